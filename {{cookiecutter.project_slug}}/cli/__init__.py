@@ -1,0 +1,1 @@
+"""The commands, settings and checks."""

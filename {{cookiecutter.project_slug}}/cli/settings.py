@@ -1,0 +1,383 @@
+"""`pipeline.toml` as data classes: every default and every rule of a setting stands here.
+
+Standard library alone, with `governance.gate` and `governance.facets`: the template's hook loads
+the settings it has just written before anything is installed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+import typing
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from governance import gate
+from governance.facets import Facet
+from governance.facets import parse as parse_facets
+
+FEATURE_DATABASE = "sagemaker_featurestore"
+"""The data catalogue's database that SageMaker registers offline stores in."""
+
+DOCUMENTATION_ACCOUNT = "111122223333"
+"""AWS's own example account: what a definition names until an environment is chosen."""
+
+LOCAL_ENVIRONMENT = "local"
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be used; the message names the key, what was read, what is right."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """Who this pipeline is."""
+
+    name: str
+    pipeline: str  # SageMaker's name for the pipeline
+    prefix: str  # the steps' names begin with it
+    metric_word: str  # the word in step 9's name
+    problem: str = "binary"
+
+    def __post_init__(self) -> None:
+        _must(re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,62}", self.pipeline), "pipeline",
+              self.pipeline, "at most 63 letters, digits and single hyphens within")  # fmt: skip
+        for key in ("prefix", "metric_word"):
+            value = getattr(self, key)
+            _must(re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,19}", value), key, value,
+                  "at most 20 letters and digits, a letter first")  # fmt: skip
+        _must(self.problem in gate.METRICS, "problem", self.problem, " or ".join(gate.METRICS))
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one column of the raw table holds."""
+
+    type: str
+    format: str = ""  # of a date, as in strptime
+    values: tuple[str, ...] = ()  # of a category: those known, the others are counted
+
+    TYPES: typing.ClassVar = ("number", "date", "category")
+
+    def __post_init__(self) -> None:
+        _must(self.type in self.TYPES, "type", self.type, ", ".join(self.TYPES))
+        _must(self.type != "date" or "%" in self.format, "format", self.format,
+              'the format of a date, such as "%Y-%m-%d"')  # fmt: skip
+        _must(self.type != "category" or self.values, "values", list(self.values),
+              'the known values of a category, such as ["a", "b"]')  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Data:
+    """The raw table: where it lies and what its columns hold."""
+
+    file: str
+    record_id: str
+    label: str
+    columns: dict[str, Column]
+    snapshot: str = ""  # the moment that the rows describe, where no column says it
+    event_time: str = ""  # the column that says it
+
+    def __post_init__(self) -> None:
+        _must(bool(self.snapshot) != bool(self.event_time), "snapshot", self.snapshot,
+              "either a moment (snapshot) or a column of moments (event_time)")  # fmt: skip
+        if self.snapshot:
+            _must(is_moment(self.snapshot), "snapshot", self.snapshot, MOMENT_RULE)
+
+
+@dataclass(frozen=True)
+class Split:
+    """How rows are told into train, validation and test."""
+
+    salt: str
+    train: float = 0.7
+    validation: float = 0.15
+    test: float = 0.15
+    min_positives: int = 20  # fewer of either class in a split is an error
+
+    def __post_init__(self) -> None:
+        shares = (self.train, self.validation, self.test)
+        _must(min(shares) > 0 and abs(sum(shares) - 1) < 1e-9, "train", list(shares),
+              "train, validation and test shares above 0 that add up to 1")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where the search for one hyperparameter looks."""
+
+    min: float
+    max: float
+    scaling: str = "Auto"
+    integer: bool = False
+
+    SCALINGS: typing.ClassVar = ("Auto", "Linear", "Logarithmic")
+
+    def __post_init__(self) -> None:
+        _must(self.min < self.max, "min", self.min, f"a number below max = {self.max}")
+        _must(self.scaling in self.SCALINGS, "scaling", self.scaling, ", ".join(self.SCALINGS))
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The search for the best model."""
+
+    objective: str
+    ranges: dict[str, Range]
+    jobs: int = 12
+    parallel: int = 4
+    seed: int = 20
+    static: dict[str, str] = field(default_factory=dict)  # the same for every trial
+
+    OBJECTIVES: typing.ClassVar = {
+        "binary": {"validation:auc": "Maximize", "validation:map": "Maximize",
+                   "validation:logloss": "Minimize"},
+        "regression": {"validation:rmse": "Minimize", "validation:mae": "Minimize"},
+    }  # fmt: skip
+    """The objectives that the XGBoost image's own metric definitions know."""
+
+    def __post_init__(self) -> None:
+        known = [name for objectives in self.OBJECTIVES.values() for name in objectives]
+        _must(self.objective in known, "objective", self.objective, ", ".join(known))
+        _must(1 <= self.parallel <= self.jobs, "parallel", self.parallel,
+              f"between 1 and jobs = {self.jobs}")  # fmt: skip
+        _must(self.ranges, "ranges", {}, "a range for at least one hyperparameter")
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """What a model must reach to be registered."""
+
+    metric: str
+    bias: str = ""
+
+
+@dataclass(frozen=True)
+class Bias:
+    """Between whom outcomes are compared."""
+
+    facets: str = ""
+    group_variable: str = ""  # strata for CDDL and CDDPL
+    favourable_label: int = 1
+    min_group_size: int = 100  # smaller groups are reported but do not decide
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the model sees and how it decides."""
+
+    exclude: tuple[str, ...] = ()  # columns of the feature group that are no features
+    threshold: str = "accuracy"  # the rule for the decision threshold, on the validation split
+
+    THRESHOLDS: typing.ClassVar = ("accuracy", "f1")
+
+    def __post_init__(self) -> None:
+        _must(self.threshold in self.THRESHOLDS, "threshold", self.threshold,
+              ", ".join(self.THRESHOLDS))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Compute:
+    """The instances that SageMaker's jobs run on: defaults of the definition's parameters."""
+
+    processing_instance: str = "ml.m5.large"
+    processing_count: int = 1
+    training_instance: str = "ml.m5.large"
+    training_count: int = 1
+    transform_instance: str = "ml.m5.large"
+    transform_count: int = 1
+
+
+@dataclass(frozen=True)
+class Environment:
+    """An AWS account and region to compile for."""
+
+    account: str
+    region: str
+    role: str = ""
+    bucket: str = ""
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        _must(re.fullmatch(r"\d{12}", self.account), "account", self.account, "12 digits")
+        _must(re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", self.region), "region", self.region,
+              "a region such as us-east-1")  # fmt: skip
+
+    @property
+    def role_arn(self) -> str:
+        """The role that the jobs run under."""
+        return self.role or f"arn:aws:iam::{self.account}:role/SageMakerPipelineRole"
+
+    @property
+    def bucket_name(self) -> str:
+        """The bucket that executions write to."""
+        return self.bucket or f"sagemaker-{self.region}-{self.account}"
+
+
+@dataclass(frozen=True)
+class Aws:
+    """Where the definition is compiled for when no environment is named."""
+
+    region: str = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of `pipeline.toml`."""
+
+    project: Project
+    data: Data
+    split: Split
+    tuning: Tuning
+    gate: GateSettings
+    bias: Bias = field(default_factory=Bias)
+    model: Model = field(default_factory=Model)
+    compute: Compute = field(default_factory=Compute)
+    aws: Aws = field(default_factory=Aws)
+    environments: dict[str, Environment] = field(default_factory=dict)
+
+    @property
+    def feature_group(self) -> str:
+        """The feature group that holds the features."""
+        return self.project.pipeline
+
+    @property
+    def feature_table(self) -> str:
+        """The offline store's table in the data catalogue: Glue's names have no hyphens."""
+        return self.feature_group.replace("-", "_").lower()
+
+    @property
+    def model_package_group(self) -> str:
+        """The model package group that versions are registered in."""
+        return self.project.pipeline
+
+    @property
+    def facets(self) -> tuple[Facet, ...]:
+        """`[bias] facets`, read."""
+        return parse_facets(self.bias.facets)
+
+    @property
+    def full_gate(self) -> gate.Gate:
+        """`[gate]`, read: the metric gate and the bias gate."""
+        keys = tuple(facet.key for facet in self.facets)
+        problem = self.project.problem
+        bias = gate.parse(self.gate.bias, problem, keys) if self.gate.bias else None
+        return gate.both(gate.parse(self.gate.metric, problem, keys), bias)
+
+    def environment(self, name: str = LOCAL_ENVIRONMENT) -> Environment:
+        """The environment of a name; `local` needs no account and stands for no real one."""
+        if name in self.environments:
+            return dataclasses.replace(self.environments[name], name=name)
+        if name == LOCAL_ENVIRONMENT:
+            return Environment(DOCUMENTATION_ACCOUNT, self.aws.region, name=name)
+        has = ", ".join(self.environments) or "none"
+        raise SettingsError(f"there is no [environments.{name}] in pipeline.toml; it has {has}")
+
+
+MOMENT_RULE = "a moment in UTC such as 2026-01-31T00:00:00Z"
+
+
+def is_moment(text: str) -> bool:
+    """Whether a text is a moment as the Feature Store writes it: ISO-8601, to the second, with Z."""
+    try:
+        datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
+    except ValueError:
+        return False
+    return len(text) == 20
+
+
+def load(root: Path) -> Settings:
+    """Read and check `pipeline.toml` in a repository.
+
+    Raises:
+        SettingsError: with one sentence that names the key.
+    """
+    file = root / "pipeline.toml"
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"there is no pipeline.toml in {root}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"pipeline.toml cannot be read: {error}") from None
+    settings = _read(Settings, table, "pipeline.toml")
+    _check_together(settings)
+    return settings
+
+
+def _check_together(settings: Settings) -> None:
+    """The rules that concern more than one section."""
+    for key, parse in (("bias", lambda: settings.facets), ("gate", lambda: settings.full_gate)):
+        try:
+            parse()
+        except ValueError as error:
+            raise SettingsError(f"pipeline.toml [{key}]: {error}") from None
+    objectives = Tuning.OBJECTIVES[settings.project.problem]
+    if settings.tuning.objective not in objectives:
+        raise SettingsError(
+            f"pipeline.toml [tuning] objective: {settings.tuning.objective!r} does not go with a "
+            f"{settings.project.problem} problem; it would be {' or '.join(objectives)}"
+        )
+    known = {*settings.data.columns, settings.data.label}
+    for facet in settings.facets:
+        if facet.column not in known:
+            raise SettingsError(
+                f"pipeline.toml [bias] facets: {facet.column!r} is no column of [data.columns]; "
+                f"it has {', '.join(settings.data.columns)}"
+            )
+    if settings.bias.group_variable and settings.bias.group_variable not in known:
+        raise SettingsError(
+            f"pipeline.toml [bias] group_variable: {settings.bias.group_variable!r} is no column "
+            f"of [data.columns]; it has {', '.join(settings.data.columns)}"
+        )
+
+
+def _must(holds: object, key: str, value: object, right: str) -> None:
+    if not holds:
+        raise SettingsError(f"{key}: {value!r} was read, where {right} is right")
+
+
+def _read(cls: Any, table: object, where: str) -> Any:
+    """A data class from a TOML table, refusing unknown and missing keys and wrong types."""
+    if not isinstance(table, dict):
+        raise SettingsError(f"{where}: {table!r} was read, where a table is right")
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    for key in table:
+        if key not in fields:
+            raise SettingsError(f"{where}: unknown key {key!r}; it has {', '.join(fields)}")
+    for name, spec in fields.items():
+        required = (spec.default is dataclasses.MISSING) & (
+            spec.default_factory is dataclasses.MISSING
+        )
+        if required and name not in table:
+            raise SettingsError(f"{where}: {name!r} is missing")
+    values = {key: _value(hints[key], value, f"{where} {key}") for key, value in table.items()}
+    try:
+        return cls(**values)
+    except SettingsError as error:
+        raise SettingsError(f"{where} {error}") from None
+
+
+def _value(hint: Any, value: object, where: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return _read(hint, value, where)
+    origin = typing.get_origin(hint)
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise SettingsError(f"{where}: {value!r} was read, where a table is right")
+        inner = typing.get_args(hint)[1]
+        return {key: _value(inner, item, f"{where}.{key}") for key, item in value.items()}
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise SettingsError(f"{where}: {value!r} was read, where a list is right")
+        return tuple(_value(str, item, where) for item in value)
+    kind: Any = (int, float) if hint is float else hint
+    if not isinstance(value, kind) or (isinstance(value, bool) and hint is not bool):
+        name = getattr(hint, "__name__", str(hint))
+        right = {"str": "a text", "int": "a whole number", "float": "a number"}.get(name, name)
+        raise SettingsError(f"{where}: {value!r} was read, where {right} is right")
+    return value
+
+

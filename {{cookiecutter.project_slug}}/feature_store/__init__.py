@@ -1,0 +1,1 @@
+"""Raw table -> feature group (offline store)."""

@@ -1,0 +1,101 @@
+"""The facets' small language: `gender, age>=40, ethnicity=a|b, location`.
+
+A name alone means each of its values in turn against all others; `=` names the values of one
+group; `>=` and `>` put the group above a number against the rest. Standard library alone: the
+template's hook reads facets before anything is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+
+MAX_ARGUMENT = 256
+"""SageMaker's limit on the length of one container argument; a facet travels as one."""
+
+_FACET = re.compile(r"(?P<column>[^=<>|,]+?)\s*(?:(?P<sign>>=|>|=)\s*(?P<group>[^=<>,]+))?")
+
+
+class FacetError(ValueError):
+    """Facets that cannot be read; the message says what was read and what would be right."""
+
+
+@dataclass(frozen=True)
+class Facet:
+    """A column whose groups are compared, and how the groups are told apart."""
+
+    column: str
+    values: tuple[str, ...] = ()  # the values of one group; none: each value in turn
+    threshold: float | None = None  # the group above it (`>`), or at and above it (`>=`)
+    inclusive: bool = False
+
+    @property
+    def key(self) -> str:
+        """The facet's name in `evaluation.json` and in gates: `[a-z0-9_]`, such as `age_ge_40`."""
+        parts = [self.column, *self.values]
+        if self.threshold is not None:
+            parts += ["ge" if self.inclusive else "gt", f"{self.threshold:g}"]
+        return re.sub(r"[^a-z0-9]+", "_", "_".join(parts).lower()).strip("_")
+
+    @property
+    def exclusive_threshold(self) -> float | None:
+        """The number that Clarify puts a group strictly above."""
+        if self.threshold is None or not self.inclusive:
+            return self.threshold
+        return math.nextafter(self.threshold, -math.inf)
+
+    @property
+    def argument(self) -> str:
+        """The facet as a container argument: JSON that the steps' `dataset.py` reads."""
+        text = {"key": self.key, "column": self.column}
+        group = {"values": list(self.values), "threshold": self.exclusive_threshold}
+        return json.dumps({**text, **{k: v for k, v in group.items() if v not in ([], None)}})
+
+    def __str__(self) -> str:
+        if self.values:
+            return f"{self.column}={'|'.join(self.values)}"
+        if self.threshold is not None:
+            return f"{self.column}{'>=' if self.inclusive else '>'}{self.threshold:g}"
+        return self.column
+
+
+def parse(text: str) -> tuple[Facet, ...]:
+    """Read a comma-separated list of facets; an empty text is no facet.
+
+    Raises:
+        FacetError: with one sentence for the person who wrote the facets.
+    """
+    facets = tuple(_facet(part.strip()) for part in text.split(",")) if text.strip() else ()
+    keys = [facet.key for facet in facets]
+    for facet in facets:
+        if keys.count(facet.key) > 1:
+            raise FacetError(f"`{facet}` stands twice in `{text}` (as `{facet.key}`)")
+    return facets
+
+
+def _facet(text: str) -> Facet:
+    match = _FACET.fullmatch(text)
+    if match is None:
+        raise FacetError(f"`{text}` is no facet; write `gender`, `age>=40` or `ethnicity=a|b`")
+    column, sign, group = match["column"].strip(), match["sign"], (match["group"] or "").strip()
+    facet = Facet(column)
+    if sign == "=":
+        values = tuple(value.strip() for value in group.split("|"))
+        if not all(values):
+            raise FacetError(f"`{text}` has an empty value; write `{column}=a|b`")
+        facet = Facet(column, values=values)
+    elif sign:
+        try:
+            threshold = float(group)
+        except ValueError:
+            raise FacetError(f"`{group}` in `{text}` is no number; write `{column}>=40`") from None
+        if not math.isfinite(threshold):
+            raise FacetError(f"`{group}` in `{text}` is no finite number; write `{column}>=40`")
+        facet = Facet(column, threshold=threshold, inclusive=sign == ">=")
+    if not facet.key:
+        raise FacetError(f"`{text}` has no letter or digit to name the facet by")
+    if len(facet.argument) > MAX_ARGUMENT:
+        raise FacetError(f"`{text}` is longer than SageMaker lets one argument be")
+    return facet

@@ -1,0 +1,192 @@
+"""The metric gate's small language: `auc > 0.75 and (recall > 0.7 or precision > 0.9)`.
+
+A gate is parsed once, here, and becomes SageMaker conditions in `model_build/pipeline.py`.
+Standard library alone: the template's hook reads a gate before anything is installed.
+
+Grammar (`and` binds tighter than `or`, as in Python)::
+
+    gate       = all { "or" all }
+    all        = term { "and" term }
+    term       = "(" gate ")" | comparison
+    comparison = metric ( ">" | ">=" | "<" | "<=" ) number
+    metric     = name | ("dppl" | "di") "[" facet "]"
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+METRICS = {
+    "binary": (
+        "auc",
+        "accuracy",
+        "precision",
+        "recall",
+        "f1",
+        "average_precision",
+        "flagged_share",
+    ),
+    "regression": ("rmse", "mae", "r2"),
+}
+"""The metrics that `evaluation.json` holds, by problem type."""
+
+BIAS_METRICS = ("worst_dppl", "worst_di")
+FACET_METRICS = ("dppl", "di")
+
+_TOKEN = re.compile(r"\s*(?:(?P<word>[A-Za-z_]\w*(?:\[[^\]]*\])?)|(?P<sign>>=|<=|>|<|\(|\))|(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?))")  # noqa: E501
+_FACET_METRIC = re.compile(r"(dppl|di)\[\s*([^\]]*?)\s*\]")
+
+
+class GateError(ValueError):
+    """A gate that cannot be read; the message says what was read and what would be right."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric held against one number, such as `auc > 0.75`."""
+
+    metric: str
+    sign: str
+    number: float
+    facet: str | None = None  # the facet's key, for dppl[facet] and di[facet]
+
+    @property
+    def json_path(self) -> str:
+        """Where `evaluation.json` has the value."""
+        if self.facet is not None:
+            return f"bias_metrics.{self.metric}.{self.facet}.value"
+        if self.metric in BIAS_METRICS:
+            return f"bias_metrics.{self.metric}.value"
+        problem = next(name for name, metrics in METRICS.items() if self.metric in metrics)
+        section = "binary_classification" if problem == "binary" else problem
+        return f"{section}_metrics.{self.metric}.value"
+
+    def __str__(self) -> str:
+        name = self.metric if self.facet is None else f"{self.metric}[{self.facet}]"
+        return f"{name} {self.sign} {self.number:g}"
+
+
+@dataclass(frozen=True)
+class All:
+    """Every part must hold."""
+
+    parts: tuple[Gate, ...]
+
+    def __str__(self) -> str:
+        return " and ".join(f"({p})" if isinstance(p, Any) else str(p) for p in self.parts)
+
+
+@dataclass(frozen=True)
+class Any:
+    """One part must hold."""
+
+    parts: tuple[Gate, ...]
+
+    def __str__(self) -> str:
+        return " or ".join(str(p) for p in self.parts)
+
+
+Gate = Comparison | All | Any
+
+
+def parse(text: str, problem: str, facet_keys: tuple[str, ...] = ()) -> Gate:
+    """Read a gate for a problem type ("binary" or "regression") and the facets that it may name.
+
+    Raises:
+        GateError: with one sentence for the person who wrote the gate.
+    """
+    tokens = list(_tokens(text))
+    if not tokens:
+        raise GateError(f"the gate is empty; a gate reads like `{_example(problem)}`")
+    gate, rest = _any(tokens, problem, facet_keys)
+    if rest:
+        raise GateError(f"`{rest[0]}` was not expected in `{text}`; join comparisons by and / or")
+    return gate
+
+
+def both(metric_gate: Gate, bias_gate: Gate | None) -> Gate:
+    """The gate that decides: the metric gate and, where there is one, the bias gate."""
+    return metric_gate if bias_gate is None else All((metric_gate, bias_gate))
+
+
+def comparisons(gate: Gate) -> Iterator[Comparison]:
+    """Every comparison in a gate, left to right."""
+    if isinstance(gate, Comparison):
+        yield gate
+    else:
+        for part in gate.parts:
+            yield from comparisons(part)
+
+
+def digest(gate: Gate) -> str:
+    """SHA-256 of the gate as it is understood, for the model package's metadata."""
+    return hashlib.sha256(str(gate).encode()).hexdigest()
+
+
+def _tokens(text: str) -> Iterator[str]:
+    position = 0
+    while text[position:].strip():
+        match = _TOKEN.match(text, position)
+        if match is None:
+            wrong = text[position:].strip()[:20]
+            raise GateError(f"`{wrong}` in `{text}` is no metric, sign, number, bracket, and / or")
+        yield match.group().strip()
+        position = match.end()
+
+
+def _any(tokens: list[str], problem: str, facets: tuple[str, ...]) -> tuple[Gate, list[str]]:
+    part, tokens = _all(tokens, problem, facets)
+    parts = [part]
+    while tokens and tokens[0].lower() == "or":
+        part, tokens = _all(tokens[1:], problem, facets)
+        parts.append(part)
+    return (parts[0] if len(parts) == 1 else Any(tuple(parts))), tokens
+
+
+def _all(tokens: list[str], problem: str, facets: tuple[str, ...]) -> tuple[Gate, list[str]]:
+    part, tokens = _term(tokens, problem, facets)
+    parts = [part]
+    while tokens and tokens[0].lower() == "and":
+        part, tokens = _term(tokens[1:], problem, facets)
+        parts.append(part)
+    return (parts[0] if len(parts) == 1 else All(tuple(parts))), tokens
+
+
+def _term(tokens: list[str], problem: str, facets: tuple[str, ...]) -> tuple[Gate, list[str]]:
+    if tokens and tokens[0] == "(":
+        gate, rest = _any(tokens[1:], problem, facets)
+        if not rest or rest[0] != ")":
+            raise GateError("a bracket is opened and not closed")
+        return gate, rest[1:]
+    if len(tokens) < 3:
+        read = " ".join(tokens) or "nothing"
+        raise GateError(f"a comparison such as `{_example(problem)}` was expected, not `{read}`")
+    name, sign, number = tokens[:3]
+    metric, facet = _metric(name, problem, facets)
+    if sign not in (">", ">=", "<", "<="):
+        raise GateError(f"`{sign}` after `{name}` is no comparison; use one of > >= < <=")
+    try:
+        value = float(number)
+    except ValueError:
+        raise GateError(f"`{number}` after `{name} {sign}` is no number") from None
+    return Comparison(metric, sign, value, facet), tokens[3:]
+
+
+def _metric(name: str, problem: str, facets: tuple[str, ...]) -> tuple[str, str | None]:
+    if found := _FACET_METRIC.fullmatch(name):
+        metric, facet = found.groups()
+        if facet not in facets:
+            has = ", ".join(facets) or "none"
+            raise GateError(f"`{name}` names no facet of this pipeline; its facets are {has}")
+        return metric, facet
+    if name in METRICS[problem] or name in BIAS_METRICS:
+        return name, None
+    offered = [*METRICS[problem], *BIAS_METRICS, *(f"{metric}[facet]" for metric in FACET_METRICS)]
+    raise GateError(f"`{name}` is no metric of a {problem} problem; it has {', '.join(offered)}")
+
+
+def _example(problem: str) -> str:
+    return "auc > 0.75" if problem == "binary" else "rmse < 1000"

@@ -1,0 +1,41 @@
+"""Athena on this machine: a query over the data catalogue's tables, run by DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from local_sagemaker.errors import StepError
+from local_sagemaker.storage import Storage
+
+Catalog = Mapping[tuple[str, str], str]
+"""The data catalogue: (database, table) -> the S3 URI of the table's Parquet files."""
+
+
+def run_query(query: str, database: str, catalog: Catalog, storage: Storage, folder: Path) -> None:
+    """Run a query against a database's tables; the rows go to a folder as Parquet.
+
+    Raises:
+        StepError: with what DuckDB says of the query.
+    """
+    import duckdb  # an execution without queries does not pay for it
+
+    with duckdb.connect() as connection:
+        connection.execute("SET threads TO 1")
+        for (of_database, table), uri in catalog.items():
+            if of_database != database:
+                continue
+            files = _quoted(f"{storage.path(uri).as_posix()}/**/*.parquet")
+            connection.execute(
+                f'CREATE VIEW "{table}" AS SELECT * FROM read_parquet({files}, '
+                "hive_partitioning=true, hive_types_autocast=false, union_by_name=true)"
+            )
+        target = _quoted((folder / "rows.parquet").as_posix())
+        try:
+            connection.execute(f"COPY ({query}) TO {target} (FORMAT parquet)")
+        except duckdb.Error as error:
+            raise StepError(f"the query failed: {str(error).splitlines()[0]}") from None
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

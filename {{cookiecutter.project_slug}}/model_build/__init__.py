@@ -1,0 +1,1 @@
+"""Offline store -> registered model: the nine steps."""

@@ -1,0 +1,434 @@
+"""The SageMaker Python SDK (version 3) as this repository uses it: the only module that imports it.
+
+The SDK has no types to speak of, looks for a region when it is imported, and calls home where it
+can; all three are dealt with here, so that `pipeline.py` reads as the nine steps and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# Before the import: without a region it raises; with a role it would ask IAM about it.
+os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+os.environ.setdefault("SAGEMAKER_VALIDATE_ROLE", "false")
+warnings.filterwarnings("ignore", module=r"(sagemaker|pydantic|botocore|boto3)(\..*)?")
+
+import boto3  # noqa: E402
+from sagemaker.core import image_uris  # noqa: E402
+from sagemaker.core.model_metrics import MetricsSource, ModelMetrics  # noqa: E402
+from sagemaker.core.model_registry import (  # noqa: E402
+    create_model_package_from_containers,
+    get_model_package_args,
+)
+from sagemaker.core.parameter import ContinuousParameter, IntegerParameter  # noqa: E402
+from sagemaker.core.processing import Processor  # noqa: E402
+from sagemaker.core.shapes import (  # noqa: E402
+    AthenaDatasetDefinition,
+    DatasetDefinition,
+    OutputDataConfig,
+    ProcessingInput,
+    ProcessingOutput,
+    ProcessingS3Input,
+    ProcessingS3Output,
+    StoppingCondition,
+)
+from sagemaker.core.transformer import Transformer  # noqa: E402
+from sagemaker.core.workflow.conditions import (  # noqa: E402
+    ConditionGreaterThan,
+    ConditionGreaterThanOrEqualTo,
+    ConditionLessThan,
+    ConditionLessThanOrEqualTo,
+    ConditionNot,
+    ConditionOr,
+)
+from sagemaker.core.workflow.execution_variables import ExecutionVariables  # noqa: E402
+from sagemaker.core.workflow.functions import Join, JsonGet  # noqa: E402
+from sagemaker.core.workflow.parameters import ParameterInteger, ParameterString  # noqa: E402
+from sagemaker.core.workflow.pipeline_context import PipelineSession  # noqa: E402
+from sagemaker.core.workflow.properties import PropertyFile  # noqa: E402
+from sagemaker.mlops.workflow.condition_step import ConditionStep  # noqa: E402
+from sagemaker.mlops.workflow.model_step import ModelStep  # noqa: E402
+from sagemaker.mlops.workflow.pipeline import Pipeline  # noqa: E402
+from sagemaker.mlops.workflow.retry import (  # noqa: E402
+    SageMakerJobExceptionTypeEnum,
+    SageMakerJobStepRetryPolicy,
+    StepExceptionTypeEnum,
+    StepRetryPolicy,
+)
+from sagemaker.mlops.workflow.steps import (  # noqa: E402
+    CacheConfig,
+    ProcessingStep,
+    TransformStep,
+    TuningStep,
+)
+from sagemaker.train import ModelTrainer  # noqa: E402
+from sagemaker.train.configs import Compute, InputData  # noqa: E402
+from sagemaker.train.tuner import HyperparameterTuner  # noqa: E402
+
+from cli.settings import Environment, Range  # noqa: E402
+from governance import gate as gates  # noqa: E402
+
+for name in ("sagemaker", "sagemaker.config"):
+    logging.getLogger(name).setLevel(logging.ERROR)  # it warns of what it does as designed
+
+__all__ = [
+    "ConditionStep",
+    "ExecutionVariables",
+    "Join",
+    "ModelStep",
+    "ParameterInteger",
+    "ParameterString",
+    "Pipeline",
+    "PipelineVariable",
+    "ProcessingStep",
+    "PropertyFile",
+    "Step",
+    "TransformStep",
+    "TuningStep",
+]
+
+Step = Any
+"""One of the SDK's steps."""
+
+PipelineVariable = Any
+"""A text, or what stands for one until the execution knows it: a parameter, a property, a Join."""
+
+CACHE = CacheConfig(enable_caching=True, expire_after="P30D")
+"""A job whose arguments were seen in the last 30 days is taken over, not run again."""
+
+CALL_RETRIES = [
+    StepRetryPolicy(
+        exception_types=[StepExceptionTypeEnum.SERVICE_FAULT, StepExceptionTypeEnum.THROTTLING],
+        interval_seconds=10,
+        backoff_rate=2.0,
+        max_attempts=5,
+    )
+]
+"""Retries of a step that only calls SageMaker's API."""
+
+JOB_RETRIES = [
+    *CALL_RETRIES,
+    SageMakerJobStepRetryPolicy(
+        exception_types=[SageMakerJobExceptionTypeEnum.RESOURCE_LIMIT],
+        failure_reason_types=[
+            SageMakerJobExceptionTypeEnum.INTERNAL_ERROR,
+            SageMakerJobExceptionTypeEnum.CAPACITY_ERROR,
+        ],
+        interval_seconds=60,
+        backoff_rate=2.0,
+        max_attempts=5,
+    ),
+]
+"""Retries of a step that starts a job: the service's faults, never the script's."""
+
+MAX_JOB_SECONDS = 3600
+XGBOOST_VERSION = "3.2-0"
+
+
+def session(environment: Environment) -> Any:
+    """A session that records requests; it has a bucket already, so it never asks for one.
+
+    Defaults from a `config.yaml` of this machine are put aside: the same settings must give the
+    same definition on every machine.
+    """
+    boto_session = boto3.Session(region_name=environment.region)
+    recording = PipelineSession(boto_session=boto_session, default_bucket=environment.bucket_name)
+    recording.sagemaker_config = {}
+    return recording
+
+
+def xgboost_image(region: str) -> str:
+    """The image that runs every job of a tabular scenario."""
+    return str(image_uris.retrieve("xgboost", region=region, version=XGBOOST_VERSION))
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every job of one pipeline has in common."""
+
+    session: Any
+    role: str
+    image: str
+    tags: tuple[dict[str, str], ...]
+
+
+def s3_input(name: str, uri: PipelineVariable, local_path: str) -> Any:
+    """Objects under an S3 prefix, brought to a folder of the container."""
+    source = ProcessingS3Input(
+        s3_uri=uri,
+        local_path=local_path,
+        s3_data_type="S3Prefix",
+        s3_input_mode="File",
+        s3_data_distribution_type="FullyReplicated",
+    )
+    return ProcessingInput(input_name=name, s3_input=source)
+
+
+def athena_input(
+    name: str, query: PipelineVariable, database: str, results_uri: str, local_path: str
+) -> Any:
+    """The rows of a query over the data catalogue, brought to a folder as Parquet."""
+    athena = AthenaDatasetDefinition(
+        catalog="AwsDataCatalog",
+        database=database,
+        query_string=query,
+        output_s3_uri=results_uri,
+        output_format="PARQUET",
+    )
+    definition = DatasetDefinition(
+        athena_dataset_definition=athena,
+        local_path=local_path,
+        data_distribution_type="FullyReplicated",
+        input_mode="File",
+    )
+    return ProcessingInput(input_name=name, dataset_definition=definition)
+
+
+def s3_output(name: str, uri: PipelineVariable, local_path: str) -> Any:
+    """A folder of the container, taken to S3 when the job has ended."""
+    target = ProcessingS3Output(s3_uri=uri, local_path=local_path, s3_upload_mode="EndOfJob")
+    return ProcessingOutput(output_name=name, s3_output=target)
+
+
+class _Processor(Processor):  # type: ignore[misc]
+    """A processor that keeps dataset definitions: the SDK (3.27) leaves them out without a word."""
+
+    def _get_process_args(self, inputs: Any, outputs: Any, experiment_config: Any) -> Any:
+        arguments = super()._get_process_args(inputs, outputs, experiment_config)
+        for request, given in zip(arguments["inputs"], inputs, strict=True):
+            if given.dataset_definition:
+                request["DatasetDefinition"] = given.dataset_definition
+        return arguments
+
+
+def processing(
+    job: Job,
+    instance_type: PipelineVariable,
+    instance_count: PipelineVariable,
+    entrypoint: Sequence[str],
+    arguments: Sequence[PipelineVariable],
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+) -> Any:
+    """The request of a processing job."""
+    processor = _Processor(
+        role=job.role,
+        image_uri=job.image,
+        instance_type=instance_type,
+        instance_count=instance_count,
+        entrypoint=list(entrypoint),
+        max_runtime_in_seconds=MAX_JOB_SECONDS,
+        sagemaker_session=job.session,
+        tags=list(job.tags),
+    )
+    return processor.run(
+        inputs=list(inputs), outputs=list(outputs), arguments=list(arguments) or None
+    )
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search for hyperparameters, as `[tuning]` of the settings has it."""
+
+    objective: str
+    direction: str  # Maximize or Minimize
+    ranges: Mapping[str, Range]
+    jobs: int
+    parallel: int
+    seed: int
+
+
+def tuning(
+    job: Job,
+    search: Search,
+    instance_type: PipelineVariable,
+    instance_count: PipelineVariable,
+    hyperparameters: Mapping[str, str],
+    channels: Mapping[str, PipelineVariable],
+    output_path: PipelineVariable,
+    environment: Mapping[str, str],
+) -> Any:
+    """The request of a tuning job; it defines no metrics, since the XGBoost image has its own."""
+    trainer = ModelTrainer(
+        training_image=job.image,
+        training_input_mode="File",
+        role=job.role,
+        sagemaker_session=job.session,
+        compute=Compute(
+            instance_type=instance_type,
+            instance_count=instance_count,
+            volume_size_in_gb=30,
+            enable_managed_spot_training=False,
+        ),
+        hyperparameters=dict(hyperparameters),
+        environment=dict(environment),
+        output_data_config=OutputDataConfig(s3_output_path=output_path),
+        stopping_condition=StoppingCondition(max_runtime_in_seconds=MAX_JOB_SECONDS),
+    )
+    tuner = HyperparameterTuner(
+        model_trainer=trainer,
+        objective_metric_name=search.objective,
+        objective_type=search.direction,
+        hyperparameter_ranges={name: _range(r) for name, r in search.ranges.items()},
+        strategy="Bayesian",
+        early_stopping_type="Auto",
+        max_jobs=search.jobs,
+        max_parallel_jobs=search.parallel,
+        random_seed=search.seed,
+        tags=list(job.tags),
+    )
+    inputs = [
+        InputData(channel_name=name, data_source=uri, content_type="text/csv")
+        for name, uri in channels.items()
+    ]
+    return tuner.tune(inputs=inputs, wait=False)
+
+
+def _range(r: Range) -> Any:
+    if r.integer:
+        return IntegerParameter(int(r.min), int(r.max), scaling_type=r.scaling)
+    return ContinuousParameter(r.min, r.max, scaling_type=r.scaling)
+
+
+class _Transformer(Transformer):  # type: ignore[misc]
+    """A transformer whose instance count may be a parameter: the SDK's (3.27) takes numbers only."""
+
+    def _get_transform_request(self, **arguments: Any) -> Any:
+        counted = {**arguments["resource_config"], "instance_count": 1}
+        request = super()._get_transform_request(**{**arguments, "resource_config": counted})
+        request["TransformResources"] = {
+            "InstanceType": self.instance_type,
+            "InstanceCount": self.instance_count,
+        }
+        return request
+
+
+def transform(
+    job: Job,
+    model_name: PipelineVariable,
+    instance_type: PipelineVariable,
+    instance_count: PipelineVariable,
+    data: PipelineVariable,
+    input_filter: str,
+    output_filter: str,
+    output_path: PipelineVariable,
+) -> Any:
+    """The request of a batch transform over header-less CSV, its input joined to its output."""
+    transformer = _Transformer(
+        model_name=model_name,
+        instance_type=instance_type,
+        instance_count=instance_count,
+        strategy="MultiRecord",
+        assemble_with="Line",
+        accept="text/csv",
+        max_payload=6,
+        output_path=output_path,
+        sagemaker_session=job.session,
+        tags=list(job.tags),
+    )
+    return transformer.transform(
+        data=data,
+        content_type="text/csv",
+        split_type="Line",
+        input_filter=input_filter,
+        join_source="Input",
+        output_filter=output_filter,
+        wait=False,
+        logs=False,
+    )
+
+
+def container(job: Job, model_uri: PipelineVariable, environment: Mapping[str, str]) -> Any:
+    """A model archive with the image and the environment that serve it."""
+    return {"Image": job.image, "ModelDataUrl": model_uri, "Environment": dict(environment)}
+
+
+def model(job: Job, serving: Mapping[str, Any]) -> Any:
+    """The request that creates a SageMaker Model.
+
+    Given as a request: `ModelBuilder.build()` would report to AWS, repack the archive, and put
+    variables of its own into the environment.
+    """
+    request = {
+        "ExecutionRoleArn": job.role,
+        "PrimaryContainer": dict(serving),
+        "Tags": list(job.tags),
+    }
+    _start_recording(job)
+    return job.session._intercept_create_request(request, None, "create_model")
+
+
+def package(
+    job: Job,
+    serving: Mapping[str, Any],
+    group: str,
+    instances: Sequence[str],
+    metrics: Mapping[str, PipelineVariable],
+    metadata: Mapping[str, PipelineVariable],
+    description: str,
+) -> Any:
+    """The request that registers a version in a model package group, pending approval.
+
+    The same functions as `ModelBuilder.register()` calls, without its empty serving variables.
+    """
+    sources = {
+        name: MetricsSource(content_type="application/json", s3_uri=uri)
+        for name, uri in metrics.items()
+    }
+    request = get_model_package_args(
+        content_types=["text/csv"],
+        response_types=["text/csv"],
+        inference_instances=list(instances),
+        transform_instances=list(instances),
+        model_package_group_name=group,
+        model_metrics=ModelMetrics(**sources),
+        approval_status="PendingManualApproval",
+        container_def_list=[dict(serving)],
+        customer_metadata_properties=dict(metadata),
+        description=description,
+    )
+    _start_recording(job)
+    create_model_package_from_containers(job.session, **request)
+    return job.session.context
+
+
+@dataclass
+class _Recorder:
+    """What the SDK wants to see as "the model" of a model step: something with a session."""
+
+    sagemaker_session: Any
+
+
+def _start_recording(job: Job) -> None:
+    job.session.context = None
+    job.session.init_model_step_arguments(_Recorder(job.session))
+
+
+_SIGNS = {
+    ">": ConditionGreaterThan,
+    ">=": ConditionGreaterThanOrEqualTo,
+    "<": ConditionLessThan,
+    "<=": ConditionLessThanOrEqualTo,
+}
+
+
+def conditions(gate: gates.Gate, step_name: str, file: Any) -> list[Any]:
+    """A gate as SageMaker conditions: a list, all of which must hold."""
+    parts = gate.parts if isinstance(gate, gates.All) else (gate,)
+    return [_condition(part, step_name, file) for part in parts]
+
+
+def _condition(gate: gates.Gate, step_name: str, file: Any) -> Any:
+    if isinstance(gate, gates.Comparison):
+        value = JsonGet(step_name=step_name, property_file=file, json_path=gate.json_path)
+        return _SIGNS[gate.sign](left=value, right=gate.number)
+    inner = [_condition(part, step_name, file) for part in gate.parts]
+    if isinstance(gate, gates.Any):
+        return ConditionOr(conditions=inner)
+    # SageMaker has no And below the top: all of them is none of them not.
+    return ConditionNot(ConditionOr(conditions=[ConditionNot(part) for part in inner]))

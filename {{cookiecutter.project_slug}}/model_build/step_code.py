@@ -1,0 +1,91 @@
+"""A step's code: its file and the siblings that it imports, under the hash of those bytes.
+
+The hash is part of the S3 prefix that the definition names, so that a comment changed in the bias
+step changes that step's inputs, and no other's: twelve training jobs are not run again for it.
+"""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import hashlib
+import io
+import tarfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+STEPS = Path(__file__).parent / "steps"
+PACKAGING = STEPS / "packaging"
+"""What lets pip install the training archive where there is no package index."""
+
+
+@dataclass(frozen=True)
+class StepCode:
+    """The files that one step runs."""
+
+    entry: str
+    files: dict[str, bytes]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over names and contents; 16 hexadecimal digits of it name the prefix."""
+        total = hashlib.sha256()
+        for name, content in sorted(self.files.items()):
+            total.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+        return total.hexdigest()[:16]
+
+    def archive(self) -> bytes:
+        """The files as `sourcedir.tar.gz`: the same files give the same bytes."""
+        packed = io.BytesIO()
+        with (
+            gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as compressed,
+            tarfile.open(fileobj=compressed, mode="w") as tar,
+        ):
+            for name, content in sorted(self.files.items()):
+                member = tarfile.TarInfo(name)
+                member.size, member.mode = len(content), 0o644
+                tar.addfile(member, io.BytesIO(content))
+        return packed.getvalue()
+
+
+def processing_code(entry: str) -> StepCode:
+    """A processing step's code: uploaded as single files to one prefix."""
+    return StepCode(entry, {path.name: _text(path) for path in closure(STEPS / entry)})
+
+
+def training_code(entry: str) -> StepCode:
+    """A training step's code: uploaded as one archive, which pip installs in the container."""
+    files = {path.name: _text(path) for path in closure(STEPS / entry)}
+    packaging = {path.name: _text(path) for path in sorted(PACKAGING.iterdir()) if path.is_file()}
+    return StepCode(entry, {**files, **packaging})
+
+
+def closure(entry: Path) -> list[Path]:
+    """A script and every sibling that it imports, directly or not."""
+    found: dict[str, Path] = {}
+    waiting = [entry]
+    while waiting:
+        path = waiting.pop()
+        if path.name in found:
+            continue
+        found[path.name] = path
+        siblings = (path.with_name(f"{name}.py") for name in imported_modules(path))
+        waiting += [sibling for sibling in siblings if sibling.is_file()]
+    return [found[name] for name in sorted(found)]
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The top-level names that a script imports, wherever in it the import stands."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), path.name)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+def _text(path: Path) -> bytes:
+    """The file with Unix line ends, so that a checkout on Windows gives the same hash."""
+    return path.read_bytes().replace(b"\r\n", b"\n")

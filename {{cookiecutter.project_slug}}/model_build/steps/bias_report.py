@@ -1,0 +1,81 @@
+"""Bias numbers in the shapes that are read: Clarify's list of metrics, and the gate's names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import bias_metrics
+import numpy as np
+from dataset import Facet, Split
+from facet_groups import Group, groups
+from numpy.typing import NDArray
+
+Measure = Callable[[NDArray[np.bool_]], Mapping[str, float | None]]
+"""Gives the metrics of a group by name, from its members, (n,)."""
+
+
+def facet_report(
+    facet: Facet, values: NDArray[np.object_], measure: Measure
+) -> list[dict[str, Any]]:
+    """A facet's groups with their metrics, as `analysis.json` lists them."""
+    return [
+        {
+            "value_or_threshold": group.value,
+            "metrics": [
+                {"name": name, "description": bias_metrics.DESCRIPTIONS[name], "value": value}
+                for name, value in measure(group.members).items()
+            ],
+        }
+        for group in groups(facet, values)
+    ]
+
+
+def gate_numbers(
+    test: Split, favourable: NDArray[np.bool_], min_group_size: int
+) -> dict[str, Any]:
+    """The bias numbers that a gate may name, from the favourable predictions, (n,).
+
+    Groups smaller than `min_group_size`, and those whose others are, are reported and do not
+    count. A facet none of whose groups counts has the worst number there is: a gate on it fails.
+    """
+    facets = {facet: list(groups(facet, test.context[facet.column]))
+              for facet in test.columns.facets}  # fmt: skip
+    counted = {facet: [g for g in found if _counts(g, min_group_size)]
+               for facet, found in facets.items()}  # fmt: skip
+    dppl = {f.key: max((_dppl(g, favourable) for g in c), default=1.0) for f, c in counted.items()}
+    ratio = {f.key: min((_di(g, favourable) for g in c), default=0.0) for f, c in counted.items()}
+    return {
+        "worst_dppl": {"value": max(dppl.values(), default=1.0)},
+        "worst_di": {"value": min(ratio.values(), default=0.0)},
+        "dppl": {key: {"value": value} for key, value in dppl.items()},
+        "di": {key: {"value": value} for key, value in ratio.items()},
+        "groups": {
+            facet.key: [
+                {
+                    "value": group.value,
+                    "rows": group.size,
+                    "counted": group in counted[facet],
+                    "dppl": bias_metrics.dppl(favourable, group.members),
+                    "di": bias_metrics.disparate_impact(favourable, group.members),
+                }
+                for group in found
+            ]
+            for facet, found in facets.items()
+        },
+    }
+
+
+def _counts(group: Group, least: int) -> bool:
+    return least <= group.size and least <= len(group.members) - group.size
+
+
+def _dppl(group: Group, favourable: NDArray[np.bool_]) -> float:
+    value = bias_metrics.dppl(favourable, group.members)
+    return 1.0 if value is None else abs(value)
+
+
+def _di(group: Group, favourable: NDArray[np.bool_]) -> float:
+    """The ratio of the lower share to the higher one; 0 where there is none."""
+    value = bias_metrics.disparate_impact(favourable, group.members)
+    return min(value, 1 / value) if value else 0.0

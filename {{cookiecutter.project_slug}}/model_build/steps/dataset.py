@@ -1,0 +1,130 @@
+"""The splits' layout, and reading them: record id, event time, label, facets, features.
+
+A split is header-less CSV with `columns.json` beside it, which names its columns. Features are one
+slice at the end, since a batch transform's input filter cuts it off; what stands before it, the
+model never sees.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from container import read_json, write_json
+from numpy.typing import NDArray
+
+FACET_PREFIX = "facet_"
+
+
+class DataError(ValueError):
+    """Data that cannot be used; the message says what was read and what would be right."""
+
+
+@dataclass(frozen=True)
+class Facet:
+    """A column whose groups are compared; `governance/facets.py` says how the text is read."""
+
+    key: str
+    column: str
+    values: tuple[str, ...] = ()
+    threshold: float | None = None  # the group strictly above it
+
+    @staticmethod
+    def from_json(content: dict[str, Any]) -> Facet:
+        """Read what `argument` of the settings' facet wrote."""
+        return Facet(**{**content, "values": tuple(content.get("values", ()))})
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a split are: the content of `columns.json`."""
+
+    record_id: str
+    label: str
+    problem: str
+    favourable_label: int
+    facets: tuple[Facet, ...]
+    group_variable: str | None
+    context: tuple[str, ...]  # raw columns of facets and group variable, as named in the table
+    features: tuple[str, ...]
+    event_time: str = "event_time"
+
+    @property
+    def names(self) -> list[str]:
+        """Every column of the CSV, in order."""
+        context = [FACET_PREFIX + name for name in self.context]
+        return [self.record_id, self.event_time, self.label, *context, *self.features]
+
+    def write(self, folder: Path) -> None:
+        """Write `columns.json`, with every column's type."""
+        types = {name: "string" for name in self.names}
+        types |= {self.label: "integer"} | {name: "number" for name in self.features}
+        content = dataclasses.asdict(self)
+        write_json(folder / "columns.json", {**content, "columns": self.names, "types": types})
+
+    @staticmethod
+    def read(folder: Path) -> Columns:
+        """Read `columns.json`."""
+        content = read_json(folder / "columns.json")
+        fields = {field.name for field in dataclasses.fields(Columns)}
+        kept = {name: value for name, value in content.items() if name in fields}
+        for name in ("context", "features"):
+            kept[name] = tuple(kept[name])
+        kept["facets"] = tuple(Facet.from_json(facet) for facet in kept["facets"])
+        return Columns(**kept)
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split in memory, n rows."""
+
+    columns: Columns
+    ids: list[str]
+    labels: NDArray[np.int64]  # (n,)
+    context: dict[str, NDArray[np.object_]]  # raw values by column, (n,) each; missing is None
+    features: NDArray[np.float32]  # (n, features); missing is NaN
+
+    @property
+    def favourable(self) -> NDArray[np.bool_]:
+        """Where the label is the favourable one, (n,)."""
+        return self.labels == self.columns.favourable_label
+
+    @property
+    def strata(self) -> NDArray[np.int64] | None:
+        """The group variable as codes, (n,); None where there is none."""
+        if self.columns.group_variable is None:
+            return None
+        values = self.context[self.columns.group_variable].astype(str)
+        return np.unique(values, return_inverse=True)[1].astype(np.int64)
+
+
+def read_split(folder: Path, name: str) -> Split:
+    """Read `<name>.csv` and the `columns.json` beside it."""
+    columns = Columns.read(folder)
+    kinds = {column: pa.string() for column in columns.names}
+    kinds |= {columns.label: pa.int64()} | {column: pa.float32() for column in columns.features}
+    table = pyarrow.csv.read_csv(
+        folder / f"{name}.csv",
+        read_options=pyarrow.csv.ReadOptions(column_names=columns.names),
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types=kinds, strings_can_be_null=True, null_values=[""]
+        ),
+    )
+    features = np.empty((table.num_rows, len(columns.features)), dtype=np.float32)
+    for position, feature in enumerate(columns.features):
+        features[:, position] = table[feature].to_numpy(zero_copy_only=False)
+    return Split(
+        columns=columns,
+        ids=table[columns.record_id].to_pylist(),
+        labels=table[columns.label].to_numpy(),
+        context={
+            column: np.array(table[FACET_PREFIX + column].to_pylist(), dtype=object)
+            for column in columns.context
+        },
+        features=features,
+    )

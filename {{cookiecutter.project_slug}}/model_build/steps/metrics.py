@@ -1,0 +1,55 @@
+"""Metrics of a binary model, from first principles: no scikit-learn needed to read a score."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def binary_metrics(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64], predictions: NDArray[np.int64]
+) -> dict[str, float]:
+    """Every metric that a gate on a binary problem may name; all inputs are (n,).
+
+    A ratio whose denominator is nought (no row flagged, say) is 0, so that a gate fails on it.
+    """
+    positive, flagged = labels == 1, predictions == 1
+    hits = float((positive & flagged).sum())
+    precision = _ratio(hits, float(flagged.sum()))
+    recall = _ratio(hits, float(positive.sum()))
+    return {
+        "auc": auc(labels, probabilities),
+        "accuracy": float((labels == predictions).mean()),
+        "precision": precision,
+        "recall": recall,
+        "f1": _ratio(2 * precision * recall, precision + recall),
+        "average_precision": average_precision(labels, probabilities),
+        "flagged_share": float(flagged.mean()),
+    }
+
+
+def auc(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
+    """Area under the ROC curve: how often a positive outranks a negative, ties counting half."""
+    positive = labels == 1
+    count = int(positive.sum())
+    others = len(labels) - count
+    if not count or not others:
+        raise ValueError("AUC needs both classes; only one is there")
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    mean_rank = np.cumsum(counts) - (counts - 1) / 2
+    rank_sum = float(mean_rank[inverse][positive].sum())
+    return (rank_sum - count * (count + 1) / 2) / (count * others)
+
+
+def average_precision(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
+    """Precision at each threshold, weighted by the recall gained there."""
+    order = np.argsort(-scores, kind="stable")
+    last_of_tie = np.append(np.diff(scores[order]) != 0, True)
+    hits = np.cumsum(labels[order] == 1)[last_of_tie]
+    flagged = (np.arange(len(scores)) + 1)[last_of_tie]
+    gained = np.diff(hits, prepend=0) / hits[-1]
+    return float((gained * hits / flagged).sum())
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
