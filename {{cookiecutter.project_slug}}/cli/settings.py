@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from governance import gate
+from governance import gate as gates
 from governance.facets import Facet
 from governance.facets import parse as parse_facets
 
@@ -49,7 +49,7 @@ class Project:
             value = getattr(self, key)
             _must(re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,19}", value), key, value,
                   "at most 20 letters and digits, a letter first")  # fmt: skip
-        _must(self.problem in gate.METRICS, "problem", self.problem, " or ".join(gate.METRICS))
+        _must(self.problem in gates.METRICS, "problem", self.problem, " or ".join(gates.METRICS))
 
 
 @dataclass(frozen=True)
@@ -259,12 +259,12 @@ class Settings:
         return parse_facets(self.bias.facets)
 
     @property
-    def full_gate(self) -> gate.Gate:
+    def full_gate(self) -> gates.Gate:
         """`[gate]`, read: the metric gate and the bias gate."""
         keys = tuple(facet.key for facet in self.facets)
         problem = self.project.problem
-        bias = gate.parse(self.gate.bias, problem, keys) if self.gate.bias else None
-        return gate.both(gate.parse(self.gate.metric, problem, keys), bias)
+        bias = gates.parse(self.gate.bias, problem, keys) if self.gate.bias else None
+        return gates.both(gates.parse(self.gate.metric, problem, keys), bias)
 
     def environment(self, name: str = LOCAL_ENVIRONMENT) -> Environment:
         """The environment of a name; `local` needs no account and stands for no real one."""
@@ -280,7 +280,7 @@ MOMENT_RULE = "a moment in UTC such as 2026-01-31T00:00:00Z"
 
 
 def is_moment(text: str) -> bool:
-    """Whether a text is a moment as the Feature Store writes it: ISO-8601, to the second, with Z."""
+    """Whether a text is a moment as the Feature Store writes it: ISO-8601 to the second, with Z."""
     try:
         datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
     except ValueError:
@@ -301,7 +301,7 @@ def load(root: Path) -> Settings:
         raise SettingsError(f"there is no pipeline.toml in {root}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"pipeline.toml cannot be read: {error}") from None
-    settings = _read(Settings, table, "pipeline.toml")
+    settings: Settings = _read(Settings, table, "pipeline.toml")
     _check_together(settings)
     return settings
 
@@ -379,5 +379,3 @@ def _value(hint: Any, value: object, where: str) -> Any:
         right = {"str": "a text", "int": "a whole number", "float": "a number"}.get(name, name)
         raise SettingsError(f"{where}: {value!r} was read, where {right} is right")
     return value
-
-

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
-
-DAY = pd.Timedelta(days=1)
 
 
 def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.DataFrame:
@@ -18,7 +18,7 @@ def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.
     sent = table["esent"]
     opened = sent * table["eopenrate"] / 100
     clicked = sent * table["eclickrate"] / 100
-    span = (last - first) / DAY
+    span = _days(first, last)
     columns = {
         "esent": sent,
         "eopenrate": table["eopenrate"],
@@ -29,7 +29,7 @@ def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.
         "refill": table["refill"],
         "doorstep": table["doorstep"],
         "first_last_days_diff": span,
-        "created_first_days_diff": (first - created) / DAY,
+        "created_first_days_diff": _days(created, first),
         "opened": opened,
         "clicked": clicked,
         "click_to_open": clicked / opened.replace(0, np.nan),
@@ -52,7 +52,7 @@ def findings(table: pd.DataFrame) -> dict[str, int]:
 
 def _one_hot(
     table: pd.DataFrame, categories: dict[str, tuple[str, ...]]
-) -> dict[str, pd.Series]:  # fmt: skip
+) -> dict[str, pd.Series[Any]]:  # fmt: skip
     """A column of 0 and 1 for each known value: the same columns for every table."""
     return {
         f"{column}_{value}": _flag(table[column] == value)
@@ -61,5 +61,9 @@ def _one_hot(
     }
 
 
-def _flag(condition: pd.Series) -> pd.Series:
+def _days(start: pd.Series[Any], end: pd.Series[Any]) -> pd.Series[Any]:
+    return (end - start).dt.total_seconds() / 86400
+
+
+def _flag(condition: pd.Series[Any]) -> pd.Series[Any]:
     return condition.astype("int64")

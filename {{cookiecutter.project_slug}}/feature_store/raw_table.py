@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pandas as pd
 
 from cli.settings import Column, Data, Settings
+from feature_store.errors import RawTableError
+
+Cells: TypeAlias = "pd.Series[Any]"
+"""One column of the table."""
 
 MISSING = ("", "NA", "N/A", "#N/A", "nan", "NaN", "null", "NULL", "None")
 """What stands for no value in a CSV file."""
-
-
-class RawTableError(ValueError):
-    """A table that cannot be used; the message says what was read and what would be right."""
 
 
 @dataclass
@@ -41,9 +42,8 @@ def read_raw_table(file: Path, settings: Settings) -> RawTable:
     wanted = [data.record_id, data.label, *data.columns, *filter(None, [data.event_time])]
     absent = [name for name in wanted if name not in texts.columns]
     if absent:
-        raise RawTableError(
-            f"{file} has no column {', '.join(map(repr, absent))}; it has {', '.join(texts)}"
-        )
+        has = ", ".join(map(str, texts.columns))
+        raise RawTableError(f"{file} has no column {', '.join(map(repr, absent))}; it has {has}")
     if texts.empty:
         raise RawTableError(f"{file} has a header and no rows")
     table = RawTable(rows=pd.DataFrame(index=texts.index), read=len(texts))
@@ -73,7 +73,7 @@ def _texts(file: Path) -> pd.DataFrame:
         raise RawTableError(f"{file} is no CSV file: {str(error).strip()}") from None
 
 
-def _label(texts: pd.Series, file: Path) -> pd.Series:
+def _label(texts: Cells, file: Path) -> Cells:
     values = _numbers(texts, file)
     wrong = values.notna() & ~values.isin((0, 1))
     if wrong.any():
@@ -84,7 +84,7 @@ def _label(texts: pd.Series, file: Path) -> pd.Series:
     return values
 
 
-def _column(texts: pd.Series, column: Column, file: Path, found: dict[str, int]) -> pd.Series:
+def _column(texts: Cells, column: Column, file: Path, found: dict[str, int]) -> Cells:
     missing = texts.str.strip().isin(MISSING)
     if column.type == "date":
         dates = pd.to_datetime(texts, format=column.format, errors="coerce", exact=True)
@@ -99,7 +99,7 @@ def _column(texts: pd.Series, column: Column, file: Path, found: dict[str, int])
     return _numbers(texts, file)
 
 
-def _numbers(texts: pd.Series, file: Path) -> pd.Series:
+def _numbers(texts: Cells, file: Path) -> Cells:
     cells = texts.str.strip()
     missing = cells.isin(MISSING)
     numbers = pd.to_numeric(cells.mask(missing), errors="coerce").astype("float64")
@@ -112,7 +112,7 @@ def _numbers(texts: pd.Series, file: Path) -> pd.Series:
     return numbers
 
 
-def _event_time(texts: pd.DataFrame, data: Data, file: Path) -> pd.Series:
+def _event_time(texts: pd.DataFrame, data: Data, file: Path) -> Cells:
     """Moments as the Feature Store writes them: ISO-8601, to the second, with Z."""
     if data.snapshot:
         return pd.Series(data.snapshot, index=texts.index)
@@ -137,7 +137,7 @@ def _drop_unusable(table: RawTable, data: Data) -> None:
     repeated = table.rows.duplicated([data.record_id, "event_time"], keep="last")
     _count(
         table.found,
-        f"repeated {data.record_id}: of each the row furthest down the file counts, put last",
+        f"repeated {data.record_id}: of each the row put last, furthest down, counts",
         repeated,
     )
 
@@ -154,11 +154,11 @@ def _check_classes(table: RawTable, settings: Settings, file: Path) -> None:
         )
 
 
-def _count(found: dict[str, int], what: str, rows: pd.Series) -> None:
+def _count(found: dict[str, int], what: str, rows: Cells) -> None:
     if count := int(rows.sum()):
         found[what] = count
 
 
-def _where(texts: pd.Series, wrong: pd.Series, file: Path) -> str:
+def _where(texts: Cells, wrong: Cells, file: Path) -> str:
     """The first wrong row as an editor counts lines, the header being line 1."""
     return f"{file}, line {int(wrong.to_numpy().argmax()) + 2}"

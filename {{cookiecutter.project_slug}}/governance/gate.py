@@ -36,7 +36,10 @@ METRICS = {
 BIAS_METRICS = ("worst_dppl", "worst_di")
 FACET_METRICS = ("dppl", "di")
 
-_TOKEN = re.compile(r"\s*(?:(?P<word>[A-Za-z_]\w*(?:\[[^\]]*\])?)|(?P<sign>>=|<=|>|<|\(|\))|(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?))")  # noqa: E501
+_WORD = r"[A-Za-z_]\w*(?:\[[^\]]*\])?"  # also dppl[facet]
+_SIGN = r">=|<=|>|<|\(|\)"
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_TOKEN = re.compile(rf"\s*(?:{_WORD}|{_SIGN}|{_NUMBER})")
 _FACET_METRIC = re.compile(r"(dppl|di)\[\s*([^\]]*?)\s*\]")
 
 

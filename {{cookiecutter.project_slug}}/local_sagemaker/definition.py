@@ -99,9 +99,7 @@ def _steps(contents: list[Any], branch: tuple[str, bool] | None) -> Iterator[Ste
             type=kind,
             arguments=own,
             waits_for=frozenset(waits_for),
-            property_files={
-                f["PropertyFileName"]: (f["OutputName"], f["FilePath"]) for f in files
-            },
+            property_files={f["PropertyFileName"]: (f["OutputName"], f["FilePath"]) for f in files},
             branch=branch,
         )
         for key, outcome in inner.items():

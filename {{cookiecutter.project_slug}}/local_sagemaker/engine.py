@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import string
 import time
 from collections.abc import Callable
@@ -54,6 +55,8 @@ class Execution:
     status: str = EXECUTING
     notes: list[str] = field(default_factory=list)  # what this machine did otherwise than AWS
 
+
+_SAID = {STOPPED: "stopped early, by the median of the others", FAILED: "failed"}
 
 Listener = Callable[[Execution], None]
 
@@ -194,6 +197,7 @@ class _Runner:
         if error is None:
             properties, run.seconds = future.result()
             self.values.properties[run.step.name] = properties
+            shutil.rmtree(self._sandbox(run), ignore_errors=True)  # its outputs are in the storage
             self._note(run, SUCCEEDED)
         elif isinstance(error, StepError | StateError | OSError):
             run.reason = str(error)
@@ -204,9 +208,7 @@ class _Runner:
     def _note(self, run: StepRun, status: str) -> None:
         run.status = status
         step, seconds = run.step, round(run.seconds, 3)
-        self.state.note_step(
-            self.execution.id, step.name, step.type, status, seconds, run.reason
-        )
+        self.state.note_step(self.execution.id, step.name, step.type, status, seconds, run.reason)
         self.listener(self.execution)
 
     def _job(self, run: StepRun) -> Job:
@@ -215,9 +217,11 @@ class _Runner:
         self._note_instances(run.step.name, request)
         name = f"pipelines-{self.execution.id}-{run.step.name}"
         run.log = self.execution.folder / "logs" / f"{run.step.name}.log"
-        folder = self.execution.folder / "sandboxes" / run.step.name
-        folder.mkdir(parents=True)
-        return Job(name, request, folder, run.log)
+        self._sandbox(run).mkdir(parents=True)
+        return Job(name, request, self._sandbox(run), run.log)
+
+    def _sandbox(self, run: StepRun) -> Path:
+        return self.execution.folder / "sandboxes" / run.step.name
 
     def _note_instances(self, step: str, request: dict[str, Any]) -> None:
         resources = (
@@ -265,7 +269,7 @@ class _Runner:
         counts = [(s, sum(t.status == s for t in trials)) for s in ("Completed", STOPPED, FAILED)]
         run.detail = f"best {search.objective} {best.value:.6g} of {len(trials)} trials"
         self.execution.notes += [
-            f"{run.step.name}: {n} of {len(trials)} trials {s.lower()}"
+            f"{run.step.name}: {n} of {len(trials)} trials {_SAID[s]}"
             for s, n in counts
             if n and s != "Completed"
         ]
@@ -317,7 +321,8 @@ class _Runner:
     def condition(self, run: StepRun) -> dict[str, Any]:
         conditions = run.step.arguments["Conditions"]
         # Every one is evaluated, also after a first that fails: the output names them all.
-        run.outcome = all([evaluate(c, self.values, run.compared) for c in conditions])
+        outcomes = [evaluate(c, self.values, run.compared) for c in conditions]
+        run.outcome = all(outcomes)
         run.detail = "true" if run.outcome else "false"
         return {"Outcome": run.detail}
 

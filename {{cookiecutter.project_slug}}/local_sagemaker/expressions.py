@@ -105,7 +105,8 @@ def evaluate(condition: dict[str, Any], values: Values, compared: list[Compared]
     if kind == "Not":
         return not evaluate(condition["Expression"], values, compared)
     if kind == "Or":
-        return any([evaluate(part, values, compared) for part in condition["Conditions"]])
+        outcomes = [evaluate(part, values, compared) for part in condition["Conditions"]]
+        return any(outcomes)
     if kind == "In":
         left, right = values.resolve(condition["QueryValue"]), values.resolve(condition["Values"])
         compared.append(Compared(_name(condition["QueryValue"]), left, "in", right, left in right))

@@ -154,4 +154,4 @@ class State:
                 "FROM model_packages WHERE package_group = ? ORDER BY version DESC",
                 (group,),
             ).fetchall()
-        return [ModelPackage(*row[:5], request=json.loads(row[5])) for row in rows]
+        return [ModelPackage(*identity, json.loads(request)) for *identity, request in rows]

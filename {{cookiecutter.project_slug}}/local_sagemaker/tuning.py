@@ -107,7 +107,7 @@ def read_search(request: dict[str, Any]) -> Search:
     seed = config.get("RandomSeed", 0)
     limits, objective = config["ResourceLimits"], config["HyperParameterTuningJobObjective"]
     parallel = int(limits["MaxParallelTrainingJobs"])
-    samplers = {
+    samplers: dict[str, Callable[[], Any]] = {
         "Bayesian": lambda: optuna.samplers.TPESampler(
             seed=seed, n_startup_trials=parallel, constant_liar=True
         ),
@@ -154,11 +154,11 @@ def _distributions(ranges: dict[str, Any]) -> dict[str, Any]:
 
     found: dict[str, BaseDistribution] = {}
     for r in ranges.get("IntegerParameterRanges", []):
-        low, high = int(r["MinValue"]), int(r["MaxValue"])
-        found[r["Name"]] = IntDistribution(low, high, log=_is_log(r))
+        limits = int(r["MinValue"]), int(r["MaxValue"])
+        found[r["Name"]] = IntDistribution(*limits, log=_is_log(r))
     for r in ranges.get("ContinuousParameterRanges", []):
-        low, high = float(r["MinValue"]), float(r["MaxValue"])
-        found[r["Name"]] = FloatDistribution(low, high, log=_is_log(r))
+        bounds = float(r["MinValue"]), float(r["MaxValue"])
+        found[r["Name"]] = FloatDistribution(*bounds, log=_is_log(r))
     for r in ranges.get("CategoricalParameterRanges", []):
         found[r["Name"]] = CategoricalDistribution(r["Values"])
     return found

@@ -18,7 +18,7 @@ def as_of_query(table: str, record_id: str, as_of: PipelineVariable) -> Pipeline
     before = (
         f'SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY "{record_id}" '
         "ORDER BY event_time DESC, api_invocation_time DESC, write_time DESC) AS recency "
-        f"FROM \"{table}\" WHERE event_time <= '"
+        f'FROM "{table}" WHERE event_time <= \''
     )
     after = "') AS history WHERE recency = 1 AND NOT is_deleted"
     return Join(on="", values=[before, as_of, after])

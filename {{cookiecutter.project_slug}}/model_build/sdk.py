@@ -296,7 +296,7 @@ def _range(r: Range) -> Any:
 
 
 class _Transformer(Transformer):  # type: ignore[misc]
-    """A transformer whose instance count may be a parameter: the SDK's (3.27) takes numbers only."""
+    """A transformer whose instance count may be a parameter, which the SDK (3.27) refuses."""
 
     def _get_transform_request(self, **arguments: Any) -> Any:
         counted = {**arguments["resource_config"], "instance_count": 1}

@@ -6,9 +6,10 @@ import statistics
 import time
 import tracemalloc
 
-import bias_metrics
 import numpy as np
 import pytest
+
+import bias_metrics
 from bias_metrics import (
     DESCRIPTIONS,
     disparate_impact,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import bias_metrics
 import numpy as np
+from numpy.typing import NDArray
+
+import bias_metrics
 from dataset import Facet, Split
 from facet_groups import Group, groups
-from numpy.typing import NDArray
 
 Measure = Callable[[NDArray[np.bool_]], Mapping[str, float | None]]
 """Gives the metrics of a group by name, from its members, (n,)."""
@@ -31,9 +32,7 @@ def facet_report(
     ]
 
 
-def gate_numbers(
-    test: Split, favourable: NDArray[np.bool_], min_group_size: int
-) -> dict[str, Any]:
+def gate_numbers(test: Split, favourable: NDArray[np.bool_], min_group_size: int) -> dict[str, Any]:
     """The bias numbers that a gate may name, from the favourable predictions, (n,).
 
     Groups smaller than `min_group_size`, and those whose others are, are reported and do not

@@ -10,16 +10,17 @@ import csv
 from pathlib import Path
 from typing import Any
 
-import bias_metrics
-import inference
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+from numpy.typing import NDArray
+
+import bias_metrics
+import inference
 from bias_report import Measure, facet_report
 from booster import DMatrix
 from container import input_path, output_path, read_json, unpack_model, write_json
 from dataset import FACET_PREFIX, DataError, Facet, Split, read_split
-from numpy.typing import NDArray
 
 
 def main() -> None:
@@ -129,4 +130,3 @@ def explain(model: inference.Model, test: Split, result: Path) -> dict[str, Any]
 
 if __name__ == "__main__":
     main()
-

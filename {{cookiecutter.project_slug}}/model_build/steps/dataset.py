@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-from container import read_json, write_json
 from numpy.typing import NDArray
+
+from container import read_json, write_json
 
 FACET_PREFIX = "facet_"
 
@@ -62,8 +63,8 @@ class Columns:
 
     def write(self, folder: Path) -> None:
         """Write `columns.json`, with every column's type."""
-        types = {name: "string" for name in self.names}
-        types |= {self.label: "integer"} | {name: "number" for name in self.features}
+        types = dict.fromkeys(self.names, "string")
+        types |= {self.label: "integer"} | dict.fromkeys(self.features, "number")
         content = dataclasses.asdict(self)
         write_json(folder / "columns.json", {**content, "columns": self.names, "types": types})
 
@@ -92,7 +93,8 @@ class Split:
     @property
     def favourable(self) -> NDArray[np.bool_]:
         """Where the label is the favourable one, (n,)."""
-        return self.labels == self.columns.favourable_label
+        favourable: NDArray[np.bool_] = self.labels == self.columns.favourable_label
+        return favourable
 
     @property
     def strata(self) -> NDArray[np.int64] | None:
@@ -100,7 +102,8 @@ class Split:
         if self.columns.group_variable is None:
             return None
         values = self.context[self.columns.group_variable].astype(str)
-        return np.unique(values, return_inverse=True)[1].astype(np.int64)
+        codes: NDArray[np.int64] = np.unique(values, return_inverse=True)[1].astype(np.int64)
+        return codes
 
 
 def read_split(folder: Path, name: str) -> Split:

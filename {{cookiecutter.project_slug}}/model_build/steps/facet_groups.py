@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from dataset import DataError, Facet
 from numpy.typing import NDArray
+
+from dataset import DataError, Facet
 
 
 @dataclass(frozen=True)

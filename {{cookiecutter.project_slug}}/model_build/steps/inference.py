@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+from numpy.typing import NDArray
+
 from booster import Booster, DMatrix
 from container import read_json
-from numpy.typing import NDArray
 
 MODEL_FILE = "xgboost-model.json"
 DECISION_FILE = "code/decision.json"

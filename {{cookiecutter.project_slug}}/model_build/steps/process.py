@@ -13,16 +13,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-import bias_metrics
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.dataset
+from numpy.typing import NDArray
+
+import bias_metrics
 from bias_report import facet_report
 from container import input_path, output_path, write_json
 from dataset import FACET_PREFIX, Columns, DataError, Facet, read_split
-from numpy.typing import NDArray
 
 SPLITS = ("train", "validation", "test")
 SYSTEM_COLUMNS = frozenset(

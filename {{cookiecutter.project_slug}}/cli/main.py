@@ -1,0 +1,168 @@
+"""`pipeline`: the commands of this repository.
+
+Exit status: 0 done (a refused model is a completed pipeline, as on SageMaker), 1 a step failed,
+2 wrong use, wrong settings or a table that cannot be used, 3 not registered though asked to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from cli import settings as pipeline_settings
+from cli.settings import FEATURE_DATABASE, LOCAL_ENVIRONMENT, Settings, SettingsError
+
+ROOT = Path(__file__).resolve().parent.parent
+"""This repository."""
+
+LOCAL = ROOT / ".local"
+"""What runs on this machine leave behind."""
+
+STEP_FAILED, WRONG_USE, NOT_REGISTERED, INTERRUPTED = 1, 2, 3, 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Compile this repository's SageMaker pipeline, and run it on this machine."""
+
+
+@main.command("compile")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file, not stdout."
+)
+@click.option("--env", "environment", default=LOCAL_ENVIRONMENT, help="An [environments.NAME].")
+def compile_(output: Path | None, environment: str) -> None:
+    """Write the pipeline definition: no account, no network, the same bytes each time."""
+    with _one_sentence():
+        settings = pipeline_settings.load(ROOT)
+        chosen = settings.environment(environment)
+        from model_build import pipeline  # the SDK: seconds to import, so only where it is used
+
+        text = pipeline.definition(settings, chosen)
+        if output is None:
+            click.echo(text, nl=False)
+        else:
+            output.write_text(text, encoding="utf-8", newline="\n")
+
+
+@main.command()
+@click.option("--data", type=click.Path(path_type=Path), help="Another raw table (CSV).")
+@click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="A pipeline parameter.")
+@click.option("--parallel", type=click.IntRange(min=1), help="Processes at a time; default: cores.")
+@click.option("--require-registered", is_flag=True, help="Exit with 3 if the gate refuses.")
+def run(
+    data: Path | None, values: tuple[str, ...], parallel: int | None, require_registered: bool
+) -> None:
+    """Run the nine steps here: raw table, feature store, model, gate, registry."""
+    with _one_sentence():
+        settings = pipeline_settings.load(ROOT)
+        given = _parameters(values)
+        registered = _run(settings, data or ROOT / settings.data.file, given, parallel)
+        if require_registered and not registered:
+            sys.exit(NOT_REGISTERED)
+
+
+def _run(settings: Settings, file: Path, given: dict[str, str], parallel: int | None) -> bool:
+    """Ingest, compile, run, report; gives whether a version was registered."""
+    from cli.report import Progress, summary
+    from feature_store.ingest import ingest
+    from local_sagemaker.definition import read_definition
+    from local_sagemaker.engine import FAILED, Engine
+
+    environment = settings.environment()
+    ingested = ingest(file, settings, environment, LOCAL / "s3")
+    given = {"AsOf": ingested.latest, **given}
+    progress = Progress(settings, LOCAL)
+    progress.ingested(file, ingested, given["AsOf"])
+
+    from model_build import pipeline
+
+    definition = read_definition(pipeline.definition(settings, environment))
+    catalog = {(FEATURE_DATABASE, settings.feature_table): ingested.location}
+    engine = Engine(LOCAL, catalog, parallel or _cores())
+    for uri, content in pipeline.code_objects(settings, environment).items():
+        engine.storage.write(uri, content)
+    with progress:
+        execution = engine.run(settings.project.pipeline, definition, given, progress.update)
+    summary(execution, settings, LOCAL)
+    if execution.status == FAILED:
+        sys.exit(STEP_FAILED)
+    return any(r.step.type == "RegisterModel" and not r.reason for r in execution.steps.values())
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def registry(as_json: bool) -> None:
+    """List the model versions that were registered on this machine, the newest first."""
+    with _one_sentence():
+        from local_sagemaker.state import State
+
+        group = pipeline_settings.load(ROOT).model_package_group
+        packages = State(LOCAL / "state.db").model_packages(group)
+        rows = [
+            {"version": p.version, "status": p.status, "created": p.created,
+             "execution": p.execution, **p.request.get("CustomerMetadataProperties", {})}
+            for p in packages
+        ]  # fmt: skip
+        if as_json:
+            click.echo(json.dumps(rows, indent=2))
+            return
+        if not rows:
+            click.echo(f"{group}: no version is registered on this machine")
+        for row in rows:
+            click.echo(
+                f"{group} version {row['version']}  {row['status']}  {row['created']}  "
+                f"gate {row.get('gate', '-')}"
+            )
+
+
+def _parameters(values: tuple[str, ...]) -> dict[str, str]:
+    given = {}
+    for value in values:
+        name, sign, text = value.partition("=")
+        if not sign:
+            raise click.UsageError(f"--set {value}: NAME=VALUE is right, such as --set AsOf=...")
+        given[name] = text
+    moment = given.get("AsOf")
+    if moment is not None and not pipeline_settings.is_moment(moment):
+        raise click.UsageError(f"--set AsOf={moment}: {pipeline_settings.MOMENT_RULE} is right")
+    return given
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Errors that a person can act on, as one sentence and an exit status, without a traceback."""
+    from feature_store.errors import RawTableError
+    from local_sagemaker.errors import DefinitionError, StateError
+
+    try:
+        yield
+    except (SettingsError, RawTableError, DefinitionError, StateError) as error:
+        click.echo(f"pipeline: {error}", err=True)
+        sys.exit(WRONG_USE)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"pipeline: {where}{error.strerror or error}", err=True)
+        sys.exit(STEP_FAILED)
+    except KeyboardInterrupt:
+        click.echo("pipeline: stopped; nothing was registered", err=True)
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""What a person sees of a run: progress while it goes on, then steps, gate, version and paths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from cli.settings import Settings
+from feature_store.ingest import Ingested
+from governance import gate as gates
+from local_sagemaker.engine import (
+    EXECUTING,
+    FAILED,
+    SKIPPED,
+    STOPPED,
+    SUCCEEDED,
+    WAITING,
+    Execution,
+    StepRun,
+)
+from local_sagemaker.expressions import Compared
+
+_COLOURS = {
+    WAITING: "dim",
+    EXECUTING: "cyan",
+    SUCCEEDED: "green",
+    FAILED: "red",
+    SKIPPED: "yellow",
+    STOPPED: "yellow",
+}
+_CONSOLE = Console(highlight=False, soft_wrap=False)
+
+
+class Progress:
+    """A live table on a terminal, a line for each change anywhere else."""
+
+    def __init__(self, settings: Settings, local: Path) -> None:
+        self._settings = settings
+        self._local = local
+        self._live: Live | None = None
+        self._said: dict[str, str] = {}
+
+    def __enter__(self) -> Progress:
+        if _CONSOLE.is_terminal:
+            self._live = Live(console=_CONSOLE, refresh_per_second=8, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def ingested(self, file: Path, ingested: Ingested, as_of: str) -> None:
+        """Say what was read, and what was odd in it."""
+        _CONSOLE.print(f"[bold]{escape(self._settings.project.name)}[/] as of {as_of}")
+        _CONSOLE.print(
+            f"{escape(_short(file))}: {ingested.read:,} rows read, {ingested.kept:,} put into "
+            f"the feature store"
+        )
+        for what, count in ingested.found.items():
+            _CONSOLE.print(f"{count:>9,}  {escape(what)}")
+
+    def update(self, execution: Execution) -> None:
+        """Show how the steps stand."""
+        if self._live:
+            self._live.update(step_table(execution))
+            return
+        for name, run in execution.steps.items():
+            if run.status != WAITING and self._said.get(name) != run.status:
+                self._said[name] = run.status
+                _CONSOLE.print(f"{run.status:<10} {name}")
+
+
+def step_table(execution: Execution) -> Table:
+    """The steps with their state and seconds, fit for 80 columns."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("", justify="right", style="dim")
+    table.add_column("step", overflow="fold")
+    table.add_column("type")
+    table.add_column("state")
+    table.add_column("seconds", justify="right")
+    for number, run in enumerate(numbered(execution), start=1):
+        colour = _COLOURS[run.status]
+        seconds = f"{run.seconds:.1f}" if run.status in (SUCCEEDED, FAILED) else ""
+        state = f"[{colour}]{run.status}[/]"
+        table.add_row(str(number), run.step.name, run.step.type, state, seconds)
+        if run.detail and run.step.type == "Tuning":
+            table.add_row("", f"[dim]{escape(run.detail)}[/]")
+    return table
+
+
+def numbered(execution: Execution) -> list[StepRun]:
+    """The steps as they are numbered: a condition after the steps that it decides on."""
+    return sorted(execution.steps.values(), key=lambda run: run.step.type == "Condition")
+
+
+def summary(execution: Execution, settings: Settings, local: Path) -> None:
+    """Say how an execution ended: steps, gate, version, and where everything lies."""
+    _CONSOLE.print()
+    _CONSOLE.print(step_table(execution))
+    _CONSOLE.print()
+    for run in execution.steps.values():
+        if run.status == FAILED:
+            _CONSOLE.print(f"[red]{run.step.name} failed[/]: {escape(run.reason)}", soft_wrap=True)
+            if run.log:
+                _line("log", _short(run.log))
+        for line in _gate_lines(run, settings):
+            _line(*line)
+    _line(*_version(execution, settings))
+    for note in execution.notes:
+        _line("note", note)
+    bucket = settings.environment().bucket_name
+    written = local / "s3" / bucket / settings.project.pipeline / "executions" / execution.id
+    _line("wrote", _short(written))
+    _line("logs", _short(execution.folder / "logs"))
+
+
+def _gate_lines(run: StepRun, settings: Settings) -> list[tuple[str, str]]:
+    """Each comparison that the gate made, with the values that it read, and by how much."""
+    if run.outcome is None:
+        return []
+    names = {c.json_path: str(c).split(" ")[0] for c in gates.comparisons(settings.full_gate)}
+    verdict = "[green]holds[/]" if run.outcome else "[red]refuses the model[/]"
+    lines = [("gate", f"{escape(str(settings.full_gate))}  {verdict}")]
+    return lines + [("", _comparison(c, names)) for c in run.compared]
+
+
+def _comparison(compared: Compared, names: dict[str, str]) -> str:
+    name = names.get(compared.left_name, compared.left_name)
+    by = abs(compared.left - compared.right)
+    verdict = "[green]holds[/]" if compared.holds else "[red]fails[/]"
+    left = f"{compared.left:.6g}"
+    return f"{escape(name)} {left} {compared.sign} {compared.right:g}  {verdict} by {by:.4g}"
+
+
+def _version(execution: Execution, settings: Settings) -> tuple[str, str]:
+    for run in execution.steps.values():
+        if run.step.type == "RegisterModel":
+            if run.status == SUCCEEDED:
+                return "registered", run.detail
+            return "registered", f"nothing: {escape(run.reason)}"
+    return "registered", "nothing: this pipeline registers no model"
+
+
+def _line(label: str, text: str) -> None:
+    _CONSOLE.print(f"[bold]{label:<11}[/]{text}", soft_wrap=True)
+
+
+def _short(path: Path) -> str:
+    """A path as it is typed from here, where it is below here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
