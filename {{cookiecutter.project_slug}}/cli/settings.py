@@ -10,13 +10,14 @@ import dataclasses
 import re
 import tomllib
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from governance import gate as gates
-from governance.facets import Facet
+from governance.facets import Facet, FacetError
 from governance.facets import parse as parse_facets
 
 FEATURE_DATABASE = "sagemaker_featurestore"
@@ -29,7 +30,15 @@ LOCAL_ENVIRONMENT = "local"
 
 
 class SettingsError(ValueError):
-    """Settings that cannot be used; the message names the key, what was read, what is right."""
+    """Settings that cannot be used: where they stand, and what was read and would be right."""
+
+    def __init__(self, message: str, *path: str) -> None:
+        *tables, key = path or ("",)
+        table = f" [{'.'.join(tables)}]" if tables else ""
+        place = f"pipeline.toml{table}{f' {key}' if key else ''}"
+        super().__init__(f"{place}: {message}")
+        self.message = message
+        self.path = path
 
 
 @dataclass(frozen=True)
@@ -202,8 +211,7 @@ class Environment:
 
     def __post_init__(self) -> None:
         _must(re.fullmatch(r"\d{12}", self.account), "account", self.account, "12 digits")
-        _must(re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", self.region), "region", self.region,
-              "a region such as us-east-1")  # fmt: skip
+        _must_be_region(self.region)
 
     @property
     def role_arn(self) -> str:
@@ -221,6 +229,9 @@ class Aws:
     """Where the definition is compiled for when no environment is named."""
 
     region: str = "us-east-1"
+
+    def __post_init__(self) -> None:
+        _must_be_region(self.region)
 
 
 @dataclass(frozen=True)
@@ -261,10 +272,11 @@ class Settings:
     @property
     def full_gate(self) -> gates.Gate:
         """`[gate]`, read: the metric gate and the bias gate."""
-        keys = tuple(facet.key for facet in self.facets)
-        problem = self.project.problem
-        bias = gates.parse(self.gate.bias, problem, keys) if self.gate.bias else None
-        return gates.both(gates.parse(self.gate.metric, problem, keys), bias)
+        bias = self._gate(self.gate.bias) if self.gate.bias.strip() else None
+        return gates.both(self._gate(self.gate.metric), bias)
+
+    def _gate(self, text: str) -> gates.Gate:
+        return gates.parse(text, self.project.problem, tuple(facet.key for facet in self.facets))
 
     def environment(self, name: str = LOCAL_ENVIRONMENT) -> Environment:
         """The environment of a name; `local` needs no account and stands for no real one."""
@@ -273,7 +285,7 @@ class Settings:
         if name == LOCAL_ENVIRONMENT:
             return Environment(DOCUMENTATION_ACCOUNT, self.aws.region, name=name)
         has = ", ".join(self.environments) or "none"
-        raise SettingsError(f"there is no [environments.{name}] in pipeline.toml; it has {has}")
+        raise SettingsError(f"there is no environment {name!r}; there is {has}", "environments")
 
 
 MOMENT_RULE = "a moment in UTC such as 2026-01-31T00:00:00Z"
@@ -298,84 +310,98 @@ def load(root: Path) -> Settings:
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SettingsError(f"there is no pipeline.toml in {root}") from None
+        raise SettingsError(f"there is no such file in {root}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"pipeline.toml cannot be read: {error}") from None
-    settings: Settings = _read(Settings, table, "pipeline.toml")
+        raise SettingsError(f"it is no TOML: {error}") from None
+    settings: Settings = _read(Settings, table, ())
     _check_together(settings)
     return settings
 
 
 def _check_together(settings: Settings) -> None:
     """The rules that concern more than one section."""
-    for key, parse in (("bias", lambda: settings.facets), ("gate", lambda: settings.full_gate)):
+    problem, columns = settings.project.problem, settings.data.columns
+    checks: list[tuple[Callable[[], object], tuple[str, str]]] = [
+        (lambda: settings.facets, ("bias", "facets")),
+        (lambda: settings._gate(settings.gate.metric), ("gate", "metric")),
+        (lambda: settings.full_gate, ("gate", "bias")),
+    ]
+    for parse, path in checks:
         try:
             parse()
-        except ValueError as error:
-            raise SettingsError(f"pipeline.toml [{key}]: {error}") from None
-    objectives = Tuning.OBJECTIVES[settings.project.problem]
+        except (FacetError, gates.GateError) as error:
+            raise SettingsError(str(error), *path) from None
+    objectives = Tuning.OBJECTIVES[problem]
     if settings.tuning.objective not in objectives:
+        read, right = settings.tuning.objective, " or ".join(objectives)
         raise SettingsError(
-            f"pipeline.toml [tuning] objective: {settings.tuning.objective!r} does not go with a "
-            f"{settings.project.problem} problem; it would be {' or '.join(objectives)}"
-        )
-    known = {*settings.data.columns, settings.data.label}
-    for facet in settings.facets:
-        if facet.column not in known:
-            raise SettingsError(
-                f"pipeline.toml [bias] facets: {facet.column!r} is no column of [data.columns]; "
-                f"it has {', '.join(settings.data.columns)}"
-            )
-    if settings.bias.group_variable and settings.bias.group_variable not in known:
-        raise SettingsError(
-            f"pipeline.toml [bias] group_variable: {settings.bias.group_variable!r} is no column "
-            f"of [data.columns]; it has {', '.join(settings.data.columns)}"
-        )
+            f"{read!r} was read, where {right} is right for a {problem} problem",
+            "tuning", "objective",
+        )  # fmt: skip
+    told_apart = [(facet.column, "facets") for facet in settings.facets]
+    if settings.bias.group_variable:
+        told_apart.append((settings.bias.group_variable, "group_variable"))
+    for name, key in told_apart:
+        if name not in columns:
+            has = ", ".join(columns)
+            raise SettingsError(f"{name!r} is no column of [data.columns]: {has}", "bias", key)
+
+
+class _Wrong(ValueError):
+    """A value that breaks its data class's rule: the key, and what is right."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 def _must(holds: object, key: str, value: object, right: str) -> None:
     if not holds:
-        raise SettingsError(f"{key}: {value!r} was read, where {right} is right")
+        raise _Wrong(key, f"{value!r} was read, where {right} is right")
 
 
-def _read(cls: Any, table: object, where: str) -> Any:
+def _must_be_region(region: str) -> None:
+    is_region = re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", region)
+    _must(is_region, "region", region, "a region such as us-east-1")
+
+
+def _read(cls: Any, table: object, path: tuple[str, ...]) -> Any:
     """A data class from a TOML table, refusing unknown and missing keys and wrong types."""
     if not isinstance(table, dict):
-        raise SettingsError(f"{where}: {table!r} was read, where a table is right")
+        raise SettingsError(f"{table!r} was read, where a table is right", *path)
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}
     for key in table:
         if key not in fields:
-            raise SettingsError(f"{where}: unknown key {key!r}; it has {', '.join(fields)}")
+            raise SettingsError(f"there is no such key; there is {', '.join(fields)}", *path, key)
     for name, spec in fields.items():
-        required = (spec.default is dataclasses.MISSING) & (
-            spec.default_factory is dataclasses.MISSING
+        has_default = not (
+            spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
         )
-        if required and name not in table:
-            raise SettingsError(f"{where}: {name!r} is missing")
-    values = {key: _value(hints[key], value, f"{where} {key}") for key, value in table.items()}
+        if name not in table and not has_default:
+            raise SettingsError("it is missing", *path, name)
+    values = {key: _value(hints[key], value, (*path, key)) for key, value in table.items()}
     try:
         return cls(**values)
-    except SettingsError as error:
-        raise SettingsError(f"{where} {error}") from None
+    except _Wrong as wrong:
+        raise SettingsError(str(wrong), *path, wrong.key) from None
 
 
-def _value(hint: Any, value: object, where: str) -> Any:
+def _value(hint: Any, value: object, path: tuple[str, ...]) -> Any:
     if dataclasses.is_dataclass(hint):
-        return _read(hint, value, where)
+        return _read(hint, value, path)
     origin = typing.get_origin(hint)
     if origin is dict:
         if not isinstance(value, dict):
-            raise SettingsError(f"{where}: {value!r} was read, where a table is right")
+            raise SettingsError(f"{value!r} was read, where a table is right", *path)
         inner = typing.get_args(hint)[1]
-        return {key: _value(inner, item, f"{where}.{key}") for key, item in value.items()}
+        return {key: _value(inner, item, (*path, key)) for key, item in value.items()}
     if origin is tuple:
         if not isinstance(value, list):
-            raise SettingsError(f"{where}: {value!r} was read, where a list is right")
-        return tuple(_value(str, item, where) for item in value)
+            raise SettingsError(f"{value!r} was read, where a list is right", *path)
+        return tuple(_value(str, item, path) for item in value)
     kind: Any = (int, float) if hint is float else hint
     if not isinstance(value, kind) or (isinstance(value, bool) and hint is not bool):
-        name = getattr(hint, "__name__", str(hint))
-        right = {"str": "a text", "int": "a whole number", "float": "a number"}.get(name, name)
-        raise SettingsError(f"{where}: {value!r} was read, where {right} is right")
+        right = {"str": "a text", "int": "a whole number", "float": "a number"}[hint.__name__]
+        raise SettingsError(f"{value!r} was read, where {right} is right", *path)
     return value

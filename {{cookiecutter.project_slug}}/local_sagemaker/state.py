@@ -154,4 +154,7 @@ class State:
                 "FROM model_packages WHERE package_group = ? ORDER BY version DESC",
                 (group,),
             ).fetchall()
-        return [ModelPackage(*identity, json.loads(request)) for *identity, request in rows]
+        return [
+            ModelPackage(group, version, status, execution, created, json.loads(request))
+            for group, version, status, execution, created, request in rows
+        ]

@@ -1,0 +1,73 @@
+"""Writes the answers into the settings and has the new repository's own code read them.
+
+On a refusal cookiecutter removes what was written. The sentence is the first line on stderr.
+"""
+
+import json
+import re
+import sys
+import tomllib
+from collections import OrderedDict  # noqa: F401  # as which cookiecutter prints dictionaries
+from pathlib import Path
+
+ANSWERS = dict({{ cookiecutter.items() | list | pprint }})
+
+SETTINGS = {
+    ("project", "name"): "project_name",
+    ("project", "pipeline"): "project_slug",
+    ("gate", "metric"): "metric_gate",
+    ("gate", "bias"): "bias_gate",
+    ("bias", "facets"): "bias_facets",
+    ("aws", "region"): "aws_region",
+}
+"""Where each answer stands in `pipeline.toml`: (table, key)."""
+
+
+def main() -> None:
+    """Write, then read back as the pipeline will."""
+    for question in SETTINGS.values():
+        refuse_control_characters(question, ANSWERS[question])
+    settings = {key: ANSWERS[question] for key, question in SETTINGS.items()}
+    write_toml(Path("pipeline.toml"), settings)
+    write_toml(Path("pyproject.toml"), {("project", "name"): ANSWERS["project_slug"]})
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, str(Path.cwd()))
+    from cli import settings as pipeline_settings
+
+    try:
+        pipeline_settings.load(Path.cwd())
+    except pipeline_settings.SettingsError as error:
+        question = SETTINGS.get(error.path)
+        sys.exit(f"{question}: {error.message}" if question else str(error))
+
+
+def refuse_control_characters(question: str, answer: str) -> None:
+    """One line of text: no line break, no control character, no half of a character."""
+    if any(ord(c) < 32 or 127 <= ord(c) < 160 or 0xD800 <= ord(c) < 0xE000 for c in answer):
+        sys.exit(f"{question}: {answer!r} was read, where one line of text is right")
+
+
+def write_toml(file: Path, values: dict[tuple[str, str], str]) -> None:
+    """Set string values in a TOML file, each in its table; comments and order stay."""
+    text = file.read_text(encoding="utf-8")
+    for (table, key), value in values.items():
+        head, mark, rest = text.partition(f"[{table}]\n")
+        written = toml_string(value)
+        line = re.compile(rf'^{key} = "[^"\n]*"', re.MULTILINE)
+        rest, count = line.subn(lambda _, new=f"{key} = {written}": new, rest, count=1)
+        if not mark or not count:
+            sys.exit(f"the template's {file} has no {key} in [{table}]")
+        text = head + mark + rest
+    file.write_text(text, encoding="utf-8", newline="\n")
+    content = tomllib.loads(text)
+    for (table, key), value in values.items():
+        if content[table][key] != value:
+            sys.exit(f"{value!r} cannot be written to [{table}] {key} of {file}")
+
+
+def toml_string(value: str) -> str:
+    """A TOML basic string: JSON's escapes of quotes and backslashes are TOML's too."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+main()
