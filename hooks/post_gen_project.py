@@ -10,7 +10,7 @@ import tomllib
 from collections import OrderedDict  # noqa: F401  # as which cookiecutter prints dictionaries
 from pathlib import Path
 
-ANSWERS = dict({{ cookiecutter.items() | list | pprint }})
+ANSWERS = dict({{cookiecutter.items() | list | pprint}})
 
 SETTINGS = {
     ("project", "name"): "project_name",

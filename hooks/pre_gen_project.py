@@ -4,7 +4,7 @@ import re
 import sys
 from collections import OrderedDict  # noqa: F401  # as which cookiecutter prints dictionaries
 
-SLUG = dict({{ cookiecutter.items() | list | pprint }})["project_slug"]
+SLUG = dict({{cookiecutter.items() | list | pprint}})["project_slug"]
 RESERVED = {"aux", "con", "nul", "prn", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
 """Names that no folder can have on Windows."""
 

@@ -130,6 +130,7 @@ Texts = npt.NDArray[np.object_]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the table to a file."""
     parser = argparse.ArgumentParser(description="Writes the churn scenario's sample table.")
     parser.add_argument("--rows", type=int, default=ROWS, help="default %(default)s")
     parser.add_argument("--seed", type=int, default=SEED, help="default %(default)s")

@@ -1,0 +1,131 @@
+"""One fixture renders a repository, one runs its pipeline; the rest of the tests stand on these."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cookiecutter.main import cookiecutter
+
+ROOT = Path(__file__).resolve().parent.parent
+GENERATED = ROOT / "{{cookiecutter.project_slug}}"
+SHARED_DATA = ROOT.parent / "shared" / "data"
+NO_NETWORK = Path(__file__).parent / "no_network"
+
+_CREDENTIALS = ("AWS_", "SAGEMAKER_")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="run the tests at full size")
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A rendered repository."""
+
+    path: Path
+
+    def pipeline(
+        self, *arguments: str | Path, status: int | None = 0, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command of the repository: no network, no AWS settings, 80 columns."""
+        own = {k: v for k, v in os.environ.items() if not k.startswith(_CREDENTIALS)}
+        environment = {
+            **own,
+            "PYTHONPATH": str(NO_NETWORK),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "COLUMNS": "80",
+            "HOME": str(self.path.parent),
+            **variables,
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", *map(str, arguments)],
+            cwd=self.path, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if status is not None:
+            assert done.returncode == status, done.stdout + done.stderr
+        return done
+
+    def files(self) -> set[str]:
+        """Every file, as a path below the repository."""
+        return {p.relative_to(self.path).as_posix() for p in self.path.rglob("*") if p.is_file()}
+
+    def results(self) -> dict[str, bytes]:
+        """What runs have left behind, by path."""
+        return {name: (self.path / name).read_bytes() for name in self.files() if ".local" in name}
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Change one place in a file."""
+        text = (self.path / name).read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
+        (self.path / name).write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template as a clone of it would be: what git knows, without caches."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    folder = tmp_path_factory.mktemp("template")
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture
+def render(template: Path, tmp_path: Path) -> Callable[..., Repository]:
+    """Render a repository with answers."""
+
+    def rendered(**answers: str) -> Repository:
+        path = cookiecutter(
+            str(template), no_input=True, extra_context=answers, output_dir=str(tmp_path)
+        )
+        return Repository(Path(path))
+
+    return rendered
+
+
+@pytest.fixture(scope="session")
+def churn(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """The churn scenario with its default answers: read, never changed."""
+    folder = tmp_path_factory.mktemp("churn")
+    return Repository(Path(cookiecutter(str(template), no_input=True, output_dir=str(folder))))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the nine steps, and what it printed."""
+
+    repository: Repository
+    output: str
+
+    @property
+    def execution(self) -> Path:
+        """The folder of what the execution wrote, as its `s3://` prefix has it."""
+        executions = self.repository.path.glob(".local/s3/*/*/executions/*")
+        return min(executions, key=lambda folder: folder.stat().st_ctime)
+
+    def read(self, name: str) -> Any:
+        """A JSON file below it."""
+        return json.loads((self.execution / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def churn_run(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The nine steps of the churn scenario, run on its sample."""
+    folder = tmp_path_factory.mktemp("churn_run")
+    path = cookiecutter(str(template), no_input=True, output_dir=str(folder))
+    repository = Repository(Path(path))
+    return Run(repository, repository.pipeline("run").stdout)

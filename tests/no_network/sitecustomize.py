@@ -1,0 +1,12 @@
+"""Cuts a Python process off from the network: with this folder on its path, connecting fails."""
+
+import socket
+from typing import Any, NoReturn
+
+
+def _refuse(self: socket.socket, address: Any) -> NoReturn:
+    raise OSError(f"the tests allow no connection, and {address!r} was tried")
+
+
+socket.socket.connect = _refuse  # type: ignore[method-assign]
+socket.socket.connect_ex = _refuse  # type: ignore[method-assign]

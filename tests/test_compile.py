@@ -1,0 +1,220 @@
+"""The compiled definition: offline, the same bytes each time, the nine steps of the design."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from conftest import Repository
+
+NAMES_AND_TYPES = {
+    "ChurnModelProcess": "Processing",
+    "ChurnHyperParameterTuning": "Tuning",
+    "ChurnEvalBestModel": "Processing",
+    "ChurnCreateModel": "Model",
+    "ChurnModelConfigFile": "Processing",
+    "ChurnTransform": "Transform",
+    "ClarifyProcessingStep": "Processing",
+    "RegisterChurnModel": "RegisterModel",
+    "CheckAUCScoreChurnEvaluation": "Condition",
+}
+
+WAITS_FOR = {
+    "ChurnModelProcess": set(),
+    "ChurnHyperParameterTuning": {"ChurnModelProcess"},
+    "ChurnEvalBestModel": {"ChurnModelProcess", "ChurnHyperParameterTuning"},
+    "ChurnCreateModel": {"ChurnHyperParameterTuning"},
+    "ChurnModelConfigFile": {"ChurnModelProcess", "ChurnCreateModel"},
+    "ChurnTransform": {"ChurnModelProcess", "ChurnCreateModel"},
+    "ClarifyProcessingStep": {
+        "ChurnModelProcess",
+        "ChurnHyperParameterTuning",
+        "ChurnModelConfigFile",
+        "ChurnTransform",
+    },
+    "CheckAUCScoreChurnEvaluation": {"ChurnEvalBestModel", "ClarifyProcessingStep"},
+    "RegisterChurnModel": {
+        "ChurnHyperParameterTuning",
+        "ChurnEvalBestModel",
+        "ClarifyProcessingStep",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def text(churn: Repository) -> str:
+    return churn.pipeline("compile").stdout
+
+
+@pytest.fixture(scope="module")
+def definition(text: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(text)
+    return content
+
+
+@pytest.fixture(scope="module")
+def steps(definition: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {step["Name"]: step for step in all_steps(definition["Steps"])}
+
+
+def all_steps(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for step in found:
+        yield step
+        for branch in ("IfSteps", "ElseSteps"):
+            yield from all_steps(step["Arguments"].get(branch, []))
+
+
+def references(value: Any) -> set[str]:
+    """The steps that a value refers to, without those that a condition decides on."""
+    value = {k: v for k, v in value.items() if k not in ("IfSteps", "ElseSteps")}
+    return set(re.findall(r'"Get": "Steps\.([A-Za-z0-9]+)\.', json.dumps(value)))
+
+
+def test_two_processes_give_the_same_bytes(churn: Repository, text: str) -> None:
+    again = churn.pipeline("compile", PYTHONHASHSEED="7", TZ="Asia/Tokyo").stdout
+    assert again == text
+
+
+def test_a_machines_sdk_defaults_do_not_reach_the_definition(churn: Repository, text: str) -> None:
+    config = churn.path.parent / "config.yaml"
+    config.write_text(
+        "SchemaVersion: '1.0'\n"
+        "SageMaker: {ProcessingJob: {NetworkConfig: {EnableNetworkIsolation: true}}}\n"
+    )
+    assert churn.pipeline("compile", SAGEMAKER_USER_CONFIG_OVERRIDE=str(config)).stdout == text
+
+
+def test_it_goes_to_a_file(churn: Repository, text: str) -> None:
+    file = churn.path.parent / "definition.json"
+    assert churn.pipeline("compile", "-o", file).stdout == ""
+    assert file.read_text() == text
+
+
+def test_an_environment_that_is_not_there_is_one_sentence(churn: Repository) -> None:
+    done = churn.pipeline("compile", "--env", "prod", status=2)
+    assert done.stderr == (
+        "pipeline: pipeline.toml environments: there is no environment 'prod'; there is none\n"
+    )
+
+
+def test_the_nine_names_and_types(steps: dict[str, Any]) -> None:
+    assert {name: step["Type"] for name, step in steps.items()} == NAMES_AND_TYPES
+
+
+def test_who_waits_for_whom(steps: dict[str, Any]) -> None:
+    found = {
+        name: set(step.get("DependsOn", [])) | references(step["Arguments"])
+        for name, step in steps.items()
+    }
+    assert found == WAITS_FOR
+
+
+def test_the_gate_names_evaluation_and_bias_report_in_depends_on(steps: dict[str, Any]) -> None:
+    check = steps["CheckAUCScoreChurnEvaluation"]
+    assert set(check["DependsOn"]) == {"ChurnEvalBestModel", "ClarifyProcessingStep"}
+
+
+def test_parameters_are_instances_and_the_moment(definition: dict[str, Any]) -> None:
+    kinds = {p["Name"]: p["Type"] for p in definition["Parameters"]}
+    assert kinds == {
+        "AsOf": "String",
+        **{f"{job}InstanceType": "String" for job in ("Processing", "Training", "Transform")},
+        **{f"{job}InstanceCount": "Integer" for job in ("Processing", "Training", "Transform")},
+    }
+
+
+def test_gate_and_approval_are_literals(steps: dict[str, Any]) -> None:
+    (condition,) = steps["CheckAUCScoreChurnEvaluation"]["Arguments"]["Conditions"]
+    assert condition["Type"] == "GreaterThan"
+    assert condition["RightValue"] == 0.75
+    assert (
+        condition["LeftValue"]["Std:JsonGet"]["Path"] == "binary_classification_metrics.auc.value"
+    )
+    package = steps["RegisterChurnModel"]["Arguments"]
+    assert package["ModelApprovalStatus"] == "PendingManualApproval"
+    assert package["CustomerMetadataProperties"]["gate"] == "auc > 0.75"
+
+
+def test_the_search(steps: dict[str, Any]) -> None:
+    config = steps["ChurnHyperParameterTuning"]["Arguments"]["HyperParameterTuningJobConfig"]
+    assert config["Strategy"] == "Bayesian"
+    assert config["TrainingJobEarlyStoppingType"] == "Auto"
+    assert config["ResourceLimits"] == {
+        "MaxNumberOfTrainingJobs": 12,
+        "MaxParallelTrainingJobs": 4,
+    }
+    names = [r["Name"] for ranges in config["ParameterRanges"].values() for r in ranges]
+    assert sorted(names) == ["alpha", "eta", "max_depth", "min_child_weight", "num_round"]
+    assert "MetricDefinitions" not in json.dumps(steps["ChurnHyperParameterTuning"])
+
+
+def test_jobs_are_cached_retried_and_tagged(steps: dict[str, Any]) -> None:
+    for name, kind in NAMES_AND_TYPES.items():
+        if kind in ("Processing", "Tuning", "Transform"):
+            assert steps[name]["CacheConfig"] == {"Enabled": True, "ExpireAfter": "P30D"}, name
+        if kind != "Condition":
+            assert steps[name]["RetryPolicies"], name
+        if kind not in ("Condition", "RegisterModel"):  # a package has its group's tags
+            assert steps[name]["Arguments"]["Tags"], name
+
+
+def test_no_input_is_composed_from_the_execution_id(steps: dict[str, Any]) -> None:
+    """After a cache hit an input lies under an older execution's prefix."""
+    for name, step in steps.items():
+        arguments = step["Arguments"]
+        inputs = [
+            arguments.get("ProcessingInputs"),
+            arguments.get("TrainingJobDefinition", {}).get("InputDataConfig"),
+            arguments.get("TransformInput"),
+            arguments.get("PrimaryContainer"),
+            arguments.get("InferenceSpecification"),
+            arguments.get("AppSpecification"),
+        ]
+        assert "Execution." not in json.dumps(inputs), name
+
+
+def test_every_output_is_under_the_executions_own_prefix(steps: dict[str, Any]) -> None:
+    for name, step in steps.items():
+        for output in step["Arguments"].get("ProcessingOutputConfig", {}).get("Outputs", []):
+            values = output["S3Output"]["S3Uri"]["Std:Join"]["Values"]
+            assert {"Get": "Execution.PipelineExecutionId"} in values, name
+
+
+def test_the_query_reaches_the_definition(steps: dict[str, Any]) -> None:
+    """The SDK (3.27) drops dataset definitions; `model_build/sdk.py` puts them back."""
+    inputs = steps["ChurnModelProcess"]["Arguments"]["ProcessingInputs"]
+    (features,) = [i for i in inputs if i["InputName"] == "features"]
+    athena = features["DatasetDefinition"]["AthenaDatasetDefinition"]
+    assert {"Get": "Parameters.AsOf"} in athena["QueryString"]["Std:Join"]["Values"]
+
+
+def test_no_account_but_the_documentations(text: str) -> None:
+    accounts = set(re.findall(r"\b\d{12}\b", text))
+    xgboost_images_owner = "683313688378"
+    assert accounts == {"111122223333", xgboost_images_owner}
+
+
+def test_a_gate_with_or_and_brackets_becomes_conditions(tmp_path: Any, render: Any) -> None:
+    repository = render(metric_gate="auc > 0.8 or (recall > 0.7 and f1 > 0.9)")
+    text = repository.pipeline("compile").stdout
+    check = json.loads(text)["Steps"][-1]["Arguments"]["Conditions"]
+    (either,) = check
+    assert either["Type"] == "Or"
+    assert [part["Type"] for part in either["Conditions"]] == ["GreaterThan", "Not"]
+
+
+def test_a_comment_in_the_bias_step_moves_only_that_steps_code(render: Any, text: str) -> None:
+    repository = render()
+    with (repository.path / "model_build/steps/clarify.py").open("a") as file:
+        file.write("# a comment\n")
+    changed = repository.pipeline("compile").stdout
+    differing = [
+        (old, new)
+        for old, new in zip(text.splitlines(), changed.splitlines(), strict=True)
+        if old != new
+    ]
+    assert len(differing) == 1
+    assert "/code/" in differing[0][0]

@@ -1,0 +1,296 @@
+"""The nine steps run for real on the sample, and what a person sees when something is wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Repository, Run
+
+Render = Callable[..., Repository]
+
+
+# What a run leaves behind
+
+
+def test_it_ends_with_steps_gate_version_and_paths(churn_run: Run) -> None:
+    table = churn_run.output[churn_run.output.index("seconds") :]
+    rows = re.findall(r"^(\d)  (\w+) +(\w+) +Succeeded +\d+\.\d$", table, re.MULTILINE)
+    assert [row[0] for row in rows] == list("123456789")
+    evaluation = churn_run.read("ChurnEvalBestModel/evaluation/evaluation.json")
+    auc = evaluation["binary_classification_metrics"]["auc"]["value"]
+    assert f"auc {auc:.6g} > 0.75  holds by" in table
+    assert "registered customer-churn version 1, PendingManualApproval" in table
+    written = re.search(r"^wrote +(\S+)$", table, re.MULTILINE)
+    assert written and churn_run.repository.path / written[1] == churn_run.execution
+
+
+def test_every_line_but_paths_fits_80_columns(churn_run: Run) -> None:
+    for line in churn_run.output.splitlines():
+        assert len(line) <= 80 or "/" in line or line.startswith("note"), line
+
+
+def test_odd_rows_are_counted_not_dropped_in_silence(churn_run: Run) -> None:
+    assert "5,000 rows read, 4,997 put into the feature store" in churn_run.output
+    for count, what in ((3, "empty custid"), (4, "repeated custid"), (3, "first order after")):
+        assert re.search(rf"^ +{count}  {what}", churn_run.output, re.MULTILINE), what
+    assert len(re.findall(r"^ +\d  unreadable date in", churn_run.output, re.MULTILINE)) == 3
+
+
+def test_each_step_has_its_log_and_each_trial(churn_run: Run) -> None:
+    logs = {p.name for p in churn_run.repository.path.glob(".local/runs/*/logs/*")}
+    assert {"ChurnModelProcess.log", "ChurnTransform.log", "ChurnHyperParameterTuning"} <= logs
+    trials = list(churn_run.repository.path.glob(".local/runs/*/logs/*Tuning/*.log"))
+    assert len(trials) == 12
+    for trial in trials:
+        assert re.search(r"^\[0\]\ttrain-auc:\S+\tvalidation-auc:\S+$", trial.read_text(), re.M)
+
+
+def test_the_splits_share_no_customer_and_cover_all(churn_run: Run) -> None:
+    folder = churn_run.execution / "ChurnModelProcess"
+    ids = {}
+    for split in ("train", "validation", "test"):
+        with (folder / split / f"{split}.csv").open(newline="") as rows:
+            ids[split] = [row[0] for row in csv.reader(rows)]
+        assert ids[split] == sorted(ids[split])
+    total = [i for split in ids.values() for i in split]
+    assert len(total) == len(set(total)) == 5000 - 3 - 4
+    assert len(ids["train"]) / len(total) == pytest.approx(0.7, abs=0.03)
+
+
+def test_the_split_has_thirty_features_and_keeps_facets_from_the_model(churn_run: Run) -> None:
+    columns = churn_run.read("ChurnModelProcess/test/columns.json")
+    assert len(columns["features"]) >= 30
+    head = columns["columns"][: -len(columns["features"])]
+    assert head == ["custid", "event_time", "retained", "facet_doorstep", "facet_city"]
+
+
+def test_evaluation_has_every_metric_that_a_gate_can_name(churn_run: Run) -> None:
+    from governance.gate import BIAS_METRICS, METRICS
+
+    evaluation = churn_run.read("ChurnEvalBestModel/evaluation/evaluation.json")
+    assert set(evaluation["binary_classification_metrics"]) == set(METRICS["binary"])
+    assert set(BIAS_METRICS) < set(evaluation["bias_metrics"])
+    assert set(evaluation["bias_metrics"]["dppl"]) == {"doorstep", "city"}
+
+
+def test_the_planted_bias_comes_out_worst(churn_run: Run) -> None:
+    from churn import BIASED_CITY
+
+    evaluation = churn_run.read("ChurnEvalBestModel/evaluation/evaluation.json")
+    groups = [g for facet in evaluation["bias_metrics"]["groups"].values() for g in facet]
+    worst = max(groups, key=lambda group: group["dppl"])
+    assert worst["value"] == BIASED_CITY
+    assert worst["dppl"] >= 0.10
+    others = [abs(g["dppl"]) for g in groups if g["value"] != BIASED_CITY]
+    assert worst["dppl"] - max(others) >= 0.06
+
+
+def test_the_bias_report_agrees_with_the_evaluation(churn_run: Run) -> None:
+    evaluation = churn_run.read("ChurnEvalBestModel/evaluation/evaluation.json")
+    analysis = churn_run.read("ClarifyProcessingStep/analysis_result/analysis.json")
+    assert set(analysis) == {
+        "version",
+        "pre_training_bias_metrics",
+        "post_training_bias_metrics",
+        "explanations",
+    }
+    for facet, groups in evaluation["bias_metrics"]["groups"].items():
+        reported = analysis["post_training_bias_metrics"]["facets"][f"facet_{facet}"]
+        for group, report in zip(groups, reported, strict=True):
+            metrics = {m["name"]: m["value"] for m in report["metrics"]}
+            assert list(metrics) == sorted(metrics)
+            assert metrics["DPPL"] == group["dppl"]
+            assert metrics["DI"] == group["di"]
+
+
+def test_predictions_are_those_of_the_evaluation(churn_run: Run) -> None:
+    with (churn_run.execution / "ChurnTransform/test.csv.out").open(newline="") as rows:
+        predicted = [int(row[1]) for row in csv.reader(rows)]
+    evaluation = churn_run.read("ChurnEvalBestModel/evaluation/evaluation.json")
+    share = evaluation["binary_classification_metrics"]["flagged_share"]["value"]
+    assert sum(predicted) / len(predicted) == pytest.approx(share, abs=1e-12)
+
+
+def test_the_registered_version_points_at_files_that_exist(churn_run: Run) -> None:
+    (version,) = json.loads(churn_run.repository.pipeline("registry", "--json").stdout)
+    assert version["status"] == "PendingManualApproval"
+    assert version["gate"] == "auc > 0.75"
+    with sqlite3.connect(churn_run.repository.path / ".local/state.db") as state:
+        (request,) = state.execute("SELECT request FROM model_packages").fetchone()
+    uris = re.findall(r'"(s3://[^"]+)"', request)
+    assert len(uris) >= 3
+    for uri in uris:
+        assert (churn_run.repository.path / ".local/s3" / uri.removeprefix("s3://")).is_file(), uri
+
+
+def test_another_run_gives_the_same_metrics_and_the_next_version(churn_run: Run) -> None:
+    first = churn_run.read("ChurnEvalBestModel/evaluation/evaluation.json")
+    before = churn_run.execution
+    done = churn_run.repository.pipeline("run", "--parallel", "1")
+    assert "version 2" in done.stdout
+    for again in before.parent.iterdir():
+        evaluation = again / "ChurnEvalBestModel/evaluation/evaluation.json"
+        assert json.loads(evaluation.read_text()) == first
+
+
+# The gate
+
+
+def test_a_refused_model_is_a_completed_run(render: Render) -> None:
+    repository = render(metric_gate="auc > 0.999 and recall > 0.1")
+    repository.edit("pipeline.toml", "jobs = 12", "jobs = 1")
+    repository.edit("pipeline.toml", "parallel = 4", "parallel = 1")
+    done = repository.pipeline("run", "--require-registered", status=3)
+    values = dict(re.findall(r"(auc|recall) (0\.\d+) >", done.stdout))
+    short_by = 0.999 - float(values["auc"])
+    assert f"auc {values['auc']} > 0.999  fails by {short_by:.4g}" in done.stdout
+    assert f"recall {values['recall']} > 0.1  holds by" in done.stdout
+    assert "registered nothing: CheckAUCScoreChurnEvaluation came out false" in done.stdout
+    assert repository.pipeline("registry", "--json").stdout.strip() == "[]"
+
+
+# Wrong input
+
+
+@pytest.fixture(scope="module")
+def used(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """A repository with a small run behind it, which wrong input must leave as it is."""
+    from cookiecutter.main import cookiecutter
+
+    folder = tmp_path_factory.mktemp("used")
+    path = cookiecutter(str(template), no_input=True, output_dir=str(folder))
+    repository = Repository(Path(path))
+    repository.edit("pipeline.toml", "jobs = 12", "jobs = 1")
+    repository.edit("pipeline.toml", "parallel = 4", "parallel = 1")
+    repository.pipeline("run")
+    return repository
+
+
+def sample(repository: Repository) -> list[list[str]]:
+    with (repository.path / "data/churn.csv").open(newline="", encoding="utf-8") as rows:
+        return list(csv.reader(rows))
+
+
+def no_such_column(rows: list[list[str]]) -> None:
+    rows[0][rows[0].index("avgorder")] = "average"
+
+
+def no_rows(rows: list[list[str]]) -> None:
+    del rows[1:]
+
+
+def one_class(rows: list[list[str]]) -> None:
+    for row in rows[1:]:
+        row[1] = "1"
+
+
+def a_word_for_a_number(rows: list[list[str]]) -> None:
+    rows[41][rows[0].index("esent")] = "many"
+
+
+def a_label_of_two(rows: list[list[str]]) -> None:
+    rows[6][1] = "2"
+
+
+WRONG_TABLES: dict[Callable[[list[list[str]]], None], str] = {
+    no_such_column: "has no column 'avgorder'; it has custid, retained,",
+    no_rows: "has a header and no rows",
+    one_class: "the label 'retained' is 1 in every row, where both 0 and 1",
+    a_word_for_a_number: "line 42: 'esent' is 'many', where a number is right (1 such",
+    a_label_of_two: "line 7: the label 'retained' is '2', where 0 or 1 is right",
+}
+
+
+@pytest.mark.parametrize(("spoil", "sentence"), WRONG_TABLES.items())
+def test_a_wrong_table_is_one_sentence_and_touches_nothing(
+    used: Repository, tmp_path: Path, spoil: Callable[[list[list[str]]], None], sentence: str
+) -> None:
+    rows = sample(used)
+    spoil(rows)
+    table = tmp_path / "table.csv"
+    with table.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+    before = used.results()
+    done = used.pipeline("run", "--data", table, status=2)
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert used.results() == before
+
+
+def test_a_file_that_is_not_there(used: Repository, tmp_path: Path) -> None:
+    before = used.results()
+    done = used.pipeline("run", "--data", tmp_path / "none.csv", status=2)
+    assert done.stderr == f"pipeline: there is no file {tmp_path / 'none.csv'}\n"
+    assert used.results() == before
+
+
+def test_a_step_whose_script_raises(used: Repository) -> None:
+    script = used.path / "model_build/steps/evaluate.py"
+    text = script.read_text()
+    line = '    test = read_split(input_path("test"), "test")\n'
+    number = text[: text.index(line)].count("\n") + 1
+    before = used.results()
+    try:
+        script.write_text(text.replace(line, '    raise RuntimeError("out of luck")\n'))
+        done = used.pipeline("run", status=1)
+    finally:
+        script.write_text(text)
+    sentence = f"ChurnEvalBestModel failed: RuntimeError: out of luck (evaluate.py, line {number})"
+    failure, log = done.stdout[done.stdout.index("ChurnEvalBestModel failed") :].splitlines()[:2]
+    assert failure == sentence
+    path = used.path / log.split()[1]
+    assert "RuntimeError: out of luck" in path.read_text()
+    assert "registered nothing" in done.stdout
+    after = used.results()
+    assert {name: after[name] for name in before if "state.db" not in name} == {
+        name: content for name, content in before.items() if "state.db" not in name
+    }
+    assert len(json.loads(used.pipeline("registry", "--json").stdout)) == 1
+
+
+WRONG_USE = {
+    ("--set", "AsOf=yesterday"): "AsOf=yesterday: a moment in UTC such as",
+    ("--set", "Colour=red"): "there is no pipeline parameter 'Colour'; there is AsOf,",
+    ("--set", "TrainingInstanceCount=two"): "is 'two', where Integer is right",
+    ("--set", "AsOf"): "NAME=VALUE is right",
+}
+
+
+@pytest.mark.parametrize(("options", "sentence"), WRONG_USE.items())
+def test_wrong_parameters(used: Repository, options: tuple[str, ...], sentence: str) -> None:
+    done = used.pipeline("run", *options, status=2)
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_moment_before_the_data_has_no_rows(used: Repository) -> None:
+    done = used.pipeline("run", "--set", "AsOf=2001-01-01T00:00:00Z", status=1)
+    assert "the feature store has no rows as of 2001-01-01T00:00:00Z" in done.stdout
+
+
+WRONG_SETTINGS = {
+    ("jobs = 1", 'jobs = "1"'): "[tuning] jobs: '1' was read, where a whole number is right",
+    ("salt =", "salz ="): "[split] salz: there is no such key; there is salt,",
+    ('metric = "auc > 0.75"', 'metric = "auk > 1"'): "[gate] metric: `auk` is no metric",
+    ("[split]", "[split"): "it is no TOML:",
+}
+
+
+@pytest.mark.parametrize(("change", "sentence"), WRONG_SETTINGS.items())
+def test_wrong_settings(used: Repository, change: tuple[str, str], sentence: str) -> None:
+    settings = used.path / "pipeline.toml"
+    text = settings.read_text()
+    try:
+        used.edit("pipeline.toml", *change)
+        done = used.pipeline("run", status=2)
+    finally:
+        settings.write_text(text)
+    assert done.stderr.startswith("pipeline: pipeline.toml")
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
