@@ -5,6 +5,7 @@ On a refusal cookiecutter removes what was written. The sentence is the first li
 
 import json
 import re
+import shutil
 import sys
 import tomllib
 from collections import OrderedDict  # noqa: F401  # as which cookiecutter prints dictionaries
@@ -23,8 +24,15 @@ SETTINGS = {
 """Where each answer stands in `pipeline.toml`: (table, key)."""
 
 
+LEFTOVERS = (".local", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__")
+"""What working inside the template's folder leaves there: no part of a new repository."""
+
+
 def main() -> None:
     """Write, then read back as the pipeline will."""
+    for name in LEFTOVERS:
+        for folder in list(Path().rglob(name)):
+            shutil.rmtree(folder)
     for question in SETTINGS.values():
         refuse_control_characters(question, ANSWERS[question])
     settings = {key: ANSWERS[question] for key, question in SETTINGS.items()}

@@ -63,11 +63,9 @@ class Progress:
     def ingested(self, file: Path, ingested: Ingested, as_of: str) -> None:
         """Say what was read, and what was odd in it."""
         _CONSOLE.print(f"[bold]{escape(self._settings.project.name)}[/] as of {as_of}")
-        _CONSOLE.print(
-            f"{escape(_short(file))}: {ingested.read:,} rows read, {ingested.kept:,} put into "
-            f"the feature store"
-        )
-        for what, count in ingested.found.items():
+        _CONSOLE.print(escape(_short(file)), soft_wrap=True)
+        counts = {"rows read": ingested.read, "put into the feature store": ingested.kept}
+        for what, count in {**counts, **ingested.found}.items():
             _CONSOLE.print(f"{count:>9,}  {escape(what)}")
 
     def update(self, execution: Execution) -> None:

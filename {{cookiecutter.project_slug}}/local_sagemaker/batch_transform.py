@@ -64,6 +64,8 @@ def serve(
         body = _csv_text(records).encode()
         data = script.input_fn(body, content_type)
         answer = script.output_fn(script.predict_fn(data, model), accept)
+        if isinstance(answer, tuple):  # with its content type
+            answer = answer[0]
         text = answer.decode() if isinstance(answer, bytes) else str(answer)
         answers = list(csv.reader(io.StringIO(text)))
         if len(answers) != len(records):

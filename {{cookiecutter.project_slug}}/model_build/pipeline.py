@@ -23,6 +23,7 @@ OUT = "/opt/ml/processing/output"
 SERVING = {
     "SAGEMAKER_PROGRAM": "inference.py",
     "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+    "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "text/csv",
     "OMP_NUM_THREADS": "1",
 }
 """What the image needs to serve the model archive with the script that lies in it."""

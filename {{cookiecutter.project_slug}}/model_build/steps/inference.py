@@ -79,9 +79,9 @@ def predict_fn(data: NDArray[np.float32], model: Model) -> Prediction:
     return Prediction((probabilities >= model.threshold).astype(np.int64), probabilities)
 
 
-def output_fn(prediction: Prediction, accept: str) -> str:
-    """Write an answer: `label,probability`, one line a record."""
+def output_fn(prediction: Prediction, accept: str) -> tuple[str, str]:
+    """Write an answer, `label,probability`, one line a record; and its type, else it is HTML's."""
     if accept not in (CSV, "*/*", "", None):
         raise ValueError(f"an answer of type {accept!r} was asked for, where {CSV} is right")
     rows = zip(prediction.labels, prediction.probabilities, strict=True)
-    return "".join(f"{label},{probability:.9g}\n" for label, probability in rows)
+    return "".join(f"{label},{probability:.9g}\n" for label, probability in rows), CSV

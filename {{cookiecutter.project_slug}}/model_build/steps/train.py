@@ -72,6 +72,18 @@ def save(model: booster.Booster, folder: Path, train: Split, choice: dict[str, o
     train.columns.write(code)
     for module in WITH_THE_MODEL:
         shutil.copyfile(str(module.__file__), code / f"{module.__name__}.py")
+    for file in _packaging():
+        shutil.copyfile(file, code / file.name)
+
+
+def _packaging() -> list[Path]:
+    """What lets pip install that code without a package index: the server does so at its start.
+
+    It lies beside this script in the training archive, in a folder of its own in the repository.
+    """
+    here = Path(__file__).parent
+    folder = here if (here / "pyproject.toml").is_file() else here / "packaging"
+    return [folder / "flat_wheel.py", folder / "pyproject.toml"]
 
 
 if __name__ == "__main__":

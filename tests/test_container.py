@@ -1,0 +1,383 @@
+"""The steps' scripts suit the XGBoost 3.2-0 container: its toolkit, its packages, no network.
+
+The image cannot be started here. The toolkit that it starts scripts with can: `container/` has
+what it needs, locked, and two drivers which call it as the image does.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import inference
+import metrics
+import numpy as np
+import pytest
+from dataset import Columns, Facet, read_split
+from model_build import step_code
+from model_build.pipeline import PROCESSING_SCRIPTS, SERVING
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+CONTAINER = Path(__file__).parent / "container"
+LOCK = CONTAINER / "requirements.lock"
+PYPROJECT = step_code.STEPS.parents[1] / "pyproject.toml"
+
+IMAGE = {
+    "boto3": "1.38.0",
+    "matplotlib": "3.10.9",
+    "numpy": "2.1.0",
+    "pandas": "2.2.3",
+    "pyarrow": "22.0.0",
+    "scipy": "1.15.0",
+    "sklearn": "1.8.0",
+    "xgboost": "3.2.0",
+}
+"""What a script may import, as docker/xgboost in aws/deep-learning-containers installs it."""
+IMPORTED_AS = {"scikit-learn": "sklearn", "xgboost-cpu": "xgboost"}
+NOT_IN_3_12 = {"asynchat", "asyncore", "distutils", "imp", "smtpd"}
+"""Standard modules that the container's Python 3.12 has no more, and 3.11 has."""
+
+COLUMNS = Columns(
+    record_id="customer",
+    label="stayed",
+    problem="binary",
+    favourable_label=1,
+    facets=(Facet("city", "city"),),
+    group_variable=None,
+    context=("city",),
+    features=("spend", "visits", "age"),
+)
+ROUNDS = 8
+HYPERPARAMETERS = {  # as the service writes them: strings all
+    "eta": "0.3",
+    "max_depth": "3",
+    "num_round": str(ROUNDS),
+    "objective": "binary:logistic",
+    "eval_metric": "auc",
+    "_tuning_objective_metric": "validation:auc",
+    "sagemaker_program": "train.py",
+}
+METRIC_LINE = re.compile(r"^\[(\d+)\]\ttrain-auc:(\S+)\tvalidation-auc:(\S+)$", re.MULTILINE)
+RECORDS = "12.5,3,40\n80,,33\n,1,\n"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A container that has run: the folder that was its `/opt/ml`, and what it printed."""
+
+    root: Path
+    log: str
+
+    @property
+    def model(self) -> Path:
+        return self.root / "model"
+
+
+@pytest.fixture(scope="session")
+def toolkit(request: pytest.FixtureRequest) -> Path:
+    """The Python of an environment with the image's toolkit; kept until the lock changes."""
+    if sys.platform != "linux":
+        pytest.skip("the container is Linux, and so is its toolkit")
+    if not (shutil.which("cc") or shutil.which("gcc")):
+        pytest.skip("the toolkit is compiled when it is installed, and there is no C compiler")
+    assert request.config.cache is not None
+    folder = request.config.cache.mkdir("container")
+    installed = folder / "installed"
+    wanted = hashlib.sha256(LOCK.read_bytes() + sys.base_prefix.encode()).hexdigest()
+    if not installed.is_file() or installed.read_text() != wanted:
+        installed.unlink(missing_ok=True)
+        for command in install_commands(folder / "venv"):
+            subprocess.run(command, check=True)
+        installed.write_text(wanted)
+    return folder / "venv" / "bin" / "python"
+
+
+def install_commands(venv: Path) -> list[list[str]]:
+    """What makes the environment: uv where there is one, else pip."""
+    python, lock = str(venv / "bin" / "python"), str(LOCK)
+    locked = ["--quiet", "--no-deps", "--require-hashes", "-r", lock]
+    uv = uv_program()
+    if uv is None:
+        return [
+            [sys.executable, "-m", "venv", "--clear", str(venv)],
+            [python, "-m", "pip", "install", *locked],
+        ]
+    return [
+        [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(venv)],
+        [uv, "pip", "install", "--python", python, "--build-constraints", lock, *locked],
+    ]
+
+
+def uv_program() -> str | None:
+    """uv as it is installed with the tests' own packages, else the machine's; None without one."""
+    try:
+        from uv import find_uv_bin
+    except ImportError:
+        return shutil.which("uv")
+    return str(find_uv_bin())
+
+
+def run_in_container(
+    python: Path, root: Path, command: Sequence[str | Path], environment: dict[str, str]
+) -> Run:
+    """Run a driver of `container/` with `root` as `/opt/ml`, cut off from every package index."""
+    site = root.with_name("site-packages")
+    site.mkdir()
+    done = subprocess.run(
+        [python, *command],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(root),
+            "SAGEMAKER_BASE_DIR": str(root),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": str(site),
+            "PIP_TARGET": str(site),  # of this run alone, as a container's own would be
+            "PIP_NO_INDEX": "1",
+            "PIP_CONFIG_FILE": os.devnull,
+            **environment,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return Run(root, done.stdout)
+
+
+def write_channel(folder: Path, name: str, rows: int, seed: int) -> None:
+    """A split of customers who stay the likelier the more they spend; some values are missing."""
+    random = np.random.default_rng(seed)
+    spend, visits, age = random.normal(50, 20, rows), random.poisson(4, rows), np.arange(rows) % 60
+    stayed = spend + 4 * visits + random.normal(0, 15, rows) > 65
+    folder.mkdir(parents=True)
+    COLUMNS.write(folder)
+    with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        for i in range(rows):
+            given = [f"{spend[i]:.2f}" if i % 9 else "", visits[i], 18 + age[i]]
+            moment, city = "2026-01-31T00:00:00Z", ("Delhi", "Mumbai")[i % 2]
+            writer.writerow([f"c{i}", moment, int(stayed[i]), city, *given])
+
+
+def write_json(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def trained(toolkit: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A training job of the tuning step."""
+    root = tmp_path_factory.mktemp("training") / "ml"
+    (root / "model").mkdir(parents=True)
+    archive = root.with_name("sourcedir.tar.gz")
+    archive.write_bytes(step_code.training_code("train.py").archive())
+    for seed, (name, rows) in enumerate({"train": 300, "validation": 200}.items()):
+        write_channel(root / "input" / "data" / name, name, rows, seed)
+    config = root / "input" / "config"
+    submitted = {"sagemaker_submit_directory": str(archive)}  # there an S3 URI
+    write_json(config / "hyperparameters.json", HYPERPARAMETERS | submitted)
+    channel = {"ContentType": "text/csv", "TrainingInputMode": "File"}
+    write_json(config / "inputdataconfig.json", {"train": channel, "validation": channel})
+    write_json(config / "resourceconfig.json", {"current_host": "algo-1", "hosts": ["algo-1"]})
+    driver = CONTAINER / "train_in_container.py"
+    return run_in_container(toolkit, root, [driver], {"THRESHOLD_RULE": "accuracy"})
+
+
+REQUESTS: dict[str, dict[str, Any]] = {
+    name: {"path": "/invocations", "method": "POST", "headers": headers, "body": body}
+    for name, headers, body in [
+        ("csv", {"Content-Type": "text/csv", "Accept": "text/csv"}, RECORDS),
+        ("no accept", {"Content-Type": "text/csv"}, RECORDS),
+        ("any accept", {"Content-Type": "text/csv", "Accept": "*/*"}, RECORDS),
+        ("charset", {"Content-Type": "text/csv; charset=utf-8", "Accept": "text/csv"}, RECORDS),
+        ("one record", {"Content-Type": "text/csv", "Accept": "text/csv"}, "12.5,3,40"),
+        ("wrong type", {"Content-Type": "application/json", "Accept": "text/csv"}, "[12.5,3,40]"),
+        ("wrong width", {"Content-Type": "text/csv", "Accept": "text/csv"}, "12.5,3\n"),
+    ]
+}
+PING = {"ping": {"path": "/ping", "method": "GET"}}
+
+
+@dataclass(frozen=True)
+class Served:
+    """The answers to REQUESTS by name, and what the container printed."""
+
+    answers: dict[str, dict[str, Any]]
+    log: str
+
+
+@pytest.fixture(scope="session", params=["worker", "handler"])
+def served(
+    request: pytest.FixtureRequest,
+    toolkit: Path,
+    trained: Run,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Served:
+    """The trained model, served from a container that has its archive and nothing else."""
+    root = tmp_path_factory.mktemp("serving") / "ml"
+    shutil.copytree(trained.model, root / "model")
+    asked, answers = root.with_name("requests.json"), root.with_name("answers.json")
+    write_json(asked, REQUESTS | PING if request.param == "worker" else REQUESTS)
+    code = SERVING["SAGEMAKER_SUBMIT_DIRECTORY"].replace("/opt/ml", str(root))
+    run = run_in_container(
+        toolkit,
+        root,
+        [CONTAINER / "serve_in_container.py", request.param, asked, answers],
+        {**SERVING, "SAGEMAKER_SUBMIT_DIRECTORY": code},
+    )
+    return Served(json.loads(answers.read_text(encoding="utf-8")), run.log)
+
+
+def predicted_here(model_dir: Path, records: str) -> str:
+    """What the script answers in this process."""
+    model = inference.model_fn(str(model_dir))
+    data = inference.input_fn(records, "text/csv")
+    answer: Any = inference.output_fn(inference.predict_fn(data, model), "text/csv")
+    return str(answer[0] if isinstance(answer, tuple) else answer)
+
+
+def test_training_prints_the_lines_that_the_service_reads(trained: Run) -> None:
+    lines = METRIC_LINE.findall(trained.log)
+    assert [int(number) for number, _, _ in lines] == list(range(ROUNDS))
+    assert float(lines[-1][2]) > 0.7
+
+
+def test_the_last_line_is_of_the_saved_model(trained: Run) -> None:
+    validation = read_split(trained.root / "input" / "data" / "validation", "validation")
+    model = inference.model_fn(str(trained.model))
+    probabilities = inference.predict_fn(validation.features, model).probabilities
+    printed = float(METRIC_LINE.findall(trained.log)[-1][2])
+    assert metrics.auc(validation.labels, probabilities) == pytest.approx(printed, abs=1e-5)
+
+
+def test_the_model_archive_has_what_serves_it(trained: Run) -> None:
+    assert (trained.model / inference.MODEL_FILE).is_file()
+    code = trained.model / "code"
+    decision = json.loads((code / "decision.json").read_text(encoding="utf-8"))
+    assert decision["rule"] == "accuracy" and 0 <= decision["threshold"] <= 1
+    assert Columns.read(code) == COLUMNS
+    for script in step_code.closure(step_code.STEPS / "inference.py"):
+        assert (code / script.name).read_bytes() == script.read_bytes()
+
+
+def test_the_served_predictions_are_the_models(served: Served, trained: Run) -> None:
+    answer = served.answers["csv"]
+    assert answer["status"] == 200
+    assert answer["body"] == predicted_here(trained.model, RECORDS)
+    assert len(answer["body"].splitlines()) == len(RECORDS.splitlines())
+    assert served.answers["one record"]["body"] == predicted_here(trained.model, "12.5,3,40")
+
+
+@pytest.mark.parametrize("name", ["csv", "no accept", "any accept", "charset"])
+def test_the_answer_is_csv_and_says_so(served: Served, trained: Run, name: str) -> None:
+    answer = served.answers[name]
+    assert (answer["status"], answer["body"]) == (200, predicted_here(trained.model, RECORDS))
+    assert answer["type"].partition(";")[0] == "text/csv"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("wrong type", "a request of type 'application/json' was read, where text/csv is right"),
+        ("wrong width", "2 fields were read in a record, where 3 are right: spend, visits, age"),
+    ],
+)
+def test_a_wrong_request_is_an_error_that_says_why(served: Served, name: str, reason: str) -> None:
+    assert served.answers[name]["status"] >= 400
+    assert reason in served.log + served.answers[name]["body"]
+
+
+@pytest.mark.parametrize("served", ["worker"], indirect=True)
+def test_a_ping_is_answered(served: Served) -> None:
+    assert served.answers["ping"]["status"] == 200
+
+
+def test_the_training_archive_is_the_same_bytes_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = step_code.training_code("train.py").archive()
+    monkeypatch.setattr(time, "time", lambda: 2e9)
+    assert step_code.training_code("train.py").archive() == first
+
+
+def test_the_training_archive_installs_without_an_index(toolkit: Path, tmp_path: Path) -> None:
+    code = step_code.training_code("train.py")
+    source, target = tmp_path / "source", tmp_path / "target"
+    with tarfile.open(fileobj=io.BytesIO(code.archive())) as tar:
+        tar.extractall(source, filter="data")
+    options = ["--no-index", "--no-deps", "--target", str(target)]
+    command = [str(toolkit), "-m", "pip", "install", ".", *options]
+    subprocess.run(command, cwd=source, env={"PATH": os.environ["PATH"]}, check=True)
+    modules = {name for name in code.files if name.endswith(".py")}
+    assert {path.name for path in target.glob("*.py")} == modules
+    assert [path.name for path in target.glob("*.dist-info")] == ["training_step-1.0.dist-info"]
+
+
+def test_the_processing_scripts_import_with_the_images_packages_alone(toolkit: Path) -> None:
+    modules = ", ".join(name.removesuffix(".py") for name in PROCESSING_SCRIPTS)
+    command = [str(toolkit), "-B", "-c", f"import {modules}"]
+    subprocess.run(command, cwd=step_code.STEPS, env={"PATH": os.environ["PATH"]}, check=True)
+
+
+def third_party(script: Path) -> set[str]:
+    """What a script imports that is neither Python's nor beside it."""
+    siblings = {path.stem for path in script.parent.glob("*.py")}
+    standard = sys.stdlib_module_names - NOT_IN_3_12
+    return step_code.imported_modules(script) - standard - siblings
+
+
+@pytest.mark.parametrize("script", sorted(step_code.STEPS.glob("*.py")), ids=lambda path: path.name)
+def test_a_script_imports_only_what_the_image_has(script: Path) -> None:
+    assert third_party(script) <= IMAGE.keys()
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "duckdb", "sagemaker", "distutils"])
+def test_an_import_that_the_image_lacks_is_found(tmp_path: Path, name: str) -> None:
+    script = tmp_path / "wrong.py"
+    script.write_text(f"import numpy\n\ndef main():\n    from {name}.core import all_there\n")
+    assert third_party(script) - IMAGE.keys() == {name}
+
+
+def exact_pins(requirements: Iterable[str]) -> dict[str, str]:
+    """The versions of requirements that name exactly one, by import name."""
+    pins = {}
+    for requirement in map(Requirement, requirements):
+        (*others, last) = requirement.specifier or [None]
+        if last and not others and last.operator == "==":
+            name = canonicalize_name(requirement.name)
+            pins[IMPORTED_AS.get(name, name)] = last.version
+    return pins
+
+
+def unlike_the_image(pins: dict[str, str]) -> dict[str, str]:
+    return {name: version for name, version in pins.items() if IMAGE.get(name, version) != version}
+
+
+def test_the_local_versions_are_the_images() -> None:
+    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+    pins = exact_pins(project["dependencies"])
+    assert not unlike_the_image(pins)
+    imported = set().union(*map(third_party, step_code.STEPS.glob("*.py")))
+    assert imported <= pins.keys(), "what runs in the container is pinned here, to its version"
+
+
+def test_the_toolkits_environment_has_the_images_versions() -> None:
+    lines = LOCK.read_text(encoding="utf-8").splitlines()
+    pins = exact_pins(line.rstrip(" \\") for line in lines if not line.startswith((" ", "#")))
+    assert {"numpy", "pyarrow", "scipy", "sklearn", "xgboost"} <= pins.keys()
+    assert not unlike_the_image(pins)
