@@ -8,5 +8,5 @@ def _refuse(self: socket.socket, address: Any) -> NoReturn:
     raise OSError(f"the tests allow no connection, and {address!r} was tried")
 
 
-socket.socket.connect = _refuse  # type: ignore[method-assign]
-socket.socket.connect_ex = _refuse  # type: ignore[method-assign]
+for _method in ("connect", "connect_ex"):
+    setattr(socket.socket, _method, _refuse)

@@ -14,6 +14,11 @@ from local_sagemaker.errors import DefinitionError
 ANY: Any = object()
 Fields = dict[str, Any]
 
+
+def _any(names: str) -> Fields:
+    return dict.fromkeys(names.split(), ANY)
+
+
 PARAMETER_TYPES = {"String": str, "Integer": int, "Float": float, "Boolean": bool}
 EXECUTION_VARIABLES = (
     "PipelineExecutionId",
@@ -37,106 +42,84 @@ FUNCTIONS: Fields = {
     "Std:Join": {"On!": str, "Values!": [ANY]},
     "Std:JsonGet": {"Path!": str, "S3Uri": ANY, "PropertyFile": {"Get!": str}},
 }
-_COMPARISON: Fields = {"Type!": ANY, "LeftValue!": ANY, "RightValue!": ANY}
+_COMPARISON = _any("Type! LeftValue! RightValue!")
 CONDITIONS: Fields = {
     "Equals": _COMPARISON,
     "GreaterThan": _COMPARISON,
     "GreaterThanOrEqualTo": _COMPARISON,
     "LessThan": _COMPARISON,
     "LessThanOrEqualTo": _COMPARISON,
-    "In": {"Type!": ANY, "QueryValue!": ANY, "Values!": [ANY]},
+    "In": {**_any("Type! QueryValue!"), "Values!": [ANY]},
     "Or": {"Type!": ANY, "Conditions!": [ANY]},
-    "Not": {"Type!": ANY, "Condition!": ANY},
+    "Not": _any("Type! Condition!"),
 }
 
+_S3_SOURCE: Fields = {
+    "S3DataSource!": {
+        **_any("S3Uri! S3DataDistributionType"),
+        "S3DataType": ("S3Prefix",),
+    }
+}
 _S3_INPUT: Fields = {
-    "S3Uri!": ANY,
-    "LocalPath!": ANY,
+    **_any("S3Uri! LocalPath! S3DataDistributionType"),
     "S3DataType": ("S3Prefix",),
     "S3InputMode": ("File",),
-    "S3DataDistributionType": ANY,
     "S3CompressionType": ("None",),
 }
-_ATHENA: Fields = {
-    "Catalog": ANY,
-    "Database!": ANY,
-    "QueryString!": ANY,
-    "OutputS3Uri": ANY,
-    "OutputFormat!": ("PARQUET",),
-    "WorkGroup": ANY,
-    "KmsKeyId": ANY,
-}
 _DATASET: Fields = {
-    "AthenaDatasetDefinition!": _ATHENA,
-    "LocalPath!": ANY,
-    "DataDistributionType": ANY,
+    **_any("LocalPath! DataDistributionType"),
     "InputMode": ("File",),
+    "AthenaDatasetDefinition!": {
+        **_any("Catalog Database! QueryString! OutputS3Uri WorkGroup KmsKeyId"),
+        "OutputFormat!": ("PARQUET",),
+    },
 }
-_S3_OUTPUT: Fields = {"S3Uri!": ANY, "LocalPath!": ANY, "S3UploadMode": ("EndOfJob",)}
-_STOPPING: Fields = {"MaxRuntimeInSeconds": ANY}
+_S3_OUTPUT: Fields = {**_any("S3Uri! LocalPath!"), "S3UploadMode": ("EndOfJob",)}
 _PROCESSING: Fields = {
-    "ProcessingResources": ANY,
+    **_any("ProcessingResources RoleArn NetworkConfig Tags"),
     "AppSpecification!": {
         "ImageUri": ANY,
         "ContainerEntrypoint!": [ANY],
         "ContainerArguments": [ANY],
     },
-    "RoleArn": ANY,
     "Environment": {"*": ANY},
     "ProcessingInputs": [{"InputName!": str, "S3Input": _S3_INPUT, "DatasetDefinition": _DATASET}],
     "ProcessingOutputConfig": {
         "Outputs!": [{"OutputName!": str, "S3Output!": _S3_OUTPUT}],
         "KmsKeyId": ANY,
     },
-    "StoppingCondition": _STOPPING,
-    "NetworkConfig": ANY,
-    "Tags": ANY,
+    "StoppingCondition": _any("MaxRuntimeInSeconds"),
 }
-_S3_SOURCE: Fields = {
-    "S3DataSource!": {
-        "S3DataType": ("S3Prefix",),
-        "S3Uri!": ANY,
-        "S3DataDistributionType": ANY,
-    }
-}
-_HYPERPARAMETERS: Fields = {
-    "sagemaker_program!": ANY,
-    "sagemaker_submit_directory!": ANY,
-    "*": ANY,
-}
+_HYPERPARAMETERS = _any("sagemaker_program! sagemaker_submit_directory! *")
 _TRAINING_JOB: Fields = {
+    **_any("RoleArn ResourceConfig VpcConfig EnableNetworkIsolation"),
     "AlgorithmSpecification!": {
         "TrainingImage": ANY,
-        "TrainingInputMode": ("File",),
+        "TrainingInputMode": ("File", "FastFile"),
         "MetricDefinitions": [{"Name!": str, "Regex!": str}],
     },
-    "RoleArn": ANY,
     "InputDataConfig": [
         {
             "ChannelName!": str,
             "DataSource!": _S3_SOURCE,
             "ContentType": ANY,
-            "InputMode": ("File",),
+            "InputMode": ("File", "FastFile"),
         }
     ],
-    "OutputDataConfig!": {"S3OutputPath!": ANY, "KmsKeyId": ANY},
-    "ResourceConfig": ANY,
-    "StoppingCondition": _STOPPING,
-    "VpcConfig": ANY,
-    "EnableNetworkIsolation": ANY,
+    "OutputDataConfig!": _any("S3OutputPath! KmsKeyId"),
+    "StoppingCondition": _any("MaxRuntimeInSeconds"),
     "Environment": {"*": ANY},
 }
 _TRAINING: Fields = {**_TRAINING_JOB, "HyperParameters!": _HYPERPARAMETERS, "Tags": ANY}
 _RANGE: Fields = {
+    **_any("MinValue! MaxValue!"),
     "Name!": str,
-    "MinValue!": ANY,
-    "MaxValue!": ANY,
     "ScalingType": ("Auto", "Linear", "Logarithmic"),
 }
 _TUNING: Fields = {
     "HyperParameterTuningJobConfig!": {
         "Strategy!": ("Bayesian", "Random"),
-        "ResourceLimits!": {"MaxParallelTrainingJobs!": ANY, "MaxNumberOfTrainingJobs!": ANY},
+        "ResourceLimits!": _any("MaxParallelTrainingJobs! MaxNumberOfTrainingJobs!"),
         "HyperParameterTuningJobObjective!": {
             "Type!": ("Maximize", "Minimize"),
             "MetricName!": str,
@@ -152,49 +135,36 @@ _TUNING: Fields = {
     "TrainingJobDefinition!": {**_TRAINING_JOB, "StaticHyperParameters!": _HYPERPARAMETERS},
     "Tags": ANY,
 }
-_CONTAINER: Fields = {"Image": ANY, "ModelDataUrl!": ANY, "Environment": {"*": ANY}}
+_CONTAINER: Fields = {**_any("Image ModelDataUrl!"), "Environment": {"*": ANY}}
 _MODEL: Fields = {
-    "ExecutionRoleArn": ANY,
+    **_any("ExecutionRoleArn EnableNetworkIsolation VpcConfig Tags"),
     "PrimaryContainer!": _CONTAINER,
-    "EnableNetworkIsolation": ANY,
-    "VpcConfig": ANY,
-    "Tags": ANY,
 }
 _TRANSFORM: Fields = {
-    "ModelName!": ANY,
+    **_any("ModelName! TransformResources MaxPayloadInMB Tags"),
     "TransformInput!": {
         "DataSource!": _S3_SOURCE,
         "ContentType!": ("text/csv",),
         "SplitType!": ("Line",),
     },
     "TransformOutput!": {
-        "S3OutputPath!": ANY,
+        **_any("S3OutputPath! KmsKeyId"),
         "Accept": ("text/csv",),
         "AssembleWith!": ("Line",),
-        "KmsKeyId": ANY,
     },
-    "TransformResources": ANY,
     "BatchStrategy": ("MultiRecord", "SingleRecord"),
-    "MaxPayloadInMB": ANY,
     "Environment": {"*": ANY},
     "DataProcessing": {"InputFilter": str, "OutputFilter": str, "JoinSource": ("Input", "None")},
-    "Tags": ANY,
 }
 _REGISTER: Fields = {
-    "ModelPackageGroupName!": ANY,
-    "ModelPackageDescription": ANY,
-    "ModelMetrics": ANY,
-    "CustomerMetadataProperties": ANY,
+    **_any("ModelPackageGroupName! ModelPackageDescription ModelMetrics Tags"),
+    **_any("CustomerMetadataProperties SkipModelValidation"),
     "InferenceSpecification!": {
+        **_any("SupportedContentTypes SupportedResponseMIMETypes"),
+        **_any("SupportedRealtimeInferenceInstanceTypes SupportedTransformInstanceTypes"),
         "Containers!": [_CONTAINER],
-        "SupportedContentTypes": ANY,
-        "SupportedResponseMIMETypes": ANY,
-        "SupportedRealtimeInferenceInstanceTypes": ANY,
-        "SupportedTransformInstanceTypes": ANY,
     },
     "ModelApprovalStatus!": ("PendingManualApproval", "Approved", "Rejected"),
-    "SkipModelValidation": ANY,
-    "Tags": ANY,
 }
 
 STEP_TYPES: dict[str, Fields] = {
@@ -205,33 +175,26 @@ STEP_TYPES: dict[str, Fields] = {
     "Transform": _TRANSFORM,
     "RegisterModel": _REGISTER,
     "Condition": {"Conditions!": [ANY], "IfSteps": [ANY], "ElseSteps": [ANY]},
-    "Fail": {"ErrorMessage!": ANY},
+    "Fail": _any("ErrorMessage!"),
 }
 """The step types that run here, with the fields of their arguments."""
 
 STEP_FIELDS: Fields = {
+    **_any("Arguments! DisplayName Description"),
     "Name!": str,
     "Type!": tuple(STEP_TYPES),
-    "Arguments!": ANY,
     "DependsOn": [str],
-    "DisplayName": ANY,
-    "Description": ANY,
-    "CacheConfig": {"Enabled": ANY, "ExpireAfter": ANY},
+    "CacheConfig": _any("Enabled ExpireAfter"),
     "RetryPolicies": [
         {
+            **_any("BackoffRate IntervalSeconds MaxAttempts ExpireAfterMin"),
             "ExceptionType!": [RETRIED],
-            "BackoffRate": ANY,
-            "IntervalSeconds": ANY,
-            "MaxAttempts": ANY,
-            "ExpireAfterMin": ANY,
         }
     ],
     "PropertyFiles": [{"PropertyFileName!": str, "OutputName!": str, "FilePath!": str}],
 }
-
 PIPELINE_FIELDS: Fields = {
-    "Version": ANY,
-    "Metadata": ANY,
+    **_any("Version Metadata PipelineExperimentConfig MlflowConfig"),
     "Parameters": [
         {
             "Name!": str,
@@ -240,8 +203,6 @@ PIPELINE_FIELDS: Fields = {
             "EnumValues": [ANY],
         }
     ],
-    "PipelineExperimentConfig": ANY,
-    "MlflowConfig": ANY,
     "Steps!": [ANY],
 }
 
@@ -267,6 +228,6 @@ def _check_names(content: dict[str, Any], known: Fields, where: str) -> None:
             raise DefinitionError(f"{where}: the field {name[:-1]!r} is missing or empty")
     for name, value in content.items():
         fields = known.get(name, known.get(f"{name}!", known.get("*")))
-        if fields is None:
+        if fields is None or name in ("*", "!"):
             raise DefinitionError(f"{where}: the field {name!r} is not known here")
         check_fields(value, fields, f"{where}.{name}")
