@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import time
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -23,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import container
 import inference
 import metrics
 import numpy as np
@@ -318,8 +317,9 @@ def test_the_training_archive_is_the_same_bytes_each_time(monkeypatch: pytest.Mo
 def test_the_training_archive_installs_without_an_index(toolkit: Path, tmp_path: Path) -> None:
     code = step_code.training_code("train.py")
     source, target = tmp_path / "source", tmp_path / "target"
-    with tarfile.open(fileobj=io.BytesIO(code.archive())) as tar:
-        tar.extractall(source, filter="data")
+    archive = tmp_path / "sourcedir.tar.gz"
+    archive.write_bytes(code.archive())
+    container.extract(archive, source)
     options = ["--no-index", "--no-deps", "--target", str(target)]
     command = [str(toolkit), "-m", "pip", "install", ".", *options]
     subprocess.run(command, cwd=source, env={"PATH": os.environ["PATH"]}, check=True)

@@ -7,6 +7,7 @@ time, with the moments of the call and the write, and a mark of deletion. Nothin
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import secrets
@@ -50,22 +51,22 @@ def ingest(file: Path, settings: Settings, environment: Environment, s3: Path) -
     from feature_store.write import write_offline_store  # pandas: only when there is work to do
 
     unfinished = group.with_name(f"{group.name}.{secrets.token_hex(4)}")
-    location, table = write_offline_store(file, settings, environment, unfinished)
-    ingested = Ingested(
-        location=f"s3://{prefix}/{group.name}/{location.relative_to(unfinished).as_posix()}",
-        latest=str(table.rows["event_time"].max()),
-        read=table.read,
-        kept=len(table.rows),
-        found=table.found,
-    )
-    text = json.dumps(asdict(ingested), indent=2)
-    (unfinished / summary.name).write_text(text, encoding="utf-8")
     try:
-        unfinished.rename(group)
-    except OSError:  # another run of the same table was quicker: its records are the same
-        shutil.rmtree(unfinished)
-        return Ingested(**json.loads(summary.read_text(encoding="utf-8")))
-    return ingested
+        location, table = write_offline_store(file, settings, environment, unfinished)
+        ingested = Ingested(
+            location=f"s3://{prefix}/{group.name}/{location.relative_to(unfinished).as_posix()}",
+            latest=str(table.rows["event_time"].max()),
+            read=table.read,
+            kept=len(table.rows),
+            found=table.found,
+        )
+        text = json.dumps(asdict(ingested), indent=2)
+        (unfinished / summary.name).write_text(text, encoding="utf-8")
+        with contextlib.suppress(OSError):  # another run of the same table was quicker
+            unfinished.rename(group)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return Ingested(**json.loads(summary.read_text(encoding="utf-8")))
 
 
 def _digest(file: Path, settings: Settings) -> str:
@@ -73,7 +74,6 @@ def _digest(file: Path, settings: Settings) -> str:
     for source in sorted(Path(__file__).parent.glob("*.py")):
         total.update(source.read_bytes().replace(b"\r\n", b"\n"))
     total.update(repr((settings.data, settings.facets, settings.bias.group_variable)).encode())
-    if file.is_file():
-        with file.open("rb") as content:
-            total.update(hashlib.file_digest(content, "sha256").digest())
+    with contextlib.suppress(OSError), file.open("rb") as content:  # who reads it says why not
+        total.update(hashlib.file_digest(content, "sha256").digest())
     return total.hexdigest()[:16]

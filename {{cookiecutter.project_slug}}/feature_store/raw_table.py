@@ -6,11 +6,16 @@ and kept; what must not be (a missing column, a word where numbers are) stops th
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
 
 from cli.settings import Column, Data, Settings
 from feature_store.errors import RawTableError
@@ -38,16 +43,10 @@ def read_raw_table(file: Path, settings: Settings) -> RawTable:
         RawTableError: with one sentence for the person who brought the table.
     """
     data = settings.data
-    texts = _texts(file)
     wanted = [data.record_id, data.label, *data.columns, *filter(None, [data.event_time])]
-    absent = [name for name in wanted if name not in texts.columns]
-    if absent:
-        has = ", ".join(map(str, texts.columns))
-        raise RawTableError(f"{file} has no column {', '.join(map(repr, absent))}; it has {has}")
-    if texts.empty:
-        raise RawTableError(f"{file} has a header and no rows")
+    texts = _texts(file, wanted)
     table = RawTable(rows=pd.DataFrame(index=texts.index), read=len(texts))
-    table.rows[data.record_id] = texts[data.record_id].str.strip()
+    table.rows[data.record_id] = _one_line(texts[data.record_id].str.strip(), file)
     table.rows[data.label] = _label(texts[data.label], file)
     for name, column in data.columns.items():
         table.rows[name] = _column(texts[name], column, file, table.found)
@@ -57,41 +56,101 @@ def read_raw_table(file: Path, settings: Settings) -> RawTable:
     return table
 
 
-def _texts(file: Path) -> pd.DataFrame:
-    """The file's cells as texts: nothing is guessed."""
+def _texts(file: Path, wanted: list[str]) -> pd.DataFrame:
+    """The wanted columns' cells as texts: nothing is guessed."""
     try:
-        return pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        _check_header(file, wanted)
+        texts: pd.DataFrame = _read_texts(file, wanted).to_pandas()
+        return texts
     except FileNotFoundError:
         raise RawTableError(f"there is no file {file}") from None
-    except (IsADirectoryError, PermissionError) as error:
-        raise RawTableError(f"{file} cannot be read: {error.strerror}") from None
-    except pd.errors.EmptyDataError:
-        raise RawTableError(f"{file} is empty, where a header and rows are right") from None
+    except OSError as error:
+        raise RawTableError(f"{file} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise RawTableError(f"{file} is no UTF-8 text, where a CSV file is right") from None
-    except pd.errors.ParserError as error:
-        raise RawTableError(f"{file} is no CSV file: {str(error).strip()}") from None
+    except (csv.Error, pa.ArrowInvalid) as error:
+        if "UTF8" in str(error):
+            raise RawTableError(f"{file} is no UTF-8 text, where a CSV file is right") from None
+        raise RawTableError(f"{file} is no CSV file: {error}") from None
+
+
+def _check_header(file: Path, wanted: list[str]) -> None:
+    """Whatever else a file is, its first line shows it soonest."""
+    lines = _lines(file)
+    _, header = next(lines, (0, []))
+    if not header:
+        raise RawTableError(f"{file} is empty, where a header and rows are right")
+    if not all(name.isprintable() for name in header):
+        raise RawTableError(f"{file} is no CSV file: its first line does not name columns")
+    has = ", ".join(header)
+    if absent := [name for name in wanted if name not in header]:
+        raise RawTableError(f"{file} has no column {', '.join(map(repr, absent))}; it has {has}")
+    if twice := [name for name in wanted if header.count(name) > 1]:
+        raise RawTableError(f"{file} has more than one column {twice[0]!r}; it has {has}")
+    if next(lines, None) is None:
+        raise RawTableError(f"{file} has a header and no rows")
+
+
+def _read_texts(file: Path, wanted: list[str]) -> pa.Table:
+    ragged: list[pyarrow.csv.InvalidRow] = []
+
+    def judge(row: pyarrow.csv.InvalidRow) -> str:
+        if not row.text.strip():
+            return "skip"
+        ragged.append(row)
+        return "error"
+
+    try:
+        return pyarrow.csv.read_csv(
+            file,
+            parse_options=pyarrow.csv.ParseOptions(
+                newlines_in_values=True, invalid_row_handler=judge
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string())
+            ),
+        )
+    except pa.ArrowInvalid:
+        if not ragged:
+            raise
+        right, read = ragged[0].expected_columns, ragged[0].actual_columns
+        line = next((number for number, row in _lines(file) if len(row) != right), "?")
+        raise RawTableError(
+            f"{file}, line {line}: {read} values were read, where {right} are right"
+        ) from None
+
+
+def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows, the header first, each with the line that it begins on; a blank line is no row."""
+    with file.open(newline="", encoding="utf-8-sig") as lines:
+        reader, line = csv.reader(lines), 1
+        for row in reader:
+            if len(row) > 1 or "".join(row).strip():
+                yield line, row
+            line = reader.line_num + 1
 
 
 def _label(texts: Cells, file: Path) -> Cells:
-    values = _numbers(texts, file)
-    wrong = values.notna() & ~values.isin((0, 1))
+    cells = texts.str.strip()
+    values = pd.to_numeric(cells, errors="coerce").astype("float64")
+    wrong = ~cells.isin(MISSING) & ~values.isin((0, 1))
     if wrong.any():
         raise RawTableError(
-            f"{_where(texts, wrong, file)}: the label {texts.name!r} is "
-            f"{texts[wrong].iloc[0]!r}, where 0 or 1 is right"
+            f"{_where(wrong, file)}: the label {texts.name!r} is {texts[wrong].iloc[0]!r}, "
+            f"where 0 or 1 is right ({int(wrong.sum()):,} such rows)"
         )
     return values
 
 
 def _column(texts: Cells, column: Column, file: Path, found: dict[str, int]) -> Cells:
-    missing = texts.str.strip().isin(MISSING)
+    cells = texts.str.strip()
+    missing = cells.isin(set(MISSING).difference(column.values))  # NA may well be a region
     if column.type == "date":
-        dates = pd.to_datetime(texts, format=column.format, errors="coerce", exact=True)
+        dates = pd.to_datetime(cells, format=column.format, errors="coerce", exact=True)
         _count(found, f"unreadable date in {texts.name}", dates.isna())
         return dates
     if column.type == "category":
-        values = texts.str.strip().mask(missing)
+        values = _one_line(cells.mask(missing).astype("object"), file)
         _count(found, f"unknown value in {texts.name}", ~missing & ~values.isin(column.values))
         _count(found, f"missing {texts.name}", missing)
         return values
@@ -102,25 +161,37 @@ def _column(texts: Cells, column: Column, file: Path, found: dict[str, int]) -> 
 def _numbers(texts: Cells, file: Path) -> Cells:
     cells = texts.str.strip()
     missing = cells.isin(MISSING)
-    numbers = pd.to_numeric(cells.mask(missing), errors="coerce").astype("float64")
+    cells = cells.mask(missing)
+    numbers = pd.to_numeric(cells, errors="coerce").astype("float64")
     wrong = (numbers.isna() | numbers.isin((float("inf"), float("-inf")))) & ~missing
     if wrong.any():
         raise RawTableError(
-            f"{_where(texts, wrong, file)}: {texts.name!r} is {texts[wrong].iloc[0]!r}, "
+            f"{_where(wrong, file)}: {texts.name!r} is {texts[wrong].iloc[0]!r}, "
             f"where a number is right ({int(wrong.sum()):,} such rows)"
         )
-    return numbers
+    return cells.astype("float64")  # of each text the nearest number, which to_numeric may miss
+
+
+def _one_line(cells: Cells, file: Path) -> Cells:
+    """A text of several lines would be several records to a batch transform."""
+    wrong = cells.str.contains(r"[\r\n]", na=False)
+    if wrong.any():
+        raise RawTableError(
+            f"{_where(wrong, file)}: {cells.name!r} is {cells[wrong].iloc[0]!r}, "
+            "where a text of one line is right"
+        )
+    return cells
 
 
 def _event_time(texts: pd.DataFrame, data: Data, file: Path) -> Cells:
     """Moments as the Feature Store writes them: ISO-8601, to the second, with Z."""
     if data.snapshot:
         return pd.Series(data.snapshot, index=texts.index)
-    cells = texts[data.event_time]
+    cells = texts[data.event_time].str.strip()
     moments = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
     if moments.isna().any():
         raise RawTableError(
-            f"{_where(cells, moments.isna(), file)}: {data.event_time!r} is "
+            f"{_where(moments.isna(), file)}: {data.event_time!r} is "
             f"{cells[moments.isna()].iloc[0]!r}, where a moment such as 2026-01-31T00:00:00Z is "
             f"right ({int(moments.isna().sum()):,} such rows)"
         )
@@ -159,6 +230,8 @@ def _count(found: dict[str, int], what: str, rows: Cells) -> None:
         found[what] = count
 
 
-def _where(texts: Cells, wrong: Cells, file: Path) -> str:
-    """The first wrong row as an editor counts lines, the header being line 1."""
-    return f"{file}, line {int(wrong.to_numpy().argmax()) + 2}"
+def _where(wrong: Cells, file: Path) -> str:
+    """The line that the first wrong row begins on, as an editor counts them."""
+    position = int(wrong.to_numpy().argmax())
+    line, _ = next(islice(_lines(file), position + 1, None), ("?", []))
+    return f"{file}, line {line}"

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import calendar
 import secrets
+import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cli.settings import Environment, Settings
 from feature_store import features
+from feature_store.errors import FeaturesError
 from feature_store.raw_table import RawTable, read_raw_table
+
+Found = TypeVar("Found")
+
+STORE_COLUMNS = ("event_time", "api_invocation_time", "write_time", "is_deleted")
+"""What the store adds to a record."""
+
+RESERVED = (*STORE_COLUMNS, "year", "month", "day", "hour", "recency")
+"""What no feature may be called: the store's columns and folders, and the query's own."""
 
 
 def write_offline_store(
@@ -21,8 +34,8 @@ def write_offline_store(
 ) -> tuple[Path, RawTable]:
     """Read a raw table and write its records below a folder; gives the folder of the rows."""
     table = read_raw_table(file, settings)
-    table.found |= {what: n for what, n in features.findings(table.rows).items() if n}
-    records = _records(table.rows, settings)
+    table.found |= {what: n for what, n in _call(features.findings, table.rows).items() if n}
+    records = _records(table, settings)
     epoch = calendar.timegm(_moment(records["event_time"].min()).timetuple())
     location = group.joinpath(
         environment.account, "sagemaker", environment.region, "offline-store",
@@ -38,22 +51,24 @@ def write_offline_store(
     return location, table
 
 
-def _records(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+def _records(table: RawTable, settings: Settings) -> pd.DataFrame:
     """A record a row: id, event time, label, features, then raw columns that no feature is."""
-    data = settings.data
-    categories = {name: c.values for name, c in data.columns.items() if c.type == "category"}
-    computed = features.features(rows, categories)
+    data, rows = settings.data, table.rows
+    computed = _features(table, settings)
     told_apart = [facet.column for facet in settings.facets]
     if settings.bias.group_variable:
         told_apart.append(settings.bias.group_variable)
     raw = [name for name in dict.fromkeys(told_apart) if name not in computed]
+    _check_names([data.record_id, data.label, *raw], computed.columns)
+    # Said to be texts: of a column without any value Parquet would know no type.
+    texts = {name: "string" for name in raw if data.columns[name].type == "category"}
     called = datetime.now(tz=UTC)
     records = pd.concat(
         [
             rows[[data.record_id, "event_time"]],
             rows[data.label].astype("int64"),
             computed,
-            rows[raw],
+            rows[raw].astype(texts),
         ],
         axis=1,
     )
@@ -63,6 +78,52 @@ def _records(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     records["write_time"] = called + timedelta(microseconds=len(records))
     records["is_deleted"] = False
     return records
+
+
+def _features(table: RawTable, settings: Settings) -> pd.DataFrame:
+    """The team's features, held to what a feature group and a model can take."""
+    data, rows = settings.data, table.rows
+    categories = {name: c.values for name, c in data.columns.items() if c.type == "category"}
+    # Without the label: a feature that knows it would be right about everything but the future.
+    computed = _call(features.features, rows.drop(columns=[data.record_id, data.label]), categories)
+    if not isinstance(computed, pd.DataFrame) or not computed.index.equals(rows.index):
+        shape = f"{len(computed):,} rows" if isinstance(computed, pd.DataFrame) else repr(computed)
+        raise _wrong(f"gave {shape}, where the table's {len(rows):,} rows in their order are right")
+    for position, name in enumerate(computed.columns):
+        column = computed.iloc[:, position]
+        if column.dtype.kind not in "iuf":
+            raise _wrong(f"gave {name!r} as {column.dtype}, where numbers are right")
+        numbers = column.to_numpy(dtype="float64", na_value=np.nan)
+        if too_large := int((np.abs(numbers) > np.finfo(np.float32).max).sum()):
+            raise _wrong(f"gave {name!r} an infinite or far too large value in {too_large:,} rows")
+        if np.isnan(numbers).all():
+            table.found[f"no value of the feature {name}"] = len(rows)
+    return computed
+
+
+def _check_names(others: list[str], computed: pd.Index[Any]) -> None:
+    """Names that stay apart in the data catalogue, which writes all of them in lower case."""
+    taken = {name.lower(): name for name in (*RESERVED, *others)}
+    for name in computed:
+        if not isinstance(name, str):
+            raise _wrong(f"gave a column called {name!r}, where a text is right")
+        if other := taken.get(name.lower()):
+            raise _wrong(f"gave a column {name!r}, where the feature group has {other!r} already")
+        taken[name.lower()] = name
+
+
+def _call(function: Callable[..., Found], *arguments: object) -> Found:
+    """Call the team's own code: what it raises is one sentence with its line."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        line = next((f.lineno for f in reversed(frames) if f.filename == features.__file__), "?")
+        raise _wrong(f"line {line}: {type(error).__name__}: {error}") from error
+
+
+def _wrong(what: str) -> FeaturesError:
+    return FeaturesError(f"feature_store/features.py {what}")
 
 
 def _moment(text: str) -> datetime:

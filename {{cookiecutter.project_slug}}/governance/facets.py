@@ -36,8 +36,14 @@ class Facet:
         """The facet's name in `evaluation.json` and in gates: `[a-z0-9_]`, such as `age_ge_40`."""
         parts = [self.column, *self.values]
         if self.threshold is not None:
-            parts += ["ge" if self.inclusive else "gt", f"{self.threshold:g}"]
+            number = self._number.replace("-", "minus_")
+            parts += ["ge" if self.inclusive else "gt", number]
         return re.sub(r"[^a-z0-9]+", "_", "_".join(parts).lower()).strip("_")
+
+    @property
+    def _number(self) -> str:
+        """The threshold as it was written: the shortest text that is that number."""
+        return repr(self.threshold).removesuffix(".0")
 
     @property
     def exclusive_threshold(self) -> float | None:
@@ -57,7 +63,7 @@ class Facet:
         if self.values:
             return f"{self.column}={'|'.join(self.values)}"
         if self.threshold is not None:
-            return f"{self.column}{'>=' if self.inclusive else '>'}{self.threshold:g}"
+            return f"{self.column}{'>=' if self.inclusive else '>'}{self._number}"
         return self.column
 
 
@@ -94,8 +100,8 @@ def _facet(text: str) -> Facet:
         if not math.isfinite(threshold):
             raise FacetError(f"`{group}` in `{text}` is no finite number; write `{column}>=40`")
         facet = Facet(column, threshold=threshold, inclusive=sign == ">=")
-    if not facet.key:
-        raise FacetError(f"`{text}` has no letter or digit to name the facet by")
+    if not Facet(column).key:
+        raise FacetError(f"`{text}` has no letter a to z and no digit to name the facet by")
     if len(facet.argument) > MAX_ARGUMENT:
         raise FacetError(f"`{text}` is longer than SageMaker lets one argument be")
     return facet

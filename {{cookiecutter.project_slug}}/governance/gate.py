@@ -15,6 +15,7 @@ Grammar (`and` binds tighter than `or`, as in Python)::
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ METRICS = {
 
 BIAS_METRICS = ("worst_dppl", "worst_di")
 FACET_METRICS = ("dppl", "di")
+
+MAX_BRACKETS = 100
+"""More than anybody can read."""
 
 _WORD = r"[A-Za-z_]\w*(?:\[[^\]]*\])?"  # also dppl[facet]
 _SIGN = r">=|<=|>|<|\(|\)"
@@ -69,7 +73,8 @@ class Comparison:
 
     def __str__(self) -> str:
         name = self.metric if self.facet is None else f"{self.metric}[{self.facet}]"
-        return f"{name} {self.sign} {self.number:g}"
+        # In full: the digest of the text stands for the number, so no digit of it may be lost.
+        return f"{name} {self.sign} {repr(self.number).removesuffix('.0')}"
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,8 @@ def parse(text: str, problem: str, facet_keys: tuple[str, ...] = ()) -> Gate:
     tokens = list(_tokens(text))
     if not tokens:
         raise GateError(f"the gate is empty; a gate reads like `{_example(problem)}`")
+    if tokens.count("(") > MAX_BRACKETS:
+        raise GateError(f"the gate has more than {MAX_BRACKETS} brackets")
     gate, rest = _any(tokens, problem, facet_keys)
     if rest:
         raise GateError(f"`{rest[0]}` was not expected in `{text}`; join comparisons by and / or")
@@ -161,8 +168,10 @@ def _all(tokens: list[str], problem: str, facets: tuple[str, ...]) -> tuple[Gate
 def _term(tokens: list[str], problem: str, facets: tuple[str, ...]) -> tuple[Gate, list[str]]:
     if tokens and tokens[0] == "(":
         gate, rest = _any(tokens[1:], problem, facets)
-        if not rest or rest[0] != ")":
+        if not rest:
             raise GateError("a bracket is opened and not closed")
+        if rest[0] != ")":
+            raise GateError(f"`{rest[0]}` was not expected; join comparisons by and / or")
         return gate, rest[1:]
     if len(tokens) < 3:
         read = " ".join(tokens) or "nothing"
@@ -171,11 +180,9 @@ def _term(tokens: list[str], problem: str, facets: tuple[str, ...]) -> tuple[Gat
     metric, facet = _metric(name, problem, facets)
     if sign not in (">", ">=", "<", "<="):
         raise GateError(f"`{sign}` after `{name}` is no comparison; use one of > >= < <=")
-    try:
-        value = float(number)
-    except ValueError:
-        raise GateError(f"`{number}` after `{name} {sign}` is no number") from None
-    return Comparison(metric, sign, value, facet), tokens[3:]
+    if not re.fullmatch(_NUMBER, number) or not math.isfinite(float(number)):
+        raise GateError(f"`{number}` after `{name} {sign}` is no finite number")
+    return Comparison(metric, sign, float(number), facet), tokens[3:]
 
 
 def _metric(name: str, problem: str, facets: tuple[str, ...]) -> tuple[str, str | None]:

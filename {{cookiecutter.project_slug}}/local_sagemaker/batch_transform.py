@@ -26,28 +26,16 @@ _MEGABYTE = 1024 * 1024
 def main(options_file: str) -> None:
     """Transform every file of the input folder; `<name>.out` goes to the output folder."""
     options = json.loads(Path(options_file).read_text(encoding="utf-8"))
-    request = options["request"]
-    _check(request)
+    request, folder = options["request"], Path(options["input"])
     predict = serve(Path(options["program"]), options["model_dir"], request)
-    for file in sorted(Path(options["input"]).rglob("*")):
-        if file.is_file():
-            target = Path(options["output"], f"{file.name}.out")
-            with file.open(newline="", encoding="utf-8") as rows, target.open("w") as output:
-                transform(csv.reader(rows), request, predict, output)
-
-
-def _check(request: dict[str, Any]) -> None:
-    """What this machine does of a transform job, and nothing else."""
-    does = {
-        ("TransformInput", "ContentType"): ("text/csv",),
-        ("TransformInput", "SplitType"): ("Line",),
-        ("TransformOutput", "AssembleWith"): ("Line",),
-        ("DataProcessing", "JoinSource"): ("Input", "None"),
-    }
-    for (section, name), known in does.items():
-        value = request.get(section, {}).get(name, known[-1])
-        if value not in known:
-            raise ValueError(f"{section}.{name} = {value!r} is not known here; {known[0]} is")
+    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+        target = Path(options["output"], f"{file.relative_to(folder)}.out")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            file.open(newline="", encoding="utf-8") as rows,
+            target.open("w", newline="", encoding="utf-8") as output,
+        ):
+            transform(csv.reader(rows), request, predict, output)
 
 
 def serve(
@@ -102,6 +90,8 @@ def _batches(
     size = 0
     for row in rows:
         length = len(_csv_text([sent(row)]).encode())
+        if length > limit:
+            raise ValueError(f"a record has {length:,} bytes, more than MaxPayloadInMB allows")
         if batch and (single or size + length > limit):
             yield batch
             batch, size = [], 0

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from local_sagemaker.errors import DefinitionError
-from local_sagemaker.known_fields import PIPELINE_FIELDS, STEP_FIELDS, STEP_TYPES, check_fields
+from local_sagemaker.known_fields import (
+    CONDITIONS,
+    EXECUTION_VARIABLES,
+    FUNCTIONS,
+    PARAMETER_TYPES,
+    PIPELINE_FIELDS,
+    STEP_FIELDS,
+    STEP_TYPES,
+    check_fields,
+)
 
-STEP_REFERENCE = re.compile(r"Steps\.([^.\[]+)")
-RETRIED = frozenset(
-    ("Step.SERVICE_FAULT", "Step.THROTTLING", "SageMaker.JOB_INTERNAL_ERROR",
-     "SageMaker.CAPACITY_ERROR", "SageMaker.RESOURCE_LIMIT")
-)  # fmt: skip
-"""Faults of the service that SageMaker retries: none of them can happen on this machine."""
+PROPERTY_FILE = re.compile(r"Steps\.([^.\[]+)\.PropertyFiles\.(.+)")
+_STEP = re.compile(r"Steps\.([^.\[]+)")
+_STEP_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_BRANCHES = {"IfSteps": True, "ElseSteps": False}
 
 
 @dataclass(frozen=True)
@@ -48,8 +57,11 @@ class Definition:
             if name not in self.parameters:
                 has = ", ".join(self.parameters) or "none"
                 raise DefinitionError(f"there is no pipeline parameter {name!r}; there is {has}")
+        for name, spec in self.parameters.items():
+            if name not in given and "DefaultValue" not in spec:
+                raise DefinitionError(f"the pipeline parameter {name} has no value; give it one")
         return {
-            name: _typed(spec, given[name]) if name in given else _default(spec)
+            name: _typed(spec, given[name]) if name in given else spec["DefaultValue"]
             for name, spec in self.parameters.items()
         }
 
@@ -65,58 +77,66 @@ def read_definition(text: str) -> Definition:
     except json.JSONDecodeError as error:
         raise DefinitionError(f"the definition is no JSON: {error}") from None
     check_fields(content, PIPELINE_FIELDS, "the definition")
-    parameters = {spec["Name"]: spec for spec in content.get("Parameters", [])}
-    definition = Definition(parameters)
+    definition = Definition({})
+    for spec in content.get("Parameters", []):
+        if spec["Name"] in definition.parameters:
+            raise DefinitionError(f"two parameters are named {spec['Name']}")
+        if "DefaultValue" in spec:
+            _check_value(spec, spec["DefaultValue"])
+        definition.parameters[spec["Name"]] = spec
     for step in _steps(content["Steps"], branch=None):
         if step.name in definition.steps:
             raise DefinitionError(f"two steps are named {step.name}")
         definition.steps[step.name] = step
     _check_graph(definition)
+    for step in definition.steps.values():
+        _check_step(step, definition)
     return definition
 
 
 def _steps(contents: list[Any], branch: tuple[str, bool] | None) -> Iterator[Step]:
     """The steps of a list, and those inside their conditions' branches."""
     for content in contents:
-        name, kind = str(content.get("Name")), content.get("Type")
-        if kind not in STEP_TYPES:
-            known = ", ".join(STEP_TYPES)
-            raise DefinitionError(f"step {name}: type {kind!r} is not known here; known: {known}")
+        name: Any = content.get("Name") if isinstance(content, dict) else None
         check_fields(content, STEP_FIELDS, f"step {name}")
+        if not _STEP_NAME.fullmatch(name):
+            raise DefinitionError(f"step {name}: a name has letters, digits, - and _, at most 64")
         arguments = content["Arguments"]
-        check_fields(arguments, STEP_TYPES[kind], f"step {name}: Arguments")
-        for policy in content.get("RetryPolicies", []):
-            if unknown := set(policy["ExceptionType"]) - RETRIED:
-                raise DefinitionError(f"step {name}: retry of {min(unknown)} is not known here")
-        inner = {"IfSteps": True, "ElseSteps": False}
-        own = {key: value for key, value in arguments.items() if key not in inner}
+        check_fields(arguments, STEP_TYPES[content["Type"]], f"step {name}: Arguments")
+        own = {key: value for key, value in arguments.items() if key not in _BRANCHES}
         waits_for = {*content.get("DependsOn", []), *_referred(own)}
         if branch:
             waits_for.add(branch[0])
         files = content.get("PropertyFiles", [])
         yield Step(
             name=name,
-            type=kind,
+            type=content["Type"],
             arguments=own,
             waits_for=frozenset(waits_for),
             property_files={f["PropertyFileName"]: (f["OutputName"], f["FilePath"]) for f in files},
             branch=branch,
         )
-        for key, outcome in inner.items():
+        for key, outcome in _BRANCHES.items():
             yield from _steps(arguments.get(key, []), (name, outcome))
+
+
+def _functions(value: object) -> Iterator[tuple[str, Any]]:
+    """Every function that a value calls, with what it is called with."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if len(value) == 1 and (name == "Get" or name.startswith("Std:")):
+                yield name, item
+            yield from _functions(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _functions(item)
 
 
 def _referred(value: object) -> Iterator[str]:
     """The steps that a value refers to by Get."""
-    if isinstance(value, dict):
-        reference = value.get("Get")
-        if isinstance(reference, str) and (match := STEP_REFERENCE.match(reference)):
+    for name, operand in _functions(value):
+        if name == "Get" and (match := _STEP.match(str(operand))):
             yield match[1]
-        for item in value.values():
-            yield from _referred(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _referred(item)
 
 
 def _check_graph(definition: Definition) -> None:
@@ -129,28 +149,77 @@ def _check_graph(definition: Definition) -> None:
     while len(done) < len(definition.steps):
         ready = {n for n, s in definition.steps.items() if n not in done and s.waits_for <= done}
         if not ready:
-            circle = ", ".join(sorted(definition.steps.keys() - done))
+            circle = ", ".join(_circle(definition, definition.steps.keys() - done))
             raise DefinitionError(f"these steps wait for each other in a circle: {circle}")
         done |= ready
 
 
-def _default(spec: dict[str, Any]) -> Any:
-    if "DefaultValue" not in spec:
-        name = spec["Name"]
-        raise DefinitionError(f"the pipeline parameter {name} has no value; give it one")
-    return spec["DefaultValue"]
+def _circle(definition: Definition, stuck: set[str]) -> list[str]:
+    """A circle among steps each of which waits for another of them."""
+    path = [min(stuck)]
+    while (following := min(definition.steps[path[-1]].waits_for & stuck)) not in path:
+        path.append(following)
+    return path[path.index(following) :]
+
+
+def _check_step(step: Step, definition: Definition) -> None:
+    """What a step computes with is known: functions, references, conditions, property files."""
+    where = f"step {step.name}"
+    for function, operand in _functions(step.arguments):
+        if function not in FUNCTIONS:
+            raise DefinitionError(f"{where}: the function {function!r} is not known here")
+        check_fields(operand, FUNCTIONS[function], f"{where}: {function}")
+        if function == "Get":
+            _check_reference(operand, definition, where)
+        elif function == "Std:JsonGet":
+            file = operand.get("PropertyFile", {"Get": ""})["Get"]
+            if bool(PROPERTY_FILE.fullmatch(file)) == ("S3Uri" in operand):
+                raise DefinitionError(f"{where}: Std:JsonGet reads a PropertyFile or an S3Uri")
+    for condition in step.arguments.get("Conditions", []):
+        _check_condition(condition, where)
+    outputs = step.arguments.get("ProcessingOutputConfig", {}).get("Outputs", [])
+    for name, (output, _) in step.property_files.items():
+        if output not in [o["OutputName"] for o in outputs]:
+            raise DefinitionError(f"{where}: property file {name}: there is no output {output!r}")
+
+
+def _check_reference(reference: str, definition: Definition, where: str) -> None:
+    kind, _, name = reference.partition(".")
+    known = {"Parameters": definition.parameters, "Execution": EXECUTION_VARIABLES}
+    if file := PROPERTY_FILE.fullmatch(reference):
+        is_known = file[2] in definition.steps[file[1]].property_files
+    else:
+        is_known = name in known.get(kind, ()) or bool(_STEP.match(reference))
+    if not is_known:
+        raise DefinitionError(f"{where}: {reference!r} stands for nothing that is known here")
+
+
+def _check_condition(condition: Any, where: str) -> None:
+    kind: Any = condition.get("Type") if isinstance(condition, dict) else condition
+    check_fields(kind, tuple(CONDITIONS), f"{where}: condition type")
+    check_fields(condition, CONDITIONS[kind], f"{where}: {kind}")
+    inner = {"Or": condition.get("Conditions"), "Not": [condition.get("Condition")]}
+    for part in inner.get(kind, []):
+        _check_condition(part, where)
 
 
 def _typed(spec: dict[str, Any], text: str) -> Any:
-    kinds = {"String": str, "Integer": int, "Float": float}
-    name, kind = spec["Name"], spec["Type"]
-    if kind == "Boolean" and text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    try:
-        value = kinds[kind](text)
-    except (KeyError, ValueError):
-        raise DefinitionError(f"parameter {name} is {text!r}, where {kind} is right") from None
-    if "EnumValues" in spec and value not in spec["EnumValues"]:
-        choices = ", ".join(map(str, spec["EnumValues"]))
-        raise DefinitionError(f"parameter {name} is {text!r}, where one of {choices} is right")
+    """A parameter's value from a text."""
+    kind: Any = PARAMETER_TYPES[spec["Type"]]
+    value: Any = {"true": True, "false": False}.get(text.lower(), text) if kind is bool else text
+    if kind is not bool:
+        with contextlib.suppress(ValueError):
+            value = kind(text)
+    _check_value(spec, value)
     return value
+
+
+def _check_value(spec: dict[str, Any], value: Any) -> None:
+    name, kind = spec["Name"], spec["Type"]
+    types = (int, float) if kind == "Float" else (PARAMETER_TYPES[kind],)
+    if type(value) not in types or (kind == "Float" and not math.isfinite(value)):
+        raise DefinitionError(f"parameter {name} is {value!r}, where {kind} is right")
+    choices = spec.get("EnumValues", [value])
+    if value not in choices:
+        one = ", ".join(map(str, choices))
+        raise DefinitionError(f"parameter {name} is {value!r}, where one of {one} is right")

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import string
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from local_sagemaker.definition import Definition, Step
 from local_sagemaker.errors import StateError, StepError
 from local_sagemaker.expressions import Compared, Values, evaluate
 from local_sagemaker.jobs import Job, Machine
+from local_sagemaker.known_fields import EXECUTION_VARIABLES
 from local_sagemaker.offline_store import Catalog
 from local_sagemaker.processes import Processes
 from local_sagemaker.state import State, now
@@ -65,6 +67,7 @@ class Engine:
     """Runs definitions in one folder: `s3/`, `runs/` and the SQLite file lie there."""
 
     def __init__(self, root: Path, catalog: Catalog, parallel: int) -> None:
+        root = root.resolve()  # a job runs in a folder of its own
         self.storage = Storage(root / "s3")
         self.state = State(root / "state.db")
         self._runs = root / "runs"
@@ -86,26 +89,15 @@ class Engine:
         parameters = definition.parameter_values(given)
         execution = self._start(pipeline, definition, parameters)
         machine = Machine(self.storage, Processes(self._parallel), self._catalog)
-        variables = {
-            "PipelineExecutionId": execution.id,
-            "PipelineExecutionArn": f"{_ARN}:pipeline/{pipeline}/execution/{execution.id}",
-            "PipelineName": pipeline,
-            "PipelineArn": f"{_ARN}:pipeline/{pipeline}",
-            "StartDateTime": now(),
-            "CurrentDateTime": now(),
-        }
+        arn = f"{_ARN}:pipeline/{pipeline}"
+        texts = (execution.id, f"{arn}/execution/{execution.id}", pipeline, arn, now(), now())
+        variables = dict(zip(EXECUTION_VARIABLES, texts, strict=True))
         values = Values(definition, self.storage, parameters, variables)
         runner = _Runner(execution, values, machine, self.state, listener)
         try:
             runner.run_all(self._parallel)
-        except BaseException:
-            machine.processes.end_all()
-            execution.status = STOPPED
-            self.state.end_execution(execution.id, STOPPED)
-            raise
-        failed = any(run.status == FAILED for run in execution.steps.values())
-        execution.status = FAILED if failed else SUCCEEDED
-        self.state.end_execution(execution.id, execution.status)
+        finally:
+            self.state.end_execution(execution.id, execution.status)
         listener(execution)
         return execution
 
@@ -142,14 +134,20 @@ class _Runner:
                         self._note(run, EXECUTING)
                         running[pool.submit(self._run_step, run)] = run
                     if not running:
-                        return
+                        break
                     done, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
                     for future in done:
                         self._finish(running.pop(future), future)
                     self.listener(self.execution)
             except BaseException:
+                self.execution.status = STOPPED
                 self.machine.processes.end_all()
+                pool.shutdown(cancel_futures=True)
+                for run in self.execution.steps.values():
+                    run.status = STOPPED if run.status == EXECUTING else run.status
                 raise
+        failed = any(run.status == FAILED for run in self.execution.steps.values())
+        self.execution.status = FAILED if failed else SUCCEEDED
 
     def _ready(self) -> list[StepRun]:
         steps = self.execution.steps
@@ -184,26 +182,27 @@ class _Runner:
                 return f"{name} {steps[name].status.lower()}"
         return ""
 
-    def _run_step(self, run: StepRun) -> tuple[dict[str, Any], float]:
+    def _run_step(self, run: StepRun) -> dict[str, Any]:
         start = time.monotonic()
         try:
-            handler = _HANDLERS[run.step.type]
-            return handler(self, run), time.monotonic() - start
+            return _HANDLERS[run.step.type](self, run)
         finally:
             run.seconds = time.monotonic() - start
 
     def _finish(self, run: StepRun, future: Future[Any]) -> None:
         error = future.exception()
         if error is None:
-            properties, run.seconds = future.result()
-            self.values.properties[run.step.name] = properties
+            self.values.properties[run.step.name] = future.result()
             shutil.rmtree(self._sandbox(run), ignore_errors=True)  # its outputs are in the storage
             self._note(run, SUCCEEDED)
-        elif isinstance(error, StepError | StateError | OSError):
+            return
+        if isinstance(error, StepError | StateError | OSError):
             run.reason = str(error)
-            self._note(run, FAILED)
-        else:
-            raise error
+        else:  # this machine's own fault, or a value of the definition that nothing has checked
+            run.reason = f"{type(error).__name__}: {error}"
+            run.log = self._log(run).with_suffix(".error.log")
+            run.log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        self._note(run, FAILED)
 
     def _note(self, run: StepRun, status: str) -> None:
         run.status = status
@@ -216,9 +215,12 @@ class _Runner:
         request = self.values.resolve(run.step.arguments)
         self._note_instances(run.step.name, request)
         name = f"pipelines-{self.execution.id}-{run.step.name}"
-        run.log = self.execution.folder / "logs" / f"{run.step.name}.log"
+        run.log = self._log(run)
         self._sandbox(run).mkdir(parents=True)
         return Job(name, request, self._sandbox(run), run.log)
+
+    def _log(self, run: StepRun) -> Path:
+        return self.execution.folder / "logs" / f"{run.step.name}.log"
 
     def _sandbox(self, run: StepRun) -> Path:
         return self.execution.folder / "sandboxes" / run.step.name
@@ -237,24 +239,20 @@ class _Runner:
 
     def processing(self, run: StepRun) -> dict[str, Any]:
         job = self._job(run)
-        jobs.run_processing(job, self.machine)
-        for output, path in run.step.property_files.values():
-            uri = self.values.resolve(_output_uri(run.step, output))
-            if not self.machine.storage.path(f"{uri}/{path}").is_file():
-                raise StepError(f"the property file {path} is not in the output {output!r}")
+        jobs.run_processing(job, run.step.property_files.values(), self.machine)
         return {**job.request, "ProcessingJobName": job.name, "ProcessingJobStatus": "Completed"}
 
     def training(self, run: StepRun) -> dict[str, Any]:
         job = self._job(run)
-        jobs.run_training(job, job.request["HyperParameters"], self.machine, lambda: False)
-        root = f"{job.request['OutputDataConfig']['S3OutputPath']}/{job.name}/output"
-        artifacts = {"S3ModelArtifacts": f"{root}/model.tar.gz"}
+        jobs.run_training(job, job.request["HyperParameters"], self.machine)
         done = {"TrainingJobName": job.name, "TrainingJobStatus": "Completed"}
+        artifacts = {"S3ModelArtifacts": jobs.model_uri(job)}
         return {**job.request, **done, "ModelArtifacts": artifacts}
 
     def tuning(self, run: StepRun) -> dict[str, Any]:
         job = self._job(run)
-        run.log = run.log and run.log.with_suffix("")  # a folder: a log a trial
+        run.log = self._log(run).with_suffix("")  # a folder: a log a trial
+        search = tuning.read_search(job.request)
 
         def progress(trials: list[tuning.Trial]) -> None:
             ended = [trial for trial in trials if trial.status != "InProgress"]
@@ -262,26 +260,20 @@ class _Runner:
             so_far = "".join(f", best so far {trial.value:.6g}" for trial in best)
             run.detail = f"trial {len(ended)} of {search.jobs}{so_far}"
 
-        search = tuning.read_search(job.request)
-        logs = self.execution.folder / "logs" / run.step.name
-        trials = tuning.run_tuning(job.name, job.request, job.folder, logs, self.machine, progress)
+        trials = tuning.run_tuning(search, job, run.log, self.machine, progress)
         best, *_ = models = tuning.ranked(trials, search.maximize)
-        counts = [(s, sum(t.status == s for t in trials)) for s in ("Completed", STOPPED, FAILED)]
         run.detail = f"best {search.objective} {best.value:.6g} of {len(trials)} trials"
-        self.execution.notes += [
-            f"{run.step.name}: {n} of {len(trials)} trials {_SAID[s]}"
-            for s, n in counts
-            if n and s != "Completed"
-        ]
+        for status, said in _SAID.items():
+            if count := sum(trial.status == status for trial in trials):
+                note = f"{run.step.name}: {count} of {len(trials)} trials {said}"
+                self.execution.notes.append(note)
+        objective = "FinalHyperParameterTuningJobObjectiveMetric"
         summaries = [
             {
-                "TrainingJobName": trial.name,
+                "TrainingJobName": trial.job.name,
                 "TrainingJobStatus": trial.status,
-                "TunedHyperParameters": trial.hyperparameters,
-                "FinalHyperParameterTuningJobObjectiveMetric": {
-                    "MetricName": search.objective,
-                    "Value": trial.value,
-                },
+                "TunedHyperParameters": trial.tuned,
+                objective: {"MetricName": search.objective, "Value": trial.value},
             }
             for trial in models
         ]
@@ -295,7 +287,7 @@ class _Runner:
 
     def model(self, run: StepRun) -> dict[str, Any]:
         request = self.values.resolve(run.step.arguments)
-        self._must_exist(request["PrimaryContainer"]["ModelDataUrl"])
+        self.machine.storage.file(request["PrimaryContainer"]["ModelDataUrl"])
         name = f"pipelines-{self.execution.id}-{run.step.name}"
         self.state.create_model(name, request)
         return {**request, "ModelName": name, "ModelArn": f"{_ARN}:model/{name}"}
@@ -308,10 +300,9 @@ class _Runner:
 
     def register(self, run: StepRun) -> dict[str, Any]:
         request = self.values.resolve(run.step.arguments)
-        for container in request["InferenceSpecification"]["Containers"]:
-            self._must_exist(container["ModelDataUrl"])
-        for report in _uris(request.get("ModelMetrics", {})):
-            self._must_exist(report)
+        models = [c["ModelDataUrl"] for c in request["InferenceSpecification"]["Containers"]]
+        for uri in (*models, *_uris(request.get("ModelMetrics"))):
+            self.machine.storage.file(uri)  # or an error: it must exist
         group, status = request["ModelPackageGroupName"], request["ModelApprovalStatus"]
         version = self.state.register(group, status, self.execution.id, request)
         run.detail = f"{group} version {version}, {status}"
@@ -329,10 +320,6 @@ class _Runner:
     def fail(self, run: StepRun) -> dict[str, Any]:
         raise StepError(str(self.values.resolve(run.step.arguments["ErrorMessage"])))
 
-    def _must_exist(self, uri: str) -> None:
-        if not self.machine.storage.path(uri).is_file():
-            raise StepError(f"there is nothing at {uri}")
-
 
 _HANDLERS: dict[str, Callable[[_Runner, StepRun], dict[str, Any]]] = {
     "Processing": _Runner.processing,
@@ -344,14 +331,6 @@ _HANDLERS: dict[str, Callable[[_Runner, StepRun], dict[str, Any]]] = {
     "Condition": _Runner.condition,
     "Fail": _Runner.fail,
 }
-
-
-def _output_uri(step: Step, name: str) -> Any:
-    outputs = step.arguments.get("ProcessingOutputConfig", {}).get("Outputs", [])
-    for output in outputs:
-        if output["OutputName"] == name:
-            return output["S3Output"]["S3Uri"]
-    raise StepError(f"a property file is read from the output {name!r}, which does not exist")
 
 
 def _uris(content: Any) -> list[str]:

@@ -1,14 +1,18 @@
-"""What stands for a value until an execution knows it: Get, Std:Join, Std:JsonGet, conditions."""
+"""What stands for a value until an execution knows it: Get, Std:Join, Std:JsonGet, conditions.
+
+That functions, references and conditions are known was checked when the definition was read.
+"""
 
 from __future__ import annotations
 
 import json
+import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from local_sagemaker.definition import Definition
+from local_sagemaker.definition import PROPERTY_FILE, Definition
 from local_sagemaker.errors import StepError
 from local_sagemaker.storage import Storage
 
@@ -41,38 +45,32 @@ class Values:
                 return operand["On"].join(_text(self.resolve(v)) for v in operand["Values"])
             if name == "Std:JsonGet":
                 return self._json_get(operand)
-            if name.startswith("Std:"):
-                raise StepError(f"the function {name} is not known here")
         return {name: self.resolve(item) for name, item in value.items()}
 
     def _get(self, reference: str) -> Any:
         kind, _, rest = reference.partition(".")
-        if kind == "Parameters" and rest in self.parameters:
+        if kind == "Parameters":
             return self.parameters[rest]
-        if kind == "Execution" and rest in self.execution:
+        if kind == "Execution":
             return self.execution[rest]
-        if kind == "Steps":
-            step, _, path = rest.partition(".")
-            if step in self.properties:
-                return _walk(self.properties[step], path, reference)
-        raise StepError(f"{reference!r} stands for nothing that is known here")
+        step, _, path = rest.partition(".")
+        return _walk(self.properties[step], path, reference)
 
     def _json_get(self, operand: dict[str, Any]) -> Any:
-        path = operand["Path"]
         if "S3Uri" in operand:
             uri = self.resolve(operand["S3Uri"])
         else:
-            reference = operand["PropertyFile"]["Get"]
-            _, step, _, name = reference.split(".", 3)
+            ((step, name),) = PROPERTY_FILE.findall(operand["PropertyFile"]["Get"])
             output, file_path = self.definition.steps[step].property_files[name]
-            outputs = self.properties[step]["ProcessingOutputConfig"]["Outputs"]
-            folder = _walk(outputs, f"['{output}'].S3Output.S3Uri", reference)
+            outputs = f"Steps.{step}.ProcessingOutputConfig.Outputs"
+            folder = self._get(f"{outputs}['{output}'].S3Output.S3Uri")
             uri = f"{folder}/{file_path}"
         try:
-            content = json.loads(self.storage.path(uri).read_text(encoding="utf-8"))
+            text = self.storage.file(uri).read_text(encoding="utf-8")
+            content = json.loads(text, parse_constant=_no_number)
         except (OSError, ValueError) as error:
             raise StepError(f"{uri} cannot be read as JSON: {error}") from None
-        return _walk(content, path, uri)
+        return _walk(content, operand["Path"], uri)
 
 
 @dataclass(frozen=True)
@@ -87,11 +85,11 @@ class Compared:
 
 
 _SIGNS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
-    "Equals": ("==", lambda left, right: bool(left == right)),
-    "GreaterThan": (">", lambda left, right: bool(left > right)),
-    "GreaterThanOrEqualTo": (">=", lambda left, right: bool(left >= right)),
-    "LessThan": ("<", lambda left, right: bool(left < right)),
-    "LessThanOrEqualTo": ("<=", lambda left, right: bool(left <= right)),
+    "Equals": ("==", operator.eq),
+    "GreaterThan": (">", operator.gt),
+    "GreaterThanOrEqualTo": (">=", operator.ge),
+    "LessThan": ("<", operator.lt),
+    "LessThanOrEqualTo": ("<=", operator.le),
 }
 
 
@@ -99,27 +97,38 @@ def evaluate(condition: dict[str, Any], values: Values, compared: list[Compared]
     """Whether a condition holds; each comparison made is noted, none is left out.
 
     Raises:
-        StepError: for a condition that is not known or cannot be evaluated: that is never "no".
+        StepError: for a condition that cannot be evaluated: that is never "no".
     """
-    kind = condition.get("Type")
+    kind = condition["Type"]
     if kind == "Not":
-        return not evaluate(condition["Expression"], values, compared)
+        return not evaluate(condition["Condition"], values, compared)
     if kind == "Or":
         outcomes = [evaluate(part, values, compared) for part in condition["Conditions"]]
         return any(outcomes)
     if kind == "In":
-        left, right = values.resolve(condition["QueryValue"]), values.resolve(condition["Values"])
-        compared.append(Compared(_name(condition["QueryValue"]), left, "in", right, left in right))
-        return compared[-1].holds
-    if kind not in _SIGNS:
-        raise StepError(f"the condition type {kind!r} is not known here")
-    sign, holds = _SIGNS[kind]
-    left = values.resolve(condition["LeftValue"])
-    right = values.resolve(condition["RightValue"])
-    if sign != "==" and not (_is_number(left) and _is_number(right)):
+        sign, compare, named = "in", operator.eq, condition["QueryValue"]
+        right = others = values.resolve(condition["Values"])
+    else:
+        (sign, compare), named = _SIGNS[kind], condition["LeftValue"]
+        right = values.resolve(condition["RightValue"])
+        others = [right]
+    left = values.resolve(named)
+    for other in others:
+        _check_comparable(left, sign, other)
+    holds = any(compare(left, other) for other in others)
+    compared.append(Compared(_name(named), left, sign, right, holds))
+    return holds
+
+
+def _check_comparable(left: Any, sign: str, right: Any) -> None:
+    """Two numbers; for being equal, two texts or two truth values too."""
+    kinds = {"number" if _is_number(value) else type(value) for value in (left, right)}
+    if kinds != {"number"} and (sign not in ("==", "in") or kinds not in ({str}, {bool})):
         raise StepError(f"{left!r} {sign} {right!r} cannot be compared: both must be numbers")
-    compared.append(Compared(_name(condition["LeftValue"]), left, sign, right, holds(left, right)))
-    return compared[-1].holds
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _name(value: Any) -> str:
@@ -132,11 +141,13 @@ def _name(value: Any) -> str:
     return json.dumps(value)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _no_number(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
 
 
 def _text(value: object) -> str:
+    if not isinstance(value, str | int | float):
+        raise StepError(f"Std:Join joins texts and numbers, where {value!r:.80} was read")
     return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
@@ -149,15 +160,21 @@ def _walk(content: Any, path: str, where: str) -> Any:
             raise StepError(f"{where}: the path {path!r} cannot be read")
         name, index, key = part.groups()
         try:
-            content = content[int(index)] if index else _item(content, name or key)
-        except (KeyError, IndexError, TypeError):
+            content = _item(content, int(index) if index else name or key)
+        except (KeyError, IndexError):
             raise StepError(f"{where} has nothing at {path!r}") from None
         position = part.end()
     return content
 
 
-def _item(content: Any, key: str) -> Any:
+def _item(content: Any, key: str | int) -> Any:
+    """An object's value by its name; a list's item by its place, or by the field that names it."""
     if isinstance(content, list):
-        named = [item for item in content if key in (item.get(field) for field in _NAMED_BY)]
-        return named[0]
-    return content[key]
+        if isinstance(key, int):
+            return content[key]
+        for item in content:
+            if isinstance(item, dict) and key in (item.get(field) for field in _NAMED_BY):
+                return item
+    if isinstance(content, dict):
+        return content[key]
+    raise KeyError(key)

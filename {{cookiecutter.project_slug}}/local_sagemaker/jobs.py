@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
 import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,14 +52,22 @@ class Job:
         return float(condition.get("MaxRuntimeInSeconds", DEFAULT_MAX_SECONDS))
 
 
-def run_processing(job: Job, machine: Machine) -> None:
-    """Bring the inputs, run the entrypoint, take the outputs to where the definition says."""
+def run_processing(job: Job, property_files: Iterable[tuple[str, str]], machine: Machine) -> None:
+    """Bring the inputs, run the entrypoint, take the outputs to where the definition says.
+
+    Args:
+        property_files: (output name, path in it), which must be there before anything is taken.
+    """
     request, sandbox = job.request, job.sandbox
     for given in request.get("ProcessingInputs", []):
         _bring(given, sandbox, machine)
-    outputs = [o["S3Output"] for o in request.get("ProcessingOutputConfig", {}).get("Outputs", [])]
-    for output in outputs:
-        sandbox.path(output["LocalPath"]).mkdir(parents=True, exist_ok=True)
+    outputs = [
+        (output["OutputName"], sandbox.path(output["S3Output"]["LocalPath"]), output["S3Output"])
+        for output in request.get("ProcessingOutputConfig", {}).get("Outputs", [])
+    ]
+    for _, folder, target in outputs:
+        folder.mkdir(parents=True, exist_ok=True)
+        machine.storage.path(target["S3Uri"])  # an error, if it is no URI, before the work is done
     _write_json(sandbox.path("/opt/ml/config/processingjobconfig.json"), request)
     _write_hosts(sandbox.path("/opt/ml/config/resourceconfig.json"))
     specification = request["AppSpecification"]
@@ -71,34 +78,40 @@ def run_processing(job: Job, machine: Machine) -> None:
     machine.processes.run(
         sandbox.command(words), sandbox, request.get("Environment", {}), job.log, job.max_seconds
     )
-    for output in outputs:
-        machine.storage.upload(sandbox.path(output["LocalPath"]), output["S3Uri"])
+    for output, path in property_files:
+        if not any(name == output and (folder / path).is_file() for name, folder, _ in outputs):
+            raise StepError(f"the property file {path} is not in the output {output!r}")
+    for _, folder, target in outputs:
+        machine.storage.upload(folder, target["S3Uri"])
 
 
 def _bring(given: dict[str, Any], sandbox: Sandbox, machine: Machine) -> None:
-    source = given.get("S3Input")
-    if source is not None:
-        mode, kind = source.get("S3InputMode", "File"), source.get("S3DataType", "S3Prefix")
-        if (mode, kind) != ("File", "S3Prefix"):
-            raise StepError(f"input {given['InputName']}: {kind} in {mode} mode is not known here")
+    if "S3Input" in given:
+        source = given["S3Input"]
         machine.storage.download(source["S3Uri"], sandbox.path(source["LocalPath"]))
         return
-    definition = given["DatasetDefinition"]
-    query = definition["AthenaDatasetDefinition"]
-    folder = sandbox.path(definition["LocalPath"])
+    if "DatasetDefinition" not in given:
+        raise StepError(f"input {given['InputName']} has neither S3Input nor DatasetDefinition")
+    query = given["DatasetDefinition"]["AthenaDatasetDefinition"]
+    folder = sandbox.path(given["DatasetDefinition"]["LocalPath"])
     folder.mkdir(parents=True, exist_ok=True)
-    if query["OutputFormat"] != "PARQUET":
-        raise StepError(f"a query's output as {query['OutputFormat']} is not known here")
     run_query(query["QueryString"], query["Database"], machine.catalog, machine.storage, folder)
 
 
+def model_uri(job: Job) -> str:
+    """Where a training job's model goes."""
+    return f"{job.request['OutputDataConfig']['S3OutputPath']}/{job.name}/output/model.tar.gz"
+
+
 def run_training(
-    job: Job, hyperparameters: dict[str, str], machine: Machine, watch: Callable[[], bool]
-) -> bool:
+    job: Job,
+    hyperparameters: dict[str, str],
+    machine: Machine,
+    watch: Callable[[], bool] = lambda: False,
+) -> None:
     """Train in script mode, as the container's toolkit does; the archive goes to S3.
 
-    Returns:
-        Whether it ran to its end; False if `watch` had it stopped, and then there is no model.
+    If `watch` has it stopped, there is no model.
     """
     request, sandbox = job.request, job.sandbox
     channels = request.get("InputDataConfig", [])
@@ -109,15 +122,14 @@ def run_training(
     for name in ("model", "output/data", "code"):
         sandbox.path(f"/opt/ml/{name}").mkdir(parents=True, exist_ok=True)
     code = sandbox.path("/opt/ml/code")
-    with tarfile.open(machine.storage.path(hyperparameters["sagemaker_submit_directory"])) as tar:
-        tar.extractall(code, filter="data")
+    machine.storage.unpack(hyperparameters["sagemaker_submit_directory"], code)
     config = sandbox.path("/opt/ml/input/config")
     _write_json(config / "hyperparameters.json", hyperparameters)
     _write_json(config / "inputdataconfig.json", {c["ChannelName"]: {} for c in channels})
     _write_hosts(config / "resourceconfig.json")
     own = {n: v for n, v in hyperparameters.items() if not n.startswith(("sagemaker_", "_"))}
     words = [word for name, value in own.items() for word in (f"--{name}", value)]
-    program = code / hyperparameters["sagemaker_program"]
+    program = sandbox.path(f"/opt/ml/code/{hyperparameters['sagemaker_program']}")
     environment = {
         **_training_environment(sandbox, [c["ChannelName"] for c in channels], own),
         **request.get("Environment", {}),
@@ -127,9 +139,7 @@ def run_training(
         job.max_seconds, watch,
     )  # fmt: skip
     if finished:
-        root = f"{request['OutputDataConfig']['S3OutputPath']}/{job.name}/output"
-        machine.storage.write(f"{root}/model.tar.gz", _pack(sandbox.path("/opt/ml/model"), job))
-    return finished
+        machine.storage.write(model_uri(job), _pack(sandbox.path("/opt/ml/model"), job))
 
 
 def _training_environment(
@@ -176,20 +186,21 @@ def run_transform(job: Job, container: dict[str, Any], machine: Machine) -> None
     """Send the input's records to the model's own script, in a process that serves it."""
     request, sandbox = job.request, job.sandbox
     model_dir = sandbox.path("/opt/ml/model")
-    with tarfile.open(machine.storage.path(container["ModelDataUrl"])) as tar:
-        tar.extractall(model_dir, filter="data")
+    machine.storage.unpack(container["ModelDataUrl"], model_dir)
     source = request["TransformInput"]["DataSource"]["S3DataSource"]
     machine.storage.download(source["S3Uri"], sandbox.path("/opt/ml/transform/input"))
     sandbox.path("/opt/ml/transform/output").mkdir(parents=True)
     serving = {**container.get("Environment", {}), **request.get("Environment", {})}
-    program = serving.get("SAGEMAKER_PROGRAM")
-    if not program:
-        raise StepError("the model names no SAGEMAKER_PROGRAM: what serves it is not known here")
-    submitted = serving["SAGEMAKER_SUBMIT_DIRECTORY"]
+    program, code = (serving.get(f"SAGEMAKER_{n}") for n in ("PROGRAM", "SUBMIT_DIRECTORY"))
+    if not program or not code:
+        raise StepError(
+            "the model's environment names no SAGEMAKER_PROGRAM in a SAGEMAKER_SUBMIT_DIRECTORY: "
+            "what serves it is not known here"
+        )
     options = {
         "request": request,
         "model_dir": str(model_dir),
-        "program": str(sandbox.path(f"{submitted}/{program}")),
+        "program": str(sandbox.path(f"{code}/{program}")),
         "input": str(sandbox.path("/opt/ml/transform/input")),
         "output": str(sandbox.path("/opt/ml/transform/output")),
     }
@@ -199,7 +210,6 @@ def run_transform(job: Job, container: dict[str, Any], machine: Machine) -> None
     machine.processes.run(command, sandbox, serving, job.log, job.max_seconds)
     target = request["TransformOutput"]["S3OutputPath"]
     machine.storage.upload(sandbox.path("/opt/ml/transform/output"), target)
-    shutil.rmtree(model_dir)
 
 
 def _write_json(path: Path, content: object) -> None:

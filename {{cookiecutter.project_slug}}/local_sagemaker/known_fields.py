@@ -223,11 +223,11 @@ def check_fields(content: object, known: Any, where: str) -> None:
 
 
 def _check_names(content: dict[str, Any], known: Fields, where: str) -> None:
-    for name in known:
-        if name.endswith("!") and content.get(name[:-1]) in (None, [], {}):
-            raise DefinitionError(f"{where}: the field {name[:-1]!r} is missing or empty")
+    table = {name.removesuffix("!"): fields for name, fields in known.items()}
+    for name in table:
+        if f"{name}!" in known and content.get(name) in (None, [], {}):
+            raise DefinitionError(f"{where}: the field {name!r} is missing or empty")
     for name, value in content.items():
-        fields = known.get(name, known.get(f"{name}!", known.get("*")))
-        if fields is None or name in ("*", "!"):
+        if name not in table and "*" not in table:
             raise DefinitionError(f"{where}: the field {name!r} is not known here")
-        check_fields(value, fields, f"{where}.{name}")
+        check_fields(value, table.get(name, ANY), f"{where}.{name}")

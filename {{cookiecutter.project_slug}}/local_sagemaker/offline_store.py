@@ -20,18 +20,17 @@ def run_query(query: str, database: str, catalog: Catalog, storage: Storage, fol
     """
     import duckdb  # an execution without queries does not pay for it
 
+    target = _quoted((folder / "rows.parquet").as_posix())
     with duckdb.connect() as connection:
         connection.execute("SET threads TO 1")
-        for (of_database, table), uri in catalog.items():
-            if of_database != database:
-                continue
-            files = _quoted(f"{storage.path(uri).as_posix()}/**/*.parquet")
-            connection.execute(
-                f'CREATE VIEW "{table}" AS SELECT * FROM read_parquet({files}, '
-                "hive_partitioning=true, hive_types_autocast=false, union_by_name=true)"
-            )
-        target = _quoted((folder / "rows.parquet").as_posix())
         try:
+            for (of_database, table), uri in catalog.items():
+                if of_database == database:
+                    files = _quoted(f"{storage.path(uri).as_posix()}/**/*.parquet")
+                    connection.execute(
+                        f'CREATE VIEW "{table}" AS SELECT * FROM read_parquet({files}, '
+                        "hive_partitioning=true, hive_types_autocast=false, union_by_name=true)"
+                    )
             connection.execute(f"COPY ({query}) TO {target} (FORMAT parquet)")
         except duckdb.Error as error:
             raise StepError(f"the query failed: {str(error).splitlines()[0]}") from None

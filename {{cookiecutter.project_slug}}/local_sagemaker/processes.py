@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -17,6 +20,9 @@ OPT_ML = PurePosixPath("/opt/ml")
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "TMPDIR", "TEMP")
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
 _TRACEBACK = "Traceback (most recent call last):"
+_UNREADABLE = ("SyntaxError: ", "IndentationError: ", "TabError: ")  # of a script: no traceback
+_PAUSE = 0.05  # seconds
+_TAIL = 65536  # bytes
 
 
 @dataclass(frozen=True)
@@ -36,8 +42,11 @@ class Sandbox:
         """A container's command as it is run here: this Python, this sandbox's paths."""
         if not words or words[0] not in ("python", "python3"):
             raise StepError(f"the entrypoint {words!r} is not known here; it begins with python3")
-        paths = (str(self.path(w)) if w.startswith(f"{OPT_ML}/") else w for w in words[1:])
-        return [sys.executable, *paths]
+        return [sys.executable, *(self._word(word) for word in words[1:])]
+
+    def _word(self, word: str) -> str:
+        is_path = str(word).startswith(f"{OPT_ML}/")
+        return str(self.path(word)) if is_path else word
 
 
 @dataclass
@@ -46,8 +55,7 @@ class Processes:
 
     limit: int
     _slots: threading.BoundedSemaphore = field(init=False)
-    _running: set[subprocess.Popen[bytes]] = field(default_factory=set)
-    _ended: bool = False
+    _ended: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self._slots = threading.BoundedSemaphore(self.limit)
@@ -72,10 +80,12 @@ class Processes:
         Raises:
             StepError: if it failed or ran for too long; the message is the script's own error.
         """
+        for word in (*command, *environment.values()):
+            if not isinstance(word, str):
+                raise StepError(f"{word!r} is in the command or environment, where texts are right")
         log.parent.mkdir(parents=True, exist_ok=True)
         with self._slots, log.open("wb") as output:
-            if self._ended:
-                raise StepError("was stopped")
+            self.check_not_ended()
             process = subprocess.Popen(
                 list(command),
                 cwd=sandbox.root,
@@ -83,38 +93,49 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that it can be ended with all that it starts
             )
-            self._running.add(process)
             try:
-                finished = _wait(process, max_seconds, watch)
+                finished = self._wait(process, max_seconds, watch)
             finally:
-                self._running.discard(process)
-                if process.poll() is None:
-                    process.kill()
-                    process.wait()
+                _kill(process)
         if finished and process.returncode:
             raise StepError(_why(process.returncode, log, sandbox))
         return finished
 
     def end_all(self) -> None:
         """End every process, and start no other."""
-        self._ended = True
-        for process in list(self._running):
-            process.terminate()
+        self._ended.set()
+
+    def check_not_ended(self) -> None:
+        """Raise a StepError once the processes were ended."""
+        if self._ended.is_set():
+            raise StepError("was stopped")
+
+    def _wait(
+        self, process: subprocess.Popen[bytes], max_seconds: float, watch: Callable[[], bool]
+    ) -> bool:
+        deadline = time.monotonic() + max_seconds
+        while True:
+            try:
+                process.wait(_PAUSE)
+                return True
+            except subprocess.TimeoutExpired:
+                self.check_not_ended()
+            if watch():
+                return False
+            if time.monotonic() > deadline:
+                raise StepError(f"ran for longer than MaxRuntimeInSeconds = {max_seconds:g}")
 
 
-def _wait(process: subprocess.Popen[bytes], max_seconds: float, watch: Callable[[], bool]) -> bool:
-    waited, pause = 0.0, 0.05
-    while True:
-        try:
-            process.wait(pause)
-            return True
-        except subprocess.TimeoutExpired:
-            waited += pause
-        if watch():
-            return False
-        if waited > max_seconds:
-            raise StepError(f"ran for longer than MaxRuntimeInSeconds = {max_seconds:g}")
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process that still runs, and what it has started."""
+    if process.poll() is None:
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+        process.wait()
 
 
 def _environment(sandbox: Sandbox) -> dict[str, str]:
@@ -123,6 +144,8 @@ def _environment(sandbox: Sandbox) -> dict[str, str]:
     return {
         **kept,
         "SAGEMAKER_BASE_DIR": str(sandbox.root),
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_CONFIG_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "OMP_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",
@@ -133,14 +156,20 @@ def _environment(sandbox: Sandbox) -> dict[str, str]:
 
 def _why(code: int, log: Path, sandbox: Sandbox) -> str:
     """The script's own error, and the line of its own code that raised it."""
-    text = log.read_text(encoding="utf-8", errors="replace")
-    _, found, trace = text.rpartition(_TRACEBACK)
-    if not found:
-        last = text.strip().splitlines()
-        said = f": {last[-1]}" if last else ""
-        signal = f"signal {-code}" if code < 0 else f"exit status {code}"
-        return f"the script ended with {signal}{said}"
-    errors = [line for line in trace.splitlines() if line and not line.startswith((" ", "\t"))]
-    frames = [f for f in _FRAME.finditer(trace) if Path(f["file"]).is_relative_to(sandbox.root)]
-    where = f" ({Path(frames[-1]['file']).name}, line {frames[-1]['line']})" if frames else ""
-    return f"{errors[0] if errors else 'an error without a message'}{where}"
+    _, found, trace = _tail(log).rpartition(_TRACEBACK)
+    lines = trace.splitlines() or [""]
+    if code == 1 and (found or lines[-1].startswith(_UNREADABLE)):
+        errors = [line for line in lines if line and not line.startswith((" ", "\t"))]
+        frames = [f for f in _FRAME.finditer(trace) if Path(f["file"]).is_relative_to(sandbox.root)]
+        where = f" ({Path(frames[-1]['file']).name}, line {frames[-1]['line']})" if frames else ""
+        return f"{errors[0] if errors else lines[-1]:.500}{where}"
+    name = f"signal {-code}" if code < 0 else f"exit status {code}"
+    said = f": {lines[-1]:.500}" if lines[-1] else ""
+    return f"the script ended with {name}{said}"
+
+
+def _tail(log: Path) -> str:
+    """The end of a log, which may be huge, and in no encoding."""
+    with log.open("rb") as content:
+        content.seek(max(0, log.stat().st_size - _TAIL))
+        return content.read().decode("utf-8", errors="replace").rstrip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,14 +78,16 @@ class State:
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
         """One transaction: committed at its end, rolled back on an error."""
-        connection = sqlite3.connect(self._file, timeout=30, isolation_level=None)
         try:
-            connection.execute("PRAGMA foreign_keys = ON")
-            yield connection
-            if connection.in_transaction:
-                connection.execute("COMMIT")
-        finally:
-            connection.close()
+            with closing(
+                sqlite3.connect(self._file, timeout=30, isolation_level=None)
+            ) as connection:
+                connection.execute("PRAGMA foreign_keys = ON")
+                yield connection
+                if connection.in_transaction:
+                    connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StateError(f"{self._file} cannot be used: {error}") from None
 
     def start_execution(self, execution: str, pipeline: str, parameters: dict[str, Any]) -> None:
         """Note that an execution began."""
@@ -96,8 +98,12 @@ class State:
             )
 
     def end_execution(self, execution: str, status: str) -> None:
-        """Note how an execution ended."""
+        """Note how an execution ended; a step that was still running ended with it."""
         with self._connect() as connection:
+            connection.execute(
+                "UPDATE steps SET status = ? WHERE execution = ? AND status = 'Executing'",
+                (status, execution),
+            )
             connection.execute(
                 "UPDATE executions SET status = ?, ended = ? WHERE id = ?",
                 (status, now(), execution),

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import tarfile
+import tempfile
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from local_sagemaker.errors import StepError
+
+_URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]+(?:/.*)?)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -20,56 +26,85 @@ class Storage:
 
     def path(self, uri: str) -> Path:
         """The file or folder of a URI; a key that leaves its bucket is refused."""
-        parts = urlsplit(uri)
-        key = parts.path.strip("/")
-        if parts.scheme != "s3" or not parts.netloc or ".." in key.split("/"):
+        parts = _URI.fullmatch(str(uri))
+        if parts is None or ".." in re.split(r"[/\\]", parts[1]):
             raise StepError(f"{uri!r} is no S3 URI, such as s3://bucket/key")
-        return self.root / parts.netloc / key
+        return self.root / parts[1]
 
-    def objects(self, uri: str) -> Iterator[tuple[str, Path]]:
-        """The objects under a key prefix: (name below the prefix, file), in order.
+    def file(self, uri: str) -> Path:
+        """The file of one object that exists."""
+        path = self.path(uri)
+        if not path.is_file():
+            raise StepError(f"there is nothing at {uri}")
+        return path
 
-        As S3 has it a prefix is text, so `.../test` covers `.../test.csv` too; where a folder or
-        a file of that very name exists, that is meant.
-        """
+    def objects(self, uri: str) -> list[tuple[str, Path]]:
+        """The objects at a URI, one or a whole folder of them: (name below it, file), in order."""
         path = self.path(uri)
         if path.is_file():
-            yield path.name, path
-        elif path.is_dir():
-            for file in sorted(path.rglob("*")):
-                if file.is_file():
-                    yield file.relative_to(path).as_posix(), file
-        else:
+            return [(path.name, path)]
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        if not files:
             raise StepError(f"there is nothing at {uri}")
+        return [(file.relative_to(path).as_posix(), file) for file in files]
 
     def download(self, uri: str, folder: Path) -> None:
-        """Copy the objects under a prefix to a folder: what a script does there stays there."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Copy the objects at a URI to a folder: what a script does there stays there."""
         for name, file in self.objects(uri):
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target)
 
+    def unpack(self, uri: str, folder: Path) -> None:
+        """Unpack the files of an archive; a link, or a path that leaves the folder, is refused.
+
+        By hand, since tarfile's own filter came with Python 3.11.4.
+        """
+        try:
+            with tarfile.open(self.file(uri)) as archive:
+                for member in archive:
+                    target = folder / member.name
+                    is_inside = target.resolve().is_relative_to(folder.resolve())
+                    if not is_inside or not (member.isfile() or member.isdir()):
+                        raise StepError(f"{uri} has {member.name!r}, which is no file inside it")
+                    if content := archive.extractfile(member):
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        with content, target.open("wb") as file:
+                            shutil.copyfileobj(content, file)
+        except (tarfile.TarError, EOFError, zlib.error) as error:
+            raise StepError(f"{uri} cannot be unpacked: {error}") from None
+
     def upload(self, folder: Path, uri: str) -> None:
-        """Take a folder's content to a prefix; it appears there at once, or not at all."""
+        """Take a folder's content to a prefix; what is new there appears at once, or not at all."""
         target = self.path(uri)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f".{target.name}.unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(folder, unfinished, copy_function=_link_or_copy)
-        unfinished.rename(target)
+        with self._aside() as aside:
+            whole = aside / "whole"
+            shutil.copytree(folder, whole, copy_function=_link_or_copy)
+            if target.exists():  # as in S3, what lies there already stays, unless it has the name
+                shutil.copytree(whole, target, copy_function=os.replace, dirs_exist_ok=True)
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                whole.rename(target)
 
     def write(self, uri: str, content: bytes) -> None:
         """Write one object; it appears under its name when it is whole."""
         target = self.path(uri)
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-        unfinished.write_bytes(content)
-        unfinished.replace(target)
+        with self._aside() as aside:
+            (aside / "whole").write_bytes(content)
+            (aside / "whole").replace(target)
+
+    @contextmanager
+    def _aside(self) -> Iterator[Path]:
+        """A folder on the same disk that no URI names."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", dir=self.root) as folder:
+            yield Path(folder)
 
 
 def _link_or_copy(source: str | Path, target: str | Path) -> None:
+    file = Path(source).resolve()  # a link would lead back into the sandbox, which goes
     try:
-        os.link(source, target)
+        os.link(file, target)
     except OSError:
-        shutil.copyfile(source, target)
+        shutil.copyfile(file, target)

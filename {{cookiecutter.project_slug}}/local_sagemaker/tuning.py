@@ -7,7 +7,10 @@ the machine is or how many trials it runs at once: the same definition and data 
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
+import shutil
 import statistics
 import threading
 from collections.abc import Callable
@@ -21,14 +24,14 @@ from local_sagemaker.jobs import Job, Machine, run_training
 
 _OTHERS_NEEDED = 4
 """Early stopping compares with at least so many trials."""
+_LONGEST_LINE = 65536  # bytes; a longer one counts as several
 
 
 @dataclass
 class Trial:
     """One training job of a search."""
 
-    name: str
-    hyperparameters: dict[str, str]
+    tuned: dict[str, str]  # the hyperparameters that the search chose
     job: Job
     values: list[float] = field(default_factory=list)  # of the objective, one a round
     status: str = "InProgress"
@@ -55,9 +58,8 @@ class Search:
 
 
 def run_tuning(
-    name: str,
-    request: dict[str, Any],
-    folder: Path,
+    search: Search,
+    job: Job,
     logs: Path,
     machine: Machine,
     on_trial: Callable[[list[Trial]], None],
@@ -65,12 +67,11 @@ def run_tuning(
     """Run every trial; gives them in the order that they were proposed.
 
     Raises:
-        StepError: if a field is not known here, or if no trial gave a model.
+        StepError: if no trial gave a model.
     """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    search = read_search(request)
     study = optuna.create_study(
         direction="maximize" if search.maximize else "minimize", sampler=search.sampler
     )
@@ -80,51 +81,53 @@ def run_tuning(
 
     with ThreadPoolExecutor(max_workers=search.parallel) as pool:
         for number in range(search.jobs):
-            if number >= search.parallel:
-                earlier = number - search.parallel
+            earlier = number - search.parallel
+            if earlier >= 0:
                 done[earlier].wait()
                 _tell(study, asked[earlier], trials[earlier])
+            machine.processes.check_not_ended()
             asked.append(study.ask(search.ranges))
-            trials.append(_trial(number, name, request, asked[-1].params, folder, logs))
+            trials.append(_trial(number, job, asked[-1].params, logs))
             done.append(threading.Event())
-            before = trials[: max(0, number - search.parallel + 1)]
+            before = trials[: max(0, earlier + 1)]
             pool.submit(_run, trials[-1], before, search, machine, done[-1])
             on_trial(trials)
         for event in done:
             event.wait()
             on_trial(trials)
-    if not any(trial.status == "Completed" for trial in trials):
-        first = trials[0]
-        raise StepError(f"none of {len(trials)} trials gave a model; the first: {first.reason}")
+    if not ranked(trials, search.maximize):
+        first = trials[0].reason
+        raise StepError(f"none of {len(trials)} trials gave a model; the first: {first}")
     return trials
 
 
 def read_search(request: dict[str, Any]) -> Search:
-    """What a tuning request asks for."""
+    """What a tuning request asks for.
+
+    Raises:
+        StepError: if it cannot be searched.
+    """
     import optuna
 
     config, training = request["HyperParameterTuningJobConfig"], request["TrainingJobDefinition"]
     seed = config.get("RandomSeed", 0)
     limits, objective = config["ResourceLimits"], config["HyperParameterTuningJobObjective"]
-    parallel = int(limits["MaxParallelTrainingJobs"])
+    jobs, parallel = (int(limits[f"Max{n}TrainingJobs"]) for n in ("NumberOf", "Parallel"))
+    if min(jobs, parallel) < 1:
+        raise StepError(f"{jobs} training jobs, {parallel} at a time: at least 1 is right")
     samplers: dict[str, Callable[[], Any]] = {
         "Bayesian": lambda: optuna.samplers.TPESampler(
             seed=seed, n_startup_trials=parallel, constant_liar=True
         ),
         "Random": lambda: optuna.samplers.RandomSampler(seed=seed),
     }
-    if config["Strategy"] not in samplers:
-        raise StepError(f"the strategy {config['Strategy']!r} is not known here")
-    stopping = config.get("TrainingJobEarlyStoppingType", "Off")
-    if stopping not in ("Off", "Auto"):
-        raise StepError(f"TrainingJobEarlyStoppingType {stopping!r} is not known here")
     return Search(
-        jobs=int(limits["MaxNumberOfTrainingJobs"]),
+        jobs=jobs,
         parallel=parallel,
         maximize=objective["Type"] == "Maximize",
         pattern=metric_pattern(objective["MetricName"], training["AlgorithmSpecification"]),
         objective=objective["MetricName"],
-        early_stopping=stopping == "Auto",
+        early_stopping=config.get("TrainingJobEarlyStoppingType") == "Auto",
         ranges=_distributions(config["ParameterRanges"]),
         sampler=samplers[config["Strategy"]](),
     )
@@ -138,86 +141,99 @@ def metric_pattern(objective: str, specification: dict[str, Any]) -> re.Pattern[
     """
     for definition in specification.get("MetricDefinitions", []):
         if definition["Name"] == objective:
-            return re.compile(definition["Regex"])
+            regex = definition["Regex"]
+            with contextlib.suppress(re.error):
+                if re.compile(regex).groups == 1:
+                    return re.compile(regex)
+            raise StepError(f"{regex!r} must be a regular expression with one group, the value")
     if "xgboost" not in specification.get("TrainingImage", ""):
         raise StepError(f"no metric definition says how {objective} is read from the log")
-    return re.compile(rf".*\[[0-9]+\].*#011{re.escape(objective.replace(':', '-'))}:(\S+)")
+    return re.compile(rf"\[[0-9]+\].*#011{re.escape(objective.replace(':', '-'))}:(\S+)")
 
 
 def _distributions(ranges: dict[str, Any]) -> dict[str, Any]:
     from optuna.distributions import (
-        BaseDistribution,
         CategoricalDistribution,
         FloatDistribution,
         IntDistribution,
     )
 
-    found: dict[str, BaseDistribution] = {}
-    for r in ranges.get("IntegerParameterRanges", []):
-        limits = int(r["MinValue"]), int(r["MaxValue"])
-        found[r["Name"]] = IntDistribution(*limits, log=_is_log(r))
-    for r in ranges.get("ContinuousParameterRanges", []):
-        bounds = float(r["MinValue"]), float(r["MaxValue"])
-        found[r["Name"]] = FloatDistribution(*bounds, log=_is_log(r))
-    for r in ranges.get("CategoricalParameterRanges", []):
-        found[r["Name"]] = CategoricalDistribution(r["Values"])
+    def limits(r: dict[str, Any], number: Callable[[str], Any]) -> dict[str, Any]:
+        is_log = r.get("ScalingType") == "Logarithmic"
+        return {"low": number(r["MinValue"]), "high": number(r["MaxValue"]), "log": is_log}
+
+    kinds: dict[str, Callable[[dict[str, Any]], Any]] = {
+        "Integer": lambda r: IntDistribution(**limits(r, int)),
+        "Continuous": lambda r: FloatDistribution(**limits(r, float)),
+        "Categorical": lambda r: CategoricalDistribution(r["Values"]),
+    }
+    found: dict[str, Any] = {}
+    for kind, distribution in kinds.items():
+        for r in ranges.get(f"{kind}ParameterRanges", []):
+            name = r["Name"]
+            if name in found:
+                raise StepError(f"two ranges are named {name}")
+            try:
+                found[name] = distribution(r)
+            except ValueError as error:
+                raise StepError(f"the range of {name} cannot be searched: {error}") from None
     return found
 
 
-def _is_log(r: dict[str, Any]) -> bool:
-    scaling = r.get("ScalingType", "Auto")
-    if scaling not in ("Auto", "Linear", "Logarithmic"):
-        raise StepError(f"range {r['Name']}: the scaling {scaling!r} is not known here")
-    return bool(scaling == "Logarithmic")
-
-
-def _trial(
-    number: int,
-    name: str,
-    request: dict[str, Any],
-    parameters: dict[str, Any],
-    folder: Path,
-    logs: Path,
-) -> Trial:
-    training = request["TrainingJobDefinition"]
-    trial_name = f"{name}-{number + 1:03d}"
-    own = {key: str(value) for key, value in parameters.items()}
-    job = Job(trial_name, training, folder / f"{number + 1:03d}", logs / f"{number + 1:03d}.log")
-    return Trial(trial_name, {**training.get("StaticHyperParameters", {}), **own}, job)
+def _trial(number: int, tuning: Job, parameters: dict[str, Any], logs: Path) -> Trial:
+    request, own = tuning.request["TrainingJobDefinition"], f"{number + 1:03d}"
+    job = Job(f"{tuning.name}-{own}", request, tuning.folder / own, logs / f"{own}.log")
+    return Trial({name: str(value) for name, value in parameters.items()}, job)
 
 
 def _run(
     trial: Trial, before: list[Trial], search: Search, machine: Machine, done: threading.Event
 ) -> None:
     """Run a trial to its end, whatever that is; nothing is raised, the trial says how it was."""
+    log = ObjectiveLog(trial.job.log, search.pattern, trial.values)
 
-    def is_hopeless() -> bool:
-        trial.values = read_values(trial.job.log, search.pattern)
-        return search.early_stopping and stopping_round(trial, before, search.maximize) is not None
+    def last_round() -> int | None:
+        log.read()
+        return stopping_round(trial, before, search.maximize) if search.early_stopping else None
 
     try:
-        run_training(trial.job, trial.hyperparameters, machine, is_hopeless)
-        stopped = is_hopeless()  # once more: a quick trial may have ended before it was looked at
-        if stopped:
-            last = stopping_round(trial, before, search.maximize)
-            trial.values = trial.values[: (last or 0) + 1]
-        trial.status = "Stopped" if stopped else "Completed"
-        if trial.value is None:
-            trial.status = "Failed"
-            trial.reason = f"its log has no value of {search.objective}"
+        hyperparameters = {**trial.job.request["StaticHyperParameters"], **trial.tuned}
+        run_training(trial.job, hyperparameters, machine, lambda: last_round() is not None)
+        last = last_round()  # a quick trial may have ended before it was looked at
+        if last is not None:
+            del trial.values[last + 1 :]
+        if trial.value is None or not math.isfinite(trial.value):
+            raise StepError(f"its log has {trial.value or 'no value'} of {search.objective}")
+        shutil.rmtree(trial.job.folder, ignore_errors=True)  # the model is in the storage
+        trial.status = "Completed" if last is None else "Stopped"
     except Exception as error:
         trial.status, trial.reason = "Failed", str(error)
     finally:
         done.set()
 
 
-def read_values(log: Path, pattern: re.Pattern[str]) -> list[float]:
-    """The objective's values in a log, with tabs written as the service writes them."""
-    if not log.is_file():
-        return []
-    text = log.read_text(encoding="utf-8", errors="replace").replace("\t", "#011")
-    lines = text[: text.rfind("\n") + 1].splitlines()
-    return [float(match[1]) for line in lines if (match := pattern.match(line))]
+@dataclass
+class ObjectiveLog:
+    """The objective's values in a log, which is read on as it grows."""
+
+    file: Path
+    pattern: re.Pattern[str]
+    values: list[float]
+    _position: int = 0
+
+    def read(self) -> None:
+        """Add the values of the lines that came since; tabs are as the service writes them."""
+        if not self.file.is_file():
+            return
+        with self.file.open("rb") as content:
+            content.seek(self._position)
+            while line := content.readline(_LONGEST_LINE):
+                if not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
+                    break  # it is still being written
+                self._position += len(line)
+                text = line.decode("utf-8", errors="replace").replace("\t", "#011")
+                if match := self.pattern.search(text):
+                    self.values.append(float(match[1]))
 
 
 def stopping_round(trial: Trial, before: list[Trial], maximize: bool) -> int | None:

@@ -110,7 +110,8 @@ def model_process(build: Build) -> Step:
     """1: a point-in-time query of the offline store, split into train, validation and test."""
     settings, name = build.settings, build.name("{P}ModelProcess")
     data, split = settings.data, settings.split
-    query = as_of_query(settings.feature_table, data.record_id, build.as_of)
+    before, after = as_of_query(settings.feature_table, data.record_id)
+    query = Join(on="", values=[before, build.as_of, after])
     results = f"{build.root}/feature-store-queries"
     arguments: list[PipelineVariable] = [
         *("--as-of", build.as_of),

@@ -5,20 +5,21 @@ One SQL text for both machines: Athena runs it on SageMaker, DuckDB here.
 
 from __future__ import annotations
 
-from model_build.sdk import Join, PipelineVariable
 
-
-def as_of_query(table: str, record_id: str, as_of: PipelineVariable) -> PipelineVariable:
+def as_of_query(table: str, record_id: str) -> tuple[str, str]:
     """The newest row of each record among those not after a moment, less the deleted records.
+
+    Two texts, between which the moment stands: only an execution knows it.
 
     A delete appends a row, so the newest row is found first and its mark read after: the other
     way round, a deleted record's older rows would come back. Rows of one event time are told
     apart by when they were put, the last one winning, as in the online store.
     """
+    key = record_id.replace('"', '""')
     before = (
-        f'SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY "{record_id}" '
+        f'SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY "{key}" '
         "ORDER BY event_time DESC, api_invocation_time DESC, write_time DESC) AS recency "
         f'FROM "{table}" WHERE event_time <= \''
     )
     after = "') AS history WHERE recency = 1 AND NOT is_deleted"
-    return Join(on="", values=[before, as_of, after])
+    return before, after

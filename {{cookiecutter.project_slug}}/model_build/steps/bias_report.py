@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import bias_metrics
-from dataset import Facet, Split
+from dataset import FACET_PREFIX, Facet, Split
 from facet_groups import Group, groups
 
 Measure = Callable[[NDArray[np.bool_]], Mapping[str, float | None]]
 """Gives the metrics of a group by name, from its members, (n,)."""
 
 
-def facet_report(
+def facet_section(split: Split, facets: Iterable[Facet], measure: Measure) -> dict[str, Any]:
+    """The groups of facets with their metrics, by column, as `analysis.json` lists them."""
+    section: dict[str, list[dict[str, Any]]] = {}
+    for facet in facets:  # of one column there may be several, such as age>=40 and age>=60
+        report = _facet_report(facet, split.context[facet.column], measure)
+        section.setdefault(FACET_PREFIX + facet.column, []).extend(report)
+    return section
+
+
+def _facet_report(
     facet: Facet, values: NDArray[np.object_], measure: Measure
 ) -> list[dict[str, Any]]:
-    """A facet's groups with their metrics, as `analysis.json` lists them."""
     return [
         {
             "value_or_threshold": group.value,

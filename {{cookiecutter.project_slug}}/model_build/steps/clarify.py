@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import bias_metrics
 import inference
-from bias_report import Measure, facet_report
+from bias_report import Measure, facet_section
 from booster import DMatrix
 from container import input_path, output_path, read_json, unpack_model, write_json
 from dataset import FACET_PREFIX, DataError, Facet, Split, read_split
@@ -62,15 +62,10 @@ def bias_sections(
 
 
 def _section(config: dict[str, Any], test: Split, measure: Measure) -> dict[str, Any]:
-    facets: dict[str, list[dict[str, Any]]] = {}
-    for entry in config["facet"]:
-        facet = _facet(entry)
-        report = facet_report(facet, test.context[facet.column], measure)
-        facets.setdefault(entry["name_or_index"], []).extend(report)
     return {
         "label": config["label"],
         "label_value_or_threshold": ",".join(map(str, config["label_values_or_threshold"])),
-        "facets": facets,
+        "facets": facet_section(test, map(_facet, config["facet"]), measure),
     }
 
 
@@ -97,7 +92,7 @@ def read_predictions(folder: Path, ids: list[str]) -> NDArray[np.int64]:
     rows: list[list[str]] = []
     for file in files:
         with file.open(newline="", encoding="utf-8") as lines:
-            rows += list(csv.reader(lines))
+            rows += filter(None, csv.reader(lines))
     if [row[0] for row in rows] != ids:
         raise DataError(
             f"the transform's {len(rows)} predictions are not of the dataset's {len(ids)} records"

@@ -101,7 +101,8 @@ class Split:
         """The group variable as codes, (n,); None where there is none."""
         if self.columns.group_variable is None:
             return None
-        values = self.context[self.columns.group_variable].astype(str)
+        # Those without a value are a stratum of their own: no value is an empty text.
+        values = ["" if v is None else v for v in self.context[self.columns.group_variable]]
         codes: NDArray[np.int64] = np.unique(values, return_inverse=True)[1].astype(np.int64)
         return codes
 
@@ -113,7 +114,8 @@ def read_split(folder: Path, name: str) -> Split:
     kinds |= {columns.label: pa.int64()} | {column: pa.float32() for column in columns.features}
     table = pyarrow.csv.read_csv(
         folder / f"{name}.csv",
-        read_options=pyarrow.csv.ReadOptions(column_names=columns.names),
+        # In one thread: a process that ends soon after reading in several may abort (Arrow #34314).
+        read_options=pyarrow.csv.ReadOptions(column_names=columns.names, use_threads=False),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types=kinds, strings_can_be_null=True, null_values=[""]
         ),

@@ -41,7 +41,8 @@ def _accuracy(hits: Counts, flagged: Counts, positives: float, rows: float) -> C
 
 
 def _f1(hits: Counts, flagged: Counts, positives: float, rows: float) -> Counts:
-    return 2 * hits / (flagged + positives)
+    found_or_flagged: Counts = np.maximum(flagged + positives, 1.0)
+    return 2 * hits / found_or_flagged
 
 
 RULES: dict[str, Callable[[Counts, Counts, float, float], Counts]] = {

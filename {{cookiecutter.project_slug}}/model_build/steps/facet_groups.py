@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -33,15 +34,28 @@ def groups(facet: Facet, values: NDArray[np.object_]) -> Iterator[Group]:
     """
     if facet.threshold is not None:
         numbers = _numbers(facet, values)
-        members = numbers > facet.threshold
-        top = np.nanmax(numbers) if numbers.size and not np.isnan(numbers).all() else np.nan
-        yield Group(facet, f"({facet.threshold:g}, {top:g}]", members)
+        known = numbers[~np.isnan(numbers)]
+        top = float(known.max()) if known.size else math.nan
+        yield Group(facet, _interval(facet.threshold, top), numbers > facet.threshold)
     elif facet.values:
-        yield Group(facet, ",".join(facet.values), np.isin(values.astype(str), facet.values))
+        wanted = np.array(facet.values, dtype=object)
+        yield Group(facet, ",".join(facet.values), np.isin(values, wanted))
     else:
         present = sorted({str(value) for value in values if value is not None})
         for value in present:
             yield Group(facet, value, values == value)
+
+
+def _interval(threshold: float, top: float) -> str:
+    """`(40, 75]`; `[40, 75]` where the threshold is the number just below 40, as `>=` writes it."""
+    least = math.nextafter(threshold, math.inf)
+    if len(repr(least)) < len(repr(threshold)):
+        return f"[{_shortest(least)}, {_shortest(top)}]"
+    return f"({_shortest(threshold)}, {_shortest(top)}]"
+
+
+def _shortest(number: float) -> str:
+    return repr(number + 0.0).removesuffix(".0")  # of -0.0, adding makes 0.0
 
 
 def _numbers(facet: Facet, values: NDArray[np.object_]) -> NDArray[np.float64]:

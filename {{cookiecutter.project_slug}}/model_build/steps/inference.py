@@ -59,7 +59,9 @@ def input_fn(body: bytes | str, content_type: str) -> NDArray[np.float32]:
     names = [f"f{position}" for position in range(first_line.count(b",") + 1)]
     table = pyarrow.csv.read_csv(
         io.BytesIO(content),
-        read_options=pyarrow.csv.ReadOptions(column_names=names),
+        read_options=pyarrow.csv.ReadOptions(column_names=names, use_threads=False),
+        # Of a single feature, an empty line is a record whose value is missing.
+        parse_options=pyarrow.csv.ParseOptions(ignore_empty_lines=len(names) > 1),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types={name: pa.float32() for name in names}, null_values=["", "nan", "NaN"]
         ),
@@ -81,7 +83,7 @@ def predict_fn(data: NDArray[np.float32], model: Model) -> Prediction:
 
 def output_fn(prediction: Prediction, accept: str) -> tuple[str, str]:
     """Write an answer, `label,probability`, one line a record; and its type, else it is HTML's."""
-    if accept not in (CSV, "*/*", "", None):
+    if accept and accept.partition(";")[0].strip() not in (CSV, "*/*"):
         raise ValueError(f"an answer of type {accept!r} was asked for, where {CSV} is right")
     rows = zip(prediction.labels, prediction.probabilities, strict=True)
     return "".join(f"{label},{probability:.9g}\n" for label, probability in rows), CSV

@@ -17,13 +17,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.dataset
+import pyarrow.parquet
 from numpy.typing import NDArray
 
 import bias_metrics
-from bias_report import facet_report
+from bias_report import facet_section
 from container import input_path, output_path, write_json
-from dataset import FACET_PREFIX, Columns, DataError, Facet, read_split
+from dataset import Columns, DataError, Facet, read_split
 
 SPLITS = ("train", "validation", "test")
 SYSTEM_COLUMNS = frozenset(
@@ -36,10 +36,11 @@ def main(arguments: Sequence[str]) -> None:
     """Read, check, split, write."""
     options = _options(arguments)
     _check_moment(options.as_of)
-    table = pyarrow.dataset.dataset(input_path("features"), format="parquet").to_table()
+    table = with_asked_names(read_features(input_path("features")), options)
     check_point_in_time(table, options.record_id, options.as_of)
     columns = choose_columns(table, options)
-    check_labels(table, columns)
+    table = with_integer_labels(table, columns)
+    check_values(table, columns)
     shares = tuple(float(share) for share in options.shares.split(","))
     chosen = split_of(table[columns.record_id].to_pylist(), options.salt, shares)
     for number, name in enumerate(SPLITS):
@@ -71,12 +72,31 @@ def _check_moment(as_of: str) -> None:
         ) from None
 
 
+def read_features(folder: Path) -> pa.Table:
+    """The query's rows. Not by `pyarrow.dataset`, which imports pandas: that takes far longer."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name[0] not in "._")
+    if not files:
+        raise DataError("the query of the feature store gave no file")
+    tables = [pyarrow.parquet.ParquetFile(file).read() for file in files]
+    return pa.concat_tables(tables, promote_options="permissive")
+
+
+def with_asked_names(table: pa.Table, options: argparse.Namespace) -> pa.Table:
+    """Athena writes names in lower case: columns that the arguments name are called as there."""
+    asked = [options.record_id, options.label, *options.exclude]
+    asked += [*(facet["column"] for facet in options.facet), options.group_variable or ""]
+    spelling = {name.lower(): name for name in asked}
+    return table.rename_columns([spelling.get(n.lower(), n) for n in table.column_names])
+
+
 def check_point_in_time(table: pa.Table, record_id: str, as_of: str) -> None:
     """One row a record, none from after the moment: what the query promises."""
     if table.num_rows == 0:
         raise DataError(f"the feature store has no rows as of {as_of}")
     if record_id not in table.column_names:
         raise DataError(f"the feature group has no column {record_id!r} for the record id")
+    if nameless := table[record_id].null_count:
+        raise DataError(f"{nameless} rows of the feature store have no {record_id}")
     latest = pc.max(table["event_time"]).as_py()
     if latest > as_of:
         raise DataError(f"the query as of {as_of} returned a row of {latest}")
@@ -104,7 +124,7 @@ def choose_columns(table: pa.Table, options: argparse.Namespace) -> Columns:
     features = tuple(n for n in numeric if n not in no_features and n not in options.exclude)
     if not features:
         raise DataError("the feature group has no numeric column left to learn from")
-    return Columns(
+    columns = Columns(
         record_id=options.record_id,
         label=options.label,
         problem=options.problem,
@@ -114,14 +134,36 @@ def choose_columns(table: pa.Table, options: argparse.Namespace) -> Columns:
         context=context,
         features=features,
     )
+    if len(set(columns.names)) < len(columns.names):
+        twice = sorted({n for n in columns.names if columns.names.count(n) > 1})
+        raise DataError(f"a split would have two columns {', '.join(twice)}")
+    return columns
 
 
-def check_labels(table: pa.Table, columns: Columns) -> None:
-    """A binary label is 0 or 1, everywhere, and both occur."""
-    found = sorted(str(value) for value in pc.unique(table[columns.label]).to_pylist())
-    if found != ["0", "1"]:
-        read = ", ".join(found[:5])
+def with_integer_labels(table: pa.Table, columns: Columns) -> pa.Table:
+    """The binary label, 0 or 1 everywhere and both occurring, as integers whatever the type."""
+    labels = table[columns.label]
+    found = pc.unique(labels).to_pylist()
+    if set(found) != {0, 1}:
+        read = ", ".join(sorted(repr(value) for value in found)[:5])
         raise DataError(f"the label {columns.label!r} holds {read}, where both 0 and 1 are right")
+    position = table.column_names.index(columns.label)
+    return table.set_column(position, columns.label, pc.cast(labels, pa.int64()))
+
+
+def check_values(table: pa.Table, columns: Columns) -> None:
+    """What no step could read from a split: infinite numbers, texts of several lines."""
+    largest = float(np.finfo(np.float32).max)
+    for feature in columns.features:
+        numbers = pc.cast(table[feature], pa.float64(), safe=False)
+        wrong = numbers.filter(pc.greater(pc.abs(numbers), largest))
+        if len(wrong):
+            raise DataError(f"the feature {feature!r} holds {wrong[0]}, which no model can take")
+    for name in (columns.record_id, *columns.context):
+        texts = pc.cast(table[name], pa.string())
+        broken = texts.filter(pc.match_substring_regex(texts, r"[\r\n]"))
+        if len(broken):  # a batch transform takes every line for a record
+            raise DataError(f"{name!r} holds {broken[0].as_py()!r}, where one line is right")
 
 
 def split_of(keys: list[str], salt: str, shares: Sequence[float]) -> NDArray[np.int64]:
@@ -161,20 +203,15 @@ def write_split(rows: pa.Table, folder: Path, name: str, columns: Columns) -> No
 def training_bias() -> dict[str, object]:
     """The training split's pre-training bias, in the shape of Clarify's analysis."""
     train = read_split(output_path("train"), "train")
-    columns = train.columns
+    columns, strata = train.columns, train.strata
     return {
         "label": columns.label,
         "label_value_or_threshold": str(columns.favourable_label),
-        "facets": {
-            FACET_PREFIX + facet.column: facet_report(
-                facet,
-                train.context[facet.column],
-                lambda members: bias_metrics.pretraining_bias(
-                    train.favourable, members, train.strata
-                ),
-            )
-            for facet in columns.facets
-        },
+        "facets": facet_section(
+            train,
+            columns.facets,
+            lambda members: bias_metrics.pretraining_bias(train.favourable, members, strata),
+        ),
     }
 
 

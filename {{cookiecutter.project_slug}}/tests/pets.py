@@ -1,0 +1,55 @@
+"""A small product for the tests of reading and storing: a raw table of pets, and its settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cli.settings import (
+    Bias,
+    Column,
+    Data,
+    GateSettings,
+    Project,
+    Range,
+    Settings,
+    Split,
+    Tuning,
+)
+
+HEADER = "chip,adopted,age,born,species,seen"
+ROWS = (
+    "007,1,1.5,2020-01-31,cat,2026-01-01T10:30:00Z",
+    "008,0,12,2009-12-01,dog,2026-01-02T00:00:00Z",
+    "1e5,1,0.25,2025-11-30,cat,2026-01-02T23:59:59Z",
+)
+
+
+def settings(event_time: str = "", facets: str = "species", **columns: Column) -> Settings:
+    """Settings of the table; its moment is a snapshot unless a column says it."""
+    types = {
+        "age": Column("number"),
+        "born": Column("date", format="%Y-%m-%d"),
+        "species": Column("category", values=("cat", "dog")),
+    }
+    return Settings(
+        project=Project("Pets", "pets", "Pet", "AUC"),
+        data=Data(
+            file="pets.csv",
+            record_id="chip",
+            label="adopted",
+            columns={**types, **columns},
+            snapshot="" if event_time else "2026-01-31T00:00:00Z",
+            event_time=event_time,
+        ),
+        split=Split("pets"),
+        tuning=Tuning("validation:auc", {"eta": Range(0.1, 0.5)}),
+        gate=GateSettings("auc > 0.5"),
+        bias=Bias(facets=facets),
+    )
+
+
+def raw_file(folder: Path, *rows: str, header: str = HEADER, end: str = "\n") -> Path:
+    """The table as a file; each row and line end as given."""
+    file = folder / "pets.csv"
+    file.write_bytes("".join(f"{line}{end}" for line in (header, *rows)).encode())
+    return file

@@ -1,0 +1,148 @@
+"""The gate's language: what it means, what it refuses, and where it finds each metric."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from governance import gate
+from governance.gate import METRICS, GateError
+
+FACETS = ("gender", "age_ge_40")
+BINARY = METRICS["binary"]
+
+
+def parse(text: str, problem: str = "binary") -> gate.Gate:
+    return gate.parse(text, problem, FACETS)
+
+
+def holds(parsed: gate.Gate, values: dict[str, float]) -> bool:
+    """What SageMaker's conditions do, for gates on metrics without a facet."""
+    if isinstance(parsed, gate.Comparison):
+        value, number = values[parsed.metric], parsed.number
+        signs = {">": value > number, ">=": value >= number}
+        return {**signs, "<": value < number, "<=": value <= number}[parsed.sign]
+    if isinstance(parsed, gate.All):
+        return all(holds(part, values) for part in parsed.parts)
+    return any(holds(part, values) for part in parsed.parts)
+
+
+def random_gate(source: np.random.Generator, depth: int = 0) -> str:
+    if depth == 4 or source.random() < 0.3:
+        sign = source.choice([">", ">=", "<", "<="])
+        return f"{source.choice(BINARY)} {sign} {source.choice(['.5', '0.25', '1', '7.5e-1'])}"
+    joint = source.choice([" and ", " or "])
+    parts = [random_gate(source, depth + 1) for _ in range(source.integers(2, 4))]
+    text = joint.join(parts)
+    return f"({text})" if source.random() < 0.5 else text
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_and_or_and_brackets_mean_what_they_mean_in_python(seed: int) -> None:
+    source = np.random.default_rng(seed)
+    for _ in range(200):
+        text = random_gate(source)
+        values = {metric: source.choice([0, 0.25, 0.5, 0.75, 1]) for metric in BINARY}
+        expected = eval(text, {}, values)  # noqa: S307
+        assert holds(parse(text), values) == expected, text
+        assert holds(parse(str(parse(text))), values) == expected, text
+
+
+@pytest.mark.parametrize(
+    ("text", "understood"),
+    [
+        ("auc>.75", "auc > 0.75"),
+        ("  auc  >=  1.  ", "auc >= 1"),
+        ("f1 < 5e-2", "f1 < 0.05"),
+        ("f1 > -1", "f1 > -1"),
+        ("recall>0.7 AND precision>0.6", "recall > 0.7 and precision > 0.6"),
+        ("((auc > 0.5))", "auc > 0.5"),
+        ("auc > 0.8 and (f1 > 0.5 Or f1 < 0.1)", "auc > 0.8 and (f1 > 0.5 or f1 < 0.1)"),
+        ("dppl[ gender ] < 0.1", "dppl[gender] < 0.1"),
+        ("worst_di >= 0.8", "worst_di >= 0.8"),
+    ],
+)
+def test_spelling_is_free_where_it_cannot_mislead(text: str, understood: str) -> None:
+    assert str(parse(text)) == understood
+    assert gate.digest(parse(text)) == gate.digest(parse(understood))
+
+
+def test_no_digit_of_a_number_is_lost_in_the_text_that_is_hashed() -> None:
+    strict, lax = parse("auc > 0.75000000001"), parse("auc > 0.75")
+    assert str(strict) == "auc > 0.75000000001"
+    assert gate.digest(strict) != gate.digest(lax)
+    assert str(parse("rmse < 1234567", "regression")) == "rmse < 1234567"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "the gate is empty; a gate reads like `auc > 0.75`"),
+        ("  ", "the gate is empty"),
+        ("AUC > 0.5", "`AUC` is no metric of a binary problem; it has auc, accuracy"),
+        ("rmse < 5", "`rmse` is no metric of a binary problem"),
+        ("not auc > 0.5", "`not` is no metric"),
+        ("0.5 < auc", "`0.5` is no metric"),
+        ("auc", "was expected, not `auc`"),
+        ("auc >", "was expected, not `auc >`"),
+        ("auc > 0.5 and", "was expected, not `nothing`"),
+        ("auc = 0.5", "`= 0.5` in `auc = 0.5` is no metric, sign, number"),
+        ("auc ≥ 0.5", "`≥ 0.5` in `auc ≥ 0.5` is no metric, sign, number"),
+        ("auc and 0.5", "`and` after `auc` is no comparison; use one of > >= < <="),
+        ("auc > high", "`high` after `auc >` is no finite number"),
+        ("auc > nan", "`nan` after `auc >` is no finite number"),
+        ("auc > inf", "`inf` after `auc >` is no finite number"),
+        ("auc < 1e400", "`1e400` after `auc <` is no finite number"),
+        ("auc > 1_000", "`_000` was not expected"),
+        ("auc > 0,75", "`,75` in `auc > 0,75` is no metric, sign, number"),
+        ("auc > 0.5 f1 > 0.5", "`f1` was not expected"),
+        ("(auc > 0.5 f1 > 0.5)", "`f1` was not expected; join comparisons by and / or"),
+        ("(auc > 0.5", "a bracket is opened and not closed"),
+        ("auc > 0.5)", "`)` was not expected"),
+        ("(" * 1000 + "auc > 0.5" + ")" * 1000, "more than 100 brackets"),
+        ("dppl[race] < 0.1", "names no facet of this pipeline; its facets are gender, age_ge_40"),
+        ("dppl < 0.1", "`dppl` is no metric"),
+        ("auc[gender] > 0.5", "is no metric"),
+    ],
+)
+def test_what_is_no_gate_is_refused_in_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(GateError) as refused:
+        parse(text)
+    assert sentence in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_metric_of_the_other_problem_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(GateError, match="`auc` is no metric of a regression problem; it has rmse"):
+        parse("auc > 0.5", "regression")
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("auc > 0", "binary_classification_metrics.auc.value"),
+        ("worst_dppl < 1", "bias_metrics.worst_dppl.value"),
+        ("di[age_ge_40] > 0", "bias_metrics.di.age_ge_40.value"),
+    ],
+)
+def test_a_metric_is_read_by_name(text: str, path: str) -> None:
+    (comparison,) = gate.comparisons(parse(text))
+    assert comparison.json_path == path
+
+
+def test_a_regression_metric_is_read_from_its_own_section() -> None:
+    (comparison,) = gate.comparisons(parse("r2 > 0.5", "regression"))
+    assert comparison.json_path == "regression_metrics.r2.value"
+
+
+def test_comparisons_come_left_to_right() -> None:
+    parsed = parse("auc > 0.1 and (f1 > 0.2 or recall > 0.3) and precision > 0.4")
+    assert [c.number for c in gate.comparisons(parsed)] == [0.1, 0.2, 0.3, 0.4]
+
+
+def test_the_bias_gate_is_anded_to_a_metric_gate_whatever_that_is() -> None:
+    metric, bias = parse("auc > 0.9 or f1 > 0.9"), parse("flagged_share < 0.5")
+    decides = gate.both(metric, bias)
+    assert str(decides) == "(auc > 0.9 or f1 > 0.9) and flagged_share < 0.5"
+    assert not holds(decides, {"auc": 1, "f1": 1, "flagged_share": 0.6})
+    assert gate.both(metric, None) is metric

@@ -1,0 +1,270 @@
+"""The feature group's files: SageMaker's layout, what a record holds, what is taken over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pets import ROWS, raw_file, settings
+from process import SYSTEM_COLUMNS
+
+from cli.settings import Column, Environment, Settings
+from feature_store import write
+from feature_store.errors import FeaturesError, RawTableError
+from feature_store.ingest import Ingested, ingest
+
+ENVIRONMENT = Environment("111122223333", "eu-west-1")
+Features = Callable[..., Any]
+
+
+def pet_features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.DataFrame:
+    return pd.DataFrame({"age": table["age"], "is_cat": (table["species"] == "cat").astype(int)})
+
+
+@pytest.fixture(autouse=True)
+def features(monkeypatch: pytest.MonkeyPatch) -> Callable[[Features], None]:
+    """The features of pets; calling it puts others in their place."""
+
+    def replace(function: Features) -> None:
+        monkeypatch.setattr(write.features, "features", function)
+
+    replace(pet_features)
+    monkeypatch.setattr(write.features, "findings", lambda table: {})
+    return replace
+
+
+def put(folder: Path, *rows: str, of: Settings | None = None) -> Ingested:
+    """Ingest the usual rows and these."""
+    return ingest(raw_file(folder, *ROWS, *rows), of or settings(), ENVIRONMENT, folder / "s3")
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def records(folder: Path) -> pa.Table:
+    """Every record of the only feature group, by when it was put."""
+    found = sorted((folder / "s3").rglob("*.parquet"))
+    table = pa.concat_tables([pq.ParquetFile(file).read() for file in found])
+    return table.sort_by("api_invocation_time")
+
+
+def test_files_lie_as_sagemaker_lays_them_by_the_hour_of_the_event(tmp_path: Path) -> None:
+    ingested = put(tmp_path, of=settings(event_time="seen"))
+    below = ingested.location.removeprefix("s3://")
+    assert re.fullmatch(
+        r"sagemaker-eu-west-1-111122223333/pets/feature-store/[0-9a-f]{16}/111122223333/sagemaker/"
+        r"eu-west-1/offline-store/pets-\d+/data",
+        below,
+    )
+    hours = [re.sub("_[0-9a-zA-Z]{16}", "_*", name) for name in files(tmp_path / "s3" / below)]
+    assert hours == [
+        "year=2026/month=01/day=01/hour=10/20260101T103000Z_*.parquet",
+        "year=2026/month=01/day=02/hour=00/20260102T000000Z_*.parquet",
+        "year=2026/month=01/day=02/hour=23/20260102T235959Z_*.parquet",
+    ]
+    assert ingested.latest == "2026-01-02T23:59:59Z"
+
+
+def test_a_file_is_named_by_the_latest_event_of_its_hour(tmp_path: Path) -> None:
+    late = "9,1,1,2020-01-31,cat,2026-01-01T10:59:00Z"
+    put(tmp_path, late, "10,1,1,2020-01-31,cat,2026-01-01T10:00:00Z", of=settings("seen"))
+    (name,) = (name for name in files(tmp_path / "s3") if "hour=10" in name)
+    assert "/20260101T105900Z_" in name
+    (file,) = (tmp_path / "s3").rglob("hour=10/*.parquet")
+    assert pq.ParquetFile(file).read()["chip"].to_pylist() == ["007", "9", "10"]
+
+
+def test_a_record_has_id_moment_label_features_raw_facets_and_the_stores_columns(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path)
+    table = records(tmp_path)
+    assert {field.name: str(field.type).split("[")[0] for field in table.schema} == {
+        "chip": "string",
+        "event_time": "string",
+        "adopted": "int64",
+        "age": "double",
+        "is_cat": "int64",
+        "species": "string",
+        "api_invocation_time": "timestamp",
+        "write_time": "timestamp",
+        "is_deleted": "bool",
+    }
+    assert table["chip"].to_pylist() == ["007", "008", "1e5"]
+    assert table["species"].to_pylist() == ["cat", "dog", "cat"]
+    assert table["is_deleted"].to_pylist() == [False, False, False]
+
+
+def test_rows_are_put_one_after_the_other_and_written_after_that(tmp_path: Path) -> None:
+    put(tmp_path, "007,0,2,2020-01-31,cat,", "007,1,3,2020-01-31,cat,")
+    table = records(tmp_path)
+    called = table["api_invocation_time"].to_pylist()
+    assert len(set(called)) == 5
+    assert table["age"].to_pylist() == [1.5, 12, 0.25, 2, 3]  # as in the file
+    assert max(called) < min(table["write_time"].to_pylist())
+
+
+def test_a_facet_without_any_value_is_still_a_text(tmp_path: Path) -> None:
+    colour = Column("category", values=("red",))
+    header = "chip,adopted,age,born,species,colour"
+    file = raw_file(tmp_path, "1,1,1,,cat,", "2,0,1,,cat,", header=header)
+    ingest(file, settings(facets="colour", colour=colour), ENVIRONMENT, tmp_path / "s3")
+    assert records(tmp_path).schema.field("colour").type == pa.string()
+
+
+def test_what_is_odd_is_counted_and_handed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write.features, "findings", lambda table: {"old": 2, "older": 0})
+    ingested = put(tmp_path, ",1,,,cat,")
+    assert (ingested.read, ingested.kept) == (4, 3)
+    assert ingested.found["empty chip: left out"] == 1
+    assert ingested.found["old"] == 2
+    assert "older" not in ingested.found
+
+
+def test_the_same_table_is_taken_over_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = put(tmp_path)
+    before = files(tmp_path)
+    monkeypatch.delattr(write, "write_offline_store")
+    assert put(tmp_path) == first
+    assert files(tmp_path) == before
+
+
+def test_another_table_or_another_facet_is_another_group_beside_the_first(tmp_path: Path) -> None:
+    locations = [
+        put(tmp_path).location,
+        put(tmp_path, "9,1,1,2020-01-31,cat,").location,
+        put(tmp_path, of=settings(facets="species, age>=2")).location,
+        put(tmp_path, of=settings(event_time="seen")).location,
+    ]
+    assert len(set(locations)) == 4
+    for location in locations:
+        assert (tmp_path / "s3" / location.removeprefix("s3://")).is_dir()
+
+
+def test_a_refused_table_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(RawTableError):
+        put(tmp_path, "9,1,old,,cat,")
+    with pytest.raises(RawTableError):
+        ingest(tmp_path, settings(), ENVIRONMENT, tmp_path / "s3")
+    assert files(tmp_path) == ["pets.csv"]
+
+
+def test_a_disk_that_fills_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(table: pa.Table, file: Path) -> None:
+        file.write_bytes(b"PAR1")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(write.pq, "write_table", fill)
+    with pytest.raises(OSError, match="No space"):
+        put(tmp_path)
+    assert files(tmp_path) == ["pets.csv"]
+
+
+def test_features_see_neither_label_nor_id_and_leave_the_facets_alone(
+    tmp_path: Path, features: Callable[[Features], None]
+) -> None:
+    seen: list[str] = []
+
+    def greedy(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.DataFrame:
+        seen.extend(table.columns)
+        table["species"] = "fish"
+        assert categories == {"species": ("cat", "dog")}
+        return table[["age"]]
+
+    features(greedy)
+    put(tmp_path)
+    assert seen == ["age", "born", "species", "event_time"]
+    assert records(tmp_path)["species"].to_pylist() == ["cat", "dog", "cat"]
+
+
+def test_a_facet_that_is_a_feature_too_stands_there_once(tmp_path: Path) -> None:
+    put(tmp_path, of=settings(facets="age>=2"))
+    assert records(tmp_path).column_names.count("age") == 1
+
+
+def test_a_feature_without_any_value_is_counted(
+    tmp_path: Path, features: Callable[[Features], None]
+) -> None:
+    features(lambda table, _: table[["age"]].assign(ghost=np.nan))
+    assert put(tmp_path).found == {"no value of the feature ghost": 3}
+
+
+def column(name: str, *values: Any) -> Features:
+    """Features with one more column."""
+    return lambda table, _: table[["age"]].assign(**{name: list(values)})
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        (lambda table, _: table["gone"], ": KeyError: 'gone'"),
+        (lambda table, _: None, "gave None, where the table's 3 rows in their order are right"),
+        (lambda table, _: table[["age"]].iloc[1:], "gave 2 rows, where the table's 3 rows"),
+        (lambda table, _: table[["age"]].iloc[::-1], "gave 3 rows, where the table's 3 rows in"),
+        (lambda table, _: table[["age"]].set_axis([5, 6, 7]), "gave 3 rows, where the table's 3"),
+        (lambda table, _: table[["age", "species"]], "'species' as object, where numbers"),
+        (lambda table, _: table[["age", "born"]], "'born' as datetime64[ns], where numbers"),
+        (column("old", True, False, True), "gave 'old' as bool, where numbers are right"),
+        (column("big", 1.0, np.inf, -np.inf), "'big' an infinite or far too large value in 2 rows"),
+        (column("big", 1.0, 1e39, 1.0), "'big' an infinite or far too large value in 1 rows"),
+        (column("event_time", 1, 2, 3), "a column 'event_time', where the feature group has"),
+        (column("adopted", 1, 0, 1), "a column 'adopted', where the feature group has 'adopted'"),
+        (column("Hour", 1, 2, 3), "a column 'Hour', where the feature group has 'hour' already"),
+        (column("recency", 1, 2, 3), "a column 'recency', where the feature group has"),
+        (column("AGE", 1, 2, 3), "a column 'AGE', where the feature group has 'age' already"),
+        (lambda table, _: pd.DataFrame({7: table["age"]}), "called 7, where a text is right"),
+        (lambda table, _: pd.concat([table[["age"]], table[["age"]]], axis=1),
+         "a column 'age', where the feature group has 'age' already"),
+    ],
+)  # fmt: skip
+def test_features_that_no_group_can_hold_are_refused(
+    tmp_path: Path, features: Callable[[Features], None], function: Features, sentence: str
+) -> None:
+    features(function)
+    with pytest.raises(FeaturesError) as refused:
+        put(tmp_path)
+    assert str(refused.value).startswith("feature_store/features.py ")
+    assert sentence in str(refused.value)
+    assert files(tmp_path) == ["pets.csv"]
+
+
+def test_what_the_features_raise_is_told_with_the_line_that_raised_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # the repository's own features want other columns than a pet has
+    team = tmp_path / "features.py"
+    code = "def findings(table):\n    return {}\n\n\ndef features(table, categories):\n"
+    team.write_text(f"{code}    return 1 / 0\n", encoding="utf-8")
+    functions: dict[str, Any] = {}
+    exec(compile(team.read_text(encoding="utf-8"), str(team), "exec"), functions)  # noqa: S102
+    for name, value in {**functions, "__file__": str(team)}.items():
+        if name in ("features", "findings", "__file__"):
+            monkeypatch.setattr(write.features, name, value)
+    with pytest.raises(FeaturesError, match="features.py line 6: ZeroDivisionError: division"):
+        put(tmp_path)
+
+
+def test_nullable_integers_are_numbers(
+    tmp_path: Path, features: Callable[[Features], None]
+) -> None:
+    features(lambda table, _: table[["age"]].assign(litter=pd.array([1, None, 3], dtype="Int64")))
+    put(tmp_path)
+    assert records(tmp_path)["litter"].to_pylist() == [1, None, 3]
+
+
+def test_what_the_store_adds_is_what_the_process_step_takes_away() -> None:
+    assert set(write.RESERVED) - {"event_time"} == SYSTEM_COLUMNS

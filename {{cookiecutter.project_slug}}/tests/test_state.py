@@ -1,0 +1,99 @@
+"""What executions leave in the SQLite file: versions that count up, models, how steps ended."""
+
+from __future__ import annotations
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from local_sagemaker.errors import StateError
+from local_sagemaker.state import SCHEMA_VERSION, State
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def state(file: Path) -> State:
+    state = State(file)
+    state.start_execution("e1", "pipeline", {"AsOf": "now"})
+    return state
+
+
+def register(state: State, group: str = "group", execution: str = "e1") -> int:
+    return state.register(group, "PendingManualApproval", execution, {"by": execution})
+
+
+def test_versions_count_up_in_each_group(state: State) -> None:
+    assert [register(state), register(state), register(state, "other")] == [1, 2, 1]
+    assert [package.version for package in state.model_packages("group")] == [2, 1]
+    (package,) = state.model_packages("other")
+    assert (package.status, package.execution) == ("PendingManualApproval", "e1")
+    assert package.request == {"by": "e1"}
+    assert state.model_packages("none") == []
+
+
+def test_two_at_once_never_share_a_version(state: State, file: Path) -> None:
+    another = State(file)  # as another process has it
+    with ThreadPoolExecutor(8) as pool:
+        versions = list(pool.map(register, [state, another] * 20))
+    assert sorted(versions) == list(range(1, 41))
+
+
+def test_two_may_open_a_file_that_is_new(tmp_path: Path) -> None:
+    for number in range(5):
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(State, [tmp_path / f"{number}/state.db"] * 8))
+
+
+def test_what_was_written_is_there_when_the_file_is_opened_again(state: State, file: Path) -> None:
+    register(state)
+    state.create_model("m", {"PrimaryContainer": {"Image": "i"}})
+    again = State(file)
+    assert again.model("m") == {"PrimaryContainer": {"Image": "i"}}
+    assert register(again) == 2
+
+
+def test_a_model_that_there_is_not(state: State) -> None:
+    with pytest.raises(StateError, match="there is no model m"):
+        state.model("m")
+
+
+def test_a_version_of_an_execution_that_there_is_not_is_refused(state: State) -> None:
+    with pytest.raises(StateError, match="FOREIGN KEY"):
+        register(state, execution="none")
+    assert state.model_packages("group") == []
+
+
+def test_a_step_that_runs_when_its_execution_ends_has_ended_with_it(
+    state: State, file: Path
+) -> None:
+    state.note_step("e1", "Done", "Processing", "Succeeded", 1.5, "")
+    state.note_step("e1", "Running", "Processing", "Executing", 0.0, "")
+    state.end_execution("e1", "Stopped")
+    with sqlite3.connect(file) as connection:
+        steps = dict(connection.execute("SELECT name, status FROM steps").fetchall())
+        ((status, ended),) = connection.execute("SELECT status, ended FROM executions")
+    assert steps == {"Done": "Succeeded", "Running": "Stopped"}
+    assert status == "Stopped" and ended
+
+
+def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(state: State, file: Path) -> None:
+    register(state)
+    with sqlite3.connect(file) as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    before = file.read_bytes()
+    newer = rf"state.db has version {SCHEMA_VERSION + 1}, where {SCHEMA_VERSION} is known here"
+    with pytest.raises(StateError, match=newer):
+        State(file)
+    assert file.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_refused(file: Path) -> None:
+    file.write_text("some notes of somebody's, long enough to be a header of SQLite's\n" * 20)
+    with pytest.raises(StateError, match=r"state.db cannot be used: file is not a database"):
+        State(file)

@@ -1,0 +1,408 @@
+"""A search gives the same whatever the machine, reads the objective, and stops what lags behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_definitions import BUCKET, IMAGE, Bench, Json, container, get, join, step
+
+from local_sagemaker.errors import StepError
+from local_sagemaker.jobs import Job, Machine
+from local_sagemaker.processes import Processes
+from local_sagemaker.tuning import (
+    ObjectiveLog,
+    Trial,
+    metric_pattern,
+    ranked,
+    read_search,
+    run_tuning,
+    stopping_round,
+)
+
+READ_ETA = """\
+import pathlib, sys, time
+eta = float(sys.argv[sys.argv.index("--eta") + 1])
+number = int(pathlib.Path(__file__).parents[1].name)  # of the trial
+"""
+SIX_ROUNDS = f"""\
+{READ_ETA}
+time.sleep(eta % 0.1)  # the trials end in another order than they begin
+for round in range(6):
+    auc = 0.9 - abs(eta - 0.5) + round / 100 if number < 8 else 0.2
+    print(f"[{{round}}]\\ttrain-auc:{{auc + 0.05:.5f}}\\tvalidation-auc:{{auc:.5f}}", flush=True)
+"""
+
+
+def searched(
+    folder: Path,
+    script: str,
+    limit: int = 2,
+    on_trial: Callable[[list[Trial]], None] = lambda trials: None,
+    **arguments: Any,
+) -> list[Trial]:
+    """The trials of a search, run by so many processes at a time."""
+    bench = Bench(folder)
+    request = bench.tuning(script, **arguments)["Arguments"]
+    request["TrainingJobDefinition"]["OutputDataConfig"] = {"S3OutputPath": f"{BUCKET}/models"}
+    job = Job("search", request, folder / "sandbox", folder / "search.log")
+    machine = Machine(bench.engine.storage, Processes(limit), {})
+    return run_tuning(read_search(request), job, folder / "logs", machine, on_trial)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "stopping"), [("Bayesian", "Auto"), ("Bayesian", "Off"), ("Random", "Auto")]
+)
+def test_a_search_is_the_same_however_many_processes_run(
+    tmp_path: Path, strategy: str, stopping: str
+) -> None:
+    config = {"Strategy": strategy, "TrainingJobEarlyStoppingType": stopping}
+    outcomes = []
+    for limit in (1, 2, 4):
+        trials = searched(tmp_path / str(limit), SIX_ROUNDS, limit, jobs=10, parallel=3, **config)
+        outcomes.append([(t.job.name, t.tuned, t.values, t.status) for t in trials])
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+    last = "Stopped" if stopping == "Auto" else "Completed"
+    assert [status for *_, status in outcomes[0]] == ["Completed"] * 7 + [last] * 3
+
+
+def test_another_seed_searches_elsewhere(tmp_path: Path) -> None:
+    first, other = (
+        [t.tuned for t in searched(tmp_path / str(seed), SIX_ROUNDS, jobs=2, RandomSeed=seed)]
+        for seed in (1, 2)
+    )
+    assert first != other
+
+
+def test_later_trials_are_proposed_from_the_results_of_earlier_ones(tmp_path: Path) -> None:
+    """Two at a time: the first two know of nothing, the others of what came out and its sign."""
+    script = f"{READ_ETA}\nprint(f'[0]\\tvalidation-auc:{{abs(eta - PEAK)}}')"
+    searches = {
+        (peak, direction): searched(
+            tmp_path / f"{peak}{direction}",
+            script.replace("PEAK", peak),
+            jobs=8,
+            HyperParameterTuningJobObjective={"Type": direction, "MetricName": "validation:auc"},
+        )
+        for peak, direction in (("0.2", "Maximize"), ("0.8", "Maximize"), ("0.2", "Minimize"))
+    }
+    one, *others = ([trial.tuned["eta"] for trial in trials] for trials in searches.values())
+    for other in others:
+        assert one[:2] == other[:2]
+        assert one[2:] != other[2:]
+
+
+def test_what_a_failed_trial_printed_teaches_nothing(tmp_path: Path) -> None:
+    fails = f"{SIX_ROUNDS}\nif number < 3: sys.exit(1)"
+    says_nothing = f"{READ_ETA}\nif number < 3: sys.exit(1)\n{SIX_ROUNDS}"
+    one, other = (
+        [trial.tuned for trial in searched(tmp_path / name, script, jobs=6)]
+        for name, script in {"fails": fails, "says_nothing": says_nothing}.items()
+    )
+    assert one == other
+
+
+def test_every_change_is_told_and_a_trials_folder_goes_when_it_has_ended(tmp_path: Path) -> None:
+    ended = []
+
+    def on_trial(trials: list[Trial]) -> None:
+        ended.append(sum(trial.status != "InProgress" for trial in trials))
+
+    trials = searched(tmp_path, SIX_ROUNDS, jobs=4, on_trial=on_trial)
+    assert ended == sorted(ended)
+    assert (ended[0], ended[-1]) == (0, 4)
+    assert not any(trial.job.folder.exists() for trial in trials)
+
+
+def test_the_best_trials_model_is_what_later_steps_are_given(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    script = f"""{SIX_ROUNDS}
+import os, pathlib
+pathlib.Path(os.environ["SM_MODEL_DIR"], "eta").write_text(str(eta))
+"""
+    best = join(
+        get("Steps.Tune.TrainingJobDefinition.OutputDataConfig.S3OutputPath"),
+        get("Steps.Tune.TrainingJobSummaries[0].TrainingJobName"),
+        "output/model.tar.gz",
+    )
+    execution = bench.run(
+        bench.tuning(script),
+        step("Create", "Model", {"PrimaryContainer": container(best)}),
+    )
+    assert [run.reason for run in execution.steps.values()] == ["", ""]
+    name = f"pipelines-{execution.id}-Create"
+    uri = bench.engine.state.model(name)["PrimaryContainer"]["ModelDataUrl"]
+    bench.engine.storage.unpack(uri, tmp_path / "model")
+    eta = float((tmp_path / "model/eta").read_text())
+    detail = execution.steps["Tune"].detail
+    assert detail == f"best validation:auc {0.9 - abs(eta - 0.5) + 0.05:.5g} of 4 trials"
+
+
+@pytest.mark.parametrize(("direction", "best"), [("Maximize", 0.9), ("Minimize", 0.1)])
+def test_the_direction_says_which_trial_is_best(
+    tmp_path: Path, direction: str, best: float
+) -> None:
+    script = f"{READ_ETA}\nprint(f'[0]\\tvalidation-rmse:{{eta}}')"
+    trials = searched(
+        tmp_path,
+        script,
+        jobs=10,
+        parallel=2,
+        HyperParameterTuningJobObjective={"Type": direction, "MetricName": "validation:rmse"},
+    )
+    values = [trial.value for trial in trials]
+    first = ranked(trials, direction == "Maximize")[0]
+    assert first.value == (max if direction == "Maximize" else min)(v for v in values if v)
+    assert first.value == pytest.approx(best, abs=0.2)
+
+
+def test_of_equal_trials_the_earlier_is_better() -> None:
+    job = Job("", {}, Path(), Path())
+    trials = [Trial({"eta": eta}, job, [0.5], "Completed") for eta in "123"]
+    for maximize in (True, False):
+        assert [trial.tuned["eta"] for trial in ranked(trials, maximize)] == ["1", "2", "3"]
+
+
+def test_failed_trials_are_left_out_and_counted(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    script = f"{READ_ETA}\nif number in (1, 4): raise ValueError('out of luck')\n{SIX_ROUNDS}"
+    execution = bench.run(bench.tuning(script, jobs=5))
+    run = execution.steps["Tune"]
+    assert run.status == "Succeeded"
+    assert execution.notes == ["Tune: 2 of 5 trials failed"]
+
+
+FAILURES = {
+    "raise ValueError('no data')": "ValueError: no data (train.py, line 1)",
+    "pass": "its log has no value of validation:auc",
+    r"print('[0]\tvalidation-auc:0.5\n[1]\tvalidation-auc:nan')": (
+        "its log has nan of validation:auc"
+    ),
+    r"print('[0]\tvalidation-auc:high')": "could not convert string to float: 'high'",
+    r"print('[0]\tvalidation-auc:0.5')" + "\nraise SystemExit(3)": (
+        "the script ended with exit status 3: [0]\tvalidation-auc:0.5"
+    ),
+}
+
+
+@pytest.mark.parametrize(("script", "reason"), FAILURES.items())
+def test_a_search_without_a_model_fails_and_says_why_the_first_failed(
+    tmp_path: Path, script: str, reason: str
+) -> None:
+    bench = Bench(tmp_path)
+    run = bench.run(bench.tuning(script, jobs=3)).steps["Tune"]
+    assert run.status == "Failed"
+    assert run.reason == f"none of 3 trials gave a model; the first: {reason}"
+
+
+# The objective
+
+XGBOOST = metric_pattern("validation:auc", {"TrainingImage": IMAGE})
+
+
+def objective(tmp_path: Path, content: bytes) -> list[float]:
+    file = tmp_path / "log"
+    file.write_bytes(content)
+    log = ObjectiveLog(file, XGBOOST, [])
+    log.read()
+    return log.values
+
+
+def test_the_objective_is_read_from_the_lines_of_the_rounds(tmp_path: Path) -> None:
+    lines = (
+        b"reading validation-auc:0.1\n"
+        b"[0]\ttrain-auc:0.9\tvalidation-auc:0.70\n"
+        b"[1]\ttrain-auc:0.9\tvalidation-logloss:0.3\n"
+        b"2026-11-23 INFO [2]\ttrain-auc:0.9\tvalidation-auc:0.71\n"
+        b"[3] validation-auc:0.4\n"
+        b"[10]\ttrain-auc:0.9\tvalidation-auc:7.2e-01\n"
+        b"done\n"
+    )
+    assert objective(tmp_path, lines) == [0.70, 0.71, 0.72]
+
+
+def test_an_objective_that_is_not_the_last_of_its_line_is_no_number(tmp_path: Path) -> None:
+    """As on AWS, where the tab is `#011`, and so belongs to the value."""
+    with pytest.raises(ValueError, match=r"'0\.7#011test-auc:0\.2'"):
+        objective(tmp_path, b"[0]\tvalidation-auc:0.7\ttest-auc:0.2\n")
+
+
+def test_what_is_in_no_encoding_is_read_over(tmp_path: Path) -> None:
+    lines = b"\xff\xfe caf\xe9\x00\n[0]\t\xff-auc:1\tvalidation-auc:0.7\n"
+    assert objective(tmp_path, lines) == [0.7]
+
+
+def test_a_huge_line_is_read_over(tmp_path: Path) -> None:
+    assert objective(tmp_path, b"x" * 10_000_000 + b"\n[0]\tvalidation-auc:0.7\n") == [0.7]
+
+
+def test_a_growing_log_is_read_on_and_a_line_only_when_it_is_whole(tmp_path: Path) -> None:
+    log = ObjectiveLog(tmp_path / "log", XGBOOST, [])
+    log.read()
+    assert log.values == []  # there is no log yet
+    expected = {
+        "[0]\tvalidation-auc:0.7\n[1]\tval": [0.7],
+        "idation-auc:0.8": [0.7],
+        "5\n": [0.7, 0.85],
+        "": [0.7, 0.85],
+        "[2]\tvalidation-auc:0.9\n": [0.7, 0.85, 0.9],
+    }
+    for text, values in expected.items():
+        with log.file.open("a") as file:
+            file.write(text)
+        log.read()
+        assert log.values == values
+
+
+def test_a_job_may_say_how_its_metric_is_read(tmp_path: Path) -> None:
+    own = {"MetricDefinitions": [{"Name": "loss", "Regex": "loss=([0-9.]+)"}], "TrainingImage": "x"}
+    (tmp_path / "log").write_text("epoch 1 loss=0.5 time=3\nepoch 2 loss=0.25 time=3\n")
+    log = ObjectiveLog(tmp_path / "log", metric_pattern("loss", own), [])
+    log.read()
+    assert log.values == [0.5, 0.25]
+
+
+@pytest.mark.parametrize("regex", ["loss=[0-9.]+", "(loss)=([0-9.]+)", "loss=(["])
+def test_a_metrics_regex_that_cannot_be_used_is_refused(regex: str) -> None:
+    own = {"MetricDefinitions": [{"Name": "loss", "Regex": regex}]}
+    with pytest.raises(StepError, match="must be a regular expression with one group"):
+        metric_pattern("loss", own)
+
+
+def test_a_metric_that_nothing_says_how_to_read() -> None:
+    with pytest.raises(StepError, match="no metric definition says how loss is read"):
+        metric_pattern("loss", {"TrainingImage": "pytorch"})
+
+
+# Early stopping
+
+
+def trial(*values: float, status: str = "Completed") -> Trial:
+    return Trial({}, Job("", {}, Path(), Path()), list(values), status)
+
+
+FOUR = [trial(0.5, 0.7, 0.9), trial(0.5, 0.7, 0.9), trial(0.4, 0.6, 0.8), trial(0.6, 0.6, 0.6)]
+"""Running averages: .5 .6 .7, .5 .6 .7, .4 .5 .6, .6 .6 .6, with medians .5, .6 and .65."""
+
+
+@pytest.mark.parametrize(
+    ("values", "stops"),
+    [
+        ((0.5, 0.6, 0.65), None),
+        ((0.6, 0.7, 0.8), None),
+        ((0.49, 0.9, 0.9), 0),
+        ((0.5, 0.59, 0.9), 1),
+        ((0.5, 0.6, 0.64), 2),
+        ((0.5, 0.6), None),
+        ((0.5, 0.6, 0.65, 0.1), None),  # no trial ran so far
+        ((), None),
+    ],
+)
+def test_a_trial_stops_at_the_first_round_below_the_median(
+    values: tuple[float, ...], stops: int | None
+) -> None:
+    assert stopping_round(trial(*values), FOUR, maximize=True) == stops
+
+
+def test_where_less_is_better_a_trial_stops_above_the_median() -> None:
+    assert stopping_round(trial(0.5, 0.6, 0.66), FOUR, maximize=False) == 2
+    assert stopping_round(trial(0.1, 0.1, 0.1), FOUR, maximize=False) is None
+
+
+def test_fewer_than_four_finished_trials_stop_nothing() -> None:
+    others = [*FOUR[:3], trial(0.9, status="Stopped"), trial(0.9, status="Failed")]
+    assert stopping_round(trial(0.0, 0.0), others, maximize=True) is None
+
+
+def test_a_trial_that_lags_behind_is_ended_before_its_end(tmp_path: Path) -> None:
+    """The fifth trial would print for a minute; four have finished by then."""
+    script = f"""{READ_ETA}
+print("[0]\\tvalidation-auc:" + ("0.9" if number < 5 else "0.1"), flush=True)
+if number == 5:
+    time.sleep(60)
+"""
+    trials = searched(tmp_path, script, jobs=5, parallel=1, TrainingJobEarlyStoppingType="Auto")
+    assert [t.status for t in trials] == ["Completed"] * 4 + ["Stopped"]
+    models = (tmp_path / "s3/bucket/models").iterdir()
+    assert sorted(folder.name for folder in models) == [t.job.name for t in trials[:4]]
+
+
+# Ranges and limits
+
+
+def search_request(tmp_path: Path, **config: Any) -> Json:
+    return Bench(tmp_path).tuning("pass", **config)["Arguments"]
+
+
+def test_ranges_are_those_of_the_definition(tmp_path: Path) -> None:
+    bounds = {"MinValue": "1", "MaxValue": "100"}
+    ranges = {
+        "IntegerParameterRanges": [
+            {"Name": "depth", **bounds, "ScalingType": "Linear"},
+            {"Name": "rounds", **bounds, "ScalingType": "Logarithmic"},
+        ],
+        "ContinuousParameterRanges": [
+            {"Name": "alpha", **bounds},
+            {"Name": "eta", **bounds, "ScalingType": "Logarithmic"},
+        ],
+        "CategoricalParameterRanges": [{"Name": "booster", "Values": ["gbtree", "dart"]}],
+    }
+    found = read_search(search_request(tmp_path, ParameterRanges=ranges)).ranges
+    shapes = {n: (r.low, r.high, r.log) for n, r in found.items() if n != "booster"}
+    assert shapes == {
+        "depth": (1, 100, False),
+        "rounds": (1, 100, True),
+        "alpha": (1.0, 100.0, False),
+        "eta": (1.0, 100.0, True),
+    }
+    assert [type(found[name].low) for name in shapes] == [int, int, float, float]
+    assert found["booster"].choices == ("gbtree", "dart")
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high", "scaling"),
+    [
+        ("Integer", "9", "1", "Linear"),
+        ("Integer", "0.5", "1", "Linear"),
+        ("Integer", "0", "9", "Logarithmic"),
+        ("Continuous", "0", "1", "Logarithmic"),
+        ("Continuous", "low", "1", "Auto"),
+    ],
+)
+def test_a_range_that_cannot_be_searched_is_named(
+    tmp_path: Path, kind: str, low: str, high: str, scaling: str
+) -> None:
+    bounds = {"Name": "eta", "MinValue": low, "MaxValue": high, "ScalingType": scaling}
+    ranges = {f"{kind}ParameterRanges": [bounds]}
+    with pytest.raises(StepError, match="the range of eta cannot be searched: "):
+        read_search(search_request(tmp_path, ParameterRanges=ranges))
+
+
+def test_two_ranges_of_one_name_are_refused(tmp_path: Path) -> None:
+    bounds = {"Name": "eta", "MinValue": "1", "MaxValue": "9"}
+    ranges = {"IntegerParameterRanges": [bounds], "ContinuousParameterRanges": [bounds]}
+    with pytest.raises(StepError, match="two ranges are named eta"):
+        read_search(search_request(tmp_path, ParameterRanges=ranges))
+
+
+@pytest.mark.parametrize(("jobs", "parallel"), [(0, 1), (2, 0)])
+def test_a_search_of_nothing_is_refused(tmp_path: Path, jobs: int, parallel: int) -> None:
+    with pytest.raises(StepError, match=f"{jobs} training jobs, {parallel} at a time"):
+        read_search(search_request(tmp_path, jobs=jobs, parallel=parallel))
+
+
+def test_a_script_sees_its_hyperparameters_as_texts(tmp_path: Path) -> None:
+    script = """\
+import json, os, pathlib, sys
+config = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"], "input/config/hyperparameters.json")
+print(json.dumps([sys.argv[1:], os.environ["SM_HP_ETA"], json.loads(config.read_text())]))
+print("[0]\\tvalidation-auc:0.5")
+"""
+    (only,) = searched(tmp_path, script, jobs=1, parallel=1)
+    words, variable, config = json.loads(only.job.log.read_text().splitlines()[0])
+    eta = only.tuned["eta"]
+    assert (words, variable) == (["--eta", eta], eta)
+    assert config["eta"] == eta and config["sagemaker_program"] == "train.py"
