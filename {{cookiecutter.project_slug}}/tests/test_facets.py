@@ -7,11 +7,11 @@ import re
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from dataset import DataError
 from dataset import Facet as StepFacet
 from facet_groups import groups
-from numpy.typing import NDArray
-
 from governance.facets import FacetError, parse
 
 

@@ -6,10 +6,11 @@ import csv
 import json
 from pathlib import Path
 
-import booster
-import inference
 import numpy as np
 import pytest
+
+import booster
+import inference
 
 FEATURES = ("age", "income")
 
@@ -62,7 +63,11 @@ def test_an_empty_field_is_missing() -> None:
 
 
 def test_of_a_single_feature_an_empty_line_is_a_record() -> None:
-    assert np.isnan(inference.input_fn("1\n\n3\n", "text/csv")).tolist() == [[False], [True], [False]]
+    assert np.isnan(inference.input_fn("1\n\n3\n", "text/csv")).tolist() == [
+        [False],
+        [True],
+        [False],
+    ]
 
 
 def test_a_number_is_the_nearest_single_to_its_text() -> None:
@@ -86,7 +91,7 @@ def test_another_type_of_request_or_answer_is_an_error(model: inference.Model) -
 
 
 def test_too_few_or_many_fields_are_named_with_those_that_are_right(model: inference.Model) -> None:
-    with pytest.raises(ValueError, match="3 fields .* where 2 are right: age, income"):
+    with pytest.raises(ValueError, match=r"3 fields .* where 2 are right: age, income"):
         inference.predict_fn(np.zeros((1, 3), dtype=np.float32), model)
 
 

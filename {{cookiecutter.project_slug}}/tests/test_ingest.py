@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pets import ROWS, raw_file, settings
-from process import SYSTEM_COLUMNS
 
 from cli.settings import Column, Environment, Settings
 from feature_store import write
 from feature_store.errors import FeaturesError, RawTableError
 from feature_store.ingest import Ingested, ingest
+from process import SYSTEM_COLUMNS
 
 ENVIRONMENT = Environment("111122223333", "eu-west-1")
 Features = Callable[..., Any]
@@ -254,7 +254,7 @@ def test_what_the_features_raise_is_told_with_the_line_that_raised_it(
     for name, value in {**functions, "__file__": str(team)}.items():
         if name in ("features", "findings", "__file__"):
             monkeypatch.setattr(write.features, name, value)
-    with pytest.raises(FeaturesError, match="features.py line 6: ZeroDivisionError: division"):
+    with pytest.raises(FeaturesError, match=r"features.py line 6: ZeroDivisionError: division"):
         put(tmp_path)
 
 

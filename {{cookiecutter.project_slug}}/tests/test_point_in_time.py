@@ -38,7 +38,12 @@ def store(folder: Path, rows: Iterable[Row]) -> Storage:
     """A store of these rows, a file each, in the order given: neither may matter."""
     storage = Storage(folder / "s3")
     for number, (chip, event_time, called, written, deleted, value) in enumerate(rows):
-        year, month, day, hour = event_time[:4], event_time[5:7], event_time[8:10], event_time[11:13]
+        year, month, day, hour = (
+            event_time[:4],
+            event_time[5:7],
+            event_time[8:10],
+            event_time[11:13],
+        )
         name = f"year={year}/month={month}/day={day}/hour={hour}/{number:016}.parquet"
         file = storage.path(f"{LOCATION}/{name}")
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -168,5 +173,5 @@ def test_a_quote_in_the_ids_name_does_not_end_it() -> None:
 
 
 def test_a_name_that_no_column_has_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StepError, match="the query failed: .*tag"):
+    with pytest.raises(StepError, match=r"the query failed: .*tag"):
         ask(store(tmp_path, [put("a", 1, 1)]), tmp_path / "answer", moment(9), record_id="tag")

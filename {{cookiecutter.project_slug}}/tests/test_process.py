@@ -7,12 +7,9 @@ import hashlib
 import json
 from pathlib import Path
 
-import container
 import numpy as np
-import process
 import pyarrow as pa
 import pytest
-from dataset import DataError, Split, read_split
 from people import (
     AS_OF,
     GENDERS,
@@ -23,6 +20,10 @@ from people import (
     people,
     query_result,
 )
+
+import container
+import process
+from dataset import DataError, Split, read_split
 
 SPLITS = ("train", "validation", "test")
 
@@ -120,7 +121,9 @@ def test_every_value_survives_the_file(base: Path) -> None:
     seen = set()
     for name in SPLITS:
         read = split(base, name)
-        assert all(row[0] == record for row, record in zip(lines(base, name), read.ids, strict=True))
+        assert all(
+            row[0] == record for row, record in zip(lines(base, name), read.ids, strict=True)
+        )
         for position, record in enumerate(read.ids):
             row = expected[record]
             assert read.labels[position] == row["stayed"]

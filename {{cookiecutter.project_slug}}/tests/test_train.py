@@ -10,17 +10,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from people import arguments, people, query_result
+
 import booster
 import container
 import decision
 import inference
 import process
-import pytest
 import train
 from dataset import read_split
 from metrics import auc
-from people import arguments, people, query_result
-
 from model_build.step_code import STEPS, closure
 
 HYPERPARAMETERS = ["--num_round", "7", "--eta", "0.5", "--max_depth", "3"]
@@ -163,7 +163,7 @@ def test_hyperparameters_reach_the_model(model_dir: Path) -> None:
     assert all(tree.count("leaf") <= 2 for tree in model.get_dump())
 
 
-def test_a_row_in_the_wrong_file_would_be_seen(splits: Path) -> None:
+def test_no_record_is_in_both_channels(splits: Path) -> None:
     """The two channels are two splits: no record is in both."""
     both = set(read_split(splits / "train", "train").ids)
     assert both.isdisjoint(read_split(splits / "validation", "validation").ids)
