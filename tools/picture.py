@@ -1,4 +1,4 @@
-"""Draws what a run prints, as the README shows it: `python tools/picture.py` writes docs/run.svg."""
+"""Draws what a run prints, for the README: `python tools/picture.py` writes docs/run.svg."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Sandbox:
 
     def command(self, words: Sequence[str]) -> list[str]:
         """A container's command as it is run here: this Python, this sandbox's paths."""
-        if not words or words[0] not in ("python", "python3"):
+        if words[0] not in ("python", "python3"):
             raise StepError(f"the entrypoint {words!r} is not known here; it begins with python3")
         return [sys.executable, *(self._word(word) for word in words[1:])]
 

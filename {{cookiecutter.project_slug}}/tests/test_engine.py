@@ -75,14 +75,20 @@ def test_a_step_runs_after_those_it_refers_to_and_those_it_names(bench: Bench) -
         "Second", script, inputs=[s3_input("data", output_of("First", "data"))]
     )
     third = bench.processing("Third", "pass", DependsOn=["Second"])
-    order = []
-    bench.engine.run(
-        "pipeline",
-        read(third, second, first),
-        {},
-        lambda e: order.extend(n for n, r in e.steps.items() if r.status == "Succeeded"),
-    )
-    assert list(dict.fromkeys(order)) == ["First", "Second", "Third"]
+    order, statuses = [], []
+
+    def listener(execution: Execution) -> None:
+        order.extend((n, r.status) for n, r in execution.steps.items() if r.status != "Waiting")
+        statuses.append(execution.status)
+
+    bench.engine.run("pipeline", read(third, second, first), {}, listener)
+    assert list(dict.fromkeys(order)) == [
+        (name, status)
+        for name in ("First", "Second", "Third")
+        for status in ("Executing", "Succeeded")
+    ]
+    assert statuses[-1] == "Succeeded"
+    assert set(statuses[:-1]) == {"Executing"}
 
 
 def test_steps_that_do_not_wait_for_each_other_run_at_once(bench: Bench) -> None:
@@ -328,11 +334,14 @@ def test_a_step_that_fails_leaves_nothing_in_the_storage(bench: Bench, end: str)
     assert not bench.engine.storage.path(f"{BUCKET}/{execution.id}").exists()
 
 
-def test_a_property_file_that_was_not_written_fails_the_step(bench: Bench) -> None:
+def test_a_property_file_that_is_not_in_its_output_fails_the_step(bench: Bench) -> None:
     step_ = bench.evaluation({})
-    step_["PropertyFiles"][0]["FilePath"] = "evaluation/all.json"
+    target = {"S3Uri": own_uri("other"), "LocalPath": f"{OUT}/other"}
+    outputs = step_["Arguments"]["ProcessingOutputConfig"]["Outputs"]
+    outputs.append({"OutputName": "other", "S3Output": target})
+    step_["PropertyFiles"][0]["OutputName"] = "other"
     execution = bench.run(step_)
-    reason = "the property file evaluation/all.json is not in the output 'metrics'"
+    reason = "the property file evaluation.json is not in the output 'other'"
     assert how(execution) == {"Evaluate": ("Failed", reason)}
     assert not bench.engine.storage.path(f"{BUCKET}/{execution.id}").exists()
 
@@ -505,6 +514,8 @@ import json, os, pathlib
 names = ("SM_CHANNELS", "SM_NUM_CPUS", "SM_HPS", "RULE")
 rows = pathlib.Path(os.environ["SM_CHANNEL_TRAIN"], "train.csv").read_text()
 model = {name: os.environ[name] for name in names}
+config = pathlib.Path(os.environ["SM_INPUT_DIR"], "config")
+model |= {file.name: json.loads(file.read_text()) for file in config.iterdir()}
 pathlib.Path(os.environ["SM_MODEL_DIR"], "model.json").write_text(json.dumps([rows, model]))
 """
     source = {"S3DataSource": {"S3Uri": f"{BUCKET}/rows"}}
@@ -531,6 +542,9 @@ pathlib.Path(os.environ["SM_MODEL_DIR"], "model.json").write_text(json.dumps([ro
         "SM_NUM_CPUS": "1",
         "SM_HPS": '{"depth": "3"}',
         "RULE": "f1",
+        "hyperparameters.json": {**static, "depth": "3"},
+        "inputdataconfig.json": {"train": {}},
+        "resourceconfig.json": {"current_host": "algo-1", "hosts": ["algo-1"]},
     }
 
 
@@ -538,9 +552,9 @@ def test_the_same_model_gives_the_same_archive(bench: Bench) -> None:
     script = "import os, pathlib\npathlib.Path(os.environ['SM_MODEL_DIR'], 'm').write_text('1')"
     job, static = bench.training_job(script)
     train = step("Train", "Training", {**job, "HyperParameters": static})
-    for _ in range(2):
-        bench.run(train)
-        time.sleep(1.0 - time.time() % 1)  # an archive's times are in seconds
+    bench.run(train)
+    time.sleep(1.0 - time.time() % 1)  # an archive's times are in seconds
+    bench.run(train)
     one, other = (bench.root / "s3").rglob("model.tar.gz")
     assert one.read_bytes() == other.read_bytes()
 
@@ -561,9 +575,20 @@ def test_training_code_that_leaves_its_folder_is_refused(bench: Bench) -> None:
 
 
 def test_more_than_one_instance_is_noted(bench: Bench) -> None:
-    cluster = {"ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2}}
-    execution = bench.run(bench.processing("Run", "pass", ProcessingResources=cluster))
-    assert execution.notes == ["Run ran on one machine, not on 2 instances"]
+    two, one = ({"InstanceType": "ml.m5.large", "InstanceCount": count} for count in (2, 1))
+    job, static = bench.training_job("pass", ResourceConfig=two)
+    tuning = bench.tuning("print('[0]\\tvalidation-auc:1')", jobs=1)
+    tuning["Arguments"]["TrainingJobDefinition"]["ResourceConfig"] = two
+    execution = bench.run(
+        bench.processing("Two", "pass", ProcessingResources={"ClusterConfig": two}),
+        bench.processing("One", "pass", ProcessingResources={"ClusterConfig": one}),
+        step("Train", "Training", {**job, "HyperParameters": static}),
+        tuning,
+    )
+    noted_steps = ("Train", "Tune", "Two")
+    assert sorted(execution.notes) == [
+        f"{name} ran on one machine, not on 2 instances" for name in noted_steps
+    ]
 
 
 def test_a_version_is_registered_with_what_it_was_made_of(bench: Bench) -> None:

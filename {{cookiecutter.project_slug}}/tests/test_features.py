@@ -60,7 +60,9 @@ def test_who_was_never_mailed_has_no_click_rate_and_is_not_taken_for_one_who_nev
     computed = of(esent=0.0, eopenrate=0.0, eclickrate=0.0)
     assert np.isnan(computed["click_to_open"])
     assert (computed["never_mailed"], computed["never_opened"]) == (1, 0)
-    assert of(eopenrate=0.0)["never_opened"] == 1
+    clicked_unopened = of(eopenrate=0.0)
+    assert clicked_unopened["never_opened"] == 1
+    assert np.isnan(clicked_unopened["click_to_open"])
 
 
 def test_an_unreadable_date_leaves_what_hangs_on_it_missing() -> None:
@@ -95,5 +97,5 @@ def test_rows_keep_their_order_and_number() -> None:
 
 
 def test_a_first_order_after_the_last_one_is_counted() -> None:
-    rows = table({}, {"firstorder": "2018-01-01"}, {"firstorder": None})
+    rows = table({}, {}, {"firstorder": "2018-01-01"}, {"firstorder": None})
     assert findings(rows) == {"first order after last order": 1}

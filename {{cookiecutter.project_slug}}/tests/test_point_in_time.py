@@ -127,7 +127,8 @@ def test_of_one_event_time_a_deletion_put_last_wins_and_one_put_first_does_not(
 
 def test_of_one_call_the_row_that_was_written_last_wins(tmp_path: Path) -> None:
     rows = [put("a", 1, 20, called=1, written=2), put("a", 1, 10, called=1, written=1)]
-    assert as_of(tmp_path, 9, rows) == {"a": 20}
+    assert as_of(tmp_path / "a", 9, rows) == {"a": 20}
+    assert as_of(tmp_path / "b", 9, reversed(rows)) == {"a": 20}
 
 
 def test_ids_that_differ_in_a_zero_are_two_records(tmp_path: Path) -> None:

@@ -46,8 +46,8 @@ def test_every_value_is_read_as_the_settings_say(tmp_path: Path) -> None:
 def test_line_ends_and_byte_order_marks_make_no_difference(
     tmp_path: Path, end: str, mark: str
 ) -> None:
-    file = raw_file(tmp_path, *ROWS, header=f"{mark}{HEADER}", end=end)
     plain = read(tmp_path).rows
+    file = raw_file(tmp_path, *ROWS, header=f"{mark}{HEADER}", end=end)
     assert read_raw_table(file, settings()).rows.equals(plain)
 
 
@@ -68,6 +68,17 @@ def test_other_columns_and_their_order_do_not_matter(tmp_path: Path) -> None:
     header = ",".join(["extra", *reversed(names), "remark", "remark"])
     other = read_raw_table(raw_file(tmp_path, *rows, header=header), settings()).rows
     assert other.equals(read(tmp_path).rows)
+
+
+def test_a_large_file_may_hold_line_breaks_wherever_its_blocks_end(tmp_path: Path) -> None:
+    remark = '"' + "a line\n" * 100 + '"'
+    rows = [f"{number},{number % 2},1,,cat,,{remark}" for number in range(4000)]
+    file = raw_file(tmp_path, *rows, header=f"{HEADER},remark")
+    assert file.stat().st_size > 2 * 2**20
+    assert read_raw_table(file, settings()).rows["chip"].tolist() == list(map(str, range(4000)))
+    rows[3000] = f"9,1,old,,cat,,{remark}"
+    line = 2 + 3000 * 101
+    assert f"line {line}: 'age'" in refusal(raw_file(tmp_path, *rows, header=f"{HEADER},remark"))
 
 
 def test_a_number_is_the_nearest_to_its_text(tmp_path: Path) -> None:
