@@ -15,6 +15,7 @@ from rich.text import Text
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "run.svg"
+WIDTH = 100  # columns: a terminal's 80, and room for the paths
 
 
 def main() -> None:
@@ -29,10 +30,11 @@ def main() -> None:
             text=True,
             check=True,
         ).stdout
-    console = Console(record=True, width=80, file=io.StringIO())
-    head, _, tail = printed.partition("Executing")
-    console.print(Text.from_ansi("$ pipeline run\n" + head.rstrip()))
-    console.print(Text.from_ansi(tail[tail.index("\n\n") :].rstrip()))
+    console = Console(record=True, width=WIDTH, file=io.StringIO())
+    lines = printed.splitlines()
+    tables = [n for n, line in enumerate(lines) if "state" in line and "seconds" in line]
+    console.print(Text.from_ansi("\n".join(["$ pipeline run", *lines[: tables[0]], ""])))
+    console.print(Text.from_ansi("\n".join(lines[tables[-1] :])))
     svg = console.export_svg(title="pipeline run", unique_id="run")
     PICTURE.write_text(re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL), encoding="utf-8")
 

@@ -103,6 +103,8 @@ def _read_texts(file: Path, wanted: list[str]) -> pa.Table:
     try:
         return pyarrow.csv.read_csv(
             file,
+            # In one thread: a process that ends soon after may abort otherwise (Arrow #34314).
+            read_options=pyarrow.csv.ReadOptions(use_threads=False),
             parse_options=pyarrow.csv.ParseOptions(
                 newlines_in_values=True, invalid_row_handler=judge
             ),
