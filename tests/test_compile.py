@@ -135,7 +135,57 @@ def test_gate_and_approval_are_literals(steps: dict[str, Any]) -> None:
     )
     package = steps["RegisterChurnModel"]["Arguments"]
     assert package["ModelApprovalStatus"] == "PendingManualApproval"
-    assert package["CustomerMetadataProperties"]["gate"] == "auc > 0.75"
+    assert package["CustomerMetadataProperties"]["gate"] == "auc gt 0.75"
+    assert package["ModelPackageDescription"].endswith("auc > 0.75")
+
+
+REQUESTS = {
+    "Processing": ("CreateProcessingJob", "ProcessingJobName"),
+    "Tuning": ("CreateHyperParameterTuningJob", "HyperParameterTuningJobName"),
+    "Model": ("CreateModel", "ModelName"),
+    "Transform": ("CreateTransformJob", "TransformJobName"),
+    "RegisterModel": ("CreateModelPackage", "ModelPackageName"),
+}
+"""What SageMaker calls for a step, and the name that it gives by itself."""
+
+
+def stand_in(value: Any, shape: Any) -> Any:
+    """A request with a value of the right type for whatever an execution would put there."""
+    if isinstance(value, dict) and set(value) & {"Get", "Std:Join", "Std:JsonGet"}:
+        return 1 if shape.type_name in ("integer", "long") else "s3://bucket/key"
+    if shape.type_name == "structure":
+        return {k: stand_in(v, shape.members[k]) if k in shape.members else v
+                for k, v in value.items()}  # fmt: skip
+    if shape.type_name == "list":
+        return [stand_in(item, shape.member) for item in value]
+    if shape.type_name == "map":
+        return {k: stand_in(v, shape.value) for k, v in value.items()}
+    return value
+
+
+def test_botocore_takes_every_request(steps: dict[str, Any]) -> None:
+    """Its service model knows every field, its type, what is required and how long it may be."""
+    import botocore.session
+    from botocore.validate import ParamValidator
+
+    service = botocore.session.get_session().get_service_model("sagemaker")
+    checked = 0
+    for name, step in steps.items():
+        if step["Type"] in REQUESTS:
+            operation, given = REQUESTS[step["Type"]]
+            shape = service.operation_model(operation).input_shape
+            request = {**stand_in(step["Arguments"], shape), given: "given"}
+            report = ParamValidator().validate(request, shape)
+            assert not report.has_errors(), f"{name}: {report.generate_report()}"
+            checked += 1
+    assert checked == 8
+
+
+def test_metadata_has_only_letters_that_sagemaker_takes(steps: dict[str, Any]) -> None:
+    metadata = steps["RegisterChurnModel"]["Arguments"]["CustomerMetadataProperties"]
+    for value in metadata.values():
+        if isinstance(value, str):
+            assert re.fullmatch(r"[\w\s.:/=+\-@]{1,256}", value), value
 
 
 def test_the_search(steps: dict[str, Any]) -> None:

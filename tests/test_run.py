@@ -126,7 +126,7 @@ def test_predictions_are_those_of_the_evaluation(churn_run: Run) -> None:
 def test_the_registered_version_points_at_files_that_exist(churn_run: Run) -> None:
     (version,) = json.loads(churn_run.repository.pipeline("registry", "--json").stdout)
     assert version["status"] == "PendingManualApproval"
-    assert version["gate"] == "auc > 0.75"
+    assert version["gate"] == "auc gt 0.75"
     with sqlite3.connect(churn_run.repository.path / ".local/state.db") as state:
         (request,) = state.execute("SELECT request FROM model_packages").fetchone()
     uris = re.findall(r'"(s3://[^"]+)"', request)

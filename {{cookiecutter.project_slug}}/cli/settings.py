@@ -7,12 +7,13 @@ the settings it has just written before anything is installed.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import tomllib
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ DOCUMENTATION_ACCOUNT = "111122223333"
 """AWS's own example account: what a definition names until an environment is chosen."""
 
 LOCAL_ENVIRONMENT = "local"
+
+STORE_COLUMNS = ("event_time", "api_invocation_time", "write_time", "is_deleted")
+QUERY_COLUMNS = ("year", "month", "day", "hour", "recency")
+RESERVED_COLUMNS = (*STORE_COLUMNS, *QUERY_COLUMNS)
+"""What the offline store and its query add to a record: no facet can be called so."""
 
 
 class SettingsError(ValueError):
@@ -52,8 +58,9 @@ class Project:
     problem: str = "binary"
 
     def __post_init__(self) -> None:
-        _must(re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,62}", self.pipeline), "pipeline",
-              self.pipeline, "at most 63 letters, digits and single hyphens within")  # fmt: skip
+        named = re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9])*", self.pipeline)
+        _must(named and len(self.pipeline) <= 63, "pipeline", self.pipeline,
+              "at most 63 letters, digits and single hyphens within")  # fmt: skip
         for key in ("prefix", "metric_word"):
             value = getattr(self, key)
             _must(re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,19}", value), key, value,
@@ -73,10 +80,12 @@ class Column:
 
     def __post_init__(self) -> None:
         _must(self.type in self.TYPES, "type", self.type, ", ".join(self.TYPES))
-        _must(self.type != "date" or "%" in self.format, "format", self.format,
+        _must(self.type != "date" or _is_date_format(self.format), "format", self.format,
               'the format of a date, such as "%Y-%m-%d"')  # fmt: skip
         _must(self.type != "category" or self.values, "values", list(self.values),
               'the known values of a category, such as ["a", "b"]')  # fmt: skip
+        _must(all(self.values) and len(set(self.values)) == len(self.values), "values",
+              list(self.values), "a list of different texts, none empty")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,12 @@ class Data:
               "either a moment (snapshot) or a column of moments (event_time)")  # fmt: skip
         if self.snapshot:
             _must(is_moment(self.snapshot), "snapshot", self.snapshot, MOMENT_RULE)
+        _must(self.record_id not in self.columns, "record_id", self.record_id,
+              "a column that [data.columns] does not have")  # fmt: skip
+        _must(self.label not in (self.record_id, "event_time", *self.columns), "label", self.label,
+              "a column that is neither the record id nor in [data.columns]")  # fmt: skip
+        _must("event_time" not in self.columns, "columns", "event_time",
+              "another name: the feature group has a column of that one")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -111,6 +126,7 @@ class Split:
         shares = (self.train, self.validation, self.test)
         _must(min(shares) > 0 and abs(sum(shares) - 1) < 1e-9, "train", list(shares),
               "train, validation and test shares above 0 that add up to 1")  # fmt: skip
+        _must(self.min_positives > 0, "min_positives", self.min_positives, "1 or more")
 
 
 @dataclass(frozen=True)
@@ -127,6 +143,11 @@ class Range:
     def __post_init__(self) -> None:
         _must(self.min < self.max, "min", self.min, f"a number below max = {self.max}")
         _must(self.scaling in self.SCALINGS, "scaling", self.scaling, ", ".join(self.SCALINGS))
+        _must(self.scaling != "Logarithmic" or self.min > 0, "min", self.min,
+              "a number above 0 for a logarithmic scale")  # fmt: skip
+        for key in ("min", "max"):
+            value = getattr(self, key)
+            _must(not self.integer or value == int(value), key, value, "a whole number")
 
 
 @dataclass(frozen=True)
@@ -153,6 +174,8 @@ class Tuning:
         _must(1 <= self.parallel <= self.jobs, "parallel", self.parallel,
               f"between 1 and jobs = {self.jobs}")  # fmt: skip
         _must(self.ranges, "ranges", {}, "a range for at least one hyperparameter")
+        both = sorted(self.ranges.keys() & self.static.keys())
+        _must(not both, "static", both, "a hyperparameter that [tuning.ranges] does not have")
 
 
 @dataclass(frozen=True)
@@ -171,6 +194,10 @@ class Bias:
     group_variable: str = ""  # strata for CDDL and CDDPL
     favourable_label: int = 1
     min_group_size: int = 100  # smaller groups are reported but do not decide
+
+    def __post_init__(self) -> None:
+        _must(self.favourable_label in (0, 1), "favourable_label", self.favourable_label, "0 or 1")
+        _must(self.min_group_size > 0, "min_group_size", self.min_group_size, "1 or more")
 
 
 @dataclass(frozen=True)
@@ -197,6 +224,10 @@ class Compute:
     training_count: int = 1
     transform_instance: str = "ml.m5.large"
     transform_count: int = 1
+
+    def __post_init__(self) -> None:
+        for key in ("processing_count", "training_count", "transform_count"):
+            _must(getattr(self, key) > 0, key, getattr(self, key), "1 or more")
 
 
 @dataclass(frozen=True)
@@ -345,6 +376,20 @@ def _check_together(settings: Settings) -> None:
         if name not in columns:
             has = ", ".join(columns)
             raise SettingsError(f"{name!r} is no column of [data.columns]: {has}", "bias", key)
+        if name.lower() in RESERVED_COLUMNS:
+            raise SettingsError(f"{name!r} is a column that the feature group has", "bias", key)
+    for facet in settings.facets:
+        kind = columns[facet.column].type
+        if facet.threshold is not None and kind != "number":
+            raise SettingsError(f"`{facet}` compares numbers with a {kind}", "bias", "facets")
+
+
+def _is_date_format(text: str) -> bool:
+    moment = datetime(2026, 1, 31, tzinfo=UTC)
+    try:
+        return "%" in text and bool(datetime.strptime(moment.strftime(text), text))
+    except ValueError:
+        return False
 
 
 class _Wrong(ValueError):
@@ -402,6 +447,8 @@ def _value(hint: Any, value: object, path: tuple[str, ...]) -> Any:
         return tuple(_value(str, item, path) for item in value)
     kind: Any = (int, float) if hint is float else hint
     if not isinstance(value, kind) or (isinstance(value, bool) and hint is not bool):
-        right = {"str": "a text", "int": "a whole number", "float": "a number"}[hint.__name__]
-        raise SettingsError(f"{value!r} was read, where {right} is right", *path)
+        right = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+        raise SettingsError(f"{value!r} was read, where {right[hint]} is right", *path)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SettingsError(f"{value!r} was read, where a finite number is right", *path)
     return value

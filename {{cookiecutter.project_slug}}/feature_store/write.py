@@ -15,18 +15,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cli.settings import Environment, Settings
+from cli.settings import RESERVED_COLUMNS, Environment, Settings
 from feature_store import features
 from feature_store.errors import FeaturesError
 from feature_store.raw_table import RawTable, read_raw_table
 
 Found = TypeVar("Found")
-
-STORE_COLUMNS = ("event_time", "api_invocation_time", "write_time", "is_deleted")
-"""What the store adds to a record."""
-
-RESERVED = (*STORE_COLUMNS, "year", "month", "day", "hour", "recency")
-"""What no feature may be called: the store's columns and folders, and the query's own."""
 
 
 def write_offline_store(
@@ -103,7 +97,7 @@ def _features(table: RawTable, settings: Settings) -> pd.DataFrame:
 
 def _check_names(others: list[str], computed: pd.Index[Any]) -> None:
     """Names that stay apart in the data catalogue, which writes all of them in lower case."""
-    taken = {name.lower(): name for name in (*RESERVED, *others)}
+    taken = {name.lower(): name for name in (*RESERVED_COLUMNS, *others)}
     for name in computed:
         if not isinstance(name, str):
             raise _wrong(f"gave a column called {name!r}, where a text is right")

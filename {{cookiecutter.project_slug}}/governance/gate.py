@@ -47,6 +47,10 @@ _TOKEN = re.compile(rf"\s*(?:{_WORD}|{_SIGN}|{_NUMBER})")
 _FACET_METRIC = re.compile(r"(dppl|di)\[\s*([^\]]*?)\s*\]")
 
 
+MAX_METADATA = 256
+"""How many letters SageMaker keeps of one value of a model package's metadata."""
+
+
 class GateError(ValueError):
     """A gate that cannot be read; the message says what was read and what would be right."""
 
@@ -118,8 +122,15 @@ def parse(text: str, problem: str, facet_keys: tuple[str, ...] = ()) -> Gate:
 
 
 def both(metric_gate: Gate, bias_gate: Gate | None) -> Gate:
-    """The gate that decides: the metric gate and, where there is one, the bias gate."""
-    return metric_gate if bias_gate is None else All((metric_gate, bias_gate))
+    """The gate that decides: the metric gate and, where there is one, the bias gate.
+
+    Raises:
+        GateError: if it is too long to be kept with the versions that it lets through.
+    """
+    gate = metric_gate if bias_gate is None else All((metric_gate, bias_gate))
+    if (length := len(metadata(gate))) > MAX_METADATA:
+        raise GateError(f"the gate has {length} letters, where at most {MAX_METADATA} are right")
+    return gate
 
 
 def comparisons(gate: Gate) -> Iterator[Comparison]:
@@ -134,6 +145,18 @@ def comparisons(gate: Gate) -> Iterator[Comparison]:
 def digest(gate: Gate) -> str:
     """SHA-256 of the gate as it is understood, for the model package's metadata."""
     return hashlib.sha256(str(gate).encode()).hexdigest()
+
+
+def metadata(gate: Gate) -> str:
+    """The gate in the letters that SageMaker lets a model package's metadata have.
+
+    Signs become words and brackets slashes: `auc gt 0.8 and /recall ge 0.7 or f1 gt 0.9/`.
+    """
+    words = {">=": "ge", "<=": "le", ">": "gt", "<": "lt", "(": "/", ")": "/", "[": ":", "]": ""}
+    text = str(gate)
+    for sign, word in words.items():
+        text = text.replace(sign, word)
+    return text
 
 
 def _tokens(text: str) -> Iterator[str]:

@@ -267,7 +267,7 @@ def register_model(build: Build, tune: Step, evaluate: Step, clarify: Step) -> S
         instances=[settings.compute.transform_instance],
         metrics={"model_statistics": evaluation, "bias": analysis, "explainability": analysis},
         metadata={
-            "gate": str(settings.full_gate),
+            "gate": gates.metadata(settings.full_gate),
             "gate_sha256": gates.digest(settings.full_gate),
             "as_of": build.as_of,
             "execution": ExecutionVariables.PIPELINE_EXECUTION_ID,

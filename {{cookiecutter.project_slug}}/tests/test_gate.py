@@ -16,6 +16,17 @@ def parse(text: str, problem: str = "binary") -> gate.Gate:
     return gate.parse(text, problem, FACETS)
 
 
+def test_a_package_keeps_the_gate_in_the_letters_that_it_may_have() -> None:
+    text = "auc > 0.8 and (recall >= 0.7 or dppl[gender] < 0.1)"
+    assert gate.metadata(parse(text)) == "auc gt 0.8 and /recall ge 0.7 or dppl:gender lt 0.1/"
+
+
+def test_a_gate_that_a_package_cannot_keep_is_refused() -> None:
+    long = parse(" or ".join(["average_precision > 0.123456"] * 9))
+    with pytest.raises(GateError, match="where at most 256 are right"):
+        gate.both(long, None)
+
+
 def holds(parsed: gate.Gate, values: dict[str, float]) -> bool:
     """What SageMaker's conditions do, for gates on metrics without a facet."""
     if isinstance(parsed, gate.Comparison):

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from pets import ROWS, raw_file, settings
 
-from cli.settings import Column, Environment, Settings
+from cli.settings import RESERVED_COLUMNS, Column, Environment, Settings
 from feature_store import write
 from feature_store.errors import FeaturesError, RawTableError
 from feature_store.ingest import Ingested, ingest
@@ -267,4 +267,4 @@ def test_nullable_integers_are_numbers(
 
 
 def test_what_the_store_adds_is_what_the_process_step_takes_away() -> None:
-    assert set(write.RESERVED) - {"event_time"} == SYSTEM_COLUMNS
+    assert set(RESERVED_COLUMNS) - {"event_time"} == SYSTEM_COLUMNS

@@ -115,15 +115,24 @@ def test_an_environment_is_chosen_by_name_and_local_needs_none(tmp_path: Path) -
         ('salt = "pets"', 'salt = "p"\ntrain = true', "where a number is right"),
         ('salt = "pets"', 'salt = "p"\nmin_positives = 2.5', "where a whole number is right"),
         ('salt = "pets"', 'salt = "p"\ntrain = 0.8', "shares above 0 that add up to 1"),
-        ('salt = "pets"', 'salt = "p"\ntrain = nan', "shares above 0 that add up to 1"),
+        ('salt = "pets"', 'salt = "p"\ntrain = nan', "[split] train: nan was read, where a finite"),
+        ('salt = "pets"', 'salt = "p"\nmin_positives = 0', "[split] min_positives: 0 was read"),
         ('salt = "pets"', 'salt = "p"\ntrain = 1.0\ntest = -0.15', "shares above 0"),
         ('[split]\nsalt = "pets"', "[[split]]", "where a table is right"),
         ('"Pet-adoption"', '"pet_adoption"', "letters, digits and single hyphens within"),
+        ('"Pet-adoption"', f'"{"a-" * 40}a"', "at most 63 letters, digits and single hyphens"),
         ('prefix = "Pet"', 'prefix = "9"', "[project] prefix: '9' was read"),
         ('prefix = "Pet"', 'prefix = "Pet"\nproblem = "ranking"', "binary or regression"),
         ('type = "number"', 'type = "float"', "[data.columns.age] type: 'float' was read"),
         (', format = "%Y-%m-%d"', "", "[data.columns.born] format: '' was read"),
         ('"cat", "dog"', "", "[data.columns.species] values: [] was read"),
+        ('"%Y-%m-%d"', '"%Q"', "[data.columns.born] format: '%Q' was read"),
+        ('"cat", "dog"', '"cat", "cat"', "a list of different texts, none empty is right"),
+        ('"cat", "dog"', '"cat", ""', "a list of different texts, none empty is right"),
+        ('record_id = "chip"', 'record_id = "age"', "[data] record_id: 'age' was read"),
+        ('label = "adopted"', 'label = "chip"', "[data] label: 'chip' was read"),
+        ('label = "adopted"', 'label = "species"', "[data] label: 'species' was read"),
+        ("age = {", 'event_time = { type = "number" }\nage = {', "[data] columns: 'event_time'"),
         ('["cat", "dog"]', '"cat"', "where a list is right"),
         ('"cat", "dog"', '"cat", 7', "7 was read, where a text is right"),
         ('"2026-01-31T00:00:00Z"', '"2026-01-31"', "a moment in UTC such as 2026-01-31T00:00:00Z"),
@@ -133,11 +142,20 @@ def test_an_environment_is_chosen_by_name_and_local_needs_none(tmp_path: Path) -
         ('"validation:auc"', '"validation:rmse"', "is right for a binary problem"),
         ("min = 0.1", "min = 0.5", "[tuning.ranges.eta] min: 0.5 was read, where a number below"),
         ("max = 0.5", 'max = 0.5, scaling = "Log"', "Auto, Linear, Logarithmic is right"),
+        ("max = 0.5", "max = inf", "[tuning.ranges.eta] max: inf was read, where a finite number"),
+        ("max = 0.5", 'max = 0.5, integer = "yes"', "'yes' was read, where true or false is right"),
+        ("max = 0.5", "max = 2, integer = true", "min: 0.1 was read, where a whole number"),
+        ("min = 0.1", 'scaling = "Logarithmic", min = 0', "above 0 for a logarithmic scale"),
+        ("[tuning.ranges]", '[tuning.static]\neta = "1"\n[tuning.ranges]', "[tuning] static: ["),
         ("eta = { min = 0.1, max = 0.5 }", "", "a range for at least one hyperparameter"),
         ('"validation:auc"', '"validation:auc"\njobs = 2', "[tuning] parallel: 4 was read"),
         ('"auc > 0.75"', '"auc > high"', "[gate] metric: `high` after `auc >`"),
         ('"auc > 0.75"', '"auc > 0.75"\nbias = "di[dog] > 1"', "[gate] bias: `di[dog]` names no"),
         ('"species, age>=2"', '"species, age<2"', "[bias] facets: `age<2` is no facet"),
+        ('"species, age>=2"', '"born>=2"', "[bias] facets: `born>=2` compares numbers with a date"),
+        ("[bias]\n", "[bias]\nfavourable_label = 2\n", "[bias] favourable_label: 2 was read"),
+        ("[bias]\n", "[bias]\nmin_group_size = 0\n", "[bias] min_group_size: 0 was read"),
+        ("[bias]\n", "[compute]\ntraining_count = 0\n[bias]\n", "[compute] training_count: 0 was"),
         ('"species, age>=2"', '"breed"', "'breed' is no column of [data.columns]: age, born"),
         ('group_variable = "species"', 'group_variable = "breed"', "[bias] group_variable"),
         ('[bias]\n', '[aws]\nregion = "Mars"\n[bias]\n', "a region such as us-east-1"),
@@ -155,6 +173,13 @@ def test_a_wrong_setting_is_named_with_what_was_read(
     assert sentence in str(refused.value)
     assert str(refused.value).startswith("pipeline.toml")
     assert "\n" not in str(refused.value)
+
+
+def test_a_facet_called_as_a_column_of_the_store_is_refused(tmp_path: Path) -> None:
+    hour = ("age = {", 'hour = { type = "number" }\nage = {')
+    assert load(tmp_path, hour).data.columns["hour"]  # a raw column may be called so
+    with pytest.raises(SettingsError, match="'hour' is a column that the feature group has"):
+        load(tmp_path, hour, ('"species, age>=2"', '"hour"'))
 
 
 def test_the_path_of_a_refusal_is_the_keys(tmp_path: Path) -> None:
