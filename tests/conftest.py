@@ -23,10 +23,6 @@ NO_NETWORK = Path(__file__).parent / "no_network"
 _CREDENTIALS = ("AWS_", "SAGEMAKER_")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full", action="store_true", help="run the tests at full size")
-
-
 @dataclass(frozen=True)
 class Repository:
     """A rendered repository."""
