@@ -93,12 +93,12 @@ def test_the_gate_is_both_gates_and_may_name_the_facets(tmp_path: Path) -> None:
 
 
 def test_an_environment_is_chosen_by_name_and_local_needs_none(tmp_path: Path) -> None:
-    more = '[environments.prod]\naccount = "123456789012"\nregion = "eu-west-1"\n'
+    more = '[environments.prod]\naccount = "111122223333"\nregion = "eu-west-1"\n'
     settings = load(tmp_path, more=more)
     prod = settings.environment("prod")
     assert prod.name == "prod"
-    assert prod.bucket_name == "sagemaker-eu-west-1-123456789012"
-    assert prod.role_arn == "arn:aws:iam::123456789012:role/SageMakerPipelineRole"
+    assert prod.bucket_name == "sagemaker-eu-west-1-111122223333"
+    assert prod.role_arn == "arn:aws:iam::111122223333:role/SageMakerPipelineRole"
     assert settings.environment().account == pipeline_settings.DOCUMENTATION_ACCOUNT
     with pytest.raises(SettingsError, match="there is no environment 'test'; there is prod"):
         settings.environment("test")
