@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import re
 import secrets
 import traceback
 from collections.abc import Callable
@@ -21,6 +22,10 @@ from feature_store.errors import FeaturesError
 from feature_store.raw_table import RawTable, read_raw_table
 
 Found = TypeVar("Found")
+
+FEATURE_NAME = re.compile(r"[a-zA-Z0-9]([-_]*[a-zA-Z0-9]){0,63}")
+FEATURE_NAME_RULE = "letters, digits, - and _ within, at most 64"
+"""What a feature group takes for a name (CreateFeatureGroup, FeatureName)."""
 
 
 def write_offline_store(
@@ -101,6 +106,8 @@ def _check_names(others: list[str], computed: pd.Index[Any]) -> None:
     for name in computed:
         if not isinstance(name, str):
             raise _wrong(f"gave a column called {name!r}, where a text is right")
+        if not FEATURE_NAME.fullmatch(name):
+            raise _wrong(f"gave a column {name!r}, where {FEATURE_NAME_RULE} are right")
         if other := taken.get(name.lower()):
             raise _wrong(f"gave a column {name!r}, where the feature group has {other!r} already")
         taken[name.lower()] = name

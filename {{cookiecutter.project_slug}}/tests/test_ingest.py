@@ -223,6 +223,7 @@ def column(name: str, *values: Any) -> Features:
         (column("big", 1.0, 1e39, 1.0), "'big' an infinite or far too large value in 1 rows"),
         (column("event_time", 1, 2, 3), "a column 'event_time', where the feature group has"),
         (column("adopted", 1, 0, 1), "a column 'adopted', where the feature group has 'adopted'"),
+        (column("two words", 1, 2, 3), "a column 'two words', where letters, digits, - and _"),
         (column("Hour", 1, 2, 3), "a column 'Hour', where the feature group has 'hour' already"),
         (column("recency", 1, 2, 3), "a column 'recency', where the feature group has"),
         (column("AGE", 1, 2, 3), "a column 'AGE', where the feature group has 'age' already"),
