@@ -19,6 +19,7 @@ SETTINGS = {
     ("gate", "metric"): "metric_gate",
     ("gate", "bias"): "bias_gate",
     ("bias", "facets"): "bias_facets",
+    ("schedule", "cadence"): "retraining_cadence",
     ("aws", "region"): "aws_region",
 }
 """Where each answer stands in `pipeline.toml`: (table, key)."""

@@ -100,6 +100,22 @@ def test_an_environment_that_is_not_there_is_one_sentence(churn: Repository) -> 
     )
 
 
+def test_check_says_the_gate_and_the_next_firings(render: Any) -> None:
+    repository = render(retraining_cadence="cron(0 6 1 1 ? *)")
+    repository.edit("pipeline.toml", 'timezone = "UTC"', 'timezone = "Asia/Tokyo"')
+    printed = repository.pipeline("check").stdout
+    assert "the gate is auc > 0.75" in printed
+    assert "9 steps, all known here" in printed
+    assert len(re.findall(r"^ +\w{3} \d{4}-01-01 06:00 JST$", printed, re.MULTILINE)) == 5
+
+
+def test_check_refuses_settings_that_cannot_be_used(render: Any) -> None:
+    repository = render()
+    repository.edit("pipeline.toml", '"monthly"', '"monthly-ish"')
+    done = repository.pipeline("check", status=2)
+    assert done.stderr.startswith("pipeline: pipeline.toml [schedule] cadence: `monthly-ish` is no")
+
+
 def test_the_nine_names_and_types(steps: dict[str, Any]) -> None:
     assert {name: step["Type"] for name, step in steps.items()} == NAMES_AND_TYPES
 

@@ -101,6 +101,7 @@ def test_answers_stand_in_the_settings(render: Render) -> None:
         metric_gate="auc > 0.8 and (recall >= 0.7 or f1 > 0.9)",
         bias_gate="worst_dppl < 0.1",
         bias_facets="city=DEL|BOM, doorstep",
+        retraining_cadence="cron(0 6 ? * MON#1 *)",
         aws_region="eu-west-1",
     )
     settings = tomllib.loads((repository.path / "pipeline.toml").read_text(encoding="utf-8"))
@@ -110,6 +111,7 @@ def test_answers_stand_in_the_settings(render: Render) -> None:
         "bias": "worst_dppl < 0.1",
     }
     assert settings["bias"]["facets"] == "city=DEL|BOM, doorstep"
+    assert settings["schedule"]["cadence"] == "cron(0 6 ? * MON#1 *)"
     assert settings["aws"]["region"] == "eu-west-1"
 
 
@@ -120,6 +122,8 @@ REFUSED = {
     "bias_gate=worst_dppl": "bias_gate: a comparison such as",
     "bias_facets=gender": "bias_facets: 'gender' is no column",
     "bias_facets=city, city": "bias_facets: `city` stands twice",
+    "retraining_cadence=fortnightly": "retraining_cadence: `fortnightly` is no cadence",
+    "retraining_cadence=cron(0 0 30 2 ? *)": "retraining_cadence: `cron(0 0 30 2 ? *)` never fires",
     "aws_region=mars": "aws_region: 'mars' was read",
     "project_slug=a b": "project_slug: 'a b' was read",
     "project_slug=NUL": "project_slug: 'NUL' was read",

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -94,6 +95,24 @@ def _run(settings: Settings, file: Path, given: dict[str, str], parallel: int | 
     if execution.status == FAILED:
         sys.exit(STEP_FAILED)
     return any(r.step.type == "RegisterModel" and not r.reason for r in execution.steps.values())
+
+
+@main.command()
+def check() -> None:
+    """Check the settings, the definition and the schedule, and say when it fires next."""
+    with _one_sentence():
+        from local_sagemaker.definition import read_definition
+
+        settings = pipeline_settings.load(ROOT)
+        click.echo(f"settings    pipeline.toml holds; the gate is {settings.full_gate}")
+        from model_build import pipeline
+
+        definition = read_definition(pipeline.definition(settings, settings.environment()))
+        click.echo(f"definition  compiles: {len(definition.steps)} steps, all known here")
+        cadence = settings.cadence
+        click.echo(f"schedule    {cadence.text}: {cadence.expression or 'started by hand alone'}")
+        for firing in cadence.next(datetime.now(tz=UTC)):
+            click.echo(f"            {firing:%a %Y-%m-%d %H:%M %Z}")
 
 
 @main.command()

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from governance import cadence as cadences
 from governance import gate as gates
 from governance.facets import Facet, FacetError
 from governance.facets import parse as parse_facets
@@ -215,6 +216,14 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """When the pipeline is run anew."""
+
+    cadence: str = cadences.NEVER
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True)
 class Compute:
     """The instances that SageMaker's jobs run on: defaults of the definition's parameters."""
 
@@ -276,6 +285,7 @@ class Settings:
     gate: GateSettings
     bias: Bias = field(default_factory=Bias)
     model: Model = field(default_factory=Model)
+    schedule: Schedule = field(default_factory=Schedule)
     compute: Compute = field(default_factory=Compute)
     aws: Aws = field(default_factory=Aws)
     environments: dict[str, Environment] = field(default_factory=dict)
@@ -308,6 +318,11 @@ class Settings:
 
     def _gate(self, text: str) -> gates.Gate:
         return gates.parse(text, self.project.problem, tuple(facet.key for facet in self.facets))
+
+    @property
+    def cadence(self) -> cadences.Cadence:
+        """`[schedule]`, read."""
+        return cadences.parse(self.schedule.cadence, self.schedule.timezone)
 
     def environment(self, name: str = LOCAL_ENVIRONMENT) -> Environment:
         """The environment of a name; `local` needs no account and stands for no real one."""
@@ -356,11 +371,12 @@ def _check_together(settings: Settings) -> None:
         (lambda: settings.facets, ("bias", "facets")),
         (lambda: settings._gate(settings.gate.metric), ("gate", "metric")),
         (lambda: settings.full_gate, ("gate", "bias")),
+        (lambda: settings.cadence, ("schedule", "cadence")),
     ]
     for parse, path in checks:
         try:
             parse()
-        except (FacetError, gates.GateError) as error:
+        except (FacetError, gates.GateError, cadences.CadenceError) as error:
             raise SettingsError(str(error), *path) from None
     objectives = Tuning.OBJECTIVES[problem]
     if settings.tuning.objective not in objectives:

@@ -1,1 +1,1 @@
-"""The evidence that the other folders produce and ask for: gate, facets."""
+"""The evidence that the other folders produce and ask for: gate, facets, cadence."""
