@@ -18,16 +18,16 @@ os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 os.environ.setdefault("SAGEMAKER_VALIDATE_ROLE", "false")
 warnings.filterwarnings("ignore", module=r"(sagemaker|pydantic|botocore|boto3)(\..*)?")
 
-import boto3  # noqa: E402
-from sagemaker.core import image_uris  # noqa: E402
-from sagemaker.core.model_metrics import MetricsSource, ModelMetrics  # noqa: E402
-from sagemaker.core.model_registry import (  # noqa: E402
+import boto3
+from sagemaker.core import image_uris
+from sagemaker.core.model_metrics import MetricsSource, ModelMetrics
+from sagemaker.core.model_registry import (
     create_model_package_from_containers,
     get_model_package_args,
 )
-from sagemaker.core.parameter import ContinuousParameter, IntegerParameter  # noqa: E402
-from sagemaker.core.processing import Processor  # noqa: E402
-from sagemaker.core.shapes import (  # noqa: E402
+from sagemaker.core.parameter import ContinuousParameter, IntegerParameter
+from sagemaker.core.processing import Processor
+from sagemaker.core.shapes import (
     AthenaDatasetDefinition,
     DatasetDefinition,
     OutputDataConfig,
@@ -37,8 +37,8 @@ from sagemaker.core.shapes import (  # noqa: E402
     ProcessingS3Output,
     StoppingCondition,
 )
-from sagemaker.core.transformer import Transformer  # noqa: E402
-from sagemaker.core.workflow.conditions import (  # noqa: E402
+from sagemaker.core.transformer import Transformer
+from sagemaker.core.workflow.conditions import (
     ConditionGreaterThan,
     ConditionGreaterThanOrEqualTo,
     ConditionLessThan,
@@ -46,32 +46,32 @@ from sagemaker.core.workflow.conditions import (  # noqa: E402
     ConditionNot,
     ConditionOr,
 )
-from sagemaker.core.workflow.execution_variables import ExecutionVariables  # noqa: E402
-from sagemaker.core.workflow.functions import Join, JsonGet  # noqa: E402
-from sagemaker.core.workflow.parameters import ParameterInteger, ParameterString  # noqa: E402
-from sagemaker.core.workflow.pipeline_context import PipelineSession  # noqa: E402
-from sagemaker.core.workflow.properties import PropertyFile  # noqa: E402
-from sagemaker.mlops.workflow.condition_step import ConditionStep  # noqa: E402
-from sagemaker.mlops.workflow.model_step import ModelStep  # noqa: E402
-from sagemaker.mlops.workflow.pipeline import Pipeline  # noqa: E402
-from sagemaker.mlops.workflow.retry import (  # noqa: E402
+from sagemaker.core.workflow.execution_variables import ExecutionVariables
+from sagemaker.core.workflow.functions import Join, JsonGet
+from sagemaker.core.workflow.parameters import ParameterInteger, ParameterString
+from sagemaker.core.workflow.pipeline_context import PipelineSession
+from sagemaker.core.workflow.properties import PropertyFile
+from sagemaker.mlops.workflow.condition_step import ConditionStep
+from sagemaker.mlops.workflow.model_step import ModelStep
+from sagemaker.mlops.workflow.pipeline import Pipeline
+from sagemaker.mlops.workflow.retry import (
     SageMakerJobExceptionTypeEnum,
     SageMakerJobStepRetryPolicy,
     StepExceptionTypeEnum,
     StepRetryPolicy,
 )
-from sagemaker.mlops.workflow.steps import (  # noqa: E402
+from sagemaker.mlops.workflow.steps import (
     CacheConfig,
     ProcessingStep,
     TransformStep,
     TuningStep,
 )
-from sagemaker.train import ModelTrainer  # noqa: E402
-from sagemaker.train.configs import Compute, InputData  # noqa: E402
-from sagemaker.train.tuner import HyperparameterTuner  # noqa: E402
+from sagemaker.train import ModelTrainer
+from sagemaker.train.configs import Compute, InputData
+from sagemaker.train.tuner import HyperparameterTuner
 
-from cli.settings import Environment, Range  # noqa: E402
-from governance import gate as gates  # noqa: E402
+from cli.settings import Environment, Range
+from governance import gate as gates
 
 for name in ("sagemaker", "sagemaker.config"):
     logging.getLogger(name).setLevel(logging.ERROR)  # it warns of what it does as designed
