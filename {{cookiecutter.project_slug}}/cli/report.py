@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from types import TracebackType
 
@@ -89,12 +90,17 @@ def step_table(execution: Execution) -> Table:
     table.add_column("seconds", justify="right")
     for number, run in enumerate(numbered(execution), start=1):
         colour = _COLOURS[run.status]
-        seconds = f"{run.seconds:.1f}" if run.status in (SUCCEEDED, FAILED) else ""
+        seconds = f"{_seconds(run):.1f}" if run.status in (EXECUTING, SUCCEEDED, FAILED) else ""
         state = f"[{colour}]{run.status}[/]"
         table.add_row(str(number), run.step.name, run.step.type, state, seconds)
         if run.detail and run.step.type == "Tuning":
             table.add_row("", f"[dim]{escape(run.detail)}[/]")
     return table
+
+
+def _seconds(run: StepRun) -> float:
+    """How long a step took, or has been taking."""
+    return time.monotonic() - run.started if run.started and not run.seconds else run.seconds
 
 
 def numbered(execution: Execution) -> list[StepRun]:

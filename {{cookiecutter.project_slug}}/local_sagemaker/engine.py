@@ -38,6 +38,7 @@ class StepRun:
 
     step: Step
     status: str = WAITING
+    started: float = 0.0  # by the monotonic clock
     seconds: float = 0.0
     reason: str = ""  # why it failed or was skipped
     detail: str = ""  # what it came to: the best trial, the version
@@ -183,11 +184,11 @@ class _Runner:
         return ""
 
     def _run_step(self, run: StepRun) -> dict[str, Any]:
-        start = time.monotonic()
+        run.started = time.monotonic()
         try:
             return _HANDLERS[run.step.type](self, run)
         finally:
-            run.seconds = time.monotonic() - start
+            run.seconds = time.monotonic() - run.started
 
     def _finish(self, run: StepRun, future: Future[Any]) -> None:
         error = future.exception()
