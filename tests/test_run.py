@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,6 +146,28 @@ def test_another_run_gives_the_same_metrics_and_the_next_version(churn_run: Run)
     for again in before.parent.iterdir():
         evaluation = again / "ChurnEvalBestModel/evaluation/evaluation.json"
         assert json.loads(evaluation.read_text()) == first
+
+
+def test_a_killed_run_leaves_no_step_behind(used: Repository) -> None:
+    """As a closed terminal or `kill` does it; Ctrl-C goes the same way."""
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli", "run"],
+        cwd=used.path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("Executing"):
+            break
+    process.terminate()
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said == "pipeline: stopped; nothing was registered\n"
+    with sqlite3.connect(used.path / ".local/state.db") as state:
+        statuses = {status for (status,) in state.execute("SELECT status FROM executions")}
+        steps = {status for (status,) in state.execute("SELECT status FROM steps")}
+    assert "Stopped" in statuses
+    assert "Executing" not in statuses | steps
 
 
 # The gate

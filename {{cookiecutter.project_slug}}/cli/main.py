@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,6 +63,9 @@ def run(
 ) -> None:
     """Run the nine steps here: raw table, feature store, model, gate, registry."""
     with _one_sentence():
+        for name in ("SIGTERM", "SIGHUP"):  # as Ctrl-C: no step runs on without this process
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.default_int_handler)
         settings = pipeline_settings.load(ROOT)
         given = _parameters(values)
         registered = _run(settings, data or ROOT / settings.data.file, given, parallel)

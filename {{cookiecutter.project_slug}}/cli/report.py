@@ -140,11 +140,12 @@ def _gate_lines(run: StepRun, settings: Settings) -> list[tuple[str, str]]:
 
 
 def _comparison(compared: Compared, names: dict[str, str]) -> str:
-    name = names.get(compared.left_name, compared.left_name)
-    by = abs(compared.left - compared.right)
+    name = escape(names.get(compared.left_name, compared.left_name))
     verdict = "[green]holds[/]" if compared.holds else "[red]fails[/]"
-    left = f"{compared.left:.6g}"
-    return f"{escape(name)} {left} {compared.sign} {compared.right:g}  {verdict} by {by:.4g}"
+    left, right = compared.left, compared.right
+    if not (isinstance(left, int | float) and isinstance(right, int | float)):
+        return f"{name} {escape(repr(left))} {compared.sign} {escape(repr(right))}  {verdict}"
+    return f"{name} {left:.6g} {compared.sign} {right:g}  {verdict} by {abs(left - right):.4g}"
 
 
 def _version(execution: Execution, settings: Settings) -> tuple[str, str]:
