@@ -83,7 +83,7 @@ def _run(settings: Settings, file: Path, given: dict[str, str], parallel: int | 
     environment = settings.environment()
     ingested = ingest(file, settings, environment, LOCAL / "s3")
     given = {"AsOf": ingested.latest, **given}
-    progress = Progress(settings, LOCAL)
+    progress = Progress(settings)
     progress.ingested(file, ingested, given["AsOf"])
 
     from model_build import pipeline

@@ -40,9 +40,8 @@ _CONSOLE = Console(highlight=False, soft_wrap=False)
 class Progress:
     """A live table on a terminal, a line for each change anywhere else."""
 
-    def __init__(self, settings: Settings, local: Path) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._local = local
         self._live: Live | None = None
         self._said: dict[str, str] = {}
 

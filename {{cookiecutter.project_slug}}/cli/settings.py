@@ -311,6 +311,12 @@ class Settings:
         return parse_facets(self.bias.facets)
 
     @property
+    def context_columns(self) -> tuple[str, ...]:
+        """The columns that tell groups apart: the facets' and the group variable, each once."""
+        columns = [facet.column for facet in self.facets]
+        return tuple(dict.fromkeys([*columns, *filter(None, [self.bias.group_variable])]))
+
+    @property
     def full_gate(self) -> gates.Gate:
         """`[gate]`, read: the metric gate and the bias gate."""
         bias = self._gate(self.gate.bias) if self.gate.bias.strip() else None

@@ -54,10 +54,7 @@ def _records(table: RawTable, settings: Settings) -> pd.DataFrame:
     """A record a row: id, event time, label, features, then raw columns that no feature is."""
     data, rows = settings.data, table.rows
     computed = _features(table, settings)
-    told_apart = [facet.column for facet in settings.facets]
-    if settings.bias.group_variable:
-        told_apart.append(settings.bias.group_variable)
-    raw = [name for name in dict.fromkeys(told_apart) if name not in computed]
+    raw = [name for name in settings.context_columns if name not in computed]
     _check_names([data.record_id, data.label, *raw], computed.columns)
     # Said to be texts: of a column without any value Parquet would know no type.
     texts = {name: "string" for name in raw if data.columns[name].type == "category"}

@@ -48,7 +48,7 @@ class Build:
     @property
     def root(self) -> str:
         """Everything of this pipeline is under this prefix."""
-        return f"s3://{self.environment.bucket_name}/{self.settings.project.pipeline}"
+        return _root(self.settings, self.environment)
 
     def execution_uri(self, step: str) -> PipelineVariable:
         """Where a step of this execution writes."""
@@ -61,7 +61,7 @@ class Build:
 
     def code_uri(self, code: StepCode) -> str:
         """Where a step's code lies: by content, so that every compile names the same place."""
-        return f"{self.root}/code/{code.digest}"
+        return _code_uri(self.root, code)
 
 
 def get_pipeline(settings: Settings, environment: Environment) -> sdk.Pipeline:
@@ -92,14 +92,14 @@ def definition(settings: Settings, environment: Environment) -> str:
 
 def code_objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
     """The code that the definition names, by S3 URI: what has to be there before it runs."""
-    root = f"s3://{environment.bucket_name}/{settings.project.pipeline}/code"
+    root = _root(settings, environment)
     objects = {
-        f"{root}/{code.digest}/{name}": content
+        f"{_code_uri(root, code)}/{name}": content
         for code in map(processing_code, PROCESSING_SCRIPTS)
         for name, content in code.files.items()
     }
     train = training_code(TRAINING_SCRIPT)
-    return {**objects, f"{root}/{train.digest}/sourcedir.tar.gz": train.archive()}
+    return {**objects, f"{_code_uri(root, train)}/sourcedir.tar.gz": train.archive()}
 
 
 PROCESSING_SCRIPTS = ("process.py", "evaluate.py", "analysis_config.py", "clarify.py")
@@ -218,7 +218,7 @@ def model_config_file(build: Build, process: Step, create: Step) -> Step:
 
 def batch_transform(build: Build, process: Step, create: Step) -> Step:
     """6: predictions for the test split; id, event time, label and facets are not sent."""
-    first_feature = 3 + len(_context_columns(build.settings))
+    first_feature = 3 + len(build.settings.context_columns)
     name = build.name("{P}Transform")
     request = sdk.transform(
         build.job,
@@ -369,9 +369,9 @@ def _output(step: Step, output: str) -> PipelineVariable:
     return step.properties.ProcessingOutputConfig.Outputs[output].S3Output.S3Uri
 
 
-def _context_columns(settings: Settings) -> list[str]:
-    """The raw columns that stand between the label and the features of a split."""
-    columns = [facet.column for facet in settings.facets]
-    if settings.bias.group_variable:
-        columns.append(settings.bias.group_variable)
-    return list(dict.fromkeys(columns))
+def _root(settings: Settings, environment: Environment) -> str:
+    return f"s3://{environment.bucket_name}/{settings.project.pipeline}"
+
+
+def _code_uri(root: str, code: StepCode) -> str:
+    return f"{root}/code/{code.digest}"
