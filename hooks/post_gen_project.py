@@ -1,4 +1,6 @@
-"""Writes the answers into the settings and has the new repository's own code read them.
+"""Lays the scenario over the base, writes the answers into the settings, and has them read back.
+
+What reads them is the new repository's own code: an answer is parsed once, in one place.
 
 On a refusal cookiecutter removes what was written. The sentence is the first line on stderr.
 """
@@ -16,6 +18,9 @@ ANSWERS = dict({{cookiecutter.items() | list | pprint}})
 SETTINGS = {
     ("project", "name"): "project_name",
     ("project", "pipeline"): "project_slug",
+    ("project", "prefix"): "step_prefix",
+    ("project", "problem"): "problem_type",
+    ("data", "label"): "label",
     ("gate", "metric"): "metric_gate",
     ("gate", "bias"): "bias_gate",
     ("bias", "facets"): "bias_facets",
@@ -24,36 +29,48 @@ SETTINGS = {
 }
 """Where each answer stands in `pipeline.toml`: (table, key)."""
 
+CONFLICTS = {
+    ("tuning", "objective"): "problem_type",
+    ("model", "threshold"): "metric_gate",
+    ("bias", "favourable_label"): "problem_type",
+    ("bias", "threshold"): "problem_type",
+}
+"""Settings that are no answers: which answer is at fault where they do not fit together."""
 
 LEFTOVERS = (".local", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__")
 """What working inside the template's folder leaves there: no part of a new repository."""
 
 
 def main() -> None:
-    """Write, then read back as the pipeline will."""
+    """Lay over, write, then read back as the pipeline will."""
     for name in LEFTOVERS:
         for folder in list(Path().rglob(name)):
             shutil.rmtree(folder)
-    for question in SETTINGS.values():
-        refuse_control_characters(question, ANSWERS[question])
+    lay_over(ANSWERS["scenario"])
     settings = {key: ANSWERS[question] for key, question in SETTINGS.items()}
     write_toml(Path("pipeline.toml"), settings)
     write_toml(Path("pyproject.toml"), {("project", "name"): ANSWERS["project_slug"]})
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(Path.cwd()))
     from cli import settings as pipeline_settings
+    from cli.tables import SettingsError
 
     try:
         pipeline_settings.load(Path.cwd())
-    except pipeline_settings.SettingsError as error:
-        question = SETTINGS.get(error.path)
+    except SettingsError as error:
+        question = (SETTINGS | CONFLICTS).get(error.path)
         sys.exit(f"{question}: {error.message}" if question else str(error))
 
 
-def refuse_control_characters(question: str, answer: str) -> None:
-    """One line of text: no line break, no control character, no half of a character."""
-    if any(ord(c) < 32 or 127 <= ord(c) < 160 or 0xD800 <= ord(c) < 0xE000 for c in answer):
-        sys.exit(f"{question}: {answer!r} was read, where one line of text is right")
+def lay_over(scenario: str) -> None:
+    """Put a scenario's files over those in place, its data instead of theirs."""
+    overlay = Path("scenarios", scenario)
+    if overlay.is_dir():
+        shutil.rmtree("data")
+        shutil.copytree(overlay, Path(), dirs_exist_ok=True)
+    elif scenario != ANSWERS["_in_place"]:
+        sys.exit(f"scenario: the template has no folder {overlay.as_posix()} for {scenario!r}")
+    shutil.rmtree("scenarios")
 
 
 def write_toml(file: Path, values: dict[tuple[str, str], str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -19,6 +20,19 @@ ROOT = Path(__file__).resolve().parent.parent
 GENERATED = ROOT / "{{cookiecutter.project_slug}}"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 NO_NETWORK = Path(__file__).parent / "no_network"
+
+QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+SCENARIOS: tuple[str, ...] = tuple(QUESTIONS["_scenarios"])
+
+
+def overlay(scenario: str) -> Path:
+    """A scenario's own files."""
+    in_place = scenario == QUESTIONS["_in_place"]
+    return GENERATED if in_place else GENERATED / "scenarios" / scenario
+
+
+SAMPLED = tuple(scenario for scenario in SCENARIOS if (overlay(scenario) / "data").is_dir())
+"""The scenarios that ship a sample table."""
 
 _CREDENTIALS = ("AWS_", "SAGEMAKER_")
 
@@ -65,6 +79,9 @@ class Repository:
         (self.path / name).write_text(text.replace(old, new), encoding="utf-8")
 
 
+Rendered = Callable[[str], Repository]
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template as a clone of it would be: what git knows, without caches."""
@@ -94,10 +111,20 @@ def render(template: Path, tmp_path: Path) -> Callable[..., Repository]:
 
 
 @pytest.fixture(scope="session")
-def churn(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Repository:
+def rendered(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
+    """A scenario with its default answers: read, never changed."""
+
+    @functools.cache
+    def repository(scenario: str) -> Repository:
+        return render_scenario(template, tmp_path_factory.mktemp(scenario), scenario)
+
+    return repository
+
+
+@pytest.fixture(scope="session")
+def churn(rendered: Rendered) -> Repository:
     """The churn scenario with its default answers: read, never changed."""
-    folder = tmp_path_factory.mktemp("churn")
-    return Repository(Path(cookiecutter(str(template), no_input=True, output_dir=str(folder))))
+    return rendered("churn")
 
 
 @dataclass(frozen=True)
@@ -119,9 +146,25 @@ class Run:
 
 
 @pytest.fixture(scope="session")
-def churn_run(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def ran(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """The nine steps of a scenario, run on its sample."""
+
+    @functools.cache
+    def run(scenario: str) -> Run:
+        repository = render_scenario(template, tmp_path_factory.mktemp(f"{scenario}_run"), scenario)
+        return Run(repository, repository.pipeline("run").stdout)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def churn_run(ran: Callable[[str], Run]) -> Run:
     """The nine steps of the churn scenario, run on its sample."""
-    folder = tmp_path_factory.mktemp("churn_run")
-    path = cookiecutter(str(template), no_input=True, output_dir=str(folder))
-    repository = Repository(Path(path))
-    return Run(repository, repository.pipeline("run").stdout)
+    return ran("churn")
+
+
+def render_scenario(template: Path, folder: Path, scenario: str) -> Repository:
+    """Render a scenario with its default answers into a folder."""
+    answers = {"scenario": scenario}
+    path = cookiecutter(str(template), no_input=True, extra_context=answers, output_dir=str(folder))
+    return Repository(Path(path))

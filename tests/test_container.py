@@ -26,8 +26,10 @@ import inference
 import metrics
 import numpy as np
 import pytest
+from cli.settings import Tuning
 from dataset import Columns, Facet, read_split
 from model_build import step_code
+from model_build.carried_wheels import CARRIED
 from model_build.pipeline import PROCESSING_SCRIPTS, SERVING
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -56,6 +58,7 @@ COLUMNS = Columns(
     label="stayed",
     problem="binary",
     favourable_label=1,
+    label_threshold=None,
     facets=(Facet("city", "city"),),
     group_variable=None,
     context=("city",),
@@ -181,12 +184,32 @@ def write_json(path: Path, content: object) -> None:
 
 
 @pytest.fixture(scope="session")
-def trained(toolkit: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A training job of the tuning step."""
+def wheels(request: pytest.FixtureRequest, toolkit: Path) -> Path:
+    """The wheels that a step's code carries to SageMaker; kept, and held to their hashes anyway."""
+    assert request.config.cache is not None
+    folder = request.config.cache.mkdir("wheels")
+    options = ["--no-deps", "--only-binary", ":all:", "--platform", "manylinux_2_28_x86_64"]
+    options += ["--python-version", "3.12", "--dest", str(folder), "--quiet"]
+    for wheel in (wheel for found in CARRIED.values() for wheel in found):
+        if not (folder / wheel.file).is_file():
+            package, version = wheel.file.split("-")[:2]
+            command = [str(toolkit), "-m", "pip", "download", *options, f"{package}=={version}"]
+            subprocess.run(command, check=True)
+    return folder
+
+
+@pytest.fixture(scope="session", params=Tuning.ALGORITHMS)
+def trained(
+    request: pytest.FixtureRequest,
+    toolkit: Path,
+    wheels: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Run:
+    """A training job of the tuning step; LightGBM comes with it, since the image has none."""
     root = tmp_path_factory.mktemp("training") / "ml"
     (root / "model").mkdir(parents=True)
     archive = root.with_name("sourcedir.tar.gz")
-    archive.write_bytes(step_code.training_code("train.py").archive())
+    archive.write_bytes(step_code.training_code("train.py", (request.param,)).archive(wheels))
     for seed, (name, rows) in enumerate({"train": 300, "validation": 200}.items()):
         write_channel(root / "input" / "data" / name, name, rows, seed)
     config = root / "input" / "config"
@@ -196,7 +219,8 @@ def trained(toolkit: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     write_json(config / "inputdataconfig.json", {"train": channel, "validation": channel})
     write_json(config / "resourceconfig.json", {"current_host": "algo-1", "hosts": ["algo-1"]})
     driver = CONTAINER / "train_in_container.py"
-    return run_in_container(toolkit, root, [driver], {"THRESHOLD_RULE": "accuracy"})
+    variables = {"THRESHOLD_RULE": "accuracy", "ALGORITHM": request.param}
+    return run_in_container(toolkit, root, [driver], variables)
 
 
 REQUESTS: dict[str, dict[str, Any]] = {
@@ -263,14 +287,19 @@ def test_the_last_line_is_of_the_saved_model(trained: Run) -> None:
     model = inference.model_fn(str(trained.model))
     probabilities = inference.predict_fn(validation.features, model).probabilities
     printed = float(METRIC_LINE.findall(trained.log)[-1][2])
+    assert probabilities is not None
     assert metrics.auc(validation.labels, probabilities) == pytest.approx(printed, abs=1e-5)
 
 
 def test_the_model_archive_has_what_serves_it(trained: Run) -> None:
-    assert (trained.model / inference.MODEL_FILE).is_file()
+    description = inference.Description.read(trained.model)
+    files = {"xgboost": "xgboost-model.json", "lightgbm": "lightgbm-model.txt"}
+    assert (trained.model / files[description.algorithm]).is_file()
     code = trained.model / "code"
-    decision = json.loads((code / "decision.json").read_text(encoding="utf-8"))
-    assert decision["rule"] == "accuracy" and 0 <= decision["threshold"] <= 1
+    assert description.decision is not None
+    assert description.decision.rule == "accuracy" and 0 <= description.decision.threshold <= 1
+    carried = {wheel.file for wheel in CARRIED.get(f"{description.algorithm}_model.py", ())}
+    assert {path.name for path in code.glob("*.whl")} == carried
     assert Columns.read(code) == COLUMNS
     for script in step_code.closure(step_code.STEPS / "inference.py"):
         assert (code / script.name).read_bytes() == script.read_bytes()
@@ -309,16 +338,16 @@ def test_a_ping_is_answered(served: Served) -> None:
 
 
 def test_the_training_archive_is_the_same_bytes_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = step_code.training_code("train.py").archive()
+    first = step_code.training_code("train.py", ("xgboost",)).archive(None)
     monkeypatch.setattr(time, "time", lambda: 2e9)
-    assert step_code.training_code("train.py").archive() == first
+    assert step_code.training_code("train.py", ("xgboost",)).archive(None) == first
 
 
 def test_the_training_archive_installs_without_an_index(toolkit: Path, tmp_path: Path) -> None:
-    code = step_code.training_code("train.py")
+    code = step_code.training_code("train.py", ("xgboost",))
     source, target = tmp_path / "source", tmp_path / "target"
     archive = tmp_path / "sourcedir.tar.gz"
-    archive.write_bytes(code.archive())
+    archive.write_bytes(code.archive(None))
     container.extract(archive, source)
     options = ["--no-index", "--no-deps", "--target", str(target)]
     command = [str(toolkit), "-m", "pip", "install", ".", *options]
@@ -343,7 +372,8 @@ def third_party(script: Path) -> set[str]:
 
 @pytest.mark.parametrize("script", sorted(step_code.STEPS.glob("*.py")), ids=lambda path: path.name)
 def test_a_script_imports_only_what_the_image_has(script: Path) -> None:
-    assert third_party(script) <= IMAGE.keys()
+    carried = {wheel.file.split("-")[0] for wheel in CARRIED.get(script.name, ())}
+    assert third_party(script) <= IMAGE.keys() | carried
 
 
 @pytest.mark.parametrize("name", ["lightgbm", "duckdb", "sagemaker", "distutils"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import subprocess
 import sys
@@ -12,36 +11,70 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import GENERATED, Repository
+from conftest import (
+    GENERATED,
+    QUESTIONS,
+    SCENARIOS,
+    Rendered,
+    Repository,
+    overlay,
+    render_scenario,
+)
 
 Render = Callable[..., Repository]
 
 
-def test_the_tree_is_the_templates_folder_and_only_that(churn: Repository, template: Path) -> None:
-    folder = template / GENERATED.name
-    expected = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    assert churn.files() == expected
+def files_of(folder: Path) -> dict[str, Path]:
+    """Every file below a folder by its path there."""
+    return {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
 
 
-def test_nothing_is_left_unrendered(churn: Repository) -> None:
-    for name in churn.files():
-        text = (churn.path / name).read_text(encoding="utf-8")
+def in_template(scenario: str, template: Path) -> dict[str, Path]:
+    """Where each file of a scenario stands: in place, or in the overlay over it."""
+    base = template / GENERATED.name
+    files = {n: p for n, p in files_of(base).items() if not n.startswith("scenarios/")}
+    if scenario == "churn":
+        return files
+    kept = {name: path for name, path in files.items() if not name.startswith("data/")}
+    return kept | files_of(base / "scenarios" / scenario)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_tree_is_the_base_with_the_overlay_over_it(
+    rendered: Rendered, template: Path, scenario: str
+) -> None:
+    """Python and data stand in the template as the user gets them; settings but for the answers."""
+    repository, expected = rendered(scenario), in_template(scenario, template)
+    assert repository.files() == set(expected)
+    for name in repository.files() - {"README.md", "pipeline.toml", "pyproject.toml"}:
+        assert (repository.path / name).read_bytes() == expected[name].read_bytes(), name
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_answers_a_scenario_offers_stand_in_its_settings(
+    rendered: Rendered, template: Path, scenario: str
+) -> None:
+    """`cookiecutter.json` and the overlay's `pipeline.toml` say the same of each default."""
+    settings = in_template(scenario, template)["pipeline.toml"].read_bytes()
+    assert (rendered(scenario).path / "pipeline.toml").read_bytes() == settings
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_nothing_is_left_unrendered_and_every_file_parses(
+    rendered: Rendered, scenario: str
+) -> None:
+    for name, path in files_of(rendered(scenario).path).items():
+        text = path.read_text(encoding="utf-8")
         assert "cookiecutter" not in text, name
+        if path.suffix == ".py":
+            ast.parse(text, name)
+        if path.suffix == ".toml":
+            tomllib.loads(text)
 
 
-def test_only_the_readme_is_rendered_by_jinja(churn: Repository, template: Path) -> None:
-    """Python and settings stand in the template as the user gets them, but for the answers."""
-    written_by_the_hook = {"pipeline.toml", "pyproject.toml"}
-    for name in churn.files() - {"README.md"} - written_by_the_hook:
-        in_template = template / GENERATED.name / name
-        assert (churn.path / name).read_bytes() == in_template.read_bytes(), name
-
-
-def test_every_file_parses(churn: Repository) -> None:
-    for path in churn.path.rglob("*.py"):
-        ast.parse(path.read_text(encoding="utf-8"), path.name)
-    for path in churn.path.rglob("*.toml"):
-        tomllib.loads(path.read_text(encoding="utf-8"))
+def test_the_choices_are_the_scenarios() -> None:
+    assert tuple(QUESTIONS["scenario"]) == SCENARIOS
+    assert set(QUESTIONS["__prompts__"]["scenario"]) == {"__prompt__", *SCENARIOS}
 
 
 def test_two_renders_are_the_same_bytes(render: Render, churn: Repository) -> None:
@@ -50,23 +83,37 @@ def test_two_renders_are_the_same_bytes(render: Render, churn: Repository) -> No
         assert (again.path / name).read_bytes() == (churn.path / name).read_bytes(), name
 
 
-def test_the_rendered_repository_is_linted_and_typed(churn: Repository) -> None:
+@pytest.fixture(scope="session")
+def types_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mypy")
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_rendered_repository_is_linted_and_typed(
+    rendered: Rendered, types_cache: Path, scenario: str
+) -> None:
     for command in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]):
         done = subprocess.run(
             [sys.executable, "-m", *command],
-            cwd=churn.path,
+            cwd=rendered(scenario).path,
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, "RUFF_NO_CACHE": "true", "MYPY_CACHE_DIR": os.devnull},
+            env={**os.environ, "RUFF_NO_CACHE": "true", "MYPY_CACHE_DIR": str(types_cache)},
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_rendered_repositorys_own_tests_pass(render: Render) -> None:
-    repository = render()
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_rendered_repositorys_own_tests_pass(
+    template: Path, tmp_path: Path, scenario: str
+) -> None:
+    """All of them once; of the other scenarios those that are theirs, or read their settings."""
+    repository = render_scenario(template, tmp_path, scenario)
+    own = files_of(overlay(scenario)).keys() | {"tests/test_pipeline.py"}
+    chosen = [] if scenario == "churn" else sorted(n for n in own if n.startswith("tests/"))
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *chosen],
         cwd=repository.path,
         capture_output=True,
         text=True,
@@ -119,6 +166,14 @@ REFUSED = {
     "metric_gate=auc >> 0.5": "metric_gate: `>` after `auc >`",
     "metric_gate=rmse < 3": "metric_gate: `rmse` is no metric of a binary problem",
     "metric_gate=": "metric_gate: the gate is empty",
+    "metric_gate=auc > 1.5": "metric_gate: `auc > 1.5` decides nothing: auc lies between 0 and 1",
+    "bias_gate=worst_dppl < 2": "bias_gate: `worst_dppl < 2` decides nothing",
+    "bias_gate=dppl[age] < 0.1": "bias_gate: `dppl[age]` names no facet of this pipeline",
+    "problem_type=ranking": "problem_type: 'ranking' was read, where binary or regression is",
+    "problem_type=regression": "metric_gate: `auc` is no metric of a regression problem",
+    "step_prefix=1st": "step_prefix: '1st' was read, where at most 20 letters and digits",
+    "label=": "label: '' was read, where the name of a column is right",
+    "label=custid": "label: 'custid' was read, where a column that is neither the record id",
     "bias_gate=worst_dppl": "bias_gate: a comparison such as",
     "bias_facets=gender": "bias_facets: 'gender' is no column",
     "bias_facets=city, city": "bias_facets: `city` stands twice",
@@ -129,6 +184,9 @@ REFUSED = {
     "project_slug=NUL": "project_slug: 'NUL' was read",
     "project_name=two\nlines": "project_name: 'two\\nlines' was read",
     "project_name=bell\a": "project_name: 'bell\\x07' was read",
+    "project_name=turned\u202e": "project_name: 'turned\\u202e' was read, where one line of text",
+    "project_name= ": "project_name: ' ' was read, where a name of at most 100 letters",
+    f"project_name={'x' * 101}": "project_name: 'xxxxx",
 }
 
 
@@ -148,7 +206,6 @@ def test_a_refused_answer_is_one_sentence_and_leaves_nothing(
 
 
 def test_every_question_has_a_prompt() -> None:
-    questions = json.loads((GENERATED.parent / "cookiecutter.json").read_text(encoding="utf-8"))
-    asked = {key for key in questions if not key.startswith("_")}
-    assert asked == set(questions["__prompts__"])
+    asked = {key for key in QUESTIONS if not key.startswith("_")}
+    assert asked == set(QUESTIONS["__prompts__"])
     assert len(asked) <= 12

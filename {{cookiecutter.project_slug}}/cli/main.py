@@ -18,7 +18,8 @@ from pathlib import Path
 import click
 
 from cli import settings as pipeline_settings
-from cli.settings import FEATURE_DATABASE, LOCAL_ENVIRONMENT, Settings, SettingsError
+from cli.settings import FEATURE_DATABASE, LOCAL_ENVIRONMENT, Settings
+from cli.tables import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
 """This repository."""
@@ -42,7 +43,7 @@ def main() -> None:
 def compile_(output: Path | None, environment: str) -> None:
     """Write the pipeline definition: no account, no network, the same bytes each time."""
     with _one_sentence():
-        settings = pipeline_settings.load(ROOT)
+        settings = _settings()
         chosen = settings.environment(environment)
         from model_build import pipeline  # the SDK: seconds to import, so only where it is used
 
@@ -54,7 +55,7 @@ def compile_(output: Path | None, environment: str) -> None:
 
 
 @main.command()
-@click.option("--data", type=click.Path(path_type=Path), help="Another raw table (CSV).")
+@click.option("--data", type=click.Path(path_type=Path), help="Another raw table (CSV, Parquet).")
 @click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="A pipeline parameter.")
 @click.option("--parallel", type=click.IntRange(min=1), help="Processes at a time; default: cores.")
 @click.option("--require-registered", is_flag=True, help="Exit with 3 if the gate refuses.")
@@ -66,7 +67,7 @@ def run(
         for name in ("SIGTERM", "SIGHUP"):  # as Ctrl-C: no step runs on without this process
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), signal.default_int_handler)
-        settings = pipeline_settings.load(ROOT)
+        settings = _settings()
         given = _parameters(values)
         registered = _run(settings, data or ROOT / settings.data.file, given, parallel)
         if require_registered and not registered:
@@ -107,7 +108,7 @@ def check() -> None:
     with _one_sentence():
         from local_sagemaker.definition import read_definition
 
-        settings = pipeline_settings.load(ROOT)
+        settings = _settings()
         click.echo(f"settings    pipeline.toml holds; the gate is {settings.full_gate}")
         from model_build import pipeline
 
@@ -143,6 +144,24 @@ def registry(as_json: bool) -> None:
                 f"{group} version {row['version']}  {row['status']}  {row['created']}  "
                 f"gate {row.get('gate', '-')}"
             )
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--label", default="", help="The column to predict, if its name does not say so.")
+def schema(file: Path, label: str) -> None:
+    """Draft the [data] part of pipeline.toml from a CSV or Parquet table."""
+    with _one_sentence():
+        from feature_store.schema import draft
+
+        click.echo(draft(file, label, pipeline_settings.load(ROOT).data.label), nl=False)
+
+
+def _settings() -> Settings:
+    """The settings, of a pipeline that has a table to run on."""
+    settings = pipeline_settings.load(ROOT)
+    settings.check_table()
+    return settings
 
 
 def _parameters(values: tuple[str, ...]) -> dict[str, str]:

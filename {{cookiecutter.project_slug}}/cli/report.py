@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
+import textwrap
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -119,6 +123,8 @@ def summary(execution: Execution, settings: Settings, local: Path) -> None:
                 _line("log", _short(run.log))
         for line in _gate_lines(run, settings):
             _line(*line)
+    for line in _evaluation_lines(evaluation(execution, local)):
+        _line(*line)
     _line(*_version(execution, settings))
     for note in execution.notes:
         _line("note", note)
@@ -126,6 +132,33 @@ def summary(execution: Execution, settings: Settings, local: Path) -> None:
     written = local / "s3" / bucket / settings.project.pipeline / "executions" / execution.id
     _line("wrote", _short(written))
     _line("logs", _short(execution.folder / "logs"))
+
+
+def evaluation(execution: Execution, local: Path) -> dict[str, Any]:
+    """The content of the evaluation's property file; empty where that step has not succeeded."""
+    for run in execution.steps.values():
+        for output, path in run.step.property_files.values():
+            for written in run.answer.get("ProcessingOutputConfig", {}).get("Outputs", []):
+                if written["OutputName"] == output:
+                    folder = local / "s3" / written["S3Output"]["S3Uri"].removeprefix("s3://")
+                    content: dict[str, Any] = json.loads((folder / path).read_text("utf-8"))
+                    return content
+    return {}
+
+
+def _evaluation_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
+    """All metrics, not the gate's alone: a recall bought by flagging everybody is seen."""
+    sections = [values for name, values in content.items() if name.endswith("tion_metrics")]
+    texts = [f"{name}_{m['value']:.4g}" for values in sections for name, m in values.items()]
+    wrapped = textwrap.wrap(", ".join(texts), 68, break_on_hyphens=False)
+    lines = [("", re.sub(r"_(?=[\d-])", " ", text)) for text in wrapped]  # no break before a number
+    decision = content.get("decision") or {}
+    if decision.get("rule") == "recall":
+        bound, target = decision["recall_lower_bound"], decision["recall_target"]
+        verdict = "above" if decision["reached"] else "[red]not above[/]"
+        text = f"validation recall at least {bound:.4g} (90 % sure), {verdict} {target:g}"
+        lines.append(("threshold", f"{decision['threshold']:.4g}: {text}"))
+    return [("metrics", lines[0][1]), *lines[1:]] if lines else []
 
 
 def _gate_lines(run: StepRun, settings: Settings) -> list[tuple[str, str]]:

@@ -7,20 +7,27 @@ the settings it has just written before anything is installed.
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
-import tomllib
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from cli import tables
+from cli.tables import SettingsError, must
 from governance import cadence as cadences
 from governance import gate as gates
 from governance.facets import Facet, FacetError
 from governance.facets import parse as parse_facets
+from governance.standards import (
+    LEAST_DI,
+    MOST_DPPL,
+    Standards,
+    StandardsFile,
+    missing_facets,
+    uncovered,
+)
 
 FEATURE_DATABASE = "sagemaker_featurestore"
 """The data catalogue's database that SageMaker registers offline stores in."""
@@ -36,18 +43,6 @@ RESERVED_COLUMNS = (*STORE_COLUMNS, *QUERY_COLUMNS)
 """What the offline store and its query add to a record: no facet can be called so."""
 
 
-class SettingsError(ValueError):
-    """Settings that cannot be used: where they stand, and what was read and would be right."""
-
-    def __init__(self, message: str, *path: str) -> None:
-        *tables, key = path or ("",)
-        table = f" [{'.'.join(tables)}]" if tables else ""
-        place = f"pipeline.toml{table}{f' {key}' if key else ''}"
-        super().__init__(f"{place}: {message}")
-        self.message = message
-        self.path = path
-
-
 @dataclass(frozen=True)
 class Project:
     """Who this pipeline is."""
@@ -55,18 +50,20 @@ class Project:
     name: str
     pipeline: str  # SageMaker's name for the pipeline
     prefix: str  # the steps' names begin with it
-    metric_word: str  # the word in step 9's name
+    metric_word: str = ""  # the word in step 9's name; none: AUC or RMSE, by the problem
     problem: str = "binary"
 
     def __post_init__(self) -> None:
+        must(self.name.strip() and len(self.name) <= 100, "name", self.name,
+             "a name of at most 100 letters")  # fmt: skip
         named = re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9])*", self.pipeline)
-        _must(named and len(self.pipeline) <= 63, "pipeline", self.pipeline,
+        must(named and len(self.pipeline) <= 63, "pipeline", self.pipeline,
               "at most 63 letters, digits and single hyphens within")  # fmt: skip
-        for key in ("prefix", "metric_word"):
+        for key in ("prefix", *(["metric_word"] if self.metric_word else [])):
             value = getattr(self, key)
-            _must(re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,19}", value), key, value,
-                  "at most 20 letters and digits, a letter first")  # fmt: skip
-        _must(self.problem in gates.METRICS, "problem", self.problem, " or ".join(gates.METRICS))
+            must(re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,19}", value), key, value,
+                 "at most 20 letters and digits, a letter first")  # fmt: skip
+        must(self.problem in gates.METRICS, "problem", self.problem, " or ".join(gates.METRICS))
 
 
 @dataclass(frozen=True)
@@ -77,40 +74,47 @@ class Column:
     format: str = ""  # of a date, as in strptime
     values: tuple[str, ...] = ()  # of a category: those known, the others are counted
 
-    TYPES: typing.ClassVar = ("number", "date", "category")
+    TYPES: typing.ClassVar = ("number", "date", "category", "text")
 
     def __post_init__(self) -> None:
-        _must(self.type in self.TYPES, "type", self.type, ", ".join(self.TYPES))
-        _must(self.type != "date" or _is_date_format(self.format), "format", self.format,
+        must(self.type in self.TYPES, "type", self.type, ", ".join(self.TYPES))
+        must(self.type != "date" or _is_date_format(self.format), "format", self.format,
               'the format of a date, such as "%Y-%m-%d"')  # fmt: skip
-        _must(self.type != "category" or self.values, "values", list(self.values),
+        must(self.type != "category" or self.values, "values", list(self.values),
               'the known values of a category, such as ["a", "b"]')  # fmt: skip
-        _must(all(self.values) and len(set(self.values)) == len(self.values), "values",
+        must(all(self.values) and len(set(self.values)) == len(self.values), "values",
               list(self.values), "a list of different texts, none empty")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Data:
-    """The raw table: where it lies and what its columns hold."""
+    """The raw table: where it lies and what its columns hold. Without a file none is named yet."""
 
-    file: str
-    record_id: str
-    label: str
-    columns: dict[str, Column]
+    file: str = ""
+    record_id: str = ""
+    label: str = ""
+    positive: str = ""  # the label's text that counts as 1, where it is not 0 and 1
+    number_rows: bool = False  # no column tells rows apart: record_id is their number
+    columns: dict[str, Column] = field(default_factory=dict)
     snapshot: str = ""  # the moment that the rows describe, where no column says it
     event_time: str = ""  # the column that says it
 
     def __post_init__(self) -> None:
-        _must(bool(self.snapshot) != bool(self.event_time), "snapshot", self.snapshot,
-              "either a moment (snapshot) or a column of moments (event_time)")  # fmt: skip
+        if not self.file:
+            return
+        for key in ("record_id", "label"):
+            must(getattr(self, key), key, getattr(self, key), "the name of a column")
+        must(bool(self.snapshot) != bool(self.event_time), "snapshot", self.snapshot,
+             "either a moment (snapshot) or a column of moments (event_time)")  # fmt: skip
         if self.snapshot:
-            _must(is_moment(self.snapshot), "snapshot", self.snapshot, MOMENT_RULE)
-        _must(self.record_id not in self.columns, "record_id", self.record_id,
-              "a column that [data.columns] does not have")  # fmt: skip
-        _must(self.label not in (self.record_id, "event_time", *self.columns), "label", self.label,
-              "a column that is neither the record id nor in [data.columns]")  # fmt: skip
-        _must("event_time" not in self.columns, "columns", "event_time",
-              "another name: the feature group has a column of that one")  # fmt: skip
+            must(is_moment(self.snapshot), "snapshot", self.snapshot, MOMENT_RULE)
+        must(self.columns, "columns", {}, "a column at least, to make features of")
+        must(self.record_id not in self.columns, "record_id", self.record_id,
+             "a column that [data.columns] does not have")  # fmt: skip
+        must(self.label not in (self.record_id, "event_time", *self.columns), "label", self.label,
+             "a column that is neither the record id nor in [data.columns]")  # fmt: skip
+        must("event_time" not in self.columns, "columns", "event_time",
+             "another name: the feature group has a column of that one")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -118,16 +122,21 @@ class Split:
     """How rows are told into train, validation and test."""
 
     salt: str
+    by: str = "hash"  # of the record id or the group; or "time": the past learns, the future tests
+    group: str = ""  # a column whose rows of one value stay together, such as a customer
     train: float = 0.7
     validation: float = 0.15
     test: float = 0.15
-    min_positives: int = 20  # fewer of either class in a split is an error
+    min_positives: int = 20  # fewer of either class in a split is an error; regression: of rows
+
+    WAYS: typing.ClassVar = ("hash", "time")
 
     def __post_init__(self) -> None:
+        must(self.by in self.WAYS, "by", self.by, " or ".join(self.WAYS))
         shares = (self.train, self.validation, self.test)
-        _must(min(shares) > 0 and abs(sum(shares) - 1) < 1e-9, "train", list(shares),
+        must(min(shares) > 0 and abs(sum(shares) - 1) < 1e-9, "train", list(shares),
               "train, validation and test shares above 0 that add up to 1")  # fmt: skip
-        _must(self.min_positives > 0, "min_positives", self.min_positives, "1 or more")
+        must(self.min_positives > 0, "min_positives", self.min_positives, "1 or more")
 
 
 @dataclass(frozen=True)
@@ -142,21 +151,22 @@ class Range:
     SCALINGS: typing.ClassVar = ("Auto", "Linear", "Logarithmic")
 
     def __post_init__(self) -> None:
-        _must(self.min < self.max, "min", self.min, f"a number below max = {self.max}")
-        _must(self.scaling in self.SCALINGS, "scaling", self.scaling, ", ".join(self.SCALINGS))
-        _must(self.scaling != "Logarithmic" or self.min > 0, "min", self.min,
+        must(self.min < self.max, "min", self.min, f"a number below max = {self.max}")
+        must(self.scaling in self.SCALINGS, "scaling", self.scaling, ", ".join(self.SCALINGS))
+        must(self.scaling != "Logarithmic" or self.min > 0, "min", self.min,
               "a number above 0 for a logarithmic scale")  # fmt: skip
         for key in ("min", "max"):
             value = getattr(self, key)
-            _must(not self.integer or value == int(value), key, value, "a whole number")
+            must(not self.integer or value == int(value), key, value, "a whole number")
 
 
 @dataclass(frozen=True)
 class Tuning:
     """The search for the best model."""
 
-    objective: str
     ranges: dict[str, Range]
+    objective: str = ""  # none: the first of its problem's
+    algorithms: tuple[str, ...] = ("xgboost",)
     jobs: int = 12
     parallel: int = 4
     seed: int = 20
@@ -169,14 +179,24 @@ class Tuning:
     }  # fmt: skip
     """The objectives that the XGBoost image's own metric definitions know."""
 
+    ALGORITHMS: typing.ClassVar = ("xgboost", "lightgbm")
+    MIN_TRIALS: typing.ClassVar = 3  # of each algorithm, where several are compared
+
     def __post_init__(self) -> None:
         known = [name for objectives in self.OBJECTIVES.values() for name in objectives]
-        _must(self.objective in known, "objective", self.objective, ", ".join(known))
-        _must(1 <= self.parallel <= self.jobs, "parallel", self.parallel,
+        must(self.objective in ("", *known), "objective", self.objective, ", ".join(known))
+        chosen = set(self.algorithms)
+        once = chosen and len(chosen) == len(self.algorithms)
+        must(once and chosen <= set(self.ALGORITHMS), "algorithms", list(self.algorithms),
+             f"one or more of {', '.join(self.ALGORITHMS)}")  # fmt: skip
+        least = self.MIN_TRIALS * len(chosen) if len(chosen) > 1 else 1
+        must(self.jobs >= least, "jobs", self.jobs,
+             f"{least} or more, for {' and '.join(self.algorithms)}")  # fmt: skip
+        must(1 <= self.parallel <= self.jobs, "parallel", self.parallel,
               f"between 1 and jobs = {self.jobs}")  # fmt: skip
-        _must(self.ranges, "ranges", {}, "a range for at least one hyperparameter")
+        must(self.ranges, "ranges", {}, "a range for at least one hyperparameter")
         both = sorted(self.ranges.keys() & self.static.keys())
-        _must(not both, "static", both, "a hyperparameter that [tuning.ranges] does not have")
+        must(not both, "static", both, "a hyperparameter that [tuning.ranges] does not have")
 
 
 @dataclass(frozen=True)
@@ -187,6 +207,10 @@ class GateSettings:
     bias: str = ""
 
 
+TRAIN_MEDIAN = "train median"
+"""The threshold between an unfavourable and a favourable number that the training split sets."""
+
+
 @dataclass(frozen=True)
 class Bias:
     """Between whom outcomes are compared."""
@@ -194,24 +218,28 @@ class Bias:
     facets: str = ""
     group_variable: str = ""  # strata for CDDL and CDDPL
     favourable_label: int = 1
+    threshold: str | float = ""  # of a regression: above it is favourable; none: TRAIN_MEDIAN
     min_group_size: int = 100  # smaller groups are reported but do not decide
 
     def __post_init__(self) -> None:
-        _must(self.favourable_label in (0, 1), "favourable_label", self.favourable_label, "0 or 1")
-        _must(self.min_group_size > 0, "min_group_size", self.min_group_size, "1 or more")
+        known = ("", TRAIN_MEDIAN)
+        must(not isinstance(self.threshold, str) or self.threshold in known, "threshold",
+             self.threshold, f'"{TRAIN_MEDIAN}" or a number')  # fmt: skip
+        must(self.favourable_label in (0, 1), "favourable_label", self.favourable_label, "0 or 1")
+        must(self.min_group_size > 0, "min_group_size", self.min_group_size, "1 or more")
 
 
 @dataclass(frozen=True)
 class Model:
     """What the model sees and how it decides."""
 
-    exclude: tuple[str, ...] = ()  # columns of the feature group that are no features
+    exclude: tuple[str, ...] = ()  # raw columns that no feature is made of, and single features
     threshold: str = "accuracy"  # the rule for the decision threshold, on the validation split
 
-    THRESHOLDS: typing.ClassVar = ("accuracy", "f1")
+    THRESHOLDS: typing.ClassVar = ("accuracy", "f1", "recall")
 
     def __post_init__(self) -> None:
-        _must(self.threshold in self.THRESHOLDS, "threshold", self.threshold,
+        must(self.threshold in self.THRESHOLDS, "threshold", self.threshold,
               ", ".join(self.THRESHOLDS))  # fmt: skip
 
 
@@ -236,7 +264,7 @@ class Compute:
 
     def __post_init__(self) -> None:
         for key in ("processing_count", "training_count", "transform_count"):
-            _must(getattr(self, key) > 0, key, getattr(self, key), "1 or more")
+            must(getattr(self, key) > 0, key, getattr(self, key), "1 or more")
 
 
 @dataclass(frozen=True)
@@ -250,7 +278,7 @@ class Environment:
     name: str = ""
 
     def __post_init__(self) -> None:
-        _must(re.fullmatch(r"\d{12}", self.account), "account", self.account, "12 digits")
+        must(re.fullmatch(r"\d{12}", self.account), "account", self.account, "12 digits")
         _must_be_region(self.region)
 
     @property
@@ -279,10 +307,10 @@ class Settings:
     """All of `pipeline.toml`."""
 
     project: Project
-    data: Data
     split: Split
     tuning: Tuning
     gate: GateSettings
+    data: Data = field(default_factory=Data)
     bias: Bias = field(default_factory=Bias)
     model: Model = field(default_factory=Model)
     schedule: Schedule = field(default_factory=Schedule)
@@ -317,10 +345,47 @@ class Settings:
         return tuple(dict.fromkeys([*columns, *filter(None, [self.bias.group_variable])]))
 
     @property
+    def stored_columns(self) -> tuple[str, ...]:
+        """The raw columns that the feature group keeps beside the features."""
+        return tuple(dict.fromkeys([*self.context_columns, *filter(None, [self.split.group])]))
+
+    @property
+    def feature_columns(self) -> tuple[str, ...]:
+        """The raw columns that features are made of."""
+        return tuple(name for name in self.data.columns if name not in self.model.exclude)
+
+    @property
+    def metric_word(self) -> str:
+        """The word in step 9's name."""
+        word = {"binary": "AUC", "regression": "RMSE"}[self.project.problem]
+        return self.project.metric_word or word
+
+    @property
+    def objective(self) -> str:
+        """What the tuning looks for."""
+        return self.tuning.objective or next(iter(Tuning.OBJECTIVES[self.project.problem]))
+
+    @property
+    def metric_gate(self) -> gates.Gate:
+        """`[gate] metric`, read."""
+        return self._gate(self.gate.metric)
+
+    @property
+    def bias_gate(self) -> gates.Gate | None:
+        """`[gate] bias`, read; None if there is none."""
+        return self._gate(self.gate.bias) if self.gate.bias.strip() else None
+
+    @property
     def full_gate(self) -> gates.Gate:
         """`[gate]`, read: the metric gate and the bias gate."""
-        bias = self._gate(self.gate.bias) if self.gate.bias.strip() else None
-        return gates.both(self._gate(self.gate.metric), bias)
+        return gates.both(self.metric_gate, self.bias_gate)
+
+    @property
+    def recall_target(self) -> float | None:
+        """The recall that the metric gate asks for; None if it does not."""
+        asked = [c.number for c in gates.comparisons(self.metric_gate)
+                 if c.metric == "recall" and c.sign in (">", ">=")]  # fmt: skip
+        return max(asked, default=None)
 
     def _gate(self, text: str) -> gates.Gate:
         return gates.parse(text, self.project.problem, tuple(facet.key for facet in self.facets))
@@ -329,6 +394,18 @@ class Settings:
     def cadence(self) -> cadences.Cadence:
         """`[schedule]`, read."""
         return cadences.parse(self.schedule.cadence, self.schedule.timezone)
+
+    def check_table(self) -> None:
+        """Refuse to go on without a table.
+
+        Raises:
+            SettingsError: if none is named.
+        """
+        if not self.data.file:
+            raise SettingsError(
+                "no table is named yet; `pipeline schema FILE` drafts [data] from a CSV or Parquet "
+                "file: put what it prints in the place of [data]", "data", "file",
+            )  # fmt: skip
 
     def environment(self, name: str = LOCAL_ENVIRONMENT) -> Environment:
         """The environment of a name; `local` needs no account and stands for no real one."""
@@ -353,29 +430,22 @@ def is_moment(text: str) -> bool:
 
 
 def load(root: Path) -> Settings:
-    """Read and check `pipeline.toml` in a repository.
+    """Read and check `pipeline.toml` in a repository, and hold it to the template's standards.
 
     Raises:
         SettingsError: with one sentence that names the key.
     """
-    file = root / "pipeline.toml"
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SettingsError(f"there is no such file in {root}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"it is no TOML: {error}") from None
-    settings: Settings = _read(Settings, table, ())
+    settings = tables.load(Settings, root, "pipeline.toml")
     _check_together(settings)
+    _check_standards(settings, tables.load(StandardsFile, root, StandardsFile.NAME).standards)
     return settings
 
 
 def _check_together(settings: Settings) -> None:
     """The rules that concern more than one section."""
-    problem, columns = settings.project.problem, settings.data.columns
     checks: list[tuple[Callable[[], object], tuple[str, str]]] = [
         (lambda: settings.facets, ("bias", "facets")),
-        (lambda: settings._gate(settings.gate.metric), ("gate", "metric")),
+        (lambda: settings.metric_gate, ("gate", "metric")),
         (lambda: settings.full_gate, ("gate", "bias")),
         (lambda: settings.cadence, ("schedule", "cadence")),
     ]
@@ -384,26 +454,69 @@ def _check_together(settings: Settings) -> None:
             parse()
         except (FacetError, gates.GateError, cadences.CadenceError) as error:
             raise SettingsError(str(error), *path) from None
-    objectives = Tuning.OBJECTIVES[problem]
-    if settings.tuning.objective not in objectives:
-        read, right = settings.tuning.objective, " or ".join(objectives)
+    _check_problem(settings)
+    if settings.data.file:
+        _check_columns(settings)
+
+
+def _check_problem(settings: Settings) -> None:
+    """What is set must suit the problem type."""
+    problem, objectives = settings.project.problem, Tuning.OBJECTIVES[settings.project.problem]
+    if settings.objective not in objectives:
         raise SettingsError(
-            f"{read!r} was read, where {right} is right for a {problem} problem",
-            "tuning", "objective",
+            f"{settings.objective!r} was read, where {' or '.join(objectives)} is right for a "
+            f"{problem} problem", "tuning", "objective",
         )  # fmt: skip
-    told_apart = [(facet.column, "facets") for facet in settings.facets]
-    if settings.bias.group_variable:
-        told_apart.append((settings.bias.group_variable, "group_variable"))
-    for name, key in told_apart:
-        if name not in columns:
-            has = ", ".join(columns)
-            raise SettingsError(f"{name!r} is no column of [data.columns]: {has}", "bias", key)
+    if problem == "binary" and settings.bias.threshold != "":
+        raise SettingsError("a binary label has no threshold", "bias", "threshold")
+    if problem == "regression" and settings.bias.favourable_label != 1:
+        raise SettingsError("0 was read, where 1 is right: above the threshold is favourable",
+                            "bias", "favourable_label")  # fmt: skip
+    if settings.model.threshold == "recall" and settings.recall_target is None:
+        raise SettingsError("'recall' was read, and [gate] metric has no `recall > ...` to reach",
+                            "model", "threshold")  # fmt: skip
+
+
+def _check_columns(settings: Settings) -> None:
+    """Columns that are named must be in the table, and of the type that is asked of them."""
+    columns, has = settings.data.columns, ", ".join(settings.data.columns)
+    named = [(facet.column, ("bias", "facets")) for facet in settings.facets]
+    named += [(settings.bias.group_variable, ("bias", "group_variable"))]
+    named += [(settings.split.group, ("split", "group"))]
+    for name, path in named:
+        if name and name not in columns:
+            raise SettingsError(f"{name!r} is no column of [data.columns]: {has}", *path)
         if name.lower() in RESERVED_COLUMNS:
-            raise SettingsError(f"{name!r} is a column that the feature group has", "bias", key)
+            raise SettingsError(f"{name!r} is a column that the feature group has", *path)
     for facet in settings.facets:
         kind = columns[facet.column].type
         if facet.threshold is not None and kind != "number":
             raise SettingsError(f"`{facet}` compares numbers with a {kind}", "bias", "facets")
+    if settings.split.by == "time" and not settings.data.event_time:
+        raise SettingsError("'time' was read, and [data] names no event_time to split by",
+                            "split", "by")  # fmt: skip
+
+
+def _check_standards(settings: Settings, standards: Standards) -> None:
+    """What the template's standards ask for, whatever else is set."""
+    rule = f"{StandardsFile.NAME} asks for"
+    if absent := missing_facets(standards, settings.facets):
+        raise SettingsError(
+            f"{settings.bias.facets!r} was read, where {', '.join(absent)} must be among the "
+            f"facets too: {rule} {', '.join(standards.facets)}", "bias", "facets",
+        )  # fmt: skip
+    if standards.bias_gate and not settings.facets:
+        raise SettingsError(f"no facet was read, where one is right: {rule} a bias gate",
+                            "bias", "facets")  # fmt: skip
+    if standards.bias_gate and (open_ := list(uncovered(settings.bias_gate, settings.facets))):
+        raise SettingsError(
+            f"{settings.gate.bias!r} was read, which does not limit {', '.join(map(str, open_))}; "
+            f"{rule} a bias gate over every facet, such as `worst_dppl < 0.1` (at most {MOST_DPPL})"
+            f" or `worst_di > 0.8` (at least {LEAST_DI})", "gate", "bias",
+        )  # fmt: skip
+    if seen := [name for name in standards.unseen if name not in settings.model.exclude]:
+        raise SettingsError(f"{', '.join(seen)} must be in it too: {rule} models that do not see "
+                            f"{', '.join(standards.unseen)}", "model", "exclude")  # fmt: skip
 
 
 def _is_date_format(text: str) -> bool:
@@ -414,63 +527,6 @@ def _is_date_format(text: str) -> bool:
         return False
 
 
-class _Wrong(ValueError):
-    """A value that breaks its data class's rule: the key, and what is right."""
-
-    def __init__(self, key: str, message: str) -> None:
-        super().__init__(message)
-        self.key = key
-
-
-def _must(holds: object, key: str, value: object, right: str) -> None:
-    if not holds:
-        raise _Wrong(key, f"{value!r} was read, where {right} is right")
-
-
 def _must_be_region(region: str) -> None:
     is_region = re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", region)
-    _must(is_region, "region", region, "a region such as us-east-1")
-
-
-def _read(cls: Any, table: object, path: tuple[str, ...]) -> Any:
-    """A data class from a TOML table, refusing unknown and missing keys and wrong types."""
-    if not isinstance(table, dict):
-        raise SettingsError(f"{table!r} was read, where a table is right", *path)
-    hints = typing.get_type_hints(cls)
-    fields = {f.name: f for f in dataclasses.fields(cls)}
-    for key in table:
-        if key not in fields:
-            raise SettingsError(f"there is no such key; there is {', '.join(fields)}", *path, key)
-    for name, spec in fields.items():
-        has_default = not (
-            spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
-        )
-        if name not in table and not has_default:
-            raise SettingsError("it is missing", *path, name)
-    values = {key: _value(hints[key], value, (*path, key)) for key, value in table.items()}
-    try:
-        return cls(**values)
-    except _Wrong as wrong:
-        raise SettingsError(str(wrong), *path, wrong.key) from None
-
-
-def _value(hint: Any, value: object, path: tuple[str, ...]) -> Any:
-    if dataclasses.is_dataclass(hint):
-        return _read(hint, value, path)
-    origin = typing.get_origin(hint)
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise SettingsError(f"{value!r} was read, where a table is right", *path)
-        inner = typing.get_args(hint)[1]
-        return {key: _value(inner, item, (*path, key)) for key, item in value.items()}
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise SettingsError(f"{value!r} was read, where a list is right", *path)
-        return tuple(_value(str, item, path) for item in value)
-    kind: Any = (int, float) if hint is float else hint
-    if not isinstance(value, kind) or (isinstance(value, bool) and hint is not bool):
-        right = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
-        raise SettingsError(f"{value!r} was read, where {right[hint]} is right", *path)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise SettingsError(f"{value!r} was read, where a finite number is right", *path)
-    return value
+    must(is_region, "region", region, "a region such as us-east-1")

@@ -36,7 +36,7 @@ def ingest(file: Path, settings: Settings, environment: Environment, s3: Path) -
     them: another table never mixes with an earlier one. Nothing is written before all is checked.
 
     Args:
-        file: a CSV file.
+        file: a CSV or Parquet file.
         s3: the folder that stands for S3, one folder a bucket.
 
     Raises:
@@ -73,7 +73,8 @@ def _digest(file: Path, settings: Settings) -> str:
     total = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
         total.update(source.read_bytes().replace(b"\r\n", b"\n"))
-    total.update(repr((settings.data, settings.facets, settings.bias.group_variable)).encode())
+    total.update(repr((settings.data, settings.project.problem)).encode())
+    total.update(repr((settings.stored_columns, settings.feature_columns)).encode())
     with contextlib.suppress(OSError), file.open("rb") as content:  # who reads it says why not
         total.update(hashlib.file_digest(content, "sha256").digest())
     return total.hexdigest()[:16]

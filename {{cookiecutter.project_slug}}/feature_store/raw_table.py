@@ -7,7 +7,7 @@ and kept; what must not be (a missing column, a word where numbers are) stops th
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,9 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
+import pyarrow.parquet as pq
 
 from cli.settings import Column, Data, Settings
 from feature_store.errors import RawTableError
@@ -37,17 +39,20 @@ class RawTable:
 
 
 def read_raw_table(file: Path, settings: Settings) -> RawTable:
-    """Read a CSV file.
+    """Read a CSV or Parquet file.
 
     Raises:
         RawTableError: with one sentence for the person who brought the table.
     """
     data = settings.data
-    wanted = [data.record_id, data.label, *data.columns, *filter(None, [data.event_time])]
-    texts = _texts(file, wanted)
+    wanted = [data.label, *data.columns, *filter(None, [data.event_time])]
+    wanted = wanted if data.number_rows else [data.record_id, *wanted]
+    texts = _texts(file, wanted, settings.context_columns)
+    if data.number_rows:
+        texts[data.record_id] = [str(number) for number in range(1, len(texts) + 1)]
     table = RawTable(rows=pd.DataFrame(index=texts.index), read=len(texts))
     table.rows[data.record_id] = _one_line(texts[data.record_id].str.strip(), file)
-    table.rows[data.label] = _label(texts[data.label], file)
+    table.rows[data.label] = _label(texts[data.label], settings, file)
     for name, column in data.columns.items():
         table.rows[name] = _column(texts[name], column, file, table.found)
     table.rows["event_time"] = _event_time(texts, data, file)
@@ -56,10 +61,23 @@ def read_raw_table(file: Path, settings: Settings) -> RawTable:
     return table
 
 
-def _texts(file: Path, wanted: list[str]) -> pd.DataFrame:
+def is_parquet(file: Path) -> bool:
+    """Whether a file begins as Parquet does."""
+    with file.open("rb") as content:
+        return content.read(4) == b"PAR1"
+
+
+def _texts(file: Path, wanted: list[str], facets: Container[str]) -> pd.DataFrame:
     """The wanted columns' cells as texts: nothing is guessed."""
     try:
-        _check_header(file, wanted)
+        if is_parquet(file):
+            _check_header(file, pq.read_schema(file).names, wanted, facets)
+            return _parquet_texts(file, wanted)
+        lines = _lines(file)
+        _, header = next(lines, (0, []))
+        _check_header(file, header, wanted, facets)
+        if next(lines, None) is None:
+            raise RawTableError(f"{file} has a header and no rows")
         texts: pd.DataFrame = _read_texts(file, wanted).to_pandas()
         return texts
     except FileNotFoundError:
@@ -68,27 +86,48 @@ def _texts(file: Path, wanted: list[str]) -> pd.DataFrame:
         raise RawTableError(f"{file} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise RawTableError(f"{file} is no UTF-8 text, where a CSV file is right") from None
-    except (csv.Error, pa.ArrowInvalid) as error:
+    except (csv.Error, pa.ArrowException) as error:
         if "UTF8" in str(error):
             raise RawTableError(f"{file} is no UTF-8 text, where a CSV file is right") from None
-        raise RawTableError(f"{file} is no CSV file: {error}") from None
+        kind = "Parquet" if is_parquet(file) else "CSV"
+        raise RawTableError(f"{file} is no {kind} file: {error}") from None
 
 
-def _check_header(file: Path, wanted: list[str]) -> None:
+def _check_header(file: Path, header: list[str], wanted: list[str], facets: Container[str]) -> None:
     """Whatever else a file is, its first line shows it soonest."""
-    lines = _lines(file)
-    _, header = next(lines, (0, []))
     if not header:
         raise RawTableError(f"{file} is empty, where a header and rows are right")
     if not all(name.isprintable() for name in header):
         raise RawTableError(f"{file} is no CSV file: its first line does not name columns")
     has = ", ".join(header)
-    if absent := [name for name in wanted if name not in header]:
+    absent = [name for name in wanted if name not in header]
+    if untold := [name for name in absent if name in facets]:
+        raise RawTableError(
+            f"{file} has no column {', '.join(map(repr, untold))}, by which the facets and groups "
+            f"of [bias] are told; it has {has}"
+        )
+    if absent:
         raise RawTableError(f"{file} has no column {', '.join(map(repr, absent))}; it has {has}")
     if twice := [name for name in wanted if header.count(name) > 1]:
         raise RawTableError(f"{file} has more than one column {twice[0]!r}; it has {has}")
-    if next(lines, None) is None:
-        raise RawTableError(f"{file} has a header and no rows")
+
+
+def _parquet_texts(file: Path, wanted: list[str]) -> pd.DataFrame:
+    """Typed cells as the texts that a CSV file would have; no value is an empty text."""
+    table = pq.ParquetFile(file).read(columns=wanted)
+    if not table.num_rows:
+        raise RawTableError(f"{file} has columns and no rows")
+    texts = {}
+    for name in wanted:
+        cells = table[name]
+        if pa.types.is_boolean(cells.type):
+            cells = pc.cast(cells, pa.int8())
+        if pa.types.is_dictionary(cells.type):
+            cells = pc.cast(cells, cells.type.value_type)
+        if pa.types.is_nested(cells.type) or pa.types.is_binary(cells.type):
+            raise RawTableError(f"{file}: {name!r} holds {cells.type}, where one value is right")
+        texts[name] = pc.fill_null(pc.cast(cells, pa.string()), "").to_pandas()
+    return pd.DataFrame(texts)
 
 
 def _read_texts(file: Path, wanted: list[str]) -> pa.Table:
@@ -132,7 +171,12 @@ def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
 
 
-def _label(texts: Cells, file: Path) -> Cells:
+def _label(texts: Cells, settings: Settings, file: Path) -> Cells:
+    """The label as numbers: 0 and 1, or what a regression estimates; missing is NaN."""
+    if settings.project.problem == "regression":
+        return _numbers(texts, file)
+    if settings.data.positive:
+        return _told_label(texts, settings.data.positive, file)
     cells = texts.str.strip()
     values = pd.to_numeric(cells, errors="coerce").astype("float64")
     wrong = ~cells.isin(MISSING) & ~values.isin((0, 1))
@@ -142,6 +186,19 @@ def _label(texts: Cells, file: Path) -> Cells:
             f"where 0 or 1 is right ({int(wrong.sum()):,} such rows)"
         )
     return values
+
+
+def _told_label(texts: Cells, positive: str, file: Path) -> Cells:
+    """A label of two texts, one of which counts as 1."""
+    cells = texts.str.strip()
+    cells = cells.mask(cells.isin(set(MISSING) - {positive}))
+    found = sorted(cells.dropna().unique())
+    if positive not in found or len(found) != 2:
+        raise RawTableError(
+            f"{file}: the label {texts.name!r} holds {', '.join(map(repr, found[:5]))}, where "
+            f"{positive!r} ([data] positive) and one other value are right"
+        )
+    return cells.eq(positive).astype("float64").mask(cells.isna())
 
 
 def _column(texts: Cells, column: Column, file: Path, found: dict[str, int]) -> Cells:
@@ -157,6 +214,8 @@ def _column(texts: Cells, column: Column, file: Path, found: dict[str, int]) -> 
         _count(found, f"missing {texts.name}", missing)
         return values
     _count(found, f"missing {texts.name}", missing)
+    if column.type == "text":
+        return _one_line(cells.mask(missing).astype("object"), file)
     return _numbers(texts, file)
 
 
@@ -221,9 +280,10 @@ def _check_classes(table: RawTable, settings: Settings, file: Path) -> None:
         raise RawTableError(f"{file} has no row with a {settings.data.record_id} and a {label}")
     classes = table.rows[label].unique()
     if len(classes) < 2:
+        needed = {"binary": "both 0 and 1", "regression": "different numbers"}
         raise RawTableError(
-            f"{file}: the label {label!r} is {classes[0]:g} in every row, where both 0 and 1 "
-            "are needed to learn from"
+            f"{file}: the label {label!r} is {classes[0]:g} in every row, where "
+            f"{needed[settings.project.problem]} are needed to learn from"
         )
 
 
@@ -235,5 +295,7 @@ def _count(found: dict[str, int], what: str, rows: Cells) -> None:
 def _where(wrong: Cells, file: Path) -> str:
     """The line that the first wrong row begins on, as an editor counts them."""
     position = int(wrong.to_numpy().argmax())
+    if is_parquet(file):
+        return f"{file}, row {position + 1}"
     line, _ = next(islice(_lines(file), position + 1, None), ("?", []))
     return f"{file}, line {line}"

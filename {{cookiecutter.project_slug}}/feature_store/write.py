@@ -6,7 +6,7 @@ import calendar
 import re
 import secrets
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,17 +54,15 @@ def _records(table: RawTable, settings: Settings) -> pd.DataFrame:
     """A record a row: id, event time, label, features, then raw columns that no feature is."""
     data, rows = settings.data, table.rows
     computed = _features(table, settings)
-    raw = [name for name in settings.context_columns if name not in computed]
+    raw = [name for name in settings.stored_columns if name not in computed]
     _check_names([data.record_id, data.label, *raw], computed.columns)
-    # Said to be texts: of a column without any value Parquet would know no type.
-    texts = {name: "string" for name in raw if data.columns[name].type == "category"}
     called = datetime.now(tz=UTC)
     records = pd.concat(
         [
             rows[[data.record_id, "event_time"]],
-            rows[data.label].astype("int64"),
+            rows[data.label].astype("int64" if settings.project.problem == "binary" else "float64"),
             computed,
-            rows[raw].astype(texts),
+            pd.DataFrame({name: _as_text(rows[name]) for name in raw}, index=rows.index),
         ],
         axis=1,
     )
@@ -76,12 +74,26 @@ def _records(table: RawTable, settings: Settings) -> pd.DataFrame:
     return records
 
 
+def _as_text(column: pd.Series[Any]) -> pd.Series[Any]:
+    """A raw column that no feature is: whatever it holds, no step can take it for a feature."""
+    if column.dtype.kind == "f":
+        column = column.map(_shortest, na_action="ignore")
+    return column.astype("string")
+
+
+def _shortest(number: float) -> str:
+    return repr(float(number)).removesuffix(".0")
+
+
 def _features(table: RawTable, settings: Settings) -> pd.DataFrame:
     """The team's features, held to what a feature group and a model can take."""
     data, rows = settings.data, table.rows
-    categories = {name: c.values for name, c in data.columns.items() if c.type == "category"}
+    shown = settings.feature_columns
+    categories = {n: data.columns[n].values for n in shown if data.columns[n].type == "category"}
     # Without the label: a feature that knows it would be right about everything but the future.
-    computed = _call(features.features, rows.drop(columns=[data.record_id, data.label]), categories)
+    computed = _call(
+        features.features, rows[[*shown, "event_time"]], categories, withheld=settings.model.exclude
+    )
     if not isinstance(computed, pd.DataFrame) or not computed.index.equals(rows.index):
         shape = f"{len(computed):,} rows" if isinstance(computed, pd.DataFrame) else repr(computed)
         raise _wrong(f"gave {shape}, where the table's {len(rows):,} rows in their order are right")
@@ -110,11 +122,15 @@ def _check_names(others: list[str], computed: pd.Index[Any]) -> None:
         taken[name.lower()] = name
 
 
-def _call(function: Callable[..., Found], *arguments: object) -> Found:
+def _call(
+    function: Callable[..., Found], *arguments: object, withheld: Container[str] = ()
+) -> Found:
     """Call the team's own code: what it raises is one sentence with its line."""
     try:
         return function(*arguments)
     except Exception as error:
+        if isinstance(error, KeyError) and error.args[0] in withheld:
+            raise _wrong(f"needs {error.args[0]!r}, which [model] exclude withholds") from error
         frames = traceback.extract_tb(error.__traceback__)
         line = next((f.lineno for f in reversed(frames) if f.filename == features.__file__), "?")
         raise _wrong(f"line {line}: {type(error).__name__}: {error}") from error

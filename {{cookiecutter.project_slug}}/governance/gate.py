@@ -34,8 +34,16 @@ METRICS = {
 }
 """The metrics that `evaluation.json` holds, by problem type."""
 
-BIAS_METRICS = ("worst_dppl", "worst_di")
+BIAS_METRICS = {
+    "binary": ("worst_dppl", "worst_di"),
+    "regression": ("worst_dppl", "worst_di", "worst_mean_residual"),
+}
+"""Those of its bias numbers that concern all facets, by problem type."""
+
 FACET_METRICS = ("dppl", "di")
+
+UNBOUNDED = ("rmse", "mae", "worst_mean_residual")
+"""Metrics in the label's own unit, from 0; the others end at 1, and all but r2 begin at 0."""
 
 MAX_BRACKETS = 100
 """More than anybody can read."""
@@ -69,7 +77,7 @@ class Comparison:
         """Where `evaluation.json` has the value."""
         if self.facet is not None:
             return f"bias_metrics.{self.metric}.{self.facet}.value"
-        if self.metric in BIAS_METRICS:
+        if any(self.metric in names for names in BIAS_METRICS.values()):
             return f"bias_metrics.{self.metric}.value"
         problem = next(name for name, metrics in METRICS.items() if self.metric in metrics)
         section = "binary_classification" if problem == "binary" else problem
@@ -205,7 +213,21 @@ def _term(tokens: list[str], problem: str, facets: tuple[str, ...]) -> tuple[Gat
         raise GateError(f"`{sign}` after `{name}` is no comparison; use one of > >= < <=")
     if not re.fullmatch(_NUMBER, number) or not math.isfinite(float(number)):
         raise GateError(f"`{number}` after `{name} {sign}` is no finite number")
-    return Comparison(metric, sign, float(number), facet), tokens[3:]
+    return _decisive(Comparison(metric, sign, float(number), facet)), tokens[3:]
+
+
+def _decisive(comparison: Comparison) -> Comparison:
+    """Refuse a comparison that no model can fail, or none can pass: it decides nothing."""
+    least = -math.inf if comparison.metric == "r2" else 0.0
+    most = math.inf if comparison.metric in UNBOUNDED else 1.0
+    number = comparison.number
+    inside = least < number < most
+    # At an end, `> 0` and `<= 0` can still go either way, and so can `>= 1` and `< 1`.
+    if inside or number == (least if comparison.sign in (">", "<=") else most):
+        return comparison
+    lies = {0.0: "between 0 and 1", -math.inf: "at 1 or below"}[least]
+    lies = "at 0 or above" if comparison.metric in UNBOUNDED else lies
+    raise GateError(f"`{comparison}` decides nothing: {comparison.metric} lies {lies}")
 
 
 def _metric(name: str, problem: str, facets: tuple[str, ...]) -> tuple[str, str | None]:
@@ -215,9 +237,13 @@ def _metric(name: str, problem: str, facets: tuple[str, ...]) -> tuple[str, str 
             has = ", ".join(facets) or "none"
             raise GateError(f"`{name}` names no facet of this pipeline; its facets are {has}")
         return metric, facet
-    if name in METRICS[problem] or name in BIAS_METRICS:
+    if name in METRICS[problem] or name in BIAS_METRICS[problem]:
         return name, None
-    offered = [*METRICS[problem], *BIAS_METRICS, *(f"{metric}[facet]" for metric in FACET_METRICS)]
+    offered = [
+        *METRICS[problem],
+        *BIAS_METRICS[problem],
+        *(f"{metric}[facet]" for metric in FACET_METRICS),
+    ]
     raise GateError(f"`{name}` is no metric of a {problem} problem; it has {', '.join(offered)}")
 
 

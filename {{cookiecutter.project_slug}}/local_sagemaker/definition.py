@@ -18,7 +18,7 @@ from local_sagemaker.known_fields import (
     PARAMETER_TYPES,
     PIPELINE_FIELDS,
     STEP_FIELDS,
-    STEP_TYPES,
+    argument_fields,
     check_fields,
 )
 
@@ -102,7 +102,8 @@ def _steps(contents: list[Any], branch: tuple[str, bool] | None) -> Iterator[Ste
         if not _STEP_NAME.fullmatch(name):
             raise DefinitionError(f"step {name}: a name has letters, digits, - and _, at most 64")
         arguments = content["Arguments"]
-        check_fields(arguments, STEP_TYPES[content["Type"]], f"step {name}: Arguments")
+        fields = argument_fields(content["Type"], arguments)
+        check_fields(arguments, fields, f"step {name}: Arguments")
         own = {key: value for key, value in arguments.items() if key not in _BRANCHES}
         waits_for = {*content.get("DependsOn", []), *_referred(own)}
         if branch:

@@ -45,6 +45,7 @@ class StepRun:
     compared: list[Compared] = field(default_factory=list)  # a condition's comparisons
     outcome: bool | None = None  # a condition's
     log: Path | None = None
+    answer: dict[str, Any] = field(default_factory=dict)  # what Describe would say of its job
 
 
 @dataclass
@@ -193,7 +194,7 @@ class _Runner:
     def _finish(self, run: StepRun, future: Future[Any]) -> None:
         error = future.exception()
         if error is None:
-            self.values.properties[run.step.name] = future.result()
+            self.values.properties[run.step.name] = run.answer = future.result()
             shutil.rmtree(self._sandbox(run), ignore_errors=True)  # its outputs are in the storage
             self._note(run, SUCCEEDED)
             return
@@ -231,7 +232,7 @@ class _Runner:
             request.get("ProcessingResources", {}).get("ClusterConfig", {})
             or request.get("TransformResources", {})
             or request.get("ResourceConfig", {})
-            or request.get("TrainingJobDefinition", {}).get("ResourceConfig", {})
+            or tuning.training_definitions(request)[0].get("ResourceConfig", {})
         )
         if (count := resources.get("InstanceCount", 1)) != 1:
             self.execution.notes.append(f"{step} ran on one machine, not on {count} instances")
@@ -257,13 +258,14 @@ class _Runner:
 
         def progress(trials: list[tuning.Trial]) -> None:
             ended = [trial for trial in trials if trial.status != "InProgress"]
-            best = tuning.ranked(ended, search.maximize)[:1]
-            so_far = "".join(f", best so far {trial.value:.6g}" for trial in best)
+            best = _best_of_each(ended, search)
+            so_far = f", best so far {best}" if best else ""
             run.detail = f"trial {len(ended)} of {search.jobs}{so_far}"
 
         trials = tuning.run_tuning(search, job, run.log, self.machine, progress)
-        best, *_ = models = tuning.ranked(trials, search.maximize)
-        run.detail = f"best {search.objective} {best.value:.6g} of {len(trials)} trials"
+        models = tuning.ranked(trials, search.maximize)
+        best = _best_of_each(trials, search)
+        run.detail = f"best {search.objective} {best} of {len(trials)} trials"
         for status, said in _SAID.items():
             if count := sum(trial.status == status for trial in trials):
                 note = f"{run.step.name}: {count} of {len(trials)} trials {said}"
@@ -272,6 +274,7 @@ class _Runner:
         summaries = [
             {
                 "TrainingJobName": trial.job.name,
+                **({"TrainingJobDefinitionName": trial.definition} if trial.definition else {}),
                 "TrainingJobStatus": trial.status,
                 "TunedHyperParameters": trial.tuned,
                 objective: {"MetricName": search.objective, "Value": trial.value},
@@ -320,6 +323,14 @@ class _Runner:
 
     def fail(self, run: StepRun) -> dict[str, Any]:
         raise StepError(str(self.values.resolve(run.step.arguments["ErrorMessage"])))
+
+
+def _best_of_each(trials: list[tuning.Trial], search: tuning.Search) -> str:
+    """The best value, `0.91`, or that of each training definition, `xgboost 0.91, lightgbm 0.9`."""
+    named: dict[str, float | None] = {}
+    for trial in tuning.ranked(trials, search.maximize):
+        named.setdefault(trial.definition, trial.value)
+    return ", ".join(f"{name} {value:.6g}".strip() for name, value in named.items())
 
 
 _HANDLERS: dict[str, Callable[[_Runner, StepRun], dict[str, Any]]] = {

@@ -116,23 +116,38 @@ _RANGE: Fields = {
     "Name!": str,
     "ScalingType": ("Auto", "Linear", "Logarithmic"),
 }
+_TUNED_JOB: Fields = {**_TRAINING_JOB, "StaticHyperParameters!": _HYPERPARAMETERS}
+_OBJECTIVE: Fields = {"Type!": ("Maximize", "Minimize"), "MetricName!": str}
+_RANGES: Fields = {
+    "IntegerParameterRanges": [_RANGE],
+    "ContinuousParameterRanges": [_RANGE],
+    "CategoricalParameterRanges": [{"Name!": str, "Values!": [ANY]}],
+}
+_SEARCH: Fields = {
+    "Strategy!": ("Bayesian", "Random"),
+    "ResourceLimits!": _any("MaxParallelTrainingJobs! MaxNumberOfTrainingJobs!"),
+    "RandomSeed": ANY,
+}
 _TUNING: Fields = {
     "HyperParameterTuningJobConfig!": {
-        "Strategy!": ("Bayesian", "Random"),
-        "ResourceLimits!": _any("MaxParallelTrainingJobs! MaxNumberOfTrainingJobs!"),
-        "HyperParameterTuningJobObjective!": {
-            "Type!": ("Maximize", "Minimize"),
-            "MetricName!": str,
-        },
-        "ParameterRanges!": {
-            "IntegerParameterRanges": [_RANGE],
-            "ContinuousParameterRanges": [_RANGE],
-            "CategoricalParameterRanges": [{"Name!": str, "Values!": [ANY]}],
-        },
+        **_SEARCH,
+        "HyperParameterTuningJobObjective!": _OBJECTIVE,
+        "ParameterRanges!": _RANGES,
         "TrainingJobEarlyStoppingType": ("Off", "Auto"),
-        "RandomSeed": ANY,
     },
-    "TrainingJobDefinition!": {**_TRAINING_JOB, "StaticHyperParameters!": _HYPERPARAMETERS},
+    "TrainingJobDefinition!": _TUNED_JOB,
+    "Tags": ANY,
+}
+_TUNING_OF_SEVERAL: Fields = {
+    "HyperParameterTuningJobConfig!": {**_SEARCH, "TrainingJobEarlyStoppingType": ("Off",)},
+    "TrainingJobDefinitions!": [
+        {
+            **_TUNED_JOB,
+            "DefinitionName!": str,
+            "TuningObjective!": _OBJECTIVE,
+            "HyperParameterRanges!": _RANGES,
+        }
+    ],
     "Tags": ANY,
 }
 _CONTAINER: Fields = {**_any("Image ModelDataUrl!"), "Environment": {"*": ANY}}
@@ -178,6 +193,14 @@ STEP_TYPES: dict[str, Fields] = {
     "Fail": _any("ErrorMessage!"),
 }
 """The step types that run here, with the fields of their arguments."""
+
+
+def argument_fields(step_type: str, arguments: Any) -> Fields:
+    """The fields of a step's arguments; a search over several training definitions has its own."""
+    if step_type == "Tuning" and isinstance(arguments, dict):
+        return _TUNING_OF_SEVERAL if "TrainingJobDefinitions" in arguments else _TUNING
+    return STEP_TYPES[step_type]
+
 
 STEP_FIELDS: Fields = {
     **_any("Arguments! DisplayName Description"),

@@ -33,6 +33,7 @@ class Trial:
 
     tuned: dict[str, str]  # the hyperparameters that the search chose
     job: Job
+    definition: str = ""  # the name of its training definition, where there are several
     values: list[float] = field(default_factory=list)  # of the objective, one a round
     status: str = "InProgress"
     reason: str = ""
@@ -50,9 +51,23 @@ class Search:
     jobs: int
     parallel: int
     maximize: bool
-    pattern: re.Pattern[str]
     objective: str
     early_stopping: bool
+    definitions: list[TrainingDefinition]
+
+    @property
+    def direction(self) -> str:
+        """What Optuna calls it."""
+        return "MAXIMIZE" if self.maximize else "MINIMIZE"
+
+
+@dataclass(frozen=True)
+class TrainingDefinition:
+    """What one of the searched models is trained by."""
+
+    name: str  # empty where there is but one
+    request: dict[str, Any]
+    pattern: re.Pattern[str]  # of the objective in a log
     ranges: dict[str, Any]
     sampler: Any
 
@@ -66,15 +81,17 @@ def run_tuning(
 ) -> list[Trial]:
     """Run every trial; gives them in the order that they were proposed.
 
+    Several training definitions take turns, each with a search of its own.
+
     Raises:
         StepError: if no trial gave a model.
     """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(
-        direction="maximize" if search.maximize else "minimize", sampler=search.sampler
-    )
+    direction = optuna.study.StudyDirection[search.direction]
+    turns = [(definition, optuna.create_study(direction=direction, sampler=definition.sampler))
+             for definition in search.definitions]  # fmt: skip
     asked: list[Any] = []
     trials: list[Trial] = []
     done: list[threading.Event] = []
@@ -84,13 +101,14 @@ def run_tuning(
             earlier = number - search.parallel
             if earlier >= 0:
                 done[earlier].wait()
-                _tell(study, asked[earlier], trials[earlier])
+                _tell(turns[earlier % len(turns)][1], asked[earlier], trials[earlier])
             machine.processes.check_not_ended()
-            asked.append(study.ask(search.ranges))
-            trials.append(_trial(number, job, asked[-1].params, logs))
+            definition, study = turns[number % len(turns)]
+            asked.append(study.ask(definition.ranges))
+            trials.append(_trial(number, job, definition, asked[-1].params, logs))
             done.append(threading.Event())
             before = trials[: max(0, earlier + 1)]
-            pool.submit(_run, trials[-1], before, search, machine, done[-1])
+            pool.submit(_run, trials[-1], before, search, definition, machine, done[-1])
             on_trial(trials)
         for event in done:
             event.wait()
@@ -101,36 +119,57 @@ def run_tuning(
     return trials
 
 
+def training_definitions(request: dict[str, Any]) -> list[dict[str, Any]]:
+    """The training definitions of a tuning request; of any other request none, as one empty."""
+    return request.get("TrainingJobDefinitions") or [request.get("TrainingJobDefinition", {})]
+
+
 def read_search(request: dict[str, Any]) -> Search:
     """What a tuning request asks for.
 
     Raises:
         StepError: if it cannot be searched.
     """
-    import optuna
-
-    config, training = request["HyperParameterTuningJobConfig"], request["TrainingJobDefinition"]
-    seed = config.get("RandomSeed", 0)
-    limits, objective = config["ResourceLimits"], config["HyperParameterTuningJobObjective"]
+    config = request["HyperParameterTuningJobConfig"]
+    limits = config["ResourceLimits"]
     jobs, parallel = (int(limits[f"Max{n}TrainingJobs"]) for n in ("NumberOf", "Parallel"))
     if min(jobs, parallel) < 1:
         raise StepError(f"{jobs} training jobs, {parallel} at a time: at least 1 is right")
+    trained = training_definitions(request)
+    objectives = [t.get("TuningObjective") or config["HyperParameterTuningJobObjective"]
+                  for t in trained]  # fmt: skip
+    if any(objective != objectives[0] for objective in objectives):
+        raise StepError("training definitions with different objectives cannot be compared")
+    return Search(
+        jobs=jobs,
+        parallel=parallel,
+        maximize=objectives[0]["Type"] == "Maximize",
+        objective=objectives[0]["MetricName"],
+        early_stopping=config.get("TrainingJobEarlyStoppingType") == "Auto",
+        definitions=[
+            TrainingDefinition(
+                name=one.get("DefinitionName", ""),
+                request=one,
+                pattern=metric_pattern(objectives[0]["MetricName"], one["AlgorithmSpecification"]),
+                ranges=_distributions(one.get("HyperParameterRanges") or config["ParameterRanges"]),
+                sampler=_sampler(config, parallel),
+            )
+            for one in trained
+        ],
+    )
+
+
+def _sampler(config: dict[str, Any], parallel: int) -> Any:
+    import optuna
+
+    seed = config.get("RandomSeed", 0)
     samplers: dict[str, Callable[[], Any]] = {
         "Bayesian": lambda: optuna.samplers.TPESampler(
             seed=seed, n_startup_trials=parallel, constant_liar=True
         ),
         "Random": lambda: optuna.samplers.RandomSampler(seed=seed),
     }
-    return Search(
-        jobs=jobs,
-        parallel=parallel,
-        maximize=objective["Type"] == "Maximize",
-        pattern=metric_pattern(objective["MetricName"], training["AlgorithmSpecification"]),
-        objective=objective["MetricName"],
-        early_stopping=config.get("TrainingJobEarlyStoppingType") == "Auto",
-        ranges=_distributions(config["ParameterRanges"]),
-        sampler=samplers[config["Strategy"]](),
-    )
+    return samplers[config["Strategy"]]()
 
 
 def metric_pattern(objective: str, specification: dict[str, Any]) -> re.Pattern[str]:
@@ -180,17 +219,29 @@ def _distributions(ranges: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _trial(number: int, tuning: Job, parameters: dict[str, Any], logs: Path) -> Trial:
-    request, own = tuning.request["TrainingJobDefinition"], f"{number + 1:03d}"
-    job = Job(f"{tuning.name}-{own}", request, tuning.folder / own, logs / f"{own}.log")
-    return Trial({name: str(value) for name, value in parameters.items()}, job)
+def _trial(
+    number: int,
+    tuning: Job,
+    definition: TrainingDefinition,
+    parameters: dict[str, Any],
+    logs: Path,
+) -> Trial:
+    own = f"{number + 1:03d}"
+    folder, log = tuning.folder / own, logs / f"{own}.log"
+    job = Job(f"{tuning.name}-{own}", definition.request, folder, log)
+    return Trial({name: str(v) for name, v in parameters.items()}, job, definition.name)
 
 
 def _run(
-    trial: Trial, before: list[Trial], search: Search, machine: Machine, done: threading.Event
+    trial: Trial,
+    before: list[Trial],
+    search: Search,
+    definition: TrainingDefinition,
+    machine: Machine,
+    done: threading.Event,
 ) -> None:
     """Run a trial to its end, whatever that is; nothing is raised, the trial says how it was."""
-    log = ObjectiveLog(trial.job.log, search.pattern, trial.values)
+    log = ObjectiveLog(trial.job.log, definition.pattern, trial.values)
 
     def last_round() -> int | None:
         log.read()

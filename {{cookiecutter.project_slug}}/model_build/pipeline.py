@@ -7,7 +7,9 @@ that made it, never composed again: after a cache hit it lies under an older exe
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cli.settings import FEATURE_DATABASE, Environment, Settings, Tuning
@@ -43,7 +45,7 @@ class Build:
     def name(self, text: str) -> str:
         """A step's name: `{P}Transform` -> `ChurnTransform`."""
         project = self.settings.project
-        return text.format(P=project.prefix, Metric=project.metric_word)
+        return text.format(P=project.prefix, Metric=self.settings.metric_word)
 
     @property
     def root(self) -> str:
@@ -90,17 +92,28 @@ def definition(settings: Settings, environment: Environment) -> str:
     return json.dumps(json.loads(text), indent=2) + "\n"
 
 
-def code_objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
-    """The code that the definition names, by S3 URI: what has to be there before it runs."""
-    root = _root(settings, environment)
+def code_objects(
+    settings: Settings, environment: Environment, wheels: Path | None = None
+) -> dict[str, bytes]:
+    """The code that the definition names, by S3 URI: what has to be there before it runs.
+
+    On SageMaker it carries the wheels that the image lacks, out of a folder (`carried_wheels.py`).
+    """
+    root, algorithms = _root(settings, environment), settings.tuning.algorithms
     objects = {
         f"{_code_uri(root, code)}/{name}": content
-        for code in map(processing_code, PROCESSING_SCRIPTS)
-        for name, content in code.files.items()
+        for code in (processing_code(script, algorithms) for script in PROCESSING_SCRIPTS)
+        for name, content in code.content(wheels).items()
     }
-    train = training_code(TRAINING_SCRIPT)
-    return {**objects, f"{_code_uri(root, train)}/sourcedir.tar.gz": train.archive()}
+    train = training_code(TRAINING_SCRIPT, algorithms)
+    return {**objects, f"{_code_uri(root, train)}/sourcedir.tar.gz": train.archive(wheels)}
 
+
+LEARNING_TASKS = {"binary": "binary:logistic", "regression": "reg:squarederror"}
+"""The built-in algorithm's name for what is learnt, by problem type."""
+
+KEPT_OF_A_TRANSFORM = {"binary": "$[0,-2,-1]", "regression": "$[0,-1]"}
+"""The record id, and what `inference.py` answers: label and probability, or the number."""
 
 PROCESSING_SCRIPTS = ("process.py", "evaluate.py", "analysis_config.py", "clarify.py")
 TRAINING_SCRIPT = "train.py"
@@ -118,6 +131,7 @@ def model_process(build: Build) -> Step:
         *("--record-id", data.record_id),
         *("--label", data.label),
         *("--problem", settings.project.problem),
+        *("--split-by", split.by),
         *("--salt", split.salt),
         *("--shares", f"{split.train},{split.validation},{split.test}"),
         *("--min-positives", str(split.min_positives)),
@@ -127,8 +141,13 @@ def model_process(build: Build) -> Step:
         arguments += ["--facet", facet.argument]
     if settings.bias.group_variable:
         arguments += ["--group-variable", settings.bias.group_variable]
+    if split.group:
+        arguments += ["--group", split.group]
+    if isinstance(settings.bias.threshold, float | int):
+        arguments += ["--label-threshold", repr(settings.bias.threshold)]
     for column in settings.model.exclude:
-        arguments += ["--exclude", column]
+        if column not in data.columns:  # a raw column is not stored as a feature at all
+            arguments += ["--exclude", column]
     return _processing_step(
         build,
         name,
@@ -143,13 +162,14 @@ def model_process(build: Build) -> Step:
 
 def hyperparameter_tuning(build: Build, process: Step) -> Step:
     """2: the best of several models, by a Bayesian search."""
-    name, tuning = build.name("{P}HyperParameterTuning"), build.settings.tuning
-    direction = Tuning.OBJECTIVES[build.settings.project.problem][tuning.objective]
+    name, settings = build.name("{P}HyperParameterTuning"), build.settings
+    tuning = settings.tuning
+    code = build.code_uri(training_code(TRAINING_SCRIPT, tuning.algorithms))
     request = sdk.tuning(
         build.job,
         sdk.Search(
-            objective=tuning.objective,
-            direction=direction,
+            objective=settings.objective,
+            direction=Tuning.OBJECTIVES[settings.project.problem][settings.objective],
             ranges=tuning.ranges,
             jobs=tuning.jobs,
             parallel=tuning.parallel,
@@ -158,33 +178,58 @@ def hyperparameter_tuning(build: Build, process: Step) -> Step:
         instance_type=build.instance_types["Training"],
         instance_count=build.instance_counts["Training"],
         hyperparameters={
+            "objective": LEARNING_TASKS[settings.project.problem],
+            "eval_metric": settings.objective.removeprefix("validation:"),
             **tuning.static,
             "sagemaker_program": TRAINING_SCRIPT,
-            "sagemaker_submit_directory": (
-                f"{build.code_uri(training_code(TRAINING_SCRIPT))}/sourcedir.tar.gz"
-            ),
+            "sagemaker_submit_directory": f"{code}/sourcedir.tar.gz",
         },
         channels={split: _output(process, split) for split in ("train", "validation")},
         output_path=build.execution_uri(name),
-        environment={"THRESHOLD_RULE": build.settings.model.threshold},
+        environment=_threshold_rule(settings) | {"ALGORITHM": tuning.algorithms[0]},
     )
-    return sdk.TuningStep(
-        name=name, step_args=request, cache_config=sdk.CACHE, retry_policies=sdk.JOB_RETRIES
-    )
+    step = {
+        "name": name,
+        "step_args": request,
+        "cache_config": sdk.CACHE,
+        "retry_policies": sdk.JOB_RETRIES,
+    }
+    if len(tuning.algorithms) == 1:
+        return sdk.TuningStep(**step)
+    own = {algorithm: {"ALGORITHM": algorithm} for algorithm in tuning.algorithms}
+    return sdk.ComparingTuningStep(own, **step)
+
+
+def _threshold_rule(settings: Settings) -> dict[str, str]:
+    """How a training chooses the decision threshold; a regression has none."""
+    if settings.project.problem == "regression":
+        return {}
+    rule = {"THRESHOLD_RULE": settings.model.threshold}
+    if settings.model.threshold != "recall":
+        return rule
+    return {**rule, "RECALL_TARGET": str(settings.recall_target)}
 
 
 def evaluate_best_model(build: Build, process: Step, tune: Step) -> Step:
     """3: the best model's metrics on the test split."""
     file = sdk.PropertyFile(name="Evaluation", output_name="evaluation", path="evaluation.json")
+    settings = build.settings
+    arguments = ["--min-group-size", str(settings.bias.min_group_size)]
+    inputs = [
+        sdk.s3_input("model", best_model_uri(settings, tune), f"{IN}/model"),
+        sdk.s3_input("test", _output(process, "test"), f"{IN}/test"),
+    ]
+    if len(settings.tuning.algorithms) > 1:
+        arguments += ["--min-trials", str(Tuning.MIN_TRIALS)]
+        for algorithm in settings.tuning.algorithms:
+            arguments += ["--algorithm", algorithm]
+        inputs.append(sdk.s3_input("trials", models_uri(settings, tune), f"{IN}/trials"))
     return _processing_step(
         build,
         build.name("{P}EvalBestModel"),
         "evaluate.py",
-        ["--min-group-size", str(build.settings.bias.min_group_size)],
-        inputs=[
-            sdk.s3_input("model", best_model_uri(tune), f"{IN}/model"),
-            sdk.s3_input("test", _output(process, "test"), f"{IN}/test"),
-        ],
+        arguments,
+        inputs=inputs,
         outputs=("evaluation",),
         property_files=[file],
     )
@@ -192,7 +237,7 @@ def evaluate_best_model(build: Build, process: Step, tune: Step) -> Step:
 
 def create_model(build: Build, tune: Step) -> Step:
     """4: a SageMaker Model of the best training job."""
-    serving = sdk.container(build.job, best_model_uri(tune), SERVING)
+    serving = sdk.container(build.job, best_model_uri(build.settings, tune), SERVING)
     return sdk.ModelStep(
         name=build.name("{P}CreateModel"),
         step_args=sdk.model(build.job, serving),
@@ -227,7 +272,7 @@ def batch_transform(build: Build, process: Step, create: Step) -> Step:
         instance_count=build.instance_counts["Transform"],
         data=Join(on="/", values=[_output(process, "test"), "test.csv"]),
         input_filter=f"$[{first_feature}:]",
-        output_filter="$[0,-2,-1]",
+        output_filter=KEPT_OF_A_TRANSFORM[build.settings.project.problem],
         output_path=build.execution_uri(name),
     )
     return sdk.TransformStep(
@@ -249,7 +294,7 @@ def bias_and_explainability(
             sdk.s3_input("analysis_config", _output(config, "config"), f"{IN}/config"),
             sdk.s3_input("dataset", _output(process, "test"), f"{IN}/dataset"),
             sdk.s3_input("predictions", predictions, f"{IN}/predictions"),
-            sdk.s3_input("model", best_model_uri(tune), f"{IN}/model"),
+            sdk.s3_input("model", best_model_uri(build.settings, tune), f"{IN}/model"),
         ],
         outputs=("analysis_result",),
     )
@@ -262,7 +307,7 @@ def register_model(build: Build, tune: Step, evaluate: Step, clarify: Step) -> S
     analysis = Join(on="/", values=[_output(clarify, "analysis_result"), "analysis.json"])
     request = sdk.package(
         build.job,
-        serving=sdk.container(build.job, best_model_uri(tune), SERVING),
+        serving=sdk.container(build.job, best_model_uri(build.settings, tune), SERVING),
         group=settings.model_package_group,
         instances=[settings.compute.transform_instance],
         metrics={"model_statistics": evaluation, "bias": analysis, "explainability": analysis},
@@ -272,11 +317,18 @@ def register_model(build: Build, tune: Step, evaluate: Step, clarify: Step) -> S
             "as_of": build.as_of,
             "execution": ExecutionVariables.PIPELINE_EXECUTION_ID,
         },
-        description=f"{settings.project.name}: registered because {settings.full_gate}",
+        description=_describable(
+            f"{settings.project.name}: registered because {settings.full_gate}"
+        ),
     )
     return sdk.ModelStep(
         name=build.name("Register{P}Model"), step_args=request, retry_policies=sdk.CALL_RETRIES
     )
+
+
+def _describable(text: str) -> str:
+    """A text without what SageMaker lets no description have, such as a joiner within an emoji."""
+    return "".join(c for c in text if unicodedata.category(c)[0] in "LMZSNP")
 
 
 def check_gate(build: Build, evaluate: Step, clarify: Step, register: Step) -> Step:
@@ -291,17 +343,18 @@ def check_gate(build: Build, evaluate: Step, clarify: Step, register: Step) -> S
     )
 
 
-def best_model_uri(tune: Step) -> PipelineVariable:
-    """The archive of the best training job, from the tuning step's own properties."""
+def models_uri(settings: Settings, tune: Step) -> PipelineVariable:
+    """Where all training jobs of the search wrote: each below its name."""
+    several = len(settings.tuning.algorithms) > 1
     properties = tune.properties
-    return Join(
-        on="/",
-        values=[
-            properties.TrainingJobDefinition.OutputDataConfig.S3OutputPath,
-            properties.TrainingJobSummaries[0].TrainingJobName,
-            "output/model.tar.gz",
-        ],
-    )
+    one = properties.TrainingJobDefinitions[0] if several else properties.TrainingJobDefinition
+    return one.OutputDataConfig.S3OutputPath
+
+
+def best_model_uri(settings: Settings, tune: Step) -> PipelineVariable:
+    """The archive of the best training job, from the tuning step's own properties."""
+    best = tune.properties.TrainingJobSummaries[0].TrainingJobName
+    return Join(on="/", values=[models_uri(settings, tune), best, "output/model.tar.gz"])
 
 
 def _build(settings: Settings, environment: Environment) -> tuple[list[Any], Build]:
@@ -346,7 +399,7 @@ def _processing_step(
     outputs: tuple[str, ...],
     property_files: list[Any] | None = None,
 ) -> Step:
-    code = processing_code(script)
+    code = processing_code(script, build.settings.tuning.algorithms)
     request = sdk.processing(
         build.job,
         instance_type=build.instance_types["Processing"],

@@ -77,6 +77,7 @@ for name in ("sagemaker", "sagemaker.config"):
     logging.getLogger(name).setLevel(logging.ERROR)  # it warns of what it does as designed
 
 __all__ = [
+    "ComparingTuningStep",
     "ConditionStep",
     "ExecutionVariables",
     "Join",
@@ -293,6 +294,39 @@ def _range(r: Range) -> Any:
     if r.integer:
         return IntegerParameter(int(r.min), int(r.max), scaling_type=r.scaling)
     return ContinuousParameter(r.min, r.max, scaling_type=r.scaling)
+
+
+class ComparingTuningStep(TuningStep):  # type: ignore[misc]
+    """A search over several training definitions, which the SDK (3.27) cannot put together.
+
+    They are alike but for their environments: the objective and the ranges go from the search to
+    each of them, and early stopping, which is for one algorithm alone, is off.
+    """
+
+    def __init__(self, environments: Mapping[str, Mapping[str, str]], **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._environments = environments  # by definition name
+
+    @property
+    def arguments(self) -> Any:
+        """The request of the tuning job."""
+        request = dict(super().arguments)
+        config = dict(request["HyperParameterTuningJobConfig"])
+        shared = {
+            **request.pop("TrainingJobDefinition"),
+            "TuningObjective": config.pop("HyperParameterTuningJobObjective"),
+            "HyperParameterRanges": config.pop("ParameterRanges"),
+        }
+        definitions = [
+            {"DefinitionName": name, **shared, "Environment": {**shared["Environment"], **own}}
+            for name, own in self._environments.items()
+        ]
+        config["TrainingJobEarlyStoppingType"] = "Off"
+        return {
+            "HyperParameterTuningJobConfig": config,
+            "TrainingJobDefinitions": definitions,
+            **{n: v for n, v in request.items() if n != "HyperParameterTuningJobConfig"},
+        }
 
 
 class _Transformer(Transformer):  # type: ignore[misc]

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from model_build.carried_wheels import Wheel, needed, read
+
 STEPS = Path(__file__).parent / "steps"
 PACKAGING = STEPS / "packaging"
 """What lets pip install the training archive where there is no package index."""
@@ -26,39 +28,48 @@ class StepCode:
 
     entry: str
     files: dict[str, bytes]
+    wheels: tuple[Wheel, ...] = ()  # carried to SageMaker beside the files
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 over names and contents; 16 hexadecimal digits of it name the prefix."""
         total = hashlib.sha256()
-        for name, content in sorted(self.files.items()):
-            total.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+        hashes = {name: hashlib.sha256(content).digest() for name, content in self.files.items()}
+        hashes |= {wheel.file: bytes.fromhex(wheel.sha256) for wheel in self.wheels}
+        for name, digest in sorted(hashes.items()):
+            total.update(name.encode() + b"\0" + digest)
         return total.hexdigest()[:16]
 
-    def archive(self) -> bytes:
-        """The files as `sourcedir.tar.gz`: the same files give the same bytes."""
+    def content(self, wheels: Path | None) -> dict[str, bytes]:
+        """The files, with the wheels out of a folder; without one, as this machine needs them."""
+        carried = {} if wheels is None else {w.file: read(w, wheels) for w in self.wheels}
+        return {**self.files, **carried}
+
+    def archive(self, wheels: Path | None) -> bytes:
+        """The content as `sourcedir.tar.gz`: the same files give the same bytes."""
         packed = io.BytesIO()
         with (
             gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as compressed,
             tarfile.open(fileobj=compressed, mode="w") as tar,
         ):
-            for name, content in sorted(self.files.items()):
+            for name, content in sorted(self.content(wheels).items()):
                 member = tarfile.TarInfo(name)
                 member.size, member.mode = len(content), 0o644
                 tar.addfile(member, io.BytesIO(content))
         return packed.getvalue()
 
 
-def processing_code(entry: str) -> StepCode:
+def processing_code(entry: str, algorithms: tuple[str, ...]) -> StepCode:
     """A processing step's code: uploaded as single files to one prefix."""
-    return StepCode(entry, {path.name: _text(path) for path in closure(STEPS / entry)})
+    files = {path.name: _text(path) for path in closure(STEPS / entry)}
+    return StepCode(entry, files, needed(files, algorithms))
 
 
-def training_code(entry: str) -> StepCode:
+def training_code(entry: str, algorithms: tuple[str, ...]) -> StepCode:
     """A training step's code: uploaded as one archive, which pip installs in the container."""
     files = {path.name: _text(path) for path in closure(STEPS / entry)}
     packaging = {path.name: _text(path) for path in sorted(PACKAGING.iterdir()) if path.is_file()}
-    return StepCode(entry, {**files, **packaging})
+    return StepCode(entry, {**files, **packaging}, needed(files, algorithms))
 
 
 def closure(entry: Path) -> list[Path]:

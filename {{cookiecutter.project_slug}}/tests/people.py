@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from governance.facets import parse
 
@@ -45,6 +46,15 @@ def people(n: int = 900, seed: int = 5, **replaced: Any) -> pa.Table:
     return pa.table({**columns, **replaced}).take(source.permutation(n))
 
 
+def paid(n: int = 900, seed: int = 5) -> pa.Table:
+    """The same people with a salary, which is to be estimated, where `stayed` was."""
+    table = people(n, seed)
+    age, visits = table["age"].fill_null(40).to_numpy(), table["visits"].to_numpy()
+    noise = np.random.default_rng(seed).normal(0, 2_000, n)
+    salary = np.round(20_000 + 500 * age + 1_500 * visits + noise, 2)
+    return table.set_column(table.column_names.index("stayed"), "salary", pa.array(salary))
+
+
 def query_result(base: Path, *tables: pa.Table) -> None:
     """Put tables where step 1 finds the rows of its query, a file each."""
     folder = base / "processing" / "input" / "features"
@@ -60,6 +70,7 @@ def arguments(facets: str = "gender, age>=40", **options: str) -> list[str]:
         "record_id": "person",
         "label": "stayed",
         "problem": "binary",
+        "split_by": "hash",
         "salt": "people",
         "shares": "0.6,0.2,0.2",
         "min_positives": "20",
@@ -72,6 +83,25 @@ def arguments(facets: str = "gender, age>=40", **options: str) -> list[str]:
     return words
 
 
+def paid_arguments(facets: str = "gender, age>=40", **options: str) -> list[str]:
+    """Those arguments where the salary is to be estimated."""
+    return arguments(facets, label="salary", problem="regression", **options)
+
+
 def facet_argument(**content: Any) -> list[str]:
     """A facet that the facets' language cannot say, such as one value with a comma."""
     return ["--facet", json.dumps(content)]
+
+
+def training_job(patch: pytest.MonkeyPatch, splits: Path, model_dir: Path, **more: str) -> None:
+    """The environment of step 2's script, as the container and the pipeline set it."""
+    variables = {
+        "SM_CHANNEL_TRAIN": str(splits / "train"),
+        "SM_CHANNEL_VALIDATION": str(splits / "validation"),
+        "SM_MODEL_DIR": str(model_dir),
+        "SM_NUM_CPUS": "1",
+        "ALGORITHM": "xgboost",
+        **more,
+    }
+    for name, value in variables.items():
+        patch.setenv(name, value)

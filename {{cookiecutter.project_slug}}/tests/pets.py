@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cli.settings import (
     Bias,
@@ -42,10 +44,16 @@ def settings(event_time: str = "", facets: str = "species", **columns: Column) -
             event_time=event_time,
         ),
         split=Split("pets"),
-        tuning=Tuning("validation:auc", {"eta": Range(0.1, 0.5)}),
+        tuning=Tuning(ranges={"eta": Range(0.1, 0.5)}),
         gate=GateSettings("auc > 0.5"),
         bias=Bias(facets=facets),
     )
+
+
+def changed(of: Settings, **sections: dict[str, Any]) -> Settings:
+    """The same settings but for these keys, such as `data={"positive": "yes"}`."""
+    tables = {name: replace(getattr(of, name), **keys) for name, keys in sections.items()}
+    return replace(of, **tables)
 
 
 def raw_file(folder: Path, *rows: str, header: str = HEADER, end: str = "\n") -> Path:

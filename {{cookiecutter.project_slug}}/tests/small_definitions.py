@@ -189,3 +189,19 @@ class Bench:
         training = {**job, "StaticHyperParameters": static}
         arguments = {"HyperParameterTuningJobConfig": whole, "TrainingJobDefinition": training}
         return step("Tune", "Tuning", arguments)
+
+    def comparing(
+        self, script: str, names: tuple[str, ...] = ("trees", "lines"), **config: Any
+    ) -> Json:
+        """The same search over several training definitions; a script sees its own as `NAME`."""
+        tune = self.tuning(script, **config)
+        whole = tune["Arguments"]["HyperParameterTuningJobConfig"]
+        shared = {
+            **tune["Arguments"].pop("TrainingJobDefinition"),
+            "TuningObjective": whole.pop("HyperParameterTuningJobObjective"),
+            "HyperParameterRanges": whole.pop("ParameterRanges"),
+        }
+        tune["Arguments"]["TrainingJobDefinitions"] = [
+            {"DefinitionName": name, **shared, "Environment": {"NAME": name}} for name in names
+        ]
+        return tune

@@ -40,6 +40,7 @@ def output_fn(answers, accept):
         ("$[-2:]", "de"),
         ("$[0]", "a"),
         ("$[0,-2,-1]", "ade"),
+        ("$[0,-1]", "ae"),
     ],
 )
 def test_a_filter_keeps_its_fields(path: str, kept: str) -> None:

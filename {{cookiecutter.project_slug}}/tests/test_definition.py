@@ -315,6 +315,96 @@ def test_what_is_missing_is_named(path: str, words: list[str]) -> None:
         assert word in sentence
 
 
+def several(content: Json) -> None:
+    """The search over two training definitions, instead of over one."""
+    tune = at(content, TUNE)
+    config = tune["HyperParameterTuningJobConfig"]
+    shared = {
+        **tune.pop("TrainingJobDefinition"),
+        "TuningObjective": config.pop("HyperParameterTuningJobObjective"),
+        "HyperParameterRanges": config.pop("ParameterRanges"),
+    }
+    tune["TrainingJobDefinitions"] = [
+        {"DefinitionName": name, **copy.deepcopy(shared)} for name in ("trees", "lines")
+    ]
+
+
+def test_a_search_over_several_training_definitions_is_read() -> None:
+    content = whole()
+    several(content)
+    put(f"{SEARCH}.TrainingJobEarlyStoppingType", "Off")(content)
+    tune = read_definition(json.dumps(content)).steps["Tune"]
+    names = [
+        definition["DefinitionName"] for definition in tune.arguments["TrainingJobDefinitions"]
+    ]
+    assert names == ["trees", "lines"]
+
+
+SECOND = f"{TUNE}.TrainingJobDefinitions.1"
+OF_SEVERAL = {
+    "early stopping": (
+        put(f"{SEARCH}.TrainingJobEarlyStoppingType", "Auto"),
+        ["HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType: 'Auto'", "known: Off"],
+    ),
+    "an objective for all": (
+        put(f"{SEARCH}.HyperParameterTuningJobObjective", {"Type": "Maximize", "MetricName": "a"}),
+        ["HyperParameterTuningJobConfig", "'HyperParameterTuningJobObjective' is not known"],
+    ),
+    "ranges for all": (
+        put(f"{SEARCH}.ParameterRanges", {}),
+        ["HyperParameterTuningJobConfig", "'ParameterRanges' is not known"],
+    ),
+    "one definition beside them": (
+        put(f"{TUNE}.TrainingJobDefinition", {}),
+        ["'TrainingJobDefinition' is not known"],
+    ),
+    "a field": (put(f"{SECOND}.Colour", 1), ["TrainingJobDefinitions[1]", "'Colour' is not known"]),
+    "a field of a training job": (
+        put(f"{SECOND}.AlgorithmSpecification.Colour", 1),
+        ["TrainingJobDefinitions[1].AlgorithmSpecification", "'Colour' is not known"],
+    ),
+    "a direction": (
+        put(f"{SECOND}.TuningObjective.Type", "maximize"),
+        ["TrainingJobDefinitions[1].TuningObjective.Type: 'maximize'"],
+    ),
+    "a scaling": (
+        put(f"{SECOND}.HyperParameterRanges.ContinuousParameterRanges.0.ScalingType", "Log"),
+        ["[1].HyperParameterRanges.ContinuousParameterRanges[0].ScalingType: 'Log'"],
+    ),
+    "no list": (put(f"{TUNE}.TrainingJobDefinitions", {}), ["'TrainingJobDefinitions' is missing"]),
+    "an object for a list": (
+        put(f"{TUNE}.TrainingJobDefinitions", {"trees": {}}),
+        ["TrainingJobDefinitions: {'trees': {}} was read, where a list is right"],
+    ),
+    **{
+        f"no {field}": (drop(f"{SECOND}.{field}"), ["[1]", f"'{field}' is missing"])
+        for field in (
+            "DefinitionName", "TuningObjective", "HyperParameterRanges", "StaticHyperParameters",
+            "AlgorithmSpecification", "OutputDataConfig",
+        )
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "words"), OF_SEVERAL.values(), ids=OF_SEVERAL)
+def test_what_a_search_over_several_cannot_have_is_refused_by_name(
+    change: Callable[[Json], None], words: list[str]
+) -> None:
+    def changed(content: Json) -> None:
+        several(content)
+        change(content)
+
+    sentence = refusal(changed)
+    for word in ("step Tune: Arguments", *words):
+        assert word in sentence
+
+
+@pytest.mark.parametrize("field", ["DefinitionName", "TuningObjective", "HyperParameterRanges"])
+def test_what_only_several_definitions_have_is_refused_of_one(field: str) -> None:
+    sentence = refusal(put(f"{TUNE}.TrainingJobDefinition.{field}", "x"))
+    assert f"step Tune: Arguments.TrainingJobDefinition: the field {field!r} is not" in sentence
+
+
 MISSHAPEN = {
     "a list for an object": (put(f"{PROCESS}.AppSpecification", ["python3"]), "an object is right"),
     "an object for a list": (put(f"{PROCESS}.ProcessingInputs", {}), "a list is right"),

@@ -591,6 +591,13 @@ def test_more_than_one_instance_is_noted(bench: Bench) -> None:
     ]
 
 
+def test_more_than_one_instance_of_a_search_over_several_is_noted_once(bench: Bench) -> None:
+    tuning = bench.comparing("print('[0]\\tvalidation-auc:1')", jobs=2)
+    for definition in tuning["Arguments"]["TrainingJobDefinitions"]:
+        definition["ResourceConfig"] = {"InstanceType": "ml.m5.large", "InstanceCount": 2}
+    assert bench.run(tuning).notes == ["Tune ran on one machine, not on 2 instances"]
+
+
 def test_a_version_is_registered_with_what_it_was_made_of(bench: Bench) -> None:
     uri = bench.put(f"{BUCKET}/model.tar.gz", b"trees")
     report = join(output_of("Evaluate", "metrics"), "evaluation.json")

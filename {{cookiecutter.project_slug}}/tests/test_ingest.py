@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from pets import ROWS, raw_file, settings
+from pets import HEADER, ROWS, changed, raw_file, settings
 
 from cli.settings import RESERVED_COLUMNS, Column, Environment, Settings
 from feature_store import write
@@ -147,8 +148,13 @@ def test_another_table_or_another_facet_is_another_group_beside_the_first(tmp_pa
         put(tmp_path, "9,1,1,2020-01-31,cat,").location,
         put(tmp_path, of=settings(facets="species, age>=2")).location,
         put(tmp_path, of=settings(event_time="seen")).location,
+        put(tmp_path, of=changed(settings(), split={"group": "born"})).location,
+        put(tmp_path, of=changed(settings(), model={"exclude": ("born",)})).location,
+        put(tmp_path, of=changed(settings(), data={"positive": "1"})).location,
+        put(tmp_path, of=changed(settings(), data={"number_rows": True})).location,
+        put(tmp_path, of=changed(settings(), project={"problem": "regression"})).location,
     ]
-    assert len(set(locations)) == 4
+    assert len(set(locations)) == len(locations)
     for location in locations:
         assert (tmp_path / "s3" / location.removeprefix("s3://")).is_dir()
 
@@ -194,6 +200,128 @@ def test_features_see_neither_label_nor_id_and_leave_the_facets_alone(
 def test_a_facet_that_is_a_feature_too_stands_there_once(tmp_path: Path) -> None:
     put(tmp_path, of=settings(facets="age>=2"))
     assert records(tmp_path).column_names.count("age") == 1
+
+
+def test_a_stored_column_that_is_a_feature_too_is_stored_as_that_feature(tmp_path: Path) -> None:
+    put(tmp_path, of=changed(settings(facets="age>=2"), split={"group": "age"}))
+    assert records(tmp_path).schema.field("age").type == pa.float64()
+
+
+def test_a_raw_column_that_no_feature_is_is_stored_as_text_whatever_it_holds(
+    tmp_path: Path, features: Callable[[Features], None]
+) -> None:
+    features(lambda table, _: pd.DataFrame({"is_cat": (table["species"] == "cat").astype(int)}))
+    stored = settings(
+        facets="age>=2, born", litter=Column("number"), owner=Column("text"), tag=Column("text")
+    )
+    stored = changed(stored, bias={"group_variable": "litter"}, split={"group": "owner"})
+    extra = ("3,007,x", ",,x", "1e22,Ann,x")
+    rows = [f"{row},{more}" for row, more in zip(ROWS, extra, strict=True)]
+    file = raw_file(tmp_path, *rows, header=f"{HEADER},litter,owner,tag")
+    ingest(file, stored, ENVIRONMENT, tmp_path / "s3")
+    table = records(tmp_path)
+    texts = {
+        "age": ["1.5", "12", "0.25"],
+        "born": ["2020-01-31", "2009-12-01", "2025-11-30"],
+        "litter": ["3", None, "1e+22"],
+        "owner": ["007", None, "Ann"],
+    }
+    assert {name: table[name].to_pylist() for name in texts} == texts
+    assert {table.schema.field(name).type for name in texts} == {pa.string()}
+    assert not {"species", "tag"} & set(table.column_names)  # nobody asks for them
+
+
+@pytest.mark.parametrize(
+    ("problem", "type_"), [("binary", pa.int64()), ("regression", pa.float64())]
+)
+def test_the_label_is_stored_as_its_problem_has_it(
+    tmp_path: Path, problem: str, type_: pa.DataType
+) -> None:
+    put(tmp_path, of=changed(settings(), project={"problem": problem}))
+    label = records(tmp_path)["adopted"]
+    assert (label.type, label.to_pylist()) == (type_, [1, 0, 1])
+
+
+def test_a_regressions_label_is_stored_in_full(tmp_path: Path) -> None:
+    regression = changed(settings(), project={"problem": "regression"})
+    put(tmp_path, "9,0.1,1,2020-01-31,cat,", "10,-1e300,1,2020-01-31,cat,", of=regression)
+    assert records(tmp_path)["adopted"].to_pylist()[3:] == [0.1, -1e300]
+
+
+def test_a_label_told_by_its_positive_text_is_stored_as_0_and_1(tmp_path: Path) -> None:
+    rows = ("1,No,1,2020-01-31,cat,", "2,Yes,1,2020-01-31,dog,", "3,,1,2020-01-31,dog,")
+    told = changed(settings(), data={"positive": "Yes"})
+    ingested = ingest(raw_file(tmp_path, *rows), told, ENVIRONMENT, tmp_path / "s3")
+    assert records(tmp_path)["adopted"].to_pylist() == [0, 1]
+    assert (ingested.read, ingested.kept) == (3, 2)
+
+
+def test_numbered_rows_have_their_numbers_as_ids(tmp_path: Path) -> None:
+    put(tmp_path, ROWS[0], of=changed(settings(), data={"number_rows": True, "record_id": "row"}))
+    table = records(tmp_path)
+    assert table["row"].to_pylist() == ["1", "2", "3", "4"]
+    assert "chip" not in table.column_names
+
+
+@pytest.mark.parametrize("event_time", ["", "seen"])
+def test_a_parquet_file_gives_the_records_of_the_csv_file(tmp_path: Path, event_time: str) -> None:
+    """Of typed columns: whole numbers, numbers, days and moments."""
+    csv, parquet = tmp_path / "csv", tmp_path / "parquet"
+    csv.mkdir()
+    typed = pyarrow.csv.read_csv(raw_file(csv, *ROWS))
+    typed = typed.set_column(0, "chip", pa.array(["007", "008", "1e5"]))
+    assert [str(column.type) for column in typed][1:4] == ["int64", "double", "date32[day]"]
+    assert pa.types.is_timestamp(typed["seen"].type)
+    pq.write_table(typed, tmp_path / "pets.parquet")
+    stored = settings(event_time, facets="species, age>=2, born")
+    one = ingest(csv / "pets.csv", stored, ENVIRONMENT, csv / "s3")
+    other = ingest(tmp_path / "pets.parquet", stored, ENVIRONMENT, parquet / "s3")
+    assert (one.latest, one.read, one.kept) == (other.latest, other.read, other.kept)
+    of_the_call = ["api_invocation_time", "write_time"]
+    assert records(csv).drop(of_the_call).equals(records(parquet).drop(of_the_call))
+
+
+WITHHELD = changed(settings(), model={"exclude": ("species", "born", "is_old")})
+
+
+def test_features_do_not_see_what_the_model_excludes(
+    tmp_path: Path, features: Callable[[Features], None]
+) -> None:
+    seen: list[str] = []
+
+    def look(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.DataFrame:
+        seen.extend([*table.columns, *categories])
+        return table[["age"]]
+
+    features(look)
+    put(tmp_path, of=WITHHELD)
+    assert seen == ["age", "event_time"]
+    assert records(tmp_path)["species"].to_pylist() == ["cat", "dog", "cat"]  # the facet's
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda table, _: table[["age"]].assign(old=table["born"]),
+        lambda _, categories: pd.DataFrame(categories["born"]),
+    ],
+)
+def test_features_that_need_what_the_model_excludes_are_told_so(
+    tmp_path: Path, features: Callable[[Features], None], function: Features
+) -> None:
+    features(function)
+    with pytest.raises(FeaturesError) as refused:
+        put(tmp_path, of=WITHHELD)
+    sentence = "feature_store/features.py needs 'born', which [model] exclude withholds"
+    assert str(refused.value) == sentence
+
+
+def test_a_single_feature_that_the_model_excludes_is_stored_all_the_same(
+    tmp_path: Path, features: Callable[[Features], None]
+) -> None:
+    features(lambda table, _: table[["age"]].assign(is_old=(table["age"] > 2).astype(int)))
+    put(tmp_path, of=WITHHELD)
+    assert records(tmp_path)["is_old"].to_pylist() == [0, 1, 0]
 
 
 def test_a_feature_without_any_value_is_counted(

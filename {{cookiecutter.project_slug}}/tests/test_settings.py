@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from cli import settings as pipeline_settings
-from cli.settings import Settings, SettingsError, is_moment
+from cli.settings import Settings, is_moment
+from cli.tables import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -49,13 +50,16 @@ group_variable = "species"
 """
 
 
-def load(folder: Path, *changes: tuple[str, str], more: str = "") -> Settings:
-    """The settings above, with some of their text changed."""
-    text = LEAST
+def load(
+    folder: Path, *changes: tuple[str, str], more: str = "", standards: str = "", text: str = LEAST
+) -> Settings:
+    """The settings above, with some of their text changed, in a repository of these standards."""
     for old, new in changes:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
     (folder / "pipeline.toml").write_text(text + more, encoding="utf-8")
+    (folder / "governance").mkdir(exist_ok=True)
+    (folder / "governance/standards.toml").write_text(f"[standards]\n{standards}")
     return pipeline_settings.load(folder)
 
 
@@ -71,7 +75,11 @@ def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
         0.15,
         0.15,
     )
+    assert (settings.split.by, settings.split.group) == ("hash", "")
     assert (settings.tuning.jobs, settings.tuning.parallel) == (12, 4)
+    assert settings.tuning.algorithms == ("xgboost",)
+    assert (settings.data.positive, settings.data.number_rows) == ("", False)
+    assert (settings.model.exclude, settings.model.threshold) == ((), "accuracy")
     assert settings.bias.min_group_size == 100
     assert settings.aws.region == "us-east-1"
     assert str(settings.full_gate) == "auc > 0.75"
@@ -149,6 +157,31 @@ def test_an_environment_is_chosen_by_name_and_local_needs_none(tmp_path: Path) -
         ("[tuning.ranges]", '[tuning.static]\neta = "1"\n[tuning.ranges]', "[tuning] static: ["),
         ("eta = { min = 0.1, max = 0.5 }", "", "a range for at least one hyperparameter"),
         ('"validation:auc"', '"validation:auc"\njobs = 2', "[tuning] parallel: 4 was read"),
+        ('"validation:auc"', '"validation:auc"\njobs = 0', "[tuning] jobs: 0 was read, where 1 or"),
+        ('"validation:auc"', '"validation:auc"\nalgorithms = []', "[tuning] algorithms: []"),
+        ('"validation:auc"', '"validation:auc"\nalgorithms = ["trees"]',
+         "[tuning] algorithms: ['trees'] was read, where one or more of xgboost, lightgbm is"),
+        ('"validation:auc"', '"validation:auc"\nalgorithms = ["xgboost", "xgboost"]',
+         "[tuning] algorithms: ['xgboost', 'xgboost'] was read"),
+        ('"validation:auc"', '"validation:auc"\nalgorithms = ["xgboost", "lightgbm"]\njobs = 5',
+         "[tuning] jobs: 5 was read, where 6 or more, for xgboost and lightgbm is right"),
+        ('"validation:auc"', '"validation:auc"\nalgorithms = "xgboost"', "where a list is right"),
+        ('record_id = "chip"\n', "", "[data] record_id: '' was read, where the name of"),
+        ('label = "adopted"\n', "", "[data] label: '' was read, where the name of"),
+        ('label = "adopted"', 'label = "adopted"\nnumber_rows = "yes"', "where true or false is"),
+        ('"number"', '"text"', "[bias] facets: `age>=2` compares numbers with a text"),
+        ('salt = "pets"', 'salt = "p"\nby = "chance"', "[split] by: 'chance' was read, where"),
+        ('salt = "pets"', 'salt = "p"\nby = "time"',
+         "[split] by: 'time' was read, and [data] names no event_time to split by"),
+        ('salt = "pets"', 'salt = "p"\ngroup = "owner"',
+         "[split] group: 'owner' is no column of [data.columns]: age, born, species"),
+        ("[bias]\n", '[model]\nthreshold = "best"\n[bias]\n', "[model] threshold: 'best' was read"),
+        ("[bias]\n", '[model]\nthreshold = "recall"\n[bias]\n',
+         "[model] threshold: 'recall' was read, and [gate] metric has no `recall > ...` to reach"),
+        ("[bias]\n", "[bias]\nthreshold = 5\n", "[bias] threshold: a binary label has no"),
+        ("[bias]\n", '[bias]\nthreshold = "train median"\n', "[bias] threshold: a binary label"),
+        ("[bias]\n", '[bias]\nthreshold = "median"\n',
+         "[bias] threshold: 'median' was read, where \"train median\" or a number is right"),
         ('"auc > 0.75"', '"auc > high"', "[gate] metric: `high` after `auc >`"),
         ('"auc > 0.75"', '"auc > 0.75"\nbias = "di[dog] > 1"', "[gate] bias: `di[dog]` names no"),
         ('"species, age>=2"', '"species, age<2"', "[bias] facets: `age<2` is no facet"),
@@ -175,11 +208,255 @@ def test_a_wrong_setting_is_named_with_what_was_read(
     assert "\n" not in str(refused.value)
 
 
+REGRESSION = """\
+[project]
+name = "Pets"
+pipeline = "pet-price"
+prefix = "Pet"
+problem = "regression"
+
+[data]
+file = "pets.csv"
+record_id = "chip"
+label = "price"
+event_time = "sold"
+
+[data.columns]
+age = { type = "number" }
+owner = { type = "text" }
+species = { type = "category", values = ["cat", "dog"] }
+
+[split]
+salt = "pets"
+by = "time"
+group = "owner"
+
+[tuning]
+
+[tuning.ranges]
+eta = { min = 0.1, max = 0.5 }
+
+[model]
+exclude = ["species", "owner", "is_old"]
+
+[gate]
+metric = "rmse < 100"
+
+[bias]
+facets = "species"
+"""
+
+
+def test_a_regression_has_defaults_of_its_own(tmp_path: Path) -> None:
+    settings = load(tmp_path, text=REGRESSION)
+    assert (settings.objective, settings.metric_word) == ("validation:rmse", "RMSE")
+    assert settings.bias.threshold == ""
+    assert settings.recall_target is None
+
+
+def test_objective_and_metric_word_follow_from_the_problem_unless_they_are_said(
+    tmp_path: Path,
+) -> None:
+    assert load(tmp_path).metric_word == "AUC"
+    unsaid = load(tmp_path, ('objective = "validation:auc"\n', ""), ('metric_word = "AUC"\n', ""))
+    assert (unsaid.objective, unsaid.metric_word) == ("validation:auc", "AUC")
+    said = load(
+        tmp_path, ('"validation:auc"', '"validation:map"'), ('word = "AUC"', 'word = "Precision"')
+    )
+    assert (said.objective, said.metric_word) == ("validation:map", "Precision")
+    mae = ("[tuning]\n", '[tuning]\nobjective = "validation:mae"\n')
+    assert load(tmp_path, mae, text=REGRESSION).objective == "validation:mae"
+
+
+@pytest.mark.parametrize("threshold", ['"train median"', "5", "-2.5"])
+def test_a_regressions_labels_are_told_apart_by_the_median_or_a_number(
+    tmp_path: Path, threshold: str
+) -> None:
+    change = ("[bias]\n", f"[bias]\nthreshold = {threshold}\n")
+    read = load(tmp_path, change, text=REGRESSION).bias.threshold
+    assert read == ("train median" if threshold[0] == '"' else float(threshold))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("[bias]\n", "[bias]\nthreshold = true\n", "[bias] threshold: True was read, where a text"),
+        ("[bias]\n", "[bias]\nthreshold = inf\n", "[bias] threshold: inf was read, where a finite"),
+        ("[bias]\n", "[bias]\nfavourable_label = 0\n",
+         "[bias] favourable_label: 0 was read, where 1 is right: above the threshold is"),
+        ("[tuning]\n", '[tuning]\nobjective = "validation:auc"\n',
+         "[tuning] objective: 'validation:auc' was read, where validation:rmse or validation:mae"),
+        ("rmse < 100", "auc > 0.7", "[gate] metric: `auc` is no metric of a regression problem"),
+        ("[model]\n", '[model]\nthreshold = "recall"\n', "[model] threshold: 'recall' was read"),
+    ],
+)  # fmt: skip
+def test_what_a_regression_cannot_have_is_named(
+    tmp_path: Path, old: str, new: str, sentence: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, (old, new), text=REGRESSION)
+    assert sentence in str(refused.value)
+
+
+def test_features_are_made_of_the_columns_that_are_not_excluded(tmp_path: Path) -> None:
+    settings = load(tmp_path, text=REGRESSION)
+    assert settings.feature_columns == ("age",)
+    assert load(tmp_path).feature_columns == ("age", "born", "species")
+
+
+def test_columns_of_facets_group_variable_and_group_are_stored_each_once(tmp_path: Path) -> None:
+    by_species = ("[bias]\n", '[bias]\ngroup_variable = "species"\n')
+    settings = load(tmp_path, by_species, text=REGRESSION)
+    assert settings.context_columns == ("species",)
+    assert settings.stored_columns == ("species", "owner")
+    grouped = ('salt = "pets"', 'salt = "pets"\ngroup = "age"')
+    assert load(tmp_path, grouped).stored_columns == ("species", "age")
+
+
+def test_several_algorithms_are_compared_with_three_trials_each_at_least(tmp_path: Path) -> None:
+    both = '"validation:auc"\nalgorithms = ["lightgbm", "xgboost"]\njobs = 6'
+    tuning = load(tmp_path, ('"validation:auc"', both)).tuning
+    assert (tuning.algorithms, tuning.jobs) == (("lightgbm", "xgboost"), 6)
+    one = '"validation:auc"\nalgorithms = ["lightgbm"]\njobs = 1\nparallel = 1'
+    assert load(tmp_path, ('"validation:auc"', one)).tuning.algorithms == ("lightgbm",)
+
+
+@pytest.mark.parametrize(
+    ("gate", "target"),
+    [
+        ("recall > 0.9", 0.9),
+        ("auc > 0.7 and recall >= 0.8", 0.8),
+        ("recall > 0.6 and recall > 0.7", 0.7),
+        ("(recall > 0.6 or f1 > 0.9) and auc > 0.5", 0.6),
+        ("recall < 0.9 and auc > 0.7", None),
+        ("precision > 0.9", None),
+    ],
+)
+def test_the_recall_to_reach_is_the_metric_gates(
+    tmp_path: Path, gate: str, target: float | None
+) -> None:
+    metric = ("auc > 0.75", gate)
+    assert load(tmp_path, metric).recall_target == target
+    by_recall = ("[bias]\n", '[model]\nthreshold = "recall"\n[bias]\n')
+    if target is not None:
+        assert load(tmp_path, metric, by_recall).model.threshold == "recall"
+    else:
+        with pytest.raises(SettingsError, match=r"\[model\] threshold: 'recall' was read"):
+            load(tmp_path, metric, by_recall)
+
+
+# No table yet
+
+DATA = LEAST[LEAST.index("[data]\n") : LEAST.index("[split]")]
+
+
+@pytest.mark.parametrize("data", ["", "[data]\n", '[data]\nlabel = "adopted"\n\n'])
+def test_settings_without_a_table_hold_but_for_a_run(tmp_path: Path, data: str) -> None:
+    settings = load(tmp_path, (DATA, data))  # facets of columns that are not known yet
+    assert str(settings.full_gate) == "auc > 0.75"
+    with pytest.raises(SettingsError) as refused:
+        settings.check_table()
+    assert refused.value.path == ("data", "file")
+    assert str(refused.value).startswith("pipeline.toml [data] file: no table is named yet; ")
+    assert "`pipeline schema FILE`" in str(refused.value)
+
+
+def test_settings_with_a_table_are_fit_for_a_run(tmp_path: Path) -> None:
+    load(tmp_path).check_table()
+
+
+def test_a_table_has_a_column_at_least(tmp_path: Path) -> None:
+    columns = LEAST[LEAST.index("[data.columns]") : LEAST.index("[split]")]
+    with pytest.raises(SettingsError, match=r"\[data\] columns: \{\} was read, where a column at"):
+        load(tmp_path, (columns, ""))
+
+
+def test_what_is_no_column_matter_is_checked_without_a_table_too(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"\[gate\] metric: `high` after"):
+        load(tmp_path, (DATA, ""), ("auc > 0.75", "auc > high"))
+
+
+# Standards
+
+def gated(bias: str) -> tuple[str, str]:
+    return 'metric = "auc > 0.75"', f'metric = "auc > 0.75"\nbias = "{bias}"'
+
+
+@pytest.mark.parametrize(
+    ("standards", "changes", "sentence"),
+    [
+        ('facets = ["species", "sex"]', (),
+         "[bias] facets: 'species, age>=2' was read, where sex must be among the facets too: "
+         "governance/standards.toml asks for species, sex"),
+        ("bias_gate = true", (('facets = "species, age>=2"', 'facets = ""'),),
+         "[bias] facets: no facet was read, where one is right: governance/standards.toml asks"),
+        ("bias_gate = true", (), "[gate] bias: '' was read, which does not limit species, age>=2; "
+                                 "governance/standards.toml asks for a bias gate over every facet"),
+        ("bias_gate = true", (gated("dppl[species] < 0.1"),), "which does not limit age>=2; "),
+        ("bias_gate = true", (gated("worst_dppl < 0.3"),), "which does not limit species, age>=2"),
+        ("bias_gate = true", (gated("worst_dppl > 0.1"),), "which does not limit species, age>=2"),
+        ("bias_gate = true", (gated("worst_di > 0.7"),), "which does not limit species, age>=2"),
+        ("bias_gate = true", (gated("worst_di < 0.9"),), "which does not limit species, age>=2"),
+        ("bias_gate = true", (gated("worst_dppl < 0.1 or auc > 0.9"),), "which does not limit sp"),
+        ('unseen = ["sex", "age"]', (("[bias]\n", '[model]\nexclude = ["sex"]\n[bias]\n'),),
+         "[model] exclude: age must be in it too: governance/standards.toml asks for models that "
+         "do not see sex, age"),
+    ],
+)  # fmt: skip
+def test_settings_below_the_standards_are_refused(
+    tmp_path: Path, standards: str, changes: tuple[tuple[str, str], ...], sentence: str
+) -> None:
+    load(tmp_path, *changes)  # where the standards ask for nothing
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, *changes, standards=standards)
+    assert sentence in str(refused.value)
+    assert str(refused.value).startswith("pipeline.toml [")
+
+
+@pytest.mark.parametrize(
+    "bias",
+    [
+        "worst_dppl < 0.2",
+        "worst_dppl <= 0.2",
+        "worst_di > 0.8",
+        "worst_di >= 0.8",
+        "dppl[species] < 0.1 and di[age_ge_2] > 0.9",
+        "worst_dppl < 0.1 and auc < 0.99",
+        "worst_dppl < 0.1 or worst_di > 0.9",
+    ],
+)
+def test_a_gate_over_every_facet_meets_the_standards(tmp_path: Path, bias: str) -> None:
+    assert load(tmp_path, gated(bias), standards="bias_gate = true").bias_gate
+
+
+def test_settings_that_meet_the_other_standards_are_taken(tmp_path: Path) -> None:
+    unseen = ("[bias]\n", '[model]\nexclude = ["age", "sex"]\n[bias]\n')
+    standards = 'facets = ["age", "species"]\nunseen = ["sex", "age"]'
+    assert load(tmp_path, unseen, standards=standards).model.exclude == ("age", "sex")
+
+
+def test_the_standards_hold_before_a_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"\[gate\] bias: '' was read"):
+        load(tmp_path, (DATA, ""), standards="bias_gate = true")
+
+
+def test_standards_that_cannot_be_read_are_named_by_their_file(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, standards="bias_gates = true")
+    file = "governance/standards.toml"
+    assert str(refused.value).startswith(f"{file} [standards] bias_gates: there is no such key")
+    (tmp_path / file).unlink()
+    with pytest.raises(SettingsError, match=rf"^{file}: there is no such file in "):
+        pipeline_settings.load(tmp_path)
+
+
 def test_a_facet_called_as_a_column_of_the_store_is_refused(tmp_path: Path) -> None:
     hour = ("age = {", 'hour = { type = "number" }\nage = {')
     assert load(tmp_path, hour).data.columns["hour"]  # a raw column may be called so
-    with pytest.raises(SettingsError, match="'hour' is a column that the feature group has"):
-        load(tmp_path, hour, ('"species, age>=2"', '"hour"'))
+    grouped = ('salt = "pets"', 'salt = "pets"\ngroup = "hour"')
+    for change in (('"species, age>=2"', '"hour"'), grouped):
+        with pytest.raises(SettingsError, match="'hour' is a column that the feature group has"):
+            load(tmp_path, hour, change)
 
 
 def test_the_path_of_a_refusal_is_the_keys(tmp_path: Path) -> None:

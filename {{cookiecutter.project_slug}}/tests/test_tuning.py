@@ -5,11 +5,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from small_definitions import BUCKET, IMAGE, Bench, Json, container, get, join, read, step
+from small_definitions import (
+    BUCKET,
+    IMAGE,
+    Bench,
+    Json,
+    archive,
+    container,
+    get,
+    join,
+    read,
+    s3_input,
+    step,
+)
 
 from local_sagemaker.engine import Execution
 from local_sagemaker.errors import StepError
@@ -23,6 +36,7 @@ from local_sagemaker.tuning import (
     read_search,
     run_tuning,
     stopping_round,
+    training_definitions,
 )
 
 READ_ETA = """\
@@ -44,12 +58,15 @@ def searched(
     script: str,
     limit: int = 2,
     on_trial: Callable[[list[Trial]], None] = lambda trials: None,
+    names: tuple[str, ...] = (),
     **arguments: Any,
 ) -> list[Trial]:
-    """The trials of a search, run by so many processes at a time."""
+    """The trials of a search, over definitions of these names, by so many processes at a time."""
     bench = Bench(folder)
-    request = bench.tuning(script, **arguments)["Arguments"]
-    request["TrainingJobDefinition"]["OutputDataConfig"] = {"S3OutputPath": f"{BUCKET}/models"}
+    search = partial(bench.comparing, names=names) if names else bench.tuning
+    request = search(script, **arguments)["Arguments"]
+    for definition in training_definitions(request):
+        definition["OutputDataConfig"] = {"S3OutputPath": f"{BUCKET}/models"}
     job = Job("search", request, folder / "sandbox", folder / "search.log")
     machine = Machine(bench.engine.storage, Processes(limit), {})
     return run_tuning(read_search(request), job, folder / "logs", machine, on_trial)
@@ -164,7 +181,7 @@ def test_the_direction_says_which_trial_is_best(
 
 def test_of_equal_trials_the_earlier_is_better() -> None:
     job = Job("", {}, Path(), Path())
-    trials = [Trial({"eta": eta}, job, [0.5], "Completed") for eta in "123"]
+    trials = [Trial({"eta": eta}, job, values=[0.5], status="Completed") for eta in "123"]
     for maximize in (True, False):
         assert [trial.tuned["eta"] for trial in ranked(trials, maximize)] == ["1", "2", "3"]
 
@@ -207,6 +224,174 @@ def test_a_search_without_a_model_fails_and_says_why_the_first_failed(
     run = bench.run(bench.tuning(script, jobs=3)).steps["Tune"]
     assert run.status == "Failed"
     assert run.reason == f"none of 3 trials gave a model; the first: {reason}"
+
+
+# Several training definitions
+
+TWO = ("trees", "lines")
+BY_NAME = f"""\
+{READ_ETA}
+import os
+name = os.environ["NAME"]
+time.sleep(eta % 0.1 / 2)
+print(f"[0]\\tvalidation-auc:{{abs(eta - (0.2 if name == 'trees' else 0.8)) / 2}}")
+"""
+
+
+def of(trials: list[Trial], name: str) -> list[str]:
+    """What one definition's trials were given."""
+    return [trial.tuned["eta"] for trial in trials if trial.definition == name]
+
+
+@pytest.mark.parametrize("strategy", ["Bayesian", "Random"])
+def test_definitions_take_turns_however_many_processes_run(tmp_path: Path, strategy: str) -> None:
+    outcomes = []
+    for limit in (1, 2, 4):
+        folder = tmp_path / str(limit)
+        arguments = {"jobs": 7, "parallel": 3, "Strategy": strategy}
+        trials = searched(folder, BY_NAME, limit, names=TWO, **arguments)
+        outcomes.append([(t.job.name, t.definition, t.tuned, t.values, t.status) for t in trials])
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+    assert [trial[1] for trial in outcomes[0]] == [*TWO * 3, "trees"]
+    assert {trial[-1] for trial in outcomes[0]} == {"Completed"}
+
+
+def test_each_definition_is_searched_by_its_own_results_alone(tmp_path: Path) -> None:
+    script = f"{BY_NAME}\nif name == 'lines': print(f'[1]\\tvalidation-auc:{{VALUE}}')"
+    one, other = (
+        searched(tmp_path / value, script.replace("VALUE", value), names=TWO, jobs=10)
+        for value in ("eta", "1 - eta")
+    )
+    assert of(one, "trees") == of(other, "trees")
+    assert of(one, "lines")[:2] == of(other, "lines")[:2]
+    assert of(one, "lines")[2:] != of(other, "lines")[2:]
+
+
+def test_each_definition_runs_with_its_own_ranges_hyperparameters_and_code(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    tune = bench.comparing("print('[0]\\tvalidation-auc:0.1')", jobs=2)
+    _, lines = tune["Arguments"]["TrainingJobDefinitions"]
+    script = """\
+import os, sys
+assert os.environ["NAME"] == "lines"
+assert sys.argv[1:3] == ["--degree", "2"] and sys.argv[3] == "--alpha"
+print("loss=0.75")
+"""
+    code = bench.put(f"{BUCKET}/code/lines.tar.gz", archive({"lines.py": script}))
+    lines["StaticHyperParameters"] = {
+        "sagemaker_program": "lines.py", "sagemaker_submit_directory": code, "degree": "2"
+    }  # fmt: skip
+    alpha = {"Name": "alpha", "MinValue": "1", "MaxValue": "9"}
+    lines["HyperParameterRanges"] = {"IntegerParameterRanges": [alpha]}
+    lines["AlgorithmSpecification"] = {
+        "TrainingImage": "lines",
+        "MetricDefinitions": [{"Name": "validation:auc", "Regex": "loss=([0-9.]+)"}],
+    }
+    execution = bench.run(tune)
+    assert execution.notes == []
+    detail = execution.steps["Tune"].detail
+    assert detail == "best validation:auc lines 0.75, trees 0.1 of 2 trials"
+
+
+def test_the_best_of_all_definitions_is_what_later_steps_are_given(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    script = f"""{BY_NAME}
+pathlib.Path(os.environ["SM_MODEL_DIR"], "made_by").write_text(f"{{name}} {{eta}}")
+"""
+    summary, models = (
+        "Steps.Tune.TrainingJobSummaries[0]",
+        "Steps.Tune.TrainingJobDefinitions[0].OutputDataConfig.S3OutputPath",
+    )
+    best = join(get(models), get(f"{summary}.TrainingJobName"), "output/model.tar.gz")
+    job = "Steps.Tune.BestTrainingJob"
+    words = [get(f"{where}.TrainingJobDefinitionName") for where in (summary, job)]
+    look = (
+        "import os, sys\nmodels = os.environ['SAGEMAKER_BASE_DIR'] + '/processing/input/models'\n"
+    )
+    look += "print(*sys.argv[1:], *os.listdir(models))"
+    execution = bench.run(
+        bench.comparing(script, jobs=6),
+        step("Create", "Model", {"PrimaryContainer": container(best)}),
+        bench.processing("Look", look, words=words, inputs=[s3_input("models", get(models))]),
+    )
+    assert [run.reason for run in execution.steps.values()] == ["", "", ""]
+    uri = bench.engine.state.model(f"pipelines-{execution.id}-Create")["PrimaryContainer"]
+    bench.engine.storage.unpack(uri["ModelDataUrl"], tmp_path / "model")
+    name, eta = (tmp_path / "model/made_by").read_text().split()
+    value = abs(float(eta) - (0.2 if name == "trees" else 0.8)) / 2
+    detail = execution.steps["Tune"].detail
+    found = re.fullmatch(r"best validation:auc (\w+) (0\.\d+), (\w+) (0\.\d+) of 6 trials", detail)
+    assert found is not None
+    assert (found[1], found[2], {found[1], found[3]}) == (name, f"{value:.6g}", set(TWO))
+    assert float(found[2]) >= float(found[4])
+    log = execution.steps["Look"].log
+    assert log is not None
+    first, again, *jobs = log.read_text().split()
+    assert (first, again) == (name, name)
+    assert sorted(jobs) == [f"pipelines-{execution.id}-Tune-{n:03d}" for n in range(1, 7)]
+
+
+def test_the_best_so_far_of_each_definition_is_told(tmp_path: Path) -> None:
+    """The last trial ends when somebody has seen what the three before it gave."""
+    bench = Bench(tmp_path)
+    seen = tmp_path / "seen"
+    script = f"""{BY_NAME}
+for _ in range(1000 if number == 4 else 0):
+    if pathlib.Path({str(seen)!r}).exists(): break
+    time.sleep(0.01)
+"""
+    so_far = r"trial 3 of 4, best so far (trees|lines) 0\.\d+, (trees|lines) 0\.\d+"
+
+    def listener(execution: Execution) -> None:
+        if re.fullmatch(so_far, execution.steps["Tune"].detail):
+            seen.touch()
+
+    definition = read(bench.comparing(script, parallel=1))
+    bench.engine.run("pipeline", definition, {}, listener)
+    assert seen.exists()
+
+
+def test_a_definition_without_a_model_is_not_among_the_best(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    execution = bench.run(bench.comparing(f"{BY_NAME}\nif name == 'lines': sys.exit(1)"))
+    detail = execution.steps["Tune"].detail
+    assert re.fullmatch(r"best validation:auc trees 0\.\d+ of 4 trials", detail)
+    assert execution.notes == ["Tune: 2 of 4 trials failed"]
+
+
+def test_where_less_is_better_the_least_of_each_definition_is_best(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    script = "import os\nerror = 3 if os.environ['NAME'] == 'trees' else 2\n"
+    script += "print(f'[0]\\tvalidation-rmse:{error}')"
+    least = {"Type": "Minimize", "MetricName": "validation:rmse"}
+    execution = bench.run(bench.comparing(script, HyperParameterTuningJobObjective=least))
+    detail = execution.steps["Tune"].detail
+    assert detail == "best validation:rmse lines 2, trees 3 of 4 trials"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"Type": "Minimize", "MetricName": "validation:auc"},
+        {"Type": "Maximize", "MetricName": "validation:map"},
+    ],
+)
+def test_definitions_with_different_objectives_are_refused(tmp_path: Path, other: Json) -> None:
+    bench = Bench(tmp_path)
+    tune = bench.comparing(BY_NAME)
+    tune["Arguments"]["TrainingJobDefinitions"][1]["TuningObjective"] = other
+    execution = bench.run(tune)
+    run = execution.steps["Tune"]
+    reason = "training definitions with different objectives cannot be compared"
+    assert (run.status, run.reason) == ("Failed", reason)
+    assert not bench.engine.storage.path(f"{BUCKET}/{execution.id}").exists()
+
+
+def test_a_definition_whose_objective_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    request = Bench(tmp_path).comparing("pass")["Arguments"]
+    request["TrainingJobDefinitions"][1]["AlgorithmSpecification"]["TrainingImage"] = "lines"
+    with pytest.raises(StepError, match="no metric definition says how validation:auc is read"):
+        read_search(request)
 
 
 # The objective
@@ -292,7 +477,7 @@ def test_a_metric_that_nothing_says_how_to_read() -> None:
 
 
 def trial(*values: float, status: str = "Completed") -> Trial:
-    return Trial({}, Job("", {}, Path(), Path()), list(values), status)
+    return Trial({}, Job("", {}, Path(), Path()), values=list(values), status=status)
 
 
 FOUR = [trial(0.5, 0.7, 0.9), trial(0.5, 0.7, 0.9), trial(0.4, 0.6, 0.8), trial(0.6, 0.6, 0.6)]
@@ -361,7 +546,8 @@ def test_ranges_are_those_of_the_definition(tmp_path: Path) -> None:
         ],
         "CategoricalParameterRanges": [{"Name": "booster", "Values": ["gbtree", "dart"]}],
     }
-    found = read_search(search_request(tmp_path, ParameterRanges=ranges)).ranges
+    (definition,) = read_search(search_request(tmp_path, ParameterRanges=ranges)).definitions
+    found = definition.ranges
     shapes = {n: (r.low, r.high, r.log) for n, r in found.items() if n != "booster"}
     assert shapes == {
         "depth": (1, 100, False),

@@ -36,7 +36,9 @@ def analysis_config(columns: Columns, model_name: str, instance_type: str) -> di
         "dataset_type": "text/csv",
         "headers": columns.names,
         "label": columns.label,
-        "label_values_or_threshold": [columns.favourable_label],
+        "label_values_or_threshold": [
+            columns.favourable_label if columns.label_threshold is None else columns.label_threshold
+        ],
         "facet": [_facet(facet) for facet in columns.facets],
         "joinsource_name_or_index": columns.record_id,
         "excluded_columns": [columns.event_time, *context],
@@ -47,7 +49,7 @@ def analysis_config(columns: Columns, model_name: str, instance_type: str) -> di
             "content_type": "text/csv",
             "accept_type": "text/csv",
             "label": 0,
-            "probability": 1,
+            **({} if columns.is_regression else {"probability": 1}),
         },
         "methods": {
             "pre_training_bias": {"methods": "all"},
@@ -55,7 +57,7 @@ def analysis_config(columns: Columns, model_name: str, instance_type: str) -> di
             "shap": {
                 "num_samples": SHAP_SAMPLES,
                 "agg_method": "mean_abs",
-                "use_logit": True,
+                "use_logit": not columns.is_regression,
                 "save_local_shap_values": True,
                 "seed": SHAP_SEED,
             },

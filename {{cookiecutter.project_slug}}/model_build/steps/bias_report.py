@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -40,19 +41,28 @@ def _facet_report(
     ]
 
 
-def gate_numbers(test: Split, favourable: NDArray[np.bool_], min_group_size: int) -> dict[str, Any]:
-    """The bias numbers that a gate may name, from the favourable predictions, (n,).
+NO_GROUP_COUNTS = sys.float_info.max
+"""The mean residual where no group is large enough: a gate on it fails, and JSON can hold it."""
+
+
+def gate_numbers(
+    test: Split, predicted: NDArray[np.float64], min_group_size: int
+) -> dict[str, Any]:
+    """The bias numbers that a gate may name, from the predicted labels, (n,).
 
     Groups smaller than `min_group_size`, and those whose others are, are reported and do not
     count. A facet none of whose groups counts has the worst number there is: a gate on it fails.
     """
+    favourable = test.columns.favourable(predicted)
     facets = {facet: list(groups(facet, test.context[facet.column]))
               for facet in test.columns.facets}  # fmt: skip
     counted = {facet: [g for g in found if _counts(g, min_group_size)]
                for facet, found in facets.items()}  # fmt: skip
     dppl = {f.key: max((_dppl(g, favourable) for g in c), default=1.0) for f, c in counted.items()}
     ratio = {f.key: min((_di(g, favourable) for g in c), default=0.0) for f, c in counted.items()}
+    regression = _residuals(test, predicted, counted) if test.columns.is_regression else {}
     return {
+        **regression,
         "worst_dppl": {"value": max(dppl.values(), default=1.0)},
         "worst_di": {"value": min(ratio.values(), default=0.0)},
         "dppl": {key: {"value": value} for key, value in dppl.items()},
@@ -71,6 +81,22 @@ def gate_numbers(test: Split, favourable: NDArray[np.bool_], min_group_size: int
             for facet, found in facets.items()
         },
     }
+
+
+def _residuals(
+    test: Split, predicted: NDArray[np.float64], counted: Mapping[Facet, list[Group]]
+) -> dict[str, Any]:
+    """How far predictions lie from the labels on average, in the label's unit, group by group.
+
+    Above 0 the group's numbers are overestimated, below 0 underestimated.
+    """
+    residuals = predicted - test.labels
+    means = {(facet.key, group.value): float(residuals[group.members].mean())
+             for facet, found in counted.items() for group in found}  # fmt: skip
+    worst = max(map(abs, means.values()), default=NO_GROUP_COUNTS)
+    by_facet = {facet.key: {g.value: means[facet.key, g.value] for g in found}
+                for facet, found in counted.items()}  # fmt: skip
+    return {"worst_mean_residual": {"value": worst}, "mean_residual": by_facet}
 
 
 def _counts(group: Group, least: int) -> bool:

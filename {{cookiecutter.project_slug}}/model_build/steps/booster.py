@@ -1,19 +1,12 @@
 """XGBoost without scikit-learn, whose import takes longer than training a small model does.
 
-XGBoost uses scikit-learn for its estimator classes alone and does without when it is not there;
-no step uses those classes.
+XGBoost uses scikit-learn for its estimator classes alone; no step uses those.
 """
 
-import sys
+from hidden_imports import hidden
 
-_hidden = "sklearn" not in sys.modules
-if _hidden:
-    sys.modules["sklearn"] = None  # type: ignore[assignment]  # an import of it now fails at once
-
-import xgboost  # noqa: E402
-
-if _hidden:
-    del sys.modules["sklearn"]
+with hidden("sklearn"):
+    import xgboost
 
 Booster = xgboost.Booster
 DMatrix = xgboost.DMatrix

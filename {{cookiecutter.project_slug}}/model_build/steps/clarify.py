@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 import bias_metrics
 import inference
 from bias_report import Measure, facet_section
-from booster import DMatrix
 from container import input_path, output_path, read_json, unpack_model, write_json
 from dataset import FACET_PREFIX, DataError, Facet, Split, read_split
 
@@ -30,7 +29,7 @@ def main() -> None:
     if config["headers"] != test.columns.names:
         raise DataError("the headers in analysis_config.json are not the columns of the dataset")
     predictions = read_predictions(input_path("predictions"), test.ids)
-    predicted = predictions == test.columns.favourable_label
+    predicted = test.columns.favourable(predictions)
     result = output_path("analysis_result")
     analysis: dict[str, Any] = {"version": "1.0"}
     for section, report in bias_sections(config, test, predicted):
@@ -86,7 +85,7 @@ def _facet(entry: dict[str, Any]) -> Facet:
     return Facet(column, column, values=tuple(map(str, given)))
 
 
-def read_predictions(folder: Path, ids: list[str]) -> NDArray[np.int64]:
+def read_predictions(folder: Path, ids: list[str]) -> NDArray[np.float64]:
     """The predicted labels of a batch transform's output, (n,), held against the dataset's ids."""
     files = sorted(folder.glob("*.out"))
     rows: list[list[str]] = []
@@ -97,16 +96,17 @@ def read_predictions(folder: Path, ids: list[str]) -> NDArray[np.int64]:
         raise DataError(
             f"the transform's {len(rows)} predictions are not of the dataset's {len(ids)} records"
         )
-    return np.array([int(float(row[1])) for row in rows], dtype=np.int64)
+    return np.array([float(row[1]) for row in rows], dtype=np.float64)
 
 
 def explain(model: inference.Model, test: Split, result: Path) -> dict[str, Any]:
     """SHAP values of the test split: every record's to `explanations_shap/out.csv`, their means.
 
-    XGBoost's own tree SHAP, exact and in log-odds; Clarify's is kernel SHAP, an estimate. It
-    stands under Clarify's key so that whoever reads one reads the other, and says what it is.
+    The algorithm's own tree SHAP, exact, in log-odds or in the label's unit; Clarify's is kernel
+    SHAP, an estimate. It stands under Clarify's key so that whoever reads one reads the other, and
+    says what it is.
     """
-    contributions = model.booster.predict(DMatrix(test.features), pred_contribs=True)
+    contributions = model.fitted.contributions(test.features)
     local, expected = contributions[:, :-1], contributions[0, -1]
     features = test.columns.features
     folder = result / "explanations_shap"
@@ -119,7 +119,11 @@ def explain(model: inference.Model, test: Split, result: Path) -> dict[str, Any]
         "kernel_shap": {
             "label0": {"global_shap_values": values, "expected_value": float(expected)}
         },
-        "method": "tree SHAP by XGBoost, exact, in log-odds; mean of absolute values",
+        "method": (
+            f"tree SHAP by {model.description.algorithm}, exact, in "
+            f"{'the unit of the label' if test.columns.is_regression else 'log-odds'}; "
+            "mean of absolute values"
+        ),
     }
 
 

@@ -48,7 +48,8 @@ class Columns:
     record_id: str
     label: str
     problem: str
-    favourable_label: int
+    favourable_label: int  # 1: the positive class, or above the threshold
+    label_threshold: float | None  # of a regression, between unfavourable and favourable numbers
     facets: tuple[Facet, ...]
     group_variable: str | None
     context: tuple[str, ...]  # raw columns of facets and group variable, as named in the table
@@ -61,10 +62,23 @@ class Columns:
         context = [FACET_PREFIX + name for name in self.context]
         return [self.record_id, self.event_time, self.label, *context, *self.features]
 
+    @property
+    def is_regression(self) -> bool:
+        """Whether the label is a number to be estimated, not a class."""
+        return self.problem == "regression"
+
+    def favourable(self, labels: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Where labels, or predictions of them, are favourable, (n,)."""
+        positive = labels == 1 if self.label_threshold is None else labels > self.label_threshold
+        favourable: NDArray[np.bool_] = positive == bool(self.favourable_label)
+        return favourable
+
     def write(self, folder: Path) -> None:
         """Write `columns.json`, with every column's type."""
         types = dict.fromkeys(self.names, "string")
-        types |= {self.label: "integer"} | dict.fromkeys(self.features, "number")
+        types |= {self.label: "number" if self.is_regression else "integer"} | dict.fromkeys(
+            self.features, "number"
+        )
         content = dataclasses.asdict(self)
         write_json(folder / "columns.json", {**content, "columns": self.names, "types": types})
 
@@ -86,15 +100,14 @@ class Split:
 
     columns: Columns
     ids: list[str]
-    labels: NDArray[np.int64]  # (n,)
+    labels: NDArray[np.float64]  # (n,); of a binary problem 0 and 1
     context: dict[str, NDArray[np.object_]]  # raw values by column, (n,) each; missing is None
     features: NDArray[np.float32]  # (n, features); missing is NaN
 
     @property
     def favourable(self) -> NDArray[np.bool_]:
         """Where the label is the favourable one, (n,)."""
-        favourable: NDArray[np.bool_] = self.labels == self.columns.favourable_label
-        return favourable
+        return self.columns.favourable(self.labels)
 
     @property
     def strata(self) -> NDArray[np.int64] | None:
@@ -111,7 +124,7 @@ def read_split(folder: Path, name: str) -> Split:
     """Read `<name>.csv` and the `columns.json` beside it."""
     columns = Columns.read(folder)
     kinds = {column: pa.string() for column in columns.names}
-    kinds |= {columns.label: pa.int64()} | {column: pa.float32() for column in columns.features}
+    kinds |= {columns.label: pa.float64()} | {column: pa.float32() for column in columns.features}
     table = pyarrow.csv.read_csv(
         folder / f"{name}.csv",
         # In one thread: a process that ends soon after reading in several may abort (Arrow #34314).

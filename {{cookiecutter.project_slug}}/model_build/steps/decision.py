@@ -6,46 +6,115 @@ step and endpoint alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Counts = NDArray[np.float64]
 
+CONFIDENCE = 0.9
+"""How sure the recall rule is, one-sided, that recall lies above its lower bound."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A threshold, and how it was chosen."""
+
+    rule: str  # "accuracy", "f1" or "recall"
+    threshold: float
+    recall_target: float | None = None  # what the gate asks for
+    recall_lower_bound: float | None = None  # of recall on the validation split, at the threshold
+    reached: bool = True  # whether the bound is above the target
+
+    def as_json(self) -> dict[str, Any]:
+        """What is saved with the model; what the rule does not have is left out."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """The thresholds between neighbouring probabilities, each with what it flags: (k,) all."""
+
+    thresholds: Counts
+    hits: Counts  # positives flagged
+    flagged: Counts
+    positives: float
+    rows: float
+
 
 def choose_threshold(
-    rule: str, labels: NDArray[np.int64], probabilities: NDArray[np.float64]
-) -> float:
-    """The threshold that is best by a rule, "accuracy" or "f1"; of equals, the nearest to 0.5.
+    rule: str,
+    labels: NDArray[np.float64],
+    probabilities: NDArray[np.float64],
+    recall_target: float | None = None,
+) -> Decision:
+    """The threshold that is best by a rule; of equals, the nearest to 0.5.
 
     A row is predicted positive if its probability is at or above the threshold. Thresholds lie
     half-way between neighbouring probabilities, so that none decides by rounding.
+
+    "accuracy" and "f1" choose the highest of these. "recall" chooses the best precision among the
+    thresholds whose lower bound of recall is above the target: one that sits exactly on the target
+    fails on the test split half the time. If there is none, it takes the highest recall that flags
+    the fewest, and says so.
     """
-    score = RULES[rule]
+    candidates = _candidates(labels, probabilities)
+    if rule == "recall":
+        if recall_target is None:
+            raise ValueError("the rule 'recall' needs the recall that the gate asks for")
+        return _recall_threshold(candidates, recall_target)
+    scores = {"accuracy": _accuracy, "f1": _f1}[rule](candidates)
+    return Decision(rule, float(candidates.thresholds[_best(candidates, scores)]))
+
+
+def _candidates(labels: NDArray[np.float64], probabilities: NDArray[np.float64]) -> _Candidates:
     values, inverse = np.unique(probabilities, return_inverse=True)
     positives = np.bincount(inverse, weights=labels == 1, minlength=len(values))
     rows = np.bincount(inverse, minlength=len(values))
-    # flagged[i]: what is predicted positive if the threshold is just below values[i]
-    hits = np.append(np.cumsum(positives[::-1])[::-1], 0.0)
-    flagged = np.append(np.cumsum(rows[::-1])[::-1], 0.0)
-    scores = score(hits, flagged, float(positives.sum()), float(len(labels)))
     middles = (values[1:] + values[:-1]) / 2
-    thresholds = np.concatenate([[0.0], middles, [np.nextafter(1.0, 2.0)]])
+    return _Candidates(
+        thresholds=np.concatenate([[0.0], middles, [np.nextafter(1.0, 2.0)]]),
+        # The i-th threshold is just below values[i]: it flags that value and all above it.
+        hits=np.append(np.cumsum(positives[::-1])[::-1], 0.0),
+        flagged=np.append(np.cumsum(rows[::-1])[::-1], 0.0).astype(np.float64),
+        positives=float(positives.sum()),
+        rows=float(len(labels)),
+    )
+
+
+def _best(candidates: _Candidates, scores: Counts) -> int:
     best = np.flatnonzero(scores >= scores.max() - 1e-12)
-    return float(thresholds[best[np.argmin(np.abs(thresholds[best] - 0.5))]])
+    return int(best[np.argmin(np.abs(candidates.thresholds[best] - 0.5))])
 
 
-def _accuracy(hits: Counts, flagged: Counts, positives: float, rows: float) -> Counts:
-    return (hits + (rows - positives) - (flagged - hits)) / rows
+def _accuracy(c: _Candidates) -> Counts:
+    return (c.hits + (c.rows - c.positives) - (c.flagged - c.hits)) / c.rows
 
 
-def _f1(hits: Counts, flagged: Counts, positives: float, rows: float) -> Counts:
-    found_or_flagged: Counts = np.maximum(flagged + positives, 1.0)
-    return 2 * hits / found_or_flagged
+def _f1(c: _Candidates) -> Counts:
+    found_or_flagged: Counts = np.maximum(c.flagged + c.positives, 1.0)
+    return 2 * c.hits / found_or_flagged
 
 
-RULES: dict[str, Callable[[Counts, Counts, float, float], Counts]] = {
-    "accuracy": _accuracy,
-    "f1": _f1,
-}
+def _recall_threshold(c: _Candidates, target: float) -> Decision:
+    bounds = lower_bound(c.hits, c.positives)
+    reached = bounds > target
+    precision = c.hits / np.maximum(c.flagged, 1.0)
+    if reached.any():
+        index = _best(c, np.where(reached, precision, -1.0))
+    else:
+        index = _best(c, np.where(c.hits == c.hits.max(), -c.flagged, -np.inf))
+    threshold, bound = float(c.thresholds[index]), float(bounds[index])
+    return Decision("recall", threshold, target, bound, bool(reached[index]))
+
+
+def lower_bound(hits: Counts, positives: float) -> Counts:
+    """The one-sided lower bound of a share, by Clopper and Pearson (1934): exact, so cautious."""
+    from scipy.special import betaincinv  # only this rule needs scipy
+
+    bounds: Counts = np.zeros_like(hits)
+    some = hits > 0
+    bounds[some] = betaincinv(hits[some], positives - hits[some] + 1, 1 - CONFIDENCE)
+    return bounds

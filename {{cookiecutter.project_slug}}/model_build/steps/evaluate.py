@@ -1,35 +1,98 @@
-"""Step 3's script: the best model's metrics on the test split, and the bias numbers of the gate."""
+"""Step 3's script: the best model's metrics on the test split, and the bias numbers of the gate.
+
+Where several algorithms were compared, also the best of each: every trial's archive says what it
+was and how good, so that nothing has to be asked of the service.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import inference
 import metrics
 from bias_report import gate_numbers
-from container import input_path, output_path, unpack_model, write_json
-from dataset import read_split
+from container import extract, input_path, output_path, unpack_model, write_json
+from dataset import DataError, Split, read_split
 
 
 def main(arguments: Sequence[str]) -> None:
     """Score the test split and write `evaluation.json`."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--min-group-size", type=int, required=True)
+    parser.add_argument("--algorithm", action="append", default=[])
+    parser.add_argument("--min-trials", type=int, default=0)
     options = parser.parse_args(arguments)
     test = read_split(input_path("test"), "test")
     model = inference.model_fn(str(unpack_model(input_path("model"))))
     prediction = inference.predict_fn(test.features, model)
-    values = metrics.binary_metrics(test.labels, prediction.probabilities, prediction.labels)
-    favourable = prediction.labels == test.columns.favourable_label
+    chosen = model.description.decision
     evaluation = {
-        "binary_classification_metrics": {name: {"value": v} for name, v in values.items()},
-        "bias_metrics": gate_numbers(test, favourable, options.min_group_size),
-        "decision_threshold": model.threshold,
+        **measured(test, prediction),
+        "bias_metrics": gate_numbers(test, prediction.labels, options.min_group_size),
+        "algorithm": model.description.algorithm,
+        "objective": {model.description.objective: model.description.value},
+        "decision": chosen and chosen.as_json(),
         "rows": len(test.labels),
     }
+    if options.algorithm:
+        trials = read_trials(input_path("trials"))
+        best = best_of_each(trials, options.algorithm, options.min_trials, test)
+        evaluation["algorithms"] = best
     write_json(output_path("evaluation") / "evaluation.json", evaluation)
+
+
+def measured(test: Split, prediction: inference.Prediction) -> dict[str, Any]:
+    """The metrics of the problem, as a gate addresses them."""
+    if prediction.probabilities is None:
+        section = "regression_metrics"
+        values = metrics.regression_metrics(test.labels, prediction.labels)
+    else:
+        section = "binary_classification_metrics"
+        values = metrics.binary_metrics(test.labels, prediction.probabilities, prediction.labels)
+    return {section: {name: {"value": value} for name, value in values.items()}}
+
+
+def read_trials(folder: Path) -> dict[str, inference.Model]:
+    """Every trial that gave a model, by the name of its training job."""
+    trials = {}
+    for archive in sorted(folder.glob("*/output/model.tar.gz")):
+        unpacked = archive.parent / "model"
+        extract(archive, unpacked)
+        trials[archive.parent.parent.name] = inference.model_fn(str(unpacked))
+    return trials
+
+
+def best_of_each(
+    trials: dict[str, inference.Model], algorithms: Sequence[str], least: int, test: Split
+) -> dict[str, Any]:
+    """The best trial of each algorithm on validation, with its metrics on the test split.
+
+    Raises:
+        DataError: if one was tried too seldom to be called the worse.
+    """
+    report = {}
+    for name in algorithms:
+        own = {job: model for job, model in trials.items() if model.description.algorithm == name}
+        if len(own) < least:
+            raise DataError(
+                f"{len(own)} trials of {name} gave a model, where at least {least} are right to "
+                f"compare {' and '.join(algorithms)}"
+            )
+        rank = sorted(own, key=lambda job: own[job].description.value)
+        job = rank[0] if own[rank[0]].description.is_error else rank[-1]
+        best = own[job]
+        report[name] = {
+            "trials": len(own),
+            "training_job": job,
+            "objective": {best.description.objective: best.description.value},
+            "hyperparameters": best.description.hyperparameters,
+            **measured(test, inference.predict_fn(test.features, best)),
+        }
+    return report
 
 
 if __name__ == "__main__":

@@ -1,53 +1,83 @@
 """Serves the model: what the container calls, from the archive that the model lies in.
 
 A request is header-less CSV, one record a line, the features in the order of `columns.json`; the
-answer has a line for each: predicted label, probability of the positive class.
+answer has a line for each: predicted label and probability of the positive class, or the number
+that a regression estimates.
 """
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from booster import Booster, DMatrix
-from container import read_json
+from algorithms import Fitted, algorithm
+from container import read_json, write_json
+from dataset import Columns
+from decision import Decision
 
-MODEL_FILE = "xgboost-model.json"
-DECISION_FILE = "code/decision.json"
-COLUMNS_FILE = "code/columns.json"
+DESCRIPTION_FILE = "code/model.json"
 CSV = "text/csv"
 
 
 @dataclass(frozen=True)
-class Model:
-    """A trained model and how it decides."""
+class Description:
+    """What is known of a trained model: `code/model.json` in its archive."""
 
-    booster: Booster
-    threshold: float
-    features: tuple[str, ...]
+    algorithm: str
+    objective: str  # such as validation:auc
+    value: float  # of the objective
+    hyperparameters: Mapping[str, str]
+    decision: Decision | None  # None for a regression
+
+    @property
+    def is_error(self) -> bool:
+        """Whether a smaller value of the objective is better."""
+        return self.objective.partition(":")[2] in ("logloss", "rmse", "mae")
+
+    def write(self, folder: Path) -> None:
+        """Write it into an unpacked archive."""
+        chosen = self.decision and self.decision.as_json()
+        write_json(folder / DESCRIPTION_FILE, {**asdict(self), "decision": chosen})
+
+    @staticmethod
+    def read(folder: Path) -> Description:
+        """Read it from an unpacked archive."""
+        content: dict[str, Any] = read_json(folder / DESCRIPTION_FILE)
+        chosen = content["decision"]
+        return Description(**{**content, "decision": chosen and Decision(**chosen)})
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model, what is known of it, and the columns that it was trained on."""
+
+    fitted: Fitted
+    description: Description
+    columns: Columns
 
 
 @dataclass(frozen=True)
 class Prediction:
     """What the model says of n records."""
 
-    labels: NDArray[np.int64]  # (n,)
-    probabilities: NDArray[np.float64]  # (n,)
+    labels: NDArray[np.float64]  # (n,): 0 and 1, or the estimated numbers
+    probabilities: NDArray[np.float64] | None  # (n,); None for a regression
 
 
 def model_fn(model_dir: str) -> Model:
     """Load the model from the unpacked archive."""
     folder = Path(model_dir)
-    booster = Booster(model_file=str(folder / MODEL_FILE))
-    threshold = read_json(folder / DECISION_FILE)["threshold"]
-    features = read_json(folder / COLUMNS_FILE)["features"]
-    return Model(booster, float(threshold), tuple(features))
+    description = Description.read(folder)
+    fitted = algorithm(description.algorithm).load(folder)
+    return Model(fitted, description, Columns.read(folder / "code"))
 
 
 def input_fn(body: bytes | str, content_type: str) -> NDArray[np.float32]:
@@ -72,18 +102,23 @@ def input_fn(body: bytes | str, content_type: str) -> NDArray[np.float32]:
 
 def predict_fn(data: NDArray[np.float32], model: Model) -> Prediction:
     """Predict n records."""
-    if data.shape[1] != len(model.features):
+    features = model.columns.features
+    if data.shape[1] != len(features):
         raise ValueError(
-            f"{data.shape[1]} fields were read in a record, where {len(model.features)} are right: "
-            f"{', '.join(model.features)}"
+            f"{data.shape[1]} fields were read in a record, where {len(features)} are right: "
+            f"{', '.join(features)}"
         )
-    probabilities = model.booster.predict(DMatrix(data)).astype(np.float64)
-    return Prediction((probabilities >= model.threshold).astype(np.int64), probabilities)
+    values = model.fitted.predict(data)
+    if model.description.decision is None:
+        return Prediction(values, None)
+    return Prediction((values >= model.description.decision.threshold).astype(np.float64), values)
 
 
 def output_fn(prediction: Prediction, accept: str) -> tuple[str, str]:
-    """Write an answer, `label,probability`, one line a record; and its type, else it is HTML's."""
+    """Write an answer, a line a record; and its type, else it is HTML's."""
     if accept and accept.partition(";")[0].strip() not in (CSV, "*/*"):
         raise ValueError(f"an answer of type {accept!r} was asked for, where {CSV} is right")
+    if prediction.probabilities is None:
+        return "".join(f"{number:.9g}\n" for number in prediction.labels), CSV
     rows = zip(prediction.labels, prediction.probabilities, strict=True)
-    return "".join(f"{label},{probability:.9g}\n" for label, probability in rows), CSV
+    return "".join(f"{label:.0f},{probability:.9g}\n" for label, probability in rows), CSV

@@ -1,4 +1,4 @@
-"""Metrics of a binary model, from first principles: no scikit-learn needed to read a score."""
+"""Metrics of a model, from first principles: no scikit-learn is needed to read a score."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 
 def binary_metrics(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64], predictions: NDArray[np.int64]
+    labels: NDArray[np.float64],
+    probabilities: NDArray[np.float64],
+    predictions: NDArray[np.float64],
 ) -> dict[str, float]:
     """Every metric that a gate on a binary problem may name; all inputs are (n,).
 
@@ -28,7 +30,23 @@ def binary_metrics(
     }
 
 
-def auc(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
+def regression_metrics(
+    labels: NDArray[np.float64], predictions: NDArray[np.float64]
+) -> dict[str, float]:
+    """Every metric that a gate on a regression may name; inputs are (n,).
+
+    rmse and mae are in the label's unit. Of labels that are all the same, r2 is 0.
+    """
+    errors = predictions - labels
+    squares, spread = float((errors**2).sum()), float(((labels - labels.mean()) ** 2).sum())
+    return {
+        "rmse": float(np.sqrt(squares / len(labels))),
+        "mae": float(np.abs(errors).mean()),
+        "r2": 1 - squares / spread if spread else 0.0,
+    }
+
+
+def auc(labels: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
     """Area under the ROC curve: how often a positive outranks a negative, ties counting half."""
     positive = labels == 1
     count = int(positive.sum())
@@ -41,7 +59,7 @@ def auc(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
     return (rank_sum - count * (count + 1) / 2) / (count * others)
 
 
-def average_precision(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
+def average_precision(labels: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
     """Precision at each threshold, weighted by the recall gained there."""
     order = np.argsort(-scores, kind="stable")
     last_of_tie = np.append(np.diff(scores[order]) != 0, True)

@@ -6,6 +6,7 @@ Also measures the bias of the training split: Clarify's own numbers are those of
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import hashlib
 import json
 import sys
@@ -39,13 +40,15 @@ def main(arguments: Sequence[str]) -> None:
     table = with_asked_names(read_features(input_path("features")), options)
     check_point_in_time(table, options.record_id, options.as_of)
     columns = choose_columns(table, options)
-    table = with_integer_labels(table, columns)
+    table = with_checked_labels(table, columns)
     check_values(table, columns)
-    shares = tuple(float(share) for share in options.shares.split(","))
-    chosen = split_of(table[columns.record_id].to_pylist(), options.salt, shares)
-    for number, name in enumerate(SPLITS):
-        rows = table.filter(pa.array(chosen == number))
+    chosen = choose_splits(table, columns, options)
+    splits = {name: table.filter(pa.array(chosen == n)) for n, name in enumerate(SPLITS)}
+    for name, rows in splits.items():
         check_split(rows, name, columns, options.min_positives)
+    threshold = label_threshold(splits["train"][columns.label], columns, options.label_threshold)
+    columns = dataclasses.replace(columns, label_threshold=threshold)
+    for name, rows in splits.items():
         write_split(rows, output_path(name), name, columns)
     write_json(output_path("bias") / "pretraining_bias.json", training_bias())
 
@@ -54,8 +57,11 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     for name in ("as-of", "record-id", "label", "problem", "salt", "shares"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--split-by", choices=("hash", "time"), required=True)
+    parser.add_argument("--group")
     parser.add_argument("--min-positives", type=int, required=True)
     parser.add_argument("--favourable-label", type=int, required=True)
+    parser.add_argument("--label-threshold")
     parser.add_argument("--facet", action="append", default=[], type=json.loads)
     parser.add_argument("--group-variable")
     parser.add_argument("--exclude", action="append", default=[])
@@ -84,7 +90,8 @@ def read_features(folder: Path) -> pa.Table:
 def with_asked_names(table: pa.Table, options: argparse.Namespace) -> pa.Table:
     """Athena writes names in lower case: columns that the arguments name are called as there."""
     asked = [options.record_id, options.label, *options.exclude]
-    asked += [*(facet["column"] for facet in options.facet), options.group_variable or ""]
+    asked += [facet["column"] for facet in options.facet]
+    asked += filter(None, [options.group_variable, options.group])
     spelling = {name.lower(): name for name in asked}
     return table.rename_columns([spelling.get(n.lower(), n) for n in table.column_names])
 
@@ -111,11 +118,11 @@ def choose_columns(table: pa.Table, options: argparse.Namespace) -> Columns:
     if options.group_variable:
         wanted.append(options.group_variable)
     context = tuple(dict.fromkeys(wanted))
-    for name in (*context, options.label, *options.exclude):
+    for name in (*context, options.label, *filter(None, [options.group]), *options.exclude):
         if name not in table.column_names:
             has = ", ".join(name for name in table.column_names if name not in SYSTEM_COLUMNS)
             raise DataError(f"the feature group has no column {name!r}; it has {has}")
-    no_features = {options.record_id, "event_time", options.label, *SYSTEM_COLUMNS}
+    no_features = {options.record_id, "event_time", options.label, options.group, *SYSTEM_COLUMNS}
     numeric = [
         field.name
         for field in table.schema
@@ -129,6 +136,7 @@ def choose_columns(table: pa.Table, options: argparse.Namespace) -> Columns:
         label=options.label,
         problem=options.problem,
         favourable_label=options.favourable_label,
+        label_threshold=None,
         facets=facets,
         group_variable=options.group_variable,
         context=context,
@@ -140,15 +148,39 @@ def choose_columns(table: pa.Table, options: argparse.Namespace) -> Columns:
     return columns
 
 
-def with_integer_labels(table: pa.Table, columns: Columns) -> pa.Table:
-    """The binary label, 0 or 1 everywhere and both occurring, as integers whatever the type."""
+def with_checked_labels(table: pa.Table, columns: Columns) -> pa.Table:
+    """The labels as the problem wants them, whatever their type in the store.
+
+    Binary: 0 or 1 everywhere and both occurring, as integers. Regression: finite numbers that vary.
+    """
     labels = table[columns.label]
     found = pc.unique(labels).to_pylist()
-    if set(found) != {0, 1}:
-        read = ", ".join(sorted(repr(value) for value in found)[:5])
-        raise DataError(f"the label {columns.label!r} holds {read}, where both 0 and 1 are right")
+    read = ", ".join(sorted(repr(value) for value in found)[:5])
     position = table.column_names.index(columns.label)
-    return table.set_column(position, columns.label, pc.cast(labels, pa.int64()))
+    if not columns.is_regression:
+        if set(found) != {0, 1}:
+            raise DataError(f"the label {columns.label!r} holds {read}, "
+                            "where both 0 and 1 are right")  # fmt: skip
+        return table.set_column(position, columns.label, pc.cast(labels, pa.int64()))
+    is_number = pa.types.is_integer(labels.type) or pa.types.is_floating(labels.type)
+    if not is_number or len(found) < 2 or not all(v is not None and np.isfinite(v) for v in found):
+        raise DataError(f"the label {columns.label!r} holds {read}, "
+                        "where finite numbers that are not all the same are right")  # fmt: skip
+    return table.set_column(position, columns.label, pc.cast(labels, pa.float64()))
+
+
+def label_threshold(labels: pa.ChunkedArray, columns: Columns, asked: str | None) -> float | None:
+    """Above which number a regression's label is favourable: as asked, or the training median."""
+    if not columns.is_regression:
+        return None
+    numbers = labels.to_numpy()
+    threshold = float(np.median(numbers)) if asked is None else float(asked)
+    if not numbers.min() <= threshold < numbers.max():
+        raise DataError(
+            f"the training split's {columns.label!r} lies between {numbers.min():g} and "
+            f"{numbers.max():g}: no part is above {threshold:g}, and another not ([bias] threshold)"
+        )
+    return threshold
 
 
 def check_values(table: pa.Table, columns: Columns) -> None:
@@ -166,6 +198,44 @@ def check_values(table: pa.Table, columns: Columns) -> None:
             raise DataError(f"{name!r} holds {broken[0].as_py()!r}, where one line is right")
 
 
+def choose_splits(
+    table: pa.Table, columns: Columns, options: argparse.Namespace
+) -> NDArray[np.int64]:
+    """The split of each row, (n,): 0, 1 or 2; -1 for rows that are in none."""
+    shares = tuple(float(share) for share in options.shares.split(","))
+    keys = pc.cast(table[options.group or columns.record_id], pa.string())
+    if nameless := keys.null_count:
+        raise DataError(f"{nameless} rows have no {options.group}, by which rows are kept together")
+    if options.split_by == "hash":
+        return split_of(keys.to_pylist(), options.salt, shares)
+    chosen = split_by_time(keys.to_numpy(), table["event_time"].to_numpy(), shares)
+    left_out = int((chosen < 0).sum())
+    print(f"{left_out} of {len(chosen)} rows are in no split: they come after their split's end")  # noqa: T201
+    return chosen
+
+
+def split_by_time(
+    keys: NDArray[np.object_], times: NDArray[np.object_], shares: Sequence[float]
+) -> NDArray[np.int64]:
+    """The split of each row, (n,), so that the past learns and the future tests.
+
+    A key (a customer) belongs to the period in which it was first seen; the periods begin where
+    the shares of all keys were seen. What a key did after its period's end is left out (-1). So
+    no key is in two splits, and every row of one split is older than every row of the next.
+    """
+    names, group = np.unique(keys.astype(str), return_inverse=True)
+    moments = times.astype(str)
+    order = np.argsort(moments, kind="stable")
+    first = np.empty(len(names), dtype=moments.dtype)
+    first[group[order[::-1]]] = moments[order[::-1]]  # the oldest is written last, and stays
+    edges = np.floor(np.cumsum(shares)[:-1] * len(names)).astype(np.int64)
+    starts = np.sort(first)[np.minimum(edges, len(names) - 1)]  # of validation and of test
+    chosen: NDArray[np.int64] = np.searchsorted(starts, first, side="right")[group]
+    for number, end in enumerate(starts):
+        chosen[(chosen == number) & (moments >= end)] = -1
+    return chosen
+
+
 def split_of(keys: list[str], salt: str, shares: Sequence[float]) -> NDArray[np.int64]:
     """The split of each key, (n,): 0, 1 or 2, by SHA-256 of salt and key, never by chance.
 
@@ -178,7 +248,12 @@ def split_of(keys: list[str], salt: str, shares: Sequence[float]) -> NDArray[np.
 
 
 def check_split(rows: pa.Table, name: str, columns: Columns, least: int) -> None:
-    """Hash splits are not stratified: too few of a class cannot be measured on."""
+    """Splits are not stratified: too few of a class, or of rows, cannot be measured on."""
+    if columns.is_regression:
+        if rows.num_rows < least:
+            raise DataError(f"the {name} split has {rows.num_rows} rows, where at least {least} "
+                            "are right ([split] min_positives)")  # fmt: skip
+        return
     positives = pc.sum(pc.equal(rows[columns.label], 1)).as_py() or 0
     for what, count in (("positive", positives), ("negative", rows.num_rows - positives)):
         if count < least:

@@ -1,7 +1,8 @@
-"""Step 2's script: trains one XGBoost model and packs it so that it serves by itself.
+"""Step 2's script: trains one model and packs it so that it serves by itself.
 
 Run in script mode by the XGBoost container: hyperparameters come as arguments, all of them the
-built-in algorithm's own; folders and the number of CPUs by `SM_*` variables.
+built-in algorithm's own; folders and the number of CPUs by `SM_*` variables; the algorithm and the
+rule for the decision threshold by the job's environment.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import booster
-import container
 import decision
 import inference
+from algorithms import Training, algorithm
 from dataset import Split, read_split
 
-WITH_THE_MODEL = (booster, container, inference)
+WITH_THE_MODEL = (
+    "algorithms", "booster", "container", "dataset", "decision", "hidden_imports", "inference",
+    "lightgbm_model", "metrics", "wheels", "xgboost_model",
+)  # fmt: skip
 """The modules that serve the model: they go into its archive."""
 
 
@@ -28,11 +31,18 @@ def main(arguments: Sequence[str]) -> None:
     hyperparameters = read_hyperparameters(arguments)
     train = read_split(Path(os.environ["SM_CHANNEL_TRAIN"]), "train")
     validation = read_split(Path(os.environ["SM_CHANNEL_VALIDATION"]), "validation")
-    model = fit(train, validation, hyperparameters, threads=int(os.environ["SM_NUM_CPUS"]))
-    probabilities = model.predict(booster.DMatrix(validation.features)).astype("float64")
-    rule = os.environ["THRESHOLD_RULE"]
-    threshold = decision.choose_threshold(rule, validation.labels, probabilities)
-    save(model, Path(os.environ["SM_MODEL_DIR"]), train, {"rule": rule, "threshold": threshold})
+    name = os.environ["ALGORITHM"]
+    training = algorithm(name).fit(
+        train, validation, hyperparameters, threads=int(os.environ["SM_NUM_CPUS"])
+    )
+    description = inference.Description(
+        algorithm=name,
+        objective=f"validation:{hyperparameters['eval_metric']}",
+        value=training.value,
+        hyperparameters=hyperparameters,
+        decision=decide(training, validation, os.environ),
+    )
+    save(training, Path(os.environ["SM_MODEL_DIR"]), train, description)
 
 
 def read_hyperparameters(arguments: Sequence[str]) -> dict[str, str]:
@@ -47,32 +57,33 @@ def read_hyperparameters(arguments: Sequence[str]) -> dict[str, str]:
     return {"num_round": str(known.num_round), **pairs}
 
 
-def fit(
-    train: Split, validation: Split, hyperparameters: dict[str, str], threads: int
-) -> booster.Booster:
-    """Train, printing a line a round as the built-in algorithm does: the service reads it."""
-    parameters = {name: value for name, value in hyperparameters.items() if name != "num_round"}
-    data = booster.DMatrix(train.features, label=train.labels, nthread=threads)
-    held_out = booster.DMatrix(validation.features, label=validation.labels, nthread=threads)
-    return booster.train(
-        {**parameters, "nthread": threads, "seed": 0},
-        data,
-        num_boost_round=int(hyperparameters["num_round"]),
-        evals=[(data, "train"), (held_out, "validation")],
-        verbose_eval=True,
+def decide(
+    training: Training, validation: Split, environment: Mapping[str, str]
+) -> decision.Decision | None:
+    """The decision threshold, by the job's rule; a regression has none."""
+    if validation.columns.is_regression:
+        return None
+    target = environment.get("RECALL_TARGET")
+    return decision.choose_threshold(
+        environment["THRESHOLD_RULE"],
+        validation.labels,
+        training.model.predict(validation.features),
+        None if target is None else float(target),
     )
 
 
-def save(model: booster.Booster, folder: Path, train: Split, choice: dict[str, object]) -> None:
-    """Write model, threshold, columns and the code that serves them; nothing is pickled."""
+def save(
+    training: Training, folder: Path, train: Split, description: inference.Description
+) -> None:
+    """Write model, description, columns and the code that serves them; nothing is pickled."""
     code = folder / "code"
     code.mkdir(parents=True, exist_ok=True)
-    model.save_model(folder / inference.MODEL_FILE)
-    container.write_json(folder / inference.DECISION_FILE, choice)
+    training.model.save(folder)
+    description.write(folder)
     train.columns.write(code)
-    for module in WITH_THE_MODEL:
-        shutil.copyfile(str(module.__file__), code / f"{module.__name__}.py")
-    for file in _packaging():
+    here = Path(__file__).parent
+    modules = [here / f"{module}.py" for module in WITH_THE_MODEL]
+    for file in (*modules, *here.glob("*.whl"), *_packaging()):
         shutil.copyfile(file, code / file.name)
 
 

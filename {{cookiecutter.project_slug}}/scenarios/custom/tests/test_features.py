@@ -1,0 +1,47 @@
+"""The features that any table begins with: the team's own, so these tests change with them."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from feature_store.features import features, findings
+
+CATEGORIES = {"plan": ("basic", "plus")}
+
+
+def table(**replaced: object) -> pd.DataFrame:
+    """Two rows, numbered from 7."""
+    columns: dict[str, object] = {
+        "age": [41.0, None],
+        "joined": pd.to_datetime(["2026-01-01", None]),
+        "plan": ["plus", None],
+        "note": ["anything", "else"],
+        "event_time": ["2026-01-31T00:00:00Z", "2026-01-31T12:00:00Z"],
+        **replaced,
+    }
+    return pd.DataFrame(columns, index=[7, 8])
+
+
+def test_numbers_stay_dates_become_days_and_each_category_a_column() -> None:
+    computed = features(table(), CATEGORIES)
+    assert computed.loc[7].to_dict() == {
+        "age": 41, "joined_days_ago": 30, "plan_basic": 0, "plan_plus": 1
+    }  # fmt: skip
+    assert computed.loc[8, ["plan_basic", "plan_plus"]].tolist() == [0, 0]
+    assert computed.loc[8, ["age", "joined_days_ago"]].isna().all()
+
+
+def test_names_that_a_feature_group_refuses_are_made_fit_and_stay_apart() -> None:
+    odd = table(**{"Net pay ($)": [1.0, 2.0], "net-pay": [3.0, 4.0], "é": [5.0, 6.0]})
+    computed = features(odd, {})
+    assert computed["Net_pay"].tolist() == [1, 2]
+    assert computed["net_pay_2"].tolist() == [3, 4]
+    assert computed["feature"].tolist() == [5, 6]
+
+
+def test_rows_keep_their_order_and_number() -> None:
+    assert features(table(), CATEGORIES).index.tolist() == [7, 8]
+
+
+def test_nothing_is_found_odd_yet() -> None:
+    assert findings(table()) == {}

@@ -1,0 +1,65 @@
+"""From the raw table's columns to the features that the model sees: the team's own file.
+
+`features` gets the rows as `[data.columns]` types them, and their moments as `event_time` (texts
+such as 2025-03-03T00:16:00Z), and gives numbers, one column a feature; `findings` counts what in
+the rows is odd. Rows keep their order and number.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+ONE_HOT = ("channel", "merchant")
+DAYTIME = (8, 22)  # the hours, first and last, in which most payments are made
+
+
+def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.DataFrame:
+    """One payment as numbers, beside what its customer usually pays.
+
+    What cannot be known of a payment is missing (NaN). Who the customer is, by age and region, is
+    no feature.
+    """
+    amount, usual = table["amount"], table["usual"]
+    hour = _moments(table).dt.hour
+    columns = {
+        "amount": amount,
+        "usual": usual,
+        "amount_to_usual": amount / usual.replace(0, np.nan),
+        "above_usual": amount - usual,
+        "attempts": table["attempts"],
+        "distance": table["distance"],
+        "new_device": table["new_device"],
+        "attempts_on_new_device": table["attempts"] * table["new_device"],
+        "hour_of_day": hour.astype(float),
+        "night": _flag(~hour.between(*DAYTIME)),
+        "days_since_issue": (_moments(table) - table["issued"]).dt.total_seconds() / 86400,
+    }
+    return pd.DataFrame({**columns, **_one_hot(table, categories)}, index=table.index)
+
+
+def findings(table: pd.DataFrame) -> dict[str, int]:
+    """What is odd in the rows, counted; these rows are kept as they are."""
+    return {"card issued after the payment": int((table["issued"] > _moments(table)).sum())}
+
+
+def _moments(table: pd.DataFrame) -> pd.Series[Any]:
+    """The payments' moments, in UTC as the months of issue are."""
+    return pd.to_datetime(table["event_time"], format="ISO8601", utc=True).dt.tz_localize(None)
+
+
+def _one_hot(
+    table: pd.DataFrame, categories: dict[str, tuple[str, ...]]
+) -> dict[str, pd.Series[Any]]:  # fmt: skip
+    """A column of 0 and 1 for each known value: the same columns for every table."""
+    return {
+        f"{column}_{value}": _flag(table[column] == value)
+        for column in ONE_HOT
+        for value in categories[column]
+    }
+
+
+def _flag(condition: pd.Series[Any]) -> pd.Series[Any]:
+    return condition.astype("int64")
