@@ -1,4 +1,4 @@
-"""The lab's own customers: from raw columns to a registered model, beside plain XGBoost."""
+"""Real tables: the churn lab's own customers beside plain XGBoost, and three by `custom`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,18 @@ from pathlib import Path
 
 import pytest
 from conftest import SHARED_DATA, Repository
+from drafts import adopt
 
 TABLE = SHARED_DATA / "storedata_total.csv"
 
-pytestmark = pytest.mark.skipif(not TABLE.is_file(), reason=f"{TABLE} is not on this machine")
+EMPLOYEES = SHARED_DATA / "hr_attrition_ibm.csv"
+CLAIMS = SHARED_DATA / "fraud_auto_claims_aws_synthetic.csv"
+WAGES = SHARED_DATA / "salary_cps1988.csv"
+
+pytestmark = pytest.mark.skipif(
+    not all(file.is_file() for file in (TABLE, EMPLOYEES, CLAIMS, WAGES)),
+    reason=f"{SHARED_DATA} is not on this machine",
+)
 
 COUNTED = {
     "rows read": 30_801,
@@ -65,3 +73,70 @@ def test_a_gate_out_of_reach_refuses_and_says_by_how_much(
     assert re.search(r"auc 0\.\d+ > 0\.999  fails by 0\.0\d+", done.stdout)
     assert "registered nothing" in done.stdout
     assert repository.pipeline("registry", "--json").stdout.strip() == "[]"
+
+
+def few_trials(repository: Repository) -> None:
+    repository.edit("pipeline.toml", "jobs = 12", "jobs = 3")
+    repository.edit("pipeline.toml", "parallel = 4", "parallel = 3")
+
+
+def test_a_table_without_the_facets_is_a_clear_error_with_the_attrition_settings(
+    render: Callable[..., Repository],
+) -> None:
+    repository = render(scenario="attrition")
+    done = repository.pipeline("run", "--data", EMPLOYEES, status=2)
+    assert re.search(r"has no column .*'ethnicity', 'location', by which the facets", done.stderr)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_real_employees_run_with_the_facets_that_the_table_has(
+    render: Callable[..., Repository],
+) -> None:
+    repository = render(
+        scenario="custom",
+        label="Attrition",
+        metric_gate="auc > 0.7",
+        bias_gate="worst_dppl < 0.1",
+        bias_facets="Gender, Age>=40",
+    )
+    few_trials(repository)
+    repository.edit("pipeline.toml", "exclude = []", 'exclude = ["Gender", "Age"]')
+    adopt(repository, EMPLOYEES)
+    printed = repository.pipeline("run").stdout
+    assert re.search(r"^ +1,470  put into the feature store", printed, re.MULTILINE)
+    assert re.search(r"auc 0\.[78]\d+ > 0\.7  holds", printed)
+    # Of 220 test rows fewer than 100 are women, and fewer than 100 are 40 or older.
+    assert "gender, age_ge_40: no group of 100 rows beside 100 others" in printed
+    assert "registered nothing" in printed
+
+
+def test_on_real_claims_a_recall_above_its_bound_is_out_of_reach(
+    render: Callable[..., Repository],
+) -> None:
+    repository = render(
+        scenario="custom",
+        label="fraud",
+        metric_gate="recall > 0.95 and precision > 0.5",
+        bias_facets="customer_gender, customer_age>=60",
+    )
+    few_trials(repository)
+    repository.edit("pipeline.toml", 'threshold = "accuracy"', 'threshold = "recall"')
+    adopt(repository, CLAIMS)
+    printed = repository.pipeline("run").stdout
+    assert re.search(r"validation recall at least 0\.\d+ \(90 % sure\), not above 0\.95", printed)
+    assert "registered nothing" in printed
+
+
+def test_real_wages_are_a_regression(render: Callable[..., Repository]) -> None:
+    repository = render(
+        scenario="custom",
+        problem_type="regression",
+        label="wage",
+        metric_gate="r2 > 0.2",
+        bias_facets="ethnicity, region",
+    )
+    few_trials(repository)
+    adopt(repository, WAGES)
+    printed = repository.pipeline("run").stdout
+    assert re.search(r"r2 0\.\d+ > 0\.2  holds", printed)
+    assert "registered custom-pipeline version 1" in printed

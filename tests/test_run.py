@@ -186,6 +186,19 @@ def test_a_refused_model_is_a_completed_run(render: Render) -> None:
     assert repository.pipeline("registry", "--json").stdout.strip() == "[]"
 
 
+def test_a_facet_without_a_large_enough_group_has_the_worst_number_and_says_so(
+    render: Render,
+) -> None:
+    repository = render(bias_gate="worst_dppl < 0.9")
+    repository.edit("pipeline.toml", "jobs = 12", "jobs = 1")
+    repository.edit("pipeline.toml", "parallel = 4", "parallel = 1")
+    label = "favourable_label = 1"
+    repository.edit("pipeline.toml", label, f"{label}\nmin_group_size = 500")
+    printed = repository.pipeline("run").stdout
+    assert "worst_dppl 1 < 0.9  fails by 0.1" in printed
+    assert "city: no group of 500 rows beside 500 others, so the worst number counts" in printed
+
+
 # Wrong input
 
 

@@ -25,6 +25,7 @@ from conftest import (
     render_scenario,
 )
 from definitions import service_errors, steps_by_name
+from drafts import adopt
 
 Ran = Callable[[str], Run]
 
@@ -255,15 +256,6 @@ def test_custom_says_what_to_do_until_a_table_is_named(rendered: Rendered, comma
     done = rendered("custom").pipeline(command, status=2)
     assert "no table is named yet; `pipeline schema FILE` drafts [data]" in done.stderr
     assert len(done.stderr.splitlines()) == 1
-
-
-def adopt(repository: Repository, file: Path, *options: str) -> None:
-    """Do what the sentence says: put the draft in the place of [data]."""
-    draft = repository.pipeline("schema", file, *options).stdout
-    settings = repository.path / "pipeline.toml"
-    before, _, rest = settings.read_text(encoding="utf-8").partition("[data]\n")
-    _, mark, after = rest.partition("[split]\n")
-    settings.write_text(f"{before}{draft}\n{mark}{after}", encoding="utf-8")
 
 
 @pytest.mark.parametrize("sample", SAMPLED)

@@ -123,7 +123,8 @@ def summary(execution: Execution, settings: Settings, local: Path) -> None:
                 _line("log", _short(run.log))
         for line in _gate_lines(run, settings):
             _line(*line)
-    for line in _evaluation_lines(evaluation(execution, local)):
+    content = evaluation(execution, local)
+    for line in (*_evaluation_lines(content), *_uncounted_lines(content, settings)):
         _line(*line)
     _line(*_version(execution, settings))
     for note in execution.notes:
@@ -159,6 +160,17 @@ def _evaluation_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
         text = f"validation recall at least {bound:.4g} (90 % sure), {verdict} {target:g}"
         lines.append(("threshold", f"{decision['threshold']:.4g}: {text}"))
     return [("metrics", lines[0][1]), *lines[1:]] if lines else []
+
+
+def _uncounted_lines(content: dict[str, Any], settings: Settings) -> list[tuple[str, str]]:
+    """Facets whose number is the worst there is because no group of theirs is large enough."""
+    facets = content.get("bias_metrics", {}).get("groups", {})
+    uncounted = [key for key, found in facets.items() if not any(g["counted"] for g in found)]
+    if not uncounted:
+        return []
+    least = settings.bias.min_group_size
+    text = f"{', '.join(uncounted)}: no group of {least} rows beside {least} others"
+    return [("bias", f"{text}, so the worst number counts")]
 
 
 def _gate_lines(run: StepRun, settings: Settings) -> list[tuple[str, str]]:

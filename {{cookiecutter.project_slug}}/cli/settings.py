@@ -109,6 +109,10 @@ class Data:
         if self.snapshot:
             must(is_moment(self.snapshot), "snapshot", self.snapshot, MOMENT_RULE)
         must(self.columns, "columns", {}, "a column at least, to make features of")
+        for key in ("record_id", "label"):
+            name = getattr(self, key)
+            must(name.lower() not in RESERVED_COLUMNS, key, name,
+                 "another name: the feature group has a column of that one")  # fmt: skip
         must(self.record_id not in self.columns, "record_id", self.record_id,
              "a column that [data.columns] does not have")  # fmt: skip
         must(self.label not in (self.record_id, "event_time", *self.columns), "label", self.label,
@@ -467,6 +471,8 @@ def _check_problem(settings: Settings) -> None:
             f"{settings.objective!r} was read, where {' or '.join(objectives)} is right for a "
             f"{problem} problem", "tuning", "objective",
         )  # fmt: skip
+    if problem == "regression" and settings.data.positive:
+        raise SettingsError("a regression's label is a number", "data", "positive")
     if problem == "binary" and settings.bias.threshold != "":
         raise SettingsError("a binary label has no threshold", "bias", "threshold")
     if problem == "regression" and settings.bias.favourable_label != 1:

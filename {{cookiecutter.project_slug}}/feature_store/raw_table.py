@@ -22,6 +22,9 @@ import pyarrow.parquet as pq
 from cli.settings import Column, Data, Settings
 from feature_store.errors import RawTableError
 
+MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+"""A moment as the Feature Store writes it."""
+
 Cells: TypeAlias = "pd.Series[Any]"
 """One column of the table."""
 
@@ -47,7 +50,7 @@ def read_raw_table(file: Path, settings: Settings) -> RawTable:
     data = settings.data
     wanted = [data.label, *data.columns, *filter(None, [data.event_time])]
     wanted = wanted if data.number_rows else [data.record_id, *wanted]
-    texts = _texts(file, wanted, settings.context_columns)
+    texts = _texts(file, wanted, settings.context_columns, data.columns)
     if data.number_rows:
         texts[data.record_id] = [str(number) for number in range(1, len(texts) + 1)]
     table = RawTable(rows=pd.DataFrame(index=texts.index), read=len(texts))
@@ -67,12 +70,14 @@ def is_parquet(file: Path) -> bool:
         return content.read(4) == b"PAR1"
 
 
-def _texts(file: Path, wanted: list[str], facets: Container[str]) -> pd.DataFrame:
+def _texts(
+    file: Path, wanted: list[str], facets: Container[str], columns: dict[str, Column]
+) -> pd.DataFrame:
     """The wanted columns' cells as texts: nothing is guessed."""
     try:
         if is_parquet(file):
             _check_header(file, pq.read_schema(file).names, wanted, facets)
-            return _parquet_texts(file, wanted)
+            return _parquet_texts(file, wanted, columns)
         lines = _lines(file)
         _, header = next(lines, (0, []))
         _check_header(file, header, wanted, facets)
@@ -82,15 +87,15 @@ def _texts(file: Path, wanted: list[str], facets: Container[str]) -> pd.DataFram
         return texts
     except FileNotFoundError:
         raise RawTableError(f"there is no file {file}") from None
-    except OSError as error:
-        raise RawTableError(f"{file} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise RawTableError(f"{file} is no UTF-8 text, where a CSV file is right") from None
-    except (csv.Error, pa.ArrowException) as error:
+    except (csv.Error, pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise RawTableError(f"{file} cannot be read: {error.strerror}") from None
         if "UTF8" in str(error):
             raise RawTableError(f"{file} is no UTF-8 text, where a CSV file is right") from None
         kind = "Parquet" if is_parquet(file) else "CSV"
-        raise RawTableError(f"{file} is no {kind} file: {error}") from None
+        raise RawTableError(f"{file} is no {kind} file: {' '.join(str(error).split())}") from None
 
 
 def _check_header(file: Path, header: list[str], wanted: list[str], facets: Container[str]) -> None:
@@ -112,22 +117,39 @@ def _check_header(file: Path, header: list[str], wanted: list[str], facets: Cont
         raise RawTableError(f"{file} has more than one column {twice[0]!r}; it has {has}")
 
 
-def _parquet_texts(file: Path, wanted: list[str]) -> pd.DataFrame:
+def _parquet_texts(file: Path, wanted: list[str], columns: dict[str, Column]) -> pd.DataFrame:
     """Typed cells as the texts that a CSV file would have; no value is an empty text."""
     table = pq.ParquetFile(file).read(columns=wanted)
     if not table.num_rows:
         raise RawTableError(f"{file} has columns and no rows")
     texts = {}
     for name in wanted:
-        cells = table[name]
-        if pa.types.is_boolean(cells.type):
-            cells = pc.cast(cells, pa.int8())
-        if pa.types.is_dictionary(cells.type):
-            cells = pc.cast(cells, cells.type.value_type)
-        if pa.types.is_nested(cells.type) or pa.types.is_binary(cells.type):
-            raise RawTableError(f"{file}: {name!r} holds {cells.type}, where one value is right")
-        texts[name] = pc.fill_null(pc.cast(cells, pa.string()), "").to_pandas()
+        form = columns[name].format if name in columns else ""
+        cells = cells_as_texts(table[name], form or MOMENT)
+        if cells is None:
+            kind = table[name].type
+            raise RawTableError(f"{file}: {name!r} holds {kind}, where one value is right")
+        texts[name] = pc.fill_null(cells, "").to_pandas()
     return pd.DataFrame(texts)
+
+
+def cells_as_texts(cells: pa.ChunkedArray, form: str) -> pa.ChunkedArray | None:
+    """Typed cells as texts: dates and moments by a format, in UTC; None for what is no value."""
+    kinds = pa.types
+    if kinds.is_dictionary(cells.type):
+        cells = pc.cast(cells, cells.type.value_type)
+    kind = cells.type
+    if kinds.is_boolean(kind):
+        cells = pc.cast(cells, pa.int8())
+    elif kinds.is_date(kind) or kinds.is_timestamp(kind):
+        moments = pd.to_datetime(pd.Series(cells.to_pandas()), utc=True).dt.strftime(form)
+        return pa.chunked_array([pa.array(moments, pa.string(), from_pandas=True)])
+    elif not (
+        kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_decimal(kind)
+        or kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_null(kind)
+    ):  # fmt: skip
+        return None
+    return pc.cast(cells, pa.string())
 
 
 def _read_texts(file: Path, wanted: list[str]) -> pa.Table:
@@ -193,7 +215,7 @@ def _told_label(texts: Cells, positive: str, file: Path) -> Cells:
     cells = texts.str.strip()
     cells = cells.mask(cells.isin(set(MISSING) - {positive}))
     found = sorted(cells.dropna().unique())
-    if positive not in found or len(found) != 2:
+    if found and (positive not in found or len(found) != 2):
         raise RawTableError(
             f"{file}: the label {texts.name!r} holds {', '.join(map(repr, found[:5]))}, where "
             f"{positive!r} ([data] positive) and one other value are right"
@@ -256,7 +278,7 @@ def _event_time(texts: pd.DataFrame, data: Data, file: Path) -> Cells:
             f"{cells[moments.isna()].iloc[0]!r}, where a moment such as 2026-01-31T00:00:00Z is "
             f"right ({int(moments.isna().sum()):,} such rows)"
         )
-    return moments.dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moments.dt.strftime(MOMENT)
 
 
 def _drop_unusable(table: RawTable, data: Data) -> None:

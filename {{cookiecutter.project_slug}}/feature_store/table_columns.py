@@ -23,7 +23,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from feature_store.errors import RawTableError
-from feature_store.raw_table import MISSING, is_parquet
+from feature_store.raw_table import MISSING, MOMENT, cells_as_texts, is_parquet
 
 BLEMISHES = 0.01  # a share of rows that does not decide what a column is
 
@@ -222,11 +222,12 @@ def _check_names(names: list[str], file: Path) -> None:
 
 
 def _contents(name: str, cells: pa.ChunkedArray) -> Contents:
-    if pa.types.is_nested(cells.type) or pa.types.is_binary(cells.type):
+    as_texts = cells_as_texts(cells, MOMENT)
+    if as_texts is None:
         return Contents(name, pa.chunked_array([pa.nulls(len(cells), pa.string())]), False)
-    if pa.types.is_boolean(cells.type):
-        cells = cells.cast(pa.int8())  # as a raw table is read
-    texts = pc.utf8_trim_whitespace(cells.cast(pa.string()))
+    if pa.types.is_date(cells.type):
+        as_texts = cells_as_texts(cells, "%Y-%m-%d")
+    texts = pc.utf8_trim_whitespace(as_texts)
     missing = pc.is_in(texts, pa.array(MISSING))
     return Contents(name, pc.if_else(missing, pa.scalar(None, pa.string()), texts))
 

@@ -6,7 +6,7 @@ import calendar
 import re
 import secrets
 import traceback
-from collections.abc import Callable, Container
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -82,7 +82,7 @@ def _as_text(column: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _shortest(number: float) -> str:
-    return repr(float(number)).removesuffix(".0")
+    return repr(float(number) + 0.0).removesuffix(".0")  # of -0.0, adding makes 0.0
 
 
 def _features(table: RawTable, settings: Settings) -> pd.DataFrame:
@@ -92,7 +92,10 @@ def _features(table: RawTable, settings: Settings) -> pd.DataFrame:
     categories = {n: data.columns[n].values for n in shown if data.columns[n].type == "category"}
     # Without the label: a feature that knows it would be right about everything but the future.
     computed = _call(
-        features.features, rows[[*shown, "event_time"]], categories, withheld=settings.model.exclude
+        features.features,
+        rows[[*shown, "event_time"]].copy(),
+        categories,
+        withheld=settings.model.exclude,
     )
     if not isinstance(computed, pd.DataFrame) or not computed.index.equals(rows.index):
         shape = f"{len(computed):,} rows" if isinstance(computed, pd.DataFrame) else repr(computed)
@@ -123,14 +126,16 @@ def _check_names(others: list[str], computed: pd.Index[Any]) -> None:
 
 
 def _call(
-    function: Callable[..., Found], *arguments: object, withheld: Container[str] = ()
+    function: Callable[..., Found], *arguments: object, withheld: Iterable[str] = ()
 ) -> Found:
     """Call the team's own code: what it raises is one sentence with its line."""
     try:
         return function(*arguments)
     except Exception as error:
-        if isinstance(error, KeyError) and error.args[0] in withheld:
-            raise _wrong(f"needs {error.args[0]!r}, which [model] exclude withholds") from error
+        if isinstance(error, KeyError | AttributeError):
+            for name in withheld:
+                if repr(name) in str(error):
+                    raise _wrong(f"needs {name!r}, which [model] exclude withholds") from error
         frames = traceback.extract_tb(error.__traceback__)
         line = next((f.lineno for f in reversed(frames) if f.filename == features.__file__), "?")
         raise _wrong(f"line {line}: {type(error).__name__}: {error}") from error

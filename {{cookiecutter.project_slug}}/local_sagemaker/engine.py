@@ -228,13 +228,13 @@ class _Runner:
         return self.execution.folder / "sandboxes" / run.step.name
 
     def _note_instances(self, step: str, request: dict[str, Any]) -> None:
-        resources = (
-            request.get("ProcessingResources", {}).get("ClusterConfig", {})
-            or request.get("TransformResources", {})
-            or request.get("ResourceConfig", {})
-            or tuning.training_definitions(request)[0].get("ResourceConfig", {})
-        )
-        if (count := resources.get("InstanceCount", 1)) != 1:
+        resources = [
+            request.get("ProcessingResources", {}).get("ClusterConfig", {}),
+            request.get("TransformResources", {}),
+            request.get("ResourceConfig", {}),
+            *(one.get("ResourceConfig", {}) for one in tuning.training_definitions(request)),
+        ]
+        if (count := max(found.get("InstanceCount", 1) for found in resources)) != 1:
             self.execution.notes.append(f"{step} ran on one machine, not on {count} instances")
 
     # One function a step type: it does the work and gives what Describe would answer.

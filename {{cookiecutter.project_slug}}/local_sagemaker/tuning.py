@@ -138,6 +138,9 @@ def read_search(request: dict[str, Any]) -> Search:
     trained = training_definitions(request)
     objectives = [t.get("TuningObjective") or config["HyperParameterTuningJobObjective"]
                   for t in trained]  # fmt: skip
+    names = [one.get("DefinitionName", "") for one in trained]
+    if len(set(names)) < len(names):
+        raise StepError(f"two training definitions are named {max(names, key=names.count)}")
     if any(objective != objectives[0] for objective in objectives):
         raise StepError("training definitions with different objectives cannot be compared")
     return Search(

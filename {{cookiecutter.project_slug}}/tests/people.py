@@ -51,7 +51,7 @@ def paid(n: int = 900, seed: int = 5) -> pa.Table:
     table = people(n, seed)
     age, visits = table["age"].fill_null(40).to_numpy(), table["visits"].to_numpy()
     noise = np.random.default_rng(seed).normal(0, 2_000, n)
-    salary = np.round(20_000 + 500 * age + 1_500 * visits + noise, 2)
+    salary = np.round(20_000 + 300 * age + 4_000 * visits + noise, 2)
     return table.set_column(table.column_names.index("stayed"), "salary", pa.array(salary))
 
 

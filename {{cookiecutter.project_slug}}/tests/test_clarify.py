@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import math
 import shutil
@@ -13,8 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from people import arguments, facet_argument, people, query_result
+from people import (
+    arguments,
+    facet_argument,
+    paid,
+    paid_arguments,
+    people,
+    query_result,
+    training_job,
+)
 
 import analysis_config
 import bias_metrics
@@ -24,17 +34,42 @@ import evaluate
 import inference
 import process
 import train
-from bias_report import gate_numbers
+from bias_report import NO_GROUP_COUNTS, gate_numbers
 from dataset import Columns, DataError, Facet, Split, read_split
 from governance import gate
-from governance.gate import METRICS
+from governance.gate import BIAS_METRICS, METRICS
 from local_sagemaker.batch_transform import transform
-from metrics import binary_metrics
+from metrics import binary_metrics, regression_metrics
 
 FACETS = "gender, age>=40, age>60, city=Leeds|Derby"
 KEYS = ("gender", "age_ge_40", "age_gt_60", "city_leeds_derby", "bath")
-HYPERPARAMETERS = ["--num_round", "12", "--max_depth", "3", "--objective", "binary:logistic"]
+HYPERPARAMETERS = ["--num_round", "12", "--eta", "0.3", "--max_depth", "3"]
 MIN_GROUP_SIZE = "30"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is learnt of whom, and how."""
+
+    label: str
+    table: Callable[[], pa.Table]
+    arguments: Callable[..., list[str]]
+    algorithm: str
+    learning: tuple[str, ...]
+    output_filter: str  # of the transform
+    options: dict[str, str]
+
+
+TASK, METRIC = "--objective", "--eval_metric"
+BINARY = ("stayed", people, arguments)
+TO_CLASSIFY = ((TASK, "binary:logistic", METRIC, "auc"), "$[0,-2,-1]")
+TO_ESTIMATE = ((TASK, "reg:squarederror", METRIC, "rmse"), "$[0,-1]")
+KINDS = {
+    "staying": Kind(*BINARY, "xgboost", *TO_CLASSIFY, {"favourable_label": "1"}),
+    "leaving": Kind(*BINARY, "lightgbm", *TO_CLASSIFY, {"favourable_label": "0"}),
+    "salary": Kind("salary", paid, paid_arguments, "lightgbm", *TO_ESTIMATE, {}),
+}
+"""What is favourable: to stay, to leave, to be paid above the training split's median."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +77,7 @@ class Product:
     """What the steps have left below one container's folder."""
 
     base: Path
+    kind: Kind
 
     def input(self, name: str) -> Path:
         return self.base / "processing" / "input" / name
@@ -61,20 +97,29 @@ class Product:
         with (self.input("predictions") / "test.csv.out").open(newline="") as rows:
             return list(csv.reader(rows))
 
+    @property
+    def labels(self) -> np.ndarray:
+        """What the transform predicted: 0 and 1, or numbers."""
+        return np.array([float(row[1]) for row in self.predictions])
 
-def make(base: Path, patch: pytest.MonkeyPatch, words: list[str]) -> Product:
+    @property
+    def probabilities(self) -> np.ndarray:
+        """What the transform predicted beside a class."""
+        return np.array([float(row[2]) for row in self.predictions])
+
+
+def make(base: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Product:
     """Run the steps one after the other, as the pipeline does."""
     patch.setattr(container, "BASE", base)
-    product = Product(base)
-    query_result(base, people())
+    product = Product(base, kind)
+    query_result(base, kind.table())
+    words = kind.arguments(FACETS, group_variable="city", **kind.options)
+    words += facet_argument(key="bath", column="city", values=["Bath, UK"])
     process.main(words)
-    for channel in ("train", "validation"):
-        patch.setenv(f"SM_CHANNEL_{channel.upper()}", str(product.output(channel)))
     model_dir = base / "model"
-    patch.setenv("SM_MODEL_DIR", str(model_dir))
-    patch.setenv("SM_NUM_CPUS", "1")
-    patch.setenv("THRESHOLD_RULE", "f1")
-    train.main([*HYPERPARAMETERS, "--eval_metric", "auc"])
+    training_job(patch, base / "processing/output", model_dir, THRESHOLD_RULE="f1",
+                 ALGORITHM=kind.algorithm)  # fmt: skip
+    train.main([*HYPERPARAMETERS, *kind.learning])
     product.input("model").mkdir()
     with tarfile.open(product.input("model") / "model.tar.gz", "w:gz") as archive:
         archive.add(model_dir, ".")
@@ -103,7 +148,7 @@ def predict_test_split(product: Product, model_dir: Path) -> None:
         "DataProcessing": {
             "InputFilter": f"$[{first_feature}:]",
             "JoinSource": "Input",
-            "OutputFilter": "$[0,-2,-1]",
+            "OutputFilter": product.kind.output_filter,
         }
     }
     folder = product.input("predictions")
@@ -116,15 +161,32 @@ def predict_test_split(product: Product, model_dir: Path) -> None:
         transform(csv.reader(rows), request, predict, output)
 
 
-@pytest.fixture(scope="module", params=["1", "0"])
-def product(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Product]:
-    """A model of people, staying being favourable or not."""
-    words = arguments(FACETS, favourable_label=request.param, group_variable="city")
-    words += facet_argument(key="bath", column="city", values=["Bath, UK"])
+Kinds = Callable[[str], Product]
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kinds]:
+    """The product of each kind, made once."""
     with pytest.MonkeyPatch.context() as patch:
-        yield make(tmp_path_factory.mktemp("people"), patch, words)
+        yield functools.cache(lambda name: make(tmp_path_factory.mktemp(name), patch, KINDS[name]))
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def product(request: pytest.FixtureRequest, kinds: Kinds) -> Product:
+    """Each kind in turn."""
+    return kinds(request.param)
+
+
+@pytest.fixture(scope="module", params=["staying", "leaving"])
+def classified(request: pytest.FixtureRequest, kinds: Kinds) -> Product:
+    """Each kind of a binary label in turn."""
+    return kinds(request.param)
+
+
+@pytest.fixture(scope="module")
+def estimated(kinds: Kinds) -> Product:
+    """The regression."""
+    return kinds("salary")
 
 
 @pytest.fixture
@@ -133,7 +195,7 @@ def rerun(
 ) -> Callable[[], Product]:
     """A copy of the product before step 7; calling it runs that step."""
     shutil.copytree(product.base, tmp_path / "base")
-    copy = Product(tmp_path / "base")
+    copy = Product(tmp_path / "base", product.kind)
     shutil.rmtree(copy.output("analysis_result"))
     shutil.rmtree(copy.input("model") / "model")
     monkeypatch.setattr(container, "BASE", copy.base)
@@ -158,29 +220,57 @@ def groups(section: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def test_the_evaluation_has_every_number_that_a_gate_can_name(product: Product) -> None:
-    evaluation = product.read("evaluation/evaluation.json")
-    names = [*METRICS["binary"], "worst_dppl", "worst_di"]
+    evaluation, problem = product.read("evaluation/evaluation.json"), product.test.columns.problem
+    names = [*METRICS[problem], *BIAS_METRICS[problem]]
     names += [f"{metric}[{key}]" for metric in ("dppl", "di") for key in KEYS]
     text = " and ".join(f"{name} > 0" for name in names)
-    for comparison in gate.comparisons(gate.parse(text, "binary", KEYS)):
+    compared = list(gate.comparisons(gate.parse(text, problem, KEYS)))
+    assert len(compared) == len(names)
+    for comparison in compared:
         value = evaluation
         for key in comparison.json_path.split("."):
             value = value[key]
         assert isinstance(value, float), comparison.json_path
 
 
-def test_the_evaluation_is_of_what_the_transform_predicts(product: Product) -> None:
-    test, evaluation = product.test, product.read("evaluation/evaluation.json")
-    assert [row[0] for row in product.predictions] == test.ids
-    labels = np.array([int(row[1]) for row in product.predictions])
-    probabilities = np.array([float(row[2]) for row in product.predictions])
-    threshold = evaluation["decision_threshold"]
-    np.testing.assert_array_equal(labels, probabilities >= threshold)
+def test_the_evaluation_has_no_numbers_of_the_other_problem(product: Product) -> None:
+    evaluation, problem = product.read("evaluation/evaluation.json"), product.test.columns.problem
+    sections = {"binary": "binary_classification_metrics", "regression": "regression_metrics"}
+    assert [name for name in sections.values() if name in evaluation] == [sections[problem]]
+    assert ("worst_mean_residual" in evaluation["bias_metrics"]) == (problem == "regression")
+    assert ("mean_residual" in evaluation["bias_metrics"]) == (problem == "regression")
+
+
+def test_the_evaluation_is_of_what_the_transform_predicts(classified: Product) -> None:
+    test, evaluation = classified.test, classified.read("evaluation/evaluation.json")
+    assert [row[0] for row in classified.predictions] == test.ids
+    labels, probabilities = classified.labels, classified.probabilities
+    np.testing.assert_array_equal(labels, probabilities >= evaluation["decision"]["threshold"])
     values = binary_metrics(test.labels, probabilities, labels)
     read = evaluation["binary_classification_metrics"]
     assert {name: entry["value"] for name, entry in read.items()} == pytest.approx(values)
     assert evaluation["rows"] == len(test.ids)
     assert values["auc"] > 0.85
+
+
+def test_the_evaluation_is_of_the_numbers_that_the_transform_estimates(estimated: Product) -> None:
+    test, evaluation = estimated.test, estimated.read("evaluation/evaluation.json")
+    assert [row[0] for row in estimated.predictions] == test.ids
+    assert {len(row) for row in estimated.predictions} == {2}
+    values = regression_metrics(test.labels, estimated.labels)
+    read = evaluation["regression_metrics"]
+    assert {name: entry["value"] for name, entry in read.items()} == pytest.approx(values)
+    assert (evaluation["rows"], evaluation["decision"]) == (len(test.ids), None)
+    assert values["r2"] > 0.8
+
+
+def test_the_evaluation_says_what_the_model_is(product: Product) -> None:
+    evaluation = product.read("evaluation/evaluation.json")
+    said = json.loads((product.base / "model/code/model.json").read_text("utf-8"))
+    assert evaluation["algorithm"] == said["algorithm"] == product.kind.algorithm
+    assert evaluation["objective"] == {said["objective"]: said["value"]}
+    assert evaluation["decision"] == said["decision"]
+    assert "algorithms" not in evaluation  # one is not compared with another
 
 
 def test_the_gates_bias_numbers_are_those_of_the_analysis(product: Product) -> None:
@@ -197,8 +287,10 @@ def test_the_gates_bias_numbers_are_those_of_the_analysis(product: Product) -> N
             compared += 1
         counted = [analysis[column, g["value"]] for g in found if g["counted"]]
         assert numbers["dppl"][key]["value"] == max(abs(m["DPPL"]) for m in counted)
-        assert numbers["di"][key]["value"] == min(min(m["DI"], 1 / m["DI"]) for m in counted)
+        ratios = [min(m["DI"], 1 / m["DI"]) if m["DI"] else 0.0 for m in counted]
+        assert numbers["di"][key]["value"] == min(ratios)
     assert compared == len(analysis)
+    assert numbers["worst_di"]["value"] > 0
     assert numbers["worst_dppl"]["value"] == max(n["value"] for n in numbers["dppl"].values())
     assert numbers["worst_di"]["value"] == min(n["value"] for n in numbers["di"].values())
 
@@ -210,20 +302,48 @@ def test_a_group_too_small_is_reported_and_does_not_count(product: Product) -> N
     assert set(sizes.values()) == {True, False}
 
 
-def split_of(favourable: list[bool], **context: list[str | None]) -> tuple[Split, Any]:
-    """A split with one facet a column, and predictions."""
+def test_residuals_are_the_means_of_what_is_predicted_less_what_is(estimated: Product) -> None:
+    """A hand count: nothing of the code that tells groups."""
+    test = estimated.test
+    numbers = estimated.read("evaluation/evaluation.json")["bias_metrics"]
+    residuals = estimated.labels - test.labels
+    old = np.array([age is not None and int(age) >= 40 for age in test.context["age"]])
+    north = np.isin(test.context["city"], ["Leeds", "Derby"])
+    found = numbers["mean_residual"]
+    of_old, of_north = found["age_ge_40"], found["city_leeds_derby"]  # answers have nine digits
+    assert of_old == pytest.approx({"[40, 75]": residuals[old].mean()}, abs=1e-4)
+    assert of_north == pytest.approx({"Leeds,Derby": residuals[north].mean()}, abs=1e-4)
+    counted = {key: {group["value"] for group in groups if group["counted"]}
+               for key, groups in numbers["groups"].items()}  # fmt: skip
+    assert {key: set(means) for key, means in found.items()} == counted
+    assert counted["gender"] == {"f", "m"}
+    worst = max(abs(mean) for means in found.values() for mean in means.values())
+    assert numbers["worst_mean_residual"]["value"] == worst
+
+
+def split_of(
+    labels: list[float], threshold: float | None = None, **context: list[str | None]
+) -> Split:
+    """A split with one facet a column; of numbers to be estimated if there is a threshold."""
     facets = tuple(Facet(name, name) for name in context)
-    columns = Columns("id", "y", "binary", 1, facets, None, tuple(context), ("x",))
-    n = len(favourable)
+    problem = "binary" if threshold is None else "regression"
+    columns = Columns("id", "y", problem, 1, threshold, facets, None, tuple(context), ("x",))
+    n = len(labels)
     raw = {name: np.array(values, dtype=object) for name, values in context.items()}
-    zeros = np.zeros(n, dtype=np.int64)
     ids = list(map(str, range(n)))
-    return Split(columns, ids, zeros, raw, np.zeros((n, 1), np.float32)), np.array(favourable)
+    return Split(columns, ids, np.array(labels, float), raw, np.zeros((n, 1), np.float32))
+
+
+def bias_numbers(
+    predicted: list[bool], min_group_size: int, **context: list[str | None]
+) -> dict[str, Any]:
+    """What a gate reads of these predicted labels."""
+    split = split_of([0.0] * len(predicted), **context)
+    return gate_numbers(split, np.array(predicted, dtype=np.float64), min_group_size)
 
 
 def test_a_facet_no_group_of_which_counts_has_the_worst_numbers() -> None:
-    split, favourable = split_of([True] * 10, sex=["f"] * 2 + ["m"] * 8, town=["x"] * 10)
-    numbers = gate_numbers(split, favourable, min_group_size=3)
+    numbers = bias_numbers([True] * 10, 3, sex=["f"] * 2 + ["m"] * 8, town=["x"] * 10)
     assert numbers["dppl"] == {"sex": {"value": 1.0}, "town": {"value": 1.0}}
     assert numbers["worst_dppl"] == {"value": 1.0}
     assert numbers["worst_di"] == {"value": 0.0}
@@ -231,31 +351,85 @@ def test_a_facet_no_group_of_which_counts_has_the_worst_numbers() -> None:
 
 
 def test_a_facet_without_any_value_has_the_worst_numbers() -> None:
-    split, favourable = split_of([True] * 4, sex=[None] * 4)
-    numbers = gate_numbers(split, favourable, min_group_size=1)
+    numbers = bias_numbers([True] * 4, 1, sex=[None] * 4)
     assert (numbers["worst_dppl"], numbers["worst_di"]) == ({"value": 1.0}, {"value": 0.0})
 
 
 def test_a_group_exactly_large_enough_counts() -> None:
-    split, favourable = split_of([True] * 3 + [False] * 3, sex=["f"] * 3 + ["m"] * 3)
-    numbers = gate_numbers(split, favourable, min_group_size=3)
-    assert numbers["dppl"]["sex"]["value"] == 1.0
-    split, favourable = split_of([True, True, False] * 2, sex=["f"] * 3 + ["m"] * 3)
-    numbers = gate_numbers(split, favourable, min_group_size=3)
+    both = ["f"] * 3 + ["m"] * 3
+    assert bias_numbers([True] * 3 + [False] * 3, 3, sex=both)["dppl"]["sex"]["value"] == 1.0
+    numbers = bias_numbers([True, True, False] * 2, 3, sex=both)
     assert (numbers["worst_dppl"], numbers["worst_di"]) == ({"value": 0.0}, {"value": 1.0})
 
 
 def test_the_impact_counts_the_same_in_both_directions() -> None:
     worse = [True, False, False, False, True, True, False, False]
-    split, favourable = split_of(worse, sex=["f"] * 4 + ["m"] * 4)
-    numbers = gate_numbers(split, favourable, min_group_size=1)
+    numbers = bias_numbers(worse, 1, sex=["f"] * 4 + ["m"] * 4)
     assert [group["di"] for group in numbers["groups"]["sex"]] == [0.5, 2.0]
     assert numbers["di"]["sex"]["value"] == 0.5
 
 
 def test_nobody_predicted_favourable_fails_an_impact_gate() -> None:
-    split, favourable = split_of([False] * 4, sex=["f"] * 2 + ["m"] * 2)
-    assert gate_numbers(split, favourable, min_group_size=1)["worst_di"] == {"value": 0.0}
+    numbers = bias_numbers([False] * 4, 1, sex=["f"] * 2 + ["m"] * 2)
+    assert numbers["worst_di"] == {"value": 0.0}
+
+
+FOUR_AND_FOUR: list[str | None] = [*"ffffmmmm"]
+PAY = [10.0, 20, 30, 40, 10, 20, 30, 40]
+
+
+def test_who_is_estimated_above_the_threshold_is_favoured() -> None:
+    """Of the women one of four, of the men three: exactly at the threshold is not above it."""
+    split = split_of(PAY, threshold=25, sex=FOUR_AND_FOUR)
+    numbers = gate_numbers(split, np.array([9.0, 25, 12, 26, 30, 25.1, 90, 0]), min_group_size=4)
+    assert numbers["dppl"]["sex"]["value"] == pytest.approx(0.5)
+    assert numbers["di"]["sex"]["value"] == pytest.approx(1 / 3)
+
+
+def test_a_mean_residual_tells_over_from_underestimated_and_the_worst_is_either() -> None:
+    """Women are estimated 3 too low on average, men 2 too high; the signs within do not count."""
+    split = split_of(PAY, threshold=25, sex=FOUR_AND_FOUR)
+    predicted = np.add(PAY, [-8, 0, -8, 4, 2, 12, -8, 2])
+    numbers = gate_numbers(split, predicted, min_group_size=4)
+    assert numbers["mean_residual"] == {"sex": {"f": -3.0, "m": 2.0}}
+    assert numbers["worst_mean_residual"] == {"value": 3.0}
+
+
+def test_a_group_that_does_not_count_has_no_mean_residual() -> None:
+    few = [*"ffxxxxmm"]
+    split = split_of(PAY, threshold=25, sex=few, town=[*"aaaabbbb"])
+    predicted = np.add(PAY, [90, 90, 1, 1, 1, 1, 90, 90])
+    numbers = gate_numbers(split, predicted, min_group_size=4)
+    assert numbers["mean_residual"]["sex"] == {"x": 1.0}
+    assert numbers["mean_residual"]["town"] == {"a": 45.5, "b": 45.5}
+
+
+@pytest.mark.parametrize("sex", [[*"ffmmmmmm"], [None] * 8, ["f"] * 8])
+def test_a_regression_no_group_of_which_counts_fails_every_gate(sex: list[str | None]) -> None:
+    split = split_of(PAY, threshold=25, sex=sex)
+    numbers = gate_numbers(split, np.array(PAY), min_group_size=3)
+    assert numbers["worst_dppl"] == {"value": 1.0}
+    assert numbers["worst_di"] == {"value": 0.0}
+    assert numbers["mean_residual"] == {"sex": {}}
+    assert numbers["worst_mean_residual"] == {"value": NO_GROUP_COUNTS}
+    # More than any number that a gate may name, and such as JSON can hold.
+    assert numbers["worst_mean_residual"]["value"] > 1e308
+    assert json.loads(json.dumps(numbers, allow_nan=False)) == numbers
+
+
+@pytest.mark.xfail(strict=True, reason="_residuals() leaves out facets of which no group counts")
+def test_one_facet_no_group_of_which_counts_fails_a_gate_on_residuals_too() -> None:
+    """As it fails one on shares, whatever the groups of other facets are."""
+    split = split_of(PAY, threshold=25, sex=FOUR_AND_FOUR, town=["x"] * 8)
+    numbers = gate_numbers(split, np.array(PAY), min_group_size=3)
+    assert (numbers["worst_dppl"], numbers["worst_di"]) == ({"value": 1.0}, {"value": 0.0})
+    assert numbers["worst_mean_residual"] == {"value": NO_GROUP_COUNTS}
+
+
+def test_without_facets_every_gate_on_bias_fails() -> None:
+    numbers = gate_numbers(split_of(PAY, threshold=25), np.array(PAY), min_group_size=1)
+    assert (numbers["worst_dppl"], numbers["worst_di"]) == ({"value": 1.0}, {"value": 0.0})
+    assert numbers["worst_mean_residual"] == {"value": NO_GROUP_COUNTS}
 
 
 # Step 5
@@ -277,7 +451,8 @@ def test_without_facets_shap_alone_is_left_and_the_sdk_accepts_that_too(
     product: Product, schema: Any
 ) -> None:
     columns = product.test.columns
-    alone = Columns("id", "y", "binary", 1, (), None, (), columns.features)
+    alone = Columns("id", "y", columns.problem, 1, columns.label_threshold, (), None, (),
+                    columns.features)  # fmt: skip
     config = analysis_config.analysis_config(alone, "people-1", "ml.m5.large")
     schema.validate(config)
     assert set(config["methods"]) == {"shap", "report"}
@@ -289,11 +464,27 @@ def test_the_configuration_names_the_columns_of_the_dataset(product: Product) ->
     with (product.input("dataset") / "test.csv").open(newline="", encoding="utf-8") as rows:
         assert len(config["headers"]) == len(next(csv.reader(rows)))
     assert config["headers"] == columns.names
-    assert config["label"] == "stayed"
-    assert config["label_values_or_threshold"] == [columns.favourable_label]
+    assert config["label"] == product.kind.label
     assert config["joinsource_name_or_index"] == "person"
     assert config["group_variable"] == "facet_city"
     assert config["predictor"]["model_name"] == "people-1"
+
+
+def test_the_favourable_class_is_configured_with_its_probability(classified: Product) -> None:
+    config = classified.read("config/analysis_config.json")
+    favourable = int(classified.kind.options["favourable_label"])
+    assert config["label_values_or_threshold"] == [favourable]
+    assert (config["predictor"]["label"], config["predictor"]["probability"]) == (0, 1)
+    assert config["methods"]["shap"]["use_logit"] is True
+
+
+def test_the_favourable_numbers_are_configured_by_the_training_median(estimated: Product) -> None:
+    config = estimated.read("config/analysis_config.json")
+    train_labels = read_split(estimated.output("train"), "train").labels
+    assert config["label_values_or_threshold"] == [np.median(train_labels)]
+    assert config["predictor"]["label"] == 0
+    assert "probability" not in config["predictor"]
+    assert config["methods"]["shap"]["use_logit"] is False
 
 
 def test_facets_are_configured_as_clarify_reads_them(product: Product) -> None:
@@ -312,7 +503,7 @@ def test_what_is_left_when_the_excluded_columns_are_gone_is_what_the_model_sees(
     config = product.read("config/analysis_config.json")
     gone = {config["label"], config["joinsource_name_or_index"], *config["excluded_columns"]}
     left = [name for name in config["headers"] if name not in gone]
-    assert left == list(inference.model_fn(str(product.base / "model")).features)
+    assert left == list(inference.model_fn(str(product.base / "model")).columns.features)
 
 
 # Step 7
@@ -327,8 +518,9 @@ def test_the_analysis_has_clarifys_shape(product: Product) -> None:
                                        "FT", "GE", "RD", "SD", "TE"],
     }.items():  # fmt: skip
         section = analysis[name]
-        assert section["label"] == "stayed"
-        assert section["label_value_or_threshold"] == str(product.test.columns.favourable_label)
+        assert section["label"] == product.kind.label
+        (value,) = product.read("config/analysis_config.json")["label_values_or_threshold"]
+        assert section["label_value_or_threshold"] == str(value)
         assert [*groups(section)] == [
             ("facet_gender", "f"),
             ("facet_gender", "m"),
@@ -346,27 +538,40 @@ def test_the_analysis_has_clarifys_shape(product: Product) -> None:
 
 
 def test_the_analysis_counts_the_groups_of_the_raw_values(product: Product) -> None:
-    """A hand count: nothing of the code that tells groups."""
-    test = product.test
-    section = product.read("analysis_result/analysis.json")["pre_training_bias_metrics"]
+    """A hand count: nothing of the code that tells groups and favourable labels."""
+    test, analysis = product.test, product.read("analysis_result/analysis.json")
     old = np.array([age is not None and int(age) >= 40 for age in test.context["age"]])
-    favourable = test.labels == test.columns.favourable_label
-    metrics = groups(section)["facet_age", "[40, 75]"]
+    if product.kind.label == "salary":
+        median = np.median(read_split(product.output("train"), "train").labels)
+        favourable, predicted = test.labels > median, product.labels > median
+    else:
+        wanted = int(product.kind.options["favourable_label"])
+        favourable, predicted = test.labels == wanted, product.labels == wanted
+    metrics = groups(analysis["pre_training_bias_metrics"])["facet_age", "[40, 75]"]
     assert metrics["CI"] == pytest.approx(((~old).sum() - old.sum()) / len(old))
     assert metrics["DPL"] == pytest.approx(favourable[~old].mean() - favourable[old].mean())
+    metrics = groups(analysis["post_training_bias_metrics"])["facet_age", "[40, 75]"]
+    assert metrics["DPPL"] == pytest.approx(predicted[~old].mean() - predicted[old].mean())
+    right = favourable == predicted
+    assert metrics["AD"] == pytest.approx(right[~old].mean() - right[old].mean())
 
 
-def test_shap_values_and_the_expected_one_add_up_to_the_log_odds(product: Product) -> None:
+def test_shap_values_and_the_expected_one_add_up_to_the_prediction(product: Product) -> None:
+    """To the log-odds, where a class is predicted."""
     result = product.output("analysis_result")
     with (result / "explanations_shap" / "out.csv").open(newline="") as rows:
         header, *values = csv.reader(rows)
     assert header == [f"{name}_label0" for name in product.test.columns.features]
     local = np.array(values, dtype=np.float64)
     shap = product.read("analysis_result/analysis.json")["explanations"]["kernel_shap"]["label0"]
-    probabilities = np.array([float(row[2]) for row in product.predictions])
-    log_odds = np.log(probabilities / (1 - probabilities))
-    assert local.shape == (len(log_odds), len(header))
-    np.testing.assert_allclose(local.sum(axis=1) + shap["expected_value"], log_odds, atol=2e-5)
+    if product.kind.label == "salary":
+        raw, unit = product.labels, "the unit of the label"
+    else:
+        raw, unit = np.log(product.probabilities / (1 - product.probabilities)), "log-odds"
+    assert local.shape == (len(raw), len(header))
+    np.testing.assert_allclose(local.sum(axis=1) + shap["expected_value"], raw, atol=2e-5)
+    method = product.read("analysis_result/analysis.json")["explanations"]["method"]
+    assert method.startswith(f"tree SHAP by {product.kind.algorithm}, exact, in {unit};")
 
 
 def test_global_shap_values_are_the_means_of_the_absolute_local_ones(product: Product) -> None:

@@ -180,13 +180,15 @@ def test_a_bound_exactly_at_the_target_is_not_above_it() -> None:
     assert choose_threshold("recall", LABELS, PROBABILITIES, below).threshold > 0.6
 
 
-def test_of_thresholds_as_precise_the_nearest_to_a_half_is_chosen() -> None:
-    """At 0.8 and at 0.3, half of what is flagged is positive; both are sure enough."""
-    labels = np.array([1.0] * 30 + [0] * 30 + [1] * 10 + [0] * 10)
-    probabilities = np.array([0.9] * 60 + [0.7] * 20)
-    assert choose_threshold("recall", labels, probabilities, 0.6).threshold == pytest.approx(0.8)
-    probabilities = np.array([0.3] * 60 + [0.1] * 20)
-    assert choose_threshold("recall", labels, probabilities, 0.6).threshold == pytest.approx(0.2)
+@pytest.mark.parametrize(("middle", "low", "threshold"), [(0.45, 0.1, 0.675), (0.46, 0.4, 0.43)])
+def test_of_thresholds_as_precise_the_nearest_to_a_half_is_chosen(
+    middle: float, low: float, threshold: float
+) -> None:
+    """Above and below the middle value half of what is flagged is positive, and enough of it."""
+    labels = np.array([1.0] * 30 + [0] * 30 + [1] * 10 + [0] * 10 + [0])
+    probabilities = np.array([0.9] * 60 + [middle] * 20 + [low])
+    chosen = choose_threshold("recall", labels, probabilities, 0.6)
+    assert chosen.threshold == pytest.approx(threshold)
 
 
 def test_a_target_out_of_reach_takes_all_positives_with_the_fewest_others_and_says_so() -> None:

@@ -38,10 +38,14 @@ def holds(parsed: gate.Gate, values: dict[str, float]) -> bool:
     return any(holds(part, values) for part in parsed.parts)
 
 
+ENDS = {">": ("0",), ">=": ("1", "7.5e-1"), "<": ("1.", "7.5e-1"), "<=": ("0.0",)}
+"""The signs, each with numbers at the end of what a metric can be that decide something."""
+
+
 def random_gate(source: np.random.Generator, depth: int = 0) -> str:
     if depth == 4 or source.random() < 0.3:
-        sign = source.choice([">", ">=", "<", "<="])
-        return f"{source.choice(BINARY)} {sign} {source.choice(['.5', '0.25', '1', '7.5e-1'])}"
+        sign = source.choice([*ENDS])
+        return f"{source.choice(BINARY)} {sign} {source.choice(['.5', '0.25', *ENDS[sign]])}"
     joint = source.choice([" and ", " or "])
     parts = [random_gate(source, depth + 1) for _ in range(source.integers(2, 4))]
     text = joint.join(parts)
@@ -65,7 +69,7 @@ def test_and_or_and_brackets_mean_what_they_mean_in_python(seed: int) -> None:
         ("auc>.75", "auc > 0.75"),
         ("  auc  >=  1.  ", "auc >= 1"),
         ("f1 < 5e-2", "f1 < 0.05"),
-        ("f1 > -1", "f1 > -1"),
+        ("f1 > 0.", "f1 > 0"),
         ("recall>0.7 AND precision>0.6", "recall > 0.7 and precision > 0.6"),
         ("((auc > 0.5))", "auc > 0.5"),
         ("auc > 0.8 and (f1 > 0.5 Or f1 < 0.1)", "auc > 0.8 and (f1 > 0.5 or f1 < 0.1)"),
@@ -104,7 +108,7 @@ def test_no_digit_of_a_number_is_lost_in_the_text_that_is_hashed() -> None:
         ("auc > nan", "`nan` after `auc >` is no finite number"),
         ("auc > inf", "`inf` after `auc >` is no finite number"),
         ("auc < 1e400", "`1e400` after `auc <` is no finite number"),
-        ("auc > 1_000", "`_000` was not expected"),
+        ("auc > 0_75", "`_75` was not expected"),
         ("auc > 0,75", "`,75` in `auc > 0,75` is no metric, sign, number"),
         ("auc > 0.5 f1 > 0.5", "`f1` was not expected"),
         ("(auc > 0.5 f1 > 0.5)", "`f1` was not expected; join comparisons by and / or"),
@@ -141,9 +145,74 @@ def test_a_metric_is_read_by_name(text: str, path: str) -> None:
     assert comparison.json_path == path
 
 
-def test_a_regression_metric_is_read_from_its_own_section() -> None:
-    (comparison,) = gate.comparisons(parse("r2 > 0.5", "regression"))
-    assert comparison.json_path == "regression_metrics.r2.value"
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("r2 > 0.5", "regression_metrics.r2.value"),
+        ("rmse < 5", "regression_metrics.rmse.value"),
+        ("worst_mean_residual < 2000", "bias_metrics.worst_mean_residual.value"),
+        ("worst_di >= 0.8", "bias_metrics.worst_di.value"),
+        ("dppl[gender] < 0.1", "bias_metrics.dppl.gender.value"),
+    ],
+)
+def test_a_regression_metric_is_read_from_its_own_section(text: str, path: str) -> None:
+    (comparison,) = gate.comparisons(parse(text, "regression"))
+    assert comparison.json_path == path
+
+
+def test_residuals_are_of_regressions_alone() -> None:
+    with pytest.raises(GateError, match="`worst_mean_residual` is no metric of a binary problem"):
+        parse("worst_mean_residual < 1")
+
+
+# At an end of what a metric can be, the sign decides whether a comparison decides anything.
+BOUNDED = [*((name, "binary") for name in (*BINARY, "worst_dppl", "worst_di", "di[gender]")),
+           ("dppl[age_ge_40]", "regression")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("metric", "problem"), BOUNDED)
+@pytest.mark.parametrize(
+    "comparison", ["> 1", "<= 1", "> 1.1", "< 2", ">= 7", ">= 0", "< 0", "> -0.1", "<= -1", ">= -0"]
+)
+def test_what_a_share_can_never_or_must_always_be_is_refused(
+    metric: str, problem: str, comparison: str
+) -> None:
+    with pytest.raises(GateError) as refused:
+        parse(f"{metric} {comparison}", problem)
+    name = metric.partition("[")[0]
+    assert str(refused.value).endswith(f"decides nothing: {name} lies between 0 and 1")
+    assert f"`{metric} {comparison[:2].strip()} " in str(refused.value)
+
+
+@pytest.mark.parametrize(("metric", "problem"), BOUNDED)
+@pytest.mark.parametrize("comparison", ["> 0", "<= 0", ">= 1", "< 1", "> 0.999", "<= 0.001"])
+def test_what_a_share_may_be_or_not_is_allowed_up_to_the_ends(
+    metric: str, problem: str, comparison: str
+) -> None:
+    assert str(parse(f"{metric} {comparison}", problem)) == f"{metric} {comparison}"
+
+
+@pytest.mark.parametrize("metric", ["rmse", "mae", "worst_mean_residual"])
+def test_an_error_has_no_end_but_nought(metric: str) -> None:
+    for comparison in ("> 0", "<= 0", "< 1", ">= 1", "> 1e300", "<= 5000"):
+        assert parse(f"{metric} {comparison}", "regression")
+    for comparison in (">= 0", "< 0", "> -1", "<= -1e9"):
+        with pytest.raises(GateError, match=f"decides nothing: {metric} lies at 0 or above"):
+            parse(f"{metric} {comparison}", "regression")
+
+
+def test_r2_ends_at_one_and_may_be_as_negative_as_it_likes() -> None:
+    assert str(parse("r2 > -1 and r2 <= -1e9", "regression")) == "r2 > -1 and r2 <= -1000000000"
+    assert parse("r2 >= 1 or r2 < 1 or r2 >= 0 or r2 < 0", "regression")
+    for comparison in ("> 1", "<= 1", "< 1.5", ">= 2"):
+        with pytest.raises(GateError, match="decides nothing: r2 lies at 1 or below"):
+            parse(f"r2 {comparison}", "regression")
+
+
+def test_a_comparison_that_decides_nothing_is_refused_wherever_it_stands() -> None:
+    for text in ("auc > 0.5 or recall >= 0", "auc > 0.5 and (f1 > 0.5 or flagged_share <= 1)"):
+        with pytest.raises(GateError, match="decides nothing"):
+            parse(text)
 
 
 def test_comparisons_come_left_to_right() -> None:

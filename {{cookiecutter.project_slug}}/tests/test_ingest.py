@@ -281,6 +281,30 @@ def test_a_parquet_file_gives_the_records_of_the_csv_file(tmp_path: Path, event_
     assert records(csv).drop(of_the_call).equals(records(parquet).drop(of_the_call))
 
 
+def test_features_may_write_into_the_rows_they_get(
+    tmp_path: Path, features: Callable[[Features], None], recwarn: pytest.WarningsRecorder
+) -> None:
+    def write(table: pd.DataFrame, _: dict[str, tuple[str, ...]]) -> pd.DataFrame:
+        table["age"] = table["age"] * 2
+        return table[["age"]]
+
+    features(write)
+    put(tmp_path)
+    assert [w.category.__name__ for w in recwarn] == []
+    assert records(tmp_path)["age"].to_pylist() == [3.0, 24.0, 0.5]
+
+
+def test_what_the_features_raise_without_a_word_is_told_with_its_line(
+    tmp_path: Path, features: Callable[[Features], None]
+) -> None:
+    def nothing(table: pd.DataFrame, _: dict[str, tuple[str, ...]]) -> pd.DataFrame:
+        raise KeyError
+
+    features(nothing)
+    with pytest.raises(FeaturesError, match=r"features\.py line .*: KeyError: "):
+        put(tmp_path, of=WITHHELD)
+
+
 WITHHELD = changed(settings(), model={"exclude": ("species", "born", "is_old")})
 
 
@@ -304,6 +328,8 @@ def test_features_do_not_see_what_the_model_excludes(
     [
         lambda table, _: table[["age"]].assign(old=table["born"]),
         lambda _, categories: pd.DataFrame(categories["born"]),
+        lambda table, _: table[["age", "born"]],
+        lambda table, _: table[["age"]].assign(old=table.born),
     ],
 )
 def test_features_that_need_what_the_model_excludes_are_told_so(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -405,6 +407,14 @@ TYPED = {
         pa.array(moments(f"{NOON}+00:00", f"{NOON}+02:00", None), pa.timestamp("us", "UTC")),
         (f"{NOON}.0Z", "2026-01-31 10:00:00.0Z", ""),
     ),
+    "moments as days": (DAY, pa.array(moments(NOON, None, NOON), pa.timestamp("us")),
+                        ("2026-01-31", "", "2026-01-31")),
+    "moments of a zone with summer time": (
+        Column("date", format="%Y-%m-%d %H:%M"),
+        pa.array(moments("2026-01-31 12:00", "2026-07-31 12:00", None),
+                 pa.timestamp("us", "Europe/Berlin")),
+        ("2026-01-31 12:00", "2026-07-31 12:00", ""),
+    ),
     "nothing": (NUMBER, pa.nulls(3), ("", "", "")),
     "no text at all": (SPECIES, pa.nulls(3), ("", "", "")),
 }  # fmt: skip
@@ -485,6 +495,8 @@ def test_parquet_columns_that_nobody_asked_for_may_be_anything(tmp_path: Path) -
          "pets.parquet: 'age' holds list<element: int64>, where one value is right"),
         ({"age": [{"years": 1}] * 3}, "pets.parquet: 'age' holds struct<years: int64>, where one"),
         ({"chip": [b"a", b"b", b"c"]}, "pets.parquet: 'chip' holds binary, where one value"),
+        ({"chip": pa.array([b"a", b"b", b"c"], pa.large_binary())}, "pets.parquet: 'chip' holds l"),
+        ({"age": pa.array([1, 2, 3], pa.duration("s"))}, "pets.parquet: 'age' holds duration[s]"),
         ({"adopted": [1, 1, 1]}, "pets.parquet: the label 'adopted' is 1 in every row"),
         ({"adopted": pa.nulls(3)}, "pets.parquet has no row with a chip and a adopted"),
     ],
@@ -493,6 +505,20 @@ def test_what_must_not_be_in_a_parquet_file_stops_with_row_and_value(
     tmp_path: Path, replaced: dict[str, Any], sentence: str
 ) -> None:
     assert refusal(parquet(tmp_path, **replaced), event_time="seen").startswith(sentence)
+
+
+def test_a_damaged_parquet_file_is_one_sentence(tmp_path: Path) -> None:
+    file = parquet(tmp_path)
+    file.write_bytes(file.read_bytes()[:-20])
+    assert re.fullmatch(r".*pets\.parquet is no Parquet file: [^\n]+\S", refusal(file))
+
+
+def test_a_told_label_that_nobody_has_is_no_label(tmp_path: Path) -> None:
+    pets = settings()
+    of = dataclasses.replace(pets, data=dataclasses.replace(pets.data, positive="Yes"))
+    file = raw_file(tmp_path, "1,,1,,cat,", "2,,1,,cat,")
+    with pytest.raises(RawTableError, match="has no row with a chip and a adopted"):
+        read_raw_table(file, of)
 
 
 def test_a_parquet_file_without_rows_or_columns(tmp_path: Path) -> None:

@@ -288,6 +288,7 @@ def test_a_regressions_labels_are_told_apart_by_the_median_or_a_number(
          "[tuning] objective: 'validation:auc' was read, where validation:rmse or validation:mae"),
         ("rmse < 100", "auc > 0.7", "[gate] metric: `auc` is no metric of a regression problem"),
         ("[model]\n", '[model]\nthreshold = "recall"\n', "[model] threshold: 'recall' was read"),
+        ("[data]\n", '[data]\npositive = "Yes"\n', "[data] positive: a regression's label is a"),
     ],
 )  # fmt: skip
 def test_what_a_regression_cannot_have_is_named(
@@ -378,6 +379,7 @@ def test_what_is_no_column_matter_is_checked_without_a_table_too(tmp_path: Path)
 
 # Standards
 
+
 def gated(bias: str) -> tuple[str, str]:
     return 'metric = "auc > 0.75"', f'metric = "auc > 0.75"\nbias = "{bias}"'
 
@@ -457,6 +459,16 @@ def test_a_facet_called_as_a_column_of_the_store_is_refused(tmp_path: Path) -> N
     for change in (('"species, age>=2"', '"hour"'), grouped):
         with pytest.raises(SettingsError, match="'hour' is a column that the feature group has"):
             load(tmp_path, hour, change)
+
+
+@pytest.mark.parametrize("key", ["record_id", "label"])
+@pytest.mark.parametrize("name", ["is_deleted", "Write_Time", "event_time"])
+def test_a_column_that_the_store_would_overwrite_is_refused(
+    tmp_path: Path, key: str, name: str
+) -> None:
+    line = next(line for line in LEAST.splitlines() if line.startswith(f"{key} = "))
+    with pytest.raises(SettingsError, match=f"{key}: '{name}' was read, where another name"):
+        load(tmp_path, (line, f'{key} = "{name}"'))
 
 
 def test_the_path_of_a_refusal_is_the_keys(tmp_path: Path) -> None:

@@ -262,6 +262,7 @@ def test_each_definition_is_searched_by_its_own_results_alone(tmp_path: Path) ->
         searched(tmp_path / value, script.replace("VALUE", value), names=TWO, jobs=10)
         for value in ("eta", "1 - eta")
     )
+    assert of(one, "lines")[:2] == of(one, "trees")[:2]  # of one seed: both begin alike
     assert of(one, "trees") == of(other, "trees")
     assert of(one, "lines")[:2] == of(other, "lines")[:2]
     assert of(one, "lines")[2:] != of(other, "lines")[2:]
@@ -385,6 +386,15 @@ def test_definitions_with_different_objectives_are_refused(tmp_path: Path, other
     reason = "training definitions with different objectives cannot be compared"
     assert (run.status, run.reason) == ("Failed", reason)
     assert not bench.engine.storage.path(f"{BUCKET}/{execution.id}").exists()
+
+
+def test_definitions_of_one_name_are_refused(tmp_path: Path) -> None:
+    request = Bench(tmp_path).comparing("pass")["Arguments"]
+    request["TrainingJobDefinitions"][1]["DefinitionName"] = (
+        request["TrainingJobDefinitions"][0]["DefinitionName"]
+    )  # fmt: skip
+    with pytest.raises(StepError, match="two training definitions are named"):
+        read_search(request)
 
 
 def test_a_definition_whose_objective_cannot_be_read_is_refused(tmp_path: Path) -> None:

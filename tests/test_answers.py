@@ -1,0 +1,238 @@
+"""Whatever is answered: refused in a sentence that names the question, or rendered as it was typed.
+
+The template that is rendered here has the real hooks, settings and languages; data and steps are
+left out, so that thousands of answers can be tried.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import os
+import shutil
+import string
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import GENERATED, QUESTIONS, SCENARIOS
+from cookiecutter.exceptions import CookiecutterException, FailedHookException
+from cookiecutter.main import cookiecutter
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+ASKED = tuple(question for question in QUESTIONS if not question.startswith("_"))
+WHERE = {
+    "project_name": ("project", "name"),
+    "project_slug": ("project", "pipeline"),
+    "step_prefix": ("project", "prefix"),
+    "problem_type": ("project", "problem"),
+    "label": ("data", "label"),
+    "metric_gate": ("gate", "metric"),
+    "bias_gate": ("gate", "bias"),
+    "bias_facets": ("bias", "facets"),
+    "retraining_cadence": ("schedule", "cadence"),
+    "aws_region": ("aws", "region"),
+}
+"""Where an accepted answer is to be read back."""
+
+KEPT = ("cli", "governance", "README.md", "pyproject.toml", "pipeline.toml", "scenarios")
+
+
+@pytest.fixture(scope="session")
+def small(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template without what no answer reaches."""
+    folder = tmp_path_factory.mktemp("small") / "template"
+    shutil.copytree(template / "hooks", folder / "hooks")
+    shutil.copyfile(template / "cookiecutter.json", folder / "cookiecutter.json")
+    for path in sorted((template / GENERATED.name).rglob("*")):
+        name = path.relative_to(template / GENERATED.name)
+        if path.is_file() and name.parts[0] in KEPT and path.suffix != ".csv":
+            (folder / GENERATED.name / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / GENERATED.name / name)
+    (folder / GENERATED.name / "data").mkdir()
+    (folder / GENERATED.name / "data/sample.csv").write_text("id\n", encoding="utf-8")
+    return folder
+
+
+@contextlib.contextmanager
+def stderr_of_processes() -> Iterator[Path]:
+    """What the hooks, which are processes of their own, say meanwhile."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, kept = Path(folder) / "stderr", os.dup(2)
+        try:
+            with file.open("wb") as target:
+                os.dup2(target.fileno(), 2)
+            yield file
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def check(template: Path, answers: dict[str, str]) -> bool:
+    """Render; hold what came of it to the promise, and tell whether it was accepted."""
+    with tempfile.TemporaryDirectory() as folder, stderr_of_processes() as stderr:
+        output = Path(folder)
+        try:
+            path = Path(cookiecutter(
+                str(template), no_input=True, extra_context=answers, output_dir=folder,
+                default_config=True,
+            ))  # fmt: skip
+        except FailedHookException:
+            said = stderr.read_text(encoding="utf-8").splitlines()
+            assert said[0].partition(":")[0] in ASKED, said
+            assert list(output.iterdir()) == []
+            return False
+        assert [path] == list(output.iterdir())
+        assert stderr.read_text(encoding="utf-8") == ""
+        read_back(path, answers)
+    return True
+
+
+def read_back(path: Path, answers: dict[str, str]) -> None:
+    """Every file parses, and the settings hold what was typed."""
+    for file in path.rglob("*"):
+        if file.suffix == ".py":
+            ast.parse(file.read_text(encoding="utf-8"), file.name)
+    content = tomllib.loads((path / "pipeline.toml").read_text(encoding="utf-8"))
+    project = tomllib.loads((path / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["name"] == path.name == content["project"]["pipeline"]
+    for question, answer in answers.items():
+        if question in WHERE:
+            table, key = WHERE[question]
+            assert content[table][key] == answer, question
+    title = (path / "README.md").read_text(encoding="utf-8").partition("\n")[0]
+    assert title == f"# {content['project']['name']}"
+
+
+# Answers of every kind. Jinja in an answer is cookiecutter's own language, and it renders it.
+
+LETTERS = st.text(max_size=30)
+WICKED = st.text(
+    alphabet=st.sampled_from(list("\"'\\#=[]{}()<>|&;$`%!?*~^\n\r\t\0\x7f\x85\u2028\u202e\ud800"
+                                  "\U0001f600\u05e9\u0301,.:-_ aZ09")),
+    max_size=12,
+)  # fmt: skip
+TEXTS = (LETTERS | WICKED).filter(
+    lambda text: not any(mark in text for mark in ("{{", "{%", "{#", "}}", "%}", "#}"))
+)
+NUMBERS = st.one_of(
+    st.floats(0, 1).map(str), st.floats().map(str), st.integers(-2, 3).map(str), TEXTS
+)
+NAMES = st.sampled_from(
+    ["auc", "recall", "f1", "flagged_share", "rmse", "r2", "worst_dppl", "worst_di", "dppl[city]",
+     "di[doorstep]", "dppl[nobody]", "worst_mean_residual"]
+) | TEXTS  # fmt: skip
+SIGNS = st.sampled_from([">", ">=", "<", "<=", "==", "=>", ""])
+COMPARISONS = st.builds("{} {} {}".format, NAMES, SIGNS, NUMBERS)
+GATES = st.recursive(
+    COMPARISONS,
+    lambda inner: (
+        st.builds("({})".format, inner)
+        | st.builds("{} and {}".format, inner, inner)
+        | st.builds("{} or {}".format, inner, inner)
+    ),
+    max_leaves=6,
+)
+FACETS = st.lists(
+    st.sampled_from(["city", "doorstep", "doorstep>=1", "city=BLR|BOM", "age>=40", "city>2", "="])
+    | TEXTS,
+    max_size=4,
+).map(", ".join)
+CRON_FIELDS = st.sampled_from(["*", "?", "0", "6", "31", "2", "MON", "L", "1W", "2#1", "*/5", "x"])
+CADENCES = st.one_of(
+    st.sampled_from(["daily", "weekly", "monthly", "quarterly", "annual", "none", "hourly"]),
+    st.lists(CRON_FIELDS, min_size=4, max_size=7).map(lambda f: f"cron({' '.join(f)})"),
+    st.builds("rate({} {})".format, NUMBERS, st.sampled_from(["day", "days", "hour", "week"])),
+    TEXTS,
+)
+SLUGS = st.text(string.ascii_letters + string.digits + "-_. ", min_size=1, max_size=70).filter(
+    lambda slug: slug.strip(". ") != ""  # of folders such as `..` cookiecutter speaks itself
+)
+ANSWERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "scenario": st.sampled_from(SCENARIOS),
+        "project_name": TEXTS,
+        "project_slug": SLUGS | st.sampled_from(["con", "LPT1", "a", "a--b", "x" * 63, "x" * 64]),
+        "problem_type": st.sampled_from(["binary", "regression"]) | TEXTS,
+        "step_prefix": st.sampled_from(["Mine", "x" * 20, "x" * 21]) | TEXTS,
+        "label": st.sampled_from(["retained", "custid", "city", "event_time"]) | TEXTS,
+        "metric_gate": GATES | TEXTS,
+        "bias_gate": GATES | TEXTS,
+        "bias_facets": FACETS,
+        "retraining_cadence": CADENCES,
+        "aws_region": st.sampled_from(["eu-west-1", "us-gov-west-1", "mars"]) | TEXTS,
+    },
+)
+ONE_ANSWER = st.one_of(
+    ANSWERS.filter(bool).flatmap(
+        lambda answers: st.sampled_from(sorted(answers)).map(lambda key: {key: answers[key]})
+    )
+)
+"""One answer at a time: of many wild ones some question always refuses."""
+
+
+@settings(
+    max_examples=int(os.environ.get("ANSWERS_TRIED", "60")),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+@given(answers=ONE_ANSWER | ANSWERS)
+@example(answers={"project_name": "\ud800"})
+@example(answers={"project_name": "ends in a backslash \\"})
+@example(answers={"project_name": "'''\"\"\" $(id) `id` ; rm -rf / # x = [1]"})
+@example(answers={"label": "déjà \U0001f600 \u05e9\u05dc\u05d5\u05dd"})
+@example(answers={"scenario": "custom", "bias_facets": "gender, age>=40"})
+@example(answers={"metric_gate": "auc > 0.8 or (recall > 0.7 and f1 > 0.9)"})
+def test_an_answer_is_refused_by_name_or_read_back_as_typed(
+    small: Path, answers: dict[str, str]
+) -> None:
+    check(small, answers)
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_accepted"),
+    [
+        ({"project_name": "שלום 客户 🎉 \"quoted\" \\ 'x'"}, True),
+        ({"project_name": "a\nb"}, False),
+        ({"scenario": "custom", "label": "Größe [cm]"}, True),
+        ({"scenario": "custom", "problem_type": "regression"}, True),
+        ({"scenario": "attrition", "bias_gate": "dppl[gender] < 0.1"}, False),
+    ],
+)
+def test_the_check_can_tell_accepted_from_refused(
+    small: Path, answers: dict[str, str], is_accepted: bool
+) -> None:
+    assert check(small, answers) is is_accepted
+
+
+def test_the_questions_are_read_back_from_somewhere() -> None:
+    assert set(WHERE) == set(ASKED) - {"scenario"}
+
+
+def test_defaults_of_every_scenario_are_accepted(small: Path) -> None:
+    for scenario in SCENARIOS:
+        assert check(small, {"scenario": scenario})
+
+
+@pytest.mark.parametrize(
+    "slug", ["", ".", "..", "../beside", "in/side", "/nowhere/away", "x" * 300]
+)
+def test_a_slug_that_is_no_folder_here_leaves_nothing_anywhere(
+    small: Path, tmp_path: Path, slug: str
+) -> None:
+    """cookiecutter's own error, or the hook's: what counts is that nothing is written."""
+    output = tmp_path / "output"
+    output.mkdir()
+    with pytest.raises((CookiecutterException, OSError)), stderr_of_processes():
+        cookiecutter(
+            str(small), no_input=True, extra_context={"project_slug": slug},
+            output_dir=str(output), default_config=True,
+        )  # fmt: skip
+    assert list(tmp_path.iterdir()) == [output]
+    assert not [path for path in output.rglob("*") if path.is_file()]
+    assert not slug.startswith("/") or not Path(slug).exists()
