@@ -74,11 +74,6 @@ def test_a_step_carries_what_its_modules_need_for_the_pipelines_algorithms(scrip
     assert processing_code(script, ("xgboost",)).wheels == ()
 
 
-def test_wheels_stand_in_the_same_order_whatever_order_they_are_asked_in() -> None:
-    modules, algorithms = ("lightgbm_model.py", "xgboost_model.py"), ("lightgbm", "xgboost")
-    assert needed(modules, algorithms) == needed(modules[::-1], algorithms[::-1])
-
-
 # What is uploaded
 
 

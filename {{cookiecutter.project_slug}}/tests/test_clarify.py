@@ -417,7 +417,6 @@ def test_a_regression_no_group_of_which_counts_fails_every_gate(sex: list[str | 
     assert json.loads(json.dumps(numbers, allow_nan=False)) == numbers
 
 
-@pytest.mark.xfail(strict=True, reason="_residuals() leaves out facets of which no group counts")
 def test_one_facet_no_group_of_which_counts_fails_a_gate_on_residuals_too() -> None:
     """As it fails one on shares, whatever the groups of other facets are."""
     split = split_of(PAY, threshold=25, sex=FOUR_AND_FOUR, town=["x"] * 8)

@@ -210,10 +210,7 @@ def test_the_best_is_the_highest_score_or_the_lowest_error(objective: str, best:
 @pytest.mark.parametrize(
     "objective",
     [
-        pytest.param(
-            "validation:auc",
-            marks=pytest.mark.xfail(strict=True, reason="of equal scores the last is taken"),
-        ),
+        "validation:auc",
         "validation:rmse",
     ],
 )

@@ -417,9 +417,6 @@ def test_the_training_bias_of_a_regression_is_of_the_numbers_above_the_threshold
     assert bias["label"] == "salary"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="training_bias() writes favourable_label, 1, of a regression"
-)
 def test_the_training_bias_of_a_regression_says_the_threshold(base: Path) -> None:
     """As Clarify's analysis does, whose shape it has."""
     estimate(base, paid(), label_threshold="50000")
@@ -506,7 +503,6 @@ def test_shares_are_of_the_customers_not_of_the_rows(
     assert by_time("a1 " * 30 + once, *shares) == "t" * 30 + splits
 
 
-@pytest.mark.xfail(strict=True, reason="0.7 + 0.1 is a little less than 0.8, and floor takes that")
 def test_shares_that_are_whole_numbers_of_customers_are_kept() -> None:
     once = " ".join(f"{key}{day}" for day, key in enumerate("abcdefghij", 1))
     assert by_time(once, 0.7, 0.1, 0.2) == "tttttttvee"

@@ -36,9 +36,7 @@ def analysis_config(columns: Columns, model_name: str, instance_type: str) -> di
         "dataset_type": "text/csv",
         "headers": columns.names,
         "label": columns.label,
-        "label_values_or_threshold": [
-            columns.favourable_label if columns.label_threshold is None else columns.label_threshold
-        ],
+        "label_values_or_threshold": [columns.positive_label],
         "facet": [_facet(facet) for facet in columns.facets],
         "joinsource_name_or_index": columns.record_id,
         "excluded_columns": [columns.event_time, *context],

@@ -94,6 +94,7 @@ def _residuals(
     means = {(facet.key, group.value): float(residuals[group.members].mean())
              for facet, found in counted.items() for group in found}  # fmt: skip
     worst = max(map(abs, means.values()), default=NO_GROUP_COUNTS)
+    worst = worst if all(counted.values()) else NO_GROUP_COUNTS
     by_facet = {facet.key: {g.value: means[facet.key, g.value] for g in found}
                 for facet, found in counted.items()}  # fmt: skip
     return {"worst_mean_residual": {"value": worst}, "mean_residual": by_facet}

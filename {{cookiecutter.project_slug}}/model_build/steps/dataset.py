@@ -18,6 +18,10 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from container import read_json, write_json
+from hidden_imports import hidden
+
+with hidden("pandas"):
+    pa.array([0]).to_numpy()  # pyarrow looks for pandas once, and imports it for a second
 
 FACET_PREFIX = "facet_"
 
@@ -66,6 +70,11 @@ class Columns:
     def is_regression(self) -> bool:
         """Whether the label is a number to be estimated, not a class."""
         return self.problem == "regression"
+
+    @property
+    def positive_label(self) -> float:
+        """What Clarify tells favourable labels by: their value, or the number they are above."""
+        return self.favourable_label if self.label_threshold is None else self.label_threshold
 
     def favourable(self, labels: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Where labels, or predictions of them, are favourable, (n,)."""

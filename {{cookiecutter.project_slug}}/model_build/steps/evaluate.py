@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--min-group-size", type=int, required=True)
     parser.add_argument("--algorithm", action="append", default=[])
-    parser.add_argument("--min-trials", type=int, default=0)
+    parser.add_argument("--min-trials", type=int, default=1)
     options = parser.parse_args(arguments)
     test = read_split(input_path("test"), "test")
     model = inference.model_fn(str(unpack_model(input_path("model"))))
@@ -82,8 +82,8 @@ def best_of_each(
                 f"{len(own)} trials of {name} gave a model, where at least {least} are right to "
                 f"compare {' and '.join(algorithms)}"
             )
-        rank = sorted(own, key=lambda job: own[job].description.value)
-        job = rank[0] if own[rank[0]].description.is_error else rank[-1]
+        # Of equals the earlier one, as the search has it: jobs are numbered in their names.
+        job = min(own, key=lambda job: (own[job].description.loss, job))
         best = own[job]
         report[name] = {
             "trials": len(own),

@@ -1,17 +1,32 @@
 """Imports of a library as if others, which it can do without, were not installed: they are slow."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from typing import Any
+
+
+class _Missing(MetaPathFinder):
+    """Finds none of the packages that it is told of, and lets nobody else find them."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = names
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
+        """Refuse a hidden package; of any other leave the search to others."""
+        if fullname in self._names:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
 
 
 @contextmanager
 def hidden(*names: str) -> Iterator[None]:
     """Within it, an import of these packages fails at once, unless they are imported already."""
-    hiding = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hiding))  # type: ignore[arg-type]  # None: no such module
+    finder = _Missing(names)
+    sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
-        for name in hiding:
-            del sys.modules[name]
+        sys.meta_path.remove(finder)

@@ -38,9 +38,10 @@ class Description:
     decision: Decision | None  # None for a regression
 
     @property
-    def is_error(self) -> bool:
-        """Whether a smaller value of the objective is better."""
-        return self.objective.partition(":")[2] in ("logloss", "rmse", "mae")
+    def loss(self) -> float:
+        """The value of the objective, turned so that smaller is better."""
+        is_error = self.objective.partition(":")[2] in ("logloss", "rmse", "mae")
+        return self.value if is_error else -self.value
 
     def write(self, folder: Path) -> None:
         """Write it into an unpacked archive."""
@@ -119,6 +120,7 @@ def output_fn(prediction: Prediction, accept: str) -> tuple[str, str]:
     if accept and accept.partition(";")[0].strip() not in (CSV, "*/*"):
         raise ValueError(f"an answer of type {accept!r} was asked for, where {CSV} is right")
     if prediction.probabilities is None:
-        return "".join(f"{number:.9g}\n" for number in prediction.labels), CSV
+        # In full: the bias step must find each on the same side of the threshold as the gate.
+        return "".join(f"{float(number)!r}\n" for number in prediction.labels), CSV
     rows = zip(prediction.labels, prediction.probabilities, strict=True)
     return "".join(f"{label:.0f},{probability:.9g}\n" for label, probability in rows), CSV

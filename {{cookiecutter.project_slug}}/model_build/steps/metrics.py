@@ -42,7 +42,7 @@ def regression_metrics(
     return {
         "rmse": float(np.sqrt(squares / len(labels))),
         "mae": float(np.abs(errors).mean()),
-        "r2": 1 - squares / spread if spread else 0.0,
+        "r2": 1 - squares / spread if labels.min() < labels.max() else 0.0,
     }
 
 

@@ -228,7 +228,7 @@ def split_by_time(
     order = np.argsort(moments, kind="stable")
     first = np.empty(len(names), dtype=moments.dtype)
     first[group[order[::-1]]] = moments[order[::-1]]  # the oldest is written last, and stays
-    edges = np.floor(np.cumsum(shares)[:-1] * len(names)).astype(np.int64)
+    edges = np.floor(np.cumsum(shares)[:-1] * len(names) + 1e-9).astype(np.int64)
     starts = np.sort(first)[np.minimum(edges, len(names) - 1)]  # of validation and of test
     chosen: NDArray[np.int64] = np.searchsorted(starts, first, side="right")[group]
     for number, end in enumerate(starts):
@@ -281,7 +281,7 @@ def training_bias() -> dict[str, object]:
     columns, strata = train.columns, train.strata
     return {
         "label": columns.label,
-        "label_value_or_threshold": str(columns.favourable_label),
+        "label_value_or_threshold": str(columns.positive_label),
         "facets": facet_section(
             train,
             columns.facets,
