@@ -99,10 +99,14 @@ def test_bias_report_and_evaluation_agree(ran: Ran, scenario: str) -> None:
     analysis = run.read("ClarifyProcessingStep/analysis_result/analysis.json")
     columns = run.read(f"{prefix(scenario)}ModelProcess/test/columns.json")
     keys = {facet["key"]: facet["column"] for facet in columns["facets"]}
+    assert set(analysis) == {
+        "version", "pre_training_bias_metrics", "post_training_bias_metrics", "explanations"
+    }  # fmt: skip
     facets = analysis["post_training_bias_metrics"]["facets"]
     for key, groups in evaluation(run, scenario)["bias_metrics"]["groups"].items():
         for group, report in zip(groups, facets[f"facet_{keys[key]}"], strict=True):
             metrics = {metric["name"]: metric["value"] for metric in report["metrics"]}
+            assert list(metrics) == sorted(metrics)
             assert (metrics["DPPL"], metrics["DI"]) == (group["dppl"], group["di"])
 
 
