@@ -37,6 +37,9 @@ CONFLICTS = {
 }
 """Settings that are no answers: which answer is at fault where they do not fit together."""
 
+OVERLAYS = {"scenarios": "scenario", "ci": "ci"}
+"""Folders of files that a choice lays over those in place, by the question that chooses."""
+
 LEFTOVERS = (".local", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__")
 """What working inside the template's folder leaves there: no part of a new repository."""
 
@@ -46,31 +49,35 @@ def main() -> None:
     for name in LEFTOVERS:
         for folder in list(Path().rglob(name)):
             shutil.rmtree(folder)
-    lay_over(ANSWERS["scenario"])
-    settings = {key: ANSWERS[question] for key, question in SETTINGS.items()}
-    write_toml(Path("pipeline.toml"), settings)
+    for folder, question in OVERLAYS.items():
+        lay_over(Path(folder), question, ANSWERS[question])
+    answers = {key: ANSWERS[question] for key, question in SETTINGS.items()}
+    write_toml(Path("pipeline.toml"), answers)
     write_toml(Path("pyproject.toml"), {("project", "name"): ANSWERS["project_slug"]})
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(Path.cwd()))
+    from cli import readme
     from cli import settings as pipeline_settings
     from cli.tables import SettingsError
 
     try:
-        pipeline_settings.load(Path.cwd())
+        settings = pipeline_settings.load(Path.cwd())
     except SettingsError as error:
         question = (SETTINGS | CONFLICTS).get(error.path)
         sys.exit(f"{question}: {error.message}" if question else str(error))
+    readme.write(Path.cwd(), settings)
 
 
-def lay_over(scenario: str) -> None:
-    """Put a scenario's files over those in place, its data instead of theirs."""
-    overlay = Path("scenarios", scenario)
+def lay_over(folder: Path, question: str, choice: str) -> None:
+    """Put a choice's files over those in place, a scenario's data instead of theirs."""
+    overlay = folder / choice
     if overlay.is_dir():
-        shutil.rmtree("data")
+        if question == "scenario":
+            shutil.rmtree("data")
         shutil.copytree(overlay, Path(), dirs_exist_ok=True)
-    elif scenario != ANSWERS["_in_place"]:
-        sys.exit(f"scenario: the template has no folder {overlay.as_posix()} for {scenario!r}")
-    shutil.rmtree("scenarios")
+    elif choice != ANSWERS["_in_place"][question]:
+        sys.exit(f"{question}: the template has no folder {overlay.as_posix()} for {choice!r}")
+    shutil.rmtree(folder)
 
 
 def write_toml(file: Path, values: dict[tuple[str, str], str]) -> None:

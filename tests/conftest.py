@@ -27,7 +27,7 @@ SCENARIOS: tuple[str, ...] = tuple(QUESTIONS["_scenarios"])
 
 def overlay(scenario: str) -> Path:
     """A scenario's own files."""
-    in_place = scenario == QUESTIONS["_in_place"]
+    in_place = scenario == QUESTIONS["_in_place"]["scenario"]
     return GENERATED if in_place else GENERATED / "scenarios" / scenario
 
 

@@ -32,7 +32,8 @@ def files_of(folder: Path) -> dict[str, Path]:
 def in_template(scenario: str, template: Path) -> dict[str, Path]:
     """Where each file of a scenario stands: in place, or in the overlay over it."""
     base = template / GENERATED.name
-    files = {n: p for n, p in files_of(base).items() if not n.startswith("scenarios/")}
+    files = {n: p for n, p in files_of(base).items() if not n.startswith(("scenarios/", "ci/"))}
+    files |= files_of(base / "ci/github")  # the first choice
     if scenario == "churn":
         return files
     kept = {name: path for name, path in files.items() if not name.startswith("data/")}

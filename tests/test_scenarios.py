@@ -272,7 +272,7 @@ def test_custom_runs_on_a_table_from_its_draft_alone(
     )
     repository.edit("pipeline.toml", "jobs = 12", "jobs = 1")
     repository.edit("pipeline.toml", "parallel = 4", "parallel = 1")
-    folder = GENERATED if sample == QUESTIONS["_in_place"] else GENERATED / "scenarios" / sample
+    folder = GENERATED if sample == QUESTIONS["_in_place"]["scenario"] else GENERATED / "scenarios" / sample
     adopt(repository, folder / "data" / f"{sample}.csv")
     printed = repository.pipeline("run").stdout
     assert len(re.findall(r"^\d  \w+ +\w+ +Succeeded", printed, re.MULTILINE)) >= 8

@@ -157,6 +157,18 @@ def schema(file: Path, label: str) -> None:
         click.echo(draft(file, label, pipeline_settings.load(ROOT).data.label), nl=False)
 
 
+@main.command()
+def readme() -> None:
+    """Write what pipeline.toml says into the README's block of values."""
+    with _one_sentence():
+        from cli import readme as block
+
+        if block.write(ROOT, pipeline_settings.load(ROOT)):
+            click.echo(f"{block.NAME} says what pipeline.toml says")
+        else:
+            click.echo(f"{block.NAME} has no block to write: it begins with {block.BEGIN}")
+
+
 def _settings() -> Settings:
     """The settings, of a pipeline that has a table to run on."""
     settings = pipeline_settings.load(ROOT)

@@ -29,20 +29,29 @@ def main(arguments: Sequence[str]) -> None:
     test = read_split(input_path("test"), "test")
     model = inference.model_fn(str(unpack_model(input_path("model"))))
     prediction = inference.predict_fn(test.features, model)
-    chosen = model.description.decision
-    evaluation = {
-        **measured(test, prediction),
-        "bias_metrics": gate_numbers(test, prediction.labels, options.min_group_size),
-        "algorithm": model.description.algorithm,
-        "objective": {model.description.objective: model.description.value},
-        "decision": chosen and chosen.as_json(),
-        "rows": len(test.labels),
-    }
+    content = evaluation(test, model.description, prediction, options.min_group_size)
     if options.algorithm:
         trials = read_trials(input_path("trials"))
         best = best_of_each(trials, options.algorithm, options.min_trials, test)
-        evaluation["algorithms"] = best
-    write_json(output_path("evaluation") / "evaluation.json", evaluation)
+        content["algorithms"] = best
+    write_json(output_path("evaluation") / "evaluation.json", content)
+
+
+def evaluation(
+    test: Split,
+    description: inference.Description,
+    prediction: inference.Prediction,
+    min_group_size: int,
+) -> dict[str, Any]:
+    """What `evaluation.json` says of a model: metrics and bias numbers as gates address them."""
+    return {
+        **measured(test, prediction),
+        "bias_metrics": gate_numbers(test, prediction.labels, min_group_size),
+        "algorithm": description.algorithm,
+        "objective": {description.objective: description.value},
+        "decision": description.decision and description.decision.as_json(),
+        "rows": len(test.labels),
+    }
 
 
 def measured(test: Split, prediction: inference.Prediction) -> dict[str, Any]:

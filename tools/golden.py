@@ -1,0 +1,51 @@
+"""Writes the definitions that are kept for review: what AWS would receive of each scenario.
+
+    python tools/golden.py
+
+A change to what is compiled then stands in the diff of a change. The hash of a step's code is left
+out: it moves with every letter of the step, and the step's own diff shows that.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from cookiecutter.main import cookiecutter
+
+ROOT = Path(__file__).resolve().parent.parent
+GENERATED = ROOT / "{{cookiecutter.project_slug}}"
+GOLDEN = ROOT / "tests" / "golden"
+
+
+def main() -> None:
+    """Render, compile and write every scenario that ships a table."""
+    sys.path.insert(0, str(GENERATED))
+    for scenario in scenarios():
+        with tempfile.TemporaryDirectory() as folder:
+            answers = {"scenario": scenario}
+            path = cookiecutter(str(ROOT), no_input=True, extra_context=answers, output_dir=folder)
+            text = golden(Path(path))
+        (GOLDEN / f"{scenario}.json").write_text(text, encoding="utf-8", newline="\n")
+
+
+def scenarios() -> list[str]:
+    """The scenarios that ship a table, and so compile as they are rendered."""
+    with_data = sorted(folder.parent.name for folder in GENERATED.glob("scenarios/*/data"))
+    return ["churn", *with_data]
+
+
+def golden(repository: Path) -> str:
+    """A repository's definition by the template's own code, without the hashes of the steps'."""
+    from cli import settings as pipeline_settings
+    from model_build import pipeline
+
+    settings = pipeline_settings.load(repository)
+    text = pipeline.definition(settings, settings.environment())
+    return re.sub(r"/code/[0-9a-f]{16}", "/code/HASH", text)
+
+
+if __name__ == "__main__":
+    main()
