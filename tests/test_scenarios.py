@@ -24,7 +24,6 @@ from conftest import (
     Run,
     render_scenario,
 )
-from definitions import service_errors, steps_by_name
 from drafts import adopt
 
 Ran = Callable[[str], Run]
@@ -118,12 +117,6 @@ def test_what_is_excluded_is_measured_and_never_seen(ran: Ran, scenario: str) ->
     for name in settings["model"].get("exclude", []):
         assert name in columns["context"]
         assert not [f for f in columns["features"] if f.lower().split("_")[0] == name]
-
-
-@pytest.mark.parametrize("scenario", SAMPLED)
-def test_botocore_takes_every_request(rendered: Rendered, scenario: str) -> None:
-    definition = json.loads(rendered(scenario).pipeline("compile").stdout)
-    assert not list(service_errors(steps_by_name(definition)))
 
 
 # Fraud: the past learns, the future tests, and a high recall shows its price
@@ -272,7 +265,11 @@ def test_custom_runs_on_a_table_from_its_draft_alone(
     )
     repository.edit("pipeline.toml", "jobs = 12", "jobs = 1")
     repository.edit("pipeline.toml", "parallel = 4", "parallel = 1")
-    folder = GENERATED if sample == QUESTIONS["_in_place"]["scenario"] else GENERATED / "scenarios" / sample
+    folder = (
+        GENERATED
+        if sample == QUESTIONS["_in_place"]["scenario"]
+        else GENERATED / "scenarios" / sample
+    )
     adopt(repository, folder / "data" / f"{sample}.csv")
     printed = repository.pipeline("run").stdout
     assert len(re.findall(r"^\d  \w+ +\w+ +Succeeded", printed, re.MULTILINE)) >= 8

@@ -1,0 +1,232 @@
+"""Every combination of choices, read from `cookiecutter.json`: a choice added later is tested too.
+
+Each pair of choices is in some render. Python is checked once for each different tree, the SDK is
+imported once for all definitions.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from itertools import combinations, product
+from pathlib import Path
+
+import pytest
+from conftest import GENERATED, QUESTIONS, SAMPLED, Repository
+from cookiecutter.main import cookiecutter
+from definitions import service_errors, steps_by_name
+from drafts import adopt
+
+ROOT = GENERATED.parent
+GOLDEN = Path(__file__).parent / "golden"
+CHOICES: dict[str, tuple[str, ...]] = {
+    question: tuple(answers)
+    for question, answers in QUESTIONS.items()
+    if isinstance(answers, list) and not question.startswith("_")
+}
+Answers = dict[str, str]
+
+
+def pairwise_cover(choices: dict[str, tuple[str, ...]]) -> Iterator[Answers]:
+    """Combinations that hold every pair of choices of two questions, greedily the fewest."""
+    names = list(choices)
+    open_ = {
+        frozenset([(one, a), (other, b)])
+        for one, other in combinations(names, 2)
+        for a, b in product(choices[one], choices[other])
+    }
+    every = [dict(zip(names, values, strict=True)) for values in product(*choices.values())]
+    while open_:
+        best = max(every, key=lambda answers: sum(pair <= answers.items() for pair in open_))
+        open_ = {pair for pair in open_ if not pair <= best.items()}
+        yield best
+
+
+COVER = list(pairwise_cover(CHOICES))
+
+
+def named(answers: Answers) -> str:
+    return "-".join(answers.values())
+
+
+@pytest.fixture(scope="module", params=COVER, ids=named)
+def chosen(
+    request: pytest.FixtureRequest, template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Answers, Repository]:
+    """One render of the cover; a scenario without a table gets churn's, by its draft."""
+    answers: Answers = request.param
+    folder = tmp_path_factory.mktemp(named(answers))
+    path = cookiecutter(str(template), no_input=True, extra_context=answers, output_dir=str(folder))
+    repository = Repository(Path(path))
+    if answers["scenario"] not in SAMPLED:
+        repository.edit("pipeline.toml", 'label = "label"', 'label = "retained"')
+        shutil.copyfile(GENERATED / "data/churn.csv", folder / "table.csv")
+        adopt(repository, folder / "table.csv")
+        repository.pipeline("readme")
+    return answers, repository
+
+
+def test_every_pair_of_choices_is_in_the_cover() -> None:
+    for one, other in combinations(CHOICES, 2):
+        found = {(answers[one], answers[other]) for answers in COVER}
+        assert found == set(product(CHOICES[one], CHOICES[other]))
+    small = {"a": ("1", "2"), "b": ("1", "2", "3"), "c": ("1", "2")}
+    assert len(list(pairwise_cover(small))) < 12
+
+
+WRITTEN_BY_THE_HOOK = {"README.md", "pipeline.toml", "pyproject.toml"}
+
+
+def test_every_file_stands_in_the_template_as_the_user_gets_it(
+    chosen: tuple[Answers, Repository], template: Path
+) -> None:
+    """In place, or in the folder that a choice lays over it; but for the answers."""
+    answers, repository = chosen
+    base = template / GENERATED.name
+    folders = {"scenarios": "scenario", "ci": "ci"}
+    expected = {n: p for n, p in files(base).items() if n.split("/")[0] not in folders}
+    if (base / "scenarios" / answers["scenario"]).is_dir():
+        expected = {n: p for n, p in expected.items() if not n.startswith("data/")}
+    for folder, question in folders.items():
+        expected |= files(base / folder / answers[question])
+    assert repository.files() == set(expected)
+    for name in repository.files() - WRITTEN_BY_THE_HOOK:
+        assert (repository.path / name).read_bytes() == expected[name].read_bytes(), name
+
+
+def files(folder: Path) -> dict[str, Path]:
+    """Every file below a folder by its path there."""
+    return {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+
+
+def test_nothing_is_unrendered_and_every_file_parses(chosen: tuple[Answers, Repository]) -> None:
+    _, repository = chosen
+    for name in repository.files():
+        path = repository.path / name
+        text = path.read_text(encoding="utf-8")
+        assert "cookiecutter" not in text, name
+        if path.suffix == ".py":
+            ast.parse(text, name)
+        elif path.suffix == ".toml":
+            tomllib.loads(text)
+
+
+SCHEMAS = {
+    ".github/workflows/*.yml": "vendor.github-workflows",
+    ".github/dependabot.yml": "vendor.dependabot",
+    ".gitlab-ci.yml": "vendor.gitlab-ci",
+}
+
+
+def test_workflows_are_what_their_schemas_ask_for(chosen: tuple[Answers, Repository]) -> None:
+    """By the schemas that check-jsonschema brings along: actionlint is in no package index."""
+    answers, repository = chosen
+    checked = 0
+    for pattern, schema in SCHEMAS.items():
+        for path in repository.path.glob(pattern):
+            command = ["check-jsonschema", "--builtin-schema", schema, str(path)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout
+            checked += 1
+    assert (checked > 0) == (answers["ci"] != "none")
+
+
+def test_actions_are_pinned_by_hash_and_permissions_are_least(
+    chosen: tuple[Answers, Repository],
+) -> None:
+    _, repository = chosen
+    for path in repository.path.glob(".github/workflows/*.yml"):
+        text = path.read_text(encoding="utf-8")
+        used = [line.split("uses: ")[1] for line in text.splitlines() if "uses: " in line]
+        assert used
+        for action in used:
+            name, _, pinned = action.partition("@")
+            commit, _, version = pinned.partition(" # ")
+            assert len(commit) == 40 and version.startswith("v"), f"{name} is not pinned"
+        assert "permissions:\n  contents: read\n" in text
+        assert "write" not in text
+        assert "secrets." not in text
+
+
+@cache
+def lint_and_types(digest: str, path: Path, types: Path) -> str:
+    """What ruff and mypy say of a tree of Python; once for each different one."""
+    said = ""
+    for command in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]):
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=path, capture_output=True, text=True, check=False,
+            env={**os.environ, "RUFF_NO_CACHE": "true", "MYPY_CACHE_DIR": str(types)},
+        )  # fmt: skip
+        said += "" if done.returncode == 0 else done.stdout + done.stderr
+    return said
+
+
+def test_lint_and_strict_types_are_clean(
+    chosen: tuple[Answers, Repository], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    _, repository = chosen
+    total = hashlib.sha256((repository.path / "pyproject.toml").read_bytes().split(b"\n", 5)[5])
+    for name in sorted(repository.files()):
+        if name.endswith(".py"):
+            total.update(name.encode() + (repository.path / name).read_bytes())
+    types = tmp_path_factory.getbasetemp() / "mypy"
+    assert lint_and_types(total.hexdigest(), repository.path, types) == ""
+
+
+def test_the_definition_compiles_and_is_what_aws_takes(chosen: tuple[Answers, Repository]) -> None:
+    from cli import settings as pipeline_settings
+    from model_build import pipeline
+
+    _, repository = chosen
+    settings = pipeline_settings.load(repository.path)
+    definition = json.loads(pipeline.definition(settings, settings.environment()))
+    steps = steps_by_name(definition)
+    assert len(steps) == 9
+    assert not list(service_errors(steps))
+
+
+@pytest.mark.parametrize("scenario", SAMPLED)
+def test_what_aws_receives_is_what_was_reviewed(
+    template: Path, tmp_path: Path, scenario: str
+) -> None:
+    import golden
+
+    path = cookiecutter(
+        str(template), no_input=True, extra_context={"scenario": scenario},
+        output_dir=str(tmp_path),
+    )  # fmt: skip
+    kept = (GOLDEN / f"{scenario}.json").read_text(encoding="utf-8")
+    assert golden.golden(Path(path)) == kept, "run `python tools/golden.py`, and look at the diff"
+
+
+def test_every_scenario_that_compiles_is_kept() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.json")} == set(SAMPLED)
+
+
+@pytest.mark.parametrize("platform", ["linux", "macos", "windows"])
+@pytest.mark.parametrize("python", ["3.11", "3.13"])
+def test_the_lock_installs_everywhere(tmp_path: Path, platform: str, python: str) -> None:
+    """A dry run: uv resolves wheels of the platform against the hashes, and installs nothing.
+
+    Of macOS the release is 14, whose own wheels of numpy 2.1.0 there are for every Python.
+    """
+    from uv import find_uv_bin
+
+    command = [
+        *(find_uv_bin(), "pip", "install", "--dry-run", "--quiet", "--require-hashes"),
+        *("--python-platform", platform, "--python-version", python),
+        *("--target", str(tmp_path / "nothing"), "--only-binary", ":all:"),
+        *("-r", str(GENERATED / "requirements.lock")),
+    ]
+    environment = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": "14.0"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
