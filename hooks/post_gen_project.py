@@ -56,7 +56,7 @@ def main() -> None:
     write_toml(Path("pyproject.toml"), {("project", "name"): ANSWERS["project_slug"]})
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(Path.cwd()))
-    from cli import readme
+    from cli import readme, template_files
     from cli import settings as pipeline_settings
     from cli.tables import SettingsError
 
@@ -66,6 +66,7 @@ def main() -> None:
         question = (SETTINGS | CONFLICTS).get(error.path)
         sys.exit(f"{question}: {error.message}" if question else str(error))
     readme.write(Path.cwd(), settings)
+    template_files.write_list(Path.cwd())
 
 
 def lay_over(folder: Path, question: str, choice: str) -> None:

@@ -168,3 +168,13 @@ def render_scenario(template: Path, folder: Path, scenario: str) -> Repository:
     answers = {"scenario": scenario}
     path = cookiecutter(str(template), no_input=True, extra_context=answers, output_dir=str(folder))
     return Repository(Path(path))
+
+
+@pytest.fixture(scope="session")
+def cloned(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template as a git repository, which is all that cruft takes."""
+    folder = tmp_path_factory.mktemp("cloned") / "template"
+    shutil.copytree(template, folder)
+    from cruft_runs import repository_of
+
+    return repository_of(folder)

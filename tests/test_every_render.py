@@ -82,7 +82,7 @@ def test_every_pair_of_choices_is_in_the_cover() -> None:
     assert len(list(pairwise_cover(small))) < 12
 
 
-WRITTEN_BY_THE_HOOK = {"README.md", "pipeline.toml", "pyproject.toml"}
+WRITTEN_BY_THE_HOOK = {"README.md", "pipeline.toml", "pyproject.toml", ".template-files.json"}
 
 
 def test_every_file_stands_in_the_template_as_the_user_gets_it(
@@ -97,7 +97,7 @@ def test_every_file_stands_in_the_template_as_the_user_gets_it(
         expected = {n: p for n, p in expected.items() if not n.startswith("data/")}
     for folder, question in folders.items():
         expected |= files(base / folder / answers[question])
-    assert repository.files() == set(expected)
+    assert repository.files() == {*expected, ".template-files.json"}
     for name in repository.files() - WRITTEN_BY_THE_HOOK:
         assert (repository.path / name).read_bytes() == expected[name].read_bytes(), name
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import GENERATED, ROOT, SCENARIOS
+from cruft_runs import create, run, settings
 
 SEEDS = ROOT / "seeds"
 ADDRESS = "https://git.example.com/platform/template"
@@ -21,50 +19,11 @@ ADDRESS = "https://git.example.com/platform/template"
 Answers = dict[str, Any]
 
 
-def run(
-    *command: str | Path, cwd: Path = ROOT, status: int = 0, **variables: str
-) -> subprocess.CompletedProcess[str]:
-    """Run a command as a bare machine would: no settings of a user, commits of one moment."""
-    environment = {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "HOME": str(cwd / "nobody"),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "COLUMNS": "200",
-        **{f"GIT_{who}_{what}": value
-           for who in ("AUTHOR", "COMMITTER")
-           for what, value in {
-               "NAME": "platform", "EMAIL": "platform@example.com", "DATE": "2024-01-01T00:00:00Z",
-           }.items()},
-        **variables,
-    }  # fmt: skip
-    done = subprocess.run(
-        [*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == status, done.stdout + done.stderr
-    return done
-
-
 def check(*files: str | Path, root: Path = ROOT, status: int = 0) -> list[str]:
     """What the check says: of good files on stdout, of refused ones on stderr."""
     command = (sys.executable, root / "tools/seeds.py", "check", *files)
     done = run(*command, cwd=root, status=status)
     return (done.stderr if status else done.stdout).splitlines()
-
-
-def create(template: Path, seed: Path, folder: Path) -> Path:
-    """A repository of a seed, by the command that the documentation names."""
-    run(
-        sys.executable, "-m", "cruft", "create", template, "--no-input", "--default-config",
-        "--extra-context-file", seed, "--output-dir", folder,
-    )  # fmt: skip
-    (repository,) = folder.iterdir()
-    return repository
-
-
-def settings(repository: Path) -> dict[str, Any]:
-    """A repository's pipeline.toml."""
-    return tomllib.loads((repository / "pipeline.toml").read_text(encoding="utf-8"))
 
 
 def answers_of(scenario: str) -> Answers:
@@ -78,22 +37,6 @@ def written(folder: Path, answers: Answers) -> Path:
     file = folder / "seed.json"
     file.write_text(json.dumps(answers), encoding="utf-8")
     return file
-
-
-def repository_of(folder: Path) -> Path:
-    """A folder's files as the one commit of a git repository."""
-    run("git", "init", "--quiet", "--initial-branch=main", cwd=folder)
-    run("git", "add", "--all", cwd=folder)
-    run("git", "commit", "--quiet", "--message=The template", cwd=folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def cloned(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template as a git repository, which is all that cruft takes."""
-    folder = tmp_path_factory.mktemp("cloned") / "template"
-    shutil.copytree(template, folder)
-    return repository_of(folder)
 
 
 # The seeds

@@ -114,10 +114,30 @@ def check() -> None:
 
         definition = read_definition(pipeline.definition(settings, settings.environment()))
         click.echo(f"definition  compiles: {len(definition.steps)} steps, all known here")
+        _check_repository(settings)
         cadence = settings.cadence
         click.echo(f"schedule    {cadence.text}: {cadence.expression or 'started by hand alone'}")
         for firing in cadence.next(datetime.now(tz=UTC)):
             click.echo(f"            {firing:%a %Y-%m-%d %H:%M %Z}")
+
+
+def _check_repository(settings: Settings) -> None:
+    """What the files say: nothing left of an update, a README that says what the settings say."""
+    from cli import readme as block
+    from cli import template_files
+
+    wrong = list(template_files.unfinished(ROOT))
+    if not block.is_current(ROOT, settings):
+        wrong.append(f"{block.NAME}: it says otherwise than pipeline.toml; run `pipeline readme`")
+    for sentence in wrong:
+        click.echo(f"pipeline: {sentence}", err=True)
+    if wrong:
+        sys.exit(WRONG_USE)
+    changed = template_files.changed(ROOT)
+    said = ": an update of these will conflict" if changed else ""
+    click.echo(f"template    {len(changed)} of its files changed here{said}")
+    for name in changed:
+        click.echo(f"            {name}")
 
 
 @main.command()
