@@ -39,8 +39,8 @@ def test_a_new_repository_has_nothing_left_to_do(root: Path) -> None:
 
 
 def test_the_templates_files_that_were_changed_are_named_and_the_teams_are_not(root: Path) -> None:
-    for name in FILES:
-        put(root, name, FILES[name] + "\n# more\n")
+    for name, text in FILES.items():
+        put(root, name, f"{text}\n# more\n")
     assert changed(root) == ["cli/main.py", "tests/test_gate.py"]
     assert list(unfinished(root)) == []
 
