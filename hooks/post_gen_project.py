@@ -31,7 +31,6 @@ SETTINGS = {
 
 CONFLICTS = {
     ("tuning", "objective"): "problem_type",
-    ("model", "threshold"): "metric_gate",
     ("bias", "favourable_label"): "problem_type",
     ("bias", "threshold"): "problem_type",
 }

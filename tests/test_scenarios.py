@@ -204,6 +204,10 @@ UNGATED = {
     "bias_gate=dppl[gender] < 0.1": "bias_gate: 'dppl[gender] < 0.1' was read, which does not li",
     "bias_gate=worst_dppl < 0.1 or auc > 0.5": "bias_gate: 'worst_dppl < 0.1 or auc > 0.5' was",
     "bias_facets=": "bias_facets: '' was read, where gender, age, ethnicity, location must be",
+    "bias_facets=gender, age>=40, ethnicity, location=L1|L2": (
+        "bias_facets: 'gender, age>=40, ethnicity, location=L1|L2' was read, where location must"
+    ),
+    "problem_type=regression": "metric_gate: `auc` is no metric of a regression problem",
     "bias_facets=gender, age>=40, location": "bias_facets: 'gender, age>=40, location' was read,",
 }
 
@@ -232,6 +236,37 @@ def test_without_its_bias_gate_attrition_does_not_load(
     assert done.stderr.startswith("pipeline: pipeline.toml [gate] bias: '' was read, which does")
     assert len(done.stderr.splitlines()) == 1
     assert not (repository.path / ".local").exists()
+
+
+WEAKENED = {
+    "a number instead of a class": (
+        [('problem = "binary"', 'problem = "regression"'),
+         ('objective = "validation:auc"', 'objective = "validation:rmse"'),
+         ('metric = "auc > 0.78 and recall > 0.70"', 'metric = "rmse < 1"'),
+         ('favourable_label = 0', 'favourable_label = 1')],
+        "[project] problem: 'regression' was read, where binary is right",
+    ),
+    "groups that are too small to count": (
+        [("favourable_label = 0", "favourable_label = 0\nmin_group_size = 700")],
+        "[bias] min_group_size: 700 was read, where at most 100 is right",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "sentence"), WEAKENED.values(), ids=WEAKENED)
+def test_a_mandatory_bias_gate_is_not_got_around_by_other_settings(
+    template: Path, tmp_path: Path, changes: list[tuple[str, str]], sentence: str
+) -> None:
+    repository = render_scenario(template, tmp_path, "attrition")
+    text = (repository.path / "pipeline.toml").read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^(threshold|min_group_size) = .*\n( {5,}#.*\n)*", "", text)
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    (repository.path / "pipeline.toml").write_text(text, encoding="utf-8")
+    done = repository.pipeline("compile", status=2)
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_sensitive_attribute_cannot_be_fed_to_the_attrition_model(

@@ -136,6 +136,7 @@ class Split:
     WAYS: typing.ClassVar = ("hash", "time")
 
     def __post_init__(self) -> None:
+        must(self.salt, "salt", self.salt, "a text, fixed before any result is seen")
         must(self.by in self.WAYS, "by", self.by, " or ".join(self.WAYS))
         shares = (self.train, self.validation, self.test)
         must(min(shares) > 0 and abs(sum(shares) - 1) < 1e-9, "train", list(shares),
@@ -183,6 +184,28 @@ class Tuning:
     }  # fmt: skip
     """The objectives that the XGBoost image's own metric definitions know."""
 
+    TUNABLE: typing.ClassVar[dict[str, tuple[float, float, bool]]] = {
+        "alpha": (0, 1000, False),
+        "colsample_bylevel": (0.1, 1, False),
+        "colsample_bynode": (0.1, 1, False),
+        "colsample_bytree": (0.1, 1, False),
+        "eta": (0, 1, False),
+        "gamma": (0, 1000, False),
+        "lambda": (0, 1000, False),
+        "max_delta_step": (0, 10, True),
+        "max_depth": (0, 100, True),
+        "min_child_weight": (0, 1000, False),
+        "num_round": (1, 4000, True),
+        "subsample": (0.1, 1, False),
+    }
+    """The hyperparameters that a tuning job on the XGBoost image may tune: least, most, whole."""
+
+    SHARED: typing.ClassVar = (
+        "alpha", "colsample_bytree", "eta", "gamma", "lambda", "max_depth", "min_child_weight",
+        "num_round", "subsample",
+    )  # fmt: skip
+    """Those that LightGBM has too: `lightgbm_model.py` says by which names."""
+
     ALGORITHMS: typing.ClassVar = ("xgboost", "lightgbm")
     MIN_TRIALS: typing.ClassVar = 3  # of each algorithm, where several are compared
 
@@ -198,7 +221,23 @@ class Tuning:
              f"{least} or more, for {' and '.join(self.algorithms)}")  # fmt: skip
         must(1 <= self.parallel <= self.jobs, "parallel", self.parallel,
               f"between 1 and jobs = {self.jobs}")  # fmt: skip
+        must(self.jobs <= 750, "jobs", self.jobs, "at most 750: SageMaker searches no more")
+        must(self.seed >= 0, "seed", self.seed, "0 or more")
         must(self.ranges, "ranges", {}, "a range for at least one hyperparameter")
+        tunable = self.SHARED if "lightgbm" in self.algorithms else tuple(self.TUNABLE)
+        for name, found in self.ranges.items():
+            must(name in tunable, "ranges", name, f"one of {', '.join(tunable)}")
+            lowest, most, whole = self.TUNABLE[name]
+            must(lowest <= found.min and found.max <= most, "ranges", f"{name} {found.min:g} to "
+                 f"{found.max:g}", f"{name} from {lowest:g} to {most:g}")  # fmt: skip
+            must(found.integer == whole, "ranges", f"{name} integer = {str(found.integer).lower()}",
+                 f"integer = {str(whole).lower()}")  # fmt: skip
+        set_by_others = ("objective", "eval_metric", "sagemaker_", "_")
+        own = [name for name in self.static if name.startswith(set_by_others)]
+        must(not own, "static", own, "hyperparameters that do not follow from other settings")
+        if "lightgbm" in self.algorithms:
+            alien = sorted(self.static.keys() - set(self.SHARED))
+            must(not alien, "static", alien, f"for LightGBM some of {', '.join(self.SHARED)}")
         both = sorted(self.ranges.keys() & self.static.keys())
         must(not both, "static", both, "a hyperparameter that [tuning.ranges] does not have")
 
@@ -267,6 +306,9 @@ class Compute:
     transform_count: int = 1
 
     def __post_init__(self) -> None:
+        for key in ("processing_instance", "training_instance", "transform_instance"):
+            must(re.fullmatch(r"ml\.[a-z0-9-]+\.[a-z0-9-]+", getattr(self, key)), key,
+                 getattr(self, key), "an instance type such as ml.m5.large")  # fmt: skip
         for key in ("processing_count", "training_count", "transform_count"):
             must(getattr(self, key) > 0, key, getattr(self, key), "1 or more")
 
@@ -284,6 +326,12 @@ class Environment:
     def __post_init__(self) -> None:
         must(re.fullmatch(r"\d{12}", self.account), "account", self.account, "12 digits")
         _must_be_region(self.region)
+        arn = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
+        must(not self.role or re.fullmatch(arn, self.role), "role", self.role,
+             "a role's ARN, such as arn:aws:iam::111122223333:role/Name")  # fmt: skip
+        name = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+        must(not self.bucket or re.fullmatch(name, self.bucket), "bucket", self.bucket,
+             "a bucket's name: small letters, digits, dots and hyphens")  # fmt: skip
 
     @property
     def role_arn(self) -> str:
@@ -471,6 +519,9 @@ def _check_problem(settings: Settings) -> None:
             f"{settings.objective!r} was read, where {' or '.join(objectives)} is right for a "
             f"{problem} problem", "tuning", "objective",
         )  # fmt: skip
+    if problem == "regression" and settings.model.threshold != Model.threshold:
+        raise SettingsError(f"{settings.model.threshold!r} was read, and a regression flags nobody",
+                            "model", "threshold")  # fmt: skip
     if problem == "regression" and settings.data.positive:
         raise SettingsError("a regression's label is a number", "data", "positive")
     if problem == "binary" and settings.bias.threshold != "":
@@ -479,8 +530,10 @@ def _check_problem(settings: Settings) -> None:
         raise SettingsError("0 was read, where 1 is right: above the threshold is favourable",
                             "bias", "favourable_label")  # fmt: skip
     if settings.model.threshold == "recall" and settings.recall_target is None:
-        raise SettingsError("'recall' was read, and [gate] metric has no `recall > ...` to reach",
-                            "model", "threshold")  # fmt: skip
+        raise SettingsError(
+            f"{settings.gate.metric!r} was read, where a `recall > ...` is right too: [model] "
+            "threshold = \"recall\" is chosen by it", "gate", "metric",
+        )  # fmt: skip
 
 
 def _check_columns(settings: Settings) -> None:
@@ -498,6 +551,12 @@ def _check_columns(settings: Settings) -> None:
         kind = columns[facet.column].type
         if facet.threshold is not None and kind != "number":
             raise SettingsError(f"`{facet}` compares numbers with a {kind}", "bias", "facets")
+        known = columns[facet.column].values
+        if unknown := [value for value in facet.values if known and value not in known]:
+            raise SettingsError(
+                f"`{facet}` names {', '.join(unknown)}, where {facet.column} has "
+                f"{', '.join(known)} in [data.columns]", "bias", "facets",
+            )  # fmt: skip
     if settings.split.by == "time" and not settings.data.event_time:
         raise SettingsError("'time' was read, and [data] names no event_time to split by",
                             "split", "by")  # fmt: skip
@@ -506,11 +565,19 @@ def _check_columns(settings: Settings) -> None:
 def _check_standards(settings: Settings, standards: Standards) -> None:
     """What the template's standards ask for, whatever else is set."""
     rule = f"{StandardsFile.NAME} asks for"
+    if standards.problem and settings.project.problem != standards.problem:
+        raise SettingsError(f"{settings.project.problem!r} was read, where {standards.problem} is "
+                            f"right: {rule} it", "project", "problem")  # fmt: skip
     if absent := missing_facets(standards, settings.facets):
         raise SettingsError(
             f"{settings.bias.facets!r} was read, where {', '.join(absent)} must be among the "
-            f"facets too: {rule} {', '.join(standards.facets)}", "bias", "facets",
+            f"facets too, each value by itself: {rule} {', '.join(standards.facets)}",
+            "bias", "facets",
         )  # fmt: skip
+    most = standards.most_group_size
+    if most and settings.bias.min_group_size > most:
+        raise SettingsError(f"{settings.bias.min_group_size} was read, where at most {most} is "
+                            f"right: {rule} it", "bias", "min_group_size")  # fmt: skip
     if standards.bias_gate and not settings.facets:
         raise SettingsError(f"no facet was read, where one is right: {rule} a bias gate",
                             "bias", "facets")  # fmt: skip

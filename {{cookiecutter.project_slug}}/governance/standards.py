@@ -23,8 +23,12 @@ LEAST_DI = 0.8
 class Standards:
     """The standards of a pipeline."""
 
+    problem: str = ""  # the problem type, where it may not be another
     bias_gate: bool = False  # the bias gate is mandatory and covers every facet
-    facets: tuple[str, ...] = ()  # columns that the facets must be told by
+    facets: tuple[
+        str, ...
+    ] = ()  # columns each of whose values, or a number's two sides, are compared
+    most_group_size: int = 0  # the largest min_group_size, where there is one
     unseen: tuple[str, ...] = ()  # raw columns that no feature may be made of
 
 
@@ -38,8 +42,12 @@ class StandardsFile:
 
 
 def missing_facets(standards: Standards, facets: tuple[Facet, ...]) -> list[str]:
-    """The columns that the standards ask for and no facet is told by."""
-    return [name for name in standards.facets if name not in {facet.column for facet in facets}]
+    """The columns that the standards ask for and no facet compares, value by value.
+
+    Several values as one group could hide the one that fares worst among others.
+    """
+    compared = {facet.column for facet in facets if not facet.values}
+    return [name for name in standards.facets if name not in compared]
 
 
 def uncovered(gate: gates.Gate | None, facets: tuple[Facet, ...]) -> Iterator[Facet]:

@@ -14,7 +14,7 @@ from algorithms import Training, algorithm
 from cli.settings import Tuning
 from dataset import Columns, Split
 from hidden_imports import hidden
-from lightgbm_model import own_parameters
+from lightgbm_model import NAMES, own_parameters
 
 ALGORITHMS = Tuning.ALGORITHMS
 TASKS = {"binary": "binary:logistic", "regression": "reg:squarederror"}
@@ -222,3 +222,8 @@ def test_a_hidden_package_is_shown_again_after_an_error() -> None:
     with pytest.raises(ZeroDivisionError), hidden("no_package_at_all"):
         raise ZeroDivisionError
     assert "no_package_at_all" not in sys.modules
+
+
+def test_the_settings_know_which_hyperparameters_both_algorithms_have() -> None:
+    assert set(Tuning.SHARED) == set(NAMES)
+    assert set(Tuning.SHARED) <= set(Tuning.TUNABLE)

@@ -38,7 +38,7 @@ REGRESSION = changed(
     pet_settings(event_time="seen", facets=""),
     project={"problem": "regression", "metric_word": ""},
     split={"by": "time", "train": 0.5, "test": 0.35},
-    tuning={"algorithms": ("lightgbm",), "static": {"seed": "7"}},
+    tuning={"algorithms": ("lightgbm",), "static": {"gamma": "7"}},
     gate={"metric": "rmse < 100"},
     bias={"threshold": 2.5},
 )
@@ -237,8 +237,8 @@ def test_a_regression_learns_numbers_and_has_no_decision_threshold() -> None:
     training = step_of("regression", "PetHyperParameterTuning")["TrainingJobDefinition"]
     assert training["Environment"] == {"ALGORITHM": "lightgbm"}
     static = training["StaticHyperParameters"]
-    learnt = {name: static[name] for name in ("objective", "eval_metric", "seed")}
-    assert learnt == {"objective": "reg:squarederror", "eval_metric": "rmse", "seed": "7"}
+    learnt = {name: static[name] for name in ("objective", "eval_metric", "gamma")}
+    assert learnt == {"objective": "reg:squarederror", "eval_metric": "rmse", "gamma": "7"}
     compared, _ = step_of("comparing", "PetHyperParameterTuning")["TrainingJobDefinitions"]
     static = compared["StaticHyperParameters"]
     assert (static["objective"], static["eval_metric"]) == ("binary:logistic", "logloss")

@@ -177,7 +177,7 @@ def test_an_environment_is_chosen_by_name_and_local_needs_none(tmp_path: Path) -
          "[split] group: 'owner' is no column of [data.columns]: age, born, species"),
         ("[bias]\n", '[model]\nthreshold = "best"\n[bias]\n', "[model] threshold: 'best' was read"),
         ("[bias]\n", '[model]\nthreshold = "recall"\n[bias]\n',
-         "[model] threshold: 'recall' was read, and [gate] metric has no `recall > ...` to reach"),
+         "[gate] metric: 'auc > 0.75' was read, where a `recall > ...` is right too: [model]"),
         ("[bias]\n", "[bias]\nthreshold = 5\n", "[bias] threshold: a binary label has no"),
         ("[bias]\n", '[bias]\nthreshold = "train median"\n', "[bias] threshold: a binary label"),
         ("[bias]\n", '[bias]\nthreshold = "median"\n',
@@ -342,7 +342,9 @@ def test_the_recall_to_reach_is_the_metric_gates(
     if target is not None:
         assert load(tmp_path, metric, by_recall).model.threshold == "recall"
     else:
-        with pytest.raises(SettingsError, match=r"\[model\] threshold: 'recall' was read"):
+        with pytest.raises(
+            SettingsError, match=r"\[gate\] metric: .* was read, where a `recall > ...` is right"
+        ):
             load(tmp_path, metric, by_recall)
 
 
@@ -388,8 +390,8 @@ def gated(bias: str) -> tuple[str, str]:
     ("standards", "changes", "sentence"),
     [
         ('facets = ["species", "sex"]', (),
-         "[bias] facets: 'species, age>=2' was read, where sex must be among the facets too: "
-         "governance/standards.toml asks for species, sex"),
+         "[bias] facets: 'species, age>=2' was read, where sex must be among the facets too, "
+         "each value by itself: governance/standards.toml asks for species, sex"),
         ("bias_gate = true", (('facets = "species, age>=2"', 'facets = ""'),),
          "[bias] facets: no facet was read, where one is right: governance/standards.toml asks"),
         ("bias_gate = true", (), "[gate] bias: '' was read, which does not limit species, age>=2; "
@@ -504,3 +506,30 @@ def test_settings_are_read_with_nothing_installed() -> None:
     code = "import sys; sys.path.insert(0, '.'); from cli.settings import load; import pathlib"
     code += "; load(pathlib.Path())"
     subprocess.run([sys.executable, "-I", "-S", "-B", "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("eta = {", "eta2 = {", "[tuning] ranges: 'eta2' was read, where one of alpha,"),
+        ("min = 0.1,", "min = -3.0,", "[tuning] ranges: 'eta -3 to 0.5' was read, where eta from"),
+        ("[tuning]\n", '[tuning]\nstatic = { objective = "reg:squarederror" }\n',
+         "[tuning] static: ['objective'] was read, where hyperparameters that do not follow"),
+        ("[tuning]\n", '[tuning]\njobs = 6\nalgorithms = ["xgboost", "lightgbm"]\n'
+         'static = { scale_pos_weight = "10" }\n', "[tuning] static: ['scale_pos_weight'] was"),
+        ("[tuning]\n", "[tuning]\njobs = 751\n", "[tuning] jobs: 751 was read, where at most 750"),
+        ("[tuning]\n", "[tuning]\nseed = -1\n", "[tuning] seed: -1 was read, where 0 or more"),
+        ("[bias]\n", '[compute]\ntraining_instance = "potato"\n[bias]\n',
+         "[compute] training_instance: 'potato' was read, where an instance type such as"),
+        ("[bias]\n", '[environments.prod]\naccount = "111122223333"\nregion = "eu-west-1"\n'
+         'role = "rolle"\n[bias]\n', "[environments.prod] role: 'rolle' was read, where a role's"),
+        ("[bias]\n", '[environments.prod]\naccount = "111122223333"\nregion = "eu-west-1"\n'
+         'bucket = "Not A Bucket"\n[bias]\n', "[environments.prod] bucket: 'Not A Bucket' was"),
+    ],
+)  # fmt: skip
+def test_what_could_never_run_is_refused_before_it_does(
+    tmp_path: Path, old: str, new: str, sentence: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, (old, new))
+    assert sentence in str(refused.value)
