@@ -90,6 +90,9 @@ def test_an_environment_that_is_not_there_is_one_sentence(churn: Repository) -> 
 def test_check_says_the_gate_and_the_next_firings(render: Any) -> None:
     repository = render(retraining_cadence="cron(0 6 1 1 ? *)")
     repository.edit("pipeline.toml", 'timezone = "UTC"', 'timezone = "Asia/Tokyo"')
+    done = repository.pipeline("check", status=2)
+    assert done.stderr.startswith("pipeline: README.md: it says otherwise than pipeline.toml")
+    repository.pipeline("readme")
     printed = repository.pipeline("check").stdout
     assert "the gate is auc > 0.75" in printed
     assert "9 steps, all known here" in printed
