@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,19 +106,32 @@ def _run(settings: Settings, file: Path, given: dict[str, str], parallel: int | 
 def check() -> None:
     """Check the settings, the definition and the schedule, and say when it fires next."""
     with _one_sentence():
+        from cli.check import check_definition
+        from cli.check.example import example_evaluation
         from local_sagemaker.definition import read_definition
 
         settings = _settings()
         click.echo(f"settings    pipeline.toml holds; the gate is {settings.full_gate}")
         from model_build import pipeline
 
-        definition = read_definition(pipeline.definition(settings, settings.environment()))
-        click.echo(f"definition  compiles: {len(definition.steps)} steps, all known here")
+        text = pipeline.definition(settings, settings.environment())
+        definition = read_definition(text)
+        _refuse(map(str, check_definition(json.loads(text), example_evaluation(settings))))
+        click.echo(f"definition  compiles: {len(definition.steps)} steps; nothing wrong is known")
         _check_repository(settings)
         cadence = settings.cadence
         click.echo(f"schedule    {cadence.text}: {cadence.expression or 'started by hand alone'}")
         for firing in cadence.next(datetime.now(tz=UTC)):
             click.echo(f"            {firing:%a %Y-%m-%d %H:%M %Z}")
+
+
+def _refuse(sentences: Iterable[str]) -> None:
+    """Say what is wrong, each in its line, and end; of nothing say nothing."""
+    wrong = list(sentences)
+    for sentence in wrong:
+        click.echo(f"pipeline: {sentence}", err=True)
+    if wrong:
+        sys.exit(WRONG_USE)
 
 
 def _check_repository(settings: Settings) -> None:
@@ -129,10 +142,7 @@ def _check_repository(settings: Settings) -> None:
     wrong = list(template_files.unfinished(ROOT))
     if not block.is_current(ROOT, settings):
         wrong.append(f"{block.NAME}: it says otherwise than pipeline.toml; run `pipeline readme`")
-    for sentence in wrong:
-        click.echo(f"pipeline: {sentence}", err=True)
-    if wrong:
-        sys.exit(WRONG_USE)
+    _refuse(wrong)
     changed = template_files.changed(ROOT)
     said = ": an update of these will conflict" if changed else ""
     click.echo(f"template    {len(changed)} of its files changed here{said}")

@@ -1,0 +1,686 @@
+"""Mistakes that a compiled definition can have, each as a function that makes it in a good one.
+
+A mistake works in any scenario: steps are found by type and script, never by name. It gives the
+name of the step that is to be named; "" is the pipeline.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+Seed = Callable[[Json], str]
+
+BUCKET = "s3://sagemaker-us-east-1-111122223333"
+EXECUTION_ID = {"Get": "Execution.PipelineExecutionId"}
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake, and what of its sentence has to be there."""
+
+    make: Seed
+    says: str
+    also: tuple[str, ...]  # what the other findings say, where it breaks more than one rule
+
+
+MISTAKES: dict[str, Mistake] = {}
+
+
+def says(fragment: str, *also: str) -> Callable[[Seed], Seed]:
+    def register(make: Seed) -> Seed:
+        MISTAKES[make.__name__] = Mistake(make, fragment, also)
+        return make
+
+    return register
+
+
+def steps(content: Json) -> Iterator[Json]:
+    for step in content["Steps"]:
+        yield step
+        yield from step["Arguments"].get("IfSteps", [])
+
+
+def of_type(content: Json, kind: str) -> Json:
+    return next(step for step in steps(content) if step["Type"] == kind)
+
+
+def processing(content: Json, script: str) -> Json:
+    return next(
+        step for step in steps(content)
+        if step["Arguments"].get("AppSpecification", {}).get("ContainerEntrypoint", [""])[-1]
+        .endswith(f"/{script}")
+    )  # fmt: skip
+
+
+def cluster(step: Json) -> Json:
+    found: Json = step["Arguments"]["ProcessingResources"]["ClusterConfig"]
+    return found
+
+
+def trainings(step: Json) -> list[Json]:
+    """A search's training definitions, one or several."""
+    arguments = step["Arguments"]
+    return arguments.get("TrainingJobDefinitions") or [arguments["TrainingJobDefinition"]]
+
+
+def objective(step: Json) -> Json:
+    config = step["Arguments"]["HyperParameterTuningJobConfig"]
+    return config.get("HyperParameterTuningJobObjective") or trainings(step)[0]["TuningObjective"]
+
+
+def ranges(step: Json) -> Json:
+    config = step["Arguments"]["HyperParameterTuningJobConfig"]
+    return config.get("ParameterRanges") or trainings(step)[0]["HyperParameterRanges"]
+
+
+def package(step: Json) -> Json:
+    return step["Arguments"]["InferenceSpecification"]["Containers"][0]
+
+
+def comparison(content: Json) -> Json:
+    """A comparison of the gate, whatever it stands in."""
+    condition = of_type(content, "Condition")["Arguments"]["Conditions"][0]
+    while "LeftValue" not in condition:
+        condition = condition.get("Condition") or condition["Conditions"][0]
+    return condition
+
+
+# Requests
+
+
+@says("Arguments.ProcessingResources.ClusterConfig.VolumeSizeInGb was read",
+      "ClusterConfig.VolumeSizeInGB is missing")  # fmt: skip
+def a_misspelt_field(content: Json) -> str:
+    step = processing(content, "process.py")
+    cluster(step)["VolumeSizeInGb"] = cluster(step).pop("VolumeSizeInGB")
+    return step["Name"]
+
+
+@says("ClusterConfig.VolumeSizeInGB is '30', where a whole number is right")
+def a_text_for_a_number(content: Json) -> str:
+    step = processing(content, "evaluate.py")
+    cluster(step)["VolumeSizeInGB"] = "30"
+    return step["Name"]
+
+
+@says("ClusterConfig.VolumeSizeInGB is 0, where 1 to 16384 is right")
+def a_volume_of_nothing(content: Json) -> str:
+    step = processing(content, "clarify.py")
+    cluster(step)["VolumeSizeInGB"] = 0
+    return step["Name"]
+
+
+@says("Arguments.RoleArn is missing")
+def no_role(content: Json) -> str:
+    step = processing(content, "process.py")
+    del step["Arguments"]["RoleArn"]
+    return step["Name"]
+
+
+@says("Arguments.RoleArn is 'SageMakerPipelineRole', where", "Arguments.RoleArn has 21 letters")
+def a_role_by_its_name(content: Json) -> str:
+    step = processing(content, "process.py")
+    step["Arguments"]["RoleArn"] = "SageMakerPipelineRole"
+    return step["Name"]
+
+
+@says("S3InputMode is 'Files', where Pipe or File is right")
+def an_unknown_input_mode(content: Json) -> str:
+    step = processing(content, "process.py")
+    step["Arguments"]["ProcessingInputs"][0]["S3Input"]["S3InputMode"] = "Files"
+    return step["Name"]
+
+
+@says("Arguments.Tags is {'Key': 'a', 'Value': 'b'}, where a list is right")
+def an_object_for_a_list(content: Json) -> str:
+    step = of_type(content, "Model")
+    step["Arguments"]["Tags"] = {"Key": "a", "Value": "b"}
+    return step["Name"]
+
+
+@says("Arguments.CustomerMetadataProperties.gate is 'auc > 0.75', where a text that matches")
+def a_sign_that_metadata_cannot_have(content: Json) -> str:
+    step = of_type(content, "RegisterModel")
+    step["Arguments"]["CustomerMetadataProperties"]["gate"] = "auc > 0.75"
+    return step["Name"]
+
+
+@says("Arguments.ModelPackageDescription is 'a\\nb', where a text that matches")
+def a_line_break_in_a_description(content: Json) -> str:
+    step = of_type(content, "RegisterModel")
+    step["Arguments"]["ModelPackageDescription"] = "a\nb"
+    return step["Name"]
+
+
+@says("Arguments.DataProcessing.InputFilter has 64 letters, where 0 to 63 is right")
+def a_filter_of_64_letters(content: Json) -> str:
+    step = of_type(content, "Transform")
+    step["Arguments"]["DataProcessing"]["InputFilter"] = f"$[{','.join(['10'] * 20)},1]"
+    return step["Name"]
+
+
+@says("AppSpecification.ContainerArguments has 101 items, where 1 to 100 is right")
+def too_many_arguments(content: Json) -> str:
+    step = processing(content, "evaluate.py")
+    step["Arguments"]["AppSpecification"]["ContainerArguments"] = ["--x"] * 101
+    return step["Name"]
+
+
+@says("AppSpecification.ContainerArguments[1] has 257 letters, where 0 to 256 is right")
+def a_long_argument(content: Json) -> str:
+    step = processing(content, "process.py")
+    step["Arguments"]["AppSpecification"]["ContainerArguments"][1] = "x" * 257
+    return step["Name"]
+
+
+@says("Arguments.Environment.NOTE has 257 letters, where 0 to 256 is right")
+def a_long_variable(content: Json) -> str:
+    step = processing(content, "process.py")
+    step["Arguments"]["Environment"] = {"NOTE": "x" * 257}
+    return step["Name"]
+
+
+@says("the name of Arguments.Environment.a-b is 'a-b', where a text that matches")
+def a_variable_with_a_hyphen(content: Json) -> str:
+    step = processing(content, "process.py")
+    step["Arguments"]["Environment"] = {"a-b": "x"}
+    return step["Name"]
+
+
+@says("StoppingCondition.MaxRuntimeInSeconds is True, where a whole number is right")
+def a_truth_value_for_a_number(content: Json) -> str:
+    step = of_type(content, "Tuning")
+    trainings(step)[0]["StoppingCondition"]["MaxRuntimeInSeconds"] = True
+    return step["Name"]
+
+
+@says("TransformResources.InstanceCount is {'Get': 'Parameters.TransformInstanceType'}, a text",
+      "parameter TransformInstanceCount is used nowhere")  # fmt: skip
+def a_parameter_of_another_type(content: Json) -> str:
+    step = of_type(content, "Transform")
+    resources = step["Arguments"]["TransformResources"]
+    resources["InstanceCount"] = resources["InstanceType"]
+    return step["Name"]
+
+
+@says("by the parameter TransformInstanceType, is 'ml.m5.larg', where ml.m5.large")
+def a_default_that_no_instance_has(content: Json) -> str:
+    (spec,) = (p for p in content["Parameters"] if p["Name"] == "TransformInstanceType")
+    spec["DefaultValue"] = "ml.m5.larg"
+    return of_type(content, "Transform")["Name"]
+
+
+@says("ModelDataUrl is {'Get': 'Steps.", "an object, where a text is right")
+def a_property_of_another_type(content: Json) -> str:
+    step, search = of_type(content, "Model"), of_type(content, "Tuning")["Name"]
+    best = {"Get": f"Steps.{search}.BestTrainingJob"}
+    step["Arguments"]["PrimaryContainer"]["ModelDataUrl"] = best
+    return step["Name"]
+
+
+# What stands beside requests
+
+
+@says("Name is 'step 1', where a text that matches")
+def a_name_with_a_space(content: Json) -> str:
+    step = of_type(content, "RegisterModel")
+    step["Name"] = "step 1"
+    return step["Name"]
+
+
+@says("2 steps have this name")
+def two_steps_of_one_name(content: Json) -> str:
+    step = of_type(content, "Model")
+    content["Steps"].append(copy.deepcopy(step))
+    return step["Name"]
+
+
+@says("Type is 'Registration', where RegisterModel")
+def an_unknown_step_type(content: Json) -> str:
+    step = of_type(content, "RegisterModel")
+    step["Type"] = "Registration"
+    del step["RetryPolicies"]
+    return step["Name"]
+
+
+@says("DependOn was read, where a step has DependsOn")
+def a_misspelt_step_field(content: Json) -> str:
+    step = of_type(content, "Model")
+    step["DependOn"] = []
+    return step["Name"]
+
+
+@says("DependsOn[0] is 'Prepare', where")
+def waiting_for_no_step(content: Json) -> str:
+    step = of_type(content, "Tuning")
+    step["DependsOn"] = ["Prepare"]
+    return step["Name"]
+
+
+@says("RetryPolicies[0].ExceptionType[0] is 'SageMaker.JOB_INTERNAL_ERROR', where a Model step")
+def a_jobs_fault_of_a_step_without_a_job(content: Json) -> str:
+    step = of_type(content, "Model")
+    step["RetryPolicies"][0]["ExceptionType"][0] = "SageMaker.JOB_INTERNAL_ERROR"
+    return step["Name"]
+
+
+@says("ExceptionType[0] is 'SageMaker.RESOURCE_LIMIT', where a RegisterModel step")
+def a_quota_of_a_step_without_a_job(content: Json) -> str:
+    step = of_type(content, "RegisterModel")
+    step["RetryPolicies"][0]["ExceptionType"] = ["SageMaker.RESOURCE_LIMIT"]
+    return step["Name"]
+
+
+@says("ExceptionType[0] is 'Step.SERVICE_ERROR', where a Processing step is retried for")
+def an_unknown_fault(content: Json) -> str:
+    step = processing(content, "process.py")
+    step["RetryPolicies"][0]["ExceptionType"][0] = "Step.SERVICE_ERROR"
+    return step["Name"]
+
+
+@says("RetryPolicies[0].MaxAttempts is 21, where 1 to 20 is right")
+def too_many_attempts(content: Json) -> str:
+    step = of_type(content, "Transform")
+    step["RetryPolicies"][0]["MaxAttempts"] = 21
+    return step["Name"]
+
+
+@says("CacheConfig.ExpireAfter is '30 days', where an ISO 8601 duration")
+def a_duration_in_words(content: Json) -> str:
+    step = of_type(content, "Tuning")
+    step["CacheConfig"]["ExpireAfter"] = "30 days"
+    return step["Name"]
+
+
+@says("CacheConfig was read, where Processing, Training, Tuning or Transform steps alone")
+def a_cached_model(content: Json) -> str:
+    step = of_type(content, "Model")
+    step["CacheConfig"] = {"Enabled": True, "ExpireAfter": "P30D"}
+    return step["Name"]
+
+
+@says("PropertyFiles[0].OutputName is 'metrics', where the step has the output evaluation")
+def a_property_file_of_no_output(content: Json) -> str:
+    step = processing(content, "evaluate.py")
+    step["PropertyFiles"][0]["OutputName"] = "metrics"
+    return step["Name"]
+
+
+# Parameters
+
+
+@says("Version is '2020-12-02'")
+def another_version(content: Json) -> str:
+    content["Version"] = "2020-12-02"
+    return ""
+
+
+@says("2 parameters are named AsOf")
+def two_parameters_of_one_name(content: Json) -> str:
+    content["Parameters"].append({"Name": "AsOf", "Type": "String"})
+    return ""
+
+
+@says("the parameter Threshold is used nowhere")
+def an_unused_parameter(content: Json) -> str:
+    content["Parameters"].append({"Name": "Threshold", "Type": "Float", "DefaultValue": 0.5})
+    return ""
+
+
+@says("the parameter ProcessingInstanceCount has the Type 'Number'")
+def an_unknown_parameter_type(content: Json) -> str:
+    (spec,) = (p for p in content["Parameters"] if p["Name"] == "ProcessingInstanceCount")
+    spec["Type"] = "Number"
+    return ""
+
+
+@says("the parameter TrainingInstanceCount has the DefaultValue '1', where Integer is right",
+      "InstanceCount, by the parameter TrainingInstanceCount, is '1'")  # fmt: skip
+def a_default_of_another_type(content: Json) -> str:
+    (spec,) = (p for p in content["Parameters"] if p["Name"] == "TrainingInstanceCount")
+    spec["DefaultValue"] = "1"
+    return ""
+
+
+@says("the name of a parameter is 'As Of'", "there is the parameter")
+def a_parameter_with_a_space(content: Json) -> str:
+    (spec,) = (p for p in content["Parameters"] if p["Name"] == "AsOf")
+    spec["Name"] = "As Of"
+    content["PipelineExperimentConfig"]["TrialName"] = {"Get": "Parameters.As Of"}
+    return ""
+
+
+# References
+
+
+@says("is 'Parameters.ModelName', where there is the parameter")
+def a_parameter_that_is_not_there(content: Json) -> str:
+    step = of_type(content, "Transform")
+    step["Arguments"]["ModelName"] = {"Get": "Parameters.ModelName"}
+    return step["Name"]
+
+
+@says("is 'Execution.Id', where there is the execution variable")
+def an_execution_variable_that_is_not_there(content: Json) -> str:
+    content["PipelineExperimentConfig"]["TrialName"] = {"Get": "Execution.Id"}
+    return ""
+
+
+@says("is 'Steps.Prepare.ModelName', where there is the step")
+def a_property_of_no_step(content: Json) -> str:
+    step = of_type(content, "Transform")
+    step["Arguments"]["ModelName"] = {"Get": "Steps.Prepare.ModelName"}
+    return step["Name"]
+
+
+@says("is a Model step and Name is no property of it")
+def a_property_that_is_not_there(content: Json) -> str:
+    step, model = of_type(content, "Transform"), of_type(content, "Model")["Name"]
+    step["Arguments"]["ModelName"] = {"Get": f"Steps.{model}.Name"}
+    return step["Name"]
+
+
+@says("is a Tuning step and Best is no property of HyperParameterTrainingJobSummary")
+def a_property_within_one_that_is_not_there(content: Json) -> str:
+    step, search = of_type(content, "Model"), of_type(content, "Tuning")["Name"]
+    best = {"Get": f"Steps.{search}.TrainingJobSummaries[0].Best"}
+    step["Arguments"]["PrimaryContainer"]["ModelDataUrl"] = best
+    return step["Name"]
+
+
+@says("is a Processing step and its request gives no 'all', but train, validation, test")
+def an_output_that_is_not_there(content: Json) -> str:
+    step, process = of_type(content, "Tuning"), processing(content, "process.py")["Name"]
+    outputs = f"Steps.{process}.ProcessingOutputConfig.Outputs"
+    channel = trainings(step)[0]["InputDataConfig"][0]["DataSource"]["S3DataSource"]
+    channel["S3Uri"] = {"Get": f"{outputs}['all'].S3Output.S3Uri"}
+    return step["Name"]
+
+
+@says("is a Tuning step and its request gives no TrainingJobDefinition")
+def the_other_kind_of_searchs_property(content: Json) -> str:
+    """Of a search over one algorithm, what one over several has, and the other way round."""
+    step, search = of_type(content, "Model"), of_type(content, "Tuning")
+    is_one = "TrainingJobDefinition" in search["Arguments"]
+    other = "TrainingJobDefinitions[0]" if is_one else "TrainingJobDefinition"
+    uri = {"Get": f"Steps.{search['Name']}.{other}.OutputDataConfig.S3OutputPath"}
+    step["Arguments"]["PrimaryContainer"]["ModelDataUrl"] = uri
+    return step["Name"]
+
+
+@says("calls Std:Concat, where Get, Std:Join or Std:JsonGet is right")
+def an_unknown_function(content: Json) -> str:
+    step = of_type(content, "Model")
+    step["Arguments"]["PrimaryContainer"]["ModelDataUrl"] = {"Std:Concat": ["a", "b"]}
+    return step["Name"]
+
+
+@says("calls Std:Join of {'Values': []}, where On, a text, and Values, a list, are right")
+def a_join_by_nothing(content: Json) -> str:
+    step = of_type(content, "Model")
+    step["Arguments"]["PrimaryContainer"]["ModelDataUrl"] = {"Std:Join": {"Values": []}}
+    return step["Name"]
+
+
+@says("declares the property file Metrics")
+def a_property_file_that_is_not_declared(content: Json) -> str:
+    processing(content, "evaluate.py")["PropertyFiles"][0]["PropertyFileName"] = "Metrics"
+    return of_type(content, "Condition")["Name"]
+
+
+@says("reads 'binary_classification_metrics.roc.value', where evaluation.json has")
+def a_metric_that_is_not_measured(content: Json) -> str:
+    read = comparison(content)["LeftValue"]["Std:JsonGet"]
+    read["Path"] = "binary_classification_metrics.roc.value"
+    return of_type(content, "Condition")["Name"]
+
+
+@says("reads 'bias_metrics.worst_dppl', where evaluation.json has")
+def a_path_that_ends_too_early(content: Json) -> str:
+    comparison(content)["LeftValue"]["Std:JsonGet"]["Path"] = "bias_metrics.worst_dppl"
+    return of_type(content, "Condition")["Name"]
+
+
+@says("it waits for itself by way of", "it waits for itself")
+def a_circle(content: Json) -> str:
+    step = processing(content, "process.py")
+    step["DependsOn"] = [of_type(content, "Tuning")["Name"]]
+    return step["Name"]
+
+
+@says("it waits for itself")
+def waiting_for_its_own_branch(content: Json) -> str:
+    step = of_type(content, "Condition")
+    step["DependsOn"].append(of_type(content, "RegisterModel")["Name"])
+    return step["Name"]
+
+
+@says(".Type is 'Contains', where")
+def an_unknown_condition(content: Json) -> str:
+    comparison(content)["Type"] = "Contains"
+    return of_type(content, "Condition")["Name"]
+
+
+@says(".RightValue is missing, where")
+def half_a_comparison(content: Json) -> str:
+    del comparison(content)["RightValue"]
+    return of_type(content, "Condition")["Name"]
+
+
+@says("Arguments.Conditions has none")
+def no_conditions(content: Json) -> str:
+    step = of_type(content, "Condition")
+    step["Arguments"]["Conditions"] = []
+    return step["Name"]
+
+
+# Order and safety
+
+
+@says("it stands in Steps, where a condition's IfSteps are right",
+      "the registration can outrun its bias report")  # fmt: skip
+def registering_without_a_gate(content: Json) -> str:
+    register = of_type(content, "Condition")["Arguments"]["IfSteps"].pop()
+    content["Steps"].append(register)
+    return register["Name"]
+
+
+@says("it stands in the ElseSteps of")
+def registering_what_the_gate_refuses(content: Json) -> str:
+    arguments = of_type(content, "Condition")["Arguments"]
+    arguments["ElseSteps"].append(arguments["IfSteps"].pop())
+    return arguments["ElseSteps"][0]["Name"]
+
+
+@says("the registration can outrun its bias report")
+def a_gate_that_does_not_wait_for_the_bias_report(content: Json) -> str:
+    report = processing(content, "clarify.py")["Name"]
+    of_type(content, "Condition")["DependsOn"].remove(report)
+    return of_type(content, "RegisterModel")["Name"]
+
+
+@says("no step writes its bias report")
+def no_bias_report(content: Json) -> str:
+    specification = processing(content, "clarify.py")["Arguments"]["AppSpecification"]
+    specification["ContainerEntrypoint"][-1] = "/opt/ml/processing/input/code/report.py"
+    return of_type(content, "RegisterModel")["Name"]
+
+
+@says("Arguments.ModelApprovalStatus is 'Approved', where 'PendingManualApproval'")
+def approving_without_a_person(content: Json) -> str:
+    step = of_type(content, "RegisterModel")
+    step["Arguments"]["ModelApprovalStatus"] = "Approved"
+    return step["Name"]
+
+
+@says("Arguments.ModelApprovalStatus is {'Get': 'Parameters.Approval'}")
+def approving_by_a_parameter(content: Json) -> str:
+    step = of_type(content, "RegisterModel")
+    value = {"Name": "Approval", "Type": "String", "DefaultValue": "PendingManualApproval"}
+    content["Parameters"].append(value)
+    step["Arguments"]["ModelApprovalStatus"] = {"Get": "Parameters.Approval"}
+    return step["Name"]
+
+
+@says("RightValue is {'Get': 'Parameters.Gate'}, where a gate has a number, written out")
+def a_gate_as_a_parameter(content: Json) -> str:
+    content["Parameters"].append({"Name": "Gate", "Type": "Float", "DefaultValue": 0.75})
+    comparison(content)["RightValue"] = {"Get": "Parameters.Gate"}
+    return of_type(content, "Condition")["Name"]
+
+
+@says("LeftValue is 1.0, where a gate reads a file by Std:JsonGet")
+def a_gate_that_reads_nothing(content: Json) -> str:
+    comparison(content)["LeftValue"] = 1.0
+    return of_type(content, "Condition")["Name"]
+
+
+@says("is composed from Execution.PipelineExecutionId, where a property of the step")
+def a_training_input_put_together_again(content: Json) -> str:
+    step = of_type(content, "Tuning")
+    uri = {"Std:Join": {"On": "/", "Values": [BUCKET, EXECUTION_ID, "train"]}}
+    channel = trainings(step)[0]["InputDataConfig"][0]["DataSource"]["S3DataSource"]
+    channel["S3Uri"] = uri
+    return step["Name"]
+
+
+@says("Arguments.TransformInput.DataSource.S3DataSource.S3Uri is composed from")
+def a_transform_input_put_together_again(content: Json) -> str:
+    step = of_type(content, "Transform")
+    uri = {"Std:Join": {"On": "/", "Values": [BUCKET, EXECUTION_ID, "test.csv"]}}
+    step["Arguments"]["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"] = uri
+    return step["Name"]
+
+
+@says("Arguments.ModelMetrics.Bias.Report.S3Uri is composed from")
+def a_report_put_together_again(content: Json) -> str:
+    step = of_type(content, "RegisterModel")
+    uri = {"Std:Join": {"On": "/", "Values": [BUCKET, EXECUTION_ID, "analysis.json"]}}
+    step["Arguments"]["ModelMetrics"]["Bias"]["Report"]["S3Uri"] = uri
+    return step["Name"]
+
+
+@says("AppSpecification.ContainerArguments[0] is composed from")
+def the_executions_id_as_an_argument(content: Json) -> str:
+    step = processing(content, "evaluate.py")
+    step["Arguments"]["AppSpecification"]["ContainerArguments"][0] = EXECUTION_ID
+    return step["Name"]
+
+
+@says(f"is {BUCKET}/predictions, where Execution.PipelineExecutionId is a part of it")
+def an_output_that_executions_share(content: Json) -> str:
+    step = of_type(content, "Transform")
+    step["Arguments"]["TransformOutput"]["S3OutputPath"] = f"{BUCKET}/predictions/"
+    return step["Name"]
+
+
+@says("where another place than that of")
+def an_output_that_steps_share(content: Json) -> str:
+    """The later step writes below the earlier one's prefix."""
+    step = processing(content, "clarify.py")
+    prefix = of_type(content, "Transform")["Arguments"]["TransformOutput"]["S3OutputPath"]
+    (output,) = step["Arguments"]["ProcessingOutputConfig"]["Outputs"]
+    output["S3Output"]["S3Uri"] = copy.deepcopy(prefix)
+    output["S3Output"]["S3Uri"]["Std:Join"]["Values"].append("report")
+    return step["Name"]
+
+
+@says("where another place than that of Arguments.ProcessingOutputConfig.Outputs[0]")
+def two_outputs_of_a_step_in_one_place(content: Json) -> str:
+    step = processing(content, "process.py")
+    one, other, *_ = step["Arguments"]["ProcessingOutputConfig"]["Outputs"]
+    other["S3Output"]["S3Uri"] = one["S3Output"]["S3Uri"]
+    return step["Name"]
+
+
+# The search, and SageMaker's own algorithms
+
+
+@says("MetricDefinitions is [{'Name': 'validation:auc'", "where none is right")
+def metrics_of_its_own(content: Json) -> str:
+    step = of_type(content, "Tuning")
+    defined = [{"Name": "validation:auc", "Regex": "auc=(.*)"}]
+    trainings(step)[0]["AlgorithmSpecification"]["MetricDefinitions"] = defined
+    return step["Name"]
+
+
+@says("MetricName is 'validation:aucpr', where sagemaker-xgboost has")
+def an_objective_that_is_not_known(content: Json) -> str:
+    step = of_type(content, "Tuning")
+    objective(step)["MetricName"] = "validation:aucpr"
+    return step["Name"]
+
+
+@says("where 'M", "imize' is right of validation:")
+def the_wrong_direction(content: Json) -> str:
+    step = of_type(content, "Tuning")
+    other = {"Maximize": "Minimize", "Minimize": "Maximize"}
+    objective(step)["Type"] = other[objective(step)["Type"]]
+    return step["Name"]
+
+
+@says("Name is 'num_leaves', where sagemaker-xgboost lets tune")
+def a_hyperparameter_of_another_algorithm(content: Json) -> str:
+    step = of_type(content, "Tuning")
+    ranges(step)["ContinuousParameterRanges"][0]["Name"] = "num_leaves"
+    return step["Name"]
+
+
+@says("Name is 'num_round', where IntegerParameterRanges is right for it")
+def a_whole_number_tuned_as_a_fraction(content: Json) -> str:
+    step = of_type(content, "Tuning")
+    ranges(step)["ContinuousParameterRanges"][0]["Name"] = "num_round"
+    return step["Name"]
+
+
+@says("TrainingJobEarlyStoppingType is 'Auto', where 'Off' is right with TrainingJobDefinitions",
+      "request gives no TrainingJobDefinition")  # fmt: skip
+def early_stopping_of_several(content: Json) -> str:
+    step = of_type(content, "Tuning")
+    arguments = step["Arguments"]
+    config = arguments["HyperParameterTuningJobConfig"]
+    config["TrainingJobEarlyStoppingType"] = "Auto"
+    if one := arguments.pop("TrainingJobDefinition", None):
+        several = {"TuningObjective": config.pop("HyperParameterTuningJobObjective"),
+                   "HyperParameterRanges": config.pop("ParameterRanges")}  # fmt: skip
+        arguments["TrainingJobDefinitions"] = [{**one, **several, "DefinitionName": "one"}]
+    return step["Name"]
+
+
+@says("WarmStartConfig was read, where none is right", "gives no TrainingJobDefinition", "'Auto'")
+def a_warm_start_of_several(content: Json) -> str:
+    name = early_stopping_of_several(content)
+    of_type(content, "Tuning")["Arguments"]["WarmStartConfig"] = {
+        "WarmStartType": "TransferLearning",
+        "ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "earlier"}],
+    }
+    return name
+
+
+# Serving
+
+
+@says("Arguments.PrimaryContainer.Environment.SAGEMAKER_PROGRAM is '', where")
+def a_model_without_a_script(content: Json) -> str:
+    step = of_type(content, "Model")
+    step["Arguments"]["PrimaryContainer"]["Environment"]["SAGEMAKER_PROGRAM"] = ""
+    return step["Name"]
+
+
+@says("Containers[0].Environment.SAGEMAKER_SUBMIT_DIRECTORY is missing, where")
+def a_package_without_its_scripts_place(content: Json) -> str:
+    step = of_type(content, "RegisterModel")
+    del package(step)["Environment"]["SAGEMAKER_SUBMIT_DIRECTORY"]
+    return step["Name"]
+
+
+@says("Containers[0].Environment.SAGEMAKER_PROGRAM is missing, where",
+      "Containers[0].Environment.SAGEMAKER_SUBMIT_DIRECTORY is missing, where")  # fmt: skip
+def a_package_without_an_environment(content: Json) -> str:
+    step = of_type(content, "RegisterModel")
+    del package(step)["Environment"]
+    return step["Name"]
