@@ -30,7 +30,8 @@ from cli.settings import Tuning
 from dataset import Columns, Facet, read_split
 from model_build import step_code
 from model_build.carried_wheels import CARRIED
-from model_build.pipeline import PROCESSING_SCRIPTS, SERVING
+from model_build.pipeline import SERVING
+from model_build.step_code import PROCESSING_SCRIPTS
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 

@@ -7,7 +7,6 @@ Exit status: 0 done (a refused model is a completed pipeline, as on SageMaker), 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -18,7 +17,7 @@ from pathlib import Path
 import click
 
 from cli import settings as pipeline_settings
-from cli.settings import FEATURE_DATABASE, LOCAL_ENVIRONMENT, Settings
+from cli.settings import LOCAL_ENVIRONMENT, Settings
 from cli.tables import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,9 +57,22 @@ def compile_(output: Path | None, environment: str) -> None:
 @click.option("--data", type=click.Path(path_type=Path), help="Another raw table (CSV, Parquet).")
 @click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="A pipeline parameter.")
 @click.option("--parallel", type=click.IntRange(min=1), help="Processes at a time; default: cores.")
+@click.option("--resume", metavar="RUN", help="Go on with a run where it stopped.")
+@click.option("--no-cache", is_flag=True, help="Run also what has run before, unchanged.")
+@click.option("--only", metavar="STEP", default="", help="This step and those that it needs.")
+@click.option("--debug", metavar="STEP", default="", help="... this one here, for a debugger.")
 @click.option("--require-registered", is_flag=True, help="Exit with 3 if the gate refuses.")
+@click.option("--json", "as_json", is_flag=True, help="An event a line, as JSON.")
 def run(
-    data: Path | None, values: tuple[str, ...], parallel: int | None, require_registered: bool
+    data: Path | None,
+    values: tuple[str, ...],
+    parallel: int | None,
+    resume: str | None,
+    no_cache: bool,
+    only: str,
+    debug: str,
+    require_registered: bool,
+    as_json: bool,
 ) -> None:
     """Run the nine steps here: raw table, feature store, model, gate, registry."""
     with _one_sentence():
@@ -69,37 +81,95 @@ def run(
                 signal.signal(getattr(signal, name), signal.default_int_handler)
         settings = _settings()
         given = _parameters(values)
-        registered = _run(settings, data or ROOT / settings.data.file, given, parallel)
-        if require_registered and not registered:
+        if resume and (data or given or only or debug):
+            raise click.UsageError("--resume goes on with a run's own table, parameters and steps")
+        if only and debug and only != debug:
+            raise click.UsageError(
+                f"--debug {debug} runs up to that step, --only {only} to another"
+            )
+
+        from cli import local_run
+        from cli.events import Events
+        from cli.history import History
+        from cli.report import Progress
+        from local_sagemaker.engine import Wanted
+        from local_sagemaker.execution import FAILED
+
+        progress = Events() if as_json else Progress(settings, is_live=not debug)
+        try:
+            if resume:
+                identifier = History(LOCAL).identifier(resume)
+                execution = local_run.resume(
+                    LOCAL, settings, identifier, parallel, not no_cache, progress
+                )
+            else:
+                wanted = Wanted(only or debug, bool(debug), not no_cache)
+                file = data or ROOT / settings.data.file
+                execution = local_run.run(
+                    ROOT, LOCAL, settings, file, given, parallel, wanted, progress
+                )
+        except KeyboardInterrupt:
+            going_on = f"; to go on: {progress.resuming}" if progress.resuming else ""
+            click.echo(f"pipeline: stopped{going_on}", err=True)
+            sys.exit(INTERRUPTED)
+        if execution.status == FAILED:
+            sys.exit(STEP_FAILED)
+        if require_registered and not execution.has_registered:
             sys.exit(NOT_REGISTERED)
 
 
-def _run(settings: Settings, file: Path, given: dict[str, str], parallel: int | None) -> bool:
-    """Ingest, compile, run, report; gives whether a version was registered."""
-    from cli.report import Progress, summary
-    from feature_store.ingest import ingest
-    from local_sagemaker.definition import read_definition
-    from local_sagemaker.engine import FAILED, Engine
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def runs(as_json: bool) -> None:
+    """List the runs on this machine, the newest first."""
+    with _one_sentence():
+        from cli.history import History
 
-    environment = settings.environment()
-    ingested = ingest(file, settings, environment, LOCAL / "s3")
-    given = {"AsOf": ingested.latest, **given}
-    progress = Progress(settings)
-    progress.ingested(file, ingested, given["AsOf"])
+        found = History(LOCAL).runs()
+        if as_json:
+            click.echo(json.dumps(found, indent=2))
+            return
+        if not found:
+            click.echo("nothing has run on this machine")
+        for one in found:
+            values = ", ".join(f"{n}={one['parameters'][n]}" for n in ("AsOf",)
+                               if n in one["parameters"])  # fmt: skip
+            click.echo(f"{one['run']}  {one['status']:<9}  {one['started']}  {values}")
 
-    from model_build import pipeline
 
-    definition = read_definition(pipeline.definition(settings, environment))
-    catalog = {(FEATURE_DATABASE, settings.feature_table): ingested.location}
-    engine = Engine(LOCAL, catalog, parallel or _cores())
-    for uri, content in pipeline.code_objects(settings, environment).items():
-        engine.storage.write(uri, content)
-    with progress:
-        execution = engine.run(settings.project.pipeline, definition, given, progress.update)
-    summary(execution, settings, LOCAL)
-    if execution.status == FAILED:
-        sys.exit(STEP_FAILED)
-    return any(r.step.type == "RegisterModel" and not r.reason for r in execution.steps.values())
+@main.command()
+@click.argument("run")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def show(run: str, as_json: bool) -> None:
+    """Show how a run went: RUN is an id, the beginning of one, or `last`."""
+    with _one_sentence():
+        from cli.history import History
+        from cli.history import as_json as content
+        from cli.report import summary
+
+        execution = History(LOCAL).execution(run)
+        if as_json:
+            click.echo(json.dumps(content(execution), indent=2))
+        else:
+            click.echo(f"run {execution.id}: {execution.status}")
+            summary(execution, pipeline_settings.load(ROOT), LOCAL)
+
+
+@main.command()
+@click.argument("run")
+@click.argument("step")
+@click.option("--trial", type=click.IntRange(min=1), help="Of a search: this trial's log.")
+def logs(run: str, step: str, trial: int | None) -> None:
+    """Print what a step of a run printed; of a search, each trial's last line."""
+    with _one_sentence():
+        from cli.history import History, log_text
+        from local_sagemaker.errors import StateError
+
+        steps = History(LOCAL).execution(run).steps
+        if step not in steps:
+            raise StateError(f"there is no step {step!r}; there is {', '.join(steps)}")
+        for line in log_text(steps[step], trial):
+            click.echo(line)
 
 
 @main.command()
@@ -112,9 +182,9 @@ def check() -> None:
 
         settings = _settings()
         click.echo(f"settings    pipeline.toml holds; the gate is {settings.full_gate}")
-        from model_build import pipeline
+        from cli.kept_definition import definition as kept_definition
 
-        text = pipeline.definition(settings, settings.environment())
+        text = kept_definition(ROOT, LOCAL / "definitions", settings, settings.environment())
         definition = read_definition(text)
         _refuse(map(str, check_definition(json.loads(text), example_evaluation(settings))))
         click.echo(f"definition  compiles: {len(definition.steps)} steps; nothing wrong is known")
@@ -219,13 +289,6 @@ def _parameters(values: tuple[str, ...]) -> dict[str, str]:
     return given
 
 
-def _cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @contextmanager
 def _one_sentence() -> Iterator[None]:
     """Errors that a person can act on, as one sentence and an exit status, without a traceback."""
@@ -244,7 +307,7 @@ def _one_sentence() -> Iterator[None]:
         click.echo(f"pipeline: {where}{error.strerror or error}", err=True)
         sys.exit(STEP_FAILED)
     except KeyboardInterrupt:
-        click.echo("pipeline: stopped; nothing was registered", err=True)
+        click.echo("pipeline: stopped", err=True)
         sys.exit(INTERRUPTED)
 
 

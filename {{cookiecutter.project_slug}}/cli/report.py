@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import textwrap
@@ -18,7 +19,7 @@ from rich.table import Table
 from cli.settings import Settings
 from feature_store.ingest import Ingested
 from governance import gate as gates
-from local_sagemaker.engine import (
+from local_sagemaker.execution import (
     EXECUTING,
     FAILED,
     SKIPPED,
@@ -44,13 +45,16 @@ _CONSOLE = Console(highlight=False, soft_wrap=False)
 class Progress:
     """A live table on a terminal, a line for each change anywhere else."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, is_live: bool = True) -> None:
         self._settings = settings
+        self._is_live = is_live and _CONSOLE.is_terminal
         self._live: Live | None = None
         self._said: dict[str, str] = {}
+        self.resuming = ""
+        """The command that goes on with this run, once it has begun."""
 
     def __enter__(self) -> Progress:
-        if _CONSOLE.is_terminal:
+        if self._is_live:
             self._live = Live(console=_CONSOLE, refresh_per_second=8, transient=True)
             self._live.start()
         return self
@@ -74,13 +78,28 @@ class Progress:
 
     def update(self, execution: Execution) -> None:
         """Show how the steps stand."""
+        self.resuming = resuming(execution)
         if self._live:
             self._live.update(step_table(execution))
             return
         for name, run in execution.steps.items():
             if run.status != WAITING and self._said.get(name) != run.status:
                 self._said[name] = run.status
-                _CONSOLE.print(f"{run.status:<10} {name}")
+                _CONSOLE.print(f"{state(run):<10} {name}")
+
+    def ended(self, execution: Execution, gate: str, local: Path) -> None:
+        """Say how the run ended."""
+        summary(execution, self._settings, local, gate)
+
+
+def resuming(execution: Execution) -> str:
+    """The command that goes on with a run."""
+    return f"pipeline run --resume {execution.id}"
+
+
+def state(run: StepRun) -> str:
+    """What a person calls a step's state."""
+    return "Cached" if run.source and run.status == SUCCEEDED else run.status
 
 
 def step_table(execution: Execution) -> Table:
@@ -94,9 +113,11 @@ def step_table(execution: Execution) -> Table:
     for number, run in enumerate(numbered(execution), start=1):
         colour = _COLOURS[run.status]
         seconds = f"{_seconds(run):.1f}" if run.status in (EXECUTING, SUCCEEDED, FAILED) else ""
-        state = f"[{colour}]{run.status}[/]"
-        table.add_row(str(number), run.step.name, run.step.type, state, seconds)
-        if run.detail and run.step.type == "Tuning":
+        if run.source:
+            seconds = f"[dim]from {run.source}[/]"
+        shown = f"[{colour}]{state(run)}[/]"
+        table.add_row(str(number), run.step.name, run.step.type, shown, seconds)
+        if run.detail and (run.step.type == "Tuning" or run.status == EXECUTING):
             table.add_row("", f"[dim]{escape(run.detail)}[/]")
     return table
 
@@ -111,28 +132,48 @@ def numbered(execution: Execution) -> list[StepRun]:
     return sorted(execution.steps.values(), key=lambda run: run.step.type == "Condition")
 
 
-def summary(execution: Execution, settings: Settings, local: Path) -> None:
-    """Say how an execution ended: steps, gate, version, and where everything lies."""
+def summary(execution: Execution, settings: Settings, local: Path, gate: str = "") -> None:
+    """Say how an execution ended: steps, gate, version, and where everything lies.
+
+    Args:
+        gate: the gate in its own words, where they are known to be this execution's.
+    """
     _CONSOLE.print()
     _CONSOLE.print(step_table(execution))
     _CONSOLE.print()
     for run in execution.steps.values():
         if run.status == FAILED:
-            _CONSOLE.print(f"[red]{run.step.name} failed[/]: {escape(run.reason)}", soft_wrap=True)
-            if run.log:
-                _line("log", _short(run.log))
-        for line in _gate_lines(run, settings):
+            _say_failure(run)
+        for line in _gate_lines(run, settings, gate):
             _line(*line)
     content = evaluation(execution, local)
     for line in (*_evaluation_lines(content), *_uncounted_lines(content, settings)):
         _line(*line)
     _line(*_version(execution, settings))
     for note in execution.notes:
-        _line("note", note)
+        _line("note", escape(note))
     bucket = settings.environment().bucket_name
     written = local / "s3" / bucket / settings.project.pipeline / "executions" / execution.id
-    _line("wrote", _short(written))
-    _line("logs", _short(execution.folder / "logs"))
+    if written.exists():
+        _line("wrote", _short(written))
+    _line("logs", _short(execution.logs))
+    if execution.status not in (SUCCEEDED, EXECUTING):
+        _line("go on", resuming(execution))
+
+
+def _say_failure(run: StepRun) -> None:
+    """The place in the step's own code first, then what it said, then its log."""
+    _CONSOLE.print(f"[red]{run.step.name} failed[/]")
+    if frame := run.frame:
+        place = f"{frame.file}, line {frame.line}" + (
+            f", in {frame.function}" if frame.function else ""
+        )
+        _CONSOLE.print(f"  {escape(place)}", soft_wrap=True)
+        if frame.source:
+            _CONSOLE.print(f"    [bold]{escape(frame.source)}[/]", soft_wrap=True)
+    _CONSOLE.print(f"  {escape(run.reason)}", soft_wrap=True)
+    if run.log:
+        _line("log", _short(run.log))
 
 
 def evaluation(execution: Execution, local: Path) -> dict[str, Any]:
@@ -142,8 +183,9 @@ def evaluation(execution: Execution, local: Path) -> dict[str, Any]:
             for written in run.answer.get("ProcessingOutputConfig", {}).get("Outputs", []):
                 if written["OutputName"] == output:
                     folder = local / "s3" / written["S3Output"]["S3Uri"].removeprefix("s3://")
-                    content: dict[str, Any] = json.loads((folder / path).read_text("utf-8"))
-                    return content
+                    with contextlib.suppress(FileNotFoundError):  # removed since
+                        content: dict[str, Any] = json.loads((folder / path).read_text("utf-8"))
+                        return content
     return {}
 
 
@@ -173,13 +215,13 @@ def _uncounted_lines(content: dict[str, Any], settings: Settings) -> list[tuple[
     return [("bias", f"{text}, so the worst number counts")]
 
 
-def _gate_lines(run: StepRun, settings: Settings) -> list[tuple[str, str]]:
+def _gate_lines(run: StepRun, settings: Settings, gate: str) -> list[tuple[str, str]]:
     """Each comparison that the gate made, with the values that it read, and by how much."""
     if run.outcome is None:
         return []
     names = {c.json_path: str(c).split(" ")[0] for c in gates.comparisons(settings.full_gate)}
     verdict = "[green]holds[/]" if run.outcome else "[red]refuses the model[/]"
-    lines = [("gate", f"{escape(str(settings.full_gate))}  {verdict}")]
+    lines = [("gate", f"{escape(gate)}  {verdict}" if gate else verdict)]
     return lines + [("", _comparison(c, names)) for c in run.compared]
 
 

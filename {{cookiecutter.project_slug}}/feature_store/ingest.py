@@ -12,6 +12,7 @@ import hashlib
 import json
 import secrets
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,7 +30,13 @@ class Ingested:
     found: dict[str, int]  # what was odd in the file, and in how many rows
 
 
-def ingest(file: Path, settings: Settings, environment: Environment, s3: Path) -> Ingested:
+def ingest(
+    file: Path,
+    settings: Settings,
+    environment: Environment,
+    s3: Path,
+    on_work: Callable[[], None] = lambda: None,
+) -> Ingested:
     """Put a raw table into a feature group of its own, unless it is there already.
 
     The group is told by a hash of the table, the features' code and the settings that matter to
@@ -38,6 +45,7 @@ def ingest(file: Path, settings: Settings, environment: Environment, s3: Path) -
     Args:
         file: a CSV or Parquet file.
         s3: the folder that stands for S3, one folder a bucket.
+        on_work: called before the table is read, if it has to be.
 
     Raises:
         RawTableError: with one sentence for the person who brought the table.
@@ -47,6 +55,7 @@ def ingest(file: Path, settings: Settings, environment: Environment, s3: Path) -
     summary = group / "ingested.json"
     if summary.is_file():
         return Ingested(**json.loads(summary.read_text(encoding="utf-8")))
+    on_work()
 
     from feature_store.write import write_offline_store  # pandas: only when there is work to do
 

@@ -38,6 +38,8 @@ class Step:
     waits_for: frozenset[str]  # steps that must have succeeded, named or referred to
     property_files: dict[str, tuple[str, str]]  # name -> (output name, file path)
     branch: tuple[str, bool] | None = None  # the condition step, and the outcome that runs this
+    cache: dict[str, Any] = field(default_factory=dict)  # CacheConfig
+    retries: tuple[dict[str, Any], ...] = ()  # RetryPolicies
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,24 @@ class Definition:
 
     parameters: dict[str, dict[str, Any]]
     steps: dict[str, Step] = field(default_factory=dict)
+    text: str = ""  # the JSON that it was read from
+
+    def ancestors(self, step: str) -> set[str]:
+        """A step and every step that must have run before it.
+
+        Raises:
+            DefinitionError: if there is no such step.
+        """
+        if step not in self.steps:
+            has = ", ".join(self.steps)
+            raise DefinitionError(f"there is no step {step!r}; there is {has}")
+        found, waiting = set(), [step]
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting += self.steps[name].waits_for
+        return found
 
     def parameter_values(self, given: dict[str, str]) -> dict[str, Any]:
         """Every parameter's value, from texts given and from defaults.
@@ -77,7 +97,7 @@ def read_definition(text: str) -> Definition:
     except json.JSONDecodeError as error:
         raise DefinitionError(f"the definition is no JSON: {error}") from None
     check_fields(content, PIPELINE_FIELDS, "the definition")
-    definition = Definition({})
+    definition = Definition({}, text=text)
     for spec in content.get("Parameters", []):
         if spec["Name"] in definition.parameters:
             raise DefinitionError(f"two parameters are named {spec['Name']}")
@@ -116,6 +136,8 @@ def _steps(contents: list[Any], branch: tuple[str, bool] | None) -> Iterator[Ste
             waits_for=frozenset(waits_for),
             property_files={f["PropertyFileName"]: (f["OutputName"], f["FilePath"]) for f in files},
             branch=branch,
+            cache=content.get("CacheConfig", {}),
+            retries=tuple(content.get("RetryPolicies", [])),
         )
         for key, outcome in _BRANCHES.items():
             yield from _steps(arguments.get(key, []), (name, outcome))

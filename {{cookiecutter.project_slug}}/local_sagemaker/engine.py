@@ -1,4 +1,8 @@
-"""Runs a definition: every step as soon as what it waits for has succeeded, several at a time."""
+"""Runs a definition: every step as soon as what it waits for has succeeded, several at a time.
+
+A step's outputs go to their places once the state has it that the step succeeded, with a list of
+what is still to be moved. So whatever moment a run is killed at, it can be taken up again.
+"""
 
 from __future__ import annotations
 
@@ -7,74 +11,60 @@ import shutil
 import string
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from local_sagemaker import jobs, tuning
-from local_sagemaker.definition import Definition, Step
+from local_sagemaker.definition import Definition, Step, read_definition
 from local_sagemaker.errors import StateError, StepError
-from local_sagemaker.expressions import Compared, Values, evaluate
-from local_sagemaker.jobs import Job, Machine
+from local_sagemaker.execution import (
+    EXECUTING,
+    FAILED,
+    SKIPPED,
+    STOPPED,
+    SUCCEEDED,
+    WAITING,
+    Execution,
+    StepRun,
+)
+from local_sagemaker.expressions import Values
+from local_sagemaker.jobs import Job, Machine, Outputs
 from local_sagemaker.known_fields import EXECUTION_VARIABLES
 from local_sagemaker.offline_store import Catalog
-from local_sagemaker.processes import Processes
-from local_sagemaker.state import State, now
-from local_sagemaker.storage import Storage
-
-ACCOUNT = "111122223333"
-REGION = "us-east-1"
-_ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
-
-WAITING, EXECUTING, SUCCEEDED = "Waiting", "Executing", "Succeeded"
-FAILED, SKIPPED, STOPPED = "Failed", "Skipped", "Stopped"
-
-
-@dataclass
-class StepRun:
-    """How one step of an execution stands."""
-
-    step: Step
-    status: str = WAITING
-    started: float = 0.0  # by the monotonic clock
-    seconds: float = 0.0
-    reason: str = ""  # why it failed or was skipped
-    detail: str = ""  # what it came to: the best trial, the version
-    compared: list[Compared] = field(default_factory=list)  # a condition's comparisons
-    outcome: bool | None = None  # a condition's
-    log: Path | None = None
-    answer: dict[str, Any] = field(default_factory=dict)  # what Describe would say of its job
-
-
-@dataclass
-class Execution:
-    """One run of a definition."""
-
-    id: str
-    folder: Path  # logs and sandboxes
-    steps: dict[str, StepRun]
-    parameters: dict[str, Any]
-    status: str = EXECUTING
-    notes: list[str] = field(default_factory=list)  # what this machine did otherwise than AWS
-
-
-_SAID = {STOPPED: "stopped early, by the median of the others", FAILED: "failed"}
+from local_sagemaker.processes import InThisProcess, Processes
+from local_sagemaker.retries import Retries
+from local_sagemaker.state import State, digest_of, held, now
+from local_sagemaker.step_cache import Keys, longest_age
+from local_sagemaker.step_types import ARN, HANDLERS, JOBS, Done, Work, instances
+from local_sagemaker.storage import Storage, files_of
 
 Listener = Callable[[Execution], None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of a definition is to be run, and how."""
+
+    only: str = ""  # this step, with those that it needs
+    debug: bool = False  # ... in this process
+    cache: bool = True  # steps that have run before are taken over
 
 
 class Engine:
     """Runs definitions in one folder: `s3/`, `runs/` and the SQLite file lie there."""
 
-    def __init__(self, root: Path, catalog: Catalog, parallel: int) -> None:
+    def __init__(
+        self, root: Path, catalog: Catalog, parallel: int, processes: Processes | None = None
+    ) -> None:
         root = root.resolve()  # a job runs in a folder of its own
         self.storage = Storage(root / "s3")
         self.state = State(root / "state.db")
         self._runs = root / "runs"
         self._parallel = parallel
         self._catalog = catalog
+        self._processes = processes or Processes(parallel)
 
     def run(
         self,
@@ -82,6 +72,7 @@ class Engine:
         definition: Definition,
         given: dict[str, str],
         listener: Listener = lambda execution: None,
+        wanted: Wanted = Wanted(),
     ) -> Execution:
         """Run a definition to its end, and tell the listener of every change.
 
@@ -89,30 +80,86 @@ class Engine:
             DefinitionError: if a parameter is wrong; nothing has run then.
         """
         parameters = definition.parameter_values(given)
-        execution = self._start(pipeline, definition, parameters)
-        machine = Machine(self.storage, Processes(self._parallel), self._catalog)
-        arn = f"{_ARN}:pipeline/{pipeline}"
-        texts = (execution.id, f"{arn}/execution/{execution.id}", pipeline, arn, now(), now())
-        variables = dict(zip(EXECUTION_VARIABLES, texts, strict=True))
-        values = Values(definition, self.storage, parameters, variables)
-        runner = _Runner(execution, values, machine, self.state, listener)
-        try:
-            runner.run_all(self._parallel)
-        finally:
-            self.state.end_execution(execution.id, execution.status)
-        listener(execution)
-        return execution
-
-    def _start(
-        self, pipeline: str, definition: Definition, parameters: dict[str, Any]
-    ) -> Execution:
+        if wanted.only:
+            definition.ancestors(wanted.only)
         alphabet = string.ascii_lowercase + string.digits
         identifier = "".join(secrets.choice(alphabet) for _ in range(12))
+        execution = self._execution(identifier, definition, parameters)
+        catalog = [[*table, uri] for table, uri in self._catalog.items()]
+        with held(execution.folder):
+            self.state.start_execution(identifier, pipeline, parameters, definition.text, catalog)
+            self._run(pipeline, definition, execution, self._catalog, listener, wanted)
+        return execution
+
+    def resume(
+        self, identifier: str, listener: Listener = lambda execution: None, cache: bool = True
+    ) -> Execution:
+        """Go on with an execution where it stopped; what had succeeded is not run again.
+
+        Raises:
+            StateError: if there is none of that id, or it is still going on, or it succeeded.
+        """
+        found = self.state.executions(identifier)
+        if not found:
+            raise StateError(f"there is no run {identifier}; `pipeline runs` lists those there are")
+        (kept,) = found
+        if kept.status == SUCCEEDED:
+            raise StateError(f"run {identifier} has succeeded: there is nothing to resume")
+        if not kept.definition:
+            raise StateError(f"run {identifier} is of an earlier version, which kept too little")
+        definition = read_definition(kept.definition)
+        execution = self._execution(identifier, definition, kept.parameters)
+        catalog = {(database, table): uri for database, table, uri in kept.catalog}
+        with held(execution.folder):
+            self._take_up(execution, Keys(kept.pipeline, self.storage, self.state, catalog))
+            self.state.continue_execution(identifier)
+            wanted = Wanted(cache=cache)
+            self._run(kept.pipeline, definition, execution, catalog, listener, wanted)
+        return execution
+
+    def _execution(
+        self, identifier: str, definition: Definition, parameters: dict[str, Any]
+    ) -> Execution:
         folder = self._runs / identifier
-        (folder / "logs").mkdir(parents=True)
+        for name in ("logs", "sandboxes"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
         steps = {name: StepRun(step) for name, step in definition.steps.items()}
-        self.state.start_execution(identifier, pipeline, parameters)
         return Execution(identifier, folder, steps, parameters)
+
+    def _take_up(self, execution: Execution, keys: Keys) -> None:
+        """Restore the steps that have succeeded, and end what they had not ended."""
+        for kept in self.state.steps(execution.id):
+            run = execution.steps[kept.name]
+            if kept.status == SUCCEEDED:
+                for path, uri in kept.record.moves:
+                    self.storage.move(Path(path), uri)
+                if keys.is_whole(kept.record.digests):
+                    run.restore(kept)
+        shutil.rmtree(execution.folder / "sandboxes", ignore_errors=True)
+        (execution.folder / "sandboxes").mkdir(exist_ok=True)
+
+    def _run(
+        self,
+        pipeline: str,
+        definition: Definition,
+        execution: Execution,
+        catalog: Catalog,
+        listener: Listener,
+        wanted: Wanted,
+    ) -> None:
+        arn = f"{ARN}:pipeline/{pipeline}"
+        texts = (execution.id, f"{arn}/execution/{execution.id}", pipeline, arn, now(), now())
+        variables = dict(zip(EXECUTION_VARIABLES, texts, strict=True))
+        values = Values(definition, self.storage, execution.parameters, variables)
+        with self._processes:
+            machine = Machine(self.storage, self._processes, catalog)
+            keys = Keys(pipeline, self.storage, self.state, catalog)
+            runner = _Runner(execution, values, machine, self.state, keys, listener, wanted)
+            try:
+                runner.run_all(self._parallel)
+            finally:
+                self.state.end_execution(execution.id, execution.status)
+        listener(execution)
 
 
 @dataclass
@@ -123,18 +170,31 @@ class _Runner:
     values: Values
     machine: Machine
     state: State
+    keys: Keys
     listener: Listener
+    wanted: Wanted
+    asked_for: set[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        definition, only = self.values.definition, self.wanted.only
+        self.asked_for = definition.ancestors(only) if only else set(definition.steps)
+        for name, run in self.execution.steps.items():
+            if run.status == SUCCEEDED:
+                self.values.properties[name] = run.answer
 
     def run_all(self, parallel: int) -> None:
         """Start what can start, until nothing can."""
-        running: dict[Future[Any], StepRun] = {}
+        running: dict[Future[None], StepRun] = {}
         with ThreadPoolExecutor(max_workers=parallel) as pool:
             try:
                 while True:
                     self._skip()
-                    for run in self._ready():
+                    for run in self._ready()[: parallel - len(running)]:
                         self._note(run, EXECUTING)
-                        running[pool.submit(self._run_step, run)] = run
+                        if self.wanted.debug and run.step.name == self.wanted.only:
+                            running[self._here(run)] = run
+                        else:
+                            running[pool.submit(self._run_step, run)] = run
                     if not running:
                         break
                     done, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
@@ -174,6 +234,8 @@ class _Runner:
 
     def _why_not(self, step: Step) -> str:
         steps = self.execution.steps
+        if step.name not in self.asked_for:
+            return f"{self.wanted.only} alone was asked for"
         if step.branch:
             condition, wanted = step.branch
             outcome = steps[condition].outcome
@@ -184,170 +246,132 @@ class _Runner:
                 return f"{name} {steps[name].status.lower()}"
         return ""
 
-    def _run_step(self, run: StepRun) -> dict[str, Any]:
-        run.started = time.monotonic()
+    def _here(self, run: StepRun) -> Future[None]:
+        """Run a step in this process and thread."""
+        future: Future[None] = Future()
         try:
-            return _HANDLERS[run.step.type](self, run)
-        finally:
-            run.seconds = time.monotonic() - run.started
+            self._run_step(run)
+            future.set_result(None)
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
-    def _finish(self, run: StepRun, future: Future[Any]) -> None:
+    def _finish(self, run: StepRun, future: Future[None]) -> None:
         error = future.exception()
         if error is None:
-            self.values.properties[run.step.name] = run.answer = future.result()
-            shutil.rmtree(self._sandbox(run), ignore_errors=True)  # its outputs are in the storage
-            self._note(run, SUCCEEDED)
+            self.values.properties[run.step.name] = run.answer
+            run.status = SUCCEEDED
+            self.listener(self.execution)
             return
         if isinstance(error, StepError | StateError | OSError):
             run.reason = str(error)
+            run.frame = error.frame if isinstance(error, StepError) else None
         else:  # this machine's own fault, or a value of the definition that nothing has checked
             run.reason = f"{type(error).__name__}: {error}"
-            run.log = self._log(run).with_suffix(".error.log")
+            run.log = self.execution.logs / f"{run.step.name}.error.log"
             run.log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
         self._note(run, FAILED)
 
     def _note(self, run: StepRun, status: str) -> None:
         run.status = status
-        step, seconds = run.step, round(run.seconds, 3)
-        self.state.note_step(self.execution.id, step.name, step.type, status, seconds, run.reason)
+        self.state.note_step(run.kept(self.execution.id))
         self.listener(self.execution)
 
+    # What happens in a step's own thread
+
+    def _run_step(self, run: StepRun) -> None:
+        """Take a step over, or run it, and put its outputs in their places."""
+        run.started = time.monotonic()
+        is_debugged = self.wanted.debug and run.step.name == self.wanted.only
+        try:
+            job = self._job(run)
+            key = self.keys.key(run.step, job.request)
+            if key and self.wanted.cache and not is_debugged and self._take_over(run, key):
+                return
+            if (count := instances(job.request)) != 1:
+                run.notes.append(f"{run.step.name} ran on one machine, not on {count} instances")
+            machine = self.machine
+            if is_debugged:
+                machine = replace(machine, processes=InThisProcess())
+            done = self._with_retries(run, job, machine)
+            run.answer, run.peak_bytes = done.answer, job.peak_bytes
+            self._put_in_place(run, done, key)
+            for folder in (job.folder, self._kept(run)):
+                shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            run.seconds = time.monotonic() - run.started
+
     def _job(self, run: StepRun) -> Job:
-        """The job of a step: its request with every expression resolved."""
-        request = self.values.resolve(run.step.arguments)
-        self._note_instances(run.step.name, request)
+        """The job of a step: its request with every expression resolved, a folder of its own."""
+        is_condition = run.step.type == "Condition"  # its expressions are resolved one by one
+        request = {} if is_condition else self.values.resolve(run.step.arguments)
         name = f"pipelines-{self.execution.id}-{run.step.name}"
-        run.log = self._log(run)
-        self._sandbox(run).mkdir(parents=True)
-        return Job(name, request, self._sandbox(run), run.log)
+        attempt = f"{run.step.name}-{secrets.token_hex(4)}"
+        log = self.execution.logs / f"{run.step.name}.log"
+        return Job(name, request, self.execution.folder / "sandboxes" / attempt, log)
 
-    def _log(self, run: StepRun) -> Path:
-        return self.execution.folder / "logs" / f"{run.step.name}.log"
+    def _kept(self, run: StepRun) -> Path:
+        return self.execution.folder / "kept" / run.step.name
 
-    def _sandbox(self, run: StepRun) -> Path:
-        return self.execution.folder / "sandboxes" / run.step.name
+    def _take_over(self, run: StepRun, key: str) -> bool:
+        """Stand as the newest of the steps of a key whose outputs are as they were."""
+        for kept in self.state.done_before(key, since=time.time() - longest_age(run.step)):
+            if self.keys.is_whole(kept.record.digests):
+                run.restore(kept)
+                run.status, run.source = EXECUTING, kept.execution
+                self._succeed(run, kept.record.digests)
+                return True
+        return False
 
-    def _note_instances(self, step: str, request: dict[str, Any]) -> None:
-        resources = [
-            request.get("ProcessingResources", {}).get("ClusterConfig", {}),
-            request.get("TransformResources", {}),
-            request.get("ResourceConfig", {}),
-            *(one.get("ResourceConfig", {}) for one in tuning.training_definitions(request)),
-        ]
-        if (count := max(found.get("InstanceCount", 1) for found in resources)) != 1:
-            self.execution.notes.append(f"{step} ran on one machine, not on {count} instances")
+    def _with_retries(self, run: StepRun, job: Job, machine: Machine) -> Done:
+        """Run a step, and anew after the faults that its retry policies name."""
+        retries = Retries(run.step.retries)
+        work = Work(run, self.execution.id, self.values, machine, self.state, job, self._kept(run))
+        while True:
+            if run.step.type in JOBS:
+                job.folder.mkdir(parents=True)
+                run.log = job.log
+            try:
+                return HANDLERS[run.step.type](work)
+            except (StepError, StateError) as error:
+                pause = retries.pause_after(error.fault)
+                if pause is None:
+                    raise
+                run.detail = f"is run again in {pause:g} s: {error}"
+                run.notes.append(f"{run.step.name} was run again: {error}")
+                machine.processes.pause(pause)
+                shutil.rmtree(job.folder, ignore_errors=True)
 
-    # One function a step type: it does the work and gives what Describe would answer.
+    def _put_in_place(self, run: StepRun, done: Done, key: str | None) -> None:
+        """Note that a step succeeded, then take its outputs to where they are looked for."""
+        storage = self.machine.storage
+        digests = _digests(done.outputs)
+        digests |= {uri: self.state.digest(storage.file(uri)) for uri in done.rests_on}
+        self._succeed(run, digests, key, [[str(path), uri] for path, uri in done.outputs])
+        for path, uri in done.outputs:
+            storage.move(path, uri)
+        if done.outputs:
+            self._succeed(run, digests, key)
 
-    def processing(self, run: StepRun) -> dict[str, Any]:
-        job = self._job(run)
-        jobs.run_processing(job, run.step.property_files.values(), self.machine)
-        return {**job.request, "ProcessingJobName": job.name, "ProcessingJobStatus": "Completed"}
-
-    def training(self, run: StepRun) -> dict[str, Any]:
-        job = self._job(run)
-        jobs.run_training(job, job.request["HyperParameters"], self.machine)
-        done = {"TrainingJobName": job.name, "TrainingJobStatus": "Completed"}
-        artifacts = {"S3ModelArtifacts": jobs.model_uri(job)}
-        return {**job.request, **done, "ModelArtifacts": artifacts}
-
-    def tuning(self, run: StepRun) -> dict[str, Any]:
-        job = self._job(run)
-        run.log = self._log(run).with_suffix("")  # a folder: a log a trial
-        search = tuning.read_search(job.request)
-
-        def progress(trials: list[tuning.Trial]) -> None:
-            ended = [trial for trial in trials if trial.status != "InProgress"]
-            best = _best_of_each(ended, search)
-            so_far = f", best so far {best}" if best else ""
-            run.detail = f"trial {len(ended)} of {search.jobs}{so_far}"
-
-        trials = tuning.run_tuning(search, job, run.log, self.machine, progress)
-        models = tuning.ranked(trials, search.maximize)
-        best = _best_of_each(trials, search)
-        run.detail = f"best {search.objective} {best} of {len(trials)} trials"
-        for status, said in _SAID.items():
-            if count := sum(trial.status == status for trial in trials):
-                note = f"{run.step.name}: {count} of {len(trials)} trials {said}"
-                self.execution.notes.append(note)
-        objective = "FinalHyperParameterTuningJobObjectiveMetric"
-        summaries = [
-            {
-                "TrainingJobName": trial.job.name,
-                **({"TrainingJobDefinitionName": trial.definition} if trial.definition else {}),
-                "TrainingJobStatus": trial.status,
-                "TunedHyperParameters": trial.tuned,
-                objective: {"MetricName": search.objective, "Value": trial.value},
-            }
-            for trial in models
-        ]
-        return {
-            **job.request,
-            "HyperParameterTuningJobName": job.name,
-            "HyperParameterTuningJobStatus": "Completed",
-            "TrainingJobSummaries": summaries,
-            "BestTrainingJob": summaries[0],
-        }
-
-    def model(self, run: StepRun) -> dict[str, Any]:
-        request = self.values.resolve(run.step.arguments)
-        self.machine.storage.file(request["PrimaryContainer"]["ModelDataUrl"])
-        name = f"pipelines-{self.execution.id}-{run.step.name}"
-        self.state.create_model(name, request)
-        return {**request, "ModelName": name, "ModelArn": f"{_ARN}:model/{name}"}
-
-    def transform(self, run: StepRun) -> dict[str, Any]:
-        job = self._job(run)
-        container = self.state.model(job.request["ModelName"])["PrimaryContainer"]
-        jobs.run_transform(job, container, self.machine)
-        return {**job.request, "TransformJobName": job.name, "TransformJobStatus": "Completed"}
-
-    def register(self, run: StepRun) -> dict[str, Any]:
-        request = self.values.resolve(run.step.arguments)
-        models = [c["ModelDataUrl"] for c in request["InferenceSpecification"]["Containers"]]
-        for uri in (*models, *_uris(request.get("ModelMetrics"))):
-            self.machine.storage.file(uri)  # or an error: it must exist
-        group, status = request["ModelPackageGroupName"], request["ModelApprovalStatus"]
-        version = self.state.register(group, status, self.execution.id, request)
-        run.detail = f"{group} version {version}, {status}"
-        arn = f"{_ARN}:model-package/{group}/{version}"
-        return {**request, "ModelPackageArn": arn, "ModelPackageVersion": version}
-
-    def condition(self, run: StepRun) -> dict[str, Any]:
-        conditions = run.step.arguments["Conditions"]
-        # Every one is evaluated, also after a first that fails: the output names them all.
-        outcomes = [evaluate(c, self.values, run.compared) for c in conditions]
-        run.outcome = all(outcomes)
-        run.detail = "true" if run.outcome else "false"
-        return {"Outcome": run.detail}
-
-    def fail(self, run: StepRun) -> dict[str, Any]:
-        raise StepError(str(self.values.resolve(run.step.arguments["ErrorMessage"])))
+    def _succeed(
+        self,
+        run: StepRun,
+        digests: dict[str, str],
+        key: str | None = None,
+        moves: Sequence[list[str]] = (),
+    ) -> None:
+        run.seconds = time.monotonic() - run.started
+        kept = run.kept(self.execution.id, digests, list(moves))
+        self.state.note_step(replace(kept, status=SUCCEEDED), key, time.time())
 
 
-def _best_of_each(trials: list[tuning.Trial], search: tuning.Search) -> str:
-    """The best value, `0.91`, or that of each training definition, `xgboost 0.91, lightgbm 0.9`."""
-    named: dict[str, float | None] = {}
-    for trial in tuning.ranked(trials, search.maximize):
-        named.setdefault(trial.definition, trial.value)
-    return ", ".join(f"{name} {value:.6g}".strip() for name, value in named.items())
-
-
-_HANDLERS: dict[str, Callable[[_Runner, StepRun], dict[str, Any]]] = {
-    "Processing": _Runner.processing,
-    "Training": _Runner.training,
-    "Tuning": _Runner.tuning,
-    "Model": _Runner.model,
-    "Transform": _Runner.transform,
-    "RegisterModel": _Runner.register,
-    "Condition": _Runner.condition,
-    "Fail": _Runner.fail,
-}
-
-
-def _uris(content: Any) -> list[str]:
-    """Every S3 URI in the metrics of a model package."""
-    if isinstance(content, dict):
-        own = [content["S3Uri"]] if "S3Uri" in content else []
-        return own + [uri for value in content.values() for uri in _uris(value)]
-    return []
+def _digests(outputs: Outputs) -> dict[str, str]:
+    """The digests of a job's outputs, by S3 URI; in the place of a link is put what it leads to."""
+    digests = {}
+    for path, uri in outputs:
+        for file in files_of(path) if path.is_dir() else [path]:
+            if file.is_symlink():
+                content = shutil.copyfile(file, file.with_name(f"{file.name}.whole"))
+                content.replace(file)
+            digests["/".join([uri, *file.relative_to(path).parts])] = digest_of(file)
+    return digests

@@ -14,7 +14,7 @@ from typing import Any
 from local_sagemaker import batch_transform
 from local_sagemaker.errors import StepError
 from local_sagemaker.offline_store import Catalog, run_query
-from local_sagemaker.processes import Processes, Sandbox
+from local_sagemaker.processes import Command, Runner, Sandbox
 from local_sagemaker.storage import Storage
 
 DEFAULT_MAX_SECONDS = 86400  # SageMaker's own, where a job does not say
@@ -27,11 +27,15 @@ class Machine:
     """What jobs run on: the disk that stands for S3, the processes, the data catalogue."""
 
     storage: Storage
-    processes: Processes
+    processes: Runner
     catalog: Catalog
 
 
-@dataclass(frozen=True)
+Outputs = list[tuple[Path, str]]
+"""Files and folders that a job has written, each with the URI that it goes to."""
+
+
+@dataclass
 class Job:
     """One job: its name, its request, its own folder and log."""
 
@@ -39,33 +43,51 @@ class Job:
     request: dict[str, Any]
     folder: Path
     log: Path
+    peak_bytes: int = 0  # the most memory that one of its processes had
 
     @property
     def sandbox(self) -> Sandbox:
         """The folder that the job sees as `/opt/ml`."""
         return Sandbox(self.folder)
 
-    @property
-    def max_seconds(self) -> float:
-        """How long it may run."""
+    def run(
+        self,
+        machine: Machine,
+        words: list[str],
+        environment: dict[str, str],
+        code: Path | None = None,
+        watch: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Run a command of the job; gives whether it ended by itself, and not by `watch`.
+
+        Args:
+            code: the folder of the script's code, if it is not the script's own.
+        """
+        code = code or Path(words[1] if len(words) > 1 else "").parent
+        command = Command(words, self.sandbox, environment, self.log, code)
         condition = self.request.get("StoppingCondition", {})
-        return float(condition.get("MaxRuntimeInSeconds", DEFAULT_MAX_SECONDS))
+        seconds = float(condition.get("MaxRuntimeInSeconds", DEFAULT_MAX_SECONDS))
+        by_itself, peak_bytes = machine.processes.run(command, seconds, watch)
+        self.peak_bytes = max(self.peak_bytes, peak_bytes)
+        return by_itself
 
 
-def run_processing(job: Job, property_files: Iterable[tuple[str, str]], machine: Machine) -> None:
-    """Bring the inputs, run the entrypoint, take the outputs to where the definition says.
+def run_processing(
+    job: Job, property_files: Iterable[tuple[str, str]], machine: Machine
+) -> Outputs:
+    """Bring the inputs and run the entrypoint.
 
     Args:
-        property_files: (output name, path in it), which must be there before anything is taken.
+        property_files: (output name, path in it), which must be there at the end.
     """
     request, sandbox = job.request, job.sandbox
     for given in request.get("ProcessingInputs", []):
         _bring(given, sandbox, machine)
-    outputs = [
-        (output["OutputName"], sandbox.path(output["S3Output"]["LocalPath"]), output["S3Output"])
+    outputs = {
+        output["OutputName"]: (sandbox.path(output["S3Output"]["LocalPath"]), output["S3Output"])
         for output in request.get("ProcessingOutputConfig", {}).get("Outputs", [])
-    ]
-    for _, folder, target in outputs:
+    }
+    for folder, target in outputs.values():
         folder.mkdir(parents=True, exist_ok=True)
         machine.storage.path(target["S3Uri"])  # an error, if it is no URI, before the work is done
     _write_json(sandbox.path("/opt/ml/config/processingjobconfig.json"), request)
@@ -75,14 +97,11 @@ def run_processing(job: Job, property_files: Iterable[tuple[str, str]], machine:
         *specification.get("ContainerEntrypoint", []),
         *specification.get("ContainerArguments", []),
     ]
-    machine.processes.run(
-        sandbox.command(words), sandbox, request.get("Environment", {}), job.log, job.max_seconds
-    )
+    job.run(machine, sandbox.command(words), request.get("Environment", {}))
     for output, path in property_files:
-        if not any(name == output and (folder / path).is_file() for name, folder, _ in outputs):
+        if output not in outputs or not (outputs[output][0] / path).is_file():
             raise StepError(f"the property file {path} is not in the output {output!r}")
-    for _, folder, target in outputs:
-        machine.storage.upload(folder, target["S3Uri"])
+    return [(folder, target["S3Uri"]) for folder, target in outputs.values()]
 
 
 def _bring(given: dict[str, Any], sandbox: Sandbox, machine: Machine) -> None:
@@ -108,10 +127,10 @@ def run_training(
     hyperparameters: dict[str, str],
     machine: Machine,
     watch: Callable[[], bool] = lambda: False,
-) -> None:
-    """Train in script mode, as the container's toolkit does; the archive goes to S3.
+) -> Outputs:
+    """Train in script mode, as the container's toolkit does.
 
-    If `watch` has it stopped, there is no model.
+    If `watch` has it stopped, also if the script was quicker than that, there is no model.
     """
     request, sandbox = job.request, job.sandbox
     channels = request.get("InputDataConfig", [])
@@ -134,12 +153,10 @@ def run_training(
         **_training_environment(sandbox, [c["ChannelName"] for c in channels], own),
         **request.get("Environment", {}),
     }
-    finished = machine.processes.run(
-        [sys.executable, str(program), *words], sandbox, environment, job.log,
-        job.max_seconds, watch,
-    )  # fmt: skip
-    if finished:
-        machine.storage.write(model_uri(job), _pack(sandbox.path("/opt/ml/model"), job))
+    job.run(machine, [sys.executable, str(program), *words], environment, watch=watch)
+    if watch():
+        return []
+    return [(_pack(sandbox.path("/opt/ml/model"), job), model_uri(job))]
 
 
 def _training_environment(
@@ -165,7 +182,7 @@ def _training_environment(
     }
 
 
-def _pack(folder: Path, job: Job) -> bytes:
+def _pack(folder: Path, job: Job) -> Path:
     """A folder as `.tar.gz`: the same files give the same bytes."""
     archive = job.folder / "model.tar.gz"
     with (
@@ -179,10 +196,10 @@ def _pack(folder: Path, job: Job) -> bytes:
                 member.size, member.mode = file.stat().st_size, 0o644
                 with file.open("rb") as content:
                     tar.addfile(member, content)
-    return archive.read_bytes()
+    return archive
 
 
-def run_transform(job: Job, container: dict[str, Any], machine: Machine) -> None:
+def run_transform(job: Job, container: dict[str, Any], machine: Machine) -> Outputs:
     """Send the input's records to the model's own script, in a process that serves it."""
     request, sandbox = job.request, job.sandbox
     model_dir = sandbox.path("/opt/ml/model")
@@ -207,9 +224,9 @@ def run_transform(job: Job, container: dict[str, Any], machine: Machine) -> None
     options_file = sandbox.root / "transform.json"
     _write_json(options_file, options)
     command = [sys.executable, str(Path(batch_transform.__file__)), str(options_file)]
-    machine.processes.run(command, sandbox, serving, job.log, job.max_seconds)
+    job.run(machine, command, serving, code=sandbox.path(code))
     target = request["TransformOutput"]["S3OutputPath"]
-    machine.storage.upload(sandbox.path("/opt/ml/transform/output"), target)
+    return [(sandbox.path("/opt/ml/transform/output"), target)]
 
 
 def _write_json(path: Path, content: object) -> None:

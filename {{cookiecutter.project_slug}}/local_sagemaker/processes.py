@@ -1,11 +1,21 @@
-"""Runs a container's command as a process of its own, under a sandbox that stands for `/opt/ml`."""
+"""Runs a container's command as a process of its own, under a sandbox that stands for `/opt/ml`.
+
+On Linux a child is forked from a process that has the heavy imports behind it (`fork_server.py`);
+elsewhere, and where a fork could differ from a fresh interpreter, it is one.
+"""
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import functools
+import io
+import itertools
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,12 +23,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Protocol, TextIO
 
-from local_sagemaker.errors import StepError
+from local_sagemaker import fork_server
+from local_sagemaker.errors import Frame, StepError
 
 OPT_ML = PurePosixPath("/opt/ml")
+OWN_PROCESS = "LOCAL_SAGEMAKER_FORK"
+"""A job whose environment sets this variable to 0 gets a fresh interpreter."""
+
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "TMPDIR", "TEMP")
-_FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
+_READ_ON_LOADING = ("ARROW_", "GOMP_", "KMP_", "LD_", "MKL_", "OMP_", "OPENBLAS_", "PYTHON")
+"""What libraries and the interpreter read when they are loaded: too late for a fork."""
+_FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<name>.+))?', re.M)
 _TRACEBACK = "Traceback (most recent call last):"
 _UNREADABLE = ("SyntaxError: ", "IndentationError: ", "TabError: ")  # of a script: no traceback
 _PAUSE = 0.05  # seconds
@@ -49,101 +66,403 @@ class Sandbox:
         return str(self.path(word)) if is_path else word
 
 
-@dataclass
+@dataclass(frozen=True)
+class Preload:
+    """What is imported once, and then found imported by every step that asks for it."""
+
+    modules: tuple[str, ...] = ()
+    through: Mapping[str, Path] = field(default_factory=dict)
+    """Packages that the steps import by a file of their own, in its own way: package -> file."""
+
+    def needed(self, code: Path) -> tuple[list[str], list[str]] | None:
+        """The modules and the files that a folder of code imports.
+
+        None where it imports a package otherwise than the file does: what it would find imported
+        is not what a fresh interpreter would give it.
+        """
+        imported: set[str] = set()
+        files: list[str] = []
+        for script in sorted(code.glob("*.py")):
+            text = script.read_bytes()
+            packages = _imported_packages(text)
+            for package in packages & self.through.keys():
+                file = self.through[package]
+                if text != file.read_bytes().replace(b"\r\n", b"\n"):
+                    return None
+                files.append(str(file))
+            imported |= packages
+        return [m for m in self.modules if m.partition(".")[0] in imported], files
+
+
+@functools.cache
+def _imported_packages(script: bytes) -> frozenset[str]:
+    """The packages that a script imports, wherever in it; of one that cannot be read, none."""
+    names: set[str] = set()
+    with contextlib.suppress(SyntaxError, ValueError):
+        for node in ast.walk(ast.parse(script)):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module)
+    return frozenset(name.partition(".")[0] for name in names)
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is run: a command, where, with which variables, its output going to a log."""
+
+    words: list[str]
+    sandbox: Sandbox
+    environment: dict[str, str]
+    log: Path
+    code: Path  # the folder of the script's own code
+
+
+class Child(Protocol):
+    """A process that runs, or has run."""
+
+    peak_bytes: int  # of memory, once it has ended; 0: unknown
+    refused: str  # why it could not be started
+
+    def wait(self, seconds: float) -> int | None:
+        """Its exit status, negative for a signal; None if it still runs after so long."""
+
+    def end(self) -> None:
+        """Kill it, if it still runs, and what it has started."""
+
+
+class Runner(Protocol):
+    """What runs commands."""
+
+    def run(
+        self, command: Command, max_seconds: float, watch: Callable[[], bool] = ...
+    ) -> tuple[bool, int]:
+        """Run a command to its end: see `Processes`."""
+
+    def check_not_ended(self) -> None:
+        """Raise a StepError once no more is to be run."""
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless no more is to be run."""
+
+    def end_all(self) -> None:
+        """End what runs, and run no more."""
+
+
 class Processes:
     """The processes of an execution: at most so many at a time, all of which can be ended."""
 
-    limit: int
-    _slots: threading.BoundedSemaphore = field(init=False)
-    _ended: threading.Event = field(default_factory=threading.Event)
+    def __init__(self, limit: int, preload: Preload | None = None) -> None:
+        self._slots = threading.BoundedSemaphore(limit)
+        self._ended = threading.Event()
+        self._preload = preload or Preload()
+        self._server: ForkServer | None = None
+        self._starting = threading.Lock()
 
-    def __post_init__(self) -> None:
-        self._slots = threading.BoundedSemaphore(self.limit)
+    def __enter__(self) -> Processes:
+        self._ended.clear()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._server:
+            self._server.close()
+            self._server = None
+
+    def warm_up(self) -> None:
+        """Begin to import what steps need, before the first of them asks for it."""
+        if server := self._fork_server():
+            files = list(map(str, self._preload.through.values()))
+            server.send({"import": list(self._preload.modules), "through": files})
 
     def run(
-        self,
-        command: Sequence[str],
-        sandbox: Sandbox,
-        environment: Mapping[str, str],
-        log: Path,
-        max_seconds: float,
-        watch: Callable[[], bool] = lambda: False,
-    ) -> bool:
-        """Run a command to its end, its output going to a log.
+        self, command: Command, max_seconds: float, watch: Callable[[], bool] = lambda: False
+    ) -> tuple[bool, int]:
+        """Run a command to its end.
 
         Args:
             watch: asked several times a second; once it says yes the process is ended.
 
         Returns:
-            Whether the process ended by itself; False if it was ended because of `watch`.
+            Whether the process ended by itself, False if it was ended because of `watch`; and the
+            most memory that it had, in bytes.
 
         Raises:
             StepError: if it failed or ran for too long; the message is the script's own error.
         """
-        for word in (*command, *environment.values()):
+        for word in (*command.words, *command.environment.values()):
             if not isinstance(word, str):
                 raise StepError(f"{word!r} is in the command or environment, where texts are right")
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with self._slots, log.open("wb") as output:
+        command.log.parent.mkdir(parents=True, exist_ok=True)
+        with self._slots:
             self.check_not_ended()
-            process = subprocess.Popen(
-                list(command),
-                cwd=sandbox.root,
-                env={**_environment(sandbox), **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # so that it can be ended with all that it starts
-            )
+            command.log.write_bytes(b"")
+            child = self._start(command)
+            status = None
             try:
-                finished = self._wait(process, max_seconds, watch)
+                status = self._wait(child, max_seconds, watch)
             finally:
-                _kill(process)
-        if finished and process.returncode:
-            raise StepError(_why(process.returncode, log, sandbox))
-        return finished
+                if status is None:
+                    child.end()
+        if child.refused:
+            raise StepError(child.refused, fault="SageMaker.CAPACITY_ERROR")
+        if status:
+            raise _failure(status, command)
+        return status is not None, child.peak_bytes
 
     def end_all(self) -> None:
         """End every process, and start no other."""
         self._ended.set()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless the processes are ended meanwhile."""
+        self._ended.wait(seconds)
+        self.check_not_ended()
 
     def check_not_ended(self) -> None:
         """Raise a StepError once the processes were ended."""
         if self._ended.is_set():
             raise StepError("was stopped")
 
-    def _wait(
-        self, process: subprocess.Popen[bytes], max_seconds: float, watch: Callable[[], bool]
-    ) -> bool:
+    def _start(self, command: Command) -> Child:
+        environment = {**_environment(command.sandbox), **command.environment}
+        server = self._fork_server()
+        if server is None:
+            return _Fresh(command, environment)
+        needed = self._preload.needed(command.code)
+        if needed is None or not _can_fork(command.environment):
+            return server.start(command, environment, fork=False)
+        if any(needed):
+            server.send({"import": needed[0], "through": needed[1]})
+        return server.start(command, environment, fork=True)
+
+    def _fork_server(self) -> ForkServer | None:
+        """The process that forks, which is started once, and anew should it have died."""
+        if sys.platform != "linux":  # elsewhere a fork is not safe, or there is none
+            return None
+        with self._starting:
+            if self._server is None or self._server.has_ended.is_set():
+                self._server = ForkServer()
+            return self._server
+
+    def _wait(self, child: Child, max_seconds: float, watch: Callable[[], bool]) -> int | None:
+        """The child's exit status; None if `watch` would have it ended."""
         deadline = time.monotonic() + max_seconds
-        while True:
-            try:
-                process.wait(_PAUSE)
-                return True
-            except subprocess.TimeoutExpired:
-                self.check_not_ended()
+        while (status := child.wait(_PAUSE)) is None:
+            self.check_not_ended()
             if watch():
-                return False
+                return None
             if time.monotonic() > deadline:
                 raise StepError(f"ran for longer than MaxRuntimeInSeconds = {max_seconds:g}")
+        return status
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process that still runs, and what it has started."""
-    if process.poll() is None:
-        if hasattr(os, "killpg"):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-        process.kill()
-        process.wait()
+class InThisProcess:
+    """Runs commands in this process and thread, so that a debugger can stop in them."""
+
+    def run(
+        self, command: Command, max_seconds: float, watch: Callable[[], bool] = lambda: False
+    ) -> tuple[bool, int]:
+        """Run a script here; what it prints goes to the terminal and to the log."""
+        command.log.parent.mkdir(parents=True, exist_ok=True)
+        variables, words, paths = dict(os.environ), sys.argv, list(sys.path)
+        folder, main, output = Path.cwd(), sys.modules["__main__"], sys.stdout
+        with command.log.open("w", encoding="utf-8") as log:
+            os.environ.update({**_environment(command.sandbox), **command.environment})
+            os.chdir(command.sandbox.root)
+            sys.stdout = _Tee(output, log)
+            try:
+                status = fork_server.run_script(command.words[1:])
+            finally:
+                sys.stdout, sys.argv, sys.path[:] = output, words, paths
+                sys.modules["__main__"] = main
+                os.chdir(folder)
+                os.environ.clear()
+                os.environ.update(variables)
+        if status:
+            raise StepError(f"the script ended with exit status {status}; what it raised is above")
+        return True, 0
+
+    def check_not_ended(self) -> None:
+        """Nothing ends it but itself."""
+
+    def end_all(self) -> None:
+        """Nothing ends it but itself."""
+
+    def pause(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
 
 
-def _environment(sandbox: Sandbox) -> dict[str, str]:
-    """As little of this machine as a process needs: no credentials, no network addresses."""
+class _Tee(io.TextIOBase):
+    """Writes to several texts at once."""
+
+    def __init__(self, *texts: TextIO) -> None:
+        self._texts = texts
+
+    def write(self, text: str) -> int:
+        for one in self._texts:
+            one.write(text)
+            one.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        for one in self._texts:
+            one.flush()
+
+
+class ForkServer:
+    """The engine's end of the socket to a process that forks children."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, fork_server.__file__, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                env=_environment(None),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the engine, which ends it
+            )
+        self.has_ended = threading.Event()
+        self._numbers = itertools.count()
+        self._children: dict[int, _Forked] = {}
+        self._sending = threading.Lock()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def send(self, message: fork_server.Message) -> None:
+        """Send a message; to a server that has died, none."""
+        with self._sending, contextlib.suppress(OSError):
+            self._socket.sendall(json.dumps(message).encode() + b"\n")
+
+    def start(self, command: Command, environment: dict[str, str], fork: bool) -> Child:
+        """Start a child."""
+        child = _Forked(self, next(self._numbers))
+        self._children[child.number] = child
+        self.send(
+            {
+                "start": child.number,
+                "command": command.words,
+                "folder": str(command.sandbox.root),
+                "environment": environment,
+                "log": str(command.log),
+                "fork": fork,
+            }
+        )
+        if self.has_ended.is_set():  # what was sent may never have arrived
+            child.finish(_LOST, 0)
+        return child
+
+    def close(self) -> None:
+        """End the server, and all that it has started."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._process.wait()
+
+    def _listen(self) -> None:
+        """Take the server's messages until it has ended."""
+        with self._socket, contextlib.suppress(OSError):
+            for line in self._socket.makefile("rb"):
+                message = json.loads(line)
+                if "started" in message:
+                    self._children[message["started"]].pid = message["pid"]
+                elif child := self._children.pop(message["ended"], None):
+                    child.refused = message.get("refused", "")
+                    child.finish(message["status"], message["peak_bytes"])
+        self.has_ended.set()
+        for child in list(self._children.values()):
+            if child.pid:
+                _kill_group(child.pid)
+            child.finish(_LOST, 0)
+
+
+_LOST = -signal.SIGKILL
+"""The status of a child of which nothing more is heard."""
+
+
+class _Forked:
+    """A child of the fork server."""
+
+    def __init__(self, server: ForkServer, number: int) -> None:
+        self.number, self.pid, self.peak_bytes, self.refused = number, 0, 0, ""
+        self._server = server
+        self._status: int | None = None
+        self._has_ended = threading.Event()
+
+    def finish(self, status: int, peak_bytes: int) -> None:
+        """Note how it ended."""
+        if not self._has_ended.is_set():
+            self._status, self.peak_bytes = status, peak_bytes
+            self._has_ended.set()
+
+    def wait(self, seconds: float) -> int | None:
+        self._has_ended.wait(seconds)
+        return self._status
+
+    def end(self) -> None:
+        self._server.send({"end": self.number})
+        self._has_ended.wait()
+
+
+class _Fresh:
+    """An interpreter of its own."""
+
+    peak_bytes, refused = 0, ""
+
+    def __init__(self, command: Command, environment: dict[str, str]) -> None:
+        with command.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command.words,
+                cwd=command.sandbox.root,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that it can be ended with all that it starts
+            )
+
+    def wait(self, seconds: float) -> int | None:
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def end(self) -> None:
+        if self._process.poll() is None:
+            _kill_group(self._process.pid)
+            self._process.kill()
+            self._process.wait()
+
+
+def _kill_group(pid: int) -> None:
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def _can_fork(environment: Mapping[str, str]) -> bool:
+    """Whether a job's variables come early enough for a process that is forked."""
+    own = _environment(None)
+    return environment.get(OWN_PROCESS) != "0" and all(
+        own.get(name) == value
+        for name, value in environment.items()
+        if name.startswith(_READ_ON_LOADING)
+    )
+
+
+def _environment(sandbox: Sandbox | None) -> dict[str, str]:
+    """As little of this machine as a process needs: no credentials, no network addresses.
+
+    Without a sandbox, that of the fork server, whose one thread must stay the only one.
+    """
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return {
         **kept,
-        "SAGEMAKER_BASE_DIR": str(sandbox.root),
+        **(
+            {"SAGEMAKER_BASE_DIR": str(sandbox.root)}
+            if sandbox
+            else {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
+        ),
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -154,18 +473,31 @@ def _environment(sandbox: Sandbox) -> dict[str, str]:
     }
 
 
-def _why(code: int, log: Path, sandbox: Sandbox) -> str:
+def _failure(status: int, command: Command) -> StepError:
     """The script's own error, and the line of its own code that raised it."""
-    _, found, trace = _tail(log).rpartition(_TRACEBACK)
+    _, found, trace = _tail(command.log).rpartition(_TRACEBACK)
     lines = trace.splitlines() or [""]
-    if code == 1 and (found or lines[-1].startswith(_UNREADABLE)):
+    if status == 1 and (found or lines[-1].startswith(_UNREADABLE)):
         errors = [line for line in lines if line and not line.startswith((" ", "\t"))]
-        frames = [f for f in _FRAME.finditer(trace) if Path(f["file"]).is_relative_to(sandbox.root)]
-        where = f" ({Path(frames[-1]['file']).name}, line {frames[-1]['line']})" if frames else ""
-        return f"{errors[0] if errors else lines[-1]:.500}{where}"
-    name = f"signal {-code}" if code < 0 else f"exit status {code}"
+        said = f"{errors[0] if errors else lines[-1]:.500}"
+        root = command.sandbox.root
+        frames = [f for f in _FRAME.finditer(trace) if Path(f["file"]).is_relative_to(root)]
+        if not frames:
+            return StepError(said)
+        file, line = Path(frames[-1]["file"]), int(frames[-1]["line"])
+        frame = Frame(file.name, line, frames[-1]["name"] or "", _source(file, line))
+        return StepError(f"{said} ({file.name}, line {line})", frame)
+    name = f"signal {-status}" if status < 0 else f"exit status {status}"
     said = f": {lines[-1]:.500}" if lines[-1] else ""
-    return f"the script ended with {name}{said}"
+    fault = "SageMaker.JOB_INTERNAL_ERROR" if status == _LOST else ""  # killed from outside
+    return StepError(f"the script ended with {name}{said}", fault=fault)
+
+
+def _source(file: Path, line: int) -> str:
+    """A line of a script, without its indent; empty if it is not there any more."""
+    with contextlib.suppress(OSError, UnicodeDecodeError, IndexError):
+        return file.read_text(encoding="utf-8").splitlines()[line - 1].strip()
+    return ""
 
 
 def _tail(log: Path) -> str:

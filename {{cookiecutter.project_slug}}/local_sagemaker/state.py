@@ -1,20 +1,22 @@
-"""What executions leave behind, in one SQLite file: their steps, models and model packages."""
+"""What executions leave behind, in one SQLite file: steps, models, packages, digests of files."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from local_sagemaker.errors import StateError
 
-SCHEMA_VERSION = 1
-_SCHEMA = """
+_VERSION_1 = """
 CREATE TABLE executions (
     id TEXT PRIMARY KEY, pipeline TEXT NOT NULL, parameters TEXT NOT NULL,
     status TEXT NOT NULL, started TEXT NOT NULL, ended TEXT
@@ -32,6 +34,24 @@ CREATE TABLE model_packages (
     PRIMARY KEY (package_group, version)
 );
 """
+_VERSION_2 = """
+ALTER TABLE executions ADD COLUMN definition TEXT NOT NULL DEFAULT '';
+ALTER TABLE executions ADD COLUMN catalog TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE steps ADD COLUMN record TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE steps ADD COLUMN cache_key TEXT;
+ALTER TABLE steps ADD COLUMN ended REAL;
+CREATE INDEX steps_by_key ON steps (cache_key);
+ALTER TABLE model_packages ADD COLUMN step TEXT NOT NULL DEFAULT '';
+CREATE UNIQUE INDEX one_package_a_step ON model_packages (execution, step) WHERE step <> '';
+CREATE TABLE digests (
+    path TEXT PRIMARY KEY, inode INTEGER, size INTEGER, modified INTEGER, sha256 TEXT NOT NULL
+);
+"""
+_UPGRADES = (_VERSION_1, _VERSION_2)
+SCHEMA_VERSION = len(_UPGRADES)
+
+_SETTLED = 2_000_000_000
+"""Nanoseconds after which a file that is not written any more has another time if it is again."""
 
 
 @dataclass(frozen=True)
@@ -46,60 +66,155 @@ class ModelPackage:
     request: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class KeptExecution:
+    """An execution as the file has it."""
+
+    id: str
+    pipeline: str
+    parameters: dict[str, Any]
+    status: str
+    started: str
+    ended: str | None
+    definition: str  # its JSON
+    catalog: list[list[str]]
+
+
+@dataclass
+class Record:
+    """What is kept of a step: all that a later step, a later run or a person may ask for."""
+
+    detail: str = ""
+    notes: list[str] = field(default_factory=list)
+    log: str = ""
+    peak_bytes: int = 0
+    source: str = ""  # the execution that it was taken over from
+    answer: dict[str, Any] = field(default_factory=dict)
+    outcome: bool | None = None
+    compared: list[list[Any]] = field(default_factory=list)
+    frame: list[Any] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)  # of its outputs, by S3 URI
+    moves: list[list[str]] = field(default_factory=list)  # outputs on their way: (path, S3 URI)
+
+
+@dataclass(frozen=True)
+class KeptStep:
+    """A step of an execution as the file has it."""
+
+    execution: str
+    name: str
+    type: str
+    status: str
+    seconds: float
+    reason: str
+    record: Record
+
+
 def now() -> str:
     """The moment in UTC, to the second."""
     return datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class State:
-    """The SQLite file; a connection a call, so that any thread may call."""
+    """The SQLite file; one connection, by which any thread may call.
+
+    What was committed survives the end of the process, however it came; after a power cut the file
+    is whole, and may lack the last moments.
+    """
 
     def __init__(self, file: Path) -> None:
         """Open the file, or make it.
 
         Raises:
-            StateError: if a newer version of this code wrote it.
+            StateError: if a newer version of this code wrote it, or it cannot be used.
         """
         self._file = file
+        self._lock = threading.RLock()
         file.parent.mkdir(parents=True, exist_ok=True)
-        with self._connect() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._connection = sqlite3.connect(
+                file, timeout=30, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise StateError(f"{file} cannot be used: {error}") from None
+        with self._transaction(begin=False) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                for statement in _SCHEMA.split(";"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         if version > SCHEMA_VERSION:
             raise StateError(
                 f"{file} has version {version}, where {SCHEMA_VERSION} is known here: it was "
                 "written by a newer version of this repository"
             )
+        if version < SCHEMA_VERSION:
+            self._upgrade()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
 
     @contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, begin: bool = True) -> Iterator[sqlite3.Connection]:
         """One transaction: committed at its end, rolled back on an error."""
         try:
-            with closing(
-                sqlite3.connect(self._file, timeout=30, isolation_level=None)
-            ) as connection:
-                connection.execute("PRAGMA foreign_keys = ON")
-                yield connection
-                if connection.in_transaction:
-                    connection.execute("COMMIT")
+            with self._lock:
+                if begin:
+                    self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._connection
+                except BaseException:
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+                    raise
+                if begin:
+                    self._connection.execute("COMMIT")
         except sqlite3.Error as error:
-            raise StateError(f"{self._file} cannot be used: {error}") from None
+            fault = "Step.THROTTLING" if "locked" in str(error) else ""  # by another run
+            raise StateError(f"{self._file} cannot be used: {error}", fault) from None
 
-    def start_execution(self, execution: str, pipeline: str, parameters: dict[str, Any]) -> None:
-        """Note that an execution began."""
-        with self._connect() as connection:
+    def _upgrade(self) -> None:
+        """Bring a file of an earlier version up to this one; another run may have just done so."""
+        with self._transaction() as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            for schema in _UPGRADES[version:]:
+                for statement in schema.split(";"):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _rows(self, query: str, *values: object) -> list[Any]:
+        with self._transaction(begin=False) as connection:
+            return connection.execute(query, values).fetchall()
+
+    # Executions
+
+    def start_execution(
+        self,
+        execution: str,
+        pipeline: str,
+        parameters: dict[str, Any],
+        definition: str,
+        catalog: Sequence[Sequence[str]],
+    ) -> None:
+        """Note that an execution began, with all that it takes to go on with it."""
+        with self._transaction() as connection:
             connection.execute(
-                "INSERT INTO executions VALUES (?, ?, ?, 'Executing', ?, NULL)",
-                (execution, pipeline, json.dumps(parameters), now()),
+                "INSERT INTO executions VALUES (?, ?, ?, 'Executing', ?, NULL, ?, ?)",
+                (execution, pipeline, json.dumps(parameters), now(), definition,
+                 json.dumps(list(catalog))),
+            )  # fmt: skip
+
+    def continue_execution(self, execution: str) -> None:
+        """Note that an execution goes on."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE executions SET status = 'Executing', ended = NULL WHERE id = ?",
+                (execution,),
             )
 
     def end_execution(self, execution: str, status: str) -> None:
         """Note how an execution ended; a step that was still running ended with it."""
-        with self._connect() as connection:
+        with self._transaction() as connection:
             connection.execute(
                 "UPDATE steps SET status = ? WHERE execution = ? AND status = 'Executing'",
                 (status, execution),
@@ -109,20 +224,58 @@ class State:
                 (status, now(), execution),
             )
 
+    def executions(self, execution: str | None = None) -> list[KeptExecution]:
+        """Every execution, the newest first; or the one of an id, if there is one."""
+        rows = self._rows(
+            "SELECT id, pipeline, parameters, status, started, ended, definition, catalog "
+            "FROM executions WHERE ?1 IS NULL OR id = ?1 ORDER BY started DESC, rowid DESC",
+            execution,
+        )
+        return [
+            KeptExecution(i, pipeline, json.loads(parameters), status, started, ended, definition,
+                          json.loads(catalog))
+            for i, pipeline, parameters, status, started, ended, definition, catalog in rows
+        ]  # fmt: skip
+
+    # Steps
+
     def note_step(
-        self, execution: str, name: str, type_: str, status: str, seconds: float, reason: str
+        self, step: KeptStep, cache_key: str | None = None, ended: float | None = None
     ) -> None:
         """Note how a step stands."""
-        with self._connect() as connection:
+        with self._transaction() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?, ?)",
-                (execution, name, type_, status, seconds, reason),
-            )
+                "INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (step.execution, step.name, step.type, step.status, step.seconds, step.reason,
+                 json.dumps(vars(step.record)), cache_key, ended),
+            )  # fmt: skip
+
+    def steps(self, execution: str) -> list[KeptStep]:
+        """The steps of an execution that have begun, or were passed over."""
+        rows = self._rows(
+            f"SELECT {_STEP} FROM steps WHERE execution = ? ORDER BY rowid",
+            execution,
+        )
+        return [_kept_step(row) for row in rows]
+
+    def done_before(self, cache_key: str, since: float) -> list[KeptStep]:
+        """The steps of a key that ran and succeeded since a moment, the newest first."""
+        rows = self._rows(
+            f"SELECT {_STEP} FROM steps WHERE cache_key = ? AND status = 'Succeeded' "
+            "AND ended >= ? ORDER BY ended DESC",
+            cache_key,
+            since,
+        )
+        return [step for step in map(_kept_step, rows) if not step.record.source]
+
+    # Models and packages
 
     def create_model(self, name: str, request: dict[str, Any]) -> None:
-        """Keep a SageMaker Model."""
-        with self._connect() as connection:
-            connection.execute("INSERT INTO models VALUES (?, ?)", (name, json.dumps(request)))
+        """Keep a SageMaker Model; one of the name that a killed run left gives way."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO models VALUES (?, ?)", (name, json.dumps(request))
+            )
 
     def model(self, name: str) -> dict[str, Any]:
         """The request that created a model.
@@ -130,37 +283,111 @@ class State:
         Raises:
             StateError: if there is none of that name.
         """
-        with self._connect() as connection:
-            row = connection.execute(
-                "SELECT request FROM models WHERE name = ?", (name,)
-            ).fetchone()
-        if row is None:
+        rows = self._rows("SELECT request FROM models WHERE name = ?", name)
+        if not rows:
             raise StateError(f"there is no model {name}")
-        return dict(json.loads(row[0]))
+        return dict(json.loads(rows[0][0]))
 
-    def register(self, group: str, status: str, execution: str, request: dict[str, Any]) -> int:
-        """Add a version to a model package group and give its number."""
-        with self._connect() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+    def register(
+        self, group: str, status: str, execution: str, step: str, request: dict[str, Any]
+    ) -> int:
+        """Add a version to a model package group and give its number.
+
+        A step of an execution registers once: if it had, before the run was killed, that is it.
+        """
+        with self._transaction() as connection:
+            registered = connection.execute(
+                "SELECT version FROM model_packages WHERE execution = ? AND step = ?",
+                (execution, step),
+            ).fetchone()
+            if registered:
+                return int(registered[0])
             (version,) = connection.execute(
                 "SELECT coalesce(max(version), 0) + 1 FROM model_packages WHERE package_group = ?",
                 (group,),
             ).fetchone()
             connection.execute(
-                "INSERT INTO model_packages VALUES (?, ?, ?, ?, ?, ?)",
-                (group, version, status, execution, now(), json.dumps(request)),
+                "INSERT INTO model_packages VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (group, version, status, execution, now(), json.dumps(request), step),
             )
         return int(version)
 
     def model_packages(self, group: str) -> list[ModelPackage]:
         """Every version of a group, the newest first."""
-        with self._connect() as connection:
-            rows = connection.execute(
-                "SELECT package_group, version, status, execution, created, request "
-                "FROM model_packages WHERE package_group = ? ORDER BY version DESC",
-                (group,),
-            ).fetchall()
+        rows = self._rows(
+            "SELECT package_group, version, status, execution, created, request "
+            "FROM model_packages WHERE package_group = ? ORDER BY version DESC",
+            group,
+        )
         return [
             ModelPackage(group, version, status, execution, created, json.loads(request))
             for group, version, status, execution, created, request in rows
         ]
+
+    # Files
+
+    def digest(self, file: Path) -> str:
+        """SHA-256 of a file, as 64 hexadecimal digits; one that has not changed is not read again.
+
+        Whether it has is told by place, inode, size and time, as git does; a file written just now
+        is not trusted to have another time if it is written again.
+        """
+        stat = file.stat()
+        told_by = (str(file), stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        known = self._rows(
+            "SELECT sha256 FROM digests WHERE path = ? AND inode = ? AND size = ? AND modified = ?",
+            *told_by,
+        )
+        if known:
+            return str(known[0][0])
+        digest = digest_of(file)
+        if time.time_ns() - stat.st_mtime_ns > _SETTLED:
+            with self._transaction() as connection:
+                connection.execute(
+                    "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?)", (*told_by, digest)
+                )
+        return digest
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep the folder of an execution to this process; when that ends, however, it is free again.
+
+    Raises:
+        StateError: if another process keeps it.
+    """
+    connection = sqlite3.connect(folder / "held.db", timeout=0, isolation_level=None)
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError:
+        raise StateError(f"run {folder.name} is still going on, in another process") from None
+    else:
+        yield
+    finally:
+        connection.close()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process keeps the folder of an execution."""
+    if not folder.is_dir():
+        return False
+    try:
+        with held(folder):
+            return False
+    except StateError:
+        return True
+
+
+_STEP = "execution, name, type, status, seconds, reason, record"
+
+
+def _kept_step(row: Any) -> KeptStep:
+    execution, name, type_, status, seconds, reason, record = row
+    kept = Record(**json.loads(record))
+    return KeptStep(execution, name, type_, status, seconds, reason, kept)
+
+
+def digest_of(file: Path) -> str:
+    """SHA-256 of a file's content."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +42,7 @@ class Storage:
         path = self.path(uri)
         if path.is_file():
             return [(path.name, path)]
-        files = sorted(file for file in path.rglob("*") if file.is_file())
+        files = files_of(path)
         if not files:
             raise StepError(f"there is nothing at {uri}")
         return [(file.relative_to(path).as_posix(), file) for file in files]
@@ -74,37 +73,46 @@ class Storage:
         except (tarfile.TarError, EOFError, zlib.error) as error:
             raise StepError(f"{uri} cannot be unpacked: {error}") from None
 
-    def upload(self, folder: Path, uri: str) -> None:
-        """Take a folder's content to a prefix; what is new there appears at once, or not at all."""
+    def move(self, source: Path, uri: str) -> None:
+        """Take a file, or the files of a folder, to a URI; what has gone there already stays.
+
+        As in S3, what lies there keeps its place unless something new has its name.
+        """
         target = self.path(uri)
-        with self._aside() as aside:
-            whole = aside / "whole"
-            shutil.copytree(folder, whole, copy_function=_link_or_copy)
-            if target.exists():  # as in S3, what lies there already stays, unless it has the name
-                shutil.copytree(whole, target, copy_function=os.replace, dirs_exist_ok=True)
-            else:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                whole.rename(target)
+        if not source.is_dir():
+            _move(source, target)
+            return
+        for file in files_of(source):
+            _move(file, target / file.relative_to(source))
 
     def write(self, uri: str, content: bytes) -> None:
         """Write one object; it appears under its name when it is whole."""
         target = self.path(uri)
+        if target.is_file() and target.read_bytes() == content:
+            return
         target.parent.mkdir(parents=True, exist_ok=True)
-        with self._aside() as aside:
-            (aside / "whole").write_bytes(content)
-            (aside / "whole").replace(target)
-
-    @contextmanager
-    def _aside(self) -> Iterator[Path]:
-        """A folder on the same disk that no URI names."""
-        self.root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".", dir=self.root) as folder:
-            yield Path(folder)
+            whole = Path(folder, "whole")
+            whole.write_bytes(content)
+            whole.replace(target)
 
 
-def _link_or_copy(source: str | Path, target: str | Path) -> None:
-    file = Path(source).resolve()  # a link would lead back into the sandbox, which goes
+def files_of(folder: Path) -> list[Path]:
+    """The files below a folder, in order."""
+    return sorted(file for file in folder.rglob("*") if file.is_file())
+
+
+def _move(file: Path, target: Path) -> None:
+    """Rename a file, if it has not been already; to another disk it is copied first."""
+    if not file.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        os.link(file, target)
-    except OSError:
-        shutil.copyfile(file, target)
+        file.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        whole = target.with_name(f".{target.name}.{os.getpid()}")
+        shutil.copyfile(file, whole)
+        whole.replace(target)
+        file.unlink()

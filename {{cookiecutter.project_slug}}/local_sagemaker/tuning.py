@@ -8,6 +8,7 @@ the machine is or how many trials it runs at once: the same definition and data 
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import re
 import shutil
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from local_sagemaker.errors import StepError
-from local_sagemaker.jobs import Job, Machine, run_training
+from local_sagemaker.jobs import Job, Machine, Outputs, run_training
 
 _OTHERS_NEEDED = 4
 """Early stopping compares with at least so many trials."""
@@ -37,6 +38,7 @@ class Trial:
     values: list[float] = field(default_factory=list)  # of the objective, one a round
     status: str = "InProgress"
     reason: str = ""
+    archive: Path | None = None  # its model, until the search is done
 
     @property
     def value(self) -> float | None:
@@ -75,13 +77,17 @@ class TrainingDefinition:
 def run_tuning(
     search: Search,
     job: Job,
-    logs: Path,
+    kept: Path,
     machine: Machine,
     on_trial: Callable[[list[Trial]], None],
 ) -> list[Trial]:
     """Run every trial; gives them in the order that they were proposed.
 
     Several training definitions take turns, each with a search of its own.
+
+    Args:
+        kept: a folder for what trials came to: a search that is begun again finds there those
+            that had ended, and runs the others. The job's log is a folder, with a log a trial.
 
     Raises:
         StepError: if no trial gave a model.
@@ -105,10 +111,10 @@ def run_tuning(
             machine.processes.check_not_ended()
             definition, study = turns[number % len(turns)]
             asked.append(study.ask(definition.ranges))
-            trials.append(_trial(number, job, definition, asked[-1].params, logs))
+            trials.append(_trial(number, job, definition, asked[-1].params))
             done.append(threading.Event())
             before = trials[: max(0, earlier + 1)]
-            pool.submit(_run, trials[-1], before, search, definition, machine, done[-1])
+            pool.submit(_run, trials[-1], before, search, definition, machine, kept, done[-1])
             on_trial(trials)
         for event in done:
             event.wait()
@@ -227,10 +233,9 @@ def _trial(
     tuning: Job,
     definition: TrainingDefinition,
     parameters: dict[str, Any],
-    logs: Path,
 ) -> Trial:
     own = f"{number + 1:03d}"
-    folder, log = tuning.folder / own, logs / f"{own}.log"
+    folder, log = tuning.folder / own, tuning.log / f"{own}.log"
     job = Job(f"{tuning.name}-{own}", definition.request, folder, log)
     return Trial({name: str(v) for name, v in parameters.items()}, job, definition.name)
 
@@ -241,29 +246,66 @@ def _run(
     search: Search,
     definition: TrainingDefinition,
     machine: Machine,
+    kept: Path,
     done: threading.Event,
 ) -> None:
     """Run a trial to its end, whatever that is; nothing is raised, the trial says how it was."""
     log = ObjectiveLog(trial.job.log, definition.pattern, trial.values)
+    record = kept / f"{trial.job.name}.json"
 
     def last_round() -> int | None:
         log.read()
         return stopping_round(trial, before, search.maximize) if search.early_stopping else None
 
     try:
+        if _take_up(trial, record):
+            return
         hyperparameters = {**trial.job.request["StaticHyperParameters"], **trial.tuned}
-        run_training(trial.job, hyperparameters, machine, lambda: last_round() is not None)
-        last = last_round()  # a quick trial may have ended before it was looked at
+        outputs = run_training(
+            trial.job, hyperparameters, machine, lambda: last_round() is not None
+        )
+        last = last_round()
         if last is not None:
             del trial.values[last + 1 :]
         if trial.value is None or not math.isfinite(trial.value):
             raise StepError(f"its log has {trial.value or 'no value'} of {search.objective}")
-        shutil.rmtree(trial.job.folder, ignore_errors=True)  # the model is in the storage
         trial.status = "Completed" if last is None else "Stopped"
+        _keep(trial, outputs, record)
     except Exception as error:
         trial.status, trial.reason = "Failed", str(error)
     finally:
+        shutil.rmtree(trial.job.folder, ignore_errors=True)
         done.set()
+
+
+def _keep(trial: Trial, outputs: Outputs, record: Path) -> None:
+    """Put aside what a trial came to: the model first, then the record that says so."""
+    record.parent.mkdir(parents=True, exist_ok=True)
+    for archive, _ in outputs:
+        trial.archive = archive.replace(record.with_suffix(".tar.gz"))
+    content = {
+        "tuned": trial.tuned,
+        "values": trial.values,
+        "status": trial.status,
+        "peak_bytes": trial.job.peak_bytes,
+    }
+    whole = record.with_suffix(".whole")
+    whole.write_text(json.dumps(content), encoding="utf-8")
+    whole.replace(record)
+
+
+def _take_up(trial: Trial, record: Path) -> bool:
+    """Read what a trial came to, if it had ended when the search was broken off."""
+    if not record.is_file():
+        return False
+    content = json.loads(record.read_text(encoding="utf-8"))
+    archive = record.with_suffix(".tar.gz")
+    if content["tuned"] != trial.tuned:
+        return False
+    trial.values[:], trial.status = content["values"], content["status"]
+    trial.job.peak_bytes = content["peak_bytes"]
+    trial.archive = archive if trial.status == "Completed" else None
+    return True
 
 
 @dataclass

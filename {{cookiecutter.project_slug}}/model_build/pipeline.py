@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import unicodedata
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from cli.settings import FEATURE_DATABASE, Environment, Settings, Tuning
@@ -17,7 +16,13 @@ from governance import gate as gates
 from model_build import sdk
 from model_build.point_in_time import as_of_query
 from model_build.sdk import ExecutionVariables, Join, PipelineVariable, Step
-from model_build.step_code import StepCode, processing_code, training_code
+from model_build.step_code import (
+    TRAINING_SCRIPT,
+    StepCode,
+    processing_code,
+    root_uri,
+    training_code,
+)
 
 IN = "/opt/ml/processing/input"
 OUT = "/opt/ml/processing/output"
@@ -50,7 +55,7 @@ class Build:
     @property
     def root(self) -> str:
         """Everything of this pipeline is under this prefix."""
-        return _root(self.settings, self.environment)
+        return root_uri(self.settings, self.environment)
 
     def execution_uri(self, step: str) -> PipelineVariable:
         """Where a step of this execution writes."""
@@ -63,7 +68,7 @@ class Build:
 
     def code_uri(self, code: StepCode) -> str:
         """Where a step's code lies: by content, so that every compile names the same place."""
-        return _code_uri(self.root, code)
+        return code.uri(self.root)
 
 
 def get_pipeline(settings: Settings, environment: Environment) -> sdk.Pipeline:
@@ -92,31 +97,11 @@ def definition(settings: Settings, environment: Environment) -> str:
     return json.dumps(json.loads(text), indent=2) + "\n"
 
 
-def code_objects(
-    settings: Settings, environment: Environment, wheels: Path | None = None
-) -> dict[str, bytes]:
-    """The code that the definition names, by S3 URI: what has to be there before it runs.
-
-    On SageMaker it carries the wheels that the image lacks, out of a folder (`carried_wheels.py`).
-    """
-    root, algorithms = _root(settings, environment), settings.tuning.algorithms
-    objects = {
-        f"{_code_uri(root, code)}/{name}": content
-        for code in (processing_code(script, algorithms) for script in PROCESSING_SCRIPTS)
-        for name, content in code.content(wheels).items()
-    }
-    train = training_code(TRAINING_SCRIPT, algorithms)
-    return {**objects, f"{_code_uri(root, train)}/sourcedir.tar.gz": train.archive(wheels)}
-
-
 LEARNING_TASKS = {"binary": "binary:logistic", "regression": "reg:squarederror"}
 """The built-in algorithm's name for what is learnt, by problem type."""
 
 KEPT_OF_A_TRANSFORM = {"binary": "$[0,-2,-1]", "regression": "$[0,-1]"}
 """The record id, and what `inference.py` answers: label and probability, or the number."""
-
-PROCESSING_SCRIPTS = ("process.py", "evaluate.py", "analysis_config.py", "clarify.py")
-TRAINING_SCRIPT = "train.py"
 
 
 def model_process(build: Build) -> Step:
@@ -420,11 +405,3 @@ def _processing_step(
 
 def _output(step: Step, output: str) -> PipelineVariable:
     return step.properties.ProcessingOutputConfig.Outputs[output].S3Output.S3Uri
-
-
-def _root(settings: Settings, environment: Environment) -> str:
-    return f"s3://{environment.bucket_name}/{settings.project.pipeline}"
-
-
-def _code_uri(root: str, code: StepCode) -> str:
-    return f"{root}/code/{code.digest}"

@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from cli.settings import Environment, Settings
 from model_build.carried_wheels import Wheel, needed, read
 
+PROCESSING_SCRIPTS = ("process.py", "evaluate.py", "analysis_config.py", "clarify.py")
+TRAINING_SCRIPT = "train.py"
 STEPS = Path(__file__).parent / "steps"
 PACKAGING = STEPS / "packaging"
 """What lets pip install the training archive where there is no package index."""
@@ -40,6 +43,10 @@ class StepCode:
             total.update(name.encode() + b"\0" + digest)
         return total.hexdigest()[:16]
 
+    def uri(self, root: str) -> str:
+        """Where it lies below a pipeline's root: the same for every compile of the same bytes."""
+        return f"{root}/code/{self.digest}"
+
     def content(self, wheels: Path | None) -> dict[str, bytes]:
         """The files, with the wheels out of a folder; without one, as this machine needs them."""
         carried = {} if wheels is None else {w.file: read(w, wheels) for w in self.wheels}
@@ -57,6 +64,28 @@ class StepCode:
                 member.size, member.mode = len(content), 0o644
                 tar.addfile(member, io.BytesIO(content))
         return packed.getvalue()
+
+
+def root_uri(settings: Settings, environment: Environment) -> str:
+    """Everything of a pipeline is under this prefix."""
+    return f"s3://{environment.bucket_name}/{settings.project.pipeline}"
+
+
+def code_objects(
+    settings: Settings, environment: Environment, wheels: Path | None = None
+) -> dict[str, bytes]:
+    """The code that the definition names, by S3 URI: what has to be there before it runs.
+
+    On SageMaker it carries the wheels that the image lacks, out of a folder (`carried_wheels.py`).
+    """
+    root, algorithms = root_uri(settings, environment), settings.tuning.algorithms
+    objects = {
+        f"{code.uri(root)}/{name}": content
+        for code in (processing_code(script, algorithms) for script in PROCESSING_SCRIPTS)
+        for name, content in code.content(wheels).items()
+    }
+    train = training_code(TRAINING_SCRIPT, algorithms)
+    return {**objects, f"{train.uri(root)}/sourcedir.tar.gz": train.archive(wheels)}
 
 
 def processing_code(entry: str, algorithms: tuple[str, ...]) -> StepCode:

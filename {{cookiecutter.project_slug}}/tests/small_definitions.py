@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from local_sagemaker.definition import Definition, read_definition
-from local_sagemaker.engine import Engine, Execution
+from local_sagemaker.engine import Engine
+from local_sagemaker.execution import Execution
 from local_sagemaker.offline_store import Catalog
 
 BUCKET = "s3://bucket"

@@ -124,9 +124,10 @@ def test_a_version_is_registered_only_behind_the_gate(definition: Definition) ->
 def test_the_code_that_the_definition_names_is_what_compile_puts_there(
     settings: Settings, text: str
 ) -> None:
-    from model_build import pipeline
 
-    objects = pipeline.code_objects(settings, settings.environment())
+    from model_build import step_code
+
+    objects = step_code.code_objects(settings, settings.environment())
     prefixes = {uri.rpartition("/")[0] for uri in objects}
     assert set(re.findall(r"s3://[^\"]+/code/[0-9a-f]+", text)) == prefixes
 
@@ -266,17 +267,17 @@ def test_the_gates_step_is_named_by_the_metric_word_or_by_the_problem() -> None:
 def test_wheels_travel_with_the_code_of_the_algorithm_that_needs_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from model_build import carried_wheels, pipeline
+    from model_build import carried_wheels, step_code
 
     wheel = carried_wheels.Wheel("trees.whl", hashlib.sha256(b"trees").hexdigest())
     monkeypatch.setattr(carried_wheels, "CARRIED", {"lightgbm_model.py": (wheel,)})
     (tmp_path / wheel.file).write_bytes(b"trees")
     for settings, travels in ((COMPARING, True), (pet_settings(), False)):
-        objects = pipeline.code_objects(settings, settings.environment(), tmp_path)
+        objects = step_code.code_objects(settings, settings.environment(), tmp_path)
         wheels = {content for uri, content in objects.items() if uri.endswith(".whl")}
         assert wheels == ({b"trees"} if travels else set())
         (archive,) = (content for uri, content in objects.items() if uri.endswith(".tar.gz"))
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             assert (wheel.file in tar.getnames()) is travels
-    local = pipeline.code_objects(COMPARING, COMPARING.environment())
+    local = step_code.code_objects(COMPARING, COMPARING.environment())
     assert not [uri for uri in local if uri.endswith(".whl")]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import secrets
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from local_sagemaker.errors import StateError
-from local_sagemaker.state import SCHEMA_VERSION, State
+from local_sagemaker.state import _VERSION_1, SCHEMA_VERSION, KeptStep, Record, State, held
 
 
 @pytest.fixture
@@ -20,12 +23,17 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def state(file: Path) -> State:
     state = State(file)
-    state.start_execution("e1", "pipeline", {"AsOf": "now"})
+    state.start_execution("e1", "pipeline", {"AsOf": "now"}, "{}", [])
     return state
 
 
-def register(state: State, group: str = "group", execution: str = "e1") -> int:
-    return state.register(group, "PendingManualApproval", execution, {"by": execution})
+def register(state: State, group: str = "group", execution: str = "e1", step: str = "") -> int:
+    step = step or secrets.token_hex(8)
+    return state.register(group, "PendingManualApproval", execution, step, {"by": execution})
+
+
+def kept(name: str, status: str) -> KeptStep:
+    return KeptStep("e1", name, "Processing", status, 1.5, "", Record())
 
 
 def test_versions_count_up_in_each_group(state: State) -> None:
@@ -58,6 +66,59 @@ def test_what_was_written_is_there_when_the_file_is_opened_again(state: State, f
     assert register(again) == 2
 
 
+def test_a_step_of_an_execution_registers_once(state: State) -> None:
+    state.start_execution("e2", "pipeline", {}, "{}", [])
+    versions = [register(state, step="R"), register(state, step="R"), register(state, step="S")]
+    assert versions == [1, 1, 2]
+    assert register(state, execution="e2", step="R") == 3
+
+
+def test_a_file_of_the_first_version_keeps_what_it_has(file: Path) -> None:
+    with sqlite3.connect(file) as connection:
+        connection.executescript(
+            _VERSION_1
+            + """
+            INSERT INTO executions VALUES ('old', 'p', '{}', 'Succeeded', '2026-01-01', '');
+            INSERT INTO steps VALUES ('old', 'S', 'Processing', 'Succeeded', 1.0, '');
+            INSERT INTO model_packages VALUES ('group', 1, 'Approved', 'old', '', '{"by": "old"}');
+            PRAGMA user_version = 1;
+            """
+        )
+    state = State(file)
+    (package,) = state.model_packages("group")
+    assert (package.version, package.status, package.request) == (1, "Approved", {"by": "old"})
+    assert [step.record for step in state.steps("old")] == [Record()]
+    state.start_execution("e1", "pipeline", {}, "{}", [])
+    assert register(state) == 2
+
+
+def test_a_folder_is_kept_to_one_at_a_time(tmp_path: Path) -> None:
+    with held(tmp_path), pytest.raises(StateError, match="is still going on"), held(tmp_path):
+        pass
+    with held(tmp_path):
+        pass
+
+
+def test_a_file_that_has_not_changed_is_not_read_again_and_one_that_has_is(
+    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import local_sagemaker.state as module
+
+    read: list[Path] = []
+    digest = module.digest_of
+    monkeypatch.setattr(module, "digest_of", lambda file: read.append(file) or digest(file))
+    data = tmp_path / "data"
+    data.write_text("one")
+    just_now = state.digest(data)
+    assert state.digest(data) == just_now == hashlib.sha256(b"one").hexdigest()
+    assert len(read) == 2, "a file of this moment could be written again unseen"
+    os.utime(data, (1e9, 1e9))
+    assert [state.digest(data) for _ in range(3)] == [just_now] * 3
+    assert len(read) == 3
+    data.write_text("two")
+    assert state.digest(data) == hashlib.sha256(b"two").hexdigest()
+
+
 def test_a_model_that_there_is_not(state: State) -> None:
     with pytest.raises(StateError, match="there is no model m"):
         state.model("m")
@@ -72,8 +133,8 @@ def test_a_version_of_an_execution_that_there_is_not_is_refused(state: State) ->
 def test_a_step_that_runs_when_its_execution_ends_has_ended_with_it(
     state: State, file: Path
 ) -> None:
-    state.note_step("e1", "Done", "Processing", "Succeeded", 1.5, "")
-    state.note_step("e1", "Running", "Processing", "Executing", 0.0, "")
+    state.note_step(kept("Done", "Succeeded"))
+    state.note_step(kept("Running", "Executing"))
     state.end_execution("e1", "Stopped")
     with sqlite3.connect(file) as connection:
         steps = dict(connection.execute("SELECT name, status FROM steps").fetchall())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import tarfile
@@ -81,7 +82,7 @@ def test_a_container_path_outside_opt_ml_is_refused(tmp_path: Path, path: str) -
 def test_a_prefix_brings_everything_below_it_and_an_object_itself(
     storage: Storage, tmp_path: Path
 ) -> None:
-    storage.upload(folder_with(tmp_path / "made", a="1", sub__b="2"), "s3://bucket/data")
+    storage.move(folder_with(tmp_path / "made", a="1", sub__b="2"), "s3://bucket/data")
     storage.download("s3://bucket/data/", tmp_path / "all")
     assert everything(tmp_path / "all") == {"a": "1", "sub/b": "2"}
     storage.download("s3://bucket/data/sub/b", tmp_path / "one")
@@ -92,7 +93,7 @@ def test_nothing_at_a_uri_is_an_error_also_where_an_empty_folder_is(
     storage: Storage, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
-    storage.upload(tmp_path / "empty", "s3://bucket/empty")
+    storage.move(tmp_path / "empty", "s3://bucket/empty")
     for uri in ("s3://bucket/none", "s3://bucket/empty"):
         with pytest.raises(StepError, match=f"there is nothing at {uri}"):
             storage.download(uri, tmp_path / "in")
@@ -110,49 +111,47 @@ def test_what_is_done_to_a_download_does_not_reach_the_object(
     assert everything(storage.root) == {"bucket/a": "text"}
 
 
-def test_an_upload_outlives_the_folder_it_came_from(storage: Storage, tmp_path: Path) -> None:
-    made = folder_with(tmp_path / "made", model="trees")
-    (made / "latest").symlink_to(made / "model")
-    storage.upload(made, "s3://bucket/models")
-    for name in ("model", "latest"):
-        (made / name).unlink()
-    assert everything(storage.root) == {
-        "bucket/models/model": "trees",
-        "bucket/models/latest": "trees",
-    }
-
-
-def test_an_upload_is_copied_where_the_disk_has_no_links(
-    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def link(source: Path, target: Path) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr(os, "link", link)
-    storage.upload(folder_with(tmp_path / "made", a="1"), "s3://bucket/out")
-    assert everything(storage.root) == {"bucket/out/a": "1"}
-
-
-def test_an_upload_to_where_something_lies_adds_to_it(storage: Storage, tmp_path: Path) -> None:
-    storage.upload(folder_with(tmp_path / "1", a="1", sub__b="1"), "s3://bucket/out")
-    storage.upload(folder_with(tmp_path / "2", a="2", sub__c="2"), "s3://bucket/out")
+def test_a_move_to_where_something_lies_adds_to_it(storage: Storage, tmp_path: Path) -> None:
+    storage.move(folder_with(tmp_path / "1", a="1", sub__b="1"), "s3://bucket/out")
+    storage.move(folder_with(tmp_path / "2", a="2", sub__c="2"), "s3://bucket/out")
     assert everything(storage.root / "bucket/out") == {"a": "2", "sub/b": "1", "sub/c": "2"}
 
 
-def test_an_upload_that_breaks_off_leaves_nothing(
+def test_a_move_to_another_disk_is_a_copy(
     storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken = []
+    made = folder_with(tmp_path / "made", a="1")
+    rename = os.replace
 
-    def link(source: Path, target: Path) -> None:
-        if taken:
+    def replace(source: Path, target: Path) -> None:
+        if made in Path(source).parents:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    storage.move(made, "s3://bucket/out")
+    assert everything(storage.root) == {"bucket/out/a": "1"}
+    assert everything(made) == {}
+
+
+def test_a_move_that_broke_off_is_finished_by_the_next(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = folder_with(tmp_path / "made", a="1", b="2")
+    rename = os.replace
+
+    def replace(source: Path, target: Path) -> None:
+        if Path(source).name == "b":
             raise KeyboardInterrupt
-        taken.append(source)
+        rename(source, target)
 
-    monkeypatch.setattr(os, "link", link)
-    with pytest.raises(KeyboardInterrupt):
-        storage.upload(folder_with(tmp_path / "made", a="1", b="2"), "s3://bucket/out")
-    assert list(storage.root.iterdir()) == []
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", replace)
+        with pytest.raises(KeyboardInterrupt):
+            storage.move(made, "s3://bucket/out")
+    for _ in range(2):
+        storage.move(made, "s3://bucket/out")
+        assert everything(storage.root) == {"bucket/out/a": "1", "bucket/out/b": "2"}
 
 
 # Archives
@@ -189,7 +188,9 @@ def test_a_member_that_is_no_file_is_refused(storage: Storage, tmp_path: Path, k
         storage.unpack("s3://bucket/a.tar.gz", tmp_path / "code")
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", archive({"a": "1" * 9999})[:-60]])
+@pytest.mark.parametrize(
+    "content", [b"", b"no archive", archive({"a": "1" * 9999})[:-60]], ids=["empty", "text", "cut"]
+)
 def test_what_is_no_whole_archive_is_an_error(
     storage: Storage, tmp_path: Path, content: bytes
 ) -> None:

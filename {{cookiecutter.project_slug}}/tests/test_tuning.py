@@ -24,8 +24,8 @@ from small_definitions import (
     step,
 )
 
-from local_sagemaker.engine import Execution
 from local_sagemaker.errors import StepError
+from local_sagemaker.execution import Execution
 from local_sagemaker.jobs import Job, Machine
 from local_sagemaker.processes import Processes
 from local_sagemaker.tuning import (
@@ -67,9 +67,10 @@ def searched(
     request = search(script, **arguments)["Arguments"]
     for definition in training_definitions(request):
         definition["OutputDataConfig"] = {"S3OutputPath": f"{BUCKET}/models"}
-    job = Job("search", request, folder / "sandbox", folder / "search.log")
-    machine = Machine(bench.engine.storage, Processes(limit), {})
-    return run_tuning(read_search(request), job, folder / "logs", machine, on_trial)
+    job = Job("search", request, folder / "sandbox", folder / "logs")
+    with Processes(limit) as processes:
+        machine = Machine(bench.engine.storage, processes, {})
+        return run_tuning(read_search(request), job, folder / "kept", machine, on_trial)
 
 
 @pytest.mark.parametrize(
@@ -532,8 +533,34 @@ if number == 5:
 """
     trials = searched(tmp_path, script, jobs=5, parallel=1, TrainingJobEarlyStoppingType="Auto")
     assert [t.status for t in trials] == ["Completed"] * 4 + ["Stopped"]
-    models = (tmp_path / "s3/bucket/models").iterdir()
-    assert sorted(folder.name for folder in models) == [t.job.name for t in trials[:4]]
+    assert [t.archive is not None for t in trials] == [True] * 4 + [False]
+
+
+def test_a_trial_that_was_too_quick_to_be_ended_has_no_model_either(tmp_path: Path) -> None:
+    """Whether a model is there must not depend on when the log was looked at."""
+    script = f"""{READ_ETA}
+print("[0]\\tvalidation-auc:" + ("0.9" if number < 5 else "0.1"), flush=True)
+"""
+    trials = searched(tmp_path, script, jobs=5, parallel=1, TrainingJobEarlyStoppingType="Auto")
+    assert [t.status for t in trials] == ["Completed"] * 4 + ["Stopped"]
+    assert [t.archive is not None for t in trials] == [True] * 4 + [False]
+
+
+def test_a_search_that_was_broken_off_runs_only_the_trials_that_had_not_ended(
+    tmp_path: Path,
+) -> None:
+    script = f"{READ_ETA}\nprint('[0]\\tvalidation-auc:' + str(eta))"
+    whole = searched(tmp_path, script, jobs=6, parallel=2)
+    for trial in whole[3:]:
+        (tmp_path / f"kept/{trial.job.name}.json").unlink()
+    ran = {trial.job.name: trial.job.log.stat().st_mtime_ns for trial in whole}
+    again = searched(tmp_path, script, jobs=6, parallel=2)
+    assert [(t.tuned, t.values, t.status) for t in again] == [
+        (t.tuned, t.values, t.status) for t in whole
+    ]
+    assert all(trial.archive and trial.archive.is_file() for trial in again)
+    anew = [t.job.name for t in again if t.job.log.stat().st_mtime_ns != ran[t.job.name]]
+    assert anew == [trial.job.name for trial in whole[3:]]
 
 
 # Ranges and limits

@@ -1,0 +1,90 @@
+"""What `pipeline run` does: raw table, feature store, definition, the nine steps, a summary."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cli.events import Events
+from cli.kept_definition import definition as kept_definition
+from cli.report import Progress
+from cli.settings import FEATURE_DATABASE, Settings
+from feature_store.ingest import ingest
+from local_sagemaker.definition import read_definition
+from local_sagemaker.engine import Engine, Wanted
+from local_sagemaker.execution import Execution
+from local_sagemaker.processes import Preload, Processes
+from model_build.step_code import STEPS, code_objects
+
+PRELOADED = (
+    "numpy", "pyarrow", "pyarrow.compute", "pyarrow.csv", "pyarrow.parquet", "scipy.special",
+)  # fmt: skip
+"""What the steps import, and what starts no thread: it is imported once for all of them."""
+
+IMPORTED_BY = {"xgboost": "booster.py", "lightgbm": "lightgbm_model.py"}
+"""The steps' own files that import an algorithm's package, less what they can do without."""
+
+
+def run(
+    root: Path,
+    local: Path,
+    settings: Settings,
+    file: Path,
+    given: dict[str, str],
+    parallel: int | None,
+    wanted: Wanted,
+    progress: Progress | Events,
+) -> Execution:
+    """Run the pipeline of a repository on a raw table.
+
+    Args:
+        root: the repository.
+        local: the folder that runs leave their results in.
+        given: pipeline parameters; `AsOf` is the newest row unless it is among them.
+    """
+    environment = settings.environment()
+    processes = Processes(parallel or _cores(), _preload(settings))
+    ingested = ingest(file, settings, environment, local / "s3", processes.warm_up)
+    given = {"AsOf": ingested.latest, **given}
+    progress.ingested(file, ingested, given["AsOf"])
+    text = kept_definition(root, local / "definitions", settings, environment, processes.warm_up)
+    catalog = {(FEATURE_DATABASE, settings.feature_table): ingested.location}
+    engine = Engine(local, catalog, parallel or _cores(), processes)
+    for uri, content in code_objects(settings, environment).items():
+        engine.storage.write(uri, content)
+    definition = read_definition(text)
+    with progress:
+        execution = engine.run(
+            settings.project.pipeline, definition, given, progress.update, wanted
+        )
+    progress.ended(execution, str(settings.full_gate), local)
+    return execution
+
+
+def resume(
+    local: Path,
+    settings: Settings,
+    identifier: str,
+    parallel: int | None,
+    cache: bool,
+    progress: Progress | Events,
+) -> Execution:
+    """Go on with a run where it stopped: its own definition, table and parameters."""
+    cores = parallel or _cores()
+    engine = Engine(local, {}, cores, Processes(cores, _preload(settings)))
+    with progress:
+        execution = engine.resume(identifier, progress.update, cache)
+    progress.ended(execution, "", local)
+    return execution
+
+
+def _preload(settings: Settings) -> Preload:
+    files = {name: STEPS / IMPORTED_BY[name] for name in settings.tuning.algorithms}
+    return Preload(PRELOADED, files)
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,101 @@
+"""How an execution stands: its steps, what they came to, and what is kept of each."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local_sagemaker.definition import Step
+from local_sagemaker.errors import Frame
+from local_sagemaker.expressions import Compared
+from local_sagemaker.state import KeptStep, Record
+
+WAITING, EXECUTING, SUCCEEDED = "Waiting", "Executing", "Succeeded"
+FAILED, SKIPPED, STOPPED = "Failed", "Skipped", "Stopped"
+
+
+@dataclass
+class StepRun:
+    """How one step of an execution stands."""
+
+    step: Step
+    status: str = WAITING
+    started: float = 0.0  # by the monotonic clock
+    seconds: float = 0.0
+    peak_bytes: int = 0  # the most memory that one of its processes had; 0: none, or unknown
+    reason: str = ""  # why it failed or was skipped
+    frame: Frame | None = None  # where in its own code it failed
+    detail: str = ""  # what it came to: the best trial, the version
+    notes: list[str] = field(default_factory=list)  # what this machine did otherwise than AWS
+    compared: list[Compared] = field(default_factory=list)  # a condition's comparisons
+    outcome: bool | None = None  # a condition's
+    log: Path | None = None
+    source: str = ""  # the execution that it was taken over from
+    answer: dict[str, Any] = field(default_factory=dict)  # what Describe would say of its job
+
+    def kept(
+        self,
+        execution: str,
+        digests: dict[str, str] | None = None,
+        moves: list[list[str]] | None = None,
+    ) -> KeptStep:
+        """The step as the state keeps it.
+
+        Args:
+            digests: of its outputs, by S3 URI.
+            moves: outputs that are still on their way: (path, S3 URI).
+        """
+        record = Record(
+            detail=self.detail,
+            notes=self.notes,
+            log=str(self.log or ""),
+            peak_bytes=self.peak_bytes,
+            source=self.source,
+            answer=self.answer,
+            outcome=self.outcome,
+            compared=[list(astuple(compared)) for compared in self.compared],
+            frame=list(astuple(self.frame)) if self.frame else [],
+            digests=digests or {},
+            moves=moves or [],
+        )
+        step, seconds = self.step, round(self.seconds, 3)
+        return KeptStep(execution, step.name, step.type, self.status, seconds, self.reason, record)
+
+    def restore(self, kept: KeptStep) -> None:
+        """Stand as the state has it."""
+        record = kept.record
+        self.status, self.seconds, self.reason = kept.status, kept.seconds, kept.reason
+        self.detail, self.notes = record.detail, record.notes
+        self.log = Path(record.log) if record.log else None
+        self.peak_bytes, self.source = record.peak_bytes, record.source
+        self.answer, self.outcome = record.answer, record.outcome
+        self.compared = [Compared(*compared) for compared in record.compared]
+        self.frame = Frame(*record.frame) if record.frame else None
+
+
+@dataclass
+class Execution:
+    """One run of a definition."""
+
+    id: str
+    folder: Path  # logs and sandboxes
+    steps: dict[str, StepRun]
+    parameters: dict[str, Any]
+    status: str = EXECUTING
+
+    @property
+    def notes(self) -> list[str]:
+        """What this machine did otherwise than AWS, of all steps."""
+        return [note for run in self.steps.values() for note in run.notes]
+
+    @property
+    def has_registered(self) -> bool:
+        """Whether a version of a model was registered."""
+        steps = self.steps.values()
+        return any(r.step.type == "RegisterModel" and r.status == SUCCEEDED for r in steps)
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the steps' logs."""
+        return self.folder / "logs"

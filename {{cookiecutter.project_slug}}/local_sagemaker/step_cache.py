@@ -1,0 +1,124 @@
+"""Whether a step has run before: by the content of its arguments, its code and its inputs.
+
+SageMaker's step caching compares arguments, so two URIs are two inputs whatever lies there, and one
+URI is one input though its bytes have changed. Here an input is its bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import platform
+import re
+import site
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from local_sagemaker.definition import Step
+from local_sagemaker.errors import DefinitionError, StepError
+from local_sagemaker.offline_store import Catalog
+from local_sagemaker.state import State
+from local_sagemaker.storage import Storage
+
+TAKEN_OVER = ("Processing", "Training", "Tuning", "Transform", "Model")
+"""The step types that are taken over: jobs, and models, which are but a name for what they hold."""
+
+_OF_NO_EFFECT = frozenset((
+    "Catalog", "EnableNetworkIsolation", "ExecutionRoleArn", "KmsKeyId", "NetworkConfig",
+    "OutputDataConfig", "OutputS3Uri", "ProcessingResources", "ResourceConfig", "RoleArn",
+    "S3OutputPath", "StoppingCondition", "Tags", "TransformResources", "VpcConfig", "WorkGroup",
+))  # fmt: skip
+"""Fields that say where, for whom or on what a job runs, not what it gives."""
+
+_INPUTS = ("S3Uri", "ModelDataUrl", "sagemaker_submit_directory")
+"""The fields that name objects which a job reads."""
+
+_DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Gives the keys by which steps are told to be the same."""
+
+    pipeline: str
+    storage: Storage
+    state: State
+    catalog: Catalog
+
+    def key(self, step: Step, request: dict[str, Any]) -> str | None:
+        """The key of a step with its arguments resolved; None if it is always run anew.
+
+        Raises:
+            StepError: if an input is not there.
+        """
+        if step.type not in TAKEN_OVER or (step.type != "Model" and not step.cache.get("Enabled")):
+            return None
+        compared = [
+            *(self.pipeline, step.name, step.type, sorted(step.property_files.items())),
+            *(machine(), self._compared(request)),
+        ]
+        return hashlib.sha256(json.dumps(compared, sort_keys=True).encode()).hexdigest()
+
+    def _compared(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._compared(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        found: dict[str, Any] = {}
+        for name, item in value.items():
+            if name in _INPUTS:
+                found[name] = self.content(item)
+            elif name == "ModelName":
+                found[name] = self._compared(self.state.model(item))
+            elif name == "S3Output":
+                found[name] = {k: v for k, v in item.items() if k != "S3Uri"}
+            elif name == "Database":
+                tables = sorted((t, uri) for (base, t), uri in self.catalog.items() if base == item)
+                found[name] = [item, [(table, self.content(uri)) for table, uri in tables]]
+            elif name not in _OF_NO_EFFECT:
+                found[name] = self._compared(item)
+        return found
+
+    def content(self, uri: str) -> list[tuple[str, str]]:
+        """The objects at a URI: name and digest of each."""
+        return [(name, self.state.digest(file)) for name, file in self.storage.objects(uri)]
+
+    def is_whole(self, digests: dict[str, str]) -> bool:
+        """Whether outputs lie where they were put, as they were."""
+        try:
+            return all(self.state.digest(self.storage.file(u)) == d for u, d in digests.items())
+        except StepError:
+            return False
+
+
+@functools.cache
+def machine() -> str:
+    """What else a step's outputs depend on: this package, the interpreter, what is installed."""
+    total = hashlib.sha256(f"{sys.version} {platform.machine()}".encode())
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        total.update(file.read_bytes())
+    for folder in site.getsitepackages():
+        total.update("\n".join(sorted(p.name for p in Path(folder).glob("*.dist-info"))).encode())
+    return total.hexdigest()
+
+
+def longest_age(step: Step) -> float:
+    """How many seconds old a step's outputs may be to be taken over.
+
+    Raises:
+        DefinitionError: for a duration that is none.
+    """
+    text = step.cache.get("ExpireAfter")
+    if text is None:
+        return float("inf")
+    parts = _DURATION.fullmatch(str(text))
+    if parts is None or not any(parts.groups()):
+        raise DefinitionError(f"step {step.name}: {text!r} was read, where P30D or PT1H is right")
+    weeks, days, hours, minutes, seconds = (int(part or 0) for part in parts.groups())
+    return timedelta(
+        weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds
+    ).total_seconds()
