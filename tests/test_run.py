@@ -246,10 +246,13 @@ def test_a_step_whose_script_raises(used: Repository) -> None:
         done = used.pipeline("run", status=1)
     finally:
         script.write_text(text)
-    sentence = f"ChurnEvalBestModel failed: RuntimeError: out of luck (evaluate.py, line {number})"
-    failure, log = done.stdout[done.stdout.index("ChurnEvalBestModel failed") :].splitlines()[:2]
-    assert failure == sentence
-    path = used.path / log.split()[1]
+    failed = done.stdout[done.stdout.index("ChurnEvalBestModel failed\n") :].splitlines()
+    assert failed[1:4] == [
+        f"  evaluate.py, line {number}, in main",
+        '    raise RuntimeError("out of luck")',
+        f"  RuntimeError: out of luck (evaluate.py, line {number})",
+    ]
+    path = used.path / failed[4].split()[1]
     assert "RuntimeError: out of luck" in path.read_text()
     assert "registered nothing" in done.stdout
     after = used.results()

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from local_sagemaker.errors import DefinitionError
@@ -24,6 +25,7 @@ from local_sagemaker.known_fields import (
 
 PROPERTY_FILE = re.compile(r"Steps\.([^.\[]+)\.PropertyFiles\.(.+)")
 _STEP = re.compile(r"Steps\.([^.\[]+)")
+_DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 _STEP_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BRANCHES = {"IfSteps": True, "ElseSteps": False}
 
@@ -38,7 +40,7 @@ class Step:
     waits_for: frozenset[str]  # steps that must have succeeded, named or referred to
     property_files: dict[str, tuple[str, str]]  # name -> (output name, file path)
     branch: tuple[str, bool] | None = None  # the condition step, and the outcome that runs this
-    cache: dict[str, Any] = field(default_factory=dict)  # CacheConfig
+    max_age: float | None = None  # seconds in which it is taken over; None: it always runs
     retries: tuple[dict[str, Any], ...] = ()  # RetryPolicies
 
 
@@ -136,11 +138,26 @@ def _steps(contents: list[Any], branch: tuple[str, bool] | None) -> Iterator[Ste
             waits_for=frozenset(waits_for),
             property_files={f["PropertyFileName"]: (f["OutputName"], f["FilePath"]) for f in files},
             branch=branch,
-            cache=content.get("CacheConfig", {}),
+            max_age=_max_age(content.get("CacheConfig", {}), f"step {name}"),
             retries=tuple(content.get("RetryPolicies", [])),
         )
         for key, outcome in _BRANCHES.items():
             yield from _steps(arguments.get(key, []), (name, outcome))
+
+
+def _max_age(config: dict[str, Any], where: str) -> float | None:
+    """How many seconds old outputs may be that are taken over, by a CacheConfig."""
+    if not config.get("Enabled"):
+        return None
+    text = config.get("ExpireAfter")
+    if text is None:
+        return math.inf
+    parts = _DURATION.fullmatch(str(text))
+    if parts is None or not any(parts.groups()):
+        raise DefinitionError(f"{where}: {text!r} was read, where P30D or PT1H is right")
+    units = ("weeks", "days", "hours", "minutes", "seconds")
+    counts = {unit: int(count or 0) for unit, count in zip(units, parts.groups(), strict=True)}
+    return timedelta(**counts).total_seconds()
 
 
 def _functions(value: object) -> Iterator[tuple[str, Any]]:

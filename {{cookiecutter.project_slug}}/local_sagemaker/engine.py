@@ -6,6 +6,7 @@ what is still to be moved. So whatever moment a run is killed at, it can be take
 
 from __future__ import annotations
 
+import math
 import secrets
 import shutil
 import string
@@ -36,7 +37,7 @@ from local_sagemaker.offline_store import Catalog
 from local_sagemaker.processes import InThisProcess, Processes
 from local_sagemaker.retries import Retries
 from local_sagemaker.state import State, digest_of, held, now
-from local_sagemaker.step_cache import Keys, longest_age
+from local_sagemaker.step_cache import Keys
 from local_sagemaker.step_types import ARN, HANDLERS, JOBS, Done, Work, instances
 from local_sagemaker.storage import Storage, files_of
 
@@ -315,7 +316,8 @@ class _Runner:
 
     def _take_over(self, run: StepRun, key: str) -> bool:
         """Stand as the newest of the steps of a key whose outputs are as they were."""
-        for kept in self.state.done_before(key, since=time.time() - longest_age(run.step)):
+        max_age = math.inf if run.step.max_age is None else run.step.max_age
+        for kept in self.state.done_before(key, since=time.time() - max_age):
             if self.keys.is_whole(kept.record.digests):
                 run.restore(kept)
                 run.status, run.source = EXECUTING, kept.execution

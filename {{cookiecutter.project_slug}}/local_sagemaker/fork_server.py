@@ -190,7 +190,8 @@ def run_script(words: list[str]) -> int:
     """Run a script and its arguments as `python script ...` would; gives the exit status."""
     script = words[0]
     main = types.ModuleType("__main__")
-    main.__dict__.update(__file__=script, __builtins__=__builtins__, __cached__=None)
+    named = {"__file__": script, "__builtins__": __builtins__, "__cached__": None}
+    main.__dict__.update(named, __annotations__={})
     sys.modules["__main__"] = main
     sys.argv = words
     sys.path[0] = str(Path(script).parent)

@@ -10,16 +10,14 @@ import functools
 import hashlib
 import json
 import platform
-import re
 import site
 import sys
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from local_sagemaker.definition import Step
-from local_sagemaker.errors import DefinitionError, StepError
+from local_sagemaker.errors import StepError
 from local_sagemaker.offline_store import Catalog
 from local_sagemaker.state import State
 from local_sagemaker.storage import Storage
@@ -37,8 +35,6 @@ _OF_NO_EFFECT = frozenset((
 _INPUTS = ("S3Uri", "ModelDataUrl", "sagemaker_submit_directory")
 """The fields that name objects which a job reads."""
 
-_DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
-
 
 @dataclass(frozen=True)
 class Keys:
@@ -55,7 +51,7 @@ class Keys:
         Raises:
             StepError: if an input is not there.
         """
-        if step.type not in TAKEN_OVER or (step.type != "Model" and not step.cache.get("Enabled")):
+        if step.type not in TAKEN_OVER or (step.type != "Model" and step.max_age is None):
             return None
         compared = [
             *(self.pipeline, step.name, step.type, sorted(step.property_files.items())),
@@ -104,21 +100,3 @@ def machine() -> str:
     for folder in site.getsitepackages():
         total.update("\n".join(sorted(p.name for p in Path(folder).glob("*.dist-info"))).encode())
     return total.hexdigest()
-
-
-def longest_age(step: Step) -> float:
-    """How many seconds old a step's outputs may be to be taken over.
-
-    Raises:
-        DefinitionError: for a duration that is none.
-    """
-    text = step.cache.get("ExpireAfter")
-    if text is None:
-        return float("inf")
-    parts = _DURATION.fullmatch(str(text))
-    if parts is None or not any(parts.groups()):
-        raise DefinitionError(f"step {step.name}: {text!r} was read, where P30D or PT1H is right")
-    weeks, days, hours, minutes, seconds = (int(part or 0) for part in parts.groups())
-    return timedelta(
-        weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds
-    ).total_seconds()

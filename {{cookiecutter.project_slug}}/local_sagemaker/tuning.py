@@ -38,6 +38,7 @@ class Trial:
     values: list[float] = field(default_factory=list)  # of the objective, one a round
     status: str = "InProgress"
     reason: str = ""
+    fault: str = ""  # of the machine's, why it came to nothing
     archive: Path | None = None  # its model, until the search is done
 
     @property
@@ -90,7 +91,8 @@ def run_tuning(
             that had ended, and runs the others. The job's log is a folder, with a log a trial.
 
     Raises:
-        StepError: if no trial gave a model.
+        StepError: if no trial gave a model, or one was killed: without it, this would be another
+            search.
     """
     import optuna
 
@@ -107,6 +109,7 @@ def run_tuning(
             earlier = number - search.parallel
             if earlier >= 0:
                 done[earlier].wait()
+                _check_no_fault(trials)
                 _tell(turns[earlier % len(turns)][1], asked[earlier], trials[earlier])
             machine.processes.check_not_ended()
             definition, study = turns[number % len(turns)]
@@ -119,10 +122,17 @@ def run_tuning(
         for event in done:
             event.wait()
             on_trial(trials)
+    _check_no_fault(trials)
     if not ranked(trials, search.maximize):
         first = trials[0].reason
         raise StepError(f"none of {len(trials)} trials gave a model; the first: {first}")
     return trials
+
+
+def _check_no_fault(trials: list[Trial]) -> None:
+    for number, trial in enumerate(trials, start=1):
+        if trial.fault:
+            raise StepError(f"trial {number}: {trial.reason}", fault=trial.fault)
 
 
 def training_definitions(request: dict[str, Any]) -> list[dict[str, Any]]:
@@ -273,6 +283,7 @@ def _run(
         _keep(trial, outputs, record)
     except Exception as error:
         trial.status, trial.reason = "Failed", str(error)
+        trial.fault = error.fault if isinstance(error, StepError) else ""
     finally:
         shutil.rmtree(trial.job.folder, ignore_errors=True)
         done.set()

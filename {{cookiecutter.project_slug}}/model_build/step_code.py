@@ -7,6 +7,7 @@ step changes that step's inputs, and no other's: twelve training jobs are not ru
 from __future__ import annotations
 
 import ast
+import functools
 import gzip
 import hashlib
 import io
@@ -115,15 +116,20 @@ def closure(entry: Path) -> list[Path]:
     return [found[name] for name in sorted(found)]
 
 
-def imported_modules(path: Path) -> set[str]:
+def imported_modules(path: Path) -> frozenset[str]:
     """The top-level names that a script imports, wherever in it the import stands."""
+    return _imported(path.read_bytes(), path.name)
+
+
+@functools.cache
+def _imported(script: bytes, name: str) -> frozenset[str]:
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), path.name)):
+    for node in ast.walk(ast.parse(script, name)):
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.partition(".")[0])
-    return names
+    return frozenset(names)
 
 
 def _text(path: Path) -> bytes:

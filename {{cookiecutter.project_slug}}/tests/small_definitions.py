@@ -12,6 +12,7 @@ from local_sagemaker.definition import Definition, read_definition
 from local_sagemaker.engine import Engine
 from local_sagemaker.execution import Execution
 from local_sagemaker.offline_store import Catalog
+from local_sagemaker.processes import Processes
 
 BUCKET = "s3://bucket"
 IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.2-0"
@@ -108,9 +109,15 @@ def archive(files: dict[str, str]) -> bytes:
 class Bench:
     """An engine in a folder of its own, and steps whose code lies in its storage."""
 
-    def __init__(self, root: Path, parallel: int = 2, catalog: Catalog | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        parallel: int = 2,
+        catalog: Catalog | None = None,
+        processes: Processes | None = None,
+    ) -> None:
         self.root = root
-        self.engine = Engine(root, catalog or {}, parallel)
+        self.engine = Engine(root, catalog or {}, parallel, processes)
 
     def put(self, uri: str, content: str | bytes) -> str:
         self.engine.storage.write(uri, content.encode() if isinstance(content, str) else content)
