@@ -13,12 +13,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cli import settings as pipeline_settings
 from cli.settings import LOCAL_ENVIRONMENT, Settings
 from cli.tables import SettingsError
+
+if TYPE_CHECKING:  # they import what only some commands need
+    from cli.events import Events
+    from cli.report import Progress
 
 ROOT = Path(__file__).resolve().parent.parent
 """This repository."""
@@ -96,7 +101,7 @@ def run(
         from local_sagemaker.execution import FAILED
 
         progress = Events() if as_json else Progress(settings, is_live=not debug)
-        try:
+        with _going_on(progress):
             if resume:
                 identifier = History(LOCAL).identifier(resume)
                 execution = local_run.resume(
@@ -108,10 +113,6 @@ def run(
                 execution = local_run.run(
                     ROOT, LOCAL, settings, file, given, parallel, wanted, progress
                 )
-        except KeyboardInterrupt:
-            going_on = f"; to go on: {progress.resuming}" if progress.resuming else ""
-            click.echo(f"pipeline: stopped{going_on}", err=True)
-            sys.exit(INTERRUPTED)
         if execution.status == FAILED:
             sys.exit(STEP_FAILED)
         if require_registered and not execution.has_registered:
@@ -309,6 +310,22 @@ def _one_sentence() -> Iterator[None]:
     except KeyboardInterrupt:
         click.echo("pipeline: stopped", err=True)
         sys.exit(INTERRUPTED)
+
+
+@contextmanager
+def _going_on(progress: Progress | Events) -> Iterator[None]:
+    """What breaks off a run that has begun, with the command that goes on with it."""
+    from local_sagemaker.errors import StateError
+
+    try:
+        yield
+    except (KeyboardInterrupt, StateError, OSError) as error:
+        if not progress.resuming or isinstance(error, BrokenPipeError):
+            raise
+        is_stopped = isinstance(error, KeyboardInterrupt)
+        said = "stopped" if is_stopped else str(error)
+        click.echo(f"pipeline: {said}; to go on: {progress.resuming}", err=True)
+        sys.exit(INTERRUPTED if is_stopped else STEP_FAILED)
 
 
 if __name__ == "__main__":

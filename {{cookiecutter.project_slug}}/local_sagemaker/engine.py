@@ -284,8 +284,8 @@ class _Runner:
         """Take a step over, or run it, and put its outputs in their places."""
         run.started = time.monotonic()
         is_debugged = self.wanted.debug and run.step.name == self.wanted.only
+        job = self._job(run)
         try:
-            job = self._job(run)
             key = self.keys.key(run.step, job.request)
             if key and self.wanted.cache and not is_debugged and self._take_over(run, key):
                 return
@@ -297,9 +297,9 @@ class _Runner:
             done = self._with_retries(run, job, machine)
             run.answer, run.peak_bytes = done.answer, job.peak_bytes
             self._put_in_place(run, done, key)
-            for folder in (job.folder, self._kept(run)):
-                shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(self._kept(run), ignore_errors=True)
         finally:
+            shutil.rmtree(job.folder, ignore_errors=True)  # may be all that fills the disk
             run.seconds = time.monotonic() - run.started
 
     def _job(self, run: StepRun) -> Job:

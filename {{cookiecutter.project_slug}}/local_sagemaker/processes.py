@@ -14,6 +14,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -489,6 +490,8 @@ def _failure(status: int, command: Command) -> StepError:
         return StepError(f"{said} ({file.name}, line {line})", frame)
     name = f"signal {-status}" if status < 0 else f"exit status {status}"
     said = f": {lines[-1]:.500}" if lines[-1] else ""
+    if shutil.disk_usage(command.log.parent).free < _TAIL:  # then it could not say why
+        said = ": No space left on device"
     fault = "SageMaker.JOB_INTERNAL_ERROR" if status == _LOST else ""  # killed from outside
     return StepError(f"the script ended with {name}{said}", fault=fault)
 
