@@ -44,11 +44,28 @@ class Repository:
     path: Path
 
     def pipeline(
-        self, *arguments: str | Path, status: int | None = 0, **variables: str
+        self, *arguments: str | Path, status: int | None = 0, typed: str = "", **variables: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a command of the repository: no network, no AWS settings, 80 columns."""
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", *map(str, arguments)],
+            cwd=self.path, env=self._environment(variables), input=typed,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if status is not None:
+            assert done.returncode == status, done.stdout + done.stderr
+        return done
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command as `pipeline` runs it, and leave it to itself."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "cli", *arguments], cwd=self.path, env=self._environment({}),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def _environment(self, variables: dict[str, str]) -> dict[str, str]:
         own = {k: v for k, v in os.environ.items() if not k.startswith(_CREDENTIALS)}
-        environment = {
+        return {
             **own,
             "PYTHONPATH": str(NO_NETWORK),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -56,13 +73,6 @@ class Repository:
             "HOME": str(self.path.parent),
             **variables,
         }
-        done = subprocess.run(
-            [sys.executable, "-m", "cli", *map(str, arguments)],
-            cwd=self.path, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if status is not None:
-            assert done.returncode == status, done.stdout + done.stderr
-        return done
 
     def files(self) -> set[str]:
         """Every file, as a path below the repository."""
@@ -161,6 +171,16 @@ def ran(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
 def churn_run(ran: Callable[[str], Run]) -> Run:
     """The nine steps of the churn scenario, run on its sample."""
     return ran("churn")
+
+
+@pytest.fixture(scope="module")
+def used(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """A repository with a small run behind it: one trial."""
+    repository = render_scenario(template, tmp_path_factory.mktemp("used"), "churn")
+    repository.edit("pipeline.toml", "jobs = 12", "jobs = 1")
+    repository.edit("pipeline.toml", "parallel = 4", "parallel = 1")
+    repository.pipeline("run")
+    return repository
 
 
 def render_scenario(template: Path, folder: Path, scenario: str) -> Repository:

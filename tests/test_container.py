@@ -364,7 +364,7 @@ def test_the_processing_scripts_import_with_the_images_packages_alone(toolkit: P
     subprocess.run(command, cwd=step_code.STEPS, env={"PATH": os.environ["PATH"]}, check=True)
 
 
-def third_party(script: Path) -> set[str]:
+def third_party(script: Path) -> frozenset[str]:
     """What a script imports that is neither Python's nor beside it."""
     siblings = {path.stem for path in script.parent.glob("*.py")}
     standard = sys.stdlib_module_names - NOT_IN_3_12

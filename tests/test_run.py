@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,20 +99,18 @@ def test_the_registered_version_points_at_files_that_exist(churn_run: Run) -> No
 def test_another_run_gives_the_same_metrics_and_the_next_version(churn_run: Run) -> None:
     first = churn_run.read("ChurnEvalBestModel/evaluation/evaluation.json")
     before = churn_run.execution
-    done = churn_run.repository.pipeline("run", "--parallel", "1")
+    done = churn_run.repository.pipeline("run", "--parallel", "1", "--no-cache")
     assert "version 2" in done.stdout
-    for again in before.parent.iterdir():
+    runs = list(before.parent.iterdir())
+    assert len(runs) == 2
+    for again in runs:
         evaluation = again / "ChurnEvalBestModel/evaluation/evaluation.json"
         assert json.loads(evaluation.read_text()) == first
 
 
 def test_a_killed_run_leaves_no_step_behind(used: Repository) -> None:
     """As a closed terminal or `kill` does it; Ctrl-C goes the same way."""
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cli", "run"],
-        cwd=used.path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    process = used.start("run")
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("Executing"):
@@ -161,20 +156,6 @@ def test_a_facet_without_a_large_enough_group_has_the_worst_number_and_says_so(
 
 
 # Wrong input
-
-
-@pytest.fixture(scope="module")
-def used(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """A repository with a small run behind it, which wrong input must leave as it is."""
-    from cookiecutter.main import cookiecutter
-
-    folder = tmp_path_factory.mktemp("used")
-    path = cookiecutter(str(template), no_input=True, output_dir=str(folder))
-    repository = Repository(Path(path))
-    repository.edit("pipeline.toml", "jobs = 12", "jobs = 1")
-    repository.edit("pipeline.toml", "parallel = 4", "parallel = 1")
-    repository.pipeline("run")
-    return repository
 
 
 def sample(repository: Repository) -> list[list[str]]:

@@ -1,0 +1,174 @@
+"""Runs that take steps over, go on, or are looked at afterwards, as a person types them."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from conftest import Repository
+
+STEPS = (
+    "ChurnModelProcess",
+    "ChurnHyperParameterTuning",
+    "ChurnEvalBestModel",
+    "ChurnCreateModel",
+    "ChurnModelConfigFile",
+    "ChurnTransform",
+    "ClarifyProcessingStep",
+)
+"""The steps that are taken over where nothing has changed."""
+
+
+def last(repository: Repository) -> dict[str, Any]:
+    """The newest run, as `pipeline show` has it."""
+    return dict(json.loads(repository.pipeline("show", "last", "--json").stdout))
+
+
+def taken_over(run: dict[str, Any]) -> dict[str, str]:
+    return {s["step"]: s["cached_from"] for s in run["steps"] if s["cached_from"]}
+
+
+def test_a_run_with_nothing_changed_takes_every_job_over_and_has_the_right_model(
+    used: Repository,
+) -> None:
+    first = last(used)
+    assert taken_over(first) == {}
+    done = used.pipeline("run")
+    assert taken_over(last(used)) == dict.fromkeys(STEPS, first["run"])
+    rows = re.findall(r"^\d  (\w+) +\w+ +Cached +from (\w{12})$", done.stdout, re.MULTILINE)
+    assert rows == [(name, first["run"]) for name in STEPS]
+    versions = json.loads(used.pipeline("registry", "--json").stdout)
+    assert [version["version"] for version in versions] == [2, 1]
+    assert versions[0]["execution"] == last(used)["run"]
+    assert "registered customer-churn version 2, PendingManualApproval" in done.stdout
+
+
+def test_a_run_with_nothing_changed_imports_neither_the_sdk_nor_the_libraries(
+    used: Repository,
+) -> None:
+    used.pipeline("run")
+    done = used.pipeline("run", PYTHONPROFILEIMPORTTIME="1")
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert {"click", "rich", "sqlite3"} <= imported
+    heavy = {"sagemaker", "boto3", "pandas", "numpy", "xgboost", "optuna", "duckdb"}
+    assert not imported & heavy
+
+
+@pytest.mark.parametrize(
+    ("file", "runs"),
+    [
+        ("clarify.py", ["ClarifyProcessingStep"]),
+        ("analysis_config.py", ["ChurnModelConfigFile"]),
+        ("evaluate.py", ["ChurnEvalBestModel"]),
+    ],
+)
+def test_a_change_in_one_steps_file_runs_that_step_alone(
+    used: Repository, file: str, runs: list[str]
+) -> None:
+    """Process and tuning are taken over; so is what gets the same bytes again."""
+    script = used.path / "model_build/steps" / file
+    text = script.read_text()
+    try:
+        script.write_text(f"{text}\n# a comment\n")
+        used.pipeline("run")
+    finally:
+        script.write_text(text)
+    assert [name for name in STEPS if name not in taken_over(last(used))] == runs
+
+
+def test_without_the_cache_every_step_runs(used: Repository) -> None:
+    used.pipeline("run", "--no-cache")
+    assert taken_over(last(used)) == {}
+
+
+def test_a_stopped_run_goes_on_by_the_command_that_it_prints(used: Repository) -> None:
+    process = used.start("run", "--no-cache")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line == "Succeeded  ChurnHyperParameterTuning\n":
+            break
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    command = re.fullmatch(r"pipeline: stopped; to go on: pipeline (run --resume (\w{12}))\n", said)
+    assert command
+    run, registered = command[2], len(json.loads(used.pipeline("registry", "--json").stdout))
+    assert used.pipeline("runs").stdout.startswith(f"{run}  Stopped")
+    logs = used.path / ".local/runs" / run / "logs"
+    before = (logs / "ChurnModelProcess.log").stat().st_mtime_ns
+    done = used.pipeline(*command[1].split())
+    assert f"registered customer-churn version {registered + 1}" in done.stdout
+    assert (last(used)["run"], last(used)["status"]) == (run, "Succeeded")
+    assert (logs / "ChurnModelProcess.log").stat().st_mtime_ns == before
+    assert "nothing to resume" in used.pipeline(*command[1].split(), status=2).stderr
+
+
+def test_events_are_a_json_object_a_line(used: Repository) -> None:
+    done = used.pipeline("run", "--json")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    kinds = [event["event"] for event in events]
+    assert kinds[:2] == ["ingested", "started"] and kinds[-1] == "ended"
+    assert set(kinds[2:-1]) == {"step"}
+    ended = {e["step"]: e["status"] for e in events if e["event"] == "step"}
+    assert len(ended) == 9 and set(ended.values()) == {"Succeeded"}
+    assert events[-1]["registered"][0].startswith("customer-churn version")
+
+
+def test_a_run_can_be_looked_at_later(used: Repository) -> None:
+    run = last(used)["run"]
+    assert used.pipeline("runs").stdout.splitlines()[0].startswith(f"{run}  Succeeded  20")
+    assert json.loads(used.pipeline("runs", "--json").stdout)[0]["run"] == run
+    for name in (run, run[:6], "last"):
+        shown = used.pipeline("show", name).stdout
+        assert shown.startswith(f"run {run}: Succeeded\n")
+        assert "auc 0.9" in shown and "9  CheckAUCScoreChurnEvaluation" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_the_log_of_a_step_and_of_a_trial(used: Repository) -> None:
+    log = used.pipeline("logs", "last", "ChurnHyperParameterTuning").stdout
+    assert re.fullmatch(r"001  \[\d+\]\ttrain-auc:\S+\tvalidation-auc:\S+\n", log)
+    trial = used.pipeline("logs", "last", "ChurnHyperParameterTuning", "--trial", "1").stdout
+    assert trial.splitlines()[0].startswith("[0]\t")
+    assert trial.splitlines()[-1] == log[5:].rstrip("\n")
+
+
+def test_what_is_not_there_is_one_sentence(used: Repository) -> None:
+    for command, sentence in {
+        ("show", "zzz"): "there is no run 'zzz'; `pipeline runs` lists those there are",
+        ("logs", "last", "Evaluate"): "there is no step 'Evaluate'; there is ChurnModelProcess, ",
+        ("logs", "last", "ChurnCreateModel"): "ChurnCreateModel has no log",
+        ("logs", "last", "ChurnHyperParameterTuning", "--trial", "9"): "has no trial 9",
+        ("run", "--only", "Evaluate"): "there is no step 'Evaluate'; there is ChurnModelProcess, ",
+        ("run", "--resume", "zzz"): "there is no run 'zzz'",
+        ("run", "--resume", "last", "--data", "x.csv"): "--resume goes on with a run's own table",
+        ("run", "--only", STEPS[2], "--debug", STEPS[1]): f"--debug {STEPS[1]} runs up to that",
+    }.items():
+        done = used.pipeline(*command, status=2)
+        assert sentence in done.stderr, command
+        assert "Traceback" not in done.stderr
+
+
+def test_one_step_alone(used: Repository) -> None:
+    done = used.pipeline("run", "--only", "ChurnEvalBestModel")
+    assert "registered nothing: ChurnEvalBestModel alone was asked for" in done.stdout
+    skipped = [s["step"] for s in last(used)["steps"] if s["status"] == "Skipped"]
+    assert skipped == ["ChurnCreateModel", *STEPS[4:], "CheckAUCScoreChurnEvaluation",
+                       "RegisterChurnModel"]  # fmt: skip
+
+
+def test_a_breakpoint_stops_in_a_step_that_is_debugged(used: Repository) -> None:
+    script = used.path / "model_build/steps/evaluate.py"
+    text = script.read_text()
+    line = '    test = read_split(input_path("test"), "test")\n'
+    try:
+        script.write_text(text.replace(line, f"    breakpoint()\n{line}"))
+        done = used.pipeline(
+            "run", "--debug", "ChurnEvalBestModel", typed="p options.min_group_size\nc\n"
+        )
+    finally:
+        script.write_text(text)
+    assert "(Pdb) 100" in done.stdout
+    assert "Succeeded  ChurnEvalBestModel" in done.stdout
