@@ -52,12 +52,11 @@ def blocks(page: Path) -> Iterator[Block]:
         yield Block(found[1], found[2], named[1] if named and is_file else None)
 
 
-def walk(page: Path, template: Path, begin: Path, bin_folder: Path) -> list[str]:
-    """Follow a page from a folder on; gives the commands that were run.
+def follow(page: Path, template: Path, begin: Path, commands: Path) -> list[str]:
+    """Do what a page says, from a folder on; gives the command lines that were run.
 
-    `template` is where a clone of the template is, `bin_folder` where commands can be put.
+    `template` is where a clone of the template is, `commands` a folder to put commands in.
     """
-    _write_commands(bin_folder)
     here, said, done = begin, "", []
     for block in blocks(page):
         if block.file is not None:
@@ -65,37 +64,36 @@ def walk(page: Path, template: Path, begin: Path, bin_folder: Path) -> list[str]
         elif block.kind == "diff":
             apply(here, block.text)
         elif block.kind == "console":
-            for line in block.text.splitlines():
-                if not line.startswith(INSTALLS):
-                    done.append(line)
-            here, said = run(block.text.replace(PLACEHOLDER, str(template)), here, bin_folder)
+            here, said = run(block.text.replace(PLACEHOLDER, str(template)), here, commands)
+            done += [line for line in block.text.splitlines() if not line.startswith(INSTALLS)]
         elif block.kind == "text":
-            assert fits(block.text, said), f"{page.name}: this was said:\n{said}\nnot:\n{block.text}"
+            assert fits(block.text, said), f"{page.name}: said was\n{said}\nnot\n{block.text}"
     return done
 
 
 def apply(folder: Path, change: str) -> None:
     """Make a change that a page shows as a diff."""
     done = subprocess.run(
-        ["git", "apply", "--recount", "-"],
+        ["git", "apply", "-"],
         cwd=folder, input=change, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{done.stderr}\n{change}"
 
 
-def run(script: str, folder: Path, bin_folder: Path) -> tuple[Path, str]:
+def run(script: str, folder: Path, commands: Path) -> tuple[Path, str]:
     """Run the lines of a block in one shell; gives where it ended, and what it said."""
+    _write_commands(commands)
     lines = [line for line in script.splitlines() if not line.startswith(INSTALLS)]
     status = _STATUS.search(script)
-    where = bin_folder / "here"
+    where = commands / "here"
     text = "\n".join(["trap 'pwd > \"$HERE\"' EXIT", "set -eu", *lines])
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "SAGEMAKER_"))},
-        "PATH": os.pathsep.join([str(bin_folder), os.environ["PATH"]]),
+        "PATH": os.pathsep.join([str(commands), os.environ["PATH"]]),
         "PYTHONPATH": str(NO_NETWORK),
         "PYTHONDONTWRITEBYTECODE": "1",
         "COLUMNS": "80",
-        "HOME": str(bin_folder),
+        "HOME": str(commands),
         "HERE": str(where),
     }
     done = subprocess.run(

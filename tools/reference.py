@@ -14,15 +14,14 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-from cookiecutter.prompt import prompt_for_config
-
 import sentences
+from cookiecutter.prompt import prompt_for_config
 from sentences import Sentence, Source
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -320,12 +319,13 @@ def commands_page() -> str:
     """Every command of a generated repository, its options, and the exit statuses."""
     from cli import main as entry
 
-    lines = ["# Commands", "", f"{_first(entry.main.help)} `pipeline COMMAND --help` says the same."]
+    about = _first(entry.main.help)
+    lines = ["# Commands", "", f"{about} `pipeline COMMAND --help` says the same."]
     for path, command in commands(entry.main, "pipeline"):
         usage = " ".join(command.collect_usage_pieces(click.Context(command)))
         lines += ["", f"## {path}", "", _code(f"{path} {usage}"), "", _plain(_first(command.help))]
-        if rows := [_parameter(command, one) for one in command.params]:
-            lines += ["", *_table(("argument or option", "default", "what it is"), rows)]
+        if options := [_parameter(command, one) for one in command.params]:
+            lines += ["", *_table(("argument or option", "default", "what it is"), options)]
     lines += ["", "## Exit statuses", ""]
     rows = [(_code(status), meaning) for status, meaning in statuses(entry.__doc__ or "").items()]
     lines += _table(("status", "means"), rows)
@@ -437,7 +437,7 @@ def _page(lines: list[str]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     cells = [[cell.replace("|", r"\|") for cell in row] for row in rows]
     return [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *cells]]
 

@@ -149,11 +149,12 @@ def _assigned(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
 def _constants(node: ast.expr) -> tuple[str, ...]:
     """The texts of a tuple or a list, or the keys of a dictionary."""
     items = node.keys if isinstance(node, ast.Dict) else getattr(node, "elts", [])
-    return tuple(i.value for i in items if _is_text(i))
+    return tuple(text for item in items for text in _literal(item))
 
 
-def _is_text(node: ast.expr | None) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+def _literal(node: ast.AST | None) -> list[str]:
+    """The text that a node is; none if it is none."""
+    return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
 
 
 def _helpers(source: Source, known: Known, *, private: bool) -> dict[str, Helper]:
@@ -199,10 +200,9 @@ class _Reader:
         heads = [n for n in ast.iter_child_nodes(node) if isinstance(n, ast.expr | ast.withitem)]
         inner = {**texts, **dict.fromkeys(_stored(heads), ())}
         if isinstance(node, ast.For) and isinstance(node.iter, ast.Tuple):
-            inner[_name(node.target)] = tuple(
-                c.value for c in ast.walk(node.iter)
-                if isinstance(c, ast.Constant) and isinstance(c.value, str)
-            )  # fmt: skip
+            named = _name(node.target)  # nothing where each item is taken apart
+            each = [text for item in ast.walk(node.iter) for text in _literal(item)]
+            inner |= {named: tuple(each)} if named else {}
         for head in heads:
             self.expression(head, inner)
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -237,8 +237,7 @@ class _Reader:
         if name in self.known.helpers:
             self._helper(call, self.known.helpers[name], texts)
         elif self.known.is_error(name):
-            keys = tuple(a.value for a in call.args[1:]
-                         if isinstance(a, ast.Constant) and isinstance(a.value, str))  # fmt: skip
+            keys = tuple(text for argument in call.args[1:] for text in _literal(argument))
             first = call.args[0] if call.args else ast.Constant("")
             rest = next((a for a in call.args if _texts(a, self.known, texts)), first)
             said = _texts(rest, self.known, texts)
@@ -251,7 +250,7 @@ class _Reader:
         filled = {name: _texts(node, self.known, texts) for name, node in given.items()}
         for text in helper.texts:
             asked = [name for name in filled if filled[name] and f"{{{name}}}" in text]
-            if not asked and not any(map(_is_text, call.args)):
+            if not asked and not any(map(_literal, call.args)):
                 continue  # what is filled in comes from elsewhere: the helper's own text is all
             for chosen in itertools.product(*(filled[name] for name in asked)):
                 words = dict(zip(asked, chosen, strict=True))
@@ -276,7 +275,7 @@ def _either(ends: list[Texts]) -> Texts:
     return merged
 
 
-def _stored(heads: list[ast.AST]) -> list[str]:
+def _stored(heads: Iterable[ast.AST]) -> list[str]:
     """The names that are given something else than a text that can be read."""
     return [n.id for head in heads for n in ast.walk(head)
             if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]  # fmt: skip
@@ -300,24 +299,22 @@ def _is_sentence(text: str) -> bool:
 
 def _texts(node: ast.expr, known: Known, local: Texts) -> list[str]:
     """Every text that an expression may be; none: it is no text that stands in the source."""
-    if isinstance(node, ast.Constant):
-        return [node.value] if isinstance(node.value, str) else []
-    if isinstance(node, ast.IfExp):
-        sides = [_texts(side, known, local) for side in (node.body, node.orelse)]
-        return [*sides[0], *sides[1]] if all(sides) else []
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return _joined([_texts(side, known, local) for side in (node.left, node.right)])
-    if isinstance(node, ast.JoinedStr):
-        return _joined([_part(part, known, local) for part in node.values])
-    if isinstance(node, ast.Name | ast.Attribute):
-        name = _name(node)
-        return list(known.texts.get(name) or local.get(name, ()))
-    if isinstance(node, ast.Call) and _name(node.func) == "join" and len(node.args) == 1:
-        between = node.func.value if isinstance(node.func, ast.Attribute) else None
-        items = known.lists.get(_name(node.args[0]))
-        if items and isinstance(between, ast.Constant):
-            return [str(between.value).join(items)]
-    return []
+    match node:
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.IfExp():
+            sides = [_texts(side, known, local) for side in (node.body, node.orelse)]
+            return [*sides[0], *sides[1]] if all(sides) else []
+        case ast.BinOp(op=ast.Add()):
+            return _joined([_texts(side, known, local) for side in (node.left, node.right)])
+        case ast.JoinedStr():
+            return _joined([_part(part, known, local) for part in node.values])
+        case ast.Call(func=ast.Attribute(ast.Constant(between), "join"), args=[names]):
+            items = known.lists.get(_name(names))
+            return [str(between).join(items)] if items else []
+        case _:
+            name = _name(node)
+            return list(known.texts.get(name) or local.get(name, ()))
 
 
 def _part(part: ast.expr, known: Known, local: Texts) -> list[str]:
