@@ -438,8 +438,14 @@ def _page(lines: list[str]) -> str:
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    cells = [[cell.replace("|", r"\|") for cell in row] for row in rows]
+    cells = [[_cell(text) for text in row] for row in rows]
     return [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *cells]]
+
+
+def _cell(text: str) -> str:
+    """A cell's text: in code a bar is a bar, elsewhere it would end the cell."""
+    parts = re.split("(`[^`]*`)", text)
+    return "".join(p if p.startswith("`") else p.replace("|", r"\|") for p in parts)
 
 
 def _code(text: str) -> str:
