@@ -47,13 +47,13 @@ _ADDRESS = re.compile(r"https?://[^\s)\"'<>`]+")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The documentation's sources, with the reference made of the code."""
     folder = tmp_path_factory.mktemp("docs")
-    made = shutil.ignore_patterns("reference")
-    shutil.copytree(DOCS, folder / "docs", ignore=made)
+    shutil.copytree(DOCS, folder / "docs", ignore=shutil.ignore_patterns("reference"))
     (folder / "docs/reference").mkdir()
     shutil.copyfile(DOCS / "reference/index.md", folder / "docs/reference/index.md")
     shutil.copyfile(ROOT / "zensical.toml", folder / "zensical.toml")
     command = [sys.executable, str(ROOT / "tools/reference.py"), str(folder / "docs/reference")]
-    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     return folder
 
 
