@@ -16,6 +16,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent
 GENERATED = ROOT / "{{cookiecutter.project_slug}}"
 FOLDER = ROOT / "docs" / "reference"
 
-PARTS = ("cli", "governance", "feature_store", "model_build", "local_sagemaker", "model_deploy")
-"""Folders of the generated repository, in the order of the errors' page."""
+SILENT = ("tests", "scenarios", ".*", "build")
+"""Folders of the generated repository whose modules speak to nobody."""
 
 ENTRY = re.compile(
     r"(?P<name>[\w\[\]]+) = (?P<formula>.+?), in (?P<range>[\[(]\S+, [^\])]+[\])])\. "
@@ -398,7 +399,8 @@ def errors_page() -> str:
 
 def sources() -> list[Source]:
     """The modules that speak to people: what is generated, the hooks, the check of seeds."""
-    files = [path for part in PARTS for path in sorted((GENERATED / part).rglob("*.py"))]
+    folders = [f for f in GENERATED.iterdir() if not any(fnmatch(f.name, s) for s in SILENT)]
+    files = [path for folder in sorted(folders) for path in sorted(folder.rglob("*.py"))]
     own = [*sorted((ROOT / "hooks").glob("*.py")), ROOT / "tools" / "seeds.py"]
     return [*sentences.read(GENERATED, files), *sentences.read(ROOT, own)]
 
