@@ -47,11 +47,11 @@ RESERVED_COLUMNS = (*STORE_COLUMNS, *QUERY_COLUMNS)
 class Project:
     """Who this pipeline is."""
 
-    name: str
+    name: str  # what people call it
     pipeline: str  # SageMaker's name for the pipeline
     prefix: str  # the steps' names begin with it
     metric_word: str = ""  # the word in step 9's name; none: AUC or RMSE, by the problem
-    problem: str = "binary"
+    problem: str = "binary"  # binary (yes or no) or regression (a number)
 
     def __post_init__(self) -> None:
         must(self.name.strip() and len(self.name) <= 100, "name", self.name,
@@ -70,7 +70,7 @@ class Project:
 class Column:
     """What one column of the raw table holds."""
 
-    type: str
+    type: str  # what its values are
     format: str = ""  # of a date, as in strptime
     values: tuple[str, ...] = ()  # of a category: those known, the others are counted
 
@@ -90,12 +90,12 @@ class Column:
 class Data:
     """The raw table: where it lies and what its columns hold. Without a file none is named yet."""
 
-    file: str = ""
-    record_id: str = ""
-    label: str = ""
+    file: str = ""  # the raw table, CSV or Parquet; none: nothing runs yet
+    record_id: str = ""  # the column that names a row
+    label: str = ""  # the column that is predicted
     positive: str = ""  # the label's text that counts as 1, where it is not 0 and 1
     number_rows: bool = False  # no column tells rows apart: record_id is their number
-    columns: dict[str, Column] = field(default_factory=dict)
+    columns: dict[str, Column] = field(default_factory=dict)  # what each other column holds
     snapshot: str = ""  # the moment that the rows describe, where no column says it
     event_time: str = ""  # the column that says it
 
@@ -125,12 +125,12 @@ class Data:
 class Split:
     """How rows are told into train, validation and test."""
 
-    salt: str
+    salt: str  # a text that decides, with the record id, to which split a row goes
     by: str = "hash"  # of the record id or the group; or "time": the past learns, the future tests
     group: str = ""  # a column whose rows of one value stay together, such as a customer
-    train: float = 0.7
-    validation: float = 0.15
-    test: float = 0.15
+    train: float = 0.7  # the share of rows that the trials learn from
+    validation: float = 0.15  # ... that the best trial and the decision threshold are chosen by
+    test: float = 0.15  # ... that the gate is read from
     min_positives: int = 20  # fewer of either class in a split is an error; regression: of rows
 
     WAYS: typing.ClassVar = ("hash", "time")
@@ -148,10 +148,10 @@ class Split:
 class Range:
     """Where the search for one hyperparameter looks."""
 
-    min: float
-    max: float
-    scaling: str = "Auto"
-    integer: bool = False
+    min: float  # the least value that is tried
+    max: float  # the greatest
+    scaling: str = "Auto"  # how values are spread between them
+    integer: bool = False  # whole numbers alone
 
     SCALINGS: typing.ClassVar = ("Auto", "Linear", "Logarithmic")
 
@@ -169,12 +169,12 @@ class Range:
 class Tuning:
     """The search for the best model."""
 
-    ranges: dict[str, Range]
+    ranges: dict[str, Range]  # a range for each hyperparameter that is searched
     objective: str = ""  # none: the first of its problem's
-    algorithms: tuple[str, ...] = ("xgboost",)
-    jobs: int = 12
-    parallel: int = 4
-    seed: int = 20
+    algorithms: tuple[str, ...] = ("xgboost",)  # of several the better one is registered
+    jobs: int = 12  # trials in all
+    parallel: int = 4  # of them at a time
+    seed: int = 20  # of the search and of every trial
     static: dict[str, str] = field(default_factory=dict)  # the same for every trial
 
     OBJECTIVES: typing.ClassVar = {
@@ -246,8 +246,8 @@ class Tuning:
 class GateSettings:
     """What a model must reach to be registered."""
 
-    metric: str
-    bias: str = ""
+    metric: str  # the metric gate: comparisons joined by and / or
+    bias: str = ""  # the bias gate, which must hold too; none: bias decides nothing
 
 
 TRAIN_MEDIAN = "train median"
@@ -258,10 +258,10 @@ TRAIN_MEDIAN = "train median"
 class Bias:
     """Between whom outcomes are compared."""
 
-    facets: str = ""
+    facets: str = ""  # the columns whose groups are compared; none: no bias is measured
     group_variable: str = ""  # strata for CDDL and CDDPL
-    favourable_label: int = 1
-    threshold: str | float = ""  # of a regression: above it is favourable; none: TRAIN_MEDIAN
+    favourable_label: int = 1  # the label of those who come off well
+    threshold: str | float = ""  # of a regression: above it is favourable; none: the median
     min_group_size: int = 100  # smaller groups are reported but do not decide
 
     def __post_init__(self) -> None:
@@ -290,20 +290,20 @@ class Model:
 class Schedule:
     """When the pipeline is run anew."""
 
-    cadence: str = cadences.NEVER
-    timezone: str = "UTC"
+    cadence: str = cadences.NEVER  # a word, `cron(...)` or `rate(...)`
+    timezone: str = "UTC"  # in which the cadence is read
 
 
 @dataclass(frozen=True)
 class Compute:
     """The instances that SageMaker's jobs run on: defaults of the definition's parameters."""
 
-    processing_instance: str = "ml.m5.large"
-    processing_count: int = 1
-    training_instance: str = "ml.m5.large"
-    training_count: int = 1
-    transform_instance: str = "ml.m5.large"
-    transform_count: int = 1
+    processing_instance: str = "ml.m5.large"  # of steps 1, 3, 5 and 7
+    processing_count: int = 1  # for each of them
+    training_instance: str = "ml.m5.large"  # of each trial of step 2
+    training_count: int = 1  # for each of them
+    transform_instance: str = "ml.m5.large"  # of step 6
+    transform_count: int = 1  # of step 6
 
     def __post_init__(self) -> None:
         for key in ("processing_instance", "training_instance", "transform_instance"):
@@ -317,11 +317,11 @@ class Compute:
 class Environment:
     """An AWS account and region to compile for."""
 
-    account: str
-    region: str
-    role: str = ""
-    bucket: str = ""
-    name: str = ""
+    account: str  # its twelve digits
+    region: str  # the region
+    role: str = ""  # the jobs' role; none: SageMakerPipelineRole of the account
+    bucket: str = ""  # what executions write to; none: sagemaker-REGION-ACCOUNT
+    name: str = ""  # not to be set: it is the table's own
 
     def __post_init__(self) -> None:
         must(re.fullmatch(r"\d{12}", self.account), "account", self.account, "12 digits")
@@ -348,7 +348,7 @@ class Environment:
 class Aws:
     """Where the definition is compiled for when no environment is named."""
 
-    region: str = "us-east-1"
+    region: str = "us-east-1"  # whose image account and endpoints a definition names
 
     def __post_init__(self) -> None:
         _must_be_region(self.region)

@@ -25,9 +25,8 @@ class Standards:
 
     problem: str = ""  # the problem type, where it may not be another
     bias_gate: bool = False  # the bias gate is mandatory and covers every facet
-    facets: tuple[
-        str, ...
-    ] = ()  # columns each of whose values, or a number's two sides, are compared
+    # columns each of whose values, or a number's two sides, are compared
+    facets: tuple[str, ...] = ()
     most_group_size: int = 0  # the largest min_group_size, where there is one
     unseen: tuple[str, ...] = ()  # raw columns that no feature may be made of
 

@@ -72,8 +72,23 @@ def pretraining_bias(
     Shapes (n,). `strata` numbers the values of Clarify's group variable; None leaves out CDDL.
     Raises ValueError if flags are not boolean or lengths differ.
 
-    CI = (n_a - n_d) / n, "Class Imbalance (CI)"; DPL = q_a - q_d, "Difference in Proportions of
-    Labels (DPL)"; the others at `_label_distances` and `_conditional_demographic_disparity`.
+    P_a = (1 - q_a, q_a) and P_d = (1 - q_d, q_d) are the groups' distributions of the label.
+
+    CDDL = (1/n) sum of n_i DD_i over the strata i, in [-1, 1]. DD_i is d's share of n_i(0) less
+        its share of n_i(1): above 0 d has more of the refusals than of the acceptances, among
+        likes. Guide: "Conditional Demographic Disparity (CDD)".
+    CI = (n_a - n_d) / n, in [-1, 1]. Above 0 d has fewer rows than all others, so that a model
+        learns less of it. Guide: "Class Imbalance (CI)".
+    DPL = q_a - q_d, in [-1, 1]. Above 0 d has the favourable label less often. Guide: "Difference
+        in Proportions of Labels (DPL)".
+    JS = (KL(P_a || P) + KL(P_d || P)) / 2 with P = (P_a + P_d) / 2, in [0, ln 2]. 0 is no
+        difference; unlike KL the same from both sides. Guide: "Jensen-Shannon Divergence (JS)".
+    KL = sum of P_a ln(P_a / P_d) over both labels, in [0, inf). 0 is no difference; none where d
+        lacks a label that a has. Guide: "Kullback-Leibler Divergence (KL)".
+    KS = max |P_a - P_d|, in [0, 1]. 0 is no difference. Guide: "Kolmogorov-Smirnov (KS)".
+    LP = sqrt(sum of (P_a - P_d)^2), in [0, sqrt 2]. 0 is no difference. Guide: "Lp-norm (LP)".
+    TVD = (sum of |P_a - P_d|) / 2, in [0, 1]. 0 is no difference: the share of rows whose label
+        would have to change. Guide: "Total Variation Distance (TVD)".
     """
     q_a, q_d = _favourable_shares(labels, in_group)
     n, n_d = len(in_group), np.count_nonzero(in_group)
@@ -99,7 +114,38 @@ def posttraining_bias(
 
     Shapes (n,), and (n, k) for `features`, where NaN means missing. `strata` None leaves out
     CDDPL, `features` None leaves out FT. Raises ValueError if flags are not boolean or lengths
-    differ. Formulas: RATE_DIFFERENCES and the functions below.
+    differ. TP, FP, TN, FN count a group's rows, favourable being positive.
+
+    AD = (TP_a + TN_a) / n_a - (TP_d + TN_d) / n_d, in [-1, 1]. Above 0 predictions are right less
+        often of d. Guide: "Accuracy Difference (AD)".
+    CDDPL = (1/n) sum of n_i DD'_i over the strata i, in [-1, 1]. As CDDL, of predictions. Guide:
+        "Conditional Demographic Disparity in Predicted Labels (CDDPL)".
+    DAR = TP_a / (TP_a + FP_a) - TP_d / (TP_d + FP_d), in [-1, 1]. Above 0 favourable predictions
+        are borne out less often of d. Guide: "Difference in Acceptance Rates (DAR)".
+    DCA = n_a(1) / n'_a(1) - n_d(1) / n'_d(1), in (-inf, inf). Above 0 a is predicted favourable
+        too seldom, measured by the labels and compared with d; below 0 d is. Guide: "Difference
+        in Conditional Acceptance (DCAcc)".
+    DCR = n_d(0) / n'_d(0) - n_a(0) / n'_a(0), in (-inf, inf). Above 0 a is predicted unfavourable
+        too often, measured by the labels and compared with d; below 0 d is. Guide: "Difference in
+        Conditional Rejection (DCR)".
+    DI = q'_d / q'_a, in [0, inf). 1 is no difference, below 1 d is predicted favourable less
+        often; none where nobody of a is. Guide: "Disparate Impact (DI)".
+    DPPL = q'_a - q'_d, in [-1, 1]. Above 0 d is predicted favourable less often. Guide:
+        "Difference in Positive Proportions in Predicted Labels (DPPL)".
+    DRR = TN_d / (TN_d + FN_d) - TN_a / (TN_a + FN_a), in [-1, 1]. Above 0 unfavourable
+        predictions are borne out less often of a, below 0 of d. Guide: "Difference in Rejection
+        Rates (DRR)".
+    FT = (F+ - F-) / n_d, in [-1, 1]. F+ counts the rows of d that are predicted unfavourable where
+        most of their nearest rows in a are not, F- the reverse: above 0 likes of the other group
+        fare better. Guide: "Counterfactual Fliptest (FT)".
+    GE = (1/2n) sum of ((b_i / b')^2 - 1) with b = y' - y + 1 and b' its mean, in [0, inf). 0 is
+        the same benefit for every row; groups play no part. Guide: "Generalized entropy (GE)".
+    RD = TP_a / (TP_a + FN_a) - TP_d / (TP_d + FN_d), in [-1, 1]. Above 0 fewer of d's favourable
+        labels are predicted so. Guide: "Recall Difference (RD)".
+    SD = TN_d / (TN_d + FP_d) - TN_a / (TN_a + FP_a), in [-1, 1]. Above 0 more of a's unfavourable
+        labels are predicted favourable, below 0 of d's. Guide: "Specificity difference (SD)".
+    TE = FN_d / FP_d - FN_a / FP_a, in (-inf, inf). Above 0 the errors on d are, more than those
+        on a, favourable labels missed. Guide: "Treatment Equality (TE)".
     """
     _require_rows(labels, predictions, in_group)
     cells = np.bincount(4 * in_group + 2 * labels + predictions, minlength=8).reshape(2, 4)
@@ -119,29 +165,23 @@ def posttraining_bias(
 
 
 def dppl(predictions: BoolArray, in_group: BoolArray) -> float | None:
-    """q'_a - q'_d, in [-1, 1]; None if a group is empty.
-
-    Guide: "Difference in Positive Proportions in Predicted Labels (DPPL)".
-    """
+    """DPPL of `posttraining_bias`; None if a group is empty."""
     return _difference(*_favourable_shares(predictions, in_group))
 
 
 def disparate_impact(predictions: BoolArray, in_group: BoolArray) -> float | None:
-    """q'_d / q'_a, in [0, inf); None if a group is empty or nobody in a is predicted favourable.
+    """DI of `posttraining_bias`; None if a group is empty or nobody in a is predicted favourable.
 
     With q'_a = 0 the ratio is infinite or undefined: a gate has to read None as a failure.
-    Guide: "Disparate Impact (DI)".
     """
     q_a, q_d = _favourable_shares(predictions, in_group)
     return None if q_a is None or q_d is None else _ratio(q_d, q_a)
 
 
 def flip_test(predictions: BoolArray, in_group: BoolArray, features: FloatArray) -> float | None:
-    """(F+ - F-) / n_d, in [-1, 1]: do like rows of the other group fare better?
+    """FT of `posttraining_bias`: do like rows of the other group fare better?
 
-    F+ counts the rows of d predicted unfavourable whose nearest neighbours in a are mostly
-    predicted favourable, F- the reverse. None if a group, or the feature space, is empty.
-    Guide: "Counterfactual Fliptest (FT)".
+    None if a group, or the feature space, is empty.
 
     Distances are Euclidean, after missing values took their column's median and columns were
     standardised over all rows: no unit of measurement decides who is alike. Every row as near
@@ -179,12 +219,7 @@ def flip_test(predictions: BoolArray, in_group: BoolArray, features: FloatArray)
 
 
 def _label_distances(q_a: float | None, q_d: float | None) -> dict[str, float | None]:
-    """Distances between the label distributions P_a = (1 - q_a, q_a) and P_d = (1 - q_d, q_d).
-
-    JS = (KL(P_a||P) + KL(P_d||P)) / 2 with P = (P_a + P_d) / 2, KL = KL(P_a||P_d), and of the
-    gaps |P_a - P_d|: KS their maximum, LP their 2-norm, TVD half their sum. Guide:
-    "Jensen-Shannon Divergence (JS)", "Kullback-Leibler Divergence (KL)", "Kolmogorov-Smirnov
-    (KS)", "Lp-norm (LP)", "Total Variation Distance (TVD)".
+    """Distances between the groups' label distributions: JS, KL, KS, LP and TVD.
 
     smclarify leaves out a label that one group lacks: P_a = (.5, .5) and P_d = (0, 1) then have
     half their TVD and a negative KL. By the guide, here, the sums run over both labels.
@@ -212,11 +247,10 @@ def _kullback_leibler(p: Sequence[float], q: Sequence[float]) -> float:
 def _conditional_demographic_disparity(
     favourable: BoolArray, in_group: BoolArray, strata: IntArray
 ) -> float | None:
-    """(1/n) sum_i n_i DD_i, where DD_i is d's share of stratum i's n(0) less its share of n(1).
+    """CDDL of `pretraining_bias`, and CDDPL where predictions are given.
 
     None if a group is empty or all rows have one outcome. A stratum with one outcome counts, as
     in smclarify, a share of 0 for the other: else one small stratum would leave no number at all.
-    Guide: "Conditional Demographic Disparity (CDD)", "... in Predicted Labels (CDDPL)".
     """
     _require_rows(favourable, in_group, beside=strata)
     if any(flags.all() or not flags.any() for flags in (favourable, in_group)):
@@ -230,10 +264,9 @@ def _conditional_demographic_disparity(
 
 
 def _generalized_entropy(cells: IntArray) -> float | None:
-    """sum_i ((b_i / b')^2 - 1) / (2n) over all rows, with b = y' - y + 1 and b' its mean.
+    """GE of `posttraining_bias`, alpha being 2.
 
-    Groups play no part. None without rows, or if all are false negatives (b' = 0).
-    Guide: "Generalized entropy (GE)", alpha = 2.
+    None without rows, or if all are false negatives (b' = 0).
     """
     n, benefits = cells.sum(), TN + TP + 2 * FP
     ratio = _ratio(n * (cells @ benefits**2), (cells @ benefits) ** 2)

@@ -52,6 +52,15 @@ def gate_numbers(
 
     Groups smaller than `min_group_size`, and those whose others are, are reported and do not
     count. A facet none of whose groups counts has the worst number there is: a gate on it fails.
+
+    dppl[facet] = max |q'_a - q'_d| over the facet's groups, in [0, 1]. The widest gap between the
+        shares predicted favourable: 0 is none.
+    di[facet] = min of q'_d / q'_a and its inverse over the facet's groups, in [0, 1]. The lower
+        share over the higher one: 1 is no gap, and below 0.8 is the four-fifths rule's alarm.
+    worst_dppl = max of dppl[facet] over all facets, in [0, 1]. The widest gap of all.
+    worst_di = min of di[facet] over all facets, in [0, 1]. The lowest ratio of all.
+    worst_mean_residual = max |mean of (prediction - label)| over all groups, in [0, inf). Of a
+        regression alone, in the label's unit: how far some group is misjudged on average.
     """
     favourable = test.columns.favourable(predicted)
     facets = {facet: list(groups(facet, test.context[facet.column]))

@@ -14,6 +14,17 @@ def binary_metrics(
     """Every metric that a gate on a binary problem may name; all inputs are (n,).
 
     A ratio whose denominator is nought (no row flagged, say) is 0, so that a gate fails on it.
+
+    auc = area under the ROC curve, in [0, 1]. How often a positive outranks a negative, ties
+        counting half: 0.5 is chance. No threshold plays a part.
+    accuracy = right predictions / rows, in [0, 1]. Of few positives it says little: predicting
+        none of them is right nearly always.
+    precision = positives flagged / rows flagged, in [0, 1]. How much of an alarm is true.
+    recall = positives flagged / positives, in [0, 1]. How much of what there is was found.
+    f1 = 2 precision recall / (precision + recall), in [0, 1]. High only where both are.
+    average_precision = sum of (recall gained) (precision there) over all thresholds, in [0, 1].
+        The share of positives is chance: the measure where positives are few.
+    flagged_share = rows flagged / rows, in [0, 1]. How much work, or harm, the flags are.
     """
     positive, flagged = labels == 1, predictions == 1
     hits = float((positive & flagged).sum())
@@ -35,7 +46,13 @@ def regression_metrics(
 ) -> dict[str, float]:
     """Every metric that a gate on a regression may name; inputs are (n,).
 
-    rmse and mae are in the label's unit. Of labels that are all the same, r2 is 0.
+    Of labels that are all the same, r2 is 0.
+
+    rmse = sqrt(mean of (prediction - label)^2), in [0, inf). In the label's unit; large errors
+        weigh most.
+    mae = mean of |prediction - label|, in [0, inf). In the label's unit; every error as it is.
+    r2 = 1 - sum of (prediction - label)^2 / sum of (label - mean)^2, in (-inf, 1]. 1 is perfect,
+        0 no better than always saying the mean.
     """
     errors = predictions - labels
     squares, spread = float((errors**2).sum()), float(((labels - labels.mean()) ** 2).sum())

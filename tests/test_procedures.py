@@ -1,0 +1,44 @@
+"""What the documentation tells to do is done, page by page, and says what the page says."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import walk
+from conftest import GENERATED, ROOT
+
+DOCS = ROOT / "docs"
+
+
+@pytest.fixture
+def quick_template(template: Path, tmp_path: Path) -> Path:
+    """The template, with two trials where churn's search has twelve."""
+    copy = tmp_path / "template"
+    shutil.copytree(template, copy)
+    settings = copy / GENERATED.name / "pipeline.toml"
+    text = settings.read_text(encoding="utf-8")
+    quick = re.sub(r"^(jobs|parallel) = \d+$", r"\1 = 2", text, flags=re.MULTILINE)
+    assert quick != text
+    settings.write_text(quick, encoding="utf-8")
+    return copy
+
+
+IN_A_REPOSITORY = ("add-a-feature", "add-a-facet")
+
+
+@pytest.mark.parametrize("page", walk.pages())
+def test_what_a_page_tells_to_do_can_be_done(
+    quick_template: Path, tmp_path: Path, page: str
+) -> None:
+    commands = tmp_path / "commands"
+    commands.mkdir()
+    begin = tmp_path if page == "start" else quick_template
+    if page in IN_A_REPOSITORY:
+        begin, _ = walk.run(
+            f"cookiecutter --no-input {quick_template}\ncd customer-churn", tmp_path, commands
+        )
+    done = walk.follow(DOCS / f"{page}.md", quick_template, begin, commands)
+    assert [line for line in done if line.startswith("pipeline ")]

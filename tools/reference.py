@@ -1,0 +1,482 @@
+"""Writes the reference pages of the documentation from the code: `python tools/reference.py`.
+
+Nothing here names a question, a setting, a metric, a command or an error. What has no text in the
+code that explains it is refused, so that the explanation is written there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import dataclasses
+import json
+import re
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import click
+import sentences
+from cookiecutter.prompt import prompt_for_config
+from sentences import Sentence, Source
+
+ROOT = Path(__file__).resolve().parent.parent
+GENERATED = ROOT / "{{cookiecutter.project_slug}}"
+FOLDER = ROOT / "docs" / "reference"
+
+SILENT = ("tests", "scenarios", ".*", "build")
+"""Folders of the generated repository whose modules speak to nobody."""
+
+ENTRY = re.compile(
+    r"(?P<name>[\w\[\]]+) = (?P<formula>.+?), in (?P<range>[\[(]\S+, [^\])]+[\])])\. "
+    r"(?P<reading>.*?)(?: ?Guide: \"(?P<source>[^\"]+)\"\.)?"
+)
+"""A metric in a docstring, its lines joined."""
+
+
+class Unexplained(ValueError):
+    """Something that the code does not explain; the message says where the text is missing."""
+
+
+def main() -> None:
+    """Write every page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=FOLDER)
+    folder = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        written = {name: page() for name, page in PAGES.items()}
+    except Unexplained as error:
+        sys.exit(f"reference: {error}")
+    for name, text in written.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+# Questions
+
+
+def questions_page() -> str:
+    """Every question of `cookiecutter.json`, and what each scenario answers."""
+    content = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+    lines = [
+        "# Questions",
+        "",
+        "What `cookiecutter` and `cruft create` ask, in this order; the keys of an answers file "
+        "are these. Each answer but the slug, the scenario and the CI can be changed later, in "
+        "`pipeline.toml`.",
+    ]
+    defaults = {scenario: _defaults(content, scenario) for scenario in content["scenario"]}
+    for key in (key for key in content if not key.startswith("_")):
+        prompt = content["__prompts__"].get(key)
+        if not prompt:
+            raise Unexplained(f"cookiecutter.json: __prompts__ has no text for {key}")
+        lines += ["", f"## {key}", ""]
+        if isinstance(content[key], list):
+            lines += [f"{prompt['__prompt__']}:", ""]
+            lines += [f"- {_code(choice)}: {prompt.get(choice, choice).removeprefix(f'{choice}: ')}"
+                      for choice in content[key]]  # fmt: skip
+            lines += ["", f"The first is the default: {_code(content[key][0])}."]
+            continue
+        lines += [f"{prompt}.", ""]
+        offered = {scenario: str(answers[key]) for scenario, answers in defaults.items()}
+        if len(set(offered.values())) == 1:
+            lines += [f"Default: {_code(next(iter(offered.values())))}."]
+        else:
+            rows = [(_code(scenario), _code(value) if value else "empty")
+                    for scenario, value in offered.items()]  # fmt: skip
+            lines += _table(("scenario", "default"), rows)
+    return _page(lines)
+
+
+def _defaults(content: dict[str, Any], scenario: str) -> dict[str, Any]:
+    """What cookiecutter answers itself, once a scenario is chosen."""
+    chosen = {**content, "scenario": [scenario]}
+    answers: dict[str, Any] = prompt_for_config({"cookiecutter": chosen}, no_input=True)
+    return answers
+
+
+# Settings
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key of a TOML file."""
+
+    table: str
+    key: str
+    type: str
+    default: str
+    about: str
+    right: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table of a TOML file."""
+
+    table: str
+    owner: str  # the data class
+    about: str
+    settings: tuple[Setting, ...]
+
+
+def settings_page() -> str:
+    """Every key of `pipeline.toml`, and of the template's standards."""
+    from cli.settings import Settings
+    from governance.standards import StandardsFile
+
+    lines = [
+        "# Settings",
+        "",
+        "A key that is not here is refused, and so is a value that is not right; a key without a "
+        "default must be there.",
+    ]
+    files = (
+        ("pipeline.toml", "The team's file.", Settings),
+        (StandardsFile.NAME, "The template's file: what a pipeline is held to.", StandardsFile),
+    )
+    for name, about, root in files:
+        lines += ["", f"## {name}", "", about]
+        for section in sections(root):
+            lines += ["", f"### {_code(f'[{section.table}]')}", "", section.about, ""]
+            rows = [
+                (_code(s.key), s.type, _code(s.default) if s.default else "must be there",
+                 _plain(s.about), "; ".join(_plain(right) for right in s.right))
+                for s in section.settings
+            ]  # fmt: skip
+            lines += _table(("key", "type", "default", "what it is", "what is right"), rows)
+    return _page(lines)
+
+
+def sections(root: type, table: str = "") -> Iterator[Section]:
+    """A data class's tables: its own keys first, then those of the tables within it."""
+    hints, texts = typing.get_type_hints(root), _field_texts(root)
+    own, inner = [], []
+    for spec in dataclasses.fields(root):
+        hint, path = hints[spec.name], ".".join(filter(None, [table, spec.name]))
+        item = typing.get_args(hint)[1] if typing.get_origin(hint) is dict else None
+        if dataclasses.is_dataclass(hint):
+            inner.append((hint, path))
+        elif item is not None and dataclasses.is_dataclass(item):
+            inner.append((item, f"{path}.NAME"))
+        if not dataclasses.is_dataclass(hint) and table:
+            if not texts.get(spec.name):
+                where = f"{root.__module__}.{root.__name__}.{spec.name}"
+                raise Unexplained(f"{where} has no comment that says what it is")
+            right = _rules(root).get(spec.name, ())
+            own.append(Setting(table, spec.name, _type_words(hint), _default(spec),
+                               texts[spec.name], right))  # fmt: skip
+    if own:
+        yield Section(table, root.__name__, _first(root.__doc__), tuple(own))
+    for part, path in inner:
+        yield from sections(typing.cast(type, part), path)
+
+
+def _field_texts(root: type) -> dict[str, str]:
+    """The comment on each field's last line, or above it, or the text below it."""
+    module = sys.modules[root.__module__]
+    lines = Path(str(module.__file__)).read_text(encoding="utf-8").splitlines()
+    tree = ast.parse("\n".join(lines))
+    (node,) = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == root.__name__)
+    texts = {}
+    for field, after in zip(node.body, [*node.body[1:], None], strict=True):
+        if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+            continue
+        text = lines[(field.end_lineno or 1) - 1][field.end_col_offset or 0 :].partition("#")[2]
+        above = field.lineno - 2
+        while not text and lines[above].strip().startswith("#"):
+            above -= 1
+        if not text:
+            text = " ".join(line.strip(" #") for line in lines[above + 1 : field.lineno - 1])
+        if not text and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            text = str(after.value.value)
+        texts[field.target.id] = " ".join(text.split())
+    return texts
+
+
+def _rules(root: type) -> dict[str, tuple[str, ...]]:
+    """What is right for each key, by the rules that the data class holds itself to."""
+    found: dict[str, tuple[str, ...]] = {}
+    for said in said_by_module().get(f"{root.__module__.replace('.', '/')}.py", []):
+        if said.right and said.owner in (root.__name__, ""):
+            for key in said.keys:
+                found[key] = (*found.get(key, ()), said.right)
+    return found
+
+
+def _type_words(hint: Any) -> str:
+    """A type as TOML's users call it."""
+    if isinstance(hint, types.UnionType):
+        return " or ".join(_type_words(one) for one in typing.get_args(hint))
+    origin = typing.get_origin(hint)
+    if origin is tuple:
+        return "list of texts"
+    if origin is dict:
+        item = typing.get_args(hint)[1]
+        return "table of tables" if dataclasses.is_dataclass(item) else "table of texts"
+    words: dict[Any, str] = {
+        str: "text", int: "whole number", float: "number", bool: "true or false",
+    }  # fmt: skip
+    return words[hint]
+
+
+def _default(spec: dataclasses.Field[Any]) -> str:
+    """A default as TOML writes it; nothing where there is none."""
+    factory = spec.default_factory
+    if spec.default is dataclasses.MISSING and factory is dataclasses.MISSING:
+        return ""
+    value = spec.default if factory is dataclasses.MISSING else factory()
+    if isinstance(value, dict):
+        return "{}"
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+
+
+# Metrics
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric as its docstring explains it."""
+
+    name: str
+    formula: str
+    range: str
+    reading: str
+    source: str
+
+
+def metrics_page() -> str:
+    """What a gate may name, and the metrics of the bias report."""
+    from governance.gate import BIAS_METRICS, FACET_METRICS, METRICS
+
+    steps = GENERATED / "model_build" / "steps"
+    lines = ["# Metrics", "", "## What a gate may name", ""]
+    lines += ["All are read from `evaluation.json`, which step 3 writes from the test split."]
+    explained = metrics(steps / "metrics.py")
+    for problem, names in METRICS.items():
+        lines += ["", f"### Of a {problem} problem", "", *_metric_table(names, explained)]
+    explained = metrics(steps / "bias_report.py")
+    names = tuple(dict.fromkeys([
+        *(f"{name}[facet]" for name in FACET_METRICS),
+        *(name for problem in BIAS_METRICS.values() for name in problem),
+    ]))  # fmt: skip
+    lines += ["", "### Of fairness", "", *_metric_table(names, explained)]
+    tree = ast.parse((steps / "bias_metrics.py").read_text(encoding="utf-8"))
+    module = ast.get_docstring(tree) or ""
+    explained = metrics(steps / "bias_metrics.py")
+    lines += ["", "## What the bias report measures", "", module.replace("'s", "’s"), ""]
+    described = _described(tree)
+    if missing := described.keys() - explained.keys():
+        raise Unexplained(f"bias_metrics.py: no docstring explains {', '.join(sorted(missing))}")
+    for name, description in described.items():
+        metric = explained[name]
+        lines += ["", f"### {description}", ""]
+        lines += [f"- Formula: {_code(metric.formula)}", f"- Range: {_code(metric.range)}"]
+        lines += [f"- {metric.reading}"]
+        lines += [f"- Source: Amazon SageMaker developer guide, “{metric.source}”"]
+    return _page(lines)
+
+
+def metrics(file: Path) -> dict[str, Metric]:
+    """The metrics that the docstrings of a module's functions explain."""
+    found = {}
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            text = ast.get_docstring(node) or ""
+            for entry in re.split(r"\n(?=\S)|\n\n", text):
+                if match := ENTRY.fullmatch(" ".join(entry.split())):
+                    fields = {key: value or "" for key, value in match.groupdict().items()}
+                    found[match["name"]] = Metric(**fields)
+    return found
+
+
+def _metric_table(names: tuple[str, ...], explained: dict[str, Metric]) -> list[str]:
+    if missing := [name for name in names if name not in explained]:
+        raise Unexplained(f"model_build/steps: no docstring explains {', '.join(missing)}")
+    rows = [(_code(m.name), _code(m.formula), _code(m.range), m.reading)
+            for m in (explained[name] for name in names)]  # fmt: skip
+    return _table(("metric", "formula", "range", "how to read it"), rows)
+
+
+def _described(tree: ast.Module) -> dict[str, str]:
+    """The bias metrics' names in the reports, from the module that measures them."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "DESCRIPTIONS":
+            described: dict[str, str] = ast.literal_eval(node.value)
+            return described
+    raise Unexplained("bias_metrics.py has no DESCRIPTIONS")
+
+
+# Commands
+
+
+def commands_page() -> str:
+    """Every command of a generated repository, its options, and the exit statuses."""
+    from cli import main as entry
+
+    about = _first(entry.main.help)
+    lines = ["# Commands", "", f"{about} `pipeline COMMAND --help` says the same."]
+    for path, command in commands(entry.main, "pipeline"):
+        usage = " ".join(command.collect_usage_pieces(click.Context(command)))
+        lines += ["", f"## {path}", "", _code(f"{path} {usage}"), "", _plain(_first(command.help))]
+        if options := [_parameter(command, one) for one in command.params]:
+            lines += ["", *_table(("argument or option", "default", "what it is"), options)]
+    lines += ["", "## Exit statuses", ""]
+    rows = [(_code(status), meaning) for status, meaning in statuses(entry.__doc__ or "").items()]
+    lines += _table(("status", "means"), rows)
+    return _page(lines)
+
+
+def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+    """The commands of a group and of the groups within it, by what is typed."""
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+        elif not command.hidden:
+            yield f"{path} {name}", command
+
+
+def _parameter(command: click.Command, one: click.Parameter) -> tuple[str, str, str]:
+    context = click.Context(command)
+    if isinstance(one, click.Option):
+        if not one.help:
+            raise Unexplained(f"cli: the option {one.opts[-1]} of {command.name} has no help")
+        metavar = "" if one.is_flag else f" {one.make_metavar(context)}"
+        default = one.default if isinstance(one.default, str | int) and not one.is_flag else ""
+        several = " Can be given several times." if one.multiple else ""
+        names = ", ".join(_code(f"{name}{metavar}") for name in one.opts)
+        return names, _code(str(default)) if default != "" else "", f"{_plain(one.help)}{several}"
+    return _code(one.make_metavar(context)), "", "must be given" if one.required else ""
+
+
+def statuses(docstring: str) -> dict[str, str]:
+    """The exit statuses, from the sentence that begins with `Exit status:`."""
+    text = " ".join(docstring.split()).partition("Exit status: ")[2].rstrip(".")
+    found = dict(re.findall(r"(\d+) (.+?)(?=, \d+ |$)", text))
+    if not found:
+        raise Unexplained("cli/main.py: its docstring has no sentence `Exit status: ...`")
+    return found
+
+
+# Errors
+
+
+def errors_page() -> str:
+    """Every sentence that says what is wrong, by the module that says it."""
+    lines = [
+        "# Errors",
+        "",
+        "Each is one sentence: what was read, and what would be right. A word in braces stands for "
+        "what is filled in; a finding of `pipeline check` is preceded by its step. Before the "
+        "sentence about a setting stands where it is, such as `pipeline.toml [gate] metric:`. "
+        "What a step says stands in its log, which the run names.",
+        "",
+        "## What the exceptions are",
+        "",
+    ]
+    found = sources()
+    rows = [(_code(name), _plain(about)) for name, about in sentences.errors(found).items()]
+    lines += _table(("exception", "is"), rows)
+    about = {source.name: source.about for source in found}
+    from cli.settings import Settings
+
+    tables: dict[str, str] = {}
+    for section in sections(Settings):
+        tables.setdefault(section.owner, section.table)
+    for module, said in said_by_module().items():
+        lines += ["", f"## {module}", "", _plain(about[module])]
+        for by in dict.fromkeys(one.by for one in said):
+            lines += ["", f"As {_kind(by)}:", ""]
+            lines += [f"- {_where(one, tables)}{_code(one.text)}" for one in said if one.by == by]
+    return _page(lines)
+
+
+def sources() -> list[Source]:
+    """The modules that speak to people: what is generated, the hooks, the check of seeds."""
+    folders = [f for f in GENERATED.iterdir() if not any(fnmatch(f.name, s) for s in SILENT)]
+    files = [path for folder in sorted(folders) for path in sorted(folder.rglob("*.py"))]
+    own = [*sorted((ROOT / "hooks").glob("*.py")), ROOT / "tools" / "seeds.py"]
+    return [*sentences.read(GENERATED, files), *sentences.read(ROOT, own)]
+
+
+def said_by_module() -> dict[str, list[Sentence]]:
+    """The sentences of each module that says any."""
+    if not _SAID:
+        _SAID.update(sentences.sentences(sources()))
+    return _SAID
+
+
+_SAID: dict[str, list[Sentence]] = {}  # reading all modules takes a second
+
+
+def _kind(by: str) -> str:
+    """What says a sentence."""
+    return by if by in (sentences.FINDING, sentences.STDERR) else _code(by)
+
+
+def _where(said: Sentence, tables: dict[str, str]) -> str:
+    """The setting that a sentence is about, where the code says it."""
+    if not said.keys:
+        return ""
+    if said.by == "SettingsError":
+        *path, key = said.keys
+        place = f"[{'.'.join(path)}] {key}" if path else f"[{key}]"
+        return f"{_code(place)}: "
+    table = f"[{tables[said.owner]}] " if said.owner in tables else ""
+    return f"{', '.join(_code(table + key) for key in said.keys)}: "
+
+
+# Markdown
+
+
+def _page(lines: list[str]) -> str:
+    return "\n".join([*lines, ""])
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    cells = [[_cell(text) for text in row] for row in rows]
+    return [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *cells]]
+
+
+def _cell(text: str) -> str:
+    """A cell's text: in code a bar is a bar, elsewhere it would end the cell."""
+    parts = re.split("(`[^`]*`)", text)
+    return "".join(p if p.startswith("`") else p.replace("|", r"\|") for p in parts)
+
+
+def _code(text: str) -> str:
+    """A text as code, whatever backticks it has."""
+    ticks = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    space = " " if "`" in text else ""
+    return f"{ticks}{space}{text}{space}{ticks}"
+
+
+def _plain(text: str) -> str:
+    """A text that Markdown changes nothing of but code."""
+    parts = re.split("(`[^`]*`)", text)
+    return "".join(p if p.startswith("`") else re.sub(r"([*_<\[\]])", r"\\\1", p) for p in parts)
+
+
+def _first(docstring: str | None) -> str:
+    """The first paragraph."""
+    return " ".join((docstring or "").split("\n\n")[0].split())
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "questions.md": questions_page,
+    "settings.md": settings_page,
+    "metrics.md": metrics_page,
+    "commands.md": commands_page,
+    "errors.md": errors_page,
+}
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(GENERATED))
+    main()
