@@ -328,7 +328,8 @@ def test_every_command_and_option_is_there(text: dict[str, str]) -> None:
         part = text["commands"].partition(f"## {path}\n")[2].partition("\n## ")[0]
         assert " ".join(str(command.help).split("\n\n")[0].split()) in part, path
         for parameter in command.params:
-            names = parameter.opts if isinstance(parameter, click.Option) else ["FILE"]
+            is_option = isinstance(parameter, click.Option)
+            names = parameter.opts if is_option else [str(parameter.name).upper()]
             for name in names:
                 assert re.search(rf"`{re.escape(name)}[ `]", part), f"{path} {name}"
 
