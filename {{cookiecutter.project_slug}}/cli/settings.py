@@ -20,6 +20,7 @@ from governance import cadence as cadences
 from governance import gate as gates
 from governance.facets import Facet, FacetError
 from governance.facets import parse as parse_facets
+from governance.floor import shortfall
 from governance.standards import (
     LEAST_DI,
     MOST_DPPL,
@@ -568,6 +569,7 @@ def _check_standards(settings: Settings, standards: Standards) -> None:
     if standards.problem and settings.project.problem != standards.problem:
         raise SettingsError(f"{settings.project.problem!r} was read, where {standards.problem} is "
                             f"right: {rule} it", "project", "problem")  # fmt: skip
+    _check_floor(settings, standards)
     if absent := missing_facets(standards, settings.facets):
         raise SettingsError(
             f"{settings.bias.facets!r} was read, where {', '.join(absent)} must be among the "
@@ -590,6 +592,24 @@ def _check_standards(settings: Settings, standards: Standards) -> None:
     if seen := [name for name in standards.unseen if name not in settings.model.exclude]:
         raise SettingsError(f"{', '.join(seen)} must be in it too: {rule} models that do not see "
                             f"{', '.join(standards.unseen)}", "model", "exclude")  # fmt: skip
+
+
+def _check_floor(settings: Settings, standards: Standards) -> None:
+    """The gate lets through no model that the floor would not, and asks for no recall above all."""
+    read, rule = f"{settings.gate.metric!r} was read", f"{StandardsFile.NAME} asks for"
+    try:
+        floor = standards.floor(settings.project.problem)
+    except gates.GateError as error:
+        raise SettingsError(str(error), "standards", "metric_gate",
+                            file=StandardsFile.NAME) from None  # fmt: skip
+    if floor and (short := shortfall(settings.full_gate, floor)):
+        raise SettingsError(f"{read}, where {short}: {rule} `{floor}` at least",
+                            "gate", "metric")  # fmt: skip
+    if (settings.recall_target or 0) > standards.most_recall:
+        raise SettingsError(
+            f"{read}, where a recall of at most {standards.most_recall:g} is right: {rule} it, "
+            "since a model that is to find nearly all flags nearly everybody", "gate", "metric",
+        )  # fmt: skip
 
 
 def _is_date_format(text: str) -> bool:
