@@ -462,12 +462,16 @@ class Settings:
 
     def environment(self, name: str = LOCAL_ENVIRONMENT) -> Environment:
         """The environment of a name; `local` needs no account and stands for no real one."""
-        if name in self.environments:
-            return dataclasses.replace(self.environments[name], name=name)
-        if name == LOCAL_ENVIRONMENT:
+        if name == LOCAL_ENVIRONMENT and name not in self.environments:
             return Environment(DOCUMENTATION_ACCOUNT, self.aws.region, name=name)
-        has = ", ".join(self.environments) or "none"
-        raise SettingsError(f"there is no environment {name!r}; there is {has}", "environments")
+        return self.account_environment(name)
+
+    def account_environment(self, name: str) -> Environment:
+        """The environment of a name, which stands for an account: one of `[environments]`."""
+        if name not in self.environments:
+            has = ", ".join(self.environments) or "none"
+            raise SettingsError(f"there is no environment {name!r}; there is {has}", "environments")
+        return dataclasses.replace(self.environments[name], name=name)
 
 
 MOMENT_RULE = "a moment in UTC such as 2026-01-31T00:00:00Z"

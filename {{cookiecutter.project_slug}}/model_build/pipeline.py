@@ -15,6 +15,7 @@ from typing import Any
 from cli.settings import FEATURE_DATABASE, Environment, Settings, Tuning
 from governance import gate as gates
 from model_build import sdk
+from model_build.carried_wheels import Wheel
 from model_build.point_in_time import as_of_query
 from model_build.sdk import ExecutionVariables, Join, PipelineVariable, Step
 from model_build.step_code import StepCode, processing_code, training_code
@@ -107,6 +108,14 @@ def code_objects(
     }
     train = training_code(TRAINING_SCRIPT, algorithms)
     return {**objects, f"{_code_uri(root, train)}/sourcedir.tar.gz": train.archive(wheels)}
+
+
+def carried_wheels(settings: Settings) -> set[Wheel]:
+    """The wheels that the code carries to SageMaker."""
+    algorithms = settings.tuning.algorithms
+    codes = [processing_code(script, algorithms) for script in PROCESSING_SCRIPTS]
+    codes.append(training_code(TRAINING_SCRIPT, algorithms))
+    return {wheel for code in codes for wheel in code.wheels}
 
 
 LEARNING_TASKS = {"binary": "binary:logistic", "regression": "reg:squarederror"}
