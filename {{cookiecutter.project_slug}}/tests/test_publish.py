@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 from botocore.config import Config
 from click.testing import CliRunner, Result
 from moto import mock_aws
@@ -128,6 +129,23 @@ def test_credentials_of_another_account_send_nothing(account: None) -> None:
         "[environments.prod]; nothing was sent"
     )
     assert objects() == {}
+
+
+def test_a_bucket_of_another_account_is_neither_read_nor_written(
+    account: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """moto does not look at the owner that a request expects, and S3 does: so at the requests."""
+    asked: dict[str, dict[str, Any]] = {}
+    call = BaseClient._make_api_call
+
+    def noted(self: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
+        asked[operation] = parameters
+        return call(self, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", noted)
+    publish.publish("pets", DEFINITION, CODE, PROD)
+    for operation in ("ListObjectsV2", "PutObject"):
+        assert asked[operation]["ExpectedBucketOwner"] == ACCOUNT
 
 
 def test_no_bucket_is_said_and_no_pipeline_made(account: None) -> None:
