@@ -187,7 +187,7 @@ ONE_ANSWER = st.one_of(
 @example(answers={"project_name": "'''\"\"\" $(id) `id` ; rm -rf / # x = [1]"})
 @example(answers={"label": "déjà \U0001f600 \u05e9\u05dc\u05d5\u05dd"})
 @example(answers={"scenario": "custom", "bias_facets": "gender, age>=40"})
-@example(answers={"metric_gate": "auc > 0.8 or (recall > 0.7 and f1 > 0.9)"})
+@example(answers={"metric_gate": "auc > 0.8 or (auc > 0.7 and f1 > 0.9)"})
 def test_an_answer_is_refused_by_name_or_read_back_as_typed(
     small: Path, answers: dict[str, str]
 ) -> None:
@@ -202,6 +202,8 @@ def test_an_answer_is_refused_by_name_or_read_back_as_typed(
         ({"scenario": "custom", "label": "Größe [cm]"}, True),
         ({"scenario": "custom", "problem_type": "regression"}, True),
         ({"scenario": "attrition", "bias_gate": "dppl[gender] < 0.1"}, False),
+        ({"scenario": "attrition", "metric_gate": "auc > 0.9 and recall > 0.1"}, False),
+        ({"scenario": "attrition", "metric_gate": "auc > 0.71 and recall > 0.65"}, True),
     ],
 )
 def test_the_check_can_tell_accepted_from_refused(

@@ -217,7 +217,7 @@ def test_no_account_but_the_documentations(text: str) -> None:
 
 
 def test_a_gate_with_or_and_brackets_becomes_conditions(tmp_path: Any, render: Any) -> None:
-    repository = render(metric_gate="auc > 0.8 or (recall > 0.7 and f1 > 0.9)")
+    repository = render(metric_gate="auc > 0.8 or (auc > 0.7 and f1 > 0.9)")
     text = repository.pipeline("compile").stdout
     check = json.loads(text)["Steps"][-1]["Arguments"]["Conditions"]
     (either,) = check

@@ -20,10 +20,12 @@ from itertools import combinations, product
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import GENERATED, QUESTIONS, SAMPLED, Repository
 from cookiecutter.main import cookiecutter
 from definitions import service_errors, steps_by_name
 from drafts import adopt
+from workflows import SCHEMAS, schema_errors, unpinned, workflow
 
 ROOT = GENERATED.parent
 GOLDEN = Path(__file__).parent / "golden"
@@ -119,41 +121,85 @@ def test_nothing_is_unrendered_and_every_file_parses(chosen: tuple[Answers, Repo
             tomllib.loads(text)
 
 
-SCHEMAS = {
-    ".github/workflows/*.yml": "vendor.github-workflows",
-    ".github/dependabot.yml": "vendor.dependabot",
-    ".gitlab-ci.yml": "vendor.gitlab-ci",
-}
-
-
 def test_workflows_are_what_their_schemas_ask_for(chosen: tuple[Answers, Repository]) -> None:
-    """By the schemas that check-jsonschema brings along: actionlint is in no package index."""
     answers, repository = chosen
-    checked = 0
-    for pattern, schema in SCHEMAS.items():
-        for path in repository.path.glob(pattern):
-            command = ["check-jsonschema", "--builtin-schema", schema, str(path)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stdout
-            checked += 1
-    assert (checked > 0) == (answers["ci"] != "none")
+    paths = [path for pattern in SCHEMAS for path in repository.path.glob(pattern)]
+    assert [error for path in paths for error in schema_errors(path)] == []
+    assert len(paths) == {"github": 2, "gitlab": 1, "none": 0}[answers["ci"]]
 
 
 def test_actions_are_pinned_by_hash_and_permissions_are_least(
     chosen: tuple[Answers, Repository],
 ) -> None:
-    _, repository = chosen
+    """One job may ask for a token, and that one only: no key of AWS is kept anywhere."""
+    answers, repository = chosen
+    read = {}
     for path in repository.path.glob(".github/workflows/*.yml"):
-        text = path.read_text(encoding="utf-8")
-        used = [line.split("uses: ")[1] for line in text.splitlines() if "uses: " in line]
-        assert used
-        for action in used:
-            name, _, pinned = action.partition("@")
-            commit, _, version = pinned.partition(" # ")
-            assert len(commit) == 40 and version.startswith("v"), f"{name} is not pinned"
-        assert "permissions:\n  contents: read\n" in text
-        assert "write" not in text
-        assert "secrets." not in text
+        read[path.name] = workflow(path)
+        assert unpinned(path) == []
+        assert read[path.name]["permissions"] == {"contents": "read"}
+    assert list(read) == (["ci.yml"] if answers["ci"] == "github" else [])
+    for jobs in (content["jobs"] for content in read.values()):
+        given = {name: job["permissions"] for name, job in jobs.items() if "permissions" in job}
+        assert list(given) == ["publish"]
+        assert set(given["publish"].items()) == {("contents", "read"), ("id-token", "write")}
+        assert "AWS_ROLE_ARN" not in json.dumps({**jobs, "publish": {}})
+
+
+EVERYTHING = (
+    "pre-commit run --all-files --show-diff-on-failure",
+    "pytest",
+    "pipeline check",
+    "pipeline compile -o definition.json",
+    "pipeline run",
+    "cruft check",
+)
+"""What a generated repository's CI runs on every change."""
+
+
+def test_the_ci_runs_everything_that_there_is_to_run(chosen: tuple[Answers, Repository]) -> None:
+    answers, repository = chosen
+    if answers["ci"] == "github":
+        jobs = workflow(repository.path / ".github/workflows/ci.yml")["jobs"]
+        scripts = [step.get("run", "") for job in jobs.values() for step in job["steps"]]
+        ran = "\n".join(scripts).splitlines()
+    elif answers["ci"] == "gitlab":
+        content = yaml.safe_load((repository.path / ".gitlab-ci.yml").read_text(encoding="utf-8"))
+        ran = [line for name in ("test", "template") for line in content[name]["script"]]
+    else:
+        return
+    assert [command for command in EVERYTHING if command not in ran] == []
+
+
+def test_only_the_default_branch_is_published_and_only_where_a_role_is_named(
+    chosen: tuple[Answers, Repository],
+) -> None:
+    answers, repository = chosen
+    command = 'pipeline publish --env "$PIPELINE_ENVIRONMENT"'
+    if answers["ci"] == "github":
+        job = workflow(repository.path / ".github/workflows/ci.yml")["jobs"]["publish"]
+        assert job["if"].split(" && ") == [
+            "github.event_name == 'push'",
+            "github.ref == 'refs/heads/main'",
+            "vars.AWS_ROLE_ARN != ''",
+        ]
+        assert job["needs"] == "test"
+        assert job["steps"][-1]["run"] == command
+        (role,) = (step["with"] for step in job["steps"] if "aws-actions/" in step.get("uses", ""))
+        assert role["role-to-assume"] == "${{ vars.AWS_ROLE_ARN }}"
+        assert not [key for key in role if "key" in key or "secret" in key]
+    elif answers["ci"] == "gitlab":
+        content = yaml.safe_load((repository.path / ".gitlab-ci.yml").read_text(encoding="utf-8"))
+        job = content["publish"]
+        (rule,) = job["rules"]
+        assert rule["if"].split(" && ") == [
+            '$CI_PIPELINE_SOURCE == "push"', "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH",
+            "$AWS_ROLE_ARN",
+        ]  # fmt: skip
+        assert [name for name in content if "id_tokens" in content[name]] == ["publish"]
+        assert job["id_tokens"] == {"AWS_ID_TOKEN": {"aud": "sts.amazonaws.com"}}
+        assert job["needs"] == ["test"]
+        assert job["script"][-1] == command
 
 
 @cache

@@ -109,6 +109,7 @@ REFUSED = {
     "metric_gate=auc >> 0.5": "metric_gate: `>` after `auc >`",
     "metric_gate=rmse < 3": "metric_gate: `rmse` is no metric of a binary problem",
     "metric_gate=": "metric_gate: the gate is empty",
+    "metric_gate=auc > 0.6": "metric_gate: 'auc > 0.6' was read, where `auc > 0.6` is weaker than",
     "metric_gate=auc > 1.5": "metric_gate: `auc > 1.5` decides nothing: auc lies between 0 and 1",
     "bias_gate=worst_dppl < 2": "bias_gate: `worst_dppl < 2` decides nothing",
     "bias_gate=dppl[age] < 0.1": "bias_gate: `dppl[age]` names no facet of this pipeline",

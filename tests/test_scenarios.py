@@ -212,6 +212,48 @@ UNGATED = {
 }
 
 
+BELOW_THE_FLOOR = {
+    "attrition": {
+        "metric_gate=recall > 0.7": "there is no `auc > 0.7`",
+        "metric_gate=auc > 0.8 and recall > 0.01": "`recall > 0.01` is weaker than `recall > 0.6`",
+        "metric_gate=auc > 0.8 and recall >= 0.6": "`recall >= 0.6` is weaker than `recall > 0.6`",
+        "metric_gate=auc > 0.8 and recall < 0.1 or recall > 0.7": (
+            "there is no `recall > 0.6` and `auc > 0.8 and recall < 0.1 and worst_dppl < 0.1` is"
+        ),
+        "metric_gate=auc > 0.8 and recall > 0.999": "a recall of at most 0.9 is right",
+        "metric_gate=auc > 0.8 and recall > 0.7 or auc > 0.8 and recall > 0.95": (
+            "a recall of at most 0.9 is right"
+        ),
+    },
+    "churn": {"metric_gate=f1 > 0.9": "there is no `auc > 0.7`"},
+    "fraud": {"metric_gate=recall > 0.5": "`recall > 0.5` is weaker than `recall > 0.9`"},
+    "salary": {
+        "metric_gate=rmse < 20000": "`rmse < 20000` is weaker than `rmse < 15000 or r2 > 0.6`",
+        "metric_gate=mae < 9000": "there is no `rmse < 15000 or r2 > 0.6`",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("scenario", "answer", "sentence"),
+    [(name, *case) for name, cases in BELOW_THE_FLOOR.items() for case in cases.items()],
+)
+def test_a_gate_below_the_floor_does_not_render(
+    template: Path, tmp_path: Path, scenario: str, answer: str, sentence: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cookiecutter", "--no-input", "-o", tmp_path, template,
+         f"scenario={scenario}", answer],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    said = done.stderr.splitlines()[0]
+    read = repr(answer.partition("=")[2])
+    assert said.startswith(f"metric_gate: {read} was read, where {sentence}")
+    assert "governance/standards.toml asks for" in said
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(("answer", "sentence"), UNGATED.items())
 def test_without_its_bias_gate_attrition_does_not_render(
     template: Path, tmp_path: Path, answer: str, sentence: str
@@ -378,6 +420,7 @@ def with_loans(template: Path, tmp_path: Path) -> Path:
     scenarios = copy / GENERATED.name / "scenarios"
     shutil.copytree(scenarios / "custom/feature_store", scenarios / "loans/feature_store")
     shutil.copytree(scenarios / "custom/tests", scenarios / "loans/tests")
+    shutil.copytree(scenarios / "custom/governance", scenarios / "loans/governance")
     (scenarios / "loans/pipeline.toml").write_text(LOANS, encoding="utf-8")
     rows = [
         f"L{n},{int(n % 7 < n % 3 + 2)},{1000 + n % 7 * 100},{n % 3 * 50},{'ns'[n % 2]}"

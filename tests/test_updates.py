@@ -29,19 +29,19 @@ class Followed:
 
     def commit(self, folder: Path) -> None:
         run("git", "add", "--all", cwd=folder)
-        run("git", "commit", "--quiet", "--message=A change", cwd=folder)
+        run("git", "commit", "--quiet", "--allow-empty", "--message=A change", cwd=folder)
 
     def edit(self, root: Path, name: str, old: str, new: str) -> None:
         text = (root / name).read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
         (root / name).write_text(text.replace(old, new), encoding="utf-8")
 
-    def update(self) -> subprocess.CompletedProcess[str]:
+    def update(self, *options: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         """Commit what both sides did, and update as `docs/fleet.md` says."""
         for folder in (self.template, self.repository.path):
             self.commit(folder)
-        command = (sys.executable, "-m", "cruft", "update", "--skip-apply-ask")
-        return run(*command, cwd=self.repository.path)
+        command = (sys.executable, "-m", "cruft", "update", "--skip-apply-ask", *options)
+        return run(*command, cwd=self.repository.path, status=status)
 
 
 Follow = Callable[..., Followed]
@@ -158,3 +158,44 @@ def test_what_a_rejected_change_leaves_is_refused(follow: Follow, left: str) -> 
     (both.repository.path / left).write_text("@@ -1 +1 @@\n", encoding="utf-8")
     done = both.repository.pipeline("check", status=2)
     assert f"{left}: a change that an update could not make" in done.stderr
+
+
+STANDARDS = "governance/standards.toml"
+FLOOR = 'metric_gate = "auc > 0.70"'
+
+
+def test_a_floor_that_is_raised_travels_and_is_in_force_until_the_teams_gate_follows(
+    follow: Follow,
+) -> None:
+    """The answers are above it, and the team's own settings have come down since."""
+    both = follow(scenario="churn", ci="none", metric_gate="auc > 0.85")
+    both.edit(both.repository.path, "pipeline.toml", "auc > 0.85", "auc > 0.75")
+    both.repository.pipeline("readme")
+    both.repository.pipeline("check")
+    both.edit(both.generated, STANDARDS, FLOOR, 'metric_gate = "auc > 0.80"')
+    both.update()
+    assert "auc > 0.80" in (both.repository.path / STANDARDS).read_text(encoding="utf-8")
+    for command in ("check", "run", "compile"):
+        assert both.repository.pipeline(command, status=2).stderr == (
+            "pipeline: pipeline.toml [gate] metric: 'auc > 0.75' was read, where `auc > 0.75` is "
+            "weaker than `auc > 0.8`: governance/standards.toml asks for `auc > 0.8` at least\n"
+        )
+    assert not (both.repository.path / ".local").exists()
+    both.edit(both.repository.path, "pipeline.toml", "auc > 0.75", "auc > 0.82")
+    both.repository.pipeline("readme")
+    assert "the gate is auc > 0.82" in both.repository.pipeline("check").stdout
+
+
+def test_answers_below_a_raised_floor_stop_the_update_until_new_ones_go_with_it(
+    follow: Follow,
+) -> None:
+    both = follow(scenario="churn", ci="none")
+    both.edit(both.generated, STANDARDS, FLOOR, 'metric_gate = "auc > 0.80"')
+    done = both.update(status=1)
+    assert "metric_gate: 'auc > 0.75' was read, where `auc > 0.75` is weaker than" in done.stderr
+    assert run("git", "status", "--short", cwd=both.repository.path).stdout == ""
+    both.repository.pipeline("check")  # what is there is as it was
+    both.update("--variables-to-update", json.dumps({"metric_gate": "auc > 0.82"}))
+    settings = (both.repository.path / "pipeline.toml").read_text(encoding="utf-8")
+    assert 'metric = "auc > 0.82"' in settings
+    assert "the gate is auc > 0.82" in both.repository.pipeline("check").stdout

@@ -1,8 +1,8 @@
 """`pipeline`: the commands of this repository.
 
-Exit status: 0 done (a refused model is a completed pipeline, as on SageMaker), 1 a step failed,
-2 wrong use, wrong settings or a table that cannot be used, 3 not registered though asked to,
-130 stopped by Ctrl-C or by a signal.
+Exit status: 0 done (a refused model is a completed pipeline, as on SageMaker), 1 a step failed or
+AWS refused a call, 2 wrong use, wrong settings or a table that cannot be used, 3 not registered
+though asked to, 130 stopped by Ctrl-C or by a signal.
 """
 
 from __future__ import annotations
@@ -178,8 +178,6 @@ def logs(run: str, step: str, trial: int | None) -> None:
 def check() -> None:
     """Check the settings, the definition and the schedule, and say when it fires next."""
     with _one_sentence():
-        from cli.check import check_definition
-        from cli.check.example import example_evaluation
         from local_sagemaker.definition import read_definition
 
         settings = _settings()
@@ -188,7 +186,7 @@ def check() -> None:
 
         text = kept_definition(ROOT, LOCAL / "definitions", settings, settings.environment())
         definition = read_definition(text)
-        _refuse(map(str, check_definition(json.loads(text), example_evaluation(settings))))
+        _refuse(_wrong_in_definition(settings, text))
         click.echo(f"definition  compiles: {len(definition.steps)} steps; nothing wrong is known")
         _check_repository(settings)
         cadence = settings.cadence
@@ -206,20 +204,62 @@ def _refuse(sentences: Iterable[str]) -> None:
         sys.exit(WRONG_USE)
 
 
-def _check_repository(settings: Settings) -> None:
-    """What the files say: nothing left of an update, a README that says what the settings say."""
+def _wrong_in_definition(settings: Settings, text: str) -> list[str]:
+    """What AWS would refuse of a compiled definition, or take and not do."""
+    from cli.check import check_definition
+    from cli.check.example import example_evaluation
+
+    findings = check_definition(json.loads(text), example_evaluation(settings))
+    return [str(finding) for finding in findings]
+
+
+def _wrong_in_repository(settings: Settings) -> list[str]:
+    """What an update has left to be done, and a README that says otherwise than the settings."""
     from cli import readme as block
     from cli import template_files
 
     wrong = list(template_files.unfinished(ROOT))
     if not block.is_current(ROOT, settings):
         wrong.append(f"{block.NAME}: it says otherwise than pipeline.toml; run `pipeline readme`")
-    _refuse(wrong)
+    return wrong
+
+
+def _check_repository(settings: Settings) -> None:
+    """Refuse what is wrong in the files; name those of the template that were changed."""
+    from cli import template_files
+
+    _refuse(_wrong_in_repository(settings))
     changed = template_files.changed(ROOT)
     said = ": an update of these will conflict" if changed else ""
     click.echo(f"template    {len(changed)} of its files changed here{said}")
     for name in changed:
         click.echo(f"            {name}")
+
+
+@main.command()
+@click.option("--env", "name", required=True, help="An [environments.NAME] of pipeline.toml.")
+@click.option("--wheels", type=click.Path(path_type=Path), default=LOCAL / "wheels",
+              help="A folder for the wheels that the code carries; pip fills it.")  # fmt: skip
+def publish(name: str, wheels: Path) -> None:
+    """Put code and definition into an AWS account, if the check finds nothing."""
+    with _one_sentence():
+        from cli.publish import PublishError
+        from cli.publish import publish as put
+        from model_build import carried_wheels, pipeline, step_code
+
+        settings = _settings()
+        environment = settings.account_environment(name)
+        text = pipeline.definition(settings, environment)
+        _refuse([*_wrong_in_definition(settings, text), *_wrong_in_repository(settings)])
+        try:
+            carried_wheels.fetch(step_code.carried_wheels(settings), wheels)
+            objects = step_code.code_objects(settings, environment, wheels)
+            published = put(settings.project.pipeline, text, objects, environment)
+        except (PublishError, carried_wheels.WheelError) as error:
+            click.echo(f"pipeline: {error}", err=True)
+            sys.exit(STEP_FAILED)
+        for sentence in published.sentences(environment):
+            click.echo(sentence)
 
 
 @main.command()

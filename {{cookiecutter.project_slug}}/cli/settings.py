@@ -20,6 +20,7 @@ from governance import cadence as cadences
 from governance import gate as gates
 from governance.facets import Facet, FacetError
 from governance.facets import parse as parse_facets
+from governance.floor import shortfall
 from governance.standards import (
     LEAST_DI,
     MOST_DPPL,
@@ -461,12 +462,16 @@ class Settings:
 
     def environment(self, name: str = LOCAL_ENVIRONMENT) -> Environment:
         """The environment of a name; `local` needs no account and stands for no real one."""
-        if name in self.environments:
-            return dataclasses.replace(self.environments[name], name=name)
-        if name == LOCAL_ENVIRONMENT:
+        if name == LOCAL_ENVIRONMENT and name not in self.environments:
             return Environment(DOCUMENTATION_ACCOUNT, self.aws.region, name=name)
-        has = ", ".join(self.environments) or "none"
-        raise SettingsError(f"there is no environment {name!r}; there is {has}", "environments")
+        return self.account_environment(name)
+
+    def account_environment(self, name: str) -> Environment:
+        """The environment of a name, which stands for an account: one of `[environments]`."""
+        if name not in self.environments:
+            has = ", ".join(self.environments) or "none"
+            raise SettingsError(f"there is no environment {name!r}; there is {has}", "environments")
+        return dataclasses.replace(self.environments[name], name=name)
 
 
 MOMENT_RULE = "a moment in UTC such as 2026-01-31T00:00:00Z"
@@ -568,6 +573,7 @@ def _check_standards(settings: Settings, standards: Standards) -> None:
     if standards.problem and settings.project.problem != standards.problem:
         raise SettingsError(f"{settings.project.problem!r} was read, where {standards.problem} is "
                             f"right: {rule} it", "project", "problem")  # fmt: skip
+    _check_floor(settings, standards)
     if absent := missing_facets(standards, settings.facets):
         raise SettingsError(
             f"{settings.bias.facets!r} was read, where {', '.join(absent)} must be among the "
@@ -590,6 +596,24 @@ def _check_standards(settings: Settings, standards: Standards) -> None:
     if seen := [name for name in standards.unseen if name not in settings.model.exclude]:
         raise SettingsError(f"{', '.join(seen)} must be in it too: {rule} models that do not see "
                             f"{', '.join(standards.unseen)}", "model", "exclude")  # fmt: skip
+
+
+def _check_floor(settings: Settings, standards: Standards) -> None:
+    """The gate lets through no model that the floor would not, and asks for no recall above all."""
+    read, rule = f"{settings.gate.metric!r} was read", f"{StandardsFile.NAME} asks for"
+    try:
+        floor = standards.floor(settings.project.problem)
+    except gates.GateError as error:
+        raise SettingsError(str(error), "standards", "metric_gate",
+                            file=StandardsFile.NAME) from None  # fmt: skip
+    if floor and (short := shortfall(settings.full_gate, floor)):
+        raise SettingsError(f"{read}, where {short}: {rule} `{floor}` at least",
+                            "gate", "metric")  # fmt: skip
+    if (settings.recall_target or 0) > standards.most_recall:
+        raise SettingsError(
+            f"{read}, where a recall of at most {standards.most_recall:g} is right: {rule} it, "
+            "since a model that is to find nearly all flags nearly everybody", "gate", "metric",
+        )  # fmt: skip
 
 
 def _is_date_format(text: str) -> bool:

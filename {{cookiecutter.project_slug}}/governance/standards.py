@@ -24,11 +24,21 @@ class Standards:
     """The standards of a pipeline."""
 
     problem: str = ""  # the problem type, where it may not be another
+    metric_gate: str = ""  # the floor: a team's gate lets nothing through that this would not
+    most_recall: float = 1.0  # the largest recall that a metric gate may ask for
     bias_gate: bool = False  # the bias gate is mandatory and covers every facet
     # columns each of whose values, or a number's two sides, are compared
     facets: tuple[str, ...] = ()
     most_group_size: int = 0  # the largest min_group_size, where there is one
     unseen: tuple[str, ...] = ()  # raw columns that no feature may be made of
+
+    def floor(self, problem: str) -> gates.Gate | None:
+        """`metric_gate`, read; None if there is none.
+
+        Raises:
+            GateError: if it is no gate of such a problem.
+        """
+        return gates.parse(self.metric_gate, problem) if self.metric_gate else None
 
 
 @dataclass(frozen=True)

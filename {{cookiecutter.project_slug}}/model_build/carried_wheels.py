@@ -7,6 +7,8 @@ machine the packages are installed, from the same lock, and nothing is carried.
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,13 +56,26 @@ def read(wheel: Wheel, folder: Path) -> bytes:
     try:
         content = (folder / wheel.file).read_bytes()
     except FileNotFoundError:
-        package, version = wheel.file.split("-")[:2]
-        raise WheelError(
-            f"{folder} has no {wheel.file}; get it by: pip download --no-deps --only-binary :all: "
-            f"--platform manylinux_2_28_x86_64 --python-version 3.12 -d {folder} "
-            f"{package}=={version}"
-        ) from None
+        command = " ".join(_download(wheel, folder))
+        raise WheelError(f"{folder} has no {wheel.file}; get it by: {command}") from None
     found = hashlib.sha256(content).hexdigest()
     if found != wheel.sha256:
         raise WheelError(f"{folder / wheel.file} has SHA-256 {found}, not {wheel.sha256}")
     return content
+
+
+def fetch(wheels: Iterable[Wheel], folder: Path) -> None:
+    """Have pip download what a folder lacks; what could not be had is missing when it is read."""
+    for wheel in wheels:
+        if not (folder / wheel.file).is_file():
+            command = [sys.executable, "-m", *_download(wheel, folder)]
+            subprocess.run(command, capture_output=True, check=False)
+
+
+def _download(wheel: Wheel, folder: Path) -> list[str]:
+    package, version = wheel.file.split("-")[:2]
+    return [
+        *("pip", "download", "--no-deps", "--only-binary", ":all:"),
+        *("--platform", "manylinux_2_28_x86_64", "--python-version", "3.12"),
+        *("-d", str(folder), f"{package}=={version}"),
+    ]

@@ -89,6 +89,14 @@ def code_objects(
     return {**objects, f"{train.uri(root)}/sourcedir.tar.gz": train.archive(wheels)}
 
 
+def carried_wheels(settings: Settings) -> set[Wheel]:
+    """The wheels that the code carries to SageMaker."""
+    algorithms = settings.tuning.algorithms
+    codes = [processing_code(script, algorithms) for script in PROCESSING_SCRIPTS]
+    codes.append(training_code(TRAINING_SCRIPT, algorithms))
+    return {wheel for code in codes for wheel in code.wheels}
+
+
 def processing_code(entry: str, algorithms: tuple[str, ...]) -> StepCode:
     """A processing step's code: uploaded as single files to one prefix."""
     files = {path.name: _text(path) for path in closure(STEPS / entry)}

@@ -143,6 +143,20 @@ def test_a_wheel_that_is_not_there_is_named_with_how_to_get_it(tmp_path: Path) -
     assert str(missing.value).endswith(f"-d {tmp_path} lightgbm==4.7.0")
 
 
+def test_only_what_a_folder_lacks_is_fetched_and_by_the_command_that_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = replace(ALL[0], file="cats-1.0-py3-none-any.whl")
+    asked: list[list[str]] = []
+    monkeypatch.setattr(carried_wheels.subprocess, "run", lambda call, **_: asked.append(call))
+    carried_wheels.fetch([*wheels_in(folder), missing], folder)
+    with pytest.raises(WheelError) as named:
+        read(missing, folder)
+    (call,) = asked
+    assert str(named.value).endswith(f"get it by: {' '.join(call[2:])}")
+    assert call[-1] == "cats==1.0"
+
+
 def test_a_wheel_of_another_content_is_refused_with_both_hashes(folder: Path) -> None:
     fake, other = wheels_in(folder)
     assert read(fake, folder) == (folder / fake.file).read_bytes()

@@ -402,6 +402,16 @@ def gated(bias: str) -> tuple[str, str]:
         ("bias_gate = true", (gated("worst_di > 0.7"),), "which does not limit species, age>=2"),
         ("bias_gate = true", (gated("worst_di < 0.9"),), "which does not limit species, age>=2"),
         ("bias_gate = true", (gated("worst_dppl < 0.1 or auc > 0.9"),), "which does not limit sp"),
+        ('metric_gate = "auc > 0.8"', (),
+         "[gate] metric: 'auc > 0.75' was read, where `auc > 0.75` is weaker than `auc > 0.8`: "
+         "governance/standards.toml asks for `auc > 0.8` at least"),
+        ('metric_gate = "auc > 0.7 and f1 > 0.5"', (), "where there is no `f1 > 0.5`: "),
+        ('metric_gate = "auc > 0.7"', (("auc > 0.75", "auc > 0.75 or f1 > 0.9"),),
+         "where there is no `auc > 0.7` and `f1 > 0.9` is enough: "),
+        ("most_recall = 0.9", (("auc > 0.75", "recall > 0.5 or recall > 0.91"),),
+         "[gate] metric: 'recall > 0.5 or recall > 0.91' was read, where a recall of at most 0.9 "
+         "is right: governance/standards.toml asks for it"),
+        ('problem = "regression"', (), "[project] problem: 'binary' was read, where regression"),
         ('unseen = ["sex", "age"]', (("[bias]\n", '[model]\nexclude = ["sex"]\n[bias]\n'),),
          "[model] exclude: age must be in it too: governance/standards.toml asks for models that "
          "do not see sex, age"),
@@ -431,6 +441,30 @@ def test_settings_below_the_standards_are_refused(
 )
 def test_a_gate_over_every_facet_meets_the_standards(tmp_path: Path, bias: str) -> None:
     assert load(tmp_path, gated(bias), standards="bias_gate = true").bias_gate
+
+
+@pytest.mark.parametrize(
+    "floor", ["auc > 0.75", "auc > 0.7", "auc >= 0.75", "auc > 0.7 or f1 > 0.9"]
+)
+def test_a_gate_at_the_floor_or_above_is_taken(tmp_path: Path, floor: str) -> None:
+    standards = f'metric_gate = "{floor}"\nmost_recall = 0.9'
+    assert str(load(tmp_path, standards=standards).metric_gate) == "auc > 0.75"
+    at_most = ("auc > 0.75", "auc > 0.75 and recall > 0.9")
+    assert load(tmp_path, at_most, standards=standards).recall_target == 0.9
+
+
+def test_a_bias_gate_that_asks_for_it_meets_the_floor_too(tmp_path: Path) -> None:
+    limited = gated("worst_dppl < 0.1 and flagged_share < 0.4")
+    standards = 'metric_gate = "auc > 0.7 and flagged_share < 0.5"'
+    assert load(tmp_path, limited, standards=standards).bias_gate
+
+
+def test_a_floor_that_is_no_gate_is_named_by_its_file(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, standards='metric_gate = "rmse < 5"')
+    assert str(refused.value).startswith(
+        "governance/standards.toml [standards] metric_gate: `rmse` is no metric of a binary"
+    )
 
 
 def test_settings_that_meet_the_other_standards_are_taken(tmp_path: Path) -> None:

@@ -1,0 +1,140 @@
+"""The template's own workflows: what they run, what they may do, and what a tag comes to."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tarfile
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import GENERATED, ROOT
+from cruft_runs import repository_of, run
+from workflows import SCHEMAS, schema_errors, unpinned, workflow
+
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+EXAMPLE = ROOT / "seeds/create-repositories.yml"
+GENERATED_CI = GENERATED / "ci/github/.github/workflows/ci.yml"
+
+
+def jobs(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = workflow(ROOT / ".github/workflows" / name)["jobs"]
+    return content
+
+
+def scripts(job: dict[str, Any]) -> list[str]:
+    return [step["run"] for step in job["steps"] if "run" in step]
+
+
+def test_the_workflows_are_what_their_schemas_ask_for() -> None:
+    paths = [path for pattern in SCHEMAS for path in ROOT.glob(pattern)]
+    assert {path.name for path in paths} == {
+        "ci.yml", "dependabot.yml", "nightly.yml", "release.yml"
+    }  # fmt: skip
+    assert [error for path in paths for error in schema_errors(path)] == []
+
+
+def test_a_schema_finds_what_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / ".github/workflows/ci.yml"
+    path.parent.mkdir(parents=True)
+    text = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    path.write_text(text.replace("runs-on:", "run-on:"), encoding="utf-8")
+    assert "run-on" in "".join(schema_errors(path))
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, EXAMPLE], ids=lambda path: path.stem)
+def test_a_workflow_may_only_read_and_runs_nothing_that_is_not_pinned(path: Path) -> None:
+    content = workflow(path)
+    assert unpinned(path) == []
+    assert content["permissions"] == {"contents": "read"}
+    given = {name: job["permissions"] for name, job in content["jobs"].items()
+             if "permissions" in job}  # fmt: skip
+    assert given == ({"release": {"contents": "write"}} if path.stem == "release" else {})
+    for job in content["jobs"].values():
+        assert not [script for script in scripts(job) if "${{" in script]
+
+
+def test_an_action_is_of_one_commit_wherever_it_is_used() -> None:
+    used = {
+        action
+        for path in [*WORKFLOWS, EXAMPLE, GENERATED_CI]
+        for action in re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))
+    }
+    names = [action.partition("@")[0] for action in used]
+    assert len(names) == len(set(names)), sorted(used)
+
+
+def test_every_python_that_is_promised_and_every_system_is_tested() -> None:
+    found = jobs("ci.yml")
+    promised = tomllib.loads((GENERATED / "pyproject.toml").read_text(encoding="utf-8"))
+    versions = found["linux"]["strategy"]["matrix"]["python"]
+    assert f">={versions[0]}" == promised["project"]["requires-python"]
+    assert versions == ["3.11", "3.12", "3.13"]
+    systems = {re.sub(r"-.*", "", job["runs-on"]) for job in found.values()}
+    assert systems == {"ubuntu", "macos", "windows"}
+    assert "bash .ci/run" in scripts(found["linux"])
+    assert "bash .ci/run" in scripts(found["macos"])
+    assert "tox run -e demo" in scripts(found["windows"])
+    named = re.findall(r"tests/\w+\.py", " ".join(scripts(found["windows"])))
+    assert named and all((ROOT / name).is_file() for name in named)
+
+
+def test_the_full_tier_runs_every_night() -> None:
+    text = (ROOT / ".github/workflows/nightly.yml").read_text(encoding="utf-8")
+    assert re.search(r"^  schedule:\n    - cron: ", text, re.MULTILINE)
+    assert "tox run -e full" in scripts(jobs("nightly.yml")["full"])
+
+
+NOTES = "## 1.2.0 (2026-11-25)\n\n- A gate.\n- A floor.\n\n## 1.1.0\n\n## 1.0.0\n\n- It runs.\n"
+
+
+@pytest.fixture
+def tagged(cloned: Path, tmp_path: Path) -> Path:
+    """A clone of the template whose CHANGELOG has three versions, one of them empty."""
+    folder = tmp_path / "template"
+    shutil.copytree(cloned, folder)
+    (folder / "CHANGELOG.md").write_text(f"# Changelog\n\n{NOTES}", encoding="utf-8")
+    return repository_of(folder)
+
+
+@pytest.mark.parametrize(
+    ("tag", "said"),
+    [("v1.2.0", "- A gate.\n- A floor.\n"), ("v1.0.0", "- It runs.\n")],
+)
+def test_the_notes_of_a_release_are_the_changelogs(tagged: Path, tag: str, said: str) -> None:
+    assert run(sys.executable, "tools/release.py", tag, cwd=tagged).stdout == said
+
+
+@pytest.mark.parametrize(
+    "tag", ["v1.1.0", "v1.3.0", "v1.2", "v1.2.0.1", "1.2.0", "v1.2.0\n", "v1x2.0"]
+)
+def test_a_tag_that_the_changelog_does_not_know_is_no_release(tagged: Path, tag: str) -> None:
+    done = run(sys.executable, "tools/release.py", tag, cwd=tagged, status=2)
+    assert done.stderr.startswith("release: ")
+    assert done.stdout == ""
+
+
+def test_a_release_is_made_of_the_notes_and_of_an_archive_that_renders(
+    tagged: Path, tmp_path: Path
+) -> None:
+    """The job's scripts, but for the last one, which asks GitHub."""
+    job = jobs("release.yml")["release"]
+    assert job["needs"] == "test"
+    *before, last = scripts(job)
+    variables = {
+        name: value.replace("${{ github.ref_name }}", "v1.2.0")
+        for name, value in job["env"].items()
+    }
+    for script in before:
+        run("bash", "-e", "-c", script, cwd=tagged, **variables)
+    assert last.startswith('gh release create "$TAG" "$ARCHIVE" --verify-tag')
+    assert (tagged / "notes.md").read_text(encoding="utf-8") == "- A gate.\n- A floor.\n"
+    with tarfile.open(tagged / variables["ARCHIVE"]) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    (template,) = (tmp_path / "unpacked").iterdir()
+    made = tmp_path / "made"
+    run(sys.executable, "-m", "cookiecutter", "--no-input", "-o", made, template, cwd=tmp_path)
+    assert (made / "customer-churn/pipeline.toml").is_file()

@@ -1,0 +1,42 @@
+"""Prints what the CHANGELOG says of a version: the notes of its release.
+
+    python tools/release.py v1.2.0
+
+A tag whose version has no section, or an empty one, is refused with exit status 2.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+CHANGELOG = Path(__file__).resolve().parent.parent / "CHANGELOG.md"
+
+
+def main(arguments: list[str]) -> None:
+    """Print the section of a tag's version."""
+    if len(arguments) != 1 or not re.fullmatch(r"v\d+\.\d+\.\d+", arguments[0]):
+        refuse(f"{' '.join(arguments)!r} was read, where a tag such as v1.2.0 is right")
+    version = arguments[0].removeprefix("v")
+    notes = section(CHANGELOG.read_text(encoding="utf-8"), version)
+    if not notes:
+        refuse(f"{CHANGELOG.name} says nothing of {version}: a section `## {version}` is right")
+    print(notes)
+
+
+def section(text: str, version: str) -> str:
+    """What stands under a version's heading, which may go on with a date; empty: nothing does."""
+    heading = rf"^## {re.escape(version)}(?: [^\n]*)?\n(.*?)(?=^## |\Z)"
+    found = re.search(heading, text, re.MULTILINE | re.DOTALL)
+    return found[1].strip() if found else ""
+
+
+def refuse(sentence: str) -> None:
+    """End with a sentence."""
+    print(f"release: {sentence}", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
