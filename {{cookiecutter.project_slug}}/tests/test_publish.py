@@ -233,7 +233,7 @@ def published(*arguments: str, status: int = 0) -> Result:
 def test_the_command_publishes_what_compile_writes_with_all_the_code_that_it_names(
     account: None, settings: Settings
 ) -> None:
-    from model_build import step_code
+    from model_build import pipeline, step_code
 
     name, prod = settings.project.pipeline, settings.environment("prod")
     text = pipeline.definition(settings, prod)
