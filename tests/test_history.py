@@ -78,6 +78,19 @@ def test_a_change_in_one_steps_file_runs_that_step_alone(
     assert [name for name in STEPS if name not in taken_over(last(used))] == runs
 
 
+def test_a_changed_setting_is_compiled_anew(used: Repository) -> None:
+    """... and what it does not concern is taken over."""
+    settings = (used.path / "pipeline.toml").read_text()
+    try:
+        used.edit("pipeline.toml", 'metric = "auc > 0.75"', 'metric = "auc > 0.999"')
+        done = used.pipeline("run", "--require-registered", status=3)
+    finally:
+        (used.path / "pipeline.toml").write_text(settings)
+    assert "gate       auc > 0.999  refuses the model" in done.stdout
+    assert taken_over(last(used)).keys() == set(STEPS)
+    assert "gate       auc > 0.75  holds" in used.pipeline("run").stdout
+
+
 def test_without_the_cache_every_step_runs(used: Repository) -> None:
     used.pipeline("run", "--no-cache")
     assert taken_over(last(used)) == {}
@@ -109,8 +122,10 @@ def test_events_are_a_json_object_a_line(used: Repository) -> None:
     done = used.pipeline("run", "--json")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     kinds = [event["event"] for event in events]
-    assert kinds[:2] == ["ingested", "started"] and kinds[-1] == "ended"
-    assert set(kinds[2:-1]) == {"step"}
+    assert [kind for kind in kinds if kind != "working"][:2] == ["ingested", "started"] and kinds[
+        -1
+    ] == "ended"
+    assert set(kinds) == {"ingested", "started", "step", "ended"}, "nothing had to be read"
     ended = {e["step"]: e["status"] for e in events if e["event"] == "step"}
     assert len(ended) == 9 and set(ended.values()) == {"Succeeded"}
     assert events[-1]["registered"][0].startswith("customer-churn version")

@@ -27,6 +27,10 @@ class Events:
     def __exit__(self, *_: object) -> None:
         pass
 
+    def working(self, what: str) -> None:
+        """What takes a moment, before the steps begin."""
+        _say("working", what=what)
+
     def ingested(self, file: Path, ingested: Ingested, as_of: str) -> None:
         """What was read, and what was odd in it."""
         _say("ingested", file=str(file), as_of=as_of, **asdict(ingested))

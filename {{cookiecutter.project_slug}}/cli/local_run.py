@@ -44,10 +44,19 @@ def run(
     """
     environment = settings.environment()
     processes = Processes(parallel or _cores(), _preload(settings))
-    ingested = ingest(file, settings, environment, local / "s3", processes.warm_up)
+
+    def working(what: str) -> None:
+        processes.warm_up()  # steps will run: their libraries are imported meanwhile
+        progress.working(what)
+
+    ingested = ingest(
+        file, settings, environment, local / "s3", lambda: working("reading the table")
+    )
     given = {"AsOf": ingested.latest, **given}
     progress.ingested(file, ingested, given["AsOf"])
-    text = kept_definition(root, local / "definitions", settings, environment, processes.warm_up)
+    text = kept_definition(
+        root, local / "definitions", settings, environment, lambda: working("compiling")
+    )
     catalog = {(FEATURE_DATABASE, settings.feature_table): ingested.location}
     engine = Engine(local, catalog, parallel or _cores(), processes)
     for uri, content in code_objects(settings, environment).items():

@@ -68,6 +68,10 @@ class Progress:
         if self._live:
             self._live.stop()
 
+    def working(self, what: str) -> None:
+        """Say what takes a moment, before the steps begin."""
+        _CONSOLE.print(f"[dim]{escape(what)} ...[/]", soft_wrap=True)
+
     def ingested(self, file: Path, ingested: Ingested, as_of: str) -> None:
         """Say what was read, and what was odd in it."""
         _CONSOLE.print(f"[bold]{escape(self._settings.project.name)}[/] as of {as_of}")

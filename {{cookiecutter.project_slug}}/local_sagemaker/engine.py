@@ -110,6 +110,7 @@ class Engine:
             raise StateError(f"run {identifier} is of an earlier version, which kept too little")
         definition = read_definition(kept.definition)
         execution = self._execution(identifier, definition, kept.parameters)
+        execution.started = kept.started
         catalog = {(database, table): uri for database, table, uri in kept.catalog}
         with held(execution.folder):
             self._take_up(execution, Keys(kept.pipeline, self.storage, self.state, catalog))
@@ -149,8 +150,9 @@ class Engine:
         wanted: Wanted,
     ) -> None:
         arn = f"{ARN}:pipeline/{pipeline}"
-        texts = (execution.id, f"{arn}/execution/{execution.id}", pipeline, arn, now(), now())
-        variables = dict(zip(EXECUTION_VARIABLES, texts, strict=True))
+        texts = (execution.id, f"{arn}/execution/{execution.id}", pipeline, arn)
+        moments = (execution.started, now())
+        variables = dict(zip(EXECUTION_VARIABLES, texts + moments, strict=True))
         values = Values(definition, self.storage, execution.parameters, variables)
         with self._processes:
             machine = Machine(self.storage, self._processes, catalog)

@@ -9,7 +9,7 @@ from typing import Any
 from local_sagemaker.definition import Step
 from local_sagemaker.errors import Frame
 from local_sagemaker.expressions import Compared
-from local_sagemaker.state import KeptStep, Record
+from local_sagemaker.state import KeptStep, Record, now
 
 WAITING, EXECUTING, SUCCEEDED = "Waiting", "Executing", "Succeeded"
 FAILED, SKIPPED, STOPPED = "Failed", "Skipped", "Stopped"
@@ -83,6 +83,7 @@ class Execution:
     steps: dict[str, StepRun]
     parameters: dict[str, Any]
     status: str = EXECUTING
+    started: str = field(default_factory=now)
 
     @property
     def notes(self) -> list[str]:

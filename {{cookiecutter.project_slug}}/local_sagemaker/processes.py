@@ -377,7 +377,7 @@ class ForkServer:
             child.finish(_LOST, 0)
 
 
-_LOST = -signal.SIGKILL
+_LOST = -9
 """The status of a child of which nothing more is heard."""
 
 

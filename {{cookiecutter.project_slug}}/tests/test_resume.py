@@ -77,6 +77,17 @@ def test_it_goes_on_with_its_own_definition_and_parameters(bench: Bench) -> None
     assert log is not None and log.read_text() == "hello\n"
 
 
+def test_it_began_when_it_began(bench: Bench) -> None:
+    ready = bench.root / "ready"
+    script = "import sys\nprint(sys.argv[1])\n" + UNTIL.format(str(ready))
+    step = bench.processing("Say", script, words=[get("Execution.StartDateTime")])
+    execution = bench.run(step)
+    ready.touch()
+    time.sleep(1.1)
+    log = bench.engine.resume(execution.id).steps["Say"].log
+    assert log is not None and log.read_text() == f"{execution.started}\n"
+
+
 def test_a_finished_step_whose_outputs_are_gone_runs_again(bench: Bench) -> None:
     ready = bench.root / "ready"
     first = counting(bench, "First", f"{WRITE}(base / 'processing/output/out/a').write_text('1')",
