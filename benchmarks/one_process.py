@@ -3,7 +3,8 @@
     python one_process.py REPOSITORY JOB.json FOLDER
 
 The job's root must hold what the engine left of it: the trials' hyperparameters are read from their
-archives. Each step's own `main` runs on the files that the engine would bring it.
+archives. Each step's own `main` runs on the files that the engine would bring it;
+what it comes to is compared, byte for byte.
 """
 
 from __future__ import annotations
@@ -35,12 +36,7 @@ def main(repository: str, job_file: str, folder: str) -> None:
         work.analysis_config()
         work.transform()
         work.clarify()
-    if (
-        not work.done("ClarifyProcessingStep", "analysis_result")
-        .joinpath("analysis.json")
-        .is_file()
-    ):
-        sys.exit("the bias step wrote nothing")
+    work.compare()
 
 
 def trials(s3: Path) -> list[dict[str, str]]:
@@ -155,6 +151,16 @@ class OneProcess:
         )
         self._bring_model(name, "processing/input/model")
         clarify.main()
+
+    def compare(self) -> None:
+        """End with a word unless the engine came to the same: else it was not the same work."""
+        for step, output, name in (
+            ("ChurnEvalBestModel", "evaluation", "evaluation.json"),
+            ("ClarifyProcessingStep", "analysis_result", "analysis.json"),
+        ):
+            (engines,) = self.root.glob(f"s3/**/{step}/**/{name}")
+            if engines.read_bytes() != (self.done(step, output) / name).read_bytes():
+                sys.exit(f"{name} is not the engine's {engines}: the work was not the same")
 
     def done(self, step: str, output: str) -> Path:
         """Where a step has left an output."""

@@ -168,7 +168,13 @@ def short_markdown(results: Results) -> str:
     ]
     head = "| | `pipeline` | beside | ratio | others' ratios |\n|---|---:|---|---:|---|\n"
     machines = "; ".join(dict.fromkeys(results.machine.values()))
-    return head + "\n".join(rows) + f"\n\nMedians, measured on: {machines}."
+    said = [head + "\n".join(rows), f"Medians, measured on: {machines}."]
+    if results.scale:
+        costs = [costs[-1] for costs in results.scale.steps.values()]
+        seconds, peak = sum(c.seconds for c in costs), max(c.peak_bytes for c in costs)
+        memory = f", and no step more than {peak / 1e6:,.0f} MB" if peak else ""
+        said.append(f"A table of {results.scale.rows[-1]:,} rows took {seconds:,.0f} s{memory}.")
+    return "\n\n".join(said)
 
 
 def _others(comparison: Comparison) -> str:
