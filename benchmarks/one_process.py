@@ -3,8 +3,8 @@
     python one_process.py REPOSITORY JOB.json FOLDER
 
 The job's root must hold what the engine left of it: the trials' hyperparameters are read from their
-archives. Each step's own `main` runs on the files that the engine would bring it;
-what it comes to is compared, byte for byte.
+archives. Each step's own `main` runs on the files that the engine would bring it, and what comes of
+them is compared with the engine's, byte for byte.
 """
 
 from __future__ import annotations
