@@ -21,7 +21,7 @@ from bias_report import Measure, facet_section
 from container import input_path, output_path, read_json, unpack_model, write_json
 from dataset import FACET_PREFIX, DataError, Facet, Split, read_split
 
-MOST_EXPLAINED = 10_000
+MOST_EXPLAINED = 5_000
 """Of a larger test split so many records get SHAP values: milliseconds each, of large trees."""
 
 
