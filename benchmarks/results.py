@@ -126,10 +126,10 @@ def as_text(comparison: Comparison) -> Iterable[str]:
 
 def scale_as_text(scale: Scale) -> Iterable[str]:
     """The table of a growing number of rows, within 80 columns."""
-    yield f"{'rows':<29}" + "".join(f"{rows:>16,}" for rows in scale.rows) + f"{'growth':>16}"
+    yield f"{'rows':<25}" + "".join(f"{rows:>15,}" for rows in scale.rows) + f"{'growth':>10}"
     for name, costs in scale.steps.items():
-        cells = "".join(f"{_cost(cost):>16}" for cost in costs)
-        yield f"{name:<29}{cells}{_growth(costs):>16}"
+        cells = "".join(f"{_cost(cost):>15}" for cost in costs)
+        yield f"{name:<25}{cells}{_growth(costs):>10}"
     worse = [name for name, costs in scale.steps.items() if not _is_linear(scale, costs)]
     yield "nothing is worse than linear" if not worse else f"WORSE THAN LINEAR: {', '.join(worse)}"
 
@@ -183,14 +183,18 @@ def _others(comparison: Comparison) -> str:
 
 
 def _cost(cost: StepCost) -> str:
-    peak = f", {cost.peak_bytes / 1e6:,.0f} MB" if cost.peak_bytes else ""
-    return f"{cost.seconds:.1f} s{peak}"
+    peak = f" {cost.peak_bytes / 1e9:.2f} GB" if cost.peak_bytes else ""
+    return f"{_short(cost.seconds)} s{peak}"
 
 
 def _growth(costs: list[StepCost]) -> str:
     first, last = costs[0], costs[-1]
-    memory = f", {last.peak_bytes / first.peak_bytes:.1f}x" if first.peak_bytes else ""
-    return f"{last.seconds / max(first.seconds, 1e-3):.1f}x{memory}"
+    memory = f" {_short(last.peak_bytes / first.peak_bytes)}x" if first.peak_bytes else ""
+    return f"{_short(last.seconds / first.seconds)}x{memory}"
+
+
+def _short(number: float) -> str:
+    return f"{number:.1f}" if number < 10 else f"{number:.0f}"
 
 
 def _is_linear(scale: Scale, costs: list[StepCost]) -> bool:
