@@ -1,9 +1,9 @@
-"""Writes both `requirements.lock` files anew: universal, with hashes, without addresses.
+"""Writes every lock anew: universal, with hashes, without addresses.
 
     python tools/lock.py [--upgrade]
 
 The template's own lock is held to the versions of the generated repository's, since the tests
-install both.
+install both. The engines that the benchmarks compare with have a lock each.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = ROOT / "{{cookiecutter.project_slug}}"
 CONTAINER = ROOT / "tests" / "container"
+OTHER_ENGINES = ROOT / "benchmarks" / "others"
 COMPILE = (
     *("uv", "pip", "compile", "--universal", "--generate-hashes", "--python-version", "3.11"),
     *("--no-header", "--no-annotate", "--quiet"),
@@ -25,11 +26,13 @@ def main(options: list[str]) -> None:
     """Lock the generated repository first, then what stands on it."""
     lock(GENERATED, "pyproject.toml", "--extra", "dev", *options)
     lock(ROOT, "requirements.in", "-c", str(GENERATED / "requirements.lock"), *options)
+    for source in sorted(OTHER_ENGINES.glob("*.in")):
+        lock(OTHER_ENGINES, source.name, *options, target=source.with_suffix(".lock").name)
 
 
-def lock(folder: Path, source: str, *options: str) -> None:
-    """Compile one file's requirements to `requirements.lock` beside it."""
-    subprocess.run([*COMPILE, source, "-o", "requirements.lock", *options], cwd=folder, check=True)
+def lock(folder: Path, source: str, *options: str, target: str = "requirements.lock") -> None:
+    """Compile one file's requirements to a lock beside it."""
+    subprocess.run([*COMPILE, source, "-o", target, *options], cwd=folder, check=True)
 
 
 if __name__ == "__main__":

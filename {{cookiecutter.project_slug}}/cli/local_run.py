@@ -43,7 +43,7 @@ def run(
         given: pipeline parameters; `AsOf` is the newest row unless it is among them.
     """
     environment = settings.environment()
-    processes = Processes(parallel or _cores(), _preload(settings))
+    processes = Processes(parallel or _cores(), preload(settings))
 
     def working(what: str) -> None:
         processes.warm_up()  # steps will run: their libraries are imported meanwhile
@@ -80,14 +80,14 @@ def resume(
 ) -> Execution:
     """Go on with a run where it stopped: its own definition, table and parameters."""
     cores = parallel or _cores()
-    engine = Engine(local, {}, cores, Processes(cores, _preload(settings)))
+    engine = Engine(local, {}, cores, Processes(cores, preload(settings)))
     with progress:
         execution = engine.resume(identifier, progress.update, cache)
     progress.ended(execution, "", local)
     return execution
 
 
-def _preload(settings: Settings) -> Preload:
+def preload(settings: Settings) -> Preload:
     files = {name: STEPS / IMPORTED_BY[name] for name in settings.tuning.algorithms}
     return Preload(PRELOADED, files)
 

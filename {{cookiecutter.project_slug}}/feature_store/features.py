@@ -42,7 +42,7 @@ def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.
         "spend_rate": table["ordfreq"] * table["avgorder"],
         "created_month": created.dt.month.astype(float),
     }
-    return pd.DataFrame({**columns, **_one_hot(table, categories)}, index=table.index)
+    return pd.DataFrame({**columns, **_one_hot(table, categories)}, index=table.index, copy=False)
 
 
 def findings(table: pd.DataFrame) -> dict[str, int]:

@@ -6,6 +6,7 @@ and kept; what must not be (a missing column, a word where numbers are) stops th
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
@@ -52,13 +53,16 @@ def read_raw_table(file: Path, settings: Settings) -> RawTable:
     wanted = wanted if data.number_rows else [data.record_id, *wanted]
     texts = _texts(file, wanted, settings.context_columns, data.columns)
     if data.number_rows:
-        texts[data.record_id] = [str(number) for number in range(1, len(texts) + 1)]
-    table = RawTable(rows=pd.DataFrame(index=texts.index), read=len(texts))
-    table.rows[data.record_id] = _one_line(texts[data.record_id].str.strip(), file)
-    table.rows[data.label] = _label(texts[data.label], settings, file)
+        numbers = [str(number) for number in range(1, texts.num_rows + 1)]
+        texts = texts.append_column(data.record_id, [numbers])
+    table = RawTable(rows=pd.DataFrame(index=range(texts.num_rows)), read=texts.num_rows)
+    table.rows[data.record_id] = _one_line(_cells(texts, data.record_id), file)
+    table.rows[data.label] = _label(texts, settings, file)
     for name, column in data.columns.items():
-        table.rows[name] = _column(texts[name], column, file, table.found)
+        table.rows[name] = _column(texts, name, column, file, table.found)
     table.rows["event_time"] = _event_time(texts, data, file)
+    del texts
+    pa.default_memory_pool().release_unused()  # Arrow keeps what it has freed
     _drop_unusable(table, data)
     _check_classes(table, settings, file)
     return table
@@ -72,8 +76,11 @@ def is_parquet(file: Path) -> bool:
 
 def _texts(
     file: Path, wanted: list[str], facets: Container[str], columns: dict[str, Column]
-) -> pd.DataFrame:
-    """The wanted columns' cells as texts: nothing is guessed."""
+) -> pa.Table:
+    """The wanted columns' cells as texts: nothing is guessed.
+
+    In Arrow's memory: as Python's own objects they would take ten times the file.
+    """
     try:
         if is_parquet(file):
             _check_header(file, pq.read_schema(file).names, wanted, facets)
@@ -83,8 +90,7 @@ def _texts(
         _check_header(file, header, wanted, facets)
         if next(lines, None) is None:
             raise RawTableError(f"{file} has a header and no rows")
-        texts: pd.DataFrame = _read_texts(file, wanted).to_pandas()
-        return texts
+        return _read_texts(file, wanted)
     except FileNotFoundError:
         raise RawTableError(f"there is no file {file}") from None
     except UnicodeDecodeError:
@@ -117,7 +123,13 @@ def _check_header(file: Path, header: list[str], wanted: list[str], facets: Cont
         raise RawTableError(f"{file} has more than one column {twice[0]!r}; it has {has}")
 
 
-def _parquet_texts(file: Path, wanted: list[str], columns: dict[str, Column]) -> pd.DataFrame:
+def _cells(texts: pa.Table, name: str) -> Cells:
+    """One column's trimmed texts, for pandas."""
+    cells: Cells = pd.Series(pc.utf8_trim_whitespace(texts[name]).to_pandas(), name=name)
+    return cells
+
+
+def _parquet_texts(file: Path, wanted: list[str], columns: dict[str, Column]) -> pa.Table:
     """Typed cells as the texts that a CSV file would have; no value is an empty text."""
     table = pq.ParquetFile(file).read(columns=wanted)
     if not table.num_rows:
@@ -129,8 +141,8 @@ def _parquet_texts(file: Path, wanted: list[str], columns: dict[str, Column]) ->
         if cells is None:
             kind = table[name].type
             raise RawTableError(f"{file}: {name!r} holds {kind}, where one value is right")
-        texts[name] = pc.fill_null(cells, "").to_pandas()
-    return pd.DataFrame(texts)
+        texts[name] = pc.fill_null(cells, "")
+    return pa.table(texts)
 
 
 def cells_as_texts(cells: pa.ChunkedArray, form: str) -> pa.ChunkedArray | None:
@@ -193,63 +205,77 @@ def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
 
 
-def _label(texts: Cells, settings: Settings, file: Path) -> Cells:
+def _label(texts: pa.Table, settings: Settings, file: Path) -> Cells:
     """The label as numbers: 0 and 1, or what a regression estimates; missing is NaN."""
+    name = settings.data.label
     if settings.project.problem == "regression":
-        return _numbers(texts, file)
+        return _numbers(texts, name, file)
+    cells = _cells(texts, name)
     if settings.data.positive:
-        return _told_label(texts, settings.data.positive, file)
-    cells = texts.str.strip()
+        return _told_label(cells, settings.data.positive, file)
     values = pd.to_numeric(cells, errors="coerce").astype("float64")
     wrong = ~cells.isin(MISSING) & ~values.isin((0, 1))
     if wrong.any():
         raise RawTableError(
-            f"{_where(wrong, file)}: the label {texts.name!r} is {texts[wrong].iloc[0]!r}, "
+            f"{_where(wrong, file)}: the label {name!r} is {cells[wrong].iloc[0]!r}, "
             f"where 0 or 1 is right ({int(wrong.sum()):,} such rows)"
         )
     return values
 
 
-def _told_label(texts: Cells, positive: str, file: Path) -> Cells:
+def _told_label(cells: Cells, positive: str, file: Path) -> Cells:
     """A label of two texts, one of which counts as 1."""
-    cells = texts.str.strip()
     cells = cells.mask(cells.isin(set(MISSING) - {positive}))
     found = sorted(cells.dropna().unique())
     if found and (positive not in found or len(found) != 2):
         raise RawTableError(
-            f"{file}: the label {texts.name!r} holds {', '.join(map(repr, found[:5]))}, where "
+            f"{file}: the label {cells.name!r} holds {', '.join(map(repr, found[:5]))}, where "
             f"{positive!r} ([data] positive) and one other value are right"
         )
     return cells.eq(positive).astype("float64").mask(cells.isna())
 
 
-def _column(texts: Cells, column: Column, file: Path, found: dict[str, int]) -> Cells:
-    cells = texts.str.strip()
-    missing = cells.isin(set(MISSING).difference(column.values))  # NA may well be a region
+def _column(texts: pa.Table, name: str, column: Column, file: Path, found: dict[str, int]) -> Cells:
+    if column.type == "number":
+        numbers = _numbers(texts, name, file)
+        _count(found, f"missing {name}", numbers.isna())
+        return numbers
+    cells = _cells(texts, name)
     if column.type == "date":
-        dates = pd.to_datetime(cells, format=column.format, errors="coerce", exact=True)
-        _count(found, f"unreadable date in {texts.name}", dates.isna())
+        dates = _dates(cells, column.format)
+        _count(found, f"unreadable date in {name}", dates.isna())
         return dates
+    missing = cells.isin(set(MISSING).difference(column.values))  # NA may well be a region
+    values = _one_line(cells.mask(missing).astype("object"), file)
     if column.type == "category":
-        values = _one_line(cells.mask(missing).astype("object"), file)
-        _count(found, f"unknown value in {texts.name}", ~missing & ~values.isin(column.values))
-        _count(found, f"missing {texts.name}", missing)
-        return values
-    _count(found, f"missing {texts.name}", missing)
-    if column.type == "text":
-        return _one_line(cells.mask(missing).astype("object"), file)
-    return _numbers(texts, file)
+        _count(found, f"unknown value in {name}", ~missing & ~values.isin(column.values))
+    _count(found, f"missing {name}", missing)
+    return values
 
 
-def _numbers(texts: Cells, file: Path) -> Cells:
-    cells = texts.str.strip()
-    missing = cells.isin(MISSING)
-    cells = cells.mask(missing)
+def _dates(cells: Cells, form: str) -> Cells:
+    """Dates of a format, NaT where a text is none; each text is read once, as days repeat."""
+    codes, different = pd.factorize(cells)
+    read: Cells = pd.to_datetime(pd.Series(different), format=form, errors="coerce", exact=True)
+    return read.take(codes).set_axis(cells.index)
+
+
+def _numbers(texts: pa.Table, name: str, file: Path) -> Cells:
+    """Numbers, NaN where none is given: of each text the nearest."""
+    trimmed = pc.utf8_trim_whitespace(texts[name])
+    known = pc.if_else(pc.is_in(trimmed, pa.array(MISSING)), None, trimmed)
+    with contextlib.suppress(pa.ArrowInvalid):  # quick, and strict in how a number is written
+        read = pc.cast(known, pa.float64())
+        if pc.all(pc.is_finite(read)).as_py() is not False:
+            numbers: Cells = pd.Series(read.to_numpy(), name=name)
+            return numbers
+    cells: Cells = pd.Series(known.to_pandas(), name=name)
+    missing = cells.isna()
     numbers = pd.to_numeric(cells, errors="coerce").astype("float64")
     wrong = (numbers.isna() | numbers.isin((float("inf"), float("-inf")))) & ~missing
     if wrong.any():
         raise RawTableError(
-            f"{_where(wrong, file)}: {texts.name!r} is {texts[wrong].iloc[0]!r}, "
+            f"{_where(wrong, file)}: {name!r} is {cells[wrong].iloc[0]!r}, "
             f"where a number is right ({int(wrong.sum()):,} such rows)"
         )
     return cells.astype("float64")  # of each text the nearest number, which to_numeric may miss
@@ -266,11 +292,11 @@ def _one_line(cells: Cells, file: Path) -> Cells:
     return cells
 
 
-def _event_time(texts: pd.DataFrame, data: Data, file: Path) -> Cells:
+def _event_time(texts: pa.Table, data: Data, file: Path) -> Cells:
     """Moments as the Feature Store writes them: ISO-8601, to the second, with Z."""
     if data.snapshot:
-        return pd.Series(data.snapshot, index=texts.index)
-    cells = texts[data.event_time].str.strip()
+        return pd.Series(data.snapshot, index=range(texts.num_rows))
+    cells = _cells(texts, data.event_time)
     moments = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
     if moments.isna().any():
         raise RawTableError(

@@ -34,44 +34,48 @@ def write_offline_store(
     """Read a raw table and write its records below a folder; gives the folder of the rows."""
     table = read_raw_table(file, settings)
     table.found |= {what: n for what, n in _call(features.findings, table.rows).items() if n}
+    times = table.rows["event_time"].reset_index(drop=True)
     records = _records(table, settings)
-    epoch = calendar.timegm(_moment(records["event_time"].min()).timetuple())
+    epoch = calendar.timegm(_moment(times.min()).timetuple())
     location = group.joinpath(
         environment.account, "sagemaker", environment.region, "offline-store",
         f"{settings.feature_group}-{epoch}", "data",
     )  # fmt: skip
-    for hour, rows in records.groupby(records["event_time"].str[:13], sort=True):
+    for hour, found in times.groupby(times.str[:13]).indices.items():
+        positions = np.array(found)
         moment = datetime.strptime(str(hour), "%Y-%m-%dT%H")
         folder = location / moment.strftime("year=%Y/month=%m/day=%d/hour=%H")
         folder.mkdir(parents=True, exist_ok=True)
-        latest = _moment(rows["event_time"].max()).strftime("%Y%m%dT%H%M%SZ")
+        latest = _moment(times.iloc[positions].max()).strftime("%Y%m%dT%H%M%SZ")
         name = f"{latest}_{secrets.token_hex(8)}.parquet"
-        pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), folder / name)
+        is_all = len(positions) == len(times)  # then not all of it twice in memory
+        pq.write_table(records if is_all else records.take(positions), folder / name)
     return location, table
 
 
-def _records(table: RawTable, settings: Settings) -> pd.DataFrame:
+def _records(table: RawTable, settings: Settings) -> pa.Table:
     """A record a row: id, event time, label, features, then raw columns that no feature is."""
     data, rows = settings.data, table.rows
     computed = _features(table, settings)
     raw = [name for name in settings.stored_columns if name not in computed]
     _check_names([data.record_id, data.label, *raw], computed.columns)
     called = datetime.now(tz=UTC)
-    records = pd.concat(
-        [
-            rows[[data.record_id, "event_time"]],
-            rows[data.label].astype("int64" if settings.project.problem == "binary" else "float64"),
-            computed,
-            pd.DataFrame({name: _as_text(rows[name]) for name in raw}, index=rows.index),
-        ],
-        axis=1,
-    )
-    # One call after the other, as records are put: of two rows of one moment the later one wins.
-    calls = pd.timedelta_range("0us", periods=len(records), freq="us")
-    records["api_invocation_time"] = pd.Series(called + calls, index=records.index)
-    records["write_time"] = called + timedelta(microseconds=len(records))
-    records["is_deleted"] = False
-    return records
+    columns: dict[str, pd.Series[Any]] = {
+        data.record_id: rows[data.record_id],
+        "event_time": rows["event_time"],
+        data.label: rows[data.label].astype(
+            "int64" if settings.project.problem == "binary" else "float64"
+        ),
+        **{str(name): column for name, column in computed.items()},
+        **{name: _as_text(rows[name]) for name in raw},
+        # One call after the other, as records are put: of two rows of one moment the later wins.
+        "api_invocation_time": pd.Series(
+            called + pd.timedelta_range("0us", periods=len(rows), freq="us")
+        ),
+        "write_time": pd.Series(called + timedelta(microseconds=len(rows)), index=rows.index),
+        "is_deleted": pd.Series(False, index=rows.index),
+    }
+    return pa.table({n: pa.array(column, from_pandas=True) for n, column in columns.items()})
 
 
 def _as_text(column: pd.Series[Any]) -> pd.Series[Any]:

@@ -404,6 +404,32 @@ def test_flip_test_of_20000_rows_never_holds_all_distances():
     assert peak < 100e6
 
 
+def test_of_a_large_group_evenly_spaced_rows_speak_for_it(monkeypatch):
+    # a: five favourable at 0, five not at 10.  d: by turns beside the first, and the second.
+    predictions = flags("11111 00000" + "0" * 12)
+    in_group = np.arange(22) >= 10
+    positions = np.array([[0.0]] * 5 + [[10.0]] * 5 + [[1.0], [9.0]] * 6)
+    assert flip_test(predictions, in_group, positions) == 6 / 12
+    monkeypatch.setattr(bias_metrics, "MOST_FLIPPED", 6)  # the 1st, 3rd, 5th ...
+    assert flip_test(predictions, in_group, positions) == 6 / 6
+    monkeypatch.setattr(bias_metrics, "MOST_FLIPPED", 5)  # the 1st, 3rd, 5th, 8th, 10th
+    assert flip_test(predictions, in_group, positions) == 3 / 5
+
+
+def test_distances_do_not_grow_with_the_square_of_the_rows(monkeypatch):
+    random, sizes, partition = np.random.default_rng(0), [], np.partition
+
+    def counted(distances, *arguments, **options):
+        sizes.append(distances.size)
+        return partition(distances, *arguments, **options)
+
+    monkeypatch.setattr(np, "partition", counted)
+    for rows in (20_000, 40_000):
+        predictions, features = random.random(rows) < 0.5, random.normal(size=(rows, 2))
+        flip_test(predictions, np.arange(rows) % 2 == 0, features)
+    assert sum(sizes) == bias_metrics.MOST_FLIPPED * (10_000 + 20_000)
+
+
 # --- what has no number ----------------------------------------------------------------------
 
 

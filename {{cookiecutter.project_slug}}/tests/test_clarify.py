@@ -586,6 +586,24 @@ def test_global_shap_values_are_the_means_of_the_absolute_local_ones(product: Pr
     assert shap["global_shap_values"]["age"] > 0.1
 
 
+def test_of_a_large_test_split_evenly_spaced_records_are_explained(
+    rerun: Callable[[], Product], product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = len(product.test.ids)
+
+    def explained(result: Product) -> tuple[list[str], str]:
+        file = result.output("analysis_result") / "explanations_shap" / "out.csv"
+        analysis = result.read("analysis_result/analysis.json")
+        return file.read_text("utf-8").splitlines()[1:], analysis["explanations"]["method"]
+
+    every, of_all = explained(product)
+    assert of_all.endswith(f"over {rows} records")
+    monkeypatch.setattr(clarify, "MOST_EXPLAINED", 10)
+    ten, of_ten = explained(rerun())
+    assert of_ten.endswith(f"over 10 of {rows} records")
+    assert ten == [every[rows * number // 10] for number in range(10)]
+
+
 def edit_config(product: Path, **changes: Any) -> None:
     file = product / "processing/input/config/analysis_config.json"
     file.write_text(json.dumps({**json.loads(file.read_text("utf-8")), **changes}), "utf-8")

@@ -149,9 +149,14 @@ def read_split(folder: Path, name: str) -> Split:
         columns=columns,
         ids=table[columns.record_id].to_pylist(),
         labels=table[columns.label].to_numpy(),
-        context={
-            column: np.array(table[FACET_PREFIX + column].to_pylist(), dtype=object)
-            for column in columns.context
-        },
+        context={column: _texts(table[FACET_PREFIX + column]) for column in columns.context},
         features=features,
     )
+
+
+def _texts(cells: pa.ChunkedArray) -> NDArray[np.object_]:
+    """The texts of a column, (n,), None for null; equal ones are one object."""
+    encoded = cells.combine_chunks().dictionary_encode()
+    different = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
+    texts: NDArray[np.object_] = different[encoded.indices.fill_null(-1).to_numpy()]
+    return texts

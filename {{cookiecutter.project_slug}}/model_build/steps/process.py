@@ -44,12 +44,13 @@ def main(arguments: Sequence[str]) -> None:
     check_values(table, columns)
     chosen = choose_splits(table, columns, options)
     splits = {name: table.filter(pa.array(chosen == n)) for n, name in enumerate(SPLITS)}
+    del table  # a large one need not be in memory twice, here and below
     for name, rows in splits.items():
         check_split(rows, name, columns, options.min_positives)
     threshold = label_threshold(splits["train"][columns.label], columns, options.label_threshold)
     columns = dataclasses.replace(columns, label_threshold=threshold)
-    for name, rows in splits.items():
-        write_split(rows, output_path(name), name, columns)
+    for name in SPLITS:
+        write_split(splits.pop(name), output_path(name), name, columns)
     write_json(output_path("bias") / "pretraining_bias.json", training_bias())
 
 
@@ -83,8 +84,13 @@ def read_features(folder: Path) -> pa.Table:
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name[0] not in "._")
     if not files:
         raise DataError("the query of the feature store gave no file")
-    tables = [pyarrow.parquet.ParquetFile(file).read() for file in files]
+    tables = [_read_own(pyarrow.parquet.ParquetFile(file)) for file in files]
     return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _read_own(file: pyarrow.parquet.ParquetFile) -> pa.Table:
+    """The record's own columns."""
+    return file.read([name for name in file.schema_arrow.names if name not in SYSTEM_COLUMNS])
 
 
 def with_asked_names(table: pa.Table, options: argparse.Namespace) -> pa.Table:
@@ -242,8 +248,8 @@ def split_of(keys: list[str], salt: str, shares: Sequence[float]) -> NDArray[np.
     The same key falls into the same split in every run, so that a test row of one run is not a
     training row of the next.
     """
-    digests = (hashlib.sha256(f"{salt}{key}".encode()).digest()[:8] for key in keys)
-    points = np.array([int.from_bytes(d, "big") for d in digests], dtype=np.float64) / 2.0**64
+    digests = b"".join(hashlib.sha256(f"{salt}{key}".encode()).digest()[:8] for key in keys)
+    points = np.frombuffer(digests, dtype=">u8").astype(np.float64) / 2.0**64
     return np.searchsorted(np.cumsum(shares)[:-1], points, side="right").astype(np.int64)
 
 

@@ -51,7 +51,7 @@ def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.
         "survey_ratio": _ratio(table["surveys_answered"], table["surveys_sent"]),
         "surveys_unanswered": table["surveys_sent"] - table["surveys_answered"],
     }
-    return pd.DataFrame({**columns, **_one_hot(table, categories)}, index=table.index)
+    return pd.DataFrame({**columns, **_one_hot(table, categories)}, index=table.index, copy=False)
 
 
 def findings(table: pd.DataFrame) -> dict[str, int]:

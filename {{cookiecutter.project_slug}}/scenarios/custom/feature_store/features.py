@@ -27,7 +27,7 @@ def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.
         for value in categories.get(name, ()):
             flag = (column == value).astype("int64")
             columns[_feature_name(f"{name}_{value}", columns)] = flag
-    return pd.DataFrame(columns, index=table.index)
+    return pd.DataFrame(columns, index=table.index, copy=False)
 
 
 def findings(table: pd.DataFrame) -> dict[str, int]:

@@ -37,7 +37,7 @@ def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.
         "night": _flag(~hour.between(*DAYTIME)),
         "days_since_issue": (_moments(table) - table["issued"]).dt.total_seconds() / 86400,
     }
-    return pd.DataFrame({**columns, **_one_hot(table, categories)}, index=table.index)
+    return pd.DataFrame({**columns, **_one_hot(table, categories)}, index=table.index, copy=False)
 
 
 def findings(table: pd.DataFrame) -> dict[str, int]:

@@ -43,7 +43,7 @@ def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.
         "manages": _flag(table["reports"] > 0),
         "part_time": _flag(full_time_share < 0.9),
     }
-    return pd.DataFrame({**columns, **_one_hot(table, categories)}, index=table.index)
+    return pd.DataFrame({**columns, **_one_hot(table, categories)}, index=table.index, copy=False)
 
 
 def findings(table: pd.DataFrame) -> dict[str, int]:

@@ -1,0 +1,217 @@
+"""What was measured: kept as JSON, printed at 80 columns, written as Markdown."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import statistics
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = Path(__file__).parent / "results.json"
+PAGE = ROOT / "docs" / "benchmarks.md"
+README = ROOT / "README.md"
+OURS = "pipeline"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One thing's seconds, a repetition each."""
+
+    name: str
+    seconds: list[float]
+
+    @property
+    def median(self) -> float:
+        """The one to quote."""
+        return statistics.median(self.seconds)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several ways to do the same; the first measured is ours."""
+
+    title: str
+    measured: list[Measured]
+    base: str  # the name of the one that the others are divided by
+    limit: float  # how many times the base ours may take
+
+    def ratio(self, one: Measured) -> float:
+        """How many times the base's median one's is."""
+        (base,) = (other for other in self.measured if other.name == self.base)
+        return one.median / base.median
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """What a step, or the ingest, took of one table."""
+
+    seconds: float
+    peak_bytes: int  # 0: not known
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Every step's cost, by the number of rows: a growing table through all nine steps."""
+
+    rows: list[int]
+    steps: dict[str, list[StepCost]]  # one a number of rows
+
+
+@dataclass
+class Results:
+    """All parts, each with the machine that it was measured on."""
+
+    machine: dict[str, str]
+    comparisons: dict[str, Comparison]
+    scale: Scale | None = None
+
+
+def machine() -> str:
+    """Processor, cores, memory, system and Python of this machine."""
+    name = platform.processor() or platform.machine()
+    cpuinfo, meminfo = Path("/proc/cpuinfo"), Path("/proc/meminfo")
+    if cpuinfo.is_file() and (found := re.search(r"model name\s*: (.+)", cpuinfo.read_text())):
+        name = found[1]
+    memory = ""
+    if meminfo.is_file() and (found := re.search(r"MemTotal:\s*(\d+) kB", meminfo.read_text())):
+        memory = f", {int(found[1]) / 2**20:.0f} GB"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    python = platform.python_version()
+    return f"{name}, {cores} cores{memory}, {platform.system()}, Python {python}"
+
+
+def load() -> Results:
+    """What was measured before; parts that are measured anew replace theirs."""
+    if not KEPT.is_file():
+        return Results({}, {})
+    content = json.loads(KEPT.read_text(encoding="utf-8"))
+    comparisons = {
+        part: Comparison(**{**one, "measured": [Measured(**m) for m in one["measured"]]})
+        for part, one in content["comparisons"].items()
+    }
+    scale = content["scale"] and Scale(
+        content["scale"]["rows"],
+        {n: [StepCost(**c) for c in costs] for n, costs in content["scale"]["steps"].items()},
+    )
+    return Results(content["machine"], comparisons, scale)
+
+
+def save(results: Results) -> None:
+    """Keep as JSON, and write the tables into the page and the README."""
+    text = json.dumps(asdict(results), indent=1)
+    KEPT.write_text(text + "\n", encoding="utf-8")
+    _write_block(PAGE, "\n\n".join(markdown(results)))
+    _write_block(README, short_markdown(results))
+
+
+def as_text(comparison: Comparison) -> Iterable[str]:
+    """A comparison's lines, within 80 columns."""
+    yield comparison.title
+    for one in comparison.measured:
+        low, high = min(one.seconds), max(one.seconds)
+        yield (
+            f"  {one.name:<42}{one.median:>8.3f} s ({low:.3f} to {high:.3f})"
+            f"{comparison.ratio(one):>8.2f}x"
+        )
+    ratio = comparison.ratio(comparison.measured[0])
+    said = "holds" if ratio <= comparison.limit else "DOES NOT HOLD"
+    yield f"  at most {comparison.limit:g} times {comparison.base}: {said}"
+
+
+def scale_as_text(scale: Scale) -> Iterable[str]:
+    """The table of a growing number of rows, within 80 columns."""
+    yield f"{'rows':<25}" + "".join(f"{rows:>15,}" for rows in scale.rows) + f"{'growth':>10}"
+    for name, costs in scale.steps.items():
+        cells = "".join(f"{_cost(cost):>15}" for cost in costs)
+        yield f"{name:<25}{cells}{_growth(costs):>10}"
+    worse = [name for name, costs in scale.steps.items() if not _is_linear(scale, costs)]
+    yield "nothing is worse than linear" if not worse else f"WORSE THAN LINEAR: {', '.join(worse)}"
+
+
+def markdown(results: Results) -> Iterable[str]:
+    """Every table, for the page."""
+    for part, comparison in results.comparisons.items():
+        rows = [
+            f"| {one.name} | {one.median:.3f} | {min(one.seconds):.3f} | {max(one.seconds):.3f} "
+            f"| {comparison.ratio(one):.2f} |"
+            for one in comparison.measured
+        ]
+        head = "| | median, s | least | most | ratio |\n|---|---:|---:|---:|---:|"
+        yield f"### {comparison.title}\n\n{head}\n" + "\n".join(rows)
+        yield (
+            f"At most {comparison.limit:g} times `{comparison.base}` is asked. "
+            f"Measured on: {results.machine[part]}."
+        )
+    if scale := results.scale:
+        columns = " | ".join(f"{rows:,} rows" for rows in scale.rows)
+        head = f"| | {columns} | growth |\n|---|{'---:|' * (len(scale.rows) + 1)}"
+        rows = [
+            f"| {name} | {' | '.join(map(_cost, costs))} | {_growth(costs)} |"
+            for name, costs in scale.steps.items()
+        ]
+        yield "### A growing table through the nine steps\n\n" + f"{head}\n" + "\n".join(rows)
+        yield f"Measured on: {results.machine['scale']}."
+
+
+def short_markdown(results: Results) -> str:
+    """A line a comparison, for the README."""
+    rows = [
+        f"| {c.title} | {c.measured[0].median:.2f} s | {c.base} | "
+        f"{c.ratio(c.measured[0]):.2f} | {_others(c)} |"
+        for c in results.comparisons.values()
+    ]
+    head = "| | `pipeline` | beside | ratio | others' ratios |\n|---|---:|---|---:|---|\n"
+    machines = "; ".join(dict.fromkeys(results.machine.values()))
+    said = [head + "\n".join(rows), f"Medians, measured on: {machines}."]
+    if results.scale:
+        costs = [costs[-1] for costs in results.scale.steps.values()]
+        seconds, peak = sum(c.seconds for c in costs), max(c.peak_bytes for c in costs)
+        memory = f", and no step more than {peak / 1e6:,.0f} MB" if peak else ""
+        said.append(f"A table of {results.scale.rows[-1]:,} rows took {seconds:,.0f} s{memory}.")
+    return "\n\n".join(said)
+
+
+def _others(comparison: Comparison) -> str:
+    others = [o for o in comparison.measured[1:] if o.name != comparison.base]
+    return ", ".join(f"{o.name} {comparison.ratio(o):.1f}" for o in others)
+
+
+def _cost(cost: StepCost) -> str:
+    peak = f" {cost.peak_bytes / 1e9:.2f} GB" if cost.peak_bytes else ""
+    return f"{_short(cost.seconds)} s{peak}"
+
+
+def _growth(costs: list[StepCost]) -> str:
+    first, last = costs[0], costs[-1]
+    memory = f" {_short(last.peak_bytes / first.peak_bytes)}x" if first.peak_bytes else ""
+    return f"{_short(last.seconds / first.seconds)}x{memory}"
+
+
+def _short(number: float) -> str:
+    return f"{number:.1f}" if number < 10 else f"{number:.0f}"
+
+
+def _is_linear(scale: Scale, costs: list[StepCost]) -> bool:
+    """Whether neither seconds nor memory grew by more than the rows did, from size to size."""
+    return all(
+        later.seconds <= cost.seconds * more / rows
+        and later.peak_bytes * rows <= cost.peak_bytes * more
+        for (rows, cost), (more, later) in pairwise(zip(scale.rows, costs, strict=True))
+    )
+
+
+def _write_block(file: Path, text: str) -> None:
+    """Replace what stands between the marks, where a file has them."""
+    begin, end = "<!-- measured by `tox run -e bench` -->", "<!-- end of what was measured -->"
+    content = file.read_text(encoding="utf-8")
+    before, found, rest = content.partition(begin)
+    _, _, after = rest.partition(end)
+    if found:
+        block = f"{before}{begin}\n{text}\n{end}{after}"
+        file.write_text(block, encoding="utf-8", newline="\n")

@@ -1,0 +1,105 @@
+"""The benchmarks' own sums: what is said to hold does, and what does not is said."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import noop
+import pytest
+import results
+import timing
+from results import OURS, Comparison, Measured, Results, Scale, StepCost
+
+FLOOR = "bare processes, two at a time"
+
+
+def compared(ours: float, limit: float = 3) -> Comparison:
+    measured = [Measured(OURS, [9.0, ours, 0.1]), Measured(FLOOR, [0.5, 0.5, 0.7])]
+    return Comparison("Nine no-op steps, the engine's start included", measured, FLOOR, limit)
+
+
+@pytest.mark.parametrize(("ours", "said"), [(1.5, ": holds"), (1.51, ": DOES NOT HOLD")])
+def test_ours_is_held_against_the_limit_by_medians(ours: float, said: str) -> None:
+    lines = list(results.as_text(compared(ours)))
+    assert lines[-1].endswith(f"at most 3 times {FLOOR}{said}")
+    assert f"{ours / 0.5:.2f}x" in lines[1]
+    assert all(len(line) <= 80 for line in lines)
+
+
+def growing(*seconds: float, peaks: tuple[int, ...] = (10**8, 10**8)) -> Scale:
+    costs = [StepCost(*cost) for cost in zip(seconds, peaks, strict=True)]
+    return Scale([1000, 10_000], {"ChurnHyperParameterTuning": costs})
+
+
+@pytest.mark.parametrize(
+    ("scale", "is_linear"),
+    [
+        (growing(1, 10), True),
+        (growing(1, 10.1), False),
+        (growing(1, 10, peaks=(10**8, 10**9)), True),
+        (growing(1, 10, peaks=(10**8, 10**9 + 1)), False),
+        (growing(1, 10, peaks=(0, 0)), True),
+    ],
+)
+def test_what_grows_more_than_the_rows_is_named(scale: Scale, is_linear: bool) -> None:
+    *table, verdict = results.scale_as_text(scale)
+    named = "WORSE THAN LINEAR: ChurnHyperParameterTuning"
+    assert verdict == ("nothing is worse than linear" if is_linear else named)
+    assert all(len(line) <= 80 for line in table)
+
+
+def test_three_sizes_fit_80_columns() -> None:
+    costs = [StepCost(9.9, 10**9), StepCost(99, 10**10), StepCost(990, 9 * 10**10)]
+    scale = Scale([10**4, 10**5, 10**6], {"ChurnHyperParameterTuning": costs})
+    header, line, _ = results.scale_as_text(scale)
+    cells = ["9.9 s 1.00 GB", "99 s 10.00 GB", "990 s 90.00 GB", "100x 90x"]
+    assert line.split() == f"ChurnHyperParameterTuning {' '.join(cells)}".split()
+    assert len(header) == len(line) == 80
+
+
+def test_kept_results_are_read_again_and_written_between_the_marks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks = "<!-- measured by `tox run -e bench` -->\nold\n<!-- end of what was measured -->"
+    for name in ("PAGE", "README", "KEPT"):
+        monkeypatch.setattr(results, name, tmp_path / name)
+        (tmp_path / name).write_text(f"# before\n\n{marks}\n\nafter\n")
+    machine = {"nine": "a machine", "scale": "a machine"}
+    known = Results(machine, {"nine": compared(1.0)}, growing(1, 5))
+    results.save(known)
+    assert results.load() == known
+    for name in ("PAGE", "README"):
+        text = (tmp_path / name).read_text()
+        assert text.startswith("# before\n\n<!--") and text.endswith("-->\n\nafter\n")
+        assert "old" not in text
+        assert "| 2.00 |" in text  # the ratio
+        assert "a machine" in text
+
+
+def test_the_engine_runs_a_graph_of_steps_as_often_as_asked(tmp_path: Path) -> None:
+    once = noop.ours({"First": (), "Second": ("First",)}, tmp_path)
+    assert once() > 0
+    assert once() > 0
+    logs = {log.name for log in tmp_path.glob("*/root/runs/*/logs/*.log")}
+    assert logs == {"First.log", "Second.log"}
+
+
+def test_a_command_that_fails_ends_the_benchmark_with_what_it_said() -> None:
+    with pytest.raises(SystemExit, match=r"ended with 3:\s+why"):
+        timing.seconds_of([sys.executable, "-c", "print('why'); raise SystemExit(3)"])
+
+
+def test_what_is_compared_runs_in_turns_after_a_first_that_does_not_count() -> None:
+    done: list[str] = []
+
+    def timed(name: str) -> timing.Timed:
+        def once() -> float:
+            done.append(name)
+            return float(len(done))
+
+        return once
+
+    measured = timing.interleaved({"a": timed("a"), "b": timed("b")}, 2)
+    assert "".join(done) == "ababab"
+    assert measured == [Measured("a", [3.0, 5.0]), Measured("b", [4.0, 6.0])]
