@@ -13,16 +13,19 @@ from pathlib import Path
 def main(repository: str, job_file: str, costs_file: str = "") -> None:
     """Run the job's definition, and write what each step took."""
     sys.path.insert(0, repository)
-    from local_sagemaker.definition import read_definition
-    from local_sagemaker.engine import Engine
     from local_sagemaker.processes import Preload, Processes
 
     job = json.loads(Path(job_file).read_text(encoding="utf-8"))
-    definition = read_definition(Path(job["definition"]).read_text(encoding="utf-8"))
-    catalog = {(database, table): uri for database, table, uri in job["catalog"]}
     modules, through = job["preload"]
     preload = Preload(tuple(modules), {name: Path(file) for name, file in through.items()})
     processes = Processes(job["parallel"], preload)
+    processes.warm_up()  # while the rest is imported
+
+    from local_sagemaker.definition import read_definition
+    from local_sagemaker.engine import Engine
+
+    definition = read_definition(Path(job["definition"]).read_text(encoding="utf-8"))
+    catalog = {(database, table): uri for database, table, uri in job["catalog"]}
     engine = Engine(Path(job["root"]), catalog, job["parallel"], processes)
     execution = engine.run(job["pipeline"], definition, job["given"])
     wrong = [run for run in execution.steps.values() if run.status != "Succeeded"]

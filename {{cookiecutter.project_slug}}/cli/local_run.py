@@ -88,6 +88,7 @@ def resume(
 
 
 def preload(settings: Settings) -> Preload:
+    """What is imported once for all steps of a pipeline."""
     files = {name: STEPS / IMPORTED_BY[name] for name in settings.tuning.algorithms}
     return Preload(PRELOADED, files)
 

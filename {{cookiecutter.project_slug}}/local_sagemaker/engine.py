@@ -6,14 +6,14 @@ what is still to be moved. So whatever moment a run is killed at, it can be take
 
 from __future__ import annotations
 
+import contextlib
 import math
-import secrets
+import os
+import queue
 import shutil
-import string
+import threading
 import time
-import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ from local_sagemaker.state import State, digest_of, held, now
 from local_sagemaker.step_cache import Keys
 from local_sagemaker.step_types import ARN, HANDLERS, JOBS, Done, Work, instances
 from local_sagemaker.storage import Storage, files_of
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"  # of an execution's id
 
 Listener = Callable[[Execution], None]
 
@@ -83,8 +85,7 @@ class Engine:
         parameters = definition.parameter_values(given)
         if wanted.only:
             definition.ancestors(wanted.only)
-        alphabet = string.ascii_lowercase + string.digits
-        identifier = "".join(secrets.choice(alphabet) for _ in range(12))
+        identifier = "".join(_LETTERS[byte % len(_LETTERS)] for byte in os.urandom(12))
         execution = self._execution(identifier, definition, parameters)
         catalog = [[*table, uri] for table, uri in self._catalog.items()]
         with held(execution.folder):
@@ -177,6 +178,9 @@ class _Runner:
     listener: Listener
     wanted: Wanted
     asked_for: set[str] = field(init=False)
+    ended: queue.SimpleQueue[tuple[StepRun, Exception | None]] = field(
+        default_factory=queue.SimpleQueue
+    )
 
     def __post_init__(self) -> None:
         definition, only = self.values.definition, self.wanted.only
@@ -187,30 +191,34 @@ class _Runner:
 
     def run_all(self, parallel: int) -> None:
         """Start what can start, until nothing can."""
-        running: dict[Future[None], StepRun] = {}
-        with ThreadPoolExecutor(max_workers=parallel) as pool:
-            try:
-                while True:
-                    self._skip()
-                    for run in self._ready()[: parallel - len(running)]:
-                        self._note(run, EXECUTING)
-                        if self.wanted.debug and run.step.name == self.wanted.only:
-                            running[self._here(run)] = run
-                        else:
-                            running[pool.submit(self._run_step, run)] = run
-                    if not running:
-                        break
-                    done, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        self._finish(running.pop(future), future)
-                    self.listener(self.execution)
-            except BaseException:
-                self.execution.status = STOPPED
-                self.machine.processes.end_all()
-                pool.shutdown(cancel_futures=True)
-                for run in self.execution.steps.values():
-                    run.status = STOPPED if run.status == EXECUTING else run.status
-                raise
+        running: dict[str, threading.Thread] = {}
+        try:
+            while True:
+                self._skip()
+                for run in self._ready()[: parallel - len(running)]:
+                    self._note(run, EXECUTING)
+                    thread = threading.Thread(target=self._run_and_tell, args=(run,))
+                    running[run.step.name] = thread
+                    if self.wanted.debug and run.step.name == self.wanted.only:
+                        thread.run()  # in this one
+                    else:
+                        thread.start()
+                if not running:
+                    break
+                with contextlib.suppress(queue.Empty):
+                    run, error = self.ended.get(timeout=0.1)
+                    del running[run.step.name]
+                    self._finish(run, error)
+                self.listener(self.execution)
+        except BaseException:
+            self.execution.status = STOPPED
+            self.machine.processes.end_all()
+            for thread in running.values():
+                if thread.is_alive():
+                    thread.join()
+            for run in self.execution.steps.values():
+                run.status = STOPPED if run.status == EXECUTING else run.status
+            raise
         failed = any(run.status == FAILED for run in self.execution.steps.values())
         self.execution.status = FAILED if failed else SUCCEEDED
 
@@ -249,18 +257,7 @@ class _Runner:
                 return f"{name} {steps[name].status.lower()}"
         return ""
 
-    def _here(self, run: StepRun) -> Future[None]:
-        """Run a step in this process and thread."""
-        future: Future[None] = Future()
-        try:
-            self._run_step(run)
-            future.set_result(None)
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-    def _finish(self, run: StepRun, future: Future[None]) -> None:
-        error = future.exception()
+    def _finish(self, run: StepRun, error: Exception | None) -> None:
         if error is None:
             self.values.properties[run.step.name] = run.answer
             run.status = SUCCEEDED
@@ -270,6 +267,8 @@ class _Runner:
             run.reason = str(error)
             run.frame = error.frame if isinstance(error, StepError) else None
         else:  # this machine's own fault, or a value of the definition that nothing has checked
+            import traceback
+
             run.reason = f"{type(error).__name__}: {error}"
             run.log = self.execution.logs / f"{run.step.name}.error.log"
             run.log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
@@ -281,6 +280,14 @@ class _Runner:
         self.listener(self.execution)
 
     # What happens in a step's own thread
+
+    def _run_and_tell(self, run: StepRun) -> None:
+        try:
+            self._run_step(run)
+        except Exception as error:
+            self.ended.put((run, error))
+        else:
+            self.ended.put((run, None))
 
     def _run_step(self, run: StepRun) -> None:
         """Take a step over, or run it, and put its outputs in their places."""
@@ -309,7 +316,7 @@ class _Runner:
         is_condition = run.step.type == "Condition"  # its expressions are resolved one by one
         request = {} if is_condition else self.values.resolve(run.step.arguments)
         name = f"pipelines-{self.execution.id}-{run.step.name}"
-        attempt = f"{run.step.name}-{secrets.token_hex(4)}"
+        attempt = f"{run.step.name}-{os.urandom(4).hex()}"
         log = self.execution.logs / f"{run.step.name}.log"
         return Job(name, request, self.execution.folder / "sandboxes" / attempt, log)
 

@@ -1,141 +1,160 @@
 """The process that forks a child for each step: one thread, no database, heavy imports done once.
 
-`processes.py` runs it as a script and talks to it over a socket, a JSON object a line:
+`processes.py` runs it as a script, and talks to it over two pipes. A message to it is its length in
+ten digits and its fields, a NUL between them:
 
-    to it      {"import": ["numpy"], "through": ["steps/booster.py"]}
-               {"start": 7, "command": [...], "folder": "...", "environment": {...}, "log": "...",
-                "fork": true}
-               {"end": 7}
-    from it    {"started": 7, "pid": 123}
-               {"ended": 7, "status": 0, "peak_bytes": 50000000}
+    import   how many modules, the modules, the files of a step that are imported (see `preload`)
+    start    number, fork or exec, folder, log, how many words, the words, variables as NAME=value
+    end      number
 
-Once the other end of the socket is closed, however that came about, every child is killed: no step
-outlives its engine. It stands alone, on the standard library.
+It answers in lines, of one word and numbers:
+
+    started number pid
+    ended number status peak-memory-in-kilobytes
+    refused number errno
+
+Once the other end of the first pipe is closed, however that came about, every child is killed: no
+step outlives its engine. It stands alone, and imports next to nothing, since each millisecond that
+it needs is one before the first step.
 """
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib
-import json
 import os
-import selectors
-import signal
-import socket
+import select
 import sys
-import traceback
-import types
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-Message = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+LENGTH = 10
+"""Digits of a message's length."""
+
 _BLOCK = 65536
+_SIGKILL = 9
 
 
-@dataclass
 class Server:
-    """The children that run, and the socket by which the engine asks for others."""
+    """The children that run, and the pipes by which the engine asks for others."""
 
-    engine: socket.socket
-    children: dict[int, int] = field(default_factory=dict)  # process id -> the engine's number
-    received: bytes = b""
+    def __init__(self, engine: int, answers: int) -> None:
+        self._engine, self._answers = engine, answers  # file descriptors
+        self._children: dict[int, tuple[int, str]] = {}  # by descriptor: process id, number
+        self._received = b""
 
-    def serve(self) -> Message | None:
+    def serve(self) -> list[str]:
         """Do what is asked until the engine has gone.
 
         Returns:
-            None then; in a child, what it is to run.
+            In a child, the message that it was forked for; otherwise nothing.
         """
-        woken, wake = os.pipe()
-        for end in (woken, wake):
-            os.set_blocking(end, False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        with selectors.DefaultSelector() as waiting:
-            waiting.register(self.engine, selectors.EVENT_READ)
-            waiting.register(woken, selectors.EVENT_READ)
-            while True:
-                for key, _ in waiting.select():
-                    if key.fileobj == woken:
-                        with contextlib.suppress(BlockingIOError):
-                            os.read(woken, _BLOCK)
-                        self._bury()
-                        continue
-                    messages = self._messages()
-                    if messages is None:
-                        return None
-                    for message in messages:
-                        if self._answer(message):
-                            signal.set_wakeup_fd(-1)
-                            os.close(woken)
-                            os.close(wake)
-                            return message
+        waiting = select.poll()
+        waiting.register(self._engine, select.POLLIN)
+        while True:
+            for descriptor, _ in waiting.poll():
+                if descriptor != self._engine:
+                    waiting.unregister(descriptor)
+                    self._bury(descriptor)
+                    continue
+                messages = self._messages()
+                if messages is None:
+                    self.end_all()
+                    return []
+                for message in messages:
+                    pid = self._answer(message)
+                    if pid == 0:
+                        return message
+                    if pid is not None:
+                        child = os.pidfd_open(pid)
+                        self._children[child] = (pid, message[1])
+                        waiting.register(child, select.POLLIN)
 
-    def _messages(self) -> list[Message] | None:
-        """What has come in, whole lines only; None once the engine has gone."""
-        try:
-            block = self.engine.recv(_BLOCK)
-        except ConnectionResetError:
-            block = b""
+    def _messages(self) -> list[list[str]] | None:
+        """What has come in, whole messages only; None once the engine has gone."""
+        block = os.read(self._engine, _BLOCK)
         if not block:
             return None
-        *lines, self.received = (self.received + block).split(b"\n")
-        return [json.loads(line) for line in lines]
+        self._received += block
+        messages = []
+        while len(self._received) >= LENGTH:
+            end = LENGTH + int(self._received[:LENGTH])
+            if len(self._received) < end:
+                break
+            messages.append(os.fsdecode(self._received[LENGTH:end]).split("\0"))
+            self._received = self._received[end:]
+        return messages
 
-    def _answer(self, message: Message) -> bool:
-        """Do what a message asks; True in a child that was forked for it."""
-        if "import" in message:
-            preload(message["import"], message["through"])
-        elif "end" in message:
-            for pid, number in self.children.items():
-                if number == message["end"]:
-                    _kill(pid)
+    def _answer(self, message: list[str]) -> int | None:
+        """Do what a message asks; where that is a child, its process id, and in the child 0."""
+        kind, number, *others = message
+        if kind == "start":
+            return self._start(number, message)
+        if kind == "import":
+            preload(others[: int(number)], others[int(number) :])
         else:
-            return self._start(message)
-        return False
+            for pid, own in self._children.values():
+                if own == number:
+                    _kill(pid)
+        return None
 
-    def _start(self, message: Message) -> bool:
-        message["fork"] = message["fork"] and _is_alone()
-        number = message["start"]
+    def _start(self, number: str, message: list[str]) -> int | None:
+        if not _is_alone():  # a fork would have but one of the threads
+            message[2] = "exec"
         try:
             pid = os.fork()
         except OSError as error:
-            refused = f"no process can be started: {error.strerror}"
-            self._say({"ended": number, "status": 1, "peak_bytes": 0, "refused": refused})
-            return False
-        if not pid:
-            return True
-        self.children[pid] = number
-        self._say({"started": number, "pid": pid})
-        return False
+            self._say(f"refused {number} {error.errno}")
+            return None
+        if pid:
+            _lead_group(pid)  # the child does so too: whoever comes first
+            self._say(f"started {number} {pid}")
+        return pid
 
-    def _bury(self) -> None:
-        """Say of each child that has ended how it did."""
-        while self.children:
-            pid, status, usage = os.wait4(-1, os.WNOHANG)
-            if not pid:
-                return
-            number = self.children.pop(pid, None)
-            code = os.waitstatus_to_exitcode(status)
-            self._say({"ended": number, "status": code, "peak_bytes": usage.ru_maxrss * 1024})
+    def _bury(self, descriptor: int) -> None:
+        """Say of a child that has ended how it did."""
+        os.close(descriptor)
+        pid, number = self._children.pop(descriptor)
+        _, status, usage = os.wait4(pid, 0)
+        self._say(f"ended {number} {os.waitstatus_to_exitcode(status)} {usage.ru_maxrss}")
 
-    def _say(self, message: Message) -> None:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # seen at the next receive
-            self.engine.sendall(json.dumps(message).encode() + b"\n")
+    def _say(self, line: str) -> None:
+        try:
+            os.write(self._answers, f"{line}\n".encode())
+        except BrokenPipeError:
+            pass  # the next read says so too
 
     def end_all(self) -> None:
         """Kill what still runs."""
-        for pid in self.children:
+        for pid, _ in self._children.values():
             _kill(pid)
+
+    def leave(self) -> None:
+        """Close what is the server's, in a child."""
+        for descriptor in (self._engine, self._answers, *self._children):
+            os.close(descriptor)
+
+
+def _lead_group(pid: int) -> None:
+    try:
+        os.setpgid(pid, pid)
+    except OSError:  # it has, or runs something else by now, or has ended
+        pass
 
 
 def _kill(pid: int) -> None:
-    """A child and what it has started; before it leads its group, the child alone."""
-    for kill in (os.killpg, os.kill):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            kill(pid, signal.SIGKILL)
+    """A child, and what it has started."""
+    try:
+        os.killpg(pid, _SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _is_alone() -> bool:
+    """Whether this process has one thread: only then is a fork of it whole."""
+    return len(os.listdir("/proc/self/task")) == 1
 
 
 def preload(modules: list[str], through: list[str]) -> None:
@@ -146,57 +165,78 @@ def preload(modules: list[str], through: list[str]) -> None:
             stays imported, the file is imported anew by each step that has it.
     """
     for name in modules:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    for file in map(Path, through):
-        folder = str(file.parent)
+        _import(name)
+    for file in through:
+        folder, name = os.path.split(file)
         sys.path.insert(0, folder)
-        with contextlib.suppress(ImportError):
-            importlib.import_module(file.stem)
+        _import(name.removesuffix(".py"))
         sys.path.remove(folder)
-        for name, module in list(sys.modules.items()):
-            if str(Path(getattr(module, "__file__", None) or "/").parent) == folder:
-                del sys.modules[name]
+        for imported, module in list(sys.modules.items()):
+            if os.path.dirname(getattr(module, "__file__", None) or "") == folder:
+                del sys.modules[imported]
     gc.collect()
     gc.freeze()  # the collector of a child need not copy what it only looks through
 
 
-def run_child(message: Message) -> int:
-    """Become what a message asks for; gives the exit status."""
-    os.setsid()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    output = os.open(message["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    for number, target in ((os.open(os.devnull, os.O_RDONLY), 0), (output, 1), (output, 2)):
-        os.dup2(number, target)
-    os.chdir(message["folder"])
-    command, environment = message["command"], message["environment"]
-    if not message["fork"]:
-        os.execve(command[0], command, environment)
+def _import(name: str) -> None:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        pass
+
+
+def run_child(message: list[str]) -> NoReturn:
+    """Become what a message asks for, and end as it does."""
+    _, _, how, folder, log, count, *others = message
+    words, variables = others[: int(count)], others[int(count) :]
+    _lead_group(os.getpid())
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for opened, standard in ((os.open(os.devnull, os.O_RDONLY), 0), (output, 1), (output, 2)):
+        os.dup2(opened, standard)
+        if standard != 1:
+            os.close(opened)
+    os.chdir(folder)
+    environment = dict(variable.split("=", 1) for variable in variables)
+    if how == "exec":
+        os.execve(words[0], words, environment)
     os.environ.clear()
     os.environ.update(environment)
     if "numpy.random" in sys.modules:  # or every child would draw the same numbers
         sys.modules["numpy.random"].seed()
-    return run_script(command[1:])
+    status = run_script(words[1:])
+    _finish()
+    os._exit(status)
 
 
-def _is_alone() -> bool:
-    """Whether this process has no thread but one: only then is a fork of it whole."""
-    with contextlib.suppress(OSError):
-        return len(list(Path("/proc/self/task").iterdir())) == 1
-    return True
+def _finish() -> None:
+    """Do what an interpreter does at its end, as a child of multiprocessing does.
+
+    But for taking itself down: with all that the parent has imported, that is longer than most
+    steps are.
+    """
+    if "threading" in sys.modules:
+        sys.modules["threading"]._shutdown()
+    if "atexit" in sys.modules:
+        sys.modules["atexit"]._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            pass
 
 
 def run_script(words: list[str]) -> int:
     """Run a script and its arguments as `python script ...` would; gives the exit status."""
     script = words[0]
-    main = types.ModuleType("__main__")
+    main = type(sys)("__main__")
     named = {"__file__": script, "__builtins__": __builtins__, "__cached__": None}
     main.__dict__.update(named, __annotations__={})
     sys.modules["__main__"] = main
     sys.argv = words
-    sys.path[0] = str(Path(script).parent)
+    sys.path[0] = os.path.dirname(script)
     try:
-        code = compile(Path(script).read_bytes(), script, "exec")
+        with open(script, "rb") as file:
+            code = compile(file.read(), script, "exec")
         exec(code, main.__dict__)
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):
@@ -210,23 +250,16 @@ def run_script(words: list[str]) -> int:
     return 0
 
 
-def main(descriptor: int) -> int:
-    """Serve the engine at the other end of a socket."""
+def main(engine: int, answers: int) -> None:
+    """Serve the engine at the other ends of two pipes."""
     sys.path[0] = os.devnull  # not this file's folder; a script's own takes its place
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    with socket.socket(fileno=descriptor) as engine:
-        server = Server(engine)
-        try:
-            message = server.serve()
-        except BaseException:
-            traceback.print_exc()
-            server.end_all()
-            raise
-        if message is None:
-            server.end_all()
-            return 0
-    return run_child(message)
+    server = Server(engine, answers)
+    message = server.serve()
+    if message:
+        server.leave()
+        run_child(message)
+    os._exit(0)
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    main(*map(int, sys.argv[1:]))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import sys
-import tarfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,6 +157,11 @@ def run_training(
     return [(_pack(sandbox.path("/opt/ml/model"), job), model_uri(job))]
 
 
+def training_definitions(request: dict[str, Any]) -> list[dict[str, Any]]:
+    """The training definitions of a tuning request; of any other request none, as one empty."""
+    return request.get("TrainingJobDefinitions") or [request.get("TrainingJobDefinition", {})]
+
+
 def _training_environment(
     sandbox: Sandbox, channels: list[str], hyperparameters: dict[str, str]
 ) -> dict[str, str]:
@@ -184,6 +187,9 @@ def _training_environment(
 
 def _pack(folder: Path, job: Job) -> Path:
     """A folder as `.tar.gz`: the same files give the same bytes."""
+    import gzip
+    import tarfile
+
     archive = job.folder / "model.tar.gz"
     with (
         archive.open("wb") as raw,

@@ -6,18 +6,14 @@ elsewhere, and where a fork could differ from a fresh interpreter, it is one.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import functools
 import io
 import itertools
-import json
 import os
 import re
 import shutil
 import signal
-import socket
-import subprocess
 import sys
 import threading
 import time
@@ -39,6 +35,9 @@ _READ_ON_LOADING = ("ARROW_", "GOMP_", "KMP_", "LD_", "MKL_", "OMP_", "OPENBLAS_
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<name>.+))?', re.M)
 _TRACEBACK = "Traceback (most recent call last):"
 _UNREADABLE = ("SyntaxError: ", "IndentationError: ", "TabError: ")  # of a script: no traceback
+CAN_FORK = sys.platform == "linux" and hasattr(os, "pidfd_open")
+"""Elsewhere a fork is not safe, or there is none, or no telling when a child has ended."""
+
 _PAUSE = 0.05  # seconds
 _TAIL = 65536  # bytes
 
@@ -98,6 +97,8 @@ class Preload:
 @functools.cache
 def _imported_packages(script: bytes) -> frozenset[str]:
     """The packages that a script imports, wherever in it; of one that cannot be read, none."""
+    import ast
+
     names: set[str] = set()
     with contextlib.suppress(SyntaxError, ValueError):
         for node in ast.walk(ast.parse(script)):
@@ -173,7 +174,7 @@ class Processes:
         """Begin to import what steps need, before the first of them asks for it."""
         if server := self._fork_server():
             files = list(map(str, self._preload.through.values()))
-            server.send({"import": list(self._preload.modules), "through": files})
+            server.preload(self._preload.modules, files)
 
     def run(
         self, command: Command, max_seconds: float, watch: Callable[[], bool] = lambda: False
@@ -233,12 +234,12 @@ class Processes:
         if needed is None or not _can_fork(command.environment):
             return server.start(command, environment, fork=False)
         if any(needed):
-            server.send({"import": needed[0], "through": needed[1]})
+            server.preload(*needed)
         return server.start(command, environment, fork=True)
 
     def _fork_server(self) -> ForkServer | None:
         """The process that forks, which is started once, and anew should it have died."""
-        if sys.platform != "linux":  # elsewhere a fork is not safe, or there is none
+        if not CAN_FORK:
             return None
         with self._starting:
             if self._server is None or self._server.has_ended.is_set():
@@ -312,64 +313,81 @@ class _Tee(io.TextIOBase):
 
 
 class ForkServer:
-    """The engine's end of the socket to a process that forks children."""
+    """The engine's ends of two pipes to a process that forks children."""
 
     def __init__(self) -> None:
-        self._socket, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, fork_server.__file__, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                env=_environment(None),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the engine, which ends it
-            )
+        (theirs_in, to_it), (from_it, theirs_out) = os.pipe(), os.pipe()
+        for descriptor in (theirs_in, theirs_out):
+            os.set_inheritable(descriptor, True)
+        command = [sys.executable, fork_server.__file__, str(theirs_in), str(theirs_out)]
+        self._pid = os.posix_spawn(  # subprocess takes as long to import as this does
+            sys.executable,
+            command,
+            _environment(None),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+            ],
+            setpgroup=0,  # Ctrl-C is for the engine, which ends it
+        )
+        for descriptor in (theirs_in, theirs_out):
+            os.close(descriptor)
+        self._to_it = os.fdopen(to_it, "wb")
+        self._from_it = os.fdopen(from_it, encoding="ascii")
         self.has_ended = threading.Event()
         self._numbers = itertools.count()
         self._children: dict[int, _Forked] = {}
         self._sending = threading.Lock()
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def send(self, message: fork_server.Message) -> None:
+    def _send(self, *fields: object) -> None:
         """Send a message; to a server that has died, none."""
-        with self._sending, contextlib.suppress(OSError):
-            self._socket.sendall(json.dumps(message).encode() + b"\n")
+        content = os.fsencode("\0".join(map(str, fields)))
+        with self._sending, contextlib.suppress(OSError, ValueError):
+            self._to_it.write(f"{len(content):0{fork_server.LENGTH}}".encode() + content)
+            self._to_it.flush()
+
+    def preload(self, modules: Sequence[str], files: Sequence[str]) -> None:
+        """Have modules imported, and what files of a step's code import."""
+        self._send("import", len(modules), *modules, *files)
 
     def start(self, command: Command, environment: dict[str, str], fork: bool) -> Child:
         """Start a child."""
         child = _Forked(self, next(self._numbers))
         self._children[child.number] = child
-        self.send(
-            {
-                "start": child.number,
-                "command": command.words,
-                "folder": str(command.sandbox.root),
-                "environment": environment,
-                "log": str(command.log),
-                "fork": fork,
-            }
-        )
+        how, words = "fork" if fork else "exec", command.words
+        variables = (f"{name}={value}" for name, value in environment.items())
+        self._send("start", child.number, how, command.sandbox.root, command.log, len(words),
+                   *words, *variables)  # fmt: skip
         if self.has_ended.is_set():  # what was sent may never have arrived
             child.finish(_LOST, 0)
         return child
 
+    def end(self, child: _Forked) -> None:
+        """Kill a child that may still run."""
+        self._send("end", child.number)
+
     def close(self) -> None:
         """End the server, and all that it has started."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._process.wait()
+        with self._sending, contextlib.suppress(OSError):
+            self._to_it.close()
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self._pid, 0)
+        self.has_ended.wait()
 
     def _listen(self) -> None:
         """Take the server's messages until it has ended."""
-        with self._socket, contextlib.suppress(OSError):
-            for line in self._socket.makefile("rb"):
-                message = json.loads(line)
-                if "started" in message:
-                    self._children[message["started"]].pid = message["pid"]
-                elif child := self._children.pop(message["ended"], None):
-                    child.refused = message.get("refused", "")
-                    child.finish(message["status"], message["peak_bytes"])
+        with self._from_it:
+            for line in self._from_it:
+                what, *numbers = line.split()
+                number, value, *peak = map(int, numbers)
+                if what == "started":
+                    self._children[number].pid = value
+                    continue
+                child = self._children.pop(number)
+                if what == "refused":
+                    child.refused = f"no process can be started: {os.strerror(value)}"
+                child.finish(value, sum(peak) * 1024)
         self.has_ended.set()
         for child in list(self._children.values()):
             if child.pid:
@@ -401,7 +419,7 @@ class _Forked:
         return self._status
 
     def end(self) -> None:
-        self._server.send({"end": self.number})
+        self._server.end(self)
         self._has_ended.wait()
 
 
@@ -411,6 +429,8 @@ class _Fresh:
     peak_bytes, refused = 0, ""
 
     def __init__(self, command: Command, environment: dict[str, str]) -> None:
+        import subprocess
+
         with command.log.open("ab") as output:
             self._process = subprocess.Popen(
                 command.words,
@@ -421,12 +441,12 @@ class _Fresh:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # so that it can be ended with all that it starts
             )
+        self._expired = subprocess.TimeoutExpired
 
     def wait(self, seconds: float) -> int | None:
-        try:
+        with contextlib.suppress(self._expired):
             return self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
+        return None
 
     def end(self) -> None:
         if self._process.poll() is None:

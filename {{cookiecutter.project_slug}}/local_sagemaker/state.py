@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import threading
@@ -389,5 +388,7 @@ def _kept_step(row: Any) -> KeptStep:
 
 def digest_of(file: Path) -> str:
     """SHA-256 of a file's content."""
+    import hashlib
+
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()

@@ -7,10 +7,7 @@ URI is one input though its bytes have changed. Here an input is its bytes.
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
-import platform
-import site
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +16,7 @@ from typing import Any
 from local_sagemaker.definition import Step
 from local_sagemaker.errors import StepError
 from local_sagemaker.offline_store import Catalog
-from local_sagemaker.state import State
+from local_sagemaker.state import State, digest_of
 from local_sagemaker.storage import Storage
 
 TAKEN_OVER = ("Processing", "Training", "Tuning", "Transform", "Model")
@@ -57,7 +54,7 @@ class Keys:
             *(self.pipeline, step.name, step.type, sorted(step.property_files.items())),
             *(machine(), self._compared(request)),
         ]
-        return hashlib.sha256(json.dumps(compared, sort_keys=True).encode()).hexdigest()
+        return _sha256(json.dumps(compared, sort_keys=True))
 
     def _compared(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -94,9 +91,18 @@ class Keys:
 @functools.cache
 def machine() -> str:
     """What else a step's outputs depend on: this package, the interpreter, what is installed."""
-    total = hashlib.sha256(f"{sys.version} {platform.machine()}".encode())
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        total.update(file.read_bytes())
-    for folder in site.getsitepackages():
-        total.update("\n".join(sorted(p.name for p in Path(folder).glob("*.dist-info"))).encode())
-    return total.hexdigest()
+    import platform
+    import site
+
+    own = [digest_of(file) for file in sorted(Path(__file__).parent.glob("*.py"))]
+    installed = [
+        sorted(found.name for found in Path(folder).glob("*.dist-info"))
+        for folder in site.getsitepackages()
+    ]
+    return _sha256(json.dumps([sys.version, platform.machine(), own, installed]))
+
+
+def _sha256(text: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()

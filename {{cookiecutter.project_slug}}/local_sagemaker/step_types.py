@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local_sagemaker import jobs, tuning
+from local_sagemaker import jobs
 from local_sagemaker.errors import StepError
-from local_sagemaker.execution import FAILED, STOPPED, StepRun
+from local_sagemaker.execution import StepRun
 from local_sagemaker.expressions import Values, evaluate
 from local_sagemaker.jobs import Job, Machine
 from local_sagemaker.state import State
@@ -22,7 +22,6 @@ JOBS = ("Processing", "Training", "Tuning", "Transform")
 """The step types that run a process, with a folder and a log of its own."""
 
 Json = dict[str, Any]
-_SAID = {STOPPED: "stopped early, by the median of the others", FAILED: "failed"}
 
 
 @dataclass(frozen=True)
@@ -66,52 +65,9 @@ def training(work: Work) -> Done:
 
 def tune(work: Work) -> Done:
     """A hyperparameter tuning job."""
-    job, run = work.job, work.run
-    job.log = run.log = job.log.with_suffix("")  # a folder: a log a trial
-    search = tuning.read_search(job.request)
+    from local_sagemaker import tuning_step  # many a definition has none
 
-    def progress(trials: list[tuning.Trial]) -> None:
-        ended = [trial for trial in trials if trial.status != "InProgress"]
-        best = _best_of_each(ended, search)
-        so_far = f", best so far {best}" if best else ""
-        run.detail = f"trial {len(ended)} of {search.jobs}{so_far}"
-
-    trials = tuning.run_tuning(search, job, work.kept, work.machine, progress)
-    models = tuning.ranked(trials, search.maximize)
-    best = _best_of_each(trials, search)
-    run.detail = f"best {search.objective} {best} of {len(trials)} trials"
-    for status, said in _SAID.items():
-        if count := sum(trial.status == status for trial in trials):
-            run.notes.append(f"{run.step.name}: {count} of {len(trials)} trials {said}")
-    job.peak_bytes = max(trial.job.peak_bytes for trial in trials)
-    summaries = [_training_job_summary(trial, search.objective) for trial in models]
-    ended = {
-        "HyperParameterTuningJobName": job.name,
-        "HyperParameterTuningJobStatus": "Completed",
-        "TrainingJobSummaries": summaries,
-        "BestTrainingJob": summaries[0],
-    }
-    outputs = [(trial.archive, jobs.model_uri(trial.job)) for trial in models if trial.archive]
-    return Done({**job.request, **ended}, outputs)
-
-
-def _training_job_summary(trial: tuning.Trial, objective: str) -> Json:
-    metric = {"MetricName": objective, "Value": trial.value}
-    return {
-        "TrainingJobName": trial.job.name,
-        **({"TrainingJobDefinitionName": trial.definition} if trial.definition else {}),
-        "TrainingJobStatus": trial.status,
-        "TunedHyperParameters": trial.tuned,
-        "FinalHyperParameterTuningJobObjectiveMetric": metric,
-    }
-
-
-def _best_of_each(trials: list[tuning.Trial], search: tuning.Search) -> str:
-    """The best value, `0.91`, or that of each training definition, `xgboost 0.91, lightgbm 0.9`."""
-    named: dict[str, float | None] = {}
-    for trial in tuning.ranked(trials, search.maximize):
-        named.setdefault(trial.definition, trial.value)
-    return ", ".join(f"{name} {value:.6g}".strip() for name, value in named.items())
+    return tuning_step.tune(work)
 
 
 def model(work: Work) -> Done:
@@ -186,6 +142,6 @@ def instances(request: Json) -> int:
         request.get("ProcessingResources", {}).get("ClusterConfig", {}),
         request.get("TransformResources", {}),
         request.get("ResourceConfig", {}),
-        *(one.get("ResourceConfig", {}) for one in tuning.training_definitions(request)),
+        *(one.get("ResourceConfig", {}) for one in jobs.training_definitions(request)),
     ]
     return max(int(found.get("InstanceCount", 1)) for found in resources)

@@ -6,9 +6,6 @@ import errno
 import os
 import re
 import shutil
-import tarfile
-import tempfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +56,9 @@ class Storage:
 
         By hand, since tarfile's own filter came with Python 3.11.4.
         """
+        import tarfile
+        import zlib
+
         try:
             with tarfile.open(self.file(uri)) as archive:
                 for member in archive:
@@ -91,10 +91,9 @@ class Storage:
         if target.is_file() and target.read_bytes() == content:
             return
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".", dir=self.root) as folder:
-            whole = Path(folder, "whole")
-            whole.write_bytes(content)
-            whole.replace(target)
+        whole = self.root / f".{os.urandom(8).hex()}"  # on the same disk, and no URI names it
+        whole.write_bytes(content)
+        whole.replace(target)
 
 
 def files_of(folder: Path) -> list[Path]:

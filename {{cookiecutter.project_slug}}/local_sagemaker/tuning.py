@@ -12,7 +12,6 @@ import json
 import math
 import re
 import shutil
-import statistics
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from local_sagemaker.errors import StepError
-from local_sagemaker.jobs import Job, Machine, Outputs, run_training
+from local_sagemaker.jobs import Job, Machine, Outputs, run_training, training_definitions
 
 _OTHERS_NEEDED = 4
 """Early stopping compares with at least so many trials."""
@@ -133,11 +132,6 @@ def _check_no_fault(trials: list[Trial]) -> None:
     for number, trial in enumerate(trials, start=1):
         if trial.fault:
             raise StepError(f"trial {number}: {trial.reason}", fault=trial.fault)
-
-
-def training_definitions(request: dict[str, Any]) -> list[dict[str, Any]]:
-    """The training definitions of a tuning request; of any other request none, as one empty."""
-    return request.get("TrainingJobDefinitions") or [request.get("TrainingJobDefinition", {})]
 
 
 def read_search(request: dict[str, Any]) -> Search:
@@ -349,6 +343,8 @@ def stopping_round(trial: Trial, before: list[Trial], maximize: bool) -> int | N
     It is stopped when its value is worse than the median of the earlier trials' running averages
     up to that round; only trials that ran so far, and no fewer than four, are compared with.
     """
+    from statistics import median as median_of
+
     finished = [other.values for other in before if other.status == "Completed"]
     sums = [0.0] * len(finished)
     for round_, value in enumerate(trial.values):
@@ -359,7 +355,7 @@ def stopping_round(trial: Trial, before: list[Trial], maximize: bool) -> int | N
                 averages.append(sums[other] / (round_ + 1))
         if len(averages) < _OTHERS_NEEDED:
             continue
-        median = statistics.median(averages)
+        median = median_of(averages)
         if value < median if maximize else value > median:
             return round_
     return None

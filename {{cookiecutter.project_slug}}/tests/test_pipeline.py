@@ -22,7 +22,7 @@ from pets import settings as pet_settings
 from cli import settings as pipeline_settings
 from cli.settings import Column, Settings, Tuning
 from local_sagemaker.definition import Definition, Step, read_definition
-from local_sagemaker.tuning import training_definitions
+from local_sagemaker.jobs import training_definitions
 
 ROOT = Path(__file__).resolve().parent.parent
 

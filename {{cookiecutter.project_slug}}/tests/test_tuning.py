@@ -26,7 +26,7 @@ from small_definitions import (
 
 from local_sagemaker.errors import StepError
 from local_sagemaker.execution import Execution
-from local_sagemaker.jobs import Job, Machine
+from local_sagemaker.jobs import Job, Machine, training_definitions
 from local_sagemaker.processes import Processes
 from local_sagemaker.tuning import (
     ObjectiveLog,
@@ -36,7 +36,6 @@ from local_sagemaker.tuning import (
     read_search,
     run_tuning,
     stopping_round,
-    training_definitions,
 )
 
 READ_ETA = """\

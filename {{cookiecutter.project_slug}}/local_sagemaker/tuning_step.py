@@ -1,0 +1,59 @@
+"""The step type Tuning: a search, and what Describe would answer of it."""
+
+from __future__ import annotations
+
+from local_sagemaker import jobs, tuning
+from local_sagemaker.execution import FAILED, STOPPED
+from local_sagemaker.step_types import Done, Json, Work
+
+_SAID = {STOPPED: "stopped early, by the median of the others", FAILED: "failed"}
+
+
+def tune(work: Work) -> Done:
+    """A hyperparameter tuning job."""
+    job, run = work.job, work.run
+    job.log = run.log = job.log.with_suffix("")  # a folder: a log a trial
+    search = tuning.read_search(job.request)
+
+    def progress(trials: list[tuning.Trial]) -> None:
+        ended = [trial for trial in trials if trial.status != "InProgress"]
+        best = _best_of_each(ended, search)
+        so_far = f", best so far {best}" if best else ""
+        run.detail = f"trial {len(ended)} of {search.jobs}{so_far}"
+
+    trials = tuning.run_tuning(search, job, work.kept, work.machine, progress)
+    models = tuning.ranked(trials, search.maximize)
+    best = _best_of_each(trials, search)
+    run.detail = f"best {search.objective} {best} of {len(trials)} trials"
+    for status, said in _SAID.items():
+        if count := sum(trial.status == status for trial in trials):
+            run.notes.append(f"{run.step.name}: {count} of {len(trials)} trials {said}")
+    job.peak_bytes = max(trial.job.peak_bytes for trial in trials)
+    summaries = [_training_job_summary(trial, search.objective) for trial in models]
+    ended = {
+        "HyperParameterTuningJobName": job.name,
+        "HyperParameterTuningJobStatus": "Completed",
+        "TrainingJobSummaries": summaries,
+        "BestTrainingJob": summaries[0],
+    }
+    outputs = [(trial.archive, jobs.model_uri(trial.job)) for trial in models if trial.archive]
+    return Done({**job.request, **ended}, outputs)
+
+
+def _training_job_summary(trial: tuning.Trial, objective: str) -> Json:
+    metric = {"MetricName": objective, "Value": trial.value}
+    return {
+        "TrainingJobName": trial.job.name,
+        **({"TrainingJobDefinitionName": trial.definition} if trial.definition else {}),
+        "TrainingJobStatus": trial.status,
+        "TunedHyperParameters": trial.tuned,
+        "FinalHyperParameterTuningJobObjectiveMetric": metric,
+    }
+
+
+def _best_of_each(trials: list[tuning.Trial], search: tuning.Search) -> str:
+    """The best value, `0.91`, or that of each training definition, `xgboost 0.91, lightgbm 0.9`."""
+    named: dict[str, float | None] = {}
+    for trial in tuning.ranked(trials, search.maximize):
+        named.setdefault(trial.definition, trial.value)
+    return ", ".join(f"{name} {value:.6g}".strip() for name, value in named.items())
