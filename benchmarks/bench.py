@@ -8,6 +8,7 @@ Without a part, all of them: nine, chain, fan, steps, again, scale; `noop` is th
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,7 @@ GROUPS = {"noop": ("nine", "chain", "fan"), "real": ("steps", "again"), "scale":
 def main() -> None:
     """Measure the parts that are asked for, say each as it is known, and keep what is asked."""
     options = _options()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what a user starts is compiled already
     asked = options.part or [*COMPARISONS, "scale"]
     parts = [own for name in asked for own in GROUPS.get(name, (name,))]
     known, machine = results.load(), results.machine()

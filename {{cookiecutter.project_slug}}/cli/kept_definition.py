@@ -6,8 +6,10 @@ Importing the SageMaker SDK takes seconds; where nothing has moved since, it is 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cli.settings import Environment, Settings
@@ -17,32 +19,44 @@ SOURCES = ("pipeline.toml", "cli", "governance", "model_build")
 """What of this repository a definition is made from."""
 
 
-def definition(
+@dataclass(frozen=True)
+class Compiled:
+    """A definition, and the code that it names."""
+
+    definition: str  # JSON, as `pipeline compile` writes it
+    code: dict[str, str]  # S3 URI -> SHA-256 of what has to be there
+
+
+def compiled(
     root: Path,
     folder: Path,
     settings: Settings,
     environment: Environment,
     on_work: Callable[[], None] = lambda: None,
-) -> str:
-    """The pipeline definition's JSON, as `pipeline compile` writes it.
+) -> Compiled:
+    """The pipeline definition of a repository.
 
     Args:
-        root: this repository.
+        root: the repository.
         folder: where definitions are kept.
         on_work: called before it is compiled, if it has to be.
     """
     file = folder / f"{_digest(root, environment)}.json"
     if file.is_file():
-        return file.read_text(encoding="utf-8")
+        return Compiled(**json.loads(file.read_text(encoding="utf-8")))
     on_work()
-    from model_build import pipeline
+    from model_build import pipeline, step_code
 
-    text = pipeline.definition(settings, environment)
+    objects = step_code.code_objects(settings, environment)
+    made = Compiled(
+        pipeline.definition(settings, environment),
+        {uri: hashlib.sha256(content).hexdigest() for uri, content in objects.items()},
+    )
     folder.mkdir(parents=True, exist_ok=True)
     whole = file.with_suffix(f".{os.getpid()}")
-    whole.write_text(text, encoding="utf-8", newline="\n")
+    whole.write_text(json.dumps(asdict(made), indent=1), encoding="utf-8")
     whole.replace(file)
-    return text
+    return made
 
 
 def _digest(root: Path, environment: Environment) -> str:

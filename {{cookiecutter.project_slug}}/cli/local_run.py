@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from cli.events import Events
-from cli.kept_definition import definition as kept_definition
+from cli.kept_definition import compiled
 from cli.report import Progress
 from cli.settings import FEATURE_DATABASE, Settings
 from feature_store.ingest import ingest
@@ -54,14 +54,15 @@ def run(
     )
     given = {"AsOf": ingested.latest, **given}
     progress.ingested(file, ingested, given["AsOf"])
-    text = kept_definition(
+    made = compiled(
         root, local / "definitions", settings, environment, lambda: working("compiling")
     )
     catalog = {(FEATURE_DATABASE, settings.feature_table): ingested.location}
     engine = Engine(local, catalog, parallel or _cores(), processes)
-    for uri, content in code_objects(settings, environment).items():
-        engine.storage.write(uri, content)
-    definition = read_definition(text)
+    if not engine.has(made.code):
+        for uri, content in code_objects(settings, environment).items():
+            engine.storage.write(uri, content)
+    definition = read_definition(made.definition)
     with progress:
         execution = engine.run(
             settings.project.pipeline, definition, given, progress.update, wanted

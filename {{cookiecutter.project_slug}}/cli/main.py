@@ -182,9 +182,10 @@ def check() -> None:
 
         settings = _settings()
         click.echo(f"settings    pipeline.toml holds; the gate is {settings.full_gate}")
-        from cli.kept_definition import definition as kept_definition
+        from cli.kept_definition import compiled
 
-        text = kept_definition(ROOT, LOCAL / "definitions", settings, settings.environment())
+        made = compiled(ROOT, LOCAL / "definitions", settings, settings.environment())
+        text = made.definition
         definition = read_definition(text)
         _refuse(_wrong_in_definition(settings, text))
         click.echo(f"definition  compiles: {len(definition.steps)} steps; nothing wrong is known")

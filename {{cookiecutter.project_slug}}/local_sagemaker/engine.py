@@ -37,7 +37,7 @@ from local_sagemaker.offline_store import Catalog
 from local_sagemaker.processes import InThisProcess, Processes
 from local_sagemaker.retries import Retries
 from local_sagemaker.state import State, digest_of, held, now
-from local_sagemaker.step_cache import Keys
+from local_sagemaker.step_cache import Keys, is_whole
 from local_sagemaker.step_types import ARN, HANDLERS, JOBS, Done, Work, instances
 from local_sagemaker.storage import Storage, files_of
 
@@ -68,6 +68,10 @@ class Engine:
         self._parallel = parallel
         self._catalog = catalog
         self._processes = processes or Processes(parallel)
+
+    def has(self, digests: dict[str, str]) -> bool:
+        """Whether objects lie in S3 with these bytes: S3 URI -> SHA-256."""
+        return is_whole(digests, self.storage, self.state)
 
     def run(
         self,
@@ -114,7 +118,7 @@ class Engine:
         execution.started = kept.started
         catalog = {(database, table): uri for database, table, uri in kept.catalog}
         with held(execution.folder):
-            self._take_up(execution, Keys(kept.pipeline, self.storage, self.state, catalog))
+            self._take_up(execution)
             self.state.continue_execution(identifier)
             wanted = Wanted(cache=cache)
             self._run(kept.pipeline, definition, execution, catalog, listener, wanted)
@@ -129,14 +133,14 @@ class Engine:
         steps = {name: StepRun(step) for name, step in definition.steps.items()}
         return Execution(identifier, folder, steps, parameters)
 
-    def _take_up(self, execution: Execution, keys: Keys) -> None:
+    def _take_up(self, execution: Execution) -> None:
         """Restore the steps that have succeeded, and end what they had not ended."""
         for kept in self.state.steps(execution.id):
             run = execution.steps[kept.name]
             if kept.status == SUCCEEDED:
                 for path, uri in kept.record.moves:
                     self.storage.move(Path(path), uri)
-                if keys.is_whole(kept.record.digests):
+                if self.has(kept.record.digests):
                     run.restore(kept)
         shutil.rmtree(execution.folder / "sandboxes", ignore_errors=True)
         (execution.folder / "sandboxes").mkdir(exist_ok=True)
@@ -327,7 +331,7 @@ class _Runner:
         """Stand as the newest of the steps of a key whose outputs are as they were."""
         max_age = math.inf if run.step.max_age is None else run.step.max_age
         for kept in self.state.done_before(key, since=time.time() - max_age):
-            if self.keys.is_whole(kept.record.digests):
+            if is_whole(kept.record.digests, self.machine.storage, self.state):
                 run.restore(kept)
                 run.status, run.source = EXECUTING, kept.execution
                 self._succeed(run, kept.record.digests)

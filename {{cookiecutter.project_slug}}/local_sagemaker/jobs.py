@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local_sagemaker import batch_transform
+from local_sagemaker import athena_query, batch_transform
 from local_sagemaker.errors import StepError
-from local_sagemaker.offline_store import Catalog, run_query
-from local_sagemaker.processes import Command, Runner, Sandbox
+from local_sagemaker.offline_store import Catalog
+from local_sagemaker.processes import SAID_AT_THE_END, Command, Runner, Sandbox
 from local_sagemaker.storage import Storage
 
 DEFAULT_MAX_SECONDS = 86400  # SageMaker's own, where a job does not say
@@ -80,7 +80,7 @@ def run_processing(
     """
     request, sandbox = job.request, job.sandbox
     for given in request.get("ProcessingInputs", []):
-        _bring(given, sandbox, machine)
+        _bring(given, job, machine)
     outputs = {
         output["OutputName"]: (sandbox.path(output["S3Output"]["LocalPath"]), output["S3Output"])
         for output in request.get("ProcessingOutputConfig", {}).get("Outputs", [])
@@ -102,17 +102,30 @@ def run_processing(
     return [(folder, target["S3Uri"]) for folder, target in outputs.values()]
 
 
-def _bring(given: dict[str, Any], sandbox: Sandbox, machine: Machine) -> None:
+def _bring(given: dict[str, Any], job: Job, machine: Machine) -> None:
     if "S3Input" in given:
         source = given["S3Input"]
-        machine.storage.download(source["S3Uri"], sandbox.path(source["LocalPath"]))
+        machine.storage.download(source["S3Uri"], job.sandbox.path(source["LocalPath"]))
         return
     if "DatasetDefinition" not in given:
         raise StepError(f"input {given['InputName']} has neither S3Input nor DatasetDefinition")
     query = given["DatasetDefinition"]["AthenaDatasetDefinition"]
-    folder = sandbox.path(given["DatasetDefinition"]["LocalPath"])
+    folder = job.sandbox.path(given["DatasetDefinition"]["LocalPath"])
     folder.mkdir(parents=True, exist_ok=True)
-    run_query(query["QueryString"], query["Database"], machine.catalog, machine.storage, folder)
+    options = job.folder / "query.json"
+    content = {
+        "query": query["QueryString"],
+        "database": query["Database"],
+        "catalog": [[*table, uri] for table, uri in machine.catalog.items()],
+        "storage": str(machine.storage.root),
+        "folder": str(folder),
+    }
+    _write_json(options, content)
+    try:
+        command = [sys.executable, athena_query.__file__, str(options)]
+        job.run(machine, command, {}, code=job.folder)
+    except StepError as error:
+        raise StepError(str(error).removeprefix(SAID_AT_THE_END)) from None
 
 
 def model_uri(job: Job) -> str:

@@ -12,6 +12,10 @@ Catalog = Mapping[tuple[str, str], str]
 """The data catalogue: (database, table) -> the S3 URI of the table's Parquet files."""
 
 
+MEMORY = "1GB"
+"""What a query may have of memory; what is more lies on the disk meanwhile."""
+
+
 def run_query(query: str, database: str, catalog: Catalog, storage: Storage, folder: Path) -> None:
     """Run a query against a database's tables; the rows go to a folder as Parquet.
 
@@ -23,6 +27,9 @@ def run_query(query: str, database: str, catalog: Catalog, storage: Storage, fol
     target = _quoted((folder / "rows.parquet").as_posix())
     with duckdb.connect() as connection:
         connection.execute("SET threads TO 1")
+        connection.execute(f"SET memory_limit = '{MEMORY}'")
+        spilled = _quoted((folder.parent / "spilled").as_posix())
+        connection.execute(f"SET temp_directory = {spilled}")
         try:
             for (of_database, table), uri in catalog.items():
                 if of_database == database:

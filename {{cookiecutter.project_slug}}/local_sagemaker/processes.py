@@ -35,6 +35,9 @@ _READ_ON_LOADING = ("ARROW_", "GOMP_", "KMP_", "LD_", "MKL_", "OMP_", "OPENBLAS_
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<name>.+))?', re.M)
 _TRACEBACK = "Traceback (most recent call last):"
 _UNREADABLE = ("SyntaxError: ", "IndentationError: ", "TabError: ")  # of a script: no traceback
+SAID_AT_THE_END = "the script ended with exit status 1: "
+"""What stands before the sentence with which a script has ended itself."""
+
 CAN_FORK = sys.platform == "linux" and hasattr(os, "pidfd_open")
 """Elsewhere a fork is not safe, or there is none, or no telling when a child has ended."""
 

@@ -80,12 +80,13 @@ class Keys:
         """The objects at a URI: name and digest of each."""
         return [(name, self.state.digest(file)) for name, file in self.storage.objects(uri)]
 
-    def is_whole(self, digests: dict[str, str]) -> bool:
-        """Whether outputs lie where they were put, as they were."""
-        try:
-            return all(self.state.digest(self.storage.file(u)) == d for u, d in digests.items())
-        except StepError:
-            return False
+
+def is_whole(digests: dict[str, str], storage: Storage, state: State) -> bool:
+    """Whether objects lie where they were put, as they were: S3 URI -> SHA-256."""
+    try:
+        return all(state.digest(storage.file(uri)) == digest for uri, digest in digests.items())
+    except StepError:
+        return False
 
 
 @functools.cache
