@@ -52,11 +52,18 @@ def main() -> None:
                 results.save(known)
 
 
+def _part(name: str) -> str:
+    known = [*COMPARISONS, *GROUPS]
+    if name not in known:
+        raise argparse.ArgumentTypeError(f"{name!r} was read, where {', '.join(known)} are right")
+    return name
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("part", nargs="*", choices=[*COMPARISONS, "scale", *GROUPS], metavar="PART")
+    parser.add_argument("part", nargs="*", type=_part, metavar="PART")
     parser.add_argument("--repetitions", type=int, default=5, help="default %(default)s")
     parser.add_argument(
         "--rows", type=lambda text: [int(size) for size in text.split(",")], default=scale.SIZES,

@@ -38,9 +38,6 @@ _UNREADABLE = ("SyntaxError: ", "IndentationError: ", "TabError: ")  # of a scri
 SAID_AT_THE_END = "the script ended with exit status 1: "
 """What stands before the sentence with which a script has ended itself."""
 
-CAN_FORK = sys.platform == "linux" and hasattr(os, "pidfd_open")
-"""Elsewhere a fork is not safe, or there is none, or no telling when a child has ended."""
-
 _PAUSE = 0.05  # seconds
 _TAIL = 65536  # bytes
 
@@ -242,7 +239,7 @@ class Processes:
 
     def _fork_server(self) -> ForkServer | None:
         """The process that forks, which is started once, and anew should it have died."""
-        if not CAN_FORK:
+        if not _machine_forks():
             return None
         with self._starting:
             if self._server is None or self._server.has_ended.is_set():
@@ -462,6 +459,18 @@ def _kill_group(pid: int) -> None:
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
+
+
+@functools.cache
+def _machine_forks() -> bool:
+    """Whether this is Linux, and one that tells when a child has ended: else no fork is safe."""
+    if sys.platform != "linux":
+        return False
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:  # an old kernel, or a sandbox of its own mind
+        return False
+    return Path("/proc/self/task").is_dir()
 
 
 def _can_fork(environment: Mapping[str, str]) -> bool:
