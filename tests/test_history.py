@@ -108,7 +108,9 @@ def test_a_stopped_run_goes_on_by_the_command_that_it_prints(used: Repository) -
     command = re.fullmatch(r"pipeline: stopped; to go on: pipeline (run --resume (\w{12}))\n", said)
     assert command
     run, registered = command[2], len(json.loads(used.pipeline("registry", "--json").stdout))
-    assert used.pipeline("runs").stdout.startswith(f"{run}  Stopped")
+    listed = used.pipeline("runs").stdout.splitlines()
+    assert listed[0].startswith(f"{run}  Stopped")
+    assert listed[-1] == f"to go on with the last: pipeline run --resume {run}"
     logs = used.path / ".local/runs" / run / "logs"
     before = (logs / "ChurnModelProcess.log").stat().st_mtime_ns
     done = used.pipeline(*command[1].split())

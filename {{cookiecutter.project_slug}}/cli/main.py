@@ -134,9 +134,10 @@ def runs(as_json: bool) -> None:
         if not found:
             click.echo("nothing has run on this machine")
         for one in found:
-            values = ", ".join(f"{n}={one['parameters'][n]}" for n in ("AsOf",)
-                               if n in one["parameters"])  # fmt: skip
-            click.echo(f"{one['run']}  {one['status']:<9}  {one['started']}  {values}")
+            moment = one["parameters"].get("AsOf", "")
+            click.echo(f"{one['run']}  {one['status']:<9}  {one['started']}  as of {moment}")
+        if found and found[0]["status"] not in ("Succeeded", "Executing"):
+            click.echo(f"to go on with the last: pipeline run --resume {found[0]['run']}")
 
 
 @main.command()

@@ -369,6 +369,9 @@ class ForkServer:
 
     def close(self) -> None:
         """End the server, and all that it has started."""
+        if not self._children:  # it may be importing still, for nobody
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
         with self._sending, contextlib.suppress(OSError):
             self._to_it.close()
         with contextlib.suppress(ChildProcessError):

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -355,15 +355,16 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         StateError: if another process keeps it.
     """
-    connection = sqlite3.connect(folder / "held.db", timeout=0, isolation_level=None)
-    try:
-        connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError:
-        raise StateError(f"run {folder.name} is still going on, in another process") from None
-    else:
+    file = folder / "held.db"
+    with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            if "locked" in str(error):
+                said = f"run {folder.name} is still going on, in another process"
+                raise StateError(said) from None
+            raise StateError(f"{file} cannot be used: {error}") from None
         yield
-    finally:
-        connection.close()
 
 
 def is_held(folder: Path) -> bool:

@@ -61,7 +61,7 @@ RATE_DIFFERENCES = {
 }
 
 NEIGHBOURS = 5
-MOST_FLIPPED = 5_000  # rows of d whose neighbours the flip test seeks
+MOST_FLIPPED = 2_000  # rows of d whose neighbours the flip test seeks
 BLOCK_DISTANCES = 2**21  # distances that the flip test holds at a time: 16 MB a copy
 
 
