@@ -167,7 +167,8 @@ def test_the_generated_readme_leads_to_files_that_are_there(rendered: Rendered) 
         for link in links(repository / "README.md"):
             assert urlsplit(link).scheme or (repository / link.partition("#")[0]).exists(), link
         text = (repository / "README.md").read_text(encoding="utf-8")
-        table = text[text.index("## What is where") : text.index("## Change it")]
+        table = text.partition("## What is where\n")[2].partition("\n## ")[0]
+        assert "| `pipeline.toml` |" in table
         for name in re.findall(r"^\| `([^`]+)`", table, re.MULTILINE):
             is_sample = name == "data/" and not (repository / "data").exists()
             assert is_sample or (repository / name).exists(), f"{scenario}: {name}"

@@ -180,7 +180,7 @@ def test_a_floor_that_is_raised_travels_and_is_in_force_until_the_teams_gate_fol
             "pipeline: pipeline.toml [gate] metric: 'auc > 0.75' was read, where `auc > 0.75` is "
             "weaker than `auc > 0.8`: governance/standards.toml asks for `auc > 0.8` at least\n"
         )
-    assert not (both.repository.path / ".local").exists()
+    assert not (both.repository.path / ".local/runs").exists()
     both.edit(both.repository.path, "pipeline.toml", "auc > 0.75", "auc > 0.82")
     both.repository.pipeline("readme")
     assert "the gate is auc > 0.82" in both.repository.pipeline("check").stdout

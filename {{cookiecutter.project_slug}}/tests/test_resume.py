@@ -18,7 +18,7 @@ from local_sagemaker.engine import Wanted
 from local_sagemaker.errors import DefinitionError, StateError
 from local_sagemaker.state import held
 
-KILLS = int(os.environ.get("KILLS_TRIED", "6"))
+KILLS = int(os.environ.get("KILLS_TRIED", "4"))
 """How many random moments of a kill are tried; 100 in the full tier."""
 
 
