@@ -100,7 +100,7 @@ def test_a_stopped_run_goes_on_by_the_command_that_it_prints(used: Repository) -
     process = used.start("run", "--no-cache")
     assert process.stdout is not None
     for line in process.stdout:
-        if line == "Succeeded  ChurnHyperParameterTuning\n":
+        if line == "Executing  ChurnHyperParameterTuning\n":
             break
     process.terminate()
     _, said = process.communicate(timeout=60)
@@ -150,6 +150,37 @@ def test_the_log_of_a_step_and_of_a_trial(used: Repository) -> None:
     trial = used.pipeline("logs", "last", "ChurnHyperParameterTuning", "--trial", "1").stdout
     assert trial.splitlines()[0].startswith("[0]\t")
     assert trial.splitlines()[-1] == log[5:].rstrip("\n")
+
+
+def test_a_killed_run_can_be_looked_at_and_goes_on(used: Repository) -> None:
+    process = used.start("run", "--no-cache")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line == "Executing  ChurnHyperParameterTuning\n":
+            break
+    process.kill()
+    process.communicate(timeout=60)
+    shown = used.pipeline("show", "last").stdout
+    assert re.search(r"^2  ChurnHyperParameterTuning +Tuning +Killed", shown, re.MULTILINE)
+    assert "Traceback" not in used.pipeline("logs", "last", STEPS[1], status=None).stderr
+    command = shown.splitlines()[-1].removeprefix("go on").split()
+    assert used.pipeline(*command[1:]).returncode == 0
+
+
+def test_what_cannot_be_read_is_one_sentence_or_made_anew(used: Repository) -> None:
+    script = used.path / "model_build/steps/process.py"
+    text = script.read_text()
+    try:
+        script.write_text("x = (\n" + text)
+        for command in ("run", "check"):
+            said = used.pipeline(command, status=2).stderr
+            assert said.startswith("pipeline: model_build/steps/process.py: line 1: '(' was")
+    finally:
+        script.write_text(text)
+    for file in (*used.path.glob(".local/definitions/*"), *used.path.rglob("ingested.json")):
+        file.write_text("")
+    used.pipeline("run")
+    assert taken_over(last(used)).keys() == set(STEPS[1:]), "put anew, the rows have other moments"
 
 
 def test_what_is_not_there_is_one_sentence(used: Repository) -> None:

@@ -9,11 +9,8 @@ from typing import Any
 
 from local_sagemaker.definition import read_definition
 from local_sagemaker.errors import StateError
-from local_sagemaker.execution import EXECUTING, WAITING, Execution, StepRun
+from local_sagemaker.execution import EXECUTING, KILLED, SUCCEEDED, WAITING, Execution, StepRun
 from local_sagemaker.state import KeptExecution, State, is_held
-
-KILLED = "Killed"
-"""What a run is that says it is executing while no process does."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +32,7 @@ class History:
                 "started": kept.started,
                 "ended": kept.ended,
                 "parameters": kept.parameters,
+                "can_be_resumed": bool(kept.definition) and kept.status != SUCCEEDED,
             }
             for kept in self._state.executions()
         ]
@@ -122,7 +120,7 @@ def log_text(run: StepRun, trial: int | None) -> Iterator[str]:
     if run.log is None or run.status == WAITING:
         raise StateError(f"{run.step.name} has no log: it {_why_no_log(run)}")
     if not run.log.exists():
-        raise StateError(f"{run.log} is not there any more")
+        raise StateError(f"{run.log} is not there: {run.step.name} has printed nothing yet")
     if not run.log.is_dir():
         yield from _lines(run.log)
     elif trial is None:

@@ -5,6 +5,7 @@ Importing the SageMaker SDK takes seconds; where nothing has moved since, it is 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -41,8 +42,9 @@ def compiled(
         folder: where definitions are kept.
         on_work: called before it is compiled, if it has to be.
     """
-    file = folder / f"{_digest(root, environment)}.json"
-    if file.is_file():
+    digest = _digest(root, settings, environment)
+    file = folder / f"{digest}.json"
+    with contextlib.suppress(OSError, ValueError, TypeError):  # none, or not whole: it is made anew
         return Compiled(**json.loads(file.read_text(encoding="utf-8")))
     on_work()
     from model_build import pipeline, step_code
@@ -52,6 +54,8 @@ def compiled(
         pipeline.definition(settings, environment),
         {uri: hashlib.sha256(content).hexdigest() for uri, content in objects.items()},
     )
+    if _digest(root, settings, environment) != digest:
+        return made  # a file was saved meanwhile: of what it was made cannot be said
     folder.mkdir(parents=True, exist_ok=True)
     whole = file.with_suffix(f".{os.getpid()}")
     whole.write_text(json.dumps(asdict(made), indent=1), encoding="utf-8")
@@ -59,8 +63,8 @@ def compiled(
     return made
 
 
-def _digest(root: Path, environment: Environment) -> str:
-    total = hashlib.sha256(f"{machine()} {environment}".encode())
+def _digest(root: Path, settings: Settings, environment: Environment) -> str:
+    total = hashlib.sha256(f"{machine()} {settings} {environment}".encode())
     for file in _sources(root):
         total.update(file.relative_to(root).as_posix().encode() + b"\0")
         total.update(hashlib.sha256(file.read_bytes()).digest())

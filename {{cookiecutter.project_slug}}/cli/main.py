@@ -8,6 +8,7 @@ though asked to, 130 stopped by Ctrl-C or by a signal.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -83,8 +84,9 @@ def run(
     """Run the nine steps here: raw table, feature store, model, gate, registry."""
     with _one_sentence():
         for name in ("SIGTERM", "SIGHUP"):  # as Ctrl-C: no step runs on without this process
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), signal.default_int_handler)
+            number = getattr(signal, name, None)
+            if number and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                signal.signal(number, signal.default_int_handler)
         settings = _settings()
         given = _parameters(values)
         if resume and (data or given or only or debug):
@@ -136,7 +138,7 @@ def runs(as_json: bool) -> None:
         for one in found:
             moment = one["parameters"].get("AsOf", "")
             click.echo(f"{one['run']}  {one['status']:<9}  {one['started']}  as of {moment}")
-        if found and found[0]["status"] not in ("Succeeded", "Executing"):
+        if found and found[0]["can_be_resumed"] and found[0]["status"] != "Executing":
             click.echo(f"to go on with the last: pipeline run --resume {found[0]['run']}")
 
 
@@ -363,10 +365,13 @@ def _going_on(progress: Progress | Events) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, StateError, OSError) as error:
-        if not progress.resuming or isinstance(error, BrokenPipeError):
+        if not progress.resuming:
             raise
         is_stopped = isinstance(error, KeyboardInterrupt)
         said = "stopped" if is_stopped else str(error)
+        if isinstance(error, BrokenPipeError):
+            said = "stopped, since nobody reads what it prints"
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         click.echo(f"pipeline: {said}; to go on: {progress.resuming}", err=True)
         sys.exit(INTERRUPTED if is_stopped else STEP_FAILED)
 

@@ -22,6 +22,7 @@ from governance import gate as gates
 from local_sagemaker.execution import (
     EXECUTING,
     FAILED,
+    KILLED,
     SKIPPED,
     STOPPED,
     SUCCEEDED,
@@ -38,6 +39,7 @@ _COLOURS = {
     FAILED: "red",
     SKIPPED: "yellow",
     STOPPED: "yellow",
+    KILLED: "red",
 }
 _CONSOLE = Console(highlight=False, soft_wrap=False)
 
@@ -159,8 +161,8 @@ def summary(execution: Execution, settings: Settings, local: Path, gate: str = "
     bucket = settings.environment().bucket_name
     written = local / "s3" / bucket / settings.project.pipeline / "executions" / execution.id
     if written.exists():
-        _line("wrote", _short(written))
-    _line("logs", _short(execution.logs))
+        _line("wrote", escape(_short(written)))
+    _line("logs", escape(_short(execution.logs)))
     if execution.status not in (SUCCEEDED, EXECUTING):
         _line("go on", resuming(execution))
 
@@ -177,7 +179,7 @@ def _say_failure(run: StepRun) -> None:
             _CONSOLE.print(f"    [bold]{escape(frame.source)}[/]", soft_wrap=True)
     _CONSOLE.print(f"  {escape(run.reason)}", soft_wrap=True)
     if run.log:
-        _line("log", _short(run.log))
+        _line("log", escape(_short(run.log)))
 
 
 def evaluation(execution: Execution, local: Path) -> dict[str, Any]:

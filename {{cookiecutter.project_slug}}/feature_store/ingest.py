@@ -53,8 +53,10 @@ def ingest(
     prefix = f"{environment.bucket_name}/{settings.project.pipeline}/feature-store"
     group = s3 / prefix / _digest(file, settings)
     summary = group / "ingested.json"
-    if summary.is_file():
-        return Ingested(**json.loads(summary.read_text(encoding="utf-8")))
+    if found := _ingested(summary, s3):
+        return found
+    if group.exists():  # with rows or a summary gone: it is made anew
+        shutil.rmtree(group)
     on_work()
 
     from feature_store.write import write_offline_store  # pandas: only when there is work to do
@@ -76,6 +78,15 @@ def ingest(
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return Ingested(**json.loads(summary.read_text(encoding="utf-8")))
+
+
+def _ingested(summary: Path, s3: Path) -> Ingested | None:
+    """What was put into a group, if its summary can be read and its rows are there."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        found = Ingested(**json.loads(summary.read_text(encoding="utf-8")))
+        if any((s3 / found.location.removeprefix("s3://")).rglob("*.parquet")):
+            return found
+    return None
 
 
 def _digest(file: Path, settings: Settings) -> str:

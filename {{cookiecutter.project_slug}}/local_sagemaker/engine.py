@@ -93,7 +93,10 @@ class Engine:
         execution = self._execution(identifier, definition, parameters)
         catalog = [[*table, uri] for table, uri in self._catalog.items()]
         with held(execution.folder):
-            self.state.start_execution(identifier, pipeline, parameters, definition.text, catalog)
+            self.state.start_execution(
+                identifier, pipeline, parameters, definition.text, catalog,
+                {"only": wanted.only, "cache": wanted.cache},
+            )  # fmt: skip
             self._run(pipeline, definition, execution, self._catalog, listener, wanted)
         return execution
 
@@ -120,7 +123,8 @@ class Engine:
         with held(execution.folder):
             self._take_up(execution)
             self.state.continue_execution(identifier)
-            wanted = Wanted(cache=cache)
+            asked = Wanted(**kept.wanted)
+            wanted = replace(asked, cache=asked.cache and cache)
             self._run(kept.pipeline, definition, execution, catalog, listener, wanted)
         return execution
 
@@ -200,6 +204,7 @@ class _Runner:
             while True:
                 self._skip()
                 for run in self._ready()[: parallel - len(running)]:
+                    run.log = self._log(run) if run.step.type in JOBS else None
                     self._note(run, EXECUTING)
                     thread = threading.Thread(target=self._run_and_tell, args=(run,))
                     running[run.step.name] = thread
@@ -299,8 +304,8 @@ class _Runner:
         is_debugged = self.wanted.debug and run.step.name == self.wanted.only
         job = self._job(run)
         try:
-            key = self.keys.key(run.step, job.request)
-            if key and self.wanted.cache and not is_debugged and self._take_over(run, key):
+            key = None if is_debugged else self.keys.key(run.step, job.request)
+            if key and self.wanted.cache and self._take_over(run, key):
                 return
             if (count := instances(job.request)) != 1:
                 run.notes.append(f"{run.step.name} ran on one machine, not on {count} instances")
@@ -321,8 +326,12 @@ class _Runner:
         request = {} if is_condition else self.values.resolve(run.step.arguments)
         name = f"pipelines-{self.execution.id}-{run.step.name}"
         attempt = f"{run.step.name}-{os.urandom(4).hex()}"
-        log = self.execution.logs / f"{run.step.name}.log"
-        return Job(name, request, self.execution.folder / "sandboxes" / attempt, log)
+        return Job(name, request, self.execution.folder / "sandboxes" / attempt, self._log(run))
+
+    def _log(self, run: StepRun) -> Path:
+        """Where a step prints; of a search a folder, with a log a trial."""
+        is_search = run.step.type == "Tuning"
+        return self.execution.logs / (run.step.name if is_search else f"{run.step.name}.log")
 
     def _kept(self, run: StepRun) -> Path:
         return self.execution.folder / "kept" / run.step.name
@@ -345,7 +354,6 @@ class _Runner:
         while True:
             if run.step.type in JOBS:
                 job.folder.mkdir(parents=True)
-                run.log = job.log
             try:
                 return HANDLERS[run.step.type](work)
             except (StepError, StateError) as error:

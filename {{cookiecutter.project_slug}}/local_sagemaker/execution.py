@@ -13,6 +13,8 @@ from local_sagemaker.state import KeptStep, Record, now
 
 WAITING, EXECUTING, SUCCEEDED = "Waiting", "Executing", "Succeeded"
 FAILED, SKIPPED, STOPPED = "Failed", "Skipped", "Stopped"
+KILLED = "Killed"
+"""What is said to be executing while no process does it."""
 
 
 @dataclass

@@ -117,6 +117,7 @@ class Server:
         """Say of a child that has ended how it did."""
         os.close(descriptor)
         pid, number = self._children.pop(descriptor)
+        _kill(pid)  # what it has started and left
         _, status, usage = os.wait4(pid, 0)
         self._say(f"ended {number} {os.waitstatus_to_exitcode(status)} {usage.ru_maxrss}")
 
@@ -181,7 +182,7 @@ def preload(modules: list[str], through: list[str]) -> None:
 def _import(name: str) -> None:
     try:
         importlib.import_module(name)
-    except ImportError:
+    except Exception:  # the step that imports it says why
         pass
 
 
@@ -243,6 +244,8 @@ def run_script(words: list[str]) -> int:
             return (end.code or 0) & 0xFF
         sys.stderr.write(f"{end.code}\n")
         return 1
+    except KeyboardInterrupt:
+        raise
     except BaseException as error:
         own = error.__traceback__ and error.__traceback__.tb_next  # without this function's frame
         sys.excepthook(type(error), error, own)

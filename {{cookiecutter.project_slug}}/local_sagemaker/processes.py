@@ -38,6 +38,9 @@ _UNREADABLE = ("SyntaxError: ", "IndentationError: ", "TabError: ")  # of a scri
 SAID_AT_THE_END = "the script ended with exit status 1: "
 """What stands before the sentence with which a script has ended itself."""
 
+DISK_FULL = "No space left on device"
+"""A fault of the machine that no policy names: it is not the script's own, and no retry helps."""
+
 _PAUSE = 0.05  # seconds
 _TAIL = 65536  # bytes
 
@@ -261,10 +264,17 @@ class Processes:
 class InThisProcess:
     """Runs commands in this process and thread, so that a debugger can stop in them."""
 
+    def __init__(self) -> None:
+        self._one = threading.Lock()  # folder, variables and output are the process's
+
     def run(
         self, command: Command, max_seconds: float, watch: Callable[[], bool] = lambda: False
     ) -> tuple[bool, int]:
-        """Run a script here; what it prints goes to the terminal and to the log."""
+        """Run a script here, one at a time; what it prints goes to the terminal and to the log."""
+        with self._one:
+            return self._run(command)
+
+    def _run(self, command: Command) -> tuple[bool, int]:
         command.log.parent.mkdir(parents=True, exist_ok=True)
         variables, words, paths = dict(os.environ), sys.argv, list(sys.path)
         folder, main, output = Path.cwd(), sys.modules["__main__"], sys.stdout
@@ -447,9 +457,12 @@ class _Fresh:
         self._expired = subprocess.TimeoutExpired
 
     def wait(self, seconds: float) -> int | None:
-        with contextlib.suppress(self._expired):
-            return self._process.wait(seconds)
-        return None
+        try:
+            status = self._process.wait(seconds)
+        except self._expired:
+            return None
+        _kill_group(self._process.pid)  # what it has started and left
+        return status
 
     def end(self) -> None:
         if self._process.poll() is None:
@@ -518,16 +531,17 @@ def _failure(status: int, command: Command) -> StepError:
         said = f"{errors[0] if errors else lines[-1]:.500}"
         root = command.sandbox.root
         frames = [f for f in _FRAME.finditer(trace) if Path(f["file"]).is_relative_to(root)]
+        fault = DISK_FULL if DISK_FULL in said else ""
         if not frames:
-            return StepError(said)
+            return StepError(said, fault=fault)
         file, line = Path(frames[-1]["file"]), int(frames[-1]["line"])
         frame = Frame(file.name, line, frames[-1]["name"] or "", _source(file, line))
-        return StepError(f"{said} ({file.name}, line {line})", frame)
+        return StepError(f"{said} ({file.name}, line {line})", frame, fault)
     name = f"signal {-status}" if status < 0 else f"exit status {status}"
     said = f": {lines[-1]:.500}" if lines[-1] else ""
-    if shutil.disk_usage(command.log.parent).free < _TAIL:  # then it could not say why
-        said = ": No space left on device"
     fault = "SageMaker.JOB_INTERNAL_ERROR" if status == _LOST else ""  # killed from outside
+    if shutil.disk_usage(command.log.parent).free < _TAIL:  # then it could not say why
+        said, fault = f": {DISK_FULL}", DISK_FULL
     return StepError(f"the script ended with {name}{said}", fault=fault)
 
 
@@ -540,6 +554,8 @@ def _source(file: Path, line: int) -> str:
 
 def _tail(log: Path) -> str:
     """The end of a log, which may be huge, and in no encoding."""
+    if not log.is_file():  # a script may delete what it likes
+        return ""
     with log.open("rb") as content:
         content.seek(max(0, log.stat().st_size - _TAIL))
         return content.read().decode("utf-8", errors="replace").rstrip()

@@ -36,6 +36,7 @@ CREATE TABLE model_packages (
 _VERSION_2 = """
 ALTER TABLE executions ADD COLUMN definition TEXT NOT NULL DEFAULT '';
 ALTER TABLE executions ADD COLUMN catalog TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE executions ADD COLUMN wanted TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE steps ADD COLUMN record TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE steps ADD COLUMN cache_key TEXT;
 ALTER TABLE steps ADD COLUMN ended REAL;
@@ -43,7 +44,8 @@ CREATE INDEX steps_by_key ON steps (cache_key);
 ALTER TABLE model_packages ADD COLUMN step TEXT NOT NULL DEFAULT '';
 CREATE UNIQUE INDEX one_package_a_step ON model_packages (execution, step) WHERE step <> '';
 CREATE TABLE digests (
-    path TEXT PRIMARY KEY, inode INTEGER, size INTEGER, modified INTEGER, sha256 TEXT NOT NULL
+    path TEXT PRIMARY KEY, inode INTEGER, size INTEGER, modified INTEGER, changed INTEGER,
+    sha256 TEXT NOT NULL
 );
 """
 _UPGRADES = (_VERSION_1, _VERSION_2)
@@ -77,6 +79,7 @@ class KeptExecution:
     ended: str | None
     definition: str  # its JSON
     catalog: list[list[str]]
+    wanted: dict[str, Any]  # what of the definition is run, and how
 
 
 @dataclass
@@ -194,13 +197,14 @@ class State:
         parameters: dict[str, Any],
         definition: str,
         catalog: Sequence[Sequence[str]],
+        wanted: dict[str, Any] | None = None,
     ) -> None:
         """Note that an execution began, with all that it takes to go on with it."""
         with self._transaction() as connection:
             connection.execute(
-                "INSERT INTO executions VALUES (?, ?, ?, 'Executing', ?, NULL, ?, ?)",
+                "INSERT INTO executions VALUES (?, ?, ?, 'Executing', ?, NULL, ?, ?, ?)",
                 (execution, pipeline, json.dumps(parameters), now(), definition,
-                 json.dumps(list(catalog))),
+                 json.dumps(list(catalog)), json.dumps(wanted or {})),
             )  # fmt: skip
 
     def continue_execution(self, execution: str) -> None:
@@ -226,14 +230,14 @@ class State:
     def executions(self, execution: str | None = None) -> list[KeptExecution]:
         """Every execution, the newest first; or the one of an id, if there is one."""
         rows = self._rows(
-            "SELECT id, pipeline, parameters, status, started, ended, definition, catalog "
+            "SELECT id, pipeline, parameters, status, started, ended, definition, catalog, wanted "
             "FROM executions WHERE ?1 IS NULL OR id = ?1 ORDER BY started DESC, rowid DESC",
             execution,
         )
         return [
             KeptExecution(i, pipeline, json.loads(parameters), status, started, ended, definition,
-                          json.loads(catalog))
-            for i, pipeline, parameters, status, started, ended, definition, catalog in rows
+                          json.loads(catalog), json.loads(wanted))
+            for i, pipeline, parameters, status, started, ended, definition, catalog, wanted in rows
         ]  # fmt: skip
 
     # Steps
@@ -328,22 +332,23 @@ class State:
     def digest(self, file: Path) -> str:
         """SHA-256 of a file, as 64 hexadecimal digits; one that has not changed is not read again.
 
-        Whether it has is told by place, inode, size and time, as git does; a file written just now
-        is not trusted to have another time if it is written again.
+        Whether it has is told by place, inode, size and times, as git does; a file written just
+        now is not trusted to have another time if it is written again.
         """
         stat = file.stat()
-        told_by = (str(file), stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        told_by = (str(file), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
         known = self._rows(
-            "SELECT sha256 FROM digests WHERE path = ? AND inode = ? AND size = ? AND modified = ?",
+            "SELECT sha256 FROM digests "
+            "WHERE path = ? AND inode = ? AND size = ? AND modified = ? AND changed = ?",
             *told_by,
         )
         if known:
             return str(known[0][0])
         digest = digest_of(file)
-        if time.time_ns() - stat.st_mtime_ns > _SETTLED:
+        if time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > _SETTLED:
             with self._transaction() as connection:
                 connection.execute(
-                    "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?)", (*told_by, digest)
+                    "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?, ?)", (*told_by, digest)
                 )
         return digest
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from local_sagemaker.errors import StepError
 from local_sagemaker.jobs import Job, Machine, Outputs, run_training, training_definitions
+from local_sagemaker.state import digest_of
 
 _OTHERS_NEEDED = 4
 """Early stopping compares with at least so many trials."""
@@ -37,7 +38,7 @@ class Trial:
     values: list[float] = field(default_factory=list)  # of the objective, one a round
     status: str = "InProgress"
     reason: str = ""
-    fault: str = ""  # of the machine's, why it came to nothing
+    fault: Exception | None = None  # of the machine's, why it came to nothing
     archive: Path | None = None  # its model, until the search is done
 
     @property
@@ -130,8 +131,10 @@ def run_tuning(
 
 def _check_no_fault(trials: list[Trial]) -> None:
     for number, trial in enumerate(trials, start=1):
+        if isinstance(trial.fault, StepError):
+            raise StepError(f"trial {number}: {trial.reason}", fault=trial.fault.fault)
         if trial.fault:
-            raise StepError(f"trial {number}: {trial.reason}", fault=trial.fault)
+            raise trial.fault
 
 
 def read_search(request: dict[str, Any]) -> Search:
@@ -277,7 +280,8 @@ def _run(
         _keep(trial, outputs, record)
     except Exception as error:
         trial.status, trial.reason = "Failed", str(error)
-        trial.fault = error.fault if isinstance(error, StepError) else ""
+        is_the_machines = isinstance(error, OSError) or bool(getattr(error, "fault", ""))
+        trial.fault = error if is_the_machines else None
     finally:
         shutil.rmtree(trial.job.folder, ignore_errors=True)
         done.set()
@@ -289,6 +293,7 @@ def _keep(trial: Trial, outputs: Outputs, record: Path) -> None:
     for archive, _ in outputs:
         trial.archive = archive.replace(record.with_suffix(".tar.gz"))
     content = {
+        "sha256": digest_of(trial.archive) if trial.archive else "",
         "tuned": trial.tuned,
         "values": trial.values,
         "status": trial.status,
@@ -301,15 +306,18 @@ def _keep(trial: Trial, outputs: Outputs, record: Path) -> None:
 
 def _take_up(trial: Trial, record: Path) -> bool:
     """Read what a trial came to, if it had ended when the search was broken off."""
-    if not record.is_file():
-        return False
-    content = json.loads(record.read_text(encoding="utf-8"))
     archive = record.with_suffix(".tar.gz")
-    if content["tuned"] != trial.tuned:
+    try:
+        content = json.loads(record.read_text(encoding="utf-8"))
+        if content["tuned"] != trial.tuned:
+            return False
+        if content["sha256"] and digest_of(archive) != content["sha256"]:
+            return False
+    except (OSError, ValueError, KeyError, TypeError):  # not written to its end, or not at all
         return False
     trial.values[:], trial.status = content["values"], content["status"]
     trial.job.peak_bytes = content["peak_bytes"]
-    trial.archive = archive if trial.status == "Completed" else None
+    trial.archive = archive if content["sha256"] else None
     return True
 
 

@@ -12,7 +12,6 @@ _SAID = {STOPPED: "stopped early, by the median of the others", FAILED: "failed"
 def tune(work: Work) -> Done:
     """A hyperparameter tuning job."""
     job, run = work.job, work.run
-    job.log = run.log = job.log.with_suffix("")  # a folder: a log a trial
     search = tuning.read_search(job.request)
 
     def progress(trials: list[tuning.Trial]) -> None:

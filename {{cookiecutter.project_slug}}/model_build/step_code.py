@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cli.settings import Environment, Settings
+from cli.tables import SettingsError
 from model_build.carried_wheels import Wheel, needed, read
 
 PROCESSING_SCRIPTS = ("process.py", "evaluate.py", "analysis_config.py", "clarify.py")
@@ -125,8 +126,16 @@ def closure(entry: Path) -> list[Path]:
 
 
 def imported_modules(path: Path) -> frozenset[str]:
-    """The top-level names that a script imports, wherever in it the import stands."""
-    return _imported(path.read_bytes(), path.name)
+    """The top-level names that a script imports, wherever in it the import stands.
+
+    Raises:
+        SettingsError: if the script cannot be read as Python.
+    """
+    try:
+        return _imported(path.read_bytes(), path.name)
+    except SyntaxError as error:
+        where = f"model_build/steps/{path.name}"
+        raise SettingsError(f"line {error.lineno}: {error.msg}", file=where) from None
 
 
 @functools.cache

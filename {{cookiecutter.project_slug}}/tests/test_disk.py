@@ -67,6 +67,33 @@ say(bench.engine.resume(execution.id))
     assert resumed == [["Succeeded", ""]] * 2
 
 
+def test_a_search_that_fills_the_disk_fails_and_is_the_same_once_there_is_room(
+    tmp_path: Path,
+) -> None:
+    failed, resumed, whole = told(
+        tmp_path,
+        """
+mount("size=3m")
+bench = Bench(root)
+script = "import os, pathlib, sys\\nprint('[0]\\\\tvalidation-auc:' + sys.argv[2])\\n"
+script += "pathlib.Path(os.environ['SM_MODEL_DIR'], 'm').write_bytes(os.urandom(400_000))"
+ballast = root / "ballast"
+ballast.write_bytes(b"x" * 1_000_000)
+execution = bench.run(bench.tuning(script, jobs=4, parallel=1))
+say(execution)
+ballast.unlink()
+resumed = bench.engine.resume(execution.id)
+print(json.dumps([resumed.status, resumed.steps["Tune"].detail, resumed.notes]))
+import shutil
+shutil.rmtree(root / "s3/bucket" / execution.id)
+whole = bench.run(bench.tuning(script, jobs=4, parallel=1))
+print(json.dumps([whole.status, whole.steps["Tune"].detail, whole.notes]))
+""",
+    )
+    assert failed[0][0] == "Failed" and "No space left on device" in failed[0][1]
+    assert resumed == whole and resumed[0] == "Succeeded" and resumed[2] == []
+
+
 def test_a_state_that_cannot_be_written_is_one_sentence_and_what_was_in_it_stays(
     tmp_path: Path,
 ) -> None:

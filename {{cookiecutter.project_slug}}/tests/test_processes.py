@@ -236,6 +236,25 @@ def test_no_step_outlives_an_engine_that_is_killed(tmp_path: Path) -> None:
     assert all(has_ended(pid) for pid in started)
 
 
+@pytest.mark.parametrize("environment", [{}, FRESH], ids=["forked", "fresh"])
+def test_what_a_step_has_started_ends_with_it(bench: Bench, environment: Json) -> None:
+    pids = bench.root / "pids"
+    script = SLEEP.format(str(pids)).replace("time.sleep(60)\n", "pass\n")
+    assert script.count("sleep(60)") == 1
+    bench.run(bench.processing("Run", script, Environment=environment))
+    assert all(has_ended(pid) for pid in wait_for(pids))
+
+
+@forks
+def test_a_file_that_cannot_be_imported_fails_the_step_not_the_server(tmp_path: Path) -> None:
+    wrapper = tmp_path / "wrapper.py"
+    wrapper.write_text("import json\nraise RuntimeError('mine')\n")
+    bench = Bench(tmp_path / "b", processes=Processes(1, Preload((), {"json": wrapper})))
+    step = bench.processing("Run", "import wrapper")
+    bench.put(f"{BUCKET}/code/Run/wrapper.py", wrapper.read_text())
+    assert how(bench.run(step)) == {"Run": ("Failed", "RuntimeError: mine (wrapper.py, line 2)")}
+
+
 @forks
 def test_a_fork_server_that_dies_fails_the_step_and_the_next_has_another(tmp_path: Path) -> None:
     bench = Bench(tmp_path, parallel=1)

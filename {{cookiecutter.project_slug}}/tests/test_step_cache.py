@@ -102,6 +102,18 @@ def output_changed(bench: Bench) -> Json:
     return copying(bench)
 
 
+def output_changed_in_secret(bench: Bench) -> Json:
+    """With the size and the time that it had."""
+    first = bench.engine.state.executions()[0].id
+    file = bench.root / f"s3/bucket/{first}/Copy/out/copy.csv"
+    time.sleep(2.1)
+    bench.run(copying(bench))  # by now its digest is noted
+    stat = file.stat()
+    file.write_text(file.read_text().replace("1", "9"))
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    return copying(bench)
+
+
 def output_removed(bench: Bench) -> Json:
     first = bench.engine.state.executions()[0].id
     (bench.root / f"s3/bucket/{first}/Copy/out/copy.csv").unlink()
@@ -120,6 +132,7 @@ def another_property_file(bench: Bench) -> Json:
         input_added,
         code_changed,
         output_changed,
+        output_changed_in_secret,
         output_removed,
         another_property_file,
         lambda bench: copying(bench, words=["--all"]),
