@@ -10,7 +10,6 @@ them is compared with the engine's, byte for byte.
 from __future__ import annotations
 
 import contextlib
-import gzip
 import io
 import json
 import os
@@ -83,6 +82,7 @@ class OneProcess:
     def train(self, number: int, hyperparameters: dict[str, str]) -> None:
         """A trial of step 2, and its archive."""
         import train
+        from local_sagemaker.jobs import pack
 
         name = f"trial{number:03d}"
         model = self._sandbox(name) / "model"
@@ -94,7 +94,8 @@ class OneProcess:
                 self.done("ChurnModelProcess", channel)
             )
         train.main([word for key, value in hyperparameters.items() for word in (f"--{key}", value)])
-        archive = pack(model, model.with_name("model.tar.gz"))
+        archive = model.with_name("model.tar.gz")
+        pack(model, archive)
         value = json.loads((model / "code" / "model.json").read_text(encoding="utf-8"))["value"]
         if value > self.best[0]:
             self.best = (value, archive)
@@ -205,17 +206,6 @@ def _all_steps(steps: list[Any]) -> list[Any]:
     """The steps, with those within a condition."""
     inner = [_all_steps(step["Arguments"].get("IfSteps", [])) for step in steps]
     return [*steps, *(step for some in inner for step in some)]
-
-
-def pack(folder: Path, archive: Path) -> Path:
-    """A folder as `.tar.gz`, as the engine packs it."""
-    with (
-        archive.open("wb") as raw,
-        gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=1, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w") as tar,
-    ):
-        tar.add(folder, arcname="")
-    return archive
 
 
 if __name__ == "__main__":

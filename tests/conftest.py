@@ -56,12 +56,17 @@ class Repository:
             assert done.returncode == status, done.stdout + done.stderr
         return done
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command as `pipeline` runs it, and leave it to itself."""
-        return subprocess.Popen(
+    def start(self, *arguments: str, until: str) -> subprocess.Popen[str]:
+        """Start a command as `pipeline` runs it; gives it once it has printed such a beginning."""
+        process = subprocess.Popen(
             [sys.executable, "-m", "cli", *arguments], cwd=self.path, env=self._environment({}),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith(until):
+                break
+        return process
 
     def _environment(self, variables: dict[str, str]) -> dict[str, str]:
         own = {k: v for k, v in os.environ.items() if not k.startswith(_CREDENTIALS)}

@@ -97,11 +97,7 @@ def test_without_the_cache_every_step_runs(used: Repository) -> None:
 
 
 def test_a_stopped_run_goes_on_by_the_command_that_it_prints(used: Repository) -> None:
-    process = used.start("run", "--no-cache")
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line == "Executing  ChurnHyperParameterTuning\n":
-            break
+    process = used.start("run", "--no-cache", until=f"Executing  {STEPS[1]}\n")
     process.terminate()
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -124,9 +120,8 @@ def test_events_are_a_json_object_a_line(used: Repository) -> None:
     done = used.pipeline("run", "--json")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     kinds = [event["event"] for event in events]
-    assert [kind for kind in kinds if kind != "working"][:2] == ["ingested", "started"] and kinds[
-        -1
-    ] == "ended"
+    assert [kind for kind in kinds if kind != "working"][:2] == ["ingested", "started"]
+    assert kinds[-1] == "ended"
     assert set(kinds) == {"ingested", "started", "step", "ended"}, "nothing had to be read"
     ended = {e["step"]: e["status"] for e in events if e["event"] == "step"}
     assert len(ended) == 9 and set(ended.values()) == {"Succeeded"}
@@ -153,11 +148,7 @@ def test_the_log_of_a_step_and_of_a_trial(used: Repository) -> None:
 
 
 def test_a_killed_run_can_be_looked_at_and_goes_on(used: Repository) -> None:
-    process = used.start("run", "--no-cache")
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line == "Executing  ChurnHyperParameterTuning\n":
-            break
+    process = used.start("run", "--no-cache", until=f"Executing  {STEPS[1]}\n")
     process.kill()
     process.communicate(timeout=60)
     shown = used.pipeline("show", "last").stdout

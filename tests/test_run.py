@@ -110,11 +110,7 @@ def test_another_run_gives_the_same_metrics_and_the_next_version(churn_run: Run)
 
 def test_a_killed_run_leaves_no_step_behind(used: Repository) -> None:
     """As a closed terminal or `kill` does it; Ctrl-C goes the same way."""
-    process = used.start("run")
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("Executing"):
-            break
+    process = used.start("run", until="Executing")
     process.terminate()
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130

@@ -10,7 +10,7 @@ from pathlib import Path
 from cli.history import step_as_json
 from cli.report import resuming
 from feature_store.ingest import Ingested
-from local_sagemaker.execution import EXECUTING, SUCCEEDED, WAITING, Execution
+from local_sagemaker.execution import EXECUTING, WAITING, Execution
 
 
 class Events:
@@ -48,12 +48,8 @@ class Events:
 
     def ended(self, execution: Execution, gate: str, local: Path) -> None:
         """How the run ended."""
-        registered = [
-            run.detail
-            for run in execution.steps.values()
-            if run.step.type == "RegisterModel" and run.status == SUCCEEDED
-        ]
-        _say("ended", run=execution.id, status=execution.status, gate=gate, registered=registered)
+        how = {"status": execution.status, "gate": gate, "registered": execution.registered}
+        _say("ended", run=execution.id, **how)
 
 
 def _say(kind: str, **content: object) -> None:

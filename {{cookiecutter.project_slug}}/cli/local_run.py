@@ -42,8 +42,8 @@ def run(
         local: the folder that runs leave their results in.
         given: pipeline parameters; `AsOf` is the newest row unless it is among them.
     """
-    environment = settings.environment()
-    processes = Processes(parallel or _cores(), preload(settings))
+    environment, cores = settings.environment(), parallel or _cores()
+    processes = Processes(cores, preload(settings))
 
     def working(what: str) -> None:
         processes.warm_up()  # steps will run: their libraries are imported meanwhile
@@ -58,7 +58,7 @@ def run(
         root, local / "definitions", settings, environment, lambda: working("compiling")
     )
     catalog = {(FEATURE_DATABASE, settings.feature_table): ingested.location}
-    engine = Engine(local, catalog, parallel or _cores(), processes)
+    engine = Engine(local, catalog, cores, processes)
     if not engine.has(made.code):
         for uri, content in code_objects(settings, environment).items():
             engine.storage.write(uri, content)

@@ -118,7 +118,7 @@ def run(
                 )
         if execution.status == FAILED:
             sys.exit(STEP_FAILED)
-        if require_registered and not execution.has_registered:
+        if require_registered and not execution.registered:
             sys.exit(NOT_REGISTERED)
 
 

@@ -93,10 +93,10 @@ class Execution:
         return [note for run in self.steps.values() for note in run.notes]
 
     @property
-    def has_registered(self) -> bool:
-        """Whether a version of a model was registered."""
+    def registered(self) -> list[str]:
+        """The versions of models that were registered, as a person reads them."""
         steps = self.steps.values()
-        return any(r.step.type == "RegisterModel" and r.status == SUCCEEDED for r in steps)
+        return [r.detail for r in steps if r.step.type == "RegisterModel" and r.status == SUCCEEDED]
 
     @property
     def logs(self) -> Path:

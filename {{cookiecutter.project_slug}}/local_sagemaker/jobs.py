@@ -167,7 +167,9 @@ def run_training(
     job.run(machine, [sys.executable, str(program), *words], environment, watch=watch)
     if watch():
         return []
-    return [(_pack(sandbox.path("/opt/ml/model"), job), model_uri(job))]
+    archive = job.folder / "model.tar.gz"
+    pack(sandbox.path("/opt/ml/model"), archive)
+    return [(archive, model_uri(job))]
 
 
 def training_definitions(request: dict[str, Any]) -> list[dict[str, Any]]:
@@ -198,12 +200,11 @@ def _training_environment(
     }
 
 
-def _pack(folder: Path, job: Job) -> Path:
+def pack(folder: Path, archive: Path) -> None:
     """A folder as `.tar.gz`: the same files give the same bytes."""
     import gzip
     import tarfile
 
-    archive = job.folder / "model.tar.gz"
     with (
         archive.open("wb") as raw,
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=1, mtime=0) as packed,
@@ -215,7 +216,6 @@ def _pack(folder: Path, job: Job) -> Path:
                 member.size, member.mode = file.stat().st_size, 0o644
                 with file.open("rb") as content:
                     tar.addfile(member, content)
-    return archive
 
 
 def run_transform(job: Job, container: dict[str, Any], machine: Machine) -> Outputs:

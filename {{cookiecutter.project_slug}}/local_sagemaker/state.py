@@ -152,10 +152,6 @@ class State:
         if version < SCHEMA_VERSION:
             self._upgrade()
 
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
-
     @contextmanager
     def _transaction(self, begin: bool = True) -> Iterator[sqlite3.Connection]:
         """One transaction: committed at its end, rolled back on an error."""

@@ -80,22 +80,26 @@ def code_objects(
 
     On SageMaker it carries the wheels that the image lacks, out of a folder (`carried_wheels.py`).
     """
-    root, algorithms = root_uri(settings, environment), settings.tuning.algorithms
+    root, (processing, train) = root_uri(settings, environment), _codes(settings)
     objects = {
         f"{code.uri(root)}/{name}": content
-        for code in (processing_code(script, algorithms) for script in PROCESSING_SCRIPTS)
+        for code in processing
         for name, content in code.content(wheels).items()
     }
-    train = training_code(TRAINING_SCRIPT, algorithms)
     return {**objects, f"{train.uri(root)}/sourcedir.tar.gz": train.archive(wheels)}
 
 
 def carried_wheels(settings: Settings) -> set[Wheel]:
     """The wheels that the code carries to SageMaker."""
+    processing, train = _codes(settings)
+    return {wheel for code in (*processing, train) for wheel in code.wheels}
+
+
+def _codes(settings: Settings) -> tuple[list[StepCode], StepCode]:
+    """The code of every processing step, and that of the training."""
     algorithms = settings.tuning.algorithms
-    codes = [processing_code(script, algorithms) for script in PROCESSING_SCRIPTS]
-    codes.append(training_code(TRAINING_SCRIPT, algorithms))
-    return {wheel for code in codes for wheel in code.wheels}
+    processing = [processing_code(script, algorithms) for script in PROCESSING_SCRIPTS]
+    return processing, training_code(TRAINING_SCRIPT, algorithms)
 
 
 def processing_code(entry: str, algorithms: tuple[str, ...]) -> StepCode:

@@ -9,9 +9,21 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
-from small_definitions import BUCKET, Bench, get, join, model, output_of, read, register, s3_input
+from small_definitions import (
+    BUCKET,
+    Bench,
+    Json,
+    get,
+    join,
+    model,
+    output_of,
+    read,
+    register,
+    s3_input,
+)
 from test_engine import WRITE, Interrupting, how
 
 from local_sagemaker.engine import Wanted
@@ -27,10 +39,10 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def counting(bench: Bench, name: str, more: str = "", **arguments: object) -> dict[str, object]:
+def counting(bench: Bench, name: str, more: str = "", **arguments: Any) -> Json:
     """A step that counts how often it has run, in a file outside the engine's sight."""
     script = f"with open({str(bench.root / f'{name}.ran')!r}, 'a') as f: f.write('x')\n{more}"
-    return bench.processing(name, script, **arguments)  # type: ignore[arg-type]
+    return bench.processing(name, script, **arguments)
 
 
 def ran(bench: Bench, name: str) -> int:
