@@ -51,7 +51,7 @@ CREATE TABLE digests (
 _STATUS_OF_P = """
     coalesce((SELECT after FROM status_changes c WHERE c.package_group = p.package_group
               AND c.version = p.version AND c.stage = {stage} ORDER BY c.number DESC LIMIT 1),
-             p.status)
+             CASE {stage} WHEN '' THEN p.status ELSE 'PendingManualApproval' END)
 """
 """How a version p stands: as its last change left it, or as it was registered."""
 
