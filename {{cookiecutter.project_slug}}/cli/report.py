@@ -94,8 +94,10 @@ class Progress:
                 _CONSOLE.print(f"{state(run):<10} {name}")
 
     def ended(self, execution: Execution, gate: str, local: Path) -> None:
-        """Say how the run ended."""
+        """Say how the run ended, and how to go on with what it registered."""
         summary(execution, self._settings, local, gate)
+        for number in execution.versions:
+            _line("go on", f"pipeline approve {number}, or pipeline reject {number}")
 
 
 def resuming(execution: Execution) -> str:
