@@ -15,15 +15,15 @@ def shares(facet: str, groups: list[dict[str, Any]], favourable: str, sure: str)
     """The favourable share of each group, predicted and in the data."""
     x = _zoomed(groups)
     counted = [g for g in groups if g["counted"] and g["predicted"]["share"] is not None]
-    says = _said(counted, favourable)
+    says = _said(facet, counted, favourable)
     marks: list[str] = []
     for value in x.ticks(5):
         marks += [d.line(x(value), 22, x(value), 34 + 52 * len(groups), "rule"),
                   d.text(x(value), 14, percent(value), "tick", "middle")]  # fmt: skip
     for place, g in enumerate(groups):
         y = 52 + place * 52
-        marks += [d.text(20, y - 8, shortened(g["value"], 30), "name halo"),
-                  d.text(320, y - 8, count(g["rows"], "row") + ("" if g["counted"] else ", not counted"),
+        marks += [d.text(d.NEAR, y - 8, shortened(g["value"], 30), "name halo"),
+                  d.text(d.FAR, y - 8, count(g["rows"], "row") + ("" if g["counted"] else ", not counted"),
                          "label muted halo", "end")]  # fmt: skip
         faint = "" if g["counted"] else " faint"
         predicted, labelled = g["predicted"], g["labelled"]
@@ -45,6 +45,19 @@ def shares(facet: str, groups: list[dict[str, Any]], favourable: str, sure: str)
     return Figure(f"By {facet}", says, svg, Table("The groups", head, rows, (0, 7)), keys)
 
 
+def with_others(groups: list[dict[str, Any]], rows: int) -> list[dict[str, Any]]:
+    """The groups of a facet; a single one beside all others, whom it is compared with."""
+    if len(groups) != 1 or groups[0]["predicted"]["share"] is None or groups[0]["dppl"] is None:
+        return groups
+    (one,) = groups
+    share = one["predicted"]["share"] + one["dppl"]
+    known = {"share": share, "interval": None}
+    others = {"value": "all others", "rows": rows - one["rows"], "counted": one["counted"],
+              "dppl": None, "di": None, "predicted": known,
+              "labelled": {"share": None, "interval": None}}  # fmt: skip
+    return [one, others]
+
+
 def _zoomed(groups: list[dict[str, Any]]) -> d.Scale:
     """A scale that ends where the intervals do, at fives of percent."""
     ends: list[float] = []
@@ -53,21 +66,21 @@ def _zoomed(groups: list[dict[str, Any]]) -> d.Scale:
             ends += part["interval"] or ([part["share"]] if part["share"] is not None else [])
     low, high = min(ends, default=0.0), max(ends, default=1.0)
     low, high = max(0.0, int(low * 20) / 20), min(1.0, (int(high * 20) + 1) / 20)
-    return d.Scale(low, high, 20, 320)
+    return d.Scale(low, high, d.NEAR, d.FAR)
 
 
-def _said(counted: list[dict[str, Any]], favourable: str) -> str:
+def _said(facet: str, counted: list[dict[str, Any]], favourable: str) -> str:
     """The widest difference, in plain words."""
     if not counted:
         return "No group has enough rows beside enough others to be counted."
     if len(counted) == 1:
         one = counted[0]
-        return f"Of {one['value']}, {percent(one['predicted']['share'])} are predicted {favourable}."
+        return f"Of {facet} {one['value']}, {percent(one['predicted']['share'])} are predicted {favourable}."
     ordered = sorted(counted, key=lambda g: float(g["predicted"]["share"]))
     low, high = ordered[0], ordered[-1]
     said = (
-        f"Of 100 in {low['value']}, {100 * low['predicted']['share']:.0f} are predicted "
-        f"{favourable}; of 100 in {high['value']}, {100 * high['predicted']['share']:.0f}."
+        f"Of 100 with {facet} {low['value']}, {100 * low['predicted']['share']:.0f} are predicted "
+        f"{favourable}; of 100 with {facet} {high['value']}, {100 * high['predicted']['share']:.0f}."
     )
     first, second = low["predicted"]["interval"], high["predicted"]["interval"]
     if first and second and first[1] >= second[0]:
@@ -77,7 +90,7 @@ def _said(counted: list[dict[str, Any]], favourable: str) -> str:
 
 def four_fifths(ratios: dict[str, dict[str, Any] | None], sure: str) -> Figure:
     """The lowest group's rate over the highest's, against four fifths."""
-    x = d.Scale(0, 1, 20, 320)
+    x = d.Scale(0, 1, d.NEAR, d.FAR)
     known = {facet: r for facet, r in ratios.items() if r and r["ratio"] is not None}
     below = [facet for facet, r in known.items() if r["ratio"] < FOUR_FIFTHS]
     says = (
@@ -89,18 +102,18 @@ def four_fifths(ratios: dict[str, dict[str, Any] | None], sure: str) -> Figure:
     marks = [d.rect(x(FOUR_FIFTHS), 24, x(1) - x(FOUR_FIFTHS), bottom - 24, "band"),
              d.line(x(FOUR_FIFTHS), 24, x(FOUR_FIFTHS), bottom, "limit"),
              d.text(x(FOUR_FIFTHS), 16, "four fifths", "label", "middle"),
-             d.text(320, bottom + 16, "1: equal", "tick", "end"), d.text(20, bottom + 16, "0", "tick")]  # fmt: skip
+             d.text(d.FAR, bottom + 16, "1: equal", "tick", "end"), d.text(d.NEAR, bottom + 16, "0", "tick")]  # fmt: skip
     rows = []
     for place, (facet, r) in enumerate(ratios.items()):
         y = 54 + place * 56
-        marks += [d.text(20, y - 10, facet, "name halo"), d.line(20, y + 4, 320, y + 4, "rule")]
+        marks += [d.text(d.NEAR, y - 10, facet, "name halo"), d.line(d.NEAR, y + 4, d.FAR, y + 4, "rule")]
         if r is None or r["ratio"] is None:
-            marks.append(d.text(24, y + 20, "fewer than two groups count", "label muted halo"))
+            marks.append(d.text(d.NEAR + 4, y + 20, "fewer than two groups count", "label muted halo"))
             rows.append((facet, "–", "–", "–", "–"))
             continue
         words = f"{r['lowest']} over {r['highest']}: {number(r['ratio'], 3)}"
         marks += [d.whisker(x, r["interval"], y + 4, "whisker"), d.circle(x(r["ratio"]), y + 4, 5, "dot"),
-                  d.text(20, y + 22, words, "label muted halo")]  # fmt: skip
+                  d.text(d.NEAR, y + 22, words, "label muted halo")]  # fmt: skip
         rows.append((facet, str(r["lowest"]), str(r["highest"]), number(r["ratio"], 3),
                      _plain(r["interval"])))  # fmt: skip
     head = ("facet", "lowest", "highest", "ratio", f"{sure} interval")
@@ -119,7 +132,7 @@ def label_gaps(
     names = list(dict.fromkeys([*training, *test]))
     known = [v for part in (training, test) for v in part.values() if v is not None]
     reach = max([abs(v) for v in known] + [0.05]) * 1.05
-    x = d.Scale(-reach, reach, 20, 320)
+    x = d.Scale(-reach, reach, d.NEAR, d.FAR)
     widest = max((n for n in names if training.get(n) is not None),
                  key=lambda n: abs(training[n] or 0.0), default=None)  # fmt: skip
     says = "How much more often all others have the favourable label than the group does."
@@ -127,20 +140,20 @@ def label_gaps(
         gap = -(training[widest] or 0.0)
         more = "more" if gap > 0 else "less"
         says = (
-            f"In the data that the model learnt from, {widest} has the favourable label "
+            f"In the data that the model learnt from, {facet} {widest} has the favourable label "
             f"{percent(abs(gap), 1).removesuffix(' %')} points {more} often than all others."
         )
     bottom = 30 + 40 * len(names)
     marks = [d.line(x(0), 22, x(0), bottom, "limit"), d.text(x(0), 14, "equal", "label muted", "middle")]
     for place, name in enumerate(names):
         y = 44 + place * 40
-        marks += [d.text(20, y - 6, shortened(name, 34), "name halo"), d.line(20, y + 8, 320, y + 8, "rule")]  # fmt: skip
+        marks += [d.text(d.NEAR, y - 6, shortened(name, 34), "name halo"), d.line(d.NEAR, y + 8, d.FAR, y + 8, "rule")]  # fmt: skip
         if (value := test.get(name)) is not None:
             marks.append(d.diamond(x(-value), y + 8, 5, "hollow"))
         if (value := training.get(name)) is not None:
             marks.append(d.circle(x(-value), y + 8, 4, "dot"))
-    marks += [d.text(20, bottom + 14, f"{100 * reach:.0f} points less", "tick"),
-              d.text(320, bottom + 14, f"{100 * reach:.0f} points more", "tick", "end")]  # fmt: skip
+    marks += [d.text(d.NEAR, bottom + 14, f"{100 * reach:.0f} points less", "tick"),
+              d.text(d.FAR, bottom + 14, f"{100 * reach:.0f} points more", "tick", "end")]  # fmt: skip
     rows = [(n, number(training.get(n), 3), number(test.get(n), 3)) for n in names]
     svg = d.svg(f"gap-{facet}", bottom + 22, f"Labels by {facet}", says, marks)
     keys = (("dot", "training split"), ("hollow", "test split"))

@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 from governance.report import drawing as d
 from governance.report.facts import StepFacts
 
-WIDTH = 340
+WIDTH, LANE = 340, 18  # at the left is a lane for arrows that pass by a row
 NODE, ROW = 58, 86  # a node's height, and from one row to the next
 
 STATE_CLASSES = {
@@ -24,10 +24,10 @@ def graph(steps: tuple[StepFacts, ...]) -> Markup:
     rows = layers(steps)
     places = {}
     for depth, row in enumerate(rows):
-        wide = (WIDTH - 12 * (len(row) - 1)) / len(row)
+        wide = (WIDTH - LANE - 12 * (len(row) - 1)) / len(row)
         for column, step in enumerate(row):
             width = min(wide, 250)
-            left = column * (wide + 12) + (wide - width) / 2
+            left = LANE + column * (wide + 12) + (wide - width) / 2
             places[step.name] = (left, 4 + depth * ROW, width)
     arrows = [_arrow(places[name], places[step.name]) for step in steps
               for name in sorted(_nearest(step, steps)) if name in places]  # fmt: skip
@@ -74,16 +74,19 @@ def _arrow(source: tuple[float, float, float], target: tuple[float, float, float
     x2, y2 = target[0] + target[2] / 2, target[1] - 2
     bend = (y2 - y1) / 2
     curve = f"M{x1:.0f} {y1:.0f}C{x1:.0f} {y1 + bend:.0f} {x2:.0f} {y2 - bend:.0f} {x2:.0f} {y2:.0f}"
-    if y2 - y1 > ROW:  # past a row between: down the side where there is room
-        side = 4 if x1 <= WIDTH / 2 else WIDTH - 4
-        curve = f"M{x1:.0f} {y1:.0f}C{side} {y1 + 30:.0f} {side} {y2 - 30:.0f} {x2:.0f} {y2:.0f}"
     head = f"M{x2 - 4:.0f} {y2 - 6:.0f}L{x2:.0f} {y2:.0f}L{x2 + 4:.0f} {y2 - 6:.0f}"
+    if y2 - y1 > ROW:  # past a row between
+        x1, y1, x2, y2 = source[0], source[1] + NODE / 2, target[0] - 2, target[1] + NODE / 2
+        curve = (
+            f"M{x1:.0f} {y1:.0f}H12Q5 {y1:.0f} 5 {y1 + 7:.0f}V{y2 - 7:.0f}Q5 {y2:.0f} 12 {y2:.0f}H{x2:.0f}"
+        )
+        head = f"M{x2 - 6:.0f} {y2 - 4:.0f}L{x2:.0f} {y2:.0f}L{x2 - 6:.0f} {y2 + 4:.0f}"
     return f'<path class="edge" d="{curve}"/><path class="edge" d="{head}"/>'
 
 
 def _node(number: int, step: StepFacts, x: float, y: float, width: float) -> str:
     kind = STATE_CLASSES.get(step.status, "waiting")
-    most = int((width - 34) / 7.1)
+    most = int((width - 36) / 8.2)
     lines = _wrapped(step.name, most)
     state = f"{MARKS[kind]} {step.said}{step.took and f' · {step.took}'}"
     top = y + (22 if len(lines) == 1 else 17)

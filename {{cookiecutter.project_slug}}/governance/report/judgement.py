@@ -51,7 +51,12 @@ class Judged:
     @property
     def wanted(self) -> str:
         """In words: `more than 0.75`."""
-        return f"{_WORDS[self.comparison.sign]} {number(self.comparison.number, 6)}"
+        return f"{_WORDS[self.comparison.sign]} {self.asked.partition(' ')[2]}"
+
+    @property
+    def asked(self) -> str:
+        """Sign and number as the gate has them: `> 0.75`."""
+        return str(self.comparison).partition(" ")[2]
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,9 @@ def _value(comparison: gates.Comparison, content: Any) -> float:
     return value
 
 
-def comparison_figure(judgement: Judgement, curves: dict[str, Any]) -> Figure:
+def comparison_figure(
+    judgement: Judgement, curves: dict[str, Any]
+) -> tuple[Figure, Table]:
     """Each comparison as a line: where values are let through, the limit, and the value read."""
     fails = [one for one in judgement.comparisons if not one.holds]
     says = (
@@ -139,38 +146,35 @@ def comparison_figure(judgement: Judgement, curves: dict[str, Any]) -> Figure:
         says += " Another way through the gate is open."
     marks: list[str] = []
     for place, one in enumerate(judgement.comparisons):
-        marks += _comparison_marks(one, 64 + place * 78, curves)
+        marks += _comparison_marks(one, 46 + place * 84, curves)
     rows = [
-        (c.name, number(c.value, 6), _asked(c), "holds" if c.holds else "fails",
+        (c.name, number(c.value, 6), c.asked, "holds" if c.holds else "fails",
          number(c.distance, 4)) for c in judgement.comparisons
     ]  # fmt: skip
     head = ("metric", "read", "asked for", "verdict", "by")
-    height = 78 * len(judgement.comparisons) + 26
+    height = 84 * len(judgement.comparisons) - 2
     svg = d.svg("gate", height, "The gate, comparison by comparison", says, marks)
-    return Figure("Comparison by comparison", says, svg, Table("The comparisons", head, rows, (0, 3)))
-
-
-def _asked(one: Judged) -> str:
-    return f"{one.comparison.sign} {number(one.comparison.number, 6)}"
+    table = Table("The comparisons", head, rows, (0, 2, 3))
+    return Figure("Comparison by comparison", says, svg), table
 
 
 def _comparison_marks(one: Judged, y: float, curves: dict[str, Any]) -> list[str]:
     metric, sign, limit = one.comparison.metric, one.comparison.sign, one.comparison.number
     high = max(min(one.value, 10 * limit), limit) * 1.15 if metric in gates.UNBOUNDED else 1.0
     low = min(0.0, one.value, limit)
-    x = d.Scale(low, high, 20, 320)
+    x = d.Scale(low, high, d.NEAR, d.FAR)
     start, end = (limit, high) if sign in (">", ">=") else (low, limit)
     interval = curves.get("at_threshold", {}).get(metric, {}).get("interval")
     verdict = f"{'✓ holds' if one.holds else '✕ fails'} by {number(one.distance, 3)}"
     kind = "good" if one.holds else "bad"
     return [
-        d.text(20, y - 30, one.name, "name strong"),
-        d.text(320, y - 30, verdict, f"verdict {kind}", "end"),
-        d.rect(20, y - 8, 300, 16, "track"),
+        d.text(d.NEAR, y - 30, one.name, "name strong"),
+        d.text(d.FAR, y - 30, verdict, f"verdict {kind}", "end"),
+        d.rect(d.NEAR, y - 8, d.FAR - d.NEAR, 16, "track"),
         d.rect(x(start), y - 8, x(end) - x(start), 16, "band"),
         d.whisker(x, interval, y, "whisker"),
         d.line(x(limit), y - 13, x(limit), y + 13, "limit"),
         d.circle(x(one.value), y, 6, f"value {kind}"),
-        d.text(20, y + 27, f"read {number(one.value, 6)}", "label"),
-        d.text(320, y + 27, f"asked for {_asked(one)}", "label", "end"),
+        d.text(d.NEAR, y + 27, f"read {number(one.value, 6)}", "label"),
+        d.text(d.FAR, y + 27, f"asked for {one.asked}", "label", "end"),
     ]

@@ -51,7 +51,7 @@ def _gate(judgement: Judgement | None) -> list[str]:
     if judgement is None:
         return []
     rows = [
-        (one.name, number(one.value, 6), f"{one.comparison.sign} {number(one.comparison.number, 6)}",
+        (one.name, number(one.value, 6), one.asked,
          f"{'✓ holds' if one.holds else '✕ fails'} by {number(one.distance, 4)}")
         for one in judgement.comparisons
     ]  # fmt: skip

@@ -23,12 +23,12 @@ def shap_bars(values: dict[str, float], unit: str) -> Figure:
         f"{listed(first)} weigh most: together {percent(sum(values[n] for n in first) / total)} of "
         f"all that moves a prediction. Bars are mean absolute SHAP values, in {unit}."
     )
-    x = d.Scale(0, max(top[0][1], 1e-12) if top else 1, 20, 268)
+    x = d.Scale(0, max(top[0][1], 1e-12) if top else 1, d.NEAR, 280)
     marks: list[str] = []
     for place, (name, value) in enumerate(top):
         y = 20 + place * 34
-        marks += [d.text(20, y - 4, shortened(name, 44), "name"),
-                  d.rect(20, y + 2, x(value) - 20, 12, "bar"),
+        marks += [d.text(d.NEAR, y - 4, shortened(name, 44), "name"),
+                  d.rect(d.NEAR, y + 2, x(value) - d.NEAR, 12, "bar"),
                   d.text(x(value) + 6, y + 12, number(value, 3), "label")]  # fmt: skip
     rows = [(name, number(value)) for name, value in ordered]
     table = Table("All features", ("feature", "mean |SHAP|"), rows[:200])
@@ -41,7 +41,7 @@ def beeswarm(swarm: Swarm, values: dict[str, float], unit: str) -> Figure:
     top = sorted(values, key=lambda name: -values[name])[:MOST_SWARMS]
     places = [swarm.features.index(name) for name in top if name in swarm.features]
     reach = max([abs(row[p]) for row in swarm.values for p in places] + [1e-9])
-    x = d.Scale(-reach, reach, 20, 320)
+    x = d.Scale(-reach, reach, d.NEAR, d.FAR)
     drawn = len(swarm.values)
     says = (
         f"A dot is a record, {number(drawn)} of {number(swarm.of)}: at the right of the line this "
@@ -52,10 +52,10 @@ def beeswarm(swarm: Swarm, values: dict[str, float], unit: str) -> Figure:
     marks += [d.line(x(0), 18, x(0), bottom - 8, "limit")]
     for row, place in enumerate(places):
         middle = 56 + row * 58
-        marks += [d.text(20, middle - 24, shortened(swarm.features[place], 44), "name halo"),
+        marks += [d.text(d.NEAR, middle - 24, shortened(swarm.features[place], 44), "name halo"),
                   *_dots(swarm, place, x, middle)]  # fmt: skip
-    marks += [d.text(20, bottom + 10, f"lowers, by {number(reach, 2)}", "tick"),
-              d.text(320, bottom + 10, f"raises, by {number(reach, 2)}", "tick", "end")]  # fmt: skip
+    marks += [d.text(d.NEAR, bottom + 10, f"lowers, by {number(reach, 2)}", "tick"),
+              d.text(d.FAR, bottom + 10, f"raises, by {number(reach, 2)}", "tick", "end")]  # fmt: skip
     keys = tuple((f"s{level}", words) for level, words in ((1, "low value"), (3, "middle"), (5, "high value")))  # fmt: skip
     svg = d.svg("swarm", bottom + 20, "SHAP values, record by record", says, marks)
     return Figure("Which way it moves predictions", says, svg, keys=keys if swarm.ranks else ())
@@ -101,7 +101,7 @@ def dependence(feature: str, points: list[Any], predictions: list[float], unit: 
     ends = (min(points), max(points)) if numeric else (0, max(len(points) - 1, 1))
     low, high = min(predictions), max(predictions)
     room = (high - low) * 0.1 or abs(high) * 0.05 or 0.1
-    x, y = d.Scale(*ends, 46, 324), d.Scale(low - room, high + room, 214, 34)
+    x, y = d.Scale(*ends, 42, 328), d.Scale(low - room, high + room, 214, 34)
     places = points if numeric else range(len(points))
     rises = predictions[-1] - predictions[0]
     says = (
@@ -127,7 +127,7 @@ def drift_bars(drifts: list[Drift]) -> Figure:
         f"Of {count(len(drifts), 'column')} {much} moved much (PSI {MUCH} or more) and {some} moved "
         f"some (PSI {SOME} or more)."
     )
-    x = d.Scale(0, max([one.psi for one in top] + [0.3]) * 1.02, 20, 320)
+    x = d.Scale(0, max([one.psi for one in top] + [0.3]) * 1.02, d.NEAR, d.FAR)
     bottom = 26 + 34 * len(top)
     marks = []
     for limit, words in ((SOME, "some"), (MUCH, "much")):
@@ -135,8 +135,8 @@ def drift_bars(drifts: list[Drift]) -> Figure:
                   d.text(x(limit) + 3, 14, words, "label muted")]  # fmt: skip
     for place, one in enumerate(top):
         y = 38 + place * 34
-        marks += [d.text(20, y - 4, shortened(one.name, 36), "name halo"),
-                  d.rect(20, y + 2, max(x(one.psi) - 20, 1), 10, f"bar {one.reading}"),
+        marks += [d.text(d.NEAR, y - 4, shortened(one.name, 36), "name halo"),
+                  d.rect(d.NEAR, y + 2, max(x(one.psi) - d.NEAR, 1), 10, f"bar {one.reading}"),
                   d.text(max(x(one.psi) + 6, 32), y + 11, number(round(one.psi, 4), 2), "label halo")]  # fmt: skip
     rows = [
         (one.name, number(round(one.psi, 4), 3), number(one.ks and round(one.ks, 4), 3), one.reading,

@@ -117,7 +117,8 @@ def _group(title: str, says: str, make: Callable[[], tuple[list[Figure], list[Ta
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    is_name = "." in text.partition(" ")[0]  # of a file
+    return f"{text[:1] if is_name else text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _unreadable(error: Exception) -> str:
@@ -141,7 +142,8 @@ def _gate(reading: Reading) -> Panel:
             " Computed anew for this page from evaluation.json, the gate comes out the same."
             if judgement.recomputed is judgement.outcome else " COMPUTED ANEW FOR THIS PAGE, THE GATE COMES OUT OTHERWISE THAN THE RUN SAID."
         )  # fmt: skip
-    return Panel("gate", "The gate", says, [Group("", figures=[comparison_figure(judgement, curves)])])
+    figure, table = comparison_figure(judgement, curves)
+    return Panel("gate", "The gate", says, [Group("", figures=[figure], tables=[table])])
 
 
 # How good the model is
@@ -270,7 +272,7 @@ def _bias(reading: Reading) -> Panel:
         "often the model predicts it for them. A difference is not yet a wrong: it says where to ask."
     )
     return Panel("bias", "Who gets which outcome", says, [
-        _group("In the predictions", "", lambda: _prediction_bias(content, reading.favourable)),
+        _group("In the predictions", "", lambda: _prediction_bias(content, reading)),
         _group("In the data", "What the labels themselves say, before any model.",
                lambda: _data_bias(reading)),
         _group("All bias metrics", "Clarify's metrics, of the test split; a group is compared with all "
@@ -278,13 +280,14 @@ def _bias(reading: Reading) -> Panel:
     ])  # fmt: skip
 
 
-def _prediction_bias(content: dict[str, Any], favourable: str) -> tuple[list[Figure], list[Table]]:
+def _prediction_bias(content: dict[str, Any], reading: Reading) -> tuple[list[Figure], list[Table]]:
     sure = percent(content.get("confidence", 0.95))
     figures = []
     for facet, groups in content["groups"].items():
         if any("predicted" not in group for group in groups):
             raise Absent("evaluation.json has no rates of groups: an earlier version wrote it")
-        figures.append(bias_charts.shares(facet, groups, favourable, sure))
+        groups = bias_charts.with_others(groups, reading.evaluation["rows"])
+        figures.append(bias_charts.shares(facet, groups, reading.favourable, sure))
     if "four_fifths" in content:
         figures.append(bias_charts.four_fifths(content["four_fifths"], sure))
     return figures, []

@@ -9,7 +9,7 @@ from governance.report import drawing as d
 from governance.report.figure import Figure, Table
 from governance.report.words import between, count, number, percent
 
-LEFT, RIGHT, TOP, BOTTOM = 46, 324, 34, 44
+LEFT, RIGHT, TOP = 42, 328, 34
 
 
 def _square(low: float = 0.0, high: float = 1.0) -> tuple[d.Scale, d.Scale]:
@@ -38,7 +38,7 @@ def roc(curves: dict[str, Any], auc: float, positive: str) -> Figure:
     marks += [d.line(x(0), y(0), x(1), y(1), "chance"), _curve(curves["roc"], x, y)]
     marks += [d.text(x(0.72), y(0.62), "a coin", "label muted")]
     if specificity is not None and recall is not None:
-        marks += _chosen(x(1 - specificity), y(recall), x(1 - specificity) > x(0.5))
+        marks += _chosen(x(1 - specificity), y(recall), specificity < 0.35)
     table = Table("The curve", ("false alarms", "found"),
                   [(percent(a, 1), percent(b, 1)) for a, b in curves["roc"][::8]])  # fmt: skip
     return Figure("ROC curve", says, d.svg("roc", 308, "ROC curve", says, marks), table)
@@ -75,7 +75,7 @@ def _chosen(x: float, y: float, to_the_left: bool) -> list[str]:
     """The point of the threshold in use."""
     aside, anchor = (-9, "end") if to_the_left else (9, "start")
     return [d.circle(x, y, 5.5, "point"),
-            d.text(x + aside, y + 20, "threshold in use", "label halo", anchor)]  # fmt: skip
+            d.text(x + aside, y + 22, "threshold in use", "label halo", anchor)]  # fmt: skip
 
 
 def calibration(curves: dict[str, Any], positive: str) -> Figure:
@@ -95,7 +95,7 @@ def calibration(curves: dict[str, Any], positive: str) -> Figure:
     for b in bins:
         marks += [d.upright(y, b["interval"], x(b["said"]), "whisker"),
                   d.circle(x(b["said"]), y(b["true"]), 4, "dot")]  # fmt: skip
-    marks += [d.text(x(0.97), y(0.86), "perfect", "label muted", "end")]
+    marks += [d.text(x(0.1), y(0.04), "perfect", "label muted")]
     rows = [(percent(b["said"], 1), percent(b["true"], 1), between(b["interval"], 1),
              number(b["rows"])) for b in bins]  # fmt: skip
     table = Table("The groups", ("said", "came true", "interval", "rows"), rows)
@@ -153,19 +153,19 @@ def confusion(curves: dict[str, Any], positive: str) -> Figure:
              (0, 1, alarms, "false alarm", "wrong"), (1, 1, passed, "rightly passed", "right")]  # fmt: skip
     marks: list[str] = []
     for column, row, many, words, kind in cells:
-        left, top, size = 84 + column * 126, 48 + row * 112, 104
+        left, top, size = 62 + column * 140, 34 + row * 128, 120
         side = size * (many / rows) ** 0.5
         marks += [d.rect(left, top, size, size, "frame"),
                   d.rect(left, top + size - side, side, side, f"area {kind}"),
                   d.text(left + 8, top + 20, number(many), "figure halo"),
                   d.text(left + 8, top + 36, words, "label halo")]  # fmt: skip
-    marks += [d.text(84, 22, "flagged", "name"), d.text(210, 22, "not flagged", "name"),
-              d.text(76, 104, "with", "name", "end"), d.text(76, 216, "without", "name", "end"),
-              d.text(84, 290, f"Areas are as the counts, of {count(rows, 'row')}.", "label muted")]  # fmt: skip
+    marks += [d.text(62, 22, "flagged", "name"), d.text(202, 22, "not flagged", "name"),
+              d.text(54, 98, "with", "name", "end"), d.text(54, 226, "without", "name", "end"),
+              d.text(62, 300, f"Areas are as the counts, of {count(rows, 'row')}.", "label muted")]  # fmt: skip
     table = Table("The counts", ("", "flagged", "not flagged"),
                   [(f"with {positive}", number(hits), number(missed)),
                    (f"without {positive}", number(alarms), number(passed))])  # fmt: skip
-    svg = d.svg("confusion", 300, "Confusion matrix", says, marks)
+    svg = d.svg("confusion", 308, "Confusion matrix", says, marks)
     return Figure("Right and wrong at the threshold", says, svg, table)
 
 
@@ -179,27 +179,27 @@ _AT_THRESHOLD = {
 def at_threshold(curves: dict[str, Any], decision: dict[str, Any] | None) -> Figure:
     """The shares at the threshold, each with the interval that the number of rows leaves open."""
     shares, threshold = curves["at_threshold"], curves["threshold"]
-    x = d.Scale(0, 1, 20, 320)
+    x = d.Scale(0, 1, d.NEAR, d.FAR)
     says = (
         f"At the threshold in use, {number(threshold, 4)}. The lines are {_sure(curves)} intervals "
         "(Clopper and Pearson): where the true share lies, with so few rows to tell by."
     )
     marks: list[str] = []
     for place, (name, words) in enumerate(_AT_THRESHOLD.items()):
-        one, y = shares[name], 62 + place * 68
-        marks += [d.text(20, y - 24, name, "name strong"),
-                  d.text(320, y - 24, f"{percent(one['value'], 1)}  ({between(one['interval'], 1)})",
+        one, y = shares[name], 46 + place * 84
+        marks += [d.text(d.NEAR, y - 24, name, "name strong"),
+                  d.text(d.FAR, y - 24, f"{percent(one['value'], 1)}  ({between(one['interval'], 1)})",
                          "label", "end"),
-                  d.line(20, y, 320, y, "rule"),
-                  d.text(20, y + 22, f"{words}: {number(one['part'])} of {number(one['rows'])}",
+                  d.line(d.NEAR, y, d.FAR, y, "rule"),
+                  d.text(d.NEAR, y + 22, f"{words}: {number(one['part'])} of {number(one['rows'])}",
                          "label muted")]  # fmt: skip
         if one["value"] is not None:
             marks += [d.whisker(x, one["interval"], y, "whisker"), d.circle(x(one["value"]), y, 5, "dot")]  # fmt: skip
-    height = 62 + 3 * 68 - 20
+    height = 46 + 2 * 84 + 34
     if decision and decision.get("rule") == "recall":
         target = decision["recall_target"]
-        marks += [d.line(x(target), 50, x(target), 74, "limit"),
-                  d.text(x(target), 46, f"gate {number(target)}", "label halo", "middle")]  # fmt: skip
+        marks += [d.line(x(target), 34, x(target), 58, "limit"),
+                  d.text(x(target), 82, f"gate {number(target)}", "label halo", "middle")]  # fmt: skip
     rows = [(name, percent(s["value"], 1), between(s["interval"], 1), number(s["part"]),
              number(s["rows"])) for name, s in shares.items()]  # fmt: skip
     table = Table("The shares", ("", "share", "interval", "rows", "of"), rows)
@@ -284,7 +284,7 @@ def group_errors(curves: dict[str, Any], facet: str, groups: list[dict[str, Any]
     """How far some group is misjudged on average."""
     known = [g for g in groups if "mean" in g]
     reach = max([abs(v) for g in known for v in (g["interval"] or [g["mean"]])], default=1.0)
-    x = d.Scale(-reach, reach, 20, 320)
+    x = d.Scale(-reach, reach, d.NEAR, d.FAR)
     worst = max(known, key=lambda g: abs(g["mean"]), default=None)
     says = (
         f"Most misjudged is {worst['value']}: on average by {number(worst['mean'])}."
@@ -294,16 +294,16 @@ def group_errors(curves: dict[str, Any], facet: str, groups: list[dict[str, Any]
              d.text(x(0), 16, "right on average", "label muted", "middle")]  # fmt: skip
     for place, g in enumerate(groups):
         y = 58 + place * 44
-        marks += [d.text(20, y - 10, f"{g['value']}", "name"),
-                  d.text(320, y - 10, count(g["rows"], "row"), "label muted", "end"),
-                  d.line(20, y + 4, 320, y + 4, "rule")]  # fmt: skip
+        marks += [d.text(d.NEAR, y - 10, f"{g['value']}", "name"),
+                  d.text(d.FAR, y - 10, count(g["rows"], "row"), "label muted", "end"),
+                  d.line(d.NEAR, y + 4, d.FAR, y + 4, "rule")]  # fmt: skip
         if "mean" in g:
             marks += [d.whisker(x, g["interval"], y + 4, "whisker"), d.circle(x(g["mean"]), y + 4, 5, "dot")]  # fmt: skip
         else:
-            marks += [d.text(24, y + 8, "too few to say", "label muted halo")]
+            marks += [d.text(d.NEAR + 4, y + 8, "too few to say", "label muted halo")]
     bottom = 62 + 44 * len(groups)
-    marks += [d.text(20, bottom, f"{_compact(-reach)}: too little", "tick"),
-              d.text(320, bottom, f"too much: {_compact(reach)}", "tick", "end")]  # fmt: skip
+    marks += [d.text(d.NEAR, bottom, f"{_compact(-reach)}: too little", "tick"),
+              d.text(d.FAR, bottom, f"too much: {_compact(reach)}", "tick", "end")]  # fmt: skip
     rows = [(g["value"], number(g["rows"]), number(g.get("mean")), number(g.get("absolute")))
             for g in groups]  # fmt: skip
     table = Table("The groups", ("group", "rows", "mean error", "mean absolute error"), rows)
@@ -326,7 +326,7 @@ def search(trials: list[dict[str, Any]], objective: str, maximize: bool) -> Figu
     """What each trial came to, in the order that they were begun."""
     valued = [t for t in trials if t["value"] is not None]
     low, high = _clear_range([t["value"] for t in valued], maximize)
-    x = d.Scale(0.5, len(trials) + 0.5, LEFT + 8, RIGHT)
+    x = d.Scale(0.5, len(trials) + 0.5, LEFT, RIGHT)
     y = _tall(200, low, high)
     names = list(dict.fromkeys(t["algorithm"] for t in trials))
     whole = [t for t in valued if t["status"] == "Completed"]
@@ -359,10 +359,13 @@ def search(trials: list[dict[str, Any]], objective: str, maximize: bool) -> Figu
 
 
 def _whole_axes(x: d.Scale, y: d.Scale, objective: str) -> list[str]:
-    ticks = sorted({round(t) for t in x.ticks()} | {1})
-    drawn = d.axes(d.Scale(0, 1, LEFT, RIGHT), y, "Trial", objective, lambda v: "",
-                   lambda v: number(v, 3))  # fmt: skip
-    return drawn + [d.text(x(t), y.start + 17, t, "tick", "middle") for t in ticks if t >= 1]
+    whole = sorted({max(1, round(t)) for t in x.ticks()})
+    marks = [d.line(LEFT, y.start, RIGHT, y.start, "axis"), d.text(d.NEAR, y.end - 14, objective, "name"),
+             d.text((LEFT + RIGHT) / 2, y.start + 35, "Trial", "name", "middle")]  # fmt: skip
+    for value in y.ticks():
+        marks += [d.line(LEFT, y(value), RIGHT, y(value), "rule"),
+                  d.text(LEFT - 6, y(value) + 4, f"{value:.6g}", "tick", "end")]  # fmt: skip
+    return marks + [d.text(x(t), y.start + 17, t, "tick", "middle") for t in whole]
 
 
 def _clear_range(values: list[float], maximize: bool) -> tuple[float, float]:

@@ -58,7 +58,7 @@ def step_parts(facts: RunFacts, source: Source) -> list[StepPart]:
 def _part(numbers: dict[str, int], step: StepFacts, source: Source) -> StepPart:
     lines = list(source.log(step))
     waits = sorted(numbers[name] for name in step.waits_for if name in numbers)
-    after = f"after step {listed([str(n) for n in waits])}" if waits else "first"
+    after = f"after step {listed([str(n) for n in waits])}" if waits else "runs first"
     return StepPart(
         number=numbers[step.name],
         step=step,
