@@ -162,6 +162,33 @@ def show(run: str, as_json: bool) -> None:
 
 @main.command()
 @click.argument("run")
+@click.option("--env", "environment", help="An execution in this [environments.NAME]; RUN its id.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The page's file."
+)
+def report(run: str, environment: str | None, output: Path | None) -> None:
+    """Write a run's page, and its summary in Markdown: RUN as for `show`."""
+    with _one_sentence():
+        settings = pipeline_settings.load(ROOT)
+        if environment is None:
+            from cli.history import History
+            from cli.run_report import write_report
+
+            page = write_report(LOCAL, settings, History(LOCAL).execution(run), output)
+        else:
+            from cli.account_evidence import AccountError, write_account_report
+
+            chosen = settings.account_environment(environment)
+            try:
+                page = write_account_report(LOCAL, settings, chosen, run, output)
+            except AccountError as error:
+                click.echo(f"pipeline: {error}", err=True)
+                sys.exit(STEP_FAILED)
+        click.echo(page)
+
+
+@main.command()
+@click.argument("run")
 @click.argument("step")
 @click.option("--trial", type=click.IntRange(min=1), help="Of a search: this trial's log.")
 def logs(run: str, step: str, trial: int | None) -> None:

@@ -29,8 +29,14 @@ _MARK = re.compile("\ue000(\\w+)\ue001")  # private use: no font has it, no text
 _CODE = ("governance", "cli", "local_sagemaker")
 
 
-def write_report(local: Path, settings: Settings, execution: Execution) -> Path:
-    """Write the page and its summary; gives the page's path."""
+def write_report(
+    local: Path, settings: Settings, execution: Execution, file: Path | None = None
+) -> Path:
+    """Write the page and its summary; gives the page's path.
+
+    Args:
+        file: where the page goes, the summary beside it; none: the run's folder.
+    """
     facts = local_facts(local, settings, execution)
     files = LocalFiles(local, execution)
     own, texts = _marked(facts)
@@ -41,6 +47,9 @@ def write_report(local: Path, settings: Settings, execution: Execution) -> Path:
 
         report = build(own, files)
         made = Filled({PAGE: report.html, SUMMARY: report.markdown}, texts)
+    if file:
+        made.write_only(file)
+        return file
     made.write(execution.folder, likeness)
     return execution.folder / PAGE
 
@@ -75,7 +84,9 @@ def _registers(step: StepFacts) -> bool:
     return step.type == "RegisterModel" and bool(step.answer)
 
 
-def _own(answer: dict[str, Any], run: str, mark: Callable[[str, str], str], n: int) -> dict[str, Any]:
+def _own(
+    answer: dict[str, Any], run: str, mark: Callable[[str, str], str], n: int
+) -> dict[str, Any]:
     """What a registration answers, with the run and the version as marks."""
     metadata = answer.get("CustomerMetadataProperties", {})
     return {
@@ -118,6 +129,12 @@ class Filled:
             whole.replace(folder / name)
         noted = {"likeness": likeness, "places": places}
         (folder / PLACES).write_text(json.dumps(noted), encoding="utf-8")
+
+    def write_only(self, page: Path) -> None:
+        """Write the page to a file, and the summary beside it."""
+        for name, file in ((PAGE, page), (SUMMARY, page.with_suffix(".md"))):
+            text, _ = self._filled(self.files[name], name == PAGE)
+            file.write_text(text, encoding="utf-8", newline="\n")
 
     def _filled(self, marked: str, is_html: bool) -> tuple[str, list[tuple[int, int, str]]]:
         """A text with every mark replaced; where each stands: (start, end, name)."""

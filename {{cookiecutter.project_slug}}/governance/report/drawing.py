@@ -102,18 +102,26 @@ class Scale:
 
 
 def axes(
-    x: Scale, y: Scale, x_name: str, y_name: str, x_text: Callable[[float], str],
+    x: Scale,
+    y: Scale,
+    x_name: str,
+    y_name: str,
+    x_text: Callable[[float], str],
     y_text: Callable[[float], str] | None = None,
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Light rules with their values, the axes' names in words: below, and above at the left."""
     y_text = y_text or x_text
     marks = []
     for value in y.ticks():
-        marks += [line(x.start, y(value), x.end, y(value), "rule"),
-                  text(x.start - 6, y(value) + 4, y_text(value), "tick", "end")]  # fmt: skip
+        marks += [
+            line(x.start, y(value), x.end, y(value), "rule"),
+            text(x.start - 6, y(value) + 4, y_text(value), "tick", "end"),
+        ]
     for value in x.ticks():
-        marks += [line(x(value), y.start, x(value), y.start + 4, "mark"),
-                  text(x(value), y.start + 17, x_text(value), "tick", "middle")]  # fmt: skip
+        marks += [
+            line(x(value), y.start, x(value), y.start + 4, "mark"),
+            text(x(value), y.start + 17, x_text(value), "tick", "middle"),
+        ]
     marks += [
         line(x.start, y.start, x.end, y.start, "axis"),
         text((x.start + x.end) / 2, y.start + 35, x_name, "name", "middle"),
@@ -127,8 +135,11 @@ def whisker(scale: Scale, interval: Sequence[float] | None, y: float, kind: str)
     if not interval:
         return ""
     low, high = scale(interval[0]), scale(interval[1])
-    return (line(low, y, high, y, kind) + line(low, y - 4, low, y + 4, kind)
-            + line(high, y - 4, high, y + 4, kind))  # fmt: skip
+    return (
+        line(low, y, high, y, kind)
+        + line(low, y - 4, low, y + 4, kind)
+        + line(high, y - 4, high, y + 4, kind)
+    )
 
 
 def upright(scale: Scale, interval: Sequence[float] | None, x: float, kind: str) -> str:
@@ -136,8 +147,11 @@ def upright(scale: Scale, interval: Sequence[float] | None, x: float, kind: str)
     if not interval:
         return ""
     low, high = scale(interval[0]), scale(interval[1])
-    return (line(x, low, x, high, kind) + line(x - 3, low, x + 3, low, kind)
-            + line(x - 3, high, x + 3, high, kind))  # fmt: skip
+    return (
+        line(x, low, x, high, kind)
+        + line(x - 3, low, x + 3, low, kind)
+        + line(x - 3, high, x + 3, high, kind)
+    )
 
 
 def _n(value: float) -> str:

@@ -13,9 +13,14 @@ WIDTH, LANE = 340, 18  # at the left is a lane for arrows that pass by a row
 NODE, ROW = 58, 86  # a node's height, and from one row to the next
 
 STATE_CLASSES = {
-    "Succeeded": "good", "Failed": "bad", "Killed": "bad", "Skipped": "passed",
-    "Stopped": "passed", "Executing": "going", "Waiting": "waiting",
-}  # fmt: skip
+    "Succeeded": "good",
+    "Failed": "bad",
+    "Killed": "bad",
+    "Skipped": "passed",
+    "Stopped": "passed",
+    "Executing": "going",
+    "Waiting": "waiting",
+}
 MARKS = {"good": "✓", "bad": "✕", "passed": "–", "going": "…", "waiting": "○"}
 
 
@@ -29,8 +34,12 @@ def graph(steps: tuple[StepFacts, ...]) -> Markup:
             width = min(wide, 250)
             left = LANE + column * (wide + 12) + (wide - width) / 2
             places[step.name] = (left, 4 + depth * ROW, width)
-    arrows = [_arrow(places[name], places[step.name]) for step in steps
-              for name in sorted(_nearest(step, steps)) if name in places]  # fmt: skip
+    arrows = [
+        _arrow(places[name], places[step.name])
+        for step in steps
+        for name in sorted(_nearest(step, steps))
+        if name in places
+    ]
     nodes = [_node(number, step, *places[step.name]) for number, step in enumerate(steps, 1)]
     height = len(rows) * ROW - (ROW - NODE) + 8
     return Markup(
@@ -73,13 +82,13 @@ def _arrow(source: tuple[float, float, float], target: tuple[float, float, float
     x1, y1 = source[0] + source[2] / 2, source[1] + NODE
     x2, y2 = target[0] + target[2] / 2, target[1] - 2
     bend = (y2 - y1) / 2
-    curve = f"M{x1:.0f} {y1:.0f}C{x1:.0f} {y1 + bend:.0f} {x2:.0f} {y2 - bend:.0f} {x2:.0f} {y2:.0f}"
+    curve = (
+        f"M{x1:.0f} {y1:.0f}C{x1:.0f} {y1 + bend:.0f} {x2:.0f} {y2 - bend:.0f} {x2:.0f} {y2:.0f}"
+    )
     head = f"M{x2 - 4:.0f} {y2 - 6:.0f}L{x2:.0f} {y2:.0f}L{x2 + 4:.0f} {y2 - 6:.0f}"
     if y2 - y1 > ROW:  # past a row between
         x1, y1, x2, y2 = source[0], source[1] + NODE / 2, target[0] - 2, target[1] + NODE / 2
-        curve = (
-            f"M{x1:.0f} {y1:.0f}H12Q5 {y1:.0f} 5 {y1 + 7:.0f}V{y2 - 7:.0f}Q5 {y2:.0f} 12 {y2:.0f}H{x2:.0f}"
-        )
+        curve = f"M{x1:.0f} {y1:.0f}H12Q5 {y1:.0f} 5 {y1 + 7:.0f}V{y2 - 7:.0f}Q5 {y2:.0f} 12 {y2:.0f}H{x2:.0f}"
         head = f"M{x2 - 6:.0f} {y2 - 4:.0f}L{x2:.0f} {y2:.0f}L{x2 - 6:.0f} {y2 + 4:.0f}"
     return f'<path class="edge" d="{curve}"/><path class="edge" d="{head}"/>'
 
@@ -97,8 +106,9 @@ def _node(number: int, step: StepFacts, x: float, y: float, width: float) -> str
         f'<a class="node {kind}" href="#step-{number}" data-step="{number}" aria-label="{name}">'
         + d.rect(x, y, width, NODE, "box", ' rx="6"')
         + d.text(x + 16, y + NODE / 2 + 5, number, "number", "middle")
-        + "".join(texts) + "</a>"
-    )  # fmt: skip
+        + "".join(texts)
+        + "</a>"
+    )
 
 
 def _wrapped(name: str, most: int) -> list[str]:

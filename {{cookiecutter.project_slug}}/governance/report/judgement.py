@@ -131,28 +131,33 @@ def _value(comparison: gates.Comparison, content: Any) -> float:
     return value
 
 
-def comparison_figure(
-    judgement: Judgement, curves: dict[str, Any]
-) -> tuple[Figure, Table]:
+def comparison_figure(judgement: Judgement, curves: dict[str, Any]) -> tuple[Figure, Table]:
     """Each comparison as a line: where values are let through, the limit, and the value read."""
     fails = [one for one in judgement.comparisons if not one.holds]
     says = (
         f"{fails[0].name} is {number(fails[0].value)}, where {fails[0].wanted} is asked for: it "
         f"fails by {number(fails[0].distance, 3)}."
-        if fails else "Every comparison holds; the closest by "
+        if fails
+        else "Every comparison holds; the closest by "
         f"{number(min(c.distance for c in judgement.comparisons), 3)}."
-    )  # fmt: skip
+    )
     if fails and judgement.outcome:
         says += " Another way through the gate is open."
     marks: list[str] = []
     for place, one in enumerate(judgement.comparisons):
-        marks += _comparison_marks(one, 46 + place * 84, curves)
+        marks += _comparison_marks(one, 46 + place * 98, curves)
     rows = [
-        (c.name, number(c.value, 6), c.asked, "holds" if c.holds else "fails",
-         number(c.distance, 4)) for c in judgement.comparisons
-    ]  # fmt: skip
+        (
+            c.name,
+            number(c.value, 6),
+            c.asked,
+            "holds" if c.holds else "fails",
+            number(c.distance, 4),
+        )
+        for c in judgement.comparisons
+    ]
     head = ("metric", "read", "asked for", "verdict", "by")
-    height = 84 * len(judgement.comparisons) - 2
+    height = 98 * len(judgement.comparisons) - 18
     svg = d.svg("gate", height, "The gate, comparison by comparison", says, marks)
     table = Table("The comparisons", head, rows, (0, 2, 3))
     return Figure("Comparison by comparison", says, svg), table

@@ -29,8 +29,12 @@ def summary(
         f"Run `{facts.id}`, {as_markdown(facts.started)}, as of "
         f"{as_markdown(moment(str(facts.parameters.get('AsOf', ''))))}.",
     ]
-    for part in (_gate(judgement), _guarded(_metrics, reading), _guarded(_bias, reading),
-                 _guarded(_drift, reading)):  # fmt: skip
+    for part in (
+        _gate(judgement),
+        _guarded(_metrics, reading),
+        _guarded(_bias, reading),
+        _guarded(_drift, reading),
+    ):
         lines += ["", *part] if part else []
     absent = [panel.title for panel in panels if panel.absent]
     if absent:
@@ -51,18 +55,28 @@ def _gate(judgement: Judgement | None) -> list[str]:
     if judgement is None:
         return []
     rows = [
-        (one.name, number(one.value, 6), one.asked,
-         f"{'✓ holds' if one.holds else '✕ fails'} by {number(one.distance, 4)}")
+        (
+            one.name,
+            number(one.value, 6),
+            one.asked,
+            f"{'✓ holds' if one.holds else '✕ fails'} by {number(one.distance, 4)}",
+        )
         for one in judgement.comparisons
-    ]  # fmt: skip
-    return [f"### The gate: `{judgement.gate}`", "",
-            *_table(("metric", "read", "asked for", "verdict"), rows)]  # fmt: skip
+    ]
+    return [
+        f"### The gate: `{judgement.gate}`",
+        "",
+        *_table(("metric", "read", "asked for", "verdict"), rows),
+    ]
 
 
 def _metrics(reading: Reading) -> list[str]:
     values = reading.metrics
-    return ["### Metrics", "",
-            *_table(tuple(values), [tuple(number(value) for value in values.values())])]  # fmt: skip
+    return [
+        "### Metrics",
+        "",
+        *_table(tuple(values), [tuple(number(value) for value in values.values())]),
+    ]
 
 
 def _bias(reading: Reading) -> list[str]:
@@ -71,22 +85,40 @@ def _bias(reading: Reading) -> list[str]:
     for facet, groups in content.get("groups", {}).items():
         for group in groups:
             predicted = group.get("predicted") or {}
-            rows.append((facet, group["value"], number(group["rows"]),
-                         percent(predicted.get("share"), 1), between(predicted.get("interval"), 1),
-                         number(group["dppl"], 3), "yes" if group["counted"] else "no"))  # fmt: skip
+            rows.append(
+                (
+                    facet,
+                    group["value"],
+                    number(group["rows"]),
+                    percent(predicted.get("share"), 1),
+                    between(predicted.get("interval"), 1),
+                    number(group["dppl"], 3),
+                    "yes" if group["counted"] else "no",
+                )
+            )
     if not rows:
         return []
     head = ("facet", "group", "rows", "predicted favourable", "interval", "DPPL", "counted")
-    return [f"### Who gets which outcome: {as_markdown(reading.favourable)}", "", *_table(head, rows)]
+    return [f"### Who is {as_markdown(reading.favourable)}", "", *_table(head, rows)]
 
 
 def _drift(reading: Reading) -> list[str]:
     found, previous = reading.drifts, reading.facts.previous
-    rows = [(one.name, number(round(one.psi, 4), 3), number(one.ks and round(one.ks, 4), 3), one.reading)
-            for one in found[:MOST_DRIFTS]]  # fmt: skip
+    rows = [
+        (
+            one.name,
+            number(round(one.psi, 4), 3),
+            number(one.ks and round(one.ks, 4), 3),
+            one.reading,
+        )
+        for one in found[:MOST_DRIFTS]
+    ]
     since = f" since run `{previous.run}`" if previous else ""
-    return [f"### What has moved most in the data{since}", "",
-            *_table(("column", "PSI", "KS", "moved"), rows)]  # fmt: skip
+    return [
+        f"### What has moved most in the data{since}",
+        "",
+        *_table(("column", "PSI", "KS", "moved"), rows),
+    ]
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:

@@ -27,9 +27,11 @@ def shap_bars(values: dict[str, float], unit: str) -> Figure:
     marks: list[str] = []
     for place, (name, value) in enumerate(top):
         y = 20 + place * 34
-        marks += [d.text(d.NEAR, y - 4, shortened(name, 44), "name"),
-                  d.rect(d.NEAR, y + 2, x(value) - d.NEAR, 12, "bar"),
-                  d.text(x(value) + 6, y + 12, number(value, 3), "label")]  # fmt: skip
+        marks += [
+            d.text(d.NEAR, y - 4, shortened(name, 44), "name"),
+            d.rect(d.NEAR, y + 2, x(value) - d.NEAR, 12, "bar"),
+            d.text(x(value) + 6, y + 12, number(value, 3), "label"),
+        ]
     rows = [(name, number(value)) for name, value in ordered]
     table = Table("All features", ("feature", "mean |SHAP|"), rows[:200])
     svg = d.svg("shap", 14 + 34 * len(top), "What the model looks at", says, marks)
@@ -52,11 +54,18 @@ def beeswarm(swarm: Swarm, values: dict[str, float], unit: str) -> Figure:
     marks += [d.line(x(0), 18, x(0), bottom - 8, "limit")]
     for row, place in enumerate(places):
         middle = 56 + row * 58
-        marks += [d.text(d.NEAR, middle - 24, shortened(swarm.features[place], 44), "name halo"),
-                  *_dots(swarm, place, x, middle)]  # fmt: skip
-    marks += [d.text(d.NEAR, bottom + 10, f"lowers, by {number(reach, 2)}", "tick"),
-              d.text(d.FAR, bottom + 10, f"raises, by {number(reach, 2)}", "tick", "end")]  # fmt: skip
-    keys = tuple((f"s{level}", words) for level, words in ((1, "low value"), (3, "middle"), (5, "high value")))  # fmt: skip
+        marks += [
+            d.text(d.NEAR, middle - 24, shortened(swarm.features[place], 44), "name halo"),
+            *_dots(swarm, place, x, middle),
+        ]
+    marks += [
+        d.text(d.NEAR, bottom + 10, f"lowers, by {number(reach, 2)}", "tick"),
+        d.text(d.FAR, bottom + 10, f"raises, by {number(reach, 2)}", "tick", "end"),
+    ]
+    keys = tuple(
+        (f"s{level}", words)
+        for level, words in ((1, "low value"), (3, "middle"), (5, "high value"))
+    )
     svg = d.svg("swarm", bottom + 20, "SHAP values, record by record", says, marks)
     return Figure("Which way it moves predictions", says, svg, keys=keys if swarm.ranks else ())
 
@@ -65,8 +74,10 @@ def _direction(swarm: Swarm, places: list[int]) -> str:
     """Which way the top feature works, where it works one way."""
     if swarm.ranks is None or not places:
         return ""
-    pairs = [(ranks[places[0]], row[places[0]])
-             for ranks, row in zip(swarm.ranks, swarm.values, strict=True)]  # fmt: skip
+    pairs = [
+        (ranks[places[0]], row[places[0]])
+        for ranks, row in zip(swarm.ranks, swarm.values, strict=True)
+    ]
     known = [(rank, value) for rank, value in pairs if rank is not None]
     highs = [value for rank, value in known if rank > 0.66]
     lows = [value for rank, value in known if rank < 0.34]
@@ -110,13 +121,22 @@ def dependence(feature: str, points: list[Any], predictions: list[float], unit: 
         f"{'up' if rises > 0 else 'down' if rises < 0 else 'back to where it was'}."
     )
     short = (lambda v: number(float(f"{v:.3g}"), 3)) if numeric else (lambda v: "")
-    marks = d.axes(x, y, shortened(feature, 44), f"Mean prediction, {unit}", short,
-                   lambda v: number(v, 3))  # fmt: skip
+    marks = d.axes(
+        x, y, shortened(feature, 44), f"Mean prediction, {unit}", short, lambda v: number(v, 3)
+    )
     marks.append(d.path([(x(a), y(b)) for a, b in zip(places, predictions, strict=True)], "curve"))
-    rows = [(number(a) if numeric else str(a), number(b)) for a, b in zip(points, predictions, strict=True)]  # fmt: skip
+    rows = [
+        (number(a) if numeric else str(a), number(b))
+        for a, b in zip(points, predictions, strict=True)
+    ]
     key = "pdp-" + "".join(c if c.isascii() and c.isalnum() else "-" for c in feature)
     svg = d.svg(key, 260, f"Partial dependence on {feature}", says, marks)
-    return Figure(f"If {feature} were otherwise", says, svg, Table("The curve", (feature, "mean prediction"), rows))  # fmt: skip
+    return Figure(
+        f"If {feature} were otherwise",
+        says,
+        svg,
+        Table("The curve", (feature, "mean prediction"), rows),
+    )
 
 
 def drift_bars(drifts: list[Drift]) -> Figure:
@@ -131,19 +151,28 @@ def drift_bars(drifts: list[Drift]) -> Figure:
     bottom = 26 + 34 * len(top)
     marks = []
     for limit, words in ((SOME, "some"), (MUCH, "much")):
-        marks += [d.line(x(limit), 20, x(limit), bottom, "limit"),
-                  d.text(x(limit) + 3, 14, words, "label muted")]  # fmt: skip
+        marks += [
+            d.line(x(limit), 20, x(limit), bottom, "limit"),
+            d.text(x(limit) + 3, 14, words, "label muted"),
+        ]
     for place, one in enumerate(top):
         y = 38 + place * 34
-        marks += [d.text(d.NEAR, y - 4, shortened(one.name, 36), "name halo"),
-                  d.rect(d.NEAR, y + 2, max(x(one.psi) - d.NEAR, 1), 10, f"bar {one.reading}"),
-                  d.text(max(x(one.psi) + 6, 32), y + 11, number(round(one.psi, 4), 2), "label halo")]  # fmt: skip
+        marks += [
+            d.text(d.NEAR, y - 4, shortened(one.name, 36), "name halo"),
+            d.rect(d.NEAR, y + 2, max(x(one.psi) - d.NEAR, 1), 10, f"bar {one.reading}"),
+            d.text(max(x(one.psi) + 6, 32), y + 11, number(round(one.psi, 4), 2), "label halo"),
+        ]
     rows = [
-        (one.name, number(round(one.psi, 4), 3), number(one.ks and round(one.ks, 4), 3), one.reading,
-         "exact" if one.is_exact else "from percentiles",
-         f"{percent(one.missing[0], 1)}, {percent(one.missing[1], 1)}")
+        (
+            one.name,
+            number(round(one.psi, 4), 3),
+            number(one.ks and round(one.ks, 4), 3),
+            one.reading,
+            "exact" if one.is_exact else "from percentiles",
+            f"{percent(one.missing[0], 1)}, {percent(one.missing[1], 1)}",
+        )
         for one in drifts
-    ]  # fmt: skip
+    ]
     head = ("column", "PSI", "KS", "moved", "measured", "missing then, now")
     svg = d.svg("drift", bottom + 6, "Drift of the training data", says, marks)
     return Figure("What has moved", says, svg, Table("All columns", head, rows[:200], (0, 3, 4)))

@@ -77,19 +77,30 @@ def verdict(facts: RunFacts, judgement: Judgement | None) -> Verdict:
         reasons = " ".join(f"{step.name}: {words.shortened(step.reason, 300)}" for step in failed)
         return Verdict("bad", "The run failed", f"{reasons} Nothing was registered after it.")
     if facts.status != SUCCEEDED:
-        return Verdict("passed", f"The run is {facts.status.lower()}",
-                       "What it has come to so far is below.")  # fmt: skip
+        return Verdict(
+            "passed", f"The run is {facts.status.lower()}", "What it has come to so far is below."
+        )
     if facts.registered:
         gate = f"The gate holds: {judgement.gate}." if judgement else ""
-        return Verdict("good", "The model was registered",
-                       f"As {facts.registered}. {gate} A person decides whether it is used.")  # fmt: skip
+        return Verdict(
+            "good",
+            "The model was registered",
+            f"As {facts.registered}. {gate} A person decides whether it is used.",
+        )
     if judgement and judgement.outcome is False:
         fails = [one for one in judgement.comparisons if not one.holds]
-        said = "; ".join(f"{one.name} is {words.number(one.value)}, where {one.wanted} is asked for"
-                         for one in fails)  # fmt: skip
-        return Verdict("bad", "The model was refused",
-                       f"{said}. The run completed, and nothing was registered.")  # fmt: skip
-    return Verdict("passed", "Nothing was registered", "No step of this run came to a registration.")
+        said = "; ".join(
+            f"{one.name} is {words.number(one.value)}, where {one.wanted} is asked for"
+            for one in fails
+        )
+        return Verdict(
+            "bad",
+            "The model was refused",
+            f"{said}. The run completed, and nothing was registered.",
+        )
+    return Verdict(
+        "passed", "Nothing was registered", "No step of this run came to a registration."
+    )
 
 
 def _judgement(reading: Reading) -> Judgement | None:

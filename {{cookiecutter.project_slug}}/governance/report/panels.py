@@ -64,11 +64,17 @@ class Reading:
 
     @property
     def favourable(self) -> str:
-        """The favourable outcome in words that follow `are predicted`."""
+        """The favourable outcome in words that follow `are`."""
         columns = self.columns
         if columns["label_threshold"] is not None:
-            return f"{columns['label']} above {number(columns['label_threshold'])}"
-        return self.positive if columns["favourable_label"] else f"not {self.positive}"
+            return f"predicted {columns['label']} above {number(columns['label_threshold'])}"
+        verb = "predicted" if columns["favourable_label"] else "not predicted"
+        return f"{verb} {self.positive}"
+
+    @property
+    def facet_columns(self) -> dict[str, str]:
+        """The column that each facet tells groups by."""
+        return {facet["key"]: facet["column"] for facet in self.columns["facets"]}
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -140,8 +146,9 @@ def _gate(reading: Reading) -> Panel:
     if judgement.outcome is not None:
         says += (
             " Computed anew for this page from evaluation.json, the gate comes out the same."
-            if judgement.recomputed is judgement.outcome else " COMPUTED ANEW FOR THIS PAGE, THE GATE COMES OUT OTHERWISE THAN THE RUN SAID."
-        )  # fmt: skip
+            if judgement.recomputed is judgement.outcome
+            else " COMPUTED ANEW FOR THIS PAGE, THE GATE COMES OUT OTHERWISE THAN THE RUN SAID."
+        )
     figure, table = comparison_figure(judgement, curves)
     return Panel("gate", "The gate", says, [Group("", figures=[figure], tables=[table])])
 
@@ -155,10 +162,17 @@ def _quality(reading: Reading) -> Panel:
         f"Measured on {count(evaluation['rows'], 'row')} of the test split, which neither training "
         f"nor search has seen. The best model is {_algorithm(evaluation)}."
     )
-    table = Table("All metrics", ("metric", "value"), [(n, number(v, 5)) for n, v in metrics.items()])
-    return Panel("quality", "How good the model is", says, [
-        _group("", "", lambda: (_quality_figures(reading), [table])),
-    ])  # fmt: skip
+    table = Table(
+        "All metrics", ("metric", "value"), [(n, number(v, 5)) for n, v in metrics.items()]
+    )
+    return Panel(
+        "quality",
+        "How good the model is",
+        says,
+        [
+            _group("", "", lambda: (_quality_figures(reading), [table])),
+        ],
+    )
 
 
 def _quality_figures(reading: Reading) -> list[Figure]:
@@ -177,9 +191,11 @@ def _quality_figures(reading: Reading) -> list[Figure]:
         quality_charts.predicted_actual(curves, label),
         quality_charts.residuals(curves, label),
         quality_charts.levels(curves, label),
-        *(quality_charts.group_errors(curves, facet, groups)
-          for facet, groups in curves["by_group"].items()),
-    ]  # fmt: skip
+        *(
+            quality_charts.group_errors(curves, facet, reading.facet_columns[facet], groups)
+            for facet, groups in curves["by_group"].items()
+        ),
+    ]
 
 
 def _algorithm(evaluation: dict[str, Any]) -> str:
@@ -204,9 +220,13 @@ def trials(facts: RunFacts) -> tuple[list[dict[str, Any]], str, bool]:
         raise Absent(f"{step.name} {step.status.lower()}{': ' if step.reason else ''}{step.reason}")
     request = step.request
     config = request["HyperParameterTuningJobConfig"]
-    definitions = request.get("TrainingJobDefinitions") or [request.get("TrainingJobDefinition", {})]
+    definitions = request.get("TrainingJobDefinitions") or [
+        request.get("TrainingJobDefinition", {})
+    ]
     objective = definitions[0].get("TuningObjective") or config["HyperParameterTuningJobObjective"]
-    ordered = sorted(summaries, key=lambda s: (str(s.get("CreationTime", "")), s["TrainingJobName"]))
+    ordered = sorted(
+        summaries, key=lambda s: (str(s.get("CreationTime", "")), s["TrainingJobName"])
+    )
     made = [
         {
             "number": place,
@@ -225,9 +245,15 @@ def _search(reading: Reading) -> Panel:
     made, objective, maximize = trials(reading.facts)
     names = list(dict.fromkeys(name for t in made for name in t["tuned"]))
     rows = [
-        (str(t["number"]), t["algorithm"] or "–", t["status"], number(t["value"], 5),
-         *(_rounded(t["tuned"].get(name)) for name in names)) for t in made
-    ]  # fmt: skip
+        (
+            str(t["number"]),
+            t["algorithm"] or "–",
+            t["status"],
+            number(t["value"], 5),
+            *(_rounded(t["tuned"].get(name)) for name in names),
+        )
+        for t in made
+    ]
     table = Table("All trials", ("trial", "algorithm", "state", objective, *names), rows, (1, 2))
     says = (
         f"A Bayesian search tries settings where the earlier ones did well, judged by {objective} on "
@@ -255,8 +281,11 @@ def _algorithms(compared: dict[str, Any]) -> Table:
         ((_, value),) = one["objective"].items()
         tested = [number(one[sections[0]][m]["value"]) for m in metrics]
         rows.append((name, str(one["trials"]), number(value, 5), *tested))
-    return Table("The best of each algorithm, on the test split",
-                 ("algorithm", "trials", "on validation", *metrics), rows)  # fmt: skip
+    return Table(
+        "The best of each algorithm, on the test split",
+        ("algorithm", "trials", "on validation", *metrics),
+        rows,
+    )
 
 
 # Who gets which outcome
@@ -266,18 +295,32 @@ def _bias(reading: Reading) -> Panel:
     content = reading.evaluation["bias_metrics"]
     facets = content.get("groups", {})
     if not facets:
-        raise Absent("no facet is set: [bias] facets in pipeline.toml names the columns to compare by")
+        raise Absent(
+            "no facet is set: [bias] facets in pipeline.toml names the columns to compare by"
+        )
     says = (
-        f"The favourable outcome is {reading.favourable}. A facet's groups are compared by how "
-        "often the model predicts it for them. A difference is not yet a wrong: it says where to ask."
+        f"The favourable outcome is to be {reading.favourable}. Groups are compared by how often that "
+        "comes to them. A difference is not yet a wrong: it says where to ask."
     )
-    return Panel("bias", "Who gets which outcome", says, [
-        _group("In the predictions", "", lambda: _prediction_bias(content, reading)),
-        _group("In the data", "What the labels themselves say, before any model.",
-               lambda: _data_bias(reading)),
-        _group("All bias metrics", "Clarify's metrics, of the test split; a group is compared with all "
-               "others together.", lambda: ([], _metric_tables(reading))),
-    ])  # fmt: skip
+    return Panel(
+        "bias",
+        "Who gets which outcome",
+        says,
+        [
+            _group("In the predictions", "", lambda: _prediction_bias(content, reading)),
+            _group(
+                "In the data",
+                "What the labels themselves say, before any model.",
+                lambda: _data_bias(reading),
+            ),
+            _group(
+                "All bias metrics",
+                "Clarify's metrics, of the test split; a group is compared with all "
+                "others together.",
+                lambda: ([], _metric_tables(reading)),
+            ),
+        ],
+    )
 
 
 def _prediction_bias(content: dict[str, Any], reading: Reading) -> tuple[list[Figure], list[Table]]:
@@ -287,7 +330,11 @@ def _prediction_bias(content: dict[str, Any], reading: Reading) -> tuple[list[Fi
         if any("predicted" not in group for group in groups):
             raise Absent("evaluation.json has no rates of groups: an earlier version wrote it")
         groups = bias_charts.with_others(groups, reading.evaluation["rows"])
-        figures.append(bias_charts.shares(facet, groups, reading.favourable, sure))
+        figures.append(
+            bias_charts.shares(
+                facet, reading.facet_columns[facet], groups, reading.favourable, sure
+            )
+        )
     if "four_fifths" in content:
         figures.append(bias_charts.four_fifths(content["four_fifths"], sure))
     return figures, []
@@ -320,12 +367,17 @@ def _dpl(section: dict[str, Any]) -> dict[str, dict[str, float | None]]:
 
 def _metric_tables(reading: Reading) -> list[Table]:
     analysis, tables, described = reading.evidence.analysis.json(), [], {}
-    for section, words in (("pre_training_bias_metrics", "Labels"),
-                           ("post_training_bias_metrics", "Predictions")):  # fmt: skip
+    for section, words in (
+        ("pre_training_bias_metrics", "Labels"),
+        ("post_training_bias_metrics", "Predictions"),
+    ):
         for facet, groups in analysis.get(section, {}).get("facets", {}).items():
             names = [metric["name"] for metric in groups[0]["metrics"]] if groups else []
             rows = [
-                (str(group["value_or_threshold"]), *(number(m["value"], 3) for m in group["metrics"]))
+                (
+                    str(group["value_or_threshold"]),
+                    *(number(m["value"], 3) for m in group["metrics"]),
+                )
                 for group in groups
             ]
             described |= {m["name"]: m["description"] for g in groups for m in g["metrics"]}
@@ -348,7 +400,11 @@ def _explained(reading: Reading) -> Panel:
     if not shap:
         raise Absent("analysis.json has no explanations")
     method = str(explained.get("method", ""))
-    unit = "log-odds" if "log-odds" in method or not reading.columns["problem"] == "regression" else f"the unit of {reading.columns['label']}"  # fmt: skip
+    unit = (
+        "log-odds"
+        if "log-odds" in method or not reading.columns["problem"] == "regression"
+        else f"the unit of {reading.columns['label']}"
+    )
     says = (
         "SHAP values share out each prediction among the features: what each added to the average "
         f"prediction, or took from it. {_sentence(method) if method else ''}"
@@ -372,10 +428,11 @@ def _dependence(explained: dict[str, Any]) -> list[Figure]:
     if not explained.get("pdp"):
         raise Absent("this run computed none")
     return [
-        model_charts.dependence(one["feature_name"], one["feature_values"],
-                                one["model_predictions"][0], "of the model")
+        model_charts.dependence(
+            one["feature_name"], one["feature_values"], one["model_predictions"][0], "of the model"
+        )
         for one in explained["pdp"]
-    ]  # fmt: skip
+    ]
 
 
 # The data
@@ -389,13 +446,24 @@ def _data(reading: Reading) -> Panel:
     )
     previous = facts.previous
     since = f"Compared with run {previous.run} of {moment(previous.started)}." if previous else ""
-    sketched = "Columns of few values are compared exactly; the others by their percentiles, which are right to about 0.02."  # fmt: skip
-    return Panel("data", "The data", says, [
-        _group("Since the last run on other data", f"{since} {sketched}" if since else "",
-               lambda: ([model_charts.drift_bars(reading.drifts)], [])),
-        _group("The columns", "Of the training split; the outermost percent at either end is left out.",
-               lambda: ([], [_columns(profile)])),
-    ])  # fmt: skip
+    sketched = "Columns of few values are compared exactly; the others by their percentiles, which are right to about 0.02."
+    return Panel(
+        "data",
+        "The data",
+        says,
+        [
+            _group(
+                "Since the last run on other data",
+                f"{since} {sketched}" if since else "",
+                lambda: ([model_charts.drift_bars(reading.drifts)], []),
+            ),
+            _group(
+                "The columns",
+                "Of the training split; the outermost percent at either end is left out.",
+                lambda: ([], [_columns(profile)]),
+            ),
+        ],
+    )
 
 
 def _columns(profile: dict[str, Any]) -> Table:
@@ -407,7 +475,11 @@ def _columns(profile: dict[str, Any]) -> Table:
             rows.append((name, missing, "many", *(number(one["quantiles"][p], 3) for p in places)))
         else:
             values = one["values"]
-            at = [_of_counts(values, (1, 25, 50, 75, 99)[i]) for i in range(5)] if values else [None] * 5
+            at = (
+                [_of_counts(values, (1, 25, 50, 75, 99)[i]) for i in range(5)]
+                if values
+                else [None] * 5
+            )
             rows.append((name, missing, str(len(values)), *(number(v, 3) for v in at)))
     head = ("column", "missing", "values", "1 %", "25 %", "median", "75 %", "99 %")
     return Table(f"All {len(rows)} columns", head, rows[:300])
@@ -448,21 +520,39 @@ def _evidence(reading: Reading) -> Panel:
         same = {"": "not noted then", file.sha256: "as noted then"}.get(file.noted, "CHANGED SINCE")
         changed += [file.name] if same == "CHANGED SINCE" else []
         rows.append((file.name, file.sha256, same, f"{len(file.raw):,}", file.uri))
-    files = Table("Files that this page was made from", ("file", "SHA-256", "", "bytes", "where"), rows,
-                  (0, 1, 2, 4))  # fmt: skip
-    run = Table("The run", ("", ""), [
-        ("run", facts.id), ("pipeline", facts.pipeline), ("where", facts.where),
-        ("who", facts.started_by or "not noted"), ("started", facts.started), ("ended", facts.ended or "–"),
-        ("definition, SHA-256", facts.definition_sha256),
-        *((f"parameter {name}", str(value)) for name, value in facts.parameters.items()),
-    ], (0, 1))  # fmt: skip
+    files = Table(
+        "Files that this page was made from",
+        ("file", "SHA-256", "", "bytes", "where"),
+        rows,
+        (0, 1, 2, 4),
+    )
+    run = Table(
+        "The run",
+        ("", ""),
+        [
+            ("run", facts.id),
+            ("pipeline", facts.pipeline),
+            ("where", facts.where),
+            ("who", facts.started_by or "not noted"),
+            ("started", facts.started),
+            ("ended", facts.ended or "–"),
+            ("definition, SHA-256", facts.definition_sha256),
+            *((f"parameter {name}", str(value)) for name, value in facts.parameters.items()),
+        ],
+        (0, 1),
+    )
     versions = Table("Versions", ("", ""), list(facts.versions.items()), (0, 1))
     notes = [(note,) for step in facts.steps for note in step.notes]
-    tables = [files, run, *([versions] if facts.versions else []),
-              *([Table("What was done otherwise than on SageMaker", ("note",), notes)] if notes else [])]  # fmt: skip
+    tables = [
+        files,
+        run,
+        *([versions] if facts.versions else []),
+        *([Table("What was done otherwise than on SageMaker", ("note",), notes)] if notes else []),
+    ]
     says = (
         "To compare: sha256sum of a file must give the same digits."
-        if not changed else f"{listed(changed)} changed after the step had ended: this page shows "
+        if not changed
+        else f"{listed(changed)} changed after the step had ended: this page shows "
         "what lies there now, not what the run had written."
-    )  # fmt: skip
+    )
     return Panel("evidence", "Evidence", says, [Group("", tables=tables)])

@@ -33,14 +33,18 @@ def roc(curves: dict[str, Any], auc: float, positive: str) -> Figure:
         f"Given one row with {positive} and one without, the model ranks the right one higher "
         f"{percent(auc, 1)} of the time (AUC {number(auc)}); tossing a coin does so half the time."
     )
-    marks = d.axes(x, y, f"False alarms, of all without {positive}",
-                   f"Found, of all with {positive}", _share)  # fmt: skip
+    marks = d.axes(
+        x, y, f"False alarms, of all without {positive}", f"Found, of all with {positive}", _share
+    )
     marks += [d.line(x(0), y(0), x(1), y(1), "chance"), _curve(curves["roc"], x, y)]
     marks += [d.text(x(0.72), y(0.62), "a coin", "label muted")]
     if specificity is not None and recall is not None:
         marks += _chosen(x(1 - specificity), y(recall), specificity < 0.35)
-    table = Table("The curve", ("false alarms", "found"),
-                  [(percent(a, 1), percent(b, 1)) for a, b in curves["roc"][::8]])  # fmt: skip
+    table = Table(
+        "The curve",
+        ("false alarms", "found"),
+        [(percent(a, 1), percent(b, 1)) for a, b in curves["roc"][::8]],
+    )
     return Figure("ROC curve", says, d.svg("roc", 308, "ROC curve", says, marks), table)
 
 
@@ -56,13 +60,18 @@ def precision_recall(curves: dict[str, Any], average: float, positive: str) -> F
         f"(average precision {number(average)})."
     )
     marks = d.axes(x, y, f"Found, of all with {positive}", "Right, of those flagged", _share)
-    marks += [d.line(x(0), y(base), x(1), y(base), "chance"),
-              d.text(x(0.02), y(base) + (15 if base > 0.1 else -6), "at random", "label muted"),
-              _curve(curves["precision_recall"], x, y)]  # fmt: skip
+    marks += [
+        d.line(x(0), y(base), x(1), y(base), "chance"),
+        d.text(x(0.02), y(base) + (15 if base > 0.1 else -6), "at random", "label muted"),
+        _curve(curves["precision_recall"], x, y),
+    ]
     if at["recall"]["value"] is not None and at["precision"]["value"] is not None:
         marks += _chosen(x(at["recall"]["value"]), y(at["precision"]["value"]), True)
-    table = Table("The curve", ("found", "right"),
-                  [(percent(a, 1), percent(b, 1)) for a, b in curves["precision_recall"][::8]])  # fmt: skip
+    table = Table(
+        "The curve",
+        ("found", "right"),
+        [(percent(a, 1), percent(b, 1)) for a, b in curves["precision_recall"][::8]],
+    )
     svg = d.svg("pr", 308, "Precision-recall curve", says, marks)
     return Figure("Precision-recall curve", says, svg, table)
 
@@ -74,8 +83,10 @@ def _curve(points: Sequence[Sequence[float]], x: d.Scale, y: d.Scale) -> str:
 def _chosen(x: float, y: float, to_the_left: bool) -> list[str]:
     """The point of the threshold in use."""
     aside, anchor = (-9, "end") if to_the_left else (9, "start")
-    return [d.circle(x, y, 5.5, "point"),
-            d.text(x + aside, y + 22, "threshold in use", "label halo", anchor)]  # fmt: skip
+    return [
+        d.circle(x, y, 5.5, "point"),
+        d.text(x + aside, y + 22, "threshold in use", "label halo", anchor),
+    ]
 
 
 def calibration(curves: dict[str, Any], positive: str) -> Figure:
@@ -93,11 +104,15 @@ def calibration(curves: dict[str, Any], positive: str) -> Figure:
     marks += [d.line(x(0), y(0), x(1), y(1), "chance")]
     marks += [d.path([(x(b["said"]), y(b["true"])) for b in bins], "curve thin")]
     for b in bins:
-        marks += [d.upright(y, b["interval"], x(b["said"]), "whisker"),
-                  d.circle(x(b["said"]), y(b["true"]), 4, "dot")]  # fmt: skip
+        marks += [
+            d.upright(y, b["interval"], x(b["said"]), "whisker"),
+            d.circle(x(b["said"]), y(b["true"]), 4, "dot"),
+        ]
     marks += [d.text(x(0.1), y(0.04), "perfect", "label muted")]
-    rows = [(percent(b["said"], 1), percent(b["true"], 1), between(b["interval"], 1),
-             number(b["rows"])) for b in bins]  # fmt: skip
+    rows = [
+        (percent(b["said"], 1), percent(b["true"], 1), between(b["interval"], 1), number(b["rows"]))
+        for b in bins
+    ]
     table = Table("The groups", ("said", "came true", "interval", "rows"), rows)
     return Figure("Calibration", says, d.svg("calibration", 308, "Calibration", says, marks), table)
 
@@ -116,20 +131,37 @@ def scores(curves: dict[str, Any], positive: str) -> Figure:
     edges, marks = histogram["edges"], []
     for place, (up, down) in enumerate(zip(ups, downs, strict=True)):
         left, width = x(edges[place]) + 0.5, x(edges[place + 1]) - x(edges[place]) - 1
-        marks += [d.rect(left, middle - high(up), width, high(up), "bar"),
-                  d.rect(left, middle, width, high(down), "bar other")]  # fmt: skip
-    marks += [d.line(LEFT, middle, RIGHT, middle, "axis"),
-              d.line(x(threshold), TOP, x(threshold), middle + 112, "limit")]  # fmt: skip
+        marks += [
+            d.rect(left, middle - high(up), width, high(up), "bar"),
+            d.rect(left, middle, width, high(down), "bar other"),
+        ]
+    marks += [
+        d.line(LEFT, middle, RIGHT, middle, "axis"),
+        d.line(x(threshold), TOP, x(threshold), middle + 112, "limit"),
+    ]
     anchor = "start" if threshold < 0.6 else "end"
-    marks += [d.text(x(threshold) + (5 if threshold < 0.6 else -5), TOP + 2,
-                     f"threshold {number(threshold, 3)}", "label halo", anchor),
-              d.text(LEFT, TOP - 14, f"with {positive}", "label blue"),
-              d.text(LEFT, middle + 122, f"without {positive}", "label orange")]  # fmt: skip
+    marks += [
+        d.text(
+            x(threshold) + (5 if threshold < 0.6 else -5),
+            TOP + 2,
+            f"threshold {number(threshold, 3)}",
+            "label halo",
+            anchor,
+        ),
+        d.text(LEFT, TOP - 14, f"with {positive}", "label blue"),
+        d.text(LEFT, middle + 122, f"without {positive}", "label orange"),
+    ]
     for value in x.ticks():
         marks += [d.text(x(value), middle + 140, _share(value), "tick", "middle")]
     marks += [d.text((LEFT + RIGHT) / 2, middle + 158, "Said by the model", "name", "middle")]
-    rows = [(f"{percent(edges[i])} to {percent(edges[i + 1])}", number(histogram["positive"][i]),
-             number(histogram["negative"][i])) for i in range(len(ups))]  # fmt: skip
+    rows = [
+        (
+            f"{percent(edges[i])} to {percent(edges[i + 1])}",
+            number(histogram["positive"][i]),
+            number(histogram["negative"][i]),
+        )
+        for i in range(len(ups))
+    ]
     table = Table("The counts", ("said", f"with {positive}", "without"), rows)
     return Figure("Scores", says, d.svg("scores", 316, "Scores of both kinds", says, marks), table)
 
@@ -149,22 +181,37 @@ def confusion(curves: dict[str, Any], positive: str) -> Figure:
         f"misses {number(missed)}; of {count(alarms + passed, 'row')} without it flags "
         f"{number(alarms)}, wrongly."
     )
-    cells = [(0, 0, hits, "found", "right"), (1, 0, missed, "missed", "wrong"),
-             (0, 1, alarms, "false alarm", "wrong"), (1, 1, passed, "rightly passed", "right")]  # fmt: skip
+    cells = [
+        (0, 0, hits, "found", "right"),
+        (1, 0, missed, "missed", "wrong"),
+        (0, 1, alarms, "false alarm", "wrong"),
+        (1, 1, passed, "rightly passed", "right"),
+    ]
     marks: list[str] = []
     for column, row, many, words, kind in cells:
         left, top, size = 62 + column * 140, 34 + row * 128, 120
         side = size * (many / rows) ** 0.5
-        marks += [d.rect(left, top, size, size, "frame"),
-                  d.rect(left, top + size - side, side, side, f"area {kind}"),
-                  d.text(left + 8, top + 20, number(many), "figure halo"),
-                  d.text(left + 8, top + 36, words, "label halo")]  # fmt: skip
-    marks += [d.text(62, 22, "flagged", "name"), d.text(202, 22, "not flagged", "name"),
-              d.text(54, 98, "with", "name", "end"), d.text(54, 226, "without", "name", "end"),
-              d.text(62, 300, f"Areas are as the counts, of {count(rows, 'row')}.", "label muted")]  # fmt: skip
-    table = Table("The counts", ("", "flagged", "not flagged"),
-                  [(f"with {positive}", number(hits), number(missed)),
-                   (f"without {positive}", number(alarms), number(passed))])  # fmt: skip
+        marks += [
+            d.rect(left, top, size, size, "frame"),
+            d.rect(left, top + size - side, side, side, f"area {kind}"),
+            d.text(left + 8, top + 20, number(many), "figure halo"),
+            d.text(left + 8, top + 36, words, "label halo"),
+        ]
+    marks += [
+        d.text(62, 22, "flagged", "name"),
+        d.text(202, 22, "not flagged", "name"),
+        d.text(54, 98, "with", "name", "end"),
+        d.text(54, 226, "without", "name", "end"),
+        d.text(62, 300, f"Areas are as the counts, of {count(rows, 'row')}.", "label muted"),
+    ]
+    table = Table(
+        "The counts",
+        ("", "flagged", "not flagged"),
+        [
+            (f"with {positive}", number(hits), number(missed)),
+            (f"without {positive}", number(alarms), number(passed)),
+        ],
+    )
     svg = d.svg("confusion", 308, "Confusion matrix", says, marks)
     return Figure("Right and wrong at the threshold", says, svg, table)
 
@@ -186,22 +233,46 @@ def at_threshold(curves: dict[str, Any], decision: dict[str, Any] | None) -> Fig
     )
     marks: list[str] = []
     for place, (name, words) in enumerate(_AT_THRESHOLD.items()):
-        one, y = shares[name], 46 + place * 84
-        marks += [d.text(d.NEAR, y - 24, name, "name strong"),
-                  d.text(d.FAR, y - 24, f"{percent(one['value'], 1)}  ({between(one['interval'], 1)})",
-                         "label", "end"),
-                  d.line(d.NEAR, y, d.FAR, y, "rule"),
-                  d.text(d.NEAR, y + 22, f"{words}: {number(one['part'])} of {number(one['rows'])}",
-                         "label muted")]  # fmt: skip
+        one, y = shares[name], 46 + place * 92
+        marks += [
+            d.text(d.NEAR, y - 24, name, "name strong"),
+            d.text(
+                d.FAR,
+                y - 24,
+                f"{percent(one['value'], 1)}  ({between(one['interval'], 1)})",
+                "label",
+                "end",
+            ),
+            d.line(d.NEAR, y, d.FAR, y, "rule"),
+            d.text(
+                d.NEAR,
+                y + 22,
+                f"{words}: {number(one['part'])} of {number(one['rows'])}",
+                "label muted",
+            ),
+        ]
         if one["value"] is not None:
-            marks += [d.whisker(x, one["interval"], y, "whisker"), d.circle(x(one["value"]), y, 5, "dot")]  # fmt: skip
-    height = 46 + 2 * 84 + 34
+            marks += [
+                d.whisker(x, one["interval"], y, "whisker"),
+                d.circle(x(one["value"]), y, 5, "dot"),
+            ]
+    height = 46 + 2 * 92 + 34
     if decision and decision.get("rule") == "recall":
         target = decision["recall_target"]
-        marks += [d.line(x(target), 34, x(target), 58, "limit"),
-                  d.text(x(target), 82, f"gate {number(target)}", "label halo", "middle")]  # fmt: skip
-    rows = [(name, percent(s["value"], 1), between(s["interval"], 1), number(s["part"]),
-             number(s["rows"])) for name, s in shares.items()]  # fmt: skip
+        marks += [
+            d.line(x(target), 34, x(target), 58, "limit"),
+            d.text(x(target), 82, f"gate {number(target)}", "label halo", "middle"),
+        ]
+    rows = [
+        (
+            name,
+            percent(s["value"], 1),
+            between(s["interval"], 1),
+            number(s["part"]),
+            number(s["rows"]),
+        )
+        for name, s in shares.items()
+    ]
     table = Table("The shares", ("", "share", "interval", "rows", "of"), rows)
     svg = d.svg("threshold", height, "Shares at the threshold", says, marks)
     return Figure("How sure these shares are", says, svg, table)
@@ -231,10 +302,19 @@ def predicted_actual(curves: dict[str, Any], label: str) -> Figure:
         for j, many in enumerate(row):
             if many:
                 level = 1 + min(4, int(5 * (many / most) ** 0.5))
-                marks.append(d.rect(x(edges[j]), y(edges[i + 1]), x(edges[j + 1]) - x(edges[j]) - 0.6,
-                                    y(edges[i]) - y(edges[i + 1]) - 0.6, f"cell c{level}"))  # fmt: skip
-    marks += [d.line(x(edges[0]), y(edges[0]), x(edges[-1]), y(edges[-1]), "chance"),
-              d.text(x(edges[-1]) - 4, y(edges[-1]) + 30, "right", "label muted halo", "end")]  # fmt: skip
+                marks.append(
+                    d.rect(
+                        x(edges[j]),
+                        y(edges[i + 1]),
+                        x(edges[j + 1]) - x(edges[j]) - 0.6,
+                        y(edges[i]) - y(edges[i + 1]) - 0.6,
+                        f"cell c{level}",
+                    )
+                )
+    marks += [
+        d.line(x(edges[0]), y(edges[0]), x(edges[-1]), y(edges[-1]), "chance"),
+        d.text(x(edges[-1]) - 4, y(edges[-1]) + 30, "right", "label muted halo", "end"),
+    ]
     svg = d.svg("predicted", 308, "Predicted against actual", says, marks)
     return Figure("Predicted against actual", says, svg)
 
@@ -251,10 +331,18 @@ def residuals(curves: dict[str, Any], label: str) -> Figure:
     )
     marks = d.axes(x, y, "Predicted less actual", "Rows", _compact)
     for i, many in enumerate(counts):
-        marks.append(d.rect(x(edges[i]) + 0.5, y(many), x(edges[i + 1]) - x(edges[i]) - 1,
-                            y(0) - y(many), "bar"))  # fmt: skip
-    marks += [d.line(x(0), y.end, x(0), y(0), "limit"), d.text(x(0) + 5, TOP + 4, "right", "label halo")]  # fmt: skip
-    rows = [(f"{number(edges[i])} to {number(edges[i + 1])}", number(c)) for i, c in enumerate(counts)]  # fmt: skip
+        marks.append(
+            d.rect(
+                x(edges[i]) + 0.5, y(many), x(edges[i + 1]) - x(edges[i]) - 1, y(0) - y(many), "bar"
+            )
+        )
+    marks += [
+        d.line(x(0), y.end, x(0), y(0), "limit"),
+        d.text(x(0) + 5, TOP + 4, "right", "label halo"),
+    ]
+    rows = [
+        (f"{number(edges[i])} to {number(edges[i + 1])}", number(c)) for i, c in enumerate(counts)
+    ]
     svg = d.svg("residuals", 268, "Residuals", says, marks)
     return Figure("Residuals", says, svg, Table("The counts", ("error", "rows"), rows))
 
@@ -270,45 +358,64 @@ def levels(curves: dict[str, Any], label: str) -> Figure:
         f"{label} is what was predicted. Lines are {_sure(curves)} intervals of the mean."
     )
     marks = d.axes(x, y, "Mean predicted", "Mean actual", _compact)
-    marks += [d.line(x(low), y(low), x(high), y(high), "chance"),
-              d.path([(x(b["said"]), y(b["true"])) for b in bins], "curve thin")]  # fmt: skip
+    marks += [
+        d.line(x(low), y(low), x(high), y(high), "chance"),
+        d.path([(x(b["said"]), y(b["true"])) for b in bins], "curve thin"),
+    ]
     for b in bins:
-        marks += [d.upright(y, b["interval"], x(b["said"]), "whisker"),
-                  d.circle(x(b["said"]), y(b["true"]), 4, "dot")]  # fmt: skip
+        marks += [
+            d.upright(y, b["interval"], x(b["said"]), "whisker"),
+            d.circle(x(b["said"]), y(b["true"]), 4, "dot"),
+        ]
     rows = [(number(b["said"]), number(b["true"]), number(b["rows"])) for b in bins]
     table = Table("The groups", ("mean predicted", "mean actual", "rows"), rows)
     return Figure("By size", says, d.svg("levels", 308, "Predictions by size", says, marks), table)
 
 
-def group_errors(curves: dict[str, Any], facet: str, groups: list[dict[str, Any]]) -> Figure:
+def group_errors(
+    curves: dict[str, Any], key: str, column: str, groups: list[dict[str, Any]]
+) -> Figure:
     """How far some group is misjudged on average."""
     known = [g for g in groups if "mean" in g]
     reach = max([abs(v) for g in known for v in (g["interval"] or [g["mean"]])], default=1.0)
     x = d.Scale(-reach, reach, d.NEAR, d.FAR)
     worst = max(known, key=lambda g: abs(g["mean"]), default=None)
     says = (
-        f"Most misjudged is {worst['value']}: on average by {number(worst['mean'])}."
-        if worst else "No group has enough rows to be measured."
-    ) + f" Lines are {_sure(curves)} intervals of the mean."  # fmt: skip
-    marks = [d.line(x(0), 22, x(0), 40 + 44 * len(groups), "limit"),
-             d.text(x(0), 16, "right on average", "label muted", "middle")]  # fmt: skip
+        f"Most misjudged is {worst['value']}: on average {number(abs(worst['mean']))} too "
+        f"{'much' if worst['mean'] > 0 else 'little'}."
+        if worst
+        else "No group has enough rows to be measured."
+    ) + f" Lines are {_sure(curves)} intervals of the mean."
+    marks = [
+        d.line(x(0), 22, x(0), 40 + 44 * len(groups), "limit"),
+        d.text(x(0), 16, "right on average", "label muted", "middle"),
+    ]
     for place, g in enumerate(groups):
         y = 58 + place * 44
-        marks += [d.text(d.NEAR, y - 10, f"{g['value']}", "name"),
-                  d.text(d.FAR, y - 10, count(g["rows"], "row"), "label muted", "end"),
-                  d.line(d.NEAR, y + 4, d.FAR, y + 4, "rule")]  # fmt: skip
+        marks += [
+            d.text(d.NEAR, y - 10, f"{g['value']}", "name"),
+            d.text(d.FAR, y - 10, count(g["rows"], "row"), "label muted", "end"),
+            d.line(d.NEAR, y + 4, d.FAR, y + 4, "rule"),
+        ]
         if "mean" in g:
-            marks += [d.whisker(x, g["interval"], y + 4, "whisker"), d.circle(x(g["mean"]), y + 4, 5, "dot")]  # fmt: skip
+            marks += [
+                d.whisker(x, g["interval"], y + 4, "whisker"),
+                d.circle(x(g["mean"]), y + 4, 5, "dot"),
+            ]
         else:
             marks += [d.text(d.NEAR + 4, y + 8, "too few to say", "label muted halo")]
     bottom = 62 + 44 * len(groups)
-    marks += [d.text(d.NEAR, bottom, f"{_compact(-reach)}: too little", "tick"),
-              d.text(d.FAR, bottom, f"too much: {_compact(reach)}", "tick", "end")]  # fmt: skip
-    rows = [(g["value"], number(g["rows"]), number(g.get("mean")), number(g.get("absolute")))
-            for g in groups]  # fmt: skip
+    marks += [
+        d.text(d.NEAR, bottom, f"{number(reach, 3)} too little", "tick"),
+        d.text(d.FAR, bottom, f"{number(reach, 3)} too much", "tick", "end"),
+    ]
+    rows = [
+        (g["value"], number(g["rows"]), number(g.get("mean")), number(g.get("absolute")))
+        for g in groups
+    ]
     table = Table("The groups", ("group", "rows", "mean error", "mean absolute error"), rows)
-    svg = d.svg(f"error-{facet}", bottom + 10, f"Error by {facet}", says, marks)
-    return Figure(f"Error by {facet}", says, svg, table)
+    svg = d.svg(f"error-{key}", bottom + 10, f"Error by {column}", says, marks)
+    return Figure(f"Error by {column}", says, svg, table)
 
 
 def _compact(value: float) -> str:
@@ -335,9 +442,12 @@ def search(trials: list[dict[str, Any]], objective: str, maximize: bool) -> Figu
         f"Of {count(len(trials), 'trial')}, number {best['number']} is the best: {objective} "
         f"{number(best['value'], 5)}"
         + (f", by {best['algorithm']}." if len(names) > 1 else ".")
-        + (f" {sum(t['status'] == 'Stopped' for t in trials)} were stopped early, being behind."
-           if any(t["status"] == "Stopped" for t in trials) else "")
-    )  # fmt: skip
+        + (
+            f" {sum(t['status'] == 'Stopped' for t in trials)} were stopped early, being behind."
+            if any(t["status"] == "Stopped" for t in trials)
+            else ""
+        )
+    )
     axis = d.Scale(1, max(len(trials), 2), x(1), x(len(trials)) if len(trials) > 1 else RIGHT)
     marks = _whole_axes(axis, y, objective)
     so_far, steps = None, []
@@ -360,11 +470,16 @@ def search(trials: list[dict[str, Any]], objective: str, maximize: bool) -> Figu
 
 def _whole_axes(x: d.Scale, y: d.Scale, objective: str) -> list[str]:
     whole = sorted({max(1, round(t)) for t in x.ticks()})
-    marks = [d.line(LEFT, y.start, RIGHT, y.start, "axis"), d.text(d.NEAR, y.end - 14, objective, "name"),
-             d.text((LEFT + RIGHT) / 2, y.start + 35, "Trial", "name", "middle")]  # fmt: skip
+    marks = [
+        d.line(LEFT, y.start, RIGHT, y.start, "axis"),
+        d.text(d.NEAR, y.end - 14, objective, "name"),
+        d.text((LEFT + RIGHT) / 2, y.start + 35, "Trial", "name", "middle"),
+    ]
     for value in y.ticks():
-        marks += [d.line(LEFT, y(value), RIGHT, y(value), "rule"),
-                  d.text(LEFT - 6, y(value) + 4, f"{value:.6g}", "tick", "end")]  # fmt: skip
+        marks += [
+            d.line(LEFT, y(value), RIGHT, y(value), "rule"),
+            d.text(LEFT - 6, y(value) + 4, f"{value:.6g}", "tick", "end"),
+        ]
     return marks + [d.text(x(t), y.start + 17, t, "tick", "middle") for t in whole]
 
 

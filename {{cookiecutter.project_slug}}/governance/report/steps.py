@@ -18,7 +18,7 @@ MOST_VALUE = 600
 
 _DOES = {
     "process.py": "Reads the feature store as it was at the moment asked for, splits the rows into "
-                  "training, validation and test, and measures bias in the training data.",
+    "training, validation and test, and measures bias in the training data.",
     "evaluate.py": "Measures the best model on the test split, which no model has seen.",
     "analysis_config.py": "Writes down what the bias step is to analyse.",
     "clarify.py": "Measures bias in data and predictions, and what the model looks at.",
@@ -30,7 +30,7 @@ _DOES = {
     "Condition": "The gate: compares the measurements with the numbers that were set beforehand.",
     "Processing": "Runs a script.",
     "Fail": "Ends the run as failed.",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ def _script(step: StepFacts) -> str:
 
 def _came_to(step: StepFacts) -> str:
     if step.reason:
-        verb = {"Skipped": "It was passed over", "Failed": "It failed"}.get(step.status, step.status)
+        verb = {"Skipped": "It was passed over", "Failed": "It failed"}.get(
+            step.status, step.status
+        )
         return f"{verb}: {step.reason}"
     if step.type == "Condition" and step.outcome is not None:
         return "The gate holds." if step.outcome else "The gate refuses the model."
@@ -102,7 +104,10 @@ def _tail(lines: Iterable[str]) -> str:
 def _inputs(request: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for one in request.get("ProcessingInputs", []):
         query = one.get("DatasetDefinition", {}).get("AthenaDatasetDefinition", {})
-        yield one.get("InputName", ""), _value(one.get("S3Input", {}).get("S3Uri") or query.get("QueryString"))  # fmt: skip
+        yield (
+            one.get("InputName", ""),
+            _value(one.get("S3Input", {}).get("S3Uri") or query.get("QueryString")),
+        )
     for channel in _channels(request):
         source = channel.get("DataSource", {}).get("S3DataSource", {})
         yield channel.get("ChannelName", ""), _value(source.get("S3Uri"))
@@ -119,7 +124,9 @@ def _inputs(request: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _channels(request: dict[str, Any]) -> list[dict[str, Any]]:
     """The channels of a training or a search, of several definitions once."""
-    several = request.get("TrainingJobDefinitions") or [request.get("TrainingJobDefinition", request)]
+    several = request.get("TrainingJobDefinitions") or [
+        request.get("TrainingJobDefinition", request)
+    ]
     found: list[dict[str, Any]] = several[0].get("InputDataConfig", [])
     return found
 
@@ -128,7 +135,9 @@ def _outputs(step: StepFacts) -> Iterator[tuple[str, str]]:
     request = step.request
     for one in request.get("ProcessingOutputConfig", {}).get("Outputs", []):
         yield one.get("OutputName", ""), _value(one.get("S3Output", {}).get("S3Uri"))
-    definitions = request.get("TrainingJobDefinitions") or [request.get("TrainingJobDefinition", request)]
+    definitions = request.get("TrainingJobDefinitions") or [
+        request.get("TrainingJobDefinition", request)
+    ]
     if output := definitions[0].get("OutputDataConfig"):
         yield "models", _value(output.get("S3OutputPath"))
     if best := request.get("BestTrainingJob"):
@@ -143,11 +152,22 @@ def _outputs(step: StepFacts) -> Iterator[tuple[str, str]]:
 
 
 _SHOWN = (
-    "AppSpecification", "Environment", "ProcessingResources", "HyperParameterTuningJobConfig",
-    "StaticHyperParameters", "AlgorithmSpecification", "ResourceConfig", "TransformResources",
-    "DataProcessing", "BatchStrategy", "CustomerMetadataProperties", "ModelApprovalStatus",
-    "ModelPackageGroupName", "ErrorMessage", "StoppingCondition",
-)  # fmt: skip
+    "AppSpecification",
+    "Environment",
+    "ProcessingResources",
+    "HyperParameterTuningJobConfig",
+    "StaticHyperParameters",
+    "AlgorithmSpecification",
+    "ResourceConfig",
+    "TransformResources",
+    "DataProcessing",
+    "BatchStrategy",
+    "CustomerMetadataProperties",
+    "ModelApprovalStatus",
+    "ModelPackageGroupName",
+    "ErrorMessage",
+    "StoppingCondition",
+)
 """What of a request says how a job ran."""
 
 
@@ -164,7 +184,9 @@ def _parameters(step: StepFacts) -> Iterator[tuple[str, str]]:
             if name in request:
                 yield from _flat(f"{prefix}{name}", request[name])
     if definitions and "HyperParameterTuningJobConfig" in step.request:
-        yield from _flat("HyperParameterTuningJobConfig", step.request["HyperParameterTuningJobConfig"])  # fmt: skip
+        yield from _flat(
+            "HyperParameterTuningJobConfig", step.request["HyperParameterTuningJobConfig"]
+        )
 
 
 def _words(arguments: list[Any]) -> Iterator[tuple[str, str]]:
@@ -209,7 +231,9 @@ def _value(value: Any) -> str:
         if kind == "Get":
             return f"⟨{operand}⟩"
         if kind == "Std:Join":
-            return shortened(str(operand["On"]).join(_value(v) for v in operand["Values"]), MOST_VALUE)
+            return shortened(
+                str(operand["On"]).join(_value(v) for v in operand["Values"]), MOST_VALUE
+            )
     if isinstance(value, list):
         value = " ".join(_value(item) for item in value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 
 def number(value: object, digits: int = 4) -> str:
-    """A number of some significant digits, thousands apart; `-` for none."""
+    """A number of some significant digits, at most so many decimals; `–` for none."""
     if value is None:
         return "–"
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -17,10 +17,10 @@ def number(value: object, digits: int = 4) -> str:
         return f"{int(value):,}".replace("-", "−")
     if abs(value) > 1e300:
         return "no limit"
-    whole = 0 if value == 0 else math.floor(math.log10(abs(value))) + 1
-    if whole < -4:
-        return f"{value:.{digits - 1}e}".replace("-", "−")
-    return f"{value:,.{max(digits - max(whole, 1), 0)}f}".replace("-", "−")
+    whole = math.floor(math.log10(abs(value))) + 1
+    if whole <= -digits:
+        return f"{value:.1e}".replace("-", "−")
+    return f"{value:,.{max(digits - max(whole, 0), 0)}f}".replace("-", "−")
 
 
 def percent(share: float | None, digits: int = 0) -> str:
@@ -74,9 +74,19 @@ def moment(text: str) -> str:
 
 
 _MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
-)  # fmt: skip
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 
 
 def shortened(text: str, most: int) -> str:
