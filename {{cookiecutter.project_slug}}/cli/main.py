@@ -258,7 +258,8 @@ def publish(name: str, wheels: Path) -> None:
         try:
             carried_wheels.fetch(step_code.carried_wheels(settings), wheels)
             objects = step_code.code_objects(settings, environment, wheels)
-            published = put(settings.project.pipeline, text, objects, environment)
+            name_there = environment.named(settings.project.pipeline)
+            published = put(name_there, text, objects, environment)
         except (PublishError, carried_wheels.WheelError) as error:
             click.echo(f"pipeline: {error}", err=True)
             sys.exit(STEP_FAILED)
