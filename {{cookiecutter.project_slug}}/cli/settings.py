@@ -382,7 +382,9 @@ class Environment:
         Several environments may lie in one account: so its name, and the environment's. In small
         letters, as SageMaker writes names in ARNs, which policies compare letter by letter.
         """
-        return pipeline if self.name in ("", LOCAL_ENVIRONMENT) else f"{pipeline}-{self.name}".lower()
+        return (
+            pipeline if self.name in ("", LOCAL_ENVIRONMENT) else f"{pipeline}-{self.name}".lower()
+        )
 
 
 @dataclass(frozen=True)

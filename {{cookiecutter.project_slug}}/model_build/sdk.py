@@ -25,8 +25,8 @@ from sagemaker.core.model_registry import (
     create_model_package_from_containers,
     get_model_package_args,
 )
-from sagemaker.core.parameter import ContinuousParameter, IntegerParameter
 from sagemaker.core.network import NetworkConfig
+from sagemaker.core.parameter import ContinuousParameter, IntegerParameter
 from sagemaker.core.processing import Processor
 from sagemaker.core.shapes import (
     AthenaDatasetDefinition,
