@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import site
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import metadata
 from pathlib import Path
 
 from cli.history import log_text
@@ -22,10 +22,10 @@ from local_sagemaker.state import KeptExecution, State
 from local_sagemaker.storage import Storage
 
 PACKAGES = (
-    "numpy", "pyarrow", "scipy", "xgboost-cpu", "xgboost", "lightgbm", "optuna", "duckdb",
+    "numpy", "pyarrow", "scipy", "xgboost_cpu", "xgboost", "lightgbm", "optuna", "duckdb",
     "sagemaker",
 )  # fmt: skip
-"""What a run's numbers may depend on."""
+"""What a run's numbers may depend on, as an installation spells it."""
 
 LOOKED_THROUGH = 50
 """So many earlier runs are asked for other training data."""
@@ -77,7 +77,6 @@ def _step(run: StepRun) -> StepFacts:
         type=step.type,
         waits_for=tuple(sorted(step.waits_for)),
         arguments=step.arguments,
-        branch=step.branch[0] if step.branch else "",
         status=run.status,
         said=state(run),
         took=duration(run.seconds) if is_done else "",
@@ -102,12 +101,13 @@ def _changes(kept: State, settings: Settings, execution: Execution) -> tuple[Dec
 
 
 def _versions() -> dict[str, str]:
+    """By the names of what is installed: reading its metadata takes as long as a cached step."""
     found = {"Python": platform.python_version(), "machine": platform.platform(terse=True)}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
+    for folder in map(Path, site.getsitepackages()):
+        for entry in folder.glob("*.dist-info"):
+            name, _, version = entry.name.removesuffix(".dist-info").partition("-")
+            if name in PACKAGES:
+                found[name] = version
     return found
 
 

@@ -177,7 +177,8 @@ def report(run: str, environment: str | None, output: Path | None) -> None:
 
             page = write_report(LOCAL, settings, History(LOCAL).execution(run), output)
         else:
-            from cli.account_evidence import AccountError, write_account_report
+            from cli.account import AccountError
+            from cli.account_evidence import write_account_report
 
             chosen = settings.account_environment(environment)
             try:

@@ -23,6 +23,7 @@ from cli.settings import Settings
 from governance.report.facts import RunFacts, StepFacts
 from governance.report.words import as_markdown
 from local_sagemaker.execution import Execution
+from local_sagemaker.state import State
 
 PAGE, SUMMARY, PLACES = "report.html", "report.md", "report.json"
 _MARK = re.compile("\ue000(\\w+)\ue001")  # private use: no font has it, no text means it
@@ -73,7 +74,7 @@ def _marked(facts: RunFacts) -> tuple[RunFacts, dict[str, str]]:
         )
         for n, step in enumerate(facts.steps)
     )
-    own = {name: mark(name, getattr(facts, name)) for name in
+    own: dict[str, Any] = {name: mark(name, getattr(facts, name)) for name in
            ("id", "started", "ended", "took", "started_by")}  # fmt: skip
     if facts.registered:
         own["registered"] = mark("registered", facts.registered)
@@ -102,14 +103,18 @@ def _own(
 def _likeness(own: RunFacts) -> str:
     """SHA-256 of all that a page is made from but the run's own texts, and of what makes it."""
     root = Path(__file__).resolve().parent.parent
-    content: list[Any] = [dataclasses.asdict(own)]
+    content: list[Any] = [own]
     for folder in _CODE:
         for file in sorted((root / folder).rglob("*")):
             if file.suffix in (".py", ".jinja", ".css", ".js"):
                 stat = file.stat()
                 content.append([str(file), stat.st_size, stat.st_mtime_ns])
-    text = json.dumps(content, sort_keys=True, default=lambda value: value.hex())
+    text = json.dumps(content, sort_keys=True, default=_as_json)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _as_json(value: Any) -> Any:
+    return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else vars(value)
 
 
 @dataclass(frozen=True)
@@ -156,18 +161,21 @@ class Filled:
 def _from_an_earlier(
     local: Path, execution: Execution, likeness: str, texts: dict[str, str]
 ) -> Filled | None:
-    """The page of the run that everything was taken over from, if it is made of the same."""
+    """The page of a run that was taken over from, or of the last, if it is made of the same."""
     sources = {run.source for run in execution.steps.values() if run.source}
-    if len(sources) != 1:
-        return None
-    folder = local / "runs" / sources.pop()
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # none, or not whole
-        noted = json.loads((folder / PLACES).read_text(encoding="utf-8"))
-        if noted["likeness"] != likeness:
-            return None
-        files = {name: _marked_again((folder / name).read_text(encoding="utf-8"), places)
-                 for name, places in noted["places"].items()}  # fmt: skip
-        return Filled(files, texts)
+    first = next(iter(execution.steps), "")
+    last = {kept.execution for _, kept in
+            State(local / "state.db").steps_before(execution.id, first, 1)}  # fmt: skip
+    for run in (last | sources) if sources else ():
+        folder = local / "runs" / run
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # none, or not whole
+            noted = json.loads((folder / PLACES).read_text(encoding="utf-8"))
+            if noted["likeness"] == likeness:
+                files = {
+                    name: _marked_again((folder / name).read_text(encoding="utf-8"), places)
+                    for name, places in noted["places"].items()
+                }
+                return Filled(files, texts)
     return None
 
 

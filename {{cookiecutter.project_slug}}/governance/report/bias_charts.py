@@ -1,4 +1,4 @@
-"""Pictures of who gets the favourable outcome how often, from `evaluation.json` and the analyses."""
+"""Pictures of who gets the favourable outcome how often."""
 
 from __future__ import annotations
 
@@ -117,7 +117,8 @@ def _said(column: str, counted: list[dict[str, Any]], favourable: str) -> str:
         return "No group has enough rows beside enough others to be counted."
     if len(counted) == 1:
         one = counted[0]
-        return f"Of those {_called(column, one)}, {percent(one['predicted']['share'])} are {favourable}."
+        share = percent(one["predicted"]["share"])
+        return f"Of those {_called(column, one)}, {share} are {favourable}."
     ordered = sorted(counted, key=lambda g: float(g["predicted"]["share"]))
     low, high = ordered[0], ordered[-1]
     few, many = (f"{100 * g['predicted']['share']:.0f}" for g in (low, high))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 WIDTH, NEAR, FAR = 340, 3, 337
-"""Of every chart: as wide as a phone shows at full size; a wider page sets them side by side. Lines end before it."""
+"""Of every chart, and where its lines may begin and end: as wide as a phone shows at full size."""
 
 
 def svg(key: str, height: float, title: str, says: str, *marks: Iterable[str] | str) -> Markup:
@@ -99,6 +99,20 @@ class Scale:
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
         return [round(place * step, 12) + 0.0 for place in range(first, last + 1)]
+
+
+LEFT, RIGHT, TOP = 42, 328, 34
+"""Where a picture with two axes has its inside."""
+
+
+def square(low: float = 0.0, high: float = 1.0) -> tuple[Scale, Scale]:
+    """The scales of a picture with the same values on both axes."""
+    return Scale(low, high, LEFT, RIGHT), tall(230, low, high)
+
+
+def tall(height: float, low: float, high: float) -> Scale:
+    """An upright scale."""
+    return Scale(low, high, TOP + height, TOP)
 
 
 def axes(

@@ -100,7 +100,10 @@ def _file(facts: RunFacts, source: Source, output: str, name: str) -> File:
         said = {"Failed": "failed", "Skipped": "was passed over"}.get(step.status, "has not run")
         return File(name, why=f"{step.name} {said}{reason}")
     uri = f"{uri.rstrip('/')}/{name}"
-    raw = source.read(uri, MOST_BYTES)
+    try:
+        raw = source.read(uri, MOST_BYTES)
+    except Absent as refused:
+        return File(name, uri, why=str(refused))
     why = "" if raw is not None else f"{step.name} left no {name} that can be read"
     return File(name, uri, raw, why, facts.digests.get(uri, ""))
 

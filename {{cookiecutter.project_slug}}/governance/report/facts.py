@@ -20,7 +20,6 @@ class StepFacts:
     type: str
     waits_for: tuple[str, ...]
     arguments: dict[str, Any]  # as the definition has them, with references
-    branch: str = ""  # the condition that it hangs on
     status: str = WAITING
     said: str = ""  # the status as a person calls it, such as Cached
     took: str = ""  # such as `2.5 s`
@@ -80,7 +79,11 @@ class Source(Protocol):
     """Where a run's files lie."""
 
     def read(self, uri: str, most: int) -> bytes | None:
-        """The object at an S3 URI; None if it is not there, or larger than `most` bytes."""
+        """The object at an S3 URI; None if it is not there, or larger than `most` bytes.
+
+        Raises:
+            evidence.Absent: if it may not be read.
+        """
 
     def log(self, step: StepFacts) -> Iterable[str]:
         """The last lines that a step printed."""

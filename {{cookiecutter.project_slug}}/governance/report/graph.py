@@ -44,7 +44,7 @@ def graph(steps: tuple[StepFacts, ...]) -> Markup:
     height = len(rows) * ROW - (ROW - NODE) + 8
     return Markup(
         f'<svg class="graph" viewBox="0 0 {WIDTH} {height}" role="group" '
-        f'aria-label="The steps, each leading to what it did">{"".join(arrows)}{"".join(nodes)}</svg>'
+        f'aria-label="The steps, each leading to what it did">{"".join([*arrows, *nodes])}</svg>'
     )
 
 
@@ -88,7 +88,8 @@ def _arrow(source: tuple[float, float, float], target: tuple[float, float, float
     head = f"M{x2 - 4:.0f} {y2 - 6:.0f}L{x2:.0f} {y2:.0f}L{x2 + 4:.0f} {y2 - 6:.0f}"
     if y2 - y1 > ROW:  # past a row between
         x1, y1, x2, y2 = source[0], source[1] + NODE / 2, target[0] - 2, target[1] + NODE / 2
-        curve = f"M{x1:.0f} {y1:.0f}H12Q5 {y1:.0f} 5 {y1 + 7:.0f}V{y2 - 7:.0f}Q5 {y2:.0f} 12 {y2:.0f}H{x2:.0f}"
+        down = f"H12Q5 {y1:.0f} 5 {y1 + 7:.0f}V{y2 - 7:.0f}Q5 {y2:.0f} 12 {y2:.0f}"
+        curve = f"M{x1:.0f} {y1:.0f}{down}H{x2:.0f}"
         head = f"M{x2 - 6:.0f} {y2 - 4:.0f}L{x2:.0f} {y2:.0f}L{x2 - 6:.0f} {y2 + 4:.0f}"
     return f'<path class="edge" d="{curve}"/><path class="edge" d="{head}"/>'
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from governance.report.evidence import Absent
 from governance.report.figure import Panel
 from governance.report.judgement import Judgement
-from governance.report.panels import BROKEN, Reading
+from governance.report.reading import BROKEN, Reading
 from governance.report.words import as_markdown, between, listed, moment, number, percent
 
 if TYPE_CHECKING:
@@ -121,6 +122,6 @@ def _drift(reading: Reading) -> list[str]:
     ]
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     lines = [head, tuple("---" for _ in head), *rows]
     return [f"| {' | '.join(as_markdown(cell) for cell in line)} |" for line in lines]

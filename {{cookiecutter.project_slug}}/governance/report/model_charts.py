@@ -109,10 +109,10 @@ def _dots(swarm: Swarm, place: int, x: d.Scale, middle: float) -> list[str]:
 def dependence(feature: str, points: list[Any], predictions: list[float], unit: str) -> Figure:
     """The mean prediction, were every record given each value of a feature."""
     numeric = all(isinstance(p, int | float) for p in points)
-    ends = (min(points), max(points)) if numeric else (0, max(len(points) - 1, 1))
+    first, last = (min(points), max(points)) if numeric else (0, max(len(points) - 1, 1))
     low, high = min(predictions), max(predictions)
     room = (high - low) * 0.1 or abs(high) * 0.05 or 0.1
-    x, y = d.Scale(*ends, 42, 328), d.Scale(low - room, high + room, 214, 34)
+    x, y = d.Scale(first, last, 42, 328), d.Scale(low - room, high + room, 214, 34)
     places = points if numeric else range(len(points))
     rises = predictions[-1] - predictions[0]
     says = (
@@ -144,8 +144,8 @@ def drift_bars(drifts: list[Drift]) -> Figure:
     top = drifts[:MOST_BARS]
     much, some = (sum(one.reading == word for one in drifts) for word in ("much", "some"))
     says = (
-        f"Of {count(len(drifts), 'column')} {much} moved much (PSI {MUCH} or more) and {some} moved "
-        f"some (PSI {SOME} or more)."
+        f"Of {count(len(drifts), 'column')} {much} moved much (PSI {MUCH} or more) and {some} "
+        f"moved some (PSI {SOME} or more)."
     )
     x = d.Scale(0, max([one.psi for one in top] + [0.3]) * 1.02, d.NEAR, d.FAR)
     bottom = 26 + 34 * len(top)

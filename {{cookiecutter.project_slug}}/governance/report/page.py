@@ -16,7 +16,8 @@ from governance.report.facts import FAILED, SUCCEEDED, RunFacts, Source
 from governance.report.graph import MARKS, STATE_CLASSES, graph
 from governance.report.judgement import Judgement
 from governance.report.markdown import summary
-from governance.report.panels import BROKEN, Reading, panels
+from governance.report.panels import panels
+from governance.report.reading import BROKEN, Reading
 from governance.report.steps import step_parts
 
 

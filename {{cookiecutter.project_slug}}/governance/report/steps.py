@@ -236,5 +236,5 @@ def _value(value: Any) -> str:
             )
     if isinstance(value, list):
         value = " ".join(_value(item) for item in value)
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return shortened(text, MOST_VALUE)
