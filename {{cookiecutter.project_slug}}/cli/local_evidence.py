@@ -9,17 +9,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cli.history import log_text
 from cli.report import numbered, state
 from cli.settings import Settings
-from governance.registry import Decision
 from governance.report.facts import Previous, RunFacts, StepFacts
 from governance.report.words import duration, moment
 from local_sagemaker.errors import StateError, StepError
 from local_sagemaker.execution import FAILED, SUCCEEDED, Execution, StepRun
 from local_sagemaker.state import KeptExecution, State
 from local_sagemaker.storage import Storage
+
+if TYPE_CHECKING:
+    from governance.registry import Decision
 
 PACKAGES = (
     "numpy", "pyarrow", "scipy", "xgboost_cpu", "xgboost", "lightgbm", "optuna", "duckdb",
@@ -93,11 +96,14 @@ def _step(run: StepRun) -> StepFacts:
 
 
 def _changes(kept: State, settings: Settings, execution: Execution) -> tuple[Decision, ...]:
-    return tuple(
-        Decision(c.before, c.after, c.who, c.why, c.at, c.stage, c.evidence)
-        for version in execution.versions
-        for c in kept.changes(settings.model_package_group, version)
-    )
+    group = settings.model_package_group
+    changes = [c for version in execution.versions for c in kept.changes(group, version)]
+    if not changes:
+        return ()
+    from governance.registry import Decision
+
+    return tuple(Decision(c.before, c.after, c.who, c.why, c.at, c.stage, c.evidence)
+                 for c in changes)  # fmt: skip
 
 
 def _versions() -> dict[str, str]:

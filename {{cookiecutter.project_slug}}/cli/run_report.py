@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import html
 import json
 import re
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from typing import Any
 from cli.local_evidence import LocalFiles, local_facts
 from cli.settings import Settings
 from governance.report.facts import RunFacts, StepFacts
-from governance.report.words import as_markdown
+from governance.report.words import as_html, as_markdown
 from local_sagemaker.execution import Execution
 from local_sagemaker.state import State
 
@@ -148,7 +147,7 @@ class Filled:
             if found[1] not in self.texts:
                 continue
             text = self.texts[found[1]]
-            text = html.escape(text) if is_html else as_markdown(text)
+            text = as_html(text) if is_html else as_markdown(text)
             before = marked[position : found.start()]
             parts += [before, text]
             start = length + len(before)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from governance.registry import Decision
+if TYPE_CHECKING:  # a run in which nothing has changed imports it for nothing
+    from governance.registry import Decision
 
 WAITING, EXECUTING, SUCCEEDED = "Waiting", "Executing", "Succeeded"
 FAILED, SKIPPED, STOPPED, KILLED = "Failed", "Skipped", "Stopped", "Killed"
