@@ -110,11 +110,11 @@ def _recall_threshold(c: _Candidates, target: float) -> Decision:
     return Decision("recall", threshold, target, bound, bool(reached[index]))
 
 
-def lower_bound(hits: Counts, positives: float) -> Counts:
+def lower_bound(hits: Counts, positives: float, confidence: float = CONFIDENCE) -> Counts:
     """The one-sided lower bound of a share, by Clopper and Pearson (1934): exact, so cautious."""
     from scipy.special import betaincinv  # only this rule needs scipy
 
     bounds: Counts = np.zeros_like(hits)
     some = hits > 0
-    bounds[some] = betaincinv(hits[some], positives - hits[some] + 1, 1 - CONFIDENCE)
+    bounds[some] = betaincinv(hits[some], positives - hits[some] + 1, 1 - confidence)
     return bounds

@@ -1,6 +1,7 @@
 """Step 1's script: rows of the offline store, as of a moment, split into train, validation, test.
 
-Also measures the bias of the training split: Clarify's own numbers are those of the test split.
+Also measures the bias of the training split, Clarify's own numbers being those of the test split,
+and notes what its columns look like, so that a later run sees what has drifted.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from numpy.typing import NDArray
 import bias_metrics
 from bias_report import facet_section
 from container import input_path, output_path, write_json
-from dataset import Columns, DataError, Facet, read_split
+from dataset import Columns, DataError, Facet, Split, read_split
+from feature_profile import profile
 
 SPLITS = ("train", "validation", "test")
 SYSTEM_COLUMNS = frozenset(
@@ -51,7 +53,9 @@ def main(arguments: Sequence[str]) -> None:
     columns = dataclasses.replace(columns, label_threshold=threshold)
     for name in SPLITS:
         write_split(splits.pop(name), output_path(name), name, columns)
-    write_json(output_path("bias") / "pretraining_bias.json", training_bias())
+    train = read_split(output_path("train"), "train")
+    write_json(output_path("train") / "profile.json", profile(train))
+    write_json(output_path("bias") / "pretraining_bias.json", training_bias(train))
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -281,9 +285,8 @@ def write_split(rows: pa.Table, folder: Path, name: str, columns: Columns) -> No
     columns.write(folder)
 
 
-def training_bias() -> dict[str, object]:
+def training_bias(train: Split) -> dict[str, object]:
     """The training split's pre-training bias, in the shape of Clarify's analysis."""
-    train = read_split(output_path("train"), "train")
     columns, strata = train.columns, train.strata
     return {
         "label": columns.label,
