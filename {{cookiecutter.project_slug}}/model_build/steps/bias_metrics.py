@@ -100,10 +100,10 @@ class Outcomes:
             ValueError: if flags are not boolean or lengths differ.
         """
         _require_rows(labels, predictions, beside=strata)
-        codes = np.zeros(len(labels), np.intp) if strata is None else 4 * strata.astype(np.intp)
-        codes += predictions
-        codes += labels
-        codes += labels
+        outcomes = 2 * labels.view(np.uint8) + predictions.view(np.uint8)  # a byte a row: quick
+        codes = outcomes.astype(np.intp)
+        if strata is not None:
+            codes += np.multiply(strata, 4, dtype=np.intp)
         count = 1 if strata is None else int(strata.max(initial=0)) + 1
         return Outcomes(codes, count, strata is not None)
 
