@@ -9,7 +9,7 @@ import math
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,10 @@ import inference
 import process
 import train
 from bias_report import NO_GROUP_COUNTS, gate_numbers
-from dataset import Columns, DataError, Facet, Split, read_split
+from dataset import Columns, DataError, Facet, Split, Texts, read_split
 from governance import gate
 from governance.gate import BIAS_METRICS, METRICS
+from intervals import CONFIDENCE, interval
 from local_sagemaker.batch_transform import transform
 from metrics import binary_metrics, regression_metrics
 
@@ -295,6 +296,35 @@ def test_the_gates_bias_numbers_are_those_of_the_analysis(product: Product) -> N
     assert numbers["worst_di"]["value"] == min(n["value"] for n in numbers["di"].values())
 
 
+def test_every_groups_shares_are_counts_with_their_interval(classified: Product) -> None:
+    """A hand count of one group: nothing of the code that tells groups."""
+    test = classified.test
+    numbers = classified.read("evaluation/evaluation.json")["bias_metrics"]
+    assert numbers["confidence"] == CONFIDENCE
+    (old,) = numbers["groups"]["age_ge_40"]
+    members = np.array([age is not None and int(age) >= 40 for age in test.context["age"].raw])
+    for key, labels in (("labelled", test.labels), ("predicted", classified.labels)):
+        favourable = int((labels[members] == test.columns.favourable_label).sum())
+        rows = int(members.sum())
+        assert old[key] == {
+            "rows": rows,
+            "favourable": favourable,
+            "share": favourable / rows,
+            "interval": interval(favourable, rows),
+        }
+
+
+def test_the_training_splits_shares_stand_with_its_bias(product: Product) -> None:
+    bias = product.read("bias/pretraining_bias.json")
+    assert set(bias["groups"]) == set(KEYS)
+    shown = [group["value"] for groups in bias["groups"].values() for group in groups]
+    assert sorted(shown) == sorted(value for _, value in groups(bias))
+    for found in bias["groups"].values():
+        for group in found:
+            low, high = group["labelled"]["interval"]
+            assert low <= group["labelled"]["share"] <= high
+
+
 def test_a_group_too_small_is_reported_and_does_not_count(product: Product) -> None:
     found = product.read("evaluation/evaluation.json")["bias_metrics"]["groups"]["gender"]
     sizes = {group["value"]: (group["rows"] >= int(MIN_GROUP_SIZE)) for group in found}
@@ -307,8 +337,8 @@ def test_residuals_are_the_means_of_what_is_predicted_less_what_is(estimated: Pr
     test = estimated.test
     numbers = estimated.read("evaluation/evaluation.json")["bias_metrics"]
     residuals = estimated.labels - test.labels
-    old = np.array([age is not None and int(age) >= 40 for age in test.context["age"]])
-    north = np.isin(test.context["city"], ["Leeds", "Derby"])
+    old = np.array([age is not None and int(age) >= 40 for age in test.context["age"].raw])
+    north = np.isin(test.context["city"].raw, ["Leeds", "Derby"])
     found = numbers["mean_residual"]
     of_old, of_north = found["age_ge_40"], found["city_leeds_derby"]  # answers have nine digits
     assert of_old == pytest.approx({"[40, 75]": residuals[old].mean()}, abs=1e-4)
@@ -329,7 +359,7 @@ def split_of(
     problem = "binary" if threshold is None else "regression"
     columns = Columns("id", "y", problem, 1, threshold, facets, None, tuple(context), ("x",))
     n = len(labels)
-    raw = {name: np.array(values, dtype=object) for name, values in context.items()}
+    raw = {name: Texts.of(values) for name, values in context.items()}
     ids = list(map(str, range(n)))
     return Split(columns, ids, np.array(labels, float), raw, np.zeros((n, 1), np.float32))
 
@@ -353,6 +383,63 @@ def test_a_facet_no_group_of_which_counts_has_the_worst_numbers() -> None:
 def test_a_facet_without_any_value_has_the_worst_numbers() -> None:
     numbers = bias_numbers([True] * 4, 1, sex=[None] * 4)
     assert (numbers["worst_dppl"], numbers["worst_di"]) == ({"value": 1.0}, {"value": 0.0})
+
+
+def test_why_a_group_does_not_decide_is_said() -> None:
+    sex = ["f"] * 2 + ["m"] * 5 + [None]
+    found = bias_numbers([True, False] * 4, min_group_size=4, sex=sex)["groups"]["sex"]
+    assert {g["value"]: g["why_not"] for g in found} == {
+        "f": "it has 2 rows, fewer than 4",
+        "m": "all others have 3 rows, fewer than 4",
+    }
+    assert not any(g["counted"] for g in found)
+
+
+def test_a_group_without_rows_has_no_numbers_and_says_so() -> None:
+    split = split_of([0.0, 1.0], sex=["f", "f"])
+    nobody = replace(split.columns, facets=(Facet("sex_m", "sex", ("m",)), Facet("sex", "sex")))
+    numbers = gate_numbers(replace(split, columns=nobody), np.array([0.0, 1.0]), min_group_size=1)
+    (empty,), (everybody,) = numbers["groups"]["sex_m"], numbers["groups"]["sex"]
+    assert (empty["dppl"], empty["di"], empty["counted"]) == (None, None, False)
+    assert empty["why_not"] == "it has no rows"
+    assert empty["predicted"] == {"rows": 0, "favourable": 0, "share": None, "interval": None}
+    assert (everybody["dppl"], everybody["counted"]) == (None, False)
+    assert everybody["why_not"] == "all others have 0 rows, fewer than 1"
+
+
+def test_the_four_fifths_rule_compares_the_lowest_share_with_the_highest() -> None:
+    # a 8 of 10, b 6 of 10, c 3 of 6 (too few): by hand, 0.6 / 0.8 and Katz's interval.
+    city = ["a"] * 10 + ["b"] * 10 + ["c"] * 6
+    predicted = [i < 8 for i in range(10)] + [i < 6 for i in range(10)] + [i < 3 for i in range(6)]
+    found = bias_numbers(predicted, min_group_size=10, city=city)["four_fifths"]["city"]
+    deviation = math.sqrt(1 / 6 - 1 / 10 + 1 / 8 - 1 / 10)
+    bounds = [0.75 * math.exp(sign * 1.95996398454 * deviation) for sign in (-1, 1)]
+    assert found == {
+        "lowest": "b",
+        "highest": "a",
+        "ratio": pytest.approx(0.75),
+        "interval": pytest.approx(bounds),
+    }
+
+
+@pytest.mark.parametrize(
+    ("predicted", "expected"),
+    [
+        ([True] * 4 + [False] * 4, {"ratio": 0.0, "interval": None}),
+        ([False] * 8, {"ratio": None, "interval": None}),
+    ],
+)
+def test_of_shares_that_are_nought_the_rule_gives_no_interval(
+    predicted: list[bool], expected: dict[str, Any]
+) -> None:
+    sex = ["f"] * 4 + ["m"] * 4
+    found = bias_numbers(predicted, min_group_size=4, sex=sex)["four_fifths"]["sex"]
+    assert {key: found[key] for key in expected} == expected
+
+
+def test_of_fewer_than_two_groups_there_are_no_four_fifths() -> None:
+    sex = ["f"] * 4 + [None] * 4
+    assert bias_numbers([True] * 8, min_group_size=4, sex=sex)["four_fifths"] == {"sex": None}
 
 
 def test_a_group_exactly_large_enough_counts() -> None:
@@ -539,7 +626,7 @@ def test_the_analysis_has_clarifys_shape(product: Product) -> None:
 def test_the_analysis_counts_the_groups_of_the_raw_values(product: Product) -> None:
     """A hand count: nothing of the code that tells groups and favourable labels."""
     test, analysis = product.test, product.read("analysis_result/analysis.json")
-    old = np.array([age is not None and int(age) >= 40 for age in test.context["age"]])
+    old = np.array([age is not None and int(age) >= 40 for age in test.context["age"].raw])
     if product.kind.label == "salary":
         median = np.median(read_split(product.output("train"), "train").labels)
         favourable, predicted = test.labels > median, product.labels > median
@@ -621,6 +708,66 @@ def test_methods_that_are_named_are_the_only_ones(
     assert set(analysis) == {"version", "post_training_bias_metrics"}
     (metrics,) = groups(analysis["post_training_bias_metrics"]).values()
     assert list(metrics) == ["AD", "DPPL"]
+
+
+def test_favourable_labels_may_be_several_values_of_a_class(
+    rerun: Callable[[], Product], product: Product, tmp_path: Path
+) -> None:
+    edit_config(tmp_path / "base", label_values_or_threshold=[0, 1])
+    if product.test.columns.is_regression:
+        with pytest.raises(DataError, match=r"is \[0, 1\], where one threshold is right"):
+            rerun()
+        return
+    analysis = rerun().read("analysis_result/analysis.json")
+    before = analysis["pre_training_bias_metrics"]
+    assert before["label_value_or_threshold"] == "0,1"
+    for metrics in groups(before).values():  # everybody has a favourable label
+        assert (metrics["DPL"], metrics["KS"]) == (0, 0)
+    for metrics in groups(analysis["post_training_bias_metrics"]).values():
+        assert (metrics["DPPL"], metrics["DI"]) == (0, 1)
+
+
+def test_another_threshold_tells_favourable_numbers(
+    estimated: Product, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hand count of the group from 40 on; the configuration's threshold counts, no other."""
+    shutil.copytree(estimated.base, tmp_path / "base")
+    shutil.rmtree(tmp_path / "base/processing/output/analysis_result")
+    shutil.rmtree(tmp_path / "base/processing/input/model/model")
+    monkeypatch.setattr(container, "BASE", tmp_path / "base")
+    threshold = float(np.quantile(estimated.test.labels, 0.9))
+    edit_config(tmp_path / "base", label_values_or_threshold=[threshold])
+    clarify.main()
+    copy = Product(tmp_path / "base", estimated.kind)
+    section = copy.read("analysis_result/analysis.json")["pre_training_bias_metrics"]
+    raw_ages = estimated.test.context["age"].raw
+    old = np.array([age is not None and int(age) >= 40 for age in raw_ages])
+    high = estimated.test.labels > threshold
+    expected = high[~old].mean() - high[old].mean()
+    assert groups(section)["facet_age", "[40, 75]"]["DPL"] == pytest.approx(expected)
+
+
+def test_a_group_without_rows_is_said_to_have_none(
+    rerun: Callable[[], Product], tmp_path: Path
+) -> None:
+    facet = {"name_or_index": "facet_age", "value_or_threshold": [999]}
+    edit_config(tmp_path / "base", facet=[facet])
+    analysis = rerun().read("analysis_result/analysis.json")
+    for method in ("pre", "post"):
+        ((group,),) = analysis[f"{method}_training_bias_metrics"]["facets"].values()
+        assert {m["value"] for m in group["metrics"]} == {None}
+        assert {m["error"] for m in group["metrics"]} == {"no row is in the group"}
+
+
+def test_of_how_many_rows_a_sampled_flip_test_is_stands_beside_it(
+    rerun: Callable[[], Product], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bias_metrics, "MOST_FLIPPED", 7)
+    section = rerun().read("analysis_result/analysis.json")["post_training_bias_metrics"]
+    old = section["facets"]["facet_age"][0]
+    said = {metric["name"]: metric.get("sampled") for metric in old["metrics"]}
+    assert said.pop("FT")["rows"] == 7
+    assert set(said.values()) == {None}
 
 
 def test_without_a_group_variable_there_are_no_conditional_metrics(

@@ -7,6 +7,7 @@ The open-source backend: it reads the same `analysis_config.json` as the managed
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 
 import bias_metrics
 import inference
-from bias_report import Measure, facet_section
+from bias_metrics import Outcomes
+from bias_report import Group, Measure, every_group, facet_section
 from container import input_path, output_path, read_json, unpack_model, write_json
 from dataset import FACET_PREFIX, DataError, Facet, Split, read_split
 
@@ -32,10 +34,9 @@ def main() -> None:
     if config["headers"] != test.columns.names:
         raise DataError("the headers in analysis_config.json are not the columns of the dataset")
     predictions = read_predictions(input_path("predictions"), test.ids)
-    predicted = test.columns.favourable(predictions)
     result = output_path("analysis_result")
     analysis: dict[str, Any] = {"version": "1.0"}
-    for section, report in bias_sections(config, test, predicted):
+    for section, report in bias_sections(config, test, predictions):
         analysis[section] = report
     if "shap" in config["methods"]:
         model = inference.model_fn(str(unpack_model(input_path("model"))))
@@ -44,31 +45,50 @@ def main() -> None:
 
 
 def bias_sections(
-    config: dict[str, Any], test: Split, predicted: NDArray[np.bool_]
+    config: dict[str, Any], test: Split, predictions: NDArray[np.float64]
 ) -> list[tuple[str, dict[str, Any]]]:
-    """The bias sections that the configuration asks for; `predicted` is (n,), favourable or not."""
+    """The bias sections that the configuration asks for, of the predicted labels, (n,)."""
+    favourable, predicted = (_favourable(config, test, y) for y in (test.labels, predictions))
     strata = test.strata if "group_variable" in config else None
+    outcomes = Outcomes.of(favourable, predicted, strata)
+
+    def after_training(group: Group) -> dict[str, float | None]:
+        measured = bias_metrics.posttraining_bias(group.cells)
+        wanted = config["methods"]["post_training_bias"]["methods"]
+        if wanted == "all" or "FT" in wanted:  # seconds of a large split: not for nothing
+            measured["FT"] = bias_metrics.flip_test(predicted, group.members, test.features)
+        return dict(sorted(measured.items()))
+
     measures: dict[str, Measure] = {
-        "pre_training_bias": lambda members: bias_metrics.pretraining_bias(
-            test.favourable, members, strata
-        ),
-        "post_training_bias": lambda members: bias_metrics.posttraining_bias(
-            test.favourable, predicted, members, strata, test.features
-        ),
+        "pre_training_bias": lambda group: bias_metrics.pretraining_bias(group.cells),
+        "post_training_bias": after_training,
     }
+    asked = {method: measure for method, measure in measures.items() if method in config["methods"]}
+    found = list(every_group(test, map(_facet, config["facet"]), outcomes)) if asked else []
     return [
-        (f"{method}_metrics", _section(config, test, _only(config["methods"][method], measure)))
-        for method, measure in measures.items()
-        if method in config["methods"]
-    ]
+        (f"{method}_metrics", {
+            "label": config["label"],
+            "label_value_or_threshold": ",".join(map(str, config["label_values_or_threshold"])),
+            "facets": facet_section(found, _only(config["methods"][method], measure)),
+        })
+        for method, measure in asked.items()
+    ]  # fmt: skip
 
 
-def _section(config: dict[str, Any], test: Split, measure: Measure) -> dict[str, Any]:
-    return {
-        "label": config["label"],
-        "label_value_or_threshold": ",".join(map(str, config["label_values_or_threshold"])),
-        "facets": facet_section(test, map(_facet, config["facet"]), measure),
-    }
+def _favourable(
+    config: dict[str, Any], test: Split, labels: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Where labels are favourable, (n,): those of a number above it, of classes among them."""
+    told_by = config["label_values_or_threshold"]
+    if not test.columns.is_regression:
+        return np.isin(labels, np.array(told_by, dtype=np.float64))
+    if len(told_by) != 1:
+        raise DataError(
+            f"label_values_or_threshold is {told_by}, where one threshold is right for the "
+            f"number {test.columns.label!r}"
+        )
+    columns = replace(test.columns, label_threshold=float(told_by[0]))
+    return columns.favourable(labels)
 
 
 def _only(method: dict[str, Any], measure: Measure) -> Measure:
@@ -76,7 +96,7 @@ def _only(method: dict[str, Any], measure: Measure) -> Measure:
     wanted = method["methods"]
     if wanted == "all":
         return measure
-    return lambda members: {n: v for n, v in measure(members).items() if n in wanted}
+    return lambda group: {n: v for n, v in measure(group).items() if n in wanted}
 
 
 def _facet(entry: dict[str, Any]) -> Facet:

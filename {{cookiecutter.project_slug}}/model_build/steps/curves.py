@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset import Split
-from decision import Counts, lower_bound
+from decision import Counts
 from facet_groups import groups
+from intervals import CONFIDENCE, interval
 
 MOST_POINTS = 100
 """Of a curve, along each of its axes."""
@@ -23,9 +24,6 @@ BINS = 10
 
 CELLS = 24
 """Of a histogram, and along each side of predicted against actual."""
-
-CONFIDENCE = 0.95
-"""Of every interval: two-sided."""
 
 OUTERMOST = 0.005
 """The share at each end that is counted outside a regression's pictures, being single people."""
@@ -84,23 +82,13 @@ def regression_curves(test: Split, predictions: Counts, min_group_size: int) -> 
         "calibration": _levels(labels, predictions),
         "by_group": {
             facet.key: [
-                _group_error(group.value, errors[group.members], min_group_size)
-                for group in groups(facet, test.context[facet.column])
+                _group_error(name, errors[members], min_group_size)
+                for name, members in groups(facet, test.context[facet.column])
             ]
             for facet in test.columns.facets
         },
         "confidence": CONFIDENCE,
     }  # fmt: skip
-
-
-def interval(hits: float, rows: float) -> list[float] | None:
-    """The two-sided interval of a share, by Clopper and Pearson (1934): exact, so cautious."""
-    if not rows:
-        return None
-    sure = (1 + CONFIDENCE) / 2
-    low = lower_bound(np.array([float(hits)]), float(rows), sure)
-    high = 1 - lower_bound(np.array([float(rows - hits)]), float(rows), sure)
-    return [float(low[0]), float(high[0])]
 
 
 def _thinned(x: Counts, y: Counts) -> list[list[float]]:

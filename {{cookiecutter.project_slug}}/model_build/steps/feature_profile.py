@@ -6,13 +6,12 @@ The outermost percent at either end is left out: an extreme is somebody.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset import Split
+from dataset import Split, Texts
 
 MOST_VALUES = 50
 """A column of so many values at most is held by their counts."""
@@ -52,18 +51,13 @@ def numbers(values: NDArray[np.floating[Any]]) -> dict[str, Any]:
     return {**found, "mean": mean, "quantiles": [_short(v) for v in known[places]]}
 
 
-def texts(values: Iterable[str | None]) -> dict[str, Any]:
-    """A column of texts, None for none: counts of its values, or how many there are of them."""
-    counts: dict[str, int] = {}
-    missing = 0
-    for value in values:
-        if value is None:
-            missing += 1
-        else:
-            counts[value] = counts.get(value, 0) + 1
-    if len(counts) > MOST_VALUES:
-        return {"missing": missing, "different": len(counts)}
-    return {"missing": missing, "values": [[v, counts[v]] for v in sorted(counts)]}
+def texts(values: Texts) -> dict[str, Any]:
+    """A column of texts, (n,): counts of its values, or how many there are of them."""
+    missing = {"missing": int((values.codes < 0).sum())}
+    if len(values.different) > MOST_VALUES:
+        return {**missing, "different": len(values.different)}
+    counts = np.bincount(values.codes + 1, minlength=len(values.different) + 1)[1:].tolist()
+    return {**missing, "values": sorted(map(list, zip(values.different, counts, strict=True)))}
 
 
 def _short(value: np.floating[Any]) -> float:

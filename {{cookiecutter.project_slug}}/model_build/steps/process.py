@@ -22,11 +22,12 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-import bias_metrics
-from bias_report import facet_section
+from bias_metrics import Outcomes, pretraining_bias
+from bias_report import every_group, facet_section, labelled
 from container import input_path, output_path, write_json
 from dataset import Columns, DataError, Facet, Split, read_split
 from feature_profile import profile
+from intervals import CONFIDENCE
 
 SPLITS = ("train", "validation", "test")
 SYSTEM_COLUMNS = frozenset(
@@ -286,16 +287,22 @@ def write_split(rows: pa.Table, folder: Path, name: str, columns: Columns) -> No
 
 
 def training_bias(train: Split) -> dict[str, object]:
-    """The training split's pre-training bias, in the shape of Clarify's analysis."""
-    columns, strata = train.columns, train.strata
+    """The training split's pre-training bias, in the shape of Clarify's analysis.
+
+    Beside it the groups' shares of the favourable label, with their intervals, by facet.
+    """
+    columns = train.columns
+    outcomes = Outcomes.of(train.favourable, train.favourable, train.strata)
+    found = list(every_group(train, columns.facets, outcomes))
+    shares: dict[str, list[dict[str, object]]] = {facet.key: [] for facet in columns.facets}
+    for group in found:
+        shares[group.facet.key].append({"value": group.value, "labelled": labelled(group)})
     return {
         "label": columns.label,
         "label_value_or_threshold": str(columns.positive_label),
-        "facets": facet_section(
-            train,
-            columns.facets,
-            lambda members: bias_metrics.pretraining_bias(train.favourable, members, strata),
-        ),
+        "facets": facet_section(found, lambda group: pretraining_bias(group.cells)),
+        "groups": shares,
+        "confidence": CONFIDENCE,
     }
 
 
