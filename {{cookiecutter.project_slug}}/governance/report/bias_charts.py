@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from governance.report import drawing as d
@@ -10,130 +11,145 @@ from governance.report.words import between, count, number, percent, shortened
 
 FOUR_FIFTHS = 0.8
 
+LEAST_SHOWN = 10
+"""Of a group of fewer rows nothing is drawn: it would be about persons."""
+
+NOTHING: dict[str, Any] = {"share": None, "interval": None}
+
 _OTHERS = "all others"
 
 
-def shares(
-    key: str, column: str, groups: list[dict[str, Any]], favourable: str, sure: str
+@dataclass(frozen=True)
+class Row:
+    """A group with two shares, each as `evaluation.json` has one."""
+
+    value: str
+    rows: int
+    first: dict[str, Any]
+    second: dict[str, Any]
+    is_counted: bool = True
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether it is large enough to be drawn."""
+        return self.rows >= LEAST_SHOWN
+
+
+def predicted_shares(
+    key: str, column: str, groups: list[dict[str, Any]], total: int, favourable: str, sure: str
 ) -> Figure:
-    """The favourable share of each group, predicted and in the data."""
-    x, is_single = _zoomed(groups), groups[-1]["value"] == _OTHERS
-    title = f"{column} {groups[0]['value']}" if is_single else column
-    counted = [g for g in groups if g["counted"] and g["predicted"]["share"] is not None]
-    says = _said(column, counted, favourable)
-    marks: list[str] = []
-    for value in x.ticks(5):
-        marks += [
-            d.line(x(value), 22, x(value), 34 + 52 * len(groups), "rule"),
-            d.text(x(value), 14, percent(value), "tick", "middle"),
-        ]
-    for place, g in enumerate(groups):
-        y = 52 + place * 52
-        marks += [
-            d.text(d.NEAR, y - 8, shortened(g["value"], 30), "name halo"),
-            d.text(
-                d.FAR,
-                y - 8,
-                count(g["rows"], "row") + ("" if g["counted"] else ", not counted"),
-                "label muted halo",
-                "end",
-            ),
-        ]
-        faint = "" if g["counted"] else " faint"
-        predicted, labelled = g["predicted"], g["labelled"]
-        if labelled["share"] is not None:
-            marks += [
-                d.whisker(x, labelled["interval"], y + 16, f"whisker orange{faint}"),
-                d.diamond(x(labelled["share"]), y + 16, 4.5, f"hollow{faint}"),
-            ]
-        if predicted["share"] is not None:
-            marks += [
-                d.whisker(x, predicted["interval"], y + 4, f"whisker{faint}"),
-                d.circle(x(predicted["share"]), y + 4, 5, f"dot{faint}"),
-            ]
-    rows = [
-        (
-            g["value"],
-            number(g["rows"]),
-            percent(g["predicted"]["share"], 1),
-            between(g["predicted"]["interval"], 1),
-            percent(g["labelled"]["share"], 1),
-            number(g["dppl"], 3),
-            number(g["di"], 3),
-            "yes" if g["counted"] else g.get("why_not") or "no",
-        )
+    """The favourable share of each group of a facet, predicted and in the data.
+
+    Args:
+        key: the facet's.
+        total: rows of the test split.
+        favourable: in words that follow `are`.
+    """
+    rows = [Row(g["value"], g["rows"], g["predicted"], g["labelled"], g["counted"]) for g in groups]
+    rows += _others(groups, total)
+    title = f"{column} {groups[0]['value']}" if len(groups) == 1 else column
+    says = _widest(column, [r for r in rows if r.is_counted and r.is_shown], favourable)
+    head = ("group", "rows", "predicted", "interval", "in the data", "DPPL", "DI", "counted")
+    cells = [
+        (g["value"], number(g["rows"]), *_shown(g, "predicted"), _shown(g, "labelled")[0],
+         number(g["dppl"], 3), number(g["di"], 3), g["why_not"] or "yes")
         for g in groups
-    ]
-    head = (
-        "group",
-        "rows",
-        "predicted favourable",
-        "interval",
-        "in the data",
-        "DPPL",
-        "DI",
-        "counted",
-    )
-    svg = d.svg(
-        f"share-{key}", 42 + 52 * len(groups), f"Favourable outcomes by {title}", says, marks
-    )
+    ]  # fmt: skip
     keys = (("dot", f"predicted, with its {sure} interval"), ("hollow", "in the data"))
-    return Figure(f"By {title}", says, svg, Table("The groups", head, rows, (0, 7)), keys)
+    svg = _dots(f"share-{key}", f"Favourable outcomes by {title}", says, rows)
+    return Figure(f"By {title}", says, svg, Table("The groups", head, cells, (0, 7)), keys)
 
 
-def with_others(groups: list[dict[str, Any]], rows: int) -> list[dict[str, Any]]:
-    """The groups of a facet; a single one beside all others, whom it is compared with."""
-    if len(groups) != 1 or groups[0]["predicted"]["share"] is None or groups[0]["dppl"] is None:
-        return groups
+def labelled_shares(
+    key: str, column: str, training: list[dict[str, Any]], test: list[dict[str, Any]], sure: str
+) -> Figure:
+    """The share of each group that has the favourable label, in what was learnt from and tested on.
+
+    Args:
+        key: the facet's.
+    """
+    known = {g["value"]: g["labelled"] for g in test}
+    rows = [Row(g["value"], g["labelled"]["rows"], g["labelled"], known.get(g["value"], NOTHING))
+            for g in training]  # fmt: skip
+    says = _widest(column, [row for row in rows if row.is_shown], "labelled favourable")
+    cells = [(row.value, number(row.rows), *_shown({"rows": row.rows, "it": row.first}, "it"))
+             for row in rows]  # fmt: skip
+    keys = (("dot", f"training split, with its {sure} interval"), ("hollow", "test split"))
+    svg = _dots(f"label-{key}", f"Favourable labels by {column}", says, rows)
+    table = Table("The training split", ("group", "rows", "favourable", "interval"), cells)
+    return Figure(f"Labels by {column}", says, svg, table, keys)
+
+
+def _others(groups: list[dict[str, Any]], total: int) -> list[Row]:
+    """Beside a single group, all others, whom it is compared with."""
+    if len(groups) != 1 or groups[0]["dppl"] is None:
+        return []
     (one,) = groups
-    share = one["predicted"]["share"] + one["dppl"]
-    known = {"share": share, "interval": None}
-    others = {
-        "value": _OTHERS,
-        "rows": rows - one["rows"],
-        "counted": one["counted"],
-        "dppl": None,
-        "di": None,
-        "predicted": known,
-        "labelled": {"share": None, "interval": None},
-    }
-    return [one, others]
+    share = {"share": one["predicted"]["share"] + one["dppl"], "interval": None}
+    return [Row(_OTHERS, total - one["rows"], share, NOTHING, one["counted"])]
 
 
-def _zoomed(groups: list[dict[str, Any]]) -> d.Scale:
+def _shown(group: dict[str, Any], part: str) -> tuple[str, str]:
+    """A share and its interval, of a group that is large enough."""
+    if group["rows"] < LEAST_SHOWN:
+        return "too few", "–"
+    return percent(group[part]["share"], 1), between(group[part]["interval"], 1)
+
+
+def _dots(key: str, title: str, says: str, rows: list[Row]) -> Any:
+    x, marks = _zoomed(rows), []
+    for value in x.ticks(5):
+        marks += [d.line(x(value), 22, x(value), 34 + 52 * len(rows), "rule"),
+                  d.text(x(value), 14, percent(value), "tick", "middle")]  # fmt: skip
+    for place, row in enumerate(rows):
+        y, faint = 52 + place * 52, "" if row.is_counted else " faint"
+        aside = count(row.rows, "row") + ("" if row.is_counted else ", not counted")
+        marks += [d.text(d.NEAR, y - 8, shortened(row.value, 30), "name halo"),
+                  d.text(d.FAR, y - 8, aside, "label muted halo", "end")]  # fmt: skip
+        if not row.is_shown:
+            marks.append(d.text(d.NEAR, y + 10, "too few to show", "label muted halo"))
+            continue
+        if row.second["share"] is not None:
+            marks += [d.whisker(x, row.second["interval"], y + 16, f"whisker orange{faint}"),
+                      d.diamond(x(row.second["share"]), y + 16, 4.5, f"hollow{faint}")]  # fmt: skip
+        if row.first["share"] is not None:
+            marks += [d.whisker(x, row.first["interval"], y + 4, f"whisker{faint}"),
+                      d.circle(x(row.first["share"]), y + 4, 5, f"dot{faint}")]  # fmt: skip
+    return d.svg(key, 42 + 52 * len(rows), title, says, marks)
+
+
+def _zoomed(rows: list[Row]) -> d.Scale:
     """A scale that ends where the intervals do, at fives of percent."""
     ends: list[float] = []
-    for g in groups:
-        for part in (g["predicted"], g["labelled"]):
-            ends += part["interval"] or ([part["share"]] if part["share"] is not None else [])
+    for part in (part for row in rows if row.is_shown for part in (row.first, row.second)):
+        ends += part["interval"] or ([] if part["share"] is None else [part["share"]])
     low, high = min(ends, default=0.0), max(ends, default=1.0)
-    low, high = max(0.0, int(low * 20) / 20), min(1.0, (int(high * 20) + 1) / 20)
-    return d.Scale(low, high, 16, 322)
+    return d.Scale(max(0.0, int(low * 20) / 20), min(1.0, (int(high * 20) + 1) / 20), 16, 322)
 
 
-def _said(column: str, counted: list[dict[str, Any]], favourable: str) -> str:
+def _widest(column: str, rows: list[Row], favourable: str) -> str:
     """The widest difference, in plain words."""
-    if not counted:
-        return "No group has enough rows beside enough others to be counted."
-    if len(counted) == 1:
-        one = counted[0]
-        share = percent(one["predicted"]["share"])
-        return f"Of those {_called(column, one)}, {share} are {favourable}."
-    ordered = sorted(counted, key=lambda g: float(g["predicted"]["share"]))
-    low, high = ordered[0], ordered[-1]
-    few, many = (f"{100 * g['predicted']['share']:.0f}" for g in (low, high))
+    known = sorted((row for row in rows if row.first["share"] is not None),
+                   key=lambda row: float(row.first["share"]))  # fmt: skip
+    if not known:
+        return "No group has enough rows beside enough others to be compared."
+    if len(known) == 1:
+        share = percent(known[0].first["share"])
+        return f"Of those {_called(column, known[0])}, {share} are {favourable}."
+    low, high = known[0], known[-1]
+    few, many = (f"{100 * row.first['share']:.0f}" for row in (low, high))
     said = (
         f"Of 100 {_called(column, low)}, {few} are {favourable}; "
         f"of 100 {_called(column, high)}, {many}."
     )
-    first, second = low["predicted"]["interval"], high["predicted"]["interval"]
+    first, second = low.first["interval"], high.first["interval"]
     if first and second and first[1] >= second[0]:
         said += " Their intervals overlap: chance may explain it."
     return said
 
 
-def _called(column: str, group: dict[str, Any]) -> str:
-    return "others" if group["value"] == _OTHERS else f"with {column} {group['value']}"
+def _called(column: str, row: Row) -> str:
+    return "others" if row.value == _OTHERS else f"with {column} {row.value}"
 
 
 def four_fifths(ratios: dict[str, dict[str, Any] | None], sure: str) -> Figure:
@@ -146,93 +162,34 @@ def four_fifths(ratios: dict[str, dict[str, Any] | None], sure: str) -> Figure:
         "usual first sign of adverse impact: "
         + (f"so it is for {', '.join(below)}." if below else "no facet is below.")
     )
-    bottom = 34 + 56 * len(ratios)
+    edge, bottom = x(FOUR_FIFTHS), 34 + 56 * len(ratios)
     marks = [
-        d.rect(x(FOUR_FIFTHS), 24, x(1) - x(FOUR_FIFTHS), bottom - 24, "band"),
-        d.line(x(FOUR_FIFTHS), 24, x(FOUR_FIFTHS), bottom, "limit"),
-        d.text(x(FOUR_FIFTHS), 16, "four fifths", "label", "middle"),
+        d.rect(edge, 24, x(1) - edge, bottom - 24, "band"),
+        d.line(edge, 24, edge, bottom, "limit"),
+        d.text(edge, 16, "four fifths", "label", "middle"),
         d.text(d.FAR, bottom + 16, "1: equal", "tick", "end"),
         d.text(d.NEAR, bottom + 16, "0", "tick"),
     ]
-    rows = []
-    for place, (facet, r) in enumerate(ratios.items()):
-        y = 54 + place * 56
-        marks += [
-            d.text(d.NEAR, y - 10, facet, "name halo"),
-            d.line(d.NEAR, y + 4, d.FAR, y + 4, "rule"),
-        ]
-        if r is None or r["ratio"] is None:
-            marks.append(
-                d.text(d.NEAR + 4, y + 20, "fewer than two groups count", "label muted halo")
-            )
-            rows.append((facet, "–", "–", "–", "–"))
-            continue
-        words = f"{r['lowest']} over {r['highest']}: {number(r['ratio'], 3)}"
-        marks += [
-            d.whisker(x, r["interval"], y + 4, "whisker"),
-            d.circle(x(r["ratio"]), y + 4, 5, "dot"),
-            d.text(d.NEAR, y + 22, words, "label muted halo"),
-        ]
-        rows.append(
-            (
-                facet,
-                str(r["lowest"]),
-                str(r["highest"]),
-                number(r["ratio"], 3),
-                _plain(r["interval"]),
-            )
-        )
+    cells = []
+    for place, (facet, ratio) in enumerate(ratios.items()):
+        y, found = 54 + place * 56, known.get(facet)
+        marks += [d.text(d.NEAR, y - 10, facet, "name halo"),
+                  d.line(d.NEAR, y + 4, d.FAR, y + 4, "rule")]  # fmt: skip
+        said = "fewer than two groups count" if not ratio else "nobody is predicted favourable"
+        if found:
+            said = f"{found['lowest']} over {found['highest']}: {number(found['ratio'], 3)}"
+            marks += [d.whisker(x, found["interval"], y + 4, "whisker"),
+                      d.circle(x(found["ratio"]), y + 4, 5, "dot")]  # fmt: skip
+        marks.append(d.text(d.NEAR, y + 22, said, "label muted halo"))
+        cells.append((facet, *_ratio(found)))
     head = ("facet", "lowest", "highest", "ratio", f"{sure} interval")
     svg = d.svg("four-fifths", bottom + 24, "Four-fifths rule", says, marks)
-    return Figure("Four-fifths rule", says, svg, Table("The ratios", head, rows, (0, 1, 2)))
+    return Figure("Four-fifths rule", says, svg, Table("The ratios", head, cells, (0, 1, 2)))
 
 
-def _plain(interval: list[float] | None) -> str:
-    return f"{number(interval[0], 3)} to {number(interval[1], 3)}" if interval else "–"
-
-
-def label_gaps(
-    facet: str, training: dict[str, float | None], test: dict[str, float | None]
-) -> Figure:
-    """DPL by group: how far the labels themselves differ, before any model."""
-    names = list(dict.fromkeys([*training, *test]))
-    known = [v for part in (training, test) for v in part.values() if v is not None]
-    reach = max([abs(v) for v in known] + [0.05]) * 1.05
-    x = d.Scale(-reach, reach, d.NEAR, d.FAR)
-    widest = max(
-        (n for n in names if training.get(n) is not None),
-        key=lambda n: abs(training[n] or 0.0),
-        default=None,
-    )
-    says = "How much more often all others have the favourable label than the group does."
-    if widest is not None:
-        gap = -(training[widest] or 0.0)
-        more = "more" if gap > 0 else "less"
-        says = (
-            f"In the data that the model learnt from, {facet} {widest} has the favourable label "
-            f"{percent(abs(gap), 1).removesuffix(' %')} points {more} often than all others."
-        )
-    bottom = 30 + 40 * len(names)
-    marks = [
-        d.line(x(0), 22, x(0), bottom, "limit"),
-        d.text(x(0), 14, "equal", "label muted", "middle"),
-    ]
-    for place, name in enumerate(names):
-        y = 44 + place * 40
-        marks += [
-            d.text(d.NEAR, y - 6, shortened(name, 34), "name halo"),
-            d.line(d.NEAR, y + 8, d.FAR, y + 8, "rule"),
-        ]
-        if (value := test.get(name)) is not None:
-            marks.append(d.diamond(x(-value), y + 8, 5, "hollow"))
-        if (value := training.get(name)) is not None:
-            marks.append(d.circle(x(-value), y + 8, 4, "dot"))
-    marks += [
-        d.text(d.NEAR, bottom + 14, f"{100 * reach:.0f} points less", "tick"),
-        d.text(d.FAR, bottom + 14, f"{100 * reach:.0f} points more", "tick", "end"),
-    ]
-    rows = [(n, number(training.get(n), 3), number(test.get(n), 3)) for n in names]
-    svg = d.svg(f"gap-{facet}", bottom + 22, f"Labels by {facet}", says, marks)
-    keys = (("dot", "training split"), ("hollow", "test split"))
-    table = Table("DPL", ("group", "training", "test"), rows)
-    return Figure(f"Labels by {facet}", says, svg, table, keys)
+def _ratio(found: dict[str, Any] | None) -> tuple[str, str, str, str]:
+    if found is None:
+        return ("–", "–", "–", "–")
+    ends = found["interval"]
+    reach = f"{number(ends[0], 3)} to {number(ends[1], 3)}" if ends else "–"
+    return (str(found["lowest"]), str(found["highest"]), number(found["ratio"], 3), reach)

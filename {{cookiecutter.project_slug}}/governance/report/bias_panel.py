@@ -23,8 +23,12 @@ def bias(reading: Reading) -> Panel:
         raise Absent(
             "no facet is set: [bias] facets in pipeline.toml names the columns to compare by"
         )
+    favourable = reading.favourable
+    to_be = (
+        f"not to be {favourable[4:]}" if favourable.startswith("not ") else f"to be {favourable}"
+    )
     says = (
-        f"The favourable outcome is to be {reading.favourable}. Groups are compared by how "
+        f"The favourable outcome is {to_be}. Groups are compared by how "
         "often that comes to them. A difference is not yet a wrong: it says where to ask."
     )
     return Panel(
@@ -35,7 +39,7 @@ def bias(reading: Reading) -> Panel:
             group("In the predictions", "", lambda: _prediction_bias(content, reading)),
             group(
                 "In the data",
-                "What the labels themselves say, before any model.",
+                "What the labels say, before any model.",
                 lambda: _data_bias(reading),
             ),
             group(
@@ -49,43 +53,28 @@ def bias(reading: Reading) -> Panel:
 
 
 def _prediction_bias(content: dict[str, Any], reading: Reading) -> tuple[list[Figure], list[Table]]:
-    sure = percent(content.get("confidence", 0.95))
-    figures = []
-    for facet, groups in content["groups"].items():
-        if any("predicted" not in group for group in groups):
-            raise Absent("evaluation.json has no rates of groups: an earlier version wrote it")
-        shown = bias_charts.with_others(groups, reading.evaluation["rows"])
-        figures.append(
-            bias_charts.shares(facet, reading.facet_columns[facet], shown, reading.favourable, sure)
-        )
-    if "four_fifths" in content:
-        figures.append(bias_charts.four_fifths(content["four_fifths"], sure))
-    return figures, []
+    sure, columns = percent(content["confidence"]), reading.facet_columns
+    rows, favourable = reading.evaluation["rows"], reading.favourable
+    figures = [
+        bias_charts.predicted_shares(facet, columns[facet], groups, rows, favourable, sure)
+        for facet, groups in content["groups"].items()
+        if groups
+    ]
+    return [*figures, bias_charts.four_fifths(content["four_fifths"], sure)], []
 
 
 def _data_bias(reading: Reading) -> tuple[list[Figure], list[Table]]:
-    training = _dpl(reading.evidence.training_bias.json())
+    training = reading.evidence.training_bias.json()
+    sure, columns = percent(training["confidence"]), reading.facet_columns
     try:
-        test = _dpl(reading.evidence.analysis.json().get("pre_training_bias_metrics", {}))
+        test = reading.evaluation["bias_metrics"]["groups"]
     except Absent:
         test = {}
     return [
-        bias_charts.label_gaps(facet, groups, test.get(facet, {}))
-        for facet, groups in training.items()
+        bias_charts.labelled_shares(facet, columns[facet], groups, test.get(facet, []), sure)
+        for facet, groups in training["groups"].items()
+        if groups
     ], []
-
-
-def _dpl(section: dict[str, Any]) -> dict[str, dict[str, float | None]]:
-    """DPL by facet and group."""
-    return {
-        facet.removeprefix("facet_"): {
-            group["value_or_threshold"]: next(
-                (m["value"] for m in group["metrics"] if m["name"] == "DPL"), None
-            )
-            for group in groups
-        }
-        for facet, groups in section.get("facets", {}).items()
-    }
 
 
 def _metric_tables(reading: Reading) -> list[Table]:

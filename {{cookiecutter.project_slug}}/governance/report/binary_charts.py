@@ -193,7 +193,7 @@ def confusion(curves: dict[str, Any], positive: str) -> Figure:
     ]
     table = Table(
         "The counts",
-        ("", "flagged", "not flagged"),
+        ("row", "flagged", "not flagged"),
         [
             (f"with {positive}", number(hits), number(missed)),
             (f"without {positive}", number(alarms), number(passed)),
@@ -260,7 +260,7 @@ def at_threshold(curves: dict[str, Any], decision: dict[str, Any] | None) -> Fig
         )
         for name, s in shares.items()
     ]
-    table = Table("The shares", ("", "share", "interval", "rows", "of"), rows)
+    table = Table("The shares", ("share of", "share", "interval", "rows", "of"), rows)
     svg = d.svg("threshold", height, "Shares at the threshold", says, marks)
     return Figure("How sure these shares are", says, svg, table)
 

@@ -11,7 +11,7 @@ from governance.report.facts import RunFacts
 from governance.report.figure import Figure, Group, Panel, Table
 from governance.report.judgement import comparison_figure
 from governance.report.model_panels import data, explained
-from governance.report.reading import Reading, group, panel
+from governance.report.reading import BROKEN, Reading, group, panel
 from governance.report.words import count, listed, moment, number
 
 
@@ -114,8 +114,7 @@ def _search(reading: Reading) -> Panel:
         f"on the validation split, {'more' if maximize else 'less'} being better."
     )
     figures = [search_chart.search(made, objective, maximize)]
-    compared = reading.evaluation.get("algorithms") if reading.evidence.evaluation.raw else None
-    tables = [table, *([_algorithms(compared)] if compared else [])]
+    tables = [table, *_algorithms(reading)]
     return Panel("search", "The search", says, [Group("", figures=figures, tables=tables)])
 
 
@@ -161,20 +160,23 @@ def _rounded(text: str | None) -> str:
         return str(text)
 
 
-def _algorithms(compared: dict[str, Any]) -> Table:
-    """The best of each algorithm, on validation and on the test split."""
-    sections = [key for one in compared.values() for key in one if key.endswith("tion_metrics")]
-    metrics = list(next(iter(compared.values()))[sections[0]])
-    rows = []
-    for name, one in compared.items():
-        ((_, value),) = one["objective"].items()
-        tested = [number(one[sections[0]][m]["value"]) for m in metrics]
-        rows.append((name, str(one["trials"]), number(value, 5), *tested))
-    return Table(
-        "The best of each algorithm, on the test split",
-        ("algorithm", "trials", "on validation", *metrics),
-        rows,
-    )
+def _algorithms(reading: Reading) -> list[Table]:
+    """The best of each algorithm, where several were compared."""
+    try:
+        compared = reading.evaluation.get("algorithms", {})
+        rows = [_best_of(name, one) for name, one in compared.items()]
+        head = ("algorithm", "trials", "on validation", *reading.metrics)
+    except (Absent, *BROKEN):
+        return []
+    name = "The best of each algorithm, on the test split"
+    return [Table(name, head, rows)] if rows else []
+
+
+def _best_of(name: str, best: dict[str, Any]) -> tuple[str, ...]:
+    ((_, objective),) = best["objective"].items()
+    (tested,) = [values for key, values in best.items() if key.endswith("tion_metrics")]
+    values = [number(one["value"]) for one in tested.values()]
+    return (name, str(best["trials"]), number(objective, 5), *values)
 
 
 def _approval(reading: Reading) -> Panel:
@@ -194,18 +196,18 @@ def _evidence(reading: Reading) -> Panel:
     for file in reading.evidence.files:
         if file.raw is None:
             continue
-        same = {"": "not noted then", file.sha256: "as noted then"}.get(file.noted, "CHANGED SINCE")
-        changed += [file.name] if same == "CHANGED SINCE" else []
+        same = {"": "not noted", file.sha256: "unchanged"}.get(file.noted, "CHANGED")
+        changed += [file.name] if same == "CHANGED" else []
         rows.append((file.name, file.sha256, same, f"{len(file.raw):,}", file.uri))
     files = Table(
         "Files that this page was made from",
-        ("file", "SHA-256", "", "bytes", "where"),
+        ("file", "SHA-256", "since the step", "bytes", "where"),
         rows,
         (0, 1, 2, 4),
     )
     run = Table(
         "The run",
-        ("", ""),
+        ("what", "value"),
         [
             ("run", facts.id),
             ("pipeline", facts.pipeline),
@@ -218,7 +220,7 @@ def _evidence(reading: Reading) -> Panel:
         ],
         (0, 1),
     )
-    versions = Table("Versions", ("", ""), list(facts.versions.items()), (0, 1))
+    versions = Table("Versions", ("what", "version"), list(facts.versions.items()), (0, 1))
     notes = [(note,) for step in facts.steps for note in step.notes]
     tables = [
         files,

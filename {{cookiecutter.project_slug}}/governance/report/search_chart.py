@@ -13,11 +13,11 @@ from governance.report.words import count, number
 def search(trials: list[dict[str, Any]], objective: str, maximize: bool) -> Figure:
     """What each trial came to, in the order that they were begun."""
     valued = [t for t in trials if t["value"] is not None]
-    low, high = _clear_range([t["value"] for t in valued], maximize)
+    whole = [t for t in valued if t["status"] == "Completed"]
+    low, high = _clear_range([t["value"] for t in whole or valued])
     x = d.Scale(0.5, len(trials) + 0.5, LEFT, RIGHT)
     y = tall(200, low, high)
     names = list(dict.fromkeys(t["algorithm"] for t in trials))
-    whole = [t for t in valued if t["status"] == "Completed"]
     best = (max if maximize else min)(whole, key=lambda t: t["value"])
     says = (
         f"Of {count(len(trials), 'trial')}, number {best['number']} is the best: {objective} "
@@ -64,12 +64,10 @@ def _whole_axes(x: d.Scale, y: d.Scale, objective: str) -> list[str]:
     return marks + [d.text(x(t), y.start + 17, t, "tick", "middle") for t in whole]
 
 
-def _clear_range(values: list[float], maximize: bool) -> tuple[float, float]:
-    """A range that shows the good ones apart; a far worse one stands at its edge."""
-    ordered = sorted(values, reverse=maximize)
-    good, worst = ordered[0], ordered[min(len(ordered) - 1, max(1, int(0.85 * len(ordered))))]
-    room = abs(good - worst) * 0.12 or abs(good) * 0.05 or 1.0
-    return min(good, worst) - room, max(good, worst) + room
+def _clear_range(values: list[float]) -> tuple[float, float]:
+    """A range that shows these apart; a trial that was stopped far off stands at its edge."""
+    room = (max(values) - min(values)) * 0.15 or abs(values[0]) * 0.05 or 1.0
+    return min(values) - room, max(values) + room
 
 
 def _trial(t: dict[str, Any], x: float, y: d.Scale, names: list[str]) -> str:
