@@ -130,7 +130,8 @@ def files(**replaced: Any) -> Files:
     content: dict[str, Any] = {
         "Process/train/columns": COLUMNS, "Process/train/profile": PROFILE,
         "Process/bias/pretraining_bias": TRAINING_BIAS,
-        "Evaluate/evaluation/evaluation": EVALUATION, "Evaluate/evaluation/curves": CURVES, "Config/config/analysis_config": {},
+        "Evaluate/evaluation/evaluation": EVALUATION,
+        "Evaluate/evaluation/curves": CURVES, "Config/config/analysis_config": {},
         "Clarify/analysis_result/analysis": ANALYSIS,
     }  # fmt: skip
     named = {f"{ROOT}/{path}.json": json.dumps(replaced.get(path.rpartition("/")[2], one))
