@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +31,6 @@ from governance.report.facts import (
     StepFacts,
 )
 from governance.report.words import duration, moment
-from local_sagemaker.definition import Definition, Step, read_definition
 
 LOOKED_THROUGH = 5
 """So many earlier executions are asked for other training data."""
@@ -50,6 +51,21 @@ _DESCRIBED = {
     "RegisterModel": ("describe_model_package", "ModelPackageName", True),
 }
 """By a step's metadata: what is asked of its job, by which field, and whether by its ARN."""
+
+
+_BRANCHES = {"IfSteps": True, "ElseSteps": False}
+_REFERENCE = re.compile(r'"Get": "Steps\.([^.\["]+)')
+
+
+@dataclass(frozen=True)
+class _Outline:
+    """A step as the definition has it."""
+
+    name: str
+    type: str
+    arguments: dict[str, Any]
+    waits_for: tuple[str, ...]
+    branch: tuple[str, bool] | None = None  # the condition, and the outcome that runs this
 
 
 def write_account_report(
@@ -92,8 +108,9 @@ class AccountRun:
         arn = self._arn(pipeline, run)
         execution = self.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
         text = self.sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=arn)
-        definition = read_definition(text["PipelineDefinition"])
-        steps = tuple(self._steps(definition, arn, execution["PipelineExecutionStatus"]))
+        definition = json.loads(text["PipelineDefinition"])
+        outlines = list(_outlines(definition["Steps"]))
+        steps = tuple(self._steps(outlines, arn, execution["PipelineExecutionStatus"]))
         previous = self._previous(pipeline, execution, steps)
         is_over = execution["PipelineExecutionStatus"] not in ("Executing", "Stopping")
         began, ended = execution["CreationTime"], execution["LastModifiedTime"]
@@ -142,10 +159,10 @@ class AccountRun:
         for page in pages:
             yield from page["PipelineExecutionSummaries"]
 
-    def _parameters(self, definition: Definition, arn: str) -> dict[str, Any]:
+    def _parameters(self, definition: dict[str, Any], arn: str) -> dict[str, Any]:
         """What the execution was started with, over the defaults."""
-        specs = definition.parameters.items()
-        values = {name: spec["DefaultValue"] for name, spec in specs if "DefaultValue" in spec}
+        specs = definition.get("Parameters", [])
+        values = {one["Name"]: one["DefaultValue"] for one in specs if "DefaultValue" in one}
         pages = self.sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
             PipelineExecutionArn=arn
         )
@@ -155,11 +172,11 @@ class AccountRun:
 
     # Steps
 
-    def _steps(self, definition: Definition, arn: str, status: str) -> Iterator[StepFacts]:
+    def _steps(self, outlines: list[_Outline], arn: str, status: str) -> Iterator[StepFacts]:
         """The steps as they are numbered: a condition after the steps that it decides on."""
         started = {one["StepName"]: one for one in self._started(arn)}
         outcomes = {name: _outcome(one) for name, one in started.items()}
-        ordered = sorted(definition.steps.values(), key=lambda step: step.type == "Condition")
+        ordered = sorted(outlines, key=lambda step: step.type == "Condition")
         for step in ordered:
             if step.name in started:
                 yield self._step(step, started[step.name], outcomes[step.name])
@@ -173,17 +190,17 @@ class AccountRun:
         for page in pages:
             yield from page["PipelineExecutionSteps"]
 
-    def _step(self, step: Step, found: dict[str, Any], outcome: bool | None) -> StepFacts:
+    def _step(self, step: _Outline, found: dict[str, Any], outcome: bool | None) -> StepFacts:
         status = _STATUSES.get(found["StepStatus"], found["StepStatus"])
         source = found.get("CacheHitResult", {}).get("SourcePipelineExecutionArn", "")
         run = source.rpartition("/")[2]
         began, ended = found.get("StartTime"), found.get("EndTime")
-        answer = self._answer(step, found.get("Metadata", {}))
+        answer = self._answer(found.get("Metadata", {}))
         group = _LOG_GROUPS.get(step.type)
         return StepFacts(
             name=step.name,
             type=step.type,
-            waits_for=tuple(sorted(step.waits_for)),
+            waits_for=step.waits_for,
             arguments=step.arguments,
             status=status,
             said="Cached" if source and status == SUCCEEDED else status,
@@ -196,7 +213,7 @@ class AccountRun:
             log_place=f"in CloudWatch, /aws/sagemaker/{group}" if group else "",
         )
 
-    def _answer(self, step: Step, metadata: dict[str, Any]) -> dict[str, Any]:
+    def _answer(self, metadata: dict[str, Any]) -> dict[str, Any]:
         """What the service says of a step's job; nothing where there is none, or none any more."""
         arns = {kind: one["Arn"] for kind, one in metadata.items() if "Arn" in one}
         for kind, arn in arns.items():
@@ -249,9 +266,9 @@ class AccountRun:
 
     def _processing(self, arn: str) -> Iterator[StepFacts]:
         """The processing steps of an execution, with what their jobs wrote."""
-        for found in self._started(arn):
+        for found in list(self._started(arn)):
             if "ProcessingJob" in found.get("Metadata", {}):
-                step = Step(found["StepName"], "Processing", {}, frozenset(), {})
+                step = _Outline(found["StepName"], "Processing", {}, ())
                 yield self._step(step, found, None)
 
     def _profile(self, steps: tuple[StepFacts, ...]) -> bytes | None:
@@ -288,7 +305,24 @@ class AccountRun:
         return ()
 
 
-def _not_started(step: Step, outcomes: dict[str, bool | None], status: str) -> StepFacts:
+def _outlines(
+    contents: list[dict[str, Any]], branch: tuple[str, bool] | None = None
+) -> Iterator[_Outline]:
+    """The steps of a definition, and those inside their conditions' branches.
+
+    Any definition's: an execution is also of one that the engine here would not run.
+    """
+    for content in contents:
+        arguments = content.get("Arguments", {})
+        own = {key: value for key, value in arguments.items() if key not in _BRANCHES}
+        waits_for = {*content.get("DependsOn", []), *_REFERENCE.findall(json.dumps(own))}
+        waits_for |= {branch[0]} if branch else set()
+        yield _Outline(content["Name"], content["Type"], own, tuple(sorted(waits_for)), branch)
+        for key, outcome in _BRANCHES.items():
+            yield from _outlines(arguments.get(key, []), (content["Name"], outcome))
+
+
+def _not_started(step: _Outline, outcomes: dict[str, bool | None], status: str) -> StepFacts:
     """A step that the service does not list: on a branch not taken, or not begun."""
     reason, state = "", WAITING
     if step.branch and outcomes.get(step.branch[0]) not in (None, step.branch[1]):
@@ -296,7 +330,7 @@ def _not_started(step: Step, outcomes: dict[str, bool | None], status: str) -> S
         state, reason = SKIPPED, f"{step.branch[0]} came out {said}"
     elif status not in ("Executing", "Stopping"):
         state, reason = SKIPPED, f"the execution is {status.lower()}"
-    return StepFacts(step.name, step.type, tuple(sorted(step.waits_for)), step.arguments,
+    return StepFacts(step.name, step.type, step.waits_for, step.arguments,
                      status=state, said=state, reason=reason)  # fmt: skip
 
 
@@ -305,7 +339,7 @@ def _outcome(found: dict[str, Any]) -> bool | None:
     return {"True": True, "False": False}.get(str(said).capitalize())
 
 
-def _detail(step: Step, answer: dict[str, Any]) -> str:
+def _detail(step: _Outline, answer: dict[str, Any]) -> str:
     if step.type == "RegisterModel" and answer:
         return _version(answer)
     if best := answer.get("BestTrainingJob"):
