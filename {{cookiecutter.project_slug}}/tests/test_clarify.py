@@ -139,9 +139,8 @@ def predict_test_split(product: Product, model_dir: Path) -> None:
     """Step 6, with the filters of the definition."""
     model = inference.model_fn(str(model_dir))
 
-    def predict(records: list[list[str]]) -> list[list[str]]:
-        body = "".join(",".join(record) + "\n" for record in records)
-        prediction = inference.predict_fn(inference.input_fn(body, "text/csv"), model)
+    def predict(records: str) -> list[list[str]]:
+        prediction = inference.predict_fn(inference.input_fn(records, "text/csv"), model)
         return list(csv.reader(inference.output_fn(prediction, "text/csv")[0].splitlines()))
 
     first_feature = 3 + len(product.test.context)
