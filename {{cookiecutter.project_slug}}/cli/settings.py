@@ -264,9 +264,14 @@ class Bias:
     favourable_label: int = 1  # the label of those who come off well
     threshold: str | float = ""  # of a regression: above it is favourable; none: the median
     min_group_size: int = 100  # smaller groups are reported but do not decide
+    backend: str = "open_source"  # what runs step 7: this repository's script, or clarify's image
+    local_explanations: bool = True  # SHAP values record by record, beside the global ones
+
+    BACKENDS: typing.ClassVar = ("open_source", "clarify")
 
     def __post_init__(self) -> None:
         known = ("", TRAIN_MEDIAN)
+        must(self.backend in self.BACKENDS, "backend", self.backend, " or ".join(self.BACKENDS))
         must(not isinstance(self.threshold, str) or self.threshold in known, "threshold",
              self.threshold, f'"{TRAIN_MEDIAN}" or a number')  # fmt: skip
         must(self.favourable_label in (0, 1), "favourable_label", self.favourable_label, "0 or 1")
@@ -442,6 +447,15 @@ class Settings:
 
     def _gate(self, text: str) -> gates.Gate:
         return gates.parse(text, self.project.problem, tuple(facet.key for facet in self.facets))
+
+    @property
+    def bias_is_managed(self) -> bool:
+        """Whether step 7 is Clarify's image, which runs on SageMaker alone."""
+        return self.bias.backend == "clarify"
+
+    def with_backend(self, backend: str) -> Settings:
+        """The same with another `[bias] backend`."""
+        return dataclasses.replace(self, bias=dataclasses.replace(self.bias, backend=backend))
 
     @property
     def cadence(self) -> cadences.Cadence:
