@@ -509,6 +509,7 @@ def load(root: Path) -> Settings:
     settings = tables.load(Settings, root, "pipeline.toml")
     _check_together(settings)
     _check_standards(settings, tables.load(StandardsFile, root, StandardsFile.NAME).standards)
+    _check_bias_limits(settings)
     return settings
 
 
@@ -628,6 +629,17 @@ def _check_floor(settings: Settings, standards: Standards) -> None:
             f"{read}, where a recall of at most {standards.most_recall:g} is right: {rule} it, "
             "since a model that is to find nearly all flags nearly everybody", "gate", "metric",
         )  # fmt: skip
+
+
+def _check_bias_limits(settings: Settings) -> None:
+    """A gate that names bias limits it, whether or not the standards ask for that."""
+    keys = tuple(facet.key for facet in settings.facets)
+    for key, gate in (("metric", settings.metric_gate), ("bias", settings.bias_gate)):
+        try:
+            if gate is not None:
+                gates.check_bias(gate, keys)
+        except gates.GateError as error:
+            raise SettingsError(str(error), "gate", key) from None
 
 
 def _is_date_format(text: str) -> bool:

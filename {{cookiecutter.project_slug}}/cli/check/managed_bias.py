@@ -1,4 +1,4 @@
-"""What runs a processing job: a script that the job names, or Clarify's image, which has its own."""
+"""What runs a processing job: a script that it names, or Clarify's image, which has its own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def check_program(step: Step, _: Compiled) -> Iterator[str]:
         return
     if not is_managed(step):
         if not any(words for _, words in step.at("AppSpecification.ContainerEntrypoint")):
-            yield "Arguments.AppSpecification.ContainerEntrypoint is missing, where a script is right"
+            where = "Arguments.AppSpecification.ContainerEntrypoint"
+            yield f"{where} is missing, where a script is right"
         return
     for name in ("ContainerEntrypoint", "ContainerArguments"):
         for where, words in step.at(f"AppSpecification.{name}"):
