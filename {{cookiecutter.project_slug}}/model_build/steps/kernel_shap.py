@@ -21,6 +21,10 @@ Answer = Callable[[NDArray[np.float32]], Floats]
 """A model: (n, features) -> (n,)."""
 
 
+MOST_ASKED = 50_000
+"""So many rows the model is asked for at a time: the memory of some megabytes."""
+
+
 def kernel_shap(
     answer: Answer,
     records: NDArray[np.float32],
@@ -36,7 +40,7 @@ def kernel_shap(
         records: (n, features).
         baseline: (rows, features); the expected value is the mean answer to them.
         samples: the most coalitions that are asked for, a record and row of the baseline each; at
-            least twice the features are. They are all there are, and the values exact, if
+            least four of each feature. They are all there are, and the values exact, if
             2^features - 2 is no more.
     """
     expected, answers = answer(baseline).mean(), answer(records)
@@ -51,7 +55,7 @@ def kernel_shap(
     members, weights = coalitions(len(free), samples, seed)
     keeps = np.zeros((len(members), records.shape[1]), dtype=bool)
     keeps[:, free] = members
-    worth = np.stack([_worth(answer, record, baseline, keeps) for record in records], axis=1)
+    worth = _worths(answer, records, baseline, keeps)
     values[:, free] = _fit(members, weights, worth - expected, answers - expected)
     return values
 
@@ -63,7 +67,7 @@ def coalitions(features: int, samples: int, seed: int) -> tuple[Bools, Floats]:
     since those weigh most; of the other sizes as many as are left, by chance, each with its
     complement.
     """
-    left = max(samples, 2 * features)
+    left = max(samples, 4 * features)
     parts: list[Bools] = []
     weights: list[Floats] = []
     sizes = list(range(1, features // 2 + 1))
@@ -109,14 +113,18 @@ def _differs(column: NDArray[np.float32], baseline: NDArray[np.float32]) -> bool
     return not bool(same.all())
 
 
-def _worth(
-    answer: Answer, record: NDArray[np.float32], baseline: NDArray[np.float32], keeps: Bools
+def _worths(
+    answer: Answer, records: NDArray[np.float32], baseline: NDArray[np.float32], keeps: Bools
 ) -> Floats:
-    """The mean answer where a coalition keeps the record's values, (k,)."""
-    mixed = np.where(keeps[:, np.newaxis, :], record, baseline)  # (k, rows, features)
-    rows: Floats = answer(mixed.reshape(-1, len(record))).reshape(len(keeps), -1)
-    means: Floats = rows.mean(axis=1)
-    return means
+    """The mean answer where a coalition keeps a record's values, (k, n)."""
+    worths = np.empty((len(keeps), len(records)))
+    at_once = max(1, MOST_ASKED // (len(keeps) * len(baseline)))
+    for start in range(0, len(records), at_once):
+        some = records[start : start + at_once, np.newaxis, np.newaxis, :]
+        mixed = np.where(keeps[:, np.newaxis, :], some, baseline)  # (some, k, rows, features)
+        answers = answer(mixed.reshape(-1, records.shape[1])).reshape(mixed.shape[:3])
+        worths[:, start : start + at_once] = answers.mean(axis=2).T
+    return worths
 
 
 def _fit(members: Bools, weights: Floats, worth: Floats, whole: Floats) -> Floats:
