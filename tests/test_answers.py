@@ -34,6 +34,7 @@ WHERE = {
     "bias_gate": ("gate", "bias"),
     "bias_facets": ("bias", "facets"),
     "retraining_cadence": ("schedule", "cadence"),
+    "bias_backend": ("bias", "backend"),
     "aws_region": ("aws", "region"),
 }
 """Where an accepted answer is to be read back."""
@@ -164,6 +165,7 @@ ANSWERS = st.fixed_dictionaries(
         "bias_gate": GATES | TEXTS,
         "bias_facets": FACETS,
         "retraining_cadence": CADENCES,
+        "bias_backend": st.sampled_from(["open_source", "clarify", "smclarify"]),
         "aws_region": st.sampled_from(["eu-west-1", "us-gov-west-1", "mars"]) | TEXTS,
     },
 )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import settings as pipeline_settings
-from cli.settings import LOCAL_ENVIRONMENT, Settings
+from cli.settings import LOCAL_ENVIRONMENT, Bias, Settings
 from cli.tables import SettingsError
 
 if TYPE_CHECKING:  # they import what only some commands need
@@ -68,6 +68,12 @@ def compile_(output: Path | None, environment: str) -> None:
 @click.option("--no-cache", is_flag=True, help="Run also what has run before, unchanged.")
 @click.option("--only", metavar="STEP", default="", help="This step and those that it needs.")
 @click.option("--debug", metavar="STEP", default="", help="... this one here, for a debugger.")
+@click.option(
+    "--bias-backend",
+    type=click.Choice(Bias.BACKENDS),
+    envvar="BIAS_BACKEND",
+    help="Another [bias] backend for this run; also as the variable BIAS_BACKEND.",
+)
 @click.option("--require-registered", is_flag=True, help="Exit with 3 if the gate refuses.")
 @click.option("--json", "as_json", is_flag=True, help="An event a line, as JSON.")
 def run(
@@ -78,6 +84,7 @@ def run(
     no_cache: bool,
     only: str,
     debug: str,
+    bias_backend: str | None,
     require_registered: bool,
     as_json: bool,
 ) -> None:
@@ -88,6 +95,8 @@ def run(
             if number and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
                 signal.signal(number, signal.default_int_handler)
         settings = _settings()
+        if bias_backend:
+            settings = settings.with_backend(bias_backend)
         given = _parameters(values)
         if resume and (data or given or only or debug):
             raise click.UsageError("--resume goes on with a run's own table, parameters and steps")
