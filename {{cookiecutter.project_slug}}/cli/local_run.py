@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 from cli.events import Events
+from cli.identity import whoami
 from cli.kept_definition import compiled
 from cli.report import Progress
+from cli.run_report import write_report
 from cli.settings import FEATURE_DATABASE, Environment, Settings
 from cli.tables import SettingsError
 from feature_store.ingest import ingest
@@ -69,9 +71,9 @@ def run(
     definition = read_definition(made.definition)
     with progress:
         execution = engine.run(
-            settings.project.pipeline, definition, given, progress.update, wanted
+            settings.project.pipeline, definition, given, progress.update, wanted, whoami(root)
         )
-    progress.ended(execution, str(settings.full_gate), local)
+    progress.ended(execution, str(settings.full_gate), local, _report(local, settings, execution))
     return execution
 
 
@@ -106,8 +108,16 @@ def resume(
     engine = Engine(local, {}, cores, Processes(cores, preload(settings)))
     with progress:
         execution = engine.resume(identifier, progress.update, cache)
-    progress.ended(execution, "", local)
+    progress.ended(execution, "", local, _report(local, settings, execution))
     return execution
+
+
+def _report(local: Path, settings: Settings, execution: Execution) -> Path | None:
+    """The page of a run; None where it could not be written: the run is done all the same."""
+    try:
+        return write_report(local, settings, execution)
+    except OSError:
+        return None
 
 
 def preload(settings: Settings) -> Preload:

@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from cli.settings import LOCAL_ENVIRONMENT, Bias, Settings
 from cli.tables import SettingsError
 
 if TYPE_CHECKING:  # they import what only some commands need
+    from cli.bootstrap import Change, Event
     from cli.events import Events
     from cli.report import Progress
 
@@ -171,6 +172,34 @@ def show(run: str, as_json: bool) -> None:
 
 @main.command()
 @click.argument("run")
+@click.option("--env", "environment", help="An execution in this [environments.NAME]; RUN its id.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The page's file."
+)
+def report(run: str, environment: str | None, output: Path | None) -> None:
+    """Write a run's page, and its summary in Markdown: RUN as for `show`."""
+    with _one_sentence():
+        settings = pipeline_settings.load(ROOT)
+        if environment is None:
+            from cli.history import History
+            from cli.run_report import write_report
+
+            page = write_report(LOCAL, settings, History(LOCAL).execution(run), output)
+        else:
+            from cli.account import AccountError
+            from cli.account_evidence import write_account_report
+
+            chosen = settings.account_environment(environment)
+            try:
+                page = write_account_report(LOCAL, settings, chosen, run, output)
+            except AccountError as error:
+                click.echo(f"pipeline: {error}", err=True)
+                sys.exit(STEP_FAILED)
+        click.echo(page)
+
+
+@main.command()
+@click.argument("run")
 @click.argument("step")
 @click.option("--trial", type=click.IntRange(min=1), help="Of a search: this trial's log.")
 def logs(run: str, step: str, trial: int | None) -> None:
@@ -251,12 +280,76 @@ def _check_repository(settings: Settings) -> None:
 
 @main.command()
 @click.option("--env", "name", required=True, help="An [environments.NAME] of pipeline.toml.")
+@click.option("--account", "is_account", is_flag=True, help="What the account's pipelines share.")
+@click.option("--yes", is_flag=True, help="Apply without asking, as in CI.")
+def bootstrap(name: str, is_account: bool, yes: bool) -> None:
+    """Put an environment's infrastructure into an AWS account: shows the changes, then asks."""
+    with _one_sentence():
+        from cli import account
+        from cli import bootstrap as changing
+        from model_build import pipeline
+        from model_deploy import stacks
+
+        settings = _settings()
+        environment = settings.account_environment(name)
+        definition = pipeline.definition(settings, environment)
+        try:
+            with account.one_sentence():
+                cloudformation = account.session(environment).client("cloudformation")
+                if is_account:
+                    previous = changing.parameters(cloudformation, stacks.ACCOUNT_STACK)
+                    stack = stacks.account_stack(settings, environment, previous)
+                else:
+                    named = environment.named(settings.project.pipeline)
+                    own_key = changing.outputs(cloudformation, named).get("KeyArn", "")
+                    stack = stacks.pipeline_stack(settings, environment, definition, own_key)
+                done = changing.apply(cloudformation, stack, _agreed(stack.name, yes), _tell)
+        except account.AccountError as error:
+            click.echo(f"pipeline: {error}", err=True)
+            sys.exit(STEP_FAILED)
+        click.echo(f"stack       {stack.name}: {done.status}")
+        for key, value in done.outputs.items():
+            click.echo(f"            {key} = {value}")
+        if "KeyArn" in done.outputs and not environment.kms_key_arn:
+            click.echo(
+                f"            that KeyArn as kms_key_arn of [environments.{name}]: jobs use it"
+            )
+
+
+def _agreed(stack: str, yes: bool) -> Callable[[list[Change]], bool]:
+    """Shows the changes of a stack, and asks; where nobody can answer, nothing is applied."""
+
+    def agreed(changes: list[Change]) -> bool:
+        click.echo(f"changes to {stack}:")
+        for change in changes:
+            click.echo(change.line)
+        if yes:
+            return True
+        if not _is_a_person_there():
+            click.echo("nobody is there to ask: with --yes they are applied")
+            return False
+        return click.confirm("apply them?")
+
+    return agreed
+
+
+def _is_a_person_there() -> bool:
+    return sys.stdin.isatty()
+
+
+def _tell(event: Event) -> None:
+    """What happens to a resource, as it happens."""
+    click.echo(f"{event.status:<24}{event.resource:<28}{event.reason}".rstrip())
+
+
+@main.command()
+@click.option("--env", "name", required=True, help="An [environments.NAME] of pipeline.toml.")
 @click.option("--wheels", type=click.Path(path_type=Path), default=LOCAL / "wheels",
               help="A folder for the wheels that the code carries; pip fills it.")  # fmt: skip
 def publish(name: str, wheels: Path) -> None:
     """Put code and definition into an AWS account, if the check finds nothing."""
     with _one_sentence():
-        from cli.publish import PublishError
+        from cli.account import AccountError
         from cli.publish import publish as put
         from model_build import carried_wheels, pipeline, step_code
 
@@ -267,38 +360,81 @@ def publish(name: str, wheels: Path) -> None:
         try:
             carried_wheels.fetch(step_code.carried_wheels(settings), wheels)
             objects = step_code.code_objects(settings, environment, wheels)
-            published = put(settings.project.pipeline, text, objects, environment)
-        except (PublishError, carried_wheels.WheelError) as error:
+            name_there = environment.named(settings.project.pipeline)
+            published = put(name_there, text, objects, environment)
+        except (AccountError, carried_wheels.WheelError) as error:
             click.echo(f"pipeline: {error}", err=True)
             sys.exit(STEP_FAILED)
         for sentence in published.sentences(environment):
             click.echo(sentence)
 
 
-@main.command()
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def registry(as_json: bool) -> None:
-    """List the model versions that were registered on this machine, the newest first."""
-    with _one_sentence():
-        from local_sagemaker.state import State
+_MAY_BE_NEGATIVE = {"ignore_unknown_options": True}  # -1 is no version, rather than no option
 
-        group = pipeline_settings.load(ROOT).model_package_group
-        packages = State(LOCAL / "state.db").model_packages(group)
-        rows = [
-            {"version": p.version, "status": p.status, "created": p.created,
-             "execution": p.execution, **p.request.get("CustomerMetadataProperties", {})}
-            for p in packages
-        ]  # fmt: skip
+
+@main.command(context_settings=_MAY_BE_NEGATIVE)
+@click.argument("version", required=False)
+@click.option("--last", type=click.IntRange(min=1), default=20, help="How many; default: 20.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def registry(version: str | None, last: int, as_json: bool) -> None:
+    """List the registered model versions, the newest first; or show one: VERSION is its number."""
+    with _one_sentence():
+        from cli import approval, registry_view
+
+        settings = pipeline_settings.load(ROOT)
+        approvals = approval.approvals(LOCAL, settings)
+        number = None if version is None else approval.number(version)
         if as_json:
-            click.echo(json.dumps(rows, indent=2))
-            return
-        if not rows:
-            click.echo(f"{group}: no version is registered on this machine")
-        for row in rows:
-            click.echo(
-                f"{group} version {row['version']}  {row['status']}  {row['created']}  "
-                f"gate {row.get('gate', '-')}"
+            content: object = (
+                registry_view.versions_as_json(approvals.registry, last)
+                if number is None
+                else registry_view.version_as_json(approvals, number)
             )
+            click.echo(json.dumps(content, indent=2))
+        elif number is None:
+            registry_view.versions(approvals.registry, settings, last)
+        else:
+            registry_view.version(approvals, number)
+
+
+@main.command(context_settings=_MAY_BE_NEGATIVE)
+@click.argument("version")
+@click.option("--who", help="Who approves; asked for at a terminal.")
+@click.option("--why", help="The reason; asked for at a terminal.")
+@click.option("--for", "stage", type=click.Choice(["production"]), help="The second approval.")
+def approve(version: str, who: str | None, why: str | None, stage: str | None) -> None:
+    """Approve a registered version: VERSION is its number."""
+    _decide(version, who, why, stage)
+
+
+@main.command(context_settings=_MAY_BE_NEGATIVE)
+@click.argument("version")
+@click.option("--who", help="Who rejects; asked for at a terminal.")
+@click.option("--why", help="The reason; asked for at a terminal.")
+def reject(version: str, who: str | None, why: str | None) -> None:
+    """Reject a version, or withdraw an approved one, for good: VERSION is its number."""
+    _decide(version, who, why, None, is_rejected=True)
+
+
+def _decide(
+    version: str, who: str | None, why: str | None, stage: str | None, is_rejected: bool = False
+) -> None:
+    """Ask who and why, once it is known that the version could be decided on; then decide."""
+    with _one_sentence():
+        from cli import approval, registry_view
+        from governance.registry import APPROVED, REJECTED
+
+        approvals = approval.approvals(LOCAL, pipeline_settings.load(ROOT))
+        number, place = approval.number(version), approval.STAGES[stage] if stage else ""
+        approvals.check(number, REJECTED if is_rejected else APPROVED, place)
+        if approval.is_asked() and None in (who, why):
+            registry_view.version(approvals, number)
+        who, why = approval.reasons(who, why, ROOT)
+        if is_rejected:
+            approvals.reject(number, who, why)
+        else:
+            approvals.approve(number, who, why, place)
+        registry_view.decided(approvals, number, place)
 
 
 @main.command()
@@ -348,11 +484,12 @@ def _parameters(values: tuple[str, ...]) -> dict[str, str]:
 def _one_sentence() -> Iterator[None]:
     """Errors that a person can act on, as one sentence and an exit status, without a traceback."""
     from feature_store.errors import RawTableError
+    from governance.registry import RegistryError
     from local_sagemaker.errors import DefinitionError, StateError
 
     try:
         yield
-    except (SettingsError, RawTableError, DefinitionError, StateError) as error:
+    except (SettingsError, RawTableError, DefinitionError, RegistryError, StateError) as error:
         click.echo(f"pipeline: {error}", err=True)
         sys.exit(WRONG_USE)
     except BrokenPipeError:

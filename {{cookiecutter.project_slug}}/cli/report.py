@@ -93,9 +93,13 @@ class Progress:
                 self._said[name] = run.status
                 _CONSOLE.print(f"{state(run):<10} {name}")
 
-    def ended(self, execution: Execution, gate: str, local: Path) -> None:
-        """Say how the run ended."""
+    def ended(self, execution: Execution, gate: str, local: Path, page: Path | None) -> None:
+        """Say how the run ended, and how to go on with what it registered."""
         summary(execution, self._settings, local, gate)
+        said = escape(_short(page)) if page else "[red]could not be written[/]"
+        _line("report", said)
+        for number in execution.versions:
+            _line("go on", f"pipeline approve {number}, or pipeline reject {number}")
 
 
 def resuming(execution: Execution) -> str:
