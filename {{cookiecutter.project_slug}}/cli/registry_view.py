@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.report import metric_lines
 from cli.settings import Settings
 from governance import gate as gates
 from governance.registry import (
@@ -18,6 +19,7 @@ from governance.registry import (
     REJECTED,
     Approvals,
     Registry,
+    RegistryError,
     Version,
     how,
     metrics,
@@ -112,7 +114,10 @@ def version_as_json(approvals: Approvals, number: int) -> dict[str, Any]:
 
 
 def _as_json(registry: Registry, found: Version) -> dict[str, Any]:
-    content = registry.read(found.evaluation)
+    try:
+        numbers, fault = _numbers(registry, found), ""
+    except RegistryError as error:
+        numbers, fault = {}, str(error)
     return {
         **found.metadata,
         "version": found.number,
@@ -121,7 +126,8 @@ def _as_json(registry: Registry, found: Version) -> dict[str, Any]:
         "created": found.created,
         "execution": found.execution,
         "evaluation": found.evaluation,
-        "metrics": None if content is None else metrics(content),
+        "metrics": numbers,
+        "fault": fault,
     }
 
 
@@ -135,24 +141,31 @@ def _coloured(status: str) -> str:
 
 
 def _gate_metrics(registry: Registry, found: Version, settings: Settings) -> str:
-    content = registry.read(found.evaluation)
-    if content is None:
-        return "[red]evaluation.json is gone[/]"
+    try:
+        numbers = _numbers(registry, found)
+    except RegistryError as error:
+        return f"[red]{escape(str(error))}[/]"
     names = [str(c).split(" ")[0] for c in gates.comparisons(settings.full_gate)]
-    have = metrics(content)
-    return escape(", ".join(_metric(name, have.get(name)) for name in dict.fromkeys(names)))
+    return escape("\n".join(metric_lines({name: numbers.get(name) for name in names}, 28)))
 
 
 def _all_metrics(registry: Registry, found: Version) -> str:
+    try:
+        return escape("\n".join(metric_lines(_numbers(registry, found), 66)))
+    except RegistryError as error:
+        return f"[red]{escape(str(error))}[/]"
+
+
+def _numbers(registry: Registry, found: Version) -> dict[str, float]:
+    """The metrics of a version.
+
+    Raises:
+        RegistryError: if they cannot be read any more.
+    """
     content = registry.read(found.evaluation)
     if content is None:
-        return f"[red]{escape(found.evaluation or 'evaluation.json')} is gone[/]"
-    return escape(", ".join(_metric(*item) for item in metrics(content).items()))
-
-
-def _metric(name: str, value: float | None) -> str:
-    """With a space that does not break."""
-    return f"{name}\u00a0{'-' if value is None else f'{value:.4g}'}"
+        raise RegistryError("evaluation.json is gone")
+    return metrics(content)
 
 
 def _labelled(label: str, items: Any) -> list[tuple[str, Any]]:

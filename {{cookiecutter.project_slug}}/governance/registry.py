@@ -337,24 +337,21 @@ def _names(text: str) -> Iterator[tuple[str, ...]]:
             yield tuple(sorted(words))
 
 
-def metrics(evaluation: bytes | None) -> dict[str, float]:
-    """The numbers of an evaluation.json by the names that gates have for them; none if it is gone.
+def metrics(evaluation: bytes) -> dict[str, float]:
+    """The numbers of an evaluation.json, by the names that gates have for them.
 
     Raises:
         RegistryError: if it is no evaluation.
     """
-    if evaluation is None:
-        return {}
     try:
         content: dict[str, Any] = json.loads(evaluation)
         numbers = [values for key, values in content.items() if key.endswith("tion_metrics")]
-        bias = content.get("bias_metrics", {})
-        found = {name: one["value"] for values in numbers for name, one in values.items()}
-        for name, one in bias.items():
-            if isinstance(one, dict) and "value" in one:
-                found[name] = one["value"]
-            elif name in FACET_METRICS:
-                found |= {f"{name}[{facet}]": each["value"] for facet, each in one.items()}
+        found = {name: float(one["value"]) for each in numbers for name, one in each.items()}
+        for name, one in content.get("bias_metrics", {}).items():
+            if name in FACET_METRICS:
+                found |= {f"{name}[{key}]": float(each["value"]) for key, each in one.items()}
+            elif isinstance(one, dict) and "value" in one:
+                found[name] = float(one["value"])
     except (ValueError, AttributeError, KeyError, TypeError):
-        raise RegistryError("evaluation.json is not what step 3 writes") from None
+        raise RegistryError("evaluation.json is damaged") from None
     return found
