@@ -63,10 +63,12 @@ def version(approvals: Approvals, number: int) -> None:
     for name in ("gate", "as_of"):
         grid.add_row(name.replace("_", " "), escape(found.metadata.get(name, "-")))
     grid.add_row("metrics", _all_metrics(registry, found))
-    for label, evidence in _labelled("evidence", registry.evidence(found)):
+    rests_on = registry.evidence(found)
+    width = max((len(evidence.name) for evidence in rests_on), default=0)
+    for label, evidence in _labelled("evidence", rests_on):
         verdict = f"[red]{evidence.fault}[/]" if evidence.fault else "as it was registered"
         digest = f"  sha256 {evidence.now[:12]}" if evidence.now else ""
-        grid.add_row(label, f"{escape(evidence.name)}{digest}  {verdict}")
+        grid.add_row(label, f"{escape(evidence.name):<{width}}{digest}  {verdict}")
     for label, one in _labelled("changes", found.decisions):
         place = f"{one.stage}: " if one.stage else ""
         grid.add_row(label, f"{one.at}  {place}{one.before} -> {_coloured(one.after)}")

@@ -119,8 +119,8 @@ class Evidence:
         if not self.now:
             return "is gone"
         if not self.registered:
-            return "has no digest that was kept when the version was registered"
-        return "" if self.now == self.registered else "is not what it was at registration"
+            return "has no digest kept"
+        return "" if self.now == self.registered else "is not as it was registered"
 
 
 class Registry(Protocol):
