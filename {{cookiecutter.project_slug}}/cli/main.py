@@ -194,6 +194,7 @@ def check() -> None:
         _refuse(_wrong_in_definition(settings, text))
         click.echo(f"definition  compiles: {len(definition.steps)} steps; nothing wrong is known")
         _check_repository(settings)
+        _check_infrastructure(settings, text)
         cadence = settings.cadence
         click.echo(f"schedule    {cadence.text}: {cadence.expression or 'started by hand alone'}")
         for firing in cadence.next(datetime.now(tz=UTC)):
@@ -227,6 +228,18 @@ def _wrong_in_repository(settings: Settings) -> list[str]:
     if not block.is_current(ROOT, settings):
         wrong.append(f"{block.NAME}: it says otherwise than pipeline.toml; run `pipeline readme`")
     return wrong
+
+
+def _check_infrastructure(settings: Settings, text: str) -> None:
+    """Refuse roles that may do otherwise than the table says, and environments of no use."""
+    from model_deploy import stacks, template
+
+    for name in settings.environments:
+        settings.account_environment(name)
+    content = template.read(template.PIPELINE)
+    _refuse(stacks.wrong(content, settings, settings.environment(), text))
+    known = len(settings.environments)
+    click.echo(f"stack       its roles may do what the table says; environments: {known}")
 
 
 def _check_repository(settings: Settings) -> None:
