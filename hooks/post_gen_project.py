@@ -26,6 +26,7 @@ SETTINGS = {
     ("bias", "facets"): "bias_facets",
     ("schedule", "cadence"): "retraining_cadence",
     ("aws", "region"): "aws_region",
+    ("notify", "email"): "notification_email",
 }
 """Where each answer stands in `pipeline.toml`: (table, key)."""
 

@@ -35,6 +35,7 @@ WHERE = {
     "bias_facets": ("bias", "facets"),
     "retraining_cadence": ("schedule", "cadence"),
     "aws_region": ("aws", "region"),
+    "notification_email": ("notify", "email"),
 }
 """Where an accepted answer is to be read back."""
 
@@ -165,6 +166,7 @@ ANSWERS = st.fixed_dictionaries(
         "bias_facets": FACETS,
         "retraining_cadence": CADENCES,
         "aws_region": st.sampled_from(["eu-west-1", "us-gov-west-1", "mars"]) | TEXTS,
+        "notification_email": st.sampled_from(["", "a@example.com", "a@b", "a b@c.de"]) | TEXTS,
     },
 )
 ONE_ANSWER = st.one_of(

@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from cli.settings import LOCAL_ENVIRONMENT, Settings
 from cli.tables import SettingsError
 
 if TYPE_CHECKING:  # they import what only some commands need
+    from cli.bootstrap import Change, Event
     from cli.events import Events
     from cli.report import Progress
 
@@ -193,6 +194,7 @@ def check() -> None:
         _refuse(_wrong_in_definition(settings, text))
         click.echo(f"definition  compiles: {len(definition.steps)} steps; nothing wrong is known")
         _check_repository(settings)
+        _check_infrastructure(settings, text)
         cadence = settings.cadence
         click.echo(f"schedule    {cadence.text}: {cadence.expression or 'started by hand alone'}")
         for firing in cadence.next(datetime.now(tz=UTC)):
@@ -228,6 +230,18 @@ def _wrong_in_repository(settings: Settings) -> list[str]:
     return wrong
 
 
+def _check_infrastructure(settings: Settings, text: str) -> None:
+    """Refuse roles that may do otherwise than the table says, and environments of no use."""
+    from model_deploy import stacks, template
+
+    for name in settings.environments:
+        settings.account_environment(name)
+    content = template.read(template.PIPELINE)
+    _refuse(stacks.wrong(content, settings, settings.environment(), text))
+    known = len(settings.environments)
+    click.echo(f"stack       its roles may do what the table says; environments: {known}")
+
+
 def _check_repository(settings: Settings) -> None:
     """Refuse what is wrong in the files; name those of the template that were changed."""
     from cli import template_files
@@ -242,12 +256,76 @@ def _check_repository(settings: Settings) -> None:
 
 @main.command()
 @click.option("--env", "name", required=True, help="An [environments.NAME] of pipeline.toml.")
+@click.option("--account", "is_account", is_flag=True, help="What the account's pipelines share.")
+@click.option("--yes", is_flag=True, help="Apply without asking, as in CI.")
+def bootstrap(name: str, is_account: bool, yes: bool) -> None:
+    """Put an environment's infrastructure into an AWS account: shows the changes, then asks."""
+    with _one_sentence():
+        from cli import account
+        from cli import bootstrap as changing
+        from model_build import pipeline
+        from model_deploy import stacks
+
+        settings = _settings()
+        environment = settings.account_environment(name)
+        definition = pipeline.definition(settings, environment)
+        try:
+            with account.one_sentence():
+                cloudformation = account.session(environment).client("cloudformation")
+                if is_account:
+                    previous = changing.parameters(cloudformation, stacks.ACCOUNT_STACK)
+                    stack = stacks.account_stack(settings, environment, previous)
+                else:
+                    named = environment.named(settings.project.pipeline)
+                    own_key = changing.outputs(cloudformation, named).get("KeyArn", "")
+                    stack = stacks.pipeline_stack(settings, environment, definition, own_key)
+                done = changing.apply(cloudformation, stack, _agreed(stack.name, yes), _tell)
+        except account.AccountError as error:
+            click.echo(f"pipeline: {error}", err=True)
+            sys.exit(STEP_FAILED)
+        click.echo(f"stack       {stack.name}: {done.status}")
+        for key, value in done.outputs.items():
+            click.echo(f"            {key} = {value}")
+        if "KeyArn" in done.outputs and not environment.kms_key_arn:
+            click.echo(
+                f"            that KeyArn as kms_key_arn of [environments.{name}]: jobs use it"
+            )
+
+
+def _agreed(stack: str, yes: bool) -> Callable[[list[Change]], bool]:
+    """Shows the changes of a stack, and asks; where nobody can answer, nothing is applied."""
+
+    def agreed(changes: list[Change]) -> bool:
+        click.echo(f"changes to {stack}:")
+        for change in changes:
+            click.echo(change.line)
+        if yes:
+            return True
+        if not _is_a_person_there():
+            click.echo("nobody is there to ask: with --yes they are applied")
+            return False
+        return click.confirm("apply them?")
+
+    return agreed
+
+
+def _is_a_person_there() -> bool:
+    return sys.stdin.isatty()
+
+
+def _tell(event: Event) -> None:
+    """What happens to a resource, as it happens."""
+    click.echo(f"{event.status:<24}{event.resource:<28}{event.reason}".rstrip())
+
+
+@main.command()
+@click.option("--env", "name", required=True, help="An [environments.NAME] of pipeline.toml.")
 @click.option("--wheels", type=click.Path(path_type=Path), default=LOCAL / "wheels",
               help="A folder for the wheels that the code carries; pip fills it.")  # fmt: skip
 def publish(name: str, wheels: Path) -> None:
     """Put code and definition into an AWS account, if the check finds nothing."""
     with _one_sentence():
-        from cli.publish import PublishError
+        from cli.account import AccountError
         from cli.publish import publish as put
         from model_build import carried_wheels, pipeline, step_code
 
@@ -258,8 +336,9 @@ def publish(name: str, wheels: Path) -> None:
         try:
             carried_wheels.fetch(step_code.carried_wheels(settings), wheels)
             objects = step_code.code_objects(settings, environment, wheels)
-            published = put(settings.project.pipeline, text, objects, environment)
-        except (PublishError, carried_wheels.WheelError) as error:
+            name_there = environment.named(settings.project.pipeline)
+            published = put(name_there, text, objects, environment)
+        except (AccountError, carried_wheels.WheelError) as error:
             click.echo(f"pipeline: {error}", err=True)
             sys.exit(STEP_FAILED)
         for sentence in published.sentences(environment):

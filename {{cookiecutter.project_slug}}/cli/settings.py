@@ -38,6 +38,9 @@ DOCUMENTATION_ACCOUNT = "111122223333"
 
 LOCAL_ENVIRONMENT = "local"
 
+LONGEST_NAME = 50
+"""Letters of a pipeline's name with an environment's: a bucket's name adds 13, and may have 63."""
+
 STORE_COLUMNS = ("event_time", "api_invocation_time", "write_time", "is_deleted")
 QUERY_COLUMNS = ("year", "month", "day", "hour", "recency")
 RESERVED_COLUMNS = (*STORE_COLUMNS, *QUERY_COLUMNS)
@@ -328,19 +331,42 @@ class Environment:
 
     account: str  # its twelve digits
     region: str  # the region
-    role: str = ""  # the jobs' role; none: SageMakerPipelineRole of the account
-    bucket: str = ""  # what executions write to; none: sagemaker-REGION-ACCOUNT
+    role: str = ""  # the jobs' role; none: the one that `pipeline bootstrap` makes
+    bucket: str = ""  # what executions write to; none: the one that `pipeline bootstrap` makes
+    kms_key_arn: str = ""  # the key that disks and outputs are encrypted with; none: AWS's own
+    subnets: tuple[str, ...] = ()  # the subnets that jobs and models are in; none: SageMaker's own
+    security_groups: tuple[str, ...] = ()  # ... and their security groups
+    permissions_boundary: str = ""  # the ARN of a policy that limits each role that is made
+    github_repository: str = ""  # OWNER/NAME: its main branch may publish; none: no role for it
+    monthly_budget: int = 0  # of the whole account, in US dollars: above it [notify] email is told
     name: str = ""  # not to be set: it is the table's own
 
     def __post_init__(self) -> None:
         must(re.fullmatch(r"\d{12}", self.account), "account", self.account, "12 digits")
         _must_be_region(self.region)
-        arn = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
-        must(not self.role or re.fullmatch(arn, self.role), "role", self.role,
-             "a role's ARN, such as arn:aws:iam::111122223333:role/Name")  # fmt: skip
-        name = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
-        must(not self.bucket or re.fullmatch(name, self.bucket), "bucket", self.bucket,
-             "a bucket's name: small letters, digits, dots and hyphens")  # fmt: skip
+        for key, pattern, right in self.RULES:
+            value = getattr(self, key)
+            must(not value or re.fullmatch(pattern, value), key, value, right)
+        for key, start in (("subnets", "subnet-"), ("security_groups", "sg-")):
+            values = getattr(self, key)
+            must(all(re.fullmatch(rf"{start}[0-9a-f]+", value) for value in values), key,
+                 list(values), f'a list such as ["{start}0a1b2c3d"]')  # fmt: skip
+        must(bool(self.subnets) == bool(self.security_groups), "security_groups",
+             list(self.security_groups), "one at least with subnets, and none without")  # fmt: skip
+        must(self.monthly_budget >= 0, "monthly_budget", self.monthly_budget, "0 or more")
+
+    RULES: typing.ClassVar = (
+        ("role", r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+",
+         "a role's ARN, such as arn:aws:iam::111122223333:role/Name"),
+        ("bucket", r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+         "a bucket's name: small letters, digits, dots and hyphens"),
+        ("kms_key_arn", r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[0-9a-zA-Z-]+",
+         "a key's ARN (no alias), such as arn:aws:kms:us-east-1:111122223333:key/1234abcd"),
+        ("permissions_boundary", r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+",
+         "a policy's ARN, such as arn:aws:iam::111122223333:policy/Boundary"),
+        ("github_repository", r"[\w.-]+/[\w.-]+", "OWNER/NAME"),
+    )  # fmt: skip
+    """What a text must look like, if it is set: key, pattern, what is right."""
 
     @property
     def role_arn(self) -> str:
@@ -352,6 +378,22 @@ class Environment:
         """The bucket that executions write to."""
         return self.bucket or f"sagemaker-{self.region}-{self.account}"
 
+    @property
+    def partition(self) -> str:
+        """The part of AWS that the region is in, as ARNs name it."""
+        others = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
+        return next((p for start, p in others.items() if self.region.startswith(start)), "aws")
+
+    def named(self, pipeline: str) -> str:
+        """What a pipeline and all that belongs to it is called here.
+
+        Several environments may lie in one account: so its name, and the environment's. In small
+        letters, as SageMaker writes names in ARNs, which policies compare letter by letter.
+        """
+        return (
+            pipeline if self.name in ("", LOCAL_ENVIRONMENT) else f"{pipeline}-{self.name}".lower()
+        )
+
 
 @dataclass(frozen=True)
 class Aws:
@@ -361,6 +403,18 @@ class Aws:
 
     def __post_init__(self) -> None:
         _must_be_region(self.region)
+
+
+@dataclass(frozen=True)
+class Notify:
+    """Who is told of a version that waits for approval, of a rollout and of an alarm."""
+
+    email: str = ""  # an address, which has to confirm once; none: nobody, the topic is there
+
+    def __post_init__(self) -> None:
+        address = r"[^@\s<>\"',;]+@[^@\s<>\"',;]+\.[^@\s<>\"',;]+"
+        must(not self.email or re.fullmatch(address, self.email), "email", self.email,
+             "one address, such as team@example.com, or none")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -378,6 +432,7 @@ class Settings:
     schedule: Schedule = field(default_factory=Schedule)
     compute: Compute = field(default_factory=Compute)
     aws: Aws = field(default_factory=Aws)
+    notify: Notify = field(default_factory=Notify)
     environments: dict[str, Environment] = field(default_factory=dict)
 
     @property
@@ -480,7 +535,20 @@ class Settings:
         if name not in self.environments:
             has = ", ".join(self.environments) or "none"
             raise SettingsError(f"there is no environment {name!r}; there is {has}", "environments")
-        return dataclasses.replace(self.environments[name], name=name)
+        found = self.environments[name]
+        stack = dataclasses.replace(found, name=name).named(self.project.pipeline)
+        right = re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9])*", name) and len(stack) <= LONGEST_NAME
+        if not right:
+            raise SettingsError(
+                f"{name!r} was read, where letters, digits and single hyphens within are right, "
+                f"which with the pipeline's name are at most {LONGEST_NAME}", "environments",
+            )  # fmt: skip
+        return dataclasses.replace(
+            found,
+            name=name,
+            role=found.role or f"arn:{found.partition}:iam::{found.account}:role/{stack}-pipeline",
+            bucket=found.bucket or f"{stack}-{found.account}",
+        )
 
 
 MOMENT_RULE = "a moment in UTC such as 2026-01-31T00:00:00Z"

@@ -84,7 +84,7 @@ def get_pipeline(settings: Settings, environment: Environment) -> sdk.Pipeline:
     register = register_model(build, tune, evaluate, clarify)
     check = check_gate(build, evaluate, clarify, register)
     return sdk.Pipeline(
-        name=settings.project.pipeline,
+        name=environment.named(settings.project.pipeline),
         parameters=parameters,
         steps=[process, tune, evaluate, create, config, transform, clarify, check],
         sagemaker_session=build.job.session,
@@ -139,7 +139,9 @@ def model_process(build: Build) -> Step:
         "process.py",
         arguments,
         inputs=[
-            sdk.athena_input("features", query, FEATURE_DATABASE, results, f"{IN}/features"),
+            sdk.athena_input(
+                build.job, "features", query, FEATURE_DATABASE, results, f"{IN}/features"
+            ),
         ],
         outputs=("train", "validation", "test", "bias"),
     )
@@ -293,7 +295,7 @@ def register_model(build: Build, tune: Step, evaluate: Step, clarify: Step) -> S
     request = sdk.package(
         build.job,
         serving=sdk.container(build.job, best_model_uri(build.settings, tune), SERVING),
-        group=settings.model_package_group,
+        group=build.environment.named(settings.model_package_group),
         instances=[settings.compute.transform_instance],
         metrics={"model_statistics": evaluation, "bias": analysis, "explainability": analysis},
         metadata={
@@ -370,6 +372,9 @@ def _build(settings: Settings, environment: Environment) -> tuple[list[Any], Bui
         role=environment.role_arn,
         image=sdk.xgboost_image(environment.region),
         tags=({"Key": "pipeline", "Value": settings.project.pipeline},),
+        kms_key=environment.kms_key_arn,
+        subnets=environment.subnets,
+        security_groups=environment.security_groups,
     )
     build = Build(settings, environment, job, as_of, instance_types, instance_counts)
     return [as_of, *instance_types.values(), *instance_counts.values()], build

@@ -105,8 +105,10 @@ def test_an_environment_is_chosen_by_name_and_local_needs_none(tmp_path: Path) -
     settings = load(tmp_path, more=more)
     prod = settings.environment("prod")
     assert prod.name == "prod"
-    assert prod.bucket_name == "sagemaker-eu-west-1-111122223333"
-    assert prod.role_arn == "arn:aws:iam::111122223333:role/SageMakerPipelineRole"
+    assert prod.bucket_name == "pet-adoption-prod-111122223333"
+    assert prod.role_arn == "arn:aws:iam::111122223333:role/pet-adoption-prod-pipeline"
+    assert prod.named("Pet-adoption") == "pet-adoption-prod"
+    assert settings.environment().named("Pet-adoption") == "Pet-adoption"
     assert settings.environment().account == pipeline_settings.DOCUMENTATION_ACCOUNT
     with pytest.raises(SettingsError, match="there is no environment 'test'; there is prod"):
         settings.environment("test")

@@ -1,0 +1,278 @@
+"""Who may do what in an account: a table, and how it is compared with the stack's policies.
+
+Actions, resource types and condition keys are those of AWS's Service Authorization Reference
+(`list_amazonsagemaker`, `list_amazons3`, `list_amazonelasticcontainerregistry`,
+`list_amazoncloudwatchlogs`, `list_awskeymanagementservice`, `list_amazonathena`, `list_awsglue`,
+`list_amazonec2`, `list_awsstepfunctions`, `list_amazoneventbridge`); what a job needs besides is in
+the SageMaker developer guide, "How to use SageMaker AI execution roles".
+
+An entry names actions and the resources that they are for, in braces what differs between
+environments. It is the whole of what a role may do: `differences` compares a template with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cli.settings import FEATURE_DATABASE, Environment, Settings
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Actions that are allowed on resources, under conditions."""
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    conditions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def grant(actions: str, *resources: str, **conditions: Mapping[str, Any]) -> Grant:
+    """A table's entry: `"sagemaker: AddTags CreateModel"`, its resources, its conditions."""
+    service, _, names = actions.partition(":")
+    return Grant(tuple(f"{service}:{name}" for name in names.split()), resources, conditions)
+
+
+STEPS: dict[str, tuple[Grant, ...]] = {
+    "Processing": (
+        grant("sagemaker: AddTags CreateProcessingJob DescribeProcessingJob StopProcessingJob",
+              "{sagemaker}:processing-job/pipelines-*"),
+    ),
+    "Tuning": (
+        grant("sagemaker: AddTags CreateHyperParameterTuningJob DescribeHyperParameterTuningJob "
+              "StopHyperParameterTuningJob", "{sagemaker}:hyper-parameter-tuning-job/*"),
+        grant("sagemaker: AddTags DescribeTrainingJob", "{sagemaker}:training-job/*"),
+    ),
+    "Model": (
+        grant("sagemaker: AddTags CreateModel DescribeModel", "{sagemaker}:model/pipelines-*"),
+    ),
+    "Transform": (
+        grant("sagemaker: AddTags CreateTransformJob DescribeTransformJob StopTransformJob",
+              "{sagemaker}:transform-job/pipelines-*"),
+    ),
+    "RegisterModel": (
+        grant("sagemaker: CreateModelPackage",
+              "{sagemaker}:model-package/{stack}/*", "{sagemaker}:model-package-group/{stack}",
+              StringEquals={"sagemaker:ModelApprovalStatus": "PendingManualApproval"}),
+        grant("sagemaker: DescribeModelPackage DescribeModelPackageGroup",
+              "{sagemaker}:model-package/{stack}/*", "{sagemaker}:model-package-group/{stack}"),
+    ),
+    "Condition": (),
+}  # fmt: skip
+"""What starting a step of a type takes. Jobs that a pipeline starts are called `pipelines-...`, but
+for those of a search, whose names are too short for it."""
+
+JOB: tuple[Grant, ...] = (
+    grant("iam: PassRole", "{role}-pipeline",
+          StringEquals={"iam:PassedToService": "sagemaker.amazonaws.com"}),
+    grant("s3: GetObject", "{bucket}/{pipeline}/*"),
+    grant("s3: PutObject AbortMultipartUpload", "{bucket}/{pipeline}/executions/*"),
+    grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/*"}),
+    grant("ecr: GetAuthorizationToken", "*"),
+    grant("ecr: BatchCheckLayerAvailability BatchGetImage GetDownloadUrlForLayer", "{images}"),
+    grant("logs: CreateLogGroup CreateLogStream DescribeLogStreams PutLogEvents",
+          "{logs}:log-group:/aws/sagemaker/*"),
+    grant("cloudwatch: PutMetricData", "*",
+          StringLike={"cloudwatch:namespace": "/aws/sagemaker/*"}),
+    grant("kms: Decrypt DescribeKey GenerateDataKey", "{key}"),
+    grant("kms: CreateGrant", "{key}", Bool={"kms:GrantIsForAWSResource": "true"}),
+)  # fmt: skip
+"""What every job takes, whatever its step: its own role, data, image, log, metrics and key."""
+
+FEATURES: dict[str, tuple[Grant, ...]] = {
+    "AthenaDatasetDefinition": (
+        grant("athena: GetQueryExecution GetQueryResults StartQueryExecution StopQueryExecution",
+              "{athena}:workgroup/primary"),
+        grant("glue: GetDatabase GetPartitions GetTable", "{glue}:catalog",
+              "{glue}:database/{database}", "{glue}:table/{database}/{table}"),
+        grant("s3: PutObject AbortMultipartUpload", "{bucket}/{pipeline}/feature-store-queries/*"),
+        grant("s3: GetBucketLocation ListBucketMultipartUploads", "{bucket}"),
+    ),
+    "VpcConfig": (
+        grant("ec2: DescribeDhcpOptions DescribeNetworkInterfaces DescribeSecurityGroups "
+              "DescribeSubnets DescribeVpcs", "*"),
+        grant("ec2: CreateNetworkInterface CreateNetworkInterfacePermission "
+              "DeleteNetworkInterface DeleteNetworkInterfacePermission",
+              "{ec2}:network-interface/*", "{ec2}:subnet/*", "{ec2}:security-group/*"),
+    ),
+}  # fmt: skip
+"""What a member of a request takes besides, wherever in the definition it stands."""
+
+
+SCHEDULER = (grant("sagemaker: StartPipelineExecution", "{sagemaker}:pipeline/{stack}"),)
+"""What the schedule does."""
+
+APPROVER = (
+    grant("sagemaker: UpdateModelPackage", "{sagemaker}:model-package/{stack}/*",
+          StringEquals={"sagemaker:ModelApprovalStatus": ("Approved", "Rejected")}),
+    grant("sagemaker: DescribeModelPackage ListModelPackages",
+          "{sagemaker}:model-package/{stack}/*", "{sagemaker}:model-package-group/{stack}"),
+    grant("sagemaker: DescribePipelineExecution ListPipelineExecutionSteps",
+          "{sagemaker}:pipeline/{stack}/execution/*"),
+    grant("s3: GetObject GetObjectVersion", "{bucket}/{pipeline}/executions/*"),
+    grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/executions/*"}),
+    grant("kms: Decrypt", "{key}"),
+)  # fmt: skip
+"""What who approves does: reads the evidence, and decides."""
+
+CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
+    "bootstrap": {
+        "sts:GetCallerIdentity": (),  # which needs no permission
+        **{
+            f"cloudformation:{name}":
+                (grant(f"cloudformation: {name}", "{cloudformation}:stack/*"),)
+            for name in ("CreateChangeSet", "DeleteChangeSet", "DeleteStack", "DescribeChangeSet",
+                         "DescribeStackEvents", "DescribeStacks", "ExecuteChangeSet")
+        },
+    },
+    "publish": {
+        "sts:GetCallerIdentity": (),
+        "s3:ListObjectsV2": (
+            grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/code/*"}),
+        ),
+        "s3:PutObject": (
+            grant("s3: PutObject", "{bucket}/{pipeline}/code/*"),
+            grant("kms: GenerateDataKey", "{key}"),
+        ),
+        "sagemaker:DescribePipeline": (
+            grant("sagemaker: DescribePipeline", "{sagemaker}:pipeline/{stack}"),
+        ),
+        "sagemaker:CreatePipeline": (
+            grant("sagemaker: AddTags CreatePipeline", "{sagemaker}:pipeline/{stack}"),
+            grant("iam: PassRole", "{role}-pipeline",
+                  StringEquals={"iam:PassedToService": "sagemaker.amazonaws.com"}),
+        ),
+        "sagemaker:UpdatePipeline": (
+            grant("sagemaker: UpdatePipeline", "{sagemaker}:pipeline/{stack}"),
+        ),
+    },
+}  # fmt: skip
+"""For each command the calls that it makes of boto3, with what each takes.
+
+What `bootstrap` has CloudFormation make is made with the rights of whoever runs it.
+"""
+
+
+def of_calls(command: str) -> list[Grant]:
+    """What a command takes."""
+    return [entry for entries in CALLS[command].values() for entry in entries]
+
+
+def of_definition(definition: Mapping[str, Any]) -> list[Grant]:
+    """What the pipeline's role may do: what the steps of a compiled definition take.
+
+    Raises:
+        KeyError: for a type of step that the table does not have.
+    """
+    types = sorted({step["Type"] for step in _steps(definition["Steps"])})
+    found = [entry for kind in types for entry in STEPS[kind]]
+    members = set(_members(definition))
+    used = [entry for name, entries in FEATURES.items() if name in members for entry in entries]
+    return [*found, *JOB, *used]
+
+
+Permission = tuple[str, str, str, str]
+"""One action on one resource: effect, action, resource, condition."""
+
+
+def permissions(grants: Iterable[Grant], values: Mapping[str, str]) -> set[Permission]:
+    """What a table's entries allow in one environment, whose `values` go into the braces."""
+    return {
+        ("Allow", action, one, _condition(entry.conditions, values))
+        for entry in grants
+        for action in entry.actions
+        for resource in entry.resources
+        for one in resource.format_map(values).split(",")
+    }
+
+
+def values(
+    settings: Settings, environment: Environment, repositories: Iterable[str]
+) -> dict[str, str]:
+    """What an environment has in the place of the braces; `images` are the repositories' ARNs."""
+    stack = environment.named(settings.project.pipeline)
+    partition, where = environment.partition, f"{environment.region}:{environment.account}"
+    services = (
+        "athena",
+        "cloudformation",
+        "ec2",
+        "events",
+        "glue",
+        "logs",
+        "sagemaker",
+        "sns",
+        "states",
+    )
+    return {
+        **{service: f"arn:{partition}:{service}:{where}" for service in services},
+        "bucket": f"arn:{partition}:s3:::{stack}-{environment.account}",
+        "database": FEATURE_DATABASE,
+        "images": ",".join(repositories),
+        "key": environment.kms_key_arn or f"arn:{partition}:kms:{where}:key/Key",
+        "pipeline": settings.project.pipeline,
+        "role": f"arn:{partition}:iam::{environment.account}:role/{stack}",
+        "stack": stack,
+        "table": settings.feature_table,
+    }
+
+
+def granted(resources: Mapping[str, Any], role: str) -> set[Permission]:
+    """What the policies of a role of a resolved template say, those that are its own and others."""
+    own = resources[role]["Properties"]
+    attached = (r["Properties"] for r in resources.values() if r["Type"] == "AWS::IAM::Policy")
+    policies = [
+        *own["Policies"],
+        *(policy for policy in attached if own["RoleName"] in policy["Roles"]),
+    ]
+    return {
+        (statement["Effect"], action, resource, _condition(statement.get("Condition", {}), {}))
+        for policy in policies
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in _list(statement["Action"])
+        for resource in _list(statement["Resource"])
+    }
+
+
+def differences(role: str, wanted: set[Permission], found: set[Permission]) -> Iterator[str]:
+    """One sentence for each permission that a role has too much or too little."""
+    for sentence, odd in (("the table does not have", found - wanted),
+                          ("the template does not give", wanted - found)):  # fmt: skip
+        for effect, action, resource, condition in sorted(odd):
+            where = f" if {condition}" if condition != "{}" else ""
+            yield f"{role}: {sentence} {effect} {action} on {resource}{where}"
+
+
+def _condition(conditions: Mapping[str, Mapping[str, Any]], values: Mapping[str, str]) -> str:
+    """Conditions as one text, whatever their order."""
+    found = {
+        operator: {
+            key: sorted(v.format_map(values) if values else v for v in _list(value))
+            for key, value in keys.items()
+        }
+        for operator, keys in conditions.items()
+    }
+    return json.dumps(found, sort_keys=True)
+
+
+def _list(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _steps(steps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for step in steps:
+        yield step
+        arguments = step.get("Arguments", {})
+        for branch in ("IfSteps", "ElseSteps"):
+            yield from _steps(arguments.get(branch, []))
+
+
+def _members(content: Any) -> Iterator[str]:
+    if isinstance(content, dict):
+        for key, inner in content.items():
+            yield key
+            yield from _members(inner)
+    elif isinstance(content, list):
+        for inner in content:
+            yield from _members(inner)
