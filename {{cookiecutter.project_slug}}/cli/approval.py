@@ -17,11 +17,29 @@ STAGES = {"production": PRODUCTION}
 """What a version may be approved for beyond itself, as it is typed and as SageMaker calls it."""
 
 
-def approvals(local: Path, settings: Settings) -> Approvals:
+def on_this_machine(local: Path, settings: Settings) -> Approvals:
     """The registry of this machine, with the rules of pipeline.toml."""
     registry = LocalRegistry(local, settings.model_package_group)
     rules = settings.approval
     return Approvals(registry, rules.two_pairs_of_eyes, rules.before_production)
+
+
+def in_account(settings: Settings, name: str) -> Approvals:
+    """The registry of an environment, with the rules of pipeline.toml."""
+    from cli import account  # it imports boto3
+    from cli.account_registry import AccountRegistry
+
+    environment = settings.account_environment(name)
+    registry = AccountRegistry(
+        account.session(environment),
+        environment,
+        environment.named(settings.project.pipeline),
+        environment.named(settings.model_package_group),
+    )
+    rules = settings.approval
+    return Approvals(
+        registry, rules.two_pairs_of_eyes, rules.before_production, option=f" --env {name}"
+    )
 
 
 def number(text: str) -> int:

@@ -91,10 +91,11 @@ def decided(approvals: Approvals, number: int, stage: str) -> None:
 def commands(approvals: Approvals, found: Version) -> str:
     """What may be done next with a version; empty if nothing has to be."""
     if found.status == PENDING:
-        return f"pipeline approve {found.number}, or pipeline reject {found.number}"
+        reject = f"pipeline reject {found.number}{approvals.option}"
+        return f"{approvals.command(found.number)}, or {reject}"
     waits = approvals.before_production and found.status_in(PRODUCTION) != APPROVED
     if found.status == APPROVED and waits:
-        return f"pipeline approve {found.number} --for production"
+        return approvals.command(found.number, PRODUCTION)
     return ""
 
 

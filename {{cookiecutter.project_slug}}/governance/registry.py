@@ -72,6 +72,11 @@ class Version:
         """The decision that a stage stands by, if there was one."""
         return next((one for one in reversed(self.decisions) if one.stage == stage), None)
 
+    @property
+    def is_rejected(self) -> bool:
+        """Whether it was rejected, whatever was made of it since: such a version stays so."""
+        return REJECTED in (self.status, *(one.after for one in self.decisions))
+
     def status_in(self, stage: str) -> str:
         """How it stands in a stage of its life cycle, or as a version."""
         last = self.last(stage)
@@ -159,6 +164,7 @@ class Approvals:
     registry: Registry
     two_pairs_of_eyes: bool = False
     before_production: bool = False
+    option: str = ""  # by which commands act on this registry, such as ` --env prod`
 
     def find(self, number: int) -> Version:
         """A version.
@@ -185,8 +191,8 @@ class Approvals:
                 "pipeline.toml does not ask for one"
             )
         if stage and version.status == PENDING:
-            raise RegistryError(f"{version.name} is not approved yet: pipeline approve {number}")
-        if version.status == REJECTED:
+            raise RegistryError(f"{version.name} is not approved yet: {self.command(number)}")
+        if version.is_rejected:
             stays = "" if after == REJECTED else "; a rejected version stays so: register another"
             raise RegistryError(f"{version.name} {how(version)}{stays}")
         if version.status_in(stage) == after:
@@ -224,18 +230,23 @@ class Approvals:
             RegistryError: if it may not, with the command that would change that, if any does.
         """
         version = self.find(number)
-        if version.status == PENDING:
-            raise RegistryError(f"{version.name} is not approved: pipeline approve {number}")
-        if version.status != APPROVED:
+        if version.is_rejected:
             raise RegistryError(f"{version.name} {how(version)}; it is never deployed")
+        if version.status != APPROVED:
+            raise RegistryError(f"{version.name} is not approved: {self.command(number)}")
         second = to_production and self.before_production
         if second and version.status_in(PRODUCTION) != APPROVED:
             raise RegistryError(
                 f"{version.name} is approved, and not yet for production: "
-                f"pipeline approve {number} --for production"
+                f"{self.command(number, PRODUCTION)}"
             )
         _check_evidence(version, self.registry.evidence(version))
         return version
+
+    def command(self, number: int, stage: str = "") -> str:
+        """What approves a version, as it is typed."""
+        stage = f" --for {stage.lower()}" if stage else ""
+        return f"pipeline approve {number}{stage}{self.option}"
 
     def _check_pairs_of_eyes(self, version: Version, who: str) -> None:
         started_by = self.registry.started_by(version)
