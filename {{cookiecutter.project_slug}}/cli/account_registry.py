@@ -123,6 +123,10 @@ class AccountRegistry:
         return self.session.client("sagemaker")
 
     @cached_property
+    def _s3(self) -> Any:
+        return self.session.client("s3")
+
+    @cached_property
     def _caller(self) -> str:
         return str(self.session.client("sts").get_caller_identity()["Arn"])
 
@@ -149,7 +153,7 @@ class AccountRegistry:
     def _body(self, uri: str) -> Any:
         parts = urlsplit(uri)
         try:
-            return self.session.client("s3").get_object(
+            return self._s3.get_object(
                 Bucket=parts.netloc,
                 Key=parts.path.removeprefix("/"),
                 ExpectedBucketOwner=self.environment.account,
