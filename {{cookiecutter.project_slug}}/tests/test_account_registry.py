@@ -6,6 +6,7 @@ otherwise than AWS, or lacks, is put right in `like_aws`.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.loaders
 import pytest
 from accounts import ACCOUNT, REGION, recorded_calls, sign_in
 from click.testing import CliRunner, Result
@@ -63,6 +65,10 @@ def like_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SageMakerModelBackend, "update_model_package", updated)
 
 
+READ_ONCE = functools.cache(botocore.loaders.create_loader)
+"""What botocore knows of a service: half a second to read, for each of many sessions."""
+
+
 @pytest.fixture
 def account(
     like_aws: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -73,6 +79,7 @@ def account(
     """
     sign_in(monkeypatch, tmp_path)
     use(monkeypatch, settings())
+    monkeypatch.setattr(botocore.loaders, "create_loader", READ_ONCE)
 
     def signed_in(session: str, role: str = "pets-prod-approver") -> None:
         arn = f"arn:aws:iam::{ACCOUNT}:role/{role}"
