@@ -410,7 +410,7 @@ def _decide(
         from cli import approval, registry_view
         from governance.registry import APPROVED, REJECTED
 
-        number, place = approval.number(version), approval.STAGES[stage] if stage else ""
+        number, place = approval.number(version), approval.stage(stage, environment)
         approvals.check(number, REJECTED if is_rejected else APPROVED, place)
         if approval.is_asked() and None in (who, why):
             registry_view.version(approvals, number)

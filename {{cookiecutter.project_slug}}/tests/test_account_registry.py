@@ -56,15 +56,15 @@ def backend() -> Any:
 
 @pytest.fixture
 def like_aws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Metadata is added to what is there, and who called is noted: as UpdateModelPackage does."""
+    """What is not given stays, and who called is noted: as UpdateModelPackage does."""
     update = SageMakerModelBackend.update_model_package
 
     def updated(self: Any, **request: Any) -> str:
         arn = request["model_package_arn"]
         found = self.model_packages[self.model_package_name_mapping.get(arn, arn)]
-        metadata = {**(found.customer_metadata_properties or {}),
-                    **(request["customer_metadata_properties"] or {})}  # fmt: skip
-        kept = update(self, **{**request, "customer_metadata_properties": metadata})
+        if request["customer_metadata_properties"] is None:
+            request["customer_metadata_properties"] = found.customer_metadata_properties
+        kept = update(self, **request)
         caller = client("sts").get_caller_identity()["Arn"]
         found.last_modified_by = {"IamIdentity": {"Arn": caller}}
         return kept
@@ -244,6 +244,9 @@ def test_what_cannot_be_is_refused(account: Account) -> None:
     assert sentence("approve", "3", *BY_JO) == "pets-prod has no version 3: it has 1 to 2"
     pipeline("approve", "1", *BY_JO)
     assert f"was approved by Jo Doe ({JO}) at" in sentence("approve", "1", *BY_JO)
+    assert sentence("approve", "1", "--for", "production", *BY_JO).startswith(
+        "--for production is for this machine; in an account the second approval answers the rollout"
+    )
     assert sentence("approve", "1", "--env", "test", "--who", "a", "--why", "b") == (
         "pipeline.toml environments: there is no environment 'test'; there is prod"
     )
