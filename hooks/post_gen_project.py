@@ -27,6 +27,7 @@ SETTINGS = {
     ("schedule", "cadence"): "retraining_cadence",
     ("bias", "backend"): "bias_backend",
     ("aws", "region"): "aws_region",
+    ("notify", "email"): "notification_email",
 }
 """Where each answer stands in `pipeline.toml`: (table, key)."""
 

@@ -36,6 +36,7 @@ WHERE = {
     "retraining_cadence": ("schedule", "cadence"),
     "bias_backend": ("bias", "backend"),
     "aws_region": ("aws", "region"),
+    "notification_email": ("notify", "email"),
 }
 """Where an accepted answer is to be read back."""
 
@@ -167,6 +168,7 @@ ANSWERS = st.fixed_dictionaries(
         "retraining_cadence": CADENCES,
         "bias_backend": st.sampled_from(["open_source", "clarify", "smclarify"]),
         "aws_region": st.sampled_from(["eu-west-1", "us-gov-west-1", "mars"]) | TEXTS,
+        "notification_email": st.sampled_from(["", "a@example.com", "a@b", "a b@c.de"]) | TEXTS,
     },
 )
 ONE_ANSWER = st.one_of(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # they import what only some commands need
     from cli.bootstrap import Change, Event
     from cli.events import Events
     from cli.report import Progress
+    from governance.registry import Approvals
 
 ROOT = Path(__file__).resolve().parent.parent
 """This repository."""
@@ -231,6 +232,7 @@ def check() -> None:
         _refuse(_wrong_in_definition(settings, text))
         click.echo(f"definition  compiles: {len(definition.steps)} steps; nothing wrong is known")
         _check_repository(settings)
+        _check_infrastructure(settings, text)
         cadence = settings.cadence
         click.echo(f"schedule    {cadence.text}: {cadence.expression or 'started by hand alone'}")
         for firing in cadence.next(datetime.now(tz=UTC)):
@@ -264,6 +266,18 @@ def _wrong_in_repository(settings: Settings) -> list[str]:
     if not block.is_current(ROOT, settings):
         wrong.append(f"{block.NAME}: it says otherwise than pipeline.toml; run `pipeline readme`")
     return wrong
+
+
+def _check_infrastructure(settings: Settings, text: str) -> None:
+    """Refuse roles that may do otherwise than the table says, and environments of no use."""
+    from model_deploy import stacks, template
+
+    for name in settings.environments:
+        settings.account_environment(name)
+    content = template.read(template.PIPELINE)
+    _refuse(stacks.wrong(content, settings, settings.environment(), text))
+    known = len(settings.environments)
+    click.echo(f"stack       its roles may do what the table says; environments: {known}")
 
 
 def _check_repository(settings: Settings) -> None:
@@ -370,19 +384,19 @@ def publish(name: str, wheels: Path) -> None:
 
 
 _MAY_BE_NEGATIVE = {"ignore_unknown_options": True}  # -1 is no version, rather than no option
+_IN_AN_ACCOUNT = click.option("--env", "environment", help="Of an account: an [environments.NAME].")
 
 
 @main.command(context_settings=_MAY_BE_NEGATIVE)
 @click.argument("version", required=False)
 @click.option("--last", type=click.IntRange(min=1), default=20, help="How many; default: 20.")
+@_IN_AN_ACCOUNT
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def registry(version: str | None, last: int, as_json: bool) -> None:
+def registry(version: str | None, last: int, environment: str | None, as_json: bool) -> None:
     """List the registered model versions, the newest first; or show one: VERSION is its number."""
-    with _one_sentence():
+    with _approvals(environment) as (approvals, settings):
         from cli import approval, registry_view
 
-        settings = pipeline_settings.load(ROOT)
-        approvals = approval.approvals(LOCAL, settings)
         number = None if version is None else approval.number(version)
         if as_json:
             content: object = (
@@ -402,30 +416,38 @@ def registry(version: str | None, last: int, as_json: bool) -> None:
 @click.option("--who", help="Who approves; asked for at a terminal.")
 @click.option("--why", help="The reason; asked for at a terminal.")
 @click.option("--for", "stage", type=click.Choice(["production"]), help="The second approval.")
-def approve(version: str, who: str | None, why: str | None, stage: str | None) -> None:
+@_IN_AN_ACCOUNT
+def approve(
+    version: str, who: str | None, why: str | None, stage: str | None, environment: str | None
+) -> None:
     """Approve a registered version: VERSION is its number."""
-    _decide(version, who, why, stage)
+    _decide(version, who, why, environment, stage=stage)
 
 
 @main.command(context_settings=_MAY_BE_NEGATIVE)
 @click.argument("version")
 @click.option("--who", help="Who rejects; asked for at a terminal.")
 @click.option("--why", help="The reason; asked for at a terminal.")
-def reject(version: str, who: str | None, why: str | None) -> None:
+@_IN_AN_ACCOUNT
+def reject(version: str, who: str | None, why: str | None, environment: str | None) -> None:
     """Reject a version, or withdraw an approved one, for good: VERSION is its number."""
-    _decide(version, who, why, None, is_rejected=True)
+    _decide(version, who, why, environment, is_rejected=True)
 
 
 def _decide(
-    version: str, who: str | None, why: str | None, stage: str | None, is_rejected: bool = False
+    version: str,
+    who: str | None,
+    why: str | None,
+    environment: str | None,
+    stage: str | None = None,
+    is_rejected: bool = False,
 ) -> None:
     """Ask who and why, once it is known that the version could be decided on; then decide."""
-    with _one_sentence():
+    with _approvals(environment) as (approvals, _):
         from cli import approval, registry_view
         from governance.registry import APPROVED, REJECTED
 
-        approvals = approval.approvals(LOCAL, pipeline_settings.load(ROOT))
-        number, place = approval.number(version), approval.STAGES[stage] if stage else ""
+        number, place = approval.number(version), approval.stage(stage, environment)
         approvals.check(number, REJECTED if is_rejected else APPROVED, place)
         if approval.is_asked() and None in (who, why):
             registry_view.version(approvals, number)
@@ -435,6 +457,26 @@ def _decide(
         else:
             approvals.approve(number, who, why, place)
         registry_view.decided(approvals, number, place)
+
+
+@contextmanager
+def _approvals(environment: str | None) -> Iterator[tuple[Approvals, Settings]]:
+    """The registry of this machine, or of an environment's account, with its rules."""
+    with _one_sentence():
+        from cli import approval
+
+        settings = pipeline_settings.load(ROOT)
+        if environment is None:
+            yield approval.on_this_machine(LOCAL, settings), settings
+            return
+        from cli import account
+
+        try:
+            with account.one_sentence():
+                yield approval.in_account(settings, environment), settings
+        except account.AccountError as error:
+            click.echo(f"pipeline: {error}", err=True)
+            sys.exit(STEP_FAILED)
 
 
 @main.command()

@@ -104,6 +104,84 @@ FEATURES: dict[str, tuple[Grant, ...]] = {
 SCHEDULER = (grant("sagemaker: StartPipelineExecution", "{sagemaker}:pipeline/{stack}"),)
 """What the schedule does."""
 
+APPROVER = (
+    grant("sagemaker: UpdateModelPackage", "{sagemaker}:model-package/{stack}/*",
+          StringEquals={"sagemaker:ModelApprovalStatus": ("Approved", "Rejected")}),
+    grant("sagemaker: DescribeModelPackage ListModelPackages",
+          "{sagemaker}:model-package/{stack}/*", "{sagemaker}:model-package-group/{stack}"),
+    grant("sagemaker: DescribePipelineExecution ListPipelineExecutionSteps",
+          "{sagemaker}:pipeline/{stack}/execution/*"),
+    grant("s3: GetObject GetObjectVersion", "{bucket}/{pipeline}/executions/*"),
+    grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/executions/*"}),
+    grant("kms: Decrypt", "{key}"),
+)  # fmt: skip
+"""What who approves does: reads the evidence, and decides."""
+
+CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
+    "approve": {
+        "sts:GetCallerIdentity": (),  # which needs no permission
+        "sagemaker:ListModelPackages": (
+            grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}"),
+        ),
+        "sagemaker:DescribeModelPackage": (
+            grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
+        ),
+        "sagemaker:DescribePipelineExecution": (
+            grant("sagemaker: DescribePipelineExecution",
+                  "{sagemaker}:pipeline/{stack}/execution/*"),
+        ),
+        "sagemaker:UpdateModelPackage": (
+            grant("sagemaker: UpdateModelPackage", "{sagemaker}:model-package/{stack}/*",
+                  StringEquals={"sagemaker:ModelApprovalStatus": ("Approved", "Rejected")}),
+        ),
+        "s3:GetObject": (
+            grant("s3: GetObject", "{bucket}/{pipeline}/executions/*"),
+            grant("s3: ListBucket", "{bucket}",
+                  StringLike={"s3:prefix": "{pipeline}/executions/*"}),
+            grant("kms: Decrypt", "{key}"),
+        ),
+    },
+    "bootstrap": {
+        "sts:GetCallerIdentity": (),
+        **{
+            f"cloudformation:{name}":
+                (grant(f"cloudformation: {name}", "{cloudformation}:stack/*"),)
+            for name in ("CreateChangeSet", "DeleteChangeSet", "DeleteStack", "DescribeChangeSet",
+                         "DescribeStackEvents", "DescribeStacks", "ExecuteChangeSet")
+        },
+    },
+    "publish": {
+        "sts:GetCallerIdentity": (),
+        "s3:ListObjectsV2": (
+            grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/code/*"}),
+        ),
+        "s3:PutObject": (
+            grant("s3: PutObject", "{bucket}/{pipeline}/code/*"),
+            grant("kms: GenerateDataKey", "{key}"),
+        ),
+        "sagemaker:DescribePipeline": (
+            grant("sagemaker: DescribePipeline", "{sagemaker}:pipeline/{stack}"),
+        ),
+        "sagemaker:CreatePipeline": (
+            grant("sagemaker: AddTags CreatePipeline", "{sagemaker}:pipeline/{stack}"),
+            grant("iam: PassRole", "{role}-pipeline",
+                  StringEquals={"iam:PassedToService": "sagemaker.amazonaws.com"}),
+        ),
+        "sagemaker:UpdatePipeline": (
+            grant("sagemaker: UpdatePipeline", "{sagemaker}:pipeline/{stack}"),
+        ),
+    },
+}  # fmt: skip
+"""For each command the calls that it makes of boto3, with what each takes.
+
+What `bootstrap` has CloudFormation make is made with the rights of whoever runs it.
+"""
+
+
+def of_calls(command: str) -> list[Grant]:
+    """What a command takes."""
+    return [entry for entries in CALLS[command].values() for entry in entries]
+
 
 def of_definition(definition: Mapping[str, Any]) -> list[Grant]:
     """What the pipeline's role may do: what the steps of a compiled definition take.
@@ -139,7 +217,17 @@ def values(
     """What an environment has in the place of the braces; `images` are the repositories' ARNs."""
     stack = environment.named(settings.project.pipeline)
     partition, where = environment.partition, f"{environment.region}:{environment.account}"
-    services = ("athena", "ec2", "events", "glue", "logs", "sagemaker", "sns", "states")
+    services = (
+        "athena",
+        "cloudformation",
+        "ec2",
+        "events",
+        "glue",
+        "logs",
+        "sagemaker",
+        "sns",
+        "states",
+    )
     return {
         **{service: f"arn:{partition}:{service}:{where}" for service in services},
         "bucket": f"arn:{partition}:s3:::{stack}-{environment.account}",
@@ -192,7 +280,7 @@ def _condition(conditions: Mapping[str, Mapping[str, Any]], values: Mapping[str,
 
 
 def _list(value: Any) -> list[str]:
-    return value if isinstance(value, list) else [value]
+    return [value] if isinstance(value, str) else list(value)
 
 
 def _steps(steps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -114,6 +114,8 @@ def roles(definition: Mapping[str, Any]) -> dict[str, list[Grant]]:
     """What each role of `pipeline.yaml` may do, by the resource's name."""
     return {
         "PipelineRole": permissions.of_definition(definition),
+        "ApproverRole": [*permissions.APPROVER],
+        "PublisherRole": permissions.of_calls("publish"),
         "SchedulerRole": [*permissions.SCHEDULER],
     }
 

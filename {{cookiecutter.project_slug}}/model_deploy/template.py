@@ -73,12 +73,10 @@ class _Loader(yaml.SafeLoader):
 
 
 def _function(loader: _Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
+    if isinstance(node, yaml.SequenceNode):
+        value: Any = loader.construct_sequence(node, deep=True)
     else:
-        value = loader.construct_mapping(node, deep=True)
+        value = loader.construct_scalar(node)  # type: ignore[arg-type]  # no tag takes a mapping
     if tag == "GetAtt":
         value = value.split(".", 1)
     return {tag if tag in ("Ref", "Condition") else f"Fn::{tag}": value}
@@ -190,9 +188,9 @@ class _Resolver:
     def kind_and_name(self, resource: str) -> tuple[str, str]:
         """A resource's type, and what it is called: without a name of its own, as here."""
         found = self.template["Resources"][resource]
-        named = [key for key in found["Properties"] if key in _NAMES]
+        named = [key for key in found["Properties"] if key in NAMES]
         return found["Type"], self.value(found["Properties"][named[0]]) if named else resource
 
 
-_NAMES = ("AlarmName", "BucketName", "LogGroupName", "ModelPackageGroupName", "Name", "RoleName",
+NAMES = ("AlarmName", "BucketName", "LogGroupName", "ModelPackageGroupName", "Name", "RoleName",
           "StateMachineName", "TopicName")  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any
 
 import boto3
 import pytest
-from accounts import ACCOUNT, REGION, sign_in
+from accounts import ACCOUNT, REGION, recorded_calls, sign_in
 from botocore.stub import ANY, Stubber
 from click.testing import CliRunner, Result
 from moto import mock_aws
@@ -27,7 +27,7 @@ from cli.bootstrap import Applied, Change, Event, Stack
 from cli.settings import Environment, Notify, Settings
 from cli.tables import SettingsError
 from model_build import pipeline
-from model_deploy import stacks, template
+from model_deploy import permissions, stacks, template
 
 PROD = Environment(ACCOUNT, REGION)
 STACK = Stack("pets-prod", '{"Resources": {}}', {"Pipeline": "pets"}, {"pipeline": "pets"})
@@ -350,3 +350,17 @@ def test_what_never_ends_is_left_to_go_on_in_the_account(
     follows(stub, "UPDATE_IN_PROGRESS", OLD)
     with pytest.raises(AccountError, match="not done after 60 minutes; it goes on in the account"):
         bootstrap.apply(stub.client, STACK, lambda _: True, lambda _: None)
+
+
+# Which calls are made
+
+
+def test_the_calls_of_bootstrap_are_those_of_the_table(
+    account: None, motos_types: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "definition", lambda *_: "{}")
+    with recorded_calls(monkeypatch) as calls:
+        bootstrap_it(monkeypatch, own())  # declined
+        bootstrap_it(monkeypatch, own(), "--yes")
+        bootstrap_it(monkeypatch, own(), "--yes")  # unchanged
+    assert calls == permissions.CALLS["bootstrap"].keys()

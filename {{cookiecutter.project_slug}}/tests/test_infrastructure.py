@@ -1,0 +1,310 @@
+"""The stacks: what the linter says, what each setting makes of them, and who may do what."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cfnlint import api as cfnlint
+from cfnlint.config import ManualArgs
+
+from cli import main
+from cli import settings as pipeline_settings
+from cli.settings import Environment, Notify, Schedule, Settings
+from model_build import pipeline
+from model_deploy import permissions, stacks, template
+
+ACCOUNT, REGION = "111122223333", "eu-west-1"
+IN_VPC = {
+    "kms_key_arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd",
+    "subnets": ("subnet-0a", "subnet-0b"),
+    "security_groups": ("sg-0c",),
+    "permissions_boundary": f"arn:aws:iam::{ACCOUNT}:policy/Boundary",
+    "github_repository": "our/churn",
+}
+"""An environment with everything that may be set."""
+
+
+def own(**environment: Any) -> Settings:
+    """The settings of this repository, with an environment."""
+    prod = Environment(ACCOUNT, REGION, **environment)
+    return dataclasses.replace(pipeline_settings.load(main.ROOT), environments={"prod": prod})
+
+
+Full = tuple[Settings, str]
+
+
+@pytest.fixture(scope="module")
+def full() -> Full:
+    """Settings that make every role, and their definition."""
+    settings = own(**IN_VPC)
+    return settings, pipeline.definition(settings, settings.environment("prod"))
+
+
+@pytest.fixture(scope="module")
+def bare() -> Full:
+    """Settings with nothing that need not be set, and their definition."""
+    settings = own()
+    return settings, pipeline.definition(settings, settings.environment("prod"))
+
+
+def resources(settings: Settings, definition: str = "{}") -> dict[str, Any]:
+    """What the environment gets."""
+    prod = settings.environment("prod")
+    given = stacks.parameters(settings, prod, json.loads(definition))
+    return template.resolved(template.read(template.PIPELINE), given, prod, "customer-churn-prod")
+
+
+# Offline checks
+
+
+@pytest.mark.parametrize("name", [template.PIPELINE, template.ACCOUNT])
+@pytest.mark.parametrize("is_packaged", [False, True], ids=["as it is read", "as it is sent"])
+def test_the_linter_finds_nothing(name: str, is_packaged: bool) -> None:
+    file = template.INFRASTRUCTURE / name
+    text = template.packaged(name) if is_packaged else file.read_text(encoding="utf-8")
+    found = cfnlint.lint(text, config=ManualArgs(regions=[REGION]))
+    assert [f"{match.rule.id} {match.message}" for match in found] == []
+
+
+def test_what_is_sent_fits_into_the_request() -> None:
+    for name in (template.PIPELINE, template.ACCOUNT):
+        assert len(template.packaged(name).encode()) <= template.INLINE_LIMIT
+
+
+# Settings reach the stack
+
+
+def test_the_schedule_is_the_cadence_and_gives_the_moment_that_it_was_due() -> None:
+    churn = dataclasses.replace(own(), schedule=Schedule("quarterly", "Asia/Tokyo"))
+    schedule = resources(churn)["Schedule"]["Properties"]
+    assert schedule["ScheduleExpression"] == churn.cadence.expression == "cron(0 6 1 1,4,7,10 ? *)"
+    assert schedule["ScheduleExpressionTimezone"] == "Asia/Tokyo"
+    asked = json.loads(schedule["Target"]["Input"])
+    due = "2026-10-01T06:00:00Z"
+    asked = json.loads(json.dumps(asked).replace("<aws.scheduler.scheduled-time>", due))
+    assert asked["PipelineParameters"] == [{"Name": "AsOf", "Value": due}]
+    assert pipeline_settings.is_moment(due)
+    assert asked["PipelineName"] == "customer-churn-prod"
+    assert 32 <= len(asked["ClientRequestToken"]) <= 128
+
+
+def test_the_shortest_name_gives_a_token_that_is_long_enough() -> None:
+    churn = own()
+    short = dataclasses.replace(churn, project=dataclasses.replace(churn.project, pipeline="a"),
+                                environments={"b": churn.environments["prod"]})  # fmt: skip
+    b = short.environment("b")
+    given = stacks.parameters(short, b, {})
+    found = template.resolved(template.read(template.PIPELINE), given, b, "a-b")
+    asked = found["Schedule"]["Properties"]["Target"]["Input"]
+    token = json.loads(asked)["ClientRequestToken"]
+    assert len(token.replace("<aws.scheduler.scheduled-time>", "2026-10-01T06:00:00Z")) >= 32
+
+
+def test_without_a_cadence_nothing_is_scheduled_and_nobody_may_start_by_it() -> None:
+    by_hand = dataclasses.replace(own(), schedule=Schedule("none"))
+    assert not {"Schedule", "SchedulerRole"} & resources(by_hand).keys()
+    assert {"Schedule", "SchedulerRole"} <= resources(own()).keys()
+
+
+def test_an_address_is_told_and_none_is_not() -> None:
+    assert "Reader" not in resources(own())
+    told = dataclasses.replace(own(), notify=Notify("team@example.com"))
+    assert resources(told)["Reader"]["Properties"]["Endpoint"] == "team@example.com"
+
+
+def test_every_role_has_the_boundary_and_none_where_none_is_set() -> None:
+    for settings, boundary in ((own(), None), (own(**IN_VPC), IN_VPC["permissions_boundary"])):
+        roles = [r["Properties"] for r in resources(settings).values()
+                 if r["Type"] == "AWS::IAM::Role"]  # fmt: skip
+        assert roles
+        assert {role.get("PermissionsBoundary") for role in roles} == {boundary}
+
+
+def test_three_environments_of_one_account_share_no_name() -> None:
+    churn = own()
+    prod = churn.environments["prod"]
+    churn = dataclasses.replace(churn, environments=dict.fromkeys(("dev", "staging", "prod"), prod))
+    seen: set[str] = set()
+    for name in churn.environments:
+        environment = churn.environment(name)
+        given = stacks.parameters(churn, environment, {})
+        stack = environment.named(churn.project.pipeline)
+        made = template.resolved(template.read(template.PIPELINE), given, environment, stack)
+        names = {
+            f"{resource['Type']} {value}"
+            for resource in made.values()
+            for key, value in resource["Properties"].items()
+            if key in (*template.NAMES, "AliasName")
+        }
+        assert len(names) >= 6
+        assert not names & seen
+        seen |= names
+
+
+def test_the_stacks_own_key_in_the_settings_is_no_other_key() -> None:
+    settings = own(kms_key_arn=IN_VPC["kms_key_arn"])
+    prod = settings.environment("prod")
+    assert stacks.parameters(settings, prod, {})["KmsKeyArn"] == IN_VPC["kms_key_arn"]
+    own_key = str(IN_VPC["kms_key_arn"])
+    assert stacks.parameters(settings, prod, {}, own_key)["KmsKeyArn"] == ""
+
+
+# ... and every job of the definition
+
+
+JOBS = {
+    "Processing": (
+        ("ProcessingResources", "ClusterConfig", "VolumeKmsKeyId"),
+        ("ProcessingOutputConfig", "KmsKeyId"),
+        ("NetworkConfig", "VpcConfig"),
+    ),
+    "Tuning": (
+        ("ResourceConfig", "VolumeKmsKeyId"), ("OutputDataConfig", "KmsKeyId"), ("VpcConfig",),
+    ),
+    "Model": (("VpcConfig",),),
+    "Transform": (("TransformResources", "VolumeKmsKeyId"), ("TransformOutput", "KmsKeyId")),
+}  # fmt: skip
+"""Where the request of a step of a type has the key and the network; a transform runs in its
+model's network."""
+
+
+def requests(definition: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each job's request, with its step's type; of a search each training's."""
+    for step in json.loads(definition)["Steps"]:
+        arguments = step["Arguments"]
+        if step["Type"] == "Tuning":
+            one = arguments.get("TrainingJobDefinition")
+            for training in [one] if one else arguments["TrainingJobDefinitions"]:
+                yield "Tuning", training
+        elif step["Type"] in JOBS:
+            yield step["Type"], arguments
+
+
+NETWORK = {"SecurityGroupIds": ["sg-0c"], "Subnets": ["subnet-0a", "subnet-0b"]}
+
+
+def at(content: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        content = content.get(key, {})
+    return content
+
+
+def test_key_and_network_reach_every_job_and_every_output(full: Full) -> None:
+    settings, definition = full
+    searched = dataclasses.replace(settings.tuning, algorithms=("xgboost", "lightgbm"), static={})
+    two = dataclasses.replace(settings, tuning=searched)
+    for text in (definition, pipeline.definition(two, two.environment("prod"))):
+        found = list(requests(text))
+        assert {kind for kind, _ in found} == set(JOBS)
+        for kind, request in found:
+            for path in JOBS[kind]:
+                wanted = NETWORK if path[-1] == "VpcConfig" else IN_VPC["kms_key_arn"]
+                assert at(request, path) == wanted, (kind, path)
+            for part in request.get("ProcessingInputs", []):
+                if query := part.get("DatasetDefinition"):
+                    key = query["AthenaDatasetDefinition"]["KmsKeyId"]
+                    assert key == IN_VPC["kms_key_arn"]
+    assert len([kind for kind, _ in found if kind == "Tuning"]) == 2
+
+
+def test_without_key_and_network_no_job_names_any(bare: Full) -> None:
+    for word in ("Kms", "Vpc", "Subnet", "NetworkConfig"):
+        assert word not in bare[1]
+
+
+# Least privilege
+
+
+@pytest.mark.parametrize("which", ["bare", "full"])
+def test_every_role_may_do_what_the_table_says_and_nothing_else(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    assert wrong(request.getfixturevalue(which), template.read(template.PIPELINE)) == []
+
+
+def roles_of_the_template() -> list[str]:
+    content = template.read(template.PIPELINE)["Resources"]
+    return [name for name, resource in content.items() if resource["Type"] == "AWS::IAM::Role"]
+
+
+def wrong(full: Full, content: dict[str, Any]) -> list[str]:
+    settings, definition = full
+    return list(stacks.wrong(content, settings, settings.environment("prod"), definition))
+
+
+@pytest.mark.parametrize("role", roles_of_the_template())
+def test_a_statement_removed_widened_or_added_is_found(full: Full, role: str) -> None:
+    content = template.read(template.PIPELINE)
+
+    def statements(of: dict[str, Any]) -> list[dict[str, Any]]:
+        policies = of["Resources"][role]["Properties"]["Policies"]
+        found: list[dict[str, Any]] = policies[0]["PolicyDocument"]["Statement"]
+        return found
+
+    assert wrong(full, content) == []
+    for number, statement in enumerate(statements(content)):
+        without = copy.deepcopy(content)
+        del statements(without)[number]
+        assert any("the template does not give" in s for s in wrong(full, without)), statement
+        if statement["Resource"] != "*":
+            wide = copy.deepcopy(content)
+            statements(wide)[number]["Resource"] = "*"
+            assert any("on *" in s and "does not have" in s for s in wrong(full, wide)), statement
+        if "Condition" in statement:
+            free = copy.deepcopy(content)
+            del statements(free)[number]["Condition"]
+            assert any("the table does not have" in s for s in wrong(full, free)), statement
+    more = copy.deepcopy(content)
+    statements(more).append({"Effect": "Allow", "Action": "s3:DeleteObject", "Resource": "*"})
+    assert wrong(full, more) == [f"{role}: the table does not have Allow s3:DeleteObject on *"]
+
+
+def test_a_role_or_a_policy_that_the_table_does_not_know_is_found(
+    full: Full,
+) -> None:
+    content = template.read(template.PIPELINE)
+    content["Resources"]["Another"] = content["Resources"]["PipelineRole"]
+    assert "Another: the table has no such role" in wrong(full, content)
+    vpc = template.read(template.PIPELINE)
+    statement = vpc["Resources"]["PipelineRoleInVpc"]["Properties"]["PolicyDocument"]["Statement"]
+    statement[0]["Action"].append("ec2:RunInstances")
+    assert wrong(full, vpc) == ["PipelineRole: the table does not have Allow ec2:RunInstances on *"]
+
+
+def allowed(full: Full, action: str) -> dict[str, set[permissions.Permission]]:
+    """The roles that may do something, with the permissions by which they may."""
+    settings, definition = full
+    made = resources(settings, definition)
+    return {
+        name: found
+        for name in roles_of_the_template()
+        if (found := {p for p in permissions.granted(made, name) if p[1] == action})
+    }
+
+
+def test_the_pipelines_role_registers_as_pending_alone(full: Full) -> None:
+    may_create = allowed(full, "sagemaker:CreateModelPackage")
+    assert set(may_create) == {"PipelineRole"}
+    pending = {"StringEquals": {"sagemaker:ModelApprovalStatus": ["PendingManualApproval"]}}
+    assert {json.dumps(pending)} == {condition for *_, condition in may_create["PipelineRole"]}
+
+
+def test_whoever_decides_is_the_approver_and_the_rollout_alone(full: Full) -> None:
+    assert set(allowed(full, "sagemaker:UpdateModelPackage")) <= {"ApproverRole", "RolloutRole"}
+    decides = {condition for *_, condition in
+               allowed(full, "sagemaker:UpdateModelPackage")["ApproverRole"]}  # fmt: skip
+    status = {"StringEquals": {"sagemaker:ModelApprovalStatus": ["Approved", "Rejected"]}}
+    assert decides == {json.dumps(status)}
+
+
+def test_no_role_may_everything_of_a_service(full: Full) -> None:
+    settings, definition = full
+    made = resources(settings, definition)
+    for role in roles_of_the_template():
+        for _, action, _, _ in permissions.granted(made, role):
+            assert "*" not in action
