@@ -26,6 +26,7 @@ SETTINGS = {
     ("bias", "facets"): "bias_facets",
     ("schedule", "cadence"): "retraining_cadence",
     ("bias", "backend"): "bias_backend",
+    ("deploy", "rollout"): "rollout",
     ("aws", "region"): "aws_region",
     ("notify", "email"): "notification_email",
 }

@@ -35,12 +35,22 @@ WHERE = {
     "bias_facets": ("bias", "facets"),
     "retraining_cadence": ("schedule", "cadence"),
     "bias_backend": ("bias", "backend"),
+    "rollout": ("deploy", "rollout"),
     "aws_region": ("aws", "region"),
     "notification_email": ("notify", "email"),
 }
 """Where an accepted answer is to be read back."""
 
-KEPT = ("ci", "cli", "governance", "README.md", "pyproject.toml", "pipeline.toml", "scenarios")
+KEPT = (
+    "ci",
+    "cli",
+    "governance",
+    "model_deploy",
+    "README.md",
+    "pyproject.toml",
+    "pipeline.toml",
+    "scenarios",
+)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """`pipeline.toml` as data classes: every default and every rule of a setting stands here.
 
-Standard library alone, with `governance.gate` and `governance.facets`: the template's hook loads
+Standard library alone, with `governance` and `model_deploy.policy`: the template's hook loads
 the settings it has just written before anything is installed.
 """
 
@@ -29,6 +29,7 @@ from governance.standards import (
     missing_facets,
     uncovered,
 )
+from model_deploy import policy
 
 FEATURE_DATABASE = "sagemaker_featurestore"
 """The data catalogue's database that SageMaker registers offline stores in."""
@@ -311,6 +312,10 @@ class Schedule:
     timezone: str = "UTC"  # in which the cadence is read
 
 
+INSTANCE_TYPE = r"ml\.[a-z0-9-]+\.[a-z0-9-]+"
+INSTANCE_TYPE_RULE = "an instance type such as ml.m5.large"
+
+
 @dataclass(frozen=True)
 class Compute:
     """The instances that SageMaker's jobs run on: defaults of the definition's parameters."""
@@ -324,10 +329,43 @@ class Compute:
 
     def __post_init__(self) -> None:
         for key in ("processing_instance", "training_instance", "transform_instance"):
-            must(re.fullmatch(r"ml\.[a-z0-9-]+\.[a-z0-9-]+", getattr(self, key)), key,
-                 getattr(self, key), "an instance type such as ml.m5.large")  # fmt: skip
+            must(re.fullmatch(INSTANCE_TYPE, getattr(self, key)), key, getattr(self, key),
+                 INSTANCE_TYPE_RULE)  # fmt: skip
         for key in ("processing_count", "training_count", "transform_count"):
             must(getattr(self, key) > 0, key, getattr(self, key), "1 or more")
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """How an approved version takes over from the one before it, and when that is undone."""
+
+    rollout: str = "canary"  # a part and then all; linear: by equal steps; or all_at_once
+    step_percent: int = 10  # the canary's share of the capacity, or each step's of a linear rollout
+    interval_seconds: int = 300  # between a step and the next
+    bake_seconds: int = 300  # with all the traffic, before the old version is stopped
+    instance_type: str = "ml.m5.large"  # of the endpoint
+    instances: int = 2  # of the endpoint: a canary is at most half of them
+    max_error_percent: float = 1.0  # of a minute's requests, failed by the model: above it, back
+    max_latency_ms: int = 1000  # of 99 in 100 of a minute's requests: above it, back
+
+    def __post_init__(self) -> None:
+        must(self.rollout in policy.TYPES, "rollout", self.rollout, ", ".join(policy.TYPES))
+        least = 10 if self.rollout == "linear" else 1  # SageMaker's own limits
+        must(least <= self.step_percent <= 50, "step_percent", self.step_percent,
+             f"{least} to 50 percent of the capacity")  # fmt: skip
+        for key in ("interval_seconds", "bake_seconds"):
+            must(0 <= getattr(self, key) <= 3600, key, getattr(self, key), "0 to 3600 seconds")
+        most = policy.TIMEOUT_SECONDS[1]
+        must(policy.longest(self) <= most, "interval_seconds", self.interval_seconds,
+             f"less: with its {len(policy.steps(self))} steps the rollout would take longer than "
+             f"SageMaker's {most} seconds")  # fmt: skip
+        must(re.fullmatch(INSTANCE_TYPE, self.instance_type), "instance_type",
+             self.instance_type, INSTANCE_TYPE_RULE)  # fmt: skip
+        must(self.instances >= 2, "instances", self.instances, "2 or more")
+        must(0 < self.max_error_percent < 100, "max_error_percent", self.max_error_percent,
+             "a percentage above 0 and below 100")  # fmt: skip
+        must(0 < self.max_latency_ms <= 60_000, "max_latency_ms", self.max_latency_ms,
+             "1 to 60000 milliseconds: SageMaker waits no longer")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -436,6 +474,7 @@ class Settings:
     model: Model = field(default_factory=Model)
     schedule: Schedule = field(default_factory=Schedule)
     compute: Compute = field(default_factory=Compute)
+    deploy: Deploy = field(default_factory=Deploy)
     aws: Aws = field(default_factory=Aws)
     notify: Notify = field(default_factory=Notify)
     environments: dict[str, Environment] = field(default_factory=dict)
