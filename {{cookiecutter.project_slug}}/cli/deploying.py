@@ -84,7 +84,7 @@ class Rehearsal:
                 "TrafficRoutingConfiguration": routing, "TerminationWaitInSeconds": 0,
             }  # fmt: skip
         if not self.is_running():
-            self._start(port)
+            self.start(port)
         self.ask(
             "deploy", version=version, config=config, alarms=[asdict(alarm) for alarm in alarms],
             golden={"records": records[:GOLDEN_RECORDS], "answers": answers[:GOLDEN_RECORDS]},
@@ -169,12 +169,20 @@ class Rehearsal:
         except (OSError, ValueError):
             raise DeployError("no endpoint runs here; `pipeline deploy V` starts it") from None
 
-    def _start(self, port: int) -> None:
+    def start(self, port: int, **limits: float) -> None:
+        """Start the endpoint, with nothing to serve yet.
+
+        Args:
+            port: 0 for any that is free.
+            limits: other than the defaults of `model_deploy.endpoint.Options`.
+
+        Raises:
+            DeployError: if it does not start, with the last thing it said.
+        """
         if importlib.util.find_spec("uvicorn") is None:
             raise DeployError("uvicorn is not installed here: pip install -r requirements.lock")
-        options = {
-            "folder": str(self.folder), "port": port, "processes": self.settings.deploy.instances,
-        }  # fmt: skip
+        processes = self.settings.deploy.instances
+        options = {"folder": str(self.folder), "port": port, "processes": processes, **limits}
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "endpoint.json").unlink(missing_ok=True)
         file = self.folder / "options.json"

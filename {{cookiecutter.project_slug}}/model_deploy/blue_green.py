@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model_deploy.fleet import Fleet, FleetClosedError, Request
-from model_deploy.observed import Observed, metric
+from model_deploy.observed import Observed, Seen, metric
 from model_deploy.policy import Alarm
 from model_deploy.router import Router
 
@@ -117,26 +117,38 @@ class Deployment:
         await green.stop()
 
     async def _watch(self, observed: Observed, green: Fleet, seconds: float) -> None:
-        """Wait, and look at the alarms at the end of each period and of the wait."""
+        """Wait, and look at the alarms at the end of each period and of the wait.
+
+        Golden requests are sent meanwhile: those of a slow version must not keep an alarm waiting.
+        """
         end = time.monotonic() + seconds
-        periods = [alarm.period_seconds for alarm in self.alarms]
-        period = min(periods, default=60) / self.time_scale
-        while True:
-            began = time.monotonic()
-            await asyncio.sleep(max(0.0, min(period, end - began)))
-            await self.golden.check(green)
-            seen = observed.since(began)
-            for alarm in self.alarms:
-                value = metric(alarm, seen)
-                goes_off = value is not None and value > alarm.threshold
-                self._in_alarm[alarm.name] = goes_off * (self._in_alarm.get(alarm.name, 0) + 1)
-                if self._in_alarm[alarm.name] >= alarm.periods:
-                    raise RolledBackError(
-                        f"alarm {alarm.name}: {alarm.metric} ({alarm.statistic}) was {value:g}, "
-                        f"above {alarm.threshold:g}"
-                    )
-            if time.monotonic() >= end:
-                return
+        period = min((alarm.period_seconds for alarm in self.alarms), default=60) / self.time_scale
+        checking = asyncio.create_task(self.golden.check(green))
+        try:
+            while True:
+                began = time.monotonic()
+                await asyncio.sleep(min(period, end - began) if began < end else period)
+                self._look(observed.since(began))
+                if checking.done():
+                    checking.result()
+                    if time.monotonic() >= end:
+                        return
+                    checking = asyncio.create_task(self.golden.check(green))
+        finally:
+            checking.cancel()
+            await asyncio.wait([checking])
+
+    def _look(self, seen: Sequence[Seen]) -> None:
+        """Evaluate the alarms over one period's requests."""
+        for alarm in self.alarms:
+            value = metric(alarm, seen)
+            goes_off = value is not None and value > alarm.threshold
+            self._in_alarm[alarm.name] = goes_off * (self._in_alarm.get(alarm.name, 0) + 1)
+            if self._in_alarm[alarm.name] >= alarm.periods:
+                raise RolledBackError(
+                    f"alarm {alarm.name}: {alarm.metric} ({alarm.statistic}) was {value:g}, "
+                    f"above {alarm.threshold:g}"
+                )
 
 
 def shares(policy: dict[str, Any]) -> Iterator[tuple[int, float]]:

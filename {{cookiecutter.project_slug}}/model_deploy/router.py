@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -72,6 +73,8 @@ class Router:
         except Refused as refused:
             answer = Answer(refused.status, "text/plain", str(refused).encode())
             headers = refused.headers
+        if answer.status >= 400:  # a sentence, in a line of its own
+            answer = replace(answer, body=answer.body + b"\n")
         content = [
             (b"content-type", answer.content_type.encode("latin-1")),
             (b"content-length", str(len(answer.body)).encode()),

@@ -80,8 +80,7 @@ def _answer(
         raise Refused(400, _sentence(error, script, content_type)) from None
     rows, columns = data.shape
     if columns != features or not rows:
-        raise Refused(400, f"{rows} records of {columns} fields were read, where records of "
-                           f"{features} fields are right")  # fmt: skip
+        raise Refused(400, f"{columns} fields were read in a record, where {features} are right")
     answer = script.output_fn(script.predict_fn(data, model), accept)
     text, kind = answer if isinstance(answer, tuple) else (answer, accept)
     content = text if isinstance(text, bytes) else str(text).encode()
