@@ -22,6 +22,9 @@ CSV = "text/csv"
 TOLERANCE = 1e-6
 """By which a golden answer may differ: answers are written with nine digits."""
 
+PAUSE = 0.02
+"""Seconds between looks when nothing but golden answers is waited for."""
+
 
 class RolledBackError(RuntimeError):
     """The new version does not take over; the message says why."""
@@ -127,7 +130,7 @@ class Deployment:
         try:
             while True:
                 began = time.monotonic()
-                await asyncio.sleep(min(period, end - began) if began < end else period)
+                await asyncio.sleep(min(period, max(end - began, PAUSE)))
                 self._look(observed.since(began))
                 if checking.done():
                     checking.result()

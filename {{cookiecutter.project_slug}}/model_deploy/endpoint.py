@@ -14,6 +14,7 @@ import hmac
 import json
 import os
 import secrets
+import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -72,13 +73,13 @@ class Endpoint:
 
     async def run(self) -> None:
         """Serve until told to stop."""
+        public = socket.create_server((LOCALHOST, self._options.port))
         control = await asyncio.start_server(self._command, LOCALHOST, 0, limit=MAX_COMMAND)
-        serving = asyncio.create_task(self._server.serve())
+        serving = asyncio.create_task(self._server.serve([public]))
         try:
             while not self._server.started and not serving.done():
                 await asyncio.sleep(0.01)
-            if not serving.done():
-                self._say_where(control)
+            self._say_where(public, control)
             await serving
         finally:
             (self._folder / RUNNING).unlink(missing_ok=True)
@@ -89,10 +90,9 @@ class Endpoint:
             if self._router.blue:
                 await self._router.blue.stop()
 
-    def _say_where(self, control: asyncio.Server) -> None:
+    def _say_where(self, public: socket.socket, control: asyncio.Server) -> None:
         """Write the address, at once whole, for this user alone."""
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        content = {"pid": os.getpid(), "port": port, "token": self._token,
+        content = {"pid": os.getpid(), "port": public.getsockname()[1], "token": self._token,
                    "control": control.sockets[0].getsockname()[1]}  # fmt: skip
         part = self._folder / f"{RUNNING}.part"
         part.unlink(missing_ok=True)
@@ -207,7 +207,10 @@ class Endpoint:
 def main(file: str) -> None:
     """Run an endpoint."""
     options = Options(**json.loads(Path(file).read_text(encoding="utf-8")))
-    asyncio.run(Endpoint(options).run())
+    try:
+        asyncio.run(Endpoint(options).run())
+    except OSError as error:
+        sys.exit(f"port {options.port} of {LOCALHOST}: {error.strerror or error}")
 
 
 if __name__ == "__main__":

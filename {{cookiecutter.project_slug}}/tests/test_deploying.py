@@ -22,7 +22,7 @@ BUCKET = "s3://bucket"
 
 
 def register(local: Path, number: int, status: str = "Approved", **script: str) -> None:
-    """A version as a run leaves it: archive, test split, batch predictions, and the registration."""
+    """A version as a run leaves it: archive, test split, batch predictions, registration."""
     run, store = f"run{number}", local / "s3" / "bucket" / f"run{number}"
     unpacked = Path(archive(local / "made", number, **script)["archive"])
     (store / "test").mkdir(parents=True)
@@ -129,9 +129,12 @@ def test_a_port_that_is_taken_is_said(local: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        found = pipeline("deploy", "1", "--port", str(other.getsockname()[1]))
+        port = other.getsockname()[1]
+        found = pipeline("deploy", "1", "--port", str(port))
     assert found.exit_code == 2
-    assert "address already in use" in found.output
+    assert found.output.startswith(
+        f"pipeline: the endpoint does not start: port {port} of 127.0.0.1: "
+    )
 
 
 def test_what_an_endpoint_that_was_killed_left_is_no_endpoint(local: Path) -> None:
