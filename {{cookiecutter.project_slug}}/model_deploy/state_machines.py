@@ -93,7 +93,9 @@ def substitutions(settings: Settings, environment: Environment, image: str) -> d
         "GoldenCodeUri": golden,
         "JobInstanceType": settings.compute.processing_instance,
         "JobSeconds": str(JOB_SECONDS),
-        "NetworkConfig": _escaped({"EnableNetworkIsolation": False} | ({"VpcConfig": vpc} if vpc else {})),
+        "NetworkConfig": _escaped(
+            {"EnableNetworkIsolation": False} | ({"VpcConfig": vpc} if vpc else {})
+        ),
         "VpcConfig": _escaped(vpc) if vpc else "",
         "Gate": str(settings.full_gate),
         "Problem": settings.project.problem,
