@@ -165,7 +165,7 @@ ANSWERS = st.fixed_dictionaries(
         "bias_gate": GATES | TEXTS,
         "bias_facets": FACETS,
         "retraining_cadence": CADENCES,
-        "bias_backend": st.sampled_from(["open_source", "clarify", "smclarify"]),
+        "bias_backend": st.sampled_from(["open_source", "clarify"]),
         "aws_region": st.sampled_from(["eu-west-1", "us-gov-west-1", "mars"]) | TEXTS,
     },
 )
