@@ -176,7 +176,7 @@ ANSWERS = st.fixed_dictionaries(
         "bias_gate": GATES | TEXTS,
         "bias_facets": FACETS,
         "retraining_cadence": CADENCES,
-        "bias_backend": st.sampled_from(["open_source", "clarify", "smclarify"]),
+        "bias_backend": st.sampled_from(["open_source", "clarify"]),
         "aws_region": st.sampled_from(["eu-west-1", "us-gov-west-1", "mars"]) | TEXTS,
         "notification_email": st.sampled_from(["", "a@example.com", "a@b", "a b@c.de"]) | TEXTS,
     },
