@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Repository, Run
+from page_structure import check_structure
 
 Render = Callable[..., Repository]
 
@@ -253,6 +254,10 @@ def test_a_step_whose_script_raises(used: Repository) -> None:
         done = used.pipeline("run", status=1)
     finally:
         script.write_text(text)
+    (page,) = re.findall(r"^report     (.+)$", done.stdout, re.MULTILINE)
+    failing = check_structure((used.path / page).read_text(encoding="utf-8"))
+    assert failing.root.all("h1")[0].text.endswith("The run failed")
+    assert "ChurnEvalBestModel failed: " in failing.section("gate").text
     failed = done.stdout[done.stdout.index("ChurnEvalBestModel failed\n") :].splitlines()
     assert failed[1:4] == [
         f"  evaluate.py, line {number}, in main",

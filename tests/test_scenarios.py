@@ -25,6 +25,7 @@ from conftest import (
     render_scenario,
 )
 from drafts import adopt
+from page_structure import check_structure
 
 Ran = Callable[[str], Run]
 
@@ -43,11 +44,34 @@ def prefix(scenario: str) -> str:
     return answer
 
 
+def biased_group(scenario: str) -> str:
+    group: str = getattr(importlib.import_module(scenario), BIASED[scenario])
+    return group
+
+
 def evaluation(run: Run, scenario: str) -> dict[str, Any]:
     content: dict[str, Any] = run.read(
         f"{prefix(scenario)}EvalBestModel/evaluation/evaluation.json"
     )
     return content
+
+
+@pytest.mark.parametrize("scenario", SAMPLED)
+def test_a_run_ends_with_its_report(ran: Ran, scenario: str) -> None:
+    """All parts are there, but for drift: nothing was run before."""
+    run = ran(scenario)
+    (name,) = re.findall(r"^report     (.+)$", run.output, re.MULTILINE)
+    page = check_structure((run.repository.path / name).read_text(encoding="utf-8"))
+    absent = [one.text for one in page.elements if one.attributes.get("class") == "absent"]
+    assert [text for text in absent if "nothing to compare with" not in text] in (
+        [], ["This run computed none."]
+    )  # fmt: skip
+    assert "comes out the same" in page.section("gate").text
+    group = biased_group(scenario)
+    assert f" {group}" in page.section("bias").text
+    summary = (run.repository.path / name).with_suffix(".md").read_text(encoding="utf-8")
+    assert "### The gate: `" in summary
+    assert re.search(rf"^\| \w+ \| {group} \|", summary, re.MULTILINE)
 
 
 @pytest.mark.parametrize("scenario", SAMPLED)
@@ -71,8 +95,7 @@ def test_the_nine_steps_run_and_register_a_version(ran: Ran, scenario: str) -> N
 
 @pytest.mark.parametrize("scenario", SAMPLED)
 def test_the_planted_bias_comes_out_worst_by_the_generators_margin(ran: Ran, scenario: str) -> None:
-    generator = importlib.import_module(scenario)
-    biased = getattr(generator, BIASED[scenario])
+    generator, biased = importlib.import_module(scenario), biased_group(scenario)
     found = evaluation(ran(scenario), scenario)["bias_metrics"]["groups"]
     groups = [group for facet in found.values() for group in facet if group["counted"]]
     (planted,) = (group for group in groups if group["value"] == biased)

@@ -46,10 +46,10 @@ class Events:
                 self._said[name] = said
                 _say("step", **step_as_json(run))
 
-    def ended(self, execution: Execution, gate: str, local: Path, page: Path | None) -> None:
+    def ended(self, execution: Execution, gate: str, local: Path) -> None:
         """How the run ended."""
         how = {"status": execution.status, "gate": gate, "registered": execution.registered,
-               "report": str(page) if page else None}  # fmt: skip
+               "report": str(execution.page) if execution.page.exists() else None}  # fmt: skip
         _say("ended", run=execution.id, **how)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -73,7 +74,8 @@ def run(
         execution = engine.run(
             settings.project.pipeline, definition, given, progress.update, wanted, whoami(root)
         )
-    progress.ended(execution, str(settings.full_gate), local, _report(local, settings, execution))
+    _report(local, settings, execution)
+    progress.ended(execution, str(settings.full_gate), local)
     return execution
 
 
@@ -108,16 +110,15 @@ def resume(
     engine = Engine(local, {}, cores, Processes(cores, preload(settings)))
     with progress:
         execution = engine.resume(identifier, progress.update, cache)
-    progress.ended(execution, "", local, _report(local, settings, execution))
+    _report(local, settings, execution)
+    progress.ended(execution, "", local)
     return execution
 
 
-def _report(local: Path, settings: Settings, execution: Execution) -> Path | None:
-    """The page of a run; None where it could not be written: the run is done all the same."""
-    try:
-        return write_report(local, settings, execution)
-    except OSError:
-        return None
+def _report(local: Path, settings: Settings, execution: Execution) -> None:
+    """Write the page of a run; where the disk takes none, the run is done all the same."""
+    with contextlib.suppress(OSError):
+        write_report(local, settings, execution)
 
 
 def preload(settings: Settings) -> Preload:

@@ -179,7 +179,9 @@ def show(run: str, as_json: bool) -> None:
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The page's file."
 )
 def report(run: str, environment: str | None, output: Path | None) -> None:
-    """Write a run's page, and its summary in Markdown: RUN as for `show`."""
+    """Write a run's page, and its summary in Markdown beside it: RUN as for `show`."""
+    if output and output.suffix not in (".html", ".htm"):
+        raise click.UsageError(f"-o {output}: a name that ends in .html is right")
     with _one_sentence():
         settings = pipeline_settings.load(ROOT)
         if environment is None:

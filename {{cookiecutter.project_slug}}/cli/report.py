@@ -93,11 +93,9 @@ class Progress:
                 self._said[name] = run.status
                 _CONSOLE.print(f"{state(run):<10} {name}")
 
-    def ended(self, execution: Execution, gate: str, local: Path, page: Path | None) -> None:
+    def ended(self, execution: Execution, gate: str, local: Path) -> None:
         """Say how the run ended, and how to go on with what it registered."""
         summary(execution, self._settings, local, gate)
-        said = escape(_short(page)) if page else "[red]could not be written[/]"
-        _line("report", said)
         for number in execution.versions:
             _line("go on", f"pipeline approve {number}, or pipeline reject {number}")
 
@@ -167,6 +165,8 @@ def summary(execution: Execution, settings: Settings, local: Path, gate: str = "
     if written.exists():
         _line("wrote", escape(_short(written)))
     _line("logs", escape(_short(execution.logs)))
+    if execution.page.exists():
+        _line("report", escape(_short(execution.page)))
     if execution.status not in (SUCCEEDED, EXECUTING):
         _line("go on", resuming(execution))
 

@@ -24,7 +24,7 @@ from governance.report.words import as_html, as_markdown
 from local_sagemaker.execution import Execution
 from local_sagemaker.state import State
 
-PAGE, SUMMARY, PLACES = "report.html", "report.md", "report.json"
+PAGE, SUMMARY, PLACES = "report.html", "report.md", "report.json"  # in a run's folder
 _MARK = re.compile("\ue000(\\w+)\ue001")  # private use: no font has it, no text means it
 _CODE = ("governance", "cli", "local_sagemaker")
 
@@ -51,7 +51,7 @@ def write_report(
         made.write_only(file)
         return file
     made.write(execution.folder, likeness)
-    return execution.folder / PAGE
+    return execution.page
 
 
 def _marked(facts: RunFacts) -> tuple[RunFacts, dict[str, str]]:

@@ -32,8 +32,12 @@ PROD = Environment(ACCOUNT, REGION, bucket="bucket", name="prod")
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 ENDED = BEGAN + timedelta(minutes=31)
 ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
-OUTPUTS = {"Process": ("train", "validation", "test", "bias"), "Evaluate": ("evaluation",),
-           "Config": ("config",), "Clarify": ("analysis_result",)}  # fmt: skip
+OUTPUTS = {
+    "Process": ("train", "validation", "test", "bias"),
+    "Evaluate": ("evaluation",),
+    "Config": ("config",),
+    "Clarify": ("analysis_result",),
+}
 
 
 @pytest.fixture
@@ -56,31 +60,67 @@ def definition() -> str:
         return {"Name": name, "Type": kind, "Arguments": arguments, "DependsOn": after}
 
     image = {"AppSpecification": {"ImageUri": "image"}}
-    register = job("Register", "RegisterModel", [], ModelPackageGroupName="pets",
-                   InferenceSpecification={"Containers": []},
-                   ModelApprovalStatus="PendingManualApproval")  # fmt: skip
-    gate = {**GATE, "LeftValue": {"Std:JsonGet": {
-        "PropertyFile": {"Get": "Steps.Evaluate.PropertyFiles.E"},
-        "Path": "binary_classification_metrics.auc.value"}}}  # fmt: skip
-    evaluate = job("Evaluate", "Processing", ["Tune"], **image, ProcessingOutputConfig={"Outputs": [
-        {"OutputName": "evaluation", "S3Output": {"S3Uri": "s3://bucket/e", "LocalPath": "/e"}}]})  # fmt: skip
+    register = job(
+        "Register",
+        "RegisterModel",
+        [],
+        ModelPackageGroupName="pets",
+        InferenceSpecification={"Containers": []},
+        ModelApprovalStatus="PendingManualApproval",
+    )
+    gate = {
+        **GATE,
+        "LeftValue": {
+            "Std:JsonGet": {
+                "PropertyFile": {"Get": "Steps.Evaluate.PropertyFiles.E"},
+                "Path": "binary_classification_metrics.auc.value",
+            }
+        },
+    }
+    evaluate = job(
+        "Evaluate",
+        "Processing",
+        ["Tune"],
+        **image,
+        ProcessingOutputConfig={
+            "Outputs": [
+                {
+                    "OutputName": "evaluation",
+                    "S3Output": {"S3Uri": "s3://bucket/e", "LocalPath": "/e"},
+                }
+            ]
+        },
+    )
     file = {"PropertyFileName": "E", "OutputName": "evaluation", "FilePath": "evaluation.json"}
     steps = [
         job("Process", "Processing", [], **image),
-        job("Tune", "Tuning", ["Process"],
-            HyperParameterTuningJobConfig=SEARCH["HyperParameterTuningJobConfig"]),
+        job(
+            "Tune",
+            "Tuning",
+            ["Process"],
+            HyperParameterTuningJobConfig=SEARCH["HyperParameterTuningJobConfig"],
+        ),
         {**evaluate, "PropertyFiles": [file]},
         job("Create", "Model", ["Tune"], PrimaryContainer={"ModelDataUrl": "s3://bucket/m"}),
         job("Config", "Processing", ["Create"], **image),
         job("Transform", "Transform", ["Create"], ModelName="m"),
         job("Clarify", "Processing", ["Config", "Transform"], **image),
-        job("Check", "Condition", ["Evaluate", "Clarify"], Conditions=[gate], IfSteps=[register],
-            ElseSteps=[]),
-    ]  # fmt: skip
-    parameters = [{"Name": "AsOf", "Type": "String"},
-                  {"Name": "Count", "Type": "Integer", "DefaultValue": 1}]  # fmt: skip
-    return json.dumps({"Version": "2020-12-01", "Metadata": {}, "Parameters": parameters,
-                       "Steps": steps})  # fmt: skip
+        job(
+            "Check",
+            "Condition",
+            ["Evaluate", "Clarify"],
+            Conditions=[gate],
+            IfSteps=[register],
+            ElseSteps=[],
+        ),
+    ]
+    parameters = [
+        {"Name": "AsOf", "Type": "String"},
+        {"Name": "Count", "Type": "Integer", "DefaultValue": 1},
+    ]
+    return json.dumps(
+        {"Version": "2020-12-01", "Metadata": {}, "Parameters": parameters, "Steps": steps}
+    )
 
 
 def job_arn(kind: str, name: str) -> str:
@@ -89,22 +129,45 @@ def job_arn(kind: str, name: str) -> str:
 
 def processing(name: str, root: str = "s3://bucket/pets/executions/one") -> dict[str, Any]:
     """What Describe says of a processing job."""
-    outputs = [{"OutputName": o, "S3Output": {"S3Uri": f"{root}/{name}/{o}",
-                "LocalPath": f"/out/{o}", "S3UploadMode": "EndOfJob"}} for o in OUTPUTS[name]]  # fmt: skip
+    outputs = [
+        {
+            "OutputName": o,
+            "S3Output": {
+                "S3Uri": f"{root}/{name}/{o}",
+                "LocalPath": f"/out/{o}",
+                "S3UploadMode": "EndOfJob",
+            },
+        }
+        for o in OUTPUTS[name]
+    ]
     return {
-        "ProcessingJobName": f"job-{name}", "ProcessingJobStatus": "Completed",
-        "ProcessingJobArn": job_arn("processing-job", f"job-{name}"), "CreationTime": BEGAN,
-        "ProcessingResources": {"ClusterConfig": {"InstanceCount": 1, "VolumeSizeInGB": 30,
-                                                  "InstanceType": "ml.m5.large"}},
-        "AppSpecification": {"ImageUri": f"{name}-image",
-                             "ContainerEntrypoint": ["python3", "/code/process.py"]},
+        "ProcessingJobName": f"job-{name}",
+        "ProcessingJobStatus": "Completed",
+        "ProcessingJobArn": job_arn("processing-job", f"job-{name}"),
+        "CreationTime": BEGAN,
+        "ProcessingResources": {
+            "ClusterConfig": {
+                "InstanceCount": 1,
+                "VolumeSizeInGB": 30,
+                "InstanceType": "ml.m5.large",
+            }
+        },
+        "AppSpecification": {
+            "ImageUri": f"{name}-image",
+            "ContainerEntrypoint": ["python3", "/code/process.py"],
+        },
         "ProcessingOutputConfig": {"Outputs": outputs},
-    }  # fmt: skip
+    }
 
 
 def began(name: str, status: str = "Succeeded", **metadata: Any) -> dict[str, Any]:
-    return {"StepName": name, "StepStatus": status, "StartTime": BEGAN,
-            "EndTime": BEGAN + timedelta(seconds=90), "Metadata": metadata}  # fmt: skip
+    return {
+        "StepName": name,
+        "StepStatus": status,
+        "StartTime": BEGAN,
+        "EndTime": BEGAN + timedelta(seconds=90),
+        "Metadata": metadata,
+    }
 
 
 def of_job(name: str, kind: str = "ProcessingJob") -> dict[str, Any]:
@@ -126,61 +189,103 @@ class Service:
 
     def execution(self, status: str = "Succeeded", name: str = "one") -> None:
         arn = {"PipelineExecutionArn": execution_arn(self.settings, name)}
-        self.answer("describe_pipeline_execution", arn, **arn, PipelineExecutionStatus=status,
-                    CreationTime=BEGAN, LastModifiedTime=ENDED,
-                    CreatedBy={"IamIdentity": {"Arn": "arn:aws:sts::1:assumed-role/Ops/jo"}})  # fmt: skip
-        self.answer("describe_pipeline_definition_for_execution", arn,
-                    PipelineDefinition=definition())  # fmt: skip
+        self.answer(
+            "describe_pipeline_execution",
+            arn,
+            **arn,
+            PipelineExecutionStatus=status,
+            CreationTime=BEGAN,
+            LastModifiedTime=ENDED,
+            CreatedBy={"IamIdentity": {"Arn": "arn:aws:sts::1:assumed-role/Ops/jo"}},
+        )
+        self.answer(
+            "describe_pipeline_definition_for_execution", arn, PipelineDefinition=definition()
+        )
 
     def steps(self, *steps: dict[str, Any], name: str = "one") -> None:
         asked = {"PipelineExecutionArn": execution_arn(self.settings, name)}
         half = len(steps) // 2
-        self.answer("list_pipeline_execution_steps", asked, NextToken="more",
-                    PipelineExecutionSteps=list(steps[:half]))  # fmt: skip
-        self.answer("list_pipeline_execution_steps", {**asked, "NextToken": "more"},
-                    PipelineExecutionSteps=list(steps[half:]))  # fmt: skip
+        self.answer(
+            "list_pipeline_execution_steps",
+            asked,
+            NextToken="more",
+            PipelineExecutionSteps=list(steps[:half]),
+        )
+        self.answer(
+            "list_pipeline_execution_steps",
+            {**asked, "NextToken": "more"},
+            PipelineExecutionSteps=list(steps[half:]),
+        )
 
     def process_and_search(self) -> None:
-        self.answer("describe_processing_job", {"ProcessingJobName": "job-Process"},
-                    **processing("Process"))  # fmt: skip
-        name = {"HyperParameterTuningJobName": "job-Tune"}
-        counts = {"Completed": 2, "InProgress": 0, "RetryableError": 0, "NonRetryableError": 1,
-                  "Stopped": 1}  # fmt: skip
-        trials = [
-            {**one, "TrainingJobArn": job_arn("training-job", one["TrainingJobName"]),
-             "CreationTime": BEGAN + timedelta(minutes=n)}
-            for n, one in enumerate(sorted(SEARCH["TrainingJobSummaries"],
-                                           key=lambda one: str(one["TrainingJobName"])))
-        ]  # fmt: skip
-        objective = {"Type": "Maximize", "MetricName": "validation:auc"}
-        config = {"Strategy": "Bayesian", "HyperParameterTuningJobObjective": objective,
-                  "ResourceLimits": {"MaxParallelTrainingJobs": 2}}  # fmt: skip
         self.answer(
-            "describe_hyper_parameter_tuning_job", name, **name, CreationTime=BEGAN,
+            "describe_processing_job", {"ProcessingJobName": "job-Process"}, **processing("Process")
+        )
+        name = {"HyperParameterTuningJobName": "job-Tune"}
+        counts = {
+            "Completed": 2,
+            "InProgress": 0,
+            "RetryableError": 0,
+            "NonRetryableError": 1,
+            "Stopped": 1,
+        }
+        trials = [
+            {
+                **one,
+                "TrainingJobArn": job_arn("training-job", one["TrainingJobName"]),
+                "CreationTime": BEGAN + timedelta(minutes=n),
+            }
+            for n, one in enumerate(
+                sorted(SEARCH["TrainingJobSummaries"], key=lambda one: str(one["TrainingJobName"]))
+            )
+        ]
+        objective = {"Type": "Maximize", "MetricName": "validation:auc"}
+        config = {
+            "Strategy": "Bayesian",
+            "HyperParameterTuningJobObjective": objective,
+            "ResourceLimits": {"MaxParallelTrainingJobs": 2},
+        }
+        self.answer(
+            "describe_hyper_parameter_tuning_job",
+            name,
+            **name,
+            CreationTime=BEGAN,
             HyperParameterTuningJobArn=job_arn("hyper-parameter-tuning-job", "job-Tune"),
-            HyperParameterTuningJobStatus="Completed", HyperParameterTuningJobConfig=config,
+            HyperParameterTuningJobStatus="Completed",
+            HyperParameterTuningJobConfig=config,
             TrainingJobStatusCounters=counts,
             ObjectiveStatusCounters={"Succeeded": 2, "Pending": 0, "Failed": 0},
             BestTrainingJob=trials[1],
-        )  # fmt: skip
-        self.answer("list_training_jobs_for_hyper_parameter_tuning_job",
-                    {**name, "SortBy": "CreationTime", "SortOrder": "Ascending"},
-                    TrainingJobSummaries=trials)  # fmt: skip
+        )
+        self.answer(
+            "list_training_jobs_for_hyper_parameter_tuning_job",
+            {**name, "SortBy": "CreationTime", "SortOrder": "Ascending"},
+            TrainingJobSummaries=trials,
+        )
 
     def others(self, *names: str) -> None:
         for name in names:
-            self.answer("describe_processing_job", {"ProcessingJobName": f"job-{name}"},
-                        **processing(name))  # fmt: skip
+            self.answer(
+                "describe_processing_job", {"ProcessingJobName": f"job-{name}"}, **processing(name)
+            )
 
     def no_earlier(self) -> None:
-        self.answer("list_pipeline_executions",
-                    {"PipelineName": pipeline(self.settings), "SortBy": "CreationTime",
-                     "SortOrder": "Descending"}, PipelineExecutionSummaries=[])  # fmt: skip
+        self.answer(
+            "list_pipeline_executions",
+            {
+                "PipelineName": pipeline(self.settings),
+                "SortBy": "CreationTime",
+                "SortOrder": "Descending",
+            },
+            PipelineExecutionSummaries=[],
+        )
 
     def parameters(self) -> None:
-        self.answer("list_pipeline_parameters_for_execution",
-                    {"PipelineExecutionArn": execution_arn(self.settings)},
-                    PipelineParameters=[{"Name": "AsOf", "Value": "2026-01-01T00:00:00Z"}])  # fmt: skip
+        self.answer(
+            "list_pipeline_parameters_for_execution",
+            {"PipelineExecutionArn": execution_arn(self.settings)},
+            PipelineParameters=[{"Name": "AsOf", "Value": "2026-01-01T00:00:00Z"}],
+        )
 
     @property
     def run(self) -> AccountRun:
@@ -207,18 +312,33 @@ def completed(service: Service, outcome: str = "true", status: str = "Approved")
     checked = began("Check", Condition={"Outcome": outcome})
     package = job_arn("model-package", "pets/3")
     registered = [began("Register", RegisterModel={"Arn": package})] if outcome == "true" else []
-    service.steps(of_job("Process"), of_job("Tune", "TuningJob"), of_job("Evaluate"),
-                  of_job("Config"), of_job("Clarify"), checked, *registered)  # fmt: skip
+    service.steps(
+        of_job("Process"),
+        of_job("Tune", "TuningJob"),
+        of_job("Evaluate"),
+        of_job("Config"),
+        of_job("Clarify"),
+        checked,
+        *registered,
+    )
     service.process_and_search()
     service.others("Evaluate", "Config", "Clarify")
     if registered:
         service.answer(
-            "describe_model_package", {"ModelPackageName": package}, ModelPackageName=package,
-            ModelPackageArn=package, ModelPackageGroupName="pets", ModelPackageVersion=3,
-            CreationTime=BEGAN, ModelPackageStatus="Completed", ModelApprovalStatus=status,
-            ModelPackageStatusDetails={"ValidationStatuses": []}, LastModifiedTime=ENDED,
-            LastModifiedBy={"UserProfileName": "Jo"}, ApprovalDescription="as agreed",
-        )  # fmt: skip
+            "describe_model_package",
+            {"ModelPackageName": package},
+            ModelPackageName=package,
+            ModelPackageArn=package,
+            ModelPackageGroupName="pets",
+            ModelPackageVersion=3,
+            CreationTime=BEGAN,
+            ModelPackageStatus="Completed",
+            ModelApprovalStatus=status,
+            ModelPackageStatusDetails={"ValidationStatuses": []},
+            LastModifiedTime=ENDED,
+            LastModifiedBy={"UserProfileName": "Jo"},
+            ApprovalDescription="as agreed",
+        )
     service.no_earlier()
     service.parameters()
 
@@ -232,8 +352,13 @@ def test_an_execution_has_the_same_page_as_a_run_here(service: Service) -> None:
     assert len(absent) == 1
     assert "there is nothing to compare with" in absent[0]
     assert page.root.all("h1")[0].text.endswith("The model was registered")
-    for said in ("arn:aws:sts::1:assumed-role/Ops/jo", f"account {ACCOUNT}", "31 min 0 s",
-                 "Process-image", "/aws/sagemaker/ProcessingJobs"):  # fmt: skip
+    for said in (
+        "arn:aws:sts::1:assumed-role/Ops/jo",
+        f"account {ACCOUNT}",
+        "31 min 0 s",
+        "Process-image",
+        "/aws/sagemaker/ProcessingJobs",
+    ):
         assert said in page.html, said
     assert "Of 4 trials, number 2 is the best" in page.section("search").text
     assert "comes out the same" in page.section("gate").text
@@ -253,8 +378,9 @@ def test_what_a_refusal_passes_over_says_why(service: Service) -> None:
     facts = service.run.facts(service.settings, "one")
     steps = {step.name: step for step in facts.steps}
     assert (steps["Register"].status, steps["Register"].reason) == (
-        "Skipped", "Check came out false"
-    )  # fmt: skip
+        "Skipped",
+        "Check came out false",
+    )
     assert steps["Check"].outcome is False
     assert facts.registered == ""
     assert [step.name for step in facts.steps][-1] == "Check"
@@ -281,8 +407,9 @@ def test_a_cached_step_says_where_it_came_from(service: Service) -> None:
     source = execution_arn(service.settings, "zero")
     cached = {**of_job("Process"), "CacheHitResult": {"SourcePipelineExecutionArn": source}}
     service.steps(cached, began("Tune", status="Executing"))
-    service.answer("describe_processing_job", {"ProcessingJobName": "job-Process"},
-                   **processing("Process"))  # fmt: skip
+    service.answer(
+        "describe_processing_job", {"ProcessingJobName": "job-Process"}, **processing("Process")
+    )
     service.no_earlier()
     service.parameters()
     facts = service.run.facts(service.settings, "one")
@@ -297,28 +424,43 @@ def test_drift_is_since_the_latest_execution_on_other_data(service: Service) -> 
     """One that failed, and one on the same data, are passed over."""
     service.execution()
     service.steps(of_job("Process"), began("Tune"))
-    service.answer("describe_processing_job", {"ProcessingJobName": "job-Process"},
-                   **processing("Process"))  # fmt: skip
+    service.answer(
+        "describe_processing_job", {"ProcessingJobName": "job-Process"}, **processing("Process")
+    )
     earlier = [
-        {"PipelineExecutionArn": execution_arn(service.settings, name), "StartTime": at,
-         "PipelineExecutionStatus": status}
+        {
+            "PipelineExecutionArn": execution_arn(service.settings, name),
+            "StartTime": at,
+            "PipelineExecutionStatus": status,
+        }
         for name, at, status in (
-            ("later", BEGAN + timedelta(days=1), "Succeeded"), ("one", BEGAN, "Succeeded"),
+            ("later", BEGAN + timedelta(days=1), "Succeeded"),
+            ("one", BEGAN, "Succeeded"),
             ("failed", BEGAN - timedelta(days=1), "Failed"),
             ("same", BEGAN - timedelta(days=2), "Succeeded"),
-            ("other", BEGAN - timedelta(days=3), "Succeeded"))
-    ]  # fmt: skip
-    asked = {"PipelineName": pipeline(service.settings), "SortBy": "CreationTime",
-             "SortOrder": "Descending"}  # fmt: skip
+            ("other", BEGAN - timedelta(days=3), "Succeeded"),
+        )
+    ]
+    asked = {
+        "PipelineName": pipeline(service.settings),
+        "SortBy": "CreationTime",
+        "SortOrder": "Descending",
+    }
     service.answer("list_pipeline_executions", asked, PipelineExecutionSummaries=earlier)
     before = {**PROFILE, "rows": 999}
     for name, profile in (("same", PROFILE), ("other", before)):
         service.steps(of_job("Process"), began("Tune"), name=name)
         root = f"s3://bucket/pets/executions/{name}"
-        service.answer("describe_processing_job", {"ProcessingJobName": "job-Process"},
-                       **processing("Process", root))  # fmt: skip
-        service.s3.put_object(Bucket="bucket", Body=json.dumps(profile),
-                              Key=f"pets/executions/{name}/Process/train/profile.json")  # fmt: skip
+        service.answer(
+            "describe_processing_job",
+            {"ProcessingJobName": "job-Process"},
+            **processing("Process", root),
+        )
+        service.s3.put_object(
+            Bucket="bucket",
+            Body=json.dumps(profile),
+            Key=f"pets/executions/{name}/Process/train/profile.json",
+        )
     service.parameters()
     facts = service.run.facts(service.settings, "one")
     service.stub.assert_no_pending_responses()
@@ -367,8 +509,11 @@ def in_place(service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
 def test_the_last_execution_is_found_and_its_page_written(
     in_place: Service, tmp_path: Path
 ) -> None:
-    asked = {"PipelineName": pipeline(in_place.settings), "SortBy": "CreationTime",
-             "SortOrder": "Descending"}  # fmt: skip
+    asked = {
+        "PipelineName": pipeline(in_place.settings),
+        "SortBy": "CreationTime",
+        "SortOrder": "Descending",
+    }
     summary = {"PipelineExecutionArn": execution_arn(in_place.settings), "StartTime": BEGAN}
     in_place.answer("list_pipeline_executions", asked, PipelineExecutionSummaries=[summary])
     completed(in_place)
@@ -380,8 +525,9 @@ def test_the_last_execution_is_found_and_its_page_written(
 
 
 def test_an_execution_that_is_not_there_is_one_sentence(in_place: Service, tmp_path: Path) -> None:
-    in_place.stub.add_client_error("describe_pipeline_execution", "ResourceNotFound",
-                                   "Pipeline execution does not exist")  # fmt: skip
+    in_place.stub.add_client_error(
+        "describe_pipeline_execution", "ResourceNotFound", "Pipeline execution does not exist"
+    )
     with pytest.raises(AccountError, match="DescribePipelineExecution: ResourceNotFound"):
         write_account_report(tmp_path, in_place.settings, PROD, "none")
     assert not (tmp_path / "executions").exists()
