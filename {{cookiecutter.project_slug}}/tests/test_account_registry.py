@@ -245,7 +245,7 @@ def test_what_cannot_be_is_refused(account: Account) -> None:
     pipeline("approve", "1", *BY_JO)
     assert f"was approved by Jo Doe ({JO}) at" in sentence("approve", "1", *BY_JO)
     assert sentence("approve", "1", "--for", "production", *BY_JO).startswith(
-        "--for production is for this machine; in an account the second approval answers the rollout"
+        "--for production is for this machine; in an account the second approval answers"
     )
     assert sentence("approve", "1", "--env", "test", "--who", "a", "--why", "b") == (
         "pipeline.toml environments: there is no environment 'test'; there is prod"
