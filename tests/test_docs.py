@@ -334,7 +334,7 @@ def test_every_command_and_option_is_there(text: dict[str, str]) -> None:
             is_option = isinstance(parameter, click.Option)
             names = parameter.opts if is_option else [str(parameter.name).upper()]
             for name in names:
-                assert re.search(rf"`{re.escape(name)}[ `]", part), f"{path} {name}"
+                assert re.search(rf"`\[?{re.escape(name)}[] `]", part), f"{path} {name}"
 
 
 def test_every_exit_status_of_the_commands_is_there(text: dict[str, str]) -> None:
