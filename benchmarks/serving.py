@@ -85,10 +85,15 @@ def measure(folder: Path, repetitions: int, seconds: float) -> dict[str, Served]
                     latencies.setdefault(name, []).extend(took)
                     rates.setdefault(name, []).append(ROWS * len(batches) / sum(batches))
     return {
-        name: Served(*(1000 * float(np.percentile(latencies[name], q)) for q in (50, 99)),
+        name: Served(percentile(latencies[name], 50), percentile(latencies[name], 99),
                      statistics.median(rates[name]))
         for name in asked
     }  # fmt: skip
+
+
+def percentile(seconds: list[float], percent: int) -> float:
+    """In milliseconds."""
+    return 1000 * float(np.percentile(seconds, percent))
 
 
 def timed(ask: Ask, records: Records, seconds: float) -> Iterator[float]:
