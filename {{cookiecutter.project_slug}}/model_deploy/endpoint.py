@@ -73,7 +73,7 @@ class Endpoint:
 
     async def run(self) -> None:
         """Serve until told to stop."""
-        public = socket.create_server((LOCALHOST, self._options.port))
+        public = _listening(self._options.port)
         control = await asyncio.start_server(self._command, LOCALHOST, 0, limit=MAX_COMMAND)
         serving = asyncio.create_task(self._server.serve([public]))
         try:
@@ -202,6 +202,15 @@ class Endpoint:
             file.write(json.dumps({"at": moment, **event}) + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def _listening(port: int) -> socket.socket:
+    """A socket on a port; asyncio sends at once, with TCP_NODELAY, only where TCP is named."""
+    public = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    if os.name == "posix":  # elsewhere it would let two servers share the port
+        public.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    public.bind((LOCALHOST, port))
+    return public
 
 
 def main(file: str) -> None:
