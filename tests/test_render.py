@@ -92,6 +92,7 @@ def test_answers_stand_in_the_settings(render: Render) -> None:
         bias_gate="worst_dppl < 0.1",
         bias_facets="city=DEL|BOM, doorstep",
         retraining_cadence="cron(0 6 ? * MON#1 *)",
+        rollout="linear",
         aws_region="eu-west-1",
         notification_email="team@example.com",
     )
@@ -103,6 +104,7 @@ def test_answers_stand_in_the_settings(render: Render) -> None:
     }
     assert settings["bias"]["facets"] == "city=DEL|BOM, doorstep"
     assert settings["schedule"]["cadence"] == "cron(0 6 ? * MON#1 *)"
+    assert settings["deploy"]["rollout"] == "linear"
     assert settings["aws"]["region"] == "eu-west-1"
     assert settings["notify"]["email"] == "team@example.com"
 

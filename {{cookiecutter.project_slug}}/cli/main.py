@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import settings as pipeline_settings
-from cli.settings import LOCAL_ENVIRONMENT, Settings
+from cli.settings import LOCAL_ENVIRONMENT, Bias, Settings
 from cli.tables import SettingsError
 
 if TYPE_CHECKING:  # they import what only some commands need
     from cli.bootstrap import Change, Event
+    from cli.deploying import Rehearsal
     from cli.events import Events
     from cli.report import Progress
     from governance.registry import Approvals
@@ -70,6 +71,12 @@ def compile_(output: Path | None, environment: str) -> None:
 @click.option("--no-cache", is_flag=True, help="Run also what has run before, unchanged.")
 @click.option("--only", metavar="STEP", default="", help="This step and those that it needs.")
 @click.option("--debug", metavar="STEP", default="", help="... this one here, for a debugger.")
+@click.option(
+    "--bias-backend",
+    type=click.Choice(Bias.BACKENDS),
+    envvar="BIAS_BACKEND",
+    help="Another [bias] backend for this run; also as the variable BIAS_BACKEND.",
+)
 @click.option("--require-registered", is_flag=True, help="Exit with 3 if the gate refuses.")
 @click.option("--json", "as_json", is_flag=True, help="An event a line, as JSON.")
 def run(
@@ -80,6 +87,7 @@ def run(
     no_cache: bool,
     only: str,
     debug: str,
+    bias_backend: str | None,
     require_registered: bool,
     as_json: bool,
 ) -> None:
@@ -90,6 +98,8 @@ def run(
             if number and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
                 signal.signal(number, signal.default_int_handler)
         settings = _settings()
+        if bias_backend:
+            settings = settings.with_backend(bias_backend)
         given = _parameters(values)
         if resume and (data or given or only or debug):
             raise click.UsageError("--resume goes on with a run's own table, parameters and steps")
@@ -160,6 +170,36 @@ def show(run: str, as_json: bool) -> None:
         else:
             click.echo(f"run {execution.id}: {execution.status}")
             summary(execution, pipeline_settings.load(ROOT), LOCAL)
+
+
+@main.command()
+@click.argument("run")
+@click.option("--env", "environment", help="An execution in this [environments.NAME]; RUN its id.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The page's file."
+)
+def report(run: str, environment: str | None, output: Path | None) -> None:
+    """Write a run's page, and its summary in Markdown beside it: RUN as for `show`."""
+    if output and output.suffix not in (".html", ".htm"):
+        raise click.UsageError(f"-o {output}: a name that ends in .html is right")
+    with _one_sentence():
+        settings = pipeline_settings.load(ROOT)
+        if environment is None:
+            from cli.history import History
+            from cli.run_report import write_report
+
+            page = write_report(LOCAL, settings, History(LOCAL).execution(run), output)
+        else:
+            from cli.account import AccountError
+            from cli.account_evidence import write_account_report
+
+            chosen = settings.account_environment(environment)
+            try:
+                page = write_account_report(LOCAL, settings, chosen, run, output)
+            except AccountError as error:
+                click.echo(f"pipeline: {error}", err=True)
+                sys.exit(STEP_FAILED)
+        click.echo(page)
 
 
 @main.command()
@@ -443,6 +483,95 @@ def _approvals(environment: str | None) -> Iterator[tuple[Approvals, Settings]]:
 
 
 @main.command()
+@click.argument("version", type=int)
+@click.option("--time-scale", type=click.FloatRange(min=1), default=1.0, show_default=True,
+              help="Seconds of the policy in a second here.")  # fmt: skip
+@click.option("--traffic", type=click.FloatRange(min=0), default=0.0, metavar="RATE",
+              help="Send so many records of the test split a second meanwhile.")  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True,
+              help="Of 127.0.0.1, where no endpoint runs yet; 0: one that is free.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="A line each look, as JSON.")
+def deploy(version: int, time_scale: float, traffic: float, port: int, as_json: bool) -> None:
+    """Rehearse a deployment: an approved version takes over an endpoint on this machine."""
+    with _one_sentence():
+        rehearsal = _rehearsal()
+        package = rehearsal.find(version)
+        rehearsal.deploy(package, time_scale, port)
+        _follow(rehearsal, rehearsal.golden(package)[0], traffic, as_json)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="A line each look, as JSON.")
+def rollback(as_json: bool) -> None:
+    """Go back: from a deployment that goes on, or to the version before, at once."""
+    with _one_sentence():
+        from model_deploy.errors import DeployError
+
+        rehearsal = _rehearsal()
+        status = rehearsal.ask("status")
+        if status["deploying"] is not None:
+            rehearsal.ask("cancel")
+            _follow(rehearsal, [], 0, as_json, wanted="rolled back")
+        elif status["previous"] is None:
+            raise DeployError("there is no version to go back to")
+        else:
+            rehearsal.deploy(rehearsal.find(status["previous"]), 1, 0, by_hand=True)
+            _follow(rehearsal, [], 0, as_json)
+
+
+@main.command()
+@click.option("--stop", is_flag=True, help="Stop it.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def endpoint(stop: bool, as_json: bool) -> None:
+    """Show the endpoint on this machine, or stop it."""
+    with _one_sentence():
+        rehearsal = _rehearsal()
+        status = {**rehearsal.ask("status"), "port": rehearsal.port()}
+        if stop:
+            rehearsal.stop()
+            click.echo("the endpoint is stopped")
+        elif as_json:
+            click.echo(json.dumps(status, indent=2))
+        else:
+            from rich.console import Console
+
+            from cli.deploy_view import table
+
+            Console().print(table(status))
+            click.echo(f"http://127.0.0.1:{status['port']}/invocations")
+
+
+def _rehearsal() -> Rehearsal:
+    from cli.deploying import Rehearsal
+
+    return Rehearsal(ROOT, LOCAL, pipeline_settings.load(ROOT))
+
+
+def _follow(
+    rehearsal: Rehearsal,
+    records: list[str],
+    traffic: float,
+    as_json: bool,
+    wanted: str = "deployed",
+) -> None:
+    """Show a deployment until it ends, say how, and end with 1 where it was not so wanted."""
+    import asyncio
+
+    from cli.deploy_view import follow, sentence
+
+    last = asyncio.run(follow(rehearsal, records, traffic, as_json))
+    if as_json:
+        click.echo(json.dumps(last))
+    else:
+        sent = ", ".join(f"{count} answered {s}" if s.isdigit() else f"{count} {s}"
+                         for s, count in sorted(last.get("sent", {}).items()))  # fmt: skip
+        click.echo(f"{sentence(last)}{f' (sent: {sent})' if sent else ''}")
+        click.echo(f"http://127.0.0.1:{rehearsal.port()}/invocations")
+    if last["outcome"] != wanted:
+        sys.exit(STEP_FAILED)
+
+
+@main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--label", default="", help="The column to predict, if its name does not say so.")
 def schema(file: Path, label: str) -> None:
@@ -491,10 +620,18 @@ def _one_sentence() -> Iterator[None]:
     from feature_store.errors import RawTableError
     from governance.registry import RegistryError
     from local_sagemaker.errors import DefinitionError, StateError
+    from model_deploy.errors import DeployError
 
     try:
         yield
-    except (SettingsError, RawTableError, DefinitionError, RegistryError, StateError) as error:
+    except (
+        SettingsError,
+        RawTableError,
+        DefinitionError,
+        RegistryError,
+        StateError,
+        DeployError,
+    ) as error:
         click.echo(f"pipeline: {error}", err=True)
         sys.exit(WRONG_USE)
     except BrokenPipeError:
