@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cli import approval
 from cli.settings import Settings
 from local_sagemaker.errors import StepError
 from local_sagemaker.state import ModelPackage, State
@@ -24,7 +25,6 @@ from local_sagemaker.storage import Storage
 from model_deploy import policy
 from model_deploy.errors import DeployError
 
-APPROVED = "Approved"
 GOLDEN_RECORDS = 100
 START_SECONDS = 30
 LOCALHOST = "127.0.0.1"
@@ -47,19 +47,11 @@ class Rehearsal:
         """A version that may be deployed.
 
         Raises:
-            DeployError: if there is none of that number, or it is not approved.
+            RegistryError: if there is none of that number, or it may not.
         """
-        group = self.settings.model_package_group
-        packages = {
-            one.version: one for one in State(self.local / "state.db").model_packages(group)
-        }
-        if number not in packages:
-            has = ", ".join(map(str, sorted(packages))) or "none"
-            raise DeployError(f"there is no version {number} of {group}; there is {has}")
-        if (status := packages[number].status) != APPROVED:
-            raise DeployError(f"{group} version {number} is {status}, and only what is {APPROVED} "
-                              "is deployed")  # fmt: skip
-        return packages[number]
+        approval.on_this_machine(self.local, self.settings).may_deploy(number)
+        packages = State(self.local / "state.db").model_packages(self.settings.model_package_group)
+        return next(package for package in packages if package.version == number)
 
     def deploy(
         self, package: ModelPackage, time_scale: float, port: int, by_hand: bool = False

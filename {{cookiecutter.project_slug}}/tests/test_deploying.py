@@ -14,14 +14,15 @@ from endpoints import RECORDS, ROOT, answer, archive
 from cli import main as command_line
 from cli import settings as pipeline_settings
 from cli.deploying import Rehearsal
-from local_sagemaker.state import KeptStep, Record, State
+from governance.registry import APPROVED, PENDING, PRODUCTION
+from local_sagemaker.state import KeptStep, Record, State, StatusChange, digest_of
 from model_deploy.errors import DeployError
 
 GROUP = pipeline_settings.load(ROOT).model_package_group
 BUCKET = "s3://bucket"
 
 
-def register(local: Path, number: int, status: str = "Approved", **script: str) -> None:
+def register(local: Path, number: int, status: str = APPROVED, **script: str) -> None:
     """A version as a run leaves it: archive, test split, batch predictions, registration."""
     run, store = f"run{number}", local / "s3" / "bucket" / f"run{number}"
     unpacked = Path(archive(local / "made", number, **script)["archive"])
@@ -35,13 +36,17 @@ def register(local: Path, number: int, status: str = "Approved", **script: str) 
     (store / "test.csv.out").write_text("".join(said), encoding="utf-8")
     state = State(local / "state.db")
     state.start_execution(run, "p", {}, "{}", [])
-    uris = {f"{BUCKET}/{run}/test/test.csv": "", f"{BUCKET}/{run}/test.csv.out": ""}
-    record = Record(digests=uris)
+    files = [file for file in store.rglob("*") if file.is_file()]
+    digests = {f"{BUCKET}/{run}/{f.relative_to(store).as_posix()}": digest_of(f) for f in files}
+    record = Record(digests=digests)
     state.note_step(KeptStep(run, "Transform", "Transform", "Succeeded", 1.0, "", record))
     container = {"ModelDataUrl": f"{BUCKET}/{run}/model.tar.gz",
                  "Environment": {"SAGEMAKER_PROGRAM": "inference.py"}}  # fmt: skip
     request = {"InferenceSpecification": {"Containers": [container]}}
-    assert state.register(GROUP, status, run, "Register", request) == number
+    assert state.register(GROUP, PENDING, run, "Register", request) == number
+    for stage in ("", PRODUCTION) if status == APPROVED else ("",):
+        change = StatusChange(number, PENDING, status, "Jo", "good", "2026-01-31T00:00:00Z", stage)
+        assert status == PENDING or state.change_status(GROUP, change)
 
 
 @pytest.fixture
@@ -95,21 +100,24 @@ def test_a_version_that_is_rolled_back_ends_with_1_and_says_why(local: Path) -> 
     assert (none.exit_code, none.output) == (2, "pipeline: there is no version to go back to\n")
 
 
-@pytest.mark.parametrize("status", ["PendingManualApproval", "Rejected"])
-def test_only_an_approved_version_is_deployed(local: Path, status: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ("PendingManualApproval", "is not approved: pipeline approve 1"),
+        ("Rejected", "was rejected by Jo at 2026-01-31T00:00:00Z; it is never deployed"),
+    ],
+)
+def test_only_an_approved_version_is_deployed(local: Path, status: str, why: str) -> None:
     register(local, 1, status)
     found = pipeline("deploy", "1", "--port", "0")
-    assert found.exit_code == 2
-    assert found.output == (
-        f"pipeline: {GROUP} version 1 is {status}, and only what is Approved is deployed\n"
-    )
+    assert (found.exit_code, found.output) == (2, f"pipeline: {GROUP} version 1 {why}\n")
     assert not (local / "endpoint").exists()
 
 
 def test_a_version_that_there_is_not(local: Path) -> None:
     register(local, 1)
     found = pipeline("deploy", "2")
-    assert found.output == f"pipeline: there is no version 2 of {GROUP}; there is 1\n"
+    assert found.output == f"pipeline: {GROUP} has no version 2: it has 1\n"
 
 
 @pytest.mark.parametrize("name", ["model.tar.gz", "test.csv.out", "test/test.csv"])
@@ -118,8 +126,10 @@ def test_a_version_whose_files_are_gone_is_named(local: Path, name: str) -> None
     (local / "s3/bucket/run1" / name).unlink()
     found = pipeline("deploy", "1", "--port", "0")
     assert found.exit_code == 2
+    gone = f"there is nothing at {BUCKET}/run1/{name}"
+    evidence = f"{GROUP} version 1 cannot rest on {BUCKET}/run1/{name}: it is gone"
     assert found.output.startswith("pipeline: ")
-    assert f"there is nothing at {BUCKET}/run1/{name}" in found.output
+    assert (evidence if name == "model.tar.gz" else gone) in found.output
 
 
 def test_a_port_that_is_taken_is_said(local: Path) -> None:
