@@ -100,6 +100,20 @@ FEATURES: dict[str, tuple[Grant, ...]] = {
 }  # fmt: skip
 """What a member of a request takes besides, wherever in the definition it stands."""
 
+CLARIFY_IMAGE = "sagemaker-clarify-processing"
+
+IMAGES: dict[str, tuple[Grant, ...]] = {
+    CLARIFY_IMAGE: (
+        grant("sagemaker: AddTags CreateEndpointConfig DeleteEndpointConfig DescribeEndpointConfig",
+              "{sagemaker}:endpoint-config/sm-clarify-config-*"),
+        grant("sagemaker: AddTags CreateEndpoint DeleteEndpoint DescribeEndpoint InvokeEndpoint",
+              "{sagemaker}:endpoint/sm-clarify-*"),
+        grant("sagemaker: CreateEndpoint", "{sagemaker}:endpoint-config/sm-clarify-config-*"),
+    ),
+}  # fmt: skip
+"""What an image's own program takes besides: Clarify asks a shadow endpoint, which it makes and
+removes and which no definition shows."""
+
 
 SCHEDULER = (grant("sagemaker: StartPipelineExecution", "{sagemaker}:pipeline/{stack}"),)
 """What the schedule does."""
@@ -170,7 +184,9 @@ def of_definition(definition: Mapping[str, Any]) -> list[Grant]:
     found = [entry for kind in types for entry in STEPS[kind]]
     members = set(_members(definition))
     used = [entry for name, entries in FEATURES.items() if name in members for entry in entries]
-    return [*found, *JOB, *used]
+    text = json.dumps(definition)
+    own = [entry for image, entries in IMAGES.items() if f"/{image}:" in text for entry in entries]
+    return [*found, *JOB, *used, *own]
 
 
 Permission = tuple[str, str, str, str]

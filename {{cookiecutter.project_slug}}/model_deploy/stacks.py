@@ -10,7 +10,7 @@ from typing import Any
 from cli.bootstrap import Stack
 from cli.settings import Environment, Settings
 from cli.tables import SettingsError
-from model_deploy import permissions, template
+from model_deploy import permissions, policy, template
 from model_deploy.permissions import Grant
 
 ACCOUNT_STACK = "sagemaker-pipelines-account"
@@ -60,10 +60,19 @@ def parameters(
         "PermissionsBoundary": environment.permissions_boundary,
         "IsInVpc": "yes" if environment.subnets else "no",
         "ImageRepositories": ",".join(image_repositories(definition, environment)),
+        "HasClarify": "yes" if permissions.CLARIFY_IMAGE in json.dumps(definition) else "no",
         "FeatureTable": settings.feature_table,
         "ScheduleExpression": settings.cadence.expression,
         "ScheduleTimezone": settings.cadence.timezone,
         "NotifyEmail": settings.notify.email,
+        **{
+            limit: str(alarm.threshold)
+            for limit, alarm in zip(
+                ("MaxErrorShare", "MaxLatencyMicroseconds"),
+                policy.alarms(settings.deploy),
+                strict=True,
+            )
+        },
         "GitHubRepository": environment.github_repository,
     }
 

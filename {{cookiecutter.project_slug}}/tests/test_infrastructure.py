@@ -14,9 +14,9 @@ from cfnlint.config import ManualArgs
 
 from cli import main
 from cli import settings as pipeline_settings
-from cli.settings import Environment, Notify, Schedule, Settings
+from cli.settings import Deploy, Environment, Notify, Schedule, Settings
 from model_build import pipeline
-from model_deploy import permissions, stacks, template
+from model_deploy import permissions, policy, stacks, template
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 IN_VPC = {
@@ -109,6 +109,18 @@ def test_without_a_cadence_nothing_is_scheduled_and_nobody_may_start_by_it() -> 
     by_hand = dataclasses.replace(own(), schedule=Schedule("none"))
     assert not {"Schedule", "SchedulerRole"} & resources(by_hand).keys()
     assert {"Schedule", "SchedulerRole"} <= resources(own()).keys()
+
+
+def test_the_alarms_are_those_that_the_policy_watches() -> None:
+    churn = dataclasses.replace(own(), deploy=Deploy(max_error_percent=2.5, max_latency_ms=300))
+    found = [r["Properties"] for r in resources(churn).values()
+             if r["Type"] == "AWS::CloudWatch::Alarm"]  # fmt: skip
+    for alarm in found:
+        del alarm["AlarmDescription"], alarm["AlarmActions"]
+        alarm["Threshold"] = float(alarm["Threshold"])
+    watched = policy.alarms(churn.deploy)
+    assert found == [alarm.properties("customer-churn-prod") for alarm in watched]
+    assert [alarm["Threshold"] for alarm in found] == [0.025, 300_000.0]
 
 
 def test_an_address_is_told_and_none_is_not() -> None:
@@ -227,6 +239,25 @@ def test_every_role_may_do_what_the_table_says_and_nothing_else(
     assert wrong(request.getfixturevalue(which), template.read(template.PIPELINE)) == []
 
 
+def test_clarifys_image_may_use_its_shadow_endpoint_and_no_other_step_may(bare: Full) -> None:
+    settings, definition = bare
+    assert allowed(bare, "sagemaker:CreateEndpoint").get("PipelineRole") is None
+    content = json.loads(definition)
+    bias = next(s for s in content["Steps"] if s["Name"] == "ClarifyProcessingStep")
+    bias["Arguments"]["AppSpecification"] = {
+        "ImageUri": "131013547314.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-clarify-processing:1.0"
+    }
+    managed = settings, json.dumps(content)
+    assert wrong(managed, template.read(template.PIPELINE)) == []
+    endpoints = {p[2] for p in allowed(managed, "sagemaker:CreateEndpoint")["PipelineRole"]}
+    assert {arn.partition("/")[2] for arn in endpoints} == {"sm-clarify-*", "sm-clarify-config-*"}
+    image = next(p for p in allowed(managed, "ecr:BatchGetImage")["PipelineRole"]
+                 if "clarify" in p[2])  # fmt: skip
+    assert image[2] == (
+        "arn:aws:ecr:eu-west-1:131013547314:repository/sagemaker-clarify-processing"
+    )
+
+
 def roles_of_the_template() -> list[str]:
     content = template.read(template.PIPELINE)["Resources"]
     return [name for name, resource in content.items() if resource["Type"] == "AWS::IAM::Role"]
@@ -282,7 +313,7 @@ def allowed(full: Full, action: str) -> dict[str, set[permissions.Permission]]:
     made = resources(settings, definition)
     return {
         name: found
-        for name in roles_of_the_template()
+        for name in sorted(made.keys() & set(roles_of_the_template()))
         if (found := {p for p in permissions.granted(made, name) if p[1] == action})
     }
 
