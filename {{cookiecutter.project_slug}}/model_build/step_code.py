@@ -104,14 +104,14 @@ def _codes(settings: Settings) -> tuple[list[StepCode], StepCode]:
 
 def processing_code(entry: str, algorithms: tuple[str, ...]) -> StepCode:
     """A processing step's code: uploaded as single files to one prefix."""
-    files = {path.name: _text(path) for path in closure(STEPS / entry)}
+    files = {path.name: text(path) for path in closure(STEPS / entry)}
     return StepCode(entry, files, needed(files, algorithms))
 
 
 def training_code(entry: str, algorithms: tuple[str, ...]) -> StepCode:
     """A training step's code: uploaded as one archive, which pip installs in the container."""
-    files = {path.name: _text(path) for path in closure(STEPS / entry)}
-    packaging = {path.name: _text(path) for path in sorted(PACKAGING.iterdir()) if path.is_file()}
+    files = {path.name: text(path) for path in closure(STEPS / entry)}
+    packaging = {path.name: text(path) for path in sorted(PACKAGING.iterdir()) if path.is_file()}
     return StepCode(entry, {**files, **packaging}, needed(files, algorithms))
 
 
@@ -153,6 +153,6 @@ def _imported(script: bytes, name: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def _text(path: Path) -> bytes:
+def text(path: Path) -> bytes:
     """The file with Unix line ends, so that a checkout on Windows gives the same hash."""
     return path.read_bytes().replace(b"\r\n", b"\n")
