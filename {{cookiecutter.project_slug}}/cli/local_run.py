@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from cli.events import Events
+from cli.identity import whoami
 from cli.kept_definition import compiled
 from cli.report import Progress
 from cli.settings import FEATURE_DATABASE, Settings
@@ -65,7 +66,7 @@ def run(
     definition = read_definition(made.definition)
     with progress:
         execution = engine.run(
-            settings.project.pipeline, definition, given, progress.update, wanted
+            settings.project.pipeline, definition, given, progress.update, wanted, whoami(root)
         )
     progress.ended(execution, str(settings.full_gate), local)
     return execution

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # they import what only some commands need
     from cli.bootstrap import Change, Event
     from cli.events import Events
     from cli.report import Progress
+    from governance.registry import Approvals
 
 ROOT = Path(__file__).resolve().parent.parent
 """This repository."""
@@ -345,30 +346,100 @@ def publish(name: str, wheels: Path) -> None:
             click.echo(sentence)
 
 
-@main.command()
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def registry(as_json: bool) -> None:
-    """List the model versions that were registered on this machine, the newest first."""
-    with _one_sentence():
-        from local_sagemaker.state import State
+_MAY_BE_NEGATIVE = {"ignore_unknown_options": True}  # -1 is no version, rather than no option
+_IN_AN_ACCOUNT = click.option("--env", "environment", help="Of an account: an [environments.NAME].")
 
-        group = pipeline_settings.load(ROOT).model_package_group
-        packages = State(LOCAL / "state.db").model_packages(group)
-        rows = [
-            {"version": p.version, "status": p.status, "created": p.created,
-             "execution": p.execution, **p.request.get("CustomerMetadataProperties", {})}
-            for p in packages
-        ]  # fmt: skip
+
+@main.command(context_settings=_MAY_BE_NEGATIVE)
+@click.argument("version", required=False)
+@click.option("--last", type=click.IntRange(min=1), default=20, help="How many; default: 20.")
+@_IN_AN_ACCOUNT
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def registry(version: str | None, last: int, environment: str | None, as_json: bool) -> None:
+    """List the registered model versions, the newest first; or show one: VERSION is its number."""
+    with _approvals(environment) as (approvals, settings):
+        from cli import approval, registry_view
+
+        number = None if version is None else approval.number(version)
         if as_json:
-            click.echo(json.dumps(rows, indent=2))
-            return
-        if not rows:
-            click.echo(f"{group}: no version is registered on this machine")
-        for row in rows:
-            click.echo(
-                f"{group} version {row['version']}  {row['status']}  {row['created']}  "
-                f"gate {row.get('gate', '-')}"
+            content: object = (
+                registry_view.versions_as_json(approvals.registry, last)
+                if number is None
+                else registry_view.version_as_json(approvals, number)
             )
+            click.echo(json.dumps(content, indent=2))
+        elif number is None:
+            registry_view.versions(approvals.registry, settings, last)
+        else:
+            registry_view.version(approvals, number)
+
+
+@main.command(context_settings=_MAY_BE_NEGATIVE)
+@click.argument("version")
+@click.option("--who", help="Who approves; asked for at a terminal.")
+@click.option("--why", help="The reason; asked for at a terminal.")
+@click.option("--for", "stage", type=click.Choice(["production"]), help="The second approval.")
+@_IN_AN_ACCOUNT
+def approve(
+    version: str, who: str | None, why: str | None, stage: str | None, environment: str | None
+) -> None:
+    """Approve a registered version: VERSION is its number."""
+    _decide(version, who, why, environment, stage=stage)
+
+
+@main.command(context_settings=_MAY_BE_NEGATIVE)
+@click.argument("version")
+@click.option("--who", help="Who rejects; asked for at a terminal.")
+@click.option("--why", help="The reason; asked for at a terminal.")
+@_IN_AN_ACCOUNT
+def reject(version: str, who: str | None, why: str | None, environment: str | None) -> None:
+    """Reject a version, or withdraw an approved one, for good: VERSION is its number."""
+    _decide(version, who, why, environment, is_rejected=True)
+
+
+def _decide(
+    version: str,
+    who: str | None,
+    why: str | None,
+    environment: str | None,
+    stage: str | None = None,
+    is_rejected: bool = False,
+) -> None:
+    """Ask who and why, once it is known that the version could be decided on; then decide."""
+    with _approvals(environment) as (approvals, _):
+        from cli import approval, registry_view
+        from governance.registry import APPROVED, REJECTED
+
+        number, place = approval.number(version), approval.STAGES[stage] if stage else ""
+        approvals.check(number, REJECTED if is_rejected else APPROVED, place)
+        if approval.is_asked() and None in (who, why):
+            registry_view.version(approvals, number)
+        who, why = approval.reasons(who, why, ROOT)
+        if is_rejected:
+            approvals.reject(number, who, why)
+        else:
+            approvals.approve(number, who, why, place)
+        registry_view.decided(approvals, number, place)
+
+
+@contextmanager
+def _approvals(environment: str | None) -> Iterator[tuple[Approvals, Settings]]:
+    """The registry of this machine, or of an environment's account, with its rules."""
+    with _one_sentence():
+        from cli import approval
+
+        settings = pipeline_settings.load(ROOT)
+        if environment is None:
+            yield approval.on_this_machine(LOCAL, settings), settings
+            return
+        from cli import account
+
+        try:
+            with account.one_sentence():
+                yield approval.in_account(settings, environment), settings
+        except account.AccountError as error:
+            click.echo(f"pipeline: {error}", err=True)
+            sys.exit(STEP_FAILED)
 
 
 @main.command()
@@ -418,11 +489,12 @@ def _parameters(values: tuple[str, ...]) -> dict[str, str]:
 def _one_sentence() -> Iterator[None]:
     """Errors that a person can act on, as one sentence and an exit status, without a traceback."""
     from feature_store.errors import RawTableError
+    from governance.registry import RegistryError
     from local_sagemaker.errors import DefinitionError, StateError
 
     try:
         yield
-    except (SettingsError, RawTableError, DefinitionError, StateError) as error:
+    except (SettingsError, RawTableError, DefinitionError, RegistryError, StateError) as error:
         click.echo(f"pipeline: {error}", err=True)
         sys.exit(WRONG_USE)
     except BrokenPipeError:

@@ -255,6 +255,14 @@ class GateSettings:
     bias: str = ""  # the bias gate, which must hold too; none: bias decides nothing
 
 
+@dataclass(frozen=True)
+class Approval:
+    """Who may approve a registered version, and for what."""
+
+    two_pairs_of_eyes: bool = False  # who approves may not be who started the run
+    before_production: bool = False  # a second approval, between staging and production
+
+
 TRAIN_MEDIAN = "train median"
 """The threshold between an unfavourable and a favourable number that the training split sets."""
 
@@ -457,6 +465,7 @@ class Settings:
     gate: GateSettings
     data: Data = field(default_factory=Data)
     bias: Bias = field(default_factory=Bias)
+    approval: Approval = field(default_factory=Approval)
     model: Model = field(default_factory=Model)
     schedule: Schedule = field(default_factory=Schedule)
     compute: Compute = field(default_factory=Compute)

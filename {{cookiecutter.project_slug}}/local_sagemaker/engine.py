@@ -80,8 +80,12 @@ class Engine:
         given: dict[str, str],
         listener: Listener = lambda execution: None,
         wanted: Wanted = Wanted(),
+        started_by: str = "",
     ) -> Execution:
         """Run a definition to its end, and tell the listener of every change.
+
+        Args:
+            started_by: who is kept as the one that started it.
 
         Raises:
             DefinitionError: if a parameter is wrong; nothing has run then.
@@ -95,7 +99,7 @@ class Engine:
         with held(execution.folder):
             self.state.start_execution(
                 identifier, pipeline, parameters, definition.text, catalog,
-                {"only": wanted.only, "cache": wanted.cache},
+                {"only": wanted.only, "cache": wanted.cache}, started_by,
             )  # fmt: skip
             self._run(pipeline, definition, execution, self._catalog, listener, wanted)
         return execution

@@ -132,8 +132,31 @@ APPROVER = (
 """What who approves does: reads the evidence, and decides."""
 
 CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
-    "bootstrap": {
+    "approve": {
         "sts:GetCallerIdentity": (),  # which needs no permission
+        "sagemaker:ListModelPackages": (
+            grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}"),
+        ),
+        "sagemaker:DescribeModelPackage": (
+            grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
+        ),
+        "sagemaker:DescribePipelineExecution": (
+            grant("sagemaker: DescribePipelineExecution",
+                  "{sagemaker}:pipeline/{stack}/execution/*"),
+        ),
+        "sagemaker:UpdateModelPackage": (
+            grant("sagemaker: UpdateModelPackage", "{sagemaker}:model-package/{stack}/*",
+                  StringEquals={"sagemaker:ModelApprovalStatus": ("Approved", "Rejected")}),
+        ),
+        "s3:GetObject": (
+            grant("s3: GetObject", "{bucket}/{pipeline}/executions/*"),
+            grant("s3: ListBucket", "{bucket}",
+                  StringLike={"s3:prefix": "{pipeline}/executions/*"}),
+            grant("kms: Decrypt", "{key}"),
+        ),
+    },
+    "bootstrap": {
+        "sts:GetCallerIdentity": (),
         **{
             f"cloudformation:{name}":
                 (grant(f"cloudformation: {name}", "{cloudformation}:stack/*"),)
