@@ -93,14 +93,16 @@ def substitutions(settings: Settings, environment: Environment, image: str) -> d
         "GoldenCodeUri": golden,
         "JobInstanceType": settings.compute.processing_instance,
         "JobSeconds": str(JOB_SECONDS),
-        "NetworkConfig": _escaped({"EnableNetworkIsolation": False} | ({"VpcConfig": vpc} if vpc else {})),
+        "NetworkConfig": _escaped(
+            {"EnableNetworkIsolation": False} | ({"VpcConfig": vpc} if vpc else {})
+        ),
         "VpcConfig": _escaped(vpc) if vpc else "",
         "Gate": str(settings.full_gate),
         "Problem": settings.project.problem,
         "FacetKeys": ",".join(facet.key for facet in settings.facets),
         "MinGroupSize": str(settings.bias.min_group_size),
-        "TwoPairsOfEyes": "false",
-        "BeforeProduction": "false",
+        "TwoPairsOfEyes": _yes(settings.approval.two_pairs_of_eyes),
+        "BeforeProduction": _yes(settings.approval.before_production),
         "ApprovalSeconds": str(APPROVAL_SECONDS),
         "InstanceType": deploy.instance_type,
         "Instances": str(deploy.instances),
@@ -112,6 +114,10 @@ def substitutions(settings: Settings, environment: Environment, image: str) -> d
         "MinimumIntervalSeconds": str(MINIMUM_INTERVAL_SECONDS),
         "WhenTooSoon": "wait",
     }
+
+
+def _yes(is_so: bool) -> str:
+    return "true" if is_so else "false"
 
 
 def _vpc(environment: Environment) -> dict[str, list[str]]:

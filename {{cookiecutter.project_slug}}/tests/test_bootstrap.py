@@ -69,8 +69,8 @@ NOT_IN_MOTO = (
 def motos_types(monkeypatch: pytest.MonkeyPatch) -> None:
     packaged = template.packaged
 
-    def known(name: str) -> str:
-        content = json.loads(packaged(name))
+    def known(*arguments: str) -> str:
+        content = json.loads(packaged(*arguments))
         resources = content["Resources"].items()
         content["Resources"] = {n: r for n, r in resources if r["Type"] not in NOT_IN_MOTO}
         return json.dumps(content)
