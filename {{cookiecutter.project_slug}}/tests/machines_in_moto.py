@@ -14,6 +14,7 @@ What moto (5.2) lacks or has otherwise, and what stands in for it here; nothing 
 - Requests are sent unchecked: every one passes botocore's validation first.
 - Errors are called `sagemaker.sagemakerException`: `SageMaker.SageMakerException`, as AWS does.
 - JSONata needs a Java machine: jsonata-python evaluates it, and JSONPath the variables of JSONPath.
+- A choice that compares with a variable takes the two for each other: they are put right.
 - A text of Assign keeps its escapes: it is read as the JSON that it is.
 - A pause before a retry is slept: here it is noted. A Wait state lasts what the stack's texts say.
 """
@@ -21,6 +22,7 @@ What moto (5.2) lacks or has otherwise, and what stands in for it here; nothing 
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import re
 import sys
@@ -58,6 +60,10 @@ from moto.stepfunctions.parser.asl.component.common.string.string_expression imp
     StringVariableSample,
 )
 from moto.stepfunctions.parser.asl.component.common.query_language import QueryLanguageMode
+from moto.stepfunctions.parser.asl.component.state.choice.comparison.comparison_func import (
+    ComparisonFuncStringVariableSample,
+    ComparisonFuncValue,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import state_task_factory
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service_aws_sdk,
@@ -72,6 +78,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 )
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.parse import preprocessor
+from moto.stepfunctions.parser.asl.utils import json_path
 from moto.stepfunctions.parser.asl.utils.json_path import extract_json
 
 from model_deploy import template
@@ -87,6 +94,11 @@ MACHINES = {
 PATIENCE_SECONDS = 20
 
 Container = Callable[["Job"], None]
+
+
+@functools.cache
+def _client(service: str) -> Any:
+    return boto3.client(service, region_name=REGION)
 
 
 class JobFailed(Exception):
@@ -150,13 +162,11 @@ class Account:
     modified_by: dict[str, Any] = field(default_factory=dict)  # by package
     created_by: dict[str, Any] = field(default_factory=dict)
     tokens: dict[str, Any] = field(default_factory=dict)
-    clients: dict[str, Any] = field(default_factory=dict)
+    machines: set[str] = field(default_factory=set)
 
     def client(self, service: str) -> Any:
         """boto3's, made once."""
-        if service not in self.clients:
-            self.clients[service] = boto3.client(service, region_name=REGION)
-        return self.clients[service]
+        return _client(service)
 
     @property
     def s3(self) -> Any:
@@ -213,8 +223,18 @@ class Account:
             CustomerMetadataProperties={**kept, **metadata},
         )  # fmt: skip
 
+    def make(self, machine: str) -> None:
+        """Make a machine, if it is not there: reading one takes moto a while."""
+        if machine not in self.machines:
+            self.machines.add(machine)
+            self.client("stepfunctions").create_state_machine(
+                name=machine, definition=filled(machine, self.substitutions), roleArn=ROLE
+            )
+
     def start(self, machine: str, content: object, name: str | None = None) -> str:
         """Start a machine; gives the execution."""
+        for one in ("rollout", "approved") if machine == "approved" else (machine,):
+            self.make(one)
         started = self.client("stepfunctions").start_execution(
             stateMachineArn=MACHINES[machine], input=json.dumps(content),
             name=name or str(uuid.uuid4()),
@@ -241,6 +261,7 @@ class Account:
                 if "stateEnteredEventDetails" in e]  # fmt: skip
 
     def executions(self, machine: str) -> list[dict[str, Any]]:
+        self.make(machine)
         found = self.client("stepfunctions").list_executions(stateMachineArn=MACHINES[machine])
         return list(found["executions"])
 
@@ -394,10 +415,6 @@ def account(substitutions: dict[str, str]) -> Iterator[Account]:
         found.sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
         found.sagemaker.create_pipeline(PipelineName=NAME, PipelineDefinition="{}", RoleArn=ROLE)
         with _patched(found):
-            for name in MACHINES:
-                found.client("stepfunctions").create_state_machine(
-                    name=name, definition=filled(name, substitutions), roleArn=ROLE
-                )
             yield found
 
 
@@ -421,6 +438,8 @@ def _patched(account: Account) -> Iterator[None]:
         (state_task_factory, "state_task_service_for", service_for),
         (retrier_decl, "time", clock),
         (StringVariableSample, "_eval_body", _variable),
+        (ComparisonFuncStringVariableSample, "_eval_body", _compared),
+        (json_path, "parse", functools.cache(json_path.parse)),  # it takes most of the time
         *((module, "eval_jsonata_expression", _jsonata)
           for module in _that_have("eval_jsonata_expression")),
     ]
@@ -452,6 +471,15 @@ def _variable(sample: Any, env: Any) -> None:
 
 
 _SAMPLED = StringVariableSample._eval_body
+
+
+def _compared(comparison: Any, env: Any) -> None:
+    """`NumericLessThanPath: $other` and its like, whose two sides moto takes for each other."""
+    comparison.string_variable_sample.eval(env=env)
+    other, variable = env.stack.pop(), env.stack.pop()
+    env.stack += [other, variable]
+    ComparisonFuncValue._eval_body(comparison, env)
+    del env.stack[-2]
 
 
 @dataclass(frozen=True)
