@@ -591,7 +591,12 @@ def _follow(
 
     from cli.deploy_view import follow, sentence
 
-    last = asyncio.run(follow(rehearsal, records, traffic, as_json))
+    try:
+        last = asyncio.run(follow(rehearsal, records, traffic, as_json))
+    except KeyboardInterrupt:
+        said = "it goes on: `pipeline endpoint` shows it, `pipeline rollback` breaks it off"
+        click.echo(f"pipeline: {said}", err=True)
+        sys.exit(INTERRUPTED)
     if as_json:
         click.echo(json.dumps(last))
     else:
