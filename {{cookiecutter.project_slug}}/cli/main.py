@@ -15,16 +15,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli import settings as pipeline_settings
-from cli.settings import LOCAL_ENVIRONMENT, Bias, Settings
+from cli.settings import LOCAL_ENVIRONMENT, Bias, Environment, Settings
 from cli.tables import SettingsError
 
 if TYPE_CHECKING:  # they import what only some commands need
-    from cli.bootstrap import Change, Event
+    from cli.bootstrap import Applied, Change, Event, Stack
     from cli.deploying import Rehearsal
     from cli.events import Events
     from cli.report import Progress
@@ -273,12 +273,11 @@ def _wrong_in_repository(settings: Settings) -> list[str]:
 
 def _check_infrastructure(settings: Settings, text: str) -> None:
     """Refuse roles that may do otherwise than the table says, and environments of no use."""
-    from model_deploy import stacks, template
+    from model_deploy import stacks
 
     for name in settings.environments:
         settings.account_environment(name)
-    content = template.read(template.PIPELINE)
-    _refuse(stacks.wrong(content, settings, settings.environment(), text))
+    _refuse(stacks.wrong(stacks.read(), settings, settings.environment(), text))
     known = len(settings.environments)
     click.echo(f"stack       its roles may do what the table says; environments: {known}")
 
@@ -302,35 +301,68 @@ def _check_repository(settings: Settings) -> None:
 def bootstrap(name: str, is_account: bool, yes: bool) -> None:
     """Put an environment's infrastructure into an AWS account: shows the changes, then asks."""
     with _one_sentence():
-        from cli import account
-        from cli import bootstrap as changing
-        from model_build import pipeline
-        from model_deploy import stacks
+        from cli.account import AccountError
 
         settings = _settings()
         environment = settings.account_environment(name)
-        definition = pipeline.definition(settings, environment)
+        make = _bootstrap_account if is_account else _bootstrap_environment
         try:
-            with account.one_sentence():
-                cloudformation = account.session(environment).client("cloudformation")
-                if is_account:
-                    previous = changing.parameters(cloudformation, stacks.ACCOUNT_STACK)
-                    stack = stacks.account_stack(settings, environment, previous)
-                else:
-                    named = environment.named(settings.project.pipeline)
-                    own_key = changing.outputs(cloudformation, named).get("KeyArn", "")
-                    stack = stacks.pipeline_stack(settings, environment, definition, own_key)
-                done = changing.apply(cloudformation, stack, _agreed(stack.name, yes), _tell)
-        except account.AccountError as error:
+            make(settings, environment, yes)
+        except AccountError as error:
             click.echo(f"pipeline: {error}", err=True)
             sys.exit(STEP_FAILED)
-        click.echo(f"stack       {stack.name}: {done.status}")
-        for key, value in done.outputs.items():
-            click.echo(f"            {key} = {value}")
-        if "KeyArn" in done.outputs and not environment.kms_key_arn:
-            click.echo(
-                f"            that KeyArn as kms_key_arn of [environments.{name}]: jobs use it"
-            )
+
+
+def _bootstrap_account(settings: Settings, environment: Environment, yes: bool) -> None:
+    """What the pipelines of an account share."""
+    from cli import account
+    from cli import bootstrap as changing
+    from model_deploy import stacks
+
+    with account.one_sentence():
+        cloudformation = account.session(environment).client("cloudformation")
+        previous = changing.parameters(cloudformation, stacks.ACCOUNT_STACK)
+        stack = stacks.account_stack(settings, environment, previous)
+        _apply(cloudformation, stack, yes)
+
+
+def _bootstrap_environment(settings: Settings, environment: Environment, yes: bool) -> None:
+    """Storage, roles and registry; then what is put into that bucket, and the state machines."""
+    from cli import account, publish
+    from cli import bootstrap as changing
+    from model_build import pipeline
+    from model_deploy import stacks
+
+    definition = pipeline.definition(settings, environment)
+    named = environment.named(settings.project.pipeline)
+    with account.one_sentence():
+        session = account.session(environment)
+        cloudformation = session.client("cloudformation")
+        own_key = changing.outputs(cloudformation, named).get("KeyArn", "")
+        stack = stacks.pipeline_stack(settings, environment, definition, own_key)
+        done = _apply(cloudformation, stack, yes)
+        if done.status == "declined":
+            return
+        objects = stacks.rollout_objects(settings, environment)
+        put = publish.put_code(session.client("s3"), objects, environment)
+        click.echo(f"code        {put} objects put, {len(objects) - put} were there already")
+        key = environment.kms_key_arn or done.outputs["KeyArn"]
+        rollout = stacks.rollout_stack(settings, environment, definition, key)
+        _apply(cloudformation, rollout, yes)
+    if not environment.kms_key_arn:
+        click.echo(f"kms_key_arn of [environments.{environment.name}] may be that KeyArn: then "
+                   "jobs use it too")  # fmt: skip
+
+
+def _apply(cloudformation: Any, stack: Stack, yes: bool) -> Applied:
+    """Show, ask, apply and follow, then say what the stack gives."""
+    from cli import bootstrap as changing
+
+    done = changing.apply(cloudformation, stack, _agreed(stack.name, yes), _tell)
+    click.echo(f"stack       {stack.name}: {done.status}")
+    for key, value in done.outputs.items():
+        click.echo(f"            {key} = {value}")
+    return done
 
 
 def _agreed(stack: str, yes: bool) -> Callable[[list[Change]], bool]:
@@ -559,7 +591,12 @@ def _follow(
 
     from cli.deploy_view import follow, sentence
 
-    last = asyncio.run(follow(rehearsal, records, traffic, as_json))
+    try:
+        last = asyncio.run(follow(rehearsal, records, traffic, as_json))
+    except KeyboardInterrupt:
+        said = "it goes on: `pipeline endpoint` shows it, `pipeline rollback` breaks it off"
+        click.echo(f"pipeline: {said}", err=True)
+        sys.exit(INTERRUPTED)
     if as_json:
         click.echo(json.dumps(last))
     else:

@@ -151,6 +151,8 @@ class Endpoint:
         """Begin to deploy a version."""
         if self._deployment:
             return {"error": f"version {self._deployment.version} is being deployed"}
+        if self._router.blue and self._router.blue.version.number == version["number"]:
+            return {"error": f"version {version['number']} serves already"}
         found = Golden(tuple(golden["records"]), tuple(golden["answers"]))
         deployment = Deployment(
             version["number"], config, [Alarm(**one) for one in alarms], found, time_scale

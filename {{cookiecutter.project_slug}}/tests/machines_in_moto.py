@@ -14,6 +14,7 @@ What moto (5.2) lacks or has otherwise, and what stands in for it here; nothing 
 - Requests are sent unchecked: every one passes botocore's validation first.
 - Errors are called `sagemaker.sagemakerException`: `SageMaker.SageMakerException`, as AWS does.
 - JSONata needs a Java machine: jsonata-python evaluates it, and JSONPath the variables of JSONPath.
+- A choice that compares with a variable takes the two for each other: they are put right.
 - A text of Assign keeps its escapes: it is read as the JSON that it is.
 - A pause before a retry is slept: here it is noted. A Wait state lasts what the stack's texts say.
 """
@@ -21,6 +22,7 @@ What moto (5.2) lacks or has otherwise, and what stands in for it here; nothing 
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import re
 import sys
@@ -53,11 +55,15 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
     StatesErrorNameType,
 )
+from moto.stepfunctions.parser.asl.component.common.query_language import QueryLanguageMode
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.common.string.string_expression import (
     StringVariableSample,
 )
-from moto.stepfunctions.parser.asl.component.common.query_language import QueryLanguageMode
+from moto.stepfunctions.parser.asl.component.state.choice.comparison.comparison_func import (
+    ComparisonFuncStringVariableSample,
+    ComparisonFuncValue,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import state_task_factory
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service_aws_sdk,
@@ -72,6 +78,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 )
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.parse import preprocessor
+from moto.stepfunctions.parser.asl.utils import json_path
 from moto.stepfunctions.parser.asl.utils.json_path import extract_json
 
 from model_deploy import template
@@ -87,6 +94,11 @@ MACHINES = {
 PATIENCE_SECONDS = 20
 
 Container = Callable[["Job"], None]
+
+
+@functools.cache
+def _client(service: str) -> Any:
+    return boto3.client(service, region_name=REGION)
 
 
 class JobFailed(Exception):
@@ -150,13 +162,11 @@ class Account:
     modified_by: dict[str, Any] = field(default_factory=dict)  # by package
     created_by: dict[str, Any] = field(default_factory=dict)
     tokens: dict[str, Any] = field(default_factory=dict)
-    clients: dict[str, Any] = field(default_factory=dict)
+    machines: set[str] = field(default_factory=set)
 
     def client(self, service: str) -> Any:
         """boto3's, made once."""
-        if service not in self.clients:
-            self.clients[service] = boto3.client(service, region_name=REGION)
-        return self.clients[service]
+        return _client(service)
 
     @property
     def s3(self) -> Any:
@@ -186,7 +196,9 @@ class Account:
     def endpoints(self) -> dict[str, str]:
         """The endpoints that there are, with their configs."""
         names = [e["EndpointName"] for e in self.sagemaker.list_endpoints()["Endpoints"]]
-        return {n: self.sagemaker.describe_endpoint(EndpointName=n)["EndpointConfigName"] for n in names}
+        return {
+            n: self.sagemaker.describe_endpoint(EndpointName=n)["EndpointConfigName"] for n in names
+        }
 
     # What a test does
 
@@ -213,8 +225,18 @@ class Account:
             CustomerMetadataProperties={**kept, **metadata},
         )  # fmt: skip
 
+    def make(self, machine: str) -> None:
+        """Make a machine, if it is not there: reading one takes moto a while."""
+        if machine not in self.machines:
+            self.machines.add(machine)
+            self.client("stepfunctions").create_state_machine(
+                name=machine, definition=filled(machine, self.substitutions), roleArn=ROLE
+            )
+
     def start(self, machine: str, content: object, name: str | None = None) -> str:
         """Start a machine; gives the execution."""
+        for one in ("rollout", "approved") if machine == "approved" else (machine,):
+            self.make(one)
         started = self.client("stepfunctions").start_execution(
             stateMachineArn=MACHINES[machine], input=json.dumps(content),
             name=name or str(uuid.uuid4()),
@@ -225,7 +247,9 @@ class Account:
         """Wait for an execution; gives its status, error, cause and the states that it entered."""
         stepfunctions = self.client("stepfunctions")
         until = time.monotonic() + PATIENCE_SECONDS
-        while (found := stepfunctions.describe_execution(executionArn=execution))["status"] == "RUNNING":
+        while (found := stepfunctions.describe_execution(executionArn=execution))[
+            "status"
+        ] == "RUNNING":
             assert time.monotonic() < until, self.states(execution)
             time.sleep(0.02)
         return SimpleNamespace(status=found["status"], error=found.get("error"),
@@ -241,6 +265,7 @@ class Account:
                 if "stateEnteredEventDetails" in e]  # fmt: skip
 
     def executions(self, machine: str) -> list[dict[str, Any]]:
+        self.make(machine)
         found = self.client("stepfunctions").list_executions(stateMachineArn=MACHINES[machine])
         return list(found["executions"])
 
@@ -249,7 +274,9 @@ class Account:
     def send(self, service: str, operation: str, request: dict[str, Any]) -> Any:
         """One request of a machine: validated, noted, failed where a test wants it, answered."""
         client = self.client(service)
-        api = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
+        api = client.meta.service_model.operation_model(
+            client.meta.method_to_api_mapping[operation]
+        )
         report = ParamValidator().validate(request, api.input_shape)
         assert not report.has_errors(), f"{operation}: {report.generate_report()}"
         self.calls.append((operation, request))
@@ -260,7 +287,9 @@ class Account:
         own = getattr(self, operation, None)
         return _as_json(own(**request) if own else getattr(client, operation)(**request))
 
-    def update_endpoint(self, EndpointName: str, EndpointConfigName: str, **_: Any) -> dict[str, Any]:
+    def update_endpoint(
+        self, EndpointName: str, EndpointConfigName: str, **_: Any
+    ) -> dict[str, Any]:
         if self.describe_endpoint(EndpointName, look=False)["EndpointStatus"] != "InService":
             raise client_error("ValidationException", "UpdateEndpoint", "in-progress endpoint")
         if not self.rolls_back:
@@ -278,7 +307,9 @@ class Account:
     def _endpoint(self, name: str) -> Any:
         return sagemaker_backends[ACCOUNT][REGION].endpoints[name]
 
-    def update_model_package(self, ModelPackageArn: str, CustomerMetadataProperties: dict[str, str]) -> Any:
+    def update_model_package(
+        self, ModelPackageArn: str, CustomerMetadataProperties: dict[str, str]
+    ) -> Any:
         before = self.sagemaker.describe_model_package(ModelPackageName=ModelPackageArn)
         for value in [*CustomerMetadataProperties, *CustomerMetadataProperties.values()]:
             assert re.fullmatch(r"[\w .:/=+\-@]{1,256}", value), f"no metadata: {value!r}"
@@ -344,7 +375,9 @@ class ProcessingJobs(StateTaskServiceCallback):
 
     def _get_supported_parameters(self) -> set[str]:
         client = self.account.sagemaker
-        return set(client.meta.service_model.operation_model("CreateProcessingJob").input_shape.members)
+        return set(
+            client.meta.service_model.operation_model("CreateProcessingJob").input_shape.members
+        )
 
     def _eval_service_task(self, env: Any, resource_runtime_part: Any, normalised_parameters: Any,
                            state_credentials: Any) -> None:  # fmt: skip
@@ -388,16 +421,14 @@ def account(substitutions: dict[str, str]) -> Iterator[Account]:
     """An account with the stack in it, the placeholders of its machines filled."""
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
         found = Account(substitutions)
-        found.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        found.s3.create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
         found.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         found.client("sns").create_topic(Name=NAME)
         found.sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
         found.sagemaker.create_pipeline(PipelineName=NAME, PipelineDefinition="{}", RoleArn=ROLE)
         with _patched(found):
-            for name in MACHINES:
-                found.client("stepfunctions").create_state_machine(
-                    name=name, definition=filled(name, substitutions), roleArn=ROLE
-                )
             yield found
 
 
@@ -421,12 +452,20 @@ def _patched(account: Account) -> Iterator[None]:
         (state_task_factory, "state_task_service_for", service_for),
         (retrier_decl, "time", clock),
         (StringVariableSample, "_eval_body", _variable),
-        *((module, "eval_jsonata_expression", _jsonata)
-          for module in _that_have("eval_jsonata_expression")),
+        (ComparisonFuncStringVariableSample, "_eval_body", _compared),
+        (json_path, "parse", functools.cache(json_path.parse)),  # it takes most of the time
+        *(
+            (module, "eval_jsonata_expression", _jsonata)
+            for module in _that_have("eval_jsonata_expression")
+        ),
     ]
     with ExitStack() as stack:
-        text_of = staticmethod(lambda parser_rule_context: json.loads(parser_rule_context.getText()))
-        stack.enter_context(mock.patch.object(preprocessor.Preprocessor, "_inner_string_of", text_of))
+        text_of = staticmethod(
+            lambda parser_rule_context: json.loads(parser_rule_context.getText())
+        )
+        stack.enter_context(
+            mock.patch.object(preprocessor.Preprocessor, "_inner_string_of", text_of)
+        )
         for module, name, own in replaced:
             stack.enter_context(mock.patch.object(module, name, own))
         stack.enter_context(mock.patch.dict(state_task_service_aws_sdk._SERVICE_ERROR_NAMES, names))
@@ -448,10 +487,24 @@ def _variable(sample: Any, env: Any) -> None:
     if sample.query_language_mode == QueryLanguageMode.JSONata:
         _SAMPLED(sample, env)
     else:
-        env.stack.append(extract_json("$." + sample.expression[1:], env.variable_store._outer_scope | env.variable_store._inner_scope))
+        env.stack.append(
+            extract_json(
+                "$." + sample.expression[1:],
+                env.variable_store._outer_scope | env.variable_store._inner_scope,
+            )
+        )
 
 
 _SAMPLED = StringVariableSample._eval_body
+
+
+def _compared(comparison: Any, env: Any) -> None:
+    """`NumericLessThanPath: $other` and its like, whose two sides moto takes for each other."""
+    comparison.string_variable_sample.eval(env=env)
+    other, variable = env.stack.pop(), env.stack.pop()
+    env.stack += [other, variable]
+    ComparisonFuncValue._eval_body(comparison, env)
+    del env.stack[-2]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from endpoints import RECORDS, answer, archive, begin, ended, noted, running
 
 from cli.deploying import Rehearsal
 from cli.settings import Deploy
+from model_deploy.fleet import Answer, Fleet, FleetClosedError, Request, Version
 from model_deploy.traffic import Caller, Reply
 
 SECONDS = float(os.environ.get("LOAD_SECONDS", "0.6"))
@@ -186,6 +187,26 @@ def test_a_killed_process_is_replaced_and_costs_no_more_than_what_it_had_in_hand
     load, _ = under_load(served, kill)
     assert len(load.failed) <= 1
     assert load.answered_by(1) == len(load.replies) - len(load.failed)
+
+
+def test_a_fleet_that_is_stopped_answers_what_it_has_begun_and_gives_the_rest_back(
+    tmp_path: Path,
+) -> None:
+    async def main() -> list[Answer | BaseException]:
+        version = Version(**archive(tmp_path, 1, predict="time.sleep(0.3)"))
+        fleet = Fleet(version, 1, tmp_path / "log", 30)
+        await fleet.start()
+        request = Request("text/csv", "", b"1,2\n")
+        asked = [asyncio.create_task(fleet.send(request)) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        await fleet.stop()
+        with pytest.raises(FleetClosedError):
+            await fleet.send(request)
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    first, second = asyncio.run(main())
+    assert first == Answer(200, "text/csv", b"1003\n")
+    assert isinstance(second, FleetClosedError)
 
 
 def test_a_linear_rollout_goes_by_equal_steps(served: Rehearsal, tmp_path: Path) -> None:

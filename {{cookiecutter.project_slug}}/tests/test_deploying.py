@@ -70,6 +70,8 @@ def test_versions_are_deployed_gone_back_from_and_shown(local: Path) -> None:
     register(local, 2)
     first = pipeline("deploy", "1", "--port", "0")
     assert (first.exit_code, first.output.splitlines()[0]) == (0, "version 1 serves")
+    again = pipeline("deploy", "1")
+    assert (again.exit_code, again.output) == (2, "pipeline: version 1 serves already\n")
     second = pipeline("deploy", "2", "--time-scale", "1000", "--traffic", "40")
     said = second.output.splitlines()[0]
     assert second.exit_code == 0, second.output
