@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
