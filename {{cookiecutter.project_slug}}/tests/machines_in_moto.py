@@ -391,7 +391,8 @@ class ProcessingJobs(StateTaskServiceCallback):
         return self._failure(env, "SageMaker.AmazonSageMakerException", str(ex))
 
     def _build_sync_resolver(self, env: Any, resource_runtime_part: Any,
-                             normalised_parameters: Any, state_credentials: Any) -> Any:  # fmt: skip
+                             normalised_parameters: Any,
+                             state_credentials: Any) -> Any:  # fmt: skip
         env.stack.pop()
         job = Job(self.account, normalised_parameters)
 
@@ -410,8 +411,8 @@ class ProcessingJobs(StateTaskServiceCallback):
     def _failure(self, env: Any, error: str, cause: str) -> FailureEvent:
         name = (StatesErrorName(typ=StatesErrorNameType.StatesTaskFailed)
                 if error == "States.TaskFailed" else CustomErrorName(error))  # fmt: skip
-        details = TaskFailedEventDetails(resource=self._get_sfn_resource(), error=error, cause=cause,
-                                         resourceType=self._get_sfn_resource_type())  # fmt: skip
+        details = TaskFailedEventDetails(resource=self._get_sfn_resource(), error=error,
+                                         cause=cause, resourceType=self._get_sfn_resource_type())  # fmt: skip
         return FailureEvent(env=env, error_name=name, event_type=HistoryEventType.TaskFailed,
                             event_details=EventDetails(taskFailedEventDetails=details))  # fmt: skip
 
