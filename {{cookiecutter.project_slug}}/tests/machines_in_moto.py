@@ -412,7 +412,8 @@ class ProcessingJobs(StateTaskServiceCallback):
         name = (StatesErrorName(typ=StatesErrorNameType.StatesTaskFailed)
                 if error == "States.TaskFailed" else CustomErrorName(error))  # fmt: skip
         details = TaskFailedEventDetails(resource=self._get_sfn_resource(), error=error,
-                                         cause=cause, resourceType=self._get_sfn_resource_type())  # fmt: skip
+                                         cause=cause,
+                                         resourceType=self._get_sfn_resource_type())  # fmt: skip
         return FailureEvent(env=env, error_name=name, event_type=HistoryEventType.TaskFailed,
                             event_details=EventDetails(taskFailedEventDetails=details))  # fmt: skip
 
