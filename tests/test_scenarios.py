@@ -133,6 +133,46 @@ def test_bias_report_and_evaluation_agree(ran: Ran, scenario: str) -> None:
 
 
 @pytest.mark.parametrize("scenario", SAMPLED)
+def test_what_a_gate_reads_is_what_the_bias_report_says(ran: Ran, scenario: str) -> None:
+    """Worked out of `analysis.json` alone, but for which groups are large enough to count."""
+    run = ran(scenario)
+    analysis = run.read("ClarifyProcessingStep/analysis_result/analysis.json")
+    columns = run.read(f"{prefix(scenario)}ModelProcess/test/columns.json")
+    numbers = evaluation(run, scenario)["bias_metrics"]
+    reported = analysis["post_training_bias_metrics"]["facets"]
+    gaps, ratios = {}, {}
+    for facet in columns["facets"]:
+        counted = {g["value"] for g in numbers["groups"][facet["key"]] if g["counted"]}
+        metrics = [{m["name"]: m["value"] for m in group["metrics"]}
+                   for group in reported[f"facet_{facet['column']}"]
+                   if group["value_or_threshold"] in counted]  # fmt: skip
+        assert len(metrics) == len(counted) > 0
+        gaps[facet["key"]] = max(abs(m["DPPL"]) for m in metrics)
+        ratios[facet["key"]] = min(min(m["DI"], 1 / m["DI"]) for m in metrics)
+    assert {key: n["value"] for key, n in numbers["dppl"].items()} == gaps
+    assert {key: n["value"] for key, n in numbers["di"].items()} == ratios
+    assert numbers["worst_dppl"]["value"] == max(gaps.values())
+    assert numbers["worst_di"]["value"] == min(ratios.values())
+
+
+@pytest.mark.parametrize("scenario", SAMPLED)
+def test_the_analysis_is_configured_as_the_sdk_accepts_it(
+    ran: Ran, scenario: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    clarify = importlib.import_module("sagemaker.core.clarify")
+    run, p = ran(scenario), prefix(scenario)
+    config = run.read(f"{p}ModelConfigFile/config/analysis_config.json")
+    clarify.ANALYSIS_CONFIG_SCHEMA_V1_0.validate(config)
+    (baseline,) = config["methods"]["shap"]["baseline"]
+    assert len(baseline) == len(run.read(f"{p}ModelProcess/test/columns.json")["features"])
+    bucket, _, key = config["predicted_label_dataset_uri"].removeprefix("s3://").partition("/")
+    predictions = run.repository.path / ".local/s3" / bucket / key / "test.csv.out"
+    first = predictions.read_text(encoding="utf-8").partition("\n")[0].split(",")
+    assert len(first) == len(config["predicted_label_headers"])
+
+
+@pytest.mark.parametrize("scenario", SAMPLED)
 def test_what_is_excluded_is_measured_and_never_seen(ran: Ran, scenario: str) -> None:
     run = ran(scenario)
     settings = tomllib.loads((run.repository.path / "pipeline.toml").read_text("utf-8"))
@@ -206,6 +246,16 @@ def test_attrition_has_fifty_features(ran: Ran) -> None:
     assert {facet["column"] for facet in columns["facets"]} == {
         "gender", "age", "ethnicity", "location"
     }  # fmt: skip
+
+
+def test_attrition_asks_for_two_pairs_of_eyes_and_a_second_approval(ran: Ran) -> None:
+    repository = ran("attrition").repository
+    started_by = json.loads(repository.pipeline("registry", "1", "--json").stdout)["started_by"]
+    own = ("--who", started_by.upper(), "--why", "it is mine")
+    said = repository.pipeline("approve", "1", *own, status=2).stderr
+    assert "[approval] two_pairs_of_eyes of pipeline.toml asks for somebody else" in said
+    said = repository.pipeline("approve", "1", "--for", "production", *own, status=2).stderr
+    assert "employee-attrition version 1 is not approved yet: pipeline approve 1" in said
 
 
 def test_the_biased_sample_is_refused_by_the_bias_gate_alone(

@@ -3,7 +3,8 @@
     python tools/lock.py [--upgrade]
 
 The template's own lock is held to the versions of the generated repository's, and that of the
-browser's tests to both, since they are installed together. The engines that the benchmarks compare with have a lock each.
+browser's tests to both, since they are installed together. The engines that the benchmarks compare
+with have a lock each.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = ROOT / "{{cookiecutter.project_slug}}"
+INFRASTRUCTURE = GENERATED / "model_deploy" / "infrastructure"
 CONTAINER = ROOT / "tests" / "container"
 BROWSER = ROOT / "tests" / "browser"
 OTHER_ENGINES = ROOT / "benchmarks" / "others"
@@ -26,6 +28,7 @@ COMPILE = (
 def main(options: list[str]) -> None:
     """Lock the generated repository first, then what stands on it."""
     lock(GENERATED, "pyproject.toml", "--extra", "dev", *options)
+    lock(INFRASTRUCTURE, "checkov.in", *options, target="checkov.lock")
     lock(ROOT, "requirements.in", "-c", str(GENERATED / "requirements.lock"), *options)
     constraints = [f"-c{folder / 'requirements.lock'}" for folder in (GENERATED, ROOT)]
     lock(BROWSER, "requirements.in", *constraints, *options)

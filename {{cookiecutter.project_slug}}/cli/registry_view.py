@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.report import metric_lines
 from cli.settings import Settings
 from governance import gate as gates
 from governance.registry import (
@@ -18,6 +19,7 @@ from governance.registry import (
     REJECTED,
     Approvals,
     Registry,
+    RegistryError,
     Version,
     how,
     metrics,
@@ -61,10 +63,12 @@ def version(approvals: Approvals, number: int) -> None:
     for name in ("gate", "as_of"):
         grid.add_row(name.replace("_", " "), escape(found.metadata.get(name, "-")))
     grid.add_row("metrics", _all_metrics(registry, found))
-    for label, evidence in _labelled("evidence", registry.evidence(found)):
+    rests_on = registry.evidence(found)
+    width = max((len(evidence.name) for evidence in rests_on), default=0)
+    for label, evidence in _labelled("evidence", rests_on):
         verdict = f"[red]{evidence.fault}[/]" if evidence.fault else "as it was registered"
         digest = f"  sha256 {evidence.now[:12]}" if evidence.now else ""
-        grid.add_row(label, f"{escape(evidence.name)}{digest}  {verdict}")
+        grid.add_row(label, f"{escape(evidence.name):<{width}}{digest}  {verdict}")
     for label, one in _labelled("changes", found.decisions):
         place = f"{one.stage}: " if one.stage else ""
         grid.add_row(label, f"{one.at}  {place}{one.before} -> {_coloured(one.after)}")
@@ -87,11 +91,13 @@ def decided(approvals: Approvals, number: int, stage: str) -> None:
 def commands(approvals: Approvals, found: Version) -> str:
     """What may be done next with a version; empty if nothing has to be."""
     if found.status == PENDING:
-        return f"pipeline approve {found.number}, or pipeline reject {found.number}"
+        reject = f"pipeline reject {found.number}{approvals.option}"
+        return f"{approvals.command(found.number)}, or {reject}"
     waits = approvals.before_production and found.status_in(PRODUCTION) != APPROVED
     if found.status == APPROVED and waits:
-        return f"pipeline approve {found.number} --for production"
-    return ""
+        return approvals.command(found.number, PRODUCTION)
+    is_here = not approvals.option  # in an account the approval itself starts the rollout
+    return f"pipeline deploy {found.number}" if found.status == APPROVED and is_here else ""
 
 
 def versions_as_json(registry: Registry, most: int) -> list[dict[str, Any]]:
@@ -112,7 +118,10 @@ def version_as_json(approvals: Approvals, number: int) -> dict[str, Any]:
 
 
 def _as_json(registry: Registry, found: Version) -> dict[str, Any]:
-    content = registry.read(found.evaluation)
+    try:
+        numbers, fault = _numbers(registry, found), ""
+    except RegistryError as error:
+        numbers, fault = {}, str(error)
     return {
         **found.metadata,
         "version": found.number,
@@ -121,7 +130,8 @@ def _as_json(registry: Registry, found: Version) -> dict[str, Any]:
         "created": found.created,
         "execution": found.execution,
         "evaluation": found.evaluation,
-        "metrics": None if content is None else metrics(content),
+        "metrics": numbers,
+        "fault": fault,
     }
 
 
@@ -135,24 +145,31 @@ def _coloured(status: str) -> str:
 
 
 def _gate_metrics(registry: Registry, found: Version, settings: Settings) -> str:
-    content = registry.read(found.evaluation)
-    if content is None:
-        return "[red]evaluation.json is gone[/]"
+    try:
+        numbers = _numbers(registry, found)
+    except RegistryError as error:
+        return f"[red]{escape(str(error))}[/]"
     names = [str(c).split(" ")[0] for c in gates.comparisons(settings.full_gate)]
-    have = metrics(content)
-    return escape(", ".join(_metric(name, have.get(name)) for name in dict.fromkeys(names)))
+    return escape("\n".join(metric_lines({name: numbers.get(name) for name in names}, 28)))
 
 
 def _all_metrics(registry: Registry, found: Version) -> str:
+    try:
+        return escape("\n".join(metric_lines(_numbers(registry, found), 66)))
+    except RegistryError as error:
+        return f"[red]{escape(str(error))}[/]"
+
+
+def _numbers(registry: Registry, found: Version) -> dict[str, float]:
+    """The metrics of a version.
+
+    Raises:
+        RegistryError: if they cannot be read any more.
+    """
     content = registry.read(found.evaluation)
     if content is None:
-        return f"[red]{escape(found.evaluation or 'evaluation.json')} is gone[/]"
-    return escape(", ".join(_metric(*item) for item in metrics(content).items()))
-
-
-def _metric(name: str, value: float | None) -> str:
-    """With a space that does not break."""
-    return f"{name}\u00a0{'-' if value is None else f'{value:.4g}'}"
+        raise RegistryError("evaluation.json is gone")
+    return metrics(content)
 
 
 def _labelled(label: str, items: Any) -> list[tuple[str, Any]]:

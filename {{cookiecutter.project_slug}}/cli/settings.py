@@ -1,6 +1,6 @@
 """`pipeline.toml` as data classes: every default and every rule of a setting stands here.
 
-Standard library alone, with `governance.gate` and `governance.facets`: the template's hook loads
+Standard library alone, with `governance` and `model_deploy.policy`: the template's hook loads
 the settings it has just written before anything is installed.
 """
 
@@ -29,6 +29,7 @@ from governance.standards import (
     missing_facets,
     uncovered,
 )
+from model_deploy import policy
 
 FEATURE_DATABASE = "sagemaker_featurestore"
 """The data catalogue's database that SageMaker registers offline stores in."""
@@ -275,9 +276,14 @@ class Bias:
     favourable_label: int = 1  # the label of those who come off well
     threshold: str | float = ""  # of a regression: above it is favourable; none: the median
     min_group_size: int = 100  # smaller groups are reported but do not decide
+    backend: str = "open_source"  # what runs step 7: this repository's script, or clarify's image
+    local_explanations: bool = True  # SHAP values record by record, beside the global ones
+
+    BACKENDS: typing.ClassVar = ("open_source", "clarify")
 
     def __post_init__(self) -> None:
         known = ("", TRAIN_MEDIAN)
+        must(self.backend in self.BACKENDS, "backend", self.backend, " or ".join(self.BACKENDS))
         must(not isinstance(self.threshold, str) or self.threshold in known, "threshold",
              self.threshold, f'"{TRAIN_MEDIAN}" or a number')  # fmt: skip
         must(self.favourable_label in (0, 1), "favourable_label", self.favourable_label, "0 or 1")
@@ -306,6 +312,10 @@ class Schedule:
     timezone: str = "UTC"  # in which the cadence is read
 
 
+INSTANCE_TYPE = r"ml\.[a-z0-9-]+\.[a-z0-9-]+"
+INSTANCE_TYPE_RULE = "an instance type such as ml.m5.large"
+
+
 @dataclass(frozen=True)
 class Compute:
     """The instances that SageMaker's jobs run on: defaults of the definition's parameters."""
@@ -319,10 +329,43 @@ class Compute:
 
     def __post_init__(self) -> None:
         for key in ("processing_instance", "training_instance", "transform_instance"):
-            must(re.fullmatch(r"ml\.[a-z0-9-]+\.[a-z0-9-]+", getattr(self, key)), key,
-                 getattr(self, key), "an instance type such as ml.m5.large")  # fmt: skip
+            must(re.fullmatch(INSTANCE_TYPE, getattr(self, key)), key, getattr(self, key),
+                 INSTANCE_TYPE_RULE)  # fmt: skip
         for key in ("processing_count", "training_count", "transform_count"):
             must(getattr(self, key) > 0, key, getattr(self, key), "1 or more")
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """How an approved version takes over from the one before it, and when that is undone."""
+
+    rollout: str = "canary"  # a part and then all; linear: by equal steps; or all_at_once
+    step_percent: int = 10  # the canary's share of the capacity, or each step's of a linear rollout
+    interval_seconds: int = 300  # between a step and the next
+    bake_seconds: int = 300  # with all the traffic, before the old version is stopped
+    instance_type: str = "ml.m5.large"  # of the endpoint
+    instances: int = 2  # of the endpoint: a canary is at most half of them
+    max_error_percent: float = 1.0  # of a minute's requests, failed by the model: above it, back
+    max_latency_ms: int = 1000  # of 99 in 100 of a minute's requests: above it, back
+
+    def __post_init__(self) -> None:
+        must(self.rollout in policy.TYPES, "rollout", self.rollout, ", ".join(policy.TYPES))
+        least = 10 if self.rollout == "linear" else 1  # SageMaker's own limits
+        must(least <= self.step_percent <= 50, "step_percent", self.step_percent,
+             f"{least} to 50 percent of the capacity")  # fmt: skip
+        for key in ("interval_seconds", "bake_seconds"):
+            must(0 <= getattr(self, key) <= 3600, key, getattr(self, key), "0 to 3600 seconds")
+        most = policy.TIMEOUT_SECONDS[1]
+        must(policy.longest(self) <= most, "interval_seconds", self.interval_seconds,
+             f"less: with its {len(policy.steps(self))} steps the rollout would take longer than "
+             f"SageMaker's {most} seconds")  # fmt: skip
+        must(re.fullmatch(INSTANCE_TYPE, self.instance_type), "instance_type",
+             self.instance_type, INSTANCE_TYPE_RULE)  # fmt: skip
+        must(self.instances >= 2, "instances", self.instances, "2 or more")
+        must(0 < self.max_error_percent < 100, "max_error_percent", self.max_error_percent,
+             "a percentage above 0 and below 100")  # fmt: skip
+        must(0 < self.max_latency_ms <= 60_000, "max_latency_ms", self.max_latency_ms,
+             "1 to 60000 milliseconds: SageMaker waits no longer")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -431,6 +474,7 @@ class Settings:
     model: Model = field(default_factory=Model)
     schedule: Schedule = field(default_factory=Schedule)
     compute: Compute = field(default_factory=Compute)
+    deploy: Deploy = field(default_factory=Deploy)
     aws: Aws = field(default_factory=Aws)
     notify: Notify = field(default_factory=Notify)
     environments: dict[str, Environment] = field(default_factory=dict)
@@ -508,6 +552,15 @@ class Settings:
         return gates.parse(text, self.project.problem, tuple(facet.key for facet in self.facets))
 
     @property
+    def bias_is_managed(self) -> bool:
+        """Whether step 7 is Clarify's image, which runs on SageMaker alone."""
+        return self.bias.backend == "clarify"
+
+    def with_backend(self, backend: str) -> Settings:
+        """The same with another `[bias] backend`."""
+        return dataclasses.replace(self, bias=dataclasses.replace(self.bias, backend=backend))
+
+    @property
     def cadence(self) -> cadences.Cadence:
         """`[schedule]`, read."""
         return cadences.parse(self.schedule.cadence, self.schedule.timezone)
@@ -572,6 +625,7 @@ def load(root: Path) -> Settings:
     settings = tables.load(Settings, root, "pipeline.toml")
     _check_together(settings)
     _check_standards(settings, tables.load(StandardsFile, root, StandardsFile.NAME).standards)
+    _check_bias_limits(settings)
     return settings
 
 
@@ -691,6 +745,17 @@ def _check_floor(settings: Settings, standards: Standards) -> None:
             f"{read}, where a recall of at most {standards.most_recall:g} is right: {rule} it, "
             "since a model that is to find nearly all flags nearly everybody", "gate", "metric",
         )  # fmt: skip
+
+
+def _check_bias_limits(settings: Settings) -> None:
+    """A gate that names bias limits it, whether or not the standards ask for that."""
+    keys = tuple(facet.key for facet in settings.facets)
+    for key, gate in (("metric", settings.metric_gate), ("bias", settings.bias_gate)):
+        try:
+            if gate is not None:
+                gates.check_bias(gate, keys)
+        except gates.GateError as error:
+            raise SettingsError(str(error), "gate", key) from None
 
 
 def _is_date_format(text: str) -> bool:

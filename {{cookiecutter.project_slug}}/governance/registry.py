@@ -72,6 +72,11 @@ class Version:
         """The decision that a stage stands by, if there was one."""
         return next((one for one in reversed(self.decisions) if one.stage == stage), None)
 
+    @property
+    def is_rejected(self) -> bool:
+        """Whether it was rejected, whatever was made of it since: such a version stays so."""
+        return REJECTED in (self.status, *(one.after for one in self.decisions))
+
     def status_in(self, stage: str) -> str:
         """How it stands in a stage of its life cycle, or as a version."""
         last = self.last(stage)
@@ -119,8 +124,8 @@ class Evidence:
         if not self.now:
             return "is gone"
         if not self.registered:
-            return "has no digest that was kept when the version was registered"
-        return "" if self.now == self.registered else "is not what it was at registration"
+            return "has no digest kept"
+        return "" if self.now == self.registered else "is not as it was registered"
 
 
 class Registry(Protocol):
@@ -159,6 +164,7 @@ class Approvals:
     registry: Registry
     two_pairs_of_eyes: bool = False
     before_production: bool = False
+    option: str = ""  # by which commands act on this registry, such as ` --env prod`
 
     def find(self, number: int) -> Version:
         """A version.
@@ -185,8 +191,8 @@ class Approvals:
                 "pipeline.toml does not ask for one"
             )
         if stage and version.status == PENDING:
-            raise RegistryError(f"{version.name} is not approved yet: pipeline approve {number}")
-        if version.status == REJECTED:
+            raise RegistryError(f"{version.name} is not approved yet: {self.command(number)}")
+        if version.is_rejected:
             stays = "" if after == REJECTED else "; a rejected version stays so: register another"
             raise RegistryError(f"{version.name} {how(version)}{stays}")
         if version.status_in(stage) == after:
@@ -224,18 +230,23 @@ class Approvals:
             RegistryError: if it may not, with the command that would change that, if any does.
         """
         version = self.find(number)
-        if version.status == PENDING:
-            raise RegistryError(f"{version.name} is not approved: pipeline approve {number}")
-        if version.status != APPROVED:
+        if version.is_rejected:
             raise RegistryError(f"{version.name} {how(version)}; it is never deployed")
+        if version.status != APPROVED:
+            raise RegistryError(f"{version.name} is not approved: {self.command(number)}")
         second = to_production and self.before_production
         if second and version.status_in(PRODUCTION) != APPROVED:
             raise RegistryError(
                 f"{version.name} is approved, and not yet for production: "
-                f"pipeline approve {number} --for production"
+                f"{self.command(number, PRODUCTION)}"
             )
         _check_evidence(version, self.registry.evidence(version))
         return version
+
+    def command(self, number: int, stage: str = "") -> str:
+        """What approves a version, as it is typed."""
+        stage = f" --for {stage.lower()}" if stage else ""
+        return f"pipeline approve {number}{stage}{self.option}"
 
     def _check_pairs_of_eyes(self, version: Version, who: str) -> None:
         started_by = self.registry.started_by(version)
@@ -337,24 +348,21 @@ def _names(text: str) -> Iterator[tuple[str, ...]]:
             yield tuple(sorted(words))
 
 
-def metrics(evaluation: bytes | None) -> dict[str, float]:
-    """The numbers of an evaluation.json by the names that gates have for them; none if it is gone.
+def metrics(evaluation: bytes) -> dict[str, float]:
+    """The numbers of an evaluation.json, by the names that gates have for them.
 
     Raises:
         RegistryError: if it is no evaluation.
     """
-    if evaluation is None:
-        return {}
     try:
         content: dict[str, Any] = json.loads(evaluation)
         numbers = [values for key, values in content.items() if key.endswith("tion_metrics")]
-        bias = content.get("bias_metrics", {})
-        found = {name: one["value"] for values in numbers for name, one in values.items()}
-        for name, one in bias.items():
-            if isinstance(one, dict) and "value" in one:
-                found[name] = one["value"]
-            elif name in FACET_METRICS:
-                found |= {f"{name}[{facet}]": each["value"] for facet, each in one.items()}
+        found = {name: float(one["value"]) for each in numbers for name, one in each.items()}
+        for name, one in content.get("bias_metrics", {}).items():
+            if name in FACET_METRICS:
+                found |= {f"{name}[{key}]": float(each["value"]) for key, each in one.items()}
+            elif isinstance(one, dict) and "value" in one:
+                found[name] = float(one["value"])
     except (ValueError, AttributeError, KeyError, TypeError):
-        raise RegistryError("evaluation.json is not what step 3 writes") from None
+        raise RegistryError("evaluation.json is damaged") from None
     return found

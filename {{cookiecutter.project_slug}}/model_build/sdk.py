@@ -130,6 +130,7 @@ JOB_RETRIES = [
 
 MAX_JOB_SECONDS = 3600
 XGBOOST_VERSION = "3.2-0"
+CLARIFY_VERSION = "1.0"
 
 
 def session(environment: Environment) -> Any:
@@ -147,6 +148,11 @@ def session(environment: Environment) -> Any:
 def xgboost_image(region: str) -> str:
     """The image that runs every job of a tabular scenario."""
     return str(image_uris.retrieve("xgboost", region=region, version=XGBOOST_VERSION))
+
+
+def clarify_image(region: str) -> str:
+    """The image that is the managed backend of the bias step: it brings its own program."""
+    return str(image_uris.retrieve("clarify", region=region, version=CLARIFY_VERSION))
 
 
 @dataclass(frozen=True)
@@ -221,13 +227,13 @@ def processing(
     inputs: Sequence[Any],
     outputs: Sequence[Any],
 ) -> Any:
-    """The request of a processing job."""
+    """The request of a processing job; without an entrypoint the image's own program runs."""
     processor = _Processor(
         role=job.role,
         image_uri=job.image,
         instance_type=instance_type,
         instance_count=instance_count,
-        entrypoint=list(entrypoint),
+        entrypoint=list(entrypoint) or None,
         max_runtime_in_seconds=MAX_JOB_SECONDS,
         sagemaker_session=job.session,
         tags=list(job.tags),
@@ -256,6 +262,16 @@ class Search:
     jobs: int
     parallel: int
     seed: int
+
+
+class _Tuner(HyperparameterTuner):  # type: ignore[misc]
+    """A search that keeps the key of its trainings' disks: the SDK (3.27) leaves it out."""
+
+    def _build_training_job_definition(self, inputs: Any) -> Any:
+        definition = super()._build_training_job_definition(inputs)
+        if key := self.model_trainer.compute.volume_kms_key_id:
+            definition.resource_config.volume_kms_key_id = key
+        return definition
 
 
 def tuning(
@@ -289,7 +305,7 @@ def tuning(
         ),
         stopping_condition=StoppingCondition(max_runtime_in_seconds=MAX_JOB_SECONDS),
     )
-    tuner = HyperparameterTuner(
+    tuner = _Tuner(
         model_trainer=trainer,
         objective_metric_name=search.objective,
         objective_type=search.direction,

@@ -15,7 +15,7 @@ from typing import Any
 
 import boto3
 import pytest
-from accounts import ACCOUNT, REGION, sign_in
+from accounts import ACCOUNT, REGION, recorded_calls, sign_in
 from botocore.client import BaseClient
 from botocore.config import Config
 from click.testing import CliRunner, Result
@@ -27,6 +27,7 @@ from cli import settings as pipeline_settings
 from cli.account import AccountError
 from cli.publish import Published
 from cli.settings import Environment, Settings
+from model_deploy import permissions
 
 PROD = Environment(ACCOUNT, REGION, bucket="models", name="prod")
 CODE = {
@@ -93,6 +94,15 @@ def test_what_is_new_is_put_and_the_pipeline_updated(account: None) -> None:
     assert described()["PipelineDefinition"] == changed
     assert put.items() <= objects().items()
     assert objects().keys() - put.keys() == {"pets/code/4e5f/clarify.py"}
+
+
+def test_the_calls_of_publish_are_those_of_the_table(
+    account: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with recorded_calls(monkeypatch) as calls:
+        for definition in (DEFINITION, DEFINITION, DEFINITION.replace("[]", "[{}]")):
+            publish.publish("pets", definition, CODE, PROD)
+    assert calls == permissions.CALLS["publish"].keys()
 
 
 def test_another_role_is_an_update_too(account: None) -> None:
