@@ -185,6 +185,16 @@ def test_attrition_has_fifty_features(ran: Ran) -> None:
     }  # fmt: skip
 
 
+def test_attrition_asks_for_two_pairs_of_eyes_and_a_second_approval(ran: Ran) -> None:
+    repository = ran("attrition").repository
+    started_by = json.loads(repository.pipeline("registry", "1", "--json").stdout)["started_by"]
+    own = ("--who", started_by.upper(), "--why", "it is mine")
+    said = repository.pipeline("approve", "1", *own, status=2).stderr
+    assert "[approval] two_pairs_of_eyes of pipeline.toml asks for somebody else" in said
+    said = repository.pipeline("approve", "1", "--for", "production", *own, status=2).stderr
+    assert "employee-attrition version 1 is not approved yet: pipeline approve 1" in said
+
+
 def test_the_biased_sample_is_refused_by_the_bias_gate_alone(
     template: Path, tmp_path: Path
 ) -> None:

@@ -99,14 +99,15 @@ class AccountRegistry:
         Raises:
             RegistryError: if another's came at the same moment.
         """
-        if self.version(version.number).status != decision.before:
+        now = self.version(version.number)
+        if now.status != decision.before:
             return False
         written = _written(decision, self._caller)
         self._sagemaker.update_model_package(
             ModelPackageArn=self._package(version.number),
             ModelApprovalStatus=decision.after,
             ApprovalDescription=f"{decision.who}: {decision.why}",
-            CustomerMetadataProperties=written,
+            CustomerMetadataProperties={**now.metadata, **written},
         )
         after = self._describe(version.number)
         kept = after.get("CustomerMetadataProperties", {})

@@ -13,9 +13,6 @@ from cli.local_registry import LocalRegistry
 from cli.settings import Settings
 from governance.registry import PRODUCTION, Approvals, RegistryError
 
-STAGES = {"production": PRODUCTION}
-"""What a version may be approved for beyond itself, as it is typed and as SageMaker calls it."""
-
 
 def on_this_machine(local: Path, settings: Settings) -> Approvals:
     """The registry of this machine, with the rules of pipeline.toml."""
@@ -36,10 +33,22 @@ def in_account(settings: Settings, name: str) -> Approvals:
         environment.named(settings.project.pipeline),
         environment.named(settings.model_package_group),
     )
-    rules = settings.approval
-    return Approvals(
-        registry, rules.two_pairs_of_eyes, rules.before_production, option=f" --env {name}"
-    )
+    # There a rollout waits for the second approval: `stage` says how it is given.
+    return Approvals(registry, settings.approval.two_pairs_of_eyes, option=f" --env {name}")
+
+
+def stage(typed: str | None, environment: str | None) -> str:
+    """What a version is approved for beyond itself, as SageMaker calls it.
+
+    Raises:
+        RegistryError: if that is not decided in the registry of an environment.
+    """
+    if typed and environment:
+        raise RegistryError(
+            "--for production is for this machine; in an account the second approval answers the "
+            "rollout that waits for it, and the notice of the rollout names the command"
+        )
+    return {"production": PRODUCTION}[typed] if typed else ""
 
 
 def number(text: str) -> int:

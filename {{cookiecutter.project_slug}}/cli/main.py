@@ -384,7 +384,7 @@ _IN_AN_ACCOUNT = click.option("--env", "environment", help="Of an account: an [e
 
 @main.command(context_settings=_MAY_BE_NEGATIVE)
 @click.argument("version", required=False)
-@click.option("--last", type=click.IntRange(min=1), default=20, help="How many; default: 20.")
+@click.option("--last", type=click.IntRange(min=1), default=20, help="How many of them.")
 @_IN_AN_ACCOUNT
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def registry(version: str | None, last: int, environment: str | None, as_json: bool) -> None:
@@ -442,7 +442,7 @@ def _decide(
         from cli import approval, registry_view
         from governance.registry import APPROVED, REJECTED
 
-        number, place = approval.number(version), approval.STAGES[stage] if stage else ""
+        number, place = approval.number(version), approval.stage(stage, environment)
         approvals.check(number, REJECTED if is_rejected else APPROVED, place)
         if approval.is_asked() and None in (who, why):
             registry_view.version(approvals, number)

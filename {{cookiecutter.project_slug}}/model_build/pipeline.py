@@ -81,7 +81,7 @@ def get_pipeline(settings: Settings, environment: Environment) -> sdk.Pipeline:
     config = model_config_file(build, process, create)
     transform = batch_transform(build, process, create)
     clarify = bias_and_explainability(build, process, tune, config, transform)
-    register = register_model(build, tune, evaluate, clarify)
+    register = register_model(build, process, tune, evaluate, config, clarify)
     check = check_gate(build, evaluate, clarify, register)
     return sdk.Pipeline(
         name=environment.named(settings.project.pipeline),
@@ -287,7 +287,9 @@ def bias_and_explainability(
     )
 
 
-def register_model(build: Build, tune: Step, evaluate: Step, clarify: Step) -> Step:
+def register_model(
+    build: Build, process: Step, tune: Step, evaluate: Step, config: Step, clarify: Step
+) -> Step:
     """8: a new version in the model package group, pending a person's approval."""
     settings = build.settings
     evaluation = Join(on="/", values=[_output(evaluate, "evaluation"), "evaluation.json"])
@@ -303,6 +305,11 @@ def register_model(build: Build, tune: Step, evaluate: Step, clarify: Step) -> S
             "gate_sha256": gates.digest(settings.full_gate),
             "as_of": build.as_of,
             "execution": ExecutionVariables.PIPELINE_EXECUTION_ID,
+            # What the package's own fields have no place for, and its evidence is recorded of.
+            "analysis_config": Join(
+                on="/", values=[_output(config, "config"), "analysis_config.json"]
+            ),
+            "test_split": _output(process, "test"),
         },
         description=_describable(
             f"{settings.project.name}: registered because {settings.full_gate}"

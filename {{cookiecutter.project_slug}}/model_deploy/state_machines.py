@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 
 from cli.settings import Environment, Settings
+from cli.tables import SettingsError
 from model_build.step_code import root_uri
 from model_deploy import policy
 from model_deploy.job_code import job_code
@@ -47,7 +49,7 @@ OF_THE_SETTINGS = {
     "VpcConfig": "JSON, escaped: the model's VpcConfig; empty where it is in none",
     "Gate": "the gate in force, metrics and bias",
     "Problem": "binary or regression",
-    "FacetKeys": "the facets that the gate may name, with commas between",
+    "Facets": "the facets that the gate may name, each with its column in a split: key=column,...",
     "MinGroupSize": "rows below which a group does not count",
     "TwoPairsOfEyes": "true: who started a run may not approve its version",
     "BeforeProduction": "true: a second approval, between staging and production",
@@ -70,6 +72,8 @@ MOST_POLLS = 720
 JOB_SECONDS = 3600
 APPROVAL_SECONDS = 7 * 24 * 3600
 MINIMUM_INTERVAL_SECONDS = 24 * 3600
+MAX_ARGUMENT = 256
+"""Letters of one argument of a Processing job."""
 
 
 def substitutions(settings: Settings, environment: Environment, image: str) -> dict[str, str]:
@@ -94,15 +98,15 @@ def substitutions(settings: Settings, environment: Environment, image: str) -> d
         "JobInstanceType": settings.compute.processing_instance,
         "JobSeconds": str(JOB_SECONDS),
         "NetworkConfig": _escaped(
-            {"EnableNetworkIsolation": False} | ({"VpcConfig": vpc} if vpc else {})
+            {"EnableNetworkIsolation": False, **({"VpcConfig": vpc} if vpc else {})}
         ),
         "VpcConfig": _escaped(vpc) if vpc else "",
         "Gate": str(settings.full_gate),
         "Problem": settings.project.problem,
-        "FacetKeys": ",".join(facet.key for facet in settings.facets),
+        "Facets": _facets(settings),
         "MinGroupSize": str(settings.bias.min_group_size),
-        "TwoPairsOfEyes": _yes(settings.approval.two_pairs_of_eyes),
-        "BeforeProduction": _yes(settings.approval.before_production),
+        "TwoPairsOfEyes": str(settings.approval.two_pairs_of_eyes).lower(),
+        "BeforeProduction": str(settings.approval.before_production).lower(),
         "ApprovalSeconds": str(APPROVAL_SECONDS),
         "InstanceType": deploy.instance_type,
         "Instances": str(deploy.instances),
@@ -116,8 +120,15 @@ def substitutions(settings: Settings, environment: Environment, image: str) -> d
     }
 
 
-def _yes(is_so: bool) -> str:
-    return "true" if is_so else "false"
+def _facets(settings: Settings) -> str:
+    text = ",".join(f"{facet.key}=facet_{facet.column}" for facet in settings.facets)
+    if len(text) > MAX_ARGUMENT or re.search(r"[^\w ,=.-]", text):
+        raise SettingsError(
+            f"{settings.bias.facets!r} was read, where facets whose columns have letters, digits, "
+            f"spaces and _ . - alone are right, {MAX_ARGUMENT} of them with their keys: a rollout "
+            "evaluates the gate again by them", "bias", "facets",
+        )  # fmt: skip
+    return text
 
 
 def _vpc(environment: Environment) -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import botocore.loaders
+import botocore.session
 import pytest
 from accounts import ACCOUNT, REGION, recorded_calls, sign_in
 from click.testing import CliRunner, Result
@@ -40,7 +41,13 @@ BY_JO = ("--env", "prod", "--who", "Jo Doe", "--why", "auc > 0.9, as asked")
 
 
 def client(service: str) -> Any:
-    return boto3.Session(region_name=REGION).client(service)  # as who is signed in now
+    return client_of(service, os.environ["AWS_ACCESS_KEY_ID"])
+
+
+@functools.cache
+def client_of(service: str, key: str) -> Any:
+    """A client of who is signed in with a key."""
+    return boto3.Session(region_name=REGION).client(service)
 
 
 def backend() -> Any:
@@ -49,15 +56,15 @@ def backend() -> Any:
 
 @pytest.fixture
 def like_aws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Metadata is added to what is there, and who called is noted: as UpdateModelPackage does."""
+    """What is not given stays, and who called is noted: as UpdateModelPackage does."""
     update = SageMakerModelBackend.update_model_package
 
     def updated(self: Any, **request: Any) -> str:
         arn = request["model_package_arn"]
         found = self.model_packages[self.model_package_name_mapping.get(arn, arn)]
-        metadata = {**(found.customer_metadata_properties or {}),
-                    **(request["customer_metadata_properties"] or {})}  # fmt: skip
-        kept = update(self, **{**request, "customer_metadata_properties": metadata})
+        if request["customer_metadata_properties"] is None:
+            request["customer_metadata_properties"] = found.customer_metadata_properties
+        kept = update(self, **request)
         caller = client("sts").get_caller_identity()["Arn"]
         found.last_modified_by = {"IamIdentity": {"Arn": caller}}
         return kept
@@ -65,7 +72,7 @@ def like_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SageMakerModelBackend, "update_model_package", updated)
 
 
-READ_ONCE = functools.cache(botocore.loaders.create_loader)
+READ_ONCE = functools.cache(botocore.session.create_loader)
 """What botocore knows of a service: half a second to read, for each of many sessions."""
 
 
@@ -79,7 +86,7 @@ def account(
     """
     sign_in(monkeypatch, tmp_path)
     use(monkeypatch, settings())
-    monkeypatch.setattr(botocore.loaders, "create_loader", READ_ONCE)
+    monkeypatch.setattr(botocore.session, "create_loader", READ_ONCE)
 
     def signed_in(session: str, role: str = "pets-prod-approver") -> None:
         arn = f"arn:aws:iam::{ACCOUNT}:role/{role}"
@@ -237,6 +244,9 @@ def test_what_cannot_be_is_refused(account: Account) -> None:
     assert sentence("approve", "3", *BY_JO) == "pets-prod has no version 3: it has 1 to 2"
     pipeline("approve", "1", *BY_JO)
     assert f"was approved by Jo Doe ({JO}) at" in sentence("approve", "1", *BY_JO)
+    assert sentence("approve", "1", "--for", "production", *BY_JO).startswith(
+        "--for production is for this machine; in an account the second approval answers"
+    )
     assert sentence("approve", "1", "--env", "test", "--who", "a", "--why", "b") == (
         "pipeline.toml environments: there is no environment 'test'; there is prod"
     )
