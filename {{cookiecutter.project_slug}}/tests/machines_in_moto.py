@@ -27,6 +27,7 @@ import json
 import re
 import sys
 import time
+import typing
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -78,6 +79,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 )
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.parse import preprocessor
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.utils import json_path
 from moto.stepfunctions.parser.asl.utils.json_path import extract_json
 
@@ -271,6 +273,7 @@ class Account:
         """One request of a machine: validated, noted, failed where a test wants it, answered."""
         client = self.client(service)
         api = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
+        request = {_member(api.input_shape, key): value for key, value in request.items()}
         report = ParamValidator().validate(request, api.input_shape)
         assert not report.has_errors(), f"{operation}: {report.generate_report()}"
         self.calls.append((operation, request))
@@ -357,7 +360,7 @@ class Account:
 class ProcessingJobs(StateTaskServiceCallback):
     """`createProcessingJob.sync`."""
 
-    account: Account
+    account: typing.ClassVar[Account]  # a machine that was read once runs in other accounts too
 
     def __init__(self) -> None:
         # Task tokens too, since without them moto ends a task that it has no callback for.
@@ -421,13 +424,13 @@ def account(substitutions: dict[str, str]) -> Iterator[Account]:
 @contextmanager
 def _patched(account: Account) -> Iterator[None]:
     factory = state_task_factory.state_task_service_for
-    jobs = type("Jobs", (ProcessingJobs,), {"account": account})
+    ProcessingJobs.account = account
 
     def client_for(service: str, **_: Any) -> Any:
         return _Client(account, service)
 
     def service_for(service_name: str) -> Any:
-        return jobs() if service_name == "sagemaker" else factory(service_name)
+        return ProcessingJobs() if service_name == "sagemaker" else factory(service_name)
 
     clock = SimpleNamespace(sleep=account.pauses.append)
     names = {"sagemaker": "SageMaker", "s3": "S3", "cloudwatch": "CloudWatch", "sns": "Sns"}
@@ -439,7 +442,8 @@ def _patched(account: Account) -> Iterator[None]:
         (retrier_decl, "time", clock),
         (StringVariableSample, "_eval_body", _variable),
         (ComparisonFuncStringVariableSample, "_eval_body", _compared),
-        (json_path, "parse", functools.cache(json_path.parse)),  # it takes most of the time
+        (json_path, "parse", _parsed_path),
+        (AmazonStateLanguageParser, "parse", staticmethod(_parsed_machine)),
         *((module, "eval_jsonata_expression", _jsonata)
           for module in _that_have("eval_jsonata_expression")),
     ]
@@ -471,6 +475,8 @@ def _variable(sample: Any, env: Any) -> None:
 
 
 _SAMPLED = StringVariableSample._eval_body
+_parsed_path = functools.cache(json_path.parse)  # what takes most of the time is done once
+_parsed_machine = functools.cache(AmazonStateLanguageParser.parse)
 
 
 def _compared(comparison: Any, env: Any) -> None:
@@ -507,6 +513,11 @@ def package(version: int) -> str:
 def identity(role_and_session: str) -> dict[str, Any]:
     """A UserContext, as SageMaker gives it of an assumed role."""
     return {"IamIdentity": {"Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/{role_and_session}"}}
+
+
+def _member(shape: Any, key: str) -> str:
+    """A member's name as boto3 has it: States takes `StateMachineArn` for `stateMachineArn`."""
+    return next((name for name in shape.members if name.lower() == key.lower()), key)
 
 
 def _as_json(answer: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import threading
@@ -34,7 +35,8 @@ from cli.settings import Environment
 from model_deploy import policy, state_machines, template
 
 PRODUCTION = Environment(ACCOUNT, REGION, bucket=BUCKET, name="prod")
-SETTINGS = pipeline_settings.load(Path(__file__).parent.parent)
+OWN = pipeline_settings.load(Path(__file__).parent.parent)
+SETTINGS = dataclasses.replace(OWN, project=dataclasses.replace(OWN.project, pipeline="pets"))
 STACK = {
     "Partition": "aws", "Region": REGION, "Account": ACCOUNT, "Name": NAME, "Pipeline": "pets",
     "Environment": "prod", "Group": GROUP, "Bucket": BUCKET, "TopicArn": TOPIC,
