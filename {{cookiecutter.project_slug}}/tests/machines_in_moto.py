@@ -56,11 +56,11 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
     StatesErrorNameType,
 )
+from moto.stepfunctions.parser.asl.component.common.query_language import QueryLanguageMode
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.common.string.string_expression import (
     StringVariableSample,
 )
-from moto.stepfunctions.parser.asl.component.common.query_language import QueryLanguageMode
 from moto.stepfunctions.parser.asl.component.state.choice.comparison.comparison_func import (
     ComparisonFuncStringVariableSample,
     ComparisonFuncValue,
@@ -198,7 +198,9 @@ class Account:
     def endpoints(self) -> dict[str, str]:
         """The endpoints that there are, with their configs."""
         names = [e["EndpointName"] for e in self.sagemaker.list_endpoints()["Endpoints"]]
-        return {n: self.sagemaker.describe_endpoint(EndpointName=n)["EndpointConfigName"] for n in names}
+        return {
+            n: self.sagemaker.describe_endpoint(EndpointName=n)["EndpointConfigName"] for n in names
+        }
 
     # What a test does
 
@@ -247,7 +249,9 @@ class Account:
         """Wait for an execution; gives its status, error, cause and the states that it entered."""
         stepfunctions = self.client("stepfunctions")
         until = time.monotonic() + PATIENCE_SECONDS
-        while (found := stepfunctions.describe_execution(executionArn=execution))["status"] == "RUNNING":
+        while (found := stepfunctions.describe_execution(executionArn=execution))[
+            "status"
+        ] == "RUNNING":
             assert time.monotonic() < until, self.states(execution)
             time.sleep(0.02)
         return SimpleNamespace(status=found["status"], error=found.get("error"),
@@ -272,7 +276,9 @@ class Account:
     def send(self, service: str, operation: str, request: dict[str, Any]) -> Any:
         """One request of a machine: validated, noted, failed where a test wants it, answered."""
         client = self.client(service)
-        api = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
+        api = client.meta.service_model.operation_model(
+            client.meta.method_to_api_mapping[operation]
+        )
         request = {_member(api.input_shape, key): value for key, value in request.items()}
         report = ParamValidator().validate(request, api.input_shape)
         assert not report.has_errors(), f"{operation}: {report.generate_report()}"
@@ -284,7 +290,9 @@ class Account:
         own = getattr(self, operation, None)
         return _as_json(own(**request) if own else getattr(client, operation)(**request))
 
-    def update_endpoint(self, EndpointName: str, EndpointConfigName: str, **_: Any) -> dict[str, Any]:
+    def update_endpoint(
+        self, EndpointName: str, EndpointConfigName: str, **_: Any
+    ) -> dict[str, Any]:
         if self.describe_endpoint(EndpointName, look=False)["EndpointStatus"] != "InService":
             raise client_error("ValidationException", "UpdateEndpoint", "in-progress endpoint")
         if not self.rolls_back:
@@ -302,7 +310,9 @@ class Account:
     def _endpoint(self, name: str) -> Any:
         return sagemaker_backends[ACCOUNT][REGION].endpoints[name]
 
-    def update_model_package(self, ModelPackageArn: str, CustomerMetadataProperties: dict[str, str]) -> Any:
+    def update_model_package(
+        self, ModelPackageArn: str, CustomerMetadataProperties: dict[str, str]
+    ) -> Any:
         before = self.sagemaker.describe_model_package(ModelPackageName=ModelPackageArn)
         for value in [*CustomerMetadataProperties, *CustomerMetadataProperties.values()]:
             assert re.fullmatch(r"[\w .:/=+\-@]{1,256}", value), f"no metadata: {value!r}"
@@ -368,7 +378,9 @@ class ProcessingJobs(StateTaskServiceCallback):
 
     def _get_supported_parameters(self) -> set[str]:
         client = self.account.sagemaker
-        return set(client.meta.service_model.operation_model("CreateProcessingJob").input_shape.members)
+        return set(
+            client.meta.service_model.operation_model("CreateProcessingJob").input_shape.members
+        )
 
     def _eval_service_task(self, env: Any, resource_runtime_part: Any, normalised_parameters: Any,
                            state_credentials: Any) -> None:  # fmt: skip
@@ -381,8 +393,13 @@ class ProcessingJobs(StateTaskServiceCallback):
             return super()._from_error(env=env, ex=ex)
         return self._failure(env, "SageMaker.AmazonSageMakerException", str(ex))
 
-    def _build_sync_resolver(self, env: Any, resource_runtime_part: Any,
-                             normalised_parameters: Any, state_credentials: Any) -> Any:  # fmt: skip
+    def _build_sync_resolver(
+        self,
+        env: Any,
+        resource_runtime_part: Any,
+        normalised_parameters: Any,
+        state_credentials: Any,
+    ) -> Any:
         env.stack.pop()
         job = Job(self.account, normalised_parameters)
 
@@ -401,8 +418,10 @@ class ProcessingJobs(StateTaskServiceCallback):
     def _failure(self, env: Any, error: str, cause: str) -> FailureEvent:
         name = (StatesErrorName(typ=StatesErrorNameType.StatesTaskFailed)
                 if error == "States.TaskFailed" else CustomErrorName(error))  # fmt: skip
-        details = TaskFailedEventDetails(resource=self._get_sfn_resource(), error=error, cause=cause,
-                                         resourceType=self._get_sfn_resource_type())  # fmt: skip
+        details = TaskFailedEventDetails(
+            error=error, cause=cause, resource=self._get_sfn_resource(),
+            resourceType=self._get_sfn_resource_type(),
+        )  # fmt: skip
         return FailureEvent(env=env, error_name=name, event_type=HistoryEventType.TaskFailed,
                             event_details=EventDetails(taskFailedEventDetails=details))  # fmt: skip
 
@@ -412,7 +431,9 @@ def account(substitutions: dict[str, str]) -> Iterator[Account]:
     """An account with the stack in it, the placeholders of its machines filled."""
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
         found = Account(substitutions)
-        found.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        found.s3.create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
         found.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         found.client("sns").create_topic(Name=NAME)
         found.sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
@@ -444,12 +465,18 @@ def _patched(account: Account) -> Iterator[None]:
         (ComparisonFuncStringVariableSample, "_eval_body", _compared),
         (json_path, "parse", _parsed_path),
         (AmazonStateLanguageParser, "parse", staticmethod(_parsed_machine)),
-        *((module, "eval_jsonata_expression", _jsonata)
-          for module in _that_have("eval_jsonata_expression")),
+        *(
+            (module, "eval_jsonata_expression", _jsonata)
+            for module in _that_have("eval_jsonata_expression")
+        ),
     ]
     with ExitStack() as stack:
-        text_of = staticmethod(lambda parser_rule_context: json.loads(parser_rule_context.getText()))
-        stack.enter_context(mock.patch.object(preprocessor.Preprocessor, "_inner_string_of", text_of))
+        text_of = staticmethod(
+            lambda parser_rule_context: json.loads(parser_rule_context.getText())
+        )
+        stack.enter_context(
+            mock.patch.object(preprocessor.Preprocessor, "_inner_string_of", text_of)
+        )
         for module, name, own in replaced:
             stack.enter_context(mock.patch.object(module, name, own))
         stack.enter_context(mock.patch.dict(state_task_service_aws_sdk._SERVICE_ERROR_NAMES, names))
@@ -471,7 +498,12 @@ def _variable(sample: Any, env: Any) -> None:
     if sample.query_language_mode == QueryLanguageMode.JSONata:
         _SAMPLED(sample, env)
     else:
-        env.stack.append(extract_json("$." + sample.expression[1:], env.variable_store._outer_scope | env.variable_store._inner_scope))
+        env.stack.append(
+            extract_json(
+                "$." + sample.expression[1:],
+                env.variable_store._outer_scope | env.variable_store._inner_scope,
+            )
+        )
 
 
 _SAMPLED = StringVariableSample._eval_body

@@ -178,7 +178,9 @@ def test_noting_the_outcome_writes_no_status(account: Account) -> None:
     version = account.register("Approved")
     rollout(account, version)
     assert all("ModelApprovalStatus" not in one for one in account.called("update_model_package"))
-    front = account.run("approved", approval(version, UpdatedModelPackageFields=["CustomerMetadataProperties"]))
+    front = account.run(
+        "approved", approval(version, UpdatedModelPackageFields=["CustomerMetadataProperties"])
+    )
     assert front.states == ["IsApproval", "Settings", "IsOfApproval", "NothingToDo"]
 
 
@@ -591,8 +593,12 @@ def test_a_run_that_never_ends_is_told(account: Account) -> None:
     [("3600", "drop", "TooSoon"), ("2", "wait", "Started"), ("0", "drop", "Started")],
 )
 def test_the_least_interval_since_the_last_start(interval: str, when: str, ends: str) -> None:
-    with machines_in_moto.account(given(MinimumIntervalSeconds=interval, WhenTooSoon=when)) as account:
-        run_of(account, "2026-11-25T09:00:00Z", time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()))
+    with machines_in_moto.account(
+        given(MinimumIntervalSeconds=interval, WhenTooSoon=when)
+    ) as account:
+        run_of(
+            account, "2026-11-25T09:00:00Z", time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+        )
         done = arrival(account, {"rows": 1, "largest_write_time": ARRIVED})
         assert done.states[-1] == ends
         assert ("WaitForInterval" in done.states) == (when == "wait")

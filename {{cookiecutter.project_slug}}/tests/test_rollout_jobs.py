@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import container
-import golden_requests
 import pytest
-import record_evidence
-import verify_evidence
 from moto import mock_aws
 
+import container
+import golden_requests
+import record_evidence
+import verify_evidence
 from model_deploy.job_code import SCRIPTS, job_code
 
 BUCKET, ROOT = "models", "s3://models/pets/executions/1"
