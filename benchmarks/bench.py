@@ -2,7 +2,7 @@
 
     python benchmarks/bench.py [PART ...] [--repetitions 5] [--rows 10000,100000] [--keep]
 
-Without a part, all of them: nine, chain, fan, steps, again, scale; `noop` is the first three.
+Without a part, all of them: nine, chain, fan, steps, again, bias, scale; `noop` is the first three.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import bias
 import noop
 import real
 import results
@@ -25,6 +26,7 @@ COMPARISONS: dict[str, Callable[[Path, int], Comparison]] = {
     "fan": noop.fan,
     "steps": real.steps,
     "again": real.again,
+    "bias": bias.metrics,
 }
 GROUPS = {"noop": ("nine", "chain", "fan"), "real": ("steps", "again"), "scale": ("scale",)}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from noop import HERE
 from real import copy_of_the_template
-from results import ROOT, Scale, StepCost
+from results import LIBRARY, ROOT, Scale, StepCost
 from timing import seconds_of
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -34,4 +34,6 @@ def _costs(folder: Path, rows: int) -> dict[str, StepCost]:
     seconds_of([sys.executable, HERE / "run_definition.py", repository, job, costs])
     ingest = json.loads(job.read_text(encoding="utf-8"))["ingest"]
     steps = json.loads(costs.read_text(encoding="utf-8"))
-    return {name: StepCost(**cost) for name, cost in {"ingest": ingest, **steps}.items()}
+    seconds_of([sys.executable, HERE / "boosting.py", repository, root, costs])
+    alone = {LIBRARY: json.loads(costs.read_text(encoding="utf-8"))}
+    return {name: StepCost(**cost) for name, cost in {"ingest": ingest, **steps, **alone}.items()}

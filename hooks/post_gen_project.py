@@ -25,6 +25,7 @@ SETTINGS = {
     ("gate", "bias"): "bias_gate",
     ("bias", "facets"): "bias_facets",
     ("schedule", "cadence"): "retraining_cadence",
+    ("bias", "backend"): "bias_backend",
     ("deploy", "rollout"): "rollout",
     ("aws", "region"): "aws_region",
     ("notify", "email"): "notification_email",

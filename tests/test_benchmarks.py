@@ -49,6 +49,26 @@ def test_what_grows_more_than_the_rows_is_named(scale: Scale, is_linear: bool) -
     assert all(len(line) <= 80 for line in table)
 
 
+@pytest.mark.parametrize(
+    ("step", "alone", "is_linear"),
+    [
+        ("ChurnHyperParameterTuning", 12.0, True),  # as the library's own training
+        ("ChurnHyperParameterTuning", 11.0, False),
+        ("ChurnHyperParameterTuning", 9.0, False),
+        ("ChurnTransform", 12.0, False),  # no search
+    ],
+)
+def test_a_search_may_grow_as_the_librarys_own_training(
+    step: str, alone: float, is_linear: bool
+) -> None:
+    steps = {step: [StepCost(1, 0), StepCost(11.5, 0)],
+             results.LIBRARY: [StepCost(1, 0), StepCost(alone, 0)]}  # fmt: skip
+    *_, verdict = results.scale_as_text(Scale([1000, 10_000], steps))
+    assert verdict == (
+        "nothing is worse than linear" if is_linear else f"WORSE THAN LINEAR: {step}"
+    )
+
+
 def test_three_sizes_fit_80_columns() -> None:
     costs = [StepCost(9.9, 10**9), StepCost(99, 10**10), StepCost(990, 9 * 10**10)]
     scale = Scale([10**4, 10**5, 10**6], {"ChurnHyperParameterTuning": costs})

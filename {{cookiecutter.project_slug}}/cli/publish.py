@@ -41,12 +41,12 @@ def publish(
     """
     with account.one_sentence():
         session = account.session(environment)
-        put = _put_code(session.client("s3"), code_objects, environment)
+        put = put_code(session.client("s3"), code_objects, environment)
         done = _put_pipeline(session.client("sagemaker"), pipeline, definition, environment)
     return Published(put, len(code_objects) - put, done)
 
 
-def _put_code(s3: Any, objects: dict[str, bytes], environment: Environment) -> int:
+def put_code(s3: Any, objects: dict[str, bytes], environment: Environment) -> int:
     """Put the objects whose keys are not there: a key is a hash of the content. Gives how many."""
     owned = {"Bucket": environment.bucket_name, "ExpectedBucketOwner": environment.account}
     root = f"s3://{environment.bucket_name}/"

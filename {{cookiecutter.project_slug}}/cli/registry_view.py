@@ -96,7 +96,8 @@ def commands(approvals: Approvals, found: Version) -> str:
     waits = approvals.before_production and found.status_in(PRODUCTION) != APPROVED
     if found.status == APPROVED and waits:
         return approvals.command(found.number, PRODUCTION)
-    return ""
+    is_here = not approvals.option  # in an account the approval itself starts the rollout
+    return f"pipeline deploy {found.number}" if found.status == APPROVED and is_here else ""
 
 
 def versions_as_json(registry: Registry, most: int) -> list[dict[str, Any]]:

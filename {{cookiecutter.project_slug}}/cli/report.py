@@ -165,6 +165,8 @@ def summary(execution: Execution, settings: Settings, local: Path, gate: str = "
     if written.exists():
         _line("wrote", escape(_short(written)))
     _line("logs", escape(_short(execution.logs)))
+    if execution.page.exists():
+        _line("report", escape(_short(execution.page)))
     if execution.status not in (SUCCEEDED, EXECUTING):
         _line("go on", resuming(execution))
 

@@ -276,9 +276,14 @@ class Bias:
     favourable_label: int = 1  # the label of those who come off well
     threshold: str | float = ""  # of a regression: above it is favourable; none: the median
     min_group_size: int = 100  # smaller groups are reported but do not decide
+    backend: str = "open_source"  # what runs step 7: this repository's script, or clarify's image
+    local_explanations: bool = True  # SHAP values record by record, beside the global ones
+
+    BACKENDS: typing.ClassVar = ("open_source", "clarify")
 
     def __post_init__(self) -> None:
         known = ("", TRAIN_MEDIAN)
+        must(self.backend in self.BACKENDS, "backend", self.backend, " or ".join(self.BACKENDS))
         must(not isinstance(self.threshold, str) or self.threshold in known, "threshold",
              self.threshold, f'"{TRAIN_MEDIAN}" or a number')  # fmt: skip
         must(self.favourable_label in (0, 1), "favourable_label", self.favourable_label, "0 or 1")
@@ -547,6 +552,15 @@ class Settings:
         return gates.parse(text, self.project.problem, tuple(facet.key for facet in self.facets))
 
     @property
+    def bias_is_managed(self) -> bool:
+        """Whether step 7 is Clarify's image, which runs on SageMaker alone."""
+        return self.bias.backend == "clarify"
+
+    def with_backend(self, backend: str) -> Settings:
+        """The same with another `[bias] backend`."""
+        return dataclasses.replace(self, bias=dataclasses.replace(self.bias, backend=backend))
+
+    @property
     def cadence(self) -> cadences.Cadence:
         """`[schedule]`, read."""
         return cadences.parse(self.schedule.cadence, self.schedule.timezone)
@@ -611,6 +625,7 @@ def load(root: Path) -> Settings:
     settings = tables.load(Settings, root, "pipeline.toml")
     _check_together(settings)
     _check_standards(settings, tables.load(StandardsFile, root, StandardsFile.NAME).standards)
+    _check_bias_limits(settings)
     return settings
 
 
@@ -730,6 +745,17 @@ def _check_floor(settings: Settings, standards: Standards) -> None:
             f"{read}, where a recall of at most {standards.most_recall:g} is right: {rule} it, "
             "since a model that is to find nearly all flags nearly everybody", "gate", "metric",
         )  # fmt: skip
+
+
+def _check_bias_limits(settings: Settings) -> None:
+    """A gate that names bias limits it, whether or not the standards ask for that."""
+    keys = tuple(facet.key for facet in settings.facets)
+    for key, gate in (("metric", settings.metric_gate), ("bias", settings.bias_gate)):
+        try:
+            if gate is not None:
+                gates.check_bias(gate, keys)
+        except gates.GateError as error:
+            raise SettingsError(str(error), "gate", key) from None
 
 
 def _is_date_format(text: str) -> bool:

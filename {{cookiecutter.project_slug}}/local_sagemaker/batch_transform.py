@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 Row = list[str]
@@ -38,27 +39,21 @@ def main(options_file: str) -> None:
             transform(csv.reader(rows), request, predict, output)
 
 
-def serve(
-    program: Path, model_dir: str, request: dict[str, Any]
-) -> Callable[[list[Row]], list[Row]]:
-    """Load the model and give what predicts a batch of records: a row of answers for each."""
+def serve(program: Path, model_dir: str, request: dict[str, Any]) -> Callable[[str], list[Row]]:
+    """Load the model and give what predicts a batch of records, as CSV: a row of answers each."""
     sys.path.insert(0, str(program.parent))
     script = importlib.import_module(program.stem)
     model = script.model_fn(model_dir)
     content_type = request["TransformInput"]["ContentType"]
     accept = request["TransformOutput"].get("Accept", content_type)
 
-    def predict(records: list[Row]) -> list[Row]:
-        body = _csv_text(records).encode()
-        data = script.input_fn(body, content_type)
+    def predict(records: str) -> list[Row]:
+        data = script.input_fn(records.encode(), content_type)
         answer = script.output_fn(script.predict_fn(data, model), accept)
         if isinstance(answer, tuple):  # with its content type
             answer = answer[0]
         text = answer.decode() if isinstance(answer, bytes) else str(answer)
-        answers = list(csv.reader(io.StringIO(text)))
-        if len(answers) != len(records):
-            raise ValueError(f"the model gave {len(answers)} answers to {len(records)} records")
-        return answers
+        return list(csv.reader(io.StringIO(text)))
 
     return predict
 
@@ -66,7 +61,7 @@ def serve(
 def transform(
     rows: Iterator[Row],
     request: dict[str, Any],
-    predict: Callable[[list[Row]], list[Row]],
+    predict: Callable[[str], list[Row]],
     output: Any,
 ) -> None:
     """Send records in batches as large as a request may be, and write what comes back."""
@@ -77,28 +72,35 @@ def transform(
     limit = int(request.get("MaxPayloadInMB", 6)) * _MEGABYTE
     single = request.get("BatchStrategy", "MultiRecord") == "SingleRecord"
     writer = csv.writer(output, lineterminator="\n")
-    for batch in _batches(rows, sent, limit, single):
-        answers = predict([sent(row) for row in batch])
+    for batch, records in _batches(rows, sent, limit, single):
+        answers = predict(records)
+        if len(answers) != len(batch):
+            raise ValueError(f"the model gave {len(answers)} answers to {len(batch)} records")
         for row, answer in zip(batch, answers, strict=True):
             writer.writerow(kept([*row, *answer] if joined else answer))
 
 
 def _batches(
     rows: Iterator[Row], sent: Callable[[Row], Row], limit: int, single: bool
-) -> Iterator[list[Row]]:
+) -> Iterator[tuple[list[Row], str]]:
+    """Rows that make one request, and what of them is sent: each is written once, and measured."""
     batch: list[Row] = []
+    lines: list[str] = []
+    writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\n")
     size = 0
     for row in rows:
-        length = len(_csv_text([sent(row)]).encode())
+        writer.writerow(sent(row))
+        length = len(lines[-1].encode())
         if length > limit:
             raise ValueError(f"a record has {length:,} bytes, more than MaxPayloadInMB allows")
         if batch and (single or size + length > limit):
-            yield batch
+            yield batch, "".join(lines[:-1])
+            del lines[:-1]
             batch, size = [], 0
         batch.append(row)
         size += length
     if batch:
-        yield batch
+        yield batch, "".join(lines)
 
 
 def row_filter(path: str) -> Callable[[Row], Row]:
@@ -112,12 +114,6 @@ def row_filter(path: str) -> Callable[[Row], Row]:
         positions = [int(text) for text in match[1].split(",")]
         return lambda row: [row[position] for position in positions]
     raise ValueError(f"the filter {path!r} is not known here; $, $[5:] and $[0,-1] are")
-
-
-def _csv_text(rows: list[Row]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
 
 
 if __name__ == "__main__":

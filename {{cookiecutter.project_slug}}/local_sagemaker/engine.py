@@ -88,11 +88,11 @@ class Engine:
             started_by: who is kept as the one that started it.
 
         Raises:
-            DefinitionError: if a parameter is wrong; nothing has run then.
+            DefinitionError: if a parameter is wrong, or a step cannot run here; nothing has run
+                then.
         """
         parameters = definition.parameter_values(given)
-        if wanted.only:
-            definition.ancestors(wanted.only)
+        definition.check_can_run(wanted.only)
         identifier = "".join(_LETTERS[byte % len(_LETTERS)] for byte in os.urandom(12))
         execution = self._execution(identifier, definition, parameters)
         catalog = [[*table, uri] for table, uri in self._catalog.items()]

@@ -111,3 +111,8 @@ class Execution:
     def logs(self) -> Path:
         """The folder of the steps' logs."""
         return self.folder / "logs"
+
+    @property
+    def page(self) -> Path:
+        """Where its report is written."""
+        return self.folder / "report.html"

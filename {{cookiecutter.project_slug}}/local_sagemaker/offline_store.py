@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,7 +34,9 @@ def run_query(query: str, database: str, catalog: Catalog, storage: Storage, fol
         try:
             for (of_database, table), uri in catalog.items():
                 if of_database == database:
-                    files = _quoted(f"{storage.path(uri).as_posix()}/**/*.parquet")
+                    # A folder's name may hold what a pattern means something by, such as [ ].
+                    table_folder = glob.escape(storage.path(uri).as_posix())
+                    files = _quoted(f"{table_folder}/**/*.parquet")
                     connection.execute(
                         f'CREATE VIEW "{table}" AS SELECT * FROM read_parquet({files}, '
                         "hive_partitioning=true, hive_types_autocast=false, union_by_name=true)"

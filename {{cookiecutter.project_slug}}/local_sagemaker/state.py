@@ -316,6 +316,23 @@ class State:
         )
         return [_kept_step(row) for row in rows]
 
+    def steps_before(self, execution: str, step: str, most: int) -> list[tuple[str, KeptStep]]:
+        """A step in earlier executions of the same pipeline that succeeded, the newest first.
+
+        Each with the moment that its execution began; no more than `most`.
+        """
+        rows = self._rows(
+            f"SELECT o.started, {', '.join(f's.{name}' for name in _STEP.split(', '))} "
+            "FROM executions e JOIN executions o ON o.pipeline = e.pipeline "
+            "AND (o.started, o.rowid) < (e.started, e.rowid) AND o.status = 'Succeeded' "
+            "JOIN steps s ON s.execution = o.id AND s.name = ?2 AND s.status = 'Succeeded' "
+            "WHERE e.id = ?1 ORDER BY o.started DESC, o.rowid DESC LIMIT ?3",
+            execution,
+            step,
+            most,
+        )
+        return [(row[0], _kept_step(row[1:])) for row in rows]
+
     def done_before(self, cache_key: str, since: float) -> list[KeptStep]:
         """The steps of a key that ran and succeeded since a moment, the newest first."""
         rows = self._rows(

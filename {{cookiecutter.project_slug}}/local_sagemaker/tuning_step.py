@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from local_sagemaker import jobs, tuning
 from local_sagemaker.execution import FAILED, STOPPED
 from local_sagemaker.step_types import Done, Json, Work
@@ -28,7 +30,9 @@ def tune(work: Work) -> Done:
         if count := sum(trial.status == status for trial in trials):
             run.notes.append(f"{run.step.name}: {count} of {len(trials)} trials {said}")
     job.peak_bytes = max(trial.job.peak_bytes for trial in trials)
-    summaries = [_training_job_summary(trial, search.objective) for trial in models]
+    # Those without a model too, as the service lists them: after those that can be chosen.
+    others = [trial for trial in trials if trial not in models]
+    summaries = [_training_job_summary(trial, search.objective) for trial in (*models, *others)]
     ended = {
         "HyperParameterTuningJobName": job.name,
         "HyperParameterTuningJobStatus": "Completed",
@@ -40,13 +44,15 @@ def tune(work: Work) -> Done:
 
 
 def _training_job_summary(trial: tuning.Trial, objective: str) -> Json:
+    has_value = trial.value is not None and math.isfinite(trial.value)
     metric = {"MetricName": objective, "Value": trial.value}
     return {
         "TrainingJobName": trial.job.name,
         **({"TrainingJobDefinitionName": trial.definition} if trial.definition else {}),
         "TrainingJobStatus": trial.status,
         "TunedHyperParameters": trial.tuned,
-        "FinalHyperParameterTuningJobObjectiveMetric": metric,
+        **({"FinalHyperParameterTuningJobObjectiveMetric": metric} if has_value else {}),
+        **({"FailureReason": trial.reason} if trial.reason else {}),
     }
 
 

@@ -130,6 +130,7 @@ JOB_RETRIES = [
 
 MAX_JOB_SECONDS = 3600
 XGBOOST_VERSION = "3.2-0"
+CLARIFY_VERSION = "1.0"
 
 
 def session(environment: Environment) -> Any:
@@ -147,6 +148,11 @@ def session(environment: Environment) -> Any:
 def xgboost_image(region: str) -> str:
     """The image that runs every job of a tabular scenario."""
     return str(image_uris.retrieve("xgboost", region=region, version=XGBOOST_VERSION))
+
+
+def clarify_image(region: str) -> str:
+    """The image that is the managed backend of the bias step: it brings its own program."""
+    return str(image_uris.retrieve("clarify", region=region, version=CLARIFY_VERSION))
 
 
 @dataclass(frozen=True)
@@ -221,13 +227,13 @@ def processing(
     inputs: Sequence[Any],
     outputs: Sequence[Any],
 ) -> Any:
-    """The request of a processing job."""
+    """The request of a processing job; without an entrypoint the image's own program runs."""
     processor = _Processor(
         role=job.role,
         image_uri=job.image,
         instance_type=instance_type,
         instance_count=instance_count,
-        entrypoint=list(entrypoint),
+        entrypoint=list(entrypoint) or None,
         max_runtime_in_seconds=MAX_JOB_SECONDS,
         sagemaker_session=job.session,
         tags=list(job.tags),

@@ -20,7 +20,8 @@ from cli.settings import Environment, Settings
 from cli.tables import SettingsError
 from model_build.carried_wheels import Wheel, needed, read
 
-PROCESSING_SCRIPTS = ("process.py", "evaluate.py", "analysis_config.py", "clarify.py")
+BIAS_SCRIPT = "clarify.py"
+PROCESSING_SCRIPTS = ("process.py", "evaluate.py", "analysis_config.py", BIAS_SCRIPT)
 TRAINING_SCRIPT = "train.py"
 STEPS = Path(__file__).parent / "steps"
 PACKAGING = STEPS / "packaging"
@@ -98,7 +99,9 @@ def carried_wheels(settings: Settings) -> set[Wheel]:
 def _codes(settings: Settings) -> tuple[list[StepCode], StepCode]:
     """The code of every processing step, and that of the training."""
     algorithms = settings.tuning.algorithms
-    processing = [processing_code(script, algorithms) for script in PROCESSING_SCRIPTS]
+    unused = {BIAS_SCRIPT} if settings.bias_is_managed else set()
+    scripts = [script for script in PROCESSING_SCRIPTS if script not in unused]
+    processing = [processing_code(script, algorithms) for script in scripts]
     return processing, training_code(TRAINING_SCRIPT, algorithms)
 
 

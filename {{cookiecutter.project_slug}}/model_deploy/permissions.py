@@ -64,22 +64,32 @@ STEPS: dict[str, tuple[Grant, ...]] = {
 """What starting a step of a type takes. Jobs that a pipeline starts are called `pipelines-...`, but
 for those of a search, whose names are too short for it."""
 
-JOB: tuple[Grant, ...] = (
-    grant("iam: PassRole", "{role}-pipeline",
-          StringEquals={"iam:PassedToService": "sagemaker.amazonaws.com"}),
-    grant("s3: GetObject", "{bucket}/{pipeline}/*"),
-    grant("s3: PutObject AbortMultipartUpload", "{bucket}/{pipeline}/executions/*"),
-    grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/*"}),
+ENCRYPTS = (
+    grant("kms: Decrypt DescribeKey GenerateDataKey", "{key}"),
+    grant("kms: CreateGrant", "{key}", Bool={"kms:GrantIsForAWSResource": "true"}),
+)
+"""What reading, writing and disks under a key take."""
+
+CONTAINER = (
+    *ENCRYPTS,
     grant("ecr: GetAuthorizationToken", "*"),
     grant("ecr: BatchCheckLayerAvailability BatchGetImage GetDownloadUrlForLayer", "{images}"),
     grant("logs: CreateLogGroup CreateLogStream DescribeLogStreams PutLogEvents",
           "{logs}:log-group:/aws/sagemaker/*"),
     grant("cloudwatch: PutMetricData", "*",
           StringLike={"cloudwatch:namespace": "/aws/sagemaker/*"}),
-    grant("kms: Decrypt DescribeKey GenerateDataKey", "{key}"),
-    grant("kms: CreateGrant", "{key}", Bool={"kms:GrantIsForAWSResource": "true"}),
 )  # fmt: skip
-"""What every job takes, whatever its step: its own role, data, image, log, metrics and key."""
+"""What every container of SageMaker takes: its image, log, metrics and key."""
+
+JOB: tuple[Grant, ...] = (
+    *CONTAINER,
+    grant("iam: PassRole", "{role}-pipeline",
+          StringEquals={"iam:PassedToService": "sagemaker.amazonaws.com"}),
+    grant("s3: GetObject", "{bucket}/{pipeline}/*"),
+    grant("s3: PutObject AbortMultipartUpload", "{bucket}/{pipeline}/executions/*"),
+    grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/*"}),
+)  # fmt: skip
+"""What every job takes, whatever its step: its own role and data."""
 
 FEATURES: dict[str, tuple[Grant, ...]] = {
     "AthenaDatasetDefinition": (
@@ -100,22 +110,150 @@ FEATURES: dict[str, tuple[Grant, ...]] = {
 }  # fmt: skip
 """What a member of a request takes besides, wherever in the definition it stands."""
 
+CLARIFY_IMAGE = "sagemaker-clarify-processing"
+
+IMAGES: dict[str, tuple[Grant, ...]] = {
+    CLARIFY_IMAGE: (
+        grant("sagemaker: AddTags CreateEndpointConfig DeleteEndpointConfig DescribeEndpointConfig",
+              "{sagemaker}:endpoint-config/sm-clarify-config-*"),
+        grant("sagemaker: AddTags CreateEndpoint DeleteEndpoint DescribeEndpoint InvokeEndpoint",
+              "{sagemaker}:endpoint/sm-clarify-*"),
+        grant("sagemaker: CreateEndpoint", "{sagemaker}:endpoint-config/sm-clarify-config-*"),
+    ),
+}  # fmt: skip
+"""What an image's own program takes besides: Clarify asks a shadow endpoint, which it makes and
+removes and which no definition shows."""
+
 
 SCHEDULER = (grant("sagemaker: StartPipelineExecution", "{sagemaker}:pipeline/{stack}"),)
 """What the schedule does."""
 
-APPROVER = (
-    grant("sagemaker: UpdateModelPackage", "{sagemaker}:model-package/{stack}/*",
-          StringEquals={"sagemaker:ModelApprovalStatus": ("Approved", "Rejected")}),
-    grant("sagemaker: DescribeModelPackage ListModelPackages",
-          "{sagemaker}:model-package/{stack}/*", "{sagemaker}:model-package-group/{stack}"),
-    grant("sagemaker: DescribePipelineExecution ListPipelineExecutionSteps",
-          "{sagemaker}:pipeline/{stack}/execution/*"),
-    grant("s3: GetObject GetObjectVersion", "{bucket}/{pipeline}/executions/*"),
-    grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/executions/*"}),
-    grant("kms: Decrypt", "{key}"),
+SECOND_APPROVAL = (grant("states: SendTaskFailure SendTaskSuccess", "*"),)
+"""How who approves answers a rollout that waits before production: by its token alone."""
+
+NOTES = grant("sagemaker: UpdateModelPackage", "{sagemaker}:model-package/{stack}/*",
+              Null={"sagemaker:ModelApprovalStatus": "true"})  # fmt: skip
+"""A machine notes what it did in a version's metadata; a status it writes never."""
+
+_JOB = (
+    grant("sagemaker: AddTags CreateProcessingJob DescribeProcessingJob StopProcessingJob",
+          "{sagemaker}:processing-job/{stack}-*"),
+    grant("iam: PassRole", "{role}-job",
+          StringEquals={"iam:PassedToService": "sagemaker.amazonaws.com"}),
+    grant("events: DescribeRule PutRule PutTargets",
+          "{events}:rule/StepFunctionsGetEventsForSageMakerProcessingJobsRule"),
 )  # fmt: skip
-"""What who approves does: reads the evidence, and decides."""
+
+TASKS: dict[str, tuple[Grant, ...]] = {
+    "aws-sdk:cloudwatch:describeAlarms": (
+        grant("cloudwatch: DescribeAlarms", "{cloudwatch}:alarm:*"),
+    ),
+    "aws-sdk:s3:getObject": (grant("s3: GetObject", "{bucket}/{pipeline}/deployments/*"),),
+    "aws-sdk:s3:getObject of an event": (grant("s3: GetObject", "{bucket}/{pipeline}/arrivals/*"),),
+    "aws-sdk:s3:headObject": (grant("s3: GetObject", "{bucket}/{pipeline}/deployments/*"),),
+    "aws-sdk:sagemaker:createEndpoint": (
+        grant("sagemaker: AddTags CreateEndpoint", "{sagemaker}:endpoint/{stack}",
+              "{sagemaker}:endpoint/{stack}-st-*"),
+        grant("sagemaker: CreateEndpoint", "{sagemaker}:endpoint-config/{stack}-*"),
+    ),
+    "aws-sdk:sagemaker:createEndpointConfig": (
+        grant("sagemaker: AddTags CreateEndpointConfig", "{sagemaker}:endpoint-config/{stack}-*"),
+    ),
+    "aws-sdk:sagemaker:createModel": (
+        grant("sagemaker: AddTags CreateModel", "{sagemaker}:model/{stack}-v*"),
+        grant("iam: PassRole", "{role}-endpoint",
+              StringEquals={"iam:PassedToService": "sagemaker.amazonaws.com"}),
+    ),
+    "aws-sdk:sagemaker:deleteEndpoint": (
+        grant("sagemaker: DeleteEndpoint", "{sagemaker}:endpoint/{stack}",
+              "{sagemaker}:endpoint/{stack}-st-*"),
+    ),
+    "aws-sdk:sagemaker:deleteEndpointConfig": (
+        grant("sagemaker: DeleteEndpointConfig", "{sagemaker}:endpoint-config/{stack}-st-*"),
+    ),
+    "aws-sdk:sagemaker:describeEndpoint": (
+        grant("sagemaker: DescribeEndpoint", "{sagemaker}:endpoint/{stack}",
+              "{sagemaker}:endpoint/{stack}-st-*"),
+    ),
+    "aws-sdk:sagemaker:describeModelPackage": (
+        grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
+    ),
+    "aws-sdk:sagemaker:describePipelineExecution": (
+        grant("sagemaker: DescribePipelineExecution", "{sagemaker}:pipeline/{stack}/execution/*"),
+    ),
+    "aws-sdk:sagemaker:listEndpointConfigs": (grant("sagemaker: ListEndpointConfigs", "*"),),
+    "aws-sdk:sagemaker:listEndpoints": (grant("sagemaker: ListEndpoints", "*"),),
+    "aws-sdk:sagemaker:listModelPackages": (
+        grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}",
+              "{sagemaker}:model-package/{stack}/*"),
+    ),
+    "aws-sdk:sagemaker:listModels": (grant("sagemaker: ListModels", "*"),),
+    "aws-sdk:sagemaker:listPipelineExecutions": (
+        grant("sagemaker: ListPipelineExecutions", "{sagemaker}:pipeline/{stack}"),
+    ),
+    "aws-sdk:sagemaker:listPipelineParametersForExecution": (
+        grant("sagemaker: ListPipelineParametersForExecution",
+              "{sagemaker}:pipeline/{stack}/execution/*"),
+    ),
+    "aws-sdk:sagemaker:startPipelineExecution": (
+        grant("sagemaker: StartPipelineExecution", "{sagemaker}:pipeline/{stack}"),
+    ),
+    "aws-sdk:sagemaker:updateEndpoint": (
+        grant("sagemaker: UpdateEndpoint", "{sagemaker}:endpoint/{stack}",
+              "{sagemaker}:endpoint-config/{stack}-v*"),
+    ),
+    "aws-sdk:sagemaker:updateModelPackage": (NOTES,),
+    "aws-sdk:sns:publish": (grant("sns: Publish", "{sns}:{stack}"),),
+    "sagemaker:createProcessingJob.sync": _JOB,
+    "sns:publish.waitForTaskToken": (grant("sns: Publish", "{sns}:{stack}"),),
+    "states:startExecution": (
+        grant("states: StartExecution", "{states}:stateMachine:{stack}-rollout"),
+    ),
+}  # fmt: skip
+"""What each kind of task of a state machine takes; the rule of events is how `.sync` waits."""
+
+MACHINE = (
+    *ENCRYPTS,
+    grant("logs: CreateLogDelivery DeleteLogDelivery DescribeLogGroups DescribeResourcePolicies "
+          "GetLogDelivery ListLogDeliveries PutResourcePolicy UpdateLogDelivery", "*"),
+)  # fmt: skip
+"""What every state machine takes: the key of what it reads, makes and tells, and its log."""
+
+EVENTS = (
+    grant("states: StartExecution",
+          *(f"{{states}}:stateMachine:{{stack}}-{machine}"
+            for machine in ("approved", "data-arrival", "evidence"))),
+)  # fmt: skip
+"""What the rules of EventBridge start."""
+
+MACHINES_JOB = (
+    *CONTAINER,
+    grant("s3: GetObject GetObjectVersion", "{bucket}/{pipeline}/*"),
+    grant("s3: AbortMultipartUpload PutObject", "{bucket}/{pipeline}/deployments/*"),
+    grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/*"}),
+    grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
+    grant("sagemaker: InvokeEndpoint", "{sagemaker}:endpoint/{stack}-st-*"),
+)  # fmt: skip
+"""What the state machines' jobs do: read evidence by version, write a verdict, ask staging."""
+
+ENDPOINT = (
+    *CONTAINER,
+    grant("s3: GetObject", "{bucket}/{pipeline}/executions/*"),
+    grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/executions/*"}),
+)  # fmt: skip
+"""What the endpoint's containers do: fetch the archive."""
+
+
+def of_state_machine(definition: Mapping[str, Any]) -> list[Grant]:
+    """What a state machine's role may do: what its tasks take.
+
+    Raises:
+        KeyError: for a kind of task that the table does not have.
+    """
+    tasks = (state for state in definition["States"].values() if state["Type"] == "Task")
+    kinds = sorted(set(map(_kind, tasks)))
+    return [*MACHINE, *(entry for kind in kinds for entry in TASKS[kind])]
+
 
 CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
     "approve": {
@@ -143,6 +281,13 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
     },
     "bootstrap": {
         "sts:GetCallerIdentity": (),
+        "s3:ListObjectsV2": (
+            grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/code/*"}),
+        ),
+        "s3:PutObject": (
+            grant("s3: PutObject", "{bucket}/{pipeline}/code/*"),
+            grant("kms: GenerateDataKey", "{key}"),
+        ),
         **{
             f"cloudformation:{name}":
                 (grant(f"cloudformation: {name}", "{cloudformation}:stack/*"),)
@@ -183,6 +328,12 @@ def of_calls(command: str) -> list[Grant]:
     return [entry for entries in CALLS[command].values() for entry in entries]
 
 
+def _kind(task: Mapping[str, Any]) -> str:
+    """What a task calls; an object is one of the pipeline's own, or the one that an event names."""
+    of_an_event = " of an event" if "Bucket.$" in task["Parameters"] else ""
+    return f"{task['Resource'].partition(':states:::')[2]}{of_an_event}"
+
+
 def of_definition(definition: Mapping[str, Any]) -> list[Grant]:
     """What the pipeline's role may do: what the steps of a compiled definition take.
 
@@ -193,7 +344,9 @@ def of_definition(definition: Mapping[str, Any]) -> list[Grant]:
     found = [entry for kind in types for entry in STEPS[kind]]
     members = set(_members(definition))
     used = [entry for name, entries in FEATURES.items() if name in members for entry in entries]
-    return [*found, *JOB, *used]
+    text = json.dumps(definition)
+    own = [entry for image, entries in IMAGES.items() if f"/{image}:" in text for entry in entries]
+    return [*found, *JOB, *used, *own]
 
 
 Permission = tuple[str, str, str, str]
@@ -220,6 +373,7 @@ def values(
     services = (
         "athena",
         "cloudformation",
+        "cloudwatch",
         "ec2",
         "events",
         "glue",
@@ -233,12 +387,17 @@ def values(
         "bucket": f"arn:{partition}:s3:::{stack}-{environment.account}",
         "database": FEATURE_DATABASE,
         "images": ",".join(repositories),
-        "key": environment.kms_key_arn or f"arn:{partition}:kms:{where}:key/Key",
+        "key": environment.kms_key_arn or key_of_the_stack(environment),
         "pipeline": settings.project.pipeline,
         "role": f"arn:{partition}:iam::{environment.account}:role/{stack}",
         "stack": stack,
         "table": settings.feature_table,
     }
+
+
+def key_of_the_stack(environment: Environment) -> str:
+    """The ARN that stands for the stack's own key, which has none before it is made."""
+    return f"arn:{environment.partition}:kms:{environment.region}:{environment.account}:key/Key"
 
 
 def granted(resources: Mapping[str, Any], role: str) -> set[Permission]:

@@ -7,6 +7,7 @@ a role may do can be compared (`permissions.py`) without an account.
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ import yaml
 from cli.settings import Environment
 
 INFRASTRUCTURE = Path(__file__).parent / "infrastructure"
-PIPELINE, ACCOUNT = "pipeline.yaml", "account.yaml"
+PIPELINE, ROLLOUT, ACCOUNT = "pipeline.yaml", "rollout.yaml", "account.yaml"
 
 INLINE_LIMIT = 51_200
 """Bytes of a template that CloudFormation takes in the request itself, with no upload before."""
@@ -32,13 +33,30 @@ def read(name: str) -> dict[str, Any]:
     return content
 
 
-def packaged(name: str) -> str:
-    """A template as one text: JSON without a needless byte, its state machines' files put in."""
+def packaged(name: str, bucket: str = "", root: str = "") -> str:
+    """A template as one text: JSON without a needless byte.
+
+    Args:
+        bucket: where its state machines' files lie.
+        root: ... under this prefix of it, below which `machine_key` says the rest.
+    """
     template = read(name)
     for resource in template["Resources"].values():
-        if file := resource["Properties"].pop("DefinitionS3Location", None):
-            resource["Properties"]["DefinitionString"] = _compact(state_machine(file))
+        if file := resource["Properties"].get("DefinitionS3Location"):
+            key = machine_key(root, file)
+            resource["Properties"]["DefinitionS3Location"] = {"Bucket": bucket, "Key": key}
     return _compact(template)
+
+
+def machine_key(root: str, file: str) -> str:
+    """Where a state machine's file lies: by content, so that a change of it is one of the stack."""
+    digest = hashlib.sha256(machine_content(file)).hexdigest()[:16]
+    return f"{root}/code/{digest}/{file}"
+
+
+def machine_content(file: str) -> bytes:
+    """A state machine's file as it is sent."""
+    return _compact(state_machine(file)).encode()
 
 
 def state_machine(file: str) -> dict[str, Any]:

@@ -57,7 +57,8 @@ def test_a_filter_that_is_not_known_is_named(path: str) -> None:
 class Sent(list[list[Row]]):
     """A model that counts, and keeps what it was sent."""
 
-    def __call__(self, records: list[Row]) -> list[Row]:
+    def __call__(self, body: str) -> list[Row]:
+        records = list(csv.reader(io.StringIO(body, newline="")))
         self.append(records)
         return [[str(len(record)), "?"] for record in records]
 

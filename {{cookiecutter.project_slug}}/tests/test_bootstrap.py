@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +30,8 @@ from cli.tables import SettingsError
 from model_build import pipeline
 from model_deploy import permissions, stacks, template
 
-PROD = Environment(ACCOUNT, REGION)
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd"
+PROD = Environment(ACCOUNT, REGION, kms_key_arn=KEY)  # moto tells no outputs of a change set
 STACK = Stack("pets-prod", '{"Resources": {}}', {"Pipeline": "pets"}, {"pipeline": "pets"})
 
 
@@ -61,18 +63,22 @@ def bootstrap_it(
 NOT_IN_MOTO = (
     "AWS::CloudWatch::Alarm", "AWS::S3::BucketPolicy", "AWS::SageMaker::ModelPackageGroup",
     "AWS::Scheduler::Schedule", "AWS::SNS::Subscription", "AWS::SNS::TopicPolicy",
+    "AWS::StepFunctions::StateMachine",
 )  # fmt: skip
-"""Types that moto's CloudFormation has no resources of: it is given the template without them."""
+"""Types that moto's CloudFormation has no resources of, or none whose file lies in a bucket: it is
+given the templates without them."""
 
 
 @pytest.fixture
 def motos_types(monkeypatch: pytest.MonkeyPatch) -> None:
     packaged = template.packaged
 
-    def known(name: str) -> str:
-        content = json.loads(packaged(name))
+    def known(*arguments: str) -> str:
+        content = json.loads(packaged(*arguments))
         resources = content["Resources"].items()
         content["Resources"] = {n: r for n, r in resources if r["Type"] not in NOT_IN_MOTO}
+        for resource in content["Resources"].values():
+            resource["Properties"].pop("Targets", None)  # of rules: the machines that are left out
         return json.dumps(content)
 
     monkeypatch.setattr(template, "packaged", known)
@@ -85,6 +91,7 @@ def client(service: str) -> Any:
 def test_what_is_made_is_shown_first_and_stands_in_the_account_after(
     account: None, motos_types: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pipeline, "definition", lambda *_: "{}")
     done = bootstrap_it(monkeypatch, own(), "--yes")
     assert done.exit_code == 0, done.output
     shown = done.output.partition("CREATE_IN_PROGRESS")[0]
@@ -97,14 +104,21 @@ def test_what_is_made_is_shown_first_and_stands_in_the_account_after(
     assert tags == {"pipeline": "customer-churn", "environment": "prod"}
     bucket, s3 = f"customer-churn-prod-{ACCOUNT}", client("s3")
     rules = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
-    key = rules[0]["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"]
-    assert client("kms").get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
+    assert rules[0]["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"] == KEY
     role = client("iam").get_role(RoleName="customer-churn-prod-pipeline")["Role"]
     assert role["Arn"] == own().environment("prod").role_arn
+
+    assert "stack       customer-churn-prod-rollout: applied\n" in done.output
+    put = {item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]}
+    assert len([key for key in put if key.endswith(".asl.json")]) == 4
+    rule = client("events").describe_rule(Name="customer-churn-prod-version-approved")
+    assert json.loads(rule["EventPattern"])["detail"]["ModelApprovalStatus"] == ["Approved"]
 
     again = bootstrap_it(monkeypatch, own(), "--yes")
     assert again.exit_code == 0, again.output
     assert "customer-churn-prod: unchanged\n" in again.output
+    assert "customer-churn-prod-rollout: unchanged\n" in again.output
+    assert f"code        0 objects put, {len(put)} were there already\n" in again.output
     assert "changes to" not in again.output
 
 
@@ -138,18 +152,30 @@ def test_where_nobody_can_answer_the_changes_are_shown_and_nothing_is_left(
     assert client("cloudformation").list_change_sets(StackName="x")["Summaries"] == []
     left = client("cloudformation").list_stacks()["StackSummaries"]
     assert [stack["StackStatus"] for stack in left] == ["DELETE_COMPLETE"]
+    assert client("s3").list_buckets()["Buckets"] == []
 
 
-@pytest.mark.parametrize(("answer", "status"), [("y\n", "applied"), ("n\n", "declined")])
-def test_a_person_is_asked(
-    account: None, motos_types: None, monkeypatch: pytest.MonkeyPatch, answer: str, status: str
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ("y\ny\n", ["customer-churn-prod: applied", "customer-churn-prod-rollout: applied"]),
+        ("y\nn\n", ["customer-churn-prod: applied", "customer-churn-prod-rollout: declined"]),
+        ("n\n", ["customer-churn-prod: declined"]),
+    ],
+)
+def test_a_person_is_asked_about_each_stack(
+    account: None,
+    motos_types: None,
+    monkeypatch: pytest.MonkeyPatch,
+    answers: str,
+    said: list[str],
 ) -> None:
     monkeypatch.setattr(pipeline, "definition", lambda *_: "{}")
     monkeypatch.setattr(main, "_is_a_person_there", lambda: True)
-    done = bootstrap_it(monkeypatch, own(), text=answer)
+    done = bootstrap_it(monkeypatch, own(), text=answers)
     assert done.exit_code == 0, done.output
-    assert "apply them? [y/N]" in done.output
-    assert f"customer-churn-prod: {status}\n" in done.output
+    assert done.output.count("apply them? [y/N]") == len(said)
+    assert re.findall(r"^stack +(.*)$", done.output, re.MULTILINE) == said
 
 
 def test_credentials_of_another_account_change_nothing(

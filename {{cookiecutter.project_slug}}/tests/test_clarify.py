@@ -9,7 +9,7 @@ import math
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,15 @@ import bias_metrics
 import clarify
 import container
 import evaluate
+import explanations
 import inference
 import process
 import train
 from bias_report import NO_GROUP_COUNTS, gate_numbers
-from dataset import Columns, DataError, Facet, Split, read_split
+from dataset import Columns, DataError, Facet, Split, Texts, read_split
 from governance import gate
 from governance.gate import BIAS_METRICS, METRICS
+from intervals import CONFIDENCE, interval
 from local_sagemaker.batch_transform import transform
 from metrics import binary_metrics, regression_metrics
 
@@ -45,6 +47,12 @@ FACETS = "gender, age>=40, age>60, city=Leeds|Derby"
 KEYS = ("gender", "age_ge_40", "age_gt_60", "city_leeds_derby", "bath")
 HYPERPARAMETERS = ["--num_round", "12", "--eta", "0.3", "--max_depth", "3"]
 MIN_GROUP_SIZE = "30"
+EXECUTION = "s3://bucket/people/executions/e1"
+PREDICTIONS = f"{EXECUTION}/PeopleTransform"
+CONFIGURED = [
+    *("--model-name", "people-1", "--instance-type", "ml.m5.large"),
+    *("--transform-step", "PeopleTransform", "--local-explanations", "yes"),
+]
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,11 @@ class Product:
     def output(self, name: str) -> Path:
         return self.base / "processing" / "output" / name
 
+    @property
+    def result(self) -> Path:
+        """Where step 7 writes."""
+        return self.base / "processing" / "output"
+
     def read(self, name: str) -> Any:
         return json.loads((self.base / "processing" / "output" / name).read_text("utf-8"))
 
@@ -123,24 +136,32 @@ def make(base: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Product:
     product.input("model").mkdir()
     with tarfile.open(product.input("model") / "model.tar.gz", "w:gz") as archive:
         archive.add(model_dir, ".")
-    for name in ("test", "dataset", "columns"):
+    for name in ("test", "data", "columns"):
         shutil.copytree(product.output("test"), product.input(name))
     evaluate.main(["--min-group-size", MIN_GROUP_SIZE])
     shutil.rmtree(product.input("model") / "model")  # the bias step has a folder of its own
-    analysis_config.main(["--model-name", "people-1", "--instance-type", "ml.m5.large"])
+    write_request(base)
+    analysis_config.main(CONFIGURED)
     shutil.copytree(product.output("config"), product.input("config"))
     predict_test_split(product, model_dir)
     clarify.main()
     return product
 
 
+def write_request(base: Path) -> None:
+    """The request of step 5's job, which its container finds there."""
+    output = {"OutputName": "config", "S3Output": {"S3Uri": f"{EXECUTION}/PeopleConfig/config"}}
+    (base / "config").mkdir()
+    request = {"ProcessingOutputConfig": {"Outputs": [output]}}
+    (base / "config/processingjobconfig.json").write_text(json.dumps(request), "utf-8")
+
+
 def predict_test_split(product: Product, model_dir: Path) -> None:
     """Step 6, with the filters of the definition."""
     model = inference.model_fn(str(model_dir))
 
-    def predict(records: list[list[str]]) -> list[list[str]]:
-        body = "".join(",".join(record) + "\n" for record in records)
-        prediction = inference.predict_fn(inference.input_fn(body, "text/csv"), model)
+    def predict(records: str) -> list[list[str]]:
+        prediction = inference.predict_fn(inference.input_fn(records, "text/csv"), model)
         return list(csv.reader(inference.output_fn(prediction, "text/csv")[0].splitlines()))
 
     first_feature = 3 + len(product.test.context)
@@ -153,7 +174,7 @@ def predict_test_split(product: Product, model_dir: Path) -> None:
     }
     folder = product.input("predictions")
     folder.mkdir()
-    dataset = product.input("dataset") / "test.csv"
+    dataset = product.input("data") / "test.csv"
     with (
         dataset.open(newline="", encoding="utf-8") as rows,
         (folder / "test.csv.out").open("w", encoding="utf-8") as output,
@@ -196,7 +217,8 @@ def rerun(
     """A copy of the product before step 7; calling it runs that step."""
     shutil.copytree(product.base, tmp_path / "base")
     copy = Product(tmp_path / "base", product.kind)
-    shutil.rmtree(copy.output("analysis_result"))
+    (copy.result / "analysis.json").unlink()
+    shutil.rmtree(copy.result / "explanations_shap")
     shutil.rmtree(copy.input("model") / "model")
     monkeypatch.setattr(container, "BASE", copy.base)
 
@@ -275,7 +297,7 @@ def test_the_evaluation_says_what_the_model_is(product: Product) -> None:
 
 def test_the_gates_bias_numbers_are_those_of_the_analysis(product: Product) -> None:
     numbers = product.read("evaluation/evaluation.json")["bias_metrics"]
-    analysis = groups(product.read("analysis_result/analysis.json")["post_training_bias_metrics"])
+    analysis = groups(product.read("analysis.json")["post_training_bias_metrics"])
     facets = {facet.key: facet for facet in product.test.columns.facets}
     assert set(numbers["dppl"]) == set(numbers["di"]) == set(numbers["groups"]) == set(KEYS)
     compared = 0
@@ -295,6 +317,35 @@ def test_the_gates_bias_numbers_are_those_of_the_analysis(product: Product) -> N
     assert numbers["worst_di"]["value"] == min(n["value"] for n in numbers["di"].values())
 
 
+def test_every_groups_shares_are_counts_with_their_interval(classified: Product) -> None:
+    """A hand count of one group: nothing of the code that tells groups."""
+    test = classified.test
+    numbers = classified.read("evaluation/evaluation.json")["bias_metrics"]
+    assert numbers["confidence"] == CONFIDENCE
+    (old,) = numbers["groups"]["age_ge_40"]
+    members = np.array([age is not None and int(age) >= 40 for age in test.context["age"].raw])
+    for key, labels in (("labelled", test.labels), ("predicted", classified.labels)):
+        favourable = int((labels[members] == test.columns.favourable_label).sum())
+        rows = int(members.sum())
+        assert old[key] == {
+            "rows": rows,
+            "favourable": favourable,
+            "share": favourable / rows,
+            "interval": interval(favourable, rows),
+        }
+
+
+def test_the_training_splits_shares_stand_with_its_bias(product: Product) -> None:
+    bias = product.read("bias/pretraining_bias.json")
+    assert set(bias["groups"]) == set(KEYS)
+    shown = [group["value"] for groups in bias["groups"].values() for group in groups]
+    assert sorted(shown) == sorted(value for _, value in groups(bias))
+    for found in bias["groups"].values():
+        for group in found:
+            low, high = group["labelled"]["interval"]
+            assert low <= group["labelled"]["share"] <= high
+
+
 def test_a_group_too_small_is_reported_and_does_not_count(product: Product) -> None:
     found = product.read("evaluation/evaluation.json")["bias_metrics"]["groups"]["gender"]
     sizes = {group["value"]: (group["rows"] >= int(MIN_GROUP_SIZE)) for group in found}
@@ -307,8 +358,8 @@ def test_residuals_are_the_means_of_what_is_predicted_less_what_is(estimated: Pr
     test = estimated.test
     numbers = estimated.read("evaluation/evaluation.json")["bias_metrics"]
     residuals = estimated.labels - test.labels
-    old = np.array([age is not None and int(age) >= 40 for age in test.context["age"]])
-    north = np.isin(test.context["city"], ["Leeds", "Derby"])
+    old = np.array([age is not None and int(age) >= 40 for age in test.context["age"].raw])
+    north = np.isin(test.context["city"].raw, ["Leeds", "Derby"])
     found = numbers["mean_residual"]
     of_old, of_north = found["age_ge_40"], found["city_leeds_derby"]  # answers have nine digits
     assert of_old == pytest.approx({"[40, 75]": residuals[old].mean()}, abs=1e-4)
@@ -329,7 +380,7 @@ def split_of(
     problem = "binary" if threshold is None else "regression"
     columns = Columns("id", "y", problem, 1, threshold, facets, None, tuple(context), ("x",))
     n = len(labels)
-    raw = {name: np.array(values, dtype=object) for name, values in context.items()}
+    raw = {name: Texts.of(values) for name, values in context.items()}
     ids = list(map(str, range(n)))
     return Split(columns, ids, np.array(labels, float), raw, np.zeros((n, 1), np.float32))
 
@@ -353,6 +404,63 @@ def test_a_facet_no_group_of_which_counts_has_the_worst_numbers() -> None:
 def test_a_facet_without_any_value_has_the_worst_numbers() -> None:
     numbers = bias_numbers([True] * 4, 1, sex=[None] * 4)
     assert (numbers["worst_dppl"], numbers["worst_di"]) == ({"value": 1.0}, {"value": 0.0})
+
+
+def test_why_a_group_does_not_decide_is_said() -> None:
+    sex = ["f"] * 2 + ["m"] * 5 + [None]
+    found = bias_numbers([True, False] * 4, min_group_size=4, sex=sex)["groups"]["sex"]
+    assert {g["value"]: g["why_not"] for g in found} == {
+        "f": "it has 2 rows, fewer than 4",
+        "m": "all others have 3 rows, fewer than 4",
+    }
+    assert not any(g["counted"] for g in found)
+
+
+def test_a_group_without_rows_has_no_numbers_and_says_so() -> None:
+    split = split_of([0.0, 1.0], sex=["f", "f"])
+    nobody = replace(split.columns, facets=(Facet("sex_m", "sex", ("m",)), Facet("sex", "sex")))
+    numbers = gate_numbers(replace(split, columns=nobody), np.array([0.0, 1.0]), min_group_size=1)
+    (empty,), (everybody,) = numbers["groups"]["sex_m"], numbers["groups"]["sex"]
+    assert (empty["dppl"], empty["di"], empty["counted"]) == (None, None, False)
+    assert empty["why_not"] == "it has no rows"
+    assert empty["predicted"] == {"rows": 0, "favourable": 0, "share": None, "interval": None}
+    assert (everybody["dppl"], everybody["counted"]) == (None, False)
+    assert everybody["why_not"] == "all others have 0 rows, fewer than 1"
+
+
+def test_the_four_fifths_rule_compares_the_lowest_share_with_the_highest() -> None:
+    # a 8 of 10, b 6 of 10, c 3 of 6 (too few): by hand, 0.6 / 0.8 and Katz's interval.
+    city = ["a"] * 10 + ["b"] * 10 + ["c"] * 6
+    predicted = [i < 8 for i in range(10)] + [i < 6 for i in range(10)] + [i < 3 for i in range(6)]
+    found = bias_numbers(predicted, min_group_size=10, city=city)["four_fifths"]["city"]
+    deviation = math.sqrt(1 / 6 - 1 / 10 + 1 / 8 - 1 / 10)
+    bounds = [0.75 * math.exp(sign * 1.95996398454 * deviation) for sign in (-1, 1)]
+    assert found == {
+        "lowest": "b",
+        "highest": "a",
+        "ratio": pytest.approx(0.75),
+        "interval": pytest.approx(bounds),
+    }
+
+
+@pytest.mark.parametrize(
+    ("predicted", "expected"),
+    [
+        ([True] * 4 + [False] * 4, {"ratio": 0.0, "interval": None}),
+        ([False] * 8, {"ratio": None, "interval": None}),
+    ],
+)
+def test_of_shares_that_are_nought_the_rule_gives_no_interval(
+    predicted: list[bool], expected: dict[str, Any]
+) -> None:
+    sex = ["f"] * 4 + ["m"] * 4
+    found = bias_numbers(predicted, min_group_size=4, sex=sex)["four_fifths"]["sex"]
+    assert {key: found[key] for key in expected} == expected
+
+
+def test_of_fewer_than_two_groups_there_are_no_four_fifths() -> None:
+    sex = ["f"] * 4 + [None] * 4
+    assert bias_numbers([True] * 8, min_group_size=4, sex=sex)["four_fifths"] == {"sex": None}
 
 
 def test_a_group_exactly_large_enough_counts() -> None:
@@ -452,15 +560,15 @@ def test_without_facets_shap_alone_is_left_and_the_sdk_accepts_that_too(
     columns = product.test.columns
     alone = Columns("id", "y", columns.problem, 1, columns.label_threshold, (), None, (),
                     columns.features)  # fmt: skip
-    config = analysis_config.analysis_config(alone, "people-1", "ml.m5.large")
+    config = analysis_config.analysis_config(alone, "people-1", "ml.m5.large", PREDICTIONS)
     schema.validate(config)
-    assert set(config["methods"]) == {"shap", "report"}
-    assert "facet" not in config
+    assert set(config["methods"]) == {"shap", "pdp", "report"}
+    assert not [name for name in config if name.startswith(("facet", "predicted_label"))]
 
 
 def test_the_configuration_names_the_columns_of_the_dataset(product: Product) -> None:
     config, columns = product.read("config/analysis_config.json"), product.test.columns
-    with (product.input("dataset") / "test.csv").open(newline="", encoding="utf-8") as rows:
+    with (product.input("data") / "test.csv").open(newline="", encoding="utf-8") as rows:
         assert len(config["headers"]) == len(next(csv.reader(rows)))
     assert config["headers"] == columns.names
     assert config["label"] == product.kind.label
@@ -509,7 +617,7 @@ def test_what_is_left_when_the_excluded_columns_are_gone_is_what_the_model_sees(
 
 
 def test_the_analysis_has_clarifys_shape(product: Product) -> None:
-    analysis = product.read("analysis_result/analysis.json")
+    analysis = product.read("analysis.json")
     assert analysis["version"] == "1.0"
     for name, metrics in {
         "pre_training_bias_metrics": ["CDDL", "CI", "DPL", "JS", "KL", "KS", "LP", "TVD"],
@@ -538,8 +646,8 @@ def test_the_analysis_has_clarifys_shape(product: Product) -> None:
 
 def test_the_analysis_counts_the_groups_of_the_raw_values(product: Product) -> None:
     """A hand count: nothing of the code that tells groups and favourable labels."""
-    test, analysis = product.test, product.read("analysis_result/analysis.json")
-    old = np.array([age is not None and int(age) >= 40 for age in test.context["age"]])
+    test, analysis = product.test, product.read("analysis.json")
+    old = np.array([age is not None and int(age) >= 40 for age in test.context["age"].raw])
     if product.kind.label == "salary":
         median = np.median(read_split(product.output("train"), "train").labels)
         favourable, predicted = test.labels > median, product.labels > median
@@ -557,29 +665,30 @@ def test_the_analysis_counts_the_groups_of_the_raw_values(product: Product) -> N
 
 def test_shap_values_and_the_expected_one_add_up_to_the_prediction(product: Product) -> None:
     """To the log-odds, where a class is predicted."""
-    result = product.output("analysis_result")
+    result = product.result
     with (result / "explanations_shap" / "out.csv").open(newline="") as rows:
         header, *values = csv.reader(rows)
     assert header == [f"{name}_label0" for name in product.test.columns.features]
     local = np.array(values, dtype=np.float64)
-    shap = product.read("analysis_result/analysis.json")["explanations"]["kernel_shap"]["label0"]
+    shap = product.read("analysis.json")["explanations"]["kernel_shap"]["label0"]
     if product.kind.label == "salary":
         raw, unit = product.labels, "the unit of the label"
     else:
         raw, unit = np.log(product.probabilities / (1 - product.probabilities)), "log-odds"
     assert local.shape == (len(raw), len(header))
     np.testing.assert_allclose(local.sum(axis=1) + shap["expected_value"], raw, atol=2e-5)
-    method = product.read("analysis_result/analysis.json")["explanations"]["method"]
+    method = product.read("analysis.json")["explanations"]["method"]
     assert method.startswith(f"tree SHAP by {product.kind.algorithm}, exact, in {unit};")
+    assert "the expected value is the trees' own mean" in method
 
 
 def test_global_shap_values_are_the_means_of_the_absolute_local_ones(product: Product) -> None:
     table = np.genfromtxt(
-        product.output("analysis_result") / "explanations_shap" / "out.csv",
+        product.result / "explanations_shap" / "out.csv",
         delimiter=",",
         names=True,
     )
-    shap = product.read("analysis_result/analysis.json")["explanations"]["kernel_shap"]["label0"]
+    shap = product.read("analysis.json")["explanations"]["kernel_shap"]["label0"]
     means = {name: np.abs(table[f"{name}_label0"]).mean() for name in product.test.columns.features}
     assert shap["global_shap_values"] == pytest.approx(means, rel=1e-5)
     assert shap["global_shap_values"]["nothing"] == 0  # a feature without a value explains nothing
@@ -592,13 +701,13 @@ def test_of_a_large_test_split_evenly_spaced_records_are_explained(
     rows = len(product.test.ids)
 
     def explained(result: Product) -> tuple[list[str], str]:
-        file = result.output("analysis_result") / "explanations_shap" / "out.csv"
-        analysis = result.read("analysis_result/analysis.json")
+        file = result.result / "explanations_shap" / "out.csv"
+        analysis = result.read("analysis.json")
         return file.read_text("utf-8").splitlines()[1:], analysis["explanations"]["method"]
 
     every, of_all = explained(product)
     assert of_all.endswith(f"over {rows} records")
-    monkeypatch.setattr(clarify, "MOST_EXPLAINED", 10)
+    monkeypatch.setattr(explanations, "MOST_EXPLAINED", 10)
     ten, of_ten = explained(rerun())
     assert of_ten.endswith(f"over 10 of {rows} records")
     assert ten == [every[rows * number // 10] for number in range(10)]
@@ -617,10 +726,70 @@ def test_methods_that_are_named_are_the_only_ones(
         methods={"post_training_bias": {"methods": ["DPPL", "AD"]}},
         facet=[{"name_or_index": "facet_age", "value_or_threshold": [40]}],
     )
-    analysis = rerun().read("analysis_result/analysis.json")
+    analysis = rerun().read("analysis.json")
     assert set(analysis) == {"version", "post_training_bias_metrics"}
     (metrics,) = groups(analysis["post_training_bias_metrics"]).values()
     assert list(metrics) == ["AD", "DPPL"]
+
+
+def test_favourable_labels_may_be_several_values_of_a_class(
+    rerun: Callable[[], Product], product: Product, tmp_path: Path
+) -> None:
+    edit_config(tmp_path / "base", label_values_or_threshold=[0, 1])
+    if product.test.columns.is_regression:
+        with pytest.raises(DataError, match=r"is \[0, 1\], where one threshold is right"):
+            rerun()
+        return
+    analysis = rerun().read("analysis.json")
+    before = analysis["pre_training_bias_metrics"]
+    assert before["label_value_or_threshold"] == "0,1"
+    for metrics in groups(before).values():  # everybody has a favourable label
+        assert (metrics["DPL"], metrics["KS"]) == (0, 0)
+    for metrics in groups(analysis["post_training_bias_metrics"]).values():
+        assert (metrics["DPPL"], metrics["DI"]) == (0, 1)
+
+
+def test_another_threshold_tells_favourable_numbers(
+    estimated: Product, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hand count of the group from 40 on; the configuration's threshold counts, no other."""
+    copy = Product(tmp_path / "base", estimated.kind)
+    shutil.copytree(estimated.base, copy.base)
+    shutil.rmtree(copy.result / "explanations_shap")
+    shutil.rmtree(copy.input("model") / "model")
+    monkeypatch.setattr(container, "BASE", copy.base)
+    threshold = float(np.quantile(estimated.test.labels, 0.9))
+    edit_config(tmp_path / "base", label_values_or_threshold=[threshold])
+    clarify.main()
+    section = copy.read("analysis.json")["pre_training_bias_metrics"]
+    raw_ages = estimated.test.context["age"].raw
+    old = np.array([age is not None and int(age) >= 40 for age in raw_ages])
+    high = estimated.test.labels > threshold
+    expected = high[~old].mean() - high[old].mean()
+    assert groups(section)["facet_age", "[40, 75]"]["DPL"] == pytest.approx(expected)
+
+
+def test_a_group_without_rows_is_said_to_have_none(
+    rerun: Callable[[], Product], tmp_path: Path
+) -> None:
+    facet = {"name_or_index": "facet_age", "value_or_threshold": [999]}
+    edit_config(tmp_path / "base", facet=[facet])
+    analysis = rerun().read("analysis.json")
+    for method in ("pre", "post"):
+        ((group,),) = analysis[f"{method}_training_bias_metrics"]["facets"].values()
+        assert {m["value"] for m in group["metrics"]} == {None}
+        assert {m["error"] for m in group["metrics"]} == {"no row is in the group"}
+
+
+def test_of_how_many_rows_a_sampled_flip_test_is_stands_beside_it(
+    rerun: Callable[[], Product], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bias_metrics, "MOST_FLIPPED", 7)
+    section = rerun().read("analysis.json")["post_training_bias_metrics"]
+    old = section["facets"]["facet_age"][0]
+    said = {metric["name"]: metric.get("sampled") for metric in old["metrics"]}
+    assert said.pop("FT")["rows"] == 7
+    assert set(said.values()) == {None}
 
 
 def test_without_a_group_variable_there_are_no_conditional_metrics(
@@ -630,7 +799,7 @@ def test_without_a_group_variable_there_are_no_conditional_metrics(
     config = json.loads(file.read_text("utf-8"))
     del config["group_variable"]
     file.write_text(json.dumps(config), "utf-8")
-    analysis = rerun().read("analysis_result/analysis.json")
+    analysis = rerun().read("analysis.json")
     for name, metric in (("pre", "CDDL"), ("post", "CDDPL")):
         for metrics in groups(analysis[f"{name}_training_bias_metrics"]).values():
             assert metric not in metrics
@@ -667,5 +836,5 @@ def test_predictions_in_several_files_are_read_in_order(
     file.unlink()
     file.with_name("a.out").write_text("".join(lines[:50]) + "\n", "utf-8")
     file.with_name("b.out").write_text("".join(lines[50:]), "utf-8")
-    before = product.read("analysis_result/analysis.json")
-    assert rerun().read("analysis_result/analysis.json") == before
+    before = product.read("analysis.json")
+    assert rerun().read("analysis.json") == before

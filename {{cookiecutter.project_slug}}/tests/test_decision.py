@@ -12,7 +12,8 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score
 
 from cli.settings import Model
-from decision import Decision, choose_threshold, lower_bound
+from decision import CONFIDENCE, Decision, choose_threshold
+from intervals import lower_bound
 
 SCORES = {
     "accuracy": accuracy_score,
@@ -122,7 +123,7 @@ def test_the_lower_bound_is_clopper_and_pearsons(positives: int) -> None:
     hits = np.arange(positives + 1, dtype=np.float64)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        bounds = lower_bound(hits, float(positives))
+        bounds = lower_bound(hits, float(positives), CONFIDENCE)
     np.testing.assert_allclose(bounds[1:], stats.beta.ppf(0.1, hits[1:], positives - hits[1:] + 1))
     assert bounds[0] == 0
     assert bounds[-1] == pytest.approx(0.1 ** (1 / positives))
@@ -174,7 +175,7 @@ def test_recall_must_be_above_the_target_by_its_lower_bound(
 
 
 def test_a_bound_exactly_at_the_target_is_not_above_it() -> None:
-    at = float(lower_bound(np.array([19.0]), 20.0)[0])
+    at = float(lower_bound(np.array([19.0]), 20.0, CONFIDENCE)[0])
     assert choose_threshold("recall", LABELS, PROBABILITIES, at).threshold < 0.4
     below = float(np.nextafter(at, 0))
     assert choose_threshold("recall", LABELS, PROBABILITIES, below).threshold > 0.6

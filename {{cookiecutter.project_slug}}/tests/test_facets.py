@@ -6,24 +6,24 @@ import json
 import re
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from numpy.typing import NDArray
 
-from dataset import DataError
+from dataset import DataError, Texts
 from dataset import Facet as StepFacet
 from facet_groups import groups
 from governance.facets import FacetError, parse
 
 
-def raw(*values: str | None) -> NDArray[np.object_]:
-    return np.array(values, dtype=object)
+def raw(*values: str | None) -> Texts:
+    return Texts.of(values)
 
 
-def groups_of(text: str, values: NDArray[np.object_]) -> dict[str, list[int]]:
+def groups_of(text: str, values: Texts) -> dict[str, list[int]]:
     """The groups of a facet as the steps see it, past its container argument: rows by name."""
     (facet,) = parse(text)
     step_facet = StepFacet.from_json(json.loads(facet.argument))
-    return {g.value: np.flatnonzero(g.members).tolist() for g in groups(step_facet, values)}
+    return {name: np.flatnonzero(who).tolist() for name, who in groups(step_facet, values)}
 
 
 @pytest.mark.parametrize(
@@ -133,3 +133,44 @@ def test_a_facet_whose_values_are_all_missing_has_no_group_or_an_empty_one() -> 
 def test_a_threshold_on_words_is_refused() -> None:
     with pytest.raises(DataError, match=r"the facet age_gt_40 compares numbers, but .* 'old'"):
         groups_of("age>40", raw("41", "old"))
+
+
+def test_whole_numbers_of_few_values_are_still_above_a_threshold() -> None:
+    """A facet of integers with few values is compared, not taken for categories."""
+    values = Texts.of(pa.chunked_array([pa.array([40, 41, 41, 55, None])]))
+    assert groups_of("age>40", values) == {"(40, 55]": [1, 2, 3]}
+    assert groups_of("age", values) == {"40": [0], "41": [1, 2], "55": [3]}
+    assert groups_of("age=40|55", values) == {"40,55": [0, 3]}
+
+
+def test_numbers_with_a_fraction_read_as_they_are_written() -> None:
+    """A column of whole numbers with a gap comes as floating point: 1, not 1.0, is its text."""
+    values = Texts.of(pa.chunked_array([pa.array([1.0, 2.5, None, 1.0])]))
+    assert groups_of("grade=1", values) == {"1": [0, 3]}
+    assert groups_of("grade", values) == {"1": [0, 3], "2.5": [1]}
+    assert groups_of("grade>=2.5", values) == {"[2.5, 2.5]": [1]}
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string())]
+)
+def test_texts_are_the_same_of_every_arrow_type(kind: pa.DataType) -> None:
+    values = Texts.of(pa.chunked_array([pa.array(["b", "a", None, "b"]).cast(kind)]))
+    assert values.raw.tolist() == ["b", "a", None, "b"]
+    assert groups_of("city", values) == {"a": [1], "b": [0, 3]}
+
+
+def test_texts_in_several_chunks_are_one_column() -> None:
+    values = Texts.of(pa.chunked_array([pa.array(["b", None]), pa.array(["c", "b"])]))
+    assert values.raw.tolist() == ["b", None, "c", "b"]
+
+
+def test_a_value_that_is_no_number_by_ieee_is_above_nothing() -> None:
+    assert groups_of("age>40", raw("41", "nan", "inf", "-inf")) == {"(40, inf]": [0, 2]}
+
+
+def test_a_column_that_names_people_is_no_facet() -> None:
+    values = raw(*map(str, range(1_001)))
+    with pytest.raises(DataError, match=r"the facet badge has 1,001 different values"):
+        groups_of("badge", values)
+    assert groups_of("badge>=1000", values) == {"[1000, 1000]": [1000]}

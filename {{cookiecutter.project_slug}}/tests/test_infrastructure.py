@@ -5,18 +5,19 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from cfnlint import api as cfnlint
 from cfnlint.config import ManualArgs
+from moto.events.models import EventPattern
 
 from cli import main
 from cli import settings as pipeline_settings
-from cli.settings import Environment, Notify, Schedule, Settings
+from cli.settings import Deploy, Environment, Notify, Schedule, Settings
 from model_build import pipeline
-from model_deploy import permissions, stacks, template
+from model_deploy import permissions, policy, stacks, template
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 IN_VPC = {
@@ -52,28 +53,34 @@ def bare() -> Full:
     return settings, pipeline.definition(settings, settings.environment("prod"))
 
 
-def resources(settings: Settings, definition: str = "{}") -> dict[str, Any]:
-    """What the environment gets."""
-    prod = settings.environment("prod")
-    given = stacks.parameters(settings, prod, json.loads(definition))
-    return template.resolved(template.read(template.PIPELINE), given, prod, "customer-churn-prod")
+def resources(settings: Settings, definition: str = "{}", name: str = "prod") -> dict[str, Any]:
+    """What an environment gets, of both stacks."""
+    environment = settings.account_environment(name)
+    return stacks.resources(stacks.read(), settings, environment, definition)
 
 
 # Offline checks
 
 
-@pytest.mark.parametrize("name", [template.PIPELINE, template.ACCOUNT])
+TEMPLATES = (template.PIPELINE, template.ROLLOUT, template.ACCOUNT)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
 @pytest.mark.parametrize("is_packaged", [False, True], ids=["as it is read", "as it is sent"])
 def test_the_linter_finds_nothing(name: str, is_packaged: bool) -> None:
     file = template.INFRASTRUCTURE / name
-    text = template.packaged(name) if is_packaged else file.read_text(encoding="utf-8")
+    text = (
+        template.packaged(name, "bucket", "churn")
+        if is_packaged
+        else file.read_text(encoding="utf-8")
+    )
     found = cfnlint.lint(text, config=ManualArgs(regions=[REGION]))
     assert [f"{match.rule.id} {match.message}" for match in found] == []
 
 
 def test_what_is_sent_fits_into_the_request() -> None:
-    for name in (template.PIPELINE, template.ACCOUNT):
-        assert len(template.packaged(name).encode()) <= template.INLINE_LIMIT
+    for name in TEMPLATES:
+        assert len(template.packaged(name, "b" * 63, "p" * 63).encode()) <= template.INLINE_LIMIT
 
 
 # Settings reach the stack
@@ -97,10 +104,7 @@ def test_the_shortest_name_gives_a_token_that_is_long_enough() -> None:
     churn = own()
     short = dataclasses.replace(churn, project=dataclasses.replace(churn.project, pipeline="a"),
                                 environments={"b": churn.environments["prod"]})  # fmt: skip
-    b = short.environment("b")
-    given = stacks.parameters(short, b, {})
-    found = template.resolved(template.read(template.PIPELINE), given, b, "a-b")
-    asked = found["Schedule"]["Properties"]["Target"]["Input"]
+    asked = resources(short, name="b")["Schedule"]["Properties"]["Target"]["Input"]
     token = json.loads(asked)["ClientRequestToken"]
     assert len(token.replace("<aws.scheduler.scheduled-time>", "2026-10-01T06:00:00Z")) >= 32
 
@@ -109,6 +113,18 @@ def test_without_a_cadence_nothing_is_scheduled_and_nobody_may_start_by_it() -> 
     by_hand = dataclasses.replace(own(), schedule=Schedule("none"))
     assert not {"Schedule", "SchedulerRole"} & resources(by_hand).keys()
     assert {"Schedule", "SchedulerRole"} <= resources(own()).keys()
+
+
+def test_the_alarms_are_those_that_the_policy_watches() -> None:
+    churn = dataclasses.replace(own(), deploy=Deploy(max_error_percent=2.5, max_latency_ms=300))
+    found = [r["Properties"] for r in resources(churn).values()
+             if r["Type"] == "AWS::CloudWatch::Alarm"]  # fmt: skip
+    for alarm in found:
+        del alarm["AlarmDescription"], alarm["AlarmActions"]
+        alarm["Threshold"] = float(alarm["Threshold"])
+    watched = policy.alarms(churn.deploy)
+    assert found == [alarm.properties("customer-churn-prod") for alarm in watched]
+    assert [alarm["Threshold"] for alarm in found] == [0.025, 300_000.0]
 
 
 def test_an_address_is_told_and_none_is_not() -> None:
@@ -131,17 +147,13 @@ def test_three_environments_of_one_account_share_no_name() -> None:
     churn = dataclasses.replace(churn, environments=dict.fromkeys(("dev", "staging", "prod"), prod))
     seen: set[str] = set()
     for name in churn.environments:
-        environment = churn.environment(name)
-        given = stacks.parameters(churn, environment, {})
-        stack = environment.named(churn.project.pipeline)
-        made = template.resolved(template.read(template.PIPELINE), given, environment, stack)
         names = {
             f"{resource['Type']} {value}"
-            for resource in made.values()
+            for resource in resources(churn, name=name).values()
             for key, value in resource["Properties"].items()
             if key in (*template.NAMES, "AliasName")
         }
-        assert len(names) >= 6
+        assert len(names) >= 25
         assert not names & seen
         seen |= names
 
@@ -224,56 +236,199 @@ def test_without_key_and_network_no_job_names_any(bare: Full) -> None:
 def test_every_role_may_do_what_the_table_says_and_nothing_else(
     which: str, request: pytest.FixtureRequest
 ) -> None:
-    assert wrong(request.getfixturevalue(which), template.read(template.PIPELINE)) == []
+    assert wrong(request.getfixturevalue(which), stacks.read()) == []
 
 
-def roles_of_the_template() -> list[str]:
-    content = template.read(template.PIPELINE)["Resources"]
-    return [name for name, resource in content.items() if resource["Type"] == "AWS::IAM::Role"]
+def test_clarifys_image_may_use_its_shadow_endpoint_and_no_other_step_may(bare: Full) -> None:
+    settings, definition = bare
+    assert allowed(bare, "sagemaker:CreateEndpoint").get("PipelineRole") is None
+    content = json.loads(definition)
+    bias = next(s for s in content["Steps"] if s["Name"] == "ClarifyProcessingStep")
+    bias["Arguments"]["AppSpecification"] = {
+        "ImageUri": "131013547314.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-clarify-processing:1.0"
+    }
+    managed = settings, json.dumps(content)
+    assert wrong(managed, stacks.read()) == []
+    endpoints = {p[2] for p in allowed(managed, "sagemaker:CreateEndpoint")["PipelineRole"]}
+    assert {arn.partition("/")[2] for arn in endpoints} == {"sm-clarify-*", "sm-clarify-config-*"}
+    image = next(p for p in allowed(managed, "ecr:BatchGetImage")["PipelineRole"]
+                 if "clarify" in p[2])  # fmt: skip
+    assert image[2] == (
+        "arn:aws:ecr:eu-west-1:131013547314:repository/sagemaker-clarify-processing"
+    )
 
 
-def wrong(full: Full, content: dict[str, Any]) -> list[str]:
+def roles_of_the_templates() -> list[tuple[str, str]]:
+    """Every role, with the template that it is in."""
+    return [
+        (file, name)
+        for file, content in stacks.read().items()
+        for name, resource in content["Resources"].items()
+        if resource["Type"] == "AWS::IAM::Role"
+    ]
+
+
+ROLES = [name for _, name in roles_of_the_templates()]
+
+
+def wrong(full: Full, templates: stacks.Templates) -> list[str]:
     settings, definition = full
-    return list(stacks.wrong(content, settings, settings.environment("prod"), definition))
+    return list(stacks.wrong(templates, settings, settings.environment("prod"), definition))
 
 
-@pytest.mark.parametrize("role", roles_of_the_template())
-def test_a_statement_removed_widened_or_added_is_found(full: Full, role: str) -> None:
-    content = template.read(template.PIPELINE)
+@pytest.mark.parametrize(("file", "role"), roles_of_the_templates(), ids=lambda name: name)
+def test_a_statement_removed_widened_or_added_is_found(full: Full, file: str, role: str) -> None:
+    settings, definition = full
+    prod = settings.environment("prod")
+    values = permissions.values(
+        settings, prod, stacks.image_repositories(json.loads(definition), prod)
+    )
+    wanted = permissions.permissions(stacks.roles(json.loads(definition))[role], values)
+    whole = resources(settings, definition)
+    own = {name: r for name, r in whole.items()
+           if name == role or r["Type"] == "AWS::IAM::Policy"}  # fmt: skip
 
-    def statements(of: dict[str, Any]) -> list[dict[str, Any]]:
-        policies = of["Resources"][role]["Properties"]["Policies"]
-        found: list[dict[str, Any]] = policies[0]["PolicyDocument"]["Statement"]
-        return found
+    def differences(change: Callable[[list[dict[str, Any]]], object]) -> list[str]:
+        changed = copy.deepcopy(own)
+        change(changed[role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"])
+        found = permissions.granted(changed, role)
+        return list(permissions.differences(role, wanted, found))
 
-    assert wrong(full, content) == []
-    for number, statement in enumerate(statements(content)):
-        without = copy.deepcopy(content)
-        del statements(without)[number]
-        assert any("the template does not give" in s for s in wrong(full, without)), statement
+    statements = own[role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    assert differences(lambda _: None) == []
+    for number, statement in enumerate(statements):
+        without = differences(lambda them, n=number: them.pop(n))
+        assert any("the template does not give" in s for s in without), statement
         if statement["Resource"] != "*":
-            wide = copy.deepcopy(content)
-            statements(wide)[number]["Resource"] = "*"
-            assert any("on *" in s and "does not have" in s for s in wrong(full, wide)), statement
+            wide = differences(lambda them, n=number: them[n].update(Resource="*"))
+            assert any("on *" in s and "does not have" in s for s in wide), statement
         if "Condition" in statement:
-            free = copy.deepcopy(content)
-            del statements(free)[number]["Condition"]
-            assert any("the table does not have" in s for s in wrong(full, free)), statement
-    more = copy.deepcopy(content)
-    statements(more).append({"Effect": "Allow", "Action": "s3:DeleteObject", "Resource": "*"})
-    assert wrong(full, more) == [f"{role}: the table does not have Allow s3:DeleteObject on *"]
+            free = differences(lambda them, n=number: them[n].pop("Condition"))
+            assert any("the table does not have" in s for s in free), statement
+    more = {"Effect": "Allow", "Action": "s3:DeleteObject", "Resource": "*"}
+    assert differences(lambda them: them.append(more)) == [
+        f"{role}: the table does not have Allow s3:DeleteObject on *"
+    ]
 
 
-def test_a_role_or_a_policy_that_the_table_does_not_know_is_found(
-    full: Full,
-) -> None:
-    content = template.read(template.PIPELINE)
-    content["Resources"]["Another"] = content["Resources"]["PipelineRole"]
-    assert "Another: the table has no such role" in wrong(full, content)
-    vpc = template.read(template.PIPELINE)
-    statement = vpc["Resources"]["PipelineRoleInVpc"]["Properties"]["PolicyDocument"]["Statement"]
-    statement[0]["Action"].append("ec2:RunInstances")
+def test_a_role_or_a_policy_that_the_table_does_not_know_is_found(full: Full) -> None:
+    more = stacks.read()
+    pipelines = more[template.PIPELINE]["Resources"]
+    pipelines["Another"] = pipelines["PipelineRole"]
+    assert "Another: the table has no such role" in wrong(full, more)
+    vpc = stacks.read()
+    policy_ = vpc[template.PIPELINE]["Resources"]["PipelineRoleInVpc"]["Properties"][
+        "PolicyDocument"
+    ]
+    policy_["Statement"][0]["Action"].append("ec2:RunInstances")
     assert wrong(full, vpc) == ["PipelineRole: the table does not have Allow ec2:RunInstances on *"]
+
+
+def test_a_placeholder_that_nothing_fills_and_a_filling_without_one_are_found(full: Full) -> None:
+    templates = stacks.read()
+    rollout = templates[template.ROLLOUT]["Resources"]["Rollout"]["Properties"]
+    del rollout["DefinitionSubstitutions"]["Gate"]
+    rollout["DefinitionSubstitutions"]["Gates"] = "auc > 0.5"
+    assert wrong(full, templates) == [
+        "rollout.asl.json: nothing fills ${Gate}",
+        "rollout.asl.json: it has no ${Gates} to be filled",
+    ]
+
+
+def test_a_filled_state_machine_is_json_and_has_the_settings_in_it(full: Full) -> None:
+    settings, definition = full
+    made = resources(settings, definition)
+    for machine, file in template.state_machines(template.read(template.ROLLOUT)).items():
+        given = made[machine]["Properties"]["DefinitionSubstitutions"]
+        text = (template.INFRASTRUCTURE / file).read_text(encoding="utf-8")
+        for name, value in given.items():
+            text = text.replace(f"${{{name}}}", value)
+        assert "${" not in text
+        json.loads(text)
+    filled = made["Rollout"]["Properties"]["DefinitionSubstitutions"]
+    deployment = json.loads(json.loads(f'"{filled["DeploymentConfig"]}"'))
+    names = [alarm["AlarmName"] for alarm in deployment["AutoRollbackConfiguration"]["Alarms"]]
+    alarms = [r["Properties"]["AlarmName"] for r in made.values()
+              if r["Type"] == "AWS::CloudWatch::Alarm"]  # fmt: skip
+    assert names == alarms
+    assert filled["JobRoleArn"] == f"arn:aws:iam::{ACCOUNT}:role/customer-churn-prod-job"
+
+
+def test_what_the_machines_name_is_what_is_put_into_the_bucket(full: Full) -> None:
+    settings, definition = full
+    prod = settings.environment("prod")
+    put = stacks.rollout_objects(settings, prod)
+    sent = json.loads(stacks.rollout_stack(settings, prod, definition, "key").template)
+    located = [
+        "s3://{Bucket}/{Key}".format_map(r["Properties"]["DefinitionS3Location"])
+        for r in sent["Resources"].values() if r["Type"] == "AWS::StepFunctions::StateMachine"
+    ]  # fmt: skip
+    assert len(located) == 4
+    assert set(located) <= put.keys()
+    given = stacks.rollout_parameters(settings, prod, json.loads(definition), "key")
+    for code, script in (("Record", "record_evidence"), ("Verify", "verify_evidence"),
+                         ("Golden", "golden_requests")):  # fmt: skip
+        assert f"{given[f'{code}CodeUri']}/{script}.py" in put
+
+
+# What the rules let through
+
+
+APPROVED = {
+    "source": "aws.sagemaker",
+    "detail-type": "SageMaker Model Package State Change",
+    "detail": {
+        "ModelPackageGroupName": "customer-churn-prod",
+        "ModelApprovalStatus": "Approved",
+        "UpdatedModelPackageFields": ["ModelApprovalStatus"],
+    },
+}
+PENDING = {"ModelApprovalStatus": "PendingManualApproval"}
+
+
+def event(**detail: Any) -> str:
+    """An event of the registry: an approval, but for what is given; None leaves a field out."""
+    fields: dict[str, Any] = {**APPROVED["detail"], **detail}  # type: ignore[dict-item]
+    return json.dumps(APPROVED | {"detail": {k: v for k, v in fields.items() if v is not None}})
+
+
+@pytest.mark.parametrize(
+    ("sent", "rules"),
+    [
+        (event(), {"WhenApproved"}),
+        (event(UpdatedModelPackageFields=["CustomerMetadataProperties"]), set()),
+        (event(UpdatedModelPackageFields=None), set()),
+        (event(ModelPackageGroupName="customer-churn-dev"), set()),
+        (event(ModelApprovalStatus="Rejected"), set()),
+        (event(**PENDING, UpdatedModelPackageFields=None), {"WhenRegistered"}),
+        (event(**PENDING), {"WhenRegistered"}),
+        (event(**PENDING, UpdatedModelPackageFields=["CustomerMetadataProperties"]), set()),
+        (json.dumps({
+            "source": "aws.s3", "detail-type": "Object Created",
+            "detail": {"bucket": {"name": f"customer-churn-prod-{ACCOUNT}"},
+                       "object": {"key": "customer-churn/arrivals/1.json"}},
+        }), {"WhenRowsArrived"}),
+        (json.dumps({
+            "source": "aws.s3", "detail-type": "Object Created",
+            "detail": {"bucket": {"name": f"customer-churn-prod-{ACCOUNT}"},
+                       "object": {"key": "customer-churn/executions/1.json"}},
+        }), set()),
+    ],
+)  # fmt: skip
+def test_an_event_starts_what_it_is_for_and_a_note_in_the_metadata_starts_nothing(
+    sent: str, rules: set[str]
+) -> None:
+    made = resources(own())
+    patterns = {name: r["Properties"]["EventPattern"] for name, r in made.items()
+                if r["Type"] == "AWS::Events::Rule"}  # fmt: skip
+    assert len(patterns) == 3
+    # moto's matching, an independent reading of EventBridge's patterns
+    fits = {
+        name
+        for name, pattern in patterns.items()
+        if EventPattern(json.dumps(pattern), pattern).matches_event(json.loads(sent))
+    }
+    assert fits == rules
 
 
 def allowed(full: Full, action: str) -> dict[str, set[permissions.Permission]]:
@@ -282,7 +437,8 @@ def allowed(full: Full, action: str) -> dict[str, set[permissions.Permission]]:
     made = resources(settings, definition)
     return {
         name: found
-        for name in roles_of_the_template()
+        for name in ROLES
+        if name in made
         if (found := {p for p in permissions.granted(made, name) if p[1] == action})
     }
 
@@ -294,17 +450,19 @@ def test_the_pipelines_role_registers_as_pending_alone(full: Full) -> None:
     assert {json.dumps(pending)} == {condition for *_, condition in may_create["PipelineRole"]}
 
 
-def test_whoever_decides_is_the_approver_and_the_rollout_alone(full: Full) -> None:
-    assert set(allowed(full, "sagemaker:UpdateModelPackage")) <= {"ApproverRole", "RolloutRole"}
-    decides = {condition for *_, condition in
-               allowed(full, "sagemaker:UpdateModelPackage")["ApproverRole"]}  # fmt: skip
-    status = {"StringEquals": {"sagemaker:ModelApprovalStatus": ["Approved", "Rejected"]}}
-    assert decides == {json.dumps(status)}
+def test_the_approver_alone_decides_and_machines_write_notes_alone(full: Full) -> None:
+    writers = allowed(full, "sagemaker:UpdateModelPackage")
+    assert set(writers) == {"ApproverRole", "ApprovedRole", "EvidenceRole", "RolloutRole"}
+    decides = {"StringEquals": {"sagemaker:ModelApprovalStatus": ["Approved", "Rejected"]}}
+    notes = {"Null": {"sagemaker:ModelApprovalStatus": ["true"]}}
+    for role, found in writers.items():
+        wanted = decides if role == "ApproverRole" else notes
+        assert {condition for *_, condition in found} == {json.dumps(wanted)}, role
 
 
 def test_no_role_may_everything_of_a_service(full: Full) -> None:
     settings, definition = full
     made = resources(settings, definition)
-    for role in roles_of_the_template():
+    for role in ROLES:
         for _, action, _, _ in permissions.granted(made, role):
             assert "*" not in action

@@ -142,9 +142,9 @@ def test_every_value_survives_the_file(base: Path) -> None:
         for position, record in enumerate(read.ids):
             row = expected[record]
             assert read.labels[position] == row["stayed"]
-            assert read.context["gender"][position] == row["gender"]
-            assert read.context["city"][position] == row["city"]
-            age = read.context["age"][position]
+            assert read.context["gender"].raw[position] == row["gender"]
+            assert read.context["city"].raw[position] == row["city"]
+            age = read.context["age"].raw[position]
             assert (None if age is None else int(age)) == row["age"]
             values = [row["age"], row["income"], row["visits"], row["nothing"]]
             wanted = np.array([np.nan if v is None else v for v in values], dtype=np.float32)
@@ -298,7 +298,7 @@ def test_the_training_splits_bias_is_clarifys_shape_with_every_facet_of_a_column
     train = split(base, "train")
     (bath,) = bias["facets"]["facet_city"]
     values = {metric["name"]: metric["value"] for metric in bath["metrics"]}
-    in_bath = train.context["city"] == "Bath, UK"
+    in_bath = train.context["city"].raw == "Bath, UK"
     assert values["CI"] == pytest.approx(1 - 2 * in_bath.mean())
     assert values["DPL"] == pytest.approx(
         train.labels[~in_bath].mean() - train.labels[in_bath].mean()
@@ -312,7 +312,7 @@ def test_rows_without_a_group_variable_are_a_stratum_of_their_own(base: Path) ->
     run(base, people(city=cities), facets="gender", group_variable="city")
     train = split(base, "train")
     assert train.strata is not None
-    told = {(str(c), int(s)) for c, s in zip(train.context["city"], train.strata, strict=True)}
+    told = {(str(c), int(s)) for c, s in zip(train.context["city"].raw, train.strata, strict=True)}
     assert len({stratum for _, stratum in told}) == 3
 
 
@@ -411,7 +411,7 @@ def test_the_training_bias_of_a_regression_is_of_the_numbers_above_the_threshold
     bias = json.loads((base / "processing/output/bias/pretraining_bias.json").read_text("utf-8"))
     (group,) = bias["facets"]["facet_age"]
     values = {metric["name"]: metric["value"] for metric in group["metrics"]}
-    old = np.array([age is not None and int(age) >= 40 for age in train.context["age"]])
+    old = np.array([age is not None and int(age) >= 40 for age in train.context["age"].raw])
     above = train.labels > 50_000
     assert values["DPL"] == pytest.approx(above[~old].mean() - above[old].mean())
     assert bias["label"] == "salary"

@@ -277,7 +277,9 @@ def test_a_policy_is_made_use_of_so_often_and_no_more(bench: Bench) -> None:
 
 
 def test_a_policy_ends_after_so_many_minutes(bench: Bench) -> None:
-    assert retried(bench, 99, ExpireAfterMin=0.01)[::2] == ("Failed", 3)
+    status, _, tried, _ = retried(bench, 99, ExpireAfterMin=0.01)
+    assert status == "Failed"
+    assert 1 <= tried <= 3  # as many as fit into the time
 
 
 def test_the_scripts_own_failure_is_not_retried(bench: Bench) -> None:

@@ -140,6 +140,7 @@ def test_the_archive_has_what_serves_the_model_and_nothing_else(
         "code/flat_wheel.py",
         "code/hidden_imports.py",
         "code/inference.py",
+        "code/intervals.py",
         "code/lightgbm_model.py",
         "code/metrics.py",
         "code/model.json",

@@ -19,7 +19,7 @@ def example_evaluation(settings: Settings) -> dict[str, Any]:
         sys.path.append(str(STEPS))
     import numpy as np
 
-    from dataset import Columns, Facet, Split
+    from dataset import Columns, Facet, Split, Texts
     from decision import Decision
     from evaluate import evaluation
     from inference import Description, Prediction
@@ -32,7 +32,7 @@ def example_evaluation(settings: Settings) -> dict[str, Any]:
         context=tuple({facet.column: 0 for facet in facets}), features=("x",),
     )  # fmt: skip
     labels = np.array([0.0, 1.0, 0.0, 1.0])
-    context = {name: np.array([*"1919"], dtype=object) for name in columns.context}
+    context = {name: Texts.of("1919") for name in columns.context}
     rows = Split(columns, [*"abcd"], labels, context, np.zeros((4, 1), dtype=np.float32))
     decision = Decision("accuracy", 0.5) if is_binary else None
     model = Description("xgboost", settings.objective, 0.5, {}, decision)

@@ -4,13 +4,17 @@ Notation of the Amazon SageMaker developer guide, whose pages are named in quote
 group that `in_group` marks, a everybody else; n counts rows, n(1) those with the favourable
 label, n(0) the others; q = n(1)/n; a prime means predictions. True is favourable throughout.
 
-A metric whose formula has no finite value on the given rows is None. smclarify, AWS's public
-implementation, takes 0/0 as 0 and x/0 as infinity: the first reads as "no bias", and JSON cannot
-hold the second.
+All but the flip test are read from counts: `Outcomes` counts the rows once for all groups of a
+facet. A metric whose formula has no finite value on them is None, and so is every one of a group
+without rows, or without others. smclarify, AWS's public implementation, takes 0/0 as 0 and x/0 as
+infinity: the first reads as "no bias", and JSON cannot hold the second.
 """
+
+from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -62,16 +66,69 @@ RATE_DIFFERENCES = {
 
 NEIGHBOURS = 5
 MOST_FLIPPED = 2_000  # rows of d whose neighbours the flip test seeks
-BLOCK_DISTANCES = 2**21  # distances that the flip test holds at a time: 16 MB a copy
+MOST_INDEXED = 15  # columns: of more, an index looks at nearly every row, slower than a scan
+BLOCK_DISTANCES = 2**21  # distances that a scan holds at a time: 16 MB a copy
 
 
-def pretraining_bias(
-    labels: BoolArray, in_group: BoolArray, strata: IntArray | None
-) -> dict[str, float | None]:
+@dataclass(frozen=True)
+class Cells:
+    """How many rows have each stratum, label and prediction, (strata, 2, 2): of a, and of d."""
+
+    a: IntArray
+    d: IntArray
+    is_stratified: bool = False
+
+    @property
+    def is_comparison(self) -> bool:
+        """Whether both groups have rows; else no metric has a value."""
+        return bool(self.a.any() and self.d.any())
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of n rows: each one's stratum, label and prediction as one number."""
+
+    codes: npt.NDArray[np.intp]  # (n,): 4 strata + 2 labels + predictions
+    strata: int
+    is_stratified: bool
+
+    @staticmethod
+    def of(labels: BoolArray, predictions: BoolArray, strata: IntArray | None = None) -> Outcomes:
+        """Put them together; all (n,). `strata` numbers Clarify's group variable from 0, or none.
+
+        Raises:
+            ValueError: if flags are not boolean or lengths differ.
+        """
+        _require_rows(labels, predictions, beside=strata)
+        outcomes = 2 * labels.view(np.uint8) + predictions.view(np.uint8)  # a byte a row: quick
+        codes = outcomes.astype(np.intp)
+        if strata is not None:
+            codes += np.multiply(strata, 4, dtype=np.intp)
+        count = 1 if strata is None else int(strata.max(initial=0)) + 1
+        return Outcomes(codes, count, strata is not None)
+
+    def of_groups(self, groups: IntArray, count: int) -> list[Cells]:
+        """The counts of each group from 0 to count - 1 against all other rows.
+
+        `groups` is (n,): every row's group, or `count` for a row of none.
+
+        Raises:
+            ValueError: if lengths differ.
+        """
+        if len(groups) != len(self.codes):
+            raise ValueError(f"groups need {len(self.codes)} rows, not {len(groups)}")
+        cells = 4 * self.strata
+        codes = groups * cells
+        codes += self.codes
+        counts = np.bincount(codes, minlength=(count + 1) * cells).reshape(-1, self.strata, 2, 2)
+        everybody = counts.sum(axis=0)
+        return [Cells(everybody - d, d, self.is_stratified) for d in counts[:count]]
+
+
+def pretraining_bias(cells: Cells) -> dict[str, float | None]:
     """What the labels say before any model, by metric name in alphabetical order.
 
-    Shapes (n,). `strata` numbers the values of Clarify's group variable; None leaves out CDDL.
-    Raises ValueError if flags are not boolean or lengths differ.
+    Without strata there is no CDDL.
 
     P_a = (1 - q_a, q_a) and P_d = (1 - q_d, q_d) are the groups' distributions of the label.
 
@@ -91,31 +148,26 @@ def pretraining_bias(
     TVD = (sum of |P_a - P_d|) / 2, in [0, 1]. 0 is no difference: the share of rows whose label
         would have to change. Guide: "Total Variation Distance (TVD)".
     """
-    q_a, q_d = _favourable_shares(labels, in_group)
-    n, n_d = len(in_group), np.count_nonzero(in_group)
+    a, d = (side.sum(axis=(0, 2)) for side in (cells.a, cells.d))  # by label
+    n_a, n_d = int(a.sum()), int(d.sum())
+    q_a, q_d = _ratio(a[1], n_a), _ratio(d[1], n_d)
     metrics = {
-        # The guide: 1 or -1 if all rows are of one group. smclarify gives no number there.
-        "CI": _ratio(n - 2 * n_d, n),
+        # The guide has 1 or -1 if all rows are of one group: no number here, as in smclarify.
+        "CI": _ratio(n_a - n_d, n_a + n_d) if cells.is_comparison else None,
         "DPL": _difference(q_a, q_d),
         **_label_distances(q_a, q_d),
     }
-    if strata is not None:
-        metrics["CDDL"] = _conditional_demographic_disparity(labels, in_group, strata)
+    if cells.is_stratified:
+        by_label = Cells(cells.a.sum(axis=2), cells.d.sum(axis=2))
+        metrics["CDDL"] = _conditional_demographic_disparity(by_label)
     return dict(sorted(metrics.items()))
 
 
-def posttraining_bias(
-    labels: BoolArray,
-    predictions: BoolArray,
-    in_group: BoolArray,
-    strata: IntArray | None,
-    features: FloatArray | None,
-) -> dict[str, float | None]:
-    """What the model does to the groups, by metric name in alphabetical order.
+def posttraining_bias(cells: Cells) -> dict[str, float | None]:
+    """What the model does to the groups, by metric name in alphabetical order; FT apart.
 
-    Shapes (n,), and (n, k) for `features`, where NaN means missing. `strata` None leaves out
-    CDDPL, `features` None leaves out FT. Raises ValueError if flags are not boolean or lengths
-    differ. TP, FP, TN, FN count a group's rows, favourable being positive.
+    Without strata there is no CDDPL. TP, FP, TN, FN count a group's rows, favourable being
+    positive.
 
     AD = (TP_a + TN_a) / n_a - (TP_d + TN_d) / n_d, in [-1, 1]. Above 0 predictions are right less
         often of d. Guide: "Accuracy Difference (AD)".
@@ -136,9 +188,6 @@ def posttraining_bias(
     DRR = TN_d / (TN_d + FN_d) - TN_a / (TN_a + FN_a), in [-1, 1]. Above 0 unfavourable
         predictions are borne out less often of a, below 0 of d. Guide: "Difference in Rejection
         Rates (DRR)".
-    FT = (F+ - F-) / n_d, in [-1, 1]. F+ counts the rows of d that are predicted unfavourable where
-        most of their nearest rows in a are not, F- the reverse: above 0 likes of the other group
-        fare better. Guide: "Counterfactual Fliptest (FT)".
     GE = (1/2n) sum of ((b_i / b')^2 - 1) with b = y' - y + 1 and b' its mean, in [0, inf). 0 is
         the same benefit for every row; groups play no part. Guide: "Generalized entropy (GE)".
     RD = TP_a / (TP_a + FN_a) - TP_d / (TP_d + FN_d), in [-1, 1]. Above 0 fewer of d's favourable
@@ -148,41 +197,44 @@ def posttraining_bias(
     TE = FN_d / FP_d - FN_a / FP_a, in (-inf, inf). Above 0 the errors on d are, more than those
         on a, favourable labels missed. Guide: "Treatment Equality (TE)".
     """
-    _require_rows(labels, predictions, in_group)
-    cells = np.bincount(4 * in_group + 2 * labels + predictions, minlength=8).reshape(2, 4)
+    a, d = cells.a.sum(axis=0).ravel(), cells.d.sum(axis=0).ravel()  # TN, FP, FN, TP
     metrics = {
-        "DI": disparate_impact(predictions, in_group),
-        "DPPL": dppl(predictions, in_group),
-        "GE": _generalized_entropy(cells.sum(axis=0)),
+        "DI": disparate_impact(cells),
+        "DPPL": dppl(cells),
+        "GE": _generalized_entropy(a + d) if cells.is_comparison else None,
     }
     for name, (numerator, denominator, order) in RATE_DIFFERENCES.items():
-        rates = [_ratio(group @ numerator, group @ denominator) for group in cells]
-        metrics[name] = _difference(*(rates if order == "a - d" else reversed(rates)))
-    if strata is not None:
-        metrics["CDDPL"] = _conditional_demographic_disparity(predictions, in_group, strata)
-    if features is not None:
-        metrics["FT"] = flip_test(predictions, in_group, features)
+        rate_a, rate_d = (_ratio(side @ numerator, side @ denominator) for side in (a, d))
+        difference = _difference(rate_a, rate_d)
+        metrics[name] = -difference if difference and order == "d - a" else difference
+    if cells.is_stratified:
+        by_prediction = Cells(cells.a.sum(axis=1), cells.d.sum(axis=1))
+        metrics["CDDPL"] = _conditional_demographic_disparity(by_prediction)
     return dict(sorted(metrics.items()))
 
 
-def dppl(predictions: BoolArray, in_group: BoolArray) -> float | None:
+def dppl(cells: Cells) -> float | None:
     """DPPL of `posttraining_bias`; None if a group is empty."""
-    return _difference(*_favourable_shares(predictions, in_group))
+    return _difference(*_predicted_shares(cells))
 
 
-def disparate_impact(predictions: BoolArray, in_group: BoolArray) -> float | None:
+def disparate_impact(cells: Cells) -> float | None:
     """DI of `posttraining_bias`; None if a group is empty or nobody in a is predicted favourable.
 
     With q'_a = 0 the ratio is infinite or undefined: a gate has to read None as a failure.
     """
-    q_a, q_d = _favourable_shares(predictions, in_group)
+    q_a, q_d = _predicted_shares(cells)
     return None if q_a is None or q_d is None else _ratio(q_d, q_a)
 
 
 def flip_test(predictions: BoolArray, in_group: BoolArray, features: FloatArray) -> float | None:
-    """FT of `posttraining_bias`: do like rows of the other group fare better?
+    """Do like rows of the other group fare better? (n,) flags, (n, k) features, NaN for none.
 
-    None if a group, or the feature space, is empty.
+    FT = (F+ - F-) / n_d, in [-1, 1]. F+ counts the rows of d that are predicted unfavourable where
+        most of their nearest rows in a are not, F- the reverse: above 0 likes of the other group
+        fare better. Guide: "Counterfactual Fliptest (FT)".
+
+    None if a group, or the feature space, is empty. Raises ValueError as `Outcomes.of`.
 
     Distances are Euclidean, after missing values took their column's median and columns were
     standardised over all rows: no unit of measurement decides who is alike. Every row as near
@@ -190,7 +242,7 @@ def flip_test(predictions: BoolArray, in_group: BoolArray, features: FloatArray)
 
     Of a d of more than MOST_FLIPPED rows, so many speak for it, evenly spaced: F+ and F- over
     their number, off by 0.01 or so by chance. Else the time would grow with the square of the
-    rows, as every row of d is held against every row of a; memory is bounded by BLOCK_DISTANCES.
+    rows. Beside a copy of the features, memory is bounded: by BLOCK_DISTANCES.
     """
     _require_rows(predictions, in_group, beside=features)
     space = _standardised(features)
@@ -202,7 +254,40 @@ def flip_test(predictions: BoolArray, in_group: BoolArray, features: FloatArray)
     # The guide leaves k open. smclarify takes 5, or 1 if a has fewer than ten rows; it neither
     # standardises nor accepts missing values.
     k = NEIGHBOURS if len(space_a) >= 10 else 1
-    votes = np.where(predictions[~in_group], 1.0, -1.0)
+    vote = _vote_by_index if space.shape[1] <= MOST_INDEXED else _vote_by_scan
+    verdict, favourable = vote(space_a, predictions[~in_group], space_d, k), predictions[members]
+    flips_up = np.count_nonzero(~favourable & (verdict > 0))
+    flips_down = np.count_nonzero(favourable & (verdict < 0))
+    # smclarify has the opposite sign, F- - F+. By the guide's, positive is worse for d, like DPPL.
+    return (flips_up - flips_down) / len(space_d)
+
+
+def _vote_by_index(
+    space_a: FloatArray, favourable: BoolArray, space_d: FloatArray, k: int
+) -> FloatArray:
+    """How many more of the nearest rows of a are favourable than not, for each row of d.
+
+    By a k-d tree of either kind of a's rows: both are asked for the k-th distance, and then how
+    many lie within it, so that any number of equal rows is counted without being listed.
+    """
+    from scipy.spatial import cKDTree  # of many columns there is no index
+
+    # Median splits of equal rows would go on without end, sliding midpoints do not.
+    trees = [cKDTree(rows, balanced_tree=False)
+             for rows in (space_a[favourable], space_a[~favourable]) if len(rows)]  # fmt: skip
+    nearest = np.concatenate([tree.query(space_d, k=range(1, k + 1))[0] for tree in trees], axis=1)
+    distance = np.partition(nearest, k - 1, axis=1)[:, k - 1]
+    reach = np.sqrt(np.square(distance) + _margin(space_d))
+    counts = [tree.query_ball_point(space_d, reach, return_length=True) for tree in trees]
+    more: FloatArray = np.subtract(*counts, dtype=np.float64) if len(counts) == 2 else counts[0]
+    return more if favourable.any() else -more
+
+
+def _vote_by_scan(
+    space_a: FloatArray, favourable: BoolArray, space_d: FloatArray, k: int
+) -> FloatArray:
+    """As `_vote_by_index`, from all distances, a block of d's rows at a time."""
+    votes = np.where(favourable, 1.0, -1.0)
     minus_twice_a, norms_a = -2.0 * space_a.T, np.square(space_a).sum(axis=1)
     verdicts = []
     block = max(1, BLOCK_DISTANCES // len(space_a))
@@ -211,15 +296,18 @@ def flip_test(predictions: BoolArray, in_group: BoolArray, features: FloatArray)
         # |x - y|^2 less |x|^2, which has no say in which y is nearest.
         distances = rows @ minus_twice_a
         distances += norms_a
-        # Matrix products round: without a margin the processor would decide between ties.
-        margin = 1e-9 * (1.0 + np.square(rows).sum(axis=1))
-        reach = np.partition(distances, k - 1, axis=1)[:, k - 1] + margin
+        reach = np.partition(distances, k - 1, axis=1)[:, k - 1] + _margin(rows)
         verdicts.append((distances <= reach[:, np.newaxis]) @ votes)
-    verdict, favourable = np.concatenate(verdicts), predictions[members]
-    flips_up = np.count_nonzero(~favourable & (verdict > 0))
-    flips_down = np.count_nonzero(favourable & (verdict < 0))
-    # smclarify has the opposite sign, F- - F+. By the guide's, positive is worse for d, like DPPL.
-    return (flips_up - flips_down) / len(space_d)
+    return np.concatenate(verdicts)
+
+
+def _margin(rows: FloatArray) -> FloatArray:
+    """What squared distances from rows may differ by and be equal: sums of products round.
+
+    Without it the processor would decide between ties.
+    """
+    margin: FloatArray = 1e-9 * (1.0 + np.square(rows).sum(axis=1))
+    return margin
 
 
 def evenly_spaced(rows: int, most: int) -> npt.NDArray[np.int64]:
@@ -254,23 +342,17 @@ def _kullback_leibler(p: Sequence[float], q: Sequence[float]) -> float:
     return math.fsum(x * math.log(x / y) if y > 0 else math.inf for x, y in pairs)
 
 
-def _conditional_demographic_disparity(
-    favourable: BoolArray, in_group: BoolArray, strata: IntArray
-) -> float | None:
-    """CDDL of `pretraining_bias`, and CDDPL where predictions are given.
+def _conditional_demographic_disparity(counts: Cells) -> float | None:
+    """CDDL of `pretraining_bias`, and CDDPL where predictions are counted: (strata, outcome).
 
     None if a group is empty or all rows have one outcome. A stratum with one outcome counts, as
     in smclarify, a share of 0 for the other: else one small stratum would leave no number at all.
     """
-    _require_rows(favourable, in_group, beside=strata)
-    if any(flags.all() or not flags.any() for flags in (favourable, in_group)):
+    outcomes = counts.a + counts.d
+    if not counts.is_comparison or not outcomes.sum(axis=0).all():
         return None
-    values, stratum = np.unique(strata, return_inverse=True)
-    cells = np.bincount(4 * stratum + 2 * favourable + in_group, minlength=4 * len(values))
-    counts = cells.reshape(-1, 2, 2)  # stratum, outcome (0, 1), group (a, d)
-    outcomes = counts.sum(axis=2)
-    shares = counts[:, :, 1] / np.maximum(outcomes, 1)
-    return float(outcomes.sum(axis=1) @ (shares[:, 0] - shares[:, 1]) / len(strata))
+    shares = counts.d / np.maximum(outcomes, 1)
+    return float(outcomes.sum(axis=1) @ (shares[:, 0] - shares[:, 1]) / outcomes.sum())
 
 
 def _generalized_entropy(cells: IntArray) -> float | None:
@@ -297,14 +379,10 @@ def _standardised(features: FloatArray) -> FloatArray:
     return values
 
 
-def _favourable_shares(
-    favourable: BoolArray, in_group: BoolArray
-) -> tuple[float | None, float | None]:
-    """(q_a, q_d); None for an empty group."""
-    _require_rows(favourable, in_group)
-    n_d, positives_d = np.count_nonzero(in_group), np.count_nonzero(favourable & in_group)
-    positives_a = np.count_nonzero(favourable) - positives_d
-    return _ratio(positives_a, len(in_group) - n_d), _ratio(positives_d, n_d)
+def _predicted_shares(cells: Cells) -> tuple[float | None, float | None]:
+    """(q'_a, q'_d); None for an empty group."""
+    q_a, q_d = (_ratio(side[:, :, 1].sum(), side.sum()) for side in (cells.a, cells.d))
+    return q_a, q_d
 
 
 def _require_rows(*flags: BoolArray, beside: IntArray | FloatArray | None = None) -> None:

@@ -2,43 +2,90 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import bias_metrics
+from bias_metrics import Cells, Outcomes
 from dataset import FACET_PREFIX, Facet, Split
-from facet_groups import Group, groups
-
-Measure = Callable[[NDArray[np.bool_]], Mapping[str, float | None]]
-"""Gives the metrics of a group by name, from its members, (n,)."""
+from facet_groups import grouping
+from intervals import CONFIDENCE, interval
 
 
-def facet_section(split: Split, facets: Iterable[Facet], measure: Measure) -> dict[str, Any]:
-    """The groups of facets with their metrics, by column, as `analysis.json` lists them."""
+@dataclass(frozen=True)
+class Group:
+    """One group of a facet, with its counts."""
+
+    facet: Facet
+    value: str  # as Clarify shows it
+    cells: Cells
+    codes: NDArray[np.intp]  # (n,), the facet's groups by number
+    number: int  # of this one among them
+
+    @property
+    def members(self) -> NDArray[np.bool_]:
+        """Who is in it, (n,)."""
+        members: NDArray[np.bool_] = self.codes == self.number
+        return members
+
+    @property
+    def size(self) -> int:
+        """How many rows it has."""
+        return int(self.cells.d.sum())
+
+    @property
+    def others(self) -> int:
+        """How many rows all others have together."""
+        return int(self.cells.a.sum())
+
+
+Measure = Callable[[Group], Mapping[str, float | None]]
+"""Gives the metrics of a group by name."""
+
+
+def counted_groups(split: Split, facet: Facet, outcomes: Outcomes) -> list[Group]:
+    """The groups of a facet; all of them are counted in one pass over the rows."""
+    found = grouping(facet, split.context[facet.column])
+    cells = outcomes.of_groups(found.codes, len(found.names))
+    return [
+        Group(facet, name, counts, found.codes, number)
+        for number, (name, counts) in enumerate(zip(found.names, cells, strict=True))
+    ]
+
+
+def facet_section(groups: Iterable[Group], measure: Measure) -> dict[str, Any]:
+    """Groups with their metrics, by column, as `analysis.json` lists them."""
     section: dict[str, list[dict[str, Any]]] = {}
-    for facet in facets:  # of one column there may be several, such as age>=40 and age>=60
-        report = _facet_report(facet, split.context[facet.column], measure)
-        section.setdefault(FACET_PREFIX + facet.column, []).extend(report)
+    for group in groups:  # of one column there may be several facets, as age>=40 and age>=60
+        metrics = [_metric(group, name, value) for name, value in measure(group).items()]
+        report = {"value_or_threshold": group.value, "metrics": metrics}
+        section.setdefault(FACET_PREFIX + group.facet.column, []).append(report)
     return section
 
 
-def _facet_report(
-    facet: Facet, values: NDArray[np.object_], measure: Measure
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "value_or_threshold": group.value,
-            "metrics": [
-                {"name": name, "description": bias_metrics.DESCRIPTIONS[name], "value": value}
-                for name, value in measure(group.members).items()
-            ],
-        }
-        for group in groups(facet, values)
-    ]
+def _metric(group: Group, name: str, value: float | None) -> dict[str, Any]:
+    """A metric as Clarify writes it: of one without a value, why."""
+    said = {"name": name, "description": bias_metrics.DESCRIPTIONS[name], "value": value}
+    if value is None:
+        return said | {"error": _no_comparison(group) or "the formula divides by 0 on these rows"}
+    most = bias_metrics.MOST_FLIPPED
+    if name == "FT" and group.size > most:
+        return said | {"sampled": {"rows": most, "of": group.size}}
+    return said
+
+
+def _no_comparison(group: Group) -> str:
+    """Why a group cannot be compared at all; empty if it can."""
+    if not group.size:
+        return "no row is in the group"
+    return "" if group.others else "every row is in the group: there is nobody to compare it with"
 
 
 NO_GROUP_COUNTS = sys.float_info.max
@@ -62,13 +109,12 @@ def gate_numbers(
     worst_mean_residual = max |mean of (prediction - label)| over all groups, in [0, inf). Of a
         regression alone, in the label's unit: how far some group is misjudged on average.
     """
-    favourable = test.columns.favourable(predicted)
-    facets = {facet: list(groups(facet, test.context[facet.column]))
-              for facet in test.columns.facets}  # fmt: skip
-    counted = {facet: [g for g in found if _counts(g, min_group_size)]
+    outcomes = Outcomes.of(test.favourable, test.columns.favourable(predicted))
+    facets = {facet: counted_groups(test, facet, outcomes) for facet in test.columns.facets}
+    counted = {facet: [g for g in found if not _why_not(g, min_group_size)]
                for facet, found in facets.items()}  # fmt: skip
-    dppl = {f.key: max((_dppl(g, favourable) for g in c), default=1.0) for f, c in counted.items()}
-    ratio = {f.key: min((_di(g, favourable) for g in c), default=0.0) for f, c in counted.items()}
+    dppl = {f.key: max(map(_dppl, found), default=1.0) for f, found in counted.items()}
+    ratio = {f.key: min(map(_di, found), default=0.0) for f, found in counted.items()}
     regression = _residuals(test, predicted, counted) if test.columns.is_regression else {}
     return {
         **regression,
@@ -77,19 +123,73 @@ def gate_numbers(
         "dppl": {key: {"value": value} for key, value in dppl.items()},
         "di": {key: {"value": value} for key, value in ratio.items()},
         "groups": {
-            facet.key: [
-                {
-                    "value": group.value,
-                    "rows": group.size,
-                    "counted": group in counted[facet],
-                    "dppl": bias_metrics.dppl(favourable, group.members),
-                    "di": bias_metrics.disparate_impact(favourable, group.members),
-                }
-                for group in found
-            ]
+            facet.key: [_as_read(group, min_group_size) for group in found]
             for facet, found in facets.items()
         },
+        "four_fifths": {facet.key: four_fifths(found) for facet, found in counted.items()},
+        "confidence": CONFIDENCE,
     }
+
+
+def _as_read(group: Group, min_group_size: int) -> dict[str, Any]:
+    """What a person reads of a group: its numbers, and whether they decide."""
+    why_not = _why_not(group, min_group_size)
+    return {
+        "value": group.value,
+        "rows": group.size,
+        "counted": not why_not,
+        "why_not": why_not,
+        "dppl": bias_metrics.dppl(group.cells),
+        "di": bias_metrics.disparate_impact(group.cells),
+        "predicted": _share(*_predicted_favourable(group)),
+        "labelled": labelled(group),
+    }
+
+
+def labelled(group: Group) -> dict[str, Any]:
+    """How many of a group have the favourable label: the share with its interval."""
+    return _share(int(group.cells.d[:, 1].sum()), group.size)
+
+
+def _share(favourable: int, rows: int) -> dict[str, Any]:
+    """A share with its interval by Clopper and Pearson; of no rows there is none."""
+    return {
+        "rows": rows,
+        "favourable": favourable,
+        "share": favourable / rows if rows else None,
+        "interval": interval(favourable, rows),
+    }
+
+
+def four_fifths(groups: list[Group]) -> dict[str, Any] | None:
+    """The lowest group's share predicted favourable over the highest's; None of fewer than two.
+
+    The rule of the US Uniform Guidelines on Employee Selection Procedures (29 CFR 1607.4 D): below
+    four fifths is taken for evidence of adverse impact. The interval is Katz's, of the logarithm of
+    a ratio of two shares: approximate, and too narrow where several groups could be the lowest.
+    """
+    if len(groups) < 2:
+        return None
+    by_share = sorted(groups, key=lambda g: _predicted_favourable(g)[0] / g.size)
+    (low, n_low), (high, n_high) = (_predicted_favourable(g) for g in (by_share[0], by_share[-1]))
+    ratio = (low / n_low) / (high / n_high) if high else None
+    bounds = None
+    if ratio:
+        deviation = math.sqrt(1 / low - 1 / n_low + 1 / high - 1 / n_high)
+        bounds = [ratio * math.exp(sign * _Z * deviation) for sign in (-1, 1)]
+    return {
+        "lowest": by_share[0].value,
+        "highest": by_share[-1].value,
+        "ratio": ratio,
+        "interval": bounds,
+    }
+
+
+_Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+
+
+def _predicted_favourable(group: Group) -> tuple[int, int]:
+    return int(group.cells.d[:, :, 1].sum()), group.size
 
 
 def _residuals(
@@ -100,25 +200,32 @@ def _residuals(
     Above 0 the group's numbers are overestimated, below 0 underestimated.
     """
     residuals = predicted - test.labels
-    means = {(facet.key, group.value): float(residuals[group.members].mean())
-             for facet, found in counted.items() for group in found}  # fmt: skip
-    worst = max(map(abs, means.values()), default=NO_GROUP_COUNTS)
-    worst = worst if all(counted.values()) else NO_GROUP_COUNTS
-    by_facet = {facet.key: {g.value: means[facet.key, g.value] for g in found}
-                for facet, found in counted.items()}  # fmt: skip
-    return {"worst_mean_residual": {"value": worst}, "mean_residual": by_facet}
+    means = {facet.key: {g.value: float(residuals[g.members].mean()) for g in found}
+             for facet, found in counted.items()}  # fmt: skip
+    every = [abs(mean) for found in means.values() for mean in found.values()]
+    worst = max(every, default=NO_GROUP_COUNTS) if all(counted.values()) else NO_GROUP_COUNTS
+    return {"worst_mean_residual": {"value": worst}, "mean_residual": means}
 
 
-def _counts(group: Group, least: int) -> bool:
-    return least <= group.size and least <= len(group.members) - group.size
+def _why_not(group: Group, least: int) -> str:
+    """Why a group does not decide; empty if it does."""
+    if group.size < least:
+        return f"it has {group.size} rows, fewer than {least}" if group.size else "it has no rows"
+    return f"all others have {group.others} rows, fewer than {least}" * (group.others < least)
 
 
-def _dppl(group: Group, favourable: NDArray[np.bool_]) -> float:
-    value = bias_metrics.dppl(favourable, group.members)
+def _dppl(group: Group) -> float:
+    value = bias_metrics.dppl(group.cells)
     return 1.0 if value is None else abs(value)
 
 
-def _di(group: Group, favourable: NDArray[np.bool_]) -> float:
+def _di(group: Group) -> float:
     """The ratio of the lower share to the higher one; 0 where there is none."""
-    value = bias_metrics.disparate_impact(favourable, group.members)
+    value = bias_metrics.disparate_impact(group.cells)
     return min(value, 1 / value) if value else 0.0
+
+
+def every_group(split: Split, facets: Iterable[Facet], outcomes: Outcomes) -> Iterator[Group]:
+    """The groups of all facets, one facet after the other."""
+    for facet in facets:
+        yield from counted_groups(split, facet, outcomes)

@@ -7,68 +7,84 @@ The open-source backend: it reads the same `analysis_config.json` as the managed
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv
 from numpy.typing import NDArray
 
 import bias_metrics
 import inference
-from bias_report import Measure, facet_section
+from bias_metrics import Outcomes
+from bias_report import Group, Measure, every_group, facet_section
 from container import input_path, output_path, read_json, unpack_model, write_json
 from dataset import FACET_PREFIX, DataError, Facet, Split, read_split
-
-MOST_EXPLAINED = 5_000
-"""Of a larger test split so many records get SHAP values: milliseconds each, of large trees."""
+from explanations import explain
 
 
 def main() -> None:
     """Analyse what the configuration asks for and write `analysis.json`."""
     config = read_json(input_path("config") / "analysis_config.json")
-    test = read_split(input_path("dataset"), "test")
+    model = inference.model_fn(str(unpack_model(input_path("model"))))
+    test = read_split(input_path("data"), "test", model.columns)
     if config["headers"] != test.columns.names:
         raise DataError("the headers in analysis_config.json are not the columns of the dataset")
     predictions = read_predictions(input_path("predictions"), test.ids)
-    predicted = test.columns.favourable(predictions)
-    result = output_path("analysis_result")
+    result = output_path()
     analysis: dict[str, Any] = {"version": "1.0"}
-    for section, report in bias_sections(config, test, predicted):
+    for section, report in bias_sections(config, test, predictions):
         analysis[section] = report
     if "shap" in config["methods"]:
-        model = inference.model_fn(str(unpack_model(input_path("model"))))
-        analysis["explanations"] = explain(model, test, result)
+        analysis["explanations"] = explain(config["methods"], model, test, result)
     write_json(result / "analysis.json", analysis)
 
 
 def bias_sections(
-    config: dict[str, Any], test: Split, predicted: NDArray[np.bool_]
+    config: dict[str, Any], test: Split, predictions: NDArray[np.float64]
 ) -> list[tuple[str, dict[str, Any]]]:
-    """The bias sections that the configuration asks for; `predicted` is (n,), favourable or not."""
+    """The bias sections that the configuration asks for, of the predicted labels, (n,)."""
+    favourable, predicted = (_favourable(config, test, y) for y in (test.labels, predictions))
     strata = test.strata if "group_variable" in config else None
+    outcomes = Outcomes.of(favourable, predicted, strata)
+
+    def after_training(group: Group) -> dict[str, float | None]:
+        measured = bias_metrics.posttraining_bias(group.cells)
+        wanted = config["methods"]["post_training_bias"]["methods"]
+        if wanted == "all" or "FT" in wanted:  # seconds of a large split: not for nothing
+            measured["FT"] = bias_metrics.flip_test(predicted, group.members, test.features)
+        return dict(sorted(measured.items()))
+
     measures: dict[str, Measure] = {
-        "pre_training_bias": lambda members: bias_metrics.pretraining_bias(
-            test.favourable, members, strata
-        ),
-        "post_training_bias": lambda members: bias_metrics.posttraining_bias(
-            test.favourable, predicted, members, strata, test.features
-        ),
+        "pre_training_bias": lambda group: bias_metrics.pretraining_bias(group.cells),
+        "post_training_bias": after_training,
     }
+    asked = {method: measure for method, measure in measures.items() if method in config["methods"]}
+    found = list(every_group(test, map(_facet, config["facet"]), outcomes)) if asked else []
     return [
-        (f"{method}_metrics", _section(config, test, _only(config["methods"][method], measure)))
-        for method, measure in measures.items()
-        if method in config["methods"]
-    ]
+        (f"{method}_metrics", {
+            "label": config["label"],
+            "label_value_or_threshold": ",".join(map(str, config["label_values_or_threshold"])),
+            "facets": facet_section(found, _only(config["methods"][method], measure)),
+        })
+        for method, measure in asked.items()
+    ]  # fmt: skip
 
 
-def _section(config: dict[str, Any], test: Split, measure: Measure) -> dict[str, Any]:
-    return {
-        "label": config["label"],
-        "label_value_or_threshold": ",".join(map(str, config["label_values_or_threshold"])),
-        "facets": facet_section(test, map(_facet, config["facet"]), measure),
-    }
+def _favourable(
+    config: dict[str, Any], test: Split, labels: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Where labels are favourable, (n,): those of a number above it, of classes among them."""
+    told_by = config["label_values_or_threshold"]
+    if not test.columns.is_regression:
+        return np.isin(labels, np.array(told_by, dtype=np.float64))
+    if len(told_by) != 1:
+        raise DataError(
+            f"label_values_or_threshold is {told_by}, where one threshold is right for the "
+            f"number {test.columns.label!r}"
+        )
+    columns = replace(test.columns, label_threshold=float(told_by[0]))
+    return columns.favourable(labels)
 
 
 def _only(method: dict[str, Any], measure: Measure) -> Measure:
@@ -76,7 +92,7 @@ def _only(method: dict[str, Any], measure: Measure) -> Measure:
     wanted = method["methods"]
     if wanted == "all":
         return measure
-    return lambda members: {n: v for n, v in measure(members).items() if n in wanted}
+    return lambda group: {n: v for n, v in measure(group).items() if n in wanted}
 
 
 def _facet(entry: dict[str, Any]) -> Facet:
@@ -100,38 +116,6 @@ def read_predictions(folder: Path, ids: list[str]) -> NDArray[np.float64]:
             f"the transform's {len(rows)} predictions are not of the dataset's {len(ids)} records"
         )
     return np.array([float(row[1]) for row in rows], dtype=np.float64)
-
-
-def explain(model: inference.Model, test: Split, result: Path) -> dict[str, Any]:
-    """SHAP values of the test split: a row a record to `explanations_shap/out.csv`, their means.
-
-    Of more than MOST_EXPLAINED records, so many are explained, evenly spaced in the split's order.
-    The algorithm's own tree SHAP, exact, in log-odds or in the label's unit; Clarify's is kernel
-    SHAP, an estimate. It stands under Clarify's key so that whoever reads one reads the other, and
-    says what it is.
-    """
-    chosen = bias_metrics.evenly_spaced(len(test.features), MOST_EXPLAINED)
-    contributions = model.fitted.contributions(test.features[chosen])
-    local, expected = contributions[:, :-1], contributions[0, -1]
-    features = test.columns.features
-    folder = result / "explanations_shap"
-    folder.mkdir()
-    table = pa.table({f"{name}_label0": local[:, i] for i, name in enumerate(features)})
-    pyarrow.csv.write_csv(table, folder / "out.csv")
-    means = np.abs(local).mean(axis=0)
-    rows = len(test.features)
-    of_all = f"{rows} records" if len(chosen) == rows else f"{len(chosen)} of {rows} records"
-    values = {name: float(means[i]) for i, name in enumerate(features)}
-    return {
-        "kernel_shap": {
-            "label0": {"global_shap_values": values, "expected_value": float(expected)}
-        },
-        "method": (
-            f"tree SHAP by {model.description.algorithm}, exact, in "
-            f"{'the unit of the label' if test.columns.is_regression else 'log-odds'}; "
-            f"mean of absolute values over {of_all}"
-        ),
-    }
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ class Columns:
     context: tuple[str, ...]  # raw columns of facets and group variable, as named in the table
     features: tuple[str, ...]
     event_time: str = "event_time"
+    baseline: tuple[float | None, ...] = ()  # the training medians of the features; None: no value
 
     @property
     def names(self) -> list[str]:
@@ -97,10 +98,32 @@ class Columns:
         content = read_json(folder / "columns.json")
         fields = {field.name for field in dataclasses.fields(Columns)}
         kept = {name: value for name, value in content.items() if name in fields}
-        for name in ("context", "features"):
-            kept[name] = tuple(kept[name])
+        for name in ("context", "features", "baseline"):
+            kept[name] = tuple(kept.get(name, ()))
         kept["facets"] = tuple(Facet.from_json(facet) for facet in kept["facets"])
         return Columns(**kept)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A column of texts, (n,): where each row's stands among the different ones, -1 for none."""
+
+    codes: NDArray[np.intp]
+    different: tuple[str, ...]
+
+    @staticmethod
+    def of(cells: Any) -> Texts:
+        """Tell the texts of an Arrow column, or of a list, apart; None is a missing one."""
+        column = cells if isinstance(cells, pa.ChunkedArray) else pa.chunked_array([list(cells)])
+        encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        return Texts(codes.astype(np.intp), tuple(encoded.dictionary.to_pylist()))
+
+    @property
+    def raw(self) -> NDArray[np.object_]:
+        """The texts themselves, (n,), None for a missing one."""
+        different: NDArray[np.object_] = np.array([*self.different, None], dtype=object)
+        return different[self.codes]
 
 
 @dataclass(frozen=True)
@@ -110,7 +133,7 @@ class Split:
     columns: Columns
     ids: list[str]
     labels: NDArray[np.float64]  # (n,); of a binary problem 0 and 1
-    context: dict[str, NDArray[np.object_]]  # raw values by column, (n,) each; missing is None
+    context: dict[str, Texts]  # raw values by column
     features: NDArray[np.float32]  # (n, features); missing is NaN
 
     @property
@@ -119,19 +142,16 @@ class Split:
         return self.columns.favourable(self.labels)
 
     @property
-    def strata(self) -> NDArray[np.int64] | None:
-        """The group variable as codes, (n,); None where there is none."""
+    def strata(self) -> NDArray[np.intp] | None:
+        """The group variable as codes from 0, (n,); None where there is none."""
         if self.columns.group_variable is None:
             return None
-        # Those without a value are a stratum of their own: no value is an empty text.
-        values = ["" if v is None else v for v in self.context[self.columns.group_variable]]
-        codes: NDArray[np.int64] = np.unique(values, return_inverse=True)[1].astype(np.int64)
-        return codes
+        return self.context[self.columns.group_variable].codes + 1  # 0: those without a value
 
 
-def read_split(folder: Path, name: str) -> Split:
-    """Read `<name>.csv` and the `columns.json` beside it."""
-    columns = Columns.read(folder)
+def read_split(folder: Path, name: str, columns: Columns | None = None) -> Split:
+    """Read `<name>.csv`, whose columns the `columns.json` beside it names, if not the caller."""
+    columns = columns or Columns.read(folder)
     kinds = {column: pa.string() for column in columns.names}
     kinds |= {columns.label: pa.float64()} | {column: pa.float32() for column in columns.features}
     table = pyarrow.csv.read_csv(
@@ -149,14 +169,6 @@ def read_split(folder: Path, name: str) -> Split:
         columns=columns,
         ids=table[columns.record_id].to_pylist(),
         labels=table[columns.label].to_numpy(),
-        context={column: _texts(table[FACET_PREFIX + column]) for column in columns.context},
+        context={column: Texts.of(table[FACET_PREFIX + column]) for column in columns.context},
         features=features,
     )
-
-
-def _texts(cells: pa.ChunkedArray) -> NDArray[np.object_]:
-    """The texts of a column, (n,), None for null; equal ones are one object."""
-    encoded = cells.combine_chunks().dictionary_encode()
-    different = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
-    texts: NDArray[np.object_] = different[encoded.indices.fill_null(-1).to_numpy()]
-    return texts

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intervals import lower_bound
+
 Counts = NDArray[np.float64]
 
 CONFIDENCE = 0.9
@@ -99,7 +101,7 @@ def _f1(c: _Candidates) -> Counts:
 
 
 def _recall_threshold(c: _Candidates, target: float) -> Decision:
-    bounds = lower_bound(c.hits, c.positives)
+    bounds = lower_bound(c.hits, c.positives, CONFIDENCE)
     reached = bounds > target
     precision = c.hits / np.maximum(c.flagged, 1.0)
     if reached.any():
@@ -108,13 +110,3 @@ def _recall_threshold(c: _Candidates, target: float) -> Decision:
         index = _best(c, np.where(c.hits == c.hits.max(), -c.flagged, -np.inf))
     threshold, bound = float(c.thresholds[index]), float(bounds[index])
     return Decision("recall", threshold, target, bound, bool(reached[index]))
-
-
-def lower_bound(hits: Counts, positives: float) -> Counts:
-    """The one-sided lower bound of a share, by Clopper and Pearson (1934): exact, so cautious."""
-    from scipy.special import betaincinv  # only this rule needs scipy
-
-    bounds: Counts = np.zeros_like(hits)
-    some = hits > 0
-    bounds[some] = betaincinv(hits[some], positives - hits[some] + 1, 1 - CONFIDENCE)
-    return bounds

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import curves
 import inference
 import metrics
 from bias_report import gate_numbers
@@ -20,7 +21,7 @@ from dataset import DataError, Split, read_split
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Score the test split and write `evaluation.json`."""
+    """Score the test split and write `evaluation.json`, and `curves.json` beside it."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--min-group-size", type=int, required=True)
     parser.add_argument("--algorithm", action="append", default=[])
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str]) -> None:
         best = best_of_each(trials, options.algorithm, options.min_trials, test)
         content["algorithms"] = best
     write_json(output_path("evaluation") / "evaluation.json", content)
+    drawn = drawings(test, model.description, prediction, options.min_group_size)
+    write_json(output_path("evaluation") / "curves.json", drawn)
 
 
 def evaluation(
@@ -63,6 +66,20 @@ def measured(test: Split, prediction: inference.Prediction) -> dict[str, Any]:
         section = "binary_classification_metrics"
         values = metrics.binary_metrics(test.labels, prediction.probabilities, prediction.labels)
     return {section: {name: {"value": value} for name, value in values.items()}}
+
+
+def drawings(
+    test: Split,
+    description: inference.Description,
+    prediction: inference.Prediction,
+    min_group_size: int,
+) -> dict[str, Any]:
+    """What `curves.json` says of a model, for the report's pictures; no gate reads it."""
+    if prediction.probabilities is None or description.decision is None:
+        return curves.regression_curves(test, prediction.labels, min_group_size)
+    return curves.binary_curves(
+        test.labels, prediction.probabilities, prediction.labels, description.decision.threshold
+    )
 
 
 def read_trials(folder: Path) -> dict[str, inference.Model]:

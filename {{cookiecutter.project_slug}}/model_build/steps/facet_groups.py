@@ -3,47 +3,71 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset import DataError, Facet
+from dataset import DataError, Facet, Texts
+
+MOST_GROUPS = 1_000
+"""More than anybody reads: a column of so many values is a number, or names people."""
 
 
 @dataclass(frozen=True)
-class Group:
-    """One group of a facet: `d` in Clarify's formulas, everybody else being `a`."""
+class Grouping:
+    """The groups of a facet among n rows; each is `d` in Clarify's formulas in its turn."""
 
     facet: Facet
-    value: str  # as Clarify shows it: a value, several, or an interval such as (40, 75]
-    members: NDArray[np.bool_]  # (n,)
+    names: tuple[str, ...]  # as Clarify shows them: a value, several, or an interval as (40, 75]
+    codes: NDArray[np.intp]  # (n,), each row's position in `names`; their number: in no group
 
-    @property
-    def size(self) -> int:
-        """How many rows the group has."""
-        return int(self.members.sum())
+    def members(self, number: int) -> NDArray[np.bool_]:
+        """Who is in a group, (n,)."""
+        members: NDArray[np.bool_] = self.codes == number
+        return members
 
 
-def groups(facet: Facet, values: NDArray[np.object_]) -> Iterator[Group]:
-    """The groups of a facet, given its raw values, (n,) texts with None where there is none.
+def grouping(facet: Facet, values: Texts) -> Grouping:
+    """Tell the rows of a column, (n,), into the groups of a facet.
+
+    A name alone makes each value a group, against all the rest. A row without a value is in none:
+    it belongs to the rest of each.
 
     Raises:
-        DataError: if a facet with a threshold holds something else than numbers.
+        DataError: if a facet with a threshold holds something else than numbers, or one that is a
+            name alone more than MOST_GROUPS values.
     """
+    names, of_value = _groups(facet, values.different)
+    lookup = np.array([*of_value, len(names)], dtype=np.intp)  # the last is for code -1: no value
+    return Grouping(facet, names, lookup[values.codes])
+
+
+def groups(facet: Facet, values: Texts) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Each group's name and members, (n,)."""
+    found = grouping(facet, values)
+    for number, name in enumerate(found.names):
+        yield name, found.members(number)
+
+
+def _groups(facet: Facet, different: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
+    """The groups' names, and the group of each different value; beyond the last: none."""
     if facet.threshold is not None:
-        numbers = _numbers(facet, values)
-        known = numbers[~np.isnan(numbers)]
-        top = float(known.max()) if known.size else math.nan
-        yield Group(facet, _interval(facet.threshold, top), numbers > facet.threshold)
-    elif facet.values:
-        wanted = np.array(facet.values, dtype=object)
-        yield Group(facet, ",".join(facet.values), np.isin(values, wanted))
-    else:
-        present = sorted({str(value) for value in values if value is not None})
-        for value in present:
-            yield Group(facet, value, values == value)
+        numbers = _numbers(facet, different)
+        top = max((n for n in numbers if not math.isnan(n)), default=math.nan)
+        name = _interval(facet.threshold, top)
+        return (name,), [0 if number > facet.threshold else 1 for number in numbers]
+    if facet.values:
+        return (",".join(facet.values),), [0 if v in facet.values else 1 for v in different]
+    if len(different) > MOST_GROUPS:
+        raise DataError(
+            f"the facet {facet.key} has {len(different):,} different values, where at most "
+            f"{MOST_GROUPS:,} are right; a threshold, or a list of values, tells groups too"
+        )
+    names = tuple(sorted(different))
+    positions = {name: position for position, name in enumerate(names)}
+    return names, [positions[value] for value in different]
 
 
 def _interval(threshold: float, top: float) -> str:
@@ -58,8 +82,8 @@ def _shortest(number: float) -> str:
     return repr(number + 0.0).removesuffix(".0")  # of -0.0, adding makes 0.0
 
 
-def _numbers(facet: Facet, values: NDArray[np.object_]) -> NDArray[np.float64]:
+def _numbers(facet: Facet, different: Sequence[str]) -> list[float]:
     try:
-        return np.array([np.nan if v is None else float(v) for v in values], dtype=np.float64)
+        return [float(value) for value in different]
     except ValueError as error:
         raise DataError(f"the facet {facet.key} compares numbers, but {error}") from None

@@ -1,6 +1,7 @@
 """Step 1's script: rows of the offline store, as of a moment, split into train, validation, test.
 
-Also measures the bias of the training split: Clarify's own numbers are those of the test split.
+Also measures the bias of the training split, Clarify's own numbers being those of the test split,
+and notes what its columns look like, so that a later run sees what has drifted.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-import bias_metrics
-from bias_report import facet_section
+from bias_metrics import Outcomes, pretraining_bias
+from bias_report import every_group, facet_section, labelled
 from container import input_path, output_path, write_json
-from dataset import Columns, DataError, Facet, read_split
+from dataset import Columns, DataError, Facet, Split, read_split
+from feature_profile import profile
+from intervals import CONFIDENCE
 
 SPLITS = ("train", "validation", "test")
 SYSTEM_COLUMNS = frozenset(
@@ -48,10 +51,13 @@ def main(arguments: Sequence[str]) -> None:
     for name, rows in splits.items():
         check_split(rows, name, columns, options.min_positives)
     threshold = label_threshold(splits["train"][columns.label], columns, options.label_threshold)
-    columns = dataclasses.replace(columns, label_threshold=threshold)
+    medians = baseline(splits["train"], columns)
+    columns = dataclasses.replace(columns, label_threshold=threshold, baseline=medians)
     for name in SPLITS:
         write_split(splits.pop(name), output_path(name), name, columns)
-    write_json(output_path("bias") / "pretraining_bias.json", training_bias())
+    train = read_split(output_path("train"), "train")
+    write_json(output_path("train") / "profile.json", profile(train))
+    write_json(output_path("bias") / "pretraining_bias.json", training_bias(train))
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -189,6 +195,20 @@ def label_threshold(labels: pa.ChunkedArray, columns: Columns, asked: str | None
     return threshold
 
 
+def baseline(train: pa.Table, columns: Columns) -> tuple[float | None, ...]:
+    """Whom explanations compare with: each feature's median among the training rows that have one.
+
+    A number that occurs, so that a feature of 0 and 1 is one of them.
+    """
+    found = []
+    for feature in columns.features:
+        numbers = train[feature].drop_null().to_numpy().astype(np.float64)
+        numbers = numbers[np.isfinite(numbers)]
+        middle = np.quantile(numbers, 0.5, method="lower") if len(numbers) else None
+        found.append(None if middle is None else float(middle))
+    return tuple(found)
+
+
 def check_values(table: pa.Table, columns: Columns) -> None:
     """What no step could read from a split: infinite numbers, texts of several lines."""
     largest = float(np.finfo(np.float32).max)
@@ -281,18 +301,23 @@ def write_split(rows: pa.Table, folder: Path, name: str, columns: Columns) -> No
     columns.write(folder)
 
 
-def training_bias() -> dict[str, object]:
-    """The training split's pre-training bias, in the shape of Clarify's analysis."""
-    train = read_split(output_path("train"), "train")
-    columns, strata = train.columns, train.strata
+def training_bias(train: Split) -> dict[str, object]:
+    """The training split's pre-training bias, in the shape of Clarify's analysis.
+
+    Beside it the groups' shares of the favourable label, with their intervals, by facet.
+    """
+    columns = train.columns
+    outcomes = Outcomes.of(train.favourable, train.favourable, train.strata)
+    found = list(every_group(train, columns.facets, outcomes))
+    shares: dict[str, list[dict[str, object]]] = {facet.key: [] for facet in columns.facets}
+    for group in found:
+        shares[group.facet.key].append({"value": group.value, "labelled": labelled(group)})
     return {
         "label": columns.label,
         "label_value_or_threshold": str(columns.positive_label),
-        "facets": facet_section(
-            train,
-            columns.facets,
-            lambda members: bias_metrics.pretraining_bias(train.favourable, members, strata),
-        ),
+        "facets": facet_section(found, lambda group: pretraining_bias(group.cells)),
+        "groups": shares,
+        "confidence": CONFIDENCE,
     }
 
 

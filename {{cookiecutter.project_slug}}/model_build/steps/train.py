@@ -21,7 +21,7 @@ from dataset import Split, read_split
 
 WITH_THE_MODEL = (
     "algorithms", "booster", "container", "dataset", "decision", "hidden_imports", "inference",
-    "lightgbm_model", "metrics", "wheels", "xgboost_model",
+    "intervals", "lightgbm_model", "metrics", "wheels", "xgboost_model",
 )  # fmt: skip
 """The modules that serve the model: they go into its archive."""
 
