@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -17,6 +16,7 @@ import container
 import golden_requests
 import record_evidence
 import verify_evidence
+from evidence import client
 from model_deploy.job_code import SCRIPTS, job_code
 
 BUCKET, ROOT = "models", "s3://models/pets/executions/1"
@@ -59,7 +59,7 @@ def package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(container, "BASE", tmp_path)
     with mock_aws():
-        s3 = boto3.client("s3")
+        s3 = client("s3")
         s3.create_bucket(Bucket=BUCKET)
         s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         put("evaluation.json", evaluation())
@@ -68,7 +68,7 @@ def package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
         put("model.tar.gz", archive())
         put("test.csv", "".join(f'{n},t,1,"a,b",{n},2\n' for n in range(100)).encode())
         put("columns.json", {"features": ["one", "two"]})
-        sagemaker = boto3.client("sagemaker")
+        sagemaker = client("sagemaker")
         sagemaker.create_model_package_group(ModelPackageGroupName="pets")
         source = {"ContentType": "application/json"}
         yield sagemaker.create_model_package(
@@ -99,7 +99,7 @@ def archive() -> bytes:
 
 def put(file: str, content: object) -> None:
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    boto3.client("s3").put_object(Bucket=BUCKET, Key=f"pets/executions/1/{file}", Body=body)
+    client("s3").put_object(Bucket=BUCKET, Key=f"pets/executions/1/{file}", Body=body)
 
 
 def result(file: str) -> Any:
@@ -110,12 +110,12 @@ def record(package: str) -> None:
     """What the state machine does: the job, and its evidence into the metadata."""
     record_evidence.main(["--package", package, "--golden", f"{ROOT}/golden.json"])
     put("golden.json", (container.BASE / "processing/output/result/golden.json").read_bytes())
-    newest = boto3.client("s3").head_object(Bucket=BUCKET, Key="pets/executions/1/golden.json")
+    newest = client("s3").head_object(Bucket=BUCKET, Key="pets/executions/1/golden.json")
     note(package, {**result("evidence.json"), "golden_version_id": newest["VersionId"]})
 
 
 def note(package: str, noted: dict[str, str]) -> None:
-    sagemaker = boto3.client("sagemaker")
+    sagemaker = client("sagemaker")
     kept = sagemaker.describe_model_package(ModelPackageName=package)["CustomerMetadataProperties"]
     sagemaker.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved",
                                    CustomerMetadataProperties={**kept, **noted})  # fmt: skip
@@ -187,8 +187,8 @@ def test_a_facet_none_of_whose_groups_counts_is_refused(package: str) -> None:
 
 
 def test_a_bucket_that_keeps_no_versions_is_refused(package: str) -> None:
-    boto3.client("s3").create_bucket(Bucket="plain")
-    boto3.client("s3").put_object(Bucket="plain", Key="x", Body=b"x")
+    client("s3").create_bucket(Bucket="plain")
+    client("s3").put_object(Bucket="plain", Key="x", Body=b"x")
     with pytest.raises(ValueError, match="keeps no versions"):
         record_evidence.read("s3://plain/x")
 
