@@ -27,6 +27,7 @@ import json
 import re
 import sys
 import time
+import typing
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -78,6 +79,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 )
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.parse import preprocessor
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.utils import json_path
 from moto.stepfunctions.parser.asl.utils.json_path import extract_json
 
@@ -277,6 +279,7 @@ class Account:
         api = client.meta.service_model.operation_model(
             client.meta.method_to_api_mapping[operation]
         )
+        request = {_member(api.input_shape, key): value for key, value in request.items()}
         report = ParamValidator().validate(request, api.input_shape)
         assert not report.has_errors(), f"{operation}: {report.generate_report()}"
         self.calls.append((operation, request))
@@ -367,7 +370,7 @@ class Account:
 class ProcessingJobs(StateTaskServiceCallback):
     """`createProcessingJob.sync`."""
 
-    account: Account
+    account: typing.ClassVar[Account]  # a machine that was read once runs in other accounts too
 
     def __init__(self) -> None:
         # Task tokens too, since without them moto ends a task that it has no callback for.
@@ -390,9 +393,13 @@ class ProcessingJobs(StateTaskServiceCallback):
             return super()._from_error(env=env, ex=ex)
         return self._failure(env, "SageMaker.AmazonSageMakerException", str(ex))
 
-    def _build_sync_resolver(self, env: Any, resource_runtime_part: Any,
-                             normalised_parameters: Any,
-                             state_credentials: Any) -> Any:  # fmt: skip
+    def _build_sync_resolver(
+        self,
+        env: Any,
+        resource_runtime_part: Any,
+        normalised_parameters: Any,
+        state_credentials: Any,
+    ) -> Any:
         env.stack.pop()
         job = Job(self.account, normalised_parameters)
 
@@ -411,9 +418,10 @@ class ProcessingJobs(StateTaskServiceCallback):
     def _failure(self, env: Any, error: str, cause: str) -> FailureEvent:
         name = (StatesErrorName(typ=StatesErrorNameType.StatesTaskFailed)
                 if error == "States.TaskFailed" else CustomErrorName(error))  # fmt: skip
-        details = TaskFailedEventDetails(resource=self._get_sfn_resource(), error=error,
-                                         cause=cause,
-                                         resourceType=self._get_sfn_resource_type())  # fmt: skip
+        details = TaskFailedEventDetails(
+            error=error, cause=cause, resource=self._get_sfn_resource(),
+            resourceType=self._get_sfn_resource_type(),
+        )  # fmt: skip
         return FailureEvent(env=env, error_name=name, event_type=HistoryEventType.TaskFailed,
                             event_details=EventDetails(taskFailedEventDetails=details))  # fmt: skip
 
@@ -437,13 +445,13 @@ def account(substitutions: dict[str, str]) -> Iterator[Account]:
 @contextmanager
 def _patched(account: Account) -> Iterator[None]:
     factory = state_task_factory.state_task_service_for
-    jobs = type("Jobs", (ProcessingJobs,), {"account": account})
+    ProcessingJobs.account = account
 
     def client_for(service: str, **_: Any) -> Any:
         return _Client(account, service)
 
     def service_for(service_name: str) -> Any:
-        return jobs() if service_name == "sagemaker" else factory(service_name)
+        return ProcessingJobs() if service_name == "sagemaker" else factory(service_name)
 
     clock = SimpleNamespace(sleep=account.pauses.append)
     names = {"sagemaker": "SageMaker", "s3": "S3", "cloudwatch": "CloudWatch", "sns": "Sns"}
@@ -455,7 +463,8 @@ def _patched(account: Account) -> Iterator[None]:
         (retrier_decl, "time", clock),
         (StringVariableSample, "_eval_body", _variable),
         (ComparisonFuncStringVariableSample, "_eval_body", _compared),
-        (json_path, "parse", functools.cache(json_path.parse)),  # it takes most of the time
+        (json_path, "parse", _parsed_path),
+        (AmazonStateLanguageParser, "parse", staticmethod(_parsed_machine)),
         *(
             (module, "eval_jsonata_expression", _jsonata)
             for module in _that_have("eval_jsonata_expression")
@@ -498,6 +507,8 @@ def _variable(sample: Any, env: Any) -> None:
 
 
 _SAMPLED = StringVariableSample._eval_body
+_parsed_path = functools.cache(json_path.parse)  # what takes most of the time is done once
+_parsed_machine = functools.cache(AmazonStateLanguageParser.parse)
 
 
 def _compared(comparison: Any, env: Any) -> None:
@@ -534,6 +545,11 @@ def package(version: int) -> str:
 def identity(role_and_session: str) -> dict[str, Any]:
     """A UserContext, as SageMaker gives it of an assumed role."""
     return {"IamIdentity": {"Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/{role_and_session}"}}
+
+
+def _member(shape: Any, key: str) -> str:
+    """A member's name as boto3 has it: States takes `StateMachineArn` for `stateMachineArn`."""
+    return next((name for name in shape.members if name.lower() == key.lower()), key)
 
 
 def _as_json(answer: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -19,6 +20,12 @@ NAMES = ("evaluation", "analysis", "analysis_config", "model")
 
 UNVERSIONED = "null"
 """What S3 calls the version of an object that was put where none are kept."""
+
+
+@functools.cache
+def client(service: str) -> Any:
+    """boto3's client, made once: that takes longer than most calls of it."""
+    return boto3.client(service)
 
 
 class Refused(ValueError):
@@ -62,7 +69,7 @@ def read_package(arn: str) -> Package:
     Raises:
         Refused: if the package names no evidence.
     """
-    found = boto3.client("sagemaker").describe_model_package(ModelPackageName=arn)
+    found = client("sagemaker").describe_model_package(ModelPackageName=arn)
     metadata = found.get("CustomerMetadataProperties", {})
     metrics = found.get("ModelMetrics", {})
     containers = found.get("InferenceSpecification", {}).get("Containers", [{}])
@@ -87,7 +94,7 @@ def read(uri: str, version_id: str = "") -> Recorded:
     parts = urlsplit(uri)
     which = {"VersionId": version_id} if version_id else {}
     try:
-        found = boto3.client("s3").get_object(
+        found = client("s3").get_object(
             Bucket=parts.netloc, Key=parts.path.removeprefix("/"), **which
         )
     except ClientError as error:

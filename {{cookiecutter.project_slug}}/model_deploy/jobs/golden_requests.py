@@ -7,9 +7,7 @@ import math
 import sys
 from collections.abc import Sequence
 
-import boto3
-
-from evidence import Refused, as_json, read_noted, read_package, write_verdict
+from evidence import Refused, as_json, client, read_noted, read_package, write_verdict
 
 CLOSE = 1e-6
 """How far a probability, or a regression's number by its size, may lie from the recorded one."""
@@ -37,7 +35,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def ask(endpoint: str, request: str) -> str:
     """The endpoint's answer to one record."""
-    found = boto3.client("sagemaker-runtime").invoke_endpoint(
+    found = client("sagemaker-runtime").invoke_endpoint(
         EndpointName=endpoint, ContentType="text/csv", Accept="text/csv", Body=request.encode()
     )
     return str(found["Body"].read().decode().strip())
