@@ -34,6 +34,18 @@ def overlay(scenario: str) -> Path:
 SAMPLED = tuple(scenario for scenario in SCENARIOS if (overlay(scenario) / "data").is_dir())
 """The scenarios that ship a sample table."""
 
+LONGEST_FIRST = (
+    "test_render", "test_scenarios", "test_every_render", "test_history", "test_run",
+    "test_procedures", "test_updates", "test_real_data", "test_pre_commit", "test_compile",
+)  # fmt: skip
+"""A file goes to one worker whole: what takes minutes begins first, or one waits for the other."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+
+
 _CREDENTIALS = ("AWS_", "SAGEMAKER_")
 
 

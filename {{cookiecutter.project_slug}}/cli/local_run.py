@@ -82,6 +82,8 @@ def resume(
     """Go on with a run where it stopped: its own definition, table and parameters."""
     cores = parallel or _cores()
     engine = Engine(local, {}, cores, Processes(cores, preload(settings)))
+    for uri, content in code_objects(settings, settings.environment()).items():
+        engine.storage.write(uri, content)  # unless it has changed since, that is the run's code
     with progress:
         execution = engine.resume(identifier, progress.update, cache)
     progress.ended(execution, "", local)

@@ -202,6 +202,7 @@ def run_child(message: list[str]) -> NoReturn:
         os.execve(words[0], words, environment)
     os.environ.clear()
     os.environ.update(environment)
+    sys.dont_write_bytecode = True  # as its variable says, which came too late
     if "numpy.random" in sys.modules:  # or every child would draw the same numbers
         sys.modules["numpy.random"].seed()
     status = run_script(words[1:])

@@ -30,7 +30,8 @@ seen = {
     "path": [os.path.basename(sys.path[0]), *sys.path[1:]],
     "beside": __import__("sibling").NAME,
     "environment": sorted(set(os.environ) - {"LOCAL_SAGEMAKER_FORK", "LC_CTYPE"}),
-    "flags": str(sys.flags),
+    "flags": str(sys.flags).replace("bytecode=0", "bytecode=1"),
+    "bytecode": sys.dont_write_bytecode,
     "standard input": sys.stdin.read(),
     "threads": threading.active_count(),
     "folder": os.path.exists("processing"),
@@ -172,6 +173,23 @@ def test_a_package_that_steps_import_in_their_own_way_is_for_those_alone(tmp_pat
     assert printed(bench, f"import csv_of_ours\n{IS_FORKED}", **files) is False
     changed = {**files, "wrapper": "import csv_of_ours  # otherwise\n"}
     assert printed(bench, f"import wrapper\n{IS_FORKED}", **changed) is False
+
+
+@forks
+def test_a_library_is_compiled_once_and_a_steps_own_code_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what uv installs, nothing is compiled, and a sandbox is thrown away."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    files = {"ours": "import csv_of_ours\n", "csv_of_ours": ""}
+    for name, text in files.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    preload = Preload((), {"csv_of_ours": tmp_path / "ours.py"})
+    bench = Bench(tmp_path / "bench", processes=Processes(1, preload))
+    script = "import sibling, ours, json, os\nprint(json.dumps(os.listdir(os.path.dirname(__file__))))"
+    beside = printed(bench, f"{script}\n", sibling="", **files)
+    assert sorted(beside) == ["csv_of_ours.py", "ours.py", "script.py", "sibling.py"]
+    assert list(tmp_path.glob("__pycache__/csv_of_ours.*.pyc"))
 
 
 def test_a_library_that_is_not_installed_is_no_matter(tmp_path: Path) -> None:
