@@ -25,7 +25,10 @@ SETTINGS = {
     ("gate", "bias"): "bias_gate",
     ("bias", "facets"): "bias_facets",
     ("schedule", "cadence"): "retraining_cadence",
+    ("bias", "backend"): "bias_backend",
+    ("deploy", "rollout"): "rollout",
     ("aws", "region"): "aws_region",
+    ("notify", "email"): "notification_email",
 }
 """Where each answer stands in `pipeline.toml`: (table, key)."""
 

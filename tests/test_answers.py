@@ -34,11 +34,23 @@ WHERE = {
     "bias_gate": ("gate", "bias"),
     "bias_facets": ("bias", "facets"),
     "retraining_cadence": ("schedule", "cadence"),
+    "bias_backend": ("bias", "backend"),
+    "rollout": ("deploy", "rollout"),
     "aws_region": ("aws", "region"),
+    "notification_email": ("notify", "email"),
 }
 """Where an accepted answer is to be read back."""
 
-KEPT = ("ci", "cli", "governance", "README.md", "pyproject.toml", "pipeline.toml", "scenarios")
+KEPT = (
+    "ci",
+    "cli",
+    "governance",
+    "model_deploy",
+    "README.md",
+    "pyproject.toml",
+    "pipeline.toml",
+    "scenarios",
+)
 
 
 @pytest.fixture(scope="session")
@@ -164,7 +176,9 @@ ANSWERS = st.fixed_dictionaries(
         "bias_gate": GATES | TEXTS,
         "bias_facets": FACETS,
         "retraining_cadence": CADENCES,
+        "bias_backend": st.sampled_from(["open_source", "clarify"]),
         "aws_region": st.sampled_from(["eu-west-1", "us-gov-west-1", "mars"]) | TEXTS,
+        "notification_email": st.sampled_from(["", "a@example.com", "a@b", "a b@c.de"]) | TEXTS,
     },
 )
 ONE_ANSWER = st.one_of(

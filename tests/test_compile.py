@@ -68,7 +68,7 @@ def test_another_machine_gives_the_same_bytes_to_a_file(churn: Repository, text:
         "SageMaker: {ProcessingJob: {NetworkConfig: {EnableNetworkIsolation: true}}}\n"
     )
     file = churn.path.parent / "definition.json"
-    own = {
+    own: dict[str, Any] = {
         "PYTHONHASHSEED": "7",
         "TZ": "Asia/Tokyo",
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(config),

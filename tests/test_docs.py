@@ -332,9 +332,10 @@ def test_every_command_and_option_is_there(text: dict[str, str]) -> None:
         assert " ".join(str(command.help).split("\n\n")[0].split()) in part, path
         for parameter in command.params:
             is_option = isinstance(parameter, click.Option)
-            names = parameter.opts if is_option else [str(parameter.name).upper()]
+            context = click.Context(command)
+            names = parameter.opts if is_option else [parameter.make_metavar(context)]
             for name in names:
-                assert re.search(rf"`{re.escape(name)}[ `]", part), f"{path} {name}"
+                assert re.search(rf"`\[?{re.escape(name)}[] `]", part), f"{path} {name}"
 
 
 def test_every_exit_status_of_the_commands_is_there(text: dict[str, str]) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Repository
+from page_structure import check_structure
 
 STEPS = (
     "ChurnModelProcess",
@@ -53,8 +55,69 @@ def test_a_run_with_nothing_changed_imports_neither_the_sdk_nor_the_libraries(
     done = used.pipeline("run", PYTHONPROFILEIMPORTTIME="1")
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
     assert {"click", "rich", "sqlite3"} <= imported
-    heavy = {"sagemaker", "boto3", "pandas", "numpy", "xgboost", "optuna", "duckdb"}
+    heavy = {"sagemaker", "boto3", "pandas", "numpy", "xgboost", "optuna", "duckdb", "jinja2"}
     assert not imported & heavy
+
+
+def page_of(repository: Repository, run: str) -> str:
+    return (repository.path / ".local/runs" / run / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_page_of_a_run_with_nothing_changed_is_as_if_made_anew(used: Repository) -> None:
+    """... though most of it is that of the run that it was taken over from."""
+    first = last(used)["run"]
+    done = used.pipeline("run")
+    run = last(used)["run"]
+    assert f"report     .local/runs/{run}/report.html\n" in done.stdout
+    quick = page_of(used, run)
+    check_structure(quick)
+    assert run in quick
+    assert f"<dd>{first}</dd>" not in quick
+    assert "Cached" in quick
+    number = json.loads(used.pipeline("registry", "--json").stdout)[0]["version"]
+    assert f"customer-churn version {number}" in quick
+    (used.path / ".local/runs" / run / "report.json").unlink()
+    for places in used.path.glob(".local/runs/*/report.json"):
+        places.rename(places.with_suffix(".away"))
+    used.pipeline("report", run)
+    assert page_of(used, run) == quick
+
+
+def test_a_page_is_written_where_it_is_asked_for(used: Repository, tmp_path: Path) -> None:
+    used.pipeline("run")
+    run = last(used)["run"]
+    file = tmp_path / "page.html"
+    assert used.pipeline("report", "last", "-o", file).stdout == f"{file}\n"
+    assert file.read_text(encoding="utf-8") == page_of(used, run)
+    assert file.with_suffix(".md").read_text(encoding="utf-8").startswith("## Customer churn: ")
+    said = used.pipeline("report", "last", "-o", tmp_path / "page.md", status=2).stderr
+    assert "page.md" in said
+    assert "there is no run 'zzz'" in used.pipeline("report", "zzz", status=2).stderr
+    said = used.pipeline("report", "last", "--env", "nowhere", status=2).stderr
+    assert "there is no environment 'nowhere'" in said
+
+
+def test_an_approval_is_on_the_page_that_is_written_after_it(used: Repository) -> None:
+    used.pipeline("run")
+    run, number = last(used)["run"], json.loads(used.pipeline("registry", "--json").stdout)[0]
+    assert 'id="approval"' not in page_of(used, run)
+    used.pipeline("approve", str(number["version"]), "--who", "Jo <jo@x>", "--why", "as agreed")
+    used.pipeline("report", run)
+    section = check_structure(page_of(used, run)).section("approval").text
+    assert "Jo <jo@x> set the version to Approved" in section
+
+
+def test_drift_is_since_the_last_run_on_other_data(used: Repository) -> None:
+    used.pipeline("run")
+    assert "there is nothing to compare with" in page_of(used, last(used)["run"])
+    table = (used.path / "data/churn.csv").read_text().splitlines(keepends=True)
+    fewer = used.path.parent / "fewer.csv"
+    fewer.write_text("".join([table[0], *(row for row in table[1:] if "BLR" not in row)]))
+    first = last(used)["run"]
+    used.pipeline("run", "--data", fewer)
+    text = check_structure(page_of(used, last(used)["run"])).section("data").text
+    assert f"Compared with run {first}" in text
+    assert re.search(r"city_BLR \d\.\d+ \d\.\d+ much", text)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +151,8 @@ def test_a_changed_setting_is_compiled_anew(used: Repository) -> None:
     finally:
         (used.path / "pipeline.toml").write_text(settings)
     assert "gate       auc > 0.999  refuses the model" in done.stdout
+    page = check_structure(page_of(used, last(used)["run"]))
+    assert page.root.all("h1")[0].text.endswith("The model was refused")
     assert taken_over(last(used)).keys() == set(STEPS)
     assert "gate       auc > 0.75  holds" in used.pipeline("run").stdout
 
@@ -155,6 +220,8 @@ def test_a_killed_run_can_be_looked_at_and_goes_on(used: Repository) -> None:
     shown = used.pipeline("show", "last").stdout
     assert re.search(r"^2  ChurnHyperParameterTuning +Tuning +Killed", shown, re.MULTILINE)
     assert "Traceback" not in used.pipeline("logs", "last", STEPS[1], status=None).stderr
+    page = used.pipeline("report", "last").stdout.strip()
+    assert "The run is killed" in check_structure(Path(page).read_text("utf-8")).html
     command = shown.splitlines()[-1].removeprefix("go on").split()
     (code,) = used.path.glob(".local/s3/*/*/code")
     shutil.rmtree(code)  # by somebody who makes room

@@ -92,7 +92,9 @@ def test_answers_stand_in_the_settings(render: Render) -> None:
         bias_gate="worst_dppl < 0.1",
         bias_facets="city=DEL|BOM, doorstep",
         retraining_cadence="cron(0 6 ? * MON#1 *)",
+        rollout="linear",
         aws_region="eu-west-1",
+        notification_email="team@example.com",
     )
     settings = tomllib.loads((repository.path / "pipeline.toml").read_text(encoding="utf-8"))
     assert repository.path.name == settings["project"]["pipeline"] == "stay-or-go"
@@ -102,7 +104,9 @@ def test_answers_stand_in_the_settings(render: Render) -> None:
     }
     assert settings["bias"]["facets"] == "city=DEL|BOM, doorstep"
     assert settings["schedule"]["cadence"] == "cron(0 6 ? * MON#1 *)"
+    assert settings["deploy"]["rollout"] == "linear"
     assert settings["aws"]["region"] == "eu-west-1"
+    assert settings["notify"]["email"] == "team@example.com"
 
 
 REFUSED = {
@@ -124,6 +128,7 @@ REFUSED = {
     "retraining_cadence=fortnightly": "retraining_cadence: `fortnightly` is no cadence",
     "retraining_cadence=cron(0 0 30 2 ? *)": "retraining_cadence: `cron(0 0 30 2 ? *)` never fires",
     "aws_region=mars": "aws_region: 'mars' was read",
+    "notification_email=team": "notification_email: 'team' was read, where one address",
     "project_slug=a b": "project_slug: 'a b' was read",
     "project_slug=NUL": "project_slug: 'NUL' was read",
     "project_name=two\nlines": "project_name: 'two\\nlines' was read",
@@ -152,4 +157,4 @@ def test_a_refused_answer_is_one_sentence_and_leaves_nothing(
 def test_every_question_has_a_prompt() -> None:
     asked = {key for key in QUESTIONS if not key.startswith("_")}
     assert asked == set(QUESTIONS["__prompts__"])
-    assert len(asked) <= 12
+    assert len(asked) <= 15

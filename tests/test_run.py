@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Repository, Run
+from page_structure import check_structure
 
 Render = Callable[..., Repository]
 
@@ -138,6 +139,31 @@ def test_a_refused_model_is_a_completed_run(render: Render) -> None:
     assert repository.pipeline("registry", "--json").stdout.strip() == "[]"
 
 
+def test_the_managed_bias_step_is_refused_here_and_has_a_stand_in_for_one_run(
+    render: Render,
+) -> None:
+    """The run that goes through is of a linear model, which kernel SHAP explains."""
+    repository = render(bias_backend="clarify")
+    done = repository.pipeline("run", status=2)
+    assert done.stderr == (
+        "pipeline: pipeline.toml [bias] backend: 'clarify' was read, and Clarify's image runs on "
+        "SageMaker alone; here: pipeline run --bias-backend open_source\n"
+    )
+    assert not [name for name in repository.results() if not name.startswith(".local/definitions/")]
+    assert "nothing wrong is known" in repository.pipeline("check").stdout
+    linear = 'seed = 20\n\n[tuning.static]\nbooster = "gblinear"\n'
+    repository.edit("pipeline.toml", "seed = 20\n", linear)
+    repository.edit("pipeline.toml", "jobs = 12", "jobs = 1")
+    repository.edit("pipeline.toml", "parallel = 4", "parallel = 1")
+    repository.edit("pipeline.toml", "[schedule]", "local_explanations = false\n\n[schedule]")
+    repository.pipeline("run", BIAS_BACKEND="open_source")
+    (file,) = repository.path.glob(".local/s3/**/ClarifyProcessingStep/analysis_result/*")
+    explained = json.loads(file.read_text(encoding="utf-8"))["explanations"]
+    assert explained["method"].startswith("kernel SHAP of xgboost, which has no trees, in log-odds")
+    assert 0 < explained["records"]["explained"] <= explained["records"]["of"]
+    assert len(explained["pdp"]) == 5
+
+
 def test_a_facet_without_a_large_enough_group_has_the_worst_number_and_says_so(
     render: Render,
 ) -> None:
@@ -223,6 +249,10 @@ def test_a_step_whose_script_raises(used: Repository) -> None:
         done = used.pipeline("run", status=1)
     finally:
         script.write_text(text)
+    (page,) = re.findall(r"^report     (.+)$", done.stdout, re.MULTILINE)
+    failing = check_structure((used.path / page).read_text(encoding="utf-8"))
+    assert failing.root.all("h1")[0].text.endswith("The run failed")
+    assert "ChurnEvalBestModel failed: " in failing.section("gate").text
     failed = done.stdout[done.stdout.index("ChurnEvalBestModel failed\n") :].splitlines()
     assert failed[1:4] == [
         f"  evaluate.py, line {number}, in main",

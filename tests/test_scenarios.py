@@ -25,6 +25,7 @@ from conftest import (
     render_scenario,
 )
 from drafts import adopt
+from page_structure import check_structure
 
 Ran = Callable[[str], Run]
 
@@ -43,11 +44,34 @@ def prefix(scenario: str) -> str:
     return answer
 
 
+def biased_group(scenario: str) -> str:
+    group: str = getattr(importlib.import_module(scenario), BIASED[scenario])
+    return group
+
+
 def evaluation(run: Run, scenario: str) -> dict[str, Any]:
     content: dict[str, Any] = run.read(
         f"{prefix(scenario)}EvalBestModel/evaluation/evaluation.json"
     )
     return content
+
+
+@pytest.mark.parametrize("scenario", SAMPLED)
+def test_a_run_ends_with_its_report(ran: Ran, scenario: str) -> None:
+    """All parts are there, but for drift: nothing was run before."""
+    run = ran(scenario)
+    (name,) = re.findall(r"^report     (.+)$", run.output, re.MULTILINE)
+    page = check_structure((run.repository.path / name).read_text(encoding="utf-8"))
+    absent = [one.text for one in page.elements if one.attributes.get("class") == "absent"]
+    assert [text for text in absent if "nothing to compare with" not in text] in (
+        [], ["This run computed none."]
+    )  # fmt: skip
+    assert "comes out the same" in page.section("gate").text
+    group = biased_group(scenario)
+    assert f" {group}" in page.section("bias").text
+    summary = (run.repository.path / name).with_suffix(".md").read_text(encoding="utf-8")
+    assert "### The gate: `" in summary
+    assert re.search(rf"^\| \w+ \| {group} \|", summary, re.MULTILINE)
 
 
 @pytest.mark.parametrize("scenario", SAMPLED)
@@ -71,8 +95,7 @@ def test_the_nine_steps_run_and_register_a_version(ran: Ran, scenario: str) -> N
 
 @pytest.mark.parametrize("scenario", SAMPLED)
 def test_the_planted_bias_comes_out_worst_by_the_generators_margin(ran: Ran, scenario: str) -> None:
-    generator = importlib.import_module(scenario)
-    biased = getattr(generator, BIASED[scenario])
+    generator, biased = importlib.import_module(scenario), biased_group(scenario)
     found = evaluation(ran(scenario), scenario)["bias_metrics"]["groups"]
     groups = [group for facet in found.values() for group in facet if group["counted"]]
     (planted,) = (group for group in groups if group["value"] == biased)
@@ -107,6 +130,46 @@ def test_bias_report_and_evaluation_agree(ran: Ran, scenario: str) -> None:
             metrics = {metric["name"]: metric["value"] for metric in report["metrics"]}
             assert list(metrics) == sorted(metrics)
             assert (metrics["DPPL"], metrics["DI"]) == (group["dppl"], group["di"])
+
+
+@pytest.mark.parametrize("scenario", SAMPLED)
+def test_what_a_gate_reads_is_what_the_bias_report_says(ran: Ran, scenario: str) -> None:
+    """Worked out of `analysis.json` alone, but for which groups are large enough to count."""
+    run = ran(scenario)
+    analysis = run.read("ClarifyProcessingStep/analysis_result/analysis.json")
+    columns = run.read(f"{prefix(scenario)}ModelProcess/test/columns.json")
+    numbers = evaluation(run, scenario)["bias_metrics"]
+    reported = analysis["post_training_bias_metrics"]["facets"]
+    gaps, ratios = {}, {}
+    for facet in columns["facets"]:
+        counted = {g["value"] for g in numbers["groups"][facet["key"]] if g["counted"]}
+        metrics = [{m["name"]: m["value"] for m in group["metrics"]}
+                   for group in reported[f"facet_{facet['column']}"]
+                   if group["value_or_threshold"] in counted]  # fmt: skip
+        assert len(metrics) == len(counted) > 0
+        gaps[facet["key"]] = max(abs(m["DPPL"]) for m in metrics)
+        ratios[facet["key"]] = min(min(m["DI"], 1 / m["DI"]) for m in metrics)
+    assert {key: n["value"] for key, n in numbers["dppl"].items()} == gaps
+    assert {key: n["value"] for key, n in numbers["di"].items()} == ratios
+    assert numbers["worst_dppl"]["value"] == max(gaps.values())
+    assert numbers["worst_di"]["value"] == min(ratios.values())
+
+
+@pytest.mark.parametrize("scenario", SAMPLED)
+def test_the_analysis_is_configured_as_the_sdk_accepts_it(
+    ran: Ran, scenario: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    clarify = importlib.import_module("sagemaker.core.clarify")
+    run, p = ran(scenario), prefix(scenario)
+    config = run.read(f"{p}ModelConfigFile/config/analysis_config.json")
+    clarify.ANALYSIS_CONFIG_SCHEMA_V1_0.validate(config)
+    (baseline,) = config["methods"]["shap"]["baseline"]
+    assert len(baseline) == len(run.read(f"{p}ModelProcess/test/columns.json")["features"])
+    bucket, _, key = config["predicted_label_dataset_uri"].removeprefix("s3://").partition("/")
+    predictions = run.repository.path / ".local/s3" / bucket / key / "test.csv.out"
+    first = predictions.read_text(encoding="utf-8").partition("\n")[0].split(",")
+    assert len(first) == len(config["predicted_label_headers"])
 
 
 @pytest.mark.parametrize("scenario", SAMPLED)
@@ -183,6 +246,16 @@ def test_attrition_has_fifty_features(ran: Ran) -> None:
     assert {facet["column"] for facet in columns["facets"]} == {
         "gender", "age", "ethnicity", "location"
     }  # fmt: skip
+
+
+def test_attrition_asks_for_two_pairs_of_eyes_and_a_second_approval(ran: Ran) -> None:
+    repository = ran("attrition").repository
+    started_by = json.loads(repository.pipeline("registry", "1", "--json").stdout)["started_by"]
+    own = ("--who", started_by.upper(), "--why", "it is mine")
+    said = repository.pipeline("approve", "1", *own, status=2).stderr
+    assert "[approval] two_pairs_of_eyes of pipeline.toml asks for somebody else" in said
+    said = repository.pipeline("approve", "1", "--for", "production", *own, status=2).stderr
+    assert "employee-attrition version 1 is not approved yet: pipeline approve 1" in said
 
 
 def test_the_biased_sample_is_refused_by_the_bias_gate_alone(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = ROOT / "{{cookiecutter.project_slug}}"
+INFRASTRUCTURE = GENERATED / "model_deploy" / "infrastructure"
 CONTAINER = ROOT / "tests" / "container"
 OTHER_ENGINES = ROOT / "benchmarks" / "others"
 COMPILE = (
@@ -25,6 +26,7 @@ COMPILE = (
 def main(options: list[str]) -> None:
     """Lock the generated repository first, then what stands on it."""
     lock(GENERATED, "pyproject.toml", "--extra", "dev", *options)
+    lock(INFRASTRUCTURE, "checkov.in", *options, target="checkov.lock")
     lock(ROOT, "requirements.in", "-c", str(GENERATED / "requirements.lock"), *options)
     for source in sorted(OTHER_ENGINES.glob("*.in")):
         lock(OTHER_ENGINES, source.name, *options, target=source.with_suffix(".lock").name)

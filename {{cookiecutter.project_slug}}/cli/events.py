@@ -48,7 +48,8 @@ class Events:
 
     def ended(self, execution: Execution, gate: str, local: Path) -> None:
         """How the run ended."""
-        how = {"status": execution.status, "gate": gate, "registered": execution.registered}
+        how = {"status": execution.status, "gate": gate, "registered": execution.registered,
+               "report": str(execution.page) if execution.page.exists() else None}  # fmt: skip
         _say("ended", run=execution.id, **how)
 
 

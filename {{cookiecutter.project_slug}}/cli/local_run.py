@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 from cli.events import Events
+from cli.identity import whoami
 from cli.kept_definition import compiled
 from cli.report import Progress
-from cli.settings import FEATURE_DATABASE, Settings
+from cli.run_report import write_report
+from cli.settings import FEATURE_DATABASE, Environment, Settings
+from cli.tables import SettingsError
 from feature_store.ingest import ingest
 from local_sagemaker.definition import read_definition
 from local_sagemaker.engine import Engine, Wanted
+from local_sagemaker.errors import DefinitionError
 from local_sagemaker.execution import Execution
 from local_sagemaker.processes import Preload, Processes
 from model_build.step_code import STEPS, code_objects
@@ -43,6 +48,8 @@ def run(
         given: pipeline parameters; `AsOf` is the newest row unless it is among them.
     """
     environment, cores = settings.environment(), parallel or _cores()
+    if settings.bias_is_managed:
+        _check_can_run(root, local, settings, environment, wanted)
     processes = Processes(cores, preload(settings))
 
     def working(what: str) -> None:
@@ -65,10 +72,29 @@ def run(
     definition = read_definition(made.definition)
     with progress:
         execution = engine.run(
-            settings.project.pipeline, definition, given, progress.update, wanted
+            settings.project.pipeline, definition, given, progress.update, wanted, whoami(root)
         )
+    _report(local, settings, execution)
     progress.ended(execution, str(settings.full_gate), local)
     return execution
+
+
+def _check_can_run(
+    root: Path, local: Path, settings: Settings, environment: Environment, wanted: Wanted
+) -> None:
+    """Refuse Clarify's image before the table is read; up to a step before it, all may run.
+
+    Raises:
+        SettingsError: that says what to do.
+    """
+    made = compiled(root, local / "definitions", settings, environment)
+    try:
+        read_definition(made.definition).check_can_run(wanted.only)
+    except DefinitionError:
+        raise SettingsError(
+            f"{settings.bias.backend!r} was read, and Clarify's image runs on SageMaker alone; "
+            "here: pipeline run --bias-backend open_source", "bias", "backend",
+        ) from None  # fmt: skip
 
 
 def resume(
@@ -86,8 +112,15 @@ def resume(
         engine.storage.write(uri, content)  # unless it has changed since, that is the run's code
     with progress:
         execution = engine.resume(identifier, progress.update, cache)
+    _report(local, settings, execution)
     progress.ended(execution, "", local)
     return execution
+
+
+def _report(local: Path, settings: Settings, execution: Execution) -> None:
+    """Write the page of a run; where the disk takes none, the run is done all the same."""
+    with contextlib.suppress(OSError):
+        write_report(local, settings, execution)
 
 
 def preload(settings: Settings) -> Preload:

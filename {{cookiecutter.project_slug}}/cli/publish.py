@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import ClientError
 
+from cli import account
 from cli.settings import Environment
-
-FORBIDDEN = 403
 
 NOT_THERE = ("ResourceNotFound", "ValidationException")
 """What the service answers to a well-formed name that it has no pipeline of."""
-
-
-class PublishError(RuntimeError):
-    """What AWS refused, or what was not sent to it; the message says which and what to do."""
 
 
 @dataclass(frozen=True)
@@ -44,27 +37,16 @@ def publish(
     """Put what the definition names, then create or update the pipeline; nothing twice.
 
     Raises:
-        PublishError: with one sentence.
+        AccountError: with one sentence.
     """
-    session = boto3.Session(region_name=environment.region)
-    with _one_sentence():
-        _check_account(session, environment)
-        put = _put_code(session.client("s3"), code_objects, environment)
+    with account.one_sentence():
+        session = account.session(environment)
+        put = put_code(session.client("s3"), code_objects, environment)
         done = _put_pipeline(session.client("sagemaker"), pipeline, definition, environment)
     return Published(put, len(code_objects) - put, done)
 
 
-def _check_account(session: Any, environment: Environment) -> None:
-    """Credentials of another account would make a second pipeline of the same name there."""
-    account = session.client("sts").get_caller_identity()["Account"]
-    if account != environment.account:
-        raise PublishError(
-            f"the credentials are of account {account}, where {environment.account} is right for "
-            f"[environments.{environment.name}]; nothing was sent"
-        )
-
-
-def _put_code(s3: Any, objects: dict[str, bytes], environment: Environment) -> int:
+def put_code(s3: Any, objects: dict[str, bytes], environment: Environment) -> int:
     """Put the objects whose keys are not there: a key is a hash of the content. Gives how many."""
     owned = {"Bucket": environment.bucket_name, "ExpectedBucketOwner": environment.account}
     root = f"s3://{environment.bucket_name}/"
@@ -99,30 +81,3 @@ def _put_pipeline(sagemaker: Any, name: str, definition: str, environment: Envir
         return "unchanged"
     sagemaker.update_pipeline(**wanted)
     return "updated"
-
-
-def _status(error: ClientError) -> object:
-    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-
-
-@contextmanager
-def _one_sentence() -> Iterator[None]:
-    """What AWS's SDK raises, as a sentence that says what to do where that is known."""
-    try:
-        yield
-    except NoCredentialsError:
-        raise PublishError(
-            "no credentials for AWS were found; sign in, such as by `aws sso login`, or let the CI "
-            "job take on its role"
-        ) from None
-    except ClientError as error:
-        code, message = (error.response["Error"].get(key, "") for key in ("Code", "Message"))
-        advice = ""
-        if code == "NoSuchBucket":
-            advice = "; make the bucket that [environments] names, in the same account"
-        elif code.startswith("AccessDenied") or _status(error) == FORBIDDEN:
-            advice = "; README.md lists what the role needs"
-        said = " ".join(f"{code}: {message}".split())
-        raise PublishError(f"AWS refused {error.operation_name}: {said}{advice}") from None
-    except BotoCoreError as error:
-        raise PublishError(f"AWS could not be asked: {' '.join(str(error).split())}") from None

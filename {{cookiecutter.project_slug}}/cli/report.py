@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import textwrap
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -94,8 +94,10 @@ class Progress:
                 _CONSOLE.print(f"{state(run):<10} {name}")
 
     def ended(self, execution: Execution, gate: str, local: Path) -> None:
-        """Say how the run ended."""
+        """Say how the run ended, and how to go on with what it registered."""
         summary(execution, self._settings, local, gate)
+        for number in execution.versions:
+            _line("go on", f"pipeline approve {number}, or pipeline reject {number}")
 
 
 def resuming(execution: Execution) -> str:
@@ -163,6 +165,8 @@ def summary(execution: Execution, settings: Settings, local: Path, gate: str = "
     if written.exists():
         _line("wrote", escape(_short(written)))
     _line("logs", escape(_short(execution.logs)))
+    if execution.page.exists():
+        _line("report", escape(_short(execution.page)))
     if execution.status not in (SUCCEEDED, EXECUTING):
         _line("go on", resuming(execution))
 
@@ -198,9 +202,8 @@ def evaluation(execution: Execution, local: Path) -> dict[str, Any]:
 def _evaluation_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
     """All metrics, not the gate's alone: a recall bought by flagging everybody is seen."""
     sections = [values for name, values in content.items() if name.endswith("tion_metrics")]
-    texts = [f"{name}_{m['value']:.4g}" for values in sections for name, m in values.items()]
-    wrapped = textwrap.wrap(", ".join(texts), 68, break_on_hyphens=False)
-    lines = [("", re.sub(r"_(?=[\d-])", " ", text)) for text in wrapped]  # no break before a number
+    numbers = {name: m["value"] for values in sections for name, m in values.items()}
+    lines = [("", text) for text in metric_lines(numbers, 68)]
     decision = content.get("decision") or {}
     if decision.get("rule") == "recall":
         bound, target = decision["recall_lower_bound"], decision["recall_target"]
@@ -208,6 +211,14 @@ def _evaluation_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
         text = f"validation recall at least {bound:.4g} (90 % sure), {verdict} {target:g}"
         lines.append(("threshold", f"{decision['threshold']:.4g}: {text}"))
     return [("metrics", lines[0][1]), *lines[1:]] if lines else []
+
+
+def metric_lines(numbers: Mapping[str, float | None], width: int) -> list[str]:
+    """Metrics with their values in lines of a width; none breaks before its value."""
+    values = {name: "-" if value is None else f"{value:.4g}" for name, value in numbers.items()}
+    text = ", ".join(f"{name}\0{value}" for name, value in values.items())
+    wrapped = textwrap.wrap(text, width, break_on_hyphens=False)
+    return [line.replace("\0", " ") for line in wrapped]
 
 
 def _uncounted_lines(content: dict[str, Any], settings: Settings) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """`pipeline.toml` as data classes: every default and every rule of a setting stands here.
 
-Standard library alone, with `governance.gate` and `governance.facets`: the template's hook loads
+Standard library alone, with `governance` and `model_deploy.policy`: the template's hook loads
 the settings it has just written before anything is installed.
 """
 
@@ -29,6 +29,7 @@ from governance.standards import (
     missing_facets,
     uncovered,
 )
+from model_deploy import policy
 
 FEATURE_DATABASE = "sagemaker_featurestore"
 """The data catalogue's database that SageMaker registers offline stores in."""
@@ -37,6 +38,9 @@ DOCUMENTATION_ACCOUNT = "111122223333"
 """AWS's own example account: what a definition names until an environment is chosen."""
 
 LOCAL_ENVIRONMENT = "local"
+
+LONGEST_NAME = 50
+"""Letters of a pipeline's name with an environment's: a bucket's name adds 13, and may have 63."""
 
 STORE_COLUMNS = ("event_time", "api_invocation_time", "write_time", "is_deleted")
 QUERY_COLUMNS = ("year", "month", "day", "hour", "recency")
@@ -251,6 +255,14 @@ class GateSettings:
     bias: str = ""  # the bias gate, which must hold too; none: bias decides nothing
 
 
+@dataclass(frozen=True)
+class Approval:
+    """Who may approve a registered version, and for what."""
+
+    two_pairs_of_eyes: bool = False  # who approves may not be who started the run
+    before_production: bool = False  # a second approval, between staging and production
+
+
 TRAIN_MEDIAN = "train median"
 """The threshold between an unfavourable and a favourable number that the training split sets."""
 
@@ -264,9 +276,14 @@ class Bias:
     favourable_label: int = 1  # the label of those who come off well
     threshold: str | float = ""  # of a regression: above it is favourable; none: the median
     min_group_size: int = 100  # smaller groups are reported but do not decide
+    backend: str = "open_source"  # what runs step 7: this repository's script, or clarify's image
+    local_explanations: bool = True  # SHAP values record by record, beside the global ones
+
+    BACKENDS: typing.ClassVar = ("open_source", "clarify")
 
     def __post_init__(self) -> None:
         known = ("", TRAIN_MEDIAN)
+        must(self.backend in self.BACKENDS, "backend", self.backend, " or ".join(self.BACKENDS))
         must(not isinstance(self.threshold, str) or self.threshold in known, "threshold",
              self.threshold, f'"{TRAIN_MEDIAN}" or a number')  # fmt: skip
         must(self.favourable_label in (0, 1), "favourable_label", self.favourable_label, "0 or 1")
@@ -295,6 +312,10 @@ class Schedule:
     timezone: str = "UTC"  # in which the cadence is read
 
 
+INSTANCE_TYPE = r"ml\.[a-z0-9-]+\.[a-z0-9-]+"
+INSTANCE_TYPE_RULE = "an instance type such as ml.m5.large"
+
+
 @dataclass(frozen=True)
 class Compute:
     """The instances that SageMaker's jobs run on: defaults of the definition's parameters."""
@@ -308,10 +329,43 @@ class Compute:
 
     def __post_init__(self) -> None:
         for key in ("processing_instance", "training_instance", "transform_instance"):
-            must(re.fullmatch(r"ml\.[a-z0-9-]+\.[a-z0-9-]+", getattr(self, key)), key,
-                 getattr(self, key), "an instance type such as ml.m5.large")  # fmt: skip
+            must(re.fullmatch(INSTANCE_TYPE, getattr(self, key)), key, getattr(self, key),
+                 INSTANCE_TYPE_RULE)  # fmt: skip
         for key in ("processing_count", "training_count", "transform_count"):
             must(getattr(self, key) > 0, key, getattr(self, key), "1 or more")
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """How an approved version takes over from the one before it, and when that is undone."""
+
+    rollout: str = "canary"  # a part and then all; linear: by equal steps; or all_at_once
+    step_percent: int = 10  # the canary's share of the capacity, or each step's of a linear rollout
+    interval_seconds: int = 300  # between a step and the next
+    bake_seconds: int = 300  # with all the traffic, before the old version is stopped
+    instance_type: str = "ml.m5.large"  # of the endpoint
+    instances: int = 2  # of the endpoint: a canary is at most half of them
+    max_error_percent: float = 1.0  # of a minute's requests, failed by the model: above it, back
+    max_latency_ms: int = 1000  # of 99 in 100 of a minute's requests: above it, back
+
+    def __post_init__(self) -> None:
+        must(self.rollout in policy.TYPES, "rollout", self.rollout, ", ".join(policy.TYPES))
+        least = 10 if self.rollout == "linear" else 1  # SageMaker's own limits
+        must(least <= self.step_percent <= 50, "step_percent", self.step_percent,
+             f"{least} to 50 percent of the capacity")  # fmt: skip
+        for key in ("interval_seconds", "bake_seconds"):
+            must(0 <= getattr(self, key) <= 3600, key, getattr(self, key), "0 to 3600 seconds")
+        most = policy.TIMEOUT_SECONDS[1]
+        must(policy.longest(self) <= most, "interval_seconds", self.interval_seconds,
+             f"less: with its {len(policy.steps(self))} steps the rollout would take longer than "
+             f"SageMaker's {most} seconds")  # fmt: skip
+        must(re.fullmatch(INSTANCE_TYPE, self.instance_type), "instance_type",
+             self.instance_type, INSTANCE_TYPE_RULE)  # fmt: skip
+        must(self.instances >= 2, "instances", self.instances, "2 or more")
+        must(0 < self.max_error_percent < 100, "max_error_percent", self.max_error_percent,
+             "a percentage above 0 and below 100")  # fmt: skip
+        must(0 < self.max_latency_ms <= 60_000, "max_latency_ms", self.max_latency_ms,
+             "1 to 60000 milliseconds: SageMaker waits no longer")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -320,19 +374,42 @@ class Environment:
 
     account: str  # its twelve digits
     region: str  # the region
-    role: str = ""  # the jobs' role; none: SageMakerPipelineRole of the account
-    bucket: str = ""  # what executions write to; none: sagemaker-REGION-ACCOUNT
+    role: str = ""  # the jobs' role; none: the one that `pipeline bootstrap` makes
+    bucket: str = ""  # what executions write to; none: the one that `pipeline bootstrap` makes
+    kms_key_arn: str = ""  # the key that disks and outputs are encrypted with; none: AWS's own
+    subnets: tuple[str, ...] = ()  # the subnets that jobs and models are in; none: SageMaker's own
+    security_groups: tuple[str, ...] = ()  # ... and their security groups
+    permissions_boundary: str = ""  # the ARN of a policy that limits each role that is made
+    github_repository: str = ""  # OWNER/NAME: its main branch may publish; none: no role for it
+    monthly_budget: int = 0  # of the whole account, in US dollars: above it [notify] email is told
     name: str = ""  # not to be set: it is the table's own
 
     def __post_init__(self) -> None:
         must(re.fullmatch(r"\d{12}", self.account), "account", self.account, "12 digits")
         _must_be_region(self.region)
-        arn = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
-        must(not self.role or re.fullmatch(arn, self.role), "role", self.role,
-             "a role's ARN, such as arn:aws:iam::111122223333:role/Name")  # fmt: skip
-        name = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
-        must(not self.bucket or re.fullmatch(name, self.bucket), "bucket", self.bucket,
-             "a bucket's name: small letters, digits, dots and hyphens")  # fmt: skip
+        for key, pattern, right in self.RULES:
+            value = getattr(self, key)
+            must(not value or re.fullmatch(pattern, value), key, value, right)
+        for key, start in (("subnets", "subnet-"), ("security_groups", "sg-")):
+            values = getattr(self, key)
+            must(all(re.fullmatch(rf"{start}[0-9a-f]+", value) for value in values), key,
+                 list(values), f'a list such as ["{start}0a1b2c3d"]')  # fmt: skip
+        must(bool(self.subnets) == bool(self.security_groups), "security_groups",
+             list(self.security_groups), "one at least with subnets, and none without")  # fmt: skip
+        must(self.monthly_budget >= 0, "monthly_budget", self.monthly_budget, "0 or more")
+
+    RULES: typing.ClassVar = (
+        ("role", r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+",
+         "a role's ARN, such as arn:aws:iam::111122223333:role/Name"),
+        ("bucket", r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+         "a bucket's name: small letters, digits, dots and hyphens"),
+        ("kms_key_arn", r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[0-9a-zA-Z-]+",
+         "a key's ARN (no alias), such as arn:aws:kms:us-east-1:111122223333:key/1234abcd"),
+        ("permissions_boundary", r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+",
+         "a policy's ARN, such as arn:aws:iam::111122223333:policy/Boundary"),
+        ("github_repository", r"[\w.-]+/[\w.-]+", "OWNER/NAME"),
+    )  # fmt: skip
+    """What a text must look like, if it is set: key, pattern, what is right."""
 
     @property
     def role_arn(self) -> str:
@@ -343,6 +420,22 @@ class Environment:
     def bucket_name(self) -> str:
         """The bucket that executions write to."""
         return self.bucket or f"sagemaker-{self.region}-{self.account}"
+
+    @property
+    def partition(self) -> str:
+        """The part of AWS that the region is in, as ARNs name it."""
+        others = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
+        return next((p for start, p in others.items() if self.region.startswith(start)), "aws")
+
+    def named(self, pipeline: str) -> str:
+        """What a pipeline and all that belongs to it is called here.
+
+        Several environments may lie in one account: so its name, and the environment's. In small
+        letters, as SageMaker writes names in ARNs, which policies compare letter by letter.
+        """
+        return (
+            pipeline if self.name in ("", LOCAL_ENVIRONMENT) else f"{pipeline}-{self.name}".lower()
+        )
 
 
 @dataclass(frozen=True)
@@ -356,6 +449,18 @@ class Aws:
 
 
 @dataclass(frozen=True)
+class Notify:
+    """Who is told of a version that waits for approval, of a rollout and of an alarm."""
+
+    email: str = ""  # an address, which has to confirm once; none: nobody, the topic is there
+
+    def __post_init__(self) -> None:
+        address = r"[^@\s<>\"',;]+@[^@\s<>\"',;]+\.[^@\s<>\"',;]+"
+        must(not self.email or re.fullmatch(address, self.email), "email", self.email,
+             "one address, such as team@example.com, or none")  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of `pipeline.toml`."""
 
@@ -365,10 +470,13 @@ class Settings:
     gate: GateSettings
     data: Data = field(default_factory=Data)
     bias: Bias = field(default_factory=Bias)
+    approval: Approval = field(default_factory=Approval)
     model: Model = field(default_factory=Model)
     schedule: Schedule = field(default_factory=Schedule)
     compute: Compute = field(default_factory=Compute)
+    deploy: Deploy = field(default_factory=Deploy)
     aws: Aws = field(default_factory=Aws)
+    notify: Notify = field(default_factory=Notify)
     environments: dict[str, Environment] = field(default_factory=dict)
 
     @property
@@ -444,6 +552,15 @@ class Settings:
         return gates.parse(text, self.project.problem, tuple(facet.key for facet in self.facets))
 
     @property
+    def bias_is_managed(self) -> bool:
+        """Whether step 7 is Clarify's image, which runs on SageMaker alone."""
+        return self.bias.backend == "clarify"
+
+    def with_backend(self, backend: str) -> Settings:
+        """The same with another `[bias] backend`."""
+        return dataclasses.replace(self, bias=dataclasses.replace(self.bias, backend=backend))
+
+    @property
     def cadence(self) -> cadences.Cadence:
         """`[schedule]`, read."""
         return cadences.parse(self.schedule.cadence, self.schedule.timezone)
@@ -471,7 +588,20 @@ class Settings:
         if name not in self.environments:
             has = ", ".join(self.environments) or "none"
             raise SettingsError(f"there is no environment {name!r}; there is {has}", "environments")
-        return dataclasses.replace(self.environments[name], name=name)
+        found = self.environments[name]
+        stack = dataclasses.replace(found, name=name).named(self.project.pipeline)
+        right = re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9])*", name) and len(stack) <= LONGEST_NAME
+        if not right:
+            raise SettingsError(
+                f"{name!r} was read, where letters, digits and single hyphens within are right, "
+                f"which with the pipeline's name are at most {LONGEST_NAME}", "environments",
+            )  # fmt: skip
+        return dataclasses.replace(
+            found,
+            name=name,
+            role=found.role or f"arn:{found.partition}:iam::{found.account}:role/{stack}-pipeline",
+            bucket=found.bucket or f"{stack}-{found.account}",
+        )
 
 
 MOMENT_RULE = "a moment in UTC such as 2026-01-31T00:00:00Z"
@@ -495,6 +625,7 @@ def load(root: Path) -> Settings:
     settings = tables.load(Settings, root, "pipeline.toml")
     _check_together(settings)
     _check_standards(settings, tables.load(StandardsFile, root, StandardsFile.NAME).standards)
+    _check_bias_limits(settings)
     return settings
 
 
@@ -614,6 +745,17 @@ def _check_floor(settings: Settings, standards: Standards) -> None:
             f"{read}, where a recall of at most {standards.most_recall:g} is right: {rule} it, "
             "since a model that is to find nearly all flags nearly everybody", "gate", "metric",
         )  # fmt: skip
+
+
+def _check_bias_limits(settings: Settings) -> None:
+    """A gate that names bias limits it, whether or not the standards ask for that."""
+    keys = tuple(facet.key for facet in settings.facets)
+    for key, gate in (("metric", settings.metric_gate), ("bias", settings.bias_gate)):
+        try:
+            if gate is not None:
+                gates.check_bias(gate, keys)
+        except gates.GateError as error:
+            raise SettingsError(str(error), "gate", key) from None
 
 
 def _is_date_format(text: str) -> bool:

@@ -29,7 +29,14 @@ TEAM_FILES = (
 )
 """What the template begins and the team goes on with; `[tool.pipeline] team_files` adds others."""
 
-OWNED_FOLDERS = ("cli", "feature_store", "governance", "local_sagemaker", "model_build")
+OWNED_FOLDERS = (
+    "cli",
+    "feature_store",
+    "governance",
+    "local_sagemaker",
+    "model_build",
+    "model_deploy",
+)
 """Folders in which a file that nobody names is one that the template had, and has no more."""
 
 LEFT_OUT = (".git", ".venv", ".local", "__pycache__", "build", "dist")

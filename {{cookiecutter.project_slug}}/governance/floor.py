@@ -5,11 +5,9 @@ Standard library alone: the template's hook reads it before anything is installe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, product
 
-from governance.gate import All, Any, Comparison, Gate, comparisons
+from governance.gate import All, Any, Comparison, Gate, comparisons, ways
 
 
 @dataclass(frozen=True)
@@ -40,24 +38,12 @@ def shortfall(gate: Gate, floor: Gate) -> Shortfall | None:
     such as an f1 from precision and recall, is not seen. The work grows with the gate's ways,
     which a gate that a model package can keep has at most some thousand of.
     """
-    ways = list(_ways(gate))
-    for way in ways:
+    found = list(ways(gate))
+    for way in found:
         for asked in floor.parts if isinstance(floor, All) else (floor,):
             if not _ensures(way, asked):
-                return Shortfall(asked, _weaker(way, asked), way, is_only_way=len(ways) == 1)
+                return Shortfall(asked, _weaker(way, asked), way, is_only_way=len(found) == 1)
     return None
-
-
-def _ways(gate: Gate) -> Iterator[tuple[Comparison, ...]]:
-    """The ways through a gate: it holds if all comparisons of one of them hold."""
-    if isinstance(gate, Comparison):
-        yield (gate,)
-    elif isinstance(gate, Any):
-        for part in gate.parts:
-            yield from _ways(part)
-    else:
-        for chosen in product(*map(_ways, gate.parts)):
-            yield tuple(chain(*chosen))
 
 
 def _ensures(way: tuple[Comparison, ...], asked: Gate) -> bool:

@@ -15,6 +15,7 @@ Grammar (`and` binds tighter than `or`, as in Python)::
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import re
 from collections.abc import Iterator
@@ -41,6 +42,10 @@ BIAS_METRICS = {
 """Those of its bias numbers that concern all facets, by problem type."""
 
 FACET_METRICS = ("dppl", "di")
+
+FAIR_SIDE = {"dppl": "<", "worst_dppl": "<", "worst_mean_residual": "<", "di": ">", "worst_di": ">"}
+"""The side to which a gate holds a bias number: a gap has no sign and is to be small, a ratio of
+the lower share to the higher is to be near 1."""
 
 UNBOUNDED = ("rmse", "mae", "worst_mean_residual")
 """Metrics in the label's own unit, from 0; the others end at 1, and all but r2 begin at 0."""
@@ -150,6 +155,40 @@ def comparisons(gate: Gate) -> Iterator[Comparison]:
             yield from comparisons(part)
 
 
+def ways(gate: Gate) -> Iterator[tuple[Comparison, ...]]:
+    """The ways through a gate: it holds if all comparisons of one of them hold."""
+    if isinstance(gate, Comparison):
+        yield (gate,)
+    elif isinstance(gate, Any):
+        for part in gate.parts:
+            yield from ways(part)
+    else:
+        for chosen in itertools.product(*map(ways, gate.parts)):
+            yield tuple(itertools.chain(*chosen))
+
+
+def check_bias(gate: Gate, facet_keys: tuple[str, ...]) -> None:
+    """Refuse limits on bias that limit none: of the wrong side, or made optional by an `or`.
+
+    A facet that a comparison limits must be limited in every way through the gate, be it by
+    another comparison.
+
+    Raises:
+        GateError: with one sentence for the person who wrote the gate.
+    """
+    bias = [c for c in comparisons(gate) if c.metric in FAIR_SIDE]
+    for comparison in bias:
+        _check_side(comparison)
+    for way in ways(gate) if bias else ():
+        for facet in facet_keys:
+            limits = [c for c in bias if c.facet in (None, facet)]
+            if limits and not any(c in limits for c in way):
+                raise GateError(
+                    f"`{limits[0]}` decides nothing where `{All(way)}` is enough: what an `or` "
+                    f"puts beside a limit on bias must limit the bias by {facet} too"
+                )
+
+
 def digest(gate: Gate) -> str:
     """SHA-256 of the gate as it is understood, for the model package's metadata."""
     return hashlib.sha256(str(gate).encode()).hexdigest()
@@ -228,6 +267,24 @@ def _decisive(comparison: Comparison) -> Comparison:
     lies = {0.0: "between 0 and 1", -math.inf: "at 1 or below"}[least]
     lies = "at 0 or above" if comparison.metric in UNBOUNDED else lies
     raise GateError(f"`{comparison}` decides nothing: {comparison.metric} lies {lies}")
+
+
+def _check_side(comparison: Comparison) -> None:
+    """Refuse a comparison of a bias number that asks for bias, or that any amount of it passes."""
+    side, number = FAIR_SIDE[comparison.metric], comparison.number
+    is_gap = side == "<"
+    what = "a gap without a sign, 0 at best" if is_gap else "a ratio, 1 at best"
+    if comparison.sign[0] != side:
+        raise GateError(
+            f"`{comparison}` asks for bias: {comparison.metric} is {what}, where a gate that holds "
+            f"it {'below' if is_gap else 'above'} a number is right"
+        )
+    # Only where no group counts is a gap 1 or a ratio 0.
+    passes_all = comparison.sign == side and number == (1.0 if is_gap else 0.0)
+    if passes_all and comparison.metric not in UNBOUNDED:
+        raise GateError(
+            f"`{comparison}` decides nothing: {comparison.metric} is {what}, and every model passes"
+        )
 
 
 def _metric(name: str, problem: str, facets: tuple[str, ...]) -> tuple[str, str | None]:

@@ -69,6 +69,25 @@ class Definition:
                 waiting += self.steps[name].waits_for
         return found
 
+    def check_can_run(self, only: str = "") -> None:
+        """Refuse a job that only its image could run: it names no program of its own.
+
+        Args:
+            only: of the steps, this one and those that it needs.
+
+        Raises:
+            DefinitionError: that names the step.
+        """
+        for name in self.ancestors(only) if only else self.steps:
+            step = self.steps[name]
+            if step.type == "Processing" and not step.arguments["AppSpecification"].get(
+                "ContainerEntrypoint"
+            ):
+                raise DefinitionError(
+                    f"step {name}: it names no ContainerEntrypoint, and its image's own program "
+                    "runs on SageMaker alone"
+                )
+
     def parameter_values(self, given: dict[str, str]) -> dict[str, Any]:
         """Every parameter's value, from texts given and from defaults.
 

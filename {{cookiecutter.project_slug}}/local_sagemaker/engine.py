@@ -80,22 +80,26 @@ class Engine:
         given: dict[str, str],
         listener: Listener = lambda execution: None,
         wanted: Wanted = Wanted(),
+        started_by: str = "",
     ) -> Execution:
         """Run a definition to its end, and tell the listener of every change.
 
+        Args:
+            started_by: who is kept as the one that started it.
+
         Raises:
-            DefinitionError: if a parameter is wrong; nothing has run then.
+            DefinitionError: if a parameter is wrong, or a step cannot run here; nothing has run
+                then.
         """
         parameters = definition.parameter_values(given)
-        if wanted.only:
-            definition.ancestors(wanted.only)
+        definition.check_can_run(wanted.only)
         identifier = "".join(_LETTERS[byte % len(_LETTERS)] for byte in os.urandom(12))
         execution = self._execution(identifier, definition, parameters)
         catalog = [[*table, uri] for table, uri in self._catalog.items()]
         with held(execution.folder):
             self.state.start_execution(
                 identifier, pipeline, parameters, definition.text, catalog,
-                {"only": wanted.only, "cache": wanted.cache},
+                {"only": wanted.only, "cache": wanted.cache}, started_by,
             )  # fmt: skip
             self._run(pipeline, definition, execution, self._catalog, listener, wanted)
         return execution

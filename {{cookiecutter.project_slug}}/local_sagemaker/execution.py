@@ -95,10 +95,24 @@ class Execution:
     @property
     def registered(self) -> list[str]:
         """The versions of models that were registered, as a person reads them."""
+        return [run.detail for run in self._registrations]
+
+    @property
+    def versions(self) -> list[int]:
+        """Their numbers."""
+        return [run.answer["ModelPackageVersion"] for run in self._registrations]
+
+    @property
+    def _registrations(self) -> list[StepRun]:
         steps = self.steps.values()
-        return [r.detail for r in steps if r.step.type == "RegisterModel" and r.status == SUCCEEDED]
+        return [r for r in steps if r.step.type == "RegisterModel" and r.status == SUCCEEDED]
 
     @property
     def logs(self) -> Path:
         """The folder of the steps' logs."""
         return self.folder / "logs"
+
+    @property
+    def page(self) -> Path:
+        """Where its report is written."""
+        return self.folder / "report.html"

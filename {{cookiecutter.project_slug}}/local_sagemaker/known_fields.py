@@ -79,7 +79,7 @@ _PROCESSING: Fields = {
     **_any("ProcessingResources RoleArn NetworkConfig Tags"),
     "AppSpecification!": {
         "ImageUri": ANY,
-        "ContainerEntrypoint!": [ANY],
+        "ContainerEntrypoint": [ANY],
         "ContainerArguments": [ANY],
     },
     "Environment": {"*": ANY},

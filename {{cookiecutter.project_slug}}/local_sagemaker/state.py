@@ -48,7 +48,48 @@ CREATE TABLE digests (
     sha256 TEXT NOT NULL
 );
 """
-_UPGRADES = (_VERSION_1, _VERSION_2)
+_STATUS_OF_P = """
+    coalesce((SELECT after FROM status_changes c WHERE c.package_group = p.package_group
+              AND c.version = p.version AND c.stage = {stage} ORDER BY c.number DESC LIMIT 1),
+             CASE {stage} WHEN '' THEN p.status ELSE 'PendingManualApproval' END)
+"""
+"""How a version p stands: as its last change left it, or as it was registered."""
+
+_APPROVAL_STATUS = _STATUS_OF_P.format(stage="''")
+
+# The words after REPLACE take rows away without a trigger: so what would take one is refused, too.
+_VERSION_3 = f"""
+ALTER TABLE executions ADD COLUMN started_by TEXT NOT NULL DEFAULT '';
+CREATE TABLE status_changes (
+    number INTEGER PRIMARY KEY, package_group TEXT NOT NULL, version INTEGER NOT NULL,
+    stage TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL, who TEXT NOT NULL,
+    why TEXT NOT NULL, at TEXT NOT NULL, evidence TEXT NOT NULL,
+    FOREIGN KEY (package_group, version) REFERENCES model_packages (package_group, version)
+);
+CREATE INDEX changes_by_version ON status_changes (package_group, version);
+CREATE TRIGGER changes_follow_each_other BEFORE INSERT ON status_changes
+WHEN NEW.before IS NOT (
+    SELECT {_STATUS_OF_P.format(stage="NEW.stage")} FROM model_packages p
+    WHERE p.package_group = NEW.package_group AND p.version = NEW.version
+) OR EXISTS (SELECT 1 FROM status_changes WHERE number = NEW.number)
+BEGIN SELECT RAISE(ABORT, 'a change follows on the last one'); END;
+CREATE TRIGGER changes_stay BEFORE UPDATE ON status_changes
+BEGIN SELECT RAISE(ABORT, 'a change of status stays as it is'); END;
+CREATE TRIGGER changes_are_kept BEFORE DELETE ON status_changes
+BEGIN SELECT RAISE(ABORT, 'a change of status is kept'); END;
+CREATE TRIGGER versions_are_new BEFORE INSERT ON model_packages
+WHEN EXISTS (
+    SELECT 1 FROM model_packages p WHERE p.rowid = NEW.rowid
+    OR (p.package_group = NEW.package_group AND p.version = NEW.version)
+    OR (p.execution = NEW.execution AND p.step = NEW.step AND p.step <> '')
+)
+BEGIN SELECT RAISE(ABORT, 'a version stays as it was registered'); END;
+CREATE TRIGGER versions_stay BEFORE UPDATE ON model_packages
+BEGIN SELECT RAISE(ABORT, 'a version stays as it was registered'); END;
+CREATE TRIGGER versions_are_kept BEFORE DELETE ON model_packages
+BEGIN SELECT RAISE(ABORT, 'a version is kept'); END;
+"""
+_UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3)
 SCHEMA_VERSION = len(_UPGRADES)
 
 _SETTLED = 2_000_000_000
@@ -61,10 +102,24 @@ class ModelPackage:
 
     group: str
     version: int
-    status: str  # PendingManualApproval, Approved or Rejected
+    status: str  # PendingManualApproval, Approved or Rejected: as it stands now
     execution: str
     created: str
     request: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StatusChange:
+    """How a version went from one approval status to another."""
+
+    version: int
+    before: str
+    after: str
+    who: str
+    why: str
+    at: str
+    stage: str = ""  # of the life cycle, such as Production, that it concerns; none: the version
+    evidence: dict[str, str] = field(default_factory=dict)  # as it was then: S3 URI -> SHA-256
 
 
 @dataclass(frozen=True)
@@ -80,6 +135,7 @@ class KeptExecution:
     definition: str  # its JSON
     catalog: list[list[str]]
     wanted: dict[str, Any]  # what of the definition is run, and how
+    started_by: str  # who started it; empty where that was not kept
 
 
 @dataclass
@@ -176,7 +232,7 @@ class State:
         with self._transaction() as connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             for schema in _UPGRADES[version:]:
-                for statement in schema.split(";"):
+                for statement in _statements(schema):
                     connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
@@ -194,13 +250,14 @@ class State:
         definition: str,
         catalog: Sequence[Sequence[str]],
         wanted: dict[str, Any] | None = None,
+        started_by: str = "",
     ) -> None:
         """Note that an execution began, with all that it takes to go on with it."""
         with self._transaction() as connection:
             connection.execute(
-                "INSERT INTO executions VALUES (?, ?, ?, 'Executing', ?, NULL, ?, ?, ?)",
+                "INSERT INTO executions VALUES (?, ?, ?, 'Executing', ?, NULL, ?, ?, ?, ?)",
                 (execution, pipeline, json.dumps(parameters), now(), definition,
-                 json.dumps(list(catalog)), json.dumps(wanted or {})),
+                 json.dumps(list(catalog)), json.dumps(wanted or {}), started_by),
             )  # fmt: skip
 
     def continue_execution(self, execution: str) -> None:
@@ -226,14 +283,16 @@ class State:
     def executions(self, execution: str | None = None) -> list[KeptExecution]:
         """Every execution, the newest first; or the one of an id, if there is one."""
         rows = self._rows(
-            "SELECT id, pipeline, parameters, status, started, ended, definition, catalog, wanted "
-            "FROM executions WHERE ?1 IS NULL OR id = ?1 ORDER BY started DESC, rowid DESC",
+            "SELECT id, pipeline, parameters, status, started, ended, definition, catalog, wanted, "
+            "started_by FROM executions WHERE ?1 IS NULL OR id = ?1 "
+            "ORDER BY started DESC, rowid DESC",
             execution,
         )
         return [
             KeptExecution(i, pipeline, json.loads(parameters), status, started, ended, definition,
-                          json.loads(catalog), json.loads(wanted))
-            for i, pipeline, parameters, status, started, ended, definition, catalog, wanted in rows
+                          json.loads(catalog), json.loads(wanted), by)
+            for i, pipeline, parameters, status, started, ended, definition, catalog, wanted, by
+            in rows
         ]  # fmt: skip
 
     # Steps
@@ -256,6 +315,23 @@ class State:
             execution,
         )
         return [_kept_step(row) for row in rows]
+
+    def steps_before(self, execution: str, step: str, most: int) -> list[tuple[str, KeptStep]]:
+        """A step in earlier executions of the same pipeline that succeeded, the newest first.
+
+        Each with the moment that its execution began; no more than `most`.
+        """
+        rows = self._rows(
+            f"SELECT o.started, {', '.join(f's.{name}' for name in _STEP.split(', '))} "
+            "FROM executions e JOIN executions o ON o.pipeline = e.pipeline "
+            "AND (o.started, o.rowid) < (e.started, e.rowid) AND o.status = 'Succeeded' "
+            "JOIN steps s ON s.execution = o.id AND s.name = ?2 AND s.status = 'Succeeded' "
+            "WHERE e.id = ?1 ORDER BY o.started DESC, o.rowid DESC LIMIT ?3",
+            execution,
+            step,
+            most,
+        )
+        return [(row[0], _kept_step(row[1:])) for row in rows]
 
     def done_before(self, cache_key: str, since: float) -> list[KeptStep]:
         """The steps of a key that ran and succeeded since a moment, the newest first."""
@@ -314,13 +390,43 @@ class State:
     def model_packages(self, group: str) -> list[ModelPackage]:
         """Every version of a group, the newest first."""
         rows = self._rows(
-            "SELECT package_group, version, status, execution, created, request "
-            "FROM model_packages WHERE package_group = ? ORDER BY version DESC",
+            f"SELECT package_group, version, {_APPROVAL_STATUS}, execution, created, request "
+            "FROM model_packages p WHERE package_group = ? ORDER BY version DESC",
             group,
         )
         return [
             ModelPackage(group, version, status, execution, created, json.loads(request))
             for group, version, status, execution, created, request in rows
+        ]
+
+    def change_status(self, group: str, change: StatusChange) -> bool:
+        """Keep a change of a version's status, if the version still stands as before it.
+
+        Of several at once one is kept; it says so. What is kept is never changed or taken away.
+        """
+        status = _STATUS_OF_P.format(stage="?1")
+        with self._transaction() as connection:
+            kept = connection.execute(
+                "INSERT INTO status_changes "
+                "SELECT NULL, p.package_group, p.version, ?1, ?2, ?3, ?4, ?5, ?6, ?7 "
+                "FROM model_packages p "
+                f"WHERE package_group = ?8 AND version = ?9 AND {status} = ?2",
+                (change.stage, change.before, change.after, change.who, change.why, change.at,
+                 json.dumps(change.evidence), group, change.version),
+            )  # fmt: skip
+            return kept.rowcount == 1
+
+    def changes(self, group: str, version: int) -> list[StatusChange]:
+        """Every change of a version's status, the oldest first."""
+        rows = self._rows(
+            "SELECT before, after, who, why, at, stage, evidence FROM status_changes "
+            "WHERE package_group = ? AND version = ? ORDER BY number",
+            group,
+            version,
+        )
+        return [
+            StatusChange(version, before, after, who, why, at, stage, json.loads(evidence))
+            for before, after, who, why, at, stage, evidence in rows
         ]
 
     # Files
@@ -377,6 +483,16 @@ def is_held(folder: Path) -> bool:
             return False
     except StateError:
         return True
+
+
+def _statements(schema: str) -> Iterator[str]:
+    """The statements of a schema; a trigger's body has ends of its own."""
+    statement = ""
+    for part in schema.split(";"):
+        statement += f"{part};"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 _STEP = "execution, name, type, status, seconds, reason, record"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cli.settings import FEATURE_DATABASE, Environment, Settings, Tuning
@@ -17,6 +17,7 @@ from model_build import sdk
 from model_build.point_in_time import as_of_query
 from model_build.sdk import ExecutionVariables, Join, PipelineVariable, Step
 from model_build.step_code import (
+    BIAS_SCRIPT,
     TRAINING_SCRIPT,
     StepCode,
     processing_code,
@@ -81,10 +82,10 @@ def get_pipeline(settings: Settings, environment: Environment) -> sdk.Pipeline:
     config = model_config_file(build, process, create)
     transform = batch_transform(build, process, create)
     clarify = bias_and_explainability(build, process, tune, config, transform)
-    register = register_model(build, tune, evaluate, clarify)
+    register = register_model(build, process, tune, evaluate, config, clarify)
     check = check_gate(build, evaluate, clarify, register)
     return sdk.Pipeline(
-        name=settings.project.pipeline,
+        name=environment.named(settings.project.pipeline),
         parameters=parameters,
         steps=[process, tune, evaluate, create, config, transform, clarify, check],
         sagemaker_session=build.job.session,
@@ -99,6 +100,9 @@ def definition(settings: Settings, environment: Environment) -> str:
 
 LEARNING_TASKS = {"binary": "binary:logistic", "regression": "reg:squarederror"}
 """The built-in algorithm's name for what is learnt, by problem type."""
+
+TRANSFORM = "{P}Transform"
+"""Step 6's name, which step 5 tells: the predictions lie under it."""
 
 KEPT_OF_A_TRANSFORM = {"binary": "$[0,-2,-1]", "regression": "$[0,-1]"}
 """The record id, and what `inference.py` answers: label and probability, or the number."""
@@ -139,7 +143,9 @@ def model_process(build: Build) -> Step:
         "process.py",
         arguments,
         inputs=[
-            sdk.athena_input("features", query, FEATURE_DATABASE, results, f"{IN}/features"),
+            sdk.athena_input(
+                build.job, "features", query, FEATURE_DATABASE, results, f"{IN}/features"
+            ),
         ],
         outputs=("train", "validation", "test", "bias"),
     )
@@ -240,6 +246,8 @@ def model_config_file(build: Build, process: Step, create: Step) -> Step:
         [
             *("--model-name", create.properties.ModelName),
             *("--instance-type", build.instance_types["Processing"]),
+            *("--transform-step", build.name(TRANSFORM)),
+            *("--local-explanations", "yes" if build.settings.bias.local_explanations else "no"),
         ],
         inputs=[sdk.s3_input("columns", columns, f"{IN}/columns")],
         outputs=("config",),
@@ -249,7 +257,7 @@ def model_config_file(build: Build, process: Step, create: Step) -> Step:
 def batch_transform(build: Build, process: Step, create: Step) -> Step:
     """6: predictions for the test split; id, event time, label and facets are not sent."""
     first_feature = 3 + len(build.settings.context_columns)
-    name = build.name("{P}Transform")
+    name = build.name(TRANSFORM)
     request = sdk.transform(
         build.job,
         model_name=create.properties.ModelName,
@@ -268,24 +276,42 @@ def batch_transform(build: Build, process: Step, create: Step) -> Step:
 def bias_and_explainability(
     build: Build, process: Step, tune: Step, config: Step, transform: Step
 ) -> Step:
-    """7: bias in data and predictions, and SHAP."""
-    predictions = transform.properties.TransformOutput.S3OutputPath
-    return _processing_step(
-        build,
-        "ClarifyProcessingStep",
-        "clarify.py",
-        [],
-        inputs=[
-            sdk.s3_input("analysis_config", _output(config, "config"), f"{IN}/config"),
-            sdk.s3_input("dataset", _output(process, "test"), f"{IN}/dataset"),
+    """7: bias in data and predictions, and SHAP, by Clarify's image or by a script in its place.
+
+    Both read and write at the paths that the image expects. The script also reads predictions and
+    model, which the image gets from the configuration: the transform's output, and an endpoint.
+    """
+    name = "ClarifyProcessingStep"
+    # The table by itself: the image takes every object below a prefix for rows.
+    dataset = Join(on="/", values=[_output(process, "test"), "test.csv"])
+    inputs = [
+        sdk.s3_input("analysis_config", _output(config, "config"), f"{IN}/config"),
+        sdk.s3_input("dataset", dataset, f"{IN}/data"),
+    ]
+    outputs = [sdk.s3_output("analysis_result", build.output_uri(name, "analysis_result"), OUT)]
+    if build.settings.bias_is_managed:
+        request = sdk.processing(
+            replace(build.job, image=sdk.clarify_image(build.environment.region)),
+            instance_type=build.instance_types["Processing"],
+            instance_count=build.instance_counts["Processing"],
+            entrypoint=[],
+            arguments=[],
+            inputs=inputs,
+            outputs=outputs,
+        )
+    else:
+        predictions = transform.properties.TransformOutput.S3OutputPath
+        inputs += [
             sdk.s3_input("predictions", predictions, f"{IN}/predictions"),
             sdk.s3_input("model", best_model_uri(build.settings, tune), f"{IN}/model"),
-        ],
-        outputs=("analysis_result",),
-    )
+        ]
+        request = _script(build, BIAS_SCRIPT, [], inputs, outputs)
+    return _job_step(name, request, depends_on=[transform.name])
 
 
-def register_model(build: Build, tune: Step, evaluate: Step, clarify: Step) -> Step:
+def register_model(
+    build: Build, process: Step, tune: Step, evaluate: Step, config: Step, clarify: Step
+) -> Step:
     """8: a new version in the model package group, pending a person's approval."""
     settings = build.settings
     evaluation = Join(on="/", values=[_output(evaluate, "evaluation"), "evaluation.json"])
@@ -293,7 +319,7 @@ def register_model(build: Build, tune: Step, evaluate: Step, clarify: Step) -> S
     request = sdk.package(
         build.job,
         serving=sdk.container(build.job, best_model_uri(build.settings, tune), SERVING),
-        group=settings.model_package_group,
+        group=build.environment.named(settings.model_package_group),
         instances=[settings.compute.transform_instance],
         metrics={"model_statistics": evaluation, "bias": analysis, "explainability": analysis},
         metadata={
@@ -301,6 +327,11 @@ def register_model(build: Build, tune: Step, evaluate: Step, clarify: Step) -> S
             "gate_sha256": gates.digest(settings.full_gate),
             "as_of": build.as_of,
             "execution": ExecutionVariables.PIPELINE_EXECUTION_ID,
+            # What the package's own fields have no place for, and its evidence is recorded of.
+            "analysis_config": Join(
+                on="/", values=[_output(config, "config"), "analysis_config.json"]
+            ),
+            "test_split": _output(process, "test"),
         },
         description=_describable(
             f"{settings.project.name}: registered because {settings.full_gate}"
@@ -370,6 +401,9 @@ def _build(settings: Settings, environment: Environment) -> tuple[list[Any], Bui
         role=environment.role_arn,
         image=sdk.xgboost_image(environment.region),
         tags=({"Key": "pipeline", "Value": settings.project.pipeline},),
+        kms_key=environment.kms_key_arn,
+        subnets=environment.subnets,
+        security_groups=environment.security_groups,
     )
     build = Build(settings, environment, job, as_of, instance_types, instance_counts)
     return [as_of, *instance_types.values(), *instance_counts.values()], build
@@ -384,19 +418,40 @@ def _processing_step(
     outputs: tuple[str, ...],
     property_files: list[Any] | None = None,
 ) -> Step:
+    written = [sdk.s3_output(o, build.output_uri(name, o), f"{OUT}/{o}") for o in outputs]
+    return _job_step(name, _script(build, script, arguments, inputs, written), property_files)
+
+
+def _script(
+    build: Build,
+    script: str,
+    arguments: list[PipelineVariable],
+    inputs: list[Any],
+    outputs: list[Any],
+) -> Any:
+    """The request of a processing job that runs one of this repository's scripts."""
     code = processing_code(script, build.settings.tuning.algorithms)
-    request = sdk.processing(
+    return sdk.processing(
         build.job,
         instance_type=build.instance_types["Processing"],
         instance_count=build.instance_counts["Processing"],
         entrypoint=["python3", f"{IN}/code/{script}"],
         arguments=arguments,
         inputs=[sdk.s3_input("code", build.code_uri(code), f"{IN}/code"), *inputs],
-        outputs=[sdk.s3_output(o, build.output_uri(name, o), f"{OUT}/{o}") for o in outputs],
+        outputs=outputs,
     )
+
+
+def _job_step(
+    name: str,
+    request: Any,
+    property_files: list[Any] | None = None,
+    depends_on: list[str] | None = None,
+) -> Step:
     return sdk.ProcessingStep(
         name=name,
         step_args=request,
+        depends_on=depends_on,
         property_files=property_files,
         cache_config=sdk.CACHE,
         retry_policies=sdk.JOB_RETRIES,

@@ -25,6 +25,7 @@ from sagemaker.core.model_registry import (
     create_model_package_from_containers,
     get_model_package_args,
 )
+from sagemaker.core.network import NetworkConfig
 from sagemaker.core.parameter import ContinuousParameter, IntegerParameter
 from sagemaker.core.processing import Processor
 from sagemaker.core.shapes import (
@@ -67,7 +68,7 @@ from sagemaker.mlops.workflow.steps import (
     TuningStep,
 )
 from sagemaker.train import ModelTrainer
-from sagemaker.train.configs import Compute, InputData
+from sagemaker.train.configs import Compute, InputData, Networking
 from sagemaker.train.tuner import HyperparameterTuner
 
 from cli.settings import Environment, Range
@@ -129,6 +130,7 @@ JOB_RETRIES = [
 
 MAX_JOB_SECONDS = 3600
 XGBOOST_VERSION = "3.2-0"
+CLARIFY_VERSION = "1.0"
 
 
 def session(environment: Environment) -> Any:
@@ -148,6 +150,11 @@ def xgboost_image(region: str) -> str:
     return str(image_uris.retrieve("xgboost", region=region, version=XGBOOST_VERSION))
 
 
+def clarify_image(region: str) -> str:
+    """The image that is the managed backend of the bias step: it brings its own program."""
+    return str(image_uris.retrieve("clarify", region=region, version=CLARIFY_VERSION))
+
+
 @dataclass(frozen=True)
 class Job:
     """What every job of one pipeline has in common."""
@@ -156,6 +163,9 @@ class Job:
     role: str
     image: str
     tags: tuple[dict[str, str], ...]
+    kms_key: str = ""  # none: AWS's own
+    subnets: tuple[str, ...] = ()  # none: SageMaker's own network
+    security_groups: tuple[str, ...] = ()
 
 
 def s3_input(name: str, uri: PipelineVariable, local_path: str) -> Any:
@@ -171,7 +181,7 @@ def s3_input(name: str, uri: PipelineVariable, local_path: str) -> Any:
 
 
 def athena_input(
-    name: str, query: PipelineVariable, database: str, results_uri: str, local_path: str
+    job: Job, name: str, query: PipelineVariable, database: str, results_uri: str, local_path: str
 ) -> Any:
     """The rows of a query over the data catalogue, brought to a folder as Parquet."""
     athena = AthenaDatasetDefinition(
@@ -180,6 +190,7 @@ def athena_input(
         query_string=query,
         output_s3_uri=results_uri,
         output_format="PARQUET",
+        **({"kms_key_id": job.kms_key} if job.kms_key else {}),
     )
     definition = DatasetDefinition(
         athena_dataset_definition=athena,
@@ -216,20 +227,29 @@ def processing(
     inputs: Sequence[Any],
     outputs: Sequence[Any],
 ) -> Any:
-    """The request of a processing job."""
+    """The request of a processing job; without an entrypoint the image's own program runs."""
     processor = _Processor(
         role=job.role,
         image_uri=job.image,
         instance_type=instance_type,
         instance_count=instance_count,
-        entrypoint=list(entrypoint),
+        entrypoint=list(entrypoint) or None,
         max_runtime_in_seconds=MAX_JOB_SECONDS,
         sagemaker_session=job.session,
         tags=list(job.tags),
+        volume_kms_key=job.kms_key or None,
+        output_kms_key=job.kms_key or None,
+        network_config=_processing_network(job),
     )
     return processor.run(
         inputs=list(inputs), outputs=list(outputs), arguments=list(arguments) or None
     )
+
+
+def _processing_network(job: Job) -> Any:
+    if not job.subnets:
+        return None
+    return NetworkConfig(subnets=list(job.subnets), security_group_ids=list(job.security_groups))
 
 
 @dataclass(frozen=True)
@@ -242,6 +262,16 @@ class Search:
     jobs: int
     parallel: int
     seed: int
+
+
+class _Tuner(HyperparameterTuner):  # type: ignore[misc]
+    """A search that keeps the key of its trainings' disks: the SDK (3.27) leaves it out."""
+
+    def _build_training_job_definition(self, inputs: Any) -> Any:
+        definition = super()._build_training_job_definition(inputs)
+        if key := self.model_trainer.compute.volume_kms_key_id:
+            definition.resource_config.volume_kms_key_id = key
+        return definition
 
 
 def tuning(
@@ -265,13 +295,17 @@ def tuning(
             instance_count=instance_count,
             volume_size_in_gb=30,
             enable_managed_spot_training=False,
+            **({"volume_kms_key_id": job.kms_key} if job.kms_key else {}),
         ),
+        networking=_training_network(job),
         hyperparameters=dict(hyperparameters),
         environment=dict(environment),
-        output_data_config=OutputDataConfig(s3_output_path=output_path),
+        output_data_config=OutputDataConfig(
+            s3_output_path=output_path, **({"kms_key_id": job.kms_key} if job.kms_key else {})
+        ),
         stopping_condition=StoppingCondition(max_runtime_in_seconds=MAX_JOB_SECONDS),
     )
-    tuner = HyperparameterTuner(
+    tuner = _Tuner(
         model_trainer=trainer,
         objective_metric_name=search.objective,
         objective_type=search.direction,
@@ -288,6 +322,12 @@ def tuning(
         for name, uri in channels.items()
     ]
     return tuner.tune(inputs=inputs, wait=False)
+
+
+def _training_network(job: Job) -> Any:
+    if not job.subnets:
+        return None
+    return Networking(subnets=list(job.subnets), security_group_ids=list(job.security_groups))
 
 
 def _range(r: Range) -> Any:
@@ -338,6 +378,7 @@ class _Transformer(Transformer):  # type: ignore[misc]
         request["TransformResources"] = {
             "InstanceType": self.instance_type,
             "InstanceCount": self.instance_count,
+            **({"VolumeKmsKeyId": self.volume_kms_key} if self.volume_kms_key else {}),
         }
         return request
 
@@ -364,6 +405,8 @@ def transform(
         output_path=output_path,
         sagemaker_session=job.session,
         tags=list(job.tags),
+        output_kms_key=job.kms_key or None,
+        volume_kms_key=job.kms_key or None,
     )
     return transformer.transform(
         data=data,
@@ -392,9 +435,18 @@ def model(job: Job, serving: Mapping[str, Any]) -> Any:
         "ExecutionRoleArn": job.role,
         "PrimaryContainer": dict(serving),
         "Tags": list(job.tags),
+        **_model_network(job),
     }
     _start_recording(job)
     return job.session._intercept_create_request(request, None, "create_model")
+
+
+def _model_network(job: Job) -> dict[str, Any]:
+    """Where a model's containers are, in an endpoint and in a transform alike."""
+    if not job.subnets:
+        return {}
+    groups, subnets = list(job.security_groups), list(job.subnets)
+    return {"VpcConfig": {"SecurityGroupIds": groups, "Subnets": subnets}}
 
 
 def package(

@@ -20,7 +20,8 @@ from cli.settings import Environment, Settings
 from cli.tables import SettingsError
 from model_build.carried_wheels import Wheel, needed, read
 
-PROCESSING_SCRIPTS = ("process.py", "evaluate.py", "analysis_config.py", "clarify.py")
+BIAS_SCRIPT = "clarify.py"
+PROCESSING_SCRIPTS = ("process.py", "evaluate.py", "analysis_config.py", BIAS_SCRIPT)
 TRAINING_SCRIPT = "train.py"
 STEPS = Path(__file__).parent / "steps"
 PACKAGING = STEPS / "packaging"
@@ -98,20 +99,22 @@ def carried_wheels(settings: Settings) -> set[Wheel]:
 def _codes(settings: Settings) -> tuple[list[StepCode], StepCode]:
     """The code of every processing step, and that of the training."""
     algorithms = settings.tuning.algorithms
-    processing = [processing_code(script, algorithms) for script in PROCESSING_SCRIPTS]
+    unused = {BIAS_SCRIPT} if settings.bias_is_managed else set()
+    scripts = [script for script in PROCESSING_SCRIPTS if script not in unused]
+    processing = [processing_code(script, algorithms) for script in scripts]
     return processing, training_code(TRAINING_SCRIPT, algorithms)
 
 
 def processing_code(entry: str, algorithms: tuple[str, ...]) -> StepCode:
     """A processing step's code: uploaded as single files to one prefix."""
-    files = {path.name: _text(path) for path in closure(STEPS / entry)}
+    files = {path.name: text(path) for path in closure(STEPS / entry)}
     return StepCode(entry, files, needed(files, algorithms))
 
 
 def training_code(entry: str, algorithms: tuple[str, ...]) -> StepCode:
     """A training step's code: uploaded as one archive, which pip installs in the container."""
-    files = {path.name: _text(path) for path in closure(STEPS / entry)}
-    packaging = {path.name: _text(path) for path in sorted(PACKAGING.iterdir()) if path.is_file()}
+    files = {path.name: text(path) for path in closure(STEPS / entry)}
+    packaging = {path.name: text(path) for path in sorted(PACKAGING.iterdir()) if path.is_file()}
     return StepCode(entry, {**files, **packaging}, needed(files, algorithms))
 
 
@@ -153,6 +156,6 @@ def _imported(script: bytes, name: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def _text(path: Path) -> bytes:
+def text(path: Path) -> bytes:
     """The file with Unix line ends, so that a checkout on Windows gives the same hash."""
     return path.read_bytes().replace(b"\r\n", b"\n")

@@ -31,6 +31,7 @@ import bias_metrics
 import clarify
 import container
 import evaluate
+import explanations
 import inference
 import process
 import train
@@ -46,6 +47,12 @@ FACETS = "gender, age>=40, age>60, city=Leeds|Derby"
 KEYS = ("gender", "age_ge_40", "age_gt_60", "city_leeds_derby", "bath")
 HYPERPARAMETERS = ["--num_round", "12", "--eta", "0.3", "--max_depth", "3"]
 MIN_GROUP_SIZE = "30"
+EXECUTION = "s3://bucket/people/executions/e1"
+PREDICTIONS = f"{EXECUTION}/PeopleTransform"
+CONFIGURED = [
+    *("--model-name", "people-1", "--instance-type", "ml.m5.large"),
+    *("--transform-step", "PeopleTransform", "--local-explanations", "yes"),
+]
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,11 @@ class Product:
     def output(self, name: str) -> Path:
         return self.base / "processing" / "output" / name
 
+    @property
+    def result(self) -> Path:
+        """Where step 7 writes."""
+        return self.base / "processing" / "output"
+
     def read(self, name: str) -> Any:
         return json.loads((self.base / "processing" / "output" / name).read_text("utf-8"))
 
@@ -124,15 +136,24 @@ def make(base: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Product:
     product.input("model").mkdir()
     with tarfile.open(product.input("model") / "model.tar.gz", "w:gz") as archive:
         archive.add(model_dir, ".")
-    for name in ("test", "dataset", "columns"):
+    for name in ("test", "data", "columns"):
         shutil.copytree(product.output("test"), product.input(name))
     evaluate.main(["--min-group-size", MIN_GROUP_SIZE])
     shutil.rmtree(product.input("model") / "model")  # the bias step has a folder of its own
-    analysis_config.main(["--model-name", "people-1", "--instance-type", "ml.m5.large"])
+    write_request(base)
+    analysis_config.main(CONFIGURED)
     shutil.copytree(product.output("config"), product.input("config"))
     predict_test_split(product, model_dir)
     clarify.main()
     return product
+
+
+def write_request(base: Path) -> None:
+    """The request of step 5's job, which its container finds there."""
+    output = {"OutputName": "config", "S3Output": {"S3Uri": f"{EXECUTION}/PeopleConfig/config"}}
+    (base / "config").mkdir()
+    request = {"ProcessingOutputConfig": {"Outputs": [output]}}
+    (base / "config/processingjobconfig.json").write_text(json.dumps(request), "utf-8")
 
 
 def predict_test_split(product: Product, model_dir: Path) -> None:
@@ -153,7 +174,7 @@ def predict_test_split(product: Product, model_dir: Path) -> None:
     }
     folder = product.input("predictions")
     folder.mkdir()
-    dataset = product.input("dataset") / "test.csv"
+    dataset = product.input("data") / "test.csv"
     with (
         dataset.open(newline="", encoding="utf-8") as rows,
         (folder / "test.csv.out").open("w", encoding="utf-8") as output,
@@ -196,7 +217,8 @@ def rerun(
     """A copy of the product before step 7; calling it runs that step."""
     shutil.copytree(product.base, tmp_path / "base")
     copy = Product(tmp_path / "base", product.kind)
-    shutil.rmtree(copy.output("analysis_result"))
+    (copy.result / "analysis.json").unlink()
+    shutil.rmtree(copy.result / "explanations_shap")
     shutil.rmtree(copy.input("model") / "model")
     monkeypatch.setattr(container, "BASE", copy.base)
 
@@ -275,7 +297,7 @@ def test_the_evaluation_says_what_the_model_is(product: Product) -> None:
 
 def test_the_gates_bias_numbers_are_those_of_the_analysis(product: Product) -> None:
     numbers = product.read("evaluation/evaluation.json")["bias_metrics"]
-    analysis = groups(product.read("analysis_result/analysis.json")["post_training_bias_metrics"])
+    analysis = groups(product.read("analysis.json")["post_training_bias_metrics"])
     facets = {facet.key: facet for facet in product.test.columns.facets}
     assert set(numbers["dppl"]) == set(numbers["di"]) == set(numbers["groups"]) == set(KEYS)
     compared = 0
@@ -538,15 +560,15 @@ def test_without_facets_shap_alone_is_left_and_the_sdk_accepts_that_too(
     columns = product.test.columns
     alone = Columns("id", "y", columns.problem, 1, columns.label_threshold, (), None, (),
                     columns.features)  # fmt: skip
-    config = analysis_config.analysis_config(alone, "people-1", "ml.m5.large")
+    config = analysis_config.analysis_config(alone, "people-1", "ml.m5.large", PREDICTIONS)
     schema.validate(config)
-    assert set(config["methods"]) == {"shap", "report"}
-    assert "facet" not in config
+    assert set(config["methods"]) == {"shap", "pdp", "report"}
+    assert not [name for name in config if name.startswith(("facet", "predicted_label"))]
 
 
 def test_the_configuration_names_the_columns_of_the_dataset(product: Product) -> None:
     config, columns = product.read("config/analysis_config.json"), product.test.columns
-    with (product.input("dataset") / "test.csv").open(newline="", encoding="utf-8") as rows:
+    with (product.input("data") / "test.csv").open(newline="", encoding="utf-8") as rows:
         assert len(config["headers"]) == len(next(csv.reader(rows)))
     assert config["headers"] == columns.names
     assert config["label"] == product.kind.label
@@ -595,7 +617,7 @@ def test_what_is_left_when_the_excluded_columns_are_gone_is_what_the_model_sees(
 
 
 def test_the_analysis_has_clarifys_shape(product: Product) -> None:
-    analysis = product.read("analysis_result/analysis.json")
+    analysis = product.read("analysis.json")
     assert analysis["version"] == "1.0"
     for name, metrics in {
         "pre_training_bias_metrics": ["CDDL", "CI", "DPL", "JS", "KL", "KS", "LP", "TVD"],
@@ -624,7 +646,7 @@ def test_the_analysis_has_clarifys_shape(product: Product) -> None:
 
 def test_the_analysis_counts_the_groups_of_the_raw_values(product: Product) -> None:
     """A hand count: nothing of the code that tells groups and favourable labels."""
-    test, analysis = product.test, product.read("analysis_result/analysis.json")
+    test, analysis = product.test, product.read("analysis.json")
     old = np.array([age is not None and int(age) >= 40 for age in test.context["age"].raw])
     if product.kind.label == "salary":
         median = np.median(read_split(product.output("train"), "train").labels)
@@ -643,29 +665,30 @@ def test_the_analysis_counts_the_groups_of_the_raw_values(product: Product) -> N
 
 def test_shap_values_and_the_expected_one_add_up_to_the_prediction(product: Product) -> None:
     """To the log-odds, where a class is predicted."""
-    result = product.output("analysis_result")
+    result = product.result
     with (result / "explanations_shap" / "out.csv").open(newline="") as rows:
         header, *values = csv.reader(rows)
     assert header == [f"{name}_label0" for name in product.test.columns.features]
     local = np.array(values, dtype=np.float64)
-    shap = product.read("analysis_result/analysis.json")["explanations"]["kernel_shap"]["label0"]
+    shap = product.read("analysis.json")["explanations"]["kernel_shap"]["label0"]
     if product.kind.label == "salary":
         raw, unit = product.labels, "the unit of the label"
     else:
         raw, unit = np.log(product.probabilities / (1 - product.probabilities)), "log-odds"
     assert local.shape == (len(raw), len(header))
     np.testing.assert_allclose(local.sum(axis=1) + shap["expected_value"], raw, atol=2e-5)
-    method = product.read("analysis_result/analysis.json")["explanations"]["method"]
+    method = product.read("analysis.json")["explanations"]["method"]
     assert method.startswith(f"tree SHAP by {product.kind.algorithm}, exact, in {unit};")
+    assert "the expected value is the trees' own mean" in method
 
 
 def test_global_shap_values_are_the_means_of_the_absolute_local_ones(product: Product) -> None:
     table = np.genfromtxt(
-        product.output("analysis_result") / "explanations_shap" / "out.csv",
+        product.result / "explanations_shap" / "out.csv",
         delimiter=",",
         names=True,
     )
-    shap = product.read("analysis_result/analysis.json")["explanations"]["kernel_shap"]["label0"]
+    shap = product.read("analysis.json")["explanations"]["kernel_shap"]["label0"]
     means = {name: np.abs(table[f"{name}_label0"]).mean() for name in product.test.columns.features}
     assert shap["global_shap_values"] == pytest.approx(means, rel=1e-5)
     assert shap["global_shap_values"]["nothing"] == 0  # a feature without a value explains nothing
@@ -678,13 +701,13 @@ def test_of_a_large_test_split_evenly_spaced_records_are_explained(
     rows = len(product.test.ids)
 
     def explained(result: Product) -> tuple[list[str], str]:
-        file = result.output("analysis_result") / "explanations_shap" / "out.csv"
-        analysis = result.read("analysis_result/analysis.json")
+        file = result.result / "explanations_shap" / "out.csv"
+        analysis = result.read("analysis.json")
         return file.read_text("utf-8").splitlines()[1:], analysis["explanations"]["method"]
 
     every, of_all = explained(product)
     assert of_all.endswith(f"over {rows} records")
-    monkeypatch.setattr(clarify, "MOST_EXPLAINED", 10)
+    monkeypatch.setattr(explanations, "MOST_EXPLAINED", 10)
     ten, of_ten = explained(rerun())
     assert of_ten.endswith(f"over 10 of {rows} records")
     assert ten == [every[rows * number // 10] for number in range(10)]
@@ -703,7 +726,7 @@ def test_methods_that_are_named_are_the_only_ones(
         methods={"post_training_bias": {"methods": ["DPPL", "AD"]}},
         facet=[{"name_or_index": "facet_age", "value_or_threshold": [40]}],
     )
-    analysis = rerun().read("analysis_result/analysis.json")
+    analysis = rerun().read("analysis.json")
     assert set(analysis) == {"version", "post_training_bias_metrics"}
     (metrics,) = groups(analysis["post_training_bias_metrics"]).values()
     assert list(metrics) == ["AD", "DPPL"]
@@ -717,7 +740,7 @@ def test_favourable_labels_may_be_several_values_of_a_class(
         with pytest.raises(DataError, match=r"is \[0, 1\], where one threshold is right"):
             rerun()
         return
-    analysis = rerun().read("analysis_result/analysis.json")
+    analysis = rerun().read("analysis.json")
     before = analysis["pre_training_bias_metrics"]
     assert before["label_value_or_threshold"] == "0,1"
     for metrics in groups(before).values():  # everybody has a favourable label
@@ -730,15 +753,15 @@ def test_another_threshold_tells_favourable_numbers(
     estimated: Product, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hand count of the group from 40 on; the configuration's threshold counts, no other."""
-    shutil.copytree(estimated.base, tmp_path / "base")
-    shutil.rmtree(tmp_path / "base/processing/output/analysis_result")
-    shutil.rmtree(tmp_path / "base/processing/input/model/model")
-    monkeypatch.setattr(container, "BASE", tmp_path / "base")
+    copy = Product(tmp_path / "base", estimated.kind)
+    shutil.copytree(estimated.base, copy.base)
+    shutil.rmtree(copy.result / "explanations_shap")
+    shutil.rmtree(copy.input("model") / "model")
+    monkeypatch.setattr(container, "BASE", copy.base)
     threshold = float(np.quantile(estimated.test.labels, 0.9))
     edit_config(tmp_path / "base", label_values_or_threshold=[threshold])
     clarify.main()
-    copy = Product(tmp_path / "base", estimated.kind)
-    section = copy.read("analysis_result/analysis.json")["pre_training_bias_metrics"]
+    section = copy.read("analysis.json")["pre_training_bias_metrics"]
     raw_ages = estimated.test.context["age"].raw
     old = np.array([age is not None and int(age) >= 40 for age in raw_ages])
     high = estimated.test.labels > threshold
@@ -751,7 +774,7 @@ def test_a_group_without_rows_is_said_to_have_none(
 ) -> None:
     facet = {"name_or_index": "facet_age", "value_or_threshold": [999]}
     edit_config(tmp_path / "base", facet=[facet])
-    analysis = rerun().read("analysis_result/analysis.json")
+    analysis = rerun().read("analysis.json")
     for method in ("pre", "post"):
         ((group,),) = analysis[f"{method}_training_bias_metrics"]["facets"].values()
         assert {m["value"] for m in group["metrics"]} == {None}
@@ -762,7 +785,7 @@ def test_of_how_many_rows_a_sampled_flip_test_is_stands_beside_it(
     rerun: Callable[[], Product], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bias_metrics, "MOST_FLIPPED", 7)
-    section = rerun().read("analysis_result/analysis.json")["post_training_bias_metrics"]
+    section = rerun().read("analysis.json")["post_training_bias_metrics"]
     old = section["facets"]["facet_age"][0]
     said = {metric["name"]: metric.get("sampled") for metric in old["metrics"]}
     assert said.pop("FT")["rows"] == 7
@@ -776,7 +799,7 @@ def test_without_a_group_variable_there_are_no_conditional_metrics(
     config = json.loads(file.read_text("utf-8"))
     del config["group_variable"]
     file.write_text(json.dumps(config), "utf-8")
-    analysis = rerun().read("analysis_result/analysis.json")
+    analysis = rerun().read("analysis.json")
     for name, metric in (("pre", "CDDL"), ("post", "CDDPL")):
         for metrics in groups(analysis[f"{name}_training_bias_metrics"]).values():
             assert metric not in metrics
@@ -813,5 +836,5 @@ def test_predictions_in_several_files_are_read_in_order(
     file.unlink()
     file.with_name("a.out").write_text("".join(lines[:50]) + "\n", "utf-8")
     file.with_name("b.out").write_text("".join(lines[50:]), "utf-8")
-    before = product.read("analysis_result/analysis.json")
-    assert rerun().read("analysis_result/analysis.json") == before
+    before = product.read("analysis.json")
+    assert rerun().read("analysis.json") == before

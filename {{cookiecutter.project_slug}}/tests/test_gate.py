@@ -226,3 +226,73 @@ def test_the_bias_gate_is_anded_to_a_metric_gate_whatever_that_is() -> None:
     assert str(decides) == "(auc > 0.9 or f1 > 0.9) and flagged_share < 0.5"
     assert not holds(decides, {"auc": 1, "f1": 1, "flagged_share": 0.6})
     assert gate.both(metric, None) is metric
+
+
+# Limits on bias
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "worst_dppl < 0.999",
+        "worst_dppl <= 0",
+        "worst_di > 0.001",
+        "worst_di >= 1",
+        "dppl[gender] < 0.1",
+        "dppl[gender] < 0.1 or di[gender] > 0.8",
+        "worst_dppl < 0.1 or worst_di > 0.9",
+        "(worst_dppl < 0.9 or auc > 0.5) and worst_dppl < 0.1",
+        "worst_dppl < 0.1 or dppl[gender] < 0.1 and dppl[age_ge_40] < 0.1",
+        "auc > 0.7 and (auc > 0.8 or recall > 0.5) and di[gender] > 0.5",
+        "auc < 0.9 or recall > 0.1",
+    ],
+)
+def test_a_limit_that_every_way_through_keeps_is_one(text: str) -> None:
+    gate.check_bias(parse(text), FACETS)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("dppl[gender] > 0.1", "asks for bias: dppl is a gap without a sign, 0 at best"),
+        ("worst_dppl >= 0.1", "asks for bias: worst_dppl is a gap"),
+        ("worst_di <= 0.8", "asks for bias: worst_di is a ratio, 1 at best"),
+        ("auc > 0.5 and di[gender] < 0.8", "asks for bias"),
+        ("dppl[gender] < 1", "decides nothing: dppl is a gap"),
+        ("worst_di > 0", "decides nothing: worst_di is a ratio"),
+        ("worst_dppl < 0.1 or auc > 0.5", "decides nothing where `auc > 0.5` is enough"),
+        ("auc > 0.9 or (auc > 0.7 and worst_di > 0.8)", "where `auc > 0.9` is enough"),
+        ("dppl[gender] < 0.1 or dppl[age_ge_40] < 0.1",
+         "`dppl[age_ge_40] < 0.1` decides nothing where `dppl[gender] < 0.1` is enough: what an "
+         "`or` puts beside a limit on bias must limit the bias by age_ge_40 too"),
+        ("worst_dppl < 0.1 or dppl[gender] < 0.1", "must limit the bias by age_ge_40 too"),
+    ],
+)  # fmt: skip
+def test_a_limit_on_bias_that_limits_none_is_refused_in_one_sentence(
+    text: str, sentence: str
+) -> None:
+    with pytest.raises(GateError) as refused:
+        gate.check_bias(parse(text), FACETS)
+    assert sentence in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_residuals_are_held_below_a_number() -> None:
+    gate.check_bias(parse("worst_mean_residual < 1", "regression"), FACETS)
+    with pytest.raises(GateError, match="`worst_mean_residual > 1` asks for bias"):
+        gate.check_bias(parse("worst_mean_residual > 1", "regression"), FACETS)
+
+
+@pytest.mark.parametrize("number", ["0", "1e-9", "0.1", "0.999999", "1"])
+@pytest.mark.parametrize("sign", [">", ">=", "<", "<="])
+@pytest.mark.parametrize("metric", ["worst_dppl", "worst_di", "worst_mean_residual"])
+def test_no_limit_that_is_taken_passes_the_numbers_of_groups_that_are_all_too_small(
+    metric: str, sign: str, number: str
+) -> None:
+    worst = {"worst_dppl": 1.0, "worst_di": 0.0, "worst_mean_residual": 1.7e308}
+    try:
+        parsed = parse(f"{metric} {sign} {number}", "regression")
+        gate.check_bias(parsed, FACETS)
+    except GateError:
+        return
+    assert not holds(parsed, worst)

@@ -103,12 +103,47 @@ def test_what_is_no_record_is_an_error(body: str, model: inference.Model) -> Non
 def test_another_type_of_request_or_answer_is_an_error(
     model: inference.Model, estimator: inference.Model
 ) -> None:
-    with pytest.raises(ValueError, match="'application/json' was read, where text/csv is right"):
-        inference.input_fn("{}", "application/json")
+    right = "where text/csv or application/json is right"
+    with pytest.raises(ValueError, match=f"'text/html' was read, {right}"):
+        inference.input_fn("<p>", "text/html")
     for one in (model, estimator):
         prediction = inference.predict_fn(np.zeros((1, 2), dtype=np.float32), one)
-        with pytest.raises(ValueError, match="'application/json' was asked for"):
-            inference.output_fn(prediction, "application/json")
+        with pytest.raises(ValueError, match=f"'text/html' was asked for, {right}"):
+            inference.output_fn(prediction, "text/html")
+
+
+def test_json_is_read_as_csv_is() -> None:
+    body = '{"instances": [{"features": [1, 2.5]}, {"features": [-3, null]}]}'
+    found = inference.input_fn(body.encode(), "application/json; charset=utf-8")
+    np.testing.assert_array_equal(found, inference.input_fn("1,2.5\n-3,\n", "text/csv"))
+    assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "instances",
+    ["", "{}", "[1]", '[{"feature": [1]}]', '[{"features": 1}]', "[]",
+     '[{"features": [1]}, {"features": [1, 2]}]', '[{"features": [true]}]',
+     '[{"features": ["1"]}]', '[{"features": [[1]]}]'],
+)  # fmt: skip
+def test_json_that_holds_no_records_is_an_error(instances: str) -> None:
+    with pytest.raises(ValueError, match=r"is right$"):
+        inference.input_fn(f'{{"instances": {instances}}}', "application/json")
+
+
+def test_an_answer_in_json_has_sagemakers_names(
+    model: inference.Model, estimator: inference.Model
+) -> None:
+    data = records(20, seed=1)
+    for one in (model, estimator):
+        prediction = inference.predict_fn(data, one)
+        text, kind = inference.output_fn(prediction, "application/json")
+        found = json.loads(text)["predictions"]
+        scores = prediction.labels if one is estimator else prediction.probabilities
+        assert scores is not None
+        np.testing.assert_array_equal([each["score"] for each in found], scores)
+        labels = [each.get("predicted_label") for each in found]
+        assert labels == ([None] * 20 if one is estimator else prediction.labels.tolist())
+        assert kind == "application/json"
 
 
 def test_too_few_or_many_fields_are_named_with_those_that_are_right(model: inference.Model) -> None:

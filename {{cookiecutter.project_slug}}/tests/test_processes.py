@@ -186,7 +186,9 @@ def test_a_library_is_compiled_once_and_a_steps_own_code_is_not(
         (tmp_path / f"{name}.py").write_text(text)
     preload = Preload((), {"csv_of_ours": tmp_path / "ours.py"})
     bench = Bench(tmp_path / "bench", processes=Processes(1, preload))
-    script = "import sibling, ours, json, os\nprint(json.dumps(os.listdir(os.path.dirname(__file__))))"
+    script = (
+        "import sibling, ours, json, os\nprint(json.dumps(os.listdir(os.path.dirname(__file__))))"
+    )
     beside = printed(bench, f"{script}\n", sibling="", **files)
     assert sorted(beside) == ["csv_of_ours.py", "ours.py", "script.py", "sibling.py"]
     assert list(tmp_path.glob("__pycache__/csv_of_ours.*.pyc"))

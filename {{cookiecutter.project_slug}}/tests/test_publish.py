@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 import pytest
+from accounts import ACCOUNT, REGION, recorded_calls, sign_in
 from botocore.client import BaseClient
 from botocore.config import Config
 from click.testing import CliRunner, Result
@@ -23,10 +24,11 @@ from moto.core import set_initial_no_auth_action_count
 
 from cli import main, publish, readme
 from cli import settings as pipeline_settings
-from cli.publish import Published, PublishError
+from cli.account import AccountError
+from cli.publish import Published
 from cli.settings import Environment, Settings
+from model_deploy import permissions
 
-ACCOUNT, REGION = "111122223333", "eu-west-1"
 PROD = Environment(ACCOUNT, REGION, bucket="models", name="prod")
 CODE = {
     "s3://models/pets/code/0a1b/process.py": b"1",
@@ -38,15 +40,7 @@ DEFINITION = json.dumps({"Version": "2020-12-01", "Steps": []})
 
 @pytest.fixture
 def signed_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Credentials that stand for nobody, of the account that moto is then."""
-    for name in ("AWS_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ENDPOINT_URL"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("MOTO_ACCOUNT_ID", ACCOUNT)
+    sign_in(monkeypatch, tmp_path)
 
 
 @pytest.fixture
@@ -102,6 +96,15 @@ def test_what_is_new_is_put_and_the_pipeline_updated(account: None) -> None:
     assert objects().keys() - put.keys() == {"pets/code/4e5f/clarify.py"}
 
 
+def test_the_calls_of_publish_are_those_of_the_table(
+    account: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with recorded_calls(monkeypatch) as calls:
+        for definition in (DEFINITION, DEFINITION, DEFINITION.replace("[]", "[{}]")):
+            publish.publish("pets", definition, CODE, PROD)
+    assert calls == permissions.CALLS["publish"].keys()
+
+
 def test_another_role_is_an_update_too(account: None) -> None:
     publish.publish("pets", DEFINITION, CODE, PROD)
     role = f"arn:aws:iam::{ACCOUNT}:role/Another"
@@ -116,7 +119,7 @@ def test_what_was_half_put_is_finished(account: None) -> None:
 
 
 def refusal(definition: str = DEFINITION, environment: Environment = PROD) -> str:
-    with pytest.raises(PublishError) as refused:
+    with pytest.raises(AccountError) as refused:
         publish.publish("pets", definition, CODE, environment)
     assert "\n" not in str(refused.value)
     return str(refused.value)
@@ -151,7 +154,7 @@ def test_a_bucket_of_another_account_is_neither_read_nor_written(
 def test_no_bucket_is_said_and_no_pipeline_made(account: None) -> None:
     said = refusal(environment=dataclasses.replace(PROD, bucket="nowhere"))
     assert said.startswith("AWS refused ListObjectsV2: NoSuchBucket: ")
-    assert "make the bucket that [environments] names" in said
+    assert "`pipeline bootstrap` makes it" in said
     assert client("sagemaker").list_pipelines()["PipelineSummaries"] == []
 
 
@@ -242,7 +245,7 @@ def test_the_command_publishes_what_compile_writes_with_all_the_code_that_it_nam
         f"code        {put} objects put, 0 were there already\n"
         f"pipeline    created in {REGION} of account {ACCOUNT}\n"
     )
-    assert described(name)["PipelineDefinition"] == text
+    assert described(f"{name}-prod")["PipelineDefinition"] == text
     keys = {f"s3://models/{key}" for key in objects()}
     named = set(re.findall(r"s3://models/[^\"]+/code/[^\"]+", text))
     assert named

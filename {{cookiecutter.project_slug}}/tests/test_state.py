@@ -8,11 +8,21 @@ import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local_sagemaker.errors import StateError
-from local_sagemaker.state import _VERSION_1, SCHEMA_VERSION, KeptStep, Record, State, held
+from local_sagemaker.state import (
+    _VERSION_1,
+    _VERSION_2,
+    SCHEMA_VERSION,
+    KeptStep,
+    Record,
+    State,
+    StatusChange,
+    held,
+)
 
 
 @pytest.fixture
@@ -67,7 +77,8 @@ def test_what_was_written_is_there_when_the_file_is_opened_again(state: State, f
 
 
 def test_a_step_of_an_execution_registers_once(state: State) -> None:
-    state.start_execution("e2", "pipeline", {}, "{}", [])
+    state.start_execution("e2", "pipeline", {}, "{}", [], started_by="Jo")
+    assert {e.id: e.started_by for e in state.executions()} == {"e1": "", "e2": "Jo"}
     versions = [register(state, step="R"), register(state, step="R"), register(state, step="S")]
     assert versions == [1, 1, 2]
     assert register(state, execution="e2", step="R") == 3
@@ -90,6 +101,87 @@ def test_a_file_of_the_first_version_keeps_what_it_has(file: Path) -> None:
     assert [step.record for step in state.steps("old")] == [Record()]
     state.start_execution("e1", "pipeline", {}, "{}", [])
     assert register(state) == 2
+
+
+def test_a_file_of_the_second_version_keeps_what_it_has_and_can_be_decided_on(file: Path) -> None:
+    with sqlite3.connect(file) as connection:
+        connection.executescript(
+            _VERSION_1
+            + _VERSION_2
+            + """
+            INSERT INTO executions
+            VALUES ('old', 'p', '{}', 'Succeeded', '2026-01-01', '', '{}', '[]', '{}');
+            INSERT INTO model_packages
+            VALUES ('group', 1, 'PendingManualApproval', 'old', '', '{"by": "old"}', 'R');
+            PRAGMA user_version = 2;
+            """
+        )
+    state = State(file)
+    ((execution,), (package,)) = (state.executions(), state.model_packages("group"))
+    assert (execution.id, execution.started_by) == ("old", "")
+    assert (package.status, package.request) == ("PendingManualApproval", {"by": "old"})
+    assert state.change_status("group", change())
+    assert State(file).model_packages("group")[0].status == "Approved"
+    assert state.register("group", "PendingManualApproval", "old", "R", {}) == 1
+
+
+def change(version: int = 1, **fields: Any) -> StatusChange:
+    usual = {"before": "PendingManualApproval", "after": "Approved", "who": "Jo", "why": "good"}
+    return StatusChange(version, **{**usual, "at": "2026-01-31T00:00:00Z", **fields})
+
+
+def test_changes_of_a_status_are_kept_in_their_order(state: State) -> None:
+    register(state)
+    register(state)
+    approved = change(evidence={"s3://b/k": "00"})
+    withdrawn = change(before="Approved", after="Rejected", who="Al")
+    assert state.change_status("group", approved)
+    assert state.change_status("group", change(stage="Production"))
+    assert state.change_status("group", withdrawn)
+    assert state.changes("group", 1) == [approved, change(stage="Production"), withdrawn]
+    assert state.changes("group", 2) == state.changes("other", 1) == []
+    statuses = [package.status for package in state.model_packages("group")]
+    assert statuses == ["PendingManualApproval", "Rejected"]
+
+
+@pytest.mark.parametrize("fields", [{"before": "Approved"}, {"version": 2}, {"before": ""}])
+def test_a_change_from_where_a_version_does_not_stand_is_not_kept(
+    state: State, fields: dict[str, Any]
+) -> None:
+    register(state)
+    assert not state.change_status("group", change(**fields))
+    assert state.changes("group", 1) == state.changes("group", 2) == []
+    assert state.model_packages("group")[0].status == "PendingManualApproval"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE status_changes SET who = 'Al'",
+        "DELETE FROM status_changes",
+        "REPLACE INTO status_changes SELECT number, package_group, version, stage, after, before, "
+        "'Al', why, at, evidence FROM status_changes",
+        "INSERT INTO status_changes SELECT NULL, package_group, version, stage, before, after, "
+        "who, why, at, evidence FROM status_changes",
+        "UPDATE model_packages SET status = 'Approved'",
+        "UPDATE model_packages SET request = '{}'",
+        "DELETE FROM model_packages",
+        "REPLACE INTO model_packages "
+        "SELECT package_group, version, 'Approved', execution, '', '{}', '' FROM model_packages",
+        "REPLACE INTO model_packages "
+        "SELECT package_group, 9, 'Approved', execution, '', '{}', step FROM model_packages",
+    ],
+)
+def test_what_was_decided_and_what_it_was_about_cannot_be_written_over(
+    state: State, file: Path, statement: str
+) -> None:
+    """By nobody's SQL, unless it takes the triggers away first."""
+    register(state)
+    state.change_status("group", change())
+    before = (state.model_packages("group"), state.changes("group", 1))
+    with sqlite3.connect(file) as connection, pytest.raises(sqlite3.IntegrityError):
+        connection.execute(statement)
+    assert (state.model_packages("group"), state.changes("group", 1)) == before
 
 
 def test_a_folder_is_kept_to_one_at_a_time(tmp_path: Path) -> None:

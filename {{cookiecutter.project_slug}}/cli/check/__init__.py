@@ -12,6 +12,7 @@ from typing import Any
 
 from cli.check import (
     conditions,
+    managed_bias,
     parameters,
     references,
     registration,
@@ -37,6 +38,7 @@ STEP_RULES = (
     step_fields.check_caching,
     step_fields.check_property_files,
     requests.check_request,
+    managed_bias.check_program,
     references.check_references,
     references.check_waiting,
     conditions.check_conditions,

@@ -7,10 +7,10 @@ from posixpath import basename
 
 from cli.check.compiled import Compiled, Step
 from cli.check.finding import read
+from cli.check.managed_bias import is_managed
 
 PENDING = "PendingManualApproval"
 BIAS_SCRIPT = "clarify.py"
-_BIAS_IMAGE = "sagemaker-clarify"
 
 
 def check_registration(step: Step, _: Compiled) -> Iterator[str]:
@@ -49,5 +49,4 @@ def check_bias_report(step: Step, compiled: Compiled) -> Iterator[str]:
 def _is_bias_report(step: Step) -> bool:
     lists = ("AppSpecification.ContainerEntrypoint[]", "AppSpecification.ContainerArguments[]")
     words = [word for path in lists for _, word in step.at(path) if isinstance(word, str)]
-    images = [str(image) for _, image in step.at("AppSpecification.ImageUri")]
-    return BIAS_SCRIPT in map(basename, words) or any(_BIAS_IMAGE in image for image in images)
+    return BIAS_SCRIPT in map(basename, words) or is_managed(step)

@@ -21,8 +21,11 @@ class Fitted(Protocol):
     def predict(self, features: NDArray[np.float32]) -> Floats:
         """Probabilities of the positive class, or numbers, (n,), from (n, features)."""
 
-    def contributions(self, features: NDArray[np.float32]) -> Floats:
-        """Exact tree SHAP, (n, features + 1), the expected value last; log-odds or numbers."""
+    def contributions(self, features: NDArray[np.float32]) -> Floats | None:
+        """Exact tree SHAP, (n, features + 1), the expected value last; log-odds or numbers.
+
+        None of a model without trees: kernel SHAP asks it for predictions instead.
+        """
 
     def save(self, folder: Path) -> None:
         """Write the model in the algorithm's own text format."""

@@ -7,11 +7,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from container import input_path, output_path, write_json
+from container import input_path, output_path, output_uri, write_json
 from dataset import FACET_PREFIX, Columns, Facet
 
 SHAP_SAMPLES = 100
+"""The fewest of kernel SHAP; four of each feature, if more: fewer could not tell them apart."""
+
 SHAP_SEED = 20
+PDP_FEATURES = 5
+PDP_BUCKETS = 15
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -19,18 +23,44 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--model-name", required=True)
     parser.add_argument("--instance-type", required=True)
+    parser.add_argument("--transform-step", required=True)
+    parser.add_argument("--local-explanations", choices=("yes", "no"), required=True)
     options = parser.parse_args(arguments)
-    columns = Columns.read(input_path("columns"))
-    config = analysis_config(columns, options.model_name, options.instance_type)
+    config = analysis_config(
+        Columns.read(input_path("columns")),
+        options.model_name,
+        options.instance_type,
+        predictions_uri(options.transform_step),
+        local_explanations=options.local_explanations == "yes",
+    )
     write_json(output_path("config") / "analysis_config.json", config)
 
 
-def analysis_config(columns: Columns, model_name: str, instance_type: str) -> dict[str, Any]:
+def predictions_uri(transform_step: str) -> str:
+    """Where the transform of this execution writes: beside this step, under its own name.
+
+    This step and the transform run at the same time, so there is no property to read it from. Both
+    are given the name of the model, which every execution makes anew: SageMaker takes neither over
+    from an older execution, which would be the reason not to compose a place.
+    """
+    execution = output_uri("config").rsplit("/", 2)[0]  # .../<execution>/<this step>/config
+    return f"{execution}/{transform_step}"
+
+
+def analysis_config(
+    columns: Columns,
+    model_name: str,
+    instance_type: str,
+    predictions: str,
+    local_explanations: bool = True,
+) -> dict[str, Any]:
     """The configuration for a header-less CSV of the columns; both backends read it.
 
-    Id, event time and facets stay out of what the model sees by `excluded_columns`.
+    Id, event time and facets stay out of what the model sees by `excluded_columns`. Bias is
+    measured on the predictions at an S3 URI; SHAP asks the model.
     """
     context = [FACET_PREFIX + name for name in columns.context]
+    of_a_class = [] if columns.is_regression else ["probability"]
     config: dict[str, Any] = {
         "version": "1.0",
         "dataset_type": "text/csv",
@@ -40,6 +70,9 @@ def analysis_config(columns: Columns, model_name: str, instance_type: str) -> di
         "facet": [_facet(facet) for facet in columns.facets],
         "joinsource_name_or_index": columns.record_id,
         "excluded_columns": [columns.event_time, *context],
+        "predicted_label_dataset_uri": predictions,
+        "predicted_label_headers": [columns.record_id, "predicted_label", *of_a_class],
+        "predicted_label": "predicted_label",
         "predictor": {
             "model_name": model_name,
             "instance_type": instance_type,
@@ -53,20 +86,23 @@ def analysis_config(columns: Columns, model_name: str, instance_type: str) -> di
             "pre_training_bias": {"methods": "all"},
             "post_training_bias": {"methods": "all"},
             "shap": {
-                "num_samples": SHAP_SAMPLES,
+                "baseline": [list(columns.baseline)],
+                "num_samples": max(SHAP_SAMPLES, 4 * len(columns.features)),
                 "agg_method": "mean_abs",
                 "use_logit": not columns.is_regression,
-                "save_local_shap_values": True,
+                "save_local_shap_values": local_explanations,
                 "seed": SHAP_SEED,
             },
+            "pdp": {"grid_resolution": PDP_BUCKETS, "top_k_features": PDP_FEATURES},
             "report": {"name": "report", "title": f"Bias and explainability of {columns.label}"},
         },
     }
     if columns.group_variable:
         config["group_variable"] = FACET_PREFIX + columns.group_variable
     if not columns.facets:  # Clarify measures bias between groups; without any, SHAP alone is left
-        del config["facet"], config["methods"]["pre_training_bias"]
-        del config["methods"]["post_training_bias"]
+        for bias in ("facet", *(name for name in config if name.startswith("predicted_label"))):
+            config.pop(bias)
+        del config["methods"]["pre_training_bias"], config["methods"]["post_training_bias"]
     return config
 
 

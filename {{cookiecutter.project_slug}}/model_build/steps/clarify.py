@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv
 from numpy.typing import NDArray
 
 import bias_metrics
@@ -22,25 +20,23 @@ from bias_metrics import Outcomes
 from bias_report import Group, Measure, every_group, facet_section
 from container import input_path, output_path, read_json, unpack_model, write_json
 from dataset import FACET_PREFIX, DataError, Facet, Split, read_split
-
-MOST_EXPLAINED = 5_000
-"""Of a larger test split so many records get SHAP values: milliseconds each, of large trees."""
+from explanations import explain
 
 
 def main() -> None:
     """Analyse what the configuration asks for and write `analysis.json`."""
     config = read_json(input_path("config") / "analysis_config.json")
-    test = read_split(input_path("dataset"), "test")
+    model = inference.model_fn(str(unpack_model(input_path("model"))))
+    test = read_split(input_path("data"), "test", model.columns)
     if config["headers"] != test.columns.names:
         raise DataError("the headers in analysis_config.json are not the columns of the dataset")
     predictions = read_predictions(input_path("predictions"), test.ids)
-    result = output_path("analysis_result")
+    result = output_path()
     analysis: dict[str, Any] = {"version": "1.0"}
     for section, report in bias_sections(config, test, predictions):
         analysis[section] = report
     if "shap" in config["methods"]:
-        model = inference.model_fn(str(unpack_model(input_path("model"))))
-        analysis["explanations"] = explain(model, test, result)
+        analysis["explanations"] = explain(config["methods"], model, test, result)
     write_json(result / "analysis.json", analysis)
 
 
@@ -120,38 +116,6 @@ def read_predictions(folder: Path, ids: list[str]) -> NDArray[np.float64]:
             f"the transform's {len(rows)} predictions are not of the dataset's {len(ids)} records"
         )
     return np.array([float(row[1]) for row in rows], dtype=np.float64)
-
-
-def explain(model: inference.Model, test: Split, result: Path) -> dict[str, Any]:
-    """SHAP values of the test split: a row a record to `explanations_shap/out.csv`, their means.
-
-    Of more than MOST_EXPLAINED records, so many are explained, evenly spaced in the split's order.
-    The algorithm's own tree SHAP, exact, in log-odds or in the label's unit; Clarify's is kernel
-    SHAP, an estimate. It stands under Clarify's key so that whoever reads one reads the other, and
-    says what it is.
-    """
-    chosen = bias_metrics.evenly_spaced(len(test.features), MOST_EXPLAINED)
-    contributions = model.fitted.contributions(test.features[chosen])
-    local, expected = contributions[:, :-1], contributions[0, -1]
-    features = test.columns.features
-    folder = result / "explanations_shap"
-    folder.mkdir()
-    table = pa.table({f"{name}_label0": local[:, i] for i, name in enumerate(features)})
-    pyarrow.csv.write_csv(table, folder / "out.csv")
-    means = np.abs(local).mean(axis=0)
-    rows = len(test.features)
-    of_all = f"{rows} records" if len(chosen) == rows else f"{len(chosen)} of {rows} records"
-    values = {name: float(means[i]) for i, name in enumerate(features)}
-    return {
-        "kernel_shap": {
-            "label0": {"global_shap_values": values, "expected_value": float(expected)}
-        },
-        "method": (
-            f"tree SHAP by {model.description.algorithm}, exact, in "
-            f"{'the unit of the label' if test.columns.is_regression else 'log-odds'}; "
-            f"mean of absolute values over {of_all}"
-        ),
-    }
 
 
 if __name__ == "__main__":

@@ -18,11 +18,22 @@ def input_path(name: str) -> Path:
     return BASE / "processing" / "input" / name
 
 
-def output_path(name: str) -> Path:
-    """The folder of a processing job's output; SageMaker makes it, and so does this."""
+def output_path(name: str = "") -> Path:
+    """The folder of a processing job's output; SageMaker makes it, and so does this.
+
+    Without a name it is that of them all, which Clarify takes for its own.
+    """
     path = BASE / "processing" / "output" / name
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def output_uri(name: str) -> str:
+    """Where a processing job's output goes: its request lies in the container."""
+    request = read_json(BASE / "config" / "processingjobconfig.json")
+    outputs = request["ProcessingOutputConfig"]["Outputs"]
+    (uri,) = (str(o["S3Output"]["S3Uri"]) for o in outputs if o["OutputName"] == name)
+    return uri
 
 
 def read_json(path: Path) -> Any:

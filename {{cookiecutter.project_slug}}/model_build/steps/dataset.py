@@ -59,6 +59,7 @@ class Columns:
     context: tuple[str, ...]  # raw columns of facets and group variable, as named in the table
     features: tuple[str, ...]
     event_time: str = "event_time"
+    baseline: tuple[float | None, ...] = ()  # the training medians of the features; None: no value
 
     @property
     def names(self) -> list[str]:
@@ -97,8 +98,8 @@ class Columns:
         content = read_json(folder / "columns.json")
         fields = {field.name for field in dataclasses.fields(Columns)}
         kept = {name: value for name, value in content.items() if name in fields}
-        for name in ("context", "features"):
-            kept[name] = tuple(kept[name])
+        for name in ("context", "features", "baseline"):
+            kept[name] = tuple(kept.get(name, ()))
         kept["facets"] = tuple(Facet.from_json(facet) for facet in kept["facets"])
         return Columns(**kept)
 
@@ -148,9 +149,9 @@ class Split:
         return self.context[self.columns.group_variable].codes + 1  # 0: those without a value
 
 
-def read_split(folder: Path, name: str) -> Split:
-    """Read `<name>.csv` and the `columns.json` beside it."""
-    columns = Columns.read(folder)
+def read_split(folder: Path, name: str, columns: Columns | None = None) -> Split:
+    """Read `<name>.csv`, whose columns the `columns.json` beside it names, if not the caller."""
+    columns = columns or Columns.read(folder)
     kinds = {column: pa.string() for column in columns.names}
     kinds |= {columns.label: pa.float64()} | {column: pa.float32() for column in columns.features}
     table = pyarrow.csv.read_csv(

@@ -2,13 +2,17 @@
 
 A request is header-less CSV, one record a line, the features in the order of `columns.json`; the
 answer has a line for each: predicted label and probability of the positive class, or the number
-that a regression estimates.
+that a regression estimates. Or they are JSON, in the shapes that SageMaker's own algorithms have:
+`{"instances": [{"features": [1.5, null]}]}` and
+`{"predictions": [{"predicted_label": 1, "score": 0.9}]}`.
+https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-inference.html
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +28,9 @@ from dataset import Columns
 from decision import Decision
 
 DESCRIPTION_FILE = "code/model.json"
-CSV = "text/csv"
+CSV, JSON = "text/csv", "application/json"
+CONTENT_TYPES = (CSV, JSON)
+"""Of requests and of answers."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +89,28 @@ def model_fn(model_dir: str) -> Model:
 
 def input_fn(body: bytes | str, content_type: str) -> NDArray[np.float32]:
     """Read a request, (n, features); an empty field is a missing value."""
-    if content_type.partition(";")[0].strip() != CSV:
-        raise ValueError(f"a request of type {content_type!r} was read, where {CSV} is right")
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind not in CONTENT_TYPES:
+        right = " or ".join(CONTENT_TYPES)
+        raise ValueError(f"a request of type {content_type!r} was read, where {right} is right")
+    return _read_csv(body) if kind == CSV else _read_json(body)
+
+
+def _read_json(body: bytes | str) -> NDArray[np.float32]:
+    right = '{"instances": [{"features": [1.5, null]}]} is right'
+    try:
+        rows = [one["features"] for one in json.loads(body)["instances"]]
+        fields = {len(row) for row in rows}
+        kinds = {type(field) for row in rows for field in row}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ValueError(f"another JSON was read, where {right}") from None
+    if len(fields) != 1 or not kinds <= {int, float, type(None)}:
+        raise ValueError(f"other features were read than equally many numbers, where {right}")
+    with np.errstate(over="ignore"):  # a number beyond a single is infinite, as in CSV
+        return np.array(rows, dtype=np.float64).astype(np.float32)
+
+
+def _read_csv(body: bytes | str) -> NDArray[np.float32]:
     content = body.encode() if isinstance(body, str) else body
     first_line = content.split(b"\n", 1)[0]
     names = [f"f{position}" for position in range(first_line.count(b",") + 1)]
@@ -117,10 +143,23 @@ def predict_fn(data: NDArray[np.float32], model: Model) -> Prediction:
 
 def output_fn(prediction: Prediction, accept: str) -> tuple[str, str]:
     """Write an answer, a line a record; and its type, else it is HTML's."""
-    if accept and accept.partition(";")[0].strip() not in (CSV, "*/*"):
-        raise ValueError(f"an answer of type {accept!r} was asked for, where {CSV} is right")
+    kind = accept.partition(";")[0].strip().lower()
+    if kind not in ("", "*/*", *CONTENT_TYPES):
+        right = " or ".join(CONTENT_TYPES)
+        raise ValueError(f"an answer of type {accept!r} was asked for, where {right} is right")
+    if kind == JSON:
+        return json.dumps({"predictions": list(_predictions(prediction))}), JSON
     if prediction.probabilities is None:
         # In full: the bias step must find each on the same side of the threshold as the gate.
         return "".join(f"{float(number)!r}\n" for number in prediction.labels), CSV
     rows = zip(prediction.labels, prediction.probabilities, strict=True)
     return "".join(f"{label:.0f},{probability:.9g}\n" for label, probability in rows), CSV
+
+
+def _predictions(prediction: Prediction) -> Iterator[dict[str, float]]:
+    """Each answer by SageMaker's names; a regression's score is its estimate."""
+    if prediction.probabilities is None:
+        yield from ({"score": float(number)} for number in prediction.labels)
+        return
+    for label, probability in zip(prediction.labels, prediction.probabilities, strict=True):
+        yield {"predicted_label": int(label), "score": float(probability)}

@@ -51,7 +51,8 @@ def main(arguments: Sequence[str]) -> None:
     for name, rows in splits.items():
         check_split(rows, name, columns, options.min_positives)
     threshold = label_threshold(splits["train"][columns.label], columns, options.label_threshold)
-    columns = dataclasses.replace(columns, label_threshold=threshold)
+    medians = baseline(splits["train"], columns)
+    columns = dataclasses.replace(columns, label_threshold=threshold, baseline=medians)
     for name in SPLITS:
         write_split(splits.pop(name), output_path(name), name, columns)
     train = read_split(output_path("train"), "train")
@@ -192,6 +193,20 @@ def label_threshold(labels: pa.ChunkedArray, columns: Columns, asked: str | None
             f"{numbers.max():g}: no part is above {threshold:g}, and another not ([bias] threshold)"
         )
     return threshold
+
+
+def baseline(train: pa.Table, columns: Columns) -> tuple[float | None, ...]:
+    """Whom explanations compare with: each feature's median among the training rows that have one.
+
+    A number that occurs, so that a feature of 0 and 1 is one of them.
+    """
+    found = []
+    for feature in columns.features:
+        numbers = train[feature].drop_null().to_numpy().astype(np.float64)
+        numbers = numbers[np.isfinite(numbers)]
+        middle = np.quantile(numbers, 0.5, method="lower") if len(numbers) else None
+        found.append(None if middle is None else float(middle))
+    return tuple(found)
 
 
 def check_values(table: pa.Table, columns: Columns) -> None:

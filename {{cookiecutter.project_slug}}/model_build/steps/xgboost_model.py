@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +29,16 @@ class XGBoostModel:
         values: Floats = self.booster.predict(booster.DMatrix(features)).astype(np.float64)
         return values
 
-    def contributions(self, features: NDArray[np.float32]) -> Floats:
-        """Tree SHAP, (n, features + 1)."""
+    def contributions(self, features: NDArray[np.float32]) -> Floats | None:
+        """Tree SHAP, (n, features + 1); None of `booster=gblinear`, which has no trees.
+
+        What XGBoost gives there are the terms of a sum, which compare with nobody.
+        """
+        if (
+            json.loads(self.booster.save_config())["learner"]["gradient_booster"]["name"]
+            == "gblinear"
+        ):
+            return None
         data = booster.DMatrix(features)
         values: Floats = self.booster.predict(data, pred_contribs=True).astype(np.float64)
         return values

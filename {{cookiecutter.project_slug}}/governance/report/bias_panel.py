@@ -1,0 +1,102 @@
+"""The part on who gets which outcome: in the predictions, in the data, and all the metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from governance.report import bias_charts
+from governance.report.evidence import Absent
+from governance.report.figure import Figure, Panel, Table
+from governance.report.reading import Reading, group
+from governance.report.words import number, percent
+
+
+def bias(reading: Reading) -> Panel:
+    """What comes to whom how often.
+
+    Raises:
+        Absent: if there is no evaluation, or no facet.
+    """
+    content = reading.evaluation["bias_metrics"]
+    facets = content.get("groups", {})
+    if not facets:
+        raise Absent(
+            "no facet is set: [bias] facets in pipeline.toml names the columns to compare by"
+        )
+    favourable = reading.favourable
+    to_be = (
+        f"not to be {favourable[4:]}" if favourable.startswith("not ") else f"to be {favourable}"
+    )
+    says = (
+        f"The favourable outcome is {to_be}. Groups are compared by how "
+        "often that comes to them. A difference is not yet a wrong: it says where to ask."
+    )
+    return Panel(
+        "bias",
+        "Who gets which outcome",
+        says,
+        [
+            group("In the predictions", "", lambda: _prediction_bias(content, reading)),
+            group(
+                "In the data",
+                "What the labels say, before any model.",
+                lambda: _data_bias(reading),
+            ),
+            group(
+                "All bias metrics",
+                "Clarify's metrics, of the test split; a group is compared with all "
+                "others together.",
+                lambda: ([], _metric_tables(reading)),
+            ),
+        ],
+    )
+
+
+def _prediction_bias(content: dict[str, Any], reading: Reading) -> tuple[list[Figure], list[Table]]:
+    sure, columns = percent(content["confidence"]), reading.facet_columns
+    rows, favourable = reading.evaluation["rows"], reading.favourable
+    figures = [
+        bias_charts.predicted_shares(facet, columns[facet], groups, rows, favourable, sure)
+        for facet, groups in content["groups"].items()
+        if groups
+    ]
+    return [*figures, bias_charts.four_fifths(content["four_fifths"], sure)], []
+
+
+def _data_bias(reading: Reading) -> tuple[list[Figure], list[Table]]:
+    training = reading.evidence.training_bias.json()
+    sure, columns = percent(training["confidence"]), reading.facet_columns
+    try:
+        test = reading.evaluation["bias_metrics"]["groups"]
+    except Absent:
+        test = {}
+    return [
+        bias_charts.labelled_shares(facet, columns[facet], groups, test.get(facet, []), sure)
+        for facet, groups in training["groups"].items()
+        if groups
+    ], []
+
+
+def _metric_tables(reading: Reading) -> list[Table]:
+    analysis, tables = reading.evidence.analysis.json(), []
+    described: dict[str, str] = {}
+    for section, words in (
+        ("pre_training_bias_metrics", "Labels"),
+        ("post_training_bias_metrics", "Predictions"),
+    ):
+        for facet, groups in analysis.get(section, {}).get("facets", {}).items():
+            names = [metric["name"] for metric in groups[0]["metrics"]] if groups else []
+            rows = [
+                (
+                    str(group["value_or_threshold"]),
+                    *(number(m["value"], 3) for m in group["metrics"]),
+                )
+                for group in groups
+            ]
+            described |= {m["name"]: m["description"] for g in groups for m in g["metrics"]}
+            name = f"{words}, by {facet.removeprefix('facet_')}"
+            tables.append(Table(name, ("group", *names), rows))
+    if not tables:
+        raise Absent("analysis.json has no bias metrics")
+    glossary = [(name, text) for name, text in described.items()]
+    return [*tables, Table("What the letters stand for", ("metric", "name"), glossary, (0, 1))]

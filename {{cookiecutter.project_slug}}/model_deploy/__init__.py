@@ -1,0 +1,1 @@
+"""Approved model -> endpoint: infrastructure, permissions, and what a rollout runs."""

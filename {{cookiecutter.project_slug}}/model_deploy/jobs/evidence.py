@@ -1,0 +1,132 @@
+"""The evidence of a registered version: which files it is, and how a job reads and judges them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.exceptions import ClientError
+
+from container import output_path, write_json
+
+NAMES = ("evaluation", "analysis", "analysis_config", "model")
+"""What is recorded; a file's name in the package's metadata, before `_version_id` and `_sha256`."""
+
+UNVERSIONED = "null"
+"""What S3 calls the version of an object that was put where none are kept."""
+
+
+class Refused(ValueError):
+    """Evidence that does not do; the message says which, what was read, what would be right."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """What the registry says of a version."""
+
+    uris: Mapping[str, str]  # of the evidence, by name
+    metadata: Mapping[str, str]
+
+    def noted(self, key: str) -> str:
+        """A value of the metadata.
+
+        Raises:
+            Refused: if it is not there.
+        """
+        if not self.metadata.get(key):
+            raise Refused(f"no {key} is in the package's metadata: its evidence is not recorded")
+        return self.metadata[key]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One version of an object in S3."""
+
+    content: bytes
+    version_id: str
+
+    @property
+    def sha256(self) -> str:
+        """Of the content, in hexadecimal digits."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def read_package(arn: str) -> Package:
+    """Ask the registry.
+
+    Raises:
+        Refused: if the package names no evidence.
+    """
+    found = boto3.client("sagemaker").describe_model_package(ModelPackageName=arn)
+    metadata = found.get("CustomerMetadataProperties", {})
+    metrics = found.get("ModelMetrics", {})
+    containers = found.get("InferenceSpecification", {}).get("Containers", [{}])
+    uris = {
+        "evaluation": metrics.get("ModelQuality", {}).get("Statistics", {}).get("S3Uri", ""),
+        "analysis": metrics.get("Bias", {}).get("Report", {}).get("S3Uri", ""),
+        "analysis_config": metadata.get("analysis_config", ""),
+        "model": containers[0].get("ModelDataUrl", ""),
+    }
+    for name, uri in uris.items():
+        if not uri:
+            raise Refused(f"the package names no {name}")
+    return Package(uris, metadata)
+
+
+def read(uri: str, version_id: str = "") -> Recorded:
+    """An object of S3, the newest version or one that is named.
+
+    Raises:
+        Refused: if it is not there, or the bucket keeps no versions.
+    """
+    parts = urlsplit(uri)
+    which = {"VersionId": version_id} if version_id else {}
+    try:
+        found = boto3.client("s3").get_object(
+            Bucket=parts.netloc, Key=parts.path.removeprefix("/"), **which
+        )
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code not in ("NoSuchKey", "NoSuchVersion", "404"):
+            raise
+        raise Refused(f"{uri} is not there{f' as {version_id}' if version_id else ''}") from None
+    if found.get("VersionId", UNVERSIONED) == UNVERSIONED:
+        raise Refused(f"the bucket of {uri} keeps no versions, which evidence needs")
+    return Recorded(found["Body"].read(), found["VersionId"])
+
+
+def read_noted(package: Package, name: str, uri: str) -> bytes:
+    """The version of a file that was noted, if it has the digest that was noted and is the newest.
+
+    Raises:
+        Refused: if it was not noted, is gone, was altered or written over.
+    """
+    noted, digest = package.noted(f"{name}_version_id"), package.noted(f"{name}_sha256")
+    found = read(uri, noted)
+    if found.sha256 != digest:
+        raise Refused(f"{name} has the digest {found.sha256}, where {digest} was recorded")
+    if read(uri).version_id != noted:  # it is by the address alone that an endpoint gets a model
+        raise Refused(f"{name} was written over since it was recorded: {uri}")
+    return found.content
+
+
+def write_verdict(passed: bool, reason: str) -> None:
+    """What the state machine decides by."""
+    write_json(output_path("result") / "verdict.json", {"passed": passed, "reason": reason})
+
+
+def as_json(name: str, content: bytes) -> Any:
+    """A file's content.
+
+    Raises:
+        Refused: if it is no JSON.
+    """
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise Refused(f"{name} is no JSON: {error}") from None
