@@ -126,4 +126,9 @@ def _write_commands(folder: Path) -> None:
 
 def pages() -> list[str]:
     """The pages that tell a procedure from beginning to end."""
-    return ["start", "approval", *sorted(path.stem for path in (ROOT / "docs").glob("add-a-*.md"))]
+    return [
+        "start",
+        "approval",
+        "report",
+        *sorted(path.stem for path in (ROOT / "docs").glob("add-a-*.md")),
+    ]

@@ -128,7 +128,7 @@ class AccountRun:
             definition_sha256=hashlib.sha256(text["PipelineDefinition"].encode()).hexdigest(),
             steps=steps,
             positive=settings.data.positive or "1",
-            registered=", ".join(_registered(step) for step in steps if _registered(step)),
+            registered=", ".join(filter(None, map(_registered, steps))),
             changes=tuple(change for step in steps for change in _changes(step)),
             versions={"image": ", ".join(sorted(set(_images(steps))))},
             previous=previous,
@@ -350,7 +350,9 @@ def _detail(step: _Outline, answer: dict[str, Any]) -> str:
 
 
 def _registered(step: StepFacts) -> str:
-    return _version(step.answer) if step.type == "RegisterModel" and step.answer else ""
+    if step.type != "RegisterModel" or not step.answer:
+        return ""
+    return f"{step.answer['ModelPackageGroupName']} version {step.answer['ModelPackageVersion']}"
 
 
 def _version(answer: dict[str, Any]) -> str:

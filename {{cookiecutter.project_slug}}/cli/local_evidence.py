@@ -57,7 +57,7 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
         steps=tuple(_step(run) for run in numbered(execution)),
         positive=settings.data.positive or "1",
         digests=digests,
-        registered=", ".join(execution.registered),
+        registered=", ".join(text.partition(", ")[0] for text in execution.registered),
         changes=_changes(kept_state, settings, execution),
         versions=_versions(),
         previous=previous,

@@ -370,7 +370,7 @@ def test_a_version_that_waits_has_no_approval(service: Service) -> None:
     completed(service, status="PendingManualApproval")
     facts = service.run.facts(service.settings, "one")
     assert facts.changes == ()
-    assert facts.registered == "pets version 3, PendingManualApproval"
+    assert facts.registered == "pets version 3"
 
 
 def test_what_a_refusal_passes_over_says_why(service: Service) -> None:

@@ -65,7 +65,7 @@ class RunFacts:
     steps: tuple[StepFacts, ...]  # as they are numbered
     positive: str = "1"  # the label's text that counts as 1
     digests: dict[str, str] = field(default_factory=dict)  # noted when a step ended, by S3 URI
-    registered: str = ""  # the version, as a person reads it, and how it stood then
+    registered: str = ""  # the version, as a person reads it
     changes: tuple[Decision, ...] = ()  # of its status, the oldest first
     versions: dict[str, str] = field(default_factory=dict)
     previous: Previous | None = None

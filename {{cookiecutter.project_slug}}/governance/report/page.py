@@ -82,12 +82,9 @@ def verdict(facts: RunFacts, judgement: Judgement | None) -> Verdict:
             "passed", f"The run is {facts.status.lower()}", "What it has come to so far is below."
         )
     if facts.registered:
-        gate = f"The gate holds: {judgement.gate}." if judgement else ""
-        return Verdict(
-            "good",
-            "The model was registered",
-            f"As {facts.registered}. {gate} A person decides whether it is used.",
-        )
+        gate = f" The gate holds: {judgement.gate}." if judgement else ""
+        return Verdict("good", "The model was registered",
+                       f"As {facts.registered}.{gate} {_decided(facts)}")  # fmt: skip
     if judgement and judgement.outcome is False:
         fails = [one for one in judgement.comparisons if not one.holds]
         said = "; ".join(
@@ -102,6 +99,14 @@ def verdict(facts: RunFacts, judgement: Judgement | None) -> Verdict:
     return Verdict(
         "passed", "Nothing was registered", "No step of this run came to a registration."
     )
+
+
+def _decided(facts: RunFacts) -> str:
+    if not facts.changes:
+        return "A person decides whether it is used."
+    last = facts.changes[-1]
+    of = f" for {last.stage}" if last.stage else ""
+    return f"{last.who} set it to {last.after}{of} on {words.moment(last.at)}."
 
 
 def _judgement(reading: Reading) -> Judgement | None:
