@@ -10,6 +10,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -131,7 +132,7 @@ def test_workflows_are_what_their_schemas_ask_for(chosen: tuple[Answers, Reposit
 def test_actions_are_pinned_by_hash_and_permissions_are_least(
     chosen: tuple[Answers, Repository],
 ) -> None:
-    """One job may ask for a token, and that one only: no key of AWS is kept anywhere."""
+    """One job may ask for a token of AWS, and one may comment: no key is kept anywhere."""
     answers, repository = chosen
     read = {}
     for path in repository.path.glob(".github/workflows/*.yml"):
@@ -141,8 +142,10 @@ def test_actions_are_pinned_by_hash_and_permissions_are_least(
     assert list(read) == (["ci.yml"] if answers["ci"] == "github" else [])
     for jobs in (content["jobs"] for content in read.values()):
         given = {name: job["permissions"] for name, job in jobs.items() if "permissions" in job}
-        assert list(given) == ["publish"]
-        assert set(given["publish"].items()) == {("contents", "read"), ("id-token", "write")}
+        assert given == {
+            "comment": {"actions": "read", "pull-requests": "write"},
+            "publish": {"contents": "read", "id-token": "write"},
+        }
         assert "AWS_ROLE_ARN" not in json.dumps({**jobs, "publish": {}})
 
 
@@ -152,6 +155,7 @@ EVERYTHING = (
     "pipeline check",
     "pipeline compile -o definition.json",
     "pipeline run",
+    "pipeline report last -o report.html",
     "cruft check",
 )
 """What a generated repository's CI runs on every change."""
@@ -166,9 +170,74 @@ def test_the_ci_runs_everything_that_there_is_to_run(chosen: tuple[Answers, Repo
     elif answers["ci"] == "gitlab":
         content = yaml.safe_load((repository.path / ".gitlab-ci.yml").read_text(encoding="utf-8"))
         ran = [line for name in ("test", "template") for line in content[name]["script"]]
+        ran += content["test"]["after_script"]
     else:
         return
     assert [command for command in EVERYTHING if command not in ran] == []
+
+
+def test_a_report_is_kept_and_shown_where_the_change_is(
+    chosen: tuple[Answers, Repository],
+) -> None:
+    """Also after a failure; what may write comments runs nothing of the repository's."""
+    answers, repository = chosen
+    if answers["ci"] == "github":
+        jobs = workflow(repository.path / ".github/workflows/ci.yml")["jobs"]
+        *_, report, upload = jobs["test"]["steps"][:-1]
+        assert report["if"] == upload["if"]
+        assert report["if"].startswith("${{ !cancelled() && steps.nine-steps.outcome != 'skipped'")
+        assert 'cat report.md >> "$GITHUB_STEP_SUMMARY"' in report["run"].splitlines()
+        assert upload["with"]["path"].split() == ["report.html", "report.md"]
+        comment = jobs["comment"]
+        assert comment["needs"] == "test"
+        assert comment["if"].split(" && ") == [
+            "!cancelled()", "github.event_name == 'pull_request'",
+            "github.event.pull_request.head.repo.full_name == github.repository",
+        ]  # fmt: skip
+        (step,) = comment["steps"]
+        assert set(step) == {"name", "run"}, "no action, and so no checkout either"
+        assert "${{" not in step["run"]
+        assert re.findall(r"^ *(?:if |)(\w+)", step["run"], re.MULTILINE) == [
+            "gh", "printf", "gh", "fi"
+        ]  # fmt: skip
+        assert f"--name {upload['with']['name']}" in step["run"]
+    elif answers["ci"] == "gitlab":
+        content = yaml.safe_load((repository.path / ".gitlab-ci.yml").read_text(encoding="utf-8"))
+        artifacts = content["test"]["artifacts"]
+        assert artifacts["when"] == "always"
+        assert {"report.html", "report.md"} <= set(artifacts["paths"])
+
+
+def test_the_summary_becomes_one_comment_and_none_where_there_is_no_report(
+    chosen: tuple[Answers, Repository], tmp_path: Path
+) -> None:
+    """The job's own script, with a `gh` that notes what it was asked for."""
+    answers, repository = chosen
+    if answers["ci"] != "github":
+        return
+    job = workflow(repository.path / ".github/workflows/ci.yml")["jobs"]["comment"]
+    script = job["steps"][0]["run"]
+    asked = tmp_path / "asked"
+    (tmp_path / "bin").mkdir()
+    gh = tmp_path / "bin/gh"
+    gh.write_text(
+        f'#!/bin/sh\necho "$@" >> {asked}\n'
+        'case "$1" in run) [ -n "$THERE" ] && echo summary > report.md;; esac\n'
+    )
+    gh.chmod(0o755)
+    for there in ("", "1"):
+        subprocess.run(
+            ["bash", "-e", "-c", script], cwd=tmp_path, check=True,
+            env={"PATH": f"{gh.parent}:{os.environ['PATH']}", "NUMBER": "7", "RUN": "12",
+                 "GH_REPO": "us/pets", "GITHUB_SERVER_URL": "https://git.example.com",
+                 "THERE": there},
+        )  # fmt: skip
+    download = "run download 12 --name report"
+    comment = "pr comment 7 --edit-last --create-if-none --body-file report.md"
+    assert asked.read_text().splitlines() == [download, download, comment]
+    said = (tmp_path / "report.md").read_text()
+    assert said.startswith("summary\n")
+    assert "https://git.example.com/us/pets/actions/runs/12" in said
 
 
 def test_only_the_default_branch_is_published_and_only_where_a_role_is_named(

@@ -2,8 +2,9 @@
 
     python tools/lock.py [--upgrade]
 
-The template's own lock is held to the versions of the generated repository's, since the tests
-install both. The engines that the benchmarks compare with have a lock each.
+The template's own lock is held to the versions of the generated repository's, and that of the
+browser's tests to both, since they are installed together. The engines that the benchmarks compare
+with have a lock each.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 GENERATED = ROOT / "{{cookiecutter.project_slug}}"
 INFRASTRUCTURE = GENERATED / "model_deploy" / "infrastructure"
 CONTAINER = ROOT / "tests" / "container"
+BROWSER = ROOT / "tests" / "browser"
 OTHER_ENGINES = ROOT / "benchmarks" / "others"
 COMPILE = (
     *("uv", "pip", "compile", "--universal", "--generate-hashes", "--python-version", "3.11"),
@@ -28,6 +30,8 @@ def main(options: list[str]) -> None:
     lock(GENERATED, "pyproject.toml", "--extra", "dev", *options)
     lock(INFRASTRUCTURE, "checkov.in", *options, target="checkov.lock")
     lock(ROOT, "requirements.in", "-c", str(GENERATED / "requirements.lock"), *options)
+    constraints = [f"-c{folder / 'requirements.lock'}" for folder in (GENERATED, ROOT)]
+    lock(BROWSER, "requirements.in", *constraints, *options)
     for source in sorted(OTHER_ENGINES.glob("*.in")):
         lock(OTHER_ENGINES, source.name, *options, target=source.with_suffix(".lock").name)
 

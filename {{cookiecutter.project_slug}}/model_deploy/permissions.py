@@ -228,13 +228,10 @@ EVENTS = (
 
 MACHINES_JOB = (
     *CONTAINER,
-    grant("s3: GetObject GetObjectVersion", "{bucket}/{pipeline}/*"),
     grant("s3: AbortMultipartUpload PutObject", "{bucket}/{pipeline}/deployments/*"),
     grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/*"}),
-    grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
-    grant("sagemaker: InvokeEndpoint", "{sagemaker}:endpoint/{stack}-st-*"),
 )  # fmt: skip
-"""What the state machines' jobs do: read evidence by version, write a verdict, ask staging."""
+"""What the state machines' jobs take for their inputs and outputs, beside their calls."""
 
 ENDPOINT = (
     *CONTAINER,
@@ -295,6 +292,15 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
                          "DescribeStackEvents", "DescribeStacks", "ExecuteChangeSet")
         },
     },
+    "jobs": {
+        "sagemaker:DescribeModelPackage": (
+            grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
+        ),
+        "s3:GetObject": (grant("s3: GetObject GetObjectVersion", "{bucket}/{pipeline}/*"),),
+        "sagemaker:InvokeEndpoint": (
+            grant("sagemaker: InvokeEndpoint", "{sagemaker}:endpoint/{stack}-st-*"),
+        ),
+    },
     "publish": {
         "sts:GetCallerIdentity": (),
         "s3:ListObjectsV2": (
@@ -317,7 +323,7 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
         ),
     },
 }  # fmt: skip
-"""For each command the calls that it makes of boto3, with what each takes.
+"""For each command, and for the scripts in `jobs/`, the calls of boto3, with what each takes.
 
 What `bootstrap` has CloudFormation make is made with the rights of whoever runs it.
 """

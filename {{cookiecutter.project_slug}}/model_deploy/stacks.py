@@ -188,7 +188,11 @@ def roles(definition: Mapping[str, Any]) -> dict[str, list[Grant]]:
             f"{machine}Role": permissions.of_state_machine(template.state_machine(file))
             for machine, file in machines.items()
         },
-        "JobRole": [*permissions.MACHINES_JOB, *_in_vpc(definition)],
+        "JobRole": [
+            *permissions.MACHINES_JOB,
+            *permissions.of_calls("jobs"),
+            *_in_vpc(definition),
+        ],
         "EndpointRole": [*permissions.ENDPOINT, *_in_vpc(definition)],
     }
 

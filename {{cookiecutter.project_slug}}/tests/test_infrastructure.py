@@ -5,10 +5,13 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from botocore import xform_name
+from botocore.session import Session
 from cfnlint import api as cfnlint
 from cfnlint.config import ManualArgs
 from moto.events.models import EventPattern
@@ -17,7 +20,7 @@ from cli import main
 from cli import settings as pipeline_settings
 from cli.settings import Deploy, Environment, Notify, Schedule, Settings
 from model_build import pipeline
-from model_deploy import permissions, policy, stacks, template
+from model_deploy import job_code, permissions, policy, stacks, template
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 IN_VPC = {
@@ -164,6 +167,18 @@ def test_the_stacks_own_key_in_the_settings_is_no_other_key() -> None:
     assert stacks.parameters(settings, prod, {})["KmsKeyArn"] == IN_VPC["kms_key_arn"]
     own_key = str(IN_VPC["kms_key_arn"])
     assert stacks.parameters(settings, prod, {}, own_key)["KmsKeyArn"] == ""
+
+
+def test_every_parameter_of_a_template_is_given_and_no_other(full: Full) -> None:
+    settings, definition = full
+    prod = settings.environment("prod")
+    told = dataclasses.replace(settings, notify=Notify("team@example.com"))
+    for name, stack in (
+        (template.PIPELINE, stacks.pipeline_stack(settings, prod, definition)),
+        (template.ROLLOUT, stacks.rollout_stack(settings, prod, definition, "key")),
+        (template.ACCOUNT, stacks.account_stack(told, prod, {})),
+    ):
+        assert stack.parameters.keys() == template.read(name)["Parameters"].keys(), name
 
 
 # ... and every job of the definition
@@ -333,6 +348,20 @@ def test_a_placeholder_that_nothing_fills_and_a_filling_without_one_are_found(fu
         "rollout.asl.json: nothing fills ${Gate}",
         "rollout.asl.json: it has no ${Gates} to be filled",
     ]
+
+
+def test_the_calls_of_the_machines_jobs_are_those_of_the_table() -> None:
+    """Read from the scripts: each call is written as `boto3.client("service").operation(`."""
+    session, found = Session(), set()
+    for script in job_code.JOBS.glob("*.py"):
+        text = script.read_text(encoding="utf-8")
+        calls = re.findall(r"boto3\.client\(\"([\w-]+)\"\)\.(\w+)\(", text)
+        assert len(calls) == text.count("boto3."), script.name
+        for service, method in calls:
+            model = session.get_service_model(service)
+            operation = next(o for o in model.operation_names if xform_name(o) == method)
+            found.add(f"{model.signing_name}:{operation}")
+    assert found == permissions.CALLS["jobs"].keys()
 
 
 def test_a_filled_state_machine_is_json_and_has_the_settings_in_it(full: Full) -> None:

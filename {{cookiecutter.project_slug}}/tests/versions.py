@@ -61,8 +61,9 @@ class Registered:
             file.write_bytes(content)
             digests[f"s3://models/{run}/{name}"] = hashlib.sha256(content).hexdigest()
         state.start_execution(run, self.group, {}, "{}", [], started_by=started_by)
-        record = Record(digests=digests)
-        state.note_step(KeptStep(run, "All", "Processing", "Succeeded", 1.0, "", record))
+        for uri, digest in digests.items():  # a step each
+            record = Record(digests={uri: digest})
+            state.note_step(KeptStep(run, uri, "Processing", "Succeeded", 1.0, "", record))
         state.end_execution(run, "Succeeded")
         return state.register(self.group, "PendingManualApproval", run, "R", package(*digests))
 

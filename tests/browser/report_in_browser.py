@@ -1,0 +1,235 @@
+"""The report of real runs in a real browser: `tox run -e browser`; it fails without a Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Run
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+SCENARIOS = ("churn", "salary")
+VIEWS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
+    "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
+    "narrow": {"color_scheme": "light", "viewport": {"width": 375, "height": 812}},
+    "narrow, dark": {"color_scheme": "dark", "viewport": {"width": 375, "height": 812}},
+}
+QUIET = (
+    "--disable-quic", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run",
+)  # fmt: skip
+CUT_OFF = """
+[...document.querySelectorAll("svg.graph text, svg.chart text")].filter((text) => {
+  const [box, around] = [text, text.ownerSVGElement].map((one) => one.getBoundingClientRect());
+  const room = 24 * around.width / 340;  // what half a tick may stand out by
+  return box.left < around.left - room || box.right > around.right + room;
+}).map((text) => text.textContent)
+"""
+PAUSE = 2_400  # milliseconds, of the walk-through
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, or the one that CHROMIUM names."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if not found:
+        pytest.fail("there is no Chromium: apt-get install chromium, or set CHROMIUM to its path")
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    options = [*QUIET, *(["--no-sandbox"] if is_root else [])]  # root has no sandbox of its own
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=found, args=options)
+        yield chromium
+        chromium.close()
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, ran: Callable[[str], Run], tmp_path: Path) -> Iterator[Open]:
+    """Opens a scenario's report from a folder of its own; it may say and fetch nothing."""
+    said: list[str] = []
+    contexts = []
+
+    def opened(scenario: str, view: str = "light", **options: Any) -> Page:
+        (report,) = ran(scenario).repository.path.glob(".local/runs/*/report.html")
+        file = shutil.copyfile(report, tmp_path / f"{scenario}.html")  # as from a mail
+        context = browser.new_context(**VIEWS[view], **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda r: said.append(r.url) if r.url != file.as_uri() else None)
+        page.clock.install()
+        page.goto(file.as_uri())
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+def current(page: Page) -> Locator:
+    """The part of the step that is shown."""
+    return page.locator(".part:visible")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_axe_finds_nothing(open_page: Open, scenario: str, view: str) -> None:
+    page = open_page(scenario, view)
+    violations = axe(page)
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    for violation in [*violations, *axe(page)]:
+        raise AssertionError(f"{violation['help']}: {violation['nodes'][0]['html']:.300}")
+
+
+def axe(page: Page) -> list[dict[str, Any]]:
+    page.evaluate(AXE)
+    found: list[dict[str, Any]] = page.evaluate("axe.run().then((found) => found.violations)")
+    assert page.evaluate("axe.run().then((found) => found.passes.length)") > 20
+    return found
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_nothing_is_wider_than_the_window_nor_cut_off(
+    open_page: Open, scenario: str, view: str
+) -> None:
+    page = open_page(scenario, view)
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= VIEWS[view]["viewport"]["width"]
+    assert page.evaluate(CUT_OFF) == []
+
+
+@pytest.mark.parametrize("view", ["light", "narrow"])
+def test_every_node_shows_what_its_step_did(open_page: Open, view: str) -> None:
+    page = open_page("churn", view)
+    nodes = page.locator("svg.graph a.node")
+    assert nodes.count() == 9
+    for number in range(1, 10):
+        node = page.locator(f'a.node[data-step="{number}"]')
+        node.click()
+        expect(current(page)).to_have_count(1)
+        expect(current(page)).to_have_id(f"step-{number}")
+        expect(current(page)).to_be_focused()
+        expect(node).to_have_attribute("aria-current", "step")
+        assert page.locator("a.node[aria-current]").count() == 1
+        expect(current(page).locator("h4").first).to_have_text(
+            "Inputs" if number != 9 else "Outputs"
+        )
+
+
+def test_parameters_and_logs_unfold(open_page: Open) -> None:
+    page = open_page("churn")
+    page.locator('a.node[data-step="2"]').click()
+    page.get_by_text("Log, its end").locator("visible=true").click()
+    expect(current(page).locator("pre")).to_contain_text("validation-auc")
+    current(page).locator("summary", has_text="Parameters").click()
+    expect(current(page)).to_contain_text("max_depth")
+
+
+def test_the_keyboard_goes_through_the_steps(open_page: Open) -> None:
+    page = open_page("churn")
+    page.locator('a.node[data-step="1"]').focus()
+    for number in (2, 3):
+        page.keyboard.press("ArrowDown")
+        expect(page.locator(f'a.node[data-step="{number}"]')).to_be_focused()
+        expect(current(page)).to_have_id(f"step-{number}")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(current(page)).to_have_id("step-2")
+    expect(current(page)).to_be_focused()
+    page.locator('a.node[data-step="4"]').focus()
+    page.keyboard.press("Space")
+    expect(current(page)).to_have_id("step-4")
+
+
+def test_the_first_stop_leads_past_the_header(open_page: Open) -> None:
+    page = open_page("churn")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main")
+
+
+def test_the_run_is_played_step_by_step_to_its_end(open_page: Open) -> None:
+    page = open_page("churn")
+    told, play = page.locator("#told"), page.locator("#play")
+    play.click()
+    expect(play).to_have_text("Pause")
+    for number in range(1, 10):
+        expect(told).to_contain_text(f"Step {number} of 9")
+        expect(current(page)).to_have_id(f"step-{number}")
+        page.clock.run_for(PAUSE)
+    expect(play).to_have_text("Play the run")
+    play.click()
+    expect(told).to_contain_text("Step 1 of 9")
+    page.clock.run_for(PAUSE)
+    play.click()
+    page.clock.run_for(5 * PAUSE)
+    expect(told).to_contain_text("Step 2 of 9")
+    page.locator("#next").click()
+    expect(told).to_contain_text("Step 3 of 9")
+    page.locator("#before").click()
+    expect(told).to_contain_text("Step 2 of 9")
+
+
+def test_who_wants_no_motion_gets_none(open_page: Open) -> None:
+    page = open_page("churn", reduced_motion="reduce")
+    play = page.locator("#play")
+    expect(play).to_have_text("Step by step")
+    play.click()
+    expect(current(page)).to_have_id("step-2")
+    page.clock.run_for(10 * PAUSE)
+    expect(current(page)).to_have_id("step-2")
+
+
+def test_light_and_dark_by_a_button(open_page: Open) -> None:
+    page = open_page("churn", "dark")
+    colour = "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(colour)
+    page.get_by_role("button", name="Light").click()
+    light = page.evaluate(colour)
+    assert dark != light
+    page.get_by_role("button", name="Dark").click()
+    assert page.evaluate(colour) == dark
+
+
+def test_it_is_whole_without_javascript(open_page: Open) -> None:
+    page = open_page("churn", java_script_enabled=False)
+    expect(page.locator(".part:visible")).to_have_count(9)
+    expect(page.locator(".walk")).to_be_hidden()
+    expect(page.locator("#theme")).to_be_hidden()
+    assert page.locator("svg.chart:visible").count() == page.locator("svg.chart").count() > 10
+
+
+def test_on_paper_everything_is_unfolded(open_page: Open) -> None:
+    page = open_page("churn")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator(".part:visible")).to_have_count(9)
+    assert page.locator("table:visible").count() == page.locator("table").count()
+    assert page.locator("pre:visible").count() == page.locator("pre").count() > 0
+    expect(page.locator("nav")).to_be_hidden()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_the_page_runs_no_script_but_its_own(open_page: Open) -> None:
+    page = open_page("churn")
+    page.evaluate(
+        "document.body.insertAdjacentHTML('beforeend', '<i onclick=\"window.ran = 1\">x</i>');"
+        "document.body.lastChild.click()"
+    )
+    assert page.evaluate("window.ran") is None
+    messages = page.console_messages()
+    assert any("Content Security Policy" in message.text for message in messages)
