@@ -101,7 +101,8 @@ def read(uri: str, version_id: str = "") -> Recorded:
         code = error.response["Error"]["Code"]
         if code not in ("NoSuchKey", "NoSuchVersion", "404"):
             raise
-        raise Refused(f"{uri} is not there{f' as {version_id}' if version_id else ''}") from None
+        named = f"{uri} as {version_id}" if version_id else uri
+        raise Refused(f"{named} is not there") from None
     if found.get("VersionId", UNVERSIONED) == UNVERSIONED:
         raise Refused(f"the bucket of {uri} keeps no versions, which evidence needs")
     return Recorded(found["Body"].read(), found["VersionId"])
