@@ -157,6 +157,9 @@ EVERYTHING = (
     "pipeline run",
     "pipeline report last -o report.html",
     "cruft check",
+    "pip install --require-hashes -r model_deploy/infrastructure/checkov.lock",
+    "checkov --directory model_deploy/infrastructure --framework cloudformation "
+    "--skip-download --compact --quiet",
 )
 """What a generated repository's CI runs on every change."""
 
@@ -169,7 +172,11 @@ def test_the_ci_runs_everything_that_there_is_to_run(chosen: tuple[Answers, Repo
         ran = "\n".join(scripts).splitlines()
     elif answers["ci"] == "gitlab":
         content = yaml.safe_load((repository.path / ".gitlab-ci.yml").read_text(encoding="utf-8"))
-        ran = [line for name in ("test", "template") for line in content[name]["script"]]
+        ran = [
+            line
+            for name in ("test", "infrastructure", "template")
+            for line in content[name]["script"]
+        ]
         ran += content["test"]["after_script"]
     else:
         return
@@ -252,7 +259,7 @@ def test_only_the_default_branch_is_published_and_only_where_a_role_is_named(
             "github.ref == 'refs/heads/main'",
             "vars.AWS_ROLE_ARN != ''",
         ]
-        assert job["needs"] == "test"
+        assert job["needs"] == ["test", "infrastructure"]
         assert job["steps"][-1]["run"] == command
         (role,) = (step["with"] for step in job["steps"] if "aws-actions/" in step.get("uses", ""))
         assert role["role-to-assume"] == "${{ vars.AWS_ROLE_ARN }}"
@@ -267,7 +274,7 @@ def test_only_the_default_branch_is_published_and_only_where_a_role_is_named(
         ]  # fmt: skip
         assert [name for name in content if "id_tokens" in content[name]] == ["publish"]
         assert job["id_tokens"] == {"AWS_ID_TOKEN": {"aud": "sts.amazonaws.com"}}
-        assert job["needs"] == ["test"]
+        assert job["needs"] == ["test", "infrastructure"]
         assert job["script"][-1] == command
 
 
