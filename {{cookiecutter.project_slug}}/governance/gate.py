@@ -78,6 +78,11 @@ class Comparison:
     facet: str | None = None  # the facet's key, for dppl[facet] and di[facet]
 
     @property
+    def is_bias(self) -> bool:
+        """Whether it is of a bias number, not of a metric of the model."""
+        return self.facet is not None or any(self.metric in n for n in BIAS_METRICS.values())
+
+    @property
     def json_path(self) -> str:
         """Where `evaluation.json` has the value."""
         if self.facet is not None:

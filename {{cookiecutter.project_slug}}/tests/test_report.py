@@ -160,6 +160,31 @@ def test_an_evaluation_that_says_otherwise_than_the_run_is_shouted() -> None:
     assert "THE GATE COMES OUT OTHERWISE THAN THE RUN SAID" in page.section("gate").text
 
 
+def test_a_number_that_no_group_decided_is_explained() -> None:
+    evaluation = copy.deepcopy(EVALUATION)
+    evaluation["bias_metrics"]["groups"] = {"kind": [group("cat", 40), group("dog", 60)]}
+    evaluation["bias_metrics"]["worst_dppl"]["value"] = 1
+    gate = gates.parse("worst_dppl < 0.1", "binary")
+    run = facts(steps=tuple(
+        dataclasses.replace(one, outcome=False) if one.name == "Check" else one
+        for one in steps([condition(gate)], Register="Skipped")
+    ), registered="")  # fmt: skip
+    page, report = made(run, files(evaluation=evaluation))
+    said = "Of kind no group has enough rows beside enough others to count"
+    assert said in page.section("gate").text
+    assert said in page.root.all("header")[0].text
+    assert said in report.markdown
+    assert said not in made(*refusing())[0].html
+
+
+def test_where_no_two_groups_count_the_four_fifths_rule_says_so() -> None:
+    evaluation = copy.deepcopy(EVALUATION)
+    evaluation["bias_metrics"]["four_fifths"] = {"kind": None}
+    text = made(source=files(evaluation=evaluation))[0].section("bias").text
+    assert "no facet has two groups that count" in text
+    assert "no facet is below" not in text
+
+
 GATES = (
     "auc > 0.75",
     "auc > 0.75 and recall > 0.5",

@@ -7,7 +7,7 @@ from typing import Any
 
 from governance.report import drawing as d
 from governance.report.figure import Figure, Table
-from governance.report.words import between, count, number, percent, shortened
+from governance.report.words import between, count, listed, number, percent, shortened
 
 FOUR_FIFTHS = 0.8
 
@@ -69,6 +69,8 @@ def labelled_shares(
         key: the facet's.
     """
     known = {g["value"]: g["labelled"] for g in test}
+    if len(training) == len(test) == 1:  # such as [40, 60], which ends elsewhere in each split
+        known = {training[0]["value"]: test[0]["labelled"]}
     rows = [Row(g["value"], g["labelled"]["rows"], g["labelled"], known.get(g["value"], NOTHING))
             for g in training]  # fmt: skip
     says = _widest(column, [row for row in rows if row.is_shown], "labelled favourable")
@@ -160,8 +162,11 @@ def four_fifths(ratios: dict[str, dict[str, Any] | None], sure: str) -> Figure:
     says = (
         "The lowest group's favourable rate divided by the highest's. Below four fifths it is the "
         "usual first sign of adverse impact: "
-        + (f"so it is for {', '.join(below)}." if below else "no facet is below.")
     )
+    if below:
+        says += f"so it is for {listed(below)}."
+    else:
+        says += "no facet is below." if known else "no facet has two groups that count."
     edge, bottom = x(FOUR_FIFTHS), 34 + 56 * len(ratios)
     marks = [
         d.rect(edge, 24, x(1) - edge, bottom - 24, "band"),

@@ -106,7 +106,7 @@ def _dots(swarm: Swarm, place: int, x: d.Scale, middle: float) -> list[str]:
     return marks
 
 
-def dependence(feature: str, points: list[Any], predictions: list[float], unit: str) -> Figure:
+def dependence(feature: str, points: list[Any], predictions: list[float]) -> Figure:
     """The mean prediction, were every record given each value of a feature."""
     numeric = all(isinstance(p, int | float) for p in points)
     first, last = (min(points), max(points)) if numeric else (0, max(len(points) - 1, 1))
@@ -121,9 +121,7 @@ def dependence(feature: str, points: list[Any], predictions: list[float], unit: 
         f"{'up' if rises > 0 else 'down' if rises < 0 else 'back to where it was'}."
     )
     short = (lambda v: number(float(f"{v:.3g}"), 3)) if numeric else (lambda v: "")
-    marks = d.axes(
-        x, y, shortened(feature, 44), f"Mean prediction, {unit}", short, lambda v: number(v, 3)
-    )
+    marks = d.axes(x, y, shortened(feature, 44), "Mean prediction", short, lambda v: number(v, 3))
     marks.append(d.path([(x(a), y(b)) for a, b in zip(places, predictions, strict=True)], "curve"))
     rows = [
         (number(a) if numeric else str(a), number(b))

@@ -53,7 +53,7 @@ def _dependence(explained: dict[str, Any]) -> list[Figure]:
         raise Absent("this run computed none")
     return [
         model_charts.dependence(
-            one["feature_name"], one["feature_values"], one["model_predictions"][0], "of the model"
+            one["feature_name"], one["feature_values"], one["model_predictions"][0]
         )
         for one in explained["pdp"]
     ]

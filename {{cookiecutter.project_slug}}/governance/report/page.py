@@ -43,7 +43,7 @@ def build(facts: RunFacts, source: Source) -> Report:
     evidence = collect(facts, source)
     reading = Reading(facts, evidence)
     judgement = _judgement(reading)
-    said = verdict(facts, judgement)
+    said = verdict(facts, judgement, _uncounted(reading))
     made = panels(reading)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("governance.report", "."),
@@ -71,8 +71,12 @@ def build(facts: RunFacts, source: Source) -> Report:
     return Report(html, summary(reading, said, judgement, made))
 
 
-def verdict(facts: RunFacts, judgement: Judgement | None) -> Verdict:
-    """How a run ended, in a sentence or two."""
+def verdict(facts: RunFacts, judgement: Judgement | None, uncounted: str = "") -> Verdict:
+    """How a run ended, in a sentence or two.
+
+    Args:
+        uncounted: a sentence on bias numbers that no group decided.
+    """
     failed = [step for step in facts.steps if step.status == FAILED]
     if failed:
         reasons = " ".join(f"{step.name}: {words.shortened(step.reason, 300)}" for step in failed)
@@ -87,6 +91,7 @@ def verdict(facts: RunFacts, judgement: Judgement | None) -> Verdict:
                        f"As {facts.registered}.{gate} {_decided(facts)}")  # fmt: skip
     if judgement and judgement.outcome is False:
         fails = [one for one in judgement.comparisons if not one.holds]
+        why = f" {uncounted}" if uncounted and any(one.comparison.is_bias for one in fails) else ""
         said = "; ".join(
             f"{one.name} is {words.number(one.value)}, where {one.wanted} is asked for"
             for one in fails
@@ -94,7 +99,7 @@ def verdict(facts: RunFacts, judgement: Judgement | None) -> Verdict:
         return Verdict(
             "bad",
             "The model was refused",
-            f"{said}. The run completed, and nothing was registered.",
+            f"{said}.{why} The run completed, and nothing was registered.",
         )
     return Verdict(
         "passed", "Nothing was registered", "No step of this run came to a registration."
@@ -114,6 +119,13 @@ def _judgement(reading: Reading) -> Judgement | None:
         return reading.judgement
     except (Absent, *BROKEN):
         return None
+
+
+def _uncounted(reading: Reading) -> str:
+    try:
+        return reading.uncounted
+    except (Absent, *BROKEN):
+        return ""
 
 
 def _asset(name: str) -> str:

@@ -44,6 +44,8 @@ def _gate(reading: Reading) -> Panel:
             if judgement.recomputed is judgement.outcome
             else " COMPUTED ANEW FOR THIS PAGE, THE GATE COMES OUT OTHERWISE THAN THE RUN SAID."
         )
+    if any(one.comparison.is_bias for one in judgement.comparisons):
+        says += f" {reading.uncounted}"
     figure, table = comparison_figure(judgement, curves)
     return Panel("gate", "The gate", says, [Group("", figures=[figure], tables=[table])])
 

@@ -12,7 +12,7 @@ from governance.report.evidence import Absent, Evidence
 from governance.report.facts import RunFacts
 from governance.report.figure import Figure, Group, Panel, Table
 from governance.report.judgement import Judgement, judge
-from governance.report.words import number
+from governance.report.words import listed, number
 
 BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError)
 """What reading a file of another shape raises: the part says so, the page goes on."""
@@ -68,6 +68,18 @@ class Reading:
             return f"predicted {columns['label']} above {number(columns['label_threshold'])}"
         verb = "predicted" if columns["favourable_label"] else "not predicted"
         return f"{verb} {self.positive}"
+
+    @property
+    def uncounted(self) -> str:
+        """A sentence on the facets whose bias numbers are the worst there are; empty: of none."""
+        facets = self.evaluation["bias_metrics"].get("groups", {})
+        found = [key for key, groups in facets.items() if not any(g["counted"] for g in groups)]
+        if not found:
+            return ""
+        return (
+            f"Of {listed(found)} no group has enough rows beside enough others to count, and so "
+            "the worst number counts."
+        )
 
     @property
     def facet_columns(self) -> dict[str, str]:
