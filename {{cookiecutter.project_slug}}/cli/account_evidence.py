@@ -16,8 +16,9 @@ from botocore.exceptions import ClientError
 
 from cli import account
 from cli.account import FORBIDDEN, AccountError
+from cli.account_registry import decisions, digest_key, identity
 from cli.settings import Environment, Settings
-from governance.registry import PENDING, Decision
+from governance.registry import Decision
 from governance.report.evidence import Absent
 from governance.report.facts import (
     EXECUTING,
@@ -54,6 +55,7 @@ _DESCRIBED = {
 
 
 _BRANCHES = {"IfSteps": True, "ElseSteps": False}
+_URI = re.compile(r's3://[^"]+')
 _REFERENCE = re.compile(r'"Get": "Steps\.([^.\["]+)')
 
 
@@ -123,13 +125,14 @@ class AccountRun:
             started=_moment(began),
             ended=_moment(ended) if is_over else "",
             took=duration((ended - began).total_seconds()) if is_over else "",
-            started_by=_person(execution.get("CreatedBy", {})),
+            started_by=identity(execution.get("CreatedBy", {})),
             parameters=self._parameters(definition, arn),
             definition_sha256=hashlib.sha256(text["PipelineDefinition"].encode()).hexdigest(),
             steps=steps,
             positive=settings.data.positive or "1",
             registered=", ".join(filter(None, map(_registered, steps))),
-            changes=tuple(change for step in steps for change in _changes(step)),
+            changes=tuple(one for step in steps for one in _decided(step)),
+            digests=dict(one for step in steps for one in _noted(step)),
             versions={"image": ", ".join(sorted(set(_images(steps))))},
             previous=previous,
             no_previous=""
@@ -360,29 +363,24 @@ def _version(answer: dict[str, Any]) -> str:
     return f"{group} version {version}, {answer['ModelApprovalStatus']}"
 
 
-def _changes(step: StepFacts) -> Iterator[Decision]:
-    """The last decision on a version, as the registry has it."""
-    answer = step.answer
-    if step.type == "RegisterModel" and answer.get("ModelApprovalStatus", PENDING) != PENDING:
-        yield Decision(
-            before=PENDING,
-            after=answer["ModelApprovalStatus"],
-            who=_person(answer.get("LastModifiedBy", {})) or "not noted",
-            why=answer.get("ApprovalDescription", "no reason noted"),
-            at=_iso(answer["LastModifiedTime"]) if "LastModifiedTime" in answer else "",
-        )
+def _decided(step: StepFacts) -> tuple[Decision, ...]:
+    """What was decided on the version of a registration, as its metadata tells of it."""
+    is_registered = step.type == "RegisterModel" and bool(step.answer)
+    return tuple(decisions(step.answer)) if is_registered else ()
+
+
+def _noted(step: StepFacts) -> Iterator[tuple[str, str]]:
+    """What the account's state machine noted of a version's evidence: S3 URI, SHA-256."""
+    metadata = step.answer.get("CustomerMetadataProperties", {})
+    for uri in _URI.findall(json.dumps(step.answer.get("ModelMetrics", {}))):
+        if digest := metadata.get(digest_key(uri)):
+            yield uri, digest
 
 
 def _images(steps: tuple[StepFacts, ...]) -> Iterator[str]:
     for step in steps:
         if uri := step.request.get("AppSpecification", {}).get("ImageUri"):
             yield str(uri)
-
-
-def _person(context: dict[str, Any]) -> str:
-    """Who a user context is of: a profile of Studio, or the identity that signed the call."""
-    identity = context.get("IamIdentity", {}).get("Arn", "")
-    return str(context.get("UserProfileName") or identity)
 
 
 def _iso(when: datetime) -> str:

@@ -30,6 +30,7 @@ from governance.report.page import build
 ROOT = Path(__file__).resolve().parent.parent
 PROD = Environment(ACCOUNT, REGION, bucket="bucket", name="prod")
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+EVALUATED = "s3://bucket/pets/executions/one/Evaluate/evaluation/evaluation.json"
 ENDED = BEGAN + timedelta(minutes=31)
 ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
 OUTPUTS = {
@@ -336,8 +337,21 @@ def completed(service: Service, outcome: str = "true", status: str = "Approved")
             ModelApprovalStatus=status,
             ModelPackageStatusDetails={"ValidationStatuses": []},
             LastModifiedTime=ENDED,
-            LastModifiedBy={"UserProfileName": "Jo"},
-            ApprovalDescription="as agreed",
+            ApprovalDescription="Jo: as agreed, <both> of us",
+            ModelMetrics={
+                "ModelQuality": {
+                    "Statistics": {"S3Uri": EVALUATED, "ContentType": "application/json"}
+                }
+            },
+            CustomerMetadataProperties={
+                "approved_by": "arn:aws:sts::1:assumed-role/Approver/jo",
+                "approved_name": "Jo",
+                "approved_why": "as agreed",
+                "approved_at": "2026-01-01T00:31:00Z",
+                "evaluation_sha256": "0" * 64,
+            }
+            if status == "Approved"
+            else {},
         )
     service.no_earlier()
     service.parameters()
@@ -363,7 +377,9 @@ def test_an_execution_has_the_same_page_as_a_run_here(service: Service) -> None:
     assert "Of 4 trials, number 2 is the best" in page.section("search").text
     assert "comes out the same" in page.section("gate").text
     approval = page.section("approval").text
-    assert "Jo set the version to Approved on 1 January 2026, 00:31 UTC: as agreed" in approval
+    said = "Jo (arn:aws:sts::1:assumed-role/Approver/jo) set the version to Approved on 1 January"
+    assert f"{said} 2026, 00:31 UTC: as agreed, <both> of us" in approval
+    assert "evaluation.json changed after the step had ended" in page.section("evidence").text
 
 
 def test_a_version_that_waits_has_no_approval(service: Service) -> None:
