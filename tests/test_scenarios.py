@@ -463,9 +463,16 @@ bias = ""
 
 [bias]
 facets = "branch"
+backend = "open_source"
 
 [schedule]
 cadence = "weekly"
+
+[deploy]
+rollout = "canary"
+
+[notify]
+email = ""
 
 [aws]
 region = "us-east-1"

@@ -7,6 +7,7 @@ import os
 import select
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -209,7 +210,8 @@ def read_until(terminal: int, end: bytes, seconds: float = 30) -> bytes:
 
 
 AT_A_TERMINAL = """
-import os, pathlib, sys
+import os, pathlib, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever started the tests ignores
 os.close(os.open(os.ttyname(0), os.O_RDWR))     # from now on it is this session's terminal
 from pets import settings
 from cli import main, settings as pipeline_settings
@@ -250,7 +252,8 @@ def test_at_a_terminal_who_and_why_are_asked_for(
     for line in typed.splitlines(keepends=True):
         said = read_until(ours, b": ")
         os.write(ours, line.encode())
-    while process.poll() is None:
+    until = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < until:
         said += read_until(ours, b"\n", seconds=2)
         if typed.endswith("\x03") and b"stopped" not in said:  # Python may miss one
             os.write(ours, b"\x03")
