@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from cli import account
 from cli.account import FORBIDDEN, AccountError
-from cli.account_registry import decisions, digest_key, identity
+from cli.account_registry import decisions, digest_key, person
 from cli.settings import Environment, Settings
 from governance.registry import Decision
 from governance.report.evidence import Absent
@@ -125,7 +125,7 @@ class AccountRun:
             started=_moment(began),
             ended=_moment(ended) if is_over else "",
             took=duration((ended - began).total_seconds()) if is_over else "",
-            started_by=identity(execution.get("CreatedBy", {})),
+            started_by=person(execution.get("CreatedBy", {})),
             parameters=self._parameters(definition, arn),
             definition_sha256=hashlib.sha256(text["PipelineDefinition"].encode()).hexdigest(),
             steps=steps,

@@ -87,7 +87,7 @@ class AccountRegistry:
         if not version.execution:
             return ""
         found = self._sagemaker.describe_pipeline_execution(PipelineExecutionArn=where)
-        return identity(found.get("CreatedBy", {}))
+        return person(found.get("CreatedBy", {}))
 
     def identity(self, who: str) -> str:
         """Who is signed in, whatever they call themselves."""
@@ -113,7 +113,7 @@ class AccountRegistry:
         kept = after.get("CustomerMetadataProperties", {})
         if after["ModelApprovalStatus"] == decision.after and written.items() <= kept.items():
             return True
-        who = identity(after.get("LastModifiedBy", {})) or "somebody else"
+        who = person(after.get("LastModifiedBy", {})) or "somebody else"
         raise RegistryError(
             f"{version.name} was decided on by {who} at the same moment, and is now "
             f"{after['ModelApprovalStatus']}: look at it again"
@@ -129,7 +129,7 @@ class AccountRegistry:
 
     @cached_property
     def _caller(self) -> str:
-        return str(self.session.client("sts").get_calleridentity()["Arn"])
+        return str(self.session.client("sts").get_caller_identity()["Arn"])
 
     def _describe(self, number: int) -> dict[str, Any]:
         name = self._package(number)
@@ -206,12 +206,12 @@ def decisions(package: Mapping[str, Any]) -> Iterator[Decision]:
             yield Decision(before, after, who, why, told["at"])
             before = after
     if status not in (PENDING, before):
-        who = identity(package.get("LastModifiedBy", {})) or "somebody unknown"
+        who = person(package.get("LastModifiedBy", {})) or "somebody unknown"
         moment = package.get("LastModifiedTime")
         yield Decision(before, status, who, said, _moment(moment) if moment else "")
 
 
-def identity(context: Mapping[str, Any]) -> str:
+def person(context: Mapping[str, Any]) -> str:
     """Who a UserContext is: an ARN; empty if it names nobody."""
     return str(context.get("IamIdentity", {}).get("Arn") or context.get("UserProfileArn", ""))
 
