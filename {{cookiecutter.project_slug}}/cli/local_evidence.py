@@ -108,7 +108,8 @@ def _changes(kept: State, settings: Settings, execution: Execution) -> tuple[Dec
 
 def _versions() -> dict[str, str]:
     """By the names of what is installed: reading its metadata takes as long as a cached step."""
-    found = {"Python": platform.python_version(), "machine": f"{platform.system()}, {platform.machine()}"}
+    machine = f"{platform.system()}, {platform.machine()}"
+    found = {"Python": platform.python_version(), "machine": machine}
     for folder in map(Path, site.getsitepackages()):
         for entry in folder.glob("*.dist-info"):
             name, _, version = entry.name.removesuffix(".dist-info").partition("-")
