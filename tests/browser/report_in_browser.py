@@ -223,6 +223,8 @@ def test_on_paper_everything_is_unfolded(open_page: Open) -> None:
     assert page.locator("pre:visible").count() == page.locator("pre").count() > 0
     expect(page.locator("nav")).to_be_hidden()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.set_viewport_size({"width": 680, "height": 960})  # A4 less its margins
+    assert page.evaluate("document.documentElement.scrollWidth") <= 680
 
 
 def test_the_page_runs_no_script_but_its_own(open_page: Open, said: list[str]) -> None:

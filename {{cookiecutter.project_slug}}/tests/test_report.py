@@ -264,6 +264,7 @@ def test_no_text_of_the_data_becomes_markup() -> None:
         steps=tuple(
             dataclasses.replace(
                 one, detail=HOSTILE, notes=(HOSTILE,), log_place=HOSTILE, reason=HOSTILE,
+                name=HOSTILE if one.name == "Transform" else one.name,
                 answer=search if one.type == "Tuning" else one.answer)
             for one in steps()
         ),

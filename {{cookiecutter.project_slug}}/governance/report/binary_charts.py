@@ -53,7 +53,8 @@ def precision_recall(curves: dict[str, Any], average: float, positive: str) -> F
         _curve(curves["precision_recall"], x, y),
     ]
     if at["recall"]["value"] is not None and at["precision"]["value"] is not None:
-        marks += _chosen(x(at["recall"]["value"]), y(at["precision"]["value"]), True)
+        found = at["recall"]["value"]
+        marks += _chosen(x(found), y(at["precision"]["value"]), found > 0.45)
     table = Table(
         "The curve",
         ("found", "right"),
