@@ -100,13 +100,17 @@ class Preload:
         return [m for m in self.modules if m.partition(".")[0] in imported], files
 
 
+_PARSING = threading.Lock()
+"""In Python 3.11 two threads that make syntax trees at once may fail (python/cpython #106905)."""
+
+
 @functools.cache
 def _imported_packages(script: bytes) -> frozenset[str]:
     """The packages that a script imports, wherever in it; of one that cannot be read, none."""
     import ast
 
     names: set[str] = set()
-    with contextlib.suppress(SyntaxError, ValueError):
+    with _PARSING, contextlib.suppress(SyntaxError, ValueError):
         for node in ast.walk(ast.parse(script)):
             if isinstance(node, ast.Import):
                 names |= {alias.name for alias in node.names}

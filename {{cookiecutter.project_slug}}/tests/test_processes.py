@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from small_definitions import BUCKET, Bench, Json
 from test_engine import has_ended, how
 
+from local_sagemaker import processes
 from local_sagemaker.processes import OWN_PROCESS, Preload, Processes
 
 forks = pytest.mark.skipif(sys.platform != "linux", reason="steps are forked on Linux alone")
@@ -290,3 +293,31 @@ time.sleep(60)
         "Kill": ("Failed", "the script ended with signal 9"),
         "After": ("Succeeded", ""),
     }
+
+
+def test_scripts_of_steps_that_start_at_once_are_read_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python 3.11 may fail if two threads make syntax trees at the same time."""
+    parse, reading, most = ast.parse, [0], [0]
+
+    def watched(script: bytes) -> ast.Module:
+        reading[0] += 1
+        most[0] = max(most[0], reading[0])
+        time.sleep(0.02)
+        reading[0] -= 1
+        return parse(script)
+
+    monkeypatch.setattr(ast, "parse", watched)
+    found: list[frozenset[str]] = []
+    scripts = [f"import json  # {os.urandom(8).hex()}".encode() for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda s=script: found.append(processes._imported_packages(s)))
+        for script in scripts
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [frozenset({"json"})] * 4
+    assert most == [1]
