@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from results import ROOT, Comparison
+from noop import GENERATED
+from results import Comparison
 from timing import Timed, interleaved
 
-sys.path.insert(0, str(ROOT / "{{cookiecutter.project_slug}}" / "model_build" / "steps"))
+sys.path.insert(0, str(GENERATED / "model_build" / "steps"))
 
 import bias_metrics
 from dataset import Facet, Texts

@@ -28,10 +28,10 @@ from pathlib import Path
 
 import numpy as np
 from environments import python_of
+from noop import GENERATED
 from numpy.typing import NDArray
-from results import ROOT, machine
+from results import machine
 
-GENERATED = ROOT / "{{cookiecutter.project_slug}}"
 KEPT = Path(__file__).with_name("serving.json")
 FEATURES, ROUNDS, ROWS = 32, 200, 1000
 LOCALHOST = "127.0.0.1"

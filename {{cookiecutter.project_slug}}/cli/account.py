@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -34,6 +35,18 @@ def session(environment: Environment) -> Any:
             f"[environments.{environment.name}]; nothing was sent"
         )
     return found
+
+
+def get_object(s3: Any, uri: str, environment: Environment) -> dict[str, Any]:
+    """What S3 has at a URI, in a bucket of the environment's account and no other's."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    owner = environment.account
+    return dict(s3.get_object(Bucket=bucket, Key=key, ExpectedBucketOwner=owner))
+
+
+def moment(when: datetime) -> str:
+    """A moment that AWS tells, in UTC, to the second."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -147,9 +147,7 @@ class AccountRun:
         if run.startswith("arn:"):
             return run
         if run != "last":
-            where = self.environment
-            head = f"arn:{where.partition}:sagemaker:{where.region}:{where.account}"
-            return f"{head}:pipeline/{pipeline}/execution/{run}"
+            return self.environment.sagemaker_arn(f"pipeline/{pipeline}/execution/{run}")
         for found in self._executions(pipeline):
             return str(found["PipelineExecutionArn"])
         raise AccountError(f"{pipeline} has no execution in {self.environment.region}")
@@ -261,7 +259,7 @@ class AccountRun:
             arn = found["PipelineExecutionArn"]
             profile = self._profile(tuple(self._processing(arn)))
             if profile is not None and profile != own:
-                return Previous(arn.rpartition("/")[2], _iso(found["StartTime"]), profile)
+                return Previous(arn.rpartition("/")[2], account.moment(found["StartTime"]), profile)
             looked += 1
             if looked == LOOKED_THROUGH:
                 break
@@ -292,11 +290,8 @@ class AccountRun:
         Raises:
             Absent: if it may not be read.
         """
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
         try:
-            found = self.s3.get_object(
-                Bucket=bucket, Key=key, ExpectedBucketOwner=self.environment.account
-            )
+            found = account.get_object(self.s3, uri, self.environment)
         except ClientError as error:
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == FORBIDDEN:
                 raise Absent(f"whoever made this page may not read {uri}") from None
@@ -344,7 +339,7 @@ def _outcome(found: dict[str, Any]) -> bool | None:
 
 def _detail(step: _Outline, answer: dict[str, Any]) -> str:
     if step.type == "RegisterModel" and answer:
-        return _version(answer)
+        return f"{_version(answer)}, {answer['ModelApprovalStatus']}"
     if best := answer.get("BestTrainingJob"):
         metric = best["FinalHyperParameterTuningJobObjectiveMetric"]
         count = len(answer["TrainingJobSummaries"])
@@ -355,12 +350,11 @@ def _detail(step: _Outline, answer: dict[str, Any]) -> str:
 def _registered(step: StepFacts) -> str:
     if step.type != "RegisterModel" or not step.answer:
         return ""
-    return f"{step.answer['ModelPackageGroupName']} version {step.answer['ModelPackageVersion']}"
+    return _version(step.answer)
 
 
 def _version(answer: dict[str, Any]) -> str:
-    group, version = answer["ModelPackageGroupName"], answer["ModelPackageVersion"]
-    return f"{group} version {version}, {answer['ModelApprovalStatus']}"
+    return f"{answer['ModelPackageGroupName']} version {answer['ModelPackageVersion']}"
 
 
 def _decided(step: StepFacts) -> tuple[Decision, ...]:
@@ -383,9 +377,5 @@ def _images(steps: tuple[StepFacts, ...]) -> Iterator[str]:
             yield str(uri)
 
 
-def _iso(when: datetime) -> str:
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _moment(when: datetime) -> str:
-    return moment(_iso(when))
+    return moment(account.moment(when))

@@ -12,21 +12,20 @@ import hashlib
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from cli import account
 from cli.settings import Environment
+from governance.errors import RegistryError
 from governance.registry import (
     APPROVED,
     PENDING,
     REJECTED,
     Decision,
     Evidence,
-    RegistryError,
     Version,
     version_of,
 )
@@ -63,7 +62,7 @@ class AccountRegistry:
             self.group,
             number,
             package["ModelApprovalStatus"],
-            _moment(package["CreationTime"]),
+            account.moment(package["CreationTime"]),
             metadata.get("execution", ""),
             tuple(decisions(package)),
         )
@@ -83,9 +82,10 @@ class AccountRegistry:
 
     def started_by(self, version: Version) -> str:
         """Who started the execution that registered it, as AWS knows them; empty if it does not."""
-        where = f"{self._arn('pipeline')}/{self.pipeline}/execution/{version.execution}"
         if not version.execution:
             return ""
+        path = f"pipeline/{self.pipeline}/execution/{version.execution}"
+        where = self.environment.sagemaker_arn(path)
         found = self._sagemaker.describe_pipeline_execution(PipelineExecutionArn=where)
         return person(found.get("CreatedBy", {}))
 
@@ -136,11 +136,7 @@ class AccountRegistry:
         return dict(self._sagemaker.describe_model_package(ModelPackageName=name))
 
     def _package(self, number: int) -> str:
-        return f"{self._arn('model-package')}/{self.group}/{number}"
-
-    def _arn(self, kind: str) -> str:
-        where = self.environment
-        return f"arn:{where.partition}:sagemaker:{where.region}:{where.account}:{kind}"
+        return self.environment.sagemaker_arn(f"model-package/{self.group}/{number}")
 
     def _digest(self, uri: str) -> str:
         body = self._body(uri)
@@ -152,13 +148,8 @@ class AccountRegistry:
         return digest.hexdigest()
 
     def _body(self, uri: str) -> Any:
-        parts = urlsplit(uri)
         try:
-            return self._s3.get_object(
-                Bucket=parts.netloc,
-                Key=parts.path.removeprefix("/"),
-                ExpectedBucketOwner=self.environment.account,
-            )["Body"]
+            return account.get_object(self._s3, uri, self.environment)["Body"]
         except ClientError as error:
             if error.response["Error"]["Code"] not in NOT_THERE:
                 raise
@@ -208,13 +199,9 @@ def decisions(package: Mapping[str, Any]) -> Iterator[Decision]:
     if status not in (PENDING, before):
         who = person(package.get("LastModifiedBy", {})) or "somebody unknown"
         moment = package.get("LastModifiedTime")
-        yield Decision(before, status, who, said, _moment(moment) if moment else "")
+        yield Decision(before, status, who, said, account.moment(moment) if moment else "")
 
 
 def person(context: Mapping[str, Any]) -> str:
     """Who a UserContext is: an ARN; empty if it names nobody."""
     return str(context.get("IamIdentity", {}).get("Arn") or context.get("UserProfileArn", ""))
-
-
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,7 +11,8 @@ import click
 from cli.identity import whoami
 from cli.local_registry import LocalRegistry
 from cli.settings import Settings
-from governance.registry import PRODUCTION, Approvals, RegistryError
+from governance.errors import RegistryError
+from governance.registry import PRODUCTION, Approvals
 
 
 def on_this_machine(local: Path, settings: Settings) -> Approvals:

@@ -50,8 +50,9 @@ class Rehearsal:
             RegistryError: if there is none of that number, or it may not.
         """
         approval.on_this_machine(self.local, self.settings).may_deploy(number)
-        packages = State(self.local / "state.db").model_packages(self.settings.model_package_group)
-        return next(package for package in packages if package.version == number)
+        group = self.settings.model_package_group
+        (package,) = State(self.local / "state.db").model_packages(group, number)
+        return package
 
     def deploy(
         self, package: ModelPackage, time_scale: float, port: int, by_hand: bool = False

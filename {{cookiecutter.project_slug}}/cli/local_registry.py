@@ -29,8 +29,7 @@ class LocalRegistry:
 
     def version(self, number: int) -> Version:
         """One that there is."""
-        packages = {package.version: package for package in self._state.model_packages(self.group)}
-        package = packages[number]
+        (package,) = self._state.model_packages(self.group, number)
         changes = self._state.changes(self.group, number)
         return version_of(
             package.request,

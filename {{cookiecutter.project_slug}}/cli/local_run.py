@@ -67,8 +67,7 @@ def run(
     catalog = {(FEATURE_DATABASE, settings.feature_table): ingested.location}
     engine = Engine(local, catalog, cores, processes)
     if not engine.has(made.code):
-        for uri, content in code_objects(settings, environment).items():
-            engine.storage.write(uri, content)
+        _put_code(engine, settings, environment)
     definition = read_definition(made.definition)
     with progress:
         execution = engine.run(
@@ -108,13 +107,17 @@ def resume(
     """Go on with a run where it stopped: its own definition, table and parameters."""
     cores = parallel or _cores()
     engine = Engine(local, {}, cores, Processes(cores, preload(settings)))
-    for uri, content in code_objects(settings, settings.environment()).items():
-        engine.storage.write(uri, content)  # unless it has changed since, that is the run's code
+    _put_code(engine, settings, settings.environment())  # unless changed since, the run's own
     with progress:
         execution = engine.resume(identifier, progress.update, cache)
     _report(local, settings, execution)
     progress.ended(execution, "", local)
     return execution
+
+
+def _put_code(engine: Engine, settings: Settings, environment: Environment) -> None:
+    for uri, content in code_objects(settings, environment).items():
+        engine.storage.write(uri, content)
 
 
 def _report(local: Path, settings: Settings, execution: Execution) -> None:

@@ -655,7 +655,7 @@ def _parameters(values: tuple[str, ...]) -> dict[str, str]:
 def _one_sentence() -> Iterator[None]:
     """Errors that a person can act on, as one sentence and an exit status, without a traceback."""
     from feature_store.errors import RawTableError
-    from governance.registry import RegistryError
+    from governance.errors import RegistryError
     from local_sagemaker.errors import DefinitionError, StateError
     from model_deploy.errors import DeployError
 

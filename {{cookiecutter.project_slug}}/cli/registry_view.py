@@ -12,6 +12,7 @@ from rich.table import Table
 from cli.report import metric_lines
 from cli.settings import Settings
 from governance import gate as gates
+from governance.errors import RegistryError
 from governance.registry import (
     APPROVED,
     PENDING,
@@ -19,7 +20,6 @@ from governance.registry import (
     REJECTED,
     Approvals,
     Registry,
-    RegistryError,
     Version,
     how,
     metrics,

@@ -427,6 +427,18 @@ class Environment:
         others = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
         return next((p for start, p in others.items() if self.region.startswith(start)), "aws")
 
+    def sagemaker_arn(self, resource: str) -> str:
+        """The ARN of something of SageMaker's, such as `pipeline/customer-churn-prod`."""
+        return f"arn:{self.partition}:sagemaker:{self.region}:{self.account}:{resource}"
+
+    def role_of(self, stack: str) -> str:
+        """The ARN of the jobs' role that a stack makes."""
+        return f"arn:{self.partition}:iam::{self.account}:role/{stack}-pipeline"
+
+    def bucket_of(self, stack: str) -> str:
+        """The bucket that a stack makes."""
+        return f"{stack}-{self.account}"
+
     def named(self, pipeline: str) -> str:
         """What a pipeline and all that belongs to it is called here.
 
@@ -599,8 +611,8 @@ class Settings:
         return dataclasses.replace(
             found,
             name=name,
-            role=found.role or f"arn:{found.partition}:iam::{found.account}:role/{stack}-pipeline",
-            bucket=found.bucket or f"{stack}-{found.account}",
+            role=found.role or found.role_of(stack),
+            bucket=found.bucket or found.bucket_of(stack),
         )
 
 

@@ -17,8 +17,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
+import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 METRICS = {
@@ -49,6 +50,8 @@ the lower share to the higher is to be near 1."""
 
 UNBOUNDED = ("rmse", "mae", "worst_mean_residual")
 """Metrics in the label's own unit, from 0; the others end at 1, and all but r2 begin at 0."""
+
+_COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
 MAX_BRACKETS = 100
 """More than anybody can read."""
@@ -92,6 +95,10 @@ class Comparison:
         problem = next(name for name, metrics in METRICS.items() if self.metric in metrics)
         section = "binary_classification" if problem == "binary" else problem
         return f"{section}_metrics.{self.metric}.value"
+
+    def holds(self, value: float) -> bool:
+        """Whether a value of the metric is on the right side."""
+        return bool(_COMPARE[self.sign](value, self.number))
 
     def __str__(self) -> str:
         name = self.metric if self.facet is None else f"{self.metric}[{self.facet}]"
@@ -192,6 +199,14 @@ def check_bias(gate: Gate, facet_keys: tuple[str, ...]) -> None:
                     f"`{limits[0]}` decides nothing where `{All(way)}` is enough: what an `or` "
                     f"puts beside a limit on bias must limit the bias by {facet} too"
                 )
+
+
+def holds(gate: Gate, value: Callable[[Comparison], float]) -> bool:
+    """Whether a gate holds, given what each of its metrics came to: all are asked for."""
+    if isinstance(gate, Comparison):
+        return gate.holds(value(gate))
+    outcomes = [holds(part, value) for part in gate.parts]
+    return any(outcomes) if isinstance(gate, Any) else all(outcomes)
 
 
 def digest(gate: Gate) -> str:

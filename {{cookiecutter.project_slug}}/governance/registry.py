@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from governance.errors import RegistryError
 from governance.gate import FACET_METRICS
 
 PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
@@ -24,10 +25,6 @@ PRODUCTION = "Production"
 
 MAX_WHO, MAX_WHY = 100, 900
 """Letters, as UTF-16 counts them: together they fit a model package's ApprovalDescription."""
-
-
-class RegistryError(RuntimeError):
-    """What cannot be done with a version; the message says why."""
 
 
 @dataclass(frozen=True)

@@ -387,12 +387,14 @@ class State:
             )
         return int(version)
 
-    def model_packages(self, group: str) -> list[ModelPackage]:
-        """Every version of a group, the newest first."""
+    def model_packages(self, group: str, version: int | None = None) -> list[ModelPackage]:
+        """Every version of a group, the newest first; or the one of a number, if there is one."""
         rows = self._rows(
             f"SELECT package_group, version, {_APPROVAL_STATUS}, execution, created, request "
-            "FROM model_packages p WHERE package_group = ? ORDER BY version DESC",
+            "FROM model_packages p WHERE package_group = ?1 AND (?2 IS NULL OR version = ?2) "
+            "ORDER BY version DESC",
             group,
+            version,
         )
         return [
             ModelPackage(group, version, status, execution, created, json.loads(request))

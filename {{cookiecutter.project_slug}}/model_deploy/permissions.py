@@ -252,6 +252,18 @@ def of_state_machine(definition: Mapping[str, Any]) -> list[Grant]:
     return [*MACHINE, *(entry for kind in kinds for entry in TASKS[kind])]
 
 
+_PUT_CODE = {
+    "sts:GetCallerIdentity": (),
+    "s3:ListObjectsV2": (
+        grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/code/*"}),
+    ),
+    "s3:PutObject": (
+        grant("s3: PutObject", "{bucket}/{pipeline}/code/*"),
+        grant("kms: GenerateDataKey", "{key}"),
+    ),
+}
+"""What putting code under its hash takes, and knowing whose account that is."""
+
 CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
     "approve": {
         "sts:GetCallerIdentity": (),  # which needs no permission
@@ -277,14 +289,7 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
         ),
     },
     "bootstrap": {
-        "sts:GetCallerIdentity": (),
-        "s3:ListObjectsV2": (
-            grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/code/*"}),
-        ),
-        "s3:PutObject": (
-            grant("s3: PutObject", "{bucket}/{pipeline}/code/*"),
-            grant("kms: GenerateDataKey", "{key}"),
-        ),
+        **_PUT_CODE,
         **{
             f"cloudformation:{name}":
                 (grant(f"cloudformation: {name}", "{cloudformation}:stack/*"),)
@@ -302,14 +307,7 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
         ),
     },
     "publish": {
-        "sts:GetCallerIdentity": (),
-        "s3:ListObjectsV2": (
-            grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/code/*"}),
-        ),
-        "s3:PutObject": (
-            grant("s3: PutObject", "{bucket}/{pipeline}/code/*"),
-            grant("kms: GenerateDataKey", "{key}"),
-        ),
+        **_PUT_CODE,
         "sagemaker:DescribePipeline": (
             grant("sagemaker: DescribePipeline", "{sagemaker}:pipeline/{stack}"),
         ),
@@ -390,7 +388,7 @@ def values(
     )
     return {
         **{service: f"arn:{partition}:{service}:{where}" for service in services},
-        "bucket": f"arn:{partition}:s3:::{stack}-{environment.account}",
+        "bucket": f"arn:{partition}:s3:::{environment.bucket_of(stack)}",
         "database": FEATURE_DATABASE,
         "images": ",".join(repositories),
         "key": environment.kms_key_arn or key_of_the_stack(environment),

@@ -33,10 +33,7 @@ def pipeline_stack(
         SettingsError: if the settings name a role or a bucket that the stack does not make.
     """
     name = environment.named(settings.project.pipeline)
-    made = {
-        "role": f"arn:{environment.partition}:iam::{environment.account}:role/{name}-pipeline",
-        "bucket": f"{name}-{environment.account}",
-    }
+    made = {"role": environment.role_of(name), "bucket": environment.bucket_of(name)}
     for key, right in made.items():
         if (read := getattr(environment, key)) != right:
             raise SettingsError(f"{read!r} was read, where the stack makes {right}: leave the key "

@@ -15,12 +15,12 @@ import pytest
 from versions import Registered
 
 from cli.local_registry import LocalRegistry
+from governance.errors import RegistryError
 from governance.registry import (
     MAX_WHO,
     MAX_WHY,
     PRODUCTION,
     Approvals,
-    RegistryError,
     is_same_person,
     listed,
     worded,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +19,6 @@ _SIGNS = {
     "LessThan": "<",
     "LessThanOrEqualTo": "<=",
 }
-_COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 _WORDS = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most"}
 _FACET_METRIC = re.compile(r"bias_metrics\.(\w+)\.(\w+)\.value")
 _METRIC = re.compile(r"\w+\.(\w+)\.value")
@@ -41,7 +39,7 @@ class Judged:
     @property
     def holds(self) -> bool:
         """Whether the value is on the right side."""
-        return bool(_COMPARE[self.comparison.sign](self.value, self.comparison.number))
+        return self.comparison.holds(self.value)
 
     @property
     def distance(self) -> float:
@@ -78,7 +76,8 @@ def judge(facts: RunFacts, evidence: Evidence) -> Judgement:
     step, gate = read_gate(facts)
     content = evidence.evaluation.json()
     judged = tuple(Judged(one, _value(one, content)) for one in gates.comparisons(gate))
-    return Judgement(gate, judged, _holds(gate, content), step)
+    recomputed = gates.holds(gate, lambda one: _value(one, content))
+    return Judgement(gate, judged, recomputed, step)
 
 
 def read_gate(facts: RunFacts) -> tuple[bool | None, gates.Gate]:
@@ -111,13 +110,6 @@ def _read(condition: dict[str, Any]) -> gates.Gate:
         raise Absent(f"the gate compares {path} with something else than a number")
     facet = names[2] if names.re is _FACET_METRIC else None
     return gates.Comparison(names[1], _SIGNS[str(kind)], float(condition["RightValue"]), facet)
-
-
-def _holds(gate: gates.Gate, content: Any) -> bool:
-    if isinstance(gate, gates.Comparison):
-        return Judged(gate, _value(gate, content)).holds
-    outcomes = [_holds(part, content) for part in gate.parts]
-    return any(outcomes) if isinstance(gate, gates.Any) else all(outcomes)
 
 
 def _value(comparison: gates.Comparison, content: Any) -> float:

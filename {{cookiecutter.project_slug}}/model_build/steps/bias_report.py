@@ -6,7 +6,6 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import bias_metrics
 from bias_metrics import Cells, Outcomes
 from dataset import FACET_PREFIX, Facet, Split
 from facet_groups import grouping
-from intervals import CONFIDENCE, interval
+from intervals import CONFIDENCE, interval, reach
 
 
 @dataclass(frozen=True)
@@ -176,16 +175,13 @@ def four_fifths(groups: list[Group]) -> dict[str, Any] | None:
     bounds = None
     if ratio:
         deviation = math.sqrt(1 / low - 1 / n_low + 1 / high - 1 / n_high)
-        bounds = [ratio * math.exp(sign * _Z * deviation) for sign in (-1, 1)]
+        bounds = [ratio * math.exp(sign * reach(deviation)) for sign in (-1, 1)]
     return {
         "lowest": by_share[0].value,
         "highest": by_share[-1].value,
         "ratio": ratio,
         "interval": bounds,
     }
-
-
-_Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
 
 def _predicted_favourable(group: Group) -> tuple[int, int]:
@@ -209,9 +205,13 @@ def _residuals(
 
 def _why_not(group: Group, least: int) -> str:
     """Why a group does not decide; empty if it does."""
+    if not group.size:
+        return "it has no rows"
     if group.size < least:
-        return f"it has {group.size} rows, fewer than {least}" if group.size else "it has no rows"
-    return f"all others have {group.others} rows, fewer than {least}" * (group.others < least)
+        return f"it has {group.size} rows, fewer than {least}"
+    if group.others < least:
+        return f"all others have {group.others} rows, fewer than {least}"
+    return ""
 
 
 def _dppl(group: Group) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dataset import Split
 from decision import Counts
 from facet_groups import groups
-from intervals import CONFIDENCE, interval
+from intervals import CONFIDENCE, interval, reach
 
 MOST_POINTS = 100
 """Of a curve, along each of its axes."""
@@ -182,5 +182,5 @@ def _mean_interval(values: Counts) -> list[float] | None:
     if len(values) < 2:
         return None
     middle = float(values.mean())
-    reach = 1.959963984540054 * float(values.std(ddof=1)) / math.sqrt(len(values))
-    return [middle - reach, middle + reach]
+    half = reach(float(values.std(ddof=1)) / math.sqrt(len(values)))
+    return [middle - half, middle + half]

@@ -1,4 +1,4 @@
-"""Intervals of a share, exact, by Clopper and Pearson (1934)."""
+"""Intervals: of a share exact, by Clopper and Pearson (1934); of a mean by the normal law."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ def interval(hits: float, rows: float) -> list[float] | None:
     low = lower_bound(np.array([float(hits)]), float(rows), sure)
     high = 1 - lower_bound(np.array([float(rows - hits)]), float(rows), sure)
     return [float(low[0]), float(high[0])]
+
+
+def reach(deviation: float) -> float:
+    """How far either end of a normal interval lies from its middle."""
+    from scipy.special import ndtri
+
+    return float(ndtri((1 + CONFIDENCE) / 2)) * deviation
 
 
 def lower_bound(hits: NDArray[np.float64], rows: float, confidence: float) -> NDArray[np.float64]:

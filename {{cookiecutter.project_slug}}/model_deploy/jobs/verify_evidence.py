@@ -9,18 +9,11 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from evidence import NAMES, Refused, as_json, read_noted, read_package, write_verdict
 from governance import gate as gates
-
-SIGNS: dict[str, Callable[[float, float], bool]] = {
-    ">": lambda left, right: left > right,
-    ">=": lambda left, right: left >= right,
-    "<": lambda left, right: left < right,
-    "<=": lambda left, right: left <= right,
-}
 
 CLOSE = 1e-9
 """How far a number made anew may lie from the one that was written."""
@@ -43,8 +36,9 @@ def main(arguments: Sequence[str]) -> None:
         evaluation = as_json("evaluation.json", files["evaluation"])
         analysis = as_json("analysis.json", files["analysis"])
         made = bias_numbers(evaluation, analysis, facets, options.min_group_size)
-        failing = [str(c) for c in gates.comparisons(gate) if not _holds(c, evaluation, made)]
-        if not holds(gate, evaluation, made):
+        values = {c: value_of(c, evaluation, made) for c in gates.comparisons(gate)}
+        failing = [str(c) for c in gates.comparisons(gate) if not c.holds(values[c])]
+        if not gates.holds(gate, values.__getitem__):
             raise Refused(f"the gate does not hold: {gate}; not {', '.join(failing)}")
     except Refused as refused:
         write_verdict(False, str(refused))
@@ -52,20 +46,12 @@ def main(arguments: Sequence[str]) -> None:
         write_verdict(True, f"the evidence is as it was recorded, and the gate holds: {gate}")
 
 
-def holds(gate: gates.Gate, evaluation: Mapping[str, Any], made: Mapping[str, float]) -> bool:
-    """Whether a gate holds on an evaluation, with the bias numbers that were made anew."""
-    if isinstance(gate, gates.Comparison):
-        return _holds(gate, evaluation, made)
-    parts = [holds(part, evaluation, made) for part in gate.parts]
-    return any(parts) if isinstance(gate, gates.Any) else all(parts)
-
-
-def _holds(
+def value_of(
     comparison: gates.Comparison, evaluation: Mapping[str, Any], made: Mapping[str, float]
-) -> bool:
+) -> float:
+    """What a metric came to: as it was made anew, or as the evaluation has it."""
     path = comparison.json_path
-    value = made[path] if path in made else written(evaluation, path)
-    return SIGNS[comparison.sign](value, comparison.number)
+    return made[path] if path in made else written(evaluation, path)
 
 
 def written(evaluation: Mapping[str, Any], path: str) -> float:
