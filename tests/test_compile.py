@@ -37,8 +37,10 @@ WAITS_FOR = {
     },
     "CheckAUCScoreChurnEvaluation": {"ChurnEvalBestModel", "ClarifyProcessingStep"},
     "RegisterChurnModel": {
+        "ChurnModelProcess",
         "ChurnHyperParameterTuning",
         "ChurnEvalBestModel",
+        "ChurnModelConfigFile",
         "ClarifyProcessingStep",
     },
 }

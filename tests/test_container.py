@@ -77,6 +77,9 @@ HYPERPARAMETERS = {  # as the service writes them: strings all
 }
 METRIC_LINE = re.compile(r"^\[(\d+)\]\ttrain-auc:(\S+)\tvalidation-auc:(\S+)$", re.MULTILINE)
 RECORDS = "12.5,3,40\n80,,33\n,1,\n"
+INSTANCES = json.dumps(
+    {"instances": [{"features": f} for f in ([12.5, 3, 40], [80, None, 33], [None, 1, None])]}
+)
 
 
 @dataclass(frozen=True)
@@ -232,7 +235,9 @@ REQUESTS: dict[str, dict[str, Any]] = {
         ("any accept", {"Content-Type": "text/csv", "Accept": "*/*"}, RECORDS),
         ("charset", {"Content-Type": "text/csv; charset=utf-8", "Accept": "text/csv"}, RECORDS),
         ("one record", {"Content-Type": "text/csv", "Accept": "text/csv"}, "12.5,3,40"),
-        ("wrong type", {"Content-Type": "application/json", "Accept": "text/csv"}, "[12.5,3,40]"),
+        ("json", {"Content-Type": "application/json", "Accept": "application/json"}, INSTANCES),
+        ("wrong type", {"Content-Type": "text/plain", "Accept": "text/csv"}, "12.5,3,40"),
+        ("wrong json", {"Content-Type": "application/json", "Accept": "text/csv"}, "[12.5,3,40]"),
         ("wrong width", {"Content-Type": "text/csv", "Accept": "text/csv"}, "12.5,3\n"),
     ]
 }
@@ -321,10 +326,21 @@ def test_the_answer_is_csv_and_says_so(served: Served, trained: Run, name: str) 
     assert answer["type"].partition(";")[0] == "text/csv"
 
 
+def test_the_same_records_in_json_have_the_same_predictions(served: Served) -> None:
+    answer = served.answers["json"]
+    assert (answer["status"], answer["type"].partition(";")[0]) == (200, "application/json")
+    predictions = json.loads(answer["body"])["predictions"]
+    found = [(one["predicted_label"], one["score"]) for one in predictions]
+    rows = [line.split(",") for line in served.answers["csv"]["body"].splitlines()]
+    assert [label for label, _ in found] == [int(label) for label, _ in rows]
+    assert [score for _, score in found] == pytest.approx([float(score) for _, score in rows])
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("wrong type", "a request of type 'application/json' was read, where text/csv is right"),
+        ("wrong type", "a request of type 'text/plain' was read, where text/csv or"),
+        ("wrong json", 'another JSON was read, where {"instances": [{"features": [1.5, null]}]}'),
         ("wrong width", "2 fields were read in a record, where 3 are right: spend, visits, age"),
     ],
 )

@@ -209,7 +209,7 @@ class Service:
         self.answer(
             "list_pipeline_execution_steps",
             asked,
-            NextToken="more",
+            NextToken="more",  # pragma: allowlist secret
             PipelineExecutionSteps=list(steps[:half]),
         )
         self.answer(
