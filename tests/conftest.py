@@ -110,6 +110,12 @@ Rendered = Callable[[str], Repository]
 
 
 @pytest.fixture(scope="session")
+def types(request: pytest.FixtureRequest) -> Path:
+    """What mypy keeps: the libraries' types are read once for all renders, not in each."""
+    return Path(request.config.cache.mkdir("types"))
+
+
+@pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template as a clone of it would be: what git knows, without caches."""
     listed = subprocess.run(

@@ -292,15 +292,12 @@ def lint_and_types(digest: str, path: Path, types: Path) -> str:
     return said
 
 
-def test_lint_and_strict_types_are_clean(
-    chosen: tuple[Answers, Repository], tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_lint_and_strict_types_are_clean(chosen: tuple[Answers, Repository], types: Path) -> None:
     _, repository = chosen
     total = hashlib.sha256((repository.path / "pyproject.toml").read_bytes().split(b"\n", 5)[5])
     for name in sorted(repository.files()):
         if name.endswith(".py"):
             total.update(name.encode() + (repository.path / name).read_bytes())
-    types = tmp_path_factory.getbasetemp() / "mypy"
     assert lint_and_types(total.hexdigest(), repository.path, types) == ""
 
 

@@ -15,12 +15,14 @@ from conftest import GENERATED, ROOT, SCENARIOS, Rendered, Repository
 from cruft_runs import repository_of, run
 
 
-def pre_commit(folder: Path, *hooks: str, files: Sequence[str] = (), status: int = 0) -> str:
+def pre_commit(
+    folder: Path, *hooks: str, files: Sequence[str] = (), status: int = 0, **variables: str
+) -> str:
     """Run the hooks of a repository, all or one, on some files or all; what they print."""
     chosen = ("--files", *files) if files else ("--all-files",)
     command = (sys.executable, "-m", "pre_commit", "run", *hooks, *chosen)
-    home = str(folder.parent / "pre-commit")
-    done = run(*command, cwd=folder, status=status, PRE_COMMIT_HOME=home, RUFF_NO_CACHE="true")
+    variables |= {"PRE_COMMIT_HOME": str(folder.parent / "pre-commit"), "RUFF_NO_CACHE": "true"}
+    done = run(*command, cwd=folder, status=status, **variables)
     return done.stdout
 
 
@@ -31,8 +33,8 @@ def committed(rendered: Rendered, tmp_path: Path) -> Repository:
     return Repository(repository_of(tmp_path / "made"))
 
 
-def test_what_is_rendered_passes_every_hook(committed: Repository) -> None:
-    printed = pre_commit(committed.path)
+def test_what_is_rendered_passes_every_hook(committed: Repository, types: Path) -> None:
+    printed = pre_commit(committed.path, MYPY_CACHE_DIR=str(types))
     config = (committed.path / ".pre-commit-config.yaml").read_text(encoding="utf-8")
     (hooks,) = (source["hooks"] for source in yaml.safe_load(config)["repos"])
     assert printed.count("Passed") == len(hooks) == 5

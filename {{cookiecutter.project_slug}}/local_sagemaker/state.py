@@ -92,6 +92,9 @@ BEGIN SELECT RAISE(ABORT, 'a version is kept'); END;
 _UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3)
 SCHEMA_VERSION = len(_UPGRADES)
 
+LONGEST_WAIT = 30
+"""Seconds to wait for another that writes."""
+
 _SETTLED = 2_000_000_000
 """Nanoseconds after which a file that is not written any more has another time if it is again."""
 
@@ -191,12 +194,12 @@ class State:
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._connection = sqlite3.connect(
-                file, timeout=30, isolation_level=None, check_same_thread=False
+                file, timeout=LONGEST_WAIT, isolation_level=None, check_same_thread=False
             )
         except sqlite3.Error as error:
             raise StateError(f"{file} cannot be used: {error}") from None
         with self._transaction(begin=False) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -485,6 +488,19 @@ def is_held(folder: Path) -> bool:
             return False
     except StateError:
         return True
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Keep a log ahead of the file; SQLite does not wait by itself while another turns to one."""
+    until = time.monotonic() + LONGEST_WAIT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _statements(schema: str) -> Iterator[str]:

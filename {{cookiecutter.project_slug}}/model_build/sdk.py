@@ -6,6 +6,8 @@ can; all three are dealt with here, so that `pipeline.py` reads as the nine step
 
 from __future__ import annotations
 
+import functools
+import gc
 import logging
 import os
 import warnings
@@ -17,6 +19,8 @@ from typing import Any
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 os.environ.setdefault("SAGEMAKER_VALIDATE_ROLE", "false")
 warnings.filterwarnings("ignore", module=r"(sagemaker|pydantic|botocore|boto3)(\..*)?")
+# What is imported stays: looking for garbage among a million new objects takes a second.
+gc.disable()
 
 import boto3
 from sagemaker.core import image_uris
@@ -52,6 +56,7 @@ from sagemaker.core.workflow.functions import Join, JsonGet
 from sagemaker.core.workflow.parameters import ParameterInteger, ParameterString
 from sagemaker.core.workflow.pipeline_context import PipelineSession
 from sagemaker.core.workflow.properties import PropertyFile
+from sagemaker.mlops.workflow import steps as sdk_steps
 from sagemaker.mlops.workflow.condition_step import ConditionStep
 from sagemaker.mlops.workflow.model_step import ModelStep
 from sagemaker.mlops.workflow.pipeline import Pipeline
@@ -74,8 +79,13 @@ from sagemaker.train.tuner import HyperparameterTuner
 from cli.settings import Environment, Range
 from governance import gate as gates
 
+gc.freeze()
+gc.enable()
 for name in ("sagemaker", "sagemaker.config"):
     logging.getLogger(name).setLevel(logging.ERROR)  # it warns of what it does as designed
+
+# Each step makes one to ask it for a method's name, and reads AWS's models anew for that: 0.3 s.
+sdk_steps.LocalSagemakerClient = functools.cache(sdk_steps.LocalSagemakerClient)
 
 __all__ = [
     "ComparingTuningStep",

@@ -63,7 +63,7 @@ def test_two_at_once_never_share_a_version(state: State, file: Path) -> None:
 
 
 def test_two_may_open_a_file_that_is_new(tmp_path: Path) -> None:
-    for number in range(5):
+    for number in range(30):
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(State, [tmp_path / f"{number}/state.db"] * 8))
 
