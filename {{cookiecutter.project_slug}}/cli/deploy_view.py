@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 from rich.console import Console
@@ -23,32 +23,38 @@ async def follow(
 ) -> dict[str, Any]:
     """Show a deployment until it ends, and give how; with traffic of one's own if asked for.
 
+    It begins once a version is served: before the first there is nobody to ask.
+
     Args:
         records: what is sent, a record a request.
         per_second: requests; 0 for none.
     """
     caller = Caller(rehearsal.port(), [f"{record}\n".encode() for record in records])
     stop = asyncio.Event()
-    traffic = asyncio.create_task(caller.steadily(per_second, stop)) if per_second else None
+    traffic: asyncio.Task[None] | None = None
     console = Console()
     try:
         with Live(console=console, auto_refresh=False, transient=False) as live:
-            await _until_ended(rehearsal, lambda status: _show(live, status, as_json))
+            async for status in _looks(rehearsal):
+                _show(live, status, as_json)
+                if per_second and not traffic and any(one["share"] for one in status["versions"]):
+                    traffic = asyncio.create_task(caller.steadily(per_second, stop))
     finally:
         stop.set()
         if traffic:
             await traffic
     status = await asyncio.to_thread(rehearsal.ask, "status")
     last = dict(status["last"])
-    if traffic:
+    if per_second:
         last["sent"] = dict(Counter(str(reply.status or "dropped") for reply in caller.replies))
     return last
 
 
-async def _until_ended(rehearsal: Rehearsal, show: Callable[[dict[str, Any]], None]) -> None:
+async def _looks(rehearsal: Rehearsal) -> AsyncIterator[dict[str, Any]]:
+    """What the endpoint says of itself, again and again, until its deployment has ended."""
     while True:
         status = await asyncio.to_thread(rehearsal.ask, "status")
-        show(status)
+        yield status
         if status["deploying"] is None:
             return
         await asyncio.sleep(PAUSE)

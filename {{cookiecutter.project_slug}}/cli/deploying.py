@@ -76,13 +76,17 @@ class Rehearsal:
             config["BlueGreenUpdatePolicy"] |= {
                 "TrafficRoutingConfiguration": routing, "TerminationWaitInSeconds": 0,
             }  # fmt: skip
-        if not self.is_running():
-            self.start(port)
-        self.ask(
-            "deploy", version=version, config=config, alarms=[asdict(alarm) for alarm in alarms],
-            golden={"records": records[:GOLDEN_RECORDS], "answers": answers[:GOLDEN_RECORDS]},
-            time_scale=time_scale, by_hand=by_hand,
-        )  # fmt: skip
+        try:
+            if not self.is_running():
+                self.start(port)
+            self.ask(
+                "deploy", version=version, config=config, alarms=[asdict(one) for one in alarms],
+                golden={"records": records[:GOLDEN_RECORDS], "answers": answers[:GOLDEN_RECORDS]},
+                time_scale=time_scale, by_hand=by_hand,
+            )  # fmt: skip
+        except DeployError:
+            shutil.rmtree(version["archive"], ignore_errors=True)
+            raise
 
     def golden(self, package: ModelPackage) -> tuple[list[str], list[str]]:
         """Records of the test split and what the model predicted of them before registration."""

@@ -602,6 +602,8 @@ def _follow(
     else:
         sent = ", ".join(f"{count} answered {s}" if s.isdigit() else f"{count} {s}"
                          for s, count in sorted(last.get("sent", {}).items()))  # fmt: skip
+        if traffic and not sent:
+            sent = "nothing, as no version was served meanwhile"
         click.echo(f"{sentence(last)}{f' (sent: {sent})' if sent else ''}")
         click.echo(f"http://127.0.0.1:{rehearsal.port()}/invocations")
     if last["outcome"] != wanted:

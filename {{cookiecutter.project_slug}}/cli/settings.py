@@ -261,6 +261,11 @@ class Approval:
 
     two_pairs_of_eyes: bool = False  # who approves may not be who started the run
     before_production: bool = False  # a second approval, between staging and production
+    days_to_answer: int = 7  # then the second approval counts as refused
+
+    def __post_init__(self) -> None:
+        must(1 <= self.days_to_answer <= 10, "days_to_answer", self.days_to_answer,
+             "1 to 10: a rollout takes no longer than two weeks")  # fmt: skip
 
 
 TRAIN_MEDIAN = "train median"
@@ -310,6 +315,16 @@ class Schedule:
 
     cadence: str = cadences.NEVER  # a word, `cron(...)` or `rate(...)`
     timezone: str = "UTC"  # in which the cadence is read
+    arrival_interval_hours: int = 24  # at least between a start and the next by rows that arrive
+    when_too_soon: str = "wait"  # for its end; or "drop": such rows wait for those that follow
+
+    TOO_SOON: typing.ClassVar = ("wait", "drop")
+
+    def __post_init__(self) -> None:
+        must(0 <= self.arrival_interval_hours <= 120, "arrival_interval_hours",
+             self.arrival_interval_hours, "0 to 120")  # fmt: skip
+        must(self.when_too_soon in self.TOO_SOON, "when_too_soon", self.when_too_soon,
+             " or ".join(self.TOO_SOON))  # fmt: skip
 
 
 INSTANCE_TYPE = r"ml\.[a-z0-9-]+\.[a-z0-9-]+"

@@ -14,6 +14,7 @@ import hmac
 import json
 import os
 import secrets
+import shutil
 import socket
 import sys
 import time
@@ -89,6 +90,7 @@ class Endpoint:
                 await asyncio.wait([self._task])
             if self._router.blue:
                 await self._router.blue.stop()
+                self._forget(self._router.blue.version)
 
     def _say_where(self, public: socket.socket, control: asyncio.Server) -> None:
         """Write the address, at once whole, for this user alone."""
@@ -175,12 +177,15 @@ class Endpoint:
             self._previous, outcome, why = before, "deployed", ""
             if replaced:
                 await asyncio.shield(replaced.stop())
+                self._forget(replaced.version)
         except (FleetError, RolledBackError) as error:
             outcome, why = "rolled back", str(error)
         except asyncio.CancelledError:
             if outcome != "deployed":
                 outcome, why = "rolled back", "by hand"
         finally:
+            if outcome != "deployed":
+                self._forget(version)
             self._deployment = None
             seen = totals(self._router.observed.since(deployment.began))
             how = {"event": "ended", "outcome": outcome, "why": why}
@@ -197,6 +202,11 @@ class Endpoint:
     async def _stop(self) -> dict[str, Any]:
         self._server.should_exit = True
         return {}
+
+    def _forget(self, version: Version) -> None:
+        """Delete the archive, if it was unpacked for here, of a version that is served no more."""
+        if Path(version.archive).is_relative_to(self._folder):
+            shutil.rmtree(version.archive, ignore_errors=True)
 
     def _note(self, event: dict[str, Any]) -> None:
         moment = datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

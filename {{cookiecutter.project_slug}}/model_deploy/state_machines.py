@@ -70,8 +70,6 @@ POLL_SECONDS = 60
 MOST_POLLS = 720
 """Twelve hours: the longest deployment that SageMaker lets be takes eight."""
 JOB_SECONDS = 3600
-APPROVAL_SECONDS = 7 * 24 * 3600
-MINIMUM_INTERVAL_SECONDS = 24 * 3600
 MAX_ARGUMENT = 256
 """Letters of one argument of a Processing job."""
 
@@ -107,7 +105,7 @@ def substitutions(settings: Settings, environment: Environment, image: str) -> d
         "MinGroupSize": str(settings.bias.min_group_size),
         "TwoPairsOfEyes": str(settings.approval.two_pairs_of_eyes).lower(),
         "BeforeProduction": str(settings.approval.before_production).lower(),
-        "ApprovalSeconds": str(APPROVAL_SECONDS),
+        "ApprovalSeconds": str(settings.approval.days_to_answer * 24 * 3600),
         "InstanceType": deploy.instance_type,
         "Instances": str(deploy.instances),
         "ServingTag": hashlib.sha256(json.dumps(serving).encode()).hexdigest()[:6],
@@ -115,13 +113,13 @@ def substitutions(settings: Settings, environment: Environment, image: str) -> d
         "BakeSeconds": str(deploy.bake_seconds),
         "PollSeconds": str(POLL_SECONDS),
         "MostPolls": str(MOST_POLLS),
-        "MinimumIntervalSeconds": str(MINIMUM_INTERVAL_SECONDS),
-        "WhenTooSoon": "wait",
+        "MinimumIntervalSeconds": str(settings.schedule.arrival_interval_hours * 3600),
+        "WhenTooSoon": settings.schedule.when_too_soon,
     }
 
 
 def _facets(settings: Settings) -> str:
-    text = ",".join(f"{facet.key}=facet_{facet.column}" for facet in settings.facets)
+    text = ",".join(f"{facet.key}={facet.column}" for facet in settings.facets)
     if len(text) > MAX_ARGUMENT or re.search(r"[^\w ,=.-]", text):
         raise SettingsError(
             f"{settings.bias.facets!r} was read, where facets whose columns have letters, digits, "

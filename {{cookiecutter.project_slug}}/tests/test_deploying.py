@@ -79,15 +79,25 @@ def test_versions_are_deployed_gone_back_from_and_shown(local: Path) -> None:
     assert said.endswith(" answered 200)")
     status = json.loads(pipeline("endpoint", "--json").output)
     assert (status["version"], status["previous"]) == (2, 1)
+    (archive,) = (local / "endpoint/archives").iterdir()
+    assert archive.name.startswith("2-")
     assert second.output.splitlines()[1] == f"http://127.0.0.1:{status['port']}/invocations"
     back = pipeline("rollback")
     assert back.output.startswith("version 1 serves, after version 2")
     assert "100 %" in pipeline("endpoint").output
     assert pipeline("endpoint", "--stop").output == "the endpoint is stopped\n"
+    assert not list((local / "endpoint/archives").iterdir())
     gone = pipeline("endpoint")
     assert (gone.exit_code, gone.output) == (
         2, "pipeline: no endpoint runs here; `pipeline deploy V` starts it\n",
     )  # fmt: skip
+
+
+def test_nobody_asks_before_the_first_version_is_served(local: Path) -> None:
+    register(local, 1)
+    first = pipeline("deploy", "1", "--port", "0", "--time-scale", "300", "--traffic", "50")
+    said = first.output.splitlines()[0]
+    assert said == "version 1 serves (sent: nothing, as no version was served meanwhile)"
 
 
 def test_a_version_that_is_rolled_back_ends_with_1_and_says_why(local: Path) -> None:
@@ -98,6 +108,7 @@ def test_a_version_that_is_rolled_back_ends_with_1_and_says_why(local: Path) -> 
     assert second.exit_code == 1
     assert second.output.startswith("version 2 was rolled back: golden requests: 100 of 100 ")
     assert "; version 1 serves on" in second.output
+    assert [one.name[:2] for one in (local / "endpoint/archives").iterdir()] == ["1-"]
     none = pipeline("rollback")
     assert (none.exit_code, none.output) == (2, "pipeline: there is no version to go back to\n")
 

@@ -31,7 +31,7 @@ from machines_in_moto import (
 )
 
 from cli import settings as pipeline_settings
-from cli.settings import Environment
+from cli.settings import Approval, Environment, Schedule
 from model_deploy import policy, state_machines, template
 
 PRODUCTION = Environment(ACCOUNT, REGION, bucket=BUCKET, name="prod")
@@ -104,6 +104,17 @@ def test_every_placeholder_is_given_and_every_one_that_is_given_is_used() -> Non
     own = state_machines.substitutions(SETTINGS, PRODUCTION, "image")
     assert own.keys() == state_machines.OF_THE_SETTINGS.keys()
     assert STACK.keys() == state_machines.OF_THE_STACK.keys()
+
+
+def test_what_is_waited_for_follows_from_the_settings() -> None:
+    names = ("ApprovalSeconds", "MinimumIntervalSeconds", "WhenTooSoon")
+    assert [given()[name] for name in names] == ["604800", "86400", "wait"]
+    other = dataclasses.replace(
+        SETTINGS, approval=Approval(days_to_answer=2),
+        schedule=Schedule(arrival_interval_hours=6, when_too_soon="drop"),
+    )  # fmt: skip
+    found = state_machines.substitutions(other, PRODUCTION, "image")
+    assert [found[name] for name in names] == ["172800", "21600", "drop"]
 
 
 @pytest.mark.parametrize("machine", MACHINES)

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 from moto import mock_aws
 
 import container
@@ -123,7 +125,7 @@ def note(package: str, noted: dict[str, str]) -> None:
 
 def verdict(package: str, gate: str = GATE, least: int = 100) -> dict[str, Any]:
     verify_evidence.main(["--package", package, "--gate", gate, "--problem", "binary", "--facets",
-                          "gender=facet_gender", "--min-group-size", str(least)])  # fmt: skip
+                          "gender=gender", "--min-group-size", str(least)])  # fmt: skip
     return dict(result("verdict.json"))
 
 
@@ -201,6 +203,19 @@ def test_answers_are_the_same_by_label_and_by_probability(answer: str, is_same: 
     assert golden_requests.same(answer, "1,0.5") == is_same
 
 
+def test_a_golden_request_is_asked_as_csv(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    runtime = boto3.client("sagemaker-runtime", "us-east-1")
+    monkeypatch.setattr(golden_requests, "client", {"sagemaker-runtime": runtime}.__getitem__)
+    asked = {"EndpointName": "staging", "ContentType": "text/csv", "Accept": "text/csv",
+             "Body": b"5,2"}  # fmt: skip
+    with Stubber(runtime) as aws:
+        aws.add_response("invoke_endpoint", {"Body": io.BytesIO(b"1,0.5\n")}, asked)
+        assert golden_requests.ask("staging", "5,2") == "1,0.5"
+        aws.assert_no_pending_responses()
+
+
 def test_an_endpoint_that_answers_otherwise_is_refused(
     package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,8 +234,8 @@ def test_an_endpoint_that_answers_otherwise_is_refused(
 def test_a_jobs_code_is_whole_and_moves_with_its_bytes() -> None:
     files = {script: set(job_code(script).files) for script in SCRIPTS}
     assert files["verify_evidence.py"] == {
-        "verify_evidence.py", "evidence.py", "container.py", "governance/__init__.py",
-        "governance/gate.py",
+        "verify_evidence.py", "evidence.py", "container.py", "dataset.py", "hidden_imports.py",
+        "governance/__init__.py", "governance/gate.py",
     }  # fmt: skip
     assert files["golden_requests.py"] == {"golden_requests.py", "evidence.py", "container.py"}
     assert len({job_code(script).digest for script in SCRIPTS}) == len(SCRIPTS)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dataset import FACET_PREFIX
 from evidence import NAMES, Refused, as_json, read_noted, read_package, write_verdict
 from governance import gate as gates
 
@@ -28,7 +29,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--facets", required=True, help="key=column, with commas between")
     parser.add_argument("--min-group-size", type=int, required=True)
     options = parser.parse_args(arguments)
-    facets = dict(one.split("=", 1) for one in options.facets.split(",") if one)
+    named = (one.split("=", 1) for one in options.facets.split(",") if one)
+    facets = {key: FACET_PREFIX + column for key, column in named}
     gate = gates.parse(options.gate, options.problem, tuple(facets))
     try:
         package = read_package(options.package)
