@@ -146,7 +146,7 @@ class OneProcess:
         self._begin(name)
         self._bring(
             name,
-            dataset=self.done("ChurnModelProcess", "test"),
+            data=self.done("ChurnModelProcess", "test"),
             config=self.done("ChurnModelConfigFile", "config"),
             predictions=self._sandbox("ChurnTransform") / "output",
         )
@@ -157,7 +157,7 @@ class OneProcess:
         """End with a word unless the engine came to the same: else it was not the same work."""
         for step, output, name in (
             ("ChurnEvalBestModel", "evaluation", "evaluation.json"),
-            ("ClarifyProcessingStep", "analysis_result", "analysis.json"),
+            ("ClarifyProcessingStep", "", "analysis.json"),
         ):
             (engines,) = self.root.glob(f"s3/**/{step}/**/{name}")
             if engines.read_bytes() != (self.done(step, output) / name).read_bytes():
@@ -171,6 +171,9 @@ class OneProcess:
         import container
 
         container.BASE = self._sandbox(step)
+        config = container.BASE / "config" / "processingjobconfig.json"
+        config.parent.mkdir()
+        config.write_text(json.dumps(self._told(self.requests[step])), encoding="utf-8")
         return self.requests[step]
 
     def _sandbox(self, step: str) -> Path:
@@ -191,6 +194,16 @@ class OneProcess:
         return [
             self._text(word) for word in request["AppSpecification"].get("ContainerArguments", [])
         ]
+
+    def _told(self, value: Any) -> Any:
+        """A request as a job is told it: without what stands for a text."""
+        if isinstance(value, list):
+            return [self._told(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        if value.keys() & {"Get", "Std:Join"}:
+            return self._text(value)
+        return {key: self._told(one) for key, one in value.items()}
 
     def _text(self, value: Any) -> str:
         """A value of the definition; of what a run alone knows, AsOf is told, and a name is one."""

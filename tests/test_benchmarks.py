@@ -7,6 +7,7 @@ from pathlib import Path
 
 import noop
 import pytest
+import real
 import results
 import timing
 from results import OURS, Comparison, Measured, Results, Scale, StepCost
@@ -123,3 +124,9 @@ def test_what_is_compared_runs_in_turns_after_a_first_that_does_not_count() -> N
     measured = timing.interleaved({"a": timed("a"), "b": timed("b")}, 2)
     assert "".join(done) == "ababab"
     assert measured == [Measured("a", [3.0, 5.0]), Measured("b", [4.0, 6.0])]
+
+
+def test_one_process_comes_to_what_the_engine_did(tmp_path: Path) -> None:
+    """It compares its own files with the engine's, and ends with another status if they differ."""
+    compared = real.steps(tmp_path, repetitions=1)
+    assert {one.name for one in compared.measured} == {OURS, real.ONE_PROCESS}
