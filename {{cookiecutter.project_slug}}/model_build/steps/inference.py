@@ -10,7 +10,6 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-inference.html
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -115,7 +114,7 @@ def _read_csv(body: bytes | str) -> NDArray[np.float32]:
     first_line = content.split(b"\n", 1)[0]
     names = [f"f{position}" for position in range(first_line.count(b",") + 1)]
     table = pyarrow.csv.read_csv(
-        io.BytesIO(content),
+        pa.BufferReader(content),
         read_options=pyarrow.csv.ReadOptions(column_names=names, use_threads=False),
         # Of a single feature, an empty line is a record whose value is missing.
         parse_options=pyarrow.csv.ParseOptions(ignore_empty_lines=len(names) > 1),
@@ -123,8 +122,7 @@ def _read_csv(body: bytes | str) -> NDArray[np.float32]:
             column_types={name: pa.float32() for name in names}, null_values=["", "nan", "NaN"]
         ),
     )
-    columns = [table[name].to_numpy(zero_copy_only=False) for name in names]
-    return np.column_stack(columns).astype(np.float32)
+    return np.column_stack([column.to_numpy() for column in table.columns])
 
 
 def predict_fn(data: NDArray[np.float32], model: Model) -> Prediction:
@@ -152,7 +150,7 @@ def output_fn(prediction: Prediction, accept: str) -> tuple[str, str]:
     if prediction.probabilities is None:
         # In full: the bias step must find each on the same side of the threshold as the gate.
         return "".join(f"{float(number)!r}\n" for number in prediction.labels), CSV
-    rows = zip(prediction.labels, prediction.probabilities, strict=True)
+    rows = zip(prediction.labels.tolist(), prediction.probabilities.tolist(), strict=True)
     return "".join(f"{label:.0f},{probability:.9g}\n" for label, probability in rows), CSV
 
 
