@@ -25,6 +25,9 @@ from model_deploy.traffic import Caller, Reply
 SECONDS = float(os.environ.get("LOAD_SECONDS", "0.6"))
 """How long a step of a rollout lasts here."""
 
+TIMEOUT = max(0.5, SECONDS / 5)
+"""Seconds that a model may take where none answers: below a step's, or nobody would have waited."""
+
 MINUTES_LATENCY = 60_000
 """A limit that no slowness of the machine passes."""
 
@@ -159,7 +162,7 @@ def test_a_version_that_is_wrong_from_the_first_gets_no_traffic(
     assert [one["version"] for one in served.ask("status")["versions"]] == [1]
 
 
-@pytest.mark.parametrize("served", [0.5], indirect=True)
+@pytest.mark.parametrize("served", [TIMEOUT], indirect=True)
 def test_a_version_that_never_answers_is_timed_out_and_rolled_back(
     served: Rehearsal, tmp_path: Path
 ) -> None:
