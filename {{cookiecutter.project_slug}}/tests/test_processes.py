@@ -301,12 +301,12 @@ def test_scripts_of_steps_that_start_at_once_are_read_one_after_the_other(
     """Python 3.11 may fail if two threads make syntax trees at the same time."""
     parse, reading, most = ast.parse, [0], [0]
 
-    def watched(script: bytes) -> ast.Module:
+    def watched(script: bytes, *how: Any, **named: Any) -> Any:
         reading[0] += 1
         most[0] = max(most[0], reading[0])
         time.sleep(0.02)
         reading[0] -= 1
-        return parse(script)
+        return parse(script, *how, **named)
 
     monkeypatch.setattr(ast, "parse", watched)
     found: list[frozenset[str]] = []
