@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 
 from cli.deploying import Rehearsal
+from model_deploy.errors import DeployError
 from model_deploy.traffic import Caller
 
 PAUSE = 0.2  # seconds between looks
@@ -32,19 +33,24 @@ async def follow(
     caller = Caller(rehearsal.port(), [f"{record}\n".encode() for record in records])
     stop = asyncio.Event()
     traffic: asyncio.Task[None] | None = None
-    console = Console()
+    console, status = Console(), dict[str, Any]()
     try:
         with Live(console=console, auto_refresh=False, transient=False) as live:
             async for status in _looks(rehearsal):
                 _show(live, status, as_json)
                 if per_second and not traffic and any(one["share"] for one in status["versions"]):
                     traffic = asyncio.create_task(caller.steadily(per_second, stop))
+    except DeployError:
+        if not status:
+            raise
+        last = {"version": status["deploying"] or status["version"], "before": None,
+                "outcome": "interrupted", "why": "the endpoint has ended"}  # fmt: skip
+    else:
+        last = dict((await asyncio.to_thread(rehearsal.ask, "status"))["last"])
     finally:
         stop.set()
         if traffic:
             await traffic
-    status = await asyncio.to_thread(rehearsal.ask, "status")
-    last = dict(status["last"])
     if per_second:
         last["sent"] = dict(Counter(str(reply.status or "dropped") for reply in caller.replies))
     return last

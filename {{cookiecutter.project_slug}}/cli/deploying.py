@@ -28,6 +28,8 @@ from model_deploy.errors import DeployError
 GOLDEN_RECORDS = 100
 START_SECONDS = 30
 LOCALHOST = "127.0.0.1"
+PORT = 8080
+"""Where the endpoint stands unless it is said."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,17 @@ class Rehearsal:
         return package
 
     def deploy(
-        self, package: ModelPackage, time_scale: float, port: int, by_hand: bool = False
+        self,
+        package: ModelPackage,
+        time_scale: float,
+        port: int | None = None,
+        by_hand: bool = False,
     ) -> None:
         """Begin to deploy a version to the endpoint, which is started if it does not run.
 
         Args:
             time_scale: seconds of the policy in a second here.
+            port: where it is to be; 0 for any that is free.
             by_hand: at once, as the way back is.
 
         Raises:
@@ -78,7 +85,12 @@ class Rehearsal:
             }  # fmt: skip
         try:
             if not self.is_running():
-                self.start(port)
+                self.start(PORT if port is None else port)
+            elif port not in (None, 0, self.port()):
+                raise DeployError(
+                    f"port {port} was asked for, where the endpoint stands on {self.port()}: "
+                    "`pipeline endpoint --stop` first"
+                )
             self.ask(
                 "deploy", version=version, config=config, alarms=[asdict(one) for one in alarms],
                 golden={"records": records[:GOLDEN_RECORDS], "answers": answers[:GOLDEN_RECORDS]},

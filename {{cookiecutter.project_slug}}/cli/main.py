@@ -8,6 +8,7 @@ be used, 3 not registered though asked to, 130 stopped by Ctrl-C or by a signal.
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sys
@@ -514,16 +515,28 @@ def _approvals(environment: str | None) -> Iterator[tuple[Approvals, Settings]]:
             sys.exit(STEP_FAILED)
 
 
+class _Rate(click.FloatRange):
+    """A number in a range; what is no number is in none."""
+
+    def convert(self, value: Any, param: Any, context: Any) -> Any:
+        found = super().convert(value, param, context)
+        if math.isnan(found):
+            self.fail(f"{value!r} was read, where a number is right", param, context)
+        return found
+
+
 @main.command()
 @click.argument("version", type=int)
-@click.option("--time-scale", type=click.FloatRange(min=1), default=1.0, show_default=True,
+@click.option("--time-scale", type=_Rate(1, 1_000_000), default=1.0, show_default=True,
               help="Seconds of the policy in a second here.")  # fmt: skip
-@click.option("--traffic", type=click.FloatRange(min=0), default=0.0, metavar="RATE",
+@click.option("--traffic", type=_Rate(0, 100_000), default=0.0, metavar="RATE",
               help="Send so many records of the test split a second meanwhile.")  # fmt: skip
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True,
-              help="Of 127.0.0.1, where no endpoint runs yet; 0: one that is free.")  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65535),
+              help="Of 127.0.0.1, where no endpoint runs yet; 0: any that is free.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="A line each look, as JSON.")
-def deploy(version: int, time_scale: float, traffic: float, port: int, as_json: bool) -> None:
+def deploy(
+    version: int, time_scale: float, traffic: float, port: int | None, as_json: bool
+) -> None:
     """Rehearse a deployment: an approved version takes over an endpoint on this machine."""
     with _one_sentence():
         rehearsal = _rehearsal()
@@ -547,7 +560,7 @@ def rollback(as_json: bool) -> None:
         elif status["previous"] is None:
             raise DeployError("there is no version to go back to")
         else:
-            rehearsal.deploy(rehearsal.find(status["previous"]), 1, 0, by_hand=True)
+            rehearsal.deploy(rehearsal.find(status["previous"]), 1, by_hand=True)
             _follow(rehearsal, [], 0, as_json)
 
 
@@ -605,7 +618,8 @@ def _follow(
         if traffic and not sent:
             sent = "nothing, as no version was served meanwhile"
         click.echo(f"{sentence(last)}{f' (sent: {sent})' if sent else ''}")
-        click.echo(f"http://127.0.0.1:{rehearsal.port()}/invocations")
+        if rehearsal.is_running():
+            click.echo(f"http://127.0.0.1:{rehearsal.port()}/invocations")
     if last["outcome"] != wanted:
         sys.exit(STEP_FAILED)
 

@@ -265,7 +265,7 @@ class Approval:
 
     def __post_init__(self) -> None:
         must(1 <= self.days_to_answer <= 10, "days_to_answer", self.days_to_answer,
-             "1 to 10: a rollout takes no longer than two weeks")  # fmt: skip
+             "1 to 10")  # fmt: skip
 
 
 TRAIN_MEDIAN = "train median"

@@ -81,6 +81,10 @@ class Endpoint:
             while not self._server.started and not serving.done():
                 await asyncio.sleep(0.01)
             self._say_where(public, control)
+            while not serving.done():
+                await asyncio.wait([serving], timeout=1)
+                if not (self._folder / RUNNING).exists():  # nobody could ever tell it to stop
+                    self._server.should_exit = True
             await serving
         finally:
             (self._folder / RUNNING).unlink(missing_ok=True)

@@ -35,8 +35,10 @@ EVALUATION: dict[str, Any] = {
         "di": {"kind": {"value": 0.66}},
         "groups": {"kind": [group("cat"), group("dog", share=LESS), group("newt", 4, FEW)],
                    "age_ge_4": [group("[4, 9]")]},
+        "others": {"age_ge_4": {"predicted": LESS, "labelled": SHARE}},
+        "without_value": {"kind": 0, "age_ge_4": 7},
         "four_fifths": {"kind": {"lowest": "dog", "highest": "cat", "ratio": 0.667,
-                                 "interval": [0.55, 0.8]}, "age_ge_4": None},
+                                 "interval": [0.55, 0.8]}, "age_ge_4": None},  # too few
         "confidence": 0.95,
     },
     "algorithm": "xgboost",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import functools
 import json
 import math
@@ -456,6 +457,19 @@ def test_of_shares_that_are_nought_the_rule_gives_no_interval(
     sex = ["f"] * 4 + ["m"] * 4
     found = bias_numbers(predicted, min_group_size=4, sex=sex)["four_fifths"]["sex"]
     assert {key: found[key] for key in expected} == expected
+
+
+def test_a_facet_of_one_group_and_all_others_has_four_fifths_too() -> None:
+    split = split_of([0.0] * 20, age=["50"] * 10 + ["30"] * 8 + [None] * 2)
+    columns = dataclasses.replace(split.columns, facets=(Facet("old", "age", (), 40.0),))
+    predicted = np.array([1.0] * 6 + [0.0] * 4 + [1.0] * 8 + [0.0] * 2)
+    found = gate_numbers(dataclasses.replace(split, columns=columns), predicted, 5)
+    ratio = found["four_fifths"]["old"]
+    assert (ratio["lowest"], ratio["highest"]) == ("(40, 50]", "all others")
+    assert ratio["ratio"] == pytest.approx(0.6 / 0.8)
+    others = found["others"]["old"]["predicted"]
+    assert (others["rows"], others["favourable"]) == (10, 8)  # without an age: with the others
+    assert found["without_value"] == {"old": 2}
 
 
 def test_of_fewer_than_two_groups_there_are_no_four_fifths() -> None:

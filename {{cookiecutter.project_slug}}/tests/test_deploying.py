@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 import tarfile
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +101,8 @@ def test_nobody_asks_before_the_first_version_is_served(local: Path) -> None:
     register(local, 1)
     first = pipeline("deploy", "1", "--port", "0", "--time-scale", "300", "--traffic", "50")
     said = first.output.splitlines()[0]
-    assert said == "version 1 serves (sent: nothing, as no version was served meanwhile)"
+    sent = r"nothing, as no version was served meanwhile|\d+ answered 200"  # just before the end
+    assert re.fullmatch(rf"version 1 serves \(sent: ({sent})\)", said)
 
 
 def test_a_version_that_is_rolled_back_ends_with_1_and_says_why(local: Path) -> None:
@@ -146,8 +151,6 @@ def test_a_version_whose_files_are_gone_is_named(local: Path, name: str) -> None
 
 
 def test_a_port_that_is_taken_is_said(local: Path) -> None:
-    import socket
-
     register(local, 1)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -158,6 +161,51 @@ def test_a_port_that_is_taken_is_said(local: Path) -> None:
     assert found.output.startswith(
         f"pipeline: the endpoint does not start: port {port} of 127.0.0.1: "
     )
+
+
+def test_an_endpoint_that_runs_is_not_moved_to_another_port(local: Path) -> None:
+    register(local, 1)
+    register(local, 2)
+    assert pipeline("deploy", "1", "--port", "0").exit_code == 0
+    port = json.loads(pipeline("endpoint", "--json").output)["port"]
+    found = pipeline("deploy", "2", "--port", "1")
+    said = f"port 1 was asked for, where the endpoint stands on {port}: `pipeline endpoint --stop`"
+    assert (found.exit_code, found.output) == (2, f"pipeline: {said} first\n")
+    assert pipeline("deploy", "2", "--port", str(port), "--time-scale", "1000").exit_code == 0
+
+
+@pytest.mark.parametrize("option", ["--traffic", "--time-scale"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-1"])
+def test_a_rate_is_a_number(local: Path, option: str, value: str) -> None:
+    found = pipeline("deploy", "1", option, value)
+    assert found.exit_code == 2
+    assert f"Invalid value for '{option}'" in found.output
+
+
+def test_an_endpoint_that_ends_meanwhile_has_interrupted_the_deployment(local: Path) -> None:
+    register(local, 1)
+    register(local, 2)
+    assert pipeline("deploy", "1", "--port", "0").exit_code == 0
+    rehearsal = Rehearsal(ROOT, local, pipeline_settings.load(ROOT))
+    threading.Timer(2, rehearsal.ask, ["stop"]).start()
+    found = pipeline("deploy", "2", "--time-scale", "1")
+    assert found.exit_code == 1
+    said = "version 2 was interrupted: the endpoint has ended; no version is served\n"
+    assert found.output == said
+    gone = json.loads((local / "endpoint/deployments.jsonl").read_text().splitlines()[-1])
+    assert (gone["version"], gone["outcome"]) == (2, "rolled back")
+
+
+def test_an_endpoint_that_nobody_can_reach_any_more_ends(local: Path) -> None:
+    register(local, 1)
+    assert pipeline("deploy", "1", "--port", "0").exit_code == 0
+    status = json.loads(pipeline("endpoint", "--json").output)
+    (local / "endpoint/endpoint.json").unlink()
+    until = time.monotonic() + 20
+    with pytest.raises(ConnectionRefusedError):
+        while time.monotonic() < until:
+            socket.create_connection(("127.0.0.1", status["port"]), timeout=5).close()
+            time.sleep(0.1)
 
 
 def test_what_an_endpoint_that_was_killed_left_is_no_endpoint(local: Path) -> None:

@@ -242,3 +242,16 @@ def test_a_description_is_read_as_it_was_written(decision: Decision | None, tmp_
 def test_of_an_error_less_is_better_as_the_search_has_it(objective: str, direction: str) -> None:
     description = inference.Description("xgboost", objective, 0.5, {}, None)
     assert description.loss == (0.5 if direction == "Minimize" else -0.5)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("inf,2\n", "text/csv"),
+        ("1e39,2\n", "text/csv"),
+        ('{"instances": [{"features": [1e999, 2]}]}', "application/json"),
+    ],
+)
+def test_an_infinite_number_is_the_requests_fault(body: str, kind: str) -> None:
+    with pytest.raises(ValueError, match="an infinite number was read, or one beyond a single"):
+        inference.input_fn(body, kind)

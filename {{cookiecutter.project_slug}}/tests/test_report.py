@@ -181,8 +181,21 @@ def test_where_no_two_groups_count_the_four_fifths_rule_says_so() -> None:
     evaluation = copy.deepcopy(EVALUATION)
     evaluation["bias_metrics"]["four_fifths"] = {"kind": None}
     text = made(source=files(evaluation=evaluation))[0].section("bias").text
-    assert "no facet has two groups that count" in text
+    assert "there is no ratio, since fewer than two groups count." in text
     assert "no facet is below" not in text
+
+
+def test_where_nobody_is_favoured_the_four_fifths_rule_says_so() -> None:
+    evaluation = copy.deepcopy(EVALUATION)
+    none = {"lowest": "dog", "highest": "cat", "ratio": None, "interval": None}
+    evaluation["bias_metrics"]["four_fifths"] = {"kind": none}
+    text = made(source=files(evaluation=evaluation))[0].section("bias").text
+    assert "there is no ratio, since nobody is predicted favourable." in text
+
+
+def test_of_a_small_group_no_metric_is_shown_that_tells_its_share() -> None:
+    text = made()[0].section("bias").text
+    assert "newt 4 too few – too few – – it has 4 rows" in text
 
 
 GATES = (
@@ -312,8 +325,9 @@ def test_of_a_group_of_a_few_nothing_is_told(page: Page) -> None:
 def test_a_group_alone_is_shown_beside_all_others(page: Page) -> None:
     (figure,) = [one for one in page.section("bias").all("figure") if "By age [4, 9]" in one.text]
     assert "all others" in figure.text
-    assert "204 rows" in figure.text
-    assert "of 100 others, 80" in figure.text  # 0.75, and the difference of 0.05
+    assert "all others 200 50.0 % 43.0 to 57.0 % 75.0 %" in figure.text
+    assert "7 rows without age count among the others." in figure.text
+    assert "Of 100 others, 50 are predicted" in figure.text
 
 
 @pytest.mark.parametrize(
@@ -409,8 +423,16 @@ def test_a_regression_has_its_own_pictures() -> None:
     text = made(source=files(curves=curves, evaluation=evaluation))[0].section("quality").text
     for said in ("Predicted against actual", "Residuals", "By size", "Error by kind"):
         assert said in text
-    assert "Most misjudged is cat: on average 0.3000 too much." in text
+    assert "cat: on average 0.3000 too much. Lines are" in text
+    assert "Most misjudged" not in text  # of one that is known
     assert "too few to say" in text
+    curves["by_group"]["kind"] = [
+        {"value": "cat", "rows": 4, "mean": 0.3, "interval": [-0.1, 0.5], "absolute": 0.4},
+        {"value": "dog", "rows": 4, "mean": 0.2, "interval": [0.1, 0.3], "absolute": 0.4},
+    ]
+    text = made(source=files(curves=curves, evaluation=evaluation))[0].section("quality").text
+    said = "Most misjudged is cat: on average 0.3000 too much. Its interval includes 0"
+    assert said in text
 
 
 def test_steps_stand_below_those_that_they_wait_for() -> None:

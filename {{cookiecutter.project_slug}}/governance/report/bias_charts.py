@@ -36,25 +36,40 @@ class Row:
 
 
 def predicted_shares(
-    key: str, column: str, groups: list[dict[str, Any]], total: int, favourable: str, sure: str
+    key: str,
+    column: str,
+    groups: list[dict[str, Any]],
+    others: dict[str, Any] | None,
+    without_value: int,
+    favourable: str,
+    sure: str,
 ) -> Figure:
     """The favourable share of each group of a facet, predicted and in the data.
 
     Args:
         key: the facet's.
-        total: rows of the test split.
+        others: all others' shares, beside a single group.
+        without_value: rows that have no value of the column.
         favourable: in words that follow `are`.
     """
     rows = [Row(g["value"], g["rows"], g["predicted"], g["labelled"], g["counted"]) for g in groups]
-    rows += _others(groups, total)
+    if others:
+        rows.append(Row(_OTHERS, others["predicted"]["rows"], others["predicted"],
+                        others["labelled"], groups[0]["counted"]))  # fmt: skip
     title = f"{column} {groups[0]['value']}" if len(groups) == 1 else column
     says = _widest(column, [r for r in rows if r.is_counted and r.is_shown], favourable)
+    if without_value:
+        says += f" {count(without_value, 'row')} without {column} count among the others."
     head = ("group", "rows", "predicted", "interval", "in the data", "DPPL", "DI", "counted")
     cells = [
         (g["value"], number(g["rows"]), *_shown(g, "predicted"), _shown(g, "labelled")[0],
-         number(g["dppl"], 3), number(g["di"], 3), g["why_not"] or "yes")
+         *_shown_numbers(g), g["why_not"] or "yes")
         for g in groups
     ]  # fmt: skip
+    if others:
+        whole = {"rows": others["predicted"]["rows"], **others}
+        cells.append((_OTHERS, number(whole["rows"]), *_shown(whole, "predicted"),
+                      _shown(whole, "labelled")[0], "–", "–", "–"))  # fmt: skip
     keys = (("dot", f"predicted, with its {sure} interval"), ("hollow", "in the data"))
     svg = _dots(f"share-{key}", f"Favourable outcomes by {title}", says, rows)
     return Figure(f"By {title}", says, svg, Table("The groups", head, cells, (0, 7)), keys)
@@ -82,20 +97,18 @@ def labelled_shares(
     return Figure(f"Labels by {column}", says, svg, table, keys)
 
 
-def _others(groups: list[dict[str, Any]], total: int) -> list[Row]:
-    """Beside a single group, all others, whom it is compared with."""
-    if len(groups) != 1 or groups[0]["dppl"] is None:
-        return []
-    (one,) = groups
-    share = {"share": one["predicted"]["share"] + one["dppl"], "interval": None}
-    return [Row(_OTHERS, total - one["rows"], share, NOTHING, one["counted"])]
-
-
 def _shown(group: dict[str, Any], part: str) -> tuple[str, str]:
     """A share and its interval, of a group that is large enough."""
     if group["rows"] < LEAST_SHOWN:
         return "too few", "–"
     return percent(group[part]["share"], 1), between(group[part]["interval"], 1)
+
+
+def _shown_numbers(group: dict[str, Any]) -> tuple[str, str]:
+    """DPPL and DI, of a group that is large enough: with both, its share is known."""
+    if group["rows"] < LEAST_SHOWN:
+        return "–", "–"
+    return number(group["dppl"], 3), number(group["di"], 3)
 
 
 def _dots(key: str, title: str, says: str, rows: list[Row]) -> Any:
@@ -166,7 +179,7 @@ def four_fifths(ratios: dict[str, dict[str, Any] | None], sure: str) -> Figure:
     if below:
         says += f"so it is for {listed(below)}."
     else:
-        says += "no facet is below." if known else "no facet has two groups that count."
+        says += "no facet is below." if known else f"there is no ratio, since {_no_ratio(ratios)}."
     edge, bottom = x(FOUR_FIFTHS), 34 + 56 * len(ratios)
     marks = [
         d.rect(edge, 24, x(1) - edge, bottom - 24, "band"),
@@ -180,7 +193,7 @@ def four_fifths(ratios: dict[str, dict[str, Any] | None], sure: str) -> Figure:
         y, found = 54 + place * 56, known.get(facet)
         marks += [d.text(d.NEAR, y - 10, facet, "name halo"),
                   d.line(d.NEAR, y + 4, d.FAR, y + 4, "rule")]  # fmt: skip
-        said = "fewer than two groups count" if not ratio else "nobody is predicted favourable"
+        said = _FEW if not ratio else _NOBODY
         if found:
             said = f"{found['lowest']} over {found['highest']}: {number(found['ratio'], 3)}"
             marks += [d.whisker(x, found["interval"], y + 4, "whisker"),
@@ -190,6 +203,14 @@ def four_fifths(ratios: dict[str, dict[str, Any] | None], sure: str) -> Figure:
     head = ("facet", "lowest", "highest", "ratio", f"{sure} interval")
     svg = d.svg("four-fifths", bottom + 24, "Four-fifths rule", says, marks)
     return Figure("Four-fifths rule", says, svg, Table("The ratios", head, cells, (0, 1, 2)))
+
+
+_FEW, _NOBODY = "fewer than two groups count", "nobody is predicted favourable"
+
+
+def _no_ratio(ratios: dict[str, dict[str, Any] | None]) -> str:
+    """Why no facet has a ratio."""
+    return " or ".join(dict.fromkeys(_NOBODY if ratio else _FEW for ratio in ratios.values()))
 
 
 def _ratio(found: dict[str, Any] | None) -> tuple[str, str, str, str]:

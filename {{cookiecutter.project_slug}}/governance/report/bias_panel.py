@@ -54,9 +54,16 @@ def bias(reading: Reading) -> Panel:
 
 def _prediction_bias(content: dict[str, Any], reading: Reading) -> tuple[list[Figure], list[Table]]:
     sure, columns = percent(content["confidence"]), reading.facet_columns
-    rows, favourable = reading.evaluation["rows"], reading.favourable
     figures = [
-        bias_charts.predicted_shares(facet, columns[facet], groups, rows, favourable, sure)
+        bias_charts.predicted_shares(
+            facet,
+            columns[facet],
+            groups,
+            content.get("others", {}).get(facet),
+            content.get("without_value", {}).get(facet, 0),
+            reading.favourable,
+            sure,
+        )
         for facet, groups in content["groups"].items()
         if groups
     ]
@@ -77,8 +84,15 @@ def _data_bias(reading: Reading) -> tuple[list[Figure], list[Table]]:
     ], []
 
 
+def _small_groups(reading: Reading) -> set[tuple[str, str]]:
+    """The groups that are too small to be shown: facet's column, and group."""
+    groups, columns = reading.evaluation["bias_metrics"]["groups"], reading.facet_columns
+    return {(columns[facet], one["value"]) for facet, found in groups.items()
+            for one in found if one["rows"] < bias_charts.LEAST_SHOWN}  # fmt: skip
+
+
 def _metric_tables(reading: Reading) -> list[Table]:
-    analysis, tables = reading.evidence.analysis.json(), []
+    analysis, tables, small = reading.evidence.analysis.json(), [], _small_groups(reading)
     described: dict[str, str] = {}
     for section, words in (
         ("pre_training_bias_metrics", "Labels"),
@@ -86,15 +100,14 @@ def _metric_tables(reading: Reading) -> list[Table]:
     ):
         for facet, groups in analysis.get(section, {}).get("facets", {}).items():
             names = [metric["name"] for metric in groups[0]["metrics"]] if groups else []
+            column = facet.removeprefix("facet_")
             rows = [
-                (
-                    str(group["value_or_threshold"]),
-                    *(number(m["value"], 3) for m in group["metrics"]),
-                )
-                for group in groups
-            ]
+                (value, *("–" if (column, value) in small else number(m["value"], 3)
+                          for m in group["metrics"]))
+                for group in groups for value in [str(group["value_or_threshold"])]
+            ]  # fmt: skip
             described |= {m["name"]: m["description"] for g in groups for m in g["metrics"]}
-            name = f"{words}, by {facet.removeprefix('facet_')}"
+            name = f"{words}, by {column}"
             tables.append(Table(name, ("group", *names), rows))
     if not tables:
         raise Absent("analysis.json has no bias metrics")

@@ -97,6 +97,12 @@ def levels(curves: dict[str, Any], label: str) -> Figure:
     return Figure("By size", says, d.svg("levels", 308, "Predictions by size", says, marks), table)
 
 
+def _by_chance(interval: list[float] | None) -> str:
+    if interval and interval[0] <= 0 <= interval[1]:
+        return " Its interval includes 0: chance may explain it."
+    return ""
+
+
 def group_errors(
     curves: dict[str, Any], key: str, column: str, groups: list[dict[str, Any]]
 ) -> Figure:
@@ -106,8 +112,9 @@ def group_errors(
     x = d.Scale(-reach, reach, d.NEAR, d.FAR)
     worst = max(known, key=lambda g: abs(g["mean"]), default=None)
     says = (
-        f"Most misjudged is {worst['value']}: on average {number(abs(worst['mean']))} too "
-        f"{'much' if worst['mean'] > 0 else 'little'}."
+        f"{'Most misjudged is ' if len(known) > 1 else ''}{worst['value']}: on average "
+        f"{number(abs(worst['mean']))} too {'much' if worst['mean'] > 0 else 'little'}."
+        f"{_by_chance(worst['interval'])}"
         if worst
         else "No group has enough rows to be measured."
     ) + f" Lines are {_sure(curves)} intervals of the mean."

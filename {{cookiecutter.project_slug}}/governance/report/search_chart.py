@@ -42,7 +42,8 @@ def search(trials: list[dict[str, Any]], objective: str, maximize: bool) -> Figu
         marks.append(_trial(t, x(t["number"]), y, names))
     marks += [d.text(x(best["number"]), y(best["value"]) - 10, "best", "label halo", "middle")]
     keys = [(f"m{place}", name or "a trial") for place, name in enumerate(names)]
-    keys += [("stopped", "stopped early")] if any(t["status"] == "Stopped" for t in trials) else []
+    if any(t["status"] == "Stopped" for t in trials):
+        keys.append(("stopped", "stopped early, at the value that was behind"))
     keys += [("failed", "no value")] if len(valued) < len(trials) else []
     keys += [("line", "best so far")]
     svg = d.svg("search", 278, "The search", says, marks)

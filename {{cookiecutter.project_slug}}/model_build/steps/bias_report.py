@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -44,6 +45,8 @@ class Group:
         """How many rows all others have together."""
         return int(self.cells.a.sum())
 
+
+ALL_OTHERS = "all others"
 
 Measure = Callable[[Group], Mapping[str, float | None]]
 """Gives the metrics of a group by name."""
@@ -112,6 +115,7 @@ def gate_numbers(
     facets = {facet: counted_groups(test, facet, outcomes) for facet in test.columns.facets}
     counted = {facet: [g for g in found if not _why_not(g, min_group_size)]
                for facet, found in facets.items()}  # fmt: skip
+    others = {facet: all_others(found[0]) for facet, found in facets.items() if facet.is_of_two}
     dppl = {f.key: max(map(_dppl, found), default=1.0) for f, found in counted.items()}
     ratio = {f.key: min(map(_di, found), default=0.0) for f, found in counted.items()}
     regression = _residuals(test, predicted, counted) if test.columns.is_regression else {}
@@ -125,7 +129,14 @@ def gate_numbers(
             facet.key: [_as_read(group, min_group_size) for group in found]
             for facet, found in facets.items()
         },
-        "four_fifths": {facet.key: four_fifths(found) for facet, found in counted.items()},
+        "others": {facet.key: _shares(group) for facet, group in others.items()},
+        "without_value": {
+            facet.key: int((test.context[facet.column].codes < 0).sum()) for facet in facets
+        },
+        "four_fifths": {
+            facet.key: four_fifths([*found, others[facet]] if found and facet in others else found)
+            for facet, found in counted.items()
+        },
         "confidence": CONFIDENCE,
     }
 
@@ -140,9 +151,19 @@ def _as_read(group: Group, min_group_size: int) -> dict[str, Any]:
         "why_not": why_not,
         "dppl": bias_metrics.dppl(group.cells),
         "di": bias_metrics.disparate_impact(group.cells),
-        "predicted": _share(*_predicted_favourable(group)),
-        "labelled": labelled(group),
+        **_shares(group),
     }
+
+
+def _shares(group: Group) -> dict[str, Any]:
+    return {"predicted": _share(*_predicted_favourable(group)), "labelled": labelled(group)}
+
+
+def all_others(group: Group) -> Group:
+    """Whom a facet's only group is compared with: rows without a value are among them."""
+    turned = dataclasses.replace(group.cells, a=group.cells.d, d=group.cells.a)
+    codes = (group.codes == group.number).astype(np.intp)
+    return Group(group.facet, ALL_OTHERS, turned, codes, 0)
 
 
 def labelled(group: Group) -> dict[str, Any]:

@@ -39,6 +39,11 @@ class Facet:
     values: tuple[str, ...] = ()
     threshold: float | None = None  # the group strictly above it
 
+    @property
+    def is_of_two(self) -> bool:
+        """Whether it tells one group and all others, not each value from the rest."""
+        return bool(self.values) or self.threshold is not None
+
     @staticmethod
     def from_json(content: dict[str, Any]) -> Facet:
         """Read what `argument` of the settings' facet wrote."""

@@ -33,7 +33,7 @@ def grouping(facet: Facet, values: Texts) -> Grouping:
     """Tell the rows of a column, (n,), into the groups of a facet.
 
     A name alone makes each value a group, against all the rest. A row without a value is in none:
-    it belongs to the rest of each.
+    it belongs to the rest of each, as Clarify has it.
 
     Raises:
         DataError: if a facet with a threshold holds something else than numbers, or one that is a

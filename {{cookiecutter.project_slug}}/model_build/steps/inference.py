@@ -92,7 +92,11 @@ def input_fn(body: bytes | str, content_type: str) -> NDArray[np.float32]:
     if kind not in CONTENT_TYPES:
         right = " or ".join(CONTENT_TYPES)
         raise ValueError(f"a request of type {content_type!r} was read, where {right} is right")
-    return _read_csv(body) if kind == CSV else _read_json(body)
+    data = _read_csv(body) if kind == CSV else _read_json(body)
+    if np.isinf(data).any():
+        right = "a finite number, or none, is right"
+        raise ValueError(f"an infinite number was read, or one beyond a single's, where {right}")
+    return data
 
 
 def _read_json(body: bytes | str) -> NDArray[np.float32]:
