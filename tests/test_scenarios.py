@@ -113,6 +113,9 @@ def test_the_evaluation_has_every_metric_that_a_gate_can_name(ran: Ran, scenario
     content = evaluation(ran(scenario), scenario)
     assert set(content[section[problem]]) == set(METRICS[problem])
     assert set(BIAS_METRICS[problem]) < set(content["bias_metrics"])
+    printed = " ".join(ran(scenario).output.split())
+    for name, metric in content[section[problem]].items():
+        assert f"{name} {metric['value']:.4g}" in printed
 
 
 @pytest.mark.parametrize("scenario", SAMPLED)

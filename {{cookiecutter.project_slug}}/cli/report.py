@@ -201,7 +201,8 @@ def evaluation(execution: Execution, local: Path) -> dict[str, Any]:
 
 def _evaluation_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
     """All metrics, not the gate's alone: a recall bought by flagging everybody is seen."""
-    sections = [values for name, values in content.items() if name.endswith("tion_metrics")]
+    kinds = ("binary_classification_metrics", "regression_metrics")
+    sections = [content.get(kind, {}) for kind in kinds]
     numbers = {name: m["value"] for values in sections for name, m in values.items()}
     lines = [("", text) for text in metric_lines(numbers, 68)]
     decision = content.get("decision") or {}
