@@ -40,13 +40,12 @@ async def follow(
                 _show(live, status, as_json)
                 if per_second and not traffic and any(one["share"] for one in status["versions"]):
                     traffic = asyncio.create_task(caller.steadily(per_second, stop))
+        last = dict(status["last"])
     except DeployError:
         if not status:
             raise
         last = {"version": status["deploying"] or status["version"], "before": None,
                 "outcome": "interrupted", "why": "the endpoint has ended"}  # fmt: skip
-    else:
-        last = dict((await asyncio.to_thread(rehearsal.ask, "status"))["last"])
     finally:
         stop.set()
         if traffic:

@@ -52,11 +52,9 @@ def predicted_shares(
         without_value: rows that have no value of the column.
         favourable: in words that follow `are`.
     """
-    rows = [Row(g["value"], g["rows"], g["predicted"], g["labelled"], g["counted"]) for g in groups]
-    if others:
-        rows.append(Row(_OTHERS, others["predicted"]["rows"], others["predicted"],
-                        others["labelled"], groups[0]["counted"]))  # fmt: skip
     title = f"{column} {groups[0]['value']}" if len(groups) == 1 else column
+    shown = [*groups, _all_others(others, groups[0]["counted"])] if others else groups
+    rows = [Row(g["value"], g["rows"], g["predicted"], g["labelled"], g["counted"]) for g in shown]
     says = _widest(column, [r for r in rows if r.is_counted and r.is_shown], favourable)
     if without_value:
         says += f" {count(without_value, 'row')} without {column} count among the others."
@@ -64,12 +62,8 @@ def predicted_shares(
     cells = [
         (g["value"], number(g["rows"]), *_shown(g, "predicted"), _shown(g, "labelled")[0],
          *_shown_numbers(g), g["why_not"] or "yes")
-        for g in groups
+        for g in shown
     ]  # fmt: skip
-    if others:
-        whole = {"rows": others["predicted"]["rows"], **others}
-        cells.append((_OTHERS, number(whole["rows"]), *_shown(whole, "predicted"),
-                      _shown(whole, "labelled")[0], "–", "–", "–"))  # fmt: skip
     keys = (("dot", f"predicted, with its {sure} interval"), ("hollow", "in the data"))
     svg = _dots(f"share-{key}", f"Favourable outcomes by {title}", says, rows)
     return Figure(f"By {title}", says, svg, Table("The groups", head, cells, (0, 7)), keys)
@@ -97,16 +91,27 @@ def labelled_shares(
     return Figure(f"Labels by {column}", says, svg, table, keys)
 
 
+def _all_others(shares: dict[str, Any], is_counted: bool) -> dict[str, Any]:
+    """They are shown as a group, and none decides by them."""
+    return {"value": _OTHERS, "rows": shares["predicted"]["rows"], "counted": is_counted,
+            "why_not": "–", "dppl": None, "di": None, **shares}  # fmt: skip
+
+
+def is_shown(group: dict[str, Any]) -> bool:
+    """Whether a group is large enough to be shown: else it would be about persons."""
+    return int(group["rows"]) >= LEAST_SHOWN
+
+
 def _shown(group: dict[str, Any], part: str) -> tuple[str, str]:
     """A share and its interval, of a group that is large enough."""
-    if group["rows"] < LEAST_SHOWN:
+    if not is_shown(group):
         return "too few", "–"
     return percent(group[part]["share"], 1), between(group[part]["interval"], 1)
 
 
 def _shown_numbers(group: dict[str, Any]) -> tuple[str, str]:
     """DPPL and DI, of a group that is large enough: with both, its share is known."""
-    if group["rows"] < LEAST_SHOWN:
+    if not is_shown(group):
         return "–", "–"
     return number(group["dppl"], 3), number(group["di"], 3)
 
@@ -171,6 +176,7 @@ def four_fifths(ratios: dict[str, dict[str, Any] | None], sure: str) -> Figure:
     """The lowest group's rate over the highest's, against four fifths."""
     x = d.Scale(0, 1, d.NEAR, d.FAR)
     known = {facet: r for facet, r in ratios.items() if r and r["ratio"] is not None}
+    why_none = " or ".join(dict.fromkeys(map(_why_none, ratios.values())))
     below = [facet for facet, r in known.items() if r["ratio"] < FOUR_FIFTHS]
     says = (
         "The lowest group's favourable rate divided by the highest's. Below four fifths it is the "
@@ -179,7 +185,7 @@ def four_fifths(ratios: dict[str, dict[str, Any] | None], sure: str) -> Figure:
     if below:
         says += f"so it is for {listed(below)}."
     else:
-        says += "no facet is below." if known else f"there is no ratio, since {_no_ratio(ratios)}."
+        says += "no facet is below." if known else f"there is no ratio, since {why_none}."
     edge, bottom = x(FOUR_FIFTHS), 34 + 56 * len(ratios)
     marks = [
         d.rect(edge, 24, x(1) - edge, bottom - 24, "band"),
@@ -193,7 +199,7 @@ def four_fifths(ratios: dict[str, dict[str, Any] | None], sure: str) -> Figure:
         y, found = 54 + place * 56, known.get(facet)
         marks += [d.text(d.NEAR, y - 10, facet, "name halo"),
                   d.line(d.NEAR, y + 4, d.FAR, y + 4, "rule")]  # fmt: skip
-        said = _FEW if not ratio else _NOBODY
+        said = _why_none(ratio)
         if found:
             said = f"{found['lowest']} over {found['highest']}: {number(found['ratio'], 3)}"
             marks += [d.whisker(x, found["interval"], y + 4, "whisker"),
@@ -205,12 +211,9 @@ def four_fifths(ratios: dict[str, dict[str, Any] | None], sure: str) -> Figure:
     return Figure("Four-fifths rule", says, svg, Table("The ratios", head, cells, (0, 1, 2)))
 
 
-_FEW, _NOBODY = "fewer than two groups count", "nobody is predicted favourable"
-
-
-def _no_ratio(ratios: dict[str, dict[str, Any] | None]) -> str:
-    """Why no facet has a ratio."""
-    return " or ".join(dict.fromkeys(_NOBODY if ratio else _FEW for ratio in ratios.values()))
+def _why_none(ratio: dict[str, Any] | None) -> str:
+    """Why a facet has no ratio."""
+    return "nobody is predicted favourable" if ratio else "fewer than two groups count"
 
 
 def _ratio(found: dict[str, Any] | None) -> tuple[str, str, str, str]:

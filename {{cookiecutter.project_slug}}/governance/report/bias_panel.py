@@ -88,7 +88,7 @@ def _small_groups(reading: Reading) -> set[tuple[str, str]]:
     """The groups that are too small to be shown: facet's column, and group."""
     groups, columns = reading.evaluation["bias_metrics"]["groups"], reading.facet_columns
     return {(columns[facet], one["value"]) for facet, found in groups.items()
-            for one in found if one["rows"] < bias_charts.LEAST_SHOWN}  # fmt: skip
+            for one in found if not bias_charts.is_shown(one)}  # fmt: skip
 
 
 def _metric_tables(reading: Reading) -> list[Table]:
