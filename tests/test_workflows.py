@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-import tarfile
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import container
 import pytest
 from conftest import GENERATED, ROOT
 from cruft_runs import repository_of, run
@@ -132,8 +132,7 @@ def test_a_release_is_made_of_the_notes_and_of_an_archive_that_renders(
         run("bash", "-e", "-c", script, cwd=tagged, **variables)
     assert last.startswith('gh release create "$TAG" "$ARCHIVE" --verify-tag')
     assert (tagged / "notes.md").read_text(encoding="utf-8") == "- A gate.\n- A floor.\n"
-    with tarfile.open(tagged / variables["ARCHIVE"]) as archive:
-        archive.extractall(tmp_path / "unpacked", filter="data")
+    container.extract(tagged / variables["ARCHIVE"], tmp_path / "unpacked")
     (template,) = (tmp_path / "unpacked").iterdir()
     made = tmp_path / "made"
     run(sys.executable, "-m", "cookiecutter", "--no-input", "-o", made, template, cwd=tmp_path)
