@@ -6,6 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
+from cli import stopping
 from cli.events import Events
 from cli.identity import whoami
 from cli.kept_definition import compiled
@@ -15,7 +16,7 @@ from cli.settings import FEATURE_DATABASE, Environment, Settings
 from cli.tables import SettingsError
 from feature_store.ingest import ingest
 from local_sagemaker.definition import read_definition
-from local_sagemaker.engine import Engine, Wanted
+from local_sagemaker.engine import Engine, Listener, Wanted
 from local_sagemaker.errors import DefinitionError
 from local_sagemaker.execution import Execution
 from local_sagemaker.processes import Preload, Processes
@@ -71,7 +72,7 @@ def run(
     definition = read_definition(made.definition)
     with progress:
         execution = engine.run(
-            settings.project.pipeline, definition, given, progress.update, wanted, whoami(root)
+            settings.project.pipeline, definition, given, _shown(progress), wanted, whoami(root)
         )
     _report(local, settings, execution)
     progress.ended(execution, str(settings.full_gate), local)
@@ -109,10 +110,20 @@ def resume(
     engine = Engine(local, {}, cores, Processes(cores, preload(settings)))
     _put_code(engine, settings, settings.environment())  # unless changed since, the run's own
     with progress:
-        execution = engine.resume(identifier, progress.update, cache)
+        execution = engine.resume(identifier, _shown(progress), cache)
     _report(local, settings, execution)
     progress.ended(execution, "", local)
     return execution
+
+
+def _shown(progress: Progress | Events) -> Listener:
+    """What the engine tells, several times a second, is shown unless it is to stop."""
+
+    def update(execution: Execution) -> None:
+        stopping.check()
+        progress.update(execution)
+
+    return update
 
 
 def _put_code(engine: Engine, settings: Settings, environment: Environment) -> None:

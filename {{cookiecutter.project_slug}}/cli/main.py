@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli import settings as pipeline_settings
+from cli import stopping
 from cli.settings import LOCAL_ENVIRONMENT, Bias, Environment, Settings
 from cli.tables import SettingsError
 
@@ -94,10 +94,7 @@ def run(
 ) -> None:
     """Run the nine steps here: raw table, feature store, model, gate, registry."""
     with _one_sentence():
-        for name in ("SIGTERM", "SIGHUP"):  # as Ctrl-C: no step runs on without this process
-            number = getattr(signal, name, None)
-            if number and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-                signal.signal(number, signal.default_int_handler)
+        stopping.listen(keyboard=not debug)
         settings = _settings()
         if bias_backend:
             settings = settings.with_backend(bias_backend)

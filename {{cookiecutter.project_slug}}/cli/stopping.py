@@ -1,0 +1,41 @@
+"""Ctrl-C, and signals that ask to end: they stop a run wherever they find it.
+
+Python raises KeyboardInterrupt in whatever the main thread is doing. Where that is the deletion of
+an object, it is printed and forgotten, so the signal is kept as well, for who looks a moment later.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+_asked = threading.Event()
+
+
+def listen(keyboard: bool) -> None:
+    """Take the signals as Ctrl-C, so that no step runs on without this process.
+
+    Args:
+        keyboard: Ctrl-C too; not under a debugger, which has a use of its own for it.
+    """
+    _asked.clear()
+    for name in ("SIGTERM", "SIGHUP", *(["SIGINT"] if keyboard else [])):
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _stop)
+
+
+def _stop(_number: int, _frame: object) -> None:
+    _asked.set()
+    raise KeyboardInterrupt
+
+
+def check() -> None:
+    """Raise KeyboardInterrupt if a signal has come, once for each.
+
+    Raises:
+        KeyboardInterrupt: which may have been lost where it came.
+    """
+    if _asked.is_set():
+        _asked.clear()
+        raise KeyboardInterrupt
