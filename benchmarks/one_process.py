@@ -66,8 +66,8 @@ class OneProcess:
     def process(self) -> None:
         """The query of the offline store, then step 1."""
         import process
-        from local_sagemaker.offline_store import run_query
-        from local_sagemaker.storage import Storage
+        from ninesteps.local.offline_store import run_query
+        from ninesteps.local.storage import Storage
 
         request = self._begin("ChurnModelProcess")
         (source,) = (i for i in request["ProcessingInputs"] if "DatasetDefinition" in i)
@@ -82,7 +82,7 @@ class OneProcess:
     def train(self, number: int, hyperparameters: dict[str, str]) -> None:
         """A trial of step 2, and its archive."""
         import train
-        from local_sagemaker.jobs import pack
+        from ninesteps.local.jobs import pack
 
         name = f"trial{number:03d}"
         model = self._sandbox(name) / "model"
@@ -120,7 +120,7 @@ class OneProcess:
     def transform(self) -> None:
         """Step 6."""
         import container
-        from local_sagemaker import batch_transform
+        from ninesteps.local import batch_transform
 
         sandbox = self._sandbox("ChurnTransform")
         self._bring_model("ChurnTransform", "archive")

@@ -19,9 +19,9 @@ AT_ONCE = 2
 def main(repository: str, root: str, data: str, job_file: str) -> None:
     """Prepare a root in which the definition can run, as often as it is copied."""
     sys.path.insert(0, repository)
-    from cli import settings as pipeline_settings
-    from cli.settings import FEATURE_DATABASE
-    from feature_store.ingest import ingest
+    from ninesteps.feature_store.ingest import ingest
+    from ninesteps.settings import loading as pipeline_settings
+    from ninesteps.settings.data import FEATURE_DATABASE
 
     settings = pipeline_settings.load(Path(repository))
     environment = settings.environment()
@@ -31,12 +31,13 @@ def main(repository: str, root: str, data: str, job_file: str) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak *= 1 if sys.platform == "darwin" else 1024  # the one counts bytes, Linux kilobytes
 
-    from cli.local_run import preload
-    from local_sagemaker.engine import Engine
-    from model_build import pipeline, step_code
+    from ninesteps.local.engine import Engine
+    from ninesteps.runs import compiled
+    from ninesteps.runs.run import preload
+    from ninesteps.step_code import bundle as step_code
 
     definition = Path(job_file).with_suffix(".definition.json")
-    definition.write_text(pipeline.definition(settings, environment), encoding="utf-8")
+    definition.write_text(compiled.definition(settings, environment), encoding="utf-8")
     engine = Engine(Path(root), {}, AT_ONCE)
     for uri, content in step_code.code_objects(settings, environment).items():
         engine.storage.write(uri, content)

@@ -13,7 +13,7 @@ from pathlib import Path
 def main(repository: str, job_file: str, costs_file: str = "") -> None:
     """Run the job's definition, and write what each step took."""
     sys.path.insert(0, repository)
-    from local_sagemaker.processes import Preload, Processes
+    from ninesteps.local.processes import Preload, Processes
 
     job = json.loads(Path(job_file).read_text(encoding="utf-8"))
     modules, through = job["preload"]
@@ -21,8 +21,8 @@ def main(repository: str, job_file: str, costs_file: str = "") -> None:
     processes = Processes(job["parallel"], preload)
     processes.warm_up()  # while the rest is imported
 
-    from local_sagemaker.definition import read_definition
-    from local_sagemaker.engine import Engine
+    from ninesteps.definition.definition import read_definition
+    from ninesteps.local.engine import Engine
 
     definition = read_definition(Path(job["definition"]).read_text(encoding="utf-8"))
     catalog = {(database, table): uri for database, table, uri in job["catalog"]}

@@ -157,8 +157,8 @@ def model_file(archive: Path) -> Path:
 @contextmanager
 def ours(folder: Path, archive: Path) -> Iterator[Ask]:
     """The rehearsal's endpoint, with one process."""
-    from cli import settings
-    from cli.deploying import Rehearsal
+    from ninesteps.runs.rehearsal import Rehearsal
+    from ninesteps.settings import loading as settings
 
     rehearsal = Rehearsal(GENERATED, folder / ".local", settings.load(GENERATED))
     rehearsal.start(0, processes=1)

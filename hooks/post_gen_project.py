@@ -1,6 +1,7 @@
-"""Lays the scenario over the base, writes the answers into the settings, and has them read back.
+"""Lays the scenario over the base, writes the answers into the settings, packs the library.
 
-What reads them is the new repository's own code: an answer is parsed once, in one place.
+The library reads the settings back: an answer is parsed once, in one place. Then it is packed into
+`vendor/`, and its source is removed.
 
 On a refusal cookiecutter removes what was written. The sentence is the first line on stderr.
 """
@@ -39,6 +40,9 @@ CONFLICTS = {
 }
 """Settings that are no answers: which answer is at fault where they do not fit together."""
 
+LIBRARY = Path("library")
+"""The library's source, which the template has here: no hook can reach the template's own folder."""
+
 OVERLAYS = {"scenarios": "scenario", "ci": "ci"}
 """Folders of files that a choice lays over those in place, by the question that chooses."""
 
@@ -57,17 +61,22 @@ def main() -> None:
     write_toml(Path("pipeline.toml"), answers)
     write_toml(Path("pyproject.toml"), {("project", "name"): ANSWERS["project_slug"]})
     sys.dont_write_bytecode = True
-    sys.path.insert(0, str(Path.cwd()))
-    from cli import readme, template_files
-    from cli import settings as pipeline_settings
-    from cli.tables import SettingsError
+    sys.path[:0] = [str(LIBRARY.resolve()), str((LIBRARY / "src").resolve())]
+    import wheel_backend
+    from ninesteps.errors import SettingsError
+    from ninesteps.repository import readme, template_files, vendor
+    from ninesteps.settings import loading
 
     try:
-        settings = pipeline_settings.load(Path.cwd())
+        settings = loading.load(Path.cwd())
     except SettingsError as error:
         question = (SETTINGS | CONFLICTS).get(error.path)
         sys.exit(f"{question}: {error.message}" if question else str(error))
     readme.write(Path.cwd(), settings)
+    Path(vendor.FOLDER).mkdir()
+    wheel = wheel_backend.build_wheel(vendor.FOLDER)
+    vendor.place(Path.cwd(), Path(vendor.FOLDER, wheel))
+    shutil.rmtree(LIBRARY)
     template_files.write_list(Path.cwd())
 
 

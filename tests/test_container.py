@@ -26,12 +26,12 @@ import inference
 import metrics
 import numpy as np
 import pytest
-from cli.settings import Tuning
 from dataset import Columns, Facet, read_split
-from model_build import step_code
-from model_build.carried_wheels import CARRIED
 from model_build.pipeline import SERVING
-from model_build.step_code import PROCESSING_SCRIPTS
+from ninesteps.settings.tuning import Tuning
+from ninesteps.step_code import bundle as step_code
+from ninesteps.step_code.bundle import PROCESSING_SCRIPTS
+from ninesteps.step_code.carried_wheels import CARRIED
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 

@@ -217,8 +217,8 @@ def data_classes(module: ModuleType) -> list[type]:
 
 
 def test_every_setting_is_there_with_its_default_and_a_text(text: dict[str, str]) -> None:
-    from cli import settings
-    from governance import standards
+    from ninesteps.profiles import profile as standards
+    from ninesteps.settings import loading as settings
 
     tables = {"Settings", "StandardsFile"}
     fields = [field for module in (settings, standards) for one in data_classes(module)
@@ -266,7 +266,7 @@ class Undocumented:
 
 
 def test_every_metric_that_a_gate_may_name_is_there(text: dict[str, str]) -> None:
-    from governance import gate
+    from ninesteps.settings import gate
 
     for problem, names in gate.METRICS.items():
         for name in (*names, *gate.BIAS_METRICS[problem]):
@@ -316,7 +316,7 @@ def bound(text: str) -> float:
 
 
 def test_every_command_and_option_is_there(text: dict[str, str]) -> None:
-    from cli.main import main
+    from ninesteps.cli.main import main
 
     def leaves(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
         for name, command in group.commands.items():
@@ -341,7 +341,7 @@ def test_every_command_and_option_is_there(text: dict[str, str]) -> None:
 def test_every_exit_status_of_the_commands_is_there(text: dict[str, str]) -> None:
     source = (GENERATED / "cli/main.py").read_text(encoding="utf-8")
     names = set(re.findall(r"sys\.exit\(([A-Z_]+)\)", source))
-    from cli import main
+    from ninesteps.cli import main
 
     assert len(names) >= 3
     for name in names:
@@ -384,7 +384,7 @@ SAID = {
 def test_what_is_really_said_is_one_of_the_sentences(
     text: dict[str, str], module: str, wrong: list[str]
 ) -> None:
-    from governance import cadence, facets, gate
+    from ninesteps.settings import cadence, facets, gate
 
     part = text["errors"].partition(f"\n## {module}\n")[2].partition("\n## ")[0]
     known = [re.sub(r"\\\{[\w.]+\\\}", ".*", re.escape(sentence.strip()))

@@ -302,12 +302,12 @@ def test_lint_and_strict_types_are_clean(chosen: tuple[Answers, Repository], typ
 
 
 def test_the_definition_compiles_and_is_what_aws_takes(chosen: tuple[Answers, Repository]) -> None:
-    from cli import settings as pipeline_settings
-    from model_build import pipeline
+    from ninesteps.runs import compiled
+    from ninesteps.settings import loading as pipeline_settings
 
     _, repository = chosen
     settings = pipeline_settings.load(repository.path)
-    definition = json.loads(pipeline.definition(settings, settings.environment()))
+    definition = json.loads(compiled.definition(settings, settings.environment()))
     steps = steps_by_name(definition)
     assert len(steps) == 9
     assert not list(service_errors(steps))

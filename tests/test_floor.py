@@ -7,10 +7,10 @@ import tomllib
 
 import pytest
 from conftest import QUESTIONS, SCENARIOS, overlay
-from governance import gate as gates
-from governance.floor import implies
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from ninesteps.settings import gate as gates
+from ninesteps.settings.floor import implies
 
 NUMBERS = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
 METRICS = ("auc", "recall", "flagged_share")
@@ -20,7 +20,7 @@ GATES = st.recursive(
     ),
     lambda parts: st.builds(
         lambda kind, several: kind(tuple(several)),
-        st.sampled_from([gates.All, gates.Any]),
+        st.sampled_from([gates.AllOf, gates.AnyOf]),
         st.lists(parts, min_size=2, max_size=3),
     ),
     max_leaves=8,
@@ -31,9 +31,9 @@ TRIED = settings(max_examples=int(os.environ.get("ANSWERS_TRIED", "1000")), dera
 
 def holds(gate: gates.Gate, values: dict[str, float]) -> bool:
     """What SageMaker's conditions say of a model with these metrics."""
-    if isinstance(gate, gates.All):
+    if isinstance(gate, gates.AllOf):
         return all(holds(part, values) for part in gate.parts)
-    if isinstance(gate, gates.Any):
+    if isinstance(gate, gates.AnyOf):
         return any(holds(part, values) for part in gate.parts)
     value, number = values[gate.metric], gate.number
     return {">": value > number, ">=": value >= number,
@@ -64,8 +64,8 @@ def test_a_gate_meets_itself_and_whatever_is_weaker(
 ) -> None:
     floor = weakened(team, by)
     assert implies(team, floor)
-    assert implies(gates.All((team, more)), floor)
-    assert implies(team, gates.Any((more, floor)))
+    assert implies(gates.AllOf((team, more)), floor)
+    assert implies(team, gates.AnyOf((more, floor)))
 
 
 def test_the_longest_gate_with_the_most_ways_through_it_is_judged_at_once() -> None:

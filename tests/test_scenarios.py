@@ -106,7 +106,7 @@ def test_the_planted_bias_comes_out_worst_by_the_generators_margin(ran: Ran, sce
 
 @pytest.mark.parametrize("scenario", SAMPLED)
 def test_the_evaluation_has_every_metric_that_a_gate_can_name(ran: Ran, scenario: str) -> None:
-    from governance.gate import BIAS_METRICS, METRICS
+    from ninesteps.settings.gate import BIAS_METRICS, METRICS
 
     problem = QUESTIONS["_scenarios"][scenario]["problem_type"]
     section = {"binary": "binary_classification_metrics", "regression": "regression_metrics"}
@@ -256,7 +256,7 @@ def test_attrition_asks_for_two_pairs_of_eyes_and_a_second_approval(ran: Ran) ->
     started_by = json.loads(repository.pipeline("registry", "1", "--json").stdout)["started_by"]
     own = ("--who", started_by.upper(), "--why", "it is mine")
     said = repository.pipeline("approve", "1", *own, status=2).stderr
-    assert "[approval] two_pairs_of_eyes of pipeline.toml asks for somebody else" in said
+    assert "[approval] require_second_approver of pipeline.toml asks for somebody else" in said
     said = repository.pipeline("approve", "1", "--for", "production", *own, status=2).stderr
     assert "employee-attrition version 1 is not approved yet: pipeline approve 1" in said
 

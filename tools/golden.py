@@ -39,11 +39,11 @@ def scenarios() -> list[str]:
 
 def golden(repository: Path) -> str:
     """A repository's definition by the template's own code, without the hashes of the steps'."""
-    from cli import settings as pipeline_settings
-    from model_build import pipeline
+    from ninesteps.runs import compiled
+    from ninesteps.settings import loading as pipeline_settings
 
     settings = pipeline_settings.load(repository)
-    text = pipeline.definition(settings, settings.environment())
+    text = compiled.definition(settings, settings.environment())
     return re.sub(r"/code/[0-9a-f]{16}", "/code/HASH", text)
 
 

@@ -127,8 +127,8 @@ class Section:
 
 def settings_page() -> str:
     """Every key of `pipeline.toml`, and of the template's standards."""
-    from cli.settings import Settings
-    from governance.standards import StandardsFile
+    from ninesteps.profiles.profile import StandardsFile
+    from ninesteps.settings.settings import Settings
 
     lines = [
         "# Settings",
@@ -252,7 +252,7 @@ class Metric:
 
 def metrics_page() -> str:
     """What a gate may name, and the metrics of the bias report."""
-    from governance.gate import BIAS_METRICS, FACET_METRICS, METRICS
+    from ninesteps.settings.gate import BIAS_METRICS, FACET_METRICS, METRICS
 
     steps = GENERATED / "model_build" / "steps"
     lines = ["# Metrics", "", "## What a gate may name", ""]
@@ -318,7 +318,7 @@ def _described(tree: ast.Module) -> dict[str, str]:
 
 def commands_page() -> str:
     """Every command of a generated repository, its options, and the exit statuses."""
-    from cli import main as entry
+    from ninesteps.cli import main as entry
 
     about = _first(entry.main.help)
     lines = ["# Commands", "", f"{about} `pipeline COMMAND --help` says the same."]
@@ -384,7 +384,7 @@ def errors_page() -> str:
     rows = [(_code(name), _plain(about)) for name, about in sentences.errors(found).items()]
     lines += _table(("exception", "is"), rows)
     about = {source.name: source.about for source in found}
-    from cli.settings import Settings
+    from ninesteps.settings.settings import Settings
 
     tables: dict[str, str] = {}
     for section in sections(Settings):

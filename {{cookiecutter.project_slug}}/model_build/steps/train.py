@@ -8,6 +8,7 @@ rule for the decision threshold by the job's environment.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import shutil
 import sys
@@ -18,6 +19,7 @@ import decision
 import inference
 from algorithms import Training, algorithm
 from dataset import Split, read_split
+from wheels import packaged_with
 
 WITH_THE_MODEL = (
     "algorithms", "booster", "container", "dataset", "decision", "hidden_imports", "inference",
@@ -81,20 +83,16 @@ def save(
     training.model.save(folder)
     description.write(folder)
     train.columns.write(code)
-    here = Path(__file__).parent
-    modules = [here / f"{module}.py" for module in WITH_THE_MODEL]
-    for file in (*modules, *here.glob("*.whl"), *_packaging()):
+    for file in (*map(_file, WITH_THE_MODEL), *packaged_with(Path(__file__).parent)):
         shutil.copyfile(file, code / file.name)
 
 
-def _packaging() -> list[Path]:
-    """What lets pip install that code without a package index: the server does so at its start.
-
-    It lies beside this script in the training archive, in a folder of its own in the repository.
-    """
-    here = Path(__file__).parent
-    folder = here if (here / "pyproject.toml").is_file() else here / "packaging"
-    return [folder / "flat_wheel.py", folder / "pyproject.toml"]
+def _file(module: str) -> Path:
+    """Where a module that can be imported lies."""
+    found = importlib.util.find_spec(module)
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError(f"no module {module!r} to serve the model with")
+    return Path(found.origin)
 
 
 if __name__ == "__main__":

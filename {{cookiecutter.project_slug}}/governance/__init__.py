@@ -1,1 +1,0 @@
-"""The evidence that the other folders produce and ask for: gate, facets, cadence."""

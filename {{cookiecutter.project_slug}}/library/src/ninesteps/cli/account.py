@@ -1,0 +1,129 @@
+"""`pipeline bootstrap` and `publish`: infrastructure, code and definition in an AWS account."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ninesteps.cli import here
+from ninesteps.cli.commands import commands, refuse
+from ninesteps.runs import compiled
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from ninesteps.infrastructure.change_set import Applied, Change, Event, Stack
+
+
+@commands.command()
+@click.option("--env", "name", required=True, help="An [environments.NAME] of pipeline.toml.")
+@click.option("--account", "is_account", is_flag=True, help="What the account's pipelines share.")
+@click.option("--yes", is_flag=True, help="Apply without asking, as in CI.")
+def bootstrap(name: str, is_account: bool, yes: bool) -> None:
+    """Put an environment's infrastructure into an AWS account: shows the changes, then asks."""
+    settings = here.settings_with_table()
+    environment = settings.account_environment(name)
+    make = _bootstrap_account if is_account else _bootstrap_environment
+    make(settings, environment, yes)
+
+
+def _bootstrap_account(settings: Settings, environment: Environment, yes: bool) -> None:
+    """What the pipelines of an account share."""
+    from ninesteps.infrastructure import account, stacks
+    from ninesteps.infrastructure import change_set as changing
+
+    with account.one_sentence():
+        cloudformation = account.session(environment).client("cloudformation")
+        previous = changing.parameters(cloudformation, stacks.ACCOUNT_STACK)
+        stack = stacks.account_stack(settings, environment, previous)
+        _apply(cloudformation, stack, yes)
+
+
+def _bootstrap_environment(settings: Settings, environment: Environment, yes: bool) -> None:
+    """Storage, roles and registry; then what is put into that bucket, and the state machines."""
+    from ninesteps.infrastructure import account, publish, stacks
+    from ninesteps.infrastructure import change_set as changing
+
+    definition = compiled.definition(settings, environment)
+    named = environment.named(settings.project.pipeline)
+    with account.one_sentence():
+        session = account.session(environment)
+        cloudformation = session.client("cloudformation")
+        own_key = changing.outputs(cloudformation, named).get("KeyArn", "")
+        stack = stacks.pipeline_stack(settings, environment, definition, own_key)
+        done = _apply(cloudformation, stack, yes)
+        if done.status == "declined":
+            return
+        objects = stacks.rollout_objects(settings, environment)
+        put = publish.put_code(session.client("s3"), objects, environment)
+        click.echo(f"code        {put} objects put, {len(objects) - put} were there already")
+        key = environment.kms_key_arn or done.outputs["KeyArn"]
+        rollout = stacks.rollout_stack(settings, environment, definition, key)
+        _apply(cloudformation, rollout, yes)
+    if not environment.kms_key_arn:
+        click.echo(f"kms_key_arn of [environments.{environment.name}] may be that KeyArn: then "
+                   "jobs use it too")  # fmt: skip
+
+
+def _apply(cloudformation: Any, stack: Stack, yes: bool) -> Applied:
+    """Show, ask, apply and follow, then say what the stack gives."""
+    from ninesteps.infrastructure import change_set as changing
+
+    done = changing.apply(cloudformation, stack, _agreed(stack.name, yes), _tell)
+    click.echo(f"stack       {stack.name}: {done.status}")
+    for key, value in done.outputs.items():
+        click.echo(f"            {key} = {value}")
+    return done
+
+
+def _agreed(stack: str, yes: bool) -> Callable[[list[Change]], bool]:
+    """Shows the changes of a stack, and asks; where nobody can answer, nothing is applied."""
+
+    def agreed(changes: list[Change]) -> bool:
+        click.echo(f"changes to {stack}:")
+        for change in changes:
+            click.echo(change.line)
+        if yes:
+            return True
+        if not _is_a_person_there():
+            click.echo("nobody is there to ask: with --yes they are applied")
+            return False
+        return click.confirm("apply them?")
+
+    return agreed
+
+
+def _is_a_person_there() -> bool:
+    return sys.stdin.isatty()
+
+
+def _tell(event: Event) -> None:
+    """What happens to a resource, as it happens."""
+    click.echo(f"{event.status:<24}{event.resource:<28}{event.reason}".rstrip())
+
+
+@commands.command()
+@click.option("--env", "name", required=True, help="An [environments.NAME] of pipeline.toml.")
+@click.option("--wheels", type=click.Path(path_type=Path),
+              help="A folder for the wheels that the code carries; pip fills it.")  # fmt: skip
+def publish(name: str, wheels: Path | None) -> None:
+    """Put code and definition into an AWS account, if the check finds nothing."""
+    from ninesteps.infrastructure.publish import publish as put
+    from ninesteps.step_code import bundle, carried_wheels
+    from ninesteps.validation.repository import definition_violations, repository_violations
+
+    settings = here.settings_with_table()
+    environment = settings.account_environment(name)
+    text = compiled.definition(settings, environment)
+    refuse([*definition_violations(settings, text), *repository_violations(here.root(), settings)])
+    folder = wheels or here.local() / "wheels"
+    carried_wheels.fetch(bundle.carried_wheels(settings), folder)
+    objects = bundle.code_objects(settings, environment, folder)
+    name_there = environment.named(settings.project.pipeline)
+    published = put(name_there, text, objects, environment)
+    for sentence in published.sentences(environment):
+        click.echo(sentence)

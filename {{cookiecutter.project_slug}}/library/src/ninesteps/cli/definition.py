@@ -1,0 +1,75 @@
+"""`pipeline compile` and `check`: the definition, and all that can be known before AWS sees it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from ninesteps.cli import here
+from ninesteps.cli.commands import commands, refuse
+from ninesteps.definition.definition import read_definition
+from ninesteps.repository import template_files
+from ninesteps.runs import compiled
+from ninesteps.settings.environment import LOCAL_ENVIRONMENT
+from ninesteps.settings.settings import Settings
+
+
+@commands.command("compile")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file, not stdout."
+)
+@click.option("--env", "environment", default=LOCAL_ENVIRONMENT, help="An [environments.NAME].")
+def compile_(output: Path | None, environment: str) -> None:
+    """Write the pipeline definition: no account, no network, the same bytes each time."""
+    settings = here.settings_with_table()
+    chosen = settings.environment(environment)
+    text = compiled.definition(settings, chosen)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8", newline="\n")
+
+
+@commands.command()
+def check() -> None:
+    """Check the settings, the definition and the schedule, and say when it fires next."""
+    from ninesteps.validation.repository import definition_violations
+
+    settings = here.settings_with_table()
+    click.echo(f"settings    pipeline.toml holds; the gate is {settings.full_gate}")
+    folder, environment = here.local() / "definitions", settings.environment()
+    text = compiled.compiled(here.root(), folder, settings, environment).definition
+    definition = read_definition(text)
+    refuse(definition_violations(settings, text))
+    click.echo(f"definition  compiles: {len(definition.steps)} steps; nothing wrong is known")
+    _check_repository(settings)
+    _check_infrastructure(settings, text)
+    cadence = settings.cadence
+    click.echo(f"schedule    {cadence.text}: {cadence.expression or 'started by hand alone'}")
+    for firing in cadence.next(datetime.now(tz=UTC)):
+        click.echo(f"            {firing:%a %Y-%m-%d %H:%M %Z}")
+
+
+def _check_infrastructure(settings: Settings, text: str) -> None:
+    """Refuse roles that may do otherwise than the table says, and environments of no use."""
+    from ninesteps.infrastructure import stacks
+
+    for name in settings.environments:
+        settings.account_environment(name)
+    refuse(stacks.violations(stacks.read(settings.root), settings, settings.environment(), text))
+    known = len(settings.environments)
+    click.echo(f"stack       its roles may do what the table says; environments: {known}")
+
+
+def _check_repository(settings: Settings) -> None:
+    """Refuse what is wrong in the files; name those of the template that were changed."""
+    from ninesteps.validation.repository import repository_violations
+
+    refuse(repository_violations(here.root(), settings))
+    changed = template_files.changed(here.root())
+    said = ": an update of these will conflict" if changed else ""
+    click.echo(f"template    {len(changed)} of its files changed here{said}")
+    for name in changed:
+        click.echo(f"            {name}")

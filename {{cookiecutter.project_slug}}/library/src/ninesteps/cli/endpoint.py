@@ -1,0 +1,123 @@
+"""`pipeline deploy`, `rollback` and `endpoint`: a rehearsal of hosting on this machine."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ninesteps.cli import here
+from ninesteps.cli.commands import commands
+from ninesteps.errors import FAILED, INTERRUPTED
+
+if TYPE_CHECKING:
+    from ninesteps.runs.rehearsal import Rehearsal
+
+
+class _Rate(click.FloatRange):
+    """A number in a range; what is no number is in none."""
+
+    def convert(self, value: Any, param: Any, context: Any) -> Any:
+        found = super().convert(value, param, context)
+        if math.isnan(found):
+            self.fail(f"{value!r} was read, where a number is right", param, context)
+        return found
+
+
+@commands.command()
+@click.argument("version", type=int)
+@click.option("--time-scale", type=_Rate(1, 1_000_000), default=1.0, show_default=True,
+              help="Seconds of the policy in a second here.")  # fmt: skip
+@click.option("--traffic", type=_Rate(0, 100_000), default=0.0, metavar="RATE",
+              help="Send so many records of the test split a second meanwhile.")  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65535),
+              help="Of 127.0.0.1, where no endpoint runs yet; 0: any that is free.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="A line each look, as JSON.")
+def deploy(
+    version: int, time_scale: float, traffic: float, port: int | None, as_json: bool
+) -> None:
+    """Rehearse a deployment: an approved version takes over an endpoint on this machine."""
+    rehearsal = _rehearsal()
+    package = rehearsal.find(version)
+    rehearsal.deploy(package, time_scale, port)
+    _follow(rehearsal, rehearsal.golden(package)[0], traffic, as_json)
+
+
+@commands.command()
+@click.option("--json", "as_json", is_flag=True, help="A line each look, as JSON.")
+def rollback(as_json: bool) -> None:
+    """Go back: from a deployment that goes on, or to the version before, at once."""
+    from ninesteps.errors import DeployError
+
+    rehearsal = _rehearsal()
+    status = rehearsal.ask("status")
+    if status["deploying"] is not None:
+        rehearsal.ask("cancel")
+        _follow(rehearsal, [], 0, as_json, wanted="rolled back")
+    elif status["previous"] is None:
+        raise DeployError("there is no version to go back to")
+    else:
+        rehearsal.deploy(rehearsal.find(status["previous"]), 1, by_hand=True)
+        _follow(rehearsal, [], 0, as_json)
+
+
+@commands.command()
+@click.option("--stop", is_flag=True, help="Stop it.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def endpoint(stop: bool, as_json: bool) -> None:
+    """Show the endpoint on this machine, or stop it."""
+    rehearsal = _rehearsal()
+    status = {**rehearsal.ask("status"), "port": rehearsal.port()}
+    if stop:
+        rehearsal.stop()
+        click.echo("the endpoint is stopped")
+    elif as_json:
+        click.echo(json.dumps(status, indent=2))
+    else:
+        from rich.console import Console
+
+        from ninesteps.terminal.deployment import table
+
+        Console().print(table(status))
+        click.echo(f"http://127.0.0.1:{status['port']}/invocations")
+
+
+def _rehearsal() -> Rehearsal:
+    from ninesteps.runs.rehearsal import Rehearsal
+
+    return Rehearsal(here.root(), here.local(), here.settings())
+
+
+def _follow(
+    rehearsal: Rehearsal,
+    records: list[str],
+    traffic: float,
+    as_json: bool,
+    wanted: str = "deployed",
+) -> None:
+    """Show a deployment until it ends, say how, and end with 1 where it was not so wanted."""
+    import asyncio
+
+    from ninesteps.terminal.deployment import follow, sentence
+
+    try:
+        last = asyncio.run(follow(rehearsal, records, traffic, as_json))
+    except KeyboardInterrupt:
+        said = "it goes on: `pipeline endpoint` shows it, `pipeline rollback` breaks it off"
+        click.echo(f"pipeline: {said}", err=True)
+        sys.exit(INTERRUPTED)
+    if as_json:
+        click.echo(json.dumps(last))
+    else:
+        sent = ", ".join(f"{count} answered {s}" if s.isdigit() else f"{count} {s}"
+                         for s, count in sorted(last.get("sent", {}).items()))  # fmt: skip
+        if traffic and not sent:
+            sent = "nothing, as no version was served meanwhile"
+        click.echo(f"{sentence(last)}{f' (sent: {sent})' if sent else ''}")
+        if rehearsal.is_running():
+            click.echo(f"http://127.0.0.1:{rehearsal.port()}/invocations")
+    if last["outcome"] != wanted:
+        sys.exit(FAILED)

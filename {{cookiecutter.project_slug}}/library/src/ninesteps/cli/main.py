@@ -1,0 +1,18 @@
+"""`pipeline`: the commands of a repository.
+
+Exit status: 0 done (a refused model is a completed pipeline, as on SageMaker), 1 a step failed,
+AWS refused a call or a version was rolled back, 2 wrong use, wrong settings or a table that cannot
+be used, 3 not registered though asked to, 130 stopped by Ctrl-C or by a signal.
+"""
+
+from __future__ import annotations
+
+# Each module adds its commands to the group when it is imported.
+from ninesteps.cli import account, definition, endpoint, history, registry, repository, run
+from ninesteps.cli.commands import commands as main
+
+__all__ = ["account", "definition", "endpoint", "history", "main", "registry", "repository", "run"]
+
+
+if __name__ == "__main__":
+    main()

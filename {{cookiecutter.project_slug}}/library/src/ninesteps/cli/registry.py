@@ -1,0 +1,137 @@
+"""`pipeline registry`, `approve` and `reject`: model versions and the decisions on them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ninesteps.cli import here
+from ninesteps.cli.commands import commands
+from ninesteps.errors import RegistryError
+from ninesteps.repository.identity import whoami
+from ninesteps.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from ninesteps.registry.registry import Approvals
+
+_MAY_BE_NEGATIVE = {"ignore_unknown_options": True}  # -1 is no version, rather than no option
+_IN_AN_ACCOUNT = click.option("--env", "environment", help="Of an account: an [environments.NAME].")
+
+
+@commands.command(context_settings=_MAY_BE_NEGATIVE)
+@click.argument("version", required=False)
+@click.option("--last", type=click.IntRange(min=1), default=20, help="How many of them.")
+@_IN_AN_ACCOUNT
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def registry(version: str | None, last: int, environment: str | None, as_json: bool) -> None:
+    """List the registered model versions, the newest first; or show one: VERSION is its number."""
+    with _approvals(environment) as (approvals, settings):
+        from ninesteps.registry import access
+        from ninesteps.terminal import registry as registry_view
+
+        number = None if version is None else access.number(version)
+        if as_json:
+            content: object = (
+                registry_view.versions_as_json(approvals.registry, last)
+                if number is None
+                else registry_view.version_as_json(approvals, number)
+            )
+            click.echo(json.dumps(content, indent=2))
+        elif number is None:
+            registry_view.versions(approvals.registry, settings, last)
+        else:
+            registry_view.version(approvals, number)
+
+
+@commands.command(context_settings=_MAY_BE_NEGATIVE)
+@click.argument("version")
+@click.option("--who", help="Who approves; asked for at a terminal.")
+@click.option("--why", help="The reason; asked for at a terminal.")
+@click.option("--for", "stage", type=click.Choice(["production"]), help="The second access.")
+@_IN_AN_ACCOUNT
+def approve(
+    version: str, who: str | None, why: str | None, stage: str | None, environment: str | None
+) -> None:
+    """Approve a registered version: VERSION is its number."""
+    _decide(version, who, why, environment, stage=stage)
+
+
+@commands.command(context_settings=_MAY_BE_NEGATIVE)
+@click.argument("version")
+@click.option("--who", help="Who rejects; asked for at a terminal.")
+@click.option("--why", help="The reason; asked for at a terminal.")
+@_IN_AN_ACCOUNT
+def reject(version: str, who: str | None, why: str | None, environment: str | None) -> None:
+    """Reject a version, or withdraw an approved one, for good: VERSION is its number."""
+    _decide(version, who, why, environment, is_rejected=True)
+
+
+def _decide(
+    version: str,
+    who: str | None,
+    why: str | None,
+    environment: str | None,
+    stage: str | None = None,
+    is_rejected: bool = False,
+) -> None:
+    """Ask who and why, once it is known that the version could be decided on; then decide."""
+    with _approvals(environment) as (approvals, _):
+        from ninesteps.registry import access
+        from ninesteps.registry.registry import APPROVED, REJECTED
+        from ninesteps.terminal import registry as registry_view
+
+        number, place = access.number(version), access.stage(stage, environment)
+        approvals.check(number, REJECTED if is_rejected else APPROVED, place)
+        if is_asked() and None in (who, why):
+            registry_view.version(approvals, number)
+        who, why = reasons(who, why, here.root())
+        if is_rejected:
+            approvals.reject(number, who, why)
+        else:
+            approvals.approve(number, who, why, place)
+        registry_view.decided(approvals, number, place)
+
+
+@contextmanager
+def _approvals(environment: str | None) -> Iterator[tuple[Approvals, Settings]]:
+    """The registry of this machine, or of an environment's account, with its rules."""
+    from ninesteps.registry import access
+
+    settings = here.settings()
+    if environment is None:
+        yield access.on_this_machine(here.local(), settings), settings
+        return
+    from ninesteps.infrastructure import account
+
+    with account.one_sentence():
+        yield access.in_account(settings, environment), settings
+
+
+def is_asked() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def reasons(who: str | None, why: str | None, repository: Path) -> tuple[str, str]:
+    """Who decides and why: as given, or as typed at the terminal.
+
+    Raises:
+        RegistryError: if one is not given and there is no terminal to ask at.
+    """
+    if not is_asked() and (who is None or why is None):
+        missing = " and ".join(n for n, text in (("--who", who), ("--why", why)) if text is None)
+        raise RegistryError(f"{missing} must say it, since there is no terminal to ask at")
+    try:
+        if who is None:
+            who = click.prompt("who decides", default=whoami(repository) or None, err=True)
+        if why is None:
+            why = click.prompt("why", err=True)
+    except click.Abort:  # Ctrl-C or the end of what is typed
+        raise KeyboardInterrupt from None
+    return str(who), str(why)

@@ -1,0 +1,118 @@
+"""`pipeline run`: the nine steps on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ninesteps import errors
+from ninesteps.cli import here
+from ninesteps.cli.commands import commands
+from ninesteps.runs import stopping
+from ninesteps.settings.judgement import Bias
+from ninesteps.settings.moments import MOMENT_RULE, is_moment
+
+if TYPE_CHECKING:  # they import what only this command needs
+    from ninesteps.terminal.events import Events
+    from ninesteps.terminal.run import Progress
+
+
+@commands.command()
+@click.option("--data", type=click.Path(path_type=Path), help="Another raw table (CSV, Parquet).")
+@click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="A pipeline parameter.")
+@click.option("--parallel", type=click.IntRange(min=1), help="Processes at a time; default: cores.")
+@click.option("--resume", metavar="RUN", help="Go on with a run where it stopped.")
+@click.option("--no-cache", is_flag=True, help="Run also what has run before, unchanged.")
+@click.option("--only", metavar="STEP", default="", help="This step and those that it needs.")
+@click.option("--debug", metavar="STEP", default="", help="... this one here, for a debugger.")
+@click.option(
+    "--bias-backend",
+    type=click.Choice(Bias.BACKENDS),
+    envvar="BIAS_BACKEND",
+    help="Another [bias] backend for this run; also as the variable BIAS_BACKEND.",
+)
+@click.option("--require-registered", is_flag=True, help="Exit with 3 if the gate refuses.")
+@click.option("--json", "as_json", is_flag=True, help="An event a line, as JSON.")
+def run(
+    data: Path | None,
+    values: tuple[str, ...],
+    parallel: int | None,
+    resume: str | None,
+    no_cache: bool,
+    only: str,
+    debug: str,
+    bias_backend: str | None,
+    require_registered: bool,
+    as_json: bool,
+) -> None:
+    """Run the nine steps here: raw table, feature store, model, gate, registry."""
+    stopping.listen(keyboard=not debug)
+    settings = here.settings_with_table()
+    if bias_backend:
+        settings = settings.with_backend(bias_backend)
+    given = _parameters(values)
+    if resume and (data or given or only or debug):
+        raise click.UsageError("--resume goes on with a run's own table, parameters and steps")
+    if only and debug and only != debug:
+        raise click.UsageError(f"--debug {debug} runs up to that step, --only {only} to another")
+
+    from ninesteps.local.engine import RunOptions
+    from ninesteps.local.execution import FAILED
+    from ninesteps.local.history import History
+    from ninesteps.runs import run as local_run
+    from ninesteps.terminal.events import Events
+    from ninesteps.terminal.run import Progress
+
+    progress = Events() if as_json else Progress(settings, is_live=not debug)
+    with _going_on(progress):
+        if resume:
+            identifier = History(here.local()).identifier(resume)
+            execution = local_run.resume(
+                here.local(), settings, identifier, parallel, not no_cache, progress
+            )
+        else:
+            wanted = RunOptions(only or debug, bool(debug), not no_cache)
+            file = data or here.root() / settings.data.file
+            execution = local_run.run(
+                here.root(), here.local(), settings, file, given, parallel, wanted, progress
+            )
+    if execution.status == FAILED:
+        sys.exit(errors.FAILED)
+    if require_registered and not execution.registered:
+        sys.exit(errors.NOT_REGISTERED)
+
+
+def _parameters(values: tuple[str, ...]) -> dict[str, str]:
+    given = {}
+    for value in values:
+        name, sign, text = value.partition("=")
+        if not sign:
+            raise click.UsageError(f"--set {value}: NAME=VALUE is right, such as --set AsOf=...")
+        given[name] = text
+    moment = given.get("AsOf")
+    if moment is not None and not is_moment(moment):
+        raise click.UsageError(f"--set AsOf={moment}: {MOMENT_RULE} is right")
+    return given
+
+
+@contextmanager
+def _going_on(progress: Progress | Events) -> Iterator[None]:
+    """What breaks off a run that has begun, with the command that goes on with it."""
+    try:
+        yield
+    except (KeyboardInterrupt, errors.StateError, OSError) as error:
+        if not progress.resuming:
+            raise
+        is_stopped = isinstance(error, KeyboardInterrupt)
+        said = "stopped" if is_stopped else str(error)
+        if isinstance(error, BrokenPipeError):
+            said = "stopped, since nobody reads what it prints"
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        click.echo(f"pipeline: {said}; to go on: {progress.resuming}", err=True)
+        sys.exit(errors.INTERRUPTED if is_stopped else errors.FAILED)

@@ -1,0 +1,179 @@
+"""The splits' layout, and reading them: record id, event time, label, facets, features.
+
+A split is header-less CSV with `columns.json` beside it, which names its columns. Features are one
+slice at the end, since a batch transform's input filter cuts it off; what stands before it, the
+model never sees.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from numpy.typing import NDArray
+
+from container import read_json, write_json
+from hidden_imports import hidden
+
+with hidden("pandas"):
+    pa.array([0]).to_numpy()  # pyarrow looks for pandas once, and imports it for a second
+
+FACET_PREFIX = "facet_"
+
+
+class DataError(ValueError):
+    """Data that cannot be used; the message says what was read and what would be right."""
+
+
+@dataclass(frozen=True)
+class Facet:
+    """A column whose groups are compared; `ninesteps.settings.facets` says how the text is read."""
+
+    key: str
+    column: str
+    values: tuple[str, ...] = ()
+    threshold: float | None = None  # the group strictly above it
+
+    @property
+    def is_of_two(self) -> bool:
+        """Whether it tells one group and all others, not each value from the rest."""
+        return bool(self.values) or self.threshold is not None
+
+    @staticmethod
+    def from_json(content: dict[str, Any]) -> Facet:
+        """Read what `argument` of the settings' facet wrote."""
+        return Facet(**{**content, "values": tuple(content.get("values", ()))})
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a split are: the content of `columns.json`."""
+
+    record_id: str
+    label: str
+    problem: str
+    favourable_label: int  # 1: the positive class, or above the threshold
+    label_threshold: float | None  # of a regression, between unfavourable and favourable numbers
+    facets: tuple[Facet, ...]
+    group_variable: str | None
+    context: tuple[str, ...]  # raw columns of facets and group variable, as named in the table
+    features: tuple[str, ...]
+    event_time: str = "event_time"
+    baseline: tuple[float | None, ...] = ()  # the training medians of the features; None: no value
+
+    @property
+    def names(self) -> list[str]:
+        """Every column of the CSV, in order."""
+        context = [FACET_PREFIX + name for name in self.context]
+        return [self.record_id, self.event_time, self.label, *context, *self.features]
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the label is a number to be estimated, not a class."""
+        return self.problem == "regression"
+
+    @property
+    def positive_label(self) -> float:
+        """What Clarify tells favourable labels by: their value, or the number they are above."""
+        return self.favourable_label if self.label_threshold is None else self.label_threshold
+
+    def favourable(self, labels: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Where labels, or predictions of them, are favourable, (n,)."""
+        positive = labels == 1 if self.label_threshold is None else labels > self.label_threshold
+        favourable: NDArray[np.bool_] = positive == bool(self.favourable_label)
+        return favourable
+
+    def write(self, folder: Path) -> None:
+        """Write `columns.json`, with every column's type."""
+        types = dict.fromkeys(self.names, "string")
+        types |= {self.label: "number" if self.is_regression else "integer"} | dict.fromkeys(
+            self.features, "number"
+        )
+        content = dataclasses.asdict(self)
+        write_json(folder / "columns.json", {**content, "columns": self.names, "types": types})
+
+    @staticmethod
+    def read(folder: Path) -> Columns:
+        """Read `columns.json`."""
+        content = read_json(folder / "columns.json")
+        fields = {field.name for field in dataclasses.fields(Columns)}
+        kept = {name: value for name, value in content.items() if name in fields}
+        for name in ("context", "features", "baseline"):
+            kept[name] = tuple(kept.get(name, ()))
+        kept["facets"] = tuple(Facet.from_json(facet) for facet in kept["facets"])
+        return Columns(**kept)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A column of texts, (n,): where each row's stands among the different ones, -1 for none."""
+
+    codes: NDArray[np.intp]
+    different: tuple[str, ...]
+
+    @staticmethod
+    def of(cells: Any) -> Texts:
+        """Tell the texts of an Arrow column, or of a list, apart; None is a missing one."""
+        column = cells if isinstance(cells, pa.ChunkedArray) else pa.chunked_array([list(cells)])
+        encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        return Texts(codes.astype(np.intp), tuple(encoded.dictionary.to_pylist()))
+
+    @property
+    def raw(self) -> NDArray[np.object_]:
+        """The texts themselves, (n,), None for a missing one."""
+        different: NDArray[np.object_] = np.array([*self.different, None], dtype=object)
+        return different[self.codes]
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split in memory, n rows."""
+
+    columns: Columns
+    ids: list[str]
+    labels: NDArray[np.float64]  # (n,); of a binary problem 0 and 1
+    context: dict[str, Texts]  # raw values by column
+    features: NDArray[np.float32]  # (n, features); missing is NaN
+
+    @property
+    def favourable(self) -> NDArray[np.bool_]:
+        """Where the label is the favourable one, (n,)."""
+        return self.columns.favourable(self.labels)
+
+    @property
+    def strata(self) -> NDArray[np.intp] | None:
+        """The group variable as codes from 0, (n,); None where there is none."""
+        if self.columns.group_variable is None:
+            return None
+        return self.context[self.columns.group_variable].codes + 1  # 0: those without a value
+
+
+def read_split(folder: Path, name: str, columns: Columns | None = None) -> Split:
+    """Read `<name>.csv`, whose columns the `columns.json` beside it names, if not the caller."""
+    columns = columns or Columns.read(folder)
+    kinds = {column: pa.string() for column in columns.names}
+    kinds |= {columns.label: pa.float64()} | {column: pa.float32() for column in columns.features}
+    table = pyarrow.csv.read_csv(
+        folder / f"{name}.csv",
+        # In one thread: a process that ends soon after reading in several may abort (Arrow #34314).
+        read_options=pyarrow.csv.ReadOptions(column_names=columns.names, use_threads=False),
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types=kinds, strings_can_be_null=True, null_values=[""]
+        ),
+    )
+    features = np.empty((table.num_rows, len(columns.features)), dtype=np.float32)
+    for position, feature in enumerate(columns.features):
+        features[:, position] = table[feature].to_numpy(zero_copy_only=False)
+    return Split(
+        columns=columns,
+        ids=table[columns.record_id].to_pylist(),
+        labels=table[columns.label].to_numpy(),
+        context={column: Texts.of(table[FACET_PREFIX + column]) for column in columns.context},
+        features=features,
+    )

@@ -1,0 +1,107 @@
+"""A raw table into the offline store, in the layout that SageMaker's Feature Store writes.
+
+`s3://<bucket>/<prefix>/<account>/sagemaker/<region>/offline-store/<group>-<epoch>/data/
+year=/month=/day=/hour=/<latest event time>_<16 characters>.parquet`: by the hour of the event
+time, with the moments of the call and the write, and a mark of deletion. Nothing is overwritten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import secrets
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """A feature group that holds a table."""
+
+    location: str  # the S3 URI of its rows
+    latest: str  # the newest event time
+    read: int  # rows in the file
+    kept: int  # rows put into the store
+    found: dict[str, int]  # what was odd in the file, and in how many rows
+
+
+def ingest(
+    file: Path,
+    settings: Settings,
+    environment: Environment,
+    s3: Path,
+    on_work: Callable[[], None] = lambda: None,
+) -> Ingested:
+    """Put a raw table into a feature group of its own, unless it is there already.
+
+    The group is told by a hash of the table, the features' code and the settings that matter to
+    them: another table never mixes with an earlier one. Nothing is written before all is checked.
+
+    Args:
+        file: a CSV or Parquet file.
+        s3: the folder that stands for S3, one folder a bucket.
+        on_work: called before the table is read, if it has to be.
+
+    Raises:
+        RawTableError: with one sentence for the person who brought the table.
+    """
+    prefix = f"{environment.bucket_name}/{settings.project.pipeline}/feature-store"
+    group = s3 / prefix / _digest(file, settings)
+    summary = group / "ingested.json"
+    if found := _ingested(summary, s3):
+        return found
+    if group.exists():  # with rows or a summary gone: it is made anew
+        shutil.rmtree(group)
+    on_work()
+
+    from ninesteps.feature_store.write import (
+        write_offline_store,  # pandas: only when there is work to do
+    )
+
+    unfinished = group.with_name(f"{group.name}.{secrets.token_hex(4)}")
+    try:
+        location, table = write_offline_store(file, settings, environment, unfinished)
+        ingested = Ingested(
+            location=f"s3://{prefix}/{group.name}/{location.relative_to(unfinished).as_posix()}",
+            latest=str(table.rows["event_time"].max()),
+            read=table.read,
+            kept=len(table.rows),
+            found=table.found,
+        )
+        text = json.dumps(asdict(ingested), indent=2)
+        (unfinished / summary.name).write_text(text, encoding="utf-8")
+        with contextlib.suppress(OSError):  # another run of the same table was quicker
+            unfinished.rename(group)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return Ingested(**json.loads(summary.read_text(encoding="utf-8")))
+
+
+def _ingested(summary: Path, s3: Path) -> Ingested | None:
+    """What was put into a group, if its summary can be read and its rows are there."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        found = Ingested(**json.loads(summary.read_text(encoding="utf-8")))
+        if any((s3 / found.location.removeprefix("s3://")).rglob("*.parquet")):
+            return found
+    return None
+
+
+def _digest(file: Path, settings: Settings) -> str:
+    total = hashlib.sha256()
+    for source in (*_code(Path(__file__).parent), *_code(settings.root / "feature_store")):
+        total.update(source.read_bytes().replace(b"\r\n", b"\n"))
+    total.update(repr((settings.data, settings.project.problem)).encode())
+    total.update(repr((settings.stored_columns, settings.feature_columns)).encode())
+    with contextlib.suppress(OSError), file.open("rb") as content:  # who reads it says why not
+        total.update(hashlib.file_digest(content, "sha256").digest())
+    return total.hexdigest()[:16]
+
+
+def _code(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.py"))

@@ -1,0 +1,73 @@
+"""An AWS account as commands with `--env` use it: signed in to the right one, or one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from ninesteps.errors import AccountError
+from ninesteps.settings.environment import Environment
+
+FORBIDDEN = 403
+
+
+def session(environment: Environment) -> Any:
+    """A session of the environment's account and region.
+
+    Credentials of another account would make a second pipeline of the same name there.
+
+    Raises:
+        AccountError: if the credentials are another account's.
+    """
+    found = boto3.Session(region_name=environment.region)
+    account = found.client("sts").get_caller_identity()["Account"]
+    if account != environment.account:
+        raise AccountError(
+            f"the credentials are of account {account}, where {environment.account} is right for "
+            f"[environments.{environment.name}]; nothing was sent"
+        )
+    return found
+
+
+def get_object(s3: Any, uri: str, environment: Environment) -> dict[str, Any]:
+    """What S3 has at a URI, in a bucket of the environment's account and no other's."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    owner = environment.account
+    return dict(s3.get_object(Bucket=bucket, Key=key, ExpectedBucketOwner=owner))
+
+
+def moment(when: datetime) -> str:
+    """A moment that AWS tells, in UTC, to the second."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """What AWS's SDK raises, as a sentence that says what to do where that is known."""
+    try:
+        yield
+    except NoCredentialsError:
+        raise AccountError(
+            "no credentials for AWS were found; sign in, such as by `aws sso login`, or let the CI "
+            "job take on its role"
+        ) from None
+    except ClientError as error:
+        code, message = (error.response["Error"].get(key, "") for key in ("Code", "Message"))
+        advice = ""
+        if code == "NoSuchBucket":
+            advice = "; `pipeline bootstrap` makes it, if [environments] names no other"
+        elif code.startswith("AccessDenied") or _status(error) == FORBIDDEN:
+            advice = "; README.md lists what the role needs"
+        said = " ".join(f"{code}: {message}".split())
+        raise AccountError(f"AWS refused {error.operation_name}: {said}{advice}") from None
+    except BotoCoreError as error:
+        raise AccountError(f"AWS could not be asked: {' '.join(str(error).split())}") from None
+
+
+def _status(error: ClientError) -> object:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")

@@ -1,0 +1,46 @@
+"""The code of the jobs that the state machines start: like a step's, under the hash of its bytes.
+
+A job is its script with the siblings that it imports, those of the steps, and the gate's language:
+what decides on an approved version is the same code as decided on its registration.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+from ninesteps.step_code.bundle import CONTAINERS, StepCode, imported_modules, root_uri, text
+
+JOBS = Path(__file__).parent / "jobs"
+SCRIPTS = ("record_evidence.py", "verify_evidence.py", "golden_requests.py")
+LIBRARY = Path(__file__).resolve().parent.parent
+GATE = ("__init__.py", "settings/__init__.py", "settings/gate.py")
+"""What a script that imports the gate's language takes with it; these import nothing else."""
+
+
+def job_code(entry: str) -> StepCode:
+    """A job's code: uploaded as single files to one prefix."""
+    files: dict[str, bytes] = {}
+    waiting = [JOBS / entry]
+    while waiting:
+        path = waiting.pop()
+        if path.name in files:
+            continue
+        files[path.name] = text(path)
+        for name in imported_modules(path):
+            siblings = (folder / f"{name}.py" for folder in (JOBS, CONTAINERS))
+            waiting += [sibling for sibling in siblings if sibling.is_file()]
+            if name == LIBRARY.name:
+                files |= {f"{name}/{path}": text(LIBRARY / path) for path in GATE}
+    return StepCode(entry, files)
+
+
+def code_objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
+    """The code that the state machines name, by S3 URI: what has to be there before they run."""
+    root = root_uri(settings, environment)
+    return {
+        f"{code.uri(root)}/{name}": content
+        for code in map(job_code, SCRIPTS)
+        for name, content in code.files.items()
+    }

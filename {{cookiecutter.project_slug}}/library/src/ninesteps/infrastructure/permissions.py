@@ -1,0 +1,466 @@
+"""Who may do what in an account: a table, and how it is compared with the stack's policies.
+
+Actions, resource types and condition keys are those of AWS's Service Authorization Reference
+(`list_amazonsagemaker`, `list_amazons3`, `list_amazonelasticcontainerregistry`,
+`list_amazoncloudwatchlogs`, `list_awskeymanagementservice`, `list_amazonathena`, `list_awsglue`,
+`list_amazonec2`, `list_awsstepfunctions`, `list_amazoneventbridge`); what a job needs besides is in
+the SageMaker developer guide, "How to use SageMaker AI execution roles".
+
+An entry names actions and the resources that they are for, in braces what differs between
+environments. It is the whole of what a role may do: `differences` compares a template with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ninesteps.settings.data import FEATURE_DATABASE
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Actions that are allowed on resources, under conditions."""
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    conditions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def grant(actions: str, *resources: str, **conditions: Mapping[str, Any]) -> Grant:
+    """A table's entry: `"sagemaker: AddTags CreateModel"`, its resources, its conditions."""
+    service, _, names = actions.partition(":")
+    return Grant(tuple(f"{service}:{name}" for name in names.split()), resources, conditions)
+
+
+STEPS: dict[str, tuple[Grant, ...]] = {
+    "Processing": (
+        grant("sagemaker: AddTags CreateProcessingJob DescribeProcessingJob StopProcessingJob",
+              "{sagemaker}:processing-job/pipelines-*"),
+    ),
+    "Tuning": (
+        grant("sagemaker: AddTags CreateHyperParameterTuningJob DescribeHyperParameterTuningJob "
+              "StopHyperParameterTuningJob", "{sagemaker}:hyper-parameter-tuning-job/*"),
+        grant("sagemaker: AddTags DescribeTrainingJob", "{sagemaker}:training-job/*"),
+    ),
+    "Model": (
+        grant("sagemaker: AddTags CreateModel DescribeModel", "{sagemaker}:model/pipelines-*"),
+    ),
+    "Transform": (
+        grant("sagemaker: AddTags CreateTransformJob DescribeTransformJob StopTransformJob",
+              "{sagemaker}:transform-job/pipelines-*"),
+    ),
+    "RegisterModel": (
+        grant("sagemaker: CreateModelPackage",
+              "{sagemaker}:model-package/{stack}/*", "{sagemaker}:model-package-group/{stack}",
+              StringEquals={"sagemaker:ModelApprovalStatus": "PendingManualApproval"}),
+        grant("sagemaker: DescribeModelPackage DescribeModelPackageGroup",
+              "{sagemaker}:model-package/{stack}/*", "{sagemaker}:model-package-group/{stack}"),
+    ),
+    "Condition": (),
+}  # fmt: skip
+"""What starting a step of a type takes. Jobs that a pipeline starts are called `pipelines-...`, but
+for those of a search, whose names are too short for it."""
+
+ENCRYPTS = (
+    grant("kms: Decrypt DescribeKey GenerateDataKey", "{key}"),
+    grant("kms: CreateGrant", "{key}", Bool={"kms:GrantIsForAWSResource": "true"}),
+)
+"""What reading, writing and disks under a key take."""
+
+CONTAINER = (
+    *ENCRYPTS,
+    grant("ecr: GetAuthorizationToken", "*"),
+    grant("ecr: BatchCheckLayerAvailability BatchGetImage GetDownloadUrlForLayer", "{images}"),
+    grant("logs: CreateLogGroup CreateLogStream DescribeLogStreams PutLogEvents",
+          "{logs}:log-group:/aws/sagemaker/*"),
+    grant("cloudwatch: PutMetricData", "*",
+          StringLike={"cloudwatch:namespace": "/aws/sagemaker/*"}),
+)  # fmt: skip
+"""What every container of SageMaker takes: its image, log, metrics and key."""
+
+JOB: tuple[Grant, ...] = (
+    *CONTAINER,
+    grant("iam: PassRole", "{role}-pipeline",
+          StringEquals={"iam:PassedToService": "sagemaker.amazonaws.com"}),
+    grant("s3: GetObject", "{bucket}/{pipeline}/*"),
+    grant("s3: PutObject AbortMultipartUpload", "{bucket}/{pipeline}/executions/*"),
+    grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/*"}),
+)  # fmt: skip
+"""What every job takes, whatever its step: its own role and data."""
+
+FEATURES: dict[str, tuple[Grant, ...]] = {
+    "AthenaDatasetDefinition": (
+        grant("athena: GetQueryExecution GetQueryResults StartQueryExecution StopQueryExecution",
+              "{athena}:workgroup/primary"),
+        grant("glue: GetDatabase GetPartitions GetTable", "{glue}:catalog",
+              "{glue}:database/{database}", "{glue}:table/{database}/{table}"),
+        grant("s3: PutObject AbortMultipartUpload", "{bucket}/{pipeline}/feature-store-queries/*"),
+        grant("s3: GetBucketLocation ListBucketMultipartUploads", "{bucket}"),
+    ),
+    "VpcConfig": (
+        grant("ec2: DescribeDhcpOptions DescribeNetworkInterfaces DescribeSecurityGroups "
+              "DescribeSubnets DescribeVpcs", "*"),
+        grant("ec2: CreateNetworkInterface CreateNetworkInterfacePermission "
+              "DeleteNetworkInterface DeleteNetworkInterfacePermission",
+              "{ec2}:network-interface/*", "{ec2}:subnet/*", "{ec2}:security-group/*"),
+    ),
+}  # fmt: skip
+"""What a member of a request takes besides, wherever in the definition it stands."""
+
+CLARIFY_IMAGE = "sagemaker-clarify-processing"
+
+IMAGES: dict[str, tuple[Grant, ...]] = {
+    CLARIFY_IMAGE: (
+        grant("sagemaker: AddTags CreateEndpointConfig DeleteEndpointConfig DescribeEndpointConfig",
+              "{sagemaker}:endpoint-config/sm-clarify-config-*"),
+        grant("sagemaker: AddTags CreateEndpoint DeleteEndpoint DescribeEndpoint InvokeEndpoint",
+              "{sagemaker}:endpoint/sm-clarify-*"),
+        grant("sagemaker: CreateEndpoint", "{sagemaker}:endpoint-config/sm-clarify-config-*"),
+    ),
+}  # fmt: skip
+"""What an image's own program takes besides: Clarify asks a shadow endpoint, which it makes and
+removes and which no definition shows."""
+
+
+SCHEDULER = (grant("sagemaker: StartPipelineExecution", "{sagemaker}:pipeline/{stack}"),)
+"""What the schedule does."""
+
+SECOND_APPROVAL = (grant("states: SendTaskFailure SendTaskSuccess", "*"),)
+"""How who approves answers a rollout that waits before production: by its token alone."""
+
+NOTES = grant("sagemaker: UpdateModelPackage", "{sagemaker}:model-package/{stack}/*",
+              Null={"sagemaker:ModelApprovalStatus": "true"})  # fmt: skip
+"""A machine notes what it did in a version's metadata; a status it writes never."""
+
+_JOB = (
+    grant("sagemaker: AddTags CreateProcessingJob DescribeProcessingJob StopProcessingJob",
+          "{sagemaker}:processing-job/{stack}-*"),
+    grant("iam: PassRole", "{role}-job",
+          StringEquals={"iam:PassedToService": "sagemaker.amazonaws.com"}),
+    grant("events: DescribeRule PutRule PutTargets",
+          "{events}:rule/StepFunctionsGetEventsForSageMakerProcessingJobsRule"),
+)  # fmt: skip
+
+TASKS: dict[str, tuple[Grant, ...]] = {
+    "aws-sdk:cloudwatch:describeAlarms": (
+        grant("cloudwatch: DescribeAlarms", "{cloudwatch}:alarm:*"),
+    ),
+    "aws-sdk:s3:getObject": (grant("s3: GetObject", "{bucket}/{pipeline}/deployments/*"),),
+    "aws-sdk:s3:getObject of an event": (grant("s3: GetObject", "{bucket}/{pipeline}/arrivals/*"),),
+    "aws-sdk:s3:headObject": (grant("s3: GetObject", "{bucket}/{pipeline}/deployments/*"),),
+    "aws-sdk:sagemaker:createEndpoint": (
+        grant("sagemaker: AddTags CreateEndpoint", "{sagemaker}:endpoint/{stack}",
+              "{sagemaker}:endpoint/{stack}-st-*"),
+        grant("sagemaker: CreateEndpoint", "{sagemaker}:endpoint-config/{stack}-*"),
+    ),
+    "aws-sdk:sagemaker:createEndpointConfig": (
+        grant("sagemaker: AddTags CreateEndpointConfig", "{sagemaker}:endpoint-config/{stack}-*"),
+    ),
+    "aws-sdk:sagemaker:createModel": (
+        grant("sagemaker: AddTags CreateModel", "{sagemaker}:model/{stack}-v*"),
+        grant("iam: PassRole", "{role}-endpoint",
+              StringEquals={"iam:PassedToService": "sagemaker.amazonaws.com"}),
+    ),
+    "aws-sdk:sagemaker:deleteEndpoint": (
+        grant("sagemaker: DeleteEndpoint", "{sagemaker}:endpoint/{stack}",
+              "{sagemaker}:endpoint/{stack}-st-*"),
+    ),
+    "aws-sdk:sagemaker:deleteEndpointConfig": (
+        grant("sagemaker: DeleteEndpointConfig", "{sagemaker}:endpoint-config/{stack}-st-*"),
+    ),
+    "aws-sdk:sagemaker:describeEndpoint": (
+        grant("sagemaker: DescribeEndpoint", "{sagemaker}:endpoint/{stack}",
+              "{sagemaker}:endpoint/{stack}-st-*"),
+    ),
+    "aws-sdk:sagemaker:describeModelPackage": (
+        grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
+    ),
+    "aws-sdk:sagemaker:describePipelineExecution": (
+        grant("sagemaker: DescribePipelineExecution", "{sagemaker}:pipeline/{stack}/execution/*"),
+    ),
+    "aws-sdk:sagemaker:listEndpointConfigs": (grant("sagemaker: ListEndpointConfigs", "*"),),
+    "aws-sdk:sagemaker:listEndpoints": (grant("sagemaker: ListEndpoints", "*"),),
+    "aws-sdk:sagemaker:listModelPackages": (
+        grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}",
+              "{sagemaker}:model-package/{stack}/*"),
+    ),
+    "aws-sdk:sagemaker:listModels": (grant("sagemaker: ListModels", "*"),),
+    "aws-sdk:sagemaker:listPipelineExecutions": (
+        grant("sagemaker: ListPipelineExecutions", "{sagemaker}:pipeline/{stack}"),
+    ),
+    "aws-sdk:sagemaker:listPipelineParametersForExecution": (
+        grant("sagemaker: ListPipelineParametersForExecution",
+              "{sagemaker}:pipeline/{stack}/execution/*"),
+    ),
+    "aws-sdk:sagemaker:startPipelineExecution": (
+        grant("sagemaker: StartPipelineExecution", "{sagemaker}:pipeline/{stack}"),
+    ),
+    "aws-sdk:sagemaker:updateEndpoint": (
+        grant("sagemaker: UpdateEndpoint", "{sagemaker}:endpoint/{stack}",
+              "{sagemaker}:endpoint-config/{stack}-v*"),
+    ),
+    "aws-sdk:sagemaker:updateModelPackage": (NOTES,),
+    "aws-sdk:sns:publish": (grant("sns: Publish", "{sns}:{stack}"),),
+    "sagemaker:createProcessingJob.sync": _JOB,
+    "sns:publish.waitForTaskToken": (grant("sns: Publish", "{sns}:{stack}"),),
+    "states:startExecution": (
+        grant("states: StartExecution", "{states}:stateMachine:{stack}-rollout"),
+    ),
+}  # fmt: skip
+"""What each kind of task of a state machine takes; the rule of events is how `.sync` waits."""
+
+MACHINE = (
+    *ENCRYPTS,
+    grant("logs: CreateLogDelivery DeleteLogDelivery DescribeLogGroups DescribeResourcePolicies "
+          "GetLogDelivery ListLogDeliveries PutResourcePolicy UpdateLogDelivery", "*"),
+)  # fmt: skip
+"""What every state machine takes: the key of what it reads, makes and tells, and its log."""
+
+EVENTS = (
+    grant("states: StartExecution",
+          *(f"{{states}}:stateMachine:{{stack}}-{machine}"
+            for machine in ("approved", "data-arrival", "evidence"))),
+)  # fmt: skip
+"""What the rules of EventBridge start."""
+
+MACHINES_JOB = (
+    *CONTAINER,
+    grant("s3: AbortMultipartUpload PutObject", "{bucket}/{pipeline}/deployments/*"),
+    grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/*"}),
+)  # fmt: skip
+"""What the state machines' jobs take for their inputs and outputs, beside their calls."""
+
+ENDPOINT = (
+    *CONTAINER,
+    grant("s3: GetObject", "{bucket}/{pipeline}/executions/*"),
+    grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/executions/*"}),
+)  # fmt: skip
+"""What the endpoint's containers do: fetch the archive."""
+
+
+def of_state_machine(definition: Mapping[str, Any]) -> list[Grant]:
+    """What a state machine's role may do: what its tasks take.
+
+    Raises:
+        KeyError: for a kind of task that the table does not have.
+    """
+    tasks = (state for state in definition["States"].values() if state["Type"] == "Task")
+    kinds = sorted(set(map(_kind, tasks)))
+    return [*MACHINE, *(entry for kind in kinds for entry in TASKS[kind])]
+
+
+_PUT_CODE = {
+    "sts:GetCallerIdentity": (),
+    "s3:ListObjectsV2": (
+        grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/code/*"}),
+    ),
+    "s3:PutObject": (
+        grant("s3: PutObject", "{bucket}/{pipeline}/code/*"),
+        grant("kms: GenerateDataKey", "{key}"),
+    ),
+}
+"""What putting code under its hash takes, and knowing whose account that is."""
+
+CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
+    "approve": {
+        "sts:GetCallerIdentity": (),  # which needs no permission
+        "sagemaker:ListModelPackages": (
+            grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}"),
+        ),
+        "sagemaker:DescribeModelPackage": (
+            grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
+        ),
+        "sagemaker:DescribePipelineExecution": (
+            grant("sagemaker: DescribePipelineExecution",
+                  "{sagemaker}:pipeline/{stack}/execution/*"),
+        ),
+        "sagemaker:UpdateModelPackage": (
+            grant("sagemaker: UpdateModelPackage", "{sagemaker}:model-package/{stack}/*",
+                  StringEquals={"sagemaker:ModelApprovalStatus": ("Approved", "Rejected")}),
+        ),
+        "s3:GetObject": (
+            grant("s3: GetObject", "{bucket}/{pipeline}/executions/*"),
+            grant("s3: ListBucket", "{bucket}",
+                  StringLike={"s3:prefix": "{pipeline}/executions/*"}),
+            grant("kms: Decrypt", "{key}"),
+        ),
+    },
+    "bootstrap": {
+        **_PUT_CODE,
+        **{
+            f"cloudformation:{name}":
+                (grant(f"cloudformation: {name}", "{cloudformation}:stack/*"),)
+            for name in ("CreateChangeSet", "DeleteChangeSet", "DeleteStack", "DescribeChangeSet",
+                         "DescribeStackEvents", "DescribeStacks", "ExecuteChangeSet")
+        },
+    },
+    "jobs": {
+        "sagemaker:DescribeModelPackage": (
+            grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
+        ),
+        "s3:GetObject": (grant("s3: GetObject GetObjectVersion", "{bucket}/{pipeline}/*"),),
+        "sagemaker:InvokeEndpoint": (
+            grant("sagemaker: InvokeEndpoint", "{sagemaker}:endpoint/{stack}-st-*"),
+        ),
+    },
+    "publish": {
+        **_PUT_CODE,
+        "sagemaker:DescribePipeline": (
+            grant("sagemaker: DescribePipeline", "{sagemaker}:pipeline/{stack}"),
+        ),
+        "sagemaker:CreatePipeline": (
+            grant("sagemaker: AddTags CreatePipeline", "{sagemaker}:pipeline/{stack}"),
+            grant("iam: PassRole", "{role}-pipeline",
+                  StringEquals={"iam:PassedToService": "sagemaker.amazonaws.com"}),
+        ),
+        "sagemaker:UpdatePipeline": (
+            grant("sagemaker: UpdatePipeline", "{sagemaker}:pipeline/{stack}"),
+        ),
+    },
+}  # fmt: skip
+"""For each command, and for the scripts in `jobs/`, the calls of boto3, with what each takes.
+
+What `bootstrap` has CloudFormation make is made with the rights of whoever runs it.
+"""
+
+
+def of_calls(command: str) -> list[Grant]:
+    """What a command takes."""
+    return [entry for entries in CALLS[command].values() for entry in entries]
+
+
+def _kind(task: Mapping[str, Any]) -> str:
+    """What a task calls; an object is one of the pipeline's own, or the one that an event names."""
+    of_an_event = " of an event" if "Bucket.$" in task["Parameters"] else ""
+    return f"{task['Resource'].partition(':states:::')[2]}{of_an_event}"
+
+
+def of_definition(definition: Mapping[str, Any]) -> list[Grant]:
+    """What the pipeline's role may do: what the steps of a compiled definition take.
+
+    Raises:
+        KeyError: for a type of step that the table does not have.
+    """
+    types = sorted({step["Type"] for step in _steps(definition["Steps"])})
+    found = [entry for kind in types for entry in STEPS[kind]]
+    members = set(_members(definition))
+    used = [entry for name, entries in FEATURES.items() if name in members for entry in entries]
+    text = json.dumps(definition)
+    own = [entry for image, entries in IMAGES.items() if f"/{image}:" in text for entry in entries]
+    return [*found, *JOB, *used, *own]
+
+
+Permission = tuple[str, str, str, str]
+"""One action on one resource: effect, action, resource, condition."""
+
+
+def permissions(grants: Iterable[Grant], values: Mapping[str, str]) -> set[Permission]:
+    """What a table's entries allow in one environment, whose `values` go into the braces."""
+    return {
+        ("Allow", action, one, _condition(entry.conditions, values))
+        for entry in grants
+        for action in entry.actions
+        for resource in entry.resources
+        for one in resource.format_map(values).split(",")
+    }
+
+
+def values(
+    settings: Settings, environment: Environment, repositories: Iterable[str]
+) -> dict[str, str]:
+    """What an environment has in the place of the braces; `images` are the repositories' ARNs."""
+    stack = environment.named(settings.project.pipeline)
+    partition, where = environment.partition, f"{environment.region}:{environment.account}"
+    services = (
+        "athena",
+        "cloudformation",
+        "cloudwatch",
+        "ec2",
+        "events",
+        "glue",
+        "logs",
+        "sagemaker",
+        "sns",
+        "states",
+    )
+    return {
+        **{service: f"arn:{partition}:{service}:{where}" for service in services},
+        "bucket": f"arn:{partition}:s3:::{environment.bucket_of(stack)}",
+        "database": FEATURE_DATABASE,
+        "images": ",".join(repositories),
+        "key": environment.kms_key_arn or key_of_the_stack(environment),
+        "pipeline": settings.project.pipeline,
+        "role": f"arn:{partition}:iam::{environment.account}:role/{stack}",
+        "stack": stack,
+        "table": settings.feature_table,
+    }
+
+
+def key_of_the_stack(environment: Environment) -> str:
+    """The ARN that stands for the stack's own key, which has none before it is made."""
+    return f"arn:{environment.partition}:kms:{environment.region}:{environment.account}:key/Key"
+
+
+def granted(resources: Mapping[str, Any], role: str) -> set[Permission]:
+    """What the policies of a role of a resolved template say, those that are its own and others."""
+    own = resources[role]["Properties"]
+    attached = (r["Properties"] for r in resources.values() if r["Type"] == "AWS::IAM::Policy")
+    policies = [
+        *own["Policies"],
+        *(policy for policy in attached if own["RoleName"] in policy["Roles"]),
+    ]
+    return {
+        (statement["Effect"], action, resource, _condition(statement.get("Condition", {}), {}))
+        for policy in policies
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in _list(statement["Action"])
+        for resource in _list(statement["Resource"])
+    }
+
+
+def differences(role: str, wanted: set[Permission], found: set[Permission]) -> Iterator[str]:
+    """One sentence for each permission that a role has too much or too little."""
+    for sentence, odd in (("the table does not have", found - wanted),
+                          ("the template does not give", wanted - found)):  # fmt: skip
+        for effect, action, resource, condition in sorted(odd):
+            where = f" if {condition}" if condition != "{}" else ""
+            yield f"{role}: {sentence} {effect} {action} on {resource}{where}"
+
+
+def _condition(conditions: Mapping[str, Mapping[str, Any]], values: Mapping[str, str]) -> str:
+    """Conditions as one text, whatever their order."""
+    found = {
+        operator: {
+            key: sorted(v.format_map(values) if values else v for v in _list(value))
+            for key, value in keys.items()
+        }
+        for operator, keys in conditions.items()
+    }
+    return json.dumps(found, sort_keys=True)
+
+
+def _list(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _steps(steps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for step in steps:
+        yield step
+        arguments = step.get("Arguments", {})
+        for branch in ("IfSteps", "ElseSteps"):
+            yield from _steps(arguments.get(branch, []))
+
+
+def _members(content: Any) -> Iterator[str]:
+    if isinstance(content, dict):
+        for key, inner in content.items():
+            yield key
+            yield from _members(inner)
+    elif isinstance(content, list):
+        for inner in content:
+            yield from _members(inner)

@@ -1,0 +1,83 @@
+"""Puts a pipeline into an AWS account: its code under content-hash keys, then its definition."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ninesteps.infrastructure import account
+from ninesteps.settings.environment import Environment
+
+NOT_THERE = ("ResourceNotFound", "ValidationException")
+"""What the service answers to a well-formed name that it has no pipeline of."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What publishing has changed."""
+
+    put: int  # code objects
+    already_there: int
+    pipeline: str  # created, updated or unchanged
+
+    def sentences(self, environment: Environment) -> Iterator[str]:
+        """For the person who asked for it."""
+        yield f"code        {self.put} objects put, {self.already_there} were there already"
+        where = f"{environment.region} of account {environment.account}"
+        yield f"pipeline    {self.pipeline} in {where}"
+
+
+def publish(
+    pipeline: str, definition: str, code_objects: dict[str, bytes], environment: Environment
+) -> Published:
+    """Put what the definition names, then create or update the pipeline; nothing twice.
+
+    Raises:
+        AccountError: with one sentence.
+    """
+    with account.one_sentence():
+        session = account.session(environment)
+        put = put_code(session.client("s3"), code_objects, environment)
+        done = _put_pipeline(session.client("sagemaker"), pipeline, definition, environment)
+    return Published(put, len(code_objects) - put, done)
+
+
+def put_code(s3: Any, objects: dict[str, bytes], environment: Environment) -> int:
+    """Put the objects whose keys are not there: a key is a hash of the content. Gives how many."""
+    owned = {"Bucket": environment.bucket_name, "ExpectedBucketOwner": environment.account}
+    root = f"s3://{environment.bucket_name}/"
+    put = 0
+    for folder in sorted({uri.rpartition("/")[0] for uri in objects}):
+        pages = s3.get_paginator("list_objects_v2").paginate(
+            Prefix=f"{folder.removeprefix(root)}/", **owned
+        )
+        there = {found["Key"] for page in pages for found in page.get("Contents", [])}
+        for uri, content in objects.items():
+            key = uri.removeprefix(root)
+            if uri.rpartition("/")[0] == folder and key not in there:
+                s3.put_object(Key=key, Body=content, **owned)
+                put += 1
+    return put
+
+
+def _put_pipeline(sagemaker: Any, name: str, definition: str, environment: Environment) -> str:
+    """Create the pipeline, or update the one that says otherwise."""
+    wanted = {
+        "PipelineName": name, "PipelineDefinition": definition, "RoleArn": environment.role_arn
+    }  # fmt: skip
+    try:
+        found = sagemaker.describe_pipeline(PipelineName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in NOT_THERE:
+            raise
+        sagemaker.create_pipeline(Tags=[{"Key": "pipeline", "Value": name}], **wanted)
+        return "created"
+    same = json.loads(found["PipelineDefinition"]) == json.loads(definition)
+    if same and found["RoleArn"] == environment.role_arn:
+        return "unchanged"
+    sagemaker.update_pipeline(**wanted)
+    return "updated"

@@ -1,0 +1,257 @@
+"""The stacks of an environment: which template, with which of the settings as its parameters."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ninesteps.errors import SettingsError
+from ninesteps.infrastructure import job_code, permissions, state_machines, template
+from ninesteps.infrastructure.change_set import Stack
+from ninesteps.infrastructure.permissions import Grant
+from ninesteps.settings import deploy as policy
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+
+ACCOUNT_STACK = "sagemaker-pipelines-account"
+"""What `account.yaml` is called: the same from every repository."""
+
+NOTHING = {"HasGitHub": "no", "MonthlyBudget": "0", "NotifyEmail": ""}
+"""Its parameters where nobody has asked for anything."""
+
+
+def pipeline_stack(
+    settings: Settings, environment: Environment, definition: str, own_key: str = ""
+) -> Stack:
+    """The stack of one environment.
+
+    Args:
+        definition: the compiled one, whose images the roles may fetch.
+        own_key: the ARN of the key that the stack has made before, if it has.
+
+    Raises:
+        SettingsError: if the settings name a role or a bucket that the stack does not make.
+    """
+    name = environment.named(settings.project.pipeline)
+    made = {"role": environment.role_of(name), "bucket": environment.bucket_of(name)}
+    for key, right in made.items():
+        if (read := getattr(environment, key)) != right:
+            raise SettingsError(f"{read!r} was read, where the stack makes {right}: leave the key "
+                                "out", "environments", environment.name, key)  # fmt: skip
+    return Stack(
+        name=name,
+        template=template.packaged(settings.root, template.PIPELINE),
+        parameters=parameters(settings, environment, json.loads(definition), own_key),
+        tags={"pipeline": settings.project.pipeline, "environment": environment.name},
+    )
+
+
+def parameters(
+    settings: Settings, environment: Environment, definition: Mapping[str, Any], own_key: str = ""
+) -> dict[str, str]:
+    """The parameters of `pipeline.yaml`."""
+    is_own = environment.kms_key_arn == own_key  # it stands in the settings for the jobs to use
+    return {
+        "Pipeline": settings.project.pipeline,
+        "KmsKeyArn": "" if is_own else environment.kms_key_arn,
+        "PermissionsBoundary": environment.permissions_boundary,
+        "IsInVpc": "yes" if environment.subnets else "no",
+        "ImageRepositories": ",".join(image_repositories(definition, environment)),
+        "HasClarify": "yes" if permissions.CLARIFY_IMAGE in json.dumps(definition) else "no",
+        "FeatureTable": settings.feature_table,
+        "ScheduleExpression": settings.cadence.expression,
+        "ScheduleTimezone": settings.cadence.timezone,
+        "NotifyEmail": settings.notify.email,
+        **{
+            limit: str(alarm.threshold)
+            for limit, alarm in zip(
+                ("MaxErrorShare", "MaxLatencyMicroseconds"),
+                policy.alarms(settings.deploy),
+                strict=True,
+            )
+        },
+        "GitHubRepository": environment.github_repository,
+    }
+
+
+def rollout_stack(settings: Settings, environment: Environment, definition: str, key: str) -> Stack:
+    """The stack of the state machines, for which the other one's bucket must be there.
+
+    Args:
+        definition: the compiled one.
+        key: the ARN of the key that the bucket is encrypted with.
+    """
+    return Stack(
+        name=f"{environment.named(settings.project.pipeline)}-rollout",
+        template=template.packaged(
+            settings.root, template.ROLLOUT, environment.bucket_name, settings.project.pipeline
+        ),
+        parameters=rollout_parameters(settings, environment, json.loads(definition), key),
+        tags={"pipeline": settings.project.pipeline, "environment": environment.name},
+    )
+
+
+def rollout_parameters(
+    settings: Settings, environment: Environment, definition: Mapping[str, Any], key: str
+) -> dict[str, str]:
+    """The parameters of `rollout.yaml`."""
+    return {
+        "Name": environment.named(settings.project.pipeline),
+        "Pipeline": settings.project.pipeline,
+        "Environment": environment.name,
+        "KmsKeyArn": key,
+        "PermissionsBoundary": environment.permissions_boundary,
+        "IsInVpc": "yes" if environment.subnets else "no",
+        "ImageRepositories": ",".join(image_repositories(definition, environment)),
+        **state_machines.substitutions(settings, environment, _image(definition)),
+    }
+
+
+def rollout_objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
+    """What must be in the bucket before the machines are: their files, and their jobs' code."""
+    prefix = settings.project.pipeline
+    machines = template.state_machines(template.read(settings.root, template.ROLLOUT)).values()
+    return {
+        **{
+            f"s3://{environment.bucket_name}/{template.machine_key(settings.root, prefix, file)}":
+                template.machine_content(settings.root, file)
+            for file in machines
+        },
+        **job_code.code_objects(settings, environment),
+    }  # fmt: skip
+
+
+def account_stack(
+    settings: Settings, environment: Environment, previous: Mapping[str, str]
+) -> Stack:
+    """The stack of what exists once an account; what other repositories have asked for stays.
+
+    Args:
+        previous: the parameters that the stack has now.
+
+    Raises:
+        SettingsError: if nothing is asked for, or nobody could be told of the budget.
+    """
+    asked = {}
+    if environment.github_repository:
+        asked["HasGitHub"] = "yes"
+    if environment.monthly_budget:
+        if not settings.notify.email:
+            raise SettingsError("nobody was read, whom a monthly_budget needs", "notify", "email")
+        asked["MonthlyBudget"] = str(environment.monthly_budget)
+        asked["NotifyEmail"] = settings.notify.email
+    if not asked and not previous:
+        raise SettingsError(
+            "neither github_repository nor monthly_budget was read, where one is right: there is "
+            "nothing else to make for the account", "environments", environment.name,
+        )  # fmt: skip
+    return Stack(
+        name=ACCOUNT_STACK,
+        template=template.packaged(settings.root, template.ACCOUNT),
+        parameters={**NOTHING, **previous, **asked},
+        tags={"pipeline": "all"},
+    )
+
+
+_IMAGE = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.[a-z.]+/([\w./-]+):[\w.-]+")
+"""An image's URI: account, region, repository."""
+
+
+def image_repositories(definition: Mapping[str, Any], environment: Environment) -> list[str]:
+    """The ARNs of the repositories that a definition's images are in."""
+    images = set(_IMAGE.findall(json.dumps(definition)))
+    return sorted(
+        f"arn:{environment.partition}:ecr:{region}:{account}:repository/{repository}"
+        for account, region, repository in images
+    )
+
+
+def _image(definition: Mapping[str, Any]) -> str:
+    """The image that this repository's own scripts run in."""
+    images = (found[0] for found in _IMAGE.finditer(json.dumps(definition)))
+    return next((uri for uri in images if permissions.CLARIFY_IMAGE not in uri), "")
+
+
+def roles(root: Path, definition: Mapping[str, Any]) -> dict[str, list[Grant]]:
+    """What each role of the templates may do, by the resource's name."""
+    machines = template.state_machines(template.read(root, template.ROLLOUT))
+    return {
+        "PipelineRole": permissions.of_definition(definition),
+        "SchedulerRole": [*permissions.SCHEDULER],
+        "ApproverRole": [*permissions.of_calls("approve"), *permissions.SECOND_APPROVAL],
+        "PublisherRole": permissions.of_calls("publish"),
+        "EventsRole": [*permissions.EVENTS],
+        **{
+            f"{machine}Role": permissions.of_state_machine(template.state_machine(root, file))
+            for machine, file in machines.items()
+        },
+        "JobRole": [
+            *permissions.MACHINES_JOB,
+            *permissions.of_calls("jobs"),
+            *_in_vpc(definition),
+        ],
+        "EndpointRole": [*permissions.ENDPOINT, *_in_vpc(definition)],
+    }
+
+
+def _in_vpc(definition: Mapping[str, Any]) -> Sequence[Grant]:
+    """What subnets take, where the definition's jobs are in some."""
+    is_in_vpc = '"VpcConfig"' in json.dumps(definition)
+    return permissions.FEATURES["VpcConfig"] if is_in_vpc else ()
+
+
+Templates = Mapping[str, dict[str, Any]]
+"""Templates as they are read, by name."""
+
+
+def read(root: Path) -> Templates:
+    """The templates of an environment."""
+    return {name: template.read(root, name) for name in (template.PIPELINE, template.ROLLOUT)}
+
+
+def resources(
+    templates: Templates, settings: Settings, environment: Environment, definition: str
+) -> dict[str, Any]:
+    """What an environment gets, by the resource's name."""
+    compiled, name = json.loads(definition), environment.named(settings.project.pipeline)
+    key = environment.kms_key_arn or permissions.key_of_the_stack(environment)
+    given = {
+        template.PIPELINE: parameters(settings, environment, compiled),
+        template.ROLLOUT: rollout_parameters(settings, environment, compiled, key),
+    }
+    return {
+        resource: content
+        for file, found in templates.items()
+        for resource, content in template.resolved(found, given[file], environment, name).items()
+    }
+
+
+def violations(
+    templates: Templates, settings: Settings, environment: Environment, definition: str
+) -> Iterator[str]:
+    """What roles may do otherwise than the table says, and placeholders that nothing fills."""
+    compiled = json.loads(definition)
+    made = resources(templates, settings, environment, definition)
+    repositories = image_repositories(compiled, environment)
+    values = permissions.values(settings, environment, repositories)
+    table = roles(settings.root, compiled)
+    for role in (name for name, resource in made.items() if resource["Type"] == "AWS::IAM::Role"):
+        if role not in table:
+            yield f"{role}: the table has no such role"
+            continue
+        wanted = permissions.permissions(table[role], values)
+        yield from permissions.differences(role, wanted, permissions.granted(made, role))
+    yield from _unfilled(settings.root, templates[template.ROLLOUT])
+
+
+def _unfilled(root: Path, rollout: dict[str, Any]) -> Iterator[str]:
+    """Placeholders of a state machine's file that the template does not fill, or that it lacks."""
+    for machine, file in template.state_machines(rollout).items():
+        text = (root / template.FOLDER / file).read_text(encoding="utf-8")
+        used = set(re.findall(r"\$\{(\w+)\}", text))
+        given = set(rollout["Resources"][machine]["Properties"]["DefinitionSubstitutions"])
+        yield from (f"{file}: nothing fills ${{{name}}}" for name in sorted(used - given))
+        yield from (f"{file}: it has no ${{{name}}} to be filled" for name in sorted(given - used))

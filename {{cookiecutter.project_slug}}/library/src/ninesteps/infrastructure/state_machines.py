@@ -1,0 +1,144 @@
+"""The state machines' placeholders: what each `${Name}` of the ASL files is, and what fills it.
+
+What the stack alone knows (`OF_THE_STACK`) is filled by its template; the rest follows from the
+settings. All are texts that CloudFormation puts where they stand: a number becomes one within the
+machine, and JSON is escaped, since it comes to stand within a JSON string.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+from ninesteps.errors import SettingsError
+from ninesteps.infrastructure.job_code import job_code
+from ninesteps.settings import deploy as policy
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+from ninesteps.step_code.bundle import root_uri
+
+OF_THE_STACK = {
+    "Partition": "the part of AWS that the region is in: aws",
+    "Region": "the region",
+    "Account": "the account's twelve digits",
+    "Name": "what pipeline, endpoint and stack are called: <pipeline>-<environment>",
+    "Pipeline": "the pipeline's name without the environment: its prefix in the bucket, and a tag",
+    "Environment": "the environment's name: a tag",
+    "Group": "the model package group",
+    "Bucket": "the bucket's name",
+    "KmsKeyArn": "the key that disks and outputs of jobs and endpoints are encrypted with",
+    "TopicArn": "the SNS topic that everybody is told by",
+    "JobRoleArn": "the role that the machines' Processing jobs run under",
+    "EndpointRoleArn": "the role that the endpoint's containers run under",
+    "RolloutArn": "the state machine of rollout.asl.json, which approved.asl.json starts",
+}
+"""Placeholders that the template fills: name -> meaning.
+
+The machines' own roles are called `${Name}-data-arrival`, `${Name}-evidence`, `${Name}-approved`
+and `${Name}-rollout`: `approved` tells by that whether a person or a machine wrote last.
+"""
+
+OF_THE_SETTINGS = {
+    "ImageUri": "the image that every job runs in",
+    "RecordCodeUri": "the code of record_evidence.py, under its hash",
+    "VerifyCodeUri": "the code of verify_evidence.py, under its hash",
+    "GoldenCodeUri": "the code of golden_requests.py, under its hash",
+    "JobInstanceType": "the jobs' instance type",
+    "JobSeconds": "what a job may take",
+    "NetworkConfig": "JSON, escaped: the jobs' NetworkConfig",
+    "VpcConfig": "JSON, escaped: the model's VpcConfig; empty where it is in none",
+    "Gate": "the gate in force, metrics and bias",
+    "Problem": "binary or regression",
+    "Facets": "the facets that the gate may name, each with its column in a split: key=column,...",
+    "MinGroupSize": "rows below which a group does not count",
+    "TwoPairsOfEyes": "true: who started a run may not approve its version",
+    "BeforeProduction": "true: a second approval, between staging and production",
+    "ApprovalSeconds": "what the second approval may take",
+    "InstanceType": "the endpoint's instance type",
+    "Instances": "the endpoint's instances",
+    "ServingTag": "six letters that differ where type, number, network or key of instances do",
+    "DeploymentConfig": "JSON, escaped: UpdateEndpoint's, of model_deploy/policy.py",
+    "BakeSeconds": "how long a first endpoint is watched; SageMaker watches the later ones",
+    "PollSeconds": "between two looks at what takes time",
+    "MostPolls": "looks until it takes too long",
+    "MinimumIntervalSeconds": "between a start of the pipeline and the next by arrived data",
+    "WhenTooSoon": "wait until that interval is over, or drop",
+}
+"""Placeholders that `substitutions` fills: name -> meaning."""
+
+POLL_SECONDS = 60
+MOST_POLLS = 720
+"""Twelve hours: the longest deployment that SageMaker lets be takes eight."""
+JOB_SECONDS = 3600
+MAX_ARGUMENT = 256
+"""Letters of one argument of a Processing job."""
+
+
+def substitutions(settings: Settings, environment: Environment, image: str) -> dict[str, str]:
+    """The values of the placeholders that follow from the settings.
+
+    Args:
+        image: the URI of the image that every job runs in.
+    """
+    deploy, root = settings.deploy, root_uri(settings, environment)
+    name = environment.named(settings.project.pipeline)
+    vpc = _vpc(environment)
+    alarms = [f"{name}-{alarm.name}" for alarm in policy.alarms(deploy)]
+    serving = [deploy.instance_type, deploy.instances, vpc, environment.kms_key_arn]
+    record, verify, golden = (job_code(script).uri(root)
+                              for script in ("record_evidence.py", "verify_evidence.py",
+                                             "golden_requests.py"))  # fmt: skip
+    return {
+        "ImageUri": image,
+        "RecordCodeUri": record,
+        "VerifyCodeUri": verify,
+        "GoldenCodeUri": golden,
+        "JobInstanceType": settings.compute.processing_instance,
+        "JobSeconds": str(JOB_SECONDS),
+        "NetworkConfig": _escaped(
+            {"EnableNetworkIsolation": False, **({"VpcConfig": vpc} if vpc else {})}
+        ),
+        "VpcConfig": _escaped(vpc) if vpc else "",
+        "Gate": str(settings.full_gate),
+        "Problem": settings.project.problem,
+        "Facets": _facets(settings),
+        "MinGroupSize": str(settings.bias.min_group_size),
+        "TwoPairsOfEyes": str(settings.approval.require_second_approver).lower(),
+        "BeforeProduction": str(settings.approval.before_production).lower(),
+        "ApprovalSeconds": str(settings.approval.days_to_answer * 24 * 3600),
+        "InstanceType": deploy.instance_type,
+        "Instances": str(deploy.instances),
+        "ServingTag": hashlib.sha256(json.dumps(serving).encode()).hexdigest()[:6],
+        "DeploymentConfig": _escaped(policy.deployment_config(deploy, alarms)),
+        "BakeSeconds": str(deploy.bake_seconds),
+        "PollSeconds": str(POLL_SECONDS),
+        "MostPolls": str(MOST_POLLS),
+        "MinimumIntervalSeconds": str(settings.schedule.arrival_interval_hours * 3600),
+        "WhenTooSoon": settings.schedule.when_too_soon,
+    }
+
+
+def _facets(settings: Settings) -> str:
+    text = ",".join(f"{facet.key}={facet.column}" for facet in settings.facets)
+    if len(text) > MAX_ARGUMENT or re.search(r"[^\w ,=.-]", text):
+        raise SettingsError(
+            f"{settings.bias.facets!r} was read, where facets whose columns have letters, digits, "
+            f"spaces and _ . - alone are right, {MAX_ARGUMENT} of them with their keys: a rollout "
+            "evaluates the gate again by them", "bias", "facets",
+        )  # fmt: skip
+    return text
+
+
+def _vpc(environment: Environment) -> dict[str, list[str]]:
+    if not environment.subnets:
+        return {}
+    return {
+        "SecurityGroupIds": list(environment.security_groups),
+        "Subnets": list(environment.subnets),
+    }
+
+
+def _escaped(content: object) -> str:
+    """JSON as it stands within a JSON string."""
+    return json.dumps(json.dumps(content))[1:-1]

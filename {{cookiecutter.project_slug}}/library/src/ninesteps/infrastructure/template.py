@@ -1,0 +1,217 @@
+"""The stacks' templates: read, put together as CloudFormation takes them, and resolved.
+
+To resolve a template is to put an environment's values in the place of its functions, so that what
+a role may do can be compared (`permissions.py`) without an account.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ninesteps.settings.environment import Environment
+
+FOLDER = "model_deploy/infrastructure"
+"""Where a repository has its templates and state machines."""
+
+PIPELINE, ROLLOUT, ACCOUNT = "pipeline.yaml", "rollout.yaml", "account.yaml"
+
+INLINE_LIMIT = 51_200
+"""Bytes of a template that CloudFormation takes in the request itself, with no upload before."""
+
+
+def read(root: Path, name: str) -> dict[str, Any]:
+    """A template, its tags (`!Ref x`) written as functions (`{"Ref": "x"}`)."""
+    text = (root / FOLDER / name).read_text(encoding="utf-8")
+    content: dict[str, Any] = yaml.load(text, _Loader)  # noqa: S506  # a safe loader, with tags
+    return content
+
+
+def packaged(root: Path, name: str, bucket: str = "", prefix: str = "") -> str:
+    """A template as one text: JSON without a needless byte.
+
+    Args:
+        root: the repository.
+        bucket: where its state machines' files lie.
+        prefix: ... under this prefix of it, below which `machine_key` says the rest.
+    """
+    template = read(root, name)
+    for resource in template["Resources"].values():
+        if file := resource["Properties"].get("DefinitionS3Location"):
+            key = machine_key(root, prefix, file)
+            resource["Properties"]["DefinitionS3Location"] = {"Bucket": bucket, "Key": key}
+    return _compact(template)
+
+
+def machine_key(root: Path, prefix: str, file: str) -> str:
+    """Where a state machine's file lies: by content, so that a change of it is one of the stack."""
+    digest = hashlib.sha256(machine_content(root, file)).hexdigest()[:16]
+    return f"{prefix}/code/{digest}/{file}"
+
+
+def machine_content(root: Path, file: str) -> bytes:
+    """A state machine's file as it is sent."""
+    return _compact(state_machine(root, file)).encode()
+
+
+def state_machine(root: Path, file: str) -> dict[str, Any]:
+    """A state machine's definition in Amazon States Language."""
+    text = (root / FOLDER / file).read_text(encoding="utf-8")
+    content: dict[str, Any] = json.loads(text)
+    return content
+
+
+def state_machines(template: dict[str, Any]) -> dict[str, str]:
+    """The file of each state machine of a template, by the resource's name."""
+    return {
+        name: resource["Properties"]["DefinitionS3Location"]
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::StepFunctions::StateMachine"
+    }
+
+
+def resolved(
+    template: dict[str, Any], parameters: Mapping[str, str], environment: Environment, stack: str
+) -> dict[str, Any]:
+    """The resources that an environment gets, by name, with its values in them."""
+    return _Resolver(template, parameters, environment, stack).resources()
+
+
+def _compact(content: object) -> str:
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's tags."""
+
+
+def _function(loader: _Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.SequenceNode):
+        value: Any = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_scalar(node)  # type: ignore[arg-type]  # no tag takes a mapping
+    if tag == "GetAtt":
+        value = value.split(".", 1)
+    return {tag if tag in ("Ref", "Condition") else f"Fn::{tag}": value}
+
+
+_Loader.add_multi_constructor("!", _function)
+
+_ABSENT = object()
+"""What `AWS::NoValue` stands for."""
+
+
+@dataclass(frozen=True)
+class _Resolver:
+    template: dict[str, Any]
+    given: Mapping[str, str]
+    environment: Environment
+    stack: str
+
+    def resources(self) -> dict[str, Any]:
+        return {
+            name: self.value(resource)
+            for name, resource in self.template["Resources"].items()
+            if "Condition" not in resource or self.holds(resource["Condition"])
+        }
+
+    @functools.cached_property
+    def names(self) -> dict[str, Any]:
+        """The values of parameters and of what AWS itself knows."""
+        values: dict[str, Any] = {}
+        for name, declared in self.template.get("Parameters", {}).items():
+            text = self.given.get(name, declared.get("Default", ""))
+            values[name] = text.split(",") if declared["Type"] == "CommaDelimitedList" else text
+        return {
+            **values,
+            "AWS::AccountId": self.environment.account,
+            "AWS::Partition": self.environment.partition,
+            "AWS::Region": self.environment.region,
+            "AWS::StackName": self.stack,
+        }
+
+    def holds(self, condition: object) -> bool:
+        """Whether a condition, or the one of a name, holds."""
+        if isinstance(condition, str):
+            return self.holds(self.template["Conditions"][condition])
+        ((function, operands),) = condition.items()  # type: ignore[attr-defined]
+        if function == "Condition":
+            return self.holds(operands)
+        if function == "Fn::Equals":
+            left, right = (self.value(operand) for operand in operands)
+            return bool(left == right)
+        results = [self.holds(operand) for operand in operands]
+        return {"Fn::Not": not results[0], "Fn::And": all(results), "Fn::Or": any(results)}[
+            function
+        ]
+
+    def value(self, content: Any) -> Any:
+        if isinstance(content, list):
+            return [v for v in map(self.value, content) if v is not _ABSENT]
+        if not isinstance(content, dict):
+            return content
+        if len(content) == 1:
+            ((function, operand),) = content.items()
+            if function in ("Ref", "Fn::GetAtt", "Fn::Sub", "Fn::If", "Fn::Join"):
+                return self.called(function, operand)
+        found = {key: self.value(inner) for key, inner in content.items()}
+        return {key: inner for key, inner in found.items() if inner is not _ABSENT}
+
+    def called(self, function: str, operand: Any) -> Any:
+        if function == "Ref":
+            return _ABSENT if operand == "AWS::NoValue" else self.reference(operand)
+        if function == "Fn::GetAtt":
+            return self.attribute(*operand)
+        if function == "Fn::If":
+            condition, held, otherwise = operand
+            return self.value(held if self.holds(condition) else otherwise)
+        if function == "Fn::Join":
+            return operand[0].join(self.value(operand[1]))
+        text, own = (operand, {}) if isinstance(operand, str) else operand
+        values = {name: self.value(inner) for name, inner in own.items()}
+        return re.sub(r"\$\{([^!}]+)\}", lambda m: str(values.get(m[1]) or self.named(m[1])), text)
+
+    def named(self, name: str) -> Any:
+        resource, dot, attribute = name.partition(".")
+        return self.attribute(resource, attribute) if dot else self.reference(name)
+
+    def reference(self, name: str) -> Any:
+        if name in self.names:
+            return self.names[name]
+        kind, own = self.kind_and_name(name)
+        by_arn = ("AWS::SNS::Topic", "AWS::StepFunctions::StateMachine")
+        return self.attribute(name, "Arn") if kind in by_arn else own
+
+    def attribute(self, resource: str, attribute: str) -> str:
+        """An attribute of a resource: of the kinds that templates here name, its ARN."""
+        kind, own = self.kind_and_name(resource)
+        where = f"{self.environment.region}:{self.environment.account}"
+        arns = {
+            "AWS::CloudWatch::Alarm": f"cloudwatch:{where}:alarm:{own}",
+            "AWS::IAM::Role": f"iam::{self.environment.account}:role/{own}",
+            "AWS::KMS::Key": f"kms:{where}:key/{own}",
+            "AWS::Logs::LogGroup": f"logs:{where}:log-group:{own}:*",
+            "AWS::S3::Bucket": f"s3:::{own}",
+            "AWS::SNS::Topic": f"sns:{where}:{own}",
+            "AWS::StepFunctions::StateMachine": f"states:{where}:stateMachine:{own}",
+            "AWS::Events::Rule": f"events:{where}:rule/{own}",
+        }
+        return f"arn:{self.environment.partition}:{arns[kind]}"
+
+    def kind_and_name(self, resource: str) -> tuple[str, str]:
+        """A resource's type, and what it is called: without a name of its own, as here."""
+        found = self.template["Resources"][resource]
+        named = [key for key in found["Properties"] if key in NAMES]
+        return found["Type"], self.value(found["Properties"][named[0]]) if named else resource
+
+
+NAMES = ("AlarmName", "BucketName", "LogGroupName", "ModelPackageGroupName", "Name", "RoleName",
+          "StateMachineName", "TopicName")  # fmt: skip

@@ -1,0 +1,28 @@
+"""A query of an Athena dataset, run as a script, so that its memory is a process's own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # where this package lies
+
+from ninesteps.errors import StepError
+from ninesteps.local.offline_store import run_query
+from ninesteps.local.storage import Storage
+
+
+def main(options_file: str) -> None:
+    """Run a query; what DuckDB says of a wrong one is all that is printed."""
+    options = json.loads(Path(options_file).read_text(encoding="utf-8"))
+    catalog = {(database, table): uri for database, table, uri in options["catalog"]}
+    storage, folder = Storage(Path(options["storage"])), Path(options["folder"])
+    try:
+        run_query(options["query"], options["database"], catalog, storage, folder)
+    except StepError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,167 @@
+"""Follows the policy of a deployment as SageMaker does: shares, waits, alarms, and the way back.
+
+The document is UpdateEndpoint's own. Time may be compressed: waits and the alarms' periods are,
+latencies are not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ninesteps.local.endpoint.fleet import Fleet, FleetClosedError, Request
+from ninesteps.local.endpoint.observed import Observed, Seen, metric
+from ninesteps.local.endpoint.router import Router
+from ninesteps.settings.deploy import Alarm
+
+CSV = "text/csv"
+TOLERANCE = 1e-6
+"""By which a golden answer may differ: answers are written with nine digits."""
+
+PAUSE = 0.02
+"""Seconds between looks when nothing but golden answers is waited for."""
+
+
+class RolledBackError(RuntimeError):
+    """The new version does not take over; the message says why."""
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Records whose answers are known: the batch predictions made before the registration."""
+
+    records: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+
+    async def check(self, fleet: Fleet) -> None:
+        """Ask a version for them all.
+
+        Raises:
+            RolledBackError: if it answers otherwise, or not at all.
+        """
+        if not self.records:
+            return
+        body = "".join(f"{record}\n" for record in self.records).encode()
+        answer = await fleet.send(Request(CSV, CSV, body))
+        said = answer.body.decode(errors="replace").splitlines()
+        if answer.status != 200:
+            raise RolledBackError(f"golden requests: status {answer.status}")
+        pairs = zip(said, self.answers, strict=False)
+        wrong = sum(not _is_same(one, other) for one, other in pairs)
+        wrong += abs(len(said) - len(self.answers))
+        if wrong:
+            raise RolledBackError(
+                f"golden requests: {wrong} of {len(self.answers)} answers are not what the model "
+                "predicted when it was registered"
+            )
+
+
+def _is_same(one: str, other: str) -> bool:
+    try:
+        found = [list(map(float, text.split(","))) for text in (one, other)]
+        return len(found[0]) == len(found[1]) and all(
+            math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+            for a, b in zip(*found, strict=True)
+        )
+    except ValueError:
+        return False
+
+
+@dataclass
+class Deployment:
+    """A version on its way."""
+
+    version: int
+    config: dict[str, Any]  # UpdateEndpoint's DeploymentConfig
+    alarms: Sequence[Alarm]
+    golden: Golden
+    time_scale: float  # seconds of the policy in a second here
+    phase: str = "starting"
+    began: float = field(default_factory=time.monotonic)
+    _in_alarm: dict[str, int] = field(default_factory=dict)  # periods in a row
+
+    async def run(self, router: Router, green: Fleet) -> Fleet | None:
+        """Let a new version take over from the one that serves, which is given; or be the first.
+
+        Raises:
+            RolledBackError: if it did not; the one before it serves alone again.
+        """
+        self.phase = "golden requests"
+        policy = self.config["BlueGreenUpdatePolicy"]
+        try:
+            await self.golden.check(green)
+            router.green = green
+            async with asyncio.timeout(
+                policy["MaximumExecutionTimeoutInSeconds"] / self.time_scale
+            ):
+                for share, seconds in shares(policy) if router.blue else ():
+                    self.phase = f"{share} % of the traffic"
+                    router.share = share
+                    await self._watch(router.observed, green, seconds / self.time_scale)
+        except TimeoutError:
+            await self._go_back(router, green)
+            raise RolledBackError("it took longer than the policy allows") from None
+        except FleetClosedError:
+            await self._go_back(router, green)
+            raise RolledBackError("the endpoint was stopped") from None
+        except BaseException:
+            await self._go_back(router, green)
+            raise
+        self.phase = "stopping the version before"
+        return router.take_over()
+
+    async def _go_back(self, router: Router, green: Fleet) -> None:
+        self.phase = "going back"
+        router.give_up()
+        await green.stop()
+
+    async def _watch(self, observed: Observed, green: Fleet, seconds: float) -> None:
+        """Wait, and look at the alarms at the end of each period and of the wait.
+
+        Golden requests are sent meanwhile: those of a slow version must not keep an alarm waiting.
+        """
+        end = time.monotonic() + seconds
+        period = min((alarm.period_seconds for alarm in self.alarms), default=60) / self.time_scale
+        checking = asyncio.create_task(self.golden.check(green))
+        try:
+            while True:
+                began = time.monotonic()
+                await asyncio.sleep(min(period, max(end - began, PAUSE)))
+                self._look(observed.since(began))
+                if checking.done():
+                    checking.result()
+                    if time.monotonic() >= end:
+                        return
+                    checking = asyncio.create_task(self.golden.check(green))
+        finally:
+            checking.cancel()
+            await asyncio.wait([checking])
+
+    def _look(self, seen: Sequence[Seen]) -> None:
+        """Evaluate the alarms over one period's requests."""
+        for alarm in self.alarms:
+            value = metric(alarm, seen)
+            goes_off = value is not None and value > alarm.threshold
+            self._in_alarm[alarm.name] = goes_off * (self._in_alarm.get(alarm.name, 0) + 1)
+            if self._in_alarm[alarm.name] >= alarm.periods:
+                raise RolledBackError(
+                    f"alarm {alarm.name}: {alarm.metric} ({alarm.statistic}) was {value:g}, "
+                    f"above {alarm.threshold:g}"
+                )
+
+
+def shares(policy: dict[str, Any]) -> Iterator[tuple[int, float]]:
+    """The shares of traffic that a policy gives the new version, and seconds to wait after each."""
+    routing = policy["TrafficRoutingConfiguration"]
+    wait = routing["WaitIntervalInSeconds"]
+    if routing["Type"] == "CANARY":
+        yield routing["CanarySize"]["Value"], wait
+    elif routing["Type"] == "LINEAR":
+        step = routing["LinearStepSize"]["Value"]
+        for share in range(step, 100, step):
+            yield share, wait
+    yield 100, policy["TerminationWaitInSeconds"]

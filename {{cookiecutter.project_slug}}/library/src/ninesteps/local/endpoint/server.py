@@ -1,0 +1,242 @@
+"""The endpoint's process: one public address, one for whoever runs it, and what it serves.
+
+    python -m ninesteps.local.endpoint.server OPTIONS.json
+
+Both addresses are on 127.0.0.1. Commands come as a line of JSON, with a token that stands in a
+file which only this user reads; the public address knows none of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import json
+import os
+import secrets
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from ninesteps.local.endpoint.blue_green import Deployment, Golden, RolledBackError
+from ninesteps.local.endpoint.fleet import Fleet, FleetError, Version
+from ninesteps.local.endpoint.observed import Observed, totals
+from ninesteps.local.endpoint.router import Patient, Router
+from ninesteps.settings.deploy import Alarm
+
+LOCALHOST = "127.0.0.1"
+RUNNING = "endpoint.json"
+"""Where the endpoint can be reached, while it runs; and the token."""
+
+DEPLOYMENTS = "deployments.jsonl"
+"""Every deployment and its outcome, a line each; nothing is ever taken away."""
+
+MAX_COMMAND = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an endpoint is run."""
+
+    folder: str  # its own: address, logs, deployments
+    port: int  # 0: any that is free
+    processes: int  # for each version
+    request_seconds: float = 60.0  # SageMaker's own limit for an answer
+    receive_seconds: float = 10.0  # for a request to be sent
+
+
+class Endpoint:
+    """What is served, and the deployment that goes on."""
+
+    def __init__(self, options: Options) -> None:
+        self._options, self._folder = options, Path(options.folder)
+        self._router = Router(Observed(), options.receive_seconds)
+        self._token = secrets.token_hex(16)
+        self._previous: int | None = None
+        self._deployment: Deployment | None = None
+        self._last: dict[str, Any] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._began = time.monotonic()
+        protocol = type("Limited", (Patient,), {"head_seconds": options.receive_seconds})
+        self._server = uvicorn.Server(uvicorn.Config(
+            self._router, LOCALHOST, options.port, http=protocol, ws="none", lifespan="off",
+            log_level="warning", access_log=False, server_header=False, date_header=False,
+            timeout_graceful_shutdown=5,
+        ))  # fmt: skip
+
+    async def run(self) -> None:
+        """Serve until told to stop."""
+        public = _listening(self._options.port)
+        control = await asyncio.start_server(self._command, LOCALHOST, 0, limit=MAX_COMMAND)
+        serving = asyncio.create_task(self._server.serve([public]))
+        try:
+            while not self._server.started and not serving.done():
+                await asyncio.sleep(0.01)
+            self._say_where(public, control)
+            while not serving.done():
+                await asyncio.wait([serving], timeout=1)
+                if not (self._folder / RUNNING).exists():  # nobody could ever tell it to stop
+                    self._server.should_exit = True
+            await serving
+        finally:
+            (self._folder / RUNNING).unlink(missing_ok=True)
+            control.close()
+            if self._task:
+                self._task.cancel()
+                await asyncio.wait([self._task])
+            if self._router.blue:
+                await self._router.blue.stop()
+                self._forget(self._router.blue.version)
+
+    def _say_where(self, public: socket.socket, control: asyncio.Server) -> None:
+        """Write the address, at once whole, for this user alone."""
+        content = {"pid": os.getpid(), "port": public.getsockname()[1], "token": self._token,
+                   "control": control.sockets[0].getsockname()[1]}  # fmt: skip
+        part = self._folder / f"{RUNNING}.part"
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(content, file)
+        part.replace(self._folder / RUNNING)
+
+    async def _command(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one command of whoever knows the token."""
+        with contextlib.suppress(ConnectionError, ValueError, TimeoutError):
+            async with asyncio.timeout(self._options.receive_seconds):
+                given = json.loads(await reader.readline())
+            token = given.pop("token", "") if isinstance(given, dict) else ""
+            if hmac.compare_digest(str(token).encode(), self._token.encode()):
+                known: dict[str, Callable[..., Awaitable[dict[str, Any]]]] = {
+                    "status": self._status, "deploy": self._deploy, "cancel": self._cancel,
+                    "stop": self._stop,
+                }  # fmt: skip
+                answer = await known[given.pop("do")](**given)
+                writer.write(json.dumps(answer).encode() + b"\n")
+                await writer.drain()
+        writer.close()
+
+    async def _status(self) -> dict[str, Any]:
+        router, deployment = self._router, self._deployment
+        served = router.blue.version.number if router.blue else None
+        shares = {served: 100 - router.share} if served is not None else {}
+        fleets = [fleet for fleet in (router.blue, router.green) if fleet]
+        if router.green:
+            shares[router.green.version.number] = router.share
+        seen = totals(router.observed.since(self._began))
+        return {
+            "version": served,
+            "previous": self._previous,
+            "deploying": deployment and deployment.version,
+            "phase": deployment.phase if deployment else "serving" if served else "",
+            "seconds": round(time.monotonic() - self._began, 3),
+            "last": self._last,
+            "versions": [
+                {"version": number, "share": shares.get(number, 0),
+                 **(asdict(seen[number]) if number in seen else {})}
+                for number in sorted({*shares, *seen})
+            ],
+            "processes": {fleet.version.number: fleet.pids for fleet in fleets},
+        }  # fmt: skip
+
+    async def _deploy(
+        self,
+        version: dict[str, Any],
+        config: dict[str, Any],
+        alarms: list[dict[str, Any]],
+        golden: dict[str, Any],
+        time_scale: float,
+        by_hand: bool = False,
+    ) -> dict[str, Any]:
+        """Begin to deploy a version."""
+        if self._deployment:
+            return {"error": f"version {self._deployment.version} is being deployed"}
+        if self._router.blue and self._router.blue.version.number == version["number"]:
+            return {"error": f"version {version['number']} serves already"}
+        found = Golden(tuple(golden["records"]), tuple(golden["answers"]))
+        deployment = Deployment(
+            version["number"], config, [Alarm(**one) for one in alarms], found, time_scale
+        )
+        self._deployment, self._began = deployment, deployment.began
+        self._task = asyncio.create_task(self._run(deployment, Version(**version), by_hand))
+        return {}
+
+    async def _run(self, deployment: Deployment, version: Version, by_hand: bool) -> None:
+        before = self._router.blue.version.number if self._router.blue else None
+        noted = {"version": version.number, "before": before, "by_hand": by_hand}
+        self._note({**noted, "event": "began", "policy": deployment.config})
+        log = self._folder / f"version-{version.number}.log"
+        options = self._options
+        fleet = Fleet(version, options.processes, log, options.request_seconds)
+        outcome, why = "interrupted", "the endpoint was stopped"
+        try:
+            await fleet.start()
+            replaced = await deployment.run(self._router, fleet)
+            self._previous, outcome, why = before, "deployed", ""
+            if replaced:
+                await asyncio.shield(replaced.stop())
+                self._forget(replaced.version)
+        except (FleetError, RolledBackError) as error:
+            outcome, why = "rolled back", str(error)
+        except asyncio.CancelledError:
+            if outcome != "deployed":
+                outcome, why = "rolled back", "by hand"
+        finally:
+            if outcome != "deployed":
+                self._forget(version)
+            self._deployment = None
+            seen = totals(self._router.observed.since(deployment.began))
+            how = {"event": "ended", "outcome": outcome, "why": why}
+            by_version = {number: asdict(one) for number, one in seen.items()}
+            self._last = {**noted, **how, "seen": by_version}
+            self._note(self._last)
+
+    async def _cancel(self) -> dict[str, Any]:
+        if not self._deployment or not self._task:
+            return {"error": "no version is being deployed"}
+        self._task.cancel()
+        return {}
+
+    async def _stop(self) -> dict[str, Any]:
+        self._server.should_exit = True
+        return {}
+
+    def _forget(self, version: Version) -> None:
+        """Delete the archive, if it was unpacked for here, of a version that is served no more."""
+        if Path(version.archive).is_relative_to(self._folder):
+            shutil.rmtree(version.archive, ignore_errors=True)
+
+    def _note(self, event: dict[str, Any]) -> None:
+        moment = datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        with (self._folder / DEPLOYMENTS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"at": moment, **event}) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _listening(port: int) -> socket.socket:
+    """A socket on a port; asyncio sends at once, with TCP_NODELAY, only where TCP is named."""
+    public = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    if os.name == "posix":  # elsewhere it would let two servers share the port
+        public.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    public.bind((LOCALHOST, port))
+    return public
+
+
+def main(file: str) -> None:
+    """Run an endpoint."""
+    options = Options(**json.loads(Path(file).read_text(encoding="utf-8")))
+    try:
+        asyncio.run(Endpoint(options).run())
+    except OSError as error:
+        sys.exit(f"port {options.port} of {LOCALHOST}: {error.strerror or error}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,97 @@
+"""Requests at a steady rate, whatever becomes of them: a rehearsal's callers.
+
+A latency counts from when the request was due, so that a slow answer is not hidden by its making
+the next request late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ninesteps.local.endpoint.server import LOCALHOST
+
+IDLE_SECONDS = 2.0
+"""After which a connection is not used again: the server closes it after 5."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What became of a request."""
+
+    record: int  # which of the records it was
+    status: int  # 0: no answer came
+    seconds: float
+    body: bytes
+
+
+@dataclass
+class Caller:
+    """Sends records, each as a request, to a port of this machine."""
+
+    port: int
+    records: Sequence[bytes]
+    replies: list[Reply] = field(default_factory=list)
+    _free: list[tuple[float, asyncio.StreamReader, asyncio.StreamWriter]] = field(
+        default_factory=list
+    )
+
+    async def steadily(self, per_second: float, stop: asyncio.Event) -> None:
+        """Send so many a second until told to stop, then wait for the last answers."""
+        began, sent = time.monotonic(), set()
+        for number in itertools.count():
+            due = began + number / per_second
+            if (pause := due - time.monotonic()) > 0:
+                await asyncio.sleep(pause)
+            if stop.is_set():
+                break
+            task = asyncio.create_task(self._one(number, due))
+            sent.add(task)
+            task.add_done_callback(sent.discard)
+        if sent:
+            await asyncio.wait(sent)
+        self._close()
+
+    async def as_fast_as_answered(self, callers: int, seconds: float) -> float:
+        """Requests a second that some callers get answered, each one at a time."""
+        began, before = time.monotonic(), len(self.replies)
+
+        async def call(first: int) -> None:
+            for number in itertools.count(first, callers):
+                if time.monotonic() - began > seconds:
+                    return
+                await self._one(number, time.monotonic())
+
+        await asyncio.gather(*map(call, range(callers)))
+        return (len(self.replies) - before) / (time.monotonic() - began)
+
+    async def _one(self, number: int, due: float) -> None:
+        record = number % len(self.records)
+        try:
+            status, body = await self._post(self.records[record])
+        except (OSError, asyncio.IncompleteReadError, ValueError, IndexError):
+            status, body = 0, b""
+        self.replies.append(Reply(record, status, time.monotonic() - due, body))
+
+    async def _post(self, body: bytes) -> tuple[int, bytes]:
+        while self._free and time.monotonic() - self._free[-1][0] > IDLE_SECONDS:
+            self._free.pop()[2].close()
+        if self._free:
+            _, reader, writer = self._free.pop()
+        else:
+            reader, writer = await asyncio.open_connection(LOCALHOST, self.port)
+        head = (f"POST /invocations HTTP/1.1\r\nhost: {LOCALHOST}\r\ncontent-type: text/csv\r\n"
+                f"content-length: {len(body)}\r\n\r\n")  # fmt: skip
+        writer.write(head.encode() + body)
+        lines = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
+        lengths = [line for line in lines if line.startswith(b"content-length:")]
+        content = await reader.readexactly(int(lengths[0].split(b":")[1]))
+        self._free.append((time.monotonic(), reader, writer))
+        return int(lines[0].split()[1]), content
+
+    def _close(self) -> None:
+        while self._free:
+            self._free.pop()[2].close()

@@ -1,0 +1,406 @@
+"""Runs a definition: every step as soon as what it waits for has succeeded, several at a time.
+
+A step's outputs go to their places once the state has it that the step succeeded, with a list of
+what is still to be moved. So whatever moment a run is killed at, it can be taken up again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import queue
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ninesteps.definition.definition import Definition, Step, read_definition
+from ninesteps.definition.known_fields import EXECUTION_VARIABLES
+from ninesteps.errors import StateError, StepError
+from ninesteps.local.execution import (
+    EXECUTING,
+    FAILED,
+    SKIPPED,
+    STOPPED,
+    SUCCEEDED,
+    WAITING,
+    Execution,
+    StepRun,
+)
+from ninesteps.local.expressions import Values
+from ninesteps.local.jobs import Job, LocalBackend, Outputs
+from ninesteps.local.offline_store import Catalog
+from ninesteps.local.processes import InThisProcess, Processes
+from ninesteps.local.retries import Retries
+from ninesteps.local.state import State, digest_of, now, run_lock
+from ninesteps.local.step_cache import Keys, outputs_unchanged
+from ninesteps.local.step_types import ARN, HANDLERS, JOBS, StepContext, StepResult, instances
+from ninesteps.local.storage import Storage, files_of
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"  # of an execution's id
+
+Listener = Callable[[Execution], None]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What of a definition is to be run, and how."""
+
+    only: str = ""  # this step, with those that it needs
+    debug: bool = False  # ... in this process
+    cache: bool = True  # steps that have run before are taken over
+
+
+class Engine:
+    """Runs definitions in one folder: `s3/`, `runs/` and the SQLite file lie there."""
+
+    def __init__(
+        self, root: Path, catalog: Catalog, parallel: int, processes: Processes | None = None
+    ) -> None:
+        root = root.resolve()  # a job runs in a folder of its own
+        self.storage = Storage(root / "s3")
+        self.state = State(root / "state.db")
+        self._runs = root / "runs"
+        self._parallel = parallel
+        self._catalog = catalog
+        self._processes = processes or Processes(parallel)
+
+    def has(self, digests: dict[str, str]) -> bool:
+        """Whether objects lie in S3 with these bytes: S3 URI -> SHA-256."""
+        return outputs_unchanged(digests, self.storage, self.state)
+
+    def run(
+        self,
+        pipeline: str,
+        definition: Definition,
+        given: dict[str, str],
+        listener: Listener = lambda execution: None,
+        wanted: RunOptions = RunOptions(),
+        started_by: str = "",
+    ) -> Execution:
+        """Run a definition to its end, and tell the listener of every change.
+
+        Args:
+            started_by: who is kept as the one that started it.
+
+        Raises:
+            DefinitionError: if a parameter is wrong, or a step cannot run here; nothing has run
+                then.
+        """
+        parameters = definition.parameter_values(given)
+        definition.check_can_run(wanted.only)
+        identifier = "".join(_LETTERS[byte % len(_LETTERS)] for byte in os.urandom(12))
+        execution = self._execution(identifier, definition, parameters)
+        catalog = [[*table, uri] for table, uri in self._catalog.items()]
+        with run_lock(execution.folder):
+            self.state.start_execution(
+                identifier, pipeline, parameters, definition.text, catalog,
+                {"only": wanted.only, "cache": wanted.cache}, started_by,
+            )  # fmt: skip
+            self._run(pipeline, definition, execution, self._catalog, listener, wanted)
+        return execution
+
+    def resume(
+        self, identifier: str, listener: Listener = lambda execution: None, cache: bool = True
+    ) -> Execution:
+        """Go on with an execution where it stopped; what had succeeded is not run again.
+
+        Raises:
+            StateError: if there is none of that id, or it is still going on, or it succeeded.
+        """
+        found = self.state.executions(identifier)
+        if not found:
+            raise StateError(f"there is no run {identifier}; `pipeline runs` lists those there are")
+        (kept,) = found
+        if kept.status == SUCCEEDED:
+            raise StateError(f"run {identifier} has succeeded: there is nothing to resume")
+        if not kept.definition:
+            raise StateError(f"run {identifier} is of an earlier version, which kept too little")
+        definition = read_definition(kept.definition)
+        execution = self._execution(identifier, definition, kept.parameters)
+        execution.started = kept.started
+        catalog = {(database, table): uri for database, table, uri in kept.catalog}
+        with run_lock(execution.folder):
+            self._take_up(execution)
+            self.state.continue_execution(identifier)
+            asked = RunOptions(**kept.wanted)
+            wanted = replace(asked, cache=asked.cache and cache)
+            self._run(kept.pipeline, definition, execution, catalog, listener, wanted)
+        return execution
+
+    def _execution(
+        self, identifier: str, definition: Definition, parameters: dict[str, Any]
+    ) -> Execution:
+        folder = self._runs / identifier
+        for name in ("logs", "sandboxes"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        steps = {name: StepRun(step) for name, step in definition.steps.items()}
+        return Execution(identifier, folder, steps, parameters)
+
+    def _take_up(self, execution: Execution) -> None:
+        """Restore the steps that have succeeded, and end what they had not ended."""
+        for kept in self.state.steps(execution.id):
+            run = execution.steps[kept.name]
+            if kept.status == SUCCEEDED:
+                for path, uri in kept.record.moves:
+                    self.storage.move(Path(path), uri)
+                if self.has(kept.record.digests):
+                    run.restore(kept)
+        shutil.rmtree(execution.folder / "sandboxes", ignore_errors=True)
+        (execution.folder / "sandboxes").mkdir(exist_ok=True)
+
+    def _run(
+        self,
+        pipeline: str,
+        definition: Definition,
+        execution: Execution,
+        catalog: Catalog,
+        listener: Listener,
+        wanted: RunOptions,
+    ) -> None:
+        arn = f"{ARN}:pipeline/{pipeline}"
+        texts = (execution.id, f"{arn}/execution/{execution.id}", pipeline, arn)
+        moments = (execution.started, now())
+        variables = dict(zip(EXECUTION_VARIABLES, texts + moments, strict=True))
+        values = Values(definition, self.storage, execution.parameters, variables)
+        with self._processes:
+            backend = LocalBackend(self.storage, self._processes, catalog)
+            keys = Keys(pipeline, self.storage, self.state, catalog)
+            runner = _Runner(execution, values, backend, self.state, keys, listener, wanted)
+            try:
+                runner.run_all(self._parallel)
+            finally:
+                self.state.end_execution(execution.id, execution.status)
+        listener(execution)
+
+
+@dataclass
+class _Runner:
+    """Runs the steps of one execution."""
+
+    execution: Execution
+    values: Values
+    backend: LocalBackend
+    state: State
+    keys: Keys
+    listener: Listener
+    wanted: RunOptions
+    asked_for: set[str] = field(init=False)
+    ended: queue.SimpleQueue[tuple[StepRun, Exception | None]] = field(
+        default_factory=queue.SimpleQueue
+    )
+
+    def __post_init__(self) -> None:
+        definition, only = self.values.definition, self.wanted.only
+        self.asked_for = definition.ancestors(only) if only else set(definition.steps)
+        for name, run in self.execution.steps.items():
+            if run.status == SUCCEEDED:
+                self.values.properties[name] = run.answer
+
+    def run_all(self, parallel: int) -> None:
+        """Start what can start, until nothing can."""
+        running: dict[str, threading.Thread] = {}
+        try:
+            while True:
+                self._skip()
+                for run in self._ready()[: parallel - len(running)]:
+                    run.log = self._log(run) if run.step.type in JOBS else None
+                    self._note(run, EXECUTING)
+                    thread = threading.Thread(target=self._run_and_tell, args=(run,))
+                    running[run.step.name] = thread
+                    if self.wanted.debug and run.step.name == self.wanted.only:
+                        thread.run()  # in this one
+                    else:
+                        thread.start()
+                if not running:
+                    break
+                with contextlib.suppress(queue.Empty):
+                    run, error = self.ended.get(timeout=0.1)
+                    del running[run.step.name]
+                    self._finish(run, error)
+                self.listener(self.execution)
+        except BaseException:
+            self.execution.status = STOPPED
+            self.backend.processes.end_all()
+            for thread in running.values():
+                if thread.is_alive():
+                    thread.join()
+            for run in self.execution.steps.values():
+                run.status = STOPPED if run.status == EXECUTING else run.status
+            raise
+        failed = any(run.status == FAILED for run in self.execution.steps.values())
+        self.execution.status = FAILED if failed else SUCCEEDED
+
+    def _ready(self) -> list[StepRun]:
+        steps = self.execution.steps
+        return [
+            run
+            for run in steps.values()
+            if run.status == WAITING
+            and all(steps[name].status == SUCCEEDED for name in run.step.waits_for)
+        ]
+
+    def _skip(self) -> None:
+        """Settle the steps that can no longer run, and say why."""
+        steps = self.execution.steps
+        changed = True
+        while changed:
+            changed = False
+            for run in steps.values():
+                if run.status == WAITING and (why := self._why_not(run.step)):
+                    run.reason = why
+                    self._note(run, SKIPPED)
+                    changed = True
+
+    def _why_not(self, step: Step) -> str:
+        steps = self.execution.steps
+        if step.name not in self.asked_for:
+            return f"{self.wanted.only} alone was asked for"
+        if step.branch:
+            condition, wanted = step.branch
+            outcome = steps[condition].outcome
+            if outcome is not None and outcome is not wanted:
+                return f"{condition} came out {'true' if outcome else 'false'}"
+        for name in sorted(step.waits_for):
+            if steps[name].status in (FAILED, SKIPPED):
+                return f"{name} {steps[name].status.lower()}"
+        return ""
+
+    def _finish(self, run: StepRun, error: Exception | None) -> None:
+        if error is None:
+            self.values.properties[run.step.name] = run.answer
+            run.status = SUCCEEDED
+            self.listener(self.execution)
+            return
+        if isinstance(error, StepError | StateError | OSError):
+            run.reason = str(error)
+            run.frame = error.frame if isinstance(error, StepError) else None
+        else:  # this machine's own fault, or a value of the definition that nothing has checked
+            import traceback
+
+            run.reason = f"{type(error).__name__}: {error}"
+            run.log = self.execution.logs / f"{run.step.name}.error.log"
+            run.log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        self._note(run, FAILED)
+
+    def _note(self, run: StepRun, status: str) -> None:
+        run.status = status
+        self.state.note_step(run.kept(self.execution.id))
+        self.listener(self.execution)
+
+    # What happens in a step's own thread
+
+    def _run_and_tell(self, run: StepRun) -> None:
+        try:
+            self._run_step(run)
+        except Exception as error:
+            self.ended.put((run, error))
+        else:
+            self.ended.put((run, None))
+
+    def _run_step(self, run: StepRun) -> None:
+        """Take a step over, or run it, and put its outputs in their places."""
+        run.started = time.monotonic()
+        is_debugged = self.wanted.debug and run.step.name == self.wanted.only
+        job = self._job(run)
+        try:
+            key = None if is_debugged else self.keys.key(run.step, job.request)
+            if key and self.wanted.cache and self._take_over(run, key):
+                return
+            if (count := instances(job.request)) != 1:
+                run.notes.append(f"{run.step.name} ran on one machine, not on {count} instances")
+            backend = self.backend
+            if is_debugged:
+                backend = replace(backend, processes=InThisProcess())
+            done = self._with_retries(run, job, backend)
+            run.answer, run.peak_bytes = done.answer, job.peak_bytes
+            self._put_in_place(run, done, key)
+            shutil.rmtree(self._kept(run), ignore_errors=True)
+        finally:
+            shutil.rmtree(job.folder, ignore_errors=True)  # may be all that fills the disk
+            run.seconds = time.monotonic() - run.started
+
+    def _job(self, run: StepRun) -> Job:
+        """The job of a step: its request with every expression resolved, a folder of its own."""
+        is_condition = run.step.type == "Condition"  # its expressions are resolved one by one
+        request = {} if is_condition else self.values.resolve(run.step.arguments)
+        name = f"pipelines-{self.execution.id}-{run.step.name}"
+        attempt = f"{run.step.name}-{os.urandom(4).hex()}"
+        return Job(name, request, self.execution.folder / "sandboxes" / attempt, self._log(run))
+
+    def _log(self, run: StepRun) -> Path:
+        """Where a step prints; of a search a folder, with a log a trial."""
+        is_search = run.step.type == "Tuning"
+        return self.execution.logs / (run.step.name if is_search else f"{run.step.name}.log")
+
+    def _kept(self, run: StepRun) -> Path:
+        return self.execution.folder / "kept" / run.step.name
+
+    def _take_over(self, run: StepRun, key: str) -> bool:
+        """Stand as the newest of the steps of a key whose outputs are as they were."""
+        max_age = math.inf if run.step.max_age is None else run.step.max_age
+        for kept in self.state.done_before(key, since=time.time() - max_age):
+            if outputs_unchanged(kept.record.digests, self.backend.storage, self.state):
+                run.restore(kept)
+                run.status, run.source = EXECUTING, kept.execution
+                self._succeed(run, kept.record.digests)
+                return True
+        return False
+
+    def _with_retries(self, run: StepRun, job: Job, backend: LocalBackend) -> StepResult:
+        """Run a step, and anew after the faults that its retry policies name."""
+        retries = Retries(run.step.retries)
+        context = StepContext(
+            run, self.execution.id, self.values, backend, self.state, job, self._kept(run)
+        )
+        while True:
+            if run.step.type in JOBS:
+                job.folder.mkdir(parents=True)
+            try:
+                return HANDLERS[run.step.type](context)
+            except (StepError, StateError) as error:
+                pause = retries.pause_after(error.fault)
+                if pause is None:
+                    raise
+                run.detail = f"is run again in {pause:g} s: {error}"
+                run.notes.append(f"{run.step.name} was run again: {error}")
+                backend.processes.pause(pause)
+                shutil.rmtree(job.folder, ignore_errors=True)
+
+    def _put_in_place(self, run: StepRun, done: StepResult, key: str | None) -> None:
+        """Note that a step succeeded, then take its outputs to where they are looked for."""
+        storage = self.backend.storage
+        digests = _digests(done.outputs)
+        digests |= {uri: self.state.digest(storage.file(uri)) for uri in done.rests_on}
+        self._succeed(run, digests, key, [[str(path), uri] for path, uri in done.outputs])
+        for path, uri in done.outputs:
+            storage.move(path, uri)
+        if done.outputs:
+            self._succeed(run, digests, key)
+
+    def _succeed(
+        self,
+        run: StepRun,
+        digests: dict[str, str],
+        key: str | None = None,
+        moves: Sequence[list[str]] = (),
+    ) -> None:
+        run.seconds = time.monotonic() - run.started
+        kept = run.kept(self.execution.id, digests, list(moves))
+        self.state.note_step(replace(kept, status=SUCCEEDED), key, time.time())
+
+
+def _digests(outputs: Outputs) -> dict[str, str]:
+    """The digests of a job's outputs, by S3 URI; in the place of a link is put what it leads to."""
+    digests = {}
+    for path, uri in outputs:
+        for file in files_of(path) if path.is_dir() else [path]:
+            if file.is_symlink():
+                content = shutil.copyfile(file, file.with_name(f"{file.name}.whole"))
+                content.replace(file)
+            digests["/".join([uri, *file.relative_to(path).parts])] = digest_of(file)
+    return digests

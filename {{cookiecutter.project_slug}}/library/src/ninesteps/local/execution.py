@@ -1,0 +1,128 @@
+"""How an execution stands: its steps, what they came to, and what is kept of each."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ninesteps.definition.definition import Step
+from ninesteps.errors import Frame
+from ninesteps.local.expressions import Compared
+from ninesteps.local.state import KeptStep, Record, now
+
+WAITING, EXECUTING, SUCCEEDED = "Waiting", "Executing", "Succeeded"
+FAILED, SKIPPED, STOPPED = "Failed", "Skipped", "Stopped"
+KILLED = "Killed"
+"""What is said to be executing while no process does it."""
+
+
+@dataclass
+class StepRun:
+    """How one step of an execution stands."""
+
+    step: Step
+    status: str = WAITING
+    started: float = 0.0  # by the monotonic clock
+    seconds: float = 0.0
+    peak_bytes: int = 0  # the most memory that one of its processes had; 0: none, or unknown
+    reason: str = ""  # why it failed or was skipped
+    frame: Frame | None = None  # where in its own code it failed
+    detail: str = ""  # what it came to: the best trial, the version
+    notes: list[str] = field(default_factory=list)  # what this machine did otherwise than AWS
+    compared: list[Compared] = field(default_factory=list)  # a condition's comparisons
+    outcome: bool | None = None  # a condition's
+    log: Path | None = None
+    source: str = ""  # the execution that it was taken over from
+    answer: dict[str, Any] = field(default_factory=dict)  # what Describe would say of its job
+
+    def kept(
+        self,
+        execution: str,
+        digests: dict[str, str] | None = None,
+        moves: list[list[str]] | None = None,
+    ) -> KeptStep:
+        """The step as the state keeps it.
+
+        Args:
+            digests: of its outputs, by S3 URI.
+            moves: outputs that are still on their way: (path, S3 URI).
+        """
+        record = Record(
+            detail=self.detail,
+            notes=self.notes,
+            log=str(self.log or ""),
+            peak_bytes=self.peak_bytes,
+            source=self.source,
+            answer=self.answer,
+            outcome=self.outcome,
+            compared=[list(astuple(compared)) for compared in self.compared],
+            frame=list(astuple(self.frame)) if self.frame else [],
+            digests=digests or {},
+            moves=moves or [],
+        )
+        step, seconds = self.step, round(self.seconds, 3)
+        return KeptStep(execution, step.name, step.type, self.status, seconds, self.reason, record)
+
+    @property
+    def state(self) -> str:
+        """What a person calls its status."""
+        return "Cached" if self.source and self.status == SUCCEEDED else self.status
+
+    def restore(self, kept: KeptStep) -> None:
+        """Stand as the state has it."""
+        record = kept.record
+        self.status, self.seconds, self.reason = kept.status, kept.seconds, kept.reason
+        self.detail, self.notes = record.detail, record.notes
+        self.log = Path(record.log) if record.log else None
+        self.peak_bytes, self.source = record.peak_bytes, record.source
+        self.answer, self.outcome = record.answer, record.outcome
+        self.compared = [Compared(*compared) for compared in record.compared]
+        self.frame = Frame(*record.frame) if record.frame else None
+
+
+@dataclass
+class Execution:
+    """One run of a definition."""
+
+    id: str
+    folder: Path  # logs and sandboxes
+    steps: dict[str, StepRun]
+    parameters: dict[str, Any]
+    status: str = EXECUTING
+    started: str = field(default_factory=now)
+
+    @property
+    def numbered(self) -> list[StepRun]:
+        """The steps as they are numbered: a condition after the steps that it decides on."""
+        return sorted(self.steps.values(), key=lambda run: run.step.type == "Condition")
+
+    @property
+    def notes(self) -> list[str]:
+        """What this machine did otherwise than AWS, of all steps."""
+        return [note for run in self.steps.values() for note in run.notes]
+
+    @property
+    def registered(self) -> list[str]:
+        """The versions of models that were registered, as a person reads them."""
+        return [run.detail for run in self._registrations]
+
+    @property
+    def versions(self) -> list[int]:
+        """Their numbers."""
+        return [run.answer["ModelPackageVersion"] for run in self._registrations]
+
+    @property
+    def _registrations(self) -> list[StepRun]:
+        steps = self.steps.values()
+        return [r for r in steps if r.step.type == "RegisterModel" and r.status == SUCCEEDED]
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the steps' logs."""
+        return self.folder / "logs"
+
+    @property
+    def page(self) -> Path:
+        """Where its report is written."""
+        return self.folder / "report.html"

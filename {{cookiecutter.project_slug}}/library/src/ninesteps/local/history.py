@@ -1,0 +1,140 @@
+"""Earlier runs on this machine, as the state has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ninesteps.definition.definition import read_definition
+from ninesteps.errors import StateError
+from ninesteps.local.execution import EXECUTING, KILLED, SUCCEEDED, WAITING, Execution, StepRun
+from ninesteps.local.state import KeptExecution, State, is_run_locked
+
+
+@dataclass(frozen=True)
+class History:
+    """The runs in a folder such as `.local`."""
+
+    local: Path
+
+    @property
+    def _state(self) -> State:
+        return State(self.local / "state.db")
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Every run, the newest first."""
+        return [
+            {
+                "run": kept.id,
+                "status": self._status(kept),
+                "started": kept.started,
+                "ended": kept.ended,
+                "parameters": kept.parameters,
+                "can_be_resumed": bool(kept.definition) and kept.status != SUCCEEDED,
+            }
+            for kept in self._state.executions()
+        ]
+
+    def execution(self, name: str) -> Execution:
+        """One run: by its id, by the beginning of it, or as `last`.
+
+        Raises:
+            StateError: if there is none, or more than one.
+        """
+        state = self._state
+        kept = self._find(state, name)
+        definition = read_definition(kept.definition) if kept.definition else None
+        steps = {n: StepRun(step) for n, step in definition.steps.items()} if definition else {}
+        for step in state.steps(kept.id):
+            if step.name in steps:
+                steps[step.name].restore(step)
+        status = self._status(kept)
+        for run in steps.values():
+            run.status = KILLED if status == KILLED and run.status == EXECUTING else run.status
+        folder = self.local / "runs" / kept.id
+        return Execution(kept.id, folder, steps, kept.parameters, status)
+
+    def identifier(self, name: str) -> str:
+        """The id of a run."""
+        return self._find(self._state, name).id
+
+    def _find(self, state: State, name: str) -> KeptExecution:
+        every = state.executions()
+        found = every[:1] if name == "last" else [kept for kept in every if kept.id == name]
+        found = found or [kept for kept in every if kept.id.startswith(name)]
+        if len(found) == 1:
+            return found[0]
+        how_many = f"{len(found)} runs begin with" if found else "there is no run"
+        raise StateError(f"{how_many} {name!r}; `pipeline runs` lists those there are")
+
+    def _status(self, kept: KeptExecution) -> str:
+        going_on = kept.status == EXECUTING and is_run_locked(self.local / "runs" / kept.id)
+        return kept.status if going_on or kept.status != EXECUTING else KILLED
+
+
+def as_json(execution: Execution) -> dict[str, Any]:
+    """A run with its steps, for a program to read."""
+    return {
+        "run": execution.id,
+        "status": execution.status,
+        "parameters": execution.parameters,
+        "steps": [step_as_json(run) for run in execution.steps.values()],
+    }
+
+
+def step_as_json(run: StepRun) -> dict[str, Any]:
+    """A step, for a program to read."""
+    return {
+        "step": run.step.name,
+        "type": run.step.type,
+        "status": run.status,
+        "seconds": round(run.seconds, 3),
+        "peak_bytes": run.peak_bytes or None,
+        "detail": run.detail,
+        "reason": run.reason,
+        "cached_from": run.source or None,
+        "log": str(run.log) if run.log else None,
+        "outcome": run.outcome,
+        "compared": [
+            {
+                "name": c.left_name,
+                "left": c.left,
+                "sign": c.sign,
+                "right": c.right,
+                "holds": c.holds,
+            }
+            for c in run.compared
+        ],
+        "notes": run.notes,
+    }
+
+
+def log_text(run: StepRun, trial: int | None) -> Iterator[str]:
+    """The lines of a step's log; of a search, those of one trial, or the last of each.
+
+    Raises:
+        StateError: if there is no such log.
+    """
+    if run.log is None or run.status == WAITING:
+        raise StateError(f"{run.step.name} has no log: it {_why_no_log(run)}")
+    if not run.log.exists():
+        raise StateError(f"{run.log} is not there: {run.step.name} has printed nothing yet")
+    if not run.log.is_dir():
+        yield from _lines(run.log)
+    elif trial is None:
+        for file in sorted(run.log.glob("*.log")):
+            yield f"{file.stem}  {next(iter(_lines(file)[-1:]), '(nothing)')}"
+    elif (file := run.log / f"{trial:03d}.log").is_file():
+        yield from _lines(file)
+    else:
+        raise StateError(f"{run.step.name} has no trial {trial}")
+
+
+def _why_no_log(run: StepRun) -> str:
+    return "has not run" if run.status == WAITING else f"runs no process ({run.status.lower()})"
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8", errors="replace").splitlines()

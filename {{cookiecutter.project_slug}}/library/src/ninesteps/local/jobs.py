@@ -1,0 +1,257 @@
+"""Processing, training and transform jobs: what a container would find, run, and leave behind."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ninesteps.errors import StepError
+from ninesteps.local import athena_query, batch_transform
+from ninesteps.local.offline_store import Catalog
+from ninesteps.local.processes import SAID_AT_THE_END, Command, Runner, Sandbox
+from ninesteps.local.storage import Storage
+
+DEFAULT_MAX_SECONDS = 86400  # SageMaker's own, where a job does not say
+ONE_CPU = "1"
+"""What a job is told of the machine: two threads on two busy cores are far slower than one."""
+
+
+@dataclass(frozen=True)
+class LocalBackend:
+    """What jobs run on: the disk that stands for S3, the processes, the data catalogue."""
+
+    storage: Storage
+    processes: Runner
+    catalog: Catalog
+
+
+Outputs = list[tuple[Path, str]]
+"""Files and folders that a job has written, each with the URI that it goes to."""
+
+
+@dataclass
+class Job:
+    """One job: its name, its request, its own folder and log."""
+
+    name: str
+    request: dict[str, Any]
+    folder: Path
+    log: Path
+    peak_bytes: int = 0  # the most memory that one of its processes had
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """The folder that the job sees as `/opt/ml`."""
+        return Sandbox(self.folder)
+
+    def run(
+        self,
+        backend: LocalBackend,
+        words: list[str],
+        environment: dict[str, str],
+        code: Path | None = None,
+        watch: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Run a command of the job; gives whether it ended by itself, and not by `watch`.
+
+        Args:
+            code: the folder of the script's code, if it is not the script's own.
+        """
+        code = code or Path(words[1] if len(words) > 1 else "").parent
+        command = Command(words, self.sandbox, environment, self.log, code)
+        condition = self.request.get("StoppingCondition", {})
+        seconds = float(condition.get("MaxRuntimeInSeconds", DEFAULT_MAX_SECONDS))
+        by_itself, peak_bytes = backend.processes.run(command, seconds, watch)
+        self.peak_bytes = max(self.peak_bytes, peak_bytes)
+        return by_itself
+
+
+def run_processing(
+    job: Job, property_files: Iterable[tuple[str, str]], backend: LocalBackend
+) -> Outputs:
+    """Bring the inputs and run the entrypoint.
+
+    Args:
+        property_files: (output name, path in it), which must be there at the end.
+    """
+    request, sandbox = job.request, job.sandbox
+    for given in request.get("ProcessingInputs", []):
+        _bring(given, job, backend)
+    outputs = {
+        output["OutputName"]: (sandbox.path(output["S3Output"]["LocalPath"]), output["S3Output"])
+        for output in request.get("ProcessingOutputConfig", {}).get("Outputs", [])
+    }
+    for folder, target in outputs.values():
+        folder.mkdir(parents=True, exist_ok=True)
+        backend.storage.path(target["S3Uri"])  # an error, if it is no URI, before the work is done
+    _write_json(sandbox.path("/opt/ml/config/processingjobconfig.json"), request)
+    _write_hosts(sandbox.path("/opt/ml/config/resourceconfig.json"))
+    specification = request["AppSpecification"]
+    words = [
+        *specification.get("ContainerEntrypoint", []),
+        *specification.get("ContainerArguments", []),
+    ]
+    job.run(backend, sandbox.command(words), request.get("Environment", {}))
+    for output, path in property_files:
+        if output not in outputs or not (outputs[output][0] / path).is_file():
+            raise StepError(f"the property file {path} is not in the output {output!r}")
+    return [(folder, target["S3Uri"]) for folder, target in outputs.values()]
+
+
+def _bring(given: dict[str, Any], job: Job, backend: LocalBackend) -> None:
+    if "S3Input" in given:
+        source = given["S3Input"]
+        backend.storage.download(source["S3Uri"], job.sandbox.path(source["LocalPath"]))
+        return
+    if "DatasetDefinition" not in given:
+        raise StepError(f"input {given['InputName']} has neither S3Input nor DatasetDefinition")
+    query = given["DatasetDefinition"]["AthenaDatasetDefinition"]
+    folder = job.sandbox.path(given["DatasetDefinition"]["LocalPath"])
+    folder.mkdir(parents=True, exist_ok=True)
+    options = job.folder / "query.json"
+    content = {
+        "query": query["QueryString"],
+        "database": query["Database"],
+        "catalog": [[*table, uri] for table, uri in backend.catalog.items()],
+        "storage": str(backend.storage.root),
+        "folder": str(folder),
+    }
+    _write_json(options, content)
+    try:
+        command = [sys.executable, athena_query.__file__, str(options)]
+        job.run(backend, command, {}, code=job.folder)
+    except StepError as error:
+        raise StepError(str(error).removeprefix(SAID_AT_THE_END)) from None
+
+
+def model_uri(job: Job) -> str:
+    """Where a training job's model goes."""
+    return f"{job.request['OutputDataConfig']['S3OutputPath']}/{job.name}/output/model.tar.gz"
+
+
+def run_training(
+    job: Job,
+    hyperparameters: dict[str, str],
+    backend: LocalBackend,
+    watch: Callable[[], bool] = lambda: False,
+) -> Outputs:
+    """Train in script mode, as the container's toolkit does.
+
+    If `watch` has it stopped, also if the script was quicker than that, there is no model.
+    """
+    request, sandbox = job.request, job.sandbox
+    channels = request.get("InputDataConfig", [])
+    for channel in channels:
+        source = channel["DataSource"]["S3DataSource"]
+        folder = sandbox.path(f"/opt/ml/input/data/{channel['ChannelName']}")
+        backend.storage.download(source["S3Uri"], folder)
+    for name in ("model", "output/data", "code"):
+        sandbox.path(f"/opt/ml/{name}").mkdir(parents=True, exist_ok=True)
+    code = sandbox.path("/opt/ml/code")
+    backend.storage.unpack(hyperparameters["sagemaker_submit_directory"], code)
+    config = sandbox.path("/opt/ml/input/config")
+    _write_json(config / "hyperparameters.json", hyperparameters)
+    _write_json(config / "inputdataconfig.json", {c["ChannelName"]: {} for c in channels})
+    _write_hosts(config / "resourceconfig.json")
+    own = {n: v for n, v in hyperparameters.items() if not n.startswith(("sagemaker_", "_"))}
+    words = [word for name, value in own.items() for word in (f"--{name}", value)]
+    program = sandbox.path(f"/opt/ml/code/{hyperparameters['sagemaker_program']}")
+    environment = {
+        **_training_environment(sandbox, [c["ChannelName"] for c in channels], own),
+        **request.get("Environment", {}),
+    }
+    job.run(backend, [sys.executable, str(program), *words], environment, watch=watch)
+    if watch():
+        return []
+    archive = job.folder / "model.tar.gz"
+    pack(sandbox.path("/opt/ml/model"), archive)
+    return [(archive, model_uri(job))]
+
+
+def training_definitions(request: dict[str, Any]) -> list[dict[str, Any]]:
+    """The training definitions of a tuning request; of any other request none, as one empty."""
+    return request.get("TrainingJobDefinitions") or [request.get("TrainingJobDefinition", {})]
+
+
+def _training_environment(
+    sandbox: Sandbox, channels: list[str], hyperparameters: dict[str, str]
+) -> dict[str, str]:
+    """The variables that SageMaker's toolkit sets for a training script."""
+    folders = {
+        "SM_MODEL_DIR": "/opt/ml/model",
+        "SM_INPUT_DIR": "/opt/ml/input",
+        "SM_OUTPUT_DIR": "/opt/ml/output",
+        "SM_OUTPUT_DATA_DIR": "/opt/ml/output/data",
+        **{f"SM_CHANNEL_{name.upper()}": f"/opt/ml/input/data/{name}" for name in channels},
+    }
+    return {
+        **{name: str(sandbox.path(path)) for name, path in folders.items()},
+        **{f"SM_HP_{name.upper()}": value for name, value in hyperparameters.items()},
+        "SM_HPS": json.dumps(hyperparameters),
+        "SM_CHANNELS": json.dumps(channels),
+        "SM_NUM_CPUS": ONE_CPU,
+        "SM_NUM_GPUS": "0",
+        "SM_CURRENT_HOST": "algo-1",
+        "SM_HOSTS": '["algo-1"]',
+    }
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """A folder as `.tar.gz`: the same files give the same bytes."""
+    import gzip
+    import tarfile
+
+    with (
+        archive.open("wb") as raw,
+        gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=1, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as tar,
+    ):
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                member = tarfile.TarInfo(file.relative_to(folder).as_posix())
+                member.size, member.mode = file.stat().st_size, 0o644
+                with file.open("rb") as content:
+                    tar.addfile(member, content)
+
+
+def run_transform(job: Job, container: dict[str, Any], backend: LocalBackend) -> Outputs:
+    """Send the input's records to the model's own script, in a process that serves it."""
+    request, sandbox = job.request, job.sandbox
+    model_dir = sandbox.path("/opt/ml/model")
+    backend.storage.unpack(container["ModelDataUrl"], model_dir)
+    source = request["TransformInput"]["DataSource"]["S3DataSource"]
+    backend.storage.download(source["S3Uri"], sandbox.path("/opt/ml/transform/input"))
+    sandbox.path("/opt/ml/transform/output").mkdir(parents=True)
+    serving = {**container.get("Environment", {}), **request.get("Environment", {})}
+    program, code = (serving.get(f"SAGEMAKER_{n}") for n in ("PROGRAM", "SUBMIT_DIRECTORY"))
+    if not program or not code:
+        raise StepError(
+            "the model's environment names no SAGEMAKER_PROGRAM in a SAGEMAKER_SUBMIT_DIRECTORY: "
+            "what serves it is not known here"
+        )
+    options = {
+        "request": request,
+        "model_dir": str(model_dir),
+        "program": str(sandbox.path(f"{code}/{program}")),
+        "input": str(sandbox.path("/opt/ml/transform/input")),
+        "output": str(sandbox.path("/opt/ml/transform/output")),
+    }
+    options_file = sandbox.root / "transform.json"
+    _write_json(options_file, options)
+    command = [sys.executable, str(Path(batch_transform.__file__)), str(options_file)]
+    job.run(backend, command, serving, code=sandbox.path(code))
+    target = request["TransformOutput"]["S3OutputPath"]
+    return [(sandbox.path("/opt/ml/transform/output"), target)]
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def _write_hosts(path: Path) -> None:
+    _write_json(path, {"current_host": "algo-1", "hosts": ["algo-1"]})

@@ -1,0 +1,50 @@
+"""Athena on this machine: a query over the data catalogue's tables, run by DuckDB."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Mapping
+from pathlib import Path
+
+from ninesteps.errors import StepError
+from ninesteps.local.storage import Storage
+
+Catalog = Mapping[tuple[str, str], str]
+"""The data catalogue: (database, table) -> the S3 URI of the table's Parquet files."""
+
+
+MEMORY = "1GB"
+"""What a query may have of memory; what is more lies on the disk meanwhile."""
+
+
+def run_query(query: str, database: str, catalog: Catalog, storage: Storage, folder: Path) -> None:
+    """Run a query against a database's tables; the rows go to a folder as Parquet.
+
+    Raises:
+        StepError: with what DuckDB says of the query.
+    """
+    import duckdb  # an execution without queries does not pay for it
+
+    target = _quoted((folder / "rows.parquet").as_posix())
+    with duckdb.connect() as connection:
+        connection.execute("SET threads TO 1")
+        connection.execute(f"SET memory_limit = '{MEMORY}'")
+        spilled = _quoted((folder.parent / "spilled").as_posix())
+        connection.execute(f"SET temp_directory = {spilled}")
+        try:
+            for (of_database, table), uri in catalog.items():
+                if of_database == database:
+                    # A folder's name may hold what a pattern means something by, such as [ ].
+                    table_folder = glob.escape(storage.path(uri).as_posix())
+                    files = _quoted(f"{table_folder}/**/*.parquet")
+                    connection.execute(
+                        f'CREATE VIEW "{table}" AS SELECT * FROM read_parquet({files}, '
+                        "hive_partitioning=true, hive_types_autocast=false, union_by_name=true)"
+                    )
+            connection.execute(f"COPY ({query}) TO {target} (FORMAT parquet)")
+        except duckdb.Error as error:
+            raise StepError(f"the query failed: {str(error).splitlines()[0]}") from None
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

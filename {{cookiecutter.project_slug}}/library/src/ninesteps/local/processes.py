@@ -1,0 +1,573 @@
+"""Runs a container's command as a process of its own, under a sandbox that stands for `/opt/ml`.
+
+On Linux a child is forked from a process that has the heavy imports behind it (`fork_server.py`);
+elsewhere, and where a fork could differ from a fresh interpreter, it is one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import itertools
+import os
+import re
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Protocol, TextIO
+
+from ninesteps.errors import Frame, StepError
+from ninesteps.local import fork_server
+
+OPT_ML = PurePosixPath("/opt/ml")
+OWN_PROCESS = "LOCAL_SAGEMAKER_FORK"
+"""A job whose environment sets this variable to 0 gets a fresh interpreter."""
+
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "TMPDIR", "TEMP")
+_READ_ON_LOADING = (
+    "ARROW_", "GLIBC_", "GOMP_", "KMP_", "LD_", "MKL_", "OMP_", "OPENBLAS_", "PYTHON",
+)  # fmt: skip
+"""What libraries and the interpreter read when they are loaded: too late for a fork."""
+_NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+_FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<name>.+))?', re.M)
+_TRACEBACK = "Traceback (most recent call last):"
+_UNREADABLE = ("SyntaxError: ", "IndentationError: ", "TabError: ")  # of a script: no traceback
+SAID_AT_THE_END = "the script ended with exit status 1: "
+"""What stands before the sentence with which a script has ended itself."""
+
+DISK_FULL = "No space left on device"
+"""A fault of the machine that no policy names: it is not the script's own, and no retry helps."""
+
+_PAUSE = 0.05  # seconds
+_TAIL = 65536  # bytes
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A folder that a job sees as `/opt/ml`."""
+
+    root: Path
+
+    def path(self, container_path: str) -> Path:
+        """Where a path of the container lies on this machine."""
+        path = PurePosixPath(container_path)
+        if not path.is_relative_to(OPT_ML) or ".." in path.parts:
+            raise StepError(f"the path {container_path!r} is not below {OPT_ML}")
+        return self.root.joinpath(*path.relative_to(OPT_ML).parts)
+
+    def command(self, words: Sequence[str]) -> list[str]:
+        """A container's command as it is run here: this Python, this sandbox's paths."""
+        if words[0] not in ("python", "python3"):
+            raise StepError(f"the entrypoint {words!r} is not known here; it begins with python3")
+        return [sys.executable, *(self._word(word) for word in words[1:])]
+
+    def _word(self, word: str) -> str:
+        is_path = str(word).startswith(f"{OPT_ML}/")
+        return str(self.path(word)) if is_path else word
+
+
+@dataclass(frozen=True)
+class Preload:
+    """What is imported once, and then found imported by every step that asks for it."""
+
+    modules: tuple[str, ...] = ()
+    through: Mapping[str, Path] = field(default_factory=dict)
+    """Packages that the steps import by a file of their own, in its own way: package -> file."""
+
+    def needed(self, code: Path) -> tuple[list[str], list[str]] | None:
+        """The modules and the files that a folder of code imports.
+
+        None where it imports a package otherwise than the file does: what it would find imported
+        is not what a fresh interpreter would give it.
+        """
+        imported: set[str] = set()
+        files: list[str] = []
+        for script in sorted(code.glob("*.py")):
+            text = script.read_bytes()
+            packages = _imported_packages(text)
+            for package in packages & self.through.keys():
+                file = self.through[package]
+                if text != file.read_bytes().replace(b"\r\n", b"\n"):
+                    return None
+                files.append(str(file))
+            imported |= packages
+        return [m for m in self.modules if m.partition(".")[0] in imported], files
+
+
+_PARSING = threading.Lock()
+"""In Python 3.11 two threads that make syntax trees at once may fail (python/cpython #106905)."""
+
+
+@functools.cache
+def _imported_packages(script: bytes) -> frozenset[str]:
+    """The packages that a script imports, wherever in it; of one that cannot be read, none."""
+    import ast
+
+    names: set[str] = set()
+    with _PARSING, contextlib.suppress(SyntaxError, ValueError):
+        for node in ast.walk(ast.parse(script)):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module)
+    return frozenset(name.partition(".")[0] for name in names)
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is run: a command, where, with which variables, its output going to a log."""
+
+    words: list[str]
+    sandbox: Sandbox
+    environment: dict[str, str]
+    log: Path
+    code: Path  # the folder of the script's own code
+
+
+class Child(Protocol):
+    """A process that runs, or has run."""
+
+    peak_bytes: int  # of memory, once it has ended; 0: unknown
+    refused: str  # why it could not be started
+
+    def wait(self, seconds: float) -> int | None:
+        """Its exit status, negative for a signal; None if it still runs after so long."""
+
+    def end(self) -> None:
+        """Kill it, if it still runs, and what it has started."""
+
+
+class Runner(Protocol):
+    """What runs commands."""
+
+    def run(
+        self, command: Command, max_seconds: float, watch: Callable[[], bool] = ...
+    ) -> tuple[bool, int]:
+        """Run a command to its end: see `Processes`."""
+
+    def check_not_ended(self) -> None:
+        """Raise a StepError once no more is to be run."""
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless no more is to be run."""
+
+    def end_all(self) -> None:
+        """End what runs, and run no more."""
+
+
+class Processes:
+    """The processes of an execution: at most so many at a time, all of which can be ended."""
+
+    def __init__(self, limit: int, preload: Preload | None = None) -> None:
+        self._slots = threading.BoundedSemaphore(limit)
+        self._ended = threading.Event()
+        self._preload = preload or Preload()
+        self._server: ForkServer | None = None
+        self._starting = threading.Lock()
+
+    def __enter__(self) -> Processes:
+        self._ended.clear()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._server:
+            self._server.close()
+            self._server = None
+
+    def warm_up(self) -> None:
+        """Begin to import what steps need, before the first of them asks for it."""
+        if server := self._fork_server():
+            files = list(map(str, self._preload.through.values()))
+            server.preload(self._preload.modules, files)
+
+    def run(
+        self, command: Command, max_seconds: float, watch: Callable[[], bool] = lambda: False
+    ) -> tuple[bool, int]:
+        """Run a command to its end.
+
+        Args:
+            watch: asked several times a second; once it says yes the process is ended.
+
+        Returns:
+            Whether the process ended by itself, False if it was ended because of `watch`; and the
+            most memory that it had, in bytes.
+
+        Raises:
+            StepError: if it failed or ran for too long; the message is the script's own error.
+        """
+        for word in (*command.words, *command.environment.values()):
+            if not isinstance(word, str):
+                raise StepError(f"{word!r} is in the command or environment, where texts are right")
+        command.log.parent.mkdir(parents=True, exist_ok=True)
+        with self._slots:
+            self.check_not_ended()
+            command.log.write_bytes(b"")
+            child = self._start(command)
+            status = None
+            try:
+                status = self._wait(child, max_seconds, watch)
+            finally:
+                if status is None:
+                    child.end()
+        if child.refused:
+            raise StepError(child.refused, fault="SageMaker.CAPACITY_ERROR")
+        if status:
+            raise _failure(status, command)
+        return status is not None, child.peak_bytes
+
+    def end_all(self) -> None:
+        """End every process, and start no other."""
+        self._ended.set()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless the processes are ended meanwhile."""
+        self._ended.wait(seconds)
+        self.check_not_ended()
+
+    def check_not_ended(self) -> None:
+        """Raise a StepError once the processes were ended."""
+        if self._ended.is_set():
+            raise StepError("was stopped")
+
+    def _start(self, command: Command) -> Child:
+        environment = {**_environment(command.sandbox), **command.environment}
+        server = self._fork_server()
+        if server is None:
+            return _Fresh(command, environment)
+        needed = self._preload.needed(command.code)
+        if needed is None or not _can_fork(command.environment):
+            return server.start(command, environment, fork=False)
+        if any(needed):
+            server.preload(*needed)
+        return server.start(command, environment, fork=True)
+
+    def _fork_server(self) -> ForkServer | None:
+        """The process that forks, which is started once, and anew should it have died."""
+        if not _machine_forks():
+            return None
+        with self._starting:
+            if self._server is None or self._server.has_ended.is_set():
+                self._server = ForkServer()
+            return self._server
+
+    def _wait(self, child: Child, max_seconds: float, watch: Callable[[], bool]) -> int | None:
+        """The child's exit status; None if `watch` would have it ended."""
+        deadline = time.monotonic() + max_seconds
+        while (status := child.wait(_PAUSE)) is None:
+            self.check_not_ended()
+            if watch():
+                return None
+            if time.monotonic() > deadline:
+                raise StepError(f"ran for longer than MaxRuntimeInSeconds = {max_seconds:g}")
+        return status
+
+
+class InThisProcess:
+    """Runs commands in this process and thread, so that a debugger can stop in them."""
+
+    def __init__(self) -> None:
+        self._one = threading.Lock()  # folder, variables and output are the process's
+
+    def run(
+        self, command: Command, max_seconds: float, watch: Callable[[], bool] = lambda: False
+    ) -> tuple[bool, int]:
+        """Run a script here, one at a time; what it prints goes to the terminal and to the log."""
+        with self._one:
+            return self._run(command)
+
+    def _run(self, command: Command) -> tuple[bool, int]:
+        command.log.parent.mkdir(parents=True, exist_ok=True)
+        variables, words, paths = dict(os.environ), sys.argv, list(sys.path)
+        folder, main, output = Path.cwd(), sys.modules["__main__"], sys.stdout
+        with command.log.open("w", encoding="utf-8") as log:
+            os.environ.update({**_environment(command.sandbox), **command.environment})
+            os.chdir(command.sandbox.root)
+            sys.stdout = _Tee(output, log)
+            try:
+                status = fork_server.run_script(command.words[1:])
+            finally:
+                sys.stdout, sys.argv, sys.path[:] = output, words, paths
+                sys.modules["__main__"] = main
+                os.chdir(folder)
+                os.environ.clear()
+                os.environ.update(variables)
+        if status:
+            raise StepError(f"the script ended with exit status {status}; what it raised is above")
+        return True, 0
+
+    def check_not_ended(self) -> None:
+        """Nothing ends it but itself."""
+
+    def end_all(self) -> None:
+        """Nothing ends it but itself."""
+
+    def pause(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+class _Tee(io.TextIOBase):
+    """Writes to several texts at once."""
+
+    def __init__(self, *texts: TextIO) -> None:
+        self._texts = texts
+
+    def write(self, text: str) -> int:
+        for one in self._texts:
+            one.write(text)
+            one.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        for one in self._texts:
+            one.flush()
+
+
+class ForkServer:
+    """The engine's ends of two pipes to a process that forks children."""
+
+    def __init__(self) -> None:
+        (theirs_in, to_it), (from_it, theirs_out) = os.pipe(), os.pipe()
+        for descriptor in (theirs_in, theirs_out):
+            os.set_inheritable(descriptor, True)
+        command = [sys.executable, fork_server.__file__, str(theirs_in), str(theirs_out)]
+        self._pid = os.posix_spawn(  # subprocess takes as long to import as this does
+            sys.executable,
+            command,
+            _environment(None),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+            ],
+            setpgroup=0,  # Ctrl-C is for the engine, which ends it
+        )
+        for descriptor in (theirs_in, theirs_out):
+            os.close(descriptor)
+        self._to_it = os.fdopen(to_it, "wb")
+        self._from_it = os.fdopen(from_it, encoding="ascii")
+        self.has_ended = threading.Event()
+        self._numbers = itertools.count()
+        self._children: dict[int, _Forked] = {}
+        self._sending = threading.Lock()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _send(self, *fields: object) -> None:
+        """Send a message; to a server that has died, none."""
+        content = os.fsencode("\0".join(map(str, fields)))
+        with self._sending, contextlib.suppress(OSError, ValueError):
+            self._to_it.write(f"{len(content):0{fork_server.LENGTH}}".encode() + content)
+            self._to_it.flush()
+
+    def preload(self, modules: Sequence[str], files: Sequence[str]) -> None:
+        """Have modules imported, and what files of a step's code import."""
+        self._send("import", len(modules), *modules, *files)
+
+    def start(self, command: Command, environment: dict[str, str], fork: bool) -> Child:
+        """Start a child."""
+        child = _Forked(self, next(self._numbers))
+        self._children[child.number] = child
+        how, words = "fork" if fork else "exec", command.words
+        variables = (f"{name}={value}" for name, value in environment.items())
+        self._send("start", child.number, how, command.sandbox.root, command.log, len(words),
+                   *words, *variables)  # fmt: skip
+        if self.has_ended.is_set():  # what was sent may never have arrived
+            child.finish(_LOST, 0)
+        return child
+
+    def end(self, child: _Forked) -> None:
+        """Kill a child that may still run."""
+        self._send("end", child.number)
+
+    def close(self) -> None:
+        """End the server, and all that it has started."""
+        if not self._children:  # it may be importing still, for nobody
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+        with self._sending, contextlib.suppress(OSError):
+            self._to_it.close()
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self._pid, 0)
+        self.has_ended.wait()
+
+    def _listen(self) -> None:
+        """Take the server's messages until it has ended."""
+        with self._from_it:
+            for line in self._from_it:
+                what, *numbers = line.split()
+                number, value, *peak = map(int, numbers)
+                if what == "started":
+                    self._children[number].pid = value
+                    continue
+                child = self._children.pop(number)
+                if what == "refused":
+                    child.refused = f"no process can be started: {os.strerror(value)}"
+                child.finish(value, sum(peak) * 1024)
+        self.has_ended.set()
+        for child in list(self._children.values()):
+            if child.pid:
+                _kill_group(child.pid)
+            child.finish(_LOST, 0)
+
+
+_LOST = -9
+"""The status of a child of which nothing more is heard."""
+
+
+class _Forked:
+    """A child of the fork server."""
+
+    def __init__(self, server: ForkServer, number: int) -> None:
+        self.number, self.pid, self.peak_bytes, self.refused = number, 0, 0, ""
+        self._server = server
+        self._status: int | None = None
+        self._has_ended = threading.Event()
+
+    def finish(self, status: int, peak_bytes: int) -> None:
+        """Note how it ended."""
+        if not self._has_ended.is_set():
+            self._status, self.peak_bytes = status, peak_bytes
+            self._has_ended.set()
+
+    def wait(self, seconds: float) -> int | None:
+        self._has_ended.wait(seconds)
+        return self._status
+
+    def end(self) -> None:
+        self._server.end(self)
+        self._has_ended.wait()
+
+
+class _Fresh:
+    """An interpreter of its own."""
+
+    peak_bytes, refused = 0, ""
+
+    def __init__(self, command: Command, environment: dict[str, str]) -> None:
+        import subprocess
+
+        with command.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command.words,
+                cwd=command.sandbox.root,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that it can be ended with all that it starts
+            )
+        self._expired = subprocess.TimeoutExpired
+
+    def wait(self, seconds: float) -> int | None:
+        try:
+            status = self._process.wait(seconds)
+        except self._expired:
+            return None
+        _kill_group(self._process.pid)  # what it has started and left
+        return status
+
+    def end(self) -> None:
+        if self._process.poll() is None:
+            _kill_group(self._process.pid)
+            self._process.kill()
+            self._process.wait()
+
+
+def _kill_group(pid: int) -> None:
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+@functools.cache
+def _machine_forks() -> bool:
+    """Whether this is Linux, and one that tells when a child has ended: else no fork is safe."""
+    if sys.platform != "linux":
+        return False
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:  # an old kernel, or a sandbox of its own mind
+        return False
+    return Path("/proc/self/task").is_dir()
+
+
+def _can_fork(environment: Mapping[str, str]) -> bool:
+    """Whether a job's variables come early enough for a process that is forked."""
+    own = _environment(None)
+    return environment.get(OWN_PROCESS) != "0" and all(
+        own.get(name) == value
+        for name, value in environment.items()
+        if name.startswith(_READ_ON_LOADING)
+    )
+
+
+def _environment(sandbox: Sandbox | None) -> dict[str, str]:
+    """As little of this machine as a process needs: no credentials, no network addresses.
+
+    Without a sandbox, that of the fork server, whose one thread must stay the only one.
+    """
+    own = (
+        {"SAGEMAKER_BASE_DIR": str(sandbox.root), _NO_BYTECODE: "1"}
+        if sandbox
+        else {
+            "JE_ARROW_MALLOC_CONF": "background_thread:false",
+            # What it imports is compiled once: not every installer does so, and no step would.
+            _NO_BYTECODE: os.environ.get(_NO_BYTECODE, ""),
+        }
+    )
+    return {
+        **{name: os.environ[name] for name in _KEPT if name in os.environ},
+        **own,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # Boosting reads all over a table: huge pages spare a tenth of it at a million rows.
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
+    }
+
+
+def _failure(status: int, command: Command) -> StepError:
+    """The script's own error, and the line of its own code that raised it."""
+    _, found, trace = _tail(command.log).rpartition(_TRACEBACK)
+    lines = trace.splitlines() or [""]
+    if status == 1 and (found or lines[-1].startswith(_UNREADABLE)):
+        errors = [line for line in lines if line and not line.startswith((" ", "\t"))]
+        said = f"{errors[0] if errors else lines[-1]:.500}"
+        root = command.sandbox.root
+        frames = [f for f in _FRAME.finditer(trace) if Path(f["file"]).is_relative_to(root)]
+        fault = DISK_FULL if DISK_FULL in said else ""
+        if not frames:
+            return StepError(said, fault=fault)
+        file, line = Path(frames[-1]["file"]), int(frames[-1]["line"])
+        frame = Frame(file.name, line, frames[-1]["name"] or "", _source(file, line))
+        return StepError(f"{said} ({file.name}, line {line})", frame, fault)
+    name = f"signal {-status}" if status < 0 else f"exit status {status}"
+    said = f": {lines[-1]:.500}" if lines[-1] else ""
+    fault = "SageMaker.JOB_INTERNAL_ERROR" if status == _LOST else ""  # killed from outside
+    if shutil.disk_usage(command.log.parent).free < _TAIL:  # then it could not say why
+        said, fault = f": {DISK_FULL}", DISK_FULL
+    return StepError(f"the script ended with {name}{said}", fault=fault)
+
+
+def _source(file: Path, line: int) -> str:
+    """A line of a script, without its indent; empty if it is not there any more."""
+    with contextlib.suppress(OSError, UnicodeDecodeError, IndexError):
+        return file.read_text(encoding="utf-8").splitlines()[line - 1].strip()
+    return ""
+
+
+def _tail(log: Path) -> str:
+    """The end of a log, which may be huge, and in no encoding."""
+    if not log.is_file():  # a script may delete what it likes
+        return ""
+    with log.open("rb") as content:
+        content.seek(max(0, log.stat().st_size - _TAIL))
+        return content.read().decode("utf-8", errors="replace").rstrip()

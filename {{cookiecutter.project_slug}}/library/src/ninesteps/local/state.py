@@ -1,0 +1,530 @@
+"""What executions leave behind, in one SQLite file: steps, models, packages, digests of files."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ninesteps.errors import StateError
+
+_VERSION_1 = """
+CREATE TABLE executions (
+    id TEXT PRIMARY KEY, pipeline TEXT NOT NULL, parameters TEXT NOT NULL,
+    status TEXT NOT NULL, started TEXT NOT NULL, ended TEXT
+);
+CREATE TABLE steps (
+    execution TEXT NOT NULL REFERENCES executions (id), name TEXT NOT NULL, type TEXT NOT NULL,
+    status TEXT NOT NULL, seconds REAL, reason TEXT NOT NULL,
+    PRIMARY KEY (execution, name)
+);
+CREATE TABLE models (name TEXT PRIMARY KEY, request TEXT NOT NULL);
+CREATE TABLE model_packages (
+    package_group TEXT NOT NULL, version INTEGER NOT NULL, status TEXT NOT NULL,
+    execution TEXT NOT NULL REFERENCES executions (id), created TEXT NOT NULL,
+    request TEXT NOT NULL,
+    PRIMARY KEY (package_group, version)
+);
+"""
+_VERSION_2 = """
+ALTER TABLE executions ADD COLUMN definition TEXT NOT NULL DEFAULT '';
+ALTER TABLE executions ADD COLUMN catalog TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE executions ADD COLUMN wanted TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE steps ADD COLUMN record TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE steps ADD COLUMN cache_key TEXT;
+ALTER TABLE steps ADD COLUMN ended REAL;
+CREATE INDEX steps_by_key ON steps (cache_key);
+ALTER TABLE model_packages ADD COLUMN step TEXT NOT NULL DEFAULT '';
+CREATE UNIQUE INDEX one_package_a_step ON model_packages (execution, step) WHERE step <> '';
+CREATE TABLE digests (
+    path TEXT PRIMARY KEY, inode INTEGER, size INTEGER, modified INTEGER, changed INTEGER,
+    sha256 TEXT NOT NULL
+);
+"""
+_STATUS_OF_P = """
+    coalesce((SELECT after FROM status_changes c WHERE c.package_group = p.package_group
+              AND c.version = p.version AND c.stage = {stage} ORDER BY c.number DESC LIMIT 1),
+             CASE {stage} WHEN '' THEN p.status ELSE 'PendingManualApproval' END)
+"""
+"""How a version p stands: as its last change left it, or as it was registered."""
+
+_APPROVAL_STATUS = _STATUS_OF_P.format(stage="''")
+
+# The words after REPLACE take rows away without a trigger: so what would take one is refused, too.
+_VERSION_3 = f"""
+ALTER TABLE executions ADD COLUMN started_by TEXT NOT NULL DEFAULT '';
+CREATE TABLE status_changes (
+    number INTEGER PRIMARY KEY, package_group TEXT NOT NULL, version INTEGER NOT NULL,
+    stage TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL, who TEXT NOT NULL,
+    why TEXT NOT NULL, at TEXT NOT NULL, evidence TEXT NOT NULL,
+    FOREIGN KEY (package_group, version) REFERENCES model_packages (package_group, version)
+);
+CREATE INDEX changes_by_version ON status_changes (package_group, version);
+CREATE TRIGGER changes_follow_each_other BEFORE INSERT ON status_changes
+WHEN NEW.before IS NOT (
+    SELECT {_STATUS_OF_P.format(stage="NEW.stage")} FROM model_packages p
+    WHERE p.package_group = NEW.package_group AND p.version = NEW.version
+) OR EXISTS (SELECT 1 FROM status_changes WHERE number = NEW.number)
+BEGIN SELECT RAISE(ABORT, 'a change follows on the last one'); END;
+CREATE TRIGGER changes_stay BEFORE UPDATE ON status_changes
+BEGIN SELECT RAISE(ABORT, 'a change of status stays as it is'); END;
+CREATE TRIGGER changes_are_kept BEFORE DELETE ON status_changes
+BEGIN SELECT RAISE(ABORT, 'a change of status is kept'); END;
+CREATE TRIGGER versions_are_new BEFORE INSERT ON model_packages
+WHEN EXISTS (
+    SELECT 1 FROM model_packages p WHERE p.rowid = NEW.rowid
+    OR (p.package_group = NEW.package_group AND p.version = NEW.version)
+    OR (p.execution = NEW.execution AND p.step = NEW.step AND p.step <> '')
+)
+BEGIN SELECT RAISE(ABORT, 'a version stays as it was registered'); END;
+CREATE TRIGGER versions_stay BEFORE UPDATE ON model_packages
+BEGIN SELECT RAISE(ABORT, 'a version stays as it was registered'); END;
+CREATE TRIGGER versions_are_kept BEFORE DELETE ON model_packages
+BEGIN SELECT RAISE(ABORT, 'a version is kept'); END;
+"""
+_UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3)
+SCHEMA_VERSION = len(_UPGRADES)
+
+LONGEST_WAIT = 30
+"""Seconds to wait for another that writes."""
+
+_SETTLED = 2_000_000_000
+"""Nanoseconds after which a file that is not written any more has another time if it is again."""
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """A registered version of a model."""
+
+    group: str
+    version: int
+    status: str  # PendingManualApproval, Approved or Rejected: as it stands now
+    execution: str
+    created: str
+    request: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StatusChange:
+    """How a version went from one approval status to another."""
+
+    version: int
+    before: str
+    after: str
+    who: str
+    why: str
+    at: str
+    stage: str = ""  # of the life cycle, such as Production, that it concerns; none: the version
+    evidence: dict[str, str] = field(default_factory=dict)  # as it was then: S3 URI -> SHA-256
+
+
+@dataclass(frozen=True)
+class KeptExecution:
+    """An execution as the file has it."""
+
+    id: str
+    pipeline: str
+    parameters: dict[str, Any]
+    status: str
+    started: str
+    ended: str | None
+    definition: str  # its JSON
+    catalog: list[list[str]]
+    wanted: dict[str, Any]  # what of the definition is run, and how
+    started_by: str  # who started it; empty where that was not kept
+
+
+@dataclass
+class Record:
+    """What is kept of a step: all that a later step, a later run or a person may ask for."""
+
+    detail: str = ""
+    notes: list[str] = field(default_factory=list)
+    log: str = ""
+    peak_bytes: int = 0
+    source: str = ""  # the execution that it was taken over from
+    answer: dict[str, Any] = field(default_factory=dict)
+    outcome: bool | None = None
+    compared: list[list[Any]] = field(default_factory=list)
+    frame: list[Any] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)  # of its outputs, by S3 URI
+    moves: list[list[str]] = field(default_factory=list)  # outputs on their way: (path, S3 URI)
+
+
+@dataclass(frozen=True)
+class KeptStep:
+    """A step of an execution as the file has it."""
+
+    execution: str
+    name: str
+    type: str
+    status: str
+    seconds: float
+    reason: str
+    record: Record
+
+
+def now() -> str:
+    """The moment in UTC, to the second."""
+    return datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class State:
+    """The SQLite file; one connection, by which any thread may call.
+
+    What was committed survives the end of the process, however it came; after a power cut the file
+    is whole, and may lack the last moments.
+    """
+
+    def __init__(self, file: Path) -> None:
+        """Open the file, or make it.
+
+        Raises:
+            StateError: if a newer version of this code wrote it, or it cannot be used.
+        """
+        self._file = file
+        self._lock = threading.RLock()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._connection = sqlite3.connect(
+                file, timeout=LONGEST_WAIT, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise StateError(f"{file} cannot be used: {error}") from None
+        with self._transaction(begin=False) as connection:
+            _write_ahead(connection)
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise StateError(
+                f"{file} has version {version}, where {SCHEMA_VERSION} is known here: it was "
+                "written by a newer version of this repository"
+            )
+        if version < SCHEMA_VERSION:
+            self._upgrade()
+
+    @contextmanager
+    def _transaction(self, begin: bool = True) -> Iterator[sqlite3.Connection]:
+        """One transaction: committed at its end, rolled back on an error."""
+        try:
+            with self._lock:
+                if begin:
+                    self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._connection
+                except BaseException:
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+                    raise
+                if begin:
+                    self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            fault = "Step.THROTTLING" if "locked" in str(error) else ""  # by another run
+            raise StateError(f"{self._file} cannot be used: {error}", fault) from None
+
+    def _upgrade(self) -> None:
+        """Bring a file of an earlier version up to this one; another run may have just done so."""
+        with self._transaction() as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            for schema in _UPGRADES[version:]:
+                for statement in _statements(schema):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _rows(self, query: str, *values: object) -> list[Any]:
+        with self._transaction(begin=False) as connection:
+            return connection.execute(query, values).fetchall()
+
+    # Executions
+
+    def start_execution(
+        self,
+        execution: str,
+        pipeline: str,
+        parameters: dict[str, Any],
+        definition: str,
+        catalog: Sequence[Sequence[str]],
+        wanted: dict[str, Any] | None = None,
+        started_by: str = "",
+    ) -> None:
+        """Note that an execution began, with all that it takes to go on with it."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO executions VALUES (?, ?, ?, 'Executing', ?, NULL, ?, ?, ?, ?)",
+                (execution, pipeline, json.dumps(parameters), now(), definition,
+                 json.dumps(list(catalog)), json.dumps(wanted or {}), started_by),
+            )  # fmt: skip
+
+    def continue_execution(self, execution: str) -> None:
+        """Note that an execution goes on."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE executions SET status = 'Executing', ended = NULL WHERE id = ?",
+                (execution,),
+            )
+
+    def end_execution(self, execution: str, status: str) -> None:
+        """Note how an execution ended; a step that was still running ended with it."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE steps SET status = ? WHERE execution = ? AND status = 'Executing'",
+                (status, execution),
+            )
+            connection.execute(
+                "UPDATE executions SET status = ?, ended = ? WHERE id = ?",
+                (status, now(), execution),
+            )
+
+    def executions(self, execution: str | None = None) -> list[KeptExecution]:
+        """Every execution, the newest first; or the one of an id, if there is one."""
+        rows = self._rows(
+            "SELECT id, pipeline, parameters, status, started, ended, definition, catalog, wanted, "
+            "started_by FROM executions WHERE ?1 IS NULL OR id = ?1 "
+            "ORDER BY started DESC, rowid DESC",
+            execution,
+        )
+        return [
+            KeptExecution(i, pipeline, json.loads(parameters), status, started, ended, definition,
+                          json.loads(catalog), json.loads(wanted), by)
+            for i, pipeline, parameters, status, started, ended, definition, catalog, wanted, by
+            in rows
+        ]  # fmt: skip
+
+    # Steps
+
+    def note_step(
+        self, step: KeptStep, cache_key: str | None = None, ended: float | None = None
+    ) -> None:
+        """Note how a step stands."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (step.execution, step.name, step.type, step.status, step.seconds, step.reason,
+                 json.dumps(vars(step.record)), cache_key, ended),
+            )  # fmt: skip
+
+    def steps(self, execution: str) -> list[KeptStep]:
+        """The steps of an execution that have begun, or were passed over."""
+        rows = self._rows(
+            f"SELECT {_STEP} FROM steps WHERE execution = ? ORDER BY rowid",
+            execution,
+        )
+        return [_kept_step(row) for row in rows]
+
+    def steps_before(self, execution: str, step: str, most: int) -> list[tuple[str, KeptStep]]:
+        """A step in earlier executions of the same pipeline that succeeded, the newest first.
+
+        Each with the moment that its execution began; no more than `most`.
+        """
+        rows = self._rows(
+            f"SELECT o.started, {', '.join(f's.{name}' for name in _STEP.split(', '))} "
+            "FROM executions e JOIN executions o ON o.pipeline = e.pipeline "
+            "AND (o.started, o.rowid) < (e.started, e.rowid) AND o.status = 'Succeeded' "
+            "JOIN steps s ON s.execution = o.id AND s.name = ?2 AND s.status = 'Succeeded' "
+            "WHERE e.id = ?1 ORDER BY o.started DESC, o.rowid DESC LIMIT ?3",
+            execution,
+            step,
+            most,
+        )
+        return [(row[0], _kept_step(row[1:])) for row in rows]
+
+    def done_before(self, cache_key: str, since: float) -> list[KeptStep]:
+        """The steps of a key that ran and succeeded since a moment, the newest first."""
+        rows = self._rows(
+            f"SELECT {_STEP} FROM steps WHERE cache_key = ? AND status = 'Succeeded' "
+            "AND ended >= ? ORDER BY ended DESC",
+            cache_key,
+            since,
+        )
+        return [step for step in map(_kept_step, rows) if not step.record.source]
+
+    # Models and packages
+
+    def create_model(self, name: str, request: dict[str, Any]) -> None:
+        """Keep a SageMaker Model; one of the name that a killed run left gives way."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO models VALUES (?, ?)", (name, json.dumps(request))
+            )
+
+    def model(self, name: str) -> dict[str, Any]:
+        """The request that created a model.
+
+        Raises:
+            StateError: if there is none of that name.
+        """
+        rows = self._rows("SELECT request FROM models WHERE name = ?", name)
+        if not rows:
+            raise StateError(f"there is no model {name}")
+        return dict(json.loads(rows[0][0]))
+
+    def register(
+        self, group: str, status: str, execution: str, step: str, request: dict[str, Any]
+    ) -> int:
+        """Add a version to a model package group and give its number.
+
+        A step of an execution registers once: if it had, before the run was killed, that is it.
+        """
+        with self._transaction() as connection:
+            registered = connection.execute(
+                "SELECT version FROM model_packages WHERE execution = ? AND step = ?",
+                (execution, step),
+            ).fetchone()
+            if registered:
+                return int(registered[0])
+            (version,) = connection.execute(
+                "SELECT coalesce(max(version), 0) + 1 FROM model_packages WHERE package_group = ?",
+                (group,),
+            ).fetchone()
+            connection.execute(
+                "INSERT INTO model_packages VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (group, version, status, execution, now(), json.dumps(request), step),
+            )
+        return int(version)
+
+    def model_packages(self, group: str, version: int | None = None) -> list[ModelPackage]:
+        """Every version of a group, the newest first; or the one of a number, if there is one."""
+        rows = self._rows(
+            f"SELECT package_group, version, {_APPROVAL_STATUS}, execution, created, request "
+            "FROM model_packages p WHERE package_group = ?1 AND (?2 IS NULL OR version = ?2) "
+            "ORDER BY version DESC",
+            group,
+            version,
+        )
+        return [
+            ModelPackage(group, version, status, execution, created, json.loads(request))
+            for group, version, status, execution, created, request in rows
+        ]
+
+    def change_status(self, group: str, change: StatusChange) -> bool:
+        """Keep a change of a version's status, if the version still stands as before it.
+
+        Of several at once one is kept; it says so. What is kept is never changed or taken away.
+        """
+        status = _STATUS_OF_P.format(stage="?1")
+        with self._transaction() as connection:
+            kept = connection.execute(
+                "INSERT INTO status_changes "
+                "SELECT NULL, p.package_group, p.version, ?1, ?2, ?3, ?4, ?5, ?6, ?7 "
+                "FROM model_packages p "
+                f"WHERE package_group = ?8 AND version = ?9 AND {status} = ?2",
+                (change.stage, change.before, change.after, change.who, change.why, change.at,
+                 json.dumps(change.evidence), group, change.version),
+            )  # fmt: skip
+            return kept.rowcount == 1
+
+    def changes(self, group: str, version: int) -> list[StatusChange]:
+        """Every change of a version's status, the oldest first."""
+        rows = self._rows(
+            "SELECT before, after, who, why, at, stage, evidence FROM status_changes "
+            "WHERE package_group = ? AND version = ? ORDER BY number",
+            group,
+            version,
+        )
+        return [
+            StatusChange(version, before, after, who, why, at, stage, json.loads(evidence))
+            for before, after, who, why, at, stage, evidence in rows
+        ]
+
+    # Files
+
+    def digest(self, file: Path) -> str:
+        """SHA-256 of a file, as 64 hexadecimal digits; one that has not changed is not read again.
+
+        Whether it has is told by place, inode, size and times, as git does; a file written just
+        now is not trusted to have another time if it is written again.
+        """
+        stat = file.stat()
+        told_by = (str(file), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+        known = self._rows(
+            "SELECT sha256 FROM digests "
+            "WHERE path = ? AND inode = ? AND size = ? AND modified = ? AND changed = ?",
+            *told_by,
+        )
+        if known:
+            return str(known[0][0])
+        digest = digest_of(file)
+        if time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > _SETTLED:
+            with self._transaction() as connection:
+                connection.execute(
+                    "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?, ?)", (*told_by, digest)
+                )
+        return digest
+
+
+@contextmanager
+def run_lock(folder: Path) -> Iterator[None]:
+    """Keep the folder of an execution to this process; when that ends, however, it is free again.
+
+    Raises:
+        StateError: if another process keeps it.
+    """
+    file = folder / "held.db"
+    with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            if "locked" in str(error):
+                said = f"run {folder.name} is still going on, in another process"
+                raise StateError(said) from None
+            raise StateError(f"{file} cannot be used: {error}") from None
+        yield
+
+
+def is_run_locked(folder: Path) -> bool:
+    """Whether a process keeps the folder of an execution."""
+    if not folder.is_dir():
+        return False
+    try:
+        with run_lock(folder):
+            return False
+    except StateError:
+        return True
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Keep a log ahead of the file; SQLite does not wait by itself while another turns to one."""
+    until = time.monotonic() + LONGEST_WAIT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+
+
+def _statements(schema: str) -> Iterator[str]:
+    """The statements of a schema; a trigger's body has ends of its own."""
+    statement = ""
+    for part in schema.split(";"):
+        statement += f"{part};"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+_STEP = "execution, name, type, status, seconds, reason, record"
+
+
+def _kept_step(row: Any) -> KeptStep:
+    execution, name, type_, status, seconds, reason, record = row
+    kept = Record(**json.loads(record))
+    return KeptStep(execution, name, type_, status, seconds, reason, kept)
+
+
+def digest_of(file: Path) -> str:
+    """SHA-256 of a file's content."""
+    import hashlib
+
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,0 +1,111 @@
+"""Whether a step has run before: by the content of its arguments, its code and its inputs.
+
+SageMaker's step caching compares arguments, so two URIs are two inputs whatever lies there, and one
+URI is one input though its bytes have changed. Here an input is its bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ninesteps.definition.definition import Step
+from ninesteps.errors import StepError
+from ninesteps.local.offline_store import Catalog
+from ninesteps.local.state import State, digest_of
+from ninesteps.local.storage import Storage
+
+TAKEN_OVER = ("Processing", "Training", "Tuning", "Transform", "Model")
+"""The step types that are taken over: jobs, and models, which are but a name for what they hold."""
+
+_OF_NO_EFFECT = frozenset((
+    "Catalog", "EnableNetworkIsolation", "ExecutionRoleArn", "KmsKeyId", "NetworkConfig",
+    "OutputDataConfig", "OutputS3Uri", "ProcessingResources", "ResourceConfig", "RoleArn",
+    "S3OutputPath", "StoppingCondition", "Tags", "TransformResources", "VpcConfig", "WorkGroup",
+))  # fmt: skip
+"""Fields that say where, for whom or on what a job runs, not what it gives."""
+
+_INPUTS = ("S3Uri", "ModelDataUrl", "sagemaker_submit_directory")
+"""The fields that name objects which a job reads."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Gives the keys by which steps are told to be the same."""
+
+    pipeline: str
+    storage: Storage
+    state: State
+    catalog: Catalog
+
+    def key(self, step: Step, request: dict[str, Any]) -> str | None:
+        """The key of a step with its arguments resolved; None if it is always run anew.
+
+        Raises:
+            StepError: if an input is not there.
+        """
+        if step.type not in TAKEN_OVER or (step.type != "Model" and step.max_age is None):
+            return None
+        compared = [
+            *(self.pipeline, step.name, step.type, sorted(step.property_files.items())),
+            *(machine(), self._compared(request)),
+        ]
+        return _sha256(json.dumps(compared, sort_keys=True))
+
+    def _compared(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._compared(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        found: dict[str, Any] = {}
+        for name, item in value.items():
+            if name in _INPUTS:
+                found[name] = self.content(item)
+            elif name == "ModelName":
+                found[name] = self._compared(self.state.model(item))
+            elif name == "S3Output":
+                found[name] = {k: v for k, v in item.items() if k != "S3Uri"}
+            elif name == "Database":
+                tables = sorted((t, uri) for (base, t), uri in self.catalog.items() if base == item)
+                found[name] = [item, [(table, self.content(uri)) for table, uri in tables]]
+            elif name not in _OF_NO_EFFECT:
+                found[name] = self._compared(item)
+        return found
+
+    def content(self, uri: str) -> list[tuple[str, str]]:
+        """The objects at a URI: name and digest of each."""
+        return [(name, self.state.digest(file)) for name, file in self.storage.objects(uri)]
+
+
+def outputs_unchanged(digests: dict[str, str], storage: Storage, state: State) -> bool:
+    """Whether objects lie where they were put, as they were: S3 URI -> SHA-256."""
+    try:
+        return all(state.digest(storage.file(uri)) == digest for uri, digest in digests.items())
+    except StepError:
+        return False
+
+
+@functools.cache
+def machine() -> str:
+    """What else a step's outputs depend on: this package, the interpreter, what is installed."""
+    import platform
+    import site
+
+    here = Path(__file__).parent
+    files = [*here.glob("*.py"), *here.with_name("definition").glob("*.py")]
+    own = [digest_of(file) for file in sorted(files)]
+    installed = [
+        sorted(found.name for found in Path(folder).glob("*.dist-info"))
+        for folder in site.getsitepackages()
+    ]
+    return _sha256(json.dumps([sys.version, platform.machine(), own, installed]))
+
+
+def _sha256(text: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,149 @@
+"""One function a step type: it does the work, and gives what Describe would answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ninesteps.errors import StepError
+from ninesteps.local import jobs
+from ninesteps.local.execution import StepRun
+from ninesteps.local.expressions import Values, evaluate
+from ninesteps.local.jobs import Job, LocalBackend
+from ninesteps.local.state import State
+
+ACCOUNT = "111122223333"
+REGION = "us-east-1"
+ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
+
+JOBS = ("Processing", "Training", "Tuning", "Transform")
+"""The step types that run a process, with a folder and a log of its own."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """A step, and all that it is run with."""
+
+    run: StepRun
+    execution: str
+    values: Values
+    backend: LocalBackend
+    state: State
+    job: Job  # its request has every expression resolved; without a job, its folder is not made
+    kept: Path  # what outlasts a run that is killed, until the step is done
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step has come to."""
+
+    answer: Json
+    outputs: jobs.Outputs = field(default_factory=list)
+    rests_on: tuple[str, ...] = ()  # URIs of others without which it is worth nothing
+
+
+def processing(context: StepContext) -> StepResult:
+    """A processing job."""
+    job = context.job
+    outputs = jobs.run_processing(job, context.run.step.property_files.values(), context.backend)
+    ended = {"ProcessingJobName": job.name, "ProcessingJobStatus": "Completed"}
+    return StepResult({**job.request, **ended}, outputs)
+
+
+def training(context: StepContext) -> StepResult:
+    """A training job."""
+    job = context.job
+    outputs = jobs.run_training(job, job.request["HyperParameters"], context.backend)
+    ended = {"TrainingJobName": job.name, "TrainingJobStatus": "Completed"}
+    artifacts = {"S3ModelArtifacts": jobs.model_uri(job)}
+    return StepResult({**job.request, **ended, "ModelArtifacts": artifacts}, outputs)
+
+
+def tune(context: StepContext) -> StepResult:
+    """A hyperparameter tuning job."""
+    from ninesteps.local import tuning_step  # many a definition has none
+
+    return tuning_step.tune(context)
+
+
+def model(context: StepContext) -> StepResult:
+    """A SageMaker Model."""
+    request, name = context.job.request, context.job.name
+    uri = request["PrimaryContainer"]["ModelDataUrl"]
+    context.backend.storage.file(uri)  # or an error: it must exist
+    context.state.create_model(name, request)
+    return StepResult(
+        {**request, "ModelName": name, "ModelArn": f"{ARN}:model/{name}"}, rests_on=(uri,)
+    )
+
+
+def transform(context: StepContext) -> StepResult:
+    """A batch transform job."""
+    job = context.job
+    container = context.state.model(job.request["ModelName"])["PrimaryContainer"]
+    outputs = jobs.run_transform(job, container, context.backend)
+    ended = {"TransformJobName": job.name, "TransformJobStatus": "Completed"}
+    return StepResult({**job.request, **ended}, outputs)
+
+
+def register(context: StepContext) -> StepResult:
+    """A version of a model package group."""
+    request, run = context.job.request, context.run
+    models = [c["ModelDataUrl"] for c in request["InferenceSpecification"]["Containers"]]
+    for uri in (*models, *_uris(request.get("ModelMetrics"))):
+        context.backend.storage.file(uri)  # or an error: it must exist
+    group, status = request["ModelPackageGroupName"], request["ModelApprovalStatus"]
+    version = context.state.register(group, status, context.execution, run.step.name, request)
+    run.detail = f"{group} version {version}, {status}"
+    arn = f"{ARN}:model-package/{group}/{version}"
+    return StepResult({**request, "ModelPackageArn": arn, "ModelPackageVersion": version})
+
+
+def condition(context: StepContext) -> StepResult:
+    """The outcome of all conditions together."""
+    run = context.run
+    # Every one is evaluated, also after a first that fails: the output names them all.
+    outcomes = [evaluate(c, context.values, run.compared) for c in run.step.arguments["Conditions"]]
+    run.outcome = all(outcomes)
+    run.detail = "true" if run.outcome else "false"
+    return StepResult({"Outcome": run.detail})
+
+
+def fail(context: StepContext) -> StepResult:
+    """A failure that the definition asks for."""
+    raise StepError(str(context.job.request["ErrorMessage"]))
+
+
+def _uris(content: Any) -> list[str]:
+    """Every S3 URI in the metrics of a model package."""
+    if isinstance(content, dict):
+        own = [content["S3Uri"]] if "S3Uri" in content else []
+        return own + [uri for value in content.values() for uri in _uris(value)]
+    return []
+
+
+HANDLERS: dict[str, Callable[[StepContext], StepResult]] = {
+    "Processing": processing,
+    "Training": training,
+    "Tuning": tune,
+    "Model": model,
+    "Transform": transform,
+    "RegisterModel": register,
+    "Condition": condition,
+    "Fail": fail,
+}
+
+
+def instances(request: Json) -> int:
+    """The most instances that a request asks for."""
+    resources = [
+        request.get("ProcessingResources", {}).get("ClusterConfig", {}),
+        request.get("TransformResources", {}),
+        request.get("ResourceConfig", {}),
+        *(one.get("ResourceConfig", {}) for one in jobs.training_definitions(request)),
+    ]
+    return max(int(found.get("InstanceCount", 1)) for found in resources)

@@ -1,0 +1,117 @@
+"""S3 on disk: `s3://bucket/key` is a file below one folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from ninesteps.errors import StepError
+
+_URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]+(?:/.*)?)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The folder that holds one folder a bucket."""
+
+    root: Path
+
+    def path(self, uri: str) -> Path:
+        """The file or folder of a URI; a key that leaves its bucket is refused."""
+        parts = _URI.fullmatch(str(uri))
+        if parts is None or ".." in re.split(r"[/\\]", parts[1]):
+            raise StepError(f"{uri!r} is no S3 URI, such as s3://bucket/key")
+        return self.root / parts[1]
+
+    def file(self, uri: str) -> Path:
+        """The file of one object that exists."""
+        path = self.path(uri)
+        if not path.is_file():
+            raise StepError(f"there is nothing at {uri}")
+        return path
+
+    def objects(self, uri: str) -> list[tuple[str, Path]]:
+        """The objects at a URI, one or a whole folder of them: (name below it, file), in order."""
+        path = self.path(uri)
+        if path.is_file():
+            return [(path.name, path)]
+        files = files_of(path)
+        if not files:
+            raise StepError(f"there is nothing at {uri}")
+        return [(file.relative_to(path).as_posix(), file) for file in files]
+
+    def download(self, uri: str, folder: Path) -> None:
+        """Copy the objects at a URI to a folder: what a script does there stays there."""
+        for name, file in self.objects(uri):
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+
+    def unpack(self, uri: str, folder: Path) -> None:
+        """Unpack the files of an archive; a link, or a path that leaves the folder, is refused.
+
+        By hand, since tarfile's own filter came with Python 3.11.4.
+        """
+        import tarfile
+        import zlib
+
+        try:
+            with tarfile.open(self.file(uri)) as archive:
+                for member in archive:
+                    target = folder / member.name
+                    is_inside = target.resolve().is_relative_to(folder.resolve())
+                    if not is_inside or not (member.isfile() or member.isdir()):
+                        raise StepError(f"{uri} has {member.name!r}, which is no file inside it")
+                    if content := archive.extractfile(member):
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        with content, target.open("wb") as file:
+                            shutil.copyfileobj(content, file)
+        except (tarfile.TarError, EOFError, zlib.error) as error:
+            raise StepError(f"{uri} cannot be unpacked: {error}") from None
+
+    def move(self, source: Path, uri: str) -> None:
+        """Take a file, or the files of a folder, to a URI; what has gone there already stays.
+
+        As in S3, what lies there keeps its place unless something new has its name.
+        """
+        target = self.path(uri)
+        if not source.is_dir():
+            _move(source, target)
+            return
+        for file in files_of(source):
+            _move(file, target / file.relative_to(source))
+
+    def write(self, uri: str, content: bytes) -> None:
+        """Write one object; it appears under its name when it is whole."""
+        target = self.path(uri)
+        if target.is_file() and target.read_bytes() == content:
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        whole = self.root / f".{os.urandom(8).hex()}"  # on the same disk, and no URI names it
+        whole.write_bytes(content)
+        whole.replace(target)
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files below a folder, in order."""
+    return sorted(file for file in folder.rglob("*") if file.is_file())
+
+
+def _move(file: Path, target: Path) -> None:
+    """Rename a file, if it has not been already; to another disk it is copied first."""
+    if not file.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        whole = target.with_name(f".{target.name}.{os.getpid()}")
+        shutil.copyfile(file, whole)
+        whole.replace(target)
+        file.unlink()

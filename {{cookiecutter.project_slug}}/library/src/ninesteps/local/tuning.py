@@ -1,0 +1,384 @@
+"""Hyperparameter tuning: Optuna over the definition's ranges, one training job a trial.
+
+A trial is proposed from the results of the trials that came so many before it as run at a time,
+and from no others, whatever else has ended by then. So the search does not depend on how quick
+the machine is or how many trials it runs at once: the same definition and data give the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import re
+import shutil
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ninesteps.errors import StepError
+from ninesteps.local.jobs import Job, LocalBackend, Outputs, run_training, training_definitions
+from ninesteps.local.state import digest_of
+
+_OTHERS_NEEDED = 4
+"""Early stopping compares with at least so many trials."""
+_LONGEST_LINE = 65536  # bytes; a longer one counts as several
+
+
+@dataclass
+class Trial:
+    """One training job of a search."""
+
+    tuned: dict[str, str]  # the hyperparameters that the search chose
+    job: Job
+    definition: str = ""  # the name of its training definition, where there are several
+    values: list[float] = field(default_factory=list)  # of the objective, one a round
+    status: str = "InProgress"
+    reason: str = ""
+    fault: Exception | None = None  # of the machine's, why it came to nothing
+    archive: Path | None = None  # its model, until the search is done
+
+    @property
+    def value(self) -> float | None:
+        """The objective's last value: that of the model that was saved."""
+        return self.values[-1] if self.values else None
+
+
+@dataclass(frozen=True)
+class Search:
+    """A tuning step's request, read."""
+
+    jobs: int
+    parallel: int
+    maximize: bool
+    objective: str
+    early_stopping: bool
+    definitions: list[TrainingDefinition]
+
+    @property
+    def direction(self) -> str:
+        """What Optuna calls it."""
+        return "MAXIMIZE" if self.maximize else "MINIMIZE"
+
+
+@dataclass(frozen=True)
+class TrainingDefinition:
+    """What one of the searched models is trained by."""
+
+    name: str  # empty where there is but one
+    request: dict[str, Any]
+    pattern: re.Pattern[str]  # of the objective in a log
+    ranges: dict[str, Any]
+    sampler: Any
+
+
+def run_tuning(
+    search: Search,
+    job: Job,
+    kept: Path,
+    backend: LocalBackend,
+    on_trial: Callable[[list[Trial]], None],
+) -> list[Trial]:
+    """Run every trial; gives them in the order that they were proposed.
+
+    Several training definitions take turns, each with a search of its own.
+
+    Args:
+        kept: a folder for what trials came to: a search that is begun again finds there those
+            that had ended, and runs the others. The job's log is a folder, with a log a trial.
+
+    Raises:
+        StepError: if no trial gave a model, or one was killed: without it, this would be another
+            search.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    direction = optuna.study.StudyDirection[search.direction]
+    turns = [(definition, optuna.create_study(direction=direction, sampler=definition.sampler))
+             for definition in search.definitions]  # fmt: skip
+    asked: list[Any] = []
+    trials: list[Trial] = []
+    done: list[threading.Event] = []
+
+    with ThreadPoolExecutor(max_workers=search.parallel) as pool:
+        for number in range(search.jobs):
+            earlier = number - search.parallel
+            if earlier >= 0:
+                done[earlier].wait()
+                _check_no_fault(trials)
+                _tell(turns[earlier % len(turns)][1], asked[earlier], trials[earlier])
+            backend.processes.check_not_ended()
+            definition, study = turns[number % len(turns)]
+            asked.append(study.ask(definition.ranges))
+            trials.append(_trial(number, job, definition, asked[-1].params))
+            done.append(threading.Event())
+            before = trials[: max(0, earlier + 1)]
+            pool.submit(_run, trials[-1], before, search, definition, backend, kept, done[-1])
+            on_trial(trials)
+        for event in done:
+            event.wait()
+            on_trial(trials)
+    _check_no_fault(trials)
+    if not ranked(trials, search.maximize):
+        first = trials[0].reason
+        raise StepError(f"none of {len(trials)} trials gave a model; the first: {first}")
+    return trials
+
+
+def _check_no_fault(trials: list[Trial]) -> None:
+    for number, trial in enumerate(trials, start=1):
+        if isinstance(trial.fault, StepError):
+            raise StepError(f"trial {number}: {trial.reason}", fault=trial.fault.fault)
+        if trial.fault:
+            raise trial.fault
+
+
+def read_search(request: dict[str, Any]) -> Search:
+    """What a tuning request asks for.
+
+    Raises:
+        StepError: if it cannot be searched.
+    """
+    config = request["HyperParameterTuningJobConfig"]
+    limits = config["ResourceLimits"]
+    jobs, parallel = (int(limits[f"Max{n}TrainingJobs"]) for n in ("NumberOf", "Parallel"))
+    if min(jobs, parallel) < 1:
+        raise StepError(f"{jobs} training jobs, {parallel} at a time: at least 1 is right")
+    trained = training_definitions(request)
+    objectives = [t.get("TuningObjective") or config["HyperParameterTuningJobObjective"]
+                  for t in trained]  # fmt: skip
+    names = [one.get("DefinitionName", "") for one in trained]
+    if len(set(names)) < len(names):
+        raise StepError(f"two training definitions are named {max(names, key=names.count)}")
+    if any(objective != objectives[0] for objective in objectives):
+        raise StepError("training definitions with different objectives cannot be compared")
+    return Search(
+        jobs=jobs,
+        parallel=parallel,
+        maximize=objectives[0]["Type"] == "Maximize",
+        objective=objectives[0]["MetricName"],
+        early_stopping=config.get("TrainingJobEarlyStoppingType") == "Auto",
+        definitions=[
+            TrainingDefinition(
+                name=one.get("DefinitionName", ""),
+                request=one,
+                pattern=metric_pattern(objectives[0]["MetricName"], one["AlgorithmSpecification"]),
+                ranges=_distributions(one.get("HyperParameterRanges") or config["ParameterRanges"]),
+                sampler=_sampler(config, parallel),
+            )
+            for one in trained
+        ],
+    )
+
+
+def _sampler(config: dict[str, Any], parallel: int) -> Any:
+    import optuna
+
+    seed = config.get("RandomSeed", 0)
+    samplers: dict[str, Callable[[], Any]] = {
+        "Bayesian": lambda: optuna.samplers.TPESampler(
+            seed=seed, n_startup_trials=parallel, constant_liar=True
+        ),
+        "Random": lambda: optuna.samplers.RandomSampler(seed=seed),
+    }
+    return samplers[config["Strategy"]]()
+
+
+def metric_pattern(objective: str, specification: dict[str, Any]) -> re.Pattern[str]:
+    """How the objective is read from a log: by the job's own definition, or XGBoost's.
+
+    The XGBoost image counts as an algorithm of SageMaker's own, whose metrics cannot be defined:
+    the service reads lines such as `[5]#011train-auc:0.9#011validation-auc:0.8`.
+    """
+    for definition in specification.get("MetricDefinitions", []):
+        if definition["Name"] == objective:
+            regex = definition["Regex"]
+            with contextlib.suppress(re.error):
+                if re.compile(regex).groups == 1:
+                    return re.compile(regex)
+            raise StepError(f"{regex!r} must be a regular expression with one group, the value")
+    if "xgboost" not in specification.get("TrainingImage", ""):
+        raise StepError(f"no metric definition says how {objective} is read from the log")
+    return re.compile(rf"\[[0-9]+\].*#011{re.escape(objective.replace(':', '-'))}:(\S+)")
+
+
+def _distributions(ranges: dict[str, Any]) -> dict[str, Any]:
+    from optuna.distributions import (
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
+
+    def limits(r: dict[str, Any], number: Callable[[str], Any]) -> dict[str, Any]:
+        is_log = r.get("ScalingType") == "Logarithmic"
+        return {"low": number(r["MinValue"]), "high": number(r["MaxValue"]), "log": is_log}
+
+    kinds: dict[str, Callable[[dict[str, Any]], Any]] = {
+        "Integer": lambda r: IntDistribution(**limits(r, int)),
+        "Continuous": lambda r: FloatDistribution(**limits(r, float)),
+        "Categorical": lambda r: CategoricalDistribution(r["Values"]),
+    }
+    found: dict[str, Any] = {}
+    for kind, distribution in kinds.items():
+        for r in ranges.get(f"{kind}ParameterRanges", []):
+            name = r["Name"]
+            if name in found:
+                raise StepError(f"two ranges are named {name}")
+            try:
+                found[name] = distribution(r)
+            except ValueError as error:
+                raise StepError(f"the range of {name} cannot be searched: {error}") from None
+    return found
+
+
+def _trial(
+    number: int,
+    tuning: Job,
+    definition: TrainingDefinition,
+    parameters: dict[str, Any],
+) -> Trial:
+    own = f"{number + 1:03d}"
+    folder, log = tuning.folder / own, tuning.log / f"{own}.log"
+    job = Job(f"{tuning.name}-{own}", definition.request, folder, log)
+    return Trial({name: str(v) for name, v in parameters.items()}, job, definition.name)
+
+
+def _run(
+    trial: Trial,
+    before: list[Trial],
+    search: Search,
+    definition: TrainingDefinition,
+    backend: LocalBackend,
+    kept: Path,
+    done: threading.Event,
+) -> None:
+    """Run a trial to its end, whatever that is; nothing is raised, the trial says how it was."""
+    log = ObjectiveLog(trial.job.log, definition.pattern, trial.values)
+    record = kept / f"{trial.job.name}.json"
+
+    def last_round() -> int | None:
+        log.read()
+        return stopping_round(trial, before, search.maximize) if search.early_stopping else None
+
+    try:
+        if _take_up(trial, record):
+            return
+        hyperparameters = {**trial.job.request["StaticHyperParameters"], **trial.tuned}
+        outputs = run_training(
+            trial.job, hyperparameters, backend, lambda: last_round() is not None
+        )
+        last = last_round()
+        if last is not None:
+            del trial.values[last + 1 :]
+        if trial.value is None or not math.isfinite(trial.value):
+            raise StepError(f"its log has {trial.value or 'no value'} of {search.objective}")
+        trial.status = "Completed" if last is None else "Stopped"
+        _keep(trial, outputs, record)
+    except Exception as error:
+        trial.status, trial.reason = "Failed", str(error)
+        is_the_machines = isinstance(error, OSError) or bool(getattr(error, "fault", ""))
+        trial.fault = error if is_the_machines else None
+    finally:
+        shutil.rmtree(trial.job.folder, ignore_errors=True)
+        done.set()
+
+
+def _keep(trial: Trial, outputs: Outputs, record: Path) -> None:
+    """Put aside what a trial came to: the model first, then the record that says so."""
+    record.parent.mkdir(parents=True, exist_ok=True)
+    for archive, _ in outputs:
+        trial.archive = archive.replace(record.with_suffix(".tar.gz"))
+    content = {
+        "sha256": digest_of(trial.archive) if trial.archive else "",
+        "tuned": trial.tuned,
+        "values": trial.values,
+        "status": trial.status,
+        "peak_bytes": trial.job.peak_bytes,
+    }
+    whole = record.with_suffix(".whole")
+    whole.write_text(json.dumps(content), encoding="utf-8")
+    whole.replace(record)
+
+
+def _take_up(trial: Trial, record: Path) -> bool:
+    """Read what a trial came to, if it had ended when the search was broken off."""
+    archive = record.with_suffix(".tar.gz")
+    try:
+        content = json.loads(record.read_text(encoding="utf-8"))
+        if content["tuned"] != trial.tuned:
+            return False
+        if content["sha256"] and digest_of(archive) != content["sha256"]:
+            return False
+    except (OSError, ValueError, KeyError, TypeError):  # not written to its end, or not at all
+        return False
+    trial.values[:], trial.status = content["values"], content["status"]
+    trial.job.peak_bytes = content["peak_bytes"]
+    trial.archive = archive if content["sha256"] else None
+    return True
+
+
+@dataclass
+class ObjectiveLog:
+    """The objective's values in a log, which is read on as it grows."""
+
+    file: Path
+    pattern: re.Pattern[str]
+    values: list[float]
+    _position: int = 0
+
+    def read(self) -> None:
+        """Add the values of the lines that came since; tabs are as the service writes them."""
+        if not self.file.is_file():
+            return
+        with self.file.open("rb") as content:
+            content.seek(self._position)
+            while line := content.readline(_LONGEST_LINE):
+                if not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
+                    break  # it is still being written
+                self._position += len(line)
+                text = line.decode("utf-8", errors="replace").replace("\t", "#011")
+                if match := self.pattern.search(text):
+                    self.values.append(float(match[1]))
+
+
+def stopping_round(trial: Trial, before: list[Trial], maximize: bool) -> int | None:
+    """The first round at which SageMaker's median rule stops a trial, if any.
+
+    It is stopped when its value is worse than the median of the earlier trials' running averages
+    up to that round; only trials that ran so far, and no fewer than four, are compared with.
+    """
+    from statistics import median as median_of
+
+    finished = [other.values for other in before if other.status == "Completed"]
+    sums = [0.0] * len(finished)
+    for round_, value in enumerate(trial.values):
+        averages = []
+        for other, values in enumerate(finished):
+            if round_ < len(values):
+                sums[other] += values[round_]
+                averages.append(sums[other] / (round_ + 1))
+        if len(averages) < _OTHERS_NEEDED:
+            continue
+        median = median_of(averages)
+        if value < median if maximize else value > median:
+            return round_
+    return None
+
+
+def _tell(study: Any, asked: Any, trial: Trial) -> None:
+    import optuna
+
+    if trial.status == "Failed" or trial.value is None:
+        study.tell(asked, state=optuna.trial.TrialState.FAIL)
+    else:
+        study.tell(asked, trial.value)
+
+
+def ranked(trials: list[Trial], maximize: bool) -> list[Trial]:
+    """The trials that gave a model, best first; of equals, the earlier one."""
+    complete = [t for t in trials if t.status == "Completed" and t.value is not None]
+    return sorted(complete, key=lambda t: -(t.value or 0.0) if maximize else (t.value or 0.0))

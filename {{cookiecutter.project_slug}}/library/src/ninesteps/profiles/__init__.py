@@ -1,0 +1,1 @@
+"""The floors of each scenario: what a team's settings must meet."""

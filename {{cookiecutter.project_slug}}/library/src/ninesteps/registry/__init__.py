@@ -1,0 +1,1 @@
+"""Model versions and the decisions on them, on this machine and in an account."""

@@ -1,0 +1,59 @@
+"""What `pipeline registry`, `approve` and `reject` do: whose registry, and who asks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ninesteps.errors import RegistryError
+from ninesteps.registry.local import LocalRegistry
+from ninesteps.registry.registry import PRODUCTION, Approvals
+from ninesteps.settings.settings import Settings
+
+
+def on_this_machine(local: Path, settings: Settings) -> Approvals:
+    """The registry of this machine, with the rules of pipeline.toml."""
+    registry = LocalRegistry(local, settings.model_package_group)
+    rules = settings.approval
+    return Approvals(registry, rules.require_second_approver, rules.before_production)
+
+
+def in_account(settings: Settings, name: str) -> Approvals:
+    """The registry of an environment, with the rules of pipeline.toml."""
+    from ninesteps.infrastructure import account  # it imports boto3
+    from ninesteps.registry.account import AccountRegistry
+
+    environment = settings.account_environment(name)
+    registry = AccountRegistry(
+        account.session(environment),
+        environment,
+        environment.named(settings.project.pipeline),
+        environment.named(settings.model_package_group),
+    )
+    # There a rollout waits for the second approval: `stage` says how it is given.
+    return Approvals(registry, settings.approval.require_second_approver, option=f" --env {name}")
+
+
+def stage(typed: str | None, environment: str | None) -> str:
+    """What a version is approved for beyond itself, as SageMaker calls it.
+
+    Raises:
+        RegistryError: if that is not decided in the registry of an environment.
+    """
+    if typed and environment:
+        raise RegistryError(
+            "--for production is for this machine; in an account the second approval answers the "
+            "rollout that waits for it, and the notice of the rollout names the command"
+        )
+    return {"production": PRODUCTION}[typed] if typed else ""
+
+
+def number(text: str) -> int:
+    """A version's number.
+
+    Raises:
+        RegistryError: if the text is none.
+    """
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        raise RegistryError(f"{text!r} was read, where a version's number such as 1 is right")
+    return int(text)

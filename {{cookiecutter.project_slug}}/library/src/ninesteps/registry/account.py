@@ -1,0 +1,207 @@
+"""The versions in an AWS account, as SageMaker's Model Registry keeps them.
+
+It has no compare-and-set and no history: a decision is written in one call, so that one event is
+sent, with who and why in the package's metadata; what a version was before is looked at just before
+it, and who has the last word just after. Two who decide in the same second may both believe for a
+moment that they were first; the state machines act on what the registry says in the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ninesteps.errors import RegistryError
+from ninesteps.infrastructure import account
+from ninesteps.registry.registry import (
+    APPROVED,
+    PENDING,
+    REJECTED,
+    Decision,
+    Evidence,
+    Version,
+    version_of,
+)
+from ninesteps.settings.environment import Environment
+
+MAX_VALUE = 256
+"""Letters of a value in a model package's metadata."""
+
+NOT_THERE = ("NoSuchKey", "404")
+
+
+@dataclass(frozen=True)
+class AccountRegistry:
+    """A `ninesteps.registry.registry.Registry` in an account; `session` is boto3's, of its region."""
+
+    session: Any
+    environment: Environment
+    pipeline: str  # its name in the account
+    group: str
+
+    def numbers(self) -> list[int]:
+        """The versions that there are, the newest first."""
+        pages = self._sagemaker.get_paginator("list_model_packages").paginate(
+            ModelPackageGroupName=self.group
+        )
+        found = [one for page in pages for one in page["ModelPackageSummaryList"]]
+        return sorted((one["ModelPackageVersion"] for one in found), reverse=True)
+
+    def version(self, number: int) -> Version:
+        """One that there is."""
+        package = self._describe(number)
+        metadata = package.get("CustomerMetadataProperties", {})
+        return version_of(
+            package,
+            self.group,
+            number,
+            package["ModelApprovalStatus"],
+            account.moment(package["CreationTime"]),
+            metadata.get("execution", ""),
+            tuple(decisions(package)),
+        )
+
+    def read(self, uri: str) -> bytes | None:
+        """The content of an S3 URI; None if nothing lies there."""
+        body = self._body(uri)
+        return None if body is None else bytes(body.read())
+
+    def evidence(self, version: Version) -> list[Evidence]:
+        """What a version rests on: as the account's state machine noted it, and now."""
+        noted = version.metadata
+        return [
+            Evidence(uri, noted.get(digest_key(uri), ""), self._digest(uri))
+            for uri in version.evidence
+        ]
+
+    def started_by(self, version: Version) -> str:
+        """Who started the execution that registered it, as AWS knows them; empty if it does not."""
+        if not version.execution:
+            return ""
+        path = f"pipeline/{self.pipeline}/execution/{version.execution}"
+        where = self.environment.sagemaker_arn(path)
+        found = self._sagemaker.describe_pipeline_execution(PipelineExecutionArn=where)
+        return person(found.get("CreatedBy", {}))
+
+    def identity(self, who: str) -> str:
+        """Who is signed in, whatever they call themselves."""
+        return self._caller
+
+    def keep(self, version: Version, decision: Decision) -> bool:
+        """Write a decision if the version still stands as before it.
+
+        Raises:
+            RegistryError: if another's came at the same moment.
+        """
+        now = self.version(version.number)
+        if now.status != decision.before:
+            return False
+        written = _written(decision, self._caller)
+        self._sagemaker.update_model_package(
+            ModelPackageArn=self._package(version.number),
+            ModelApprovalStatus=decision.after,
+            ApprovalDescription=f"{decision.who}: {decision.why}",
+            CustomerMetadataProperties={**now.metadata, **written},
+        )
+        after = self._describe(version.number)
+        kept = after.get("CustomerMetadataProperties", {})
+        if after["ModelApprovalStatus"] == decision.after and written.items() <= kept.items():
+            return True
+        who = person(after.get("LastModifiedBy", {})) or "somebody else"
+        raise RegistryError(
+            f"{version.name} was decided on by {who} at the same moment, and is now "
+            f"{after['ModelApprovalStatus']}: look at it again"
+        )
+
+    @cached_property
+    def _sagemaker(self) -> Any:
+        return self.session.client("sagemaker")
+
+    @cached_property
+    def _s3(self) -> Any:
+        return self.session.client("s3")
+
+    @cached_property
+    def _caller(self) -> str:
+        return str(self.session.client("sts").get_caller_identity()["Arn"])
+
+    def _describe(self, number: int) -> dict[str, Any]:
+        name = self._package(number)
+        return dict(self._sagemaker.describe_model_package(ModelPackageName=name))
+
+    def _package(self, number: int) -> str:
+        return self.environment.sagemaker_arn(f"model-package/{self.group}/{number}")
+
+    def _digest(self, uri: str) -> str:
+        body = self._body(uri)
+        if body is None:
+            return ""
+        digest = hashlib.sha256()
+        for chunk in body.iter_chunks(1 << 20):
+            digest.update(chunk)
+        return digest.hexdigest()
+
+    def _body(self, uri: str) -> Any:
+        try:
+            return account.get_object(self._s3, uri, self.environment)["Body"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in NOT_THERE:
+                raise
+            return None
+
+
+def digest_key(uri: str) -> str:
+    """Where a package's metadata has the SHA-256 of a file: `evaluation_sha256`, `model_sha256`."""
+    return f"{uri.rpartition('/')[2].split('.')[0]}_sha256"
+
+
+def _written(decision: Decision, caller: str) -> dict[str, str]:
+    """A decision as metadata: `approved_by` and so on; a rejection leaves those of the approval."""
+    kind = decision.after.lower()
+    values = {"by": caller, "name": decision.who, "why": decision.why, "at": decision.at}
+    kept = {f"{kind}_{key}": writable(value) for key, value in values.items()}
+    return {key: value for key, value in kept.items() if value}
+
+
+def writable(text: str) -> str:
+    """A text in the letters and the length that a model package's metadata may have.
+
+    SageMaker's pattern: `[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]`, at most 256 of them.
+    """
+    letters = (c if _is_writable(c) else " " for c in unicodedata.normalize("NFC", text))
+    return " ".join("".join(letters).split())[:MAX_VALUE].strip()
+
+
+def _is_writable(letter: str) -> bool:
+    return unicodedata.category(letter)[0] in "LNZ" or letter in "_.:/=+-@"
+
+
+def decisions(package: Mapping[str, Any]) -> Iterator[Decision]:
+    """The decisions that a package's metadata tells of, and one that was taken elsewhere."""
+    metadata = package.get("CustomerMetadataProperties", {})
+    status, said = package["ModelApprovalStatus"], package.get("ApprovalDescription", "")
+    before = PENDING
+    for after in (APPROVED, REJECTED):
+        told = {
+            key: metadata.get(f"{after.lower()}_{key}", "") for key in ("by", "name", "why", "at")
+        }
+        if told["at"]:
+            who = f"{told['name']} ({told['by']})" if told["name"] else told["by"]
+            why = said.partition(": ")[2] if after == status and said else told["why"]
+            yield Decision(before, after, who, why, told["at"])
+            before = after
+    if status not in (PENDING, before):
+        who = person(package.get("LastModifiedBy", {})) or "somebody unknown"
+        moment = package.get("LastModifiedTime")
+        yield Decision(before, status, who, said, account.moment(moment) if moment else "")
+
+
+def person(context: Mapping[str, Any]) -> str:
+    """Who a UserContext is: an ARN; empty if it names nobody."""
+    return str(context.get("IamIdentity", {}).get("Arn") or context.get("UserProfileArn", ""))

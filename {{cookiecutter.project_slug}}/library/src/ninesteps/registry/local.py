@@ -1,0 +1,77 @@
+"""The versions that were registered on this machine, as the local engine's state has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ninesteps.errors import StepError
+from ninesteps.local.state import State, StatusChange, digest_of
+from ninesteps.local.storage import Storage
+from ninesteps.registry.registry import Decision, Evidence, Version, version_of
+
+
+@dataclass(frozen=True)
+class LocalRegistry:
+    """A `ninesteps.registry.registry.Registry` in a folder such as `.local`."""
+
+    local: Path
+    group: str
+
+    @cached_property
+    def _state(self) -> State:
+        return State(self.local / "state.db")
+
+    def numbers(self) -> list[int]:
+        """The versions that there are, the newest first."""
+        return [package.version for package in self._state.model_packages(self.group)]
+
+    def version(self, number: int) -> Version:
+        """One that there is."""
+        (package,) = self._state.model_packages(self.group, number)
+        changes = self._state.changes(self.group, number)
+        return version_of(
+            package.request,
+            self.group,
+            number,
+            package.status,
+            package.created,
+            package.execution,
+            tuple(Decision(c.before, c.after, c.who, c.why, c.at, c.stage, c.evidence)
+                  for c in changes),
+        )  # fmt: skip
+
+    def read(self, uri: str) -> bytes | None:
+        """The content of an S3 URI; None if nothing lies there."""
+        file = self._file(uri)
+        return file.read_bytes() if file else None
+
+    def evidence(self, version: Version) -> list[Evidence]:
+        """What a version rests on: as the steps of its run left it, and now."""
+        registered: dict[str, str] = {}
+        for step in self._state.steps(version.execution):
+            registered |= step.record.digests
+        return [
+            Evidence(uri, registered.get(uri, ""), digest_of(file) if file else "")
+            for uri, file in ((uri, self._file(uri)) for uri in version.evidence)
+        ]
+
+    def started_by(self, version: Version) -> str:
+        """Who started the run that registered it; empty if that was not kept."""
+        return next((e.started_by for e in self._state.executions(version.execution)), "")
+
+    def identity(self, who: str) -> str:
+        """Whoever they say: nobody signs in to this machine's registry."""
+        return who
+
+    def keep(self, version: Version, decision: Decision) -> bool:
+        """Keep a decision if the version still stands as before it: of several at once one is."""
+        change = StatusChange(version.number, **vars(decision))
+        return self._state.change_status(self.group, change)
+
+    def _file(self, uri: str) -> Path | None:
+        try:
+            return Storage(self.local / "s3").file(uri)
+        except StepError:
+            return None

@@ -1,0 +1,365 @@
+"""Who may approve a registered version of the model, and which version may be deployed.
+
+Two machines keep versions: this one (`cli/local_registry.py`) and SageMaker's Model Registry
+(`cli/account_registry.py`). The rules are these, for both.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from ninesteps.errors import RegistryError
+from ninesteps.settings.gate import FACET_METRICS
+
+PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
+"""The approval statuses of SageMaker's Model Registry."""
+
+PRODUCTION = "Production"
+"""The stage of a version's life cycle that may need a second approval."""
+
+MAX_WHO, MAX_WHY = 100, 900
+"""Letters, as UTF-16 counts them: together they fit a model package's ApprovalDescription."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person made of a version."""
+
+    before: str
+    after: str
+    who: str
+    why: str
+    at: str  # in UTC, to the second
+    stage: str = ""  # of the life cycle, such as Production, that it concerns; none: the version
+    evidence: dict[str, str] = field(default_factory=dict)  # as it was then: S3 URI -> SHA-256
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version of the model."""
+
+    group: str
+    number: int
+    status: str
+    created: str
+    execution: str  # the run that registered it
+    model: str  # S3 URI of the archive
+    evaluation: str  # ... of evaluation.json; empty if it names none
+    reports: tuple[str, ...]  # ... of the other evidence that it names
+    metadata: dict[str, str]
+    decisions: tuple[Decision, ...]  # the oldest first
+
+    @property
+    def name(self) -> str:
+        """As a person calls it."""
+        return f"{self.group} version {self.number}"
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """S3 URIs of what an approval rests on."""
+        return tuple(dict.fromkeys(filter(None, (self.evaluation, *self.reports, self.model))))
+
+    def last(self, stage: str = "") -> Decision | None:
+        """The decision that a stage stands by, if there was one."""
+        return next((one for one in reversed(self.decisions) if one.stage == stage), None)
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether it was rejected, whatever was made of it since: such a version stays so."""
+        return REJECTED in (self.status, *(one.after for one in self.decisions))
+
+    def status_in(self, stage: str) -> str:
+        """How it stands in a stage of its life cycle, or as a version."""
+        last = self.last(stage)
+        return self.status if not stage else last.after if last else PENDING
+
+
+def version_of(
+    package: dict[str, Any],
+    group: str,
+    number: int,
+    status: str,
+    created: str,
+    execution: str,
+    decisions: tuple[Decision, ...],
+) -> Version:
+    """A version from its model package: the request that made it, or what Describe says of it."""
+    containers = package.get("InferenceSpecification", {}).get("Containers", [])
+    model = containers[0].get("ModelDataUrl", "") if containers else ""
+    sources = package.get("ModelMetrics", {})
+    evaluation = sources.get("ModelQuality", {}).get("Statistics", {}).get("S3Uri", "")
+    reports = [sources.get(kind, {}).get("Report", {}) for kind in ("Bias", "Explainability")]
+    uris = tuple(dict.fromkeys(report["S3Uri"] for report in reports if report))
+    metadata = dict(package.get("CustomerMetadataProperties", {}))
+    return Version(
+        group, number, status, created, execution, model, evaluation, uris, metadata, decisions
+    )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A file that a version rests on."""
+
+    uri: str
+    registered: str  # its SHA-256 when the version was registered; empty if none was kept
+    now: str  # ... and now; empty if it is gone
+
+    @property
+    def name(self) -> str:
+        """The file's own name."""
+        return self.uri.rpartition("/")[2]
+
+    @property
+    def fault(self) -> str:
+        """Why nothing can rest on it; empty if something can."""
+        if not self.now:
+            return "is gone"
+        if not self.registered:
+            return "has no digest kept"
+        return "" if self.now == self.registered else "is not as it was registered"
+
+
+class Registry(Protocol):
+    """What keeps versions, and every decision on them."""
+
+    @property
+    def group(self) -> str:
+        """The model package group."""
+
+    def numbers(self) -> list[int]:
+        """The versions that there are, the newest first."""
+
+    def version(self, number: int) -> Version:
+        """One that there is."""
+
+    def read(self, uri: str) -> bytes | None:
+        """The content of an S3 URI; None if nothing lies there."""
+
+    def evidence(self, version: Version) -> list[Evidence]:
+        """What a version rests on, at registration and now."""
+
+    def started_by(self, version: Version) -> str:
+        """Who started the run that registered it; empty if that is not known."""
+
+    def identity(self, who: str) -> str:
+        """Who decides, as this registry knows them, where they call themselves so."""
+
+    def keep(self, version: Version, decision: Decision) -> bool:
+        """Keep a decision if the version still stands as before it: of several at once one is."""
+
+
+@dataclass(frozen=True)
+class Approvals:
+    """What may be decided on the versions of a registry, and what may be deployed."""
+
+    registry: Registry
+    require_second_approver: bool = False
+    before_production: bool = False
+    option: str = ""  # by which commands act on this registry, such as ` --env prod`
+
+    def find(self, number: int) -> Version:
+        """A version.
+
+        Raises:
+            RegistryError: if there is none of that number.
+        """
+        numbers = self.registry.numbers()
+        if number not in numbers:
+            has = f"it has {listed(numbers)}" if numbers else "no version is registered"
+            raise RegistryError(f"{self.registry.group} has no version {number}: {has}")
+        return self.registry.version(number)
+
+    def check(self, number: int, after: str, stage: str = "") -> Version:
+        """A version that could go to a status, whoever asks for it.
+
+        Raises:
+            RegistryError: if it could not.
+        """
+        version = self.find(number)
+        if stage and not self.before_production:
+            raise RegistryError(
+                f"{version.name} needs no second approval: [approval] before_production of "
+                "pipeline.toml does not ask for one"
+            )
+        if stage and version.status == PENDING:
+            raise RegistryError(f"{version.name} is not approved yet: {self.command(number)}")
+        if version.is_rejected:
+            stays = "" if after == REJECTED else "; a rejected version stays so: register another"
+            raise RegistryError(f"{version.name} {how(version)}{stays}")
+        if version.status_in(stage) == after:
+            raise RegistryError(f"{version.name} {how(version, stage)}")
+        if after == APPROVED:
+            _check_evidence(version, self.registry.evidence(version))
+        return version
+
+    def approve(self, number: int, who: str, why: str, stage: str = "") -> Decision:
+        """Approve a version, or let it go on to a stage such as Production.
+
+        Raises:
+            RegistryError: if it cannot be, or may not be by this person; nothing was changed.
+        """
+        version = self.check(number, APPROVED, stage)
+        who, why = worded("who", who, MAX_WHO), worded("why", why, MAX_WHY)
+        if self.require_second_approver:
+            self._check_pairs_of_eyes(version, who)
+        return self._keep(version, APPROVED, who, why, stage)
+
+    def reject(self, number: int, who: str, why: str) -> Decision:
+        """Reject a version, or withdraw one that was approved: it is never deployed again.
+
+        Raises:
+            RegistryError: if it was rejected already; nothing was changed.
+        """
+        version = self.check(number, REJECTED)
+        who, why = worded("who", who, MAX_WHO), worded("why", why, MAX_WHY)
+        return self._keep(version, REJECTED, who, why, "")
+
+    def may_deploy(self, number: int, to_production: bool = True) -> Version:
+        """A version that may be deployed.
+
+        Raises:
+            RegistryError: if it may not, with the command that would change that, if any does.
+        """
+        version = self.find(number)
+        if version.is_rejected:
+            raise RegistryError(f"{version.name} {how(version)}; it is never deployed")
+        if version.status != APPROVED:
+            raise RegistryError(f"{version.name} is not approved: {self.command(number)}")
+        second = to_production and self.before_production
+        if second and version.status_in(PRODUCTION) != APPROVED:
+            raise RegistryError(
+                f"{version.name} is approved, and not yet for production: "
+                f"{self.command(number, PRODUCTION)}"
+            )
+        _check_evidence(version, self.registry.evidence(version))
+        return version
+
+    def command(self, number: int, stage: str = "") -> str:
+        """What approves a version, as it is typed."""
+        stage = f" --for {stage.lower()}" if stage else ""
+        return f"pipeline approve {number}{stage}{self.option}"
+
+    def _check_pairs_of_eyes(self, version: Version, who: str) -> None:
+        started_by = self.registry.started_by(version)
+        rule = "[approval] require_second_approver of pipeline.toml asks for somebody else"
+        if not started_by:
+            raise RegistryError(
+                f"who started run {version.execution} is not known, and {rule}: run the pipeline "
+                "anew"
+            )
+        who = self.registry.identity(who)
+        if is_same_person(who, started_by):
+            raise RegistryError(
+                f"{who} started run {version.execution} as {started_by}, and {rule}"
+            )
+
+    def _keep(self, version: Version, after: str, who: str, why: str, stage: str) -> Decision:
+        digests = {e.uri: e.now for e in self.registry.evidence(version) if e.now}
+        at = datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        decision = Decision(version.status_in(stage), after, who, why, at, stage, digests)
+        if self.registry.keep(version, decision):
+            return decision
+        now = how(self.registry.version(version.number), stage)
+        raise RegistryError(f"{version.name} {now}, just before you: nothing was changed by you")
+
+
+def _check_evidence(version: Version, evidence: list[Evidence]) -> None:
+    for one in evidence:
+        if one.fault:
+            raise RegistryError(f"{version.name} cannot rest on {one.uri}: it {one.fault}")
+
+
+def how(version: Version, stage: str = "") -> str:
+    """How a version stands, such as `was approved by Jo at 2026-01-31T12:00:00Z`."""
+    last = version.last(stage)
+    if last is None:
+        return f"is {version.status}"
+    place = f" for {stage.lower()}" if stage else ""
+    return f"was {last.after.lower()}{place} by {last.who} at {last.at}"
+
+
+def listed(numbers: list[int]) -> str:
+    """Numbers as a person lists them: runs of them by their ends, and no more than ten."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    texts = [f"{first}" if first == last else f"{first} to {last}" for first, last in spans]
+    return ", ".join(texts[-10:])
+
+
+def worded(what: str, text: str, longest: int) -> str:
+    """A text as it is kept: in one line, without letters that nobody sees.
+
+    Raises:
+        RegistryError: if nothing is left of it, or too much.
+    """
+    shown = "".join(c if _is_shown(c) else " " for c in unicodedata.normalize("NFC", text))
+    kept = " ".join(shown.split())
+    if not any(c.isalnum() for c in kept):
+        right = {"who": "a name", "why": "a reason"}[what]
+        raise RegistryError(f"{what}: {text!r} was read, where {right} is right")
+    if (length := len(kept.encode("utf-16-le")) // 2) > longest:
+        raise RegistryError(
+            f"{what}: {length} letters were read, where at most {longest} are right"
+        )
+    return kept
+
+
+JOINERS = "\u200c\u200d"
+"""Within words of some scripts, and within emoji."""
+
+
+def _is_shown(letter: str) -> bool:
+    """Neither a control, nor one that turns or hides what stands beside it."""
+    return letter in JOINERS or unicodedata.category(letter)[0] != "C"
+
+
+def is_same_person(one: str, other: str) -> bool:
+    """Whether two texts name one person, however they are typed.
+
+    `Jo Doe <jo@example.com>` is `doe, JO` and `JO@example.com` and the session of that name under
+    any role: `arn:aws:sts::111122223333:assumed-role/Approver/jo@example.com`. Somebody who has
+    another's name is taken for them: the error that an approval can bear.
+    """
+    return not set(_names(one)).isdisjoint(_names(other))
+
+
+def _names(text: str) -> Iterator[tuple[str, ...]]:
+    """What a person goes by: name, address, the end of an ARN; each as its words, in order."""
+    if text.startswith("arn:"):
+        text = text.rpartition("/")[2]
+    addresses = re.findall(r"[^\s<>,;()]+@[^\s<>,;()]+", text)
+    for part in (*addresses, re.sub(r"<[^>]*>", " ", text)):
+        letters = unicodedata.normalize("NFKD", part).casefold()
+        plain = "".join(c for c in letters if unicodedata.category(c)[0] not in "MC")
+        if words := re.findall(r"\w+", plain):
+            yield tuple(sorted(words))
+
+
+def metrics(evaluation: bytes) -> dict[str, float]:
+    """The numbers of an evaluation.json, by the names that gates have for them.
+
+    Raises:
+        RegistryError: if it is no evaluation.
+    """
+    try:
+        content: dict[str, Any] = json.loads(evaluation)
+        numbers = [values for key, values in content.items() if key.endswith("tion_metrics")]
+        found = {name: float(one["value"]) for each in numbers for name, one in each.items()}
+        for name, one in content.get("bias_metrics", {}).items():
+            if name in FACET_METRICS:
+                found |= {f"{name}[{key}]": float(each["value"]) for key, each in one.items()}
+            elif isinstance(one, dict) and "value" in one:
+                found[name] = float(one["value"])
+    except (ValueError, AttributeError, KeyError, TypeError):
+        raise RegistryError("evaluation.json is damaged") from None
+    return found

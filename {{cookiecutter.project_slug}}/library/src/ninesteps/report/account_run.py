@@ -1,0 +1,383 @@
+"""An execution in an AWS account, as its report is made from it: by Describe calls and S3 reads."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ninesteps.errors import AccountError
+from ninesteps.infrastructure import account
+from ninesteps.infrastructure.account import FORBIDDEN
+from ninesteps.registry.account import decisions, digest_key, person
+from ninesteps.registry.registry import Decision
+from ninesteps.report.evidence import Absent
+from ninesteps.report.facts import (
+    EXECUTING,
+    FAILED,
+    SKIPPED,
+    STOPPED,
+    SUCCEEDED,
+    WAITING,
+    Previous,
+    RunFacts,
+    StepFacts,
+)
+from ninesteps.report.formatting import duration, moment
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+
+LOOKED_THROUGH = 5
+"""So many earlier executions are asked for other training data."""
+
+MOST_PROFILE = 16_000_000
+
+_STATUSES = {"Starting": EXECUTING, "Executing": EXECUTING, "Stopping": STOPPED,
+             "Stopped": STOPPED, "Failed": FAILED, "Succeeded": SUCCEEDED}  # fmt: skip
+_LOG_GROUPS = {"Processing": "ProcessingJobs", "Training": "TrainingJobs",
+               "Tuning": "TrainingJobs", "Transform": "TransformJobs"}  # fmt: skip
+
+
+_DESCRIBED = {
+    "ProcessingJob": ("describe_processing_job", "ProcessingJobName", False),
+    "TrainingJob": ("describe_training_job", "TrainingJobName", False),
+    "TransformJob": ("describe_transform_job", "TransformJobName", False),
+    "Model": ("describe_model", "ModelName", False),
+    "RegisterModel": ("describe_model_package", "ModelPackageName", True),
+}
+"""By a step's metadata: what is asked of its job, by which field, and whether by its ARN."""
+
+
+_BRANCHES = {"IfSteps": True, "ElseSteps": False}
+_URI = re.compile(r's3://[^"]+')
+_REFERENCE = re.compile(r'"Get": "Steps\.([^.\["]+)')
+
+
+@dataclass(frozen=True)
+class _Outline:
+    """A step as the definition has it."""
+
+    name: str
+    type: str
+    arguments: dict[str, Any]
+    waits_for: tuple[str, ...]
+    branch: tuple[str, bool] | None = None  # the condition, and the outcome that runs this
+
+
+def write_account_report(
+    local: Path, settings: Settings, environment: Environment, run: str, file: Path | None = None
+) -> Path:
+    """Write the page of an execution and its summary; gives the page's path.
+
+    Args:
+        run: the execution's id, its ARN, or `last`.
+        file: where the page goes, the summary beside it; none: `executions/` of `local`.
+
+    Raises:
+        AccountError: with one sentence, if AWS refuses a call or knows no such execution.
+    """
+    from ninesteps.report.page import build  # jinja2
+
+    with account.one_sentence():
+        session = account.session(environment)
+        found = AccountRun(session.client("sagemaker"), session.client("s3"), environment)
+        facts = found.facts(settings, run)
+        report = build(facts, found)
+    page = file or local / "executions" / environment.name / facts.id / "report.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    for target, text in ((page, report.html), (page.with_suffix(".md"), report.markdown)):
+        target.write_text(text, encoding="utf-8", newline="\n")
+    return page
+
+
+@dataclass(frozen=True)
+class AccountRun:
+    """What asks an account about executions; a `ninesteps.report.facts.Source` of their files."""
+
+    sagemaker: Any
+    s3: Any
+    environment: Environment
+
+    def facts(self, settings: Settings, run: str) -> RunFacts:
+        """An execution of the pipeline."""
+        pipeline = self.environment.named(settings.project.pipeline)
+        arn = self._arn(pipeline, run)
+        execution = self.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+        text = self.sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=arn)
+        definition = json.loads(text["PipelineDefinition"])
+        outlines = list(_outlines(definition["Steps"]))
+        steps = tuple(self._steps(outlines, arn, execution["PipelineExecutionStatus"]))
+        previous = self._previous(pipeline, execution, steps)
+        is_over = execution["PipelineExecutionStatus"] not in ("Executing", "Stopping")
+        began, ended = execution["CreationTime"], execution["LastModifiedTime"]
+        return RunFacts(
+            id=arn.rpartition("/")[2],
+            pipeline=pipeline,
+            project=settings.project.name,
+            where=f"account {self.environment.account}, {self.environment.region}",
+            status=execution["PipelineExecutionStatus"],
+            started=_moment(began),
+            ended=_moment(ended) if is_over else "",
+            took=duration((ended - began).total_seconds()) if is_over else "",
+            started_by=person(execution.get("CreatedBy", {})),
+            parameters=self._parameters(definition, arn),
+            definition_sha256=hashlib.sha256(text["PipelineDefinition"].encode()).hexdigest(),
+            steps=steps,
+            positive=settings.data.positive or "1",
+            registered=", ".join(filter(None, map(_registered, steps))),
+            changes=tuple(one for step in steps for one in _decided(step)),
+            digests=dict(one for step in steps for one in _noted(step)),
+            versions={"image": ", ".join(sorted(set(_images(steps))))},
+            previous=previous,
+            no_previous=""
+            if previous
+            else f"of the last {LOOKED_THROUGH} earlier executions of "
+            f"{pipeline} that succeeded, none has other training data: there is nothing to compare "
+            "with",
+        )
+
+    def _arn(self, pipeline: str, run: str) -> str:
+        """The execution that is meant; an id of none is refused by the service itself."""
+        if run.startswith("arn:"):
+            return run
+        if run != "last":
+            return self.environment.sagemaker_arn(f"pipeline/{pipeline}/execution/{run}")
+        for found in self._executions(pipeline):
+            return str(found["PipelineExecutionArn"])
+        raise AccountError(f"{pipeline} has no execution in {self.environment.region}")
+
+    def _executions(self, pipeline: str) -> Iterator[dict[str, Any]]:
+        """The executions of a pipeline, the newest first."""
+        pages = self.sagemaker.get_paginator("list_pipeline_executions").paginate(
+            PipelineName=pipeline, SortBy="CreationTime", SortOrder="Descending"
+        )
+        for page in pages:
+            yield from page["PipelineExecutionSummaries"]
+
+    def _parameters(self, definition: dict[str, Any], arn: str) -> dict[str, Any]:
+        """What the execution was started with, over the defaults."""
+        specs = definition.get("Parameters", [])
+        values = {one["Name"]: one["DefaultValue"] for one in specs if "DefaultValue" in one}
+        pages = self.sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
+            PipelineExecutionArn=arn
+        )
+        for page in pages:
+            values |= {one["Name"]: one["Value"] for one in page["PipelineParameters"]}
+        return values
+
+    # Steps
+
+    def _steps(self, outlines: list[_Outline], arn: str, status: str) -> Iterator[StepFacts]:
+        """The steps as they are numbered: a condition after the steps that it decides on."""
+        started = {one["StepName"]: one for one in self._started(arn)}
+        outcomes = {name: _outcome(one) for name, one in started.items()}
+        ordered = sorted(outlines, key=lambda step: step.type == "Condition")
+        for step in ordered:
+            if step.name in started:
+                yield self._step(step, started[step.name], outcomes[step.name])
+            else:
+                yield _not_started(step, outcomes, status)
+
+    def _started(self, arn: str) -> Iterator[dict[str, Any]]:
+        pages = self.sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
+            PipelineExecutionArn=arn
+        )
+        for page in pages:
+            yield from page["PipelineExecutionSteps"]
+
+    def _step(self, step: _Outline, found: dict[str, Any], outcome: bool | None) -> StepFacts:
+        status = _STATUSES.get(found["StepStatus"], found["StepStatus"])
+        source = found.get("CacheHitResult", {}).get("SourcePipelineExecutionArn", "")
+        run = source.rpartition("/")[2]
+        began, ended = found.get("StartTime"), found.get("EndTime")
+        answer = self._answer(found.get("Metadata", {}))
+        group = _LOG_GROUPS.get(step.type)
+        return StepFacts(
+            name=step.name,
+            type=step.type,
+            waits_for=step.waits_for,
+            arguments=step.arguments,
+            status=status,
+            said="Cached" if source and status == SUCCEEDED else status,
+            took=duration((ended - began).total_seconds()) if began and ended else "",
+            taken=f"It was taken over from execution {run}." if source else "",
+            reason=found.get("FailureReason", ""),
+            detail=_detail(step, answer),
+            outcome=outcome,
+            answer=answer,
+            log_place=f"in CloudWatch, /aws/sagemaker/{group}" if group else "",
+        )
+
+    def _answer(self, metadata: dict[str, Any]) -> dict[str, Any]:
+        """What the service says of a step's job; nothing where there is none, or none any more."""
+        arns = {kind: one["Arn"] for kind, one in metadata.items() if "Arn" in one}
+        for kind, arn in arns.items():
+            with contextlib.suppress(ClientError):  # deleted since, or not to be seen by this role
+                return self._described(kind, arn, arn.rpartition("/")[2])
+        return {}
+
+    def _described(self, kind: str, arn: str, name: str) -> dict[str, Any]:
+        if kind == "TuningJob":
+            found = self.sagemaker.describe_hyper_parameter_tuning_job(
+                HyperParameterTuningJobName=name
+            )
+            return {**found, "TrainingJobSummaries": list(self._trials(name))}
+        if kind not in _DESCRIBED:
+            return {}
+        operation, field, takes_arn = _DESCRIBED[kind]
+        return dict(getattr(self.sagemaker, operation)(**{field: arn if takes_arn else name}))
+
+    def _trials(self, name: str) -> Iterator[dict[str, Any]]:
+        """Every training job of a search, in the order that they were begun."""
+        operation = "list_training_jobs_for_hyper_parameter_tuning_job"
+        pages = self.sagemaker.get_paginator(operation).paginate(
+            HyperParameterTuningJobName=name, SortBy="CreationTime", SortOrder="Ascending"
+        )
+        for page in pages:
+            yield from page["TrainingJobSummaries"]
+
+    # Drift
+
+    def _previous(
+        self, pipeline: str, execution: dict[str, Any], steps: tuple[StepFacts, ...]
+    ) -> Previous | None:
+        """The latest earlier execution that succeeded on other training data."""
+        own = self._profile(steps)
+        if own is None:
+            return None
+        looked = 0
+        for found in self._executions(pipeline):
+            is_earlier = found["StartTime"] < execution["CreationTime"]
+            if not is_earlier or found["PipelineExecutionStatus"] != "Succeeded":
+                continue
+            arn = found["PipelineExecutionArn"]
+            profile = self._profile(tuple(self._processing(arn)))
+            if profile is not None and profile != own:
+                return Previous(arn.rpartition("/")[2], account.moment(found["StartTime"]), profile)
+            looked += 1
+            if looked == LOOKED_THROUGH:
+                break
+        return None
+
+    def _processing(self, arn: str) -> Iterator[StepFacts]:
+        """The processing steps of an execution, with what their jobs wrote."""
+        for found in list(self._started(arn)):
+            if "ProcessingJob" in found.get("Metadata", {}):
+                step = _Outline(found["StepName"], "Processing", {}, ())
+                yield self._step(step, found, None)
+
+    def _profile(self, steps: tuple[StepFacts, ...]) -> bytes | None:
+        for step in steps:
+            for output in step.answer.get("ProcessingOutputConfig", {}).get("Outputs", []):
+                if output["OutputName"] == "train":
+                    with contextlib.suppress(Absent):
+                        return self.read(
+                            f"{output['S3Output']['S3Uri']}/profile.json", MOST_PROFILE
+                        )
+        return None
+
+    # Files
+
+    def read(self, uri: str, most: int) -> bytes | None:
+        """The object at an S3 URI; None if it is not there, or larger than `most` bytes.
+
+        Raises:
+            Absent: if it may not be read.
+        """
+        try:
+            found = account.get_object(self.s3, uri, self.environment)
+        except ClientError as error:
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == FORBIDDEN:
+                raise Absent(f"whoever made this page may not read {uri}") from None
+            return None
+        return bytes(found["Body"].read()) if found["ContentLength"] <= most else None
+
+    def log(self, step: StepFacts) -> Iterable[str]:
+        """None: logs are CloudWatch's, and stay there."""
+        return ()
+
+
+def _outlines(
+    contents: list[dict[str, Any]], branch: tuple[str, bool] | None = None
+) -> Iterator[_Outline]:
+    """The steps of a definition, and those inside their conditions' branches.
+
+    Any definition's: an execution is also of one that the engine here would not run.
+    """
+    for content in contents:
+        arguments = content.get("Arguments", {})
+        own = {key: value for key, value in arguments.items() if key not in _BRANCHES}
+        waits_for = {*content.get("DependsOn", []), *_REFERENCE.findall(json.dumps(own))}
+        waits_for |= {branch[0]} if branch else set()
+        yield _Outline(content["Name"], content["Type"], own, tuple(sorted(waits_for)), branch)
+        for key, outcome in _BRANCHES.items():
+            yield from _outlines(arguments.get(key, []), (content["Name"], outcome))
+
+
+def _not_started(step: _Outline, outcomes: dict[str, bool | None], status: str) -> StepFacts:
+    """A step that the service does not list: on a branch not taken, or not begun."""
+    reason, state = "", WAITING
+    if step.branch and outcomes.get(step.branch[0]) not in (None, step.branch[1]):
+        said = "true" if outcomes[step.branch[0]] else "false"
+        state, reason = SKIPPED, f"{step.branch[0]} came out {said}"
+    elif status not in ("Executing", "Stopping"):
+        state, reason = SKIPPED, f"the execution is {status.lower()}"
+    return StepFacts(step.name, step.type, step.waits_for, step.arguments,
+                     status=state, said=state, reason=reason)  # fmt: skip
+
+
+def _outcome(found: dict[str, Any]) -> bool | None:
+    said = found.get("Metadata", {}).get("Condition", {}).get("Outcome")
+    return {"True": True, "False": False}.get(str(said).capitalize())
+
+
+def _detail(step: _Outline, answer: dict[str, Any]) -> str:
+    if step.type == "RegisterModel" and answer:
+        return f"{_version(answer)}, {answer['ModelApprovalStatus']}"
+    if best := answer.get("BestTrainingJob"):
+        metric = best["FinalHyperParameterTuningJobObjectiveMetric"]
+        count = len(answer["TrainingJobSummaries"])
+        return f"best {metric['MetricName']} {metric['Value']:.6g} of {count} trials"
+    return ""
+
+
+def _registered(step: StepFacts) -> str:
+    if step.type != "RegisterModel" or not step.answer:
+        return ""
+    return _version(step.answer)
+
+
+def _version(answer: dict[str, Any]) -> str:
+    return f"{answer['ModelPackageGroupName']} version {answer['ModelPackageVersion']}"
+
+
+def _decided(step: StepFacts) -> tuple[Decision, ...]:
+    """What was decided on the version of a registration, as its metadata tells of it."""
+    is_registered = step.type == "RegisterModel" and bool(step.answer)
+    return tuple(decisions(step.answer)) if is_registered else ()
+
+
+def _noted(step: StepFacts) -> Iterator[tuple[str, str]]:
+    """What the account's state machine noted of a version's evidence: S3 URI, SHA-256."""
+    metadata = step.answer.get("CustomerMetadataProperties", {})
+    for uri in _URI.findall(json.dumps(step.answer.get("ModelMetrics", {}))):
+        if digest := metadata.get(digest_key(uri)):
+            yield uri, digest
+
+
+def _images(steps: tuple[StepFacts, ...]) -> Iterator[str]:
+    for step in steps:
+        if uri := step.request.get("AppSpecification", {}).get("ImageUri"):
+            yield str(uri)
+
+
+def _moment(when: datetime) -> str:
+    return moment(account.moment(when))

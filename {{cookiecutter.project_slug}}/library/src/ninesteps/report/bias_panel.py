@@ -1,0 +1,115 @@
+"""The part on who gets which outcome: in the predictions, in the data, and all the metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ninesteps.report import bias_charts
+from ninesteps.report.evidence import Absent
+from ninesteps.report.figure import Figure, Panel, Table
+from ninesteps.report.formatting import number, percent
+from ninesteps.report.reading import Reading, group
+
+
+def bias(reading: Reading) -> Panel:
+    """What comes to whom how often.
+
+    Raises:
+        Absent: if there is no evaluation, or no facet.
+    """
+    content = reading.evaluation["bias_metrics"]
+    facets = content.get("groups", {})
+    if not facets:
+        raise Absent(
+            "no facet is set: [bias] facets in pipeline.toml names the columns to compare by"
+        )
+    favourable = reading.favourable
+    to_be = (
+        f"not to be {favourable[4:]}" if favourable.startswith("not ") else f"to be {favourable}"
+    )
+    says = (
+        f"The favourable outcome is {to_be}. Groups are compared by how "
+        "often that comes to them. A difference is not yet a wrong: it says where to ask."
+    )
+    return Panel(
+        "bias",
+        "Who gets which outcome",
+        says,
+        [
+            group("In the predictions", "", lambda: _prediction_bias(content, reading)),
+            group(
+                "In the data",
+                "What the labels say, before any model.",
+                lambda: _data_bias(reading),
+            ),
+            group(
+                "All bias metrics",
+                "Clarify's metrics, of the test split; a group is compared with all "
+                "others together.",
+                lambda: ([], _metric_tables(reading)),
+            ),
+        ],
+    )
+
+
+def _prediction_bias(content: dict[str, Any], reading: Reading) -> tuple[list[Figure], list[Table]]:
+    sure, columns = percent(content["confidence"]), reading.facet_columns
+    figures = [
+        bias_charts.predicted_shares(
+            facet,
+            columns[facet],
+            groups,
+            content.get("others", {}).get(facet),
+            content.get("without_value", {}).get(facet, 0),
+            reading.favourable,
+            sure,
+        )
+        for facet, groups in content["groups"].items()
+        if groups
+    ]
+    return [*figures, bias_charts.four_fifths(content["four_fifths"], sure)], []
+
+
+def _data_bias(reading: Reading) -> tuple[list[Figure], list[Table]]:
+    training = reading.evidence.training_bias.json()
+    sure, columns = percent(training["confidence"]), reading.facet_columns
+    try:
+        test = reading.evaluation["bias_metrics"]["groups"]
+    except Absent:
+        test = {}
+    return [
+        bias_charts.labelled_shares(facet, columns[facet], groups, test.get(facet, []), sure)
+        for facet, groups in training["groups"].items()
+        if groups
+    ], []
+
+
+def _small_groups(reading: Reading) -> set[tuple[str, str]]:
+    """The groups that are too small to be shown: facet's column, and group."""
+    groups, columns = reading.evaluation["bias_metrics"]["groups"], reading.facet_columns
+    return {(columns[facet], one["value"]) for facet, found in groups.items()
+            for one in found if not bias_charts.is_shown(one)}  # fmt: skip
+
+
+def _metric_tables(reading: Reading) -> list[Table]:
+    analysis, tables, small = reading.evidence.analysis.json(), [], _small_groups(reading)
+    described: dict[str, str] = {}
+    for section, words in (
+        ("pre_training_bias_metrics", "Labels"),
+        ("post_training_bias_metrics", "Predictions"),
+    ):
+        for facet, groups in analysis.get(section, {}).get("facets", {}).items():
+            names = [metric["name"] for metric in groups[0]["metrics"]] if groups else []
+            column = facet.removeprefix("facet_")
+            rows = [
+                (value, *("–" if (column, value) in small else number(m["value"], 3)
+                          for m in group["metrics"]))
+                for group in groups for value in [str(group["value_or_threshold"])]
+            ]  # fmt: skip
+            described |= {m["name"]: m["description"] for g in groups for m in g["metrics"]}
+            name = f"{words}, by {column}"
+            tables.append(Table(name, ("group", *names), rows))
+    if not tables:
+        raise Absent("analysis.json has no bias metrics")
+    glossary = [(name, text) for name, text in described.items()]
+    return [*tables, Table("What the letters stand for", ("metric", "name"), glossary, (0, 1))]

@@ -1,0 +1,184 @@
+"""The files of a run that a report reads, each with its digest, or with why it is not there."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ninesteps.report.facts import SUCCEEDED, RunFacts, Source, StepFacts
+
+MOST_BYTES = 64_000_000
+"""Of one file: a table beyond it is not read."""
+
+MOST_DOTS = 240
+"""So many records of the explained ones are drawn, evenly spaced."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One file that a step wrote."""
+
+    name: str
+    uri: str = ""
+    raw: bytes | None = None
+    why: str = ""  # why it is not there, as a sentence without its full stop
+    noted: str = ""  # its SHA-256 when the step ended; empty: not noted
+
+    @property
+    def sha256(self) -> str:
+        """Of what was read now."""
+        return "" if self.raw is None else hashlib.sha256(self.raw).hexdigest()
+
+    def json(self) -> Any:
+        """Its content.
+
+        Raises:
+            Absent: if it is not there, or no JSON.
+        """
+        if self.raw is None:
+            raise Absent(self.why)
+        try:
+            return json.loads(self.raw)
+        except ValueError:
+            raise Absent(f"{self.name} cannot be read as JSON") from None
+
+
+class Absent(Exception):
+    """What a panel shows is not there; the message says why."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run left behind, unread: whoever wants a file's content asks for it."""
+
+    evaluation: File
+    curves: File
+    columns: File
+    profile: File
+    training_bias: File
+    config: File
+    analysis: File
+    local_shap: File
+    test: File
+
+    @property
+    def files(self) -> list[File]:
+        """All of them."""
+        return list(vars(self).values())
+
+
+def collect(facts: RunFacts, source: Source) -> Evidence:
+    """Read every file that the report is made from."""
+
+    def file(output: str, name: str) -> File:
+        return _file(facts, source, output, name)
+
+    return Evidence(
+        evaluation=file("evaluation", "evaluation.json"),
+        curves=file("evaluation", "curves.json"),
+        columns=file("train", "columns.json"),
+        profile=file("train", "profile.json"),
+        training_bias=file("bias", "pretraining_bias.json"),
+        config=file("config", "analysis_config.json"),
+        analysis=file("analysis_result", "analysis.json"),
+        local_shap=file("analysis_result", "explanations_shap/out.csv"),
+        test=file("test", "test.csv"),
+    )
+
+
+def _file(facts: RunFacts, source: Source, output: str, name: str) -> File:
+    found = _written(facts, output)
+    if found is None:
+        return File(name, why=f"no step of this pipeline writes {name}")
+    step, uri = found
+    if step.status != SUCCEEDED:
+        reason = f": {step.reason}" if step.reason else ""
+        said = {"Failed": "failed", "Skipped": "was passed over"}.get(step.status, "has not run")
+        return File(name, why=f"{step.name} {said}{reason}")
+    uri = f"{uri.rstrip('/')}/{name}"
+    try:
+        raw = source.read(uri, MOST_BYTES)
+    except Absent as refused:
+        return File(name, uri, why=str(refused))
+    why = "" if raw is not None else f"{step.name} left no {name} that can be read"
+    return File(name, uri, raw, why, facts.digests.get(uri, ""))
+
+
+def _written(facts: RunFacts, output: str) -> tuple[StepFacts, str] | None:
+    """The step that writes an output of a name, and where to."""
+    for step in facts.step("Processing"):
+        for written in step.request.get("ProcessingOutputConfig", {}).get("Outputs", []):
+            if written.get("OutputName") == output:
+                return step, str(written.get("S3Output", {}).get("S3Uri", ""))
+    return None
+
+
+@dataclass(frozen=True)
+class Swarm:
+    """SHAP values of some records, and where their feature values stand among these records."""
+
+    features: list[str]
+    values: list[list[float]]  # [record][feature]
+    ranks: list[list[float | None]] | None  # ... in [0, 1]; None: no value, or not known
+    of: int  # records that were explained
+
+
+def swarm(evidence: Evidence, test_rows: int) -> Swarm:
+    """The records that are drawn: explained ones, evenly spaced.
+
+    Raises:
+        Absent: if there are no local values.
+    """
+    raw = evidence.local_shap.raw
+    if raw is None:
+        raise Absent(evidence.local_shap.why)
+    lines = _lines(raw)
+    header = next(csv.reader(lines[:1]))
+    features = [name.removesuffix("_label0") for name in header]
+    explained = len(lines) - 1
+    chosen = list(_even(explained, MOST_DOTS))
+    values = [[float(cell) for cell in row] for row in csv.reader(lines[1 + i] for i in chosen)]
+    of_test = list(_even(test_rows, explained))
+    ranks = _ranks(evidence, features, [of_test[i] for i in chosen], test_rows)
+    return Swarm(features, values, ranks, explained)
+
+
+def _even(rows: int, most: int) -> Iterator[int]:
+    """As `bias_metrics.evenly_spaced` chooses rows: their places."""
+    count = min(rows, most)
+    return (place * rows // count for place in range(count))
+
+
+def _ranks(
+    evidence: Evidence, features: list[str], rows: list[int], test_rows: int
+) -> list[list[float | None]] | None:
+    """The features of rows of the test split, each as its rank among these rows."""
+    try:
+        names = evidence.columns.json()["columns"]
+    except Absent:
+        return None
+    if evidence.test.raw is None or not set(features) <= set(names):
+        return None
+    lines = _lines(evidence.test.raw)  # no text of a split has a line break: step 1 refuses it
+    if len(lines) != test_rows:
+        return None
+    table = list(csv.reader(lines[row] for row in rows))
+    ranked = []
+    for place in (names.index(name) for name in features):
+        column = [_number(record[place]) for record in table]
+        known = sorted({value for value in column if value is not None})
+        order = {value: place / max(len(known) - 1, 1) for place, value in enumerate(known)}
+        ranked.append([None if value is None else order[value] for value in column])
+    return [list(row) for row in zip(*ranked, strict=True)]
+
+
+def _lines(raw: bytes) -> list[str]:
+    return raw.decode("utf-8").removesuffix("\n").split("\n")
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None

@@ -1,0 +1,90 @@
+"""What a report is made from, wherever the run was: on this machine, or in an account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:  # a run in which nothing has changed imports it for nothing
+    from ninesteps.registry.registry import Decision
+
+WAITING, EXECUTING, SUCCEEDED = "Waiting", "Executing", "Succeeded"
+FAILED, SKIPPED, STOPPED, KILLED = "Failed", "Skipped", "Stopped", "Killed"
+
+
+@dataclass(frozen=True)
+class StepFacts:
+    """One step, as the definition has it and as it went."""
+
+    name: str
+    type: str
+    waits_for: tuple[str, ...]
+    arguments: dict[str, Any]  # as the definition has them, with references
+    status: str = WAITING
+    said: str = ""  # the status as a person calls it, such as Cached
+    took: str = ""  # such as `2.5 s`
+    taken: str = ""  # a sentence on the run that it was taken over from
+    reason: str = ""  # why it failed or was passed over
+    detail: str = ""  # what it came to
+    notes: tuple[str, ...] = ()
+    outcome: bool | None = None  # a condition's
+    answer: dict[str, Any] = field(default_factory=dict)  # what Describe says of its job
+    log_place: str = ""  # where the whole log lies
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What its job was asked: as it was resolved, or as the definition has it."""
+        return self.answer or self.arguments
+
+
+@dataclass(frozen=True)
+class Previous:
+    """The latest earlier run whose training data were others."""
+
+    run: str
+    started: str
+    profile: bytes  # its `profile.json`
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """One run of the pipeline."""
+
+    id: str
+    pipeline: str
+    project: str  # what people call it
+    where: str  # the machine or the account
+    status: str
+    started: str  # as the three below, as a person reads it
+    ended: str
+    took: str
+    started_by: str
+    parameters: dict[str, Any]
+    definition_sha256: str
+    steps: tuple[StepFacts, ...]  # as they are numbered
+    positive: str = "1"  # the label's text that counts as 1
+    digests: dict[str, str] = field(default_factory=dict)  # noted when a step ended, by S3 URI
+    registered: str = ""  # the version, as a person reads it
+    changes: tuple[Decision, ...] = ()  # of its status, the oldest first
+    versions: dict[str, str] = field(default_factory=dict)
+    previous: Previous | None = None
+    no_previous: str = ""  # why there is none
+
+    def step(self, *types: str) -> list[StepFacts]:
+        """The steps of some types."""
+        return [step for step in self.steps if step.type in types]
+
+
+class Source(Protocol):
+    """Where a run's files lie."""
+
+    def read(self, uri: str, most: int) -> bytes | None:
+        """The object at an S3 URI; None if it is not there, or larger than `most` bytes.
+
+        Raises:
+            evidence.Absent: if it may not be read.
+        """
+
+    def log(self, step: StepFacts) -> Iterable[str]:
+        """The last lines that a step printed."""

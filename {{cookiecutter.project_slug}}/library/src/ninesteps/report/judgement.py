@@ -1,0 +1,177 @@
+"""The gate, comparison by comparison, recomputed from the definition and `evaluation.json`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ninesteps.report import drawing as d
+from ninesteps.report.evidence import Absent, Evidence
+from ninesteps.report.facts import RunFacts
+from ninesteps.report.figure import Figure, Table
+from ninesteps.report.formatting import number
+from ninesteps.settings import gate as gates
+
+_SIGNS = {
+    "GreaterThan": ">",
+    "GreaterThanOrEqualTo": ">=",
+    "LessThan": "<",
+    "LessThanOrEqualTo": "<=",
+}
+_WORDS = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most"}
+_FACET_METRIC = re.compile(r"bias_metrics\.(\w+)\.(\w+)\.value")
+_METRIC = re.compile(r"\w+\.(\w+)\.value")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One metric held against one number, and how it came out."""
+
+    comparison: gates.Comparison
+    value: float
+
+    @property
+    def name(self) -> str:
+        """The metric as a gate names it."""
+        return str(self.comparison).split(" ")[0]
+
+    @property
+    def holds(self) -> bool:
+        """Whether the value is on the right side."""
+        return self.comparison.holds(self.value)
+
+    @property
+    def distance(self) -> float:
+        """By how much it holds, or fails."""
+        return abs(self.value - self.comparison.number)
+
+    @property
+    def wanted(self) -> str:
+        """In words: `more than 0.75`."""
+        return f"{_WORDS[self.comparison.sign]} {self.asked.partition(' ')[2]}"
+
+    @property
+    def asked(self) -> str:
+        """Sign and number as the gate has them: `> 0.75`."""
+        return str(self.comparison).partition(" ")[2]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a gate came to."""
+
+    gate: gates.Gate
+    comparisons: tuple[Judged, ...]  # every one, in order
+    recomputed: bool  # what it comes to here
+    outcome: bool | None  # what the step itself said; None: it has not
+
+
+def judge(facts: RunFacts, evidence: Evidence) -> Judgement:
+    """The gate of a run.
+
+    Raises:
+        Absent: if the pipeline has none, or what it reads is not there.
+    """
+    step, gate = read_gate(facts)
+    content = evidence.evaluation.json()
+    judged = tuple(Judged(one, _value(one, content)) for one in gates.comparisons(gate))
+    recomputed = gates.holds(gate, lambda one: _value(one, content))
+    return Judgement(gate, judged, recomputed, step)
+
+
+def read_gate(facts: RunFacts) -> tuple[bool | None, gates.Gate]:
+    """The step's own outcome, and the gate as its definition has it.
+
+    Raises:
+        Absent: if the pipeline has none, or it is of another kind than this repository compiles.
+    """
+    steps = facts.step("Condition")
+    if not steps:
+        raise Absent("this pipeline has no gate")
+    parts = tuple(_read(one) for one in steps[0].arguments.get("Conditions", []))
+    return steps[0].outcome, parts[0] if len(parts) == 1 else gates.AllOf(parts)
+
+
+def _read(condition: dict[str, Any]) -> gates.Gate:
+    """A SageMaker condition as the gate that it was compiled from."""
+    kind = condition.get("Type")
+    if kind == "Or":
+        return gates.AnyOf(tuple(_read(one) for one in condition["Conditions"]))
+    if kind == "Not":  # all of them: none of them not
+        inner = condition["Condition"].get("Conditions", [])
+        return gates.AllOf(tuple(_read(one["Condition"]) for one in inner))
+    left = condition.get("LeftValue")
+    if kind not in _SIGNS or not isinstance(left, dict) or "Std:JsonGet" not in left:
+        raise Absent(f"the gate has a condition {kind!r} that this page cannot read")
+    path = str(left["Std:JsonGet"]["Path"])
+    names = _FACET_METRIC.fullmatch(path) or _METRIC.fullmatch(path)
+    if names is None or not isinstance(condition["RightValue"], int | float):
+        raise Absent(f"the gate compares {path} with something else than a number")
+    facet = names[2] if names.re is _FACET_METRIC else None
+    return gates.Comparison(names[1], _SIGNS[str(kind)], float(condition["RightValue"]), facet)
+
+
+def _value(comparison: gates.Comparison, content: Any) -> float:
+    value = content
+    for key in comparison.json_path.split("."):
+        if not isinstance(value, dict) or key not in value:
+            raise Absent(f"evaluation.json has nothing at {comparison.json_path}")
+        value = value[key]
+    if not isinstance(value, int | float):
+        raise Absent(f"evaluation.json has no number at {comparison.json_path}")
+    return value
+
+
+def comparison_figure(judgement: Judgement, curves: dict[str, Any]) -> tuple[Figure, Table]:
+    """Each comparison as a line: where values are let through, the limit, and the value read."""
+    fails = [one for one in judgement.comparisons if not one.holds]
+    says = (
+        f"{fails[0].name} is {number(fails[0].value)}, where {fails[0].wanted} is asked for: it "
+        f"fails by {number(fails[0].distance, 3)}."
+        if fails
+        else "Every comparison holds; the closest by "
+        f"{number(min(c.distance for c in judgement.comparisons), 3)}."
+    )
+    if fails and judgement.outcome:
+        says += " Another way through the gate is open."
+    marks: list[str] = []
+    for place, one in enumerate(judgement.comparisons):
+        marks += _comparison_marks(one, 46 + place * 98, curves)
+    rows = [
+        (
+            c.name,
+            number(c.value, 6),
+            c.asked,
+            "holds" if c.holds else "fails",
+            number(c.distance, 4),
+        )
+        for c in judgement.comparisons
+    ]
+    head = ("metric", "read", "asked for", "verdict", "by")
+    height = 98 * len(judgement.comparisons) - 18
+    svg = d.svg("gate", height, "The gate, comparison by comparison", says, marks)
+    table = Table("The comparisons", head, rows, (0, 2, 3))
+    return Figure("Comparison by comparison", says, svg), table
+
+
+def _comparison_marks(one: Judged, y: float, curves: dict[str, Any]) -> list[str]:
+    metric, sign, limit = one.comparison.metric, one.comparison.sign, one.comparison.number
+    high = max(min(one.value, 10 * limit), limit) * 1.15 if metric in gates.UNBOUNDED else 1.0
+    low = min(0.0, one.value, limit)
+    x = d.Scale(low, high, d.NEAR, d.FAR)
+    start, end = (limit, high) if sign in (">", ">=") else (low, limit)
+    interval = curves.get("at_threshold", {}).get(metric, {}).get("interval")
+    verdict = f"{'✓ holds' if one.holds else '✕ fails'} by {number(one.distance, 3)}"
+    kind = "good" if one.holds else "bad"
+    return [
+        d.text(d.NEAR, y - 30, one.name, "name strong"),
+        d.text(d.FAR, y - 30, verdict, f"verdict {kind}", "end"),
+        d.rect(d.NEAR, y - 8, d.FAR - d.NEAR, 16, "track"),
+        d.rect(x(start), y - 8, x(end) - x(start), 16, "band"),
+        d.whisker(x, interval, y, "whisker"),
+        d.line(x(limit), y - 13, x(limit), y + 13, "limit"),
+        d.circle(x(one.value), y, 6, f"value {kind}"),
+        d.text(d.NEAR, y + 27, f"read {number(one.value, 6)}", "label"),
+        d.text(d.FAR, y + 27, f"asked for {one.asked}", "label", "end"),
+    ]

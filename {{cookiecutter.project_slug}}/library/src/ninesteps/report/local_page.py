@@ -1,0 +1,186 @@
+"""Writes the report of a run on this machine: `report.html` and `report.md` in the run's folder.
+
+Importing jinja2 takes as long as a run with nothing changed may. So beside a page lies where in it
+the run's own texts stand (its id, its moments, its version): the page of a later run that took
+everything over from it, is that page with other texts in these places.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ninesteps.local.execution import Execution
+from ninesteps.local.state import State
+from ninesteps.report.facts import RunFacts, StepFacts
+from ninesteps.report.formatting import as_html, as_markdown
+from ninesteps.report.local_run import LocalFiles, local_facts
+from ninesteps.settings.settings import Settings
+
+PAGE, SUMMARY, PLACES = "report.html", "report.md", "report.json"  # in a run's folder
+_MARK = re.compile("\ue000(\\w+)\ue001")  # private use: no font has it, no text means it
+_CODE = ("definition", "local", "registry", "report", "settings")
+
+
+def write_report(
+    local: Path, settings: Settings, execution: Execution, file: Path | None = None
+) -> Path:
+    """Write the page and its summary; gives the page's path.
+
+    Args:
+        file: where the page goes, the summary beside it; none: the run's folder.
+    """
+    facts = local_facts(local, settings, execution)
+    files = LocalFiles(local, execution)
+    own, texts = _marked(facts)
+    likeness = _likeness(own)
+    made = _from_an_earlier(local, execution, likeness, texts)
+    if made is None:
+        from ninesteps.report.page import build  # jinja2
+
+        report = build(own, files)
+        made = Filled({PAGE: report.html, SUMMARY: report.markdown}, texts)
+    if file:
+        made.write_only(file)
+        return file
+    made.write(execution.folder, likeness)
+    return execution.page
+
+
+def _marked(facts: RunFacts) -> tuple[RunFacts, dict[str, str]]:
+    """The facts with a mark in the place of each text that is this run's own, and these texts."""
+    texts: dict[str, str] = {}
+
+    def mark(name: str, text: str) -> str:
+        texts[name] = text
+        return f"\ue000{name}\ue001"
+
+    steps = tuple(
+        dataclasses.replace(
+            step,
+            said=mark(f"said_{n}", step.said),
+            took=mark(f"took_{n}", step.took) if step.took else "",
+            taken=mark(f"taken_{n}", step.taken),
+            detail=mark(f"detail_{n}", step.detail) if _registers(step) else step.detail,
+            answer=_own(step.answer, facts.id, mark, n) if _registers(step) else step.answer,
+        )
+        for n, step in enumerate(facts.steps)
+    )
+    own: dict[str, Any] = {name: mark(name, getattr(facts, name)) for name in
+           ("id", "started", "ended", "took", "started_by")}  # fmt: skip
+    if facts.registered:
+        own["registered"] = mark("registered", facts.registered)
+    return dataclasses.replace(facts, steps=steps, **own), texts
+
+
+def _registers(step: StepFacts) -> bool:
+    return step.type == "RegisterModel" and bool(step.answer)
+
+
+def _own(
+    answer: dict[str, Any], run: str, mark: Callable[[str, str], str], n: int
+) -> dict[str, Any]:
+    """What a registration answers, with the run and the version as marks."""
+    metadata = answer.get("CustomerMetadataProperties", {})
+    return {
+        **answer,
+        "CustomerMetadataProperties": {
+            key: mark("id", value) if value == run else value for key, value in metadata.items()
+        },
+        "ModelPackageArn": mark(f"arn_{n}", str(answer.get("ModelPackageArn", ""))),
+        "ModelPackageVersion": mark(f"version_{n}", str(answer.get("ModelPackageVersion", ""))),
+    }
+
+
+def _likeness(own: RunFacts) -> str:
+    """SHA-256 of all that a page is made from but the run's own texts, and of what makes it."""
+    root = Path(__file__).resolve().parent.parent
+    content: list[Any] = [own]
+    for folder in _CODE:
+        for file in sorted((root / folder).rglob("*")):
+            if file.suffix in (".py", ".jinja", ".css", ".js"):
+                stat = file.stat()
+                content.append([str(file), stat.st_size, stat.st_mtime_ns])
+    text = json.dumps(content, sort_keys=True, default=_as_json)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _as_json(value: Any) -> Any:
+    return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else vars(value)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Files with marks, and the texts that stand for them."""
+
+    files: dict[str, str]
+    texts: dict[str, str]
+
+    def write(self, folder: Path, likeness: str) -> None:
+        """Write the files, and where in them the texts stand."""
+        places = {}
+        for name, marked in self.files.items():
+            text, places[name] = self._filled(marked, name == PAGE)
+            whole = folder / f".{name}"
+            whole.write_text(text, encoding="utf-8", newline="\n")
+            whole.replace(folder / name)
+        noted = {"likeness": likeness, "places": places}
+        (folder / PLACES).write_text(json.dumps(noted), encoding="utf-8")
+
+    def write_only(self, page: Path) -> None:
+        """Write the page to a file, and the summary beside it."""
+        for name, file in ((PAGE, page), (SUMMARY, page.with_suffix(".md"))):
+            text, _ = self._filled(self.files[name], name == PAGE)
+            file.write_text(text, encoding="utf-8", newline="\n")
+
+    def _filled(self, marked: str, is_html: bool) -> tuple[str, list[tuple[int, int, str]]]:
+        """A text with every mark replaced; where each stands: (start, end, name)."""
+        parts, places, position, length = [], [], 0, 0
+        for found in _MARK.finditer(marked):
+            if found[1] not in self.texts:
+                continue
+            text = self.texts[found[1]]
+            text = as_html(text) if is_html else as_markdown(text)
+            before = marked[position : found.start()]
+            parts += [before, text]
+            start = length + len(before)
+            length = start + len(text)
+            places.append((start, length, found[1]))
+            position = found.end()
+        return "".join([*parts, marked[position:]]), places
+
+
+def _from_an_earlier(
+    local: Path, execution: Execution, likeness: str, texts: dict[str, str]
+) -> Filled | None:
+    """The page of a run that was taken over from, or of the last, if it is made of the same."""
+    sources = {run.source for run in execution.steps.values() if run.source}
+    first = next(iter(execution.steps), "")
+    last = {kept.execution for _, kept in
+            State(local / "state.db").steps_before(execution.id, first, 1)}  # fmt: skip
+    for run in (last | sources) if sources else ():
+        folder = local / "runs" / run
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # none, or not whole
+            noted = json.loads((folder / PLACES).read_text(encoding="utf-8"))
+            if noted["likeness"] == likeness:
+                files = {
+                    name: _marked_again((folder / name).read_text(encoding="utf-8"), places)
+                    for name, places in noted["places"].items()
+                }
+                return Filled(files, texts)
+    return None
+
+
+def _marked_again(text: str, places: list[list[Any]]) -> str:
+    parts, position = [], 0
+    for start, end, name in places:
+        parts += [text[position:start], f"\ue000{name}\ue001"]
+        position = end
+    return "".join([*parts, text[position:]])

@@ -1,0 +1,172 @@
+"""A run on this machine, as its report is made from it."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import site
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ninesteps.errors import StateError, StepError
+from ninesteps.local.execution import FAILED, SUCCEEDED, Execution, StepRun
+from ninesteps.local.history import log_text
+from ninesteps.local.state import KeptExecution, State
+from ninesteps.local.storage import Storage
+from ninesteps.report.facts import Previous, RunFacts, StepFacts
+from ninesteps.report.formatting import duration, moment
+from ninesteps.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from ninesteps.registry.registry import Decision
+
+PACKAGES = (
+    "numpy", "pyarrow", "scipy", "xgboost_cpu", "xgboost", "lightgbm", "optuna", "duckdb",
+    "sagemaker",
+)  # fmt: skip
+"""What a run's numbers may depend on, as an installation spells it."""
+
+LOOKED_THROUGH = 50
+"""So many earlier runs are asked for other training data."""
+
+
+def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFacts:
+    """A run in a folder such as `.local`."""
+    kept_state = State(local / "state.db")
+    (kept,) = kept_state.executions(execution.id)
+    digests: dict[str, str] = {}
+    for step in kept_state.steps(execution.id):
+        digests |= step.record.digests
+    previous = _previous(local, kept_state, execution, digests)
+    return RunFacts(
+        id=execution.id,
+        pipeline=kept.pipeline,
+        project=settings.project.name,
+        where="this machine: the local engine",
+        status=execution.status,
+        started=moment(kept.started),
+        ended=moment(kept.ended or ""),
+        took=_took(kept),
+        started_by=kept.started_by,
+        parameters=execution.parameters,
+        definition_sha256=hashlib.sha256(kept.definition.encode()).hexdigest(),
+        steps=tuple(_step(run) for run in execution.numbered),
+        positive=settings.data.positive or "1",
+        digests=digests,
+        registered=", ".join(text.partition(", ")[0] for text in execution.registered),
+        changes=_changes(kept_state, settings, execution),
+        versions=_versions(),
+        previous=previous,
+        no_previous="" if previous else _no_previous(kept),
+    )
+
+
+def _took(kept: KeptExecution) -> str:
+    if kept.ended is None:
+        return ""
+    began, ended = (datetime.fromisoformat(text) for text in (kept.started, kept.ended))
+    seconds = (ended - began).total_seconds()  # a resumed run began when it began
+    return duration(seconds) if seconds else "under a second"
+
+
+def _step(run: StepRun) -> StepFacts:
+    step, is_done = run.step, run.status in (SUCCEEDED, FAILED)
+    return StepFacts(
+        name=step.name,
+        type=step.type,
+        waits_for=tuple(sorted(step.waits_for)),
+        arguments=step.arguments,
+        status=run.status,
+        said=run.state,
+        took=duration(run.seconds) if is_done else "",
+        taken=f"It was taken over from run {run.source}: nothing had changed."
+        if run.source
+        else "",
+        reason=run.reason,
+        detail=run.detail if run.outcome is None else "",
+        notes=tuple(run.notes),
+        outcome=run.outcome,
+        answer=run.answer,
+        log_place=str(run.log or ""),
+    )
+
+
+def _changes(kept: State, settings: Settings, execution: Execution) -> tuple[Decision, ...]:
+    group = settings.model_package_group
+    changes = [c for version in execution.versions for c in kept.changes(group, version)]
+    if not changes:
+        return ()
+    from ninesteps.registry.registry import Decision
+
+    return tuple(Decision(c.before, c.after, c.who, c.why, c.at, c.stage, c.evidence)
+                 for c in changes)  # fmt: skip
+
+
+def _versions() -> dict[str, str]:
+    """By the names of what is installed: reading its metadata takes as long as a cached step."""
+    machine = f"{platform.system()}, {platform.machine()}"
+    found = {"Python": platform.python_version(), "machine": machine}
+    for folder in map(Path, site.getsitepackages()):
+        for entry in folder.glob("*.dist-info"):
+            name, _, version = entry.name.removesuffix(".dist-info").partition("-")
+            if name in PACKAGES:
+                found[name] = version
+    return found
+
+
+def _previous(
+    local: Path, kept: State, execution: Execution, digests: dict[str, str]
+) -> Previous | None:
+    """The latest earlier run whose training data were others: not one of the same table again."""
+    own = {uri: digest for uri, digest in digests.items() if uri.endswith("/train/profile.json")}
+    if len(own) != 1:
+        return None
+    ((uri, digest),) = own.items()
+    step = uri.split("/")[-3]
+    storage = Storage(local / "s3")
+    for started, earlier in kept.steps_before(execution.id, step, LOOKED_THROUGH):
+        for other, noted in earlier.record.digests.items():
+            if other.endswith("/train/profile.json") and noted != digest:
+                try:
+                    content = storage.file(other).read_bytes()
+                except (StepError, OSError):  # removed since
+                    continue
+                return Previous(earlier.execution, started, content)
+    return None
+
+
+def _no_previous(kept: KeptExecution) -> str:
+    return (
+        f"no earlier run of {kept.pipeline} on other training data is on this machine: "
+        "there is nothing to compare with"
+    )
+
+
+@dataclass(frozen=True)
+class LocalFiles:
+    """A `ninesteps.report.facts.Source` in a folder such as `.local`."""
+
+    local: Path
+    execution: Execution
+
+    def read(self, uri: str, most: int) -> bytes | None:
+        """The object at an S3 URI; None if it is not there, or too large."""
+        try:
+            file = Storage(self.local / "s3").file(uri)
+            return file.read_bytes() if file.stat().st_size <= most else None
+        except (StepError, OSError):
+            return None
+
+    def log(self, step: StepFacts) -> Iterable[str]:
+        """The last lines of a step's log; of a search, each trial's last."""
+        return _lines(self.execution.steps[step.name])
+
+
+def _lines(run: StepRun) -> Iterator[str]:
+    try:
+        yield from log_text(run, None)
+    except (StateError, OSError):
+        return

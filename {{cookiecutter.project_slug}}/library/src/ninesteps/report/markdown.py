@@ -1,0 +1,127 @@
+"""The summary in Markdown, as it stands beside the page and on a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ninesteps.report.evidence import Absent
+from ninesteps.report.figure import Panel
+from ninesteps.report.formatting import as_markdown, between, listed, moment, number, percent
+from ninesteps.report.judgement import Judgement
+from ninesteps.report.reading import BROKEN, Reading
+
+if TYPE_CHECKING:
+    from ninesteps.report.page import Verdict
+
+MOST_DRIFTS = 5
+
+
+def summary(
+    reading: Reading, verdict: Verdict, judgement: Judgement | None, panels: list[Panel]
+) -> str:
+    """The gate comparison by comparison, metrics, bias by facet, drift, and what is missing."""
+    facts = reading.facts
+    lines = [
+        f"## {as_markdown(facts.project)}: {as_markdown(verdict.title.lower())}",
+        "",
+        as_markdown(verdict.says),
+        "",
+        f"Run `{facts.id}`, {as_markdown(facts.started)}, as of "
+        f"{as_markdown(moment(str(facts.parameters.get('AsOf', ''))))}.",
+    ]
+    for part in (
+        _gate(judgement),
+        _guarded(_metrics, reading),
+        _guarded(_bias, reading),
+        _guarded(_drift, reading),
+    ):
+        lines += ["", *part] if part else []
+    absent = [panel.title for panel in panels if panel.absent]
+    if absent:
+        lines += ["", f"Not there: {as_markdown(listed(absent))}. The page says why."]
+    lines += ["", "The whole report is `report.html`, beside this summary.", ""]
+    return "\n".join(lines)
+
+
+def _guarded(part: object, reading: Reading) -> list[str]:
+    try:
+        made: list[str] = part(reading)  # type: ignore[operator]
+    except (Absent, *BROKEN):
+        return []
+    return made
+
+
+def _gate(judgement: Judgement | None) -> list[str]:
+    if judgement is None:
+        return []
+    rows = [
+        (
+            one.name,
+            number(one.value, 6),
+            one.asked,
+            f"{'✓ holds' if one.holds else '✕ fails'} by {number(one.distance, 4)}",
+        )
+        for one in judgement.comparisons
+    ]
+    return [
+        f"### The gate: `{judgement.gate}`",
+        "",
+        *_table(("metric", "read", "asked for", "verdict"), rows),
+    ]
+
+
+def _metrics(reading: Reading) -> list[str]:
+    values = reading.metrics
+    return [
+        "### Metrics",
+        "",
+        *_table(tuple(values), [tuple(number(value) for value in values.values())]),
+    ]
+
+
+def _bias(reading: Reading) -> list[str]:
+    content = reading.evaluation["bias_metrics"]
+    rows = []
+    for facet, groups in content.get("groups", {}).items():
+        for group in groups:
+            predicted = group.get("predicted") or {}
+            rows.append(
+                (
+                    facet,
+                    group["value"],
+                    number(group["rows"]),
+                    percent(predicted.get("share"), 1),
+                    between(predicted.get("interval"), 1),
+                    number(group["dppl"], 3),
+                    "yes" if group["counted"] else "no",
+                )
+            )
+    if not rows:
+        return []
+    head = ("facet", "group", "rows", "predicted favourable", "interval", "DPPL", "counted")
+    return [f"### Who is {as_markdown(reading.favourable)}", "", *_table(head, rows)]
+
+
+def _drift(reading: Reading) -> list[str]:
+    found, previous = reading.drifts, reading.facts.previous
+    rows = [
+        (
+            one.name,
+            number(round(one.psi, 4), 3),
+            number(one.ks and round(one.ks, 4), 3),
+            one.reading,
+        )
+        for one in found[:MOST_DRIFTS]
+    ]
+    since = f" since run `{previous.run}`" if previous else ""
+    return [
+        f"### What has moved most in the data{since}",
+        "",
+        *_table(("column", "PSI", "KS", "moved"), rows),
+    ]
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return [f"| {' | '.join(as_markdown(cell) for cell in line)} |" for line in lines]

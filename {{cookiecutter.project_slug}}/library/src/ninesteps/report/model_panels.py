@@ -1,0 +1,124 @@
+"""The parts on what the model looks at, and on the data that it learnt from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ninesteps.report import model_charts
+from ninesteps.report.evidence import Absent, swarm
+from ninesteps.report.figure import Figure, Group, Panel, Table
+from ninesteps.report.formatting import count, moment, number, percent
+from ninesteps.report.reading import Reading, group, sentence
+
+
+def explained(reading: Reading) -> Panel:
+    """SHAP values and partial dependence.
+
+    Raises:
+        Absent: if there is no analysis, or nothing was explained in it.
+    """
+    analysis = reading.evidence.analysis.json()
+    found = analysis.get("explanations") or {}
+    (values, *_) = found["kernel_shap"].values() if "kernel_shap" in found else ({},)
+    shap = values.get("global_shap_values")
+    if not shap:
+        raise Absent("analysis.json has no explanations")
+    method = str(found.get("method", ""))
+    unit = (
+        "log-odds"
+        if "log-odds" in method or reading.columns["problem"] != "regression"
+        else f"the unit of {reading.columns['label']}"
+    )
+    says = (
+        "SHAP values share out each prediction among the features: what each added to the average "
+        f"prediction, or took from it. {sentence(method) if method else ''}"
+    ).strip()
+    groups = [
+        group("", "", lambda: ([model_charts.shap_bars(shap, unit)], [])),
+        group("Record by record", "", lambda: (_swarm(reading, shap, unit), [])),
+    ]
+    first = groups[0]
+    if not groups[1].absent:  # side by side
+        groups = [Group("", "", [*first.figures, *groups[1].figures])]
+    groups.append(group("Partial dependence", "", lambda: (_dependence(found), [])))
+    return Panel("explained", "What the model looks at", says, groups)
+
+
+def _swarm(reading: Reading, shap: dict[str, float], unit: str) -> list[Figure]:
+    return [model_charts.beeswarm(swarm(reading.evidence, reading.evaluation["rows"]), shap, unit)]
+
+
+def _dependence(explained: dict[str, Any]) -> list[Figure]:
+    if not explained.get("pdp"):
+        raise Absent("this run computed none")
+    return [
+        model_charts.dependence(
+            one["feature_name"], one["feature_values"], one["model_predictions"][0]
+        )
+        for one in explained["pdp"]
+    ]
+
+
+def data(reading: Reading) -> Panel:
+    """The training split's columns, and how far they have moved.
+
+    Raises:
+        Absent: if there is no profile.
+    """
+    profile, facts = reading.evidence.profile.json(), reading.facts
+    says = (
+        f"The model learnt from {count(profile['rows'], 'row')} with "
+        f"{count(len(profile['features']), 'feature')}, as of "
+        f"{moment(str(facts.parameters.get('AsOf', '')))}."
+    )
+    previous = facts.previous
+    since = f"Compared with run {previous.run} of {moment(previous.started)}." if previous else ""
+    sketched = (
+        "Columns of few values are compared exactly; the others by their percentiles, so that a KS "
+        "is right to about 0.02."
+    )
+    return Panel(
+        "data",
+        "The data",
+        says,
+        [
+            group(
+                "Since the last run on other data",
+                f"{since} {sketched}" if since else "",
+                lambda: ([model_charts.drift_bars(reading.drifts)], []),
+            ),
+            group(
+                "The columns",
+                "Of the training split; the outermost percent at either end is left out.",
+                lambda: ([], [_columns(profile)]),
+            ),
+        ],
+    )
+
+
+def _columns(profile: dict[str, Any]) -> Table:
+    places = [profile["percentiles"].index(p) for p in (1, 25, 50, 75, 99)]
+    rows = []
+    for name, one in [("the label", profile["label"]), *profile["features"].items()]:
+        missing = percent(one["missing"] / profile["rows"], 1)
+        if "quantiles" in one:
+            rows.append((name, missing, "many", *(number(one["quantiles"][p], 3) for p in places)))
+        else:
+            values = one["values"]
+            at = (
+                [_of_counts(values, (1, 25, 50, 75, 99)[i]) for i in range(5)]
+                if values
+                else [None] * 5
+            )
+            rows.append((name, missing, str(len(values)), *(number(v, 3) for v in at)))
+    head = ("column", "missing", "values", "1 %", "25 %", "median", "75 %", "99 %")
+    return Table(f"All {len(rows)} columns", head, rows[:300])
+
+
+def _of_counts(values: list[list[float]], percentile: int) -> float:
+    total, so_far = sum(many for _, many in values), 0.0
+    for value, many in values:
+        so_far += many
+        if so_far >= total * percentile / 100:
+            return value
+    return values[-1][0]

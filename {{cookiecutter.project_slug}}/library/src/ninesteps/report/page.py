@@ -1,0 +1,138 @@
+"""The page: one file that needs no other, and its summary in Markdown."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+
+import jinja2
+from markupsafe import Markup
+
+from ninesteps.report import formatting as words
+from ninesteps.report.evidence import Absent, collect
+from ninesteps.report.facts import FAILED, SUCCEEDED, RunFacts, Source
+from ninesteps.report.graph import MARKS, STATE_CLASSES, graph
+from ninesteps.report.judgement import Judgement
+from ninesteps.report.markdown import summary
+from ninesteps.report.panels import panels
+from ninesteps.report.reading import BROKEN, Reading
+from ninesteps.report.steps import step_parts
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is made of a run."""
+
+    html: str
+    markdown: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How the run ended, for whoever reads no further."""
+
+    kind: str  # good, bad or passed
+    title: str
+    says: str
+
+
+def build(facts: RunFacts, source: Source) -> Report:
+    """The page of a run and its Markdown summary, with whatever of it is there."""
+    evidence = collect(facts, source)
+    reading = Reading(facts, evidence)
+    judgement = _judgement(reading)
+    said = verdict(facts, judgement, _uncounted(reading))
+    made = panels(reading)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ninesteps.report", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    style, script = _asset("page.css"), _asset("page.js")
+    html = environment.get_template("page.html.jinja").render(
+        facts=facts,
+        verdict=said,
+        judgement=judgement,
+        panels=made,
+        graph=graph(facts.steps),
+        parts=step_parts(facts, source),
+        state_classes=STATE_CLASSES,
+        marks=MARKS,
+        words=words,
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_csp_hash(style),
+        script_hash=_csp_hash(script),
+    )
+    return Report(html, summary(reading, said, judgement, made))
+
+
+def verdict(facts: RunFacts, judgement: Judgement | None, uncounted: str = "") -> Verdict:
+    """How a run ended, in a sentence or two.
+
+    Args:
+        uncounted: a sentence on bias numbers that no group decided.
+    """
+    failed = [step for step in facts.steps if step.status == FAILED]
+    if failed:
+        reasons = " ".join(f"{step.name}: {words.shortened(step.reason, 300)}" for step in failed)
+        return Verdict("bad", "The run failed", f"{reasons} Nothing was registered after it.")
+    if facts.status != SUCCEEDED:
+        return Verdict(
+            "passed", f"The run is {facts.status.lower()}", "What it has come to so far is below."
+        )
+    if facts.registered:
+        gate = f" The gate holds: {judgement.gate}." if judgement else ""
+        return Verdict("good", "The model was registered",
+                       f"As {facts.registered}.{gate} {_decided(facts)}")  # fmt: skip
+    if judgement and judgement.outcome is False:
+        fails = [one for one in judgement.comparisons if not one.holds]
+        why = f" {uncounted}" if uncounted and any(one.comparison.is_bias for one in fails) else ""
+        said = "; ".join(
+            f"{one.name} is {words.number(one.value)}, where {one.wanted} is asked for"
+            for one in fails
+        )
+        return Verdict(
+            "bad",
+            "The model was refused",
+            f"{said}.{why} The run completed, and nothing was registered.",
+        )
+    return Verdict(
+        "passed", "Nothing was registered", "No step of this run came to a registration."
+    )
+
+
+def _decided(facts: RunFacts) -> str:
+    if not facts.changes:
+        return "A person decides whether it is used."
+    last = facts.changes[-1]
+    of = f" for {last.stage}" if last.stage else ""
+    return f"{last.who} set it to {last.after}{of} on {words.moment(last.at)}."
+
+
+def _judgement(reading: Reading) -> Judgement | None:
+    try:
+        return reading.judgement
+    except (Absent, *BROKEN):
+        return None
+
+
+def _uncounted(reading: Reading) -> str:
+    try:
+        return reading.uncounted
+    except (Absent, *BROKEN):
+        return ""
+
+
+def _asset(name: str) -> str:
+    return (resources.files("ninesteps.report") / name).read_text(encoding="utf-8")
+
+
+def _csp_hash(content: str) -> str:
+    """What the page's own policy knows its style and its script by."""
+    digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+    return f"sha256-{digest}"

@@ -1,0 +1,239 @@
+"""The parts of the page after the steps, each from the files that it needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ninesteps.report import binary_charts, regression_charts, search_chart
+from ninesteps.report.bias_panel import bias
+from ninesteps.report.evidence import Absent
+from ninesteps.report.facts import RunFacts
+from ninesteps.report.figure import Figure, Group, Panel, Table
+from ninesteps.report.formatting import count, listed, moment, number
+from ninesteps.report.judgement import comparison_figure
+from ninesteps.report.model_panels import data, explained
+from ninesteps.report.reading import BROKEN, Reading, group, panel
+
+
+def panels(reading: Reading) -> list[Panel]:
+    """Every part after the steps, in order."""
+    made = [
+        panel("gate", "The gate", reading, _gate),
+        panel("quality", "How good the model is", reading, _quality),
+        panel("search", "The search", reading, _search),
+        panel("bias", "Who gets which outcome", reading, bias),
+        panel("explained", "What the model looks at", reading, explained),
+        panel("data", "The data", reading, data),
+    ]
+    if reading.facts.changes:
+        made.append(panel("approval", "Approval", reading, _approval))
+    return [*made, panel("evidence", "Evidence", reading, _evidence)]
+
+
+def _gate(reading: Reading) -> Panel:
+    judgement = reading.judgement
+    try:
+        curves = reading.curves
+    except Absent:
+        curves = {}
+    says = f"A model is registered only if {judgement.gate}. These numbers stand in the pipeline's "
+    says += "definition: whoever starts a run cannot loosen them."
+    if judgement.outcome is not None:
+        says += (
+            " Computed anew for this page from evaluation.json, the gate comes out the same."
+            if judgement.recomputed is judgement.outcome
+            else " COMPUTED ANEW FOR THIS PAGE, THE GATE COMES OUT OTHERWISE THAN THE RUN SAID."
+        )
+    if any(one.comparison.is_bias for one in judgement.comparisons):
+        says += f" {reading.uncounted}"
+    figure, table = comparison_figure(judgement, curves)
+    return Panel("gate", "The gate", says, [Group("", figures=[figure], tables=[table])])
+
+
+def _quality(reading: Reading) -> Panel:
+    evaluation, metrics = reading.evaluation, reading.metrics
+    says = (
+        f"Measured on {count(evaluation['rows'], 'row')} of the test split, which neither training "
+        f"nor search has seen. The best model is {_algorithm(evaluation)}."
+    )
+    table = Table(
+        "All metrics", ("metric", "value"), [(n, number(v, 5)) for n, v in metrics.items()]
+    )
+    return Panel(
+        "quality",
+        "How good the model is",
+        says,
+        [
+            group("", "", lambda: (_quality_figures(reading), [table])),
+        ],
+    )
+
+
+def _quality_figures(reading: Reading) -> list[Figure]:
+    curves, metrics, label = reading.curves, reading.metrics, reading.columns["label"]
+    if "roc" in curves:
+        positive = reading.positive
+        return [
+            binary_charts.confusion(curves, positive),
+            binary_charts.at_threshold(curves, reading.evaluation.get("decision")),
+            binary_charts.scores(curves, positive),
+            binary_charts.roc(curves, metrics["auc"], positive),
+            binary_charts.precision_recall(curves, metrics["average_precision"], positive),
+            binary_charts.calibration(curves, positive),
+        ]
+    return [
+        regression_charts.predicted_actual(curves, label),
+        regression_charts.residuals(curves, label),
+        regression_charts.levels(curves, label),
+        *(
+            regression_charts.group_errors(curves, facet, reading.facet_columns[facet], groups)
+            for facet, groups in curves["by_group"].items()
+        ),
+    ]
+
+
+def _algorithm(evaluation: dict[str, Any]) -> str:
+    names = {"xgboost": "XGBoost", "lightgbm": "LightGBM"}
+    return names.get(evaluation["algorithm"], str(evaluation["algorithm"]))
+
+
+def _search(reading: Reading) -> Panel:
+    made, objective, maximize = trials(reading.facts)
+    names = list(dict.fromkeys(name for t in made for name in t["tuned"]))
+    rows = [
+        (
+            str(t["number"]),
+            t["algorithm"] or "–",
+            t["status"],
+            number(t["value"], 5),
+            *(_rounded(t["tuned"].get(name)) for name in names),
+        )
+        for t in made
+    ]
+    table = Table("All trials", ("trial", "algorithm", "state", objective, *names), rows, (1, 2))
+    says = (
+        f"A Bayesian search tries settings where the earlier ones did well, judged by {objective} "
+        f"on the validation split, {'more' if maximize else 'less'} being better."
+    )
+    figures = [search_chart.search(made, objective, maximize)]
+    tables = [table, *_algorithms(reading)]
+    return Panel("search", "The search", says, [Group("", figures=figures, tables=tables)])
+
+
+def trials(facts: RunFacts) -> tuple[list[dict[str, Any]], str, bool]:
+    """The trials in the order that they were begun, the objective, and whether more is better.
+
+    Raises:
+        Absent: if there was no search.
+    """
+    searches = facts.step("Tuning")
+    if not searches:
+        raise Absent("this pipeline has no search")
+    (step, *_), summaries = searches, searches[0].answer.get("TrainingJobSummaries", [])
+    if not summaries:
+        raise Absent(f"{step.name} {step.status.lower()}{': ' if step.reason else ''}{step.reason}")
+    request = step.request
+    config = request["HyperParameterTuningJobConfig"]
+    definitions = request.get("TrainingJobDefinitions") or [
+        request.get("TrainingJobDefinition", {})
+    ]
+    objective = definitions[0].get("TuningObjective") or config["HyperParameterTuningJobObjective"]
+    ordered = sorted(
+        summaries, key=lambda s: (str(s.get("CreationTime", "")), s["TrainingJobName"])
+    )
+    made = [
+        {
+            "number": place,
+            "name": s["TrainingJobName"],
+            "algorithm": s.get("TrainingJobDefinitionName", ""),
+            "status": s["TrainingJobStatus"],
+            "value": s.get("FinalHyperParameterTuningJobObjectiveMetric", {}).get("Value"),
+            "tuned": s.get("TunedHyperParameters", {}),
+        }
+        for place, s in enumerate(ordered, 1)
+    ]
+    return made, objective["MetricName"], objective["Type"] == "Maximize"
+
+
+def _rounded(text: str | None) -> str:
+    try:
+        return "–" if text is None else number(float(text), 3)
+    except ValueError:
+        return str(text)
+
+
+def _algorithms(reading: Reading) -> list[Table]:
+    """The best of each algorithm, where several were compared."""
+    try:
+        compared = reading.evaluation.get("algorithms", {})
+        rows = [_best_of(name, one) for name, one in compared.items()]
+        head = ("algorithm", "trials", "on validation", *reading.metrics)
+    except (Absent, *BROKEN):
+        return []
+    name = "The best of each algorithm, on the test split"
+    return [Table(name, head, rows)] if rows else []
+
+
+def _best_of(name: str, best: dict[str, Any]) -> tuple[str, ...]:
+    ((_, objective),) = best["objective"].items()
+    (tested,) = [values for key, values in best.items() if key.endswith("tion_metrics")]
+    values = [number(one["value"]) for one in tested.values()]
+    return (name, str(best["trials"]), number(objective, 5), *values)
+
+
+def _approval(reading: Reading) -> Panel:
+    changes = reading.facts.changes
+    rows = [(moment(c.at), c.stage or "-", c.before, c.after, c.who, c.why) for c in changes]
+    last = changes[-1]
+    of = f", for {last.stage}," if last.stage else ""
+    says = f"{last.who} set the version{of} to {last.after} on {moment(last.at)}: {last.why}"
+    head = ("when", "stage", "from", "to", "who", "why")
+    table = Table("Every change of its status", head, rows, (0, 1, 2, 3, 4, 5))
+    return Panel("approval", "Approval", says, [Group("", tables=[table])])
+
+
+def _evidence(reading: Reading) -> Panel:
+    facts = reading.facts
+    rows, changed = [], []
+    for file in reading.evidence.files:
+        if file.raw is None:
+            continue
+        same = {"": "not noted", file.sha256: "unchanged"}.get(file.noted, "CHANGED")
+        changed += [file.name] if same == "CHANGED" else []
+        rows.append((file.name, file.sha256, same, f"{len(file.raw):,}", file.uri))
+    files = Table(
+        "Files that this page was made from",
+        ("file", "SHA-256", "since the step", "bytes", "where"),
+        rows,
+        (0, 1, 2, 4),
+    )
+    run = Table(
+        "The run",
+        ("what", "value"),
+        [
+            ("run", facts.id),
+            ("pipeline", facts.pipeline),
+            ("where", facts.where),
+            ("who", facts.started_by or "not noted"),
+            ("started", facts.started),
+            ("ended", facts.ended or "–"),
+            ("definition, SHA-256", facts.definition_sha256),
+            *((f"parameter {name}", str(value)) for name, value in facts.parameters.items()),
+        ],
+        (0, 1),
+    )
+    versions = Table("Versions", ("what", "version"), list(facts.versions.items()), (0, 1))
+    notes = [(note,) for step in facts.steps for note in step.notes]
+    tables = [
+        files,
+        run,
+        *([versions] if facts.versions else []),
+        *([Table("What was done otherwise than on SageMaker", ("note",), notes)] if notes else []),
+    ]
+    says = (
+        "To compare: sha256sum of a file must give the same digits."
+        if not changed
+        else f"{listed(changed)} changed after the step had ended: this page shows "
+        "what lies there now, not what the run had written."
+    )
+    return Panel("evidence", "Evidence", says, [Group("", tables=tables)])

@@ -1,0 +1,129 @@
+"""A run and its files, and what several parts of the page ask of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ninesteps.report.drift import Drift, drifts
+from ninesteps.report.evidence import Absent, Evidence
+from ninesteps.report.facts import RunFacts
+from ninesteps.report.figure import Figure, Group, Panel, Table
+from ninesteps.report.formatting import listed, number
+from ninesteps.report.judgement import Judgement, judge
+
+BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError)
+"""What reading a file of another shape raises: the part says so, the page goes on."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A run, its files, and what several parts ask of them."""
+
+    facts: RunFacts
+    evidence: Evidence
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """`columns.json`."""
+        found: dict[str, Any] = self.evidence.columns.json()
+        return found
+
+    @property
+    def evaluation(self) -> dict[str, Any]:
+        """`evaluation.json`."""
+        found: dict[str, Any] = self.evidence.evaluation.json()
+        return found
+
+    @property
+    def curves(self) -> dict[str, Any]:
+        """`curves.json`."""
+        found: dict[str, Any] = self.evidence.curves.json()
+        return found
+
+    @property
+    def judgement(self) -> Judgement:
+        """The gate."""
+        return judge(self.facts, self.evidence)
+
+    @property
+    def drifts(self) -> list[Drift]:
+        """Since the latest run on other data."""
+        if self.facts.previous is None:
+            raise Absent(self.facts.no_previous)
+        return drifts(json.loads(self.facts.previous.profile), self.evidence.profile.json())
+
+    @property
+    def positive(self) -> str:
+        """`retained = 1`."""
+        return f"{self.columns['label']} = {self.facts.positive}"
+
+    @property
+    def favourable(self) -> str:
+        """The favourable outcome in words that follow `are`."""
+        columns = self.columns
+        if columns["label_threshold"] is not None:
+            return f"predicted {columns['label']} above {number(columns['label_threshold'])}"
+        verb = "predicted" if columns["favourable_label"] else "not predicted"
+        return f"{verb} {self.positive}"
+
+    @property
+    def uncounted(self) -> str:
+        """A sentence on the facets whose bias numbers are the worst there are; empty: of none."""
+        facets = self.evaluation["bias_metrics"].get("groups", {})
+        found = [key for key, groups in facets.items() if not any(g["counted"] for g in groups)]
+        if not found:
+            return ""
+        return (
+            f"Of {listed(found)} no group has enough rows beside enough others to count, and so "
+            "the worst number counts."
+        )
+
+    @property
+    def facet_columns(self) -> dict[str, str]:
+        """The column that each facet tells groups by."""
+        return {facet["key"]: facet["column"] for facet in self.columns["facets"]}
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Every metric of the problem."""
+        return {
+            name: one["value"]
+            for section, values in self.evaluation.items()
+            if section.endswith(("classification_metrics", "regression_metrics"))
+            for name, one in values.items()
+        }
+
+
+def panel(key: str, title: str, reading: Reading, make: Callable[[Reading], Panel]) -> Panel:
+    """A part, or why it is empty."""
+    try:
+        return make(reading)
+    except Absent as why:
+        return Panel(key, title, "", absent=sentence(str(why)))
+    except BROKEN as error:
+        return Panel(key, title, "", absent=_unreadable(error))
+
+
+def group(title: str, says: str, make: Callable[[], tuple[list[Figure], list[Table]]]) -> Group:
+    """A part of a part, which stands or is absent by itself."""
+    try:
+        figures, tables = make()
+    except Absent as why:
+        return Group(title, absent=sentence(str(why)))
+    except BROKEN as error:
+        return Group(title, absent=_unreadable(error))
+    return Group(title, says, figures, tables)
+
+
+def sentence(text: str) -> str:
+    """A reason as a sentence."""
+    is_name = "." in text.partition(" ")[0]  # of a file
+    return f"{text[:1] if is_name else text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _unreadable(error: Exception) -> str:
+    what = f"{type(error).__name__}: {error}"
+    return f"A file of this run has another shape than this page reads ({what})."

@@ -1,0 +1,22 @@
+"""A repository's root: the nearest folder with a `pipeline.toml`, from the working directory upward."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ninesteps.errors import SettingsError
+
+SETTINGS = "pipeline.toml"
+
+
+def find(start: Path | None = None) -> Path:
+    """The repository that a folder is in; none given: that of the working directory.
+
+    Raises:
+        SettingsError: if no folder above has the file.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / SETTINGS).is_file():
+            return folder
+    raise SettingsError(f"expected this file in {here} or a folder above it, found none")

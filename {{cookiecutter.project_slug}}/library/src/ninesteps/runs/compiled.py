@@ -1,0 +1,95 @@
+"""The compiled definition, kept under a hash of all that it depends on.
+
+Importing the SageMaker SDK takes seconds; where nothing has moved since, it is not imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ninesteps.local.step_cache import machine
+from ninesteps.repository import modules
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+from ninesteps.step_code.bundle import code_objects
+
+SOURCES = ("pipeline.toml", "model_build")
+"""What of a repository a definition is made from."""
+
+LIBRARY = Path(__file__).resolve().parent.parent
+LIBRARY_SOURCES = (
+    "containers", "feature_store/point_in_time.py", "profiles", "sdk", "settings", "step_code",
+)  # fmt: skip
+"""What of the library."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A definition, and the code that it names."""
+
+    definition: str  # JSON, as `pipeline compile` writes it
+    code: dict[str, str]  # S3 URI -> SHA-256 of what has to be there
+
+
+def compiled(
+    root: Path,
+    folder: Path,
+    settings: Settings,
+    environment: Environment,
+    on_work: Callable[[], None] = lambda: None,
+) -> Compiled:
+    """The pipeline definition of a repository.
+
+    Args:
+        root: the repository.
+        folder: where definitions are kept.
+        on_work: called before it is compiled, if it has to be.
+    """
+    digest = _digest(root, settings, environment)
+    file = folder / f"{digest}.json"
+    with contextlib.suppress(OSError, ValueError, TypeError):  # none, or not whole: it is made anew
+        return Compiled(**json.loads(file.read_text(encoding="utf-8")))
+    on_work()
+    objects = code_objects(settings, environment)
+    made = Compiled(
+        definition(settings, environment),
+        {uri: hashlib.sha256(content).hexdigest() for uri, content in objects.items()},
+    )
+    if _digest(root, settings, environment) != digest:
+        return made  # a file was saved meanwhile: of what it was made cannot be said
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = file.with_suffix(f".{os.getpid()}")
+    whole.write_text(json.dumps(asdict(made), indent=1), encoding="utf-8")
+    whole.replace(file)
+    return made
+
+
+def definition(settings: Settings, environment: Environment) -> str:
+    """The repository's pipeline, compiled: JSON text, the same bytes each time."""
+    from ninesteps.sdk.build import definition as text  # the SDK: seconds to import
+
+    return text(modules.load(settings.root, modules.PIPELINE).get_pipeline(settings, environment))
+
+
+def _digest(root: Path, settings: Settings, environment: Environment) -> str:
+    total = hashlib.sha256(f"{machine()} {settings} {environment}".encode())
+    for file in _sources(root):
+        base = root if file.is_relative_to(root) else LIBRARY
+        total.update(file.relative_to(base).as_posix().encode() + b"\0")
+        total.update(hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()[:32]
+
+
+def _sources(root: Path) -> Iterator[Path]:
+    for path in (*(root / n for n in SOURCES), *(LIBRARY / n for n in LIBRARY_SOURCES)):
+        if path.is_file():
+            yield path
+        for file in sorted(path.rglob("*")):
+            if file.suffix in (".py", ".toml") and "__pycache__" not in file.parts:
+                yield file

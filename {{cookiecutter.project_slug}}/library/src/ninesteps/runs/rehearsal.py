@@ -1,0 +1,222 @@
+"""`pipeline deploy` and `pipeline rollback` here: the endpoint's process, and what it is told."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ninesteps.errors import DeployError, StepError
+from ninesteps.local.state import ModelPackage, State
+from ninesteps.local.storage import Storage
+from ninesteps.registry import access as approval
+from ninesteps.settings import deploy as policy
+from ninesteps.settings.settings import Settings
+
+GOLDEN_RECORDS = 100
+START_SECONDS = 30
+LOCALHOST = "127.0.0.1"
+PORT = 8080
+"""Where the endpoint stands unless it is said."""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """The endpoint of a repository on this machine."""
+
+    root: Path  # the repository
+    local: Path  # its .local
+    settings: Settings
+
+    @property
+    def folder(self) -> Path:
+        """What the endpoint keeps: its address, logs and deployments."""
+        return self.local / "endpoint"
+
+    def find(self, number: int) -> ModelPackage:
+        """A version that may be deployed.
+
+        Raises:
+            RegistryError: if there is none of that number, or it may not.
+        """
+        approval.on_this_machine(self.local, self.settings).may_deploy(number)
+        group = self.settings.model_package_group
+        (package,) = State(self.local / "state.db").model_packages(group, number)
+        return package
+
+    def deploy(
+        self,
+        package: ModelPackage,
+        time_scale: float,
+        port: int | None = None,
+        by_hand: bool = False,
+    ) -> None:
+        """Begin to deploy a version to the endpoint, which is started if it does not run.
+
+        Args:
+            time_scale: seconds of the policy in a second here.
+            port: where it is to be; 0 for any that is free.
+            by_hand: at once, as the way back is.
+
+        Raises:
+            DeployError: if that cannot be.
+        """
+        records, answers = self.golden(package)
+        version = self._unpack(package)
+        deploy = self.settings.deploy
+        alarms = policy.alarms(deploy)
+        config = policy.deployment_config(deploy, [alarm.name for alarm in alarms])
+        if by_hand:
+            routing = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
+            config["BlueGreenUpdatePolicy"] |= {
+                "TrafficRoutingConfiguration": routing, "TerminationWaitInSeconds": 0,
+            }  # fmt: skip
+        try:
+            if not self.is_running():
+                self.start(PORT if port is None else port)
+            elif port not in (None, 0, self.port()):
+                raise DeployError(
+                    f"port {port} was asked for, where the endpoint stands on {self.port()}: "
+                    "`pipeline endpoint --stop` first"
+                )
+            self.ask(
+                "deploy", version=version, config=config, alarms=[asdict(one) for one in alarms],
+                golden={"records": records[:GOLDEN_RECORDS], "answers": answers[:GOLDEN_RECORDS]},
+                time_scale=time_scale, by_hand=by_hand,
+            )  # fmt: skip
+        except DeployError:
+            shutil.rmtree(version["archive"], ignore_errors=True)
+            raise
+
+    def golden(self, package: ModelPackage) -> tuple[list[str], list[str]]:
+        """Records of the test split and what the model predicted of them before registration."""
+        steps = State(self.local / "state.db").steps(package.execution)
+        storage = Storage(self.local / "s3")
+        try:
+            uris = [uri for step in steps for uri in step.record.digests]
+            split = next(uri for uri in uris if uri.endswith("/test/test.csv"))
+            output = next(uri for uri in uris if uri.endswith(".csv.out"))
+            columns = storage.file(f"{split.rpartition('/')[0]}/columns.json")
+            features = len(json.loads(columns.read_text(encoding="utf-8"))["features"])
+            records = [row[-features:] for row in _rows(storage.file(split))]
+            answers = [row[1:] for row in _rows(storage.file(output))]
+        except (StopIteration, StepError) as error:
+            raise DeployError(
+                f"the test split and the predictions of run {package.execution} are not here, and "
+                f"version {package.version} is not deployed without: {error}"
+            ) from None
+        return [_line(row) for row in records], [_line(row) for row in answers]
+
+    def _unpack(self, package: ModelPackage) -> dict[str, Any]:
+        """The version's archive, unpacked anew where it is served from."""
+        container = package.request["InferenceSpecification"]["Containers"][0]
+        target = self.folder / "archives" / f"{package.version}-{os.getpid()}-{time.time_ns()}"
+        target.mkdir(parents=True)
+        try:
+            Storage(self.local / "s3").unpack(container["ModelDataUrl"], target)
+        except StepError as error:
+            shutil.rmtree(target)
+            raise DeployError(f"version {package.version}: {error}") from None
+        program = container["Environment"]["SAGEMAKER_PROGRAM"]
+        return {"number": package.version, "archive": str(target), "program": program}
+
+    # The endpoint's process
+
+    def is_running(self) -> bool:
+        """Whether there is an endpoint, and it answers."""
+        try:
+            self.ask("status")
+        except DeployError:
+            return False
+        return True
+
+    def port(self) -> int:
+        """The port that it serves on."""
+        return int(self._running()["port"])
+
+    def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
+        """Tell the endpoint something.
+
+        Raises:
+            DeployError: with its own sentence, or if it does not run.
+        """
+        running = self._running()
+        given = {"do": command, "token": running["token"], **arguments}
+        try:
+            with socket.create_connection((LOCALHOST, running["control"]), timeout=30) as control:
+                control.sendall(json.dumps(given).encode() + b"\n")
+                with control.makefile("rb") as said:
+                    answer = json.loads(said.readline())
+        except (OSError, ValueError):
+            raise DeployError("no endpoint runs here; `pipeline deploy V` starts it") from None
+        if "error" in answer:
+            raise DeployError(answer["error"])
+        return dict(answer)
+
+    def stop(self) -> None:
+        """Stop the endpoint and wait until it has ended."""
+        self.ask("stop")
+        until = time.monotonic() + START_SECONDS
+        while self.is_running() and time.monotonic() < until:
+            time.sleep(0.05)
+
+    def _running(self) -> dict[str, Any]:
+        try:
+            return dict(json.loads((self.folder / "endpoint.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            raise DeployError("no endpoint runs here; `pipeline deploy V` starts it") from None
+
+    def start(self, port: int, **limits: float) -> None:
+        """Start the endpoint, with nothing to serve yet.
+
+        Args:
+            port: 0 for any that is free.
+            limits: other than the defaults of `ninesteps.local.endpoint.server.Options`.
+
+        Raises:
+            DeployError: if it does not start, with the last thing it said.
+        """
+        if importlib.util.find_spec("uvicorn") is None:
+            raise DeployError("uvicorn is not installed here: pip install -r requirements.lock")
+        processes = self.settings.deploy.instances
+        options = {"folder": str(self.folder), "port": port, "processes": processes, **limits}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "endpoint.json").unlink(missing_ok=True)
+        file = self.folder / "options.json"
+        file.write_text(json.dumps(options), encoding="utf-8")
+        log = self.folder / "endpoint.log"
+        command = [sys.executable, "-m", "ninesteps.local.endpoint.server", str(file)]
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command, cwd=self.root, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                start_new_session=True,
+            )  # fmt: skip
+        until = time.monotonic() + START_SECONDS
+        while not self.is_running():
+            if process.poll() is not None or time.monotonic() > until:
+                said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+                process.kill()
+                raise DeployError(f"the endpoint does not start: {said[-1] if said else log}")
+            time.sleep(0.05)
+
+
+def _rows(file: Path) -> Iterator[list[str]]:
+    with file.open(newline="", encoding="utf-8") as content:
+        yield from csv.reader(content)
+
+
+def _line(row: list[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(row)
+    return text.getvalue()

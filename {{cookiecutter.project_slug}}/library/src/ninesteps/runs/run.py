@@ -1,0 +1,153 @@
+"""What `pipeline run` does: raw table, feature store, definition, the nine steps, a summary."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from ninesteps.definition.definition import read_definition
+from ninesteps.errors import DefinitionError, SettingsError
+from ninesteps.feature_store.ingest import ingest
+from ninesteps.local.engine import Engine, Listener, RunOptions
+from ninesteps.local.execution import Execution
+from ninesteps.local.processes import Preload, Processes
+from ninesteps.report.local_page import write_report
+from ninesteps.repository.identity import whoami
+from ninesteps.runs import stopping
+from ninesteps.runs.compiled import compiled
+from ninesteps.settings.data import FEATURE_DATABASE
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+from ninesteps.step_code.bundle import code_objects, find, folders
+from ninesteps.terminal.events import Events
+from ninesteps.terminal.run import Progress
+
+PRELOADED = (
+    "numpy", "pyarrow", "pyarrow.compute", "pyarrow.csv", "pyarrow.parquet", "scipy.special",
+)  # fmt: skip
+"""What the steps import, and what starts no thread: it is imported once for all of them."""
+
+IMPORTED_BY = {"xgboost": "booster.py", "lightgbm": "lightgbm_model.py"}
+"""The steps' own files that import an algorithm's package, less what they can do without."""
+
+
+def run(
+    root: Path,
+    local: Path,
+    settings: Settings,
+    file: Path,
+    given: dict[str, str],
+    parallel: int | None,
+    wanted: RunOptions,
+    progress: Progress | Events,
+) -> Execution:
+    """Run the pipeline of a repository on a raw table.
+
+    Args:
+        root: the repository.
+        local: the folder that runs leave their results in.
+        given: pipeline parameters; `AsOf` is the newest row unless it is among them.
+    """
+    environment, cores = settings.environment(), parallel or _cores()
+    if settings.bias_is_managed:
+        _check_can_run(root, local, settings, environment, wanted)
+    processes = Processes(cores, preload(settings))
+
+    def working(what: str) -> None:
+        processes.warm_up()  # steps will run: their libraries are imported meanwhile
+        progress.working(what)
+
+    ingested = ingest(
+        file, settings, environment, local / "s3", lambda: working("reading the table")
+    )
+    given = {"AsOf": ingested.latest, **given}
+    progress.ingested(file, ingested, given["AsOf"])
+    made = compiled(
+        root, local / "definitions", settings, environment, lambda: working("compiling")
+    )
+    catalog = {(FEATURE_DATABASE, settings.feature_table): ingested.location}
+    engine = Engine(local, catalog, cores, processes)
+    if not engine.has(made.code):
+        _put_code(engine, settings, environment)
+    definition = read_definition(made.definition)
+    with progress:
+        execution = engine.run(
+            settings.project.pipeline, definition, given, _shown(progress), wanted, whoami(root)
+        )
+    _report(local, settings, execution)
+    progress.ended(execution, str(settings.full_gate), local)
+    return execution
+
+
+def _check_can_run(
+    root: Path, local: Path, settings: Settings, environment: Environment, wanted: RunOptions
+) -> None:
+    """Refuse Clarify's image before the table is read; up to a step before it, all may run.
+
+    Raises:
+        SettingsError: that says what to do.
+    """
+    made = compiled(root, local / "definitions", settings, environment)
+    try:
+        read_definition(made.definition).check_can_run(wanted.only)
+    except DefinitionError:
+        raise SettingsError(
+            f"{settings.bias.backend!r} was read, and Clarify's image runs on SageMaker alone; "
+            "here: pipeline run --bias-backend open_source", "bias", "backend",
+        ) from None  # fmt: skip
+
+
+def resume(
+    local: Path,
+    settings: Settings,
+    identifier: str,
+    parallel: int | None,
+    cache: bool,
+    progress: Progress | Events,
+) -> Execution:
+    """Go on with a run where it stopped: its own definition, table and parameters."""
+    cores = parallel or _cores()
+    engine = Engine(local, {}, cores, Processes(cores, preload(settings)))
+    _put_code(engine, settings, settings.environment())  # unless changed since, the run's own
+    with progress:
+        execution = engine.resume(identifier, _shown(progress), cache)
+    _report(local, settings, execution)
+    progress.ended(execution, "", local)
+    return execution
+
+
+def _shown(progress: Progress | Events) -> Listener:
+    """What the engine tells, several times a second, is shown unless it is to stop."""
+
+    def update(execution: Execution) -> None:
+        stopping.check()
+        progress.update(execution)
+
+    return update
+
+
+def _put_code(engine: Engine, settings: Settings, environment: Environment) -> None:
+    for uri, content in code_objects(settings, environment).items():
+        engine.storage.write(uri, content)
+
+
+def _report(local: Path, settings: Settings, execution: Execution) -> None:
+    """Write the page of a run; where the disk takes none, the run is done all the same."""
+    with contextlib.suppress(OSError):
+        write_report(local, settings, execution)
+
+
+def preload(settings: Settings) -> Preload:
+    """What is imported once for all steps of a pipeline."""
+    places = folders(settings.root)
+    found = {name: find(IMPORTED_BY[name], places) for name in settings.tuning.algorithms}
+    files = {name: file for name, file in found.items() if file}
+    return Preload(PRELOADED, files)
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,536 @@
+"""The SageMaker Python SDK (version 3) as this repository uses it: the only module that imports it.
+
+The SDK has no types to speak of, looks for a region when it is imported, and calls home where it
+can; all three are dealt with here, so that `pipeline.py` reads as the nine steps and nothing else.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import logging
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# Before the import: without a region it raises; with a role it would ask IAM about it.
+os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+os.environ.setdefault("SAGEMAKER_VALIDATE_ROLE", "false")
+warnings.filterwarnings("ignore", module=r"(sagemaker|pydantic|botocore|boto3)(\..*)?")
+# What is imported stays: looking for garbage among a million new objects takes a second.
+gc.disable()
+
+import boto3
+from sagemaker.core import image_uris
+from sagemaker.core.model_metrics import MetricsSource, ModelMetrics
+from sagemaker.core.model_registry import (
+    create_model_package_from_containers,
+    get_model_package_args,
+)
+from sagemaker.core.network import NetworkConfig
+from sagemaker.core.parameter import ContinuousParameter, IntegerParameter
+from sagemaker.core.processing import Processor
+from sagemaker.core.shapes import (
+    AthenaDatasetDefinition,
+    DatasetDefinition,
+    OutputDataConfig,
+    ProcessingInput,
+    ProcessingOutput,
+    ProcessingS3Input,
+    ProcessingS3Output,
+    StoppingCondition,
+)
+from sagemaker.core.transformer import Transformer
+from sagemaker.core.workflow.conditions import (
+    ConditionGreaterThan,
+    ConditionGreaterThanOrEqualTo,
+    ConditionLessThan,
+    ConditionLessThanOrEqualTo,
+    ConditionNot,
+    ConditionOr,
+)
+from sagemaker.core.workflow.execution_variables import ExecutionVariables
+from sagemaker.core.workflow.functions import Join, JsonGet
+from sagemaker.core.workflow.parameters import ParameterInteger, ParameterString
+from sagemaker.core.workflow.pipeline_context import PipelineSession
+from sagemaker.core.workflow.properties import PropertyFile
+from sagemaker.mlops.workflow import steps as sdk_steps
+from sagemaker.mlops.workflow.condition_step import ConditionStep
+from sagemaker.mlops.workflow.model_step import ModelStep
+from sagemaker.mlops.workflow.pipeline import Pipeline
+from sagemaker.mlops.workflow.retry import (
+    SageMakerJobExceptionTypeEnum,
+    SageMakerJobStepRetryPolicy,
+    StepExceptionTypeEnum,
+    StepRetryPolicy,
+)
+from sagemaker.mlops.workflow.steps import (
+    CacheConfig,
+    ProcessingStep,
+    TransformStep,
+    TuningStep,
+)
+from sagemaker.train import ModelTrainer
+from sagemaker.train.configs import Compute, InputData, Networking
+from sagemaker.train.tuner import HyperparameterTuner
+
+from ninesteps.settings import gate as gates
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.tuning import Range
+
+gc.freeze()
+gc.enable()
+for name in ("sagemaker", "sagemaker.config"):
+    logging.getLogger(name).setLevel(logging.ERROR)  # it warns of what it does as designed
+
+# Each step makes one to ask it for a method's name, and reads AWS's models anew for that: 0.3 s.
+sdk_steps.LocalSagemakerClient = functools.cache(sdk_steps.LocalSagemakerClient)
+
+__all__ = [
+    "ComparingTuningStep",
+    "ConditionStep",
+    "ExecutionVariables",
+    "Join",
+    "ModelStep",
+    "ParameterInteger",
+    "ParameterString",
+    "Pipeline",
+    "PipelineVariable",
+    "ProcessingStep",
+    "PropertyFile",
+    "Step",
+    "TransformStep",
+    "TuningStep",
+]
+
+Step = Any
+"""One of the SDK's steps."""
+
+PipelineVariable = Any
+"""A text, or what stands for one until the execution knows it: a parameter, a property, a Join."""
+
+CACHE = CacheConfig(enable_caching=True, expire_after="P30D")
+"""A job whose arguments were seen in the last 30 days is taken over, not run again."""
+
+CALL_RETRIES = [
+    StepRetryPolicy(
+        exception_types=[StepExceptionTypeEnum.SERVICE_FAULT, StepExceptionTypeEnum.THROTTLING],
+        interval_seconds=10,
+        backoff_rate=2.0,
+        max_attempts=5,
+    )
+]
+"""Retries of a step that only calls SageMaker's API."""
+
+JOB_RETRIES = [
+    *CALL_RETRIES,
+    SageMakerJobStepRetryPolicy(
+        exception_types=[SageMakerJobExceptionTypeEnum.RESOURCE_LIMIT],
+        failure_reason_types=[
+            SageMakerJobExceptionTypeEnum.INTERNAL_ERROR,
+            SageMakerJobExceptionTypeEnum.CAPACITY_ERROR,
+        ],
+        interval_seconds=60,
+        backoff_rate=2.0,
+        max_attempts=5,
+    ),
+]
+"""Retries of a step that starts a job: the service's faults, never the script's."""
+
+MAX_JOB_SECONDS = 3600
+XGBOOST_VERSION = "3.2-0"
+CLARIFY_VERSION = "1.0"
+
+
+def session(environment: Environment) -> Any:
+    """A session that records requests; it has a bucket already, so it never asks for one.
+
+    Defaults from a `config.yaml` of this machine are put aside: the same settings must give the
+    same definition on every machine.
+    """
+    boto_session = boto3.Session(region_name=environment.region)
+    recording = PipelineSession(boto_session=boto_session, default_bucket=environment.bucket_name)
+    recording.sagemaker_config = {}
+    return recording
+
+
+def xgboost_image(region: str) -> str:
+    """The image that runs every job of a tabular scenario."""
+    return str(image_uris.retrieve("xgboost", region=region, version=XGBOOST_VERSION))
+
+
+def clarify_image(region: str) -> str:
+    """The image that is the managed backend of the bias step: it brings its own program."""
+    return str(image_uris.retrieve("clarify", region=region, version=CLARIFY_VERSION))
+
+
+@dataclass(frozen=True)
+class JobDefaults:
+    """What every job of one pipeline has in common."""
+
+    session: Any
+    role: str
+    image: str
+    tags: tuple[dict[str, str], ...]
+    kms_key: str = ""  # none: AWS's own
+    subnets: tuple[str, ...] = ()  # none: SageMaker's own network
+    security_groups: tuple[str, ...] = ()
+
+
+def s3_input(name: str, uri: PipelineVariable, local_path: str) -> Any:
+    """Objects under an S3 prefix, brought to a folder of the container."""
+    source = ProcessingS3Input(
+        s3_uri=uri,
+        local_path=local_path,
+        s3_data_type="S3Prefix",
+        s3_input_mode="File",
+        s3_data_distribution_type="FullyReplicated",
+    )
+    return ProcessingInput(input_name=name, s3_input=source)
+
+
+def athena_input(
+    job: JobDefaults,
+    name: str,
+    query: PipelineVariable,
+    database: str,
+    results_uri: str,
+    local_path: str,
+) -> Any:
+    """The rows of a query over the data catalogue, brought to a folder as Parquet."""
+    athena = AthenaDatasetDefinition(
+        catalog="AwsDataCatalog",
+        database=database,
+        query_string=query,
+        output_s3_uri=results_uri,
+        output_format="PARQUET",
+        **({"kms_key_id": job.kms_key} if job.kms_key else {}),
+    )
+    definition = DatasetDefinition(
+        athena_dataset_definition=athena,
+        local_path=local_path,
+        data_distribution_type="FullyReplicated",
+        input_mode="File",
+    )
+    return ProcessingInput(input_name=name, dataset_definition=definition)
+
+
+def s3_output(name: str, uri: PipelineVariable, local_path: str) -> Any:
+    """A folder of the container, taken to S3 when the job has ended."""
+    target = ProcessingS3Output(s3_uri=uri, local_path=local_path, s3_upload_mode="EndOfJob")
+    return ProcessingOutput(output_name=name, s3_output=target)
+
+
+class _Processor(Processor):  # type: ignore[misc]
+    """A processor that keeps dataset definitions: the SDK (3.27) leaves them out without a word."""
+
+    def _get_process_args(self, inputs: Any, outputs: Any, experiment_config: Any) -> Any:
+        arguments = super()._get_process_args(inputs, outputs, experiment_config)
+        for request, given in zip(arguments["inputs"], inputs, strict=True):
+            if given.dataset_definition:
+                request["DatasetDefinition"] = given.dataset_definition
+        return arguments
+
+
+def processing(
+    job: JobDefaults,
+    instance_type: PipelineVariable,
+    instance_count: PipelineVariable,
+    entrypoint: Sequence[str],
+    arguments: Sequence[PipelineVariable],
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+) -> Any:
+    """The request of a processing job; without an entrypoint the image's own program runs."""
+    processor = _Processor(
+        role=job.role,
+        image_uri=job.image,
+        instance_type=instance_type,
+        instance_count=instance_count,
+        entrypoint=list(entrypoint) or None,
+        max_runtime_in_seconds=MAX_JOB_SECONDS,
+        sagemaker_session=job.session,
+        tags=list(job.tags),
+        volume_kms_key=job.kms_key or None,
+        output_kms_key=job.kms_key or None,
+        network_config=_processing_network(job),
+    )
+    return processor.run(
+        inputs=list(inputs), outputs=list(outputs), arguments=list(arguments) or None
+    )
+
+
+def _processing_network(job: JobDefaults) -> Any:
+    if not job.subnets:
+        return None
+    return NetworkConfig(subnets=list(job.subnets), security_group_ids=list(job.security_groups))
+
+
+@dataclass(frozen=True)
+class TuningRequest:
+    """A search for hyperparameters, as `[tuning]` of the settings has it."""
+
+    objective: str
+    direction: str  # Maximize or Minimize
+    ranges: Mapping[str, Range]
+    jobs: int
+    parallel: int
+    seed: int
+
+
+class _Tuner(HyperparameterTuner):  # type: ignore[misc]
+    """A search that keeps the key of its trainings' disks: the SDK (3.27) leaves it out."""
+
+    def _build_training_job_definition(self, inputs: Any) -> Any:
+        definition = super()._build_training_job_definition(inputs)
+        if key := self.model_trainer.compute.volume_kms_key_id:
+            definition.resource_config.volume_kms_key_id = key
+        return definition
+
+
+def tuning(
+    job: JobDefaults,
+    search: TuningRequest,
+    instance_type: PipelineVariable,
+    instance_count: PipelineVariable,
+    hyperparameters: Mapping[str, str],
+    channels: Mapping[str, PipelineVariable],
+    output_path: PipelineVariable,
+    environment: Mapping[str, str],
+) -> Any:
+    """The request of a tuning job; it defines no metrics, since the XGBoost image has its own."""
+    trainer = ModelTrainer(
+        training_image=job.image,
+        training_input_mode="File",
+        role=job.role,
+        sagemaker_session=job.session,
+        compute=Compute(
+            instance_type=instance_type,
+            instance_count=instance_count,
+            volume_size_in_gb=30,
+            enable_managed_spot_training=False,
+            **({"volume_kms_key_id": job.kms_key} if job.kms_key else {}),
+        ),
+        networking=_training_network(job),
+        hyperparameters=dict(hyperparameters),
+        environment=dict(environment),
+        output_data_config=OutputDataConfig(
+            s3_output_path=output_path, **({"kms_key_id": job.kms_key} if job.kms_key else {})
+        ),
+        stopping_condition=StoppingCondition(max_runtime_in_seconds=MAX_JOB_SECONDS),
+    )
+    tuner = _Tuner(
+        model_trainer=trainer,
+        objective_metric_name=search.objective,
+        objective_type=search.direction,
+        hyperparameter_ranges={name: _range(r) for name, r in search.ranges.items()},
+        strategy="Bayesian",
+        early_stopping_type="Auto",
+        max_jobs=search.jobs,
+        max_parallel_jobs=search.parallel,
+        random_seed=search.seed,
+        tags=list(job.tags),
+    )
+    inputs = [
+        InputData(channel_name=name, data_source=uri, content_type="text/csv")
+        for name, uri in channels.items()
+    ]
+    return tuner.tune(inputs=inputs, wait=False)
+
+
+def _training_network(job: JobDefaults) -> Any:
+    if not job.subnets:
+        return None
+    return Networking(subnets=list(job.subnets), security_group_ids=list(job.security_groups))
+
+
+def _range(r: Range) -> Any:
+    if r.integer:
+        return IntegerParameter(int(r.min), int(r.max), scaling_type=r.scaling)
+    return ContinuousParameter(r.min, r.max, scaling_type=r.scaling)
+
+
+class ComparingTuningStep(TuningStep):  # type: ignore[misc]
+    """A search over several training definitions, which the SDK (3.27) cannot put together.
+
+    They are alike but for their environments: the objective and the ranges go from the search to
+    each of them, and early stopping, which is for one algorithm alone, is off.
+    """
+
+    def __init__(self, environments: Mapping[str, Mapping[str, str]], **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._environments = environments  # by definition name
+
+    @property
+    def arguments(self) -> Any:
+        """The request of the tuning job."""
+        request = dict(super().arguments)
+        config = dict(request["HyperParameterTuningJobConfig"])
+        shared = {
+            **request.pop("TrainingJobDefinition"),
+            "TuningObjective": config.pop("HyperParameterTuningJobObjective"),
+            "HyperParameterRanges": config.pop("ParameterRanges"),
+        }
+        definitions = [
+            {"DefinitionName": name, **shared, "Environment": {**shared["Environment"], **own}}
+            for name, own in self._environments.items()
+        ]
+        config["TrainingJobEarlyStoppingType"] = "Off"
+        return {
+            "HyperParameterTuningJobConfig": config,
+            "TrainingJobDefinitions": definitions,
+            **{n: v for n, v in request.items() if n != "HyperParameterTuningJobConfig"},
+        }
+
+
+class _Transformer(Transformer):  # type: ignore[misc]
+    """A transformer whose instance count may be a parameter, which the SDK (3.27) refuses."""
+
+    def _get_transform_request(self, **arguments: Any) -> Any:
+        counted = {**arguments["resource_config"], "instance_count": 1}
+        request = super()._get_transform_request(**{**arguments, "resource_config": counted})
+        request["TransformResources"] = {
+            "InstanceType": self.instance_type,
+            "InstanceCount": self.instance_count,
+            **({"VolumeKmsKeyId": self.volume_kms_key} if self.volume_kms_key else {}),
+        }
+        return request
+
+
+def transform(
+    job: JobDefaults,
+    model_name: PipelineVariable,
+    instance_type: PipelineVariable,
+    instance_count: PipelineVariable,
+    data: PipelineVariable,
+    input_filter: str,
+    output_filter: str,
+    output_path: PipelineVariable,
+) -> Any:
+    """The request of a batch transform over header-less CSV, its input joined to its output."""
+    transformer = _Transformer(
+        model_name=model_name,
+        instance_type=instance_type,
+        instance_count=instance_count,
+        strategy="MultiRecord",
+        assemble_with="Line",
+        accept="text/csv",
+        max_payload=6,
+        output_path=output_path,
+        sagemaker_session=job.session,
+        tags=list(job.tags),
+        output_kms_key=job.kms_key or None,
+        volume_kms_key=job.kms_key or None,
+    )
+    return transformer.transform(
+        data=data,
+        content_type="text/csv",
+        split_type="Line",
+        input_filter=input_filter,
+        join_source="Input",
+        output_filter=output_filter,
+        wait=False,
+        logs=False,
+    )
+
+
+def container(job: JobDefaults, model_uri: PipelineVariable, environment: Mapping[str, str]) -> Any:
+    """A model archive with the image and the environment that serve it."""
+    return {"Image": job.image, "ModelDataUrl": model_uri, "Environment": dict(environment)}
+
+
+def model(job: JobDefaults, serving: Mapping[str, Any]) -> Any:
+    """The request that creates a SageMaker Model.
+
+    Given as a request: `ModelBuilder.build()` would report to AWS, repack the archive, and put
+    variables of its own into the environment.
+    """
+    request = {
+        "ExecutionRoleArn": job.role,
+        "PrimaryContainer": dict(serving),
+        "Tags": list(job.tags),
+        **_model_network(job),
+    }
+    _start_recording(job)
+    return job.session._intercept_create_request(request, None, "create_model")
+
+
+def _model_network(job: JobDefaults) -> dict[str, Any]:
+    """Where a model's containers are, in an endpoint and in a transform alike."""
+    if not job.subnets:
+        return {}
+    groups, subnets = list(job.security_groups), list(job.subnets)
+    return {"VpcConfig": {"SecurityGroupIds": groups, "Subnets": subnets}}
+
+
+def package(
+    job: JobDefaults,
+    serving: Mapping[str, Any],
+    group: str,
+    instances: Sequence[str],
+    metrics: Mapping[str, PipelineVariable],
+    metadata: Mapping[str, PipelineVariable],
+    description: str,
+) -> Any:
+    """The request that registers a version in a model package group, pending approval.
+
+    The same functions as `ModelBuilder.register()` calls, without its empty serving variables.
+    """
+    sources = {
+        name: MetricsSource(content_type="application/json", s3_uri=uri)
+        for name, uri in metrics.items()
+    }
+    request = get_model_package_args(
+        content_types=["text/csv"],
+        response_types=["text/csv"],
+        inference_instances=list(instances),
+        transform_instances=list(instances),
+        model_package_group_name=group,
+        model_metrics=ModelMetrics(**sources),
+        approval_status="PendingManualApproval",
+        container_def_list=[dict(serving)],
+        customer_metadata_properties=dict(metadata),
+        description=description,
+    )
+    _start_recording(job)
+    create_model_package_from_containers(job.session, **request)
+    return job.session.context
+
+
+@dataclass
+class _Recorder:
+    """What the SDK wants to see as "the model" of a model step: something with a session."""
+
+    sagemaker_session: Any
+
+
+def _start_recording(job: JobDefaults) -> None:
+    job.session.context = None
+    job.session.init_model_step_arguments(_Recorder(job.session))
+
+
+_SIGNS = {
+    ">": ConditionGreaterThan,
+    ">=": ConditionGreaterThanOrEqualTo,
+    "<": ConditionLessThan,
+    "<=": ConditionLessThanOrEqualTo,
+}
+
+
+def conditions(gate: gates.Gate, step_name: str, file: Any) -> list[Any]:
+    """A gate as SageMaker conditions: a list, all of which must hold."""
+    parts = gate.parts if isinstance(gate, gates.AllOf) else (gate,)
+    return [_condition(part, step_name, file) for part in parts]
+
+
+def _condition(gate: gates.Gate, step_name: str, file: Any) -> Any:
+    if isinstance(gate, gates.Comparison):
+        value = JsonGet(step_name=step_name, property_file=file, json_path=gate.json_path)
+        return _SIGNS[gate.sign](left=value, right=gate.number)
+    inner = [_condition(part, step_name, file) for part in gate.parts]
+    if isinstance(gate, gates.AnyOf):
+        return ConditionOr(conditions=inner)
+    # SageMaker has no And below the top: all of them is none of them not.
+    return ConditionNot(ConditionOr(conditions=[ConditionNot(part) for part in inner]))

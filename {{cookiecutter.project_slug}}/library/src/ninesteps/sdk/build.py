@@ -1,0 +1,216 @@
+"""What the steps of one pipeline share: names, places, parameters, and how a script becomes a job."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ninesteps import sdk
+from ninesteps.profiles import profile as profiles
+from ninesteps.sdk import ExecutionVariables, Join, PipelineVariable, Step
+from ninesteps.settings import gate as gates
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+from ninesteps.step_code.bundle import overridden, processing_code, root_uri, training_code
+from ninesteps.version import VERSION
+
+IN = "/opt/ml/processing/input"
+OUT = "/opt/ml/processing/output"
+
+MAX_METADATA = 256
+"""Characters of a value in a model package's metadata."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """What the steps of a pipeline share, for one environment."""
+
+    settings: Settings
+    environment: Environment
+    job: sdk.JobDefaults
+    as_of: PipelineVariable
+    instance_types: Mapping[str, PipelineVariable]  # by the kind of job: Processing, Training ...
+    instance_counts: Mapping[str, PipelineVariable]
+
+    @staticmethod
+    def of(settings: Settings, environment: Environment) -> Build:
+        """The parameters that a definition declares, and what every job has in common."""
+        compute = settings.compute
+        kinds = ("Processing", "Training", "Transform")
+        types = {kind: getattr(compute, f"{kind.lower()}_instance") for kind in kinds}
+        counts = {kind: getattr(compute, f"{kind.lower()}_count") for kind in kinds}
+        job = sdk.JobDefaults(
+            session=sdk.session(environment),
+            role=environment.role_arn,
+            image=sdk.xgboost_image(environment.region),
+            tags=({"Key": "pipeline", "Value": settings.project.pipeline},),
+            kms_key=environment.kms_key_arn,
+            subnets=environment.subnets,
+            security_groups=environment.security_groups,
+        )
+        return Build(
+            settings,
+            environment,
+            job,
+            # No default: whoever starts an execution says as of when, so that no cached step is
+            # reused for newer data.
+            as_of=sdk.ParameterString(name="AsOf"),
+            instance_types={
+                kind: sdk.ParameterString(name=f"{kind}InstanceType", default_value=value)
+                for kind, value in types.items()
+            },
+            instance_counts={
+                kind: sdk.ParameterInteger(name=f"{kind}InstanceCount", default_value=value)
+                for kind, value in counts.items()
+            },
+        )
+
+    def pipeline(self, steps: Sequence[Step]) -> sdk.Pipeline:
+        """The pipeline of these steps; those in a condition's branches come with it."""
+        return sdk.Pipeline(
+            name=self.environment.named(self.settings.project.pipeline),
+            parameters=[
+                self.as_of,
+                *self.instance_types.values(),
+                *self.instance_counts.values(),
+            ],
+            steps=list(steps),
+            sagemaker_session=self.job.session,
+        )
+
+    # Names and places
+
+    def name(self, text: str) -> str:
+        """A step's name: `{P}Transform` -> `ChurnTransform`."""
+        project = self.settings.project
+        return text.format(P=project.prefix, Metric=self.settings.metric_word)
+
+    @property
+    def root(self) -> str:
+        """The prefix that everything of this pipeline is under."""
+        return root_uri(self.settings, self.environment)
+
+    def execution_uri(self, step: str) -> PipelineVariable:
+        """Where a step of this execution writes."""
+        parts = [f"{self.root}/executions", ExecutionVariables.PIPELINE_EXECUTION_ID, step]
+        return Join(on="/", values=parts)
+
+    def output_uri(self, step: str, output: str) -> PipelineVariable:
+        """Where one output of a step of this execution goes."""
+        return Join(on="/", values=[*self.execution_uri(step).values, output])
+
+    def training_archive(self, script: str) -> str:
+        """The S3 URI of a training script's code: by content, the same for every compile."""
+        return f"{training_code(self.settings, script).uri(self.root)}/sourcedir.tar.gz"
+
+    # Steps
+
+    def processing_step(
+        self,
+        name: str,
+        script: str,
+        arguments: Sequence[PipelineVariable],
+        inputs: Sequence[Any],
+        outputs: Sequence[str],
+        property_files: Sequence[Any] = (),
+    ) -> Step:
+        """A step that runs one of the repository's scripts, with a folder for each output."""
+        written = [sdk.s3_output(o, self.output_uri(name, o), f"{OUT}/{o}") for o in outputs]
+        request = self.script_request(script, arguments, inputs, written)
+        return self.job_step(name, request, property_files)
+
+    def script_request(
+        self,
+        script: str,
+        arguments: Sequence[PipelineVariable],
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+    ) -> Any:
+        """The request of a processing job that runs one of the repository's scripts."""
+        code = processing_code(self.settings, script).uri(self.root)
+        return sdk.processing(
+            self.job,
+            instance_type=self.instance_types["Processing"],
+            instance_count=self.instance_counts["Processing"],
+            entrypoint=["python3", f"{IN}/code/{script}"],
+            arguments=arguments,
+            inputs=[sdk.s3_input("code", code, f"{IN}/code"), *inputs],
+            outputs=outputs,
+        )
+
+    def job_step(
+        self,
+        name: str,
+        request: Any,
+        property_files: Sequence[Any] = (),
+        depends_on: Sequence[str] = (),
+    ) -> Step:
+        """A Processing step, with the cache and the retries that every job has."""
+        return sdk.ProcessingStep(
+            name=name,
+            step_args=request,
+            depends_on=list(depends_on) or None,
+            property_files=list(property_files) or None,
+            cache_config=sdk.CACHE,
+            retry_policies=sdk.JOB_RETRIES,
+        )
+
+    def package(
+        self,
+        serving: Mapping[str, Any],
+        metrics: Mapping[str, PipelineVariable],
+        metadata: Mapping[str, PipelineVariable],
+    ) -> Any:
+        """The request that registers a version, with its gate and what it was made under."""
+        settings = self.settings
+        gate = settings.full_gate
+        return sdk.package(
+            self.job,
+            serving=serving,
+            group=self.environment.named(settings.model_package_group),
+            instances=[settings.compute.transform_instance],
+            metrics=metrics,
+            metadata={
+                "gate": gates.metadata(gate),
+                "gate_sha256": gates.digest(gate),
+                "as_of": self.as_of,
+                "execution": ExecutionVariables.PIPELINE_EXECUTION_ID,
+                **stamps(settings),
+                **metadata,
+            },
+            description=_describable(f"{settings.project.name}: registered because {gate}"),
+        )
+
+
+def stamps(settings: Settings) -> dict[str, str]:
+    """Under which profile and library a version is made, and which modules are the team's own.
+
+    Verified at approval and before deployment.
+    """
+    modules = ", ".join(f"{n} {digest[:16]}" for n, digest in overridden(settings.root).items())
+    if len(modules) > MAX_METADATA:
+        modules = f"{modules[: MAX_METADATA - 4]} ..."
+    return {
+        "profile": settings.project.profile,
+        "profile_sha256": profiles.digest(settings.project.profile),
+        "library": VERSION,
+        **({"overridden": modules.replace(",", " /")} if modules else {}),
+    }
+
+
+def output(step: Step, name: str) -> PipelineVariable:
+    """Where a step's output lies, from the step's own properties."""
+    return step.properties.ProcessingOutputConfig.Outputs[name].S3Output.S3Uri
+
+
+def definition(pipeline: sdk.Pipeline) -> str:
+    """The pipeline definition as SageMaker takes it: JSON text, the same bytes each time."""
+    return json.dumps(json.loads(pipeline.definition()), indent=2) + "\n"
+
+
+def _describable(text: str) -> str:
+    """A text without what SageMaker lets no description have, such as a joiner within an emoji."""
+    return "".join(c for c in text if unicodedata.category(c)[0] in "LMZSNP")

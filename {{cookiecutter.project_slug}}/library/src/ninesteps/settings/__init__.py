@@ -1,0 +1,1 @@
+"""`pipeline.toml`: every setting, its default and its rules. Standard library only."""

@@ -1,0 +1,137 @@
+"""`[deploy]`: how an approved version takes over, and the alarms that roll it back.
+
+SageMaker reads the policy in UpdateEndpoint, the rehearsal here follows the same document.
+https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ninesteps.settings.operation import INSTANCE_TYPE, INSTANCE_TYPE_RULE
+from ninesteps.settings.toml import require
+
+VARIANT = "main"
+"""The endpoint's one production variant."""
+
+PROVISIONING_SECONDS = 1800
+"""What starting the new instances may take, beside the waits."""
+
+TIMEOUT_SECONDS = (600, 28800)
+"""The least and the most that SageMaker takes for a whole deployment."""
+
+TYPES = {"canary": "CANARY", "linear": "LINEAR", "all_at_once": "ALL_AT_ONCE"}
+"""SageMaker's name of each `[deploy] rollout`."""
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """How an approved version takes over from the one before it, and when that is undone."""
+
+    rollout: str = "canary"  # a part and then all; linear: by equal steps; or all_at_once
+    step_percent: int = 10  # the canary's share of the capacity, or each step's of a linear rollout
+    interval_seconds: int = 300  # between a step and the next
+    bake_seconds: int = 300  # with all the traffic, before the old version is stopped
+    instance_type: str = "ml.m5.large"  # of the endpoint
+    instances: int = 2  # of the endpoint: a canary is at most half of them
+    max_error_percent: float = 1.0  # of a minute's requests, failed by the model: above it, back
+    max_latency_ms: int = 1000  # of 99 in 100 of a minute's requests: above it, back
+
+    def __post_init__(self) -> None:
+        require(self.rollout in TYPES, "rollout", self.rollout, ", ".join(TYPES))
+        least = 10 if self.rollout == "linear" else 1  # SageMaker's own limits
+        require(least <= self.step_percent <= 50, "step_percent", self.step_percent,
+             f"{least} to 50 percent of the capacity")  # fmt: skip
+        for key in ("interval_seconds", "bake_seconds"):
+            require(0 <= getattr(self, key) <= 3600, key, getattr(self, key), "0 to 3600 seconds")
+        most = TIMEOUT_SECONDS[1]
+        require(longest(self) <= most, "interval_seconds", self.interval_seconds,
+             f"less: with its {len(steps(self))} steps the rollout would take longer than "
+             f"SageMaker's {most} seconds")  # fmt: skip
+        require(re.fullmatch(INSTANCE_TYPE, self.instance_type), "instance_type",
+             self.instance_type, INSTANCE_TYPE_RULE)  # fmt: skip
+        require(self.instances >= 2, "instances", self.instances, "2 or more")
+        require(0 < self.max_error_percent < 100, "max_error_percent", self.max_error_percent,
+             "a percentage above 0 and below 100")  # fmt: skip
+        require(0 < self.max_latency_ms <= 60_000, "max_latency_ms", self.max_latency_ms,
+             "1 to 60000 milliseconds: SageMaker waits no longer")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """When a deployment is rolled back: a metric of all requests to the endpoint, old and new."""
+
+    name: str  # within the endpoint
+    metric: str  # in the namespace AWS/SageMaker
+    statistic: str  # Average, or a percentile such as p99
+    threshold: float  # in the metric's unit; above it the alarm goes off
+    period_seconds: int = 60
+    periods: int = 1  # in a row
+
+    def properties(self, endpoint: str) -> dict[str, Any]:
+        """As PutMetricAlarm and CloudFormation's AWS::CloudWatch::Alarm have it."""
+        statistic = "ExtendedStatistic" if self.statistic.startswith("p") else "Statistic"
+        dimensions = {"EndpointName": endpoint, "VariantName": VARIANT}
+        return {
+            "AlarmName": f"{endpoint}-{self.name}",
+            "Namespace": "AWS/SageMaker",
+            "MetricName": self.metric,
+            "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+            statistic: self.statistic,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "Threshold": self.threshold,
+            "Period": self.period_seconds,
+            "EvaluationPeriods": self.periods,
+            "TreatMissingData": "notBreaching",  # no request, no fault
+        }
+
+
+def alarms(deploy: Deploy) -> tuple[Alarm, ...]:
+    """What is watched during a deployment.
+
+    Invocation5XXErrors is 1 for a request that the model failed and 0 for the others, so that its
+    average is a share; ModelLatency is in microseconds.
+    """
+    return (
+        Alarm("5xx", "Invocation5XXErrors", "Average", deploy.max_error_percent / 100),
+        Alarm("latency", "ModelLatency", "p99", deploy.max_latency_ms * 1000.0),
+    )
+
+
+def steps(deploy: Deploy) -> tuple[int, ...]:
+    """The shares of traffic, in percent, that the new version gets one after the other."""
+    if deploy.rollout == "all_at_once":
+        return (100,)
+    if deploy.rollout == "canary":
+        return (deploy.step_percent, 100)
+    return (*range(deploy.step_percent, 100, deploy.step_percent), 100)
+
+
+def deployment_config(deploy: Deploy, alarm_names: Sequence[str]) -> dict[str, Any]:
+    """UpdateEndpoint's DeploymentConfig, with the alarms by their names in CloudWatch."""
+    size = {"Type": "CAPACITY_PERCENT", "Value": deploy.step_percent}
+    routing: dict[str, Any] = {
+        "Type": TYPES[deploy.rollout],
+        "WaitIntervalInSeconds": deploy.interval_seconds,
+    }
+    if deploy.rollout == "canary":
+        routing["CanarySize"] = size
+    if deploy.rollout == "linear":
+        routing["LinearStepSize"] = size
+    return {
+        "BlueGreenUpdatePolicy": {
+            "TrafficRoutingConfiguration": routing,
+            "TerminationWaitInSeconds": deploy.bake_seconds,
+            "MaximumExecutionTimeoutInSeconds": max(TIMEOUT_SECONDS[0], longest(deploy)),
+        },
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name} for name in alarm_names]},
+    }
+
+
+def longest(deploy: Deploy) -> int:
+    """Seconds that a deployment may take until it counts as failed."""
+    waits = deploy.interval_seconds * (len(steps(deploy)) - 1) + deploy.bake_seconds
+    return PROVISIONING_SECONDS + waits

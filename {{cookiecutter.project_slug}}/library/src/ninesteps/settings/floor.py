@@ -1,0 +1,73 @@
+"""The floor of a metric gate: whether a team's gate lets through only what the floor would.
+
+Standard library alone: the template's hook reads it before anything is installed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ninesteps.settings.gate import AllOf, AnyOf, Comparison, Gate, comparisons, ways
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """A part of the floor that a gate does not make sure of."""
+
+    asked: Gate
+    weaker: Comparison | None  # what the gate asks of the same metric, if anything
+    way: tuple[Comparison, ...]  # the comparisons that let such a model through
+    is_only_way: bool
+
+    def __str__(self) -> str:
+        fault = f"`{self.weaker}` is weaker than" if self.weaker else "there is no"
+        if self.is_only_way:
+            return f"{fault} `{self.asked}`"
+        return f"{fault} `{self.asked}` and `{AllOf(self.way)}` is enough"
+
+
+def implies(gate: Gate, floor: Gate) -> bool:
+    """Whether it can be shown that every model which the gate lets through meets the floor."""
+    return shortfall(gate, floor) is None
+
+
+def shortfall(gate: Gate, floor: Gate) -> Shortfall | None:
+    """The first part of the floor that the gate does not make sure of; None: it does of all.
+
+    Shown comparison by comparison, of one metric each: what follows from two metrics together,
+    such as an f1 from precision and recall, is not seen. The work grows with the gate's ways,
+    which a gate that a model package can keep has at most some thousand of.
+    """
+    found = list(ways(gate))
+    for way in found:
+        for asked in floor.parts if isinstance(floor, AllOf) else (floor,):
+            if not _ensures(way, asked):
+                return Shortfall(asked, _weaker(way, asked), way, is_only_way=len(found) == 1)
+    return None
+
+
+def _ensures(way: tuple[Comparison, ...], asked: Gate) -> bool:
+    """Whether a model of which all these comparisons hold is what is asked."""
+    if isinstance(asked, AllOf):
+        return all(_ensures(way, part) for part in asked.parts)
+    if isinstance(asked, AnyOf):
+        return any(_ensures(way, part) for part in asked.parts)
+    return any(_is_as_strict(comparison, asked) for comparison in way)
+
+
+def _is_as_strict(one: Comparison, other: Comparison) -> bool:
+    if not _is_alike(one, other):
+        return False
+    if one.number == other.number:
+        return "=" not in one.sign or "=" in other.sign
+    return (one.number > other.number) == (one.sign[0] == ">")
+
+
+def _is_alike(one: Comparison, other: Comparison) -> bool:
+    """Whether both limit the same number on the same side."""
+    return (one.metric, one.facet, one.sign[0]) == (other.metric, other.facet, other.sign[0])
+
+
+def _weaker(way: tuple[Comparison, ...], asked: Gate) -> Comparison | None:
+    alike = (c for c in way if any(_is_alike(c, part) for part in comparisons(asked)))
+    return next(alike, None)

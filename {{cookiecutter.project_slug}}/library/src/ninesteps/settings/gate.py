@@ -1,0 +1,328 @@
+"""The metric gate's small language: `auc > 0.75 and (recall > 0.7 or precision > 0.9)`.
+
+A gate is parsed once, here, and becomes SageMaker conditions in `model_build/pipeline.py`.
+Standard library alone: the template's hook reads a gate before anything is installed.
+
+Grammar (`and` binds tighter than `or`, as in Python)::
+
+    gate       = all { "or" all }
+    all        = term { "and" term }
+    term       = "(" gate ")" | comparison
+    comparison = metric ( ">" | ">=" | "<" | "<=" ) number
+    metric     = name | ("dppl" | "di") "[" facet "]"
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+import operator
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+METRICS = {
+    "binary": (
+        "auc",
+        "accuracy",
+        "precision",
+        "recall",
+        "f1",
+        "average_precision",
+        "flagged_share",
+    ),
+    "regression": ("rmse", "mae", "r2"),
+}
+"""The metrics that `evaluation.json` holds, by problem type."""
+
+BIAS_METRICS = {
+    "binary": ("worst_dppl", "worst_di"),
+    "regression": ("worst_dppl", "worst_di", "worst_mean_residual"),
+}
+"""Those of its bias numbers that concern all facets, by problem type."""
+
+FACET_METRICS = ("dppl", "di")
+
+FAIR_SIDE = {"dppl": "<", "worst_dppl": "<", "worst_mean_residual": "<", "di": ">", "worst_di": ">"}
+"""The side to which a gate holds a bias number: a gap has no sign and is to be small, a ratio of
+the lower share to the higher is to be near 1."""
+
+UNBOUNDED = ("rmse", "mae", "worst_mean_residual")
+"""Metrics in the label's own unit, from 0; the others end at 1, and all but r2 begin at 0."""
+
+_COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
+
+MAX_BRACKETS = 100
+"""More than anybody can read."""
+
+_WORD = r"[A-Za-z_]\w*(?:\[[^\]]*\])?"  # also dppl[facet]
+_SIGN = r">=|<=|>|<|\(|\)"
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_TOKEN = re.compile(rf"\s*(?:{_WORD}|{_SIGN}|{_NUMBER})")
+_FACET_METRIC = re.compile(r"(dppl|di)\[\s*([^\]]*?)\s*\]")
+
+
+MAX_METADATA = 256
+"""How many letters SageMaker keeps of one value of a model package's metadata."""
+
+
+class GateError(ValueError):
+    """A gate that cannot be read; the message says what was read and what would be right."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric held against one number, such as `auc > 0.75`."""
+
+    metric: str
+    sign: str
+    number: float
+    facet: str | None = None  # the facet's key, for dppl[facet] and di[facet]
+
+    @property
+    def is_bias(self) -> bool:
+        """Whether it is of a bias number, not of a metric of the model."""
+        return self.facet is not None or any(self.metric in n for n in BIAS_METRICS.values())
+
+    @property
+    def json_path(self) -> str:
+        """Where `evaluation.json` has the value."""
+        if self.facet is not None:
+            return f"bias_metrics.{self.metric}.{self.facet}.value"
+        if any(self.metric in names for names in BIAS_METRICS.values()):
+            return f"bias_metrics.{self.metric}.value"
+        problem = next(name for name, metrics in METRICS.items() if self.metric in metrics)
+        section = "binary_classification" if problem == "binary" else problem
+        return f"{section}_metrics.{self.metric}.value"
+
+    def holds(self, value: float) -> bool:
+        """Whether a value of the metric is on the right side."""
+        return bool(_COMPARE[self.sign](value, self.number))
+
+    def __str__(self) -> str:
+        name = self.metric if self.facet is None else f"{self.metric}[{self.facet}]"
+        # In full: the digest of the text stands for the number, so no digit of it may be lost.
+        return f"{name} {self.sign} {repr(self.number).removesuffix('.0')}"
+
+
+@dataclass(frozen=True)
+class AllOf:
+    """Every part must hold."""
+
+    parts: tuple[Gate, ...]
+
+    def __str__(self) -> str:
+        return " and ".join(f"({p})" if isinstance(p, AnyOf) else str(p) for p in self.parts)
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """One part must hold."""
+
+    parts: tuple[Gate, ...]
+
+    def __str__(self) -> str:
+        return " or ".join(str(p) for p in self.parts)
+
+
+Gate = Comparison | AllOf | AnyOf
+
+
+def parse(text: str, problem: str, facet_keys: tuple[str, ...] = ()) -> Gate:
+    """Read a gate for a problem type ("binary" or "regression") and the facets that it may name.
+
+    Raises:
+        GateError: with one sentence for the person who wrote the gate.
+    """
+    tokens = list(_tokens(text))
+    if not tokens:
+        raise GateError(f"the gate is empty; a gate reads like `{_example(problem)}`")
+    if tokens.count("(") > MAX_BRACKETS:
+        raise GateError(f"the gate has more than {MAX_BRACKETS} brackets")
+    gate, rest = _any(tokens, problem, facet_keys)
+    if rest:
+        raise GateError(f"`{rest[0]}` was not expected in `{text}`; join comparisons by and / or")
+    return gate
+
+
+def both(metric_gate: Gate, bias_gate: Gate | None) -> Gate:
+    """The gate that decides: the metric gate and, where there is one, the bias gate.
+
+    Raises:
+        GateError: if it is too long to be kept with the versions that it lets through.
+    """
+    gate = metric_gate if bias_gate is None else AllOf((metric_gate, bias_gate))
+    if (length := len(metadata(gate))) > MAX_METADATA:
+        raise GateError(f"the gate has {length} letters, where at most {MAX_METADATA} are right")
+    return gate
+
+
+def comparisons(gate: Gate) -> Iterator[Comparison]:
+    """Every comparison in a gate, left to right."""
+    if isinstance(gate, Comparison):
+        yield gate
+    else:
+        for part in gate.parts:
+            yield from comparisons(part)
+
+
+def ways(gate: Gate) -> Iterator[tuple[Comparison, ...]]:
+    """The ways through a gate: it holds if all comparisons of one of them hold."""
+    if isinstance(gate, Comparison):
+        yield (gate,)
+    elif isinstance(gate, AnyOf):
+        for part in gate.parts:
+            yield from ways(part)
+    else:
+        for chosen in itertools.product(*map(ways, gate.parts)):
+            yield tuple(itertools.chain(*chosen))
+
+
+def check_bias(gate: Gate, facet_keys: tuple[str, ...]) -> None:
+    """Refuse limits on bias that limit none: of the wrong side, or made optional by an `or`.
+
+    A facet that a comparison limits must be limited in every way through the gate, be it by
+    another comparison.
+
+    Raises:
+        GateError: with one sentence for the person who wrote the gate.
+    """
+    bias = [c for c in comparisons(gate) if c.metric in FAIR_SIDE]
+    for comparison in bias:
+        _check_side(comparison)
+    for way in ways(gate) if bias else ():
+        for facet in facet_keys:
+            limits = [c for c in bias if c.facet in (None, facet)]
+            if limits and not any(c in limits for c in way):
+                raise GateError(
+                    f"`{limits[0]}` decides nothing where `{AllOf(way)}` is enough: what an `or` "
+                    f"puts beside a limit on bias must limit the bias by {facet} too"
+                )
+
+
+def holds(gate: Gate, value: Callable[[Comparison], float]) -> bool:
+    """Whether a gate holds, given what each of its metrics came to: all are asked for."""
+    if isinstance(gate, Comparison):
+        return gate.holds(value(gate))
+    outcomes = [holds(part, value) for part in gate.parts]
+    return any(outcomes) if isinstance(gate, AnyOf) else all(outcomes)
+
+
+def digest(gate: Gate) -> str:
+    """SHA-256 of the gate as it is understood, for the model package's metadata."""
+    return hashlib.sha256(str(gate).encode()).hexdigest()
+
+
+def metadata(gate: Gate) -> str:
+    """The gate in the letters that SageMaker lets a model package's metadata have.
+
+    Signs become words and brackets slashes: `auc gt 0.8 and /recall ge 0.7 or f1 gt 0.9/`.
+    """
+    words = {">=": "ge", "<=": "le", ">": "gt", "<": "lt", "(": "/", ")": "/", "[": ":", "]": ""}
+    text = str(gate)
+    for sign, word in words.items():
+        text = text.replace(sign, word)
+    return text
+
+
+def _tokens(text: str) -> Iterator[str]:
+    position = 0
+    while text[position:].strip():
+        match = _TOKEN.match(text, position)
+        if match is None:
+            wrong = text[position:].strip()[:20]
+            raise GateError(f"`{wrong}` in `{text}` is no metric, sign, number, bracket, and / or")
+        yield match.group().strip()
+        position = match.end()
+
+
+def _any(tokens: list[str], problem: str, facets: tuple[str, ...]) -> tuple[Gate, list[str]]:
+    part, tokens = _all(tokens, problem, facets)
+    parts = [part]
+    while tokens and tokens[0].lower() == "or":
+        part, tokens = _all(tokens[1:], problem, facets)
+        parts.append(part)
+    return (parts[0] if len(parts) == 1 else AnyOf(tuple(parts))), tokens
+
+
+def _all(tokens: list[str], problem: str, facets: tuple[str, ...]) -> tuple[Gate, list[str]]:
+    part, tokens = _term(tokens, problem, facets)
+    parts = [part]
+    while tokens and tokens[0].lower() == "and":
+        part, tokens = _term(tokens[1:], problem, facets)
+        parts.append(part)
+    return (parts[0] if len(parts) == 1 else AllOf(tuple(parts))), tokens
+
+
+def _term(tokens: list[str], problem: str, facets: tuple[str, ...]) -> tuple[Gate, list[str]]:
+    if tokens and tokens[0] == "(":
+        gate, rest = _any(tokens[1:], problem, facets)
+        if not rest:
+            raise GateError("a bracket is opened and not closed")
+        if rest[0] != ")":
+            raise GateError(f"`{rest[0]}` was not expected; join comparisons by and / or")
+        return gate, rest[1:]
+    if len(tokens) < 3:
+        read = " ".join(tokens) or "nothing"
+        raise GateError(f"a comparison such as `{_example(problem)}` was expected, not `{read}`")
+    name, sign, number = tokens[:3]
+    metric, facet = _metric(name, problem, facets)
+    if sign not in (">", ">=", "<", "<="):
+        raise GateError(f"`{sign}` after `{name}` is no comparison; use one of > >= < <=")
+    if not re.fullmatch(_NUMBER, number) or not math.isfinite(float(number)):
+        raise GateError(f"`{number}` after `{name} {sign}` is no finite number")
+    return _decisive(Comparison(metric, sign, float(number), facet)), tokens[3:]
+
+
+def _decisive(comparison: Comparison) -> Comparison:
+    """Refuse a comparison that no model can fail, or none can pass: it decides nothing."""
+    least = -math.inf if comparison.metric == "r2" else 0.0
+    most = math.inf if comparison.metric in UNBOUNDED else 1.0
+    number = comparison.number
+    inside = least < number < most
+    # At an end, `> 0` and `<= 0` can still go either way, and so can `>= 1` and `< 1`.
+    if inside or number == (least if comparison.sign in (">", "<=") else most):
+        return comparison
+    lies = {0.0: "between 0 and 1", -math.inf: "at 1 or below"}[least]
+    lies = "at 0 or above" if comparison.metric in UNBOUNDED else lies
+    raise GateError(f"`{comparison}` decides nothing: {comparison.metric} lies {lies}")
+
+
+def _check_side(comparison: Comparison) -> None:
+    """Refuse a comparison of a bias number that asks for bias, or that any amount of it passes."""
+    side, number = FAIR_SIDE[comparison.metric], comparison.number
+    is_gap = side == "<"
+    what = "a gap without a sign, 0 at best" if is_gap else "a ratio, 1 at best"
+    if comparison.sign[0] != side:
+        raise GateError(
+            f"`{comparison}` asks for bias: {comparison.metric} is {what}, where a gate that holds "
+            f"it {'below' if is_gap else 'above'} a number is right"
+        )
+    # Only where no group counts is a gap 1 or a ratio 0.
+    passes_all = comparison.sign == side and number == (1.0 if is_gap else 0.0)
+    if passes_all and comparison.metric not in UNBOUNDED:
+        raise GateError(
+            f"`{comparison}` decides nothing: {comparison.metric} is {what}, and every model passes"
+        )
+
+
+def _metric(name: str, problem: str, facets: tuple[str, ...]) -> tuple[str, str | None]:
+    if found := _FACET_METRIC.fullmatch(name):
+        metric, facet = found.groups()
+        if facet not in facets:
+            has = ", ".join(facets) or "none"
+            raise GateError(f"`{name}` names no facet of this pipeline; its facets are {has}")
+        return metric, facet
+    if name in METRICS[problem] or name in BIAS_METRICS[problem]:
+        return name, None
+    offered = [
+        *METRICS[problem],
+        *BIAS_METRICS[problem],
+        *(f"{metric}[facet]" for metric in FACET_METRICS),
+    ]
+    raise GateError(f"`{name}` is no metric of a {problem} problem; it has {', '.join(offered)}")
+
+
+def _example(problem: str) -> str:
+    return "auc > 0.75" if problem == "binary" else "rmse < 1000"

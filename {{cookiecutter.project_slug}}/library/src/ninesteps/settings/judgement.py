@@ -1,0 +1,72 @@
+"""`[gate]`, `[approval]`, `[bias]` and `[model]`: how a model decides, and how it is judged."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import dataclass
+
+from ninesteps.settings.toml import require
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """What a model must reach to be registered."""
+
+    metric: str  # the metric gate: comparisons joined by and / or
+    bias: str = ""  # the bias gate, which must hold too; none: bias decides nothing
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Who may approve a registered version, and for what."""
+
+    require_second_approver: bool = False  # who approves may not be who started the run
+    before_production: bool = False  # a second approval, between staging and production
+    days_to_answer: int = 7  # then the second approval counts as refused
+
+    def __post_init__(self) -> None:
+        require(1 <= self.days_to_answer <= 10, "days_to_answer", self.days_to_answer,
+             "1 to 10")  # fmt: skip
+
+
+TRAIN_MEDIAN = "train median"
+"""The threshold between an unfavourable and a favourable number that the training split sets."""
+
+
+@dataclass(frozen=True)
+class Bias:
+    """Between whom outcomes are compared."""
+
+    facets: str = ""  # the columns whose groups are compared; none: no bias is measured
+    group_variable: str = ""  # strata for CDDL and CDDPL
+    favourable_label: int = 1  # the label of those who come off well
+    threshold: str | float = ""  # of a regression: above it is favourable; none: the median
+    min_group_size: int = 100  # smaller groups are reported but do not decide
+    backend: str = "open_source"  # what runs step 7: this repository's script, or clarify's image
+    local_explanations: bool = True  # SHAP values record by record, beside the global ones
+
+    BACKENDS: typing.ClassVar = ("open_source", "clarify")
+
+    def __post_init__(self) -> None:
+        known = ("", TRAIN_MEDIAN)
+        require(self.backend in self.BACKENDS, "backend", self.backend, " or ".join(self.BACKENDS))
+        require(not isinstance(self.threshold, str) or self.threshold in known, "threshold",
+             self.threshold, f'"{TRAIN_MEDIAN}" or a number')  # fmt: skip
+        require(
+            self.favourable_label in (0, 1), "favourable_label", self.favourable_label, "0 or 1"
+        )
+        require(self.min_group_size > 0, "min_group_size", self.min_group_size, "1 or more")
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the model sees and how it decides."""
+
+    exclude: tuple[str, ...] = ()  # raw columns that no feature is made of, and single features
+    threshold: str = "accuracy"  # the rule for the decision threshold, on the validation split
+
+    THRESHOLDS: typing.ClassVar = ("accuracy", "f1", "recall")
+
+    def __post_init__(self) -> None:
+        require(self.threshold in self.THRESHOLDS, "threshold", self.threshold,
+              ", ".join(self.THRESHOLDS))  # fmt: skip

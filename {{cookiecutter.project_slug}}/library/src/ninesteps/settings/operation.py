@@ -1,0 +1,80 @@
+"""`[schedule]`, `[compute]`, `[aws]` and `[notify]`: when, where and for whom it runs."""
+
+from __future__ import annotations
+
+import re
+import typing
+from dataclasses import dataclass
+
+from ninesteps.settings import cadence as cadences
+from ninesteps.settings.toml import require
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When the pipeline is run anew."""
+
+    cadence: str = cadences.NEVER  # a word, `cron(...)` or `rate(...)`
+    timezone: str = "UTC"  # in which the cadence is read
+    arrival_interval_hours: int = 24  # at least between a start and the next by rows that arrive
+    when_too_soon: str = "wait"  # for its end; or "drop": such rows wait for those that follow
+
+    TOO_SOON: typing.ClassVar = ("wait", "drop")
+
+    def __post_init__(self) -> None:
+        require(0 <= self.arrival_interval_hours <= 120, "arrival_interval_hours",
+             self.arrival_interval_hours, "0 to 120")  # fmt: skip
+        require(self.when_too_soon in self.TOO_SOON, "when_too_soon", self.when_too_soon,
+             " or ".join(self.TOO_SOON))  # fmt: skip
+
+
+INSTANCE_TYPE = r"ml\.[a-z0-9-]+\.[a-z0-9-]+"
+
+
+INSTANCE_TYPE_RULE = "an instance type such as ml.m5.large"
+
+
+@dataclass(frozen=True)
+class Compute:
+    """The instances that SageMaker's jobs run on: defaults of the definition's parameters."""
+
+    processing_instance: str = "ml.m5.large"  # of steps 1, 3, 5 and 7
+    processing_count: int = 1  # for each of them
+    training_instance: str = "ml.m5.large"  # of each trial of step 2
+    training_count: int = 1  # for each of them
+    transform_instance: str = "ml.m5.large"  # of step 6
+    transform_count: int = 1  # of step 6
+
+    def __post_init__(self) -> None:
+        for key in ("processing_instance", "training_instance", "transform_instance"):
+            require(re.fullmatch(INSTANCE_TYPE, getattr(self, key)), key, getattr(self, key),
+                 INSTANCE_TYPE_RULE)  # fmt: skip
+        for key in ("processing_count", "training_count", "transform_count"):
+            require(getattr(self, key) > 0, key, getattr(self, key), "1 or more")
+
+
+def require_region(region: str) -> None:
+    is_region = re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", region)
+    require(is_region, "region", region, "a region such as us-east-1")
+
+
+@dataclass(frozen=True)
+class Aws:
+    """Where the definition is compiled for when no environment is named."""
+
+    region: str = "us-east-1"  # whose image account and endpoints a definition names
+
+    def __post_init__(self) -> None:
+        require_region(self.region)
+
+
+@dataclass(frozen=True)
+class Notify:
+    """Who is told of a version that waits for approval, of a rollout and of an alarm."""
+
+    email: str = ""  # an address, which has to confirm once; none: nobody, the topic is there
+
+    def __post_init__(self) -> None:
+        address = r"[^@\s<>\"',;]+@[^@\s<>\"',;]+\.[^@\s<>\"',;]+"
+        require(not self.email or re.fullmatch(address, self.email), "email", self.email,
+             "one address, such as team@example.com, or none")  # fmt: skip

@@ -1,0 +1,33 @@
+"""`[project]`: who a pipeline is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ninesteps.settings import gate as gates
+from ninesteps.settings.toml import require
+
+
+@dataclass(frozen=True)
+class Project:
+    """Who this pipeline is."""
+
+    name: str  # what people call it
+    pipeline: str  # SageMaker's name for the pipeline
+    prefix: str  # the steps' names begin with it
+    profile: str  # the floors that it must meet, of those that the library has
+    metric_word: str = ""  # the word in step 9's name; none: AUC or RMSE, by the problem
+    problem: str = "binary"  # binary (yes or no) or regression (a number)
+
+    def __post_init__(self) -> None:
+        require(self.name.strip() and len(self.name) <= 100, "name", self.name,
+             "a name of at most 100 letters")  # fmt: skip
+        named = re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9])*", self.pipeline)
+        require(named and len(self.pipeline) <= 63, "pipeline", self.pipeline,
+              "at most 63 letters, digits and single hyphens within")  # fmt: skip
+        for key in ("prefix", *(["metric_word"] if self.metric_word else [])):
+            value = getattr(self, key)
+            require(re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,19}", value), key, value,
+                 "at most 20 letters and digits, a letter first")  # fmt: skip
+        require(self.problem in gates.METRICS, "problem", self.problem, " or ".join(gates.METRICS))

@@ -1,0 +1,174 @@
+"""All of `pipeline.toml` as one data class, and what follows from several of its sections."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ninesteps.errors import SettingsError
+from ninesteps.settings import cadence as cadences
+from ninesteps.settings import gate as gates
+from ninesteps.settings.data import Data, Split
+from ninesteps.settings.deploy import Deploy
+from ninesteps.settings.environment import (
+    DOCUMENTATION_ACCOUNT,
+    LOCAL_ENVIRONMENT,
+    LONGEST_NAME,
+    Environment,
+)
+from ninesteps.settings.facets import Facet
+from ninesteps.settings.facets import parse as parse_facets
+from ninesteps.settings.judgement import Approval, Bias, GateSettings, Model
+from ninesteps.settings.operation import Aws, Compute, Notify, Schedule
+from ninesteps.settings.project import Project
+from ninesteps.settings.toml import NOT_IN_FILE
+from ninesteps.settings.tuning import Tuning
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of `pipeline.toml`."""
+
+    project: Project
+    split: Split
+    tuning: Tuning
+    gate: GateSettings
+    data: Data = field(default_factory=Data)
+    bias: Bias = field(default_factory=Bias)
+    approval: Approval = field(default_factory=Approval)
+    model: Model = field(default_factory=Model)
+    schedule: Schedule = field(default_factory=Schedule)
+    compute: Compute = field(default_factory=Compute)
+    deploy: Deploy = field(default_factory=Deploy)
+    aws: Aws = field(default_factory=Aws)
+    notify: Notify = field(default_factory=Notify)
+    environments: dict[str, Environment] = field(default_factory=dict)
+    root: Path = field(
+        default=Path(), repr=False, compare=False, metadata=NOT_IN_FILE
+    )  # the repository
+
+    @property
+    def feature_group(self) -> str:
+        """The feature group that holds the features."""
+        return self.project.pipeline
+
+    @property
+    def feature_table(self) -> str:
+        """The offline store's table in the data catalogue: Glue's names have no hyphens."""
+        return self.feature_group.replace("-", "_").lower()
+
+    @property
+    def model_package_group(self) -> str:
+        """The model package group that versions are registered in."""
+        return self.project.pipeline
+
+    @property
+    def facets(self) -> tuple[Facet, ...]:
+        """`[bias] facets`, read."""
+        return parse_facets(self.bias.facets)
+
+    @property
+    def context_columns(self) -> tuple[str, ...]:
+        """The columns that tell groups apart: the facets' and the group variable, each once."""
+        columns = [facet.column for facet in self.facets]
+        return tuple(dict.fromkeys([*columns, *filter(None, [self.bias.group_variable])]))
+
+    @property
+    def stored_columns(self) -> tuple[str, ...]:
+        """The raw columns that the feature group keeps beside the features."""
+        return tuple(dict.fromkeys([*self.context_columns, *filter(None, [self.split.group])]))
+
+    @property
+    def feature_columns(self) -> tuple[str, ...]:
+        """The raw columns that features are made of."""
+        return tuple(name for name in self.data.columns if name not in self.model.exclude)
+
+    @property
+    def metric_word(self) -> str:
+        """The word in step 9's name."""
+        word = {"binary": "AUC", "regression": "RMSE"}[self.project.problem]
+        return self.project.metric_word or word
+
+    @property
+    def objective(self) -> str:
+        """What the tuning looks for."""
+        return self.tuning.objective or next(iter(Tuning.OBJECTIVES[self.project.problem]))
+
+    @property
+    def metric_gate(self) -> gates.Gate:
+        """`[gate] metric`, read."""
+        return self._gate(self.gate.metric)
+
+    @property
+    def bias_gate(self) -> gates.Gate | None:
+        """`[gate] bias`, read; None if there is none."""
+        return self._gate(self.gate.bias) if self.gate.bias.strip() else None
+
+    @property
+    def full_gate(self) -> gates.Gate:
+        """`[gate]`, read: the metric gate and the bias gate."""
+        return gates.both(self.metric_gate, self.bias_gate)
+
+    @property
+    def recall_target(self) -> float | None:
+        """The recall that the metric gate asks for; None if it does not."""
+        asked = [c.number for c in gates.comparisons(self.metric_gate)
+                 if c.metric == "recall" and c.sign in (">", ">=")]  # fmt: skip
+        return max(asked, default=None)
+
+    def _gate(self, text: str) -> gates.Gate:
+        return gates.parse(text, self.project.problem, tuple(facet.key for facet in self.facets))
+
+    @property
+    def bias_is_managed(self) -> bool:
+        """Whether step 7 is Clarify's image, which runs on SageMaker alone."""
+        return self.bias.backend == "clarify"
+
+    def with_backend(self, backend: str) -> Settings:
+        """The same with another `[bias] backend`."""
+        return dataclasses.replace(self, bias=dataclasses.replace(self.bias, backend=backend))
+
+    @property
+    def cadence(self) -> cadences.Cadence:
+        """`[schedule]`, read."""
+        return cadences.parse(self.schedule.cadence, self.schedule.timezone)
+
+    def check_table(self) -> None:
+        """Refuse to go on without a table.
+
+        Raises:
+            SettingsError: if none is named.
+        """
+        if not self.data.file:
+            raise SettingsError(
+                "no table is named yet; `pipeline schema FILE` drafts [data] from a CSV or Parquet "
+                "file: put what it prints in the place of [data]", "data", "file",
+            )  # fmt: skip
+
+    def environment(self, name: str = LOCAL_ENVIRONMENT) -> Environment:
+        """The environment of a name; `local` needs no account and stands for no real one."""
+        if name == LOCAL_ENVIRONMENT and name not in self.environments:
+            return Environment(DOCUMENTATION_ACCOUNT, self.aws.region, name=name)
+        return self.account_environment(name)
+
+    def account_environment(self, name: str) -> Environment:
+        """The environment of a name, which stands for an account: one of `[environments]`."""
+        if name not in self.environments:
+            has = ", ".join(self.environments) or "none"
+            raise SettingsError(f"there is no environment {name!r}; there is {has}", "environments")
+        found = self.environments[name]
+        stack = dataclasses.replace(found, name=name).named(self.project.pipeline)
+        right = re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9])*", name) and len(stack) <= LONGEST_NAME
+        if not right:
+            raise SettingsError(
+                f"{name!r} was read, where letters, digits and single hyphens within are right, "
+                f"which with the pipeline's name are at most {LONGEST_NAME}", "environments",
+            )  # fmt: skip
+        return dataclasses.replace(
+            found,
+            name=name,
+            role=found.role or found.role_of(stack),
+            bucket=found.bucket or found.bucket_of(stack),
+        )

@@ -1,0 +1,104 @@
+"""TOML tables as data classes: strict, and every refusal is one sentence that names the key.
+
+Standard library alone: the template's hook loads settings before anything is installed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tomllib
+import types
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ninesteps.errors import SettingsError
+
+Table = TypeVar("Table")
+
+NOT_IN_FILE = {"in_file": False}
+"""Metadata of a field that follows from where the table stands, and is no key of it."""
+
+
+class RuleBroken(ValueError):
+    """A value that breaks its data class's rule: the key, and what is right."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+def require(holds: object, key: str, value: object, right: str) -> None:
+    """Hold a data class to a rule, from its `__post_init__`."""
+    if not holds:
+        raise RuleBroken(key, f"expected {right}, got {value!r}")
+
+
+def load(cls: type[Table], root: Path, name: str) -> Table:
+    """Read a file of a repository as a data class.
+
+    Raises:
+        SettingsError: with one sentence that names the key.
+    """
+    try:
+        table = tomllib.loads((root / name).read_text(encoding="utf-8"))
+        content: Table = _read(cls, table, ())
+        return content
+    except SettingsError as error:
+        raise SettingsError(error.message, *error.path, file=name) from None
+    except FileNotFoundError:
+        raise SettingsError(f"there is no such file in {root}", file=name) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"it is no TOML: {error}", file=name) from None
+
+
+def _read(cls: Any, table: object, path: tuple[str, ...]) -> Any:
+    """A data class from a TOML table, refusing unknown and missing keys and wrong types."""
+    if not isinstance(table, dict):
+        raise SettingsError(f"{table!r} was read, where a table is right", *path)
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.metadata.get("in_file", True)}
+    for key in table:
+        if key not in fields:
+            raise SettingsError(f"there is no such key; there is {', '.join(fields)}", *path, key)
+    for name, spec in fields.items():
+        has_default = not (
+            spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
+        )
+        if name not in table and not has_default:
+            raise SettingsError("it is missing", *path, name)
+    values = {key: _value(hints[key], value, (*path, key)) for key, value in table.items()}
+    try:
+        return cls(**values)
+    except RuleBroken as broken:
+        raise SettingsError(str(broken), *path, broken.key) from None
+
+
+def _value(hint: Any, value: object, path: tuple[str, ...]) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return _read(hint, value, path)
+    origin = typing.get_origin(hint)
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise SettingsError(f"{value!r} was read, where a table is right", *path)
+        inner = typing.get_args(hint)[1]
+        return {key: _value(inner, item, (*path, key)) for key, item in value.items()}
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise SettingsError(f"{value!r} was read, where a list is right", *path)
+        return tuple(_value(str, item, path) for item in value)
+    if origin is types.UnionType:
+        fitting = (one for one in typing.get_args(hint) if _fits(value, one))
+        hint = next(fitting, typing.get_args(hint)[0])
+    if not _fits(value, hint):
+        right = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+        raise SettingsError(f"{value!r} was read, where {right[hint]} is right", *path)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SettingsError(f"{value!r} was read, where a finite number is right", *path)
+    return value
+
+
+def _fits(value: object, hint: Any) -> bool:
+    kind: Any = (int, float) if hint is float else hint
+    return isinstance(value, kind) and (hint is bool or not isinstance(value, bool))

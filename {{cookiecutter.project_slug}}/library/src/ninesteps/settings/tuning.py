@@ -1,0 +1,106 @@
+"""`[tuning]`: the search for the best model."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import dataclass, field
+
+from ninesteps.settings.toml import require
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where the search for one hyperparameter looks."""
+
+    min: float  # the least value that is tried
+    max: float  # the greatest
+    scaling: str = "Auto"  # how values are spread between them
+    integer: bool = False  # whole numbers alone
+
+    SCALINGS: typing.ClassVar = ("Auto", "Linear", "Logarithmic")
+
+    def __post_init__(self) -> None:
+        require(self.min < self.max, "min", self.min, f"a number below max = {self.max}")
+        require(self.scaling in self.SCALINGS, "scaling", self.scaling, ", ".join(self.SCALINGS))
+        require(self.scaling != "Logarithmic" or self.min > 0, "min", self.min,
+              "a number above 0 for a logarithmic scale")  # fmt: skip
+        for key in ("min", "max"):
+            value = getattr(self, key)
+            require(not self.integer or value == int(value), key, value, "a whole number")
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The search for the best model."""
+
+    ranges: dict[str, Range]  # a range for each hyperparameter that is searched
+    objective: str = ""  # none: the first of its problem's
+    algorithms: tuple[str, ...] = ("xgboost",)  # of several the better one is registered
+    jobs: int = 12  # trials in all
+    parallel: int = 4  # of them at a time
+    seed: int = 20  # of the search and of every trial
+    static: dict[str, str] = field(default_factory=dict)  # the same for every trial
+
+    OBJECTIVES: typing.ClassVar = {
+        "binary": {"validation:auc": "Maximize", "validation:map": "Maximize",
+                   "validation:logloss": "Minimize"},
+        "regression": {"validation:rmse": "Minimize", "validation:mae": "Minimize"},
+    }  # fmt: skip
+    """The objectives that the XGBoost image's own metric definitions know."""
+
+    TUNABLE: typing.ClassVar[dict[str, tuple[float, float, bool]]] = {
+        "alpha": (0, 1000, False),
+        "colsample_bylevel": (0.1, 1, False),
+        "colsample_bynode": (0.1, 1, False),
+        "colsample_bytree": (0.1, 1, False),
+        "eta": (0, 1, False),
+        "gamma": (0, 1000, False),
+        "lambda": (0, 1000, False),
+        "max_delta_step": (0, 10, True),
+        "max_depth": (0, 100, True),
+        "min_child_weight": (0, 1000, False),
+        "num_round": (1, 4000, True),
+        "subsample": (0.1, 1, False),
+    }
+    """The hyperparameters that a tuning job on the XGBoost image may tune: least, most, whole."""
+
+    SHARED: typing.ClassVar = (
+        "alpha", "colsample_bytree", "eta", "gamma", "lambda", "max_depth", "min_child_weight",
+        "num_round", "subsample",
+    )  # fmt: skip
+    """Those that LightGBM has too: `lightgbm_model.py` says by which names."""
+
+    ALGORITHMS: typing.ClassVar = ("xgboost", "lightgbm")
+    MIN_TRIALS: typing.ClassVar = 3  # of each algorithm, where several are compared
+
+    def __post_init__(self) -> None:
+        known = [name for objectives in self.OBJECTIVES.values() for name in objectives]
+        require(self.objective in ("", *known), "objective", self.objective, ", ".join(known))
+        chosen = set(self.algorithms)
+        once = chosen and len(chosen) == len(self.algorithms)
+        require(once and chosen <= set(self.ALGORITHMS), "algorithms", list(self.algorithms),
+             f"one or more of {', '.join(self.ALGORITHMS)}")  # fmt: skip
+        least = self.MIN_TRIALS * len(chosen) if len(chosen) > 1 else 1
+        require(self.jobs >= least, "jobs", self.jobs,
+             f"{least} or more, for {' and '.join(self.algorithms)}")  # fmt: skip
+        require(1 <= self.parallel <= self.jobs, "parallel", self.parallel,
+              f"between 1 and jobs = {self.jobs}")  # fmt: skip
+        require(self.jobs <= 750, "jobs", self.jobs, "at most 750: SageMaker searches no more")
+        require(self.seed >= 0, "seed", self.seed, "0 or more")
+        require(self.ranges, "ranges", {}, "a range for at least one hyperparameter")
+        tunable = self.SHARED if "lightgbm" in self.algorithms else tuple(self.TUNABLE)
+        for name, found in self.ranges.items():
+            require(name in tunable, "ranges", name, f"one of {', '.join(tunable)}")
+            lowest, most, whole = self.TUNABLE[name]
+            require(lowest <= found.min and found.max <= most, "ranges", f"{name} {found.min:g} to "
+                 f"{found.max:g}", f"{name} from {lowest:g} to {most:g}")  # fmt: skip
+            require(found.integer == whole, "ranges", f"{name} integer = {str(found.integer).lower()}",
+                 f"integer = {str(whole).lower()}")  # fmt: skip
+        set_by_others = ("objective", "eval_metric", "sagemaker_", "_")
+        own = [name for name in self.static if name.startswith(set_by_others)]
+        require(not own, "static", own, "hyperparameters that do not follow from other settings")
+        if "lightgbm" in self.algorithms:
+            alien = sorted(self.static.keys() - set(self.SHARED))
+            require(not alien, "static", alien, f"for LightGBM some of {', '.join(self.SHARED)}")
+        both = sorted(self.ranges.keys() & self.static.keys())
+        require(not both, "static", both, "a hyperparameter that [tuning.ranges] does not have")

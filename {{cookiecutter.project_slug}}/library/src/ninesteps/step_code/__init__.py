@@ -1,0 +1,1 @@
+"""The code that travels to a container: a script, and the modules that it imports."""

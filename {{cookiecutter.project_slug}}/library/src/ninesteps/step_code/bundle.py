@@ -1,0 +1,199 @@
+"""A step's code: its file and the siblings that it imports, under the hash of those bytes.
+
+The hash is part of the S3 prefix that the definition names, so that a comment changed in the bias
+step changes that step's inputs, and no other's: twelve training jobs are not run again for it.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import gzip
+import hashlib
+import io
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ninesteps.errors import SettingsError
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+from ninesteps.step_code.carried_wheels import Wheel, needed, read
+
+BIAS_SCRIPT = "clarify.py"
+PROCESSING_SCRIPTS = ("process.py", "evaluate.py", "analysis_config.py", BIAS_SCRIPT)
+TRAINING_SCRIPT = "train.py"
+STEPS = "model_build/steps"
+"""The repository's own scripts and modules; one there stands in for the library's of that name."""
+
+CONTAINERS = Path(__file__).resolve().parent.parent / "containers"
+"""The library's modules that travel with the scripts."""
+
+PACKAGING = CONTAINERS / "packaging"
+"""What lets pip install the training archive where there is no package index."""
+
+
+@dataclass(frozen=True)
+class StepCode:
+    """The files that one step runs."""
+
+    entry: str
+    files: dict[str, bytes]
+    wheels: tuple[Wheel, ...] = ()  # carried to SageMaker beside the files
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over names and contents; 16 hexadecimal digits of it name the prefix."""
+        total = hashlib.sha256()
+        hashes = {name: hashlib.sha256(content).digest() for name, content in self.files.items()}
+        hashes |= {wheel.file: bytes.fromhex(wheel.sha256) for wheel in self.wheels}
+        for name, digest in sorted(hashes.items()):
+            total.update(name.encode() + b"\0" + digest)
+        return total.hexdigest()[:16]
+
+    def uri(self, root: str) -> str:
+        """Where it lies below a pipeline's root: the same for every compile of the same bytes."""
+        return f"{root}/code/{self.digest}"
+
+    def content(self, wheels: Path | None) -> dict[str, bytes]:
+        """The files, with the wheels out of a folder; without one, as this machine needs them."""
+        carried = {} if wheels is None else {w.file: read(w, wheels) for w in self.wheels}
+        return {**self.files, **carried}
+
+    def archive(self, wheels: Path | None) -> bytes:
+        """The content as `sourcedir.tar.gz`: the same files give the same bytes."""
+        packed = io.BytesIO()
+        with (
+            gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as compressed,
+            tarfile.open(fileobj=compressed, mode="w") as tar,
+        ):
+            for name, content in sorted(self.content(wheels).items()):
+                member = tarfile.TarInfo(name)
+                member.size, member.mode = len(content), 0o644
+                tar.addfile(member, io.BytesIO(content))
+        return packed.getvalue()
+
+
+def root_uri(settings: Settings, environment: Environment) -> str:
+    """Everything of a pipeline is under this prefix."""
+    return f"s3://{environment.bucket_name}/{settings.project.pipeline}"
+
+
+def code_objects(
+    settings: Settings, environment: Environment, wheels: Path | None = None
+) -> dict[str, bytes]:
+    """The code that the definition names, by S3 URI: what has to be there before it runs.
+
+    On SageMaker it carries the wheels that the image lacks, out of a folder (`carried_wheels.py`).
+    """
+    root, (processing, train) = root_uri(settings, environment), _codes(settings)
+    objects = {
+        f"{code.uri(root)}/{name}": content
+        for code in processing
+        for name, content in code.content(wheels).items()
+    }
+    return {**objects, f"{train.uri(root)}/sourcedir.tar.gz": train.archive(wheels)}
+
+
+def carried_wheels(settings: Settings) -> set[Wheel]:
+    """The wheels that the code carries to SageMaker."""
+    processing, train = _codes(settings)
+    return {wheel for code in (*processing, train) for wheel in code.wheels}
+
+
+def _codes(settings: Settings) -> tuple[list[StepCode], StepCode]:
+    """The code of every processing step, and that of the training."""
+    unused = {BIAS_SCRIPT} if settings.bias_is_managed else set()
+    scripts = [script for script in PROCESSING_SCRIPTS if script not in unused]
+    processing = [processing_code(settings, script) for script in scripts]
+    return processing, training_code(settings, TRAINING_SCRIPT)
+
+
+def processing_code(settings: Settings, entry: str) -> StepCode:
+    """A processing step's code: uploaded as single files to one prefix."""
+    files = _closure(settings, entry)
+    return StepCode(entry, files, needed(files, settings.tuning.algorithms))
+
+
+def training_code(settings: Settings, entry: str) -> StepCode:
+    """A training step's code: uploaded as one archive, which pip installs in the container."""
+    files = _closure(settings, entry)
+    packaging = {path.name: text(path) for path in sorted(PACKAGING.iterdir()) if path.is_file()}
+    return StepCode(entry, {**files, **packaging}, needed(files, settings.tuning.algorithms))
+
+
+def folders(root: Path) -> tuple[Path, Path]:
+    """Where modules are looked for, in this order: the repository's, then the library's."""
+    return root / STEPS, CONTAINERS
+
+
+def overridden(root: Path) -> dict[str, str]:
+    """The library's modules that the repository has its own of: file name -> SHA-256."""
+    steps, library = folders(root)
+    return {
+        file.name: hashlib.sha256(text(file)).hexdigest()
+        for file in sorted(steps.glob("*.py"))
+        if (library / file.name).is_file()
+    }
+
+
+def find(name: str, places: Sequence[Path]) -> Path | None:
+    """The file of a module, in the first folder that has it."""
+    return next((path for folder in places if (path := folder / name).is_file()), None)
+
+
+def _closure(settings: Settings, entry: str) -> dict[str, bytes]:
+    """A script and all that it imports, by file name.
+
+    Raises:
+        SettingsError: if the repository has no such script.
+    """
+    files = closure(entry, folders(settings.root))
+    if entry not in files:
+        raise SettingsError("there is no such file", file=f"{STEPS}/{entry}")
+    return {name: text(path) for name, path in files.items()}
+
+
+def closure(entry: str, places: Sequence[Path]) -> dict[str, Path]:
+    """A script and every module that it imports, directly or not, by file name."""
+    found: dict[str, Path] = {}
+    waiting = [entry]
+    while waiting:
+        name = waiting.pop()
+        path = find(name, places)
+        if name in found or path is None:
+            continue
+        found[name] = path
+        waiting += [f"{module}.py" for module in imported_modules(path)]
+    return dict(sorted(found.items()))
+
+
+def imported_modules(path: Path) -> frozenset[str]:
+    """The top-level names that a script imports, wherever in it the import stands.
+
+    Raises:
+        SettingsError: if the script cannot be read as Python.
+    """
+    try:
+        return _imported(path.read_bytes(), path.name)
+    except SyntaxError as error:
+        where = f"{path.parent.name}/{path.name}"
+        raise SettingsError(f"line {error.lineno}: {error.msg}", file=where) from None
+
+
+@functools.cache
+def _imported(script: bytes, name: str) -> frozenset[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(script, name)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return frozenset(names)
+
+
+def text(path: Path) -> bytes:
+    """The file with Unix line ends, so that a checkout on Windows gives the same hash."""
+    return path.read_bytes().replace(b"\r\n", b"\n")

@@ -1,0 +1,79 @@
+"""Packages that the XGBoost image lacks: the wheels that travel with a step's code, by hash.
+
+A job installs nothing from a package index, since one in a closed network has none. On this
+machine the packages are installed, from the same lock, and nothing is carried.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ninesteps.errors import WheelError
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """One wheel for the image: Python 3.12 on Linux, x86-64."""
+
+    file: str
+    sha256: str
+
+
+CARRIED = {
+    "lightgbm_model.py": (
+        Wheel(
+            "lightgbm-4.7.0-py3-none-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl",
+            "d23e922acd891e77212e4d0fbcee9ba973c96dee479491341d05ba595357ebb7",
+        ),
+        Wheel(
+            "narwhals-2.29.0-py3-none-any.whl",
+            "1c69b3dc30240f6e848c5a673cafc86affa44184ecce721e25b7194663ad10dc",
+        ),
+    ),
+}
+"""What a step's module needs; `requirements.lock` has the same versions and hashes."""
+
+
+def needed(modules: Iterable[str], algorithms: Iterable[str]) -> tuple[Wheel, ...]:
+    """The wheels of a step with these modules, of a pipeline with these algorithms."""
+    used = {f"{algorithm}_model.py" for algorithm in algorithms} & set(modules)
+    return tuple(wheel for module in sorted(used) for wheel in CARRIED.get(module, ()))
+
+
+def read(wheel: Wheel, folder: Path) -> bytes:
+    """A wheel's content from a folder, held to its hash.
+
+    Raises:
+        WheelError: if it is not there or another.
+    """
+    try:
+        content = (folder / wheel.file).read_bytes()
+    except FileNotFoundError:
+        command = " ".join(_download(wheel, folder))
+        raise WheelError(f"{folder} has no {wheel.file}; get it by: {command}") from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != wheel.sha256:
+        raise WheelError(f"{folder / wheel.file} has SHA-256 {found}, not {wheel.sha256}")
+    return content
+
+
+def fetch(wheels: Iterable[Wheel], folder: Path) -> None:
+    """Have pip download what a folder lacks; what could not be had is missing when it is read."""
+    for wheel in wheels:
+        if not (folder / wheel.file).is_file():
+            command = [sys.executable, "-m", *_download(wheel, folder)]
+            subprocess.run(command, capture_output=True, check=False)
+
+
+def _download(wheel: Wheel, folder: Path) -> list[str]:
+    package, version = wheel.file.split("-")[:2]
+    return [
+        *("pip", "download", "--no-deps", "--only-binary", ":all:"),
+        *("--platform", "manylinux_2_28_x86_64", "--python-version", "3.12"),
+        *("-d", str(folder), f"{package}=={version}"),
+    ]

@@ -1,0 +1,94 @@
+"""Shows a deployment as it goes on: who gets how much, and how they answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from ninesteps.errors import DeployError
+from ninesteps.local.endpoint.traffic import Caller
+from ninesteps.runs.rehearsal import Rehearsal
+
+PAUSE = 0.2  # seconds between looks
+
+
+async def follow(
+    rehearsal: Rehearsal, records: list[str], per_second: float, as_json: bool
+) -> dict[str, Any]:
+    """Show a deployment until it ends, and give how; with traffic of one's own if asked for.
+
+    It begins once a version is served: before the first there is nobody to ask.
+
+    Args:
+        records: what is sent, a record a request.
+        per_second: requests; 0 for none.
+    """
+    caller = Caller(rehearsal.port(), [f"{record}\n".encode() for record in records])
+    stop = asyncio.Event()
+    traffic: asyncio.Task[None] | None = None
+    console, status = Console(), dict[str, Any]()
+    try:
+        with Live(console=console, auto_refresh=False, transient=False) as live:
+            async for status in _looks(rehearsal):
+                _show(live, status, as_json)
+                if per_second and not traffic and any(one["share"] for one in status["versions"]):
+                    traffic = asyncio.create_task(caller.steadily(per_second, stop))
+        last = dict(status["last"])
+    except DeployError:
+        if not status:
+            raise
+        last = {"version": status["deploying"] or status["version"], "before": None,
+                "outcome": "interrupted", "why": "the endpoint has ended"}  # fmt: skip
+    finally:
+        stop.set()
+        if traffic:
+            await traffic
+    if per_second:
+        last["sent"] = dict(Counter(str(reply.status or "dropped") for reply in caller.replies))
+    return last
+
+
+async def _looks(rehearsal: Rehearsal) -> AsyncIterator[dict[str, Any]]:
+    """What the endpoint says of itself, again and again, until its deployment has ended."""
+    while True:
+        status = await asyncio.to_thread(rehearsal.ask, "status")
+        yield status
+        if status["deploying"] is None:
+            return
+        await asyncio.sleep(PAUSE)
+
+
+def _show(live: Live, status: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(status), flush=True)  # noqa: T201  # an event a line
+    elif live.console.is_terminal:
+        live.update(table(status), refresh=True)
+
+
+def table(status: dict[str, Any]) -> Table:
+    """How each version answers, since the last deployment began."""
+    title = f"{status['seconds']:.0f} s: {status['phase']}"
+    shown = Table(title=title, title_justify="left")
+    for name in ("version", "traffic", "requests", "failed", "p50", "p99"):
+        shown.add_column(name, justify="right")
+    for one in status["versions"]:
+        times = [f"{one[key]:.1f} ms" if key in one else "" for key in ("p50_ms", "p99_ms")]
+        counts = [str(one.get(key, 0)) for key in ("requests", "failed")]
+        shown.add_row(str(one["version"]), f"{one['share']} %", *counts, *times)
+    return shown
+
+
+def sentence(last: dict[str, Any]) -> str:
+    """How a deployment ended."""
+    number, before = last["version"], last["before"]
+    if last["outcome"] == "deployed":
+        return f"version {number} serves" + (f", after version {before}" if before else "")
+    serves = f"version {before} serves on" if before else "no version is served"
+    return f"version {number} was {last['outcome']}: {last['why']}; {serves}"

@@ -1,0 +1,58 @@
+"""What happens in a run as JSON, an object a line, for a program to read as it happens."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from ninesteps.feature_store.ingest import Ingested
+from ninesteps.local.execution import EXECUTING, WAITING, Execution
+from ninesteps.local.history import step_as_json
+from ninesteps.terminal.run import resuming
+
+
+class Events:
+    """Prints what `report.Progress` would show."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, str] = {}
+        self.resuming = ""
+        """The command that goes on with this run, once it has begun."""
+
+    def __enter__(self) -> Events:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def working(self, what: str) -> None:
+        """What takes a moment, before the steps begin."""
+        _say("working", what=what)
+
+    def ingested(self, file: Path, ingested: Ingested, as_of: str) -> None:
+        """What was read, and what was odd in it."""
+        _say("ingested", file=str(file), as_of=as_of, **asdict(ingested))
+
+    def update(self, execution: Execution) -> None:
+        """The steps that have changed; of one that runs, how far it has come."""
+        if not self.resuming:
+            _say("started", run=execution.id, parameters=execution.parameters)
+        self.resuming = resuming(execution)
+        for name, run in execution.steps.items():
+            said = f"{run.status} {run.detail if run.status == EXECUTING else ''}"
+            if run.status != WAITING and self._said.get(name) != said:
+                self._said[name] = said
+                _say("step", **step_as_json(run))
+
+    def ended(self, execution: Execution, gate: str, local: Path) -> None:
+        """How the run ended."""
+        how = {"status": execution.status, "gate": gate, "registered": execution.registered,
+               "report": str(execution.page) if execution.page.exists() else None}  # fmt: skip
+        _say("ended", run=execution.id, **how)
+
+
+def _say(kind: str, **content: object) -> None:
+    sys.stdout.write(json.dumps({"event": kind, **content}) + "\n")
+    sys.stdout.flush()

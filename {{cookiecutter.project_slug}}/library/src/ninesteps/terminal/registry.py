@@ -1,0 +1,177 @@
+"""What a person sees of the registry: versions with their metrics, or one with all its evidence."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ninesteps.errors import RegistryError
+from ninesteps.registry.registry import (
+    APPROVED,
+    PENDING,
+    PRODUCTION,
+    REJECTED,
+    Approvals,
+    Registry,
+    Version,
+    how,
+    metrics,
+)
+from ninesteps.settings import gate as gates
+from ninesteps.settings.settings import Settings
+from ninesteps.terminal.run import metric_lines
+
+_COLOURS = {PENDING: "yellow", APPROVED: "green", REJECTED: "red"}
+_CONSOLE = Console(highlight=False)
+
+
+def versions(registry: Registry, settings: Settings, most: int) -> None:
+    """Show the newest versions, a line each, with the metrics that the gate reads."""
+    numbers = registry.numbers()
+    if not numbers:
+        _CONSOLE.print(f"{registry.group}: no version is registered")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("version", justify="right")
+    for name in ("status", "registered", "metrics"):
+        table.add_column(name, overflow="fold")
+    for number in numbers[:most]:
+        version = registry.version(number)
+        created = version.created[:16].replace("T", " ")
+        table.add_row(
+            str(number), _status(version), created, _gate_metrics(registry, version, settings)
+        )
+    _CONSOLE.print(registry.group)
+    _CONSOLE.print(table)
+    if (older := len(numbers) - most) > 0:
+        _CONSOLE.print(f"and {older} older: --last {len(numbers)}")
+
+
+def version(approvals: Approvals, number: int) -> None:
+    """Show one version: its metrics, gate and evidence, and every decision on it."""
+    found, registry = approvals.find(number), approvals.registry
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="bold", min_width=9)
+    grid.add_column(overflow="fold")
+    grid.add_row("status", _status(found))
+    grid.add_row("registered", f"{found.created} by run {found.execution}")
+    grid.add_row("started by", escape(registry.started_by(found)) or "nobody that is known")
+    for name in ("gate", "as_of"):
+        grid.add_row(name.replace("_", " "), escape(found.metadata.get(name, "-")))
+    grid.add_row("metrics", _all_metrics(registry, found))
+    rests_on = registry.evidence(found)
+    width = max((len(evidence.name) for evidence in rests_on), default=0)
+    for label, evidence in _labelled("evidence", rests_on):
+        verdict = f"[red]{evidence.fault}[/]" if evidence.fault else "as it was registered"
+        digest = f"  sha256 {evidence.now[:12]}" if evidence.now else ""
+        grid.add_row(label, f"{escape(evidence.name):<{width}}{digest}  {verdict}")
+    for label, one in _labelled("changes", found.decisions):
+        place = f"{one.stage}: " if one.stage else ""
+        grid.add_row(label, f"{one.at}  {place}{one.before} -> {_coloured(one.after)}")
+        grid.add_row("", escape(f"{one.who}: {one.why}"))
+    if go_on := commands(approvals, found):
+        grid.add_row("go on", go_on)
+    _CONSOLE.print(found.name)
+    _CONSOLE.print(grid)
+    _CONSOLE.print(f"[dim]{escape(found.model)}[/]", soft_wrap=True)
+
+
+def decided(approvals: Approvals, number: int, stage: str) -> None:
+    """Say how a version stands since it was decided on, and what comes next."""
+    found = approvals.find(number)
+    _CONSOLE.print(escape(f"{found.name} {how(found, stage)}"), soft_wrap=True)
+    if go_on := commands(approvals, found):
+        _CONSOLE.print(f"to go on: {go_on}", soft_wrap=True)
+
+
+def commands(approvals: Approvals, found: Version) -> str:
+    """What may be done next with a version; empty if nothing has to be."""
+    if found.status == PENDING:
+        reject = f"pipeline reject {found.number}{approvals.option}"
+        return f"{approvals.command(found.number)}, or {reject}"
+    waits = approvals.before_production and found.status_in(PRODUCTION) != APPROVED
+    if found.status == APPROVED and waits:
+        return approvals.command(found.number, PRODUCTION)
+    is_here = not approvals.option  # in an account the approval itself starts the rollout
+    return f"pipeline deploy {found.number}" if found.status == APPROVED and is_here else ""
+
+
+def versions_as_json(registry: Registry, most: int) -> list[dict[str, Any]]:
+    """The newest versions, for a program to read."""
+    return [_as_json(registry, registry.version(number)) for number in registry.numbers()[:most]]
+
+
+def version_as_json(approvals: Approvals, number: int) -> dict[str, Any]:
+    """One version with all that is kept of it, for a program to read."""
+    found, registry = approvals.find(number), approvals.registry
+    return {
+        **_as_json(registry, found),
+        "started_by": registry.started_by(found),
+        "model": found.model,
+        "evidence": [{**asdict(e), "fault": e.fault} for e in registry.evidence(found)],
+        "changes": [asdict(decision) for decision in found.decisions],
+    }
+
+
+def _as_json(registry: Registry, found: Version) -> dict[str, Any]:
+    try:
+        numbers, fault = _numbers(registry, found), ""
+    except RegistryError as error:
+        numbers, fault = {}, str(error)
+    return {
+        **found.metadata,
+        "version": found.number,
+        "status": found.status,
+        "stages": {PRODUCTION: found.status_in(PRODUCTION)} if found.last(PRODUCTION) else {},
+        "created": found.created,
+        "execution": found.execution,
+        "evaluation": found.evaluation,
+        "metrics": numbers,
+        "fault": fault,
+    }
+
+
+def _status(found: Version) -> str:
+    both = found.status == found.status_in(PRODUCTION) == APPROVED
+    return f"{_coloured(found.status)}{f', {PRODUCTION}' if both else ''}"
+
+
+def _coloured(status: str) -> str:
+    return f"[{_COLOURS.get(status, 'default')}]{escape(status)}[/]"
+
+
+def _gate_metrics(registry: Registry, found: Version, settings: Settings) -> str:
+    try:
+        numbers = _numbers(registry, found)
+    except RegistryError as error:
+        return f"[red]{escape(str(error))}[/]"
+    names = [str(c).split(" ")[0] for c in gates.comparisons(settings.full_gate)]
+    return escape("\n".join(metric_lines({name: numbers.get(name) for name in names}, 28)))
+
+
+def _all_metrics(registry: Registry, found: Version) -> str:
+    try:
+        return escape("\n".join(metric_lines(_numbers(registry, found), 66)))
+    except RegistryError as error:
+        return f"[red]{escape(str(error))}[/]"
+
+
+def _numbers(registry: Registry, found: Version) -> dict[str, float]:
+    """The metrics of a version.
+
+    Raises:
+        RegistryError: if they cannot be read any more.
+    """
+    content = registry.read(found.evaluation)
+    if content is None:
+        raise RegistryError("evaluation.json is gone")
+    return metrics(content)
+
+
+def _labelled(label: str, items: Any) -> list[tuple[str, Any]]:
+    """Items with a label at the first."""
+    return [("" if number else label, item) for number, item in enumerate(items)]

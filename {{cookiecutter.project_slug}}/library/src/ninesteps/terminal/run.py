@@ -1,0 +1,261 @@
+"""What a person sees of a run: progress while it goes on, then steps, gate, version and paths."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import textwrap
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from ninesteps.feature_store.ingest import Ingested
+from ninesteps.local.execution import (
+    EXECUTING,
+    FAILED,
+    KILLED,
+    SKIPPED,
+    STOPPED,
+    SUCCEEDED,
+    WAITING,
+    Execution,
+    StepRun,
+)
+from ninesteps.local.expressions import Compared
+from ninesteps.settings import gate as gates
+from ninesteps.settings.settings import Settings
+
+_COLOURS = {
+    WAITING: "dim",
+    EXECUTING: "cyan",
+    SUCCEEDED: "green",
+    FAILED: "red",
+    SKIPPED: "yellow",
+    STOPPED: "yellow",
+    KILLED: "red",
+}
+_CONSOLE = Console(highlight=False, soft_wrap=False)
+
+
+class Progress:
+    """A live table on a terminal, a line for each change anywhere else."""
+
+    def __init__(self, settings: Settings, is_live: bool = True) -> None:
+        self._settings = settings
+        self._is_live = is_live and _CONSOLE.is_terminal
+        self._live: Live | None = None
+        self._said: dict[str, str] = {}
+        self.resuming = ""
+        """The command that goes on with this run, once it has begun."""
+
+    def __enter__(self) -> Progress:
+        if self._is_live:
+            self._live = Live(console=_CONSOLE, refresh_per_second=8, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def working(self, what: str) -> None:
+        """Say what takes a moment, before the steps begin."""
+        _CONSOLE.print(f"[dim]{escape(what)} ...[/]", soft_wrap=True)
+
+    def ingested(self, file: Path, ingested: Ingested, as_of: str) -> None:
+        """Say what was read, and what was odd in it."""
+        _CONSOLE.print(f"[bold]{escape(self._settings.project.name)}[/] as of {as_of}")
+        _CONSOLE.print(escape(_short(file)), soft_wrap=True)
+        counts = {"rows read": ingested.read, "put into the feature store": ingested.kept}
+        for what, count in {**counts, **ingested.found}.items():
+            _CONSOLE.print(f"{count:>9,}  {escape(what)}")
+
+    def update(self, execution: Execution) -> None:
+        """Show how the steps stand."""
+        self.resuming = resuming(execution)
+        if self._live:
+            self._live.update(step_table(execution))
+            return
+        for name, run in execution.steps.items():
+            if run.status != WAITING and self._said.get(name) != run.status:
+                self._said[name] = run.status
+                _CONSOLE.print(f"{run.state:<10} {name}")
+
+    def ended(self, execution: Execution, gate: str, local: Path) -> None:
+        """Say how the run ended, and how to go on with what it registered."""
+        summary(execution, self._settings, local, gate)
+        for number in execution.versions:
+            _line("go on", f"pipeline approve {number}, or pipeline reject {number}")
+
+
+def resuming(execution: Execution) -> str:
+    """The command that goes on with a run."""
+    return f"pipeline run --resume {execution.id}"
+
+
+def step_table(execution: Execution) -> Table:
+    """The steps with their state and seconds, fit for 80 columns."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("", justify="right", style="dim")
+    table.add_column("step", overflow="fold")
+    table.add_column("type")
+    table.add_column("state")
+    table.add_column("seconds", justify="right")
+    for number, run in enumerate(execution.numbered, start=1):
+        colour = _COLOURS[run.status]
+        seconds = f"{_seconds(run):.1f}" if run.status in (EXECUTING, SUCCEEDED, FAILED) else ""
+        if run.source:
+            seconds = f"[dim]from {run.source}[/]"
+        shown = f"[{colour}]{run.state}[/]"
+        table.add_row(str(number), run.step.name, run.step.type, shown, seconds)
+        if run.detail and (run.step.type == "Tuning" or run.status == EXECUTING):
+            table.add_row("", f"[dim]{escape(run.detail)}[/]")
+    return table
+
+
+def _seconds(run: StepRun) -> float:
+    """How long a step took, or has been taking."""
+    return time.monotonic() - run.started if run.started and not run.seconds else run.seconds
+
+
+def summary(execution: Execution, settings: Settings, local: Path, gate: str = "") -> None:
+    """Say how an execution ended: steps, gate, version, and where everything lies.
+
+    Args:
+        gate: the gate in its own words, where they are known to be this execution's.
+    """
+    _CONSOLE.print()
+    _CONSOLE.print(step_table(execution))
+    _CONSOLE.print()
+    for run in execution.steps.values():
+        if run.status == FAILED:
+            _say_failure(run)
+        for line in _gate_lines(run, settings, gate):
+            _line(*line)
+    content = evaluation(execution, local)
+    for line in (*_evaluation_lines(content), *_uncounted_lines(content, settings)):
+        _line(*line)
+    _line(*_version(execution, settings))
+    for note in execution.notes:
+        _line("note", escape(note))
+    bucket = settings.environment().bucket_name
+    written = local / "s3" / bucket / settings.project.pipeline / "executions" / execution.id
+    if written.exists():
+        _line("wrote", escape(_short(written)))
+    _line("logs", escape(_short(execution.logs)))
+    if execution.page.exists():
+        _line("report", escape(_short(execution.page)))
+    if execution.status not in (SUCCEEDED, EXECUTING):
+        _line("go on", resuming(execution))
+
+
+def _say_failure(run: StepRun) -> None:
+    """The place in the step's own code first, then what it said, then its log."""
+    _CONSOLE.print(f"[red]{run.step.name} failed[/]")
+    if frame := run.frame:
+        place = f"{frame.file}, line {frame.line}" + (
+            f", in {frame.function}" if frame.function else ""
+        )
+        _CONSOLE.print(f"  {escape(place)}", soft_wrap=True)
+        if frame.source:
+            _CONSOLE.print(f"    [bold]{escape(frame.source)}[/]", soft_wrap=True)
+    _CONSOLE.print(f"  {escape(run.reason)}", soft_wrap=True)
+    if run.log:
+        _line("log", escape(_short(run.log)))
+
+
+def evaluation(execution: Execution, local: Path) -> dict[str, Any]:
+    """The content of the evaluation's property file; empty where that step has not succeeded."""
+    for run in execution.steps.values():
+        for output, path in run.step.property_files.values():
+            for written in run.answer.get("ProcessingOutputConfig", {}).get("Outputs", []):
+                if written["OutputName"] == output:
+                    folder = local / "s3" / written["S3Output"]["S3Uri"].removeprefix("s3://")
+                    with contextlib.suppress(FileNotFoundError):  # removed since
+                        content: dict[str, Any] = json.loads((folder / path).read_text("utf-8"))
+                        return content
+    return {}
+
+
+def _evaluation_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
+    """All metrics, not the gate's alone: a recall bought by flagging everybody is seen."""
+    kinds = ("binary_classification_metrics", "regression_metrics")
+    sections = [content.get(kind, {}) for kind in kinds]
+    numbers = {name: m["value"] for values in sections for name, m in values.items()}
+    lines = [("", text) for text in metric_lines(numbers, 68)]
+    decision = content.get("decision") or {}
+    if decision.get("rule") == "recall":
+        bound, target = decision["recall_lower_bound"], decision["recall_target"]
+        verdict = "above" if decision["reached"] else "[red]not above[/]"
+        text = f"validation recall at least {bound:.4g} (90 % sure), {verdict} {target:g}"
+        lines.append(("threshold", f"{decision['threshold']:.4g}: {text}"))
+    return [("metrics", lines[0][1]), *lines[1:]] if lines else []
+
+
+def metric_lines(numbers: Mapping[str, float | None], width: int) -> list[str]:
+    """Metrics with their values in lines of a width; none breaks before its value."""
+    values = {name: "-" if value is None else f"{value:.4g}" for name, value in numbers.items()}
+    text = ", ".join(f"{name}\0{value}" for name, value in values.items())
+    wrapped = textwrap.wrap(text, width, break_on_hyphens=False)
+    return [line.replace("\0", " ") for line in wrapped]
+
+
+def _uncounted_lines(content: dict[str, Any], settings: Settings) -> list[tuple[str, str]]:
+    """Facets whose number is the worst there is because no group of theirs is large enough."""
+    facets = content.get("bias_metrics", {}).get("groups", {})
+    uncounted = [key for key, found in facets.items() if not any(g["counted"] for g in found)]
+    if not uncounted:
+        return []
+    least = settings.bias.min_group_size
+    text = f"{', '.join(uncounted)}: no group of {least} rows beside {least} others"
+    return [("bias", f"{text}, so the worst number counts")]
+
+
+def _gate_lines(run: StepRun, settings: Settings, gate: str) -> list[tuple[str, str]]:
+    """Each comparison that the gate made, with the values that it read, and by how much."""
+    if run.outcome is None:
+        return []
+    names = {c.json_path: str(c).split(" ")[0] for c in gates.comparisons(settings.full_gate)}
+    verdict = "[green]holds[/]" if run.outcome else "[red]refuses the model[/]"
+    lines = [("gate", f"{escape(gate)}  {verdict}" if gate else verdict)]
+    return lines + [("", _comparison(c, names)) for c in run.compared]
+
+
+def _comparison(compared: Compared, names: dict[str, str]) -> str:
+    name = escape(names.get(compared.left_name, compared.left_name))
+    verdict = "[green]holds[/]" if compared.holds else "[red]fails[/]"
+    left, right = compared.left, compared.right
+    if not (isinstance(left, int | float) and isinstance(right, int | float)):
+        return f"{name} {escape(repr(left))} {compared.sign} {escape(repr(right))}  {verdict}"
+    return f"{name} {left:.6g} {compared.sign} {right:g}  {verdict} by {abs(left - right):.4g}"
+
+
+def _version(execution: Execution, settings: Settings) -> tuple[str, str]:
+    for run in execution.steps.values():
+        if run.step.type == "RegisterModel":
+            if run.status == SUCCEEDED:
+                return "registered", run.detail
+            return "registered", f"nothing: {escape(run.reason)}"
+    return "registered", "nothing: this pipeline registers no model"
+
+
+def _line(label: str, text: str) -> None:
+    _CONSOLE.print(f"[bold]{label:<11}[/]{text}", soft_wrap=True)
+
+
+def _short(path: Path) -> str:
+    """A path as it is typed from here, where it is below here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,0 +1,69 @@
+"""A compiled definition held against everything that can be known before AWS sees it.
+
+SageMaker takes nearly any definition and fails a step in its turn, after hours. The rules stand in
+the modules here, one function each; they read the service's model within botocore, and no other
+file, setting or network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ninesteps.definition.reader import Compiled
+from ninesteps.validation import (
+    conditions,
+    managed_bias,
+    parameters,
+    references,
+    registration,
+    requests,
+    search,
+    serving,
+    step_fields,
+    storage,
+)
+from ninesteps.validation.finding import Finding
+
+__all__ = ["Finding", "check_definition"]
+
+PIPELINE_RULES = (
+    parameters.check_pipeline,
+    parameters.check_parameters,
+    references.check_pipeline_references,
+)
+STEP_RULES = (
+    step_fields.check_fields,
+    step_fields.check_retries,
+    step_fields.check_caching,
+    step_fields.check_property_files,
+    requests.check_request,
+    managed_bias.check_program,
+    references.check_references,
+    references.check_waiting,
+    conditions.check_conditions,
+    conditions.check_evaluation_paths,
+    conditions.check_gate,
+    registration.check_registration,
+    registration.check_bias_report,
+    storage.check_inputs,
+    storage.check_outputs,
+    search.check_metric_definitions,
+    search.check_search,
+    search.check_one_algorithm,
+    serving.check_serving,
+)
+
+
+def check_definition(definition: dict[str, Any], evaluation: Mapping[str, Any]) -> list[Finding]:
+    """What is wrong with a definition, step by step; none: nothing that can be known.
+
+    `evaluation` is an example of the `evaluation.json` that the evaluation step writes: its keys
+    count, its values do not.
+    """
+    compiled = Compiled(definition, evaluation)
+    found = [Finding("", message) for rule in PIPELINE_RULES for message in rule(compiled)]
+    for step in compiled.steps:
+        found += [Finding(step.name, message)
+                  for rule in STEP_RULES for message in rule(step, compiled)]  # fmt: skip
+    return list(dict.fromkeys(found))

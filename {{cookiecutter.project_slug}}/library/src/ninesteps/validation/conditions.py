@@ -1,0 +1,102 @@
+"""What conditions compare, and what a gate on a registration has to be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from posixpath import basename
+from typing import Any
+
+from ninesteps.definition.definition import PROPERTY_FILE
+from ninesteps.definition.known_fields import CONDITIONS
+from ninesteps.definition.reader import Compiled, Step, function_of, places
+from ninesteps.validation import service
+from ninesteps.validation.finding import read
+from ninesteps.validation.properties import path_parts
+
+EVALUATION = "evaluation.json"
+"""The file that the evaluation step writes and gates read."""
+
+
+def check_conditions(step: Step, _: Compiled) -> Iterator[str]:
+    """Conditions are of types that there are, with all their fields."""
+    if step.type == "Condition" and not [*step.at("Conditions[]")]:
+        yield "Arguments.Conditions has none, where one or more are right"
+    for where, condition in _all_conditions(step):
+        kind = str(condition.get("Type")) if isinstance(condition, dict) else ""
+        if kind not in CONDITIONS:
+            right = service.nearest(kind, CONDITIONS)
+            yield f"{where}.Type is {kind!r}, where {right} is right"
+            continue
+        for field in (name.removesuffix("!") for name in CONDITIONS[kind]):
+            if field not in condition:
+                yield f"{where}.{field} is missing, where {kind} compares it"
+
+
+def check_evaluation_paths(step: Step, compiled: Compiled) -> Iterator[str]:
+    """What is read of the evaluation is in it.
+
+    SageMaker looks in the condition's turn: by then all models have been trained.
+    """
+    for where, function, operand in step.expressions():
+        files = [file for _, file in places(operand, "PropertyFile.Get")]
+        if function != "Std:JsonGet" or not any(_is_evaluation(f, compiled) for f in files):
+            continue
+        path, content = str(operand.get("Path")), compiled.evaluation
+        try:
+            for part in path_parts(path):
+                content = content[part]  # type: ignore[index]
+        except (LookupError, TypeError):
+            content = {}
+        if isinstance(content, Mapping | list):
+            right = service.nearest(path, _values(compiled.evaluation))
+            yield f"{where} reads {path!r}, where {EVALUATION} has {right}"
+
+
+def check_gate(step: Step, compiled: Compiled) -> Iterator[str]:
+    """A gate holds what was measured against a number that stands in the definition.
+
+    A gate as a parameter is one that whoever starts an execution can loosen.
+    """
+    registered = [register.branch for register in compiled.of_type("RegisterModel")]
+    if step.name not in [branch[0] for branch in registered if branch]:
+        return
+    for where, condition in _all_conditions(step):
+        for path in ("LeftValue", "QueryValue"):
+            for place, value in places(condition, path, where):
+                if function_of(value) != "Std:JsonGet":
+                    yield f"{place} is {read(value)}, where a gate reads a file by Std:JsonGet"
+        for path in ("RightValue", "Values[]"):
+            for place, value in places(condition, path, where):
+                if type(value) not in (int, float) or not math.isfinite(value):
+                    yield f"{place} is {read(value)}, where a gate has a number, written out"
+
+
+def _all_conditions(step: Step) -> Iterator[tuple[str, Any]]:
+    """Every condition, those within others too, with its place."""
+    waiting = [*step.at("Conditions[]")]
+    while waiting:
+        where, condition = waiting.pop(0)
+        yield where, condition
+        waiting += places(condition, "Conditions[]", where)
+        waiting += places(condition, "Condition", where)
+
+
+def _is_evaluation(reference: Any, compiled: Compiled) -> bool:
+    """Whether a property file is the evaluation's: what other files hold is not known here."""
+    file = PROPERTY_FILE.fullmatch(str(reference))
+    step = compiled.by_name.get(file[1]) if file else None
+    if file is None or step is None:
+        return False
+    declared = [f for _, f in places(step.content, "PropertyFiles[]") if isinstance(f, dict)]
+    paths = [str(f.get("FilePath")) for f in declared if f.get("PropertyFileName") == file[2]]
+    return EVALUATION in map(basename, paths)
+
+
+def _values(content: Any, path: str = "") -> Iterator[str]:
+    """The paths of single values."""
+    if isinstance(content, Mapping):
+        for name, item in content.items():
+            yield from _values(item, f"{path}.{name}".lstrip("."))
+    elif not isinstance(content, list):
+        yield path

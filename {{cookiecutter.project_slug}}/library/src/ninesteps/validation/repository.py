@@ -1,0 +1,25 @@
+"""What can be known of a repository before AWS sees it: its definition, and its files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from ninesteps.repository import readme, template_files
+from ninesteps.settings.settings import Settings
+from ninesteps.validation import check_definition
+from ninesteps.validation.example import example_evaluation
+
+
+def definition_violations(settings: Settings, definition: str) -> list[str]:
+    """What AWS would refuse of a compiled definition, or accept and not do; a sentence each."""
+    findings = check_definition(json.loads(definition), example_evaluation(settings))
+    return [str(finding) for finding in findings]
+
+
+def repository_violations(root: Path, settings: Settings) -> Iterator[str]:
+    """What an update left unfinished, and a README that differs from the settings."""
+    yield from template_files.unfinished(root)
+    if not readme.is_current(root, settings):
+        yield f"{readme.NAME}: differs from pipeline.toml; run `pipeline readme`"

@@ -1,0 +1,134 @@
+"""Every request held against SageMaker's own model: names, types, lengths, numbers, patterns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ninesteps.definition.reader import Compiled, Step, function_of, places
+from ninesteps.validation import service
+from ninesteps.validation.finding import read
+from ninesteps.validation.properties import property_shape
+
+_KINDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
+    "structure": ("an object", dict),
+    "map": ("an object", dict),
+    "list": ("a list", list),
+    "string": ("a text", str),
+    "blob": ("a text", str),
+    "timestamp": ("a text", str),
+    "boolean": ("true or false", bool),
+    "integer": ("a whole number", int),
+    "long": ("a whole number", int),
+    "float": ("a number", (int, float)),
+    "double": ("a number", (int, float)),
+}
+"""What a shape's type is called, and what JSON has for it."""
+
+_OF_PARAMETERS = {
+    "String": "a text",
+    "Integer": "a whole number",
+    "Float": "a number",
+    "Boolean": "true or false",
+}
+
+
+def check_request(step: Step, compiled: Compiled) -> Iterator[str]:
+    """A step's request is one that SageMaker takes; it would say so only in the step's turn."""
+    if step.type in service.CALLS:
+        request = {service.CALLS[step.type].given: "given", **step.arguments}
+        yield from mismatches(request, service.request(step.type), "Arguments", compiled)
+
+
+def mismatches(value: Any, shape: Any, where: str, compiled: Compiled) -> Iterator[str]:
+    """What a value has that its shape does not allow, a sentence for each."""
+    if function_of(value):
+        yield from _stand_in(value, shape, where, compiled)
+        return
+    right, types = _KINDS[shape.type_name]
+    is_right: bool = isinstance(value, types) and (types is bool or not isinstance(value, bool))
+    if not is_right:
+        yield f"{where} is {read(value)}, where {right} is right"
+        return
+    if shape.type_name == "structure":
+        yield from _members(value, shape, where, compiled)
+        return
+    yield from _limits(value, shape, where)
+    if shape.type_name == "list":
+        for number, item in enumerate(value):
+            yield from mismatches(item, shape.member, f"{where}[{number}]", compiled)
+    elif shape.type_name == "map":
+        for name, item in value.items():
+            yield from _limits(name, shape.key, f"the name of {where}.{name}")
+            yield from mismatches(item, shape.value, f"{where}.{name}", compiled)
+
+
+def _members(value: Any, shape: Any, where: str, compiled: Compiled) -> Iterator[str]:
+    for name in shape.required_members:
+        if name not in value:
+            yield f"{where}.{name} is missing, where {shape.name} requires it"
+    for name, item in value.items():
+        if name in shape.members:
+            yield from mismatches(item, shape.members[name], f"{where}.{name}", compiled)
+        else:
+            right = service.nearest(name, shape.members)
+            yield f"{where}.{name} was read, where {shape.name} has {right}"
+
+
+def _limits(value: Any, shape: Any, where: str) -> Iterator[str]:
+    """Least and most, of a number or of how many letters or items there are; names and patterns."""
+    least, most = shape.metadata.get("min"), shape.metadata.get("max")
+    is_number = isinstance(value, int | float)
+    size = value if is_number else len(value)
+    if (least is not None and size < least) or (most is not None and size > most):
+        things = "letters" if isinstance(value, str) else "items"
+        has = f"is {value}" if is_number else f"has {size} {things}"
+        right = f"{least or 0} or more" if most is None else f"{least or 0} to {most}"
+        yield f"{where} {has}, where {right} is right"
+    if isinstance(value, str):
+        pattern = shape.metadata.get("pattern", "")
+        if shape.enum and value not in shape.enum:
+            right = service.nearest(value, shape.enum)
+            yield f"{where} is {read(value)}, where {right} is right"
+        elif pattern and not service.matches(pattern, value):
+            yield f"{where} is {read(value)}, where a text that matches {pattern} is right"
+
+
+def _stand_in(value: Any, shape: Any, where: str, compiled: Compiled) -> Iterator[str]:
+    """What stands for a value has the value's type, and so has a parameter's default its limits.
+
+    SageMaker does not turn a number into a text by itself; Std:Join does, and always gives a text.
+    """
+    right = _KINDS[shape.type_name][0]
+    kind = _kind_of(value, compiled)
+    if kind is not None and kind != right and (kind, right) != ("a whole number", "a number"):
+        yield f"{where} is {read(value)}, {kind}, where {right} is right"
+    elif spec := _parameter(value, compiled):
+        choices = [*places(spec, "DefaultValue"), *places(spec, "EnumValues[]")]
+        for _, choice in choices:
+            whose = f"{where}, by the parameter {spec['Name']},"
+            yield from mismatches(choice, shape, whose, compiled)
+
+
+def _kind_of(value: Any, compiled: Compiled) -> str | None:
+    """What kind of value an expression stands for; None if that is not known, or not there."""
+    function = function_of(value)
+    reference = str(value[function]) if function == "Get" else ""
+    if function == "Std:Join" or reference.startswith("Execution."):
+        return "a text"
+    if spec := _parameter(value, compiled):
+        return _OF_PARAMETERS.get(str(spec.get("Type")))
+    kind, _, rest = reference.partition(".")
+    name, _, path = rest.partition(".")
+    step: Step | None = compiled.by_name.get(name)
+    if kind != "Steps" or step is None:
+        return None
+    try:
+        return _KINDS[property_shape(step, path).type_name][0]
+    except LookupError:  # another rule reports it
+        return None
+
+
+def _parameter(value: Any, compiled: Compiled) -> dict[str, Any] | None:
+    kind, _, name = str(value.get("Get")).partition(".")
+    return compiled.parameters.get(name) if kind == "Parameters" else None

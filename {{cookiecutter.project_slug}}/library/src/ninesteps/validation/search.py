@@ -1,0 +1,98 @@
+"""Searches for hyperparameters, and what SageMaker allows with algorithms of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ninesteps.definition.reader import Compiled, Step, places
+from ninesteps.validation import service
+from ninesteps.validation.finding import read
+
+FIRST_PARTY = "sagemaker-xgboost"
+"""In an image's name: SageMaker's own XGBoost, whose metrics and hyperparameters it knows."""
+
+OBJECTIVES = {
+    **dict.fromkeys(
+        [f"validation:{name}" for name in ("accuracy", "auc", "f1", "map", "ndcg")], "Maximize"
+    ),
+    **dict.fromkeys(
+        [f"validation:{name}"
+         for name in ("error", "logloss", "mae", "merror", "mlogloss", "mse", "rmse")],
+        "Minimize",
+    ),
+}  # fmt: skip
+"""The metrics that may be tuned for, as the developer guide's "Tune an XGBoost Model" has them."""
+
+TUNABLE = {
+    **dict.fromkeys(("max_depth", "num_round"), "IntegerParameterRanges"),
+    **dict.fromkeys(
+        (
+            *("alpha", "colsample_bylevel", "colsample_bynode", "colsample_bytree", "eta"),
+            *("gamma", "lambda", "max_delta_step", "min_child_weight", "subsample"),
+        ),
+        "ContinuousParameterRanges",
+    ),
+}
+"""The hyperparameters that may be tuned, as the same page has them."""
+
+
+def check_metric_definitions(step: Step, _: Compiled) -> Iterator[str]:
+    """An algorithm of SageMaker's own has its metrics: a request that defines some is refused."""
+    for path in ("", "TrainingJobDefinition.", "TrainingJobDefinitions[]."):
+        for where, algorithm in step.at(f"{path}AlgorithmSpecification"):
+            if _is_first_party(algorithm) and (defined := algorithm.get("MetricDefinitions")):
+                right = f"none is right: {FIRST_PARTY} has its own"
+                yield f"{where}.MetricDefinitions is {read(defined)}, where {right}"
+
+
+def check_search(step: Step, _: Compiled) -> Iterator[str]:
+    """SageMaker's XGBoost is tuned for metrics and by hyperparameters that it knows."""
+    if any(_is_first_party(a) for _, a in step.at("TrainingJobDefinition.AlgorithmSpecification")):
+        for where, config in step.at("HyperParameterTuningJobConfig"):
+            yield from _objective(config, "HyperParameterTuningJobObjective", where)
+            yield from _ranges(config, "ParameterRanges", where)
+    for where, definition in step.at("TrainingJobDefinitions[]"):
+        if any(_is_first_party(a) for _, a in places(definition, "AlgorithmSpecification")):
+            yield from _objective(definition, "TuningObjective", where)
+            yield from _ranges(definition, "HyperParameterRanges", where)
+
+
+def check_one_algorithm(step: Step, _: Compiled) -> Iterator[str]:
+    """Early stopping and warm start are "available only when tuning a single algorithm"."""
+    if "TrainingJobDefinitions" in step.arguments:
+        stopping = "HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType"
+        for where, kind in step.at(stopping):
+            if kind != "Off":
+                yield f"{where} is {read(kind)}, where 'Off' is right with TrainingJobDefinitions"
+        for where, _config in step.at("WarmStartConfig"):
+            yield f"{where} was read, where none is right with TrainingJobDefinitions"
+
+
+def _is_first_party(algorithm: Any) -> bool:
+    return isinstance(algorithm, dict) and FIRST_PARTY in str(algorithm.get("TrainingImage"))
+
+
+def _objective(holder: Any, field: str, at: str) -> Iterator[str]:
+    for where, objective in places(holder, field, at):
+        name, direction = (dict(places(objective, key)).get(key) for key in ("MetricName", "Type"))
+        if str(name) not in OBJECTIVES:
+            right = service.nearest(str(name), OBJECTIVES)
+            yield f"{where}.MetricName is {read(name)}, where {FIRST_PARTY} has {right}"
+        elif direction != OBJECTIVES[str(name)]:
+            right = OBJECTIVES[str(name)]
+            yield f"{where}.Type is {read(direction)}, where {right!r} is right of {name}"
+
+
+def _ranges(holder: Any, field: str, at: str) -> Iterator[str]:
+    for kind in (
+        "IntegerParameterRanges",
+        "ContinuousParameterRanges",
+        "CategoricalParameterRanges",
+    ):
+        for where, name in places(holder, f"{field}.{kind}[].Name", at):
+            if str(name) not in TUNABLE:
+                right = service.nearest(str(name), TUNABLE)
+                yield f"{where} is {read(name)}, where {FIRST_PARTY} lets tune {right}"
+            elif kind != TUNABLE[str(name)]:
+                yield f"{where} is {name!r}, where {TUNABLE[str(name)]} is right for it"

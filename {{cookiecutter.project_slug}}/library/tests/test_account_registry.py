@@ -1,0 +1,373 @@
+"""Versions in an account: what is read of them, what a decision writes, and who may take one.
+
+The account is moto's; every request passes botocore's own validation first. What moto does
+otherwise than AWS, or lacks, is put right in `like_aws`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.session
+import pytest
+from click.testing import CliRunner, Result
+from moto import mock_aws
+from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
+
+from accounts import ACCOUNT, REGION, recorded_calls, sign_in
+from ninesteps.cli import main
+from ninesteps.infrastructure import permissions
+from ninesteps.registry.account import AccountRegistry, writable
+from ninesteps.settings import loading as pipeline_settings
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+from pets import changed
+from pets import settings as pet_settings
+from versions import evaluation, package
+
+PROD = Environment(ACCOUNT, REGION, bucket="models")
+ROLE = f"arn:aws:sts::{ACCOUNT}:assumed-role"
+SAM, JO = f"{ROLE}/Scientist/sam@example.com", f"{ROLE}/pets-prod-approver/jo@example.com"
+BY_JO = ("--env", "prod", "--who", "Jo Doe", "--why", "auc > 0.9, as asked")
+
+
+def client(service: str) -> Any:
+    return client_of(service, os.environ["AWS_ACCESS_KEY_ID"])
+
+
+@functools.cache
+def client_of(service: str, key: str) -> Any:
+    """A client of who is signed in with a key."""
+    return boto3.Session(region_name=REGION).client(service)
+
+
+def backend() -> Any:
+    return sagemaker_backends[ACCOUNT][REGION]
+
+
+@pytest.fixture
+def like_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not given stays, and who called is noted: as UpdateModelPackage does."""
+    update = SageMakerModelBackend.update_model_package
+
+    def updated(self: Any, **request: Any) -> str:
+        arn = request["model_package_arn"]
+        found = self.model_packages[self.model_package_name_mapping.get(arn, arn)]
+        if request["customer_metadata_properties"] is None:
+            request["customer_metadata_properties"] = found.customer_metadata_properties
+        kept = update(self, **request)
+        caller = client("sts").get_caller_identity()["Arn"]
+        found.last_modified_by = {"IamIdentity": {"Arn": caller}}
+        return kept
+
+    monkeypatch.setattr(SageMakerModelBackend, "update_model_package", updated)
+
+
+READ_ONCE = functools.cache(botocore.session.create_loader)
+"""What botocore knows of a service: half a second to read, for each of many sessions."""
+
+
+@pytest.fixture
+def account(
+    like_aws: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Callable[[str], None]]:
+    """An account with two versions, whose runs Sam started; gives who signs in by a session's name.
+
+    Jo is signed in.
+    """
+    sign_in(monkeypatch, tmp_path)
+    use(monkeypatch, settings())
+    monkeypatch.setattr(botocore.session, "create_loader", READ_ONCE)
+
+    def signed_in(session: str, role: str = "pets-prod-approver") -> None:
+        arn = f"arn:aws:iam::{ACCOUNT}:role/{role}"
+        taken = client("sts").assume_role(RoleArn=arn, RoleSessionName=session)["Credentials"]
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", taken["AccessKeyId"])
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", taken["SecretAccessKey"])
+        monkeypatch.setenv("AWS_SESSION_TOKEN", taken["SessionToken"])
+
+    with mock_aws():
+        where = {"LocationConstraint": REGION}
+        client("s3").create_bucket(Bucket="models", CreateBucketConfiguration=where)
+        sagemaker = client("sagemaker")
+        sagemaker.create_model_package_group(ModelPackageGroupName="pets-prod")
+        sagemaker.create_pipeline(
+            PipelineName="pets-prod", PipelineDefinition="{}", ClientRequestToken="t" * 32,
+            RoleArn=PROD.role_arn or f"arn:aws:iam::{ACCOUNT}:role/pets",
+        )  # fmt: skip
+        for auc in (0.91, 0.925):
+            register(auc)
+        signed_in("jo@example.com")
+        yield signed_in
+
+
+def register(auc: float) -> None:
+    """Run the pipeline and register a version, whose digests the state machine has noted."""
+    sagemaker = client("sagemaker")
+    arn = sagemaker.start_pipeline_execution(PipelineName="pets-prod")["PipelineExecutionArn"]
+    (execution,) = (
+        one for pipeline in backend().pipelines.values()
+        for key, one in pipeline.pipeline_executions.items() if key == arn
+    )  # fmt: skip
+    execution.created_by = {"IamIdentity": {"Arn": SAM}}
+    run = arn.rpartition("/")[2]
+    contents = {"evaluation.json": evaluation(auc=auc), "analysis.json": b"{}",
+                "model.tar.gz": b"an archive"}  # fmt: skip
+    for name, content in contents.items():
+        client("s3").put_object(Bucket="models", Key=f"{run}/{name}", Body=content)
+    request = package(*(f"s3://models/{run}/{name}" for name in contents))
+    digests = {
+        f"{name.split('.')[0]}_sha256": hashlib.sha256(content).hexdigest()
+        for name, content in contents.items()
+    }
+    request["CustomerMetadataProperties"] |= {"execution": run, **digests}
+    request["InferenceSpecification"] |= {
+        "SupportedContentTypes": ["text/csv"], "SupportedResponseMIMETypes": ["text/csv"],
+    }  # fmt: skip
+    sagemaker.create_model_package(
+        ModelPackageGroupName="pets-prod", ModelApprovalStatus="PendingManualApproval", **request
+    )
+
+
+def settings(**approval: bool) -> Settings:
+    own = changed(pet_settings(), approval=approval) if approval else pet_settings()
+    return replace(own, environments={"prod": PROD})
+
+
+def use(monkeypatch: pytest.MonkeyPatch, chosen: Settings) -> None:
+    monkeypatch.setattr(pipeline_settings, "load", lambda root: chosen)
+
+
+def pipeline(*arguments: str, status: int = 0) -> Result:
+    done = CliRunner(env={"COLUMNS": "80"}).invoke(main.main, arguments)
+    assert done.exit_code == status, done.output
+    return done
+
+
+def sentence(*arguments: str, status: int = 2) -> str:
+    said = pipeline(*arguments, status=status).stderr
+    assert said.startswith("pipeline: ") and said.count("\n") == 1
+    return said.removeprefix("pipeline: ").strip()
+
+
+def described(number: int) -> dict[str, Any]:
+    arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/pets-prod/{number}"
+    return dict(client("sagemaker").describe_model_package(ModelPackageName=arn))
+
+
+def rows(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+Account = Callable[[str], None]
+
+
+def test_versions_are_listed_with_metrics_and_states(account: Account) -> None:
+    name, _, second, first = rows(pipeline("registry", "--env", "prod").stdout)
+    assert name == "pets-prod"
+    assert second.startswith("2 PendingManualApproval 20") and second.endswith("auc 0.925")
+    assert first.startswith("1 PendingManualApproval 20") and first.endswith("auc 0.91")
+    gone = described(1)["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
+    client("s3").delete_object(Bucket="models", Key=gone.removeprefix("s3://models/"))
+    listed = json.loads(pipeline("registry", "--env", "prod", "--json").stdout)
+    assert [(v["version"], v["metrics"].get("auc"), v["fault"]) for v in listed] == [
+        (2, 0.925, ""), (1, None, "evaluation.json is gone")
+    ]  # fmt: skip
+
+
+def test_an_approval_is_one_call_with_who_and_why_in_it(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = described(1)["CustomerMetadataProperties"]
+    said = pipeline("approve", "1", *BY_JO).stdout
+    assert said.startswith(f"pets-prod version 1 was approved by Jo Doe ({JO}) at 20")
+    found = described(1)
+    assert found["ModelApprovalStatus"] == "Approved"
+    assert found["ApprovalDescription"] == "Jo Doe: auc > 0.9, as asked"
+    written = dict(found["CustomerMetadataProperties"].items() - before.items())
+    at = written.pop("approved_at")
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", at)
+    assert written == {
+        "approved_by": JO, "approved_name": "Jo Doe", "approved_why": "auc 0.9 as asked"
+    }  # fmt: skip
+    shown = rows(pipeline("registry", "1", "--env", "prod").stdout)
+    assert "status Approved" in shown and f"started by {SAM}" in shown
+    assert f"changes {at} PendingManualApproval -> Approved" in shown
+    assert "auc > 0.9, as asked" in " ".join(shown)
+    assert described(2)["ModelApprovalStatus"] == "PendingManualApproval"
+
+
+def test_a_withdrawal_leaves_the_approval_before_it(account: Account) -> None:
+    pipeline("approve", "1", *BY_JO)
+    account("al@example.com")
+    pipeline("reject", "1", "--env", "prod", "--who", "Al", "--why", "a leak; see #7")
+    content = json.loads(pipeline("registry", "1", "--env", "prod", "--json").stdout)
+    changes = [(c["before"], c["after"], c["who"], c["why"]) for c in content["changes"]]
+    al = f"{ROLE}/pets-prod-approver/al@example.com"
+    assert changes == [
+        ("PendingManualApproval", "Approved", f"Jo Doe ({JO})", "auc 0.9 as asked"),
+        ("Approved", "Rejected", f"Al ({al})", "a leak; see #7"),
+    ]
+    assert "stays so" in sentence("approve", "1", *BY_JO)
+
+
+@pytest.mark.parametrize("since", ["Approved", "PendingManualApproval"])
+def test_a_rejected_version_stays_so_whatever_is_made_of_it_elsewhere(
+    account: Account, since: str
+) -> None:
+    pipeline("reject", "1", *BY_JO)
+    arn = described(1)["ModelPackageArn"]
+    client("sagemaker").update_model_package(ModelPackageArn=arn, ModelApprovalStatus=since)
+    assert "a rejected version stays so" in sentence("approve", "1", *BY_JO)
+
+
+def test_a_decision_that_was_taken_elsewhere_is_told_of(account: Account) -> None:
+    arn = described(2)["ModelPackageArn"]
+    account("al@example.com")
+    client("sagemaker").update_model_package(
+        ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription="in the console"
+    )
+    al = f"{ROLE}/pets-prod-approver/al@example.com"
+    assert sentence("approve", "2", *BY_JO).startswith(f"pets-prod version 2 was approved by {al}")
+
+
+def test_what_cannot_be_is_refused(account: Account) -> None:
+    assert sentence("approve", "3", *BY_JO) == "pets-prod has no version 3: it has 1 to 2"
+    pipeline("approve", "1", *BY_JO)
+    assert f"was approved by Jo Doe ({JO}) at" in sentence("approve", "1", *BY_JO)
+    assert sentence("approve", "1", "--for", "production", *BY_JO).startswith(
+        "--for production is for this machine; in an account the second approval answers"
+    )
+    assert sentence("approve", "1", "--env", "test", "--who", "a", "--why", "b") == (
+        "pipeline.toml environments: there is no environment 'test'; there is prod"
+    )
+
+
+# Evidence and people
+
+
+def test_evidence_that_is_altered_gone_or_not_noted_approves_nothing(account: Account) -> None:
+    uri = described(1)["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
+    key = uri.removeprefix("s3://models/")
+    client("s3").put_object(Bucket="models", Key=key, Body=b"another")
+    cannot = f"pets-prod version 1 cannot rest on {uri}: it"
+    assert sentence("approve", "1", *BY_JO) == f"{cannot} is not as it was registered"
+    client("s3").delete_object(Bucket="models", Key=key)
+    assert sentence("approve", "1", *BY_JO) == f"{cannot} is gone"
+    client("s3").put_object(Bucket="models", Key=key, Body=b"an archive")
+    (found,) = (p for p in backend().model_packages.values() if p.model_package_version == 1)
+    found.customer_metadata_properties.pop("model_sha256")
+    assert sentence("approve", "1", *BY_JO) == f"{cannot} has no digest kept"
+
+
+def test_who_started_the_execution_may_not_approve_under_any_role_or_name(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, settings(require_second_approver=True))
+    account("Sam@example.com")
+    said = sentence("approve", "1", *BY_JO)
+    run = described(1)["CustomerMetadataProperties"]["execution"]
+    sam = f"{ROLE}/pets-prod-approver/Sam@example.com"
+    assert said.startswith(
+        f"{sam} started run {run} as {SAM}, and [approval] require_second_approver"
+    )
+    account("jo@example.com")
+    pipeline("approve", "1", *BY_JO)
+
+
+def test_an_execution_of_which_aws_does_not_say_who_started_it_cannot_be_approved(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, settings(require_second_approver=True))
+    for one in backend().pipelines.values():
+        for execution in one.pipeline_executions.values():
+            execution.created_by = {}
+    assert "is not known, and [approval] require_second_approver" in sentence(
+        "approve", "1", *BY_JO
+    )
+
+
+# Two at once
+
+
+def registry() -> AccountRegistry:
+    session = boto3.Session(region_name=REGION)
+    return AccountRegistry(session, replace(PROD, name="prod"), "pets-prod", "pets-prod")
+
+
+def test_what_was_decided_since_is_seen_before_a_decision_is_written(account: Account) -> None:
+    version, decide = registry().version(1), registry().keep
+    pipeline("approve", "1", *BY_JO)
+    decision = replace(registry().version(1).decisions[0], who="Al", why="late", after="Rejected")
+    assert not decide(version, decision)
+    assert described(1)["ModelApprovalStatus"] == "Approved"
+
+
+@pytest.mark.parametrize("theirs", ["Approved", "Rejected"])
+def test_who_is_overtaken_while_writing_is_told_so(
+    account: Account, monkeypatch: pytest.MonkeyPatch, theirs: str
+) -> None:
+    update = SageMakerModelBackend.update_model_package
+
+    def overtaken(self: Any, **request: Any) -> str:
+        update(self, **request)
+        monkeypatch.setattr(SageMakerModelBackend, "update_model_package", update)
+        account("al@example.com")
+        metadata = {**request["customer_metadata_properties"], "approved_by": "Al"}
+        changes = {"model_approval_status": theirs, "customer_metadata_properties": metadata}
+        return str(update(self, **{**request, **changes}))
+
+    monkeypatch.setattr(SageMakerModelBackend, "update_model_package", overtaken)
+    assert sentence("approve", "2", *BY_JO) == (
+        f"pets-prod version 2 was decided on by {ROLE}/pets-prod-approver/al@example.com at the "
+        f"same moment, and is now {theirs}: look at it again"
+    )
+
+
+# What is sent
+
+
+def test_an_approver_makes_the_calls_that_the_table_gives_and_no_others(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, settings(require_second_approver=True))
+    with recorded_calls(monkeypatch) as calls:
+        pipeline("approve", "1", *BY_JO)
+        pipeline("reject", "2", *BY_JO)
+        pipeline("registry", "--env", "prod")
+        pipeline("registry", "1", "--env", "prod")
+    assert calls == permissions.CALLS["approve"].keys()
+
+
+def test_what_aws_refuses_is_one_sentence(account: Account) -> None:
+    for pipeline in backend().pipelines.values():
+        pipeline.pipeline_executions.clear()
+    said = sentence("registry", "1", "--env", "prod", status=1)
+    assert said.startswith("AWS refused DescribePipelineExecution: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Jo Doe <jo@example.com>", "Jo Doe jo@example.com"),
+        ("auc > 0.9, as asked!", "auc 0.9 as asked"),
+        ("Zoe\u0308 李雷", "Zoë 李雷"),
+        ("🙂", ""),
+        ("a\nb\u200bc", "a b c"),
+        ("x" * 300, "x" * 256),
+        ("x" * 255 + " y", "x" * 255),
+        (JO, JO),
+    ],
+)
+def test_a_text_is_written_in_the_letters_that_metadata_may_have(text: str, kept: str) -> None:
+    assert writable(text) == kept
+    assert re.fullmatch(r"[\w \u3000_.:/=+\-@]*", kept)

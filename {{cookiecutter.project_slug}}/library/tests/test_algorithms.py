@@ -1,0 +1,229 @@
+"""The two algorithms, side by side: what they print, predict, explain, save and refuse."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn import metrics as oracle
+
+from algorithms import Training, algorithm
+from dataset import Columns, Split
+from hidden_imports import hidden
+from lightgbm_model import NAMES, own_parameters
+from ninesteps.settings.tuning import Tuning
+
+ALGORITHMS = Tuning.ALGORITHMS
+TASKS = {"binary": "binary:logistic", "regression": "reg:squarederror"}
+ROUNDS = {"num_round": "5", "max_depth": "3", "eta": "0.4"}
+
+
+def split(problem: str, n: int, seed: int, steps: int = 0) -> Split:
+    """Three features with gaps, of few values if `steps` says so; the label hangs on their sum."""
+    source = np.random.default_rng(seed)
+    features = source.random((n, 3))
+    if steps:
+        features = np.round(features * steps) / steps
+    total = features.sum(axis=1) + 0.3 * source.normal(size=n)
+    labels = (total > 1.5).astype(np.float64) if problem == "binary" else 1_000 * total
+    features[source.random((n, 3)) < 0.1] = np.nan
+    threshold = None if problem == "binary" else 1_500.0
+    columns = Columns("id", "y", problem, 1, threshold, (), None, (), ("a", "b", "c"))
+    return Split(columns, list(map(str, range(n))), labels, {}, features.astype(np.float32))
+
+
+def trained(name: str, problem: str, steps: int = 0, **hyperparameters: str) -> Training:
+    metric = {"binary": "auc", "regression": "rmse"}[problem]
+    given = {"objective": TASKS[problem], "eval_metric": metric, **ROUNDS, **hyperparameters}
+    return algorithm(name).fit(
+        split(problem, 500, 1, steps), split(problem, 300, 2, steps), given, threads=1
+    )
+
+
+def log_loss(labels: np.ndarray, scores: np.ndarray) -> float:
+    return float(oracle.log_loss(labels, scores))
+
+
+ORACLES = {
+    "auc": oracle.roc_auc_score,
+    "map": oracle.average_precision_score,
+    "logloss": log_loss,
+    "rmse": oracle.root_mean_squared_error,
+    "mae": oracle.mean_absolute_error,
+}
+OBJECTIVES = [(problem, objective.removeprefix("validation:"))
+              for problem, found in Tuning.OBJECTIVES.items() for objective in found]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize(("problem", "metric"), OBJECTIVES)
+@pytest.mark.parametrize("steps", [0, 2])
+def test_what_is_printed_is_the_metric_of_that_name(
+    name: str, problem: str, metric: str, steps: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """On both splits, in every round, in one form; with many ties (two steps) and with few."""
+    training = trained(name, problem, steps, eval_metric=metric)
+    lines = capfd.readouterr().out.splitlines()
+    number = r"(\d+\.\d{5})"
+    form = rf"\[(\d+)\]\ttrain-{metric}:{number}\tvalidation-{metric}:{number}"
+    matches = [re.fullmatch(form, line) for line in lines]
+    assert [match and int(match[1]) for match in matches] == [0, 1, 2, 3, 4]
+    assert matches[-1] is not None
+    for printed, (n, seed) in zip(matches[-1].groups()[1:], ((500, 1), (300, 2)), strict=True):
+        rows = split(problem, n, seed, steps)
+        value = ORACLES[metric](rows.labels, training.model.predict(rows.features))
+        assert float(printed) == pytest.approx(value, abs=6e-6, rel=1e-6)
+    assert training.value == pytest.approx(value, abs=1e-6, rel=1e-6)
+
+
+def test_average_precision_is_not_xgboosts_own_map(capfd: pytest.CaptureFixture[str]) -> None:
+    """Which says 1 of any table. No second metric is printed beside ours either."""
+    value = trained("xgboost", "binary", eval_metric="map").value
+    assert 0.6 < value < 0.95
+    assert "logloss" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("problem", TASKS)
+def test_contributions_and_the_expected_value_add_up_to_the_prediction(
+    name: str, problem: str
+) -> None:
+    model, rows = trained(name, problem).model, split(problem, 300, 2)
+    predicted, parts = model.predict(rows.features), model.contributions(rows.features)
+    assert parts.shape == (300, 4)
+    raw = np.log(predicted / (1 - predicted)) if problem == "binary" else predicted
+    np.testing.assert_allclose(parts.sum(axis=1), raw, atol=2e-5 * np.abs(raw).max())
+    assert set(parts[:, -1].tolist()) == {parts[0, -1]}  # what is expected is the same of each
+    assert (np.abs(parts[:, :-1]).mean(axis=0) > 0).all()
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("problem", TASKS)
+def test_a_model_that_was_saved_and_read_predicts_the_same(
+    name: str, problem: str, tmp_path: Path
+) -> None:
+    model, features = trained(name, problem).model, split(problem, 300, 2).features
+    model.save(tmp_path)
+    read = algorithm(name).load(tmp_path)
+    np.testing.assert_array_equal(read.predict(features), model.predict(features))
+    np.testing.assert_array_equal(read.contributions(features), model.contributions(features))
+    assert read.predict(features).dtype == np.float64
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_probabilities_are_of_the_positive_class(name: str) -> None:
+    model, rows = trained(name, "binary").model, split("binary", 300, 2)
+    predicted = model.predict(rows.features)
+    assert ((predicted > 0) & (predicted < 1)).all()
+    assert predicted[rows.labels == 1].mean() > predicted[rows.labels == 0].mean() + 0.2
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_the_validation_split_teaches_nothing(name: str) -> None:
+    hyperparameters = {"objective": "binary:logistic", "eval_metric": "auc", **ROUNDS}
+    train, features = split("binary", 500, 1), split("binary", 300, 2).features
+    predicted = [
+        algorithm(name)
+        .fit(train, split("binary", 200, seed), hyperparameters, 1)
+        .model.predict(features)
+        for seed in (3, 4)
+    ]
+    np.testing.assert_array_equal(*predicted)
+
+
+def test_there_is_no_other_algorithm() -> None:
+    with pytest.raises(ValueError, match="'forest' was read, where xgboost or lightgbm is right"):
+        algorithm("forest")
+
+
+# LightGBM under XGBoost's names
+
+
+def test_lightgbm_takes_xgboosts_hyperparameters_under_its_own_names() -> None:
+    given = {
+        "objective": "binary:logistic",
+        "eval_metric": "map",
+        "alpha": "0.25",
+        "colsample_bytree": "0.5",
+        "eta": "0.1",
+        "gamma": "2",
+        "lambda": "1.5",
+        "max_depth": "6",
+        "min_child_weight": "3",
+        "num_round": "50",
+        "subsample": "0.75",
+    }
+    own = own_parameters(given)
+    assert own == {
+        "objective": "binary",
+        "metric": "average_precision",
+        "lambda_l1": 0.25,
+        "feature_fraction": 0.5,
+        "learning_rate": 0.1,
+        "min_gain_to_split": 2,
+        "lambda_l2": 1.5,
+        "max_depth": 6,
+        "min_sum_hessian_in_leaf": 3,
+        "num_iterations": 50,
+        "bagging_fraction": 0.75,
+        "bagging_freq": 1,
+    }
+    assert {type(own[name]) for name in ("max_depth", "num_iterations")} == {int}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("scale_pos_weight", "2"), ("tree_method", "hist"), ("learning_rate", "1"),
+                        ("objective", "binary:hinge"), ("eval_metric", "error")],
+)  # fmt: skip
+def test_what_lightgbm_has_not_is_refused_with_what_it_has(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=r"were read, where LightGBM has .*mae; .*subsample") as no:
+        trained("lightgbm", "binary", **{name: value})
+    assert (name if name in str(no.value).partition(" where ")[0] else value) in str(no.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "value"),
+    [
+        ("alpha", "50"), ("colsample_bytree", "0.3"), ("eta", "0.1"), ("gamma", "20"),
+        ("lambda", "50"), ("max_depth", "1"), ("min_child_weight", "40"), ("num_round", "2"),
+        ("subsample", "0.3"),
+    ],
+)  # fmt: skip
+def test_each_hyperparameter_reaches_lightgbm(changed: str, value: str) -> None:
+    features = split("binary", 300, 2).features
+    before = trained("lightgbm", "binary").model.predict(features)
+    after = trained("lightgbm", "binary", **{changed: value}).model.predict(features)
+    assert np.abs(after - before).max() > 1e-3
+
+
+# Imports that a library can do without
+
+
+def test_a_hidden_package_cannot_be_imported_until_it_is_shown_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a_slow_package.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    with hidden("a_slow_package", "no_package_at_all"), pytest.raises(ImportError):
+        import a_slow_package
+    assert "a_slow_package" not in sys.modules
+    assert "no_package_at_all" not in sys.modules
+    import a_slow_package
+
+    with hidden("a_slow_package"):  # what is there already is left alone
+        import a_slow_package as again
+    assert again is sys.modules.pop("a_slow_package") is a_slow_package
+
+
+def test_a_hidden_package_is_shown_again_after_an_error() -> None:
+    with pytest.raises(ZeroDivisionError), hidden("no_package_at_all"):
+        raise ZeroDivisionError
+    assert "no_package_at_all" not in sys.modules
+
+
+def test_the_settings_know_which_hyperparameters_both_algorithms_have() -> None:
+    assert set(Tuning.SHARED) == set(NAMES)
+    assert set(Tuning.SHARED) <= set(Tuning.TUNABLE)

@@ -1,0 +1,342 @@
+"""Who may approve a version, once and on what; who wins of two; what may be deployed."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import sqlite3
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ninesteps.errors import RegistryError
+from ninesteps.registry.local import LocalRegistry
+from ninesteps.registry.registry import (
+    MAX_WHO,
+    MAX_WHY,
+    PRODUCTION,
+    Approvals,
+    is_same_person,
+    listed,
+    worded,
+)
+from versions import Registered
+
+JO = ("Jo Doe", "auc is what we need")
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Registered:
+    """A machine with one version."""
+    machine = Registered(tmp_path / ".local")
+    machine.register()
+    return machine
+
+
+def refusal(decide: Callable[..., object], *arguments: Any) -> str:
+    with pytest.raises(RegistryError) as refused:
+        decide(*arguments)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+# What is kept
+
+
+def test_an_approval_keeps_who_when_why_and_the_evidence_as_it_stood(machine: Registered) -> None:
+    kept = machine.approvals().approve(1, " Jo \n Doe ", "auc is fine,\nso is\tdppl")
+    version = machine.version(1)
+    assert version.status == "Approved"
+    assert version.decisions == (kept,)
+    assert (kept.before, kept.after) == ("PendingManualApproval", "Approved")
+    assert (kept.who, kept.why) == ("Jo Doe", "auc is fine, so is dppl")
+    assert kept.at.endswith("Z") and len(kept.at) == 20
+    registered = {e.uri: e.registered for e in machine.approvals().registry.evidence(version)}
+    assert kept.evidence == registered
+    names = {uri.rpartition("/")[2] for uri in kept.evidence}
+    assert names == {"evaluation.json", "analysis.json", "model.tar.gz"}
+
+
+def test_a_rejection_of_one_whose_evidence_is_gone_keeps_what_is_left(machine: Registered) -> None:
+    machine.file(1, "analysis.json").unlink()
+    kept = machine.approvals().reject(1, *JO)
+    assert {uri.rpartition("/")[2] for uri in kept.evidence} == {"evaluation.json", "model.tar.gz"}
+    assert machine.version(1).status == "Rejected"
+
+
+def test_an_approved_version_can_be_withdrawn_and_stays_so(machine: Registered) -> None:
+    approvals = machine.approvals()
+    approvals.approve(1, *JO)
+    approvals.reject(1, "Al", "a leak was found")
+    decisions = machine.version(1).decisions
+    assert [(d.before, d.after, d.who) for d in decisions] == [
+        ("PendingManualApproval", "Approved", "Jo Doe"),
+        ("Approved", "Rejected", "Al"),
+    ]
+    withdrawn = f"pets version 1 was rejected by Al at {decisions[1].at}"
+    stays = f"{withdrawn}; a rejected version stays so: register another"
+    assert refusal(approvals.approve, 1, *JO) == stays
+    assert refusal(approvals.reject, 1, *JO) == withdrawn
+    assert machine.version(1).decisions == decisions
+
+
+def test_what_cannot_be_is_refused_in_one_sentence(machine: Registered) -> None:
+    machine.register()
+    approvals = machine.approvals()
+    assert refusal(approvals.approve, 3, *JO) == "pets has no version 3: it has 1 to 2"
+    none = Approvals(LocalRegistry(machine.local, "cars"))
+    assert refusal(none.reject, 1, *JO) == "cars has no version 1: no version is registered"
+    kept = approvals.approve(1, *JO)
+    assert refusal(approvals.approve, 1, "Al", "too") == (
+        f"pets version 1 was approved by Jo Doe at {kept.at}"
+    )
+    assert len(machine.version(1).decisions) == 1
+
+
+@pytest.mark.parametrize("empty", ["", "  \n", "...", "\u200b", "\x1b[0m"[:1]])
+@pytest.mark.parametrize("what", ["who", "why"])
+def test_nobody_and_nothing_are_no_reason(machine: Registered, what: str, empty: str) -> None:
+    given = {"who": "Jo", "why": "good", what: empty}
+    said = refusal(machine.approvals().approve, 1, given["who"], given["why"])
+    right = {"who": "a name", "why": "a reason"}[what]
+    assert said == f"{what}: {empty!r} was read, where {right} is right"
+    assert machine.version(1).decisions == ()
+
+
+def test_texts_are_kept_in_one_line_without_what_nobody_sees() -> None:
+    assert worded("who", "Zoe\u0308  \u202eDoe\x1b[31m", MAX_WHO) == "Zoë Doe [31m"
+    assert worded("who", "李雷\u3000", MAX_WHO) == "李雷"
+    assert worded("why", "क्\u200dष", MAX_WHY) == "क्\u200dष"
+    assert worded("why", "🙂" * 449 + "ok", MAX_WHY)
+    with pytest.raises(RegistryError, match="why: 902 letters were read, where at most 900 are"):
+        worded("why", "🙂" * 450 + "ok", MAX_WHY)
+    with pytest.raises(RegistryError, match="who: 101 letters"):
+        worded("who", "x" * 101, MAX_WHO)
+
+
+# Evidence
+
+
+@pytest.mark.parametrize("name", ["evaluation.json", "analysis.json", "model.tar.gz"])
+def test_nothing_is_approved_or_deployed_on_evidence_that_is_gone_or_changed(
+    machine: Registered, name: str
+) -> None:
+    approvals, file = machine.approvals(), machine.file(1, name)
+    machine.register()
+    approvals.approve(2, *JO)
+    for number, decide in ((1, approvals.approve), (2, lambda n, *_: approvals.may_deploy(n))):
+        file = machine.file(number, name)
+        content = file.read_bytes()
+        file.write_bytes(content + b" ")
+        cannot = f"pets version {number} cannot rest on s3://models/run{number}/"
+        said = refusal(decide, number, *JO)
+        assert said.startswith(cannot)
+        assert said.endswith(f"{name}: it is not as it was registered")
+        file.unlink()
+        assert refusal(decide, number, *JO).endswith(f"{name}: it is gone")
+        file.write_bytes(content)
+        decide(number, *JO)
+
+
+def test_evidence_of_which_no_digest_was_kept_approves_nothing(machine: Registered) -> None:
+    with sqlite3.connect(machine.local / "state.db") as connection:
+        connection.execute("UPDATE steps SET record = '{}'")
+    said = refusal(machine.approvals().approve, 1, *JO)
+    assert said.endswith("it has no digest kept")
+
+
+# Two pairs of eyes
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Sam Lee <sam@example.com>", "Sam Lee"),
+        ("Sam Lee <sam@example.com>", " sam  LEE"),
+        ("Sam Lee <sam@example.com>", "Lee, Sam"),
+        ("Sam Lee <sam@example.com>", "SAM@Example.com"),
+        ("Sam Lee <sam@example.com>", "Samuel Lee <sam@example.com>"),
+        ("Sam Lee <sam@example.com>", "Sam\u200b Lee"),
+        ("Sam-Lee", "\uff33am Lee"),
+        ("Zoë", "Zoe\u0308"),
+        ("Zoë", "Zoe"),
+        ("STRASSE", "straße"),
+        ("sam", "sam"),
+        ("arn:aws:sts::111122223333:assumed-role/Approver/sam@example.com",
+         "arn:aws:sts::111122223333:assumed-role/Scientist/Sam@example.com"),
+        ("arn:aws:iam::111122223333:user/sam",
+         "arn:aws:sts::111122223333:assumed-role/Approver/sam"),
+    ],
+)  # fmt: skip
+def test_one_person_is_told_however_they_are_typed(one: str, other: str) -> None:
+    assert is_same_person(one, other) and is_same_person(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Sam Lee <sam@example.com>", "Jo Lee <jo@example.com>"),
+        ("Sam", "Sam Lee"),
+        ("李雷", "韩梅"),
+        ("", "Jo"),
+        ("arn:aws:sts::111122223333:assumed-role/Approver/jo@example.com",
+         "arn:aws:sts::111122223333:assumed-role/Approver/sam@example.com"),
+        ("arn:aws:iam::111122223333:user/a/sam", "arn:aws:iam::111122223333:user/a/jo"),
+    ],
+)  # fmt: skip
+def test_two_people_are_told_apart(one: str, other: str) -> None:
+    assert not is_same_person(one, other) and not is_same_person(other, one)
+
+
+def test_who_started_the_run_may_not_approve_where_two_pairs_of_eyes_are_asked_for(
+    machine: Registered,
+) -> None:
+    approvals = machine.approvals(require_second_approver=True, before_production=True)
+    rule = "[approval] require_second_approver of pipeline.toml asks for somebody else"
+    assert refusal(approvals.approve, 1, "SAM  lee", "mine") == (
+        f"SAM lee started run run1 as Sam Lee <sam@example.com>, and {rule}"
+    )
+    approvals.approve(1, *JO)
+    assert rule in refusal(approvals.approve, 1, "sam@example.com", "mine", PRODUCTION)
+    approvals.approve(1, *JO, PRODUCTION)
+    assert machine.approvals().reject(1, "Sam Lee", "mine, and wrong").after == "Rejected"
+
+
+def test_who_started_may_approve_where_nobody_asks_for_another(machine: Registered) -> None:
+    assert machine.approvals().approve(1, "Sam Lee", "it is mine").who == "Sam Lee"
+
+
+def test_a_run_that_nobody_is_known_to_have_started_lacks_its_first_pair_of_eyes(
+    machine: Registered,
+) -> None:
+    machine.register(started_by="")
+    said = refusal(machine.approvals(require_second_approver=True).approve, 2, *JO)
+    assert said.startswith(
+        "who started run run2 is not known, and [approval] require_second_approver"
+    )
+
+
+# Before production
+
+
+def test_only_what_is_approved_is_deployed(machine: Registered) -> None:
+    approvals = machine.approvals()
+    assert refusal(approvals.may_deploy, 9).startswith("pets has no version 9")
+    assert refusal(approvals.may_deploy, 1) == (
+        "pets version 1 is not approved: pipeline approve 1"
+    )
+    approvals.approve(1, *JO)
+    assert approvals.may_deploy(1).model == "s3://models/run1/model.tar.gz"
+    kept = approvals.reject(1, "Al", "a leak")
+    assert refusal(approvals.may_deploy, 1) == (
+        f"pets version 1 was rejected by Al at {kept.at}; it is never deployed"
+    )
+
+
+def test_production_waits_for_a_second_approval_where_one_is_asked_for(machine: Registered) -> None:
+    approvals = machine.approvals(before_production=True)
+    assert refusal(approvals.approve, 1, *JO, PRODUCTION) == (
+        "pets version 1 is not approved yet: pipeline approve 1"
+    )
+    approvals.approve(1, *JO)
+    assert approvals.may_deploy(1, to_production=False).number == 1
+    command = "pipeline approve 1 --for production"
+    not_yet = f"pets version 1 is approved, and not yet for production: {command}"
+    assert refusal(approvals.may_deploy, 1) == not_yet
+    kept = approvals.approve(1, "Al", "staging looks right", PRODUCTION)
+    assert (kept.stage, kept.before, kept.after) == (
+        "Production", "PendingManualApproval", "Approved"
+    )  # fmt: skip
+    assert approvals.may_deploy(1).status == "Approved"
+    assert refusal(approvals.approve, 1, *JO, PRODUCTION) == (
+        f"pets version 1 was approved for production by Al at {kept.at}"
+    )
+    approvals.reject(1, "Al", "withdrawn")
+    assert "it is never deployed" in refusal(approvals.may_deploy, 1)
+    assert "stays so" in refusal(approvals.approve, 1, *JO, PRODUCTION)
+
+
+def test_a_second_approval_that_nobody_asks_for_is_refused(machine: Registered) -> None:
+    machine.approvals().approve(1, *JO)
+    said = refusal(machine.approvals().approve, 1, *JO, PRODUCTION)
+    assert said.startswith("pets version 1 needs no second approval: [approval] before_production")
+
+
+# Two at once
+
+
+RACES = int(os.environ.get("RACES_TRIED", "10"))
+"""How often each race is run; 300 in the full tier."""
+
+
+def race(folders: list[Path], who: str, after: str, start: Any, results: Any) -> None:
+    """One of those who decide at once, in a process of its own."""
+    for folder in folders:
+        approvals = Registered(folder).approvals()
+        approvals.find(1)  # it is open
+        start.wait()
+        try:
+            decide = approvals.approve if after == "Approved" else approvals.reject
+            results.put((folder, who, "", decide(1, who, "first").before))
+        except Exception as error:
+            results.put((folder, who, f"{type(error).__name__}: {error}", ""))
+
+
+@pytest.mark.parametrize("statuses", [("Approved",) * 3, ("Approved", "Rejected", "Rejected")])
+def test_of_several_at_once_exactly_one_wins(tmp_path: Path, statuses: tuple[str, ...]) -> None:
+    """A rejection may come after an approval that it has seen: then it withdraws."""
+    folders = [tmp_path / str(number) for number in range(RACES)]
+    for folder in folders:
+        Registered(folder).register()
+    context = multiprocessing.get_context("spawn")
+    start, results = context.Barrier(len(statuses)), context.Queue()
+    racers = [
+        context.Process(target=race, args=(folders, f"p{n}", after, start, results))
+        for n, after in enumerate(statuses)
+    ]
+    for racer in racers:
+        racer.start()
+    ended = [results.get(timeout=60) for _ in folders for _ in racers]
+    for racer in racers:
+        racer.join()
+    for folder in folders:
+        decisions = Registered(folder).version(1).decisions
+        here = [(who, error, before) for where, who, error, before in ended if where == folder]
+        first = [who for who, error, before in here if before == "PendingManualApproval"]
+        assert [d.who for d in decisions if d.before == "PendingManualApproval"] == first
+        assert {d.who for d in decisions} == {who for who, error, _ in here if not error}
+        for one, next_ in pairwise(decisions):
+            assert (one.after, next_.before, next_.after) == ("Approved", "Approved", "Rejected")
+        for _, error, _ in here:
+            assert not error or error.startswith("RegistryError: pets version 1 was "), error
+
+
+def test_who_comes_just_behind_another_is_told_of_them(
+    machine: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approvals, keep = machine.approvals(), LocalRegistry.keep
+
+    def late(self: LocalRegistry, *arguments: Any) -> bool:
+        monkeypatch.setattr(LocalRegistry, "keep", keep)
+        machine.approvals().approve(1, "Al", "first")
+        return keep(self, *arguments)
+
+    monkeypatch.setattr(LocalRegistry, "keep", late)
+    said = refusal(approvals.reject, 1, *JO)
+    assert said.startswith("pets version 1 was approved by Al at ")
+    assert said.endswith(", just before you: nothing was changed by you")
+    assert [decision.who for decision in machine.version(1).decisions] == ["Al"]
+
+
+def test_numbers_are_listed_by_their_ends() -> None:
+    assert listed([7, 3, 2, 1, 9]) == "1 to 3, 7, 9"
+    assert listed(list(range(1, 60, 2))) == ", ".join(map(str, range(41, 60, 2)))
+
+
+def test_a_decision_can_be_read_by_a_program(machine: Registered) -> None:
+    kept = machine.approvals().approve(1, *JO)
+    assert json.loads(json.dumps(vars(kept)))["evidence"] == kept.evidence

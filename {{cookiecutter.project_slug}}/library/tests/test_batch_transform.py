@@ -1,0 +1,187 @@
+"""A batch transform: filters, joining, batches, and answers that do not fit the records."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ninesteps.local.batch_transform import Row, row_filter, transform
+from small_definitions import BUCKET, Bench, Json, archive, get, model, own_uri, step
+
+HALF_A_MEGABYTE = ",".join(["x" * 65535] * 8)  # with its line end
+DOUBLE = """\
+def model_fn(folder):
+    return 2
+
+def input_fn(body, content_type):
+    assert content_type == "text/csv", content_type
+    return [line.split(",") for line in body.decode().splitlines()]
+
+def predict_fn(rows, factor):
+    return [factor * float(row[0]) for row in rows]
+
+def output_fn(answers, accept):
+    assert accept == "text/csv", accept
+    return "".join(f"{answer:g},yes\\n" for answer in answers)
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("$", "abcde"),
+        ("$[2:]", "cde"),
+        ("$[:2]", "ab"),
+        ("$[1:3]", "bc"),
+        ("$[-2:]", "de"),
+        ("$[0]", "a"),
+        ("$[0,-2,-1]", "ade"),
+        ("$[0,-1]", "ae"),
+    ],
+)
+def test_a_filter_keeps_its_fields(path: str, kept: str) -> None:
+    assert row_filter(path)(list("abcde")) == list(kept)
+
+
+@pytest.mark.parametrize("path", ["", "$.a", "$[a]", "$[0:4:2]", "$[0", "[0]", "$['a']"])
+def test_a_filter_that_is_not_known_is_named(path: str) -> None:
+    with pytest.raises(ValueError, match="is not known here") as refused:
+        row_filter(path)
+    assert repr(path) in str(refused.value)
+
+
+class Sent(list[list[Row]]):
+    """A model that counts, and keeps what it was sent."""
+
+    def __call__(self, body: str) -> list[Row]:
+        records = list(csv.reader(io.StringIO(body, newline="")))
+        self.append(records)
+        return [[str(len(record)), "?"] for record in records]
+
+
+def transformed(text: str, **request: Any) -> tuple[Sent, str]:
+    sent, output = Sent(), io.StringIO()
+    transform(csv.reader(io.StringIO(text, newline="")), request, sent, output)
+    return sent, output.getvalue()
+
+
+def test_without_filters_the_answers_alone_come_back() -> None:
+    sent, text = transformed("a,b\nc,d,e\n")
+    assert sent == [[["a", "b"], ["c", "d", "e"]]]
+    assert text == "2,?\n3,?\n"
+
+
+def test_the_input_filter_cuts_what_is_sent_and_the_output_filter_what_is_kept() -> None:
+    processing = {"InputFilter": "$[1:]", "JoinSource": "Input", "OutputFilter": "$[0,-2]"}
+    sent, text = transformed('7,a,"b,c"\n8,d,e\n', DataProcessing=processing)
+    assert sent == [[["a", "b,c"], ["d", "e"]]]
+    assert text == "7,2\n8,2\n"
+
+
+def test_joined_answers_stand_behind_the_whole_record() -> None:
+    processing = {"InputFilter": "$[0]", "JoinSource": "Input"}
+    _, text = transformed('7,"a,b"\n', DataProcessing=processing)
+    assert text == '7,"a,b",1,?\n'
+
+
+def test_not_joined_an_output_filter_cuts_the_answer() -> None:
+    processing = {"OutputFilter": "$[1]", "JoinSource": "None"}
+    assert transformed("7,8\n", DataProcessing=processing)[1] == "?\n"
+
+
+def test_a_single_record_strategy_sends_one_at_a_time() -> None:
+    sent, text = transformed("a\nb\nc\n", BatchStrategy="SingleRecord")
+    assert sent == [[["a"]], [["b"]], [["c"]]]
+    assert text == "1,?\n" * 3
+
+
+def test_a_batch_is_as_large_as_the_payload_may_be() -> None:
+    text = f"{HALF_A_MEGABYTE}\n" * 5
+    sent, _ = transformed(text, MaxPayloadInMB=1)
+    assert [len(batch) for batch in sent] == [2, 2, 1]
+    sent, _ = transformed(text * 3)
+    assert [len(batch) for batch in sent] == [12, 3]  # six megabytes, where nothing is said
+
+
+def test_only_what_is_sent_counts_towards_the_payload() -> None:
+    text = f"{'x' * 100_000},a\n" * 20
+    sent, _ = transformed(text, MaxPayloadInMB=1, DataProcessing={"InputFilter": "$[1]"})
+    assert [len(batch) for batch in sent] == [20]
+
+
+def test_a_record_larger_than_the_payload_is_an_error() -> None:
+    with pytest.raises(ValueError, match="a record has 1,048,577 bytes, more than MaxPayloadInMB"):
+        transformed(f"{HALF_A_MEGABYTE},{HALF_A_MEGABYTE}x\n", MaxPayloadInMB=1)
+
+
+def test_an_empty_file_asks_nothing() -> None:
+    assert transformed("") == ([], "")
+
+
+# As a step
+
+
+def serve(bench: Bench, script: str, **request: Any) -> Any:
+    """Run a transform of `s3://bucket/data` with this inference script."""
+    packed = archive({"code/inference.py": script, "weights": "2"})
+    uri = bench.put(f"{BUCKET}/model.tar.gz", packed)
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"{BUCKET}/data"}}
+    arguments: Json = {
+        "ModelName": get("Steps.Create.ModelName"),
+        "TransformInput": {"DataSource": source, "ContentType": "text/csv", "SplitType": "Line"},
+        "TransformOutput": {"S3OutputPath": own_uri("answers"), "AssembleWith": "Line"},
+        **request,
+    }
+    execution = bench.run(model("Create", uri), step("Transform", "Transform", arguments))
+    return execution.id, execution.steps["Transform"]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    bench = Bench(tmp_path)
+    bench.put(f"{BUCKET}/data/a.csv", "7,1\n8,2\n")
+    bench.put(f"{BUCKET}/data/sub/a.csv", "9,3\n")
+    return bench
+
+
+def test_every_file_of_the_input_has_its_answers(bench: Bench) -> None:
+    processing = {"InputFilter": "$[1:]", "JoinSource": "Input", "OutputFilter": "$[0,-2,-1]"}
+    execution, run = serve(bench, DOUBLE, DataProcessing=processing)
+    assert (run.status, run.reason) == ("Succeeded", "")
+    assert bench.text(f"{BUCKET}/{execution}/answers/a.csv.out") == "7,2,yes\n8,4,yes\n"
+    assert bench.text(f"{BUCKET}/{execution}/answers/sub/a.csv.out") == "9,6,yes\n"
+
+
+def test_a_model_that_does_not_answer_every_record_fails_the_step(bench: Bench) -> None:
+    execution, run = serve(bench, DOUBLE.replace("in answers)", "in answers[1:])"))
+    assert run.status == "Failed"
+    assert run.reason == "ValueError: the model gave 1 answers to 2 records"
+    assert not bench.engine.storage.path(f"{BUCKET}/{execution}/answers").exists()
+
+
+def test_an_error_of_the_script_comes_with_its_line(bench: Bench) -> None:
+    _, run = serve(bench, DOUBLE.replace("return 2", "raise OSError('no weights')"))
+    assert run.reason == "OSError: no weights (inference.py, line 2)"
+
+
+def test_a_model_that_does_not_say_what_serves_it(bench: Bench) -> None:
+    unnamed = model("Create", bench.put(f"{BUCKET}/model.tar.gz", archive({"weights": "2"})))
+    unnamed["Arguments"]["PrimaryContainer"]["Environment"]["SAGEMAKER_PROGRAM"] = ""
+    source = {"S3DataSource": {"S3Uri": f"{BUCKET}/data"}}
+    arguments = {
+        "ModelName": get("Steps.Create.ModelName"),
+        "TransformInput": {"DataSource": source, "ContentType": "text/csv", "SplitType": "Line"},
+        "TransformOutput": {"S3OutputPath": own_uri("answers"), "AssembleWith": "Line"},
+    }
+    execution = bench.run(unnamed, step("Transform", "Transform", arguments))
+    assert "environment names no SAGEMAKER_PROGRAM" in execution.steps["Transform"].reason
+
+
+def test_a_model_that_there_is_not(bench: Bench) -> None:
+    execution = bench.run(model("Create", f"{BUCKET}/none.tar.gz"))
+    run = execution.steps["Create"]
+    assert (run.status, run.reason) == ("Failed", f"there is nothing at {BUCKET}/none.tar.gz")

@@ -1,0 +1,397 @@
+"""Bootstrapping: what is shown and asked, what reaches the account, and what each failure says.
+
+The account is moto's where it can be; what it does not imitate (waiting, failures, rollbacks,
+pages) comes from botocore's Stubber, which holds every answer to the service's own model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+from click.testing import CliRunner, Result
+from moto import mock_aws
+
+from accounts import ACCOUNT, REGION, recorded_calls, sign_in
+from ninesteps.cli import account as account_commands
+from ninesteps.cli import main
+from ninesteps.errors import AccountError, SettingsError
+from ninesteps.infrastructure import change_set as bootstrap
+from ninesteps.infrastructure import permissions, stacks, template
+from ninesteps.infrastructure.change_set import Applied, Change, Event, Stack
+from ninesteps.runs import compiled
+from ninesteps.settings import loading as pipeline_settings
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.operation import Notify
+from ninesteps.settings.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd"
+PROD = Environment(ACCOUNT, REGION, kms_key_arn=KEY)  # moto tells no outputs of a change set
+STACK = Stack("pets-prod", '{"Resources": {}}', {"Pipeline": "pets"}, {"pipeline": "pets"})
+
+
+@pytest.fixture
+def signed_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sign_in(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def account(signed_in: None) -> Iterator[None]:
+    with mock_aws():
+        yield
+
+
+def own(**environment: Any) -> Settings:
+    """The settings of this repository, with an environment."""
+    prod = dataclasses.replace(PROD, **environment)
+    return dataclasses.replace(pipeline_settings.load(ROOT), environments={"prod": prod})
+
+
+def bootstrap_it(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, *options: str, text: str | None = None
+) -> Result:
+    monkeypatch.setattr(pipeline_settings, "load", lambda _: settings)
+    arguments = ["bootstrap", "--env", "prod", *options]
+    return CliRunner().invoke(main.main, arguments, input=text)
+
+
+NOT_IN_MOTO = (
+    "AWS::CloudWatch::Alarm", "AWS::S3::BucketPolicy", "AWS::SageMaker::ModelPackageGroup",
+    "AWS::Scheduler::Schedule", "AWS::SNS::Subscription", "AWS::SNS::TopicPolicy",
+    "AWS::StepFunctions::StateMachine",
+)  # fmt: skip
+"""Types that moto's CloudFormation has no resources of, or none whose file lies in a bucket: it is
+given the templates without them."""
+
+
+@pytest.fixture
+def motos_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    packaged = template.packaged
+
+    def known(*arguments: str) -> str:
+        content = json.loads(packaged(*arguments))
+        resources = content["Resources"].items()
+        content["Resources"] = {n: r for n, r in resources if r["Type"] not in NOT_IN_MOTO}
+        for resource in content["Resources"].values():
+            resource["Properties"].pop("Targets", None)  # of rules: the machines that are left out
+        return json.dumps(content)
+
+    monkeypatch.setattr(template, "packaged", known)
+
+
+def client(service: str) -> Any:
+    return boto3.client(service, region_name=REGION)
+
+
+def test_what_is_made_is_shown_first_and_stands_in_the_account_after(
+    account: None, motos_types: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "definition", lambda *_: "{}")
+    done = bootstrap_it(monkeypatch, own(), "--yes")
+    assert done.exit_code == 0, done.output
+    shown = done.output.partition("CREATE_IN_PROGRESS")[0]
+    assert "Add     PipelineRole                IAM::Role\n" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "stack       customer-churn-prod: applied\n" in done.output
+
+    stack = client("cloudformation").describe_stacks(StackName="customer-churn-prod")["Stacks"][0]
+    tags = {tag["Key"]: tag["Value"] for tag in stack["Tags"]}
+    assert tags == {"pipeline": "customer-churn", "environment": "prod"}
+    bucket, s3 = f"customer-churn-prod-{ACCOUNT}", client("s3")
+    rules = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rules[0]["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"] == KEY
+    role = client("iam").get_role(RoleName="customer-churn-prod-pipeline")["Role"]
+    assert role["Arn"] == own().environment("prod").role_arn
+
+    assert "stack       customer-churn-prod-rollout: applied\n" in done.output
+    put = {item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]}
+    assert len([key for key in put if key.endswith(".asl.json")]) == 4
+    rule = client("events").describe_rule(Name="customer-churn-prod-version-approved")
+    assert json.loads(rule["EventPattern"])["detail"]["ModelApprovalStatus"] == ["Approved"]
+
+    again = bootstrap_it(monkeypatch, own(), "--yes")
+    assert again.exit_code == 0, again.output
+    assert "customer-churn-prod: unchanged\n" in again.output
+    assert "customer-churn-prod-rollout: unchanged\n" in again.output
+    assert f"code        0 objects put, {len(put)} were there already\n" in again.output
+    assert "changes to" not in again.output
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"role": f"arn:aws:iam::{ACCOUNT}:role/Own"},
+         f"[environments.prod] role: 'arn:aws:iam::{ACCOUNT}:role/Own' was read, where the stack "),
+        ({"bucket": "own"}, "[environments.prod] bucket: 'own' was read, where the stack makes "
+         f"customer-churn-prod-{ACCOUNT}: leave the key out"),
+    ],
+)  # fmt: skip
+def test_a_role_or_bucket_that_the_stack_does_not_make_is_refused(
+    account: None, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], sentence: str
+) -> None:
+    monkeypatch.setattr(compiled, "definition", lambda *_: "{}")
+    done = bootstrap_it(monkeypatch, own(**settings), "--yes")
+    assert done.exit_code == 2
+    assert sentence in done.output
+    assert client("cloudformation").list_stacks()["StackSummaries"] == []
+
+
+def test_where_nobody_can_answer_the_changes_are_shown_and_nothing_is_left(
+    account: None, motos_types: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "definition", lambda *_: "{}")
+    done = bootstrap_it(monkeypatch, own())
+    assert done.exit_code == 0
+    assert "Add     Bucket                      S3::Bucket\n" in done.output
+    assert "nobody is there to ask: with --yes they are applied\n" in done.output
+    assert client("cloudformation").list_change_sets(StackName="x")["Summaries"] == []
+    left = client("cloudformation").list_stacks()["StackSummaries"]
+    assert [stack["StackStatus"] for stack in left] == ["DELETE_COMPLETE"]
+    assert client("s3").list_buckets()["Buckets"] == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ("y\ny\n", ["customer-churn-prod: applied", "customer-churn-prod-rollout: applied"]),
+        ("y\nn\n", ["customer-churn-prod: applied", "customer-churn-prod-rollout: declined"]),
+        ("n\n", ["customer-churn-prod: declined"]),
+    ],
+)
+def test_a_person_is_asked_about_each_stack(
+    account: None,
+    motos_types: None,
+    monkeypatch: pytest.MonkeyPatch,
+    answers: str,
+    said: list[str],
+) -> None:
+    monkeypatch.setattr(compiled, "definition", lambda *_: "{}")
+    monkeypatch.setattr(account_commands, "_is_a_person_there", lambda: True)
+    done = bootstrap_it(monkeypatch, own(), text=answers)
+    assert done.exit_code == 0, done.output
+    assert done.output.count("apply them? [y/N]") == len(said)
+    assert re.findall(r"^stack +(.*)$", done.output, re.MULTILINE) == said
+
+
+def test_credentials_of_another_account_change_nothing(
+    account: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "definition", lambda *_: "{}")
+    done = bootstrap_it(monkeypatch, own(account="444455556666"), "--yes")
+    assert done.exit_code == 1
+    assert f"the credentials are of account {ACCOUNT}, where 444455556666 is right" in done.output
+    assert client("cloudformation").list_stacks()["StackSummaries"] == []
+
+
+# What exists once an account
+
+
+def test_the_second_repository_leaves_what_the_first_one_asked_for(
+    signed_in: None,
+) -> None:
+    notify = dataclasses.replace(own(), notify=Notify("team@example.com"))
+    first = stacks.account_stack(notify, Environment(ACCOUNT, REGION, monthly_budget=500), {})
+    assert first.parameters["HasGitHub"] == "no"
+    with_github = Environment(ACCOUNT, REGION, github_repository="our/churn")
+    second = stacks.account_stack(own(), with_github, first.parameters)
+    assert second.name == first.name
+    assert second.parameters == {
+        "HasGitHub": "yes", "MonthlyBudget": "500", "NotifyEmail": "team@example.com",
+    }  # fmt: skip
+
+
+def test_an_account_that_nothing_is_asked_for_is_refused() -> None:
+    with pytest.raises(SettingsError, match="neither github_repository nor monthly_budget was"):
+        stacks.account_stack(own(), Environment(ACCOUNT, REGION, name="prod"), {})
+    with pytest.raises(SettingsError, match=r"\[notify\] email: nobody was read"):
+        stacks.account_stack(own(), Environment(ACCOUNT, REGION, monthly_budget=5), {})
+
+
+# What moto does not imitate: botocore's Stubber holds each answer to the service's own model
+
+
+@pytest.fixture
+def stub(signed_in: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+    monkeypatch.setattr(bootstrap, "POLL_SECONDS", 0.0)
+    cloudformation = client("cloudformation")
+    with Stubber(cloudformation) as stubber:
+        stubber.client = cloudformation
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+def described(status: str, **more: Any) -> dict[str, Any]:
+    stack = {"StackName": STACK.name, "CreationTime": datetime.now(tz=UTC), "StackStatus": status}
+    return {"Stacks": [stack | more]}
+
+
+def change_set(status: str, reason: str = "", *changes: dict[str, Any]) -> dict[str, Any]:
+    resource_changes = [{"Type": "Resource", "ResourceChange": change} for change in changes]
+    return {"Status": status, "StatusReason": reason, "Changes": resource_changes}
+
+
+def event(number: int, resource: str, status: str, reason: str = "") -> dict[str, Any]:
+    return {
+        "StackId": "arn:stack", "EventId": str(number), "StackName": STACK.name,
+        "Timestamp": datetime.now(tz=UTC), "LogicalResourceId": resource,
+        "ResourceStatus": status, "ResourceStatusReason": reason,
+    }  # fmt: skip
+
+
+def follows(stub: Stubber, status: str, *events: dict[str, Any]) -> None:
+    """The stack's status, then all of its events, which CloudFormation tells newest first."""
+    stub.add_response("describe_stacks", described(status), {"StackName": STACK.name})
+    stub.add_response("describe_stack_events", {"StackEvents": list(reversed(events))})
+
+
+def agreed_to(stub: Stubber, status: str, *changes: dict[str, Any]) -> None:
+    """All calls up to the change set's execution."""
+    stub.add_response("describe_stacks", described(status), {"StackName": STACK.name})
+    made = {
+        "StackName": STACK.name, "ChangeSetName": ANY, "ChangeSetType": "UPDATE",
+        "TemplateBody": STACK.template, "Capabilities": ["CAPABILITY_NAMED_IAM"],
+        "Parameters": [{"ParameterKey": "Pipeline", "ParameterValue": "pets"}],
+        "Tags": [{"Key": "pipeline", "Value": "pets"}],
+    }  # fmt: skip
+    stub.add_response("create_change_set", {"Id": CHANGE_SET}, made)
+    stub.add_response("describe_change_set", change_set("CREATE_IN_PROGRESS"))
+    stub.add_response("describe_change_set", change_set("CREATE_COMPLETE"))
+    first, second = changes[:1], changes[1:]
+    page = change_set("CREATE_COMPLETE", "", *first) | {"NextToken": "more"}
+    stub.add_response("describe_change_set", page)
+    stub.add_response("describe_change_set", change_set("CREATE_COMPLETE", "", *second))
+    stub.add_response("describe_stack_events", {"StackEvents": [event(1, "Old", "UPDATE_FAILED")]})
+    stub.add_response("execute_change_set", {}, {"ChangeSetName": CHANGE_SET})
+
+
+CHANGE_SET = "arn:aws:cloudformation:eu-west-1:111122223333:changeSet/x/1"
+MODIFIED = {
+    "Action": "Modify", "LogicalResourceId": "Bucket", "ResourceType": "AWS::S3::Bucket",
+    "Replacement": "True",
+}  # fmt: skip
+REMOVED = {"Action": "Remove", "LogicalResourceId": "Old", "ResourceType": "AWS::SQS::Queue"}
+OLD = event(1, "Old", "UPDATE_FAILED")
+
+
+def test_changes_of_all_pages_are_shown_and_new_events_told_until_the_stack_is_done(
+    stub: Stubber,
+) -> None:
+    agreed_to(stub, "UPDATE_COMPLETE", MODIFIED, REMOVED)
+    begun = event(2, "Bucket", "UPDATE_IN_PROGRESS")
+    follows(stub, "UPDATE_IN_PROGRESS", OLD, begun)
+    done = event(3, "Bucket", "UPDATE_COMPLETE")
+    follows(stub, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", OLD, begun, done)
+    follows(stub, "UPDATE_COMPLETE", OLD, begun, done)
+    output = {"OutputKey": "BucketName", "OutputValue": "pets"}
+    stub.add_response("describe_stacks", described("UPDATE_COMPLETE", Outputs=[output]))
+    asked: list[Change] = []
+    told: list[Event] = []
+
+    def agreed(changes: list[Change]) -> bool:
+        asked.extend(changes)
+        return True
+
+    applied = bootstrap.apply(stub.client, STACK, agreed, told.append)
+    assert applied == Applied("applied", {"BucketName": "pets"})
+    assert [change.line for change in asked] == [
+        f"{'Modify':<8}{'Bucket':<28}{'S3::Bucket':<34}replaced",
+        f"{'Remove':<8}{'Old':<28}SQS::Queue",
+    ]
+    assert told == [
+        Event("Bucket", "UPDATE_IN_PROGRESS", ""),
+        Event("Bucket", "UPDATE_COMPLETE", ""),
+    ]
+
+
+def test_a_failed_change_says_the_first_resources_reason_and_that_it_was_undone(
+    stub: Stubber,
+) -> None:
+    agreed_to(stub, "UPDATE_COMPLETE")
+    cancelled = event(2, "Topic", "UPDATE_FAILED", "Resource update cancelled")
+    failed = event(3, "Role", "UPDATE_FAILED", "no such\n  boundary")
+    later = event(4, "Key", "UPDATE_FAILED", "another")
+    follows(stub, "UPDATE_ROLLBACK_IN_PROGRESS", OLD, cancelled, failed)
+    follows(stub, "UPDATE_ROLLBACK_COMPLETE", OLD, cancelled, failed, later)
+    with pytest.raises(AccountError) as refused:
+        bootstrap.apply(stub.client, STACK, lambda _: True, lambda _: None)
+    assert str(refused.value) == (
+        "the change of pets-prod failed and was undone; Role: no such boundary"
+    )
+
+
+def test_a_change_set_that_cannot_be_made_is_removed_and_says_why(stub: Stubber) -> None:
+    stub.add_response("describe_stacks", described("CREATE_COMPLETE"))
+    stub.add_response("create_change_set", {"Id": CHANGE_SET})
+    stub.add_response("describe_change_set", change_set("FAILED", "Template error: no Role"))
+    stub.add_response("delete_change_set", {}, {"ChangeSetName": CHANGE_SET})
+    with pytest.raises(AccountError, match="no change set of pets-prod: Template error: no Role"):
+        bootstrap.apply(stub.client, STACK, lambda _: True, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        ("ROLLBACK_COMPLETE", "delete it by `aws cloudformation delete-stack --stack-name pets"),
+        ("UPDATE_ROLLBACK_FAILED", "`aws cloudformation continue-update-rollback --stack-name"),
+        ("DELETE_FAILED", "it could not be deleted; delete it by"),
+        ("UPDATE_IN_PROGRESS", "somebody's change to it is under way; wait for its end"),
+    ],
+)
+def test_a_stack_that_takes_no_change_says_what_to_do(
+    stub: Stubber, status: str, sentence: str
+) -> None:
+    stub.add_response("describe_stacks", described(status))
+    with pytest.raises(AccountError) as refused:
+        bootstrap.apply(stub.client, STACK, lambda _: True, lambda _: None)
+    assert str(refused.value).startswith(f"the stack pets-prod is in {status}: ")
+    assert sentence in str(refused.value)
+
+
+def test_a_stack_left_in_review_is_gone_on_with_and_not_deleted_when_declined(
+    stub: Stubber,
+) -> None:
+    stub.add_response("describe_stacks", described("REVIEW_IN_PROGRESS"))
+    wanted = {"ChangeSetType": "CREATE"} | dict.fromkeys(
+        ("StackName", "ChangeSetName", "TemplateBody", "Capabilities", "Parameters", "Tags"), ANY
+    )
+    stub.add_response("create_change_set", {"Id": CHANGE_SET}, wanted)
+    stub.add_response("describe_change_set", change_set("CREATE_COMPLETE"))
+    stub.add_response("describe_change_set", change_set("CREATE_COMPLETE", "", MODIFIED))
+    stub.add_response("delete_change_set", {}, {"ChangeSetName": CHANGE_SET})
+    applied = bootstrap.apply(stub.client, STACK, lambda _: False, lambda _: None)
+    assert applied.status == "declined"
+
+
+def test_what_never_ends_is_left_to_go_on_in_the_account(
+    stub: Stubber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreed_to(stub, "UPDATE_COMPLETE")
+    times = iter([0.0, 0.0, 1.0, 0.0, 1.0, 4000.0])
+    monkeypatch.setattr(bootstrap.time, "monotonic", lambda: next(times))
+    follows(stub, "UPDATE_IN_PROGRESS", OLD)
+    with pytest.raises(AccountError, match="not done after 60 minutes; it goes on in the account"):
+        bootstrap.apply(stub.client, STACK, lambda _: True, lambda _: None)
+
+
+# Which calls are made
+
+
+def test_the_calls_of_bootstrap_are_those_of_the_table(
+    account: None, motos_types: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "definition", lambda *_: "{}")
+    with recorded_calls(monkeypatch) as calls:
+        bootstrap_it(monkeypatch, own())  # declined
+        bootstrap_it(monkeypatch, own(), "--yes")
+        bootstrap_it(monkeypatch, own(), "--yes")  # unchanged
+    assert calls == permissions.CALLS["bootstrap"].keys()

@@ -1,0 +1,219 @@
+"""`pipeline deploy`, `rollback` and `endpoint`: which version, from where, and what is said."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import tarfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from endpoints import RECORDS, ROOT, answer, archive
+from ninesteps.cli import here
+from ninesteps.cli import main as command_line
+from ninesteps.errors import DeployError
+from ninesteps.local.state import KeptStep, Record, State, StatusChange, digest_of
+from ninesteps.registry.registry import APPROVED, PENDING, PRODUCTION
+from ninesteps.runs.rehearsal import Rehearsal
+from ninesteps.settings import loading as pipeline_settings
+
+GROUP = pipeline_settings.load(ROOT).model_package_group
+BUCKET = "s3://bucket"
+
+
+def register(local: Path, number: int, status: str = APPROVED, **script: str) -> None:
+    """A version as a run leaves it: archive, test split, batch predictions, registration."""
+    run, store = f"run{number}", local / "s3" / "bucket" / f"run{number}"
+    unpacked = Path(archive(local / "made", number, **script)["archive"])
+    (store / "test").mkdir(parents=True)
+    with tarfile.open(store / "model.tar.gz", "w:gz") as packed:
+        packed.add(unpacked / "code", "code")
+    rows = [f"id{n},2026-01-01T00:00:00Z,1,{record}\n" for n, record in enumerate(RECORDS)]
+    (store / "test/test.csv").write_text("".join(rows), encoding="utf-8")
+    (store / "test/columns.json").write_text('{"features": ["a", "b"]}', encoding="utf-8")
+    said = [f"id{n},{answer(number, record)}\n" for n, record in enumerate(RECORDS)]
+    (store / "test.csv.out").write_text("".join(said), encoding="utf-8")
+    state = State(local / "state.db")
+    state.start_execution(run, "p", {}, "{}", [])
+    files = [file for file in store.rglob("*") if file.is_file()]
+    digests = {f"{BUCKET}/{run}/{f.relative_to(store).as_posix()}": digest_of(f) for f in files}
+    record = Record(digests=digests)
+    state.note_step(KeptStep(run, "Transform", "Transform", "Succeeded", 1.0, "", record))
+    container = {"ModelDataUrl": f"{BUCKET}/{run}/model.tar.gz",
+                 "Environment": {"SAGEMAKER_PROGRAM": "inference.py"}}  # fmt: skip
+    request = {"InferenceSpecification": {"Containers": [container]}}
+    assert state.register(GROUP, PENDING, run, "Register", request) == number
+    for stage in ("", PRODUCTION) if status == APPROVED else ("",):
+        change = StatusChange(number, PENDING, status, "Jo", "good", "2026-01-31T00:00:00Z", stage)
+        assert status == PENDING or state.change_status(GROUP, change)
+
+
+@pytest.fixture
+def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A `.local` that the commands act on; an endpoint in it is stopped at the end."""
+    folder = tmp_path / ".local"
+    folder.mkdir()
+    monkeypatch.setattr(here, "local", lambda: folder)
+    monkeypatch.setattr(here, "root", lambda: ROOT)
+    rehearsal = Rehearsal(ROOT, folder, pipeline_settings.load(ROOT))
+    yield folder
+    if rehearsal.is_running():
+        rehearsal.stop()
+
+
+def pipeline(*words: str) -> Result:
+    return CliRunner().invoke(command_line.main, words)
+
+
+def test_versions_are_deployed_gone_back_from_and_shown(local: Path) -> None:
+    register(local, 1)
+    register(local, 2)
+    first = pipeline("deploy", "1", "--port", "0")
+    assert (first.exit_code, first.output.splitlines()[0]) == (0, "version 1 serves")
+    again = pipeline("deploy", "1")
+    assert (again.exit_code, again.output) == (2, "pipeline: version 1 serves already\n")
+    second = pipeline("deploy", "2", "--time-scale", "1000", "--traffic", "40")
+    said = second.output.splitlines()[0]
+    assert second.exit_code == 0, second.output
+    assert said.startswith("version 2 serves, after version 1 (sent: ")
+    assert said.endswith(" answered 200)")
+    status = json.loads(pipeline("endpoint", "--json").output)
+    assert (status["version"], status["previous"]) == (2, 1)
+    (archive,) = (local / "endpoint/archives").iterdir()
+    assert archive.name.startswith("2-")
+    assert second.output.splitlines()[1] == f"http://127.0.0.1:{status['port']}/invocations"
+    back = pipeline("rollback")
+    assert back.output.startswith("version 1 serves, after version 2")
+    assert "100 %" in pipeline("endpoint").output
+    assert pipeline("endpoint", "--stop").output == "the endpoint is stopped\n"
+    assert not list((local / "endpoint/archives").iterdir())
+    gone = pipeline("endpoint")
+    assert (gone.exit_code, gone.output) == (
+        2, "pipeline: no endpoint runs here; `pipeline deploy V` starts it\n",
+    )  # fmt: skip
+
+
+def test_nobody_asks_before_the_first_version_is_served(local: Path) -> None:
+    register(local, 1)
+    first = pipeline("deploy", "1", "--port", "0", "--time-scale", "300", "--traffic", "50")
+    said = first.output.splitlines()[0]
+    sent = r"nothing, as no version was served meanwhile|\d+ answered 200"  # just before the end
+    assert re.fullmatch(rf"version 1 serves \(sent: ({sent})\)", said)
+
+
+def test_a_version_that_is_rolled_back_ends_with_1_and_says_why(local: Path) -> None:
+    register(local, 1)
+    register(local, 2, predict="model = 7")
+    assert pipeline("deploy", "1", "--port", "0").exit_code == 0
+    second = pipeline("deploy", "2")
+    assert second.exit_code == 1
+    assert second.output.startswith("version 2 was rolled back: golden requests: 100 of 100 ")
+    assert "; version 1 serves on" in second.output
+    assert [one.name[:2] for one in (local / "endpoint/archives").iterdir()] == ["1-"]
+    none = pipeline("rollback")
+    assert (none.exit_code, none.output) == (2, "pipeline: there is no version to go back to\n")
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ("PendingManualApproval", "is not approved: pipeline approve 1"),
+        ("Rejected", "was rejected by Jo at 2026-01-31T00:00:00Z; it is never deployed"),
+    ],
+)
+def test_only_an_approved_version_is_deployed(local: Path, status: str, why: str) -> None:
+    register(local, 1, status)
+    found = pipeline("deploy", "1", "--port", "0")
+    assert (found.exit_code, found.output) == (2, f"pipeline: {GROUP} version 1 {why}\n")
+    assert not (local / "endpoint").exists()
+
+
+def test_a_version_that_there_is_not(local: Path) -> None:
+    register(local, 1)
+    found = pipeline("deploy", "2")
+    assert found.output == f"pipeline: {GROUP} has no version 2: it has 1\n"
+
+
+@pytest.mark.parametrize("name", ["model.tar.gz", "test.csv.out", "test/test.csv"])
+def test_a_version_whose_files_are_gone_is_named(local: Path, name: str) -> None:
+    register(local, 1)
+    (local / "s3/bucket/run1" / name).unlink()
+    found = pipeline("deploy", "1", "--port", "0")
+    assert found.exit_code == 2
+    gone = f"there is nothing at {BUCKET}/run1/{name}"
+    evidence = f"{GROUP} version 1 cannot rest on {BUCKET}/run1/{name}: it is gone"
+    assert found.output.startswith("pipeline: ")
+    assert (evidence if name == "model.tar.gz" else gone) in found.output
+
+
+def test_a_port_that_is_taken_is_said(local: Path) -> None:
+    register(local, 1)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        found = pipeline("deploy", "1", "--port", str(port))
+    assert found.exit_code == 2
+    assert found.output.startswith(
+        f"pipeline: the endpoint does not start: port {port} of 127.0.0.1: "
+    )
+
+
+def test_an_endpoint_that_runs_is_not_moved_to_another_port(local: Path) -> None:
+    register(local, 1)
+    register(local, 2)
+    assert pipeline("deploy", "1", "--port", "0").exit_code == 0
+    port = json.loads(pipeline("endpoint", "--json").output)["port"]
+    found = pipeline("deploy", "2", "--port", "1")
+    said = f"port 1 was asked for, where the endpoint stands on {port}: `pipeline endpoint --stop`"
+    assert (found.exit_code, found.output) == (2, f"pipeline: {said} first\n")
+    assert pipeline("deploy", "2", "--port", str(port), "--time-scale", "1000").exit_code == 0
+
+
+@pytest.mark.parametrize("option", ["--traffic", "--time-scale"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-1"])
+def test_a_rate_is_a_number(local: Path, option: str, value: str) -> None:
+    found = pipeline("deploy", "1", option, value)
+    assert found.exit_code == 2
+    assert f"Invalid value for '{option}'" in found.output
+
+
+def test_an_endpoint_that_ends_meanwhile_has_interrupted_the_deployment(local: Path) -> None:
+    register(local, 1)
+    register(local, 2)
+    assert pipeline("deploy", "1", "--port", "0").exit_code == 0
+    rehearsal = Rehearsal(ROOT, local, pipeline_settings.load(ROOT))
+    threading.Timer(2, rehearsal.ask, ["stop"]).start()
+    found = pipeline("deploy", "2", "--time-scale", "1")
+    assert found.exit_code == 1
+    said = "version 2 was interrupted: the endpoint has ended; no version is served\n"
+    assert found.output == said
+    gone = json.loads((local / "endpoint/deployments.jsonl").read_text().splitlines()[-1])
+    assert (gone["version"], gone["outcome"]) == (2, "rolled back")
+
+
+def test_an_endpoint_that_nobody_can_reach_any_more_ends(local: Path) -> None:
+    register(local, 1)
+    assert pipeline("deploy", "1", "--port", "0").exit_code == 0
+    status = json.loads(pipeline("endpoint", "--json").output)
+    (local / "endpoint/endpoint.json").unlink()
+    until = time.monotonic() + 20
+    with pytest.raises(ConnectionRefusedError):
+        while time.monotonic() < until:
+            socket.create_connection(("127.0.0.1", status["port"]), timeout=5).close()
+            time.sleep(0.1)
+
+
+def test_what_an_endpoint_that_was_killed_left_is_no_endpoint(local: Path) -> None:
+    rehearsal = Rehearsal(ROOT, local, pipeline_settings.load(ROOT))
+    rehearsal.folder.mkdir()
+    content = {"pid": 1, "port": 1, "control": 1, "token": "x"}
+    (rehearsal.folder / "endpoint.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(DeployError, match="no endpoint runs here"):
+        rehearsal.ask("status")

@@ -1,0 +1,508 @@
+"""The stacks: what the linter says, what each setting makes of them, and who may do what."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore import xform_name
+from botocore.session import Session
+from cfnlint import api as cfnlint
+from cfnlint.config import ManualArgs
+from moto.events.models import EventPattern
+
+from ninesteps.infrastructure import job_code, permissions, stacks, template
+from ninesteps.runs import compiled
+from ninesteps.settings import deploy as policy
+from ninesteps.settings import loading as pipeline_settings
+from ninesteps.settings.deploy import Deploy
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.moments import is_moment
+from ninesteps.settings.operation import Notify, Schedule
+from ninesteps.settings.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+ACCOUNT, REGION = "111122223333", "eu-west-1"
+IN_VPC = {
+    "kms_key_arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd",
+    "subnets": ("subnet-0a", "subnet-0b"),
+    "security_groups": ("sg-0c",),
+    "permissions_boundary": f"arn:aws:iam::{ACCOUNT}:policy/Boundary",
+    "github_repository": "our/churn",
+}
+"""An environment with everything that may be set."""
+
+
+def own(**environment: Any) -> Settings:
+    """The settings of this repository, with an environment."""
+    prod = Environment(ACCOUNT, REGION, **environment)
+    return dataclasses.replace(pipeline_settings.load(ROOT), environments={"prod": prod})
+
+
+Full = tuple[Settings, str]
+
+
+@pytest.fixture(scope="module")
+def full() -> Full:
+    """Settings that make every role, and their definition."""
+    settings = own(**IN_VPC)
+    return settings, compiled.definition(settings, settings.environment("prod"))
+
+
+@pytest.fixture(scope="module")
+def bare() -> Full:
+    """Settings with nothing that need not be set, and their definition."""
+    settings = own()
+    return settings, compiled.definition(settings, settings.environment("prod"))
+
+
+def resources(settings: Settings, definition: str = "{}", name: str = "prod") -> dict[str, Any]:
+    """What an environment gets, of both stacks."""
+    environment = settings.account_environment(name)
+    return stacks.resources(stacks.read(ROOT), settings, environment, definition)
+
+
+# Offline checks
+
+
+TEMPLATES = (template.PIPELINE, template.ROLLOUT, template.ACCOUNT)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("is_packaged", [False, True], ids=["as it is read", "as it is sent"])
+def test_the_linter_finds_nothing(name: str, is_packaged: bool) -> None:
+    file = (ROOT / template.FOLDER) / name
+    text = (
+        template.packaged(ROOT, name, "bucket", "churn")
+        if is_packaged
+        else file.read_text(encoding="utf-8")
+    )
+    found = cfnlint.lint(text, config=ManualArgs(regions=[REGION]))
+    assert [f"{match.rule.id} {match.message}" for match in found] == []
+
+
+def test_what_is_sent_fits_into_the_request() -> None:
+    for name in TEMPLATES:
+        assert (
+            len(template.packaged(ROOT, name, "b" * 63, "p" * 63).encode()) <= template.INLINE_LIMIT
+        )
+
+
+# Settings reach the stack
+
+
+def test_the_schedule_is_the_cadence_and_gives_the_moment_that_it_was_due() -> None:
+    churn = dataclasses.replace(own(), schedule=Schedule("quarterly", "Asia/Tokyo"))
+    schedule = resources(churn)["Schedule"]["Properties"]
+    assert schedule["ScheduleExpression"] == churn.cadence.expression == "cron(0 6 1 1,4,7,10 ? *)"
+    assert schedule["ScheduleExpressionTimezone"] == "Asia/Tokyo"
+    asked = json.loads(schedule["Target"]["Input"])
+    due = "2026-10-01T06:00:00Z"
+    asked = json.loads(json.dumps(asked).replace("<aws.scheduler.scheduled-time>", due))
+    assert asked["PipelineParameters"] == [{"Name": "AsOf", "Value": due}]
+    assert is_moment(due)
+    assert asked["PipelineName"] == "customer-churn-prod"
+    assert 32 <= len(asked["ClientRequestToken"]) <= 128
+
+
+def test_the_shortest_name_gives_a_token_that_is_long_enough() -> None:
+    churn = own()
+    short = dataclasses.replace(churn, project=dataclasses.replace(churn.project, pipeline="a"),
+                                environments={"b": churn.environments["prod"]})  # fmt: skip
+    asked = resources(short, name="b")["Schedule"]["Properties"]["Target"]["Input"]
+    token = json.loads(asked)["ClientRequestToken"]
+    assert len(token.replace("<aws.scheduler.scheduled-time>", "2026-10-01T06:00:00Z")) >= 32
+
+
+def test_without_a_cadence_nothing_is_scheduled_and_nobody_may_start_by_it() -> None:
+    by_hand = dataclasses.replace(own(), schedule=Schedule("none"))
+    assert not {"Schedule", "SchedulerRole"} & resources(by_hand).keys()
+    assert {"Schedule", "SchedulerRole"} <= resources(own()).keys()
+
+
+def test_the_alarms_are_those_that_the_policy_watches() -> None:
+    churn = dataclasses.replace(own(), deploy=Deploy(max_error_percent=2.5, max_latency_ms=300))
+    found = [r["Properties"] for r in resources(churn).values()
+             if r["Type"] == "AWS::CloudWatch::Alarm"]  # fmt: skip
+    for alarm in found:
+        del alarm["AlarmDescription"], alarm["AlarmActions"]
+        alarm["Threshold"] = float(alarm["Threshold"])
+    watched = policy.alarms(churn.deploy)
+    assert found == [alarm.properties("customer-churn-prod") for alarm in watched]
+    assert [alarm["Threshold"] for alarm in found] == [0.025, 300_000.0]
+
+
+def test_an_address_is_told_and_none_is_not() -> None:
+    assert "Reader" not in resources(own())
+    told = dataclasses.replace(own(), notify=Notify("team@example.com"))
+    assert resources(told)["Reader"]["Properties"]["Endpoint"] == "team@example.com"
+
+
+def test_every_role_has_the_boundary_and_none_where_none_is_set() -> None:
+    for settings, boundary in ((own(), None), (own(**IN_VPC), IN_VPC["permissions_boundary"])):
+        roles = [r["Properties"] for r in resources(settings).values()
+                 if r["Type"] == "AWS::IAM::Role"]  # fmt: skip
+        assert roles
+        assert {role.get("PermissionsBoundary") for role in roles} == {boundary}
+
+
+def test_three_environments_of_one_account_share_no_name() -> None:
+    churn = own()
+    prod = churn.environments["prod"]
+    churn = dataclasses.replace(churn, environments=dict.fromkeys(("dev", "staging", "prod"), prod))
+    seen: set[str] = set()
+    for name in churn.environments:
+        names = {
+            f"{resource['Type']} {value}"
+            for resource in resources(churn, name=name).values()
+            for key, value in resource["Properties"].items()
+            if key in (*template.NAMES, "AliasName")
+        }
+        assert len(names) >= 25
+        assert not names & seen
+        seen |= names
+
+
+def test_the_stacks_own_key_in_the_settings_is_no_other_key() -> None:
+    settings = own(kms_key_arn=IN_VPC["kms_key_arn"])
+    prod = settings.environment("prod")
+    assert stacks.parameters(settings, prod, {})["KmsKeyArn"] == IN_VPC["kms_key_arn"]
+    own_key = str(IN_VPC["kms_key_arn"])
+    assert stacks.parameters(settings, prod, {}, own_key)["KmsKeyArn"] == ""
+
+
+def test_every_parameter_of_a_template_is_given_and_no_other(full: Full) -> None:
+    settings, definition = full
+    prod = settings.environment("prod")
+    told = dataclasses.replace(settings, notify=Notify("team@example.com"))
+    for name, stack in (
+        (template.PIPELINE, stacks.pipeline_stack(settings, prod, definition)),
+        (template.ROLLOUT, stacks.rollout_stack(settings, prod, definition, "key")),
+        (template.ACCOUNT, stacks.account_stack(told, prod, {})),
+    ):
+        assert stack.parameters.keys() == template.read(ROOT, name)["Parameters"].keys(), name
+
+
+# ... and every job of the definition
+
+
+JOBS = {
+    "Processing": (
+        ("ProcessingResources", "ClusterConfig", "VolumeKmsKeyId"),
+        ("ProcessingOutputConfig", "KmsKeyId"),
+        ("NetworkConfig", "VpcConfig"),
+    ),
+    "Tuning": (
+        ("ResourceConfig", "VolumeKmsKeyId"), ("OutputDataConfig", "KmsKeyId"), ("VpcConfig",),
+    ),
+    "Model": (("VpcConfig",),),
+    "Transform": (("TransformResources", "VolumeKmsKeyId"), ("TransformOutput", "KmsKeyId")),
+}  # fmt: skip
+"""Where the request of a step of a type has the key and the network; a transform runs in its
+model's network."""
+
+
+def requests(definition: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each job's request, with its step's type; of a search each training's."""
+    for step in json.loads(definition)["Steps"]:
+        arguments = step["Arguments"]
+        if step["Type"] == "Tuning":
+            one = arguments.get("TrainingJobDefinition")
+            for training in [one] if one else arguments["TrainingJobDefinitions"]:
+                yield "Tuning", training
+        elif step["Type"] in JOBS:
+            yield step["Type"], arguments
+
+
+NETWORK = {"SecurityGroupIds": ["sg-0c"], "Subnets": ["subnet-0a", "subnet-0b"]}
+
+
+def at(content: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        content = content.get(key, {})
+    return content
+
+
+def test_key_and_network_reach_every_job_and_every_output(full: Full) -> None:
+    settings, definition = full
+    searched = dataclasses.replace(settings.tuning, algorithms=("xgboost", "lightgbm"), static={})
+    two = dataclasses.replace(settings, tuning=searched)
+    for text in (definition, compiled.definition(two, two.environment("prod"))):
+        found = list(requests(text))
+        assert {kind for kind, _ in found} == set(JOBS)
+        for kind, request in found:
+            for path in JOBS[kind]:
+                wanted = NETWORK if path[-1] == "VpcConfig" else IN_VPC["kms_key_arn"]
+                assert at(request, path) == wanted, (kind, path)
+            for part in request.get("ProcessingInputs", []):
+                if query := part.get("DatasetDefinition"):
+                    key = query["AthenaDatasetDefinition"]["KmsKeyId"]
+                    assert key == IN_VPC["kms_key_arn"]
+    assert len([kind for kind, _ in found if kind == "Tuning"]) == 2
+
+
+def test_without_key_and_network_no_job_names_any(bare: Full) -> None:
+    for word in ("Kms", "Vpc", "Subnet", "NetworkConfig"):
+        assert word not in bare[1]
+
+
+# Least privilege
+
+
+@pytest.mark.parametrize("which", ["bare", "full"])
+def test_every_role_may_do_what_the_table_says_and_nothing_else(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    assert wrong(request.getfixturevalue(which), stacks.read(ROOT)) == []
+
+
+def test_clarifys_image_may_use_its_shadow_endpoint_and_no_other_step_may(bare: Full) -> None:
+    settings, definition = bare
+    assert allowed(bare, "sagemaker:CreateEndpoint").get("PipelineRole") is None
+    content = json.loads(definition)
+    bias = next(s for s in content["Steps"] if s["Name"] == "ClarifyProcessingStep")
+    bias["Arguments"]["AppSpecification"] = {
+        "ImageUri": "131013547314.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-clarify-processing:1.0"
+    }
+    managed = settings, json.dumps(content)
+    assert wrong(managed, stacks.read(ROOT)) == []
+    endpoints = {p[2] for p in allowed(managed, "sagemaker:CreateEndpoint")["PipelineRole"]}
+    assert {arn.partition("/")[2] for arn in endpoints} == {"sm-clarify-*", "sm-clarify-config-*"}
+    image = next(p for p in allowed(managed, "ecr:BatchGetImage")["PipelineRole"]
+                 if "clarify" in p[2])  # fmt: skip
+    assert image[2] == (
+        "arn:aws:ecr:eu-west-1:131013547314:repository/sagemaker-clarify-processing"
+    )
+
+
+def roles_of_the_templates() -> list[tuple[str, str]]:
+    """Every role, with the template that it is in."""
+    return [
+        (file, name)
+        for file, content in stacks.read(ROOT).items()
+        for name, resource in content["Resources"].items()
+        if resource["Type"] == "AWS::IAM::Role"
+    ]
+
+
+ROLES = [name for _, name in roles_of_the_templates()]
+
+
+def wrong(full: Full, templates: stacks.Templates) -> list[str]:
+    settings, definition = full
+    return list(stacks.violations(templates, settings, settings.environment("prod"), definition))
+
+
+@pytest.mark.parametrize(("file", "role"), roles_of_the_templates(), ids=lambda name: name)
+def test_a_statement_removed_widened_or_added_is_found(full: Full, file: str, role: str) -> None:
+    settings, definition = full
+    prod = settings.environment("prod")
+    values = permissions.values(
+        settings, prod, stacks.image_repositories(json.loads(definition), prod)
+    )
+    wanted = permissions.permissions(stacks.roles(ROOT, json.loads(definition))[role], values)
+    whole = resources(settings, definition)
+    own = {name: r for name, r in whole.items()
+           if name == role or r["Type"] == "AWS::IAM::Policy"}  # fmt: skip
+
+    def differences(change: Callable[[list[dict[str, Any]]], object]) -> list[str]:
+        changed = copy.deepcopy(own)
+        change(changed[role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"])
+        found = permissions.granted(changed, role)
+        return list(permissions.differences(role, wanted, found))
+
+    statements = own[role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    assert differences(lambda _: None) == []
+    for number, statement in enumerate(statements):
+        without = differences(lambda them, n=number: them.pop(n))
+        assert any("the template does not give" in s for s in without), statement
+        if statement["Resource"] != "*":
+            wide = differences(lambda them, n=number: them[n].update(Resource="*"))
+            assert any("on *" in s and "does not have" in s for s in wide), statement
+        if "Condition" in statement:
+            free = differences(lambda them, n=number: them[n].pop("Condition"))
+            assert any("the table does not have" in s for s in free), statement
+    more = {"Effect": "Allow", "Action": "s3:DeleteObject", "Resource": "*"}
+    assert differences(lambda them: them.append(more)) == [
+        f"{role}: the table does not have Allow s3:DeleteObject on *"
+    ]
+
+
+def test_a_role_or_a_policy_that_the_table_does_not_know_is_found(full: Full) -> None:
+    more = stacks.read(ROOT)
+    pipelines = more[template.PIPELINE]["Resources"]
+    pipelines["Another"] = pipelines["PipelineRole"]
+    assert "Another: the table has no such role" in wrong(full, more)
+    vpc = stacks.read(ROOT)
+    policy_ = vpc[template.PIPELINE]["Resources"]["PipelineRoleInVpc"]["Properties"][
+        "PolicyDocument"
+    ]
+    policy_["Statement"][0]["Action"].append("ec2:RunInstances")
+    assert wrong(full, vpc) == ["PipelineRole: the table does not have Allow ec2:RunInstances on *"]
+
+
+def test_a_placeholder_that_nothing_fills_and_a_filling_without_one_are_found(full: Full) -> None:
+    templates = stacks.read(ROOT)
+    rollout = templates[template.ROLLOUT]["Resources"]["Rollout"]["Properties"]
+    del rollout["DefinitionSubstitutions"]["Gate"]
+    rollout["DefinitionSubstitutions"]["Gates"] = "auc > 0.5"
+    assert wrong(full, templates) == [
+        "rollout.asl.json: nothing fills ${Gate}",
+        "rollout.asl.json: it has no ${Gates} to be filled",
+    ]
+
+
+def test_the_calls_of_the_machines_jobs_are_those_of_the_table() -> None:
+    """Read from the scripts: each call is written as `client("service").operation(`."""
+    session, found = Session(), set()
+    for script in job_code.JOBS.glob("*.py"):
+        text = script.read_text(encoding="utf-8")
+        calls = re.findall(r"\bclient\(\"([\w-]+)\"\)\.(\w+)\(", text)
+        others = ("client(service: str)", "boto3.client(service)")  # what makes it
+        made = len(re.findall(r"\bclient\(", text)) - sum(map(text.count, others))
+        assert len(calls) == made, script.name
+        for service, method in calls:
+            model = session.get_service_model(service)
+            operation = next(o for o in model.operation_names if xform_name(o) == method)
+            found.add(f"{model.signing_name}:{operation}")
+    assert found == permissions.CALLS["jobs"].keys()
+
+
+def test_a_filled_state_machine_is_json_and_has_the_settings_in_it(full: Full) -> None:
+    settings, definition = full
+    made = resources(settings, definition)
+    for machine, file in template.state_machines(template.read(ROOT, template.ROLLOUT)).items():
+        given = made[machine]["Properties"]["DefinitionSubstitutions"]
+        text = ((ROOT / template.FOLDER) / file).read_text(encoding="utf-8")
+        for name, value in given.items():
+            text = text.replace(f"${{{name}}}", value)
+        assert "${" not in text
+        json.loads(text)
+    filled = made["Rollout"]["Properties"]["DefinitionSubstitutions"]
+    deployment = json.loads(json.loads(f'"{filled["DeploymentConfig"]}"'))
+    names = [alarm["AlarmName"] for alarm in deployment["AutoRollbackConfiguration"]["Alarms"]]
+    alarms = [r["Properties"]["AlarmName"] for r in made.values()
+              if r["Type"] == "AWS::CloudWatch::Alarm"]  # fmt: skip
+    assert names == alarms
+    assert filled["JobRoleArn"] == f"arn:aws:iam::{ACCOUNT}:role/customer-churn-prod-job"
+
+
+def test_what_the_machines_name_is_what_is_put_into_the_bucket(full: Full) -> None:
+    settings, definition = full
+    prod = settings.environment("prod")
+    put = stacks.rollout_objects(settings, prod)
+    sent = json.loads(stacks.rollout_stack(settings, prod, definition, "key").template)
+    located = [
+        "s3://{Bucket}/{Key}".format_map(r["Properties"]["DefinitionS3Location"])
+        for r in sent["Resources"].values() if r["Type"] == "AWS::StepFunctions::StateMachine"
+    ]  # fmt: skip
+    assert len(located) == 4
+    assert set(located) <= put.keys()
+    given = stacks.rollout_parameters(settings, prod, json.loads(definition), "key")
+    for code, script in (("Record", "record_evidence"), ("Verify", "verify_evidence"),
+                         ("Golden", "golden_requests")):  # fmt: skip
+        assert f"{given[f'{code}CodeUri']}/{script}.py" in put
+
+
+# What the rules let through
+
+
+APPROVED = {
+    "source": "aws.sagemaker",
+    "detail-type": "SageMaker Model Package State Change",
+    "detail": {
+        "ModelPackageGroupName": "customer-churn-prod",
+        "ModelApprovalStatus": "Approved",
+        "UpdatedModelPackageFields": ["ModelApprovalStatus"],
+    },
+}
+PENDING = {"ModelApprovalStatus": "PendingManualApproval"}
+
+
+def event(**detail: Any) -> str:
+    """An event of the registry: an approval, but for what is given; None leaves a field out."""
+    fields: dict[str, Any] = {**APPROVED["detail"], **detail}  # type: ignore[dict-item]
+    return json.dumps(APPROVED | {"detail": {k: v for k, v in fields.items() if v is not None}})
+
+
+@pytest.mark.parametrize(
+    ("sent", "rules"),
+    [
+        (event(), {"WhenApproved"}),
+        (event(UpdatedModelPackageFields=["CustomerMetadataProperties"]), set()),
+        (event(UpdatedModelPackageFields=None), set()),
+        (event(ModelPackageGroupName="customer-churn-dev"), set()),
+        (event(ModelApprovalStatus="Rejected"), set()),
+        (event(**PENDING, UpdatedModelPackageFields=None), {"WhenRegistered"}),
+        (event(**PENDING), {"WhenRegistered"}),
+        (event(**PENDING, UpdatedModelPackageFields=["CustomerMetadataProperties"]), set()),
+        (json.dumps({
+            "source": "aws.s3", "detail-type": "Object Created",
+            "detail": {"bucket": {"name": f"customer-churn-prod-{ACCOUNT}"},
+                       "object": {"key": "customer-churn/arrivals/1.json"}},
+        }), {"WhenRowsArrived"}),
+        (json.dumps({
+            "source": "aws.s3", "detail-type": "Object Created",
+            "detail": {"bucket": {"name": f"customer-churn-prod-{ACCOUNT}"},
+                       "object": {"key": "customer-churn/executions/1.json"}},
+        }), set()),
+    ],
+)  # fmt: skip
+def test_an_event_starts_what_it_is_for_and_a_note_in_the_metadata_starts_nothing(
+    sent: str, rules: set[str]
+) -> None:
+    made = resources(own())
+    patterns = {name: r["Properties"]["EventPattern"] for name, r in made.items()
+                if r["Type"] == "AWS::Events::Rule"}  # fmt: skip
+    assert len(patterns) == 3
+    # moto's matching, an independent reading of EventBridge's patterns
+    fits = {
+        name
+        for name, pattern in patterns.items()
+        if EventPattern(json.dumps(pattern), pattern).matches_event(json.loads(sent))
+    }
+    assert fits == rules
+
+
+def allowed(full: Full, action: str) -> dict[str, set[permissions.Permission]]:
+    """The roles that may do something, with the permissions by which they may."""
+    settings, definition = full
+    made = resources(settings, definition)
+    return {
+        name: found
+        for name in ROLES
+        if name in made
+        if (found := {p for p in permissions.granted(made, name) if p[1] == action})
+    }
+
+
+def test_the_pipelines_role_registers_as_pending_alone(full: Full) -> None:
+    may_create = allowed(full, "sagemaker:CreateModelPackage")
+    assert set(may_create) == {"PipelineRole"}
+    pending = {"StringEquals": {"sagemaker:ModelApprovalStatus": ["PendingManualApproval"]}}
+    assert {json.dumps(pending)} == {condition for *_, condition in may_create["PipelineRole"]}
+
+
+def test_the_approver_alone_decides_and_machines_write_notes_alone(full: Full) -> None:
+    writers = allowed(full, "sagemaker:UpdateModelPackage")
+    assert set(writers) == {"ApproverRole", "ApprovedRole", "EvidenceRole", "RolloutRole"}
+    decides = {"StringEquals": {"sagemaker:ModelApprovalStatus": ["Approved", "Rejected"]}}
+    notes = {"Null": {"sagemaker:ModelApprovalStatus": ["true"]}}
+    for role, found in writers.items():
+        wanted = decides if role == "ApproverRole" else notes
+        assert {condition for *_, condition in found} == {json.dumps(wanted)}, role
+
+
+def test_no_role_may_everything_of_a_service(full: Full) -> None:
+    settings, definition = full
+    made = resources(settings, definition)
+    for role in ROLES:
+        for _, action, _, _ in permissions.granted(made, role):
+            assert "*" not in action

@@ -1,0 +1,434 @@
+"""The feature group's files: SageMaker's layout, what a record holds, what is taken over."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+from ninesteps.errors import FeaturesError, RawTableError
+from ninesteps.feature_store import write
+from ninesteps.feature_store.ingest import Ingested, ingest
+from ninesteps.repository import modules
+from ninesteps.settings.data import RESERVED_COLUMNS, Column
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+from pets import HEADER, ROOT, ROWS, changed, raw_file, settings
+from process import SYSTEM_COLUMNS
+
+ENVIRONMENT = Environment("111122223333", "eu-west-1")
+Features = Callable[..., Any]
+
+
+def features_of_churn() -> Any:
+    """The module of the repository in place, which the library calls."""
+    return modules.features(ROOT)
+
+
+def pet_features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.DataFrame:
+    return pd.DataFrame({"age": table["age"], "is_cat": (table["species"] == "cat").astype(int)})
+
+
+@pytest.fixture(autouse=True)
+def features(monkeypatch: pytest.MonkeyPatch) -> Callable[[Features], None]:
+    """The features of pets; calling it puts others in their place."""
+
+    def replace(function: Features) -> None:
+        monkeypatch.setattr(features_of_churn(), "features", function)
+
+    replace(pet_features)
+    monkeypatch.setattr(features_of_churn(), "findings", lambda table: {})
+    return replace
+
+
+def put(folder: Path, *rows: str, of: Settings | None = None) -> Ingested:
+    """Ingest the usual rows and these."""
+    return ingest(raw_file(folder, *ROWS, *rows), of or settings(), ENVIRONMENT, folder / "s3")
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def records(folder: Path) -> pa.Table:
+    """Every record of the only feature group, by when it was put."""
+    found = sorted((folder / "s3").rglob("*.parquet"))
+    table = pa.concat_tables([pq.ParquetFile(file).read() for file in found])
+    return table.sort_by("api_invocation_time")
+
+
+def test_files_lie_as_sagemaker_lays_them_by_the_hour_of_the_event(tmp_path: Path) -> None:
+    ingested = put(tmp_path, of=settings(event_time="seen"))
+    below = ingested.location.removeprefix("s3://")
+    assert re.fullmatch(
+        r"sagemaker-eu-west-1-111122223333/pets/feature-store/[0-9a-f]{16}/111122223333/sagemaker/"
+        r"eu-west-1/offline-store/pets-\d+/data",
+        below,
+    )
+    hours = [re.sub("_[0-9a-zA-Z]{16}", "_*", name) for name in files(tmp_path / "s3" / below)]
+    assert hours == [
+        "year=2026/month=01/day=01/hour=10/20260101T103000Z_*.parquet",
+        "year=2026/month=01/day=02/hour=00/20260102T000000Z_*.parquet",
+        "year=2026/month=01/day=02/hour=23/20260102T235959Z_*.parquet",
+    ]
+    assert ingested.latest == "2026-01-02T23:59:59Z"
+
+
+def test_a_file_is_named_by_the_latest_event_of_its_hour(tmp_path: Path) -> None:
+    late = "9,1,1,2020-01-31,cat,2026-01-01T10:59:00Z"
+    put(tmp_path, late, "10,1,1,2020-01-31,cat,2026-01-01T10:00:00Z", of=settings("seen"))
+    (name,) = (name for name in files(tmp_path / "s3") if "hour=10" in name)
+    assert "/20260101T105900Z_" in name
+    (file,) = (tmp_path / "s3").rglob("hour=10/*.parquet")
+    assert pq.ParquetFile(file).read()["chip"].to_pylist() == ["007", "9", "10"]
+
+
+def test_a_record_has_id_moment_label_features_raw_facets_and_the_stores_columns(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path)
+    table = records(tmp_path)
+    assert {field.name: str(field.type).split("[")[0] for field in table.schema} == {
+        "chip": "string",
+        "event_time": "string",
+        "adopted": "int64",
+        "age": "double",
+        "is_cat": "int64",
+        "species": "string",
+        "api_invocation_time": "timestamp",
+        "write_time": "timestamp",
+        "is_deleted": "bool",
+    }
+    assert table["chip"].to_pylist() == ["007", "008", "1e5"]
+    assert table["species"].to_pylist() == ["cat", "dog", "cat"]
+    assert table["is_deleted"].to_pylist() == [False, False, False]
+
+
+def test_rows_are_put_one_after_the_other_and_written_after_that(tmp_path: Path) -> None:
+    put(tmp_path, "007,0,2,2020-01-31,cat,", "007,1,3,2020-01-31,cat,")
+    table = records(tmp_path)
+    called = table["api_invocation_time"].to_pylist()
+    assert len(set(called)) == 5
+    assert table["age"].to_pylist() == [1.5, 12, 0.25, 2, 3]  # as in the file
+    assert max(called) < min(table["write_time"].to_pylist())
+
+
+def test_a_facet_without_any_value_is_still_a_text(tmp_path: Path) -> None:
+    colour = Column("category", values=("red",))
+    header = "chip,adopted,age,born,species,colour"
+    file = raw_file(tmp_path, "1,1,1,,cat,", "2,0,1,,cat,", header=header)
+    ingest(file, settings(facets="colour", colour=colour), ENVIRONMENT, tmp_path / "s3")
+    assert records(tmp_path).schema.field("colour").type == pa.string()
+
+
+def test_what_is_odd_is_counted_and_handed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features_of_churn(), "findings", lambda table: {"old": 2, "older": 0})
+    ingested = put(tmp_path, ",1,,,cat,")
+    assert (ingested.read, ingested.kept) == (4, 3)
+    assert ingested.found["empty chip: left out"] == 1
+    assert ingested.found["old"] == 2
+    assert "older" not in ingested.found
+
+
+def test_the_same_table_is_taken_over_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = put(tmp_path)
+    before = files(tmp_path)
+    monkeypatch.delattr(write, "write_offline_store")
+    assert put(tmp_path) == first
+    assert files(tmp_path) == before
+
+
+def test_another_table_or_another_facet_is_another_group_beside_the_first(tmp_path: Path) -> None:
+    locations = [
+        put(tmp_path).location,
+        put(tmp_path, "9,1,1,2020-01-31,cat,").location,
+        put(tmp_path, of=settings(facets="species, age>=2")).location,
+        put(tmp_path, of=settings(event_time="seen")).location,
+        put(tmp_path, of=changed(settings(), split={"group": "born"})).location,
+        put(tmp_path, of=changed(settings(), model={"exclude": ("born",)})).location,
+        put(tmp_path, of=changed(settings(), data={"positive": "1"})).location,
+        put(tmp_path, of=changed(settings(), data={"number_rows": True})).location,
+        put(tmp_path, of=changed(settings(), project={"problem": "regression"})).location,
+    ]
+    assert len(set(locations)) == len(locations)
+    for location in locations:
+        assert (tmp_path / "s3" / location.removeprefix("s3://")).is_dir()
+
+
+def test_a_refused_table_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(RawTableError):
+        put(tmp_path, "9,1,old,,cat,")
+    with pytest.raises(RawTableError):
+        ingest(tmp_path, settings(), ENVIRONMENT, tmp_path / "s3")
+    assert files(tmp_path) == ["pets.csv"]
+
+
+def test_a_disk_that_fills_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(table: pa.Table, file: Path) -> None:
+        file.write_bytes(b"PAR1")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(write.pq, "write_table", fill)
+    with pytest.raises(OSError, match="No space"):
+        put(tmp_path)
+    assert files(tmp_path) == ["pets.csv"]
+
+
+def test_features_see_neither_label_nor_id_and_leave_the_facets_alone(
+    tmp_path: Path, features: Callable[[Features], None]
+) -> None:
+    seen: list[str] = []
+
+    def greedy(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.DataFrame:
+        seen.extend(table.columns)
+        table["species"] = "fish"
+        assert categories == {"species": ("cat", "dog")}
+        return table[["age"]]
+
+    features(greedy)
+    put(tmp_path)
+    assert seen == ["age", "born", "species", "event_time"]
+    assert records(tmp_path)["species"].to_pylist() == ["cat", "dog", "cat"]
+
+
+def test_a_facet_that_is_a_feature_too_stands_there_once(tmp_path: Path) -> None:
+    put(tmp_path, of=settings(facets="age>=2"))
+    assert records(tmp_path).column_names.count("age") == 1
+
+
+def test_a_stored_column_that_is_a_feature_too_is_stored_as_that_feature(tmp_path: Path) -> None:
+    put(tmp_path, of=changed(settings(facets="age>=2"), split={"group": "age"}))
+    assert records(tmp_path).schema.field("age").type == pa.float64()
+
+
+def test_a_raw_column_that_no_feature_is_is_stored_as_text_whatever_it_holds(
+    tmp_path: Path, features: Callable[[Features], None]
+) -> None:
+    features(lambda table, _: pd.DataFrame({"is_cat": (table["species"] == "cat").astype(int)}))
+    stored = settings(
+        facets="age>=2, born", litter=Column("number"), owner=Column("text"), tag=Column("text")
+    )
+    stored = changed(stored, bias={"group_variable": "litter"}, split={"group": "owner"})
+    extra = ("3,007,x", ",,x", "1e22,Ann,x")
+    rows = [f"{row},{more}" for row, more in zip(ROWS, extra, strict=True)]
+    file = raw_file(tmp_path, *rows, header=f"{HEADER},litter,owner,tag")
+    ingest(file, stored, ENVIRONMENT, tmp_path / "s3")
+    table = records(tmp_path)
+    texts = {
+        "age": ["1.5", "12", "0.25"],
+        "born": ["2020-01-31", "2009-12-01", "2025-11-30"],
+        "litter": ["3", None, "1e+22"],
+        "owner": ["007", None, "Ann"],
+    }
+    assert {name: table[name].to_pylist() for name in texts} == texts
+    assert {table.schema.field(name).type for name in texts} == {pa.string()}
+    assert not {"species", "tag"} & set(table.column_names)  # nobody asks for them
+
+
+@pytest.mark.parametrize(
+    ("problem", "type_"), [("binary", pa.int64()), ("regression", pa.float64())]
+)
+def test_the_label_is_stored_as_its_problem_has_it(
+    tmp_path: Path, problem: str, type_: pa.DataType
+) -> None:
+    put(tmp_path, of=changed(settings(), project={"problem": problem}))
+    label = records(tmp_path)["adopted"]
+    assert (label.type, label.to_pylist()) == (type_, [1, 0, 1])
+
+
+def test_a_regressions_label_is_stored_in_full(tmp_path: Path) -> None:
+    regression = changed(settings(), project={"problem": "regression"})
+    put(tmp_path, "9,0.1,1,2020-01-31,cat,", "10,-1e300,1,2020-01-31,cat,", of=regression)
+    assert records(tmp_path)["adopted"].to_pylist()[3:] == [0.1, -1e300]
+
+
+def test_a_label_told_by_its_positive_text_is_stored_as_0_and_1(tmp_path: Path) -> None:
+    rows = ("1,No,1,2020-01-31,cat,", "2,Yes,1,2020-01-31,dog,", "3,,1,2020-01-31,dog,")
+    told = changed(settings(), data={"positive": "Yes"})
+    ingested = ingest(raw_file(tmp_path, *rows), told, ENVIRONMENT, tmp_path / "s3")
+    assert records(tmp_path)["adopted"].to_pylist() == [0, 1]
+    assert (ingested.read, ingested.kept) == (3, 2)
+
+
+def test_numbered_rows_have_their_numbers_as_ids(tmp_path: Path) -> None:
+    put(tmp_path, ROWS[0], of=changed(settings(), data={"number_rows": True, "record_id": "row"}))
+    table = records(tmp_path)
+    assert table["row"].to_pylist() == ["1", "2", "3", "4"]
+    assert "chip" not in table.column_names
+
+
+@pytest.mark.parametrize("event_time", ["", "seen"])
+def test_a_parquet_file_gives_the_records_of_the_csv_file(tmp_path: Path, event_time: str) -> None:
+    """Of typed columns: whole numbers, numbers, days and moments."""
+    csv, parquet = tmp_path / "csv", tmp_path / "parquet"
+    csv.mkdir()
+    typed = pyarrow.csv.read_csv(raw_file(csv, *ROWS))
+    typed = typed.set_column(0, "chip", pa.array(["007", "008", "1e5"]))
+    assert [str(column.type) for column in typed][1:4] == ["int64", "double", "date32[day]"]
+    assert pa.types.is_timestamp(typed["seen"].type)
+    pq.write_table(typed, tmp_path / "pets.parquet")
+    stored = settings(event_time, facets="species, age>=2, born")
+    one = ingest(csv / "pets.csv", stored, ENVIRONMENT, csv / "s3")
+    other = ingest(tmp_path / "pets.parquet", stored, ENVIRONMENT, parquet / "s3")
+    assert (one.latest, one.read, one.kept) == (other.latest, other.read, other.kept)
+    of_the_call = ["api_invocation_time", "write_time"]
+    assert records(csv).drop(of_the_call).equals(records(parquet).drop(of_the_call))
+
+
+def test_features_may_write_into_the_rows_they_get(
+    tmp_path: Path, features: Callable[[Features], None], recwarn: pytest.WarningsRecorder
+) -> None:
+    def write(table: pd.DataFrame, _: dict[str, tuple[str, ...]]) -> pd.DataFrame:
+        table["age"] = table["age"] * 2
+        return table[["age"]]
+
+    features(write)
+    put(tmp_path)
+    assert [w.category.__name__ for w in recwarn] == []
+    assert records(tmp_path)["age"].to_pylist() == [3.0, 24.0, 0.5]
+
+
+def test_what_the_features_raise_without_a_word_is_told_with_its_line(
+    tmp_path: Path, features: Callable[[Features], None]
+) -> None:
+    def nothing(table: pd.DataFrame, _: dict[str, tuple[str, ...]]) -> pd.DataFrame:
+        raise KeyError
+
+    features(nothing)
+    with pytest.raises(FeaturesError, match=r"features\.py line .*: KeyError: "):
+        put(tmp_path, of=WITHHELD)
+
+
+WITHHELD = changed(settings(), model={"exclude": ("species", "born", "is_old")})
+
+
+def test_features_do_not_see_what_the_model_excludes(
+    tmp_path: Path, features: Callable[[Features], None]
+) -> None:
+    seen: list[str] = []
+
+    def look(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.DataFrame:
+        seen.extend([*table.columns, *categories])
+        return table[["age"]]
+
+    features(look)
+    put(tmp_path, of=WITHHELD)
+    assert seen == ["age", "event_time"]
+    assert records(tmp_path)["species"].to_pylist() == ["cat", "dog", "cat"]  # the facet's
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda table, _: table[["age"]].assign(old=table["born"]),
+        lambda _, categories: pd.DataFrame(categories["born"]),
+        lambda table, _: table[["age", "born"]],
+        lambda table, _: table[["age"]].assign(old=table.born),
+    ],
+)
+def test_features_that_need_what_the_model_excludes_are_told_so(
+    tmp_path: Path, features: Callable[[Features], None], function: Features
+) -> None:
+    features(function)
+    with pytest.raises(FeaturesError) as refused:
+        put(tmp_path, of=WITHHELD)
+    sentence = "feature_store/features.py needs 'born', which [model] exclude withholds"
+    assert str(refused.value) == sentence
+
+
+def test_a_single_feature_that_the_model_excludes_is_stored_all_the_same(
+    tmp_path: Path, features: Callable[[Features], None]
+) -> None:
+    features(lambda table, _: table[["age"]].assign(is_old=(table["age"] > 2).astype(int)))
+    put(tmp_path, of=WITHHELD)
+    assert records(tmp_path)["is_old"].to_pylist() == [0, 1, 0]
+
+
+def test_a_feature_without_any_value_is_counted(
+    tmp_path: Path, features: Callable[[Features], None]
+) -> None:
+    features(lambda table, _: table[["age"]].assign(ghost=np.nan))
+    assert put(tmp_path).found == {"no value of the feature ghost": 3}
+
+
+def column(name: str, *values: Any) -> Features:
+    """Features with one more column."""
+    return lambda table, _: table[["age"]].assign(**{name: list(values)})
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        (lambda table, _: table["gone"], ": KeyError: 'gone'"),
+        (lambda table, _: None, "gave None, where the table's 3 rows in their order are right"),
+        (lambda table, _: table[["age"]].iloc[1:], "gave 2 rows, where the table's 3 rows"),
+        (lambda table, _: table[["age"]].iloc[::-1], "gave 3 rows, where the table's 3 rows in"),
+        (lambda table, _: table[["age"]].set_axis([5, 6, 7]), "gave 3 rows, where the table's 3"),
+        (lambda table, _: table[["age", "species"]], "'species' as object, where numbers"),
+        (lambda table, _: table[["age", "born"]], "'born' as datetime64[ns], where numbers"),
+        (column("old", True, False, True), "gave 'old' as bool, where numbers are right"),
+        (column("big", 1.0, np.inf, -np.inf), "'big' an infinite or far too large value in 2 rows"),
+        (column("big", 1.0, 1e39, 1.0), "'big' an infinite or far too large value in 1 rows"),
+        (column("event_time", 1, 2, 3), "a column 'event_time', where the feature group has"),
+        (column("adopted", 1, 0, 1), "a column 'adopted', where the feature group has 'adopted'"),
+        (column("two words", 1, 2, 3), "a column 'two words', where letters, digits, - and _"),
+        (column("Hour", 1, 2, 3), "a column 'Hour', where the feature group has 'hour' already"),
+        (column("recency", 1, 2, 3), "a column 'recency', where the feature group has"),
+        (column("AGE", 1, 2, 3), "a column 'AGE', where the feature group has 'age' already"),
+        (lambda table, _: pd.DataFrame({7: table["age"]}), "called 7, where a text is right"),
+        (lambda table, _: pd.concat([table[["age"]], table[["age"]]], axis=1),
+         "a column 'age', where the feature group has 'age' already"),
+    ],
+)  # fmt: skip
+def test_features_that_no_group_can_hold_are_refused(
+    tmp_path: Path, features: Callable[[Features], None], function: Features, sentence: str
+) -> None:
+    features(function)
+    with pytest.raises(FeaturesError) as refused:
+        put(tmp_path)
+    assert str(refused.value).startswith("feature_store/features.py ")
+    assert sentence in str(refused.value)
+    assert files(tmp_path) == ["pets.csv"]
+
+
+def test_what_the_features_raise_is_told_with_the_line_that_raised_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # the repository's own features want other columns than a pet has
+    team = tmp_path / "features.py"
+    code = "def findings(table):\n    return {}\n\n\ndef features(table, categories):\n"
+    team.write_text(f"{code}    return 1 / 0\n", encoding="utf-8")
+    specification = importlib.util.spec_from_file_location("features", team)
+    assert specification and specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    monkeypatch.setattr(modules, "features", lambda root: module)
+    with pytest.raises(FeaturesError, match=r"features.py line 6: ZeroDivisionError: division"):
+        put(tmp_path)
+
+
+def test_nullable_integers_are_numbers(
+    tmp_path: Path, features: Callable[[Features], None]
+) -> None:
+    features(lambda table, _: table[["age"]].assign(litter=pd.array([1, None, 3], dtype="Int64")))
+    put(tmp_path)
+    assert records(tmp_path)["litter"].to_pylist() == [1, None, 3]
+
+
+def test_what_the_store_adds_is_what_the_process_step_takes_away() -> None:
+    assert set(RESERVED_COLUMNS) - {"event_time"} == SYSTEM_COLUMNS

@@ -1,0 +1,87 @@
+"""A query of the offline store: rows of the one database, or a sentence that says what is wrong."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ninesteps.errors import StepError
+from ninesteps.local.offline_store import run_query
+from ninesteps.local.storage import Storage
+from small_definitions import BUCKET, IN, Bench
+
+TABLES = {
+    ("store", "churn"): f"{BUCKET}/churn/data",
+    ("store", "nowhere"): f"{BUCKET}/nowhere",
+    ("other", "secrets"): f"{BUCKET}/churn/data",
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A table in the offline store's layout: two partitions, the second with one column more.
+
+    It lies below a folder whose name would be a pattern, if DuckDB took it for one.
+    """
+    root = tmp_path / "mine [1] it's"
+    for hour, columns in {"07": "1 AS id", "11": "2 AS id, 0.5 AS rate"}.items():
+        folder = root / f"s3/bucket/churn/data/year=2026/hour={hour}"
+        folder.mkdir(parents=True)
+        duckdb.sql(f"SELECT {columns}").write_parquet(str(folder / "rows.parquet"))
+    return root
+
+
+def queried(root: Path, query: str, database: str = "store") -> list[tuple[object, ...]]:
+    catalog = {key: uri for key, uri in TABLES.items() if key[1] != "nowhere"}
+    (root / "out").mkdir()
+    run_query(query, database, catalog, Storage(root / "s3"), root / "out")
+    (rows,) = (root / "out").glob("*.parquet")
+    return duckdb.read_parquet(glob.escape(str(rows))).fetchall()
+
+
+def test_partitions_are_columns_of_text_and_columns_are_matched_by_name(root: Path) -> None:
+    rows = queried(root, 'SELECT id, rate, "hour" FROM "churn" ORDER BY id')
+    assert [tuple(map(str, row)) for row in rows] == [("1", "None", "07"), ("2", "0.5", "11")]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("SELECT * FROM customers", "the query failed: .*Table with name customers does not exist"),
+        ("SELECT * FROM secrets", "the query failed: .*secrets does not exist"),
+        ("SELECT colour FROM churn", "the query failed: .*colour"),
+        ("SELECT FROM WHERE", "the query failed: .*syntax error"),
+    ],
+)
+def test_a_query_that_fails_is_one_sentence(root: Path, query: str, words: str) -> None:
+    with pytest.raises(StepError, match=words) as failed:
+        queried(root, query)
+    assert "\n" not in str(failed.value)
+
+
+def test_a_table_without_files_is_one_sentence(root: Path) -> None:
+    (root / "out").mkdir()
+    with pytest.raises(StepError, match=r"the query failed: .*No files found"):
+        run_query("SELECT 1", "store", TABLES, Storage(root / "s3"), root / "out")
+
+
+def test_a_step_is_given_the_rows_as_parquet(root: Path) -> None:
+    bench = Bench(root, catalog={("store", "churn"): f"{BUCKET}/churn/data"})
+    athena = {"Database": "store", "QueryString": "SELECT id FROM churn", "OutputFormat": "PARQUET"}
+    given = {
+        "InputName": "rows",
+        "DatasetDefinition": {"AthenaDatasetDefinition": athena, "LocalPath": f"{IN}/rows"},
+    }
+    script = """\
+import os, shutil
+base = os.environ["SAGEMAKER_BASE_DIR"] + "/processing"
+shutil.copytree(base + "/input/rows", base + "/output/rows", dirs_exist_ok=True)
+"""
+    step = bench.processing("Copy", script, outputs=("rows",), inputs=[given])
+    execution = bench.run(step)
+    assert execution.steps["Copy"].reason == ""
+    file = bench.engine.storage.file(f"{BUCKET}/{execution.id}/Copy/rows/rows.parquet")
+    assert sorted(duckdb.read_parquet(glob.escape(str(file))).fetchall()) == [(1,), (2,)]

@@ -1,0 +1,178 @@
+"""The offline store as of a moment: the query, run by DuckDB over a store with a history."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ninesteps.errors import StepError
+from ninesteps.feature_store.point_in_time import as_of_query
+from ninesteps.local.offline_store import run_query
+from ninesteps.local.storage import Storage
+
+LOCATION = "s3://bucket/offline-store/pets-1/data"
+Row = tuple[str, str, int, int, bool, int]
+"""Id, event time, moments of call and write, whether it is a deletion, value."""
+
+
+def moment(day: int, hour: int = 0) -> str:
+    return f"2026-01-{day:02}T{hour:02}:00:00Z"
+
+
+def put(chip: str, day: int, value: int, called: int = 0, written: int = 0) -> Row:
+    return chip, moment(day), called, written, False, value
+
+
+def delete(chip: str, day: int, called: int = 0) -> Row:
+    return chip, moment(day), called, 0, True, -1
+
+
+def store(folder: Path, rows: Iterable[Row]) -> Storage:
+    """A store of these rows, a file each, in the order given: neither may matter."""
+    storage = Storage(folder / "s3")
+    for number, (chip, event_time, called, written, deleted, value) in enumerate(rows):
+        year, month, day, hour = (
+            event_time[:4],
+            event_time[5:7],
+            event_time[8:10],
+            event_time[11:13],
+        )
+        name = f"year={year}/month={month}/day={day}/hour={hour}/{number:016}.parquet"
+        file = storage.path(f"{LOCATION}/{name}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        columns = {
+            "chip": [chip],
+            "event_time": [event_time],
+            "value": [value],
+            "api_invocation_time": pa.array([called], pa.timestamp("us", tz="UTC")),
+            "write_time": pa.array([written], pa.timestamp("us", tz="UTC")),
+            "is_deleted": [deleted],
+        }
+        pq.write_table(pa.table(columns), file)
+    return storage
+
+
+def ask(storage: Storage, folder: Path, as_of: str, record_id: str = "chip") -> pa.Table:
+    before, after = as_of_query("pets", record_id)
+    folder.mkdir(exist_ok=True)
+    catalog = {("features", "pets"): LOCATION}
+    run_query(f"{before}{as_of}{after}", "features", catalog, storage, folder)
+    return pq.ParquetFile(folder / "rows.parquet").read()
+
+
+def as_of(folder: Path, day: int, rows: Iterable[Row]) -> dict[str, int]:
+    """Each record's value as of a day."""
+    table = ask(store(folder, rows), folder / "answer", moment(day))
+    values = dict(zip(table["chip"].to_pylist(), table["value"].to_pylist(), strict=True))
+    assert len(values) == table.num_rows
+    return values
+
+
+def test_of_each_record_the_newest_row_counts(tmp_path: Path) -> None:
+    rows = [put("a", 2, 20), put("a", 3, 30), put("b", 1, 10), put("a", 1, 10)]
+    assert as_of(tmp_path, 9, rows) == {"a": 30, "b": 10}
+
+
+def test_a_row_of_the_moment_itself_counts_and_a_newer_one_does_not(tmp_path: Path) -> None:
+    rows = [put("a", 2, 20), put("a", 3, 30), put("b", 3, 30)]
+    assert as_of(tmp_path, 2, rows) == {"a": 20}
+
+
+def test_hours_and_minutes_are_told_apart(tmp_path: Path) -> None:
+    rows = [("a", "2026-01-02T10:30:00Z", 0, 0, False, 1), put("a", 2, 0)]
+    storage = store(tmp_path, rows)
+    for at, value in (("10:29:59", 0), ("10:30:00", 1)):
+        assert ask(storage, tmp_path / "x", f"2026-01-02T{at}Z")["value"].to_pylist() == [value]
+
+
+def test_a_deleted_record_is_gone_and_its_older_rows_do_not_come_back(tmp_path: Path) -> None:
+    rows = [put("a", 1, 10), put("a", 2, 20), delete("a", 3), put("b", 1, 10)]
+    assert as_of(tmp_path, 9, rows) == {"b": 10}
+
+
+def test_a_deletion_after_the_moment_has_not_happened_yet(tmp_path: Path) -> None:
+    assert as_of(tmp_path, 2, [put("a", 1, 10), delete("a", 3)]) == {"a": 10}
+
+
+def test_a_record_that_was_made_again_is_there_again(tmp_path: Path) -> None:
+    assert as_of(tmp_path, 9, [put("a", 1, 10), delete("a", 2), put("a", 3, 30)]) == {"a": 30}
+
+
+def test_of_one_event_time_the_row_that_was_put_last_wins_in_whatever_order_it_lies(
+    tmp_path: Path,
+) -> None:
+    rows = [put("a", 1, 10, called=1), put("a", 1, 30, called=3), put("a", 1, 20, called=2)]
+    for number, order in enumerate(itertools.permutations(rows)):
+        assert as_of(tmp_path / str(number), 9, order) == {"a": 30}
+
+
+def test_a_row_put_late_with_an_older_event_time_is_not_the_newest(tmp_path: Path) -> None:
+    assert as_of(tmp_path, 9, [put("a", 2, 20, called=1), put("a", 1, 10, called=9)]) == {"a": 20}
+
+
+def test_of_one_event_time_a_deletion_put_last_wins_and_one_put_first_does_not(
+    tmp_path: Path,
+) -> None:
+    rows = [put("a", 1, 10, called=1), delete("a", 1, called=2)]
+    rows += [delete("b", 1, called=1), put("b", 1, 10, called=2)]
+    assert as_of(tmp_path, 9, rows) == {"b": 10}
+
+
+def test_of_one_call_the_row_that_was_written_last_wins(tmp_path: Path) -> None:
+    rows = [put("a", 1, 20, called=1, written=2), put("a", 1, 10, called=1, written=1)]
+    assert as_of(tmp_path / "a", 9, rows) == {"a": 20}
+    assert as_of(tmp_path / "b", 9, reversed(rows)) == {"a": 20}
+
+
+def test_ids_that_differ_in_a_zero_are_two_records(tmp_path: Path) -> None:
+    assert as_of(tmp_path, 9, [put("7", 1, 1), put("07", 1, 2)]) == {"7": 1, "07": 2}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_random_histories_agree_with_a_loop(tmp_path: Path, seed: int) -> None:
+    source = np.random.default_rng(seed)
+    rows: list[Row] = []
+    for called in source.permutation(40).tolist():
+        chip, day = "abcde"[source.integers(5)], int(source.integers(1, 6))
+        deleted = source.random() < 0.3
+        rows.append(delete(chip, day, called) if deleted else put(chip, day, called, called))
+    for day in range(7):
+        newest: dict[str, Row] = {}
+        for row in sorted(rows, key=lambda row: (row[1], row[2])):
+            if row[1] <= moment(day):
+                newest[row[0]] = row
+        expected = {chip: row[5] for chip, row in newest.items() if not row[4]}
+        assert as_of(tmp_path / str(day), day, rows) == expected
+
+
+def test_columns_that_came_later_are_missing_in_older_rows(tmp_path: Path) -> None:
+    storage = store(tmp_path, [put("a", 1, 10)])
+    newer = pq.ParquetFile(next((tmp_path / "s3").rglob("*.parquet"))).read()
+    newer = newer.set_column(0, "chip", pa.array(["b"])).append_column("colour", pa.array(["red"]))
+    file = storage.path(f"{LOCATION}/year=2026/month=01/day=01/hour=00/newer.parquet")
+    pq.write_table(newer, file)
+    table = ask(storage, tmp_path / "answer", moment(9)).sort_by("chip")
+    assert table["colour"].to_pylist() == [None, "red"]
+
+
+def test_a_quote_in_the_ids_name_does_not_end_it() -> None:
+    name = 'chip" DESC'
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE TABLE pets AS SELECT 'a' AS \"chip\"\" DESC\", '2026' AS event_time, "
+            "0 AS api_invocation_time, 0 AS write_time, false AS is_deleted"
+        )
+        before, after = as_of_query("pets", name)
+        assert connection.execute(f"{before}2027{after}").fetchone()
+
+
+def test_a_name_that_no_column_has_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StepError, match=r"the query failed: .*tag"):
+        ask(store(tmp_path, [put("a", 1, 1)]), tmp_path / "answer", moment(9), record_id="tag")

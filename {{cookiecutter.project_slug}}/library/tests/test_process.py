@@ -1,0 +1,578 @@
+"""Step 1: what is checked, how rows are split, and what a split's file holds."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import container
+import process
+from dataset import Columns, DataError, Split, read_split
+from people import (
+    AS_OF,
+    GENDERS,
+    ODD_CITIES,
+    ODD_IDS,
+    arguments,
+    facet_argument,
+    paid,
+    paid_arguments,
+    people,
+    query_result,
+)
+
+SPLITS = ("train", "validation", "test")
+
+
+@pytest.fixture
+def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A container's folder."""
+    monkeypatch.setattr(container, "BASE", tmp_path)
+    return tmp_path
+
+
+def run(base: Path, *tables: pa.Table, more: tuple[str, ...] = (), **options: str) -> None:
+    """Step 1 on these tables."""
+    query_result(base, *tables)
+    process.main([*arguments(**options), *more])
+
+
+def split(base: Path, name: str) -> Split:
+    return read_split(base / "processing" / "output" / name, name)
+
+
+def lines(base: Path, name: str) -> list[list[str]]:
+    file = base / "processing" / "output" / name / f"{name}.csv"
+    with file.open(newline="", encoding="utf-8") as text:
+        return list(csv.reader(text))
+
+
+def refused(base: Path, *tables: pa.Table, **options: str) -> str:
+    with pytest.raises(DataError) as error:
+        run(base, *tables, **options)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def estimate(base: Path, table: pa.Table, **options: str) -> None:
+    """Step 1 where the salary is to be estimated."""
+    query_result(base, table)
+    process.main(paid_arguments(**options))
+
+
+def content(base: Path, name: str) -> dict[str, Any]:
+    """A split's `columns.json`."""
+    file = base / "processing" / "output" / name / "columns.json"
+    return dict(json.loads(file.read_text("utf-8")))
+
+
+def test_every_record_is_in_the_split_that_salt_and_id_tell(base: Path) -> None:
+    table = people()
+    run(base, table)
+    where = {record: name for name in SPLITS for record in split(base, name).ids}
+    assert sorted(where) == sorted(table["person"].to_pylist())
+    for record, name in where.items():
+        point = int.from_bytes(hashlib.sha256(f"people{record}".encode()).digest()[:8], "big")
+        share = point / 2**64
+        assert name == ("train" if share < 0.6 else "validation" if share < 0.8 else "test")
+
+
+def test_a_record_keeps_its_split_whatever_else_is_in_the_store(base: Path) -> None:
+    run(base, people(900))
+    before = {name: set(split(base, name).ids) for name in SPLITS}
+    run(base, people(1200, seed=8))
+    for name in SPLITS:
+        assert before[name] <= set(split(base, name).ids)
+
+
+def test_shares_are_kept_and_another_salt_is_another_split() -> None:
+    keys = [str(number) for number in range(20000)]
+    chosen = process.split_of(keys, "a", (0.7, 0.2, 0.1))
+    assert np.bincount(chosen) / len(keys) == pytest.approx([0.7, 0.2, 0.1], abs=0.015)
+    assert (chosen != process.split_of(keys, "b", (0.7, 0.2, 0.1))).mean() > 0.3
+
+
+def test_columns_are_id_moment_label_context_features_in_this_order(base: Path) -> None:
+    run(base, people(), group_variable="city")
+    found = content(base, "test")
+    context = ["facet_gender", "facet_age", "facet_city"]
+    features = ["age", "income", "visits", "nothing"]
+    assert found["columns"] == ["person", "event_time", "stayed", *context, *features]
+    assert found["types"]["stayed"] == "integer"
+    assert {found["types"][name] for name in features} == {"number"}
+    assert {found["types"][name] for name in context} == {"string"}
+    assert {len(row) for row in lines(base, "test")} == {10}
+
+
+def test_excluded_columns_are_no_features_and_may_still_be_facets(base: Path) -> None:
+    run(base, people(), more=("--exclude", "age", "--exclude", "nothing"))
+    columns = split(base, "train").columns
+    assert columns.features == ("income", "visits")
+    assert columns.context == ("gender", "age")
+
+
+def test_rows_lie_in_the_order_of_their_ids_in_whatever_order_the_query_gave_them(
+    base: Path,
+) -> None:
+    table = people()
+    run(base, table)
+    before = (base / "processing/output/train/train.csv").read_bytes()
+    assert split(base, "train").ids == sorted(split(base, "train").ids)
+    run(base, table.take(np.arange(len(table))[::-1]))
+    assert (base / "processing/output/train/train.csv").read_bytes() == before
+
+
+def test_every_value_survives_the_file(base: Path) -> None:
+    table = people()
+    run(base, table, facets="gender, age>=40", group_variable="city")
+    expected = {row["person"]: row for row in table.to_pylist()}
+    seen = set()
+    for name in SPLITS:
+        read = split(base, name)
+        assert all(
+            row[0] == record for row, record in zip(lines(base, name), read.ids, strict=True)
+        )
+        for position, record in enumerate(read.ids):
+            row = expected[record]
+            assert read.labels[position] == row["stayed"]
+            assert read.context["gender"].raw[position] == row["gender"]
+            assert read.context["city"].raw[position] == row["city"]
+            age = read.context["age"].raw[position]
+            assert (None if age is None else int(age)) == row["age"]
+            values = [row["age"], row["income"], row["visits"], row["nothing"]]
+            wanted = np.array([np.nan if v is None else v for v in values], dtype=np.float32)
+            np.testing.assert_array_equal(read.features[position], wanted)
+            seen |= {row["gender"], row["city"], record}
+    assert seen >= {*ODD_IDS, *GENDERS, *ODD_CITIES}
+
+
+def test_a_number_is_written_in_full(base: Path) -> None:
+    income = (np.random.default_rng(3).random(900) * 1e5).tolist()
+    table = people(income=income)
+    run(base, table, facets="gender")
+    expected = dict(zip(table["person"].to_pylist(), table["income"].to_pylist(), strict=True))
+    for row in lines(base, "train"):
+        assert float(row[5]) == expected[row[0]]
+
+
+@pytest.mark.parametrize("kind", [pa.float64(), pa.bool_(), pa.int8(), pa.int64()])
+def test_a_label_of_any_type_is_written_as_an_integer(base: Path, kind: pa.DataType) -> None:
+    labels = people()["stayed"]
+    table = people().sort_by("person")
+    table = table.set_column(2, "stayed", table["stayed"].cast(pa.int64()).cast(kind))
+    run(base, table)
+    assert {row[2] for row in lines(base, "train")} == {"0", "1"}
+    assert sum(split(base, name).labels.sum() for name in SPLITS) == sum(labels.to_pylist())
+
+
+def test_a_facet_of_whole_numbers_with_gaps_has_no_decimal_point(base: Path) -> None:
+    """Parquet holds such a column as doubles: `doorstep=1` has to find its rows all the same."""
+    refill = [1.0, 0.0, None] * 300
+    run(base, people(refill=refill), facets="refill=1")
+    assert {row[3] for row in lines(base, "train")} == {"", "0", "1"}
+    bias = json.loads((base / "processing/output/bias/pretraining_bias.json").read_text("utf-8"))
+    (group,) = bias["facets"]["facet_refill"]
+    assert group["value_or_threshold"] == "1"
+    assert -1 < group["metrics"][0]["value"] < 1  # CI of an empty group would be 1
+
+
+def test_names_come_back_as_asked_for_though_athena_writes_them_in_lower_case(base: Path) -> None:
+    run(
+        base,
+        people(),
+        facets="Gender, AGE>=40",
+        record_id="Person",
+        label="Stayed",
+        group_variable="City",
+        more=("--exclude", "Visits"),
+    )
+    columns = split(base, "test").columns
+    assert (columns.record_id, columns.label) == ("Person", "Stayed")
+    assert columns.context == ("Gender", "AGE", "City")
+    assert columns.features == ("AGE", "income", "nothing")
+
+
+def test_files_of_a_query_are_one_table_though_their_types_differ(base: Path) -> None:
+    table = people().sort_by("person")
+    whole, rest = table.slice(0, 400), table.slice(400)
+    position = rest.column_names.index("visits")
+    rest = rest.set_column(position, "visits", rest["visits"].cast(pa.float64()))
+    rest = rest.set_column(rest.column_names.index("city"), "city", pa.nulls(500))
+    run(base, whole, rest, facets="city")
+    assert sum(len(split(base, name).ids) for name in SPLITS) == 900
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "sentence"),
+    [
+        (people().slice(0, 0), {}, f"the feature store has no rows as of {AS_OF}"),
+        (people(), {"as_of": "2026-01-05T00:00:00Z"}, "returned a row of 2026-01-30T00:00:00Z"),
+        (people(), {"as_of": "yesterday"}, "AsOf is 'yesterday', where a moment in UTC such as"),
+        (people(), {"record_id": "chip"}, "no column 'chip' for the record id"),
+        (people(), {"label": "left"}, "no column 'left'; it has person, event_time, stayed, age"),
+        (people(), {"facets": "race"}, "the feature group has no column 'race'"),
+        (people(), {"group_variable": "race"}, "the feature group has no column 'race'"),
+        (people(), {"facets": "city>=3"}, "the facet city_ge_3 compares numbers, but"),
+        (people(person=["a"] * 900), {}, "returned more than one row of a record"),
+        (people(person=[None, *map(str, range(899))]), {}, "1 rows of the feature store have no p"),
+        (people(person=["a\nb", *map(str, range(899))]), {}, r"'person' holds 'a\nb', where one"),
+        (people(city=["a\rb"] * 900), {"facets": "city"}, r"'city' holds 'a\rb', where one line"),
+        (people(stayed=[1] * 900), {}, "the label 'stayed' holds 1, where both 0 and 1 are right"),
+        (people(stayed=[0, 1, None] * 300), {}, "the label 'stayed' holds 0, 1, None, where"),
+        (people(stayed=[0.0, 1.0, 0.5] * 300), {}, "the label 'stayed' holds 0.0, 0.5, 1.0, where"),
+        (people(stayed=["no", "yes"] * 450), {}, "the label 'stayed' holds 'no', 'yes', where"),
+        (people(), {"group": "race"}, "the feature group has no column 'race'"),
+        (people(household=[None, *map(str, range(899))]), {"group": "household"},
+         "1 rows have no household, by which rows are kept together"),
+        (people(visits=[np.inf, 1.0, 2.0] * 300), {}, "the feature 'visits' holds inf, which"),
+        (people(visits=[-1e39, 1.0, 2.0] * 300), {}, "the feature 'visits' holds -1e+39, which"),
+        (people(facet_gender=[1, 2] * 450), {}, "a split would have two columns facet_gender"),
+        (people(stayed=[1] * 890 + [0] * 10), {}, "split has"),
+        (people(stayed=[1] * 890 + [0] * 10), {}, "where at least 20 are right ([split] min_pos"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_learnt_from_is_refused(
+    base: Path, table: pa.Table, options: dict[str, str], sentence: str
+) -> None:
+    assert sentence in refused(base, table, **options)
+
+
+SALARY = "the label 'salary' holds "
+NUMBERS = "where finite numbers that are not all the same are right"
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        ([30_000.0] * 900, f"{SALARY}30000.0, {NUMBERS}"),
+        ([30_000.0, 40_000.0, None] * 300, f"{SALARY}30000.0, 40000.0, None, {NUMBERS}"),
+        ([30_000.0, 40_000.0, np.nan] * 300, f"{SALARY}30000.0, 40000.0, nan, {NUMBERS}"),
+        ([30_000.0, 40_000.0, -np.inf] * 300, f"{SALARY}-inf, 30000.0, 40000.0, {NUMBERS}"),
+        (["30000", "40000"] * 450, f"{SALARY}'30000', '40000', {NUMBERS}"),
+        ([True, False] * 450, f"{SALARY}False, True, {NUMBERS}"),
+    ],
+)
+def test_numbers_that_cannot_be_estimated_are_refused(
+    base: Path, labels: list[object], sentence: str
+) -> None:
+    table = paid()
+    table = table.set_column(table.column_names.index("salary"), "salary", pa.array(labels))
+    with pytest.raises(DataError) as error:
+        estimate(base, table)
+    assert str(error.value) == sentence
+
+
+def test_a_group_without_a_number_to_learn_from_is_refused(base: Path) -> None:
+    table = people().select(["person", "event_time", "stayed", "gender", "city", "recency"])
+    assert refused(base, table, facets="gender") == (
+        "the feature group has no numeric column left to learn from"
+    )
+
+
+def test_a_query_without_a_file_is_refused(base: Path) -> None:
+    assert refused(base) == "the query of the feature store gave no file"
+
+
+def test_the_training_splits_bias_is_clarifys_shape_with_every_facet_of_a_column(
+    base: Path,
+) -> None:
+    comma = facet_argument(key="bath", column="city", values=["Bath, UK"])
+    run(base, people(), facets="gender, age>=40, age>=60", more=tuple(comma), group_variable="city")
+    bias = json.loads((base / "processing/output/bias/pretraining_bias.json").read_text("utf-8"))
+    groups = {
+        facet: [group["value_or_threshold"] for group in found]
+        for facet, found in bias["facets"].items()
+    }
+    assert groups == {
+        "facet_gender": ["f", "m", "x"],
+        "facet_age": ["[40, 75]", "[60, 75]"],
+        "facet_city": ["Bath, UK"],
+    }
+    train = split(base, "train")
+    (bath,) = bias["facets"]["facet_city"]
+    values = {metric["name"]: metric["value"] for metric in bath["metrics"]}
+    in_bath = train.context["city"].raw == "Bath, UK"
+    assert values["CI"] == pytest.approx(1 - 2 * in_bath.mean())
+    assert values["DPL"] == pytest.approx(
+        train.labels[~in_bath].mean() - train.labels[in_bath].mean()
+    )
+    assert "CDDL" in values
+    assert (bias["label"], bias["label_value_or_threshold"]) == ("stayed", "1")
+
+
+def test_rows_without_a_group_variable_are_a_stratum_of_their_own(base: Path) -> None:
+    cities = ["None", None, "Leeds"] * 300
+    run(base, people(city=cities), facets="gender", group_variable="city")
+    train = split(base, "train")
+    assert train.strata is not None
+    told = {(str(c), int(s)) for c, s in zip(train.context["city"].raw, train.strata, strict=True)}
+    assert len({stratum for _, stratum in told}) == 3
+
+
+# Regression
+
+
+@pytest.mark.parametrize("kind", [pa.float64(), pa.float32(), pa.int64()])
+def test_a_number_to_be_estimated_is_written_as_it_was(base: Path, kind: pa.DataType) -> None:
+    table = paid()
+    position = table.column_names.index("salary")
+    labels = pa.array(np.round(table["salary"].to_numpy())).cast(kind)
+    labels = labels if kind == pa.int64() else pa.array(table["salary"].to_numpy()).cast(kind)
+    table = table.set_column(position, "salary", labels)
+    estimate(base, table)
+    expected = dict(zip(table["person"].to_pylist(), table["salary"].to_pylist(), strict=True))
+    for name in SPLITS:
+        read = split(base, name)
+        assert read.labels.dtype == np.float64
+        assert read.labels.tolist() == [expected[record] for record in read.ids]
+        assert (read.columns.problem, read.columns.is_regression) == ("regression", True)
+        assert content(base, name)["types"]["salary"] == "number"
+
+
+def test_favourable_is_above_the_training_splits_own_median_in_every_split(base: Path) -> None:
+    estimate(base, paid())
+    labels = {name: split(base, name).labels for name in SPLITS}
+    median = float(np.median(labels["train"]))
+    assert median != np.median(np.concatenate([*labels.values()]))
+    for name in SPLITS:
+        read = split(base, name)
+        assert content(base, name)["label_threshold"] == read.columns.label_threshold == median
+        assert read.favourable.tolist() == [number > median for number in read.labels]
+
+
+def test_a_threshold_that_is_asked_for_is_taken_in_every_split(base: Path) -> None:
+    estimate(base, paid(), label_threshold="50000")
+    for name in SPLITS:
+        read = split(base, name)
+        assert read.columns.label_threshold == 50_000
+        assert 0 < read.favourable.mean() < 1
+        assert read.favourable.tolist() == [number > 50_000 for number in read.labels]
+
+
+def test_a_number_at_the_threshold_is_not_above_it() -> None:
+    columns = Columns("id", "y", "regression", 1, 2.5, (), None, (), ("x",))
+    found = columns.favourable(np.array([2.5, np.nextafter(2.5, 3), 2.4, 9, -9]))
+    assert found.tolist() == [False, True, False, True, False]
+
+
+def test_the_favourable_class_is_the_one_that_is_named() -> None:
+    labels = np.array([0.0, 1, 1])
+    for favourable, expected in ((1, [False, True, True]), (0, [True, False, False])):
+        columns = Columns("id", "y", "binary", favourable, None, (), None, (), ("x",))
+        assert columns.favourable(labels).tolist() == expected
+
+
+@pytest.mark.parametrize("threshold", ["0", "1e6", "largest", "below the smallest"])
+def test_a_threshold_that_does_not_part_the_training_split_is_refused(
+    base: Path, threshold: str
+) -> None:
+    estimate(base, paid())
+    labels = split(base, "train").labels
+    ends = {"largest": labels.max(), "below the smallest": np.nextafter(labels.min(), 0)}
+    with pytest.raises(DataError) as error:
+        estimate(base, paid(), label_threshold=str(ends.get(threshold, threshold)))
+    assert f"lies between {labels.min():g} and {labels.max():g}: no part is above" in str(
+        error.value
+    )
+    estimate(base, paid(), label_threshold=repr(float(labels.min())))  # all others are above it
+
+
+def test_a_median_that_is_the_largest_number_parts_nothing(base: Path) -> None:
+    table = paid()
+    position = table.column_names.index("salary")
+    mostly = pa.array(np.where(np.arange(900) % 3, 50_000.0, table["salary"].to_numpy() / 1e3))
+    with pytest.raises(DataError, match=r"no part is above 50000, .* \(\[bias\] threshold\)"):
+        estimate(base, table.set_column(position, "salary", mostly))
+
+
+def test_a_binary_label_has_no_threshold(base: Path) -> None:
+    run(base, people())
+    for name in SPLITS:
+        assert content(base, name)["label_threshold"] is None
+
+
+def test_of_a_regression_too_few_rows_are_refused(base: Path) -> None:
+    with pytest.raises(DataError, match=r"the validation split has \d+ rows, where at least 250 "):
+        estimate(base, paid(), min_positives="250")
+
+
+def test_the_training_bias_of_a_regression_is_of_the_numbers_above_the_threshold(
+    base: Path,
+) -> None:
+    estimate(base, paid(), facets="age>=40", label_threshold="50000")
+    train = split(base, "train")
+    bias = json.loads((base / "processing/output/bias/pretraining_bias.json").read_text("utf-8"))
+    (group,) = bias["facets"]["facet_age"]
+    values = {metric["name"]: metric["value"] for metric in group["metrics"]}
+    old = np.array([age is not None and int(age) >= 40 for age in train.context["age"].raw])
+    above = train.labels > 50_000
+    assert values["DPL"] == pytest.approx(above[~old].mean() - above[old].mean())
+    assert bias["label"] == "salary"
+
+
+def test_the_training_bias_of_a_regression_says_the_threshold(base: Path) -> None:
+    """As Clarify's analysis does, whose shape it has."""
+    estimate(base, paid(), label_threshold="50000")
+    bias = json.loads((base / "processing/output/bias/pretraining_bias.json").read_text("utf-8"))
+    assert bias["label_value_or_threshold"] == "50000.0"
+
+
+# Rows that are kept together
+
+
+def test_rows_of_one_group_are_in_the_split_that_salt_and_group_tell(base: Path) -> None:
+    households = [f"h{number % 200}" for number in range(900)]
+    table = people(household=households)
+    run(base, table, group="household")
+    of = dict(zip(table["person"].to_pylist(), table["household"].to_pylist(), strict=True))
+    where = {record: name for name in SPLITS for record in split(base, name).ids}
+    assert len(where) == 900
+    for record, name in where.items():
+        point = int.from_bytes(hashlib.sha256(f"people{of[record]}".encode()).digest()[:8], "big")
+        share = point / 2**64
+        assert name == ("train" if share < 0.6 else "validation" if share < 0.8 else "test")
+
+
+@pytest.mark.parametrize("way", ["hash", "time"])
+def test_a_group_that_is_a_number_is_no_feature(base: Path, way: str) -> None:
+    table = people(household=np.arange(900) % 300)
+    run(base, table, group="household", split_by=way, shares="0.4,0.3,0.3", min_positives="1")
+    found = split(base, "train").columns
+    assert found.features == ("age", "income", "visits", "nothing")
+    assert "household" not in " ".join(found.names)
+
+
+def test_a_group_is_found_in_the_lower_case_that_athena_writes(base: Path) -> None:
+    table = people(household=[f"h{number % 200}" for number in range(900)])
+    run(base, table, group="HouseHold")
+    assert sum(len(split(base, name).ids) for name in SPLITS) == 900
+
+
+# Split by time
+
+
+def by_time(rows: str, *shares: float) -> str:
+    """The splits of rows such as `a1 b2 a9`, a customer and a day each: a letter a row, - none."""
+    keys = np.array([row[0] for row in rows.split()], dtype=object)
+    days = np.array([f"2026-01-{row[1:]:>02}T00:00:00Z" for row in rows.split()], dtype=object)
+    chosen = process.split_by_time(keys, days, shares or (0.5, 0.25, 0.25))
+    return "".join("tve-"[number] for number in chosen)
+
+
+@pytest.mark.parametrize(
+    ("rows", "splits"),
+    [
+        ("a1 b2 c3 d4", "ttve"),
+        ("d4 b2 a1 c3", "ettv"),  # in whatever order the rows come
+        ("a1 a2 b2 c3 c3 d4 d9", "tttvvee"),  # a customer's rows are in one split,
+        ("a1 b2 a3 a9 c3 c4 d4", "tt--v-e"),  # but for those after its end
+        ("a1 b2 c3 d4 b3 c9", "ttve--"),
+        ("a9 c3 a1 d4 b2", "-vtet"),
+        ("a1 b1 c3 d4", "ttve"),  # first seen together,
+        ("a1 b2 c3 d3", "ttee"),  # they are in one split: the later one
+        ("a1 b2 c2 d4", "tvve"),
+        ("a1 b1 c1 d4", "vvve"),
+        ("a1 b1 c1 d1", "eeee"),  # of one moment alone: the check of sizes says so
+        ("a1 b2 c3 d4 e5 f6 g7 h8", "ttttvvee"),
+        ("a1 b2 c3 d4 e5", "ttvee"),  # of a half more, the later split has it
+    ],
+)
+def test_a_customer_is_in_the_split_of_the_time_when_it_was_first_seen(
+    rows: str, splits: str
+) -> None:
+    assert by_time(rows) == splits
+
+
+@pytest.mark.parametrize(
+    ("shares", "splits"),
+    [((0.5, 0.3, 0.2), "tttttvvvee"), ((0.1, 0.1, 0.8), "tveeeeeeee"),
+     ((0.8, 0.1, 0.1), "ttttttttve"), ((0.55, 0.25, 0.2), "tttttvvvee")],
+)  # fmt: skip
+def test_shares_are_of_the_customers_not_of_the_rows(
+    shares: tuple[float, float, float], splits: str
+) -> None:
+    once = " ".join(f"{key}{day}" for day, key in enumerate("abcdefghij", 1))
+    assert by_time(once, *shares) == splits
+    assert by_time("a1 " * 30 + once, *shares) == "t" * 30 + splits
+
+
+def test_shares_that_are_whole_numbers_of_customers_are_kept() -> None:
+    once = " ".join(f"{key}{day}" for day, key in enumerate("abcdefghij", 1))
+    assert by_time(once, 0.7, 0.1, 0.2) == "tttttttvee"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_customer_is_in_two_splits_and_each_split_is_before_the_next(seed: int) -> None:
+    source = np.random.default_rng(seed)
+    n, customers = 300, int(source.choice([20, 80, 250]))
+    keys = np.array([f"c{key}" for key in source.integers(0, customers, n)], dtype=object)
+    moments = source.integers(0, int(source.choice([80, 3600])), n)  # with many ties, with few
+    times = np.array([f"2026-01-31T00:{m // 60:02}:{m % 60:02}Z" for m in moments], dtype=object)
+    chosen = process.split_by_time(keys, times, (0.5, 0.25, 0.25))
+    of = [set(keys[chosen == number]) for number in range(3)]
+    assert all(of)
+    assert not (of[0] & of[1] or of[0] & of[2] or of[1] & of[2])
+    starts = [min(times[chosen == number]) for number in range(3)]
+    for number in (0, 1):
+        assert max(times[chosen == number]) < starts[number + 1]
+    # Left out are those rows alone that come after their own split's end.
+    for position in np.flatnonzero(chosen < 0):
+        own = chosen[keys == keys[position]].max()
+        assert own in (0, 1)
+        assert times[position] >= starts[own + 1]
+    assert set(keys) == of[0] | of[1] | of[2]
+
+
+def test_the_past_learns_and_the_future_tests(
+    base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By record, whose rows are one each: none is left out."""
+    table = people()
+    run(base, table, split_by="time", shares="0.5,0.25,0.25")
+    read = {name: lines(base, name) for name in SPLITS}
+    assert sum(map(len, read.values())) == 900
+    days = [[row[1] for row in read[name]] for name in SPLITS]
+    assert max(days[0]) < min(days[1])
+    assert max(days[1]) < min(days[2])
+    assert len(days[0]) == pytest.approx(450, abs=60)
+    assert capsys.readouterr().out.startswith("0 of 900 rows are in no split")
+
+
+def test_rows_after_the_end_of_their_customers_split_are_in_no_file_and_are_counted(
+    base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = people(household=[f"h{number % 300}" for number in range(900)])
+    run(base, table, split_by="time", group="household", min_positives="5")
+    of = dict(zip(table["person"].to_pylist(), table["household"].to_pylist(), strict=True))
+    households = [{of[record] for record in split(base, name).ids} for name in SPLITS]
+    assert not households[0] & households[1]
+    assert not households[1] & households[2]
+    assert not households[0] & households[2]
+    left_out = 900 - sum(len(split(base, name).ids) for name in SPLITS)
+    assert left_out > 0
+    assert capsys.readouterr().out.startswith(f"{left_out} of 900 rows are in no split")
+
+
+def test_a_split_by_hash_says_nothing(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(base, people())
+    assert capsys.readouterr().out == ""
+
+
+def test_rows_of_one_moment_cannot_be_split_by_time(base: Path) -> None:
+    table = people(event_time=[AS_OF] * 900)
+    assert refused(base, table, split_by="time") == (
+        "the train split has 0 positive rows of 0, where at least 20 are right "
+        "([split] min_positives)"
+    )
+
+
+def test_there_is_no_third_way_to_split(base: Path) -> None:
+    with pytest.raises(SystemExit):
+        run(base, people(), split_by="chance")

@@ -1,0 +1,307 @@
+"""Publishing: what reaches an account, what is left alone there, and what each refusal says.
+
+The account is moto's; every request passes botocore's own validation first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+from botocore.config import Config
+from click.testing import CliRunner, Result
+from moto import mock_aws
+from moto.core import set_initial_no_auth_action_count
+
+from accounts import ACCOUNT, REGION, recorded_calls, sign_in
+from ninesteps.cli import here, main
+from ninesteps.errors import AccountError
+from ninesteps.infrastructure import permissions, publish
+from ninesteps.infrastructure.publish import Published
+from ninesteps.repository import readme
+from ninesteps.settings import loading as pipeline_settings
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PROD = Environment(ACCOUNT, REGION, bucket="models", name="prod")
+CODE = {
+    "s3://models/pets/code/0a1b/process.py": b"1",
+    "s3://models/pets/code/0a1b/dataset.py": b"2",
+    "s3://models/pets/code/2c3d/sourcedir.tar.gz": b"3",
+}
+DEFINITION = json.dumps({"Version": "2020-12-01", "Steps": []})
+
+
+@pytest.fixture
+def signed_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sign_in(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def account(signed_in: None) -> Iterator[None]:
+    """An account with the bucket and nothing else."""
+    with mock_aws():
+        where = {"LocationConstraint": REGION}
+        client("s3").create_bucket(Bucket="models", CreateBucketConfiguration=where)
+        yield
+
+
+def client(service: str) -> Any:
+    return boto3.client(
+        service, region_name=REGION, config=Config(retries={"total_max_attempts": 1})
+    )
+
+
+def described(name: str = "pets") -> dict[str, Any]:
+    found: dict[str, Any] = client("sagemaker").describe_pipeline(PipelineName=name)
+    del found["ResponseMetadata"]
+    return found
+
+
+def objects() -> dict[str, Any]:
+    """The bucket's keys, each with when it was written."""
+    found = client("s3").list_objects_v2(Bucket="models")
+    return {item["Key"]: item["LastModified"] for item in found.get("Contents", [])}
+
+
+def test_code_and_definition_are_put_once_and_then_left_alone(account: None) -> None:
+    assert publish.publish("pets", DEFINITION, CODE, PROD) == Published(3, 0, "created")
+    body = client("s3").get_object(Bucket="models", Key="pets/code/2c3d/sourcedir.tar.gz")["Body"]
+    assert body.read() == b"3"
+    found, put = described(), objects()
+    assert json.loads(found["PipelineDefinition"]) == json.loads(DEFINITION)
+    assert found["RoleArn"] == f"arn:aws:iam::{ACCOUNT}:role/SageMakerPipelineRole"
+    tags = client("sagemaker").list_tags(ResourceArn=found["PipelineArn"])["Tags"]
+    assert tags == [{"Key": "pipeline", "Value": "pets"}]
+
+    respaced = json.dumps(json.loads(DEFINITION), indent=4)
+    assert publish.publish("pets", respaced, CODE, PROD) == Published(0, 3, "unchanged")
+    assert (described(), objects()) == (found, put)
+
+
+def test_what_is_new_is_put_and_the_pipeline_updated(account: None) -> None:
+    publish.publish("pets", DEFINITION, CODE, PROD)
+    put = objects()
+    more = {**CODE, "s3://models/pets/code/4e5f/clarify.py": b"4"}
+    changed = DEFINITION.replace("[]", "[{}]")
+    assert publish.publish("pets", changed, more, PROD) == Published(1, 3, "updated")
+    assert described()["PipelineDefinition"] == changed
+    assert put.items() <= objects().items()
+    assert objects().keys() - put.keys() == {"pets/code/4e5f/clarify.py"}
+
+
+def test_the_calls_of_publish_are_those_of_the_table(
+    account: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with recorded_calls(monkeypatch) as calls:
+        for definition in (DEFINITION, DEFINITION, DEFINITION.replace("[]", "[{}]")):
+            publish.publish("pets", definition, CODE, PROD)
+    assert calls == permissions.CALLS["publish"].keys()
+
+
+def test_another_role_is_an_update_too(account: None) -> None:
+    publish.publish("pets", DEFINITION, CODE, PROD)
+    role = f"arn:aws:iam::{ACCOUNT}:role/Another"
+    other = dataclasses.replace(PROD, role=role)
+    assert publish.publish("pets", DEFINITION, CODE, other).pipeline == "updated"
+    assert described()["RoleArn"] == role
+
+
+def test_what_was_half_put_is_finished(account: None) -> None:
+    client("s3").put_object(Bucket="models", Key="pets/code/0a1b/process.py", Body=b"1")
+    assert publish.publish("pets", DEFINITION, CODE, PROD) == Published(2, 1, "created")
+
+
+def refusal(definition: str = DEFINITION, environment: Environment = PROD) -> str:
+    with pytest.raises(AccountError) as refused:
+        publish.publish("pets", definition, CODE, environment)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_credentials_of_another_account_send_nothing(account: None) -> None:
+    other = dataclasses.replace(PROD, account="444455556666")
+    assert refusal(environment=other) == (
+        f"the credentials are of account {ACCOUNT}, where 444455556666 is right for "
+        "[environments.prod]; nothing was sent"
+    )
+    assert objects() == {}
+
+
+def test_a_bucket_of_another_account_is_neither_read_nor_written(
+    account: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """moto does not look at the owner that a request expects, and S3 does: so at the requests."""
+    asked: dict[str, dict[str, Any]] = {}
+    call = BaseClient._make_api_call
+
+    def noted(self: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
+        asked[operation] = parameters
+        return call(self, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", noted)
+    publish.publish("pets", DEFINITION, CODE, PROD)
+    for operation in ("ListObjectsV2", "PutObject"):
+        assert asked[operation]["ExpectedBucketOwner"] == ACCOUNT
+
+
+def test_no_bucket_is_said_and_no_pipeline_made(account: None) -> None:
+    said = refusal(environment=dataclasses.replace(PROD, bucket="nowhere"))
+    assert said.startswith("AWS refused ListObjectsV2: NoSuchBucket: ")
+    assert "`pipeline bootstrap` makes it" in said
+    assert client("sagemaker").list_pipelines()["PipelineSummaries"] == []
+
+
+def test_no_credentials_are_said(account: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+    assert refusal().startswith("no credentials for AWS were found; sign in, such as by `aws sso")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "refused"),
+    [
+        (("s3:ListBucket",), "PutObject"),
+        (("s3:*",), "DescribePipeline"),
+        (("s3:*", "sagemaker:DescribePipeline"), "CreatePipeline"),
+    ],
+)
+def test_what_a_role_may_not_do_is_named(
+    account: None, monkeypatch: pytest.MonkeyPatch, allowed: tuple[str, ...], refused: str
+) -> None:
+    """moto's own reading of a user's policies."""
+    iam, user = client("iam"), "publisher"
+    iam.create_user(UserName=user)
+    actions = ["sts:GetCallerIdentity", *allowed]  # which AWS gives to everybody
+    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName=user, PolicyName="publish", PolicyDocument=policy)
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+    monkeypatch.delenv("AWS_SESSION_TOKEN")
+    said = set_initial_no_auth_action_count(0)(refusal)()
+    assert said.startswith(f"AWS refused {refused}: ")
+    assert "AccessDenied" in said
+    assert said.endswith("; README.md lists what the role needs")
+
+
+def test_a_definition_that_botocore_would_not_send_is_a_sentence(account: None) -> None:
+    said = refusal(definition="")
+    assert said.startswith("AWS could not be asked: Parameter validation failed: Invalid length")
+
+
+def test_an_account_that_cannot_be_reached_is_a_sentence(
+    signed_in: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    assert refusal().startswith("AWS could not be asked: Could not connect to the endpoint URL")
+
+
+# The command
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    """This repository's settings with an environment, and nothing that needs a wheel, in a folder
+    of its own with a README that says so."""
+    own = pipeline_settings.load(ROOT)
+    if not own.data.file:
+        pytest.skip("pipeline.toml names no table yet")
+    chosen = dataclasses.replace(
+        own,
+        environments={"prod": dataclasses.replace(PROD, name="")},
+        tuning=dataclasses.replace(own.tuning, algorithms=("xgboost",)),
+    )
+    shutil.copyfile(ROOT / readme.NAME, tmp_path / readme.NAME)
+    readme.write(tmp_path, chosen)
+    monkeypatch.setattr(here, "root", lambda: tmp_path)
+    monkeypatch.setattr(pipeline_settings, "load", lambda root: chosen)
+    return chosen
+
+
+def published(*arguments: str, status: int = 0) -> Result:
+    done = CliRunner().invoke(main.main, ["publish", *arguments])
+    assert done.exit_code == status, done.output
+    return done
+
+
+def test_the_command_publishes_what_compile_writes_with_all_the_code_that_it_names(
+    account: None, settings: Settings
+) -> None:
+    from ninesteps.runs import compiled
+    from ninesteps.step_code import bundle as step_code
+
+    name, prod = settings.project.pipeline, settings.environment("prod")
+    text = compiled.definition(settings, prod)
+    put = len(step_code.code_objects(settings, prod))
+    assert published("--env", "prod").stdout == (
+        f"code        {put} objects put, 0 were there already\n"
+        f"pipeline    created in {REGION} of account {ACCOUNT}\n"
+    )
+    assert described(f"{name}-prod")["PipelineDefinition"] == text
+    keys = {f"s3://models/{key}" for key in objects()}
+    named = set(re.findall(r"s3://models/[^\"]+/code/[^\"]+", text))
+    assert named
+    for uri in named:
+        assert uri in keys or any(key.startswith(f"{uri}/") for key in keys), uri
+    assert published("--env", "prod").stdout == (
+        f"code        0 objects put, {put} were there already\n"
+        f"pipeline    unchanged in {REGION} of account {ACCOUNT}\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["local", "test"])
+def test_an_environment_that_stands_for_no_account_is_refused(
+    settings: Settings, name: str
+) -> None:
+    said = published("--env", name, status=2).stderr
+    assert said == (
+        f"pipeline: pipeline.toml environments: there is no environment {name!r}; there is prod\n"
+    )
+
+
+def test_nothing_is_sent_while_the_check_finds_something(
+    account: None, settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "pipeline.toml.rej").write_text("@@ -1 +1 @@\n", encoding="utf-8")
+    (tmp_path / readme.NAME).write_text(f"{readme.BEGIN}\nold\n{readme.END}\n", encoding="utf-8")
+    lines = published("--env", "prod", status=2).stderr.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("pipeline: pipeline.toml.rej: a change that an update could not")
+    assert lines[1].startswith("pipeline: README.md: it says otherwise than pipeline.toml")
+    assert objects() == {}
+    assert client("sagemaker").list_pipelines()["PipelineSummaries"] == []
+
+
+def test_nothing_is_sent_of_a_definition_that_the_check_refuses(
+    account: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ninesteps.runs import compiled
+
+    text = compiled.definition(settings, settings.environment("prod"))
+    wrong = text.replace('"PendingManualApproval"', '"Approved"')
+    assert wrong != text
+    monkeypatch.setattr(compiled, "definition", lambda *_: wrong)
+    assert published("--env", "prod", status=2).stderr.startswith("pipeline: step Register")
+    assert objects() == {}
+
+
+def test_a_refusal_of_aws_ends_the_command_with_one_sentence(
+    account: None, settings: Settings
+) -> None:
+    client("s3").delete_bucket(Bucket="models")
+    said = published("--env", "prod", status=1).stderr
+    assert said.startswith("pipeline: AWS refused ListObjectsV2: NoSuchBucket: ")
+    assert said.count("\n") == 1

@@ -1,0 +1,538 @@
+"""Reading a raw table: what is counted and kept, what is refused, and which line is named."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ninesteps.errors import RawTableError
+from ninesteps.feature_store.raw_table import RawTable, read_raw_table
+from ninesteps.settings.data import Column
+from ninesteps.settings.settings import Settings
+from pets import HEADER, ROWS, changed, raw_file, settings
+
+
+def read(folder: Path, *rows: str, event_time: str = "") -> RawTable:
+    """The usual rows, and these."""
+    return read_raw_table(raw_file(folder, *ROWS, *rows), settings(event_time))
+
+
+def refusal(file: Path, of: Settings | None = None, **options: str) -> str:
+    """The sentence that a file is refused with, less the folder."""
+    with pytest.raises(RawTableError) as refused:
+        read_raw_table(file, of or settings(**options))
+    sentence = str(refused.value)
+    assert "\n" not in sentence
+    return sentence.replace(f"{file.parent}/", "")
+
+
+def test_every_value_is_read_as_the_settings_say(tmp_path: Path) -> None:
+    table = read(tmp_path)
+    assert table.rows["chip"].tolist() == ["007", "008", "1e5"]  # no number, though it looks so
+    assert table.rows["adopted"].tolist() == [1, 0, 1]
+    assert table.rows["age"].tolist() == [1.5, 12, 0.25]
+    assert table.rows["born"].tolist()[0] == pd.Timestamp("2020-01-31")
+    assert table.rows["species"].tolist() == ["cat", "dog", "cat"]
+    assert set(table.rows["event_time"]) == {"2026-01-31T00:00:00Z"}
+    assert (table.read, table.found) == (3, {})
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_line_ends_and_byte_order_marks_make_no_difference(
+    tmp_path: Path, end: str, mark: str
+) -> None:
+    plain = read(tmp_path).rows
+    file = raw_file(tmp_path, *ROWS, header=f"{mark}{HEADER}", end=end)
+    assert read_raw_table(file, settings()).rows.equals(plain)
+
+
+def test_ids_may_hold_commas_quotes_and_zeros_and_lose_spaces_around(tmp_path: Path) -> None:
+    file = raw_file(
+        tmp_path, '"a,b",1,1,,cat,', '"a""b",0,1,,cat,', " 007 ,1,1,,cat,", "1e400,1,1,,cat,"
+    )
+    rows = read_raw_table(file, settings()).rows
+    assert rows["chip"].tolist() == ["a,b", 'a"b', "007", "1e400"]
+
+
+def test_other_columns_and_their_order_do_not_matter(tmp_path: Path) -> None:
+    names = HEADER.split(",")
+    rows = [
+        ",".join(["x", *reversed(row.split(",")), 'a remark, "quoted"'.replace('"', "")])
+        for row in ROWS
+    ]
+    header = ",".join(["extra", *reversed(names), "remark", "remark"])
+    other = read_raw_table(raw_file(tmp_path, *rows, header=header), settings()).rows
+    assert other.equals(read(tmp_path).rows)
+
+
+def test_a_large_file_may_hold_line_breaks_wherever_its_blocks_end(tmp_path: Path) -> None:
+    remark = '"' + "a line\n" * 100 + '"'
+    rows = [f"{number},{number % 2},1,,cat,,{remark}" for number in range(4000)]
+    file = raw_file(tmp_path, *rows, header=f"{HEADER},remark")
+    assert file.stat().st_size > 2 * 2**20
+    assert read_raw_table(file, settings()).rows["chip"].tolist() == list(map(str, range(4000)))
+    rows[3000] = f"9,1,old,,cat,,{remark}"
+    line = 2 + 3000 * 101
+    assert f"line {line}: 'age'" in refusal(raw_file(tmp_path, *rows, header=f"{HEADER},remark"))
+
+
+def test_a_number_is_the_nearest_to_its_text(tmp_path: Path) -> None:
+    texts = [repr(number) for number in (np.random.default_rng(1).random(500) * 100).tolist()]
+    file = raw_file(tmp_path, *(f"{i},{i % 2},{text},,cat," for i, text in enumerate(texts)))
+    assert read_raw_table(file, settings()).rows["age"].tolist() == [float(t) for t in texts]
+
+
+@pytest.mark.parametrize("text", ["", " ", "NA", "#N/A", "NaN", "null"])
+def test_a_missing_number_is_counted_and_kept(tmp_path: Path, text: str) -> None:
+    table = read(tmp_path, f"009,1,{text},2020-01-31,cat,")
+    assert np.isnan(table.rows["age"].iloc[-1])
+    assert table.found == {"missing age": 1}
+
+
+@pytest.mark.parametrize("text", ["1/0/00", "2020-02-30", "31.1.2020", "", "#N/A", "2020-01-31x"])
+def test_an_unreadable_date_is_counted_and_kept(tmp_path: Path, text: str) -> None:
+    table = read(tmp_path, f"009,1,1,{text},cat,", "010,1,1, 2020-01-31 ,cat,")
+    assert table.rows["born"].isna().tolist()[-2:] == [True, False]
+    assert table.found == {"unreadable date in born": 1}
+
+
+def test_unknown_and_missing_values_of_a_category_are_counted_and_kept(tmp_path: Path) -> None:
+    table = read(tmp_path, "009,1,1,2020-01-31,rabbit,", "010,0,1,2020-01-31, ,")
+    assert table.rows["species"].iloc[-2] == "rabbit"
+    assert table.rows["species"].isna().iloc[-1]
+    assert table.found == {"unknown value in species": 1, "missing species": 1}
+
+
+def test_a_known_value_is_a_value_even_if_it_reads_like_none(tmp_path: Path) -> None:
+    region = Column("category", values=("EU", "NA"))
+    file = raw_file(
+        tmp_path, "1,1,NA,1,2020-01-31,cat", "2,0,null,1,2020-01-31,cat",
+        header="chip,adopted,region,age,born,species",
+    )  # fmt: skip
+    table = read_raw_table(file, settings(region=region))
+    assert table.rows["region"].tolist()[0] == "NA"
+    assert table.found == {"missing region": 1}
+
+
+def test_a_row_without_an_id_or_a_label_is_left_out_and_counted(tmp_path: Path) -> None:
+    table = read(tmp_path, " ,1,1,2020-01-31,cat,", "009,,1,2020-01-31,cat,", ",,,,,")
+    assert table.rows["chip"].tolist() == ["007", "008", "1e5"]
+    assert table.read == 6
+    assert table.found["empty chip: left out"] == 2
+    assert table.found["no adopted: left out"] == 1
+
+
+def test_of_a_repeated_id_all_rows_are_kept_in_order_and_the_earlier_ones_counted(
+    tmp_path: Path,
+) -> None:
+    table = read(tmp_path, "007,0,2,2020-01-31,cat,", "007,1,3,2020-01-31,cat,")
+    assert table.rows["age"].tolist() == [1.5, 12, 0.25, 2, 3]
+    (what,) = table.found
+    assert what.startswith("repeated chip: of each the row put last")
+    assert table.found[what] == 2
+
+
+def test_one_id_at_two_moments_is_history_and_no_repetition(tmp_path: Path) -> None:
+    table = read(tmp_path, "007,1,2,2020-01-31,cat,2026-01-05", event_time="seen")
+    assert table.found == {}
+    assert table.rows["event_time"].tolist() == [
+        "2026-01-01T10:30:00Z",
+        "2026-01-02T00:00:00Z",
+        "2026-01-02T23:59:59Z",
+        "2026-01-05T00:00:00Z",
+    ]
+
+
+def test_a_moment_of_another_zone_is_told_in_utc(tmp_path: Path) -> None:
+    table = read(tmp_path, "9,1,1,2020-01-31,cat, 2026-01-01T01:00:00.9+02:00", event_time="seen")
+    assert table.rows["event_time"].iloc[-1] == "2025-12-31T23:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ("009,1,1 000,,cat,", "line 5: 'age' is '1 000', where a number is right (1 such rows)"),
+        ('009,1,"1,000",,cat,', "line 5: 'age' is '1,000', where a number is right"),
+        ("009,1,1_000,,cat,", "line 5: 'age' is '1_000', where a number is right"),
+        ("009,1,12kg,,cat,", "line 5: 'age' is '12kg', where a number is right"),
+        ("009,1,inf,,cat,", "line 5: 'age' is 'inf', where a number is right"),
+        ("009,1,1e400,,cat,", "line 5: 'age' is '1e400', where a number is right"),
+        ("009,yes,1,,cat,", "line 5: the label 'adopted' is 'yes', where 0 or 1 is right (1 such"),
+        ("009,TRUE,1,,cat,", "line 5: the label 'adopted' is 'TRUE', where 0 or 1 is right"),
+        ("009,2,1,,cat,", "line 5: the label 'adopted' is '2', where 0 or 1 is right"),
+        ("009,1,1,,cat", "line 5: 5 values were read, where 6 are right"),
+        ("009,1,1,,cat,,", "line 5: 7 values were read, where 6 are right"),
+        ('"0\n9",1,1,,cat,', r"line 5: 'chip' is '0\n9', where a text of one line is right"),
+        ('009,1,1,,"c\r\nat",', r"line 5: 'species' is 'c\r\nat', where a text of one line"),
+    ],
+)
+def test_what_must_not_be_stops_with_line_and_value(
+    tmp_path: Path, row: str, sentence: str
+) -> None:
+    read_as = refusal(raw_file(tmp_path, *ROWS, row))
+    assert read_as.startswith("pets.csv, ")
+    assert sentence in read_as
+
+
+def test_the_line_is_the_editors_past_blank_lines_and_quoted_line_breaks(tmp_path: Path) -> None:
+    rows = ["", '007,1,1,,cat,"a\nremark\nof three lines"', "  ", "008,0,old,,dog,"]
+    assert "line 7: 'age' is 'old'" in refusal(raw_file(tmp_path, *rows))
+    assert "line 7: 5 values" in refusal(raw_file(tmp_path, *rows[:-1], "008,0,old,,dog"))
+    assert "line 7: 'age'" in refusal(raw_file(tmp_path, *rows, end="\r\n"))
+
+
+def test_a_moment_that_is_none_stops(tmp_path: Path) -> None:
+    file = raw_file(tmp_path, *ROWS, "009,1,1,,cat,", "010,1,1,,cat,last week")
+    sentence = refusal(file, event_time="seen")
+    assert "line 5: 'seen' is '', where a moment such as 2026-01-31T00:00:00Z is right" in sentence
+    assert "(2 such rows)" in sentence
+
+
+def test_missing_and_repeated_columns_are_named_with_those_that_there_are(tmp_path: Path) -> None:
+    absent = raw_file(tmp_path, "1,1", header="chip,label")
+    assert refusal(absent, facets="") == (
+        "pets.csv has no column 'adopted', 'age', 'born', 'species'; it has chip, label"
+    )
+    twice = raw_file(tmp_path, "1,1,2,2020-01-31,cat,3", header="chip,adopted,age,born,species,age")
+    assert refusal(twice).startswith("pets.csv has more than one column 'age'; it has chip")
+
+
+@pytest.mark.parametrize("option", ["facets", "group_variable"])
+def test_a_column_that_groups_are_told_by_and_that_is_not_there_is_named_as_such(
+    tmp_path: Path, option: str
+) -> None:
+    sex = Column("category", values=("f", "m"))
+    by_sex = changed(settings(facets="species", sex=sex), bias={option: "sex"})
+    assert refusal(raw_file(tmp_path, *ROWS), by_sex) == (
+        "pets.csv has no column 'sex', by which the facets and groups of [bias] are told; "
+        "it has chip, adopted, age, born, species, seen"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "pets.csv is empty, where a header and rows are right"),
+        (b"\n\n", "pets.csv is empty"),
+        (HEADER.encode(), "pets.csv has a header and no rows"),
+        (f"{HEADER}\n".encode(), "pets.csv has a header and no rows"),
+        (f"{HEADER}\n,1,1,,cat,\n".encode(), "pets.csv has no row with a chip and a adopted"),
+        (f"{HEADER}\n1,1,1,,cat,\n2,1,1,,cat,\n".encode(), "the label 'adopted' is 1 in every row"),
+        (f"{HEADER}\n1,1,1,,caf\xe9,\n".encode("latin-1"), "pets.csv is no UTF-8 text"),
+        (f"{HEADER}\n1,1,1,,cat,\n".encode("utf-16"), "pets.csv is no UTF-8 text"),
+        (b"PK\x03\x04\x14\x00\x06\x00\x08", "pets.csv is no CSV file: its first line does not"),
+        (HEADER.replace(",", ";").encode(), "; it has chip;adopted;age;born;species;seen"),
+    ],
+)
+def test_a_file_that_is_no_table_says_so(tmp_path: Path, content: bytes, sentence: str) -> None:
+    file = tmp_path / "pets.csv"
+    file.write_bytes(content)
+    assert sentence in refusal(file)
+
+
+def test_a_folder_and_nothing_are_no_tables(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "pets.csv") == "there is no file pets.csv"
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert refusal(folder) == "folder cannot be read: Is a directory"
+
+
+def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    file = raw_file(tmp_path, *ROWS)
+    monkeypatch.setattr(Path, "open", refuse)
+    assert refusal(file) == "pets.csv cannot be read: Permission denied"
+
+
+# Texts, numbered rows, and labels of other kinds
+
+
+def test_a_text_is_kept_as_it_is_and_a_missing_one_counted(tmp_path: Path) -> None:
+    owner = Column("text")
+    owners = ("007", "", '" Ann, or Bob "')
+    rows = [f"{row},{text}" for row, text in zip(ROWS, owners, strict=True)]
+    table = read_raw_table(
+        raw_file(tmp_path, *rows, header=f"{HEADER},owner"), settings(owner=owner)
+    )
+    assert table.rows["owner"].dropna().to_dict() == {0: "007", 2: "Ann, or Bob"}
+    assert table.found == {"missing owner": 1}
+    broken = raw_file(tmp_path, f'{ROWS[0]},"a\nb"', header=f"{HEADER},owner")
+    sentence = "pets.csv, line 2: 'owner' is 'a\\nb', where a text of one line is right"
+    assert refusal(broken, settings(owner=owner)) == sentence
+
+
+NUMBERED = changed(settings(), data={"number_rows": True, "record_id": "row"})
+
+
+def test_rows_that_no_column_tells_apart_are_numbered(tmp_path: Path) -> None:
+    rows = [row.partition(",")[2] for row in ROWS]
+    rows.insert(1, rows[1].replace("0,", ",", 1))  # without a label: it is left out
+    table = read_raw_table(
+        raw_file(tmp_path, *rows, rows[0], header=HEADER.removeprefix("chip,")), NUMBERED
+    )
+    assert table.rows["row"].tolist() == ["1", "3", "4", "5"]  # the last is as the first
+    assert table.found == {"no adopted: left out": 1}
+
+
+REGRESSION = changed(settings(facets=""), project={"problem": "regression"})
+
+
+def priced(*prices: str) -> list[str]:
+    return [f"{number},{price},1,2020-01-31,cat," for number, price in enumerate(prices)]
+
+
+def test_a_regressions_label_is_any_number(tmp_path: Path) -> None:
+    file = raw_file(tmp_path, *priced("-1.5", " 1e3 ", "", "0", "NA"))
+    table = read_raw_table(file, REGRESSION)
+    assert table.rows["adopted"].tolist() == [-1.5, 1000, 0]
+    assert table.found == {"no adopted: left out": 2}
+
+
+@pytest.mark.parametrize(
+    ("prices", "sentence"),
+    [
+        (("1", "2", "9 000"), "pets.csv, line 4: 'adopted' is '9 000', where a number is right"),
+        (("1", "inf"), "pets.csv, line 3: 'adopted' is 'inf', where a number is right"),
+        (("7.5", "7.5", ""), "pets.csv: the label 'adopted' is 7.5 in every row, where different "
+                             "numbers are needed to learn from"),
+        (("", "NA"), "pets.csv has no row with a chip and a adopted"),
+    ],
+)  # fmt: skip
+def test_a_regressions_label_that_is_no_number_or_one_alone_stops(
+    tmp_path: Path, prices: tuple[str, ...], sentence: str
+) -> None:
+    assert refusal(raw_file(tmp_path, *priced(*prices)), REGRESSION).startswith(sentence)
+
+
+def told(positive: str) -> Settings:
+    return changed(settings(), data={"positive": positive})
+
+
+def test_one_of_two_texts_counts_as_1(tmp_path: Path) -> None:
+    file = raw_file(tmp_path, *priced("No", " Yes ", "", "No", "null"))
+    for positive, labels in (("Yes", [0, 1, 0]), ("No", [1, 0, 1])):
+        table = read_raw_table(file, told(positive))
+        assert table.rows["adopted"].tolist() == labels
+        assert table.rows["chip"].tolist() == ["0", "1", "3"]
+        assert table.found == {"no adopted: left out": 2}
+
+
+def test_the_positive_text_is_a_value_even_if_it_reads_like_none(tmp_path: Path) -> None:
+    table = read_raw_table(raw_file(tmp_path, *priced("None", "some", "", "null")), told("None"))
+    assert table.rows["adopted"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "held"),
+    [
+        (("Yes", "No", "maybe", ""), "'No', 'Yes', 'maybe'"),
+        (("yes", "No"), "'No', 'yes'"),
+        (("Yes", "Yes"), "'Yes'"),
+        (("No", "No"), "'No'"),
+        (("Yes", *"abcdefg"), "'Yes', 'a', 'b', 'c', 'd'"),
+    ],
+)
+def test_a_label_of_other_texts_than_two_stops(
+    tmp_path: Path, labels: tuple[str, ...], held: str
+) -> None:
+    assert refusal(raw_file(tmp_path, *priced(*labels)), told("Yes")) == (
+        f"pets.csv: the label 'adopted' holds {held}, where 'Yes' ([data] positive) and one other "
+        "value are right"
+    )
+
+
+# Parquet
+
+
+def parquet(folder: Path, **replaced: Any) -> Path:
+    """The usual rows as a Parquet file, with other columns in place of these or beside them."""
+    columns: dict[str, Any] = {
+        name: [row.split(",")[place] for row in ROWS]
+        for place, name in enumerate(HEADER.split(","))
+    }
+    file = folder / "pets.parquet"
+    pq.write_table(pa.table({**columns, **replaced}), file)
+    return file
+
+
+def moments(*texts: str | None) -> list[datetime | None]:
+    return [None if text is None else datetime.fromisoformat(text) for text in texts]
+
+
+NUMBER, TEXT, SPECIES = Column("number"), Column("text"), Column("category", values=("cat", "dog"))
+DAY = Column("date", format="%Y-%m-%d")
+FRACTION = Column("date", format="%Y-%m-%d %H:%M:%S.%f")
+IN_UTC = Column("date", format="%Y-%m-%d %H:%M:%S.%fZ")
+NOON = "2026-01-31 12:00:00"
+TYPED = {
+    "whole numbers": (NUMBER, pa.array([1, None, 2**53]), ("1", "", str(2**53))),
+    "small whole numbers": (NUMBER, pa.array([1, 2, 255], pa.uint8()), ("1", "2", "255")),
+    "numbers": (NUMBER, pa.array([0.1, None, 1e300]), ("0.1", "", "1e300")),
+    "no number among numbers": (NUMBER, pa.array([1.5, float("nan"), 2]), ("1.5", "", "2")),
+    "short numbers": (NUMBER, pa.array([0.1, 2**24, None], pa.float32()), ("0.1", "16777216", "")),
+    "decimals": (NUMBER, pa.array([Decimal("1.50"), None, Decimal("-9")]), ("1.50", "", "-9")),
+    "yes and no": (NUMBER, pa.array([True, False, None]), ("1", "0", "")),
+    "texts": (SPECIES, pa.array(["cat", None, "cow"]), ("cat", "", "cow")),
+    "large texts": (SPECIES, pa.array(["cat", "", "cow"], pa.large_string()), ("cat", "", "cow")),
+    "coded texts": (SPECIES, pa.array(["cat", None, "b"]).dictionary_encode(), ("cat", "", "b")),
+    "whole numbers as codes": (
+        Column("category", values=("1", "2")), pa.array([1.0, None, 2.0]), ("1", "", "2")
+    ),
+    "texts that look like numbers": (TEXT, pa.array(["007", "1e5", " 1 "]), ("007", "1e5", "1")),
+    "days": (DAY, pa.array([date(2026, 1, 31), None, date(1999, 12, 1)]),
+             ("2026-01-31", "", "1999-12-01")),
+    "days as moments": (DAY, pa.array([date(2026, 1, 31)] * 3, pa.date64()), ("2026-01-31",) * 3),
+    **{
+        f"moments in {unit}": (
+            FRACTION,
+            pa.array(moments(NOON, f"{NOON}.5", None), pa.timestamp(unit)),
+            (f"{NOON}.0", f"{NOON}.5", ""),
+        )
+        for unit in ("ms", "us", "ns")
+    },
+    "moments of UTC": (
+        IN_UTC,
+        pa.array(moments(f"{NOON}+00:00", f"{NOON}+02:00", None), pa.timestamp("us", "UTC")),
+        (f"{NOON}.0Z", "2026-01-31 10:00:00.0Z", ""),
+    ),
+    "moments as days": (DAY, pa.array(moments(NOON, None, NOON), pa.timestamp("us")),
+                        ("2026-01-31", "", "2026-01-31")),
+    "moments of a zone with summer time": (
+        Column("date", format="%Y-%m-%d %H:%M"),
+        pa.array(moments("2026-01-31 12:00", "2026-07-31 12:00", None),
+                 pa.timestamp("us", "Europe/Berlin")),
+        ("2026-01-31 12:00", "2026-07-31 12:00", ""),
+    ),
+    "nothing": (NUMBER, pa.nulls(3), ("", "", "")),
+    "no text at all": (SPECIES, pa.nulls(3), ("", "", "")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "cells", "texts"), TYPED.values(), ids=TYPED)
+def test_a_parquet_column_is_read_as_that_of_a_csv_file(
+    tmp_path: Path, column: Column, cells: pa.Array, texts: tuple[str, ...]
+) -> None:
+    rows = [f"{row},{text}" for row, text in zip(ROWS, texts, strict=True)]
+    csv = read_raw_table(raw_file(tmp_path, *rows, header=f"{HEADER},more"), settings(more=column))
+    typed = read_raw_table(parquet(tmp_path, more=cells), settings(more=column))
+    pd.testing.assert_frame_equal(typed.rows, csv.rows)
+    assert (typed.read, typed.found) == (csv.read, csv.found)
+
+
+def test_ids_labels_and_moments_of_a_parquet_file_are_read_as_those_of_a_csv_file(
+    tmp_path: Path,
+) -> None:
+    seen = moments("2026-01-01T10:30:00", "2026-01-02T00:00:00", "2026-01-02T23:59:59")
+    labels = {
+        "1,0,1": [pa.array([1, 0, 1], pa.int8()), pa.array([1.0, 0.0, 1.0]),
+                  pa.array([True, False, True]), pa.array(["1", "0", "1"]).dictionary_encode()],
+        "Yes,No,": [coded := pa.array(["Yes", "No", None]), coded.dictionary_encode()],
+    }  # fmt: skip
+    for texts, columns in labels.items():
+        rows = [
+            f"{number},{label},{row.split(',', 2)[2]}"
+            for number, label, row in zip("789", texts.split(","), ROWS, strict=True)
+        ]
+        of = changed(settings("seen"), data={"positive": "Yes" if "Yes" in texts else ""})
+        csv = read_raw_table(raw_file(tmp_path, *rows), of).rows
+        for adopted in columns:
+            for chip in (pa.array([7, 8, 9]), pa.array([7.0, 8.0, 9.0]), pa.array(["7", "8", "9"])):
+                for zone in (None, "UTC", "Europe/Paris", "-03:30"):
+                    utc = [
+                        None if moment is None else moment.replace(tzinfo=UTC) for moment in seen
+                    ]
+                    when = pa.array(utc if zone else seen, pa.timestamp("ns", zone))
+                    file = parquet(tmp_path, chip=chip, adopted=adopted, seen=when)
+                    pd.testing.assert_frame_equal(read_raw_table(file, of).rows, csv)
+
+
+def test_a_regressions_label_may_be_typed(tmp_path: Path) -> None:
+    file = parquet(tmp_path, adopted=pa.array([1.5, None, -2.0]))
+    assert read_raw_table(file, REGRESSION).rows["adopted"].tolist() == [1.5, -2]
+
+
+def test_a_file_is_told_by_what_it_holds_and_not_by_its_name(tmp_path: Path) -> None:
+    plain = read(tmp_path).rows
+    parquet(tmp_path).rename(tmp_path / "pets.csv")
+    assert read_raw_table(tmp_path / "pets.csv", settings()).rows.equals(plain)
+    raw_file(tmp_path, *ROWS).rename(tmp_path / "pets.parquet")
+    assert read_raw_table(tmp_path / "pets.parquet", settings()).rows.equals(plain)
+
+
+def test_parquet_columns_that_nobody_asked_for_may_be_anything(tmp_path: Path) -> None:
+    file = parquet(
+        tmp_path, tags=[["a"], [], None], photo=[b"\xff", b"", None], **{"age.x": [{"a": 1}] * 3}
+    )
+    assert read_raw_table(file, settings()).rows.equals(read(tmp_path).rows)
+
+
+@pytest.mark.parametrize(
+    ("replaced", "sentence"),
+    [
+        ({"age": ["1", "old", "old"]},
+         "pets.parquet, row 2: 'age' is 'old', where a number is right (2 such rows)"),
+        ({"age": [1.0, 2.0, float("inf")]}, "pets.parquet, row 3: 'age' is 'inf', where a number"),
+        ({"adopted": [0, 1, 2]},
+         "pets.parquet, row 3: the label 'adopted' is '2', where 0 or 1 is right (1 such rows)"),
+        ({"adopted": ["Yes", "No", "Yes"]}, "pets.parquet, row 1: the label 'adopted' is 'Yes'"),
+        ({"chip": ["1", "a\nb", "3"]}, "pets.parquet, row 2: 'chip' is 'a\\nb', where a text of"),
+        ({"species": ["cat", "cat", "a\rb"]}, "pets.parquet, row 3: 'species' is 'a\\rb', where a"),
+        ({"seen": ["2026-01-01", None, "2026-01-01"]},
+         "pets.parquet, row 2: 'seen' is '', where a moment such as 2026-01-31T00:00:00Z is right"),
+        ({"age": [[1], [2], [3]]},
+         "pets.parquet: 'age' holds list<element: int64>, where one value is right"),
+        ({"age": [{"years": 1}] * 3}, "pets.parquet: 'age' holds struct<years: int64>, where one"),
+        ({"chip": [b"a", b"b", b"c"]}, "pets.parquet: 'chip' holds binary, where one value"),
+        ({"chip": pa.array([b"a", b"b", b"c"], pa.large_binary())}, "pets.parquet: 'chip' holds l"),
+        ({"age": pa.array([1, 2, 3], pa.duration("s"))}, "pets.parquet: 'age' holds duration[s]"),
+        ({"adopted": [1, 1, 1]}, "pets.parquet: the label 'adopted' is 1 in every row"),
+        ({"adopted": pa.nulls(3)}, "pets.parquet has no row with a chip and a adopted"),
+    ],
+)  # fmt: skip
+def test_what_must_not_be_in_a_parquet_file_stops_with_row_and_value(
+    tmp_path: Path, replaced: dict[str, Any], sentence: str
+) -> None:
+    assert refusal(parquet(tmp_path, **replaced), event_time="seen").startswith(sentence)
+
+
+def test_a_damaged_parquet_file_is_one_sentence(tmp_path: Path) -> None:
+    file = parquet(tmp_path)
+    file.write_bytes(file.read_bytes()[:-20])
+    assert re.fullmatch(r".*pets\.parquet is no Parquet file: [^\n]+\S", refusal(file))
+
+
+def test_a_told_label_that_nobody_has_is_no_label(tmp_path: Path) -> None:
+    pets = settings()
+    of = dataclasses.replace(pets, data=dataclasses.replace(pets.data, positive="Yes"))
+    file = raw_file(tmp_path, "1,,1,,cat,", "2,,1,,cat,")
+    with pytest.raises(RawTableError, match="has no row with a chip and a adopted"):
+        read_raw_table(file, of)
+
+
+def test_a_parquet_file_without_rows_or_columns(tmp_path: Path) -> None:
+    empty = {name: pa.array([], pa.string()) for name in HEADER.split(",")}
+    assert refusal(parquet(tmp_path, **empty)) == "pets.parquet has columns and no rows"
+    pq.write_table(pa.table({"chip": [1], "label": [0]}), tmp_path / "pets.parquet")
+    assert refusal(tmp_path / "pets.parquet", facets="") == (
+        "pets.parquet has no column 'adopted', 'age', 'born', 'species'; it has chip, label"
+    )
+    assert "'species', by which the facets" in refusal(tmp_path / "pets.parquet")
+
+
+def test_half_a_parquet_file_is_none(tmp_path: Path) -> None:
+    file = parquet(tmp_path)
+    file.write_bytes(file.read_bytes()[:500])
+    assert refusal(file).startswith("pets.parquet is no Parquet file: ")

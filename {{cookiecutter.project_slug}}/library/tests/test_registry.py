@@ -1,0 +1,310 @@
+"""What the commands say of the registry, and how they ask who decides and why."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ninesteps.cli import here, main
+from ninesteps.repository import identity
+from ninesteps.settings import loading as pipeline_settings
+from ninesteps.settings.settings import Settings
+from pets import changed
+from pets import settings as pet_settings
+from versions import Registered
+
+JO = ("--who", "Jo Doe", "--why", "auc is fine")
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registered:
+    """A machine with two versions, on which the commands are typed."""
+    machine = Registered(tmp_path / ".local")
+    machine.register(auc=0.91, recall=0.5)
+    machine.register(auc=0.925, recall=0.625)
+    monkeypatch.setattr(here, "local", lambda: machine.local)
+    monkeypatch.setattr(here, "root", lambda: tmp_path)
+    use(monkeypatch, pet_settings())
+    return machine
+
+
+def use(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    monkeypatch.setattr(pipeline_settings, "load", lambda root: settings)
+
+
+def pipeline(*arguments: str, status: int = 0) -> Result:
+    done = CliRunner(env={"COLUMNS": "80"}).invoke(main.main, arguments)
+    assert done.exit_code == status, done.output
+    return done
+
+
+def sentence(*arguments: str) -> str:
+    said = pipeline(*arguments, status=2).stderr
+    assert said.startswith("pipeline: ") and said.count("\n") == 1
+    return said.removeprefix("pipeline: ").strip()
+
+
+def rows(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+# What is shown
+
+
+def test_versions_are_listed_with_state_and_the_gates_metrics(
+    machine: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = {"metric": "auc > 0.5 and recall > 0.1", "bias": "dppl[species] < 0.9"}
+    use(monkeypatch, changed(pet_settings(), gate=gate))
+    pipeline("reject", "1", *JO)
+    name, head, *listed = pipeline("registry").stdout.splitlines()
+    assert (name, head.split()) == ("pets", ["version", "status", "registered", "metrics"])
+    second, *more = rows("\n".join(listed))
+    assert second.startswith("2 PendingManualApproval 20")
+    assert second.endswith(" auc 0.925, recall 0.625,")
+    assert more[0] == "dppl[species] 0.25"
+    assert more[1].startswith("1 Rejected 20") and more[1].endswith(" auc 0.91, recall 0.5,")
+    assert max(map(len, (head, *listed))) <= 80
+
+
+def test_a_version_whose_evaluation_is_gone_or_damaged_says_so(machine: Registered) -> None:
+    machine.file(1, "evaluation.json").unlink()
+    machine.file(2, "evaluation.json").write_text('{"binary_classification_metrics": {"auc": 1}}')
+    second, first = rows(pipeline("registry").stdout)[2:]
+    assert first.endswith("evaluation.json is gone")
+    assert second.endswith("evaluation.json is damaged")
+    assert "metrics evaluation.json is gone" in rows(pipeline("registry", "1").stdout)
+    listed = json.loads(pipeline("registry", "--json").stdout)
+    assert [(v["metrics"], v["fault"]) for v in listed] == [
+        ({}, "evaluation.json is damaged"), ({}, "evaluation.json is gone")
+    ]  # fmt: skip
+
+
+def test_the_newest_are_listed_and_how_many_there_are_is_said(machine: Registered) -> None:
+    last = rows(pipeline("registry", "--last", "1").stdout)
+    assert last[2].startswith("2 ") and last[3] == "and 1 older: --last 2"
+    assert [v["version"] for v in json.loads(pipeline("registry", "--json").stdout)] == [2, 1]
+
+
+def test_a_registry_without_a_version_says_so(
+    machine: Registered, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(here, "local", lambda: tmp_path / "none")
+    assert pipeline("registry").stdout == "pets: no version is registered\n"
+    assert pipeline("registry", "--json").stdout == "[]\n"
+    assert sentence("approve", "1", *JO) == "pets has no version 1: no version is registered"
+
+
+def test_one_version_is_shown_with_its_evidence_and_every_change(machine: Registered) -> None:
+    pipeline("approve", "1", "--who", "[red]Jo", "--why", "fine [sic]")
+    pipeline("reject", "1", "--who", "Al", "--why", "a leak")
+    machine.file(1, "model.tar.gz").write_bytes(b"another")
+    said = rows(pipeline("registry", "1").stdout)
+    assert said[:2] == ["pets version 1", "status Rejected"]
+    assert "started by Sam Lee <sam@example.com>" in said
+    assert "gate auc gt 0.5" in said
+    metrics = "metrics auc 0.91, recall 0.5, worst_dppl 0.25, worst_di 0.5,"
+    assert said[said.index(metrics) + 1] == "dppl[species] 0.25, di[species] 0.5"
+    texts = "\n".join(said)
+    assert "evidence evaluation.json sha256 " in texts and "as it was registered" in texts
+    assert "is not as it was registered" in texts
+    changes = texts[texts.index("changes ") :].splitlines()
+    assert changes[0].endswith("PendingManualApproval -> Approved")
+    assert changes[1] == "[red]Jo: fine [sic]"
+    assert changes[2].endswith("Approved -> Rejected") and changes[3] == "Al: a leak"
+    assert "go on" not in texts
+
+    content = json.loads(pipeline("registry", "1", "--json").stdout)
+    assert content["status"] == "Rejected" and content["started_by"].startswith("Sam Lee")
+    assert [c["who"] for c in content["changes"]] == ["[red]Jo", "Al"]
+    assert content["metrics"]["dppl[species]"] == 0.25
+    faults = {e["uri"].rpartition("/")[2]: e["fault"] for e in content["evidence"]}
+    assert faults["evaluation.json"] == "" != faults["model.tar.gz"]
+
+
+def test_the_way_on_is_said(machine: Registered, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = {"before_production": True}
+    use(monkeypatch, changed(pet_settings(), approval=rules))
+    assert "go on pipeline approve 1, or pipeline reject 1" in rows(
+        pipeline("registry", "1").stdout
+    )
+    said = rows(pipeline("approve", "1", *JO).stdout)
+    assert said[0].startswith("pets version 1 was approved by Jo Doe at 20")
+    assert said[1:] == ["to go on: pipeline approve 1 --for production"]
+    said = rows(pipeline("approve", "1", "--for", "production", *JO).stdout)
+    assert said[0].startswith("pets version 1 was approved for production by Jo Doe at 20")
+    assert said[1:] == ["to go on: pipeline deploy 1"]
+    listed = rows(pipeline("registry").stdout)
+    assert listed[3].startswith("1 Approved, Production 20")
+    (_, first) = json.loads(pipeline("registry", "--json").stdout)
+    assert (first["status"], first["stages"]) == ("Approved", {"Production": "Approved"})
+
+
+# What is typed
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "0",
+        "-1",
+        "99999999999999999999",
+        "latest",
+        "1.0",
+        "\u0661",
+        "",
+        "v1",
+        "1 2",
+        "+1",
+        "1e0",
+        "0x1",
+    ],
+)
+@pytest.mark.parametrize("command", ["registry", "approve", "reject"])
+def test_what_is_no_version_is_refused(machine: Registered, command: str, typed: str) -> None:
+    options = () if command == "registry" else JO
+    said = sentence(command, typed, *options)
+    assert said == f"{typed!r} was read, where a version's number such as 1 is right"
+
+
+@pytest.mark.parametrize("command", ["registry", "approve", "reject"])
+def test_a_version_that_there_is_not_is_refused(machine: Registered, command: str) -> None:
+    options = () if command == "registry" else JO
+    assert sentence(command, "999999999", *options) == (
+        "pets has no version 999999999: it has 1 to 2"
+    )
+
+
+def test_who_and_why_must_be_said_where_nobody_can_be_asked(machine: Registered) -> None:
+    nobody = "since there is no terminal to ask at"
+    assert sentence("approve", "1") == f"--who and --why must say it, {nobody}"
+    assert sentence("reject", "1", "--who", "Jo") == f"--why must say it, {nobody}"
+    assert sentence("approve", "1", "--why", "good") == f"--who must say it, {nobody}"
+    assert sentence("approve", "1", "--who", "Jo", "--why", " ").startswith("why: ' ' was read")
+    assert machine.version(1).decisions == ()
+
+
+def test_a_version_that_cannot_be_decided_on_is_refused_before_anybody_is_asked(
+    machine: Registered,
+) -> None:
+    pipeline("reject", "1", *JO)
+    assert sentence("approve", "1").startswith("pets version 1 was rejected by Jo Doe at ")
+
+
+def read_until(terminal: int, end: bytes, seconds: float = 30) -> bytes:
+    """What is written to a terminal until something that ends so, or nothing for a while."""
+    said = b""
+    while not said.endswith(end) and select.select([terminal], [], [], seconds)[0]:
+        try:
+            said += os.read(terminal, 1000)
+        except OSError:  # nobody writes any more
+            break
+    return said
+
+
+AT_A_TERMINAL = """
+import os, pathlib, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever started the tests ignores
+os.close(os.open(os.ttyname(0), os.O_RDWR))     # from now on it is this session's terminal
+from pets import settings
+from ninesteps.cli import here, main
+from ninesteps.settings import loading
+local = pathlib.Path(sys.argv[1])
+here.local, here.root = (lambda: local), (lambda: local.parent)
+loading.load = lambda root: settings()
+main.main(sys.argv[2:])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such terminals")
+@pytest.mark.parametrize(
+    ("typed", "status", "kept"),
+    [
+        ("\nauc is fine\n", 0, ("Git Name <git@example.com>", "auc is fine")),
+        ("Jo Doe\n\nstill fine\n", 0, ("Jo Doe", "still fine")),
+        ("Jo Doe\n   \n", 2, None),
+        ("Jo Doe\n\x03", 130, None),
+        ("\x04", 130, None),
+    ],
+    ids=["default", "asked-again", "blank", "Ctrl-C", "Ctrl-D"],
+)
+def test_at_a_terminal_who_and_why_are_asked_for(
+    machine: Registered, tmp_path: Path, typed: str, status: int, kept: tuple[str, str] | None
+) -> None:
+    import pty
+
+    git(tmp_path, "init")
+    git(tmp_path, "config", "user.name", "Git Name")
+    git(tmp_path, "config", "user.email", "git@example.com")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", AT_A_TERMINAL, str(machine.local), "approve", "1"],
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "COLUMNS": "80"},
+    )  # fmt: skip
+    os.close(theirs)
+    said = b""
+    for line in typed.splitlines(keepends=True):
+        said = read_until(ours, b": ")
+        os.write(ours, line.encode())
+    until = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < until:
+        said += read_until(ours, b"\n", seconds=2)
+        if typed.endswith("\x03") and b"stopped" not in said:  # Python may miss one
+            os.write(ours, b"\x03")
+    assert process.wait(timeout=10) == status, said.decode()
+    assert b"Traceback" not in said
+    decisions = [(d.who, d.why) for d in machine.version(1).decisions]
+    assert decisions == ([kept] if kept else [])
+    os.close(ours)
+
+
+# Who sits here
+
+
+def git(folder: Path, *words: str) -> None:
+    command = ["git", "-C", str(folder), *words]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository of git where nothing else says who somebody is."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("LOGNAME", "login")
+    git(tmp_path, "init")
+    return tmp_path
+
+
+def test_git_says_who_it_is_and_else_the_login_does(repository: Path) -> None:
+    assert identity.whoami(repository) == "login"
+    git(repository, "config", "user.email", "jo@example.com")
+    assert identity.whoami(repository) == "jo@example.com"
+    git(repository, "config", "user.name", " Jo\n Doë ")
+    assert identity.whoami(repository) == "Jo Doë <jo@example.com>"
+
+
+def test_without_git_the_login_says_it(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(repository, "config", "user.name", "Jo")
+    monkeypatch.setenv("PATH", str(repository))
+    assert identity.whoami(repository) == "login"
+
+
+def test_where_nothing_says_it_nobody_is_named(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown() -> str:
+        raise OSError("No username set in the environment")
+
+    monkeypatch.setattr("getpass.getuser", unknown)
+    assert identity.whoami(repository) == ""

@@ -1,0 +1,463 @@
+"""The report's page: whole with whatever there is, honest about what is not, safe with any text."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import re
+from typing import Any
+
+import pytest
+
+from ninesteps.registry.registry import Decision
+from ninesteps.report.evidence import collect
+from ninesteps.report.facts import Previous, RunFacts
+from ninesteps.report.formatting import as_markdown, between, duration, moment, number, percent
+from ninesteps.report.graph import layers
+from ninesteps.report.judgement import judge
+from ninesteps.report.page import Report, build
+from ninesteps.settings import gate as gates
+from page_structure import Page, check_structure
+from reports import (
+    ANALYSIS,
+    COLUMNS,
+    CURVES,
+    EVALUATION,
+    GATE,
+    PROFILE,
+    ROOT,
+    SEARCH,
+    TRAINING_BIAS,
+    Files,
+    facts,
+    files,
+    group,
+    steps,
+    trial,
+)
+
+SECTION = "binary_classification_metrics"
+SECTIONS = ("steps", "gate", "quality", "search", "bias", "explained", "data", "evidence")
+
+
+def made(run: RunFacts | None = None, source: Files | None = None) -> tuple[Page, Report]:
+    report = build(run or facts(), source or files())
+    return check_structure(report.html), report
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return made()[0]
+
+
+def test_a_whole_run_has_every_part_and_none_is_empty(page: Page) -> None:
+    assert [one.attributes["id"] for one in page.root.all("section")] == list(SECTIONS)
+    absent = [one.text for one in page.elements if one.attributes.get("class") == "absent"]
+    assert absent == ["No earlier run is on this machine."]
+    assert page.root.all("h1")[0].text.endswith("The model was registered")
+
+
+def test_the_steps_are_links_to_what_they_did(page: Page) -> None:
+    links = [a for svg in page.root.all("svg") for a in svg.all("a")]
+    assert [link.attributes["href"] for link in links] == [f"#step-{n}" for n in range(1, 10)]
+    for number_, step in enumerate(facts().steps, 1):
+        part = page.by_id(f"step-{number_}")
+        assert step.name in part.all("h3")[0].text
+    text = page.by_id("step-1").text
+    for said in ("s3://bucket/code", f"{ROOT}/Process/train", "--label", "after step"):
+        assert said in (text if said != "after step" else page.by_id("step-2").text)
+
+
+def test_a_log_is_shown_by_its_end() -> None:
+    source = files()
+    source.printed["Process"] = [f"line {n}" for n in range(500)]
+    (log,) = made(source=source)[0].by_id("step-1").all("pre")
+    assert log.text.splitlines()[-1] == "line 499"
+    assert len(log.text) <= 4_001
+    assert "line 0\n" not in log.text
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        ("evaluation", {"gate", "quality", "bias", "explained"}),
+        ("curves", {"quality"}),
+        ("columns", {"quality", "bias"}),
+        ("profile", {"data"}),
+        ("analysis", {"bias", "explained"}),
+        ("pretraining_bias", {"bias"}),
+    ],
+)
+def test_a_file_that_is_not_there_empties_its_part_and_says_so(lost: str, said: set[str]) -> None:
+    page, _ = made(source=files(**{lost: None}))
+    found = {
+        key for key in SECTIONS for one in page.section(key).all("p")
+        if one.attributes.get("class") == "absent" and f"{lost}.json" in one.text
+    }  # fmt: skip
+    assert found == said
+
+
+@pytest.mark.parametrize("content", [[], {}, {"bias_metrics": 7}, "text", 1e400, None])
+@pytest.mark.parametrize(
+    "name", ["evaluation", "curves", "columns", "profile", "analysis", "pretraining_bias"]
+)
+def test_a_file_of_another_shape_spoils_no_more_than_its_part(name: str, content: Any) -> None:
+    page, _ = made(source=files(**{name: content}))
+    assert page.section("evidence").all("table")
+    assert page.section("search").all("figure")
+
+
+def test_a_file_that_is_no_json_is_named() -> None:
+    source = files()
+    source.content[f"{ROOT}/Evaluate/evaluation/evaluation.json"] = b"{"
+    assert "evaluation.json cannot be read as JSON." in made(source=source)[0].section("gate").text
+
+
+def test_a_run_that_failed_says_where_and_shows_what_there_is() -> None:
+    run = facts(steps=tuple(
+        dataclasses.replace(one, reason="line 3: no such column") if one.name == "Evaluate" else one
+        for one in steps(Evaluate="Failed", Clarify="Skipped", Check="Skipped", Register="Skipped")
+    ), status="Failed", registered="")  # fmt: skip
+    page, report = made(run)
+    assert page.root.all("h1")[0].text.endswith("The run failed")
+    assert "Evaluate failed: line 3: no such column." in page.section("gate").text
+    assert page.section("data").all("table")
+    assert "no such column" in page.by_id("step-3").text
+    assert "the run failed" in report.markdown
+    assert "Not there: The gate" in report.markdown
+
+
+def test_a_run_of_nothing_but_its_first_step_is_a_page() -> None:
+    waiting = {one.name: "Waiting" for one in steps()[1:]}
+    run = facts(steps=steps(**waiting), status="Executing", registered="", ended="", took="")
+    page, _ = made(run)
+    assert "The run is executing" in page.root.all("h1")[0].text
+
+
+def refusing(value: float = 0.6) -> tuple[RunFacts, Files]:
+    evaluation = copy.deepcopy(EVALUATION)
+    evaluation["binary_classification_metrics"]["auc"]["value"] = value
+    run = facts(steps=tuple(
+        dataclasses.replace(one, outcome=False) if one.name == "Check" else one
+        for one in steps(Register="Skipped")
+    ), registered="")  # fmt: skip
+    return run, files(evaluation=evaluation)
+
+
+def test_a_refused_model_is_said_with_the_distance() -> None:
+    page, report = made(*refusing())
+    assert page.root.all("h1")[0].text.endswith("The model was refused")
+    said = "auc is 0.6000, where more than 0.75 is asked for"
+    assert said in page.html
+    assert said in report.markdown
+    assert "✕ fails by 0.150" in page.section("gate").text
+    assert "comes out the same" in page.section("gate").text
+
+
+def test_an_evaluation_that_says_otherwise_than_the_run_is_shouted() -> None:
+    page, _ = made(*refusing(value=0.9))
+    assert "THE GATE COMES OUT OTHERWISE THAN THE RUN SAID" in page.section("gate").text
+
+
+def test_a_number_that_no_group_decided_is_explained() -> None:
+    evaluation = copy.deepcopy(EVALUATION)
+    evaluation["bias_metrics"]["groups"] = {"kind": [group("cat", 40), group("dog", 60)]}
+    evaluation["bias_metrics"]["worst_dppl"]["value"] = 1
+    gate = gates.parse("worst_dppl < 0.1", "binary")
+    run = facts(steps=tuple(
+        dataclasses.replace(one, outcome=False) if one.name == "Check" else one
+        for one in steps([condition(gate)], Register="Skipped")
+    ), registered="")  # fmt: skip
+    page, report = made(run, files(evaluation=evaluation))
+    said = "Of kind no group has enough rows beside enough others to count"
+    assert said in page.section("gate").text
+    assert said in page.root.all("header")[0].text
+    assert said in report.markdown
+    assert said not in made(*refusing())[0].html
+
+
+def test_where_no_two_groups_count_the_four_fifths_rule_says_so() -> None:
+    evaluation = copy.deepcopy(EVALUATION)
+    evaluation["bias_metrics"]["four_fifths"] = {"kind": None}
+    text = made(source=files(evaluation=evaluation))[0].section("bias").text
+    assert "there is no ratio, since fewer than two groups count." in text
+    assert "no facet is below" not in text
+
+
+def test_where_nobody_is_favoured_the_four_fifths_rule_says_so() -> None:
+    evaluation = copy.deepcopy(EVALUATION)
+    none = {"lowest": "dog", "highest": "cat", "ratio": None, "interval": None}
+    evaluation["bias_metrics"]["four_fifths"] = {"kind": none}
+    text = made(source=files(evaluation=evaluation))[0].section("bias").text
+    assert "there is no ratio, since nobody is predicted favourable." in text
+
+
+def test_of_a_small_group_no_metric_is_shown_that_tells_its_share() -> None:
+    text = made()[0].section("bias").text
+    assert "newt 4 too few – too few – – it has 4 rows" in text
+
+
+GATES = (
+    "auc > 0.75",
+    "auc > 0.75 and recall > 0.5",
+    "auc > 0.95 or recall >= 0.6",
+    "auc > 0.95 or recall > 0.5 and f1 < 0.9",
+    "(auc > 0.95 or recall > 0.7) and dppl[kind] < 0.3",
+    "worst_dppl < 0.1",
+    "di[kind] >= 0.8 or precision <= 0.9 and (f1 > 0.9 or auc > 0.8)",
+)
+
+
+@pytest.mark.parametrize("text", GATES)
+def test_a_gate_is_read_back_from_its_definition_and_judged_as_it_reads(text: str) -> None:
+    gate = gates.parse(text, "binary", ("kind", "age_ge_4"))
+    parts = gate.parts if isinstance(gate, gates.AllOf) else (gate,)
+    run = facts(steps=steps([condition(part) for part in parts]))
+    found = judge(run, collect(run, files()))
+    assert str(found.gate) == str(gate)
+    assert gates.digest(found.gate) == gates.digest(gate)
+    values = {"auc": 0.9, "recall": 0.6, "f1": 0.67, "precision": 0.75, "worst_dppl": 0.25}
+    python = text.replace("dppl[kind]", "0.25").replace("di[kind]", "0.66")
+    python = re.sub(r"[a-z_0-9]{2,}", lambda m: str(values.get(m[0], m[0])), python)
+    assert found.recomputed is eval(python)  # noqa: S307
+    assert len(found.comparisons) == len(list(gates.comparisons(gate)))
+    made(run)
+
+
+def condition(gate: gates.Gate) -> dict[str, Any]:
+    """As `model_build/sdk.py` compiles it."""
+    if isinstance(gate, gates.Comparison):
+        signs = {">": "GreaterThan", ">=": "GreaterThanOrEqualTo", "<": "LessThan",
+                 "<=": "LessThanOrEqualTo"}  # fmt: skip
+        left = {"Std:JsonGet": {**GATE["LeftValue"]["Std:JsonGet"], "Path": gate.json_path}}
+        return {"Type": signs[gate.sign], "LeftValue": left, "RightValue": gate.number}
+    inner = [condition(part) for part in gate.parts]
+    if isinstance(gate, gates.AnyOf):
+        return {"Type": "Or", "Conditions": inner}
+    nots = [{"Type": "Not", "Condition": one} for one in inner]
+    return {"Type": "Not", "Condition": {"Type": "Or", "Conditions": nots}}
+
+
+# Any text is a text
+
+MOMENT = "2026-01-02T00:00:00Z"
+HOSTILE = "<script>alert(1)</script>\"'&amp;<img src=x onerror=alert(2)>\ue000id\ue001"
+
+
+def everywhere(content: Any) -> Any:
+    """A content whose every name and text is hostile, but for those that are looked up."""
+    if isinstance(content, dict):
+        return {key: everywhere(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [everywhere(value) for value in content]
+    kept = ("kind", "age_ge_4", "binary", "accuracy", "DPL")
+    return HOSTILE if isinstance(content, str) and content not in kept else content
+
+
+def test_no_text_of_the_data_becomes_markup() -> None:
+    analysis = everywhere(ANALYSIS)
+    shap = {f"{HOSTILE}{n}": v for n, v in enumerate((0.4, 0.1))}
+    analysis["explanations"]["kernel_shap"] = {"label0": {"global_shap_values": shap}}
+    profile = {**everywhere(PROFILE), "features": {HOSTILE: PROFILE["features"]["weight"]}}
+    evaluation = {**everywhere(EVALUATION), "rows": 404}
+    source = files(
+        analysis=analysis, profile=profile, evaluation=evaluation,
+        columns={**COLUMNS, "label": HOSTILE}, curves=CURVES,
+        pretraining_bias=everywhere(TRAINING_BIAS),
+    )  # fmt: skip
+    source.printed["Process"] = [HOSTILE]
+    source.content[f"{ROOT}/Clarify/analysis_result/explanations_shap/out.csv"] = (
+        f'"{HOSTILE.replace(chr(34), chr(34) * 2)}0_label0"\n0.5\n-0.5\n'.encode()
+    )
+    search = {**SEARCH, "TrainingJobSummaries": [trial(1, 0.9, of=HOSTILE)]}
+    run = facts(
+        project=HOSTILE, where=HOSTILE, started_by=HOSTILE, parameters={HOSTILE: HOSTILE},
+        positive=HOSTILE, versions={HOSTILE: HOSTILE}, registered=HOSTILE,
+        steps=tuple(
+            dataclasses.replace(
+                one, detail=HOSTILE, notes=(HOSTILE,), log_place=HOSTILE, reason=HOSTILE,
+                name=HOSTILE if one.name == "Transform" else one.name,
+                answer=search if one.type == "Tuning" else one.answer)
+            for one in steps()
+        ),
+        changes=(Decision("Pending", "Approved", HOSTILE, HOSTILE, HOSTILE),),
+        previous=Previous("zero", HOSTILE, json.dumps(profile).encode()),
+    )  # fmt: skip
+    page, report = made(run, source)
+    assert len(page.root.all("script")) == 1
+    assert page.root.all("img") == []
+    assert page.html.count("&lt;script&gt;") > 20
+    assert not re.search(r"<(script|img)", report.markdown)
+
+
+def test_a_text_in_markdown_is_a_text() -> None:
+    assert as_markdown("[a](b)|*c*\n`d` @x #1 <b>&") == (
+        r"\[a\](b)\|\*c\* \`d\` \@x \#1 &lt;b&gt;&amp;"
+    )
+
+
+# What is read off
+
+
+def test_a_difference_between_groups_is_read_in_words(page: Page) -> None:
+    text = page.section("bias").text
+    assert "Of 100 with kind dog, 50 are predicted stayed = 1; of 100 with kind cat, 75." in text
+    assert "so it is for kind" in text
+    assert "dog over cat: 0.667" in text
+
+
+def test_overlapping_intervals_are_said() -> None:
+    close = {"rows": 200, "favourable": 148, "share": 0.74, "interval": [0.67, 0.8]}
+    evaluation = copy.deepcopy(EVALUATION)
+    evaluation["bias_metrics"]["groups"]["kind"] = [group("cat"), group("dog", share=close)]
+    text = made(source=files(evaluation=evaluation))[0].section("bias").text
+    assert "Their intervals overlap: chance may explain it." in text
+
+
+def test_of_a_group_of_a_few_nothing_is_told(page: Page) -> None:
+    section = page.section("bias")
+    assert "newt" in section.text
+    assert "too few to show" in section.text
+    assert "25.0 %" not in section.text
+
+
+def test_a_group_alone_is_shown_beside_all_others(page: Page) -> None:
+    (figure,) = [one for one in page.section("bias").all("figure") if "By age [4, 9]" in one.text]
+    assert "all others" in figure.text
+    assert "all others 200 50.0 % 43.0 to 57.0 % 75.0 %" in figure.text
+    assert "7 rows without age count among the others." in figure.text
+    assert "Of 100 others, 50 are predicted" in figure.text
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, "to be predicted stayed = 1"),
+        ({"favourable_label": 0}, "not to be predicted stayed = 1"),
+        ({"label_threshold": 40_000.0}, "to be predicted stayed above 40,000"),
+    ],
+)  # fmt: skip
+def test_the_favourable_outcome_is_in_the_settings_words(
+    changed: dict[str, Any], said: str
+) -> None:
+    page, _ = made(source=files(columns={**COLUMNS, **changed}))
+    assert f"The favourable outcome is {said}." in page.section("bias").text
+
+
+def test_a_file_that_changed_since_is_shouted(page: Page) -> None:
+    uri = f"{ROOT}/Evaluate/evaluation/evaluation.json"
+    assert "sha256sum" in page.section("evidence").text
+    text = made(facts(digests={uri: "0" * 64}))[0].section("evidence").text
+    assert "CHANGED" in text
+    assert "evaluation.json changed after the step had ended" in text
+    found = next(f for f in collect(facts(), files()).files if f.uri == uri)
+    assert "CHANGED" not in made(facts(digests={uri: found.sha256}))[0].section("evidence").text
+
+
+def test_drift_is_since_the_earlier_run() -> None:
+    before = copy.deepcopy(PROFILE)
+    before["features"]["purrs"]["values"] = [[0.0, 900], [1.0, 100]]
+    previous = Previous("zero", "2025-12-01T00:00:00Z", json.dumps(before).encode())
+    page, report = made(facts(previous=previous))
+    text = page.section("data").text
+    assert "Compared with run zero of 1 December 2025, 00:00 UTC." in text
+    assert "Of 4 columns 1 moved much" in text
+    assert "| purrs | 0.879 | 0.400 | much |" in report.markdown
+
+
+def test_an_approval_has_a_part_when_there_is_one(page: Page) -> None:
+    assert "approval" not in [one.attributes["id"] for one in page.root.all("section")]
+    change = Decision("PendingManualApproval", "Approved", "Jo", "as agreed", MOMENT)
+    text = made(facts(changes=(change,)))[0].section("approval").text
+    assert "Jo set the version to Approved on 2 January 2026, 00:00 UTC: as agreed" in text
+
+
+def test_two_algorithms_are_told_apart_and_compared() -> None:
+    summaries = [trial(1, 0.9, of="xgboost"), trial(2, 0.8, of="lightgbm")]
+    run = facts(steps=tuple(
+        dataclasses.replace(one, answer={**SEARCH, "TrainingJobSummaries": summaries})
+        if one.type == "Tuning" else one for one in steps()
+    ))  # fmt: skip
+    best = {"trials": 1, "objective": {"validation:auc": 0.9},
+            SECTION: EVALUATION[SECTION]}  # fmt: skip
+    evaluation = {**EVALUATION, "algorithms": {"xgboost": best, "lightgbm": best}}
+    section = made(run, files(evaluation=evaluation))[0].section("search")
+    assert "by xgboost" in section.text
+    assert "The best of each algorithm, on the test split" in section.text
+    (keys,) = [one for one in section.all("ul") if one.attributes.get("class") == "keys"]
+    assert "xgboost" in keys.text
+    assert "lightgbm" in keys.text
+
+
+def test_stopped_and_failed_trials_are_drawn_as_such(page: Page) -> None:
+    section = page.section("search")
+    assert "Of 4 trials, number 2 is the best" in section.text
+    classes = [one.attributes.get("class") for one in section.all("svg")[0].all("circle", "path")]
+    assert classes.count("stopped") == 1
+    assert classes.count("failed") == 1
+
+
+def test_a_search_without_any_value_says_so() -> None:
+    summaries = [trial(1, None, "Failed")]
+    run = facts(steps=tuple(
+        dataclasses.replace(one, answer={**SEARCH, "TrainingJobSummaries": summaries})
+        if one.type == "Tuning" else one for one in steps()
+    ))  # fmt: skip
+    assert made(run)[0].section("search").all("p")
+
+
+def test_a_regression_has_its_own_pictures() -> None:
+    curves = {
+        "rows": 4, "confidence": 0.95,
+        "predicted_actual": {"edges": [0, 1, 2], "counts": [[1, 0], [1, 2]], "outside": 0},
+        "residuals": {"edges": [-1, 0, 1], "counts": [2, 2], "outside": 0,
+                      "quantiles": {"0.05": -1, "0.25": -0.5, "0.5": 0, "0.75": 0.5, "0.95": 1}},
+        "calibration": [{"rows": 2, "said": 0.5, "true": 0.6, "interval": [0.4, 0.8]},
+                        {"rows": 2, "said": 1.5, "true": 1.4, "interval": [1.2, 1.6]}],
+        "by_group": {"kind": [{"value": "cat", "rows": 4, "mean": 0.3, "interval": [0.1, 0.5],
+                               "absolute": 0.4}, {"value": "dog", "rows": 1}], "age_ge_4": []},
+    }  # fmt: skip
+    evaluation = {k: v for k, v in EVALUATION.items() if k != "binary_classification_metrics"}
+    evaluation["regression_metrics"] = {"rmse": {"value": 0.5}}
+    text = made(source=files(curves=curves, evaluation=evaluation))[0].section("quality").text
+    for said in ("Predicted against actual", "Residuals", "By size", "Error by kind"):
+        assert said in text
+    assert "cat: on average 0.3000 too much. Lines are" in text
+    assert "Most misjudged" not in text  # of one that is known
+    assert "too few to say" in text
+    curves["by_group"]["kind"] = [
+        {"value": "cat", "rows": 4, "mean": 0.3, "interval": [-0.1, 0.5], "absolute": 0.4},
+        {"value": "dog", "rows": 4, "mean": 0.2, "interval": [0.1, 0.3], "absolute": 0.4},
+    ]
+    text = made(source=files(curves=curves, evaluation=evaluation))[0].section("quality").text
+    said = "Most misjudged is cat: on average 0.3000 too much. Its interval includes 0"
+    assert said in text
+
+
+def test_steps_stand_below_those_that_they_wait_for() -> None:
+    rows = [[step.name for step in row] for row in layers(steps())]
+    assert rows == [["Process"], ["Tune"], ["Evaluate", "Create"], ["Config", "Transform"],
+                    ["Clarify"], ["Check"], ["Register"]]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0.92452, "0.9245"), (12_345.6, "12,346"), (0, "0"), (-0.00131, "−0.0013"), (None, "–"),
+        (1e-9, "1.0e−09"), (1_234, "1,234"), (1.7e308, "no limit"), (3.0, "3"), (True, "True"),
+    ],
+)  # fmt: skip
+def test_numbers_are_read_easily(value: object, said: str) -> None:
+    assert number(value) == said
+
+
+def test_shares_times_and_moments_are_read_easily() -> None:
+    assert [percent(v) for v in (0.5, 0.004, 0.996, 1.0, None)] == [
+        "50 %", "0.4 %", "99.6 %", "100 %", "–"
+    ]  # fmt: skip
+    assert between([0.914, 0.96]) == "91 to 96 %"
+    said = [duration(seconds) for seconds in (0.42, 200, 7_500, None)]
+    assert said == ["0.4 s", "3 min 20 s", "2 h 5 min", ""]
+    assert moment("2026-01-31T09:05:00Z") == "31 January 2026, 09:05 UTC"
+    assert moment("yesterday") == "yesterday"

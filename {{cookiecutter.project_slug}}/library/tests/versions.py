@@ -1,0 +1,93 @@
+"""Registered versions for the tests of approval: a state, and files that versions rest on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ninesteps.local.state import KeptStep, Record, State
+from ninesteps.registry.local import LocalRegistry
+from ninesteps.registry.registry import Approvals, Version
+
+GROUP = "pets"
+FILES = ("evaluation/evaluation.json", "analysis/analysis.json", "model.tar.gz")
+
+
+def evaluation(**metrics: float) -> bytes:
+    """An evaluation.json."""
+    numbers = {name: {"value": value} for name, value in metrics.items()}
+    bias = {
+        "worst_dppl": {"value": 0.25},
+        "worst_di": {"value": 0.5},
+        "dppl": {"species": {"value": 0.25}},
+        "di": {"species": {"value": 0.5}},
+        "confidence": 0.95,
+        "groups": {"species": []},
+    }
+    content = {"binary_classification_metrics": numbers, "bias_metrics": bias, "decision": {}}
+    return json.dumps(content).encode()
+
+
+@dataclass
+class Registered:
+    """The folder of a machine on which versions were registered."""
+
+    local: Path
+    group: str = GROUP
+    runs: list[str] = field(default_factory=list)
+
+    @property
+    def state(self) -> State:
+        return State(self.local / "state.db")
+
+    def file(self, version: int, name: str) -> Path:
+        """A file that a version rests on, by its last name."""
+        (path,) = (path for path in FILES if path.endswith(name))
+        return self.local / "s3/models" / f"run{version}" / path
+
+    def register(self, started_by: str = "Sam Lee <sam@example.com>", **metrics: float) -> int:
+        """Run and register the next version."""
+        version = len(self.runs) + 1
+        run, state = f"run{version}", self.state
+        self.runs.append(run)
+        contents = (evaluation(**(metrics or {"auc": 0.9})), b"{}", b"an archive")
+        digests = {}
+        for name, content in zip(FILES, contents, strict=True):
+            file = self.file(version, name)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+            digests[f"s3://models/{run}/{name}"] = hashlib.sha256(content).hexdigest()
+        state.start_execution(run, self.group, {}, "{}", [], started_by=started_by)
+        for uri, digest in digests.items():  # a step each
+            record = Record(digests={uri: digest})
+            state.note_step(KeptStep(run, uri, "Processing", "Succeeded", 1.0, "", record))
+        state.end_execution(run, "Succeeded")
+        return state.register(self.group, "PendingManualApproval", run, "R", package(*digests))
+
+    def approvals(self, **rules: bool) -> Approvals:
+        """What may be decided on them."""
+        return Approvals(LocalRegistry(self.local, self.group), **rules)
+
+    def version(self, number: int) -> Version:
+        """One of them."""
+        return LocalRegistry(self.local, self.group).version(number)
+
+
+def package(evaluation: str, analysis: str, model: str) -> dict[str, Any]:
+    """A model package's request, that names its evidence."""
+    source = {"ContentType": "application/json"}
+    report = {"Report": {**source, "S3Uri": analysis}}
+    return {
+        "ModelMetrics": {
+            "ModelQuality": {"Statistics": {**source, "S3Uri": evaluation}},
+            "Bias": report,
+            "Explainability": report,
+        },
+        "InferenceSpecification": {"Containers": [{"Image": "i", "ModelDataUrl": model}]},
+        "CustomerMetadataProperties": {
+            "gate": "auc gt 0.5", "as_of": "2026-01-31T00:00:00Z", "execution": model.split("/")[3],
+        },
+    }  # fmt: skip

@@ -1,1 +1,0 @@
-"""Approved model -> endpoint: infrastructure, permissions, and what a rollout runs."""
