@@ -27,10 +27,13 @@ from sentences import Sentence, Source
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = ROOT / "{{cookiecutter.project_slug}}"
+LIBRARY = GENERATED / "library"
+SOURCE = LIBRARY / "src"
+CONTAINERS = SOURCE / "ninesteps" / "containers"
 FOLDER = ROOT / "docs" / "reference"
 
-SILENT = ("tests", "scenarios", ".*", "build")
-"""Folders of the generated repository whose modules speak to nobody."""
+SILENT = ("tests", "scenarios", "library", ".*", "build")
+"""Folders of the generated repository that are passed over; the library is read by itself."""
 
 ENTRY = re.compile(
     r"(?P<name>[\w\[\]]+) = (?P<formula>.+?), in (?P<range>[\[(]\S+, [^\])]+[\])])\. "
@@ -126,30 +129,41 @@ class Section:
 
 
 def settings_page() -> str:
-    """Every key of `pipeline.toml`, and of the template's standards."""
-    from ninesteps.profiles.profile import StandardsFile
+    """Every key of `pipeline.toml` and of a profile, and what the library's profiles ask for."""
+    from ninesteps.profiles import profile
     from ninesteps.settings.settings import Settings
 
     lines = [
         "# Settings",
         "",
-        "A key that is not here is refused, and so is a value that is not right; a key without a "
-        "default must be there.",
+        "A key that is not listed here is an error, and so is a value other than the last column "
+        "expects. A key without a default is required.",
     ]
     files = (
-        ("pipeline.toml", "The team's file.", Settings),
-        (StandardsFile.NAME, "The template's file: what a pipeline is held to.", StandardsFile),
+        ("pipeline.toml", "The team's file.", sections(Settings)),
+        (
+            "A profile",
+            "The floors of one kind of pipeline, which no setting may be weaker than. Profiles are "
+            "files of the library; `[project] profile` names one.",
+            sections(profile.Profile, "profile"),
+        ),
     )
-    for name, about, root in files:
+    for name, about, tables in files:
         lines += ["", f"## {name}", "", about]
-        for section in sections(root):
+        for section in tables:
             lines += ["", f"### {_code(f'[{section.table}]')}", "", section.about, ""]
             rows = [
-                (_code(s.key), s.type, _code(s.default) if s.default else "must be there",
+                (_code(s.key), s.type, _code(s.default) if s.default else "required",
                  _plain(s.about), "; ".join(_plain(right) for right in s.right))
                 for s in section.settings
             ]  # fmt: skip
-            lines += _table(("key", "type", "default", "what it is", "what is right"), rows)
+            lines += _table(("key", "type", "default", "what it is", "expected"), rows)
+    lines += ["", "## The profiles of the library", ""]
+    lines += ["With the SHA-256 that is stamped into a version, of Unix line ends."]
+    for name in profile.names():
+        text = (profile.FOLDER / f"{name}.toml").read_text(encoding="utf-8").strip()
+        lines += ["", f"### {name}", "", f"SHA-256 {_code(profile.digest(name))}", ""]
+        lines += ["```toml", text, "```"]
     return _page(lines)
 
 
@@ -254,21 +268,20 @@ def metrics_page() -> str:
     """What a gate may name, and the metrics of the bias report."""
     from ninesteps.settings.gate import BIAS_METRICS, FACET_METRICS, METRICS
 
-    steps = GENERATED / "model_build" / "steps"
     lines = ["# Metrics", "", "## What a gate may name", ""]
     lines += ["All are read from `evaluation.json`, which step 3 writes from the test split."]
-    explained = metrics(steps / "metrics.py")
+    explained = metrics(CONTAINERS / "metrics.py")
     for problem, names in METRICS.items():
         lines += ["", f"### Of a {problem} problem", "", *_metric_table(names, explained)]
-    explained = metrics(steps / "bias_report.py")
+    explained = metrics(CONTAINERS / "bias_report.py")
     names = tuple(dict.fromkeys([
         *(f"{name}[facet]" for name in FACET_METRICS),
         *(name for problem in BIAS_METRICS.values() for name in problem),
     ]))  # fmt: skip
     lines += ["", "### Of fairness", "", *_metric_table(names, explained)]
-    tree = ast.parse((steps / "bias_metrics.py").read_text(encoding="utf-8"))
+    tree = ast.parse((CONTAINERS / "bias_metrics.py").read_text(encoding="utf-8"))
     module = ast.get_docstring(tree) or ""
-    explained = metrics(steps / "bias_metrics.py")
+    explained = metrics(CONTAINERS / "bias_metrics.py")
     lines += ["", "## What the bias report measures", "", module.replace("'s", "’s"), ""]
     described = _described(tree)
     if missing := described.keys() - explained.keys():
@@ -298,7 +311,7 @@ def metrics(file: Path) -> dict[str, Metric]:
 
 def _metric_table(names: tuple[str, ...], explained: dict[str, Metric]) -> list[str]:
     if missing := [name for name in names if name not in explained]:
-        raise Unexplained(f"model_build/steps: no docstring explains {', '.join(missing)}")
+        raise Unexplained(f"ninesteps/containers: no docstring explains {', '.join(missing)}")
     rows = [(_code(m.name), _code(m.formula), _code(m.range), m.reading)
             for m in (explained[name] for name in names)]  # fmt: skip
     return _table(("metric", "formula", "range", "how to read it"), rows)
@@ -360,7 +373,7 @@ def statuses(docstring: str) -> dict[str, str]:
     text = " ".join(docstring.split()).partition("Exit status: ")[2].rstrip(".")
     found = dict(re.findall(r"(\d+) (.+?)(?=, \d+ |$)", text))
     if not found:
-        raise Unexplained("cli/main.py: its docstring has no sentence `Exit status: ...`")
+        raise Unexplained("ninesteps/cli/main.py: its docstring has no sentence `Exit status: ...`")
     return found
 
 
@@ -372,7 +385,7 @@ def errors_page() -> str:
     lines = [
         "# Errors",
         "",
-        "Each is one sentence: what was read, and what would be right. A word in braces stands for "
+        "Each is one sentence: where, what was expected, what was found. A word in braces stands for "
         "what is filled in; a finding of `pipeline check` is preceded by its step. Before the "
         "sentence about a setting stands where it is, such as `pipeline.toml [gate] metric:`. "
         "What a step says stands in its log, which the run names.",
@@ -398,11 +411,18 @@ def errors_page() -> str:
 
 
 def sources() -> list[Source]:
-    """The modules that speak to people: what is generated, the hooks, the check of seeds."""
+    """The modules that speak to people: the library, what is generated, the hooks, the seeds' check.
+
+    A module of the library is named by its path below `src`.
+    """
     folders = [f for f in GENERATED.iterdir() if not any(fnmatch(f.name, s) for s in SILENT)]
     files = [path for folder in sorted(folders) for path in sorted(folder.rglob("*.py"))]
     own = [*sorted((ROOT / "hooks").glob("*.py")), ROOT / "tools" / "seeds.py"]
-    return [*sentences.read(GENERATED, files), *sentences.read(ROOT, own)]
+    return [
+        *sentences.read(SOURCE, sorted((SOURCE / "ninesteps").rglob("*.py"))),
+        *sentences.read(GENERATED, files),
+        *sentences.read(ROOT, own),
+    ]
 
 
 def said_by_module() -> dict[str, list[Sentence]]:
@@ -478,5 +498,5 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(GENERATED))
+    sys.path.insert(0, str(SOURCE))
     main()
