@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from types import TracebackType
+from typing import Protocol
 
 from ninesteps.definition.definition import read_definition
 from ninesteps.errors import DefinitionError, SettingsError
-from ninesteps.feature_store.ingest import ingest
+from ninesteps.feature_store.ingest import Ingested, ingest
 from ninesteps.local.engine import Engine, Listener, RunOptions
 from ninesteps.local.execution import Execution
 from ninesteps.local.processes import Preload, Processes
@@ -20,8 +22,32 @@ from ninesteps.settings.data import FEATURE_DATABASE
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code.bundle import code_objects, find, folders
-from ninesteps.terminal.events import Events
-from ninesteps.terminal.run import Progress
+
+
+class Observer(Protocol):
+    """What is told of a run as it goes on, to show it: a terminal, or a program that reads lines."""
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def working(self, what: str) -> None:
+        """What takes a moment, before the steps begin."""
+
+    def ingested(self, file: Path, ingested: Ingested, as_of: str) -> None:
+        """What was read of the raw table."""
+
+    def update(self, execution: Execution) -> None:
+        """How the steps stand, several times a second."""
+
+    def ended(self, execution: Execution, gate: str, local: Path) -> None:
+        """How the run ended."""
+
 
 PRELOADED = (
     "numpy", "pyarrow", "pyarrow.compute", "pyarrow.csv", "pyarrow.parquet", "scipy.special",
@@ -40,7 +66,7 @@ def run(
     given: dict[str, str],
     parallel: int | None,
     wanted: RunOptions,
-    progress: Progress | Events,
+    progress: Observer,
 ) -> Execution:
     """Run the pipeline of a repository on a raw table.
 
@@ -104,7 +130,7 @@ def resume(
     identifier: str,
     parallel: int | None,
     cache: bool,
-    progress: Progress | Events,
+    progress: Observer,
 ) -> Execution:
     """Go on with a run where it stopped: its own definition, table and parameters."""
     cores = parallel or _cores()
@@ -117,7 +143,7 @@ def resume(
     return execution
 
 
-def _shown(progress: Progress | Events) -> Listener:
+def _shown(progress: Observer) -> Listener:
     """What the engine tells, several times a second, is shown unless it is to stop."""
 
     def update(execution: Execution) -> None:
