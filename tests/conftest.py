@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
+import compileall
 import functools
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +54,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 _CREDENTIALS = ("AWS_", "SAGEMAKER_")
 
 
+def library_of(repository: Path) -> Path:
+    """The wheel in a repository's `vendor/`, unpacked as pip would: what its commands run on."""
+    (wheel,) = (repository / "vendor").glob("ninesteps-*.whl")
+    return _unpacked(wheel.name, wheel.read_bytes())
+
+
+@functools.cache
+def _unpacked(name: str, content: bytes) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="ninesteps-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with zipfile.ZipFile(io.BytesIO(content)) as wheel:
+        wheel.extractall(folder)
+    compileall.compile_dir(folder, quiet=2)  # as an installation has it: no run compiles it again
+    return folder
+
+
 @dataclass(frozen=True)
 class Repository:
     """A rendered repository."""
@@ -60,7 +81,7 @@ class Repository:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command of the repository: no network, no AWS settings, 80 columns."""
         done = subprocess.run(
-            [sys.executable, "-m", "cli", *map(str, arguments)],
+            [sys.executable, "-m", "ninesteps.cli", *map(str, arguments)],
             cwd=self.path, env=self._environment(variables), input=typed,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
@@ -71,7 +92,7 @@ class Repository:
     def start(self, *arguments: str, until: str) -> subprocess.Popen[str]:
         """Start a command as `pipeline` runs it; gives it once it has printed such a beginning."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "cli", *arguments], cwd=self.path, env=self._environment({}),
+            [sys.executable, "-m", "ninesteps.cli", *arguments], cwd=self.path, env=self._environment({}),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert process.stdout is not None
@@ -84,7 +105,7 @@ class Repository:
         own = {k: v for k, v in os.environ.items() if not k.startswith(_CREDENTIALS)}
         return {
             **own,
-            "PYTHONPATH": str(NO_NETWORK),
+            "PYTHONPATH": os.pathsep.join([str(NO_NETWORK), str(library_of(self.path))]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "COLUMNS": "80",
             "HOME": str(self.path.parent),

@@ -23,11 +23,14 @@ INSTALLS = ("pip install ", "python3 -m venv ")
 """What the tests' own environment has done, so that no test needs a network."""
 
 COMMANDS = {
-    "pipeline": ("-m", "cli"),
+    "pipeline": ("-m", "ninesteps.cli"),
     "cookiecutter": ("-m", "cookiecutter"),
     "pytest": ("-m", "pytest", "-q", "-p", "no:cacheprovider"),
     "python": (),
 }
+
+INSTALLED = Path(__file__).parent / "installed.py"
+"""Prints where the library of the repository is that the working directory is in."""
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"`([^`\n]+)`:\s*\Z")
@@ -117,10 +120,13 @@ def fits(expected: str, said: str) -> bool:
 
 
 def _write_commands(folder: Path) -> None:
+    """Commands as an installation has them: on the wheel of the repository that they run in."""
     for name, words in COMMANDS.items():
         file = folder / name
         command = " ".join(map(shlex.quote, [sys.executable, *words]))
-        file.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
+        find = " ".join(map(shlex.quote, [sys.executable, str(INSTALLED)]))
+        path = f'PYTHONPATH="$PYTHONPATH{os.pathsep}$({find})"'
+        file.write_text(f'#!/bin/sh\n{path} exec {command} "$@"\n', encoding="utf-8")
         file.chmod(0o755)
 
 

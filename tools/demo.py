@@ -37,7 +37,7 @@ def main() -> None:
     say(f"installed its locked dependencies in {time.monotonic() - start:.0f} s")
 
     start = time.monotonic()
-    status = subprocess.run([python, "-m", "cli", "run"], cwd=repository, check=False).returncode
+    status = subprocess.run([python, "-m", "ninesteps.cli", "run"], cwd=repository, check=False).returncode
     say(f"`pipeline run` took {time.monotonic() - start:.0f} s; the repository is {repository}")
     sys.exit(status)
 
@@ -48,8 +48,8 @@ def install(repository: Path) -> Path:
     base = getattr(sys, "_base_executable", sys.executable)
     uv(repository, "venv", "--quiet", "--python", base, str(environment))
     python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    uv(repository, "pip", "sync", "--quiet", "--python", str(python), "requirements.lock")
-    uv(repository, "pip", "install", "--quiet", "--no-deps", "--python", str(python), "-e", ".")
+    uv(repository, "pip", "install", "--quiet", "--require-hashes", "--python", str(python),
+       "-r", "requirements.lock")  # fmt: skip
     return python
 
 

@@ -3,7 +3,8 @@
     python tools/golden.py
 
 A change to what is compiled then stands in the diff of a change. The hash of a step's code is left
-out: it moves with every letter of the step, and the step's own diff shows that.
+out: it moves with every character of the step, and the step's own diff shows that. So are the
+library's version and the digest of the profile, which are stamped into a registration.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ GOLDEN = ROOT / "tests" / "golden"
 
 def main() -> None:
     """Render, compile and write every scenario that ships a table."""
-    sys.path.insert(0, str(GENERATED))
+    sys.path.insert(0, str(GENERATED / "library" / "src"))
     for scenario in scenarios():
         with tempfile.TemporaryDirectory() as folder:
             answers = {"scenario": scenario}
@@ -41,10 +42,13 @@ def golden(repository: Path) -> str:
     """A repository's definition by the template's own code, without the hashes of the steps'."""
     from ninesteps.runs import compiled
     from ninesteps.settings import loading as pipeline_settings
+    from ninesteps.version import VERSION
 
     settings = pipeline_settings.load(repository)
     text = compiled.definition(settings, settings.environment())
-    return re.sub(r"/code/[0-9a-f]{16}", "/code/HASH", text)
+    text = re.sub(r"/code/[0-9a-f]{16}", "/code/HASH", text)
+    text = re.sub(r'"profile_sha256": "[0-9a-f]{64}"', '"profile_sha256": "HASH"', text)
+    return text.replace(f'"library": "{VERSION}"', '"library": "VERSION"')
 
 
 if __name__ == "__main__":

@@ -1,6 +1,10 @@
-"""Writes every lock anew: universal, with hashes, without addresses.
+"""Writes every lock again: universal, with hashes, without addresses.
 
     python tools/lock.py [--upgrade]
+
+The generated repository's lock has what the library and the repository's own tools need, and not the
+library itself: it is resolved from no index, since a free name there can be taken. The template's
+hook writes its line, with the hash of the wheel that it packs.
 
 The template's own lock is held to the versions of the generated repository's, and that of the
 browser's tests to both, since they are installed together. The engines that the benchmarks compare
@@ -15,6 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = ROOT / "{{cookiecutter.project_slug}}"
+LIBRARY = GENERATED / "library"
 INFRASTRUCTURE = GENERATED / "model_deploy" / "infrastructure"
 CONTAINER = ROOT / "tests" / "container"
 BROWSER = ROOT / "tests" / "browser"
@@ -27,7 +32,7 @@ COMPILE = (
 
 def main(options: list[str]) -> None:
     """Lock the generated repository first, then what stands on it."""
-    lock(GENERATED, "pyproject.toml", "--extra", "dev", *options)
+    lock(GENERATED, f"{LIBRARY.name}/pyproject.toml", "--group", "pyproject.toml:dev", *options)
     lock(INFRASTRUCTURE, "checkov.in", *options, target="checkov.lock")
     lock(ROOT, "requirements.in", "-c", str(GENERATED / "requirements.lock"), *options)
     constraints = [f"-c{folder / 'requirements.lock'}" for folder in (GENERATED, ROOT)]

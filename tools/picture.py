@@ -23,7 +23,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         repository = cookiecutter(str(ROOT), no_input=True, output_dir=folder)
         printed = subprocess.run(
-            [sys.executable, "-m", "cli", "run"],
+            [sys.executable, "-m", "ninesteps.cli", "run"],
             cwd=repository,
             env={"PATH": "", "FORCE_COLOR": "1", "COLUMNS": "80", "TERM": "xterm-256color"},
             capture_output=True,

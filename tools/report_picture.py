@@ -34,7 +34,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(cookiecutter(str(ROOT), no_input=True, output_dir=folder))
         environment = {**os.environ, **WHO, "HOME": folder}
-        command = [sys.executable, "-m", "cli", "run"]
+        command = [sys.executable, "-m", "ninesteps.cli", "run"]
         subprocess.run(command, cwd=repository, env=environment, check=True)
         (page,) = repository.glob(".local/runs/*/report.html")
         subprocess.run(
