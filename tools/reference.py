@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import sentences
 from cookiecutter.prompt import prompt_for_config
+
+import sentences
 from sentences import Sentence, Source
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -385,10 +386,10 @@ def errors_page() -> str:
     lines = [
         "# Errors",
         "",
-        "Each is one sentence: where, what was expected, what was found. A word in braces stands for "
-        "what is filled in; a finding of `pipeline check` is preceded by its step. Before the "
-        "sentence about a setting stands where it is, such as `pipeline.toml [gate] metric:`. "
-        "What a step says stands in its log, which the run names.",
+        "Each is one sentence: where, what was expected, what was found. A word in braces stands "
+        "for what is filled in. A finding of `pipeline check` begins with the name of its step, a "
+        "sentence about a setting with its place, such as `pipeline.toml [gate] metric:`. What a "
+        "step's script says is in the step's log, which the run names.",
         "",
         "## What the exceptions are",
         "",
@@ -411,7 +412,7 @@ def errors_page() -> str:
 
 
 def sources() -> list[Source]:
-    """The modules that speak to people: the library, what is generated, the hooks, the seeds' check.
+    """The modules that speak to people: the library, the repository, the hooks, the seeds' check.
 
     A module of the library is named by its path below `src`.
     """
