@@ -92,7 +92,8 @@ class Repository:
     def start(self, *arguments: str, until: str) -> subprocess.Popen[str]:
         """Start a command as `pipeline` runs it; gives it once it has printed such a beginning."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "ninesteps.cli", *arguments], cwd=self.path, env=self._environment({}),
+            [sys.executable, "-m", "ninesteps.cli", *arguments],
+            cwd=self.path, env=self._environment({}),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert process.stdout is not None

@@ -17,11 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import GENERATED, QUESTIONS, SCENARIOS
 from cookiecutter.exceptions import CookiecutterException, FailedHookException
 from cookiecutter.main import cookiecutter
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+
+from conftest import GENERATED, QUESTIONS, SCENARIOS
 
 ASKED = tuple(question for question in QUESTIONS if not question.startswith("_"))
 WHERE = {
@@ -43,12 +44,12 @@ WHERE = {
 
 KEPT = (
     "ci",
-    "cli",
-    "governance",
+    "library",
     "model_deploy",
     "README.md",
     "pyproject.toml",
     "pipeline.toml",
+    "requirements.lock",
     "scenarios",
 )
 

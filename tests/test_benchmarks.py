@@ -6,8 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-import noop
 import pytest
+
+import noop
 import real
 import results
 import timing

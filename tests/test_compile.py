@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+
 from conftest import Repository
 from definitions import references, service_errors, steps_by_name
 

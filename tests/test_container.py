@@ -17,27 +17,42 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import container
 import inference
 import metrics
-import numpy as np
-import pytest
+from conftest import GENERATED
 from dataset import Columns, Facet, read_split
 from model_build.pipeline import SERVING
+from ninesteps.settings import loading
+from ninesteps.settings.settings import Settings
 from ninesteps.settings.tuning import Tuning
 from ninesteps.step_code import bundle as step_code
 from ninesteps.step_code.bundle import PROCESSING_SCRIPTS
 from ninesteps.step_code.carried_wheels import CARRIED
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 CONTAINER = Path(__file__).parent / "container"
+FOLDERS = step_code.folders(GENERATED)
+STEPS = sorted(path for folder in FOLDERS for path in folder.glob("*.py"))
+"""The scripts of the repository in place, and the library's modules that travel with them."""
+
+
+def tuned_by(*algorithms: str) -> Settings:
+    """The settings in place, with a search that compares these."""
+    settings = loading.load(GENERATED)
+    return replace(settings, tuning=replace(settings.tuning, algorithms=algorithms))
+
+
 LOCK = CONTAINER / "requirements.lock"
-PYPROJECT = step_code.STEPS.parents[1] / "pyproject.toml"
+PYPROJECT = GENERATED / "library" / "pyproject.toml"
 
 IMAGE = {
     "boto3": "1.38.0",
@@ -213,7 +228,9 @@ def trained(
     root = tmp_path_factory.mktemp("training") / "ml"
     (root / "model").mkdir(parents=True)
     archive = root.with_name("sourcedir.tar.gz")
-    archive.write_bytes(step_code.training_code("train.py", (request.param,)).archive(wheels))
+    archive.write_bytes(
+        step_code.training_code(tuned_by(request.param), "train.py").archive(wheels)
+    )
     for seed, (name, rows) in enumerate({"train": 300, "validation": 200}.items()):
         write_channel(root / "input" / "data" / name, name, rows, seed)
     config = root / "input" / "config"
@@ -307,7 +324,7 @@ def test_the_model_archive_has_what_serves_it(trained: Run) -> None:
     carried = {wheel.file for wheel in CARRIED.get(f"{description.algorithm}_model.py", ())}
     assert {path.name for path in code.glob("*.whl")} == carried
     assert Columns.read(code) == COLUMNS
-    for script in step_code.closure(step_code.STEPS / "inference.py"):
+    for script in step_code.closure("inference.py", FOLDERS).values():
         assert (code / script.name).read_bytes() == script.read_bytes()
 
 
@@ -355,13 +372,13 @@ def test_a_ping_is_answered(served: Served) -> None:
 
 
 def test_the_training_archive_is_the_same_bytes_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = step_code.training_code("train.py", ("xgboost",)).archive(None)
+    first = step_code.training_code(tuned_by("xgboost"), "train.py").archive(None)
     monkeypatch.setattr(time, "time", lambda: 2e9)
-    assert step_code.training_code("train.py", ("xgboost",)).archive(None) == first
+    assert step_code.training_code(tuned_by("xgboost"), "train.py").archive(None) == first
 
 
 def test_the_training_archive_installs_without_an_index(toolkit: Path, tmp_path: Path) -> None:
-    code = step_code.training_code("train.py", ("xgboost",))
+    code = step_code.training_code(tuned_by("xgboost"), "train.py")
     source, target = tmp_path / "source", tmp_path / "target"
     archive = tmp_path / "sourcedir.tar.gz"
     archive.write_bytes(code.archive(None))
@@ -377,17 +394,18 @@ def test_the_training_archive_installs_without_an_index(toolkit: Path, tmp_path:
 def test_the_processing_scripts_import_with_the_images_packages_alone(toolkit: Path) -> None:
     modules = ", ".join(name.removesuffix(".py") for name in PROCESSING_SCRIPTS)
     command = [str(toolkit), "-B", "-c", f"import {modules}"]
-    subprocess.run(command, cwd=step_code.STEPS, env={"PATH": os.environ["PATH"]}, check=True)
+    path = os.pathsep.join(map(str, FOLDERS))
+    subprocess.run(command, env={"PATH": os.environ["PATH"], "PYTHONPATH": path}, check=True)
 
 
 def third_party(script: Path) -> frozenset[str]:
     """What a script imports that is neither Python's nor beside it."""
-    siblings = {path.stem for path in script.parent.glob("*.py")}
+    siblings = {path.stem for path in STEPS}
     standard = sys.stdlib_module_names - NOT_IN_3_12
     return step_code.imported_modules(script) - standard - siblings
 
 
-@pytest.mark.parametrize("script", sorted(step_code.STEPS.glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("script", STEPS, ids=lambda path: path.name)
 def test_a_script_imports_only_what_the_image_has(script: Path) -> None:
     carried = {wheel.file.split("-")[0] for wheel in CARRIED.get(script.name, ())}
     assert third_party(script) <= IMAGE.keys() | carried
@@ -419,7 +437,7 @@ def test_the_local_versions_are_the_images() -> None:
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
     pins = exact_pins(project["dependencies"])
     assert not unlike_the_image(pins)
-    imported = set().union(*map(third_party, step_code.STEPS.glob("*.py")))
+    imported = set().union(*map(third_party, STEPS))
     assert imported <= pins.keys(), "what runs in the container is pinned here, to its version"
 
 

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import click
 import numpy as np
 import pytest
+
 import reference
 from conftest import GENERATED, QUESTIONS, ROOT, Rendered
 

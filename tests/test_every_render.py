@@ -22,8 +22,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import GENERATED, QUESTIONS, SAMPLED, Repository
 from cookiecutter.main import cookiecutter
+
+from conftest import GENERATED, QUESTIONS, SAMPLED, Repository, library_of
 from definitions import service_errors, steps_by_name
 from drafts import adopt
 from workflows import SCHEMAS, schema_errors, unpinned, workflow
@@ -85,7 +86,9 @@ def test_every_pair_of_choices_is_in_the_cover() -> None:
     assert len(list(pairwise_cover(small))) < 12
 
 
-WRITTEN_BY_THE_HOOK = {"README.md", "pipeline.toml", "pyproject.toml", ".template-files.json"}
+WRITTEN_BY_THE_HOOK = {
+    "README.md", "pipeline.toml", "pyproject.toml", "requirements.lock", ".template-files.json"
+}  # fmt: skip
 
 
 def test_every_file_stands_in_the_template_as_the_user_gets_it(
@@ -95,13 +98,15 @@ def test_every_file_stands_in_the_template_as_the_user_gets_it(
     answers, repository = chosen
     base = template / GENERATED.name
     folders = {"scenarios": "scenario", "ci": "ci"}
-    expected = {n: p for n, p in files(base).items() if n.split("/")[0] not in folders}
+    others = {*folders, "library"}
+    expected = {n: p for n, p in files(base).items() if n.split("/")[0] not in others}
     if (base / "scenarios" / answers["scenario"]).is_dir():
         expected = {n: p for n, p in expected.items() if not n.startswith("data/")}
     for folder, question in folders.items():
         expected |= files(base / folder / answers[question])
-    assert repository.files() == {*expected, ".template-files.json"}
-    for name in repository.files() - WRITTEN_BY_THE_HOOK:
+    (wheel,) = (name for name in repository.files() if name.startswith("vendor/"))
+    assert repository.files() == {*expected, ".template-files.json", wheel}
+    for name in repository.files() - WRITTEN_BY_THE_HOOK - {wheel}:
         assert (repository.path / name).read_bytes() == expected[name].read_bytes(), name
 
 
@@ -114,6 +119,8 @@ def test_nothing_is_unrendered_and_every_file_parses(chosen: tuple[Answers, Repo
     _, repository = chosen
     for name in repository.files():
         path = repository.path / name
+        if path.suffix == ".whl":
+            continue
         text = path.read_text(encoding="utf-8")
         assert "cookiecutter" not in text, name
         if path.suffix == ".py":
@@ -281,12 +288,14 @@ def test_only_the_default_branch_is_published_and_only_where_a_role_is_named(
 @cache
 def lint_and_types(digest: str, path: Path, types: Path) -> str:
     """What ruff and mypy say of a tree of Python; once for each different one."""
+    library = str(library_of(path))
     said = ""
     for command in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]):
         done = subprocess.run(
             [sys.executable, "-m", *command],
             cwd=path, capture_output=True, text=True, check=False,
-            env={**os.environ, "RUFF_NO_CACHE": "true", "MYPY_CACHE_DIR": str(types)},
+            env={**os.environ, "RUFF_NO_CACHE": "true", "MYPY_CACHE_DIR": str(types),
+                 "MYPYPATH": library},
         )  # fmt: skip
         said += "" if done.returncode == 0 else done.stdout + done.stderr
     return said

@@ -6,9 +6,11 @@ import os
 import tomllib
 
 import pytest
-from conftest import QUESTIONS, SCENARIOS, overlay
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
+from conftest import QUESTIONS, SCENARIOS, overlay
+from ninesteps.profiles import profile as profiles
 from ninesteps.settings import gate as gates
 from ninesteps.settings.floor import implies
 
@@ -80,15 +82,16 @@ def test_the_longest_gate_with_the_most_ways_through_it_is_judged_at_once() -> N
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_every_scenario_has_a_floor_of_its_own_below_its_default_gate(scenario: str) -> None:
     defaults = QUESTIONS["_scenarios"][scenario]
-    text = (overlay(scenario) / "governance/standards.toml").read_text(encoding="utf-8")
-    standards = tomllib.loads(text)["standards"]
+    settings = tomllib.loads((overlay(scenario) / "pipeline.toml").read_text(encoding="utf-8"))
+    assert settings["project"]["profile"] == scenario
+    profile = profiles.load(scenario)
     if not defaults["metric_gate"]:
-        assert standards["metric_gate"] == standards["problem"] == ""
+        assert profile.metric_gate == profile.problem == ""
         return
-    assert standards["problem"] == defaults["problem_type"]
+    assert profile.problem == defaults["problem_type"]
     floor, gate = (
         gates.parse(read, defaults["problem_type"])
-        for read in (standards["metric_gate"], defaults["metric_gate"])
+        for read in (profile.metric_gate, defaults["metric_gate"])
     )
     assert implies(gate, floor)
     assert not implies(floor, gate)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from conftest import GENERATED, ROOT, SCENARIOS, Rendered, Repository
 from cruft_runs import repository_of, run
 
@@ -82,11 +83,13 @@ SECRETS = {
 
 def test_every_kind_of_secret_is_refused_with_its_place(committed: Repository) -> None:
     for kind, text in SECRETS.items():
-        (committed.path / f"cli/{named(kind)}").write_text(f"{text}\n", encoding="utf-8")
+        (committed.path / f"model_build/{named(kind)}").write_text(f"{text}\n", encoding="utf-8")
     run("git", "add", "--all", cwd=committed.path)
     printed = pre_commit(committed.path, "secrets", status=1)
     places = [line.split()[-1] for line in printed.splitlines() if line.startswith("Location:")]
-    assert {place.partition(":")[0] for place in places} == {f"cli/{named(k)}" for k in SECRETS}
+    assert {place.partition(":")[0] for place in places} == {
+        f"model_build/{named(k)}" for k in SECRETS
+    }
 
 
 def named(kind: str) -> str:

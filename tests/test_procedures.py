@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 import walk
 from conftest import GENERATED, ROOT
 

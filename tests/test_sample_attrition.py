@@ -11,16 +11,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import attrition
 import lightgbm
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
 import xgboost
-from process import split_of
 from scipy.stats import beta
 from sklearn.metrics import roc_auc_score
+
+import attrition
+from process import split_of
 
 MOST_BYTES = 2_000_000
 SETTINGS = tomllib.loads((attrition.SCENARIO / "pipeline.toml").read_text(encoding="utf-8"))

@@ -10,7 +10,6 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-import fraud
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -18,6 +17,8 @@ import pytest
 import xgboost
 from scipy.stats import beta
 from sklearn.metrics import average_precision_score
+
+import fraud
 
 MOST_BYTES = 2_000_000
 CODE = "[0-9BCDFGHJKLMNPQRSTVWXYZ]"

@@ -12,11 +12,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import booster
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+
+import booster
 import salary
 
 MOST_BYTES = 2_000_000

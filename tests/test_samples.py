@@ -6,13 +6,14 @@ import hashlib
 import inspect
 from pathlib import Path
 
-import churn
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
 import xgboost
 from sklearn.metrics import roc_auc_score
+
+import churn
 
 MOST_BYTES = 2_000_000
 BEHAVIOUR = ("esent", "eopenrate", "eclickrate", "avgorder", "ordfreq", "paperless", "refill")

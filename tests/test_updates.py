@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from conftest import GENERATED, Repository
 from cruft_runs import create, repository_of, run
 

@@ -9,8 +9,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import container
 import pytest
+
+import container
 from conftest import GENERATED, ROOT
 from cruft_runs import repository_of, run
 from workflows import SCHEMAS, schema_errors, unpinned, workflow

@@ -37,7 +37,9 @@ def main() -> None:
     say(f"installed its locked dependencies in {time.monotonic() - start:.0f} s")
 
     start = time.monotonic()
-    status = subprocess.run([python, "-m", "ninesteps.cli", "run"], cwd=repository, check=False).returncode
+    status = subprocess.run(
+        [python, "-m", "ninesteps.cli", "run"], cwd=repository, check=False
+    ).returncode
     say(f"`pipeline run` took {time.monotonic() - start:.0f} s; the repository is {repository}")
     sys.exit(status)
 

@@ -2,9 +2,9 @@
 
     python tools/lock.py [--upgrade]
 
-The generated repository's lock has what the library and the repository's own tools need, and not the
-library itself: it is resolved from no index, since a free name there can be taken. The template's
-hook writes its line, with the hash of the wheel that it packs.
+The generated repository's lock has what the library and the repository's own tools need, and not
+the library itself: it is resolved from no index, since a free name there can be taken. The
+template's hook writes its line, with the hash of the wheel that it packs.
 
 The template's own lock is held to the versions of the generated repository's, and that of the
 browser's tests to both, since they are installed together. The engines that the benchmarks compare

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Run
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from conftest import Run
 
 AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 SCENARIOS = ("churn", "salary")
