@@ -66,7 +66,7 @@ def load(name: str, folder: Path = FOLDER) -> Profile:
     if name not in names(folder):
         known = ", ".join(names(folder))
         raise SettingsError(f"expected one of {known}, got {name!r}", "project", "profile")
-    return toml.load(_File, folder, f"{name}.toml").profile
+    return toml.load(_File, folder.parent, f"{folder.name}/{name}.toml").profile
 
 
 def digest(name: str, folder: Path = FOLDER) -> str:

@@ -40,7 +40,7 @@ _RATE = re.compile(r"rate\(\s*(\d+)\s+(minute|hour|day)s?\s*\)")
 
 
 class CadenceError(ValueError):
-    """A cadence that cannot be read or never fires; the message says what would be right."""
+    """A cadence that cannot be read or never fires; the message says what was expected."""
 
 
 @dataclass(frozen=True)
@@ -64,33 +64,33 @@ class Field:
         span, slash, step_text = part.partition("/")
         step = self._number(step_text, part) if slash else 1
         if slash and not 1 <= step <= self.high:
-            raise self._wrong(part)
+            raise self._error(part)
         if span == "*":
             return range(self.low, self.high + 1, step)
         first, dash, last = span.partition("-")
         start = self._value(first, part)
         stop = self._value(last, part) if dash else (self.high if slash else start)
         if stop < start:
-            raise self._wrong(part)
+            raise self._error(part)
         return range(start, stop + 1, step)
 
     def _value(self, text: str, part: str) -> int:
         named = dict(self.names)
         value = named[text.upper()] if text.upper() in named else self._number(text, part)
         if not self.low <= value <= self.high:
-            raise self._wrong(part)
+            raise self._error(part)
         return value
 
     def _number(self, text: str, part: str) -> int:
         if not (text.isascii() and text.isdigit()):
-            raise self._wrong(part)
+            raise self._error(part)
         return int(text)
 
-    def _wrong(self, part: str) -> CadenceError:
-        right = f"{self.low} to {self.high}"
+    def _error(self, part: str) -> CadenceError:
+        expected = f"{self.low} to {self.high}"
         if self.names:
-            right += f" or {self.names[0][0]} to {self.names[-1][0]}"
-        return CadenceError(f"`{part}` was read for the {self.name}, where {right} is right")
+            expected += f" or {self.names[0][0]} to {self.names[-1][0]}"
+        return CadenceError(f"expected {expected} for the {self.name}, got `{part}`")
 
 
 MINUTES = Field("minutes", 0, 59)
@@ -130,19 +130,17 @@ def parse(text: str, timezone: str = "UTC") -> Cadence:
     try:
         ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise CadenceError(
-            f"`{timezone}` is no time zone; write one such as Europe/Paris"
-        ) from None
+        raise CadenceError(f"expected a time zone such as Europe/Paris, got `{timezone}`") from None
     written = " ".join(text.split())
     if written == NEVER:
         return Cadence(written, "", timezone)
     expression = WORDS.get(written, written)
     if rate := _RATE.fullmatch(expression):
         if int(rate[1]) < 1:
-            raise CadenceError(f"`{written}` never fires; the number is 1 or more")
+            raise CadenceError(f"`{written}` never fires; expected a number of 1 or more")
     elif not (expression.startswith("cron(") and expression.endswith(")")):
         words = ", ".join([*WORDS, NEVER])
-        raise CadenceError(f"`{written}` is no cadence; write {words}, cron(...) or rate(...)")
+        raise CadenceError(f"expected {words}, cron(...) or rate(...), got `{written}`")
     cadence = Cadence(written, expression, timezone)
     if not cadence.next(datetime.now(tz=UTC), 1):
         raise CadenceError(f"`{written}` never fires again")
@@ -153,12 +151,14 @@ def _cron_firings(expression: str, zone: ZoneInfo, after: datetime) -> Iterator[
     fields = expression.removeprefix("cron(").removesuffix(")").split()
     if len(fields) != 6:
         raise CadenceError(
-            f"`{expression}` has {len(fields)} fields, where six are right: "
-            "minutes hours day-of-month month day-of-week year"
+            "expected six fields (minutes hours day-of-month month day-of-week year), "
+            f"got {len(fields)} in `{expression}`"
         )
     minutes, hours, days, months, weekdays, years = fields
     if (days == "?") == (weekdays == "?"):
-        raise CadenceError(f"`{expression}`: of day-of-month and day-of-week exactly one is `?`")
+        raise CadenceError(
+            f"expected `?` in exactly one of day-of-month and day-of-week, got `{expression}`"
+        )
     times = [(h, m) for h in sorted(HOURS.values(hours)) for m in sorted(MINUTES.values(minutes))]
     start = after.astimezone(zone)
     in_months, in_years = MONTHS.values(months), YEARS.values(years)
@@ -192,8 +192,8 @@ def _month_days(part: str, year: int, month: int, last: int) -> set[int]:
     if part in ("L", "LW"):
         return {last if part == "L" else _nearest_weekday(year, month, last, last)}
     if part.endswith("W"):
-        wanted = DAYS.value(part[:-1])
-        return {_nearest_weekday(year, month, wanted, last)} if wanted <= last else set()
+        day = DAYS.value(part[:-1])
+        return {_nearest_weekday(year, month, day, last)} if day <= last else set()
     return {day for day in DAYS.values(part) if day <= last}
 
 
@@ -202,14 +202,12 @@ def _week_days(part: str, year: int, month: int, last: int) -> set[int]:
         part = "7"
     base, mark, nth = part.partition("#")
     if mark:
-        wanted = WEEKDAYS.value(base)
         number = WEEKS.value(nth)
-        found = _on(wanted, year, month, last)
-        return {found[number - 1]} if number <= len(found) else set()
+        days = _on(WEEKDAYS.value(base), year, month, last)
+        return {days[number - 1]} if number <= len(days) else set()
     if part.endswith("L"):
-        wanted = WEEKDAYS.value(part[:-1])
-        return {_on(wanted, year, month, last)[-1]}
-    return {day for wanted in WEEKDAYS.values(part) for day in _on(wanted, year, month, last)}
+        return {_on(WEEKDAYS.value(part[:-1]), year, month, last)[-1]}
+    return {day for weekday in WEEKDAYS.values(part) for day in _on(weekday, year, month, last)}
 
 
 def _on(weekday: int, year: int, month: int, last: int) -> list[int]:

@@ -40,7 +40,7 @@ class Column:
         require(self.type != "category" or self.values, "values", list(self.values),
               'the known values of a category, such as ["a", "b"]')  # fmt: skip
         require(all(self.values) and len(set(self.values)) == len(self.values), "values",
-              list(self.values), "a list of different texts, none empty")  # fmt: skip
+              list(self.values), "a list of different strings, none empty")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,18 @@ class Data:
              "either a moment (snapshot) or a column of moments (event_time)")  # fmt: skip
         if self.snapshot:
             require(is_moment(self.snapshot), "snapshot", self.snapshot, MOMENT_RULE)
-        require(self.columns, "columns", {}, "a column at least, to make features of")
+        require(self.columns, "columns", {}, "at least one column to make features of")
         for key in ("record_id", "label"):
             name = getattr(self, key)
             require(name.lower() not in RESERVED_COLUMNS, key, name,
-                 "another name: the feature group has a column of that one")  # fmt: skip
+                 "another name (the feature group has a column of this one)")  # fmt: skip
         require(self.record_id not in self.columns, "record_id", self.record_id,
              "a column that [data.columns] does not have")  # fmt: skip
-        require(self.label not in (self.record_id, "event_time", *self.columns), "label", self.label,
+        others = (self.record_id, "event_time", *self.columns)
+        require(self.label not in others, "label", self.label,
              "a column that is neither the record id nor in [data.columns]")  # fmt: skip
         require("event_time" not in self.columns, "columns", "event_time",
-             "another name: the feature group has a column of that one")  # fmt: skip
+             "another name (the feature group has a column of this one)")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Split:
     WAYS: typing.ClassVar = ("hash", "time")
 
     def __post_init__(self) -> None:
-        require(self.salt, "salt", self.salt, "a text, fixed before any result is seen")
+        require(self.salt, "salt", self.salt, "a string, fixed before any result is seen")
         require(self.by in self.WAYS, "by", self.by, " or ".join(self.WAYS))
         shares = (self.train, self.validation, self.test)
         require(min(shares) > 0 and abs(sum(shares) - 1) < 1e-9, "train", list(shares),

@@ -49,15 +49,15 @@ class Deploy:
             require(0 <= getattr(self, key) <= 3600, key, getattr(self, key), "0 to 3600 seconds")
         most = TIMEOUT_SECONDS[1]
         require(longest(self) <= most, "interval_seconds", self.interval_seconds,
-             f"less: with its {len(steps(self))} steps the rollout would take longer than "
-             f"SageMaker's {most} seconds")  # fmt: skip
+             f"a shorter interval (with its {len(steps(self))} steps the rollout would take longer "
+             f"than SageMaker's {most} seconds)")  # fmt: skip
         require(re.fullmatch(INSTANCE_TYPE, self.instance_type), "instance_type",
              self.instance_type, INSTANCE_TYPE_RULE)  # fmt: skip
         require(self.instances >= 2, "instances", self.instances, "2 or more")
         require(0 < self.max_error_percent < 100, "max_error_percent", self.max_error_percent,
              "a percentage above 0 and below 100")  # fmt: skip
         require(0 < self.max_latency_ms <= 60_000, "max_latency_ms", self.max_latency_ms,
-             "1 to 60000 milliseconds: SageMaker waits no longer")  # fmt: skip
+             "1 to 60000 milliseconds (SageMaker waits no longer)")  # fmt: skip
 
 
 @dataclass(frozen=True)

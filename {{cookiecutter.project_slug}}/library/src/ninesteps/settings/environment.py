@@ -17,7 +17,7 @@ LOCAL_ENVIRONMENT = "local"
 
 
 LONGEST_NAME = 50
-"""Letters of a pipeline's name with an environment's: a bucket's name adds 13, and may have 63."""
+"""Characters of a pipeline's name with an environment's: a bucket's adds 13, and may have 63."""
 
 
 @dataclass(frozen=True)
@@ -39,29 +39,29 @@ class Environment:
     def __post_init__(self) -> None:
         require(re.fullmatch(r"\d{12}", self.account), "account", self.account, "12 digits")
         require_region(self.region)
-        for key, pattern, right in self.RULES:
+        for key, pattern, expected in self.RULES:
             value = getattr(self, key)
-            require(not value or re.fullmatch(pattern, value), key, value, right)
+            require(not value or re.fullmatch(pattern, value), key, value, expected)
         for key, start in (("subnets", "subnet-"), ("security_groups", "sg-")):
             values = getattr(self, key)
             require(all(re.fullmatch(rf"{start}[0-9a-f]+", value) for value in values), key,
                  list(values), f'a list such as ["{start}0a1b2c3d"]')  # fmt: skip
         require(bool(self.subnets) == bool(self.security_groups), "security_groups",
-             list(self.security_groups), "one at least with subnets, and none without")  # fmt: skip
+             list(self.security_groups), "at least one with subnets, and none without")  # fmt: skip
         require(self.monthly_budget >= 0, "monthly_budget", self.monthly_budget, "0 or more")
 
     RULES: typing.ClassVar = (
         ("role", r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+",
          "a role's ARN, such as arn:aws:iam::111122223333:role/Name"),
         ("bucket", r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
-         "a bucket's name: small letters, digits, dots and hyphens"),
+         "a bucket's name of small letters, digits, dots and hyphens"),
         ("kms_key_arn", r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[0-9a-zA-Z-]+",
          "a key's ARN (no alias), such as arn:aws:kms:us-east-1:111122223333:key/1234abcd"),
         ("permissions_boundary", r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+",
          "a policy's ARN, such as arn:aws:iam::111122223333:policy/Boundary"),
         ("github_repository", r"[\w.-]+/[\w.-]+", "OWNER/NAME"),
     )  # fmt: skip
-    """What a text must look like, if it is set: key, pattern, what is right."""
+    """What a string must look like, if it is set: key, pattern, what is expected."""
 
     @property
     def role_arn(self) -> str:

@@ -19,7 +19,7 @@ _FACET = re.compile(r"(?P<column>[^=<>|,]+?)\s*(?:(?P<sign>>=|>|=)\s*(?P<group>[
 
 
 class FacetError(ValueError):
-    """Facets that cannot be read; the message says what was read and what would be right."""
+    """Facets that cannot be read; the message says what was expected and what was got."""
 
 
 @dataclass(frozen=True)
@@ -77,31 +77,40 @@ def parse(text: str) -> tuple[Facet, ...]:
     keys = [facet.key for facet in facets]
     for facet in facets:
         if keys.count(facet.key) > 1:
-            raise FacetError(f"`{facet}` stands twice in `{text}` (as `{facet.key}`)")
+            raise FacetError(f"`{facet}` is named twice in `{text}` (as `{facet.key}`)")
     return facets
 
 
 def _facet(text: str) -> Facet:
     match = _FACET.fullmatch(text)
     if match is None:
-        raise FacetError(f"`{text}` is no facet; write `gender`, `age>=40` or `ethnicity=a|b`")
+        raise FacetError(
+            f"expected a facet such as `gender`, `age>=40` or `ethnicity=a|b`, got `{text}`"
+        )
     column, sign, group = match["column"].strip(), match["sign"], (match["group"] or "").strip()
     facet = Facet(column)
     if sign == "=":
         values = tuple(value.strip() for value in group.split("|"))
         if not all(values):
-            raise FacetError(f"`{text}` has an empty value; write `{column}=a|b`")
+            raise FacetError(f"expected values as in `{column}=a|b`, got an empty one in `{text}`")
         facet = Facet(column, values=values)
     elif sign:
         try:
             threshold = float(group)
         except ValueError:
-            raise FacetError(f"`{group}` in `{text}` is no number; write `{column}>=40`") from None
+            raise FacetError(
+                f"expected a number as in `{column}>=40`, got `{group}` in `{text}`"
+            ) from None
         if not math.isfinite(threshold):
-            raise FacetError(f"`{group}` in `{text}` is no finite number; write `{column}>=40`")
+            raise FacetError(
+                f"expected a finite number as in `{column}>=40`, got `{group}` in `{text}`"
+            )
         facet = Facet(column, threshold=threshold, inclusive=sign == ">=")
     if not Facet(column).key:
-        raise FacetError(f"`{text}` has no letter a to z and no digit to name the facet by")
+        raise FacetError(f"expected a letter a to z or a digit to name the facet by, got `{text}`")
     if len(facet.argument) > MAX_ARGUMENT:
-        raise FacetError(f"`{text}` is longer than SageMaker lets one argument be")
+        raise FacetError(
+            f"expected a facet that fits into one argument of SageMaker's ({MAX_ARGUMENT} "
+            f"characters), got `{text}`"
+        )
     return facet

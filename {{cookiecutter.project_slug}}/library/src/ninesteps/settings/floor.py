@@ -1,4 +1,4 @@
-"""The floor of a metric gate: whether a team's gate lets through only what the floor would.
+"""The floor of a metric gate: whether every model that passes a team's gate also passes the floor.
 
 Standard library alone: the template's hook reads it before anything is installed.
 """
@@ -12,7 +12,7 @@ from ninesteps.settings.gate import AllOf, AnyOf, Comparison, Gate, comparisons,
 
 @dataclass(frozen=True)
 class Shortfall:
-    """A part of the floor that a gate does not make sure of."""
+    """A part of the floor that a gate does not ensure."""
 
     asked: Gate
     weaker: Comparison | None  # what the gate asks of the same metric, if anything
@@ -27,27 +27,27 @@ class Shortfall:
 
 
 def implies(gate: Gate, floor: Gate) -> bool:
-    """Whether it can be shown that every model which the gate lets through meets the floor."""
+    """Whether it can be shown that every model that passes the gate meets the floor."""
     return shortfall(gate, floor) is None
 
 
 def shortfall(gate: Gate, floor: Gate) -> Shortfall | None:
-    """The first part of the floor that the gate does not make sure of; None: it does of all.
+    """The first part of the floor that the gate does not ensure; None if it ensures all.
 
     Shown comparison by comparison, of one metric each: what follows from two metrics together,
     such as an f1 from precision and recall, is not seen. The work grows with the gate's ways,
     which a gate that a model package can keep has at most some thousand of.
     """
-    found = list(ways(gate))
-    for way in found:
+    all_ways = list(ways(gate))
+    for way in all_ways:
         for asked in floor.parts if isinstance(floor, AllOf) else (floor,):
             if not _ensures(way, asked):
-                return Shortfall(asked, _weaker(way, asked), way, is_only_way=len(found) == 1)
+                return Shortfall(asked, _weaker(way, asked), way, is_only_way=len(all_ways) == 1)
     return None
 
 
 def _ensures(way: tuple[Comparison, ...], asked: Gate) -> bool:
-    """Whether a model of which all these comparisons hold is what is asked."""
+    """Whether a model that passes all these comparisons passes what is asked."""
     if isinstance(asked, AllOf):
         return all(_ensures(way, part) for part in asked.parts)
     if isinstance(asked, AnyOf):
@@ -55,17 +55,17 @@ def _ensures(way: tuple[Comparison, ...], asked: Gate) -> bool:
     return any(_is_as_strict(comparison, asked) for comparison in way)
 
 
-def _is_as_strict(one: Comparison, other: Comparison) -> bool:
-    if not _is_alike(one, other):
+def _is_as_strict(comparison: Comparison, other: Comparison) -> bool:
+    if not _is_alike(comparison, other):
         return False
-    if one.number == other.number:
-        return "=" not in one.sign or "=" in other.sign
-    return (one.number > other.number) == (one.sign[0] == ">")
+    if comparison.number == other.number:
+        return "=" not in comparison.sign or "=" in other.sign
+    return (comparison.number > other.number) == (comparison.sign[0] == ">")
 
 
-def _is_alike(one: Comparison, other: Comparison) -> bool:
+def _is_alike(a: Comparison, b: Comparison) -> bool:
     """Whether both limit the same number on the same side."""
-    return (one.metric, one.facet, one.sign[0]) == (other.metric, other.facet, other.sign[0])
+    return (a.metric, a.facet, a.sign[0]) == (b.metric, b.facet, b.sign[0])
 
 
 def _weaker(way: tuple[Comparison, ...], asked: Gate) -> Comparison | None:

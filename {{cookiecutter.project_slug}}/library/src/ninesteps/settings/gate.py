@@ -45,8 +45,8 @@ BIAS_METRICS = {
 FACET_METRICS = ("dppl", "di")
 
 FAIR_SIDE = {"dppl": "<", "worst_dppl": "<", "worst_mean_residual": "<", "di": ">", "worst_di": ">"}
-"""The side to which a gate holds a bias number: a gap has no sign and is to be small, a ratio of
-the lower share to the higher is to be near 1."""
+"""The sign with which a gate limits a bias number: a gap has no sign and should be small, a ratio
+of the lower share to the higher should be near 1."""
 
 UNBOUNDED = ("rmse", "mae", "worst_mean_residual")
 """Metrics in the label's own unit, from 0; the others end at 1, and all but r2 begin at 0."""
@@ -64,16 +64,16 @@ _FACET_METRIC = re.compile(r"(dppl|di)\[\s*([^\]]*?)\s*\]")
 
 
 MAX_METADATA = 256
-"""How many letters SageMaker keeps of one value of a model package's metadata."""
+"""How many characters SageMaker keeps of one value of a model package's metadata."""
 
 
 class GateError(ValueError):
-    """A gate that cannot be read; the message says what was read and what would be right."""
+    """A gate that cannot be read; the message says what was expected and what was got."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric held against one number, such as `auc > 0.75`."""
+    """One metric compared with one number, such as `auc > 0.75`."""
 
     metric: str
     sign: str
@@ -97,7 +97,7 @@ class Comparison:
         return f"{section}_metrics.{self.metric}.value"
 
     def holds(self, value: float) -> bool:
-        """Whether a value of the metric is on the right side."""
+        """Whether a value of the metric passes."""
         return bool(_COMPARE[self.sign](value, self.number))
 
     def __str__(self) -> str:
@@ -108,7 +108,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class AllOf:
-    """Every part must hold."""
+    """Every part must pass."""
 
     parts: tuple[Gate, ...]
 
@@ -118,7 +118,7 @@ class AllOf:
 
 @dataclass(frozen=True)
 class AnyOf:
-    """One part must hold."""
+    """One part must pass."""
 
     parts: tuple[Gate, ...]
 
@@ -137,12 +137,12 @@ def parse(text: str, problem: str, facet_keys: tuple[str, ...] = ()) -> Gate:
     """
     tokens = list(_tokens(text))
     if not tokens:
-        raise GateError(f"the gate is empty; a gate reads like `{_example(problem)}`")
+        raise GateError(f"expected a gate such as `{_example(problem)}`, got an empty one")
     if tokens.count("(") > MAX_BRACKETS:
-        raise GateError(f"the gate has more than {MAX_BRACKETS} brackets")
+        raise GateError(f"expected at most {MAX_BRACKETS} brackets, got {tokens.count('(')}")
     gate, rest = _any(tokens, problem, facet_keys)
     if rest:
-        raise GateError(f"`{rest[0]}` was not expected in `{text}`; join comparisons by and / or")
+        raise GateError(f"unexpected `{rest[0]}` in `{text}`; join comparisons with and / or")
     return gate
 
 
@@ -150,11 +150,11 @@ def both(metric_gate: Gate, bias_gate: Gate | None) -> Gate:
     """The gate that decides: the metric gate and, where there is one, the bias gate.
 
     Raises:
-        GateError: if it is too long to be kept with the versions that it lets through.
+        GateError: if it is too long to be kept with the versions that pass it.
     """
     gate = metric_gate if bias_gate is None else AllOf((metric_gate, bias_gate))
     if (length := len(metadata(gate))) > MAX_METADATA:
-        raise GateError(f"the gate has {length} letters, where at most {MAX_METADATA} are right")
+        raise GateError(f"expected a gate of at most {MAX_METADATA} characters, got {length}")
     return gate
 
 
@@ -168,7 +168,7 @@ def comparisons(gate: Gate) -> Iterator[Comparison]:
 
 
 def ways(gate: Gate) -> Iterator[tuple[Comparison, ...]]:
-    """The ways through a gate: it holds if all comparisons of one of them hold."""
+    """The ways through a gate: a model passes it by passing all comparisons of one of them."""
     if isinstance(gate, Comparison):
         yield (gate,)
     elif isinstance(gate, AnyOf):
@@ -202,7 +202,7 @@ def check_bias(gate: Gate, facet_keys: tuple[str, ...]) -> None:
 
 
 def holds(gate: Gate, value: Callable[[Comparison], float]) -> bool:
-    """Whether a gate holds, given what each of its metrics came to: all are asked for."""
+    """Whether a model passes a gate, given the value of each metric: all are asked for."""
     if isinstance(gate, Comparison):
         return gate.holds(value(gate))
     outcomes = [holds(part, value) for part in gate.parts]
@@ -215,7 +215,7 @@ def digest(gate: Gate) -> str:
 
 
 def metadata(gate: Gate) -> str:
-    """The gate in the letters that SageMaker lets a model package's metadata have.
+    """The gate in the characters that SageMaker lets a model package's metadata have.
 
     Signs become words and brackets slashes: `auc gt 0.8 and /recall ge 0.7 or f1 gt 0.9/`.
     """
@@ -231,8 +231,10 @@ def _tokens(text: str) -> Iterator[str]:
     while text[position:].strip():
         match = _TOKEN.match(text, position)
         if match is None:
-            wrong = text[position:].strip()[:20]
-            raise GateError(f"`{wrong}` in `{text}` is no metric, sign, number, bracket, and / or")
+            rest = text[position:].strip()[:20]
+            raise GateError(
+                f"expected a metric, sign, number, bracket, and / or in `{text}`, got `{rest}`"
+            )
         yield match.group().strip()
         position = match.end()
 
@@ -259,19 +261,19 @@ def _term(tokens: list[str], problem: str, facets: tuple[str, ...]) -> tuple[Gat
     if tokens and tokens[0] == "(":
         gate, rest = _any(tokens[1:], problem, facets)
         if not rest:
-            raise GateError("a bracket is opened and not closed")
+            raise GateError("expected a closing bracket, got the end of the gate")
         if rest[0] != ")":
-            raise GateError(f"`{rest[0]}` was not expected; join comparisons by and / or")
+            raise GateError(f"unexpected `{rest[0]}`; join comparisons with and / or")
         return gate, rest[1:]
     if len(tokens) < 3:
-        read = " ".join(tokens) or "nothing"
-        raise GateError(f"a comparison such as `{_example(problem)}` was expected, not `{read}`")
+        got = f"`{' '.join(tokens)}`" if tokens else "nothing"
+        raise GateError(f"expected a comparison such as `{_example(problem)}`, got {got}")
     name, sign, number = tokens[:3]
     metric, facet = _metric(name, problem, facets)
     if sign not in (">", ">=", "<", "<="):
-        raise GateError(f"`{sign}` after `{name}` is no comparison; use one of > >= < <=")
+        raise GateError(f"expected one of > >= < <= after `{name}`, got `{sign}`")
     if not re.fullmatch(_NUMBER, number) or not math.isfinite(float(number)):
-        raise GateError(f"`{number}` after `{name} {sign}` is no finite number")
+        raise GateError(f"expected a finite number after `{name} {sign}`, got `{number}`")
     return _decisive(Comparison(metric, sign, float(number), facet)), tokens[3:]
 
 
@@ -296,8 +298,8 @@ def _check_side(comparison: Comparison) -> None:
     what = "a gap without a sign, 0 at best" if is_gap else "a ratio, 1 at best"
     if comparison.sign[0] != side:
         raise GateError(
-            f"`{comparison}` asks for bias: {comparison.metric} is {what}, where a gate that holds "
-            f"it {'below' if is_gap else 'above'} a number is right"
+            f"`{comparison}` asks for bias: {comparison.metric} is {what}; expected a gate that "
+            f"keeps it {'below' if is_gap else 'above'} a number"
         )
     # Only where no group counts is a gap 1 or a ratio 0.
     passes_all = comparison.sign == side and number == (1.0 if is_gap else 0.0)
@@ -308,11 +310,11 @@ def _check_side(comparison: Comparison) -> None:
 
 
 def _metric(name: str, problem: str, facets: tuple[str, ...]) -> tuple[str, str | None]:
-    if found := _FACET_METRIC.fullmatch(name):
-        metric, facet = found.groups()
+    if match := _FACET_METRIC.fullmatch(name):
+        metric, facet = match.groups()
         if facet not in facets:
             has = ", ".join(facets) or "none"
-            raise GateError(f"`{name}` names no facet of this pipeline; its facets are {has}")
+            raise GateError(f"expected one of this pipeline's facets ({has}), got `{name}`")
         return metric, facet
     if name in METRICS[problem] or name in BIAS_METRICS[problem]:
         return name, None
@@ -321,7 +323,9 @@ def _metric(name: str, problem: str, facets: tuple[str, ...]) -> tuple[str, str 
         *BIAS_METRICS[problem],
         *(f"{metric}[facet]" for metric in FACET_METRICS),
     ]
-    raise GateError(f"`{name}` is no metric of a {problem} problem; it has {', '.join(offered)}")
+    raise GateError(
+        f"expected a metric of a {problem} problem ({', '.join(offered)}), got `{name}`"
+    )
 
 
 def _example(problem: str) -> str:

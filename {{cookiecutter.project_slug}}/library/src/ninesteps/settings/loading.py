@@ -1,4 +1,4 @@
-"""`pipeline.toml` read, and its sections held to each other and to the profile."""
+"""Loads `pipeline.toml` and checks its sections against each other and against the profile."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ninesteps.settings.tuning import Tuning
 
 
 def load(root: Path, profiles_folder: Path = profiles.FOLDER) -> Settings:
-    """Read and check `pipeline.toml` in a repository, and hold it to its profile.
+    """Read `pipeline.toml` in a repository and check it, also against its profile.
 
     Raises:
         SettingsError: with one sentence that names the key.
@@ -56,106 +56,128 @@ def _check_problem(settings: Settings) -> None:
     problem, objectives = settings.project.problem, Tuning.OBJECTIVES[settings.project.problem]
     if settings.objective not in objectives:
         raise SettingsError(
-            f"{settings.objective!r} was read, where {' or '.join(objectives)} is right for a "
-            f"{problem} problem", "tuning", "objective",
+            f"expected {' or '.join(objectives)} for a {problem} problem, got "
+            f"{settings.objective!r}", "tuning", "objective",
         )  # fmt: skip
     if problem == "regression" and settings.model.threshold != Model.threshold:
-        raise SettingsError(f"{settings.model.threshold!r} was read, and a regression flags nobody",
-                            "model", "threshold")  # fmt: skip
+        raise SettingsError(
+            f"expected no threshold for a regression, got {settings.model.threshold!r}",
+            "model", "threshold",
+        )  # fmt: skip
     if problem == "regression" and settings.data.positive:
-        raise SettingsError("a regression's label is a number", "data", "positive")
+        raise SettingsError(
+            f"expected none for a regression, whose label is a number, got "
+            f"{settings.data.positive!r}", "data", "positive",
+        )  # fmt: skip
     if problem == "binary" and settings.bias.threshold != "":
-        raise SettingsError("a binary label has no threshold", "bias", "threshold")
+        raise SettingsError(
+            f"expected none for a binary label, got {settings.bias.threshold!r}",
+            "bias", "threshold",
+        )  # fmt: skip
     if problem == "regression" and settings.bias.favourable_label != 1:
-        raise SettingsError("0 was read, where 1 is right: above the threshold is favourable",
-                            "bias", "favourable_label")  # fmt: skip
+        raise SettingsError(
+            "expected 1 for a regression (above the threshold is favourable), got 0",
+            "bias", "favourable_label",
+        )  # fmt: skip
     if settings.model.threshold == "recall" and settings.recall_target is None:
         raise SettingsError(
-            f"{settings.gate.metric!r} was read, where a `recall > ...` is right too: [model] "
-            "threshold = \"recall\" is chosen by it", "gate", "metric",
+            "expected a `recall > ...`, by which [model] threshold = \"recall\" is chosen, got "
+            f"{settings.gate.metric!r}", "gate", "metric",
         )  # fmt: skip
 
 
 def _check_columns(settings: Settings) -> None:
-    """Columns that are named must be in the table, and of the type that is asked of them."""
+    """Columns that are named must be in the table, and of the expected type."""
     columns, has = settings.data.columns, ", ".join(settings.data.columns)
     named = [(facet.column, ("bias", "facets")) for facet in settings.facets]
     named += [(settings.bias.group_variable, ("bias", "group_variable"))]
     named += [(settings.split.group, ("split", "group"))]
     for name, path in named:
         if name and name not in columns:
-            raise SettingsError(f"{name!r} is no column of [data.columns]: {has}", *path)
+            raise SettingsError(f"expected a column of [data.columns] ({has}), got {name!r}", *path)
         if name.lower() in RESERVED_COLUMNS:
-            raise SettingsError(f"{name!r} is a column that the feature group has", *path)
+            raise SettingsError(
+                f"expected another name (the feature group has a column of this one), got {name!r}",
+                *path,
+            )
     for facet in settings.facets:
         kind = columns[facet.column].type
         if facet.threshold is not None and kind != "number":
-            raise SettingsError(f"`{facet}` compares numbers with a {kind}", "bias", "facets")
+            raise SettingsError(
+                f"expected a column of numbers for `{facet}`, got a {kind}", "bias", "facets"
+            )
         known = columns[facet.column].values
         if unknown := [value for value in facet.values if known and value not in known]:
             raise SettingsError(
-                f"`{facet}` names {', '.join(unknown)}, where {facet.column} has "
-                f"{', '.join(known)} in [data.columns]", "bias", "facets",
+                f"expected values of {facet.column} in [data.columns] ({', '.join(known)}), got "
+                f"{', '.join(unknown)} in `{facet}`", "bias", "facets",
             )  # fmt: skip
     if settings.split.by == "time" and not settings.data.event_time:
-        raise SettingsError("'time' was read, and [data] names no event_time to split by",
+        raise SettingsError("expected 'hash' where [data] has no event_time, got 'time'",
                             "split", "by")  # fmt: skip
 
 
 def _check_profile(settings: Settings, profile: Profile) -> None:
-    """What the template's standards ask for, whatever else is set."""
+    """What the profile requires, whatever else is set."""
     rule = f"the profile {settings.project.profile} requires"
     if profile.problem and settings.project.problem != profile.problem:
-        raise SettingsError(f"{settings.project.problem!r} was read, where {profile.problem} is "
-                            f"right: {rule} it", "project", "problem")  # fmt: skip
+        raise SettingsError(
+            f"expected {profile.problem}, got {settings.project.problem!r}: {rule} it",
+            "project", "problem",
+        )  # fmt: skip
     _check_floor(settings, profile)
     if absent := missing_facets(profile, settings.facets):
         raise SettingsError(
-            f"{settings.bias.facets!r} was read, where {', '.join(absent)} must be among the "
-            f"facets too, each value by itself: {rule} {', '.join(profile.facets)}",
+            f"expected {', '.join(absent)} among the facets too, each value by itself, got "
+            f"{settings.bias.facets!r}: {rule} {', '.join(profile.facets)}",
             "bias", "facets",
         )  # fmt: skip
     most = profile.most_group_size
     if most and settings.bias.min_group_size > most:
-        raise SettingsError(f"{settings.bias.min_group_size} was read, where at most {most} is "
-                            f"right: {rule} it", "bias", "min_group_size")  # fmt: skip
+        raise SettingsError(
+            f"expected at most {most}, got {settings.bias.min_group_size}: {rule} it",
+            "bias", "min_group_size",
+        )  # fmt: skip
     if profile.bias_gate and not settings.facets:
-        raise SettingsError(f"no facet was read, where one is right: {rule} a bias gate",
+        raise SettingsError(f"expected at least one facet, got none: {rule} a bias gate",
                             "bias", "facets")  # fmt: skip
     if profile.bias_gate and (open_ := list(uncovered(settings.bias_gate, settings.facets))):
         raise SettingsError(
-            f"{settings.gate.bias!r} was read, which does not limit {', '.join(map(str, open_))}; "
-            f"{rule} a bias gate over every facet, such as `worst_dppl < 0.1` (at most {MOST_DPPL})"
-            f" or `worst_di > 0.8` (at least {LEAST_DI})", "gate", "bias",
+            f"expected a limit for every facet, got {settings.gate.bias!r}, which does not limit "
+            f"{', '.join(map(str, open_))}: {rule} a bias gate over every facet, such as "
+            f"`worst_dppl < 0.1` (at most {MOST_DPPL}) or `worst_di > 0.8` (at least {LEAST_DI})",
+            "gate", "bias",
         )  # fmt: skip
-    if seen := [name for name in profile.protected_columns if name not in settings.model.exclude]:
-        raise SettingsError(f"{', '.join(seen)} must be in it too: {rule} models that do not see "
-                            f"{', '.join(profile.protected_columns)}", "model", "exclude")  # fmt: skip
+    excluded = settings.model.exclude
+    if seen := [name for name in profile.protected_columns if name not in excluded]:
+        raise SettingsError(
+            f"expected {', '.join(seen)} to be excluded too, got {list(excluded)}: {rule} models "
+            f"that do not see {', '.join(profile.protected_columns)}", "model", "exclude",
+        )  # fmt: skip
 
 
 def _check_floor(settings: Settings, profile: Profile) -> None:
-    """The gate lets through no model that the floor would not, and asks for no recall above all."""
-    read, rule = (
-        f"{settings.gate.metric!r} was read",
-        f"the profile {settings.project.profile} requires",
-    )
+    """No model passes the gate that fails the floor, and the gate asks for no recall above all."""
+    written, rule = settings.gate.metric, f"the profile {settings.project.profile} requires"
     try:
         floor = profile.floor(settings.project.problem)
     except gates.GateError as error:
         raise SettingsError(str(error), "profile", "metric_gate",
                             file=f"profiles/{settings.project.profile}.toml") from None  # fmt: skip
     if floor and (short := shortfall(settings.full_gate, floor)):
-        raise SettingsError(f"{read}, where {short}: {rule} `{floor}` at least",
-                            "gate", "metric")  # fmt: skip
+        raise SettingsError(
+            f"expected at least `{floor}`, got {written!r}, where {short}: {rule} it",
+            "gate", "metric",
+        )  # fmt: skip
     if (settings.recall_target or 0) > profile.most_recall:
         raise SettingsError(
-            f"{read}, where a recall of at most {profile.most_recall:g} is right: {rule} it, "
+            f"expected a recall of at most {profile.most_recall:g}, got {written!r}: {rule} it, "
             "since a model that is to find nearly all flags nearly everybody", "gate", "metric",
         )  # fmt: skip
 
 
 def _check_bias_limits(settings: Settings) -> None:
-    """A gate that names bias limits it, whether or not the standards ask for that."""
+    """A gate that names bias limits it, whether or not the profile requires that."""
     keys = tuple(facet.key for facet in settings.facets)
     for key, gate in (("metric", settings.metric_gate), ("bias", settings.bias_gate)):
         try:

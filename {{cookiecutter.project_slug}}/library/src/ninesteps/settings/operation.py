@@ -12,7 +12,7 @@ from ninesteps.settings.toml import require
 
 @dataclass(frozen=True)
 class Schedule:
-    """When the pipeline is run anew."""
+    """When the pipeline runs again."""
 
     cadence: str = cadences.NEVER  # a word, `cron(...)` or `rate(...)`
     timezone: str = "UTC"  # in which the cadence is read
@@ -54,6 +54,7 @@ class Compute:
 
 
 def require_region(region: str) -> None:
+    """Check the form of a region's name, from a data class's `__post_init__`."""
     is_region = re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", region)
     require(is_region, "region", region, "a region such as us-east-1")
 

@@ -22,12 +22,12 @@ class Project:
 
     def __post_init__(self) -> None:
         require(self.name.strip() and len(self.name) <= 100, "name", self.name,
-             "a name of at most 100 letters")  # fmt: skip
+             "a name of at most 100 characters")  # fmt: skip
         named = re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9])*", self.pipeline)
         require(named and len(self.pipeline) <= 63, "pipeline", self.pipeline,
-              "at most 63 letters, digits and single hyphens within")  # fmt: skip
+              "letters, digits and single hyphens within, at most 63 characters")  # fmt: skip
         for key in ("prefix", *(["metric_word"] if self.metric_word else [])):
             value = getattr(self, key)
             require(re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,19}", value), key, value,
-                 "at most 20 letters and digits, a letter first")  # fmt: skip
+                 "letters and digits, a letter first, at most 20 characters")  # fmt: skip
         require(self.problem in gates.METRICS, "problem", self.problem, " or ".join(gates.METRICS))

@@ -136,7 +136,7 @@ class Settings:
         return cadences.parse(self.schedule.cadence, self.schedule.timezone)
 
     def check_table(self) -> None:
-        """Refuse to go on without a table.
+        """Check that a table is named.
 
         Raises:
             SettingsError: if none is named.
@@ -158,17 +158,17 @@ class Settings:
         if name not in self.environments:
             has = ", ".join(self.environments) or "none"
             raise SettingsError(f"there is no environment {name!r}; there is {has}", "environments")
-        found = self.environments[name]
-        stack = dataclasses.replace(found, name=name).named(self.project.pipeline)
-        right = re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9])*", name) and len(stack) <= LONGEST_NAME
-        if not right:
+        table = self.environments[name]
+        stack = dataclasses.replace(table, name=name).named(self.project.pipeline)
+        is_name = re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9])*", name)
+        if not is_name or len(stack) > LONGEST_NAME:
             raise SettingsError(
-                f"{name!r} was read, where letters, digits and single hyphens within are right, "
-                f"which with the pipeline's name are at most {LONGEST_NAME}", "environments",
+                "expected letters, digits and single hyphens within, at most "
+                f"{LONGEST_NAME} characters with the pipeline's name, got {name!r}", "environments",
             )  # fmt: skip
         return dataclasses.replace(
-            found,
+            table,
             name=name,
-            role=found.role or found.role_of(stack),
-            bucket=found.bucket or found.bucket_of(stack),
+            role=table.role or table.role_of(stack),
+            bucket=table.bucket or table.bucket_of(stack),
         )

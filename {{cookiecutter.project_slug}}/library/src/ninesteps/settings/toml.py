@@ -1,4 +1,4 @@
-"""TOML tables as data classes: strict, and every refusal is one sentence that names the key.
+"""TOML tables as data classes: strict, and every error is one sentence that names the key.
 
 Standard library alone: the template's hook loads settings before anything is installed.
 """
@@ -22,17 +22,17 @@ NOT_IN_FILE = {"in_file": False}
 
 
 class RuleBroken(ValueError):
-    """A value that breaks its data class's rule: the key, and what is right."""
+    """A value that breaks its data class's rule: the key, what was expected and what was got."""
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
         self.key = key
 
 
-def require(holds: object, key: str, value: object, right: str) -> None:
-    """Hold a data class to a rule, from its `__post_init__`."""
-    if not holds:
-        raise RuleBroken(key, f"expected {right}, got {value!r}")
+def require(condition: object, key: str, value: object, expected: str) -> None:
+    """Check a rule of a data class, from its `__post_init__`."""
+    if not condition:
+        raise RuleBroken(key, f"expected {expected}, got {value!r}")
 
 
 def load(cls: type[Table], root: Path, name: str) -> Table:
@@ -50,24 +50,24 @@ def load(cls: type[Table], root: Path, name: str) -> Table:
     except FileNotFoundError:
         raise SettingsError(f"there is no such file in {root}", file=name) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"it is no TOML: {error}", file=name) from None
+        raise SettingsError(f"not valid TOML: {error}", file=name) from None
 
 
 def _read(cls: Any, table: object, path: tuple[str, ...]) -> Any:
     """A data class from a TOML table, refusing unknown and missing keys and wrong types."""
     if not isinstance(table, dict):
-        raise SettingsError(f"{table!r} was read, where a table is right", *path)
+        raise SettingsError(f"expected a table, got {table!r}", *path)
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls) if f.metadata.get("in_file", True)}
     for key in table:
         if key not in fields:
-            raise SettingsError(f"there is no such key; there is {', '.join(fields)}", *path, key)
+            raise SettingsError(f"unknown key; expected one of {', '.join(fields)}", *path, key)
     for name, spec in fields.items():
         has_default = not (
             spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
         )
         if name not in table and not has_default:
-            raise SettingsError("it is missing", *path, name)
+            raise SettingsError("this key is missing", *path, name)
     values = {key: _value(hints[key], value, (*path, key)) for key, value in table.items()}
     try:
         return cls(**values)
@@ -81,21 +81,21 @@ def _value(hint: Any, value: object, path: tuple[str, ...]) -> Any:
     origin = typing.get_origin(hint)
     if origin is dict:
         if not isinstance(value, dict):
-            raise SettingsError(f"{value!r} was read, where a table is right", *path)
+            raise SettingsError(f"expected a table, got {value!r}", *path)
         inner = typing.get_args(hint)[1]
         return {key: _value(inner, item, (*path, key)) for key, item in value.items()}
     if origin is tuple:
         if not isinstance(value, list):
-            raise SettingsError(f"{value!r} was read, where a list is right", *path)
+            raise SettingsError(f"expected a list, got {value!r}", *path)
         return tuple(_value(str, item, path) for item in value)
     if origin is types.UnionType:
-        fitting = (one for one in typing.get_args(hint) if _fits(value, one))
+        fitting = (kind for kind in typing.get_args(hint) if _fits(value, kind))
         hint = next(fitting, typing.get_args(hint)[0])
     if not _fits(value, hint):
-        right = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
-        raise SettingsError(f"{value!r} was read, where {right[hint]} is right", *path)
+        kinds = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+        raise SettingsError(f"expected {kinds[hint]}, got {value!r}", *path)
     if isinstance(value, float) and not math.isfinite(value):
-        raise SettingsError(f"{value!r} was read, where a finite number is right", *path)
+        raise SettingsError(f"expected a finite number, got {value!r}", *path)
     return value
 
 

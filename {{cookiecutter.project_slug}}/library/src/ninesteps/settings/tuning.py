@@ -82,25 +82,25 @@ class Tuning:
              f"one or more of {', '.join(self.ALGORITHMS)}")  # fmt: skip
         least = self.MIN_TRIALS * len(chosen) if len(chosen) > 1 else 1
         require(self.jobs >= least, "jobs", self.jobs,
-             f"{least} or more, for {' and '.join(self.algorithms)}")  # fmt: skip
+             f"{least} or more for {' and '.join(self.algorithms)}")  # fmt: skip
         require(1 <= self.parallel <= self.jobs, "parallel", self.parallel,
               f"between 1 and jobs = {self.jobs}")  # fmt: skip
-        require(self.jobs <= 750, "jobs", self.jobs, "at most 750: SageMaker searches no more")
+        require(self.jobs <= 750, "jobs", self.jobs, "at most 750 (SageMaker's limit)")
         require(self.seed >= 0, "seed", self.seed, "0 or more")
         require(self.ranges, "ranges", {}, "a range for at least one hyperparameter")
         tunable = self.SHARED if "lightgbm" in self.algorithms else tuple(self.TUNABLE)
-        for name, found in self.ranges.items():
+        for name, span in self.ranges.items():
             require(name in tunable, "ranges", name, f"one of {', '.join(tunable)}")
             lowest, most, whole = self.TUNABLE[name]
-            require(lowest <= found.min and found.max <= most, "ranges", f"{name} {found.min:g} to "
-                 f"{found.max:g}", f"{name} from {lowest:g} to {most:g}")  # fmt: skip
-            require(found.integer == whole, "ranges", f"{name} integer = {str(found.integer).lower()}",
-                 f"integer = {str(whole).lower()}")  # fmt: skip
+            require(lowest <= span.min and span.max <= most, "ranges", f"{name} {span.min:g} to "
+                 f"{span.max:g}", f"{name} from {lowest:g} to {most:g}")  # fmt: skip
+            got = f"{name} integer = {str(span.integer).lower()}"
+            require(span.integer == whole, "ranges", got, f"integer = {str(whole).lower()}")
         set_by_others = ("objective", "eval_metric", "sagemaker_", "_")
         own = [name for name in self.static if name.startswith(set_by_others)]
         require(not own, "static", own, "hyperparameters that do not follow from other settings")
         if "lightgbm" in self.algorithms:
             alien = sorted(self.static.keys() - set(self.SHARED))
-            require(not alien, "static", alien, f"for LightGBM some of {', '.join(self.SHARED)}")
+            require(not alien, "static", alien, f"some of {', '.join(self.SHARED)} for LightGBM")
         both = sorted(self.ranges.keys() & self.static.keys())
-        require(not both, "static", both, "a hyperparameter that [tuning.ranges] does not have")
+        require(not both, "static", both, "hyperparameters that [tuning.ranges] does not have")
