@@ -31,7 +31,7 @@ def model_fn(folder):
 
 def input_fn(body, content_type):
     if b"odd" in body:
-        raise ValueError("an odd word was read, where numbers are right")
+        raise ValueError("expected numbers, got an odd word")
     rows = [[float(field) for field in line.split(",")] for line in body.decode().splitlines()]
     return Rows(rows)
 
@@ -80,7 +80,7 @@ def begin(
 
 def ended(rehearsal: Rehearsal) -> dict[str, Any]:
     """How the deployment that goes on ends."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while (status := rehearsal.ask("status"))["deploying"] is not None:
         assert time.monotonic() < until, status
         time.sleep(0.02)

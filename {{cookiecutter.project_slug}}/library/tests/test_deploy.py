@@ -1,11 +1,13 @@
 """Versions taking over from each other under steady load, and not: every request is accounted for.
 
-The load is half of what the machine carried a moment before.
+The load is half of what the machine carried a moment before. What is asserted holds however slow
+or busy the machine is: counts that the router promises, never how much is done in some seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import time
@@ -17,16 +19,28 @@ from typing import Any
 import pytest
 
 from endpoints import RECORDS, answer, archive, begin, ended, noted, running
-from ninesteps.local.endpoint.fleet import Answer, Fleet, FleetClosedError, Request, Version
+from ninesteps.errors import DeployError
+from ninesteps.local.endpoint.blue_green import Deployment, Golden
+from ninesteps.local.endpoint.fleet import Answer, Fleet, FleetClosedError, Request, ServedVersion
+from ninesteps.local.endpoint.observed import Observed
+from ninesteps.local.endpoint.router import Router
 from ninesteps.local.endpoint.traffic import Caller, Reply
 from ninesteps.runs.rehearsal import Rehearsal
-from ninesteps.settings.deploy import Deploy
+from ninesteps.settings.deploy import Deploy, deployment_config
 
 SECONDS = float(os.environ.get("LOAD_SECONDS", "0.6"))
-"""How long a step of a rollout lasts here."""
+"""How long a step of a rollout that succeeds lasts here."""
 
-TIMEOUT = max(0.5, SECONDS / 5)
-"""Seconds that a model may take where none answers: below a step's, or nobody would have waited."""
+WATCHED = 100
+"""The time scale where an alarm is to go off: the canary lasts 36 seconds, and each tenth request
+goes to the new version, so on the slowest machine some do. An alarm looks each 0.6 seconds."""
+
+SEEN_BY_ALARMS = 50.0
+"""Requests a second of which each failed one sets off an alarm: one of fewer than a hundred in its
+0.6 seconds. Of more, those that wait for a slow version could be too few of all."""
+
+TIMEOUT = 3.0
+"""Seconds that a model may take where none answers: far more than a model that answers needs."""
 
 MINUTES_LATENCY = 60_000
 """A limit that no slowness of the machine passes."""
@@ -51,21 +65,24 @@ class Load:
         )
 
 
-def under_load(rehearsal: Rehearsal, act: Callable[[], Any]) -> tuple[Load, Any]:
+def under_load(
+    rehearsal: Rehearsal, act: Callable[[], Any], most: float = math.inf
+) -> tuple[Load, Any]:
     """Half of the requests that the machine carries, before, while and after something is done."""
 
     async def main() -> tuple[Load, Any]:
         bodies = [f"{record}\n".encode() for record in RECORDS]
         carried = await Caller(rehearsal.port(), bodies).as_fast_as_answered(4, 0.4)
+        per_second = min(carried / 2, most)
         caller, stop = Caller(rehearsal.port(), bodies), asyncio.Event()
-        traffic = asyncio.create_task(caller.steadily(carried / 2, stop))
+        traffic = asyncio.create_task(caller.steadily(per_second, stop))
         await asyncio.sleep(0.2)
         done = await asyncio.to_thread(act)
         await asyncio.sleep(0.2)
         stop.set()
         await traffic
-        print(f"{carried / 2:.0f} requests a second, half of what was carried")  # noqa: T201  # for the log
-        return Load(carried / 2, caller.replies), done
+        print(f"{per_second:.0f} requests a second of the {carried:.0f} carried")  # noqa: T201  # for the log
+        return Load(per_second, caller.replies), done
 
     return asyncio.run(main())
 
@@ -88,6 +105,18 @@ def deployed(rehearsal: Rehearsal, version: dict[str, Any], deploy: Deploy) -> d
     return ended(rehearsal)
 
 
+def rolled_back(rehearsal: Rehearsal, version: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    """How a deployment ends whose canary lasts until something is wrong."""
+    begin(rehearsal, version, WATCHED, policy(interval_seconds=3600, **changed))
+    return ended(rehearsal)
+
+
+def asked_once_more(rehearsal: Rehearsal) -> Load:
+    """Some requests, one after the other; at least one."""
+    caller = Caller(rehearsal.port(), [f"{record}\n".encode() for record in RECORDS])
+    return Load(asyncio.run(caller.as_fast_as_answered(1, 0.1)), caller.replies)
+
+
 @pytest.fixture
 def served(tmp_path: Path, request: pytest.FixtureRequest) -> Any:
     """An endpoint that serves version 1."""
@@ -104,8 +133,10 @@ def test_a_good_version_takes_over_with_no_request_failed_or_dropped(
     load, last = under_load(served, lambda: deployed(served, version, policy()))
     assert last["outcome"] == "deployed"
     assert load.failed == []
+    assert load.answered_by(1) > 0
     assert load.answered_by(1) + load.answered_by(2) == len(load.replies)
-    assert load.answered_by(2) > load.per_second * SECONDS / 2
+    after = asked_once_more(served)
+    assert after.answered_by(2) == len(after.replies) > 0
     status = served.ask("status")
     assert (status["version"], status["previous"]) == (2, 1)
     assert list(status["processes"]) == ["2"]  # those of version 1 have ended
@@ -119,26 +150,36 @@ BAD = {
     "is slow": ({"predict": "len(rows) == 1 and time.sleep(0.3)"}, "alarm latency"),
     "answers wrongly after a while": (
         {"predict": "model += COUNT[0] > 3"},
-        "golden requests: 100 of 100 answers are not what the model predicted",
+        "golden requests: 100 of 100 answers differ from what the model predicted",
     ),
 }  # fmt: skip
+
+NO_REQUESTS = {"requests": 0, "failed": 0}
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_version_is_rolled_back_and_fails_nothing_outside_the_canarys_share(
     served: Rehearsal, tmp_path: Path, name: str
 ) -> None:
+    """The router gives the canary each tenth request, so no more than a tenth of all it was sent.
+
+    Not of those that were answered when the deployment ended: on a busy machine many still wait for
+    the old version then, while the new one has failed its own at once.
+    """
     what, why = BAD[name]
     limit = 200 if name == "is slow" else MINUTES_LATENCY
     version = archive(tmp_path, 2, **what)
-    load, last = under_load(served, lambda: deployed(served, version, policy(max_latency_ms=limit)))
+    load, last = under_load(
+        served, lambda: rolled_back(served, version, max_latency_ms=limit), SEEN_BY_ALARMS
+    )
     assert last["outcome"] == "rolled back"
     assert last["why"].startswith(why)
-    blue, green = last["seen"]["1"], last["seen"]["2"]
+    blue, green = (last["seen"].get(number, NO_REQUESTS) for number in "12")
     assert blue["failed"] == 0
     assert len(load.failed) == green["failed"]
     assert all(one.status == 500 for one in load.failed)  # answered: none was dropped
-    assert 0 < green["requests"] <= 0.1 * (blue["requests"] + green["requests"]) + 2
+    assert green["requests"] <= len(load.replies) // 10
+    assert green["requests"] > 0 or not why.startswith("alarm")  # or there was nothing to see
     assert served.ask("status")["version"] == 1
     assert list(served.ask("status")["processes"]) == ["1"]
 
@@ -166,11 +207,12 @@ def test_a_version_that_is_wrong_from_the_first_gets_no_traffic(
 def test_a_version_that_never_answers_is_timed_out_and_rolled_back(
     served: Rehearsal, tmp_path: Path
 ) -> None:
-    version = archive(tmp_path, 2, predict="len(rows) == 1 and time.sleep(60)")
-    load, last = under_load(served, lambda: deployed(served, version, policy()))
+    version = archive(tmp_path, 2, predict="len(rows) == 1 and time.sleep(600)")
+    load, last = under_load(served, lambda: rolled_back(served, version), SEEN_BY_ALARMS)
     assert last["why"].startswith("alarm 5xx")
     assert {one.status for one in load.failed} == {504}
-    assert len(load.failed) == last["seen"]["2"]["failed"]
+    green = last["seen"]["2"]
+    assert len(load.failed) == green["failed"] == green["requests"] > 0
 
 
 def test_a_killed_process_is_replaced_and_costs_no_more_than_what_it_had_in_hand(
@@ -179,7 +221,7 @@ def test_a_killed_process_is_replaced_and_costs_no_more_than_what_it_had_in_hand
     def kill() -> list[int]:
         before: list[int] = served.ask("status")["processes"]["1"]
         os.kill(before[0], signal.SIGKILL)
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while True:
             now: list[int] = served.ask("status")["processes"]["1"]
             if len(now) == 2 and before[0] not in now:
@@ -195,16 +237,22 @@ def test_a_killed_process_is_replaced_and_costs_no_more_than_what_it_had_in_hand
 def test_a_fleet_that_is_stopped_answers_what_it_has_begun_and_gives_the_rest_back(
     tmp_path: Path,
 ) -> None:
+    may_answer = tmp_path / "may-answer"
+    waits = f"while not os.path.exists({str(may_answer)!r}): time.sleep(0.01)"
+
     async def main() -> list[Answer | BaseException]:
-        version = Version(**archive(tmp_path, 1, predict="time.sleep(0.3)"))
+        version = ServedVersion(**archive(tmp_path, 1, predict=waits))
         fleet = Fleet(version, 1, tmp_path / "log", 30)
         await fleet.start()
         request = Request("text/csv", "", b"1,2\n")
         asked = [asyncio.create_task(fleet.send(request)) for _ in range(2)]
-        await asyncio.sleep(0.1)
-        await fleet.stop()
+        await asyncio.sleep(0)  # the first has its process, the second waits for one
+        stopping = asyncio.create_task(fleet.stop())
+        await asyncio.sleep(0)
         with pytest.raises(FleetClosedError):
             await fleet.send(request)
+        may_answer.touch()
+        await stopping
         return await asyncio.gather(*asked, return_exceptions=True)
 
     first, second = asyncio.run(main())
@@ -217,12 +265,27 @@ def test_a_linear_rollout_goes_by_equal_steps(served: Rehearsal, tmp_path: Path)
         served, archive(tmp_path, 2), 600 / SECONDS,
         policy(rollout="linear", step_percent=40, interval_seconds=200, bake_seconds=200),
     )  # fmt: skip
-    seen = []
-    while (status := served.ask("status"))["deploying"]:
-        seen += [one["share"] for one in status["versions"] if one["version"] == 2]
-        time.sleep(0.01)
-    assert list(dict.fromkeys(seen))[-3:] == [40, 80, 100]
     assert ended(served)["outcome"] == "deployed"
+
+
+def test_the_router_gives_each_step_of_a_linear_rollout_its_share(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given, router = list[tuple[int, float]](), Router(Observed(), 10)
+
+    async def watch(self: Deployment, observed: Observed, green: Fleet, seconds: float) -> None:
+        given.append((router.share, seconds))
+
+    monkeypatch.setattr(Deployment, "_watch", watch)
+    deploy = policy(rollout="linear", step_percent=40, interval_seconds=200, bake_seconds=300)
+    config = deployment_config(deploy, [])
+    blue, green = (
+        Fleet(ServedVersion(number, "", ""), 1, tmp_path / "log", 30) for number in (1, 2)
+    )
+    router.blue = blue
+    assert asyncio.run(Deployment(2, config, (), Golden(), 10).run(router, green)) is blue
+    assert given == [(40, 20), (80, 20), (100, 30)]
+    assert router.blue is green
 
 
 def test_a_deployment_is_broken_off_by_hand_and_every_one_is_kept(
@@ -231,7 +294,7 @@ def test_a_deployment_is_broken_off_by_hand_and_every_one_is_kept(
     begin(served, archive(tmp_path, 2), 1, policy())  # ten minutes a step
     while "%" not in served.ask("status")["phase"]:
         time.sleep(0.02)
-    with pytest.raises(RuntimeError, match="version 2 is being deployed"):
+    with pytest.raises(DeployError, match="version 2 is being deployed"):
         begin(served, archive(tmp_path, 3), 1, policy())
     served.ask("cancel")
     assert ended(served)["why"] == "by hand"

@@ -9,6 +9,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -24,19 +25,33 @@ from ninesteps.step_code.bundle import closure, folders
 from test_inference import records, write_model
 
 INSIDE = ("Traceback", "File ", str(ROOT), "/tmp", ".py", "Error", "Exception")  # noqa: S108
-SLOW = 0.5  # seconds that a request may take to arrive
+IMPATIENCE = 0.25  # seconds that a request may take to arrive at an impatient endpoint
+PATIENCE = 60.0  # ... at any other, and that a client here waits for the end of an answer
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """An endpoint whose clients may be as slow as a busy machine makes them."""
+    with serving(tmp_path_factory.mktemp("endpoint"), PATIENCE) as rehearsal:
+        yield rehearsal
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """An endpoint that does not wait long for a request."""
+    with serving(tmp_path_factory.mktemp("impatient"), IMPATIENCE) as rehearsal:
+        yield rehearsal
+
+
+@contextmanager
+def serving(folder: Path, receive_seconds: float) -> Iterator[Rehearsal]:
     """An endpoint with a real archive: a model of two features, with the scripts of this one."""
-    folder = tmp_path_factory.mktemp("endpoint")
     unpacked = folder / "model"
     unpacked.mkdir()
     write_model(unpacked, "binary", Decision("f1", 0.4))
     for name, file in closure("inference.py", folders(ROOT)).items():
         shutil.copyfile(file, unpacked / "code" / name)
-    with running(folder, receive_seconds=SLOW) as rehearsal:
+    with running(folder, receive_seconds=receive_seconds) as rehearsal:
         rehearsal.ask(
             "deploy", config=CONFIG, alarms=[], time_scale=1000,
             version={"number": 1, "archive": str(unpacked), "program": "inference.py"},
@@ -62,17 +77,18 @@ def model(served: Rehearsal) -> inference.Model:
 
 
 def raw(rehearsal: Rehearsal, *parts: bytes, pause: float = 0.0) -> bytes:
-    """What the server says to bytes until it closes, or says no more for a second."""
+    """What the server says to bytes until it closes, which it must: a client waits without end."""
     said = b""
-    with socket.create_connection(("127.0.0.1", rehearsal.port()), timeout=SLOW + 3) as client:
-        try:
-            for part in parts:
-                client.sendall(part)
-                time.sleep(pause)
-            while data := client.recv(65536):
-                said += data
-        except OSError:
-            pass
+    address = ("127.0.0.1", rehearsal.port())
+    with (
+        suppress(ConnectionError),  # it closed while more was sent
+        socket.create_connection(address, timeout=PATIENCE) as client,
+    ):
+        for part in parts:
+            client.sendall(part)
+            time.sleep(pause)
+        while data := client.recv(65536):
+            said += data
     return said
 
 
@@ -92,6 +108,16 @@ def ask(
 
 def is_well(rehearsal: Rehearsal) -> bool:
     return ask(rehearsal, b"0.5,0.25\n", content_type="text/csv")[0] == 200
+
+
+def goes_on(rehearsal: Rehearsal) -> bool:
+    """Whether an impatient endpoint answers; a busy machine may send requests too slowly."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        with suppress(IndexError):  # no answer
+            if is_well(rehearsal):
+                return True
+    return False
 
 
 def test_csv_is_answered_as_the_model_predicts(served: Rehearsal, model: inference.Model) -> None:
@@ -168,7 +194,10 @@ def test_another_route_or_method_is_refused(served: Rehearsal) -> None:
     assert ask(served, b"", "/", "GET")[0] == 404
     assert ask(served, b"", "/invocations/../secret", "GET")[0] == 404
     assert ask(served, b"", "/invocations", "GET")[0] == 405
-    assert b"allow: POST" in raw(served, b"DELETE /invocations HTTP/1.1\r\nhost: x\r\n\r\n")
+    delete = b"DELETE /invocations HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    said = raw(served, delete)
+    assert b"allow: POST" in said
+    assert said.endswith(b"method: expected POST, got DELETE\n")
 
 
 @pytest.mark.parametrize("is_said", [True, False], ids=["its length said", "in chunks"])
@@ -190,11 +219,9 @@ def test_a_body_at_the_limit_is_taken(served: Rehearsal) -> None:
     assert ask(served, body, content_type="text/csv")[0] == 200
 
 
-def test_a_body_that_does_not_come_is_told_so(served: Rehearsal) -> None:
+def test_a_body_that_does_not_come_is_told_so(impatient: Rehearsal) -> None:
     head = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n1,"
-    began = time.monotonic()
-    assert raw(served, head).split()[1] == b"408"
-    assert time.monotonic() - began < SLOW + 1
+    assert raw(impatient, head).split()[1] == b"408"
 
 
 @pytest.mark.parametrize(
@@ -203,23 +230,26 @@ def test_a_body_that_does_not_come_is_told_so(served: Rehearsal) -> None:
         [b""],
         [b"POST /invoc"],
         [b"GET /ping HTTP/1.1\r\nhost: x\r\n\r\n", b"GET /pi"],
-        [b"GET /ping HTTP/1.1\r\n", *[b"a: b\r\n"] * 8],
+        [b"GET /ping HTTP/1.1\r\n", *[b"a: b\r\n"] * 1000],
     ],
     ids=["nothing", "half a line", "half a second request", "a header at a time"],
 )
-def test_a_head_that_does_not_come_is_not_waited_for(served: Rehearsal, parts: list[bytes]) -> None:
+def test_a_head_that_does_not_come_is_not_waited_for(
+    impatient: Rehearsal, parts: list[bytes]
+) -> None:
     began = time.monotonic()
-    raw(served, *parts, pause=0.1)
-    assert time.monotonic() - began < 2 * SLOW + 0.9  # it was closed: the client waits longer
-    assert is_well(served)
+    raw(impatient, *parts, pause=0.1)
+    assert time.monotonic() - began < PATIENCE  # closed, also to who would send a head for longer
+    assert goes_on(impatient)
 
 
 def test_a_connection_is_used_again(served: Rehearsal) -> None:
-    ping = b"GET /ping HTTP/1.1\r\nhost: x\r\n\r\n"
-    assert raw(served, *[ping] * 3, pause=0.2).count(b"HTTP/1.1 200") == 3
+    ping = b"GET /ping HTTP/1.1\r\nhost: x\r\n%s\r\n"
+    pings = [ping % b"", ping % b"", ping % b"connection: close\r\n"]
+    assert raw(served, *pings, pause=0.2).count(b"HTTP/1.1 200") == 3
 
 
-def test_whatever_is_sent_the_server_goes_on(served: Rehearsal) -> None:
+def test_whatever_is_sent_the_server_goes_on(impatient: Rehearsal) -> None:
     """Requests with some bytes put in, taken out or changed: a status, or the end."""
     source = random.Random(7)
     whole = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\n" \
@@ -229,18 +259,18 @@ def test_whatever_is_sent_the_server_goes_on(served: Rehearsal) -> None:
         for _ in range(source.randint(1, 6)):
             place = source.randrange(len(sent))
             sent[place : place + source.randint(0, 2)] = source.randbytes(source.randint(0, 3))
-        said = raw(served, bytes(sent))
+        said = raw(impatient, bytes(sent))
         if said:
             assert int(said.split()[1]) in (200, 400, 404, 405, 406, 408, 413, 415, 431), sent
         assert not [word for word in INSIDE if word.encode() in said], sent
-    assert is_well(served)
+    assert goes_on(impatient)
 
 
 def test_of_a_hundred_requests_in_a_row_the_canary_has_its_share(tmp_path: Path) -> None:
-    deploy = Deploy(step_percent=30, interval_seconds=3600, bake_seconds=0)
+    deploy = Deploy(step_percent=30, interval_seconds=3600, bake_seconds=0, max_latency_ms=60_000)
     with running(tmp_path) as rehearsal:
         for number in (1, 2):
-            begin(rehearsal, archive(tmp_path, number), 100, deploy)
+            begin(rehearsal, archive(tmp_path, number), 1, deploy)
             while number == 1 and rehearsal.ask("status")["deploying"]:
                 time.sleep(0.02)
         while rehearsal.ask("status")["versions"][-1]["share"] != 30:

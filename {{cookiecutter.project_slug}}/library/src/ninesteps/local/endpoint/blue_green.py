@@ -1,4 +1,4 @@
-"""Follows the policy of a deployment as SageMaker does: shares, waits, alarms, and the way back.
+"""Deploys a version by a policy as SageMaker does: shares, waits, alarms and rollback.
 
 The document is UpdateEndpoint's own. Time may be compressed: waits and the alarms' periods are,
 latencies are not.
@@ -27,7 +27,7 @@ PAUSE = 0.02
 
 
 class RolledBackError(RuntimeError):
-    """The new version does not take over; the message says why."""
+    """The new version was rolled back; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -47,25 +47,25 @@ class Golden:
             return
         body = "".join(f"{record}\n" for record in self.records).encode()
         answer = await fleet.send(Request(CSV, CSV, body))
-        said = answer.body.decode(errors="replace").splitlines()
+        answers = answer.body.decode(errors="replace").splitlines()
         if answer.status != 200:
             raise RolledBackError(f"golden requests: status {answer.status}")
-        pairs = zip(said, self.answers, strict=False)
-        wrong = sum(not _is_same(one, other) for one, other in pairs)
-        wrong += abs(len(said) - len(self.answers))
-        if wrong:
+        pairs = zip(answers, self.answers, strict=False)
+        different = sum(not _is_same(answer, expected) for answer, expected in pairs)
+        different += abs(len(answers) - len(self.answers))
+        if different:
             raise RolledBackError(
-                f"golden requests: {wrong} of {len(self.answers)} answers are not what the model "
-                "predicted when it was registered"
+                f"golden requests: {different} of {len(self.answers)} answers differ from what the "
+                "model predicted when it was registered"
             )
 
 
-def _is_same(one: str, other: str) -> bool:
+def _is_same(answer: str, expected: str) -> bool:
     try:
-        found = [list(map(float, text.split(","))) for text in (one, other)]
-        return len(found[0]) == len(found[1]) and all(
+        numbers = [list(map(float, text.split(","))) for text in (answer, expected)]
+        return len(numbers[0]) == len(numbers[1]) and all(
             math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-            for a, b in zip(*found, strict=True)
+            for a, b in zip(*numbers, strict=True)
         )
     except ValueError:
         return False
@@ -73,7 +73,7 @@ def _is_same(one: str, other: str) -> bool:
 
 @dataclass
 class Deployment:
-    """A version on its way."""
+    """A version that is being deployed."""
 
     version: int
     config: dict[str, Any]  # UpdateEndpoint's DeploymentConfig
@@ -104,7 +104,7 @@ class Deployment:
                     await self._watch(router.observed, green, seconds / self.time_scale)
         except TimeoutError:
             await self._go_back(router, green)
-            raise RolledBackError("it took longer than the policy allows") from None
+            raise RolledBackError("the deployment took longer than the policy allows") from None
         except FleetClosedError:
             await self._go_back(router, green)
             raise RolledBackError("the endpoint was stopped") from None

@@ -1,4 +1,4 @@
-"""The processes that serve one version: started, asked, replaced when they end, and stopped."""
+"""The processes that serve one version: starts, asks, replaces and stops them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_PAUSE = 5.0  # seconds, before a process that does not start is started 
 
 
 @dataclass(frozen=True)
-class Version:
+class ServedVersion:
     """A registered version, unpacked."""
 
     number: int
@@ -38,7 +38,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of it."""
+    """What the model answered, or why it did not."""
 
     status: int
     content_type: str
@@ -83,7 +83,9 @@ class _Worker:
 class Fleet:
     """The processes of a version: each has one request at a time, the others wait in order."""
 
-    def __init__(self, version: Version, size: int, log: Path, request_seconds: float) -> None:
+    def __init__(
+        self, version: ServedVersion, size: int, log: Path, request_seconds: float
+    ) -> None:
         self.version, self._size = version, size
         self._log, self._request_seconds = log, request_seconds
         self._idle: deque[_Worker] = deque()
@@ -98,7 +100,7 @@ class Fleet:
     @property
     def pids(self) -> list[int]:
         """Of the processes that are up."""
-        return [one.process.pid for one in self._workers]
+        return [worker.process.pid for worker in self._workers]
 
     async def start(self) -> None:
         """Start every process; give when all have loaded the model.
@@ -115,13 +117,13 @@ class Fleet:
             await asyncio.wait(starting)
             await self._end()
             if isinstance(error, FleetError):
-                said = f"version {self.version.number} does not start: {self._log} says why"
-                raise FleetError(said) from None
+                sentence = f"version {self.version.number} does not start; see {self._log}"
+                raise FleetError(sentence) from None
             raise
-        self._keepers = [asyncio.create_task(self._keep(one)) for one in workers]
+        self._keepers = [asyncio.create_task(self._keep(worker)) for worker in workers]
 
     async def send(self, request: Request) -> Answer:
-        """Have a request answered.
+        """Have a process answer a request.
 
         Raises:
             FleetClosedError: if it was not begun before the fleet was closed.
@@ -138,21 +140,21 @@ class Fleet:
             if not self._in_hand:
                 self._nothing_in_hand.set()
 
-    async def _ask(self, one: _Worker, request: Request) -> Answer:
+    async def _ask(self, worker: _Worker, request: Request) -> Answer:
         try:
-            answer = await one.ask(request)
+            answer = await worker.ask(request)
         except (asyncio.IncompleteReadError, ConnectionError):
-            one.kill()
+            worker.kill()
             return Answer(500, "text/plain", b"the model's process ended; another is started")
-        except BaseException:  # it is still at it
-            one.kill()
+        except BaseException:  # the process is still working on it
+            worker.kill()
             raise
-        if one.is_usable:
-            self._give(one)
+        if worker.is_usable:
+            self._give(worker)
         return answer
 
     async def stop(self) -> None:
-        """Give back what was not begun, let the rest be answered, then end the processes."""
+        """Return requests that were not begun, finish the others, then end the processes."""
         self._is_closed = True
         while self._waiting:
             future = self._waiting.popleft()
@@ -164,9 +166,9 @@ class Fleet:
         await self._end()
 
     async def _end(self) -> None:
-        for one in [*self._workers]:
-            one.kill()
-            await one.process.wait()
+        for worker in [*self._workers]:
+            worker.kill()
+            await worker.process.wait()
 
     async def _free(self) -> _Worker:
         """A process that has nothing to do, in the order of asking."""
@@ -192,19 +194,19 @@ class Fleet:
                 return
         self._idle.append(free)
 
-    async def _keep(self, one: _Worker) -> None:
-        """See to it that there is a process, however often it ends."""
+    async def _keep(self, worker: _Worker) -> None:
+        """Replace a process whenever it ends."""
         pause = 0.1
         while True:
-            self._give(one)
-            await one.process.wait()
-            self._workers.discard(one)
-            one.is_usable = False
-            if one in self._idle:
-                self._idle.remove(one)
+            self._give(worker)
+            await worker.process.wait()
+            self._workers.discard(worker)
+            worker.is_usable = False
+            if worker in self._idle:
+                self._idle.remove(worker)
             while True:
                 try:
-                    one, pause = await self._started(), 0.1
+                    worker, pause = await self._started(), 0.1
                     break
                 except FleetError:
                     await asyncio.sleep(pause)
@@ -220,14 +222,14 @@ class Fleet:
                 stdout=asyncio.subprocess.PIPE, stderr=log, env={**os.environ, **threads},
                 cwd=self.version.archive,
             )  # fmt: skip
-        one = _Worker(process)
-        self._workers.add(one)
+        worker = _Worker(process)
+        self._workers.add(worker)
         try:
             async with asyncio.timeout(START_SECONDS):
-                await one.read()
+                await worker.read()
         except (TimeoutError, asyncio.IncompleteReadError):
-            one.kill()
+            worker.kill()
             await process.wait()
-            self._workers.discard(one)
+            self._workers.discard(worker)
             raise FleetError(f"a process of version {self.version.number} ended") from None
-        return one
+        return worker

@@ -1,4 +1,4 @@
-"""What was seen of requests: CloudWatch's metrics of an endpoint, computed from real ones."""
+"""CloudWatch's metrics of an endpoint, computed from the requests that it answered."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Totals:
-    """What a version's requests came to."""
+    """The sums of a version's requests."""
 
     requests: int
     failed: int
@@ -49,36 +49,36 @@ class Observed:
 
     def since(self, moment: float) -> list[Seen]:
         """The requests that were answered since a moment."""
-        found = []
-        for one in reversed(self._seen):
-            if one.at < moment:
+        recent = []
+        for request in reversed(self._seen):
+            if request.at < moment:
                 break
-            found.append(one)
-        return found[::-1]
+            recent.append(request)
+        return recent[::-1]
 
 
 def totals(seen: Sequence[Seen]) -> dict[int, Totals]:
-    """What the requests came to, by version."""
-    found = {}
-    for version in sorted({one.version for one in seen}):
-        own = [one for one in seen if one.version == version]
-        latencies = sorted(one.seconds * 1000 for one in own)
-        failed = sum(one.is_failed for one in own)
-        found[version] = Totals(
+    """The sums by version."""
+    by_version = {}
+    for version in sorted({request.version for request in seen}):
+        own = [request for request in seen if request.version == version]
+        latencies = sorted(request.seconds * 1000 for request in own)
+        failed = sum(request.is_failed for request in own)
+        by_version[version] = Totals(
             len(own), failed, percentile(latencies, 50), percentile(latencies, 99)
         )
-    return found
+    return by_version
 
 
 METRICS: dict[str, Callable[[Seen], float]] = {
-    "Invocation5XXErrors": lambda one: float(one.is_failed),
-    "ModelLatency": lambda one: one.seconds * 1_000_000,
+    "Invocation5XXErrors": lambda request: float(request.is_failed),
+    "ModelLatency": lambda request: request.seconds * 1_000_000,
 }
 """CloudWatch's metrics of one request."""
 
 
 def metric(alarm: Alarm, seen: Sequence[Seen]) -> float | None:
-    """The value of an alarm's metric over some requests; None of none."""
+    """The value of an alarm's metric over some requests; None if there are none."""
     if not seen:
         return None
     numbers = sorted(map(METRICS[alarm.metric], seen))

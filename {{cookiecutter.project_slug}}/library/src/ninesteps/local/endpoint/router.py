@@ -1,7 +1,7 @@
-"""The endpoint's one address: takes requests, refuses what is none, and shares them out.
+"""The endpoint's public address: checks requests and shares them out between two versions.
 
 ASGI by hand, for uvicorn. Two routes, as SageMaker's containers have them: `/ping` and
-`/invocations`. A refusal is one sentence, and tells nothing of the inside.
+`/invocations`. A refusal is one sentence that says nothing of the inside.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_BODY = 6 * 1024 * 1024
 METHODS = {"/ping": ("GET", "HEAD"), "/invocations": ("POST",)}
 
 
-class Refused(Exception):  # it is the request's fault
+class RequestRefused(Exception):  # it is the request's fault
     """A request that reaches no model."""
 
     def __init__(self, status: int, sentence: str, *headers: tuple[bytes, bytes]) -> None:
@@ -36,12 +36,12 @@ class Refused(Exception):  # it is the request's fault
 
 
 class Router:
-    """Shares requests out between the version that serves and the one that is to take over."""
+    """Shares requests out between the version that serves and the one being deployed."""
 
     def __init__(self, observed: Observed, body_seconds: float) -> None:
         self.observed, self._body_seconds = observed, body_seconds
         self.blue: Fleet | None = None  # serves
-        self.green: Fleet | None = None  # is to take over
+        self.green: Fleet | None = None  # is being deployed
         self._share = self._owed = 0
 
     @property
@@ -70,7 +70,7 @@ class Router:
         headers: tuple[tuple[bytes, bytes], ...] = ()
         try:
             answer = await self._answer(scope, receive)
-        except Refused as refused:
+        except RequestRefused as refused:
             answer = Answer(refused.status, "text/plain", str(refused).encode())
             headers = refused.headers
         if answer.status >= 400:  # a sentence, in a line of its own
@@ -87,25 +87,26 @@ class Router:
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         methods = METHODS.get(scope["path"])
         if methods is None:
-            raise Refused(404, "there is /ping and /invocations")
+            raise RequestRefused(404, "expected /ping or /invocations")
         if scope["method"] not in methods:
-            allow = ", ".join(methods)
-            raise Refused(405, f"{allow} is right here", (b"allow", allow.encode()))
+            allow, method = ", ".join(methods), scope["method"][:20]
+            sentence = f"method: expected {allow}, got {method}"
+            raise RequestRefused(405, sentence, (b"allow", allow.encode()))
         if scope["path"] == "/ping":
             return Answer(200 if self.blue else 503, "text/plain", b"")
         headers: dict[bytes, bytes] = dict(scope["headers"])
         if b"content-encoding" in headers:
-            raise Refused(415, "a compressed body was read, where a plain one is right", CLOSE)
+            raise RequestRefused(415, "expected a plain body, got a compressed one", CLOSE)
         body = await self._body(headers, receive)
         if not body:
-            raise Refused(400, "no body was read, where a record at least is right")
+            raise RequestRefused(400, "expected at least one record, got no body")
         kind, accept = (
             headers.get(name, b"")[:200].decode("latin-1") for name in (b"content-type", b"accept")
         )
         return await self.invoke(Request(kind, accept, body))
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        too_large = Refused(413, f"a body of at most {MAX_BODY} bytes is right", CLOSE)
+        too_large = RequestRefused(413, f"expected a body of at most {MAX_BODY} bytes", CLOSE)
         if int(headers.get(b"content-length", b"0")) > MAX_BODY:
             raise too_large
         parts, size = [], 0
@@ -114,7 +115,7 @@ class Router:
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise Refused(400, "the body was not sent whole", CLOSE)
+                        raise RequestRefused(400, "the body was not sent completely", CLOSE)
                     parts.append(message.get("body", b""))
                     size += len(parts[-1])
                     if size > MAX_BODY:
@@ -122,8 +123,8 @@ class Router:
                     if not message.get("more_body"):
                         return b"".join(parts)
         except TimeoutError:
-            said = f"the body was not sent whole within {self._body_seconds:g} seconds"
-            raise Refused(408, said, CLOSE) from None
+            sentence = f"the body was not sent completely within {self._body_seconds:g} seconds"
+            raise RequestRefused(408, sentence, CLOSE) from None
 
     async def invoke(self, request: Request) -> Answer:
         """Have a request answered by one of the versions, and observe it."""
@@ -136,7 +137,7 @@ class Router:
             seconds = time.perf_counter() - began
             self.observed.note(fleet.version.number, answer.status, seconds)
             return answer
-        raise Refused(503, "no version is served")
+        raise RequestRefused(503, "no version is served")
 
     def _next(self) -> Fleet | None:
         """Whose turn it is: of any hundred requests in a row the new version has its share."""

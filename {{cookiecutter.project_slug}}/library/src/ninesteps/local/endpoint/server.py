@@ -1,4 +1,4 @@
-"""The endpoint's process: one public address, one for whoever runs it, and what it serves.
+"""The endpoint's process: a public address for requests, and one for commands.
 
     python -m ninesteps.local.endpoint.server OPTIONS.json
 
@@ -27,7 +27,7 @@ from typing import Any
 import uvicorn
 
 from ninesteps.local.endpoint.blue_green import Deployment, Golden, RolledBackError
-from ninesteps.local.endpoint.fleet import Fleet, FleetError, Version
+from ninesteps.local.endpoint.fleet import Fleet, FleetError, ServedVersion
 from ninesteps.local.endpoint.observed import Observed, totals
 from ninesteps.local.endpoint.router import Patient, Router
 from ninesteps.settings.deploy import Alarm
@@ -40,6 +40,7 @@ DEPLOYMENTS = "deployments.jsonl"
 """Every deployment and its outcome, a line each; nothing is ever taken away."""
 
 MAX_COMMAND = 16 * 1024 * 1024
+COMMAND_SECONDS = 10.0  # for a command to arrive
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Endpoint:
         self._last: dict[str, Any] = {}
         self._task: asyncio.Task[None] | None = None
         self._began = time.monotonic()
+        self._is_ending = False
         protocol = type("Limited", (Patient,), {"head_seconds": options.receive_seconds})
         self._server = uvicorn.Server(uvicorn.Config(
             self._router, LOCALHOST, options.port, http=protocol, ws="none", lifespan="off",
@@ -80,13 +82,14 @@ class Endpoint:
         try:
             while not self._server.started and not serving.done():
                 await asyncio.sleep(0.01)
-            self._say_where(public, control)
+            self._write_address(public, control)
             while not serving.done():
                 await asyncio.wait([serving], timeout=1)
                 if not (self._folder / RUNNING).exists():  # nobody could ever tell it to stop
                     self._server.should_exit = True
             await serving
         finally:
+            self._is_ending = True
             (self._folder / RUNNING).unlink(missing_ok=True)
             control.close()
             if self._task:
@@ -96,8 +99,8 @@ class Endpoint:
                 await self._router.blue.stop()
                 self._forget(self._router.blue.version)
 
-    def _say_where(self, public: socket.socket, control: asyncio.Server) -> None:
-        """Write the address, at once whole, for this user alone."""
+    def _write_address(self, public: socket.socket, control: asyncio.Server) -> None:
+        """Write the address, whole at once, readable by this user alone."""
         content = {"pid": os.getpid(), "port": public.getsockname()[1], "token": self._token,
                    "control": control.sockets[0].getsockname()[1]}  # fmt: skip
         part = self._folder / f"{RUNNING}.part"
@@ -107,12 +110,16 @@ class Endpoint:
         part.replace(self._folder / RUNNING)
 
     async def _command(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one command of whoever knows the token."""
+        """Answer one command of a caller that knows the token; none any more once it ends.
+
+        What a deployment came to that the end has broken off is in the file of deployments.
+        """
         with contextlib.suppress(ConnectionError, ValueError, TimeoutError):
-            async with asyncio.timeout(self._options.receive_seconds):
+            async with asyncio.timeout(COMMAND_SECONDS):
                 given = json.loads(await reader.readline())
             token = given.pop("token", "") if isinstance(given, dict) else ""
-            if hmac.compare_digest(str(token).encode(), self._token.encode()):
+            is_known = hmac.compare_digest(str(token).encode(), self._token.encode())
+            if is_known and not self._is_ending:
                 known: dict[str, Callable[..., Awaitable[dict[str, Any]]]] = {
                     "status": self._status, "deploy": self._deploy, "cancel": self._cancel,
                     "stop": self._stop,
@@ -158,16 +165,16 @@ class Endpoint:
         if self._deployment:
             return {"error": f"version {self._deployment.version} is being deployed"}
         if self._router.blue and self._router.blue.version.number == version["number"]:
-            return {"error": f"version {version['number']} serves already"}
-        found = Golden(tuple(golden["records"]), tuple(golden["answers"]))
+            return {"error": f"version {version['number']} is already served"}
+        requests = Golden(tuple(golden["records"]), tuple(golden["answers"]))
         deployment = Deployment(
-            version["number"], config, [Alarm(**one) for one in alarms], found, time_scale
+            version["number"], config, [Alarm(**alarm) for alarm in alarms], requests, time_scale
         )
         self._deployment, self._began = deployment, deployment.began
-        self._task = asyncio.create_task(self._run(deployment, Version(**version), by_hand))
+        self._task = asyncio.create_task(self._run(deployment, ServedVersion(**version), by_hand))
         return {}
 
-    async def _run(self, deployment: Deployment, version: Version, by_hand: bool) -> None:
+    async def _run(self, deployment: Deployment, version: ServedVersion, by_hand: bool) -> None:
         before = self._router.blue.version.number if self._router.blue else None
         noted = {"version": version.number, "before": before, "by_hand": by_hand}
         self._note({**noted, "event": "began", "policy": deployment.config})
@@ -207,7 +214,7 @@ class Endpoint:
         self._server.should_exit = True
         return {}
 
-    def _forget(self, version: Version) -> None:
+    def _forget(self, version: ServedVersion) -> None:
         """Delete the archive, if it was unpacked for here, of a version that is served no more."""
         if Path(version.archive).is_relative_to(self._folder):
             shutil.rmtree(version.archive, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Requests at a steady rate, whatever becomes of them: a rehearsal's callers.
+"""Sends requests at a steady rate, whatever becomes of them, to rehearse a deployment.
 
 A latency counts from when the request was due, so that a slow answer is not hidden by its making
 the next request late.

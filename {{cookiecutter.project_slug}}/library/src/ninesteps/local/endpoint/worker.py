@@ -21,14 +21,14 @@ REQUEST = struct.Struct("!HHI")
 """Lengths of content type, accepted type and body, which follow."""
 
 ANSWER = struct.Struct("!HHI")
-"""Status, length of the content type and of the body, which follow. The first says: ready."""
+"""Status, lengths of content type and body, which follow. The first answer means: ready."""
 
 CSV, JSON = "text/csv", "application/json"
 MAX_SENTENCE = 300
 
 
-class Refused(Exception):  # it is the request's fault
-    """A request that the model does not take, and the HTTP status that says so."""
+class BadRequest(Exception):  # it is the request's fault
+    """A request that the model cannot read, and the HTTP status that says so."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -36,7 +36,7 @@ class Refused(Exception):  # it is the request's fault
 
 
 def main(archive: str, program: str) -> None:
-    """Load the model, say so, and answer until nobody asks."""
+    """Load the model, report that it is ready, and answer until the input ends."""
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     code = Path(archive, "code")
@@ -51,7 +51,7 @@ def main(archive: str, program: str) -> None:
         try:
             given = (content_type.decode("latin-1"), accept.decode("latin-1"), body)
             _write(answers, 200, *_answer(script, model, len(features), *given))
-        except Refused as refused:
+        except BadRequest as refused:
             _write(answers, refused.status, "text/plain", str(refused).encode())
         except Exception:
             traceback.print_exc()
@@ -70,17 +70,20 @@ def _answer(
     """The content type and body that the script answers a request with."""
     known = getattr(script, "CONTENT_TYPES", (CSV,))
     if _plain(content_type) not in known:
-        raise Refused(415, f"{content_type[:50]!a} was read, where {' or '.join(known)} is right")
+        kinds = " or ".join(known)
+        raise BadRequest(415, f"content-type: expected {kinds}, got {content_type[:50]!a}")
     accept = _plain(accept) if _plain(accept) not in ("", "*/*") else _plain(content_type)
     if accept not in known:
-        raise Refused(406, f"{accept[:50]!a} was asked for; answers are {' or '.join(known)}")
+        raise BadRequest(406, f"accept: expected {' or '.join(known)}, got {accept[:50]!a}")
     try:
         data = script.input_fn(body, content_type)
     except ValueError as error:
-        raise Refused(400, _sentence(error, script, content_type)) from None
+        raise BadRequest(400, _sentence(error, script, content_type)) from None
     rows, columns = data.shape
-    if columns != features or not rows:
-        raise Refused(400, f"{columns} fields were read in a record, where {features} are right")
+    if not rows:
+        raise BadRequest(400, "expected at least one record, got none")
+    if columns != features:
+        raise BadRequest(400, f"expected {features} fields in a record, got {columns}")
     answer = script.output_fn(script.predict_fn(data, model), accept)
     text, kind = answer if isinstance(answer, tuple) else (answer, accept)
     content = text if isinstance(text, bytes) else str(text).encode()
@@ -99,13 +102,13 @@ def _answers(content: bytes, kind: str) -> int:
 
 
 def _sentence(error: ValueError, script: Any, content_type: str) -> str:
-    """The script's own words; those of a library may tell of its inside."""
+    """The script's own message; a library's may say something of the inside."""
     place = error.__traceback__
     while place and place.tb_next:
         place = place.tb_next
     is_own = place and place.tb_frame.f_code.co_filename == script.__file__
-    said = " ".join(str(error).split())[:MAX_SENTENCE] if is_own else ""
-    return said or f"the body could not be read as {_plain(content_type)}: numbers are right"
+    message = " ".join(str(error).split())[:MAX_SENTENCE] if is_own else ""
+    return message or f"the body cannot be read as {_plain(content_type)}: expected numbers"
 
 
 if __name__ == "__main__":
