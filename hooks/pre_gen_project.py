@@ -24,11 +24,11 @@ def is_line(text: str) -> bool:
 
 for question, answer in ANSWERS.items():
     if isinstance(answer, str) and not question.startswith("_") and not is_line(answer):
-        sys.exit(f"{question}: {answer!a} was read, where one line of text is right")
+        sys.exit(f"{question}: expected one line of text, got {answer!a}")
 
 slug = ANSWERS["project_slug"]
 if not re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,62}", slug) or slug.lower() in RESERVED:
     sys.exit(
-        f"project_slug: {slug!r} was read, where at most 63 letters, digits and single hyphens "
-        "within are right, and no name that Windows keeps for a device"
+        "project_slug: expected at most 63 letters, digits and single hyphens within, and no name "
+        f"that Windows keeps for a device, got {slug!r}"
     )

@@ -165,6 +165,7 @@ EVERYTHING = (
     "pipeline report last -o report.html",
     "cruft check",
     "pip install --require-hashes -r model_deploy/infrastructure/checkov.lock",
+    "cfn-lint 'model_deploy/infrastructure/*.yaml'",
     "checkov --directory model_deploy/infrastructure --framework cloudformation "
     "--skip-download --compact --quiet",
 )
