@@ -153,7 +153,6 @@ def install(installer: list[str], folder: Path, target: Path) -> subprocess.Comp
     command = [
         *(*installer, "install", "--quiet", "--require-hashes", "--no-deps", "--no-index"),
         *("--target", str(target), "-r", str(folder / "requirements.lock")),
-        *(("--find-links", str(folder / "vendor")) if "uv" in installer else ()),
     ]
     return subprocess.run(command, cwd=target, capture_output=True, text=True, check=False)
 
