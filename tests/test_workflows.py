@@ -106,6 +106,7 @@ def tagged(cloned: Path, tmp_path: Path) -> Path:
     [("v1.2.0", "- A gate.\n- A floor.\n"), ("v1.0.0", "- It runs.\n")],
 )
 def test_the_notes_of_a_release_are_the_changelogs(tagged: Path, tag: str, said: str) -> None:
+    version_of_the_library(tagged, tag[1:])
     assert run(sys.executable, "tools/release.py", tag, cwd=tagged).stdout == said
 
 
@@ -116,6 +117,18 @@ def test_a_tag_that_the_changelog_does_not_know_is_no_release(tagged: Path, tag:
     done = run(sys.executable, "tools/release.py", tag, cwd=tagged, status=2)
     assert done.stderr.startswith("release: ")
     assert done.stdout == ""
+
+
+def version_of_the_library(template: Path, version: str) -> None:
+    file = template / GENERATED.name / "library/src/ninesteps/version.py"
+    text = re.sub('"[0-9.]+"', f'"{version}"', file.read_text(encoding="utf-8"))
+    file.write_text(text, encoding="utf-8")
+
+
+def test_a_tag_that_is_not_the_librarys_version_is_no_release(tagged: Path) -> None:
+    version_of_the_library(tagged, "1.1.9")
+    done = run(sys.executable, "tools/release.py", "v1.2.0", cwd=tagged, status=2)
+    assert done.stderr == "release: version.py of the library: expected 1.2.0, got 1.1.9\n"
 
 
 def test_a_release_is_made_of_the_notes_and_of_an_archive_that_renders(
@@ -129,10 +142,14 @@ def test_a_release_is_made_of_the_notes_and_of_an_archive_that_renders(
         name: value.replace("${{ github.ref_name }}", "v1.2.0")
         for name, value in job["env"].items()
     }
+    version_of_the_library(tagged, "1.2.0")
     for script in before:
         run("bash", "-e", "-c", script, cwd=tagged, **variables)
-    assert last.startswith('gh release create "$TAG" "$ARCHIVE" --verify-tag')
+    assert last.startswith('gh release create "$TAG" "$ARCHIVE" wheels/*.whl --verify-tag')
     assert (tagged / "notes.md").read_text(encoding="utf-8") == "- A gate.\n- A floor.\n"
+    assert sorted(path.name.partition("+")[0] for path in (tagged / "wheels").iterdir()) == [
+        "ninesteps-1.2.0", "ninesteps-1.2.0-py3-none-any.whl"
+    ]  # fmt: skip
     container.extract(tagged / variables["ARCHIVE"], tmp_path / "unpacked")
     (template,) = (tmp_path / "unpacked").iterdir()
     made = tmp_path / "made"

@@ -2,7 +2,8 @@
 
     python tools/release.py v1.2.0
 
-A tag whose version has no section, or an empty one, is refused with exit status 2.
+A tag whose version has no section, or an empty one, or is not the library's, is refused with exit
+status 2.
 """
 
 from __future__ import annotations
@@ -11,17 +12,22 @@ import re
 import sys
 from pathlib import Path
 
-CHANGELOG = Path(__file__).resolve().parent.parent / "CHANGELOG.md"
+ROOT = Path(__file__).resolve().parent.parent
+CHANGELOG = ROOT / "CHANGELOG.md"
+LIBRARY = ROOT / "{{cookiecutter.project_slug}}/library/src/ninesteps/version.py"
 
 
 def main(arguments: list[str]) -> None:
     """Print the section of a tag's version."""
     if len(arguments) != 1 or not re.fullmatch(r"v\d+\.\d+\.\d+", arguments[0]):
-        refuse(f"{' '.join(arguments)!r} was read, where a tag such as v1.2.0 is right")
+        refuse(f"expected a tag such as v1.2.0, got {' '.join(arguments)!r}")
     version = arguments[0].removeprefix("v")
     notes = section(CHANGELOG.read_text(encoding="utf-8"), version)
     if not notes:
-        refuse(f"{CHANGELOG.name} says nothing of {version}: a section `## {version}` is right")
+        refuse(f"{CHANGELOG.name}: expected a section `## {version}` with text, found none")
+    library = re.findall(r'^VERSION = "(.*)"$', LIBRARY.read_text(encoding="utf-8"), re.MULTILINE)
+    if library != [version]:
+        refuse(f"{LIBRARY.name} of the library: expected {version}, got {', '.join(library)}")
     print(notes)
 
 

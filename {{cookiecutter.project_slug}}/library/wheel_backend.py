@@ -9,12 +9,14 @@ A public index takes no such suffix: with the config setting `plain=true` the wh
 
 from __future__ import annotations
 
+import argparse
 import base64
 import hashlib
 import re
+import sys
 import tomllib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -133,3 +135,18 @@ def _record(members: Files, own: str) -> bytes:
         digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=")
         lines.append(f"{name},sha256={digest.decode()},{len(content)}")
     return "\n".join([*lines, f"{own},,", ""]).encode()
+
+
+def main(arguments: Sequence[str]) -> None:
+    """`python wheel_backend.py [--plain] FOLDER`: write the wheel, and print its file."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--plain", action="store_true", help="no suffix, for a public index")
+    options = parser.parse_args(arguments)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    plain = {"plain": str(options.plain)}
+    print(options.folder / build_wheel(str(options.folder), plain))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
