@@ -6,16 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from ninesteps.repository.template_files import LIST, changed, unfinished, write_list
+from ninesteps.repository.template_files import (
+    LIST,
+    changed,
+    is_old_form,
+    unfinished,
+    write_list,
+)
 
 MARKS = "<<<<<<< ours\na\n=======\nb\n>>>>>>> theirs\n"
 FILES = {
-    "cli/main.py": "main\n",
     "feature_store/features.py": "features\n",
+    "model_build/pipeline.py": "main\n",
     "model_build/steps/train.py": "train\n",
+    "model_deploy/infrastructure/pipeline.yaml": "stack\n",
     "pipeline.toml": "[project]\n",
     "pyproject.toml": "[project]\nname = 'pets'\n",
-    "tests/test_gate.py": "gate\n",
+    "tests/test_features.py": "features\n",
 }
 
 
@@ -41,12 +48,12 @@ def test_a_new_repository_has_nothing_left_to_do(root: Path) -> None:
 def test_the_templates_files_that_were_changed_are_named_and_the_teams_are_not(root: Path) -> None:
     for name, text in FILES.items():
         put(root, name, f"{text}\n# more\n")
-    assert changed(root) == ["cli/main.py", "tests/test_gate.py"]
+    assert changed(root) == ["model_build/pipeline.py", "model_deploy/infrastructure/pipeline.yaml"]
     assert list(unfinished(root)) == []
 
 
 def test_line_ends_of_windows_are_no_change(root: Path) -> None:
-    (root / "cli/main.py").write_bytes(b"main\r\n")
+    (root / "model_build/pipeline.py").write_bytes(b"main\r\n")
     assert changed(root) == []
 
 
@@ -54,10 +61,23 @@ def test_line_ends_of_windows_are_no_change(root: Path) -> None:
     ("name", "text", "sentence"),
     [
         ("README.md", f"Ours\n{MARKS}", "README.md: it has marks of an unfinished merge"),
-        (LIST, MARKS, f"{LIST}: it is no JSON; an update may have left marks in it"),
-        ("cli/main.py.rej", "", "cli/main.py.rej: a change that an update could not make"),
-        ("cli/old.py", "", "cli/old.py: the template has no such file; delete it if an update"),
-        ("model_build/steps/mine.py", "", "model_build/steps/mine.py: the template has no such"),
+        (LIST, MARKS, f"{LIST}: expected JSON; an update may have left marks in it"),
+        (
+            "model_build/pipeline.py.rej",
+            "",
+            "model_build/pipeline.py.rej: a change that an update could not make",
+        ),
+        (
+            "model_deploy/old.json",
+            "",
+            "model_deploy/old.json: the template has no such file; delete it if an update",
+        ),
+        (".cruft.json", MARKS, ".cruft.json: expected JSON; an update may have left marks in it"),
+        ("cli/main.py", "", "cli/main.py: the library has this now; move what you changed in it"),
+        ("governance/gate.py", "", "governance/gate.py: the library has this now"),
+        ("model_build/sdk.py", "", "model_build/sdk.py: the library has this now"),
+        ("model_deploy/deploy.py", "", "model_deploy/deploy.py: the library has this now"),
+        ("tests/test_gate.py", "", "tests/test_gate.py: the library has this now"),
     ],
 )
 def test_what_an_update_leaves_is_one_sentence_that_names_the_file(
@@ -69,26 +89,64 @@ def test_what_an_update_leaves_is_one_sentence_that_names_the_file(
 
 
 def test_a_file_of_the_template_that_is_gone_is_named(root: Path) -> None:
-    (root / "cli/main.py").unlink()
+    (root / "model_build/pipeline.py").unlink()
     (root / "feature_store/features.py").unlink()  # the team's: its own affair
     (said,) = unfinished(root)
-    assert said.startswith("cli/main.py: a file of the template that is not there")
+    assert said.startswith("model_build/pipeline.py: a file of the template that is not there")
 
 
 def test_a_file_that_the_team_names_is_the_teams(root: Path) -> None:
-    own = '[tool.pipeline]\nteam_files = ["model_build/steps/mine_*.py", "cli/main.py"]\n'
+    own = (
+        '[tool.pipeline]\nteam_files = ["model_deploy/mine_*.py", "model_build/pipeline.py", '
+        '"governance/ours.py"]\n'
+    )
     put(root, "pyproject.toml", FILES["pyproject.toml"] + own)
-    put(root, "model_build/steps/mine_too.py", "")
-    put(root, "cli/main.py", "ours\n")
+    put(root, "model_deploy/mine_too.py", "")
+    put(root, "governance/ours.py", "")
+    put(root, "model_build/pipeline.py", "ours\n")
     assert list(unfinished(root)) == []
     assert changed(root) == []
 
 
 @pytest.mark.parametrize("name", ["data/more.csv", "notebooks/look.py", "tests/test_ours.py",
-                                  ".local/runs/x.rej", "cli/__pycache__/main.pyc"])  # fmt: skip
+                                  ".local/runs/x.rej", ".venv/lib/a.rej",
+                                  "model_build/__pycache__/pipeline.pyc"])  # fmt: skip
 def test_what_a_team_adds_beside_the_template_is_nobodys_business(root: Path, name: str) -> None:
     put(root, name, "")
     assert list(unfinished(root)) == []
+
+
+def test_a_module_of_the_teams_among_the_steps_is_the_teams(root: Path) -> None:
+    put(root, "model_build/steps/seasons.py", "")
+    assert list(unfinished(root)) == []
+
+
+def test_a_repository_of_the_old_form_is_whole_as_it_is(root: Path) -> None:
+    for name in ("cli/main.py", "governance/gate.py", "local_sagemaker/engine.py"):
+        put(root, name, "")
+    assert is_old_form(root)
+    assert list(unfinished(root)) == []
+    put(root, "vendor/ninesteps-1.0-py3-none-any.whl", "")  # an update brought the library
+    assert not is_old_form(root)
+    assert [sentence.partition(":")[0] for sentence in unfinished(root)] == [
+        "cli/main.py", "governance/gate.py", "local_sagemaker/engine.py",
+    ]  # fmt: skip
+
+
+def test_a_repository_whose_library_comes_from_an_index_is_of_the_new_form(root: Path) -> None:
+    for name in ("cli/main.py", "local_sagemaker/engine.py"):
+        put(root, name, "")
+    digest = 64 * "a"
+    put(root, "requirements.lock", f"ninesteps==1.4.0 \\\n    --hash=sha256:{digest}\n")
+    assert not is_old_form(root)
+
+
+def test_marks_in_a_file_of_bytes_are_no_marks(root: Path) -> None:
+    (root / "data").mkdir()
+    (root / "data/table.parquet").write_bytes(b"\0" + MARKS.encode())
+    assert list(unfinished(root)) == []
+    (root / "data/latin.csv").write_bytes(b"\xe9\n" + MARKS.encode())
+    assert len(list(unfinished(root))) == 1
 
 
 def test_a_line_of_equal_signs_is_no_mark(root: Path) -> None:
@@ -98,7 +156,7 @@ def test_a_line_of_equal_signs_is_no_mark(root: Path) -> None:
 
 def test_without_a_list_nobody_knows_whose_a_file_is(root: Path) -> None:
     (root / LIST).unlink()
-    put(root, "cli/old.py", "")
+    put(root, "model_deploy/old.json", "")
     put(root, "a.rej", "")
     assert [sentence.partition(":")[0] for sentence in unfinished(root)] == ["a.rej"]
     assert changed(root) == []

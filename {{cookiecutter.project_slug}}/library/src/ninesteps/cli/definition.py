@@ -10,10 +10,12 @@ import click
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands, refuse
 from ninesteps.definition.definition import read_definition
-from ninesteps.repository import template_files
+from ninesteps.repository import template_files, vendor
 from ninesteps.runs import compiled
 from ninesteps.settings.environment import LOCAL_ENVIRONMENT
 from ninesteps.settings.settings import Settings
+from ninesteps.step_code import bundle
+from ninesteps.version import VERSION
 
 
 @commands.command("compile")
@@ -69,7 +71,15 @@ def _check_repository(settings: Settings) -> None:
 
     refuse(repository_violations(here.root(), settings))
     changed = template_files.changed(here.root())
-    said = ": an update of these will conflict" if changed else ""
-    click.echo(f"template    {len(changed)} of its files changed here{said}")
+    warning = ": an update of these will conflict" if changed else ""
+    click.echo(f"template    {len(changed)} of its files changed here{warning}")
     for name in changed:
         click.echo(f"            {name}")
+    overridden = bundle.overridden(here.root())
+    click.echo(f"library     {VERSION}; modules overridden here: {len(overridden)}")
+    locked = vendor.locked(here.root())
+    if locked not in ("", VERSION):
+        click.echo(f"            {vendor.LOCK} names {locked}: install it again")
+    for name, digest in overridden.items():
+        state = "unchanged" if bundle.is_the_librarys(name, digest) else "changed"
+        click.echo(f"            {name}  {digest[:16]}  {state}")

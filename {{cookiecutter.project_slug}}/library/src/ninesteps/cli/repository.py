@@ -1,4 +1,4 @@
-"""`pipeline schema` and `readme`: the repository's own files."""
+"""`pipeline schema`, `readme`, `eject` and `vendor`: the repository's own files."""
 
 from __future__ import annotations
 
@@ -29,3 +29,27 @@ def readme() -> None:
         click.echo(f"{block.NAME} says what pipeline.toml says")
     else:
         click.echo(f"{block.NAME} has no block to write: it begins with {block.BEGIN}")
+
+
+@commands.command()
+@click.argument("module")
+def eject(module: str) -> None:
+    """Copy a library module for containers into model_build/steps, to change it there."""
+    from ninesteps.step_code import bundle
+
+    copy = bundle.eject(here.root(), module)
+    click.echo(f"{copy.relative_to(here.root()).as_posix()} stands in for the library's now")
+    click.echo("`pipeline check` lists what is overridden; delete the file to use the library's")
+
+
+@commands.command()
+@click.argument("wheel", type=click.Path(path_type=Path))
+def vendor(wheel: Path) -> None:
+    """Put another version of the library, a WHEEL, into vendor/ and requirements.lock."""
+    from ninesteps.repository import vendor as wheels
+
+    before = wheels.locked(here.root())
+    version = wheels.place(here.root(), wheel)
+    click.echo(f"library     {version} (before: {before or 'none'})")
+    click.echo(f"changed     {wheels.FOLDER}/ and its line in {wheels.LOCK}: commit both")
+    click.echo(f"to go on    install the lock again: pip install -r {wheels.LOCK}")

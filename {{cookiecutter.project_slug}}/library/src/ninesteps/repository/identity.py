@@ -9,8 +9,8 @@ from pathlib import Path
 
 def whoami(repository: Path) -> str:
     """A person such as `Jo Doe <jo@example.com>`; empty if nothing says who it is."""
-    told = _git(repository)
-    name, email = told.get("user.name", ""), told.get("user.email", "")
+    settings = _git(repository)
+    name, email = settings.get("user.name", ""), settings.get("user.email", "")
     if name and email:
         return f"{name} <{email}>"
     return name or email or _login()

@@ -19,7 +19,7 @@ def features(root: Path) -> Any:
 
 
 def load(root: Path, name: str) -> ModuleType:
-    """A module of a repository; of another repository that this process has read, it is let go.
+    """A module of a repository; one of another repository, read before, is let go.
 
     Raises:
         SettingsError: if there is no such file, or it cannot be read as Python.
@@ -31,7 +31,7 @@ def load(root: Path, name: str) -> ModuleType:
     if loaded is not None and _is_file(loaded, file):
         return loaded
     package = name.partition(".")[0]
-    for other in [one for one in sys.modules if one.partition(".")[0] == package]:
+    for other in [m for m in sys.modules if m.partition(".")[0] == package]:
         del sys.modules[other]
     sys.path.insert(0, str(root))
     importlib.invalidate_caches()

@@ -18,7 +18,7 @@ _BLOCK = re.compile(f"{re.escape(BEGIN)}\n.*?^{re.escape(END)}$", re.DOTALL | re
 
 
 def write(root: Path, settings: Settings) -> bool:
-    """Write the block anew; gives whether the README has one at all."""
+    """Write the block; gives whether the README has one at all."""
     text = (root / NAME).read_text(encoding="utf-8")
     written = f"{BEGIN}\n{block(settings)}{END}"
     changed, count = _BLOCK.subn(lambda _: written, text, count=1)
@@ -27,9 +27,9 @@ def write(root: Path, settings: Settings) -> bool:
 
 
 def is_current(root: Path, settings: Settings) -> bool:
-    """Whether the README says what the settings say; one without a block says nothing wrong."""
-    found = _BLOCK.search((root / NAME).read_text(encoding="utf-8"))
-    return found is None or found[0] == f"{BEGIN}\n{block(settings)}{END}"
+    """Whether the README says what the settings say; one without a block does."""
+    written = _BLOCK.search((root / NAME).read_text(encoding="utf-8"))
+    return written is None or written[0] == f"{BEGIN}\n{block(settings)}{END}"
 
 
 def block(settings: Settings) -> str:
@@ -44,7 +44,7 @@ def block(settings: Settings) -> str:
         "Tuned": f"{algorithms}, {settings.tuning.jobs} trials, for {_code(settings.objective)}",
         "Registered if": _code(str(settings.full_gate)),
         "Compared between": _code(settings.bias.facets) if settings.facets else "nobody",
-        "Trained anew": f"{_code(cadence.text)}, {settings.schedule.timezone}",
+        "Retrained": f"{_code(cadence.text)}, {settings.schedule.timezone}",
         "Never seen by the model": ", ".join(map(_code, settings.model.exclude)),
     }
     lines = [f"- **{what}:** {value}" for what, value in facts.items() if value]
@@ -69,8 +69,8 @@ def _drawing(settings: Settings) -> list[str]:
         "    P --> H --> E --> G",
         "    H --> C --> F --> B --> G",
         "    C --> T --> B",
-        "    G -- holds --> R",
-        '    G -- refuses --> D["completes, registers nothing"]',
+        "    G -- passes --> R",
+        '    G -- fails --> D["completes, registers nothing"]',
         "```",
     ]
 

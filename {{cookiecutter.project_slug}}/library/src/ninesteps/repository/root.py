@@ -1,4 +1,4 @@
-"""A repository's root: the nearest folder with a `pipeline.toml`, from the working directory upward."""
+"""A repository's root: the nearest folder with a `pipeline.toml`, from a folder upward."""
 
 from __future__ import annotations
 

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
+
+from ninesteps.repository import vendor
 
 LIST = ".template-files.json"
 """The template's files with the SHA-256 of each: what an update may change without a conflict."""
@@ -125,8 +128,11 @@ OLD_FORM = (
 )
 """What repositories had before the library: an update deletes it, but for what the team edited."""
 
+CRUFT = ".cruft.json"
+"""What cruft knows of the template: its commit, and the answers."""
+
 LEFT_OUT = (".git", ".venv", ".local", "__pycache__", "build", "dist")
-MARK = re.compile(r"^(<{7} |>{7} |={7}$)", re.MULTILINE)
+MARK = re.compile(rb"^(<{7} |>{7} )", re.MULTILINE)
 
 
 def write_list(root: Path) -> None:
@@ -136,24 +142,33 @@ def write_list(root: Path) -> None:
     (root / LIST).write_text(f"{text}\n", encoding="utf-8", newline="\n")
 
 
+def is_old_form(root: Path) -> bool:
+    """Whether a repository has engine and checker itself, and the library not at all."""
+    has_own = (root / "cli").is_dir() and (root / "local_sagemaker").is_dir()
+    return has_own and not (root / vendor.FOLDER).is_dir() and not vendor.locked(root)
+
+
 def unfinished(root: Path) -> Iterator[str]:
     """What an update has left to be done: marks, rejected changes, files lost or out of date.
 
     cruft leaves these and says that all went well.
     """
-    added, found = _added(root), set(_files(root))
+    added, files = _added(root), set(_files(root))
+    old_form = () if is_old_form(root) else OLD_FORM
+    listed: dict[str, str] = {}
     try:
         listed = _list(root)
     except ValueError:
-        listed = {}
-        yield f"{LIST}: it is no JSON; an update may have left marks in it"
-    for name in sorted(found):
+        yield f"{LIST}: expected JSON; an update may have left marks in it"
+    if (root / CRUFT).is_file() and not _is_json(root / CRUFT):
+        yield f"{CRUFT}: expected JSON; an update may have left marks in it"
+    for name in sorted(files):
         if name.endswith((".rej", ".orig")):
             yield f"{name}: a change that an update could not make; make it by hand, then delete it"
         elif _has_marks(root / name):
             yield f"{name}: it has marks of an unfinished merge (<<<<<<<, =======, >>>>>>>)"
-        elif _named(name, OLD_FORM) and not _named(name, added):
-            yield f"{name}: the library has this now; take over what you changed in it, then delete it"
+        elif _named(name, old_form) and not _named(name, added):
+            yield f"{name}: the library has this now; move what you changed in it, then delete it"
         elif (
             listed
             and name.split("/")[0] in OWNED_FOLDERS
@@ -164,7 +179,7 @@ def unfinished(root: Path) -> Iterator[str]:
                 f"{name}: the template has no such file; delete it if an update left it, or name "
                 "it in [tool.pipeline] team_files of pyproject.toml if it is yours"
             )
-    for name in sorted(listed.keys() - found):
+    for name in sorted(listed.keys() - files):
         if not _is_teams(name, added):
             yield f"{name}: a file of the template that is not there; `cruft diff` shows it"
 
@@ -206,11 +221,16 @@ def _is_teams(name: str, added: tuple[str, ...]) -> bool:
 
 def _files(root: Path) -> Iterator[str]:
     """Every file that is worth keeping, by its path from the root."""
-    for path in root.rglob("*"):
-        parts = path.relative_to(root).parts
-        caches = any(part in LEFT_OUT or part.endswith(("_cache", ".egg-info")) for part in parts)
-        if path.is_file() and not caches and parts[-1] not in (LIST, ".cruft.json"):
-            yield "/".join(parts)
+    for folder, inner, files in os.walk(root):
+        inner[:] = [name for name in inner if not _is_cache(name)]  # what is below is not read
+        for name in files:
+            path = Path(folder, name)
+            if not _is_cache(name) and name not in (LIST, CRUFT) and path.is_file():
+                yield path.relative_to(root).as_posix()
+
+
+def _is_cache(name: str) -> bool:
+    return name in LEFT_OUT or name.endswith(("_cache", ".egg-info"))
 
 
 def _digest(file: Path) -> str:
@@ -218,10 +238,17 @@ def _digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
-def _has_marks(file: Path) -> bool:
-    """Whether a text has the begin and the end of a merge's marks."""
+def _is_json(file: Path) -> bool:
     try:
-        marks = {mark[0] for mark in MARK.findall(file.read_text(encoding="utf-8"))}
-    except UnicodeDecodeError:
+        json.loads(file.read_bytes())
+    except ValueError:
         return False
-    return {"<", ">"} <= marks
+    return True
+
+
+def _has_marks(file: Path) -> bool:
+    """Whether a text has the begin and the end of a merge's marks; git marks no binary file."""
+    content = file.read_bytes()
+    if b"<<<<<<< " not in content or b"\0" in content:
+        return False
+    return {mark[:1] for mark in MARK.findall(content)} == {b"<", b">"}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +18,7 @@ NAME = "ninesteps"
 
 _WHEEL = re.compile(rf"{NAME}-([^-]+)-py3-none-any\.whl")
 _LINE = re.compile(rf"^{NAME}==(\S+) \\\n    --hash=sha256:([0-9a-f]{{64}})\n", re.MULTILINE)
+_FIND_LINKS = f"--find-links {FOLDER}\n"
 _HEAD = f"# The library, from {FOLDER}/ and by its hash alone: no index is asked for it.\n"
 
 
@@ -25,37 +26,46 @@ def place(root: Path, wheel: Path) -> str:
     """Put a wheel in the place of the one that a repository has; gives its version.
 
     Raises:
-        SettingsError: if the file is not a wheel of this library.
+        SettingsError: if the file is not a wheel of this library, or there is no lock.
     """
-    named = _WHEEL.fullmatch(wheel.name)
-    if named is None or not wheel.is_file():
-        raise SettingsError(f"expected a file {NAME}-VERSION-py3-none-any.whl, got {wheel}",
-                            file=FOLDER)  # fmt: skip
+    version, content = _version(wheel), wheel.read_bytes()
+    if not (root / LOCK).is_file():
+        raise SettingsError(f"expected this file in {root}, found none", file=LOCK)
     folder = root / FOLDER
     folder.mkdir(exist_ok=True)
+    (folder / wheel.name).write_bytes(content)
+    _write_line(root / LOCK, version, hashlib.sha256(content).hexdigest())
     for other in wheels(root):
-        if other.resolve() != wheel.resolve():
+        if other.name != wheel.name:
             other.unlink()
-    if wheel.resolve().parent != folder.resolve():
-        shutil.copyfile(wheel, folder / wheel.name)
-    _write_line(root / LOCK, named[1], _digest(folder / wheel.name))
-    return named[1]
+    return version
 
 
 def locked(root: Path) -> str:
     """The version that the lock names; empty if it names none."""
-    found = _LINE.search((root / LOCK).read_text(encoding="utf-8"))
-    return found[1] if found else ""
+    if not (root / LOCK).is_file():
+        return ""
+    line = _LINE.search((root / LOCK).read_text(encoding="utf-8"))
+    return line[1] if line else ""
 
 
 def violations(root: Path) -> Iterator[str]:
     """A wheel that the lock does not name, or one of other bytes: an update left them apart.
 
-    A repository without `vendor/` takes the library from an index of its own.
+    A repository with neither `vendor/` nor its `--find-links` line takes the library from an index.
     """
-    if not (root / FOLDER).is_dir() or not (root / LOCK).is_file():
+    if not (root / LOCK).is_file():
         return
-    line = _LINE.search((root / LOCK).read_text(encoding="utf-8"))
+    text = (root / LOCK).read_text(encoding="utf-8")
+    line, is_linked = _LINE.search(text), _FIND_LINKS in text
+    if not (root / FOLDER).is_dir():
+        if is_linked:
+            yield f"{LOCK}: it names {FOLDER}/, and there is no such folder; `git add` the wheel"
+        return
+    if not wheels(root) and not is_linked:
+        return
+    if not is_linked:
+        yield f"{LOCK}: expected a line {_FIND_LINKS.strip()}, since there is {FOLDER}/; found none"
     if line is None:
         yield f"{LOCK}: expected a line {NAME}==VERSION with its hash, found none"
         return
@@ -74,12 +84,32 @@ def wheels(root: Path) -> list[Path]:
     return sorted((root / FOLDER).glob(f"{NAME}-*.whl"))
 
 
+def _version(wheel: Path) -> str:
+    """The version of a wheel of this library, by its name and what it holds."""
+    named = _WHEEL.fullmatch(wheel.name)
+    if named is None or not wheel.is_file():
+        message = f"expected a file {NAME}-VERSION-py3-none-any.whl, got {wheel}"
+        raise SettingsError(message, file=FOLDER)
+    metadata = f"{NAME}-{named[1]}.dist-info/METADATA"
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            is_whole = metadata in archive.namelist() and archive.testzip() is None
+    except zipfile.BadZipFile:
+        is_whole = False
+    if not is_whole:
+        message = f"expected a whole wheel with {metadata}, got {wheel}"
+        raise SettingsError(message, file=FOLDER)
+    return named[1]
+
+
 def _write_line(lock: Path, version: str, digest: str) -> None:
     text = lock.read_text(encoding="utf-8")
     line = f"{NAME}=={version} \\\n    --hash=sha256:{digest}\n"
     replaced, count = _LINE.subn(lambda _: line, text, count=1)
     if not count:
-        replaced = f"{_HEAD}--find-links {FOLDER}\n{line}{text}"
+        replaced = f"{_HEAD}{_FIND_LINKS}{line}{text}"
+    elif _FIND_LINKS not in replaced:  # it came from an index
+        replaced = replaced.replace(line, f"{_HEAD}{_FIND_LINKS}{line}", 1)
     lock.write_text(replaced, encoding="utf-8", newline="\n")
 
 

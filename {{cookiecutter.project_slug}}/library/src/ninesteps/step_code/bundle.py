@@ -1,4 +1,4 @@
-"""A step's code: its file and the siblings that it imports, under the hash of those bytes.
+"""A step's code: its file and the modules that it imports, under the hash of those bytes.
 
 The hash is part of the S3 prefix that the definition names, so that a comment changed in the bias
 step changes that step's inputs, and no other's: twelve training jobs are not run again for it.
@@ -129,14 +129,40 @@ def folders(root: Path) -> tuple[Path, Path]:
     return root / STEPS, CONTAINERS
 
 
+def modules() -> list[str]:
+    """The library's modules that travel with the scripts, by their file names."""
+    return sorted(file.name for file in CONTAINERS.glob("*.py"))
+
+
 def overridden(root: Path) -> dict[str, str]:
     """The library's modules that the repository has its own of: file name -> SHA-256."""
-    steps, library = folders(root)
-    return {
-        file.name: hashlib.sha256(text(file)).hexdigest()
-        for file in sorted(steps.glob("*.py"))
-        if (library / file.name).is_file()
-    }
+    own = {file.name: file for file in (root / STEPS).glob("*.py")}
+    return {name: sha256(own[name]) for name in modules() if name in own}
+
+
+def is_the_librarys(name: str, digest: str) -> bool:
+    """Whether an overridden module still has the bytes of the library's."""
+    return sha256(CONTAINERS / name) == digest
+
+
+def eject(root: Path, name: str) -> Path:
+    """Copy one of the library's modules into the repository; gives the copy.
+
+    From then on the copy stands in for the library's, and no update of the library changes it.
+
+    Raises:
+        SettingsError: if the library has no such module, or the repository has a file of that name.
+    """
+    if name not in modules():
+        message = f"expected one of {', '.join(modules())}, got {name!r}"
+        raise SettingsError(message, file="eject")
+    copy = root / STEPS / name
+    if copy.exists():
+        message = "this file already stands in for the library's; delete it to use the library's"
+        raise SettingsError(message, file=f"{STEPS}/{name}")
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_bytes(text(CONTAINERS / name))
+    return copy
 
 
 def find(name: str, places: Sequence[Path]) -> Path | None:
@@ -192,6 +218,11 @@ def _imported(script: bytes, name: str) -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.partition(".")[0])
     return frozenset(names)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file with Unix line ends, hexadecimal."""
+    return hashlib.sha256(text(path)).hexdigest()
 
 
 def text(path: Path) -> bytes:

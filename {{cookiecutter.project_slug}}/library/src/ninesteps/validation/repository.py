@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from ninesteps.repository import readme, template_files
+from ninesteps.repository import readme, template_files, vendor
 from ninesteps.settings.settings import Settings
 from ninesteps.validation import check_definition
 from ninesteps.validation.example import example_evaluation
@@ -19,7 +19,8 @@ def definition_violations(settings: Settings, definition: str) -> list[str]:
 
 
 def repository_violations(root: Path, settings: Settings) -> Iterator[str]:
-    """What an update left unfinished, and a README that differs from the settings."""
+    """What an update left unfinished, and files of the repository that contradict each other."""
     yield from template_files.unfinished(root)
+    yield from vendor.violations(root)
     if not readme.is_current(root, settings):
         yield f"{readme.NAME}: differs from pipeline.toml; run `pipeline readme`"
