@@ -8,10 +8,20 @@ be used, 3 not registered though asked to, 130 stopped by Ctrl-C or by a signal.
 from __future__ import annotations
 
 # Each module adds its commands to the group when it is imported.
-from ninesteps.cli import account, definition, endpoint, history, registry, repository, run
+from ninesteps.cli import account, definition, endpoint, fleet, history, registry, repository, run
 from ninesteps.cli.commands import commands as main
 
-__all__ = ["account", "definition", "endpoint", "history", "main", "registry", "repository", "run"]
+__all__ = [
+    "account",
+    "definition",
+    "endpoint",
+    "fleet",
+    "history",
+    "main",
+    "registry",
+    "repository",
+    "run",
+]
 
 
 if __name__ == "__main__":

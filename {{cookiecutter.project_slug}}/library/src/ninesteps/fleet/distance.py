@@ -1,0 +1,110 @@
+"""How far behind repositories are: by the template's commits, or by the newest library found.
+
+A library's version has a suffix of its content, which has no order (`1.4.0+g3f2a91c0`). So what is
+counted are the template's commits; without the template, plain versions are compared, and those
+that are equal by the date of the commit that brought each into a repository, where that is known.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ninesteps.errors import NineStepsError
+from ninesteps.fleet.standing import Standing
+from ninesteps.repository import vendor
+
+_LONGEST = 30
+"""Seconds that a call of git may take."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """A git checkout of the template."""
+
+    folder: Path
+
+    @cached_property
+    def commit(self) -> str:
+        """The commit that is checked out.
+
+        Raises:
+            NineStepsError: if the folder is no checkout.
+        """
+        commit = _git(self.folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+        if not commit:
+            raise NineStepsError(f"--template: expected a git checkout, got {self.folder}")
+        return commit
+
+    def commits_since(self, commit: str) -> int | None:
+        """How many of the commits a commit lacks; None if the checkout does not know it."""
+        count = _git(self.folder, "rev-list", "--count", f"{commit}..{self.commit}", "--")
+        return int(count) if count else None
+
+
+def measure(standings: Sequence[Standing], template: Template | None) -> str:
+    """Note how far behind each repository is; gives the newest library found, if there is one."""
+    if template is not None:
+        commits = {s.template_commit for s in standings if s.template_commit}
+        behind = {commit: template.commits_since(commit) for commit in commits}
+        for standing in standings:
+            standing.behind = behind.get(standing.template_commit)
+            if standing.template_commit and standing.behind is None:
+                standing.notes.append(
+                    f"the template's checkout has no commit {standing.template_commit[:10]}: "
+                    "fetch all of its history"
+                )
+    newest = _newest(standings)
+    highest = max((_plain(s.library) for s in standings if s.library), default=())
+    for standing in standings:
+        if standing.library:
+            is_older = _plain(standing.library) < highest
+            is_known = bool(newest) or is_older
+            standing.is_newest_library = standing.library == newest if is_known else None
+    return newest
+
+
+def _newest(standings: Sequence[Standing]) -> str:
+    """The newest version, or an empty text if no order of the newest ones is known."""
+    versions = {s.library for s in standings if s.library}
+    highest = max((_plain(version) for version in versions), default=())
+    candidates = sorted(version for version in versions if _plain(version) == highest)
+    if len(candidates) < 2:
+        return candidates[0] if candidates else ""
+    arrived: dict[str, int] = {}
+    for standing in standings:
+        if standing.library in candidates and (date := _arrival(standing.folder)):
+            arrived[standing.library] = min(date, arrived.get(standing.library, date))
+    if len(arrived) < len(candidates):
+        return ""
+    latest = [version for version in candidates if arrived[version] == max(arrived.values())]
+    return latest[0] if len(latest) == 1 else ""
+
+
+def _plain(version: str) -> tuple[int, ...]:
+    """The numbers of a version, without its suffix."""
+    return tuple(map(int, re.findall(r"[0-9]+", version.partition("+")[0])))
+
+
+def _arrival(repository: Path) -> int:
+    """When the commit was made that last changed the lock, in seconds since 1970; 0: not known."""
+    if not (repository / ".git").exists():
+        return 0
+    date = _git(repository, "log", "-1", "--format=%ct", "--", vendor.LOCK)
+    return int(date) if date.isdigit() else 0
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """What git prints; nothing if it fails."""
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_LONGEST, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,87 @@
+"""The table of many repositories, in 80 columns: a line each, and below it what is to be said."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from ninesteps.fleet.standing import Standing
+from ninesteps.local.execution import SUCCEEDED
+
+WIDTH = 80
+MOST = 5
+"""Findings of one repository that are shown; all of them are in the JSON."""
+
+_HEADS = ("REPOSITORY", "LIBRARY", "TEMPLATE", "BEHIND", "PROFILE", "LAST RUN")
+_WIDTHS = (22, 16, 8, 7, 9, 10)
+_GAP = " "
+
+
+def lines(standings: Sequence[Standing], is_measured: bool) -> Iterator[str]:
+    """The table; `is_measured` says whether the template's commits were counted."""
+    yield _row(_HEADS)
+    for standing in standings:
+        yield _row(
+            (
+                standing.name,
+                "(old form)" if standing.is_old_form else standing.library or "?",
+                standing.template_commit[:8] or "?",
+                _behind(standing, is_measured),
+                standing.profile or ("-" if standing.is_old_form else "?"),
+                standing.last_run.started[:10] if standing.last_run else "-",
+            )
+        )
+        yield from _details(standing)
+    yield ""
+    yield summary(standings)
+
+
+def summary(standings: Sequence[Standing]) -> str:
+    """How many repositories there are, and how many have something open."""
+    having = sum(bool(standing.findings) for standing in standings)
+    old = sum(standing.is_old_form for standing in standings)
+    count = len(standings)
+    told = f"{count} repositor{'y' if count == 1 else 'ies'}: {count - having} without findings"
+    told += f", {having} with" if having else ""
+    return told + (f", {old} of the old form" if old else "")
+
+
+def _behind(standing: Standing, is_measured: bool) -> str:
+    if is_measured:
+        return "?" if standing.behind is None else str(standing.behind)
+    return {True: "newest", False: "differs", None: "?"}[standing.is_newest_library]
+
+
+def _row(cells: Sequence[str]) -> str:
+    padded = (_short(cell, width).ljust(width) for cell, width in zip(cells, _WIDTHS, strict=True))
+    return _GAP.join(padded).rstrip()
+
+
+def _short(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _details(standing: Standing) -> Iterator[str]:
+    shown = standing.findings[:MOST]
+    for finding in shown:
+        yield from _wrapped("! ", finding)
+    if more := len(standing.findings) - len(shown):
+        yield from _wrapped("! ", f"{more} more findings: --json has all")
+    if standing.overridden:
+        names = (f"{o.name} ({'changed' if o.is_changed else 'same'})" for o in standing.overridden)
+        yield from _wrapped("", f"overridden: {', '.join(names)}")
+    last, account = standing.last_run, standing.last_account_run
+    if last and last.status != SUCCEEDED:
+        yield from _wrapped("", f"last run {last.status}, {last.started}")
+    if account:
+        known = f"{account.environment}, {account.execution}, report of {account.reported}"
+        yield from _wrapped("", f"last run in an account: {known}")
+    for note in standing.notes:
+        yield from _wrapped("", note)
+
+
+def _wrapped(mark: str, text: str) -> list[str]:
+    head = f"  {mark}"
+    return textwrap.wrap(
+        " ".join(text.split()), WIDTH, initial_indent=head, subsequent_indent=" " * len(head)
+    )
