@@ -8,11 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from noop import GENERATED
+
+from noop import NINESTEPS
 from results import Comparison
 from timing import Timed, interleaved
 
-sys.path.insert(0, str(GENERATED / "model_build" / "steps"))
+sys.path.insert(0, str(NINESTEPS / "ninesteps" / "containers"))
 
 import bias_metrics
 from dataset import Facet, Texts

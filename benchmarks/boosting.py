@@ -16,7 +16,9 @@ PARAMETERS = {"objective": "binary:logistic", "eta": 0.1, "max_depth": 6, "nthre
 
 def main(repository: str, root: str, cost_file: str) -> None:
     """Train one model on the train split that a run has left, by the library alone."""
-    sys.path.insert(0, str(Path(repository, "model_build", "steps")))
+    from ninesteps.step_code.bundle import folders
+
+    sys.path[:0] = map(str, folders(Path(repository)))
     from booster import DMatrix, train
     from dataset import read_split
 

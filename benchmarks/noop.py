@@ -20,6 +20,9 @@ from timing import AT_ONCE, Timed, bare, interleaved, seconds_of
 
 GENERATED = ROOT / "{{cookiecutter.project_slug}}"
 HERE = Path(__file__).resolve().parent
+NINESTEPS = GENERATED / "library" / "src"
+os.environ["PYTHONPATH"] = str(NINESTEPS)  # every command that is timed finds it, as if installed
+sys.path.insert(0, str(NINESTEPS))
 
 Graph = Mapping[str, Sequence[str]]
 """A step's name -> the names of those it waits for."""
@@ -63,7 +66,7 @@ def fan(folder: Path, repetitions: int) -> Comparison:
 def ours(graph: Graph, folder: Path) -> Timed:
     """The engine, as a command that reads a definition and runs it, in a root of its own."""
     own = Path(tempfile.mkdtemp(dir=folder))
-    sys.path[:0] = [str(GENERATED), str(GENERATED / "tests")]
+    sys.path.insert(0, str(GENERATED / "library" / "tests"))
     from small_definitions import Bench
 
     bench = Bench(own / "prepared", AT_ONCE)
@@ -84,7 +87,7 @@ def ours(graph: Graph, folder: Path) -> Timed:
     def once() -> float:
         shutil.rmtree(root, ignore_errors=True)  # nothing can be taken over from an earlier run
         shutil.copytree(own / "prepared", root)
-        return seconds_of([sys.executable, HERE / "run_definition.py", GENERATED, job])
+        return seconds_of([sys.executable, HERE / "run_definition.py", job])
 
     return once
 

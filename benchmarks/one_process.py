@@ -22,8 +22,9 @@ from typing import Any
 
 def main(repository: str, job_file: str, folder: str) -> None:
     """Do the steps in their order."""
-    steps = Path(repository, "model_build", "steps")
-    sys.path[:0] = [str(steps), repository]
+    from ninesteps.step_code.bundle import folders
+
+    sys.path[:0] = map(str, folders(Path(repository)))
     job = json.loads(Path(job_file).read_text(encoding="utf-8"))
     definition = json.loads(Path(job["definition"]).read_text(encoding="utf-8"))
     work = OneProcess(Path(folder), Path(job["root"]), job, definition)

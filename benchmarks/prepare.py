@@ -18,7 +18,6 @@ AT_ONCE = 2
 
 def main(repository: str, root: str, data: str, job_file: str) -> None:
     """Prepare a root in which the definition can run, as often as it is copied."""
-    sys.path.insert(0, repository)
     from ninesteps.feature_store.ingest import ingest
     from ninesteps.settings import loading as pipeline_settings
     from ninesteps.settings.data import FEATURE_DATABASE

@@ -39,7 +39,7 @@ def steps(folder: Path, repetitions: int) -> Comparison:
     def engine() -> float:
         shutil.rmtree(root, ignore_errors=True)  # nothing can be taken over from an earlier run
         shutil.copytree(own / "prepared", root)
-        return seconds_of([sys.executable, HERE / "run_definition.py", repository, job])
+        return seconds_of([sys.executable, HERE / "run_definition.py", job])
 
     def one_process() -> float:
         shutil.rmtree(own / "one", ignore_errors=True)
@@ -55,7 +55,7 @@ def steps(folder: Path, repetitions: int) -> Comparison:
 def again(folder: Path, repetitions: int) -> Comparison:
     """`pipeline run`, where nothing has changed since the last one."""
     repository = copy_of_the_template(Path(tempfile.mkdtemp(dir=folder)))
-    command = [sys.executable, "-m", "cli", "run"]
+    command = [sys.executable, "-m", "ninesteps.cli", "run"]
     seconds_of(command, repository)
 
     def imports() -> float:
@@ -68,5 +68,5 @@ def again(folder: Path, repetitions: int) -> Comparison:
 
 def copy_of_the_template(folder: Path) -> Path:
     """A repository of the churn scenario: the template's folder runs as it stands."""
-    left_out = shutil.ignore_patterns(".local", "__pycache__", "scenarios", "tests")
+    left_out = shutil.ignore_patterns(".local", "__pycache__", "scenarios", "library", "tests")
     return Path(shutil.copytree(GENERATED, folder / "repository", ignore=left_out))

@@ -1,6 +1,6 @@
 """Runs a definition by the local engine, as a command: what `pipeline run` does once it compiled.
 
-python run_definition.py REPOSITORY JOB.json [COSTS.json]
+python run_definition.py JOB.json [COSTS.json]
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 
 
-def main(repository: str, job_file: str, costs_file: str = "") -> None:
+def main(job_file: str, costs_file: str = "") -> None:
     """Run the job's definition, and write what each step took."""
-    sys.path.insert(0, repository)
     from ninesteps.local.processes import Preload, Processes
 
     job = json.loads(Path(job_file).read_text(encoding="utf-8"))

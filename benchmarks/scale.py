@@ -31,7 +31,7 @@ def _costs(folder: Path, rows: int) -> dict[str, StepCost]:
     repository = copy_of_the_template(folder)
     root = folder / "root"
     seconds_of([sys.executable, HERE / "prepare.py", repository, root, data, job])
-    seconds_of([sys.executable, HERE / "run_definition.py", repository, job, costs])
+    seconds_of([sys.executable, HERE / "run_definition.py", job, costs])
     ingest = json.loads(job.read_text(encoding="utf-8"))["ingest"]
     steps = json.loads(costs.read_text(encoding="utf-8"))
     seconds_of([sys.executable, HERE / "boosting.py", repository, root, costs])

@@ -27,9 +27,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from environments import python_of
 from noop import GENERATED
-from numpy.typing import NDArray
 from results import machine
 
 KEPT = Path(__file__).with_name("serving.json")
@@ -119,7 +120,10 @@ def as_text(found: dict[str, Served]) -> Iterator[str]:
 
 def write_archive(folder: Path) -> Path:
     """An unpacked archive as the training step leaves it: a model of 32 features."""
-    sys.path[:0] = [str(GENERATED), str(GENERATED / "model_build" / "steps")]
+    from ninesteps.step_code.bundle import closure, folders
+
+    places = folders(GENERATED)
+    sys.path[:0] = map(str, places)
     import booster
     import inference
     from dataset import Columns
@@ -127,7 +131,9 @@ def write_archive(folder: Path) -> Path:
     from xgboost_model import XGBoostModel
 
     archive, source = folder / "model", np.random.default_rng(4)
-    shutil.copytree(GENERATED / "model_build" / "steps", archive / "code")
+    (archive / "code").mkdir(parents=True)
+    for name, file in closure("inference.py", places).items():
+        shutil.copyfile(file, archive / "code" / name)
     data = source.random((5000, FEATURES)).astype(np.float32)
     labels = data[:, :5].sum(axis=1) > 2.5
     settings = {"objective": "binary:logistic", "max_depth": 6, "nthread": 1}
