@@ -208,7 +208,8 @@ class Account:
     # What a test does
 
     def register(self, status: str = "PendingManualApproval", **metadata: str) -> int:
-        """A new version."""
+        """A new version; its evidence is named, and is not there."""
+        source = {"ContentType": "application/json", "S3Uri": f"s3://{BUCKET}/evidence.json"}
         created = self.sagemaker.create_model_package(
             ModelPackageGroupName=GROUP,
             ModelApprovalStatus=status,
@@ -217,7 +218,15 @@ class Account:
                 "SupportedContentTypes": ["text/csv"],
                 "SupportedResponseMIMETypes": ["text/csv"],
             },
-            CustomerMetadataProperties={"execution": "abc", **metadata},
+            ModelMetrics={
+                "ModelQuality": {"Statistics": source},
+                "Bias": {"Report": source},
+            },
+            CustomerMetadataProperties={
+                "execution": "abc",
+                "analysis_config": source["S3Uri"],
+                **metadata,
+            },
         )
         return int(created["ModelPackageArn"].rpartition("/")[2])
 

@@ -32,7 +32,7 @@ from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 from pets import changed
 from pets import settings as pet_settings
-from versions import evaluation, package
+from versions import STAMPS, evaluation, package
 
 PROD = Environment(ACCOUNT, REGION, bucket="models")
 ROLE = f"arn:aws:sts::{ACCOUNT}:assumed-role"
@@ -269,6 +269,23 @@ def test_evidence_that_is_altered_gone_or_not_noted_approves_nothing(account: Ac
     assert sentence("approve", "1", *BY_JO) == f"{cannot} has no digest kept"
 
 
+def test_a_version_that_was_made_under_other_floors_is_not_approved(account: Account) -> None:
+    (found,) = (p for p in backend().model_packages.values() if p.model_package_version == 1)
+    stamps = found.customer_metadata_properties
+    stamps["profile"] = "churn"
+    name = "pets-prod version 1"
+    assert sentence("approve", "1", *BY_JO) == (
+        f"{name}: expected the profile 'custom', got 'churn': run the pipeline again"
+    )
+    for key in STAMPS:
+        stamps.pop(key)
+    assert sentence("approve", "1", *BY_JO).startswith(
+        f"{name}: expected profile, profile_sha256, library in its metadata, got none"
+    )
+    assert described(1)["ModelApprovalStatus"] == "PendingManualApproval"
+    pipeline("reject", "1", *BY_JO)
+
+
 def test_who_started_the_execution_may_not_approve_under_any_role_or_name(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -368,6 +385,6 @@ def test_what_aws_refuses_is_one_sentence(account: Account) -> None:
         (JO, JO),
     ],
 )
-def test_a_text_is_written_in_the_letters_that_metadata_may_have(text: str, kept: str) -> None:
+def test_a_text_is_written_in_the_characters_that_metadata_may_have(text: str, kept: str) -> None:
     assert writable(text) == kept
     assert re.fullmatch(r"[\w \u3000_.:/=+\-@]*", kept)

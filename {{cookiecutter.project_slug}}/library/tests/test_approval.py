@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from typing import Any
 import pytest
 
 from ninesteps.errors import RegistryError
+from ninesteps.local.state import StatusChange
+from ninesteps.profiles import profile as profiles
+from ninesteps.profiles.stamps import Expected
+from ninesteps.registry import access
 from ninesteps.registry.local import LocalRegistry
 from ninesteps.registry.registry import (
     MAX_WHO,
@@ -24,7 +29,9 @@ from ninesteps.registry.registry import (
     listed,
     worded,
 )
-from versions import Registered
+from pets import changed
+from pets import settings as pet_settings
+from versions import EXPECTED, STAMPS, Registered
 
 JO = ("Jo Doe", "auc is what we need")
 
@@ -88,7 +95,7 @@ def test_what_cannot_be_is_refused_in_one_sentence(machine: Registered) -> None:
     machine.register()
     approvals = machine.approvals()
     assert refusal(approvals.approve, 3, *JO) == "pets has no version 3: it has 1 to 2"
-    none = Approvals(LocalRegistry(machine.local, "cars"))
+    none = Approvals(LocalRegistry(machine.local, "cars"), EXPECTED)
     assert refusal(none.reject, 1, *JO) == "cars has no version 1: no version is registered"
     kept = approvals.approve(1, *JO)
     assert refusal(approvals.approve, 1, "Al", "too") == (
@@ -102,8 +109,8 @@ def test_what_cannot_be_is_refused_in_one_sentence(machine: Registered) -> None:
 def test_nobody_and_nothing_are_no_reason(machine: Registered, what: str, empty: str) -> None:
     given = {"who": "Jo", "why": "good", what: empty}
     said = refusal(machine.approvals().approve, 1, given["who"], given["why"])
-    right = {"who": "a name", "why": "a reason"}[what]
-    assert said == f"{what}: {empty!r} was read, where {right} is right"
+    expected = {"who": "a name", "why": "a reason"}[what]
+    assert said == f"{what}: expected {expected}, got {empty!r}"
     assert machine.version(1).decisions == ()
 
 
@@ -112,9 +119,9 @@ def test_texts_are_kept_in_one_line_without_what_nobody_sees() -> None:
     assert worded("who", "李雷\u3000", MAX_WHO) == "李雷"
     assert worded("why", "क्\u200dष", MAX_WHY) == "क्\u200dष"
     assert worded("why", "🙂" * 449 + "ok", MAX_WHY)
-    with pytest.raises(RegistryError, match="why: 902 letters were read, where at most 900 are"):
+    with pytest.raises(RegistryError, match="why: expected at most 900 characters, got 902"):
         worded("why", "🙂" * 450 + "ok", MAX_WHY)
-    with pytest.raises(RegistryError, match="who: 101 letters"):
+    with pytest.raises(RegistryError, match="who: expected at most 100 characters, got 101"):
         worded("who", "x" * 101, MAX_WHO)
 
 
@@ -149,7 +156,76 @@ def test_evidence_of_which_no_digest_was_kept_approves_nothing(machine: Register
     assert said.endswith("it has no digest kept")
 
 
-# Two pairs of eyes
+# Floors
+
+
+MISSING = "in its metadata, got none: it was registered before profiles were recorded, run the "
+
+
+@pytest.mark.parametrize(
+    ("stamps", "violation"),
+    [
+        ({}, f"expected profile, profile_sha256, library {MISSING}pipeline again"),
+        ({**STAMPS, "library": ""}, f"expected library {MISSING}pipeline again"),
+        ({**STAMPS, "profile": "churn"},
+         "expected the profile 'custom', got 'churn': run the pipeline again"),
+        ({**STAMPS, "profile_sha256": "0" * 64},
+         f"expected the profile 'custom' with sha256 {STAMPS['profile_sha256'][:12]}, got "
+         "000000000000: its floors have changed since, run the pipeline again"),
+        ({**STAMPS, "library": "new"}, "expected a library version such as 1.4.0, got 'new'"),
+    ],
+    ids=["none", "one missing", "another profile", "another digest", "no version"],
+)  # fmt: skip
+def test_nothing_is_approved_or_deployed_that_was_made_under_other_floors(
+    machine: Registered, stamps: dict[str, str], violation: str
+) -> None:
+    approvals = machine.approvals()
+    machine.register(stamps=stamps)
+    said = f"pets version 2: {violation}"
+    assert refusal(approvals.check, 2, "Approved") == said
+    assert refusal(approvals.approve, 2, *JO) == said
+    state = machine.state  # as it was approved when these floors were in force
+    change = StatusChange(2, "PendingManualApproval", "Approved", *JO, "2026-01-31T00:00:00Z")
+    assert state.change_status("pets", change)
+    assert refusal(approvals.may_deploy, 2) == said
+    assert approvals.reject(2, *JO).after == "Rejected"
+
+
+@pytest.mark.parametrize(
+    ("library", "least", "passes"),
+    [
+        ("1.4.0", "", True),
+        ("1.4.0", "1.4.0", True),
+        ("1.4.0+g0a", "1.4.0", True),
+        ("1.4.0+g0a", "1.4.0+gff", True),
+        ("1.10.0", "1.9.3", True),
+        ("2.0.0", "1.9.3", True),
+        ("1.9.9", "1.10.0", False),
+        ("1.4.0+gff", "1.4.1", False),
+        ("1.9.9", "2.0.0", False),
+        ("1.5.0rc1", "1.4.0", False),
+        ("1.5", "1.4.0", False),
+    ],
+)
+def test_the_library_is_the_least_one_or_newer_whatever_the_suffix(
+    machine: Registered, library: str, least: str, passes: bool
+) -> None:
+    approvals = machine.approvals(replace(EXPECTED, least_library=least))
+    machine.register(stamps={**STAMPS, "library": library})
+    if passes:
+        assert approvals.approve(2, *JO).after == "Approved"
+        assert approvals.may_deploy(2).number == 2
+    else:
+        assert f", got {library}" in refusal(approvals.approve, 2, *JO).replace("'", "")
+
+
+def test_the_profile_that_is_expected_is_the_one_of_the_settings_as_it_is_now() -> None:
+    assert access.expected(pet_settings()) == EXPECTED
+    fraud = changed(pet_settings(), project={"profile": "fraud"})
+    assert access.expected(fraud) == Expected("fraud", profiles.digest("fraud"), "")
+
+
+# A second approver
 
 
 @pytest.mark.parametrize(
@@ -192,7 +268,7 @@ def test_two_people_are_told_apart(one: str, other: str) -> None:
     assert not is_same_person(one, other) and not is_same_person(other, one)
 
 
-def test_who_started_the_run_may_not_approve_where_two_pairs_of_eyes_are_asked_for(
+def test_who_started_the_run_may_not_approve_where_a_second_approver_is_required(
     machine: Registered,
 ) -> None:
     approvals = machine.approvals(require_second_approver=True, before_production=True)
@@ -210,7 +286,7 @@ def test_who_started_may_approve_where_nobody_asks_for_another(machine: Register
     assert machine.approvals().approve(1, "Sam Lee", "it is mine").who == "Sam Lee"
 
 
-def test_a_run_that_nobody_is_known_to_have_started_lacks_its_first_pair_of_eyes(
+def test_a_run_that_nobody_is_known_to_have_started_cannot_be_approved_by_a_second_person(
     machine: Registered,
 ) -> None:
     machine.register(started_by="")

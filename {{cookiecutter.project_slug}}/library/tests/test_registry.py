@@ -19,7 +19,7 @@ from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.settings import Settings
 from pets import changed
 from pets import settings as pet_settings
-from versions import Registered
+from versions import STAMPS, Registered
 
 JO = ("--who", "Jo Doe", "--why", "auc is fine")
 
@@ -130,6 +130,43 @@ def test_one_version_is_shown_with_its_evidence_and_every_change(machine: Regist
     assert faults["evaluation.json"] == "" != faults["model.tar.gz"]
 
 
+def test_an_approver_sees_what_a_version_was_made_under_and_what_is_overridden(
+    machine: Registered,
+) -> None:
+    own = "curves.py 0123456789abcdef / metrics.py 0123456789abcdef"
+    other = {**STAMPS, "profile_sha256": "0" * 64, "library": "1.3.0", "overridden": own}
+    machine.register(stamps=other)
+    machine.register(stamps={})
+    digest = STAMPS["profile_sha256"][:12]
+    said = rows(pipeline("registry", "1").stdout)
+    assert f"profile custom sha256 {digest} as it is now" in said
+    assert f"library {STAMPS['library']}" in said
+    assert "overridden nothing of the library" in said
+    text = " ".join(rows(pipeline("registry", "3").stdout))
+    assert (
+        f"profile custom sha256 000000000000 expected the profile 'custom' with sha256 {digest}"
+        in text
+    )
+    assert f"library 1.3.0 overridden {own}" in text
+    text = " ".join(rows(pipeline("registry", "4").stdout))
+    assert "profile expected profile, profile_sha256, library in its metadata, got none" in text
+
+    content = json.loads(pipeline("registry", "3", "--json").stdout)
+    assert {key: content[key] for key in other} == other
+
+
+def test_the_floors_of_pipeline_toml_decide_what_is_approved(
+    machine: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, changed(pet_settings(), project={"profile": "churn"}))
+    assert sentence("approve", "1", *JO) == (
+        "pets version 1: expected the profile 'churn', got 'custom': run the pipeline again"
+    )
+    assert sentence("approve", "1").startswith("pets version 1: expected the profile")
+    use(monkeypatch, pet_settings())
+    pipeline("approve", "1", *JO)
+
+
 def test_the_way_on_is_said(machine: Registered, monkeypatch: pytest.MonkeyPatch) -> None:
     rules = {"before_production": True}
     use(monkeypatch, changed(pet_settings(), approval=rules))
@@ -172,7 +209,7 @@ def test_the_way_on_is_said(machine: Registered, monkeypatch: pytest.MonkeyPatch
 def test_what_is_no_version_is_refused(machine: Registered, command: str, typed: str) -> None:
     options = () if command == "registry" else JO
     said = sentence(command, typed, *options)
-    assert said == f"{typed!r} was read, where a version's number such as 1 is right"
+    assert said == f"expected a version's number such as 1, got {typed!r}"
 
 
 @pytest.mark.parametrize("command", ["registry", "approve", "reject"])
@@ -184,11 +221,13 @@ def test_a_version_that_there_is_not_is_refused(machine: Registered, command: st
 
 
 def test_who_and_why_must_be_said_where_nobody_can_be_asked(machine: Registered) -> None:
-    nobody = "since there is no terminal to ask at"
-    assert sentence("approve", "1") == f"--who and --why must say it, {nobody}"
-    assert sentence("reject", "1", "--who", "Jo") == f"--why must say it, {nobody}"
-    assert sentence("approve", "1", "--why", "good") == f"--who must say it, {nobody}"
-    assert sentence("approve", "1", "--who", "Jo", "--why", " ").startswith("why: ' ' was read")
+    nobody = "got none, and there is no terminal to ask at"
+    assert sentence("approve", "1") == f"expected --who and --why, {nobody}"
+    assert sentence("reject", "1", "--who", "Jo") == f"expected --why, {nobody}"
+    assert sentence("approve", "1", "--why", "good") == f"expected --who, {nobody}"
+    assert sentence("approve", "1", "--who", "Jo", "--why", " ").startswith(
+        "why: expected a reason, got ' '"
+    )
     assert machine.version(1).decisions == ()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -13,7 +14,10 @@ from typing import Any
 
 import pytest
 
+import container
+import evidence
 import machines_in_moto
+import verify_evidence
 from machines_in_moto import (
     ACCOUNT,
     BUCKET,
@@ -29,13 +33,17 @@ from machines_in_moto import (
     filled,
     identity,
     package,
+    passes,
 )
 from ninesteps.infrastructure import state_machines, template
+from ninesteps.profiles import profile as profiles
+from ninesteps.profiles.stamps import plain
 from ninesteps.settings import deploy as policy
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.judgement import Approval
 from ninesteps.settings.operation import Schedule
+from ninesteps.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,6 +56,11 @@ STACK = {
     "KmsKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd", "JobRoleArn": ROLE,
     "EndpointRoleArn": ROLE, "RolloutArn": MACHINES["rollout"],
 }  # fmt: skip
+STAMPS = {
+    "profile": "churn", "profile_sha256": profiles.digest("churn"), "library": VERSION,
+}  # fmt: skip
+"""What a version of these settings says that it was made under."""
+
 AT_ONCE = {"PollSeconds": "0", "MostPolls": "5", "BakeSeconds": "0"}
 """What shortens the waits of the tests: values of the stack, not other machines."""
 
@@ -257,6 +270,55 @@ def test_evidence_that_does_not_do_refuses_the_version_before_anything_is_made(
     account.containers["verify_evidence.py"] = finds_it_altered
     done = rollout(account, account.register("Approved"))
     assert done.error == "refused" and 'the digest "0a"' in done.cause
+    assert not account.called("create_model") and not account.called("create_endpoint")
+
+
+def verifies(job: Job) -> None:
+    """The real job, up to the files that it reads, in the account that the machines are in."""
+    folder = container.output_path("result")
+    with contextlib.suppress(ReachedTheFiles):
+        verify_evidence.main(job.arguments)
+        job.put("verdict.json", (folder / "verdict.json").read_bytes())
+        return
+    passes(job)
+
+
+class ReachedTheFiles(Exception):
+    """The floors have passed, and the job turns to the evidence."""
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ({}, ""),
+        ({"library": "999.0.0+g0a"}, ""),
+        ({"profile": "custom"}, "expected the profile 'churn', got 'custom': run the pipeline"),
+        ({"profile_sha256": "0" * 64}, "got 000000000000: its floors have changed since, run the"),
+        ({"library": "0.9.9+gff"}, f"expected library {plain(VERSION)} or newer, got 0.9.9+gff: "),
+        ({"library": "new"}, "expected a library version such as 1.4.0, got 'new'"),
+        (dict.fromkeys(STAMPS, ""), "expected profile, profile_sha256, library in its metadata"),
+    ],
+    ids=["as expected", "a newer library", "another profile", "another digest", "an older library",
+         "no version", "no stamps"],
+)  # fmt: skip
+def test_a_version_of_other_floors_than_the_stacks_is_refused_before_anything_is_made(
+    account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, metadata: Any, reason: str
+) -> None:
+    def reached(*_: object) -> bytes:
+        raise ReachedTheFiles
+
+    monkeypatch.setattr(container, "BASE", tmp_path)
+    monkeypatch.setattr(verify_evidence, "read_noted", reached)
+    monkeypatch.setattr(evidence, "client", account.client)
+    account.containers["verify_evidence.py"] = verifies
+    stamps = {key: value for key, value in (STAMPS | metadata).items() if value}
+    version = account.register("Approved", **stamps)
+    done = rollout(account, version)
+    if not reason:
+        assert done.status == "SUCCEEDED" and live(account) == version
+        return
+    assert done.error == "refused" and reason in done.cause
+    assert account.metadata(version)["rollout"] == "refused"
     assert not account.called("create_model") and not account.called("create_endpoint")
 
 
@@ -480,8 +542,8 @@ def test_an_approval_that_is_overtaken_by_a_rejection_starts_nothing(account: Ac
         ("Approver/ada", None, False),  # nor who started it
     ],
 )
-def test_two_pairs_of_eyes(approver: str, starter: str | None, starts: bool) -> None:
-    with machines_in_moto.account(given(TwoPairsOfEyes="true")) as account:
+def test_a_second_approver(approver: str, starter: str | None, starts: bool) -> None:
+    with machines_in_moto.account(given(RequireSecondApprover="true")) as account:
         version = account.register()
         account.decide(version, "Approved", approver)
         account.created_by = {} if starter is None else identity(starter)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
+import os
+import shutil
+import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,10 +24,16 @@ import golden_requests
 import record_evidence
 import verify_evidence
 from evidence import client
-from ninesteps.infrastructure.job_code import SCRIPTS, job_code
+from ninesteps.infrastructure.job_code import SCRIPTS, code_objects, job_code
+from ninesteps.settings import loading as pipeline_settings
+from ninesteps.settings.environment import Environment
+from ninesteps.step_code import bundle
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+PROD = Environment("111122223333", "us-east-1", bucket="models", name="prod")
 BUCKET, ROOT = "models", "s3://models/pets/executions/1"
 GATE = "auc > 0.75 and worst_dppl < 0.1"
+STAMPS = {"profile": "churn", "profile_sha256": "ab" * 32, "library": "1.4.0+g0a"}
 INFERENCE = b"""CSV = "text/csv"
 def model_fn(folder): return 0
 def input_fn(body, kind): return [line.split(",") for line in body.decode().split()]
@@ -85,7 +96,7 @@ def package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
                 "Bias": {"Report": {**source, "S3Uri": f"{ROOT}/analysis.json"}},
             },
             CustomerMetadataProperties={
-                "analysis_config": f"{ROOT}/analysis_config.json", "test_split": ROOT,
+                "analysis_config": f"{ROOT}/analysis_config.json", "test_split": ROOT, **STAMPS,
             },
         )["ModelPackageArn"]  # fmt: skip
 
@@ -119,13 +130,19 @@ def record(package: str) -> None:
 def note(package: str, noted: dict[str, str]) -> None:
     sagemaker = client("sagemaker")
     kept = sagemaker.describe_model_package(ModelPackageName=package)["CustomerMetadataProperties"]
+    metadata = {key: value for key, value in {**kept, **noted}.items() if value}
     sagemaker.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved",
-                                   CustomerMetadataProperties={**kept, **noted})  # fmt: skip
+                                   CustomerMetadataProperties=metadata)  # fmt: skip
 
 
-def verdict(package: str, gate: str = GATE, least: int = 100) -> dict[str, Any]:
-    verify_evidence.main(["--package", package, "--gate", gate, "--problem", "binary", "--facets",
-                          "gender=gender", "--min-group-size", str(least)])  # fmt: skip
+def verdict(
+    package: str, gate: str = GATE, least: int = 100, least_library: str = "1.4.0"
+) -> dict[str, Any]:
+    verify_evidence.main([
+        "--package", package, "--gate", gate, "--problem", "binary", "--facets", "gender=gender",
+        "--min-group-size", str(least), "--profile", "churn", "--profile-sha256", "ab" * 32,
+        "--least-library", least_library,
+    ])  # fmt: skip
     return dict(result("verdict.json"))
 
 
@@ -142,7 +159,7 @@ def test_golden_requests_are_rows_of_the_test_split_with_the_archives_answers(pa
 
 
 def test_evidence_that_was_not_recorded_is_refused(package: str) -> None:
-    assert "no evaluation_version_id" in verdict(package)["reason"]
+    assert "expected evaluation_version_id" in verdict(package)["reason"]
     assert not verdict(package)["passed"]
 
 
@@ -159,7 +176,35 @@ def test_a_file_that_was_written_over_is_refused(package: str, file: str) -> Non
 def test_another_digest_than_the_recorded_one_is_refused(package: str, key: str) -> None:
     record(package)
     note(package, {key: "0" * 64})
-    assert not verdict(package)["passed"] and "was recorded" in verdict(package)["reason"]
+    assert (
+        not verdict(package)["passed"]
+        and "expected the recorded sha256" in verdict(package)["reason"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("profile", "custom", "expected the profile 'churn', got 'custom'"),
+        ("profile_sha256", "cd" * 32, "expected the profile 'churn' with sha256 abababababab, got"),
+        ("library", "1.3.9+g0a", "expected library 1.4.0 or newer, got 1.3.9+g0a"),
+        ("library", "", "expected library in its metadata, got none: it was registered before"),
+    ],
+)
+def test_a_version_that_was_made_under_other_floors_is_refused(
+    package: str, key: str, value: str, reason: str
+) -> None:
+    record(package)
+    note(package, {key: value})
+    found = verdict(package)
+    assert not found["passed"] and found["reason"].startswith(reason)
+    assert "\n" not in found["reason"]
+
+
+def test_the_stack_fixes_the_least_library(package: str) -> None:
+    record(package)
+    assert verdict(package)["passed"]
+    assert not verdict(package, least_library="1.4.1")["passed"]
 
 
 @pytest.mark.parametrize(
@@ -176,11 +221,13 @@ def test_the_gate_in_force_decides(package: str, gate: str, passes: bool) -> Non
     assert verdict(package, gate)["passed"] == passes
 
 
-def test_bias_numbers_are_made_anew_from_the_analysis(package: str) -> None:
+def test_bias_numbers_are_computed_again_from_the_analysis(package: str) -> None:
     put("analysis.json", analysis(-0.3))
     record(package)
     found = verdict(package)
-    assert not found["passed"] and "analysis.json gives 0.3" in found["reason"]
+    assert (
+        not found["passed"] and "expected 0.3 as analysis.json gives, got 0.05" in found["reason"]
+    )
 
 
 def test_a_facet_none_of_whose_groups_counts_is_refused(package: str) -> None:
@@ -228,14 +275,55 @@ def test_an_endpoint_that_answers_otherwise_is_refused(
     answers["5,2"] = "0,0.5"
     golden_requests.main(arguments)
     assert not result("verdict.json")["passed"]
-    assert "golden request 2 of 20" in result("verdict.json")["reason"]
+    assert (
+        "golden request 2 of 20: expected '1,0.5', got '0,0.5'" in result("verdict.json")["reason"]
+    )
 
 
 def test_a_jobs_code_is_whole_and_moves_with_its_bytes() -> None:
     files = {script: set(job_code(script).files) for script in SCRIPTS}
     assert files["verify_evidence.py"] == {
         "verify_evidence.py", "evidence.py", "container.py", "dataset.py", "hidden_imports.py",
-        "ninesteps/__init__.py", "ninesteps/settings/__init__.py", "ninesteps/settings/gate.py",
+        "ninesteps/__init__.py", "ninesteps/profiles/__init__.py", "ninesteps/profiles/stamps.py",
+        "ninesteps/settings/__init__.py", "ninesteps/settings/gate.py",
     }  # fmt: skip
     assert files["golden_requests.py"] == {"golden_requests.py", "evidence.py", "container.py"}
     assert len({job_code(script).digest for script in SCRIPTS}) == len(SCRIPTS)
+
+
+def test_a_jobs_code_runs_without_the_library_installed(tmp_path: Path) -> None:
+    code = job_code("verify_evidence.py")
+    for name, content in code.files.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    script = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "import verify_evidence, ninesteps\n"
+        "expected = verify_evidence.Expected('a', 'b', '1.4.0')\n"
+        "print(ninesteps.__file__, expected.violation({}))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith(f"{tmp_path / 'ninesteps'}")
+    assert "expected profile, profile_sha256, library in its metadata" in done.stdout
+
+
+def test_a_module_of_the_teams_own_reaches_no_job(tmp_path: Path) -> None:
+    """Those of a job and of the gate come from the library, whatever model_build/steps has."""
+    repository = pipeline_settings.load(REPOSITORY)
+    settings = dataclasses.replace(repository, root=tmp_path)
+    own, steps = b"raise SystemExit(0)  # the team's own\n", tmp_path / bundle.STEPS
+    shutil.copytree(REPOSITORY / bundle.STEPS, steps)
+    before = code_objects(settings, PROD)
+    names = {name.rpartition("/")[2] for name in before} | {"gate.py", "profile.py", "stamps.py"}
+    for name in names:
+        (steps / name).write_bytes(own)
+    (steps / "ninesteps").mkdir()
+    (steps / "ninesteps/__init__.py").write_bytes(own)
+    assert code_objects(settings, PROD) == before
+    # ... while a step does take what it is for a team to override
+    assert bundle.processing_code(settings, "evaluate.py").files["dataset.py"] == own
+    assert {"container.py", "dataset.py"} <= bundle.overridden(tmp_path).keys()

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ninesteps.local.state import KeptStep, Record, State
+from ninesteps.profiles import profile as profiles
+from ninesteps.profiles.stamps import Expected
 from ninesteps.registry.local import LocalRegistry
 from ninesteps.registry.registry import Approvals, Version
 
 GROUP = "pets"
+EXPECTED = Expected("custom", profiles.digest("custom"))
+STAMPS = {"profile": "custom", "profile_sha256": EXPECTED.profile_sha256, "library": "1.4.0+g0a"}
+"""What versions of pets are made under, and say so."""
+
 FILES = ("evaluation/evaluation.json", "analysis/analysis.json", "model.tar.gz")
 
 
@@ -48,7 +55,12 @@ class Registered:
         (path,) = (path for path in FILES if path.endswith(name))
         return self.local / "s3/models" / f"run{version}" / path
 
-    def register(self, started_by: str = "Sam Lee <sam@example.com>", **metrics: float) -> int:
+    def register(
+        self,
+        started_by: str = "Sam Lee <sam@example.com>",
+        stamps: Mapping[str, str] = STAMPS,
+        **metrics: float,
+    ) -> int:
         """Run and register the next version."""
         version = len(self.runs) + 1
         run, state = f"run{version}", self.state
@@ -65,19 +77,23 @@ class Registered:
             record = Record(digests={uri: digest})
             state.note_step(KeptStep(run, uri, "Processing", "Succeeded", 1.0, "", record))
         state.end_execution(run, "Succeeded")
-        return state.register(self.group, "PendingManualApproval", run, "R", package(*digests))
+        return state.register(
+            self.group, "PendingManualApproval", run, "R", package(*digests, stamps)
+        )
 
-    def approvals(self, **rules: bool) -> Approvals:
+    def approvals(self, expected: Expected = EXPECTED, **rules: bool) -> Approvals:
         """What may be decided on them."""
-        return Approvals(LocalRegistry(self.local, self.group), **rules)
+        return Approvals(LocalRegistry(self.local, self.group), expected, **rules)
 
     def version(self, number: int) -> Version:
         """One of them."""
         return LocalRegistry(self.local, self.group).version(number)
 
 
-def package(evaluation: str, analysis: str, model: str) -> dict[str, Any]:
-    """A model package's request, that names its evidence."""
+def package(
+    evaluation: str, analysis: str, model: str, stamps: Mapping[str, str] = STAMPS
+) -> dict[str, Any]:
+    """A model package's request, that names its evidence and what it was made under."""
     source = {"ContentType": "application/json"}
     report = {"Report": {**source, "S3Uri": analysis}}
     return {
@@ -89,5 +105,6 @@ def package(evaluation: str, analysis: str, model: str) -> dict[str, Any]:
         "InferenceSpecification": {"Containers": [{"Image": "i", "ModelDataUrl": model}]},
         "CustomerMetadataProperties": {
             "gate": "auc gt 0.5", "as_of": "2026-01-31T00:00:00Z", "execution": model.split("/")[3],
+            **stamps,
         },
     }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,34 +63,38 @@ def _bootstrap_environment(settings: Settings, environment: Environment, yes: bo
         click.echo(f"code        {put} objects put, {len(objects) - put} were there already")
         key = environment.kms_key_arn or done.outputs["KeyArn"]
         rollout = stacks.rollout_stack(settings, environment, definition, key)
-        _apply(cloudformation, rollout, yes)
+        previous = changing.parameters(cloudformation, rollout.name)
+        floors = stacks.floor_changes(previous, rollout.parameters)
+        _apply(cloudformation, rollout, yes, list(floors))
     if not environment.kms_key_arn:
         click.echo(f"kms_key_arn of [environments.{environment.name}] may be that KeyArn: then "
                    "jobs use it too")  # fmt: skip
 
 
-def _apply(cloudformation: Any, stack: Stack, yes: bool) -> Applied:
+def _apply(
+    cloudformation: Any, stack: Stack, yes: bool, floor_changes: Sequence[str] = ()
+) -> Applied:
     """Show, ask, apply and follow, then say what the stack gives."""
     from ninesteps.infrastructure import change_set as changing
 
-    done = changing.apply(cloudformation, stack, _agreed(stack.name, yes), _tell)
+    done = changing.apply(cloudformation, stack, _agreed(stack.name, yes, floor_changes), _tell)
     click.echo(f"stack       {stack.name}: {done.status}")
     for key, value in done.outputs.items():
         click.echo(f"            {key} = {value}")
     return done
 
 
-def _agreed(stack: str, yes: bool) -> Callable[[list[Change]], bool]:
+def _agreed(stack: str, yes: bool, floor_changes: Sequence[str]) -> Callable[[list[Change]], bool]:
     """Shows the changes of a stack, and asks; where nobody can answer, nothing is applied."""
 
     def agreed(changes: list[Change]) -> bool:
         click.echo(f"changes to {stack}:")
-        for change in changes:
-            click.echo(change.line)
+        for line in (*floor_changes, *(change.line for change in changes)):
+            click.echo(line)
         if yes:
             return True
         if not _is_a_person_there():
-            click.echo("nobody is there to ask: with --yes they are applied")
+            click.echo("there is no terminal to ask at: --yes applies them")
             return False
         return click.confirm("apply them?")
 

@@ -126,7 +126,7 @@ def reasons(who: str | None, why: str | None, repository: Path) -> tuple[str, st
     """
     if not is_asked() and (who is None or why is None):
         missing = " and ".join(n for n, text in (("--who", who), ("--why", why)) if text is None)
-        raise RegistryError(f"{missing} must say it, since there is no terminal to ask at")
+        raise RegistryError(f"expected {missing}, got none, and there is no terminal to ask at")
     try:
         if who is None:
             who = click.prompt("who decides", default=whoami(repository) or None, err=True)

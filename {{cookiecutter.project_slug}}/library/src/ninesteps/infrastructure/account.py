@@ -24,14 +24,14 @@ def session(environment: Environment) -> Any:
     Raises:
         AccountError: if the credentials are another account's.
     """
-    found = boto3.Session(region_name=environment.region)
-    account = found.client("sts").get_caller_identity()["Account"]
+    signed_in = boto3.Session(region_name=environment.region)
+    account = signed_in.client("sts").get_caller_identity()["Account"]
     if account != environment.account:
         raise AccountError(
-            f"the credentials are of account {account}, where {environment.account} is right for "
-            f"[environments.{environment.name}]; nothing was sent"
+            f"expected credentials of account {environment.account} for "
+            f"[environments.{environment.name}], got those of {account}; nothing was sent"
         )
-    return found
+    return signed_in
 
 
 def get_object(s3: Any, uri: str, environment: Environment) -> dict[str, Any]:
@@ -63,8 +63,8 @@ def one_sentence() -> Iterator[None]:
             advice = "; `pipeline bootstrap` makes it, if [environments] names no other"
         elif code.startswith("AccessDenied") or _status(error) == FORBIDDEN:
             advice = "; README.md lists what the role needs"
-        said = " ".join(f"{code}: {message}".split())
-        raise AccountError(f"AWS refused {error.operation_name}: {said}{advice}") from None
+        reason = " ".join(f"{code}: {message}".split())
+        raise AccountError(f"AWS refused {error.operation_name}: {reason}{advice}") from None
     except BotoCoreError as error:
         raise AccountError(f"AWS could not be asked: {' '.join(str(error).split())}") from None
 

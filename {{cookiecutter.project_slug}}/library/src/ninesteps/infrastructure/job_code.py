@@ -1,7 +1,8 @@
 """The code of the jobs that the state machines start: like a step's, under the hash of its bytes.
 
-A job is its script with the siblings that it imports, those of the steps, and the gate's language:
-what decides on an approved version is the same code as decided on its registration.
+A job is its script, the modules that it imports and what it takes of the package `ninesteps`: what
+decides on an approved version is the same code as decided on its registration. All of it comes from
+the library alone; a module of the same name in a repository's `model_build/steps` is not looked at.
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ from ninesteps.step_code.bundle import CONTAINERS, StepCode, imported_modules, r
 JOBS = Path(__file__).parent / "jobs"
 SCRIPTS = ("record_evidence.py", "verify_evidence.py", "golden_requests.py")
 LIBRARY = Path(__file__).resolve().parent.parent
-GATE = ("__init__.py", "settings/__init__.py", "settings/gate.py")
-"""What a script that imports the gate's language takes with it; these import nothing else."""
+PACKAGE = (
+    "__init__.py", "profiles/__init__.py", "profiles/stamps.py", "settings/__init__.py",
+    "settings/gate.py",
+)  # fmt: skip
+"""What a script that imports `ninesteps` takes of it: the gate's language, the rule of the stamps;
+these import nothing else."""
 
 
 def job_code(entry: str) -> StepCode:
@@ -32,7 +37,7 @@ def job_code(entry: str) -> StepCode:
             siblings = (folder / f"{name}.py" for folder in (JOBS, CONTAINERS))
             waiting += [sibling for sibling in siblings if sibling.is_file()]
             if name == LIBRARY.name:
-                files |= {f"{name}/{path}": text(LIBRARY / path) for path in GATE}
+                files |= {f"{name}/{file}": text(LIBRARY / file) for file in PACKAGE}
     return StepCode(entry, files)
 
 

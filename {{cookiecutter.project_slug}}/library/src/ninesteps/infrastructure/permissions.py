@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ninesteps.definition.step_content import step_contents
+from ninesteps.definition.values import field_names
 from ninesteps.settings.data import FEATURE_DATABASE
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
@@ -346,13 +348,13 @@ def of_definition(definition: Mapping[str, Any]) -> list[Grant]:
     Raises:
         KeyError: for a type of step that the table does not have.
     """
-    types = sorted({step["Type"] for step in _steps(definition["Steps"])})
-    found = [entry for kind in types for entry in STEPS[kind]]
-    members = set(_members(definition))
+    types = sorted({step.type for step in step_contents(definition)})
+    steps = [entry for kind in types for entry in STEPS[kind]]
+    members = field_names(definition)
     used = [entry for name, entries in FEATURES.items() if name in members for entry in entries]
     text = json.dumps(definition)
     own = [entry for image, entries in IMAGES.items() if f"/{image}:" in text for entry in entries]
-    return [*found, *JOB, *used, *own]
+    return [*steps, *JOB, *used, *own]
 
 
 Permission = tuple[str, str, str, str]
@@ -446,21 +448,3 @@ def _condition(conditions: Mapping[str, Mapping[str, Any]], values: Mapping[str,
 
 def _list(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
-
-
-def _steps(steps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for step in steps:
-        yield step
-        arguments = step.get("Arguments", {})
-        for branch in ("IfSteps", "ElseSteps"):
-            yield from _steps(arguments.get(branch, []))
-
-
-def _members(content: Any) -> Iterator[str]:
-    if isinstance(content, dict):
-        for key, inner in content.items():
-            yield key
-            yield from _members(inner)
-    elif isinstance(content, list):
-        for inner in content:
-            yield from _members(inner)

@@ -55,7 +55,7 @@ def put_code(s3: Any, objects: dict[str, bytes], environment: Environment) -> in
         pages = s3.get_paginator("list_objects_v2").paginate(
             Prefix=f"{folder.removeprefix(root)}/", **owned
         )
-        there = {found["Key"] for page in pages for found in page.get("Contents", [])}
+        there = {item["Key"] for page in pages for item in page.get("Contents", [])}
         for uri, content in objects.items():
             key = uri.removeprefix(root)
             if uri.rpartition("/")[0] == folder and key not in there:
@@ -66,18 +66,18 @@ def put_code(s3: Any, objects: dict[str, bytes], environment: Environment) -> in
 
 def _put_pipeline(sagemaker: Any, name: str, definition: str, environment: Environment) -> str:
     """Create the pipeline, or update the one that says otherwise."""
-    wanted = {
+    pipeline = {
         "PipelineName": name, "PipelineDefinition": definition, "RoleArn": environment.role_arn
     }  # fmt: skip
     try:
-        found = sagemaker.describe_pipeline(PipelineName=name)
+        current = sagemaker.describe_pipeline(PipelineName=name)
     except ClientError as error:
         if error.response["Error"]["Code"] not in NOT_THERE:
             raise
-        sagemaker.create_pipeline(Tags=[{"Key": "pipeline", "Value": name}], **wanted)
+        sagemaker.create_pipeline(Tags=[{"Key": "pipeline", "Value": name}], **pipeline)
         return "created"
-    same = json.loads(found["PipelineDefinition"]) == json.loads(definition)
-    if same and found["RoleArn"] == environment.role_arn:
+    same = json.loads(current["PipelineDefinition"]) == json.loads(definition)
+    if same and current["RoleArn"] == environment.role_arn:
         return "unchanged"
-    sagemaker.update_pipeline(**wanted)
+    sagemaker.update_pipeline(**pipeline)
     return "updated"

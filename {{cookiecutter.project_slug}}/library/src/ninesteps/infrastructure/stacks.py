@@ -36,11 +36,13 @@ def pipeline_stack(
         SettingsError: if the settings name a role or a bucket that the stack does not make.
     """
     name = environment.named(settings.project.pipeline)
-    made = {"role": environment.role_of(name), "bucket": environment.bucket_of(name)}
-    for key, right in made.items():
+    of_the_stack = {"role": environment.role_of(name), "bucket": environment.bucket_of(name)}
+    for key, right in of_the_stack.items():
         if (read := getattr(environment, key)) != right:
-            raise SettingsError(f"{read!r} was read, where the stack makes {right}: leave the key "
-                                "out", "environments", environment.name, key)  # fmt: skip
+            raise SettingsError(
+                f"expected {right}, which the stack makes, got {read!r}: leave the key out",
+                "environments", environment.name, key,
+            )  # fmt: skip
     return Stack(
         name=name,
         template=template.packaged(settings.root, template.PIPELINE),
@@ -110,6 +112,22 @@ def rollout_parameters(
     }
 
 
+FLOORS = ("Profile", "ProfileSha256", "LeastLibrary")
+"""The parameters of `rollout.yaml` that say what a version has to be made under."""
+
+
+def floor_changes(previous: Mapping[str, str], parameters: Mapping[str, str]) -> Iterator[str]:
+    """How a stack's floors would change, a line each within 80 columns.
+
+    Args:
+        previous: the parameters that the stack has now; empty if there is no stack.
+    """
+    for name in FLOORS if previous else ():
+        before, after = previous.get(name, "none"), parameters[name]
+        if before != after:
+            yield f"{'Floor':<8}{name:<28}{before[:18]} -> {after[:18]}"
+
+
 def rollout_objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
     """What must be in the bucket before the machines are: their files, and their jobs' code."""
     prefix = settings.project.pipeline
@@ -140,13 +158,15 @@ def account_stack(
         asked["HasGitHub"] = "yes"
     if environment.monthly_budget:
         if not settings.notify.email:
-            raise SettingsError("nobody was read, whom a monthly_budget needs", "notify", "email")
+            raise SettingsError(
+                "expected an address, which a monthly_budget needs, got none", "notify", "email"
+            )
         asked["MonthlyBudget"] = str(environment.monthly_budget)
         asked["NotifyEmail"] = settings.notify.email
     if not asked and not previous:
         raise SettingsError(
-            "neither github_repository nor monthly_budget was read, where one is right: there is "
-            "nothing else to make for the account", "environments", environment.name,
+            "expected github_repository or monthly_budget, got neither: there is nothing else to "
+            "make for the account", "environments", environment.name,
         )  # fmt: skip
     return Stack(
         name=ACCOUNT_STACK,
@@ -171,7 +191,7 @@ def image_repositories(definition: Mapping[str, Any], environment: Environment) 
 
 def _image(definition: Mapping[str, Any]) -> str:
     """The image that this repository's own scripts run in."""
-    images = (found[0] for found in _IMAGE.finditer(json.dumps(definition)))
+    images = (match[0] for match in _IMAGE.finditer(json.dumps(definition)))
     return next((uri for uri in images if permissions.CLARIFY_IMAGE not in uri), "")
 
 
@@ -224,8 +244,8 @@ def resources(
     }
     return {
         resource: content
-        for file, found in templates.items()
-        for resource, content in template.resolved(found, given[file], environment, name).items()
+        for file, as_read in templates.items()
+        for resource, content in template.resolved(as_read, given[file], environment, name).items()
     }
 
 
@@ -234,16 +254,16 @@ def violations(
 ) -> Iterator[str]:
     """What roles may do otherwise than the table says, and placeholders that nothing fills."""
     compiled = json.loads(definition)
-    made = resources(templates, settings, environment, definition)
+    own = resources(templates, settings, environment, definition)
     repositories = image_repositories(compiled, environment)
     values = permissions.values(settings, environment, repositories)
     table = roles(settings.root, compiled)
-    for role in (name for name, resource in made.items() if resource["Type"] == "AWS::IAM::Role"):
+    for role in (name for name, resource in own.items() if resource["Type"] == "AWS::IAM::Role"):
         if role not in table:
             yield f"{role}: the table has no such role"
             continue
-        wanted = permissions.permissions(table[role], values)
-        yield from permissions.differences(role, wanted, permissions.granted(made, role))
+        expected = permissions.permissions(table[role], values)
+        yield from permissions.differences(role, expected, permissions.granted(own, role))
     yield from _unfilled(settings.root, templates[template.ROLLOUT])
 
 

@@ -13,10 +13,13 @@ import re
 
 from ninesteps.errors import SettingsError
 from ninesteps.infrastructure.job_code import job_code
+from ninesteps.profiles import profile as profiles
+from ninesteps.profiles import stamps
 from ninesteps.settings import deploy as policy
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code.bundle import root_uri
+from ninesteps.version import VERSION
 
 OF_THE_STACK = {
     "Partition": "the part of AWS that the region is in: aws",
@@ -52,13 +55,16 @@ OF_THE_SETTINGS = {
     "Problem": "binary or regression",
     "Facets": "the facets that the gate may name, each with its column in a split: key=column,...",
     "MinGroupSize": "rows below which a group does not count",
-    "TwoPairsOfEyes": "true: who started a run may not approve its version",
+    "Profile": "the profile that a version has to be made under",
+    "ProfileSha256": "... and the SHA-256 of its floors",
+    "LeastLibrary": "x.y.z: the least version of the library that has to have made it",
+    "RequireSecondApprover": "true: who started a run may not approve its version",
     "BeforeProduction": "true: a second approval, between staging and production",
     "ApprovalSeconds": "what the second approval may take",
     "InstanceType": "the endpoint's instance type",
     "Instances": "the endpoint's instances",
-    "ServingTag": "six letters that differ where type, number, network or key of instances do",
-    "DeploymentConfig": "JSON, escaped: UpdateEndpoint's, of model_deploy/policy.py",
+    "ServingTag": "six characters that differ where type, number, network or key of instances do",
+    "DeploymentConfig": "JSON, escaped: UpdateEndpoint's, of settings/deploy.py",
     "BakeSeconds": "how long a first endpoint is watched; SageMaker watches the later ones",
     "PollSeconds": "between two looks at what takes time",
     "MostPolls": "looks until it takes too long",
@@ -72,7 +78,7 @@ MOST_POLLS = 720
 """Twelve hours: the longest deployment that SageMaker lets be takes eight."""
 JOB_SECONDS = 3600
 MAX_ARGUMENT = 256
-"""Letters of one argument of a Processing job."""
+"""Characters of one argument of a Processing job."""
 
 
 def substitutions(settings: Settings, environment: Environment, image: str) -> dict[str, str]:
@@ -104,7 +110,10 @@ def substitutions(settings: Settings, environment: Environment, image: str) -> d
         "Problem": settings.project.problem,
         "Facets": _facets(settings),
         "MinGroupSize": str(settings.bias.min_group_size),
-        "TwoPairsOfEyes": str(settings.approval.require_second_approver).lower(),
+        "Profile": settings.project.profile,
+        "ProfileSha256": profiles.digest(settings.project.profile),
+        "LeastLibrary": stamps.plain(VERSION),
+        "RequireSecondApprover": str(settings.approval.require_second_approver).lower(),
         "BeforeProduction": str(settings.approval.before_production).lower(),
         "ApprovalSeconds": str(settings.approval.days_to_answer * 24 * 3600),
         "InstanceType": deploy.instance_type,
@@ -123,8 +132,8 @@ def _facets(settings: Settings) -> str:
     text = ",".join(f"{facet.key}={facet.column}" for facet in settings.facets)
     if len(text) > MAX_ARGUMENT or re.search(r"[^\w ,=.-]", text):
         raise SettingsError(
-            f"{settings.bias.facets!r} was read, where facets whose columns have letters, digits, "
-            f"spaces and _ . - alone are right, {MAX_ARGUMENT} of them with their keys: a rollout "
+            "expected facets whose columns have letters, digits, spaces and _ . - alone, "
+            f"{MAX_ARGUMENT} characters with their keys, got {settings.bias.facets!r}: a rollout "
             "evaluates the gate again by them", "bias", "facets",
         )  # fmt: skip
     return text

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 from ninesteps.errors import RegistryError
+from ninesteps.profiles import profile as profiles
+from ninesteps.profiles.stamps import Expected
 from ninesteps.registry.local import LocalRegistry
 from ninesteps.registry.registry import PRODUCTION, Approvals
 from ninesteps.settings.settings import Settings
@@ -15,7 +17,9 @@ def on_this_machine(local: Path, settings: Settings) -> Approvals:
     """The registry of this machine, with the rules of pipeline.toml."""
     registry = LocalRegistry(local, settings.model_package_group)
     rules = settings.approval
-    return Approvals(registry, rules.require_second_approver, rules.before_production)
+    return Approvals(
+        registry, expected(settings), rules.require_second_approver, rules.before_production
+    )
 
 
 def in_account(settings: Settings, name: str) -> Approvals:
@@ -31,7 +35,17 @@ def in_account(settings: Settings, name: str) -> Approvals:
         environment.named(settings.model_package_group),
     )
     # There a rollout waits for the second approval: `stage` says how it is given.
-    return Approvals(registry, settings.approval.require_second_approver, option=f" --env {name}")
+    rule = settings.approval.require_second_approver
+    return Approvals(registry, expected(settings), rule, option=f" --env {name}")
+
+
+def expected(settings: Settings) -> Expected:
+    """What versions have to be made under: the profile that pipeline.toml names, as it is now.
+
+    Of any version of the library: which is the least one, an account's stack says to its rollouts.
+    """
+    profile = settings.project.profile
+    return Expected(profile, profiles.digest(profile))
 
 
 def stage(typed: str | None, environment: str | None) -> str:
@@ -52,8 +66,8 @@ def number(text: str) -> int:
     """A version's number.
 
     Raises:
-        RegistryError: if the text is none.
+        RegistryError: if the text is not one.
     """
     if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
-        raise RegistryError(f"{text!r} was read, where a version's number such as 1 is right")
+        raise RegistryError(f"expected a version's number such as 1, got {text!r}")
     return int(text)

@@ -24,21 +24,21 @@ from ninesteps.registry.registry import (
     PENDING,
     REJECTED,
     Decision,
-    Evidence,
+    EvidenceFile,
     Version,
     version_of,
 )
 from ninesteps.settings.environment import Environment
 
 MAX_VALUE = 256
-"""Letters of a value in a model package's metadata."""
+"""Characters of a value in a model package's metadata."""
 
 NOT_THERE = ("NoSuchKey", "404")
 
 
 @dataclass(frozen=True)
 class AccountRegistry:
-    """A `ninesteps.registry.registry.Registry` in an account; `session` is boto3's, of its region."""
+    """A `registry.Registry` in an account; `session` is boto3's, of its region."""
 
     session: Any
     environment: Environment
@@ -50,8 +50,8 @@ class AccountRegistry:
         pages = self._sagemaker.get_paginator("list_model_packages").paginate(
             ModelPackageGroupName=self.group
         )
-        found = [one for page in pages for one in page["ModelPackageSummaryList"]]
-        return sorted((one["ModelPackageVersion"] for one in found), reverse=True)
+        packages = [package for page in pages for package in page["ModelPackageSummaryList"]]
+        return sorted((package["ModelPackageVersion"] for package in packages), reverse=True)
 
     def version(self, number: int) -> Version:
         """One that there is."""
@@ -72,11 +72,11 @@ class AccountRegistry:
         body = self._body(uri)
         return None if body is None else bytes(body.read())
 
-    def evidence(self, version: Version) -> list[Evidence]:
+    def evidence(self, version: Version) -> list[EvidenceFile]:
         """What a version rests on: as the account's state machine noted it, and now."""
-        noted = version.metadata
+        metadata = version.metadata
         return [
-            Evidence(uri, noted.get(digest_key(uri), ""), self._digest(uri))
+            EvidenceFile(uri, metadata.get(digest_key(uri), ""), self._digest(uri))
             for uri in version.evidence
         ]
 
@@ -85,9 +85,9 @@ class AccountRegistry:
         if not version.execution:
             return ""
         path = f"pipeline/{self.pipeline}/execution/{version.execution}"
-        where = self.environment.sagemaker_arn(path)
-        found = self._sagemaker.describe_pipeline_execution(PipelineExecutionArn=where)
-        return person(found.get("CreatedBy", {}))
+        arn = self.environment.sagemaker_arn(path)
+        execution = self._sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+        return person(execution.get("CreatedBy", {}))
 
     def identity(self, who: str) -> str:
         """Who is signed in, whatever they call themselves."""
@@ -170,22 +170,22 @@ def _written(decision: Decision, caller: str) -> dict[str, str]:
 
 
 def writable(text: str) -> str:
-    """A text in the letters and the length that a model package's metadata may have.
+    """A text in the characters and the length that a model package's metadata may have.
 
     SageMaker's pattern: `[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]`, at most 256 of them.
     """
-    letters = (c if _is_writable(c) else " " for c in unicodedata.normalize("NFC", text))
-    return " ".join("".join(letters).split())[:MAX_VALUE].strip()
+    characters = (c if _is_writable(c) else " " for c in unicodedata.normalize("NFC", text))
+    return " ".join("".join(characters).split())[:MAX_VALUE].strip()
 
 
-def _is_writable(letter: str) -> bool:
-    return unicodedata.category(letter)[0] in "LNZ" or letter in "_.:/=+-@"
+def _is_writable(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LNZ" or character in "_.:/=+-@"
 
 
 def decisions(package: Mapping[str, Any]) -> Iterator[Decision]:
     """The decisions that a package's metadata tells of, and one that was taken elsewhere."""
     metadata = package.get("CustomerMetadataProperties", {})
-    status, said = package["ModelApprovalStatus"], package.get("ApprovalDescription", "")
+    status, description = package["ModelApprovalStatus"], package.get("ApprovalDescription", "")
     before = PENDING
     for after in (APPROVED, REJECTED):
         told = {
@@ -193,13 +193,14 @@ def decisions(package: Mapping[str, Any]) -> Iterator[Decision]:
         }
         if told["at"]:
             who = f"{told['name']} ({told['by']})" if told["name"] else told["by"]
-            why = said.partition(": ")[2] if after == status and said else told["why"]
+            is_last = after == status and description
+            why = description.partition(": ")[2] if is_last else told["why"]
             yield Decision(before, after, who, why, told["at"])
             before = after
     if status not in (PENDING, before):
         who = person(package.get("LastModifiedBy", {})) or "somebody unknown"
         moment = package.get("LastModifiedTime")
-        yield Decision(before, status, who, said, account.moment(moment) if moment else "")
+        yield Decision(before, status, who, description, account.moment(moment) if moment else "")
 
 
 def person(context: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ninesteps.errors import StepError
 from ninesteps.local.state import State, StatusChange, digest_of
 from ninesteps.local.storage import Storage
-from ninesteps.registry.registry import Decision, Evidence, Version, version_of
+from ninesteps.registry.registry import Decision, EvidenceFile, Version, version_of
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ class LocalRegistry:
         file = self._file(uri)
         return file.read_bytes() if file else None
 
-    def evidence(self, version: Version) -> list[Evidence]:
+    def evidence(self, version: Version) -> list[EvidenceFile]:
         """What a version rests on: as the steps of its run left it, and now."""
         registered: dict[str, str] = {}
         for step in self._state.steps(version.execution):
             registered |= step.record.digests
         return [
-            Evidence(uri, registered.get(uri, ""), digest_of(file) if file else "")
+            EvidenceFile(uri, registered.get(uri, ""), digest_of(file) if file else "")
             for uri, file in ((uri, self._file(uri)) for uri in version.evidence)
         ]
 

@@ -1,7 +1,7 @@
 """Who may approve a registered version of the model, and which version may be deployed.
 
-Two machines keep versions: this one (`cli/local_registry.py`) and SageMaker's Model Registry
-(`cli/account_registry.py`). The rules are these, for both.
+Versions are kept on this machine (`local.py`) and in SageMaker's Model Registry (`account.py`).
+The rules here are the same for both.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from ninesteps.errors import RegistryError
+from ninesteps.profiles.stamps import Expected
 from ninesteps.settings.gate import FACET_METRICS
 
 PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
@@ -24,12 +25,12 @@ PRODUCTION = "Production"
 """The stage of a version's life cycle that may need a second approval."""
 
 MAX_WHO, MAX_WHY = 100, 900
-"""Letters, as UTF-16 counts them: together they fit a model package's ApprovalDescription."""
+"""Characters, as UTF-16 counts them: both fit into a model package's ApprovalDescription."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a person made of a version."""
+    """What a person decided about a version."""
 
     before: str
     after: str
@@ -67,12 +68,12 @@ class Version:
 
     def last(self, stage: str = "") -> Decision | None:
         """The decision that a stage stands by, if there was one."""
-        return next((one for one in reversed(self.decisions) if one.stage == stage), None)
+        return next((d for d in reversed(self.decisions) if d.stage == stage), None)
 
     @property
     def is_rejected(self) -> bool:
-        """Whether it was rejected, whatever was made of it since: such a version stays so."""
-        return REJECTED in (self.status, *(one.after for one in self.decisions))
+        """Whether it was rejected, whatever its status is since: such a version stays so."""
+        return REJECTED in (self.status, *(decision.after for decision in self.decisions))
 
     def status_in(self, stage: str) -> str:
         """How it stands in a stage of its life cycle, or as a version."""
@@ -103,7 +104,7 @@ def version_of(
 
 
 @dataclass(frozen=True)
-class Evidence:
+class EvidenceFile:
     """A file that a version rests on."""
 
     uri: str
@@ -141,7 +142,7 @@ class Registry(Protocol):
     def read(self, uri: str) -> bytes | None:
         """The content of an S3 URI; None if nothing lies there."""
 
-    def evidence(self, version: Version) -> list[Evidence]:
+    def evidence(self, version: Version) -> list[EvidenceFile]:
         """What a version rests on, at registration and now."""
 
     def started_by(self, version: Version) -> str:
@@ -159,6 +160,7 @@ class Approvals:
     """What may be decided on the versions of a registry, and what may be deployed."""
 
     registry: Registry
+    expected: Expected  # what a version has to be made under
     require_second_approver: bool = False
     before_production: bool = False
     option: str = ""  # by which commands act on this registry, such as ` --env prod`
@@ -195,7 +197,7 @@ class Approvals:
         if version.status_in(stage) == after:
             raise RegistryError(f"{version.name} {how(version, stage)}")
         if after == APPROVED:
-            _check_evidence(version, self.registry.evidence(version))
+            self._check_what_it_rests_on(version)
         return version
 
     def approve(self, number: int, who: str, why: str, stage: str = "") -> Decision:
@@ -207,7 +209,7 @@ class Approvals:
         version = self.check(number, APPROVED, stage)
         who, why = worded("who", who, MAX_WHO), worded("why", why, MAX_WHY)
         if self.require_second_approver:
-            self._check_pairs_of_eyes(version, who)
+            self._check_second_approver(version, who)
         return self._keep(version, APPROVED, who, why, stage)
 
     def reject(self, number: int, who: str, why: str) -> Decision:
@@ -237,7 +239,7 @@ class Approvals:
                 f"{version.name} is approved, and not yet for production: "
                 f"{self.command(number, PRODUCTION)}"
             )
-        _check_evidence(version, self.registry.evidence(version))
+        self._check_what_it_rests_on(version)
         return version
 
     def command(self, number: int, stage: str = "") -> str:
@@ -245,13 +247,21 @@ class Approvals:
         stage = f" --for {stage.lower()}" if stage else ""
         return f"pipeline approve {number}{stage}{self.option}"
 
-    def _check_pairs_of_eyes(self, version: Version, who: str) -> None:
+    def _check_what_it_rests_on(self, version: Version) -> None:
+        """The floors and the library that it was made under, and the files of its evidence."""
+        if violation := self.expected.violation(version.metadata):
+            raise RegistryError(f"{version.name}: {violation}")
+        for file in self.registry.evidence(version):
+            if file.fault:
+                raise RegistryError(f"{version.name} cannot rest on {file.uri}: it {file.fault}")
+
+    def _check_second_approver(self, version: Version, who: str) -> None:
         started_by = self.registry.started_by(version)
         rule = "[approval] require_second_approver of pipeline.toml asks for somebody else"
         if not started_by:
             raise RegistryError(
                 f"who started run {version.execution} is not known, and {rule}: run the pipeline "
-                "anew"
+                "again"
             )
         who = self.registry.identity(who)
         if is_same_person(who, started_by):
@@ -260,19 +270,13 @@ class Approvals:
             )
 
     def _keep(self, version: Version, after: str, who: str, why: str, stage: str) -> Decision:
-        digests = {e.uri: e.now for e in self.registry.evidence(version) if e.now}
+        digests = {file.uri: file.now for file in self.registry.evidence(version) if file.now}
         at = datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         decision = Decision(version.status_in(stage), after, who, why, at, stage, digests)
         if self.registry.keep(version, decision):
             return decision
         now = how(self.registry.version(version.number), stage)
         raise RegistryError(f"{version.name} {now}, just before you: nothing was changed by you")
-
-
-def _check_evidence(version: Version, evidence: list[Evidence]) -> None:
-    for one in evidence:
-        if one.fault:
-            raise RegistryError(f"{version.name} cannot rest on {one.uri}: it {one.fault}")
 
 
 def how(version: Version, stage: str = "") -> str:
@@ -297,7 +301,7 @@ def listed(numbers: list[int]) -> str:
 
 
 def worded(what: str, text: str, longest: int) -> str:
-    """A text as it is kept: in one line, without letters that nobody sees.
+    """A text as it is kept: in one line, without characters that nobody sees.
 
     Raises:
         RegistryError: if nothing is left of it, or too much.
@@ -305,12 +309,10 @@ def worded(what: str, text: str, longest: int) -> str:
     shown = "".join(c if _is_shown(c) else " " for c in unicodedata.normalize("NFC", text))
     kept = " ".join(shown.split())
     if not any(c.isalnum() for c in kept):
-        right = {"who": "a name", "why": "a reason"}[what]
-        raise RegistryError(f"{what}: {text!r} was read, where {right} is right")
+        expected = {"who": "a name", "why": "a reason"}[what]
+        raise RegistryError(f"{what}: expected {expected}, got {text!r}")
     if (length := len(kept.encode("utf-16-le")) // 2) > longest:
-        raise RegistryError(
-            f"{what}: {length} letters were read, where at most {longest} are right"
-        )
+        raise RegistryError(f"{what}: expected at most {longest} characters, got {length}")
     return kept
 
 
@@ -318,9 +320,9 @@ JOINERS = "\u200c\u200d"
 """Within words of some scripts, and within emoji."""
 
 
-def _is_shown(letter: str) -> bool:
+def _is_shown(character: str) -> bool:
     """Neither a control, nor one that turns or hides what stands beside it."""
-    return letter in JOINERS or unicodedata.category(letter)[0] != "C"
+    return character in JOINERS or unicodedata.category(character)[0] != "C"
 
 
 def is_same_person(one: str, other: str) -> bool:
@@ -339,8 +341,8 @@ def _names(text: str) -> Iterator[tuple[str, ...]]:
         text = text.rpartition("/")[2]
     addresses = re.findall(r"[^\s<>,;()]+@[^\s<>,;()]+", text)
     for part in (*addresses, re.sub(r"<[^>]*>", " ", text)):
-        letters = unicodedata.normalize("NFKD", part).casefold()
-        plain = "".join(c for c in letters if unicodedata.category(c)[0] not in "MC")
+        folded = unicodedata.normalize("NFKD", part).casefold()
+        plain = "".join(c for c in folded if unicodedata.category(c)[0] not in "MC")
         if words := re.findall(r"\w+", plain):
             yield tuple(sorted(words))
 
@@ -353,13 +355,13 @@ def metrics(evaluation: bytes) -> dict[str, float]:
     """
     try:
         content: dict[str, Any] = json.loads(evaluation)
-        numbers = [values for key, values in content.items() if key.endswith("tion_metrics")]
-        found = {name: float(one["value"]) for each in numbers for name, one in each.items()}
-        for name, one in content.get("bias_metrics", {}).items():
+        groups = [values for key, values in content.items() if key.endswith("tion_metrics")]
+        numbers = {name: float(m["value"]) for group in groups for name, m in group.items()}
+        for name, metric in content.get("bias_metrics", {}).items():
             if name in FACET_METRICS:
-                found |= {f"{name}[{key}]": float(each["value"]) for key, each in one.items()}
-            elif isinstance(one, dict) and "value" in one:
-                found[name] = float(one["value"])
+                numbers |= {f"{name}[{key}]": float(m["value"]) for key, m in metric.items()}
+            elif isinstance(metric, dict) and "value" in metric:
+                numbers[name] = float(metric["value"])
     except (ValueError, AttributeError, KeyError, TypeError):
         raise RegistryError("evaluation.json is damaged") from None
-    return found
+    return numbers

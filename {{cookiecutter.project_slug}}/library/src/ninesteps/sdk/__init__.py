@@ -85,7 +85,7 @@ gc.enable()
 for name in ("sagemaker", "sagemaker.config"):
     logging.getLogger(name).setLevel(logging.ERROR)  # it warns of what it does as designed
 
-# Each step makes one to ask it for a method's name, and reads AWS's models anew for that: 0.3 s.
+# Each step makes one to ask it for a method's name, and reads AWS's models again for that: 0.3 s.
 sdk_steps.LocalSagemakerClient = functools.cache(sdk_steps.LocalSagemakerClient)
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What the steps of one pipeline share: names, places, parameters, and how a script becomes a job."""
+"""What the steps of one pipeline share: names, places, parameters; how a script becomes a job."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from ninesteps import sdk
 from ninesteps.profiles import profile as profiles
+from ninesteps.profiles.stamps import LIBRARY, OVERRIDDEN, PROFILE, PROFILE_SHA256
 from ninesteps.sdk import ExecutionVariables, Join, PipelineVariable, Step
 from ninesteps.settings import gate as gates
 from ninesteps.settings.environment import Environment
@@ -167,20 +168,20 @@ class Build:
         """The request that registers a version, with its gate and what it was made under."""
         settings = self.settings
         gate = settings.full_gate
+        own = {
+            "gate": gates.metadata(gate),
+            "gate_sha256": gates.digest(gate),
+            "as_of": self.as_of,
+            "execution": ExecutionVariables.PIPELINE_EXECUTION_ID,
+            **stamps(settings),
+        }
         return sdk.package(
             self.job,
             serving=serving,
             group=self.environment.named(settings.model_package_group),
             instances=[settings.compute.transform_instance],
             metrics=metrics,
-            metadata={
-                "gate": gates.metadata(gate),
-                "gate_sha256": gates.digest(gate),
-                "as_of": self.as_of,
-                "execution": ExecutionVariables.PIPELINE_EXECUTION_ID,
-                **stamps(settings),
-                **metadata,
-            },
+            metadata={**own, **metadata, **own},  # in this order, and no other says what own says
             description=_describable(f"{settings.project.name}: registered because {gate}"),
         )
 
@@ -188,17 +189,24 @@ class Build:
 def stamps(settings: Settings) -> dict[str, str]:
     """Under which profile and library a version is made, and which modules are the team's own.
 
-    Verified at approval and before deployment.
+    Verified at approval and before deployment (`profiles/stamps.py`).
     """
-    modules = ", ".join(f"{n} {digest[:16]}" for n, digest in overridden(settings.root).items())
-    if len(modules) > MAX_METADATA:
-        modules = f"{modules[: MAX_METADATA - 4]} ..."
+    modules = [f"{name} {digest[:16]}" for name, digest in overridden(settings.root).items()]
     return {
-        "profile": settings.project.profile,
-        "profile_sha256": profiles.digest(settings.project.profile),
-        "library": VERSION,
-        **({"overridden": modules.replace(",", " /")} if modules else {}),
+        PROFILE: settings.project.profile,
+        PROFILE_SHA256: profiles.digest(settings.project.profile),
+        LIBRARY: VERSION,
+        **({OVERRIDDEN: _fitting(modules)} if modules else {}),
     }
+
+
+def _fitting(items: Sequence[str]) -> str:
+    """Items as one value of the metadata: as many as fit, whole, and how many more there are."""
+    for shown in range(len(items), -1, -1):
+        more = [f"and {len(items) - shown} more"] if shown < len(items) else []
+        if len(text := " / ".join([*items[:shown], *more])) <= MAX_METADATA:
+            break
+    return text
 
 
 def output(step: Step, name: str) -> PipelineVariable:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ninesteps.errors import RegistryError
+from ninesteps.profiles.stamps import LIBRARY, OVERRIDDEN, PROFILE, PROFILE_SHA256
 from ninesteps.registry.registry import (
     APPROVED,
     PENDING,
@@ -59,9 +60,12 @@ def version(approvals: Approvals, number: int) -> None:
     grid.add_column(overflow="fold")
     grid.add_row("status", _status(found))
     grid.add_row("registered", f"{found.created} by run {found.execution}")
-    grid.add_row("started by", escape(registry.started_by(found)) or "nobody that is known")
+    grid.add_row("started by", escape(registry.started_by(found)) or "unknown")
     for name in ("gate", "as_of"):
         grid.add_row(name.replace("_", " "), escape(found.metadata.get(name, "-")))
+    grid.add_row("profile", _profile(approvals, found))
+    grid.add_row("library", escape(found.metadata.get(LIBRARY, "-")))
+    grid.add_row("overridden", escape(found.metadata.get(OVERRIDDEN, "nothing of the library")))
     grid.add_row("metrics", _all_metrics(registry, found))
     rests_on = registry.evidence(found)
     width = max((len(evidence.name) for evidence in rests_on), default=0)
@@ -142,6 +146,14 @@ def _status(found: Version) -> str:
 
 def _coloured(status: str) -> str:
     return f"[{_COLOURS.get(status, 'default')}]{escape(status)}[/]"
+
+
+def _profile(approvals: Approvals, found: Version) -> str:
+    """The profile that a version was made under, and why that is not the expected one."""
+    name, digest = (found.metadata.get(key, "") for key in (PROFILE, PROFILE_SHA256))
+    stamp = f"{escape(name)}  sha256 {escape(digest[:12])}  " if name and digest else ""
+    violation = approvals.expected.violation(found.metadata)
+    return stamp + (f"[red]{escape(violation)}[/]" if violation else "as it is now")
 
 
 def _gate_metrics(registry: Registry, found: Version, settings: Settings) -> str:

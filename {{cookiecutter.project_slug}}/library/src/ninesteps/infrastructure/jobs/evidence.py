@@ -28,8 +28,8 @@ def client(service: str) -> Any:
     return boto3.client(service)
 
 
-class Refused(ValueError):
-    """Evidence that does not do; the message says which, what was read, what would be right."""
+class EvidenceError(ValueError):
+    """Evidence that nothing can rest on; the message says which, what was expected and got."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,12 @@ class Package:
         """A value of the metadata.
 
         Raises:
-            Refused: if it is not there.
+            EvidenceError: if it is not there.
         """
         if not self.metadata.get(key):
-            raise Refused(f"no {key} is in the package's metadata: its evidence is not recorded")
+            raise EvidenceError(
+                f"expected {key} in the package's metadata, got none: its evidence is not recorded"
+            )
         return self.metadata[key]
 
 
@@ -67,7 +69,7 @@ def read_package(arn: str) -> Package:
     """Ask the registry.
 
     Raises:
-        Refused: if the package names no evidence.
+        EvidenceError: if the package names no evidence.
     """
     found = client("sagemaker").describe_model_package(ModelPackageName=arn)
     metadata = found.get("CustomerMetadataProperties", {})
@@ -81,7 +83,7 @@ def read_package(arn: str) -> Package:
     }
     for name, uri in uris.items():
         if not uri:
-            raise Refused(f"the package names no {name}")
+            raise EvidenceError(f"expected the package to name its {name}, got none")
     return Package(uris, metadata)
 
 
@@ -89,7 +91,7 @@ def read(uri: str, version_id: str = "") -> Recorded:
     """An object of S3, the newest version or one that is named.
 
     Raises:
-        Refused: if it is not there, or the bucket keeps no versions.
+        EvidenceError: if it is not there, or the bucket keeps no versions.
     """
     parts = urlsplit(uri)
     which = {"VersionId": version_id} if version_id else {}
@@ -102,9 +104,9 @@ def read(uri: str, version_id: str = "") -> Recorded:
         if code not in ("NoSuchKey", "NoSuchVersion", "404"):
             raise
         named = f"{uri} as {version_id}" if version_id else uri
-        raise Refused(f"{named} is not there") from None
+        raise EvidenceError(f"{named} is not there") from None
     if found.get("VersionId", UNVERSIONED) == UNVERSIONED:
-        raise Refused(f"the bucket of {uri} keeps no versions, which evidence needs")
+        raise EvidenceError(f"the bucket of {uri} keeps no versions, which evidence needs")
     return Recorded(found["Body"].read(), found["VersionId"])
 
 
@@ -112,14 +114,14 @@ def read_noted(package: Package, name: str, uri: str) -> bytes:
     """The version of a file that was noted, if it has the digest that was noted and is the newest.
 
     Raises:
-        Refused: if it was not noted, is gone, was altered or written over.
+        EvidenceError: if it was not noted, is gone, was altered or written over.
     """
     noted, digest = package.noted(f"{name}_version_id"), package.noted(f"{name}_sha256")
     found = read(uri, noted)
     if found.sha256 != digest:
-        raise Refused(f"{name} has the digest {found.sha256}, where {digest} was recorded")
+        raise EvidenceError(f"{name}: expected the recorded sha256 {digest}, got {found.sha256}")
     if read(uri).version_id != noted:  # it is by the address alone that an endpoint gets a model
-        raise Refused(f"{name} was written over since it was recorded: {uri}")
+        raise EvidenceError(f"{name} was written over since it was recorded: {uri}")
     return found.content
 
 
@@ -132,9 +134,9 @@ def as_json(name: str, content: bytes) -> Any:
     """A file's content.
 
     Raises:
-        Refused: if it is no JSON.
+        EvidenceError: if it is not JSON.
     """
     try:
         return json.loads(content)
     except ValueError as error:
-        raise Refused(f"{name} is no JSON: {error}") from None
+        raise EvidenceError(f"{name}: expected JSON, got something else: {error}") from None

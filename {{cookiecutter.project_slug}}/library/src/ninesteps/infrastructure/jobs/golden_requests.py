@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Sequence
 
-from evidence import Refused, as_json, client, read_noted, read_package, write_verdict
+from evidence import EvidenceError, as_json, client, read_noted, read_package, write_verdict
 
 CLOSE = 1e-6
 """How far a probability, or a regression's number by its size, may lie from the recorded one."""
@@ -22,13 +22,15 @@ def main(arguments: Sequence[str]) -> None:
     try:
         package = read_package(options.package)
         golden = as_json("golden.json", read_noted(package, "golden", package.noted("golden_uri")))
-        for number, one in enumerate(golden, 1):
-            answer = ask(options.endpoint, one["request"])
-            if not same(answer, one["answer"]):
-                raise Refused(f"golden request {number} of {len(golden)} was answered {answer!r}, "
-                              f"where {one['answer']!r} is right")  # fmt: skip
-    except Refused as refused:
-        write_verdict(False, str(refused))
+        for number, asked in enumerate(golden, 1):
+            expected, answer = asked["answer"], ask(options.endpoint, asked["request"])
+            if not same(answer, expected):
+                raise EvidenceError(
+                    f"golden request {number} of {len(golden)}: expected {expected!r}, "
+                    f"got {answer!r}"
+                )
+    except EvidenceError as error:
+        write_verdict(False, str(error))
     else:
         write_verdict(True, f"{len(golden)} golden requests were answered as recorded")
 
@@ -43,18 +45,18 @@ def ask(endpoint: str, request: str) -> str:
 
 def same(answer: str, expected: str) -> bool:
     """Labels exactly, probabilities to 1e-6; a regression's one number to 1e-6 of its size."""
-    left, right = answer.split(","), expected.split(",")
-    if len(left) != len(right):
+    fields, expected_fields = answer.split(","), expected.split(",")
+    if len(fields) != len(expected_fields):
         return False
-    *labels, number = zip(left, right, strict=True)
-    if any(one != other for one, other in labels):
+    *labels, number = zip(fields, expected_fields, strict=True)
+    if any(got != right for got, right in labels):
         return False
     try:
-        value, wanted = (float(text) for text in number)
+        got, right = (float(text) for text in number)
     except ValueError:
         return False
     size = 0.0 if labels else CLOSE
-    return math.isclose(value, wanted, rel_tol=size, abs_tol=0.0 if size else CLOSE)
+    return math.isclose(got, right, rel_tol=size, abs_tol=0.0 if size else CLOSE)
 
 
 if __name__ == "__main__":

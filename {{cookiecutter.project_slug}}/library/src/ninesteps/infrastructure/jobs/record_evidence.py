@@ -37,13 +37,13 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--golden", required=True, help="where golden.json will lie")
     options = parser.parse_args(arguments)
     package = read_package(options.package)
-    found = {name: read(package.uris[name]) for name in NAMES}
+    files = {name: read(package.uris[name]) for name in NAMES}
     split = package.noted("test_split")
     rows = requests(read(f"{split}/test.csv").content, read(f"{split}/columns.json").content)
     golden = output_path("result") / "golden.json"
-    write_json(golden, answered(rows, found["model"].content))
-    noted = {f"{name}_version_id": one.version_id for name, one in found.items()}
-    noted |= {f"{name}_sha256": one.sha256 for name, one in found.items()}
+    write_json(golden, answered(rows, files["model"].content))
+    noted = {f"{name}_version_id": file.version_id for name, file in files.items()}
+    noted |= {f"{name}_sha256": file.sha256 for name, file in files.items()}
     noted |= {
         "golden_uri": options.golden,
         "golden_sha256": hashlib.sha256(golden.read_bytes()).hexdigest(),

@@ -1,7 +1,8 @@
-"""On approval: is the evidence what was recorded, and does the gate in force still hold on it?
+"""On approval: is a version made under the account's floors, is its evidence what was recorded, and
+does it pass the gate in force?
 
-The bias numbers are made anew from Clarify's list in `analysis.json`, by name and facet, and must
-be those that the evaluation wrote; whatever is missing or altered refuses the version.
+The bias numbers are computed again from Clarify's list in `analysis.json`, by name and facet, and
+must be those that the evaluation wrote; whatever is missing or altered refuses the version.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dataset import FACET_PREFIX
-from evidence import NAMES, Refused, as_json, read_noted, read_package, write_verdict
+from evidence import NAMES, EvidenceError, as_json, read_noted, read_package, write_verdict
+from ninesteps.profiles.stamps import Expected
 from ninesteps.settings import gate as gates
 
 CLOSE = 1e-9
-"""How far a number made anew may lie from the one that was written."""
+"""How far a number computed again may lie from the one that was written."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -28,45 +30,51 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--problem", required=True)
     parser.add_argument("--facets", required=True, help="key=column, with commas between")
     parser.add_argument("--min-group-size", type=int, required=True)
+    parser.add_argument("--profile", required=True)
+    parser.add_argument("--profile-sha256", required=True)
+    parser.add_argument("--least-library", required=True, help="x.y.z")
     options = parser.parse_args(arguments)
-    named = (one.split("=", 1) for one in options.facets.split(",") if one)
+    expected = Expected(options.profile, options.profile_sha256, options.least_library)
+    named = (pair.split("=", 1) for pair in options.facets.split(",") if pair)
     facets = {key: FACET_PREFIX + column for key, column in named}
     gate = gates.parse(options.gate, options.problem, tuple(facets))
     try:
         package = read_package(options.package)
+        if violation := expected.violation(package.metadata):
+            raise EvidenceError(violation)
         files = {name: read_noted(package, name, package.uris[name]) for name in NAMES}
         evaluation = as_json("evaluation.json", files["evaluation"])
         analysis = as_json("analysis.json", files["analysis"])
-        made = bias_numbers(evaluation, analysis, facets, options.min_group_size)
-        values = {c: value_of(c, evaluation, made) for c in gates.comparisons(gate)}
+        computed = bias_numbers(evaluation, analysis, facets, options.min_group_size)
+        values = {c: value_of(c, evaluation, computed) for c in gates.comparisons(gate)}
         failing = [str(c) for c in gates.comparisons(gate) if not c.holds(values[c])]
         if not gates.holds(gate, values.__getitem__):
-            raise Refused(f"the gate does not hold: {gate}; not {', '.join(failing)}")
-    except Refused as refused:
-        write_verdict(False, str(refused))
+            raise EvidenceError(f"the gate {gate} fails: {', '.join(failing)}")
+    except EvidenceError as error:
+        write_verdict(False, str(error))
     else:
-        write_verdict(True, f"the evidence is as it was recorded, and the gate holds: {gate}")
+        write_verdict(True, f"the evidence is as it was recorded, and passes the gate {gate}")
 
 
 def value_of(
-    comparison: gates.Comparison, evaluation: Mapping[str, Any], made: Mapping[str, float]
+    comparison: gates.Comparison, evaluation: Mapping[str, Any], computed: Mapping[str, float]
 ) -> float:
-    """What a metric came to: as it was made anew, or as the evaluation has it."""
+    """What a metric came to: as it was computed again, or as the evaluation has it."""
     path = comparison.json_path
-    return made[path] if path in made else written(evaluation, path)
+    return computed[path] if path in computed else written(evaluation, path)
 
 
 def written(evaluation: Mapping[str, Any], path: str) -> float:
     """A number of `evaluation.json`, by its path.
 
     Raises:
-        Refused: if there is no finite number.
+        EvidenceError: if there is no finite number.
     """
     value: Any = evaluation
     for key in path.split("."):
         value = value.get(key) if isinstance(value, dict) else None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise Refused(f"evaluation.json has {value!r} at {path}, where a number is right")
+        raise EvidenceError(f"evaluation.json {path}: expected a finite number, got {value!r}")
     return float(value)
 
 
@@ -82,33 +90,36 @@ def bias_numbers(
     with `min_group_size` rows at least, and as many others.
 
     Raises:
-        Refused: if a group is missing, or a number is not the one that the evaluation wrote.
+        EvidenceError: if a group is missing, or a number is not the one that the evaluation wrote.
     """
-    made: dict[str, float] = {}
+    computed: dict[str, float] = {}
     for key, column in facets.items():
         groups = list(_counted(evaluation, key, min_group_size))
         values = [_metrics(analysis, column, group) for group in groups]
-        made[f"bias_metrics.dppl.{key}.value"] = max(
-            (1.0 if (v := one["DPPL"]) is None else abs(v) for one in values), default=1.0
+        computed[f"bias_metrics.dppl.{key}.value"] = max(
+            (1.0 if (v := metrics["DPPL"]) is None else abs(v) for metrics in values), default=1.0
         )
-        made[f"bias_metrics.di.{key}.value"] = min(
-            (min(v, 1 / v) if (v := one["DI"]) else 0.0 for one in values), default=0.0
+        computed[f"bias_metrics.di.{key}.value"] = min(
+            (min(v, 1 / v) if (v := metrics["DI"]) else 0.0 for metrics in values), default=0.0
         )
-    of = {metric: [value for path, value in made.items() if f".{metric}." in path]
+    of = {metric: [value for path, value in computed.items() if f".{metric}." in path]
           for metric in ("dppl", "di")}  # fmt: skip
-    made["bias_metrics.worst_dppl.value"] = max(of["dppl"], default=1.0)
-    made["bias_metrics.worst_di.value"] = min(of["di"], default=0.0)
-    for path, value in made.items():
-        if not math.isclose(value, said := written(evaluation, path), rel_tol=0, abs_tol=CLOSE):
-            raise Refused(f"analysis.json gives {value} where evaluation.json has {said}: {path}")
-    return made
+    computed["bias_metrics.worst_dppl.value"] = max(of["dppl"], default=1.0)
+    computed["bias_metrics.worst_di.value"] = min(of["di"], default=0.0)
+    for path, value in computed.items():
+        evaluated = written(evaluation, path)
+        if not math.isclose(value, evaluated, rel_tol=0, abs_tol=CLOSE):
+            raise EvidenceError(
+                f"evaluation.json {path}: expected {value} as analysis.json gives, got {evaluated}"
+            )
+    return computed
 
 
 def _counted(evaluation: Mapping[str, Any], key: str, least: int) -> Iterator[str]:
     """The groups of a facet that count, as Clarify shows them."""
     groups = evaluation.get("bias_metrics", {}).get("groups", {}).get(key)
     if groups is None:
-        raise Refused(f"evaluation.json has no groups of {key}")
+        raise EvidenceError(f"evaluation.json: expected groups of {key}, got none")
     total = written(evaluation, "rows")
     for group in groups:
         if group["counted"] and group["rows"] >= least and total - group["rows"] >= least:
@@ -120,10 +131,10 @@ def _metrics(analysis: Mapping[str, Any], column: str, group: str) -> dict[str, 
     section = analysis.get("post_training_bias_metrics", {}).get("facets", {})
     for entry in section.get(column, []):
         if entry["value_or_threshold"] == group:
-            found = {metric["name"]: metric["value"] for metric in entry["metrics"]}
-            if {"DPPL", "DI"} <= found.keys():
-                return found
-    raise Refused(f"analysis.json has no DPPL and DI of {group} of {column}")
+            metrics = {metric["name"]: metric["value"] for metric in entry["metrics"]}
+            if {"DPPL", "DI"} <= metrics.keys():
+                return metrics
+    raise EvidenceError(f"analysis.json: expected DPPL and DI of {group} of {column}, got none")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,71 @@
+"""What a version says that it was made under: its profile, the profile's digest, the library.
+
+The approval job takes this file with it, so it stands on the standard library alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+PROFILE, PROFILE_SHA256, LIBRARY = "profile", "profile_sha256", "library"
+"""The stamps, as a model package's metadata calls them."""
+
+OVERRIDDEN = "overridden"
+"""... and where it says which of the library's modules the team's repository has its own of."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a version has to be made under, to be approved or deployed."""
+
+    profile: str
+    profile_sha256: str
+    least_library: str = ""  # x.y.z; empty: any
+
+    def violation(self, metadata: Mapping[str, str]) -> str:
+        """Why a version of this metadata may not be approved or deployed; empty if it may.
+
+        The rule: it was made under the expected profile, whose floors are still the same, by the
+        least version of the library or a newer one. A suffix such as `+g3f2a91c0` has no order.
+        """
+        stamps = {key: metadata.get(key, "") for key in (PROFILE, PROFILE_SHA256, LIBRARY)}
+        again = "run the pipeline again"
+        if missing := ", ".join(key for key, value in stamps.items() if not value):
+            return (
+                f"expected {missing} in its metadata, got none: it was registered before profiles "
+                f"were recorded, {again}"
+            )
+        if stamps[PROFILE] != self.profile:
+            return f"expected the profile {self.profile!r}, got {stamps[PROFILE]!r}: {again}"
+        if stamps[PROFILE_SHA256] != self.profile_sha256:
+            return (
+                f"expected the profile {self.profile!r} with sha256 {self.profile_sha256[:12]}, "
+                f"got {stamps[PROFILE_SHA256][:12]}: its floors have changed since, {again}"
+            )
+        return self._library_violation(stamps[LIBRARY])
+
+    def _library_violation(self, library: str) -> str:
+        if not is_version(library):
+            return f"expected a library version such as 1.4.0, got {library!r}"
+        if self.least_library and _numbers(library) < _numbers(self.least_library):
+            return (
+                f"expected library {self.least_library} or newer, got {library}: "
+                "run the pipeline again with a newer one"
+            )
+        return ""
+
+
+def plain(version: str) -> str:
+    """A version without its suffix: `1.4.0+g3f2a91c0` -> `1.4.0`."""
+    return version.partition("+")[0]
+
+
+def is_version(text: str) -> bool:
+    """Whether a text is x.y.z, with or without a suffix."""
+    return bool(re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+(\+.*)?", text))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in plain(version).split("."))
