@@ -152,11 +152,11 @@ def test_a_changed_setting_is_compiled_anew(used: Repository) -> None:
         done = used.pipeline("run", "--require-registered", status=3)
     finally:
         (used.path / "pipeline.toml").write_text(settings)
-    assert "gate       auc > 0.999  refuses the model" in done.stdout
+    assert "gate       auc > 0.999  fails" in done.stdout
     page = check_structure(page_of(used, last(used)["run"]))
-    assert page.root.all("h1")[0].text.endswith("The model was refused")
+    assert page.root.all("h1")[0].text.endswith("The model failed the gate")
     assert taken_over(last(used)).keys() == set(STEPS)
-    assert "gate       auc > 0.75  holds" in used.pipeline("run").stdout
+    assert "gate       auc > 0.75  passes" in used.pipeline("run").stdout
 
 
 def test_without_the_cache_every_step_runs(used: Repository) -> None:
@@ -248,8 +248,8 @@ def test_what_cannot_be_read_is_one_sentence_or_made_anew(used: Repository) -> N
 
 def test_what_is_not_there_is_one_sentence(used: Repository) -> None:
     for command, sentence in {
-        ("show", "zzz"): "there is no run 'zzz'; `pipeline runs` lists those there are",
-        ("logs", "last", "Evaluate"): "there is no step 'Evaluate'; there is ChurnModelProcess, ",
+        ("show", "zzz"): "there is no run 'zzz'; `pipeline runs` lists them",
+        ("logs", "last", "Evaluate"): "expected one of ChurnModelProcess, ",
         ("logs", "last", "ChurnCreateModel"): "ChurnCreateModel has no log",
         ("logs", "last", "ChurnHyperParameterTuning", "--trial", "9"): "has no trial 9",
         ("run", "--only", "Evaluate"): "there is no step 'Evaluate'; there is ChurnModelProcess, ",
@@ -264,7 +264,7 @@ def test_what_is_not_there_is_one_sentence(used: Repository) -> None:
 
 def test_one_step_alone(used: Repository) -> None:
     done = used.pipeline("run", "--only", "ChurnEvalBestModel")
-    assert "registered nothing: ChurnEvalBestModel alone was asked for" in done.stdout
+    assert "registered nothing: only ChurnEvalBestModel was asked for" in done.stdout
     skipped = [s["step"] for s in last(used)["steps"] if s["status"] == "Skipped"]
     assert skipped == ["ChurnCreateModel", *STEPS[4:], "CheckAUCScoreChurnEvaluation",
                        "RegisterChurnModel"]  # fmt: skip

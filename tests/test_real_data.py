@@ -105,7 +105,7 @@ def test_real_employees_run_with_the_facets_that_the_table_has(
     adopt(repository, EMPLOYEES)
     printed = repository.pipeline("run").stdout
     assert re.search(r"^ +1,470  put into the feature store", printed, re.MULTILINE)
-    assert re.search(r"auc 0\.[78]\d+ > 0\.7  holds", printed)
+    assert re.search(r"auc 0\.[78]\d+ > 0\.7  passes", printed)
     # Of 220 test rows fewer than 100 are women, and fewer than 100 are 40 or older.
     assert "gender, age_ge_40: no group of 100 rows beside 100 others" in printed
     assert "registered nothing" in printed
@@ -139,5 +139,5 @@ def test_real_wages_are_a_regression(render: Callable[..., Repository]) -> None:
     few_trials(repository)
     adopt(repository, WAGES)
     printed = repository.pipeline("run").stdout
-    assert re.search(r"r2 0\.\d+ > 0\.2  holds", printed)
+    assert re.search(r"r2 0\.\d+ > 0\.2  passes", printed)
     assert "registered custom-pipeline version 1" in printed

@@ -26,7 +26,7 @@ def test_it_ends_with_steps_gate_version_and_paths(churn_run: Run) -> None:
     assert [row[0] for row in rows] == list("123456789")
     evaluation = churn_run.read("ChurnEvalBestModel/evaluation/evaluation.json")
     auc = evaluation["binary_classification_metrics"]["auc"]["value"]
-    assert f"auc {auc:.6g} > 0.75  holds by" in table
+    assert f"auc {auc:.6g} > 0.75  passes by" in table
     assert "registered customer-churn version 1, PendingManualApproval" in table
     written = re.search(r"^wrote +(\S+)$", table, re.MULTILINE)
     assert written and churn_run.repository.path / written[1] == churn_run.execution
@@ -136,7 +136,7 @@ def test_a_refused_model_is_a_completed_run(render: Render) -> None:
     values = dict(re.findall(r"(auc|recall) (0\.\d+) >", done.stdout))
     short_by = 0.999 - float(values["auc"])
     assert f"auc {values['auc']} > 0.999  fails by {short_by:.4g}" in done.stdout
-    assert f"recall {values['recall']} > 0.1  holds by" in done.stdout
+    assert f"recall {values['recall']} > 0.1  passes by" in done.stdout
     assert "registered nothing: CheckAUCScoreChurnEvaluation came out false" in done.stdout
     assert repository.pipeline("registry", "--json").stdout.strip() == "[]"
 
@@ -148,8 +148,8 @@ def test_the_managed_bias_step_is_refused_here_and_has_a_stand_in_for_one_run(
     repository = render(bias_backend="clarify")
     done = repository.pipeline("run", status=2)
     assert done.stderr == (
-        "pipeline: pipeline.toml [bias] backend: 'clarify' was read, and Clarify's image runs on "
-        "SageMaker alone; here: pipeline run --bias-backend open_source\n"
+        "pipeline: pipeline.toml [bias] backend: expected 'open_source' on this machine, got "
+        "'clarify': Clarify's image runs on SageMaker only; pipeline run --bias-backend open_source\n"
     )
     assert not [name for name in repository.results() if not name.startswith(".local/definitions/")]
     assert "nothing wrong is known" in repository.pipeline("check").stdout
@@ -274,8 +274,8 @@ def test_a_step_whose_script_raises(used: Repository) -> None:
 WRONG_USE = {
     ("--set", "AsOf=yesterday"): "AsOf=yesterday: a moment in UTC such as",
     ("--set", "Colour=red"): "there is no pipeline parameter 'Colour'; there is AsOf,",
-    ("--set", "TrainingInstanceCount=two"): "is 'two', where Integer is right",
-    ("--set", "AsOf"): "NAME=VALUE is right",
+    ("--set", "TrainingInstanceCount=two"): "expected Integer, got 'two'",
+    ("--set", "AsOf"): "--set: expected NAME=VALUE, such as AsOf=..., got 'AsOf'",
 }
 
 

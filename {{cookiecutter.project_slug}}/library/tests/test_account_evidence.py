@@ -376,7 +376,7 @@ def test_an_execution_has_the_same_page_as_a_run_here(service: Service) -> None:
     ):
         assert said in page.html, said
     assert "Of 4 trials, number 2 is the best" in page.section("search").text
-    assert "comes out the same" in page.section("gate").text
+    assert "has the same outcome" in page.section("gate").text
     approval = page.section("approval").text
     said = "Jo (arn:aws:sts::1:assumed-role/Approver/jo) set the version to Approved on 1 January"
     assert f"{said} 2026, 00:31 UTC: as agreed, <both> of us" in approval
@@ -431,7 +431,7 @@ def test_a_cached_step_says_where_it_came_from(service: Service) -> None:
     service.parameters()
     facts = service.run.facts(service.settings, "one")
     first, second, third = facts.steps[:3]
-    assert (first.said, first.taken) == ("Cached", "It was taken over from execution zero.")
+    assert (first.said, first.taken) == ("Cached", "Reused from execution zero.")
     assert (second.status, third.status) == ("Executing", "Waiting")
     assert (facts.ended, facts.took) == ("", "")
     check_structure(build(facts, service.run).html)

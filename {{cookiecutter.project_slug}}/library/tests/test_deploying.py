@@ -132,7 +132,7 @@ def test_traffic_is_sent_as_long_as_a_deployment_goes_on(local: Path) -> None:
     breaking_off.join()
     assert done.exit_code == 1
     sent = re.fullmatch(
-        r"version 2 was rolled back: by hand; version 1 serves on \(sent: (\d+) answered 200\)",
+        r"version 2 was rolled back: by hand; version 1 still serves \(sent: (\d+) answered 200\)",
         done.output.splitlines()[0],
     )
     assert sent, done.output
@@ -154,7 +154,7 @@ def test_a_version_that_is_rolled_back_ends_with_1_and_says_why(local: Path) -> 
     second = pipeline("deploy", "2")
     assert second.exit_code == 1
     assert second.output.startswith("version 2 was rolled back: golden requests: 100 of 100 ")
-    assert "; version 1 serves on" in second.output
+    assert "; version 1 still serves" in second.output
     assert [one.name[:2] for one in (local / "endpoint/archives").iterdir()] == ["1-"]
     none = pipeline("rollback")
     assert (none.exit_code, none.output) == (2, "pipeline: there is no version to go back to\n")
@@ -211,8 +211,10 @@ def test_an_endpoint_that_runs_is_not_moved_to_another_port(local: Path) -> None
     assert pipeline("deploy", "1", "--port", "0").exit_code == 0
     port = json.loads(pipeline("endpoint", "--json").output)["port"]
     found = pipeline("deploy", "2", "--port", "1")
-    said = f"port 1 was asked for, where the endpoint stands on {port}: `pipeline endpoint --stop`"
-    assert (found.exit_code, found.output) == (2, f"pipeline: {said} first\n")
+    said = (
+        f"--port: expected {port}, where the endpoint runs, got 1; to move it: `pipeline endpoint"
+    )
+    assert (found.exit_code, found.output) == (2, f"pipeline: {said} endpoint --stop` first\n")
     assert pipeline("deploy", "2", "--port", str(port), "--time-scale", "1000").exit_code == 0
 
 
@@ -245,6 +247,8 @@ def test_an_endpoint_that_ends_meanwhile_has_interrupted_the_deployment(
     assert found.exit_code == 1
     said = "version 2 was interrupted: the endpoint has ended; no version is served\n"
     assert found.output == said
+    while (local / "endpoint/endpoint.json").exists():  # it is the last that an endpoint removes
+        time.sleep(0.02)
     gone = json.loads((local / "endpoint/deployments.jsonl").read_text().splitlines()[-1])
     assert (gone["version"], gone["outcome"]) == (2, "rolled back")
 

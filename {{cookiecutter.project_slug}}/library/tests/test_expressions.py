@@ -96,8 +96,8 @@ def test_an_expression_comes_to_its_value(values: Values, expression: object, va
         (metric("auc[0]"), "has nothing at"),
         (metric("auc["), "the path 'auc\\[' cannot be read"),
         (metric("auc..value"), "cannot be read"),
-        (join("a", get("Steps.Tune.Channels")), "Std:Join joins texts and numbers"),
-        (join("a", None), "Std:Join joins texts and numbers, where None"),
+        (join("a", get("Steps.Tune.Channels")), "Std:Join: expected texts and numbers, got "),
+        (join("a", None), "Std:Join: expected texts and numbers, got None"),
     ],
 )
 def test_what_is_not_there_is_an_error(values: Values, expression: object, words: str) -> None:
@@ -110,8 +110,11 @@ def test_what_is_not_there_is_an_error(values: Values, expression: object, words
     [
         (b"auc = 0.8", "evaluation.json cannot be read as JSON: Expecting value"),
         (b"\xff\xfe", "evaluation.json cannot be read as JSON: 'utf-8' codec"),
-        (b'{"auc": {"value": NaN}}', "cannot be read as JSON: NaN is no number"),
-        (b'{"auc": {"value": -Infinity}}', "cannot be read as JSON: -Infinity is no number"),
+        (b'{"auc": {"value": NaN}}', "cannot be read as JSON: expected a number, got NaN"),
+        (
+            b'{"auc": {"value": -Infinity}}',
+            "cannot be read as JSON: expected a number, got -Infinity",
+        ),
     ],
 )
 def test_a_property_file_that_is_no_json(values: Values, content: bytes, words: str) -> None:
@@ -190,7 +193,7 @@ def test_a_condition_holds_or_does_not(values: Values, stated: Json, holds: bool
 def test_what_is_no_number_is_an_error_and_never_a_no(
     values: Values, wrong: object, stated: Callable[[object], Json]
 ) -> None:
-    with pytest.raises(StepError, match="cannot be compared: both must be numbers"):
+    with pytest.raises(StepError, match=r"cannot compare .*: expected two numbers"):
         evaluate(stated(wrong), values, [])
 
 
@@ -209,7 +212,7 @@ def test_what_is_no_number_is_an_error_and_never_a_no(
 def test_texts_are_not_ordered_and_nothing_equals_another_type(
     values: Values, stated: Json
 ) -> None:
-    with pytest.raises(StepError, match="cannot be compared"):
+    with pytest.raises(StepError, match="cannot compare "):
         evaluate(stated, values, [])
 
 

@@ -125,7 +125,7 @@ def test_a_run_that_failed_says_where_and_shows_what_there_is() -> None:
     assert page.section("data").all("table")
     assert "no such column" in page.by_id("step-3").text
     assert "the run failed" in report.markdown
-    assert "Not there: The gate" in report.markdown
+    assert "Not there: Gate" in report.markdown
 
 
 def test_a_run_of_nothing_but_its_first_step_is_a_page() -> None:
@@ -147,17 +147,17 @@ def refusing(value: float = 0.6) -> tuple[RunFacts, Files]:
 
 def test_a_refused_model_is_said_with_the_distance() -> None:
     page, report = made(*refusing())
-    assert page.root.all("h1")[0].text.endswith("The model was refused")
-    said = "auc is 0.6000, where more than 0.75 is asked for"
+    assert page.root.all("h1")[0].text.endswith("The model failed the gate")
+    said = "auc: expected more than 0.75, got 0.6000"
     assert said in page.html
     assert said in report.markdown
     assert "✕ fails by 0.150" in page.section("gate").text
-    assert "comes out the same" in page.section("gate").text
+    assert "has the same outcome" in page.section("gate").text
 
 
 def test_an_evaluation_that_says_otherwise_than_the_run_is_shouted() -> None:
     page, _ = made(*refusing(value=0.9))
-    assert "THE GATE COMES OUT OTHERWISE THAN THE RUN SAID" in page.section("gate").text
+    assert "THE GATE HAS ANOTHER OUTCOME THAN IN THE RUN" in page.section("gate").text
 
 
 def test_a_number_that_no_group_decided_is_explained() -> None:

@@ -142,7 +142,7 @@ def test_what_cannot_be_resumed_says_why(bench: Bench) -> None:
         bench.engine.resume("zzz")
     with (
         run_lock(failed.folder),
-        pytest.raises(StateError, match="still going on, in another proc"),
+        pytest.raises(StateError, match="still running in another proc"),
     ):
         bench.engine.resume(failed.id)
 
@@ -152,7 +152,7 @@ def test_one_step_alone_runs_with_those_that_it_needs(bench: Bench) -> None:
              counting(bench, "Third", DependsOn=["Second"]), counting(bench, "Beside"))  # fmt: skip
     wanted = RunOptions(only="Second")
     execution = bench.engine.run("pipeline", read(*steps), {}, wanted=wanted)
-    other = ("Skipped", "Second alone was asked for")
+    other = ("Skipped", "only Second was asked for")
     assert how(execution) == {
         "First": ("Succeeded", ""),
         "Second": ("Succeeded", ""),
@@ -203,7 +203,7 @@ def test_a_run_of_one_step_is_resumed_as_such(bench: Bench) -> None:
     ready.touch()
     assert how(bench.engine.resume(failed.id))["Beside"] == (
         "Skipped",
-        "First alone was asked for",
+        "only First was asked for",
     )
 
 

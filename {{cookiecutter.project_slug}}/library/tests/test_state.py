@@ -187,7 +187,7 @@ def test_what_was_decided_and_what_it_was_about_cannot_be_written_over(
 def test_a_folder_is_kept_to_one_at_a_time(tmp_path: Path) -> None:
     with (
         run_lock(tmp_path),
-        pytest.raises(StateError, match="is still going on"),
+        pytest.raises(StateError, match="is still running"),
         run_lock(tmp_path),
     ):
         pass
@@ -245,7 +245,7 @@ def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(state: State, fi
     with sqlite3.connect(file) as connection:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     before = file.read_bytes()
-    newer = rf"state.db has version {SCHEMA_VERSION + 1}, where {SCHEMA_VERSION} is known here"
+    newer = rf"state.db: expected version {SCHEMA_VERSION} or older, got {SCHEMA_VERSION + 1}: "
     with pytest.raises(StateError, match=newer):
         State(file)
     assert file.read_bytes() == before

@@ -1,4 +1,4 @@
-"""Which steps are taken over from an earlier run, and which are not."""
+"""Which steps reuse the result of an earlier run, and which do not."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_a_step_is_not_taken_over_once_it_is_too_old(bench: Bench) -> None:
 
 @pytest.mark.parametrize("age", ["30 days", "P", "30D", 30])
 def test_an_age_that_cannot_be_read_is_refused(bench: Bench, age: object) -> None:
-    with pytest.raises(DefinitionError, match="where P30D or PT1H is right"):
+    with pytest.raises(DefinitionError, match="expected a duration such as P30D or PT1H, got "):
         bench.run({**copying(bench), "CacheConfig": {"Enabled": True, "ExpireAfter": age}})
 
 

@@ -66,7 +66,7 @@ def test_a_key_is_taken_as_it_stands(storage: Storage) -> None:
     ],
 )
 def test_what_is_no_uri_or_leaves_its_bucket_is_refused(storage: Storage, uri: str) -> None:
-    with pytest.raises(StepError, match="is no S3 URI, such as s3://bucket/key"):
+    with pytest.raises(StepError, match="expected an S3 URI such as s3://bucket/key, got "):
         storage.path(uri)
 
 
@@ -75,7 +75,7 @@ def test_what_is_no_uri_or_leaves_its_bucket_is_refused(storage: Storage, uri: s
     ["/opt/ml/../x", "/opt/ml/input/../../../x", "/opt/mlx", "/etc/passwd", "input", "/opt", ""],
 )
 def test_a_container_path_outside_opt_ml_is_refused(tmp_path: Path, path: str) -> None:
-    with pytest.raises(StepError, match="is not below /opt/ml"):
+    with pytest.raises(StepError, match="expected a path below /opt/ml, got "):
         Sandbox(tmp_path).path(path)
 
 
@@ -171,7 +171,8 @@ def test_a_member_that_leaves_the_folder_is_refused(
     storage: Storage, tmp_path: Path, name: str
 ) -> None:
     storage.write("s3://bucket/a.tar.gz", archive({name: "1"}))
-    with pytest.raises(StepError, match=r"s3://bucket/a.tar.gz has '.*escaped.py'"):
+    expected = r"s3://bucket/a.tar.gz: expected files inside it, got '.*escaped.py'"
+    with pytest.raises(StepError, match=expected):
         storage.unpack("s3://bucket/a.tar.gz", tmp_path / "code")
     assert not list(tmp_path.rglob("escaped.py"))
 
@@ -184,7 +185,7 @@ def test_a_member_that_is_no_file_is_refused(storage: Storage, tmp_path: Path, k
         member.type, member.linkname = kind, "/etc"
         tar.addfile(member)
     storage.write("s3://bucket/a.tar.gz", packed.getvalue())
-    with pytest.raises(StepError, match="has 'inner', which is no file inside it"):
+    with pytest.raises(StepError, match="expected files inside it, got 'inner'"):
         storage.unpack("s3://bucket/a.tar.gz", tmp_path / "code")
 
 

@@ -23,7 +23,7 @@ class _Rate(click.FloatRange):
     def convert(self, value: Any, param: Any, context: Any) -> Any:
         found = super().convert(value, param, context)
         if math.isnan(found):
-            self.fail(f"{value!r} was read, where a number is right", param, context)
+            self.fail(f"expected a number, got {value!r}", param, context)
         return found
 
 
@@ -106,7 +106,7 @@ def _follow(
     try:
         last = asyncio.run(follow(rehearsal, records, traffic, as_json))
     except KeyboardInterrupt:
-        said = "it goes on: `pipeline endpoint` shows it, `pipeline rollback` breaks it off"
+        said = "it goes on: `pipeline endpoint` shows it, `pipeline rollback` stops it"
         click.echo(f"pipeline: {said}", err=True)
         sys.exit(INTERRUPTED)
     if as_json:

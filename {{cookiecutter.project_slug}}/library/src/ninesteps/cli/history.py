@@ -82,6 +82,6 @@ def logs(run: str, step: str, trial: int | None) -> None:
 
     steps = History(here.local()).execution(run).steps
     if step not in steps:
-        raise StateError(f"there is no step {step!r}; there is {', '.join(steps)}")
+        raise StateError(f"expected one of {', '.join(steps)}, got {step!r}")
     for line in log_text(steps[step], trial):
         click.echo(line)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:  # they import what only this command needs
     envvar="BIAS_BACKEND",
     help="Another [bias] backend for this run; also as the variable BIAS_BACKEND.",
 )
-@click.option("--require-registered", is_flag=True, help="Exit with 3 if the gate refuses.")
+@click.option("--require-registered", is_flag=True, help="Exit with 3 if the model fails the gate.")
 @click.option("--json", "as_json", is_flag=True, help="An event a line, as JSON.")
 def run(
     data: Path | None,
@@ -58,7 +58,7 @@ def run(
         settings = settings.with_backend(bias_backend)
     given = _parameters(values)
     if resume and (data or given or only or debug):
-        raise click.UsageError("--resume goes on with a run's own table, parameters and steps")
+        raise click.UsageError("--resume takes the table, parameters and steps of the run")
     if only and debug and only != debug:
         raise click.UsageError(f"--debug {debug} runs up to that step, --only {only} to another")
 
@@ -93,11 +93,11 @@ def _parameters(values: tuple[str, ...]) -> dict[str, str]:
     for value in values:
         name, sign, text = value.partition("=")
         if not sign:
-            raise click.UsageError(f"--set {value}: NAME=VALUE is right, such as --set AsOf=...")
+            raise click.UsageError(f"--set: expected NAME=VALUE, such as AsOf=..., got {value!r}")
         given[name] = text
     moment = given.get("AsOf")
     if moment is not None and not is_moment(moment):
-        raise click.UsageError(f"--set AsOf={moment}: {MOMENT_RULE} is right")
+        raise click.UsageError(f"--set AsOf: expected {MOMENT_RULE}, got {moment!r}")
     return given
 
 
@@ -112,7 +112,7 @@ def _going_on(progress: Progress | Events) -> Iterator[None]:
         is_stopped = isinstance(error, KeyboardInterrupt)
         said = "stopped" if is_stopped else str(error)
         if isinstance(error, BrokenPipeError):
-            said = "stopped, since nobody reads what it prints"
+            said = "stopped: nothing reads its output"
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         click.echo(f"pipeline: {said}; to go on: {progress.resuming}", err=True)
         sys.exit(errors.INTERRUPTED if is_stopped else errors.FAILED)

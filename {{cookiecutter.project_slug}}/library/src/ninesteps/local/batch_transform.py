@@ -75,7 +75,7 @@ def transform(
     for batch, records in _batches(rows, sent, limit, single):
         answers = predict(records)
         if len(answers) != len(batch):
-            raise ValueError(f"the model gave {len(answers)} answers to {len(batch)} records")
+            raise ValueError(f"expected {len(batch)} answers of the model, got {len(answers)}")
         for row, answer in zip(batch, answers, strict=True):
             writer.writerow(kept([*row, *answer] if joined else answer))
 
@@ -113,7 +113,7 @@ def row_filter(path: str) -> Callable[[Row], Row]:
     if match := _LIST.fullmatch(path):
         positions = [int(text) for text in match[1].split(",")]
         return lambda row: [row[position] for position in positions]
-    raise ValueError(f"the filter {path!r} is not known here; $, $[5:] and $[0,-1] are")
+    raise ValueError(f"filter: expected $, $[5:] or $[0,-1], got {path!r}")
 
 
 if __name__ == "__main__":

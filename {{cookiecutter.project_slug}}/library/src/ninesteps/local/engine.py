@@ -1,7 +1,7 @@
-"""Runs a definition: every step as soon as what it waits for has succeeded, several at a time.
+"""Runs a definition: each step as soon as those it waits for have succeeded, several at a time.
 
-A step's outputs go to their places once the state has it that the step succeeded, with a list of
-what is still to be moved. So whatever moment a run is killed at, it can be taken up again.
+A step's outputs are moved to their places once the state says that the step succeeded, with a list
+of what is still to be moved. So a run that is killed at any moment can be resumed.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ from ninesteps.local.step_cache import Keys, outputs_unchanged
 from ninesteps.local.step_types import ARN, HANDLERS, JOBS, StepContext, StepResult, instances
 from ninesteps.local.storage import Storage, files_of
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"  # of an execution's id
+_ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"  # of an execution's id
 
 Listener = Callable[[Execution], None]
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What of a definition is to be run, and how."""
+    """Which steps of a definition are run, and how."""
 
     only: str = ""  # this step, with those that it needs
     debug: bool = False  # ... in this process
-    cache: bool = True  # steps that have run before are taken over
+    cache: bool = True  # the results of steps that have run before are reused
 
 
 class Engine:
@@ -93,7 +93,7 @@ class Engine:
         """
         parameters = definition.parameter_values(given)
         definition.check_can_run(wanted.only)
-        identifier = "".join(_LETTERS[byte % len(_LETTERS)] for byte in os.urandom(12))
+        identifier = "".join(_ID_CHARACTERS[byte % len(_ID_CHARACTERS)] for byte in os.urandom(12))
         execution = self._execution(identifier, definition, parameters)
         catalog = [[*table, uri] for table, uri in self._catalog.items()]
         with run_lock(execution.folder):
@@ -112,20 +112,20 @@ class Engine:
         Raises:
             StateError: if there is none of that id, or it is still going on, or it succeeded.
         """
-        found = self.state.executions(identifier)
-        if not found:
-            raise StateError(f"there is no run {identifier}; `pipeline runs` lists those there are")
-        (kept,) = found
+        executions = self.state.executions(identifier)
+        if not executions:
+            raise StateError(f"there is no run {identifier}; `pipeline runs` lists them")
+        (kept,) = executions
         if kept.status == SUCCEEDED:
             raise StateError(f"run {identifier} has succeeded: there is nothing to resume")
         if not kept.definition:
-            raise StateError(f"run {identifier} is of an earlier version, which kept too little")
+            raise StateError(f"run {identifier} cannot be resumed: an earlier version made it")
         definition = read_definition(kept.definition)
         execution = self._execution(identifier, definition, kept.parameters)
         execution.started = kept.started
         catalog = {(database, table): uri for database, table, uri in kept.catalog}
         with run_lock(execution.folder):
-            self._take_up(execution)
+            self._restore(execution)
             self.state.continue_execution(identifier)
             asked = RunOptions(**kept.wanted)
             wanted = replace(asked, cache=asked.cache and cache)
@@ -141,8 +141,8 @@ class Engine:
         steps = {name: StepRun(step) for name, step in definition.steps.items()}
         return Execution(identifier, folder, steps, parameters)
 
-    def _take_up(self, execution: Execution) -> None:
-        """Restore the steps that have succeeded, and end what they had not ended."""
+    def _restore(self, execution: Execution) -> None:
+        """Restore the steps that have succeeded, and move what they had not moved yet."""
         for kept in self.state.steps(execution.id):
             run = execution.steps[kept.name]
             if kept.status == SUCCEEDED:
@@ -259,7 +259,7 @@ class _Runner:
     def _why_not(self, step: Step) -> str:
         steps = self.execution.steps
         if step.name not in self.asked_for:
-            return f"{self.wanted.only} alone was asked for"
+            return f"only {self.wanted.only} was asked for"
         if step.branch:
             condition, wanted = step.branch
             outcome = steps[condition].outcome
@@ -303,13 +303,13 @@ class _Runner:
             self.ended.put((run, None))
 
     def _run_step(self, run: StepRun) -> None:
-        """Take a step over, or run it, and put its outputs in their places."""
+        """Reuse an earlier result or run the step, and put its outputs in their places."""
         run.started = time.monotonic()
         is_debugged = self.wanted.debug and run.step.name == self.wanted.only
         job = self._job(run)
         try:
             key = None if is_debugged else self.keys.key(run.step, job.request)
-            if key and self.wanted.cache and self._take_over(run, key):
+            if key and self.wanted.cache and self._reuse(run, key):
                 return
             if (count := instances(job.request)) != 1:
                 run.notes.append(f"{run.step.name} ran on one machine, not on {count} instances")
@@ -340,8 +340,8 @@ class _Runner:
     def _kept(self, run: StepRun) -> Path:
         return self.execution.folder / "kept" / run.step.name
 
-    def _take_over(self, run: StepRun, key: str) -> bool:
-        """Stand as the newest of the steps of a key whose outputs are as they were."""
+    def _reuse(self, run: StepRun, key: str) -> bool:
+        """Reuse the newest result of a key whose outputs are unchanged, if there is one."""
         max_age = math.inf if run.step.max_age is None else run.step.max_age
         for kept in self.state.done_before(key, since=time.time() - max_age):
             if outputs_unchanged(kept.record.digests, self.backend.storage, self.state):
@@ -352,7 +352,7 @@ class _Runner:
         return False
 
     def _with_retries(self, run: StepRun, job: Job, backend: LocalBackend) -> StepResult:
-        """Run a step, and anew after the faults that its retry policies name."""
+        """Run a step, and again after the faults that its retry policies name."""
         retries = Retries(run.step.retries)
         context = StepContext(
             run, self.execution.id, self.values, backend, self.state, job, self._kept(run)

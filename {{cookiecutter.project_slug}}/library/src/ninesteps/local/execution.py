@@ -33,7 +33,7 @@ class StepRun:
     compared: list[Compared] = field(default_factory=list)  # a condition's comparisons
     outcome: bool | None = None  # a condition's
     log: Path | None = None
-    source: str = ""  # the execution that it was taken over from
+    source: str = ""  # the execution whose result it reuses
     answer: dict[str, Any] = field(default_factory=dict)  # what Describe would say of its job
 
     def kept(

@@ -94,7 +94,7 @@ _SIGNS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
 
 
 def evaluate(condition: dict[str, Any], values: Values, compared: list[Compared]) -> bool:
-    """Whether a condition holds; each comparison made is noted, none is left out.
+    """Whether a condition is true; each comparison made is noted, none is left out.
 
     Raises:
         StepError: for a condition that cannot be evaluated: that is never "no".
@@ -124,7 +124,7 @@ def _check_comparable(left: Any, sign: str, right: Any) -> None:
     """Two numbers; for being equal, two texts or two truth values too."""
     kinds = {"number" if _is_number(value) else type(value) for value in (left, right)}
     if kinds != {"number"} and (sign not in ("==", "in") or kinds not in ({str}, {bool})):
-        raise StepError(f"{left!r} {sign} {right!r} cannot be compared: both must be numbers")
+        raise StepError(f"cannot compare {left!r} {sign} {right!r}: expected two numbers")
 
 
 def _is_number(value: object) -> bool:
@@ -142,12 +142,12 @@ def _name(value: Any) -> str:
 
 
 def _no_number(constant: str) -> None:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"expected a number, got {constant}")
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str | int | float):
-        raise StepError(f"Std:Join joins texts and numbers, where {value!r:.80} was read")
+        raise StepError(f"Std:Join: expected texts and numbers, got {value!r:.80}")
     return json.dumps(value) if isinstance(value, bool) else str(value)
 
 

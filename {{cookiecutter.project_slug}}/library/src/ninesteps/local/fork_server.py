@@ -163,7 +163,7 @@ def preload(modules: list[str], through: list[str]) -> None:
 
     Args:
         through: files of a step's code, each of which imports a library in its own way; the library
-            stays imported, the file is imported anew by each step that has it.
+            stays imported, the file is imported again by each step that has it.
     """
     for name in modules:
         _import(name)

@@ -67,7 +67,7 @@ class History:
         if len(found) == 1:
             return found[0]
         how_many = f"{len(found)} runs begin with" if found else "there is no run"
-        raise StateError(f"{how_many} {name!r}; `pipeline runs` lists those there are")
+        raise StateError(f"{how_many} {name!r}; `pipeline runs` lists them")
 
     def _status(self, kept: KeptExecution) -> str:
         going_on = kept.status == EXECUTING and is_run_locked(self.local / "runs" / kept.id)

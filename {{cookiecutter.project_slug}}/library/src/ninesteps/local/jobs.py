@@ -230,8 +230,8 @@ def run_transform(job: Job, container: dict[str, Any], backend: LocalBackend) ->
     program, code = (serving.get(f"SAGEMAKER_{n}") for n in ("PROGRAM", "SUBMIT_DIRECTORY"))
     if not program or not code:
         raise StepError(
-            "the model's environment names no SAGEMAKER_PROGRAM in a SAGEMAKER_SUBMIT_DIRECTORY: "
-            "what serves it is not known here"
+            "the model's environment: expected SAGEMAKER_PROGRAM and SAGEMAKER_SUBMIT_DIRECTORY, "
+            f"got {program!r} and {code!r}"
         )
     options = {
         "request": request,

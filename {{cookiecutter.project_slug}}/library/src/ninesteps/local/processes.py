@@ -58,13 +58,13 @@ class Sandbox:
         """Where a path of the container lies on this machine."""
         path = PurePosixPath(container_path)
         if not path.is_relative_to(OPT_ML) or ".." in path.parts:
-            raise StepError(f"the path {container_path!r} is not below {OPT_ML}")
+            raise StepError(f"expected a path below {OPT_ML}, got {container_path!r}")
         return self.root.joinpath(*path.relative_to(OPT_ML).parts)
 
     def command(self, words: Sequence[str]) -> list[str]:
         """A container's command as it is run here: this Python, this sandbox's paths."""
         if words[0] not in ("python", "python3"):
-            raise StepError(f"the entrypoint {words!r} is not known here; it begins with python3")
+            raise StepError(f"entrypoint: expected python3 ..., got {words!r}")
         return [sys.executable, *(self._word(word) for word in words[1:])]
 
     def _word(self, word: str) -> str:
@@ -203,7 +203,7 @@ class Processes:
         """
         for word in (*command.words, *command.environment.values()):
             if not isinstance(word, str):
-                raise StepError(f"{word!r} is in the command or environment, where texts are right")
+                raise StepError(f"command or environment: expected texts, got {word!r}")
         command.log.parent.mkdir(parents=True, exist_ok=True)
         with self._slots:
             self.check_not_ended()
@@ -248,7 +248,7 @@ class Processes:
         return server.start(command, environment, fork=True)
 
     def _fork_server(self) -> ForkServer | None:
-        """The process that forks, which is started once, and anew should it have died."""
+        """The process that forks, which is started once, and again if it has died."""
         if not _machine_forks():
             return None
         with self._starting:
@@ -406,7 +406,7 @@ class ForkServer:
                     continue
                 child = self._children.pop(number)
                 if what == "refused":
-                    child.refused = f"no process can be started: {os.strerror(value)}"
+                    child.refused = f"cannot start a process: {os.strerror(value)}"
                 child.finish(value, sum(peak) * 1024)
         self.has_ended.set()
         for child in list(self._children.values()):

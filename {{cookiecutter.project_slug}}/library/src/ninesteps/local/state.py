@@ -137,7 +137,7 @@ class KeptExecution:
     ended: str | None
     definition: str  # its JSON
     catalog: list[list[str]]
-    wanted: dict[str, Any]  # what of the definition is run, and how
+    wanted: dict[str, Any]  # the options of the run: `RunOptions`
     started_by: str  # who started it; empty where that was not kept
 
 
@@ -149,7 +149,7 @@ class Record:
     notes: list[str] = field(default_factory=list)
     log: str = ""
     peak_bytes: int = 0
-    source: str = ""  # the execution that it was taken over from
+    source: str = ""  # the execution whose result it reuses
     answer: dict[str, Any] = field(default_factory=dict)
     outcome: bool | None = None
     compared: list[list[Any]] = field(default_factory=list)
@@ -205,8 +205,8 @@ class State:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > SCHEMA_VERSION:
             raise StateError(
-                f"{file} has version {version}, where {SCHEMA_VERSION} is known here: it was "
-                "written by a newer version of this repository"
+                f"{file}: expected version {SCHEMA_VERSION} or older, got {version}: it was "
+                "written by a newer version of the library"
             )
         if version < SCHEMA_VERSION:
             self._upgrade()
@@ -473,8 +473,8 @@ def run_lock(folder: Path) -> Iterator[None]:
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
             if "locked" in str(error):
-                said = f"run {folder.name} is still going on, in another process"
-                raise StateError(said) from None
+                sentence = f"run {folder.name} is still running in another process"
+                raise StateError(sentence) from None
             raise StateError(f"{file} cannot be used: {error}") from None
         yield
 

@@ -19,8 +19,8 @@ from ninesteps.local.offline_store import Catalog
 from ninesteps.local.state import State, digest_of
 from ninesteps.local.storage import Storage
 
-TAKEN_OVER = ("Processing", "Training", "Tuning", "Transform", "Model")
-"""The step types that are taken over: jobs, and models, which are but a name for what they hold."""
+REUSED = ("Processing", "Training", "Tuning", "Transform", "Model")
+"""The step types whose results are reused: jobs, and models, which only name an archive."""
 
 _OF_NO_EFFECT = frozenset((
     "Catalog", "EnableNetworkIsolation", "ExecutionRoleArn", "KmsKeyId", "NetworkConfig",
@@ -35,7 +35,7 @@ _INPUTS = ("S3Uri", "ModelDataUrl", "sagemaker_submit_directory")
 
 @dataclass(frozen=True)
 class Keys:
-    """Gives the keys by which steps are told to be the same."""
+    """Computes the keys of steps: the same key means the same result."""
 
     pipeline: str
     storage: Storage
@@ -43,12 +43,12 @@ class Keys:
     catalog: Catalog
 
     def key(self, step: Step, request: dict[str, Any]) -> str | None:
-        """The key of a step with its arguments resolved; None if it is always run anew.
+        """The key of a step with its arguments resolved; None if it is always run again.
 
         Raises:
             StepError: if an input is not there.
         """
-        if step.type not in TAKEN_OVER or (step.type != "Model" and step.max_age is None):
+        if step.type not in REUSED or (step.type != "Model" and step.max_age is None):
             return None
         compared = [
             *(self.pipeline, step.name, step.type, sorted(step.property_files.items())),
@@ -61,20 +61,20 @@ class Keys:
             return [self._compared(item) for item in value]
         if not isinstance(value, dict):
             return value
-        found: dict[str, Any] = {}
+        compared: dict[str, Any] = {}
         for name, item in value.items():
             if name in _INPUTS:
-                found[name] = self.content(item)
+                compared[name] = self.content(item)
             elif name == "ModelName":
-                found[name] = self._compared(self.state.model(item))
+                compared[name] = self._compared(self.state.model(item))
             elif name == "S3Output":
-                found[name] = {k: v for k, v in item.items() if k != "S3Uri"}
+                compared[name] = {k: v for k, v in item.items() if k != "S3Uri"}
             elif name == "Database":
                 tables = sorted((t, uri) for (base, t), uri in self.catalog.items() if base == item)
-                found[name] = [item, [(table, self.content(uri)) for table, uri in tables]]
+                compared[name] = [item, [(table, self.content(uri)) for table, uri in tables]]
             elif name not in _OF_NO_EFFECT:
-                found[name] = self._compared(item)
-        return found
+                compared[name] = self._compared(item)
+        return compared
 
     def content(self, uri: str) -> list[tuple[str, str]]:
         """The objects at a URI: name and digest of each."""
@@ -82,7 +82,7 @@ class Keys:
 
 
 def outputs_unchanged(digests: dict[str, str], storage: Storage, state: State) -> bool:
-    """Whether objects lie where they were put, as they were: S3 URI -> SHA-256."""
+    """Whether objects are where they were put, unchanged: S3 URI -> SHA-256."""
     try:
         return all(state.digest(storage.file(uri)) == digest for uri, digest in digests.items())
     except StepError:
@@ -99,7 +99,7 @@ def machine() -> str:
     files = [*here.glob("*.py"), *here.with_name("definition").glob("*.py")]
     own = [digest_of(file) for file in sorted(files)]
     installed = [
-        sorted(found.name for found in Path(folder).glob("*.dist-info"))
+        sorted(entry.name for entry in Path(folder).glob("*.dist-info"))
         for folder in site.getsitepackages()
     ]
     return _sha256(json.dumps([sys.version, platform.machine(), own, installed]))

@@ -24,7 +24,7 @@ class Storage:
         """The file or folder of a URI; a key that leaves its bucket is refused."""
         parts = _URI.fullmatch(str(uri))
         if parts is None or ".." in re.split(r"[/\\]", parts[1]):
-            raise StepError(f"{uri!r} is no S3 URI, such as s3://bucket/key")
+            raise StepError(f"expected an S3 URI such as s3://bucket/key, got {uri!r}")
         return self.root / parts[1]
 
     def file(self, uri: str) -> Path:
@@ -65,7 +65,7 @@ class Storage:
                     target = folder / member.name
                     is_inside = target.resolve().is_relative_to(folder.resolve())
                     if not is_inside or not (member.isfile() or member.isdir()):
-                        raise StepError(f"{uri} has {member.name!r}, which is no file inside it")
+                        raise StepError(f"{uri}: expected files inside it, got {member.name!r}")
                     if content := archive.extractfile(member):
                         target.parent.mkdir(parents=True, exist_ok=True)
                         with content, target.open("wb") as file:

@@ -48,7 +48,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Search:
+class TrialSearch:
     """A tuning step's request, read."""
 
     jobs: int
@@ -76,7 +76,7 @@ class TrainingDefinition:
 
 
 def run_tuning(
-    search: Search,
+    search: TrialSearch,
     job: Job,
     kept: Path,
     backend: LocalBackend,
@@ -137,7 +137,7 @@ def _check_no_fault(trials: list[Trial]) -> None:
             raise trial.fault
 
 
-def read_search(request: dict[str, Any]) -> Search:
+def read_search(request: dict[str, Any]) -> TrialSearch:
     """What a tuning request asks for.
 
     Raises:
@@ -147,16 +147,17 @@ def read_search(request: dict[str, Any]) -> Search:
     limits = config["ResourceLimits"]
     jobs, parallel = (int(limits[f"Max{n}TrainingJobs"]) for n in ("NumberOf", "Parallel"))
     if min(jobs, parallel) < 1:
-        raise StepError(f"{jobs} training jobs, {parallel} at a time: at least 1 is right")
+        got = f"{jobs} training jobs, {parallel} at a time"
+        raise StepError(f"expected at least 1 training job and 1 at a time, got {got}")
     trained = training_definitions(request)
     objectives = [t.get("TuningObjective") or config["HyperParameterTuningJobObjective"]
                   for t in trained]  # fmt: skip
-    names = [one.get("DefinitionName", "") for one in trained]
+    names = [definition.get("DefinitionName", "") for definition in trained]
     if len(set(names)) < len(names):
         raise StepError(f"two training definitions are named {max(names, key=names.count)}")
     if any(objective != objectives[0] for objective in objectives):
         raise StepError("training definitions with different objectives cannot be compared")
-    return Search(
+    return TrialSearch(
         jobs=jobs,
         parallel=parallel,
         maximize=objectives[0]["Type"] == "Maximize",
@@ -164,13 +165,17 @@ def read_search(request: dict[str, Any]) -> Search:
         early_stopping=config.get("TrainingJobEarlyStoppingType") == "Auto",
         definitions=[
             TrainingDefinition(
-                name=one.get("DefinitionName", ""),
-                request=one,
-                pattern=metric_pattern(objectives[0]["MetricName"], one["AlgorithmSpecification"]),
-                ranges=_distributions(one.get("HyperParameterRanges") or config["ParameterRanges"]),
+                name=content.get("DefinitionName", ""),
+                request=content,
+                pattern=metric_pattern(
+                    objectives[0]["MetricName"], content["AlgorithmSpecification"]
+                ),
+                ranges=_distributions(
+                    content.get("HyperParameterRanges") or config["ParameterRanges"]
+                ),
                 sampler=_sampler(config, parallel),
             )
-            for one in trained
+            for content in trained
         ],
     )
 
@@ -200,7 +205,7 @@ def metric_pattern(objective: str, specification: dict[str, Any]) -> re.Pattern[
             with contextlib.suppress(re.error):
                 if re.compile(regex).groups == 1:
                     return re.compile(regex)
-            raise StepError(f"{regex!r} must be a regular expression with one group, the value")
+            raise StepError(f"Regex of {objective}: expected one group, the value, got {regex!r}")
     if "xgboost" not in specification.get("TrainingImage", ""):
         raise StepError(f"no metric definition says how {objective} is read from the log")
     return re.compile(rf"\[[0-9]+\].*#011{re.escape(objective.replace(':', '-'))}:(\S+)")
@@ -222,17 +227,17 @@ def _distributions(ranges: dict[str, Any]) -> dict[str, Any]:
         "Continuous": lambda r: FloatDistribution(**limits(r, float)),
         "Categorical": lambda r: CategoricalDistribution(r["Values"]),
     }
-    found: dict[str, Any] = {}
+    distributions: dict[str, Any] = {}
     for kind, distribution in kinds.items():
         for r in ranges.get(f"{kind}ParameterRanges", []):
             name = r["Name"]
-            if name in found:
+            if name in distributions:
                 raise StepError(f"two ranges are named {name}")
             try:
-                found[name] = distribution(r)
+                distributions[name] = distribution(r)
             except ValueError as error:
                 raise StepError(f"the range of {name} cannot be searched: {error}") from None
-    return found
+    return distributions
 
 
 def _trial(
@@ -250,7 +255,7 @@ def _trial(
 def _run(
     trial: Trial,
     before: list[Trial],
-    search: Search,
+    search: TrialSearch,
     definition: TrainingDefinition,
     backend: LocalBackend,
     kept: Path,
@@ -265,7 +270,7 @@ def _run(
         return stopping_round(trial, before, search.maximize) if search.early_stopping else None
 
     try:
-        if _take_up(trial, record):
+        if _restored(trial, record):
             return
         hyperparameters = {**trial.job.request["StaticHyperParameters"], **trial.tuned}
         outputs = run_training(
@@ -275,7 +280,8 @@ def _run(
         if last is not None:
             del trial.values[last + 1 :]
         if trial.value is None or not math.isfinite(trial.value):
-            raise StepError(f"its log has {trial.value or 'no value'} of {search.objective}")
+            value = trial.value or "none"
+            raise StepError(f"expected a finite {search.objective} in its log, got {value}")
         trial.status = "Completed" if last is None else "Stopped"
         _keep(trial, outputs, record)
     except Exception as error:
@@ -304,8 +310,8 @@ def _keep(trial: Trial, outputs: Outputs, record: Path) -> None:
     whole.replace(record)
 
 
-def _take_up(trial: Trial, record: Path) -> bool:
-    """Read what a trial came to, if it had ended when the search was broken off."""
+def _restored(trial: Trial, record: Path) -> bool:
+    """Read the result of a trial that had ended when the search was interrupted."""
     archive = record.with_suffix(".tar.gz")
     try:
         content = json.loads(record.read_text(encoding="utf-8"))

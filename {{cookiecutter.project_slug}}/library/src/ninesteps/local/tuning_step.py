@@ -8,7 +8,7 @@ from ninesteps.local import jobs, tuning
 from ninesteps.local.execution import FAILED, STOPPED
 from ninesteps.local.step_types import Json, StepContext, StepResult
 
-_SAID = {STOPPED: "stopped early, by the median of the others", FAILED: "failed"}
+_ENDINGS = {STOPPED: "stopped early, by the median of the others", FAILED: "failed"}
 
 
 def tune(context: StepContext) -> StepResult:
@@ -26,9 +26,9 @@ def tune(context: StepContext) -> StepResult:
     models = tuning.ranked(trials, search.maximize)
     best = _best_of_each(trials, search)
     run.detail = f"best {search.objective} {best} of {len(trials)} trials"
-    for status, said in _SAID.items():
+    for status, ending in _ENDINGS.items():
         if count := sum(trial.status == status for trial in trials):
-            run.notes.append(f"{run.step.name}: {count} of {len(trials)} trials {said}")
+            run.notes.append(f"{run.step.name}: {count} of {len(trials)} trials {ending}")
     job.peak_bytes = max(trial.job.peak_bytes for trial in trials)
     # Those without a model too, as the service lists them: after those that can be chosen.
     others = [trial for trial in trials if trial not in models]
@@ -56,7 +56,7 @@ def _training_job_summary(trial: tuning.Trial, objective: str) -> Json:
     }
 
 
-def _best_of_each(trials: list[tuning.Trial], search: tuning.Search) -> str:
+def _best_of_each(trials: list[tuning.Trial], search: tuning.TrialSearch) -> str:
     """The best value, `0.91`, or that of each training definition, `xgboost 0.91, lightgbm 0.9`."""
     named: dict[str, float | None] = {}
     for trial in tuning.ranked(trials, search.maximize):

@@ -14,6 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from ninesteps.definition.step_content import StepContent, step_contents
 from ninesteps.errors import AccountError
 from ninesteps.infrastructure import account
 from ninesteps.infrastructure.account import FORBIDDEN
@@ -56,20 +57,7 @@ _DESCRIBED = {
 """By a step's metadata: what is asked of its job, by which field, and whether by its ARN."""
 
 
-_BRANCHES = {"IfSteps": True, "ElseSteps": False}
 _URI = re.compile(r's3://[^"]+')
-_REFERENCE = re.compile(r'"Get": "Steps\.([^.\["]+)')
-
-
-@dataclass(frozen=True)
-class _Outline:
-    """A step as the definition has it."""
-
-    name: str
-    type: str
-    arguments: dict[str, Any]
-    waits_for: tuple[str, ...]
-    branch: tuple[str, bool] | None = None  # the condition, and the outcome that runs this
 
 
 def write_account_report(
@@ -113,8 +101,8 @@ class AccountRun:
         execution = self.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
         text = self.sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=arn)
         definition = json.loads(text["PipelineDefinition"])
-        outlines = list(_outlines(definition["Steps"]))
-        steps = tuple(self._steps(outlines, arn, execution["PipelineExecutionStatus"]))
+        contents = list(step_contents(definition))
+        steps = tuple(self._steps(contents, arn, execution["PipelineExecutionStatus"]))
         previous = self._previous(pipeline, execution, steps)
         is_over = execution["PipelineExecutionStatus"] not in ("Executing", "Stopping")
         began, ended = execution["CreationTime"], execution["LastModifiedTime"]
@@ -175,11 +163,11 @@ class AccountRun:
 
     # Steps
 
-    def _steps(self, outlines: list[_Outline], arn: str, status: str) -> Iterator[StepFacts]:
+    def _steps(self, contents: list[StepContent], arn: str, status: str) -> Iterator[StepFacts]:
         """The steps as they are numbered: a condition after the steps that it decides on."""
         started = {one["StepName"]: one for one in self._started(arn)}
         outcomes = {name: _outcome(one) for name, one in started.items()}
-        ordered = sorted(outlines, key=lambda step: step.type == "Condition")
+        ordered = sorted(contents, key=lambda step: step.type == "Condition")
         for step in ordered:
             if step.name in started:
                 yield self._step(step, started[step.name], outcomes[step.name])
@@ -193,7 +181,7 @@ class AccountRun:
         for page in pages:
             yield from page["PipelineExecutionSteps"]
 
-    def _step(self, step: _Outline, found: dict[str, Any], outcome: bool | None) -> StepFacts:
+    def _step(self, step: StepContent, found: dict[str, Any], outcome: bool | None) -> StepFacts:
         status = _STATUSES.get(found["StepStatus"], found["StepStatus"])
         source = found.get("CacheHitResult", {}).get("SourcePipelineExecutionArn", "")
         run = source.rpartition("/")[2]
@@ -203,12 +191,12 @@ class AccountRun:
         return StepFacts(
             name=step.name,
             type=step.type,
-            waits_for=step.waits_for,
+            waits_for=tuple(sorted(step.waits_for)),
             arguments=step.arguments,
             status=status,
             said="Cached" if source and status == SUCCEEDED else status,
             took=duration((ended - began).total_seconds()) if began and ended else "",
-            taken=f"It was taken over from execution {run}." if source else "",
+            taken=f"Reused from execution {run}." if source else "",
             reason=found.get("FailureReason", ""),
             detail=_detail(step, answer),
             outcome=outcome,
@@ -271,7 +259,7 @@ class AccountRun:
         """The processing steps of an execution, with what their jobs wrote."""
         for found in list(self._started(arn)):
             if "ProcessingJob" in found.get("Metadata", {}):
-                step = _Outline(found["StepName"], "Processing", {}, ())
+                step = StepContent(found["StepName"], "Processing", {})
                 yield self._step(step, found, None)
 
     def _profile(self, steps: tuple[StepFacts, ...]) -> bytes | None:
@@ -305,24 +293,7 @@ class AccountRun:
         return ()
 
 
-def _outlines(
-    contents: list[dict[str, Any]], branch: tuple[str, bool] | None = None
-) -> Iterator[_Outline]:
-    """The steps of a definition, and those inside their conditions' branches.
-
-    Any definition's: an execution is also of one that the engine here would not run.
-    """
-    for content in contents:
-        arguments = content.get("Arguments", {})
-        own = {key: value for key, value in arguments.items() if key not in _BRANCHES}
-        waits_for = {*content.get("DependsOn", []), *_REFERENCE.findall(json.dumps(own))}
-        waits_for |= {branch[0]} if branch else set()
-        yield _Outline(content["Name"], content["Type"], own, tuple(sorted(waits_for)), branch)
-        for key, outcome in _BRANCHES.items():
-            yield from _outlines(arguments.get(key, []), (content["Name"], outcome))
-
-
-def _not_started(step: _Outline, outcomes: dict[str, bool | None], status: str) -> StepFacts:
+def _not_started(step: StepContent, outcomes: dict[str, bool | None], status: str) -> StepFacts:
     """A step that the service does not list: on a branch not taken, or not begun."""
     reason, state = "", WAITING
     if step.branch and outcomes.get(step.branch[0]) not in (None, step.branch[1]):
@@ -330,7 +301,7 @@ def _not_started(step: _Outline, outcomes: dict[str, bool | None], status: str) 
         state, reason = SKIPPED, f"{step.branch[0]} came out {said}"
     elif status not in ("Executing", "Stopping"):
         state, reason = SKIPPED, f"the execution is {status.lower()}"
-    return StepFacts(step.name, step.type, step.waits_for, step.arguments,
+    return StepFacts(step.name, step.type, tuple(sorted(step.waits_for)), step.arguments,
                      status=state, said=state, reason=reason)  # fmt: skip
 
 
@@ -339,7 +310,7 @@ def _outcome(found: dict[str, Any]) -> bool | None:
     return {"True": True, "False": False}.get(str(said).capitalize())
 
 
-def _detail(step: _Outline, answer: dict[str, Any]) -> str:
+def _detail(step: StepContent, answer: dict[str, Any]) -> str:
     if step.type == "RegisterModel" and answer:
         return f"{_version(answer)}, {answer['ModelApprovalStatus']}"
     if best := answer.get("BestTrainingJob"):

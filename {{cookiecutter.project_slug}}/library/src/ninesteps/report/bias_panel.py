@@ -33,7 +33,7 @@ def bias(reading: Reading) -> Panel:
     )
     return Panel(
         "bias",
-        "Who gets which outcome",
+        "Outcomes by group",
         says,
         [
             group("In the predictions", "", lambda: _prediction_bias(content, reading)),
@@ -112,4 +112,4 @@ def _metric_tables(reading: Reading) -> list[Table]:
     if not tables:
         raise Absent("analysis.json has no bias metrics")
     glossary = [(name, text) for name, text in described.items()]
-    return [*tables, Table("What the letters stand for", ("metric", "name"), glossary, (0, 1))]
+    return [*tables, Table("Names of the metrics", ("metric", "name"), glossary, (0, 1))]

@@ -201,7 +201,7 @@ def confusion(curves: dict[str, Any], positive: str) -> Figure:
         ],
     )
     svg = d.svg("confusion", 308, "Confusion matrix", says, marks)
-    return Figure("Right and wrong at the threshold", says, svg, table)
+    return Figure("Confusion matrix at the threshold", says, svg, table)
 
 
 _AT_THRESHOLD = {
@@ -263,7 +263,7 @@ def at_threshold(curves: dict[str, Any], decision: dict[str, Any] | None) -> Fig
     ]
     table = Table("The shares", ("share of", "share", "interval", "rows", "of"), rows)
     svg = d.svg("threshold", height, "Shares at the threshold", says, marks)
-    return Figure("How sure these shares are", says, svg, table)
+    return Figure("Shares at the threshold, with intervals", says, svg, table)
 
 
 def _share(value: float) -> str:

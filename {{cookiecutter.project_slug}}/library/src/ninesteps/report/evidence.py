@@ -52,7 +52,7 @@ class Absent(Exception):
 
 
 @dataclass(frozen=True)
-class Evidence:
+class RunEvidence:
     """What a run left behind, unread: whoever wants a file's content asks for it."""
 
     evaluation: File
@@ -71,13 +71,13 @@ class Evidence:
         return list(vars(self).values())
 
 
-def collect(facts: RunFacts, source: Source) -> Evidence:
+def collect(facts: RunFacts, source: Source) -> RunEvidence:
     """Read every file that the report is made from."""
 
     def file(output: str, name: str) -> File:
         return _file(facts, source, output, name)
 
-    return Evidence(
+    return RunEvidence(
         evaluation=file("evaluation", "evaluation.json"),
         curves=file("evaluation", "curves.json"),
         columns=file("train", "columns.json"),
@@ -97,7 +97,7 @@ def _file(facts: RunFacts, source: Source, output: str, name: str) -> File:
     step, uri = found
     if step.status != SUCCEEDED:
         reason = f": {step.reason}" if step.reason else ""
-        said = {"Failed": "failed", "Skipped": "was passed over"}.get(step.status, "has not run")
+        said = {"Failed": "failed", "Skipped": "was skipped"}.get(step.status, "has not run")
         return File(name, why=f"{step.name} {said}{reason}")
     uri = f"{uri.rstrip('/')}/{name}"
     try:
@@ -127,7 +127,7 @@ class Swarm:
     of: int  # records that were explained
 
 
-def swarm(evidence: Evidence, test_rows: int) -> Swarm:
+def swarm(evidence: RunEvidence, test_rows: int) -> Swarm:
     """The records that are drawn: explained ones, evenly spaced.
 
     Raises:
@@ -154,7 +154,7 @@ def _even(rows: int, most: int) -> Iterator[int]:
 
 
 def _ranks(
-    evidence: Evidence, features: list[str], rows: list[int], test_rows: int
+    evidence: RunEvidence, features: list[str], rows: list[int], test_rows: int
 ) -> list[list[float | None]] | None:
     """The features of rows of the test split, each as its rank among these rows."""
     try:

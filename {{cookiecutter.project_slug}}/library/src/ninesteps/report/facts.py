@@ -24,8 +24,8 @@ class StepFacts:
     status: str = WAITING
     said: str = ""  # the status as a person calls it, such as Cached
     took: str = ""  # such as `2.5 s`
-    taken: str = ""  # a sentence on the run that it was taken over from
-    reason: str = ""  # why it failed or was passed over
+    taken: str = ""  # a sentence on the run whose result it reuses
+    reason: str = ""  # why it failed or was skipped
     detail: str = ""  # what it came to
     notes: tuple[str, ...] = ()
     outcome: bool | None = None  # a condition's

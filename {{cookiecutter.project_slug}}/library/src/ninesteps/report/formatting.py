@@ -90,7 +90,7 @@ _MONTHS = (
 
 
 def shortened(text: str, most: int) -> str:
-    """A text of at most so many letters."""
+    """A text of at most so many characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 

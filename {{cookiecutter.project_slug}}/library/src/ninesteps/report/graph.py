@@ -44,7 +44,7 @@ def graph(steps: tuple[StepFacts, ...]) -> Markup:
     height = len(rows) * ROW - (ROW - NODE) + 8
     return Markup(
         f'<svg class="graph" viewBox="0 0 {WIDTH} {height}" role="group" '
-        f'aria-label="The steps, each leading to what it did">{"".join([*arrows, *nodes])}</svg>'
+        f'aria-label="The steps, each linked to its section">{"".join([*arrows, *nodes])}</svg>'
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ninesteps.report import drawing as d
-from ninesteps.report.evidence import Absent, Evidence
+from ninesteps.report.evidence import Absent, RunEvidence
 from ninesteps.report.facts import RunFacts
 from ninesteps.report.figure import Figure, Table
 from ninesteps.report.formatting import number
@@ -47,7 +47,7 @@ class Judged:
         return abs(self.value - self.comparison.number)
 
     @property
-    def wanted(self) -> str:
+    def expected(self) -> str:
         """In words: `more than 0.75`."""
         return f"{_WORDS[self.comparison.sign]} {self.asked.partition(' ')[2]}"
 
@@ -67,7 +67,7 @@ class Judgement:
     outcome: bool | None  # what the step itself said; None: it has not
 
 
-def judge(facts: RunFacts, evidence: Evidence) -> Judgement:
+def judge(facts: RunFacts, evidence: RunEvidence) -> Judgement:
     """The gate of a run.
 
     Raises:
@@ -127,14 +127,14 @@ def comparison_figure(judgement: Judgement, curves: dict[str, Any]) -> tuple[Fig
     """Each comparison as a line: where values are let through, the limit, and the value read."""
     fails = [one for one in judgement.comparisons if not one.holds]
     says = (
-        f"{fails[0].name} is {number(fails[0].value)}, where {fails[0].wanted} is asked for: it "
-        f"fails by {number(fails[0].distance, 3)}."
+        f"{fails[0].name}: expected {fails[0].expected}, got {number(fails[0].value)}: it fails by "
+        f"{number(fails[0].distance, 3)}."
         if fails
-        else "Every comparison holds; the closest by "
+        else "Every comparison passes; the closest by "
         f"{number(min(c.distance for c in judgement.comparisons), 3)}."
     )
     if fails and judgement.outcome:
-        says += " Another way through the gate is open."
+        says += " Another part of the gate passes, which is enough."
     marks: list[str] = []
     for place, one in enumerate(judgement.comparisons):
         marks += _comparison_marks(one, 46 + place * 98, curves)
@@ -143,16 +143,16 @@ def comparison_figure(judgement: Judgement, curves: dict[str, Any]) -> tuple[Fig
             c.name,
             number(c.value, 6),
             c.asked,
-            "holds" if c.holds else "fails",
+            "passes" if c.holds else "fails",
             number(c.distance, 4),
         )
         for c in judgement.comparisons
     ]
-    head = ("metric", "read", "asked for", "verdict", "by")
+    head = ("metric", "value", "expected", "verdict", "by")
     height = 98 * len(judgement.comparisons) - 18
     svg = d.svg("gate", height, "The gate, comparison by comparison", says, marks)
     table = Table("The comparisons", head, rows, (0, 2, 3))
-    return Figure("Comparison by comparison", says, svg), table
+    return Figure("Comparisons", says, svg), table
 
 
 def _comparison_marks(one: Judged, y: float, curves: dict[str, Any]) -> list[str]:
@@ -162,7 +162,7 @@ def _comparison_marks(one: Judged, y: float, curves: dict[str, Any]) -> list[str
     x = d.Scale(low, high, d.NEAR, d.FAR)
     start, end = (limit, high) if sign in (">", ">=") else (low, limit)
     interval = curves.get("at_threshold", {}).get(metric, {}).get("interval")
-    verdict = f"{'✓ holds' if one.holds else '✕ fails'} by {number(one.distance, 3)}"
+    verdict = f"{'✓ passes' if one.holds else '✕ fails'} by {number(one.distance, 3)}"
     kind = "good" if one.holds else "bad"
     return [
         d.text(d.NEAR, y - 30, one.name, "name strong"),
@@ -172,6 +172,6 @@ def _comparison_marks(one: Judged, y: float, curves: dict[str, Any]) -> list[str
         d.whisker(x, interval, y, "whisker"),
         d.line(x(limit), y - 13, x(limit), y + 13, "limit"),
         d.circle(x(one.value), y, 6, f"value {kind}"),
-        d.text(d.NEAR, y + 27, f"read {number(one.value, 6)}", "label"),
-        d.text(d.FAR, y + 27, f"asked for {one.asked}", "label", "end"),
+        d.text(d.NEAR, y + 27, f"value {number(one.value, 6)}", "label"),
+        d.text(d.FAR, y + 27, f"expected {one.asked}", "label", "end"),
     ]

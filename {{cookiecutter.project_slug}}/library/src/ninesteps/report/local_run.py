@@ -82,9 +82,7 @@ def _step(run: StepRun) -> StepFacts:
         status=run.status,
         said=run.state,
         took=duration(run.seconds) if is_done else "",
-        taken=f"It was taken over from run {run.source}: nothing had changed."
-        if run.source
-        else "",
+        taken=f"Reused from run {run.source}: nothing had changed." if run.source else "",
         reason=run.reason,
         detail=run.detail if run.outcome is None else "",
         notes=tuple(run.notes),

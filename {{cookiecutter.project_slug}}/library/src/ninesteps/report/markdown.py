@@ -60,14 +60,14 @@ def _gate(judgement: Judgement | None) -> list[str]:
             one.name,
             number(one.value, 6),
             one.asked,
-            f"{'✓ holds' if one.holds else '✕ fails'} by {number(one.distance, 4)}",
+            f"{'✓ passes' if one.holds else '✕ fails'} by {number(one.distance, 4)}",
         )
         for one in judgement.comparisons
     ]
     return [
         f"### The gate: `{judgement.gate}`",
         "",
-        *_table(("metric", "read", "asked for", "verdict"), rows),
+        *_table(("metric", "value", "expected", "verdict"), rows),
     ]
 
 
@@ -116,7 +116,7 @@ def _drift(reading: Reading) -> list[str]:
     ]
     since = f" since run `{previous.run}`" if previous else ""
     return [
-        f"### What has moved most in the data{since}",
+        f"### Drift of the training data{since}",
         "",
         *_table(("column", "PSI", "KS", "moved"), rows),
     ]

@@ -35,7 +35,7 @@ def shap_bars(values: dict[str, float], unit: str) -> Figure:
     rows = [(name, number(value)) for name, value in ordered]
     table = Table("All features", ("feature", "mean |SHAP|"), rows[:200])
     svg = d.svg("shap", 14 + 34 * len(top), "What the model looks at", says, marks)
-    return Figure("What weighs most", says, svg, table)
+    return Figure("Most influential features", says, svg, table)
 
 
 def beeswarm(swarm: Swarm, values: dict[str, float], unit: str) -> Figure:
@@ -67,7 +67,7 @@ def beeswarm(swarm: Swarm, values: dict[str, float], unit: str) -> Figure:
         for level, words in ((1, "low value"), (3, "middle"), (5, "high value"))
     )
     svg = d.svg("swarm", bottom + 20, "SHAP values, record by record", says, marks)
-    return Figure("Which way it moves predictions", says, svg, keys=keys if swarm.ranks else ())
+    return Figure("Direction of the influence", says, svg, keys=keys if swarm.ranks else ())
 
 
 def _direction(swarm: Swarm, places: list[int]) -> str:
@@ -130,7 +130,7 @@ def dependence(feature: str, points: list[Any], predictions: list[float]) -> Fig
     key = "pdp-" + "".join(c if c.isascii() and c.isalnum() else "-" for c in feature)
     svg = d.svg(key, 260, f"Partial dependence on {feature}", says, marks)
     return Figure(
-        f"If {feature} were otherwise",
+        f"Partial dependence on {feature}",
         says,
         svg,
         Table("The curve", (feature, "mean prediction"), rows),
@@ -173,4 +173,4 @@ def drift_bars(drifts: list[Drift]) -> Figure:
     ]
     head = ("column", "PSI", "KS", "moved", "measured", "missing then, now")
     svg = d.svg("drift", bottom + 6, "Drift of the training data", says, marks)
-    return Figure("What has moved", says, svg, Table("All columns", head, rows[:200], (0, 3, 4)))
+    return Figure("Drift by column", says, svg, Table("All columns", head, rows[:200], (0, 3, 4)))

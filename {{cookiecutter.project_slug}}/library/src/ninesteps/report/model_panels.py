@@ -41,7 +41,7 @@ def explained(reading: Reading) -> Panel:
     if not groups[1].absent:  # side by side
         groups = [Group("", "", [*first.figures, *groups[1].figures])]
     groups.append(group("Partial dependence", "", lambda: (_dependence(found), [])))
-    return Panel("explained", "What the model looks at", says, groups)
+    return Panel("explained", "Influence of the features", says, groups)
 
 
 def _swarm(reading: Reading, shap: dict[str, float], unit: str) -> list[Figure]:
@@ -79,11 +79,11 @@ def data(reading: Reading) -> Panel:
     )
     return Panel(
         "data",
-        "The data",
+        "Training data",
         says,
         [
             group(
-                "Since the last run on other data",
+                "Drift since the last run on other data",
                 f"{since} {sketched}" if since else "",
                 lambda: ([model_charts.drift_bars(reading.drifts)], []),
             ),

@@ -10,7 +10,7 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup
 
-from ninesteps.report import formatting as words
+from ninesteps.report import formatting
 from ninesteps.report.evidence import Absent, collect
 from ninesteps.report.facts import FAILED, SUCCEEDED, RunFacts, Source
 from ninesteps.report.graph import MARKS, STATE_CLASSES, graph
@@ -62,7 +62,7 @@ def build(facts: RunFacts, source: Source) -> Report:
         parts=step_parts(facts, source),
         state_classes=STATE_CLASSES,
         marks=MARKS,
-        words=words,
+        formatting=formatting,
         style=Markup(style),
         script=Markup(script),
         style_hash=_csp_hash(style),
@@ -79,26 +79,28 @@ def verdict(facts: RunFacts, judgement: Judgement | None, uncounted: str = "") -
     """
     failed = [step for step in facts.steps if step.status == FAILED]
     if failed:
-        reasons = " ".join(f"{step.name}: {words.shortened(step.reason, 300)}" for step in failed)
+        reasons = " ".join(
+            f"{step.name}: {formatting.shortened(step.reason, 300)}" for step in failed
+        )
         return Verdict("bad", "The run failed", f"{reasons} Nothing was registered after it.")
     if facts.status != SUCCEEDED:
         return Verdict(
             "passed", f"The run is {facts.status.lower()}", "What it has come to so far is below."
         )
     if facts.registered:
-        gate = f" The gate holds: {judgement.gate}." if judgement else ""
+        gate = f" It passes the gate: {judgement.gate}." if judgement else ""
         return Verdict("good", "The model was registered",
                        f"As {facts.registered}.{gate} {_decided(facts)}")  # fmt: skip
     if judgement and judgement.outcome is False:
         fails = [one for one in judgement.comparisons if not one.holds]
         why = f" {uncounted}" if uncounted and any(one.comparison.is_bias for one in fails) else ""
         said = "; ".join(
-            f"{one.name} is {words.number(one.value)}, where {one.wanted} is asked for"
+            f"{one.name}: expected {one.expected}, got {formatting.number(one.value)}"
             for one in fails
         )
         return Verdict(
             "bad",
-            "The model was refused",
+            "The model failed the gate",
             f"{said}.{why} The run completed, and nothing was registered.",
         )
     return Verdict(
@@ -111,7 +113,7 @@ def _decided(facts: RunFacts) -> str:
         return "A person decides whether it is used."
     last = facts.changes[-1]
     of = f" for {last.stage}" if last.stage else ""
-    return f"{last.who} set it to {last.after}{of} on {words.moment(last.at)}."
+    return f"{last.who} set it to {last.after}{of} on {formatting.moment(last.at)}."
 
 
 def _judgement(reading: Reading) -> Judgement | None:

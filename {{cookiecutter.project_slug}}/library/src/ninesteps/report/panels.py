@@ -18,12 +18,12 @@ from ninesteps.report.reading import BROKEN, Reading, group, panel
 def panels(reading: Reading) -> list[Panel]:
     """Every part after the steps, in order."""
     made = [
-        panel("gate", "The gate", reading, _gate),
-        panel("quality", "How good the model is", reading, _quality),
-        panel("search", "The search", reading, _search),
-        panel("bias", "Who gets which outcome", reading, bias),
-        panel("explained", "What the model looks at", reading, explained),
-        panel("data", "The data", reading, data),
+        panel("gate", "Gate", reading, _gate),
+        panel("quality", "Model quality", reading, _quality),
+        panel("search", "Hyperparameter search", reading, _search),
+        panel("bias", "Outcomes by group", reading, bias),
+        panel("explained", "Influence of the features", reading, explained),
+        panel("data", "Training data", reading, data),
     ]
     if reading.facts.changes:
         made.append(panel("approval", "Approval", reading, _approval))
@@ -40,14 +40,14 @@ def _gate(reading: Reading) -> Panel:
     says += "definition: whoever starts a run cannot loosen them."
     if judgement.outcome is not None:
         says += (
-            " Computed anew for this page from evaluation.json, the gate comes out the same."
+            " Computed again for this page from evaluation.json, the gate has the same outcome."
             if judgement.recomputed is judgement.outcome
-            else " COMPUTED ANEW FOR THIS PAGE, THE GATE COMES OUT OTHERWISE THAN THE RUN SAID."
+            else " COMPUTED AGAIN FOR THIS PAGE, THE GATE HAS ANOTHER OUTCOME THAN IN THE RUN."
         )
     if any(one.comparison.is_bias for one in judgement.comparisons):
         says += f" {reading.uncounted}"
     figure, table = comparison_figure(judgement, curves)
-    return Panel("gate", "The gate", says, [Group("", figures=[figure], tables=[table])])
+    return Panel("gate", "Gate", says, [Group("", figures=[figure], tables=[table])])
 
 
 def _quality(reading: Reading) -> Panel:
@@ -61,7 +61,7 @@ def _quality(reading: Reading) -> Panel:
     )
     return Panel(
         "quality",
-        "How good the model is",
+        "Model quality",
         says,
         [
             group("", "", lambda: (_quality_figures(reading), [table])),
@@ -117,7 +117,8 @@ def _search(reading: Reading) -> Panel:
     )
     figures = [search_chart.search(made, objective, maximize)]
     tables = [table, *_algorithms(reading)]
-    return Panel("search", "The search", says, [Group("", figures=figures, tables=tables)])
+    groups = [Group("", figures=figures, tables=tables)]
+    return Panel("search", "Hyperparameter search", says, groups)
 
 
 def trials(facts: RunFacts) -> tuple[list[dict[str, Any]], str, bool]:
@@ -202,7 +203,7 @@ def _evidence(reading: Reading) -> Panel:
         changed += [file.name] if same == "CHANGED" else []
         rows.append((file.name, file.sha256, same, f"{len(file.raw):,}", file.uri))
     files = Table(
-        "Files that this page was made from",
+        "Files used for this page",
         ("file", "SHA-256", "since the step", "bytes", "where"),
         rows,
         (0, 1, 2, 4),
@@ -228,7 +229,7 @@ def _evidence(reading: Reading) -> Panel:
         files,
         run,
         *([versions] if facts.versions else []),
-        *([Table("What was done otherwise than on SageMaker", ("note",), notes)] if notes else []),
+        *([Table("Differences from SageMaker", ("note",), notes)] if notes else []),
     ]
     says = (
         "To compare: sha256sum of a file must give the same digits."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ninesteps.report.drift import Drift, drifts
-from ninesteps.report.evidence import Absent, Evidence
+from ninesteps.report.evidence import Absent, RunEvidence
 from ninesteps.report.facts import RunFacts
 from ninesteps.report.figure import Figure, Group, Panel, Table
 from ninesteps.report.formatting import listed, number
@@ -23,7 +23,7 @@ class Reading:
     """A run, its files, and what several parts ask of them."""
 
     facts: RunFacts
-    evidence: Evidence
+    evidence: RunEvidence
 
     @property
     def columns(self) -> dict[str, Any]:

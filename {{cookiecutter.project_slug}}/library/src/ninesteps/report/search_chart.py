@@ -47,7 +47,7 @@ def search(trials: list[dict[str, Any]], objective: str, maximize: bool) -> Figu
     keys += [("failed", "no value")] if len(valued) < len(trials) else []
     keys += [("line", "best so far")]
     svg = d.svg("search", 278, "The search", says, marks)
-    return Figure("Trial by trial", says, svg, keys=tuple(keys))
+    return Figure("Trials", says, svg, keys=tuple(keys))
 
 
 def _whole_axes(x: d.Scale, y: d.Scale, objective: str) -> list[str]:

@@ -10,11 +10,11 @@ from typing import Any
 from ninesteps.report.facts import RunFacts, Source, StepFacts
 from ninesteps.report.formatting import listed, shortened
 
-MOST_LINES, MOST_LETTERS = 40, 4_000
+MOST_LINES, MOST_CHARACTERS = 40, 4_000
 """Of a log: its end."""
 
 MOST_VALUE = 600
-"""Letters of one parameter."""
+"""Characters of one parameter."""
 
 _DOES = {
     "process.py": "Reads the feature store as it was at the moment asked for, splits the rows into "
@@ -80,25 +80,23 @@ def _script(step: StepFacts) -> str:
 
 def _came_to(step: StepFacts) -> str:
     if step.reason:
-        verb = {"Skipped": "It was passed over", "Failed": "It failed"}.get(
-            step.status, step.status
-        )
+        verb = {"Skipped": "It was skipped", "Failed": "It failed"}.get(step.status, step.status)
         return f"{verb}: {step.reason}"
     if step.type == "Condition" and step.outcome is not None:
-        return "The gate holds." if step.outcome else "The gate refuses the model."
+        return "The model passes the gate." if step.outcome else "The model fails the gate."
     detail = f"{step.detail}. " if step.detail else ""
     return f"{detail}{step.taken}"
 
 
 def _no_log(step: StepFacts) -> str:
     if step.log_place:
-        return f"It printed nothing that is kept here; its log is {step.log_place}."
+        return f"No log is kept here: it is {step.log_place}."
     return "It runs no process, so it has no log."
 
 
 def _tail(lines: Iterable[str]) -> str:
     text = "\n".join(shortened(line, 400) for line in list(lines)[-MOST_LINES:])
-    return text if len(text) <= MOST_LETTERS else f"…{text[-MOST_LETTERS:]}"
+    return text if len(text) <= MOST_CHARACTERS else f"…{text[-MOST_CHARACTERS:]}"
 
 
 def _inputs(request: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -148,7 +146,7 @@ def _outputs(step: StepFacts) -> Iterator[tuple[str, str]]:
         if name in step.answer:
             yield name, _value(step.answer[name])
     if step.outcome is not None:
-        yield "outcome", "holds" if step.outcome else "refuses"
+        yield "outcome", "passes" if step.outcome else "fails"
 
 
 _SHOWN = (

@@ -53,7 +53,7 @@ def compiled(
     """
     digest = _digest(root, settings, environment)
     file = folder / f"{digest}.json"
-    with contextlib.suppress(OSError, ValueError, TypeError):  # none, or not whole: it is made anew
+    with contextlib.suppress(OSError, ValueError, TypeError):  # none, or not complete
         return Compiled(**json.loads(file.read_text(encoding="utf-8")))
     on_work()
     objects = code_objects(settings, environment)

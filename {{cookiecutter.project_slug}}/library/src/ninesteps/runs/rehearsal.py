@@ -1,7 +1,8 @@
-"""`pipeline deploy` and `pipeline rollback` here: the endpoint's process, and what it is told."""
+"""`pipeline deploy` and `pipeline rollback` here: starts the endpoint and sends it commands."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import importlib.util
 import io
@@ -28,7 +29,7 @@ GOLDEN_RECORDS = 100
 START_SECONDS = 30
 LOCALHOST = "127.0.0.1"
 PORT = 8080
-"""Where the endpoint stands unless it is said."""
+"""Where the endpoint runs unless another port is given."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Rehearsal:
             by_hand: at once, as the way back is.
 
         Raises:
-            DeployError: if that cannot be.
+            DeployError: if the version cannot be deployed.
         """
         records, answers = self.golden(package)
         version = self._unpack(package)
@@ -87,11 +88,12 @@ class Rehearsal:
                 self.start(PORT if port is None else port)
             elif port not in (None, 0, self.port()):
                 raise DeployError(
-                    f"port {port} was asked for, where the endpoint stands on {self.port()}: "
-                    "`pipeline endpoint --stop` first"
+                    f"--port: expected {self.port()}, where the endpoint runs, got {port}; to move "
+                    "it: `pipeline endpoint --stop` first"
                 )
             self.ask(
-                "deploy", version=version, config=config, alarms=[asdict(one) for one in alarms],
+                "deploy", version=version, config=config,
+                alarms=[asdict(alarm) for alarm in alarms],
                 golden={"records": records[:GOLDEN_RECORDS], "answers": answers[:GOLDEN_RECORDS]},
                 time_scale=time_scale, by_hand=by_hand,
             )  # fmt: skip
@@ -113,13 +115,13 @@ class Rehearsal:
             answers = [row[1:] for row in _rows(storage.file(output))]
         except (StopIteration, StepError) as error:
             raise DeployError(
-                f"the test split and the predictions of run {package.execution} are not here, and "
-                f"version {package.version} is not deployed without: {error}"
+                f"version {package.version} cannot be deployed without the test split and the "
+                f"predictions of run {package.execution}: {error}"
             ) from None
         return [_line(row) for row in records], [_line(row) for row in answers]
 
     def _unpack(self, package: ModelPackage) -> dict[str, Any]:
-        """The version's archive, unpacked anew where it is served from."""
+        """Unpack the version's archive into a new folder, from which it is served."""
         container = package.request["InferenceSpecification"]["Containers"][0]
         target = self.folder / "archives" / f"{package.version}-{os.getpid()}-{time.time_ns()}"
         target.mkdir(parents=True)
@@ -142,22 +144,22 @@ class Rehearsal:
         return True
 
     def port(self) -> int:
-        """The port that it serves on."""
+        """The port that it still serves."""
         return int(self._running()["port"])
 
     def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
-        """Tell the endpoint something.
+        """Send the endpoint a command.
 
         Raises:
-            DeployError: with its own sentence, or if it does not run.
+            DeployError: with the endpoint's own message, or if it does not run.
         """
         running = self._running()
-        given = {"do": command, "token": running["token"], **arguments}
+        content = {"do": command, "token": running["token"], **arguments}
         try:
             with socket.create_connection((LOCALHOST, running["control"]), timeout=30) as control:
-                control.sendall(json.dumps(given).encode() + b"\n")
-                with control.makefile("rb") as said:
-                    answer = json.loads(said.readline())
+                control.sendall(json.dumps(content).encode() + b"\n")
+                with control.makefile("rb") as reply:
+                    answer = json.loads(reply.readline())
         except (OSError, ValueError):
             raise DeployError("no endpoint runs here; `pipeline deploy V` starts it") from None
         if "error" in answer:
@@ -165,11 +167,13 @@ class Rehearsal:
         return dict(answer)
 
     def stop(self) -> None:
-        """Stop the endpoint and wait until it has ended."""
+        """Stop the endpoint and wait until it has ended: it removes its address last."""
+        token = self._running()["token"]
         self.ask("stop")
         until = time.monotonic() + START_SECONDS
-        while self.is_running() and time.monotonic() < until:
-            time.sleep(0.05)
+        with contextlib.suppress(DeployError):  # no address any more
+            while self._running()["token"] == token and time.monotonic() < until:
+                time.sleep(0.05)
 
     def _running(self) -> dict[str, Any]:
         try:
@@ -185,7 +189,7 @@ class Rehearsal:
             limits: other than the defaults of `ninesteps.local.endpoint.server.Options`.
 
         Raises:
-            DeployError: if it does not start, with the last thing it said.
+            DeployError: if it does not start, with the last line of its log.
         """
         if importlib.util.find_spec("uvicorn") is None:
             raise DeployError("uvicorn is not installed here: pip install -r requirements.lock")
@@ -205,9 +209,9 @@ class Rehearsal:
         until = time.monotonic() + START_SECONDS
         while not self.is_running():
             if process.poll() is not None or time.monotonic() > until:
-                said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+                lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
                 process.kill()
-                raise DeployError(f"the endpoint does not start: {said[-1] if said else log}")
+                raise DeployError(f"the endpoint does not start: {lines[-1] if lines else log}")
             time.sleep(0.05)
 
 

@@ -25,7 +25,7 @@ from ninesteps.step_code.bundle import code_objects, find, folders
 
 
 class Observer(Protocol):
-    """What is told of a run as it goes on, to show it: a terminal, or a program that reads lines."""
+    """What is told of a run as it goes on, to show it in a terminal or as lines of JSON."""
 
     def __enter__(self) -> object: ...
 
@@ -119,8 +119,9 @@ def _check_can_run(
         read_definition(made.definition).check_can_run(wanted.only)
     except DefinitionError:
         raise SettingsError(
-            f"{settings.bias.backend!r} was read, and Clarify's image runs on SageMaker alone; "
-            "here: pipeline run --bias-backend open_source", "bias", "backend",
+            f"expected 'open_source' on this machine, got {settings.bias.backend!r}: Clarify's "
+            "image runs on SageMaker only; pipeline run --bias-backend open_source",
+            "bias", "backend",
         ) from None  # fmt: skip
 
 

@@ -90,5 +90,5 @@ def sentence(last: dict[str, Any]) -> str:
     number, before = last["version"], last["before"]
     if last["outcome"] == "deployed":
         return f"version {number} serves" + (f", after version {before}" if before else "")
-    serves = f"version {before} serves on" if before else "no version is served"
+    serves = f"version {before} still serves" if before else "no version is served"
     return f"version {number} was {last['outcome']}: {last['why']}; {serves}"

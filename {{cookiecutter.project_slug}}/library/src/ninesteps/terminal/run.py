@@ -228,14 +228,14 @@ def _gate_lines(run: StepRun, settings: Settings, gate: str) -> list[tuple[str, 
     if run.outcome is None:
         return []
     names = {c.json_path: str(c).split(" ")[0] for c in gates.comparisons(settings.full_gate)}
-    verdict = "[green]holds[/]" if run.outcome else "[red]refuses the model[/]"
+    verdict = "[green]passes[/]" if run.outcome else "[red]fails[/]"
     lines = [("gate", f"{escape(gate)}  {verdict}" if gate else verdict)]
     return lines + [("", _comparison(c, names)) for c in run.compared]
 
 
 def _comparison(compared: Compared, names: dict[str, str]) -> str:
     name = escape(names.get(compared.left_name, compared.left_name))
-    verdict = "[green]holds[/]" if compared.holds else "[red]fails[/]"
+    verdict = "[green]passes[/]" if compared.holds else "[red]fails[/]"
     left, right = compared.left, compared.right
     if not (isinstance(left, int | float) and isinstance(right, int | float)):
         return f"{name} {escape(repr(left))} {compared.sign} {escape(repr(right))}  {verdict}"

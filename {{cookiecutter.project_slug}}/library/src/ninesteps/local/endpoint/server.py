@@ -90,7 +90,6 @@ class Endpoint:
             await serving
         finally:
             self._is_ending = True
-            (self._folder / RUNNING).unlink(missing_ok=True)
             control.close()
             if self._task:
                 self._task.cancel()
@@ -98,6 +97,7 @@ class Endpoint:
             if self._router.blue:
                 await self._router.blue.stop()
                 self._forget(self._router.blue.version)
+            self._remove_address()  # the last of it: whoever stopped the endpoint waits for this
 
     def _write_address(self, public: socket.socket, control: asyncio.Server) -> None:
         """Write the address, whole at once, readable by this user alone."""
@@ -108,6 +108,13 @@ class Endpoint:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump(content, file)
         part.replace(self._folder / RUNNING)
+
+    def _remove_address(self) -> None:
+        """Remove the file with the address, unless it is another endpoint's by now."""
+        with contextlib.suppress(OSError, ValueError):
+            content = json.loads((self._folder / RUNNING).read_text(encoding="utf-8"))
+            if content["token"] == self._token:
+                (self._folder / RUNNING).unlink()
 
     async def _command(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one command of a caller that knows the token; none any more once it ends.

@@ -88,7 +88,7 @@ def _answer(
     text, kind = answer if isinstance(answer, tuple) else (answer, accept)
     content = text if isinstance(text, bytes) else str(text).encode()
     if (answers := _answers(content, kind)) != rows:
-        raise RuntimeError(f"the model gave {answers} answers to {rows} records")
+        raise RuntimeError(f"expected {rows} answers of the model, got {answers}")
     return kind, content
 
 
