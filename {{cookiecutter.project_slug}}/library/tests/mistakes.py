@@ -7,6 +7,7 @@ name of the step that is to be named; "" is the pipeline.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +21,22 @@ EXECUTION_ID = {"Get": "Execution.PipelineExecutionId"}
 
 @dataclass(frozen=True)
 class Mistake:
-    """A mistake, and what of its sentence has to be there."""
+    """A mistake, and what its sentence has to say."""
 
     make: Seed
-    says: str
+    says: str  # " ... " stands for anything between two parts
     also: tuple[str, ...]  # what the other findings say, where it breaks more than one rule
+
+    def is_said_in(self, sentence: str) -> bool:
+        return _matches(self.says, sentence)
+
+    def is_about(self, sentence: str) -> bool:
+        """Whether the sentence is one of those that the mistake brings about."""
+        return any(_matches(fragment, sentence) for fragment in (self.says, *self.also))
+
+
+def _matches(fragment: str, sentence: str) -> bool:
+    return re.search(".*".join(map(re.escape, fragment.split(" ... "))), sentence) is not None
 
 
 MISTAKES: dict[str, Mistake] = {}
@@ -57,8 +69,8 @@ def processing(content: Json, script: str) -> Json:
 
 
 def cluster(step: Json) -> Json:
-    found: Json = step["Arguments"]["ProcessingResources"]["ClusterConfig"]
-    return found
+    config: Json = step["Arguments"]["ProcessingResources"]["ClusterConfig"]
+    return config
 
 
 def trainings(step: Json) -> list[Json]:
@@ -92,114 +104,118 @@ def comparison(content: Json) -> Json:
 # Requests
 
 
-@says("Arguments.ProcessingResources.ClusterConfig.VolumeSizeInGb was read",
-      "ClusterConfig.VolumeSizeInGB is missing")  # fmt: skip
+@says("Arguments.ProcessingResources.ClusterConfig.VolumeSizeInGb: unknown field of ",
+      "ClusterConfig.VolumeSizeInGB: expected a value, which Processing")  # fmt: skip
 def a_misspelt_field(content: Json) -> str:
     step = processing(content, "process.py")
     cluster(step)["VolumeSizeInGb"] = cluster(step).pop("VolumeSizeInGB")
     return step["Name"]
 
 
-@says("ClusterConfig.VolumeSizeInGB is '30', where a whole number is right")
+@says("ClusterConfig.VolumeSizeInGB: expected a whole number, got '30'")
 def a_text_for_a_number(content: Json) -> str:
     step = processing(content, "evaluate.py")
     cluster(step)["VolumeSizeInGB"] = "30"
     return step["Name"]
 
 
-@says("ClusterConfig.VolumeSizeInGB is 0, where 1 to 16384 is right")
+@says("ClusterConfig.VolumeSizeInGB: expected 1 to 16384, got 0")
 def a_volume_of_nothing(content: Json) -> str:
     step = processing(content, "clarify.py")
     cluster(step)["VolumeSizeInGB"] = 0
     return step["Name"]
 
 
-@says("Arguments.RoleArn is missing")
+@says("Arguments.RoleArn: expected a value, which CreateProcessingJobRequest requires, got none")
 def no_role(content: Json) -> str:
     step = processing(content, "process.py")
     del step["Arguments"]["RoleArn"]
     return step["Name"]
 
 
-@says("Arguments.RoleArn is 'SageMakerPipelineRole', where", "Arguments.RoleArn has 21 letters")
+@says("Arguments.RoleArn: expected a text that matches ... got 'SageMakerPipelineRole'",
+      "Arguments.RoleArn: expected 20 to 2048 characters, got 21")  # fmt: skip
 def a_role_by_its_name(content: Json) -> str:
     step = processing(content, "process.py")
     step["Arguments"]["RoleArn"] = "SageMakerPipelineRole"
     return step["Name"]
 
 
-@says("S3InputMode is 'Files', where Pipe or File is right")
+@says("S3InputMode: expected Pipe or File, got 'Files'")
 def an_unknown_input_mode(content: Json) -> str:
     step = processing(content, "process.py")
     step["Arguments"]["ProcessingInputs"][0]["S3Input"]["S3InputMode"] = "Files"
     return step["Name"]
 
 
-@says("Arguments.Tags is {'Key': 'a', 'Value': 'b'}, where a list is right")
+@says("Arguments.Tags: expected a list, got {'Key': 'a', 'Value': 'b'}")
 def an_object_for_a_list(content: Json) -> str:
     step = of_type(content, "Model")
     step["Arguments"]["Tags"] = {"Key": "a", "Value": "b"}
     return step["Name"]
 
 
-@says("Arguments.CustomerMetadataProperties.gate is 'auc > 0.75', where a text that matches")
+@says(
+    "Arguments.CustomerMetadataProperties.gate: expected a text that matches ... got 'auc > 0.75'"
+)
 def a_sign_that_metadata_cannot_have(content: Json) -> str:
     step = of_type(content, "RegisterModel")
     step["Arguments"]["CustomerMetadataProperties"]["gate"] = "auc > 0.75"
     return step["Name"]
 
 
-@says("Arguments.ModelPackageDescription is 'a\\nb', where a text that matches")
+@says("Arguments.ModelPackageDescription: expected a text that matches ... got 'a\\nb'")
 def a_line_break_in_a_description(content: Json) -> str:
     step = of_type(content, "RegisterModel")
     step["Arguments"]["ModelPackageDescription"] = "a\nb"
     return step["Name"]
 
 
-@says("Arguments.DataProcessing.InputFilter has 64 letters, where 0 to 63 is right")
-def a_filter_of_64_letters(content: Json) -> str:
+@says("Arguments.DataProcessing.InputFilter: expected 0 to 63 characters, got 64")
+def a_filter_of_64_characters(content: Json) -> str:
     step = of_type(content, "Transform")
     step["Arguments"]["DataProcessing"]["InputFilter"] = f"$[{','.join(['10'] * 20)},1]"
     return step["Name"]
 
 
-@says("AppSpecification.ContainerArguments has 101 items, where 1 to 100 is right")
+@says("AppSpecification.ContainerArguments: expected 1 to 100 items, got 101")
 def too_many_arguments(content: Json) -> str:
     step = processing(content, "evaluate.py")
     step["Arguments"]["AppSpecification"]["ContainerArguments"] = ["--x"] * 101
     return step["Name"]
 
 
-@says("AppSpecification.ContainerArguments[1] has 257 letters, where 0 to 256 is right")
+@says("AppSpecification.ContainerArguments[1]: expected 0 to 256 characters, got 257")
 def a_long_argument(content: Json) -> str:
     step = processing(content, "process.py")
     step["Arguments"]["AppSpecification"]["ContainerArguments"][1] = "x" * 257
     return step["Name"]
 
 
-@says("Arguments.Environment.NOTE has 257 letters, where 0 to 256 is right")
+@says("Arguments.Environment.NOTE: expected 0 to 256 characters, got 257")
 def a_long_variable(content: Json) -> str:
     step = processing(content, "process.py")
     step["Arguments"]["Environment"] = {"NOTE": "x" * 257}
     return step["Name"]
 
 
-@says("the name of Arguments.Environment.a-b is 'a-b', where a text that matches")
+@says("the name of Arguments.Environment.a-b: expected a text that matches ... got 'a-b'")
 def a_variable_with_a_hyphen(content: Json) -> str:
     step = processing(content, "process.py")
     step["Arguments"]["Environment"] = {"a-b": "x"}
     return step["Name"]
 
 
-@says("StoppingCondition.MaxRuntimeInSeconds is True, where a whole number is right")
+@says("StoppingCondition.MaxRuntimeInSeconds: expected a whole number, got True")
 def a_truth_value_for_a_number(content: Json) -> str:
     step = of_type(content, "Tuning")
     trainings(step)[0]["StoppingCondition"]["MaxRuntimeInSeconds"] = True
     return step["Name"]
 
 
-@says("TransformResources.InstanceCount is {'Get': 'Parameters.TransformInstanceType'}, a text",
-      "parameter TransformInstanceCount is used nowhere")  # fmt: skip
+@says("TransformResources.InstanceCount: expected a whole number, "
+      "got {'Get': 'Parameters.TransformInstanceType'}, which is a text",
+      "parameter TransformInstanceCount: used nowhere")  # fmt: skip
 def a_parameter_of_another_type(content: Json) -> str:
     step = of_type(content, "Transform")
     resources = step["Arguments"]["TransformResources"]
@@ -207,14 +223,14 @@ def a_parameter_of_another_type(content: Json) -> str:
     return step["Name"]
 
 
-@says("by the parameter TransformInstanceType, is 'ml.m5.larg', where ml.m5.large")
+@says("(by the parameter TransformInstanceType): expected ml.m5.large ... got 'ml.m5.larg'")
 def a_default_that_no_instance_has(content: Json) -> str:
     (spec,) = (p for p in content["Parameters"] if p["Name"] == "TransformInstanceType")
     spec["DefaultValue"] = "ml.m5.larg"
     return of_type(content, "Transform")["Name"]
 
 
-@says("ModelDataUrl is {'Get': 'Steps.", "an object, where a text is right")
+@says("ModelDataUrl: expected a text, got {'Get': 'Steps ... , which is an object")
 def a_property_of_another_type(content: Json) -> str:
     step, search = of_type(content, "Model"), of_type(content, "Tuning")["Name"]
     best = {"Get": f"Steps.{search}.BestTrainingJob"}
@@ -225,21 +241,21 @@ def a_property_of_another_type(content: Json) -> str:
 # What stands beside requests
 
 
-@says("Name is 'step 1', where a text that matches")
+@says("Name: expected a text that matches ... got 'step 1'")
 def a_name_with_a_space(content: Json) -> str:
     step = of_type(content, "RegisterModel")
     step["Name"] = "step 1"
     return step["Name"]
 
 
-@says("2 steps have this name")
+@says("Name: expected one step of this name, got 2")
 def two_steps_of_one_name(content: Json) -> str:
     step = of_type(content, "Model")
     content["Steps"].append(copy.deepcopy(step))
     return step["Name"]
 
 
-@says("Type is 'Registration', where RegisterModel")
+@says("Type: expected RegisterModel ... got 'Registration'")
 def an_unknown_step_type(content: Json) -> str:
     step = of_type(content, "RegisterModel")
     step["Type"] = "Registration"
@@ -247,63 +263,66 @@ def an_unknown_step_type(content: Json) -> str:
     return step["Name"]
 
 
-@says("DependOn was read, where a step has DependsOn")
+@says("DependOn: unknown field of a step, expected DependsOn")
 def a_misspelt_step_field(content: Json) -> str:
     step = of_type(content, "Model")
     step["DependOn"] = []
     return step["Name"]
 
 
-@says("DependsOn[0] is 'Prepare', where")
+@says("DependsOn[0]: expected ... got 'Prepare'")
 def waiting_for_no_step(content: Json) -> str:
     step = of_type(content, "Tuning")
     step["DependsOn"] = ["Prepare"]
     return step["Name"]
 
 
-@says("RetryPolicies[0].ExceptionType[0] is 'SageMaker.JOB_INTERNAL_ERROR', where a Model step")
+@says("RetryPolicies[0].ExceptionType[0]: expected a fault that a Model step is retried for "
+      "... got 'SageMaker.JOB_INTERNAL_ERROR'")  # fmt: skip
 def a_jobs_fault_of_a_step_without_a_job(content: Json) -> str:
     step = of_type(content, "Model")
     step["RetryPolicies"][0]["ExceptionType"][0] = "SageMaker.JOB_INTERNAL_ERROR"
     return step["Name"]
 
 
-@says("ExceptionType[0] is 'SageMaker.RESOURCE_LIMIT', where a RegisterModel step")
+@says("ExceptionType[0]: expected a fault that a RegisterModel step is retried for "
+      "... got 'SageMaker.RESOURCE_LIMIT'")  # fmt: skip
 def a_quota_of_a_step_without_a_job(content: Json) -> str:
     step = of_type(content, "RegisterModel")
     step["RetryPolicies"][0]["ExceptionType"] = ["SageMaker.RESOURCE_LIMIT"]
     return step["Name"]
 
 
-@says("ExceptionType[0] is 'Step.SERVICE_ERROR', where a Processing step is retried for")
+@says("ExceptionType[0]: expected a fault that a Processing step is retried for "
+      "... got 'Step.SERVICE_ERROR'")  # fmt: skip
 def an_unknown_fault(content: Json) -> str:
     step = processing(content, "process.py")
     step["RetryPolicies"][0]["ExceptionType"][0] = "Step.SERVICE_ERROR"
     return step["Name"]
 
 
-@says("RetryPolicies[0].MaxAttempts is 21, where 1 to 20 is right")
+@says("RetryPolicies[0].MaxAttempts: expected 1 to 20, got 21")
 def too_many_attempts(content: Json) -> str:
     step = of_type(content, "Transform")
     step["RetryPolicies"][0]["MaxAttempts"] = 21
     return step["Name"]
 
 
-@says("CacheConfig.ExpireAfter is '30 days', where an ISO 8601 duration")
+@says("CacheConfig.ExpireAfter: expected an ISO 8601 duration such as 'P30D', got '30 days'")
 def a_duration_in_words(content: Json) -> str:
     step = of_type(content, "Tuning")
     step["CacheConfig"]["ExpireAfter"] = "30 days"
     return step["Name"]
 
 
-@says("CacheConfig was read, where Processing, Training, Tuning or Transform steps alone")
+@says("CacheConfig: expected none (only Processing, Training, Tuning or Transform steps are")
 def a_cached_model(content: Json) -> str:
     step = of_type(content, "Model")
     step["CacheConfig"] = {"Enabled": True, "ExpireAfter": "P30D"}
     return step["Name"]
 
 
-@says("PropertyFiles[0].OutputName is 'metrics', where the step has the output evaluation")
+@says("PropertyFiles[0].OutputName: expected one of the step's outputs (evaluation), got 'metrics'")
 def a_property_file_of_no_output(content: Json) -> str:
     step = processing(content, "evaluate.py")
     step["PropertyFiles"][0]["OutputName"] = "metrics"
@@ -313,40 +332,40 @@ def a_property_file_of_no_output(content: Json) -> str:
 # Parameters
 
 
-@says("Version is '2020-12-02'")
+@says("Version: expected '2020-12-01', got '2020-12-02'")
 def another_version(content: Json) -> str:
     content["Version"] = "2020-12-02"
     return ""
 
 
-@says("2 parameters are named AsOf")
+@says("parameter AsOf: expected one parameter of this name, got 2")
 def two_parameters_of_one_name(content: Json) -> str:
     content["Parameters"].append({"Name": "AsOf", "Type": "String"})
     return ""
 
 
-@says("the parameter Threshold is used nowhere")
+@says("parameter Threshold: used nowhere")
 def an_unused_parameter(content: Json) -> str:
     content["Parameters"].append({"Name": "Threshold", "Type": "Float", "DefaultValue": 0.5})
     return ""
 
 
-@says("the parameter ProcessingInstanceCount has the Type 'Number'")
+@says("parameter ProcessingInstanceCount: Type: expected String ... got 'Number'")
 def an_unknown_parameter_type(content: Json) -> str:
     (spec,) = (p for p in content["Parameters"] if p["Name"] == "ProcessingInstanceCount")
     spec["Type"] = "Number"
     return ""
 
 
-@says("the parameter TrainingInstanceCount has the DefaultValue '1', where Integer is right",
-      "InstanceCount, by the parameter TrainingInstanceCount, is '1'")  # fmt: skip
+@says("parameter TrainingInstanceCount: DefaultValue: expected Integer, got '1'",
+      "(by the parameter TrainingInstanceCount): expected a whole number, got '1'")  # fmt: skip
 def a_default_of_another_type(content: Json) -> str:
     (spec,) = (p for p in content["Parameters"] if p["Name"] == "TrainingInstanceCount")
     spec["DefaultValue"] = "1"
     return ""
 
 
-@says("the name of a parameter is 'As Of'", "there is the parameter")
+@says("the name of a parameter: expected a text that matches", "expected the parameter")
 def a_parameter_with_a_space(content: Json) -> str:
     (spec,) = (p for p in content["Parameters"] if p["Name"] == "AsOf")
     spec["Name"] = "As Of"
@@ -357,34 +376,35 @@ def a_parameter_with_a_space(content: Json) -> str:
 # References
 
 
-@says("is 'Parameters.ModelName', where there is the parameter")
+@says("ModelName: expected the parameter ... got 'Parameters.ModelName'")
 def a_parameter_that_is_not_there(content: Json) -> str:
     step = of_type(content, "Transform")
     step["Arguments"]["ModelName"] = {"Get": "Parameters.ModelName"}
     return step["Name"]
 
 
-@says("is 'Execution.Id', where there is the execution variable")
+@says("TrialName: expected the execution variable ... got 'Execution.Id'")
 def an_execution_variable_that_is_not_there(content: Json) -> str:
     content["PipelineExperimentConfig"]["TrialName"] = {"Get": "Execution.Id"}
     return ""
 
 
-@says("is 'Steps.Prepare.ModelName', where there is the step")
+@says("ModelName: expected the step ... got 'Steps.Prepare.ModelName'")
 def a_property_of_no_step(content: Json) -> str:
     step = of_type(content, "Transform")
     step["Arguments"]["ModelName"] = {"Get": "Steps.Prepare.ModelName"}
     return step["Name"]
 
 
-@says("is a Model step and Name is no property of it")
+@says("ModelName: expected a property of the Model step ... : it has no Name, but ")
 def a_property_that_is_not_there(content: Json) -> str:
     step, model = of_type(content, "Transform"), of_type(content, "Model")["Name"]
     step["Arguments"]["ModelName"] = {"Get": f"Steps.{model}.Name"}
     return step["Name"]
 
 
-@says("is a Tuning step and Best is no property of HyperParameterTrainingJobSummary")
+@says("expected a property of the Tuning step "
+      "... : HyperParameterTrainingJobSummary has no Best, but ")  # fmt: skip
 def a_property_within_one_that_is_not_there(content: Json) -> str:
     step, search = of_type(content, "Model"), of_type(content, "Tuning")["Name"]
     best = {"Get": f"Steps.{search}.TrainingJobSummaries[0].Best"}
@@ -392,7 +412,8 @@ def a_property_within_one_that_is_not_there(content: Json) -> str:
     return step["Name"]
 
 
-@says("is a Processing step and its request gives no 'all', but train, validation, test")
+@says("expected a property of the Processing step "
+      "... : its request gives no 'all', but train, validation, test")  # fmt: skip
 def an_output_that_is_not_there(content: Json) -> str:
     step, process = of_type(content, "Tuning"), processing(content, "process.py")["Name"]
     outputs = f"Steps.{process}.ProcessingOutputConfig.Outputs"
@@ -401,7 +422,7 @@ def an_output_that_is_not_there(content: Json) -> str:
     return step["Name"]
 
 
-@says("is a Tuning step and its request gives no TrainingJobDefinition")
+@says("expected a property of the Tuning step ... : its request gives no TrainingJobDefinition")
 def the_other_kind_of_searchs_property(content: Json) -> str:
     """Of a search over one algorithm, what one over several has, and the other way round."""
     step, search = of_type(content, "Model"), of_type(content, "Tuning")
@@ -412,40 +433,40 @@ def the_other_kind_of_searchs_property(content: Json) -> str:
     return step["Name"]
 
 
-@says("calls Std:Concat, where Get, Std:Join or Std:JsonGet is right")
+@says("ModelDataUrl: expected Get, Std:Join or Std:JsonGet, got the function Std:Concat")
 def an_unknown_function(content: Json) -> str:
     step = of_type(content, "Model")
     step["Arguments"]["PrimaryContainer"]["ModelDataUrl"] = {"Std:Concat": ["a", "b"]}
     return step["Name"]
 
 
-@says("calls Std:Join of {'Values': []}, where On, a text, and Values, a list, are right")
+@says("Std:Join: expected On, a text, and Values, a list, got {'Values': []}")
 def a_join_by_nothing(content: Json) -> str:
     step = of_type(content, "Model")
     step["Arguments"]["PrimaryContainer"]["ModelDataUrl"] = {"Std:Join": {"Values": []}}
     return step["Name"]
 
 
-@says("declares the property file Metrics")
+@says("expected a property file that ... declares (Metrics), got ")
 def a_property_file_that_is_not_declared(content: Json) -> str:
     processing(content, "evaluate.py")["PropertyFiles"][0]["PropertyFileName"] = "Metrics"
     return of_type(content, "Condition")["Name"]
 
 
-@says("reads 'binary_classification_metrics.roc.value', where evaluation.json has")
+@says("expected a value of evaluation.json ( ... got 'binary_classification_metrics.roc.value'")
 def a_metric_that_is_not_measured(content: Json) -> str:
     read = comparison(content)["LeftValue"]["Std:JsonGet"]
     read["Path"] = "binary_classification_metrics.roc.value"
     return of_type(content, "Condition")["Name"]
 
 
-@says("reads 'bias_metrics.worst_dppl', where evaluation.json has")
+@says("expected a value of evaluation.json ( ... got 'bias_metrics.worst_dppl'")
 def a_path_that_ends_too_early(content: Json) -> str:
     comparison(content)["LeftValue"]["Std:JsonGet"]["Path"] = "bias_metrics.worst_dppl"
     return of_type(content, "Condition")["Name"]
 
 
-@says("it waits for itself by way of", "it waits for itself")
+@says("it waits for itself through ", "it waits for itself")
 def a_circle(content: Json) -> str:
     step = processing(content, "process.py")
     step["DependsOn"] = [of_type(content, "Tuning")["Name"]]
@@ -459,19 +480,19 @@ def waiting_for_its_own_branch(content: Json) -> str:
     return step["Name"]
 
 
-@says(".Type is 'Contains', where")
+@says(".Type: expected ... got 'Contains'")
 def an_unknown_condition(content: Json) -> str:
     comparison(content)["Type"] = "Contains"
     return of_type(content, "Condition")["Name"]
 
 
-@says(".RightValue is missing, where")
+@says(".RightValue: expected a value for ")
 def half_a_comparison(content: Json) -> str:
     del comparison(content)["RightValue"]
     return of_type(content, "Condition")["Name"]
 
 
-@says("Arguments.Conditions has none")
+@says("Arguments.Conditions: expected one or more conditions, got none")
 def no_conditions(content: Json) -> str:
     step = of_type(content, "Condition")
     step["Arguments"]["Conditions"] = []
@@ -481,7 +502,7 @@ def no_conditions(content: Json) -> str:
 # Order and safety
 
 
-@says("it stands in Steps, where a condition's IfSteps are right",
+@says("expected it in a condition's IfSteps, behind a gate, got it in Steps",
       "the registration can outrun its bias report")  # fmt: skip
 def registering_without_a_gate(content: Json) -> str:
     register = of_type(content, "Condition")["Arguments"]["IfSteps"].pop()
@@ -489,7 +510,7 @@ def registering_without_a_gate(content: Json) -> str:
     return register["Name"]
 
 
-@says("it stands in the ElseSteps of")
+@says("got it in the ElseSteps of ")
 def registering_what_the_gate_refuses(content: Json) -> str:
     arguments = of_type(content, "Condition")["Arguments"]
     arguments["ElseSteps"].append(arguments["IfSteps"].pop())
@@ -503,21 +524,21 @@ def a_gate_that_does_not_wait_for_the_bias_report(content: Json) -> str:
     return of_type(content, "RegisterModel")["Name"]
 
 
-@says("no step writes its bias report")
+@says("expected a step that writes its bias report")
 def no_bias_report(content: Json) -> str:
     specification = processing(content, "clarify.py")["Arguments"]["AppSpecification"]
     specification["ContainerEntrypoint"][-1] = "/opt/ml/processing/input/code/report.py"
     return of_type(content, "RegisterModel")["Name"]
 
 
-@says("Arguments.ModelApprovalStatus is 'Approved', where 'PendingManualApproval'")
+@says("ModelApprovalStatus: expected 'PendingManualApproval', written out, got 'Approved'")
 def approving_without_a_person(content: Json) -> str:
     step = of_type(content, "RegisterModel")
     step["Arguments"]["ModelApprovalStatus"] = "Approved"
     return step["Name"]
 
 
-@says("Arguments.ModelApprovalStatus is {'Get': 'Parameters.Approval'}")
+@says("PendingManualApproval', written out, got {'Get': 'Parameters.Approval'}")
 def approving_by_a_parameter(content: Json) -> str:
     step = of_type(content, "RegisterModel")
     value = {"Name": "Approval", "Type": "String", "DefaultValue": "PendingManualApproval"}
@@ -526,20 +547,21 @@ def approving_by_a_parameter(content: Json) -> str:
     return step["Name"]
 
 
-@says("RightValue is {'Get': 'Parameters.Gate'}, where a gate has a number, written out")
+@says("RightValue: expected a number, written out in the gate, got {'Get': 'Parameters.Gate'}")
 def a_gate_as_a_parameter(content: Json) -> str:
     content["Parameters"].append({"Name": "Gate", "Type": "Float", "DefaultValue": 0.75})
     comparison(content)["RightValue"] = {"Get": "Parameters.Gate"}
     return of_type(content, "Condition")["Name"]
 
 
-@says("LeftValue is 1.0, where a gate reads a file by Std:JsonGet")
+@says("LeftValue: expected a value that the gate reads by Std:JsonGet, got 1.0")
 def a_gate_that_reads_nothing(content: Json) -> str:
     comparison(content)["LeftValue"] = 1.0
     return of_type(content, "Condition")["Name"]
 
 
-@says("is composed from Execution.PipelineExecutionId, where a property of the step")
+@says("expected a property of the step that wrote it, got a value composed from "
+      "Execution.PipelineExecutionId")  # fmt: skip
 def a_training_input_put_together_again(content: Json) -> str:
     step = of_type(content, "Tuning")
     uri = {"Std:Join": {"On": "/", "Values": [BUCKET, EXECUTION_ID, "train"]}}
@@ -548,7 +570,7 @@ def a_training_input_put_together_again(content: Json) -> str:
     return step["Name"]
 
 
-@says("Arguments.TransformInput.DataSource.S3DataSource.S3Uri is composed from")
+@says("Arguments.TransformInput.DataSource.S3DataSource.S3Uri: expected a property of ... composed")
 def a_transform_input_put_together_again(content: Json) -> str:
     step = of_type(content, "Transform")
     uri = {"Std:Join": {"On": "/", "Values": [BUCKET, EXECUTION_ID, "test.csv"]}}
@@ -556,7 +578,7 @@ def a_transform_input_put_together_again(content: Json) -> str:
     return step["Name"]
 
 
-@says("Arguments.ModelMetrics.Bias.Report.S3Uri is composed from")
+@says("Arguments.ModelMetrics.Bias.Report.S3Uri: expected a property of ... composed from")
 def a_report_put_together_again(content: Json) -> str:
     step = of_type(content, "RegisterModel")
     uri = {"Std:Join": {"On": "/", "Values": [BUCKET, EXECUTION_ID, "analysis.json"]}}
@@ -564,21 +586,21 @@ def a_report_put_together_again(content: Json) -> str:
     return step["Name"]
 
 
-@says("AppSpecification.ContainerArguments[0] is composed from")
+@says("AppSpecification.ContainerArguments[0]: expected a property of ... composed from")
 def the_executions_id_as_an_argument(content: Json) -> str:
     step = processing(content, "evaluate.py")
     step["Arguments"]["AppSpecification"]["ContainerArguments"][0] = EXECUTION_ID
     return step["Name"]
 
 
-@says(f"is {BUCKET}/predictions, where Execution.PipelineExecutionId is a part of it")
+@says(f"expected Execution.PipelineExecutionId as a part of it, got {BUCKET}/predictions,")
 def an_output_that_executions_share(content: Json) -> str:
     step = of_type(content, "Transform")
     step["Arguments"]["TransformOutput"]["S3OutputPath"] = f"{BUCKET}/predictions/"
     return step["Name"]
 
 
-@says("where another place than that of")
+@says("expected another place than that of")
 def an_output_that_steps_share(content: Json) -> str:
     """The later step writes below the earlier one's prefix."""
     step = processing(content, "clarify.py")
@@ -589,7 +611,7 @@ def an_output_that_steps_share(content: Json) -> str:
     return step["Name"]
 
 
-@says("where another place than that of Arguments.ProcessingOutputConfig.Outputs[0]")
+@says("expected another place than that of Arguments.ProcessingOutputConfig.Outputs[0]")
 def two_outputs_of_a_step_in_one_place(content: Json) -> str:
     step = processing(content, "process.py")
     one, other, *_ = step["Arguments"]["ProcessingOutputConfig"]["Outputs"]
@@ -600,7 +622,8 @@ def two_outputs_of_a_step_in_one_place(content: Json) -> str:
 # The search, and SageMaker's own algorithms
 
 
-@says("MetricDefinitions is [{'Name': 'validation:auc'", "where none is right")
+@says("MetricDefinitions: expected none (sagemaker-xgboost has its own), "
+      "got [{'Name': 'validation:auc'")  # fmt: skip
 def metrics_of_its_own(content: Json) -> str:
     step = of_type(content, "Tuning")
     defined = [{"Name": "validation:auc", "Regex": "auc=(.*)"}]
@@ -608,14 +631,14 @@ def metrics_of_its_own(content: Json) -> str:
     return step["Name"]
 
 
-@says("MetricName is 'validation:aucpr', where sagemaker-xgboost has")
+@says("MetricName: expected a metric of sagemaker-xgboost ( ... got 'validation:aucpr'")
 def an_objective_that_is_not_known(content: Json) -> str:
     step = of_type(content, "Tuning")
     objective(step)["MetricName"] = "validation:aucpr"
     return step["Name"]
 
 
-@says("where 'M", "imize' is right of validation:")
+@says(".Type: expected 'M ... imize' for validation:")
 def the_wrong_direction(content: Json) -> str:
     step = of_type(content, "Tuning")
     other = {"Maximize": "Minimize", "Minimize": "Maximize"}
@@ -623,21 +646,21 @@ def the_wrong_direction(content: Json) -> str:
     return step["Name"]
 
 
-@says("Name is 'num_leaves', where sagemaker-xgboost lets tune")
+@says("Name: expected a hyperparameter that sagemaker-xgboost tunes ( ... got 'num_leaves'")
 def a_hyperparameter_of_another_algorithm(content: Json) -> str:
     step = of_type(content, "Tuning")
     ranges(step)["ContinuousParameterRanges"][0]["Name"] = "num_leaves"
     return step["Name"]
 
 
-@says("Name is 'num_round', where IntegerParameterRanges is right for it")
+@says("Name: expected 'num_round' in IntegerParameterRanges, got it in Continuous")
 def a_whole_number_tuned_as_a_fraction(content: Json) -> str:
     step = of_type(content, "Tuning")
     ranges(step)["ContinuousParameterRanges"][0]["Name"] = "num_round"
     return step["Name"]
 
 
-@says("TrainingJobEarlyStoppingType is 'Auto', where 'Off' is right with TrainingJobDefinitions",
+@says("EarlyStoppingType: expected 'Off' with TrainingJobDefinitions, got 'Auto'",
       "request gives no TrainingJobDefinition")  # fmt: skip
 def early_stopping_of_several(content: Json) -> str:
     step = of_type(content, "Tuning")
@@ -651,7 +674,7 @@ def early_stopping_of_several(content: Json) -> str:
     return step["Name"]
 
 
-@says("WarmStartConfig was read, where none is right", "gives no TrainingJobDefinition", "'Auto'")
+@says("WarmStartConfig: expected none with TrainingJob", "gives no TrainingJobDefinition", "'Auto'")
 def a_warm_start_of_several(content: Json) -> str:
     name = early_stopping_of_several(content)
     of_type(content, "Tuning")["Arguments"]["WarmStartConfig"] = {
@@ -664,22 +687,22 @@ def a_warm_start_of_several(content: Json) -> str:
 # Serving
 
 
-@says("Arguments.PrimaryContainer.Environment.SAGEMAKER_PROGRAM is '', where")
+@says("Arguments.PrimaryContainer.Environment.SAGEMAKER_PROGRAM: expected that of ... got ''")
 def a_model_without_a_script(content: Json) -> str:
     step = of_type(content, "Model")
     step["Arguments"]["PrimaryContainer"]["Environment"]["SAGEMAKER_PROGRAM"] = ""
     return step["Name"]
 
 
-@says("Containers[0].Environment.SAGEMAKER_SUBMIT_DIRECTORY is missing, where")
+@says("Containers[0].Environment.SAGEMAKER_SUBMIT_DIRECTORY: expected ... got none")
 def a_package_without_its_scripts_place(content: Json) -> str:
     step = of_type(content, "RegisterModel")
     del package(step)["Environment"]["SAGEMAKER_SUBMIT_DIRECTORY"]
     return step["Name"]
 
 
-@says("Containers[0].Environment.SAGEMAKER_PROGRAM is missing, where",
-      "Containers[0].Environment.SAGEMAKER_SUBMIT_DIRECTORY is missing, where")  # fmt: skip
+@says("Containers[0].Environment.SAGEMAKER_PROGRAM: expected ... got none",
+      "Containers[0].Environment.SAGEMAKER_SUBMIT_DIRECTORY: expected ... got none")  # fmt: skip
 def a_package_without_an_environment(content: Json) -> str:
     step = of_type(content, "RegisterModel")
     del package(step)["Environment"]

@@ -9,12 +9,12 @@ from functools import cache
 from typing import Any
 
 import pytest
-from test_pipeline import settings_of
 
 from ninesteps.definition.definition import read_definition
 from ninesteps.errors import DefinitionError
 from ninesteps.validation import check_definition
 from ninesteps.validation.example import example_evaluation
+from test_compiled_pipeline import settings_of
 
 Json = dict[str, Any]
 STEP = "ClarifyProcessingStep"
@@ -95,14 +95,14 @@ def test_step_5_names_the_place_that_step_6_writes_to_and_does_not_wait_for_it(
     written = transform.arguments["TransformOutput"]["S3OutputPath"]["Std:Join"]["Values"]
     assert own[-2:] == [config.name, "config"]
     assert [*own[:-2], named] == written
-    # Neither is taken over without the other on SageMaker: each is given the model's new name.
+    # Neither is reused without the other on SageMaker: each is given the model's new name.
     model = {"Get": f"Steps.{prefix}CreateModel.ModelName"}
     assert model in words
     assert transform.arguments["ModelName"] == model
 
 
 @pytest.mark.parametrize("backend", ["open_source", "clarify"])
-def test_there_is_nothing_to_find_in_either(name: str, backend: str) -> None:
+def test_neither_has_findings(name: str, backend: str) -> None:
     content = json.loads(compiled(name, backend))
     assert check_definition(content, example_evaluation(settings_of(name))) == []
 
@@ -140,11 +140,12 @@ def _image(step: Json) -> None:
 
 
 MISTAKES: dict[str, Callable[[Json], None]] = {
-    "ContainerArguments is ['--all'], where none is right: Clarify's image has its own": _words,
-    "ContainerEntrypoint is ['python3'], where none is right": _program,
-    "ProcessingInputs[].InputName is config, dataset, where analysis_config and dataset": _input,
-    "Outputs[].OutputName is result, where analysis_result is right": _output,
-    "ContainerEntrypoint is missing, where a script is right": _image,
+    "ContainerArguments: expected none (Clarify's image has its own), got ['--all']": _words,
+    "ContainerEntrypoint: expected none (Clarify's image has its own), got ['python3']": _program,
+    "ProcessingInputs[].InputName: expected analysis_config and dataset for Clarify's image, "
+    "got config, dataset": _input,
+    "Outputs[].OutputName: expected analysis_result for Clarify's image, got result": _output,
+    "ContainerEntrypoint: expected a script, got none": _image,
 }
 
 
@@ -152,8 +153,8 @@ MISTAKES: dict[str, Callable[[Json], None]] = {
 def test_what_clarifys_image_would_refuse_is_found(says: str) -> None:
     content = copy.deepcopy(json.loads(compiled("comparing", "clarify")))
     MISTAKES[says](bias_step(content))
-    found = check_definition(content, example_evaluation(settings_of("comparing")))
-    assert [finding for finding in map(str, found)
+    findings = check_definition(content, example_evaluation(settings_of("comparing")))
+    assert [finding for finding in map(str, findings)
             if finding.startswith(f"step {STEP}: ") and says in finding]  # fmt: skip
 
 
@@ -170,8 +171,8 @@ def test_the_engine_refuses_a_job_that_only_its_image_can_run(managed: Any) -> N
         with pytest.raises(DefinitionError) as refused:
             managed.check_can_run(only)
         assert str(refused.value) == (
-            f"step {STEP}: it names no ContainerEntrypoint, and its image's own program runs on "
-            "SageMaker alone"
+            f"step {STEP}: expected a ContainerEntrypoint, got none: its image's own program runs "
+            "on SageMaker alone"
         )
 
 

@@ -1,4 +1,4 @@
-"""The check of a compiled definition: nothing to find in this repository's, each mistake found.
+"""The check of a compiled definition: no findings in this repository's, each mistake found.
 
 One definition is compiled; every mistake is made in a copy of it, one at a time.
 """
@@ -15,7 +15,7 @@ import pytest
 from botocore.validate import ParamValidator
 
 from mistakes import EXECUTION_ID, MISTAKES, Json, Mistake, comparison, of_type, processing
-from ninesteps.definition.reader import function_of
+from ninesteps.definition.values import function_of
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.settings import Settings
 from ninesteps.validation import Finding, check_definition, service
@@ -45,13 +45,11 @@ def evaluation(settings: Settings) -> Json:
     return example_evaluation(settings)
 
 
-def test_there_is_nothing_to_find_in_this_repositorys_definition(
-    good: Json, evaluation: Json
-) -> None:
+def test_this_repositorys_definition_has_no_findings(good: Json, evaluation: Json) -> None:
     assert check_definition(good, evaluation) == []
 
 
-def found(
+def findings_after(
     good: Json, evaluation: Json, change: Callable[[Json], Any]
 ) -> tuple[Any, Json, list[Finding]]:
     """What a change gives back, the changed definition, and what is found in it."""
@@ -64,13 +62,13 @@ def found(
 def test_a_mistake_is_found_and_nothing_else(
     mistake: Mistake, good: Json, evaluation: Json
 ) -> None:
-    step, _, findings = found(good, evaluation, mistake.make)
+    step, _, findings = findings_after(good, evaluation, mistake.make)
     sentences = [str(finding) for finding in findings]
     begins = f"step {step}: " if step else "the pipeline: "
-    assert [s for s in sentences if s.startswith(begins) and mistake.says in s]
-    strangers = [s for s in sentences if not any(f in s for f in (mistake.says, *mistake.also))]
+    assert [s for s in sentences if s.startswith(begins) and mistake.is_said_in(s)]
+    strangers = [s for s in sentences if not mistake.is_about(s)]
     assert not strangers
-    assert all("where" in sentence and "\n" not in sentence for sentence in sentences)
+    assert all("expected" in sentence and "\n" not in sentence for sentence in sentences)
 
 
 def right(content: Json) -> None:
@@ -94,8 +92,8 @@ def right(content: Json) -> None:
     content["Steps"].append({"Name": "Stop", "Type": "Fail", "Arguments": {"ErrorMessage": "no"}})
 
 
-def test_what_a_definition_may_have_is_not_found(good: Json, evaluation: Json) -> None:
-    assert found(good, evaluation, right)[2] == []
+def test_what_a_definition_may_have_is_no_finding(good: Json, evaluation: Json) -> None:
+    assert findings_after(good, evaluation, right)[2] == []
 
 
 def stand_in(value: Any, shape: Any) -> Any:
@@ -127,18 +125,18 @@ def refused(content: Json) -> Iterator[str]:
 def test_what_botocores_own_validator_finds_is_found(
     mistake: Mistake, good: Json, evaluation: Json
 ) -> None:
-    _, content, findings = found(good, evaluation, mistake.make)
+    _, content, findings = findings_after(good, evaluation, mistake.make)
     assert set(refused(content)) <= {finding.step for finding in findings}
 
 
 def test_a_definition_of_any_shape_is_read(good: Json, evaluation: Json) -> None:
-    """Whatever stands where something else is right: a finding, and never an exception."""
+    """Whatever stands where something else is expected: a finding, and never an exception."""
     assert check_definition({}, {}) and check_definition({"Steps": [7, {}]}, {})
     for key in ("Arguments", "DependsOn", "RetryPolicies", "CacheConfig", "PropertyFiles", "Type"):
         for odd in (7, None, [], [[]], "x", {"Get": []}, {"Std:Join": 7}, [{"Name": {}}]):
             for number, step in enumerate(good["Steps"]):
                 if key in step:
-                    found(
+                    findings_after(
                         good,
                         evaluation,
                         lambda c, n=number, k=key, o=odd: c["Steps"][n].update({k: o}),

@@ -1,6 +1,6 @@
-"""The compiled definition: nine steps, and an engine that takes them all.
+"""The compiled definition: nine steps, all of which the engine here can run.
 
-Of this repository's own settings, whatever they are, and of two small ones that hold what those
+Of this repository's own settings, whatever they are, and of two small ones that have what those
 may not: several algorithms, and a regression.
 """
 
@@ -71,10 +71,10 @@ def step_of(name: str, step: str) -> dict[str, Any]:
 def options(step: dict[str, Any]) -> dict[str, list[Any]]:
     """What a processing step's script is given, by option."""
     words = step["AppSpecification"]["ContainerArguments"]
-    found: dict[str, list[Any]] = {}
+    values: dict[str, list[Any]] = {}
     for option, value in zip(words[::2], words[1::2], strict=True):
-        found.setdefault(option, []).append(value)
-    return found
+        values.setdefault(option, []).append(value)
+    return values
 
 
 def tuning_of(definition: Definition) -> Step:

@@ -1,4 +1,4 @@
-"""A definition is read whole, or refused with a sentence that names what is not known."""
+"""A definition is read as a whole, or refused with a sentence that names what is not known."""
 
 from __future__ import annotations
 
@@ -182,8 +182,8 @@ UNKNOWN = {
         ["step Evaluate", "'Std:Split'"],
     ),
     "a field of a function": (
-        put(f"{PROCESS}.Environment", {"A": {"Std:Join": {"On": "", "Values": [], "Colour": 1}}}),
-        ["step Evaluate: Std:Join"],
+        put(f"{PROCESS}.Environment", {"A": {"Std:Join": {"On": "", "Values": [1], "Colour": 1}}}),
+        ["step Evaluate: Arguments.Environment.A: Std:Join", "'Colour' is not known"],
     ),
     "a parameter": (
         put(f"{INPUT}.S3Uri", get("Parameters.Data")),
@@ -194,7 +194,10 @@ UNKNOWN = {
         ["step Evaluate", "'Execution.Owner'"],
     ),
     "a kind of reference": (put(f"{INPUT}.S3Uri", get("Secrets.A")), ["'Secrets.A'"]),
-    "a reference that is no text": (put(f"{INPUT}.S3Uri", get(5)), ["step Evaluate: Get", "5"]),
+    "a reference that is no text": (
+        put(f"{INPUT}.S3Uri", get(5)),
+        ["step Evaluate: Arguments.ProcessingInputs[0].S3Input.S3Uri: Get", "a text, got 5"],
+    ),
     "a property file": (
         put(f"{CHECK}.Conditions.0.LeftValue", metric("auc", name="Transform")),
         ["step Check", "'Steps.Transform.PropertyFiles.Evaluation'"],
@@ -282,7 +285,7 @@ MISSING = {
     "Steps": ["the definition", "'Steps'"],
     "Parameters.0.Name": ["Parameters[0]", "'Name'"],
     "Parameters.0.Type": ["Parameters[0]", "'Type'"],
-    "Steps.0.Name": ["step None", "'Name'"],
+    "Steps.0.Name": ["step Steps[0]", "'Name'"],
     "Steps.0.Type": ["step Evaluate", "'Type'"],
     "Steps.0.Arguments": ["step Evaluate", "'Arguments'"],
     "Steps.0.PropertyFiles.0.FilePath": ["step Evaluate", "PropertyFiles[0]", "'FilePath'"],
@@ -344,7 +347,7 @@ SECOND = f"{TUNE}.TrainingJobDefinitions.1"
 OF_SEVERAL = {
     "early stopping": (
         put(f"{SEARCH}.TrainingJobEarlyStoppingType", "Auto"),
-        ["HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType: 'Auto'", "known: Off"],
+        ["TuningJobConfig.TrainingJobEarlyStoppingType: expected Off, got 'Auto'"],
     ),
     "an objective for all": (
         put(f"{SEARCH}.HyperParameterTuningJobObjective", {"Type": "Maximize", "MetricName": "a"}),
@@ -365,16 +368,16 @@ OF_SEVERAL = {
     ),
     "a direction": (
         put(f"{SECOND}.TuningObjective.Type", "maximize"),
-        ["TrainingJobDefinitions[1].TuningObjective.Type: 'maximize'"],
+        ["TrainingJobDefinitions[1].TuningObjective.Type", "Maximize, Minimize, got 'maximize'"],
     ),
     "a scaling": (
         put(f"{SECOND}.HyperParameterRanges.ContinuousParameterRanges.0.ScalingType", "Log"),
-        ["[1].HyperParameterRanges.ContinuousParameterRanges[0].ScalingType: 'Log'"],
+        ["[1].HyperParameterRanges.ContinuousParameterRanges[0].ScalingType", "got 'Log'"],
     ),
     "no list": (put(f"{TUNE}.TrainingJobDefinitions", {}), ["'TrainingJobDefinitions' is missing"]),
     "an object for a list": (
         put(f"{TUNE}.TrainingJobDefinitions", {"trees": {}}),
-        ["TrainingJobDefinitions: {'trees': {}} was read, where a list is right"],
+        ["TrainingJobDefinitions: expected a list, got {'trees': {}}"],
     ),
     **{
         f"no {field}": (drop(f"{SECOND}.{field}"), ["[1]", f"'{field}' is missing"])
@@ -405,21 +408,38 @@ def test_what_only_several_definitions_have_is_refused_of_one(field: str) -> Non
     assert f"step Tune: Arguments.TrainingJobDefinition: the field {field!r} is not" in sentence
 
 
+NAMED = "expected 1 to 64 characters (letters, digits, - and _)"
 MISSHAPEN = {
-    "a list for an object": (put(f"{PROCESS}.AppSpecification", ["python3"]), "an object is right"),
-    "an object for a list": (put(f"{PROCESS}.ProcessingInputs", {}), "a list is right"),
-    "a text for a list": (put("Steps.2.DependsOn", "Evaluate"), "a list is right"),
-    "a number for a step": (put("Steps.0", 7), "step None: 7 was read"),
-    "a number for a name": (put("Steps.0.Name", 7), "step 7.Name: 7 was read, where a text"),
-    "a number for a condition": (put(f"{CHECK}.Conditions.0", 7), "condition type: 7"),
+    "a list for an object": (
+        put(f"{PROCESS}.AppSpecification", ["python3"]),
+        "AppSpecification: expected an object, got ['python3']",
+    ),
+    "an object for a list": (put(f"{PROCESS}.ProcessingInputs", {}), "expected a list, got {}"),
+    "a text for a list": (put("Steps.2.DependsOn", "Evaluate"), "expected a list, got"),
+    "a number for a step": (
+        put("Steps.0", 7),
+        "the definition.Steps[0]: expected an object, got 7",
+    ),
+    "a number for a name": (put("Steps.0.Name", 7), "step 7.Name: expected a text, got 7"),
+    "a number for a condition": (
+        put(f"{CHECK}.Conditions.0", 7),
+        "condition type: expected one of Equals, GreaterThan, GreaterThanOrEqualTo, LessThan, "
+        "LessThanOrEqualTo, In, Or, Not, got 7",
+    ),
     "no condition": (put(f"{CHECK}.Conditions", []), "'Conditions' is missing or empty"),
     "no alternative": (
         put(f"{CHECK}.Conditions.1.Conditions", []),
         "'Conditions' is missing or empty",
     ),
     "no step": (put("Steps", []), "'Steps' is missing or empty"),
-    "a name that is a path": (put("Steps.1.Name", "../x"), "step ../x: a name has letters"),
-    "a name that is too long": (put("Steps.1.Name", "x" * 65), "at most 64"),
+    "a name that is a path": (
+        put("Steps.1.Name", "../x"),
+        f"step ../x.Name: {NAMED}, got '../x'",
+    ),
+    "a name that is too long": (
+        put("Steps.1.Name", "x" * 65),
+        f"Name: {NAMED}, got 'xxx",
+    ),
 }
 
 
@@ -430,12 +450,12 @@ def test_what_has_another_shape_is_refused(change: Callable[[Json], None], words
 
 @pytest.mark.parametrize("text", ["[]", "7", "null", '"steps"'])
 def test_a_definition_that_is_no_object(text: str) -> None:
-    with pytest.raises(DefinitionError, match=r"the definition: .* was read, where an object"):
+    with pytest.raises(DefinitionError, match=r"the definition: expected an object, got "):
         read_definition(text)
 
 
 def test_a_definition_that_is_no_json() -> None:
-    with pytest.raises(DefinitionError, match=r"the definition is no JSON: .* line 1 column 2"):
+    with pytest.raises(DefinitionError, match=r"definition is not valid JSON: .* line 1 column 2"):
         read_definition("{")
 
 
@@ -522,7 +542,7 @@ def test_a_given_text_becomes_a_value_of_the_parameters_type(
 )
 def test_a_text_of_another_type_is_refused(type_: str, text: str) -> None:
     definition = read(fail("F"), parameters=[parameter(type_)])
-    sentence = f"parameter P is '?{text}'?, where {type_} is right"
+    sentence = f"parameter P: expected {type_}, got '?{text}'?$"
     with pytest.raises(DefinitionError, match=sentence):
         definition.parameter_values({"P": text})
 
@@ -533,12 +553,12 @@ def test_a_text_of_another_type_is_refused(type_: str, text: str) -> None:
      ("Float", "0.5"), ("String", None)],
 )  # fmt: skip
 def test_a_default_of_another_type_is_refused(type_: str, default: object) -> None:
-    with pytest.raises(DefinitionError, match=f"parameter P is .*, where {type_} is right"):
+    with pytest.raises(DefinitionError, match=f"parameter P: expected {type_}, got "):
         read(fail("F"), parameters=[parameter(type_, DefaultValue=default)])
 
 
 def test_a_parameter_type_that_is_not_known() -> None:
-    with pytest.raises(DefinitionError, match="'List' is not known here; known: String, Integer"):
+    with pytest.raises(DefinitionError, match=r"expected one of String, Integer, .*, got 'List'"):
         read(fail("F"), parameters=[parameter("List")])
 
 
@@ -546,9 +566,9 @@ def test_a_value_outside_the_listed_ones_is_refused() -> None:
     listed = parameter("String", EnumValues=["small", "large"], DefaultValue="small")
     definition = read(fail("F"), parameters=[listed])
     assert definition.parameter_values({"P": "large"}) == {"P": "large"}
-    with pytest.raises(DefinitionError, match="P is 'huge', where one of small, large is right"):
+    with pytest.raises(DefinitionError, match="P: expected one of small, large, got 'huge'"):
         definition.parameter_values({"P": "huge"})
-    with pytest.raises(DefinitionError, match="P is 'huge', where one of small, large is right"):
+    with pytest.raises(DefinitionError, match="P: expected one of small, large, got 'huge'"):
         read(fail("F"), parameters=[{**listed, "DefaultValue": "huge"}])
 
 
@@ -562,6 +582,6 @@ def test_a_parameter_without_a_value_and_one_that_there_is_not() -> None:
         read(fail("F")).parameter_values({"Q": "y"})
 
 
-def test_a_default_holds_where_nothing_is_given() -> None:
+def test_a_default_is_used_where_nothing_is_given() -> None:
     definition = read(fail("F"), parameters=[parameter("Integer", DefaultValue=0)])
     assert definition.parameter_values({}) == {"P": 0}

@@ -1,8 +1,8 @@
 """The definition's fields that this machine knows; any other is an error that names it.
 
 A table mirrors the JSON. A name that ends with `!` must be there; a tuple lists the texts that
-are known; `str` is any text, but no expression; "*" is any other name. ANY is used as it stands,
-or has a meaning on AWS alone (roles, tags, instances, networks).
+are known; `str` is any text, but no expression; `dict` is any object; "*" is any other name. ANY is
+used as it stands, or has a meaning on AWS alone (roles, tags, instances, networks).
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ STEP_TYPES: dict[str, Fields] = {
     "Model": _MODEL,
     "Transform": _TRANSFORM,
     "RegisterModel": _REGISTER,
-    "Condition": {"Conditions!": [ANY], "IfSteps": [ANY], "ElseSteps": [ANY]},
+    "Condition": {"Conditions!": [ANY], "IfSteps": [dict], "ElseSteps": [dict]},
     "Fail": _any("ErrorMessage!"),
 }
 """The step types that run here, with the fields of their arguments."""
@@ -226,18 +226,26 @@ PIPELINE_FIELDS: Fields = {
             "EnumValues": [ANY],
         }
     ],
-    "Steps!": [ANY],
+    "Steps!": [dict],
 }
 
 
 def check_fields(content: object, known: Any, where: str) -> None:
-    """Refuse what a table does not have, wherever in the content it stands."""
-    read = f"{content!r:.80}"
+    """Refuse what a table does not have, wherever in the content it stands.
+
+    Raises:
+        DefinitionError: that says where, what was expected and what was got.
+    """
+    if known is ANY:
+        return
     if isinstance(known, tuple) and content not in known:
-        raise DefinitionError(f"{where}: {read} is not known here; known: {', '.join(known)}")
+        right = known[0] if len(known) == 1 else f"one of {', '.join(known)}"
+        raise DefinitionError(
+            f"{where}: expected {right}, got {content!r:.80}, which is not known here"
+        )
     for kind, name in ((str, "a text"), (list, "a list"), (dict, "an object")):
         if (known is kind or isinstance(known, kind)) and not isinstance(content, kind):
-            raise DefinitionError(f"{where}: {read} was read, where {name} is right")
+            raise DefinitionError(f"{where}: expected {name}, got {content!r:.80}")
     if isinstance(known, list) and isinstance(content, list):
         for number, item in enumerate(content):
             check_fields(item, known[0], f"{where}[{number}]")

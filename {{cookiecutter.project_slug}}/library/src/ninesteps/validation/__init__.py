@@ -1,4 +1,4 @@
-"""A compiled definition held against everything that can be known before AWS sees it.
+"""A compiled definition checked for everything that can be known before AWS sees it.
 
 SageMaker takes nearly any definition and fails a step in its turn, after hours. The rules stand in
 the modules here, one function each; they read the service's model within botocore, and no other
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ninesteps.definition.reader import Compiled
 from ninesteps.validation import (
     conditions,
     managed_bias,
@@ -23,6 +22,7 @@ from ninesteps.validation import (
     step_fields,
     storage,
 )
+from ninesteps.validation.compiled import Compiled
 from ninesteps.validation.finding import Finding
 
 __all__ = ["Finding", "check_definition"]
@@ -56,14 +56,14 @@ STEP_RULES = (
 
 
 def check_definition(definition: dict[str, Any], evaluation: Mapping[str, Any]) -> list[Finding]:
-    """What is wrong with a definition, step by step; none: nothing that can be known.
+    """What is wrong with a definition, step by step; empty if nothing can be known to be.
 
     `evaluation` is an example of the `evaluation.json` that the evaluation step writes: its keys
     count, its values do not.
     """
     compiled = Compiled(definition, evaluation)
-    found = [Finding("", message) for rule in PIPELINE_RULES for message in rule(compiled)]
+    findings = [Finding("", message) for rule in PIPELINE_RULES for message in rule(compiled)]
     for step in compiled.steps:
-        found += [Finding(step.name, message)
+        findings += [Finding(step.name, message)
                   for rule in STEP_RULES for message in rule(step, compiled)]  # fmt: skip
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(findings))

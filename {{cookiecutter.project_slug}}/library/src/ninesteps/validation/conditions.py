@@ -9,36 +9,37 @@ from typing import Any
 
 from ninesteps.definition.definition import PROPERTY_FILE
 from ninesteps.definition.known_fields import CONDITIONS
-from ninesteps.definition.reader import Compiled, Step, function_of, places
+from ninesteps.definition.step_content import StepContent
+from ninesteps.definition.values import function_of, places
 from ninesteps.validation import service
-from ninesteps.validation.finding import read
+from ninesteps.validation.compiled import Compiled
+from ninesteps.validation.finding import expected
 from ninesteps.validation.properties import path_parts
 
 EVALUATION = "evaluation.json"
 """The file that the evaluation step writes and gates read."""
 
 
-def check_conditions(step: Step, _: Compiled) -> Iterator[str]:
+def check_conditions(step: StepContent, _: Compiled) -> Iterator[str]:
     """Conditions are of types that there are, with all their fields."""
     if step.type == "Condition" and not [*step.at("Conditions[]")]:
-        yield "Arguments.Conditions has none, where one or more are right"
+        yield "Arguments.Conditions: expected one or more conditions, got none"
     for where, condition in _all_conditions(step):
         kind = str(condition.get("Type")) if isinstance(condition, dict) else ""
         if kind not in CONDITIONS:
-            right = service.nearest(kind, CONDITIONS)
-            yield f"{where}.Type is {kind!r}, where {right} is right"
+            yield expected(f"{where}.Type", service.nearest(kind, CONDITIONS), kind)
             continue
         for field in (name.removesuffix("!") for name in CONDITIONS[kind]):
             if field not in condition:
-                yield f"{where}.{field} is missing, where {kind} compares it"
+                yield f"{where}.{field}: expected a value for {kind} to compare, got none"
 
 
-def check_evaluation_paths(step: Step, compiled: Compiled) -> Iterator[str]:
+def check_evaluation_paths(step: StepContent, compiled: Compiled) -> Iterator[str]:
     """What is read of the evaluation is in it.
 
     SageMaker looks in the condition's turn: by then all models have been trained.
     """
-    for where, function, operand in step.expressions():
+    for where, function, operand in step.calls:
         files = [file for _, file in places(operand, "PropertyFile.Get")]
         if function != "Std:JsonGet" or not any(_is_evaluation(f, compiled) for f in files):
             continue
@@ -49,12 +50,12 @@ def check_evaluation_paths(step: Step, compiled: Compiled) -> Iterator[str]:
         except (LookupError, TypeError):
             content = {}
         if isinstance(content, Mapping | list):
-            right = service.nearest(path, _values(compiled.evaluation))
-            yield f"{where} reads {path!r}, where {EVALUATION} has {right}"
+            values = service.nearest(path, _values(compiled.evaluation))
+            yield expected(where, f"a value of {EVALUATION} ({values})", path)
 
 
-def check_gate(step: Step, compiled: Compiled) -> Iterator[str]:
-    """A gate holds what was measured against a number that stands in the definition.
+def check_gate(step: StepContent, compiled: Compiled) -> Iterator[str]:
+    """A gate compares what was measured with a number that stands in the definition.
 
     A gate as a parameter is one that whoever starts an execution can loosen.
     """
@@ -65,14 +66,14 @@ def check_gate(step: Step, compiled: Compiled) -> Iterator[str]:
         for path in ("LeftValue", "QueryValue"):
             for place, value in places(condition, path, where):
                 if function_of(value) != "Std:JsonGet":
-                    yield f"{place} is {read(value)}, where a gate reads a file by Std:JsonGet"
+                    yield expected(place, "a value that the gate reads by Std:JsonGet", value)
         for path in ("RightValue", "Values[]"):
             for place, value in places(condition, path, where):
                 if type(value) not in (int, float) or not math.isfinite(value):
-                    yield f"{place} is {read(value)}, where a gate has a number, written out"
+                    yield expected(place, "a number, written out in the gate", value)
 
 
-def _all_conditions(step: Step) -> Iterator[tuple[str, Any]]:
+def _all_conditions(step: StepContent) -> Iterator[tuple[str, Any]]:
     """Every condition, those within others too, with its place."""
     waiting = [*step.at("Conditions[]")]
     while waiting:

@@ -1,4 +1,4 @@
-"""What a check has found."""
+"""What a check finds, and how its messages are put."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Finding:
     """Something in a definition that AWS would refuse, or that would not do what it is there for.
 
-    The message says what was read and what would be right.
+    The message says where, what was expected and what was got.
     """
 
     step: str  # none: it concerns the pipeline
@@ -20,7 +20,12 @@ class Finding:
         return f"step {self.step}: {self.message}" if self.step else f"the pipeline: {self.message}"
 
 
-def read(value: object) -> str:
+def expected(where: str, right: str, value: object) -> str:
+    """A message: what was expected somewhere, and the value that stands there."""
+    return f"{where}: expected {right}, got {quoted(value)}"
+
+
+def quoted(value: object) -> str:
     """A value as a message quotes it."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ninesteps.definition.reader import Step, function_of
+from ninesteps.definition.step_content import StepContent
+from ninesteps.definition.values import function_of
 from ninesteps.validation import service
 from ninesteps.validation.finding import either
 
@@ -33,19 +34,18 @@ def path_parts(path: str) -> list[str | int]:
     return parts
 
 
-def property_shape(step: Step, path: str) -> Any:
+def property_shape(step: StepContent, path: str) -> Any:
     """The shape of a step's property.
 
     Raises:
         LookupError: if there is none; the message says what there is.
     """
     if step.type not in service.CALLS:
-        raise LookupError(f"a {step.type} step has no properties")
+        raise LookupError("it has no properties")
     first, *rest = path_parts(path)
     known = service.properties(step.type)
     if first not in known:
-        raise LookupError(f"{first} is no property of it, which has "
-                          f"{service.nearest(str(first), known)}")  # fmt: skip
+        raise LookupError(f"it has no {first}, but {service.nearest(str(first), known)}")
     shape, request = known[first], step.arguments.get(str(first))
     asked = first in service.request(step.type).members and first != service.CALLS[step.type].given
     if asked and request is None and shape.type_name in ("structure", "list", "map"):
@@ -64,7 +64,7 @@ def _within(shape: Any, part: str | int) -> Any:
     members = getattr(shape, "members", {})
     if part not in members:
         has = service.nearest(str(part), members) if members else "no properties"
-        raise LookupError(f"{part} is no property of {shape.name}, which has {has}")
+        raise LookupError(f"{shape.name} has no {part}, but {has}")
     return members[part]
 
 
@@ -76,7 +76,7 @@ def _item(request: Any, part: str | int) -> Any:
         return None
     if isinstance(part, int):
         if part >= len(request):
-            raise LookupError(f"its request gives {len(request)} and no number [{part}]")
+            raise LookupError(f"its request gives {len(request)} items and no [{part}]")
         return request[part]
     named = dict(_named(request))
     if part not in named:

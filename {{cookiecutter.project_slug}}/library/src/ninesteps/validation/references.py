@@ -2,84 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ninesteps.definition.definition import PROPERTY_FILE
 from ninesteps.definition.known_fields import EXECUTION_VARIABLES, FUNCTIONS
-from ninesteps.definition.reader import Compiled, Step, expressions, places
+from ninesteps.definition.step_content import StepContent
+from ninesteps.definition.values import Call, calls, places
 from ninesteps.validation import service
-from ninesteps.validation.finding import either, read
+from ninesteps.validation.compiled import Compiled
+from ninesteps.validation.finding import either, expected, quoted
 from ninesteps.validation.properties import property_shape
 
 
-def check_references(step: Step, compiled: Compiled) -> Iterator[str]:
+def check_references(step: StepContent, compiled: Compiled) -> Iterator[str]:
     """What a value stands for is there: functions, parameters, properties, property files."""
-    yield from _calls(step.expressions(), compiled)
+    yield from _calls(step.calls, compiled)
 
 
 def check_pipeline_references(compiled: Compiled) -> Iterator[str]:
     """The same of what stands beside the steps, such as the experiment's names."""
     rest = {name: value for name, value in compiled.content.items() if name != "Steps"}
-    yield from _calls(expressions(rest), compiled)
+    yield from _calls(calls(rest), compiled)
 
 
-def check_waiting(step: Step, compiled: Compiled) -> Iterator[str]:
-    """Steps wait for steps that there are, and none for itself, by whatever detour."""
+def check_waiting(step: StepContent, compiled: Compiled) -> Iterator[str]:
+    """Steps wait for steps that exist, and none for itself, directly or through others."""
     for where, name in places(step.content, "DependsOn[]"):
         if str(name) not in compiled.by_name:
-            right = service.nearest(str(name), compiled.by_name)
-            yield f"{where} is {read(name)}, where {right} is right"
+            yield expected(where, service.nearest(str(name), compiled.by_name), name)
     before = compiled.waits_for(step.name)
     if step.name in before:
         known = sorted(compiled.by_name.keys() & before - {step.name})
         others = [name for name in known if step.name in compiled.waits_for(name)]
-        way = f" by way of {' and '.join(others)}" if others else ""
-        yield f"it waits for itself{way}, where a step waits for others alone"
+        way = f" through {' and '.join(others)}" if others else ""
+        yield f"it waits for itself{way}, expected it to wait for other steps only"
 
 
-def _calls(calls: Iterator[tuple[str, str, Any]], compiled: Compiled) -> Iterator[str]:
-    for where, function, operand in calls:
+def _calls(found: Iterable[Call], compiled: Compiled) -> Iterator[str]:
+    for where, function, operand in found:
         if function not in FUNCTIONS:
             right = service.nearest(function, FUNCTIONS)
-            yield f"{where} calls {function}, where {right} is right"
+            yield f"{where}: expected {right}, got the function {function}"
         elif function == "Get":
-            if right := _right_reference(str(operand), compiled):
-                yield f"{where} is {read(operand)}, where {right}"
-        elif right := _right_operand(function, operand):
-            yield f"{where} calls {function} of {read(operand)}, where {right} are right"
+            right, why = _expected_reference(str(operand), compiled)
+            if right:
+                yield f"{expected(where, right, operand)}{why}"
+        elif right := _expected_operand(function, operand):
+            yield f"{where}: {function}: expected {right}, got {quoted(operand)}"
 
 
-def _right_reference(reference: str, compiled: Compiled) -> str:
-    """What would be right in a reference's place; none if it stands for something."""
+def _expected_reference(reference: str, compiled: Compiled) -> tuple[str, str]:
+    """What is expected in a reference's place, and why; empty if it stands for something."""
     kind, _, name = reference.partition(".")
     known = {"Parameters": list(compiled.parameters), "Execution": list(EXECUTION_VARIABLES)}
     if kind in known:
         what = "parameter" if kind == "Parameters" else "execution variable"
         is_known = name in known[kind]
-        return "" if is_known else f"there is the {what} {service.nearest(name, known[kind])}"
+        right = f"the {what} {service.nearest(name, known[kind])}"
+        return ("" if is_known else right), ""
     if kind != "Steps":
-        return "a reference begins with Parameters, Execution or Steps"
+        return "a reference that begins with Parameters, Execution or Steps", ""
     name, _, path = name.partition(".")
     step = compiled.by_name.get(name)
     if step is None:
-        return f"there is the step {service.nearest(name, compiled.by_name)}"
+        return f"the step {service.nearest(name, compiled.by_name)}", ""
     if file := PROPERTY_FILE.fullmatch(reference):
         files = [n for _, n in places(step.content, "PropertyFiles[].PropertyFileName")]
-        return "" if file[2] in files else f"{name} declares the property file {either(files)}"
+        right = f"a property file that {name} declares ({either(files)})"
+        return ("" if file[2] in files else right), ""
     try:
         property_shape(step, path)
     except LookupError as error:
-        return f"{name} is a {step.type} step and {error}"
-    return ""
+        return f"a property of the {step.type} step {name}", f": {error}"
+    return "", ""
 
 
-def _right_operand(function: str, operand: Any) -> str:
-    """What Std:Join and Std:JsonGet should be given; none if they are."""
+def _expected_operand(function: str, operand: Any) -> str:
+    """What Std:Join and Std:JsonGet have to be given; empty if they are."""
     fields = operand if isinstance(operand, dict) else {}
     if function == "Std:Join":
         is_right = isinstance(fields.get("On"), str) and isinstance(fields.get("Values"), list)
-        return "" if is_right else "On, a text, and Values, a list,"
+        return "" if is_right else "On, a text, and Values, a list"
     files = {"PropertyFile", "S3Uri"} & fields.keys()
     is_right = isinstance(fields.get("Path"), str) and len(files) == 1
     return "" if is_right else "a Path and either a PropertyFile or an S3Uri"

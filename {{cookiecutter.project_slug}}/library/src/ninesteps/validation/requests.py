@@ -1,13 +1,15 @@
-"""Every request held against SageMaker's own model: names, types, lengths, numbers, patterns."""
+"""Every request compared with SageMaker's own model: names, types, lengths, numbers, patterns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from ninesteps.definition.reader import Compiled, Step, function_of, places
+from ninesteps.definition.step_content import StepContent
+from ninesteps.definition.values import function_of, places
 from ninesteps.validation import service
-from ninesteps.validation.finding import read
+from ninesteps.validation.compiled import Compiled
+from ninesteps.validation.finding import expected, quoted
 from ninesteps.validation.properties import property_shape
 
 _KINDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
@@ -33,7 +35,7 @@ _OF_PARAMETERS = {
 }
 
 
-def check_request(step: Step, compiled: Compiled) -> Iterator[str]:
+def check_request(step: StepContent, compiled: Compiled) -> Iterator[str]:
     """A step's request is one that SageMaker takes; it would say so only in the step's turn."""
     if step.type in service.CALLS:
         request = {service.CALLS[step.type].given: "given", **step.arguments}
@@ -48,7 +50,7 @@ def mismatches(value: Any, shape: Any, where: str, compiled: Compiled) -> Iterat
     right, types = _KINDS[shape.type_name]
     is_right: bool = isinstance(value, types) and (types is bool or not isinstance(value, bool))
     if not is_right:
-        yield f"{where} is {read(value)}, where {right} is right"
+        yield expected(where, right, value)
         return
     if shape.type_name == "structure":
         yield from _members(value, shape, where, compiled)
@@ -66,32 +68,30 @@ def mismatches(value: Any, shape: Any, where: str, compiled: Compiled) -> Iterat
 def _members(value: Any, shape: Any, where: str, compiled: Compiled) -> Iterator[str]:
     for name in shape.required_members:
         if name not in value:
-            yield f"{where}.{name} is missing, where {shape.name} requires it"
+            yield f"{where}.{name}: expected a value, which {shape.name} requires, got none"
     for name, item in value.items():
         if name in shape.members:
             yield from mismatches(item, shape.members[name], f"{where}.{name}", compiled)
         else:
             right = service.nearest(name, shape.members)
-            yield f"{where}.{name} was read, where {shape.name} has {right}"
+            yield f"{where}.{name}: unknown field of {shape.name}, expected {right}"
 
 
 def _limits(value: Any, shape: Any, where: str) -> Iterator[str]:
-    """Least and most, of a number or of how many letters or items there are; names and patterns."""
+    """Least and most, of a number or of characters or items; listed values, and patterns."""
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
     is_number = isinstance(value, int | float)
     size = value if is_number else len(value)
     if (least is not None and size < least) or (most is not None and size > most):
-        things = "letters" if isinstance(value, str) else "items"
-        has = f"is {value}" if is_number else f"has {size} {things}"
+        unit = "" if is_number else " characters" if isinstance(value, str) else " items"
         right = f"{least or 0} or more" if most is None else f"{least or 0} to {most}"
-        yield f"{where} {has}, where {right} is right"
+        yield f"{where}: expected {right}{unit}, got {size}"
     if isinstance(value, str):
         pattern = shape.metadata.get("pattern", "")
         if shape.enum and value not in shape.enum:
-            right = service.nearest(value, shape.enum)
-            yield f"{where} is {read(value)}, where {right} is right"
+            yield expected(where, service.nearest(value, shape.enum), value)
         elif pattern and not service.matches(pattern, value):
-            yield f"{where} is {read(value)}, where a text that matches {pattern} is right"
+            yield expected(where, f"a text that matches {pattern}", value)
 
 
 def _stand_in(value: Any, shape: Any, where: str, compiled: Compiled) -> Iterator[str]:
@@ -102,11 +102,11 @@ def _stand_in(value: Any, shape: Any, where: str, compiled: Compiled) -> Iterato
     right = _KINDS[shape.type_name][0]
     kind = _kind_of(value, compiled)
     if kind is not None and kind != right and (kind, right) != ("a whole number", "a number"):
-        yield f"{where} is {read(value)}, {kind}, where {right} is right"
+        yield f"{where}: expected {right}, got {quoted(value)}, which is {kind}"
     elif spec := _parameter(value, compiled):
         choices = [*places(spec, "DefaultValue"), *places(spec, "EnumValues[]")]
         for _, choice in choices:
-            whose = f"{where}, by the parameter {spec['Name']},"
+            whose = f"{where} (by the parameter {spec['Name']})"
             yield from mismatches(choice, shape, whose, compiled)
 
 
@@ -120,7 +120,7 @@ def _kind_of(value: Any, compiled: Compiled) -> str | None:
         return _OF_PARAMETERS.get(str(spec.get("Type")))
     kind, _, rest = reference.partition(".")
     name, _, path = rest.partition(".")
-    step: Step | None = compiled.by_name.get(name)
+    step: StepContent | None = compiled.by_name.get(name)
     if kind != "Steps" or step is None:
         return None
     try:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ninesteps.definition.reader import Compiled, Step, places
+from ninesteps.definition.step_content import StepContent
+from ninesteps.definition.values import places
 from ninesteps.validation import service
-from ninesteps.validation.finding import read
+from ninesteps.validation.compiled import Compiled
+from ninesteps.validation.finding import expected
 
 FIRST_PARTY = "sagemaker-xgboost"
 """In an image's name: SageMaker's own XGBoost, whose metrics and hyperparameters it knows."""
@@ -37,16 +39,16 @@ TUNABLE = {
 """The hyperparameters that may be tuned, as the same page has them."""
 
 
-def check_metric_definitions(step: Step, _: Compiled) -> Iterator[str]:
+def check_metric_definitions(step: StepContent, _: Compiled) -> Iterator[str]:
     """An algorithm of SageMaker's own has its metrics: a request that defines some is refused."""
     for path in ("", "TrainingJobDefinition.", "TrainingJobDefinitions[]."):
         for where, algorithm in step.at(f"{path}AlgorithmSpecification"):
             if _is_first_party(algorithm) and (defined := algorithm.get("MetricDefinitions")):
-                right = f"none is right: {FIRST_PARTY} has its own"
-                yield f"{where}.MetricDefinitions is {read(defined)}, where {right}"
+                right = f"none ({FIRST_PARTY} has its own)"
+                yield expected(f"{where}.MetricDefinitions", right, defined)
 
 
-def check_search(step: Step, _: Compiled) -> Iterator[str]:
+def check_search(step: StepContent, _: Compiled) -> Iterator[str]:
     """SageMaker's XGBoost is tuned for metrics and by hyperparameters that it knows."""
     if any(_is_first_party(a) for _, a in step.at("TrainingJobDefinition.AlgorithmSpecification")):
         for where, config in step.at("HyperParameterTuningJobConfig"):
@@ -58,15 +60,15 @@ def check_search(step: Step, _: Compiled) -> Iterator[str]:
             yield from _ranges(definition, "HyperParameterRanges", where)
 
 
-def check_one_algorithm(step: Step, _: Compiled) -> Iterator[str]:
+def check_one_algorithm(step: StepContent, _: Compiled) -> Iterator[str]:
     """Early stopping and warm start are "available only when tuning a single algorithm"."""
     if "TrainingJobDefinitions" in step.arguments:
         stopping = "HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType"
         for where, kind in step.at(stopping):
             if kind != "Off":
-                yield f"{where} is {read(kind)}, where 'Off' is right with TrainingJobDefinitions"
-        for where, _config in step.at("WarmStartConfig"):
-            yield f"{where} was read, where none is right with TrainingJobDefinitions"
+                yield expected(where, "'Off' with TrainingJobDefinitions", kind)
+        for where, config in step.at("WarmStartConfig"):
+            yield expected(where, "none with TrainingJobDefinitions", config)
 
 
 def _is_first_party(algorithm: Any) -> bool:
@@ -77,11 +79,10 @@ def _objective(holder: Any, field: str, at: str) -> Iterator[str]:
     for where, objective in places(holder, field, at):
         name, direction = (dict(places(objective, key)).get(key) for key in ("MetricName", "Type"))
         if str(name) not in OBJECTIVES:
-            right = service.nearest(str(name), OBJECTIVES)
-            yield f"{where}.MetricName is {read(name)}, where {FIRST_PARTY} has {right}"
+            right = f"a metric of {FIRST_PARTY} ({service.nearest(str(name), OBJECTIVES)})"
+            yield expected(f"{where}.MetricName", right, name)
         elif direction != OBJECTIVES[str(name)]:
-            right = OBJECTIVES[str(name)]
-            yield f"{where}.Type is {read(direction)}, where {right!r} is right of {name}"
+            yield expected(f"{where}.Type", f"{OBJECTIVES[str(name)]!r} for {name}", direction)
 
 
 def _ranges(holder: Any, field: str, at: str) -> Iterator[str]:
@@ -92,7 +93,7 @@ def _ranges(holder: Any, field: str, at: str) -> Iterator[str]:
     ):
         for where, name in places(holder, f"{field}.{kind}[].Name", at):
             if str(name) not in TUNABLE:
-                right = service.nearest(str(name), TUNABLE)
-                yield f"{where} is {read(name)}, where {FIRST_PARTY} lets tune {right}"
+                right = f"a hyperparameter that {FIRST_PARTY} tunes"
+                yield expected(where, f"{right} ({service.nearest(str(name), TUNABLE)})", name)
             elif kind != TUNABLE[str(name)]:
-                yield f"{where} is {name!r}, where {TUNABLE[str(name)]} is right for it"
+                yield f"{where}: expected {name!r} in {TUNABLE[str(name)]}, got it in {kind}"

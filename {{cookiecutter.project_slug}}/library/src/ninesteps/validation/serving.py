@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ninesteps.definition.reader import Compiled, Step, function_of, places
-from ninesteps.validation.finding import read
+from ninesteps.definition.step_content import StepContent
+from ninesteps.definition.values import function_of, places
+from ninesteps.validation.compiled import Compiled
+from ninesteps.validation.finding import quoted
 
 CONTAINERS = ("PrimaryContainer", "Containers[]", "InferenceSpecification.Containers[]")
 SCRIPT = ("SAGEMAKER_PROGRAM", "SAGEMAKER_SUBMIT_DIRECTORY")
 """Which script of the archive the image serves by; the SDK's register() adds them empty."""
 
 
-def check_serving(step: Step, _: Compiled) -> Iterator[str]:
+def check_serving(step: StepContent, _: Compiled) -> Iterator[str]:
     """A container without its script's name starts, and fails on its first request.
 
     Nobody starts a package before it is approved: nobody would have noticed.
@@ -24,6 +26,6 @@ def check_serving(step: Step, _: Compiled) -> Iterator[str]:
             for name in SCRIPT:
                 given = [value for _, value in places(container, f"Environment.{name}")]
                 if not any(function_of(value) or str(value).strip() for value in given):
-                    has = read(given[0]) if given else "missing"
-                    right = "that of the script that serves is right"
-                    yield f"{where}.Environment.{name} is {has}, where {right}"
+                    has = quoted(given[0]) if given else "none"
+                    right = "that of the script that serves"
+                    yield f"{where}.Environment.{name}: expected {right}, got {has}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ninesteps.definition.reader import Compiled, Step, text_of
+from ninesteps.definition.step_content import StepContent
+from ninesteps.definition.values import text_of
+from ninesteps.validation.compiled import Compiled
 
 EXECUTION = ("Execution.PipelineExecutionId", "Execution.PipelineExecutionArn")
 """What tells one execution from another."""
@@ -30,19 +32,19 @@ OUTPUTS = (
 """Where requests say what is written to."""
 
 
-def check_inputs(step: Step, _: Compiled) -> Iterator[str]:
+def check_inputs(step: StepContent, _: Compiled) -> Iterator[str]:
     """An input is a property of the step that wrote it, never put together a second time.
 
     After a cache hit it lies under the prefix of the older execution that wrote it.
     """
-    for where, function, operand in step.expressions():
+    for where, function, operand in step.calls:
         if function == "Get" and operand in EXECUTION and INPUTS & {*re.split(r"[.\[]", where)}:
-            right = "a property of the step that wrote it is right: after a cache hit it lies " \
-                    "under an older execution's prefix"  # fmt: skip
-            yield f"{where} is composed from {operand}, where {right}"
+            right = "a property of the step that wrote it"
+            why = "after a cache hit it lies under an older execution's prefix"
+            yield f"{where}: expected {right}, got a value composed from {operand}: {why}"
 
 
-def check_outputs(step: Step, compiled: Compiled) -> Iterator[str]:
+def check_outputs(step: StepContent, compiled: Compiled) -> Iterator[str]:
     """Every output has a place of its own in every execution.
 
     The training definitions of one search may share theirs: each job writes below its name.
@@ -52,16 +54,16 @@ def check_outputs(step: Step, compiled: Compiled) -> Iterator[str]:
                for uri, where in _outputs(other)]  # fmt: skip
     for uri, where in _outputs(step):
         if not any(name in uri for name in EXECUTION):
-            right = f"{EXECUTION[0]} is a part of it: two executions share a key"
-            yield f"{where} is {uri}, where {right}"
+            right = f"{EXECUTION[0]} as a part of it"
+            yield f"{where}: expected {right}, got {uri}, a key that executions share"
         for other, whose in earlier:
             if f"{uri}/".startswith(f"{other}/") or f"{other}/".startswith(f"{uri}/"):
-                yield f"{where} is {uri}, where another place than that of {whose} is right"
+                yield f"{where}: expected another place than that of {whose}, got {uri}"
         if "TrainingJobDefinitions" not in where:
             earlier.append((uri, where))
 
 
-def _outputs(step: Step) -> Iterator[tuple[str, str]]:
+def _outputs(step: StepContent) -> Iterator[tuple[str, str]]:
     for path in OUTPUTS:
         for where, value in step.at(path):
             yield text_of(value).rstrip("/"), where

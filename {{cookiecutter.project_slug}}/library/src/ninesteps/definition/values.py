@@ -1,0 +1,88 @@
+"""Values in a definition's JSON: where a path leads to, which functions they call, their texts.
+
+Reading never fails: what is missing or of another type gives nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+
+class Call(NamedTuple):
+    """A call of a function: `{"Get": "Parameters.AsOf"}` at some place of a definition."""
+
+    where: str  # a call within another stands where that stands
+    function: str  # Get, or one of Std:
+    operand: Any
+
+
+def calls(value: Any, where: str = "") -> list[Call]:
+    """Every call of a function in a value, an outer one before those within it."""
+    result: list[Call] = []
+    _collect(value, where, False, result)
+    return result
+
+
+def function_of(value: Any) -> str | None:
+    """The function that a value calls: `Get`, or one of `Std:`; None of a value that calls none."""
+    if isinstance(value, dict) and len(value) == 1:
+        (name,) = value
+        if name == "Get" or str(name).startswith("Std:"):
+            return str(name)
+    return None
+
+
+def places(value: Any, path: str, where: str = "") -> Iterator[tuple[str, Any]]:
+    """Where a path such as `Outputs[].S3Output.S3Uri` leads to, and what is there; `*` is any name.
+
+    What is not there, or is no object or list where one is expected, gives nothing.
+    """
+    if not path:
+        yield where, value
+        return
+    name, _, rest = path.partition(".")
+    is_list = name.endswith("[]")
+    name = name.removesuffix("[]")
+    fields = value if isinstance(value, dict) else {}
+    for key in fields if name == "*" else [name] if name in fields else []:
+        inner = f"{where}.{key}".lstrip(".")
+        if not is_list:
+            yield from places(fields[key], rest, inner)
+        elif isinstance(fields[key], list):
+            for number, item in enumerate(fields[key]):
+                yield from places(item, rest, f"{inner}[{number}]")
+
+
+def field_names(value: Any) -> set[str]:
+    """The names of all fields in a value, however deep."""
+    if isinstance(value, dict):
+        return {*value}.union(*map(field_names, value.values()))
+    return set().union(*map(field_names, value)) if isinstance(value, list) else set()
+
+
+def text_of(value: Any) -> str:
+    """A text with its expressions in braces: `s3://bucket/{Execution.PipelineExecutionId}/x`."""
+    function = function_of(value)
+    if function == "Std:Join" and isinstance(value[function], dict):
+        operand = value[function]
+        parts = operand.get("Values")
+        return str(operand.get("On")).join(map(text_of, parts if isinstance(parts, list) else []))
+    return "{" + str(value[function]) + "}" if function else str(value)
+
+
+def _collect(value: Any, where: str, is_operand: bool, result: list[Call]) -> None:
+    """Add the calls in a value; those in an operand stand where their outermost call stands."""
+    if function := function_of(value):
+        result.append(Call(where, function, value[function]))
+        _collect(value[function], where, True, result)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if isinstance(item, dict | list):
+                inner = where if is_operand else f"{where}.{name}".lstrip(".")
+                _collect(item, inner, is_operand, result)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            if isinstance(item, dict | list):
+                inner = where if is_operand else f"{where}[{number}]"
+                _collect(item, inner, is_operand, result)
