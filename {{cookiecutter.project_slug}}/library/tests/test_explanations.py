@@ -120,7 +120,7 @@ def test_any_function_that_predicts_is_explained_and_certainty_has_a_number() ->
 def test_without_a_baseline_kernel_shap_has_nobody_to_compare_with() -> None:
     test, model = split("binary"), model_of(Sure(), split("binary"), "sure")
     asked = {k: v for k, v in METHODS["shap"].items() if k != "baseline"}
-    with pytest.raises(DataError, match="kernel SHAP has no baseline"):
+    with pytest.raises(DataError, match="expected a baseline for kernel SHAP, got none"):
         explanations.shap_values(asked, model, test)
 
 
@@ -153,7 +153,9 @@ def test_global_values_are_put_together_as_asked(tmp_path: Path, how: str) -> No
              "median": np.median(local, axis=0)}[how]  # fmt: skip
     values = told["kernel_shap"]["label0"]["global_shap_values"]
     np.testing.assert_allclose([values[name] for name in FEATURES], right, rtol=1e-5, atol=1e-7)
-    with pytest.raises(DataError, match="agg_method is 'sum', where one of mean_abs, mean_sq"):
+    with pytest.raises(
+        DataError, match="agg_method: expected one of mean_abs, mean_sq, median, got 'sum'"
+    ):
         explanations.explain(changed(agg_method="sum"), model, test, tmp_path)
 
 
@@ -207,5 +209,5 @@ def test_the_weightiest_features_are_those_that_shap_says(tmp_path: Path) -> Non
     right = sorted(values, key=lambda name: -values[name])[:3]
     assert [one["feature_name"] for one in told["pdp"]] == right
     asked = {**METHODS, "pdp": {"grid_resolution": 3, "features": ["age", "size"]}}
-    with pytest.raises(DataError, match="pdp names size, which are no features"):
+    with pytest.raises(DataError, match="pdp: expected names of features, got size"):
         explanations.explain(asked, model, test, tmp_path)

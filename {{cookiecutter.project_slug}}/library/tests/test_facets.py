@@ -140,7 +140,7 @@ def test_a_facet_whose_values_are_all_missing_has_no_group_or_an_empty_one() -> 
 
 
 def test_a_threshold_on_words_is_refused() -> None:
-    with pytest.raises(DataError, match=r"the facet age_gt_40 compares numbers, but .* 'old'"):
+    with pytest.raises(DataError, match=r"the facet age_gt_40: expected numbers, but .* 'old'"):
         groups_of("age>40", raw("41", "old"))
 
 
@@ -180,6 +180,8 @@ def test_a_value_that_is_no_number_by_ieee_is_above_nothing() -> None:
 
 def test_a_column_that_names_people_is_no_facet() -> None:
     values = raw(*map(str, range(1_001)))
-    with pytest.raises(DataError, match=r"the facet badge has 1,001 different values"):
+    with pytest.raises(
+        DataError, match=r"the facet badge: expected at most 1,000 different values, got 1,001"
+    ):
         groups_of("badge", values)
     assert groups_of("badge>=1000", values) == {"[1000, 1000]": [1000]}

@@ -22,8 +22,8 @@ from ninesteps.repository import modules
 from ninesteps.settings.data import RESERVED_COLUMNS, Column
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
+from offline_rows import SYSTEM_COLUMNS
 from pets import HEADER, ROOT, ROWS, changed, raw_file, settings
-from process import SYSTEM_COLUMNS
 
 ENVIRONMENT = Environment("111122223333", "eu-west-1")
 Features = Callable[..., Any]
@@ -310,7 +310,7 @@ def test_what_the_features_raise_without_a_word_is_told_with_its_line(
         raise KeyError
 
     features(nothing)
-    with pytest.raises(FeaturesError, match=r"features\.py line .*: KeyError: "):
+    with pytest.raises(FeaturesError, match=r"features\.py: line .*: KeyError: "):
         put(tmp_path, of=WITHHELD)
 
 
@@ -347,7 +347,7 @@ def test_features_that_need_what_the_model_excludes_are_told_so(
     features(function)
     with pytest.raises(FeaturesError) as refused:
         put(tmp_path, of=WITHHELD)
-    sentence = "feature_store/features.py needs 'born', which [model] exclude withholds"
+    sentence = "feature_store/features.py: needs 'born', which [model] exclude withholds"
     assert str(refused.value) == sentence
 
 
@@ -374,25 +374,50 @@ def column(name: str, *values: Any) -> Features:
 @pytest.mark.parametrize(
     ("function", "sentence"),
     [
-        (lambda table, _: table["gone"], ": KeyError: 'gone'"),
-        (lambda table, _: None, "gave None, where the table's 3 rows in their order are right"),
-        (lambda table, _: table[["age"]].iloc[1:], "gave 2 rows, where the table's 3 rows"),
-        (lambda table, _: table[["age"]].iloc[::-1], "gave 3 rows, where the table's 3 rows in"),
-        (lambda table, _: table[["age"]].set_axis([5, 6, 7]), "gave 3 rows, where the table's 3"),
-        (lambda table, _: table[["age", "species"]], "'species' as object, where numbers"),
-        (lambda table, _: table[["age", "born"]], "'born' as datetime64[ns], where numbers"),
-        (column("old", True, False, True), "gave 'old' as bool, where numbers are right"),
-        (column("big", 1.0, np.inf, -np.inf), "'big' an infinite or far too large value in 2 rows"),
-        (column("big", 1.0, 1e39, 1.0), "'big' an infinite or far too large value in 1 rows"),
-        (column("event_time", 1, 2, 3), "a column 'event_time', where the feature group has"),
-        (column("adopted", 1, 0, 1), "a column 'adopted', where the feature group has 'adopted'"),
-        (column("two words", 1, 2, 3), "a column 'two words', where letters, digits, - and _"),
-        (column("Hour", 1, 2, 3), "a column 'Hour', where the feature group has 'hour' already"),
-        (column("recency", 1, 2, 3), "a column 'recency', where the feature group has"),
-        (column("AGE", 1, 2, 3), "a column 'AGE', where the feature group has 'age' already"),
-        (lambda table, _: pd.DataFrame({7: table["age"]}), "called 7, where a text is right"),
+        (lambda table, _: table["gone"], "feature_store/features.py: line ?: KeyError: 'gone'"),
+        (lambda table, _: None,
+         "feature_store/features.py: expected the table's 3 rows in their order, got None"),
+        (lambda table, _: table[["age"]].iloc[1:],
+         "feature_store/features.py: expected the table's 3 rows in their order, got 2 rows"),
+        (lambda table, _: table[["age"]].iloc[::-1],
+         "feature_store/features.py: expected the table's 3 rows in their order, got 3 rows"),
+        (lambda table, _: table[["age"]].set_axis([5, 6, 7]),
+         "feature_store/features.py: expected the table's 3 rows in their order, got 3 rows"),
+        (lambda table, _: table[["age", "species"]],
+         "feature_store/features.py: 'species': expected numbers, got object"),
+        (lambda table, _: table[["age", "born"]],
+         "feature_store/features.py: 'born': expected numbers, got datetime64[ns]"),
+        (column("old", True, False, True),
+         "feature_store/features.py: 'old': expected numbers, got bool"),
+        (column("big", 1.0, np.inf, -np.inf),
+         "feature_store/features.py: 'big': expected finite numbers within single precision, "
+         "got others in 2 rows"),
+        (column("big", 1.0, 1e39, 1.0),
+         "feature_store/features.py: 'big': expected finite numbers within single precision, "
+         "got others in 1 rows"),
+        (column("event_time", 1, 2, 3),
+         "feature_store/features.py: expected another name (the feature group has "
+         "'event_time' already), got 'event_time'"),
+        (column("adopted", 1, 0, 1),
+         "feature_store/features.py: expected another name (the feature group has 'adopted' "
+         "already), got 'adopted'"),
+        (column("two words", 1, 2, 3),
+         "feature_store/features.py: expected a feature's name of letters, digits, and - and "
+         "_ within, at most 64 characters, got 'two words'"),
+        (column("Hour", 1, 2, 3),
+         "feature_store/features.py: expected another name (the feature group has 'hour' "
+         "already), got 'Hour'"),
+        (column("recency", 1, 2, 3),
+         "feature_store/features.py: expected another name (the feature group has 'recency' "
+         "already), got 'recency'"),
+        (column("AGE", 1, 2, 3),
+         "feature_store/features.py: expected another name (the feature group has 'age' "
+         "already), got 'AGE'"),
+        (lambda table, _: pd.DataFrame({7: table["age"]}),
+         "feature_store/features.py: expected a string as a feature's name, got 7"),
         (lambda table, _: pd.concat([table[["age"]], table[["age"]]], axis=1),
-         "a column 'age', where the feature group has 'age' already"),
+         "feature_store/features.py: expected another name (the feature group has 'age' "
+         "already), got 'age'"),
     ],
 )  # fmt: skip
 def test_features_that_no_group_can_hold_are_refused(
@@ -401,7 +426,7 @@ def test_features_that_no_group_can_hold_are_refused(
     features(function)
     with pytest.raises(FeaturesError) as refused:
         put(tmp_path)
-    assert str(refused.value).startswith("feature_store/features.py ")
+    assert str(refused.value).startswith("feature_store/features.py: ")
     assert sentence in str(refused.value)
     assert files(tmp_path) == ["pets.csv"]
 
@@ -418,7 +443,7 @@ def test_what_the_features_raise_is_told_with_the_line_that_raised_it(
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     monkeypatch.setattr(modules, "features", lambda root: module)
-    with pytest.raises(FeaturesError, match=r"features.py line 6: ZeroDivisionError: division"):
+    with pytest.raises(FeaturesError, match=r"features\.py: line 6: ZeroDivisionError: division"):
         put(tmp_path)
 
 

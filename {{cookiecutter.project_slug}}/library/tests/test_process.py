@@ -14,6 +14,7 @@ import pytest
 
 import container
 import process
+import splits
 from dataset import Columns, DataError, Split, read_split
 from people import (
     AS_OF,
@@ -94,9 +95,9 @@ def test_a_record_keeps_its_split_whatever_else_is_in_the_store(base: Path) -> N
 
 def test_shares_are_kept_and_another_salt_is_another_split() -> None:
     keys = [str(number) for number in range(20000)]
-    chosen = process.split_of(keys, "a", (0.7, 0.2, 0.1))
+    chosen = splits.split_of(keys, "a", (0.7, 0.2, 0.1))
     assert np.bincount(chosen) / len(keys) == pytest.approx([0.7, 0.2, 0.1], abs=0.015)
-    assert (chosen != process.split_of(keys, "b", (0.7, 0.2, 0.1))).mean() > 0.3
+    assert (chosen != splits.split_of(keys, "b", (0.7, 0.2, 0.1))).mean() > 0.3
 
 
 def test_columns_are_id_moment_label_context_features_in_this_order(base: Path) -> None:
@@ -214,28 +215,49 @@ def test_files_of_a_query_are_one_table_though_their_types_differ(base: Path) ->
     [
         (people().slice(0, 0), {}, f"the feature store has no rows as of {AS_OF}"),
         (people(), {"as_of": "2026-01-05T00:00:00Z"}, "returned a row of 2026-01-30T00:00:00Z"),
-        (people(), {"as_of": "yesterday"}, "AsOf is 'yesterday', where a moment in UTC such as"),
-        (people(), {"record_id": "chip"}, "no column 'chip' for the record id"),
-        (people(), {"label": "left"}, "no column 'left'; it has person, event_time, stayed, age"),
-        (people(), {"facets": "race"}, "the feature group has no column 'race'"),
-        (people(), {"group_variable": "race"}, "the feature group has no column 'race'"),
-        (people(), {"facets": "city>=3"}, "the facet city_ge_3 compares numbers, but"),
+        (people(), {"as_of": "yesterday"},
+         "AsOf: expected a moment in UTC such as 2026-01-31T00:00:00Z, got 'yesterday'"),
+        (people(), {"record_id": "chip"},
+         "the feature group: expected a column 'chip' (record id), got person, event_time, "
+         "stayed, age, income, visits, nothing, gender, city"),
+        (people(), {"label": "left"},
+         "the feature group: expected a column 'left', got person, event_time, stayed, age, "
+         "income, visits, nothing, gender, city"),
+        (people(), {"facets": "race"},
+         "the feature group: expected a column 'race', got person, event_time, stayed, age, "
+         "income, visits, nothing, gender, city"),
+        (people(), {"group_variable": "race"},
+         "the feature group: expected a column 'race', got person, event_time, stayed, age, "
+         "income, visits, nothing, gender, city"),
+        (people(), {"facets": "city>=3"},
+         "the facet city_ge_3: expected numbers, but could not convert string to float: 'None'"),
         (people(person=["a"] * 900), {}, "returned more than one row of a record"),
         (people(person=[None, *map(str, range(899))]), {}, "1 rows of the feature store have no p"),
-        (people(person=["a\nb", *map(str, range(899))]), {}, r"'person' holds 'a\nb', where one"),
-        (people(city=["a\rb"] * 900), {"facets": "city"}, r"'city' holds 'a\rb', where one line"),
-        (people(stayed=[1] * 900), {}, "the label 'stayed' holds 1, where both 0 and 1 are right"),
-        (people(stayed=[0, 1, None] * 300), {}, "the label 'stayed' holds 0, 1, None, where"),
-        (people(stayed=[0.0, 1.0, 0.5] * 300), {}, "the label 'stayed' holds 0.0, 0.5, 1.0, where"),
-        (people(stayed=["no", "yes"] * 450), {}, "the label 'stayed' holds 'no', 'yes', where"),
-        (people(), {"group": "race"}, "the feature group has no column 'race'"),
+        (people(person=["a\nb", *map(str, range(899))]), {},
+         "'person': expected a text of one line, got 'a\\nb'"),
+        (people(city=["a\rb"] * 900), {"facets": "city"},
+         "'city': expected a text of one line, got 'a\\rb'"),
+        (people(stayed=[1] * 900), {}, "the label 'stayed': expected both 0 and 1, got 1"),
+        (people(stayed=[0, 1, None] * 300), {},
+         "the label 'stayed': expected both 0 and 1, got 0, 1, None"),
+        (people(stayed=[0.0, 1.0, 0.5] * 300), {},
+         "the label 'stayed': expected both 0 and 1, got 0.0, 0.5, 1.0"),
+        (people(stayed=["no", "yes"] * 450), {},
+         "the label 'stayed': expected both 0 and 1, got 'no', 'yes'"),
+        (people(), {"group": "race"},
+         "the feature group: expected a column 'race', got person, event_time, stayed, age, "
+         "income, visits, nothing, gender, city"),
         (people(household=[None, *map(str, range(899))]), {"group": "household"},
          "1 rows have no household, by which rows are kept together"),
-        (people(visits=[np.inf, 1.0, 2.0] * 300), {}, "the feature 'visits' holds inf, which"),
-        (people(visits=[-1e39, 1.0, 2.0] * 300), {}, "the feature 'visits' holds -1e+39, which"),
-        (people(facet_gender=[1, 2] * 450), {}, "a split would have two columns facet_gender"),
-        (people(stayed=[1] * 890 + [0] * 10), {}, "split has"),
-        (people(stayed=[1] * 890 + [0] * 10), {}, "where at least 20 are right ([split] min_pos"),
+        (people(visits=[np.inf, 1.0, 2.0] * 300), {},
+         "the feature 'visits': expected finite numbers within single precision, got inf"),
+        (people(visits=[-1e39, 1.0, 2.0] * 300), {},
+         "the feature 'visits': expected finite numbers within single precision, got -1e+39"),
+        (people(facet_gender=[1, 2] * 450), {},
+         "expected different columns in a split, got several of facet_gender"),
+        (people(stayed=[1] * 890 + [0] * 10), {},
+         "the train split: expected at least 20 negative rows ([split] min_positives), got 5 "
+         "of 548"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_learnt_from_is_refused(
@@ -244,19 +266,18 @@ def test_what_cannot_be_learnt_from_is_refused(
     assert sentence in refused(base, table, **options)
 
 
-SALARY = "the label 'salary' holds "
-NUMBERS = "where finite numbers that are not all the same are right"
+SALARY = "the label 'salary': expected finite numbers that are not all the same, got "
 
 
 @pytest.mark.parametrize(
     ("labels", "sentence"),
     [
-        ([30_000.0] * 900, f"{SALARY}30000.0, {NUMBERS}"),
-        ([30_000.0, 40_000.0, None] * 300, f"{SALARY}30000.0, 40000.0, None, {NUMBERS}"),
-        ([30_000.0, 40_000.0, np.nan] * 300, f"{SALARY}30000.0, 40000.0, nan, {NUMBERS}"),
-        ([30_000.0, 40_000.0, -np.inf] * 300, f"{SALARY}-inf, 30000.0, 40000.0, {NUMBERS}"),
-        (["30000", "40000"] * 450, f"{SALARY}'30000', '40000', {NUMBERS}"),
-        ([True, False] * 450, f"{SALARY}False, True, {NUMBERS}"),
+        ([30_000.0] * 900, f"{SALARY}30000.0"),
+        ([30_000.0, 40_000.0, None] * 300, f"{SALARY}30000.0, 40000.0, None"),
+        ([30_000.0, 40_000.0, np.nan] * 300, f"{SALARY}30000.0, 40000.0, nan"),
+        ([30_000.0, 40_000.0, -np.inf] * 300, f"{SALARY}-inf, 30000.0, 40000.0"),
+        (["30000", "40000"] * 450, f"{SALARY}'30000', '40000'"),
+        ([True, False] * 450, f"{SALARY}False, True"),
     ],
 )
 def test_numbers_that_cannot_be_estimated_are_refused(
@@ -272,7 +293,7 @@ def test_numbers_that_cannot_be_estimated_are_refused(
 def test_a_group_without_a_number_to_learn_from_is_refused(base: Path) -> None:
     table = people().select(["person", "event_time", "stayed", "gender", "city", "recency"])
     assert refused(base, table, facets="gender") == (
-        "the feature group has no numeric column left to learn from"
+        "the feature group: expected a numeric column to learn from, got none"
     )
 
 
@@ -378,8 +399,9 @@ def test_a_threshold_that_does_not_part_the_training_split_is_refused(
     ends = {"largest": labels.max(), "below the smallest": np.nextafter(labels.min(), 0)}
     with pytest.raises(DataError) as error:
         estimate(base, paid(), label_threshold=str(ends.get(threshold, threshold)))
-    assert f"lies between {labels.min():g} and {labels.max():g}: no part is above" in str(
-        error.value
+    assert str(error.value).startswith(
+        "[bias] threshold: expected a number that parts the training split's 'salary' "
+        f"({labels.min():g} to {labels.max():g}), got "
     )
     estimate(base, paid(), label_threshold=repr(float(labels.min())))  # all others are above it
 
@@ -388,7 +410,9 @@ def test_a_median_that_is_the_largest_number_parts_nothing(base: Path) -> None:
     table = paid()
     position = table.column_names.index("salary")
     mostly = pa.array(np.where(np.arange(900) % 3, 50_000.0, table["salary"].to_numpy() / 1e3))
-    with pytest.raises(DataError, match=r"no part is above 50000, .* \(\[bias\] threshold\)"):
+    with pytest.raises(
+        DataError, match=r"\[bias\] threshold: .* 'salary' .* to 50000\), got 50000$"
+    ):
         estimate(base, table.set_column(position, "salary", mostly))
 
 
@@ -399,7 +423,9 @@ def test_a_binary_label_has_no_threshold(base: Path) -> None:
 
 
 def test_of_a_regression_too_few_rows_are_refused(base: Path) -> None:
-    with pytest.raises(DataError, match=r"the validation split has \d+ rows, where at least 250 "):
+    with pytest.raises(
+        DataError, match=r"validation split: expected at least 250 rows .*, got \d+$"
+    ):
         estimate(base, paid(), min_positives="250")
 
 
@@ -462,7 +488,7 @@ def by_time(rows: str, *shares: float) -> str:
     """The splits of rows such as `a1 b2 a9`, a customer and a day each: a letter a row, - none."""
     keys = np.array([row[0] for row in rows.split()], dtype=object)
     days = np.array([f"2026-01-{row[1:]:>02}T00:00:00Z" for row in rows.split()], dtype=object)
-    chosen = process.split_by_time(keys, days, shares or (0.5, 0.25, 0.25))
+    chosen = splits.split_by_time(keys, days, shares or (0.5, 0.25, 0.25))
     return "".join("tve-"[number] for number in chosen)
 
 
@@ -515,7 +541,7 @@ def test_no_customer_is_in_two_splits_and_each_split_is_before_the_next(seed: in
     keys = np.array([f"c{key}" for key in source.integers(0, customers, n)], dtype=object)
     moments = source.integers(0, int(source.choice([80, 3600])), n)  # with many ties, with few
     times = np.array([f"2026-01-31T00:{m // 60:02}:{m % 60:02}Z" for m in moments], dtype=object)
-    chosen = process.split_by_time(keys, times, (0.5, 0.25, 0.25))
+    chosen = splits.split_by_time(keys, times, (0.5, 0.25, 0.25))
     of = [set(keys[chosen == number]) for number in range(3)]
     assert all(of)
     assert not (of[0] & of[1] or of[0] & of[2] or of[1] & of[2])
@@ -568,8 +594,7 @@ def test_a_split_by_hash_says_nothing(base: Path, capsys: pytest.CaptureFixture[
 def test_rows_of_one_moment_cannot_be_split_by_time(base: Path) -> None:
     table = people(event_time=[AS_OF] * 900)
     assert refused(base, table, split_by="time") == (
-        "the train split has 0 positive rows of 0, where at least 20 are right "
-        "([split] min_positives)"
+        "the train split: expected at least 20 positive rows ([split] min_positives), got 0 of 0"
     )
 
 

@@ -139,7 +139,7 @@ def test_of_a_repeated_id_all_rows_are_kept_in_order_and_the_earlier_ones_counte
     table = read(tmp_path, "007,0,2,2020-01-31,cat,", "007,1,3,2020-01-31,cat,")
     assert table.rows["age"].tolist() == [1.5, 12, 0.25, 2, 3]
     (what,) = table.found
-    assert what.startswith("repeated chip: of each the row put last")
+    assert what.startswith("duplicate chip: kept the last row")
     assert table.found[what] == 2
 
 
@@ -162,19 +162,43 @@ def test_a_moment_of_another_zone_is_told_in_utc(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        ("009,1,1 000,,cat,", "line 5: 'age' is '1 000', where a number is right (1 such rows)"),
-        ('009,1,"1,000",,cat,', "line 5: 'age' is '1,000', where a number is right"),
-        ("009,1,1_000,,cat,", "line 5: 'age' is '1_000', where a number is right"),
-        ("009,1,12kg,,cat,", "line 5: 'age' is '12kg', where a number is right"),
-        ("009,1,inf,,cat,", "line 5: 'age' is 'inf', where a number is right"),
-        ("009,1,1e400,,cat,", "line 5: 'age' is '1e400', where a number is right"),
-        ("009,yes,1,,cat,", "line 5: the label 'adopted' is 'yes', where 0 or 1 is right (1 such"),
-        ("009,TRUE,1,,cat,", "line 5: the label 'adopted' is 'TRUE', where 0 or 1 is right"),
-        ("009,2,1,,cat,", "line 5: the label 'adopted' is '2', where 0 or 1 is right"),
-        ("009,1,1,,cat", "line 5: 5 values were read, where 6 are right"),
-        ("009,1,1,,cat,,", "line 5: 7 values were read, where 6 are right"),
-        ('"0\n9",1,1,,cat,', r"line 5: 'chip' is '0\n9', where a text of one line is right"),
-        ('009,1,1,,"c\r\nat",', r"line 5: 'species' is 'c\r\nat', where a text of one line"),
+        (
+            "009,1,1 000,,cat,",
+            "pets.csv, line 5: 'age': expected a number, got '1 000' (1 such row)",
+        ),
+        (
+            '009,1,"1,000",,cat,',
+            "pets.csv, line 5: 'age': expected a number, got '1,000' (1 such row)",
+        ),
+        (
+            "009,1,1_000,,cat,",
+            "pets.csv, line 5: 'age': expected a number, got '1_000' (1 such row)",
+        ),
+        ("009,1,12kg,,cat,", "pets.csv, line 5: 'age': expected a number, got '12kg' (1 such row)"),
+        ("009,1,inf,,cat,", "pets.csv, line 5: 'age': expected a number, got 'inf' (1 such row)"),
+        (
+            "009,1,1e400,,cat,",
+            "pets.csv, line 5: 'age': expected a number, got '1e400' (1 such row)",
+        ),
+        (
+            "009,yes,1,,cat,",
+            "pets.csv, line 5: the label 'adopted': expected 0 or 1, got 'yes' (1 such row)",
+        ),
+        (
+            "009,TRUE,1,,cat,",
+            "pets.csv, line 5: the label 'adopted': expected 0 or 1, got 'TRUE' (1 such row)",
+        ),
+        (
+            "009,2,1,,cat,",
+            "pets.csv, line 5: the label 'adopted': expected 0 or 1, got '2' (1 such row)",
+        ),
+        ("009,1,1,,cat", "pets.csv, line 5: expected 6 values, got 5"),
+        ("009,1,1,,cat,,", "pets.csv, line 5: expected 6 values, got 7"),
+        ('"0\n9",1,1,,cat,', "pets.csv, line 5: 'chip': expected a text of one line, got '0\\n9'"),
+        (
+            '009,1,1,,"c\r\nat",',
+            "pets.csv, line 5: 'species': expected a text of one line, got 'c\\r\\nat'",
+        ),
     ],
 )
 def test_what_must_not_be_stops_with_line_and_value(
@@ -187,25 +211,28 @@ def test_what_must_not_be_stops_with_line_and_value(
 
 def test_the_line_is_the_editors_past_blank_lines_and_quoted_line_breaks(tmp_path: Path) -> None:
     rows = ["", '007,1,1,,cat,"a\nremark\nof three lines"', "  ", "008,0,old,,dog,"]
-    assert "line 7: 'age' is 'old'" in refusal(raw_file(tmp_path, *rows))
-    assert "line 7: 5 values" in refusal(raw_file(tmp_path, *rows[:-1], "008,0,old,,dog"))
+    sentence = refusal(raw_file(tmp_path, *rows))
+    assert sentence == "pets.csv, line 7: 'age': expected a number, got 'old' (1 such row)"
+    ragged = refusal(raw_file(tmp_path, *rows[:-1], "008,0,old,,dog"))
+    assert ragged == "pets.csv, line 7: expected 6 values, got 5"
     assert "line 7: 'age'" in refusal(raw_file(tmp_path, *rows, end="\r\n"))
 
 
 def test_a_moment_that_is_none_stops(tmp_path: Path) -> None:
     file = raw_file(tmp_path, *ROWS, "009,1,1,,cat,", "010,1,1,,cat,last week")
     sentence = refusal(file, event_time="seen")
-    assert "line 5: 'seen' is '', where a moment such as 2026-01-31T00:00:00Z is right" in sentence
+    moment = "expected a moment such as 2026-01-31T00:00:00Z, got '' (2 such rows)"
+    assert sentence == f"pets.csv, line 5: 'seen': {moment}"
     assert "(2 such rows)" in sentence
 
 
 def test_missing_and_repeated_columns_are_named_with_those_that_there_are(tmp_path: Path) -> None:
     absent = raw_file(tmp_path, "1,1", header="chip,label")
     assert refusal(absent, facets="") == (
-        "pets.csv has no column 'adopted', 'age', 'born', 'species'; it has chip, label"
+        "pets.csv: expected a column 'adopted', 'age', 'born', 'species', got chip, label"
     )
     twice = raw_file(tmp_path, "1,1,2,2020-01-31,cat,3", header="chip,adopted,age,born,species,age")
-    assert refusal(twice).startswith("pets.csv has more than one column 'age'; it has chip")
+    assert refusal(twice).startswith("pets.csv: expected one column 'age', got several: chip")
 
 
 @pytest.mark.parametrize("option", ["facets", "group_variable"])
@@ -215,24 +242,44 @@ def test_a_column_that_groups_are_told_by_and_that_is_not_there_is_named_as_such
     sex = Column("category", values=("f", "m"))
     by_sex = changed(settings(facets="species", sex=sex), bias={option: "sex"})
     assert refusal(raw_file(tmp_path, *ROWS), by_sex) == (
-        "pets.csv has no column 'sex', by which the facets and groups of [bias] are told; "
-        "it has chip, adopted, age, born, species, seen"
+        "pets.csv: expected a column 'sex', which [bias] needs for its facets and groups, got "
+        "chip, adopted, age, born, species, seen"
     )
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "pets.csv is empty, where a header and rows are right"),
-        (b"\n\n", "pets.csv is empty"),
-        (HEADER.encode(), "pets.csv has a header and no rows"),
-        (f"{HEADER}\n".encode(), "pets.csv has a header and no rows"),
-        (f"{HEADER}\n,1,1,,cat,\n".encode(), "pets.csv has no row with a chip and a adopted"),
-        (f"{HEADER}\n1,1,1,,cat,\n2,1,1,,cat,\n".encode(), "the label 'adopted' is 1 in every row"),
-        (f"{HEADER}\n1,1,1,,caf\xe9,\n".encode("latin-1"), "pets.csv is no UTF-8 text"),
-        (f"{HEADER}\n1,1,1,,cat,\n".encode("utf-16"), "pets.csv is no UTF-8 text"),
-        (b"PK\x03\x04\x14\x00\x06\x00\x08", "pets.csv is no CSV file: its first line does not"),
-        (HEADER.replace(",", ";").encode(), "; it has chip;adopted;age;born;species;seen"),
+        (b"", "pets.csv: expected a header and rows, got an empty file"),
+        (b"\n\n", "pets.csv: expected a header and rows, got an empty file"),
+        (HEADER.encode(), "pets.csv: expected rows, got a header only"),
+        (f"{HEADER}\n".encode(), "pets.csv: expected rows, got a header only"),
+        (
+            f"{HEADER}\n,1,1,,cat,\n".encode(),
+            "pets.csv: expected rows with a chip and a adopted, got none",
+        ),
+        (
+            f"{HEADER}\n1,1,1,,cat,\n2,1,1,,cat,\n".encode(),
+            "pets.csv: the label 'adopted': expected both 0 and 1 to learn from, got 1 in every "
+            "row",
+        ),
+        (
+            f"{HEADER}\n1,1,1,,caf\xe9,\n".encode("latin-1"),
+            "pets.csv: expected a CSV file, got no UTF-8 text",
+        ),
+        (
+            f"{HEADER}\n1,1,1,,cat,\n".encode("utf-16"),
+            "pets.csv: expected a CSV file, got no UTF-8 text",
+        ),
+        (
+            b"PK\x03\x04\x14\x00\x06\x00\x08",
+            "pets.csv: not a valid CSV file: its first line does not name columns",
+        ),
+        (
+            HEADER.replace(",", ";").encode(),
+            "pets.csv: expected a column 'species', which [bias] needs for its facets and "
+            "groups, got chip;adopted;age;born;species;seen",
+        ),
     ],
 )
 def test_a_file_that_is_no_table_says_so(tmp_path: Path, content: bytes, sentence: str) -> None:
@@ -270,7 +317,7 @@ def test_a_text_is_kept_as_it_is_and_a_missing_one_counted(tmp_path: Path) -> No
     assert table.rows["owner"].dropna().to_dict() == {0: "007", 2: "Ann, or Bob"}
     assert table.found == {"missing owner": 1}
     broken = raw_file(tmp_path, f'{ROWS[0]},"a\nb"', header=f"{HEADER},owner")
-    sentence = "pets.csv, line 2: 'owner' is 'a\\nb', where a text of one line is right"
+    sentence = "pets.csv, line 2: 'owner': expected a text of one line, got 'a\\nb'"
     assert refusal(broken, settings(owner=owner)) == sentence
 
 
@@ -304,11 +351,13 @@ def test_a_regressions_label_is_any_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("prices", "sentence"),
     [
-        (("1", "2", "9 000"), "pets.csv, line 4: 'adopted' is '9 000', where a number is right"),
-        (("1", "inf"), "pets.csv, line 3: 'adopted' is 'inf', where a number is right"),
-        (("7.5", "7.5", ""), "pets.csv: the label 'adopted' is 7.5 in every row, where different "
-                             "numbers are needed to learn from"),
-        (("", "NA"), "pets.csv has no row with a chip and a adopted"),
+        (("1", "2", "9 000"),
+         "pets.csv, line 4: 'adopted': expected a number, got '9 000' (1 such row)"),
+        (("1", "inf"), "pets.csv, line 3: 'adopted': expected a number, got 'inf' (1 such row)"),
+        (("7.5", "7.5", ""),
+         "pets.csv: the label 'adopted': expected different numbers to learn from, got 7.5 "
+         "in every row"),
+        (("", "NA"), "pets.csv: expected rows with a chip and a adopted, got none"),
     ],
 )  # fmt: skip
 def test_a_regressions_label_that_is_no_number_or_one_alone_stops(
@@ -336,7 +385,7 @@ def test_the_positive_text_is_a_value_even_if_it_reads_like_none(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("labels", "held"),
+    ("labels", "values"),
     [
         (("Yes", "No", "maybe", ""), "'No', 'Yes', 'maybe'"),
         (("yes", "No"), "'No', 'yes'"),
@@ -346,11 +395,11 @@ def test_the_positive_text_is_a_value_even_if_it_reads_like_none(tmp_path: Path)
     ],
 )
 def test_a_label_of_other_texts_than_two_stops(
-    tmp_path: Path, labels: tuple[str, ...], held: str
+    tmp_path: Path, labels: tuple[str, ...], values: str
 ) -> None:
     assert refusal(raw_file(tmp_path, *priced(*labels)), told("Yes")) == (
-        f"pets.csv: the label 'adopted' holds {held}, where 'Yes' ([data] positive) and one other "
-        "value are right"
+        "pets.csv: the label 'adopted': expected 'Yes' ([data] positive) and one other value, got "
+        f"{values}"
     )
 
 
@@ -483,23 +532,34 @@ def test_parquet_columns_that_nobody_asked_for_may_be_anything(tmp_path: Path) -
     ("replaced", "sentence"),
     [
         ({"age": ["1", "old", "old"]},
-         "pets.parquet, row 2: 'age' is 'old', where a number is right (2 such rows)"),
-        ({"age": [1.0, 2.0, float("inf")]}, "pets.parquet, row 3: 'age' is 'inf', where a number"),
+         "pets.parquet, row 2: 'age': expected a number, got 'old' (2 such rows)"),
+        ({"age": [1.0, 2.0, float("inf")]},
+         "pets.parquet, row 3: 'age': expected a number, got 'inf' (1 such row)"),
         ({"adopted": [0, 1, 2]},
-         "pets.parquet, row 3: the label 'adopted' is '2', where 0 or 1 is right (1 such rows)"),
-        ({"adopted": ["Yes", "No", "Yes"]}, "pets.parquet, row 1: the label 'adopted' is 'Yes'"),
-        ({"chip": ["1", "a\nb", "3"]}, "pets.parquet, row 2: 'chip' is 'a\\nb', where a text of"),
-        ({"species": ["cat", "cat", "a\rb"]}, "pets.parquet, row 3: 'species' is 'a\\rb', where a"),
+         "pets.parquet, row 3: the label 'adopted': expected 0 or 1, got '2' (1 such row)"),
+        ({"adopted": ["Yes", "No", "Yes"]},
+         "pets.parquet, row 1: the label 'adopted': expected 0 or 1, got 'Yes' (3 such rows)"),
+        ({"chip": ["1", "a\nb", "3"]},
+         "pets.parquet, row 2: 'chip': expected a text of one line, got 'a\\nb'"),
+        ({"species": ["cat", "cat", "a\rb"]},
+         "pets.parquet, row 3: 'species': expected a text of one line, got 'a\\rb'"),
         ({"seen": ["2026-01-01", None, "2026-01-01"]},
-         "pets.parquet, row 2: 'seen' is '', where a moment such as 2026-01-31T00:00:00Z is right"),
+         "pets.parquet, row 2: 'seen': expected a moment such as 2026-01-31T00:00:00Z, got "
+         "'' (1 such row)"),
         ({"age": [[1], [2], [3]]},
-         "pets.parquet: 'age' holds list<element: int64>, where one value is right"),
-        ({"age": [{"years": 1}] * 3}, "pets.parquet: 'age' holds struct<years: int64>, where one"),
-        ({"chip": [b"a", b"b", b"c"]}, "pets.parquet: 'chip' holds binary, where one value"),
-        ({"chip": pa.array([b"a", b"b", b"c"], pa.large_binary())}, "pets.parquet: 'chip' holds l"),
-        ({"age": pa.array([1, 2, 3], pa.duration("s"))}, "pets.parquet: 'age' holds duration[s]"),
-        ({"adopted": [1, 1, 1]}, "pets.parquet: the label 'adopted' is 1 in every row"),
-        ({"adopted": pa.nulls(3)}, "pets.parquet has no row with a chip and a adopted"),
+         "pets.parquet: 'age': expected single values, got list<element: int64>"),
+        ({"age": [{"years": 1}] * 3},
+         "pets.parquet: 'age': expected single values, got struct<years: int64>"),
+        ({"chip": [b"a", b"b", b"c"]}, "pets.parquet: 'chip': expected single values, got binary"),
+        ({"chip": pa.array([b"a", b"b", b"c"], pa.large_binary())},
+         "pets.parquet: 'chip': expected single values, got large_binary"),
+        ({"age": pa.array([1, 2, 3], pa.duration("s"))},
+         "pets.parquet: 'age': expected single values, got duration[s]"),
+        ({"adopted": [1, 1, 1]},
+         "pets.parquet: the label 'adopted': expected both 0 and 1 to learn from, got 1 in "
+         "every row"),
+        ({"adopted": pa.nulls(3)},
+         "pets.parquet: expected rows with a chip and a adopted, got none"),
     ],
 )  # fmt: skip
 def test_what_must_not_be_in_a_parquet_file_stops_with_row_and_value(
@@ -511,28 +571,28 @@ def test_what_must_not_be_in_a_parquet_file_stops_with_row_and_value(
 def test_a_damaged_parquet_file_is_one_sentence(tmp_path: Path) -> None:
     file = parquet(tmp_path)
     file.write_bytes(file.read_bytes()[:-20])
-    assert re.fullmatch(r".*pets\.parquet is no Parquet file: [^\n]+\S", refusal(file))
+    assert re.fullmatch(r".*pets\.parquet: not a valid Parquet file: [^\n]+\S", refusal(file))
 
 
 def test_a_told_label_that_nobody_has_is_no_label(tmp_path: Path) -> None:
     pets = settings()
     of = dataclasses.replace(pets, data=dataclasses.replace(pets.data, positive="Yes"))
     file = raw_file(tmp_path, "1,,1,,cat,", "2,,1,,cat,")
-    with pytest.raises(RawTableError, match="has no row with a chip and a adopted"):
+    with pytest.raises(RawTableError, match="expected rows with a chip and a adopted, got none"):
         read_raw_table(file, of)
 
 
 def test_a_parquet_file_without_rows_or_columns(tmp_path: Path) -> None:
     empty = {name: pa.array([], pa.string()) for name in HEADER.split(",")}
-    assert refusal(parquet(tmp_path, **empty)) == "pets.parquet has columns and no rows"
+    assert refusal(parquet(tmp_path, **empty)) == "pets.parquet: expected rows, got columns only"
     pq.write_table(pa.table({"chip": [1], "label": [0]}), tmp_path / "pets.parquet")
     assert refusal(tmp_path / "pets.parquet", facets="") == (
-        "pets.parquet has no column 'adopted', 'age', 'born', 'species'; it has chip, label"
+        "pets.parquet: expected a column 'adopted', 'age', 'born', 'species', got chip, label"
     )
-    assert "'species', by which the facets" in refusal(tmp_path / "pets.parquet")
+    assert "'species', which [bias] needs for its facets" in refusal(tmp_path / "pets.parquet")
 
 
 def test_half_a_parquet_file_is_none(tmp_path: Path) -> None:
     file = parquet(tmp_path)
     file.write_bytes(file.read_bytes()[:500])
-    assert refusal(file).startswith("pets.parquet is no Parquet file: ")
+    assert refusal(file).startswith("pets.parquet: not a valid Parquet file: ")

@@ -130,8 +130,8 @@ def test_an_id_with_blemishes_is_one_and_they_are_counted(tmp_path: Path) -> Non
     chips = [f"P{n}" for n in range(ROWS)]
     repeated = line(tmp_path, "record_id", chip=[*chips[:-1], "P7"], age=["1", "2"])
     assert (
-        repeated == 'record_id = "chip"  # by its values; 1 row with an id of another: '
-        "of each the last counts"
+        repeated == 'record_id = "chip"  # by its values; 1 row with a duplicate id: '
+        "the last row is kept"
     )
     missing = line(tmp_path, "record_id", chip=[*chips[:-1], ""], age=["1", "2"])
     assert missing.endswith("1 row without one: left out")
@@ -202,7 +202,7 @@ def test_two_values_are_binary_and_numbers_a_regression(tmp_path: Path) -> None:
         'label = "age"  # numbers: [project] problem = "regression"; 30 rows without one: left out'
     )
     three = line(tmp_path, "label", label="species", species=["a", "b", "c"])
-    assert "3 different values, where two, or numbers, are right" in three
+    assert "# expected two values, or numbers, got 3 different values" in three
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ def test_an_id_that_repeats_may_group_rows(tmp_path: Path) -> None:
     [
         ("country", ["DE"], "every row has the same value"),
         ("colour", ["", "NA"], "it is empty"),
-        ("story", ["a\nb", "c"], "texts of several lines, where texts of one line are right"),
+        ("story", ["a\nb", "c"], "expected texts of one line, got several"),
         ("event_time", ["1", "2", "3"], "the feature group has a column of that name"),
         ("", ["1", "2", "3"], "it has no name"),
     ],
@@ -457,33 +457,50 @@ def test_a_parquet_file_of_any_name_drafts_as_the_csv_file_does(tmp_path: Path) 
         assert {name: column["type"] for name, column in data["columns"].items()} == {
             "age": "number", "born": "date", "species": "category",
         }  # fmt: skip
-        assert "# tags is left out: lists, records or bytes" in text
+        assert "# tags is left out: expected single values, got lists, records or bytes" in text
 
 
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("p.csv", b"", "p.csv is empty, where columns and rows are right"),
-        ("p.csv", b"\n \n", "p.csv is empty"),
-        ("p.csv", b"a,b\n", "p.csv has columns and no rows"),
-        ("p.csv", b"a;b\n1;2\n", "p.csv has one column, 'a;b', where a label and others are right"),
-        ("p.csv", b"a,b,a\n1,2,3\n", "p.csv has more than one column 'a', where each name once"),
+        ("p.csv", b"", "p.csv: expected columns and rows, got an empty file"),
+        ("p.csv", b"\n \n", "p.csv: expected columns and rows, got an empty file"),
+        ("p.csv", b"a,b\n", "p.csv: expected rows, got columns only"),
+        (
+            "p.csv",
+            b"a;b\n1;2\n",
+            "p.csv: expected a label and other columns (separated by commas in a CSV file), got "
+            "one column, 'a;b'",
+        ),
+        ("p.csv", b"a,b,a\n1,2,3\n", "p.csv: expected one column 'a', got several"),
         (
             "p.csv",
             b"a,b\n1,2\n1,2,3\n",
-            "row 3: 3 values were read, where 2 are right (1 such rows)",
+            "p.csv, row 3: expected 2 values, got 3 (1 such row)",
         ),
         (
             "p.csv",
             b"a,b\n1,2\n1\n\n1\n",
-            "row 3: 1 values were read, where 2 are right (2 such rows)",
+            "p.csv, row 3: expected 2 values, got 1 (2 such rows)",
         ),
-        ("p.csv", "a,b\n1,é\n".encode("latin-1"), "p.csv is no UTF-8 text, where a CSV file is"),
-        ("p.csv", "a,b\n1,2\n".encode("utf-16"), "p.csv is no UTF-8 text, where a CSV file is"),
-        ("p.csv", b"PK\x03\x04\x00,b\n1,2", "p.csv is no CSV file: its first line does not name"),
-        ("p.csv", b"PAR1,b\n1,2\n", "p.csv is no Parquet file that can be read: "),
-        ("p.parquet", b"a,b\n1,2\n", "p.parquet is no Parquet file that can be read: "),
-        ("p.pq", b"", "p.pq is no Parquet file that can be read: "),
+        ("p.csv", "a,b\n1,é\n".encode("latin-1"), "p.csv: expected a CSV file, got no UTF-8 text"),
+        ("p.csv", "a,b\n1,2\n".encode("utf-16"), "p.csv: expected a CSV file, got no UTF-8 text"),
+        (
+            "p.csv",
+            b"PK\x03\x04\x00,b\n1,2",
+            "p.csv: not a valid CSV file: its first line does not name columns",
+        ),
+        (
+            "p.csv",
+            b"PAR1,b\n1,2\n",
+            "p.csv: not a valid Parquet file: Parquet magic bytes not found",
+        ),
+        (
+            "p.parquet",
+            b"a,b\n1,2\n",
+            "p.parquet: not a valid Parquet file: Parquet magic bytes not found",
+        ),
+        ("p.pq", b"", "p.pq: not a valid Parquet file: Parquet file size is 0 bytes"),
     ],
 )
 def test_a_file_that_is_no_table_says_so(
@@ -498,19 +515,19 @@ def test_no_file_a_folder_and_an_unknown_label_say_so(tmp_path: Path) -> None:
     assert refusal(tmp_path).endswith("cannot be read: Is a directory")
     file = table(tmp_path / "pets.csv", event_time=["0", "1"])
     assert refusal(file, "colour") == (
-        "pets.csv has no column 'colour'; it has chip, returned, event_time"
+        "pets.csv: expected a column 'colour', got chip, returned, event_time"
     )
-    assert "the label is called 'event_time', where another name" in refusal(file, "event_time")
+    assert "expected another name for the label" in refusal(file, "event_time")
 
 
 def test_parquet_files_without_rows_or_with_one_column_say_so(tmp_path: Path) -> None:
     file = tmp_path / "pets.parquet"
     pq.write_table(pa.table({"a": pa.array([], pa.int64()), "b": pa.array([], pa.int64())}), file)
-    assert refusal(file) == "pets.parquet has columns and no rows"
+    assert refusal(file) == "pets.parquet: expected rows, got columns only"
     pq.write_table(pa.table({"a": [1, 2]}), file)
-    assert refusal(file).startswith("pets.parquet has one column, 'a'")
+    assert refusal(file).startswith("pets.parquet: expected a label and other columns")
     pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"]), file)
-    assert refusal(file).startswith("pets.parquet has more than one column 'a'")
+    assert refusal(file).startswith("pets.parquet: expected one column 'a', got several")
 
 
 def test_blank_lines_and_a_byte_order_mark_make_no_difference(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_an_abbreviation_is_a_name_of_its_own() -> None:
 
 @pytest.mark.parametrize("words", [["--eta"], ["eta", "0.1"], ["--eta", "0.1", "0.2"]])
 def test_hyperparameters_that_are_no_pairs_are_refused(words: list[str]) -> None:
-    with pytest.raises(ValueError, match="hyperparameters read `--name value`"):
+    with pytest.raises(ValueError, match="expected hyperparameters as `--name value`, got '"):
         train.read_hyperparameters(["--num_round", "50", *words])
 
 
@@ -302,7 +302,7 @@ def test_hyperparameters_reach_the_model(model_dir: Path) -> None:
 
 def test_an_algorithm_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALGORITHM", "catboost")
-    with pytest.raises(ValueError, match="'catboost' was read, where xgboost or lightgbm is right"):
+    with pytest.raises(ValueError, match="expected xgboost or lightgbm, got 'catboost'"):
         train.main(BINARY)
 
 

@@ -40,7 +40,7 @@ def predictions_uri(transform_step: str) -> str:
     """Where the transform of this execution writes: beside this step, under its own name.
 
     This step and the transform run at the same time, so there is no property to read it from. Both
-    are given the name of the model, which every execution makes anew: SageMaker takes neither over
+    are given the name of the model, which is a new one in every execution: SageMaker reuses neither
     from an older execution, which would be the reason not to compose a place.
     """
     execution = output_uri("config").rsplit("/", 2)[0]  # .../<execution>/<this step>/config

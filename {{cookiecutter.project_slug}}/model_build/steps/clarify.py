@@ -29,7 +29,10 @@ def main() -> None:
     model = inference.model_fn(str(unpack_model(input_path("model"))))
     test = read_split(input_path("data"), "test", model.columns)
     if config["headers"] != test.columns.names:
-        raise DataError("the headers in analysis_config.json are not the columns of the dataset")
+        raise DataError(
+            f"analysis_config.json: expected the dataset's columns as headers "
+            f"({', '.join(test.columns.names)}), got {', '.join(map(str, config['headers']))}"
+        )
     predictions = read_predictions(input_path("predictions"), test.ids)
     result = output_path()
     analysis: dict[str, Any] = {"version": "1.0"}
@@ -50,8 +53,8 @@ def bias_sections(
 
     def after_training(group: Group) -> dict[str, float | None]:
         measured = bias_metrics.posttraining_bias(group.cells)
-        wanted = config["methods"]["post_training_bias"]["methods"]
-        if wanted == "all" or "FT" in wanted:  # seconds of a large split: not for nothing
+        methods = config["methods"]["post_training_bias"]["methods"]
+        if methods == "all" or "FT" in methods:  # seconds of a large split: not for nothing
             measured["FT"] = bias_metrics.flip_test(predicted, group.members, test.features)
         return dict(sorted(measured.items()))
 
@@ -60,12 +63,12 @@ def bias_sections(
         "post_training_bias": after_training,
     }
     asked = {method: measure for method, measure in measures.items() if method in config["methods"]}
-    found = list(every_group(test, map(_facet, config["facet"]), outcomes)) if asked else []
+    groups = list(every_group(test, map(_facet, config["facet"]), outcomes)) if asked else []
     return [
         (f"{method}_metrics", {
             "label": config["label"],
             "label_value_or_threshold": ",".join(map(str, config["label_values_or_threshold"])),
-            "facets": facet_section(found, _only(config["methods"][method], measure)),
+            "facets": facet_section(groups, _only(config["methods"][method], measure)),
         })
         for method, measure in asked.items()
     ]  # fmt: skip
@@ -80,8 +83,8 @@ def _favourable(
         return np.isin(labels, np.array(told_by, dtype=np.float64))
     if len(told_by) != 1:
         raise DataError(
-            f"label_values_or_threshold is {told_by}, where one threshold is right for the "
-            f"number {test.columns.label!r}"
+            f"label_values_or_threshold: expected one threshold for the number "
+            f"{test.columns.label!r}, got {told_by}"
         )
     columns = replace(test.columns, label_threshold=float(told_by[0]))
     return columns.favourable(labels)
@@ -89,10 +92,10 @@ def _favourable(
 
 def _only(method: dict[str, Any], measure: Measure) -> Measure:
     """A measure of the metrics that a method names; "all" names all."""
-    wanted = method["methods"]
-    if wanted == "all":
+    names = method["methods"]
+    if names == "all":
         return measure
-    return lambda group: {n: v for n, v in measure(group).items() if n in wanted}
+    return lambda group: {n: v for n, v in measure(group).items() if n in names}
 
 
 def _facet(entry: dict[str, Any]) -> Facet:
@@ -105,7 +108,7 @@ def _facet(entry: dict[str, Any]) -> Facet:
 
 
 def read_predictions(folder: Path, ids: list[str]) -> NDArray[np.float64]:
-    """The predicted labels of a batch transform's output, (n,), held against the dataset's ids."""
+    """The predicted labels of a batch transform's output, (n,), checked by the dataset's ids."""
     files = sorted(folder.glob("*.out"))
     rows: list[list[str]] = []
     for file in files:
@@ -113,7 +116,8 @@ def read_predictions(folder: Path, ids: list[str]) -> NDArray[np.float64]:
             rows += filter(None, csv.reader(lines))
     if [row[0] for row in rows] != ids:
         raise DataError(
-            f"the transform's {len(rows)} predictions are not of the dataset's {len(ids)} records"
+            f"expected predictions of the dataset's {len(ids)} records in their order, got "
+            f"{len(rows)} of others from the transform"
         )
     return np.array([float(row[1]) for row in rows], dtype=np.float64)
 

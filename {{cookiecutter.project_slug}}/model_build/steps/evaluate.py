@@ -105,8 +105,8 @@ def best_of_each(
         own = {job: model for job, model in trials.items() if model.description.algorithm == name}
         if len(own) < least:
             raise DataError(
-                f"{len(own)} trials of {name} gave a model, where at least {least} are right to "
-                f"compare {' and '.join(algorithms)}"
+                f"expected at least {least} trials of {name} with a model to compare "
+                f"{' and '.join(algorithms)}, got {len(own)}"
             )
         # Of equals the earlier one, as the search has it: jobs are numbered in their names.
         job = min(own, key=lambda job: (own[job].description.loss, job))

@@ -90,25 +90,26 @@ def input_fn(body: bytes | str, content_type: str) -> NDArray[np.float32]:
     """Read a request, (n, features); an empty field is a missing value."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind not in CONTENT_TYPES:
-        right = " or ".join(CONTENT_TYPES)
-        raise ValueError(f"a request of type {content_type!r} was read, where {right} is right")
+        expected = " or ".join(CONTENT_TYPES)
+        raise ValueError(f"expected a request of type {expected}, got {content_type!r}")
     data = _read_csv(body) if kind == CSV else _read_json(body)
     if np.isinf(data).any():
-        right = "a finite number, or none, is right"
-        raise ValueError(f"an infinite number was read, or one beyond a single's, where {right}")
+        raise ValueError(
+            "expected finite numbers, or none, got an infinite one or one beyond single precision"
+        )
     return data
 
 
 def _read_json(body: bytes | str) -> NDArray[np.float32]:
-    right = '{"instances": [{"features": [1.5, null]}]} is right'
+    expected = 'JSON such as {"instances": [{"features": [1.5, null]}]}'
     try:
-        rows = [one["features"] for one in json.loads(body)["instances"]]
+        rows = [instance["features"] for instance in json.loads(body)["instances"]]
         fields = {len(row) for row in rows}
         kinds = {type(field) for row in rows for field in row}
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise ValueError(f"another JSON was read, where {right}") from None
+        raise ValueError(f"expected {expected}, got something else") from None
     if len(fields) != 1 or not kinds <= {int, float, type(None)}:
-        raise ValueError(f"other features were read than equally many numbers, where {right}")
+        raise ValueError(f"expected {expected}, got features that are not equally many numbers")
     with np.errstate(over="ignore"):  # a number beyond a single is infinite, as in CSV
         return np.array(rows, dtype=np.float64).astype(np.float32)
 
@@ -134,8 +135,8 @@ def predict_fn(data: NDArray[np.float32], model: Model) -> Prediction:
     features = model.columns.features
     if data.shape[1] != len(features):
         raise ValueError(
-            f"{data.shape[1]} fields were read in a record, where {len(features)} are right: "
-            f"{', '.join(features)}"
+            f"expected {len(features)} fields in a record ({', '.join(features)}), got "
+            f"{data.shape[1]}"
         )
     values = model.fitted.predict(data)
     if model.description.decision is None:
@@ -147,8 +148,8 @@ def output_fn(prediction: Prediction, accept: str) -> tuple[str, str]:
     """Write an answer, a line a record; and its type, else it is HTML's."""
     kind = accept.partition(";")[0].strip().lower()
     if kind not in ("", "*/*", *CONTENT_TYPES):
-        right = " or ".join(CONTENT_TYPES)
-        raise ValueError(f"an answer of type {accept!r} was asked for, where {right} is right")
+        expected = " or ".join(CONTENT_TYPES)
+        raise ValueError(f"expected {expected} as the answer's type, got {accept!r}")
     if kind == JSON:
         return json.dumps({"predictions": list(_predictions(prediction))}), JSON
     if prediction.probabilities is None:

@@ -54,7 +54,7 @@ def read_hyperparameters(arguments: Sequence[str]) -> dict[str, str]:
     known, others = parser.parse_known_args(arguments)
     names, values = others[::2], others[1::2]
     if len(names) != len(values) or not all(name.startswith("--") for name in names):
-        raise ValueError(f"hyperparameters read `--name value`, not {' '.join(others)!r}")
+        raise ValueError(f"expected hyperparameters as `--name value`, got {' '.join(others)!r}")
     pairs = {name[2:]: value for name, value in zip(names, values, strict=True)}
     return {"num_round": str(known.num_round), **pairs}
 
@@ -89,10 +89,10 @@ def save(
 
 def _file(module: str) -> Path:
     """Where a module that can be imported lies."""
-    found = importlib.util.find_spec(module)
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"no module {module!r} to serve the model with")
-    return Path(found.origin)
+    return Path(spec.origin)
 
 
 if __name__ == "__main__":

@@ -67,4 +67,4 @@ def algorithm(name: str) -> Algorithm:
         import lightgbm_model
 
         return lightgbm_model.LightGBM
-    raise ValueError(f"{name!r} was read, where xgboost or lightgbm is right")
+    raise ValueError(f"expected xgboost or lightgbm, got {name!r}")

@@ -74,13 +74,13 @@ def facet_section(groups: Iterable[Group], measure: Measure) -> dict[str, Any]:
 
 def _metric(group: Group, name: str, value: float | None) -> dict[str, Any]:
     """A metric as Clarify writes it: of one without a value, why."""
-    said = {"name": name, "description": bias_metrics.DESCRIPTIONS[name], "value": value}
+    metric = {"name": name, "description": bias_metrics.DESCRIPTIONS[name], "value": value}
     if value is None:
-        return said | {"error": _no_comparison(group) or "the formula divides by 0 on these rows"}
+        return metric | {"error": _no_comparison(group) or "the formula divides by 0 on these rows"}
     most = bias_metrics.MOST_FLIPPED
     if name == "FT" and group.size > most:
-        return said | {"sampled": {"rows": most, "of": group.size}}
-    return said
+        return metric | {"sampled": {"rows": most, "of": group.size}}
+    return metric
 
 
 def _no_comparison(group: Group) -> str:

@@ -27,7 +27,7 @@ FACET_PREFIX = "facet_"
 
 
 class DataError(ValueError):
-    """Data that cannot be used; the message says what was read and what would be right."""
+    """Data that cannot be used; the message says what was expected and what was got."""
 
 
 @dataclass(frozen=True)

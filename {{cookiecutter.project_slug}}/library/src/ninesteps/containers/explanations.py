@@ -67,7 +67,7 @@ def explain(methods: dict[str, Any], model: inference.Model, test: Split, result
         pyarrow.csv.write_csv(table, folder / "out.csv")
     how = asked.get("agg_method", "mean_abs")
     if how not in AGGREGATES:
-        raise DataError(f"agg_method is {how!r}, where one of {', '.join(AGGREGATES)} is right")
+        raise DataError(f"agg_method: expected one of {', '.join(AGGREGATES)}, got {how!r}")
     means = AGGREGATES[how](shap.local)
     values = {name: float(means[i]) for i, name in enumerate(features)}
     # Under Clarify's key, so that whoever reads one reads the other; `method` says what it is.
@@ -100,7 +100,7 @@ def shap_values(asked: dict[str, Any], model: inference.Model, test: Split) -> S
         )
         return Shap(rows, values[:, :-1], float(values[0, -1]), method)
     if "baseline" not in asked:
-        raise DataError("kernel SHAP has no baseline, where analysis_config.json has one")
+        raise DataError("analysis_config.json: expected a baseline for kernel SHAP, got none")
     rows = evenly_spaced(n, MOST_EXPLAINED_BY_KERNEL)
     records, samples = test.features[rows], asked["num_samples"]
     baseline = np.array(asked["baseline"], dtype=np.float32)
@@ -132,11 +132,11 @@ def dependences(
     """Partial dependence of the features that are named, or of the weightiest, (features,)."""
     names = test.columns.features
     order = np.argsort(-weight, kind="stable")[: asked.get("top_k_features", 10)]
-    wanted = asked.get("features", [names[i] for i in order])
-    if strangers := [name for name in wanted if name not in names]:
-        raise DataError(f"pdp names {', '.join(map(str, strangers))}, which are no features")
+    chosen = asked.get("features", [names[i] for i in order])
+    if unknown := [name for name in chosen if name not in names]:
+        raise DataError(f"pdp: expected names of features, got {', '.join(map(str, unknown))}")
     buckets = asked["grid_resolution"]
-    return [_dependence(name, names.index(name), buckets, model, test) for name in wanted]
+    return [_dependence(name, names.index(name), buckets, model, test) for name in chosen]
 
 
 def _dependence(

@@ -62,8 +62,8 @@ def _groups(facet: Facet, different: Sequence[str]) -> tuple[tuple[str, ...], li
         return (",".join(facet.values),), [0 if v in facet.values else 1 for v in different]
     if len(different) > MOST_GROUPS:
         raise DataError(
-            f"the facet {facet.key} has {len(different):,} different values, where at most "
-            f"{MOST_GROUPS:,} are right; a threshold, or a list of values, tells groups too"
+            f"the facet {facet.key}: expected at most {MOST_GROUPS:,} different values, got "
+            f"{len(different):,}; a threshold or a list of values makes groups too"
         )
     names = tuple(sorted(different))
     positions = {name: position for position, name in enumerate(names)}
@@ -86,4 +86,4 @@ def _numbers(facet: Facet, different: Sequence[str]) -> list[float]:
     try:
         return [float(value) for value in different]
     except ValueError as error:
-        raise DataError(f"the facet {facet.key} compares numbers, but {error}") from None
+        raise DataError(f"the facet {facet.key}: expected numbers, but {error}") from None

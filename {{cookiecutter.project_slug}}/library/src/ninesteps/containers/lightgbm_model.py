@@ -77,11 +77,11 @@ class LightGBM:
         held_out = lightgbm.Dataset(validation.features, label=validation.labels, reference=data)
         history: list[float] = []
 
-        def say(round_: lightgbm.callback.CallbackEnv) -> None:
+        def report(round_: lightgbm.callback.CallbackEnv) -> None:
             values = {result[0]: result[2] for result in round_.evaluation_result_list or []}
             history.append(values["validation"])
-            said = "".join(f"\t{name}-{metric}:{value:.5f}" for name, value in values.items())
-            print(f"[{round_.iteration}]{said}", flush=True)  # noqa: T201
+            line = "".join(f"\t{name}-{metric}:{value:.5f}" for name, value in values.items())
+            print(f"[{round_.iteration}]{line}", flush=True)  # noqa: T201
 
         model = lightgbm.train(
             {**parameters, "num_threads": threads, "seed": 0, "deterministic": True,
@@ -89,7 +89,7 @@ class LightGBM:
             data,
             valid_sets=[data, held_out],
             valid_names=["train", "validation"],
-            callbacks=[say],
+            callbacks=[report],
         )  # fmt: skip
         return Training(LightGBMModel(model), history[-1])
 
@@ -109,8 +109,9 @@ def own_parameters(hyperparameters: Mapping[str, str]) -> dict[str, Any]:
     objective, metric = given.pop("objective"), given.pop("eval_metric")
     if objective not in OBJECTIVES or metric not in METRICS or not given.keys() <= NAMES.keys():
         raise ValueError(
-            f"{objective}, {metric} and {', '.join(sorted(given))} were read, where LightGBM has "
-            f"{', '.join(OBJECTIVES)}; {', '.join(METRICS)}; {', '.join(NAMES)}"
+            "expected what LightGBM has too "
+            f"({', '.join(OBJECTIVES)}; {', '.join(METRICS)}; {', '.join(NAMES)}), "
+            f"got {objective}; {metric}; {', '.join(sorted(given))}"
         )
     own: dict[str, Any] = {NAMES[name]: float(value) for name, value in given.items()}
     own |= {name: int(own[name]) for name in ("max_depth", "num_iterations") if name in own}

@@ -54,9 +54,9 @@ def ingest(
     prefix = f"{environment.bucket_name}/{settings.project.pipeline}/feature-store"
     group = s3 / prefix / _digest(file, settings)
     summary = group / "ingested.json"
-    if found := _ingested(summary, s3):
-        return found
-    if group.exists():  # with rows or a summary gone: it is made anew
+    if earlier := _ingested(summary, s3):
+        return earlier
+    if group.exists():  # with rows or a summary gone: it is made again
         shutil.rmtree(group)
     on_work()
 
@@ -86,9 +86,9 @@ def ingest(
 def _ingested(summary: Path, s3: Path) -> Ingested | None:
     """What was put into a group, if its summary can be read and its rows are there."""
     with contextlib.suppress(OSError, ValueError, TypeError):
-        found = Ingested(**json.loads(summary.read_text(encoding="utf-8")))
-        if any((s3 / found.location.removeprefix("s3://")).rglob("*.parquet")):
-            return found
+        ingested = Ingested(**json.loads(summary.read_text(encoding="utf-8")))
+        if any((s3 / ingested.location.removeprefix("s3://")).rglob("*.parquet")):
+            return ingested
     return None
 
 

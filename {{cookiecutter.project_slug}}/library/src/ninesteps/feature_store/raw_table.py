@@ -1,4 +1,4 @@
-"""Reading a raw table: every value as `[data.columns]` says, or a sentence that says which is not.
+"""Reads a raw table: every value as `[data.columns]` says, or a sentence that says which is not.
 
 What a table may well have (an empty number, a date that is none, a category never seen) is counted
 and kept; what must not be (a missing column, a word where numbers are) stops the run.
@@ -50,9 +50,9 @@ def read_raw_table(file: Path, settings: Settings) -> RawTable:
         RawTableError: with one sentence for the person who brought the table.
     """
     data = settings.data
-    wanted = [data.label, *data.columns, *filter(None, [data.event_time])]
-    wanted = wanted if data.number_rows else [data.record_id, *wanted]
-    texts = _texts(file, wanted, settings.context_columns, data.columns)
+    names = [data.label, *data.columns, *filter(None, [data.event_time])]
+    names = names if data.number_rows else [data.record_id, *names]
+    texts = _texts(file, names, settings.context_columns, data.columns)
     if data.number_rows:
         numbers = [str(number) for number in range(1, texts.num_rows + 1)]
         texts = texts.append_column(data.record_id, [numbers])
@@ -76,52 +76,53 @@ def is_parquet(file: Path) -> bool:
 
 
 def _texts(
-    file: Path, wanted: list[str], facets: Container[str], columns: dict[str, Column]
+    file: Path, names: list[str], facets: Container[str], columns: dict[str, Column]
 ) -> pa.Table:
-    """The wanted columns' cells as texts: nothing is guessed.
+    """The named columns' cells as texts: nothing is guessed.
 
     In Arrow's memory: as Python's own objects they would take ten times the file.
     """
     try:
         if is_parquet(file):
-            _check_header(file, pq.read_schema(file).names, wanted, facets)
-            return _parquet_texts(file, wanted, columns)
+            _check_header(file, pq.read_schema(file).names, names, facets)
+            return _parquet_texts(file, names, columns)
         lines = _lines(file)
         _, header = next(lines, (0, []))
-        _check_header(file, header, wanted, facets)
+        _check_header(file, header, names, facets)
         if next(lines, None) is None:
-            raise RawTableError(f"{file} has a header and no rows")
-        return _read_texts(file, wanted)
+            raise RawTableError(f"{file}: expected rows, got a header only")
+        return _read_texts(file, names)
     except FileNotFoundError:
         raise RawTableError(f"there is no file {file}") from None
     except UnicodeDecodeError:
-        raise RawTableError(f"{file} is no UTF-8 text, where a CSV file is right") from None
+        raise RawTableError(f"{file}: expected a CSV file, got no UTF-8 text") from None
     except (csv.Error, pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.strerror:
             raise RawTableError(f"{file} cannot be read: {error.strerror}") from None
         if "UTF8" in str(error):
-            raise RawTableError(f"{file} is no UTF-8 text, where a CSV file is right") from None
+            raise RawTableError(f"{file}: expected a CSV file, got no UTF-8 text") from None
         kind = "Parquet" if is_parquet(file) else "CSV"
-        raise RawTableError(f"{file} is no {kind} file: {' '.join(str(error).split())}") from None
+        reason = " ".join(str(error).split())
+        raise RawTableError(f"{file}: not a valid {kind} file: {reason}") from None
 
 
-def _check_header(file: Path, header: list[str], wanted: list[str], facets: Container[str]) -> None:
+def _check_header(file: Path, header: list[str], names: list[str], facets: Container[str]) -> None:
     """Whatever else a file is, its first line shows it soonest."""
     if not header:
-        raise RawTableError(f"{file} is empty, where a header and rows are right")
+        raise RawTableError(f"{file}: expected a header and rows, got an empty file")
     if not all(name.isprintable() for name in header):
-        raise RawTableError(f"{file} is no CSV file: its first line does not name columns")
+        raise RawTableError(f"{file}: not a valid CSV file: its first line does not name columns")
     has = ", ".join(header)
-    absent = [name for name in wanted if name not in header]
-    if untold := [name for name in absent if name in facets]:
+    absent = [name for name in names if name not in header]
+    if of_bias := [name for name in absent if name in facets]:
         raise RawTableError(
-            f"{file} has no column {', '.join(map(repr, untold))}, by which the facets and groups "
-            f"of [bias] are told; it has {has}"
+            f"{file}: expected a column {', '.join(map(repr, of_bias))}, which [bias] needs for "
+            f"its facets and groups, got {has}"
         )
     if absent:
-        raise RawTableError(f"{file} has no column {', '.join(map(repr, absent))}; it has {has}")
-    if twice := [name for name in wanted if header.count(name) > 1]:
-        raise RawTableError(f"{file} has more than one column {twice[0]!r}; it has {has}")
+        raise RawTableError(f"{file}: expected a column {', '.join(map(repr, absent))}, got {has}")
+    if twice := [name for name in names if header.count(name) > 1]:
+        raise RawTableError(f"{file}: expected one column {twice[0]!r}, got several: {has}")
 
 
 def _cells(texts: pa.Table, name: str) -> Cells:
@@ -130,18 +131,18 @@ def _cells(texts: pa.Table, name: str) -> Cells:
     return cells
 
 
-def _parquet_texts(file: Path, wanted: list[str], columns: dict[str, Column]) -> pa.Table:
+def _parquet_texts(file: Path, names: list[str], columns: dict[str, Column]) -> pa.Table:
     """Typed cells as the texts that a CSV file would have; no value is an empty text."""
-    table = pq.ParquetFile(file).read(columns=wanted)
+    table = pq.ParquetFile(file).read(columns=names)
     if not table.num_rows:
-        raise RawTableError(f"{file} has columns and no rows")
+        raise RawTableError(f"{file}: expected rows, got columns only")
     texts = {}
-    for name in wanted:
+    for name in names:
         form = columns[name].format if name in columns else ""
         cells = cells_as_texts(table[name], form or MOMENT)
         if cells is None:
             kind = table[name].type
-            raise RawTableError(f"{file}: {name!r} holds {kind}, where one value is right")
+            raise RawTableError(f"{file}: {name!r}: expected single values, got {kind}")
         texts[name] = pc.fill_null(cells, "")
     return pa.table(texts)
 
@@ -165,7 +166,7 @@ def cells_as_texts(cells: pa.ChunkedArray, form: str) -> pa.ChunkedArray | None:
     return pc.cast(cells, pa.string())
 
 
-def _read_texts(file: Path, wanted: list[str]) -> pa.Table:
+def _read_texts(file: Path, names: list[str]) -> pa.Table:
     ragged: list[pyarrow.csv.InvalidRow] = []
 
     def judge(row: pyarrow.csv.InvalidRow) -> str:
@@ -183,17 +184,15 @@ def _read_texts(file: Path, wanted: list[str]) -> pa.Table:
                 newlines_in_values=True, invalid_row_handler=judge
             ),
             convert_options=pyarrow.csv.ConvertOptions(
-                include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string())
+                include_columns=names, column_types=dict.fromkeys(names, pa.string())
             ),
         )
     except pa.ArrowInvalid:
         if not ragged:
             raise
-        right, read = ragged[0].expected_columns, ragged[0].actual_columns
-        line = next((number for number, row in _lines(file) if len(row) != right), "?")
-        raise RawTableError(
-            f"{file}, line {line}: {read} values were read, where {right} are right"
-        ) from None
+        expected, got = ragged[0].expected_columns, ragged[0].actual_columns
+        line = next((number for number, row in _lines(file) if len(row) != expected), "?")
+        raise RawTableError(f"{file}, line {line}: expected {expected} values, got {got}") from None
 
 
 def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
@@ -218,8 +217,8 @@ def _label(texts: pa.Table, settings: Settings, file: Path) -> Cells:
     wrong = ~cells.isin(MISSING) & ~values.isin((0, 1))
     if wrong.any():
         raise RawTableError(
-            f"{_where(wrong, file)}: the label {name!r} is {cells[wrong].iloc[0]!r}, "
-            f"where 0 or 1 is right ({int(wrong.sum()):,} such rows)"
+            f"{_where(wrong, file)}: the label {name!r}: expected 0 or 1, got "
+            f"{cells[wrong].iloc[0]!r} ({_such(wrong)})"
         )
     return values
 
@@ -227,11 +226,11 @@ def _label(texts: pa.Table, settings: Settings, file: Path) -> Cells:
 def _told_label(cells: Cells, positive: str, file: Path) -> Cells:
     """A label of two texts, one of which counts as 1."""
     cells = cells.mask(cells.isin(set(MISSING) - {positive}))
-    found = sorted(cells.dropna().unique())
-    if found and (positive not in found or len(found) != 2):
+    values = sorted(cells.dropna().unique())
+    if values and (positive not in values or len(values) != 2):
         raise RawTableError(
-            f"{file}: the label {cells.name!r} holds {', '.join(map(repr, found[:5]))}, where "
-            f"{positive!r} ([data] positive) and one other value are right"
+            f"{file}: the label {cells.name!r}: expected {positive!r} ([data] positive) and one "
+            f"other value, got {', '.join(map(repr, values[:5]))}"
         )
     return cells.eq(positive).astype("float64").mask(cells.isna())
 
@@ -276,8 +275,8 @@ def _numbers(texts: pa.Table, name: str, file: Path) -> Cells:
     wrong = (numbers.isna() | numbers.isin((float("inf"), float("-inf")))) & ~missing
     if wrong.any():
         raise RawTableError(
-            f"{_where(wrong, file)}: {name!r} is {cells[wrong].iloc[0]!r}, "
-            f"where a number is right ({int(wrong.sum()):,} such rows)"
+            f"{_where(wrong, file)}: {name!r}: expected a number, got "
+            f"{cells[wrong].iloc[0]!r} ({_such(wrong)})"
         )
     return cells.astype("float64")  # of each text the nearest number, which to_numeric may miss
 
@@ -287,8 +286,8 @@ def _one_line(cells: Cells, file: Path) -> Cells:
     wrong = cells.str.contains(r"[\r\n]", na=False)
     if wrong.any():
         raise RawTableError(
-            f"{_where(wrong, file)}: {cells.name!r} is {cells[wrong].iloc[0]!r}, "
-            "where a text of one line is right"
+            f"{_where(wrong, file)}: {cells.name!r}: expected a text of one line, got "
+            f"{cells[wrong].iloc[0]!r}"
         )
     return cells
 
@@ -299,46 +298,49 @@ def _event_time(texts: pa.Table, data: Data, file: Path) -> Cells:
         return pd.Series(data.snapshot, index=range(texts.num_rows))
     cells = _cells(texts, data.event_time)
     moments = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
-    if moments.isna().any():
+    wrong = moments.isna()
+    if wrong.any():
         raise RawTableError(
-            f"{_where(moments.isna(), file)}: {data.event_time!r} is "
-            f"{cells[moments.isna()].iloc[0]!r}, where a moment such as 2026-01-31T00:00:00Z is "
-            f"right ({int(moments.isna().sum()):,} such rows)"
+            f"{_where(wrong, file)}: {data.event_time!r}: expected a moment such as "
+            f"2026-01-31T00:00:00Z, got {cells[wrong].iloc[0]!r} ({_such(wrong)})"
         )
     return moments.dt.strftime(MOMENT)
 
 
 def _drop_unusable(table: RawTable, data: Data) -> None:
-    """Rows that no record can be made of are left out, and counted."""
+    """Leave out rows that no record can be made of, and count them."""
     no_id = table.rows[data.record_id].isin(MISSING)
     _count(table.found, f"empty {data.record_id}: left out", no_id)
     no_label = table.rows[data.label].isna() & ~no_id
     _count(table.found, f"no {data.label}: left out", no_label)
     table.rows = table.rows[~no_id & ~no_label]
     repeated = table.rows.duplicated([data.record_id, "event_time"], keep="last")
-    _count(
-        table.found,
-        f"repeated {data.record_id}: of each the row put last, furthest down, counts",
-        repeated,
-    )
+    _count(table.found, f"duplicate {data.record_id}: kept the last row", repeated)
 
 
 def _check_classes(table: RawTable, settings: Settings, file: Path) -> None:
     label = settings.data.label
     if table.rows.empty:
-        raise RawTableError(f"{file} has no row with a {settings.data.record_id} and a {label}")
+        raise RawTableError(
+            f"{file}: expected rows with a {settings.data.record_id} and a {label}, got none"
+        )
     classes = table.rows[label].unique()
     if len(classes) < 2:
         needed = {"binary": "both 0 and 1", "regression": "different numbers"}
         raise RawTableError(
-            f"{file}: the label {label!r} is {classes[0]:g} in every row, where "
-            f"{needed[settings.project.problem]} are needed to learn from"
+            f"{file}: the label {label!r}: expected {needed[settings.project.problem]} to learn "
+            f"from, got {classes[0]:g} in every row"
         )
 
 
 def _count(found: dict[str, int], what: str, rows: Cells) -> None:
     if count := int(rows.sum()):
         found[what] = count
+
+
+def _such(wrong: Cells) -> str:
+    count = int(wrong.sum())
+    return f"{count:,} such row{'s' * (count != 1)}"
 
 
 def _where(wrong: Cells, file: Path) -> str:

@@ -66,13 +66,13 @@ def draft(file: Path, label: str = "", likely_label: str = "") -> str:
     columns = read_columns(file)
     names = [column.name for column in columns]
     if label and label not in names:
-        raise RawTableError(f"{file} has no column {label!r}; it has {_some(names, 20)}")
+        raise RawTableError(f"{file}: expected a column {label!r}, got {_some(names, 20)}")
     if likely_label in names:
         label = label or likely_label
     if label == "event_time":
         raise RawTableError(
-            f"{file}: the label is called 'event_time', where another name is right: "
-            "the feature group has a column of that one"
+            f"{file}: expected another name for the label (the feature group has a column of this "
+            "one), got 'event_time'"
         )
     dates = dates_of([c for c in columns if not c.unusable])
     roles = _roles(columns, dates, label)
@@ -178,7 +178,7 @@ def _key_lines(roles: Roles, columns: list[Contents]) -> list[str]:
     if column.missing:
         remarks += [f"{_rows(column.missing)} without one: left out"]
     if repeated := column.present - column.different:
-        remarks += [f"{_rows(repeated)} with an id of another: of each the last counts"]
+        remarks += [f"{_rows(repeated)} with a duplicate id: the last row is kept"]
     return _line(f"record_id = {_toml(column.name)}", remarks)
 
 
@@ -192,7 +192,7 @@ def _label_lines(roles: Roles) -> list[str]:
         remarks = ['numbers: [project] problem = "regression"']
     else:
         different = f"{column.different:,} different value{'s' * (column.different != 1)}"
-        remarks = [f"{different}, where two, or numbers, are right"]
+        remarks = [f"expected two values, or numbers, got {different}"]
     if column.missing:
         remarks += [f"{_rows(column.missing)} without one: left out"]
     if roles.labels:

@@ -137,7 +137,7 @@ class Contents:
     def unusable(self) -> str:
         """Why a column cannot stand in `[data.columns]`, or helps nobody there."""
         if not self.is_single:
-            return "lists, records or bytes, where single values are right"
+            return "expected single values, got lists, records or bytes"
         if not self.name.strip():
             return "it has no name"
         if self.name == "event_time":
@@ -145,7 +145,7 @@ class Contents:
         if self.present == 0:
             return "it is empty"
         if self.has(r"[\r\n]"):
-            return "texts of several lines, where texts of one line are right"
+            return "expected texts of one line, got several"
         return "every row has the same value" if self.different == 1 and not self.missing else ""
 
 
@@ -161,13 +161,13 @@ def read_columns(file: Path) -> list[Contents]:
         raise RawTableError(f"there is no file {file}") from None
     except (UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
         if "UTF8" in str(error) or isinstance(error, UnicodeDecodeError):
-            raise RawTableError(f"{file} is no UTF-8 text, where a {kind} file is right") from None
-        what = " ".join(str(error).split())
-        raise RawTableError(f"{file} is no {kind} file that can be read: {what}") from None
+            raise RawTableError(f"{file}: expected a {kind} file, got no UTF-8 text") from None
+        reason = " ".join(str(error).split())
+        raise RawTableError(f"{file}: not a valid {kind} file: {reason}") from None
     except OSError as error:
         raise RawTableError(f"{file} cannot be read: {error.strerror or error}") from None
     if table.num_rows == 0:
-        raise RawTableError(f"{file} has columns and no rows")
+        raise RawTableError(f"{file}: expected rows, got columns only")
     return columns
 
 
@@ -184,7 +184,7 @@ def _read_csv(file: Path) -> pa.Table:
             (row for row in csv.reader(lines) if len(row) > 1 or "".join(row).strip()), []
         )
     if "\0" in "".join(header):
-        raise RawTableError(f"{file} is no CSV file: its first line does not name columns")
+        raise RawTableError(f"{file}: not a valid CSV file: its first line does not name columns")
     _check_names(header, file)
     ragged: list[pyarrow.csv.InvalidRow] = []
 
@@ -201,24 +201,22 @@ def _read_csv(file: Path) -> pa.Table:
     )
     if ragged:
         raise RawTableError(
-            f"{file}, row {ragged[0].number}: {ragged[0].actual_columns} values were read, where "
-            f"{ragged[0].expected_columns} are right ({len(ragged):,} such rows)"
+            f"{file}, row {ragged[0].number}: expected {ragged[0].expected_columns} values, got "
+            f"{ragged[0].actual_columns} ({len(ragged):,} such row{'s' * (len(ragged) != 1)})"
         )
     return table
 
 
 def _check_names(names: list[str], file: Path) -> None:
     if not names:
-        raise RawTableError(f"{file} is empty, where columns and rows are right")
+        raise RawTableError(f"{file}: expected columns and rows, got an empty file")
     if len(names) == 1:
         raise RawTableError(
-            f"{file} has one column, {names[0]!r}, where a label and others are right; in a CSV "
-            "file commas separate them"
+            f"{file}: expected a label and other columns (separated by commas in a CSV file), got "
+            f"one column, {names[0]!r}"
         )
     if twice := [name for name in names if names.count(name) > 1]:
-        raise RawTableError(
-            f"{file} has more than one column {twice[0]!r}, where each name once is right"
-        )
+        raise RawTableError(f"{file}: expected one column {twice[0]!r}, got several")
 
 
 def _contents(name: str, cells: pa.ChunkedArray) -> Contents:
@@ -233,13 +231,13 @@ def _contents(name: str, cells: pa.ChunkedArray) -> Contents:
 
 
 def dates_of(columns: list[Contents]) -> dict[str, Dates]:
-    """The columns that are dates; an order of day and month that is clear in one holds for all."""
-    found = {c.name: dates for c in columns if (dates := _as_dates(c, ()))}
-    clear = tuple(dates.format for dates in found.values() if not dates.others)
+    """The columns that are dates; an order of day and month that is clear in one counts for all."""
+    by_name = {c.name: dates for c in columns if (dates := _as_dates(c, ()))}
+    clear = tuple(dates.format for dates in by_name.values() if not dates.others)
     for column in columns:
-        if column.name in found and found[column.name].others:
-            found[column.name] = _as_dates(column, clear) or found[column.name]
-    return found
+        if column.name in by_name and by_name[column.name].others:
+            by_name[column.name] = _as_dates(column, clear) or by_name[column.name]
+    return by_name
 
 
 def _as_dates(column: Contents, preferred: tuple[str, ...]) -> Dates | None:

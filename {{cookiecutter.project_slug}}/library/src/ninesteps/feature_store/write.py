@@ -25,7 +25,7 @@ from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 
 FEATURE_NAME = re.compile(r"[a-zA-Z0-9]([-_]*[a-zA-Z0-9]){0,63}")
-FEATURE_NAME_RULE = "letters, digits, - and _ within, at most 64"
+FEATURE_NAME_RULE = "letters, digits, and - and _ within, at most 64 characters"
 """What a feature group takes for a name (CreateFeatureGroup, FeatureName)."""
 
 
@@ -92,7 +92,7 @@ def _shortest(number: float) -> str:
 
 
 def _features(table: RawTable, settings: Settings, team: ModuleType) -> pd.DataFrame:
-    """The team's features, held to what a feature group and a model can take."""
+    """The team's features, checked against what a feature group and a model can take."""
     data, rows = settings.data, table.rows
     shown = settings.feature_columns
     categories = {n: data.columns[n].values for n in shown if data.columns[n].type == "category"}
@@ -106,14 +106,17 @@ def _features(table: RawTable, settings: Settings, team: ModuleType) -> pd.DataF
     )
     if not isinstance(computed, pd.DataFrame) or not computed.index.equals(rows.index):
         shape = f"{len(computed):,} rows" if isinstance(computed, pd.DataFrame) else repr(computed)
-        raise _wrong(f"gave {shape}, where the table's {len(rows):,} rows in their order are right")
+        raise _error(f"expected the table's {len(rows):,} rows in their order, got {shape}")
     for position, name in enumerate(computed.columns):
         column = computed.iloc[:, position]
         if column.dtype.kind not in "iuf":
-            raise _wrong(f"gave {name!r} as {column.dtype}, where numbers are right")
+            raise _error(f"{name!r}: expected numbers, got {column.dtype}")
         numbers = column.to_numpy(dtype="float64", na_value=np.nan)
         if too_large := int((np.abs(numbers) > np.finfo(np.float32).max).sum()):
-            raise _wrong(f"gave {name!r} an infinite or far too large value in {too_large:,} rows")
+            raise _error(
+                f"{name!r}: expected finite numbers within single precision, got others in "
+                f"{too_large:,} rows"
+            )
         if np.isnan(numbers).all():
             table.found[f"no value of the feature {name}"] = len(rows)
     return computed
@@ -124,11 +127,13 @@ def _check_names(others: list[str], computed: pd.Index[Any]) -> None:
     taken = {name.lower(): name for name in (*RESERVED_COLUMNS, *others)}
     for name in computed:
         if not isinstance(name, str):
-            raise _wrong(f"gave a column called {name!r}, where a text is right")
+            raise _error(f"expected a string as a feature's name, got {name!r}")
         if not FEATURE_NAME.fullmatch(name):
-            raise _wrong(f"gave a column {name!r}, where {FEATURE_NAME_RULE} are right")
+            raise _error(f"expected a feature's name of {FEATURE_NAME_RULE}, got {name!r}")
         if other := taken.get(name.lower()):
-            raise _wrong(f"gave a column {name!r}, where the feature group has {other!r} already")
+            raise _error(
+                f"expected another name (the feature group has {other!r} already), got {name!r}"
+            )
         taken[name.lower()] = name
 
 
@@ -140,14 +145,14 @@ def _call(team: ModuleType, function: str, *arguments: object, withheld: Iterabl
         if isinstance(error, KeyError | AttributeError):
             for name in withheld:
                 if repr(name) in str(error):
-                    raise _wrong(f"needs {name!r}, which [model] exclude withholds") from error
+                    raise _error(f"needs {name!r}, which [model] exclude withholds") from error
         frames = traceback.extract_tb(error.__traceback__)
         line = next((f.lineno for f in reversed(frames) if f.filename == team.__file__), "?")
-        raise _wrong(f"line {line}: {type(error).__name__}: {error}") from error
+        raise _error(f"line {line}: {type(error).__name__}: {error}") from error
 
 
-def _wrong(what: str) -> FeaturesError:
-    return FeaturesError(f"feature_store/features.py {what}")
+def _error(message: str) -> FeaturesError:
+    return FeaturesError(f"feature_store/features.py: {message}")
 
 
 def _moment(text: str) -> datetime:

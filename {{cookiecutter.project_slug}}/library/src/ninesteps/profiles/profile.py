@@ -92,7 +92,7 @@ def uncovered(gate: gates.Gate | None, facets: tuple[Facet, ...]) -> Iterator[Fa
 
 
 def _covers(gate: gates.Gate, facet: Facet) -> bool:
-    """Whether a gate that holds limits the facet's bias: by one of all, by each of any."""
+    """Whether passing a gate limits the facet's bias: by one of all parts, by each of any."""
     if isinstance(gate, gates.AllOf):
         return any(_covers(part, facet) for part in gate.parts)
     if isinstance(gate, gates.AnyOf):

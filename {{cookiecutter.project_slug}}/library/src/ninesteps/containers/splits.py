@@ -1,0 +1,127 @@
+"""The splits: which row goes to train, validation or test, and what is learnt from train alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+from numpy.typing import NDArray
+
+from dataset import Columns, DataError
+
+SPLITS = ("train", "validation", "test")
+
+
+def choose_splits(
+    table: pa.Table, key: str, by: str, salt: str, shares: Sequence[float]
+) -> NDArray[np.int64]:
+    """The split of each row, (n,): its position in SPLITS; -1 for rows that are in none.
+
+    Rows with the same key, a column, stay together. They are split by the key's "hash" with the
+    salt, or by "time".
+    """
+    keys = pc.cast(table[key], pa.string())
+    if nameless := keys.null_count:
+        raise DataError(f"{nameless} rows have no {key}, by which rows are kept together")
+    if by == "hash":
+        return split_of(keys.to_pylist(), salt, shares)
+    chosen = split_by_time(keys.to_numpy(), table["event_time"].to_numpy(), shares)
+    left_out = int((chosen < 0).sum())
+    print(f"{left_out} of {len(chosen)} rows are in no split: they come after their split's end")  # noqa: T201
+    return chosen
+
+
+def split_by_time(
+    keys: NDArray[np.object_], times: NDArray[np.object_], shares: Sequence[float]
+) -> NDArray[np.int64]:
+    """The split of each row, (n,), so that the past learns and the future tests.
+
+    A key (a customer) belongs to the period in which it was first seen; the periods begin where
+    the shares of all keys were seen. What a key did after its period's end is left out (-1). So
+    no key is in two splits, and every row of one split is older than every row of the next.
+    """
+    names, group = np.unique(keys.astype(str), return_inverse=True)
+    moments = times.astype(str)
+    order = np.argsort(moments, kind="stable")
+    first = np.empty(len(names), dtype=moments.dtype)
+    first[group[order[::-1]]] = moments[order[::-1]]  # the oldest is written last, and stays
+    edges = np.floor(np.cumsum(shares)[:-1] * len(names) + 1e-9).astype(np.int64)
+    starts = np.sort(first)[np.minimum(edges, len(names) - 1)]  # of validation and of test
+    chosen: NDArray[np.int64] = np.searchsorted(starts, first, side="right")[group]
+    for number, end in enumerate(starts):
+        chosen[(chosen == number) & (moments >= end)] = -1
+    return chosen
+
+
+def split_of(keys: list[str], salt: str, shares: Sequence[float]) -> NDArray[np.int64]:
+    """The split of each key, (n,): 0, 1 or 2, by SHA-256 of salt and key, never by chance.
+
+    The same key falls into the same split in every run, so that a test row of one run is not a
+    training row of the next.
+    """
+    digests = b"".join(hashlib.sha256(f"{salt}{key}".encode()).digest()[:8] for key in keys)
+    points = np.frombuffer(digests, dtype=">u8").astype(np.float64) / 2.0**64
+    return np.searchsorted(np.cumsum(shares)[:-1], points, side="right").astype(np.int64)
+
+
+def check_split(rows: pa.Table, name: str, columns: Columns, least: int) -> None:
+    """Check that there are enough rows, and enough of either class: splits are not stratified."""
+    if columns.is_regression:
+        if rows.num_rows < least:
+            raise DataError(
+                f"the {name} split: expected at least {least} rows ([split] min_positives), got "
+                f"{rows.num_rows}"
+            )
+        return
+    positives = pc.sum(pc.equal(rows[columns.label], 1)).as_py() or 0
+    for what, count in (("positive", positives), ("negative", rows.num_rows - positives)):
+        if count < least:
+            raise DataError(
+                f"the {name} split: expected at least {least} {what} rows ([split] min_positives), "
+                f"got {count} of {rows.num_rows}"
+            )
+
+
+def write_split(rows: pa.Table, folder: Path, name: str, columns: Columns) -> None:
+    """Write `<name>.csv`, header-less, and `columns.json` beside it."""
+    ordered = [rows[columns.record_id], rows["event_time"], rows[columns.label]]
+    ordered += [pc.cast(rows[column], pa.string()) for column in columns.context]
+    ordered += [rows[feature] for feature in columns.features]
+    table = pa.table(dict(zip(columns.names, ordered, strict=True)))
+    table = table.sort_by(columns.record_id)  # Athena's rows come in no order; files must
+    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
+    pyarrow.csv.write_csv(table, folder / f"{name}.csv", options)
+    columns.write(folder)
+
+
+def label_threshold(labels: pa.ChunkedArray, columns: Columns, asked: str | None) -> float | None:
+    """Above which number a regression's label is favourable: as asked, or the training median."""
+    if not columns.is_regression:
+        return None
+    numbers = labels.to_numpy()
+    threshold = float(np.median(numbers)) if asked is None else float(asked)
+    if not numbers.min() <= threshold < numbers.max():
+        raise DataError(
+            "[bias] threshold: expected a number that parts the training split's "
+            f"{columns.label!r} ({numbers.min():g} to {numbers.max():g}), got {threshold:g}"
+        )
+    return threshold
+
+
+def baseline(train: pa.Table, columns: Columns) -> tuple[float | None, ...]:
+    """Whom explanations compare with: each feature's median among the training rows that have one.
+
+    A number that occurs, so that a feature of 0 and 1 is one of them.
+    """
+    medians = []
+    for feature in columns.features:
+        numbers = train[feature].drop_null().to_numpy().astype(np.float64)
+        numbers = numbers[np.isfinite(numbers)]
+        middle = np.quantile(numbers, 0.5, method="lower") if len(numbers) else None
+        medians.append(None if middle is None else float(middle))
+    return tuple(medians)
