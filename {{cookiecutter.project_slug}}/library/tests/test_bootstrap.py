@@ -25,13 +25,15 @@ from ninesteps.cli import account as account_commands
 from ninesteps.cli import main
 from ninesteps.errors import AccountError, SettingsError
 from ninesteps.infrastructure import change_set as bootstrap
-from ninesteps.infrastructure import permissions, stacks, template
+from ninesteps.infrastructure import permissions, stacks, state_machines, template
 from ninesteps.infrastructure.change_set import Applied, Change, Event, Stack
+from ninesteps.profiles import profile as profiles
 from ninesteps.runs import compiled
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.operation import Notify
 from ninesteps.settings.settings import Settings
+from ninesteps.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -127,13 +129,49 @@ def test_what_is_made_is_shown_first_and_stands_in_the_account_after(
     assert "changes to" not in again.output
 
 
+def test_the_floors_are_fixed_in_the_stack_and_a_change_of_them_is_shown(
+    account: None, motos_types: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "definition", lambda *_: "{}")
+    first = bootstrap_it(monkeypatch, own(), "--yes")
+    assert first.exit_code == 0 and "Floor" not in first.output
+    before, least = in_the_stack(), VERSION.partition("+")[0]
+    assert before == {
+        "Profile": "churn", "ProfileSha256": profiles.digest("churn"), "LeastLibrary": least,
+    }  # fmt: skip
+    monkeypatch.setattr(state_machines, "VERSION", "99.5.0+g0a")
+    project = dataclasses.replace(own().project, profile="custom")
+    looser = dataclasses.replace(own(), project=project)
+    shown = bootstrap_it(monkeypatch, looser)  # nobody answers, so nothing is applied
+    was, is_ = profiles.digest("churn")[:18], profiles.digest("custom")[:18]
+    assert (
+        "changes to customer-churn-prod-rollout:\n"
+        f"Floor   Profile                     churn -> custom\n"
+        f"Floor   ProfileSha256               {was} -> {is_}\n"
+        f"Floor   LeastLibrary                {least} -> 99.5.0\n"
+    ) in shown.output
+    assert max(map(len, shown.output.splitlines())) <= 80
+    assert in_the_stack() == before
+    assert bootstrap_it(monkeypatch, looser, "--yes").exit_code == 0
+    assert in_the_stack() == {
+        "Profile": "custom", "ProfileSha256": profiles.digest("custom"), "LeastLibrary": "99.5.0",
+    }  # fmt: skip
+
+
+def in_the_stack() -> dict[str, str]:
+    """The floors that an account's stack holds versions to."""
+    given = bootstrap.parameters(client("cloudformation"), "customer-churn-prod-rollout")
+    return {name: given[name] for name in stacks.FLOORS}
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
         ({"role": f"arn:aws:iam::{ACCOUNT}:role/Own"},
-         f"[environments.prod] role: 'arn:aws:iam::{ACCOUNT}:role/Own' was read, where the stack "),
-        ({"bucket": "own"}, "[environments.prod] bucket: 'own' was read, where the stack makes "
-         f"customer-churn-prod-{ACCOUNT}: leave the key out"),
+         f"[environments.prod] role: expected arn:aws:iam::{ACCOUNT}:role/customer-churn-prod-"
+         f"pipeline, which the stack makes, got 'arn:aws:iam::{ACCOUNT}:role/Own': leave the key"),
+        ({"bucket": "own"}, f"[environments.prod] bucket: expected customer-churn-prod-{ACCOUNT}, "
+         "which the stack makes, got 'own': leave the key out"),
     ],
 )  # fmt: skip
 def test_a_role_or_bucket_that_the_stack_does_not_make_is_refused(
@@ -153,7 +191,7 @@ def test_where_nobody_can_answer_the_changes_are_shown_and_nothing_is_left(
     done = bootstrap_it(monkeypatch, own())
     assert done.exit_code == 0
     assert "Add     Bucket                      S3::Bucket\n" in done.output
-    assert "nobody is there to ask: with --yes they are applied\n" in done.output
+    assert "there is no terminal to ask at: --yes applies them\n" in done.output
     assert client("cloudformation").list_change_sets(StackName="x")["Summaries"] == []
     left = client("cloudformation").list_stacks()["StackSummaries"]
     assert [stack["StackStatus"] for stack in left] == ["DELETE_COMPLETE"]
@@ -189,7 +227,8 @@ def test_credentials_of_another_account_change_nothing(
     monkeypatch.setattr(compiled, "definition", lambda *_: "{}")
     done = bootstrap_it(monkeypatch, own(account="444455556666"), "--yes")
     assert done.exit_code == 1
-    assert f"the credentials are of account {ACCOUNT}, where 444455556666 is right" in done.output
+    assert "expected credentials of account 444455556666 for [environments.prod], " in done.output
+    assert f"got those of {ACCOUNT}; nothing was sent" in done.output
     assert client("cloudformation").list_stacks()["StackSummaries"] == []
 
 
@@ -211,9 +250,11 @@ def test_the_second_repository_leaves_what_the_first_one_asked_for(
 
 
 def test_an_account_that_nothing_is_asked_for_is_refused() -> None:
-    with pytest.raises(SettingsError, match="neither github_repository nor monthly_budget was"):
+    with pytest.raises(
+        SettingsError, match="expected github_repository or monthly_budget, got neither"
+    ):
         stacks.account_stack(own(), Environment(ACCOUNT, REGION, name="prod"), {})
-    with pytest.raises(SettingsError, match=r"\[notify\] email: nobody was read"):
+    with pytest.raises(SettingsError, match=r"\[notify\] email: expected an address"):
         stacks.account_stack(own(), Environment(ACCOUNT, REGION, monthly_budget=5), {})
 
 

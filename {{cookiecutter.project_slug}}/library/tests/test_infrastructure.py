@@ -17,7 +17,14 @@ from cfnlint import api as cfnlint
 from cfnlint.config import ManualArgs
 from moto.events.models import EventPattern
 
-from ninesteps.infrastructure import job_code, permissions, stacks, template
+from ninesteps.infrastructure import (
+    job_code,
+    permissions,
+    stacks,
+    state_machines,
+    template,
+)
+from ninesteps.profiles import profile as profiles
 from ninesteps.runs import compiled
 from ninesteps.settings import deploy as policy
 from ninesteps.settings import loading as pipeline_settings
@@ -26,6 +33,7 @@ from ninesteps.settings.environment import Environment
 from ninesteps.settings.moments import is_moment
 from ninesteps.settings.operation import Notify, Schedule
 from ninesteps.settings.settings import Settings
+from ninesteps.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -411,6 +419,37 @@ def test_what_the_machines_name_is_what_is_put_into_the_bucket(full: Full) -> No
         assert f"{given[f'{code}CodeUri']}/{script}.py" in put
 
 
+def test_the_stack_carries_the_floors_that_the_rollouts_job_is_called_with(full: Full) -> None:
+    settings, definition = full
+    stack = stacks.rollout_stack(settings, settings.environment("prod"), definition, "key")
+    floors = {
+        "Profile": "churn", "ProfileSha256": profiles.digest("churn"),
+        "LeastLibrary": VERSION.partition("+")[0],
+    }  # fmt: skip
+    assert {name: stack.parameters[name] for name in stacks.FLOORS} == floors
+    declared = json.loads(stack.template)["Parameters"]
+    for name, value in floors.items():
+        assert "Default" not in declared[name]
+        assert re.fullmatch(declared[name].get("AllowedPattern", ".+"), value)
+    made = resources(settings, definition)["Rollout"]["Properties"]["DefinitionSubstitutions"]
+    assert {name: made[name] for name in floors} == floors
+    verify = template.state_machine(ROOT, "rollout.asl.json")["States"]["Verify"]["Parameters"]
+    arguments = verify["AppSpecification"]["ContainerArguments.$"]
+    for option, name in (("profile", "Profile"), ("profile-sha256", "ProfileSha256"),
+                         ("least-library", "LeastLibrary")):  # fmt: skip
+        assert f"'--{option}', '${{{name}}}'" in arguments
+
+
+@pytest.mark.parametrize("suffix", ["", "+g3f2a91c0", "+g00000000"])
+def test_a_librarys_suffix_changes_no_stack(
+    full: Full, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.setattr(state_machines, "VERSION", f"1.12.3{suffix}")
+    settings, definition = full
+    stack = stacks.rollout_stack(settings, settings.environment("prod"), definition, "key")
+    assert stack.parameters["LeastLibrary"] == "1.12.3"
+
+
 # What the rules let through
 
 
@@ -498,6 +537,18 @@ def test_the_approver_alone_decides_and_machines_write_notes_alone(full: Full) -
     for role, found in writers.items():
         wanted = decides if role == "ApproverRole" else notes
         assert {condition for *_, condition in found} == {json.dumps(wanted)}, role
+
+
+def test_no_role_may_change_a_stack_or_a_state_machine(full: Full) -> None:
+    """What floors an account holds versions to, whoever bootstraps says, and no `publish`."""
+    settings, definition = full
+    made = resources(settings, definition)
+    for role in ROLES:
+        for _, action, _, _ in permissions.granted(made, role):
+            service, _, name = action.partition(":")
+            assert service != "cloudformation", role
+            assert service != "states" or name.startswith(("SendTask", "StartExecution")), role
+    assert not [call for call in permissions.CALLS["publish"] if "cloudformation" in call]
 
 
 def test_no_role_may_everything_of_a_service(full: Full) -> None:

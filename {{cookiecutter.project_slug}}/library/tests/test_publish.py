@@ -132,8 +132,8 @@ def refusal(definition: str = DEFINITION, environment: Environment = PROD) -> st
 def test_credentials_of_another_account_send_nothing(account: None) -> None:
     other = dataclasses.replace(PROD, account="444455556666")
     assert refusal(environment=other) == (
-        f"the credentials are of account {ACCOUNT}, where 444455556666 is right for "
-        "[environments.prod]; nothing was sent"
+        "expected credentials of account 444455556666 for [environments.prod], got those of "
+        f"{ACCOUNT}; nothing was sent"
     )
     assert objects() == {}
 
@@ -280,7 +280,7 @@ def test_nothing_is_sent_while_the_check_finds_something(
     lines = published("--env", "prod", status=2).stderr.splitlines()
     assert len(lines) == 2
     assert lines[0].startswith("pipeline: pipeline.toml.rej: a change that an update could not")
-    assert lines[1].startswith("pipeline: README.md: it says otherwise than pipeline.toml")
+    assert lines[1].startswith("pipeline: README.md: differs from pipeline.toml")
     assert objects() == {}
     assert client("sagemaker").list_pipelines()["PipelineSummaries"] == []
 
