@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score
 
-from decision import CONFIDENCE, Decision, choose_threshold
+from decision import CONFIDENCE, DecisionThreshold, choose_threshold
 from intervals import lower_bound
 from ninesteps.settings.judgement import Model
 
@@ -194,7 +194,7 @@ def test_of_thresholds_as_precise_the_nearest_to_a_half_is_chosen(
 
 def test_a_target_out_of_reach_takes_all_positives_with_the_fewest_others_and_says_so() -> None:
     chosen = choose_threshold("recall", LABELS, PROBABILITIES, 0.9)
-    assert chosen == Decision(
+    assert chosen == DecisionThreshold(
         "recall",
         threshold=pytest.approx(0.25),
         recall_target=0.9,
@@ -216,4 +216,4 @@ def test_what_is_saved_of_a_decision_is_what_its_rule_has() -> None:
         "rule", "threshold", "recall_target", "recall_lower_bound", "reached",
     }  # fmt: skip
     for decision in (plain, by_recall):
-        assert Decision(**json.loads(json.dumps(decision.as_json()))) == decision
+        assert DecisionThreshold(**json.loads(json.dumps(decision.as_json()))) == decision

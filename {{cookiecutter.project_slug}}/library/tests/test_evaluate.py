@@ -18,7 +18,7 @@ import inference
 import process
 import train
 from dataset import Columns, DataError, Split, read_split
-from decision import Decision
+from decision import DecisionThreshold
 from metrics import binary_metrics, regression_metrics
 from ninesteps.settings.tuning import Tuning
 from people import arguments, paid, paid_arguments, people, query_result, training_job
@@ -186,7 +186,7 @@ TEST = Split(COLUMNS, ["1", "2"], np.array([0.0, 1]), {}, np.zeros((2, 1), np.fl
 
 
 def trial(algorithm: str, objective: str, value: float) -> inference.Model:
-    description = inference.Description(algorithm, objective, value, {}, Decision("f1", 0.5))
+    description = inference.Description(algorithm, objective, value, {}, DecisionThreshold("f1", 0.5))
     return inference.Model(Constant(value), description, COLUMNS)
 
 

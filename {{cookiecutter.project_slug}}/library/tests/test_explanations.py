@@ -13,7 +13,7 @@ import explanations
 import inference
 from algorithms import Fitted, algorithm
 from dataset import Columns, DataError, Split
-from decision import Decision
+from decision import DecisionThreshold
 
 FEATURES = ("age", "income", "is_member", "nothing")
 METHODS: dict[str, Any] = {
@@ -49,7 +49,7 @@ def trained(problem: str, name: str, **hyperparameters: str) -> tuple[inference.
 
 
 def model_of(fitted: Fitted, test: Split, name: str) -> inference.Model:
-    decision = None if test.columns.is_regression else Decision("accuracy", 0.5)
+    decision = None if test.columns.is_regression else DecisionThreshold("accuracy", 0.5)
     description = inference.Description(name, "validation:auc", 0.5, {}, decision)
     return inference.Model(fitted, description, test.columns)
 

@@ -13,7 +13,7 @@ import pytest
 import booster
 import inference
 from dataset import Columns
-from decision import Decision
+from decision import DecisionThreshold
 from ninesteps.settings.tuning import Tuning
 from xgboost_model import XGBoostModel
 
@@ -21,7 +21,7 @@ FEATURES = ("age", "income")
 OBJECTIVES = {"binary": "binary:logistic", "regression": "reg:squarederror"}
 
 
-def write_model(folder: Path, problem: str, decision: Decision | None) -> inference.Model:
+def write_model(folder: Path, problem: str, decision: DecisionThreshold | None) -> inference.Model:
     """An unpacked archive: a model of two features, of whether or of how far they add up."""
     source = np.random.default_rng(4)
     data = source.random((200, 2)).astype(np.float32)
@@ -41,7 +41,7 @@ def write_model(folder: Path, problem: str, decision: Decision | None) -> infere
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> inference.Model:
     """A model with a threshold of 0.4."""
-    return write_model(tmp_path_factory.mktemp("binary"), "binary", Decision("f1", 0.4))
+    return write_model(tmp_path_factory.mktemp("binary"), "binary", DecisionThreshold("f1", 0.4))
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def test_a_record_is_positive_from_the_saved_threshold_on(model: inference.Model
     assert prediction.probabilities is not None
     assert 0 < prediction.labels.mean() < 1
     np.testing.assert_array_equal(prediction.labels, prediction.probabilities >= 0.4)
-    at_the_first = Decision("f1", float(prediction.probabilities[0]))
+    at_the_first = DecisionThreshold("f1", float(prediction.probabilities[0]))
     exact = replace(model, description=replace(model.description, decision=at_the_first))
     assert inference.predict_fn(data[:1], exact).labels.tolist() == [1]
 
@@ -219,12 +219,12 @@ def test_a_model_knows_the_columns_that_it_was_trained_on(
 # What is known of a model
 
 
-DECISIONS = [Decision("accuracy", 0.5), Decision("recall", 0.25, 0.7, 0.71, reached=True),
-             Decision("recall", 0.1, 0.9, 0.8, reached=False), None]  # fmt: skip
+DECISIONS = [DecisionThreshold("accuracy", 0.5), DecisionThreshold("recall", 0.25, 0.7, 0.71, reached=True),
+             DecisionThreshold("recall", 0.1, 0.9, 0.8, reached=False), None]  # fmt: skip
 
 
 @pytest.mark.parametrize("decision", DECISIONS)
-def test_a_description_is_read_as_it_was_written(decision: Decision | None, tmp_path: Path) -> None:
+def test_a_description_is_read_as_it_was_written(decision: DecisionThreshold | None, tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
     written = inference.Description("lightgbm", "validation:map", 0.1 + 0.2, {"eta": "1"}, decision)
     written.write(tmp_path)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import inference
-from decision import Decision
+from decision import DecisionThreshold
 from endpoints import ROOT, archive, begin, ended, running
 from ninesteps.local.endpoint.router import MAX_BODY
 from ninesteps.runs.rehearsal import Rehearsal
@@ -48,7 +48,7 @@ def serving(folder: Path, receive_seconds: float) -> Iterator[Rehearsal]:
     """An endpoint with a real archive: a model of two features, with the scripts of this one."""
     unpacked = folder / "model"
     unpacked.mkdir()
-    write_model(unpacked, "binary", Decision("f1", 0.4))
+    write_model(unpacked, "binary", DecisionThreshold("f1", 0.4))
     for name, file in closure("inference.py", folders(ROOT)).items():
         shutil.copyfile(file, unpacked / "code" / name)
     with running(folder, receive_seconds=receive_seconds) as rehearsal:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ninesteps.cli import here
 from ninesteps.errors import SettingsError
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.environment import DOCUMENTATION_ACCOUNT
@@ -375,6 +376,50 @@ def test_what_a_regression_cannot_have_is_named(
     with pytest.raises(SettingsError) as refused:
         load(tmp_path, (old, new), text=REGRESSION)
     assert sentence in str(refused.value)
+
+
+OLD_KEY = "[approval]\ntwo_pairs_of_eyes = true\n"
+NOTICE = (
+    "pipeline.toml [approval] two_pairs_of_eyes: this key is now called require_second_approver; "
+    "the old name still works"
+)
+
+
+def test_the_old_name_of_a_key_is_read_and_noticed(tmp_path: Path) -> None:
+    settings = load(tmp_path, more=OLD_KEY)
+    assert settings.approval.require_second_approver
+    assert settings.notices == (NOTICE,)
+    new = load(tmp_path, more="[approval]\nrequire_second_approver = true\n")
+    assert new == settings
+    assert new.notices == ()
+
+
+def test_both_names_of_a_key_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, more=f"{OLD_KEY}require_second_approver = true\n")
+    assert str(refused.value) == (
+        "pipeline.toml [approval] two_pairs_of_eyes: expected require_second_approver alone, its "
+        "new name, got both"
+    )
+
+
+def test_notices_are_no_key(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"pipeline\.toml notices: unknown key"):
+        load(tmp_path, ("[project]", "notices = []\n[project]"))
+
+
+def test_a_command_prints_a_notice_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "pipeline.toml").read_text(encoding="utf-8")
+    (tmp_path / "pipeline.toml").write_text(f"{text}\n{OLD_KEY}", encoding="utf-8")
+    monkeypatch.setattr(here, "root", lambda: tmp_path)
+    here.show_notice.cache_clear()
+    assert here.settings().approval.require_second_approver
+    here.settings()
+    printed = capsys.readouterr()
+    assert printed.err == f"pipeline: notice: {NOTICE}\n"
+    assert printed.out == ""
 
 
 def test_features_are_made_of_the_columns_that_are_not_excluded(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -140,6 +141,59 @@ def test_a_refusal_has_its_path_and_its_sentence_without_the_place(tmp_path: Pat
         load(tmp_path, f"{LEAST}[rooms.a]\nmost = 1\nleast = 1")
     assert refused.value.path == ("rooms", "a", "least")
     assert refused.value.message == "expected a number below most = 1, got 1"
+
+
+@dataclass(frozen=True)
+class Lid:
+    """A table in it, with one too."""
+
+    locked: bool = False
+
+    RENAMED: ClassVar[dict[str, str]] = {"is_locked": "locked"}
+
+
+@dataclass(frozen=True)
+class Crate:
+    """A table with keys that once had other names."""
+
+    depth: int = 0
+    lid: Lid = field(default_factory=Lid)
+
+    RENAMED: ClassVar[dict[str, str]] = {"deepness": "depth"}
+
+
+def crate(folder: Path, text: str) -> tuple[Crate, list[str]]:
+    (folder / "crate.toml").write_text(text, encoding="utf-8")
+    notices: list[str] = []
+    return tables.load(Crate, folder, "crate.toml", notices.append), notices
+
+
+def test_an_old_key_is_read_as_the_new_one_with_a_notice(tmp_path: Path) -> None:
+    read, notices = crate(tmp_path, "deepness = 7\n[lid]\nis_locked = true\n")
+    assert read == Crate(7, Lid(True))
+    assert notices == [
+        "crate.toml deepness: this key is now called depth; the old name still works",
+        "crate.toml [lid] is_locked: this key is now called locked; the old name still works",
+    ]
+
+
+def test_a_new_key_has_no_notice(tmp_path: Path) -> None:
+    assert crate(tmp_path, "depth = 7\n") == (Crate(7), [])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("deepness = 7\ndepth = 7\n",
+         "crate.toml deepness: expected depth alone, its new name, got both"),
+        ("[lid]\nis_locked = 1\n", "crate.toml [lid] locked: expected true or false, got 1"),
+        ("deepnes = 7\n", "crate.toml deepnes: unknown key; expected one of depth, lid"),
+    ],
+)  # fmt: skip
+def test_an_old_key_is_as_strict_as_the_new_one(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        crate(tmp_path, text)
+    assert str(refused.value) == sentence
 
 
 def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:

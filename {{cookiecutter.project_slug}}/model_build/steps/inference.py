@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from algorithms import Fitted, algorithm
 from container import read_json, write_json
 from dataset import Columns
-from decision import Decision
+from decision import DecisionThreshold
 
 DESCRIPTION_FILE = "code/model.json"
 CSV, JSON = "text/csv", "application/json"
@@ -40,7 +40,7 @@ class Description:
     objective: str  # such as validation:auc
     value: float  # of the objective
     hyperparameters: Mapping[str, str]
-    decision: Decision | None  # None for a regression
+    decision: DecisionThreshold | None  # None for a regression
 
     @property
     def loss(self) -> float:
@@ -58,7 +58,7 @@ class Description:
         """Read it from an unpacked archive."""
         content: dict[str, Any] = read_json(folder / DESCRIPTION_FILE)
         chosen = content["decision"]
-        return Description(**{**content, "decision": chosen and Decision(**chosen)})
+        return Description(**{**content, "decision": chosen and DecisionThreshold(**chosen)})
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def read_hyperparameters(arguments: Sequence[str]) -> dict[str, str]:
 
 def decide(
     training: Training, validation: Split, environment: Mapping[str, str]
-) -> decision.Decision | None:
+) -> decision.DecisionThreshold | None:
     """The decision threshold, by the job's rule; a regression has none."""
     if validation.columns.is_regression:
         return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+import click
+
 from ninesteps.repository import root as roots
 from ninesteps.settings import loading
 from ninesteps.settings.settings import Settings
@@ -22,8 +24,17 @@ def local() -> Path:
 
 
 def settings() -> Settings:
-    """The repository's settings."""
-    return loading.load(root())
+    """The repository's settings; what their notices say is printed once."""
+    read = loading.load(root())
+    for notice in read.notices:
+        show_notice(notice)
+    return read
+
+
+@cache
+def show_notice(notice: str) -> None:
+    """Print a notice to stderr, the first time that it comes."""
+    click.echo(f"pipeline: notice: {notice}", err=True)
 
 
 def settings_with_table() -> Settings:

@@ -21,7 +21,7 @@ CONFIDENCE = 0.9
 
 
 @dataclass(frozen=True)
-class Decision:
+class DecisionThreshold:
     """A threshold, and how it was chosen."""
 
     rule: str  # "accuracy", "f1" or "recall"
@@ -51,7 +51,7 @@ def choose_threshold(
     labels: NDArray[np.float64],
     probabilities: NDArray[np.float64],
     recall_target: float | None = None,
-) -> Decision:
+) -> DecisionThreshold:
     """The threshold that is best by a rule; of equals, the nearest to 0.5.
 
     A row is predicted positive if its probability is at or above the threshold. Thresholds lie
@@ -68,7 +68,7 @@ def choose_threshold(
             raise ValueError("the rule 'recall' needs the recall that the gate asks for")
         return _recall_threshold(candidates, recall_target)
     scores = {"accuracy": _accuracy, "f1": _f1}[rule](candidates)
-    return Decision(rule, float(candidates.thresholds[_best(candidates, scores)]))
+    return DecisionThreshold(rule, float(candidates.thresholds[_best(candidates, scores)]))
 
 
 def _candidates(labels: NDArray[np.float64], probabilities: NDArray[np.float64]) -> _Candidates:
@@ -100,7 +100,7 @@ def _f1(c: _Candidates) -> Counts:
     return 2 * c.hits / found_or_flagged
 
 
-def _recall_threshold(c: _Candidates, target: float) -> Decision:
+def _recall_threshold(c: _Candidates, target: float) -> DecisionThreshold:
     bounds = lower_bound(c.hits, c.positives, CONFIDENCE)
     reached = bounds > target
     precision = c.hits / np.maximum(c.flagged, 1.0)
@@ -109,4 +109,4 @@ def _recall_threshold(c: _Candidates, target: float) -> Decision:
     else:
         index = _best(c, np.where(c.hits == c.hits.max(), -c.flagged, -np.inf))
     threshold, bound = float(c.thresholds[index]), float(bounds[index])
-    return Decision("recall", threshold, target, bound, bool(reached[index]))
+    return DecisionThreshold("recall", threshold, target, bound, bool(reached[index]))

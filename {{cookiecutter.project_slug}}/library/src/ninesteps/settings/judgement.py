@@ -24,6 +24,8 @@ class Approval:
     before_production: bool = False  # a second approval, between staging and production
     days_to_answer: int = 7  # then the second approval counts as refused
 
+    RENAMED: typing.ClassVar[dict[str, str]] = {"two_pairs_of_eyes": "require_second_approver"}
+
     def __post_init__(self) -> None:
         require(1 <= self.days_to_answer <= 10, "days_to_answer", self.days_to_answer,
              "1 to 10")  # fmt: skip

@@ -26,7 +26,9 @@ def load(root: Path, profiles_folder: Path = profiles.FOLDER) -> Settings:
     Raises:
         SettingsError: with one sentence that names the key.
     """
-    settings = replace(toml.load(Settings, root, "pipeline.toml"), root=root)
+    notices: list[str] = []
+    content = toml.load(Settings, root, "pipeline.toml", notices.append)
+    settings = replace(content, root=root, notices=tuple(notices))
     _check_together(settings)
     _check_profile(settings, profiles.load(settings.project.profile, profiles_folder))
     _check_bias_limits(settings)

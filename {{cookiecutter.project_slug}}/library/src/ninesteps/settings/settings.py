@@ -48,6 +48,9 @@ class Settings:
     root: Path = field(
         default=Path(), repr=False, compare=False, metadata=NOT_IN_FILE
     )  # the repository
+    notices: tuple[str, ...] = field(
+        default=(), repr=False, compare=False, metadata=NOT_IN_FILE
+    )  # what the person who wrote the file is to know, such as that a key was renamed
 
     @property
     def feature_group(self) -> str:

@@ -10,12 +10,16 @@ import math
 import tomllib
 import types
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ninesteps.errors import SettingsError
 
 Table = TypeVar("Table")
+
+Notify = Callable[[str], None]
+"""Takes a sentence for the person who wrote a file: it can be used, and should be changed."""
 
 NOT_IN_FILE = {"in_file": False}
 """Metadata of a field that follows from where the table stands, and is no key of it."""
@@ -35,15 +39,18 @@ def require(condition: object, key: str, value: object, expected: str) -> None:
         raise RuleBroken(key, f"expected {expected}, got {value!r}")
 
 
-def load(cls: type[Table], root: Path, name: str) -> Table:
+def load(cls: type[Table], root: Path, name: str, notify: Notify = lambda notice: None) -> Table:
     """Read a file of a repository as a data class.
+
+    A data class may have `RENAMED`, the new name of each key that was once called otherwise: the
+    old one is read as the new one, and a notice says so.
 
     Raises:
         SettingsError: with one sentence that names the key.
     """
     try:
         table = tomllib.loads((root / name).read_text(encoding="utf-8"))
-        content: Table = _read(cls, table, ())
+        content: Table = _read(cls, table, (), lambda notice: notify(f"{name} {notice}"))
         return content
     except SettingsError as error:
         raise SettingsError(error.message, *error.path, file=name) from None
@@ -53,10 +60,11 @@ def load(cls: type[Table], root: Path, name: str) -> Table:
         raise SettingsError(f"not valid TOML: {error}", file=name) from None
 
 
-def _read(cls: Any, table: object, path: tuple[str, ...]) -> Any:
+def _read(cls: Any, table: object, path: tuple[str, ...], notify: Notify) -> Any:
     """A data class from a TOML table, refusing unknown and missing keys and wrong types."""
     if not isinstance(table, dict):
         raise SettingsError(f"expected a table, got {table!r}", *path)
+    table = _renamed(getattr(cls, "RENAMED", {}), table, path, notify)
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls) if f.metadata.get("in_file", True)}
     for key in table:
@@ -68,26 +76,39 @@ def _read(cls: Any, table: object, path: tuple[str, ...]) -> Any:
         )
         if name not in table and not has_default:
             raise SettingsError("this key is missing", *path, name)
-    values = {key: _value(hints[key], value, (*path, key)) for key, value in table.items()}
+    values = {key: _value(hints[key], value, (*path, key), notify) for key, value in table.items()}
     try:
         return cls(**values)
     except RuleBroken as broken:
         raise SettingsError(str(broken), *path, broken.key) from None
 
 
-def _value(hint: Any, value: object, path: tuple[str, ...]) -> Any:
+def _renamed(
+    names: dict[str, str], table: dict[str, object], path: tuple[str, ...], notify: Notify
+) -> dict[str, object]:
+    """The table with old names of keys replaced by the new ones."""
+    for old, new in names.items():
+        if old in table and new in table:
+            raise SettingsError(f"expected {new} alone, its new name, got both", *path, old)
+        if old in table:
+            place = f"[{'.'.join(path)}] {old}" if path else old
+            notify(f"{place}: this key is now called {new}; the old name still works")
+    return {names.get(key, key): value for key, value in table.items()}
+
+
+def _value(hint: Any, value: object, path: tuple[str, ...], notify: Notify) -> Any:
     if dataclasses.is_dataclass(hint):
-        return _read(hint, value, path)
+        return _read(hint, value, path, notify)
     origin = typing.get_origin(hint)
     if origin is dict:
         if not isinstance(value, dict):
             raise SettingsError(f"expected a table, got {value!r}", *path)
         inner = typing.get_args(hint)[1]
-        return {key: _value(inner, item, (*path, key)) for key, item in value.items()}
+        return {key: _value(inner, item, (*path, key), notify) for key, item in value.items()}
     if origin is tuple:
         if not isinstance(value, list):
             raise SettingsError(f"expected a list, got {value!r}", *path)
-        return tuple(_value(str, item, path) for item in value)
+        return tuple(_value(str, item, path, notify) for item in value)
     if origin is types.UnionType:
         fitting = (kind for kind in typing.get_args(hint) if _fits(value, kind))
         hint = next(fitting, typing.get_args(hint)[0])

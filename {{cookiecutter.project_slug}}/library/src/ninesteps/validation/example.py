@@ -18,7 +18,7 @@ def example_evaluation(settings: Settings) -> dict[str, Any]:
     import numpy as np
 
     from dataset import Columns, Facet, Split, Texts
-    from decision import Decision
+    from decision import DecisionThreshold
     from evaluate import evaluation
     from inference import Description, Prediction
 
@@ -32,6 +32,6 @@ def example_evaluation(settings: Settings) -> dict[str, Any]:
     labels = np.array([0.0, 1.0, 0.0, 1.0])
     context = {name: Texts.of("1919") for name in columns.context}
     rows = Split(columns, [*"abcd"], labels, context, np.zeros((4, 1), dtype=np.float32))
-    decision = Decision("accuracy", 0.5) if is_binary else None
+    decision = DecisionThreshold("accuracy", 0.5) if is_binary else None
     model = Description("xgboost", settings.objective, 0.5, {}, decision)
     return evaluation(rows, model, Prediction(labels, labels if is_binary else None), 1)
