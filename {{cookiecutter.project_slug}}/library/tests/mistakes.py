@@ -687,7 +687,7 @@ def a_warm_start_of_several(content: Json) -> str:
 # Serving
 
 
-@says("Arguments.PrimaryContainer.Environment.SAGEMAKER_PROGRAM: expected that of ... got ''")
+@says("Arguments.PrimaryContainer.Environment.SAGEMAKER_PROGRAM: expected the one of ... got ''")
 def a_model_without_a_script(content: Json) -> str:
     step = of_type(content, "Model")
     step["Arguments"]["PrimaryContainer"]["Environment"]["SAGEMAKER_PROGRAM"] = ""

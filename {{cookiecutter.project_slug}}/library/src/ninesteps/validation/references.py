@@ -39,8 +39,8 @@ def check_waiting(step: StepContent, compiled: Compiled) -> Iterator[str]:
         yield f"it waits for itself{way}, expected it to wait for other steps only"
 
 
-def _calls(found: Iterable[Call], compiled: Compiled) -> Iterator[str]:
-    for where, function, operand in found:
+def _calls(function_calls: Iterable[Call], compiled: Compiled) -> Iterator[str]:
+    for where, function, operand in function_calls:
         if function not in FUNCTIONS:
             right = service.nearest(function, FUNCTIONS)
             yield f"{where}: expected {right}, got the function {function}"

@@ -27,5 +27,5 @@ def check_serving(step: StepContent, _: Compiled) -> Iterator[str]:
                 given = [value for _, value in places(container, f"Environment.{name}")]
                 if not any(function_of(value) or str(value).strip() for value in given):
                     has = quoted(given[0]) if given else "none"
-                    right = "that of the script that serves"
+                    right = "the one of the script that serves"
                     yield f"{where}.Environment.{name}: expected {right}, got {has}"
