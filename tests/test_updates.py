@@ -6,14 +6,20 @@ import json
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from conftest import GENERATED, Repository
+from conftest import GENERATED, ROOT, Repository, library_of
 from cruft_runs import create, repository_of, run
+
+OLD_FORM = "c9dd8c2"
+"""The template's last commit before the library: what it made holds engine and checker itself."""
+
+LIBRARY = "library/src/ninesteps"
 
 
 @dataclass(frozen=True)
@@ -33,9 +39,13 @@ class Followed:
         run("git", "commit", "--quiet", "--allow-empty", "--message=A change", cwd=folder)
 
     def edit(self, root: Path, name: str, old: str, new: str) -> None:
-        text = (root / name).read_text(encoding="utf-8")
-        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
-        (root / name).write_text(text.replace(old, new), encoding="utf-8")
+        Repository(root).edit(name, old, new)
+
+    def changes(self) -> dict[str, str]:
+        """What the last update changed in the repository, as git tells it: path -> status."""
+        told = run("git", "status", "--porcelain", "--untracked-files=all", "--no-renames",
+                   cwd=self.repository.path).stdout  # fmt: skip
+        return {line[3:]: line[:2].strip() for line in told.splitlines()}
 
     def update(self, *options: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         """Commit what both sides did, and update as `docs/fleet.md` says."""
@@ -43,6 +53,12 @@ class Followed:
             self.commit(folder)
         command = (sys.executable, "-m", "cruft", "update", "--skip-apply-ask", *options)
         return run(*command, cwd=self.repository.path, status=status)
+
+
+def put(file: Path, text: str) -> None:
+    """Write a file, with its folders."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
 
 
 Follow = Callable[..., Followed]
@@ -56,7 +72,7 @@ def follow(cloned: Path, tmp_path: Path) -> Follow:
         template = tmp_path / "template"
         shutil.copytree(cloned, template)
         for name, text in (extra or {}).items():
-            (template / GENERATED.name / name).write_text(text, encoding="utf-8")
+            put(template / GENERATED.name / name, text)
             repository_of(template)
         seed = tmp_path / "seed.json"
         seed.write_text(json.dumps(answers), encoding="utf-8")
@@ -67,37 +83,49 @@ def follow(cloned: Path, tmp_path: Path) -> Follow:
 
 
 STEP = "model_build/steps/evaluate.py"
+FEATURES = "feature_store/features.py"
+
+
+def edit_as_a_team(both: Followed) -> None:
+    """Change settings, a feature and its test, and a step's script."""
+    team = both.repository.path
+    both.edit(team, "pipeline.toml", "jobs = 12", "jobs = 1")
+    both.edit(team, "pipeline.toml", "parallel = 4", "parallel = 1")
+    both.edit(team, FEATURES, '"never_mailed": _flag(sent == 0),', '"no_mail": _flag(sent == 0),')
+    both.edit(team, "model_build/steps/train.py", '"""Step 2', '"""Our step 2')
+    test = team / "tests/test_features.py"
+    test.write_text(test.read_text("utf-8").replace('"never_mailed"', '"no_mail"'), "utf-8")
+
+
+def assert_the_teams_edits_are_there(team: Path) -> None:
+    settings = (team / "pipeline.toml").read_text(encoding="utf-8")
+    assert "jobs = 1\n" in settings and "parallel = 1\n" in settings
+    assert '"no_mail"' in (team / FEATURES).read_text(encoding="utf-8")
+    assert "Our step 2" in (team / "model_build/steps/train.py").read_text(encoding="utf-8")
+    assert '"no_mail"' in (team / "tests/test_features.py").read_text(encoding="utf-8")
 
 
 def test_an_update_brings_the_templates_changes_and_keeps_the_teams(follow: Follow) -> None:
     both = follow(scenario="churn", ci="none")
     team, ours = both.repository.path, both.generated
-    both.edit(team, "pipeline.toml", "jobs = 12", "jobs = 1")
-    both.edit(team, "pipeline.toml", "parallel = 4", "parallel = 1")
-    features = "feature_store/features.py"
-    both.edit(team, features, '"never_mailed": _flag(sent == 0),', '"no_mail": _flag(sent == 0),')
-    both.edit(team, "model_build/steps/train.py", '"""Step 2', '"""Our step 2')
-    test = team / "tests/test_features.py"
-    test.write_text(test.read_text("utf-8").replace('"never_mailed"', '"no_mail"'), "utf-8")
-
+    edit_as_a_team(both)
     both.repository.pipeline("readme")
 
     both.edit(ours, STEP, '"rows": len(test.labels),', '"test_rows": len(test.labels),')
-    (ours / "governance/audit.py").write_text('"""New in the template."""\n', encoding="utf-8")
-    (ours / "tests/test_cadence.py").unlink()
+    put(ours / "model_deploy/infrastructure/new.asl.json", "{}\n")
+    (ours / "model_deploy/infrastructure/checkov.in").unlink()
+    put(ours / LIBRARY / "news.py", '"""New in the library."""\n')
     questions = json.loads((both.template / "cookiecutter.json").read_text("utf-8"))
     questions["owner"] = "nobody yet"
     (both.template / "cookiecutter.json").write_text(json.dumps(questions), encoding="utf-8")
 
     both.update()
 
-    settings = (team / "pipeline.toml").read_text(encoding="utf-8")
-    assert "jobs = 1\n" in settings and "parallel = 1\n" in settings
-    assert '"no_mail"' in (team / features).read_text(encoding="utf-8")
-    assert "Our step 2" in (team / "model_build/steps/train.py").read_text(encoding="utf-8")
+    assert_the_teams_edits_are_there(team)
     assert '"test_rows"' in (team / STEP).read_text(encoding="utf-8")
-    assert (team / "governance/audit.py").is_file()
-    assert not (team / "tests/test_cadence.py").exists()
+    assert (team / "model_deploy/infrastructure/new.asl.json").is_file()
+    assert not (team / "model_deploy/infrastructure/checkov.in").exists()
+    assert (library_of(team) / "ninesteps/news.py").is_file()
     kept = json.loads((team / ".cruft.json").read_text(encoding="utf-8"))["context"]
     assert kept["cookiecutter"]["owner"] == "nobody yet"
     assert "template    0 of its files changed" in both.repository.pipeline("check").stdout
@@ -107,13 +135,149 @@ def test_an_update_brings_the_templates_changes_and_keeps_the_teams(follow: Foll
     assert "test_rows" in json.loads(written.read_text(encoding="utf-8"))
 
 
+def test_a_changed_library_is_a_wheel_two_lines_of_the_lock_and_two_of_cruft(
+    follow: Follow,
+) -> None:
+    both = follow(scenario="churn", ci="none")
+    edit_as_a_team(both)
+    both.repository.pipeline("readme")
+    (before,) = both.repository.path.glob("vendor/*.whl")
+    both.edit(both.generated, f"{LIBRARY}/containers/metrics.py", "from __future__",
+              "# A line more.\nfrom __future__")  # fmt: skip
+    both.update()
+    assert_the_teams_edits_are_there(both.repository.path)
+    (after,) = both.repository.path.glob("vendor/*.whl")
+    assert set(both.changes()) == {
+        ".cruft.json", "requirements.lock", f"vendor/{before.name}", f"vendor/{after.name}",
+    }  # fmt: skip
+    run("git", "add", "--all", cwd=both.repository.path)
+    told = run("git", "diff", "HEAD", "--numstat", "--", "*.json", "*.lock",
+               cwd=both.repository.path).stdout  # fmt: skip
+    assert told.splitlines() == ["2\t2\t.cruft.json", "2\t2\trequirements.lock"]
+    both.repository.pipeline("check")
+
+
+# From the form before the library
+
+
+@pytest.fixture
+def old_form(cloned: Path, tmp_path: Path) -> Followed:
+    """A repository of the template before the library, and the template moved on to this one."""
+    archive = tmp_path / "old.tar"
+    done = subprocess.run(
+        ["git", "archive", "--format=tar", f"--output={archive}", OLD_FORM],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        pytest.skip(f"this clone has no commit {OLD_FORM}: it is shallow, or no git repository")
+    template = tmp_path / "template"
+    template.mkdir()
+    with tarfile.open(archive) as packed:
+        packed.extractall(template, filter="data")
+    repository_of(template)
+    seed = tmp_path / "seed.json"
+    seed.write_text(json.dumps({"scenario": "churn", "ci": "none"}), encoding="utf-8")
+    path = repository_of(create(template, seed, tmp_path / "made"))
+    for inside in template.iterdir():
+        if inside.is_dir() and inside.name != ".git":
+            shutil.rmtree(inside)
+        elif inside.is_file():
+            inside.unlink()
+    shutil.copytree(cloned, template, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".git"))
+    return Followed(template, Repository(path))
+
+
+def old_files(repository: Repository) -> set[str]:
+    """What is left in a repository of the folders that the library stands for."""
+    folders = ("cli/", "governance/", "local_sagemaker/")
+    return {name for name in repository.files() if name.startswith(folders)}
+
+
+def test_the_old_form_becomes_the_thin_one_with_every_edit_kept(old_form: Followed) -> None:
+    team = old_form.repository.path
+    edit_as_a_team(old_form)
+    before = len(old_form.repository.files())
+    old_form.update()
+    assert_the_teams_edits_are_there(team)
+    assert old_files(old_form.repository) == set()
+    assert len(list(team.glob("vendor/ninesteps-*.whl"))) == 1
+    made = {name for name in old_form.repository.files() if not name.startswith(".git/")}
+    assert len(made) < 60 < before
+    assert not [name for name in made if name.endswith((".rej", ".orig"))]
+    assert 'profile = "churn"' in (team / "pipeline.toml").read_text(encoding="utf-8")
+    old_form.repository.pipeline("readme")
+    told = old_form.repository.pipeline("check").stdout
+    assert "template    0 of its files changed" in told
+    assert "modules overridden here: 0" in told
+    assert "registered customer-churn version 1" in old_form.repository.pipeline("run").stdout
+
+
+SURVIVORS = ("governance/gate.py", "tests/test_gate.py", "local_sagemaker/engine.py")
+"""Files that the team edited and the template has no more."""
+
+
+def test_files_of_the_old_form_that_the_team_edited_are_named_and_no_edit_is_lost(
+    old_form: Followed,
+) -> None:
+    team = old_form.repository.path
+    edit_as_a_team(old_form)
+    for name in (*SURVIVORS, "model_build/steps/metrics.py"):
+        with (team / name).open("a", encoding="utf-8") as file:
+            file.write("# ours\n")
+    old_form.update()  # and says that all went well
+    for name in (*SURVIVORS, "model_build/steps/metrics.py"):
+        assert (team / name).read_text(encoding="utf-8").endswith("# ours\n")
+    assert old_files(old_form.repository) == {n for n in SURVIVORS if not n.startswith("tests/")}
+    (wheel,) = team.glob("vendor/ninesteps-*.whl")
+    assert old_form.changes()[f"vendor/{wheel.name}"] == "??"  # `git add` is a person's
+    refused = old_form.repository.pipeline("check", status=2).stderr
+    for name in SURVIVORS:
+        assert f"pipeline: {name}: the library has this now; move what you changed in it" in refused
+
+    finish_by_hand(old_form, refused)
+    told = old_form.repository.pipeline("check").stdout
+    assert_the_teams_edits_are_there(team)
+    assert "modules overridden here: 1\n            metrics.py" in told
+
+
+def finish_by_hand(both: Followed, refused: str) -> None:
+    """What a person does after such an update: rejected changes made, survivors deleted."""
+    team = both.repository.path
+    for name in SURVIVORS:
+        (team / name).unlink()
+    rejected = [name for name in both.repository.files() if name.endswith(".rej")]
+    for name in rejected:
+        assert f"pipeline: {name}: a change that an update could not make" in refused
+        (team / name).unlink()
+    both.repository.pipeline("readme")
+
+
+def test_a_removed_file_that_the_team_edited_is_named(follow: Follow) -> None:
+    """The same without the old commit, which a shallow clone lacks: one file of the old form."""
+    text = "".join(f"# line {number}\n" for number in range(20))
+    files = {"governance/gate.py": text, "model_deploy/infrastructure/old.yaml": text}
+    both = follow(extra=files, scenario="churn", ci="none")
+    team = both.repository.path
+    for name in files:
+        put(team / name, text.replace("# line 7\n", "# ours\n"))
+        (both.generated / name).unlink()
+    both.update()
+    assert all((team / name).is_file() for name in files)  # cruft says that all went well
+    refused = both.repository.pipeline("check", status=2).stderr
+    assert "governance/gate.py: the library has this now" in refused
+    assert "model_deploy/infrastructure/old.yaml: the template has no such file" in refused
+
+
+# Marks and leftovers
+
+
 def test_lines_that_both_changed_are_marked_and_the_check_refuses_them(follow: Follow) -> None:
     both = follow(scenario="churn", ci="none")
     for root, number in ((both.repository.path, 30), (both.generated, 40)):
         both.edit(root, "pipeline.toml", "jobs = 12", f"jobs = {number}")
     both.update()  # and says that all went well
     done = both.repository.pipeline("check", status=2)
-    assert done.stderr.startswith("pipeline: pipeline.toml: it is no TOML") or (
+    assert done.stderr.startswith("pipeline: pipeline.toml: not valid TOML") or (
         "pipeline.toml: it has marks of an unfinished merge" in done.stderr
     )
 
@@ -127,33 +291,29 @@ def test_marks_in_a_file_that_still_parses_are_refused_too(follow: Follow) -> No
     assert "README.md: it has marks of an unfinished merge" in done.stderr
 
 
-def test_a_removed_file_that_the_team_edited_is_named(follow: Follow) -> None:
-    text = "".join(f"# line {number}\n" for number in range(20))
-    both = follow(extra={"governance/audit.py": text}, scenario="churn", ci="none")
-    team = both.repository.path / "governance/audit.py"
-    team.write_text(text.replace("# line 7\n", "# ours\n"), encoding="utf-8")
+def test_a_changed_file_of_the_templates_is_told_before_it_conflicts(follow: Follow) -> None:
+    both = follow(scenario="churn", ci="none")
+    name = "model_build/pipeline.py"
+    both.edit(both.repository.path, name, '"""The nine steps', '"""Our nine steps')
     changed = both.repository.pipeline("check").stdout
     assert "1 of its files changed here: an update of these will conflict" in changed
-    assert "governance/audit.py" in changed
-    (both.generated / "governance/audit.py").unlink()
-    both.update()
-    assert team.is_file()  # cruft keeps what the team edited, and says that all went well
-    done = both.repository.pipeline("check", status=2)
-    assert "governance/audit.py: the template has no such file" in done.stderr
+    assert f"            {name}\n" in changed
 
 
 def test_a_file_of_the_teams_own_is_named_until_the_team_says_so(follow: Follow) -> None:
     both = follow(scenario="churn", ci="none")
-    own = both.repository.path / "model_build/steps/seasons.py"
-    own.write_text('"""What our training step imports."""\n', encoding="utf-8")
+    team, name = both.repository.path, "model_deploy/infrastructure/queue.yaml"
+    put(team / "model_build/steps/seasons.py", '"""What our training step imports."""\n')
+    both.repository.pipeline("check")  # modules among the steps are the team's anyway
+    put(team / name, "Resources: {}\n")
     done = both.repository.pipeline("check", status=2)
-    assert "model_build/steps/seasons.py: the template has no such file" in done.stderr
-    with (both.repository.path / "pyproject.toml").open("a", encoding="utf-8") as file:
-        file.write('\n[tool.pipeline]\nteam_files = ["model_build/steps/seasons.py"]\n')
+    assert f"{name}: the template has no such file" in done.stderr
+    with (team / "pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write(f'\n[tool.pipeline]\nteam_files = ["{name}"]\n')
     both.repository.pipeline("check")
 
 
-@pytest.mark.parametrize("left", ["pipeline.toml.rej", "cli/main.py.orig"])
+@pytest.mark.parametrize("left", ["pipeline.toml.rej", "model_build/pipeline.py.orig"])
 def test_what_a_rejected_change_leaves_is_refused(follow: Follow, left: str) -> None:
     both = follow(scenario="churn", ci="none")
     (both.repository.path / left).write_text("@@ -1 +1 @@\n", encoding="utf-8")
@@ -161,7 +321,9 @@ def test_what_a_rejected_change_leaves_is_refused(follow: Follow, left: str) -> 
     assert f"{left}: a change that an update could not make" in done.stderr
 
 
-STANDARDS = "governance/standards.toml"
+# Floors
+
+PROFILE = f"{LIBRARY}/profiles/churn.toml"
 FLOOR = 'metric_gate = "auc > 0.70"'
 
 
@@ -173,13 +335,15 @@ def test_a_floor_that_is_raised_travels_and_is_in_force_until_the_teams_gate_fol
     both.edit(both.repository.path, "pipeline.toml", "auc > 0.85", "auc > 0.75")
     both.repository.pipeline("readme")
     both.repository.pipeline("check")
-    both.edit(both.generated, STANDARDS, FLOOR, 'metric_gate = "auc > 0.80"')
+    both.edit(both.generated, PROFILE, FLOOR, 'metric_gate = "auc > 0.80"')
     both.update()
-    assert "auc > 0.80" in (both.repository.path / STANDARDS).read_text(encoding="utf-8")
+    profile = library_of(both.repository.path) / "ninesteps/profiles/churn.toml"
+    assert "auc > 0.80" in profile.read_text(encoding="utf-8")
     for command in ("check", "run", "compile"):
         assert both.repository.pipeline(command, status=2).stderr == (
-            "pipeline: pipeline.toml [gate] metric: 'auc > 0.75' was read, where `auc > 0.75` is "
-            "weaker than `auc > 0.8`: governance/standards.toml asks for `auc > 0.8` at least\n"
+            "pipeline: pipeline.toml [gate] metric: expected at least `auc > 0.8`, got "
+            "'auc > 0.75', where `auc > 0.75` is weaker than `auc > 0.8`: the profile churn "
+            "requires it\n"
         )
     assert not (both.repository.path / ".local/runs").exists()
     both.edit(both.repository.path, "pipeline.toml", "auc > 0.75", "auc > 0.82")
@@ -191,9 +355,9 @@ def test_answers_below_a_raised_floor_stop_the_update_until_new_ones_go_with_it(
     follow: Follow,
 ) -> None:
     both = follow(scenario="churn", ci="none")
-    both.edit(both.generated, STANDARDS, FLOOR, 'metric_gate = "auc > 0.80"')
+    both.edit(both.generated, PROFILE, FLOOR, 'metric_gate = "auc > 0.80"')
     done = both.update(status=1)
-    assert "metric_gate: 'auc > 0.75' was read, where `auc > 0.75` is weaker than" in done.stderr
+    assert "metric_gate: expected at least `auc > 0.8`, got 'auc > 0.75'" in done.stderr
     assert run("git", "status", "--short", cwd=both.repository.path).stdout == ""
     both.repository.pipeline("check")  # what is there is as it was
     both.update("--variables-to-update", json.dumps({"metric_gate": "auc > 0.82"}))
