@@ -214,7 +214,7 @@ def test_an_endpoint_that_runs_is_not_moved_to_another_port(local: Path) -> None
     said = (
         f"--port: expected {port}, where the endpoint runs, got 1; to move it: `pipeline endpoint"
     )
-    assert (found.exit_code, found.output) == (2, f"pipeline: {said} endpoint --stop` first\n")
+    assert (found.exit_code, found.output) == (2, f"pipeline: {said} --stop` first\n")
     assert pipeline("deploy", "2", "--port", str(port), "--time-scale", "1000").exit_code == 0
 
 

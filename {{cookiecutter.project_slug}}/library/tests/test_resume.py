@@ -150,8 +150,8 @@ def test_what_cannot_be_resumed_says_why(bench: Bench) -> None:
 def test_one_step_alone_runs_with_those_that_it_needs(bench: Bench) -> None:
     steps = (counting(bench, "First"), counting(bench, "Second", DependsOn=["First"]),
              counting(bench, "Third", DependsOn=["Second"]), counting(bench, "Beside"))  # fmt: skip
-    wanted = RunOptions(only="Second")
-    execution = bench.engine.run("pipeline", read(*steps), {}, wanted=wanted)
+    options = RunOptions(only="Second")
+    execution = bench.engine.run("pipeline", read(*steps), {}, options=options)
     other = ("Skipped", "only Second was asked for")
     assert how(execution) == {
         "First": ("Succeeded", ""),
@@ -160,7 +160,7 @@ def test_one_step_alone_runs_with_those_that_it_needs(bench: Bench) -> None:
         "Beside": other,
     }
     with pytest.raises(DefinitionError, match="there is no step 'Fourth'; there is First, Second"):
-        bench.engine.run("pipeline", read(*steps), {}, wanted=RunOptions(only="Fourth"))
+        bench.engine.run("pipeline", read(*steps), {}, options=RunOptions(only="Fourth"))
 
 
 def test_a_step_is_debugged_in_this_process_and_leaves_it_as_it_was(
@@ -171,8 +171,8 @@ def test_a_step_is_debugged_in_this_process_and_leaves_it_as_it_was(
     before = (Path.cwd(), dict(os.environ), list(sys.path), sys.argv, sys.modules["__main__"])
     script = f"{WRITE}breakpoint()\nprint('seen')\n(base / 'processing/output/o/a').write_text('1')"
     steps = (bench.processing("Debug", script, ("o",), words=["w"]), counting(bench, "After"))
-    wanted = RunOptions(only="Debug", debug=True)
-    execution = bench.engine.run("pipeline", read(*steps), {}, wanted=wanted)
+    options = RunOptions(only="Debug", debug=True)
+    execution = bench.engine.run("pipeline", read(*steps), {}, options=options)
     assert how(execution)["Debug"] == ("Succeeded", "")
     assert len(stopped) == 1 and stopped[0].startswith(f"{os.getpid()} ") and "'w'" in stopped[0]
     assert capsys.readouterr().out == "seen\n"
@@ -185,8 +185,8 @@ def test_a_step_is_debugged_in_this_process_and_leaves_it_as_it_was(
 def test_a_search_is_debugged_a_trial_at_a_time_and_never_taken_over(bench: Bench) -> None:
     script = "import sys\nprint('[0]\\tvalidation-auc:' + sys.argv[2])"
     tune = {**bench.tuning(script, jobs=4), "CacheConfig": {"Enabled": True}}
-    wanted = RunOptions(only="Tune", debug=True)
-    debugged = bench.engine.run("pipeline", read(tune), {}, wanted=wanted)
+    options = RunOptions(only="Tune", debug=True)
+    debugged = bench.engine.run("pipeline", read(tune), {}, options=options)
     assert how(debugged) == {"Tune": ("Succeeded", "")}
     log = debugged.steps["Tune"].log
     assert log is not None and debugged.notes == []
@@ -197,8 +197,8 @@ def test_a_search_is_debugged_a_trial_at_a_time_and_never_taken_over(bench: Benc
 def test_a_run_of_one_step_is_resumed_as_such(bench: Bench) -> None:
     ready = bench.root / "ready"
     steps = (counting(bench, "First", UNTIL.format(str(ready))), counting(bench, "Beside"))
-    wanted = RunOptions(only="First", cache=False)
-    failed = bench.engine.run("pipeline", read(*steps), {}, wanted=wanted)
+    options = RunOptions(only="First", cache=False)
+    failed = bench.engine.run("pipeline", read(*steps), {}, options=options)
     assert failed.status == "Failed"
     ready.touch()
     assert how(bench.engine.resume(failed.id))["Beside"] == (

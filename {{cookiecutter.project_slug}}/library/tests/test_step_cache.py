@@ -77,7 +77,7 @@ def test_a_step_that_does_not_ask_for_it_is_not_taken_over(bench: Bench) -> None
 def test_without_the_cache_every_step_runs(bench: Bench) -> None:
     definition = read(copying(bench))
     runs = [
-        bench.engine.run("pipeline", definition, {}, wanted=RunOptions(cache=c)) for c in (1, 0, 1)
+        bench.engine.run("pipeline", definition, {}, options=RunOptions(cache=c)) for c in (1, 0, 1)
     ]
     assert sources(*runs) == [{"Copy": ""}, {"Copy": ""}, {"Copy": runs[1].id}]
 

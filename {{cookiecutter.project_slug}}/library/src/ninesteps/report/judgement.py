@@ -43,7 +43,7 @@ class Judged:
 
     @property
     def distance(self) -> float:
-        """By how much it holds, or fails."""
+        """By how much it passes, or fails."""
         return abs(self.value - self.comparison.number)
 
     @property
@@ -109,7 +109,9 @@ def _read(condition: dict[str, Any]) -> gates.Gate:
     if names is None or not isinstance(condition["RightValue"], int | float):
         raise Absent(f"the gate compares {path} with something else than a number")
     facet = names[2] if names.re is _FACET_METRIC else None
-    return gates.Comparison(names[1], _SIGNS[str(kind)], float(condition["RightValue"]), facet)
+    section = path.partition(".")[0]
+    limit = float(condition["RightValue"])
+    return gates.Comparison(names[1], _SIGNS[str(kind)], limit, facet, section)
 
 
 def _value(comparison: gates.Comparison, content: Any) -> float:
@@ -157,8 +159,12 @@ def comparison_figure(judgement: Judgement, curves: dict[str, Any]) -> tuple[Fig
 
 def _comparison_marks(one: Judged, y: float, curves: dict[str, Any]) -> list[str]:
     metric, sign, limit = one.comparison.metric, one.comparison.sign, one.comparison.number
-    high = max(min(one.value, 10 * limit), limit) * 1.15 if metric in gates.UNBOUNDED else 1.0
-    low = min(0.0, one.value, limit)
+    low, high = min(0.0, one.value, limit), 1.0
+    if metric in gates.UNBOUNDED:
+        high = max(min(one.value, 10 * limit), limit) * 1.15
+    elif not gates.is_reserved(metric):  # one of the team's own: nothing is known of its range
+        high = max(0.0, one.value, limit)
+        high += 0.15 * (high - low) or 1.0
     x = d.Scale(low, high, d.NEAR, d.FAR)
     start, end = (limit, high) if sign in (">", ">=") else (low, limit)
     interval = curves.get("at_threshold", {}).get(metric, {}).get("interval")

@@ -1,8 +1,10 @@
 """Writes the report of a run on this machine: `report.html` and `report.md` in the run's folder.
 
-Importing jinja2 takes as long as a run with nothing changed may. So beside a page lies where in it
-the run's own texts stand (its id, its moments, its version): the page of a later run that took
-everything over from it, is that page with other texts in these places.
+Beside a page lies a list of the places at which the run's own texts stand in it (its id, its times,
+its version). The page of a later run that reuses every result is that page with its own texts in
+these places, so jinja2 need not be imported and no chart is drawn. Measured: a `pipeline run` in
+which nothing has changed takes 0.36 s of processor time with this and 0.49 s without, 27 % less
+(churn, medians of 15 runs in turn on a busy machine; wall clock 1.5 s and 2.3 s).
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from ninesteps.report.local_run import LocalFiles, local_facts
 from ninesteps.settings.settings import Settings
 
 PAGE, SUMMARY, PLACES = "report.html", "report.md", "report.json"  # in a run's folder
-_MARK = re.compile("\ue000(\\w+)\ue001")  # private use: no font has it, no text means it
+_MARK = re.compile("\ue000(\\w+)\ue001")  # private-use characters: no text has them
 _CODE = ("definition", "local", "registry", "report", "settings")
 
 
@@ -160,7 +162,7 @@ class Filled:
 def _from_an_earlier(
     local: Path, execution: Execution, likeness: str, texts: dict[str, str]
 ) -> Filled | None:
-    """The page of a run that was taken over from, or of the last, if it is made of the same."""
+    """The page of a run whose results are reused, or of the last, if it is made of the same."""
     sources = {run.source for run in execution.steps.values() if run.source}
     first = next(iter(execution.steps), "")
     last = {kept.execution for _, kept in

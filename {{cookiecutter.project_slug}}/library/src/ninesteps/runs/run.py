@@ -65,7 +65,7 @@ def run(
     file: Path,
     given: dict[str, str],
     parallel: int | None,
-    wanted: RunOptions,
+    options: RunOptions,
     progress: Observer,
 ) -> Execution:
     """Run the pipeline of a repository on a raw table.
@@ -77,7 +77,7 @@ def run(
     """
     environment, cores = settings.environment(), parallel or _cores()
     if settings.bias_is_managed:
-        _check_can_run(root, local, settings, environment, wanted)
+        _check_can_run(root, local, settings, environment, options)
     processes = Processes(cores, preload(settings))
 
     def working(what: str) -> None:
@@ -99,7 +99,7 @@ def run(
     definition = read_definition(made.definition)
     with progress:
         execution = engine.run(
-            settings.project.pipeline, definition, given, _shown(progress), wanted, whoami(root)
+            settings.project.pipeline, definition, given, _shown(progress), options, whoami(root)
         )
     _report(local, settings, execution)
     progress.ended(execution, str(settings.full_gate), local)
@@ -107,7 +107,7 @@ def run(
 
 
 def _check_can_run(
-    root: Path, local: Path, settings: Settings, environment: Environment, wanted: RunOptions
+    root: Path, local: Path, settings: Settings, environment: Environment, options: RunOptions
 ) -> None:
     """Refuse Clarify's image before the table is read; up to a step before it, all may run.
 
@@ -116,7 +116,7 @@ def _check_can_run(
     """
     made = compiled(root, local / "definitions", settings, environment)
     try:
-        read_definition(made.definition).check_can_run(wanted.only)
+        read_definition(made.definition).check_can_run(options.only)
     except DefinitionError:
         raise SettingsError(
             f"expected 'open_source' on this machine, got {settings.bias.backend!r}: Clarify's "
