@@ -148,6 +148,8 @@ def evaluate_best_model(build: Build, process: Step, tune: Step) -> Step:
     file = sdk.PropertyFile(name="Evaluation", output_name="evaluation", path="evaluation.json")
     settings = build.settings
     arguments = ["--min-group-size", str(settings.bias.min_group_size)]
+    for metric in settings.gate.metrics:
+        arguments += ["--metric", metric]
     inputs = [
         sdk.s3_input("model", best_model_uri(settings, tune), f"{IN}/model"),
         sdk.s3_input("test", output(process, "test"), f"{IN}/test"),

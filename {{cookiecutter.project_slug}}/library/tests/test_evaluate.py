@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tarfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -186,7 +188,9 @@ TEST = Split(COLUMNS, ["1", "2"], np.array([0.0, 1]), {}, np.zeros((2, 1), np.fl
 
 
 def trial(algorithm: str, objective: str, value: float) -> inference.Model:
-    description = inference.Description(algorithm, objective, value, {}, DecisionThreshold("f1", 0.5))
+    description = inference.Description(
+        algorithm, objective, value, {}, DecisionThreshold("f1", 0.5)
+    )
     return inference.Model(Constant(value), description, COLUMNS)
 
 
@@ -223,3 +227,62 @@ def test_an_algorithm_of_which_no_trial_gave_a_model_cannot_be_compared() -> Non
     trials = {job: trial("xgboost", "validation:auc", 0.9) for job in "abc"}
     with pytest.raises(DataError, match=r"expected at least 3 trials of lightgbm .*, got 0"):
         evaluate.best_of_each(trials, ["xgboost", "lightgbm"], 3, TEST)
+
+
+OWN = '''\
+import numpy as np
+
+
+def first_called(labels, predictions, scores):
+    """What it is given, in one number; it may do with it as it likes."""
+    rows = len(labels)
+    assert labels.shape == predictions.shape == (rows,)
+    assert scores is None or scores.shape == (rows,)
+    value = float(np.abs(labels - predictions).sum()) + (0 if scores is None else 0.5)
+    labels[:] = predictions[:] = 7
+    return value
+
+
+def second_called(labels, predictions, scores):
+    return np.float64(len(labels))
+
+
+def not_finite(labels, predictions, scores):
+    return np.nan
+'''
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A team's `custom_metrics.py` beside the scripts."""
+    folder = tmp_path / "steps"
+    folder.mkdir()
+    (folder / "custom_metrics.py").write_text(OWN, encoding="utf-8")
+    monkeypatch.syspath_prepend(folder)
+    yield
+    sys.modules.pop("custom_metrics", None)
+
+
+@pytest.mark.usefixtures("own")
+def test_metrics_of_ones_own_stand_beside_the_others(found: Search) -> None:
+    alone = found.evaluate(*COMPARE)
+    more = found.evaluate(*COMPARE, "--metric", "first_called", "--metric", "second_called")
+    test, model = found.test, inference.model_fn(str(found.base / "processing/input/model/model"))
+    prediction = inference.predict_fn(test.features, model)
+    is_binary = prediction.probabilities is not None
+    section = "binary_classification_metrics" if is_binary else "regression_metrics"
+    for content in (more, *more["algorithms"].values()):
+        assert list(content[section])[-2:] == ["first_called", "second_called"]
+        assert content[section].pop("second_called") == {"value": float(len(test.labels))}
+    wrong = float(np.abs(test.labels - prediction.labels).sum())
+    expected = {"value": wrong + (0.5 if is_binary else 0.0)}
+    assert more[section]["first_called"] == expected
+    for content in (more, *more["algorithms"].values()):
+        del content[section]["first_called"]
+    assert more == alone  # whatever the functions did with their arrays
+
+
+@pytest.mark.usefixtures("own")
+def test_a_metric_of_ones_own_that_is_no_finite_number_is_named(found: Search) -> None:
+    with pytest.raises(DataError, match=r"^custom_metrics\.py not_finite: .* number, got nan$"):
+        found.evaluate("--metric", "not_finite")

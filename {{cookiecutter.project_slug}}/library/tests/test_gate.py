@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ninesteps.settings import gate
+from ninesteps.settings.floor import implies
 from ninesteps.settings.gate import METRICS, GateError
 
 FACETS = ("gender", "age_ge_40")
@@ -317,3 +318,45 @@ def test_no_limit_that_is_taken_passes_the_numbers_of_groups_that_are_all_too_sm
     except GateError:
         return
     assert not holds(parsed, worst)
+
+
+OWN = ("cost_per_customer", "lift_at_10")
+
+
+@pytest.mark.parametrize(("problem", "section"), gate.SECTIONS.items())
+@pytest.mark.parametrize("number", ["-12.5", "0", "1", "1e6"])
+@pytest.mark.parametrize("sign", [">", ">=", "<", "<="])
+def test_a_metric_of_ones_own_is_compared_with_any_number_either_way(
+    problem: str, section: str, number: str, sign: str
+) -> None:
+    parsed = gate.parse(f"lift_at_10 {sign} {number}", problem, FACETS, OWN)
+    assert isinstance(parsed, gate.Comparison)
+    assert parsed.json_path == f"{section}.lift_at_10.value"
+    assert parsed.holds(float(number)) == ("=" in sign)
+    assert not parsed.is_bias
+
+
+def test_metrics_of_ones_own_stand_among_the_others() -> None:
+    text = "auc > 0.8 and (cost_per_customer < 2.5 or lift_at_10 >= 3 and dppl[gender] < 0.1)"
+    parsed = gate.parse(text, "binary", FACETS, OWN)
+    assert str(parsed) == text
+    gate.check_bias(gate.parse("cost_per_customer < 2.5", "binary", FACETS, OWN), FACETS)
+    assert gate.own_metrics_in(f"{text} AND cost_per_customer > 0") == OWN
+
+
+def test_a_metric_of_ones_own_is_known_where_it_is_named_only() -> None:
+    with pytest.raises(GateError, match=r"flagged_share, worst_dppl.*, got `lift_at_10`"):
+        parse("lift_at_10 > 1")
+    with pytest.raises(GateError, match=r"flagged_share, lift_at_10, worst_dppl.*, got `lift`"):
+        gate.parse("lift > 1", "binary", FACETS, ("lift_at_10",))
+
+
+@pytest.mark.parametrize("name", ["auc", "rmse", "worst_di", "dppl", "and", "champion", "chrf"])
+def test_names_that_the_language_has_are_reserved(name: str) -> None:
+    assert gate.is_reserved(name)
+
+
+def test_a_floor_is_not_met_by_a_metric_of_ones_own() -> None:
+    team = gate.parse("lift_at_10 > 3", "binary", FACETS, OWN)
+    assert not implies(team, parse("auc > 0.7"))
+    assert implies(gate.AllOf((team, parse("auc > 0.7"))), parse("auc > 0.7"))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ninesteps.registry.registry import Decision
+from ninesteps.report.drawing import FAR, NEAR
 from ninesteps.report.evidence import collect
 from ninesteps.report.facts import Previous, RunFacts
 from ninesteps.report.formatting import as_markdown, between, duration, moment, number, percent
@@ -191,6 +192,20 @@ def test_where_nobody_is_favoured_the_four_fifths_rule_says_so() -> None:
     evaluation["bias_metrics"]["four_fifths"] = {"kind": none}
     text = made(source=files(evaluation=evaluation))[0].section("bias").text
     assert "there is no ratio, since nobody is predicted favourable." in text
+
+
+@pytest.mark.parametrize("number", ["-7", "0", "1.5", "1e6"])
+@pytest.mark.parametrize("value", [-12.5, 0.0, 3.0, 1e9])
+def test_a_gate_on_a_metric_of_ones_own_is_judged_and_drawn(number: str, value: float) -> None:
+    gate = gates.parse(f"lift > {number}", "binary", (), ("lift",))
+    evaluation = copy.deepcopy(EVALUATION)
+    evaluation[SECTION]["lift"] = {"value": value}
+    run, source = facts(steps=steps([condition(gate)])), files(evaluation=evaluation)
+    found = judge(run, collect(run, source))
+    assert found.recomputed is (value > float(number))
+    assert gates.digest(found.gate) == gates.digest(gate)
+    (place,) = made(run, source)[0].section("gate").all("circle")
+    assert NEAR <= float(place.attributes["cx"] or "") <= FAR
 
 
 def test_of_a_small_group_no_metric_is_shown_that_tells_its_share() -> None:

@@ -221,6 +221,15 @@ def test_the_gate_in_force_decides(package: str, gate: str, passes: bool) -> Non
     assert verdict(package, gate)["passed"] == passes
 
 
+@pytest.mark.parametrize(("gate", "passes"), [("lift > 2", True), ("lift < 2 or f1 > 0.5", False)])
+def test_a_metric_of_ones_own_decides_too(package: str, gate: str, passes: bool) -> None:
+    content = evaluation()
+    content["binary_classification_metrics"] |= {"lift": {"value": 2.5}, "f1": {"value": 0.4}}
+    put("evaluation.json", content)
+    record(package)
+    assert verdict(package, gate)["passed"] == passes
+
+
 def test_bias_numbers_are_computed_again_from_the_analysis(package: str) -> None:
     put("analysis.json", analysis(-0.3))
     record(package)

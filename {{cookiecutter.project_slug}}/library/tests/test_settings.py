@@ -378,6 +378,59 @@ def test_what_a_regression_cannot_have_is_named(
     assert sentence in str(refused.value)
 
 
+def with_metrics(names: str, metric: str = "auc > 0.75") -> tuple[str, str]:
+    return 'metric = "auc > 0.75"', f'metric = "{metric}"\nmetrics = {names}'
+
+
+def test_a_gate_may_name_metrics_of_ones_own(tmp_path: Path) -> None:
+    named = with_metrics('["lift", "cost_2"]', "auc > 0.75 and lift > 3 and cost_2 < -1")
+    settings = load(tmp_path, named, profile='metric_gate = "auc > 0.7"')
+    assert settings.gate.metrics == ("lift", "cost_2")
+    assert str(settings.full_gate) == "auc > 0.75 and lift > 3 and cost_2 < -1"
+    assert load(tmp_path, with_metrics("[]")).gate.metrics == ()
+
+
+def test_a_metric_of_ones_own_meets_no_floor(tmp_path: Path) -> None:
+    named = with_metrics('["lift"]', "lift > 3")
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, named, profile='metric_gate = "auc > 0.7"')
+    assert str(refused.value) == (
+        "pipeline.toml [gate] metric: expected at least `auc > 0.7`, got 'lift > 3', where there "
+        "is no `auc > 0.7`: the profile pets requires it"
+    )
+    with pytest.raises(SettingsError, match=r"^profiles/pets\.toml .*, got `lift`"):
+        load(tmp_path, named, profile='metric_gate = "lift > 2"')
+
+
+NO_NAME = "expected small letters, digits and _, a letter first, at most 40 characters, got "
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ('["Lift"]', f"{NO_NAME}'Lift'"),
+        ('["2nd"]', f"{NO_NAME}'2nd'"),
+        ('["_lift"]', f"{NO_NAME}'_lift'"),
+        ('["a-b"]', f"{NO_NAME}'a-b'"),
+        ('[""]', f"{NO_NAME}''"),
+        (f'["{"a" * 41}"]', f"{NO_NAME}'{'a' * 41}'"),
+        ('["auc"]', "expected a name that no other metric has, got 'auc'"),
+        ('["rmse"]', "expected a name that no other metric has, got 'rmse'"),
+        ('["dppl"]', "expected a name that no other metric has, got 'dppl'"),
+        ('["champion"]', "expected a name that no other metric has, got 'champion'"),
+        ('["and"]', "expected a name that no other metric has, got 'and'"),
+        ('["a", "a"]', "expected different names, got ['a', 'a']"),
+        ('"lift"', "expected a list, got 'lift'"),
+    ],
+)
+def test_what_a_metric_of_ones_own_cannot_be_called(
+    tmp_path: Path, names: str, sentence: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, with_metrics(names))
+    assert str(refused.value) == f"pipeline.toml [gate] metrics: {sentence}"
+
+
 OLD_KEY = "[approval]\ntwo_pairs_of_eyes = true\n"
 NOTICE = (
     "pipeline.toml [approval] two_pairs_of_eyes: this key is now called require_second_approver; "

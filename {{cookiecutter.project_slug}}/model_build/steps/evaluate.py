@@ -7,6 +7,7 @@ was and how good, so that nothing has to be asked of the service.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,14 +27,17 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--min-group-size", type=int, required=True)
     parser.add_argument("--algorithm", action="append", default=[])
     parser.add_argument("--min-trials", type=int, default=1)
+    parser.add_argument("--metric", action="append", default=[], help="a custom metric")
     options = parser.parse_args(arguments)
     test = read_split(input_path("test"), "test")
     model = inference.model_fn(str(unpack_model(input_path("model"))))
     prediction = inference.predict_fn(test.features, model)
-    content = evaluation(test, model.description, prediction, options.min_group_size)
+    content = evaluation(
+        test, model.description, prediction, options.min_group_size, options.metric
+    )
     if options.algorithm:
         trials = read_trials(input_path("trials"))
-        best = best_of_each(trials, options.algorithm, options.min_trials, test)
+        best = best_of_each(trials, options.algorithm, options.min_trials, test, options.metric)
         content["algorithms"] = best
     write_json(output_path("evaluation") / "evaluation.json", content)
     drawn = drawings(test, model.description, prediction, options.min_group_size)
@@ -45,10 +49,11 @@ def evaluation(
     description: inference.Description,
     prediction: inference.Prediction,
     min_group_size: int,
+    own_metrics: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What `evaluation.json` says of a model: metrics and bias numbers as gates address them."""
     return {
-        **measured(test, prediction),
+        **measured(test, prediction, own_metrics),
         "bias_metrics": gate_numbers(test, prediction.labels, min_group_size),
         "algorithm": description.algorithm,
         "objective": {description.objective: description.value},
@@ -57,15 +62,41 @@ def evaluation(
     }
 
 
-def measured(test: Split, prediction: inference.Prediction) -> dict[str, Any]:
-    """The metrics of the problem, as a gate addresses them."""
+def measured(
+    test: Split, prediction: inference.Prediction, own_metrics: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The metrics of the problem and those of the team's own, as a gate addresses them."""
     if prediction.probabilities is None:
         section = "regression_metrics"
         values = metrics.regression_metrics(test.labels, prediction.labels)
     else:
         section = "binary_classification_metrics"
         values = metrics.binary_metrics(test.labels, prediction.probabilities, prediction.labels)
+    values |= {name: own_metric(name, test, prediction) for name in own_metrics}
     return {section: {name: {"value": value} for name, value in values.items()}}
+
+
+def own_metric(name: str, test: Split, prediction: inference.Prediction) -> float:
+    """A metric of the team's own: `NAME(labels, predictions, scores)` in `custom_metrics.py`.
+
+    Labels and predictions are (n,), 0 and 1 or numbers; scores are the probabilities of the
+    positive class, (n,), and None of a regression.
+
+    Raises:
+        DataError: if it gives no finite number.
+    """
+    import custom_metrics  # there where `[gate] metrics` of pipeline.toml names one
+
+    scores = prediction.probabilities
+    copies = (
+        test.labels.copy(),
+        prediction.labels.copy(),
+        None if scores is None else scores.copy(),
+    )
+    value = float(getattr(custom_metrics, name)(*copies))
+    if not math.isfinite(value):
+        raise DataError(f"custom_metrics.py {name}: expected a finite number, got {value}")
+    return value
 
 
 def drawings(
@@ -93,7 +124,11 @@ def read_trials(folder: Path) -> dict[str, inference.Model]:
 
 
 def best_of_each(
-    trials: dict[str, inference.Model], algorithms: Sequence[str], least: int, test: Split
+    trials: dict[str, inference.Model],
+    algorithms: Sequence[str],
+    least: int,
+    test: Split,
+    own_metrics: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The best trial of each algorithm on validation, with its metrics on the test split.
 
@@ -116,7 +151,7 @@ def best_of_each(
             "training_job": job,
             "objective": {best.description.objective: best.description.value},
             "hyperparameters": best.description.hyperparameters,
-            **measured(test, inference.predict_fn(test.features, best)),
+            **measured(test, inference.predict_fn(test.features, best), own_metrics),
         }
     return report
 

@@ -1,6 +1,7 @@
 """The metric gate's small language: `auc > 0.75 and (recall > 0.7 or precision > 0.9)`.
 
-A gate is parsed once, here, and becomes SageMaker conditions in `model_build/pipeline.py`.
+A gate is parsed once, here, and becomes SageMaker conditions in `model_build/pipeline.py`. It may
+name the library's metrics of the problem type and those of the team's own (`[gate] metrics`).
 Standard library alone: the template's hook reads a gate before anything is installed.
 
 Grammar (`and` binds tighter than `or`, as in Python)::
@@ -20,7 +21,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 METRICS = {
     "binary": (
@@ -35,6 +36,9 @@ METRICS = {
     "regression": ("rmse", "mae", "r2"),
 }
 """The metrics that `evaluation.json` holds, by problem type."""
+
+SECTIONS = {"binary": "binary_classification_metrics", "regression": "regression_metrics"}
+"""Where `evaluation.json` has them, by problem type."""
 
 BIAS_METRICS = {
     "binary": ("worst_dppl", "worst_di"),
@@ -51,7 +55,16 @@ of the lower share to the higher should be near 1."""
 UNBOUNDED = ("rmse", "mae", "worst_mean_residual")
 """Metrics in the label's own unit, from 0; the others end at 1, and all but r2 begin at 0."""
 
+METRIC_NAME = re.compile(r"[a-z][a-z0-9_]*")
+"""What a metric of the team's own may be called; `is_reserved` says which names are taken."""
+
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
+
+_RESERVED = (
+    "and", "or", "not", "champion", "loss", "perplexity", "chrf", "win_rate", "win_rate_low",
+    "refusal_rate", "wrong_refusal_rate", "leak_rate",
+)  # fmt: skip
+"""Words of the language, and metrics of language models."""
 
 MAX_BRACKETS = 100
 """More than anybody can read."""
@@ -79,6 +92,7 @@ class Comparison:
     sign: str
     number: float
     facet: str | None = None  # the facet's key, for dppl[facet] and di[facet]
+    section: str = field(default="", compare=False)  # of evaluation.json, for a metric of one's own
 
     @property
     def is_bias(self) -> bool:
@@ -90,11 +104,12 @@ class Comparison:
         """Where `evaluation.json` has the value."""
         if self.facet is not None:
             return f"bias_metrics.{self.metric}.{self.facet}.value"
+        if self.section:
+            return f"{self.section}.{self.metric}.value"
         if any(self.metric in names for names in BIAS_METRICS.values()):
             return f"bias_metrics.{self.metric}.value"
         problem = next(name for name, metrics in METRICS.items() if self.metric in metrics)
-        section = "binary_classification" if problem == "binary" else problem
-        return f"{section}_metrics.{self.metric}.value"
+        return f"{SECTIONS[problem]}.{self.metric}.value"
 
     def holds(self, value: float) -> bool:
         """Whether a value of the metric passes."""
@@ -129,8 +144,21 @@ class AnyOf:
 Gate = Comparison | AllOf | AnyOf
 
 
-def parse(text: str, problem: str, facet_keys: tuple[str, ...] = ()) -> Gate:
-    """Read a gate for a problem type ("binary" or "regression") and the facets that it may name.
+@dataclass(frozen=True)
+class _Names:
+    """What a gate may name."""
+
+    problem: str
+    facets: tuple[str, ...]
+    own: tuple[str, ...]  # metrics of the team's own
+
+
+def parse(
+    text: str, problem: str, facet_keys: tuple[str, ...] = (), own_metrics: tuple[str, ...] = ()
+) -> Gate:
+    """Read a gate for a problem type ("binary" or "regression").
+
+    It may name these facets and these metrics of the team's own, beside the library's.
 
     Raises:
         GateError: with one sentence for the person who wrote the gate.
@@ -140,7 +168,7 @@ def parse(text: str, problem: str, facet_keys: tuple[str, ...] = ()) -> Gate:
         raise GateError(f"expected a gate such as `{_example(problem)}`, got an empty one")
     if tokens.count("(") > MAX_BRACKETS:
         raise GateError(f"expected at most {MAX_BRACKETS} brackets, got {tokens.count('(')}")
-    gate, rest = _any(tokens, problem, facet_keys)
+    gate, rest = _any(tokens, _Names(problem, facet_keys, own_metrics))
     if rest:
         raise GateError(f"unexpected `{rest[0]}` in `{text}`; join comparisons with and / or")
     return gate
@@ -156,6 +184,21 @@ def both(metric_gate: Gate, bias_gate: Gate | None) -> Gate:
     if (length := len(metadata(gate))) > MAX_METADATA:
         raise GateError(f"expected a gate of at most {MAX_METADATA} characters, got {length}")
     return gate
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a metric of the team's own cannot be called so: the gate's language has that word."""
+    known = {name for names in (METRICS, BIAS_METRICS) for part in names.values() for name in part}
+    return name in known or name in (*FACET_METRICS, *_RESERVED)
+
+
+def own_metrics_in(text: str) -> tuple[str, ...]:
+    """The words of a gate that can only be metrics of the team's own, each once.
+
+    For who reads a gate that was checked before and has no settings beside it.
+    """
+    words = (token for token in _tokens(text) if METRIC_NAME.fullmatch(token))
+    return tuple(dict.fromkeys(word for word in words if not is_reserved(word)))
 
 
 def comparisons(gate: Gate) -> Iterator[Comparison]:
@@ -239,27 +282,27 @@ def _tokens(text: str) -> Iterator[str]:
         position = match.end()
 
 
-def _any(tokens: list[str], problem: str, facets: tuple[str, ...]) -> tuple[Gate, list[str]]:
-    part, tokens = _all(tokens, problem, facets)
+def _any(tokens: list[str], names: _Names) -> tuple[Gate, list[str]]:
+    part, tokens = _all(tokens, names)
     parts = [part]
     while tokens and tokens[0].lower() == "or":
-        part, tokens = _all(tokens[1:], problem, facets)
+        part, tokens = _all(tokens[1:], names)
         parts.append(part)
     return (parts[0] if len(parts) == 1 else AnyOf(tuple(parts))), tokens
 
 
-def _all(tokens: list[str], problem: str, facets: tuple[str, ...]) -> tuple[Gate, list[str]]:
-    part, tokens = _term(tokens, problem, facets)
+def _all(tokens: list[str], names: _Names) -> tuple[Gate, list[str]]:
+    part, tokens = _term(tokens, names)
     parts = [part]
     while tokens and tokens[0].lower() == "and":
-        part, tokens = _term(tokens[1:], problem, facets)
+        part, tokens = _term(tokens[1:], names)
         parts.append(part)
     return (parts[0] if len(parts) == 1 else AllOf(tuple(parts))), tokens
 
 
-def _term(tokens: list[str], problem: str, facets: tuple[str, ...]) -> tuple[Gate, list[str]]:
+def _term(tokens: list[str], names: _Names) -> tuple[Gate, list[str]]:
     if tokens and tokens[0] == "(":
-        gate, rest = _any(tokens[1:], problem, facets)
+        gate, rest = _any(tokens[1:], names)
         if not rest:
             raise GateError("expected a closing bracket, got the end of the gate")
         if rest[0] != ")":
@@ -267,13 +310,15 @@ def _term(tokens: list[str], problem: str, facets: tuple[str, ...]) -> tuple[Gat
         return gate, rest[1:]
     if len(tokens) < 3:
         got = f"`{' '.join(tokens)}`" if tokens else "nothing"
-        raise GateError(f"expected a comparison such as `{_example(problem)}`, got {got}")
+        raise GateError(f"expected a comparison such as `{_example(names.problem)}`, got {got}")
     name, sign, number = tokens[:3]
-    metric, facet = _metric(name, problem, facets)
+    metric, facet = _metric(name, names)
     if sign not in (">", ">=", "<", "<="):
         raise GateError(f"expected one of > >= < <= after `{name}`, got `{sign}`")
     if not re.fullmatch(_NUMBER, number) or not math.isfinite(float(number)):
         raise GateError(f"expected a finite number after `{name} {sign}`, got `{number}`")
+    if metric in names.own:  # nothing is known of its range
+        return Comparison(metric, sign, float(number), None, SECTIONS[names.problem]), tokens[3:]
     return _decisive(Comparison(metric, sign, float(number), facet)), tokens[3:]
 
 
@@ -309,20 +354,18 @@ def _check_side(comparison: Comparison) -> None:
         )
 
 
-def _metric(name: str, problem: str, facets: tuple[str, ...]) -> tuple[str, str | None]:
+def _metric(name: str, names: _Names) -> tuple[str, str | None]:
     if match := _FACET_METRIC.fullmatch(name):
         metric, facet = match.groups()
-        if facet not in facets:
-            has = ", ".join(facets) or "none"
+        if facet not in names.facets:
+            has = ", ".join(names.facets) or "none"
             raise GateError(f"expected one of this pipeline's facets ({has}), got `{name}`")
         return metric, facet
-    if name in METRICS[problem] or name in BIAS_METRICS[problem]:
+    problem = names.problem
+    known = (*METRICS[problem], *names.own, *BIAS_METRICS[problem])
+    if name in known:
         return name, None
-    offered = [
-        *METRICS[problem],
-        *BIAS_METRICS[problem],
-        *(f"{metric}[facet]" for metric in FACET_METRICS),
-    ]
+    offered = [*known, *(f"{metric}[facet]" for metric in FACET_METRICS)]
     raise GateError(
         f"expected a metric of a {problem} problem ({', '.join(offered)}), got `{name}`"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing
 from dataclasses import dataclass
 
+from ninesteps.settings.gate import METRIC_NAME, is_reserved
 from ninesteps.settings.toml import require
 
 
@@ -13,7 +14,20 @@ class GateSettings:
     """What a model must reach to be registered."""
 
     metric: str  # the metric gate: comparisons joined by and / or
-    bias: str = ""  # the bias gate, which must hold too; none: bias decides nothing
+    bias: str = ""  # the bias gate, which must pass too; none: bias decides nothing
+    metrics: tuple[str, ...] = ()  # of the team's own: functions in steps/custom_metrics.py
+
+    MOST: typing.ClassVar = 40
+    """Characters of a metric's name: a gate has 256 in all."""
+
+    def __post_init__(self) -> None:
+        for name in self.metrics:
+            is_name = METRIC_NAME.fullmatch(name) and len(name) <= self.MOST
+            require(is_name, "metrics", name, "small letters, digits and _, a letter first, at "
+                 f"most {self.MOST} characters")  # fmt: skip
+            require(not is_reserved(name), "metrics", name, "a name that no other metric has")
+        require(len(set(self.metrics)) == len(self.metrics), "metrics", list(self.metrics),
+             "different names")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,8 @@ class Settings:
         return max(asked, default=None)
 
     def _gate(self, text: str) -> gates.Gate:
-        return gates.parse(text, self.project.problem, tuple(facet.key for facet in self.facets))
+        keys = tuple(facet.key for facet in self.facets)
+        return gates.parse(text, self.project.problem, keys, self.gate.metrics)
 
     @property
     def bias_is_managed(self) -> bool:

@@ -6,12 +6,21 @@ import json
 import sys
 from typing import Any
 
+from ninesteps.settings.gate import SECTIONS
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code.bundle import folders
+from ninesteps.validation.own_metrics import check_own_metrics
 
 
 def example_evaluation(settings: Settings) -> dict[str, Any]:
-    """An `evaluation.json` of these settings; its values mean nothing."""
+    """An `evaluation.json` of these settings; its values mean nothing.
+
+    Metrics of the team's own are there by name alone: their functions are not called.
+
+    Raises:
+        SettingsError: if one of them has no function.
+    """
+    check_own_metrics(settings)
     for folder in map(str, folders(settings.root)):
         if folder not in sys.path:
             sys.path.append(folder)
@@ -34,4 +43,6 @@ def example_evaluation(settings: Settings) -> dict[str, Any]:
     rows = Split(columns, [*"abcd"], labels, context, np.zeros((4, 1), dtype=np.float32))
     decision = DecisionThreshold("accuracy", 0.5) if is_binary else None
     model = Description("xgboost", settings.objective, 0.5, {}, decision)
-    return evaluation(rows, model, Prediction(labels, labels if is_binary else None), 1)
+    content = evaluation(rows, model, Prediction(labels, labels if is_binary else None), 1)
+    content[SECTIONS[columns.problem]] |= {name: {"value": 0.5} for name in settings.gate.metrics}
+    return content

@@ -37,7 +37,8 @@ def main(arguments: Sequence[str]) -> None:
     expected = Expected(options.profile, options.profile_sha256, options.least_library)
     named = (pair.split("=", 1) for pair in options.facets.split(",") if pair)
     facets = {key: FACET_PREFIX + column for key, column in named}
-    gate = gates.parse(options.gate, options.problem, tuple(facets))
+    own = gates.own_metrics_in(options.gate)  # of the stack's gate, which was checked
+    gate = gates.parse(options.gate, options.problem, tuple(facets), own)
     try:
         package = read_package(options.package)
         if violation := expected.violation(package.metadata):
