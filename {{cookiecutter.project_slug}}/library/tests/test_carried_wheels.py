@@ -53,7 +53,7 @@ def test_a_wheel_is_of_the_version_and_hash_that_the_lock_has(wheel: Wheel) -> N
 
 
 def test_the_project_asks_for_the_version_that_is_carried() -> None:
-    asked = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    asked = tomllib.loads((ROOT / "library/pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
     (own,) = (text for text in asked if text.startswith("lightgbm"))
     assert own.split("==")[1] in {wheel.file.split("-")[1] for wheel in ALL}
 
