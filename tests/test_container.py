@@ -356,9 +356,12 @@ def test_the_same_records_in_json_have_the_same_predictions(served: Served) -> N
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("wrong type", "a request of type 'text/plain' was read, where text/csv or"),
-        ("wrong json", 'another JSON was read, where {"instances": [{"features": [1.5, null]}]}'),
-        ("wrong width", "2 fields were read in a record, where 3 are right: spend, visits, age"),
+        ("wrong type", "expected a request of type text/csv or application/json, got 'text/plain'"),
+        (
+            "wrong json",
+            'expected JSON such as {"instances": [{"features": [1.5, null]}]}, got something',
+        ),
+        ("wrong width", "expected 3 fields in a record (spend, visits, age), got 2"),
     ],
 )
 def test_a_wrong_request_is_an_error_that_says_why(served: Served, name: str, reason: str) -> None:

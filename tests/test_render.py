@@ -111,32 +111,45 @@ def test_answers_stand_in_the_settings(render: Render) -> None:
 
 
 REFUSED = {
-    "metric_gate=auc >> 0.5": "metric_gate: `>` after `auc >`",
-    "metric_gate=rmse < 3": "metric_gate: `rmse` is no metric of a binary problem",
-    "metric_gate=": "metric_gate: the gate is empty",
-    "metric_gate=auc > 0.6": "metric_gate: 'auc > 0.6' was read, where `auc > 0.6` is weaker than",
+    "metric_gate=auc >> 0.5": "metric_gate: expected a finite number after `auc >`, got `>`",
+    "metric_gate=rmse < 3": "metric_gate: expected a metric of a binary problem (auc, ",
+    "metric_gate=": "metric_gate: expected a gate such as `auc > 0.75`, got an empty one",
+    "metric_gate=auc > 0.6": (
+        "metric_gate: expected at least `auc > 0.7`, got 'auc > 0.6', where `auc > 0.6` is weaker "
+        "than `auc > 0.7`: the profile churn requires it"
+    ),
     "metric_gate=auc > 1.5": "metric_gate: `auc > 1.5` decides nothing: auc lies between 0 and 1",
     "bias_gate=worst_dppl < 2": "bias_gate: `worst_dppl < 2` decides nothing",
-    "bias_gate=dppl[age] < 0.1": "bias_gate: `dppl[age]` names no facet of this pipeline",
-    "problem_type=ranking": "problem_type: 'ranking' was read, where binary or regression is",
-    "problem_type=regression": "metric_gate: `auc` is no metric of a regression problem",
-    "step_prefix=1st": "step_prefix: '1st' was read, where at most 20 letters and digits",
-    "label=": "label: '' was read, where the name of a column is right",
-    "label=custid": "label: 'custid' was read, where a column that is neither the record id",
-    "bias_gate=worst_dppl": "bias_gate: a comparison such as",
-    "bias_facets=gender": "bias_facets: 'gender' is no column",
-    "bias_facets=city, city": "bias_facets: `city` stands twice",
-    "retraining_cadence=fortnightly": "retraining_cadence: `fortnightly` is no cadence",
+    "bias_gate=dppl[age] < 0.1": (
+        "bias_gate: expected one of this pipeline's facets (doorstep, city), got `dppl[age]`"
+    ),
+    "problem_type=ranking": "problem_type: expected binary or regression, got 'ranking'",
+    "problem_type=regression": "metric_gate: expected a metric of a regression problem (rmse, ",
+    "step_prefix=1st": (
+        "step_prefix: expected letters and digits, a letter first, at most 20 characters, got '1st'"
+    ),
+    "label=": "label: expected the name of a column, got ''",
+    "label=custid": (
+        "label: expected a column that is neither the record id nor in [data.columns], got 'custid'"
+    ),
+    "bias_gate=worst_dppl": (
+        "bias_gate: expected a comparison such as `auc > 0.75`, got `worst_dppl`"
+    ),
+    "bias_facets=gender": "bias_facets: expected a column of [data.columns] (created, ",
+    "bias_facets=city, city": "bias_facets: `city` is named twice",
+    "retraining_cadence=fortnightly": "retraining_cadence: expected daily, weekly, ",
     "retraining_cadence=cron(0 0 30 2 ? *)": "retraining_cadence: `cron(0 0 30 2 ? *)` never fires",
-    "aws_region=mars": "aws_region: 'mars' was read",
-    "notification_email=team": "notification_email: 'team' was read, where one address",
-    "project_slug=a b": "project_slug: 'a b' was read",
-    "project_slug=NUL": "project_slug: 'NUL' was read",
-    "project_name=two\nlines": "project_name: 'two\\nlines' was read",
-    "project_name=bell\a": "project_name: 'bell\\x07' was read",
-    "project_name=turned\u202e": "project_name: 'turned\\u202e' was read, where one line of text",
-    "project_name= ": "project_name: ' ' was read, where a name of at most 100 letters",
-    f"project_name={'x' * 101}": "project_name: 'xxxxx",
+    "aws_region=mars": "aws_region: expected a region such as us-east-1, got 'mars'",
+    "notification_email=team": (
+        "notification_email: expected one address, such as team@example.com, or none, got 'team'"
+    ),
+    "project_slug=a b": "project_slug: expected at most 63 letters, digits and single hyphens",
+    "project_slug=NUL": "project_slug: expected at most 63 letters, digits and single hyphens",
+    "project_name=two\nlines": "project_name: expected one line of text, got 'two\\nlines'",
+    "project_name=bell\a": "project_name: expected one line of text, got 'bell\\x07'",
+    "project_name=turned\u202e": "project_name: expected one line of text, got 'turned\\u202e'",
+    "project_name= ": "project_name: expected a name of at most 100 characters, got ' '",
+    f"project_name={'x' * 101}": "project_name: expected a name of at most 100 characters, got 'x",
 }
 
 

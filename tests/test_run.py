@@ -209,11 +209,11 @@ def a_label_of_two(rows: list[list[str]]) -> None:
 
 
 WRONG_TABLES: dict[Callable[[list[list[str]]], None], str] = {
-    no_such_column: "has no column 'avgorder'; it has custid, retained,",
-    no_rows: "has a header and no rows",
-    one_class: "the label 'retained' is 1 in every row, where both 0 and 1",
-    a_word_for_a_number: "line 42: 'esent' is 'many', where a number is right (1 such",
-    a_label_of_two: "line 7: the label 'retained' is '2', where 0 or 1 is right",
+    no_such_column: "expected a column 'avgorder', got custid, retained,",
+    no_rows: "expected rows, got a header only",
+    one_class: "the label 'retained': expected both 0 and 1 to learn from, got 1 in every row",
+    a_word_for_a_number: "line 42: 'esent': expected a number, got 'many' (1 such row)",
+    a_label_of_two: "line 7: the label 'retained': expected 0 or 1, got '2' (1 such",
 }
 
 
@@ -292,10 +292,10 @@ def test_a_moment_before_the_data_has_no_rows(used: Repository) -> None:
 
 
 WRONG_SETTINGS = {
-    ("jobs = 1", 'jobs = "1"'): "[tuning] jobs: '1' was read, where a whole number is right",
-    ("salt =", "salz ="): "[split] salz: there is no such key; there is salt,",
-    ('metric = "auc > 0.75"', 'metric = "auk > 1"'): "[gate] metric: `auk` is no metric",
-    ("[split]", "[split"): "it is no TOML:",
+    ("jobs = 1", 'jobs = "1"'): "[tuning] jobs: expected a whole number, got '1'",
+    ("salt =", "salz ="): "[split] salz: unknown key; expected one of salt,",
+    ('metric = "auc > 0.75"', 'metric = "auk > 1"'): "[gate] metric: expected a metric of a binary",
+    ("[split]", "[split"): "not valid TOML:",
 }
 
 

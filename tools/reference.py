@@ -173,6 +173,8 @@ def sections(root: type, table: str = "") -> Iterator[Section]:
     hints, texts = typing.get_type_hints(root), _field_texts(root)
     own, inner = [], []
     for spec in dataclasses.fields(root):
+        if not spec.metadata.get("in_file", True):
+            continue
         hint, path = hints[spec.name], ".".join(filter(None, [table, spec.name]))
         item = typing.get_args(hint)[1] if typing.get_origin(hint) is dict else None
         if dataclasses.is_dataclass(hint):
