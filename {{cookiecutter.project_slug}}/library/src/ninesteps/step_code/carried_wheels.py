@@ -46,7 +46,7 @@ def needed(modules: Iterable[str], algorithms: Iterable[str]) -> tuple[Wheel, ..
 
 
 def read(wheel: Wheel, folder: Path) -> bytes:
-    """A wheel's content from a folder, held to its hash.
+    """A wheel's content from a folder, checked by its hash.
 
     Raises:
         WheelError: if it is not there or another.
@@ -56,9 +56,10 @@ def read(wheel: Wheel, folder: Path) -> bytes:
     except FileNotFoundError:
         command = " ".join(_download(wheel, folder))
         raise WheelError(f"{folder} has no {wheel.file}; get it by: {command}") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != wheel.sha256:
-        raise WheelError(f"{folder / wheel.file} has SHA-256 {found}, not {wheel.sha256}")
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != wheel.sha256:
+        path = folder / wheel.file
+        raise WheelError(f"{path}: expected SHA-256 {wheel.sha256}, got {sha256}")
     return content
 
 
