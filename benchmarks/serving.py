@@ -140,7 +140,9 @@ def write_archive(folder: Path) -> Path:
     XGBoostModel(booster.train(settings, booster.DMatrix(data, labels), ROUNDS)).save(archive)
     names = tuple(f"f{number}" for number in range(FEATURES))
     Columns("id", "label", "binary", 1, None, (), None, (), names).write(archive / "code")
-    description = inference.Description("xgboost", "validation:auc", 0.9, {}, DecisionThreshold("f1", 0.5))
+    description = inference.Description(
+        "xgboost", "validation:auc", 0.9, {}, DecisionThreshold("f1", 0.5)
+    )
     description.write(archive)
     return archive
 

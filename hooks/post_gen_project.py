@@ -63,6 +63,7 @@ def main() -> None:
     sys.dont_write_bytecode = True
     sys.path[:0] = [str(LIBRARY.resolve()), str((LIBRARY / "src").resolve())]
     import wheel_backend
+
     from ninesteps.errors import SettingsError
     from ninesteps.repository import readme, template_files, vendor
     from ninesteps.settings import loading

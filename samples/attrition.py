@@ -136,6 +136,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
 from churn import Floats, Integers, Texts
 
 ROWS = 12_000

@@ -88,6 +88,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
 from churn import Floats, Integers, Texts
 
 ROWS = 10_000

@@ -91,11 +91,11 @@ def test_check_says_the_gate_and_the_next_firings(render: Any) -> None:
     repository = render(retraining_cadence="cron(0 6 1 1 ? *)")
     repository.edit("pipeline.toml", 'timezone = "UTC"', 'timezone = "Asia/Tokyo"')
     done = repository.pipeline("check", status=2)
-    assert done.stderr.startswith("pipeline: README.md: it says otherwise than pipeline.toml")
+    assert done.stderr.startswith("pipeline: README.md: differs from pipeline.toml")
     repository.pipeline("readme")
     printed = repository.pipeline("check").stdout
     assert "the gate is auc > 0.75" in printed
-    assert "9 steps; nothing wrong is known" in printed
+    assert "9 steps; no problems found" in printed
     assert len(re.findall(r"^ +\w{3} \d{4}-01-01 06:00 JST$", printed, re.MULTILINE)) == 5
 
 
@@ -103,7 +103,9 @@ def test_check_refuses_settings_that_cannot_be_used(render: Any) -> None:
     repository = render()
     repository.edit("pipeline.toml", '"monthly"', '"monthly-ish"')
     done = repository.pipeline("check", status=2)
-    assert done.stderr.startswith("pipeline: pipeline.toml [schedule] cadence: `monthly-ish` is no")
+    assert done.stderr.startswith(
+        "pipeline: pipeline.toml [schedule] cadence: expected daily, weekly,"
+    )
 
 
 def test_the_nine_names_and_types(steps: dict[str, Any]) -> None:

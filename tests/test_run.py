@@ -42,7 +42,7 @@ def test_odd_rows_are_counted_not_dropped_in_silence(churn_run: Run) -> None:
         "rows read": 5000,
         "put into the feature store": 4997,
         "empty custid": 3,
-        "repeated custid": 4,
+        "duplicate custid": 4,
         "first order after last order": 3,
     }
     for what, count in counts.items():
@@ -152,7 +152,7 @@ def test_the_managed_bias_step_is_refused_here_and_has_a_stand_in_for_one_run(
         "'clarify': Clarify's image runs on SageMaker only; pipeline run --bias-backend open_source\n"
     )
     assert not [name for name in repository.results() if not name.startswith(".local/definitions/")]
-    assert "nothing wrong is known" in repository.pipeline("check").stdout
+    assert "no problems found" in repository.pipeline("check").stdout
     linear = 'seed = 20\n\n[tuning.static]\nbooster = "gblinear"\n'
     repository.edit("pipeline.toml", "seed = 20\n", linear)
     repository.edit("pipeline.toml", "jobs = 12", "jobs = 1")
@@ -272,7 +272,7 @@ def test_a_step_whose_script_raises(used: Repository) -> None:
 
 
 WRONG_USE = {
-    ("--set", "AsOf=yesterday"): "AsOf=yesterday: a moment in UTC such as",
+    ("--set", "AsOf=yesterday"): "--set AsOf: expected a moment in UTC such as",
     ("--set", "Colour=red"): "there is no pipeline parameter 'Colour'; there is AsOf,",
     ("--set", "TrainingInstanceCount=two"): "expected Integer, got 'two'",
     ("--set", "AsOf"): "--set: expected NAME=VALUE, such as AsOf=..., got 'AsOf'",

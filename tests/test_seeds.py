@@ -80,7 +80,7 @@ def test_a_misspelt_gate_is_passed_over_by_cruft_and_refused_by_the_check(
     seed = written(tmp_path, answers | {"bias_gat": "worst_dppl < 0.05"})
     assert settings(create(cloned, seed, tmp_path / "made"))["gate"]["bias"] == "worst_dppl < 0.1"
     assert check(seed, status=2) == [
-        f"{seed}: bias_gat: a key was read that is no question, where bias_gate is right"
+        f"{seed}: bias_gat: expected bias_gate, got a key that is no question"
     ]
 
 
@@ -90,7 +90,7 @@ def test_jinja_in_an_answer_is_run_by_cruft_and_refused_by_the_check(
     seed = written(tmp_path, {"scenario": "churn", "project_name": "{{ 6 * 7 }}"})
     assert settings(create(cloned, seed, tmp_path / "made"))["project"]["name"] == "42"
     (sentence,) = check(seed, status=2)
-    assert sentence.startswith(f"{seed}: project_name: '{{{{ 6 * 7 }}}}' was read, where a text w")
+    assert sentence.startswith(f"{seed}: project_name: expected a text without '{{{{', ")
 
 
 # What the check says, and the schema beside it
@@ -99,34 +99,34 @@ ASKED = ", ".join(json.loads((SEEDS / "schema.json").read_text(encoding="utf-8")
 CASES: list[tuple[object, list[str]]] = [
     ({"scenario": "churn"}, []),
     ({"scenario": "churn", "label": "Größe [cm] {x}", "bias_gate": ""}, []),
-    ({"scenario": "frod"}, ["scenario: 'frod' was read, where fraud is right"]),
+    ({"scenario": "frod"}, ["scenario: expected fraud, got 'frod'"]),
     ({"scenario": "weather"},
-     [f"scenario: 'weather' was read, where one of {', '.join(SCENARIOS)} is right"]),
+     [f"scenario: expected one of {', '.join(SCENARIOS)}, got 'weather'"]),
     ({"scenario": ["churn"]},
-     [f"scenario: a list was read, where one of {', '.join(SCENARIOS)} is right"]),
+     [f"scenario: expected one of {', '.join(SCENARIOS)}, got a list"]),
     ({"label": "left"},
-     [f"scenario: no answer was read, where one of {', '.join(SCENARIOS)} is right"]),
+     [f"scenario: expected one of {', '.join(SCENARIOS)}, got no answer"]),
     ({"scenario": "churn", "Metric_gate": "auc > 0.9"},
-     ["Metric_gate: a key was read that is no question, where metric_gate is right"]),
+     ["Metric_gate: expected metric_gate, got a key that is no question"]),
     ({"scenario": "churn", "_in_place": "fraud"},
-     [f"_in_place: a key was read that is no question, where one of {ASKED} is right"]),
+     [f"_in_place: expected one of {ASKED}, got a key that is no question"]),
     ({"scenario": "churn", "qqq\n": "x"},
-     [f"'qqq\\n': a key was read that is no question, where one of {ASKED} is right"]),
+     [f"'qqq\\n': expected one of {ASKED}, got a key that is no question"]),
     ({"scenario": "churn", "metric_gate": 0.75},
-     ["metric_gate: 0.75 was read, where a text is right"]),
-    ({"scenario": "churn", "bias_gate": None}, ["bias_gate: null was read, where a text is right"]),
-    ({"scenario": "churn", "bias_gate": True}, ["bias_gate: true was read, where a text is right"]),
+     ["metric_gate: expected a text, got 0.75"]),
+    ({"scenario": "churn", "bias_gate": None}, ["bias_gate: expected a text, got null"]),
+    ({"scenario": "churn", "bias_gate": True}, ["bias_gate: expected a text, got true"]),
     ({"scenario": "churn", "bias_facets": {"city": 1}},
-     ["bias_facets: an object was read, where a text is right"]),
+     ["bias_facets: expected a text, got an object"]),
     ({"scenario": "churn", "label": "{% raw %}"},
-     ["label: '{% raw %}' was read, where a text without '{{', '{%' or '{#' (cookiecutter would "
-      "run it) is right"]),
+     ["label: expected a text without '{{', '{%' or '{#' (cookiecutter would run it), got "
+      "'{% raw %}'"]),
     ({"scenario": "churn", "lable": "x", "aws_region": 1},
-     ["lable: a key was read that is no question, where label is right",
-      "aws_region: 1 was read, where a text is right"]),
+     ["lable: expected label, got a key that is no question",
+      "aws_region: expected a text, got 1"]),
     ([{"scenario": "churn"}],
-     ["a list was read, where an object of questions and answers is right"]),
-    ("churn", ["'churn' was read, where an object of questions and answers is right"]),
+     ["expected an object of questions and answers, got a list"]),
+    ("churn", ["expected an object of questions and answers, got 'churn'"]),
 ]  # fmt: skip
 
 
@@ -149,7 +149,7 @@ def test_the_check_says_what_is_wrong_and_the_schema_agrees(
     ("content", "sentence"),
     [
         (b'{"scenario": "churn", "label": "a", "label": "b"}',
-         "label: 2 answers were read, where one is right"),
+         "label: expected one answer, got 2"),
         (b'{"scenario": "churn",}', "it is no JSON: "),
         (b"", "it is no JSON: "),
         (b'{"scenario": "churn", "label": "\xff"}', "it is no JSON: "),

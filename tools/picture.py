@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 ROOT = Path(__file__).resolve().parent.parent
+LIBRARY = ROOT / "{{cookiecutter.project_slug}}" / "library" / "src"
 PICTURE = ROOT / "docs" / "run.svg"
 WIDTH = 100  # columns: a terminal's 80, and room for the paths
 
@@ -25,7 +26,13 @@ def main() -> None:
         printed = subprocess.run(
             [sys.executable, "-m", "ninesteps.cli", "run"],
             cwd=repository,
-            env={"PATH": "", "FORCE_COLOR": "1", "COLUMNS": "80", "TERM": "xterm-256color"},
+            env={
+                "PATH": "",
+                "PYTHONPATH": str(LIBRARY),
+                "FORCE_COLOR": "1",
+                "COLUMNS": "80",
+                "TERM": "xterm-256color",
+            },
             capture_output=True,
             text=True,
             check=True,

@@ -15,6 +15,7 @@ from pathlib import Path
 from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).resolve().parent.parent
+LIBRARY = ROOT / "{{cookiecutter.project_slug}}" / "library" / "src"
 PICTURE = ROOT / "docs" / "report.png"
 SIZE = "1180,1010"
 QUIET = (
@@ -33,7 +34,7 @@ def main() -> None:
         sys.exit("report_picture: there is no Chromium on the path")
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(cookiecutter(str(ROOT), no_input=True, output_dir=folder))
-        environment = {**os.environ, **WHO, "HOME": folder}
+        environment = {**os.environ, **WHO, "HOME": folder, "PYTHONPATH": str(LIBRARY)}
         command = [sys.executable, "-m", "ninesteps.cli", "run"]
         subprocess.run(command, cwd=repository, env=environment, check=True)
         (page,) = repository.glob(".local/runs/*/report.html")

@@ -68,7 +68,7 @@ def _property(key: str, raw: object, questions: dict[str, Any]) -> dict[str, Any
     if isinstance(raw, list):
         return {"description": prompt["__prompt__"], "type": "string", "enum": raw}
     if not isinstance(raw, str):
-        raise TypeError(f"cookiecutter.json: {key}: {raw!r} was read, where a text or choices are")
+        raise TypeError(f"cookiecutter.json: {key}: expected a text or choices, got {raw!r}")
     found = {"description": prompt, "type": "string", "not": {"pattern": JINJA}}
     if not re.search(JINJA, raw):
         found["default"] = raw
@@ -108,23 +108,23 @@ def faults(file: str, rules: dict[str, Any]) -> Iterator[str]:
         if isinstance(pairs, _Pairs):
             yield from _faults_of_answers(pairs, rules)
         else:
-            yield f"{_read(pairs)} was read, where an object of questions and answers is right"
+            yield f"expected an object of questions and answers, got {_read(pairs)}"
 
 
 def _faults_of_answers(pairs: _Pairs, rules: dict[str, Any]) -> Iterator[str]:
     keys = [key for key, _ in pairs]
     for key in sorted({key for key in keys if keys.count(key) > 1}):
-        yield f"{_plain(key)}: {keys.count(key)} answers were read, where one is right"
+        yield f"{_plain(key)}: expected one answer, got {keys.count(key)}"
     for key in rules["required"]:
         if key not in keys:
-            yield f"{key}: no answer was read, where {_one_of(rules['properties'][key])} is right"
+            yield f"{key}: expected {_one_of(rules['properties'][key])}, got no answer"
     for key, value in pairs:
         rule = rules["properties"].get(key)
         if rule is None:
             right = _nearest(key, list(rules["properties"]))
-            yield f"{_plain(key)}: a key was read that is no question, where {right} is right"
+            yield f"{_plain(key)}: expected {right}, got a key that is no question"
         elif right := _broken(rule, value):
-            yield f"{key}: {_read(value)} was read, where {right} is right"
+            yield f"{key}: expected {right}, got {_read(value)}"
 
 
 def _broken(rule: dict[str, Any], value: object) -> str:

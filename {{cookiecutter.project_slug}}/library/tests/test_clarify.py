@@ -751,9 +751,7 @@ def test_favourable_labels_may_be_several_values_of_a_class(
 ) -> None:
     edit_config(tmp_path / "base", label_values_or_threshold=[0, 1])
     if product.test.columns.is_regression:
-        with pytest.raises(
-            DataError, match=r"one threshold for the number 'salary', got \[0, 1\]"
-        ):
+        with pytest.raises(DataError, match=r"one threshold for the number 'salary', got \[0, 1\]"):
             rerun()
         return
     analysis = rerun().read("analysis.json")

@@ -224,7 +224,9 @@ DECISIONS = [DecisionThreshold("accuracy", 0.5), DecisionThreshold("recall", 0.2
 
 
 @pytest.mark.parametrize("decision", DECISIONS)
-def test_a_description_is_read_as_it_was_written(decision: DecisionThreshold | None, tmp_path: Path) -> None:
+def test_a_description_is_read_as_it_was_written(
+    decision: DecisionThreshold | None, tmp_path: Path
+) -> None:
     (tmp_path / "code").mkdir()
     written = inference.Description("lightgbm", "validation:map", 0.1 + 0.2, {"eta": "1"}, decision)
     written.write(tmp_path)

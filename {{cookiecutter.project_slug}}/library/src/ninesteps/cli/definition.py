@@ -39,13 +39,14 @@ def check() -> None:
     """Check the settings, the definition and the schedule, and say when it fires next."""
     from ninesteps.validation.repository import definition_violations
 
+    refuse(template_files.unfinished(here.root()))  # before the settings: they may be unfinished
     settings = here.settings_with_table()
-    click.echo(f"settings    pipeline.toml holds; the gate is {settings.full_gate}")
+    click.echo(f"settings    pipeline.toml is valid; the gate is {settings.full_gate}")
     folder, environment = here.local() / "definitions", settings.environment()
     text = compiled.compiled(here.root(), folder, settings, environment).definition
     definition = read_definition(text)
     refuse(definition_violations(settings, text))
-    click.echo(f"definition  compiles: {len(definition.steps)} steps; nothing wrong is known")
+    click.echo(f"definition  compiles: {len(definition.steps)} steps; no problems found")
     _check_repository(settings)
     _check_infrastructure(settings, text)
     cadence = settings.cadence
@@ -62,7 +63,7 @@ def _check_infrastructure(settings: Settings, text: str) -> None:
         settings.account_environment(name)
     refuse(stacks.violations(stacks.read(settings.root), settings, settings.environment(), text))
     known = len(settings.environments)
-    click.echo(f"stack       its roles may do what the table says; environments: {known}")
+    click.echo(f"stack       its roles match the table of permissions; environments: {known}")
 
 
 def _check_repository(settings: Settings) -> None:
