@@ -41,7 +41,7 @@ CONFLICTS = {
 """Settings that are no answers: which answer is at fault where they do not fit together."""
 
 LIBRARY = Path("library")
-"""The library's source, which the template has here: no hook can reach the template's own folder."""
+"""The library's source, which lies here: no hook can reach the template's own folder."""
 
 OVERLAYS = {"scenarios": "scenario", "ci": "ci"}
 """Folders of files that a choice lays over those in place, by the question that chooses."""

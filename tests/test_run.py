@@ -149,7 +149,8 @@ def test_the_managed_bias_step_is_refused_here_and_has_a_stand_in_for_one_run(
     done = repository.pipeline("run", status=2)
     assert done.stderr == (
         "pipeline: pipeline.toml [bias] backend: expected 'open_source' on this machine, got "
-        "'clarify': Clarify's image runs on SageMaker only; pipeline run --bias-backend open_source\n"
+        "'clarify': Clarify's image runs on SageMaker only; "
+        "pipeline run --bias-backend open_source\n"
     )
     assert not [name for name in repository.results() if not name.startswith(".local/definitions/")]
     assert "no problems found" in repository.pipeline("check").stdout

@@ -219,8 +219,12 @@ def test_a_model_knows_the_columns_that_it_was_trained_on(
 # What is known of a model
 
 
-DECISIONS = [DecisionThreshold("accuracy", 0.5), DecisionThreshold("recall", 0.25, 0.7, 0.71, reached=True),
-             DecisionThreshold("recall", 0.1, 0.9, 0.8, reached=False), None]  # fmt: skip
+DECISIONS = [
+    DecisionThreshold("accuracy", 0.5),
+    DecisionThreshold("recall", 0.25, 0.7, 0.71, reached=True),
+    DecisionThreshold("recall", 0.1, 0.9, 0.8, reached=False),
+    None,
+]
 
 
 @pytest.mark.parametrize("decision", DECISIONS)
