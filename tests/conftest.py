@@ -39,6 +39,9 @@ def overlay(scenario: str) -> Path:
 SAMPLED = tuple(scenario for scenario in SCENARIOS if (overlay(scenario) / "data").is_dir())
 """The scenarios that ship a sample table."""
 
+EVERY_SCENARIO = os.environ.get("SCENARIOS_TRIED") == "all"
+"""In the full tier: what churn shows is shown of the other scenarios too."""
+
 LONGEST_FIRST = (
     "test_render", "test_scenarios", "test_every_render", "test_history", "test_run",
     "test_procedures", "test_updates", "test_real_data", "test_pre_commit", "test_compile",

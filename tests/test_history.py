@@ -254,7 +254,13 @@ def test_what_is_not_there_is_one_sentence(used: Repository) -> None:
         ("logs", "last", "ChurnHyperParameterTuning", "--trial", "9"): "has no trial 9",
         ("run", "--only", "Evaluate"): "there is no step 'Evaluate'; there is ChurnModelProcess, ",
         ("run", "--resume", "zzz"): "there is no run 'zzz'",
-        ("run", "--resume", "last", "--data", "x.csv"): "--resume goes on with a run's own table",
+        (
+            "run",
+            "--resume",
+            "last",
+            "--data",
+            "x.csv",
+        ): "--resume takes the table, parameters and steps of the run",
         ("run", "--only", STEPS[2], "--debug", STEPS[1]): f"--debug {STEPS[1]} runs up to that",
     }.items():
         done = used.pipeline(*command, status=2)

@@ -30,7 +30,7 @@ COUNTED = {
     "unreadable date in firstorder": 32,
     "unreadable date in lastorder": 43,
     "empty custid": 20,
-    "repeated custid": 12,
+    "duplicate custid": 12,
     "first order after last order": 6,
 }
 LAB_SETTINGS = {"objective": "binary:logistic", "eval_metric": "auc", "eta": "0.3"}
@@ -86,7 +86,9 @@ def test_a_table_without_the_facets_is_a_clear_error_with_the_attrition_settings
 ) -> None:
     repository = render(scenario="attrition")
     done = repository.pipeline("run", "--data", EMPLOYEES, status=2)
-    assert re.search(r"has no column .*'ethnicity', 'location', by which the facets", done.stderr)
+    assert re.search(
+        r"expected a column .*'ethnicity', 'location', which \[bias\] needs", done.stderr
+    )
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from conftest import (
+    EVERY_SCENARIO,
     GENERATED,
     QUESTIONS,
     SAMPLED,
@@ -419,7 +420,7 @@ def test_custom_says_what_to_do_until_a_table_is_named(rendered: Rendered, comma
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("sample", SAMPLED)
+@pytest.mark.parametrize("sample", SAMPLED if EVERY_SCENARIO else ("churn", "salary"))
 def test_custom_runs_on_a_table_from_its_draft_alone(
     render: Callable[..., Repository], sample: str
 ) -> None:

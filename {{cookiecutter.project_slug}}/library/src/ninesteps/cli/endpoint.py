@@ -60,7 +60,8 @@ def rollback(as_json: bool) -> None:
     elif status["previous"] is None:
         raise DeployError("there is no version to go back to")
     else:
-        rehearsal.deploy(rehearsal.find(status["previous"]), 1, by_hand=True)
+        previous = rehearsal.find(status["previous"], has_served=True)
+        rehearsal.deploy(previous, 1, by_hand=True)
         _follow(rehearsal, [], 0, as_json)
 
 

@@ -222,8 +222,14 @@ class Approvals:
         who, why = worded("who", who, MAX_WHO), worded("why", why, MAX_WHY)
         return self._keep(version, REJECTED, who, why, "")
 
-    def may_deploy(self, number: int, to_production: bool = True) -> Version:
+    def may_deploy(
+        self, number: int, to_production: bool = True, has_served: bool = False
+    ) -> Version:
         """A version that may be deployed.
+
+        Args:
+            has_served: it is gone back to. Floors that have changed since do not stand in the way:
+                it met those of its time, and what serves now is worse.
 
         Raises:
             RegistryError: if it may not, with the command that would change that, if any does.
@@ -239,7 +245,7 @@ class Approvals:
                 f"{version.name} is approved, and not yet for production: "
                 f"{self.command(number, PRODUCTION)}"
             )
-        self._check_what_it_rests_on(version)
+        self._check_what_it_rests_on(version, floors=not has_served)
         return version
 
     def command(self, number: int, stage: str = "") -> str:
@@ -247,9 +253,9 @@ class Approvals:
         stage = f" --for {stage.lower()}" if stage else ""
         return f"pipeline approve {number}{stage}{self.option}"
 
-    def _check_what_it_rests_on(self, version: Version) -> None:
+    def _check_what_it_rests_on(self, version: Version, floors: bool = True) -> None:
         """The floors and the library that it was made under, and the files of its evidence."""
-        if violation := self.expected.violation(version.metadata):
+        if floors and (violation := self.expected.violation(version.metadata)):
             raise RegistryError(f"{version.name}: {violation}")
         for file in self.registry.evidence(version):
             if file.fault:

@@ -45,13 +45,15 @@ class Rehearsal:
         """What the endpoint keeps: its address, logs and deployments."""
         return self.local / "endpoint"
 
-    def find(self, number: int) -> ModelPackage:
-        """A version that may be deployed.
+    def find(self, number: int, has_served: bool = False) -> ModelPackage:
+        """A version that may be deployed, or gone back to, as it `has_served`.
 
         Raises:
             RegistryError: if there is none of that number, or it may not.
         """
-        approval.on_this_machine(self.local, self.settings).may_deploy(number)
+        approval.on_this_machine(self.local, self.settings).may_deploy(
+            number, has_served=has_served
+        )
         group = self.settings.model_package_group
         (package,) = State(self.local / "state.db").model_packages(group, number)
         return package

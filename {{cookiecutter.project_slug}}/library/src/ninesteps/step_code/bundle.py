@@ -205,7 +205,7 @@ def imported_modules(path: Path) -> frozenset[str]:
     try:
         return _imported(path.read_bytes(), path.name)
     except SyntaxError as error:
-        where = f"{path.parent.name}/{path.name}"
+        where = "/".join(path.parts[-3:])
         raise SettingsError(f"line {error.lineno}: {error.msg}", file=where) from None
 
 
