@@ -11,7 +11,6 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands, refuse
-from ninesteps.runs import compiled
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 
@@ -47,6 +46,7 @@ def _bootstrap_environment(settings: Settings, environment: Environment, yes: bo
     """Storage, roles and registry; then what is put into that bucket, and the state machines."""
     from ninesteps.infrastructure import account, publish, stacks
     from ninesteps.infrastructure import change_set as changing
+    from ninesteps.runs import compiled
 
     definition = compiled.definition(settings, environment)
     named = environment.named(settings.project.pipeline)
@@ -117,6 +117,7 @@ def _tell(event: Event) -> None:
 def publish(name: str, wheels: Path | None) -> None:
     """Put code and definition into an AWS account, if the check finds nothing."""
     from ninesteps.infrastructure.publish import publish as put
+    from ninesteps.runs import compiled
     from ninesteps.step_code import bundle, carried_wheels
     from ninesteps.validation.repository import definition_violations, repository_violations
 

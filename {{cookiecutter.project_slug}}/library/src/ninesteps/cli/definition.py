@@ -9,13 +9,8 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands, refuse
-from ninesteps.definition.definition import read_definition
-from ninesteps.repository import template_files, vendor
-from ninesteps.runs import compiled
 from ninesteps.settings.environment import LOCAL_ENVIRONMENT
 from ninesteps.settings.settings import Settings
-from ninesteps.step_code import bundle
-from ninesteps.version import VERSION
 
 
 @commands.command("compile")
@@ -25,6 +20,8 @@ from ninesteps.version import VERSION
 @click.option("--env", "environment", default=LOCAL_ENVIRONMENT, help="An [environments.NAME].")
 def compile_(output: Path | None, environment: str) -> None:
     """Write the pipeline definition: no account, no network, the same bytes each time."""
+    from ninesteps.runs import compiled
+
     settings = here.settings_with_table()
     chosen = settings.environment(environment)
     text = compiled.definition(settings, chosen)
@@ -37,6 +34,9 @@ def compile_(output: Path | None, environment: str) -> None:
 @commands.command()
 def check() -> None:
     """Check the settings, the definition and the schedule, and say when it fires next."""
+    from ninesteps.definition.definition import read_definition
+    from ninesteps.repository import template_files
+    from ninesteps.runs import compiled
     from ninesteps.validation.repository import definition_violations
 
     refuse(template_files.unfinished(here.root()))  # before the settings: they may be unfinished
@@ -68,7 +68,10 @@ def _check_infrastructure(settings: Settings, text: str) -> None:
 
 def _check_repository(settings: Settings) -> None:
     """Refuse what is wrong in the files; name those of the template that were changed."""
+    from ninesteps.repository import template_files, vendor
+    from ninesteps.step_code import bundle
     from ninesteps.validation.repository import repository_violations
+    from ninesteps.version import VERSION
 
     refuse(repository_violations(here.root(), settings))
     changed = template_files.changed(here.root())
