@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
-from algorithms import Training, algorithm
+from algorithms import algorithm
 from dataset import Columns, Split
 from hidden_imports import hidden
 from lightgbm_model import NAMES, own_parameters
 from ninesteps.settings.tuning import Tuning
+from training import Training
 
 ALGORITHMS = Tuning.ALGORITHMS
 TASKS = {"binary": "binary:logistic", "regression": "reg:squarederror"}

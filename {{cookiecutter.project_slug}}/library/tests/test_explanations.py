@@ -11,9 +11,10 @@ import pytest
 
 import explanations
 import inference
-from algorithms import Fitted, algorithm
+from algorithms import algorithm
 from dataset import Columns, DataError, Split
 from decision import DecisionThreshold
+from training import Fitted
 
 FEATURES = ("age", "income", "is_member", "nothing")
 METHODS: dict[str, Any] = {

@@ -21,10 +21,11 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from algorithms import Fitted, algorithm
+from algorithms import algorithm
 from container import read_json, write_json
 from dataset import Columns
 from decision import DecisionThreshold
+from training import Fitted
 
 DESCRIPTION_FILE = "code/model.json"
 CSV, JSON = "text/csv", "application/json"

@@ -17,13 +17,14 @@ from pathlib import Path
 
 import decision
 import inference
-from algorithms import Training, algorithm
+from algorithms import algorithm
 from dataset import Split, read_split
+from training import Training
 from wheels import packaged_with
 
 WITH_THE_MODEL = (
     "algorithms", "booster", "container", "dataset", "decision", "hidden_imports", "inference",
-    "intervals", "lightgbm_model", "metrics", "wheels", "xgboost_model",
+    "intervals", "lightgbm_model", "metrics", "training", "wheels", "xgboost_model",
 )  # fmt: skip
 """The modules that serve the model: they go into its archive."""
 

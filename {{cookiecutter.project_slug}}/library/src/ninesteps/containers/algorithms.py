@@ -3,40 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dataset import Split
-
-Floats = NDArray[np.float64]
-
-
-class Fitted(Protocol):
-    """A trained model."""
-
-    def predict(self, features: NDArray[np.float32]) -> Floats:
-        """Probabilities of the positive class, or numbers, (n,), from (n, features)."""
-
-    def contributions(self, features: NDArray[np.float32]) -> Floats | None:
-        """Exact tree SHAP, (n, features + 1), the expected value last; log-odds or numbers.
-
-        None of a model without trees: kernel SHAP asks it for predictions instead.
-        """
-
-    def save(self, folder: Path) -> None:
-        """Write the model in the algorithm's own text format."""
-
-
-@dataclass(frozen=True)
-class Training:
-    """What came of one training."""
-
-    model: Fitted
-    value: float  # of the evaluation metric, on the validation split, in the last round
+from training import Fitted, Training
 
 
 class Algorithm(Protocol):

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import wheels
-from algorithms import Floats, Training
 from dataset import Split
 from hidden_imports import hidden
+from training import Floats, Training
 
 wheels.add_to_path()
 with hidden("sklearn", "pandas", "matplotlib", "dask"):  # its imports take seconds; none is used

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import booster
-from algorithms import Floats, Training
 from dataset import Split
 from metrics import average_precision
+from training import Floats, Training
 
 MODEL_FILE = "xgboost-model.json"
 

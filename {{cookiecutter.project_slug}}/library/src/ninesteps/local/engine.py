@@ -38,7 +38,8 @@ from ninesteps.local.processes import InThisProcess, Processes
 from ninesteps.local.retries import Retries
 from ninesteps.local.state import State, digest_of, now, run_lock
 from ninesteps.local.step_cache import Keys, outputs_unchanged
-from ninesteps.local.step_types import ARN, HANDLERS, JOBS, StepContext, StepResult, instances
+from ninesteps.local.step_context import StepContext, StepResult
+from ninesteps.local.step_types import ARN, HANDLERS, JOBS, instances
 from ninesteps.local.storage import Storage, files_of
 
 _ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"  # of an execution's id

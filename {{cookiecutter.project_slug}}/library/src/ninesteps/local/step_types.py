@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ninesteps.errors import StepError
 from ninesteps.local import jobs
-from ninesteps.local.execution import StepRun
-from ninesteps.local.expressions import Values, evaluate
-from ninesteps.local.jobs import Job, LocalBackend
-from ninesteps.local.state import State
+from ninesteps.local.expressions import evaluate
+from ninesteps.local.step_context import Json, StepContext, StepResult
 
 ACCOUNT = "111122223333"
 REGION = "us-east-1"
@@ -20,30 +16,6 @@ ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
 
 JOBS = ("Processing", "Training", "Tuning", "Transform")
 """The step types that run a process, with a folder and a log of its own."""
-
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class StepContext:
-    """A step, and all that it is run with."""
-
-    run: StepRun
-    execution: str
-    values: Values
-    backend: LocalBackend
-    state: State
-    job: Job  # its request has every expression resolved; without a job, its folder is not made
-    kept: Path  # what outlasts a run that is killed, until the step is done
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """What a step has come to."""
-
-    answer: Json
-    outputs: jobs.Outputs = field(default_factory=list)
-    rests_on: tuple[str, ...] = ()  # URIs of others without which it is worth nothing
 
 
 def processing(context: StepContext) -> StepResult:

@@ -6,7 +6,7 @@ import math
 
 from ninesteps.local import jobs, tuning
 from ninesteps.local.execution import FAILED, STOPPED
-from ninesteps.local.step_types import Json, StepContext, StepResult
+from ninesteps.local.step_context import Json, StepContext, StepResult
 
 _ENDINGS = {STOPPED: "stopped early, by the median of the others", FAILED: "failed"}
 

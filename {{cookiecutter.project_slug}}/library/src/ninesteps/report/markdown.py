@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ninesteps.report.evidence import Absent
 from ninesteps.report.figure import Panel
 from ninesteps.report.formatting import as_markdown, between, listed, moment, number, percent
 from ninesteps.report.judgement import Judgement
 from ninesteps.report.reading import BROKEN, Reading
-
-if TYPE_CHECKING:
-    from ninesteps.report.page import Verdict
+from ninesteps.report.verdict import Verdict
 
 MOST_DRIFTS = 5
 

@@ -19,6 +19,7 @@ from ninesteps.report.markdown import summary
 from ninesteps.report.panels import panels
 from ninesteps.report.reading import BROKEN, Reading
 from ninesteps.report.steps import step_parts
+from ninesteps.report.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,6 @@ class Report:
 
     html: str
     markdown: str
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """How the run ended, for whoever reads no further."""
-
-    kind: str  # good, bad or passed
-    title: str
-    says: str
 
 
 def build(facts: RunFacts, source: Source) -> Report:

@@ -1,0 +1,37 @@
+"""What a step is run with, and what it comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ninesteps.local import jobs
+from ninesteps.local.execution import StepRun
+from ninesteps.local.expressions import Values
+from ninesteps.local.jobs import Job, LocalBackend
+from ninesteps.local.state import State
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """A step, and all that it is run with."""
+
+    run: StepRun
+    execution: str
+    values: Values
+    backend: LocalBackend
+    state: State
+    job: Job  # its request has every expression resolved; without a job, its folder is not made
+    kept: Path  # what outlasts a run that is killed, until the step is done
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step has come to."""
+
+    answer: Json
+    outputs: jobs.Outputs = field(default_factory=list)
+    rests_on: tuple[str, ...] = ()  # URIs of others without which it is worth nothing
