@@ -74,14 +74,14 @@ class Applied:
 
 def outputs(cloudformation: Any, name: str) -> dict[str, str]:
     """The outputs of a stack; none of a stack that is not there."""
-    found = _described(cloudformation, name)
-    return {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])}
+    stack = _described(cloudformation, name)
+    return {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])}
 
 
 def parameters(cloudformation: Any, name: str) -> dict[str, str]:
     """The parameters of a stack; none of a stack that is not there."""
-    found = _described(cloudformation, name)
-    return {item["ParameterKey"]: item["ParameterValue"] for item in found.get("Parameters", [])}
+    stack = _described(cloudformation, name)
+    return {item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", [])}
 
 
 def apply(
@@ -115,12 +115,12 @@ def apply(
 
 def _described(cloudformation: Any, name: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        stack: dict[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
         if error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error):
             return {}
         raise
-    return found
+    return stack
 
 
 _DELETE = "delete it by `aws cloudformation delete-stack --stack-name {name}`, then run this again"
@@ -145,7 +145,7 @@ def _refuse_state(name: str, status: str) -> None:
 
 def _create_change_set(cloudformation: Any, stack: Stack, is_new: bool) -> str | None:
     """The change set's ARN; None where nothing would change."""
-    made = cloudformation.create_change_set(
+    created = cloudformation.create_change_set(
         StackName=stack.name,
         ChangeSetName=f"bootstrap-{datetime.now(tz=UTC):%Y%m%d-%H%M%S-%f}",
         ChangeSetType="CREATE" if is_new else "UPDATE",
@@ -154,26 +154,26 @@ def _create_change_set(cloudformation: Any, stack: Stack, is_new: bool) -> str |
         Capabilities=["CAPABILITY_NAMED_IAM"],
         Tags=[{"Key": key, "Value": value} for key, value in stack.tags.items()],
     )
-    identifier = str(made["Id"])
+    identifier = str(created["Id"])
     for _ in _until(f"the change set of {stack.name} was not ready"):
-        found = cloudformation.describe_change_set(ChangeSetName=identifier)
-        if found["Status"] == "CREATE_COMPLETE":
+        change_set = cloudformation.describe_change_set(ChangeSetName=identifier)
+        if change_set["Status"] == "CREATE_COMPLETE":
             return identifier
-        if found["Status"] == "FAILED":
+        if change_set["Status"] == "FAILED":
             break
-    reason = found.get("StatusReason", "")
+    reason = change_set.get("StatusReason", "")
     cloudformation.delete_change_set(ChangeSetName=identifier)
-    if any(said in reason for said in NO_CHANGES):
+    if any(phrase in reason for phrase in NO_CHANGES):
         return None
     raise AccountError(f"CloudFormation made no change set of {stack.name}: {reason}")
 
 
 def _changes(cloudformation: Any, change_set: str) -> list[Change]:
     pages = cloudformation.get_paginator("describe_change_set").paginate(ChangeSetName=change_set)
-    found = [item["ResourceChange"] for page in pages for item in page["Changes"]]
+    changes = [item["ResourceChange"] for page in pages for item in page["Changes"]]
     return [
         Change(c["LogicalResourceId"], c["ResourceType"], c["Action"], c.get("Replacement", ""))
-        for c in found
+        for c in changes
     ]
 
 
@@ -183,7 +183,9 @@ def _events(cloudformation: Any, name: str) -> list[dict[str, Any]]:
     return [event for page in pages for event in page["StackEvents"]][::-1]
 
 
-def _follow(cloudformation: Any, name: str, seen: set[str], told: Callable[[Event], None]) -> None:
+def _follow(
+    cloudformation: Any, name: str, seen: set[str], on_event: Callable[[Event], None]
+) -> None:
     """Tell what happens until the stack is done."""
     first_failed: Event | None = None
     for _ in _until(f"the change of {name} was not done"):
@@ -194,7 +196,7 @@ def _follow(cloudformation: Any, name: str, seen: set[str], told: Callable[[Even
             seen.add(item["EventId"])
             event = Event(item["LogicalResourceId"], item["ResourceStatus"],
                           item.get("ResourceStatusReason", ""))  # fmt: skip
-            told(event)
+            on_event(event)
             is_failure = event.status.endswith("_FAILED") and event.reason not in CANCELLED
             if is_failure and first_failed is None:
                 first_failed = event

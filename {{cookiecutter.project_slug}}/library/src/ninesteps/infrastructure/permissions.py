@@ -364,11 +364,11 @@ Permission = tuple[str, str, str, str]
 def permissions(grants: Iterable[Grant], values: Mapping[str, str]) -> set[Permission]:
     """What a table's entries allow in one environment, whose `values` go into the braces."""
     return {
-        ("Allow", action, one, _condition(entry.conditions, values))
+        ("Allow", action, pattern, _condition(entry.conditions, values))
         for entry in grants
         for action in entry.actions
         for resource in entry.resources
-        for one in resource.format_map(values).split(",")
+        for pattern in resource.format_map(values).split(",")
     }
 
 
@@ -436,14 +436,14 @@ def differences(role: str, wanted: set[Permission], found: set[Permission]) -> I
 
 def _condition(conditions: Mapping[str, Mapping[str, Any]], values: Mapping[str, str]) -> str:
     """Conditions as one text, whatever their order."""
-    found = {
+    ordered = {
         operator: {
             key: sorted(v.format_map(values) if values else v for v in _list(value))
             for key, value in keys.items()
         }
         for operator, keys in conditions.items()
     }
-    return json.dumps(found, sort_keys=True)
+    return json.dumps(ordered, sort_keys=True)
 
 
 def _list(value: Any) -> list[str]:

@@ -162,8 +162,8 @@ class _Resolver:
             ((function, operand),) = content.items()
             if function in ("Ref", "Fn::GetAtt", "Fn::Sub", "Fn::If", "Fn::Join"):
                 return self.called(function, operand)
-        found = {key: self.value(inner) for key, inner in content.items()}
-        return {key: inner for key, inner in found.items() if inner is not _ABSENT}
+        values = {key: self.value(inner) for key, inner in content.items()}
+        return {key: inner for key, inner in values.items() if inner is not _ABSENT}
 
     def called(self, function: str, operand: Any) -> Any:
         if function == "Ref":
@@ -171,8 +171,8 @@ class _Resolver:
         if function == "Fn::GetAtt":
             return self.attribute(*operand)
         if function == "Fn::If":
-            condition, held, otherwise = operand
-            return self.value(held if self.holds(condition) else otherwise)
+            condition, when_true, otherwise = operand
+            return self.value(when_true if self.holds(condition) else otherwise)
         if function == "Fn::Join":
             return operand[0].join(self.value(operand[1]))
         text, own = (operand, {}) if isinstance(operand, str) else operand
@@ -208,9 +208,11 @@ class _Resolver:
 
     def kind_and_name(self, resource: str) -> tuple[str, str]:
         """A resource's type, and what it is called: without a name of its own, as here."""
-        found = self.template["Resources"][resource]
-        named = [key for key in found["Properties"] if key in NAMES]
-        return found["Type"], self.value(found["Properties"][named[0]]) if named else resource
+        definition = self.template["Resources"][resource]
+        named = [key for key in definition["Properties"] if key in NAMES]
+        return definition["Type"], self.value(
+            definition["Properties"][named[0]]
+        ) if named else resource
 
 
 NAMES = ("AlarmName", "BucketName", "LogGroupName", "ModelPackageGroupName", "Name", "RoleName",

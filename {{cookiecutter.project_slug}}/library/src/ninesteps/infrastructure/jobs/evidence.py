@@ -71,10 +71,10 @@ def read_package(arn: str) -> Package:
     Raises:
         EvidenceError: if the package names no evidence.
     """
-    found = client("sagemaker").describe_model_package(ModelPackageName=arn)
-    metadata = found.get("CustomerMetadataProperties", {})
-    metrics = found.get("ModelMetrics", {})
-    containers = found.get("InferenceSpecification", {}).get("Containers", [{}])
+    package = client("sagemaker").describe_model_package(ModelPackageName=arn)
+    metadata = package.get("CustomerMetadataProperties", {})
+    metrics = package.get("ModelMetrics", {})
+    containers = package.get("InferenceSpecification", {}).get("Containers", [{}])
     uris = {
         "evaluation": metrics.get("ModelQuality", {}).get("Statistics", {}).get("S3Uri", ""),
         "analysis": metrics.get("Bias", {}).get("Report", {}).get("S3Uri", ""),
@@ -96,7 +96,7 @@ def read(uri: str, version_id: str = "") -> Recorded:
     parts = urlsplit(uri)
     which = {"VersionId": version_id} if version_id else {}
     try:
-        found = client("s3").get_object(
+        stored_object = client("s3").get_object(
             Bucket=parts.netloc, Key=parts.path.removeprefix("/"), **which
         )
     except ClientError as error:
@@ -105,9 +105,9 @@ def read(uri: str, version_id: str = "") -> Recorded:
             raise
         named = f"{uri} as {version_id}" if version_id else uri
         raise EvidenceError(f"{named} is not there") from None
-    if found.get("VersionId", UNVERSIONED) == UNVERSIONED:
+    if stored_object.get("VersionId", UNVERSIONED) == UNVERSIONED:
         raise EvidenceError(f"the bucket of {uri} keeps no versions, which evidence needs")
-    return Recorded(found["Body"].read(), found["VersionId"])
+    return Recorded(stored_object["Body"].read(), stored_object["VersionId"])
 
 
 def read_noted(package: Package, name: str, uri: str) -> bytes:
@@ -117,12 +117,12 @@ def read_noted(package: Package, name: str, uri: str) -> bytes:
         EvidenceError: if it was not noted, is gone, was altered or written over.
     """
     noted, digest = package.noted(f"{name}_version_id"), package.noted(f"{name}_sha256")
-    found = read(uri, noted)
-    if found.sha256 != digest:
-        raise EvidenceError(f"{name}: expected the recorded sha256 {digest}, got {found.sha256}")
+    recorded = read(uri, noted)
+    if recorded.sha256 != digest:
+        raise EvidenceError(f"{name}: expected the recorded sha256 {digest}, got {recorded.sha256}")
     if read(uri).version_id != noted:  # it is by the address alone that an endpoint gets a model
         raise EvidenceError(f"{name} was written over since it was recorded: {uri}")
-    return found.content
+    return recorded.content
 
 
 def write_verdict(passed: bool, reason: str) -> None:

@@ -37,10 +37,10 @@ def main(arguments: Sequence[str]) -> None:
 
 def ask(endpoint: str, request: str) -> str:
     """The endpoint's answer to one record."""
-    found = client("sagemaker-runtime").invoke_endpoint(
+    response = client("sagemaker-runtime").invoke_endpoint(
         EndpointName=endpoint, ContentType="text/csv", Accept="text/csv", Body=request.encode()
     )
-    return str(found["Body"].read().decode().strip())
+    return str(response["Body"].read().decode().strip())
 
 
 def same(answer: str, expected: str) -> bool:
