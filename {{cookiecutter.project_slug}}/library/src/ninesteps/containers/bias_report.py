@@ -54,11 +54,11 @@ Measure = Callable[[Group], Mapping[str, float | None]]
 
 def counted_groups(split: Split, facet: Facet, outcomes: Outcomes) -> list[Group]:
     """The groups of a facet; all of them are counted in one pass over the rows."""
-    found = grouping(facet, split.context[facet.column])
-    cells = outcomes.of_groups(found.codes, len(found.names))
+    grouped = grouping(facet, split.context[facet.column])
+    cells = outcomes.of_groups(grouped.codes, len(grouped.names))
     return [
-        Group(facet, name, counts, found.codes, number)
-        for number, (name, counts) in enumerate(zip(found.names, cells, strict=True))
+        Group(facet, name, counts, grouped.codes, number)
+        for number, (name, counts) in enumerate(zip(grouped.names, cells, strict=True))
     ]
 
 
@@ -113,11 +113,11 @@ def gate_numbers(
     """
     outcomes = Outcomes.of(test.favourable, test.columns.favourable(predicted))
     facets = {facet: counted_groups(test, facet, outcomes) for facet in test.columns.facets}
-    counted = {facet: [g for g in found if not _why_not(g, min_group_size)]
-               for facet, found in facets.items()}  # fmt: skip
-    others = {facet: all_others(found[0]) for facet, found in facets.items() if facet.is_of_two}
-    dppl = {f.key: max(map(_dppl, found), default=1.0) for f, found in counted.items()}
-    ratio = {f.key: min(map(_di, found), default=0.0) for f, found in counted.items()}
+    counted = {facet: [g for g in groups if not _why_not(g, min_group_size)]
+               for facet, groups in facets.items()}  # fmt: skip
+    others = {facet: all_others(groups[0]) for facet, groups in facets.items() if facet.is_of_two}
+    dppl = {f.key: max(map(_dppl, groups), default=1.0) for f, groups in counted.items()}
+    ratio = {f.key: min(map(_di, groups), default=0.0) for f, groups in counted.items()}
     regression = _residuals(test, predicted, counted) if test.columns.is_regression else {}
     return {
         **regression,
@@ -126,16 +126,18 @@ def gate_numbers(
         "dppl": {key: {"value": value} for key, value in dppl.items()},
         "di": {key: {"value": value} for key, value in ratio.items()},
         "groups": {
-            facet.key: [_as_read(group, min_group_size) for group in found]
-            for facet, found in facets.items()
+            facet.key: [_as_read(group, min_group_size) for group in groups]
+            for facet, groups in facets.items()
         },
         "others": {facet.key: _shares(group) for facet, group in others.items()},
         "without_value": {
             facet.key: int((test.context[facet.column].codes < 0).sum()) for facet in facets
         },
         "four_fifths": {
-            facet.key: four_fifths([*found, others[facet]] if found and facet in others else found)
-            for facet, found in counted.items()
+            facet.key: four_fifths(
+                [*groups, others[facet]] if groups and facet in others else groups
+            )
+            for facet, groups in counted.items()
         },
         "confidence": CONFIDENCE,
     }
@@ -217,9 +219,9 @@ def _residuals(
     Above 0 the group's numbers are overestimated, below 0 underestimated.
     """
     residuals = predicted - test.labels
-    means = {facet.key: {g.value: float(residuals[g.members].mean()) for g in found}
-             for facet, found in counted.items()}  # fmt: skip
-    every = [abs(mean) for found in means.values() for mean in found.values()]
+    means = {facet.key: {g.value: float(residuals[g.members].mean()) for g in groups}
+             for facet, groups in counted.items()}  # fmt: skip
+    every = [abs(mean) for by_value in means.values() for mean in by_value.values()]
     worst = max(every, default=NO_GROUP_COUNTS) if all(counted.values()) else NO_GROUP_COUNTS
     return {"worst_mean_residual": {"value": worst}, "mean_residual": means}
 

@@ -97,8 +97,8 @@ def _thinned(x: Counts, y: Counts) -> list[list[float]]:
     kept = {0, len(x) - 1}
     for axis in (x, y):
         order = np.argsort(axis, kind="stable")
-        found = np.searchsorted(axis[order], steps)
-        kept |= set(order[np.minimum(found, len(axis) - 1)].tolist())
+        positions = np.searchsorted(axis[order], steps)
+        kept |= set(order[np.minimum(positions, len(axis) - 1)].tolist())
     return [[round(float(x[i]), 5), round(float(y[i]), 5)] for i in sorted(kept)]
 
 
@@ -110,24 +110,24 @@ def _bins(values: Counts) -> NDArray[np.int64]:
 
 def _calibration(labels: Counts, probabilities: Counts) -> list[dict[str, Any]]:
     """What came true of what was said, by how sure the model was."""
-    bins, found = _bins(probabilities), []
+    bins, points = _bins(probabilities), []
     for number in np.unique(bins):
         inside = bins == number
         hits, rows = int((labels[inside] == 1).sum()), int(inside.sum())
-        found.append({"rows": rows, "said": float(probabilities[inside].mean()),
+        points.append({"rows": rows, "said": float(probabilities[inside].mean()),
                       "true": hits / rows, "interval": interval(hits, rows)})  # fmt: skip
-    return found
+    return points
 
 
 def _levels(labels: Counts, predictions: Counts) -> list[dict[str, Any]]:
     """The mean label of rows that were given like predictions."""
-    bins, found = _bins(predictions), []
+    bins, points = _bins(predictions), []
     for number in np.unique(bins):
         inside = bins == number
-        found.append({"rows": int(inside.sum()), "said": float(predictions[inside].mean()),
+        points.append({"rows": int(inside.sum()), "said": float(predictions[inside].mean()),
                       "true": float(labels[inside].mean()),
                       "interval": _mean_interval(labels[inside])})  # fmt: skip
-    return found
+    return points
 
 
 def _histogram(labels: Counts, probabilities: Counts) -> dict[str, Any]:

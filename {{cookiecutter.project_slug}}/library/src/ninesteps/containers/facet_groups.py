@@ -46,9 +46,9 @@ def grouping(facet: Facet, values: Texts) -> Grouping:
 
 def groups(facet: Facet, values: Texts) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Each group's name and members, (n,)."""
-    found = grouping(facet, values)
-    for number, name in enumerate(found.names):
-        yield name, found.members(number)
+    grouped = grouping(facet, values)
+    for number, name in enumerate(grouped.names):
+        yield name, grouped.members(number)
 
 
 def _groups(facet: Facet, different: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:

@@ -37,18 +37,18 @@ def profile(split: Split) -> dict[str, Any]:
 def numbers(values: NDArray[np.floating[Any]]) -> dict[str, Any]:
     """A column of numbers, (n,), NaN for none: counts of its values, or mean and percentiles."""
     known = np.sort(values[~np.isnan(values)])  # in their own precision: twice as fast
-    found: dict[str, Any] = {"missing": len(values) - len(known)}
+    summary: dict[str, Any] = {"missing": len(values) - len(known)}
     if not len(known):
-        return {**found, "values": []}
+        return {**summary, "values": []}
     starts = np.flatnonzero(np.append(True, known[1:] != known[:-1]))
     if len(starts) <= MOST_VALUES:
         counts = np.diff(np.append(starts, len(known)))
-        return {**found, "values": [[_short(v), int(c)] for v, c in zip(known[starts], counts,
+        return {**summary, "values": [[_short(v), int(c)] for v, c in zip(known[starts], counts,
                                                                        strict=True)]}  # fmt: skip
     # The smallest value that a share of rows does not exceed: one that occurs, none in between.
     places = np.ceil(np.array(PERCENTILES) / 100 * len(known)).astype(np.int64) - 1
     mean = float(known.mean(dtype=np.float64))
-    return {**found, "mean": mean, "quantiles": [_short(v) for v in known[places]]}
+    return {**summary, "mean": mean, "quantiles": [_short(v) for v in known[places]]}
 
 
 def texts(values: Texts) -> dict[str, Any]:

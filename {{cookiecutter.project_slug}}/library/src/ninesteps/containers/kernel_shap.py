@@ -73,9 +73,9 @@ def coalitions(features: int, samples: int, seed: int) -> tuple[Bools, Floats]:
     sizes = list(range(1, features // 2 + 1))
     while sizes and (count := _both(features, sizes[0]) * math.comb(features, sizes[0])) <= left:
         size = sizes.pop(0)
-        found = _mirrored(np.array(list(_all(features, size))), features, size)
-        parts.append(found)
-        weights.append(np.full(len(found), _weight(features, size) / len(found)))
+        subsets = _mirrored(np.array(list(_all(features, size))), features, size)
+        parts.append(subsets)
+        weights.append(np.full(len(subsets), _weight(features, size) / len(subsets)))
         left -= count
     if sizes and left >= 2:
         random = np.random.default_rng(seed)
