@@ -235,21 +235,23 @@ def _told_label(cells: Cells, positive: str, file: Path) -> Cells:
     return cells.eq(positive).astype("float64").mask(cells.isna())
 
 
-def _column(texts: pa.Table, name: str, column: Column, file: Path, found: dict[str, int]) -> Cells:
+def _column(
+    texts: pa.Table, name: str, column: Column, file: Path, oddities: dict[str, int]
+) -> Cells:
     if column.type == "number":
         numbers = _numbers(texts, name, file)
-        _count(found, f"missing {name}", numbers.isna())
+        _count(oddities, f"missing {name}", numbers.isna())
         return numbers
     cells = _cells(texts, name)
     if column.type == "date":
         dates = _dates(cells, column.format)
-        _count(found, f"unreadable date in {name}", dates.isna())
+        _count(oddities, f"unreadable date in {name}", dates.isna())
         return dates
     missing = cells.isin(set(MISSING).difference(column.values))  # NA may well be a region
     values = _one_line(cells.mask(missing).astype("object"), file)
     if column.type == "category":
-        _count(found, f"unknown value in {name}", ~missing & ~values.isin(column.values))
-    _count(found, f"missing {name}", missing)
+        _count(oddities, f"unknown value in {name}", ~missing & ~values.isin(column.values))
+    _count(oddities, f"missing {name}", missing)
     return values
 
 
@@ -333,9 +335,9 @@ def _check_classes(table: RawTable, settings: Settings, file: Path) -> None:
         )
 
 
-def _count(found: dict[str, int], what: str, rows: Cells) -> None:
+def _count(oddities: dict[str, int], what: str, rows: Cells) -> None:
     if count := int(rows.sum()):
-        found[what] = count
+        oddities[what] = count
 
 
 def _such(wrong: Cells) -> str:

@@ -72,8 +72,8 @@ class Contents:
     @cached_property
     def counted(self) -> tuple[pa.Array, np.ndarray[Any, Any]]:
         """The different texts, and the rows of each."""
-        found = pc.value_counts(self.cells.drop_null())
-        return found.field("values"), found.field("counts").to_numpy()
+        value_counts = pc.value_counts(self.cells.drop_null())
+        return value_counts.field("values"), value_counts.field("counts").to_numpy()
 
     @property
     def different(self) -> int:
@@ -93,8 +93,8 @@ class Contents:
     @property
     def words(self) -> list[str]:
         """The name's words: `customerId` and `CUSTOMER_ID` are customer and id."""
-        found = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", self.name)
-        return [word.lower() for word in found]
+        parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", self.name)
+        return [word.lower() for word in parts]
 
     def has(self, pattern: str) -> bool:
         """Whether some text has a match."""

@@ -43,8 +43,8 @@ def write_offline_store(
         environment.account, "sagemaker", environment.region, "offline-store",
         f"{settings.feature_group}-{epoch}", "data",
     )  # fmt: skip
-    for hour, found in times.groupby(times.str[:13]).indices.items():
-        positions = np.array(found)
+    for hour, row_numbers in times.groupby(times.str[:13]).indices.items():
+        positions = np.array(row_numbers)
         moment = datetime.strptime(str(hour), "%Y-%m-%dT%H")
         folder = location / moment.strftime("year=%Y/month=%m/day=%d/hour=%H")
         folder.mkdir(parents=True, exist_ok=True)
