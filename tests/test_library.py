@@ -12,7 +12,7 @@ import subprocess
 import sys
 import venv
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -246,3 +246,21 @@ def test_the_library_is_resolved_from_no_index() -> None:
             assert not re.search(r"^\s*\"?ninesteps\b", text, re.MULTILINE), path
     source = (root / "tools/lock.py").read_text(encoding="utf-8")
     assert "library" in source and "ninesteps" not in source
+
+
+def test_another_library_than_the_lock_names_is_refused_before_anything_runs(
+    render: Callable[..., Repository],
+) -> None:
+    """As it stands after an update, until the lock is installed."""
+    repository = render()
+    found = LINES.search((repository.path / "requirements.lock").read_text(encoding="utf-8"))
+    assert found
+    repository.edit("requirements.lock", f"=={found[1]} ", "==1.0.0+g00000000 ")
+    for command in ("run", "compile", "check"):
+        done = repository.pipeline(command, status=2)
+        assert "1.0.0+g00000000" in done.stderr
+    assert repository.pipeline("run", status=2).stderr == (
+        "pipeline: requirements.lock: expected the library 1.0.0+g00000000 to be installed, got "
+        f"{found[1]}: pip install -r requirements.lock\n"
+    )
+    assert not (repository.path / ".local/runs").exists()

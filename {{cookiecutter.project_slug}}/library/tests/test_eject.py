@@ -144,3 +144,27 @@ def test_the_commands_eject_once_and_check_tells_what_is_overridden(tmp_path: Pa
     assert "modules overridden here: 2\n" in told
     assert f"            curves.py  {digests['curves.py']}  unchanged\n" in told
     assert f"            metrics.py  {digests['metrics.py']}  changed\n" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("numpy.py", "", "steps/numpy.py: expected a name that no package of the container has"),
+        ("json.py", "", "steps/json.py: expected a name that no package of the container has"),
+        ("curves.py", "import ninesteps\n", "steps/curves.py: expected imports that the container"),
+        ("ours/__init__.py", "", "steps/ours: expected a module ours.py, got a folder"),
+    ],
+)
+def test_what_would_work_here_and_not_in_a_container_is_refused(
+    tmp_path: Path, name: str, text: str, sentence: str
+) -> None:
+    steps = tmp_path / "model_build/steps"
+    shutil.copytree(ROOT / "model_build/steps", steps, ignore=shutil.ignore_patterns("__pycache__"))
+    (steps / name).parent.mkdir(exist_ok=True)
+    (steps / name).write_text(text, encoding="utf-8")
+    with (steps / "evaluate.py").open("a", encoding="utf-8") as file:
+        file.write("import ours\n" if "ours" in name else "")
+    settings = replace(loading.load(ROOT), root=tmp_path)
+    with pytest.raises(SettingsError) as refused:
+        bundle.processing_code(settings, "evaluate.py")
+    assert sentence in str(refused.value)

@@ -35,12 +35,13 @@ def compile_(output: Path | None, environment: str) -> None:
 def check() -> None:
     """Check the settings, the definition and the schedule, and say when it fires next."""
     from ninesteps.definition.definition import read_definition
-    from ninesteps.repository import template_files
+    from ninesteps.repository import modules, template_files
     from ninesteps.runs import compiled
     from ninesteps.validation.repository import definition_violations
 
     refuse(template_files.unfinished(here.root()))  # before the settings: they may be unfinished
     settings = here.settings_with_table()
+    modules.features(here.root())
     click.echo(f"settings    pipeline.toml is valid; the gate is {settings.full_gate}")
     folder, environment = here.local() / "definitions", settings.environment()
     text = compiled.compiled(here.root(), folder, settings, environment).definition
@@ -68,7 +69,7 @@ def _check_infrastructure(settings: Settings, text: str) -> None:
 
 def _check_repository(settings: Settings) -> None:
     """Refuse what is wrong in the files; name those of the template that were changed."""
-    from ninesteps.repository import template_files, vendor
+    from ninesteps.repository import template_files
     from ninesteps.step_code import bundle
     from ninesteps.validation.repository import repository_violations
     from ninesteps.version import VERSION
@@ -81,9 +82,6 @@ def _check_repository(settings: Settings) -> None:
         click.echo(f"            {name}")
     overridden = bundle.overridden(here.root())
     click.echo(f"library     {VERSION}; modules overridden here: {len(overridden)}")
-    locked = vendor.locked(here.root())
-    if locked not in ("", VERSION):
-        click.echo(f"            {vendor.LOCK} names {locked}: install it again")
     for name, digest in overridden.items():
         state = "unchanged" if bundle.is_the_librarys(name, digest) else "changed"
         click.echo(f"            {name}  {digest[:16]}  {state}")

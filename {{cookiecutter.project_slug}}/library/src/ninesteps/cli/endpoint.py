@@ -107,8 +107,8 @@ def _follow(
     try:
         last = asyncio.run(follow(rehearsal, records, traffic, as_json))
     except KeyboardInterrupt:
-        said = "it goes on: `pipeline endpoint` shows it, `pipeline rollback` stops it"
-        click.echo(f"pipeline: {said}", err=True)
+        hint = "it goes on: `pipeline endpoint` shows it, `pipeline rollback` stops it"
+        click.echo(f"pipeline: {hint}", err=True)
         sys.exit(INTERRUPTED)
     if as_json:
         click.echo(json.dumps(last))

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import click
 
+from ninesteps.errors import SettingsError
 from ninesteps.repository import root as roots
+from ninesteps.repository import vendor
 from ninesteps.settings import loading
 from ninesteps.settings.settings import Settings
+from ninesteps.version import VERSION
 
 
 @cache
@@ -25,10 +28,25 @@ def local() -> Path:
 
 def settings() -> Settings:
     """The repository's settings; what their notices say is printed once."""
+    _check_installed()
     read = loading.load(root())
     for notice in read.notices:
         show_notice(notice)
     return read
+
+
+def _check_installed() -> None:
+    """Refuse to work with another library than the lock names, as after an update.
+
+    Raises:
+        SettingsError: that says what to do.
+    """
+    locked = vendor.locked(root())
+    if "+" in VERSION and locked not in ("", VERSION):
+        raise SettingsError(
+            f"expected the library {locked} to be installed, got {VERSION}: "
+            f"pip install -r {vendor.LOCK}", file=vendor.LOCK,
+        )  # fmt: skip
 
 
 @cache

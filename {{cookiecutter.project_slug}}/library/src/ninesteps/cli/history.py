@@ -17,17 +17,17 @@ def runs(as_json: bool) -> None:
     """List the runs on this machine, the newest first."""
     from ninesteps.local.history import History
 
-    found = History(here.local()).runs()
+    kept_runs = History(here.local()).runs()
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        click.echo(json.dumps(kept_runs, indent=2))
         return
-    if not found:
+    if not kept_runs:
         click.echo("nothing has run on this machine")
-    for one in found:
-        moment = one["parameters"].get("AsOf", "")
-        click.echo(f"{one['run']}  {one['status']:<9}  {one['started']}  as of {moment}")
-    if found and found[0]["can_be_resumed"] and found[0]["status"] != "Executing":
-        click.echo(f"to go on with the last: pipeline run --resume {found[0]['run']}")
+    for run in kept_runs:
+        moment = run["parameters"].get("AsOf", "")
+        click.echo(f"{run['run']}  {run['status']:<9}  {run['started']}  as of {moment}")
+    if kept_runs and kept_runs[0]["can_be_resumed"] and kept_runs[0]["status"] != "Executing":
+        click.echo(f"to go on with the last: pipeline run --resume {kept_runs[0]['run']}")
 
 
 @commands.command()

@@ -57,7 +57,7 @@ def run(
     if bias_backend:
         settings = settings.with_backend(bias_backend)
     given = _parameters(values)
-    if resume and (data or given or only or debug):
+    if resume is not None and (data or given or only or debug):
         raise click.UsageError("--resume takes the table, parameters and steps of the run")
     if only and debug and only != debug:
         raise click.UsageError(f"--debug {debug} runs up to that step, --only {only} to another")
@@ -71,7 +71,7 @@ def run(
 
     progress = Events() if as_json else Progress(settings, is_live=not debug)
     with _going_on(progress):
-        if resume:
+        if resume is not None:
             identifier = History(here.local()).identifier(resume)
             execution = local_run.resume(
                 here.local(), settings, identifier, parallel, not no_cache, progress
@@ -110,9 +110,9 @@ def _going_on(progress: Progress | Events) -> Iterator[None]:
         if not progress.resuming:
             raise
         is_stopped = isinstance(error, KeyboardInterrupt)
-        said = "stopped" if is_stopped else str(error)
+        reason = "stopped" if is_stopped else str(error)
         if isinstance(error, BrokenPipeError):
-            said = "stopped: nothing reads its output"
+            reason = "stopped: nothing reads its output"
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        click.echo(f"pipeline: {said}; to go on: {progress.resuming}", err=True)
+        click.echo(f"pipeline: {reason}; to go on: {progress.resuming}", err=True)
         sys.exit(errors.INTERRUPTED if is_stopped else errors.FAILED)

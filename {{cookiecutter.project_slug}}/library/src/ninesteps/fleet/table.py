@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ninesteps.fleet.standing import Standing
@@ -20,10 +21,12 @@ _GAP = " "
 def lines(standings: Sequence[Standing], is_measured: bool) -> Iterator[str]:
     """The table; `is_measured` says whether the template's commits were counted."""
     yield _row(_HEADS)
+    names = Counter(standing.name for standing in standings)
     for standing in standings:
+        is_told_apart = names[standing.name] == 1
         yield _row(
             (
-                standing.name,
+                standing.name if is_told_apart else standing.folder.name,
                 "(old form)" if standing.is_old_form else standing.library or "?",
                 standing.template_commit[:8] or "?",
                 _behind(standing, is_measured),
@@ -41,9 +44,9 @@ def summary(standings: Sequence[Standing]) -> str:
     having = sum(bool(standing.findings) for standing in standings)
     old = sum(standing.is_old_form for standing in standings)
     count = len(standings)
-    told = f"{count} repositor{'y' if count == 1 else 'ies'}: {count - having} without findings"
-    told += f", {having} with" if having else ""
-    return told + (f", {old} of the old form" if old else "")
+    text = f"{count} repositor{'y' if count == 1 else 'ies'}: {count - having} without findings"
+    text += f", {having} with" if having else ""
+    return text + (f", {old} of the old form" if old else "")
 
 
 def _behind(standing: Standing, is_measured: bool) -> str:

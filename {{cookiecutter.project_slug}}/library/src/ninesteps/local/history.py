@@ -61,12 +61,12 @@ class History:
         return self._find(self._state, name).id
 
     def _find(self, state: State, name: str) -> KeptExecution:
-        every = state.executions()
-        found = every[:1] if name == "last" else [kept for kept in every if kept.id == name]
-        found = found or [kept for kept in every if kept.id.startswith(name)]
-        if len(found) == 1:
-            return found[0]
-        how_many = f"{len(found)} runs begin with" if found else "there is no run"
+        every = state.executions() if name else []
+        matches = every[:1] if name == "last" else [kept for kept in every if kept.id == name]
+        matches = matches or [kept for kept in every if kept.id.startswith(name)]
+        if len(matches) == 1:
+            return matches[0]
+        how_many = f"{len(matches)} runs begin with" if matches else "there is no run"
         raise StateError(f"{how_many} {name!r}; `pipeline runs` lists them")
 
     def _status(self, kept: KeptExecution) -> str:

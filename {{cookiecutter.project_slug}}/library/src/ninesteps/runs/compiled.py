@@ -57,24 +57,26 @@ def compiled(
         return Compiled(**json.loads(file.read_text(encoding="utf-8")))
     on_work()
     objects = code_objects(settings, environment)
-    made = Compiled(
+    compiled_pipeline = Compiled(
         definition(settings, environment),
         {uri: hashlib.sha256(content).hexdigest() for uri, content in objects.items()},
     )
     if _digest(root, settings, environment) != digest:
-        return made  # a file was saved meanwhile: of what it was made cannot be said
+        return compiled_pipeline  # a file was saved meanwhile: of what it was made cannot be said
     folder.mkdir(parents=True, exist_ok=True)
     whole = file.with_suffix(f".{os.getpid()}")
-    whole.write_text(json.dumps(asdict(made), indent=1), encoding="utf-8")
+    whole.write_text(json.dumps(asdict(compiled_pipeline), indent=1), encoding="utf-8")
     whole.replace(file)
-    return made
+    return compiled_pipeline
 
 
 def definition(settings: Settings, environment: Environment) -> str:
     """The repository's pipeline, compiled: JSON text, the same bytes each time."""
     from ninesteps.sdk.build import definition as text  # the SDK: seconds to import
 
-    return text(modules.load(settings.root, modules.PIPELINE).get_pipeline(settings, environment))
+    module = modules.load(settings.root, modules.PIPELINE)
+    with modules.own_errors(settings.root, Path(str(module.__file__))):
+        return text(module.get_pipeline(settings, environment))
 
 
 def _digest(root: Path, settings: Settings, environment: Environment) -> str:

@@ -89,14 +89,14 @@ def run(
     )
     given = {"AsOf": ingested.latest, **given}
     progress.ingested(file, ingested, given["AsOf"])
-    made = compiled(
+    compiled_pipeline = compiled(
         root, local / "definitions", settings, environment, lambda: working("compiling")
     )
     catalog = {(FEATURE_DATABASE, settings.feature_table): ingested.location}
     engine = Engine(local, catalog, cores, processes)
-    if not engine.has(made.code):
+    if not engine.has(compiled_pipeline.code):
         _put_code(engine, settings, environment)
-    definition = read_definition(made.definition)
+    definition = read_definition(compiled_pipeline.definition)
     with progress:
         execution = engine.run(
             settings.project.pipeline, definition, given, _shown(progress), options, whoami(root)
@@ -114,9 +114,9 @@ def _check_can_run(
     Raises:
         SettingsError: that says what to do.
     """
-    made = compiled(root, local / "definitions", settings, environment)
+    compiled_pipeline = compiled(root, local / "definitions", settings, environment)
     try:
-        read_definition(made.definition).check_can_run(options.only)
+        read_definition(compiled_pipeline.definition).check_can_run(options.only)
     except DefinitionError:
         raise SettingsError(
             f"expected 'open_source' on this machine, got {settings.bias.backend!r}: Clarify's "
@@ -168,8 +168,8 @@ def _report(local: Path, settings: Settings, execution: Execution) -> None:
 def preload(settings: Settings) -> Preload:
     """What is imported once for all steps of a pipeline."""
     places = folders(settings.root)
-    found = {name: find(IMPORTED_BY[name], places) for name in settings.tuning.algorithms}
-    files = {name: file for name, file in found.items() if file}
+    located = {name: find(IMPORTED_BY[name], places) for name in settings.tuning.algorithms}
+    files = {name: file for name, file in located.items() if file}
     return Preload(PRELOADED, files)
 
 

@@ -27,7 +27,13 @@ def load(root: Path, profiles_folder: Path = profiles.FOLDER) -> Settings:
         SettingsError: with one sentence that names the key.
     """
     notices: list[str] = []
-    content = toml.load(Settings, root, "pipeline.toml", notices.append)
+    try:
+        content = toml.load(Settings, root, "pipeline.toml", notices.append)
+    except SettingsError as error:
+        if error.path == ("project", "profile") and error.message == toml.MISSING:
+            known = ", ".join(profiles.names(profiles_folder))
+            raise SettingsError(f"expected one of {known}, found none", *error.path) from None
+        raise
     settings = replace(content, root=root, notices=tuple(notices))
     _check_together(settings)
     _check_profile(settings, profiles.load(settings.project.profile, profiles_folder))

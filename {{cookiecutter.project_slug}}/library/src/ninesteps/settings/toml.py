@@ -21,6 +21,8 @@ Table = TypeVar("Table")
 Notify = Callable[[str], None]
 """Takes a sentence for the person who wrote a file: it can be used, and should be changed."""
 
+MISSING = "this key is missing"
+
 NOT_IN_FILE = {"in_file": False}
 """Metadata of a field that follows from where the table stands, and is no key of it."""
 
@@ -75,7 +77,7 @@ def _read(cls: Any, table: object, path: tuple[str, ...], notify: Notify) -> Any
             spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
         )
         if name not in table and not has_default:
-            raise SettingsError("this key is missing", *path, name)
+            raise SettingsError(MISSING, *path, name)
     values = {key: _value(hints[key], value, (*path, key), notify) for key, value in table.items()}
     try:
         return cls(**values)

@@ -11,6 +11,7 @@ import functools
 import gzip
 import hashlib
 import io
+import sys
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ PROCESSING_SCRIPTS = ("process.py", "evaluate.py", "analysis_config.py", BIAS_SC
 TRAINING_SCRIPT = "train.py"
 STEPS = "model_build/steps"
 """The repository's own scripts and modules; one there stands in for the library's of that name."""
+
+LIBRARY = "ninesteps"
 
 CONTAINERS = Path(__file__).resolve().parent.parent / "containers"
 """The library's modules that travel with the scripts."""
@@ -179,21 +182,52 @@ def _closure(settings: Settings, entry: str) -> dict[str, bytes]:
     files = closure(entry, folders(settings.root))
     if entry not in files:
         raise SettingsError("there is no such file", file=f"{STEPS}/{entry}")
+    for name, path in files.items():
+        _check_module(path, settings.root / STEPS, f"{STEPS}/{name}")
     return {name: text(path) for name, path in files.items()}
+
+
+IN_THE_CONTAINER = frozenset(
+    ("boto3", "lightgbm", "matplotlib", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "xgboost")
+)
+"""Packages that the container has, or that its code carries: no module may stand before them."""
+
+
+def _check_module(path: Path, steps: Path, where: str) -> None:
+    """Refuse what would work here and not in the container.
+
+    Raises:
+        SettingsError: for a name that hides a package, an import of the library, a package folder.
+    """
+    if path.stem in IN_THE_CONTAINER | sys.stdlib_module_names | {LIBRARY}:
+        raise SettingsError(
+            f"expected a name that no package of the container has, got {path.stem!r}", file=where
+        )
+    for module in imported_modules(path):
+        if module == LIBRARY:
+            raise SettingsError(
+                f"expected imports that the container has, got {module!r}: a container has the "
+                "modules that travel with the script, and not the library", file=where,
+            )  # fmt: skip
+        if (steps / module).is_dir() and not (steps / f"{module}.py").is_file():
+            raise SettingsError(
+                f"expected a module {module}.py, got a folder: single files travel to a container",
+                file=f"{STEPS}/{module}",
+            )
 
 
 def closure(entry: str, places: Sequence[Path]) -> dict[str, Path]:
     """A script and every module that it imports, directly or not, by file name."""
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     waiting = [entry]
     while waiting:
         name = waiting.pop()
         path = find(name, places)
-        if name in found or path is None:
+        if name in paths or path is None:
             continue
-        found[name] = path
+        paths[name] = path
         waiting += [f"{module}.py" for module in imported_modules(path)]
-    return dict(sorted(found.items()))
+    return dict(sorted(paths.items()))
 
 
 def imported_modules(path: Path) -> frozenset[str]:

@@ -38,7 +38,11 @@ async def follow(
         with Live(console=console, auto_refresh=False, transient=False) as live:
             async for status in _looks(rehearsal):
                 _show(live, status, as_json)
-                if per_second and not traffic and any(one["share"] for one in status["versions"]):
+                if (
+                    per_second
+                    and not traffic
+                    and any(version["share"] for version in status["versions"])
+                ):
                     traffic = asyncio.create_task(caller.steadily(per_second, stop))
         last = dict(status["last"])
     except DeployError:
@@ -78,10 +82,10 @@ def table(status: dict[str, Any]) -> Table:
     shown = Table(title=title, title_justify="left")
     for name in ("version", "traffic", "requests", "failed", "p50", "p99"):
         shown.add_column(name, justify="right")
-    for one in status["versions"]:
-        times = [f"{one[key]:.1f} ms" if key in one else "" for key in ("p50_ms", "p99_ms")]
-        counts = [str(one.get(key, 0)) for key in ("requests", "failed")]
-        shown.add_row(str(one["version"]), f"{one['share']} %", *counts, *times)
+    for version in status["versions"]:
+        times = [f"{version[key]:.1f} ms" if key in version else "" for key in ("p50_ms", "p99_ms")]
+        counts = [str(version.get(key, 0)) for key in ("requests", "failed")]
+        shown.add_row(str(version["version"]), f"{version['share']} %", *counts, *times)
     return shown
 
 

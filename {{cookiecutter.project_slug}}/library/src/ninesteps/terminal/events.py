@@ -41,9 +41,9 @@ class Events:
             _say("started", run=execution.id, parameters=execution.parameters)
         self.resuming = resuming(execution)
         for name, run in execution.steps.items():
-            said = f"{run.status} {run.detail if run.status == EXECUTING else ''}"
-            if run.status != WAITING and self._said.get(name) != said:
-                self._said[name] = said
+            line = f"{run.status} {run.detail if run.status == EXECUTING else ''}"
+            if run.status != WAITING and self._said.get(name) != line:
+                self._said[name] = line
                 _say("step", **step_as_json(run))
 
     def ended(self, execution: Execution, gate: str, local: Path) -> None:

@@ -54,41 +54,44 @@ def versions(registry: Registry, settings: Settings, most: int) -> None:
 
 def version(approvals: Approvals, number: int) -> None:
     """Show one version: its metrics, gate and evidence, and every decision on it."""
-    found, registry = approvals.find(number), approvals.registry
+    model_version, registry = approvals.find(number), approvals.registry
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="bold", min_width=9)
     grid.add_column(overflow="fold")
-    grid.add_row("status", _status(found))
-    grid.add_row("registered", f"{found.created} by run {found.execution}")
-    grid.add_row("started by", escape(registry.started_by(found)) or "unknown")
+    grid.add_row("status", _status(model_version))
+    grid.add_row("registered", f"{model_version.created} by run {model_version.execution}")
+    grid.add_row("started by", escape(registry.started_by(model_version)) or "unknown")
     for name in ("gate", "as_of"):
-        grid.add_row(name.replace("_", " "), escape(found.metadata.get(name, "-")))
-    grid.add_row("profile", _profile(approvals, found))
-    grid.add_row("library", escape(found.metadata.get(LIBRARY, "-")))
-    grid.add_row("overridden", escape(found.metadata.get(OVERRIDDEN, "nothing of the library")))
-    grid.add_row("metrics", _all_metrics(registry, found))
-    rests_on = registry.evidence(found)
+        grid.add_row(name.replace("_", " "), escape(model_version.metadata.get(name, "-")))
+    grid.add_row("profile", _profile(approvals, model_version))
+    grid.add_row("library", escape(model_version.metadata.get(LIBRARY, "-")))
+    none = "nothing of the library" if LIBRARY in model_version.metadata else "-"
+    grid.add_row("overridden", escape(model_version.metadata.get(OVERRIDDEN, none)))
+    grid.add_row("metrics", _all_metrics(registry, model_version))
+    rests_on = registry.evidence(model_version)
     width = max((len(evidence.name) for evidence in rests_on), default=0)
     for label, evidence in _labelled("evidence", rests_on):
         verdict = f"[red]{evidence.fault}[/]" if evidence.fault else "as it was registered"
         digest = f"  sha256 {evidence.now[:12]}" if evidence.now else ""
         grid.add_row(label, f"{escape(evidence.name):<{width}}{digest}  {verdict}")
-    for label, one in _labelled("changes", found.decisions):
-        place = f"{one.stage}: " if one.stage else ""
-        grid.add_row(label, f"{one.at}  {place}{one.before} -> {_coloured(one.after)}")
-        grid.add_row("", escape(f"{one.who}: {one.why}"))
-    if go_on := commands(approvals, found):
+    for label, decision in _labelled("changes", model_version.decisions):
+        place = f"{decision.stage}: " if decision.stage else ""
+        grid.add_row(
+            label, f"{decision.at}  {place}{decision.before} -> {_coloured(decision.after)}"
+        )
+        grid.add_row("", escape(f"{decision.who}: {decision.why}"))
+    if go_on := commands(approvals, model_version):
         grid.add_row("go on", go_on)
-    _CONSOLE.print(found.name)
+    _CONSOLE.print(model_version.name)
     _CONSOLE.print(grid)
-    _CONSOLE.print(f"[dim]{escape(found.model)}[/]", soft_wrap=True)
+    _CONSOLE.print(f"[dim]{escape(model_version.model)}[/]", soft_wrap=True)
 
 
 def decided(approvals: Approvals, number: int, stage: str) -> None:
     """Say how a version stands since it was decided on, and what comes next."""
-    found = approvals.find(number)
-    _CONSOLE.print(escape(f"{found.name} {how(found, stage)}"), soft_wrap=True)
-    if go_on := commands(approvals, found):
+    model_version = approvals.find(number)
+    _CONSOLE.print(escape(f"{model_version.name} {how(model_version, stage)}"), soft_wrap=True)
+    if go_on := commands(approvals, model_version):
         _CONSOLE.print(f"to go on: {go_on}", soft_wrap=True)
 
 
@@ -111,74 +114,76 @@ def versions_as_json(registry: Registry, most: int) -> list[dict[str, Any]]:
 
 def version_as_json(approvals: Approvals, number: int) -> dict[str, Any]:
     """One version with all that is kept of it, for a program to read."""
-    found, registry = approvals.find(number), approvals.registry
+    model_version, registry = approvals.find(number), approvals.registry
     return {
-        **_as_json(registry, found),
-        "started_by": registry.started_by(found),
-        "model": found.model,
-        "evidence": [{**asdict(e), "fault": e.fault} for e in registry.evidence(found)],
-        "changes": [asdict(decision) for decision in found.decisions],
+        **_as_json(registry, model_version),
+        "started_by": registry.started_by(model_version),
+        "model": model_version.model,
+        "evidence": [{**asdict(e), "fault": e.fault} for e in registry.evidence(model_version)],
+        "changes": [asdict(decision) for decision in model_version.decisions],
     }
 
 
-def _as_json(registry: Registry, found: Version) -> dict[str, Any]:
+def _as_json(registry: Registry, model_version: Version) -> dict[str, Any]:
     try:
-        numbers, fault = _numbers(registry, found), ""
+        numbers, fault = _numbers(registry, model_version), ""
     except RegistryError as error:
         numbers, fault = {}, str(error)
     return {
-        **found.metadata,
-        "version": found.number,
-        "status": found.status,
-        "stages": {PRODUCTION: found.status_in(PRODUCTION)} if found.last(PRODUCTION) else {},
-        "created": found.created,
-        "execution": found.execution,
-        "evaluation": found.evaluation,
+        **model_version.metadata,
+        "version": model_version.number,
+        "status": model_version.status,
+        "stages": {PRODUCTION: model_version.status_in(PRODUCTION)}
+        if model_version.last(PRODUCTION)
+        else {},
+        "created": model_version.created,
+        "execution": model_version.execution,
+        "evaluation": model_version.evaluation,
         "metrics": numbers,
         "fault": fault,
     }
 
 
-def _status(found: Version) -> str:
-    both = found.status == found.status_in(PRODUCTION) == APPROVED
-    return f"{_coloured(found.status)}{f', {PRODUCTION}' if both else ''}"
+def _status(model_version: Version) -> str:
+    both = model_version.status == model_version.status_in(PRODUCTION) == APPROVED
+    return f"{_coloured(model_version.status)}{f', {PRODUCTION}' if both else ''}"
 
 
 def _coloured(status: str) -> str:
     return f"[{_COLOURS.get(status, 'default')}]{escape(status)}[/]"
 
 
-def _profile(approvals: Approvals, found: Version) -> str:
+def _profile(approvals: Approvals, model_version: Version) -> str:
     """The profile that a version was made under, and why that is not the expected one."""
-    name, digest = (found.metadata.get(key, "") for key in (PROFILE, PROFILE_SHA256))
+    name, digest = (model_version.metadata.get(key, "") for key in (PROFILE, PROFILE_SHA256))
     stamp = f"{escape(name)}  sha256 {escape(digest[:12])}  " if name and digest else ""
-    violation = approvals.expected.violation(found.metadata)
+    violation = approvals.expected.violation(model_version.metadata)
     return stamp + (f"[red]{escape(violation)}[/]" if violation else "as it is now")
 
 
-def _gate_metrics(registry: Registry, found: Version, settings: Settings) -> str:
+def _gate_metrics(registry: Registry, model_version: Version, settings: Settings) -> str:
     try:
-        numbers = _numbers(registry, found)
+        numbers = _numbers(registry, model_version)
     except RegistryError as error:
         return f"[red]{escape(str(error))}[/]"
     names = [str(c).split(" ")[0] for c in gates.comparisons(settings.full_gate)]
     return escape("\n".join(metric_lines({name: numbers.get(name) for name in names}, 28)))
 
 
-def _all_metrics(registry: Registry, found: Version) -> str:
+def _all_metrics(registry: Registry, model_version: Version) -> str:
     try:
-        return escape("\n".join(metric_lines(_numbers(registry, found), 66)))
+        return escape("\n".join(metric_lines(_numbers(registry, model_version), 66)))
     except RegistryError as error:
         return f"[red]{escape(str(error))}[/]"
 
 
-def _numbers(registry: Registry, found: Version) -> dict[str, float]:
+def _numbers(registry: Registry, model_version: Version) -> dict[str, float]:
     """The metrics of a version.
 
     Raises:
         RegistryError: if they cannot be read any more.
     """
-    content = registry.read(found.evaluation)
+    content = registry.read(model_version.evaluation)
     if content is None:
         raise RegistryError("evaluation.json is gone")
     return metrics(content)

@@ -215,7 +215,7 @@ def metric_lines(numbers: Mapping[str, float | None], width: int) -> list[str]:
 def _uncounted_lines(content: dict[str, Any], settings: Settings) -> list[tuple[str, str]]:
     """Facets whose number is the worst there is because no group of theirs is large enough."""
     facets = content.get("bias_metrics", {}).get("groups", {})
-    uncounted = [key for key, found in facets.items() if not any(g["counted"] for g in found)]
+    uncounted = [key for key, groups in facets.items() if not any(g["counted"] for g in groups)]
     if not uncounted:
         return []
     least = settings.bias.min_group_size
