@@ -76,9 +76,9 @@ def write_account_report(
 
     with account.one_sentence():
         session = account.session(environment)
-        found = AccountRun(session.client("sagemaker"), session.client("s3"), environment)
-        facts = found.facts(settings, run)
-        report = build(facts, found)
+        account_run = AccountRun(session.client("sagemaker"), session.client("s3"), environment)
+        facts = account_run.facts(settings, run)
+        report = build(facts, account_run)
     page = file or local / "executions" / environment.name / facts.id / "report.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     for target, text in ((page, report.html), (page.with_suffix(".md"), report.markdown)):
@@ -121,8 +121,8 @@ class AccountRun:
             steps=steps,
             positive=settings.data.positive or "1",
             registered=", ".join(filter(None, map(_registered, steps))),
-            changes=tuple(one for step in steps for one in _decided(step)),
-            digests=dict(one for step in steps for one in _noted(step)),
+            changes=tuple(change for step in steps for change in _decided(step)),
+            digests=dict(pair for step in steps for pair in _noted(step)),
             versions={"image": ", ".join(sorted(set(_images(steps))))},
             previous=previous,
             no_previous=""
@@ -138,8 +138,8 @@ class AccountRun:
             return run
         if run != "last":
             return self.environment.sagemaker_arn(f"pipeline/{pipeline}/execution/{run}")
-        for found in self._executions(pipeline):
-            return str(found["PipelineExecutionArn"])
+        for summary in self._executions(pipeline):
+            return str(summary["PipelineExecutionArn"])
         raise AccountError(f"{pipeline} has no execution in {self.environment.region}")
 
     def _executions(self, pipeline: str) -> Iterator[dict[str, Any]]:
@@ -153,20 +153,24 @@ class AccountRun:
     def _parameters(self, definition: dict[str, Any], arn: str) -> dict[str, Any]:
         """What the execution was started with, over the defaults."""
         specs = definition.get("Parameters", [])
-        values = {one["Name"]: one["DefaultValue"] for one in specs if "DefaultValue" in one}
+        values = {spec["Name"]: spec["DefaultValue"] for spec in specs if "DefaultValue" in spec}
         pages = self.sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
             PipelineExecutionArn=arn
         )
         for page in pages:
-            values |= {one["Name"]: one["Value"] for one in page["PipelineParameters"]}
+            values |= {
+                parameter["Name"]: parameter["Value"] for parameter in page["PipelineParameters"]
+            }
         return values
 
     # Steps
 
     def _steps(self, contents: list[StepContent], arn: str, status: str) -> Iterator[StepFacts]:
         """The steps as they are numbered: a condition after the steps that it decides on."""
-        started = {one["StepName"]: one for one in self._started(arn)}
-        outcomes = {name: _outcome(one) for name, one in started.items()}
+        started = {
+            execution_step["StepName"]: execution_step for execution_step in self._started(arn)
+        }
+        outcomes = {name: _outcome(execution_step) for name, execution_step in started.items()}
         ordered = sorted(contents, key=lambda step: step.type == "Condition")
         for step in ordered:
             if step.name in started:
@@ -181,12 +185,14 @@ class AccountRun:
         for page in pages:
             yield from page["PipelineExecutionSteps"]
 
-    def _step(self, step: StepContent, found: dict[str, Any], outcome: bool | None) -> StepFacts:
-        status = _STATUSES.get(found["StepStatus"], found["StepStatus"])
-        source = found.get("CacheHitResult", {}).get("SourcePipelineExecutionArn", "")
+    def _step(
+        self, step: StepContent, execution_step: dict[str, Any], outcome: bool | None
+    ) -> StepFacts:
+        status = _STATUSES.get(execution_step["StepStatus"], execution_step["StepStatus"])
+        source = execution_step.get("CacheHitResult", {}).get("SourcePipelineExecutionArn", "")
         run = source.rpartition("/")[2]
-        began, ended = found.get("StartTime"), found.get("EndTime")
-        answer = self._answer(found.get("Metadata", {}))
+        began, ended = execution_step.get("StartTime"), execution_step.get("EndTime")
+        answer = self._answer(execution_step.get("Metadata", {}))
         group = _LOG_GROUPS.get(step.type)
         return StepFacts(
             name=step.name,
@@ -197,7 +203,7 @@ class AccountRun:
             said="Cached" if source and status == SUCCEEDED else status,
             took=duration((ended - began).total_seconds()) if began and ended else "",
             taken=f"Reused from execution {run}." if source else "",
-            reason=found.get("FailureReason", ""),
+            reason=execution_step.get("FailureReason", ""),
             detail=_detail(step, answer),
             outcome=outcome,
             answer=answer,
@@ -206,7 +212,7 @@ class AccountRun:
 
     def _answer(self, metadata: dict[str, Any]) -> dict[str, Any]:
         """What the service says of a step's job; nothing where there is none, or none any more."""
-        arns = {kind: one["Arn"] for kind, one in metadata.items() if "Arn" in one}
+        arns = {kind: job["Arn"] for kind, job in metadata.items() if "Arn" in job}
         for kind, arn in arns.items():
             with contextlib.suppress(ClientError):  # deleted since, or not to be seen by this role
                 return self._described(kind, arn, arn.rpartition("/")[2])
@@ -214,10 +220,10 @@ class AccountRun:
 
     def _described(self, kind: str, arn: str, name: str) -> dict[str, Any]:
         if kind == "TuningJob":
-            found = self.sagemaker.describe_hyper_parameter_tuning_job(
+            tuning_job = self.sagemaker.describe_hyper_parameter_tuning_job(
                 HyperParameterTuningJobName=name
             )
-            return {**found, "TrainingJobSummaries": list(self._trials(name))}
+            return {**tuning_job, "TrainingJobSummaries": list(self._trials(name))}
         if kind not in _DESCRIBED:
             return {}
         operation, field, takes_arn = _DESCRIBED[kind]
@@ -242,14 +248,16 @@ class AccountRun:
         if own is None:
             return None
         looked = 0
-        for found in self._executions(pipeline):
-            is_earlier = found["StartTime"] < execution["CreationTime"]
-            if not is_earlier or found["PipelineExecutionStatus"] != "Succeeded":
+        for summary in self._executions(pipeline):
+            is_earlier = summary["StartTime"] < execution["CreationTime"]
+            if not is_earlier or summary["PipelineExecutionStatus"] != "Succeeded":
                 continue
-            arn = found["PipelineExecutionArn"]
+            arn = summary["PipelineExecutionArn"]
             profile = self._profile(tuple(self._processing(arn)))
             if profile is not None and profile != own:
-                return Previous(arn.rpartition("/")[2], account.moment(found["StartTime"]), profile)
+                return Previous(
+                    arn.rpartition("/")[2], account.moment(summary["StartTime"]), profile
+                )
             looked += 1
             if looked == LOOKED_THROUGH:
                 break
@@ -257,10 +265,10 @@ class AccountRun:
 
     def _processing(self, arn: str) -> Iterator[StepFacts]:
         """The processing steps of an execution, with what their jobs wrote."""
-        for found in list(self._started(arn)):
-            if "ProcessingJob" in found.get("Metadata", {}):
-                step = StepContent(found["StepName"], "Processing", {})
-                yield self._step(step, found, None)
+        for execution_step in list(self._started(arn)):
+            if "ProcessingJob" in execution_step.get("Metadata", {}):
+                step = StepContent(execution_step["StepName"], "Processing", {})
+                yield self._step(step, execution_step, None)
 
     def _profile(self, steps: tuple[StepFacts, ...]) -> bytes | None:
         for step in steps:
@@ -281,12 +289,14 @@ class AccountRun:
             Absent: if it may not be read.
         """
         try:
-            found = account.get_object(self.s3, uri, self.environment)
+            stored_object = account.get_object(self.s3, uri, self.environment)
         except ClientError as error:
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == FORBIDDEN:
                 raise Absent(f"whoever made this page may not read {uri}") from None
             return None
-        return bytes(found["Body"].read()) if found["ContentLength"] <= most else None
+        return (
+            bytes(stored_object["Body"].read()) if stored_object["ContentLength"] <= most else None
+        )
 
     def log(self, step: StepFacts) -> Iterable[str]:
         """None: logs are CloudWatch's, and stay there."""
@@ -297,17 +307,17 @@ def _not_started(step: StepContent, outcomes: dict[str, bool | None], status: st
     """A step that the service does not list: on a branch not taken, or not begun."""
     reason, state = "", WAITING
     if step.branch and outcomes.get(step.branch[0]) not in (None, step.branch[1]):
-        said = "true" if outcomes[step.branch[0]] else "false"
-        state, reason = SKIPPED, f"{step.branch[0]} came out {said}"
+        value = "true" if outcomes[step.branch[0]] else "false"
+        state, reason = SKIPPED, f"{step.branch[0]} came out {value}"
     elif status not in ("Executing", "Stopping"):
         state, reason = SKIPPED, f"the execution is {status.lower()}"
     return StepFacts(step.name, step.type, tuple(sorted(step.waits_for)), step.arguments,
                      status=state, said=state, reason=reason)  # fmt: skip
 
 
-def _outcome(found: dict[str, Any]) -> bool | None:
-    said = found.get("Metadata", {}).get("Condition", {}).get("Outcome")
-    return {"True": True, "False": False}.get(str(said).capitalize())
+def _outcome(execution_step: dict[str, Any]) -> bool | None:
+    value = execution_step.get("Metadata", {}).get("Condition", {}).get("Outcome")
+    return {"True": True, "False": False}.get(str(value).capitalize())
 
 
 def _detail(step: StepContent, answer: dict[str, Any]) -> str:

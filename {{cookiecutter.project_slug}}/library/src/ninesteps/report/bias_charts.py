@@ -158,14 +158,14 @@ def _widest(column: str, rows: list[Row], favourable: str) -> str:
         return f"Of those {_called(column, known[0])}, {share} are {favourable}."
     low, high = known[0], known[-1]
     few, many = (f"{100 * row.first['share']:.0f}" for row in (low, high))
-    said = (
+    words = (
         f"Of 100 {_called(column, low)}, {few} are {favourable}; "
         f"of 100 {_called(column, high)}, {many}."
     )
     first, second = low.first["interval"], high.first["interval"]
     if first and second and first[1] >= second[0]:
-        said += " Their intervals overlap: chance may explain it."
-    return said
+        words += " Their intervals overlap: chance may explain it."
+    return words
 
 
 def _called(column: str, row: Row) -> str:
@@ -196,16 +196,16 @@ def four_fifths(ratios: dict[str, dict[str, Any] | None], sure: str) -> Figure:
     ]
     cells = []
     for place, (facet, ratio) in enumerate(ratios.items()):
-        y, found = 54 + place * 56, known.get(facet)
+        y, pair = 54 + place * 56, known.get(facet)
         marks += [d.text(d.NEAR, y - 10, facet, "name halo"),
                   d.line(d.NEAR, y + 4, d.FAR, y + 4, "rule")]  # fmt: skip
-        said = _why_none(ratio)
-        if found:
-            said = f"{found['lowest']} over {found['highest']}: {number(found['ratio'], 3)}"
-            marks += [d.whisker(x, found["interval"], y + 4, "whisker"),
-                      d.circle(x(found["ratio"]), y + 4, 5, "dot")]  # fmt: skip
-        marks.append(d.text(d.NEAR, y + 22, said, "label muted halo"))
-        cells.append((facet, *_ratio(found)))
+        label = _why_none(ratio)
+        if pair:
+            label = f"{pair['lowest']} over {pair['highest']}: {number(pair['ratio'], 3)}"
+            marks += [d.whisker(x, pair["interval"], y + 4, "whisker"),
+                      d.circle(x(pair["ratio"]), y + 4, 5, "dot")]  # fmt: skip
+        marks.append(d.text(d.NEAR, y + 22, label, "label muted halo"))
+        cells.append((facet, *_ratio(pair)))
     head = ("facet", "lowest", "highest", "ratio", f"{sure} interval")
     svg = d.svg("four-fifths", bottom + 24, "Four-fifths rule", says, marks)
     return Figure("Four-fifths rule", says, svg, Table("The ratios", head, cells, (0, 1, 2)))
@@ -216,9 +216,9 @@ def _why_none(ratio: dict[str, Any] | None) -> str:
     return "nobody is predicted favourable" if ratio else "fewer than two groups count"
 
 
-def _ratio(found: dict[str, Any] | None) -> tuple[str, str, str, str]:
-    if found is None:
+def _ratio(ratio: dict[str, Any] | None) -> tuple[str, str, str, str]:
+    if ratio is None:
         return ("–", "–", "–", "–")
-    ends = found["interval"]
+    ends = ratio["interval"]
     reach = f"{number(ends[0], 3)} to {number(ends[1], 3)}" if ends else "–"
-    return (str(found["lowest"]), str(found["highest"]), number(found["ratio"], 3), reach)
+    return (str(ratio["lowest"]), str(ratio["highest"]), number(ratio["ratio"], 3), reach)

@@ -87,8 +87,8 @@ def _data_bias(reading: Reading) -> tuple[list[Figure], list[Table]]:
 def _small_groups(reading: Reading) -> set[tuple[str, str]]:
     """The groups that are too small to be shown: facet's column, and group."""
     groups, columns = reading.evaluation["bias_metrics"]["groups"], reading.facet_columns
-    return {(columns[facet], one["value"]) for facet, found in groups.items()
-            for one in found if not bias_charts.is_shown(one)}  # fmt: skip
+    return {(columns[facet], g["value"]) for facet, facet_groups in groups.items()
+            for g in facet_groups if not bias_charts.is_shown(g)}  # fmt: skip
 
 
 def _metric_tables(reading: Reading) -> list[Table]:

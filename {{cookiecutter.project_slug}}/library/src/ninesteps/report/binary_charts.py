@@ -53,8 +53,8 @@ def precision_recall(curves: dict[str, Any], average: float, positive: str) -> F
         _curve(curves["precision_recall"], x, y),
     ]
     if at["recall"]["value"] is not None and at["precision"]["value"] is not None:
-        found = at["recall"]["value"]
-        marks += _chosen(x(found), y(at["precision"]["value"]), found > 0.45)
+        recall = at["recall"]["value"]
+        marks += _chosen(x(recall), y(at["precision"]["value"]), recall > 0.45)
     table = Table(
         "The curve",
         ("found", "right"),
@@ -221,13 +221,13 @@ def at_threshold(curves: dict[str, Any], decision: dict[str, Any] | None) -> Fig
     )
     marks: list[str] = []
     for place, (name, words) in enumerate(_AT_THRESHOLD.items()):
-        one, y = shares[name], 46 + place * 92
+        share, y = shares[name], 46 + place * 92
         marks += [
             d.text(d.NEAR, y - 24, name, "name strong"),
             d.text(
                 d.FAR,
                 y - 24,
-                f"{percent(one['value'], 1)}  ({between(one['interval'], 1)})",
+                f"{percent(share['value'], 1)}  ({between(share['interval'], 1)})",
                 "label",
                 "end",
             ),
@@ -235,14 +235,14 @@ def at_threshold(curves: dict[str, Any], decision: dict[str, Any] | None) -> Fig
             d.text(
                 d.NEAR,
                 y + 22,
-                f"{words}: {number(one['part'])} of {number(one['rows'])}",
+                f"{words}: {number(share['part'])} of {number(share['rows'])}",
                 "label muted",
             ),
         ]
-        if one["value"] is not None:
+        if share["value"] is not None:
             marks += [
-                d.whisker(x, one["interval"], y, "whisker"),
-                d.circle(x(one["value"]), y, 5, "dot"),
+                d.whisker(x, share["interval"], y, "whisker"),
+                d.circle(x(share["value"]), y, 5, "dot"),
             ]
     height = 46 + 2 * 92 + 34
     if decision and decision.get("rule") == "recall":

@@ -47,16 +47,16 @@ class _Distribution:
 
 def drifts(before: dict[str, Any], now: dict[str, Any]) -> list[Drift]:
     """Every column that both profiles have, the most moved first."""
-    found = []
+    results = []
     for part in ("features", "context"):
         for name, old in before[part].items():
             new = now[part].get(name)
             shown = f"{name} (facet)" if part == "context" else name
-            if new and (one := _drift(shown, old, new, before["rows"], now["rows"])):
-                found.append(one)
-    if one := _drift("the label", before["label"], now["label"], before["rows"], now["rows"]):
-        found.append(one)
-    return sorted(found, key=lambda drift: -drift.psi)
+            if new and (drift := _drift(shown, old, new, before["rows"], now["rows"])):
+                results.append(drift)
+    if drift := _drift("the label", before["label"], now["label"], before["rows"], now["rows"]):
+        results.append(drift)
+    return sorted(results, key=lambda drift: -drift.psi)
 
 
 def _drift(

@@ -91,14 +91,14 @@ def collect(facts: RunFacts, source: Source) -> RunEvidence:
 
 
 def _file(facts: RunFacts, source: Source, output: str, name: str) -> File:
-    found = _written(facts, output)
-    if found is None:
+    origin = _written(facts, output)
+    if origin is None:
         return File(name, why=f"no step of this pipeline writes {name}")
-    step, uri = found
+    step, uri = origin
     if step.status != SUCCEEDED:
         reason = f": {step.reason}" if step.reason else ""
-        said = {"Failed": "failed", "Skipped": "was skipped"}.get(step.status, "has not run")
-        return File(name, why=f"{step.name} {said}{reason}")
+        state = {"Failed": "failed", "Skipped": "was skipped"}.get(step.status, "has not run")
+        return File(name, why=f"{step.name} {state}{reason}")
     uri = f"{uri.rstrip('/')}/{name}"
     try:
         raw = source.read(uri, MOST_BYTES)

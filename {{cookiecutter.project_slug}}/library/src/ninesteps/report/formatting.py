@@ -66,10 +66,10 @@ def duration(seconds: float | None) -> str:
 
 def moment(text: str) -> str:
     """`2026-01-31T09:05:00Z` -> `31 January 2026, 09:05 UTC`."""
-    found = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):\d\d(?:\.\d+)?(?:Z|\+00:00)", text)
-    if not found or not 1 <= int(found[2]) <= 12:
+    match = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):\d\d(?:\.\d+)?(?:Z|\+00:00)", text)
+    if not match or not 1 <= int(match[2]) <= 12:
         return text
-    year, month, day, hour, minute = found.groups()
+    year, month, day, hour, minute = match.groups()
     return f"{int(day)} {_MONTHS[int(month) - 1]} {year}, {hour}:{minute} UTC"
 
 

@@ -75,8 +75,10 @@ def judge(facts: RunFacts, evidence: RunEvidence) -> Judgement:
     """
     step, gate = read_gate(facts)
     content = evidence.evaluation.json()
-    judged = tuple(Judged(one, _value(one, content)) for one in gates.comparisons(gate))
-    recomputed = gates.holds(gate, lambda one: _value(one, content))
+    judged = tuple(
+        Judged(comparison, _value(comparison, content)) for comparison in gates.comparisons(gate)
+    )
+    recomputed = gates.holds(gate, lambda comparison: _value(comparison, content))
     return Judgement(gate, judged, recomputed, step)
 
 
@@ -89,7 +91,7 @@ def read_gate(facts: RunFacts) -> tuple[bool | None, gates.Gate]:
     steps = facts.step("Condition")
     if not steps:
         raise Absent("this pipeline has no gate")
-    parts = tuple(_read(one) for one in steps[0].arguments.get("Conditions", []))
+    parts = tuple(_read(condition) for condition in steps[0].arguments.get("Conditions", []))
     return steps[0].outcome, parts[0] if len(parts) == 1 else gates.AllOf(parts)
 
 
@@ -97,10 +99,10 @@ def _read(condition: dict[str, Any]) -> gates.Gate:
     """A SageMaker condition as the gate that it was compiled from."""
     kind = condition.get("Type")
     if kind == "Or":
-        return gates.AnyOf(tuple(_read(one) for one in condition["Conditions"]))
+        return gates.AnyOf(tuple(_read(part) for part in condition["Conditions"]))
     if kind == "Not":  # all of them: none of them not
         inner = condition["Condition"].get("Conditions", [])
-        return gates.AllOf(tuple(_read(one["Condition"]) for one in inner))
+        return gates.AllOf(tuple(_read(part["Condition"]) for part in inner))
     left = condition.get("LeftValue")
     if kind not in _SIGNS or not isinstance(left, dict) or "Std:JsonGet" not in left:
         raise Absent(f"the gate has a condition {kind!r} that this page cannot read")
@@ -127,7 +129,7 @@ def _value(comparison: gates.Comparison, content: Any) -> float:
 
 def comparison_figure(judgement: Judgement, curves: dict[str, Any]) -> tuple[Figure, Table]:
     """Each comparison as a line: where values are let through, the limit, and the value read."""
-    fails = [one for one in judgement.comparisons if not one.holds]
+    fails = [judged for judged in judgement.comparisons if not judged.holds]
     says = (
         f"{fails[0].name}: expected {fails[0].expected}, got {number(fails[0].value)}: it fails by "
         f"{number(fails[0].distance, 3)}."
@@ -138,8 +140,8 @@ def comparison_figure(judgement: Judgement, curves: dict[str, Any]) -> tuple[Fig
     if fails and judgement.outcome:
         says += " Another part of the gate passes, which is enough."
     marks: list[str] = []
-    for place, one in enumerate(judgement.comparisons):
-        marks += _comparison_marks(one, 46 + place * 98, curves)
+    for place, judged in enumerate(judgement.comparisons):
+        marks += _comparison_marks(judged, 46 + place * 98, curves)
     rows = [
         (
             c.name,
@@ -157,27 +159,27 @@ def comparison_figure(judgement: Judgement, curves: dict[str, Any]) -> tuple[Fig
     return Figure("Comparisons", says, svg), table
 
 
-def _comparison_marks(one: Judged, y: float, curves: dict[str, Any]) -> list[str]:
-    metric, sign, limit = one.comparison.metric, one.comparison.sign, one.comparison.number
-    low, high = min(0.0, one.value, limit), 1.0
+def _comparison_marks(judged: Judged, y: float, curves: dict[str, Any]) -> list[str]:
+    metric, sign, limit = judged.comparison.metric, judged.comparison.sign, judged.comparison.number
+    low, high = min(0.0, judged.value, limit), 1.0
     if metric in gates.UNBOUNDED:
-        high = max(min(one.value, 10 * limit), limit) * 1.15
+        high = max(min(judged.value, 10 * limit), limit) * 1.15
     elif not gates.is_reserved(metric):  # one of the team's own: nothing is known of its range
-        high = max(0.0, one.value, limit)
+        high = max(0.0, judged.value, limit)
         high += 0.15 * (high - low) or 1.0
     x = d.Scale(low, high, d.NEAR, d.FAR)
     start, end = (limit, high) if sign in (">", ">=") else (low, limit)
     interval = curves.get("at_threshold", {}).get(metric, {}).get("interval")
-    verdict = f"{'✓ passes' if one.holds else '✕ fails'} by {number(one.distance, 3)}"
-    kind = "good" if one.holds else "bad"
+    verdict = f"{'✓ passes' if judged.holds else '✕ fails'} by {number(judged.distance, 3)}"
+    kind = "good" if judged.holds else "bad"
     return [
-        d.text(d.NEAR, y - 30, one.name, "name strong"),
+        d.text(d.NEAR, y - 30, judged.name, "name strong"),
         d.text(d.FAR, y - 30, verdict, f"verdict {kind}", "end"),
         d.rect(d.NEAR, y - 8, d.FAR - d.NEAR, 16, "track"),
         d.rect(x(start), y - 8, x(end) - x(start), 16, "band"),
         d.whisker(x, interval, y, "whisker"),
         d.line(x(limit), y - 13, x(limit), y + 13, "limit"),
-        d.circle(x(one.value), y, 6, f"value {kind}"),
-        d.text(d.NEAR, y + 27, f"value {number(one.value, 6)}", "label"),
-        d.text(d.FAR, y + 27, f"expected {one.asked}", "label", "end"),
+        d.circle(x(judged.value), y, 6, f"value {kind}"),
+        d.text(d.NEAR, y + 27, f"value {number(judged.value, 6)}", "label"),
+        d.text(d.FAR, y + 27, f"expected {judged.asked}", "label", "end"),
     ]

@@ -43,16 +43,16 @@ def write_report(
     files = LocalFiles(local, execution)
     own, texts = _marked(facts)
     likeness = _likeness(own)
-    made = _from_an_earlier(local, execution, likeness, texts)
-    if made is None:
+    filled = _from_an_earlier(local, execution, likeness, texts)
+    if filled is None:
         from ninesteps.report.page import build  # jinja2
 
         report = build(own, files)
-        made = Filled({PAGE: report.html, SUMMARY: report.markdown}, texts)
+        filled = Filled({PAGE: report.html, SUMMARY: report.markdown}, texts)
     if file:
-        made.write_only(file)
+        filled.write_only(file)
         return file
-    made.write(execution.folder, likeness)
+    filled.write(execution.folder, likeness)
     return execution.page
 
 
@@ -145,17 +145,17 @@ class Filled:
     def _filled(self, marked: str, is_html: bool) -> tuple[str, list[tuple[int, int, str]]]:
         """A text with every mark replaced; where each stands: (start, end, name)."""
         parts, places, position, length = [], [], 0, 0
-        for found in _MARK.finditer(marked):
-            if found[1] not in self.texts:
+        for match in _MARK.finditer(marked):
+            if match[1] not in self.texts:
                 continue
-            text = self.texts[found[1]]
+            text = self.texts[match[1]]
             text = as_html(text) if is_html else as_markdown(text)
-            before = marked[position : found.start()]
+            before = marked[position : match.start()]
             parts += [before, text]
             start = length + len(before)
             length = start + len(text)
-            places.append((start, length, found[1]))
-            position = found.end()
+            places.append((start, length, match[1]))
+            position = match.end()
         return "".join([*parts, marked[position:]]), places
 
 

@@ -106,13 +106,13 @@ def _changes(kept: State, settings: Settings, execution: Execution) -> tuple[Dec
 def _versions() -> dict[str, str]:
     """By the names of what is installed: reading its metadata takes as long as a cached step."""
     machine = f"{platform.system()}, {platform.machine()}"
-    found = {"Python": platform.python_version(), "machine": machine}
+    versions = {"Python": platform.python_version(), "machine": machine}
     for folder in map(Path, site.getsitepackages()):
         for entry in folder.glob("*.dist-info"):
             name, _, version = entry.name.removesuffix(".dist-info").partition("-")
             if name in PACKAGES:
-                found[name] = version
-    return found
+                versions[name] = version
+    return versions
 
 
 def _previous(

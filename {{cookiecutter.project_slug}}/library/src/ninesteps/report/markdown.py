@@ -43,10 +43,10 @@ def summary(
 
 def _guarded(part: object, reading: Reading) -> list[str]:
     try:
-        made: list[str] = part(reading)  # type: ignore[operator]
+        lines: list[str] = part(reading)  # type: ignore[operator]
     except (Absent, *BROKEN):
         return []
-    return made
+    return lines
 
 
 def _gate(judgement: Judgement | None) -> list[str]:
@@ -54,12 +54,12 @@ def _gate(judgement: Judgement | None) -> list[str]:
         return []
     rows = [
         (
-            one.name,
-            number(one.value, 6),
-            one.asked,
-            f"{'✓ passes' if one.holds else '✕ fails'} by {number(one.distance, 4)}",
+            judged.name,
+            number(judged.value, 6),
+            judged.asked,
+            f"{'✓ passes' if judged.holds else '✕ fails'} by {number(judged.distance, 4)}",
         )
-        for one in judgement.comparisons
+        for judged in judgement.comparisons
     ]
     return [
         f"### The gate: `{judgement.gate}`",
@@ -101,15 +101,15 @@ def _bias(reading: Reading) -> list[str]:
 
 
 def _drift(reading: Reading) -> list[str]:
-    found, previous = reading.drifts, reading.facts.previous
+    drifts, previous = reading.drifts, reading.facts.previous
     rows = [
         (
-            one.name,
-            number(round(one.psi, 4), 3),
-            number(one.ks and round(one.ks, 4), 3),
-            one.reading,
+            drift.name,
+            number(round(drift.psi, 4), 3),
+            number(drift.ks and round(drift.ks, 4), 3),
+            drift.reading,
         )
-        for one in found[:MOST_DRIFTS]
+        for drift in drifts[:MOST_DRIFTS]
     ]
     since = f" since run `{previous.run}`" if previous else ""
     return [

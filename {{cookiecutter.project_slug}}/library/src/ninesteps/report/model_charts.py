@@ -140,12 +140,12 @@ def dependence(feature: str, points: list[Any], predictions: list[float]) -> Fig
 def drift_bars(drifts: list[Drift]) -> Figure:
     """The columns that moved most."""
     top = drifts[:MOST_BARS]
-    much, some = (sum(one.reading == word for one in drifts) for word in ("much", "some"))
+    much, some = (sum(drift.reading == word for drift in drifts) for word in ("much", "some"))
     says = (
         f"Of {count(len(drifts), 'column')} {much} moved much (PSI {MUCH} or more) and {some} "
         f"moved some (PSI {SOME} or more)."
     )
-    x = d.Scale(0, max([one.psi for one in top] + [0.3]) * 1.02, d.NEAR, d.FAR)
+    x = d.Scale(0, max([drift.psi for drift in top] + [0.3]) * 1.02, d.NEAR, d.FAR)
     bottom = 26 + 34 * len(top)
     marks = []
     for limit, words in ((SOME, "some"), (MUCH, "much")):
@@ -153,23 +153,23 @@ def drift_bars(drifts: list[Drift]) -> Figure:
             d.line(x(limit), 20, x(limit), bottom, "limit"),
             d.text(x(limit) + 3, 14, words, "label muted"),
         ]
-    for place, one in enumerate(top):
+    for place, drift in enumerate(top):
         y = 38 + place * 34
         marks += [
-            d.text(d.NEAR, y - 4, shortened(one.name, 36), "name halo"),
-            d.rect(d.NEAR, y + 2, max(x(one.psi) - d.NEAR, 1), 10, f"bar {one.reading}"),
-            d.text(max(x(one.psi) + 6, 32), y + 11, number(round(one.psi, 4), 2), "label halo"),
+            d.text(d.NEAR, y - 4, shortened(drift.name, 36), "name halo"),
+            d.rect(d.NEAR, y + 2, max(x(drift.psi) - d.NEAR, 1), 10, f"bar {drift.reading}"),
+            d.text(max(x(drift.psi) + 6, 32), y + 11, number(round(drift.psi, 4), 2), "label halo"),
         ]
     rows = [
         (
-            one.name,
-            number(round(one.psi, 4), 3),
-            number(one.ks and round(one.ks, 4), 3),
-            one.reading,
-            "exact" if one.is_exact else "from percentiles",
-            f"{percent(one.missing[0], 1)}, {percent(one.missing[1], 1)}",
+            drift.name,
+            number(round(drift.psi, 4), 3),
+            number(drift.ks and round(drift.ks, 4), 3),
+            drift.reading,
+            "exact" if drift.is_exact else "from percentiles",
+            f"{percent(drift.missing[0], 1)}, {percent(drift.missing[1], 1)}",
         )
-        for one in drifts
+        for drift in drifts
     ]
     head = ("column", "PSI", "KS", "moved", "measured", "missing then, now")
     svg = d.svg("drift", bottom + 6, "Drift of the training data", says, marks)

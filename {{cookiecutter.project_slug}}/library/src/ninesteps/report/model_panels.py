@@ -18,12 +18,12 @@ def explained(reading: Reading) -> Panel:
         Absent: if there is no analysis, or nothing was explained in it.
     """
     analysis = reading.evidence.analysis.json()
-    found = analysis.get("explanations") or {}
-    (values, *_) = found["kernel_shap"].values() if "kernel_shap" in found else ({},)
+    explanations = analysis.get("explanations") or {}
+    (values, *_) = explanations["kernel_shap"].values() if "kernel_shap" in explanations else ({},)
     shap = values.get("global_shap_values")
     if not shap:
         raise Absent("analysis.json has no explanations")
-    method = str(found.get("method", ""))
+    method = str(explanations.get("method", ""))
     unit = (
         "log-odds"
         if "log-odds" in method or reading.columns["problem"] != "regression"
@@ -40,7 +40,7 @@ def explained(reading: Reading) -> Panel:
     first = groups[0]
     if not groups[1].absent:  # side by side
         groups = [Group("", "", [*first.figures, *groups[1].figures])]
-    groups.append(group("Partial dependence", "", lambda: (_dependence(found), [])))
+    groups.append(group("Partial dependence", "", lambda: (_dependence(explanations), [])))
     return Panel("explained", "Influence of the features", says, groups)
 
 
@@ -53,9 +53,11 @@ def _dependence(explained: dict[str, Any]) -> list[Figure]:
         raise Absent("this run computed none")
     return [
         model_charts.dependence(
-            one["feature_name"], one["feature_values"], one["model_predictions"][0]
+            dependence["feature_name"],
+            dependence["feature_values"],
+            dependence["model_predictions"][0],
         )
-        for one in explained["pdp"]
+        for dependence in explained["pdp"]
     ]
 
 
@@ -99,12 +101,14 @@ def data(reading: Reading) -> Panel:
 def _columns(profile: dict[str, Any]) -> Table:
     places = [profile["percentiles"].index(p) for p in (1, 25, 50, 75, 99)]
     rows = []
-    for name, one in [("the label", profile["label"]), *profile["features"].items()]:
-        missing = percent(one["missing"] / profile["rows"], 1)
-        if "quantiles" in one:
-            rows.append((name, missing, "many", *(number(one["quantiles"][p], 3) for p in places)))
+    for name, column in [("the label", profile["label"]), *profile["features"].items()]:
+        missing = percent(column["missing"] / profile["rows"], 1)
+        if "quantiles" in column:
+            rows.append(
+                (name, missing, "many", *(number(column["quantiles"][p], 3) for p in places))
+            )
         else:
-            values = one["values"]
+            values = column["values"]
             at = (
                 [_of_counts(values, (1, 25, 50, 75, 99)[i]) for i in range(5)]
                 if values

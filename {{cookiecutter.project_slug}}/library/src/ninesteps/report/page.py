@@ -35,8 +35,8 @@ def build(facts: RunFacts, source: Source) -> Report:
     evidence = collect(facts, source)
     reading = Reading(facts, evidence)
     judgement = _judgement(reading)
-    said = verdict(facts, judgement, _uncounted(reading))
-    made = panels(reading)
+    outcome = verdict(facts, judgement, _uncounted(reading))
+    panel_list = panels(reading)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ninesteps.report", "."),
         autoescape=True,
@@ -47,9 +47,9 @@ def build(facts: RunFacts, source: Source) -> Report:
     style, script = _asset("page.css"), _asset("page.js")
     html = environment.get_template("page.html.jinja").render(
         facts=facts,
-        verdict=said,
+        verdict=outcome,
         judgement=judgement,
-        panels=made,
+        panels=panel_list,
         graph=graph(facts.steps),
         parts=step_parts(facts, source),
         state_classes=STATE_CLASSES,
@@ -60,7 +60,7 @@ def build(facts: RunFacts, source: Source) -> Report:
         style_hash=_csp_hash(style),
         script_hash=_csp_hash(script),
     )
-    return Report(html, summary(reading, said, judgement, made))
+    return Report(html, summary(reading, outcome, judgement, panel_list))
 
 
 def verdict(facts: RunFacts, judgement: Judgement | None, uncounted: str = "") -> Verdict:
@@ -84,16 +84,20 @@ def verdict(facts: RunFacts, judgement: Judgement | None, uncounted: str = "") -
         return Verdict("good", "The model was registered",
                        f"As {facts.registered}.{gate} {_decided(facts)}")  # fmt: skip
     if judgement and judgement.outcome is False:
-        fails = [one for one in judgement.comparisons if not one.holds]
-        why = f" {uncounted}" if uncounted and any(one.comparison.is_bias for one in fails) else ""
-        said = "; ".join(
-            f"{one.name}: expected {one.expected}, got {formatting.number(one.value)}"
-            for one in fails
+        fails = [judged for judged in judgement.comparisons if not judged.holds]
+        why = (
+            f" {uncounted}"
+            if uncounted and any(judged.comparison.is_bias for judged in fails)
+            else ""
+        )
+        failed_comparisons = "; ".join(
+            f"{judged.name}: expected {judged.expected}, got {formatting.number(judged.value)}"
+            for judged in fails
         )
         return Verdict(
             "bad",
             "The model failed the gate",
-            f"{said}.{why} The run completed, and nothing was registered.",
+            f"{failed_comparisons}.{why} The run completed, and nothing was registered.",
         )
     return Verdict(
         "passed", "Nothing was registered", "No step of this run came to a registration."

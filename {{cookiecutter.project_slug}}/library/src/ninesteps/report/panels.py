@@ -17,7 +17,7 @@ from ninesteps.report.reading import BROKEN, Reading, group, panel
 
 def panels(reading: Reading) -> list[Panel]:
     """Every part after the steps, in order."""
-    made = [
+    panel_list = [
         panel("gate", "Gate", reading, _gate),
         panel("quality", "Model quality", reading, _quality),
         panel("search", "Hyperparameter search", reading, _search),
@@ -26,8 +26,8 @@ def panels(reading: Reading) -> list[Panel]:
         panel("data", "Training data", reading, data),
     ]
     if reading.facts.changes:
-        made.append(panel("approval", "Approval", reading, _approval))
-    return [*made, panel("evidence", "Evidence", reading, _evidence)]
+        panel_list.append(panel("approval", "Approval", reading, _approval))
+    return [*panel_list, panel("evidence", "Evidence", reading, _evidence)]
 
 
 def _gate(reading: Reading) -> Panel:
@@ -44,7 +44,7 @@ def _gate(reading: Reading) -> Panel:
             if judgement.recomputed is judgement.outcome
             else " COMPUTED AGAIN FOR THIS PAGE, THE GATE HAS ANOTHER OUTCOME THAN IN THE RUN."
         )
-    if any(one.comparison.is_bias for one in judgement.comparisons):
+    if any(judged.comparison.is_bias for judged in judgement.comparisons):
         says += f" {reading.uncounted}"
     figure, table = comparison_figure(judgement, curves)
     return Panel("gate", "Gate", says, [Group("", figures=[figure], tables=[table])])
@@ -98,8 +98,8 @@ def _algorithm(evaluation: dict[str, Any]) -> str:
 
 
 def _search(reading: Reading) -> Panel:
-    made, objective, maximize = trials(reading.facts)
-    names = list(dict.fromkeys(name for t in made for name in t["tuned"]))
+    all_trials, objective, maximize = trials(reading.facts)
+    names = list(dict.fromkeys(name for t in all_trials for name in t["tuned"]))
     rows = [
         (
             str(t["number"]),
@@ -108,14 +108,14 @@ def _search(reading: Reading) -> Panel:
             number(t["value"], 5),
             *(_rounded(t["tuned"].get(name)) for name in names),
         )
-        for t in made
+        for t in all_trials
     ]
     table = Table("All trials", ("trial", "algorithm", "state", objective, *names), rows, (1, 2))
     says = (
         f"A Bayesian search tries settings where the earlier ones did well, judged by {objective} "
         f"on the validation split, {'more' if maximize else 'less'} being better."
     )
-    figures = [search_chart.search(made, objective, maximize)]
+    figures = [search_chart.search(all_trials, objective, maximize)]
     tables = [table, *_algorithms(reading)]
     groups = [Group("", figures=figures, tables=tables)]
     return Panel("search", "Hyperparameter search", says, groups)
@@ -142,7 +142,7 @@ def trials(facts: RunFacts) -> tuple[list[dict[str, Any]], str, bool]:
     ordered = sorted(
         summaries, key=lambda s: (str(s.get("CreationTime", "")), s["TrainingJobName"])
     )
-    made = [
+    all_trials = [
         {
             "number": place,
             "name": s["TrainingJobName"],
@@ -153,7 +153,7 @@ def trials(facts: RunFacts) -> tuple[list[dict[str, Any]], str, bool]:
         }
         for place, s in enumerate(ordered, 1)
     ]
-    return made, objective["MetricName"], objective["Type"] == "Maximize"
+    return all_trials, objective["MetricName"], objective["Type"] == "Maximize"
 
 
 def _rounded(text: str | None) -> str:
@@ -167,7 +167,7 @@ def _algorithms(reading: Reading) -> list[Table]:
     """The best of each algorithm, where several were compared."""
     try:
         compared = reading.evaluation.get("algorithms", {})
-        rows = [_best_of(name, one) for name, one in compared.items()]
+        rows = [_best_of(name, best) for name, best in compared.items()]
         head = ("algorithm", "trials", "on validation", *reading.metrics)
     except (Absent, *BROKEN):
         return []
@@ -178,7 +178,7 @@ def _algorithms(reading: Reading) -> list[Table]:
 def _best_of(name: str, best: dict[str, Any]) -> tuple[str, ...]:
     ((_, objective),) = best["objective"].items()
     (tested,) = [values for key, values in best.items() if key.endswith("tion_metrics")]
-    values = [number(one["value"]) for one in tested.values()]
+    values = [number(metric["value"]) for metric in tested.values()]
     return (name, str(best["trials"]), number(objective, 5), *values)
 
 

@@ -28,20 +28,20 @@ class Reading:
     @property
     def columns(self) -> dict[str, Any]:
         """`columns.json`."""
-        found: dict[str, Any] = self.evidence.columns.json()
-        return found
+        content: dict[str, Any] = self.evidence.columns.json()
+        return content
 
     @property
     def evaluation(self) -> dict[str, Any]:
         """`evaluation.json`."""
-        found: dict[str, Any] = self.evidence.evaluation.json()
-        return found
+        content: dict[str, Any] = self.evidence.evaluation.json()
+        return content
 
     @property
     def curves(self) -> dict[str, Any]:
         """`curves.json`."""
-        found: dict[str, Any] = self.evidence.curves.json()
-        return found
+        content: dict[str, Any] = self.evidence.curves.json()
+        return content
 
     @property
     def judgement(self) -> Judgement:
@@ -73,11 +73,11 @@ class Reading:
     def uncounted(self) -> str:
         """A sentence on the facets whose bias numbers are the worst there are; empty: of none."""
         facets = self.evaluation["bias_metrics"].get("groups", {})
-        found = [key for key, groups in facets.items() if not any(g["counted"] for g in groups)]
-        if not found:
+        keys = [key for key, groups in facets.items() if not any(g["counted"] for g in groups)]
+        if not keys:
             return ""
         return (
-            f"Of {listed(found)} no group has enough rows beside enough others to count, and so "
+            f"Of {listed(keys)} no group has enough rows beside enough others to count, and so "
             "the worst number counts."
         )
 
@@ -90,10 +90,10 @@ class Reading:
     def metrics(self) -> dict[str, float]:
         """Every metric of the problem."""
         return {
-            name: one["value"]
+            name: metric["value"]
             for section, values in self.evaluation.items()
             if section.endswith(("classification_metrics", "regression_metrics"))
-            for name, one in values.items()
+            for name, metric in values.items()
         }
 
 

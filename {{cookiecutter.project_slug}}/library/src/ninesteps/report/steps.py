@@ -100,11 +100,11 @@ def _tail(lines: Iterable[str]) -> str:
 
 
 def _inputs(request: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for one in request.get("ProcessingInputs", []):
-        query = one.get("DatasetDefinition", {}).get("AthenaDatasetDefinition", {})
+    for entry in request.get("ProcessingInputs", []):
+        query = entry.get("DatasetDefinition", {}).get("AthenaDatasetDefinition", {})
         yield (
-            one.get("InputName", ""),
-            _value(one.get("S3Input", {}).get("S3Uri") or query.get("QueryString")),
+            entry.get("InputName", ""),
+            _value(entry.get("S3Input", {}).get("S3Uri") or query.get("QueryString")),
         )
     for channel in _channels(request):
         source = channel.get("DataSource", {}).get("S3DataSource", {})
@@ -116,8 +116,8 @@ def _inputs(request: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for container in request.get("InferenceSpecification", {}).get("Containers", []):
         yield "model", _value(container.get("ModelDataUrl"))
     for part, content in request.get("ModelMetrics", {}).items():
-        for one in content.values():
-            yield f"metrics: {part}", _value(one.get("S3Uri"))
+        for entry in content.values():
+            yield f"metrics: {part}", _value(entry.get("S3Uri"))
 
 
 def _channels(request: dict[str, Any]) -> list[dict[str, Any]]:
@@ -125,14 +125,14 @@ def _channels(request: dict[str, Any]) -> list[dict[str, Any]]:
     several = request.get("TrainingJobDefinitions") or [
         request.get("TrainingJobDefinition", request)
     ]
-    found: list[dict[str, Any]] = several[0].get("InputDataConfig", [])
-    return found
+    channels: list[dict[str, Any]] = several[0].get("InputDataConfig", [])
+    return channels
 
 
 def _outputs(step: StepFacts) -> Iterator[tuple[str, str]]:
     request = step.request
-    for one in request.get("ProcessingOutputConfig", {}).get("Outputs", []):
-        yield one.get("OutputName", ""), _value(one.get("S3Output", {}).get("S3Uri"))
+    for entry in request.get("ProcessingOutputConfig", {}).get("Outputs", []):
+        yield entry.get("OutputName", ""), _value(entry.get("S3Output", {}).get("S3Uri"))
     definitions = request.get("TrainingJobDefinitions") or [
         request.get("TrainingJobDefinition", request)
     ]
