@@ -60,10 +60,10 @@ def definition(settings: Settings) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def steps(definition: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The steps of the definition by their names, those in the gate's branches too."""
-    found = list(definition["Steps"])
-    for step in found:
-        found += step["Arguments"].get("IfSteps", []) + step["Arguments"].get("ElseSteps", [])
-    return {step["Name"]: step for step in found}
+    all_steps = list(definition["Steps"])
+    for step in all_steps:
+        all_steps += step["Arguments"].get("IfSteps", []) + step["Arguments"].get("ElseSteps", [])
+    return {step["Name"]: step for step in all_steps}
 
 
 @pytest.fixture(scope="session")
