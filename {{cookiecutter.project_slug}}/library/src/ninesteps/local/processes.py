@@ -319,14 +319,14 @@ class _Tee(io.TextIOBase):
         self._texts = texts
 
     def write(self, text: str) -> int:
-        for one in self._texts:
-            one.write(text)
-            one.flush()
+        for stream in self._texts:
+            stream.write(text)
+            stream.flush()
         return len(text)
 
     def flush(self) -> None:
-        for one in self._texts:
-            one.flush()
+        for stream in self._texts:
+            stream.flush()
 
 
 class ForkServer:
@@ -536,25 +536,25 @@ def _environment(sandbox: Sandbox | None) -> dict[str, str]:
 
 def _failure(status: int, command: Command) -> StepError:
     """The script's own error, and the line of its own code that raised it."""
-    _, found, trace = _tail(command.log).rpartition(_TRACEBACK)
+    _, marker, trace = _tail(command.log).rpartition(_TRACEBACK)
     lines = trace.splitlines() or [""]
-    if status == 1 and (found or lines[-1].startswith(_UNREADABLE)):
+    if status == 1 and (marker or lines[-1].startswith(_UNREADABLE)):
         errors = [line for line in lines if line and not line.startswith((" ", "\t"))]
-        said = f"{errors[0] if errors else lines[-1]:.500}"
+        message = f"{errors[0] if errors else lines[-1]:.500}"
         root = command.sandbox.root
         frames = [f for f in _FRAME.finditer(trace) if Path(f["file"]).is_relative_to(root)]
-        fault = DISK_FULL if DISK_FULL in said else ""
+        fault = DISK_FULL if DISK_FULL in message else ""
         if not frames:
-            return StepError(said, fault=fault)
+            return StepError(message, fault=fault)
         file, line = Path(frames[-1]["file"]), int(frames[-1]["line"])
         frame = Frame(file.name, line, frames[-1]["name"] or "", _source(file, line))
-        return StepError(f"{said} ({file.name}, line {line})", frame, fault)
+        return StepError(f"{message} ({file.name}, line {line})", frame, fault)
     name = f"signal {-status}" if status < 0 else f"exit status {status}"
-    said = f": {lines[-1]:.500}" if lines[-1] else ""
+    detail = f": {lines[-1]:.500}" if lines[-1] else ""
     fault = "SageMaker.JOB_INTERNAL_ERROR" if status == _LOST else ""  # killed from outside
     if shutil.disk_usage(command.log.parent).free < _TAIL:  # then it could not say why
-        said, fault = f": {DISK_FULL}", DISK_FULL
-    return StepError(f"the script ended with {name}{said}", fault=fault)
+        detail, fault = f": {DISK_FULL}", DISK_FULL
+    return StepError(f"the script ended with {name}{detail}", fault=fault)
 
 
 def _source(file: Path, line: int) -> str:

@@ -116,6 +116,6 @@ def instances(request: Json) -> int:
         request.get("ProcessingResources", {}).get("ClusterConfig", {}),
         request.get("TransformResources", {}),
         request.get("ResourceConfig", {}),
-        *(one.get("ResourceConfig", {}) for one in jobs.training_definitions(request)),
+        *(job.get("ResourceConfig", {}) for job in jobs.training_definitions(request)),
     ]
-    return max(int(found.get("InstanceCount", 1)) for found in resources)
+    return max(int(resource.get("InstanceCount", 1)) for resource in resources)

@@ -188,14 +188,14 @@ def decisions(package: Mapping[str, Any]) -> Iterator[Decision]:
     status, description = package["ModelApprovalStatus"], package.get("ApprovalDescription", "")
     before = PENDING
     for after in (APPROVED, REJECTED):
-        told = {
+        noted = {
             key: metadata.get(f"{after.lower()}_{key}", "") for key in ("by", "name", "why", "at")
         }
-        if told["at"]:
-            who = f"{told['name']} ({told['by']})" if told["name"] else told["by"]
+        if noted["at"]:
+            who = f"{noted['name']} ({noted['by']})" if noted["name"] else noted["by"]
             is_last = after == status and description
-            why = description.partition(": ")[2] if is_last else told["why"]
-            yield Decision(before, after, who, why, told["at"])
+            why = description.partition(": ")[2] if is_last else noted["why"]
+            yield Decision(before, after, who, why, noted["at"])
             before = after
     if status not in (PENDING, before):
         who = person(package.get("LastModifiedBy", {})) or "somebody unknown"

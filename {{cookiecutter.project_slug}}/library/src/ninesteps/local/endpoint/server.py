@@ -207,7 +207,7 @@ class Endpoint:
             self._deployment = None
             seen = totals(self._router.observed.since(deployment.began))
             how = {"event": "ended", "outcome": outcome, "why": why}
-            by_version = {number: asdict(one) for number, one in seen.items()}
+            by_version = {number: asdict(total) for number, total in seen.items()}
             self._last = {**noted, **how, "seen": by_version}
             self._note(self._last)
 
