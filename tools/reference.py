@@ -218,18 +218,18 @@ def _field_texts(root: type) -> dict[str, str]:
 
 def _rules(root: type) -> dict[str, tuple[str, ...]]:
     """What is right for each key, by the rules that the data class holds itself to."""
-    found: dict[str, tuple[str, ...]] = {}
-    for said in said_by_module().get(f"{root.__module__.replace('.', '/')}.py", []):
-        if said.right and said.owner in (root.__name__, ""):
-            for key in said.keys:
-                found[key] = (*found.get(key, ()), said.right)
-    return found
+    rules: dict[str, tuple[str, ...]] = {}
+    for sentence in said_by_module().get(f"{root.__module__.replace('.', '/')}.py", []):
+        if sentence.right and sentence.owner in (root.__name__, ""):
+            for key in sentence.keys:
+                rules[key] = (*rules.get(key, ()), sentence.right)
+    return rules
 
 
 def _type_words(hint: Any) -> str:
     """A type as TOML's users call it."""
     if isinstance(hint, types.UnionType):
-        return " or ".join(_type_words(one) for one in typing.get_args(hint))
+        return " or ".join(_type_words(argument) for argument in typing.get_args(hint))
     origin = typing.get_origin(hint)
     if origin is tuple:
         return "list of texts"
@@ -300,7 +300,7 @@ def metrics_page() -> str:
 
 def metrics(file: Path) -> dict[str, Metric]:
     """The metrics that the docstrings of a module's functions explain."""
-    found = {}
+    by_name = {}
     tree = ast.parse(file.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
@@ -308,8 +308,8 @@ def metrics(file: Path) -> dict[str, Metric]:
             for entry in re.split(r"\n(?=\S)|\n\n", text):
                 if match := ENTRY.fullmatch(" ".join(entry.split())):
                     fields = {key: value or "" for key, value in match.groupdict().items()}
-                    found[match["name"]] = Metric(**fields)
-    return found
+                    by_name[match["name"]] = Metric(**fields)
+    return by_name
 
 
 def _metric_table(names: tuple[str, ...], explained: dict[str, Metric]) -> list[str]:
@@ -341,7 +341,7 @@ def commands_page() -> str:
     for path, command in commands(entry.main, "pipeline"):
         usage = " ".join(command.collect_usage_pieces(click.Context(command)))
         lines += ["", f"## {path}", "", _code(f"{path} {usage}"), "", _plain(_first(command.help))]
-        if options := [_parameter(command, one) for one in command.params]:
+        if options := [_parameter(command, parameter) for parameter in command.params]:
             lines += ["", *_table(("argument or option", "default", "what it is"), options)]
     lines += ["", "## Exit statuses", ""]
     rows = [(_code(status), meaning) for status, meaning in statuses(entry.__doc__ or "").items()]
@@ -358,26 +358,34 @@ def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command
             yield f"{path} {name}", command
 
 
-def _parameter(command: click.Command, one: click.Parameter) -> tuple[str, str, str]:
+def _parameter(command: click.Command, parameter: click.Parameter) -> tuple[str, str, str]:
     context = click.Context(command)
-    if isinstance(one, click.Option):
-        if not one.help:
-            raise Unexplained(f"cli: the option {one.opts[-1]} of {command.name} has no help")
-        metavar = "" if one.is_flag else f" {one.make_metavar(context)}"
-        default = one.default if isinstance(one.default, str | int) and not one.is_flag else ""
-        several = " Can be given several times." if one.multiple else ""
-        names = ", ".join(_code(f"{name}{metavar}") for name in one.opts)
-        return names, _code(str(default)) if default != "" else "", f"{_plain(one.help)}{several}"
-    return _code(one.make_metavar(context)), "", "must be given" if one.required else ""
+    if isinstance(parameter, click.Option):
+        if not parameter.help:
+            raise Unexplained(f"cli: the option {parameter.opts[-1]} of {command.name} has no help")
+        metavar = "" if parameter.is_flag else f" {parameter.make_metavar(context)}"
+        default = (
+            parameter.default
+            if isinstance(parameter.default, str | int) and not parameter.is_flag
+            else ""
+        )
+        several = " Can be given several times." if parameter.multiple else ""
+        names = ", ".join(_code(f"{name}{metavar}") for name in parameter.opts)
+        return (
+            names,
+            _code(str(default)) if default != "" else "",
+            f"{_plain(parameter.help)}{several}",
+        )
+    return _code(parameter.make_metavar(context)), "", "must be given" if parameter.required else ""
 
 
 def statuses(docstring: str) -> dict[str, str]:
     """The exit statuses, from the sentence that begins with `Exit status:`."""
     text = " ".join(docstring.split()).partition("Exit status: ")[2].rstrip(".")
-    found = dict(re.findall(r"(\d+) (.+?)(?=, \d+ |$)", text))
-    if not found:
+    meanings = dict(re.findall(r"(\d+) (.+?)(?=, \d+ |$)", text))
+    if not meanings:
         raise Unexplained("ninesteps/cli/main.py: its docstring has no sentence `Exit status: ...`")
-    return found
+    return meanings
 
 
 # Errors
@@ -396,20 +404,24 @@ def errors_page() -> str:
         "## What the exceptions are",
         "",
     ]
-    found = sources()
-    rows = [(_code(name), _plain(about)) for name, about in sentences.errors(found).items()]
+    modules = sources()
+    rows = [(_code(name), _plain(about)) for name, about in sentences.errors(modules).items()]
     lines += _table(("exception", "is"), rows)
-    about = {source.name: source.about for source in found}
+    about = {source.name: source.about for source in modules}
     from ninesteps.settings.settings import Settings
 
     tables: dict[str, str] = {}
     for section in sections(Settings):
         tables.setdefault(section.owner, section.table)
-    for module, said in said_by_module().items():
+    for module, raised in said_by_module().items():
         lines += ["", f"## {module}", "", _plain(about[module])]
-        for by in dict.fromkeys(one.by for one in said):
+        for by in dict.fromkeys(sentence.by for sentence in raised):
             lines += ["", f"As {_kind(by)}:", ""]
-            lines += [f"- {_where(one, tables)}{_code(one.text)}" for one in said if one.by == by]
+            lines += [
+                f"- {_where(sentence, tables)}{_code(sentence.text)}"
+                for sentence in raised
+                if sentence.by == by
+            ]
     return _page(lines)
 
 
@@ -443,16 +455,16 @@ def _kind(by: str) -> str:
     return by if by in (sentences.FINDING, sentences.STDERR) else _code(by)
 
 
-def _where(said: Sentence, tables: dict[str, str]) -> str:
+def _where(sentence: Sentence, tables: dict[str, str]) -> str:
     """The setting that a sentence is about, where the code says it."""
-    if not said.keys:
+    if not sentence.keys:
         return ""
-    if said.by == "SettingsError":
-        *path, key = said.keys
+    if sentence.by == "SettingsError":
+        *path, key = sentence.keys
         place = f"[{'.'.join(path)}] {key}" if path else f"[{key}]"
         return f"{_code(place)}: "
-    table = f"[{tables[said.owner]}] " if said.owner in tables else ""
-    return f"{', '.join(_code(table + key) for key in said.keys)}: "
+    table = f"[{tables[sentence.owner]}] " if sentence.owner in tables else ""
+    return f"{', '.join(_code(table + key) for key in sentence.keys)}: "
 
 
 # Markdown

@@ -34,8 +34,8 @@ def main(arguments: list[str]) -> None:
 def section(text: str, version: str) -> str:
     """What stands under a version's heading, which may go on with a date; empty: nothing does."""
     heading = rf"^## {re.escape(version)}(?: [^\n]*)?\n(.*?)(?=^## |\Z)"
-    found = re.search(heading, text, re.MULTILINE | re.DOTALL)
-    return found[1].strip() if found else ""
+    match = re.search(heading, text, re.MULTILINE | re.DOTALL)
+    return match[1].strip() if match else ""
 
 
 def refuse(sentence: str) -> None:

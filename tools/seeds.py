@@ -69,13 +69,13 @@ def _property(key: str, raw: object, questions: dict[str, Any]) -> dict[str, Any
         return {"description": prompt["__prompt__"], "type": "string", "enum": raw}
     if not isinstance(raw, str):
         raise TypeError(f"cookiecutter.json: {key}: expected a text or choices, got {raw!r}")
-    found = {"description": prompt, "type": "string", "not": {"pattern": JINJA}}
+    described = {"description": prompt, "type": "string", "not": {"pattern": JINJA}}
     if not re.search(JINJA, raw):
-        found["default"] = raw
+        described["default"] = raw
     defaults = [scenario.get(key) for scenario in questions["_scenarios"].values()]
     if examples := list(dict.fromkeys(filter(None, defaults))):
-        found["examples"] = examples
-    return found
+        described["examples"] = examples
+    return described
 
 
 def check_files(files: list[str], rules: dict[str, Any]) -> int:

@@ -84,29 +84,29 @@ def read(root: Path, files: Iterable[Path]) -> list[Source]:
 
 def errors(sources: list[Source]) -> dict[str, str]:
     """The exceptions of these modules, and what each is."""
-    found: dict[str, str] = {}
+    about: dict[str, str] = {}
     for source in sources:
         for node in ast.walk(source.tree):
             if isinstance(node, ast.ClassDef) and any(
-                _name(base) in found or _name(base).endswith(("Error", "Exception"))
+                _name(base) in about or _name(base).endswith(("Error", "Exception"))
                 for base in node.bases
             ):
-                found[node.name] = " ".join((ast.get_docstring(node) or "").split())
-    return found
+                about[node.name] = " ".join((ast.get_docstring(node) or "").split())
+    return about
 
 
 def sentences(sources: list[Source]) -> dict[str, list[Sentence]]:
     """The sentences by module, in the order of its text, each once."""
     shared = _known(sources)
-    found = {}
+    by_module = {}
     for source in sources:
         private = _helpers(source, shared, private=True)
         known = Known(shared.texts, shared.lists, shared.errors, {**shared.helpers, **private})
         reader = _Reader(known)
         reader.block(source.tree.body, {})
         if reader.found:
-            found[source.name] = list(dict.fromkeys(reader.found))
-    return found
+            by_module[source.name] = list(dict.fromkeys(reader.found))
+    return by_module
 
 
 def _known(sources: list[Source]) -> Known:
@@ -159,7 +159,7 @@ def _literal(node: ast.AST | None) -> list[str]:
 
 def _helpers(source: Source, known: Known, *, private: bool) -> dict[str, Helper]:
     """The module's functions that end with an exception whose text has their parameters."""
-    found = {}
+    helpers = {}
     for node in ast.walk(source.tree):
         if isinstance(node, ast.FunctionDef) and node.name.startswith("_") == private:
             parameters = tuple(a.arg for a in node.args.args if a.arg != "self")
@@ -168,8 +168,8 @@ def _helpers(source: Source, known: Known, *, private: bool) -> dict[str, Helper
                 if isinstance(call, ast.Call) and known.is_error(_name(call.func)):
                     texts = tuple(t for a in call.args for t in _texts(a, known, hidden))
                     if any(f"{{{name}}}" in text for text in texts for name in parameters):
-                        found[node.name] = Helper(parameters, _name(call.func), texts)
-    return found
+                        helpers[node.name] = Helper(parameters, _name(call.func), texts)
+    return helpers
 
 
 class _Reader:
@@ -240,8 +240,10 @@ class _Reader:
             keys = tuple(text for argument in call.args[1:] for text in _literal(argument))
             first = call.args[0] if call.args else ast.Constant("")
             rest = next((a for a in call.args if _texts(a, self.known, texts)), first)
-            said = _texts(rest, self.known, texts)
-            self._note(name, said, keys if rest is first and name == "SettingsError" else ())
+            sentence_texts = _texts(rest, self.known, texts)
+            self._note(
+                name, sentence_texts, keys if rest is first and name == "SettingsError" else ()
+            )
         elif _is_stderr(call, name) and call.args:
             self._note(STDERR, _texts(call.args[0], self.known, texts))
 
@@ -254,11 +256,11 @@ class _Reader:
                 continue  # what is filled in comes from elsewhere: the helper's own text is all
             for chosen in itertools.product(*(filled[name] for name in asked)):
                 words = dict(zip(asked, chosen, strict=True))
-                said = text
+                sentence = text
                 for name, word in words.items():
-                    said = said.replace(f"{{{name}}}", word)
+                    sentence = sentence.replace(f"{{{name}}}", word)
                 keys = tuple(filled.get("key", ()))
-                self._note(helper.by, [said], keys, words.get("right", ""))
+                self._note(helper.by, [sentence], keys, words.get("right", ""))
 
     def _note(
         self, by: str, texts: Iterable[str], keys: tuple[str, ...] = (), right: str = ""
@@ -271,7 +273,9 @@ def _either(ends: list[Texts]) -> Texts:
     merged: dict[str, tuple[str, ...]] = {}
     for name in dict.fromkeys(name for end in ends for name in end):
         each = [end[name] for end in ends if name in end]
-        merged[name] = tuple(dict.fromkeys(t for one in each for t in one)) if all(each) else ()
+        merged[name] = (
+            tuple(dict.fromkeys(t for several in each for t in several)) if all(each) else ()
+        )
     return merged
 
 

@@ -66,15 +66,15 @@ def _sources() -> Files:
 def _version(files: Files, metadata: Files, plain: bool) -> str:
     """The version, with a suffix made of all that the wheel holds."""
     text = (SOURCE / VERSION_FILE).read_text(encoding="utf-8")
-    found = re.search(r'^VERSION = "([^"]+)"$', text, re.MULTILINE)
-    if found is None:
+    match = re.search(r'^VERSION = "([^"]+)"$', text, re.MULTILINE)
+    if match is None:
         raise ValueError(f'expected a line VERSION = "..." in {VERSION_FILE}, found none')
     if plain:
-        return found[1]
+        return match[1]
     total = hashlib.sha256()
     for name, content in sorted({**files, **metadata}.items()):
         total.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
-    return f"{found[1]}+g{total.hexdigest()[:8]}"  # a letter first, or a number loses its zeros
+    return f"{match[1]}+g{total.hexdigest()[:8]}"  # a letter first, or a number loses its zeros
 
 
 def _write(folder: Path, files: Files, plain: bool) -> str:

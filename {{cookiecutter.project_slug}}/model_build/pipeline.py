@@ -290,8 +290,10 @@ def models_uri(settings: Settings, tune: Step) -> PipelineVariable:
     """Where all training jobs of the search wrote: each below its name."""
     several = len(settings.tuning.algorithms) > 1
     properties = tune.properties
-    one = properties.TrainingJobDefinitions[0] if several else properties.TrainingJobDefinition
-    return one.OutputDataConfig.S3OutputPath
+    training_job = (
+        properties.TrainingJobDefinitions[0] if several else properties.TrainingJobDefinition
+    )
+    return training_job.OutputDataConfig.S3OutputPath
 
 
 def best_model_uri(settings: Settings, tune: Step) -> PipelineVariable:
