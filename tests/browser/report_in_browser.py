@@ -134,7 +134,7 @@ def test_every_node_shows_what_its_step_did(open_page: Open, view: str) -> None:
 def test_parameters_and_logs_unfold(open_page: Open) -> None:
     page = open_page("churn")
     page.locator('a.node[data-step="2"]').click()
-    page.get_by_text("Log, its end").locator("visible=true").click()
+    page.get_by_text("End of the log").locator("visible=true").click()
     expect(current(page).locator("pre")).to_contain_text("validation-auc")
     current(page).locator("summary", has_text="Parameters").click()
     expect(current(page)).to_contain_text("max_depth")
