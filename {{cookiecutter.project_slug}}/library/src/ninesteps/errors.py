@@ -30,6 +30,10 @@ class SettingsError(NineStepsError):
         self.path = path
 
 
+class ProfileError(SettingsError):
+    """Settings that do not meet the floors of their profile."""
+
+
 class RawTableError(NineStepsError):
     """A raw table that cannot be used."""
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from ninesteps.definition.step_content import step_contents
 from ninesteps.repository import root as roots
 from ninesteps.settings import loading
 from ninesteps.settings.settings import Settings
@@ -60,10 +61,7 @@ def definition(settings: Settings) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def steps(definition: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The steps of the definition by their names, those in the gate's branches too."""
-    all_steps = list(definition["Steps"])
-    for step in all_steps:
-        all_steps += step["Arguments"].get("IfSteps", []) + step["Arguments"].get("ElseSteps", [])
-    return {step["Name"]: step for step in all_steps}
+    return {step.name: step.content for step in step_contents(definition)}
 
 
 @pytest.fixture(scope="session")

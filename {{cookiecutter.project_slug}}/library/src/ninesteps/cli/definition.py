@@ -71,10 +71,10 @@ def _check_repository(settings: Settings) -> None:
     """Refuse what is wrong in the files; name those of the template that were changed."""
     from ninesteps.repository import template_files
     from ninesteps.step_code import bundle
-    from ninesteps.validation.repository import repository_violations
+    from ninesteps.validation.repository import contradictions
     from ninesteps.version import VERSION
 
-    refuse(repository_violations(here.root(), settings))
+    refuse(contradictions(here.root(), settings))
     changed = template_files.changed(here.root())
     warning = ": an update of these will conflict" if changed else ""
     click.echo(f"template    {len(changed)} of its files changed here{warning}")

@@ -7,7 +7,6 @@ that are equal by the date of the commit that brought each into a repository, wh
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from ninesteps.errors import NineStepsError
 from ninesteps.fleet.standing import Standing
+from ninesteps.profiles.stamps import numbers
 from ninesteps.repository import vendor
 
 _LONGEST = 30
@@ -59,10 +59,10 @@ def measure(standings: Sequence[Standing], template: Template | None) -> str:
                     "fetch all of its history"
                 )
     newest = _newest(standings)
-    highest = max((_plain(s.library) for s in standings if s.library), default=())
+    highest = max((numbers(s.library) for s in standings if s.library), default=())
     for standing in standings:
         if standing.library:
-            is_older = _plain(standing.library) < highest
+            is_older = numbers(standing.library) < highest
             is_known = bool(newest) or is_older
             standing.is_newest_library = standing.library == newest if is_known else None
     return newest
@@ -71,8 +71,8 @@ def measure(standings: Sequence[Standing], template: Template | None) -> str:
 def _newest(standings: Sequence[Standing]) -> str:
     """The newest version, or an empty text if no order of the newest ones is known."""
     versions = {s.library for s in standings if s.library}
-    highest = max((_plain(version) for version in versions), default=())
-    candidates = sorted(version for version in versions if _plain(version) == highest)
+    highest = max((numbers(version) for version in versions), default=())
+    candidates = sorted(version for version in versions if numbers(version) == highest)
     if len(candidates) < 2:
         return candidates[0] if candidates else ""
     arrived: dict[str, int] = {}
@@ -83,11 +83,6 @@ def _newest(standings: Sequence[Standing]) -> str:
         return ""
     latest = [version for version in candidates if arrived[version] == max(arrived.values())]
     return latest[0] if len(latest) == 1 else ""
-
-
-def _plain(version: str) -> tuple[int, ...]:
-    """The numbers of a version, without its suffix."""
-    return tuple(map(int, re.findall(r"[0-9]+", version.partition("+")[0])))
 
 
 def _arrival(repository: Path) -> int:

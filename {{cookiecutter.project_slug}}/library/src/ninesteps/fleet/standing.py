@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ninesteps.errors import NineStepsError, SettingsError
+from ninesteps.errors import NineStepsError, ProfileError
 from ninesteps.fleet.runs import AccountRun, LocalRun, last_account_run, last_local_run
 from ninesteps.profiles import profile as profiles
 from ninesteps.repository import root as roots
@@ -146,10 +146,8 @@ def _settings(standing: Standing) -> None:
     try:
         loading.load(standing.folder)
         standing.meets_floors = True
-    except SettingsError as error:
-        standing.meets_floors = (
-            False if f"the profile {standing.profile} requires" in error.message else None
-        )
+    except ProfileError:
+        standing.meets_floors = False
         raise
 
 

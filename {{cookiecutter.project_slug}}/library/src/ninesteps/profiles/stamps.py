@@ -49,7 +49,7 @@ class Expected:
     def _library_violation(self, library: str) -> str:
         if not is_version(library):
             return f"expected a library version such as 1.4.0, got {library!r}"
-        if self.least_library and _numbers(library) < _numbers(self.least_library):
+        if self.least_library and numbers(library) < numbers(self.least_library):
             return (
                 f"expected library {self.least_library} or newer, got {library}: "
                 "run the pipeline again with a newer one"
@@ -67,5 +67,6 @@ def is_version(text: str) -> bool:
     return bool(re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+(\+.*)?", text))
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in plain(version).split("."))
+def numbers(version: str) -> tuple[int, ...]:
+    """What versions are compared by: their numbers, without the suffix, which has no order."""
+    return tuple(map(int, re.findall(r"[0-9]+", plain(version))))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ninesteps.errors import SettingsError
+from ninesteps.errors import ProfileError, SettingsError
 from ninesteps.profiles import profile as profiles
 from ninesteps.profiles.profile import LEAST_DI, MOST_DPPL, Profile, missing_facets, uncovered
 from ninesteps.settings import cadence as cadences
@@ -129,28 +129,28 @@ def _check_profile(settings: Settings, profile: Profile) -> None:
     """What the profile requires, whatever else is set."""
     rule = f"the profile {settings.project.profile} requires"
     if profile.problem and settings.project.problem != profile.problem:
-        raise SettingsError(
+        raise ProfileError(
             f"expected {profile.problem}, got {settings.project.problem!r}: {rule} it",
             "project", "problem",
         )  # fmt: skip
     _check_floor(settings, profile)
     if absent := missing_facets(profile, settings.facets):
-        raise SettingsError(
+        raise ProfileError(
             f"expected {', '.join(absent)} among the facets too, each value by itself, got "
             f"{settings.bias.facets!r}: {rule} {', '.join(profile.facets)}",
             "bias", "facets",
         )  # fmt: skip
     most = profile.most_group_size
     if most and settings.bias.min_group_size > most:
-        raise SettingsError(
+        raise ProfileError(
             f"expected at most {most}, got {settings.bias.min_group_size}: {rule} it",
             "bias", "min_group_size",
         )  # fmt: skip
     if profile.bias_gate and not settings.facets:
-        raise SettingsError(f"expected at least one facet, got none: {rule} a bias gate",
+        raise ProfileError(f"expected at least one facet, got none: {rule} a bias gate",
                             "bias", "facets")  # fmt: skip
     if profile.bias_gate and (open_ := list(uncovered(settings.bias_gate, settings.facets))):
-        raise SettingsError(
+        raise ProfileError(
             f"expected a limit for every facet, got {settings.gate.bias!r}, which does not limit "
             f"{', '.join(map(str, open_))}: {rule} a bias gate over every facet, such as "
             f"`worst_dppl < 0.1` (at most {MOST_DPPL}) or `worst_di > 0.8` (at least {LEAST_DI})",
@@ -158,7 +158,7 @@ def _check_profile(settings: Settings, profile: Profile) -> None:
         )  # fmt: skip
     excluded = settings.model.exclude
     if seen := [name for name in profile.protected_columns if name not in excluded]:
-        raise SettingsError(
+        raise ProfileError(
             f"expected {', '.join(seen)} to be excluded too, got {list(excluded)}: {rule} models "
             f"that do not see {', '.join(profile.protected_columns)}", "model", "exclude",
         )  # fmt: skip
@@ -173,12 +173,12 @@ def _check_floor(settings: Settings, profile: Profile) -> None:
         raise SettingsError(str(error), "profile", "metric_gate",
                             file=f"profiles/{settings.project.profile}.toml") from None  # fmt: skip
     if floor and (short := shortfall(settings.full_gate, floor)):
-        raise SettingsError(
+        raise ProfileError(
             f"expected at least `{floor}`, got {written!r}, where {short}: {rule} it",
             "gate", "metric",
         )  # fmt: skip
     if (settings.recall_target or 0) > profile.most_recall:
-        raise SettingsError(
+        raise ProfileError(
             f"expected a recall of at most {profile.most_recall:g}, got {written!r}: {rule} it, "
             "since a model that is to find nearly all flags nearly everybody", "gate", "metric",
         )  # fmt: skip

@@ -21,6 +21,11 @@ def definition_violations(settings: Settings, definition: str) -> list[str]:
 def repository_violations(root: Path, settings: Settings) -> Iterator[str]:
     """What an update left unfinished, and files of the repository that contradict each other."""
     yield from template_files.unfinished(root)
+    yield from contradictions(root, settings)
+
+
+def contradictions(root: Path, settings: Settings) -> Iterator[str]:
+    """Files of the repository that contradict each other: wheel and lock, README and settings."""
     yield from vendor.violations(root)
     if not readme.is_current(root, settings):
         yield f"{readme.NAME}: differs from pipeline.toml; run `pipeline readme`"
