@@ -371,7 +371,7 @@ def told(positive: str) -> Settings:
 
 
 def test_one_of_two_texts_counts_as_1(tmp_path: Path) -> None:
-    file = raw_file(tmp_path, *priced("No", " Yes ", "", "No", "null"))
+    file = raw_file(tmp_path, *priced("No", " Yes ", "", "No", " "))
     for positive, labels in (("Yes", [0, 1, 0]), ("No", [1, 0, 1])):
         table = read_raw_table(file, told(positive))
         assert table.rows["adopted"].tolist() == labels
@@ -380,8 +380,18 @@ def test_one_of_two_texts_counts_as_1(tmp_path: Path) -> None:
 
 
 def test_the_positive_text_is_a_value_even_if_it_reads_like_none(tmp_path: Path) -> None:
-    table = read_raw_table(raw_file(tmp_path, *priced("None", "some", "", "null")), told("None"))
+    table = read_raw_table(raw_file(tmp_path, *priced("None", "null", "")), told("None"))
     assert table.rows["adopted"].tolist() == [1, 0]
+
+
+def test_several_texts_may_count_as_1_and_several_as_0(tmp_path: Path) -> None:
+    of = changed(settings(), data={"positive": ("Yes", "yes"), "negative": ("No", "Maybe")})
+    file = raw_file(tmp_path, *priced("No", "yes", "Yes", "Maybe", ""))
+    assert read_raw_table(file, of).rows["adopted"].tolist() == [0, 1, 1, 0]
+    assert refusal(raw_file(tmp_path, *priced("No", "yes", "no", "NO")), of) == (
+        "pets.csv, line 4: the label 'adopted': expected 'Yes' or 'yes' ([data] positive) or 'No' "
+        "or 'Maybe' (negative), got 'no' (2 such rows)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -399,7 +409,7 @@ def test_a_label_of_other_texts_than_two_stops(
 ) -> None:
     assert refusal(raw_file(tmp_path, *priced(*labels)), told("Yes")) == (
         "pets.csv: the label 'adopted': expected 'Yes' ([data] positive) and one other value, got "
-        f"{values}"
+        f"{values}; several others are listed in [data] negative"
     )
 
 

@@ -709,23 +709,196 @@ def test_standards_that_cannot_be_read_are_named_by_their_file(tmp_path: Path) -
         pipeline_settings.load(tmp_path)
 
 
-def test_a_facet_called_as_a_column_of_the_store_is_refused(tmp_path: Path) -> None:
-    hour = ("age = {", 'hour = { type = "number" }\nage = {')
-    assert load(tmp_path, hour).data.columns["hour"]  # a raw column may be called so
-    grouped = ('salt = "pets"', 'salt = "pets"\ngroup = "hour"')
-    for change in (('"species, age>=2"', '"hour"'), grouped):
-        with pytest.raises(SettingsError, match=r"expected another name .*, got 'hour'"):
-            load(tmp_path, hour, change)
+HOUR = ("age = {", 'hour = { type = "number" }\nage = {')
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ('"species, age>=2"', '"hour"'),
+        ('group_variable = "species"', 'group_variable = "hour"'),
+        ('salt = "pets"', 'salt = "pets"\ngroup = "hour"'),
+    ],
+)
+def test_a_kept_column_called_as_one_of_the_store_needs_a_stored_name(
+    tmp_path: Path, change: tuple[str, str]
+) -> None:
+    assert load(tmp_path, HOUR).data.columns["hour"]  # a raw column may be called so
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, HOUR, change)
+    assert str(refused.value).endswith(
+        'got \'hour\': put the line "hour" = "hour_value" into [data.stored], and it is stored by '
+        "that name"
+    )
+    more = '[data.stored]\n"hour" = "hour_value"\n'
+    data = load(tmp_path, HOUR, change, more=more).data
+    assert (data.stored_name("hour"), data.stored_name("age")) == ("hour_value", "age")
 
 
 @pytest.mark.parametrize("key", ["record_id", "label"])
-@pytest.mark.parametrize("name", ["is_deleted", "Write_Time", "event_time"])
-def test_a_column_that_the_store_would_overwrite_is_refused(
-    tmp_path: Path, key: str, name: str
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("is_deleted", '"is_deleted" = "is_deleted_value"'),
+        ("Write_Time", '"Write_Time" = "write_time_value"'),
+        ("Customer ID", '"Customer ID" = "customer_id"'),
+        ("_id", '"_id" = "id"'),
+        ("x" * 65, f'"{"x" * 65}" = "{"x" * 56}"'),
+        ("Größe", '"Größe" = "grosse"'),
+        ("年齢", '"年齢" = "column"'),
+        ("Spe cies", '"Spe cies" = "spe_cies"'),
+    ],
+)
+def test_a_name_that_no_feature_group_takes_is_refused_with_the_line_to_add(
+    tmp_path: Path, key: str, name: str, line: str
 ) -> None:
-    line = next(line for line in LEAST.splitlines() if line.startswith(f"{key} = "))
-    with pytest.raises(SettingsError, match=f"{key}: expected another name .*, got '{name}'"):
-        load(tmp_path, (line, f'{key} = "{name}"'))
+    old = next(line for line in LEAST.splitlines() if line.startswith(f"{key} = "))
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, (old, f'{key} = "{name}"'))
+    assert refused.value.path == ("data", key)
+    assert f"got '{name}': put the line {line} into [data.stored]" in refused.value.message
+    data = load(tmp_path, (old, f'{key} = "{name}"'), more=f"[data.stored]\n{line}\n").data
+    assert getattr(data, key) == name
+
+
+def test_event_time_is_no_name_but_the_moments(tmp_path: Path) -> None:
+    for key, old in (("record_id", "chip"), ("label", "adopted")):
+        change = (f'{key} = "{old}"', f'{key} = "event_time"')
+        with pytest.raises(SettingsError, match=f"{key}: expected another name .*, got 'event_tim"):
+            load(tmp_path, change)
+
+
+def test_stored_names_differ_in_more_than_their_case(tmp_path: Path) -> None:
+    other = ("age = {", 'Species = { type = "text" }\nage = {')
+    facets = ('"species, age>=2"', '"Species, age>=2"')
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, other, facets)
+    assert refused.value.message == (
+        "expected names that differ in more than their case, got 'species' and 'Species': put the "
+        'line "Species" = "species_2" into [data.stored], and it is stored by that name'
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ('"breed" = "b"', "stored: expected record_id, label or a column of [data.columns], got "),
+        ('"age" = "the age"', "expected letters, digits, and - and _ within, at most 64 charact"),
+        ('"age" = "Year"', "none of event_time, api_invocation_time, write_time, is_deleted, yea"),
+        (f'"age" = "{"x" * 65}"', "at most 64 characters; none of"),
+    ],
+)
+def test_a_stored_name_is_one_that_a_feature_group_takes(
+    tmp_path: Path, line: str, sentence: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, more=f"[data.stored]\n{line}\n")
+    assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("facets", "sentence"),
+    [
+        ("age=1.0", "expected 1, as the number is stored, got 1.0 in `age=1.0`"),
+        ("age=01", "expected 1, as the number is stored, got 01 in `age=01`"),
+        ("age=2|1e1", "expected 10, as the number is stored, got 1e1 in `age=2|1e1`"),
+        ("age=.50", "expected 0.5, as the number is stored, got .50 in `age=.50`"),
+        ("age=old", "expected numbers, as age is in [data.columns], got old in `age=old`"),
+        ("age=nan", "expected numbers, as age is in [data.columns], got nan in `age=nan`"),
+        ("born=2020-01-31",
+         "expected a column of numbers, a category or a text for `born=2020-01-31`, got a date"),
+    ],
+)  # fmt: skip
+def test_a_facet_names_values_as_they_are_stored(
+    tmp_path: Path, facets: str, sentence: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, ('"species, age>=2"', f'"{facets}"'))
+    assert refused.value.message == sentence
+
+
+def test_a_facet_of_numbers_as_they_are_stored_is_taken(tmp_path: Path) -> None:
+    facets = ('"species, age>=2"', '"age=1|0.5|-3|1e+16"')
+    assert load(tmp_path, facets).facets[0].values == ("1", "0.5", "-3", "1e+16")
+
+
+WORDS = 'missing = ["?", "-"]\npositive = ["Yes", "yes"]\nnegative = ["No", "Maybe"]\n'
+
+
+def test_words_and_limits_of_the_raw_table(tmp_path: Path) -> None:
+    plain = load(tmp_path).data
+    assert (plain.missing, plain.positives, plain.negative) == ((), (), ())
+    assert (plain.quality.unreadable, plain.quality.dropped) == (0.05, 0.2)
+    more = "[data.quality]\nunreadable = 0\ndropped = 1\n"
+    data = load(tmp_path, ("[data.columns]", f"{WORDS}[data.columns]"), more=more).data
+    assert (data.missing, data.positives) == (("?", "-"), ("Yes", "yes"))
+    assert (data.quality.unreadable, data.quality.dropped) == (0, 1)
+    one = load(tmp_path, ("[data.columns]", 'positive = "Yes"\n[data.columns]')).data
+    assert one.positives == ("Yes",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("", 'undecided = ["NA", "None"]\n',
+         "[data] undecided: expected none left: move each word that means \"no value\" to [data] "
+         "missing, and delete here each that is a value, got ['NA', 'None']"),
+        ("", 'missing = ["NA", ""]\n', "[data] missing: expected a list of different strings"),
+        ("", 'missing = [" NA"]\n', "[data] missing: expected a list of different strings"),
+        ("", 'missing = "NA"\n', "[data] missing: expected a list, got 'NA'"),
+        ("", 'missing = ["cat"]\n',
+         "[data] missing: expected words that [data] columns.species.values does not have, got "
+         "['cat']"),
+        ("", 'missing = ["Y"]\npositive = "Y"\n',
+         "[data] missing: expected words that [data] positive does not have, got ['Y']"),
+        ("", 'negative = ["No"]\n', "[data] negative: expected positive too, got ['No']"),
+        ("", 'positive = "Y"\nnegative = ["N", "Y"]\n',
+         "[data] negative: expected words that positive does not have, got ['Y']"),
+        ("", "positive = 1\n", "[data] positive: expected a string, got 1"),
+        ("", 'positive = ["Y", 1]\n', "[data] positive: expected a string, got 1"),
+        ("", 'event_time_format = "%d.%m.%Y"\n',
+         "[data] event_time_format: expected none where event_time names no column, got '%d"),
+        ('type = "number"', 'type = "number", decimal = ";"',
+         '[data.columns.age] decimal: expected "." or ",", got \';\''),
+        ('type = "number"', 'type = "number", thousands = "."',
+         "thousands: expected one of \",\", \".\", \" \" and \"'\", and another one than decimal"),
+        ('type = "number"', 'type = "number", unit = "2"',
+         "[data.columns.age] unit: expected a text such as \"$\", \"%\" or \"kg\", got '2'"),
+        ('type = "number"', 'type = "number", unit = " kg"', "unit: expected a text such as"),
+        ('type = "number"', 'type = "number", parentheses = "yes"',
+         "parentheses: expected true or false, got 'yes'"),
+        ('format = "%Y-%m-%d"', 'format = "%Y-%m-%d", thousands = ","',
+         "[data.columns.born] thousands: expected none for a date: only numbers have it, got ','"),
+        ('format = "%Y-%m-%d"', 'format = "%Y-%Y"',
+         "[data.columns.born] format: expected the format of a date, such as"),
+    ],
+)  # fmt: skip
+def test_a_wrong_word_of_the_raw_table_is_named(
+    tmp_path: Path, old: str, new: str, sentence: str
+) -> None:
+    change = (old, new) if old else ("[data.columns]", f"{new}[data.columns]")
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, change)
+    assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "notation",
+    ['decimal = ",", thousands = "."', "thousands = \" \"", 'unit = "$"', 'unit = "m2"',
+     'unit = "km/h"', "parentheses = true", 'thousands = "\'"'],
+)  # fmt: skip
+def test_a_number_may_be_in_ordinary_notation(tmp_path: Path, notation: str) -> None:
+    column = load(tmp_path, ('type = "number"', f'type = "number", {notation}')).data.columns["age"]
+    assert not column.is_plain
+    assert load(tmp_path).data.columns["age"].is_plain
+
+
+def test_an_event_time_may_have_a_format(tmp_path: Path) -> None:
+    column = ('snapshot = "2026-01-31T00:00:00Z"', 'event_time = "seen"')
+    more = ("[data.columns]", 'event_time_format = "%d.%m.%Y %H:%M"\n[data.columns]')
+    assert load(tmp_path, column, more).data.event_time_format == "%d.%m.%Y %H:%M"
+    with pytest.raises(SettingsError, match="event_time_format: expected the format of a moment"):
+        load(tmp_path, column, (more[0], 'event_time_format = "day"\n[data.columns]'))
 
 
 def test_the_path_of_a_refusal_is_the_keys(tmp_path: Path) -> None:
@@ -749,10 +922,13 @@ def test_settings_that_are_not_there(tmp_path: Path) -> None:
         ("2026-01-31T00:00:00", False),
         ("2026-01-31T00:00:00+00:00", False),
         ("2026-01-31T00:00:00.5Z", False),
+        ("2026-01-31T00:00:00.500Z", True),
+        ("2026-01-31T00:00:00.500000Z", False),
+        ("2026-01-31T00:00:0.5000Z", False),
         ("' OR 1=1 --", False),
     ],
 )
-def test_a_moment_is_iso_8601_in_utc_to_the_second(text: str, right: bool) -> None:
+def test_a_moment_is_iso_8601_in_utc_to_the_second_or_millisecond(text: str, right: bool) -> None:
     assert is_moment(text) is right
 
 

@@ -34,6 +34,7 @@ class Box:
     open: bool = False
     colours: tuple[str, ...] = ()
     weight: str | float = ""
+    labels: str | tuple[str, ...] = ""
     rooms: dict[str, Size] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
 
@@ -90,12 +91,19 @@ def test_a_key_of_two_kinds_takes_either_as_it_stands(
     assert type(weight) is type(value)
 
 
+@pytest.mark.parametrize(("text", "value"), [('"a"', "a"), ('["a", "b"]', ("a", "b")), ("[]", ())])
+def test_a_key_may_take_a_text_or_a_list(tmp_path: Path, text: str, value: object) -> None:
+    assert load(tmp_path, f"labels = {text}\n{LEAST}").labels == value
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
+        (f"labels = ['a', 1]\n{LEAST}", " labels: expected a string, got 1"),
+        (f"labels = 1\n{LEAST}", " labels: expected a string, got 1"),
         (f"colour = 1\n{LEAST}",
-         " colour: unknown key; expected one of name, size, count, open, colours, weight, rooms, "
-         "words"),
+         " colour: unknown key; expected one of name, size, count, open, colours, weight, labels, "
+         "rooms, words"),
         ('name = "n"\n[size]\nmost = 1\nmsot = 2',
          " [size] msot: unknown key; expected one of most, least"),
         (f"{LEAST}[rooms.a]\nmost = 1\nx = 1",

@@ -211,8 +211,8 @@ def _label(texts: pa.Table, settings: Settings, file: Path) -> Cells:
     if settings.project.problem == "regression":
         return _numbers(texts, name, file)
     cells = _cells(texts, name)
-    if settings.data.positive:
-        return _told_label(cells, settings.data.positive, file)
+    if settings.data.positives:
+        return _told_label(cells, settings.data, file)
     values = pd.to_numeric(cells, errors="coerce").astype("float64")
     wrong = ~cells.isin(MISSING) & ~values.isin((0, 1))
     if wrong.any():
@@ -223,16 +223,31 @@ def _label(texts: pa.Table, settings: Settings, file: Path) -> Cells:
     return values
 
 
-def _told_label(cells: Cells, positive: str, file: Path) -> Cells:
-    """A label of two texts, one of which counts as 1."""
-    cells = cells.mask(cells.isin(set(MISSING) - {positive}))
-    values = sorted(cells.dropna().unique())
-    if values and (positive not in values or len(values) != 2):
+def _told_label(cells: Cells, data: Data, file: Path) -> Cells:
+    """A label of texts, some of which count as 1 and others as 0."""
+    missing = cells.isin({*data.missing, ""})
+    positive, negative = data.positives, data.negative
+    if not negative:
+        values = sorted(cells[~missing].unique())
+        negative = tuple(value for value in values if value not in positive)
+        if values and (len(negative) != 1 or len(values) == 1):
+            raise RawTableError(
+                f"{file}: the label {cells.name!r}: expected {_either(positive)} ([data] positive) "
+                f"and one other value, got {', '.join(map(repr, values[:5]))}; several others are "
+                "listed in [data] negative"
+            )
+    wrong = ~missing & ~cells.isin((*positive, *negative))
+    if wrong.any():
         raise RawTableError(
-            f"{file}: the label {cells.name!r}: expected {positive!r} ([data] positive) and one "
-            f"other value, got {', '.join(map(repr, values[:5]))}"
+            f"{_where(wrong, file)}: the label {cells.name!r}: expected {_either(positive)} "
+            f"([data] positive) or {_either(negative)} (negative), got {cells[wrong].iloc[0]!r} "
+            f"({_such(wrong)})"
         )
-    return cells.eq(positive).astype("float64").mask(cells.isna())
+    return cells.isin(positive).astype("float64").mask(missing)
+
+
+def _either(texts: tuple[str, ...]) -> str:
+    return " or ".join(map(repr, texts))
 
 
 def _column(

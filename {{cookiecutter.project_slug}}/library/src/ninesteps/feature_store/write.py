@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import calendar
-import re
 import secrets
 import traceback
 from collections.abc import Iterable
@@ -20,13 +19,10 @@ import pyarrow.parquet as pq
 from ninesteps.errors import FeaturesError
 from ninesteps.feature_store.raw_table import RawTable, read_raw_table
 from ninesteps.repository import modules
-from ninesteps.settings.data import RESERVED_COLUMNS
+from ninesteps.settings.data import FEATURE_NAME, FEATURE_NAME_RULE, RESERVED_COLUMNS
 from ninesteps.settings.environment import Environment
+from ninesteps.settings.facets import shortest
 from ninesteps.settings.settings import Settings
-
-FEATURE_NAME = re.compile(r"[a-zA-Z0-9]([-_]*[a-zA-Z0-9]){0,63}")
-FEATURE_NAME_RULE = "letters, digits, and - and _ within, at most 64 characters"
-"""What a feature group takes for a name (CreateFeatureGroup, FeatureName)."""
 
 
 def write_offline_store(
@@ -83,12 +79,8 @@ def _records(table: RawTable, settings: Settings, team: ModuleType) -> pa.Table:
 def _as_text(column: pd.Series[Any]) -> pd.Series[Any]:
     """A raw column that no feature is: whatever it holds, no step can take it for a feature."""
     if column.dtype.kind == "f":
-        column = column.map(_shortest, na_action="ignore")
+        column = column.map(shortest, na_action="ignore")
     return column.astype("string")
-
-
-def _shortest(number: float) -> str:
-    return repr(float(number) + 0.0).removesuffix(".0")  # of -0.0, adding makes 0.0
 
 
 def _features(table: RawTable, settings: Settings, team: ModuleType) -> pd.DataFrame:

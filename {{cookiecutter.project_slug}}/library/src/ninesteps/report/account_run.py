@@ -119,7 +119,7 @@ class AccountRun:
             parameters=self._parameters(definition, arn),
             definition_sha256=hashlib.sha256(text["PipelineDefinition"].encode()).hexdigest(),
             steps=steps,
-            positive=settings.data.positive or "1",
+            positive=" or ".join(settings.data.positives) or "1",
             registered=", ".join(filter(None, map(_registered, steps))),
             changes=tuple(change for step in steps for change in _decided(step)),
             digests=dict(pair for step in steps for pair in _noted(step)),

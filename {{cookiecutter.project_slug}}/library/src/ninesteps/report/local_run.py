@@ -54,7 +54,7 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
         parameters=execution.parameters,
         definition_sha256=hashlib.sha256(kept.definition.encode()).hexdigest(),
         steps=tuple(_step(run) for run in execution.numbered),
-        positive=settings.data.positive or "1",
+        positive=" or ".join(settings.data.positives) or "1",
         digests=digests,
         registered=", ".join(text.partition(", ")[0] for text in execution.registered),
         changes=_changes(kept_state, settings, execution),

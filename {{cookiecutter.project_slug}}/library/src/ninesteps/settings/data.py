@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import typing
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -20,7 +23,28 @@ QUERY_COLUMNS = ("year", "month", "day", "hour", "recency")
 
 
 RESERVED_COLUMNS = (*STORE_COLUMNS, *QUERY_COLUMNS)
-"""What the offline store and its query add to a record: no facet can be called so."""
+"""What the offline store and its query add to a record: nothing else is stored by such a name."""
+
+
+FEATURE_NAME = re.compile(r"[a-zA-Z0-9]([-_]*[a-zA-Z0-9]){0,63}")
+FEATURE_NAME_RULE = "letters, digits, and - and _ within, at most 64 characters"
+"""What a feature group takes for a name (CreateFeatureGroup, FeatureName)."""
+
+
+def is_stored_name(name: str) -> bool:
+    """Whether a feature group takes a name, and neither the store nor its query has it."""
+    is_legal = len(name) <= 64 and FEATURE_NAME.fullmatch(name)
+    return bool(is_legal) and name.lower() not in RESERVED_COLUMNS
+
+
+def proposed_name(raw: str, taken: Iterable[str] = ()) -> str:
+    """A name for a raw column in the feature group, such as `customer_id` for "Customer ID"."""
+    plain = unicodedata.normalize("NFKD", raw.replace("ß", "ss")).encode("ascii", "ignore").decode()
+    name = re.sub("[^a-z0-9]+", "_", plain.lower()).strip("_")[:56].strip("_") or "column"
+    name = f"{name}_value" if name in RESERVED_COLUMNS else name
+    others = {other.lower() for other in taken}
+    numbered = (f"{name}_{number}" for number in range(2, len(others) + 3))
+    return next(free for free in (name, *numbered) if free not in others)
 
 
 @dataclass(frozen=True)
@@ -30,17 +54,51 @@ class Column:
     type: str  # what its values are
     format: str = ""  # of a date, as in strptime
     values: tuple[str, ...] = ()  # of a category: those known, the others are counted
+    decimal: str = "."  # of a number: what its fraction begins with
+    thousands: str = ""  # of a number: what may part its thousands
+    unit: str = ""  # of a number: a text that may stand before or after it, such as "$" or "kg"
+    parentheses: bool = False  # of a number: "(12)" is -12
 
     TYPES: typing.ClassVar = ("number", "date", "category", "text")
 
+    NOTATION: typing.ClassVar = ("decimal", "thousands", "unit", "parentheses")
+
     def __post_init__(self) -> None:
         require(self.type in self.TYPES, "type", self.type, ", ".join(self.TYPES))
-        require(self.type != "date" or _is_date_format(self.format), "format", self.format,
+        require(self.type != "date" or is_date_format(self.format), "format", self.format,
               'the format of a date, such as "%Y-%m-%d"')  # fmt: skip
         require(self.type != "category" or self.values, "values", list(self.values),
               'the known values of a category, such as ["a", "b"]')  # fmt: skip
-        require(all(self.values) and len(set(self.values)) == len(self.values), "values",
+        require(_are_different_words(self.values), "values",
               list(self.values), "a list of different strings, none empty")  # fmt: skip
+        for key in self.NOTATION:
+            value = getattr(self, key)
+            require(self.type == "number" or value == getattr(Column, key), key, value,
+                 f"none for a {self.type}: only numbers have it")  # fmt: skip
+        require(self.decimal in (".", ","), "decimal", self.decimal, '"." or ","')
+        require(self.thousands in ("", ",", ".", " ", "'") and self.thousands != self.decimal,
+             "thousands", self.thousands,
+             'one of ",", ".", " " and "\'", and another one than decimal')  # fmt: skip
+        require(re.fullmatch(r"([^\s\d.,'()+\-]([^()]*[^\s()])?)?", self.unit), "unit", self.unit,
+             'a text such as "$", "%" or "kg"')  # fmt: skip
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a number is written as programs write it: no unit, no separators but a point."""
+        return all(getattr(self, key) == getattr(Column, key) for key in self.NOTATION)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How much of the raw table may be of no use before it is refused; 1 is no limit."""
+
+    unreadable: float = 0.05  # share of a column's values: dates unreadable, categories unknown
+    dropped: float = 0.2  # share of the rows: without an id or a label, or with a repeated id
+
+    def __post_init__(self) -> None:
+        for key in ("unreadable", "dropped"):
+            share = getattr(self, key)
+            require(0 <= share <= 1, key, share, "a share between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -50,26 +108,52 @@ class Data:
     file: str = ""  # the raw table, CSV or Parquet; none: nothing runs yet
     record_id: str = ""  # the column that names a row
     label: str = ""  # the column that is predicted
-    positive: str = ""  # the label's text that counts as 1, where it is not 0 and 1
+    positive: str | tuple[str, ...] = ""  # label texts that count as 1, where it is not 0 and 1
+    negative: tuple[str, ...] = ()  # label texts that count as 0; none: the one other text
     number_rows: bool = False  # no column tells rows apart: record_id is their number
+    missing: tuple[str, ...] = ()  # words that mean "no value" in every column, beside empty cells
+    undecided: tuple[str, ...] = ()  # words that may mean "no value": refused until it is empty
     columns: dict[str, Column] = field(default_factory=dict)  # what each other column holds
+    stored: dict[str, str] = field(default_factory=dict)  # a column's name in the feature group
+    quality: Quality = field(default_factory=Quality)
     snapshot: str = ""  # the moment that the rows describe, where no column says it
     event_time: str = ""  # the column that says it
+    event_time_format: str = ""  # its format as in strptime, where it is not ISO 8601
 
     def __post_init__(self) -> None:
         if not self.file:
             return
+        self._check_keys()
+        self._check_words()
+        self._check_stored()
+
+    @property
+    def positives(self) -> tuple[str, ...]:
+        """The label's texts that count as 1; none where the label is 0 and 1."""
+        if isinstance(self.positive, str):
+            return (self.positive,) if self.positive else ()
+        return self.positive
+
+    def stored_name(self, raw: str) -> str:
+        """The name of a raw column in the feature group."""
+        return self.stored.get(raw, raw)
+
+    def _check_keys(self) -> None:
         for key in ("record_id", "label"):
-            require(getattr(self, key), key, getattr(self, key), "the name of a column")
+            name = getattr(self, key)
+            require(name, key, name, "the name of a column")
+            require(name.lower() != "event_time", key, name,
+                 "another name (the feature group has a column of this one)")  # fmt: skip
         require(bool(self.snapshot) != bool(self.event_time), "snapshot", self.snapshot,
              "either a moment (snapshot) or a column of moments (event_time)")  # fmt: skip
         if self.snapshot:
             require(is_moment(self.snapshot), "snapshot", self.snapshot, MOMENT_RULE)
+        require(not self.event_time_format or self.event_time, "event_time_format",
+             self.event_time_format, "none where event_time names no column")  # fmt: skip
+        require(not self.event_time_format or is_date_format(self.event_time_format),
+             "event_time_format", self.event_time_format,
+             'the format of a moment, such as "%d.%m.%Y %H:%M"')  # fmt: skip
         require(self.columns, "columns", {}, "at least one column to make features of")
-        for key in ("record_id", "label"):
-            name = getattr(self, key)
-            require(name.lower() not in RESERVED_COLUMNS, key, name,
-                 "another name (the feature group has a column of this one)")  # fmt: skip
         require(self.record_id not in self.columns, "record_id", self.record_id,
              "a column that [data.columns] does not have")  # fmt: skip
         others = (self.record_id, "event_time", *self.columns)
@@ -77,6 +161,32 @@ class Data:
              "a column that is neither the record id nor in [data.columns]")  # fmt: skip
         require("event_time" not in self.columns, "columns", "event_time",
              "another name (the feature group has a column of this one)")  # fmt: skip
+
+    def _check_words(self) -> None:
+        """Words that mean something are told from those that mean "no value"."""
+        for key in ("missing", "undecided", "positives", "negative"):
+            words = getattr(self, key)
+            require(_are_different_words(words), key.removesuffix("s"), list(words),
+                 "a list of different strings, none empty")  # fmt: skip
+        require(not self.undecided, "undecided", list(self.undecided),
+             "none left: move each word that means \"no value\" to [data] missing, and delete "
+             "here each that is a value")  # fmt: skip
+        require(not self.negative or self.positives, "negative", list(self.negative),
+             "positive too")  # fmt: skip
+        values = {"positive": self.positives, "negative": self.negative}
+        values |= {f"columns.{name}.values": c.values for name, c in self.columns.items()}
+        for where, words in values.items():
+            both = [word for word in words if word in self.missing]
+            require(not both, "missing", both, f"words that [data] {where} does not have")
+        both = [word for word in self.negative if word in self.positives]
+        require(not both, "negative", both, "words that positive does not have")
+
+    def _check_stored(self) -> None:
+        named = (self.record_id, self.label, *self.columns)
+        for raw, name in self.stored.items():
+            require(raw in named, "stored", raw, "record_id, label or a column of [data.columns]")
+            require(is_stored_name(name), "stored", name,
+                 f"{FEATURE_NAME_RULE}; none of {', '.join(RESERVED_COLUMNS)}")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,9 +212,14 @@ class Split:
         require(self.min_positives > 0, "min_positives", self.min_positives, "1 or more")
 
 
-def _is_date_format(text: str) -> bool:
+def is_date_format(text: str) -> bool:
+    """Whether strptime reads what strftime writes by a format."""
     moment = datetime(2026, 1, 31, tzinfo=UTC)
     try:
         return "%" in text and bool(datetime.strptime(moment.strftime(text), text))
-    except ValueError:
+    except (ValueError, re.error):  # re.error: a part of the date named twice
         return False
+
+
+def _are_different_words(words: tuple[str, ...]) -> bool:
+    return all(word.strip() == word != "" for word in words) and len(set(words)) == len(words)

@@ -43,7 +43,7 @@ class Facet:
     @property
     def _number(self) -> str:
         """The threshold as it was written: the shortest text that is that number."""
-        return repr(self.threshold).removesuffix(".0")
+        return "" if self.threshold is None else shortest(self.threshold)
 
     @property
     def exclusive_threshold(self) -> float | None:
@@ -65,6 +65,11 @@ class Facet:
         if self.threshold is not None:
             return f"{self.column}{'>=' if self.inclusive else '>'}{self._number}"
         return self.column
+
+
+def shortest(number: float) -> str:
+    """The text that the feature group keeps of a number by which groups are told apart."""
+    return repr(float(number) + 0.0).removesuffix(".0")  # of -0.0, adding makes 0.0
 
 
 def parse(text: str) -> tuple[Facet, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +15,14 @@ from ninesteps.profiles.profile import LEAST_DI, MOST_DPPL, Profile, missing_fac
 from ninesteps.settings import cadence as cadences
 from ninesteps.settings import gate as gates
 from ninesteps.settings import toml
-from ninesteps.settings.data import RESERVED_COLUMNS
-from ninesteps.settings.facets import FacetError
+from ninesteps.settings.data import (
+    FEATURE_NAME_RULE,
+    RESERVED_COLUMNS,
+    Column,
+    is_stored_name,
+    proposed_name,
+)
+from ninesteps.settings.facets import Facet, FacetError, shortest
 from ninesteps.settings.floor import shortfall
 from ninesteps.settings.judgement import Model
 from ninesteps.settings.settings import Settings
@@ -72,7 +81,7 @@ def _check_problem(settings: Settings) -> None:
             f"expected no threshold for a regression, got {settings.model.threshold!r}",
             "model", "threshold",
         )  # fmt: skip
-    if problem == "regression" and settings.data.positive:
+    if problem == "regression" and settings.data.positives:
         raise SettingsError(
             f"expected none for a regression, whose label is a number, got "
             f"{settings.data.positive!r}", "data", "positive",
@@ -103,26 +112,79 @@ def _check_columns(settings: Settings) -> None:
     for name, path in named:
         if name and name not in columns:
             raise SettingsError(f"expected a column of [data.columns] ({has}), got {name!r}", *path)
-        if name.lower() in RESERVED_COLUMNS:
-            raise SettingsError(
-                f"expected another name (the feature group has a column of this one), got {name!r}",
-                *path,
-            )
+    _check_stored_names(settings, named)
     for facet in settings.facets:
-        kind = columns[facet.column].type
-        if facet.threshold is not None and kind != "number":
-            raise SettingsError(
-                f"expected a column of numbers for `{facet}`, got a {kind}", "bias", "facets"
-            )
-        known = columns[facet.column].values
-        if unknown := [value for value in facet.values if known and value not in known]:
-            raise SettingsError(
-                f"expected values of {facet.column} in [data.columns] ({', '.join(known)}), got "
-                f"{', '.join(unknown)} in `{facet}`", "bias", "facets",
-            )  # fmt: skip
+        _check_facet(facet, columns[facet.column], settings.data.missing)
     if settings.split.by == "time" and not settings.data.event_time:
         raise SettingsError("expected 'hash' where [data] has no event_time, got 'time'",
                             "split", "by")  # fmt: skip
+
+
+def _check_facet(facet: Facet, column: Column, missing: tuple[str, ...]) -> None:
+    """A facet's groups must be such as the column can have."""
+    if facet.threshold is not None and column.type != "number":
+        raise SettingsError(
+            f"expected a column of numbers for `{facet}`, got a {column.type}", "bias", "facets"
+        )
+    if column.type == "date" and facet.values:
+        raise SettingsError(
+            f"expected a column of numbers, a category or a text for `{facet}`, got a date",
+            "bias", "facets",
+        )  # fmt: skip
+    if unknown := [value for value in facet.values if column.values and value not in column.values]:
+        raise SettingsError(
+            f"expected values of {facet.column} in [data.columns] ({', '.join(column.values)}), "
+            f"got {', '.join(unknown)} in `{facet}`", "bias", "facets",
+        )  # fmt: skip
+    if none := [value for value in facet.values if value in missing]:
+        raise SettingsError(
+            f"expected values, got {', '.join(none)} in `{facet}`, which [data] missing has",
+            "bias", "facets",
+        )  # fmt: skip
+    if column.type == "number":
+        for value in facet.values:
+            _check_number(facet, value)
+
+
+def _check_number(facet: Facet, value: str) -> None:
+    """Numbers are compared as the texts that they are stored as: 1, and neither 1.0 nor 01."""
+    number = math.nan
+    with contextlib.suppress(ValueError):
+        number = float(value)
+    if not math.isfinite(number):
+        raise SettingsError(
+            f"expected numbers, as {facet.column} is in [data.columns], got {value} in `{facet}`",
+            "bias", "facets",
+        )  # fmt: skip
+    stored = shortest(number)
+    if value != stored:
+        raise SettingsError(
+            f"expected {stored}, as the number is stored, got {value} in `{facet}`",
+            "bias", "facets",
+        )  # fmt: skip
+
+
+def _check_stored_names(settings: Settings, grouping: list[tuple[str, tuple[str, str]]]) -> None:
+    """What the feature group keeps of the raw table has names that it takes, each another one."""
+    data, taken = settings.data, dict[str, str]()
+    kept = {data.record_id: ("data", "record_id"), data.label: ("data", "label")}
+    kept |= {raw: path for raw, path in reversed(grouping) if raw}
+    for raw, path in kept.items():
+        name = data.stored_name(raw)
+        others = [data.stored_name(other) for other in kept if other != raw]
+        line = f'{json.dumps(raw, ensure_ascii=False)} = "{proposed_name(raw, others)}"'
+        if not is_stored_name(name):
+            raise SettingsError(
+                f"expected a name that a feature group takes ({FEATURE_NAME_RULE}; none of "
+                f"{', '.join(RESERVED_COLUMNS)}), got {raw!r}: put the line {line} into "
+                "[data.stored], and it is stored by that name", *path,
+            )  # fmt: skip
+        if other := taken.get(name.lower()):
+            raise SettingsError(
+                f"expected names that differ in more than their case, got {other!r} and {raw!r}: "
+                f"put the line {line} into [data.stored], and it is stored by that name", *path,
+            )  # fmt: skip
+        taken[name.lower()] = raw
 
 
 def _check_profile(settings: Settings, profile: Profile) -> None:

@@ -102,6 +102,10 @@ def _value(hint: Any, value: object, path: tuple[str, ...], notify: Notify) -> A
     if dataclasses.is_dataclass(hint):
         return _read(hint, value, path, notify)
     origin = typing.get_origin(hint)
+    if origin is types.UnionType:
+        either = typing.get_args(hint)
+        fitting = next((kind for kind in either if _fits(value, kind)), either[0])
+        return _value(fitting, value, path, notify)
     if origin is dict:
         if not isinstance(value, dict):
             raise SettingsError(f"expected a table, got {value!r}", *path)
@@ -111,9 +115,6 @@ def _value(hint: Any, value: object, path: tuple[str, ...], notify: Notify) -> A
         if not isinstance(value, list):
             raise SettingsError(f"expected a list, got {value!r}", *path)
         return tuple(_value(str, item, path, notify) for item in value)
-    if origin is types.UnionType:
-        fitting = (kind for kind in typing.get_args(hint) if _fits(value, kind))
-        hint = next(fitting, typing.get_args(hint)[0])
     if not _fits(value, hint):
         kinds = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
         raise SettingsError(f"expected {kinds[hint]}, got {value!r}", *path)
@@ -123,5 +124,6 @@ def _value(hint: Any, value: object, path: tuple[str, ...], notify: Notify) -> A
 
 
 def _fits(value: object, hint: Any) -> bool:
-    kind: Any = (int, float) if hint is float else hint
+    kind: Any = (int, float) if hint is float else typing.get_origin(hint) or hint
+    kind = list if kind is tuple else kind  # as TOML has it
     return isinstance(value, kind) and (hint is bool or not isinstance(value, bool))
