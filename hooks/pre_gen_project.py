@@ -1,4 +1,5 @@
-"""Refuses what could not even be written: a slug that names no folder, a text that is no line.
+"""Refuses what could not be written: a slug that names no folder, a text that is no line, a folder
+that has files already.
 
 The other answers come after, by the new repository's own code.
 """
@@ -7,6 +8,7 @@ import re
 import sys
 import unicodedata
 from collections import OrderedDict  # noqa: F401  # as which cookiecutter prints dictionaries
+from pathlib import Path
 
 ANSWERS = dict({{cookiecutter.items() | list | pprint}})
 RESERVED = {"aux", "con", "nul", "prn", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
@@ -22,13 +24,29 @@ def is_line(text: str) -> bool:
     return not any(unicodedata.category(c) in unfit or c in TURNED for c in text)
 
 
+def refuse_files(folder: Path) -> None:
+    """Go on in an empty folder alone: cookiecutter's -f would write over what lies in another."""
+    if kept := sorted(path.name for path in folder.iterdir()):
+        listed = ", ".join(map(ascii, kept[:3])) + (", ..." if len(kept) > 3 else "")
+        sys.exit(
+            f"project_slug: expected a new or empty folder, got {folder} with {listed}: nothing "
+            "was changed; a repository of this template is updated by `cruft update`"
+        )
+
+
+def refuse_slug(slug: str) -> None:
+    """Go on with a name that is a folder on every system, and a pipeline in SageMaker."""
+    if not re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,62}", slug) or slug.lower() in RESERVED:
+        sys.exit(
+            "project_slug: expected at most 63 letters, digits and single hyphens within, and no "
+            f"name that Windows keeps for a device, got {slug!a}"
+        )
+
+
 for question, answer in ANSWERS.items():
     if isinstance(answer, str) and not question.startswith("_") and not is_line(answer):
         sys.exit(f"{question}: expected one line of text, got {answer!a}")
-
-slug = ANSWERS["project_slug"]
-if not re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,62}", slug) or slug.lower() in RESERVED:
-    sys.exit(
-        "project_slug: expected at most 63 letters, digits and single hyphens within, and no name "
-        f"that Windows keeps for a device, got {slug!r}"
-    )
+# What was answered: cookiecutter.json puts another name in its place where it is none of a folder,
+# since cookiecutter makes the folder, and those above it, before any hook.
+refuse_slug(ANSWERS["__project_slug"])
+refuse_files(Path.cwd())

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cookiecutter.exceptions import CookiecutterException, FailedHookException
+from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -161,9 +161,7 @@ CADENCES = st.one_of(
     st.builds("rate({} {})".format, NUMBERS, st.sampled_from(["day", "days", "hour", "week"])),
     TEXTS,
 )
-SLUGS = st.text(string.ascii_letters + string.digits + "-_. ", min_size=1, max_size=70).filter(
-    lambda slug: slug.strip(". ") != ""  # of folders such as `..` cookiecutter speaks itself
-)
+SLUGS = st.text(string.ascii_letters + string.digits + "-_. /\\:~", max_size=70)
 ANSWERS = st.fixed_dictionaries(
     {},
     optional={
@@ -237,19 +235,71 @@ def test_defaults_of_every_scenario_are_accepted(small: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "slug", ["", ".", "..", "../beside", "in/side", "/nowhere/away", "x" * 300]
-)
+    "slug",
+    ["", ".", "..", "../beside", "in/side", "in/../side", "{tmp}/other/away", "in\\side", "CON",
+     "dot.", "a b", "\u00fcn\u00ef", "\ud800", "n\0l", "x" * 300, "deep/" * 9 + "x" * 300],
+)  # fmt: skip
 def test_a_slug_that_is_no_folder_here_leaves_nothing_anywhere(
     small: Path, tmp_path: Path, slug: str
 ) -> None:
-    """cookiecutter's own error, or the hook's: what counts is that nothing is written."""
     output = tmp_path / "output"
     output.mkdir()
-    with pytest.raises((CookiecutterException, OSError)), stderr_of_processes():
-        cookiecutter(
-            str(small), no_input=True, extra_context={"project_slug": slug},
-            output_dir=str(output), default_config=True,
-        )  # fmt: skip
-    assert list(tmp_path.iterdir()) == [output]
-    assert not [path for path in output.rglob("*") if path.is_file()]
-    assert not slug.startswith("/") or not Path(slug).exists()
+    slug = slug.replace("{tmp}", tmp_path.as_posix())
+    with stderr_of_processes() as stderr:
+        with pytest.raises(FailedHookException):
+            cookiecutter(
+                str(small), no_input=True, extra_context={"project_slug": slug},
+                output_dir=str(output), default_config=True, overwrite_if_exists=True,
+            )  # fmt: skip
+        said = stderr.read_text(encoding="utf-8")
+    assert said.startswith("project_slug: expected ")
+    assert list(tmp_path.rglob("*")) == [output]
+
+
+def everything(folder: Path) -> dict[str, bytes | None]:
+    """Every file and folder, with its content."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.mark.parametrize("answers", [{}, {"metric_gate": "no gate"}], ids=["accepted", "refused"])
+@pytest.mark.parametrize(
+    "kept",
+    [
+        ("pipeline.toml", ".local/state.db", "data/ours.csv"),
+        (".git/HEAD",),
+        ("notes.txt",),
+        ("library/src/unfinished.py",),
+    ],
+    ids=["repository", "git", "other", "unfinished"],
+)
+@pytest.mark.parametrize("is_skipped", [False, True])
+def test_a_folder_with_files_is_never_written_over(
+    small: Path, tmp_path: Path, kept: tuple[str, ...], answers: dict[str, str], is_skipped: bool
+) -> None:
+    for name in kept:
+        (tmp_path / "here" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "here" / name).write_text("ours", encoding="utf-8")
+    before = everything(tmp_path)
+    with stderr_of_processes() as stderr:
+        with pytest.raises(FailedHookException):
+            cookiecutter(
+                str(small), no_input=True, extra_context={"project_slug": "here", **answers},
+                output_dir=str(tmp_path), default_config=True, overwrite_if_exists=True,
+                skip_if_file_exists=is_skipped,
+            )  # fmt: skip
+        said = stderr.read_text(encoding="utf-8").splitlines()[0]
+    assert everything(tmp_path) == before
+    assert said.startswith("project_slug: expected a new or empty folder, got ")
+    assert "`cruft update`" in said
+
+
+def test_an_empty_folder_is_rendered_into(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    path = cookiecutter(
+        str(small), no_input=True, extra_context={"project_slug": "here"},
+        output_dir=str(tmp_path), default_config=True, overwrite_if_exists=True,
+    )  # fmt: skip
+    assert (Path(path) / "pipeline.toml").is_file()
