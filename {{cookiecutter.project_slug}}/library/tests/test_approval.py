@@ -19,13 +19,14 @@ from ninesteps.local.state import StatusChange
 from ninesteps.profiles import profile as profiles
 from ninesteps.profiles.stamps import Expected
 from ninesteps.registry import access
+from ninesteps.registry.confusables import LOOK_ALIKES
 from ninesteps.registry.local import LocalRegistry
+from ninesteps.registry.person import is_same_person, may_be_same_person, skeleton
 from ninesteps.registry.registry import (
     MAX_WHO,
     MAX_WHY,
     PRODUCTION,
     Approvals,
-    is_same_person,
     listed,
     worded,
 )
@@ -243,6 +244,29 @@ def test_the_profile_that_is_expected_is_the_one_of_the_settings_as_it_is_now() 
         ("Zoë", "Zoe"),
         ("STRASSE", "straße"),
         ("sam", "sam"),
+        ("Sam Lee <sam@example.com>", "sam+review@example.com"),
+        ("sam+a+b@example.com", "SAM+c@EXAMPLE.com."),
+        ("Sam Lee <sam@example.com>", "\u0405am L\u0435\u0435"),  # with Cyrillic letters
+        ("Sam Lee <sam@example.com>", "\u0405\u0391\u039c L\u0415\u0415"),  # Greek ones, capitals
+        ("Sam Lee", "\U0001d54aam \U0001d4db\u212fe"),  # letterlike symbols
+        ("Sam Lee <sam@example.com>", "s\u0430m@ex\u0430mple.com"),
+        ("Sam Lee <sam@example.com>", "\uff53\uff41\uff4d\uff0b\uff58\uff20example.com"),
+        ("Sam Lee", "Sam\u3164 \u115fLee\u00ad"),  # fillers and a soft hyphen
+        ("Sam Lee", "S\u0338am L\u00ebe\ufe0f"),
+        ("Sam Lee", "SamLee"),
+        ("Sam Lee", "lee_sam"),
+        ("Sam Lee <sam@example.com>", '"sam" @ example.com (home)'),
+        ("Sam Lee <sam@example.com>", "mailto:sam@example.com"),
+        ("Sam Lee <sam@example.com>", "Sam Lee sam@home.example"),
+        ("Paul Il0", "pau1 LIO"),
+        ("Amold", "Arnold"),
+        ("Wim", "VVirn"),
+        ("\u0141ukasz", "lukasz"),
+        ("\u0410\u043d\u043d\u0430", "\u0410\u041d\u041d\u0410"),  # Cyrillic, either case
+        ("\u039d\u03af\u03bd\u03b1", "\u039d\u0399\u039d\u0391"),  # Greek
+        ("\u041dans", "HANS"),
+        ("Jo (arn:aws:sts::111122223333:assumed-role/Approver/sam+x@example.com)",
+         "sam@example.com"),
         ("arn:aws:sts::111122223333:assumed-role/Approver/sam@example.com",
          "arn:aws:sts::111122223333:assumed-role/Scientist/Sam@example.com"),
         ("arn:aws:iam::111122223333:user/sam",
@@ -258,6 +282,10 @@ def test_one_person_is_told_however_they_are_typed(one: str, other: str) -> None
     [
         ("Sam Lee <sam@example.com>", "Jo Lee <jo@example.com>"),
         ("Sam", "Sam Lee"),
+        ("sam@example.com", "sam@other.example"),
+        ("sam+jo@example.com", "jo@example.com"),
+        ("+sam@example.com", "+jo@example.com"),
+        ("Hans Noe", "Nans Hoe"),
         ("李雷", "韩梅"),
         ("", "Jo"),
         ("arn:aws:sts::111122223333:assumed-role/Approver/jo@example.com",
@@ -267,6 +295,28 @@ def test_one_person_is_told_however_they_are_typed(one: str, other: str) -> None
 )  # fmt: skip
 def test_two_people_are_told_apart(one: str, other: str) -> None:
     assert not is_same_person(one, other) and not is_same_person(other, one)
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["A. Smith", "smith, a", "asmith", "A.SMITH", "smitha", "anns", "asmith2", "as", "Ann B. Smith",
+     "Smith", "ann.smith@other.example", "\u0430smith", "arn:aws:iam::111122223333:user/asmith"],
+)  # fmt: skip
+def test_initials_that_fit_a_person_are_told_from_their_own_name(other: str) -> None:
+    ann = "Ann Smith <ann@example.com>"
+    assert may_be_same_person(ann, other) and may_be_same_person(other, ann)
+    assert not is_same_person(ann, other)
+
+
+@pytest.mark.parametrize("other", ["Bob Smith", "B. Smith", "bsmith", "Jo", "", "Ann Jones", "xy"])
+def test_what_does_not_fit_is_nobody_in_disguise(other: str) -> None:
+    assert not may_be_same_person("Ann Smith <ann@example.com>", other)
+
+
+def test_the_skeleton_of_a_skeleton_is_itself() -> None:
+    for point in {*range(0x3100), *range(0xFE00, 0x10000), *LOOK_ALIKES}:
+        for text in (chr(point), f"a{chr(point)}\u0301 {chr(point)}I"):
+            assert skeleton(skeleton(text)) == skeleton(text), hex(point)
 
 
 def test_who_started_the_run_may_not_approve_where_a_second_approver_is_required(
@@ -279,8 +329,94 @@ def test_who_started_the_run_may_not_approve_where_a_second_approver_is_required
     )
     approvals.approve(1, *JO)
     assert rule in refusal(approvals.approve, 1, "sam@example.com", "mine", PRODUCTION)
-    approvals.approve(1, *JO, PRODUCTION)
+    approvals.approve(1, "Al", "staging answers", PRODUCTION)
     assert machine.approvals().reject(1, "Sam Lee", "mine, and wrong").after == "Rejected"
+
+
+def test_one_person_cannot_give_both_approvals(machine: Registered) -> None:
+    approvals = machine.approvals(before_production=True)
+    approvals.approve(1, "Jo Doe <jo@example.com>", "good")
+    assert refusal(approvals.approve, 1, "jo+hr@example.com", "again", PRODUCTION) == (
+        "jo+hr@example.com approved pets version 1 as Jo Doe <jo@example.com>, and [approval] "
+        "before_production of pipeline.toml asks for somebody else"
+    )
+    assert approvals.approve(1, "Al", "staging answers", PRODUCTION).who == "Al"
+    assert approvals.may_deploy(1).number == 1
+
+
+def test_initials_that_fit_may_approve_and_are_told(machine: Registered) -> None:
+    approvals = machine.approvals(require_second_approver=True, before_production=True)
+    (doubt,) = approvals.doubts(1, "slee")
+    assert doubt == (
+        "slee may be Sam Lee <sam@example.com>, who started run run1, and [approval] "
+        "require_second_approver of pipeline.toml asks for somebody else"
+    )
+    assert approvals.doubts(1, *JO[:1]) == machine.approvals().doubts(1, "slee") == []
+    approvals.approve(1, *JO)
+    assert (
+        "J. Doe may be Jo Doe, who approved pets version 1"
+        in approvals.doubts(1, "J. Doe", PRODUCTION)[0]
+    )
+
+
+def test_the_rules_in_force_are_asked_again_at_deployment(machine: Registered) -> None:
+    """Rules off, one's own run approved, rules on: it is not deployed until another approves it."""
+    machine.approvals().approve(1, "Sam  LEE", "it is mine")
+    strict = machine.approvals(require_second_approver=True)
+    assert refusal(strict.may_deploy, 1) == (
+        "pets version 1 was approved by Sam LEE, who started run run1, and [approval] "
+        "require_second_approver of pipeline.toml asks for somebody else: pipeline approve 1"
+    )
+    assert "started run run1" in refusal(strict.approve, 1, "s\u0430m lee", "mine still")
+    assert machine.approvals().may_deploy(1).number == 1
+    assert strict.may_deploy(1, has_served=True).number == 1  # the way back stays open
+    strict.approve(1, *JO)
+    assert strict.may_deploy(1).number == 1
+    assert "was approved by Jo Doe" in refusal(strict.approve, 1, "Al", "too")
+
+
+def test_both_stages_are_asked_again_at_deployment(machine: Registered) -> None:
+    lax, strict = (
+        machine.approvals(before_production=True),
+        machine.approvals(require_second_approver=True, before_production=True),
+    )
+    lax.approve(1, *JO)
+    lax.approve(1, "sam@example.com", "mine", PRODUCTION)
+    assert refusal(strict.may_deploy, 1).startswith(
+        "pets version 1 was approved for production by sam@example.com, who started run run1, and "
+    )
+    assert refusal(strict.may_deploy, 1).endswith(": pipeline approve 1 --for production")
+    assert strict.may_deploy(1, to_production=False).number == 1
+    strict.approve(1, "Al", "staging answers", PRODUCTION)
+    assert strict.may_deploy(1).number == 1
+
+
+def test_one_who_gave_both_approvals_by_an_earlier_library_is_asked_again(
+    machine: Registered,
+) -> None:
+    for stage in ("", PRODUCTION):
+        change = StatusChange(1, "PendingManualApproval", "Approved", *JO, "2026-01-31T00:00:00Z")
+        assert machine.state.change_status("pets", replace(change, stage=stage))
+    approvals = machine.approvals(before_production=True)
+    assert "was approved for production by Jo Doe, who approved pets version 1, and " in refusal(
+        approvals.may_deploy, 1
+    )
+
+
+@pytest.mark.parametrize("rules", [{"require_second_approver": True}, {}])
+def test_what_was_approved_by_nobody_is_not_deployed_where_two_are_asked_for(
+    machine: Registered, rules: dict[str, bool]
+) -> None:
+    """As of a pipeline whose definition registers its versions as approved."""
+    machine.state.start_execution("by hand", "pets", {}, "{}", [], started_by="Sam")
+    request = machine.state.model_packages("pets")[0].request
+    machine.state.register("pets", "Approved", "by hand", "R", request)
+    approvals = machine.approvals(**rules)
+    said = refusal(approvals.may_deploy, 2)
+    assert said.startswith(
+        "pets version 2 cannot be deployed: who approved it is not known" if rules
+        else "pets version 2 cannot rest on"
+    )  # fmt: skip
 
 
 def test_who_started_may_approve_where_nobody_asks_for_another(machine: Registered) -> None:

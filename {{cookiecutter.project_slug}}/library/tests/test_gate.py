@@ -22,6 +22,22 @@ def test_a_package_keeps_the_gate_in_the_letters_that_it_may_have() -> None:
     assert gate.metadata(parse(text)) == "auc gt 0.8 and /recall ge 0.7 or dppl:gender lt 0.1/"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "auc > 0.75",
+        "auc > 0.8 and (recall >= 0.7 or dppl[gender] < 0.1)",
+        "(auc > 0.8 or f1 < 1) and (di[age_ge_40] >= 0.8 or worst_dppl <= 0.1)",
+        "((auc > 0.8 and f1 > 0.5) or recall > 0.9) and worst_di > 0.8",
+        "accuracy >= 1e-05 and flagged_share < 0.25",
+    ],
+)
+def test_the_gate_of_a_package_is_read_as_it_was_written(text: str) -> None:
+    written = gate.written(gate.metadata(parse(text)))
+    assert written == str(parse(text))
+    assert parse(written) == parse(text)
+
+
 def test_a_gate_that_a_package_cannot_keep_is_refused() -> None:
     long = parse(" or ".join(["average_precision > 0.123456"] * 9))
     with pytest.raises(GateError, match="expected a gate of at most 256 characters, got 293"):

@@ -22,6 +22,7 @@ from pets import settings as pet_settings
 from versions import STAMPS, Registered
 
 JO = ("--who", "Jo Doe", "--why", "auc is fine")
+AL = ("--who", "Al", "--why", "staging answers")
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_one_version_is_shown_with_its_evidence_and_every_change(machine: Regist
     said = rows(pipeline("registry", "1").stdout)
     assert said[:2] == ["pets version 1", "status Rejected"]
     assert "started by Sam Lee <sam@example.com>" in said
-    assert "gate auc gt 0.5" in said
+    assert "gate auc > 0.5" in said
     metrics = "metrics auc 0.91, recall 0.5, worst_dppl 0.25, worst_di 0.5,"
     assert said[said.index(metrics) + 1] == "dppl[species] 0.25, di[species] 0.5"
     texts = "\n".join(said)
@@ -176,13 +177,33 @@ def test_the_way_on_is_said(machine: Registered, monkeypatch: pytest.MonkeyPatch
     said = rows(pipeline("approve", "1", *JO).stdout)
     assert said[0].startswith("pets version 1 was approved by Jo Doe at 20")
     assert said[1:] == ["to go on: pipeline approve 1 --for production"]
-    said = rows(pipeline("approve", "1", "--for", "production", *JO).stdout)
-    assert said[0].startswith("pets version 1 was approved for production by Jo Doe at 20")
+    said = rows(pipeline("approve", "1", "--for", "production", *AL).stdout)
+    assert said[0].startswith("pets version 1 was approved for production by Al at 20")
     assert said[1:] == ["to go on: pipeline deploy 1"]
     listed = rows(pipeline("registry").stdout)
     assert listed[3].startswith("1 Approved, Production 20")
     (_, first) = json.loads(pipeline("registry", "--json").stdout)
     assert (first["status"], first["stages"]) == ("Approved", {"Production": "Approved"})
+
+
+def test_whoever_may_be_another_is_told_and_kept(
+    machine: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, changed(pet_settings(), approval={"require_second_approver": True}))
+    done = pipeline("approve", "1", "--who", "slee", "--why", "auc is fine")
+    assert "pipeline: notice: slee may be Sam Lee <sam@example.com>, who started" in done.stderr
+    assert machine.version(1).status == "Approved"
+
+
+def test_an_approval_that_does_not_count_any_more_is_shown_with_what_helps(
+    machine: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline("approve", "1", "--who", "sam@example.com", "--why", "mine")
+    use(monkeypatch, changed(pet_settings(), approval={"require_second_approver": True}))
+    shown = " ".join(rows(pipeline("registry", "1").stdout))
+    assert "was approved by sam@example.com, who started run run1, and [approval]" in shown
+    assert "go on pipeline approve 1, or pipeline reject 1" in shown
+    assert "to go on: pipeline deploy 1" in pipeline("approve", "1", *JO).stdout
 
 
 # What is typed

@@ -94,7 +94,10 @@ def _decide(
         if is_rejected:
             approvals.reject(number, who, why)
         else:
+            doubts = approvals.doubts(number, who, place)
             approvals.approve(number, who, why, place)
+            for doubt in doubts:
+                here.show_notice(doubt)
         registry_view.decided(approvals, number, place)
 
 

@@ -7,7 +7,6 @@ The rules here are the same for both.
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 
 from ninesteps.errors import RegistryError
 from ninesteps.profiles.stamps import Expected
+from ninesteps.registry.person import is_same_person, may_be_same_person
 from ninesteps.settings.gate import FACET_METRICS
 
 PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
@@ -156,6 +156,15 @@ class Registry(Protocol):
 
 
 @dataclass(frozen=True)
+class _Other:
+    """A person whom somebody who approves may not be."""
+
+    name: str  # empty if it is not known
+    did: str  # what makes them one
+    rule: str  # ... and which rule says so
+
+
+@dataclass(frozen=True)
 class Approvals:
     """What may be decided on the versions of a registry, and what may be deployed."""
 
@@ -194,7 +203,7 @@ class Approvals:
         if version.is_rejected:
             stays = "" if after == REJECTED else "; a rejected version stays so: register another"
             raise RegistryError(f"{version.name} {how(version)}{stays}")
-        if version.status_in(stage) == after:
+        if version.status_in(stage) == after and not self.lacks(version, stage):
             raise RegistryError(f"{version.name} {how(version, stage)}")
         if after == APPROVED:
             self._check_what_it_rests_on(version)
@@ -208,9 +217,23 @@ class Approvals:
         """
         version = self.check(number, APPROVED, stage)
         who, why = worded("who", who, MAX_WHO), worded("why", why, MAX_WHY)
-        if self.require_second_approver:
-            self._check_second_approver(version, who)
+        known = self.registry.identity(who)
+        for other in self._others(version, stage):
+            if not other.name:
+                raise RegistryError(f"who {other.did} is not known, and {other.rule}: run the "
+                                    "pipeline again")  # fmt: skip
+            if is_same_person(known, other.name):
+                raise RegistryError(f"{known} {other.did} as {other.name}, and {other.rule}")
         return self._keep(version, APPROVED, who, why, stage)
+
+    def doubts(self, number: int, who: str, stage: str = "") -> list[str]:
+        """Whom else a person may be who approves: told, since initials alone refuse nobody."""
+        known = self.registry.identity(who)
+        return [
+            f"{known} may be {other.name}, who {other.did}, and {other.rule}"
+            for other in self._others(self.find(number), stage)
+            if not is_same_person(known, other.name) and may_be_same_person(known, other.name)
+        ]
 
     def reject(self, number: int, who: str, why: str) -> Decision:
         """Reject a version, or withdraw one that was approved: it is never deployed again.
@@ -228,8 +251,8 @@ class Approvals:
         """A version that may be deployed.
 
         Args:
-            has_served: it is gone back to. Floors that have changed since do not stand in the way:
-                it met those of its time, and what serves now is worse.
+            has_served: it is gone back to. Floors and rules of approval that have changed since do
+                not stand in the way: it met those of its time, and what serves now is worse.
 
         Raises:
             RegistryError: if it may not, with the command that would change that, if any does.
@@ -245,8 +268,39 @@ class Approvals:
                 f"{version.name} is approved, and not yet for production: "
                 f"{self.command(number, PRODUCTION)}"
             )
+        for stage in ("", PRODUCTION) if second else ("",):
+            if not has_served and (lacks := self.lacks(version, stage)):
+                raise RegistryError(f"{version.name} {lacks}: {self.command(number, stage)}")
         self._check_what_it_rests_on(version, floors=not has_served)
         return version
+
+    def lacks(self, version: Version, stage: str = "") -> str:
+        """Why an approval does not count under the rules in force; empty if it does.
+
+        It was given under the rules of its day: another person may give it again.
+        """
+        if version.status_in(stage) != APPROVED:
+            return ""
+        last, place = version.last(stage), f" for {stage.lower()}" if stage else ""
+        by = last.who if last else ""
+        for other in self._others(version, stage):
+            if not by or not other.name:
+                unknown = other.did if by else f"approved it{place}"
+                return f"cannot be deployed: who {unknown} is not known, and {other.rule}"
+            if is_same_person(by, other.name):
+                return f"was approved{place} by {by}, who {other.did}, and {other.rule}"
+        return ""
+
+    def _others(self, version: Version, stage: str) -> Iterator[_Other]:
+        """Those whom somebody who approves may not be."""
+        asks = "of pipeline.toml asks for somebody else"
+        if self.require_second_approver:
+            started_by = self.registry.started_by(version)
+            rule = f"[approval] require_second_approver {asks}"
+            yield _Other(started_by, f"started run {version.execution}", rule)
+        if stage and (first := version.last()):
+            rule = f"[approval] before_production {asks}"
+            yield _Other(first.who, f"approved {version.name}", rule)
 
     def command(self, number: int, stage: str = "") -> str:
         """What approves a version, as it is typed."""
@@ -260,20 +314,6 @@ class Approvals:
         for file in self.registry.evidence(version):
             if file.fault:
                 raise RegistryError(f"{version.name} cannot rest on {file.uri}: it {file.fault}")
-
-    def _check_second_approver(self, version: Version, who: str) -> None:
-        started_by = self.registry.started_by(version)
-        rule = "[approval] require_second_approver of pipeline.toml asks for somebody else"
-        if not started_by:
-            raise RegistryError(
-                f"who started run {version.execution} is not known, and {rule}: run the pipeline "
-                "again"
-            )
-        who = self.registry.identity(who)
-        if is_same_person(who, started_by):
-            raise RegistryError(
-                f"{who} started run {version.execution} as {started_by}, and {rule}"
-            )
 
     def _keep(self, version: Version, after: str, who: str, why: str, stage: str) -> Decision:
         digests = {file.uri: file.now for file in self.registry.evidence(version) if file.now}
@@ -329,28 +369,6 @@ JOINERS = "\u200c\u200d"
 def _is_shown(character: str) -> bool:
     """Neither a control, nor one that turns or hides what stands beside it."""
     return character in JOINERS or unicodedata.category(character)[0] != "C"
-
-
-def is_same_person(one: str, other: str) -> bool:
-    """Whether two texts name one person, however they are typed.
-
-    `Jo Doe <jo@example.com>` is `doe, JO` and `JO@example.com` and the session of that name under
-    any role: `arn:aws:sts::111122223333:assumed-role/Approver/jo@example.com`. Somebody who has
-    another's name is taken for them: the error that an approval can bear.
-    """
-    return not set(_names(one)).isdisjoint(_names(other))
-
-
-def _names(text: str) -> Iterator[tuple[str, ...]]:
-    """What a person goes by: name, address, the end of an ARN; each as its words, in order."""
-    if text.startswith("arn:"):
-        text = text.rpartition("/")[2]
-    addresses = re.findall(r"[^\s<>,;()]+@[^\s<>,;()]+", text)
-    for part in (*addresses, re.sub(r"<[^>]*>", " ", text)):
-        folded = unicodedata.normalize("NFKD", part).casefold()
-        plain = "".join(c for c in folded if unicodedata.category(c)[0] not in "MC")
-        if words := re.findall(r"\w+", plain):
-            yield tuple(sorted(words))
 
 
 def metrics(evaluation: bytes) -> dict[str, float]:

@@ -257,16 +257,27 @@ def digest(gate: Gate) -> str:
     return hashlib.sha256(str(gate).encode()).hexdigest()
 
 
+_SIGN_WORDS = {">=": "ge", "<=": "le", ">": "gt", "<": "lt"}
+
+
 def metadata(gate: Gate) -> str:
     """The gate in the characters that SageMaker lets a model package's metadata have.
 
     Signs become words and brackets slashes: `auc gt 0.8 and /recall ge 0.7 or f1 gt 0.9/`.
     """
-    words = {">=": "ge", "<=": "le", ">": "gt", "<": "lt", "(": "/", ")": "/", "[": ":", "]": ""}
     text = str(gate)
-    for sign, word in words.items():
+    for sign, word in {**_SIGN_WORDS, "(": "/", ")": "/", "[": ":", "]": ""}.items():
         text = text.replace(sign, word)
     return text
+
+
+def written(text: str) -> str:
+    """A gate of a model package's metadata with its signs and brackets again."""
+    for sign, word in _SIGN_WORDS.items():
+        text = text.replace(f" {word} ", f" {sign} ")
+    text = re.sub(r":(\w+)", r"[\1]", text)
+    text = re.sub(r"(?<!\S)/+", lambda opens: "(" * len(opens[0]), text)
+    return text.replace("/", ")")
 
 
 def _tokens(text: str) -> Iterator[str]:

@@ -35,7 +35,7 @@ class Approval:
     """Who may approve a registered version, and for what."""
 
     require_second_approver: bool = False  # who approves may not be who started the run
-    before_production: bool = False  # a second approval, between staging and production
+    before_production: bool = False  # a second approval, by another, between staging and production
     days_to_answer: int = 7  # then the second approval counts as refused
 
     RENAMED: typing.ClassVar[dict[str, str]] = {"two_pairs_of_eyes": "require_second_approver"}

@@ -61,8 +61,8 @@ def version(approvals: Approvals, number: int) -> None:
     grid.add_row("status", _status(model_version))
     grid.add_row("registered", f"{model_version.created} by run {model_version.execution}")
     grid.add_row("started by", escape(registry.started_by(model_version)) or "unknown")
-    for name in ("gate", "as_of"):
-        grid.add_row(name.replace("_", " "), escape(model_version.metadata.get(name, "-")))
+    grid.add_row("gate", escape(gates.written(model_version.metadata.get("gate", "-"))))
+    grid.add_row("as of", escape(model_version.metadata.get("as_of", "-")))
     grid.add_row("profile", _profile(approvals, model_version))
     grid.add_row("library", escape(model_version.metadata.get(LIBRARY, "-")))
     none = "nothing of the library" if LIBRARY in model_version.metadata else "-"
@@ -80,6 +80,9 @@ def version(approvals: Approvals, number: int) -> None:
             label, f"{decision.at}  {place}{decision.before} -> {_coloured(decision.after)}"
         )
         grid.add_row("", escape(f"{decision.who}: {decision.why}"))
+    for stage in ("", PRODUCTION) if approvals.before_production else ("",):
+        if lacks := approvals.lacks(model_version, stage):
+            grid.add_row("", f"[red]{escape(lacks)}[/]")
     if go_on := commands(approvals, model_version):
         grid.add_row("go on", go_on)
     _CONSOLE.print(model_version.name)
@@ -97,10 +100,12 @@ def decided(approvals: Approvals, number: int, stage: str) -> None:
 
 def commands(approvals: Approvals, found: Version) -> str:
     """What may be done next with a version; empty if nothing has to be."""
-    if found.status == PENDING:
+    if found.status == PENDING or approvals.lacks(found):
         reject = f"pipeline reject {found.number}{approvals.option}"
         return f"{approvals.command(found.number)}, or {reject}"
-    waits = approvals.before_production and found.status_in(PRODUCTION) != APPROVED
+    waits = approvals.before_production and (
+        found.status_in(PRODUCTION) != APPROVED or approvals.lacks(found, PRODUCTION)
+    )
     if found.status == APPROVED and waits:
         return approvals.command(found.number, PRODUCTION)
     is_here = not approvals.option  # in an account the approval itself starts the rollout

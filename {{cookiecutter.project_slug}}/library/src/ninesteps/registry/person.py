@@ -1,0 +1,122 @@
+"""Whether two texts name one person, however they are typed.
+
+The approval job takes this file with it, so it stands on the standard library alone.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import permutations
+
+from ninesteps.registry.confusables import ALIKE_IN_LATIN, LOOK_ALIKES
+
+_FILLERS = "\u115f\u1160"
+"""Hangul's: letters by category, which nobody sees. Decomposition turns the others into one."""
+
+_ARN = re.compile(r"\barn:[^\s()<>,;]+")
+_ADDRESS = re.compile(r"[^\s<>,;:()\"'\[\]]+@[^\s<>,;:()\"'\[\]]+")
+_PLUS_PART = re.compile(r"(?<=\w)\+[^\s@<>,;()]*")
+
+Words = tuple[str, ...]
+
+
+def is_same_person(one: str, other: str) -> bool:
+    """Whether two texts name one person.
+
+    `Jo Doe <jo@example.com>` is `doe, JO` and `JO+x@example.com`, and the session of that name
+    under any role: `arn:aws:sts::111122223333:assumed-role/Approver/jo@example.com`. What looks the
+    same is the same, whatever alphabet it is typed in. Somebody who has another's name is taken
+    for them: the error that an approval can bear.
+    """
+    return not set(_identities(one)).isdisjoint(_identities(other))
+
+
+def may_be_same_person(one: str, other: str) -> bool:
+    """Whether two texts that differ fit one person: `A. Smith`, `asmith` and `Ann Smith`."""
+    return any(_fits(a, b) or _fits(b, a) for a in _names(one) for b in _names(other))
+
+
+def skeleton(text: str) -> str:
+    """What a text looks like: two of one look have one skeleton, which is its own.
+
+    Without marks, case and what nobody sees; look-alikes of Latin letters and digits as those.
+    """
+    shown = _plain(text).translate(LOOK_ALIKES)  # of capitals: folding would make them others
+    folded = _plain(_plain(shown).casefold()).translate(LOOK_ALIKES)
+    return folded.casefold().translate(ALIKE_IN_LATIN)
+
+
+def _plain(text: str) -> str:
+    """A text decomposed, without marks, controls and fillers."""
+    decomposed = unicodedata.normalize("NFKD", text)
+    return "".join(
+        c for c in decomposed if unicodedata.category(c)[0] not in "MC" and c not in _FILLERS
+    )
+
+
+def _identities(text: str) -> Iterator[Words]:
+    """What a person goes by, each as the words that it looks like, in order and written as one.
+
+    Of a text in capitals and of the same in small letters: Н looks like H, and so does its small н.
+    """
+    addresses, name = _parts(text)
+    for part in (*addresses, name):
+        for cased in (part, part.casefold()):
+            if words := [skeleton(word) for word in _words(cased)]:
+                yield tuple(sorted(words))
+                yield ("".join(words),)
+                yield ("".join(reversed(words)),)
+
+
+def _names(text: str) -> Iterator[Words]:
+    """What may be a person's name, as folded words: the name, or an address up to its @."""
+    addresses, name = _parts(text)
+    logins = [] if len(_words(name)) > 1 else [a.partition("@")[0] for a in addresses]
+    for part in (*logins, name):
+        if words := [w for word in _words(part.casefold()) if (w := word.rstrip("0123456789"))]:
+            yield tuple(words)
+
+
+def _parts(text: str) -> tuple[list[str], str]:
+    """The addresses in a text, without their plus-parts, and what it has besides: a name."""
+    text = " ".join(unicodedata.normalize("NFKC", _without_unseen(text)).replace('"', " ").split())
+    text = _ARN.sub(lambda arn: arn[0].rpartition("/")[2], text)
+    text = _PLUS_PART.sub("", re.sub(r"\s*@\s*", "@", text))
+    return _ADDRESS.findall(text), re.sub(r"<[^>]*>", " ", _ADDRESS.sub(" ", text))
+
+
+def _without_unseen(text: str) -> str:
+    """Controls that separate words, such as a tab, stay; formats such as a zero-width space go."""
+    return "".join(c for c in text if unicodedata.category(c) != "Cf" and c not in _FILLERS)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", _plain(text.replace("|", "l")))
+
+
+def _fits(short: Words, long: Words) -> bool:
+    """Whether each word is one of the other's or its initial; or one word abbreviates several."""
+    if len(short) == 1 and len(long) > 1 and skeleton(short[0]) in _logins(long):
+        return True
+    rest = list(long)
+    for word in sorted(short, key=len, reverse=True):
+        fitting = [w for w in rest if _abbreviates(word, w)]
+        if not fitting:
+            return False
+        rest.remove(fitting[0])
+    return True
+
+
+def _abbreviates(word: str, whole: str) -> bool:
+    same = skeleton(word) == skeleton(whole)
+    return same or (1 in (len(word), len(whole)) and skeleton(word[0]) == skeleton(whole[0]))
+
+
+def _logins(words: Words) -> set[str]:
+    """What a login makes of a name: asmith, smitha, anns, as."""
+    made = {"".join(word[0] for word in words)}
+    for one, other in permutations(words, 2):
+        made |= {one[0] + other, one + other[0]}
+    return {skeleton(login) for login in made}
