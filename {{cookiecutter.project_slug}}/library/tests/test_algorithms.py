@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
+import booster
 from algorithms import algorithm
 from dataset import Columns, Split
 from hidden_imports import hidden
@@ -42,6 +43,15 @@ def trained(name: str, problem: str, steps: int = 0, **hyperparameters: str) -> 
     return algorithm(name).fit(
         split(problem, 500, 1, steps), split(problem, 300, 2, steps), given, threads=1
     )
+
+
+@pytest.mark.parametrize("kind", ["gbtree", "dart", "gblinear"])
+def test_every_booster_predicts_as_xgboosts_own_predict_to_the_last_bit(kind: str) -> None:
+    given = {"rate_drop": "0.5"} if kind == "dart" else {}
+    model = trained("xgboost", "regression", booster=kind, **given).model
+    features = split("regression", 200, 3).features
+    expected = model.booster.predict(booster.DMatrix(features))
+    np.testing.assert_array_equal(model.predict(features), expected)
 
 
 def log_loss(labels: np.ndarray, scores: np.ndarray) -> float:

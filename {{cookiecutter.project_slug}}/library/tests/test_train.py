@@ -150,6 +150,7 @@ def test_the_archive_has_what_serves_the_model_and_nothing_else(
         "code/metrics.py",
         "code/model.json",
         "code/pyproject.toml",
+        "code/records.py",
         "code/training.py",
         "code/wheels.py",
         "code/xgboost_model.py",

@@ -13,14 +13,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv
 from numpy.typing import NDArray
 
+import records
 from algorithms import algorithm
 from container import read_json, write_json
 from dataset import Columns
@@ -93,42 +93,17 @@ def input_fn(body: bytes | str, content_type: str) -> NDArray[np.float32]:
     if kind not in CONTENT_TYPES:
         expected = " or ".join(CONTENT_TYPES)
         raise ValueError(f"expected a request of type {expected}, got {content_type!r}")
-    data = _read_csv(body) if kind == CSV else _read_json(body)
-    if np.isinf(data).any():
-        raise ValueError(
-            "expected finite numbers, or none, got an infinite one or one beyond single precision"
-        )
-    return data
+    read = records.from_csv if kind == CSV else records.from_json
+    return read(body, _fields())
 
 
-def _read_json(body: bytes | str) -> NDArray[np.float32]:
-    expected = 'JSON such as {"instances": [{"features": [1.5, null]}]}'
+@cache
+def _fields() -> int | None:
+    """How many fields a record has: in an archive the model's columns stand beside this file."""
     try:
-        rows = [instance["features"] for instance in json.loads(body)["instances"]]
-        fields = {len(row) for row in rows}
-        kinds = {type(field) for row in rows for field in row}
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise ValueError(f"expected {expected}, got something else") from None
-    if len(fields) != 1 or not kinds <= {int, float, type(None)}:
-        raise ValueError(f"expected {expected}, got features that are not equally many numbers")
-    with np.errstate(over="ignore"):  # a number beyond a single is infinite, as in CSV
-        return np.array(rows, dtype=np.float64).astype(np.float32)
-
-
-def _read_csv(body: bytes | str) -> NDArray[np.float32]:
-    content = body.encode() if isinstance(body, str) else body
-    first_line = content.split(b"\n", 1)[0]
-    names = [f"f{position}" for position in range(first_line.count(b",") + 1)]
-    table = pyarrow.csv.read_csv(
-        pa.BufferReader(content),
-        read_options=pyarrow.csv.ReadOptions(column_names=names, use_threads=False),
-        # Of a single feature, an empty line is a record whose value is missing.
-        parse_options=pyarrow.csv.ParseOptions(ignore_empty_lines=len(names) > 1),
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types={name: pa.float32() for name in names}, null_values=["", "nan", "NaN"]
-        ),
-    )
-    return np.column_stack([column.to_numpy() for column in table.columns])
+        return len(Columns.read(Path(__file__).parent).features)
+    except FileNotFoundError:
+        return None
 
 
 def predict_fn(data: NDArray[np.float32], model: Model) -> Prediction:
@@ -155,15 +130,16 @@ def output_fn(prediction: Prediction, accept: str) -> tuple[str, str]:
         return json.dumps({"predictions": list(_predictions(prediction))}), JSON
     if prediction.probabilities is None:
         # In full: the bias step must find each on the same side of the threshold as the gate.
-        return "".join(f"{float(number)!r}\n" for number in prediction.labels), CSV
-    rows = zip(prediction.labels.tolist(), prediction.probabilities.tolist(), strict=True)
-    return "".join(f"{label:.0f},{probability:.9g}\n" for label, probability in rows), CSV
+        return "".join([f"{number!r}\n" for number in prediction.labels.tolist()]), CSV
+    lines = np.where(prediction.labels > 0, "1,%.9g\n", "0,%.9g\n").tolist()
+    return "".join(lines) % tuple(prediction.probabilities.tolist()), CSV
 
 
 def _predictions(prediction: Prediction) -> Iterator[dict[str, float]]:
     """Each answer by SageMaker's names; a regression's score is its estimate."""
     if prediction.probabilities is None:
-        yield from ({"score": float(number)} for number in prediction.labels)
+        yield from ({"score": number} for number in prediction.labels.tolist())
         return
-    for label, probability in zip(prediction.labels, prediction.probabilities, strict=True):
-        yield {"predicted_label": int(label), "score": float(probability)}
+    labels, scores = prediction.labels.astype(int).tolist(), prediction.probabilities.tolist()
+    for label, score in zip(labels, scores, strict=True):
+        yield {"predicted_label": label, "score": score}

@@ -24,7 +24,7 @@ from wheels import packaged_with
 
 WITH_THE_MODEL = (
     "algorithms", "booster", "container", "dataset", "decision", "hidden_imports", "inference",
-    "intervals", "lightgbm_model", "metrics", "training", "wheels", "xgboost_model",
+    "intervals", "lightgbm_model", "metrics", "records", "training", "wheels", "xgboost_model",
 )  # fmt: skip
 """The modules that serve the model: they go into its archive."""
 

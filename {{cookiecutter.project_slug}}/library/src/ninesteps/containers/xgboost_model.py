@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -26,22 +27,30 @@ class XGBoostModel:
 
     def predict(self, features: NDArray[np.float32]) -> Floats:
         """Probabilities or numbers, (n,)."""
-        values: Floats = self.booster.predict(booster.DMatrix(features)).astype(np.float64)
-        return values
+        # In place takes a third of the time for one record; of gbtree alone it gives the same bits.
+        values = (
+            self.booster.inplace_predict(features)
+            if self._kind == "gbtree"
+            else self.booster.predict(booster.DMatrix(features))
+        )
+        return np.asarray(values, dtype=np.float64)
 
     def contributions(self, features: NDArray[np.float32]) -> Floats | None:
         """Tree SHAP, (n, features + 1); None of `booster=gblinear`, which has no trees.
 
         What XGBoost gives there are the terms of a sum, which compare with nobody.
         """
-        if (
-            json.loads(self.booster.save_config())["learner"]["gradient_booster"]["name"]
-            == "gblinear"
-        ):
+        if self._kind == "gblinear":
             return None
         data = booster.DMatrix(features)
         values: Floats = self.booster.predict(data, pred_contribs=True).astype(np.float64)
         return values
+
+    @cached_property
+    def _kind(self) -> str:
+        """XGBoost's parameter `booster`: gbtree, dart or gblinear."""
+        learner = json.loads(self.booster.save_config())["learner"]
+        return str(learner["gradient_booster"]["name"])
 
     def save(self, folder: Path) -> None:
         """Write `xgboost-model.json`."""

@@ -1,0 +1,117 @@
+"""Reads the records of a request: whatever the bytes are, they are numbers or a ValueError.
+
+What a request costs is bounded by its length: its fields are counted before any is read.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from numpy.typing import NDArray
+
+MAX_FIELDS = 2500
+"""Fields of a record where its columns are not known: features that a feature group can have."""
+
+_IN_ONE_COLUMN = {
+    "read_options": pyarrow.csv.ReadOptions(column_names=["field"], use_threads=False),
+    "parse_options": pyarrow.csv.ParseOptions(ignore_empty_lines=False),
+    "convert_options": pyarrow.csv.ConvertOptions(
+        column_types={"field": pa.float32()}, null_values=["", "nan", "NaN"]
+    ),
+}
+"""A column costs a hundred times what a number does, so all fields are read as one column."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_JSON_SHAPE = 'JSON such as {"instances": [{"features": [1.5, null]}]}'
+
+
+def from_csv(body: bytes | str, fields: int | None = None) -> NDArray[np.float32]:
+    """Read header-less CSV of numbers, a record a line; an empty field is a missing value.
+
+    Args:
+        body: the request's.
+        fields: how many a record has, where that is known.
+
+    Returns:
+        The numbers, (n, fields).
+
+    Raises:
+        ValueError: if it is anything else.
+    """
+    lines = _lines(body.encode(errors="replace") if isinstance(body, str) else bytes(body))
+    if not lines:
+        raise ValueError("expected CSV of at least one record, got none")
+    width = lines[0].count(b",") + 1
+    _check_width(width, fields)
+    if width > 1 and b"" in lines:  # of a single feature, it is a record whose value is missing
+        lines = [line for line in lines if line]
+    commas = {line.count(b",") for line in lines}
+    if len(commas) > 1:
+        widths = f"{min(commas) + 1} and {max(commas) + 1}"
+        raise ValueError(f"expected CSV of as many fields in each record, got {widths}")
+    column = b"\n".join(lines).replace(b",", b"\n") + b"\n"
+    try:
+        numbers = pyarrow.csv.read_csv(pa.BufferReader(column), **_IN_ONE_COLUMN).column(0)
+    except pa.ArrowException:
+        raise ValueError("expected CSV of numbers, got a field that is none") from None
+    if len(numbers) != len(lines) * width:  # quotes around more than a field
+        raise ValueError("expected CSV of numbers, got a line end in quotes")
+    return _finite(np.array(numbers.to_numpy()).reshape(-1, width))
+
+
+def _lines(content: bytes) -> list[bytes]:
+    content = content.removeprefix(_BYTE_ORDER_MARK)
+    if b"\r" in content:
+        content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    lines = content.split(b"\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def from_json(body: bytes | str, fields: int | None = None) -> NDArray[np.float32]:
+    """Read JSON in the shape of SageMaker's own algorithms; `null` is a missing value.
+
+    Raises:
+        ValueError: if it is anything else.
+    """
+    try:
+        content = json.loads(body, object_pairs_hook=_object)
+        rows = [instance["features"] for instance in content["instances"]]
+        widths = {len(row) for row in rows}
+        kinds = {type(field) for row in rows for field in row}
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise ValueError(f"expected {_JSON_SHAPE}, got something else") from None
+    if len(widths) != 1 or not kinds <= {int, float, type(None)}:
+        raise ValueError(f"expected {_JSON_SHAPE}, got features that are not equally many numbers")
+    _check_width(widths.pop(), fields)
+    try:
+        numbers = np.array(rows, dtype=np.float64)
+    except OverflowError:  # of a whole number beyond a double
+        numbers = np.array([[np.inf]])
+    with np.errstate(over="ignore"):  # a number beyond a single is infinite, as in CSV
+        return _finite(numbers.astype(np.float32))
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("a key stands twice")
+    return content
+
+
+def _check_width(width: int, fields: int | None) -> None:
+    if fields is None and not 0 < width <= MAX_FIELDS:
+        raise ValueError(f"expected 1 to {MAX_FIELDS} fields in a record, got {width}")
+    if fields not in (None, width):
+        raise ValueError(f"expected {fields} fields in a record, got {width}")
+
+
+def _finite(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+    if np.isinf(numbers).any():
+        raise ValueError(
+            "expected finite numbers, or none, got an infinite one or one beyond single precision"
+        )
+    return numbers
