@@ -23,7 +23,8 @@ Row = tuple[str, str, int, int, bool, int]
 
 
 def moment(day: int, hour: int = 0) -> str:
-    return f"2026-01-{day:02}T{hour:02}:00:00Z"
+    """An hour of January 2026; day 0 is the last of December."""
+    return f"2026-01-{day:02}T{hour:02}:00:00Z" if day else f"2025-12-31T{hour:02}:00:00Z"
 
 
 def put(chip: str, day: int, value: int, called: int = 0, written: int = 0) -> Row:
@@ -90,6 +91,55 @@ def test_hours_and_minutes_are_told_apart(tmp_path: Path) -> None:
     storage = store(tmp_path, rows)
     for at, value in (("10:29:59", 0), ("10:30:00", 1)):
         assert ask(storage, tmp_path / "x", f"2026-01-02T{at}Z")["value"].to_pylist() == [value]
+
+
+SECOND = "2026-01-02T10:30:00"
+WITHIN = (
+    f"{SECOND}Z", f"{SECOND}.001Z", f"{SECOND}.5Z", f"{SECOND}.500999Z", f"{SECOND}.87Z",
+    f"{SECOND}.999999999Z", "2026-01-02T12:30:01.000+02:00", "2026-01-02T05:00:01.25-0530",
+)  # fmt: skip
+"""Moments in order, written in every way: the fourth is the third to the millisecond."""
+
+
+def test_events_within_a_second_are_told_apart_however_they_are_written(tmp_path: Path) -> None:
+    for number, order in enumerate(itertools.permutations(range(len(WITHIN)), 2)):
+        rows = [("a", WITHIN[place], place, 0, False, place) for place in order]
+        answer = as_of(tmp_path / str(number), 9, rows)
+        assert answer == {"a": max(order)}, [WITHIN[place] for place in order]
+
+
+@pytest.mark.parametrize(
+    ("at", "newest"),
+    [
+        (f"{SECOND}Z", 0), (f"{SECOND}.000Z", 0), (f"{SECOND}.001Z", 1), (f"{SECOND}.499Z", 1),
+        (f"{SECOND}.500Z", 3), (f"{SECOND}.999Z", 5), ("2026-01-02T10:30:01Z", 6),
+        ("2026-01-02T10:30:01.249Z", 6), ("2026-01-02T10:30:01.250Z", 7),
+    ],
+)  # fmt: skip
+def test_a_moment_within_a_second_lets_no_later_row_in(
+    tmp_path: Path, at: str, newest: int
+) -> None:
+    rows = [("a", text, place, 0, False, place) for place, text in enumerate(WITHIN)]
+    assert ask(store(tmp_path, rows), tmp_path / "x", at)["value"].to_pylist() == [newest]
+
+
+def test_within_a_millisecond_the_row_that_was_put_last_wins(tmp_path: Path) -> None:
+    rows = [("a", WITHIN[2], 2, 0, False, 20), ("a", WITHIN[3], 1, 0, False, 10)]
+    assert as_of(tmp_path, 9, rows) == {"a": 20}
+
+
+@pytest.mark.parametrize("text", ["2026-01-02", "2026-01-02T00:00:00", "soon"])
+def test_an_event_time_that_is_no_moment_fails_the_query(tmp_path: Path, text: str) -> None:
+    file = pa.table({
+        "chip": ["a"], "event_time": [text], "is_deleted": [False],
+        "api_invocation_time": [0], "write_time": [0],
+    })  # fmt: skip
+    storage = Storage(tmp_path / "s3")
+    place = storage.path(f"{LOCATION}/rows.parquet")
+    place.parent.mkdir(parents=True)
+    pq.write_table(file, place)
+    with pytest.raises(StepError, match="the query failed: "):
+        ask(storage, tmp_path / "x", moment(9))
 
 
 def test_a_deleted_record_is_gone_and_its_older_rows_do_not_come_back(tmp_path: Path) -> None:
@@ -166,11 +216,11 @@ def test_a_quote_in_the_ids_name_does_not_end_it() -> None:
     name = 'chip" DESC'
     with duckdb.connect() as connection:
         connection.execute(
-            "CREATE TABLE pets AS SELECT 'a' AS \"chip\"\" DESC\", '2026' AS event_time, "
+            f"CREATE TABLE pets AS SELECT 'a' AS \"chip\"\" DESC\", '{moment(1)}' AS event_time, "
             "0 AS api_invocation_time, 0 AS write_time, false AS is_deleted"
         )
         before, after = as_of_query("pets", name)
-        assert connection.execute(f"{before}2027{after}").fetchone()
+        assert connection.execute(f"{before}{moment(2)}{after}").fetchone()
 
 
 def test_a_name_that_no_column_has_is_told(tmp_path: Path) -> None:

@@ -163,6 +163,13 @@ def test_a_number_is_written_in_full(base: Path) -> None:
         assert float(row[5]) == expected[row[0]]
 
 
+def test_event_times_of_any_precision_and_offset_become_one_form(base: Path) -> None:
+    forms = ["2026-01-30T00:00:00Z", "2026-01-30T00:00:00.5Z", "2026-01-30T02:00:00.2509+02:00"]
+    run(base, people(event_time=forms * 300), as_of="2026-01-30T00:00:00.500Z")
+    seconds = {row[1] for name in SPLITS for row in lines(base, name)}
+    assert seconds == {f"2026-01-30T00:00:00.{part}Z" for part in ("000", "500", "250")}
+
+
 @pytest.mark.parametrize("kind", [pa.float64(), pa.bool_(), pa.int8(), pa.int64()])
 def test_a_label_of_any_type_is_written_as_an_integer(base: Path, kind: pa.DataType) -> None:
     labels = people()["stayed"]
@@ -214,9 +221,21 @@ def test_files_of_a_query_are_one_table_though_their_types_differ(base: Path) ->
     ("table", "options", "sentence"),
     [
         (people().slice(0, 0), {}, f"the feature store has no rows as of {AS_OF}"),
-        (people(), {"as_of": "2026-01-05T00:00:00Z"}, "returned a row of 2026-01-30T00:00:00Z"),
+        (people(), {"as_of": "2026-01-05T00:00:00Z"}, "returned a row of 2026-01-30T00:00:00.000Z"),
         (people(), {"as_of": "yesterday"},
-         "AsOf: expected a moment in UTC such as 2026-01-31T00:00:00Z, got 'yesterday'"),
+         "AsOf: expected a moment in UTC such as 2026-01-31T00:00:00.000Z, got 'yesterday'"),
+        (people(), {"as_of": "2026-01-31T00:00:00.5Z"},
+         "AsOf: expected a moment in UTC such as 2026-01-31T00:00:00.000Z, got "
+         "'2026-01-31T00:00:00.5Z'"),
+        (people(), {"as_of": "2026-02-30T00:00:00.000Z"},
+         "AsOf: expected a moment in UTC such as 2026-01-31T00:00:00.000Z, got "
+         "'2026-02-30T00:00:00.000Z'"),
+        (people(event_time=["2026-01-30T00:00:00.001Z"] * 900), {"as_of": "2026-01-30T00:00:00Z"},
+         "the query as of 2026-01-30T00:00:00Z returned a row of 2026-01-30T00:00:00.001Z"),
+        (people(event_time=["2026-01-30"] * 900), {},
+         "'event_time': expected a moment such as 2026-01-31T00:00:00.000Z, got '2026-01-30'"),
+        (people(event_time=[1769731200.0] * 900), {},
+         "'event_time': expected texts such as 2026-01-31T00:00:00.000Z, got double"),
         (people(), {"record_id": "chip"},
          "the feature group: expected a column 'chip' (record id), got person, event_time, "
          "stayed, age, income, visits, nothing, gender, city"),

@@ -27,6 +27,7 @@ from offline_rows import (
     check_values,
     read_features,
     with_checked_labels,
+    with_moments,
 )
 from splits import SPLITS, baseline, check_split, choose_splits, label_threshold, write_split
 
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
     """Read, check, split, write."""
     options = _options(arguments)
     check_moment(options.as_of)
-    table = with_asked_names(read_features(input_path("features")), options)
+    table = with_moments(with_asked_names(read_features(input_path("features")), options))
     check_point_in_time(table, options.record_id, options.as_of)
     columns = choose_columns(table, options)
     table = with_checked_labels(table, columns)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +19,60 @@ SYSTEM_COLUMNS = frozenset(
 """What the offline store and the query add to a record."""
 
 
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", re.ASCII)
+"""A moment as the Feature Store writes it: to the second or to the millisecond, in UTC."""
+
+EXAMPLE = "2026-01-31T00:00:00.000Z"
+
+TO_THE_MILLISECOND = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"
+"""The one form in which moments are compared: its texts sort as the moments do."""
+
+
 def check_moment(as_of: str) -> None:
     """Check that the moment is one and nothing else: it is part of the query's text."""
     try:
-        datetime.strptime(as_of, "%Y-%m-%dT%H:%M:%SZ")
+        if not MOMENT.fullmatch(as_of):
+            raise ValueError("another form")
+        _to_the_millisecond(as_of)
     except ValueError:
         raise DataError(
-            f"AsOf: expected a moment in UTC such as 2026-01-31T00:00:00Z, got {as_of!r}"
+            f"AsOf: expected a moment in UTC such as {EXAMPLE}, got {as_of!r}"
         ) from None
+
+
+def _to_the_millisecond(text: str) -> str:
+    """A moment in the form that is compared; what is finer than a millisecond is cut off."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("no offset")
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:  # the first and the last day that there are
+        raise ValueError("out of range") from None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def with_moments(table: pa.Table) -> pa.Table:
+    """The rows with event times in the form that is compared, however the store has them."""
+    if "event_time" not in table.column_names:
+        has = ", ".join(table.column_names)
+        raise DataError(f"the feature group: expected a column 'event_time', got {has}")
+    given = table["event_time"]
+    if not (pa.types.is_string(given.type) or pa.types.is_large_string(given.type)):
+        raise DataError(f"'event_time': expected texts such as {EXAMPLE}, got {given.type}")
+    if pc.all(pc.match_substring_regex(given, TO_THE_MILLISECOND)).as_py() is not False:
+        return table
+    encoded = given.cast(pa.string()).combine_chunks().dictionary_encode()
+    written = []
+    for text in encoded.dictionary.to_pylist():
+        try:
+            written.append(_to_the_millisecond(text))
+        except ValueError:
+            raise DataError(
+                f"'event_time': expected a moment such as {EXAMPLE}, got {text!r}"
+            ) from None
+    moments = pa.array(written, pa.string()).take(encoded.indices)
+    return table.set_column(table.column_names.index("event_time"), "event_time", moments)
 
 
 def read_features(folder: Path) -> pa.Table:
@@ -54,7 +101,7 @@ def check_point_in_time(table: pa.Table, record_id: str, as_of: str) -> None:
     if nameless := table[record_id].null_count:
         raise DataError(f"{nameless} rows of the feature store have no {record_id}")
     latest = pc.max(table["event_time"]).as_py()
-    if latest > as_of:
+    if latest > _to_the_millisecond(as_of):
         raise DataError(f"the query as of {as_of} returned a row of {latest}")
     if pc.count_distinct(table[record_id]).as_py() != table.num_rows:
         raise DataError(f"the query as of {as_of} returned more than one row of a record")

@@ -1,6 +1,6 @@
 """The query of the offline store that is correct as of a moment.
 
-One SQL text for both machines: Athena runs it on SageMaker, DuckDB here.
+One SQL text for both machines: Athena (Trino) runs it on SageMaker, DuckDB here.
 """
 
 from __future__ import annotations
@@ -18,8 +18,23 @@ def as_of_query(table: str, record_id: str) -> tuple[str, str]:
     key = record_id.replace('"', '""')
     before = (
         f'SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY "{key}" '
-        "ORDER BY event_time DESC, api_invocation_time DESC, write_time DESC) AS recency "
-        f'FROM "{table}" WHERE event_time <= \''
+        f"ORDER BY {_EVENT_MOMENT} DESC, api_invocation_time DESC, write_time DESC) AS recency "
+        f'FROM "{table}" WHERE {_EVENT_MOMENT} <= CAST(replace(replace(\''
     )
-    after = "') AS history WHERE recency = 1 AND NOT is_deleted"
+    after = (
+        "', 'T', ' '), 'Z', '+00:00') AS timestamp with time zone)) AS history "
+        "WHERE recency = 1 AND NOT is_deleted"
+    )
     return before, after
+
+
+_ZONE = "replace(replace(substr(event_time, 20), 'Z', '+0000'), ':', '')"
+"""What follows the seconds: digits after a point, if any, and an offset such as +0000."""
+
+_EVENT_MOMENT = (
+    "CAST(replace(substr(event_time, 1, 19), 'T', ' ') || '.' || "
+    f"rpad(substr(coalesce(regexp_extract({_ZONE}, '^[.]([0-9]+)', 1), ''), 1, 3), 3, '0') || "
+    f"substr({_ZONE}, -5, 3) || ':' || substr({_ZONE}, -2) AS timestamp with time zone)"
+)
+"""The event time to the millisecond, however it is written: texts of different precision sort
+wrongly ('00.500Z' before '00Z'). Only functions that both engines have, and mean the same by."""
