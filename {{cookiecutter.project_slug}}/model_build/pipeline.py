@@ -6,13 +6,14 @@ that made it, never composed again: after a cache hit it lies under an older exe
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from ninesteps import sdk
 from ninesteps.feature_store.point_in_time import as_of_query
 from ninesteps.sdk import Join, PipelineVariable, Step
 from ninesteps.sdk.build import IN, OUT, Build, output
-from ninesteps.settings.data import FEATURE_DATABASE
+from ninesteps.settings.data import FEATURE_DATABASE, stored_feature_name
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 from ninesteps.settings.tuning import Tuning
@@ -56,13 +57,14 @@ def model_process(build: Build) -> Step:
     """1: a point-in-time query of the offline store, split into train, validation and test."""
     settings, name = build.settings, build.name("{P}ModelProcess")
     data, split = settings.data, settings.split
-    before, after = as_of_query(settings.feature_table, data.record_id)
+    stored = data.stored_name
+    before, after = as_of_query(settings.feature_table, stored(data.record_id))
     query = Join(on="", values=[before, build.as_of, after])
     results = f"{build.root}/feature-store-queries"
     arguments: list[PipelineVariable] = [
         *("--as-of", build.as_of),
-        *("--record-id", data.record_id),
-        *("--label", data.label),
+        *("--record-id", stored(data.record_id)),
+        *("--label", stored(data.label)),
         *("--problem", settings.project.problem),
         *("--split-by", split.by),
         *("--salt", split.salt),
@@ -71,16 +73,19 @@ def model_process(build: Build) -> Step:
         *("--favourable-label", str(settings.bias.favourable_label)),
     ]
     for facet in settings.facets:
-        arguments += ["--facet", facet.argument]
+        arguments += ["--facet", facet.argument_of(stored(facet.column))]
     if settings.bias.group_variable:
-        arguments += ["--group-variable", settings.bias.group_variable]
+        arguments += ["--group-variable", stored(settings.bias.group_variable)]
     if split.group:
-        arguments += ["--group", split.group]
+        arguments += ["--group", stored(split.group)]
     if isinstance(settings.bias.threshold, float | int):
         arguments += ["--label-threshold", repr(settings.bias.threshold)]
     for column in settings.model.exclude:
         if column not in data.columns:  # a raw column is not stored as a feature at all
-            arguments += ["--exclude", column]
+            arguments += ["--exclude", stored_feature_name(column)]
+    for raw in (data.record_id, data.label, *settings.stored_columns):
+        if stored(raw) != raw:
+            arguments += ["--shown", json.dumps([stored(raw), raw])]
     return build.processing_step(
         name,
         "process.py",

@@ -20,7 +20,7 @@ import pytest
 from ninesteps.definition.definition import Definition, Step, read_definition
 from ninesteps.local.jobs import training_definitions
 from ninesteps.settings import loading as pipeline_settings
-from ninesteps.settings.data import Column
+from ninesteps.settings.data import Column, stored_feature_name
 from ninesteps.settings.settings import Settings
 from ninesteps.settings.tuning import Tuning
 from pets import changed
@@ -169,7 +169,8 @@ def test_step_1_is_asked_for_what_the_settings_say(
     given = options(definition.steps[f"{settings.project.prefix}ModelProcess"].arguments)
     data, split = settings.data, settings.split
     shares = f"{split.train},{split.validation},{split.test}"
-    assert (given["--record-id"], given["--label"]) == ([data.record_id], [data.label])
+    columns = [data.stored_name(data.record_id)], [data.stored_name(data.label)]
+    assert (given["--record-id"], given["--label"]) == columns
     assert (given["--split-by"], given["--shares"]) == ([split.by], [shares])
     assert given.get("--group", [""]) == [split.group]
     assert given.get("--group-variable", [""]) == [settings.bias.group_variable]
@@ -182,6 +183,29 @@ def test_step_1_is_asked_for_what_the_settings_say(
 
 
 # Several algorithms
+
+
+def test_step_1_is_asked_for_stored_names_and_told_how_they_are_shown() -> None:
+    from ninesteps.runs.compiled import definition
+
+    of = changed(
+        pet_settings(facets="age>=2, Art", owner=Column("text"), Art=Column("text")),
+        data={"stored": {"chip": "chip_id", "Art": "kind", "owner": "owner_id"}},
+        split={"group": "owner"},
+        model={"exclude": ("city=Köln", "old")},
+    )
+    step = read_definition(definition(of, of.environment())).steps["PetModelProcess"].arguments
+    found = options(step)
+    assert found["--record-id"] == ["chip_id"]
+    assert found["--group"] == ["owner_id"]
+    facets = [json.loads(text) for text in found["--facet"]]
+    assert [(facet["key"], facet["column"]) for facet in facets] == [
+        ("age_ge_2", "age"), ("art", "kind")
+    ]  # fmt: skip
+    shown = [json.loads(text) for text in found["--shown"]]
+    assert shown == [["chip_id", "chip"], ["kind", "Art"], ["owner_id", "owner"]]
+    assert found["--exclude"] == [stored_feature_name("city=Köln"), "old"]
+    assert 'PARTITION BY "chip_id" ' in json.dumps(step).replace('\\"', '"')
 
 
 def test_definitions_that_are_compared_differ_in_name_and_algorithm_alone() -> None:

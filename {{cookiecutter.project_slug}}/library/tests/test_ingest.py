@@ -19,7 +19,7 @@ from ninesteps.errors import FeaturesError, RawTableError
 from ninesteps.feature_store import write
 from ninesteps.feature_store.ingest import Ingested, ingest
 from ninesteps.repository import modules
-from ninesteps.settings.data import RESERVED_COLUMNS, Column
+from ninesteps.settings.data import RESERVED_COLUMNS, Column, is_stored_name
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 from offline_rows import SYSTEM_COLUMNS
@@ -90,6 +90,32 @@ def test_a_file_is_named_by_the_latest_event_of_its_hour(tmp_path: Path) -> None
     assert "/20260101T105900Z_" in name
     (file,) = (tmp_path / "s3").rglob("hour=10/*.parquet")
     assert pq.ParquetFile(file).read()["chip"].to_pylist() == ["007", "9", "10"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "hours", "folders"),
+    [(100, 1, 100), (101, 1, 5), (101, 20 * 24, 67), (101, 40 * 24, 12), (101, 366 * 24, 1)],
+    ids=["hours", "days", "months", "years", "one file"],
+)
+def test_many_hours_make_few_files_by_the_day_the_month_or_the_year(
+    tmp_path: Path, rows: int, hours: int, folders: int
+) -> None:
+    moments = np.datetime64("1999-12-31T01:30", "ms") + np.arange(rows) * np.timedelta64(hours, "h")
+    moments = moments[np.argsort(np.sin(np.arange(rows)))]  # in no order
+    lines = [f"{n},{n % 2},{n},2020-01-31,cat,{m}Z" for n, m in enumerate(moments)]
+    stored = settings("seen")
+    ingested = ingest(raw_file(tmp_path, *lines), stored, ENVIRONMENT, tmp_path / "s3")
+    found = list((tmp_path / "s3").rglob("*.parquet"))
+    assert len(found) == len({file.parent for file in found}) == folders
+    table = records(tmp_path)
+    assert table["age"].to_pylist() == list(range(rows))
+    assert ingested.kept == rows
+    for file in found:
+        parts = [name.split("=") for name in file.parts if "=" in name]
+        assert [name for name, _ in parts] == ["year", "month", "day", "hour"][: len(parts)]
+        texts = set(pq.ParquetFile(file).read()["event_time"].to_pylist())
+        assert {re.split("[-T:]", text)[: len(parts)] == [v for _, v in parts]
+                for text in texts} == {True}  # fmt: skip
 
 
 def test_a_record_has_id_moment_label_features_raw_facets_and_the_stores_columns(
@@ -371,6 +397,67 @@ def column(name: str, *values: Any) -> Features:
     return lambda table, _: table[["age"]].assign(**{name: list(values)})
 
 
+ODD_NAMES = (
+    "year", "Hour", "is_deleted", "recency", "event_time", "Customer ID", "Größe", "年収", "年齢",
+    "city=Köln", "_id", "AGE", "a" * 65, " ", "Customer-ID", "customer_id",
+)  # fmt: skip
+
+
+def test_a_feature_of_any_name_is_stored_under_a_legal_one_of_its_own(
+    tmp_path: Path, features: Callable[[Features], None]
+) -> None:
+    values = {name: number for number, name in enumerate(ODD_NAMES)}
+    features(lambda table, _: table[["age"]].assign(**values))
+    ingested = put(tmp_path)
+    table = records(tmp_path)
+    stored = {shown: name for name, shown in ingested.names.items()}
+    own = {"age", "Customer-ID", "customer_id"}
+    assert set(stored) == set(ODD_NAMES) - own
+    assert own < set(table.column_names)
+    assert len({name.lower() for name in table.column_names}) == table.num_columns
+    for name, value in values.items():
+        assert table[stored.get(name, name)].to_pylist() == [value] * 3
+        assert is_stored_name(stored.get(name, name))
+    assert stored["city=Köln"].startswith("city_koln_")
+    assert stored["year"].startswith("year_value_")
+
+
+def test_a_feature_is_stored_under_the_same_name_whatever_else_there_is(
+    tmp_path: Path, features: Callable[[Features], None]
+) -> None:
+    names = []
+    for number, others in enumerate((("年収",), ("年齢", "性別", "年収"))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        features(lambda table, _, o=others: table[["age"]].assign(**dict.fromkeys(o, 1)))
+        shown = put(folder).names
+        names.append(next(name for name in shown if shown[name] == "年収"))
+    assert names[0] == names[1]
+
+
+def test_columns_with_a_stored_name_are_stored_under_it(
+    tmp_path: Path, features: Callable[[Features], None]
+) -> None:
+    features(lambda table, _: table[["age", "year"]])
+    of = settings(facets="species, year>=2", year=Column("number"))
+    names = {"chip": "chip_id", "adopted": "was_adopted", "species": "kind", "year": "year_value"}
+    of = changed(of, data={"stored": names})
+    rows = [f"{row},{number}" for number, row in enumerate(ROWS)]
+    file = raw_file(tmp_path, *rows, header=f"{HEADER},year")
+    ingested = ingest(file, of, ENVIRONMENT, tmp_path / "s3")
+    table = records(tmp_path)
+    assert set(names.values()) < set(table.column_names)
+    assert not set(names) & set(table.column_names)
+    assert table["year_value"].to_pylist() == [0.0, 1.0, 2.0]  # the feature and the facet
+    assert ingested.names == {stored: raw for raw, stored in names.items()}
+
+
+def test_rows_used_are_the_different_records(tmp_path: Path) -> None:
+    earlier = "007,1,1,2020-01-31,cat,2025-01-01T00:00:00Z"
+    ingested = put(tmp_path, earlier, of=settings("seen"))
+    assert (ingested.read, ingested.kept, ingested.used) == (4, 4, 3)
+
+
 @pytest.mark.parametrize(
     ("function", "sentence"),
     [
@@ -395,24 +482,9 @@ def column(name: str, *values: Any) -> Features:
         (column("big", 1.0, 1e39, 1.0),
          "feature_store/features.py: 'big': expected finite numbers within single precision, "
          "got others in 1 rows"),
-        (column("event_time", 1, 2, 3),
-         "feature_store/features.py: expected another name (the feature group has "
-         "'event_time' already), got 'event_time'"),
         (column("adopted", 1, 0, 1),
          "feature_store/features.py: expected another name (the feature group has 'adopted' "
          "already), got 'adopted'"),
-        (column("two words", 1, 2, 3),
-         "feature_store/features.py: expected a feature's name of letters, digits, and - and "
-         "_ within, at most 64 characters, got 'two words'"),
-        (column("Hour", 1, 2, 3),
-         "feature_store/features.py: expected another name (the feature group has 'hour' "
-         "already), got 'Hour'"),
-        (column("recency", 1, 2, 3),
-         "feature_store/features.py: expected another name (the feature group has 'recency' "
-         "already), got 'recency'"),
-        (column("AGE", 1, 2, 3),
-         "feature_store/features.py: expected another name (the feature group has 'age' "
-         "already), got 'AGE'"),
         (lambda table, _: pd.DataFrame({7: table["age"]}),
          "feature_store/features.py: expected a string as a feature's name, got 7"),
         (lambda table, _: pd.concat([table[["age"]], table[["age"]]], axis=1),

@@ -112,6 +112,11 @@ def test_columns_are_id_moment_label_context_features_in_this_order(base: Path) 
     assert {len(row) for row in lines(base, "test")} == {10}
 
 
+def test_columns_that_people_know_by_another_name_are_told_with_it(base: Path) -> None:
+    run(base, people(), more=("--shown", '["person", "Person №"]', "--shown", '["age", "Alter"]'))
+    assert split(base, "test").columns.shown == {"person": "Person №", "age": "Alter"}
+
+
 def test_excluded_columns_are_no_features_and_may_still_be_facets(base: Path) -> None:
     run(base, people(), more=("--exclude", "age", "--exclude", "nothing"))
     columns = split(base, "train").columns

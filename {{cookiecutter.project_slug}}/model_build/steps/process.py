@@ -70,6 +70,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--facet", action="append", default=[], type=json.loads)
     parser.add_argument("--group-variable")
     parser.add_argument("--exclude", action="append", default=[])
+    parser.add_argument("--shown", action="append", default=[], type=json.loads)
     return parser.parse_args(arguments)
 
 
@@ -114,6 +115,7 @@ def choose_columns(table: pa.Table, options: argparse.Namespace) -> Columns:
         group_variable=options.group_variable,
         context=context,
         features=features,
+        shown=dict(options.shown),
     )
     if len(set(columns.names)) < len(columns.names):
         twice = sorted({n for n in columns.names if columns.names.count(n) > 1})

@@ -8,7 +8,7 @@ model never sees.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,7 @@ class Columns:
     features: tuple[str, ...]
     event_time: str = "event_time"
     baseline: tuple[float | None, ...] = ()  # the training medians of the features; None: no value
+    shown: dict[str, str] = field(default_factory=dict)  # columns that people know by another name
 
     @property
     def names(self) -> list[str]:

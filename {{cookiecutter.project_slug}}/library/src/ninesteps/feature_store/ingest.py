@@ -2,7 +2,8 @@
 
 `s3://<bucket>/<prefix>/<account>/sagemaker/<region>/offline-store/<group>-<epoch>/data/
 year=/month=/day=/hour=/<latest event time>_<16 characters>.parquet`: by the hour of the event
-time, with the moments of the call and the write, and a mark of deletion. Nothing is overwritten.
+time, with the moments of the call and the write, and a mark of deletion. A table of many hours has
+fewer and larger files, by the day, month or year. Nothing is overwritten.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ninesteps.settings.environment import Environment
@@ -29,6 +30,8 @@ class Ingested:
     read: int  # rows in the file
     kept: int  # rows put into the store
     found: dict[str, int]  # what was odd in the file, and in how many rows
+    used: int | None = None  # different records as of the newest event; None: not counted
+    names: dict[str, str] = field(default_factory=dict)  # stored columns -> as they are shown
 
 
 def ingest(
@@ -66,13 +69,16 @@ def ingest(
 
     unfinished = group.with_name(f"{group.name}.{secrets.token_hex(4)}")
     try:
-        location, table = write_offline_store(file, settings, environment, unfinished)
+        written = write_offline_store(file, settings, environment, unfinished)
+        table, below = written.table, written.location.relative_to(unfinished).as_posix()
         ingested = Ingested(
-            location=f"s3://{prefix}/{group.name}/{location.relative_to(unfinished).as_posix()}",
+            location=f"s3://{prefix}/{group.name}/{below}",
             latest=str(table.rows["event_time"].max()),
             read=table.read,
             kept=len(table.rows),
             found=table.found,
+            used=int(table.rows[settings.data.record_id].nunique()),
+            names=written.names,
         )
         text = json.dumps(asdict(ingested), indent=2)
         (unfinished / summary.name).write_text(text, encoding="utf-8")

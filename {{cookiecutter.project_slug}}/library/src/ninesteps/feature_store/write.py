@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import calendar
+import re
 import secrets
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -15,57 +17,94 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from ninesteps.errors import FeaturesError
 from ninesteps.feature_store.raw_table import RawTable, read_raw_table
 from ninesteps.repository import modules
-from ninesteps.settings.data import FEATURE_NAME, FEATURE_NAME_RULE, RESERVED_COLUMNS
+from ninesteps.settings.data import RESERVED_COLUMNS, Data, name_with_digest, stored_feature_name
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.facets import shortest
 from ninesteps.settings.settings import Settings
 
+MOST_FILES = 100
+"""A table over more hours than these is kept by the day, the month or the year: opening a file
+takes as long as reading some thousand rows of it."""
+
+PARTITIONS = ("year", "month", "day", "hour")
+"""What the folders of the offline store stand for, from the outside in."""
+
+LENGTHS = (0, 4, 7, 10, 13)
+"""Of a moment's text: up to nothing, its year, month, day, hour."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """The rows of a table in the offline store."""
+
+    location: Path  # the folder of the rows
+    table: RawTable
+    names: dict[str, str]  # the names of the stored columns that are shown under another
+
 
 def write_offline_store(
     file: Path, settings: Settings, environment: Environment, group: Path
-) -> tuple[Path, RawTable]:
-    """Read a raw table and write its records below a folder; gives the folder of the rows."""
+) -> Written:
+    """Read a raw table and write its records below a folder."""
     table = read_raw_table(file, settings)
     team = modules.features(settings.root)
     table.found |= {what: n for what, n in _call(team, "findings", table.rows).items() if n}
     times = table.rows["event_time"].reset_index(drop=True)
-    records = _records(table, settings, team)
+    records, names = _records(table, settings, team)
     epoch = calendar.timegm(_moment(times.min()).timetuple())
     location = group.joinpath(
         environment.account, "sagemaker", environment.region, "offline-store",
         f"{settings.feature_group}-{epoch}", "data",
     )  # fmt: skip
-    for hour, row_numbers in times.groupby(times.str[:13]).indices.items():
-        positions = np.array(row_numbers)
-        moment = datetime.strptime(str(hour), "%Y-%m-%dT%H")
-        folder = location / moment.strftime("year=%Y/month=%m/day=%d/hour=%H")
+    for partition, row_numbers in _partitions(times):
+        folder = location / partition
         folder.mkdir(parents=True, exist_ok=True)
-        latest = _moment(times.iloc[positions].max()).strftime("%Y%m%dT%H%M%SZ")
+        latest = _moment(times.iloc[row_numbers].max()).strftime("%Y%m%dT%H%M%SZ")
         name = f"{latest}_{secrets.token_hex(8)}.parquet"
-        is_all = len(positions) == len(times)  # then not all of it twice in memory
-        pq.write_table(records if is_all else records.take(positions), folder / name)
-    return location, table
+        is_all = len(row_numbers) == len(times)  # then not all of it twice in memory
+        pq.write_table(records if is_all else records.take(row_numbers), folder / name)
+    return Written(location, table, names)
 
 
-def _records(table: RawTable, settings: Settings, team: ModuleType) -> pa.Table:
-    """A record a row: id, event time, label, features, then raw columns that no feature is."""
+def _partitions(times: pd.Series[Any]) -> Iterator[tuple[str, NDArray[np.intp]]]:
+    """The rows of each file, below the folder that it lies in: an hour's, if there are few hours.
+
+    No query of a pipeline asks for the columns that the folders stand for.
+    """
+    starts = (times.str[:length] for length in reversed(LENGTHS))
+    start = next(s for s in starts if s.nunique() <= MOST_FILES)  # of nothing there is one
+    for text, row_numbers in times.groupby(start).indices.items():
+        parts = re.split("[-T]", str(text)) if text else []
+        folders = [f"{name}={part}" for name, part in zip(PARTITIONS, parts, strict=False)]
+        yield "/".join(folders), np.asarray(row_numbers)
+
+
+def _records(
+    table: RawTable, settings: Settings, team: ModuleType
+) -> tuple[pa.Table, dict[str, str]]:
+    """A record a row: id, event time, label, features, then raw columns that no feature is.
+
+    With the names under which columns are shown, where they are stored by another.
+    """
     data, rows = settings.data, table.rows
     computed = _features(table, settings, team)
     raw = [name for name in settings.stored_columns if name not in computed]
-    _check_names([data.record_id, data.label, *raw], computed.columns)
+    kept = {data.stored_name(name): name for name in (data.record_id, data.label, *raw)}
+    features = _stored_features(computed.columns, data, list(kept))
     called = datetime.now(tz=UTC)
     columns: dict[str, pd.Series[Any]] = {
-        data.record_id: rows[data.record_id],
+        data.stored_name(data.record_id): rows[data.record_id],
         "event_time": rows["event_time"],
-        data.label: rows[data.label].astype(
+        data.stored_name(data.label): rows[data.label].astype(
             "int64" if settings.project.problem == "binary" else "float64"
         ),
-        **{str(name): column for name, column in computed.items()},
-        **{name: _as_text(rows[name]) for name in raw},
+        **{stored: computed[name] for stored, name in features.items()},
+        **{data.stored_name(name): _as_text(rows[name]) for name in raw},
         # One call after the other, as records are put: of two rows of one moment the later wins.
         "api_invocation_time": pd.Series(
             called + pd.timedelta_range("0us", periods=len(rows), freq="us")
@@ -73,7 +112,8 @@ def _records(table: RawTable, settings: Settings, team: ModuleType) -> pa.Table:
         "write_time": pd.Series(called + timedelta(microseconds=len(rows)), index=rows.index),
         "is_deleted": pd.Series(False, index=rows.index),
     }
-    return pa.table({n: pa.array(column, from_pandas=True) for n, column in columns.items()})
+    records = pa.table({n: pa.array(column, from_pandas=True) for n, column in columns.items()})
+    return records, {stored: name for stored, name in (kept | features).items() if stored != name}
 
 
 def _as_text(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -114,19 +154,26 @@ def _features(table: RawTable, settings: Settings, team: ModuleType) -> pd.DataF
     return computed
 
 
-def _check_names(others: list[str], computed: pd.Index[Any]) -> None:
-    """Names that stay apart in the data catalogue, which writes all of them in lower case."""
-    taken = {name.lower(): name for name in (*RESERVED_COLUMNS, *others)}
-    for name in computed:
-        if not isinstance(name, str):
+def _stored_features(names: pd.Index[Any], data: Data, others: list[str]) -> dict[str, str]:
+    """The features by the names that they are stored under, each another one in any spelling.
+
+    The data catalogue writes all names in lower case.
+    """
+    taken = {name.lower() for name in (*RESERVED_COLUMNS, *others)}
+    stored: dict[str, str] = {}
+    for name in names:
+        if not isinstance(name, str) or not name:
             raise _error(f"expected a string as a feature's name, got {name!r}")
-        if not FEATURE_NAME.fullmatch(name):
-            raise _error(f"expected a feature's name of {FEATURE_NAME_RULE}, got {name!r}")
-        if other := taken.get(name.lower()):
+        if name in (data.record_id, data.label, *stored.values()):
             raise _error(
-                f"expected another name (the feature group has {other!r} already), got {name!r}"
+                f"expected another name (the feature group has {name!r} already), got {name!r}"
             )
-        taken[name.lower()] = name
+        candidate = data.stored_name(name) if name in data.columns else stored_feature_name(name)
+        if candidate.lower() in taken:
+            candidate = name_with_digest(name)
+        taken.add(candidate.lower())
+        stored[candidate] = name
+    return stored
 
 
 def _call(team: ModuleType, function: str, *arguments: object, withheld: Iterable[str] = ()) -> Any:
@@ -148,4 +195,4 @@ def _error(message: str) -> FeaturesError:
 
 
 def _moment(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)

@@ -129,7 +129,8 @@ def substitutions(settings: Settings, environment: Environment, image: str) -> d
 
 
 def _facets(settings: Settings) -> str:
-    text = ",".join(f"{facet.key}={facet.column}" for facet in settings.facets)
+    stored = settings.data.stored_name  # as the bias step's analysis has the columns
+    text = ",".join(f"{facet.key}={stored(facet.column)}" for facet in settings.facets)
     if len(text) > MAX_ARGUMENT or re.search(r"[^\w ,=.-]", text):
         raise SettingsError(
             "expected facets whose columns have letters, digits, spaces and _ . - alone, "

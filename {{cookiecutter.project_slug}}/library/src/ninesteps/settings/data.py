@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import typing
 import unicodedata
@@ -45,6 +46,19 @@ def proposed_name(raw: str, taken: Iterable[str] = ()) -> str:
     others = {other.lower() for other in taken}
     numbered = (f"{name}_{number}" for number in range(2, len(others) + 3))
     return next(free for free in (name, *numbered) if free not in others)
+
+
+def stored_feature_name(name: str) -> str:
+    """The name that a feature is stored under: its own, or one that a feature group takes.
+
+    It depends on the name alone, so that the same feature is stored alike in every table.
+    """
+    return name if is_stored_name(name) else name_with_digest(name)
+
+
+def name_with_digest(name: str) -> str:
+    """A legal name that no other one comes to, such as `city_koln_1f0c3a` for "city=Köln"."""
+    return f"{proposed_name(name)[:57]}_{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,11 @@ class Facet:
     @property
     def argument(self) -> str:
         """The facet as a container argument: JSON that the steps' `dataset.py` reads."""
-        text = {"key": self.key, "column": self.column}
+        return self.argument_of(self.column)
+
+    def argument_of(self, stored: str) -> str:
+        """The same where its column is stored by another name."""
+        text = {"key": self.key, "column": stored}
         group = {"values": list(self.values), "threshold": self.exclusive_threshold}
         return json.dumps({**text, **{k: v for k, v in group.items() if v not in ([], None)}})
 
