@@ -115,7 +115,7 @@ def test_an_unknown_module_is_refused_with_a_list_of_those_there_are(
     before = sorted((churn.root / bundle.STEPS).iterdir())
     with pytest.raises(SettingsError) as error:
         bundle.eject(churn.root, name)
-    assert str(error.value).startswith("eject: expected one of algorithms.py, bias_metrics.py, ")
+    assert str(error.value).startswith("eject: expected one of algorithms.py, archive_process.py, ")
     assert str(error.value).endswith(f"got {name!r}")
     assert sorted((churn.root / bundle.STEPS).iterdir()) == before
 

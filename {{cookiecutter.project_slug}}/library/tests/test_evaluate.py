@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,12 @@ import evaluate
 import inference
 import process
 import train
-from dataset import Columns, DataError, Split, read_split
+from dataset import DataError, Split, read_split
 from decision import DecisionThreshold
 from metrics import binary_metrics, regression_metrics
 from ninesteps.settings.tuning import Tuning
 from people import arguments, paid, paid_arguments, people, query_result, training_job
+from served_model import Answers, ServedModel
 
 COMPARE = ["--algorithm", "xgboost", "--algorithm", "lightgbm", "--min-trials", "3"]
 LEARNING = {
@@ -73,6 +75,14 @@ def search(base: Path, problem: str) -> Search:
     return Search(base, trials)
 
 
+def answered(test: Split, model: inference.Model) -> Answers:
+    """What a model answers, in the digits that it is written with."""
+    text, _ = inference.output_fn(inference.predict_fn(test.features, model), "text/csv")
+    numbers = np.array([list(map(float, line.split(","))) for line in text.splitlines()])
+    is_regression = test.columns.is_regression
+    return Answers(text, numbers[:, 0], None if is_regression else numbers[:, 1])
+
+
 def archive(model_dir: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
     with tarfile.open(folder / "model.tar.gz", "w:gz") as packed:
@@ -83,6 +93,27 @@ def archive(model_dir: Path, folder: Path) -> None:
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Search]:
     """A search for each problem."""
     return {problem: search(tmp_path_factory.mktemp(problem), problem) for problem in LEARNING}
+
+
+@pytest.fixture(scope="module")
+def answered_before() -> dict[tuple[str, ...], list[str]]:
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def asked_once(
+    monkeypatch: pytest.MonkeyPatch, answered_before: dict[tuple[str, ...], list[str]]
+) -> None:
+    """The same archive answers the same: it is asked in a process once for all tests."""
+    ask = ServedModel.ask
+
+    def asked(model: ServedModel, requests: Sequence[str]) -> list[str]:
+        key = (model.sha256, *requests)
+        if key not in answered_before:
+            answered_before[key] = ask(model, requests)
+        return answered_before[key]
+
+    monkeypatch.setattr(ServedModel, "ask", asked)
 
 
 @pytest.fixture(params=LEARNING)
@@ -118,7 +149,7 @@ def test_the_best_of_each_are_measured_on_the_test_split(found: Search) -> None:
     report, test = found.evaluate(*COMPARE)["algorithms"], found.test
     measured = set()
     for best in report.values():
-        prediction = inference.predict_fn(test.features, found.trials[best["training_job"]])
+        prediction = answered(test, found.trials[best["training_job"]])
         if prediction.probabilities is None:
             section, values = (
                 "regression_metrics",
@@ -148,7 +179,7 @@ def test_a_trial_without_a_model_is_none(found: Search) -> None:
     (trials / "tune-007" / "output").mkdir(parents=True)
     (trials / "tune-001" / "output" / "output.tar.gz").write_bytes(b"no model")
     (trials / "manifest.json").write_text("{}")
-    assert list(evaluate.read_trials(trials)) == [f"tune-{number:03}" for number in range(1, 7)]
+    assert sorted(evaluate.read_trials(trials)) == [f"tune-{number:03}" for number in range(1, 7)]
     shutil.rmtree(trials / "tune-003")  # xgboost's best
     with pytest.raises(DataError) as error:
         found.evaluate(*COMPARE)
@@ -164,34 +195,91 @@ def test_without_algorithms_no_trial_is_read(found: Search) -> None:
     assert "algorithms" not in found.evaluate()
 
 
+# Archives with other code than the step's
+
+
+def with_code(found: Search, **modules: tuple[str, str]) -> None:
+    """The model's archive with these modules changed: a text in each replaced by another."""
+    archived = found.base / "processing/input/model/model.tar.gz"
+    unpacked = ServedModel.unpack(archived).folder
+    archived.unlink()
+    for module, (before, after) in modules.items():
+        file = unpacked / "code" / f"{module}.py"
+        text = file.read_text(encoding="utf-8")
+        assert before in text
+        file.write_text(text.replace(before, after), encoding="utf-8")
+    with tarfile.open(archived, "w:gz") as packed:
+        packed.add(unpacked, ".")
+    shutil.rmtree(unpacked)
+
+
+PREDICT = "np.asarray(self.booster.predict(features, num_threads=1), dtype=np.float64)"
+
+
+@pytest.mark.parametrize("found", ["binary"], indirect=True)
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"lightgbm_model": (PREDICT, f"1 - {PREDICT}")},
+        {
+            "inference": (
+                "values = model.fitted.predict(data)",
+                "values = 1 - model.fitted.predict(data)",
+            )
+        },
+    ],
+    ids=["a flat module", "inference.py"],
+)
+def test_a_model_is_judged_by_what_its_archive_answers(
+    found: Search, changed: dict[str, tuple[str, str]]
+) -> None:
+    right = found.evaluate(*COMPARE)
+    with_code(found, **changed)
+    wrong = found.evaluate(*COMPARE)
+    before, after = (
+        content["binary_classification_metrics"]["auc"]["value"] for content in (right, wrong)
+    )
+    assert before > 0.8 and after == pytest.approx(1 - before)
+    assert right["model_sha256"] != wrong["model_sha256"]
+    assert wrong["algorithms"] == right["algorithms"]  # the trials' archives are as they were
+
+
+@pytest.mark.parametrize("found", ["binary"], indirect=True)
+def test_the_evaluation_says_which_archive_was_asked_and_what_it_answered(found: Search) -> None:
+    content, result = found.evaluate(), found.base / "processing/output/evaluation"
+    archived = found.base / "processing/input/model/model.tar.gz"
+    assert content["model_sha256"] == hashlib.sha256(archived.read_bytes()).hexdigest()
+    model = inference.model_fn(str(archived.parent / "model"))
+    assert (result / evaluate.ANSWERS).read_text("utf-8") == answered(found.test, model).text
+
+
+@pytest.mark.parametrize("found", ["binary"], indirect=True)
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("values[:] = values[::-1] if len(values) > 1 else values", "alone, as among others"),
+        ("values[7:8] = np.nan", "expected label 0 or 1 and a finite probability for record"),
+        ("Path('../test/test.csv').open('a').write('x')", "it has changed the test split"),
+        ("raise OSError('no disk')", "fails: OSError: no disk"),
+    ],
+    ids=["wrong on single records", "not a number", "writes labels", "fails"],
+)
+def test_an_archive_that_cannot_be_judged_fails_the_step(
+    found: Search, code: str, sentence: str
+) -> None:
+    predicted = "values = model.fitted.predict(data)\n"
+    place = found.base / "processing/input/model"
+    code = code.replace("../test", str(place.parent / "test"))
+    with_code(found, inference=(predicted, f"{predicted}    {code}\n"))
+    with pytest.raises(DataError, match=sentence):
+        found.evaluate()
+
+
 # By hand
 
 
-@dataclass(frozen=True)
-class Constant:
-    """A model that says the same of all."""
-
-    value: float
-
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        return np.full(len(features), self.value)
-
-    def contributions(self, features: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
-
-    def save(self, folder: Path) -> None:
-        raise NotImplementedError
-
-
-COLUMNS = Columns("id", "y", "binary", 1, None, (), None, (), ("x",))
-TEST = Split(COLUMNS, ["1", "2"], np.array([0.0, 1]), {}, np.zeros((2, 1), np.float32))
-
-
-def trial(algorithm: str, objective: str, value: float) -> inference.Model:
-    description = inference.Description(
-        algorithm, objective, value, {}, DecisionThreshold("f1", 0.5)
-    )
-    return inference.Model(Constant(value), description, COLUMNS)
+def trial(algorithm: str, objective: str, value: float) -> inference.Description:
+    return inference.Description(algorithm, objective, value, {}, DecisionThreshold("f1", 0.5))
 
 
 @pytest.mark.parametrize(
@@ -203,11 +291,8 @@ def test_the_best_is_the_highest_score_or_the_lowest_error(objective: str, best:
     values = {"a": 0.7, "b": 0.9, "c": 0.6}
     trials = {job: trial("xgboost", objective, value) for job, value in values.items()}
     trials["d"] = trial("lightgbm", objective, 0.1)
-    report = evaluate.best_of_each(trials, ["xgboost", "lightgbm"], 1, TEST)
-    assert {name: entry["training_job"] for name, entry in report.items()} == {
-        "xgboost": best,
-        "lightgbm": "d",
-    }
+    chosen = evaluate.best_of_each(trials, ["xgboost", "lightgbm"], 1)
+    assert chosen == {"xgboost": best, "lightgbm": "d"}
 
 
 @pytest.mark.parametrize(
@@ -219,14 +304,13 @@ def test_the_best_is_the_highest_score_or_the_lowest_error(objective: str, best:
 )
 def test_of_equal_trials_the_earlier_is_the_best_as_the_search_has_it(objective: str) -> None:
     trials = {job: trial("xgboost", objective, 0.9) for job in "abc"}
-    (best,) = evaluate.best_of_each(trials, ["xgboost"], 3, TEST).values()
-    assert best["training_job"] == "a"
+    assert evaluate.best_of_each(trials, ["xgboost"], 3) == {"xgboost": "a"}
 
 
 def test_an_algorithm_of_which_no_trial_gave_a_model_cannot_be_compared() -> None:
     trials = {job: trial("xgboost", "validation:auc", 0.9) for job in "abc"}
     with pytest.raises(DataError, match=r"expected at least 3 trials of lightgbm .*, got 0"):
-        evaluate.best_of_each(trials, ["xgboost", "lightgbm"], 3, TEST)
+        evaluate.best_of_each(trials, ["xgboost", "lightgbm"], 3)
 
 
 OWN = '''\
@@ -268,7 +352,7 @@ def test_metrics_of_ones_own_stand_beside_the_others(found: Search) -> None:
     alone = found.evaluate(*COMPARE)
     more = found.evaluate(*COMPARE, "--metric", "first_called", "--metric", "second_called")
     test, model = found.test, inference.model_fn(str(found.base / "processing/input/model/model"))
-    prediction = inference.predict_fn(test.features, model)
+    prediction = answered(test, model)
     is_binary = prediction.probabilities is not None
     section = "binary_classification_metrics" if is_binary else "regression_metrics"
     for content in (more, *more["algorithms"].values()):

@@ -18,28 +18,33 @@ import bias_metrics
 import inference
 from bias_metrics import Outcomes
 from bias_report import Group, Measure, every_group, facet_section
-from container import input_path, output_path, read_json, unpack_model, write_json
+from container import input_path, output_path, read_json, write_json
 from dataset import FACET_PREFIX, DataError, Facet, Split, read_split
-from explanations import explain
+from explanations import MOST_EXPLAINED, explain
+from served_model import CLOSE, Asked, ServedModel
 
 
 def main() -> None:
     """Analyse what the configuration asks for and write `analysis.json`."""
     config = read_json(input_path("config") / "analysis_config.json")
-    model = inference.model_fn(str(unpack_model(input_path("model"))))
+    served = ServedModel.unpack(input_path("model") / "model.tar.gz")
+    model = inference.model_fn(str(served.folder))
     test = read_split(input_path("data"), "test", model.columns)
     if config["headers"] != test.columns.names:
         raise DataError(
             f"analysis_config.json: expected the dataset's columns as headers "
             f"({', '.join(test.columns.names)}), got {', '.join(map(str, config['headers']))}"
         )
-    predictions = read_predictions(input_path("predictions"), test.ids)
+    predictions, scores = read_predictions(input_path("predictions"), test.ids)
     result = output_path()
     analysis: dict[str, Any] = {"version": "1.0"}
     for section, report in bias_sections(config, test, predictions):
         analysis[section] = report
     if "shap" in config["methods"]:
-        analysis["explanations"] = explain(config["methods"], model, test, result)
+        explained = model
+        if not gives(model, test, scores):
+            explained = replace(model, fitted=Asked(served, test.columns.is_regression))
+        analysis["explanations"] = explain(config["methods"], explained, test, result)
     write_json(result / "analysis.json", analysis)
 
 
@@ -107,8 +112,22 @@ def _facet(entry: dict[str, Any]) -> Facet:
     return Facet(column, column, values=tuple(map(str, given)))
 
 
-def read_predictions(folder: Path, ids: list[str]) -> NDArray[np.float64]:
-    """The predicted labels of a batch transform's output, (n,), checked by the dataset's ids."""
+def gives(model: inference.Model, test: Split, scores: NDArray[np.float64]) -> bool:
+    """Whether the model is what answered: the archive's own `inference.py` may do as it likes.
+
+    Args:
+        scores: (n,), probabilities or numbers, as the transform has them.
+    """
+    rows = bias_metrics.evenly_spaced(len(test.ids), MOST_EXPLAINED)
+    own = model.fitted.predict(test.features[rows])
+    size = CLOSE if test.columns.is_regression else 0.0
+    return bool(np.allclose(own, scores[rows], rtol=size, atol=CLOSE - size))
+
+
+def read_predictions(
+    folder: Path, ids: list[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Labels and scores of a batch transform's output, (n,), checked by the dataset's ids."""
     files = sorted(folder.glob("*.out"))
     rows: list[list[str]] = []
     for file in files:
@@ -119,7 +138,12 @@ def read_predictions(folder: Path, ids: list[str]) -> NDArray[np.float64]:
             f"expected predictions of the dataset's {len(ids)} records in their order, got "
             f"{len(rows)} of others from the transform"
         )
-    return np.array([float(row[1]) for row in rows], dtype=np.float64)
+    numbers = np.array([(float(row[1]), float(row[-1])) for row in rows], dtype=np.float64)
+    if not np.isfinite(numbers).all():
+        first = int(np.argmax(~np.isfinite(numbers).all(axis=1)))
+        answer = ",".join(rows[first][1:])
+        raise DataError(f"expected finite predictions, got {answer} for record {ids[first]!r}")
+    return numbers[:, 0], numbers[:, 1]
 
 
 if __name__ == "__main__":

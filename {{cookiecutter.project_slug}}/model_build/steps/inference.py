@@ -25,7 +25,7 @@ from algorithms import algorithm
 from container import read_json, write_json
 from dataset import Columns
 from decision import DecisionThreshold
-from training import Fitted
+from training import Predictor
 
 DESCRIPTION_FILE = "code/model.json"
 CSV, JSON = "text/csv", "application/json"
@@ -66,7 +66,7 @@ class Description:
 class Model:
     """A trained model, what is known of it, and the columns that it was trained on."""
 
-    fitted: Fitted
+    fitted: Predictor
     description: Description
     columns: Columns
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 import shutil
@@ -47,19 +49,14 @@ def write_json(path: Path, content: object) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def unpack_model(folder: Path) -> Path:
-    """Unpack `model.tar.gz` beside itself and give its folder; no member can leave it."""
-    target = folder / "model"
-    extract(folder / "model.tar.gz", target)
-    return target
+def extract(archive: Path, folder: Path) -> str:
+    """Unpack the files of an archive, and give the SHA-256 of the bytes that were unpacked.
 
-
-def extract(archive: Path, folder: Path) -> None:
-    """Unpack the files of an archive; a link, or a path that leaves the folder, is refused.
-
-    By hand, since tarfile's own filter came with Python 3.11.4.
+    A link, or a path that leaves the folder, is refused: by hand, since tarfile's own filter came
+    with Python 3.11.4. The archive is read once: what is hashed is what is unpacked.
     """
-    with tarfile.open(archive) as tar:
+    packed = archive.read_bytes()
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
         for member in tar:
             target = folder / member.name
             inside = target.resolve().is_relative_to(folder.resolve())
@@ -70,3 +67,4 @@ def extract(archive: Path, folder: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with content, target.open("wb") as file:
                     shutil.copyfileobj(content, file)
+    return hashlib.sha256(packed).hexdigest()

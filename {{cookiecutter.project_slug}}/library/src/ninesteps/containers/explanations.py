@@ -20,6 +20,7 @@ import inference
 from bias_metrics import evenly_spaced
 from dataset import DataError, Split
 from kernel_shap import kernel_shap
+from served_model import Asked
 
 Floats = NDArray[np.float64]
 
@@ -105,8 +106,13 @@ def shap_values(asked: dict[str, Any], model: inference.Model, test: Split) -> S
     records, samples = test.features[rows], asked["num_samples"]
     baseline = np.array(asked["baseline"], dtype=np.float32)
     values = kernel_shap(_answer(model), records, baseline, samples, asked.get("seed", 0))
+    explained = (
+        "what inference.py of the archive answers, which is not what its model gives"
+        if isinstance(model.fitted, Asked)
+        else f"{algorithm}, which has no trees"
+    )
     method = (
-        f"kernel SHAP of {algorithm}, which has no trees, in {unit}, from at most {samples} "
+        f"kernel SHAP of {explained}, in {unit}, from at most {samples} "
         "coalitions of features a record; the expected value is the answer to the baseline, each "
         "feature's median in training"
     )
@@ -156,11 +162,10 @@ def _dependence(
     if kind == "numerical":
         counts, edges = np.histogram(own, bins=buckets)
         values = (edges[:-1] + edges[1:]) / 2
-    records = test.features[evenly_spaced(len(test.features), MOST_DEPENDENT)].copy()
-    means = []
-    for value in values:
-        records[:, column] = value
-        means.append(float(model.fitted.predict(records).mean()))
+    records = test.features[evenly_spaced(len(test.features), MOST_DEPENDENT)]
+    asked = np.tile(records, (len(values), 1))
+    asked[:, column] = np.repeat(values, len(records))
+    means = model.fitted.predict(asked).reshape(len(values), -1).mean(axis=1).tolist()
     return {
         "feature_name": name,
         "data_type": kind,

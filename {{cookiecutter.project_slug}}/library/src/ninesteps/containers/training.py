@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-class Fitted(Protocol):
-    """A trained model."""
+class Predictor(Protocol):
+    """What gives predictions, and may know what moved them."""
 
     def predict(self, features: NDArray[np.float32]) -> Floats:
         """Probabilities of the positive class, or numbers, (n,), from (n, features)."""
@@ -23,6 +23,10 @@ class Fitted(Protocol):
 
         None of a model without trees: kernel SHAP asks it for predictions instead.
         """
+
+
+class Fitted(Predictor, Protocol):
+    """A trained model."""
 
     def save(self, folder: Path) -> None:
         """Write the model in the algorithm's own text format."""

@@ -29,7 +29,8 @@ def example_evaluation(settings: Settings) -> dict[str, Any]:
     from dataset import Columns, Facet, Split, Texts
     from decision import DecisionThreshold
     from evaluate import evaluation
-    from inference import Description, Prediction
+    from inference import Description
+    from served_model import Answers
 
     is_binary = settings.project.problem == "binary"
     facets = tuple(Facet.from_json(json.loads(facet.argument)) for facet in settings.facets)
@@ -43,6 +44,6 @@ def example_evaluation(settings: Settings) -> dict[str, Any]:
     rows = Split(columns, [*"abcd"], labels, context, np.zeros((4, 1), dtype=np.float32))
     decision = DecisionThreshold("accuracy", 0.5) if is_binary else None
     model = Description("xgboost", settings.objective, 0.5, {}, decision)
-    content = evaluation(rows, model, Prediction(labels, labels if is_binary else None), 1)
+    content = evaluation(rows, model, Answers("", labels, labels if is_binary else None), 1)
     content[SECTIONS[columns.problem]] |= {name: {"value": 0.5} for name in settings.gate.metrics}
     return content

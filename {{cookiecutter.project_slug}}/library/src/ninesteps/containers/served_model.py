@@ -1,0 +1,226 @@
+"""A model as it will serve: the `inference.py` of its archive answers, in a process of its own.
+
+What is judged is what serves: the modules in an archive may be others than those of the step that
+asks. And what they do to their own process does not reach the one that judges them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from numpy.typing import NDArray
+
+import archive_process
+from container import extract, read_json, write_json
+from dataset import Columns, DataError
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+
+LARGEST_REQUEST = 6 * 1024 * 1024
+"""Bytes that a batch transform sends at once, unless it is told otherwise."""
+
+ALSO_ALONE = 20
+"""So many records, evenly spaced, are also sent one by one, as an endpoint is asked."""
+
+CLOSE = 1e-6
+"""How far an answer may lie from the same one: it has nine digits."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model answered to n records."""
+
+    text: str  # as it answered, a line a record
+    labels: Floats  # (n,): 0 and 1, or the estimated numbers
+    probabilities: Floats | None  # (n,); None for a regression
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """An unpacked archive."""
+
+    folder: Path
+    sha256: str  # of the bytes that were unpacked
+
+    @staticmethod
+    def unpack(archive: Path) -> ServedModel:
+        """Unpack a `model.tar.gz` beside itself."""
+        folder = archive.parent / "model"
+        return ServedModel(folder, extract(archive, folder))
+
+    def ask(self, requests: Sequence[str]) -> list[str]:
+        """The texts that the archive answers to requests of CSV, one after the other.
+
+        Raises:
+            DataError: if it fails at one.
+        """
+        with tempfile.TemporaryDirectory() as name:
+            exchange = Path(name)
+            write_json(exchange / archive_process.REQUESTS, list(requests))
+            if _can_fork():
+                status = _run_forked(self.folder, exchange)
+            else:
+                command = [sys.executable, archive_process.__file__, str(self.folder), name]
+                status = subprocess.run(command, check=False).returncode
+            answers = exchange / archive_process.ANSWERS
+            answered = read_json(answers) if answers.is_file() else {}
+        texts = answered.get("texts")
+        if status or texts is None or len(texts) != len(requests):
+            why = answered.get("error", f"its process ended with status {status}")
+            raise DataError(f"inference.py of the model's archive fails: {why}")
+        return [str(text) for text in texts]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An archive in the place of the model in it: every prediction is what it answers."""
+
+    model: ServedModel
+    is_regression: bool
+
+    def predict(self, features: Singles) -> Floats:
+        """Probabilities or numbers, (n,), from (n, features)."""
+        table = pa.table({str(i): pa.array(column, from_pandas=True)
+                          for i, column in enumerate(features.T)})  # fmt: skip
+        written = io.BytesIO()
+        options = pyarrow.csv.WriteOptions(include_header=False)
+        pyarrow.csv.write_csv(table, written, options)
+        records = written.getvalue().decode().split("\n")[:-1]
+        texts = self.model.ask([*_batches(records)])
+        answers = np.concatenate([_numbers(text, self.is_regression) for text in texts])
+        if len(answers) != len(features) or not np.isfinite(answers).all():
+            raise _wrong(f"{len(features)} finite answers", f"{len(answers)}, or others")
+        scores: Floats = answers[:, -1]
+        return scores
+
+    def contributions(self, features: Singles) -> None:
+        """None: nothing is known of how it comes to its answers."""
+
+
+def records_of(folder: Path, name: str, columns: Columns) -> list[str]:
+    """The records of a split as a transform sends them: the features of each, as written."""
+    text = (folder / f"{name}.csv").read_text(encoding="utf-8")
+    before = len(columns.names) - len(columns.features)
+    if '"' in text:
+        rows = csv.reader(io.StringIO(text, newline=""))
+        return [",".join(row[before:]) for row in rows]
+    return [line.split(",", before)[before] for line in text.split("\n")[:-1]]
+
+
+def requests_of(records: Sequence[str]) -> list[str]:
+    """Records in batches, as a transform sends them; and after these some of them alone."""
+    return [*_batches(records), *(f"{records[position]}\n" for position in _alone(len(records)))]
+
+
+def _batches(records: Sequence[str]) -> Iterator[str]:
+    batch: list[str] = []
+    size = 0
+    for record in records:
+        if batch and size + len(record) + 1 > LARGEST_REQUEST:
+            yield "".join(batch)
+            batch, size = [], 0
+        batch.append(f"{record}\n")
+        size += len(record) + 1
+    yield "".join(batch)
+
+
+def _alone(rows: int) -> range:
+    return range(0, rows, max(1, -(-rows // ALSO_ALONE)))
+
+
+def read_answers(texts: Sequence[str], ids: Sequence[str], is_regression: bool) -> Answers:
+    """The answers to what `requests_of` makes of the records with these ids.
+
+    Raises:
+        DataError: if one is missing, is not finite, or is another where the record is sent alone.
+    """
+    alone = _alone(len(ids))
+    numbers = [_numbers(text, is_regression) for text in texts]
+    of_batches = texts[: len(texts) - len(alone)]
+    together = np.concatenate(numbers[: len(of_batches)])
+    if len(together) != len(ids):
+        raise _wrong(f"{len(ids)} answers", f"{len(together)}")
+    is_wrong = ~np.isfinite(together).all(axis=1)
+    if not is_regression:
+        is_wrong |= ~np.isin(together[:, 0], (0, 1))
+    if is_wrong.any():
+        first = int(np.argmax(is_wrong))
+        kind = "a finite number" if is_regression else "label 0 or 1 and a finite probability"
+        raise _wrong(f"{kind} for record {ids[first]!r}", _shown(together[first]))
+    for position, answer in zip(alone, numbers[len(of_batches) :], strict=True):
+        if not (len(answer) == 1 and _is_same(answer[0], together[position], is_regression)):
+            raise _wrong(
+                f"{_shown(together[position])} for record {ids[position]!r} alone, as among others",
+                "; ".join(map(_shown, answer)) or "no answer",
+            )
+    labels = together[:, 0]
+    return Answers("".join(of_batches), labels, None if is_regression else together[:, 1])
+
+
+def _numbers(text: str, is_regression: bool) -> Floats:
+    """An answer's numbers, (records, 1) or (records, 2)."""
+    names = ["answer"] if is_regression else ["label", "probability"]
+    if not text:
+        return np.empty((0, len(names)))
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(text.encode()),
+            read_options=pyarrow.csv.ReadOptions(column_names=names, use_threads=False),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.float64()), null_values=[]
+            ),
+        )
+    except pa.ArrowInvalid:
+        kind = " and ".join(names)
+        raise _wrong(f"a line of {kind} for each record", repr(text[:50])) from None
+    return np.column_stack([column.to_numpy() for column in table.columns])
+
+
+def _is_same(answer: Floats, expected: Floats, is_regression: bool) -> bool:
+    """Labels exactly, probabilities to `CLOSE`; a regression's number to that of its size."""
+    size = np.abs(expected[-1]) if is_regression else 1.0
+    is_close = np.abs(answer[-1] - expected[-1]) <= CLOSE * size
+    return bool(is_close and np.array_equal(answer[:-1], expected[:-1]))
+
+
+def _shown(answer: Floats) -> str:
+    return ",".join(f"{number:.9g}" for number in answer)
+
+
+def _wrong(expected: str, got: str) -> DataError:
+    return DataError(f"inference.py of the model's archive: expected {expected}, got {got}")
+
+
+def _can_fork() -> bool:
+    """Whether a fork is whole: of a process with several threads it would have but one.
+
+    What is forked has the heavy imports behind it.
+    """
+    return sys.platform == "linux" and len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208
+
+
+def _run_forked(folder: Path, exchange: Path) -> int:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    status = 1
+    try:
+        status = archive_process.main(str(folder), str(exchange))
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
