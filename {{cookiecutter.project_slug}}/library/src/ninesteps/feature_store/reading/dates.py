@@ -1,0 +1,66 @@
+"""Texts as dates, of every year that a date can have: 9999-12-31 often means "still valid".
+
+Nanoseconds, in which pandas counts, reach from 1677 to 2262 alone.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+FIRST, LAST = np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59:59.999999", "us")
+
+_NANOSECONDS = np.datetime64("1900-01-01", "us"), np.datetime64("2190-01-01", "us")
+"""Between these, differences of dates can be counted in nanoseconds too."""
+
+_PARTS = {"us": 123456, "s": 54, "m": 32, "h": 10, "D": 23, "M": 11, "Y": 2026}
+_PROBE = datetime(2026, 11, 23, 10, 32, 54, 123456, tzinfo=UTC)
+
+
+def read_dates(texts: pa.Array, form: str) -> NDArray[np.datetime64]:
+    """Texts as dates of a format of `strptime`, in microseconds; NaT where one is none.
+
+    A moment of another zone is told in UTC.
+    """
+    has_zone = "%z" in form or "%Z" in form
+    cells = pd.Series(texts.to_pandas(), dtype="object")
+    quick = pd.to_datetime(cells, format=form, errors="coerce", exact=True, utc=has_zone)
+    dates = quick.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+    for place in np.flatnonzero(np.isnat(dates) & cells.notna().to_numpy()):
+        dates[place] = _read_date(cells.iloc[place], form)
+    return dates
+
+
+def for_features(dates: NDArray[np.datetime64]) -> pd.Series[Any]:
+    """Dates as a column of a table: in nanoseconds, as pandas has them, if these reach so far."""
+    least, most = _NANOSECONDS
+    is_usual = bool((np.isnat(dates) | ((dates >= least) & (dates <= most))).all())
+    return pd.Series(dates.astype("datetime64[ns]") if is_usual else dates)
+
+
+def resolution(form: str) -> str | None:
+    """The smallest part of a moment that a format has, as NumPy's unit; None if it is not clear."""
+    try:
+        read = datetime.strptime(_PROBE.strftime(form), form).replace(tzinfo=None)
+    except ValueError:
+        return None
+    probe = np.datetime64(_PROBE.replace(tzinfo=None), "us")
+    return next((u for u in _PARTS if probe.astype(f"M8[{u}]").astype("M8[us]") == read), None)
+
+
+def _read_date(text: str, form: str) -> np.datetime64:
+    try:
+        read = datetime.strptime(text, form)
+    except ValueError:
+        return np.datetime64("NaT")
+    if read.tzinfo:
+        try:
+            read = read.astimezone(UTC).replace(tzinfo=None)
+        except OverflowError:
+            return np.datetime64("NaT")
+    return np.datetime64(read, "us")
