@@ -2,33 +2,79 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Iterable
 from typing import Any
 
 import click
 
 from ninesteps.errors import FAILED, INTERRUPTED, WRONG_USE, NineStepsError
+from ninesteps.terminal import output
 
 
 class _Commands(click.Group):
     """Says an error that a person can act on as one sentence, and ends with its exit status."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command; all that it prints goes through `terminal.output`."""
+        try:
+            with output.plain_streams():
+                try:
+                    return super().main(*args, **kwargs)
+                finally:  # SystemExit ends most commands
+                    sys.stdout.flush()
+        except BrokenPipeError:
+            _end(FAILED)
+        except OSError as error:  # of the output itself
+            _end(FAILED, _sentence(error))
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except NineStepsError as error:
-            click.echo(f"pipeline: {error}", err=True)
-            sys.exit(error.exit_status)
+            _end(error.exit_status, str(error))
         except BrokenPipeError:
-            raise
+            _end(FAILED)
         except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            click.echo(f"pipeline: {where}{error.strerror or error}", err=True)
-            sys.exit(FAILED)
+            _end(FAILED, _sentence(error))
         except KeyboardInterrupt:
-            click.echo("pipeline: stopped", err=True)
-            sys.exit(INTERRUPTED)
+            _end(INTERRUPTED, "stopped")
+        except MemoryError:
+            _end(FAILED, "this machine has not enough memory for it")
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            _end(FAILED, _unexpected(error))
+
+
+def _end(status: int, sentence: str = "") -> None:
+    """Say why, if anybody can still hear it, and end the command."""
+    try:
+        if sentence:
+            click.echo(f"pipeline: {sentence}", err=True)
+    except OSError:
+        pass
+    output.discard()
+    sys.exit(status)
+
+
+def _sentence(error: OSError) -> str:
+    name = error.filename
+    where = "" if name is None else f"{os.fsdecode(name) if isinstance(name, bytes) else name}: "
+    return f"{where}{error.strerror or error}"
+
+
+def _unexpected(error: Exception) -> str:
+    """An error that this library did not expect: the sentence says where its traceback is."""
+    said = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="pipeline-", suffix=".txt", delete=False, encoding="utf-8", errors="replace"
+    ) as file:
+        traceback.print_exception(error, file=file)
+    return f"unexpected error, please report it: {said}; the traceback is in {file.name}"
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -78,8 +78,7 @@ def endpoint(stop: bool, as_json: bool) -> None:
     elif as_json:
         click.echo(json.dumps(status, indent=2))
     else:
-        from rich.console import Console
-
+        from ninesteps.terminal.console import Console
         from ninesteps.terminal.deployment import table
 
         Console().print(table(status))

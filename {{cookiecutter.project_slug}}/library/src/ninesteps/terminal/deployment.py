@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from ninesteps.errors import DeployError
 from ninesteps.local.endpoint.traffic import Caller
 from ninesteps.runs.rehearsal import Rehearsal
+from ninesteps.terminal.console import Console
 
 PAUSE = 0.2  # seconds between looks
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -24,6 +23,7 @@ from ninesteps.registry.registry import (
 )
 from ninesteps.settings import gate as gates
 from ninesteps.settings.settings import Settings
+from ninesteps.terminal.console import Console
 from ninesteps.terminal.run import metric_lines
 
 _COLOURS = {PENDING: "yellow", APPROVED: "green", REJECTED: "red"}

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
@@ -31,6 +30,7 @@ from ninesteps.local.execution import (
 from ninesteps.local.expressions import Compared
 from ninesteps.settings import gate as gates
 from ninesteps.settings.settings import Settings
+from ninesteps.terminal.console import Console
 
 _COLOURS = {
     WAITING: "dim",

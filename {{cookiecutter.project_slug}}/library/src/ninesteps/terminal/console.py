@@ -1,0 +1,22 @@
+"""rich's console, with others' texts shown as `output.plain` shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import rich.console
+from rich.console import ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from ninesteps.terminal.output import plain
+
+
+class Console(rich.console.Console):
+    """rich's own colours and movements stay: they are styles and controls, and no texts."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """What is shown, without what a terminal would obey."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else plain(text), style, control)

@@ -1,0 +1,187 @@
+"""What a command prints, whatever it is printed to; and how each error ends a command."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from rich.table import Table
+from rich.text import Text
+
+from ninesteps.cli.commands import commands
+from ninesteps.errors import NineStepsError, StepError
+from ninesteps.terminal.console import Console
+from ninesteps.terminal.output import plain
+
+WICKED = "a\x1b[31mb\x1b]0;title\x07c\rd\x9be\u202ef\u2028g\x7fh\0i"
+OBEYED = set("\x1b\x07\r\x9b\u202e\u2028\x7f\0")
+
+
+def test_what_a_terminal_would_obey_is_shown_as_its_code() -> None:
+    assert plain("a\x1b[31mb\u202e\r\n\tc") == r"a\u001b[31mb\u202e\u000d" + "\n\tc"
+    assert plain("é 客户 🎉 שלום") == "é 客户 🎉 שלום"
+    assert OBEYED.isdisjoint(plain(WICKED))
+
+
+def test_json_that_was_made_plain_says_the_same() -> None:
+    text = json.dumps({WICKED: WICKED}, ensure_ascii=False)
+    assert OBEYED.isdisjoint(plain(text))
+    assert json.loads(plain(text)) == {WICKED: WICKED}
+
+
+def test_a_console_keeps_its_own_colours_and_shows_those_of_others() -> None:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, color_system="standard", width=120)
+    table = Table("name")
+    table.add_row(f"[red]{WICKED}[/]")
+    console.print(table)
+    console.print(Text(WICKED))
+    console.print("[red]ours[/]")
+    printed = file.getvalue()
+    assert r"a\u001b[31mb\u001b]0;title" in printed
+    assert "\x1b[31mours\x1b[0m" in printed
+    assert not (OBEYED - {"\x1b"}) & set(printed)
+
+
+def ended(error: BaseException | None = None, printed: str = "") -> Result:
+    """A command that prints something and raises an error."""
+
+    @click.group(cls=type(commands))
+    def group() -> None:
+        pass
+
+    @group.command()
+    def probe() -> None:
+        print(printed)  # noqa: T201  # as others do
+        click.echo(printed)
+        click.echo(printed, err=True)
+        if error:
+            raise error
+
+    return CliRunner().invoke(group, ["probe"])
+
+
+def test_all_that_a_command_prints_is_plain() -> None:
+    done = ended(NineStepsError(WICKED), WICKED)
+    assert OBEYED.isdisjoint(done.output)
+    assert done.stdout.count(r"e\u202ef") == done.stderr.count(r"e\u202ef") == 2
+
+
+def test_a_misspelt_option_is_quoted_plainly() -> None:
+    done = CliRunner().invoke(commands, [f"--{WICKED}"])
+    assert done.exit_code == 2
+    assert OBEYED.isdisjoint(done.output)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "sentence"),
+    [
+        (NineStepsError("pipeline.toml: expected a, got b"), 2, "pipeline.toml: expected a, got b"),
+        (StepError("it failed"), 1, "it failed"),
+        (KeyboardInterrupt(), 130, "stopped"),
+        (MemoryError(), 1, "this machine has not enough memory for it"),
+        (PermissionError(13, "Permission denied", "a.csv"), 1, "a.csv: Permission denied"),
+        (PermissionError(13, "Permission denied", b"a\xff"), 1, "a\\udcff: Permission denied"),
+        (OSError("of no number"), 1, "of no number"),
+    ],
+)
+def test_an_error_ends_a_command_with_a_sentence(
+    error: BaseException, status: int, sentence: str
+) -> None:
+    done = ended(error)
+    assert (done.exit_code, done.stderr.strip()) == (status, f"pipeline: {sentence}")
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), RecursionError("deep"), ValueError("two\nlines"), RuntimeError()]
+)
+def test_an_unexpected_error_is_one_sentence_with_the_place_of_its_traceback(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    done = ended(error)
+    (file,) = tmp_path.iterdir()
+    assert done.exit_code == 1
+    assert done.stderr.strip().splitlines() == [done.stderr.strip()]
+    assert done.stderr.startswith(
+        f"\npipeline: unexpected error, please report it: {type(error).__name__}"
+    )
+    assert str(file) in done.stderr
+    assert "in probe\n    raise error" in file.read_text(encoding="utf-8")
+
+
+PROBE = """
+import sys
+from ninesteps.cli.commands import commands
+import click
+
+@commands.command()
+@click.argument("file")
+def probe(file):
+    from ninesteps.terminal.console import Console
+    from rich.table import Table
+    table = Table("客户")
+    table.add_row("é \\udcff")
+    for _ in range(2000):
+        click.echo("客户 é \\udcff \\a")
+    Console().print(table)
+    print("客户")
+    with open(file, "w") as opened:
+        opened.write(str(opened.fileno()))
+
+commands(["probe", sys.argv[1]], prog_name="pipeline")
+"""
+
+
+def printed_to(shell: str, tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the command above, its streams as a shell's words have them."""
+    (tmp_path / "probe.py").write_text(PROBE, encoding="utf-8")
+    source = Path(__file__).resolve().parents[1] / "src"
+    environment = {**os.environ, "PYTHONPATH": str(source), "PYTHONIOENCODING": "", **variables}
+    return subprocess.run(
+        ["/bin/bash", "-c", f'set -o pipefail; "$0" probe.py "$PWD/file" {shell}', sys.executable],
+        cwd=tmp_path, env=environment, capture_output=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [("ascii", r"\u5ba2\u6237 \u00e9 \udcff"), ("cp1252", r"\u5ba2\u6237 é \udcff"),
+     ("utf-8", r"客户 é \udcff")],
+)  # fmt: skip
+def test_what_an_encoding_does_not_have_is_shown_as_its_code(
+    tmp_path: Path, encoding: str, shown: str
+) -> None:
+    done = printed_to("", tmp_path, PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode(encoding).startswith(rf"{shown} \u0007")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="bash and its streams")
+@pytest.mark.parametrize(
+    ("shell", "status", "said"),
+    [
+        ("| head -1 > /dev/null", 1, b""),
+        ("2>&1 | head -1 > /dev/null", 1, b""),
+        (">&-", 0, b""),
+        (">&- 2>&- <&-", 0, b""),
+        ("> /dev/full", 1, b"pipeline: output: No space left on device\n"),
+        ("> /dev/full 2>&1", 1, b""),
+    ],
+)
+def test_an_output_that_takes_nothing_ends_a_command_without_a_traceback(
+    tmp_path: Path, shell: str, status: int, said: bytes
+) -> None:
+    if "/dev/full" in shell and not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    done = printed_to(shell, tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (status, b"", said)
+    if status == 0:  # no file stands in for a closed stream: what a child prints would go into it
+        assert int((tmp_path / "file").read_text(encoding="utf-8")) > 2
