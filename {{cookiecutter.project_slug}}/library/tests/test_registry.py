@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -58,6 +59,27 @@ def rows(text: str) -> list[str]:
 
 
 # What is shown
+
+
+def test_looking_at_the_registry_and_at_runs_leaves_every_file_as_it_was(
+    machine: Registered, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def contents() -> dict[Path, tuple[bytes, int]]:
+        files = (path for path in tmp_path.rglob("*") if path.is_file())
+        return {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in files}
+
+    gc.collect()  # of who registered the versions: a connection writes when it is closed
+    before = contents()
+    for command in (("registry",), ("registry", "1"), ("registry", "--json"), ("runs",),
+                    ("show", "run1")):  # fmt: skip
+        pipeline(*command)
+        assert contents() == before, command
+    monkeypatch.setattr(here, "local", lambda: tmp_path / "none")
+    for nothing in (("registry",), ("runs",)):
+        pipeline(*nothing)
+    for missing in (("registry", "1"), ("show", "last"), ("logs", "last", "Step")):
+        pipeline(*missing, status=2)
+    assert not (tmp_path / "none").exists()
 
 
 def test_versions_are_listed_with_state_and_the_gates_metrics(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from ninesteps.errors import DefinitionError, StateError
 from ninesteps.local.engine import RunOptions
+from ninesteps.local.history import History
 from ninesteps.local.state import run_lock
 from small_definitions import (
     BUCKET,
@@ -111,6 +113,35 @@ def test_a_finished_step_whose_outputs_are_gone_runs_again(bench: Bench) -> None
     ready.touch()
     assert bench.engine.resume(execution.id).status == "Succeeded"
     assert ran(bench, "First") == 2
+
+
+def test_a_copy_of_a_repository_goes_on_by_itself_and_leaves_the_first_alone(
+    tmp_path: Path,
+) -> None:
+    """Copied while a step's output was on its way to its place, with the state's log beside it."""
+    bench, ready = Bench(tmp_path / "first"), tmp_path / "ready"
+    out = f"{WRITE}(base / 'processing/output/out/a').write_text('1')"
+    first = counting(bench, "First", out, outputs=("out",))
+    second = counting(bench, "Second", UNTIL.format(str(ready)),
+                      inputs=[s3_input("a", output_of("First", "out"))])  # fmt: skip
+    execution = bench.run(first, second)
+    (kept, _) = bench.engine.state.steps(execution.id)
+    ((uri, _),) = kept.record.digests.items()
+    on_its_way = execution.folder / "sandboxes/First-1/a"
+    on_its_way.parent.mkdir()
+    bench.engine.storage.file(uri).rename(on_its_way)
+    kept.record.moves.append([str(on_its_way), uri])
+    bench.engine.state.note_step(kept)
+    shutil.copytree(bench.root, tmp_path / "copy")
+    ready.touch()
+    resumed = Bench(tmp_path / "copy").engine.resume(execution.id)
+    assert how(resumed) == {"First": ("Succeeded", ""), "Second": ("Succeeded", "")}
+    assert (ran(bench, "First"), ran(bench, "Second")) == (1, 2)
+    assert on_its_way.read_text() == "1"
+    log = resumed.steps["First"].log
+    assert log is not None and log.is_relative_to(tmp_path / "copy") and log.is_file()
+    shown = History(tmp_path / "copy").execution(execution.id).steps["First"].log
+    assert shown == log
 
 
 def test_after_an_interrupt_it_goes_on(tmp_path: Path) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import sqlite3
+import sys
+import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,7 @@ from ninesteps.local.state import (
     Record,
     State,
     StatusChange,
+    is_run_locked,
     run_lock,
 )
 
@@ -249,6 +254,215 @@ def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(state: State, fi
     with pytest.raises(StateError, match=newer):
         State(file)
     assert file.read_bytes() == before
+
+
+# Damaged, or gone
+
+
+def with_runs(file: Path) -> bytes:
+    """A file that has been used, with runs beside it; what it holds."""
+    state = State(file)
+    for number in range(60):
+        state.start_execution(f"e{number}", "pipeline", {"AsOf": "now"}, "{}" * 200, [])
+        register(state, execution=f"e{number}")
+    (file.parent / "runs/e0").mkdir(parents=True)
+    close(state)
+    return file.read_bytes()
+
+
+def close(state: State) -> None:
+    """As at the end of a process: what is in the log goes into the file."""
+    state._connection.close()
+
+
+BOTH = pytest.mark.parametrize("read_only", [True, False])
+
+
+@BOTH
+@pytest.mark.parametrize("share", [0.5, 0.99, 0.1, 100, 50, 1, 0])
+def test_a_file_that_is_cut_is_refused_with_what_helps_and_left_as_it_is(
+    file: Path, share: float, read_only: bool
+) -> None:
+    whole = with_runs(file)
+    cut = whole[: int(share * len(whole) if isinstance(share, float) else share)]
+    file.write_bytes(cut)
+    with pytest.raises(StateError) as refused:
+        state = State(file, read_only)
+        state.executions()
+        state.model_packages("group")
+    said = str(refused.value)
+    assert said.startswith(str(file)) and "\n" not in said
+    assert said.endswith(
+        f": put it back from a copy; or move {file.parent} away, and versions count from 1 again"
+    )
+    assert file.read_bytes() == cut
+
+
+@BOTH
+def test_a_file_that_is_gone_while_runs_lie_there_is_not_begun_again(
+    file: Path, read_only: bool
+) -> None:
+    with_runs(file)
+    file.unlink()
+    with pytest.raises(StateError, match="is not there, though runs lie beside it: put it back"):
+        State(file, read_only)
+    assert [path.name for path in file.parent.iterdir()] == ["runs"]
+
+
+@BOTH
+def test_bytes_that_were_changed_within_a_row_are_refused(file: Path, read_only: bool) -> None:
+    file.write_bytes(with_runs(file).replace(b'{"AsOf"', b'{#AsOf"', 1))
+    with pytest.raises(StateError, match=r"state.db is damaged: Expecting property name"):
+        State(file, read_only).executions()
+
+
+def test_an_empty_file_is_a_new_one_where_nothing_has_run(file: Path) -> None:
+    file.touch()
+    assert State(file, read_only=True).executions() == []
+    assert file.stat().st_size == 0
+    assert State(file).executions() == []
+
+
+def test_a_file_that_another_process_keeps_to_itself_says_so(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_runs(file)
+    monkeypatch.setattr("ninesteps.local.state.LONGEST_WAIT", 0.05)
+    other = sqlite3.connect(file)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StateError, match="database is locked: another process writes to it; try"):
+        register(State(file))
+    other.close()
+    assert register(State(file)) == 61
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a file in use cannot be removed")
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_what_is_written_after_the_file_was_removed_is_an_error(
+    state: State, file: Path, is_replaced: bool
+) -> None:
+    whole = file.read_bytes()
+    for name in ("state.db", "state.db-wal", "state.db-shm"):
+        file.with_name(name).unlink()
+    if is_replaced:
+        file.with_name("another").write_bytes(whole)  # with the first in use, of another inode
+        file.with_name("another").rename(file)
+    with pytest.raises(StateError, match="was removed or replaced while it was in use: what came"):
+        register(state)
+
+
+# Read only
+
+
+def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def has_live_log(file: Path) -> None:
+    """As a process left it that was killed, or that still runs: with its log beside it."""
+    source = State(file.with_name("source.db"))
+    source.start_execution("e1", "pipeline", {"AsOf": "now"}, "{}", [])
+    register(source)
+    for ending in ("", "-wal", "-shm"):
+        content = Path(f"{source._file}{ending}").read_bytes()
+        Path(f"{file}{ending}").write_bytes(content)
+    close(source)
+    source._file.unlink()
+    assert Path(f"{file}-wal").stat().st_size > 4096
+
+
+@pytest.mark.parametrize("removed", [[], ["-shm"], ["-wal", "-shm"]])
+def test_who_reads_sees_what_was_written_and_leaves_every_file_as_it_was(
+    file: Path, removed: list[str]
+) -> None:
+    if "-wal" in removed:
+        with_runs(file)
+    else:
+        has_live_log(file)
+        for ending in removed:
+            Path(f"{file}{ending}").unlink()
+    (file.parent / "runs/e1").mkdir(parents=True)
+    with run_lock(file.parent / "runs/e1"):
+        pass
+    before = contents(file.parent)
+    state = State(file, read_only=True)
+    assert state.executions()[-1].parameters == {"AsOf": "now"}
+    assert state.model_packages("group")[-1].version == 1
+    assert not is_run_locked(file.parent / "runs/e1")
+    assert contents(file.parent) == before
+
+
+def test_who_reads_sees_what_another_has_just_written(state: State, file: Path) -> None:
+    register(state)
+    assert State(file, read_only=True).versions("e1") == [1]
+    register(state)
+    assert State(file, read_only=True).versions("e1") == [1, 2]
+    close(state)
+    assert State(file, read_only=True).versions("e1") == [1, 2]
+
+
+def test_who_reads_where_nothing_is_makes_nothing(tmp_path: Path) -> None:
+    assert State(tmp_path / "none/state.db", read_only=True).executions() == []
+    assert not is_run_locked(tmp_path / "none")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_an_earlier_version_is_read_without_being_changed(file: Path) -> None:
+    with sqlite3.connect(file) as connection:
+        connection.executescript(f"{_VERSION_1}; PRAGMA user_version = 1;")
+        connection.execute("INSERT INTO executions VALUES ('old', 'p', '{}', 'Failed', '', '')")
+    before = contents(file.parent)
+    assert [e.id for e in State(file, read_only=True).executions()] == ["old"]
+    assert contents(file.parent) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="another user is a process of its own")
+@pytest.mark.parametrize("removed", [[], ["-shm"], ["-wal", "-shm"]])
+def test_a_folder_of_another_users_is_read_all_the_same(removed: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "local/state.db")
+        file.parent.mkdir()
+        has_live_log(file)
+        if "-wal" in removed:
+            close(State(file))
+        for ending in removed:
+            Path(f"{file}{ending}").unlink(missing_ok=True)
+        held = file.parent / "runs/e1"
+        held.mkdir(parents=True)
+        with run_lock(held):
+            for path in (Path(folder), *Path(folder).rglob("*")):
+                path.chmod(0o555 if path.is_dir() else 0o444)
+            read = as_nobody(
+                lambda: f"{State(file, read_only=True).versions('e1')} {is_run_locked(held)}"
+            )
+            with pytest.raises(AssertionError, match="cannot be used: "):
+                as_nobody(lambda: str(register(State(file))))
+        for path in (Path(folder), *Path(folder).rglob("*")):
+            path.chmod(0o755)
+    assert read == "[1] True"
+
+
+def as_nobody(function: Callable[[], str]) -> str:
+    """What a function says in a process that may write nowhere: root may everywhere."""
+    here, there = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            if os.getuid() == 0:
+                os.setuid(65534)
+            os.write(there, f"+{function()}".encode())
+        except BaseException as error:
+            os.write(there, f"-{error}".encode())
+        os._exit(0)
+    os.close(there)
+    with os.fdopen(here) as reading:
+        said = reading.read()
+    os.waitpid(child, 0)
+    assert said.startswith("+"), said
+    return said[1:]
 
 
 def test_a_file_that_is_no_database_is_refused(file: Path) -> None:

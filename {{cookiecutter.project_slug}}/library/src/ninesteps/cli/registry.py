@@ -31,7 +31,7 @@ _IN_AN_ACCOUNT = click.option("--env", "environment", help="Of an account: an [e
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def registry(version: str | None, last: int, environment: str | None, as_json: bool) -> None:
     """List the registered model versions, the newest first; or show one: VERSION is its number."""
-    with _approvals(environment) as (approvals, settings):
+    with _approvals(environment, read_only=True) as (approvals, settings):
         from ninesteps.registry import access
         from ninesteps.terminal import registry as registry_view
 
@@ -102,13 +102,15 @@ def _decide(
 
 
 @contextmanager
-def _approvals(environment: str | None) -> Iterator[tuple[Approvals, Settings]]:
+def _approvals(
+    environment: str | None, read_only: bool = False
+) -> Iterator[tuple[Approvals, Settings]]:
     """The registry of this machine, or of an environment's account, with its rules."""
     from ninesteps.registry import access
 
     settings = here.settings()
     if environment is None:
-        yield access.on_this_machine(here.local(), settings), settings
+        yield access.on_this_machine(here.local(), settings, read_only), settings
         return
     from ninesteps.infrastructure import account
 

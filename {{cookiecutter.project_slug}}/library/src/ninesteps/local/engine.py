@@ -30,6 +30,7 @@ from ninesteps.local.execution import (
     WAITING,
     Execution,
     StepRun,
+    relocated,
 )
 from ninesteps.local.expressions import Values
 from ninesteps.local.jobs import Job, LocalBackend, Outputs
@@ -148,9 +149,9 @@ class Engine:
             run = execution.steps[kept.name]
             if kept.status == SUCCEEDED:
                 for path, uri in kept.record.moves:
-                    self.storage.move(Path(path), uri)
+                    self.storage.move(relocated(Path(path), self._runs), uri)
                 if self.has(kept.record.digests):
-                    run.restore(kept)
+                    run.restore(kept, self._runs)
         shutil.rmtree(execution.folder / "sandboxes", ignore_errors=True)
         (execution.folder / "sandboxes").mkdir(exist_ok=True)
 

@@ -69,16 +69,34 @@ class StepRun:
         """What a person calls its status."""
         return "Cached" if self.source and self.status == SUCCEEDED else self.status
 
-    def restore(self, kept: KeptStep) -> None:
-        """Stand as the state has it."""
+    def restore(self, kept: KeptStep, runs: Path | None = None) -> None:
+        """Stand as the state has it.
+
+        Args:
+            runs: the folder of runs, where that may lie elsewhere since.
+        """
         record = kept.record
         self.status, self.seconds, self.reason = kept.status, kept.seconds, kept.reason
         self.detail, self.notes = record.detail, record.notes
         self.log = Path(record.log) if record.log else None
+        if self.log and runs:
+            self.log = relocated(self.log, runs)
         self.peak_bytes, self.source = record.peak_bytes, record.source
         self.answer, self.outcome = record.answer, record.outcome
         self.compared = [Compared(*compared) for compared in record.compared]
         self.frame = Frame(*record.frame) if record.frame else None
+
+
+def relocated(path: Path, runs: Path) -> Path:
+    """A path in a folder of runs, as it was noted, in the one where they lie now.
+
+    A repository is moved or copied: what is looked for, or moved, is its own.
+    """
+    parts = path.parts
+    for place, name in enumerate(parts[:-1]):
+        if name == runs.name and (runs / parts[place + 1]).is_dir():
+            return runs.joinpath(*parts[place + 1 :])
+    return path
 
 
 @dataclass

@@ -21,7 +21,7 @@ class History:
 
     @property
     def _state(self) -> State:
-        return State(self.local / "state.db")
+        return State(self.local / "state.db", read_only=True)
 
     def runs(self) -> list[dict[str, Any]]:
         """Every run, the newest first."""
@@ -49,7 +49,7 @@ class History:
         steps = {n: StepRun(step) for n, step in definition.steps.items()} if definition else {}
         for step in state.steps(kept.id):
             if step.name in steps:
-                steps[step.name].restore(step)
+                steps[step.name].restore(step, self.local / "runs")
         status = self._status(kept)
         for run in steps.values():
             run.status = KILLED if status == KILLED and run.status == EXECUTING else run.status

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
+import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ninesteps.errors import StateError
 
@@ -99,6 +101,9 @@ _SETTLED = 2_000_000_000
 """Nanoseconds after which a file that is not written any more has another time if it is again."""
 
 
+Made = TypeVar("Made")
+
+
 @dataclass(frozen=True)
 class ModelPackage:
     """A registered version of a model."""
@@ -183,26 +188,31 @@ class State:
     is whole, and may lack the last moments.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, read_only: bool = False) -> None:
         """Open the file, or make it.
 
+        Args:
+            read_only: as it is now, in memory: nothing on disk is made or changed, and a file that
+                there is not is an empty one.
+
         Raises:
-            StateError: if a newer version of this code wrote it, or it cannot be used.
+            StateError: if a newer version of this code wrote it, it is damaged, or it is gone while
+                runs lie beside it.
         """
         self._file = file
         self._lock = threading.RLock()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._connection = sqlite3.connect(
-                file, timeout=LONGEST_WAIT, isolation_level=None, check_same_thread=False
-            )
-        except sqlite3.Error as error:
-            raise StateError(f"{file} cannot be used: {error}") from None
-        with self._transaction(begin=False) as connection:
-            _write_ahead(connection)
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        self._opened: tuple[int, int] | None = None
+        self._check_not_lost(lambda: not _has_content(file))
+        if _is_cut(file):
+            raise StateError(f"{file} is damaged: its end is missing{self._remedy}")
+        with self._named_errors():
+            self._connection = _snapshot(file) if read_only else _opened(file)
+            self._check_not_lost(lambda: _schema_version(self._connection) == 0)
+            if not read_only:
+                _write_ahead(self._connection)
+                self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute("PRAGMA foreign_keys = ON")
+            version = _schema_version(self._connection)
         if version > SCHEMA_VERSION:
             raise StateError(
                 f"{file}: expected version {SCHEMA_VERSION} or older, got {version}: it was "
@@ -210,31 +220,65 @@ class State:
             )
         if version < SCHEMA_VERSION:
             self._upgrade()
+        if not read_only:
+            self._opened = _identity(file)
+
+    def _check_not_lost(self, is_new: Callable[[], bool]) -> None:
+        """Refuse to begin a file while runs lie beside it: their versions would be given again.
+
+        Asked twice, as another process may make the file, and its first run, in between.
+        """
+        runs = self._file.parent / "runs"
+        if is_new() and runs.is_dir() and any(runs.iterdir()) and is_new():
+            what = "is empty" if self._file.exists() else "is not there"
+            raise StateError(f"{self._file} {what}, though runs lie beside it{self._remedy}")
+
+    @property
+    def _remedy(self) -> str:
+        return (
+            f": put it back from a copy; or move {self._file.parent} away, and versions count from "
+            "1 again"
+        )
 
     @contextmanager
     def _transaction(self, begin: bool = True) -> Iterator[sqlite3.Connection]:
         """One transaction: committed at its end, rolled back on an error."""
+        with self._named_errors(), self._lock:
+            if self._opened and _identity(self._file) != self._opened:
+                raise StateError(
+                    f"{self._file} was removed or replaced while it was in use: what came of it "
+                    "since then is lost"
+                )
+            if begin:
+                self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+            if begin:
+                self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """What SQLite says, with the file that it concerns and what helps."""
         try:
-            with self._lock:
-                if begin:
-                    self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._connection
-                except BaseException:
-                    if self._connection.in_transaction:
-                        self._connection.execute("ROLLBACK")
-                    raise
-                if begin:
-                    self._connection.execute("COMMIT")
+            yield
         except sqlite3.Error as error:
-            fault = "Step.THROTTLING" if "locked" in str(error) else ""  # by another run
-            raise StateError(f"{self._file} cannot be used: {error}", fault) from None
+            is_locked = "locked" in str(error)  # by another run
+            helps = ""
+            if is_locked:
+                helps = ": another process writes to it; try again when it has ended"
+            elif _is_damage(error):
+                helps = self._remedy
+            fault = "Step.THROTTLING" if is_locked else ""
+            raise StateError(f"{self._file} cannot be used: {error}{helps}", fault) from None
 
     def _upgrade(self) -> None:
         """Bring a file of an earlier version up to this one; another run may have just done so."""
         with self._transaction() as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            for schema in _UPGRADES[version:]:
+            for schema in _UPGRADES[_schema_version(connection) :]:
                 for statement in _statements(schema):
                     connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -242,6 +286,17 @@ class State:
     def _rows(self, query: str, *values: object) -> list[Any]:
         with self._transaction(begin=False) as connection:
             return connection.execute(query, values).fetchall()
+
+    def _made(self, rows: Iterable[Any], make: Callable[..., Made]) -> list[Made]:
+        """What rows stand for.
+
+        Raises:
+            StateError: if one cannot be read: bytes within it were changed.
+        """
+        try:
+            return [make(*row) for row in rows]
+        except (TypeError, ValueError) as error:
+            raise StateError(f"{self._file} is damaged: {error}{self._remedy}") from None
 
     # Executions
 
@@ -291,12 +346,7 @@ class State:
             "ORDER BY started DESC, rowid DESC",
             execution,
         )
-        return [
-            KeptExecution(i, pipeline, json.loads(parameters), status, started, ended, definition,
-                          json.loads(catalog), json.loads(wanted), by)
-            for i, pipeline, parameters, status, started, ended, definition, catalog, wanted, by
-            in rows
-        ]  # fmt: skip
+        return self._made(rows, _kept_execution)
 
     # Steps
 
@@ -317,7 +367,7 @@ class State:
             f"SELECT {_STEP} FROM steps WHERE execution = ? ORDER BY rowid",
             execution,
         )
-        return [_kept_step(row) for row in rows]
+        return self._made(rows, _kept_step)
 
     def steps_before(self, execution: str, step: str, most: int) -> list[tuple[str, KeptStep]]:
         """A step in earlier executions of the same pipeline that succeeded, the newest first.
@@ -334,7 +384,7 @@ class State:
             step,
             most,
         )
-        return [(row[0], _kept_step(row[1:])) for row in rows]
+        return self._made(rows, lambda started, *row: (started, _kept_step(*row)))
 
     def done_before(self, cache_key: str, since: float) -> list[KeptStep]:
         """The steps of a key that ran and succeeded since a moment, the newest first."""
@@ -344,7 +394,7 @@ class State:
             cache_key,
             since,
         )
-        return [step for step in map(_kept_step, rows) if not step.record.source]
+        return [step for step in self._made(rows, _kept_step) if not step.record.source]
 
     # Models and packages
 
@@ -364,7 +414,8 @@ class State:
         rows = self._rows("SELECT request FROM models WHERE name = ?", name)
         if not rows:
             raise StateError(f"there is no model {name}")
-        return dict(json.loads(rows[0][0]))
+        (request,) = self._made(rows[:1], lambda text: dict(json.loads(text)))
+        return request
 
     def register(
         self, group: str, status: str, execution: str, step: str, request: dict[str, Any]
@@ -399,10 +450,14 @@ class State:
             group,
             version,
         )
-        return [
-            ModelPackage(group, version, status, execution, created, json.loads(request))
-            for group, version, status, execution, created, request in rows
-        ]
+        return self._made(rows, _model_package)
+
+    def versions(self, execution: str) -> list[int]:
+        """The versions that an execution has registered, in whatever group."""
+        rows = self._rows(
+            "SELECT version FROM model_packages WHERE execution = ? ORDER BY rowid", execution
+        )
+        return [version for (version,) in rows]
 
     def change_status(self, group: str, change: StatusChange) -> bool:
         """Keep a change of a version's status, if the version still stands as before it.
@@ -424,15 +479,12 @@ class State:
     def changes(self, group: str, version: int) -> list[StatusChange]:
         """Every change of a version's status, the oldest first."""
         rows = self._rows(
-            "SELECT before, after, who, why, at, stage, evidence FROM status_changes "
+            "SELECT version, before, after, who, why, at, stage, evidence FROM status_changes "
             "WHERE package_group = ? AND version = ? ORDER BY number",
             group,
             version,
         )
-        return [
-            StatusChange(version, before, after, who, why, at, stage, json.loads(evidence))
-            for before, after, who, why, at, stage, evidence in rows
-        ]
+        return self._made(rows, _status_change)
 
     # Files
 
@@ -480,14 +532,88 @@ def run_lock(folder: Path) -> Iterator[None]:
 
 
 def is_run_locked(folder: Path) -> bool:
-    """Whether a process keeps the folder of an execution."""
-    if not folder.is_dir():
+    """Whether a process keeps the folder of an execution; only looks."""
+    file = folder / "held.db"
+    if not file.is_file():
         return False
     try:
-        with run_lock(folder):
-            return False
-    except StateError:
-        return True
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", 0, uri=True)) as held:
+            held.execute("SELECT 1 FROM sqlite_master").fetchall()
+    except sqlite3.Error as error:
+        return "locked" in str(error)
+    return False
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    """The file to write to."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return sqlite3.connect(
+        file, timeout=LONGEST_WAIT, isolation_level=None, check_same_thread=False
+    )
+
+
+def _schema_version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _snapshot(file: Path) -> sqlite3.Connection:
+    """What a file has, in memory.
+
+    To read a file that has a log beside it SQLite writes too, and where a copy of a repository or
+    another's folder has the log alone it could not: then both are copied and read elsewhere.
+    """
+    memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    if not file.is_file():
+        return memory
+    log, address = Path(f"{file}-wal"), file.resolve().as_uri()
+    if not _has_content(log):
+        _copy(f"{address}?mode=ro&immutable=1", memory)
+        return memory
+    with suppress(sqlite3.OperationalError):
+        _copy(f"{address}?mode=ro&readonly_shm=1", memory)
+        return memory
+    with tempfile.TemporaryDirectory() as folder:
+        for source in (file, log):
+            with suppress(FileNotFoundError):  # whoever wrote has just ended
+                shutil.copyfile(source, Path(folder, source.name))
+        _copy((Path(folder) / file.name).as_uri(), memory)
+    return memory
+
+
+def _copy(address: str, memory: sqlite3.Connection) -> None:
+    with closing(sqlite3.connect(address, LONGEST_WAIT, uri=True)) as source:
+        source.execute("SELECT 1 FROM sqlite_master").fetchall()  # a copy waits without an end
+        source.backup(memory)
+
+
+def _has_content(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size > 0
+
+
+def _is_cut(file: Path) -> bool:
+    """Whether a page of a file is not whole; SQLite takes what is missing of it for zeros."""
+    if not _has_content(file):
+        return False
+    with file.open("rb") as content:
+        header = content.read(18)
+    page = int.from_bytes(header[16:18], "big") or 1
+    is_database = header.startswith(b"SQLite format 3\0")
+    return is_database and file.stat().st_size % (65_536 if page == 1 else page) > 0
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    """Which file it is, whatever its name; None if there is none."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return None
+    return (stat.st_dev, stat.st_ino)
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    texts = ("malformed", "not a database", "already exists", "no such table", "no such column")
+    return any(text in str(error) for text in texts)
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
@@ -516,10 +642,29 @@ def _statements(schema: str) -> Iterator[str]:
 _STEP = "execution, name, type, status, seconds, reason, record"
 
 
-def _kept_step(row: Any) -> KeptStep:
-    execution, name, type_, status, seconds, reason, record = row
+def _kept_step(
+    execution: str, name: str, type_: str, status: str, seconds: float, reason: str, record: str
+) -> KeptStep:
     kept = Record(**json.loads(record))
     return KeptStep(execution, name, type_, status, seconds, reason, kept)
+
+
+def _model_package(
+    group: str, version: int, status: str, execution: str, created: str, request: str
+) -> ModelPackage:
+    return ModelPackage(group, version, status, execution, created, json.loads(request))
+
+
+def _status_change(
+    version: int, before: str, after: str, who: str, why: str, at: str, stage: str, evidence: str
+) -> StatusChange:
+    return StatusChange(version, before, after, who, why, at, stage, json.loads(evidence))
+
+
+def _kept_execution(*row: Any) -> KeptExecution:
+    i, pipeline, parameters, status, started, ended, definition, catalog, wanted, by = row
+    return KeptExecution(i, pipeline, json.loads(parameters), status, started, ended, definition,
+                         json.loads(catalog), json.loads(wanted), by)  # fmt: skip
 
 
 def digest_of(file: Path) -> str:

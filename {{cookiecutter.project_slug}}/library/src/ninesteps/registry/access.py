@@ -13,9 +13,9 @@ from ninesteps.registry.registry import PRODUCTION, Approvals
 from ninesteps.settings.settings import Settings
 
 
-def on_this_machine(local: Path, settings: Settings) -> Approvals:
+def on_this_machine(local: Path, settings: Settings, read_only: bool = False) -> Approvals:
     """The registry of this machine, with the rules of pipeline.toml."""
-    registry = LocalRegistry(local, settings.model_package_group)
+    registry = LocalRegistry(local, settings.model_package_group, read_only)
     rules = settings.approval
     return Approvals(
         registry, expected(settings), rules.require_second_approver, rules.before_production

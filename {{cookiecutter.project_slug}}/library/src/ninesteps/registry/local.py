@@ -18,10 +18,11 @@ class LocalRegistry:
 
     local: Path
     group: str
+    read_only: bool = False  # it shows what there is when it is first asked
 
     @cached_property
     def _state(self) -> State:
-        return State(self.local / "state.db")
+        return State(self.local / "state.db", self.read_only)
 
     def numbers(self) -> list[int]:
         """The versions that there are, the newest first."""

@@ -165,8 +165,8 @@ def _from_an_earlier(
     """The page of a run whose results are reused, or of the last, if it is made of the same."""
     sources = {run.source for run in execution.steps.values() if run.source}
     first = next(iter(execution.steps), "")
-    last = {kept.execution for _, kept in
-            State(local / "state.db").steps_before(execution.id, first, 1)}  # fmt: skip
+    state = State(local / "state.db", read_only=True)
+    last = {kept.execution for _, kept in state.steps_before(execution.id, first, 1)}
     for run in (last | sources) if sources else ():
         folder = local / "runs" / run
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # none, or not whole

@@ -35,7 +35,7 @@ LOOKED_THROUGH = 50
 
 def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFacts:
     """A run in a folder such as `.local`."""
-    kept_state = State(local / "state.db")
+    kept_state = State(local / "state.db", read_only=True)
     (kept,) = kept_state.executions(execution.id)
     digests: dict[str, str] = {}
     for step in kept_state.steps(execution.id):

@@ -51,11 +51,10 @@ class Rehearsal:
         Raises:
             RegistryError: if there is none of that number, or it may not.
         """
-        approval.on_this_machine(self.local, self.settings).may_deploy(
-            number, has_served=has_served
-        )
+        approvals = approval.on_this_machine(self.local, self.settings, read_only=True)
+        approvals.may_deploy(number, has_served=has_served)
         group = self.settings.model_package_group
-        (package,) = State(self.local / "state.db").model_packages(group, number)
+        (package,) = State(self.local / "state.db", read_only=True).model_packages(group, number)
         return package
 
     def deploy(
@@ -105,7 +104,7 @@ class Rehearsal:
 
     def golden(self, package: ModelPackage) -> tuple[list[str], list[str]]:
         """Records of the test split and what the model predicted of them before registration."""
-        steps = State(self.local / "state.db").steps(package.execution)
+        steps = State(self.local / "state.db", read_only=True).steps(package.execution)
         storage = Storage(self.local / "s3")
         try:
             uris = [uri for step in steps for uri in step.record.digests]
