@@ -70,8 +70,7 @@ def test_looking_at_the_registry_and_at_runs_leaves_every_file_as_it_was(
 
     gc.collect()  # of who registered the versions: a connection writes when it is closed
     before = contents()
-    for command in (("registry",), ("registry", "1"), ("registry", "--json"), ("runs",),
-                    ("show", "run1")):  # fmt: skip
+    for command in (("registry",), ("registry", "1"), ("registry", "--json"), ("runs",)):
         pipeline(*command)
         assert contents() == before, command
     monkeypatch.setattr(here, "local", lambda: tmp_path / "none")
