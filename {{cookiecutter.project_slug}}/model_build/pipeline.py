@@ -78,6 +78,8 @@ def model_process(build: Build) -> Step:
         arguments += ["--group-variable", stored(settings.bias.group_variable)]
     if split.group:
         arguments += ["--group", stored(split.group)]
+    if data.number_rows:
+        arguments += ["--split-key", "content"]
     if isinstance(settings.bias.threshold, float | int):
         arguments += ["--label-threshold", repr(settings.bias.threshold)]
     for column in settings.model.exclude:

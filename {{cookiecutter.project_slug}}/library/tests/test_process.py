@@ -28,6 +28,7 @@ from people import (
     people,
     query_result,
 )
+from twins import contents
 
 SPLITS = ("train", "validation", "test")
 
@@ -503,6 +504,127 @@ def test_a_group_is_found_in_the_lower_case_that_athena_writes(base: Path) -> No
     table = people(household=[f"h{number % 200}" for number in range(900)])
     run(base, table, group="HouseHold")
     assert sum(len(split(base, name).ids) for name in SPLITS) == 900
+
+
+def repeated(times: int = 3) -> pa.Table:
+    """300 people with random labels, each in several rows that a number alone tells apart."""
+    few = people(300)
+    table = pa.concat_tables([few] * times)
+    numbers = pa.array([str(number) for number in range(table.num_rows)])
+    return table.set_column(table.column_names.index("person"), "person", numbers)
+
+
+def findings(base: Path) -> dict[str, Any]:
+    """What step 1 left for people to read."""
+    file = base / "processing/output/test/findings.json"
+    return dict(json.loads(file.read_text("utf-8")))
+
+
+def test_numbered_rows_of_the_same_content_are_in_one_split(base: Path) -> None:
+    run(base, repeated(), more=("--split-key", "content"))
+    sizes = findings(base)["rows"]
+    assert sizes == {name: len(split(base, name).ids) for name in SPLITS}
+    assert all(size % 3 == 0 for size in sizes.values())
+    assert sizes["train"] / 900 == pytest.approx(0.6, abs=0.08)
+    assert findings(base)["rows_with_a_twin"] == {"train": 0, "test": 0}
+
+
+def test_a_split_by_content_is_the_same_whatever_order_and_numbers_the_rows_have(
+    base: Path,
+) -> None:
+    run(base, repeated(), more=("--split-key", "content"))
+    before = sorted(map(repr, split(base, "test").features.tolist()))
+    table = repeated().take(np.arange(900)[::-1])
+    numbers = pa.array([f"n{number}" for number in range(900)])
+    run(base, table.set_column(table.column_names.index("person"), "person", numbers),
+        more=("--split-key", "content"))  # fmt: skip
+    assert sorted(map(repr, split(base, "test").features.tolist())) == before
+
+
+def test_rows_whose_content_differs_in_one_place_are_not_the_same() -> None:
+    table = pa.table({
+        "y": [1, 1, 0, 1, 1, 1, 1], "x": [0.0, -0.0, 0.0, None, np.nan, 0.5, 0.0],
+        "kind": ["a", "a", "a", "a", "a", "a", None],
+    })  # fmt: skip
+    columns = Columns("id", "y", "binary", 1, None, (), "kind", ("kind",), ("x",))
+    found = contents(table, columns)
+    assert found[0] == found[1]
+    assert found[3] == found[4]
+    assert len(set(found.tolist())) == 5
+    assert found[0] == 11436037885803129957  # on every machine, in every version
+
+
+def test_rows_that_test_what_they_taught_are_counted(base: Path) -> None:
+    run(base, repeated())
+    seen: dict[str, list[Any]] = {}
+    for name in ("train", "test"):
+        read = split(base, name)
+        gender, age = read.context["gender"].raw, read.context["age"].raw
+        rows = zip(read.features.tolist(), read.labels, gender, age, strict=True)
+        seen[name] = [repr(row) for row in rows]
+    counted = {
+        one: sum(row in set(seen[other]) for row in seen[one])
+        for one, other in (("train", "test"), ("test", "train"))
+    }
+    assert counted["test"] > 100
+    assert findings(base)["rows_with_a_twin"] == counted
+
+
+def test_different_people_have_no_twins(base: Path) -> None:
+    run(base, people(income=np.arange(900.0)))
+    assert findings(base) == {
+        "rows": {name: len(split(base, name).ids) for name in SPLITS},
+        "rows_with_a_twin": {"train": 0, "test": 0},
+        "suspicious_features": {},
+    }
+
+
+# Features that know the label
+
+
+def leaking(kind: str) -> pa.Array:
+    """A feature that was made from the label."""
+    label = people()["stayed"].to_numpy()[np.argsort(people()["person"].to_numpy())]
+    drawn = np.random.default_rng(2)
+    noise = drawn.normal(size=900)
+    values = {
+        "a copy": label,
+        "its opposite": -label,
+        "a copy with a few errors": np.where(drawn.random(900) < 0.002, 1 - label, label),
+        "a noisy score": 5 * label + noise,
+        "four codes": np.where(label == 1, drawn.choice([1, 3], 900), drawn.choice([2, 4], 900)),
+        "being there": np.where(label == 1, noise, np.nan),
+        "a strong feature": 2 * label + noise,
+        "a tenth of it wrong": np.where(drawn.random(900) < 0.1, 1 - label, label),
+    }
+    return pa.array(values[kind])
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_named"),
+    [("a copy", True), ("its opposite", True), ("a copy with a few errors", True),
+     ("a noisy score", True), ("four codes", True), ("being there", True),
+     ("a strong feature", False), ("a tenth of it wrong", False)],
+)  # fmt: skip
+def test_a_feature_that_alone_ranks_the_label_is_named(
+    base: Path, kind: str, is_named: bool
+) -> None:
+    table = people().sort_by("person").append_column("score", leaking(kind))
+    run(base, table)
+    found = findings(base)["suspicious_features"]
+    assert set(found) == ({"score"} if is_named else set())
+    assert all(0.99 <= power <= 1 for power in found.values())
+
+
+@pytest.mark.parametrize(("noise", "is_named"), [(0.02, True), (0.5, False)])
+def test_a_feature_that_ranks_the_numbers_is_named(
+    base: Path, noise: float, is_named: bool
+) -> None:
+    table = paid()
+    drawn = np.random.default_rng(2).normal(size=900)
+    in_pounds = -np.log(table["salary"].to_numpy()) + noise * drawn * 0.3
+    estimate(base, table.append_column("in_pounds", pa.array(in_pounds)))
+    assert set(findings(base)["suspicious_features"]) == ({"in_pounds"} if is_named else set())
 
 
 # Split by time

@@ -1,7 +1,8 @@
 """Step 1's script: rows of the offline store, as of a moment, split into train, validation, test.
 
 Also measures the bias of the training split, Clarify's own numbers being those of the test split,
-and notes what its columns look like, so that a later run sees what has drifted.
+and notes what its columns look like, so that a later run sees what has drifted, and what a person
+should look at before they trust a metric.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ import json
 import sys
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
+from leaks import suspicious_features
+from numpy.typing import NDArray
+from twins import contents, crossing
 
 from bias_metrics import Outcomes, pretraining_bias
 from bias_report import every_group, facet_section, labelled
@@ -41,8 +46,9 @@ def main(arguments: Sequence[str]) -> None:
     columns = choose_columns(table, options)
     table = with_checked_labels(table, columns)
     check_values(table, columns)
-    key = options.group or options.record_id
-    chosen = choose_splits(table, key, options.split_by, options.salt, options.shares)
+    content = contents(table, columns)
+    keys, times = split_keys(table, content, options), table["event_time"]
+    chosen = choose_splits(keys, times, options.split_by, options.salt, options.shares)
     splits = {name: table.filter(pa.array(chosen == n)) for n, name in enumerate(SPLITS)}
     del table  # a large one need not be in memory twice, here and below
     for name, rows in splits.items():
@@ -54,6 +60,7 @@ def main(arguments: Sequence[str]) -> None:
         write_split(splits.pop(name), output_path(name), name, columns)
     train = read_split(output_path("train"), "train")
     write_json(output_path("train") / "profile.json", profile(train))
+    write_json(output_path("test") / "findings.json", findings(train, content, chosen))
     write_json(output_path("bias") / "pretraining_bias.json", training_bias(train))
 
 
@@ -64,6 +71,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--shares", type=_shares, required=True)
     parser.add_argument("--split-by", choices=("hash", "time"), required=True)
     parser.add_argument("--group")
+    parser.add_argument("--split-key", choices=("id", "content"), default="id")
     parser.add_argument("--min-positives", type=int, required=True)
     parser.add_argument("--favourable-label", type=int, required=True)
     parser.add_argument("--label-threshold")
@@ -121,6 +129,35 @@ def choose_columns(table: pa.Table, options: argparse.Namespace) -> Columns:
         twice = sorted({n for n in columns.names if columns.names.count(n) > 1})
         raise DataError(f"expected different columns in a split, got several of {', '.join(twice)}")
     return columns
+
+
+def split_keys(
+    table: pa.Table, content: NDArray[np.uint64], options: argparse.Namespace
+) -> pa.ChunkedArray:
+    """What keeps rows together: the group, the record id, or, of numbered rows, their content.
+
+    A number tells nobody apart: of rows that are all the same, one must not test the other.
+    """
+    if options.split_key == "content" and not options.group:
+        return pa.chunked_array([content])
+    key = options.group or options.record_id
+    if nameless := table[key].null_count:
+        raise DataError(f"{nameless} rows have no {key}, by which rows are kept together")
+    return table[key]
+
+
+def findings(
+    train: Split, content: NDArray[np.uint64], chosen: NDArray[np.int64]
+) -> dict[str, object]:
+    """What may make the metrics look better than they are: `findings.json`, for people to read."""
+    shares = zip(SPLITS, np.bincount(chosen[chosen >= 0], minlength=len(SPLITS)), strict=True)
+    return {
+        "rows": {name: int(count) for name, count in shares},
+        "rows_with_a_twin": crossing(
+            content, chosen, train=SPLITS.index("train"), test=SPLITS.index("test")
+        ),
+        "suspicious_features": suspicious_features(train),
+    }
 
 
 def training_bias(train: Split) -> dict[str, object]:

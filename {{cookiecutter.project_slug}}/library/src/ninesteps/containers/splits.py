@@ -18,19 +18,17 @@ SPLITS = ("train", "validation", "test")
 
 
 def choose_splits(
-    table: pa.Table, key: str, by: str, salt: str, shares: Sequence[float]
+    keys: pa.ChunkedArray, times: pa.ChunkedArray, by: str, salt: str, shares: Sequence[float]
 ) -> NDArray[np.int64]:
     """The split of each row, (n,): its position in SPLITS; -1 for rows that are in none.
 
-    Rows with the same key, a column, stay together. They are split by the key's "hash" with the
-    salt, or by "time".
+    Rows with the same key stay together. They are split by the key's "hash" with the salt, or by
+    "time".
     """
-    keys = pc.cast(table[key], pa.string())
-    if nameless := keys.null_count:
-        raise DataError(f"{nameless} rows have no {key}, by which rows are kept together")
+    texts = pc.cast(keys, pa.string())
     if by == "hash":
-        return split_of(keys.to_pylist(), salt, shares)
-    chosen = split_by_time(keys.to_numpy(), table["event_time"].to_numpy(), shares)
+        return split_of(texts.to_pylist(), salt, shares)
+    chosen = split_by_time(texts.to_numpy(), times.to_numpy(), shares)
     left_out = int((chosen < 0).sum())
     print(f"{left_out} of {len(chosen)} rows are in no split: they come after their split's end")  # noqa: T201
     return chosen
