@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import tomllib
 from pathlib import Path
@@ -14,13 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from ninesteps.errors import RawTableError
+from ninesteps.feature_store.drafting.dates import DAYS
+from ninesteps.feature_store.drafting.draft import Decisions, draft
 from ninesteps.feature_store.raw_table import read_raw_table
-from ninesteps.feature_store.schema import draft
-from ninesteps.feature_store.table_columns import DAYS
-from ninesteps.settings.data import Column, Data, Split
+from ninesteps.settings.data import Column, Data, Split, is_stored_name
 from ninesteps.settings.judgement import GateSettings
 from ninesteps.settings.project import Project
 from ninesteps.settings.settings import Settings
+from ninesteps.settings.toml import RuleBroken
 from ninesteps.settings.tuning import Range, Tuning
 
 ROWS = 120
@@ -38,21 +40,24 @@ def table(file: Path, **columns: list[str]) -> Path:
     return file
 
 
-def drafted(folder: Path, label: str = "", **columns: list[str]) -> dict[str, Any]:
+def drafted(folder: Path, label: str = "returned", **columns: list[str]) -> dict[str, Any]:
     """`[data]` as TOML reads it, once the settings' own rules have held."""
-    data: dict[str, Any] = tomllib.loads(draft(table(folder / "pets.csv", **columns), label))
+    file = table(folder / "pets.csv", **columns)
+    data: dict[str, Any] = tomllib.loads(draft(file, Decisions(label)))
     data = data["data"]
     types = {name: Column(**column) for name, column in data["columns"].items()}
     Data(**{**data, "columns": types})
     return data
 
 
-def line(folder: Path, start: str, label: str = "", **columns: list[str]) -> str:
+def line(folder: Path, start: str, label: str = "returned", **columns: list[str]) -> str:
     """The line that begins so, with a comment that stands above it."""
-    lines = draft(table(folder / "pets.csv", **columns), label).splitlines()
+    lines = draft(table(folder / "pets.csv", **columns), Decisions(label)).splitlines()
     place = next(place for place, text in enumerate(lines) if text.startswith(start))
-    above = lines[place - 1] if lines[place - 1].startswith("# ") and place > 3 else ""
-    return f"{above} {lines[place]}".strip()
+    above = place
+    while lines[above - 1].startswith("# ") and above > 3:
+        above -= 1
+    return " ".join([text.removeprefix("# ") for text in lines[above:place]] + [lines[place]])
 
 
 def type_of(folder: Path, values: list[str], name: str = "x") -> dict[str, Any]:
@@ -66,11 +71,11 @@ def test_a_draft_says_everything_that_the_settings_ask_for(tmp_path: Path) -> No
         tmp_path / "pets.csv",
         age=["1.5", "", "12", "NA"],
         born=["1/31/2020", "12/9/2009"],
-        species=["dog", "cat", "null"],
+        species=["dog", "cat", "bird", "dog", ""],
         remark=[f"found in street {n}" for n in range(60)],
     )
     os.utime(file, (1_767_225_600 + 3600, 1_767_225_600 + 3600))
-    text = draft(file)
+    text = draft(file, Decisions("returned"))
     assert tomllib.loads(text) == {
         "data": {
             "file": file.as_posix(),
@@ -80,7 +85,7 @@ def test_a_draft_says_everything_that_the_settings_ask_for(tmp_path: Path) -> No
             "columns": {
                 "age": {"type": "number"},
                 "born": {"type": "date", "format": "%m/%d/%Y"},
-                "species": {"type": "category", "values": ["cat", "dog"]},
+                "species": {"type": "category", "values": ["bird", "cat", "dog"]},
                 "remark": {"type": "text"},
             },
         }
@@ -99,7 +104,7 @@ def test_a_draft_reads_the_table_that_it_was_made_of(
         "returned": labels,
         "age": ["12", "", "1.5"],
         "born": ["31.1.2020", "12.9.2009"],
-        "species": ["dog", "cat", "null"],
+        "species": ["dog", "cat", "bird", ""],
         "found": [f"street {n}" for n in range(60)],
         "date time": ["2026-01-31 10:00:00", "2026-02-01 11:00:00"],
     }
@@ -117,10 +122,10 @@ def test_a_draft_reads_the_table_that_it_was_made_of(
     assert (raw.read, raw.rows["age"].max()) == (ROWS, 12)
 
 
-def test_the_file_stands_as_it_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table(tmp_path / "pets.csv", age=["1", "2"])
-    monkeypatch.chdir(tmp_path)
-    assert 'file = "pets.csv"\n' in draft(Path("pets.csv"))
+def test_the_file_stands_as_the_caller_says(tmp_path: Path) -> None:
+    file = table(tmp_path / "pets.csv", age=["1", "2"])
+    assert f'file = "{file.as_posix()}"\n' in draft(file)
+    assert 'file = "data/pets.csv"\n' in draft(file, path="data/pets.csv")
 
 
 # The record id
@@ -171,38 +176,104 @@ def test_of_two_ids_the_one_that_is_called_so_is_taken(tmp_path: Path) -> None:
 # The label
 
 
-def test_the_label_is_told_by_name_and_the_others_are_named(tmp_path: Path) -> None:
+def test_a_label_that_nobody_named_is_asked_for_and_the_likeliest_are_named(tmp_path: Path) -> None:
     flags = {"returned": [], "neutered": ["1", "0"], "is_churn": ["0", "0", "1"], "tag": ["a", "b"]}
-    flags["age"] = ["1", "2", "3"]
-    assert line(tmp_path, "label", **flags) == (
-        'label = "is_churn"  # two values: [project] problem = "binary"; or neutered, tag'
-    )
-    assert 'label = "returned"' in line(tmp_path, "label", label="returned", y=["0", "1"])
-    assert "or " not in line(tmp_path, "label", label="returned", y=["0", "1"])
+    asked = line(tmp_path, "label", "", **flags, age=["1.5", "2", "3"])
+    assert asked.endswith('label = ""')
+    assert "Draft again with its name" in asked
+    assert "--label NAME" in asked
+    assert "Likely: is_churn." in asked
+    unnamed = line(tmp_path, "label", "", returned=[], tag=["a", "b"], age=["1.5", "2", "3"])
+    assert "Likely: tag, age." in unnamed
+    text = draft(table(tmp_path / "pets.csv"), Decisions(""))
+    data = tomllib.loads(text)["data"]
+    assert "returned" in data["columns"]
+    with pytest.raises(RuleBroken, match="the column to predict"):
+        Data(**{**data, "columns": {"returned": Column("number")}})
+
+
+def test_a_label_that_the_caller_names_is_not_asked_for(tmp_path: Path) -> None:
+    expected = 'label = "is_churn"  # two values: [project] problem = "binary"'
+    assert line(tmp_path, "label", label="is_churn", is_churn=["0", "1"]) == expected
+    file = table(tmp_path / "pets.csv", is_churn=["0", "1"])
+    assert expected in draft(file, likely_label="is_churn")
+    assert 'label = ""' in draft(file, likely_label="left")
+    assert 'label = "returned"' in draft(file, Decisions("returned"), "is_churn")
 
 
 @pytest.mark.parametrize(
     ("name", "other"),
     [("target", "has_left"), ("loan_default", "price"), ("wage", "price"), ("SalePrice", "age")],
 )
-def test_the_likelier_name_wins(tmp_path: Path, name: str, other: str) -> None:
+def test_the_likelier_name_comes_first(tmp_path: Path, name: str, other: str) -> None:
     numbers, flags = ["3", "1", "4", "1.5"], ["0", "0", "1"]
     kinds = {"target": flags, "has_left": flags, "loan_default": flags}
     columns = {c: kinds.get(c, numbers) for c in (other, name)}
     if name == "wage":
         columns["price_range"] = numbers
         columns.pop("price")
-    assert drafted(tmp_path, returned=[], **columns)["label"] == name
+    assert f"Likely: {name}" in line(tmp_path, "label", "", returned=[], **columns)
 
 
 def test_two_values_are_binary_and_numbers_a_regression(tmp_path: Path) -> None:
-    assert 'problem = "binary"' in line(tmp_path, "label", age=["1", "2", "3"])
+    assert 'problem = "binary"' in line(tmp_path, "label", age=["1.5", "2", "3"])
     regression = line(tmp_path, "label", label="age", age=["1.5", "2", "", "3"])
     assert regression == (
         'label = "age"  # numbers: [project] problem = "regression"; 30 rows without one: left out'
     )
-    three = line(tmp_path, "label", label="species", species=["a", "b", "c"])
-    assert "# expected two values, or numbers, got 3 different values" in three
+    names = [f"pet {n}" for n in range(60)]
+    texts = line(tmp_path, "label", label="name", name=names)
+    assert "expected two values, or numbers as programs write them, got 60 different" in texts
+    few = line(tmp_path, "label", label="grade", grade=["1", "2", "3"])
+    assert "few values: if they are classes, say which count as 1 (positive, negative)" in few
+
+
+def test_of_three_values_all_are_told_apart_and_the_choice_is_asked_about(tmp_path: Path) -> None:
+    values = ["Yes", "No", "no", "Maybe", "No"]
+    data = drafted(tmp_path, returned=values, age=["1.5", "2", "3"])
+    assert (data["positive"], set(data["negative"])) == ("Yes", {"No", "no", "Maybe"})
+    asked = line(tmp_path, "positive", returned=values, age=["1.5", "2", "3"])
+    assert "is this right? Each other value belongs here or in negative" in asked
+    grades = drafted(tmp_path, returned=["a", "b", "b", "c", "c", "c"], age=["1.5", "2", "3"])
+    assert (grades["positive"], grades["negative"]) == ("a", ["b", "c"])
+
+
+def test_texts_that_are_one_word_count_alike(tmp_path: Path) -> None:
+    values = ["Yes", "yes", "Y", "NO", "no", "n"]
+    data = drafted(tmp_path, returned=values, age=["1.5", "2", "3"])
+    assert (set(data["positive"]), set(data["negative"])) == (
+        {"Yes", "yes", "Y"},
+        {"NO", "no", "n"},
+    )
+    assert "positive" not in drafted(tmp_path, returned=["1", "1.0", "0"], age=["1.5", "2", "3"])
+
+
+def test_a_label_in_a_tiny_unit_is_named(tmp_path: Path) -> None:
+    small = [f"{n}e-7" for n in range(1, 60)]
+    assert "its values are near" in line(tmp_path, "label", label="flow", flow=small)
+    assert "its values are near" not in line(tmp_path, "label", label="age", age=["1.5", "2", "9"])
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (["1", *["0"] * 59], "too few rows that count as 1: of 2 about 0"),
+        (["0", *["1"] * 59], "too few rows that count as 0: of 2 about 0"),
+        ([f"{n}.5" for n in range(ROWS)], "perhaps too few rows: of 120 about 18"),
+    ],
+)
+def test_splits_that_will_be_too_small_are_foretold(
+    tmp_path: Path, returned: list[str], said: str
+) -> None:
+    text = draft(table(tmp_path / "pets.csv", returned=returned), Decisions("returned"))
+    said += " fall into the smallest split, and [split] min_positives asks for 20"
+    assert said in " ".join(text.replace("#", "").split())
+
+
+def test_splits_that_are_large_enough_are_not_mentioned(tmp_path: Path) -> None:
+    file = tmp_path / "many.csv"
+    file.write_text("id,y,x\n" + "".join(f"{n},{n % 2},{n % 7}.5\n" for n in range(600)))
+    assert "min_positives" not in draft(file, Decisions("y"))
 
 
 @pytest.mark.parametrize(
@@ -231,11 +302,6 @@ def test_a_positive_value_that_no_word_tells_is_the_rarer_one_and_in_doubt(tmp_p
     )
     clear = line(tmp_path, "positive", returned=["No", "Yes", "Yes"], age=["1", "2", "3"])
     assert clear == 'positive = "Yes"  # counts as 1, "No" as 0'
-
-
-def test_a_table_without_a_possible_label_leaves_it_to_a_person(tmp_path: Path) -> None:
-    text = draft(table(tmp_path / "pets.csv", returned=["a", "b", "c"], city=["x", "y", "z"]))
-    assert tomllib.loads(text)["data"]["label"] == ""
 
 
 # The moment
@@ -298,15 +364,171 @@ def test_an_order_that_no_value_decides_is_said_or_taken_from_another_column(
     assert "no value decides" not in same
 
 
-def test_under_one_percent_of_unreadable_dates_is_counted_and_more_make_it_no_date(
+def test_some_unreadable_dates_are_counted_and_more_than_a_run_takes_make_it_no_date(
     tmp_path: Path,
 ) -> None:
     days = ["1/31/2020", "2/1/2020"] * (ROWS // 2)
     one = line(tmp_path, "born", born=[*days[:-1], "1/0/00"])
-    assert one == (
-        'born = { type = "date", format = "%m/%d/%Y" }  # 1 row unreadable, such as "1/0/00"'
+    assert "1 row unreadable, such as" in one
+    assert one.endswith('born = { type = "date", format = "%m/%d/%Y" }')
+    assert type_of(tmp_path, [*days[:-6], *["1/0/00"] * 6])["type"] == "date"
+    many = line(tmp_path, "born", born=[*days[:-7], *["1/0/00"] * 7])
+    assert 'type = "category"' in many
+    assert "dates, but no format reads enough: not 7 rows with %m/%d/%Y and 64 rows with" in many
+
+
+def test_the_format_that_reads_most_is_taken_and_a_mixture_is_said(tmp_path: Path) -> None:
+    days = ["31/1/2020", "1/2/2020", "25/3/2020", "12/11/2019"] * (ROWS // 4)
+    clear = line(tmp_path, "born", born=days)
+    assert (
+        clear == 'born = { type = "date", format = "%d/%m/%Y" }  # %m/%d/%Y could not read 60 rows'
     )
-    assert type_of(tmp_path, [*days[:-2], "1/0/00", "1/0/00"])["type"] == "category"
+    mixed = line(tmp_path, "born", born=[*days[:-3], "1/31/2020", "2/25/2020", "3/26/2020"])
+    assert "3 rows unreadable" in mixed
+    assert "%m/%d/%Y could not read 59 rows; it reads 3 of these: are both in use?" in mixed
+
+
+@pytest.mark.parametrize("far", ["9999-12-31", "1066-10-14", "0001-01-01"])
+def test_dates_far_from_today_are_dates(tmp_path: Path, far: str) -> None:
+    assert line(tmp_path, "until", until=["2020-01-31", far, "2021-02-01", "2021-02-02"]) == (
+        'until = { type = "date", format = "%Y-%m-%d" }'
+    )
+
+
+# Words that may mean "no value"
+
+
+def test_words_that_may_mean_no_value_are_listed_with_their_rows_and_refused(
+    tmp_path: Path,
+) -> None:
+    columns = {"region": ["NA", "EU", "EU", "None"], "reply": ["NA", "a", "b", "c", "null"]}
+    file = table(tmp_path / "pets.csv", **columns)
+    text = draft(file, Decisions("returned"))
+    data = tomllib.loads(text)["data"]
+    assert (data["undecided"], data["missing"]) == (["NA", "None", "null"], [])
+    assert data["columns"]["region"]["values"] == ["EU", "NA", "None"]
+    assert '#   "NA": 30 rows of region, 24 rows of reply' in text
+    assert "--missing NA --missing None --missing null" in " ".join(text.replace("#", "").split())
+    types = {name: Column(**column) for name, column in data["columns"].items()}
+    with pytest.raises(RuleBroken, match="none left"):
+        Data(**{**data, "columns": types})
+
+
+def test_a_draft_with_the_words_decided_asks_nothing(tmp_path: Path) -> None:
+    file = table(tmp_path / "pets.csv", region=["NA", "EU", "AS", "-"], age=["1.5", "-", "3"])
+    data = tomllib.loads(draft(file, Decisions("returned", ("-",), ("NA",))))["data"]
+    assert (data["missing"], "undecided" in data) == (["-"], False)
+    assert data["columns"] == {
+        "region": {"type": "category", "values": ["AS", "EU", "NA"]},
+        "age": {"type": "number"},
+    }
+
+
+LOOK_MISSING = (
+    "NA", "N/A", "n/a", "n.a.", "#N/A", "nan", "NaN", "null", "NULL", "None", "none", "nil", "-",
+    "--", "?", ".", "missing", "(null)", "<NA>", "\\N", "not available", "#DIV/0!",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("word", LOOK_MISSING)
+def test_a_word_that_looks_so_is_asked_about_wherever_it_stands(tmp_path: Path, word: str) -> None:
+    file = table(tmp_path / "pets.csv", region=[word, "EU", "AS"])
+    assert tomllib.loads(draft(file, Decisions("returned")))["data"]["undecided"] == [word]
+    file = table(tmp_path / "pets.csv", returned=["Yes", "No", word], age=["1.5", "2.5"])
+    data = tomllib.loads(draft(file, Decisions("returned")))["data"]
+    assert (data["undecided"], data["positive"], "negative" in data) == ([word], "Yes", False)
+
+
+@pytest.mark.parametrize("word", ["unknown", "other", "no", "Nan Goldin", "0", "x"])
+def test_other_words_are_values(tmp_path: Path, word: str) -> None:
+    assert word in type_of(tmp_path, [word, "EU", "AS"])["values"]
+
+
+@pytest.mark.parametrize("word", ["?", "-", "Infinity", "never", "unknown", "."])
+def test_words_among_numbers_and_dates_are_no_values_of_them(tmp_path: Path, word: str) -> None:
+    numbers, days = [f"{n}.5" for n in range(19)], [f"2026-01-{n:02}" for n in range(1, 20)]
+    file = table(tmp_path / "pets.csv", age=[*numbers, word], born=[*days, word, word])
+    text = draft(file, Decisions("returned"))
+    data = tomllib.loads(text)["data"]
+    assert data["undecided"] == [word]
+    assert (data["columns"]["age"], data["columns"]["born"]["type"]) == ({"type": "number"}, "date")
+    assert f"a number without {json.dumps(word)} (6 rows)" in text
+    assert ", a date without it" in text
+
+
+def test_words_that_numbers_always_skip_are_counted_and_not_asked_about(tmp_path: Path) -> None:
+    columns = {"age": ["1.5", "NA", "2.5", "3"], "born": ["2026-01-31", "2026-02-28", "NA", ""]}
+    said = line(tmp_path, "age", **columns)
+    assert said == 'age = { type = "number" }  # "NA" in 30 rows is no value'
+    assert '"NA" in 30 rows is no value' in line(tmp_path, "born", **columns)
+    assert "undecided" not in drafted(tmp_path, **columns)
+    zero = line(tmp_path, "born", born=["2026-01-31", "2026-02-28", "0000-00-00", "2026-03-01"])
+    assert 'a date without "0000-00-00" (30 rows)' in zero
+
+
+def test_a_third_of_never_leaves_a_date_and_more_than_half_does_not(tmp_path: Path) -> None:
+    days = [f"2026-01-{n:02}" for n in range(1, 8)]
+    file = table(tmp_path / "pets.csv", seen=[*days, *["never"] * 3])
+    data = tomllib.loads(draft(file, Decisions("returned")))["data"]
+    assert data["columns"]["seen"] == {"type": "date", "format": "%Y-%m-%d"}
+    assert type_of(tmp_path, [*days, *["never"] * 8])["type"] == "category"
+
+
+def test_words_in_the_record_id_are_asked_about(tmp_path: Path) -> None:
+    chips = [*(f"P{n}" for n in range(ROWS - 1)), "null"]
+    text = draft(table(tmp_path / "pets.csv", chip=chips, age=["1.5"]), Decisions("returned"))
+    assert '#   "null": 1 row of chip' in text
+
+
+# Numbers as people write them
+
+
+NOTATIONS = {
+    "thousands": (["1,234.50", "12.25", "3,000,000"], {"thousands": ","}),
+    "dollars": (["$12.50", "$1,000", "-$3"], {"thousands": ",", "unit": "$"}),
+    "percent": (["12%", "12.5 %", "-1%"], {"unit": "%"}),
+    "a unit": (["12 kg", "1.5 kg", "0.2kg"], {"unit": "kg"}),
+    "a currency": (["EUR 12.50", "EUR 3"], {"unit": "EUR"}),
+    "a decimal comma": (["12,5", "3,25", "7"], {"decimal": ","}),
+    "a comma and points": (["1.234,50", "3,5"], {"decimal": ",", "thousands": "."}),
+    "parentheses": (["(12)", "12.5", "(1.5)"], {"parentheses": True}),
+    "spaces": (["1 234", "12", "1 000 000"], {"thousands": " "}),
+    "apostrophes": (["1'234.50", "12"], {"thousands": "'"}),
+    "all of it": (["($1,234.50)", "$2"], {"thousands": ",", "unit": "$", "parentheses": True}),
+}
+
+
+@pytest.mark.parametrize(("values", "keys"), NOTATIONS.values(), ids=NOTATIONS)
+def test_numbers_as_people_write_them_come_with_the_setting_that_reads_them(
+    tmp_path: Path, values: list[str], keys: dict[str, object]
+) -> None:
+    assert type_of(tmp_path, values) == {"type": "number", **keys}
+
+
+def test_a_notation_is_shown_by_an_example(tmp_path: Path) -> None:
+    said = line(tmp_path, "pay", pay=["$12", "($1,234.50)", "$7", "$8"])
+    assert said.startswith('"($1,234.50)" is -1234.5')
+
+
+def test_a_separator_that_no_value_explains_is_said(tmp_path: Path) -> None:
+    said = line(tmp_path, "pay", pay=["1,234", "12,345", "999"])
+    assert '{ type = "number", thousands = "," }' in said
+    assert 'or decimal = ",": no value decides' in said
+    assert "no value decides" in line(tmp_path, "pay", pay=["1.234", "12.345", "999"])
+    assert "no value decides" not in line(tmp_path, "pay", pay=["1.234", "12.345", "9.5"])
+    assert "no value decides" not in line(tmp_path, "pay", pay=["0.234", "0.345", "0.999"])
+
+
+def test_numbers_of_several_units_and_misspelt_ones_are_texts_that_say_so(tmp_path: Path) -> None:
+    several = line(tmp_path, "x", x=[f"{n} {'kg' if n % 2 else 'g'}" for n in range(ROWS)])
+    assert 'numbers of several units ("g", "kg"): one unit makes them numbers' in several
+    misspelt = line(tmp_path, "x", x=[*(f"{n}.5" for n in range(ROWS - 3)), "1O.5", "2O.5", "l.5"])
+    assert 'numbers but for 3 rows, such as "1O.5"' in misspelt
+
+
+@pytest.mark.parametrize("values", [["Q1", "Q2"], ["A-1", "B-2"], ["10-20", "20-30"], ["3+", "2"]])
+def test_codes_and_ranges_are_no_numbers_with_a_unit(tmp_path: Path, values: list[str]) -> None:
+    assert type_of(tmp_path, values)["type"] == "category"
 
 
 # Numbers, categories, texts
@@ -328,31 +550,89 @@ def test_few_whole_numbers_stay_numbers_and_in_doubt(tmp_path: Path) -> None:
     assert line(tmp_path, "level", level=["1", "0"]) == 'level = { type = "number" }  # 0 or 1'
 
 
-def test_numbers_with_a_few_words_between_say_so(tmp_path: Path) -> None:
-    ages = [str(n / 4) for n in range(ROWS - 1)]
-    text = line(tmp_path, "age", age=[*ages, "?"])
-    assert 'type = "text"' in text
-    assert 'numbers but for 1 row, such as "?"' in text
-
-
 def test_texts_of_up_to_50_different_values_are_a_category(tmp_path: Path) -> None:
     values = [f"v{n:02}" for n in range(51)]
     assert type_of(tmp_path, values[:50]) == {"type": "category", "values": values[:50]}
     assert type_of(tmp_path, values) == {"type": "text"}
-    assert "51 different values" in line(tmp_path, "x", x=values)
+    assert "51 different values: a text makes no feature" in line(tmp_path, "x", x=values)
     file = tmp_path / "few.csv"
     file.write_text("id,y,x\n1,0,a\n2,1,b\n3,0,c\n4,1,c\n", encoding="utf-8")
-    assert tomllib.loads(draft(file))["data"]["columns"] == {"x": {"type": "text"}}
+    assert tomllib.loads(draft(file, Decisions("y")))["data"]["columns"] == {"x": {"type": "text"}}
 
 
-def test_yes_and_no_are_a_category_and_missing_words_no_values(tmp_path: Path) -> None:
-    assert type_of(tmp_path, ["yes", "no"])["values"] == ["no", "yes"]
-    assert type_of(tmp_path, ["true", "false", "N/A", "NaN", " "])["values"] == ["false", "true"]
+def test_yes_and_no_are_a_category(tmp_path: Path) -> None:
+    assert type_of(tmp_path, ["yes", "no", " "])["values"] == ["no", "yes"]
 
 
-def test_an_id_that_repeats_may_group_rows(tmp_path: Path) -> None:
-    owners = [f"O{n}" for n in range(60)]
-    assert "[split] group" in line(tmp_path, "owner_id", owner_id=owners)
+# Whom a row belongs to
+
+
+def grouped(folder: Path, **columns: list[str]) -> str:
+    """The column that is to be [split] group; nothing if none is."""
+    text = draft(table(folder / "pets.csv", **columns), Decisions("returned"))
+    chosen = [row for row in text.splitlines() if row.startswith("# group = ")]
+    return chosen[0].removeprefix("# group = ") if chosen else ""
+
+
+SPREAD = [str(n * 7919 % 1013 / 8) for n in range(ROWS)]
+MONTHS = [f"2026-0{n}" for n in range(1, 5)]
+
+
+@pytest.mark.parametrize("name", ["owner_id", "customerId", "patient", "user id", "email", "acct"])
+@pytest.mark.parametrize("kind", ["O{}", "{}"])
+def test_a_name_that_is_somebodys_and_repeats_groups_rows(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    values = [kind.format(n * n % 61 + 10) for n in range(ROWS)]
+    columns = {name: values, "age": SPREAD}
+    assert grouped(tmp_path, **columns) == f'"{name}"'
+    assert drafted(tmp_path, **columns)["columns"][name] == {"type": "text"}
+    text = draft(table(tmp_path / "pets.csv", **columns), Decisions("returned"))
+    assert "several rows a value: see the end" in text
+
+
+@pytest.mark.parametrize("kind", ["z{}", "{}", "{}.25"])
+def test_values_that_repeat_as_a_panels_do_group_rows(tmp_path: Path, kind: str) -> None:
+    who = [kind.format(n // 4 * 37 % 1009) for n in range(ROWS)]
+    assert grouped(tmp_path, ref=who, month=MONTHS, age=SPREAD) == '"ref"'
+    some = [value for n, value in enumerate(who * 2) if n % 5 and n % 7][:ROWS]
+    months = [month for n, month in enumerate(MONTHS * ROWS) if n % 5 and n % 7][:ROWS]
+    assert grouped(tmp_path, ref=some[:60] * 2, month=months, age=SPREAD) in ('"ref"', "")
+
+
+def test_other_columns_that_go_with_a_value_make_it_somebodys(tmp_path: Path) -> None:
+    who = [n * n % 41 for n in range(ROWS)]
+    columns = {
+        "nick": [f"k{n}" for n in who],
+        "born": [f"19{50 + n}-01-31" for n in who],
+        "sex": ["mf"[n % 2] for n in who],
+        "size": [str(150 + n * 7 % 43) for n in who],
+        "age": SPREAD,
+    }
+    assert grouped(tmp_path, **columns) == '"nick"'
+    columns["sex"], columns["size"] = ["m", "f", "f"], SPREAD
+    assert grouped(tmp_path, **columns) == ""
+
+
+@pytest.mark.parametrize("name", ["city", "zip_code", "product_id", "months_as_customer", "size"])
+def test_places_kinds_and_measures_group_nothing(tmp_path: Path, name: str) -> None:
+    columns = {name: [str(n * n % 61 + 10) for n in range(ROWS)], "age": SPREAD}
+    assert grouped(tmp_path, **columns) == ""
+
+
+def test_an_amount_that_repeats_as_a_persons_stays_a_feature(tmp_path: Path) -> None:
+    pay = [f"{n // 4 * 37 % 1009}.25" for n in range(ROWS)]
+    assert drafted(tmp_path, pay=pay, month=MONTHS, age=SPREAD)["columns"]["pay"] == {
+        "type": "number"
+    }
+
+
+def test_identical_rows_are_counted(tmp_path: Path) -> None:
+    copies = draft(table(tmp_path / "pets.csv", chip=[], age=SPREAD[:60]), Decisions("returned"))
+    assert "60 rows are the same as an earlier one: identical rows go to one split." in copies
+    named = draft(table(tmp_path / "pets.csv", age=SPREAD[:60]), Decisions("returned"))
+    assert "60 rows are the same as an earlier one but for chip" in named
+    assert "the same as" not in draft(table(tmp_path / "p.csv", age=SPREAD), Decisions("returned"))
 
 
 # What a person should know
@@ -362,9 +642,13 @@ def test_an_id_that_repeats_may_group_rows(tmp_path: Path) -> None:
     ("name", "values", "reason"),
     [
         ("country", ["DE"], "every row has the same value"),
-        ("colour", ["", "NA"], "it is empty"),
+        ("colour", ["", " "], "it is empty"),
         ("story", ["a\nb", "c"], "expected texts of one line, got several"),
-        ("event_time", ["1", "2", "3"], "the feature group has a column of that name"),
+        (
+            "event_time",
+            ["1", "2", "3"],
+            "the feature group's moment has this name; give the column another to use it",
+        ),
         ("", ["1", "2", "3"], "it has no name"),
     ],
 )
@@ -373,25 +657,53 @@ def test_a_column_that_cannot_help_is_left_out_and_said(
 ) -> None:
     columns = {name: values, "age": ["1", "2", "3"]}
     assert list(drafted(tmp_path, **columns)["columns"]) == ["age"]
+    text = draft(table(tmp_path / "pets.csv", **columns), Decisions("returned"))
     called = name or '""'
-    assert line(tmp_path, f"# {called} is", **columns).endswith(f"is left out: {reason}")
+    assert f"# {called} is left out: {reason}" in text.replace("\n# ", " ").replace(
+        f" {called} is left", f"\n# {called} is left"
+    )
 
 
-def test_a_column_that_alone_tells_the_label_is_named(tmp_path: Path) -> None:
-    warning = "alone it tells the label"
+def test_a_column_that_alone_ranks_the_label_is_named(tmp_path: Path) -> None:
+    warning = "alone it ranks the label almost perfectly: is it known before the outcome?"
     assert warning in line(tmp_path, "x", x=["gone", "here", "here"])
+    assert warning in line(tmp_path, "x", x=["9.5", "2", "3"])
     assert warning in line(tmp_path, "x", x=["reason A", "", "", "reason B", "", ""])
+    assert warning in line(tmp_path, "x", x=["a", "b", "c", "d", "b", "b"])
     assert warning not in line(tmp_path, "x", x=["here", "gone", "here"])
-    assert warning not in line(tmp_path, "x", x=["1", "2", "3"])
-    prices = {"price": ["1.5", "2", "9"], "euro": ["3", "4", "18"]}
+    assert warning not in line(tmp_path, "x", x=["1", "2", "3", "4"])
+    prices = {"price": ["1.5", "2", "9"], "euro": ["$3", "$4", "$18"]}
     assert warning in line(tmp_path, "euro", label="price", **prices)
-    single = [f"{n}.5" for n in range(ROWS)]
-    assert warning in line(tmp_path, "copy", label="price", price=single, copy=single)
-    assert warning not in line(tmp_path, "copy", label="price", price=single, copy=single[::-1])
+    assert warning in line(tmp_path, "copy", label="price", price=SPREAD, copy=SPREAD)
+    assert warning not in line(tmp_path, "copy", label="price", price=SPREAD, copy=SPREAD[::-1])
+    text = draft(table(tmp_path / "pets.csv", x=["9.5", "2", "3"]), Decisions("returned"))
+    assert "# - x: alone it ranks the label almost perfectly" in text
 
 
-def test_names_that_the_feature_group_has_are_no_facets(tmp_path: Path) -> None:
-    assert "no facet and no feature can be called so" in line(tmp_path, "Year", Year=["1", "2"])
+def test_names_that_no_feature_group_takes_get_one_that_it_does(tmp_path: Path) -> None:
+    names = [
+        "Pet Age",
+        "_size",
+        "Year",
+        "year",
+        "is_deleted",
+        "Größe (cm)",
+        "年齢",
+        "возраст",
+        "x" * 65,
+    ]
+    columns = {name: ["1.5", "2.5", "3.5", "4"] for name in [*names, "pet_age"]}
+    data = drafted(tmp_path, **columns)
+    assert list(data["columns"]) == [*names, "pet_age"]
+    assert list(data["stored"]) == names
+    assert data["stored"]["Größe (cm)"] == "grosse_cm"
+    lower = [*map(str.lower, data["stored"].values()), "pet_age", "chip", "returned", "row"]
+    assert len(set(lower)) == len(lower)
+    assert all(map(is_stored_name, data["stored"].values()))
+    keys = {"Pet Chip": [f"P{n}" for n in range(ROWS)], "Came back": ["1", "0", "0", "0"]}
+    data = drafted(tmp_path, "Came back", chip=[], returned=[], **keys, age=["1.5", "2"])
+    assert data["stored"] == {"Pet Chip": "pet_chip", "Came back": "came_back"}
+    assert "stored" not in drafted(tmp_path, age=["1.5", "2"])
 
 
 def test_mostly_missing_values_are_counted(tmp_path: Path) -> None:
@@ -427,7 +739,11 @@ def test_any_name_and_any_value_come_back(tmp_path: Path) -> None:
 
 def test_lines_are_short_but_for_lists_of_values(tmp_path: Path) -> None:
     flags = {f"a_rather_long_name_of_a_column_{n}": ["1", "0"] for n in range(9)}
-    text = draft(table(tmp_path / "pets.csv", x=[f"a long value {n}" for n in range(30)], **flags))
+    text = draft(
+        table(
+            tmp_path / "pets.csv", returned=[], x=[f"a long value {n}" for n in range(30)], **flags
+        )
+    )
     long = [line for line in text.splitlines() if len(line) > 100]
     assert [line[:5] for line in long] == ["x = {"]
     assert "4 more" in text
@@ -447,7 +763,7 @@ def test_a_parquet_file_of_any_name_drafts_as_the_csv_file_does(tmp_path: Path) 
     })  # fmt: skip
     for name in ("pets.parquet", "pets.pq", "pets.data"):
         pq.write_table(pa.Table.from_pandas(frame), tmp_path / name)
-        text = draft(tmp_path / name)
+        text = draft(tmp_path / name, Decisions("returned"))
         data = tomllib.loads(text)["data"]
         assert (data["record_id"], data["label"], data.get("positive")) == (
             "chip",
@@ -541,7 +857,7 @@ def test_blank_lines_and_a_byte_order_mark_make_no_difference(tmp_path: Path) ->
 def refusal(file: Path, label: str = "") -> str:
     """The sentence that a file is refused with, less the folder."""
     with pytest.raises(RawTableError) as refused:
-        draft(file, label)
+        draft(file, Decisions(label))
     sentence = str(refused.value)
     assert "\n" not in sentence
     return sentence.replace(f"{file.parent}/", "")

@@ -21,6 +21,14 @@ def root() -> Path:
     return roots.find()
 
 
+def root_or_none() -> Path | None:
+    """The repository's root; None outside of any."""
+    try:
+        return root()
+    except SettingsError:
+        return None
+
+
 def local() -> Path:
     """What runs on this machine leave behind."""
     return root() / ".local"

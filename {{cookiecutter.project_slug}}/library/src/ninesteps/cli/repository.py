@@ -8,16 +8,34 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands
+from ninesteps.settings import loading
 
 
 @commands.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--label", default="", help="The column to predict, if its name does not say so.")
-def schema(file: Path, label: str) -> None:
-    """Draft the [data] part of pipeline.toml from a CSV or Parquet table."""
-    from ninesteps.feature_store.schema import draft
+@click.option("--label", default="", metavar="NAME", help="The column to predict.")
+@click.option("--missing", multiple=True, metavar="WORD", help='A word that means "no value".')
+@click.option("--value", "values", multiple=True, metavar="WORD", help="... that is a value.")
+def schema(file: Path, label: str, missing: tuple[str, ...], values: tuple[str, ...]) -> None:
+    """Draft the [data] part of pipeline.toml from a CSV or Parquet table.
 
-    click.echo(draft(file, label, here.settings().data.label), nl=False)
+    It works in any folder. In a repository the label is the one that pipeline.toml names, if the
+    table has such a column.
+    """
+    from ninesteps.feature_store.drafting.draft import Decisions, draft
+
+    root = here.root_or_none()
+    decided = Decisions(label, missing, values)
+    likely = loading.named_label(root) if root else ""
+    click.echo(draft(file, decided, likely, _path_in_settings(file, root)), nl=False)
+
+
+def _path_in_settings(file: Path, root: Path | None) -> str:
+    """The path of a table as `[data] file` has it: from the repository on if the table is in it."""
+    path = file.parent.resolve() / file.name  # a link in the repository stays one
+    if root and path.is_relative_to(root):
+        path = path.relative_to(root)
+    return path.as_posix()
 
 
 @commands.command()

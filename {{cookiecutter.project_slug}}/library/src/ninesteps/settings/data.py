@@ -153,9 +153,11 @@ class Data:
         return self.stored.get(raw, raw)
 
     def _check_keys(self) -> None:
+        require(self.record_id, "record_id", self.record_id, "the name of a column")
+        require(self.label, "label", self.label, "the column to predict "
+             "(`pipeline schema FILE --label NAME` drafts for it)")  # fmt: skip
         for key in ("record_id", "label"):
             name = getattr(self, key)
-            require(name, key, name, "the name of a column")
             require(name.lower() != "event_time", key, name,
                  "another name (the feature group has a column of this one)")  # fmt: skip
         require(bool(self.snapshot) != bool(self.event_time), "snapshot", self.snapshot,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +49,16 @@ def load(root: Path, profiles_folder: Path = profiles.FOLDER) -> Settings:
     _check_profile(settings, profiles.load(settings.project.profile, profiles_folder))
     _check_bias_limits(settings)
     return settings
+
+
+def named_label(root: Path) -> str:
+    """`[data] label` of settings that may not load yet, as while a table is being drafted."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        content = tomllib.loads((root / "pipeline.toml").read_text(encoding="utf-8"))
+        data = content.get("data")
+        label = data.get("label") if isinstance(data, dict) else None
+        return label if isinstance(label, str) else ""
+    return ""
 
 
 def _check_together(settings: Settings) -> None:

@@ -1,19 +1,13 @@
-"""The columns of a table as texts, and what they may be: numbers, dates, codes, two values.
-
-Every column is judged by its different values; `schema.py` says what that makes of it.
-"""
+"""The columns of a table as texts: every one is judged by its different values."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
-from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,44 +15,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from ninesteps.errors import RawTableError
-from ninesteps.feature_store.raw_table import MISSING, MOMENT, cells_as_texts, is_parquet
+from ninesteps.feature_store.raw_table import MOMENT, cells_as_texts, is_parquet
+from ninesteps.feature_store.reading.numbers import MISSING
 
 BLEMISHES = 0.01  # a share of rows that does not decide what a column is
 
 CODES = re.compile("(cust|user)?id|uuid|guid|zip(code)?|post(al|code)|phone|ssn|fips")
 """The last words of names whose columns hold no numbers, whatever they look like."""
-
-DAYS = (
-    "%Y-%m-%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d",
-    "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%Y-%m", "%m/%Y", "%b-%Y", "%b %Y",
-    "%m/%y", "%B %Y", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y",
-)  # fmt: skip
-CLOCKS = (
-    "", " %H:%M:%S", "T%H:%M:%S", "T%H:%M:%SZ", " %H:%M", "T%H:%M", "T%H:%MZ", " %H:%M:%SZ",
-    " %H:%M:%S.%f", "T%H:%M:%S.%f", "T%H:%M:%S.%fZ", " %H:%M:%S.%fZ", " %I:%M %p", " %I:%M:%S %p",
-)  # fmt: skip
-FORMATS = tuple(day + clock for clock, day in product(CLOCKS, DAYS))
-"""Formats of dates: of several that fit equally the first is taken, and the others are named."""
-
-
-def _shape(text: str) -> str:
-    return re.sub("[a-z]+", "a", re.sub("[0-9]+", "0", text), flags=re.IGNORECASE)
-
-
-SHAPES = {form: _shape(datetime(2026, 11, 23).strftime(form)) for form in FORMATS}
-"""What a date of each format looks like: 0/0/0 or 0-a-0. Few formats are tried on a column."""
-
-
-@dataclass(frozen=True)
-class Dates:
-    """How a column's texts read as dates."""
-
-    format: str
-    others: tuple[str, ...]  # formats that read other days from the same texts
-    unreadable: int  # rows
-    latest: datetime
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +34,10 @@ class Contents:
     name: str
     cells: pa.ChunkedArray  # trimmed texts, null where a value is missing
     is_single: bool = True  # no lists, records or bytes
+    values: frozenset[str] = frozenset()  # words that a person says are values
 
     @cached_property
-    def counted(self) -> tuple[pa.Array, np.ndarray[Any, Any]]:
+    def counted(self) -> tuple[pa.Array, NDArray[np.int64]]:
         """The different texts, and the rows of each."""
         value_counts = pc.value_counts(self.cells.drop_null())
         return value_counts.field("values"), value_counts.field("counts").to_numpy()
@@ -101,37 +68,62 @@ class Contents:
         return bool(pc.any(pc.match_substring_regex(self.counted[0], pattern)).as_py())
 
     @cached_property
-    def parsed(self) -> pd.Series[Any]:
-        """The different texts as numbers; NaN where a text is none."""
+    def numbers(self) -> NDArray[np.float64]:
+        """The different texts as numbers, as programs write them; NaN where a text is none."""
         texts = self.counted[0]
         try:
-            numbers = pd.Series(texts.cast(pa.float64()).to_numpy())
+            numbers = texts.cast(pa.float64()).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid:
-            numbers = pd.to_numeric(pd.Series(texts.to_pylist(), dtype="object"), errors="coerce")
-        finite: pd.Series[Any] = numbers.where(np.isfinite(numbers))
+            read = pd.to_numeric(pd.Series(texts.to_pylist(), dtype="object"), errors="coerce")
+            numbers = read.to_numpy(dtype="float64")
+        finite: NDArray[np.float64] = np.where(np.isfinite(numbers), numbers, np.nan)
         return finite
 
     @cached_property
+    def usual(self) -> NDArray[np.bool_]:
+        """Which of the different texts a number column always takes for no value, such as NA."""
+        usual: NDArray[np.bool_] = pc.is_in(self.counted[0], pa.array(MISSING)).to_numpy(
+            zero_copy_only=False
+        )
+        return usual
+
+    @cached_property
+    def is_code(self) -> bool:
+        """Whether what looks like numbers are codes: 007, a zip, 20 digits."""
+        return any(map(CODES.fullmatch, self.words[-1:])) or self.has(r"^[+-]?0\d|^\d{17}")
+
+    @cached_property
     def is_number(self) -> bool:
-        """Whether every value is a number, and none a code: 007, a zip, 20 digits."""
-        if any(map(CODES.fullmatch, self.words[-1:])) or bool(self.parsed.isna().any()):
-            return False
-        return self.different > 0 and not self.has(r"^[+-]?0\d|^\d{17}")
+        """Whether every value is a number, but for the words that number columns always skip."""
+        known = ~self.usual
+        are_numbers = bool(known.any() and not np.isnan(self.numbers[known]).any())
+        return are_numbers and not self.is_code
 
     @cached_property
     def is_whole(self) -> bool:
         """Whether every value is a whole number."""
-        return self.is_number and bool((self.parsed % 1 == 0).all())
+        return self.is_number and bool((self.numbers[~self.usual] % 1 == 0).all())
+
+    @cached_property
+    def is_grouped(self) -> bool:
+        """Whether its points may part thousands: 1.234 and 12.345, and no other decimals."""
+        return (
+            self.is_number
+            and self.has(r"\.")
+            and not self.has(r"^[+-]?([0-9]{4}|0|[0-9]*\.[0-9]{0,2}$|[0-9]*\.[0-9]{4}|.*[eE])")
+        )
 
     @cached_property
     def is_binary(self) -> bool:
         """Whether it has two values."""
-        return (self.parsed.nunique() if self.is_number else self.different) == 2
+        if self.is_number:
+            return len(np.unique(self.numbers[~self.usual])) == 2
+        return self.different == 2
 
     @property
     def is_zero_or_one(self) -> bool:
         """Whether it has two values, 0 and 1."""
-        return self.is_binary and self.is_number and set(self.parsed) == {0, 1}
+        return self.is_binary and self.is_number and set(self.numbers[~self.usual]) == {0, 1}
 
     @cached_property
     def unusable(self) -> str:
@@ -140,8 +132,6 @@ class Contents:
             return "expected single values, got lists, records or bytes"
         if not self.name.strip():
             return "it has no name"
-        if self.name == "event_time":
-            return "the feature group has a column of that name"
         if self.present == 0:
             return "it is empty"
         if self.has(r"[\r\n]"):
@@ -149,14 +139,26 @@ class Contents:
         return "every row has the same value" if self.different == 1 and not self.missing else ""
 
 
-def read_columns(file: Path) -> list[Contents]:
-    """The columns of a table as trimmed texts."""
+def read_columns(
+    file: Path, missing: Iterable[str] = (), values: Iterable[str] = ()
+) -> list[Contents]:
+    """The columns of a table as trimmed texts.
+
+    Args:
+        file: a CSV or Parquet file.
+        missing: words that mean "no value".
+        values: words that look so and are values.
+    """
     kind = "CSV"
     try:
         if is_parquet(file) or file.suffix.lower() in (".parquet", ".pq"):
             kind = "Parquet"
         table = _read_csv(file) if kind == "CSV" else _read_parquet(file)
-        columns = [_contents(name, table[name]) for name in table.column_names]
+        none, kept = pa.array(["", *missing]), frozenset(values)
+        columns = [
+            _contents(name, cells, none, kept)
+            for name, cells in zip(table.column_names, table.columns, strict=True)
+        ]
     except FileNotFoundError:
         raise RawTableError(f"there is no file {file}") from None
     except (UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
@@ -219,60 +221,15 @@ def _check_names(names: list[str], file: Path) -> None:
         raise RawTableError(f"{file}: expected one column {twice[0]!r}, got several")
 
 
-def _contents(name: str, cells: pa.ChunkedArray) -> Contents:
+def _contents(
+    name: str, cells: pa.ChunkedArray, missing: pa.Array, values: frozenset[str]
+) -> Contents:
     as_texts = cells_as_texts(cells, MOMENT)
     if as_texts is None:
         return Contents(name, pa.chunked_array([pa.nulls(len(cells), pa.string())]), False)
     if pa.types.is_date(cells.type):
         as_texts = cells_as_texts(cells, "%Y-%m-%d")
     texts = pc.utf8_trim_whitespace(as_texts)
-    missing = pc.is_in(texts, pa.array(MISSING))
-    return Contents(name, pc.if_else(missing, pa.scalar(None, pa.string()), texts))
-
-
-def dates_of(columns: list[Contents]) -> dict[str, Dates]:
-    """The columns that are dates; an order of day and month that is clear in one counts for all."""
-    by_name = {c.name: dates for c in columns if (dates := _as_dates(c, ()))}
-    clear = tuple(dates.format for dates in by_name.values() if not dates.others)
-    for column in columns:
-        if column.name in by_name and by_name[column.name].others:
-            by_name[column.name] = _as_dates(column, clear) or by_name[column.name]
-    return by_name
-
-
-def _as_dates(column: Contents, preferred: tuple[str, ...]) -> Dates | None:
-    texts, rows = column.counted
-    fitting: dict[str, pd.Series[pd.Timestamp]] = {}
-    unreadable: dict[str, int] = {}
-    for form in _formats(column):
-        if parse_dates(texts[:20], form).notna().mean() >= 0.5:
-            read = parse_dates(texts, form)
-            bad = int(rows[read.isna().to_numpy()].sum())
-            if bad < BLEMISHES * column.present:
-                fitting[form], unreadable[form] = read, bad
-    if not fitting:
-        return None
-    equal = [f for f in fitting if unreadable[f] == min(unreadable.values())]
-    best = next((form for form in equal if form in preferred), equal[0])
-    others = [form for form in equal if not fitting[form].equals(fitting[best])]
-    return Dates(
-        format=best,
-        others=() if best in preferred else tuple(others),
-        unreadable=unreadable[best],
-        latest=fitting[best].max(),
-    )
-
-
-def _formats(column: Contents) -> list[str]:
-    """The formats whose dates look like the texts."""
-    if column.is_number:
-        is_day = column.is_whole and column.parsed.between(19_000_101, 21_001_231).all()
-        return ["%Y%m%d"] if is_day else []
-    shapes = Counter(map(_shape, column.counted[0][:20].to_pylist()))
-    return [form for form in FORMATS if SHAPES[form] == max(shapes, key=shapes.__getitem__)]
-
-
-def parse_dates(texts: pa.Array, form: str) -> pd.Series[pd.Timestamp]:
-    """The texts as dates of a format; NaT where one is none."""
-    cells = pd.Series(texts.to_pandas(), dtype="object")
-    return pd.to_datetime(cells, format=form, errors="coerce", exact=True)
+    no_value = pc.is_in(texts, missing)
+    known = pc.if_else(no_value, pa.scalar(None, pa.string()), texts)
+    return Contents(name, known, values=values)

@@ -1,0 +1,1 @@
+"""`pipeline schema`: a first `[data]` of pipeline.toml, drafted from a table."""

@@ -1,0 +1,164 @@
+"""Columns whose values repeat as a person's do: rows of one person must not be in two splits.
+
+A model that has seen three of a customer's four months recognizes the fourth: its metrics on such
+a test split say nothing of customers that it has not seen.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ninesteps.feature_store.drafting.contents import Contents
+
+PERSONS = re.compile(
+    "customers?|clients?|patients?|users?|members?|subscribers?|accounts?|acct|employees?|persons?"
+    "|people|students?|pupils?|drivers?|riders?|players?|households?|family|subjects?|participants?"
+    "|e?mails?|phone|card|device|vehicle|vin|iban|borrowers?|applicants?|claimants?|owners?|buyers?"
+    "|sellers?|merchants?|visitors?|guests?|tenants?|donors?|workers?|machine|sensor"
+)
+IDENTIFIERS = re.compile("(cust|user|client|patient|member|person|emp)?(id|uuid|guid)")
+PLACES = re.compile(
+    "city|town|state|zip(code)?|post(al|code)?|country|county|region|district|street|location|place"
+    "|store|branch|product|brand|model|make|category|type|kind|job|title|department|date|day|month"
+    "|year|week|hour|time|quarter|age|currency|language"
+)
+"""Last words of names. What is called by a place, a kind or a time repeats for another reason."""
+
+FEWEST_GROUPS = 20  # fewer cannot be divided into three splits
+REPEATED = 0.05  # share of the rows whose value some other row has too
+ROWS_LOOKED_AT = 5_000
+
+
+@dataclass(frozen=True)
+class Group:
+    """A column whose rows of one value belong together."""
+
+    column: Contents
+    reason: str
+
+    @property
+    def rows_each(self) -> float:
+        """How many rows a value has, on average."""
+        return self.column.present / self.column.different
+
+
+def groups_of(
+    columns: list[Contents], times: list[Contents], by_name_alone: bool = False
+) -> list[Group]:
+    """The columns that name whom a row belongs to, the likeliest first.
+
+    Args:
+        columns: those that may; neither the record id nor the label.
+        times: columns of dates, and of few whole numbers such as a month.
+        by_name_alone: whether values say nothing, since rows are copies and all of them repeat.
+    """
+    codes = {column.name: _codes(column) for column in [*columns, *times]}
+    groups = []
+    for column in filter(_repeats, columns):
+        reason = "its name says so" if _name_says(column) else ""
+        if not reason and not by_name_alone:
+            reason = _values_say(column, columns, times, codes)
+        groups += [Group(column, reason)] if reason else []
+    return sorted(groups, key=lambda group: (-_name_says(group.column), -group.column.different))
+
+
+def _repeats(column: Contents) -> bool:
+    """Whether enough values have several rows, and no value has a large part of them."""
+    _, rows = column.counted
+    if column.different < FEWEST_GROUPS or column.different >= column.present:
+        return False
+    several = int(rows[rows > 1].sum())
+    return several >= REPEATED * column.present and int(rows.max()) <= column.present / 5
+
+
+def _name_says(column: Contents) -> int:
+    """How surely its name says that it names somebody: 2 a person, 1 something."""
+    words = column.words
+    if not words or any(map(PLACES.fullmatch, words)) or (column.is_number and not column.is_whole):
+        return 0
+    if IDENTIFIERS.fullmatch(words[-1]):
+        return 2 if words[-1] != "id" or any(map(PERSONS.fullmatch, words[:-1])) else 1
+    is_whose = len(words) == 1 or not column.is_number  # no months_as_customer
+    return 2 if is_whose and PERSONS.fullmatch(words[-1]) else 0
+
+
+def _values_say(
+    column: Contents,
+    columns: list[Contents],
+    times: list[Contents],
+    codes: dict[str, NDArray[np.int64]],
+) -> str:
+    """Why its values are somebody's; nothing if they are not."""
+    if any(map(PLACES.fullmatch, column.words)):
+        return ""
+    _, rows = column.counted
+    usual = int(np.bincount(rows).argmax())
+    if usual > 1 and (rows == usual).mean() >= 0.95:
+        return f"each of its values has {usual} rows"
+    for time in times:
+        if time is not column and _is_panel(column, time, codes):
+            return f"no two rows have the same of it and of {time.name}"
+    alike = _columns_alike(column, columns, codes)
+    if alike >= (3 if column.is_number else 2):  # one amount may well go with another
+        return f"{alike} other columns are the same in all rows of one value"
+    return ""
+
+
+def _is_panel(column: Contents, time: Contents, codes: dict[str, NDArray[np.int64]]) -> bool:
+    """Whether each value has each time once, where chance would have repeated many."""
+    first, second = codes[column.name], codes[time.name]
+    known = (first >= 0) & (second >= 0)
+    count = int(known.sum())
+    by_chance = count**2 / 2 / max(column.different * time.different, 1)
+    if time.different < 2 or by_chance < FEWEST_GROUPS or column.different <= time.different:
+        return False
+    pairs = first[known] * (int(second.max()) + 1) + second[known]
+    return len(np.unique(pairs)) == count
+
+
+def _columns_alike(
+    column: Contents, columns: list[Contents], codes: dict[str, NDArray[np.int64]]
+) -> int:
+    """How many other columns have one value in all rows of a value, beyond chance."""
+    own = codes[column.name]
+    counts = np.bincount(own[own >= 0])
+    repeated = np.flatnonzero(counts > 1)
+    chosen = repeated[np.cumsum(counts[repeated]) <= max(ROWS_LOOKED_AT, counts[repeated[0]])]
+    places = np.flatnonzero(np.isin(own, chosen))
+    places = places[np.argsort(own[places], kind="stable")]
+    is_first = np.diff(own[places], prepend=-1) != 0
+    first_of = np.maximum.accumulate(np.where(is_first, np.arange(len(places)), 0))
+    alike = 0
+    for other in columns:
+        values = codes[other.name][places]
+        shares = np.bincount(values[values >= 0], minlength=1) / len(places)
+        same = (values == values[first_of])[~is_first].mean()
+        if other is not column and same >= 0.99 and float((shares**2).sum()) < 0.6:
+            alike += other.different < column.present * 0.95
+    return alike
+
+
+def _codes(column: Contents) -> NDArray[np.int64]:
+    """Each row's value as a number, -1 for none."""
+    indices = pc.dictionary_encode(column.cells).combine_chunks().indices
+    codes: NDArray[np.int64] = indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes
+
+
+def repeated_rows(columns: list[Contents]) -> int:
+    """The rows that are the same as an earlier one in all of the columns."""
+    if not columns:
+        return 0
+    keys = np.zeros(len(columns[0].cells), dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        for column in columns:
+            mixed = (_codes(column).astype(np.uint64) + np.uint64(1)) * np.uint64(
+                0x9E3779B97F4A7C15
+            )
+            keys = (keys ^ (mixed ^ (mixed >> np.uint64(29)))) * np.uint64(0xBF58476D1CE4E5B9)
+    return len(keys) - len(np.unique(keys))

@@ -1,0 +1,155 @@
+"""What each column is: a number, a date, a category or a text, and what a person should know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ninesteps.feature_store.drafting.contents import Contents
+from ninesteps.feature_store.drafting.dates import Dates
+from ninesteps.feature_store.drafting.numbers import Notation, notation_of
+from ninesteps.feature_store.drafting.toml_lines import example, rows
+from ninesteps.feature_store.drafting.words import Words, missing_words
+from ninesteps.feature_store.reading.numbers import MISSING
+from ninesteps.settings.data import Column
+
+MOST_VALUES = 50  # of a category
+FEW_VALUES = 10  # of whole numbers that may be codes
+NO_FEATURE = "a text makes no feature"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A column's line in `[data.columns]`."""
+
+    keys: dict[str, Any]  # as in TOML
+    remarks: list[str] = field(default_factory=list)
+    words: Words = field(default_factory=Words)  # that may mean "no value"
+    values: pd.Series[Any] | None = None  # the different texts as what they are
+
+    @property
+    def type(self) -> str:
+        """As in `[data.columns]`."""
+        return str(self.keys["type"])
+
+
+def kind_of(column: Contents, dates: Dates | None, as_text: bool = False) -> Kind:
+    """What a column is.
+
+    Args:
+        column: a column that can stand in `[data.columns]`.
+        dates: how it reads as dates, if it does.
+        as_text: whether it names whom a row belongs to, and is no feature, whatever it looks like.
+    """
+    if as_text:
+        return Kind({"type": "text"}, [], missing_words(column))
+    if dates and dates.fits:
+        return _date(column, dates)
+    if column.is_number:
+        return _plain_number(column)
+    notation = notation_of(column)
+    if notation and notation.fits:
+        return _number(notation, column)
+    return _texts(column, _why_no_other(column, dates, notation))
+
+
+def _date(column: Contents, dates: Dates) -> Kind:
+    remarks = _of_words(dates.words, "a date")
+    if dates.unreadable:
+        remarks += [f"{rows(dates.unreadable)} unreadable, such as {example(dates.example)}"]
+    if dates.others:
+        remarks += [f"or {', '.join(dates.others)}: no value decides"]
+    elif dates.worse:
+        other = dates.worse[0]
+        remarks += [f"{other.format} could not read {rows(other.unreadable)}"]
+        remarks += [f"it reads {other.only:,} of these: are both in use?"] if other.only else []
+    if column.is_number:
+        remarks += ["or a number?"]
+    return Kind(
+        {"type": "date", "format": dates.format}, remarks, dates.words, pd.Series(dates.read)
+    )
+
+
+def _plain_number(column: Contents) -> Kind:
+    numbers = pd.Series(column.numbers)
+    keys, remarks = {"type": "number"}, _of_usual(column)
+    if column.is_zero_or_one:
+        remarks += ["0 or 1"]
+    elif column.is_whole and column.different <= FEW_VALUES:
+        remarks += ["few values: a category?"]
+    elif column.is_whole and column.different == len(column.cells):
+        remarks += ["no two rows have the same: an id?"]
+    elif column.is_grouped:
+        remarks += [
+            'is it 1.234 or, with decimal = "," and thousands = ".", 1234? no value decides'
+        ]
+    return Kind(keys, remarks, values=numbers)
+
+
+def _number(notation: Notation, column: Contents) -> Kind:
+    """A number in a notation that the settings have to say."""
+    remarks = _of_words(notation.words, "a number")
+    texts = column.counted[0]
+    keys: dict[str, Any] = {"type": "number"}
+    for name in Column.NOTATION:
+        if getattr(notation.column, name) != getattr(Column, name):
+            keys[name] = getattr(notation.column, name)
+    if len(keys) > 1:
+        place = max(
+            np.flatnonzero(~np.isnan(notation.numbers)).tolist(),
+            key=lambda place: (texts[place].as_py().startswith("("), len(texts[place].as_py())),
+        )
+        remarks += [f"{example(texts[place].as_py())} is {notation.numbers[place]:.15g}"]
+    if notation.other:
+        remarks += [f"or decimal = {example(notation.other.decimal)}: no value decides"]
+    return Kind(keys, remarks, notation.words, pd.Series(notation.numbers))
+
+
+def _of_usual(column: Contents) -> list[str]:
+    """The words that a number column takes for no value by itself."""
+    texts, counts = column.counted
+    return [
+        f"{example(texts[int(place)].as_py())} in {rows(int(counts[place]))} is no value"
+        for place in np.flatnonzero(column.usual)[:3]
+    ]
+
+
+def _of_words(words: Words, what: str) -> list[str]:
+    """The words that stand between numbers or dates."""
+    return [
+        f"{example(word)} in {rows(count)} is no value"
+        if word in MISSING
+        else f"{what} without {example(word)} ({rows(count)})"
+        for word, count in words.rows_of.items()
+    ]
+
+
+def _texts(column: Contents, remarks: list[str]) -> Kind:
+    words = missing_words(column)
+    texts = pd.Series(column.counted[0].to_pandas(), dtype="object")
+    if column.different <= min(MOST_VALUES, (column.present + 1) // 2):
+        values = sorted(column.counted[0].to_pylist())
+        return Kind({"type": "category", "values": values}, remarks, words, texts)
+    different = f"{column.different:,} different values"
+    return Kind({"type": "text"}, [f"{different}: {NO_FEATURE}", *remarks], words)
+
+
+def _why_no_other(column: Contents, dates: Dates | None, notation: Notation | None) -> list[str]:
+    """What texts look like that cannot be read as it: no setting reads them all."""
+    if dates:
+        others = [f"{rows(other.unreadable)} with {other.format}" for other in dates.worse[:1]]
+        unread = " and ".join([f"{rows(dates.unreadable)} with {dates.format}", *others])
+        return [
+            f"dates, but no format reads enough: not {unread}, such as {example(dates.example)}"
+        ]
+    if notation and len(notation.units) > 1:
+        units = ", ".join(map(example, notation.units[:4]))
+        return [f"numbers of several units ({units}): one unit makes them numbers"]
+    if notation:
+        return [f"numbers but for {rows(notation.unreadable)}, such as {example(notation.example)}"]
+    if not np.isnan(column.numbers[~column.usual]).any():
+        return ["codes, no numbers"]
+    return []

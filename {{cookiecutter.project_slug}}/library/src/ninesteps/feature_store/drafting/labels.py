@@ -1,0 +1,230 @@
+"""The column that is predicted: which it may be, and how its values count."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ninesteps.feature_store.drafting.contents import Contents
+from ninesteps.feature_store.drafting.toml_lines import comment, example, rows, setting, some, value
+from ninesteps.feature_store.drafting.words import Words, missing_words
+from ninesteps.settings.data import Split
+
+OUTCOMES = re.compile(
+    "label|target|y|class|churn(ed)?|retained|retention|attrition|left|exited|stayed|fraud(ulent)?"
+    "|default(ed)?|respon(se|ded)|outcome|survived|converted|subscribed|purchased|approved"
+    "|cancell?ed|returned|diagnosis"
+)
+AMOUNTS = re.compile("salary|wages?|income|earnings|price|cost|sales|revenue|demand")
+POSITIVE = re.compile("yes|y|true|t|1|pos(itive)?|churn(ed)?|left|fraud|default(ed)?")
+NEGATIVE = re.compile("no|n|false|f|0|neg(ative)?")
+"""Words of columns' names and of labels' values."""
+
+MOST_CLASSES = 10  # of a label of texts; more are no outcome
+SMALL = 1e-3  # labels below it are small beside the ranges of the search
+
+
+@dataclass(frozen=True, eq=False)
+class Label:
+    """A column as a label."""
+
+    column: Contents
+
+    @cached_property
+    def words(self) -> Words:
+        """Texts that may mean "no value"."""
+        return missing_words(self.column)
+
+    @cached_property
+    def classes(self) -> list[tuple[tuple[str, ...], int]]:
+        """Its texts, those that differ in case or are one word (Y and yes) together, the rarest
+        first, and the rows of each."""
+        merged: dict[str, list[str]] = {}
+        rows_of: dict[str, int] = {}
+        texts, counts = self.column.counted
+        for text, count in zip(texts.to_pylist(), counts.tolist(), strict=True):
+            if text in self.words.rows_of:
+                continue
+            word = self._class_of(text)
+            merged.setdefault(word, []).append(text)
+            rows_of[word] = rows_of.get(word, 0) + count
+        order = sorted(merged, key=lambda word: rows_of[word])
+        return [(tuple(merged[word]), rows_of[word]) for word in order]
+
+    def _class_of(self, text: str) -> str:
+        if self.is_number:
+            return repr(float(text))
+        word = text.casefold()
+        boolean = re.fullmatch("(yes|y|true|t|1)|(no|n|false|f|0)", word)
+        return word if not boolean else "1" if boolean[1] else "0"
+
+    @cached_property
+    def is_number(self) -> bool:
+        """Whether all its texts are numbers, but for words that may mean "no value"."""
+        known = ~self.words.are(self.column.counted[0])
+        return bool(known.any()) and not np.isnan(self.column.numbers[known]).any()
+
+    @cached_property
+    def problem(self) -> str:
+        """`binary`, `regression`, or nothing if it can be neither."""
+        if self.column.different > 20 * MOST_CLASSES:
+            return "regression" if self.is_number else ""
+        if self.is_number and len(self.classes) > 2:
+            return "regression"
+        return "binary" if 2 <= len(self.classes) <= MOST_CLASSES else ""
+
+    @cached_property
+    def is_zero_or_one(self) -> bool:
+        """Whether it needs no word about which of its values counts as 1."""
+        known = self.column.numbers[~np.isnan(self.column.numbers)]
+        return self.is_number and set(known) == {0.0, 1.0}
+
+    @cached_property
+    def positive(self) -> tuple[int, bool]:
+        """The place of the class that counts as 1, and whether its word says so."""
+        for place, (texts, _) in enumerate(self.classes):
+            if not self.is_number and POSITIVE.fullmatch(texts[0].casefold()):
+                return place, True
+        for place, (texts, _) in enumerate(self.classes):
+            if not self.is_number and NEGATIVE.fullmatch(texts[0].casefold()):
+                return next(other for other in range(len(self.classes)) if other != place), False
+        return 0, False
+
+    @cached_property
+    def numbers(self) -> NDArray[np.float64]:
+        """The label of each of its different texts: 0 and 1, or the number; NaN for none."""
+        texts = self.column.counted[0].to_pylist()
+        if self.problem == "regression" or self.is_zero_or_one:
+            return self.column.numbers
+        place, _ = self.positive
+        class_of = {t: float(n == place) for n, (some, _) in enumerate(self.classes) for t in some}
+        return np.array([class_of.get(text, np.nan) for text in texts])
+
+
+def label_lines(label: Label) -> list[str]:
+    """`label`, `positive` and `negative`."""
+    remarks = [_what_it_is(label)]
+    if label.column.missing:
+        remarks += [f"{rows(label.column.missing)} without one: left out"]
+    return [
+        *setting(f"label = {value(label.column.name)}", [*remarks, *_doubts(label)]),
+        *_positive_lines(label),
+    ]
+
+
+def _what_it_is(label: Label) -> str:
+    if label.problem == "regression":
+        return 'numbers: [project] problem = "regression"'
+    if label.problem == "binary":
+        count = {2: "two"}.get(len(label.classes), str(len(label.classes)))
+        return f'{count} values: [project] problem = "binary"'
+    different = label.column.different
+    values = f"{different:,} different value{'s' * (different != 1)}"
+    return f"expected two values, or numbers as programs write them, got {values}"
+
+
+def _doubts(label: Label) -> list[str]:
+    """What is odd in it."""
+    known = label.numbers[~np.isnan(label.numbers)]
+    if label.problem != "regression" or not len(known):
+        return []
+    doubts = []
+    if len(known) <= MOST_CLASSES and bool((known % 1 == 0).all()):
+        doubts += ["few values: if they are classes, say which count as 1 (positive, negative)"]
+    middle = float(np.median(np.abs(known)))
+    if middle < SMALL:
+        doubts += [
+            f"its values are near {middle:.0e}: a unit in which they are near 1, such as "
+            "millionths, suits the ranges of the search better"
+        ]
+    return doubts
+
+
+def _positive_lines(label: Label) -> list[str]:
+    if label.problem != "binary" or label.is_zero_or_one:
+        return []
+    place, is_known = label.positive
+    positive, _ = label.classes[place]
+    others = [texts for number, (texts, _) in enumerate(label.classes) if number != place]
+    negative = [text for texts in others for text in texts]
+    chosen: str | tuple[str, ...] = positive if len(positive) > 1 else positive[0]
+    if len(negative) == 1:
+        remarks = [f"counts as 1, {example(negative[0])} as 0"]
+        remarks += [] if is_known else ["the rarer one: is it the one to find?"]
+        return setting(f"positive = {value(chosen)}", remarks)
+    remarks = ["count as 1" if len(positive) > 1 else "counts as 1"]
+    if len(others) > 1:
+        remarks += ["is this right? Each other value belongs here or in negative, or in missing"]
+    return [
+        *setting(f"positive = {value(chosen)}", remarks),
+        *setting(f"negative = {value(negative)}", ["count as 0"]),
+    ]
+
+
+def few_rows(label: Label) -> str:
+    """What a person should know where a split will have too few rows; nothing otherwise."""
+    known = ~np.isnan(label.numbers)
+    count, what = int(label.column.counted[1][known].sum()), "rows"
+    if label.problem == "binary":
+        count, what = _rarer(label)
+    share, least = min(Split.train, Split.validation, Split.test), Split.min_positives
+    expected = share * count
+    if not label.problem or expected - 2 * expected**0.5 >= least:
+        return ""
+    needed = next(n for n in range(10_000) if share * n - 2 * (share * n) ** 0.5 >= least)
+    chance = "too few" if expected + 2 * expected**0.5 < least else "perhaps too few"
+    return (
+        f"{chance} {what}: of {count:,} about {expected:.0f} fall into the smallest split, and "
+        f"[split] min_positives asks for {least}; with about {needed} there are enough."
+    )
+
+
+def _rarer(label: Label) -> tuple[int, str]:
+    """The rows of the rarer class of a binary label, and what they are called."""
+    counts = label.column.counted[1]
+    positive = int(counts[label.numbers == 1].sum())
+    negative = int(counts[label.numbers == 0].sum())
+    if positive <= negative:
+        return positive, "rows that count as 1"
+    return negative, "rows that count as 0"
+
+
+def label_question(candidates: list[str]) -> list[str]:
+    """A draft without a label: which one it may be."""
+    likely = f" Likely: {some(candidates, 5)}." if candidates else ""
+    return [
+        *comment(
+            "Which column is to be predicted? Draft again with its name, since the rest depends on "
+            f"it: add `--label NAME`.{likely}"
+        ),
+        'label = ""',
+    ]
+
+
+def candidates(columns: list[Contents]) -> list[str]:
+    """The columns that may be the label, the likeliest first."""
+    labels = [Label(column) for column in columns]
+    ranked = sorted((one for one in labels if one.problem), key=_rank)[::-1]
+    by_name = [one.column.name for one in ranked if _strength(one)]
+    return by_name or [one.column.name for one in ranked]
+
+
+def _rank(label: Label) -> tuple[int, int]:
+    """How likely it is the label: by its name, then by its values; the last column wins a tie."""
+    is_plain = label.problem == "binary" and len(label.classes) == 2
+    return _strength(label), is_plain * (1 + (label.is_zero_or_one or label.positive[1]))
+
+
+def _strength(label: Label) -> int:
+    words, is_binary = label.column.words, label.problem == "binary"
+    reasons = (
+        OUTCOMES.fullmatch(" ".join(words)),
+        is_binary and any(map(OUTCOMES.fullmatch, words)),
+        AMOUNTS.fullmatch(" ".join(words)),
+        not is_binary and any(map(AMOUNTS.fullmatch, words[-1:])),
+    )
+    return next((4 - place for place, reason in enumerate(reasons) if reason), 0)

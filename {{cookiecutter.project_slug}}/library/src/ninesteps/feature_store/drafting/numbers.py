@@ -1,0 +1,112 @@
+"""Numbers as people write them: `1,234.50`, `$12.50`, `12 kg`, `(12)`; told by all of a column."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ninesteps.feature_store.drafting.contents import Contents
+from ninesteps.feature_store.drafting.words import Words, words_among
+from ninesteps.feature_store.reading.numbers import read_numbers
+from ninesteps.settings.data import Column
+
+CURRENCIES = "USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|BRL|ZAR|MXN|Rs|kr"
+
+_WRITTEN = re.compile(
+    rf"\(?\s*[+-]?\s*(?P<before>[^\w\s.,'()+-]|[A-Z]{{0,2}}[$€£¥]|(?:{CURRENCIES})\.?)?\s*[+-]?\s*"
+    r"(?P<number>[.,]?\d[\d.,'’\s]*(?:[eE][+-]?\d+)?)(?P<after>[^\d\s.,'()+-]([^()\d]*[^()\d\s])?)?"
+    r"\s*\)?"
+)
+"""A number with a unit before or after it."""
+
+SEPARATORS = ((".", ""), (".", ","), (",", ""), (",", "."), (".", " "), (",", " "), (".", "'"))
+"""Decimal and thousands: of several that read the same rows the first is taken."""
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How a column's texts read as numbers, in the notation that reads most of them."""
+
+    column: Column
+    other: Column | None  # that reads as many rows, some as other numbers
+    words: Words  # that stand where there is no number
+    unreadable: int  # rows
+    example: str  # an unreadable text
+    numbers: NDArray[np.float64]  # the different texts as numbers
+    units: tuple[str, ...]  # all that were seen; a column can have one
+
+    @property
+    def fits(self) -> bool:
+        """Whether all is read, but for words."""
+        return not self.unreadable and len(self.units) <= 1
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every number is a whole one."""
+        return bool((self.numbers[~np.isnan(self.numbers)] % 1 == 0).all())
+
+
+def notation_of(column: Contents) -> Notation | None:
+    """How at least half of the values, less words, read as numbers; None if they do not."""
+    texts, rows = column.counted
+    written = [_WRITTEN.fullmatch(text) for text in texts.to_pylist()]
+    are_numbers = np.array([bool(match) for match in written], dtype=bool)
+    if column.is_code or int(rows[are_numbers].sum()) < column.present / 4:
+        return None
+    units = _units(written, rows)
+    ways = list(_ways(texts.to_pandas(), written, units))
+    read = [read_numbers(texts, way).to_numpy(zero_copy_only=False) for way in ways]
+    unread = [int(rows[np.isnan(numbers)].sum()) for numbers in read]
+    best = int(np.argmin(unread))
+    wrong = np.isnan(read[best])
+    words = words_among(column, wrong)
+    known, bad = column.present - words.rows, unread[best] - words.rows
+    if bad > known / 2 or words.rows > known or not known:
+        return None
+    unreadable = wrong & ~words.are(texts)
+    return Notation(
+        column=ways[best],
+        other=next(
+            (
+                way
+                for way, numbers, count in zip(ways, read, unread, strict=True)
+                if count == unread[best] and not np.array_equal(numbers, read[best], equal_nan=True)
+            ),
+            None,
+        ),
+        words=words,
+        unreadable=bad,
+        example=texts[int(unreadable.argmax())].as_py() if bad else "",
+        numbers=read[best],
+        units=tuple(units),
+    )
+
+
+def _units(written: list[re.Match[str] | None], rows: NDArray[np.int64]) -> list[str]:
+    """The units of the texts that look like numbers, those of most rows first."""
+    units: Counter[str] = Counter()
+    for match, count in zip(written, rows.tolist(), strict=True):
+        if match and (unit := match["before"] or match["after"]):
+            units[unit] += count
+    return [unit for unit, _ in units.most_common()]
+
+
+def _ways(
+    texts: pd.Series[Any], written: list[re.Match[str] | None], units: list[str]
+) -> Iterator[Column]:
+    """The notations worth trying: with the separators that the texts have."""
+    unit = units[0] if units else ""
+    digits = "".join(set("".join(match["number"] for match in written if match)))
+    parentheses = bool(texts.str.match(r"^\(.*\)$").any())
+    for decimal, thousands in SEPARATORS:
+        if (decimal == "." or "," in digits) and (not thousands or thousands in digits):
+            yield Column(
+                "number", decimal=decimal, thousands=thousands, unit=unit, parentheses=parentheses
+            )

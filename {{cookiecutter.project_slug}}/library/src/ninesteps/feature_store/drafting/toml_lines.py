@@ -1,0 +1,77 @@
+"""Lines of the draft: settings with their remarks, comments, and texts as TOML writes them."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Iterable
+
+LONGEST_LINE = 100
+
+
+def setting(text: str, remarks: Iterable[str] = ()) -> list[str]:
+    """A setting with its remarks: behind it, or above it where they do not fit."""
+    remark = "; ".join(remarks)
+    if not remark:
+        return [text]
+    line = f"{text}  # {remark}"
+    return [line] if len(line) <= LONGEST_LINE else [*comment(remark), text]
+
+
+def comment(text: str, indent: str = "") -> list[str]:
+    """A comment of as many lines as it needs, those after the first one indented."""
+    return textwrap.wrap(
+        text,
+        LONGEST_LINE,
+        initial_indent="# ",
+        subsequent_indent=f"# {indent}",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def table(keys: dict[str, object]) -> str:
+    """An inline table."""
+    return f"{{ {', '.join(f'{name} = {value(one)}' for name, one in keys.items())} }}"
+
+
+def value(one: object) -> str:
+    """A value as TOML writes it."""
+    if isinstance(one, str):
+        return quoted(one)
+    if isinstance(one, bool):
+        return str(one).lower()
+    return f"[{', '.join(map(value, one))}]" if isinstance(one, Iterable) else str(one)
+
+
+def key(name: str) -> str:
+    """A key, quoted where it has to be."""
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else quoted(name)
+
+
+def quoted(text: str) -> str:
+    """A TOML basic string: JSON's escapes are TOML's too; what no screen shows is escaped."""
+    written = json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08X}" for c in written)
+
+
+def example(text: str) -> str:
+    """A text of the table in a comment, not all of a long one."""
+    return quoted(text if len(text) <= 40 else f"{text[:37]}...")
+
+
+def named(name: str) -> str:
+    """A name in a comment, quoted where its ends would not be seen."""
+    return name if re.fullmatch(r"[\w .-]{1,40}", name) and name.isprintable() else example(name)
+
+
+def some(names: list[str], most: int) -> str:
+    """The first names of a list, and how many more there are."""
+    rest = [f"{len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*map(named, names[:most]), *rest])
+
+
+def rows(count: int) -> str:
+    """So many rows."""
+    return f"{count:,} row{'s' * (count != 1)}"
