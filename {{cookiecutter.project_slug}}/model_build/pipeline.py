@@ -38,7 +38,7 @@ def get_pipeline(settings: Settings, environment: Environment) -> sdk.Pipeline:
     config = model_config_file(build, process, create)
     transform = batch_transform(build, process, create)
     clarify = bias_and_explainability(build, process, tune, config, transform)
-    register = register_model(build, process, tune, evaluate, config, clarify)
+    register = register_model(build, process, tune, evaluate, config, transform, clarify)
     check = check_gate(build, evaluate, clarify, register)
     return build.pipeline([process, tune, evaluate, create, config, transform, clarify, check])
 
@@ -259,8 +259,9 @@ def bias_and_explainability(
 
 
 def register_model(
-    build: Build, process: Step, tune: Step, evaluate: Step, config: Step, clarify: Step
-) -> Step:
+    build: Build, process: Step, tune: Step, evaluate: Step, config: Step, transform: Step,
+    clarify: Step,
+) -> Step:  # fmt: skip
     """8: a new version in the model package group, pending a person's approval."""
     settings = build.settings
     evaluation = Join(on="/", values=[output(evaluate, "evaluation"), "evaluation.json"])
@@ -274,6 +275,7 @@ def register_model(
                 on="/", values=[output(config, "config"), "analysis_config.json"]
             ),
             "test_split": output(process, "test"),
+            "predictions": transform.properties.TransformOutput.S3OutputPath,
         },
     )
     return sdk.ModelStep(

@@ -17,6 +17,8 @@ from ninesteps.settings.deploy import Deploy
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS = tuple(f"{number},{number % 7}" for number in range(100))
+GOLDEN = tuple(f"{1000 + number},{number % 7}" for number in range(100))
+"""Others than those of the traffic: a version may be wrong with these, or with those alone."""
 
 SCRIPT = """
 import os, time
@@ -73,7 +75,7 @@ def begin(
         "deploy", version=version, time_scale=time_scale,
         config=policy.deployment_config(deploy, [alarm.name for alarm in alarms]),
         alarms=[asdict(alarm) for alarm in alarms],
-        golden={"records": RECORDS, "answers": [answer(version["number"], r) for r in RECORDS]},
+        golden={"records": GOLDEN, "answers": [answer(version["number"], r) for r in GOLDEN]},
         **more,
     )  # fmt: skip
 

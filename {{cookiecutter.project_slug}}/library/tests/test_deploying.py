@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
+import sys
 import tarfile
 import threading
 import time
@@ -22,7 +24,7 @@ from ninesteps.errors import DeployError
 from ninesteps.local.state import KeptStep, Record, State, StatusChange, digest_of
 from ninesteps.profiles.stamps import LIBRARY, PROFILE, PROFILE_SHA256
 from ninesteps.registry import access
-from ninesteps.registry.registry import APPROVED, PENDING, PRODUCTION
+from ninesteps.registry.registry import APPROVED, PENDING, PRODUCTION, Approvals, Version
 from ninesteps.runs.rehearsal import Rehearsal
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.settings import Settings
@@ -112,6 +114,78 @@ def test_versions_are_deployed_gone_back_from_and_shown(local: Path) -> None:
     assert (gone.exit_code, gone.output) == (
         2, "pipeline: no endpoint runs here; `pipeline deploy V` starts it\n",
     )  # fmt: skip
+
+
+def evaluated(local: Path, *answers: str) -> None:
+    """What the evaluation of version 1's run was answered."""
+    uri = f"{BUCKET}/run1/evaluation/answers.csv"
+    file = local / "s3/bucket/run1/evaluation/answers.csv"
+    file.parent.mkdir()
+    file.write_text("".join(f"{answer}\n" for answer in answers), encoding="utf-8")
+    record = Record(digests={uri: digest_of(file)})
+    step = KeptStep("run1", "Evaluate", "Processing", "Succeeded", 1.0, "", record)
+    State(local / "state.db").note_step(step)
+
+
+def test_a_version_is_deployed_if_its_evaluation_was_answered_as_it_answers(local: Path) -> None:
+    register(local, 1)
+    evaluated(local, *(answer(1, record) for record in RECORDS))
+    assert pipeline("deploy", "1", "--port", "0").exit_code == 0
+
+
+def test_a_version_that_was_evaluated_by_other_answers_is_not_deployed(local: Path) -> None:
+    register(local, 1)
+    evaluated(local, "7", *(answer(1, record) for record in RECORDS[1:]))
+    done = pipeline("deploy", "1", "--port", "0")
+    assert (done.exit_code, done.output) == (
+        2, "pipeline: version 1 was not evaluated by what it answers: 1 of 100 answers differ from "
+        "what the model predicted when it was registered, sent 100 at once, as text/csv\n",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["test/test.csv", "test/columns.json", "test.csv.out"])
+def test_golden_files_that_are_not_as_the_run_left_them_are_refused(local: Path, name: str) -> None:
+    register(local, 1)
+    with (local / "s3/bucket/run1" / name).open("a", encoding="utf-8") as file:
+        file.write("\n")
+    done = pipeline("deploy", "1", "--port", "0")
+    assert done.exit_code == 2
+    assert f"{BUCKET}/run1/{name}: expected sha256 " in done.output
+
+
+def test_without_golden_requests_nothing_is_deployed(
+    local: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "RECORDS", ())
+    register(local, 1)
+    done = pipeline("deploy", "1", "--port", "0")
+    assert (done.exit_code, done.output) == (
+        2, "pipeline: version 1 cannot be deployed without golden requests: expected predictions "
+        "of the test split of run run1, got 0 of 0 records\n",
+    )  # fmt: skip
+
+
+def test_an_archive_that_is_swapped_after_the_check_is_not_deployed(
+    local: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes that are unpacked are hashed, not those of a moment before."""
+    register(local, 1)
+    may_deploy = Approvals.may_deploy
+
+    def and_swap(approvals: Approvals, number: int, **how: bool) -> Version:
+        version = may_deploy(approvals, number, **how)
+        shutil.copyfile(
+            local / "s3/bucket/run1/test.csv.out", local / "s3/bucket/run1/model.tar.gz"
+        )
+        return version
+
+    monkeypatch.setattr(Approvals, "may_deploy", and_swap)
+    done = pipeline("deploy", "1", "--port", "0")
+    assert done.exit_code == 2
+    assert done.output.startswith(
+        f"pipeline: version 1: {BUCKET}/run1/model.tar.gz: expected sha256 "
+    )
+    assert not list((local / "endpoint/archives").iterdir())
 
 
 def test_traffic_is_sent_as_long_as_a_deployment_goes_on(local: Path) -> None:

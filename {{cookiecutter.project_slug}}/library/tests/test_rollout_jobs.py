@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ import golden_requests
 import record_evidence
 import verify_evidence
 from evidence import client
+from ninesteps import golden
 from ninesteps.infrastructure.job_code import SCRIPTS, code_objects, job_code
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.environment import Environment
@@ -40,6 +43,7 @@ def input_fn(body, kind): return [line.split(",") for line in body.decode().spli
 def predict_fn(rows, model): return rows
 def output_fn(rows, kind): return "".join(f"1,{float(r[0]) / 10}\\n" for r in rows), kind
 """
+ANSWERS = [f"1,{number / 10}" for number in range(100)]
 
 
 def analysis(dppl: float) -> dict[str, Any]:
@@ -81,6 +85,8 @@ def package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
         put("model.tar.gz", archive())
         put("test.csv", "".join(f'{n},t,1,"a,b",{n},2\n' for n in range(100)).encode())
         put("columns.json", {"features": ["one", "two"]})
+        put("test.csv.out", lines(f"{n},{answer}" for n, answer in enumerate(ANSWERS)))
+        put("answers.csv", lines(ANSWERS))
         sagemaker = client("sagemaker")
         sagemaker.create_model_package_group(ModelPackageGroupName="pets")
         source = {"ContentType": "application/json"}
@@ -96,17 +102,22 @@ def package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
                 "Bias": {"Report": {**source, "S3Uri": f"{ROOT}/analysis.json"}},
             },
             CustomerMetadataProperties={
-                "analysis_config": f"{ROOT}/analysis_config.json", "test_split": ROOT, **STAMPS,
+                "analysis_config": f"{ROOT}/analysis_config.json", "test_split": ROOT,
+                "predictions": ROOT, **STAMPS,
             },
         )["ModelPackageArn"]  # fmt: skip
 
 
-def archive() -> bytes:
+def lines(texts: Iterable[str]) -> bytes:
+    return "".join(f"{text}\n" for text in texts).encode()
+
+
+def archive(script: bytes = INFERENCE) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:
         member = tarfile.TarInfo("code/inference.py")
-        member.size = len(INFERENCE)
-        tar.addfile(member, io.BytesIO(INFERENCE))
+        member.size = len(script)
+        tar.addfile(member, io.BytesIO(script))
     return packed.getvalue()
 
 
@@ -151,11 +162,72 @@ def test_evidence_as_it_was_recorded_passes(package: str) -> None:
     assert verdict(package)["passed"]
 
 
-def test_golden_requests_are_rows_of_the_test_split_with_the_archives_answers(package: str) -> None:
+def test_golden_requests_are_rows_of_the_test_split_with_the_transforms_answers(
+    package: str,
+) -> None:
     record(package)
     golden = result("golden.json")
     assert len(golden) == record_evidence.GOLDEN
-    assert golden[1] == {"request": "5,2", "answer": "1,0.5"}
+    assert golden[1] == {"request": "5,2", "answer": "1,0.5", "content_types": "text/csv"}
+
+
+def test_what_a_model_reads_is_noted_of_its_golden_requests(package: str) -> None:
+    put("model.tar.gz", archive(INFERENCE + b'CONTENT_TYPES = (CSV, "application/json")\n'))
+    record(package)
+    assert result("golden.json")[0]["content_types"] == "text/csv,application/json"
+
+
+OTHERWISE = [number / 10 + (number == 50) / 1000 for number in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        ("answers.csv", lines(f"1,{one}" for one in OTHERWISE), "the evaluation: 1 of 100 answers"),
+        ("answers.csv", lines(ANSWERS[:-1]), "the evaluation: 1 of 100 answers differ"),
+        ("answers.csv", lines("0" + answer[1:] for answer in ANSWERS), "the evaluation: 100 of"),
+        ("answers.csv", b"", "the evaluation: 100 of 100 answers differ"),
+        ("test.csv.out", lines(f"{n},1,nan" for n in range(100)), "the evaluation: 100 of 100"),
+        ("test.csv.out", lines(f"{n},1,x" for n in range(100)), "the transform: expected numbers"),
+        ("test.csv", b"", "the transform: expected 0 predictions, got 100"),
+        ("model.tar.gz", archive(INFERENCE.replace(b"/ 10", b"/ 9")), "the archive: 19 of 20"),
+        (
+            "model.tar.gz",
+            archive(INFERENCE.replace(b"/ 10", b"/ (10 if len(rows) > 1 else 9)")),
+            "the archive: 1 of 1 answers differ from what the model predicted when it was "
+            "registered, sent alone, as text/csv",
+        ),
+        (
+            "model.tar.gz",
+            archive(INFERENCE.replace(b"/ 10", b"/ (10 if len(rows) != 2 else 9)")),
+            "sent 2 at once, as text/csv",
+        ),
+    ],
+)  # fmt: skip
+def test_no_evidence_is_recorded_of_what_is_not_served_as_it_was_judged(
+    package: str, file: str, content: bytes, reason: str
+) -> None:
+    put(file, content)
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        record_evidence.main(["--package", package, "--golden", f"{ROOT}/golden.json"])
+
+
+def test_without_rows_there_are_no_golden_requests_and_no_evidence(package: str) -> None:
+    for file in ("test.csv", "test.csv.out", "answers.csv"):
+        put(file, b"")
+    with pytest.raises(ValueError, match="expected rows for golden requests, got none"):
+        record_evidence.main(["--package", package, "--golden", f"{ROOT}/golden.json"])
+
+
+@pytest.mark.parametrize("is_the_models", [True, False])
+def test_metrics_of_another_archive_are_refused(package: str, is_the_models: bool) -> None:
+    sha256 = hashlib.sha256(archive()).hexdigest() if is_the_models else "ab" * 32
+    put("evaluation.json", {**evaluation(), "model_sha256": sha256})
+    record(package)
+    assert verdict(package)["passed"] == is_the_models
+    assert is_the_models or verdict(package)["reason"].startswith(
+        "evaluation.json: expected metrics of the model with sha256 "
+    )
 
 
 def test_evidence_that_was_not_recorded_is_refused(package: str) -> None:
@@ -251,52 +323,108 @@ def test_a_bucket_that_keeps_no_versions_is_refused(package: str) -> None:
         record_evidence.read("s3://plain/x")
 
 
-@pytest.mark.parametrize(
-    ("answer", "is_same"),
-    [("1,0.5000009", True), ("1,0.500002", False), ("0,0.5", False), ("1", False), ("1,x", False)],
-)
-def test_answers_are_the_same_by_label_and_by_probability(answer: str, is_same: bool) -> None:
-    assert golden_requests.same(answer, "1,0.5") == is_same
-
-
-def test_a_golden_request_is_asked_as_csv(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_golden_requests_are_sent_in_every_way(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     runtime = boto3.client("sagemaker-runtime", "us-east-1")
     monkeypatch.setattr(golden_requests, "client", {"sagemaker-runtime": runtime}.__getitem__)
-    asked = {"EndpointName": "staging", "ContentType": "text/csv", "Accept": "text/csv",
-             "Body": b"5,2"}  # fmt: skip
+    csv, json_ = "text/csv", "application/json"
+    both = b'{"instances": [{"features": [5.0, null]}, {"features": [-1.5, 2.0]}]}'
+    first, second = (b'{"instances": [{"features": [%s]}]}' % text
+                     for text in (b"5.0, null", b"-1.5, 2.0"))  # fmt: skip
+    one = {"predicted_label": 1, "score": 0.5}
+    two = {"predicted_label": 0, "score": 0.25}
+    in_json = [json.dumps({"predictions": list_}).encode() for list_ in ([one, two], [one], [two])]
+    in_csv = [b"1,0.5\n0,0.25\n", b"1,0.5\n", b"0,0.25\n"]
+    csv_bodies, json_bodies = [b"5,\n-1.5,2\n", b"5,\n", b"-1.5,2\n"], [both, first, second]
+    sent = [(csv, csv, *pair) for pair in zip(csv_bodies, in_csv, strict=True)]
+    sent.append((csv, csv, csv_bodies[0], in_csv[0]))  # the pair of them
+    sent += [(json_, json_, *pair) for pair in zip(json_bodies, in_json, strict=True)]
+    sent.append((json_, json_, both, in_json[0]))
+    sent += [(csv, json_, csv_bodies[0], in_json[0]), (json_, csv, both, in_csv[0])]
     with Stubber(runtime) as aws:
-        aws.add_response("invoke_endpoint", {"Body": io.BytesIO(b"1,0.5\n")}, asked)
-        assert golden_requests.ask("staging", "5,2") == "1,0.5"
+        for kind, accept, body, answer in sent:
+            asked = {"EndpointName": "staging", "ContentType": kind, "Accept": accept, "Body": body}
+            aws.add_response("invoke_endpoint", {"Body": io.BytesIO(answer)}, asked)
+        kinds = f"{csv},{json_}"
+        noted = [{"request": "5,", "answer": "1,0.5", "content_types": kinds},
+                 {"request": "-1.5,2", "answer": "0,0.25", "content_types": kinds}]  # fmt: skip
+        assert golden_requests.check(noted, "staging") == len(sent)
         aws.assert_no_pending_responses()
 
 
+class Endpoint:
+    """An endpoint that answers as the archive does, but where it is told otherwise."""
+
+    def __init__(self, score: Callable[[golden.GoldenRequest, int], float]) -> None:
+        self.score = score
+
+    def __call__(self, endpoint: str, request: golden.GoldenRequest) -> bytes:
+        scores = [self.score(request, 5 * position) for position in request.positions]
+        if request.accept == golden.CSV:
+            return lines(f"1,{score}" for score in scores)
+        predictions = [{"predicted_label": 1, "score": score} for score in scores]
+        return json.dumps({"predictions": predictions}).encode()
+
+
+@pytest.mark.parametrize(
+    ("score", "reason"),
+    [
+        (lambda request, n: n / 10, ""),
+        (lambda request, n: n / 10 + 9e-7, ""),
+        (lambda request, n: n / 10 + 2e-6, "golden request 1: 20 of 20 answers differ"),
+        (lambda request, n: n / 10 + (len(request.positions) == 1), "sent alone, as text/csv"),
+        (lambda request, n: n / 10 + (request.accept != golden.CSV), "at once, as application/js"),
+        (lambda request, n: n / 10 + (request.content_type != request.accept),
+         "sent 20 at once, as text/csv, to be answered as application/json"),
+        (lambda request, n: float("nan") if n == 50 else n / 10, "1 of 20 answers differ"),
+    ],
+    ids=["right", "nearly right", "wrong", "alone", "json", "crosswise", "not a number"],
+)  # fmt: skip
 def test_an_endpoint_that_answers_otherwise_is_refused(
-    package: str, monkeypatch: pytest.MonkeyPatch
+    package: str,
+    monkeypatch: pytest.MonkeyPatch,
+    score: Callable[[golden.GoldenRequest, int], float],
+    reason: str,
 ) -> None:
+    put("model.tar.gz", archive(INFERENCE + b'CONTENT_TYPES = (CSV, "application/json")\n'))
     record(package)
-    answers = {one["request"]: one["answer"] for one in result("golden.json")}
-    monkeypatch.setattr(golden_requests, "ask", lambda endpoint, request: answers[request])
-    arguments = ["--package", package, "--endpoint", "staging"]
-    golden_requests.main(arguments)
-    assert result("verdict.json")["passed"]
-    answers["5,2"] = "0,0.5"
-    golden_requests.main(arguments)
-    assert not result("verdict.json")["passed"]
-    assert (
-        "golden request 2 of 20: expected '1,0.5', got '0,0.5'" in result("verdict.json")["reason"]
-    )
+    monkeypatch.setattr(golden_requests, "ask", Endpoint(score))
+    golden_requests.main(["--package", package, "--endpoint", "staging"])
+    assert result("verdict.json")["passed"] == (not reason)
+    assert reason in result("verdict.json")["reason"]
+
+
+def test_without_golden_requests_no_endpoint_passes(package: str) -> None:
+    record(package)
+    put("golden.json", [])
+    newest = client("s3").head_object(Bucket=BUCKET, Key="pets/executions/1/golden.json")
+    digest = hashlib.sha256(b"[]").hexdigest()
+    note(package, {"golden_version_id": newest["VersionId"], "golden_sha256": digest})
+    golden_requests.main(["--package", package, "--endpoint", "staging"])
+    verdict = result("verdict.json")
+    assert not verdict["passed"]
+    assert verdict["reason"] == "golden.json: expected golden requests, got none"
+
+
+def test_golden_requests_that_are_not_those_that_were_recorded_are_refused(package: str) -> None:
+    record(package)
+    put("golden.json", [{"request": "1,2", "answer": "1,0.1"}])
+    golden_requests.main(["--package", package, "--endpoint", "staging"])
+    assert "golden was written over" in result("verdict.json")["reason"]
 
 
 def test_a_jobs_code_is_whole_and_moves_with_its_bytes() -> None:
     files = {script: set(job_code(script).files) for script in SCRIPTS}
     assert files["verify_evidence.py"] == {
         "verify_evidence.py", "evidence.py", "container.py", "dataset.py", "hidden_imports.py",
-        "ninesteps/__init__.py", "ninesteps/profiles/__init__.py", "ninesteps/profiles/stamps.py",
+        "ninesteps/__init__.py", "ninesteps/golden.py",
+        "ninesteps/profiles/__init__.py", "ninesteps/profiles/stamps.py",
         "ninesteps/settings/__init__.py", "ninesteps/settings/gate.py",
     }  # fmt: skip
-    assert files["golden_requests.py"] == {"golden_requests.py", "evidence.py", "container.py"}
+    assert {name for name in files["golden_requests.py"] if "/" not in name} == {
+        "golden_requests.py", "evidence.py", "container.py",
+    }  # fmt: skip
     assert len({job_code(script).digest for script in SCRIPTS}) == len(SCRIPTS)
 
 

@@ -48,14 +48,17 @@ def serving(folder: Path, receive_seconds: float) -> Iterator[Rehearsal]:
     """An endpoint with a real archive: a model of two features, with the scripts of this one."""
     unpacked = folder / "model"
     unpacked.mkdir()
-    write_model(unpacked, "binary", DecisionThreshold("f1", 0.4))
+    model = write_model(unpacked, "binary", DecisionThreshold("f1", 0.4))
+    record = "0.5,0.25"
+    data = inference.input_fn(f"{record}\n", "text/csv")
+    answer = inference.output_fn(inference.predict_fn(data, model), "text/csv")[0].strip()
     for name, file in closure("inference.py", folders(ROOT)).items():
         shutil.copyfile(file, unpacked / "code" / name)
     with running(folder, receive_seconds=receive_seconds) as rehearsal:
         rehearsal.ask(
             "deploy", config=CONFIG, alarms=[], time_scale=1000,
             version={"number": 1, "archive": str(unpacked), "program": "inference.py"},
-            golden={"records": [], "answers": []},
+            golden={"records": [record], "answers": [answer]},
         )  # fmt: skip
         assert ended(rehearsal)["outcome"] == "deployed"
         yield rehearsal

@@ -92,7 +92,16 @@ def test_what_a_version_gets_in_its_life_fits_with_the_stamps(settings: Settings
     override(settings, *bundle.modules())
     entries = dict(build.stamps(settings))
     entries |= dict.fromkeys(
-        ("gate", "gate_sha256", "as_of", "execution", "analysis_config", "test_split"), "x"
+        (
+            "gate",
+            "gate_sha256",
+            "as_of",
+            "execution",
+            "analysis_config",
+            "test_split",
+            "predictions",
+        ),
+        "x",
     )
     for file in ("evaluation", "analysis", "analysis_config", "model", "golden"):
         entries |= {f"{file}_version_id": "x", f"{file}_sha256": "x"}

@@ -29,6 +29,7 @@ def main(folder: str, exchange: str) -> int:
         script: Any = importlib.import_module("inference")
         model = script.model_fn(folder)
         requests = json.loads(Path(exchange, REQUESTS).read_text(encoding="utf-8"))
+        answered["content_types"] = [*getattr(script, "CONTENT_TYPES", (CSV,))]
         answered["texts"] = [answer(script, model, request) for request in requests]
     except Exception as error:
         traceback.print_exc()
@@ -37,10 +38,10 @@ def main(folder: str, exchange: str) -> int:
     return int("error" in answered)
 
 
-def answer(script: Any, model: Any, request: str, kind: str = CSV) -> str:
+def answer(script: Any, model: Any, request: str) -> str:
     """What the container's toolkit makes of a request."""
-    data = script.input_fn(request.encode(), kind)
-    said = script.output_fn(script.predict_fn(data, model), kind)
+    data = script.input_fn(request.encode(), CSV)
+    said = script.output_fn(script.predict_fn(data, model), CSV)
     text = said[0] if isinstance(said, tuple) else said  # with its content type
     return text.decode() if isinstance(text, bytes) else str(text)
 

@@ -17,11 +17,11 @@ JOBS = Path(__file__).parent / "jobs"
 SCRIPTS = ("record_evidence.py", "verify_evidence.py", "golden_requests.py")
 LIBRARY = Path(__file__).resolve().parent.parent
 PACKAGE = (
-    "__init__.py", "profiles/__init__.py", "profiles/stamps.py", "settings/__init__.py",
-    "settings/gate.py",
+    "__init__.py", "golden.py", "profiles/__init__.py", "profiles/stamps.py",
+    "settings/__init__.py", "settings/gate.py",
 )  # fmt: skip
-"""What a script that imports `ninesteps` takes of it: the gate's language, the rule of the stamps;
-these import nothing else."""
+"""What a script that imports `ninesteps` takes of it: the gate's language, the rule of the stamps,
+the golden requests; these import nothing else."""
 
 
 def job_code(entry: str) -> StepCode:

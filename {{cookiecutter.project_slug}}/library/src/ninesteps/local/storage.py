@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import io
 import os
 import re
 import shutil
@@ -34,6 +36,16 @@ class Storage:
             raise StepError(f"there is nothing at {uri}")
         return path
 
+    def read(self, uri: str, sha256: str = "") -> bytes:
+        """The content of one object that exists; of these bytes, if their SHA-256 is given.
+
+        What is checked is what is given: a file may be another a moment later.
+        """
+        content = self.file(uri).read_bytes()
+        if sha256 and (now := hashlib.sha256(content).hexdigest()) != sha256:
+            raise StepError(f"{uri}: expected sha256 {sha256}, as it was written, got {now}")
+        return content
+
     def objects(self, uri: str) -> list[tuple[str, Path]]:
         """The objects at a URI, one or a whole folder of them: (name below it, file), in order."""
         path = self.path(uri)
@@ -51,16 +63,17 @@ class Storage:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target)
 
-    def unpack(self, uri: str, folder: Path) -> None:
+    def unpack(self, uri: str, folder: Path, sha256: str = "") -> None:
         """Unpack the files of an archive; a link, or a path that leaves the folder, is refused.
 
+        Another archive than that of the SHA-256, if it is given, is refused before.
         By hand, since tarfile's own filter came with Python 3.11.4.
         """
         import tarfile
         import zlib
 
         try:
-            with tarfile.open(self.file(uri)) as archive:
+            with tarfile.open(fileobj=io.BytesIO(self.read(uri, sha256))) as archive:
                 for member in archive:
                     target = folder / member.name
                     is_inside = target.resolve().is_relative_to(folder.resolve())

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ninesteps import golden
 from ninesteps.errors import DeployError, StepError
 from ninesteps.local.state import ModelPackage, State
 from ninesteps.local.storage import Storage
@@ -75,6 +76,7 @@ class Rehearsal:
             DeployError: if the version cannot be deployed.
         """
         records, answers = self.golden(package)
+        chosen = golden.spaced(len(records), GOLDEN_RECORDS)
         version = self._unpack(package)
         deploy = self.settings.deploy
         alarms = policy.alarms(deploy)
@@ -95,7 +97,10 @@ class Rehearsal:
             self.ask(
                 "deploy", version=version, config=config,
                 alarms=[asdict(alarm) for alarm in alarms],
-                golden={"records": records[:GOLDEN_RECORDS], "answers": answers[:GOLDEN_RECORDS]},
+                golden={
+                    "records": [records[n] for n in chosen],
+                    "answers": [answers[n] for n in chosen],
+                },
                 time_scale=time_scale, by_hand=by_hand,
             )  # fmt: skip
         except DeployError:
@@ -103,23 +108,52 @@ class Rehearsal:
             raise
 
     def golden(self, package: ModelPackage) -> tuple[list[str], list[str]]:
-        """Records of the test split and what the model predicted of them before registration."""
-        steps = State(self.local / "state.db", read_only=True).steps(package.execution)
-        storage = Storage(self.local / "s3")
+        """Records of the test split and what the model predicted of them before registration.
+
+        Raises:
+            DeployError: if there are none, they are not as the run left them, or the evaluation
+                was answered otherwise.
+        """
         try:
-            uris = [uri for step in steps for uri in step.record.digests]
-            split = next(uri for uri in uris if uri.endswith("/test/test.csv"))
-            output = next(uri for uri in uris if uri.endswith(".csv.out"))
-            columns = storage.file(f"{split.rpartition('/')[0]}/columns.json")
-            features = len(json.loads(columns.read_text(encoding="utf-8"))["features"])
-            records = [row[-features:] for row in _rows(storage.file(split))]
-            answers = [row[1:] for row in _rows(storage.file(output))]
+            records, answers, judged = self._answered(package)
         except (StopIteration, StepError) as error:
             raise DeployError(
                 f"version {package.version} cannot be deployed without the test split and the "
                 f"predictions of run {package.execution}: {error}"
             ) from None
-        return [_line(row) for row in records], [_line(row) for row in answers]
+        if not records or len(records) != len(answers):
+            raise DeployError(
+                f"version {package.version} cannot be deployed without golden requests: expected "
+                f"predictions of the test split of run {package.execution}, got {len(answers)} of "
+                f"{len(records)} records"
+            )
+        if judged is not None:
+            known = golden.read_answers("\n".join(answers).encode(), golden.CSV)
+            if different := golden.difference(golden.whole(len(known)), judged, known):
+                raise DeployError(
+                    f"version {package.version} was not evaluated by what it answers: {different}"
+                )
+        return records, answers
+
+    def _answered(self, package: ModelPackage) -> tuple[list[str], list[str], bytes | None]:
+        """Records, the transform's answers, and the evaluation's, as the run left them."""
+        digests, storage = self._digests(package), Storage(self.local / "s3")
+
+        def read(end: str) -> bytes:
+            uri = next(uri for uri in digests if uri.endswith(end))
+            return storage.read(uri, digests[uri])
+
+        features = len(json.loads(read("/test/columns.json"))["features"])
+        records = [row[-features:] for row in _rows(read("/test/test.csv"))]
+        answers = [row[1:] for row in _rows(read(".csv.out"))]
+        is_kept = any(uri.endswith("/evaluation/answers.csv") for uri in digests)
+        judged = read("/evaluation/answers.csv") if is_kept else None  # an earlier library's
+        return [_line(row) for row in records], [_line(row) for row in answers], judged
+
+    def _digests(self, package: ModelPackage) -> dict[str, str]:
+        """The SHA-256 of all that the version's run has written, by S3 URI."""
+        steps = State(self.local / "state.db", read_only=True).steps(package.execution)
+        return {uri: sha256 for s in steps for uri, sha256 in s.record.digests.items()}
 
     def _unpack(self, package: ModelPackage) -> dict[str, Any]:
         """Unpack the version's archive into a new folder, from which it is served."""
@@ -127,7 +161,8 @@ class Rehearsal:
         target = self.folder / "archives" / f"{package.version}-{os.getpid()}-{time.time_ns()}"
         target.mkdir(parents=True)
         try:
-            Storage(self.local / "s3").unpack(container["ModelDataUrl"], target)
+            uri = container["ModelDataUrl"]
+            Storage(self.local / "s3").unpack(uri, target, self._digests(package)[uri])
         except StepError as error:
             shutil.rmtree(target)
             raise DeployError(f"version {package.version}: {error}") from None
@@ -216,9 +251,8 @@ class Rehearsal:
             time.sleep(0.05)
 
 
-def _rows(file: Path) -> Iterator[list[str]]:
-    with file.open(newline="", encoding="utf-8") as content:
-        yield from csv.reader(content)
+def _rows(content: bytes) -> Iterator[list[str]]:
+    yield from csv.reader(io.StringIO(content.decode(), newline=""))
 
 
 def _line(row: list[str]) -> str:

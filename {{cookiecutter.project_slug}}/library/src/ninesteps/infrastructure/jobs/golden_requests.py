@@ -1,16 +1,13 @@
-"""On staging: does the endpoint answer the golden requests as the archive did on registration?"""
+"""On staging: does the endpoint answer the golden requests as the model did before registration?"""
 
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 
 from evidence import EvidenceError, as_json, client, read_noted, read_package, write_verdict
-
-CLOSE = 1e-6
-"""How far a probability, or a regression's number by its size, may lie from the recorded one."""
+from ninesteps import golden
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -21,42 +18,44 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     try:
         package = read_package(options.package)
-        golden = as_json("golden.json", read_noted(package, "golden", package.noted("golden_uri")))
-        for number, asked in enumerate(golden, 1):
-            expected, answer = asked["answer"], ask(options.endpoint, asked["request"])
-            if not same(answer, expected):
-                raise EvidenceError(
-                    f"golden request {number} of {len(golden)}: expected {expected!r}, "
-                    f"got {answer!r}"
-                )
+        noted = as_json("golden.json", read_noted(package, "golden", package.noted("golden_uri")))
+        asked = check(noted, options.endpoint)
     except EvidenceError as error:
         write_verdict(False, str(error))
     else:
-        write_verdict(True, f"{len(golden)} golden requests were answered as recorded")
+        write_verdict(True, f"{asked} golden requests were answered as recorded")
 
 
-def ask(endpoint: str, request: str) -> str:
-    """The endpoint's answer to one record."""
+def check(noted: Sequence[dict[str, str]], endpoint: str) -> int:
+    """Send the noted records in every way that the model can be asked; gives how many requests.
+
+    Raises:
+        EvidenceError: if one is answered otherwise, or there is none.
+    """
+    if not noted:
+        raise EvidenceError("golden.json: expected golden requests, got none")
+    known = [answer_of(one["answer"]) for one in noted]
+    kinds = noted[0].get("content_types", golden.CSV).split(",")
+    count = 0
+    for count, request in enumerate(golden.requests([one["request"] for one in noted], kinds), 1):
+        if different := golden.difference(request, ask(endpoint, request), known):
+            raise EvidenceError(f"golden request {count}: {different}")
+    return count
+
+
+def answer_of(text: str) -> golden.Answer:
+    """The answer that was noted of a record."""
+    (answer,) = golden.read_answers(text.encode(), golden.CSV)
+    return answer
+
+
+def ask(endpoint: str, request: golden.GoldenRequest) -> bytes:
+    """The endpoint's answer."""
     response = client("sagemaker-runtime").invoke_endpoint(
-        EndpointName=endpoint, ContentType="text/csv", Accept="text/csv", Body=request.encode()
-    )
-    return str(response["Body"].read().decode().strip())
-
-
-def same(answer: str, expected: str) -> bool:
-    """Labels exactly, probabilities to 1e-6; a regression's one number to 1e-6 of its size."""
-    fields, expected_fields = answer.split(","), expected.split(",")
-    if len(fields) != len(expected_fields):
-        return False
-    *labels, number = zip(fields, expected_fields, strict=True)
-    if any(got != right for got, right in labels):
-        return False
-    try:
-        got, right = (float(text) for text in number)
-    except ValueError:
-        return False
-    size = 0.0 if labels else CLOSE
-    return math.isclose(got, right, rel_tol=size, abs_tol=0.0 if size else CLOSE)
+        EndpointName=endpoint, ContentType=request.content_type, Accept=request.accept,
+        Body=request.body,
+    )  # fmt: skip
+    return bytes(response["Body"].read())
 
 
 if __name__ == "__main__":

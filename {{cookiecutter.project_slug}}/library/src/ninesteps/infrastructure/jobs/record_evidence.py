@@ -1,7 +1,8 @@
 """On registration: notes which versions of which files a model was registered on, with digests.
 
-Also makes the golden requests: a few rows of the test split with what the archive answers now, by
-its own `inference.py`, in a process of its own.
+Also makes the golden requests: a few rows of the test split with what the batch transform answered.
+The evaluation has to have been answered the same, and so has the archive now, by its own
+`inference.py` in a process of its own.
 """
 
 from __future__ import annotations
@@ -16,18 +17,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from container import extract, output_path, write_json
-from evidence import NAMES, as_json, read, read_package
+import archive_process
+from container import extract, output_path, read_json, write_json
+from evidence import NAMES, EvidenceError, as_json, read, read_package
+from ninesteps import golden
 
 GOLDEN = 20
 """Rows of the test split that are asked of an endpoint before it gets any traffic."""
-
-ANSWER = """
-import sys, inference
-model = inference.model_fn(sys.argv[1])
-data = inference.input_fn(sys.stdin.buffer.read(), inference.CSV)
-print(inference.output_fn(inference.predict_fn(data, model), inference.CSV)[0], end="")
-"""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -38,43 +34,87 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     package = read_package(options.package)
     files = {name: read(package.uris[name]) for name in NAMES}
-    split = package.noted("test_split")
+    split, evaluated = package.noted("test_split"), package.uris["evaluation"].rpartition("/")[0]
     rows = requests(read(f"{split}/test.csv").content, read(f"{split}/columns.json").content)
-    golden = output_path("result") / "golden.json"
-    write_json(golden, answered(rows, files["model"].content))
+    answers = same_answers(
+        read(f"{package.noted('predictions')}/test.csv.out").content,
+        read(f"{evaluated}/answers.csv").content,
+    )
+    if len(answers) != len(rows):
+        raise EvidenceError(f"the transform: expected {len(rows)} predictions, got {len(answers)}")
+    chosen = golden.spaced(len(rows), GOLDEN)
+    if not chosen:
+        raise EvidenceError("the test split: expected rows for golden requests, got none")
+    noted_requests = answered(
+        [rows[number] for number in chosen],
+        [answers[number] for number in chosen],
+        files["model"].content,
+    )
+    golden_file = output_path("result") / "golden.json"
+    write_json(golden_file, noted_requests)
     noted = {f"{name}_version_id": file.version_id for name, file in files.items()}
     noted |= {f"{name}_sha256": file.sha256 for name, file in files.items()}
     noted |= {
         "golden_uri": options.golden,
-        "golden_sha256": hashlib.sha256(golden.read_bytes()).hexdigest(),
+        "golden_sha256": hashlib.sha256(golden_file.read_bytes()).hexdigest(),
     }
     write_json(output_path("result") / "evidence.json", noted)
 
 
 def requests(table: bytes, columns: bytes) -> list[str]:
-    """Evenly spaced rows of a split, each as a request: its features, as a transform sends them."""
-    rows = list(csv.reader(io.StringIO(table.decode())))
+    """Rows of a split, each as a request: its features, as a transform sends them."""
+    rows = csv.reader(io.StringIO(table.decode()))
     features = len(as_json("columns.json", columns)["features"])
-    spaced = range(0, len(rows), max(1, -(-len(rows) // GOLDEN)))
-    return [",".join(rows[position][-features:]) for position in spaced]
+    return [",".join(row[-features:]) for row in rows]
 
 
-def answered(rows: list[str], archive: bytes) -> list[dict[str, str]]:
-    """Each request with the archive's answer."""
+def same_answers(transformed: bytes, evaluated: bytes) -> list[str]:
+    """What the transform answered, a record each, if the evaluation was answered the same.
+
+    Raises:
+        EvidenceError: if it was not: what was judged is not what serves.
+    """
+    rows = csv.reader(io.StringIO(transformed.decode()))
+    answers = [",".join(row[1:]) for row in rows]  # without the record's id
+    check("the evaluation", golden.whole(len(answers)), evaluated, answers)
+    return answers
+
+
+def check(what: str, request: golden.GoldenRequest, body: bytes, answers: Sequence[str]) -> None:
+    """Check that a request was answered as the transform answered its records.
+
+    Raises:
+        EvidenceError: if it was not.
+    """
+    try:
+        known = golden.read_answers("\n".join(answers).encode(), golden.CSV)
+    except ValueError as error:
+        raise EvidenceError(f"the transform: expected numbers, got others: {error}") from None
+    if different := golden.difference(request, body, known):
+        raise EvidenceError(f"{what}: {different}")
+
+
+def answered(records: list[str], answers: list[str], archive: bytes) -> list[dict[str, str]]:
+    """Each request with its answer, if the archive gives it now, among others and alone.
+
+    Raises:
+        EvidenceError: if it does not.
+    """
+    asked = [*golden.requests(records, [golden.CSV])]
     with tempfile.TemporaryDirectory() as folder:
         packed, model = Path(folder, "model.tar.gz"), Path(folder, "model")
         packed.write_bytes(archive)
         extract(packed, model)
-        done = subprocess.run(
-            [sys.executable, "-c", ANSWER, str(model)],
-            input="".join(f"{row}\n" for row in rows).encode(),
-            cwd=model / "code",
-            stdout=subprocess.PIPE,
-            check=True,
-        )
-    answers = done.stdout.decode().splitlines()
-    return [{"request": row, "answer": answer}
-            for row, answer in zip(rows, answers, strict=True)]  # fmt: skip
+        texts = [request.body.decode() for request in asked]
+        write_json(Path(folder, archive_process.REQUESTS), texts)
+        command = [sys.executable, archive_process.__file__, str(model), folder]
+        subprocess.run(command, check=True)
+        said = read_json(Path(folder, archive_process.ANSWERS))
+    for request, text in zip(asked, said["texts"], strict=True):
+        check("the archive", request, text.encode(), answers)
+    kinds = ",".join(said["content_types"])
+    return [{"request": record, "answer": answer, "content_types": kinds}
+            for record, answer in zip(records, answers, strict=True)]  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ def main(arguments: Sequence[str]) -> None:
             raise EvidenceError(violation)
         files = {name: read_noted(package, name, package.uris[name]) for name in NAMES}
         evaluation = as_json("evaluation.json", files["evaluation"])
+        check_judged(evaluation, package.noted("model_sha256"))
         analysis = as_json("analysis.json", files["analysis"])
         computed = bias_numbers(evaluation, analysis, facets, options.min_group_size)
         values = {c: value_of(c, evaluation, computed) for c in gates.comparisons(gate)}
@@ -55,6 +56,20 @@ def main(arguments: Sequence[str]) -> None:
         write_verdict(False, str(error))
     else:
         write_verdict(True, f"the evidence is as it was recorded, and passes the gate {gate}")
+
+
+def check_judged(evaluation: Mapping[str, Any], model_sha256: str) -> None:
+    """Check that the archive is the one that was evaluated; an earlier library did not say which.
+
+    Raises:
+        EvidenceError: if it is another.
+    """
+    judged = evaluation.get("model_sha256", model_sha256)
+    if judged != model_sha256:
+        raise EvidenceError(
+            f"evaluation.json: expected metrics of the model with sha256 {model_sha256}, got those "
+            f"of {judged}"
+        )
 
 
 def value_of(

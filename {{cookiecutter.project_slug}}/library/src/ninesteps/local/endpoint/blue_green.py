@@ -7,20 +7,19 @@ latencies are not.
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ninesteps import golden
 from ninesteps.local.endpoint.fleet import Fleet, FleetClosedError, Request
 from ninesteps.local.endpoint.observed import Observed, Seen, metric
 from ninesteps.local.endpoint.router import Router
 from ninesteps.settings.deploy import Alarm
 
-CSV = "text/csv"
-TOLERANCE = 1e-6
-"""By which a golden answer may differ: answers are written with nine digits."""
+NO_SUCH_KIND = (406, 415)
+"""What is answered, before the model is asked, by a version that reads or writes no JSON."""
 
 PAUSE = 0.02
 """Seconds between looks when nothing but golden answers is waited for."""
@@ -38,37 +37,24 @@ class Golden:
     answers: tuple[str, ...] = ()
 
     async def check(self, fleet: Fleet) -> None:
-        """Ask a version for them all.
+        """Ask a version for them, in every way that it can be asked.
 
         Raises:
-            RolledBackError: if it answers otherwise, or not at all.
+            RolledBackError: if it answers otherwise, or not at all; or if there are none.
         """
         if not self.records:
-            return
-        body = "".join(f"{record}\n" for record in self.records).encode()
-        answer = await fleet.send(Request(CSV, CSV, body))
-        answers = answer.body.decode(errors="replace").splitlines()
-        if answer.status != 200:
-            raise RolledBackError(f"golden requests: status {answer.status}")
-        pairs = zip(answers, self.answers, strict=False)
-        different = sum(not _is_same(answer, expected) for answer, expected in pairs)
-        different += abs(len(answers) - len(self.answers))
-        if different:
-            raise RolledBackError(
-                f"golden requests: {different} of {len(self.answers)} answers differ from what the "
-                "model predicted when it was registered"
-            )
-
-
-def _is_same(answer: str, expected: str) -> bool:
-    try:
-        numbers = [list(map(float, text.split(","))) for text in (answer, expected)]
-        return len(numbers[0]) == len(numbers[1]) and all(
-            math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-            for a, b in zip(*numbers, strict=True)
-        )
-    except ValueError:
-        return False
+            raise RolledBackError("golden requests: expected some, got none")
+        known = [golden.read_answers(answer.encode(), golden.CSV)[0] for answer in self.answers]
+        for request in golden.requests(self.records):
+            answer = await fleet.send(Request(request.content_type, request.accept, request.body))
+            if answer.status in NO_SUCH_KIND and golden.JSON in (
+                request.content_type, request.accept,
+            ):  # fmt: skip
+                continue
+            if answer.status != 200:
+                raise RolledBackError(f"golden requests: status {answer.status}")
+            if different := golden.difference(request, answer.body, known):
+                raise RolledBackError(f"golden requests: {different}")
 
 
 @dataclass
