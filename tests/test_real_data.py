@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 
 COUNTED = {
     "rows read": 30_801,
-    "put into the feature store": 30_781,
+    "rows used": 30_781,
     "unreadable date in created": 20,
     "unreadable date in firstorder": 32,
     "unreadable date in lastorder": 43,
@@ -106,7 +106,7 @@ def test_real_employees_run_with_the_facets_that_the_table_has(
     repository.edit("pipeline.toml", "exclude = []", 'exclude = ["Gender", "Age"]')
     adopt(repository, EMPLOYEES)
     printed = repository.pipeline("run").stdout
-    assert re.search(r"^ +1,470  put into the feature store", printed, re.MULTILINE)
+    assert re.search(r"^ +1,470  rows used", printed, re.MULTILINE)
     assert re.search(r"auc 0\.[78]\d+ > 0\.7  passes", printed)
     # Of 220 test rows fewer than 100 are women, and fewer than 100 are 40 or older.
     assert "gender, age_ge_40: no group of 100 rows beside 100 others" in printed

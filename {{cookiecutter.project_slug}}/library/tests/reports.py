@@ -93,6 +93,11 @@ PROFILE: dict[str, Any] = {
     "context": {"kind": {"missing": 0, "values": [["cat", 600], ["dog", 400]]}},
 }
 
+FOUND: dict[str, Any] = {
+    "rows": {"train": 1000, "validation": 300, "test": 404},
+    "rows_with_a_twin": {"train": 0, "test": 0}, "suspicious_features": {},
+}  # fmt: skip
+
 TRAINING_BIAS: dict[str, Any] = {
     "label": "stayed",
     "facets": {},
@@ -131,6 +136,7 @@ def files(**replaced: Any) -> Files:
     test = "".join(f"{n},2026,1,cat,4,{n},{n % 2}\n" for n in range(404))
     content: dict[str, Any] = {
         "Process/train/columns": COLUMNS, "Process/train/profile": PROFILE,
+        "Process/test/findings": FOUND,
         "Process/bias/pretraining_bias": TRAINING_BIAS,
         "Evaluate/evaluation/evaluation": EVALUATION,
         "Evaluate/evaluation/curves": CURVES, "Config/config/analysis_config": {},

@@ -19,7 +19,7 @@ from ninesteps.errors import FeaturesError, RawTableError
 from ninesteps.feature_store import write
 from ninesteps.feature_store.ingest import Ingested, ingest
 from ninesteps.repository import modules
-from ninesteps.settings.data import RESERVED_COLUMNS, Column, is_stored_name
+from ninesteps.settings.data import RESERVED_COLUMNS, Column, Quality, is_stored_name
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 from offline_rows import SYSTEM_COLUMNS
@@ -454,8 +454,28 @@ def test_columns_with_a_stored_name_are_stored_under_it(
 
 def test_rows_used_are_the_different_records(tmp_path: Path) -> None:
     earlier = "007,1,1,2020-01-31,cat,2025-01-01T00:00:00Z"
-    ingested = put(tmp_path, earlier, of=settings("seen"))
-    assert (ingested.read, ingested.kept, ingested.used) == (4, 4, 3)
+    again = "008,1,1,2020-01-31,cat,2026-01-02T00:00:00Z"
+    none = Quality(dropped=1)
+    of = changed(settings("seen"), data={"quality": none})
+    ingested = put(tmp_path, earlier, again, of=of)
+    assert (ingested.read, ingested.kept, ingested.used) == (5, 5, 3)
+    assert ingested.found["older row of the same chip: not used"] == 1
+    assert ingested.found["duplicate chip: kept the last row"] == 1
+
+
+def test_a_category_whose_values_tell_the_label_is_suspicious(tmp_path: Path) -> None:
+    reasons = Column("category", values=("moved", "angry", "none", "new"))
+    noise = np.random.default_rng(3).random(200)
+    rows = [
+        f"{n},{n % 2},{noise[n]},,cat,,{('moved', 'none', 'angry', 'new')[n % 4]}"
+        for n in range(200)
+    ]
+    of = settings(reason=reasons)
+    file = raw_file(tmp_path, *rows, header=f"{HEADER},reason")
+    powers = ingest(file, of, ENVIRONMENT, tmp_path / "s3").suspicious
+    assert powers == {"reason": 1}
+    withheld = changed(of, model={"exclude": ("reason",)})
+    assert ingest(file, withheld, ENVIRONMENT, tmp_path / "s3").suspicious == {}
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,42 @@ def test_a_registry_without_a_version_says_so(
     assert sentence("approve", "1", *JO) == "pets has no version 1: no version is registered"
 
 
+def test_a_version_is_shown_with_what_was_found_in_its_data(machine: Registered) -> None:
+    group, split = machine.local / "s3/bucket/pets/feature-store/0a", machine.local / "s3/test"
+    split.mkdir(parents=True)
+    (group / "data").mkdir(parents=True)
+    summary = {"location": "", "latest": "", "read": 3000, "kept": 3000, "used": 600,
+               "found": {"older row of the same chip: not used": 2400},
+               "names": {"w": "Gewicht [kg]"}}  # fmt: skip
+    (group / "ingested.json").write_text(json.dumps(summary), "utf-8")
+    found = {"rows": {"test": 90}, "rows_with_a_twin": {"test": 4}, "suspicious_features": {"w": 1}}
+    (split / "findings.json").write_text(json.dumps(found), "utf-8")
+    rows_at = "s3://bucket/pets/feature-store/0a/data"
+    stamps = {**STAMPS, "test_split": "s3://test"}
+    number = machine.register(stamps=stamps, catalog=[("store", "pets", rows_at)], auc=0.999)
+    said = " ".join(rows(pipeline("registry", str(number)).stdout))
+    for text in (
+        "data 3,000 rows read, 600 used; 2,400 older row of the same chip: not used",
+        "look at 'Gewicht [kg]' alone ranks the label almost perfectly (1)",
+        "4 of 90 test rows have the same features, label and facets as a row that",
+        "auc 0.999 is rarely earned",
+    ):
+        assert text in said
+    data = json.loads(pipeline("registry", str(number), "--json").stdout)["data"]
+    assert data["table"].startswith("3,000 rows read, 600 used")
+    assert len(data["remarks"]) == 3
+    for file in (split / "findings.json", group / "ingested.json"):
+        file.write_text("{", "utf-8")
+    assert "look at auc 0.999" in " ".join(rows(pipeline("registry", str(number)).stdout))
+
+
+def test_a_version_of_which_nothing_was_kept_says_nothing_of_its_data(machine: Registered) -> None:
+    said = rows(pipeline("registry", "1").stdout)
+    assert not [line for line in said if line.startswith(("data", "look at"))]
+    shown = json.loads(pipeline("registry", "1", "--json").stdout)
+    assert shown["data"] == {"table": "", "remarks": []}
+
+
 def test_one_version_is_shown_with_its_evidence_and_every_change(machine: Registered) -> None:
     pipeline("approve", "1", "--who", "[red]Jo", "--why", "fine [sic]")
     pipeline("reject", "1", "--who", "Al", "--why", "a leak")

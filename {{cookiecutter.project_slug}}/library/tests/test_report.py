@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ninesteps.feature_store.ingest import Ingested
 from ninesteps.registry.registry import Decision
 from ninesteps.report.drawing import FAR, NEAR
 from ninesteps.report.evidence import collect
@@ -25,6 +26,7 @@ from reports import (
     COLUMNS,
     CURVES,
     EVALUATION,
+    FOUND,
     GATE,
     PROFILE,
     ROOT,
@@ -368,6 +370,58 @@ def test_a_file_that_changed_since_is_shouted(page: Page) -> None:
     assert "evaluation.json changed after the step had ended" in text
     found = next(f for f in collect(facts(), files()).files if f.uri == uri)
     assert "CHANGED" not in made(facts(digests={uri: found.sha256}))[0].section("evidence").text
+
+
+TABLE = Ingested(
+    location="s3://bucket/rows", latest="2026-01-01T00:00:00Z", read=3_000, kept=2_990,
+    found={"missing age": 12}, used=600, names={"weight": "Gewicht (kg) <b>", "kind": "Art"},
+    suspicious={"reason": 1.0},
+)  # fmt: skip
+
+
+def test_what_was_found_in_the_data_is_said() -> None:
+    found = {"rows_with_a_twin": {"train": 8, "test": 7}, "suspicious_features": {"weight": 0.998}}
+    excellent = copy.deepcopy(EVALUATION)
+    excellent[SECTION]["auc"]["value"] = 0.9987
+    page, report = made(facts(table=TABLE), files(findings=FOUND | found, evaluation=excellent))
+    said = page.section("data").text
+    for text in (
+        "Of the raw table, 3,000 rows read, 600 used; 12 missing age.",
+        "'Gewicht (kg) <b>' alone ranks the label almost perfectly (0.998): is it known before",
+        "'reason' alone ranks the label almost perfectly (1): is it known before the outcome?",
+        "7 of 404 test rows have the same features, label and facets as a row that the model",
+        "auc 0.9987 is rarely earned",
+    ):
+        assert text in said
+    assert "- 3,000 rows read, 600 used; 12 missing age\n" in report.markdown
+    assert "- 7 of 404 test rows have" in report.markdown
+
+
+def test_of_an_earlier_moment_the_rows_used_are_not_said() -> None:
+    run = facts(table=TABLE, parameters={"AsOf": "2025-01-01T00:00:00Z"})
+    said = made(run)[0].section("data").text
+    assert "3,000 rows read, 2,990 kept; 12 missing age." in said
+
+
+def test_where_nothing_was_found_nothing_is_said(page: Page) -> None:
+    assert "What was found" not in page.section("data").text
+    assert "What was found" not in made(source=files(findings=None))[0].section("data").text
+
+
+def test_columns_are_shown_under_the_names_of_the_table_everywhere() -> None:
+    columns = {**COLUMNS, "shown": {"stayed": "Geblieben?"}}
+    analysis = copy.deepcopy(ANALYSIS)
+    previous = Previous("zero", "2025-12-31T00:00:00Z", json.dumps(PROFILE).encode())
+    run = facts(table=TABLE, previous=previous)
+    page, report = made(run, files(columns=columns, analysis=analysis))
+    for section in ("explained", "data"):
+        text = page.section(section).text
+        assert "Gewicht (kg) <b>" in text
+        assert "weight" not in text.replace("weigh most", "")
+    assert "Art (facet)" in page.section("data").text
+    assert "Labels, by Art" in page.section("bias").text
+    assert "Geblieben? = 1" in page.section("bias").text
+    assert "Gewicht" in report.markdown
 
 
 def test_drift_is_since_the_earlier_run() -> None:

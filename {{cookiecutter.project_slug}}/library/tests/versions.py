@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ class Registered:
         self,
         started_by: str = "Sam Lee <sam@example.com>",
         stamps: Mapping[str, str] = STAMPS,
+        catalog: Sequence[Sequence[str]] = (),
         **metrics: float,
     ) -> int:
         """Run and register the next version."""
@@ -72,7 +73,7 @@ class Registered:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
             digests[f"s3://models/{run}/{name}"] = hashlib.sha256(content).hexdigest()
-        state.start_execution(run, self.group, {}, "{}", [], started_by=started_by)
+        state.start_execution(run, self.group, {}, "{}", catalog, started_by=started_by)
         for uri, digest in digests.items():  # a step each
             record = Record(digests={uri: digest})
             state.note_step(KeptStep(run, uri, "Processing", "Succeeded", 1.0, "", record))

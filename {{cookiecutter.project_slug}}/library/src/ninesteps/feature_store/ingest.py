@@ -14,11 +14,15 @@ import json
 import secrets
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
+
+SUMMARY = "ingested.json"
+"""What a feature group holds, beside its rows."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,13 @@ class Ingested:
     found: dict[str, int]  # what was odd in the file, and in how many rows
     used: int | None = None  # different records as of the newest event; None: not counted
     names: dict[str, str] = field(default_factory=dict)  # stored columns -> as they are shown
+    suspicious: dict[str, float] = field(default_factory=dict)  # columns that alone rank the label
+
+    @staticmethod
+    def from_json(content: dict[str, Any]) -> Ingested:
+        """Read what an earlier version, or a later one, has written too."""
+        names = {field.name for field in fields(Ingested)}
+        return Ingested(**{name: value for name, value in content.items() if name in names})
 
 
 def ingest(
@@ -56,7 +67,7 @@ def ingest(
     """
     prefix = f"{environment.bucket_name}/{settings.project.pipeline}/feature-store"
     group = s3 / prefix / _digest(file, settings)
-    summary = group / "ingested.json"
+    summary = group / SUMMARY
     if earlier := _ingested(summary, s3):
         return earlier
     if group.exists():  # with rows or a summary gone: it is made again
@@ -79,6 +90,7 @@ def ingest(
             found=table.found,
             used=int(table.rows[settings.data.record_id].nunique()),
             names=written.names,
+            suspicious=written.suspicious,
         )
         text = json.dumps(asdict(ingested), indent=2)
         (unfinished / summary.name).write_text(text, encoding="utf-8")
@@ -86,13 +98,13 @@ def ingest(
             unfinished.rename(group)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return Ingested(**json.loads(summary.read_text(encoding="utf-8")))
+    return Ingested.from_json(json.loads(summary.read_text(encoding="utf-8")))
 
 
 def _ingested(summary: Path, s3: Path) -> Ingested | None:
     """What was put into a group, if its summary can be read and its rows are there."""
     with contextlib.suppress(OSError, ValueError, TypeError):
-        ingested = Ingested(**json.loads(summary.read_text(encoding="utf-8")))
+        ingested = Ingested.from_json(json.loads(summary.read_text(encoding="utf-8")))
         if any((s3 / ingested.location.removeprefix("s3://")).rglob("*.parquet")):
             return ingested
     return None

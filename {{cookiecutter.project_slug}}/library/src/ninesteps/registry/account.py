@@ -18,6 +18,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ninesteps.errors import RegistryError
+from ninesteps.feature_store.ingest import Ingested
 from ninesteps.infrastructure import account
 from ninesteps.registry.registry import (
     APPROVED,
@@ -88,6 +89,10 @@ class AccountRegistry:
         arn = self.environment.sagemaker_arn(path)
         execution = self._sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
         return person(execution.get("CreatedBy", {}))
+
+    def table(self, version: Version) -> Ingested | None:
+        """None: a raw table is put into the account's feature group elsewhere."""
+        return None
 
     def identity(self, who: str) -> str:
         """Who is signed in, whatever they call themselves."""

@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 from ninesteps.errors import StepError
+from ninesteps.feature_store import findings
+from ninesteps.feature_store.ingest import Ingested
 from ninesteps.local.state import State, StatusChange, digest_of
 from ninesteps.local.storage import Storage
 from ninesteps.registry.registry import Decision, EvidenceFile, Version, version_of
@@ -61,6 +63,12 @@ class LocalRegistry:
     def started_by(self, version: Version) -> str:
         """Who started the run that registered it; empty if that was not kept."""
         return next((e.started_by for e in self._state.executions(version.execution)), "")
+
+    def table(self, version: Version) -> Ingested | None:
+        """What was found in the raw table that it learnt from; None if that is gone."""
+        s3 = self.local / "s3"
+        runs = self._state.executions(version.execution)
+        return next((findings.ingested(run.catalog, s3) for run in runs), None)
 
     def identity(self, who: str) -> str:
         """Whoever they say: nobody signs in to this machine's registry."""

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from ninesteps.errors import RegistryError
+from ninesteps.feature_store.ingest import Ingested
 from ninesteps.profiles.stamps import Expected
 from ninesteps.registry.person import is_same_person, may_be_same_person
 from ninesteps.settings.gate import FACET_METRICS
@@ -147,6 +148,9 @@ class Registry(Protocol):
 
     def started_by(self, version: Version) -> str:
         """Who started the run that registered it; empty if that is not known."""
+
+    def table(self, version: Version) -> Ingested | None:
+        """What was found in the raw table that it learnt from; None where that is not known."""
 
     def identity(self, who: str) -> str:
         """Who decides, as this registry knows them, where they call themselves so."""

@@ -100,7 +100,7 @@ def _metric_tables(reading: Reading) -> list[Table]:
     ):
         for facet, groups in analysis.get(section, {}).get("facets", {}).items():
             names = [metric["name"] for metric in groups[0]["metrics"]] if groups else []
-            column = facet.removeprefix("facet_")
+            column = reading.shown(facet.removeprefix("facet_"))
             rows = [
                 (value, *("–" if (column, value) in small else number(m["value"], 3)
                           for m in group["metrics"]))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ninesteps.feature_store.findings import FINDINGS
 from ninesteps.report.facts import SUCCEEDED, RunFacts, Source, StepFacts
 
 MOST_BYTES = 64_000_000
@@ -64,6 +65,7 @@ class RunEvidence:
     analysis: File
     local_shap: File
     test: File
+    findings: File
 
     @property
     def files(self) -> list[File]:
@@ -87,6 +89,7 @@ def collect(facts: RunFacts, source: Source) -> RunEvidence:
         analysis=file("analysis_result", "analysis.json"),
         local_shap=file("analysis_result", "explanations_shap/out.csv"),
         test=file("test", "test.csv"),
+        findings=file("test", FINDINGS),
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ninesteps.feature_store.ingest import Ingested
+
 if TYPE_CHECKING:  # a run in which nothing has changed imports it for nothing
     from ninesteps.registry.registry import Decision
 
@@ -70,6 +72,7 @@ class RunFacts:
     versions: dict[str, str] = field(default_factory=dict)
     previous: Previous | None = None
     no_previous: str = ""  # why there is none
+    table: Ingested | None = None  # what was found in the raw table, where that is known
 
     def step(self, *types: str) -> list[StepFacts]:
         """The steps of some types."""

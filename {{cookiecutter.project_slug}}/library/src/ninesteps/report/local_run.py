@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ninesteps.errors import StateError, StepError
+from ninesteps.feature_store import findings
 from ninesteps.local.execution import FAILED, SUCCEEDED, Execution, StepRun
 from ninesteps.local.history import log_text
 from ninesteps.local.state import KeptExecution, State
@@ -61,6 +62,7 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
         versions=_versions(),
         previous=previous,
         no_previous="" if previous else _no_previous(kept),
+        table=findings.ingested(kept.catalog, local / "s3"),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ninesteps.feature_store import findings
 from ninesteps.report.evidence import Absent
 from ninesteps.report.figure import Panel
 from ninesteps.report.formatting import as_markdown, between, listed, moment, number, percent
@@ -31,6 +32,7 @@ def summary(
         _gate(judgement),
         _guarded(_metrics, reading),
         _guarded(_bias, reading),
+        _guarded(_data, reading),
         _guarded(_drift, reading),
     ):
         lines += ["", *part] if part else []
@@ -98,6 +100,13 @@ def _bias(reading: Reading) -> list[str]:
         return []
     head = ("facet", "group", "rows", "predicted favourable", "interval", "DPPL", "counted")
     return [f"### Who is {as_markdown(reading.favourable)}", "", *_table(head, rows)]
+
+
+def _data(reading: Reading) -> list[str]:
+    table = reading.facts.table
+    lines = [findings.of_table(table, reading.is_of_the_newest)] if table else []
+    lines += reading.remarks
+    return ["### Data", "", *(f"- {as_markdown(line)}" for line in lines)] if lines else []
 
 
 def _drift(reading: Reading) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from ninesteps.feature_store import findings
 from ninesteps.report import model_charts
 from ninesteps.report.evidence import Absent, swarm
 from ninesteps.report.figure import Figure, Group, Panel, Table
@@ -20,7 +22,7 @@ def explained(reading: Reading) -> Panel:
     analysis = reading.evidence.analysis.json()
     explanations = analysis.get("explanations") or {}
     (values, *_) = explanations["kernel_shap"].values() if "kernel_shap" in explanations else ({},)
-    shap = values.get("global_shap_values")
+    shap = {reading.shown(n): v for n, v in values.get("global_shap_values", {}).items()}
     if not shap:
         raise Absent("analysis.json has no explanations")
     method = str(explanations.get("method", ""))
@@ -40,20 +42,22 @@ def explained(reading: Reading) -> Panel:
     first = groups[0]
     if not groups[1].absent:  # side by side
         groups = [Group("", "", [*first.figures, *groups[1].figures])]
-    groups.append(group("Partial dependence", "", lambda: (_dependence(explanations), [])))
+    groups.append(group("Partial dependence", "", lambda: (_dependence(reading, explanations), [])))
     return Panel("explained", "Influence of the features", says, groups)
 
 
 def _swarm(reading: Reading, shap: dict[str, float], unit: str) -> list[Figure]:
-    return [model_charts.beeswarm(swarm(reading.evidence, reading.evaluation["rows"]), shap, unit)]
+    stored = swarm(reading.evidence, reading.evaluation["rows"])
+    shown = replace(stored, features=[reading.shown(name) for name in stored.features])
+    return [model_charts.beeswarm(shown, shap, unit)]
 
 
-def _dependence(explained: dict[str, Any]) -> list[Figure]:
+def _dependence(reading: Reading, explained: dict[str, Any]) -> list[Figure]:
     if not explained.get("pdp"):
         raise Absent("this run computed none")
     return [
         model_charts.dependence(
-            dependence["feature_name"],
+            reading.shown(dependence["feature_name"]),
             dependence["feature_values"],
             dependence["model_predictions"][0],
         )
@@ -67,7 +71,7 @@ def data(reading: Reading) -> Panel:
     Raises:
         Absent: if there is no profile.
     """
-    profile, facts = reading.evidence.profile.json(), reading.facts
+    profile, facts = reading.profile, reading.facts
     says = (
         f"The model learnt from {count(profile['rows'], 'row')} with "
         f"{count(len(profile['features']), 'feature')}, as of "
@@ -84,6 +88,7 @@ def data(reading: Reading) -> Panel:
         "Training data",
         says,
         [
+            *_found(reading),
             group(
                 "Drift since the last run on other data",
                 f"{since} {sketched}" if since else "",
@@ -96,6 +101,21 @@ def data(reading: Reading) -> Panel:
             ),
         ],
     )
+
+
+def _found(reading: Reading) -> list[Group]:
+    """What a person should know of the data; nothing where nothing is known."""
+    remarks, table = reading.remarks, reading.facts.table
+    if not remarks and not table:
+        return []
+    says, tables = [], []
+    if table:
+        says.append(f"Of the raw table, {findings.of_table(table, reading.is_of_the_newest)}.")
+        counts = findings.counts(table, reading.is_of_the_newest)
+        rows = [(what, number(many)) for what, many in counts.items()]
+        tables.append(Table("The raw table", ("what", "rows"), rows))
+    says += [remark if remark.endswith("?") else f"{remark}." for remark in remarks]
+    return [Group("What was found", " ".join(says), tables=tables)]
 
 
 def _columns(profile: dict[str, Any]) -> Table:

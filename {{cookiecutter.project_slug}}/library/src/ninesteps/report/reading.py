@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from ninesteps.feature_store import findings
 from ninesteps.report.drift import Drift, drifts
 from ninesteps.report.evidence import Absent, RunEvidence
 from ninesteps.report.facts import RunFacts
@@ -25,11 +27,53 @@ class Reading:
     facts: RunFacts
     evidence: RunEvidence
 
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """The columns that are shown under another name than they are stored."""
+        try:
+            told = dict(self.evidence.columns.json().get("shown", {}))
+        except (Absent, *BROKEN):
+            told = {}
+        return told | (self.facts.table.names if self.facts.table else {})
+
+    def shown(self, column: str) -> str:
+        """A stored column's name, as the table or the features' code has it."""
+        return self.names.get(column, column)
+
     @property
     def columns(self) -> dict[str, Any]:
-        """`columns.json`."""
+        """`columns.json`, the label and the facets' columns with the names that are shown."""
         content: dict[str, Any] = self.evidence.columns.json()
-        return content
+        facets = [{**f, "column": self.shown(f["column"])} for f in content.get("facets", [])]
+        return {**content, "label": self.shown(content["label"]), "facets": facets}
+
+    @property
+    def profile(self) -> dict[str, Any]:
+        """`profile.json`, with the names that are shown."""
+        return self._with_names(self.evidence.profile.json())
+
+    def _with_names(self, profile: dict[str, Any]) -> dict[str, Any]:
+        parts = {
+            part: {self.shown(name): column for name, column in profile[part].items()}
+            for part in ("features", "context")
+        }
+        return {**profile, **parts}
+
+    @property
+    def remarks(self) -> list[str]:
+        """What may make the metrics look better than they are, a sentence each."""
+        content = findings.read(self.evidence.findings.raw)
+        remarks = findings.remarks(self.facts.table, content, self.names)
+        try:
+            return remarks + findings.of_metrics(self.metrics)
+        except (Absent, *BROKEN):
+            return remarks
+
+    @property
+    def is_of_the_newest(self) -> bool:
+        """Whether the run is as of the newest event of its table."""
+        table = self.facts.table
+        return table is not None and self.facts.parameters.get("AsOf") == table.latest
 
     @property
     def evaluation(self) -> dict[str, Any]:
@@ -53,7 +97,8 @@ class Reading:
         """Since the latest run on other data."""
         if self.facts.previous is None:
             raise Absent(self.facts.no_previous)
-        return drifts(json.loads(self.facts.previous.profile), self.evidence.profile.json())
+        before = self._with_names(json.loads(self.facts.previous.profile))
+        return drifts(before, self.profile)
 
     @property
     def positive(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ninesteps.errors import RegistryError
+from ninesteps.feature_store import findings
 from ninesteps.profiles.stamps import LIBRARY, OVERRIDDEN, PROFILE, PROFILE_SHA256
 from ninesteps.registry.registry import (
     APPROVED,
@@ -68,6 +70,11 @@ def version(approvals: Approvals, number: int) -> None:
     none = "nothing of the library" if LIBRARY in model_version.metadata else "-"
     grid.add_row("overridden", escape(model_version.metadata.get(OVERRIDDEN, none)))
     grid.add_row("metrics", _all_metrics(registry, model_version))
+    found = _data(registry, model_version)
+    if found["table"]:
+        grid.add_row("data", escape(found["table"]))
+    for label, remark in _labelled("look at", found["remarks"]):
+        grid.add_row(label, escape(remark))
     rests_on = registry.evidence(model_version)
     width = max((len(evidence.name) for evidence in rests_on), default=0)
     for label, evidence in _labelled("evidence", rests_on):
@@ -124,6 +131,7 @@ def version_as_json(approvals: Approvals, number: int) -> dict[str, Any]:
         **_as_json(registry, model_version),
         "started_by": registry.started_by(model_version),
         "model": model_version.model,
+        "data": _data(registry, model_version),
         "evidence": [{**asdict(e), "fault": e.fault} for e in registry.evidence(model_version)],
         "changes": [asdict(decision) for decision in model_version.decisions],
     }
@@ -192,6 +200,17 @@ def _numbers(registry: Registry, model_version: Version) -> dict[str, float]:
     if content is None:
         raise RegistryError("evaluation.json is gone")
     return metrics(content)
+
+
+def _data(registry: Registry, model_version: Version) -> dict[str, Any]:
+    """What was found in the data that a version learnt from, and what is odd in its metrics."""
+    table = registry.table(model_version)
+    split = model_version.metadata.get("test_split", "")
+    content = registry.read(f"{split}/{findings.FINDINGS}") if split else None
+    remarks = findings.remarks(table, findings.read(content), table.names if table else {})
+    with contextlib.suppress(RegistryError):
+        remarks += findings.of_metrics(_numbers(registry, model_version))
+    return {"table": findings.of_table(table) if table else "", "remarks": remarks}
 
 
 def _labelled(label: str, items: Any) -> list[tuple[str, Any]]:

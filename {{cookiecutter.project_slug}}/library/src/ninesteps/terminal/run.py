@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from ninesteps.feature_store import findings
 from ninesteps.feature_store.ingest import Ingested
 from ninesteps.local.execution import (
     EXECUTING,
@@ -28,6 +29,7 @@ from ninesteps.local.execution import (
     StepRun,
 )
 from ninesteps.local.expressions import Compared
+from ninesteps.local.state import State
 from ninesteps.settings import gate as gates
 from ninesteps.settings.settings import Settings
 from ninesteps.terminal.console import Console
@@ -78,8 +80,7 @@ class Progress:
         """Say what was read, and what was odd in it."""
         _CONSOLE.print(f"[bold]{escape(self._settings.project.name)}[/] as of {as_of}")
         _CONSOLE.print(escape(_short(file)), soft_wrap=True)
-        counts = {"rows read": ingested.read, "put into the feature store": ingested.kept}
-        for what, count in {**counts, **ingested.found}.items():
+        for what, count in findings.counts(ingested, as_of == ingested.latest).items():
             _CONSOLE.print(f"{count:>9,}  {escape(what)}")
 
     def update(self, execution: Execution) -> None:
@@ -147,6 +148,8 @@ def summary(execution: Execution, settings: Settings, local: Path, gate: str = "
     content = evaluation(execution, local)
     for line in (*_evaluation_lines(content), *_uncounted_lines(content, settings)):
         _line(*line)
+    for sentence in (*_data_remarks(execution, local), *findings.of_metrics(_metrics(content))):
+        _line("look at", escape(sentence))
     _line(*_version(execution, settings))
     for note in execution.notes:
         _line("note", escape(note))
@@ -180,21 +183,36 @@ def evaluation(execution: Execution, local: Path) -> dict[str, Any]:
     """The content of the evaluation's property file; empty where that step has not succeeded."""
     for run in execution.steps.values():
         for output, path in run.step.property_files.values():
-            for written in run.answer.get("ProcessingOutputConfig", {}).get("Outputs", []):
-                if written["OutputName"] == output:
-                    folder = local / "s3" / written["S3Output"]["S3Uri"].removeprefix("s3://")
-                    with contextlib.suppress(FileNotFoundError):  # removed since
-                        content: dict[str, Any] = json.loads((folder / path).read_text("utf-8"))
-                        return content
+            if content := _written(run, output, path, local):
+                return content
     return {}
+
+
+def _written(run: StepRun, output: str, name: str, local: Path) -> dict[str, Any]:
+    """The content of a file in one of a step's outputs; empty where there is none."""
+    for written in run.answer.get("ProcessingOutputConfig", {}).get("Outputs", []):
+        if written["OutputName"] == output:
+            folder = local / "s3" / written["S3Output"]["S3Uri"].removeprefix("s3://")
+            with contextlib.suppress(FileNotFoundError):  # removed since
+                content: dict[str, Any] = json.loads((folder / name).read_text("utf-8"))
+                return content
+    return {}
+
+
+def _data_remarks(execution: Execution, local: Path) -> list[str]:
+    """What may make the metrics look better than they are."""
+    kept = State(local / "state.db", read_only=True).executions(execution.id)
+    table = findings.ingested(kept[0].catalog, local / "s3") if kept else None
+    names = table.names if table else {}
+    for run in execution.steps.values():
+        if content := _written(run, "test", findings.FINDINGS, local):
+            return findings.remarks(table, content, names)
+    return findings.remarks(table, {}, names)
 
 
 def _evaluation_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
     """All metrics, not the gate's alone: a recall bought by flagging everybody is seen."""
-    kinds = ("binary_classification_metrics", "regression_metrics")
-    sections = [content.get(kind, {}) for kind in kinds]
-    numbers = {name: m["value"] for values in sections for name, m in values.items()}
-    lines = [("", text) for text in metric_lines(numbers, 68)]
+    lines = [("", text) for text in metric_lines(_metrics(content), 68)]
     decision = content.get("decision") or {}
     if decision.get("rule") == "recall":
         bound, target = decision["recall_lower_bound"], decision["recall_target"]
@@ -202,6 +220,12 @@ def _evaluation_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
         text = f"validation recall at least {bound:.4g} (90 % sure), {verdict} {target:g}"
         lines.append(("threshold", f"{decision['threshold']:.4g}: {text}"))
     return [("metrics", lines[0][1]), *lines[1:]] if lines else []
+
+
+def _metrics(content: dict[str, Any]) -> dict[str, float | None]:
+    kinds = ("binary_classification_metrics", "regression_metrics")
+    sections = [content.get(kind, {}) for kind in kinds]
+    return {name: m["value"] for values in sections for name, m in values.items()}
 
 
 def metric_lines(numbers: Mapping[str, float | None], width: int) -> list[str]:
