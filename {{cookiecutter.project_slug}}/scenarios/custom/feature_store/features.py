@@ -2,7 +2,7 @@
 
 `features` gets the rows as `[data.columns]` types them, less what `[model] exclude` withholds, and
 gives numbers, one column a feature, of any name; `findings` counts what in the rows is odd. Rows
-keep their order and number. This is a beginning that fits any table: what your team knows goes here.
+keep their order and number. This beginning fits any table: what your team knows goes here.
 """
 
 from __future__ import annotations
