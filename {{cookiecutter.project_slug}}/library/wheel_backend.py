@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
+import json
 import re
 import sys
 import tomllib
@@ -23,6 +24,8 @@ HERE = Path(__file__).resolve().parent
 SOURCE = HERE / "src"
 PACKAGE = "ninesteps"
 VERSION_FILE = f"{PACKAGE}/version.py"
+PIPELINE = "model_build"
+SHIPPED = f"{PACKAGE}/step_code/shipped.json"
 LEFT_OUT = ("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache")
 DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -60,7 +63,18 @@ def _sources() -> Files:
         if path.is_file() and not any(part in LEFT_OUT for part in path.parts):
             content = path.read_bytes().replace(b"\r\n", b"\n")
             files[path.relative_to(SOURCE).as_posix()] = content
-    return files
+    return {**files, SHIPPED: _shipped()} if (HERE.parent / PIPELINE).is_dir() else files
+
+
+def _shipped() -> bytes:
+    """SHA-256 of the pipeline's code as the template ships it, which a team may change."""
+    digests = {
+        path.relative_to(HERE.parent).as_posix(): hashlib.sha256(
+            path.read_bytes().replace(b"\r\n", b"\n")
+        ).hexdigest()
+        for path in sorted((HERE.parent / PIPELINE).rglob("*.py"))
+    }
+    return (json.dumps(digests, indent=1) + "\n").encode()
 
 
 def _version(files: Files, metadata: Files, plain: bool) -> str:

@@ -192,20 +192,21 @@ def test_an_approver_sees_what_a_version_was_made_under_and_what_is_overridden(
     machine: Registered,
 ) -> None:
     own = "curves.py 0123456789abcdef / metrics.py 0123456789abcdef"
-    other = {**STAMPS, "profile_sha256": "0" * 64, "library": "1.3.0", "overridden": own}
+    other = {**STAMPS, "profile_sha256": "0" * 64, "library": "1.3.0", "overridden": own,
+             "overridden_sha256": "ab" * 32}  # fmt: skip
     machine.register(stamps=other)
     machine.register(stamps={})
     digest = STAMPS["profile_sha256"][:12]
     said = rows(pipeline("registry", "1").stdout)
     assert f"profile custom sha256 {digest} as it is now" in said
     assert f"library {STAMPS['library']}" in said
-    assert "overridden nothing of the library" in said
+    assert "overridden nothing of the template's or the library's" in said
     text = " ".join(rows(pipeline("registry", "3").stdout))
     assert (
         f"profile custom sha256 000000000000 expected the profile 'custom' with sha256 {digest}"
         in text
     )
-    assert f"library 1.3.0 overridden {own}" in text
+    assert f"library 1.3.0 overridden {own} sha256 of all abababababab" in text
     text = " ".join(rows(pipeline("registry", "4").stdout))
     assert "profile expected profile, profile_sha256, library in its metadata, got none" in text
 

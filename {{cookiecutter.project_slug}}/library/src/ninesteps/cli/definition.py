@@ -71,6 +71,7 @@ def _check_repository(settings: Settings) -> None:
     """Refuse what is wrong in the files; name those of the template that were changed."""
     from ninesteps.repository import template_files
     from ninesteps.step_code import bundle
+    from ninesteps.step_code.own_code import own_code
     from ninesteps.validation.repository import contradictions
     from ninesteps.version import VERSION
 
@@ -85,3 +86,7 @@ def _check_repository(settings: Settings) -> None:
     for name, digest in overridden.items():
         state = "unchanged" if bundle.is_the_librarys(name, digest) else "changed"
         click.echo(f"            {name}  {digest[:16]}  {state}")
+    own = {n: digest for n, digest in own_code(here.root()).items() if n not in overridden}
+    click.echo(f"code        scripts of the pipeline that are not the template's: {len(own)}")
+    for name, digest in own.items():
+        click.echo(f"            {name}  {digest[:16]}")

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 PROFILE, PROFILE_SHA256, LIBRARY = "profile", "profile_sha256", "library"
 """The stamps, as a model package's metadata calls them."""
 
-OVERRIDDEN = "overridden"
-"""... and where it says which of the library's modules the team's repository has its own of."""
+OVERRIDDEN, OVERRIDDEN_SHA256 = "overridden", "overridden_sha256"
+"""... and where it says which of its code is the team's own, and one digest over all of that."""
 
 
 @dataclass(frozen=True)

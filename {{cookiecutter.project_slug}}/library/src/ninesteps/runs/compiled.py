@@ -93,5 +93,5 @@ def _sources(root: Path) -> Iterator[Path]:
         if path.is_file():
             yield path
         for file in sorted(path.rglob("*")):
-            if file.suffix in (".py", ".toml") and "__pycache__" not in file.parts:
+            if file.suffix in (".py", ".toml", ".json") and "__pycache__" not in file.parts:
                 yield file

@@ -10,12 +10,19 @@ from typing import Any
 
 from ninesteps import sdk
 from ninesteps.profiles import profile as profiles
-from ninesteps.profiles.stamps import LIBRARY, OVERRIDDEN, PROFILE, PROFILE_SHA256
+from ninesteps.profiles.stamps import (
+    LIBRARY,
+    OVERRIDDEN,
+    OVERRIDDEN_SHA256,
+    PROFILE,
+    PROFILE_SHA256,
+)
 from ninesteps.sdk import ExecutionVariables, Join, PipelineVariable, Step
 from ninesteps.settings import gate as gates
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
-from ninesteps.step_code.bundle import overridden, processing_code, root_uri, training_code
+from ninesteps.step_code.bundle import processing_code, root_uri, training_code
+from ninesteps.step_code.own_code import own_code, summary
 from ninesteps.version import VERSION
 
 IN = "/opt/ml/processing/input"
@@ -187,16 +194,17 @@ class Build:
 
 
 def stamps(settings: Settings) -> dict[str, str]:
-    """Under which profile and library a version is made, and which modules are the team's own.
+    """Under which profile and library a version is made, and which code of it is the team's own.
 
     Verified at approval and before deployment (`profiles/stamps.py`).
     """
-    modules = [f"{name} {digest[:16]}" for name, digest in overridden(settings.root).items()]
+    own = own_code(settings.root)
+    files = [f"{name} {digest[:16]}" for name, digest in own.items()]
     return {
         PROFILE: settings.project.profile,
         PROFILE_SHA256: profiles.digest(settings.project.profile),
         LIBRARY: VERSION,
-        **({OVERRIDDEN: _fitting(modules)} if modules else {}),
+        **({OVERRIDDEN: _fitting(files), OVERRIDDEN_SHA256: summary(own)} if own else {}),
     }
 
 

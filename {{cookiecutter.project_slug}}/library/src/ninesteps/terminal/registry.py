@@ -11,7 +11,13 @@ from rich.table import Table
 
 from ninesteps.errors import RegistryError
 from ninesteps.feature_store import findings
-from ninesteps.profiles.stamps import LIBRARY, OVERRIDDEN, PROFILE, PROFILE_SHA256
+from ninesteps.profiles.stamps import (
+    LIBRARY,
+    OVERRIDDEN,
+    OVERRIDDEN_SHA256,
+    PROFILE,
+    PROFILE_SHA256,
+)
 from ninesteps.registry.registry import (
     APPROVED,
     PENDING,
@@ -67,8 +73,7 @@ def version(approvals: Approvals, number: int) -> None:
     grid.add_row("as of", escape(model_version.metadata.get("as_of", "-")))
     grid.add_row("profile", _profile(approvals, model_version))
     grid.add_row("library", escape(model_version.metadata.get(LIBRARY, "-")))
-    none = "nothing of the library" if LIBRARY in model_version.metadata else "-"
-    grid.add_row("overridden", escape(model_version.metadata.get(OVERRIDDEN, none)))
+    grid.add_row("overridden", escape(_overridden(model_version) or "-"))
     grid.add_row("metrics", _all_metrics(registry, model_version))
     found = _data(registry, model_version)
     if found["table"]:
@@ -101,6 +106,8 @@ def decided(approvals: Approvals, number: int, stage: str) -> None:
     """Say how a version stands since it was decided on, and what comes next."""
     model_version = approvals.find(number)
     _CONSOLE.print(escape(f"{model_version.name} {how(model_version, stage)}"), soft_wrap=True)
+    if OVERRIDDEN in model_version.metadata:
+        _CONSOLE.print(escape(f"overridden: {_overridden(model_version)}"), soft_wrap=True)
     if go_on := commands(approvals, model_version):
         _CONSOLE.print(f"to go on: {go_on}", soft_wrap=True)
 
@@ -172,6 +179,15 @@ def _profile(approvals: Approvals, model_version: Version) -> str:
     stamp = f"{escape(name)}  sha256 {escape(digest[:12])}  " if name and digest else ""
     violation = approvals.expected.violation(model_version.metadata)
     return stamp + (f"[red]{escape(violation)}[/]" if violation else "as it is now")
+
+
+def _overridden(model_version: Version) -> str:
+    """The code that is the team's own and not the template's or the library's; empty if unknown."""
+    metadata = model_version.metadata
+    if OVERRIDDEN not in metadata:
+        return "nothing of the template's or the library's" if LIBRARY in metadata else ""
+    digest = metadata.get(OVERRIDDEN_SHA256, "")
+    return metadata[OVERRIDDEN] + (f"  sha256 of all {digest[:12]}" if digest else "")
 
 
 def _gate_metrics(registry: Registry, model_version: Version, settings: Settings) -> str:
