@@ -15,6 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+import splits
 from ninesteps.errors import FeaturesError, RawTableError
 from ninesteps.feature_store import write
 from ninesteps.feature_store.ingest import Ingested, ingest
@@ -461,6 +462,27 @@ def test_rows_used_are_the_different_records(tmp_path: Path) -> None:
     assert (ingested.read, ingested.kept, ingested.used) == (5, 5, 3)
     assert ingested.found["older row of the same chip: not used"] == 1
     assert ingested.found["duplicate chip: kept the last row"] == 1
+
+
+@pytest.mark.parametrize(
+    ("extra", "is_said"),
+    [({}, True), ({"split": {"group": "owner"}}, False), ({"split": {"by": "time"}}, False)],
+    ids=["by id", "kept together", "by time"],
+)
+def test_somebody_whose_rows_are_in_train_and_test_is_counted(
+    tmp_path: Path, extra: dict[str, Any], is_said: bool
+) -> None:
+    rows = [f"{n},{n % 2},{n % 7},,cat,2026-01-01T{n % 24:02}:00:00Z,o{n // 4}"
+            for n in range(400)]  # fmt: skip
+    of = changed(settings("seen", owner=Column("text")), **extra)
+    file = raw_file(tmp_path, *rows, header=f"{HEADER},owner")
+    parted = ingest(file, of, ENVIRONMENT, tmp_path / "s3").parted
+    if not is_said:
+        assert parted == {}
+        return
+    chosen = splits.split_of([str(n) for n in range(400)], "pets", (0.7, 0.15, 0.15))
+    owners = [{n // 4 for n in np.flatnonzero(chosen == part)} for part in (0, 2)]
+    assert parted == {"owner": len(owners[0] & owners[1])}
 
 
 def test_a_category_whose_values_tell_the_label_is_suspicious(tmp_path: Path) -> None:

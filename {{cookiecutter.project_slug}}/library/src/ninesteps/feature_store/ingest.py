@@ -37,6 +37,7 @@ class Ingested:
     used: int | None = None  # different records as of the newest event; None: not counted
     names: dict[str, str] = field(default_factory=dict)  # stored columns -> as they are shown
     suspicious: dict[str, float] = field(default_factory=dict)  # columns that alone rank the label
+    parted: dict[str, int] = field(default_factory=dict)  # whose rows are in train and test: values
 
     @staticmethod
     def from_json(content: dict[str, Any]) -> Ingested:
@@ -74,9 +75,8 @@ def ingest(
         shutil.rmtree(group)
     on_work()
 
-    from ninesteps.feature_store.write import (
-        write_offline_store,  # pandas: only when there is work to do
-    )
+    from ninesteps.feature_store import doubts  # pandas: only when there is work to do
+    from ninesteps.feature_store.write import write_offline_store
 
     unfinished = group.with_name(f"{group.name}.{secrets.token_hex(4)}")
     try:
@@ -90,7 +90,8 @@ def ingest(
             found=table.found,
             used=int(table.rows[settings.data.record_id].nunique()),
             names=written.names,
-            suspicious=written.suspicious,
+            suspicious=doubts.suspicious(table.rows, settings),
+            parted=doubts.parted(table.rows, settings),
         )
         text = json.dumps(asdict(ingested), indent=2)
         (unfinished / summary.name).write_text(text, encoding="utf-8")
@@ -122,4 +123,4 @@ def _digest(file: Path, settings: Settings) -> str:
 
 
 def _code(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.py"))
+    return sorted(folder.rglob("*.py"))

@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ninesteps.errors import FeaturesError
-from ninesteps.feature_store.leaks import SUSPICIOUS, ranking_power
 from ninesteps.feature_store.raw_table import RawTable, read_raw_table
 from ninesteps.repository import modules
 from ninesteps.settings.data import RESERVED_COLUMNS, Data, name_with_digest, stored_feature_name
@@ -46,7 +45,6 @@ class Written:
     location: Path  # the folder of the rows
     table: RawTable
     names: dict[str, str]  # the names of the stored columns that are shown under another
-    suspicious: dict[str, float]  # the raw columns that alone rank the label, with how well
 
 
 def write_offline_store(
@@ -71,22 +69,7 @@ def write_offline_store(
         name = f"{latest}_{secrets.token_hex(8)}.parquet"
         is_all = len(row_numbers) == len(times)  # then not all of it twice in memory
         pq.write_table(records if is_all else records.take(row_numbers), folder / name)
-    return Written(location, table, names, _suspicious(table, settings))
-
-
-def _suspicious(table: RawTable, settings: Settings) -> dict[str, float]:
-    """The columns that alone rank the label almost perfectly, of those that features are made of.
-
-    Raw ones: a category's features, one for each value, may rank it all together alone.
-    """
-    labels = table.rows[settings.data.label].to_numpy(dtype="float64")
-    types = {name: settings.data.columns[name].type for name in settings.feature_columns}
-    powers = {
-        name: ranking_power(table.rows[name], labels)
-        for name, kind in types.items()
-        if kind != "text"
-    }
-    return {name: power for name, power in powers.items() if power >= SUSPICIOUS}
+    return Written(location, table, names)
 
 
 def _count_older(table: RawTable, record_id: str) -> None:

@@ -149,7 +149,8 @@ def summary(execution: Execution, settings: Settings, local: Path, gate: str = "
     for line in (*_evaluation_lines(content), *_uncounted_lines(content, settings)):
         _line(*line)
     for sentence in (*_data_remarks(execution, local), *findings.of_metrics(_metrics(content))):
-        _line("look at", escape(sentence))
+        for number, part in enumerate(textwrap.wrap(sentence, 68)):
+            _line("" if number else "look at", escape(part))
     _line(*_version(execution, settings))
     for note in execution.notes:
         _line("note", escape(note))

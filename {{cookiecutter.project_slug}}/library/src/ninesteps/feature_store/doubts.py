@@ -1,0 +1,89 @@
+"""What in a raw table may make the metrics look better than they are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ninesteps.feature_store.drafting.contents import Contents
+from ninesteps.feature_store.drafting.groups import groups_of
+from ninesteps.feature_store.leaks import SUSPICIOUS, ranking_power
+from ninesteps.settings.data import Split
+from ninesteps.settings.settings import Settings
+
+FEW_TIMES = 400
+"""So many different days, or whole numbers such as months, may be the times of a panel."""
+
+
+def suspicious(rows: pd.DataFrame, settings: Settings) -> dict[str, float]:
+    """The columns that alone rank the label almost perfectly, of those that features are made of.
+
+    Raw ones: a category's features, one for each value, may rank it all together alone.
+    """
+    labels = rows[settings.data.label].to_numpy(dtype="float64")
+    powers = {
+        name: ranking_power(rows[name], labels)
+        for name in settings.feature_columns
+        if settings.data.columns[name].type != "text"
+    }
+    return {name: power for name, power in powers.items() if power >= SUSPICIOUS}
+
+
+def parted(rows: pd.DataFrame, settings: Settings) -> dict[str, int]:
+    """The column whose values repeat as a person's do, with how many are in train and in test.
+
+    Nothing where the rows of one value are kept together, or where only step 1 knows the split.
+    """
+    data, split = settings.data, settings.split
+    if split.group or split.by != "hash" or data.number_rows:
+        return {}
+    columns = {name: _texts(name, rows[name]) for name in data.columns if _may_name(rows[name])}
+    times = [
+        column
+        for name, column in columns.items()
+        if (data.columns[name].type == "date" or column.is_whole) and column.different <= FEW_TIMES
+    ]
+    moments = _texts("event_time", rows["event_time"])
+    groups = groups_of(
+        list(columns.values()), [*times, *([moments] if moments.different > 1 else [])]
+    )
+    if not groups:
+        return {}
+    name = groups[0].column.name
+    chosen = _splits(rows[data.record_id], split)
+    learnt, tested = (set(rows[name][chosen == part].dropna()) for part in ("train", "test"))
+    crossing = len(learnt & tested)
+    return {name: crossing} if crossing else {}
+
+
+def _may_name(column: pd.Series[Any]) -> bool:
+    """Whether its values may name somebody, or say when: all but measured numbers."""
+    return column.dtype.kind != "f" or not (column.dropna() % 1).any()
+
+
+def _texts(name: str, column: pd.Series[Any]) -> Contents:
+    """A column's values as the texts that a draft looks at."""
+    if column.dtype.kind == "f":
+        texts = pc.cast(pc.cast(pa.array(column, from_pandas=True), pa.int64()), pa.string())
+    elif column.dtype.kind == "M":  # whichever texts: they are told apart, and no more
+        codes, _ = pd.factorize(column)
+        days = pc.cast(pa.array(codes, mask=codes < 0), pa.string())
+        texts = pc.binary_join_element_wise("day", days, "")
+    else:
+        texts = pa.array(column, pa.string(), from_pandas=True)
+    return Contents(name, pa.chunked_array([texts]))
+
+
+def _splits(ids: Iterable[str], split: Split) -> NDArray[np.str_]:
+    """The split of each record id, (n,), as step 1's `splits.py` chooses it."""
+    digests = (hashlib.sha256(f"{split.salt}{key}".encode()).digest() for key in ids)
+    points = np.array([int.from_bytes(digest[:8], "big") / 2**64 for digest in digests])
+    ends = [split.train, split.train + split.validation]
+    return np.array(["train", "validation", "test"])[np.searchsorted(ends, points, side="right")]
