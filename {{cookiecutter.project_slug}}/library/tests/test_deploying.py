@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 import socket
 import sys
 import tarfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -186,6 +189,34 @@ def test_an_archive_that_is_swapped_after_the_check_is_not_deployed(
         f"pipeline: version 1: {BUCKET}/run1/model.tar.gz: expected sha256 "
     )
     assert not list((local / "endpoint/archives").iterdir())
+
+
+@pytest.mark.parametrize("name", ["code/inference.py", "code/json.py"])
+def test_a_process_that_would_read_other_files_than_were_unpacked_is_not_started(
+    local: Path, name: str
+) -> None:
+    """The archive was edited, and the processes killed so that others read it."""
+    register(local, 1)
+    assert pipeline("deploy", "1", "--port", "0").exit_code == 0
+    rehearsal = Rehearsal(ROOT, local, settings())
+    (archive,) = (local / "endpoint/archives").iterdir()
+    before = (archive / name).read_bytes() if (archive / name).exists() else b""
+    (archive / name).write_bytes(before + b"answers = 7\n")
+    for pid in rehearsal.ask("status")["processes"]["1"]:
+        os.kill(pid, signal.SIGKILL)
+    what = "of the unpacked archive was changed" if before else "was added to the unpacked archive"
+    log = local / "endpoint/endpoint.log"
+    wait_until(lambda: f"version 1 is not served: {name} {what}" in log.read_text("utf-8"))
+    assert rehearsal.ask("status")["processes"]["1"] == []
+    (archive / name).write_bytes(before) if before else (archive / name).unlink()
+    wait_until(lambda: len(rehearsal.ask("status")["processes"]["1"]) == 2)  # as it was
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def test_traffic_is_sent_as_long_as_a_deployment_goes_on(local: Path) -> None:

@@ -63,15 +63,17 @@ class Storage:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target)
 
-    def unpack(self, uri: str, folder: Path, sha256: str = "") -> None:
-        """Unpack the files of an archive; a link, or a path that leaves the folder, is refused.
+    def unpack(self, uri: str, folder: Path, sha256: str = "") -> dict[str, str]:
+        """Unpack the files of an archive, and give the SHA-256 of each by its path.
 
-        Another archive than that of the SHA-256, if it is given, is refused before.
+        A link, or a path that leaves the folder, is refused; another archive than that of the
+        SHA-256, if it is given, before.
         By hand, since tarfile's own filter came with Python 3.11.4.
         """
         import tarfile
         import zlib
 
+        files = {}
         try:
             with tarfile.open(fileobj=io.BytesIO(self.read(uri, sha256))) as archive:
                 for member in archive:
@@ -79,12 +81,15 @@ class Storage:
                     is_inside = target.resolve().is_relative_to(folder.resolve())
                     if not is_inside or not (member.isfile() or member.isdir()):
                         raise StepError(f"{uri}: expected files inside it, got {member.name!r}")
-                    if content := archive.extractfile(member):
+                    if packed := archive.extractfile(member):
+                        content = packed.read()
                         target.parent.mkdir(parents=True, exist_ok=True)
-                        with content, target.open("wb") as file:
-                            shutil.copyfileobj(content, file)
+                        target.write_bytes(content)
+                        name = target.relative_to(folder).as_posix()
+                        files[name] = hashlib.sha256(content).hexdigest()
         except (tarfile.TarError, EOFError, zlib.error) as error:
             raise StepError(f"{uri} cannot be unpacked: {error}") from None
+        return files
 
     def move(self, source: Path, uri: str) -> None:
         """Take a file, or the files of a folder, to a URI; what has gone there already stays.

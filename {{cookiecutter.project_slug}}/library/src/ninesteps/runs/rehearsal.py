@@ -162,12 +162,14 @@ class Rehearsal:
         target.mkdir(parents=True)
         try:
             uri = container["ModelDataUrl"]
-            Storage(self.local / "s3").unpack(uri, target, self._digests(package)[uri])
+            files = Storage(self.local / "s3").unpack(uri, target, self._digests(package)[uri])
         except StepError as error:
             shutil.rmtree(target)
             raise DeployError(f"version {package.version}: {error}") from None
         program = container["Environment"]["SAGEMAKER_PROGRAM"]
-        return {"number": package.version, "archive": str(target), "program": program}
+        return {
+            "number": package.version, "archive": str(target), "program": program, "files": files,
+        }  # fmt: skip
 
     # The endpoint's process
 

@@ -7,10 +7,13 @@ import contextlib
 import os
 import sys
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from ninesteps.errors import StepError
+from ninesteps.local.endpoint import unpacked
 from ninesteps.local.endpoint import worker as worker_script
 from ninesteps.local.endpoint.worker import ANSWER, REQUEST
 
@@ -25,6 +28,7 @@ class ServedVersion:
     number: int
     archive: str  # the folder that model.tar.gz was unpacked in
     program: str  # of its code: inference.py
+    files: Mapping[str, str] = field(default_factory=dict)  # path in it -> SHA-256, if known
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ class Fleet:
         self._keepers: list[asyncio.Task[None]] = []
         self._workers: set[_Worker] = set()
         self._is_closed = False
+        self._fault = ""  # of its files, the last
         self._in_hand = 0
         self._nothing_in_hand = asyncio.Event()
         self._nothing_in_hand.set()
@@ -108,7 +113,7 @@ class Fleet:
         Raises:
             FleetError: if one does not.
         """
-        starting = [asyncio.create_task(self._started()) for _ in range(self._size)]
+        starting = [asyncio.create_task(self._checked()) for _ in range(self._size)]
         try:
             workers = await asyncio.gather(*starting)
         except BaseException as error:
@@ -206,11 +211,39 @@ class Fleet:
                 self._idle.remove(worker)
             while True:
                 try:
-                    worker, pause = await self._started(), 0.1
+                    worker, pause = await self._checked(), 0.1
                     break
                 except FleetError:
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _checked(self) -> _Worker:
+        """A new process, if the files that it reads are those that were unpacked.
+
+        Raises:
+            FleetError: if they are not, or it does not start.
+        """
+        await self._check_files()
+        worker = await self._started()
+        try:
+            await self._check_files()  # it has read them meanwhile
+        except FleetError:
+            worker.kill()
+            self._workers.discard(worker)
+            raise
+        return worker
+
+    async def _check_files(self) -> None:
+        if not self.version.files:
+            return
+        try:
+            await asyncio.to_thread(unpacked.check, Path(self.version.archive), self.version.files)
+        except (StepError, OSError) as error:
+            sentence = f"version {self.version.number} is not served: {error}"
+            if sentence != self._fault:  # it is tried again and again
+                print(sentence, file=sys.stderr, flush=True)  # noqa: T201  # the endpoint's log
+            self._fault = sentence
+            raise FleetError(sentence) from None
 
     async def _started(self) -> _Worker:
         """A new process that has loaded the model."""

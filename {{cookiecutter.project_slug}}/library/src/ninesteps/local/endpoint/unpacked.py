@@ -1,0 +1,28 @@
+"""Are the files of an unpacked archive those that were unpacked? A new process reads them again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ninesteps.errors import StepError
+from ninesteps.local.state import digest_of
+
+
+def check(folder: Path, files: Mapping[str, str]) -> None:
+    """Check that a folder has these files and no others: path in it -> SHA-256.
+
+    A file that was added could be imported in the place of a library.
+
+    Raises:
+        StepError: that names the first that is changed, gone or added.
+    """
+    there = {file.relative_to(folder).as_posix(): file
+             for file in folder.rglob("*") if file.is_symlink() or not file.is_dir()}  # fmt: skip
+    for name in sorted({*files, *there}):
+        if name not in there:
+            raise StepError(f"{name} of the unpacked archive is gone")
+        if name not in files:
+            raise StepError(f"{name} was added to the unpacked archive")
+        if there[name].is_symlink() or digest_of(there[name]) != files[name]:
+            raise StepError(f"{name} of the unpacked archive was changed")
