@@ -627,12 +627,16 @@ def test_an_amount_that_repeats_as_a_persons_stays_a_feature(tmp_path: Path) -> 
     }
 
 
-def test_identical_rows_are_counted(tmp_path: Path) -> None:
-    copies = draft(table(tmp_path / "pets.csv", chip=[], age=SPREAD[:60]), Decisions("returned"))
+def test_identical_rows_are_counted_unless_chance_explains_them(tmp_path: Path) -> None:
+    columns = {"age": SPREAD[:60], "size": SPREAD[:60]}
+    copies = draft(table(tmp_path / "pets.csv", chip=[], **columns), Decisions("returned"))
     assert "60 rows are the same as an earlier one: identical rows go to one split." in copies
-    named = draft(table(tmp_path / "pets.csv", age=SPREAD[:60]), Decisions("returned"))
-    assert "60 rows are the same as an earlier one but for chip" in named
-    assert "the same as" not in draft(table(tmp_path / "p.csv", age=SPREAD), Decisions("returned"))
+    named = draft(table(tmp_path / "pets.csv", **columns), Decisions("returned"))
+    assert "60 rows are the same as an earlier one but for chip: if they are copies" in named
+    columns = {"age": SPREAD, "size": SPREAD}
+    assert "the same as" not in draft(table(tmp_path / "p.csv", **columns), Decisions("returned"))
+    flags = {"sex": ["m", "f"], "size": ["1.5", "2.5", "3.5", "4", "5"]}
+    assert "the same as" not in draft(table(tmp_path / "p.csv", **flags), Decisions("returned"))
 
 
 # What a person should know

@@ -151,7 +151,7 @@ def _roles(columns: list[Contents], label: Label | None) -> Roles:
     free = [c for c in others if c not in taken and c.name not in are_dates]
     ids = sorted(filter(_is_record_id, free), key=lambda c: (not _has_id_name(c), c.missing > 0))
     free = [c for c in free if c not in ids[:1]]
-    copies = repeated_rows([c for c in others if c not in ids[:1]])
+    copies = repeated_rows([c for c in columns if c.is_single and c not in ids[:1]])
     times = [c for c in others if c.name in dates or (c.is_whole and c.different <= 400)]
     return Roles(
         label=label,

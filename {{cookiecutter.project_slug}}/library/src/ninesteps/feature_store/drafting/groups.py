@@ -32,6 +32,11 @@ PLACES = re.compile(
 FEWEST_GROUPS = 20  # fewer cannot be divided into three splits
 REPEATED = 0.05  # share of the rows whose value some other row has too
 ROWS_LOOKED_AT = 5_000
+MORE_THAN_CHANCE = (
+    3  # times as many rows are the same as columns that do not go together would have
+)
+
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # an odd number near 2**64 / 1.618: numbers lie far apart
 
 
 @dataclass(frozen=True)
@@ -151,14 +156,15 @@ def _codes(column: Contents) -> NDArray[np.int64]:
 
 
 def repeated_rows(columns: list[Contents]) -> int:
-    """The rows that are the same as an earlier one in all of the columns."""
+    """The rows that are the same as an earlier one in all columns; 0 if chance explains them."""
     if not columns:
         return 0
-    keys = np.zeros(len(columns[0].cells), dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        for column in columns:
-            mixed = (_codes(column).astype(np.uint64) + np.uint64(1)) * np.uint64(
-                0x9E3779B97F4A7C15
-            )
-            keys = (keys ^ (mixed ^ (mixed >> np.uint64(29)))) * np.uint64(0xBF58476D1CE4E5B9)
-    return len(keys) - len(np.unique(keys))
+    count = len(columns[0].cells)
+    keys, by_chance = np.zeros(count, dtype=np.uint64), count**2 / 2
+    for column in columns:
+        codes = _codes(column)
+        mixed = (codes.astype(np.uint64) + np.uint64(1)) * _SPREAD
+        keys = (keys ^ mixed ^ (mixed >> np.uint64(29))) * _SPREAD
+        by_chance *= float(((np.bincount(codes + 1) / count) ** 2).sum())
+    repeated = count - len(np.unique(keys))
+    return repeated if repeated > MORE_THAN_CHANCE * by_chance else 0

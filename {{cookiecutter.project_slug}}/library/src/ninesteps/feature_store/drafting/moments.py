@@ -94,10 +94,8 @@ def moment_lines(
 
 def _snapshot_lines(columns: list[Contents], dates: dict[str, Dates], file: Path) -> list[str]:
     day = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-    remarks = ["the file's day"]
-    events = [column for column in columns if is_event(column)]
-    remarks += [_why_not(column, dates.get(column.name)) for column in events]
-    remarks += [] if events else ["no column says the moment"]
+    reasons = [_why_not(c, dates.get(c.name)) for c in columns if is_event(c)]
+    remarks = [f"the file's day: {'; '.join(reasons) or 'no column says the moment'}"]
     if dates:
         name, latest = max(dates.items(), key=lambda item: item[1].latest)
         remarks += [f"the latest date is {latest.latest:%Y-%m-%d}, in {named(name)}"]
