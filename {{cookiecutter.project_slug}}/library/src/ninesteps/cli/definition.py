@@ -12,6 +12,9 @@ from ninesteps.cli.commands import commands, refuse
 from ninesteps.settings.environment import LOCAL_ENVIRONMENT
 from ninesteps.settings.settings import Settings
 
+LARGE = 32 * 1024**2
+"""Bytes of a table that a check does not wait for."""
+
 
 @commands.command("compile")
 @click.option(
@@ -43,6 +46,7 @@ def check() -> None:
     settings = here.settings_with_table()
     modules.features(here.root())
     click.echo(f"settings    pipeline.toml is valid; the gate is {settings.full_gate}")
+    _check_table(settings)
     folder, environment = here.local() / "definitions", settings.environment()
     text = compiled.compiled(here.root(), folder, settings, environment).definition
     definition = read_definition(text)
@@ -54,6 +58,24 @@ def check() -> None:
     click.echo(f"schedule    {cadence.text}: {cadence.expression or 'started by hand alone'}")
     for firing in cadence.next(datetime.now(tz=UTC)):
         click.echo(f"            {firing:%a %Y-%m-%d %H:%M %Z}")
+
+
+def _check_table(settings: Settings) -> None:
+    """Refuse a table that cannot be read as the settings say, or is too small for three splits."""
+    file = here.root() / settings.data.file
+    if not file.is_file():
+        click.echo(f"table       {settings.data.file} is not on this machine: not checked")
+        return
+    if file.stat().st_size > LARGE:
+        click.echo(f"table       {settings.data.file} is large: `pipeline run` reads it")
+        return
+
+    from ninesteps.feature_store.raw_table import read_raw_table
+    from ninesteps.feature_store.split_sizes import check_split_sizes, rows_by_class
+
+    table = read_raw_table(file, settings)
+    check_split_sizes(rows_by_class(table, settings), settings, file)
+    click.echo(f"table       {settings.data.file}: {len(table.rows):,} rows of {table.read:,}")
 
 
 def _check_infrastructure(settings: Settings, text: str) -> None:

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from ninesteps.feature_store.split_sizes import rows_by_class
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 
@@ -38,6 +39,7 @@ class Ingested:
     names: dict[str, str] = field(default_factory=dict)  # stored columns -> as they are shown
     suspicious: dict[str, float] = field(default_factory=dict)  # columns that alone rank the label
     parted: dict[str, int] = field(default_factory=dict)  # whose rows are in train and test: values
+    classes: dict[str, int] = field(default_factory=dict)  # rows of each class; none: not counted
 
     @staticmethod
     def from_json(content: dict[str, Any]) -> Ingested:
@@ -92,6 +94,7 @@ def ingest(
             names=written.names,
             suspicious=doubts.suspicious(table.rows, settings),
             parted=doubts.parted(table.rows, settings),
+            classes=rows_by_class(table, settings),
         )
         text = json.dumps(asdict(ingested), indent=2)
         (unfinished / summary.name).write_text(text, encoding="utf-8")

@@ -11,6 +11,7 @@ from typing import Protocol
 from ninesteps.definition.definition import read_definition
 from ninesteps.errors import DefinitionError, SettingsError
 from ninesteps.feature_store.ingest import Ingested, ingest
+from ninesteps.feature_store.split_sizes import check_split_sizes
 from ninesteps.local.engine import Engine, Listener, RunOptions
 from ninesteps.local.execution import Execution
 from ninesteps.local.processes import Preload, Processes
@@ -89,6 +90,7 @@ def run(
     )
     given = {"AsOf": ingested.latest, **given}
     progress.ingested(file, ingested, given["AsOf"])
+    check_split_sizes(ingested.classes, settings, file)
     compiled_pipeline = compiled(
         root, local / "definitions", settings, environment, lambda: working("compiling")
     )

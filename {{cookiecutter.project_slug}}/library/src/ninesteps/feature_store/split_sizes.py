@@ -1,0 +1,46 @@
+"""Whether a table has enough rows for three splits, told before any step runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ninesteps.errors import RawTableError
+from ninesteps.settings.settings import Settings
+
+if TYPE_CHECKING:  # with pandas
+    from ninesteps.feature_store.raw_table import RawTable
+
+DEVIATIONS = 5
+"""A split drawn by chance is not larger than expected by as many standard deviations."""
+
+
+def rows_by_class(table: RawTable, settings: Settings) -> dict[str, int]:
+    """The rows that [split] min_positives asks for: of each class, or all of a regression."""
+    labels = table.rows[settings.data.label]
+    if settings.project.problem == "regression":
+        return {"rows": len(labels)}
+    positives = int(labels.sum())
+    return {"rows that count as 1": positives, "rows that count as 0": len(labels) - positives}
+
+
+def check_split_sizes(classes: dict[str, int], settings: Settings, file: Path) -> None:
+    """Refuse a table of which one split is sure to have fewer rows than `min_positives`.
+
+    Step 1 counts exactly; what it is sure to refuse need not wait for it.
+
+    Raises:
+        RawTableError: that says how many rows are needed.
+    """
+    split = settings.split
+    share = min(split.train, split.validation, split.test)
+    is_by_chance = split.by == "hash" and not split.group
+    for what, count in classes.items():
+        expected = share * count
+        most = expected + DEVIATIONS * (expected * (1 - share)) ** 0.5 if is_by_chance else count
+        if count < 3 * split.min_positives or most < split.min_positives:
+            raise RawTableError(
+                f"{file}: expected at least {split.min_positives} {what} in each split ([split] "
+                f"min_positives), got {count} in all, of which about {expected:.0f} would be in "
+                "the smallest"
+            )
