@@ -474,6 +474,13 @@ def test_a_third_of_never_leaves_a_date_and_more_than_half_does_not(tmp_path: Pa
     assert type_of(tmp_path, [*days, *["never"] * 8])["type"] == "category"
 
 
+def test_a_few_words_among_dates_are_counted_as_a_run_does(tmp_path: Path) -> None:
+    days = [f"2026-01-{n:02}" for n in range(1, 25)]
+    few = line(tmp_path, "seen", seen=[*days, "0000-00-00"])
+    assert few.endswith('format = "%Y-%m-%d" }  # 4 rows unreadable, such as "0000-00-00"')
+    assert "undecided" not in drafted(tmp_path, seen=[*days, "never"])
+
+
 def test_words_in_the_record_id_are_asked_about(tmp_path: Path) -> None:
     chips = [*(f"P{n}" for n in range(ROWS - 1)), "null"]
     text = draft(table(tmp_path / "pets.csv", chip=chips, age=["1.5"]), Decisions("returned"))

@@ -91,6 +91,8 @@ def _as_dates(column: Contents, preferred: Iterable[str]) -> Dates | None:
     best = next((form for form in equal if form in preferred), equal[0])
     wrong = np.isnat(read[best])
     words = words_among(column, wrong)
+    if fewest <= Quality.unreadable * column.present:  # a run counts as many as unreadable
+        words = Words()
     unreadable = wrong & ~words.are(texts)
     known = column.present - words.rows
     if fewest - words.rows > known / 2 or words.rows > known:
