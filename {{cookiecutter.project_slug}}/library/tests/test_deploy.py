@@ -21,7 +21,8 @@ import pytest
 from endpoints import RECORDS, answer, archive, begin, ended, noted, running
 from ninesteps.errors import DeployError
 from ninesteps.local.endpoint.blue_green import Deployment, Golden
-from ninesteps.local.endpoint.fleet import Answer, Fleet, FleetClosedError, Request, ServedVersion
+from ninesteps.local.endpoint.connection import Answer
+from ninesteps.local.endpoint.fleet import Fleet, FleetClosedError, Request, ServedVersion
 from ninesteps.local.endpoint.observed import Observed
 from ninesteps.local.endpoint.router import Router
 from ninesteps.local.endpoint.traffic import Caller, Reply
@@ -274,7 +275,7 @@ def test_a_linear_rollout_goes_by_equal_steps(served: Rehearsal, tmp_path: Path)
 def test_the_router_gives_each_step_of_a_linear_rollout_its_share(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    given, router = list[tuple[int, float]](), Router(Observed(), 10)
+    given, router = list[tuple[int, float]](), Router(Observed())
 
     async def watch(self: Deployment, observed: Observed, green: Fleet, seconds: float) -> None:
         given.append((router.share, seconds))

@@ -18,7 +18,7 @@ import pytest
 import inference
 from decision import DecisionThreshold
 from endpoints import ROOT, archive, begin, ended, running
-from ninesteps.local.endpoint.router import MAX_BODY
+from ninesteps.local.endpoint.connection import MAX_BODY
 from ninesteps.runs.rehearsal import Rehearsal
 from ninesteps.settings.deploy import Deploy
 from ninesteps.step_code.bundle import closure, folders
@@ -174,6 +174,16 @@ REFUSED = {
     "JSON of words": (b'{"instances": [{"features": ["a", "b"]}]}', JSON, 400),
     "JSON of three columns": (b'{"instances": [{"features": [1, 2, 3]}]}', JSON, 400),
     "JSON without end": (b'{"instances": ' + b"[" * 100_000, JSON, 400),
+    "commas alone": (b"," * MAX_BODY, CSV, 400),
+    "commas in a later line": (b"1,2\n" + b"," * (MAX_BODY - 4), CSV, 400),
+    "more records than are answered at once": (b"1,2\n" * 100_001, CSV, 413),
+    "a byte order mark alone": (b"\xef\xbb\xbf", CSV, 400),
+    "NUL bytes": (b"1\0,2\n", CSV, 400),
+    "a whole number of 400 digits": (b'{"instances": [{"features": [1' + b"0" * 400 + b", 2]}]}",
+                                     JSON, 400),
+    "an infinite number": (b'{"instances": [{"features": [1e400, 2]}]}', JSON, 400),
+    "a key that stands twice": (b'{"instances": [{"features": [1, 2], "features": [1, 2]}]}', JSON,
+                                400),
     "a number without end": (b'{"instances": [{"features": [1' + b"0" * 9000 + b", 2]}]}", JSON,
                              400),
 }  # fmt: skip

@@ -507,11 +507,8 @@ def _can_fork(environment: Mapping[str, str]) -> bool:
 
 
 def _environment(sandbox: Sandbox | None) -> dict[str, str]:
-    """As little of this machine as a process needs: no credentials, no network addresses.
-
-    Without a sandbox, that of the fork server, whose one thread must stay the only one.
-    """
-    own = (
+    """A step's variables; without a sandbox the fork server's, whose one thread must stay alone."""
+    return bare_environment(
         {"SAGEMAKER_BASE_DIR": str(sandbox.root), _NO_BYTECODE: "1"}
         if sandbox
         else {
@@ -520,6 +517,10 @@ def _environment(sandbox: Sandbox | None) -> dict[str, str]:
             _NO_BYTECODE: os.environ.get(_NO_BYTECODE, ""),
         }
     )
+
+
+def bare_environment(own: Mapping[str, str]) -> dict[str, str]:
+    """Its own, and as little of this machine as a process needs: no credentials, no addresses."""
     return {
         **{name: os.environ[name] for name in _KEPT if name in os.environ},
         **own,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import importlib.util
 import io
 import json
 import os
@@ -229,8 +228,6 @@ class Rehearsal:
         Raises:
             DeployError: if it does not start, with the last line of its log.
         """
-        if importlib.util.find_spec("uvicorn") is None:
-            raise DeployError("uvicorn is not installed here: pip install -r requirements.lock")
         processes = self.settings.deploy.instances
         options = {"folder": str(self.folder), "port": port, "processes": processes, **limits}
         self.folder.mkdir(parents=True, exist_ok=True)

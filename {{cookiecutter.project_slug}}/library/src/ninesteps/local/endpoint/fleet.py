@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import secrets
+import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping
@@ -15,10 +16,16 @@ from typing import cast
 from ninesteps.errors import StepError
 from ninesteps.local.endpoint import unpacked
 from ninesteps.local.endpoint import worker as worker_script
-from ninesteps.local.endpoint.worker import ANSWER, REQUEST
+from ninesteps.local.endpoint.connection import Answer
+from ninesteps.local.endpoint.worker import ANSWER, MARK, MAX_ANSWER, REQUEST, end_started
+from ninesteps.local.processes import bare_environment
 
 START_SECONDS = 60
+END_SECONDS = 1.0  # in which a process that has ended may be heard to the last
 LONGEST_PAUSE = 5.0  # seconds, before a process that does not start is started again
+LARGE = 256 * 1024  # bytes of a request
+PIPE = 1024 * 1024  # bytes on their way to a process, where the system has pipes of any size
+MAX_LOG = 4 * 1024 * 1024  # bytes; a full log is kept once, with .1 after its name
 
 
 @dataclass(frozen=True)
@@ -39,14 +46,10 @@ class Request:
     accept: str
     body: bytes
 
-
-@dataclass(frozen=True)
-class Answer:
-    """What the model answered, or why it did not."""
-
-    status: int
-    content_type: str
-    body: bytes
+    @property
+    def is_large(self) -> bool:
+        """Whether it may take long for its length alone."""
+        return len(self.body) > LARGE
 
 
 class FleetError(RuntimeError):
@@ -57,31 +60,128 @@ class FleetClosedError(RuntimeError):
     """The fleet takes no more requests; this one has not been begun."""
 
 
-class _Worker:
+@dataclass(frozen=True)
+class _Log:
+    """What a version's processes print: the last of it."""
+
+    file: Path
+
+    def write(self, data: bytes) -> None:
+        with contextlib.suppress(OSError):  # a full disk must not end the endpoint
+            with self.file.open("ab") as log:
+                log.write(data)
+                is_full = log.tell() > MAX_LOG
+            if is_full:
+                self.file.replace(self.file.with_name(f"{self.file.name}.1"))
+
+
+class _Worker(asyncio.SubprocessProtocol):
     """One process."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process, self.is_usable = process, True
-        self._input = cast(asyncio.StreamWriter, process.stdin)  # both are pipes
-        self._output = cast(asyncio.StreamReader, process.stdout)
+    def __init__(self, log: _Log) -> None:
+        self.is_usable = True
+        self.has_ended, self.is_closed = asyncio.Event(), asyncio.Event()
+        self._log, self._mark = log, secrets.token_hex(16)
+        self._received = bytearray()
+        self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
-    async def read(self) -> Answer:
-        head = await self._output.readexactly(ANSWER.size)
-        status, kind, length = ANSWER.unpack(head)
-        content = await self._output.readexactly(kind + length)
-        return Answer(status, content[:kind].decode("latin-1"), content[kind:])
+    @property
+    def pid(self) -> int:
+        return self._process.get_pid()
+
+    async def start(self, version: ServedVersion) -> None:
+        """Start it."""
+        command = [sys.executable, worker_script.__file__, version.archive, version.program]
+        own = {MARK: self._mark, "PYTHONDONTWRITEBYTECODE": "1"}
+        await asyncio.get_running_loop().subprocess_exec(
+            lambda: self, *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, env=bare_environment(own), cwd=version.archive,
+            start_new_session=True,  # so that it can be ended with all that it starts
+        )  # fmt: skip
+        self._input = cast(asyncio.WriteTransport, self._process.get_pipe_transport(0))
+        _enlarge(self._input)
+
+    async def has_loaded(self) -> None:
+        """Wait until it has loaded the model.
+
+        Raises:
+            ConnectionError: if it ends before.
+        """
+        await self._answer
 
     async def ask(self, request: Request) -> Answer:
+        """Have it answer a request.
+
+        Raises:
+            ConnectionError: if it ends before it does.
+        """
         kind, accept = request.content_type.encode("latin-1"), request.accept.encode("latin-1")
         head = REQUEST.pack(len(kind), len(accept), len(request.body))
-        self._input.write(head + kind + accept + request.body)
-        await self._input.drain()
-        return await self.read()
+        self._answer = asyncio.get_running_loop().create_future()
+        self._input.write(b"".join((head, kind, accept, request.body)))
+        return await self._answer
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """It has printed something, or answered."""
+        if fd == 2:
+            self._log.write(data)
+            return
+        self._received += data
+        if len(self._received) < ANSWER.size:
+            return
+        status, kind, length = ANSWER.unpack_from(self._received)
+        end = ANSWER.size + kind + length
+        if length > MAX_ANSWER or len(self._received) > end or self._answer.done():
+            self.kill()  # no answer of ours
+        elif len(self._received) == end:
+            content = bytes(self._received[ANSWER.size :])
+            self._received.clear()
+            self._answer.set_result(
+                Answer(status, content[:kind].decode("latin-1"), content[kind:])
+            )
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        """It has ended, or closed what it cannot serve without."""
+        if fd == 1:
+            self.kill()
+            if not self._answer.done():
+                self._answer.set_exception(ConnectionError())
+
+    def process_exited(self) -> None:
+        """It has ended; what it has started, does now."""
+        self.is_usable = False
+        end_started(self.pid, self._mark)
+        self.has_ended.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It runs."""
+        self._process = cast(asyncio.SubprocessTransport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """All that it has said was heard."""
+        self.is_closed.set()
 
     def kill(self) -> None:
+        """Have it end, with all that it has started."""
         self.is_usable = False
         with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
+            self._process.kill()
+
+    async def wait(self) -> None:
+        """Wait until it has ended."""
+        await self.has_ended.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.is_closed.wait(), END_SECONDS)
+        self._process.close()
+
+
+def _enlarge(pipe: asyncio.WriteTransport) -> None:
+    """Let a whole request be on its way, or the two processes take turns for each part of it."""
+    if sys.platform == "linux":
+        import fcntl
+
+        with contextlib.suppress(OSError):  # more than this user may have
+            fcntl.fcntl(pipe.get_extra_info("pipe").fileno(), fcntl.F_SETPIPE_SZ, PIPE)
 
 
 class Fleet:
@@ -91,7 +191,8 @@ class Fleet:
         self, version: ServedVersion, size: int, log: Path, request_seconds: float
     ) -> None:
         self.version, self._size = version, size
-        self._log, self._request_seconds = log, request_seconds
+        self._log, self._request_seconds = _Log(log), request_seconds
+        self._large = asyncio.Semaphore(max(1, size - 1))  # a small one has a process, too
         self._idle: deque[_Worker] = deque()
         self._waiting: deque[asyncio.Future[_Worker]] = deque()
         self._keepers: list[asyncio.Task[None]] = []
@@ -105,7 +206,7 @@ class Fleet:
     @property
     def pids(self) -> list[int]:
         """Of the processes that are up."""
-        return [worker.process.pid for worker in self._workers]
+        return [worker.pid for worker in self._workers]
 
     async def start(self) -> None:
         """Start every process; give when all have loaded the model.
@@ -122,7 +223,7 @@ class Fleet:
             await asyncio.wait(starting)
             await self._end()
             if isinstance(error, FleetError):
-                sentence = f"version {self.version.number} does not start; see {self._log}"
+                sentence = f"version {self.version.number} does not start; see {self._log.file}"
                 raise FleetError(sentence) from None
             raise
         self._keepers = [asyncio.create_task(self._keep(worker)) for worker in workers]
@@ -137,7 +238,10 @@ class Fleet:
         self._nothing_in_hand.clear()
         try:
             async with asyncio.timeout(self._request_seconds):
-                return await self._ask(await self._free(), request)
+                if not request.is_large:
+                    return await self._ask(await self._free(), request)
+                async with self._large:
+                    return await self._ask(await self._free(), request)
         except TimeoutError:
             return Answer(504, "text/plain", b"the model took too long")
         finally:
@@ -148,8 +252,7 @@ class Fleet:
     async def _ask(self, worker: _Worker, request: Request) -> Answer:
         try:
             answer = await worker.ask(request)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            worker.kill()
+        except ConnectionError:
             return Answer(500, "text/plain", b"the model's process ended; another is started")
         except BaseException:  # the process is still working on it
             worker.kill()
@@ -173,14 +276,17 @@ class Fleet:
     async def _end(self) -> None:
         for worker in [*self._workers]:
             worker.kill()
-            await worker.process.wait()
+            await worker.wait()
 
     async def _free(self) -> _Worker:
         """A process that has nothing to do, in the order of asking."""
-        if self._is_closed:
-            raise FleetClosedError
-        if self._idle:
-            return self._idle.popleft()
+        while not self._is_closed:
+            worker = self._idle.popleft() if self._idle else await self._next_free()
+            if worker.is_usable:
+                return worker
+        raise FleetClosedError
+
+    async def _next_free(self) -> _Worker:
         future: asyncio.Future[_Worker] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         try:
@@ -204,9 +310,8 @@ class Fleet:
         pause = 0.1
         while True:
             self._give(worker)
-            await worker.process.wait()
+            await worker.wait()
             self._workers.discard(worker)
-            worker.is_usable = False
             if worker in self._idle:
                 self._idle.remove(worker)
             while True:
@@ -247,22 +352,15 @@ class Fleet:
 
     async def _started(self) -> _Worker:
         """A new process that has loaded the model."""
-        command = [worker_script.__file__, self.version.archive, self.version.program]
-        threads = {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-        with self._log.open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, *command, stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE, stderr=log, env={**os.environ, **threads},
-                cwd=self.version.archive,
-            )  # fmt: skip
-        worker = _Worker(process)
+        worker = _Worker(self._log)
+        await worker.start(self.version)
         self._workers.add(worker)
         try:
             async with asyncio.timeout(START_SECONDS):
-                await worker.read()
-        except (TimeoutError, asyncio.IncompleteReadError):
+                await worker.has_loaded()
+        except (TimeoutError, ConnectionError):
             worker.kill()
-            await process.wait()
+            await worker.wait()
             self._workers.discard(worker)
             raise FleetError(f"a process of version {self.version.number} ended") from None
         return worker

@@ -20,6 +20,12 @@ class Seen:
     version: int
     status: int
     seconds: float  # that the model took, waiting for it included
+    is_large: bool = False  # it takes long because of its length
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it was at fault itself."""
+        return 400 <= self.status < 500
 
     @property
     def is_failed(self) -> bool:
@@ -43,9 +49,9 @@ class Observed:
     def __init__(self) -> None:
         self._seen: deque[Seen] = deque(maxlen=KEPT)
 
-    def note(self, version: int, status: int, seconds: float) -> None:
+    def note(self, version: int, status: int, seconds: float, is_large: bool = False) -> None:
         """A request was answered."""
-        self._seen.append(Seen(time.monotonic(), version, status, seconds))
+        self._seen.append(Seen(time.monotonic(), version, status, seconds, is_large))
 
     def since(self, moment: float) -> list[Seen]:
         """The requests that were answered since a moment."""
@@ -70,18 +76,28 @@ def totals(seen: Sequence[Seen]) -> dict[int, Totals]:
     return by_version
 
 
+LATENCY = "ModelLatency"
 METRICS: dict[str, Callable[[Seen], float]] = {
     "Invocation5XXErrors": lambda request: float(request.is_failed),
-    "ModelLatency": lambda request: request.seconds * 1_000_000,
+    LATENCY: lambda request: request.seconds * 1_000_000,
 }
 """CloudWatch's metrics of one request."""
 
 
 def metric(alarm: Alarm, seen: Sequence[Seen]) -> float | None:
-    """The value of an alarm's metric over some requests; None if there are none."""
-    if not seen:
+    """The value of an alarm's metric over some requests; None if there are none.
+
+    What a client does wrong, or asks at length, says nothing of a version: requests that were
+    refused do not count, nor in latency those that are large.
+    """
+    counted = [
+        request
+        for request in seen
+        if not request.is_refused and not (request.is_large and alarm.metric == LATENCY)
+    ]
+    if not counted:
         return None
-    numbers = sorted(map(METRICS[alarm.metric], seen))
+    numbers = sorted(map(METRICS[alarm.metric], counted))
     if alarm.statistic == "Average":
         return sum(numbers) / len(numbers)
     return percentile(numbers, float(alarm.statistic.removeprefix("p")))

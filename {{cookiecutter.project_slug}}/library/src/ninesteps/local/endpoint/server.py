@@ -15,6 +15,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import sys
 import time
@@ -24,12 +25,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
 from ninesteps.local.endpoint.blue_green import Deployment, Golden, RolledBackError
+from ninesteps.local.endpoint.connection import Connection
 from ninesteps.local.endpoint.fleet import Fleet, FleetError, ServedVersion
 from ninesteps.local.endpoint.observed import Observed, totals
-from ninesteps.local.endpoint.router import Patient, Router
+from ninesteps.local.endpoint.router import Router
 from ninesteps.settings.deploy import Alarm
 
 LOCALHOST = "127.0.0.1"
@@ -41,6 +41,8 @@ DEPLOYMENTS = "deployments.jsonl"
 
 MAX_COMMAND = 16 * 1024 * 1024
 COMMAND_SECONDS = 10.0  # for a command to arrive
+END_SECONDS = 5.0  # for the requests in hand to be answered
+WAITING = 2048  # connections that may wait to be taken
 
 
 @dataclass(frozen=True)
@@ -59,37 +61,35 @@ class Endpoint:
 
     def __init__(self, options: Options) -> None:
         self._options, self._folder = options, Path(options.folder)
-        self._router = Router(Observed(), options.receive_seconds)
+        self._router = Router(Observed())
         self._token = secrets.token_hex(16)
         self._previous: int | None = None
         self._deployment: Deployment | None = None
         self._last: dict[str, Any] = {}
         self._task: asyncio.Task[None] | None = None
         self._began = time.monotonic()
-        self._is_ending = False
-        protocol = type("Limited", (Patient,), {"head_seconds": options.receive_seconds})
-        self._server = uvicorn.Server(uvicorn.Config(
-            self._router, LOCALHOST, options.port, http=protocol, ws="none", lifespan="off",
-            log_level="warning", access_log=False, server_header=False, date_header=False,
-            timeout_graceful_shutdown=5,
-        ))  # fmt: skip
+        self._connected: set[Connection] = set()
+        self._to_end = asyncio.Event()
 
     async def run(self) -> None:
         """Serve until told to stop."""
-        public = _listening(self._options.port)
+        loop, public = asyncio.get_running_loop(), _listening(self._options.port)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # Windows
+                loop.add_signal_handler(number, self._to_end.set)
         control = await asyncio.start_server(self._command, LOCALHOST, 0, limit=MAX_COMMAND)
-        serving = asyncio.create_task(self._server.serve([public]))
+        serving = await loop.create_server(self._connection, sock=public, backlog=WAITING)
         try:
-            while not self._server.started and not serving.done():
-                await asyncio.sleep(0.01)
             self._write_address(public, control)
-            while not serving.done():
-                await asyncio.wait([serving], timeout=1)
+            while not self._to_end.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._to_end.wait(), 1)
                 if not (self._folder / RUNNING).exists():  # nobody could ever tell it to stop
-                    self._server.should_exit = True
-            await serving
+                    self._to_end.set()
+            serving.close()
+            await self._answer_the_last()
         finally:
-            self._is_ending = True
+            self._to_end.set()
             control.close()
             if self._task:
                 self._task.cancel()
@@ -98,6 +98,19 @@ class Endpoint:
                 await self._router.blue.stop()
                 self._forget(self._router.blue.version)
             self._remove_address()  # the last of it: whoever stopped the endpoint waits for this
+
+    def _connection(self) -> Connection:
+        return Connection(self._router.answer, self._options.receive_seconds, self._connected)
+
+    async def _answer_the_last(self) -> None:
+        """Answer the requests in hand, then close every connection."""
+        until = time.monotonic() + END_SECONDS
+        while self._connected and time.monotonic() < until:
+            for connection in [*self._connected]:
+                connection.end()
+            await asyncio.sleep(0.01)
+        for connection in [*self._connected]:
+            connection.abort()
 
     def _write_address(self, public: socket.socket, control: asyncio.Server) -> None:
         """Write the address, whole at once, readable by this user alone."""
@@ -126,7 +139,7 @@ class Endpoint:
                 given = json.loads(await reader.readline())
             token = given.pop("token", "") if isinstance(given, dict) else ""
             is_known = hmac.compare_digest(str(token).encode(), self._token.encode())
-            if is_known and not self._is_ending:
+            if is_known and not self._to_end.is_set():
                 known: dict[str, Callable[..., Awaitable[dict[str, Any]]]] = {
                     "status": self._status, "deploy": self._deploy, "cancel": self._cancel,
                     "stop": self._stop,
@@ -218,7 +231,7 @@ class Endpoint:
         return {}
 
     async def _stop(self) -> dict[str, Any]:
-        self._server.should_exit = True
+        self._to_end.set()
         return {}
 
     def _forget(self, version: ServedVersion) -> None:

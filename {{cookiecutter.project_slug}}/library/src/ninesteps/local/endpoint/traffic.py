@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from ninesteps.local.endpoint.server import LOCALHOST
 
 IDLE_SECONDS = 2.0
-"""After which a connection is not used again: the server closes it after 5."""
+"""After which a connection is not used again: the server closes it after some seconds more."""
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,25 @@
     python worker.py ARCHIVE PROGRAM
 
 Requests come by standard input and answers go by standard output, in frames; what the script
-prints goes to the log. It stands alone: nothing of this package is on the script's path.
+prints goes to the log. It ends, with all that the script has started, when the input does, however
+that came about. It stands alone: nothing of this package is on the script's path.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
+import math
 import os
+import re
+import select
+import signal
 import struct
 import sys
+import threading
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,6 +33,20 @@ ANSWER = struct.Struct("!HHI")
 
 CSV, JSON = "text/csv", "application/json"
 MAX_SENTENCE = 300
+MAX_ANSWER = 6 * 1024 * 1024
+"""Bytes of an answer, as of a request: InvokeEndpoint's own limit."""
+
+MAX_RECORD_ANSWER = 1024  # bytes that the answer to a record may well have
+MAX_RECORDS = 100_000
+"""Records of a request: their answers, as SageMaker's JSON has them, are within the limit."""
+
+MAX_FIELDS = 2500
+"""Fields of a record that any model may have: a feature group has no more features."""
+
+MARK = "NINESTEPS_ENDPOINT_PROCESS"
+"""The variable that tells what a process has started: its value is in no other's environment."""
+
+_CONTENT_TYPE = re.compile(r"[!-~][ -~]{0,199}")
 
 
 class BadRequest(Exception):  # it is the request's fault
@@ -37,8 +59,10 @@ class BadRequest(Exception):  # it is the request's fault
 
 def main(archive: str, program: str) -> None:
     """Load the model, report that it is ready, and answer until the input ends."""
-    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # neither is the script's, nor its children's
     os.dup2(2, 1)
+    threading.Thread(target=_end_with, args=[requests.fileno()], daemon=True).start()
     code = Path(archive, "code")
     sys.path[0] = str(code)
     script = importlib.import_module(Path(program).stem)
@@ -50,12 +74,46 @@ def main(archive: str, program: str) -> None:
         content_type, accept, body = (requests.read(length) for length in lengths)
         try:
             given = (content_type.decode("latin-1"), accept.decode("latin-1"), body)
-            _write(answers, 200, *_answer(script, model, len(features), *given))
+            answer: tuple[int, str, bytes] = 200, *_answer(script, model, len(features), *given)
         except BadRequest as refused:
-            _write(answers, refused.status, "text/plain", str(refused).encode())
+            answer = refused.status, "text/plain", str(refused).encode()
         except Exception:
             traceback.print_exc()
-            _write(answers, 500, "text/plain", b"the model failed; its log says why")
+            answer = 500, "text/plain", b"the model failed; its log says why"
+        _write(answers, *answer)
+    end_started(os.getpid(), os.environ.get(MARK, ""))
+
+
+def _end_with(requests: int) -> None:
+    """End while a request is being answered, too, once nobody is there to have the answer."""
+    if hasattr(select, "poll"):  # not on Windows
+        waiting = select.poll()
+        waiting.register(requests, select.POLLHUP)
+        waiting.poll()
+        end_started(os.getpid(), os.environ.get(MARK, ""))
+
+
+def end_started(pid: int, mark: str) -> None:
+    """Kill what a process has started: its group, and on Linux what has left the group.
+
+    A process that leads a group of its own is killed with it.
+    """
+    for other in _marked(mark):
+        if other != pid:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(other, signal.SIGKILL)
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def _marked(mark: str) -> Iterator[int]:
+    """The processes that have a mark among their variables."""
+    variable = f"{MARK}={mark}".encode()
+    for file in Path("/proc").glob("[0-9]*/environ") if mark else ():
+        with contextlib.suppress(OSError):  # another user's, or gone
+            if variable in file.read_bytes().split(b"\0"):
+                yield int(file.parent.name)
 
 
 def _write(answers: BinaryIO, status: int, content_type: str, body: bytes) -> None:
@@ -75,38 +133,95 @@ def _answer(
     accept = _plain(accept) if _plain(accept) not in ("", "*/*") else _plain(content_type)
     if accept not in known:
         raise BadRequest(406, f"accept: expected {' or '.join(known)}, got {accept[:50]!a}")
+    data = _read(script, features, content_type, body)
+    answer = script.output_fn(script.predict_fn(data, model), accept)
+    text, kind = answer if isinstance(answer, tuple) else (answer, accept)
+    content = text if isinstance(text, bytes) else str(text).encode()
+    _check_answer(kind, content, data.shape[0])
+    return kind, content
+
+
+def _read(script: Any, features: int, content_type: str, body: bytes) -> Any:
+    """The records, (n, features), by the script: whatever it cannot read is the request's fault.
+
+    It is given nothing else. A script that can read no request fails the golden requests.
+    """
+    if _plain(content_type) == CSV:
+        _check_size(body, features)
     try:
         data = script.input_fn(body, content_type)
-    except ValueError as error:
+    except Exception as error:
+        if not isinstance(error, ValueError):
+            traceback.print_exc()
         raise BadRequest(400, _sentence(error, script, content_type)) from None
     rows, columns = data.shape
     if not rows:
         raise BadRequest(400, "expected at least one record, got none")
     if columns != features:
         raise BadRequest(400, f"expected {features} fields in a record, got {columns}")
-    answer = script.output_fn(script.predict_fn(data, model), accept)
-    text, kind = answer if isinstance(answer, tuple) else (answer, accept)
-    content = text if isinstance(text, bytes) else str(text).encode()
-    if (answers := _answers(content, kind)) != rows:
-        raise RuntimeError(f"expected {rows} answers of the model, got {answers}")
-    return kind, content
+    if rows > MAX_RECORDS:
+        raise BadRequest(413, f"expected at most {MAX_RECORDS:,} records, got {rows:,}")
+    return data
+
+
+def _check_size(body: bytes, features: int) -> None:
+    """Before anything is read: a library may need a kilobyte for a comma."""
+    first = body.find(b"\n")
+    fields = body.count(b",", 0, first if first >= 0 else len(body)) + 1
+    if fields > max(features, MAX_FIELDS):
+        raise BadRequest(400, f"expected {features} fields in a record, got {fields}")
+    if (rows := body.count(b"\n")) > MAX_RECORDS:
+        raise BadRequest(413, f"expected at most {MAX_RECORDS:,} records, got {rows:,}")
 
 
 def _plain(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def _answers(content: bytes, kind: str) -> int:
-    """How many records an answer is for."""
-    return len(json.loads(content)["predictions"] if kind == JSON else content.splitlines())
+def _check_answer(kind: str, content: bytes, rows: int) -> None:
+    """Whatever is wrong with an answer is the model's fault, but that many records have a long one.
+
+    Raises:
+        BadRequest: for too many records.
+        RuntimeError: for an answer that cannot be sent, or is none.
+    """
+    if not _CONTENT_TYPE.fullmatch(kind):
+        raise RuntimeError(f"expected a content type of the answer, got {kind!a}")
+    if rows * MAX_RECORD_ANSWER >= len(content) > MAX_ANSWER:
+        raise BadRequest(413, f"expected fewer records: the answer has {len(content)} bytes")
+    if len(content) > MAX_ANSWER:
+        raise RuntimeError(f"expected an answer of at most {MAX_ANSWER} bytes, got {len(content)}")
+    answers = _json_answers(content) if kind == JSON else content.splitlines()
+    if len(answers) != rows:
+        raise RuntimeError(f"expected {rows} answers of the model, got {len(answers)}")
+    if kind == CSV and b"n" in content.lower():  # as in nan and inf
+        fields = content.replace(b"\n", b",").split(b",")
+        if not all(map(_is_finite, fields)):
+            raise RuntimeError("expected finite numbers of the model, got another")
 
 
-def _sentence(error: ValueError, script: Any, content_type: str) -> str:
-    """The script's own message; a library's may say something of the inside."""
+def _json_answers(content: bytes) -> list[Any]:
+    def refuse(constant: str) -> None:
+        raise RuntimeError(f"expected finite numbers of the model, got {constant}")
+
+    return list(json.loads(content, parse_constant=refuse)["predictions"])
+
+
+def _is_finite(field: bytes) -> bool:
+    try:
+        return math.isfinite(float(field))
+    except ValueError:  # a word
+        return True
+
+
+def _sentence(error: Exception, script: Any, content_type: str) -> str:
+    """The message of the archive's own code; a library's may say something of the inside."""
     place = error.__traceback__
     while place and place.tb_next:
         place = place.tb_next
-    is_own = place and place.tb_frame.f_code.co_filename == script.__file__
+    own = Path(script.__file__).parent
+    is_own = place and Path(place.tb_frame.f_code.co_filename).parent == own
+    is_own = is_own and isinstance(error, ValueError)
     message = " ".join(str(error).split())[:MAX_SENTENCE] if is_own else ""
     return message or f"the body cannot be read as {_plain(content_type)}: expected numbers"
 

@@ -1,0 +1,95 @@
+"""HTTP as the endpoint reads it: the same requests however they come, and nothing ambiguous."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ninesteps.local.endpoint.connection import MAX_BODY, MAX_HEAD, RequestReader, RequestRefused
+
+POST = b"POST /invocations?x=1 HTTP/1.1\r\nHost: x\r\nContent-Type:  text/csv \r\n"
+REQUESTS = (
+    POST + b"content-length: 4\r\n\r\n1,2\n"
+    b"GET /ping HTTP/1.1\r\nhost: x\r\n\r\n"
+    + POST + b"transfer-encoding: chunked\r\n\r\n2\r\n1,\r\n2;a=b\r\n2\n\r\n0\r\nmore: x\r\n\r\n"
+    b"GET /ping HTTP/1.0\r\n\r\n"
+)  # fmt: skip
+
+
+def read(*parts: bytes) -> list[tuple[str, str, bytes, bool]]:
+    """Method, path and body of each request, and whether it is the last."""
+    reader, requests = RequestReader(), []
+    for part in parts:
+        reader.feed(part)
+        while request := reader.next():
+            head, body = request
+            requests.append((head.method, head.path, body, head.is_last))
+    return requests
+
+
+@given(st.lists(st.integers(0, len(REQUESTS)), max_size=8).map(sorted))
+def test_requests_are_the_same_however_they_come(cuts: list[int]) -> None:
+    places = [0, *cuts, len(REQUESTS)]
+    parts = [REQUESTS[a:b] for a, b in itertools.pairwise(places)]
+    assert read(*parts) == [
+        ("POST", "/invocations", b"1,2\n", False),
+        ("GET", "/ping", b"", False),
+        ("POST", "/invocations", b"1,2\n", False),
+        ("GET", "/ping", b"", True),
+    ]
+
+
+def test_a_header_has_its_value_without_the_space_around_it() -> None:
+    reader = RequestReader()
+    reader.feed(POST + b"accept: a\r\naccept: b\r\n\r\n")
+    request = reader.next()
+    assert request
+    assert request[0].headers == {"host": "x", "content-type": "text/csv", "accept": "a, b"}
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=200) | st.binary(max_size=40).map(lambda end: POST + end + b"\r\n\r\n"))
+def test_any_bytes_are_requests_or_refused(data: bytes) -> None:
+    try:
+        read(data)
+    except RequestRefused as refused:
+        assert 400 <= refused.answer.status < 500
+
+
+REFUSED = {
+    "two lengths": (POST + b"content-length: 4\r\ncontent-length: 5\r\n\r\n", 400),
+    "a length and chunks": (
+        POST + b"content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n", 400),
+    "another encoding": (POST + b"transfer-encoding: gzip, chunked\r\n\r\n", 400),
+    "chunks of HTTP/1.0": (
+        b"POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n", 400),
+    "a signed length": (POST + b"content-length: +4\r\n\r\n", 400),
+    "a length in other digits": (POST + "content-length: ٤\r\n\r\n".encode(), 400),
+    "a length too large": (POST + b"content-length: %d\r\n\r\n" % (MAX_BODY + 1), 413),
+    "a chunk too large": (
+        POST + b"transfer-encoding: chunked\r\n\r\n%x\r\n" % (MAX_BODY + 1), 413),
+    "a chunk without a length": (POST + b"transfer-encoding: chunked\r\n\r\nx\r\n", 400),
+    "a chunk longer than it says": (
+        POST + b"transfer-encoding: chunked\r\n\r\n1\r\n22\r\n", 400),
+    "a chunk's length without end": (
+        POST + b"transfer-encoding: chunked\r\n\r\n" + b"0" * 2000, 400),
+    "a head without end": (POST + b"a: " + b"b" * MAX_HEAD, 431),
+    "a space before the colon": (POST + b"content-length : 4\r\n\r\n", 400),
+    "a folded header": (POST + b"a: b\r\n c\r\n\r\n", 400),
+    "a bare line feed": (b"GET /ping HTTP/1.1\nhost: x\n\r\n\r\n", 400),
+    "a control character": (POST + b"a: \x00\r\n\r\n", 400),
+    "no host": (b"GET /ping HTTP/1.1\r\n\r\n", 400),
+    "another version": (b"GET /ping HTTP/2.0\r\nhost: x\r\n\r\n", 400),
+    "no request": (b"\x16\x03\x01\x02\x00\r\n\r\n", 400),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_may_be_read_in_two_ways_is_refused(name: str) -> None:
+    data, status = REFUSED[name]
+    with pytest.raises(RequestRefused) as refused:
+        read(data)
+    assert refused.value.answer.status == status
