@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from dataset import Columns, Split
 from hidden_imports import hidden
 from lightgbm_model import NAMES, own_parameters
 from ninesteps.settings.tuning import Tuning
-from training import Training
+from training import PLAIN, LabelScale, Training
 
 ALGORITHMS = Tuning.ALGORITHMS
 TASKS = {"binary": "binary:logistic", "regression": "reg:squarederror"}
@@ -143,6 +144,66 @@ def test_the_validation_split_teaches_nothing(name: str) -> None:
         for seed in (3, 4)
     ]
     np.testing.assert_array_equal(*predicted)
+
+
+# Labels of any scale
+
+
+def moved(split: Split, centre: float, spread: float) -> Split:
+    """The same split with labels in another unit."""
+    return dataclasses.replace(split, labels=centre + spread * split.labels)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize(
+    ("centre", "spread"),
+    [(0, 1e-9), (1e-6, 1e-10), (0, 1e-15), (0, 1e12), (0, 1e22), (1e9, 1e-3), (-7, 1e-5)],
+)
+def test_labels_of_any_scale_are_learnt_as_well(
+    name: str, centre: float, spread: float, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    train, test = split("regression", 500, 1), split("regression", 300, 2)
+    given = {"objective": TASKS["regression"], "eval_metric": "rmse", "alpha": "1", **ROUNDS}
+    usual = algorithm(name).fit(train, test, given, threads=1)
+    capfd.readouterr()
+    splits = (moved(train, centre, spread), moved(test, centre, spread))
+    done = algorithm(name).fit(*splits, given, threads=1)
+    predicted = done.model.predict(test.features)
+    error = np.sqrt(np.mean((predicted - splits[1].labels) ** 2))
+    assert done.value == pytest.approx(error, rel=1e-4)
+    assert done.value == pytest.approx(usual.value * spread, rel=0.02)
+    last = capfd.readouterr().out.splitlines()[-1]
+    match = re.search(r"\tvalidation-rmse:([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)$", last)
+    assert match and float(match[1]) == pytest.approx(done.value, rel=1e-5)
+    shap = done.model.contributions(test.features)
+    assert shap is not None
+    np.testing.assert_allclose(shap.sum(axis=1), predicted, rtol=1e-5, atol=1e-4 * error)
+    done.model.save(tmp_path)
+    again = algorithm(name).load(tmp_path)
+    np.testing.assert_array_equal(again.predict(test.features), predicted)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("problem", TASKS)
+def test_usual_labels_are_learnt_as_they_are(name: str, problem: str, tmp_path: Path) -> None:
+    model = trained(name, problem).model
+    model.save(tmp_path)
+    (file,) = tmp_path.iterdir()
+    assert "spread" not in file.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("labels", "scale"),
+    [([1.0, 3.0, 8.0], PLAIN), ([20_000.0, 90_000.0], PLAIN), ([0.0, 1e-6], (0, 2.0**-21)),
+     ([5.0, 5.0], PLAIN), ([0.0, 0.0], PLAIN), ([0.0, 1e300], (0, 2.0**995)),
+     ([1e6, 1e6 + 2], (1e6 + 1, 1))],
+)  # fmt: skip
+def test_the_scale_is_of_the_spread_and_its_centre_of_labels_far_from_0(
+    labels: list[float], scale: LabelScale | tuple[float, float]
+) -> None:
+    expected = scale if isinstance(scale, LabelScale) else LabelScale(*scale)
+    assert LabelScale.of(np.array(labels), TASKS["regression"]) == expected
+    assert LabelScale.of(np.array(labels), "count:poisson") == PLAIN
 
 
 def test_there_is_no_other_algorithm() -> None:

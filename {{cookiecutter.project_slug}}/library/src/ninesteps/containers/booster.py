@@ -11,5 +11,6 @@ with hidden("sklearn"):
 Booster = xgboost.Booster
 DMatrix = xgboost.DMatrix
 train = xgboost.train
+TrainingCallback = xgboost.callback.TrainingCallback
 
-__all__ = ["Booster", "DMatrix", "train"]
+__all__ = ["Booster", "DMatrix", "TrainingCallback", "train"]

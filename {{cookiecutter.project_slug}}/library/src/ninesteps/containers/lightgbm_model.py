@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 import wheels
+from container import read_json, write_json
 from dataset import Split
 from hidden_imports import hidden
-from training import Floats, Training
+from training import PLAIN, Floats, LabelScale, Training
 
 wheels.add_to_path()
 with hidden("sklearn", "pandas", "matplotlib", "dask"):  # its imports take seconds; none is used
     import lightgbm
 
-MODEL_FILE = "lightgbm-model.txt"
+MODEL_FILE, SCALE_FILE = "lightgbm-model.txt", "label-scale.json"
 NAMES = {
     "alpha": "lambda_l1",
     "colsample_bytree": "feature_fraction",
@@ -48,19 +49,23 @@ class LightGBMModel:
     """A trained booster."""
 
     booster: lightgbm.Booster
+    scale: LabelScale = PLAIN
 
     def predict(self, features: NDArray[np.float32]) -> Floats:
         """Probabilities or numbers, (n,)."""
-        return np.asarray(self.booster.predict(features, num_threads=1), dtype=np.float64)
+        values = np.asarray(self.booster.predict(features, num_threads=1), dtype=np.float64)
+        return self.scale.own(values)
 
     def contributions(self, features: NDArray[np.float32]) -> Floats:
         """Tree SHAP, (n, features + 1)."""
         values = self.booster.predict(features, pred_contrib=True, num_threads=1)
-        return np.asarray(values, dtype=np.float64)
+        return self.scale.own_contributions(np.asarray(values, dtype=np.float64))
 
     def save(self, folder: Path) -> None:
-        """Write `lightgbm-model.txt`."""
+        """Write `lightgbm-model.txt`, and the labels' scale beside it where it is not theirs."""
         self.booster.save_model(folder / MODEL_FILE)
+        if not self.scale.is_plain:
+            write_json(folder / SCALE_FILE, asdict(self.scale))
 
 
 class LightGBM:
@@ -73,15 +78,18 @@ class LightGBM:
         """Train with the hyperparameters of XGBoost that LightGBM has too."""
         metric = hyperparameters["eval_metric"]
         parameters = own_parameters(hyperparameters)
-        data = lightgbm.Dataset(train.features, label=train.labels)
-        held_out = lightgbm.Dataset(validation.features, label=validation.labels, reference=data)
+        scale = LabelScale.of(train.labels, hyperparameters["objective"])
+        data = lightgbm.Dataset(train.features, label=scale.learnt(train.labels))
+        held_out = lightgbm.Dataset(
+            validation.features, label=scale.learnt(validation.labels), reference=data
+        )
         history: list[float] = []
 
         def report(round_: lightgbm.callback.CallbackEnv) -> None:
             values = {result[0]: result[2] for result in round_.evaluation_result_list or []}
             history.append(values["validation"])
-            line = "".join(f"\t{name}-{metric}:{value:.5f}" for name, value in values.items())
-            print(f"[{round_.iteration}]{line}", flush=True)  # noqa: T201
+            errors = {f"{name}-{metric}": value for name, value in values.items()}
+            print(scale.line(round_.iteration, errors), flush=True)  # noqa: T201
 
         model = lightgbm.train(
             {**parameters, "num_threads": threads, "seed": 0, "deterministic": True,
@@ -91,12 +99,14 @@ class LightGBM:
             valid_names=["train", "validation"],
             callbacks=[report],
         )  # fmt: skip
-        return Training(LightGBMModel(model), history[-1])
+        return Training(LightGBMModel(model, scale), scale.own_error(history[-1]))
 
     @staticmethod
     def load(folder: Path) -> LightGBMModel:
         """Read a saved model."""
-        return LightGBMModel(lightgbm.Booster(model_file=str(folder / MODEL_FILE)))
+        scale_file = folder / SCALE_FILE
+        scale = LabelScale(**read_json(scale_file)) if scale_file.is_file() else PLAIN
+        return LightGBMModel(lightgbm.Booster(model_file=str(folder / MODEL_FILE)), scale)
 
 
 def own_parameters(hyperparameters: Mapping[str, str]) -> dict[str, Any]:

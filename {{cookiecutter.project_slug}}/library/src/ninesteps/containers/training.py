@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -30,6 +31,74 @@ class Fitted(Predictor, Protocol):
 
     def save(self, folder: Path) -> None:
         """Write the model in the algorithm's own text format."""
+
+
+SQUARED_ERROR = "reg:squarederror"
+
+LARGEST_SPREAD, LARGEST_CENTRE = 2.0**40, 2.0**10
+"""Up to this spread, and this many spreads away from 0, labels are learnt as they are."""
+
+
+@dataclass(frozen=True)
+class LabelScale:
+    """In what scale a regression's labels are learnt, where their own would not do.
+
+    Algorithms count in single precision, split for no gain below 1e-6, and are tuned by penalties
+    in the labels' own unit (`alpha`, `gamma`): numbers near 1e-6 would all be taken for one.
+    """
+
+    centre: float = 0.0
+    spread: float = 1.0
+
+    @staticmethod
+    def of(labels: Floats, objective: str) -> LabelScale:
+        """The scale of the training labels: none where they are neither small, large nor far."""
+        largest = float(np.abs(labels).max()) if len(labels) else 0.0
+        if objective != SQUARED_ERROR or not 0 < largest < np.inf:
+            return PLAIN
+        deviation = largest * float(np.std(labels / largest))
+        if not deviation:
+            return PLAIN
+        is_fit = 1 <= deviation <= LARGEST_SPREAD
+        mean = largest * float(np.mean(labels / largest))
+        return LabelScale(
+            mean if abs(mean) > LARGEST_CENTRE * deviation else 0.0,
+            1.0 if is_fit else float(2.0 ** np.floor(np.log2(deviation))),  # no digit is lost
+        )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether labels are learnt as they are."""
+        return self.centre == 0 and self.spread == 1
+
+    def learnt(self, labels: Floats) -> Floats:
+        """Labels as they are learnt."""
+        return labels if self.is_plain else (labels - self.centre) / self.spread
+
+    def own(self, predictions: Floats) -> Floats:
+        """Predictions in the labels' own scale."""
+        return predictions if self.is_plain else predictions * self.spread + self.centre
+
+    def own_contributions(self, values: Floats) -> Floats:
+        """SHAP values in the labels' own scale, the expected value last."""
+        if self.is_plain:
+            return values
+        scaled = values * self.spread
+        scaled[:, -1] += self.centre
+        return scaled
+
+    def own_error(self, value: float) -> float:
+        """An error in the labels' unit, such as a root mean square."""
+        return value * self.spread
+
+    def line(self, number: int, errors: Mapping[str, float]) -> str:
+        """A round's errors, by names such as `validation-rmse`, as a line that the search reads."""
+        digits = ".5f" if self.is_plain else ".9g"
+        values = (f"\t{name}:{self.own_error(value):{digits}}" for name, value in errors.items())
+        return f"[{number}]{''.join(values)}"
+
+
+PLAIN = LabelScale()
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 import booster
 from dataset import Split
 from metrics import average_precision
-from training import Floats, Training
+from training import PLAIN, Floats, LabelScale, Training
 
 MODEL_FILE = "xgboost-model.json"
 
@@ -24,6 +25,7 @@ class XGBoostModel:
     """A trained booster."""
 
     booster: booster.Booster
+    scale: LabelScale = PLAIN
 
     def predict(self, features: NDArray[np.float32]) -> Floats:
         """Probabilities or numbers, (n,)."""
@@ -33,7 +35,7 @@ class XGBoostModel:
             if self._kind == "gbtree"
             else self.booster.predict(booster.DMatrix(features))
         )
-        return np.asarray(values, dtype=np.float64)
+        return self.scale.own(np.asarray(values, dtype=np.float64))
 
     def contributions(self, features: NDArray[np.float32]) -> Floats | None:
         """Tree SHAP, (n, features + 1); None of `booster=gblinear`, which has no trees.
@@ -44,7 +46,7 @@ class XGBoostModel:
             return None
         data = booster.DMatrix(features)
         values: Floats = self.booster.predict(data, pred_contribs=True).astype(np.float64)
-        return values
+        return self.scale.own_contributions(values)
 
     @cached_property
     def _kind(self) -> str:
@@ -53,7 +55,9 @@ class XGBoostModel:
         return str(learner["gradient_booster"]["name"])
 
     def save(self, folder: Path) -> None:
-        """Write `xgboost-model.json`."""
+        """Write `xgboost-model.json`, with the labels' scale among its attributes."""
+        if not self.scale.is_plain:
+            self.booster.set_attr(**{name: repr(n) for name, n in asdict(self.scale).items()})
         self.booster.save_model(folder / MODEL_FILE)
 
 
@@ -74,13 +78,16 @@ class XGBoost:
         train: Split, validation: Split, hyperparameters: Mapping[str, str], threads: int
     ) -> Training:
         """Train; any parameter of XGBoost is taken."""
+        scale = LabelScale.of(train.labels, hyperparameters["objective"])
         parameters = {n: value for n, value in hyperparameters.items() if n != "num_round"}
         metric = parameters["eval_metric"]
         if metric in OWN_METRICS:
             parameters["disable_default_eval_metric"] = "1"
             del parameters["eval_metric"]
-        data = booster.DMatrix(train.features, label=train.labels, nthread=threads)
-        held_out = booster.DMatrix(validation.features, label=validation.labels, nthread=threads)
+        data, held_out = (
+            booster.DMatrix(split.features, label=scale.learnt(split.labels), nthread=threads)
+            for split in (train, validation)
+        )
         history: dict[str, dict[str, list[float]]] = {}
         model = booster.train(
             {**parameters, "nthread": threads, "seed": 0},
@@ -89,11 +96,35 @@ class XGBoost:
             evals=[(data, "train"), (held_out, "validation")],
             evals_result=history,
             custom_metric=OWN_METRICS.get(metric),
-            verbose_eval=True,
+            verbose_eval=scale.is_plain,
+            callbacks=None if scale.is_plain else [_Lines(scale)],
         )
-        return Training(XGBoostModel(model), history["validation"][metric][-1])
+        value = scale.own_error(history["validation"][metric][-1])
+        return Training(XGBoostModel(model, scale), value)
 
     @staticmethod
     def load(folder: Path) -> XGBoostModel:
         """Read a saved model."""
-        return XGBoostModel(booster.Booster(model_file=str(folder / MODEL_FILE)))
+        model = booster.Booster(model_file=str(folder / MODEL_FILE))
+        kept = {name: model.attr(name) for name in asdict(PLAIN)}
+        scale = LabelScale(**{name: float(text) for name, text in kept.items() if text})
+        return XGBoostModel(model, scale)
+
+
+class _Lines(booster.TrainingCallback):
+    """Prints the rounds as XGBoost does, in the labels' own scale and with the digits it takes."""
+
+    def __init__(self, scale: LabelScale) -> None:
+        self._scale = scale
+
+    def after_iteration(
+        self, model: booster.Booster, epoch: int, evals_log: Mapping[str, Mapping[str, list[Any]]]
+    ) -> bool:
+        """Print a round's errors."""
+        errors = {
+            f"{data}-{metric}": values[-1]
+            for data, metrics in evals_log.items()
+            for metric, values in metrics.items()
+        }
+        print(self._scale.line(epoch, errors), flush=True)  # noqa: T201
+        return False
