@@ -25,7 +25,6 @@ NEGATIVE = re.compile("no|n|false|f|0|neg(ative)?")
 """Words of columns' names and of labels' values."""
 
 MOST_CLASSES = 10  # of a label of texts; more are no outcome
-SMALL = 1e-3  # labels below it are small beside the ranges of the search
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,16 +131,9 @@ def _doubts(label: Label) -> list[str]:
     known = label.numbers[~np.isnan(label.numbers)]
     if label.problem != "regression" or not len(known):
         return []
-    doubts = []
     if len(known) <= MOST_CLASSES and bool((known % 1 == 0).all()):
-        doubts += ["few values: if they are classes, say which count as 1 (positive, negative)"]
-    middle = float(np.median(np.abs(known)))
-    if middle < SMALL:
-        doubts += [
-            f"its values are near {middle:.0e}: a unit in which they are near 1, such as "
-            "millionths, suits the ranges of the search better"
-        ]
-    return doubts
+        return ["few values: if they are classes, say which count as 1 (positive, negative)"]
+    return []
 
 
 def _positive_lines(label: Label) -> list[str]:
