@@ -23,7 +23,7 @@ AS_THEY_ARE = (
 
 def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.DataFrame:
     """An employee as numbers; what cannot be known of an employee is missing (NaN)."""
-    now = pd.to_datetime(table["event_time"], format="%Y-%m-%dT%H:%M:%SZ")
+    now = pd.to_datetime(table["event_time"], format="ISO8601", utc=True).dt.tz_localize(None)
     hired, level_since = table["hired"], table["level_since"]
     tenure, in_level = _months(hired, now), _months(level_since, now)
     columns = {

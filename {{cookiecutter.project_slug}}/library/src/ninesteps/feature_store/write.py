@@ -53,7 +53,8 @@ def write_offline_store(
     """Read a raw table and write its records below a folder."""
     table = read_raw_table(file, settings)
     team = modules.features(settings.root)
-    table.found |= {what: n for what, n in _call(team, "findings", table.rows).items() if n}
+    found = _call(team, "findings", table.rows.assign(event_time=_read_by_teams(table)))
+    table.found |= {what: count for what, count in found.items() if count}
     _count_older(table, settings.data.record_id)
     times = table.rows["event_time"].reset_index(drop=True)
     records, names = _records(table, settings, team)
@@ -70,6 +71,13 @@ def write_offline_store(
         is_all = len(row_numbers) == len(times)  # then not all of it twice in memory
         pq.write_table(records if is_all else records.take(row_numbers), folder / name)
     return Written(location, table, names)
+
+
+def _read_by_teams(table: RawTable) -> pd.Series[Any]:
+    """The moments as features' code has always got them: to the second, unless they are finer."""
+    times: pd.Series[Any] = table.rows["event_time"]
+    is_whole = times.str.endswith(".000Z")
+    return times.str.slice(stop=19) + "Z" if is_whole.all() else times
 
 
 def _count_older(table: RawTable, record_id: str) -> None:
@@ -141,7 +149,7 @@ def _features(table: RawTable, settings: Settings, team: ModuleType) -> pd.DataF
     computed = _call(
         team,
         "features",
-        rows[[*shown, "event_time"]].copy(),
+        rows[[*shown]].assign(event_time=_read_by_teams(table)),
         categories,
         withheld=settings.model.exclude,
     )
