@@ -20,6 +20,10 @@ def _any(names: str) -> Fields:
 
 
 PARAMETER_TYPES = {"String": str, "Integer": int, "Float": float, "Boolean": bool}
+APPROVAL_STATUSES = ("PendingManualApproval", "Approved", "Rejected")
+PENDING = APPROVAL_STATUSES[0]
+"""The status of a version that waits for a person's approval."""
+
 EXECUTION_VARIABLES = (
     "PipelineExecutionId",
     "PipelineExecutionArn",
@@ -179,7 +183,7 @@ _REGISTER: Fields = {
         **_any("SupportedRealtimeInferenceInstanceTypes SupportedTransformInstanceTypes"),
         "Containers!": [_CONTAINER],
     },
-    "ModelApprovalStatus!": ("PendingManualApproval", "Approved", "Rejected"),
+    "ModelApprovalStatus!": APPROVAL_STATUSES,
 }
 
 STEP_TYPES: dict[str, Fields] = {

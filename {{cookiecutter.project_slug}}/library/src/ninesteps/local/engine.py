@@ -37,7 +37,7 @@ from ninesteps.local.jobs import Job, LocalBackend, Outputs
 from ninesteps.local.offline_store import Catalog
 from ninesteps.local.processes import InThisProcess, Processes
 from ninesteps.local.retries import Retries
-from ninesteps.local.state import State, digest_of, now, run_lock
+from ninesteps.local.state import State, digest_of, digest_of_text, now, run_lock
 from ninesteps.local.step_cache import Keys, outputs_unchanged
 from ninesteps.local.step_context import StepContext, StepResult
 from ninesteps.local.step_types import ARN, HANDLERS, JOBS, instances
@@ -122,6 +122,11 @@ class Engine:
             raise StateError(f"run {identifier} has succeeded: there is nothing to resume")
         if not kept.definition:
             raise StateError(f"run {identifier} cannot be resumed: an earlier version made it")
+        noted = self.state.definition_digests(identifier)
+        if noted and digest_of_text(kept.definition) != noted[0]:
+            raise StateError(
+                f"run {identifier} cannot be resumed: its definition was changed since it began"
+            )
         definition = read_definition(kept.definition)
         execution = self._execution(identifier, definition, kept.parameters)
         execution.started = kept.started

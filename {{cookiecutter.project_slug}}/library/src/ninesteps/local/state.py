@@ -91,7 +91,16 @@ BEGIN SELECT RAISE(ABORT, 'a version stays as it was registered'); END;
 CREATE TRIGGER versions_are_kept BEFORE DELETE ON model_packages
 BEGIN SELECT RAISE(ABORT, 'a version is kept'); END;
 """
-_UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4 = """
+CREATE TABLE definitions (
+    subject TEXT NOT NULL, sha256 TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (subject, sha256)
+);
+CREATE TRIGGER definitions_stay BEFORE UPDATE ON definitions
+BEGIN SELECT RAISE(ABORT, 'the digest of a definition stays as it is'); END;
+CREATE TRIGGER definitions_are_kept BEFORE DELETE ON definitions
+BEGIN SELECT RAISE(ABORT, 'the digest of a definition is kept'); END;
+"""
+_UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 SCHEMA_VERSION = len(_UPGRADES)
 
 LONGEST_WAIT = 30
@@ -317,6 +326,17 @@ class State:
                 (execution, pipeline, json.dumps(parameters), now(), definition,
                  json.dumps(list(catalog)), json.dumps(wanted or {}), started_by),
             )  # fmt: skip
+            _note_definition(connection, execution, definition)
+
+    def note_definition(self, subject: str, text: str) -> None:
+        """Note the digest of a definition: an execution's, or one that was compiled."""
+        with self._transaction() as connection:
+            _note_definition(connection, subject, text)
+
+    def definition_digests(self, subject: str) -> list[str]:
+        """SHA-256 of each definition that was noted of a subject, the first one first."""
+        query = "SELECT sha256 FROM definitions WHERE subject = ? ORDER BY rowid"
+        return [str(sha256) for (sha256,) in self._rows(query, subject)]
 
     def continue_execution(self, execution: str) -> None:
         """Note that an execution goes on."""
@@ -665,6 +685,19 @@ def _kept_execution(*row: Any) -> KeptExecution:
     i, pipeline, parameters, status, started, ended, definition, catalog, wanted, by = row
     return KeptExecution(i, pipeline, json.loads(parameters), status, started, ended, definition,
                          json.loads(catalog), json.loads(wanted), by)  # fmt: skip
+
+
+def _note_definition(connection: sqlite3.Connection, subject: str, text: str) -> None:
+    connection.execute(
+        "INSERT OR IGNORE INTO definitions VALUES (?, ?, ?)", (subject, digest_of_text(text), now())
+    )
+
+
+def digest_of_text(text: str) -> str:
+    """SHA-256 of a text, such as a definition."""
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def digest_of(file: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ninesteps.definition.known_fields import PENDING
 from ninesteps.errors import StepError
 from ninesteps.local import jobs
 from ninesteps.local.expressions import evaluate
@@ -69,6 +70,10 @@ def register(context: StepContext) -> StepResult:
     for uri in (*models, *_uris(request.get("ModelMetrics"))):
         context.backend.storage.file(uri)  # or an error: it must exist
     group, status = request["ModelPackageGroupName"], request["ModelApprovalStatus"]
+    if status != PENDING:
+        raise StepError(
+            f"ModelApprovalStatus: expected {PENDING!r}, since a person approves, got {status!r}"
+        )
     version = context.state.register(group, status, context.execution, run.step.name, request)
     run.detail = f"{group} version {version}, {status}"
     arn = f"{ARN}:model-package/{group}/{version}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from ninesteps.errors import StepError
 from ninesteps.feature_store import findings
 from ninesteps.feature_store.ingest import Ingested
-from ninesteps.local.state import State, StatusChange, digest_of
+from ninesteps.local.state import State, StatusChange, digest_of, digest_of_text
 from ninesteps.local.storage import Storage
 from ninesteps.registry.registry import Decision, EvidenceFile, Version, version_of
 
@@ -55,10 +56,19 @@ class LocalRegistry:
         registered: dict[str, str] = {}
         for step in self._state.steps(version.execution):
             registered |= step.record.digests
+        files = ((uri, self._file(uri)) for uri in version.evidence)
         return [
-            EvidenceFile(uri, registered.get(uri, ""), digest_of(file) if file else "")
-            for uri, file in ((uri, self._file(uri)) for uri in version.evidence)
-        ]
+            *(EvidenceFile(uri, registered.get(uri, ""), digest_of(file) if file else "")
+              for uri, file in files),
+            *self._changed_definition(version),
+        ]  # fmt: skip
+
+    def _changed_definition(self, version: Version) -> Iterator[EvidenceFile]:
+        """The definition of the run, if it is not the one that the run began with."""
+        noted = self._state.definition_digests(version.execution)
+        for run in self._state.executions(version.execution):
+            if noted and (now := digest_of_text(run.definition)) != noted[0]:
+                yield EvidenceFile(f"the definition of run {run.id}", noted[0], now)
 
     def started_by(self, version: Version) -> str:
         """Who started the run that registered it; empty if that was not kept."""

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from ninesteps.definition.known_fields import APPROVAL_STATUSES
 from ninesteps.errors import RegistryError
 from ninesteps.feature_store.ingest import Ingested
 from ninesteps.profiles.stamps import Expected
 from ninesteps.registry.person import is_same_person, may_be_same_person
 from ninesteps.settings.gate import FACET_METRICS
 
-PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
+PENDING, APPROVED, REJECTED = APPROVAL_STATUSES
 """The approval statuses of SageMaker's Model Registry."""
 
 PRODUCTION = "Production"

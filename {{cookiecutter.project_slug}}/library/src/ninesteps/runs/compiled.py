@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ninesteps.errors import StateError
+from ninesteps.local.state import State, digest_of_text
 from ninesteps.local.step_cache import machine
 from ninesteps.repository import modules
 from ninesteps.settings.environment import Environment
@@ -46,15 +48,19 @@ def compiled(
 ) -> Compiled:
     """The pipeline definition of a repository.
 
+    One that was kept is used if it is as it was written: its digest stands in the state beside.
+
     Args:
         root: the repository.
-        folder: where definitions are kept.
+        folder: where definitions are kept, in the folder that runs leave their results in.
         on_work: called before it is compiled, if it has to be.
     """
     digest = _digest(root, settings, environment)
     file = folder / f"{digest}.json"
-    with contextlib.suppress(OSError, ValueError, TypeError):  # none, or not complete
-        return Compiled(**json.loads(file.read_text(encoding="utf-8")))
+    with contextlib.suppress(OSError, ValueError, TypeError, StateError):  # none, or not complete
+        text = file.read_text(encoding="utf-8")
+        if digest_of_text(text) in _state(folder).definition_digests(digest):
+            return Compiled(**json.loads(text))
     on_work()
     objects = code_objects(settings, environment)
     compiled_pipeline = Compiled(
@@ -65,9 +71,16 @@ def compiled(
         return compiled_pipeline  # a file was saved meanwhile: of what it was made cannot be said
     folder.mkdir(parents=True, exist_ok=True)
     whole = file.with_suffix(f".{os.getpid()}")
-    whole.write_text(json.dumps(asdict(compiled_pipeline), indent=1), encoding="utf-8")
+    text = json.dumps(asdict(compiled_pipeline), indent=1)
+    whole.write_text(text, encoding="utf-8", newline="")
+    with contextlib.suppress(StateError):  # then it is compiled again
+        _state(folder).note_definition(digest, text)
     whole.replace(file)
     return compiled_pipeline
+
+
+def _state(folder: Path) -> State:
+    return State(folder.parent / "state.db")
 
 
 def definition(settings: Settings, environment: Environment) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from posixpath import basename
 
+from ninesteps.definition.known_fields import PENDING
 from ninesteps.definition.step_content import StepContent
 from ninesteps.validation.compiled import Compiled
 from ninesteps.validation.finding import expected
 from ninesteps.validation.managed_bias import is_managed
 
-PENDING = "PendingManualApproval"
 BIAS_SCRIPT = "clarify.py"
 
 
