@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ninesteps.local import processes
+from ninesteps.local.imported import imported_packages
 from ninesteps.local.processes import OWN_PROCESS, Preload, Processes
 from small_definitions import BUCKET, Bench, Json
 from test_engine import has_ended, how
@@ -24,7 +24,8 @@ forks = pytest.mark.skipif(sys.platform != "linux", reason="steps are forked on 
 FRESH = {OWN_PROCESS: "0"}
 
 PROBE = """\
-import json, os, sys, threading
+import gc, json, os, sys, threading
+number: int = 1
 seen = {
     "argv": sys.argv[1:],
     "name": __name__,
@@ -40,6 +41,8 @@ seen = {
     "folder": os.path.exists("processing"),
     "leads its group": os.getpgid(0) == os.getpid(),
     "encodings": [sys.stdout.encoding, sys.stderr.encoding, sys.getfilesystemencoding()],
+    "annotation": str(__annotations__["number"]),
+    "collector": gc.isenabled(),
     "dunders": sorted(name for name in globals() if name.startswith("__")),
     "interrupts": str(__import__("signal").getsignal(2)),
     "children": str(__import__("signal").getsignal(17)),
@@ -203,6 +206,45 @@ def test_a_library_that_is_not_installed_is_no_matter(tmp_path: Path) -> None:
     assert printed(bench, "import json\nif 0: import no_such_library\nprint(json.dumps(1))") == 1
 
 
+COMPILED = """\
+import sys
+import sibling
+try:
+    sibling.fails()
+except ZeroDivisionError as error:
+    import json, traceback
+    frames = traceback.extract_tb(error.__traceback__)
+    print(json.dumps([sibling.VALUE, *(f.filename == __file__ for f in frames), frames[1].line,
+                      frames[1].filename == sibling.__file__, sibling.__spec__.origin]))
+"""
+
+
+@forks
+def test_code_that_was_compiled_for_another_step_is_this_steps_own(tmp_path: Path) -> None:
+    """What is the same in both is compiled once; it names the file of the step that runs it."""
+    with Processes(1) as processes:
+        bench = Bench(tmp_path, processes=processes)
+        sibling = "VALUE = {}\ndef fails():\n    return 1 / 0\n"
+        seen = [printed(bench, COMPILED, sibling=sibling.format(value)) for value in (1, 1, 2)]
+    assert [values[0] for values in seen] == [1, 1, 2]
+    assert all(values[1:5] == [True, False, "return 1 / 0", True] for values in seen)
+    assert len({values[5] for values in seen}) == len(seen)  # each lay in its own sandbox
+
+
+@forks
+def test_what_python_says_of_code_is_in_the_log_of_each_step_that_has_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with Processes(1) as processes:
+        bench = Bench(tmp_path, processes=processes)
+        for _ in range(2):
+            execution = bench.run(bench.processing("Run", "print(1 is 1)\n"))
+            log = execution.steps["Run"].log
+            assert log is not None
+            assert "SyntaxWarning" in log.read_text()
+    assert "SyntaxWarning" not in capfd.readouterr().err
+
+
 # Memory
 
 
@@ -312,7 +354,7 @@ def test_scripts_of_steps_that_start_at_once_are_read_one_after_the_other(
     found: list[frozenset[str]] = []
     scripts = [f"import json  # {os.urandom(8).hex()}".encode() for _ in range(4)]
     threads = [
-        threading.Thread(target=lambda s=script: found.append(processes._imported_packages(s)))
+        threading.Thread(target=lambda s=script: found.append(imported_packages(s)))
         for script in scripts
     ]
     for thread in threads:

@@ -18,6 +18,7 @@ from ninesteps.local.processes import Processes
 from ninesteps.local.tuning import (
     ObjectiveLog,
     Trial,
+    median_limits,
     metric_pattern,
     ranked,
     read_search,
@@ -510,17 +511,17 @@ FOUR = [trial(0.5, 0.7, 0.9), trial(0.5, 0.7, 0.9), trial(0.4, 0.6, 0.8), trial(
 def test_a_trial_stops_at_the_first_round_below_the_median(
     values: tuple[float, ...], stops: int | None
 ) -> None:
-    assert stopping_round(trial(*values), FOUR, maximize=True) == stops
+    assert stopping_round([*values], median_limits(FOUR), maximize=True) == stops
 
 
 def test_where_less_is_better_a_trial_stops_above_the_median() -> None:
-    assert stopping_round(trial(0.5, 0.6, 0.66), FOUR, maximize=False) == 2
-    assert stopping_round(trial(0.1, 0.1, 0.1), FOUR, maximize=False) is None
+    assert stopping_round([0.5, 0.6, 0.66], median_limits(FOUR), maximize=False) == 2
+    assert stopping_round([0.1, 0.1, 0.1], median_limits(FOUR), maximize=False) is None
 
 
 def test_fewer_than_four_finished_trials_stop_nothing() -> None:
     others = [*FOUR[:3], trial(0.9, status="Stopped"), trial(0.9, status="Failed")]
-    assert stopping_round(trial(0.0, 0.0), others, maximize=True) is None
+    assert stopping_round([0.0, 0.0], median_limits(others), maximize=True) is None
 
 
 def test_a_trial_that_lags_behind_is_ended_before_its_end(tmp_path: Path) -> None:

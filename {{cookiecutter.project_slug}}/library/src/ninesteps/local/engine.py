@@ -40,7 +40,7 @@ from ninesteps.local.retries import Retries
 from ninesteps.local.state import State, digest_of, digest_of_text, now, run_lock
 from ninesteps.local.step_cache import Keys, outputs_unchanged
 from ninesteps.local.step_context import StepContext, StepResult
-from ninesteps.local.step_types import ARN, HANDLERS, JOBS, instances
+from ninesteps.local.step_types import ARN, HANDLERS, JOBS, instances, prepare_search
 from ninesteps.local.storage import Storage, files_of
 
 _ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"  # of an execution's id
@@ -242,13 +242,15 @@ class _Runner:
         failed = any(run.status == FAILED for run in self.execution.steps.values())
         self.execution.status = FAILED if failed else SUCCEEDED
 
+    def _waiting(self) -> list[StepRun]:
+        return [run for run in self.execution.steps.values() if run.status == WAITING]
+
     def _ready(self) -> list[StepRun]:
         steps = self.execution.steps
         return [
             run
-            for run in steps.values()
-            if run.status == WAITING
-            and all(steps[name].status == SUCCEEDED for name in run.step.waits_for)
+            for run in self._waiting()
+            if all(steps[name].status == SUCCEEDED for name in run.step.waits_for)
         ]
 
     def _skip(self) -> None:
@@ -323,6 +325,8 @@ class _Runner:
             backend = self.backend
             if is_debugged:
                 backend = replace(backend, processes=InThisProcess())
+            if any(other.step.type == "Tuning" for other in self._waiting()):
+                threading.Thread(target=prepare_search).start()
             done = self._with_retries(run, job, backend)
             run.answer, run.peak_bytes = done.answer, job.peak_bytes
             self._put_in_place(run, done, key)

@@ -3,8 +3,10 @@
 `processes.py` runs it as a script, and talks to it over two pipes. A message to it is its length in
 ten digits and its fields, a NUL between them:
 
-    import   how many modules, the modules, the files of a step that are imported (see `preload`)
-    start    number, fork or exec, folder, log, how many words, the words, variables as NAME=value
+    import   modules, and files of a step's code (see `_import_through`), which are imported at once
+    warm     the same, imported once nothing else is asked
+    start    number, fork or exec, folder, log, code, how many words, the words, variables as
+             NAME=value
     end      number
 
 It answers in lines, of one word and numbers:
@@ -25,10 +27,14 @@ import importlib
 import os
 import select
 import sys
+import warnings
+from importlib.machinery import SourceFileLoader
+from types import CodeType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from collections.abc import Mapping
+    from typing import Any, NoReturn
 
 LENGTH = 10
 """Digits of a message's length."""
@@ -44,6 +50,9 @@ class Server:
         self._engine, self._answers = engine, answers  # file descriptors
         self._children: dict[int, tuple[int, str]] = {}  # by descriptor: process id, number
         self._received = b""
+        self._later: list[str] = []  # what is to be imported once nothing else is asked
+        self._imported: set[str] = set()  # or tried to
+        self.code: dict[bytes, CodeType] = {}  # of steps, by its source
 
     def serve(self) -> list[str]:
         """Do what is asked until the engine has gone.
@@ -54,7 +63,10 @@ class Server:
         waiting = select.poll()
         waiting.register(self._engine, select.POLLIN)
         while True:
-            for descriptor, _ in waiting.poll():
+            asked = waiting.poll(0 if self._later else None)
+            if not asked:
+                self._import(self._later.pop(0))
+            for descriptor, _ in asked:
                 if descriptor != self._engine:
                     waiting.unregister(descriptor)
                     self._bury(descriptor)
@@ -89,20 +101,37 @@ class Server:
 
     def _answer(self, message: list[str]) -> int | None:
         """Do what a message asks; where that is a child, its process id, and in the child 0."""
-        kind, number, *others = message
+        kind, *fields = message
         if kind == "start":
-            return self._start(number, message)
-        if kind == "import":
-            preload(others[: int(number)], others[int(number) :])
+            return self._start(message)
+        if kind == "warm":
+            self._later += fields
+        elif kind == "import":
+            for name in fields:
+                self._import(name)
         else:
-            for pid, own in self._children.values():
-                if own == number:
+            for pid, number in self._children.values():
+                if number == fields[0]:
                     _kill(pid)
         return None
 
-    def _start(self, number: str, message: list[str]) -> int | None:
+    def _import(self, name: str) -> None:
+        """Import a module, or what a file of a step's code imports; not installed: do without."""
+        if name in self._imported:
+            return
+        self._imported.add(name)
+        if name.endswith(".py"):
+            _import_through(name)
+        else:
+            _import(name)
+
+    def _start(self, message: list[str]) -> int | None:
+        _, number, how, _, _, code, *_ = message
         if not _is_alone():  # a fork would have but one of the threads
-            message[2] = "exec"
+            message[2] = how = "exec"
+        if how == "fork":
+            self._compile(code)
+            gc.freeze()  # the collector of a child need not copy what it only looks through
         try:
             pid = os.fork()
         except OSError as error:
@@ -112,6 +141,24 @@ class Server:
             _lead_group(pid)  # the child does so too: whoever comes first
             self._say(f"started {number} {pid}")
         return pid
+
+    def _compile(self, folder: str) -> None:
+        """Compile a step's code, but for what some step before had too: each child has a copy."""
+        for name in os.listdir(folder) if os.path.isdir(folder) else ():
+            if not name.endswith(".py"):
+                continue
+            with open(os.path.join(folder, name), "rb") as file:
+                source = file.read()
+            if source not in self.code:
+                self._keep_compiled(source, name)
+
+    def _keep_compiled(self, source: bytes, name: str) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # the step that has it says what is odd in it
+            try:
+                self.code[source] = compile(source, name, "exec", dont_inherit=True)
+            except Exception:
+                pass
 
     def _bury(self, descriptor: int) -> None:
         """Say of a child that has ended how it did."""
@@ -158,25 +205,18 @@ def _is_alone() -> bool:
     return len(os.listdir("/proc/self/task")) == 1
 
 
-def preload(modules: list[str], through: list[str]) -> None:
-    """Import what steps need; what is not installed, they do without.
+def _import_through(file: str) -> None:
+    """Import what a file of a step's code does, which imports a library in a way of its own.
 
-    Args:
-        through: files of a step's code, each of which imports a library in its own way; the library
-            stays imported, the file is imported again by each step that has it.
+    The library stays imported; the file is imported again by each step that has it.
     """
-    for name in modules:
-        _import(name)
-    for file in through:
-        folder, name = os.path.split(file)
-        sys.path.insert(0, folder)
-        _import(name.removesuffix(".py"))
-        sys.path.remove(folder)
-        for imported, module in list(sys.modules.items()):
-            if os.path.dirname(getattr(module, "__file__", None) or "") == folder:
-                del sys.modules[imported]
-    gc.collect()
-    gc.freeze()  # the collector of a child need not copy what it only looks through
+    folder, name = os.path.split(file)
+    sys.path.insert(0, folder)
+    _import(name.removesuffix(".py"))
+    sys.path.remove(folder)
+    for imported, module in list(sys.modules.items()):
+        if os.path.dirname(getattr(module, "__file__", None) or "") == folder:
+            del sys.modules[imported]
 
 
 def _import(name: str) -> None:
@@ -186,9 +226,30 @@ def _import(name: str) -> None:
         pass
 
 
-def run_child(message: list[str]) -> NoReturn:
-    """Become what a message asks for, and end as it does."""
-    _, _, how, folder, log, count, *others = message
+def _reuse_compiled(code: dict[bytes, CodeType]) -> None:
+    """Let imports find compiled what a file with the same bytes was compiled to."""
+    compiled = SourceFileLoader.source_to_code
+
+    def source_to_code(self: Any, data: Any, path: Any, **options: Any) -> CodeType:
+        known = code.get(data) if isinstance(data, bytes) else None
+        return _located(known, path) if known else compiled(self, data, path, **options)
+
+    SourceFileLoader.source_to_code = source_to_code  # type: ignore[method-assign]
+
+
+def _located(code: CodeType, path: str) -> CodeType:
+    """The same code, of a file that lies elsewhere."""
+    constants = (_located(c, path) if isinstance(c, CodeType) else c for c in code.co_consts)
+    return code.replace(co_filename=path, co_consts=tuple(constants))
+
+
+def run_child(message: list[str], code: dict[bytes, CodeType]) -> NoReturn:
+    """Become what a message asks for, and end as it does.
+
+    Args:
+        code: what has been compiled, by its source.
+    """
+    _, _, how, folder, log, _, count, *others = message
     words, variables = others[: int(count)], others[int(count) :]
     _lead_group(os.getpid())
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -205,7 +266,9 @@ def run_child(message: list[str]) -> NoReturn:
     sys.dont_write_bytecode = True  # as its variable says, which came too late
     if "numpy.random" in sys.modules:  # or every child would draw the same numbers
         sys.modules["numpy.random"].seed()
-    status = run_script(words[1:])
+    gc.enable()
+    _reuse_compiled(code)
+    status = run_script(words[1:], code)
     _finish()
     os._exit(status)
 
@@ -227,7 +290,7 @@ def _finish() -> None:
             pass
 
 
-def run_script(words: list[str]) -> int:
+def run_script(words: list[str], compiled: Mapping[bytes, CodeType] = {}) -> int:
     """Run a script and its arguments as `python script ...` would; gives the exit status."""
     script = words[0]
     main = type(sys)("__main__")
@@ -238,8 +301,10 @@ def run_script(words: list[str]) -> int:
     sys.path[0] = os.path.dirname(script)
     try:
         with open(script, "rb") as file:
-            code = compile(file.read(), script, "exec")
-        exec(code, main.__dict__)
+            source = file.read()
+        known = compiled.get(source)
+        code = compile(source, script, "exec", dont_inherit=True) if known is None else known
+        exec(_located(code, script), main.__dict__)
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):
             return (end.code or 0) & 0xFF
@@ -257,11 +322,12 @@ def run_script(words: list[str]) -> int:
 def main(engine: int, answers: int) -> None:
     """Serve the engine at the other ends of two pipes."""
     sys.path[0] = os.devnull  # not this file's folder; a script's own takes its place
+    gc.disable()  # it makes no garbage; its children collect theirs
     server = Server(engine, answers)
     message = server.serve()
     if message:
         server.leave()
-        run_child(message)
+        run_child(message, server.code)
     os._exit(0)
 
 

@@ -16,6 +16,7 @@ from ninesteps.local.processes import SAID_AT_THE_END, Command, Runner, Sandbox
 from ninesteps.local.storage import Storage
 
 DEFAULT_MAX_SECONDS = 86400  # SageMaker's own, where a job does not say
+_BLOCK = 1 << 18  # bytes
 ONE_CPU = "1"
 """What a job is told of the machine: two threads on two busy cores are far slower than one."""
 
@@ -54,7 +55,7 @@ class Job:
         words: list[str],
         environment: dict[str, str],
         code: Path | None = None,
-        watch: Callable[[], bool] = lambda: False,
+        watch: Callable[[], bool] | None = None,
     ) -> bool:
         """Run a command of the job; gives whether it ended by itself, and not by `watch`.
 
@@ -137,7 +138,7 @@ def run_training(
     job: Job,
     hyperparameters: dict[str, str],
     backend: LocalBackend,
-    watch: Callable[[], bool] = lambda: False,
+    watch: Callable[[], bool] | None = None,
 ) -> Outputs:
     """Train in script mode, as the container's toolkit does.
 
@@ -165,7 +166,7 @@ def run_training(
         **request.get("Environment", {}),
     }
     job.run(backend, [sys.executable, str(program), *words], environment, watch=watch)
-    if watch():
+    if watch and watch():
         return []
     archive = job.folder / "model.tar.gz"
     pack(sandbox.path("/opt/ml/model"), archive)
@@ -203,12 +204,14 @@ def _training_environment(
 def pack(folder: Path, archive: Path) -> None:
     """A folder as `.tar.gz`: the same files give the same bytes."""
     import gzip
+    import io
     import tarfile
 
     with (
         archive.open("wb") as raw,
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=1, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w") as tar,
+        io.BufferedWriter(packed, _BLOCK) as buffered,  # or it packs a few bytes at a time
+        tarfile.open(fileobj=buffered, mode="w") as tar,
     ):
         for file in sorted(folder.rglob("*")):
             if file.is_file():

@@ -24,6 +24,7 @@ from typing import Protocol, TextIO
 
 from ninesteps.errors import Frame, StepError
 from ninesteps.local import fork_server
+from ninesteps.local.imported import imported_packages
 
 OPT_ML = PurePosixPath("/opt/ml")
 OWN_PROCESS = "LOCAL_SAGEMAKER_FORK"
@@ -44,7 +45,8 @@ SAID_AT_THE_END = "the script ended with exit status 1: "
 DISK_FULL = "No space left on device"
 """A fault of the machine that no policy names: it is not the script's own, and no retry helps."""
 
-_PAUSE = 0.05  # seconds
+_PAUSE = 0.05  # seconds, between looks at a process that ends by itself
+_WATCHED_PAUSE = 0.01  # ... at one that may be ended: what it does meanwhile is for nothing
 _TAIL = 65536  # bytes
 
 
@@ -80,7 +82,7 @@ class Preload:
     through: Mapping[str, Path] = field(default_factory=dict)
     """Packages that the steps import by a file of their own, in its own way: package -> file."""
 
-    def needed(self, code: Path) -> tuple[list[str], list[str]] | None:
+    def needed(self, code: Path) -> list[str] | None:
         """The modules and the files that a folder of code imports.
 
         None where it imports a package otherwise than the file does: what it would find imported
@@ -90,33 +92,16 @@ class Preload:
         files: list[str] = []
         for script in sorted(code.glob("*.py")):
             text = script.read_bytes()
-            packages = _imported_packages(text)
+            packages = frozenset[str]()
+            with contextlib.suppress(SyntaxError, ValueError):  # the script itself says so
+                packages = imported_packages(text)
             for package in packages & self.through.keys():
                 file = self.through[package]
                 if text != file.read_bytes().replace(b"\r\n", b"\n"):
                     return None
                 files.append(str(file))
             imported |= packages
-        return [m for m in self.modules if m.partition(".")[0] in imported], files
-
-
-_PARSING = threading.Lock()
-"""In Python 3.11 two threads that make syntax trees at once may fail (python/cpython #106905)."""
-
-
-@functools.cache
-def _imported_packages(script: bytes) -> frozenset[str]:
-    """The packages that a script imports, wherever in it; of one that cannot be read, none."""
-    import ast
-
-    names: set[str] = set()
-    with _PARSING, contextlib.suppress(SyntaxError, ValueError):
-        for node in ast.walk(ast.parse(script)):
-            if isinstance(node, ast.Import):
-                names |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names.add(node.module)
-    return frozenset(name.partition(".")[0] for name in names)
+        return [m for m in self.modules if m.partition(".")[0] in imported] + files
 
 
 @dataclass(frozen=True)
@@ -147,7 +132,7 @@ class Runner(Protocol):
     """What runs commands."""
 
     def run(
-        self, command: Command, max_seconds: float, watch: Callable[[], bool] = ...
+        self, command: Command, max_seconds: float, watch: Callable[[], bool] | None = ...
     ) -> tuple[bool, int]:
         """Run a command to its end: see `Processes`."""
 
@@ -183,16 +168,15 @@ class Processes:
     def warm_up(self) -> None:
         """Begin to import what steps need, before the first of them asks for it."""
         if server := self._fork_server():
-            files = list(map(str, self._preload.through.values()))
-            server.preload(self._preload.modules, files)
+            server.warm_up([*self._preload.modules, *map(str, self._preload.through.values())])
 
     def run(
-        self, command: Command, max_seconds: float, watch: Callable[[], bool] = lambda: False
+        self, command: Command, max_seconds: float, watch: Callable[[], bool] | None = None
     ) -> tuple[bool, int]:
         """Run a command to its end.
 
         Args:
-            watch: asked several times a second; once it says yes the process is ended.
+            watch: asked many times a second; once it says yes the process is ended.
 
         Returns:
             Whether the process ended by itself, False if it was ended because of `watch`; and the
@@ -243,8 +227,8 @@ class Processes:
         needed = self._preload.needed(command.code)
         if needed is None or not _can_fork(command.environment):
             return server.start(command, environment, fork=False)
-        if any(needed):
-            server.preload(*needed)
+        if needed:
+            server.load(needed)
         return server.start(command, environment, fork=True)
 
     def _fork_server(self) -> ForkServer | None:
@@ -256,12 +240,15 @@ class Processes:
                 self._server = ForkServer()
             return self._server
 
-    def _wait(self, child: Child, max_seconds: float, watch: Callable[[], bool]) -> int | None:
+    def _wait(
+        self, child: Child, max_seconds: float, watch: Callable[[], bool] | None
+    ) -> int | None:
         """The child's exit status; None if `watch` would have it ended."""
         deadline = time.monotonic() + max_seconds
-        while (status := child.wait(_PAUSE)) is None:
+        pause = _WATCHED_PAUSE if watch else _PAUSE
+        while (status := child.wait(pause)) is None:
             self.check_not_ended()
-            if watch():
+            if watch and watch():
                 return None
             if time.monotonic() > deadline:
                 raise StepError(f"ran for longer than MaxRuntimeInSeconds = {max_seconds:g}")
@@ -275,7 +262,7 @@ class InThisProcess:
         self._one = threading.Lock()  # folder, variables and output are the process's
 
     def run(
-        self, command: Command, max_seconds: float, watch: Callable[[], bool] = lambda: False
+        self, command: Command, max_seconds: float, watch: Callable[[], bool] | None = None
     ) -> tuple[bool, int]:
         """Run a script here, one at a time; what it prints goes to the terminal and to the log."""
         with self._one:
@@ -364,9 +351,13 @@ class ForkServer:
             self._to_it.write(f"{len(content):0{fork_server.LENGTH}}".encode() + content)
             self._to_it.flush()
 
-    def preload(self, modules: Sequence[str], files: Sequence[str]) -> None:
+    def load(self, names: Sequence[str]) -> None:
         """Have modules imported, and what files of a step's code import."""
-        self._send("import", len(modules), *modules, *files)
+        self._send("import", *names)
+
+    def warm_up(self, names: Sequence[str]) -> None:
+        """Have the same imported once it has nothing else to do."""
+        self._send("warm", *names)
 
     def start(self, command: Command, environment: dict[str, str], fork: bool) -> Child:
         """Start a child."""
@@ -374,8 +365,8 @@ class ForkServer:
         self._children[child.number] = child
         how, words = "fork" if fork else "exec", command.words
         variables = (f"{name}={value}" for name, value in environment.items())
-        self._send("start", child.number, how, command.sandbox.root, command.log, len(words),
-                   *words, *variables)  # fmt: skip
+        self._send("start", child.number, how, command.sandbox.root, command.log, command.code,
+                   len(words), *words, *variables)  # fmt: skip
         if self.has_ended.is_set():  # what was sent may never have arrived
             child.finish(_LOST, 0)
         return child

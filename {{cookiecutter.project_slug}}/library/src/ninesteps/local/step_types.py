@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,14 @@ def tune(context: StepContext) -> StepResult:
     from ninesteps.local import tuning_step  # many a definition has none
 
     return tuning_step.tune(context)
+
+
+def prepare_search() -> None:
+    """Import what a search needs, which takes a moment, while the steps before it run."""
+    from ninesteps.local import tuning
+
+    with contextlib.suppress(ImportError):  # the search itself says so
+        tuning.load_optuna()
 
 
 def model(context: StepContext) -> StepResult:

@@ -8,15 +8,19 @@ the machine is or how many trials it runs at once: the same definition and data 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 import re
 import shutil
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ninesteps.errors import StepError
@@ -26,6 +30,23 @@ from ninesteps.local.state import digest_of
 _OTHERS_NEEDED = 4
 """Early stopping compares with at least so many trials."""
 _LONGEST_LINE = 65536  # bytes; a longer one counts as several
+
+
+@functools.cache
+def load_optuna() -> Any:
+    """Optuna, imported without tqdm: a quarter of its import, for bars that nobody sees here."""
+    shown = "tqdm.auto"
+    is_known = shown in sys.modules
+    if not is_known:
+        sys.modules[shown] = stand_in = ModuleType(shown)
+        stand_in.__dict__["tqdm"] = None
+    try:
+        import optuna
+    finally:
+        if not is_known:
+            sys.modules.pop(shown, None)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
 
 
 @dataclass
@@ -94,9 +115,7 @@ def run_tuning(
         StepError: if no trial gave a model, or one was killed: without it, this would be another
             search.
     """
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    optuna = load_optuna()
     direction = optuna.study.StudyDirection[search.direction]
     turns = [(definition, optuna.create_study(direction=direction, sampler=definition.sampler))
              for definition in search.definitions]  # fmt: skip
@@ -181,8 +200,7 @@ def read_search(request: dict[str, Any]) -> TrialSearch:
 
 
 def _sampler(config: dict[str, Any], parallel: int) -> Any:
-    import optuna
-
+    optuna = load_optuna()
     seed = config.get("RandomSeed", 0)
     samplers: dict[str, Callable[[], Any]] = {
         "Bayesian": lambda: optuna.samplers.TPESampler(
@@ -212,20 +230,16 @@ def metric_pattern(objective: str, specification: dict[str, Any]) -> re.Pattern[
 
 
 def _distributions(ranges: dict[str, Any]) -> dict[str, Any]:
-    from optuna.distributions import (
-        CategoricalDistribution,
-        FloatDistribution,
-        IntDistribution,
-    )
+    kind_of = load_optuna().distributions
 
     def limits(r: dict[str, Any], number: Callable[[str], Any]) -> dict[str, Any]:
         is_log = r.get("ScalingType") == "Logarithmic"
         return {"low": number(r["MinValue"]), "high": number(r["MaxValue"]), "log": is_log}
 
     kinds: dict[str, Callable[[dict[str, Any]], Any]] = {
-        "Integer": lambda r: IntDistribution(**limits(r, int)),
-        "Continuous": lambda r: FloatDistribution(**limits(r, float)),
-        "Categorical": lambda r: CategoricalDistribution(r["Values"]),
+        "Integer": lambda r: kind_of.IntDistribution(**limits(r, int)),
+        "Continuous": lambda r: kind_of.FloatDistribution(**limits(r, float)),
+        "Categorical": lambda r: kind_of.CategoricalDistribution(r["Values"]),
     }
     distributions: dict[str, Any] = {}
     for kind, distribution in kinds.items():
@@ -263,19 +277,19 @@ def _run(
 ) -> None:
     """Run a trial to its end, whatever that is; nothing is raised, the trial says how it was."""
     log = ObjectiveLog(trial.job.log, definition.pattern, trial.values)
+    limits = median_limits(before) if search.early_stopping else []
     record = kept / f"{trial.job.name}.json"
 
     def last_round() -> int | None:
         log.read()
-        return stopping_round(trial, before, search.maximize) if search.early_stopping else None
+        return stopping_round(trial.values, limits, search.maximize)
 
     try:
         if _restored(trial, record):
             return
         hyperparameters = {**trial.job.request["StaticHyperParameters"], **trial.tuned}
-        outputs = run_training(
-            trial.job, hyperparameters, backend, lambda: last_round() is not None
-        )
+        may_stop = (lambda: last_round() is not None) if limits else None
+        outputs = run_training(trial.job, hyperparameters, backend, may_stop)
         last = last_round()
         if last is not None:
             del trial.values[last + 1 :]
@@ -338,7 +352,8 @@ class ObjectiveLog:
 
     def read(self) -> None:
         """Add the values of the lines that came since; tabs are as the service writes them."""
-        if not self.file.is_file():
+        size = self.file.stat().st_size if self.file.is_file() else 0
+        if size == self._position:
             return
         with self.file.open("rb") as content:
             content.seek(self._position)
@@ -351,33 +366,36 @@ class ObjectiveLog:
                     self.values.append(float(match[1]))
 
 
-def stopping_round(trial: Trial, before: list[Trial], maximize: bool) -> int | None:
-    """The first round at which SageMaker's median rule stops a trial, if any.
+def median_limits(before: list[Trial]) -> list[float]:
+    """What SageMaker's median rule has a trial reach, round by round.
 
-    It is stopped when its value is worse than the median of the earlier trials' running averages
-    up to that round; only trials that ran so far, and no fewer than four, are compared with.
+    It is the median of the earlier trials' running averages up to that round; only trials that ran
+    so far, and no fewer than four, are compared with.
     """
-    from statistics import median as median_of
-
     finished = [other.values for other in before if other.status == "Completed"]
-    sums = [0.0] * len(finished)
-    for round_, value in enumerate(trial.values):
-        averages = []
-        for other, values in enumerate(finished):
-            if round_ < len(values):
-                sums[other] += values[round_]
-                averages.append(sums[other] / (round_ + 1))
-        if len(averages) < _OTHERS_NEEDED:
-            continue
-        median = median_of(averages)
-        if value < median if maximize else value > median:
+    averages = [
+        [total / rounds for rounds, total in enumerate(accumulate(values), start=1)]
+        for values in finished
+    ]
+    limits = []
+    for round_ in range(max(map(len, averages), default=0)):
+        so_far = sorted(own[round_] for own in averages if round_ < len(own))
+        if len(so_far) < _OTHERS_NEEDED:
+            break
+        limits.append((so_far[len(so_far) // 2] + so_far[(len(so_far) - 1) // 2]) / 2)
+    return limits
+
+
+def stopping_round(values: list[float], limits: list[float], maximize: bool) -> int | None:
+    """The first round at which a trial with these values is worse than its limit, if any."""
+    for round_, (value, limit) in enumerate(zip(values, limits, strict=False)):
+        if value < limit if maximize else value > limit:
             return round_
     return None
 
 
 def _tell(study: Any, asked: Any, trial: Trial) -> None:
-    import optuna
-
+    optuna = load_optuna()
     if trial.status == "Failed" or trial.value is None:
         study.tell(asked, state=optuna.trial.TrialState.FAIL)
     else:

@@ -52,6 +52,7 @@ class Observer(Protocol):
 
 PRELOADED = (
     "numpy", "pyarrow", "pyarrow.compute", "pyarrow.csv", "pyarrow.parquet", "scipy.special",
+    "_strptime", "argparse", "csv", "dateutil.relativedelta", "gzip", "tarfile", "zipfile",
 )  # fmt: skip
 """What the steps import, and what starts no thread: it is imported once for all of them."""
 

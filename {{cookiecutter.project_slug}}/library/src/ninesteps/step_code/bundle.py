@@ -6,8 +6,6 @@ step changes that step's inputs, and no other's: twelve training jobs are not ru
 
 from __future__ import annotations
 
-import ast
-import functools
 import gzip
 import hashlib
 import io
@@ -19,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ninesteps.errors import SettingsError
+from ninesteps.local.imported import imported_packages
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code.carried_wheels import Wheel, needed, read
@@ -237,21 +236,10 @@ def imported_modules(path: Path) -> frozenset[str]:
         SettingsError: if the script cannot be read as Python.
     """
     try:
-        return _imported(path.read_bytes(), path.name)
+        return imported_packages(path.read_bytes(), path.name)
     except SyntaxError as error:
         where = "/".join(path.parts[-3:])
         raise SettingsError(f"line {error.lineno}: {error.msg}", file=where) from None
-
-
-@functools.cache
-def _imported(script: bytes, name: str) -> frozenset[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(script, name)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module.partition(".")[0])
-    return frozenset(names)
 
 
 def sha256(path: Path) -> str:

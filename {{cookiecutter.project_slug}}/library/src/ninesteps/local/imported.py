@@ -1,0 +1,34 @@
+"""The packages that a script imports, wherever in it the import stands."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import threading
+
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+"""The fields of a statement that hold others: an import is in none of its expressions."""
+
+_PARSING = threading.Lock()
+"""In Python 3.11 two threads that make syntax trees at once may fail (python/cpython #106905)."""
+
+
+@functools.cache
+def imported_packages(script: bytes, name: str = "<script>") -> frozenset[str]:
+    """The top-level names that a script imports.
+
+    Raises:
+        SyntaxError, ValueError: if it cannot be read as Python.
+    """
+    with _PARSING:
+        waiting: list[ast.AST] = [ast.parse(script, name)]
+    names: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+        for block in _BLOCKS:
+            waiting += getattr(node, block, ())
+    return frozenset(name.partition(".")[0] for name in names)
