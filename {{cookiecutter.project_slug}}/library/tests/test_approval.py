@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import versions
 from ninesteps.errors import RegistryError
 from ninesteps.local.state import StatusChange
 from ninesteps.profiles import profile as profiles
@@ -30,9 +32,10 @@ from ninesteps.registry.registry import (
     listed,
     worded,
 )
+from ninesteps.settings import gate as gates
 from pets import changed
 from pets import settings as pet_settings
-from versions import EXPECTED, STAMPS, Registered
+from versions import EXPECTED, STAMPS, Registered, evaluation
 
 JO = ("Jo Doe", "auc is what we need")
 
@@ -553,3 +556,59 @@ def test_numbers_are_listed_by_their_ends() -> None:
 def test_a_decision_can_be_read_by_a_program(machine: Registered) -> None:
     kept = machine.approvals().approve(1, *JO)
     assert json.loads(json.dumps(vars(kept)))["evidence"] == kept.evidence
+
+
+def with_gate(machine: Registered, gate: str) -> Approvals:
+    return replace(machine.approvals(), gate=gates.parse(gate, "binary", ("species",)))
+
+
+@pytest.mark.parametrize(
+    ("gate", "failing"),
+    [
+        ("auc > 0.85", ""),
+        ("auc > 0.95 or worst_dppl < 0.3", ""),
+        ("auc > 0.95", "auc is 0.9"),
+        ("auc > 0.85 and dppl[species] < 0.2", "dppl[species] is 0.25"),
+        ("recall > 0.1", "recall is nan"),
+    ],
+)
+def test_a_version_has_to_pass_the_gate_in_force(
+    machine: Registered, gate: str, failing: str
+) -> None:
+    """Whatever gate stood in the definition that registered it."""
+    approvals, number = with_gate(machine, gate), machine.register(auc=0.9)
+    if not failing:
+        approvals.approve(number, *JO)
+        assert approvals.may_deploy(number)
+        return
+    sentence = f"pets version {number} does not pass the gate in force, {gate}: {failing}"
+    assert refusal(approvals.approve, number, *JO) == sentence
+    machine.approvals().approve(number, *JO)  # it did, once
+    assert refusal(approvals.may_deploy, number) == sentence
+    assert approvals.may_deploy(number, has_served=True)
+
+
+def test_metrics_of_another_archive_approve_nothing(
+    machine: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = hashlib.sha256(b"an archive").hexdigest()
+    for number, model in ((2, judged), (3, "ab" * 32)):
+        content = {**json.loads(evaluation(auc=0.9)), "model_sha256": model}
+        monkeypatch.setattr(versions, "evaluation", lambda c=content, **_: json.dumps(c).encode())
+        assert machine.register() == number
+    machine.approvals().approve(2, *JO)
+    sentence = refusal(machine.approvals().approve, 3, *JO)
+    assert sentence.startswith("pets version 3: expected metrics of the model with sha256 ")
+
+
+def test_an_evaluation_that_is_swapped_after_it_was_hashed_approves_nothing(
+    machine: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, read = machine.register(auc=0.9), LocalRegistry.read
+
+    def other(registry: LocalRegistry, uri: str) -> bytes | None:
+        return read(registry, uri) and evaluation(auc=0.99)
+
+    monkeypatch.setattr(LocalRegistry, "read", other)
+    sentence = refusal(machine.approvals().approve, number, *JO)
+    assert sentence.endswith("evaluation.json: it is not as it was registered")

@@ -48,6 +48,8 @@ def register(local: Path, number: int, status: str = APPROVED, **script: str) ->
     (store / "test/columns.json").write_text('{"features": ["a", "b"]}', encoding="utf-8")
     said = [f"id{n},{answer(number, record)}\n" for n, record in enumerate(RECORDS)]
     (store / "test.csv.out").write_text("".join(said), encoding="utf-8")
+    passes = {"binary_classification_metrics": {"auc": {"value": 0.9}}}
+    (store / "evaluation.json").write_text(json.dumps(passes), encoding="utf-8")
     state = State(local / "state.db")
     state.start_execution(run, "p", {}, "{}", [])
     files = [file for file in store.rglob("*") if file.is_file()]
@@ -59,6 +61,9 @@ def register(local: Path, number: int, status: str = APPROVED, **script: str) ->
     expected = access.expected(settings())
     request = {
         "InferenceSpecification": {"Containers": [container]},
+        "ModelMetrics": {"ModelQuality": {"Statistics": {
+            "S3Uri": f"{BUCKET}/{run}/evaluation.json",
+        }}},
         "CustomerMetadataProperties": {
             PROFILE: expected.profile, PROFILE_SHA256: expected.profile_sha256, LIBRARY: "1.0.0",
         },

@@ -18,8 +18,9 @@ def on_this_machine(local: Path, settings: Settings, read_only: bool = False) ->
     registry = LocalRegistry(local, settings.model_package_group, read_only)
     rules = settings.approval
     return Approvals(
-        registry, expected(settings), rules.require_second_approver, rules.before_production
-    )
+        registry, expected(settings), rules.require_second_approver, rules.before_production,
+        gate=settings.full_gate,
+    )  # fmt: skip
 
 
 def in_account(settings: Settings, name: str) -> Approvals:

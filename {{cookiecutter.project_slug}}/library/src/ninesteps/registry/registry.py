@@ -6,9 +6,11 @@ The rules here are the same for both.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -18,6 +20,7 @@ from ninesteps.errors import RegistryError
 from ninesteps.feature_store.ingest import Ingested
 from ninesteps.profiles.stamps import Expected
 from ninesteps.registry.person import is_same_person, may_be_same_person
+from ninesteps.settings import gate as gates
 from ninesteps.settings.gate import FACET_METRICS
 
 PENDING, APPROVED, REJECTED = APPROVAL_STATUSES
@@ -178,6 +181,7 @@ class Approvals:
     require_second_approver: bool = False
     before_production: bool = False
     option: str = ""  # by which commands act on this registry, such as ` --env prod`
+    gate: gates.Gate | None = None  # in force here; that of an account is its stack's
 
     def find(self, number: int) -> Version:
         """A version.
@@ -316,9 +320,35 @@ class Approvals:
         """The floors and the library that it was made under, and the files of its evidence."""
         if floors and (violation := self.expected.violation(version.metadata)):
             raise RegistryError(f"{version.name}: {violation}")
-        for file in self.registry.evidence(version):
+        evidence = self.registry.evidence(version)
+        for file in evidence:
             if file.fault:
                 raise RegistryError(f"{version.name} cannot rest on {file.uri}: it {file.fault}")
+        gate = self.gate if floors else None
+        if version.evaluation or gate:
+            self._check_evaluation(version, {e.uri: e.registered for e in evidence}, gate)
+
+    def _check_evaluation(
+        self, version: Version, digests: Mapping[str, str], gate: gates.Gate | None
+    ) -> None:
+        """What was judged is this version's archive, and it passes the gate in force."""
+        content = self.registry.read(version.evaluation)
+        if content is None:
+            raise RegistryError(f"{version.name} has no evaluation.json that it could rest on")
+        now = hashlib.sha256(content).hexdigest()  # of the bytes that are judged by
+        file = EvidenceFile(version.evaluation, digests[version.evaluation], now)
+        if file.fault:
+            raise RegistryError(f"{version.name} cannot rest on {file.uri}: it {file.fault}")
+        judged, model = model_of(content), digests.get(version.model, "")
+        if judged and judged != model:
+            raise RegistryError(
+                f"{version.name}: expected metrics of the model with sha256 {model[:12]}, got "
+                f"those of {judged[:12]}"
+            )
+        if gate and (failing := fails(gate, metrics(content))):
+            raise RegistryError(
+                f"{version.name} does not pass the gate in force, {gate}: {failing}"
+            )
 
     def _keep(self, version: Version, after: str, who: str, why: str, stage: str) -> Decision:
         digests = {file.uri: file.now for file in self.registry.evidence(version) if file.now}
@@ -374,6 +404,24 @@ JOINERS = "\u200c\u200d"
 def _is_shown(character: str) -> bool:
     """Neither a control, nor one that turns or hides what stands beside it."""
     return character in JOINERS or unicodedata.category(character)[0] != "C"
+
+
+def model_of(evaluation: bytes) -> str:
+    """SHA-256 of the archive that an evaluation.json is of; empty if it does not say."""
+    try:
+        return str(json.loads(evaluation).get("model_sha256", ""))
+    except (ValueError, AttributeError):
+        raise RegistryError("evaluation.json is damaged") from None
+
+
+def fails(gate: gates.Gate, numbers: Mapping[str, float]) -> str:
+    """The comparisons of a gate that numbers do not pass, with these; empty if the gate passes."""
+    named = {comparison: str(comparison).split(" ")[0] for comparison in gates.comparisons(gate)}
+    values = {comparison: numbers.get(name, math.nan) for comparison, name in named.items()}
+    if gates.holds(gate, values.__getitem__):
+        return ""
+    failing = (comparison for comparison in named if not comparison.holds(values[comparison]))
+    return ", ".join(f"{named[comparison]} is {values[comparison]:.6g}" for comparison in failing)
 
 
 def metrics(evaluation: bytes) -> dict[str, float]:
