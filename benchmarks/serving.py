@@ -177,13 +177,25 @@ def ours(folder: Path, archive: Path) -> Iterator[Ask]:
         rehearsal.ask(
             "deploy", config={"BlueGreenUpdatePolicy": policy}, alarms=[], time_scale=1,
             version={"number": 1, "archive": str(archive), "program": "inference.py"},
-            golden={"records": [], "answers": []},
+            golden=golden_of(archive),
         )  # fmt: skip
         while rehearsal.ask("status")["deploying"]:
             time.sleep(0.1)
         yield over_http(rehearsal.port(), "/invocations", "text/csv", csv_of)
     finally:
         rehearsal.stop()
+
+
+def golden_of(archive: Path) -> dict[str, list[str]]:
+    """A record and what the archive's own script says of it: no version is served without."""
+    import inference
+
+    record = csv_of(np.zeros((1, FEATURES), dtype=np.float32)).decode()
+    model = inference.model_fn(str(archive))
+    answer, _ = inference.output_fn(
+        inference.predict_fn(inference.input_fn(record, "text/csv"), model), "text/csv"
+    )
+    return {"records": [record.strip()], "answers": [answer.strip()]}
 
 
 @contextmanager

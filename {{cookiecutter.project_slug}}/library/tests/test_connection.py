@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ninesteps.local.endpoint.connection import MAX_BODY, MAX_HEAD, RequestReader, RequestRefused
+from ninesteps.local.endpoint.connection import MAX_HEAD, RequestReader, RequestRefused
+from ninesteps.local.endpoint.worker import MAX_BODY
 
 POST = b"POST /invocations?x=1 HTTP/1.1\r\nHost: x\r\nContent-Type:  text/csv \r\n"
 REQUESTS = (

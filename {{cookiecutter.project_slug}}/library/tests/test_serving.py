@@ -18,7 +18,7 @@ import pytest
 import inference
 from decision import DecisionThreshold
 from endpoints import ROOT, archive, begin, ended, running
-from ninesteps.local.endpoint.connection import MAX_BODY
+from ninesteps.local.endpoint.worker import MAX_BODY
 from ninesteps.runs.rehearsal import Rehearsal
 from ninesteps.settings.deploy import Deploy
 from ninesteps.step_code.bundle import closure, folders

@@ -21,7 +21,7 @@ from ninesteps.local.endpoint import fleet, worker
 from ninesteps.local.endpoint.connection import Answer
 from ninesteps.local.endpoint.fleet import Fleet, Request, ServedVersion
 from ninesteps.local.endpoint.observed import Seen, metric
-from ninesteps.local.endpoint.worker import MAX_ANSWER, MAX_RECORDS, BadRequest
+from ninesteps.local.endpoint.worker import MAX_BODY, MAX_RECORDS, BadRequest
 from ninesteps.settings.deploy import Alarm, Deploy
 
 CSV, JSON = "text/csv", "application/json"
@@ -89,7 +89,7 @@ UNFIT = {
     "text that has no bytes": "\ud800\n",
     "a type of two lines": ("1\n", "text/csv\r\nset-cookie: a"),
     "a type that is no text": ("1\n", "t\u00e9xt"),
-    "an answer without end": ("1" * (MAX_ANSWER + 1), CSV),
+    "an answer without end": ("1" * (MAX_BODY + 1), CSV),
 }
 
 
@@ -137,7 +137,9 @@ def test_a_large_request_counts_in_failures_and_not_in_latency() -> None:
 
 def test_large_requests_leave_a_process_to_small_ones(tmp_path: Path) -> None:
     may_answer = tmp_path / "may-answer"
-    waits = f"""while len(rows) > 1 and not os.path.exists({str(may_answer)!r}): time.sleep(0.01)"""
+    waits = (
+        f"""while len(rows) > 1000 and not os.path.exists({str(may_answer)!r}): time.sleep(0.01)"""
+    )
     large = Request(CSV, "", b"1,2\n" * (fleet.LARGE // 4 + 1))
 
     async def main() -> tuple[Answer, list[Answer]]:
@@ -210,7 +212,7 @@ def all_end(pids: list[int]) -> bool:
 def test_what_a_script_starts_ends_with_the_endpoint(tmp_path: Path, how: str) -> None:
     file, begun = tmp_path / "pids", tmp_path / "begun"
     load = STARTS.format(pids=str(file)).strip()
-    waits = f"len(rows) == 1 and (open({str(begun)!r}, 'w'), time.sleep(600))"
+    waits = f"rows[0][0] == -1 and (open({str(begun)!r}, 'w'), time.sleep(600))"
     with suppress(DeployError), running(tmp_path, processes=1) as rehearsal:  # or it was killed
         begin(rehearsal, archive(tmp_path, 1, load=load, predict=waits), 1000, Deploy())
         assert ended(rehearsal)["outcome"] == "deployed"
@@ -233,6 +235,6 @@ def _ask_and_go(port: int) -> socket.socket:
     client = socket.create_connection(("127.0.0.1", port), timeout=60)
     client.sendall(
         b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\n"
-        b"content-length: 4\r\n\r\n1,2\n"
+        b"content-length: 5\r\n\r\n-1,2\n"
     )
     return client

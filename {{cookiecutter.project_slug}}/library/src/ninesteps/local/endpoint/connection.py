@@ -15,8 +15,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-MAX_BODY = 6 * 1024 * 1024
-"""Bytes that InvokeEndpoint takes, by the service's model in botocore; of an answer too."""
+from ninesteps.local.endpoint.worker import MAX_BODY
 
 MAX_HEAD = 16 * 1024
 LINGER_SECONDS = 2.0  # in which a client may go on sending what nobody reads, and read why

@@ -17,7 +17,7 @@ from ninesteps.errors import StepError
 from ninesteps.local.endpoint import unpacked
 from ninesteps.local.endpoint import worker as worker_script
 from ninesteps.local.endpoint.connection import Answer
-from ninesteps.local.endpoint.worker import ANSWER, MARK, MAX_ANSWER, REQUEST, end_started
+from ninesteps.local.endpoint.worker import ANSWER, MARK, MAX_BODY, REQUEST, end_started
 from ninesteps.local.processes import bare_environment
 
 START_SECONDS = 60
@@ -131,7 +131,7 @@ class _Worker(asyncio.SubprocessProtocol):
             return
         status, kind, length = ANSWER.unpack_from(self._received)
         end = ANSWER.size + kind + length
-        if length > MAX_ANSWER or len(self._received) > end or self._answer.done():
+        if length > MAX_BODY or len(self._received) > end or self._answer.done():
             self.kill()  # no answer of ours
         elif len(self._received) == end:
             content = bytes(self._received[ANSWER.size :])

@@ -33,8 +33,8 @@ ANSWER = struct.Struct("!HHI")
 
 CSV, JSON = "text/csv", "application/json"
 MAX_SENTENCE = 300
-MAX_ANSWER = 6 * 1024 * 1024
-"""Bytes of an answer, as of a request: InvokeEndpoint's own limit."""
+MAX_BODY = 6 * 1024 * 1024
+"""Bytes of a request, or of an answer, that InvokeEndpoint takes, by the service's model."""
 
 MAX_RECORD_ANSWER = 1024  # bytes that the answer to a record may well have
 MAX_RECORDS = 100_000
@@ -187,10 +187,10 @@ def _check_answer(kind: str, content: bytes, rows: int) -> None:
     """
     if not _CONTENT_TYPE.fullmatch(kind):
         raise RuntimeError(f"expected a content type of the answer, got {kind!a}")
-    if rows * MAX_RECORD_ANSWER >= len(content) > MAX_ANSWER:
+    if rows * MAX_RECORD_ANSWER >= len(content) > MAX_BODY:
         raise BadRequest(413, f"expected fewer records: the answer has {len(content)} bytes")
-    if len(content) > MAX_ANSWER:
-        raise RuntimeError(f"expected an answer of at most {MAX_ANSWER} bytes, got {len(content)}")
+    if len(content) > MAX_BODY:
+        raise RuntimeError(f"expected an answer of at most {MAX_BODY} bytes, got {len(content)}")
     answers = _json_answers(content) if kind == JSON else content.splitlines()
     if len(answers) != rows:
         raise RuntimeError(f"expected {rows} answers of the model, got {len(answers)}")
