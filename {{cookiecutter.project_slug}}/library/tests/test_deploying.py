@@ -224,6 +224,16 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def test_the_endpoints_process_is_the_librarys_whatever_lies_in_the_repository(
+    local: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (local / "ninesteps").mkdir()
+    (local / "ninesteps/__init__.py").write_text("raise SystemExit('not the library')\n")
+    rehearsal = Rehearsal(local, local, settings())
+    rehearsal.start(0)
+    assert rehearsal.is_running()
+
+
 def test_traffic_is_sent_as_long_as_a_deployment_goes_on(local: Path) -> None:
     register(local, 1)
     register(local, 2)

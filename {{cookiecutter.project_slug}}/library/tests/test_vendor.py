@@ -159,6 +159,25 @@ def test_the_command_bumps_the_library_and_says_what_is_next(root: Path, wheel: 
     )
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["ninesteps.py", "ninesteps/profiles/profile.py", "sitecustomize.py", "usercustomize.py"],
+)
+def test_a_repository_with_what_python_could_take_for_the_library_is_refused(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "pipeline.toml").write_text("", encoding="utf-8")
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("raise SystemExit(7)\n", encoding="utf-8")
+    command = [sys.executable, "-P", "-m", "ninesteps.cli", "check"]  # as the command `pipeline`
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr == (
+        f"pipeline: {name.partition('/')[0]}: expected nothing of this name, which could stand in "
+        "for the installed library; `pipeline eject` copies what a team may override\n"
+    )
+
+
 def pipeline(root: Path, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "ninesteps.cli", *arguments]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)

@@ -235,7 +235,8 @@ class Rehearsal:
         file = self.folder / "options.json"
         file.write_text(json.dumps(options), encoding="utf-8")
         log = self.folder / "endpoint.log"
-        command = [sys.executable, "-m", "ninesteps.local.endpoint.server", str(file)]
+        # -P: nothing in the folder that it is started in stands before the library.
+        command = [sys.executable, "-P", "-m", "ninesteps.local.endpoint.server", str(file)]
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command, cwd=self.root, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
