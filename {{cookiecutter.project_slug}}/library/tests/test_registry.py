@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from ninesteps.cli import here, main
+from ninesteps.registry.local import LocalRegistry
 from ninesteps.repository import identity
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.settings import Settings
@@ -262,6 +264,26 @@ def test_an_approval_that_does_not_count_any_more_is_shown_with_what_helps(
     assert "was approved by sam@example.com, who started run run1, and [approval]" in shown
     assert "go on pipeline approve 1, or pipeline reject 1" in shown
     assert "to go on: pipeline deploy 1" in pipeline("approve", "1", *JO).stdout
+
+
+@pytest.mark.parametrize(
+    ("when", "stands"),
+    [("before", "is PendingManualApproval"), ("after", "was approved by Jo Doe")],
+)
+def test_who_stops_a_decision_is_told_whether_it_was_kept(
+    machine: Registered, monkeypatch: pytest.MonkeyPatch, when: str, stands: str
+) -> None:
+    keep = LocalRegistry.keep
+
+    def stopped(self: LocalRegistry, *arguments: Any) -> bool:
+        if when == "after":
+            keep(self, *arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LocalRegistry, "keep", stopped)
+    said = pipeline("approve", "1", *JO, status=130).stderr
+    assert said.startswith(f"pipeline: stopped; pets version 1 {stands}")
+    assert (machine.version(1).status == "Approved") == (when == "after")
 
 
 # What is typed

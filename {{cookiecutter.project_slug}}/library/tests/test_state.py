@@ -266,6 +266,8 @@ def with_runs(file: Path) -> bytes:
         state.start_execution(f"e{number}", "pipeline", {"AsOf": "now"}, "{}" * 200, [])
         register(state, execution=f"e{number}")
     (file.parent / "runs/e0").mkdir(parents=True)
+    with run_lock(file.parent / "runs/e0"):
+        pass
     close(state)
     return file.read_bytes()
 

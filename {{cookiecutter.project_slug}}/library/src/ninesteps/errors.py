@@ -99,3 +99,7 @@ class StepError(NineStepsError):
         super().__init__(message)
         self.frame = frame
         self.fault = fault
+
+
+class ScriptError(StepError):
+    """A step's own code or request failed: with the same data, settings and code it would again."""

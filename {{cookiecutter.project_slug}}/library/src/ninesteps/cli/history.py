@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands
+from ninesteps.errors import SettingsError
 
 
 @commands.command()
@@ -26,8 +28,12 @@ def runs(as_json: bool) -> None:
     for run in kept_runs:
         moment = run["parameters"].get("AsOf", "")
         click.echo(f"{run['run']}  {run['status']:<9}  {run['started']}  as of {moment}")
-    if kept_runs and kept_runs[0]["can_be_resumed"] and kept_runs[0]["status"] != "Executing":
-        click.echo(f"to go on with the last: pipeline run --resume {kept_runs[0]['run']}")
+    if kept_runs and kept_runs[0]["status"] not in ("Succeeded", "Executing"):
+        from ninesteps.runs.standing import way_on
+
+        last = History(here.local()).execution(kept_runs[0]["run"])
+        with suppress(SettingsError):  # of which `check` tells
+            click.echo(f"to go on with the last: {way_on(last, here.settings())}")
 
 
 @commands.command()

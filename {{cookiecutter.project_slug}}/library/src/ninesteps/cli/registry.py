@@ -13,7 +13,7 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands
-from ninesteps.errors import RegistryError
+from ninesteps.errors import INTERRUPTED, RegistryError
 from ninesteps.repository.identity import whoami
 from ninesteps.settings.settings import Settings
 
@@ -83,22 +83,28 @@ def _decide(
     """Ask who and why, once it is known that the version could be decided on; then decide."""
     with _approvals(environment) as (approvals, _):
         from ninesteps.registry import access
-        from ninesteps.registry.registry import APPROVED, REJECTED
+        from ninesteps.registry.registry import APPROVED, REJECTED, how
         from ninesteps.terminal import registry as registry_view
 
         number, place = access.number(version), access.stage(stage, environment)
         approvals.check(number, REJECTED if is_rejected else APPROVED, place)
-        if is_asked() and None in (who, why):
-            registry_view.version(approvals, number)
-        who, why = reasons(who, why, here.root())
-        if is_rejected:
-            approvals.reject(number, who, why)
-        else:
-            doubts = approvals.doubts(number, who, place)
-            approvals.approve(number, who, why, place)
-            for doubt in doubts:
-                here.show_notice(doubt)
-        registry_view.decided(approvals, number, place)
+        try:
+            if is_asked() and None in (who, why):
+                registry_view.version(approvals, number)
+            who, why = reasons(who, why, here.root())
+            if is_rejected:
+                approvals.reject(number, who, why)
+            else:
+                doubts = approvals.doubts(number, who, place)
+                approvals.approve(number, who, why, place)
+                for doubt in doubts:
+                    here.show_notice(doubt)
+            registry_view.decided(approvals, number, place)
+        except KeyboardInterrupt:  # what was kept by then stays
+            version_now = approvals.find(number)
+            sentence = f"stopped; {version_now.name} {how(version_now, place)}"
+            click.echo(f"pipeline: {sentence}", err=True)
+            sys.exit(INTERRUPTED)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from ninesteps.settings.judgement import Bias
 from ninesteps.settings.moments import MOMENT_RULE, is_moment
 
 if TYPE_CHECKING:  # they import what only this command needs
+    from ninesteps.settings.settings import Settings
     from ninesteps.terminal.events import Events
     from ninesteps.terminal.run import Progress
 
@@ -70,9 +71,9 @@ def run(
     from ninesteps.terminal.run import Progress
 
     progress = Events() if as_json else Progress(settings, is_live=not debug)
-    with _going_on(progress):
-        if resume is not None:
-            identifier = History(here.local()).identifier(resume)
+    identifier = "" if resume is None else History(here.local()).identifier(resume)
+    with _going_on(progress, settings, identifier):
+        if identifier:
             execution = local_run.resume(
                 here.local(), settings, identifier, parallel, not no_cache, progress
             )
@@ -82,10 +83,11 @@ def run(
             execution = local_run.run(
                 here.root(), here.local(), settings, file, given, parallel, options, progress
             )
-    if execution.status == FAILED:
-        sys.exit(errors.FAILED)
-    if require_registered and not execution.registered:
-        sys.exit(errors.NOT_REGISTERED)
+        stopping.ignore()  # all is done and said
+        if execution.status == FAILED:
+            sys.exit(errors.FAILED)
+        if require_registered and not execution.registered:
+            sys.exit(errors.NOT_REGISTERED)
 
 
 def _parameters(values: tuple[str, ...]) -> dict[str, str]:
@@ -102,17 +104,29 @@ def _parameters(values: tuple[str, ...]) -> dict[str, str]:
 
 
 @contextmanager
-def _going_on(progress: Progress | Events) -> Iterator[None]:
-    """What breaks off a run that has begun, with the command that goes on with it."""
+def _going_on(progress: Progress | Events, settings: Settings, resumed: str) -> Iterator[None]:
+    """What breaks off a run: how the run stands by then, and what goes on with it."""
     try:
         yield
-    except (KeyboardInterrupt, errors.StateError, OSError) as error:
-        if not progress.resuming:
-            raise
+    except (KeyboardInterrupt, errors.StateError, OSError, MemoryError) as error:
         is_stopped = isinstance(error, KeyboardInterrupt)
+        if not is_stopped and not progress.run:
+            raise
+        stopping.ignore()
         reason = "stopped" if is_stopped else str(error)
+        if isinstance(error, MemoryError):
+            reason = "this machine has not enough memory for it"
         if isinstance(error, BrokenPipeError):
             reason = "stopped: nothing reads its output"
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        click.echo(f"pipeline: {reason}; to go on: {progress.resuming}", err=True)
+        click.echo(f"pipeline: {reason}; {_standing(settings, progress.run or resumed)}", err=True)
         sys.exit(errors.INTERRUPTED if is_stopped else errors.FAILED)
+
+
+def _standing(settings: Settings, run: str) -> str:
+    from ninesteps.runs.standing import standing
+
+    try:
+        return standing(here.local(), settings, run)
+    except errors.StateError as error:
+        return str(error)

@@ -13,14 +13,14 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ninesteps.definition.definition import Definition, Step, read_definition
 from ninesteps.definition.known_fields import EXECUTION_VARIABLES
-from ninesteps.errors import StateError, StepError
+from ninesteps.errors import ScriptError, StateError, StepError
 from ninesteps.local.execution import (
     EXECUTING,
     FAILED,
@@ -98,6 +98,7 @@ class Engine:
         identifier = "".join(_ID_CHARACTERS[byte % len(_ID_CHARACTERS)] for byte in os.urandom(12))
         execution = self._execution(identifier, definition, parameters)
         catalog = [[*table, uri] for table, uri in self._catalog.items()]
+        listener(execution)  # who is told of it can say what became of it, whenever this ends
         with run_lock(execution.folder):
             self.state.start_execution(
                 identifier, pipeline, parameters, definition.text, catalog,
@@ -232,10 +233,7 @@ class _Runner:
                 self.listener(self.execution)
         except BaseException:
             self.execution.status = STOPPED
-            self.backend.processes.end_all()
-            for thread in running.values():
-                if thread.is_alive():
-                    thread.join()
+            _uninterrupted(lambda: self._end(running.values()))
             for run in self.execution.steps.values():
                 run.status = STOPPED if run.status == EXECUTING else run.status
             raise
@@ -244,6 +242,12 @@ class _Runner:
 
     def _waiting(self) -> list[StepRun]:
         return [run for run in self.execution.steps.values() if run.status == WAITING]
+
+    def _end(self, running: Iterable[threading.Thread]) -> None:
+        self.backend.processes.end_all()
+        for thread in running:
+            if thread.is_alive():
+                thread.join()
 
     def _ready(self) -> list[StepRun]:
         steps = self.execution.steps
@@ -287,6 +291,7 @@ class _Runner:
             return
         if isinstance(error, StepError | StateError | OSError):
             run.reason = str(error)
+            run.repeats = isinstance(error, ScriptError)
             run.frame = error.frame if isinstance(error, StepError) else None
         else:  # this machine's own fault, or a value of the definition that nothing has checked
             import traceback
@@ -403,6 +408,15 @@ class _Runner:
         run.seconds = time.monotonic() - run.started
         kept = run.kept(self.execution.id, digests, list(moves))
         self.state.note_step(replace(kept, status=SUCCEEDED), key, time.time())
+
+
+def _uninterrupted(work: Callable[[], None]) -> None:
+    """Do what Ctrl-C, pressed twice, may not break off: no step runs on behind what is said."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    while thread.is_alive():
+        with contextlib.suppress(KeyboardInterrupt):
+            thread.join()
 
 
 def _digests(outputs: Outputs) -> dict[str, str]:

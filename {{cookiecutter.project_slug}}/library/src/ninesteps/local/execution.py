@@ -33,6 +33,7 @@ class StepRun:
     compared: list[Compared] = field(default_factory=list)  # a condition's comparisons
     outcome: bool | None = None  # a condition's
     log: Path | None = None
+    repeats: bool = False  # it failed by its own code: the same again would fail again
     source: str = ""  # the execution whose result it reuses
     answer: dict[str, Any] = field(default_factory=dict)  # what Describe would say of its job
 
@@ -60,6 +61,7 @@ class StepRun:
             frame=list(astuple(self.frame)) if self.frame else [],
             digests=digests or {},
             moves=moves or [],
+            repeats=self.repeats,
         )
         step, seconds = self.step, round(self.seconds, 3)
         return KeptStep(execution, step.name, step.type, self.status, seconds, self.reason, record)
@@ -82,6 +84,7 @@ class StepRun:
         if self.log and runs:
             self.log = relocated(self.log, runs)
         self.peak_bytes, self.source = record.peak_bytes, record.source
+        self.repeats = record.repeats
         self.answer, self.outcome = record.answer, record.outcome
         self.compared = [Compared(*compared) for compared in record.compared]
         self.frame = Frame(*record.frame) if record.frame else None

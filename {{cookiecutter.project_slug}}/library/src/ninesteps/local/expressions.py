@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ninesteps.definition.definition import PROPERTY_FILE, Definition
-from ninesteps.errors import StepError
+from ninesteps.errors import ScriptError, StepError
 from ninesteps.local.storage import Storage
 
 _PART = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]|\['([^']+)'\]")
@@ -124,7 +124,7 @@ def _check_comparable(left: Any, sign: str, right: Any) -> None:
     """Two numbers; for being equal, two texts or two truth values too."""
     kinds = {"number" if _is_number(value) else type(value) for value in (left, right)}
     if kinds != {"number"} and (sign not in ("==", "in") or kinds not in ({str}, {bool})):
-        raise StepError(f"cannot compare {left!r} {sign} {right!r}: expected two numbers")
+        raise ScriptError(f"cannot compare {left!r} {sign} {right!r}: expected two numbers")
 
 
 def _is_number(value: object) -> bool:
@@ -147,7 +147,7 @@ def _no_number(constant: str) -> None:
 
 def _text(value: object) -> str:
     if not isinstance(value, str | int | float):
-        raise StepError(f"Std:Join: expected texts and numbers, got {value!r:.80}")
+        raise ScriptError(f"Std:Join: expected texts and numbers, got {value!r:.80}")
     return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
@@ -157,12 +157,12 @@ def _walk(content: Any, path: str, where: str) -> Any:
     while position < len(path):
         part = _PART.match(path, position)
         if part is None:
-            raise StepError(f"{where}: the path {path!r} cannot be read")
+            raise ScriptError(f"{where}: the path {path!r} cannot be read")
         name, index, key = part.groups()
         try:
             content = _item(content, int(index) if index else name or key)
         except (KeyError, IndexError):
-            raise StepError(f"{where} has nothing at {path!r}") from None
+            raise ScriptError(f"{where} has nothing at {path!r}") from None
         position = part.end()
     return content
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ninesteps.errors import StepError
+from ninesteps.errors import ScriptError, StepError
 from ninesteps.local import athena_query, batch_transform
 from ninesteps.local.offline_store import Catalog
 from ninesteps.local.processes import SAID_AT_THE_END, Command, Runner, Sandbox
@@ -99,7 +99,7 @@ def run_processing(
     job.run(backend, sandbox.command(words), request.get("Environment", {}))
     for output, path in property_files:
         if output not in outputs or not (outputs[output][0] / path).is_file():
-            raise StepError(f"the property file {path} is not in the output {output!r}")
+            raise ScriptError(f"the property file {path} is not in the output {output!r}")
     return [(folder, target["S3Uri"]) for folder, target in outputs.values()]
 
 
@@ -109,7 +109,7 @@ def _bring(given: dict[str, Any], job: Job, backend: LocalBackend) -> None:
         backend.storage.download(source["S3Uri"], job.sandbox.path(source["LocalPath"]))
         return
     if "DatasetDefinition" not in given:
-        raise StepError(f"input {given['InputName']} has neither S3Input nor DatasetDefinition")
+        raise ScriptError(f"input {given['InputName']} has neither S3Input nor DatasetDefinition")
     query = given["DatasetDefinition"]["AthenaDatasetDefinition"]
     folder = job.sandbox.path(given["DatasetDefinition"]["LocalPath"])
     folder.mkdir(parents=True, exist_ok=True)
@@ -126,7 +126,7 @@ def _bring(given: dict[str, Any], job: Job, backend: LocalBackend) -> None:
         command = [sys.executable, athena_query.__file__, str(options)]
         job.run(backend, command, {}, code=job.folder)
     except StepError as error:
-        raise StepError(str(error).removeprefix(SAID_AT_THE_END)) from None
+        raise type(error)(str(error).removeprefix(SAID_AT_THE_END), fault=error.fault) from None
 
 
 def model_uri(job: Job) -> str:
@@ -232,7 +232,7 @@ def run_transform(job: Job, container: dict[str, Any], backend: LocalBackend) ->
     serving = {**container.get("Environment", {}), **request.get("Environment", {})}
     program, code = (serving.get(f"SAGEMAKER_{n}") for n in ("PROGRAM", "SUBMIT_DIRECTORY"))
     if not program or not code:
-        raise StepError(
+        raise ScriptError(
             "the model's environment: expected SAGEMAKER_PROGRAM and SAGEMAKER_SUBMIT_DIRECTORY, "
             f"got {program!r} and {code!r}"
         )

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Protocol, TextIO
 
-from ninesteps.errors import Frame, StepError
+from ninesteps.errors import Frame, ScriptError, StepError
 from ninesteps.local import fork_server
 from ninesteps.local.imported import imported_packages
 
@@ -285,7 +285,9 @@ class InThisProcess:
                 os.environ.clear()
                 os.environ.update(variables)
         if status:
-            raise StepError(f"the script ended with exit status {status}; what it raised is above")
+            raise ScriptError(
+                f"the script ended with exit status {status}; what it raised is above"
+            )
         return True, 0
 
     def check_not_ended(self) -> None:
@@ -526,6 +528,12 @@ def bare_environment(own: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+_OF_THE_MACHINE = re.compile(
+    r"(\w+\.)*(_ArrayMemoryError|(Memory|OS|Permission|Timeout|BlockingIO|Connection\w*)Error)\b"
+)
+"""What a script raises where the machine, rather than the script, is at fault."""
+
+
 def _failure(status: int, command: Command) -> StepError:
     """The script's own error, and the line of its own code that raised it."""
     _, marker, trace = _tail(command.log).rpartition(_TRACEBACK)
@@ -536,17 +544,19 @@ def _failure(status: int, command: Command) -> StepError:
         root = command.sandbox.root
         frames = [f for f in _FRAME.finditer(trace) if Path(f["file"]).is_relative_to(root)]
         fault = DISK_FULL if DISK_FULL in message else ""
+        kind = StepError if fault or _OF_THE_MACHINE.match(message) else ScriptError
         if not frames:
-            return StepError(message, fault=fault)
+            return kind(message, fault=fault)
         file, line = Path(frames[-1]["file"]), int(frames[-1]["line"])
         frame = Frame(file.name, line, frames[-1]["name"] or "", _source(file, line))
-        return StepError(f"{message} ({file.name}, line {line})", frame, fault)
+        return kind(f"{message} ({file.name}, line {line})", frame, fault)
     name = f"signal {-status}" if status < 0 else f"exit status {status}"
     detail = f": {lines[-1]:.500}" if lines[-1] else ""
     fault = "SageMaker.JOB_INTERNAL_ERROR" if status == _LOST else ""  # killed from outside
     if shutil.disk_usage(command.log.parent).free < _TAIL:  # then it could not say why
         detail, fault = f": {DISK_FULL}", DISK_FULL
-    return StepError(f"the script ended with {name}{detail}", fault=fault)
+    kind = StepError if fault or status < 0 else ScriptError
+    return kind(f"the script ended with {name}{detail}", fault=fault)
 
 
 def _source(file: Path, line: int) -> str:

@@ -103,6 +103,9 @@ BEGIN SELECT RAISE(ABORT, 'the digest of a definition is kept'); END;
 _UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 SCHEMA_VERSION = len(_UPGRADES)
 
+LOCK = "held.db"
+"""The file in a run's folder by which a process keeps it."""
+
 LONGEST_WAIT = 30
 """Seconds to wait for another that writes."""
 
@@ -170,6 +173,7 @@ class Record:
     frame: list[Any] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)  # of its outputs, by S3 URI
     moves: list[list[str]] = field(default_factory=list)  # outputs on their way: (path, S3 URI)
+    repeats: bool = False  # it failed by its own code: the same again would fail again
 
 
 @dataclass(frozen=True)
@@ -237,8 +241,8 @@ class State:
 
         Asked twice, as another process may make the file, and its first run, in between.
         """
-        runs = self._file.parent / "runs"
-        if is_new() and runs.is_dir() and any(runs.iterdir()) and is_new():
+        runs = self._file.parent.glob(f"runs/*/{LOCK}")
+        if is_new() and any(runs) and is_new():
             what = "is empty" if self._file.exists() else "is not there"
             raise StateError(f"{self._file} {what}, though runs lie beside it{self._remedy}")
 
@@ -258,16 +262,16 @@ class State:
                     f"{self._file} was removed or replaced while it was in use: what came of it "
                     "since then is lost"
                 )
-            if begin:
-                self._connection.execute("BEGIN IMMEDIATE")
             try:
+                if begin:
+                    self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
+                if begin:
+                    self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-            if begin:
-                self._connection.execute("COMMIT")
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -539,7 +543,7 @@ def run_lock(folder: Path) -> Iterator[None]:
     Raises:
         StateError: if another process keeps it.
     """
-    file = folder / "held.db"
+    file = folder / LOCK
     with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as connection:
         try:
             connection.execute("BEGIN EXCLUSIVE")
@@ -553,7 +557,7 @@ def run_lock(folder: Path) -> Iterator[None]:
 
 def is_run_locked(folder: Path) -> bool:
     """Whether a process keeps the folder of an execution; only looks."""
-    file = folder / "held.db"
+    file = folder / LOCK
     if not file.is_file():
         return False
     try:

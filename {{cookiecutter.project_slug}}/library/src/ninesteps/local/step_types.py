@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ninesteps.definition.known_fields import PENDING
-from ninesteps.errors import StepError
+from ninesteps.errors import ScriptError, StepError
 from ninesteps.local import jobs
 from ninesteps.local.expressions import evaluate
 from ninesteps.local.step_context import Json, StepContext, StepResult
@@ -101,7 +101,7 @@ def condition(context: StepContext) -> StepResult:
 
 def fail(context: StepContext) -> StepResult:
     """A failure that the definition asks for."""
-    raise StepError(str(context.job.request["ErrorMessage"]))
+    raise ScriptError(str(context.job.request["ErrorMessage"]))
 
 
 def _uris(content: Any) -> list[str]:

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ninesteps.errors import StepError
+from ninesteps.errors import ScriptError, StepError
 from ninesteps.local.jobs import Job, LocalBackend, Outputs, run_training, training_definitions
 from ninesteps.local.state import digest_of
 
@@ -144,7 +144,7 @@ def run_tuning(
     _check_no_fault(trials)
     if not ranked(trials, search.maximize):
         first = trials[0].reason
-        raise StepError(f"none of {len(trials)} trials gave a model; the first: {first}")
+        raise ScriptError(f"none of {len(trials)} trials gave a model; the first: {first}")
     return trials
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import signal
 import threading
 
+SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
+
 _asked = threading.Event()
 
 
@@ -19,8 +21,8 @@ def listen(keyboard: bool) -> None:
         keyboard: Ctrl-C too; not under a debugger, which has a use of its own for it.
     """
     _asked.clear()
-    for name in ("SIGTERM", "SIGHUP", *(["SIGINT"] if keyboard else [])):
-        number = getattr(signal, name, None)
+    for name in SIGNALS:
+        number = getattr(signal, name, None) if keyboard or name != "SIGINT" else None
         if number and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, _stop)
 
@@ -28,6 +30,13 @@ def listen(keyboard: bool) -> None:
 def _stop(_number: int, _frame: object) -> None:
     _asked.set()
     raise KeyboardInterrupt
+
+
+def ignore() -> None:
+    """Let no further signal break off what is still to be said."""
+    for name in SIGNALS:
+        if number := getattr(signal, name, None):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def check() -> None:

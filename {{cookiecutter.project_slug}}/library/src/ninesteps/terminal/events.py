@@ -10,7 +10,6 @@ from pathlib import Path
 from ninesteps.feature_store.ingest import Ingested
 from ninesteps.local.execution import EXECUTING, WAITING, Execution
 from ninesteps.local.history import step_as_json
-from ninesteps.terminal.run import resuming
 
 
 class Events:
@@ -18,8 +17,8 @@ class Events:
 
     def __init__(self) -> None:
         self._said: dict[str, str] = {}
-        self.resuming = ""
-        """The command that goes on with this run, once it has begun."""
+        self.run = ""
+        """The run's id, once it is known."""
 
     def __enter__(self) -> Events:
         return self
@@ -37,9 +36,9 @@ class Events:
 
     def update(self, execution: Execution) -> None:
         """The steps that have changed; of one that runs, how far it has come."""
-        if not self.resuming:
+        if not self.run:
             _say("started", run=execution.id, parameters=execution.parameters)
-        self.resuming = resuming(execution)
+        self.run = execution.id
         for name, run in execution.steps.items():
             line = f"{run.status} {run.detail if run.status == EXECUTING else ''}"
             if run.status != WAITING and self._said.get(name) != line:

@@ -30,6 +30,7 @@ from ninesteps.local.execution import (
 )
 from ninesteps.local.expressions import Compared
 from ninesteps.local.state import State
+from ninesteps.runs.standing import way_on
 from ninesteps.settings import gate as gates
 from ninesteps.settings.settings import Settings
 from ninesteps.terminal.console import Console
@@ -54,8 +55,8 @@ class Progress:
         self._is_live = is_live and _CONSOLE.is_terminal
         self._live: Live | None = None
         self._said: dict[str, str] = {}
-        self.resuming = ""
-        """The command that goes on with this run, once it has begun."""
+        self.run = ""
+        """The run's id, once it is known."""
 
     def __enter__(self) -> Progress:
         if self._is_live:
@@ -85,7 +86,7 @@ class Progress:
 
     def update(self, execution: Execution) -> None:
         """Show how the steps stand."""
-        self.resuming = resuming(execution)
+        self.run = execution.id
         if self._live:
             self._live.update(step_table(execution))
             return
@@ -99,11 +100,6 @@ class Progress:
         summary(execution, self._settings, local, gate)
         for number in execution.versions:
             _line("go on", f"pipeline approve {number}, or pipeline reject {number}")
-
-
-def resuming(execution: Execution) -> str:
-    """The command that goes on with a run."""
-    return f"pipeline run --resume {execution.id}"
 
 
 def step_table(execution: Execution) -> Table:
@@ -162,7 +158,7 @@ def summary(execution: Execution, settings: Settings, local: Path, gate: str = "
     if execution.page.exists():
         _line("report", escape(_short(execution.page)))
     if execution.status not in (SUCCEEDED, EXECUTING):
-        _line("go on", resuming(execution))
+        _line("go on", escape(way_on(execution, settings)))
 
 
 def _say_failure(run: StepRun) -> None:

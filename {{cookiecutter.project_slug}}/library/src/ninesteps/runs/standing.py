@@ -1,0 +1,80 @@
+"""How a run stands that was broken off or has failed, and what goes on with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ninesteps.errors import StateError
+from ninesteps.local.execution import FAILED, SUCCEEDED, Execution
+from ninesteps.local.history import History
+from ninesteps.local.state import State
+from ninesteps.profiles.stamps import LIBRARY, PROFILE, PROFILE_SHA256
+from ninesteps.registry import access
+from ninesteps.settings.settings import Settings
+
+RUN = "pipeline run"
+
+
+def way_on(execution: Execution, settings: Settings) -> str:
+    """What goes on with a run that has not succeeded: to resume it, or what helps instead."""
+    if not execution.steps or refusal(execution, settings):
+        return RUN
+    repeating = [run.step.name for run in execution.steps.values()
+                 if run.status == FAILED and run.repeats]  # fmt: skip
+    if repeating:
+        return f"{RUN}, once data, settings or code have changed: {repeating[0]} would fail again"
+    return f"{RUN} --resume {execution.id}"
+
+
+def refusal(execution: Execution, settings: Settings) -> str:
+    """Why a version that a run would register could not be approved; empty if it could.
+
+    A run goes on with its own definition, which was compiled for the floors of its day.
+    """
+    for run in execution.steps.values():
+        if run.step.type == "RegisterModel":
+            metadata = run.step.arguments.get("CustomerMetadataProperties", {})
+            stamps = {key: str(metadata.get(key, "")) for key in (PROFILE, PROFILE_SHA256, LIBRARY)}
+            if violation := access.expected(settings).violation(stamps):
+                return violation
+    return ""
+
+
+def check_can_resume(local: Path, settings: Settings, identifier: str) -> None:
+    """Refuse a run that would come to nothing.
+
+    Raises:
+        StateError: that says why, and what helps.
+    """
+    execution = History(local).execution(identifier)
+    if execution.status == SUCCEEDED:
+        raise StateError(f"{_succeeded(local, identifier)}: there is nothing to resume")
+    if execution.steps and (why := refusal(execution, settings)):
+        raise StateError(
+            f"run {identifier} cannot be resumed, since approval would refuse its version: {why}"
+        )
+
+
+def standing(local: Path, settings: Settings, identifier: str) -> str:
+    """What there is of a run that was broken off, as its state says, and what goes on with it."""
+    state = State(local / "state.db", read_only=True)
+    if not (identifier and state.executions(identifier)):
+        return f"nothing has run; to go on: {RUN}"
+    execution, registered = History(local).execution(identifier), _registered(local, identifier)
+    if execution.status != SUCCEEDED:
+        registered = f"{registered}; " if registered else ""
+        return f"{registered}to go on: {way_on(execution, settings)}"
+    numbers = state.versions(identifier)
+    decide = "".join(f"; to go on: pipeline approve {n}, or pipeline reject {n}" for n in numbers)
+    page = "" if execution.page.exists() else f"; for its page: pipeline report {identifier}"
+    return f"{_succeeded(local, identifier)}{decide}{page}"
+
+
+def _succeeded(local: Path, identifier: str) -> str:
+    registered = _registered(local, identifier) or "no version is registered"
+    return f"run {identifier} has succeeded, and {registered}"
+
+
+def _registered(local: Path, identifier: str) -> str:
+    numbers = State(local / "state.db", read_only=True).versions(identifier)
+    return " and ".join(f"version {number} is registered" for number in numbers)
