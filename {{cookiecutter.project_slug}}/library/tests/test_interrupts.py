@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 import ninesteps.runs.run as local_run
 from ninesteps.cli import here, main
+from ninesteps.feature_store.ingest import Ingested
 from ninesteps.local.history import History
 from ninesteps.local.state import State
 from ninesteps.settings import loading as pipeline_settings
@@ -55,8 +56,7 @@ def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     settings = pet_settings()
     monkeypatch.setattr(pipeline_settings, "load", lambda root: settings)
     monkeypatch.setattr(type(settings), "check_table", lambda self: None)
-    ingested = SimpleNamespace(latest="2026-01-31T00:00:00Z", location="s3://b/f", read=1, kept=1,
-                               found={})  # fmt: skip
+    ingested = Ingested("s3://b/f", "2026-01-31T00:00:00Z", read=1, kept=1, found={})
     monkeypatch.setattr(local_run, "ingest", lambda *_: ingested)
     compiled = SimpleNamespace(definition=definition, code={})
     monkeypatch.setattr(local_run, "compiled", lambda *_: compiled)
