@@ -392,3 +392,39 @@ def test_what_an_endpoint_that_was_killed_left_is_no_endpoint(local: Path) -> No
     (rehearsal.folder / "endpoint.json").write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(DeployError, match="no endpoint runs here"):
         rehearsal.ask("status")
+
+
+# Stopped
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ({"deploying": 2, "last": None},
+         "version 2 is still being deployed: `pipeline endpoint` shows it, `pipeline rollback` "
+         "stops it"),
+        ({"deploying": None, "last": {"version": 2, "before": 1, "outcome": "deployed"}},
+         "version 2 serves, after version 1"),
+        ({"deploying": None, "last": None}, "no version is served"),
+        (None, "no endpoint runs here"),
+    ],
+)  # fmt: skip
+def test_who_stops_a_deployment_is_told_how_the_endpoint_stands(
+    local: Path, monkeypatch: pytest.MonkeyPatch, status: dict[str, Any] | None, said: str
+) -> None:
+    """Whether the signal comes while the deployment is begun, or while it is followed."""
+
+    def ask(self: Rehearsal, command: str, **arguments: Any) -> dict[str, Any]:
+        if status is None:
+            raise DeployError("no endpoint runs here")
+        return status
+
+    def stopped(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    register(local, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Rehearsal, "ask", ask)
+        patch.setattr(Rehearsal, "deploy", stopped)
+        done = CliRunner().invoke(command_line.main, ["deploy", "1"])
+    assert done.exit_code == 130 and done.stderr == f"pipeline: stopped; {said}\n"

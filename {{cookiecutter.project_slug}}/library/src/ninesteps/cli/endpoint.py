@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,8 +44,9 @@ def deploy(
     """Rehearse a deployment: an approved version takes over an endpoint on this machine."""
     rehearsal = _rehearsal()
     package = rehearsal.find(version)
-    rehearsal.deploy(package, time_scale, port)
-    _follow(rehearsal, rehearsal.golden(package)[0], traffic, as_json)
+    with _told(rehearsal):
+        rehearsal.deploy(package, time_scale, port)
+        _follow(rehearsal, rehearsal.golden(package)[0], traffic, as_json)
 
 
 @commands.command()
@@ -55,14 +58,16 @@ def rollback(as_json: bool) -> None:
     rehearsal = _rehearsal()
     status = rehearsal.ask("status")
     if status["deploying"] is not None:
-        rehearsal.ask("cancel")
-        _follow(rehearsal, [], 0, as_json, expected="rolled back")
+        with _told(rehearsal):
+            rehearsal.ask("cancel")
+            _follow(rehearsal, [], 0, as_json, expected="rolled back")
     elif status["previous"] is None:
         raise DeployError("there is no version to go back to")
     else:
         previous = rehearsal.find(status["previous"], has_served=True)
-        rehearsal.deploy(previous, 1, by_hand=True)
-        _follow(rehearsal, [], 0, as_json)
+        with _told(rehearsal):
+            rehearsal.deploy(previous, 1, by_hand=True)
+            _follow(rehearsal, [], 0, as_json)
 
 
 @commands.command()
@@ -91,6 +96,18 @@ def _rehearsal() -> Rehearsal:
     return Rehearsal(here.root(), here.local(), here.settings())
 
 
+@contextmanager
+def _told(rehearsal: Rehearsal) -> Iterator[None]:
+    """Say how the endpoint stands if Ctrl-C comes: what it was asked for goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        from ninesteps.terminal.deployment import standing
+
+        click.echo(f"pipeline: stopped; {standing(rehearsal)}", err=True)
+        sys.exit(INTERRUPTED)
+
+
 def _follow(
     rehearsal: Rehearsal,
     records: list[str],
@@ -103,12 +120,7 @@ def _follow(
 
     from ninesteps.terminal.deployment import follow, sentence
 
-    try:
-        last = asyncio.run(follow(rehearsal, records, traffic, as_json))
-    except KeyboardInterrupt:
-        hint = "it goes on: `pipeline endpoint` shows it, `pipeline rollback` stops it"
-        click.echo(f"pipeline: {hint}", err=True)
-        sys.exit(INTERRUPTED)
+    last = asyncio.run(follow(rehearsal, records, traffic, as_json))
     if as_json:
         click.echo(json.dumps(last))
     else:

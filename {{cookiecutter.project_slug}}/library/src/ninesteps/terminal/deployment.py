@@ -89,6 +89,20 @@ def table(status: dict[str, Any]) -> Table:
     return shown
 
 
+def standing(rehearsal: Rehearsal) -> str:
+    """How the endpoint stands, for who no longer follows a deployment: that goes on by itself."""
+    try:
+        status = rehearsal.ask("status")
+    except DeployError:
+        return "no endpoint runs here"
+    if status["deploying"] is not None:
+        return (
+            f"version {status['deploying']} is still being deployed: `pipeline endpoint` shows it, "
+            "`pipeline rollback` stops it"
+        )
+    return sentence(status["last"]) if status["last"] else "no version is served"
+
+
 def sentence(last: dict[str, Any]) -> str:
     """How a deployment ended."""
     number, before = last["version"], last["before"]
