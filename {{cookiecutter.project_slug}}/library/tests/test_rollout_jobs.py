@@ -147,12 +147,16 @@ def note(package: str, noted: dict[str, str]) -> None:
 
 
 def verdict(
-    package: str, gate: str = GATE, least: int = 100, least_library: str = "1.4.0"
+    package: str,
+    gate: str = GATE,
+    least: int = 100,
+    least_library: str = "1.4.0",
+    two: str = "false",
 ) -> dict[str, Any]:
     verify_evidence.main([
         "--package", package, "--gate", gate, "--problem", "binary", "--facets", "gender=gender",
         "--min-group-size", str(least), "--profile", "churn", "--profile-sha256", "ab" * 32,
-        "--least-library", least_library,
+        "--least-library", least_library, "--pipeline", "pets", "--require-second-approver", two,
     ])  # fmt: skip
     return dict(result("verdict.json"))
 
@@ -160,6 +164,53 @@ def verdict(
 def test_evidence_as_it_was_recorded_passes(package: str) -> None:
     record(package)
     assert verdict(package)["passed"]
+
+
+ROLE = "arn:aws:sts::111122223333:assumed-role"
+ANN, BOB = f"{ROLE}/Scientist/ann@example.com", f"{ROLE}/pets-approver/bob@example.com"
+RULE = "[approval] require_second_approver asks for two people"
+
+
+@pytest.mark.parametrize(
+    ("started_by", "approved_by", "modified_by", "refusal"),
+    [
+        (ANN, BOB, BOB, ""),
+        (ANN, "", BOB, ""),  # in Studio
+        (ANN, BOB, f"{ROLE}/pets-rollout/1", ""),  # tried again: a machine noted what failed
+        (ANN, f"{ROLE}/pets-approver/Ann+x@Example.com", BOB,
+         f"{ROLE}/pets-approver/Ann+x@Example.com approved the version of a run that {ANN} had "
+         f"started, and {RULE}"),
+        (ANN, BOB, f"{ROLE}/pets-approver/ANN@example.com",  # by hand, after Bob's
+         f"{ROLE}/pets-approver/ANN@example.com approved the version of a run that {ANN} had "
+         f"started, and {RULE}"),
+        ("", BOB, BOB,
+         f"who started the run and who approved its version is not known, and {RULE}"),
+        (ANN, "", f"{ROLE}/pets-approved/1",
+         f"who started the run and who approved its version is not known, and {RULE}"),
+    ],
+)  # fmt: skip
+def test_who_ran_it_and_who_approved_it_are_asked_again_before_a_rollout(
+    package: str, monkeypatch: pytest.MonkeyPatch, started_by: str, approved_by: str,
+    modified_by: str, refusal: str,
+) -> None:  # fmt: skip
+    record(package)
+    note(package, {"execution": "abc", "approved_by": approved_by})
+    asked, sagemaker = [], client("sagemaker")
+    describe = sagemaker.describe_model_package
+
+    def execution(PipelineExecutionArn: str) -> dict[str, Any]:
+        asked.append(PipelineExecutionArn)
+        return {"CreatedBy": {"IamIdentity": {"Arn": started_by}}}
+
+    monkeypatch.setattr(sagemaker, "describe_pipeline_execution", execution)
+    last = {"LastModifiedBy": {"IamIdentity": {"Arn": modified_by}}}
+    monkeypatch.setattr(
+        sagemaker, "describe_model_package", lambda **names: describe(**names) | last
+    )
+    assert verdict(package)["passed"] and not asked
+    said = verdict(package, two="true")
+    assert asked == ["arn:aws:sagemaker:us-east-1:123456789012:pipeline/pets/execution/abc"]
+    assert (said["passed"], said["reason"] if refusal else "") == (not refusal, refusal)
 
 
 def test_golden_requests_are_rows_of_the_test_split_with_the_transforms_answers(
@@ -417,9 +468,12 @@ def test_golden_requests_that_are_not_those_that_were_recorded_are_refused(packa
 def test_a_jobs_code_is_whole_and_moves_with_its_bytes() -> None:
     files = {script: set(job_code(script).files) for script in SCRIPTS}
     assert files["verify_evidence.py"] == {
-        "verify_evidence.py", "evidence.py", "container.py", "dataset.py", "hidden_imports.py",
+        "verify_evidence.py", "approvers.py", "evidence.py", "container.py", "dataset.py",
+        "hidden_imports.py",
         "ninesteps/__init__.py", "ninesteps/golden.py",
         "ninesteps/profiles/__init__.py", "ninesteps/profiles/stamps.py",
+        "ninesteps/registry/__init__.py", "ninesteps/registry/confusables.py",
+        "ninesteps/registry/person.py",
         "ninesteps/settings/__init__.py", "ninesteps/settings/gate.py",
     }  # fmt: skip
     assert {name for name in files["golden_requests.py"] if "/" not in name} == {

@@ -18,10 +18,11 @@ SCRIPTS = ("record_evidence.py", "verify_evidence.py", "golden_requests.py")
 LIBRARY = Path(__file__).resolve().parent.parent
 PACKAGE = (
     "__init__.py", "golden.py", "profiles/__init__.py", "profiles/stamps.py",
+    "registry/__init__.py", "registry/confusables.py", "registry/person.py",
     "settings/__init__.py", "settings/gate.py",
 )  # fmt: skip
 """What a script that imports `ninesteps` takes of it: the gate's language, the rule of the stamps,
-the golden requests; these import nothing else."""
+the golden requests, who is one person; these import nothing else."""
 
 
 def job_code(entry: str) -> StepCode:

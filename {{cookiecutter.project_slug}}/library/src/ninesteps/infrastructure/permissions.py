@@ -305,6 +305,10 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
         "sagemaker:DescribeModelPackage": (
             grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
         ),
+        "sagemaker:DescribePipelineExecution": (
+            grant("sagemaker: DescribePipelineExecution",
+                  "{sagemaker}:pipeline/{stack}/execution/*"),
+        ),
         "s3:GetObject": (grant("s3: GetObject GetObjectVersion", "{bucket}/{pipeline}/*"),),
         "sagemaker:InvokeEndpoint": (
             grant("sagemaker: InvokeEndpoint", "{sagemaker}:endpoint/{stack}-st-*"),

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,6 +38,8 @@ class Package:
 
     uris: Mapping[str, str]  # of the evidence, by name
     metadata: Mapping[str, str]
+    arn: str = ""
+    modified_by: Mapping[str, Any] = field(default_factory=dict)  # last: a UserContext
 
     def noted(self, key: str) -> str:
         """A value of the metadata.
@@ -84,7 +86,7 @@ def read_package(arn: str) -> Package:
     for name, uri in uris.items():
         if not uri:
             raise EvidenceError(f"expected the package to name its {name}, got none")
-    return Package(uris, metadata)
+    return Package(uris, metadata, arn, package.get("LastModifiedBy", {}))
 
 
 def read(uri: str, version_id: str = "") -> Recorded:

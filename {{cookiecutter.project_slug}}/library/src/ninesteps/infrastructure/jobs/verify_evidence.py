@@ -1,5 +1,5 @@
-"""On approval: is a version made under the account's floors, is its evidence what was recorded, and
-does it pass the gate in force?
+"""On approval: is a version made under the account's floors, approved by another than who ran it
+where two are asked for, is its evidence what was recorded, and does it pass the gate in force?
 
 The bias numbers are computed again from Clarify's list in `analysis.json`, by name and facet, and
 must be those that the evaluation wrote; whatever is missing or altered refuses the version.
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from approvers import check_two
 from dataset import FACET_PREFIX
 from evidence import NAMES, EvidenceError, as_json, read_noted, read_package, write_verdict
 from ninesteps.profiles.stamps import Expected
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--profile", required=True)
     parser.add_argument("--profile-sha256", required=True)
     parser.add_argument("--least-library", required=True, help="x.y.z")
+    parser.add_argument("--pipeline", required=True, help="its name in the account")
+    parser.add_argument("--require-second-approver", choices=("true", "false"), required=True)
     options = parser.parse_args(arguments)
     expected = Expected(options.profile, options.profile_sha256, options.least_library)
     named = (pair.split("=", 1) for pair in options.facets.split(",") if pair)
@@ -43,6 +46,8 @@ def main(arguments: Sequence[str]) -> None:
         package = read_package(options.package)
         if violation := expected.violation(package.metadata):
             raise EvidenceError(violation)
+        if options.require_second_approver == "true":
+            check_two(package, options.pipeline)
         files = {name: read_noted(package, name, package.uris[name]) for name in NAMES}
         evaluation = as_json("evaluation.json", files["evaluation"])
         check_judged(evaluation, package.noted("model_sha256"))

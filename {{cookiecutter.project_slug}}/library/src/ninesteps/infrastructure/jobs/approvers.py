@@ -1,0 +1,53 @@
+"""Who started a version's run and who approved it, as AWS says: they are to be two people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from evidence import EvidenceError, Package, client
+from ninesteps.registry.person import is_same_person
+
+MACHINES = ("approved", "evidence", "rollout")
+"""The state machines that write notes: where one wrote last, it hides who approved."""
+
+RULE = "[approval] require_second_approver asks for two people"
+
+
+def check_two(package: Package, pipeline: str) -> None:
+    """Check that nobody approved the version of a run that they had started themselves.
+
+    Names are compared as on registration's side, which the state machine before cannot: it knows
+    equal texts alone.
+
+    Args:
+        pipeline: its name in the account, which the machines' roles begin with.
+
+    Raises:
+        EvidenceError: if somebody did, or one of both is not known.
+    """
+    execution = package.noted("execution")
+    arn = [*package.arn.split(":")[:5], f"pipeline/{pipeline}/execution/{execution}"]
+    run = client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=":".join(arn))
+    starter = person(run.get("CreatedBy", {}))
+    noted = package.metadata.get("approved_by", "")  # by `pipeline approve`
+    last = person(package.modified_by)
+    approvers = [who for who in (noted, last) if who and not _is_machine(who, pipeline)]
+    if not starter or not approvers:
+        raise EvidenceError(
+            f"who started the run and who approved its version is not known, and {RULE}"
+        )
+    for approver in approvers:
+        if is_same_person(approver, starter):
+            raise EvidenceError(
+                f"{approver} approved the version of a run that {starter} had started, and {RULE}"
+            )
+
+
+def person(context: Mapping[str, Any]) -> str:
+    """Who a UserContext is: an ARN; empty if it names nobody."""
+    return str(context.get("IamIdentity", {}).get("Arn") or context.get("UserProfileArn", ""))
+
+
+def _is_machine(arn: str, pipeline: str) -> bool:
+    return any(f":assumed-role/{pipeline}-{machine}/" in arn for machine in MACHINES)
