@@ -1,37 +1,41 @@
-"""Reads a raw table: every value as `[data.columns]` says, or a sentence that says which is not.
+"""Reads a raw table: the columns that `[data.columns]` says, or a sentence that says which is not.
 
 What a table may well have (an empty number, a date that is none, a category never seen) is counted
-and kept; what must not be (a missing column, a word where numbers are) stops the run.
+and kept while there is little of it: `[data.quality]` says how much. What must not be (a missing
+column, a word where numbers are) stops the run.
 """
 
 from __future__ import annotations
 
-import contextlib
-import csv
-from collections.abc import Container, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import islice
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from ninesteps.errors import RawTableError
-from ninesteps.settings.data import Column, Data
+from ninesteps.feature_store.reading import dates, typed_cells
+from ninesteps.feature_store.reading.numbers import notation, read_numbers, without_missing
+from ninesteps.feature_store.reading.source import Rows, Source, is_given, open_source
+from ninesteps.settings.data import Column
+from ninesteps.settings.moments import with_milliseconds
 from ninesteps.settings.settings import Settings
-
-MOMENT = "%Y-%m-%dT%H:%M:%SZ"
-"""A moment as the Feature Store writes it."""
 
 Cells: TypeAlias = "pd.Series[Any]"
 """One column of the table."""
 
-MISSING = ("", "NA", "N/A", "#N/A", "nan", "NaN", "null", "NULL", "None")
-"""What stands for no value in a CSV file."""
+Moments: TypeAlias = NDArray[np.datetime64]
+"""In microseconds, (n,); NaT for none."""
+
+_AT_ONCE = 100_000  # texts that are read at once: as Python's own objects they are large
+
+FRACTION = r"^(-?\d{1,16})\.0+$"
 
 
 @dataclass
@@ -44,326 +48,324 @@ class RawTable:
 
 
 def read_raw_table(file: Path, settings: Settings) -> RawTable:
-    """Read a CSV or Parquet file.
+    """Read a CSV, Parquet or Feather file.
+
+    Dates are in nanoseconds, or in microseconds where these do not reach so far. Moments are texts
+    to the millisecond, as the Feature Store writes them. Of rows with the same id and moment the
+    last one is kept.
 
     Raises:
         RawTableError: with one sentence for the person who brought the table.
     """
     data = settings.data
-    names = [data.label, *data.columns, *filter(None, [data.event_time])]
-    names = names if data.number_rows else [data.record_id, *names]
-    texts = _texts(file, names, settings.context_columns, data.columns)
-    if data.number_rows:
-        numbers = [str(number) for number in range(1, texts.num_rows + 1)]
-        texts = texts.append_column(data.record_id, [numbers])
-    table = RawTable(rows=pd.DataFrame(index=range(texts.num_rows)), read=texts.num_rows)
-    table.rows[data.record_id] = _one_line(_cells(texts, data.record_id), file)
-    table.rows[data.label] = _label(texts, settings, file)
+    source = open_source(file, settings)
+    columns = {data.record_id: _record_id(source), data.label: _label(source, settings)}
     for name, column in data.columns.items():
-        table.rows[name] = _column(texts, name, column, file, table.found)
-    table.rows["event_time"] = _event_time(texts, data, file)
-    del texts
+        columns[name] = _column(source, name, column, name in settings.stored_columns)
+        source.release(name)
+    moments, unusable = _event_time(source)
+    columns["event_time"] = _as_texts(moments) if data.event_time else _snapshot(source)
+    source.release(*source.stored)
     pa.default_memory_pool().release_unused()  # Arrow keeps what it has freed
-    _drop_unusable(table, data)
-    _check_classes(table, settings, file)
-    return table
+    rows = _usable(source, pd.DataFrame(columns, copy=False), unusable)
+    _check_classes(source, rows, settings)
+    return RawTable(rows, source.rows, source.found)
 
 
-def is_parquet(file: Path) -> bool:
-    """Whether a file begins as Parquet does."""
-    with file.open("rb") as content:
-        return content.read(4) == b"PAR1"
+def _record_id(source: Source) -> Cells:
+    name = source.data.record_id
+    if source.data.number_rows:
+        return _objects(pc.cast(pa.chunked_array([np.arange(1, source.rows + 1)]), pa.string()))
+    texts = source.texts(name)
+    source.check_one_line(name, texts)
+    return _objects(_without_fraction(texts))
 
 
-def _texts(
-    file: Path, names: list[str], facets: Container[str], columns: dict[str, Column]
-) -> pa.Table:
-    """The named columns' cells as texts: nothing is guessed.
-
-    In Arrow's memory: as Python's own objects they would take ten times the file.
-    """
-    try:
-        if is_parquet(file):
-            _check_header(file, pq.read_schema(file).names, names, facets)
-            return _parquet_texts(file, names, columns)
-        lines = _lines(file)
-        _, header = next(lines, (0, []))
-        _check_header(file, header, names, facets)
-        if next(lines, None) is None:
-            raise RawTableError(f"{file}: expected rows, got a header only")
-        return _read_texts(file, names)
-    except FileNotFoundError:
-        raise RawTableError(f"there is no file {file}") from None
-    except UnicodeDecodeError:
-        raise RawTableError(f"{file}: expected a CSV file, got no UTF-8 text") from None
-    except (csv.Error, pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.strerror:
-            raise RawTableError(f"{file} cannot be read: {error.strerror}") from None
-        if "UTF8" in str(error):
-            raise RawTableError(f"{file}: expected a CSV file, got no UTF-8 text") from None
-        kind = "Parquet" if is_parquet(file) else "CSV"
-        reason = " ".join(str(error).split())
-        raise RawTableError(f"{file}: not a valid {kind} file: {reason}") from None
+def _without_fraction(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Whole numbers that were written as 12.0 as 12: rows go to the same splits from any file."""
+    if not pc.any(pc.match_substring(texts, ".0")).as_py():
+        return texts
+    return pc.replace_substring_regex(texts, FRACTION, r"\1")
 
 
-def _check_header(file: Path, header: list[str], names: list[str], facets: Container[str]) -> None:
-    """Whatever else a file is, its first line shows it soonest."""
-    if not header:
-        raise RawTableError(f"{file}: expected a header and rows, got an empty file")
-    if not all(name.isprintable() for name in header):
-        raise RawTableError(f"{file}: not a valid CSV file: its first line does not name columns")
-    has = ", ".join(header)
-    absent = [name for name in names if name not in header]
-    if of_bias := [name for name in absent if name in facets]:
-        raise RawTableError(
-            f"{file}: expected a column {', '.join(map(repr, of_bias))}, which [bias] needs for "
-            f"its facets and groups, got {has}"
-        )
-    if absent:
-        raise RawTableError(f"{file}: expected a column {', '.join(map(repr, absent))}, got {has}")
-    if twice := [name for name in names if header.count(name) > 1]:
-        raise RawTableError(f"{file}: expected one column {twice[0]!r}, got several: {has}")
-
-
-def _cells(texts: pa.Table, name: str) -> Cells:
-    """One column's trimmed texts, for pandas."""
-    cells: Cells = pd.Series(pc.utf8_trim_whitespace(texts[name]).to_pandas(), name=name)
+def _objects(texts: pa.ChunkedArray) -> Cells:
+    """Texts for pandas, NaN where none is given."""
+    cells: Cells = texts.to_pandas()  # equal texts are one object
+    if texts.null_count:
+        cells[~is_given(texts)] = np.nan
     return cells
 
 
-def _parquet_texts(file: Path, names: list[str], columns: dict[str, Column]) -> pa.Table:
-    """Typed cells as the texts that a CSV file would have; no value is an empty text."""
-    table = pq.ParquetFile(file).read(columns=names)
-    if not table.num_rows:
-        raise RawTableError(f"{file}: expected rows, got columns only")
-    texts = {}
-    for name in names:
-        form = columns[name].format if name in columns else ""
-        cells = cells_as_texts(table[name], form or MOMENT)
-        if cells is None:
-            kind = table[name].type
-            raise RawTableError(f"{file}: {name!r}: expected single values, got {kind}")
-        texts[name] = pc.fill_null(cells, "")
-    return pa.table(texts)
+# The label
 
 
-def cells_as_texts(cells: pa.ChunkedArray, form: str) -> pa.ChunkedArray | None:
-    """Typed cells as texts: dates and moments by a format, in UTC; None for what is no value."""
-    kinds = pa.types
-    if kinds.is_dictionary(cells.type):
-        cells = pc.cast(cells, cells.type.value_type)
-    kind = cells.type
-    if kinds.is_boolean(kind):
-        cells = pc.cast(cells, pa.int8())
-    elif kinds.is_date(kind) or kinds.is_timestamp(kind):
-        moments = pd.to_datetime(pd.Series(cells.to_pandas()), utc=True).dt.strftime(form)
-        return pa.chunked_array([pa.array(moments, pa.string(), from_pandas=True)])
-    elif not (
-        kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_decimal(kind)
-        or kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_null(kind)
-    ):  # fmt: skip
-        return None
-    return pc.cast(cells, pa.string())
-
-
-def _read_texts(file: Path, names: list[str]) -> pa.Table:
-    ragged: list[pyarrow.csv.InvalidRow] = []
-
-    def judge(row: pyarrow.csv.InvalidRow) -> str:
-        if not row.text.strip():
-            return "skip"
-        ragged.append(row)
-        return "error"
-
-    try:
-        return pyarrow.csv.read_csv(
-            file,
-            # In one thread: a process that ends soon after may abort otherwise (Arrow #34314).
-            read_options=pyarrow.csv.ReadOptions(use_threads=False),
-            parse_options=pyarrow.csv.ParseOptions(
-                newlines_in_values=True, invalid_row_handler=judge
-            ),
-            convert_options=pyarrow.csv.ConvertOptions(
-                include_columns=names, column_types=dict.fromkeys(names, pa.string())
-            ),
-        )
-    except pa.ArrowInvalid:
-        if not ragged:
-            raise
-        expected, got = ragged[0].expected_columns, ragged[0].actual_columns
-        line = next((number for number, row in _lines(file) if len(row) != expected), "?")
-        raise RawTableError(f"{file}, line {line}: expected {expected} values, got {got}") from None
-
-
-def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """The rows, the header first, each with the line that it begins on; a blank line is no row."""
-    with file.open(newline="", encoding="utf-8-sig") as lines:
-        reader, line = csv.reader(lines), 1
-        for row in reader:
-            if len(row) > 1 or "".join(row).strip():
-                yield line, row
-            line = reader.line_num + 1
-
-
-def _label(texts: pa.Table, settings: Settings, file: Path) -> Cells:
+def _label(source: Source, settings: Settings) -> Cells:
     """The label as numbers: 0 and 1, or what a regression estimates; missing is NaN."""
-    name = settings.data.label
+    name, data = source.data.label, source.data
     if settings.project.problem == "regression":
-        return _numbers(texts, name, file)
-    cells = _cells(texts, name)
-    if settings.data.positives:
-        return _told_label(cells, settings.data, file)
-    values = pd.to_numeric(cells, errors="coerce").astype("float64")
-    wrong = ~cells.isin(MISSING) & ~values.isin((0, 1))
-    if wrong.any():
-        raise RawTableError(
-            f"{_where(wrong, file)}: the label {name!r}: expected 0 or 1, got "
-            f"{cells[wrong].iloc[0]!r} ({_such(wrong)})"
-        )
-    return values
+        return _numbers(source, name, Column("number"))
+    if data.positives:
+        return _told_label(source, source.texts(name))
+    cells = read = source.numbers(name)
+    if cells is None or read is None:
+        cells = source.texts(name)
+        read = read_numbers(cells, Column("number"))
+    is_label = pc.is_in(read, pa.array([0.0, 1.0])).to_numpy()
+    source.refuse(
+        name, is_given(cells) & ~is_label, "0 or 1",
+        "; [data] positive names the text that counts as 1, [data] missing a word for no value",
+    )  # fmt: skip
+    labels: Cells = pd.Series(read.to_numpy())
+    return labels
 
 
-def _told_label(cells: Cells, data: Data, file: Path) -> Cells:
+def _told_label(source: Source, texts: pa.ChunkedArray) -> Cells:
     """A label of texts, some of which count as 1 and others as 0."""
-    missing = cells.isin({*data.missing, ""})
+    name, data = source.data.label, source.data
     positive, negative = data.positives, data.negative
     if not negative:
-        values = sorted(cells[~missing].unique())
+        values = sorted(pc.unique(texts.drop_null()).to_pylist())
         negative = tuple(value for value in values if value not in positive)
         if values and (len(negative) != 1 or len(values) == 1):
             raise RawTableError(
-                f"{file}: the label {cells.name!r}: expected {_either(positive)} ([data] positive) "
-                f"and one other value, got {', '.join(map(repr, values[:5]))}; several others are "
-                "listed in [data] negative"
+                f"{source.path}: the label {name!r}: expected {_either(positive)} ([data] "
+                f"positive) and one other value, got {', '.join(map(repr, values[:5]))}; several "
+                "others are listed in [data] negative"
             )
-    wrong = ~missing & ~cells.isin((*positive, *negative))
-    if wrong.any():
-        raise RawTableError(
-            f"{_where(wrong, file)}: the label {cells.name!r}: expected {_either(positive)} "
-            f"([data] positive) or {_either(negative)} (negative), got {cells[wrong].iloc[0]!r} "
-            f"({_such(wrong)})"
-        )
-    return cells.isin(positive).astype("float64").mask(missing)
+    is_positive = pc.is_in(texts, pa.array(positive)).to_numpy()
+    is_known = is_positive | pc.is_in(texts, pa.array(negative, pa.string())).to_numpy()
+    expected = f"{_either(positive)} ([data] positive) or {_either(negative)} (negative)"
+    source.refuse(name, is_given(texts) & ~is_known, expected)
+    return pd.Series(np.where(is_given(texts), is_positive, np.nan))
 
 
 def _either(texts: tuple[str, ...]) -> str:
     return " or ".join(map(repr, texts))
 
 
-def _column(
-    texts: pa.Table, name: str, column: Column, file: Path, oddities: dict[str, int]
-) -> Cells:
+# The columns
+
+
+def _column(source: Source, name: str, column: Column, is_stored: bool) -> Cells:
     if column.type == "number":
-        numbers = _numbers(texts, name, file)
-        _count(oddities, f"missing {name}", numbers.isna())
+        numbers = _numbers(source, name, column)
+        source.count(f"missing {name}", numbers.isna().to_numpy())
         return numbers
-    cells = _cells(texts, name)
     if column.type == "date":
-        dates = _dates(cells, column.format)
-        _count(oddities, f"unreadable date in {name}", dates.isna())
-        return dates
-    missing = cells.isin(set(MISSING).difference(column.values))  # NA may well be a region
-    values = _one_line(cells.mask(missing).astype("object"), file)
+        return _dates(source, name, column.format)
+    texts = source.texts(name)
+    source.check_given(name, texts)
+    source.check_one_line(name, texts)
     if column.type == "category":
-        _count(oddities, f"unknown value in {name}", ~missing & ~values.isin(column.values))
-    _count(oddities, f"missing {name}", missing)
-    return values
+        texts = _known(source, name, texts, column.values)
+    elif is_stored:
+        texts = _without_fraction(texts)
+    source.count(f"missing {name}", ~is_given(texts))
+    return _objects(texts)
 
 
-def _dates(cells: Cells, form: str) -> Cells:
-    """Dates of a format, NaT where a text is none; each text is read once, as days repeat."""
-    codes, different = pd.factorize(cells)
-    read: Cells = pd.to_datetime(pd.Series(different), format=form, errors="coerce", exact=True)
-    return read.take(codes).set_axis(cells.index)
-
-
-def _numbers(texts: pa.Table, name: str, file: Path) -> Cells:
+def _numbers(source: Source, name: str, column: Column) -> Cells:
     """Numbers, NaN where none is given: of each text the nearest."""
-    trimmed = pc.utf8_trim_whitespace(texts[name])
-    known = pc.if_else(pc.is_in(trimmed, pa.array(MISSING)), None, trimmed)
-    with contextlib.suppress(pa.ArrowInvalid):  # quick, and strict in how a number is written
-        read = pc.cast(known, pa.float64())
-        if pc.all(pc.is_finite(read)).as_py() is not False:
-            numbers: Cells = pd.Series(read.to_numpy(), name=name)
-            return numbers
-    cells: Cells = pd.Series(known.to_pandas(), name=name)
-    missing = cells.isna()
-    numbers = pd.to_numeric(cells, errors="coerce").astype("float64")
-    wrong = (numbers.isna() | numbers.isin((float("inf"), float("-inf")))) & ~missing
+    cells = source.numbers(name)
+    if cells is None:
+        cells = without_missing(source.texts(name))
+        read = read_numbers(cells, column)
+    else:
+        finite = pc.fill_null(pc.is_finite(cells), True)
+        read = pc.if_else(finite, cells, pa.scalar(None, pa.float64()))
+    wrong = is_given(cells) & ~is_given(read)
     if wrong.any():
-        raise RawTableError(
-            f"{_where(wrong, file)}: {name!r}: expected a number, got "
-            f"{cells[wrong].iloc[0]!r} ({_such(wrong)})"
+        source.refuse(name, wrong, "a number", _remedy(source, name, wrong))
+    if name != source.data.label:
+        source.check_given(name, read)
+    numbers: Cells = pd.Series(read.to_numpy())
+    return numbers
+
+
+def _remedy(source: Source, name: str, wrong: Rows) -> str:
+    """The setting that reads what is written in another notation, or is no number at all."""
+    texts = pc.unique(source.texts(name).filter(pa.array(wrong)))
+    words = pc.filter(texts, pc.invert(pc.match_substring_regex(texts, r"\d")))
+    if len(words):
+        return '; a word that means "no value" is listed in [data] missing'
+    said = "" if name == source.data.label else notation(texts)
+    return f"; {said} in [data.columns] reads {'it' if len(texts) == 1 else 'them'}" if said else ""
+
+
+def _known(
+    source: Source, name: str, texts: pa.ChunkedArray, values: tuple[str, ...]
+) -> pa.ChunkedArray:
+    """A category's texts, the unknown ones counted; 1.0 is 1 where only that is known."""
+    known = pa.array(values)
+    unknown = is_given(texts) & ~pc.is_in(texts, known).to_numpy()
+    if unknown.any():
+        of_number = pc.replace_substring_regex(known, FRACTION, r"\1")
+        places = pc.index_in(_without_fraction(texts), of_number)
+        texts = pc.coalesce(pc.if_else(pa.array(unknown), pc.take(known, places), texts), texts)
+        unknown &= ~pc.is_in(texts, known).to_numpy()
+    shown = ", ".join(map(repr, values[:5])) + ", ..." * (len(values) > 5)
+    given = source.rows - texts.null_count
+    source.check_share(name, given, unknown, f"one of the values in [data.columns] ({shown})")
+    source.count(f"unknown value in {name}", unknown)
+    return texts
+
+
+def _dates(source: Source, name: str, form: str) -> Cells:
+    """Dates of a format, NaT where a text is none."""
+    cells = source.cells(name)
+    read = typed_cells.cells_as_dates(cells, form)
+    if read is None:
+        cells = without_missing(source.texts(name, form))
+        read = _each_once(cells, lambda texts: dates.read_dates(texts, form))
+        _check_order(source, name, cells, form, is_given(cells) & np.isnat(read))
+    source.check_given(name, cells)
+    unreadable = is_given(cells) & np.isnat(read)
+    given = source.rows - cells.null_count
+    source.check_share(name, given, unreadable, f"dates of the format {form!r}")
+    source.count(f"missing {name}", ~is_given(cells))
+    source.count(f"unreadable date in {name}", unreadable)
+    return dates.for_features(read)
+
+
+def _check_order(
+    source: Source, name: str, texts: pa.ChunkedArray, form: str, unreadable: Rows
+) -> None:
+    """Where day and month the other way round read more, those that were read are read wrong."""
+    other = dates.other_order(form)
+    if not other or not unreadable.any():
+        return
+    read = _each_once(texts, lambda texts: dates.read_dates(texts, other))
+    if np.count_nonzero(is_given(texts) & np.isnat(read)) < np.count_nonzero(unreadable):
+        expected = f"dates of the format {form!r} in [data.columns]"
+        source.refuse(name, unreadable, expected, f"; {other!r} reads more of the values")
+
+
+def _each_once(texts: pa.ChunkedArray, read: Callable[[pa.Array], Moments]) -> Moments:
+    """Moments of texts, each different one read once, as days repeat."""
+    if texts.nbytes >= 2**31:  # as far as the offsets of one array reach
+        texts = pc.cast(texts, pa.large_string())
+    encoded = texts.combine_chunks().dictionary_encode()
+    codes = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy()
+    different, none = encoded.dictionary, np.full(1, "NaT", dtype="datetime64[us]")
+    starts = range(0, len(different), _AT_ONCE)
+    parts = [read(different.slice(start, _AT_ONCE)) for start in starts]
+    moments: Moments = np.concatenate([*parts, none])[codes]
+    return moments
+
+
+# The moment
+
+
+def _event_time(source: Source) -> tuple[Moments, list[tuple[str, Rows]]]:
+    """The rows' moments, and the rows that cannot be used for want of one."""
+    data, name = source.data, source.data.event_time
+    if not name:
+        return np.empty(0, "datetime64[us]"), []
+    cells = source.cells(name)
+    if pa.types.is_date(cells.type) or pa.types.is_timestamp(cells.type):
+        moments = typed_cells.as_dates(cells)
+    else:
+        form, cells = data.event_time_format, without_missing(source.texts(name))
+        moments = _each_once(
+            cells, lambda texts: dates.read_dates(texts, form) if form else dates.read_iso(texts)
         )
-    return cells.astype("float64")  # of each text the nearest number, which to_numeric may miss
+    given = source.rows - cells.null_count
+    if not given:
+        raise RawTableError(f"{source.path}: {name!r}: expected moments, got none in any row")
+    unreadable = is_given(cells) & np.isnat(moments)
+    expected = f"moments of the format {data.event_time_format!r}"
+    if not data.event_time_format:
+        expected = "moments such as 2026-01-31T00:00:00Z"
+    remedy = '; [data] event_time_format says another format, such as "%d.%m.%Y %H:%M"'
+    source.check_share(name, given, unreadable, expected, remedy)
+    future = moments > np.datetime64(_now(), "us")
+    expected = f"moments up to now ({_now():%Y-%m-%dT%H:%M:%SZ})"
+    source.check_share(name, given, future, expected, "; a row is told by what was known then")
+    return moments, [
+        (f"no {name}", ~is_given(cells)),
+        (f"unreadable {name}", unreadable),
+        (f"{name} in the future", future),
+    ]
 
 
-def _one_line(cells: Cells, file: Path) -> Cells:
-    """A text of several lines would be several records to a batch transform."""
-    wrong = cells.str.contains(r"[\r\n]", na=False)
-    if wrong.any():
+def _snapshot(source: Source) -> Cells:
+    moment = with_milliseconds(source.data.snapshot)
+    if moment > f"{_now():%Y-%m-%dT%H:%M:%S.999Z}":
         raise RawTableError(
-            f"{_where(wrong, file)}: {cells.name!r}: expected a text of one line, got "
-            f"{cells[wrong].iloc[0]!r}"
+            f"{source.path}: expected rows that describe a moment up to now, got "
+            f"{source.data.snapshot} in [data] snapshot, which is in the future"
         )
-    return cells
+    return pd.Series(moment, index=range(source.rows))
 
 
-def _event_time(texts: pa.Table, data: Data, file: Path) -> Cells:
-    """Moments as the Feature Store writes them: ISO-8601, to the second, with Z."""
-    if data.snapshot:
-        return pd.Series(data.snapshot, index=range(texts.num_rows))
-    cells = _cells(texts, data.event_time)
-    moments = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
-    wrong = moments.isna()
-    if wrong.any():
-        raise RawTableError(
-            f"{_where(wrong, file)}: {data.event_time!r}: expected a moment such as "
-            f"2026-01-31T00:00:00Z, got {cells[wrong].iloc[0]!r} ({_such(wrong)})"
-        )
-    return moments.dt.strftime(MOMENT)
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
-def _drop_unusable(table: RawTable, data: Data) -> None:
+def _as_texts(moments: Moments) -> Cells:
+    texts = pc.cast(pa.chunked_array([moments.astype("datetime64[ms]")]), pa.string())
+    parted = pc.replace_substring(texts, " ", "T")
+    return _objects(pc.binary_join_element_wise(parted, "Z", ""))
+
+
+# The rows
+
+
+def _usable(source: Source, rows: pd.DataFrame, unusable: list[tuple[str, Rows]]) -> pd.DataFrame:
     """Leave out rows that no record can be made of, and count them."""
-    no_id = table.rows[data.record_id].isin(MISSING)
-    _count(table.found, f"empty {data.record_id}: left out", no_id)
-    no_label = table.rows[data.label].isna() & ~no_id
-    _count(table.found, f"no {data.label}: left out", no_label)
-    table.rows = table.rows[~no_id & ~no_label]
-    repeated = table.rows.duplicated([data.record_id, "event_time"], keep="last")
-    _count(table.found, f"duplicate {data.record_id}: kept the last row", repeated)
+    data = source.data
+    reasons = [
+        (f"empty {data.record_id}", rows[data.record_id].isna().to_numpy()),
+        (f"no {data.label}", rows[data.label].isna().to_numpy()),
+        *unusable,
+    ]
+    dropped = np.zeros(source.rows, dtype=bool)
+    said = []
+    for what, wrong in reasons:
+        said.append((f"{what}: left out", wrong & ~dropped))
+        dropped |= wrong
+    keys = [data.record_id, "event_time"] if data.event_time else [data.record_id]
+    kept = rows[keys] if not dropped.any() else rows.loc[~dropped, keys]
+    repeated = np.zeros(source.rows, dtype=bool)
+    if not data.number_rows:
+        repeated[~dropped] = kept.duplicated(keep="last").to_numpy()
+    if not dropped.all():
+        said.append((f"duplicate {data.record_id}: kept the last row", repeated))
+        _check_dropped(source, said)
+    for what, wrong in said:
+        source.count(what, wrong)
+    dropped |= repeated
+    return rows[~dropped] if dropped.any() else rows
 
 
-def _check_classes(table: RawTable, settings: Settings, file: Path) -> None:
-    label = settings.data.label
-    if table.rows.empty:
+def _check_dropped(source: Source, said: list[tuple[str, Rows]]) -> None:
+    """Refuse a table of which most would be left out."""
+    count, limit = sum(int(wrong.sum()) for _, wrong in said), source.data.quality.dropped
+    if count <= limit * source.rows + 1e-9:
+        return
+    reasons = []
+    for what, wrong in said:
+        if wrong.any():
+            positions = np.flatnonzero(wrong)[:3].tolist()
+            places = ", ".join(source.table.places(positions))
+            reasons.append(f"{what.partition(':')[0]} in {int(wrong.sum()):,} ({places})")
+    raise RawTableError(
+        f"{source.path}: expected at most {int(limit * source.rows + 1e-9):,} rows to be left out "
+        f"([data.quality] dropped = {limit:g}), got {count:,} of {source.rows:,}: "
+        f"{'; '.join(reasons)}"
+    )
+
+
+def _check_classes(source: Source, rows: pd.DataFrame, settings: Settings) -> None:
+    data, file = source.data, source.path
+    if rows.empty:
         raise RawTableError(
-            f"{file}: expected rows with a {settings.data.record_id} and a {label}, got none"
+            f"{file}: expected rows with a {data.record_id} and a {data.label}, got none"
         )
-    classes = table.rows[label].unique()
+    classes = rows[data.label].unique()
     if len(classes) < 2:
         needed = {"binary": "both 0 and 1", "regression": "different numbers"}
         raise RawTableError(
-            f"{file}: the label {label!r}: expected {needed[settings.project.problem]} to learn "
-            f"from, got {classes[0]:g} in every row"
+            f"{file}: the label {data.label!r}: expected {needed[settings.project.problem]} to "
+            f"learn from, got {classes[0]:g} in every row"
         )
-
-
-def _count(oddities: dict[str, int], what: str, rows: Cells) -> None:
-    if count := int(rows.sum()):
-        oddities[what] = count
-
-
-def _such(wrong: Cells) -> str:
-    count = int(wrong.sum())
-    return f"{count:,} such row{'s' * (count != 1)}"
-
-
-def _where(wrong: Cells, file: Path) -> str:
-    """The line that the first wrong row begins on, as an editor counts them."""
-    position = int(wrong.to_numpy().argmax())
-    if is_parquet(file):
-        return f"{file}, row {position + 1}"
-    line, _ = next(islice(_lines(file), position + 1, None), ("?", []))
-    return f"{file}, line {line}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,13 +12,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ninesteps.errors import RawTableError
-from ninesteps.feature_store.raw_table import MOMENT, cells_as_texts, is_parquet
 from ninesteps.feature_store.reading.numbers import MISSING
+from ninesteps.feature_store.reading.table_file import TableFile, open_table
+from ninesteps.feature_store.reading.typed_cells import MOMENT, cells_as_texts
 
 BLEMISHES = 0.01  # a share of rows that does not decide what a column is
 
@@ -145,80 +143,31 @@ def read_columns(
     """The columns of a table as trimmed texts.
 
     Args:
-        file: a CSV or Parquet file.
+        file: a CSV, Parquet or Feather file.
         missing: words that mean "no value".
         values: words that look so and are values.
     """
-    kind = "CSV"
-    try:
-        if is_parquet(file) or file.suffix.lower() in (".parquet", ".pq"):
-            kind = "Parquet"
-        table = _read_csv(file) if kind == "CSV" else _read_parquet(file)
-        none, kept = pa.array(["", *missing]), frozenset(values)
-        columns = [
-            _contents(name, cells, none, kept)
-            for name, cells in zip(table.column_names, table.columns, strict=True)
-        ]
-    except FileNotFoundError:
-        raise RawTableError(f"there is no file {file}") from None
-    except (UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
-        if "UTF8" in str(error) or isinstance(error, UnicodeDecodeError):
-            raise RawTableError(f"{file}: expected a {kind} file, got no UTF-8 text") from None
-        reason = " ".join(str(error).split())
-        raise RawTableError(f"{file}: not a valid {kind} file: {reason}") from None
-    except OSError as error:
-        raise RawTableError(f"{file} cannot be read: {error.strerror or error}") from None
-    if table.num_rows == 0:
-        raise RawTableError(f"{file}: expected rows, got columns only")
-    return columns
+    table = open_table(file)
+    table.check_header()
+    _check_names(table)
+    none, kept = pa.array(["", *missing]), frozenset(values)
+    read = table.read(range(len(table.names)))
+    columns = [
+        _contents(name, cells, none, kept) for name, cells in zip(table.names, read, strict=True)
+    ]
+    return [column for column in columns if column.name or column.present]  # as Excel ends lines
 
 
-def _read_parquet(file: Path) -> pa.Table:
-    content = pq.ParquetFile(file)
-    _check_names(content.schema_arrow.names, file)
-    return content.read(use_threads=False)
-
-
-def _read_csv(file: Path) -> pa.Table:
-    """Every cell as a text: nothing is guessed before all values are seen."""
-    with file.open(newline="", encoding="utf-8-sig") as lines:
-        header = next(
-            (row for row in csv.reader(lines) if len(row) > 1 or "".join(row).strip()), []
-        )
-    if "\0" in "".join(header):
-        raise RawTableError(f"{file}: not a valid CSV file: its first line does not name columns")
-    _check_names(header, file)
-    ragged: list[pyarrow.csv.InvalidRow] = []
-
-    def judge(row: pyarrow.csv.InvalidRow) -> str:
-        ragged.extend([row] if row.text.strip() else [])
-        return "skip"
-
-    table = pyarrow.csv.read_csv(
-        file,
-        # In one thread: a process that ends soon after may abort otherwise (Arrow #34314).
-        read_options=pyarrow.csv.ReadOptions(use_threads=False),
-        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=judge),
-        convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(header, pa.string())),
-    )
-    if ragged:
+def _check_names(table: TableFile) -> None:
+    if not table.names:
+        raise RawTableError(f"{table.path}: expected columns and rows, got an empty file")
+    if len(table.names) == 1:
         raise RawTableError(
-            f"{file}, row {ragged[0].number}: expected {ragged[0].expected_columns} values, got "
-            f"{ragged[0].actual_columns} ({len(ragged):,} such row{'s' * (len(ragged) != 1)})"
+            f"{table.path}: expected a label and other columns (separated by commas in a CSV "
+            f"file), got one column, {table.names[0]!r}"
         )
-    return table
-
-
-def _check_names(names: list[str], file: Path) -> None:
-    if not names:
-        raise RawTableError(f"{file}: expected columns and rows, got an empty file")
-    if len(names) == 1:
-        raise RawTableError(
-            f"{file}: expected a label and other columns (separated by commas in a CSV file), got "
-            f"one column, {names[0]!r}"
-        )
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise RawTableError(f"{file}: expected one column {twice[0]!r}, got several")
+    if twice := [name for name in table.names if name and table.names.count(name) > 1]:
+        raise RawTableError(f"{table.path}: expected one column {twice[0]!r}, got several")
 
 
 def _contents(

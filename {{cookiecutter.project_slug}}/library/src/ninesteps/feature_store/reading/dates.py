@@ -5,6 +5,8 @@ Nanoseconds, in which pandas counts, reach from 1677 to 2262 alone.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,8 +34,25 @@ def read_dates(texts: pa.Array, form: str) -> NDArray[np.datetime64]:
     quick = pd.to_datetime(cells, format=form, errors="coerce", exact=True, utc=has_zone)
     dates = quick.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
     for place in np.flatnonzero(np.isnat(dates) & cells.notna().to_numpy()):
-        dates[place] = _read_date(cells.iloc[place], form)
+        dates[place] = _told(cells.iloc[place], lambda text: datetime.strptime(text, form))
     return dates
+
+
+def read_iso(texts: pa.Array) -> NDArray[np.datetime64]:
+    """Moments in ISO 8601, in UTC unless they say another zone; NaT where a text is none."""
+    cells = pd.Series(texts.to_pandas(), dtype="object")
+    quick = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
+    moments = quick.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+    for place in np.flatnonzero(np.isnat(moments) & cells.notna().to_numpy()):
+        moments[place] = _told(cells.iloc[place], datetime.fromisoformat)
+    return moments
+
+
+def other_order(form: str) -> str:
+    """A format with day and month the other way round; none if it has no two numbers for them."""
+    if "%d" not in form or "%m" not in form:
+        return ""
+    return re.sub("%[dm]", lambda part: "%m" if part[0] == "%d" else "%d", form)
 
 
 def for_features(dates: NDArray[np.datetime64]) -> pd.Series[Any]:
@@ -53,14 +72,11 @@ def resolution(form: str) -> str | None:
     return next((u for u in _PARTS if probe.astype(f"M8[{u}]").astype("M8[us]") == read), None)
 
 
-def _read_date(text: str, form: str) -> np.datetime64:
+def _told(text: str, read: Callable[[str], datetime]) -> np.datetime64:
     try:
-        read = datetime.strptime(text, form)
-    except ValueError:
+        moment = read(text)
+        if moment.tzinfo:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
         return np.datetime64("NaT")
-    if read.tzinfo:
-        try:
-            read = read.astimezone(UTC).replace(tzinfo=None)
-        except OverflowError:
-            return np.datetime64("NaT")
-    return np.datetime64(read, "us")
+    return np.datetime64(moment, "us")

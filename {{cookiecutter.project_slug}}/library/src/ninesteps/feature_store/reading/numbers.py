@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from typing import TypeAlias
 
@@ -18,6 +19,9 @@ MISSING = (
     "Null", "None", "none",
 )  # fmt: skip
 """What stands for no value among numbers and dates, which none of these can be."""
+
+_SEPARATORS = ((".", ""), (".", ","), (",", ""), (",", "."), (".", " "), (",", " "), (".", "'"))
+"""What may begin a fraction and part thousands, the likelier first."""
 
 _NO_TEXT = pa.scalar(None, pa.string())
 
@@ -39,6 +43,25 @@ def read_numbers(texts: Texts, column: Column) -> Texts:
                 return read
     read = pc.cast(_plain(texts, column), pa.float64())
     return pc.if_else(pc.is_finite(read), read, pa.scalar(None, pa.float64()))
+
+
+def notation(texts: pa.Array) -> str:
+    """How `[data.columns]` says the notation in which texts are numbers; nothing if none is."""
+    samples = texts[:1000]
+    inner = pc.replace_substring_regex(samples, r"[-+\u2212()\s]|\d[\d.,'\u2019\s]*(e-?\d+)?", "")
+    unit = next((text for text in inner.to_pylist() if text), "")
+    parentheses = bool(pc.any(pc.match_substring(samples, "(")).as_py())
+    for decimal, thousands in _SEPARATORS:
+        with contextlib.suppress(ValueError):
+            column = Column("number", "", (), decimal, thousands, unit, parentheses)
+            if read_numbers(samples, column).null_count == 0:
+                said = {key: getattr(column, key) for key in Column.NOTATION}
+                return ", ".join(
+                    f"{key} = {json.dumps(value, ensure_ascii=False)}"
+                    for key, value in said.items()
+                    if value != getattr(Column, key)
+                )
+    return ""
 
 
 def _plain(texts: Texts, column: Column) -> Texts:

@@ -1,0 +1,59 @@
+"""What the first lines of a CSV file say: its delimiter, and whether they name columns at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from itertools import islice, pairwise
+
+DELIMITERS = (",", ";", "\t", "|")
+
+_LOOKED_AT = 20  # rows
+
+_NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?")
+_DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([T ]\d{1,2}:\d{2}.*)?")
+
+
+def is_row(row: list[str]) -> bool:
+    """Whether a line is more than a blank one."""
+    return len(row) > 1 or bool("".join(row).strip())
+
+
+def delimiter_of(sample: str) -> str:
+    """What parts the cells: of those by which all first rows have as many, that of the most."""
+    best, most = ",", 1
+    for delimiter in DELIMITERS:
+        reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+        widths = {len(row) for row in islice(filter(is_row, reader), _LOOKED_AT)}
+        if len(widths) == 1 and max(widths) > most:
+            best, most = delimiter, max(widths)
+    return best
+
+
+def values_among(names: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """The cells of a first line that are values, not names; none if it can be a header.
+
+    Numbers and dates are no names, unless they go on evenly, as years do, or positions; and texts
+    that their own columns have again are values, if there are several.
+    """
+    numbers = [name for name in names if _NUMBER.fullmatch(name)]
+    values = [name for name in names if _DATE.fullmatch(name)]
+    values += [] if _go_on(numbers) else numbers
+    words = [place for place, name in enumerate(names) if name and name not in numbers]
+    again = [p for p in words if names[p] in {row[p].strip() for row in rows if p < len(row)}]
+    is_repeated = any([*names] == [cell.strip() for cell in row] for row in rows)
+    if len(again) >= max(2, len(words) / 2) and not is_repeated:
+        values += [names[place] for place in again]
+    return tuple(values)
+
+
+def _go_on(numbers: Sequence[str]) -> bool:
+    """Whether numbers can be names: years, positions, or many that rise or fall throughout."""
+    read = [float(number.replace(",", ".")) for number in numbers]
+    steps = [after - before for before, after in pairwise(read)] or [1.0]
+    if all(number.is_integer() for number in read):
+        is_rising = min(steps) > 0 and len(read) >= 3
+        return is_rising or all(1900 <= n <= 2100 for n in read) or read == [0, 1]
+    return len(read) >= 5 and (min(steps) > 0 or max(steps) < 0)

@@ -1,0 +1,174 @@
+"""The columns of a raw table as they are read, and the checks that refuse a table.
+
+A refusal says where: the file, the line, the column, what was expected and what was got.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ninesteps.errors import RawTableError
+from ninesteps.feature_store.reading import typed_cells
+from ninesteps.feature_store.reading.table_file import TableFile, clean_name, open_table
+from ninesteps.settings.data import Data
+from ninesteps.settings.facets import shortest
+from ninesteps.settings.settings import Settings
+
+Rows: TypeAlias = NDArray[np.bool_]
+"""Which of the table's rows, (n,)."""
+
+EXAMPLES = 3
+
+
+def is_given(cells: pa.ChunkedArray) -> Rows:
+    """Where there is a value."""
+    given: Rows = pc.is_valid(cells).to_numpy()
+    return given
+
+
+def open_source(file: Path, settings: Settings) -> Source:
+    """Read the columns that the settings name.
+
+    Raises:
+        RawTableError: if the file is no table, or does not have them.
+    """
+    data = settings.data
+    names = [data.label, *data.columns, *filter(None, [data.event_time])]
+    names = names if data.number_rows else [data.record_id, *names]
+    table = open_table(file)
+    _check_names(table, names, settings)
+    places = [table.names.index(clean_name(name)) for name in names]
+    columns = table.read(places)
+    return Source(table, data, len(columns[0]), dict(zip(names, columns, strict=True)))
+
+
+def _check_names(table: TableFile, names: Sequence[str], settings: Settings) -> None:
+    file, cleaned, has = table.path, table.names, ", ".join(table.names)
+    absent = [name for name in names if clean_name(name) not in cleaned]
+    if of_bias := [name for name in absent if name in settings.context_columns]:
+        raise RawTableError(
+            f"{file}: expected a column {', '.join(map(repr, of_bias))}, which [bias] needs for "
+            f"its facets and groups, got {has}"
+        )
+    if absent:
+        raise RawTableError(f"{file}: expected a column {', '.join(map(repr, absent))}, got {has}")
+    if twice := [name for name in names if cleaned.count(clean_name(name)) > 1]:
+        raise RawTableError(f"{file}: expected one column {twice[0]!r}, got several: {has}")
+
+
+@dataclass
+class Source:
+    """A raw table while it is read."""
+
+    table: TableFile
+    data: Data
+    rows: int
+    stored: dict[str, pa.ChunkedArray]  # as the file has them
+    found: dict[str, int] = field(default_factory=dict)  # what was odd, and in how many rows
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.table.path
+
+    def cells(self, name: str) -> pa.ChunkedArray:
+        """A column as the file has it: texts not trimmed, or typed cells."""
+        return self.stored[name]
+
+    def release(self, *names: str) -> None:
+        """Give up columns that have been read: the table is not kept twice in memory."""
+        for name in names:
+            del self.stored[name]
+
+    def texts(self, name: str, form: str = typed_cells.MOMENT) -> pa.ChunkedArray:
+        """A column's trimmed texts, null where no value is given; dates by a format."""
+        texts = typed_cells.cells_as_texts(self.stored[name], form)
+        if texts is None:
+            kind = self.stored[name].type
+            raise RawTableError(f"{self.path}: {name!r}: expected single values, got {kind}")
+        trimmed, none = pc.utf8_trim_whitespace(texts), pa.array(["", *self.data.missing])
+        return pc.if_else(pc.is_in(trimmed, none), pa.scalar(None, pa.string()), trimmed)
+
+    def numbers(self, name: str) -> pa.ChunkedArray | None:
+        """A column's numbers, where the file has numbers; null where no value is given."""
+        numbers = typed_cells.cells_as_numbers(self.stored[name])
+        none = [float(word) for word in self.data.missing if _is_number(word)]
+        if numbers is None or not none:
+            return numbers
+        return pc.if_else(pc.is_in(numbers, pa.array(none)), pa.scalar(None, pa.float64()), numbers)
+
+    def count(self, what: str, rows: Rows) -> None:
+        """Note what is odd in the table."""
+        if count := int(rows.sum()):
+            self.found[what] = count
+
+    def refuse(self, name: str, wrong: Rows, expected: str, remedy: str = "") -> None:
+        """Refuse a table for values that must not be, if there are any."""
+        if not wrong.any():
+            return
+        first, count = int(wrong.argmax()), int(wrong.sum())
+        (place,), (value,) = self.table.places([first]), self._values(name, [first])
+        such = f"{count:,} such row{'s' * (count != 1)}"
+        raise RawTableError(
+            f"{self.path}, {place}: {self._called(name)}: expected {expected}, got {value!r} "
+            f"({such}){remedy}"
+        )
+
+    def check_one_line(self, name: str, texts: pa.ChunkedArray) -> None:
+        """A text of several lines would be several records to a batch transform."""
+        wrong = pc.or_(pc.match_substring(texts, "\n"), pc.match_substring(texts, "\r"))
+        self.refuse(name, pc.fill_null(wrong, False).to_numpy(), "a text of one line")
+
+    def check_given(self, name: str, cells: pa.ChunkedArray) -> None:
+        """A column without any value is no column: it has another name here, or none."""
+        if cells.null_count == self.rows:
+            raise RawTableError(
+                f"{self.path}: {name!r}: expected values, got none in {self.rows:,} rows: take it "
+                "out of [data.columns], or look for them in another column"
+            )
+
+    def check_share(
+        self, name: str, given: int, wrong: Rows, expected: str, remedy: str = ""
+    ) -> None:
+        """Refuse a table of whose values in a column too many cannot be used."""
+        count, limit = int(wrong.sum()), self.data.quality.unreadable
+        if count == 0 or (count < given and count <= limit * given + 1e-9):
+            return
+        allowed = f"[data.quality] unreadable = {limit:g} allows {int(limit * given + 1e-9):,}"
+        if count == given:
+            allowed = "no value can be used, which [data.quality] unreadable never allows"
+        raise RawTableError(
+            f"{self.path}: {self._called(name)}: expected {expected}, got "
+            f"{self.examples(name, wrong)} in {count:,} of {given:,} values: {allowed}{remedy}"
+        )
+
+    def examples(self, name: str, rows: Rows) -> str:
+        """Some of the values, each with its line."""
+        positions = np.flatnonzero(rows)[:EXAMPLES].tolist()
+        values, places = self._values(name, positions), self.table.places(positions)
+        said = [f"{value!r} ({place})" for value, place in zip(values, places, strict=True)]
+        return ", ".join(said)
+
+    def _values(self, name: str, positions: Sequence[int]) -> list[str]:
+        cells = pc.take(self.stored[name], pa.array(positions, pa.int64()))
+        texts = typed_cells.cells_as_texts(cells)
+        values = cells if texts is None else texts
+        return [str("" if value is None else value).strip() for value in values.to_pylist()]
+
+    def _called(self, name: str) -> str:
+        return f"the label {name!r}" if name == self.data.label else repr(name)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        return shortest(float(word)) == word
+    except ValueError:
+        return False

@@ -1,0 +1,281 @@
+"""A file as columns: texts of a CSV file, typed cells of a Parquet or Feather file.
+
+In Arrow's memory: as Python's own objects they would take ten times the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import gzip
+import io
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.parquet as pq
+
+from ninesteps.errors import RawTableError
+from ninesteps.feature_store.reading.file_kind import Kind, kind_of
+from ninesteps.feature_store.reading.first_line import delimiter_of, is_row, values_among
+
+csv.field_size_limit(2**31 - 1)  # a long text is no error; the module's own limit is 128 KiB
+
+_SAMPLE = 2**20  # characters, in which the header and some rows are looked for
+_SAMPLE_ROWS = 100
+_BLOCK = 2**20  # bytes that are parsed at a time, Arrow's own default
+_LARGEST_ROW = 2**28  # bytes that are parsed at a time where a row is larger than a block
+_FEWEST_LOST = 2  # lines within one cell that look like rows: they are rows
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A table's file: what it is stored as, and the names of its columns."""
+
+    path: Path
+    kind: Kind
+    stored_names: tuple[str, ...]  # as they stand in the file
+    delimiter: str = ","  # of a CSV file
+    header_lines: int = 1  # of a CSV file: the lines before its rows
+    values_in_header: tuple[str, ...] = ()  # cells of the first line that look like no names
+
+    @property
+    def is_text(self) -> bool:
+        """Whether every cell is a text."""
+        return self.kind in ("csv", "gzip")
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names on one line, without spaces around."""
+        return tuple(map(clean_name, self.stored_names))
+
+    def read(self, positions: Sequence[int]) -> list[pa.ChunkedArray]:
+        """Columns by their position, as stored: a CSV file's as texts, not trimmed.
+
+        Raises:
+            RawTableError: if the file is damaged, or has no rows.
+        """
+        with said_in_one_sentence(self.path):
+            columns = _read_csv(self, positions) if self.is_text else _read_typed(self, positions)
+        if columns and not len(columns[0]):
+            raise RawTableError(f"{self.path}: expected rows, got columns only")
+        return columns
+
+    def lines(self) -> Iterator[tuple[int, list[str]]]:
+        """The rows of a CSV file, each with the line that it begins on; a blank line is none."""
+        with _open_text(self.path, self.kind) as text:
+            reader, line = csv.reader(text, delimiter=self.delimiter), 1
+            for row in reader:
+                if line > self.header_lines and is_row(row):
+                    yield line, row
+                line = reader.line_num + 1
+
+    def check_header(self) -> None:
+        """Check that the first line names the columns; nothing else says what they are.
+
+        Raises:
+            RawTableError: if it looks like a row.
+        """
+        if values := self.values_in_header:
+            raise RawTableError(
+                f"{self.path}: expected a first line that names the columns, got values "
+                f"({', '.join(map(repr, values[:3]))}): put a line of names above it"
+            )
+
+    def places(self, rows: Sequence[int]) -> list[str]:
+        """Where rows stand, as an editor counts them: `line 12`; in Parquet, `row 11`."""
+        if not self.is_text:
+            return [f"row {row + 1}" for row in rows]
+        wanted, found = set(rows), dict[int, str]()
+        with contextlib.suppress(csv.Error, UnicodeDecodeError, OSError):
+            for row, (line, _) in enumerate(islice(self.lines(), max(rows, default=-1) + 1)):
+                if row in wanted:
+                    found[row] = f"line {line}"
+        return [found.get(row, f"row {row + 1}") for row in rows]
+
+
+def clean_name(name: str) -> str:
+    """A column's name on one line, without spaces around: " age " is age."""
+    return " ".join(name.replace("\ufeff", "").replace("\u200b", "").split())
+
+
+def open_table(file: Path) -> TableFile:
+    """What a file is, and its columns; the rows are read later.
+
+    Raises:
+        RawTableError: if it is no table; the sentence says what it is and what to do.
+    """
+    kind = kind_of(file)
+    with said_in_one_sentence(file):
+        if kind in ("csv", "gzip"):
+            return _open_csv(file, kind)
+        if kind == "parquet":
+            return TableFile(file, kind, tuple(pq.read_schema(file).names))
+        columns = pyarrow.feather.read_table(file, memory_map=True).schema.names
+        return TableFile(file, kind, tuple(columns))
+
+
+@contextlib.contextmanager
+def said_in_one_sentence(file: Path) -> Iterator[None]:
+    """What Arrow and Python say of a damaged file, for the person who brought it."""
+    try:
+        yield
+    except (csv.Error, UnicodeDecodeError, pa.ArrowException, EOFError, OSError) as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise RawTableError(f"{file} cannot be read: {error.strerror}") from None
+        if isinstance(error, UnicodeDecodeError) or "UTF8" in str(error):
+            raise RawTableError(
+                f"{file}{_first_other_line(file)}: expected text in UTF-8, got another encoding, "
+                "such as Latin-1 or Windows-1252: save it as UTF-8 (in Excel: CSV UTF-8)"
+            ) from None
+        reason = " ".join(str(error).split())
+        raise RawTableError(f"{file} is damaged, or no table: {reason}") from None
+
+
+def _first_other_line(file: Path) -> str:
+    with contextlib.suppress(OSError), file.open("rb") as content:
+        for number, line in enumerate(content, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return f", line {number}"
+    return ""
+
+
+# CSV
+
+
+def _open_csv(file: Path, kind: Kind) -> TableFile:
+    with _open_text(file, kind) as text:
+        sample = text.read(_SAMPLE)
+    delimiter = delimiter_of(sample)
+    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+    header = next(filter(is_row, reader), [])
+    lines = reader.line_num
+    names = tuple(map(clean_name, header))
+    if not names:
+        raise RawTableError(f"{file}: expected a header and rows, got an empty file")
+    if any(unicodedata.category(char) == "Cc" for char in "".join(names)):
+        raise RawTableError(f"{file}: not a valid CSV file: its first line does not name columns")
+    rows = list(islice(filter(is_row, reader), _SAMPLE_ROWS))
+    if not rows:
+        raise RawTableError(f"{file}: expected rows, got a header only")
+    values = values_among(names, rows)
+    return TableFile(file, kind, tuple(header), delimiter, lines, values)
+
+
+def _open_text(file: Path, kind: Kind) -> IO[str]:
+    if kind == "gzip":
+        return gzip.open(file, "rt", newline="", encoding="utf-8-sig")
+    return file.open(newline="", encoding="utf-8-sig")
+
+
+def _read_csv(table: TableFile, positions: Sequence[int]) -> list[pa.ChunkedArray]:
+    ragged: list[pyarrow.csv.InvalidRow] = []
+
+    def judge(row: pyarrow.csv.InvalidRow) -> str:
+        if not row.text.strip():
+            return "skip"
+        ragged.append(row)
+        return "error"
+
+    try:
+        columns = _parsed(table, positions, judge)
+    except pa.ArrowInvalid:
+        if not ragged:
+            raise
+        raise RawTableError(_ragged(table, ragged[0])) from None
+    _check_quotes(table, len(columns[0]))
+    return columns
+
+
+def _parsed(
+    table: TableFile, positions: Sequence[int], judge: Callable[[pyarrow.csv.InvalidRow], str]
+) -> list[pa.ChunkedArray]:
+    """The cells of some columns; by their position, since names may be several times."""
+    names = [str(position) for position in range(len(table.names))]
+    read = [names[position] for position in positions]
+
+    def parse(block_size: int) -> pa.Table:
+        with pa.input_stream(str(table.path), compression=_compression(table)) as content:
+            return pyarrow.csv.read_csv(
+                content,
+                # In one thread: a process that ends soon after may abort otherwise (Arrow #34314).
+                read_options=pyarrow.csv.ReadOptions(
+                    use_threads=False,
+                    column_names=names,
+                    skip_rows=table.header_lines,
+                    block_size=block_size,
+                ),
+                parse_options=pyarrow.csv.ParseOptions(
+                    delimiter=table.delimiter, newlines_in_values=True, invalid_row_handler=judge
+                ),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    include_columns=read, column_types=dict.fromkeys(read, pa.string())
+                ),
+            )
+
+    try:
+        cells = parse(_BLOCK)
+    except pa.ArrowInvalid as error:
+        if "straddling" not in str(error):
+            raise
+        cells = parse(_LARGEST_ROW)
+    return [cells[name] for name in read]
+
+
+def _ragged(table: TableFile, row: pyarrow.csv.InvalidRow) -> str:
+    """What is wrong with a row of more or fewer cells than the header."""
+    lines = (line for line, cells in table.lines() if len(cells) != row.expected_columns)
+    line = next(lines, "?")
+    quote = "; is a closing quote missing?" if "\n" in row.text.strip() else ""
+    return (
+        f"{table.path}, line {line}: expected {row.expected_columns} values, got "
+        f"{row.actual_columns}{quote}"
+    )
+
+
+def _check_quotes(table: TableFile, rows: int) -> None:
+    """A stray quote makes one cell of all lines up to the next one: rows would be lost unseen."""
+    if _line_ends(table) <= rows + table.header_lines:
+        return
+    for line, row in table.lines():
+        for cell in row:
+            inner = cell.splitlines()[1:-1]
+            if len(inner) >= _FEWEST_LOST and all(_is_like_row(text, table) for text in inner):
+                raise RawTableError(
+                    f"{table.path}, line {line}: expected a closing quote, got {len(inner)} whole "
+                    "rows within one cell"
+                )
+
+
+def _line_ends(table: TableFile) -> int:
+    with pa.input_stream(str(table.path), compression=_compression(table)) as content:
+        return sum(block.count(b"\n") for block in iter(lambda: content.read(_BLOCK), b""))
+
+
+def _compression(table: TableFile) -> str | None:
+    return "gzip" if table.kind == "gzip" else None
+
+
+def _is_like_row(text: str, table: TableFile) -> bool:
+    return len(next(csv.reader([text], delimiter=table.delimiter), [])) == len(table.names) > 2
+
+
+# Parquet and Feather
+
+
+def _read_typed(table: TableFile, positions: Sequence[int]) -> list[pa.ChunkedArray]:
+    names = [table.stored_names[position] for position in positions]
+    if table.kind == "feather":
+        read = pyarrow.feather.read_table(table.path, columns=names, use_threads=False)
+    else:
+        read = pq.ParquetFile(table.path).read(columns=names)
+    return [read[name] for name in names]

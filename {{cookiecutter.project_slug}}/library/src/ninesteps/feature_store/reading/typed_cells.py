@@ -1,0 +1,93 @@
+"""The typed cells of a Parquet or Feather file as the texts, numbers and dates that they stand for.
+
+A value is the same whether a CSV file or a Parquet file says it: 1.0 and 1 are the text 1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ninesteps.feature_store.reading import dates
+
+MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+"""A moment as the Feature Store writes it: its seconds are with milliseconds."""
+
+MOST_WHOLE = 2**53
+"""Up to it, every whole number is a float of its own."""
+
+
+def cells_as_texts(cells: pa.ChunkedArray, form: str = MOMENT) -> pa.ChunkedArray | None:
+    """Typed cells as texts: dates and moments by a format, in UTC; None if they are no values."""
+    cells, kinds = _plain(cells), pa.types
+    kind = cells.type
+    if kinds.is_date(kind) or kinds.is_timestamp(kind):
+        unit = "ms" if form == MOMENT else "s"
+        moments = pa.chunked_array([as_dates(cells).astype(f"datetime64[{unit}]")])
+        return pc.strftime(moments, form)
+    if kinds.is_boolean(kind):
+        return pc.cast(pc.cast(cells, pa.int8()), pa.string())
+    if kinds.is_floating(kind):
+        return _floats_as_texts(cells)
+    if kinds.is_time(kind):
+        return pc.replace_substring_regex(pc.cast(cells, pa.string()), r"\.?0+$|(:00)$", r"\1")
+    if (
+        kinds.is_integer(kind) or kinds.is_decimal(kind) or kinds.is_null(kind)
+        or kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind)
+    ):  # fmt: skip
+        return pc.cast(cells, pa.string())
+    return None
+
+
+def cells_as_numbers(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Typed cells as numbers, if they are numbers that need no reading; NaN is no value."""
+    cells, kinds = _plain(cells), pa.types
+    if kinds.is_boolean(cells.type):
+        cells = pc.cast(cells, pa.int8())
+    if kinds.is_integer(cells.type):
+        return pc.cast(cells, pa.float64(), safe=False)
+    if kinds.is_float64(cells.type):
+        return pc.if_else(pc.is_nan(cells), pa.scalar(None, pa.float64()), cells)
+    return None
+
+
+def cells_as_dates(cells: pa.ChunkedArray, form: str) -> NDArray[np.datetime64] | None:
+    """Typed dates and moments, less the parts that a format does not have; None if not clear."""
+    cells, kinds = _plain(cells), pa.types
+    unit = dates.resolution(form)
+    if unit is None or not (kinds.is_date(cells.type) or kinds.is_timestamp(cells.type)):
+        return None
+    return as_dates(cells).astype(f"datetime64[{unit}]").astype("datetime64[us]")
+
+
+def as_dates(cells: pa.ChunkedArray) -> NDArray[np.datetime64]:
+    """Dates and moments in microseconds, in UTC; NaT for none, and for what no date can be."""
+    moments: NDArray[np.datetime64] = _plain(cells).to_numpy()
+    unit = np.datetime_data(moments.dtype)[0]
+    if unit != "ns":  # which reaches less far
+        least, most = (limit.astype(f"datetime64[{unit}]") for limit in (dates.FIRST, dates.LAST))
+        moments = np.where((moments >= least) & (moments <= most), moments, np.datetime64("NaT"))
+    return moments.astype("datetime64[us]")
+
+
+def _plain(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Codes as what they stand for, durations as seconds, half floats as floats."""
+    if pa.types.is_dictionary(cells.type) or pa.types.is_run_end_encoded(cells.type):
+        cells = pc.cast(cells, cells.type.value_type)
+    if pa.types.is_float16(cells.type):
+        cells = pc.cast(cells, pa.float32())
+    if pa.types.is_duration(cells.type):
+        ticks = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[cells.type.unit]
+        cells = pc.divide(pc.cast(pc.cast(cells, pa.int64()), pa.float64(), safe=False), ticks)
+    return cells
+
+
+def _floats_as_texts(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Whole numbers without a fraction or an exponent; NaN is no value."""
+    wide = pc.cast(cells, pa.float64())
+    is_whole = pc.and_(pc.equal(pc.floor(wide), wide), pc.less(pc.abs(wide), MOST_WHOLE))
+    whole = pc.cast(pc.if_else(is_whole, wide, 0.0), pa.int64())
+    texts = pc.if_else(is_whole, pc.cast(whole, pa.string()), pc.cast(cells, pa.string()))
+    return pc.if_else(pc.is_nan(wide), pa.scalar(None, pa.string()), texts)
