@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ninesteps.settings.data import Column, Data, Split
+from ninesteps.settings.data import Column, Data, Quality, Split
 from ninesteps.settings.judgement import Bias, GateSettings
 from ninesteps.settings.project import Project
 from ninesteps.settings.settings import Settings
@@ -37,6 +37,7 @@ def settings(event_time: str = "", facets: str = "species", **columns: Column) -
             record_id="chip",
             label="adopted",
             columns={**types, **columns},
+            quality=Quality(unreadable=1, dropped=1),  # of three rows one is more than the limits
             snapshot="" if event_time else "2026-01-31T00:00:00Z",
             event_time=event_time,
         ),

@@ -81,7 +81,7 @@ def test_files_lie_as_sagemaker_lays_them_by_the_hour_of_the_event(tmp_path: Pat
         "year=2026/month=01/day=02/hour=00/20260102T000000Z_*.parquet",
         "year=2026/month=01/day=02/hour=23/20260102T235959Z_*.parquet",
     ]
-    assert ingested.latest == "2026-01-02T23:59:59Z"
+    assert ingested.latest == "2026-01-02T23:59:59.000Z"
 
 
 def test_a_file_is_named_by_the_latest_event_of_its_hour(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_file_is_named_by_the_latest_event_of_its_hour(tmp_path: Path) -> None
 def test_many_hours_make_few_files_by_the_day_the_month_or_the_year(
     tmp_path: Path, rows: int, hours: int, folders: int
 ) -> None:
-    moments = np.datetime64("1999-12-31T01:30", "ms") + np.arange(rows) * np.timedelta64(hours, "h")
+    moments = np.datetime64("1899-12-31T01:30", "ms") + np.arange(rows) * np.timedelta64(hours, "h")
     moments = moments[np.argsort(np.sin(np.arange(rows)))]  # in no order
     lines = [f"{n},{n % 2},{n},2020-01-31,cat,{m}Z" for n, m in enumerate(moments)]
     stored = settings("seen")
@@ -152,7 +152,8 @@ def test_rows_are_put_one_after_the_other_and_written_after_that(tmp_path: Path)
 def test_a_facet_without_any_value_is_still_a_text(tmp_path: Path) -> None:
     colour = Column("category", values=("red",))
     header = "chip,adopted,age,born,species,colour"
-    file = raw_file(tmp_path, "1,1,1,,cat,", "2,0,1,,cat,", header=header)
+    rows = ("1,1,1,2020-01-31,cat,", "2,0,1,2020-01-31,cat,", "3,,1,2020-01-31,cat,red")
+    file = raw_file(tmp_path, *rows, header=header)  # the last is left out
     ingest(file, settings(facets="colour", colour=colour), ENVIRONMENT, tmp_path / "s3")
     assert records(tmp_path).schema.field("colour").type == pa.string()
 
@@ -506,7 +507,7 @@ def test_rows_used_are_the_different_records(tmp_path: Path) -> None:
 def test_somebody_whose_rows_are_in_train_and_test_is_counted(
     tmp_path: Path, extra: dict[str, Any], is_said: bool
 ) -> None:
-    rows = [f"{n},{n % 2},{n % 7},,cat,2026-01-01T{n % 24:02}:00:00Z,o{n // 4}"
+    rows = [f"{n},{n % 2},{n % 7},2020-01-31,cat,2026-01-01T{n % 24:02}:00:00Z,o{n // 4}"
             for n in range(400)]  # fmt: skip
     of = changed(settings("seen", owner=Column("text")), **extra)
     file = raw_file(tmp_path, *rows, header=f"{HEADER},owner")
@@ -523,7 +524,7 @@ def test_a_category_whose_values_tell_the_label_is_suspicious(tmp_path: Path) ->
     reasons = Column("category", values=("moved", "angry", "none", "new"))
     noise = np.random.default_rng(3).random(200)
     rows = [
-        f"{n},{n % 2},{noise[n]},,cat,,{('moved', 'none', 'angry', 'new')[n % 4]}"
+        f"{n},{n % 2},{noise[n]},2020-01-31,cat,,{('moved', 'none', 'angry', 'new')[n % 4]}"
         for n in range(200)
     ]
     of = settings(reason=reasons)

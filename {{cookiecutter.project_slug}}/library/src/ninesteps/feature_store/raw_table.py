@@ -52,7 +52,7 @@ def read_raw_table(file: Path, settings: Settings) -> RawTable:
 
     Dates are in nanoseconds, or in microseconds where these do not reach so far. Moments are texts
     to the millisecond, as the Feature Store writes them. Of rows with the same id and moment the
-    last one is kept.
+    last one will count.
 
     Raises:
         RawTableError: with one sentence for the person who brought the table.
@@ -69,6 +69,7 @@ def read_raw_table(file: Path, settings: Settings) -> RawTable:
     pa.default_memory_pool().release_unused()  # Arrow keeps what it has freed
     rows = _usable(source, pd.DataFrame(columns, copy=False), unusable)
     _check_classes(source, rows, settings)
+    source.check_empty()
     return RawTable(rows, source.rows, source.found)
 
 
@@ -154,7 +155,7 @@ def _column(source: Source, name: str, column: Column, is_stored: bool) -> Cells
     if column.type == "date":
         return _dates(source, name, column.format)
     texts = source.texts(name)
-    source.check_given(name, texts)
+    source.note_if_empty(name, texts)
     source.check_one_line(name, texts)
     if column.type == "category":
         texts = _known(source, name, texts, column.values)
@@ -177,7 +178,7 @@ def _numbers(source: Source, name: str, column: Column) -> Cells:
     if wrong.any():
         source.refuse(name, wrong, "a number", _remedy(source, name, wrong))
     if name != source.data.label:
-        source.check_given(name, read)
+        source.note_if_empty(name, read)
     numbers: Cells = pd.Series(read.to_numpy())
     return numbers
 
@@ -218,7 +219,7 @@ def _dates(source: Source, name: str, form: str) -> Cells:
         cells = without_missing(source.texts(name, form))
         read = _each_once(cells, lambda texts: dates.read_dates(texts, form))
         _check_order(source, name, cells, form, is_given(cells) & np.isnat(read))
-    source.check_given(name, cells)
+    source.note_if_empty(name, cells)
     unreadable = is_given(cells) & np.isnat(read)
     given = source.rows - cells.null_count
     source.check_share(name, given, unreadable, f"dates of the format {form!r}")
@@ -334,7 +335,6 @@ def _usable(source: Source, rows: pd.DataFrame, unusable: list[tuple[str, Rows]]
         _check_dropped(source, said)
     for what, wrong in said:
         source.count(what, wrong)
-    dropped |= repeated
     return rows[~dropped] if dropped.any() else rows
 
 

@@ -23,6 +23,9 @@ MISSING = (
 _SEPARATORS = ((".", ""), (".", ","), (",", ""), (",", "."), (".", " "), (",", " "), (".", "'"))
 """What may begin a fraction and part thousands, the likelier first."""
 
+_NO_UNIT = "[-+\u2212()\\s]|\\d[\\d.,'\u2019\\s]*(e-?\\d+)?"
+"""What of a number with a unit is not the unit."""
+
 _NO_TEXT = pa.scalar(None, pa.string())
 
 _SPACES = "[\u00a0\u2007\u2009\u202f]"
@@ -48,7 +51,7 @@ def read_numbers(texts: Texts, column: Column) -> Texts:
 def notation(texts: pa.Array) -> str:
     """How `[data.columns]` says the notation in which texts are numbers; nothing if none is."""
     samples = texts[:1000]
-    inner = pc.replace_substring_regex(samples, r"[-+\u2212()\s]|\d[\d.,'\u2019\s]*(e-?\d+)?", "")
+    inner = pc.replace_substring_regex(samples, _NO_UNIT, "")
     unit = next((text for text in inner.to_pylist() if text), "")
     parentheses = bool(pc.any(pc.match_substring(samples, "(")).as_py())
     for decimal, thousands in _SEPARATORS:

@@ -73,6 +73,7 @@ class Source:
     rows: int
     stored: dict[str, pa.ChunkedArray]  # as the file has them
     found: dict[str, int] = field(default_factory=dict)  # what was odd, and in how many rows
+    empty: list[str] = field(default_factory=list)  # columns of [data.columns] without any value
 
     @property
     def path(self) -> Path:
@@ -127,12 +128,18 @@ class Source:
         wrong = pc.or_(pc.match_substring(texts, "\n"), pc.match_substring(texts, "\r"))
         self.refuse(name, pc.fill_null(wrong, False).to_numpy(), "a text of one line")
 
-    def check_given(self, name: str, cells: pa.ChunkedArray) -> None:
-        """A column without any value is no column: it has another name here, or none."""
+    def note_if_empty(self, name: str, cells: pa.ChunkedArray) -> None:
+        """Note a column without any value."""
         if cells.null_count == self.rows:
+            self.empty.append(name)
+
+    def check_empty(self) -> None:
+        """A column without any value is none: it has another name here, or its values are gone."""
+        if self.empty:
             raise RawTableError(
-                f"{self.path}: {name!r}: expected values, got none in {self.rows:,} rows: take it "
-                "out of [data.columns], or look for them in another column"
+                f"{self.path}: {', '.join(map(repr, self.empty))}: expected values, got none in "
+                f"{self.rows:,} rows: take it out of [data.columns], or look for its values in "
+                "another column"
             )
 
     def check_share(

@@ -9,7 +9,6 @@ import contextlib
 import csv
 import gzip
 import io
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -62,7 +61,7 @@ class TableFile:
         Raises:
             RawTableError: if the file is damaged, or has no rows.
         """
-        with said_in_one_sentence(self.path):
+        with _in_one_sentence(self.path, self.kind):
             columns = _read_csv(self, positions) if self.is_text else _read_typed(self, positions)
         if columns and not len(columns[0]):
             raise RawTableError(f"{self.path}: expected rows, got columns only")
@@ -113,7 +112,7 @@ def open_table(file: Path) -> TableFile:
         RawTableError: if it is no table; the sentence says what it is and what to do.
     """
     kind = kind_of(file)
-    with said_in_one_sentence(file):
+    with _in_one_sentence(file, kind):
         if kind in ("csv", "gzip"):
             return _open_csv(file, kind)
         if kind == "parquet":
@@ -123,7 +122,7 @@ def open_table(file: Path) -> TableFile:
 
 
 @contextlib.contextmanager
-def said_in_one_sentence(file: Path) -> Iterator[None]:
+def _in_one_sentence(file: Path, kind: Kind) -> Iterator[None]:
     """What Arrow and Python say of a damaged file, for the person who brought it."""
     try:
         yield
@@ -136,7 +135,8 @@ def said_in_one_sentence(file: Path) -> Iterator[None]:
                 "such as Latin-1 or Windows-1252: save it as UTF-8 (in Excel: CSV UTF-8)"
             ) from None
         reason = " ".join(str(error).split())
-        raise RawTableError(f"{file} is damaged, or no table: {reason}") from None
+        name = {"parquet": "Parquet", "feather": "Feather"}.get(kind, "CSV")
+        raise RawTableError(f"{file}: not a valid {name} file: {reason}") from None
 
 
 def _first_other_line(file: Path) -> str:
@@ -162,7 +162,7 @@ def _open_csv(file: Path, kind: Kind) -> TableFile:
     names = tuple(map(clean_name, header))
     if not names:
         raise RawTableError(f"{file}: expected a header and rows, got an empty file")
-    if any(unicodedata.category(char) == "Cc" for char in "".join(names)):
+    if "\0" in "".join(names):
         raise RawTableError(f"{file}: not a valid CSV file: its first line does not name columns")
     rows = list(islice(filter(is_row, reader), _SAMPLE_ROWS))
     if not rows:
