@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -18,7 +19,7 @@ import pytest
 
 from ninesteps.errors import RawTableError
 from ninesteps.feature_store.raw_table import RawTable, read_raw_table
-from ninesteps.settings.data import Column
+from ninesteps.settings.data import Column, Quality
 from ninesteps.settings.settings import Settings
 from pets import HEADER, ROWS, changed, raw_file, settings
 
@@ -343,6 +344,260 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     file = raw_file(tmp_path, *ROWS)
     monkeypatch.setattr(Path, "open", refuse)
     assert refusal(file) == "pets.csv cannot be read: Permission denied"
+
+
+# How much may be of no use
+
+
+STRICT = changed(settings(), data={"quality": Quality()})
+
+
+def many(rows: int = 100, **odd: tuple[int, str]) -> list[str]:
+    """Rows of which some have another text in a column, such as `born=(3, "never")`."""
+    names = HEADER.split(",")[:5]
+    lines = []
+    for n in range(rows):
+        values = dict(zip(names, (str(n), str(n % 2), "1", "2020-01-31", "cat"), strict=True))
+        values |= {name: text for name, (count, text) in odd.items() if n < count}
+        lines.append(",".join([*values.values(), ""]))
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "expected"),
+    [
+        ("born", "31.1.2020", "expected dates of the format '%Y-%m-%d'"),
+        ("species", "CAT", "expected one of the values in [data.columns] ('cat', 'dog')"),
+    ],
+)
+def test_few_unusable_values_are_counted_and_more_are_refused(
+    tmp_path: Path, column: str, text: str, expected: str
+) -> None:
+    table = read_raw_table(raw_file(tmp_path, *many(**{column: (5, text)})), STRICT)
+    assert list(table.found.values()) == [5]
+    assert refusal(raw_file(tmp_path, *many(**{column: (6, text)})), STRICT) == (
+        f"pets.csv: '{column}': {expected}, got {text!r} (line 2), {text!r} (line 3), {text!r} "
+        "(line 4) in 6 of 100 values: [data.quality] unreadable = 0.05 allows 5"
+    )
+    loose = changed(settings(), data={"quality": Quality(unreadable=0.06)})
+    assert read_raw_table(raw_file(tmp_path, *many(**{column: (6, text)})), loose).found
+    assert refusal(raw_file(tmp_path, *many(**{column: (100, text)})), settings()).endswith(
+        "in 100 of 100 values: no value can be used, which [data.quality] unreadable never allows"
+    )
+
+
+def test_missing_values_are_no_unusable_ones(tmp_path: Path) -> None:
+    rows = many(born=(90, ""))
+    rows[-1] = rows[-1].replace("2020-01-31", "never")  # 1 of 10 that are given
+    sentence = refusal(raw_file(tmp_path, *rows), STRICT)
+    assert "got 'never' (line 101) in 1 of 10 values" in sentence
+
+
+@pytest.mark.parametrize("column", ["age", "born", "species", "owner"])
+def test_a_column_without_any_value_is_refused(tmp_path: Path, column: str) -> None:
+    of = settings(owner=Column("text"))
+    rows = [f"{line}Ann" for line in many(9)]
+    names = [*HEADER.split(",")[:5], "owner"]
+    place = names.index(column)
+    emptied = [",".join([*r.split(",")[:place], "", *r.split(",")[place + 1 :]]) for r in rows]
+    sentence = refusal(raw_file(tmp_path, *emptied, header=",".join(names)), of)
+    assert sentence.startswith(f"pets.csv: {column!r}: expected values, got none in 9 rows: take ")
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        ({"chip": (21, "")}, "empty chip in 21 (line 2, line 3, line 4)"),
+        ({"adopted": (21, "")}, "no adopted in 21 (line 2, line 3, line 4)"),
+        ({"chip": (22, "7")}, "duplicate chip in 21 (line 2, line 3, line 4)"),
+    ],
+)
+def test_few_rows_may_be_left_out_and_more_are_refused(
+    tmp_path: Path, odd: dict[str, tuple[int, str]], reason: str
+) -> None:
+    file = raw_file(tmp_path, *many(200, **odd))
+    assert read_raw_table(file, STRICT).found
+    assert refusal(raw_file(tmp_path, *many(**odd)), STRICT) == (
+        f"pets.csv: expected at most 20 rows to be left out ([data.quality] dropped = 0.2), got "
+        f"21 of 100: {reason}"
+    )
+
+
+def test_dates_of_the_other_order_are_refused_however_few_are_unreadable(tmp_path: Path) -> None:
+    american = settings(born=Column("date", format="%m/%d/%Y"))
+    rows = [row.replace("2020-01-31", "01/12/2020") for row in many()]
+    assert read_raw_table(raw_file(tmp_path, *rows), american).found == {}
+    rows[50] = rows[50].replace("01/12/2020", "31/12/2020")
+    assert refusal(raw_file(tmp_path, *rows), american) == (
+        "pets.csv, line 52: 'born': expected dates of the format '%m/%d/%Y' in [data.columns], got "
+        "'31/12/2020' (1 such row); '%d/%m/%Y' reads more of the values"
+    )
+    rows[60] = rows[60].replace("01/12/2020", "01/31/2020")  # then neither reads more
+    assert read_raw_table(raw_file(tmp_path, *rows), american).found == {
+        "unreadable date in born": 1
+    }
+
+
+# Numbers in ordinary notation
+
+
+@pytest.mark.parametrize(
+    ("notation", "text", "value"),
+    [
+        ({"thousands": ","}, '"1,234.50"', 1234.5),
+        ({"unit": "$"}, "$12.50", 12.5),
+        ({"unit": "%"}, "12%", 12),
+        ({"unit": "kg"}, "12 kg", 12),
+        ({"decimal": ","}, '"1,5"', 1.5),
+        ({"parentheses": True}, "(12)", -12),
+        ({"decimal": ",", "thousands": ".", "unit": "€"}, '"1.234,50 €"', 1234.5),
+    ],
+)
+def test_a_number_is_read_in_its_notation_and_the_remedy_is_named(
+    tmp_path: Path, notation: dict[str, Any], text: str, value: float
+) -> None:
+    file = raw_file(tmp_path, *(f"{n},{n},{text},2020-01-31,cat," for n in range(2)))
+    table = read_raw_table(file, settings(age=Column("number", **notation)))
+    assert table.rows["age"].tolist() == [value, value]
+    said = ", ".join(
+        f"{key} = {json.dumps(notation[key], ensure_ascii=False)}"
+        for key in Column.NOTATION
+        if key in notation
+    )
+    assert refusal(file).endswith(f"(2 such rows); {said} in [data.columns] reads it")
+
+
+@pytest.mark.parametrize("text", ["?", "-", "Infinity", "unknown"])
+def test_a_word_among_numbers_names_the_setting_for_it(tmp_path: Path, text: str) -> None:
+    file = raw_file(tmp_path, *ROWS, f"9,1,{text},2020-01-31,cat,")
+    assert refusal(file).endswith(
+        f'got {text!r} (1 such row); a word that means "no value" is listed in [data] missing'
+    )
+    of = changed(settings(), data={"missing": (text,)})
+    assert np.isnan(read_raw_table(file, of).rows["age"].iloc[-1])
+
+
+# Dates of any year
+
+
+@pytest.mark.parametrize("text", ["9999-12-31", "0001-01-01", "1676-01-01", "2263-01-01"])
+def test_a_date_of_any_year_is_a_date(tmp_path: Path, text: str) -> None:
+    table = read(tmp_path, f"9,1,1,{text},cat,")
+    assert str(table.rows["born"].iloc[-1].date()).zfill(10) == text
+    assert table.found == {}
+    typed = parquet(tmp_path, born=pa.array([text, "2020-01-31", None]).cast(pa.date32()))
+    assert str(read_raw_table(typed, settings()).rows["born"][0].date()).zfill(10) == text
+
+
+def test_a_moment_of_any_year_before_now_is_a_moment(tmp_path: Path) -> None:
+    table = read(tmp_path, "9,1,1,0001-01-01,cat,0001-01-01T00:00:00Z", event_time="seen")
+    assert table.rows["event_time"].iloc[-1] == "0001-01-01T00:00:00.000Z"
+
+
+# The moment
+
+
+DATED = changed(settings("seen"), data={"quality": Quality()})
+
+
+def dated(*moments: str, rows: int = 100) -> list[str]:
+    texts = [*moments, *["2026-01-01T00:00:00.5Z"] * (rows - len(moments))]
+    return [f"{n},{n % 2},1,2020-01-31,cat,{text}" for n, text in enumerate(texts)]
+
+
+def test_a_moment_keeps_its_milliseconds(tmp_path: Path) -> None:
+    texts = ("2026-01-01T10:00:00.1239Z", "2026-01-01", "2026-01-01 10:00", "20260101T100000+0200")
+    assert read_raw_table(raw_file(tmp_path, *dated(*texts)), DATED).rows["event_time"][
+        :5
+    ].tolist() == [
+        "2026-01-01T10:00:00.123Z", "2026-01-01T00:00:00.000Z", "2026-01-01T10:00:00.000Z",
+        "2026-01-01T08:00:00.000Z", "2026-01-01T00:00:00.500Z",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [("", "no seen: left out"), ("last week", "unreadable seen: left out"),
+     ("2999-01-01", "seen in the future: left out"),
+     ("9999-12-31T00:00:00Z", "seen in the future: left out")],
+)  # fmt: skip
+def test_few_rows_without_a_moment_are_left_out_and_counted(
+    tmp_path: Path, text: str, what: str
+) -> None:
+    table = read_raw_table(raw_file(tmp_path, *dated(text, text)), DATED)
+    assert table.rows["chip"].tolist() == [str(n) for n in range(2, 100)]
+    assert table.found == {what: 2}
+
+
+@pytest.mark.parametrize(
+    ("texts", "sentence"),
+    [
+        (["31.01.2026 10:00"] * 100,
+         "pets.csv: 'seen': expected moments such as 2026-01-31T00:00:00Z, got '31.01.2026 10:00' "
+         "(line 2), '31.01.2026 10:00' (line 3), '31.01.2026 10:00' (line 4) in 100 of 100 values: "
+         "no value can be used, which [data.quality] unreadable never allows; [data] "
+         'event_time_format says another format, such as "%d.%m.%Y %H:%M"'),
+        (["last week"] * 6, "in 6 of 100 values: [data.quality] unreadable = 0.05 allows 5"),
+        (["2999-01-01"] * 6, "pets.csv: 'seen': expected moments up to now (20"),
+        ([""] * 21, "got 21 of 100: no seen in 21 (line 2, line 3, line 4)"),
+        ([""] * 100, "pets.csv: 'seen': expected moments, got none in any row"),
+    ],
+)  # fmt: skip
+def test_many_rows_without_a_moment_are_refused(
+    tmp_path: Path, texts: list[str], sentence: str
+) -> None:
+    assert sentence in refusal(raw_file(tmp_path, *dated(*texts)), DATED)
+
+
+def test_a_moment_may_be_in_another_format(tmp_path: Path) -> None:
+    german = changed(DATED, data={"event_time_format": "%d.%m.%Y %H:%M:%S.%f"})
+    file = raw_file(tmp_path, *dated(*["31.01.2026 10:00:00.25"] * 100))
+    times = read_raw_table(file, german).rows["event_time"]
+    assert set(times) == {"2026-01-31T10:00:00.250Z"}
+
+
+def test_a_snapshot_in_the_future_is_refused(tmp_path: Path) -> None:
+    of = changed(settings(), data={"snapshot": "2999-01-01T00:00:00Z"})
+    assert "got 2999-01-01T00:00:00Z in [data] snapshot, which is in the future" in refusal(
+        raw_file(tmp_path, *ROWS), of
+    )
+
+
+# Names and ids
+
+
+def test_a_padded_name_is_the_name(tmp_path: Path) -> None:
+    header = ' chip ,"adopted",\tage,"bo\nrn",species\u00a0,seen'
+    of = settings(**{"bo rn": DAY})
+    del of.data.columns["born"]
+    table = read_raw_table(raw_file(tmp_path, *ROWS, header=header), of)
+    assert table.rows["age"].tolist() == [1.5, 12, 0.25]
+    padded = changed(of, data={"columns": {" age ": NUMBER, "species": SPECIES}})
+    table = read_raw_table(raw_file(tmp_path, *ROWS, header=header), padded)
+    assert table.rows[" age "].tolist() == [1.5, 12, 0.25]
+
+
+def test_a_float_id_is_the_same_text_from_any_file(tmp_path: Path) -> None:
+    owner = Column("text")
+    of = changed(settings(facets="species", owner=owner), split={"group": "owner"})
+    rows = [
+        f"{n}.0,{row.partition(',')[2]},{n + 4}.00" for n, row in zip((7, 8, 9), ROWS, strict=True)
+    ]
+    csv = read_raw_table(raw_file(tmp_path, *rows, header=f"{HEADER},owner"), of).rows
+    numbers = {"chip": pa.array([7.0, 8.0, 9.0]), "owner": pa.array([11.0, 12.0, 13.0])}
+    typed = read_raw_table(parquet(tmp_path, **numbers), of).rows
+    pd.testing.assert_frame_equal(typed, csv)
+    assert csv["chip"].tolist() == ["7", "8", "9"]
+    assert csv["owner"].tolist() == ["11", "12", "13"]
+
+
+def test_a_category_of_numbers_is_known_however_they_were_written(tmp_path: Path) -> None:
+    for values, texts in ((("1", "2"), ("1.0", "2", "3.0")), (("1.0", "2.0"), ("1", "2.0", "3"))):
+        rows = [f"{row},{text}" for row, text in zip(ROWS, texts, strict=True)]
+        of = settings(grade=Column("category", values=values))
+        table = read_raw_table(raw_file(tmp_path, *rows, header=f"{HEADER},grade"), of)
+        assert table.rows["grade"].tolist()[:2] == list(values)
+        assert table.found == {"unknown value in grade": 1}
 
 
 # Texts, numbered rows, and labels of other kinds

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
-from ninesteps.feature_store.reading.dates import for_features, read_dates, resolution
+from ninesteps.feature_store.reading.dates import in_one_unit, read_dates, resolution
 from ninesteps.feature_store.reading.numbers import read_numbers
 from ninesteps.settings.data import Column
 
@@ -109,12 +112,15 @@ def test_a_date_of_another_zone_is_told_in_utc() -> None:
 
 
 def test_dates_are_in_nanoseconds_where_differences_of_them_can_be() -> None:
-    usual = for_features(read_dates(pa.array(["1900-01-01", None, "2189-12-31"]), "%Y-%m-%d"))
-    assert str(usual.dtype) == "datetime64[ns]"
+    def column(*texts: str | None) -> pd.Series[Any]:
+        return pd.Series(read_dates(pa.array(texts, pa.string()), "%Y-%m-%d"))
+
+    usual = column("1900-01-01", None, "2189-12-31")
+    assert [str(dates.dtype) for dates in in_one_unit([usual, usual])] == ["datetime64[ns]"] * 2
     for text in ("9999-12-31", "1700-01-01"):
-        others = for_features(read_dates(pa.array([text, "2026-01-31"]), "%Y-%m-%d"))
-        assert str(others.dtype) == "datetime64[us]"
-        assert abs((others[1] - others[0]).days) > 100_000
+        one, other = in_one_unit([usual, column(text, None, None)])
+        assert str(one.dtype) == str(other.dtype) == "datetime64[us]"
+        assert abs((one - other).dt.days[0]) > 70_000
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ AS_THEY_ARE = (
 
 def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.DataFrame:
     """An employee as numbers; what cannot be known of an employee is missing (NaN)."""
-    now = pd.to_datetime(table["event_time"], format="ISO8601", utc=True).dt.tz_localize(None)
+    now = table["event_time"].str.removesuffix("Z").astype("datetime64[us]")
     hired, level_since = table["hired"], table["level_since"]
     tenure, in_level = _months(hired, now), _months(level_since, now)
     columns = {
@@ -71,7 +71,8 @@ def _one_hot(
 
 
 def _months(start: pd.Series[Any], end: pd.Series[Any]) -> pd.Series[Any]:
-    return (end - start).dt.days / 30.4375
+    # In microseconds: nanoseconds do not reach 9999-12-31.
+    return (end.astype("datetime64[us]") - start.astype("datetime64[us]")).dt.days / 30.4375
 
 
 def _ratio(part: pd.Series[Any], whole: pd.Series[Any]) -> pd.Series[Any]:

@@ -14,17 +14,22 @@ import pandas as pd
 
 def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.DataFrame:
     """Numbers as they are, dates as days before the row's moment, a column for each category."""
-    moment = pd.to_datetime(table["event_time"], utc=True).dt.tz_localize(None)
+    moment = _dates(table["event_time"].str.removesuffix("Z"))
     columns: dict[str, pd.Series[Any]] = {}
     for name in table.columns.drop("event_time"):
         column = table[name]
         if column.dtype.kind == "f":
             columns[name] = column
         elif column.dtype.kind == "M":
-            columns[f"{name} (days ago)"] = (moment - column).dt.total_seconds() / 86400
+            columns[f"{name} (days ago)"] = (moment - _dates(column)).dt.total_seconds() / 86400
         for value in categories.get(name, ()):
             columns[f"{name}={value}"] = (column == value).astype("int64")
     return pd.DataFrame(columns, index=table.index, copy=False)
+
+
+def _dates(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Dates in microseconds: nanoseconds do not reach 9999-12-31, which may mean "for good"."""
+    return column.astype("datetime64[us]")
 
 
 def findings(table: pd.DataFrame) -> dict[str, int]:

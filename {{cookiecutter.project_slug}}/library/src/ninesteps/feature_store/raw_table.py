@@ -50,7 +50,7 @@ class RawTable:
 def read_raw_table(file: Path, settings: Settings) -> RawTable:
     """Read a CSV, Parquet or Feather file.
 
-    Dates are in nanoseconds, or in microseconds where these do not reach so far. Moments are texts
+    Dates are in nanoseconds, or in microseconds where these do not reach all. Moments are texts
     to the millisecond, as the Feature Store writes them. Of rows with the same id and moment the
     last one will count.
 
@@ -63,6 +63,8 @@ def read_raw_table(file: Path, settings: Settings) -> RawTable:
     for name, column in data.columns.items():
         columns[name] = _column(source, name, column, name in settings.stored_columns)
         source.release(name)
+    names = [name for name, column in data.columns.items() if column.type == "date"]
+    columns |= zip(names, dates.in_one_unit(columns[name] for name in names), strict=True)
     moments, unusable = _event_time(source)
     columns["event_time"] = _as_texts(moments) if data.event_time else _snapshot(source)
     source.release(*source.stored)
@@ -225,7 +227,7 @@ def _dates(source: Source, name: str, form: str) -> Cells:
     source.check_share(name, given, unreadable, f"dates of the format {form!r}")
     source.count(f"missing {name}", ~is_given(cells))
     source.count(f"unreadable date in {name}", unreadable)
-    return dates.for_features(read)
+    return pd.Series(read)
 
 
 def _check_order(

@@ -6,7 +6,7 @@ Nanoseconds, in which pandas counts, reach from 1677 to 2262 alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ FIRST, LAST = np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59
 _NANOSECONDS = np.datetime64("1900-01-01", "us"), np.datetime64("2190-01-01", "us")
 """Between these, differences of dates can be counted in nanoseconds too."""
 
-_PARTS = {"us": 123456, "s": 54, "m": 32, "h": 10, "D": 23, "M": 11, "Y": 2026}
+_UNITS = ("us", "s", "m", "h", "D", "M", "Y")
 _PROBE = datetime(2026, 11, 23, 10, 32, 54, 123456, tzinfo=UTC)
 
 
@@ -55,11 +55,15 @@ def other_order(form: str) -> str:
     return re.sub("%[dm]", lambda part: "%m" if part[0] == "%d" else "%d", form)
 
 
-def for_features(dates: NDArray[np.datetime64]) -> pd.Series[Any]:
-    """Dates as a column of a table: in nanoseconds, as pandas has them, if these reach so far."""
+def in_one_unit(columns: Iterable[pd.Series[Any]]) -> list[pd.Series[Any]]:
+    """Dates in nanoseconds, as pandas has them, if these reach all of them; or in microseconds.
+
+    All in one unit: pandas takes the smaller of two, whether it reaches so far or not.
+    """
+    dates = list(columns)
     least, most = _NANOSECONDS
-    is_usual = bool((np.isnat(dates) | ((dates >= least) & (dates <= most))).all())
-    return pd.Series(dates.astype("datetime64[ns]") if is_usual else dates)
+    is_usual = all(column.dropna().between(least, most).all() for column in dates)
+    return [column.astype("datetime64[ns]") for column in dates] if is_usual else dates
 
 
 def resolution(form: str) -> str | None:
@@ -69,7 +73,7 @@ def resolution(form: str) -> str | None:
     except ValueError:
         return None
     probe = np.datetime64(_PROBE.replace(tzinfo=None), "us")
-    return next((u for u in _PARTS if probe.astype(f"M8[{u}]").astype("M8[us]") == read), None)
+    return next((u for u in _UNITS if probe.astype(f"M8[{u}]").astype("M8[us]") == read), None)
 
 
 def _told(text: str, read: Callable[[str], datetime]) -> np.datetime64:

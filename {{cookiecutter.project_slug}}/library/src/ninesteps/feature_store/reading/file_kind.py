@@ -28,10 +28,10 @@ _TABLES: tuple[tuple[bytes, Kind], ...] = (
 _PICKLE = "a pickle, which is never read: save its table as CSV or Parquet"
 
 _OTHERS = (
-    (rb"PARE[^,;|\t\r\n]*\0", "an encrypted Parquet file: decrypt it"),
+    (rb"PARE[\0-\x08\x0e-\x1f]", "an encrypted Parquet file: decrypt it"),
     (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook (xls): save its sheet as CSV UTF-8"),
     (rb"SQLite format 3\0", "an SQLite database: export its table as CSV"),
-    (rb"ORC[^,;|\t\r\n]*\0", "an ORC file: convert it to Parquet"),
+    (rb"ORC[\0-\x08\n\x0b\x0c\x0e-\x1f]", "an ORC file: convert it to Parquet"),
     (rb"Obj\x01", "an Avro file: convert it to Parquet"),
     (rb"\x89HDF", "an HDF5 file: export its table as CSV or Parquet"),
     (rb"\x93NUMPY", "a NumPy file: save its table as CSV or Parquet"),
