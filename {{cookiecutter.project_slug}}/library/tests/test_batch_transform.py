@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,16 @@ def test_a_model_that_does_not_answer_every_record_fails_the_step(bench: Bench) 
     assert run.status == "Failed"
     assert run.reason == "ValueError: expected 2 answers of the model, got 1"
     assert not bench.engine.storage.path(f"{BUCKET}/{execution}/answers").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be removed there")
+def test_a_model_sees_no_more_of_a_record_than_it_is_sent(bench: Bench) -> None:
+    looks = (
+        "import pathlib; return len([*pathlib.Path(folder, '../transform/input').rglob('*.csv')])"
+    )
+    execution, run = serve(bench, DOUBLE.replace("return 2", looks))
+    assert run.status == "Succeeded"
+    assert bench.text(f"{BUCKET}/{execution}/answers/a.csv.out") == "0,yes\n0,yes\n"
 
 
 def test_an_error_of_the_script_comes_with_its_line(bench: Bench) -> None:

@@ -259,10 +259,10 @@ def test_the_evaluation_says_which_archive_was_asked_and_what_it_answered(found:
     [
         ("values[:] = values[::-1] if len(values) > 1 else values", "alone, as among others"),
         ("values[7:8] = np.nan", "expected label 0 or 1 and a finite probability for record"),
-        ("Path('../test/test.csv').open('a').write('x')", "it has changed the test split"),
+        ("Path('../test/test.csv').read_text()", "fails: FileNotFoundError"),
         ("raise OSError('no disk')", "fails: OSError: no disk"),
     ],
-    ids=["wrong on single records", "not a number", "writes labels", "fails"],
+    ids=["wrong on single records", "not a number", "reads labels", "fails"],
 )
 def test_an_archive_that_cannot_be_judged_fails_the_step(
     found: Search, code: str, sentence: str
@@ -273,6 +273,21 @@ def test_an_archive_that_cannot_be_judged_fails_the_step(
     with_code(found, inference=(predicted, f"{predicted}    {code}\n"))
     with pytest.raises(DataError, match=sentence):
         found.evaluate()
+
+
+@pytest.mark.parametrize("found", ["binary"], indirect=True)
+def test_nothing_that_an_archive_writes_changes_the_test_split(found: Search) -> None:
+    right, folder = found.evaluate(), found.base / "processing/input/test"
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    predicted = "values = model.fitted.predict(data)\n"
+    writes = (
+        f"[Path({str(folder)!r}, name).write_text('x') for name in ('test.csv', 'columns.json')]"
+    )
+    with_code(found, inference=(predicted, f"{predicted}    {writes}\n"))
+    again = found.evaluate()
+    assert again.pop("model_sha256") != right.pop("model_sha256")
+    assert again == right
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 
 # By hand

@@ -7,6 +7,7 @@ It stands alone: nothing of this package is imported, as it runs where only the 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import importlib
 import io
@@ -28,15 +29,18 @@ def main(options_file: str) -> None:
     """Transform every file of the input folder; `<name>.out` goes to the output folder."""
     options = json.loads(Path(options_file).read_text(encoding="utf-8"))
     request, folder = options["request"], Path(options["input"])
-    predict = serve(Path(options["program"]), options["model_dir"], request)
-    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
-        target = Path(options["output"], f"{file.relative_to(folder)}.out")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            file.open(newline="", encoding="utf-8") as rows,
-            target.open("w", newline="", encoding="utf-8") as output,
-        ):
-            transform(csv.reader(rows), request, predict, output)
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(file.open(newline="", encoding="utf-8")) for file in files]
+        for file in files:  # a model is sent what the filter keeps, and has no more to look at
+            with contextlib.suppress(OSError):  # on Windows none that is open can be removed
+                file.unlink()
+        predict = serve(Path(options["program"]), options["model_dir"], request)
+        for file, rows in zip(files, opened, strict=True):
+            target = Path(options["output"], f"{file.relative_to(folder)}.out")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("w", newline="", encoding="utf-8") as output:
+                transform(csv.reader(rows), request, predict, output)
 
 
 def serve(program: Path, model_dir: str, request: dict[str, Any]) -> Callable[[str], list[Row]]:
