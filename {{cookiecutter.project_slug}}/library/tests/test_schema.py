@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
+from ninesteps.cli import here, main
 from ninesteps.errors import RawTableError
 from ninesteps.feature_store.drafting.dates import DAYS
 from ninesteps.feature_store.drafting.draft import Decisions, draft
@@ -856,3 +859,61 @@ def refusal(file: Path, label: str = "") -> str:
     sentence = str(refused.value)
     assert "\n" not in sentence
     return sentence.replace(f"{file.parent}/", "")
+
+
+# The command
+
+
+def schema(*arguments: str) -> str:
+    done = CliRunner().invoke(main.main, ["schema", *arguments])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A repository with a table, and settings that do not load: the draft is to mend them."""
+    root = tmp_path / "repository"
+    (root / "data").mkdir(parents=True)
+    table(root / "data/pets.csv", age=["1.5", "NA", "2", "3"], region=["NA", "EU", "AS"])
+    settings = '[data]\nfile = "data/pets.csv"\nlabel = "returned"\nundecided = ["NA"]\n'
+    (root / "pipeline.toml").write_text(settings, encoding="utf-8")
+    here.root.cache_clear()
+    monkeypatch.chdir(root)
+    yield root
+    here.root.cache_clear()
+
+
+def test_the_file_is_named_from_the_repository_on_wherever_the_command_is_given(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert 'file = "data/pets.csv"\n' in schema("data/pets.csv")
+    assert 'file = "data/pets.csv"\n' in schema(str(repository / "data/pets.csv"))
+    monkeypatch.chdir(repository / "data")
+    assert 'file = "data/pets.csv"\n' in schema("pets.csv")
+    outside = table(tmp_path / "pets.csv", age=["1.5", "2"])
+    assert f'file = "{outside.as_posix()}"\n' in schema("../../pets.csv")
+
+
+def test_outside_of_any_repository_the_file_is_named_in_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = table(tmp_path / "pets.csv", age=["1.5", "2"])
+    here.root.cache_clear()
+    monkeypatch.chdir(tmp_path)
+    text = schema("pets.csv")
+    assert f'file = "{file.resolve().as_posix()}"\n' in text
+    assert 'label = ""' in text
+
+
+def test_the_label_is_that_of_the_settings_and_the_options_decide_words(repository: Path) -> None:
+    text = schema("data/pets.csv")
+    assert 'label = "returned"' in text
+    assert 'undecided = ["NA"]' in text
+    assert 'label = "age"' in schema("data/pets.csv", "--label", "age")
+    assert 'missing = ["NA", "-"]' in schema("data/pets.csv", "--missing", "NA", "--missing", "-")
+    decided = schema("data/pets.csv", "--value", "NA")
+    assert "undecided" not in decided
+    assert '"NA"]' in decided
+    (repository / "pipeline.toml").write_text("[data\n", encoding="utf-8")
+    assert 'label = ""' in schema("data/pets.csv")

@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import product
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from ninesteps.feature_store.drafting.contents import Contents
@@ -29,7 +30,8 @@ CLOCKS = (
 FORMATS = tuple(day + clock for clock, day in product(CLOCKS, DAYS))
 """Formats of dates: of several that fit equally the first is taken, and the others are named."""
 
-LOOKED_AT = 200  # different texts, of which the formats worth trying are told
+LOOKED_AT = 500  # different texts, of which the formats worth trying are told
+FEWEST_READ = 0.1  # of these, as a share
 
 
 def _shape(text: str) -> str:
@@ -82,7 +84,8 @@ def dates_of(columns: list[Contents]) -> dict[str, Dates]:
 def _as_dates(column: Contents, preferred: Iterable[str]) -> Dates | None:
     """How at least half of the values, less words, read as dates; None if no format does that."""
     texts, rows = column.counted
-    read = {form: read_dates(texts, form) for form in _formats(column)}
+    likely = [form for form in _formats(column) if _reads_some(texts[:LOOKED_AT], form)]
+    read = {form: read_dates(texts, form) for form in likely}
     unread = {form: int(rows[np.isnat(dates)].sum()) for form, dates in read.items()}
     if not read or min(unread.values()) == column.present:
         return None
@@ -127,6 +130,11 @@ def _formats(column: Contents) -> list[str]:
         shapes[_shape(text)] += count
     likely = {shape for shape, _ in shapes.most_common(3)}
     return [form for form in FORMATS if SHAPES[form] in likely]
+
+
+def _reads_some(texts: pa.Array, form: str) -> bool:
+    """Whether a format is worth trying on all texts: one that fails takes long."""
+    return bool((~np.isnat(read_dates(texts, form))).mean() >= FEWEST_READ)
 
 
 def _are_days(numbers: NDArray[np.float64]) -> bool:

@@ -18,6 +18,7 @@ from ninesteps.settings.data import Column
 
 MOST_VALUES = 50  # of a category
 FEW_VALUES = 10  # of whole numbers that may be codes
+SOME = 1_000  # different texts, of which one is shown
 NO_FEATURE = "a text makes no feature"
 
 
@@ -99,7 +100,7 @@ def _number(notation: Notation, column: Contents) -> Kind:
             keys[name] = getattr(notation.column, name)
     if len(keys) > 1:
         place = max(
-            np.flatnonzero(~np.isnan(notation.numbers)).tolist(),
+            np.flatnonzero(~np.isnan(notation.numbers))[:SOME].tolist(),
             key=lambda place: (texts[place].as_py().startswith("("), len(texts[place].as_py())),
         )
         remarks += [f"{example(texts[place].as_py())} is {notation.numbers[place]:.15g}"]

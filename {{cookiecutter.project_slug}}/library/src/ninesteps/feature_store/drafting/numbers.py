@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ninesteps.feature_store.drafting.contents import Contents
@@ -20,11 +19,13 @@ from ninesteps.settings.data import Column
 CURRENCIES = "USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|BRL|ZAR|MXN|Rs|kr"
 
 _WRITTEN = re.compile(
-    rf"\(?\s*[+-]?\s*(?P<before>[^\w\s.,'()+-]|[A-Z]{{0,2}}[$€£¥]|(?:{CURRENCIES})\.?)?\s*[+-]?\s*"
+    rf"\(?\s*[+\u2212-]?\s*(?P<before>[^\w\s.,'()+-]|[A-Z]{{0,2}}[$€£¥]|(?:{CURRENCIES})\.?)?\s*[+-]?\s*"
     r"(?P<number>[.,]?\d[\d.,'’\s]*(?:[eE][+-]?\d+)?)(?P<after>[^\d\s.,'()+-]([^()\d]*[^()\d\s])?)?"
     r"\s*\)?"
 )
 """A number with a unit before or after it."""
+
+LOOKED_AT = 500  # different texts, of which the notations worth trying are told
 
 SEPARATORS = ((".", ""), (".", ","), (",", ""), (",", "."), (".", " "), (",", " "), (".", "'"))
 """Decimal and thousands: of several that read the same rows the first is taken."""
@@ -56,12 +57,15 @@ class Notation:
 def notation_of(column: Contents) -> Notation | None:
     """How at least half of the values, less words, read as numbers; None if they do not."""
     texts, rows = column.counted
+    sample = texts[:LOOKED_AT].to_pylist()
+    if column.is_code or sum(map(bool, map(_WRITTEN.fullmatch, sample))) < len(sample) / 10:
+        return None
     written = [_WRITTEN.fullmatch(text) for text in texts.to_pylist()]
     are_numbers = np.array([bool(match) for match in written], dtype=bool)
-    if column.is_code or int(rows[are_numbers].sum()) < column.present / 4:
+    if int(rows[are_numbers].sum()) < column.present / 4:
         return None
     units = _units(written, rows)
-    ways = list(_ways(texts.to_pandas(), written, units))
+    ways = _best(_ways(texts, written, units), texts[:LOOKED_AT])
     read = [read_numbers(texts, way).to_numpy(zero_copy_only=False) for way in ways]
     unread = [int(rows[np.isnan(numbers)].sum()) for numbers in read]
     best = int(np.argmin(unread))
@@ -89,6 +93,12 @@ def notation_of(column: Contents) -> Notation | None:
     )
 
 
+def _best(ways: list[Column], texts: pa.Array) -> list[Column]:
+    """The notations that read most of some texts: few are tried on all."""
+    read = [len(texts) - read_numbers(texts, way).null_count for way in ways]
+    return [way for way, count in zip(ways, read, strict=True) if count == max(read)]
+
+
 def _units(written: list[re.Match[str] | None], rows: NDArray[np.int64]) -> list[str]:
     """The units of the texts that look like numbers, those of most rows first."""
     units: Counter[str] = Counter()
@@ -98,15 +108,15 @@ def _units(written: list[re.Match[str] | None], rows: NDArray[np.int64]) -> list
     return [unit for unit, _ in units.most_common()]
 
 
-def _ways(
-    texts: pd.Series[Any], written: list[re.Match[str] | None], units: list[str]
-) -> Iterator[Column]:
+def _ways(texts: pa.Array, written: list[re.Match[str] | None], units: list[str]) -> list[Column]:
     """The notations worth trying: with the separators that the texts have."""
     unit = units[0] if units else ""
-    digits = "".join(set("".join(match["number"] for match in written if match)))
-    parentheses = bool(texts.str.match(r"^\(.*\)$").any())
-    for decimal, thousands in SEPARATORS:
-        if (decimal == "." or "," in digits) and (not thousands or thousands in digits):
-            yield Column(
-                "number", decimal=decimal, thousands=thousands, unit=unit, parentheses=parentheses
-            )
+    digits = {char for match in written if match for char in match["number"]}
+    digits |= {" "} if any(map(str.isspace, digits)) else set()
+    digits |= {"'"} if "\u2019" in digits else set()
+    parentheses = bool(pc.any(pc.match_substring_regex(texts, r"^\(.*\)$")).as_py())
+    return [
+        Column("number", decimal=decimal, thousands=part, unit=unit, parentheses=parentheses)
+        for decimal, part in SEPARATORS
+        if decimal in digits | {"."} and part in digits | {""}
+    ]

@@ -8,19 +8,22 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ninesteps.feature_store.drafting.contents import Contents
 
-LOOK_MISSING = re.compile(
-    r"n[./]?a\.?|#n/?a!?|nan|nat|n/?d|null|none|nil|void|missing|blank|not (available|applicable)"
+LOOK_MISSING = (
+    r"^[<(\[]?(n[./]?a\.?|#n/?a!?|nan|nat|n/?d|null|none|nil|void|missing|blank"
+    r"|not (available|applicable)"
     r"|no value|\\n|-+|[–—]|\?+|\.+|\*|#(null|value|num)!|#div/0!|#ref!|#name\?"
-    r"|0000-00-00( 00:00:00)?|00[/.]00[/.]0000"
+    r"|0000-00-00( 00:00:00)?|00[/.]00[/.]0000)[>)\]]?$"
 )
-"""In lower case, and in brackets too. "unknown" is none of them: it may well be a group."""
+"""Whatever their case, and in brackets too. "unknown" is none of them: it may well be a group."""
 
 MOST_WORDS = 3  # that stand among numbers or dates; more are a text's own values
 LONGEST_WORD = 30
+MOST_LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True)
@@ -36,25 +39,24 @@ class Words:
 
     def are(self, texts: pa.Array) -> NDArray[np.bool_]:
         """Which of the texts are such words."""
-        return np.array([text in self.rows_of for text in texts.to_pylist()], dtype=bool)
+        among = pc.is_in(texts, pa.array([*self.rows_of], pa.string()))
+        are: NDArray[np.bool_] = among.to_numpy(zero_copy_only=False)
+        return are
 
 
-def looks_missing(text: str) -> bool:
-    """Whether a text is one that many programs write where there is no value."""
-    return bool(LOOK_MISSING.fullmatch(re.sub(r"^[<(\[](.+)[>)\]]$", r"\1", text.lower())))
+def _look_missing(texts: pa.Array) -> NDArray[np.bool_]:
+    """Which texts are such as many programs write where there is no value."""
+    matches = pc.match_substring_regex(texts, LOOK_MISSING, ignore_case=True)
+    look: NDArray[np.bool_] = matches.to_numpy(zero_copy_only=False)
+    return look
 
 
 def missing_words(column: Contents) -> Words:
     """The words of a column that look as if they meant "no value"."""
     texts, rows = column.counted
-    counted = zip(texts.to_pylist(), rows.tolist(), strict=True)
-    return Words(
-        {
-            text: count
-            for text, count in counted
-            if looks_missing(text) and text not in column.values
-        }
-    )
+    places = np.flatnonzero(_look_missing(texts))
+    found = {texts[int(place)].as_py(): int(rows[place]) for place in places}
+    return Words({text: count for text, count in found.items() if text not in column.values})
 
 
 def words_among(column: Contents, others: NDArray[Any]) -> Words:
@@ -65,14 +67,15 @@ def words_among(column: Contents, others: NDArray[Any]) -> Words:
         others: which of its different texts are no numbers, or no dates.
     """
     texts, rows = column.counted
+    sure = missing_words(column).rows_of
     places = np.flatnonzero(others)
-    left = {texts[int(place)].as_py(): int(rows[place]) for place in places[:1000]}
-    left = {text: count for text, count in left.items() if text not in column.values}
-    sure = {text: count for text, count in left.items() if looks_missing(text)}
+    left = {texts[int(place)].as_py(): int(rows[place]) for place in places[:MOST_LOOKED_AT]}
     likely = {
         text: count
         for text, count in left.items()
-        if text not in sure and len(text) <= LONGEST_WORD and not re.search(r"\d", text)
+        if text not in {*sure, *column.values}
+        and len(text) <= LONGEST_WORD
+        and not re.search(r"\d", text)
     }
     is_few = len(likely) <= MOST_WORDS and column.different - len(places) > MOST_WORDS
     return Words(sure | likely if is_few else sure)
