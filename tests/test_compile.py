@@ -99,6 +99,34 @@ def test_check_says_the_gate_and_the_next_firings(render: Any) -> None:
     assert len(re.findall(r"^ +\w{3} \d{4}-01-01 06:00 JST$", printed, re.MULTILINE)) == 5
 
 
+def test_what_was_in_order_is_not_checked_again_until_something_moves(render: Any) -> None:
+    repository = render()
+    kept = repository.path / ".local" / "checked.json"
+    first = repository.pipeline("check")
+    again = repository.pipeline("check", PYTHONPROFILEIMPORTTIME="1")
+    assert again.stdout == first.stdout
+    slow = {"sagemaker", "botocore.loaders", "numpy", "pyarrow", "yaml"}
+    imported = {line.rpartition("|")[2].strip() for line in again.stderr.splitlines()}
+    assert not imported & slow
+    whole = repository.pipeline("check", "--no-cache", PYTHONPROFILEIMPORTTIME="1")
+    assert whole.stdout == first.stdout
+    assert "botocore.loaders" in whole.stderr
+    said = kept.read_text(encoding="utf-8")
+    moved = {
+        "feature_store/features.py": ("def features(", "def feature("),
+        "model_deploy/infrastructure/pipeline.yaml": ("s3:GetObject", "s3:*"),
+        "data/churn.csv": ("retained", "kept"),
+    }
+    for file, (old, new) in moved.items():
+        path = repository.path / file
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(old, new, 1), encoding="utf-8", newline="")
+        repository.pipeline("check", status=2)
+        path.write_text(text, encoding="utf-8", newline="")
+    assert kept.read_text(encoding="utf-8") == said  # what fails is not kept
+    assert repository.pipeline("check").stdout == first.stdout
+
+
 def test_check_refuses_settings_that_cannot_be_used(render: Any) -> None:
     repository = render()
     repository.edit("pipeline.toml", '"monthly"', '"monthly-ish"')

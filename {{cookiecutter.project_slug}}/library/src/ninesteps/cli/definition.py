@@ -35,58 +35,82 @@ def compile_(output: Path | None, environment: str) -> None:
 
 
 @commands.command()
-def check() -> None:
+@click.option("--no-cache", is_flag=True, help="Check also what was in order before, unchanged.")
+def check(no_cache: bool) -> None:
     """Check the settings, the definition and the schedule, and say when it fires next."""
-    from ninesteps.definition.definition import read_definition
-    from ninesteps.repository import modules, template_files
-    from ninesteps.runs import compiled
-    from ninesteps.validation.repository import definition_violations
+    from ninesteps.repository import template_files
+    from ninesteps.runs.checked import Checked
 
     refuse(template_files.unfinished(here.root()))  # before the settings: they may be unfinished
     settings = here.settings_with_table()
-    modules.features(here.root())
-    click.echo(f"settings    pipeline.toml is valid; the gate is {settings.full_gate}")
-    _check_table(settings)
-    folder, environment = here.local() / "definitions", settings.environment()
-    text = compiled.compiled(here.root(), folder, settings, environment).definition
-    definition = read_definition(text)
-    refuse(definition_violations(settings, text))
-    click.echo(f"definition  compiles: {len(definition.steps)} steps; no problems found")
+    table = here.root() / settings.data.file
+    is_read = table.is_file() and table.stat().st_size <= LARGE
+    kept = Checked.of(here.root(), here.local(), settings, table if is_read else None)
+    if no_cache:
+        kept.lines.clear()
+    kept.say("features", lambda: _check_features(settings), click.echo)
+    kept.say("table", lambda: _check_table(settings, table), click.echo)
+    kept.say("definition", lambda: _check_definition(settings), click.echo)
     _check_repository(settings)
-    _check_infrastructure(settings, text)
+    kept.say("stack", lambda: _check_infrastructure(settings), click.echo)
+    kept.keep()
     cadence = settings.cadence
     click.echo(f"schedule    {cadence.text}: {cadence.expression or 'started by hand alone'}")
     for firing in cadence.next(datetime.now(tz=UTC)):
         click.echo(f"            {firing:%a %Y-%m-%d %H:%M %Z}")
 
 
-def _check_table(settings: Settings) -> None:
+def _check_features(settings: Settings) -> str:
+    """Refuse features that cannot be loaded."""
+    from ninesteps.repository import modules
+
+    modules.features(here.root())
+    return f"settings    pipeline.toml is valid; the gate is {settings.full_gate}"
+
+
+def _check_table(settings: Settings, file: Path) -> str:
     """Refuse a table that cannot be read as the settings say, or is too small for three splits."""
-    file = here.root() / settings.data.file
     if not file.is_file():
-        click.echo(f"table       {settings.data.file} is not on this machine: not checked")
-        return
+        return f"table       {settings.data.file} is not on this machine: not checked"
     if file.stat().st_size > LARGE:
-        click.echo(f"table       {settings.data.file} is large: `pipeline run` reads it")
-        return
+        return f"table       {settings.data.file} is large: `pipeline run` reads it"
 
     from ninesteps.feature_store.raw_table import read_raw_table
     from ninesteps.feature_store.split_sizes import check_split_sizes, rows_by_class
 
     table = read_raw_table(file, settings)
     check_split_sizes(rows_by_class(table, settings), settings, file)
-    click.echo(f"table       {settings.data.file}: {len(table.rows):,} rows of {table.read:,}")
+    return f"table       {settings.data.file}: {len(table.rows):,} rows of {table.read:,}"
 
 
-def _check_infrastructure(settings: Settings, text: str) -> None:
+def _check_definition(settings: Settings) -> str:
+    """Refuse a definition that does not compile, or that AWS would refuse."""
+    from ninesteps.definition.definition import read_definition
+    from ninesteps.validation.repository import definition_violations
+
+    text = _definition(settings)
+    steps = read_definition(text).steps
+    refuse(definition_violations(settings, text))
+    return f"definition  compiles: {len(steps)} steps; no problems found"
+
+
+def _definition(settings: Settings) -> str:
+    from ninesteps.runs import compiled
+
+    folder, environment = here.local() / "definitions", settings.environment()
+    return compiled.compiled(here.root(), folder, settings, environment).definition
+
+
+def _check_infrastructure(settings: Settings) -> str:
     """Refuse roles that may do otherwise than the table says, and environments of no use."""
     from ninesteps.infrastructure import stacks
 
     for name in settings.environments:
         settings.account_environment(name)
-    refuse(stacks.violations(stacks.read(settings.root), settings, settings.environment(), text))
+    templates, text = stacks.read(settings.root), _definition(settings)
+    refuse(stacks.violations(templates, settings, settings.environment(), text))
     known = len(settings.environments)
-    click.echo(f"stack       its roles match the table of permissions; environments: {known}")
+    return f"stack       its roles match the table of permissions; environments: {known}"
 
 
 def _check_repository(settings: Settings) -> None:

@@ -69,13 +69,13 @@ def compiled(
     )
     if _digest(root, settings, environment) != digest:
         return compiled_pipeline  # a file was saved meanwhile: of what it was made cannot be said
-    folder.mkdir(parents=True, exist_ok=True)
     whole = file.with_suffix(f".{os.getpid()}")
     text = json.dumps(asdict(compiled_pipeline), indent=1)
-    whole.write_text(text, encoding="utf-8", newline="")
-    with contextlib.suppress(StateError):  # then it is compiled again
+    with contextlib.suppress(OSError, StateError):  # then it is compiled again
+        folder.mkdir(parents=True, exist_ok=True)
+        whole.write_text(text, encoding="utf-8", newline="")
         _state(folder).note_definition(digest, text)
-    whole.replace(file)
+        whole.replace(file)
     return compiled_pipeline
 
 

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from botocore.loaders import Loader
-from botocore.model import ServiceModel
-
 from ninesteps.validation.finding import either
 
 
@@ -46,6 +43,9 @@ JOBS = ("Processing", "Training", "Tuning", "Transform")
 @cache
 def model() -> Any:
     """SageMaker's service model; models in a home directory do not change what is right here."""
+    from botocore.loaders import Loader
+    from botocore.model import ServiceModel
+
     loader = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
     return ServiceModel(loader.load_service_model("sagemaker", "service-2"), "sagemaker")
 

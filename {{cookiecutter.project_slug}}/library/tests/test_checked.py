@@ -1,0 +1,97 @@
+"""What a check and a compile keep: for the same files alone; where they cannot write, nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ninesteps.runs import compiled
+from ninesteps.runs.checked import Checked
+from ninesteps.settings import loading
+from ninesteps.settings.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def settings() -> Settings:
+    return loading.load(ROOT)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    for folder in ("feature_store", "model_build", "model_deploy"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    for file in ("pipeline.toml", "pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / file, tmp_path)
+    (tmp_path / "table.csv").write_text("id\n1\n")
+    return tmp_path
+
+
+def said(repository: Path, settings: Settings, answer: str) -> str:
+    """What a check of one part says, where looking at it gives an answer."""
+    checked = Checked.of(repository, repository / ".local", settings, repository / "table.csv")
+    lines: list[str] = []
+    checked.say("part", lambda: answer, lines.append)
+    checked.keep()
+    (line,) = lines
+    return line
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *("feature_store/features.py", "model_build/pipeline.py", "model_build/steps/train.py"),
+        *("model_deploy/infrastructure/pipeline.yaml", "pipeline.toml", "pyproject.toml"),
+        *("requirements.lock", "table.csv", "model_build/steps/new.py"),
+    ],
+)
+def test_what_was_said_is_said_again_until_a_file_moves(
+    repository: Path, settings: Settings, file: str
+) -> None:
+    assert said(repository, settings, "first") == "first"
+    assert said(repository, settings, "second") == "first"
+    with (repository / file).open("a") as content:
+        content.write("\n")
+    assert said(repository, settings, "third") == "third"
+
+
+def test_another_machine_or_library_is_checked_again(
+    repository: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert said(repository, settings, "first") == "first"
+    monkeypatch.setattr("ninesteps.runs.checked.machine", lambda: "another")
+    assert said(repository, settings, "second") == "second"
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"digest": 1, "lines": 2}'])
+def test_what_is_no_whole_file_is_nothing(
+    repository: Path, settings: Settings, content: str
+) -> None:
+    assert said(repository, settings, "first") == "first"
+    (repository / ".local" / "checked.json").write_text(content)
+    assert said(repository, settings, "second") == "second"
+
+
+def test_lines_of_another_shape_are_nothing(repository: Path, settings: Settings) -> None:
+    assert said(repository, settings, "first") == "first"
+    file = repository / ".local" / "checked.json"
+    kept = json.loads(file.read_text())
+    file.write_text(json.dumps({**kept, "lines": ["part"]}))
+    assert said(repository, settings, "second") == "second"
+
+
+def test_where_nothing_can_be_written_a_check_and_a_compile_do_their_work(
+    repository: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / ".local").write_text("no folder")
+    assert said(repository, settings, "first") == "first"
+    assert said(repository, settings, "second") == "second"
+    monkeypatch.setattr(compiled, "definition", lambda *_: "{}")
+    monkeypatch.setattr(compiled, "code_objects", lambda *_: {})
+    folder = repository / ".local" / "definitions"
+    made = compiled.compiled(repository, folder, settings, settings.environment())
+    assert made == compiled.Compiled("{}", {})
