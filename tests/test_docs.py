@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -228,7 +229,8 @@ def test_every_setting_is_there_with_its_default_and_a_text(text: dict[str, str]
     modules = (data, deploy, environment, judgement, operation, project, tuning, profile)
     fields = [field for module in modules for one in data_classes(module)
               if one.__name__ not in {"Alarm", "_File"} for field in dataclasses.fields(one)
-              if field.metadata.get("in_file", True)]  # fmt: skip
+              if field.metadata.get("in_file", True)
+              and not dataclasses.is_dataclass(typing.get_type_hints(one)[field.name])]  # fmt: skip
     rows = [[cell.strip() for cell in re.split(r" \| ", line.strip("| "))]
             for line in text["settings"].splitlines() if line.startswith("| `")]  # fmt: skip
     assert sorted(row[0].strip("`") for row in rows) == sorted(field.name for field in fields)
