@@ -131,7 +131,7 @@ REFUSED = {
     "step_prefix=1st": (
         "step_prefix: expected letters and digits, a letter first, at most 20 characters, got '1st'"
     ),
-    "label=": "label: expected the name of a column, got ''",
+    "label=": "label: expected the column to predict",
     "label=custid": (
         "label: expected a column that is neither the record id nor in [data.columns], got 'custid'"
     ),
@@ -142,7 +142,7 @@ REFUSED = {
     "bias_facets=city, city": "bias_facets: `city` is named twice",
     "retraining_cadence=fortnightly": "retraining_cadence: expected daily, weekly, ",
     "retraining_cadence=cron(0 0 30 2 ? *)": "retraining_cadence: `cron(0 0 30 2 ? *)` never fires",
-    "aws_region=mars": "aws_region: expected a region such as us-east-1, got 'mars'",
+    "aws_region=mars": "aws_region: expected a region that has SageMaker's XGBoost image, such as ",
     "notification_email=team": (
         "notification_email: expected one address, such as team@example.com, or none, got 'team'"
     ),
@@ -151,8 +151,8 @@ REFUSED = {
     "project_name=two\nlines": "project_name: expected one line of text, got 'two\\nlines'",
     "project_name=bell\a": "project_name: expected one line of text, got 'bell\\x07'",
     "project_name=turned\u202e": "project_name: expected one line of text, got 'turned\\u202e'",
-    "project_name= ": "project_name: expected a name of at most 100 characters, got ' '",
-    f"project_name={'x' * 101}": "project_name: expected a name of at most 100 characters, got 'x",
+    "project_name= ": "project_name: expected a name of one line and at most 100 characters, got",
+    f"project_name={'x' * 101}": "project_name: expected a name of one line and at most 100 ",
 }
 
 

@@ -101,6 +101,8 @@ def comparison(content: Json) -> Json:
     return condition
 
 
+KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd"
+
 # Requests
 
 
@@ -123,6 +125,40 @@ def a_text_for_a_number(content: Json) -> str:
 def a_volume_of_nothing(content: Json) -> str:
     step = processing(content, "clarify.py")
     cluster(step)["VolumeSizeInGB"] = 0
+    return step["Name"]
+
+
+def parameter(content: Json, name: str) -> Json:
+    return next(spec for spec in content["Parameters"] if spec["Name"] == name)
+
+
+@says("ResourceConfig.VolumeKmsKeyId: expected none for ml.g5.xlarge, whose disks take no key, got")
+def a_key_for_disks_that_take_none(content: Json) -> str:
+    step = of_type(content, "Tuning")
+    trainings(step)[0]["ResourceConfig"]["VolumeKmsKeyId"] = KEY
+    parameter(content, "TrainingInstanceType")["DefaultValue"] = "ml.g5.xlarge"
+    return step["Name"]
+
+
+@says("TransformResources.VolumeKmsKeyId: expected none for ml.g4dn.xlarge, whose disks take no")
+def a_key_for_disks_of_one_choice(content: Json) -> str:
+    step = of_type(content, "Transform")
+    step["Arguments"]["TransformResources"]["VolumeKmsKeyId"] = KEY
+    parameter(content, "TransformInstanceType")["EnumValues"] = ["ml.m5.large", "ml.g4dn.xlarge"]
+    return step["Name"]
+
+
+@says("ClusterConfig.InstanceCount: expected 1 to 100, got 99999999999")
+def more_instances_than_there_are(content: Json) -> str:
+    step = processing(content, "process.py")
+    cluster(step)["InstanceCount"] = 99999999999
+    return step["Name"]
+
+
+@says("(by the parameter TransformInstanceCount): expected 1 to 2147483647, got 2147483648")
+def a_number_of_more_than_32_bits(content: Json) -> str:
+    step = of_type(content, "Transform")
+    parameter(content, "TransformInstanceCount")["DefaultValue"] = 2**31
     return step["Name"]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import zoneinfo
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -63,6 +65,11 @@ REFUSED = {
     "": f"expected {WORDS}, got ``",
     "fortnightly": f"expected {WORDS}, got `fortnightly`",
     "rate(0 days)": "`rate(0 days)` never fires; expected a number of 1 or more",
+    "rate(99999999 days)": "days, so that it fires before 2200, got 99999999",
+    "rate(999999 days)": "days, so that it fires before 2200, got 999999",
+    f"rate({'9' * 5000} hours)": "hours, so that it fires before 2200, got more",
+    "rate(\u0663 days)": f"expected {WORDS}, got `rate(\u0663 days)`",
+    f"cron(0 0 1 1 ? {'2' * 5000})": "expected 1970 to 2199 for the year, got `222",
     "rate(5 weeks)": f"expected {WORDS}, got `rate(5 weeks)`",
     "cron(61 0 1 1 ? *)": "expected 0 to 59 for the minutes, got `61`",
     "cron(0 0 1 FOO ? *)": "expected 1 to 12 or JAN to DEC for the month, got `FOO`",
@@ -90,3 +97,29 @@ def test_what_cannot_be_read_or_never_fires_is_refused(text: str, sentence: str)
 def test_a_zone_that_does_not_exist_is_refused(zone: str) -> None:
     with pytest.raises(CadenceError, match="expected a time zone such as Europe/Paris, got `"):
         cadence.parse("daily", zone)
+
+
+@pytest.mark.parametrize(
+    ("text", "expression"),
+    [("rate(2 day)", "rate(2 days)"), ("rate(01 hours)", "rate(1 hour)"),
+     ("rate( 60000  days )", "rate(60000 days)")],
+)  # fmt: skip
+def test_a_rate_is_written_as_eventbridge_has_it(text: str, expression: str) -> None:
+    read = cadence.parse(text)
+    assert read.expression == expression
+    assert len(read.next(datetime.now(tz=UTC))) == 5
+
+
+def test_without_time_zone_data_there_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("tzdata.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "tzdata", None)
+    before = zoneinfo.TZPATH
+    ZoneInfo.clear_cache()
+    zoneinfo.reset_tzpath(to=())
+    try:
+        assert f"{cadence.parse('daily').next(datetime.now(tz=UTC), 1)[0]:%H:%M %Z}" == "06:00 UTC"
+        with pytest.raises(CadenceError, match="got none: pip install tzdata"):
+            cadence.parse("daily", "Europe/Paris")
+    finally:
+        zoneinfo.reset_tzpath(to=before)

@@ -263,7 +263,8 @@ def test_an_environment_is_chosen_by_name_and_local_needs_none(tmp_path: Path) -
         ('"species, age>=2"', '"breed"',
          "expected a column of [data.columns] (age, born, species), got 'breed'"),
         ('group_variable = "species"', 'group_variable = "breed"', "[bias] group_variable"),
-        ('[bias]\n', '[aws]\nregion = "Mars"\n[bias]\n', "a region such as us-east-1"),
+        ('[bias]\n', '[aws]\nregion = "Mars"\n[bias]\n', 
+         "a region that has SageMaker's XGBoost image, such as "),
         ('[bias]\n', '[environments.x]\naccount = "12"\nregion = "us-east-1"\n[bias]\n',
          "[environments.x] account: expected 12 digits, got '12'"),
         ("[project]", "[project", "pipeline.toml: not valid TOML:"),
@@ -959,7 +960,7 @@ def test_settings_are_read_with_nothing_installed() -> None:
           "['scale_pos_weight']"),
         ("[tuning]\n", "[tuning]\njobs = 751\n",
          "[tuning] jobs: expected at most 750 (SageMaker's limit), got 751"),
-        ("[tuning]\n", "[tuning]\nseed = -1\n", "[tuning] seed: expected 0 or more, got -1"),
+        ("[tuning]\n", "[tuning]\nseed = -1\n", "[tuning] seed: expected 0 to 4294967295, got -1"),
         ("[bias]\n", '[compute]\ntraining_instance = "potato"\n[bias]\n',
          "[compute] training_instance: expected an instance type such as ml.m5.large, got "
          "'potato'"),

@@ -12,6 +12,10 @@ from typing import ClassVar
 FAILED, WRONG_USE, NOT_REGISTERED, INTERRUPTED = 1, 2, 3, 130
 
 
+LONGEST_MESSAGE = 1000
+"""Characters of a message about settings: what it quotes may be longer than anybody reads."""
+
+
 class NineStepsError(Exception):
     """Something a person can act on; its message is one plain sentence."""
 
@@ -22,6 +26,9 @@ class SettingsError(NineStepsError):
     """Settings that cannot be used: where they stand, what was expected and what was found."""
 
     def __init__(self, message: str, *path: str, file: str = "pipeline.toml") -> None:
+        message = message.replace("\n", "\\n")
+        if len(message) > LONGEST_MESSAGE:
+            message = f"{message[:LONGEST_MESSAGE]}..."
         *tables, key = path or ("",)
         table = f" [{'.'.join(tables)}]" if tables else ""
         place = f"{file}{table}{f' {key}' if key else ''}"

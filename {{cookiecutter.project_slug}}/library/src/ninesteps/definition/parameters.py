@@ -63,8 +63,8 @@ def _check_value(declared: dict[str, Any], value: Any) -> None:
     where, kind = f"parameter {declared['Name']}", declared["Type"]
     types = (int, float) if kind == "Float" else (PARAMETER_TYPES[kind],)
     if type(value) not in types or (kind == "Float" and not math.isfinite(value)):
-        raise DefinitionError(f"{where}: expected {kind}, got {value!r}")
+        raise DefinitionError(f"{where}: expected {kind}, got {value!r:.80}")
     choices = declared.get("EnumValues", [value])
     if value not in choices:
         listed = ", ".join(map(str, choices))
-        raise DefinitionError(f"{where}: expected one of {listed}, got {value!r}")
+        raise DefinitionError(f"{where}: expected one of {listed}, got {value!r:.80}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from pathlib import Path
 from types import TracebackType
@@ -50,6 +51,9 @@ class Observer(Protocol):
         """How the run ended."""
 
 
+AS_OF = "AsOf"
+"""The parameter for the moment that data is read as of; by default, of the table's newest row."""
+
 PRELOADED = (
     "numpy", "pyarrow", "pyarrow.compute", "pyarrow.csv", "pyarrow.parquet", "scipy.special",
     "_strptime", "argparse", "csv", "dateutil.relativedelta", "gzip", "tarfile", "zipfile",
@@ -80,6 +84,7 @@ def run(
     environment, cores = settings.environment(), parallel or _cores()
     if settings.bias_is_managed:
         _check_can_run(root, local, settings, environment, options)
+    _check_parameters(root, local, settings, environment, given)
     processes = Processes(cores, preload(settings))
 
     def working(what: str) -> None:
@@ -89,8 +94,8 @@ def run(
     ingested = ingest(
         file, settings, environment, local / "s3", lambda: working("reading the table")
     )
-    given = {"AsOf": ingested.latest, **given}
-    progress.ingested(file, ingested, given["AsOf"])
+    given = {AS_OF: ingested.latest, **given}
+    progress.ingested(file, ingested, given[AS_OF])
     check_split_sizes(ingested.classes, settings, file)
     compiled_pipeline = compiled(
         root, local / "definitions", settings, environment, lambda: working("compiling")
@@ -126,6 +131,25 @@ def _check_can_run(
             "image runs on SageMaker only; pipeline run --bias-backend open_source",
             "bias", "backend",
         ) from None  # fmt: skip
+
+
+def _check_parameters(
+    root: Path, local: Path, settings: Settings, environment: Environment, given: dict[str, str]
+) -> None:
+    """Refuse values that SageMaker would refuse, before the table is read.
+
+    Raises:
+        DefinitionError: that names the parameter.
+    """
+    named = [name for name in given if name != AS_OF]
+    if not named:
+        return
+    from ninesteps.validation import check_values  # botocore's model, which few runs need
+
+    text = compiled(root, local / "definitions", settings, environment).definition
+    values = read_definition(text).parameter_values({AS_OF: "", **given})
+    for sentence in check_values(json.loads(text), {name: values[name] for name in named}):
+        raise DefinitionError(sentence)
 
 
 def resume(

@@ -19,8 +19,8 @@ import calendar
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 WORDS = {
     "daily": "cron(0 6 * * ? *)",
@@ -36,7 +36,7 @@ LAST_YEAR = 2199  # EventBridge's
 _MONTHS = {name.upper(): n for n, name in enumerate(calendar.month_abbr) if name}
 _WEEKDAYS = {"SUN": 1, "MON": 2, "TUE": 3, "WED": 4, "THU": 5, "FRI": 6, "SAT": 7}
 _UNITS = {"minute": 60, "hour": 3600, "day": 86400}
-_RATE = re.compile(r"rate\(\s*(\d+)\s+(minute|hour|day)s?\s*\)")
+_RATE = re.compile(r"rate\(\s*([0-9]+)\s+(minute|hour|day)s?\s*\)")
 
 
 class CadenceError(ValueError):
@@ -82,7 +82,7 @@ class Field:
         return value
 
     def _number(self, text: str, part: str) -> int:
-        if not (text.isascii() and text.isdigit()):
+        if not (text.isascii() and text.isdigit() and len(text) <= 4):
             raise self._error(part)
         return int(text)
 
@@ -117,7 +117,7 @@ class Cadence:
         if rate := _RATE.fullmatch(self.expression):
             step = timedelta(seconds=int(rate[1]) * _UNITS[rate[2]])
             return [after + step * n for n in range(1, count + 1)]
-        firings = _cron_firings(self.expression, ZoneInfo(self.timezone), after)
+        firings = _cron_firings(self.expression, _zone(self.timezone), after)
         return [firing for firing, _ in zip(firings, range(count), strict=False)]
 
 
@@ -127,17 +127,13 @@ def parse(text: str, timezone: str = "UTC") -> Cadence:
     Raises:
         CadenceError: with one sentence for the person who wrote it.
     """
-    try:
-        ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise CadenceError(f"expected a time zone such as Europe/Paris, got `{timezone}`") from None
+    _zone(timezone)
     written = " ".join(text.split())
     if written == NEVER:
         return Cadence(written, "", timezone)
     expression = WORDS.get(written, written)
     if rate := _RATE.fullmatch(expression):
-        if int(rate[1]) < 1:
-            raise CadenceError(f"`{written}` never fires; expected a number of 1 or more")
+        expression = _rate(rate, written)
     elif not (expression.startswith("cron(") and expression.endswith(")")):
         words = ", ".join([*WORDS, NEVER])
         raise CadenceError(f"expected {words}, cron(...) or rate(...), got `{written}`")
@@ -147,7 +143,38 @@ def parse(text: str, timezone: str = "UTC") -> Cadence:
     return cadence
 
 
-def _cron_firings(expression: str, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+def _zone(name: str) -> tzinfo:
+    """A time zone by its name; UTC is there also where this machine has no time zone data."""
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        pass
+    if not available_timezones():
+        raise CadenceError(
+            f"expected time zone data on this machine to read `{name}`, got none: "
+            "pip install tzdata"
+        )
+    raise CadenceError(f"expected a time zone such as Europe/Paris, got `{name}`")
+
+
+def _rate(rate: re.Match[str], written: str) -> str:
+    """A rate as EventBridge has it: one day, two days."""
+    digits, unit = rate[1].lstrip("0"), rate[2]
+    if not digits:
+        raise CadenceError(f"`{written}` never fires; expected a number of 1 or more")
+    left = date(LAST_YEAR, 12, 31) - datetime.now(tz=UTC).date()
+    most = left // timedelta(seconds=_UNITS[unit])
+    if len(digits) > len(str(most)) or int(digits) > most:
+        raise CadenceError(
+            f"expected at most {most} {unit}s, so that it fires before {LAST_YEAR + 1}, got "
+            f"{digits if len(digits) < 20 else 'more'}"
+        )
+    return f"rate({digits} {unit}{'' if digits == '1' else 's'})"
+
+
+def _cron_firings(expression: str, zone: tzinfo, after: datetime) -> Iterator[datetime]:
     fields = expression.removeprefix("cron(").removesuffix(")").split()
     if len(fields) != 6:
         raise CadenceError(
@@ -172,7 +199,7 @@ def _cron_firings(expression: str, zone: ZoneInfo, after: datetime) -> Iterator[
                     yield from _moment(datetime(year, month, day, hour, minute), zone, after)
 
 
-def _moment(local: datetime, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+def _moment(local: datetime, zone: tzinfo, after: datetime) -> Iterator[datetime]:
     """A local time as a moment, if it exists (clocks go forward) and is still to come."""
     moment = local.replace(tzinfo=zone)
     exists = moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == local

@@ -6,7 +6,7 @@ import re
 import typing
 from dataclasses import dataclass, field
 
-from ninesteps.settings.operation import require_region
+from ninesteps.settings import regions
 from ninesteps.settings.toml import NOT_IN_FILE, require
 
 DOCUMENTATION_ACCOUNT = "111122223333"
@@ -38,7 +38,7 @@ class Environment:
 
     def __post_init__(self) -> None:
         require(re.fullmatch(r"\d{12}", self.account), "account", self.account, "12 digits")
-        require_region(self.region)
+        regions.require_region(self.region)
         for key, pattern, expected in self.RULES:
             value = getattr(self, key)
             require(not value or re.fullmatch(pattern, value), key, value, expected)
@@ -66,7 +66,7 @@ class Environment:
     @property
     def role_arn(self) -> str:
         """The role that the jobs run under."""
-        return self.role or f"arn:aws:iam::{self.account}:role/SageMakerPipelineRole"
+        return self.role or f"arn:{self.partition}:iam::{self.account}:role/SageMakerPipelineRole"
 
     @property
     def bucket_name(self) -> str:
@@ -76,8 +76,7 @@ class Environment:
     @property
     def partition(self) -> str:
         """The part of AWS that the region is in, as ARNs name it."""
-        others = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
-        return next((p for start, p in others.items() if self.region.startswith(start)), "aws")
+        return regions.partition(self.region)
 
     def sagemaker_arn(self, resource: str) -> str:
         """The ARN of something of SageMaker's, such as `pipeline/customer-churn-prod`."""

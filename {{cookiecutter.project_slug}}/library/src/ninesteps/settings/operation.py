@@ -7,6 +7,7 @@ import typing
 from dataclasses import dataclass
 
 from ninesteps.settings import cadence as cadences
+from ninesteps.settings.regions import require_region
 from ninesteps.settings.toml import require
 
 
@@ -34,6 +35,13 @@ INSTANCE_TYPE = r"ml\.[a-z0-9-]+\.[a-z0-9-]+"
 INSTANCE_TYPE_RULE = "an instance type such as ml.m5.large"
 
 
+LOCAL_DISKS = (
+    r"ml\.([a-z]+\d+[a-z]*d[a-z]*|dl1|g[5-7]e?|p[56][a-z]*|p6-b\d+|p6e-gb\d+|trn[12]n?)\..+"
+)
+"""Instances with NVMe disks of their own, whose hardware encrypts them: SageMaker takes no key for
+a volume there. By EC2's "Instance store volumes", of the families that SageMaker has."""
+
+
 @dataclass(frozen=True)
 class Compute:
     """The instances that SageMaker's jobs run on: defaults of the definition's parameters."""
@@ -51,12 +59,6 @@ class Compute:
                  INSTANCE_TYPE_RULE)  # fmt: skip
         for key in ("processing_count", "training_count", "transform_count"):
             require(getattr(self, key) > 0, key, getattr(self, key), "1 or more")
-
-
-def require_region(region: str) -> None:
-    """Check the form of a region's name, from a data class's `__post_init__`."""
-    is_region = re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", region)
-    require(is_region, "region", region, "a region such as us-east-1")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from ninesteps.settings import gate as gates
@@ -21,8 +22,9 @@ class Project:
     problem: str = "binary"  # binary (yes or no) or regression (a number)
 
     def __post_init__(self) -> None:
-        require(self.name.strip() and len(self.name) <= 100, "name", self.name,
-             "a name of at most 100 characters")  # fmt: skip
+        is_line = self.name.strip() and all(map(_is_shown, self.name))
+        require(is_line and len(self.name) <= 100, "name", self.name,
+             "a name of one line and at most 100 characters")  # fmt: skip
         named = re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9])*", self.pipeline)
         require(named and len(self.pipeline) <= 63, "pipeline", self.pipeline,
               "letters, digits and single hyphens within, at most 63 characters")  # fmt: skip
@@ -31,3 +33,10 @@ class Project:
             require(re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,19}", value), key, value,
                  "letters and digits, a letter first, at most 20 characters")  # fmt: skip
         require(self.problem in gates.METRICS, "problem", self.problem, " or ".join(gates.METRICS))
+
+
+def _is_shown(character: str) -> bool:
+    """Whether a person sees a character as it is: no control, no mark that turns a text around."""
+    joins = "\u200c\u200d"  # within words of some scripts, and emoji
+    unfit = ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return character in joins or unicodedata.category(character) not in unfit

@@ -21,8 +21,9 @@ from ninesteps.settings.environment import (
 from ninesteps.settings.facets import Facet
 from ninesteps.settings.facets import parse as parse_facets
 from ninesteps.settings.judgement import Approval, Bias, GateSettings, Model
-from ninesteps.settings.operation import Aws, Compute, Notify, Schedule
+from ninesteps.settings.operation import LOCAL_DISKS, Aws, Compute, Notify, Schedule
 from ninesteps.settings.project import Project
+from ninesteps.settings.regions import WITHOUT_CLARIFY
 from ninesteps.settings.toml import NOT_IN_FILE
 from ninesteps.settings.tuning import Tuning
 
@@ -154,6 +155,7 @@ class Settings:
     def environment(self, name: str = LOCAL_ENVIRONMENT) -> Environment:
         """The environment of a name; `local` needs no account and stands for no real one."""
         if name == LOCAL_ENVIRONMENT and name not in self.environments:
+            self._check_images(self.aws.region)
             return Environment(DOCUMENTATION_ACCOUNT, self.aws.region, name=name)
         return self.account_environment(name)
 
@@ -170,9 +172,35 @@ class Settings:
                 "expected letters, digits and single hyphens within, at most "
                 f"{LONGEST_NAME} characters with the pipeline's name, got {name!r}", "environments",
             )  # fmt: skip
+        self._check_images(table.region)
+        self._check_disks(name, has_key=bool(table.kms_key_arn))
         return dataclasses.replace(
             table,
             name=name,
             role=table.role or table.role_of(stack),
             bucket=table.bucket or table.bucket_of(stack),
         )
+
+    def _check_images(self, region: str) -> None:
+        """Check that the region has what step 7 runs on."""
+        if self.bias_is_managed and region in WITHOUT_CLARIFY:
+            raise SettingsError(
+                f"expected 'open_source' in {region}, which does not have Clarify's image, got "
+                f"{self.bias.backend!r}", "bias", "backend",
+            )  # fmt: skip
+
+    def _check_disks(self, name: str, has_key: bool) -> None:
+        """Check that no instance whose disks take no key gets one.
+
+        The endpoint and the jobs of a rollout always have one: the environment's, or the stack's.
+        """
+        encrypted = [("deploy", "instance_type"), ("compute", "processing_instance")]
+        if has_key:
+            encrypted += [("compute", "training_instance"), ("compute", "transform_instance")]
+        for table, key in encrypted:
+            instance = getattr(getattr(self, table), key)
+            if re.fullmatch(LOCAL_DISKS, instance):
+                raise SettingsError(
+                    "expected an instance type without disks of its own, to which SageMaker takes "
+                    f"no key (the environment {name} has one), got {instance!r}", table, key,
+                )  # fmt: skip

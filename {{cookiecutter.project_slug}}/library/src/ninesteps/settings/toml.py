@@ -5,6 +5,7 @@ Standard library alone: the template's hook loads settings before anything is in
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import math
 import tomllib
@@ -23,6 +24,19 @@ Notify = Callable[[str], None]
 
 MISSING = "this key is missing"
 
+LONGEST_SHOWN = 400
+"""Characters of a value that a message quotes."""
+
+MARKS = {
+    codecs.BOM_UTF8: "UTF-8 with one",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+"""What a file of another encoding begins with."""
+
+LARGEST_FILE = 10_000_000
+"""Bytes: the settings of a table with thousands of columns take a tenth of it."""
+
 NOT_IN_FILE = {"in_file": False}
 """Metadata of a field that follows from where the table stands, and is no key of it."""
 
@@ -38,7 +52,16 @@ class RuleBroken(ValueError):
 def require(condition: object, key: str, value: object, expected: str) -> None:
     """Check a rule of a data class, from its `__post_init__`."""
     if not condition:
-        raise RuleBroken(key, f"expected {expected}, got {value!r}")
+        raise RuleBroken(key, f"expected {expected}, got {shown(value)}")
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it: not all of a long one, and nothing is too deep or large."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # an integer of thousands of digits
+        return f"one that is too {'large' if isinstance(value, int) else 'deep'} to show"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
 
 
 def load(cls: type[Table], root: Path, name: str, notify: Notify = lambda notice: None) -> Table:
@@ -51,21 +74,57 @@ def load(cls: type[Table], root: Path, name: str, notify: Notify = lambda notice
         SettingsError: with one sentence that names the key.
     """
     try:
-        table = tomllib.loads((root / name).read_text(encoding="utf-8"))
-        content: Table = _read(cls, table, (), lambda notice: notify(f"{name} {notice}"))
+        tables = _parse(_text(root / name))
+        content: Table = _read(cls, tables, (), lambda notice: notify(f"{name} {notice}"))
         return content
     except SettingsError as error:
         raise SettingsError(error.message, *error.path, file=name) from None
     except FileNotFoundError:
         raise SettingsError(f"there is no such file in {root}", file=name) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"not valid TOML: {error}", file=name) from None
+    except OSError as error:
+        raise SettingsError(f"it cannot be read: {error.strerror}", file=name) from None
+
+
+def _text(file: Path) -> str:
+    """A file's text.
+
+    Raises:
+        SettingsError: if it is no text in UTF-8, or too large.
+    """
+    with file.open("rb") as opened:
+        content = opened.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise SettingsError(f"expected at most {LARGEST_FILE // 1_000_000} MB, got more")
+    for mark, encoding in MARKS.items():
+        if content.startswith(mark):
+            raise SettingsError(f"expected UTF-8 without a byte order mark, got {encoding}")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise SettingsError(f"expected a text in UTF-8, got other bytes in line {line}") from None
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """The tables of a text.
+
+    Raises:
+        SettingsError: if it is not TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"not valid TOML: {error}") from None
+    except RecursionError:
+        raise SettingsError("not valid TOML: its values are nested too deeply") from None
+    except ValueError:  # of int(), which reads no more than some thousands of digits
+        raise SettingsError("not valid TOML: a number has too many digits") from None
 
 
 def _read(cls: Any, table: object, path: tuple[str, ...], notify: Notify) -> Any:
     """A data class from a TOML table, refusing unknown and missing keys and wrong types."""
     if not isinstance(table, dict):
-        raise SettingsError(f"expected a table, got {table!r}", *path)
+        raise SettingsError(f"expected a table, got {shown(table)}", *path)
     table = _renamed(getattr(cls, "RENAMED", {}), table, path, notify)
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls) if f.metadata.get("in_file", True)}
@@ -108,18 +167,20 @@ def _value(hint: Any, value: object, path: tuple[str, ...], notify: Notify) -> A
         return _value(fitting, value, path, notify)
     if origin is dict:
         if not isinstance(value, dict):
-            raise SettingsError(f"expected a table, got {value!r}", *path)
+            raise SettingsError(f"expected a table, got {shown(value)}", *path)
         inner = typing.get_args(hint)[1]
         return {key: _value(inner, item, (*path, key), notify) for key, item in value.items()}
     if origin is tuple:
         if not isinstance(value, list):
-            raise SettingsError(f"expected a list, got {value!r}", *path)
+            raise SettingsError(f"expected a list, got {shown(value)}", *path)
         return tuple(_value(str, item, path, notify) for item in value)
     if not _fits(value, hint):
         kinds = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
-        raise SettingsError(f"expected {kinds[hint]}, got {value!r}", *path)
+        raise SettingsError(f"expected {kinds[hint]}, got {shown(value)}", *path)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:  # TOML's own limit
+        raise SettingsError(f"expected a number of at most 64 bits, got {shown(value)}", *path)
     if isinstance(value, float) and not math.isfinite(value):
-        raise SettingsError(f"expected a finite number, got {value!r}", *path)
+        raise SettingsError(f"expected a finite number, got {shown(value)}", *path)
     return value
 
 

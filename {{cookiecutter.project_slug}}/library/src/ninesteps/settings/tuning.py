@@ -71,6 +71,7 @@ class Tuning:
     """Those that LightGBM has too: `lightgbm_model.py` says by which names."""
 
     ALGORITHMS: typing.ClassVar = ("xgboost", "lightgbm")
+    MOST_SEED: typing.ClassVar = 2**32 - 1  # of 32 bits, as numpy's
     MIN_TRIALS: typing.ClassVar = 3  # of each algorithm, where several are compared
 
     def __post_init__(self) -> None:
@@ -86,7 +87,7 @@ class Tuning:
         require(1 <= self.parallel <= self.jobs, "parallel", self.parallel,
               f"between 1 and jobs = {self.jobs}")  # fmt: skip
         require(self.jobs <= 750, "jobs", self.jobs, "at most 750 (SageMaker's limit)")
-        require(self.seed >= 0, "seed", self.seed, "0 or more")
+        require(0 <= self.seed <= self.MOST_SEED, "seed", self.seed, f"0 to {self.MOST_SEED}")
         require(self.ranges, "ranges", {}, "a range for at least one hyperparameter")
         tunable = self.SHARED if "lightgbm" in self.algorithms else tuple(self.TUNABLE)
         for name, span in self.ranges.items():

@@ -12,6 +12,7 @@ from typing import Any
 
 from ninesteps.validation import (
     conditions,
+    disks,
     managed_bias,
     parameters,
     references,
@@ -25,7 +26,7 @@ from ninesteps.validation import (
 from ninesteps.validation.compiled import Compiled
 from ninesteps.validation.finding import Finding
 
-__all__ = ["Finding", "check_definition"]
+__all__ = ["Finding", "check_definition", "check_values"]
 
 PIPELINE_RULES = (
     parameters.check_pipeline,
@@ -38,6 +39,7 @@ STEP_RULES = (
     step_fields.check_caching,
     step_fields.check_property_files,
     requests.check_request,
+    disks.check_disk_keys,
     managed_bias.check_program,
     references.check_references,
     references.check_waiting,
@@ -67,3 +69,17 @@ def check_definition(definition: dict[str, Any], evaluation: Mapping[str, Any]) 
         findings += [Finding(step.name, message)
                   for rule in STEP_RULES for message in rule(step, compiled)]  # fmt: skip
     return list(dict.fromkeys(findings))
+
+
+def check_values(definition: dict[str, Any], values: Mapping[str, Any]) -> list[str]:
+    """What SageMaker would refuse of parameters' values, which stand in for their defaults."""
+    declared = [{**spec, "DefaultValue": values.get(spec["Name"], spec.get("DefaultValue"))}
+                for spec in definition.get("Parameters", [])
+                if spec["Name"] in values or "DefaultValue" in spec]  # fmt: skip
+    compiled = Compiled({**definition, "Parameters": declared}, {})
+    found = [m for step in compiled.steps for m in requests.check_request(step, compiled)]
+    sentences = []
+    for name in values:
+        mark = f"{requests.by_parameter(name)}: "
+        sentences += [f"parameter {name}: {m.partition(mark)[2]}" for m in found if mark in m]
+    return list(dict.fromkeys(sentences))

@@ -27,6 +27,8 @@ _KINDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
 }
 """What a shape's type is called, and what JSON has for it."""
 
+_MOST_INTEGER = 2**31 - 1  # the service's integers have 32 bits, its longs 64
+
 _OF_PARAMETERS = {
     "String": "a text",
     "Integer": "a whole number",
@@ -82,6 +84,8 @@ def _limits(value: Any, shape: Any, where: str) -> Iterator[str]:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
     is_number = isinstance(value, int | float)
     size = value if is_number else len(value)
+    if most is None and shape.type_name == "integer" and size > _MOST_INTEGER:
+        most = _MOST_INTEGER
     if (least is not None and size < least) or (most is not None and size > most):
         unit = "" if is_number else " characters" if isinstance(value, str) else " items"
         right = f"{least or 0} or more" if most is None else f"{least or 0} to {most}"
@@ -103,10 +107,10 @@ def _stand_in(value: Any, shape: Any, where: str, compiled: Compiled) -> Iterato
     kind = _kind_of(value, compiled)
     if kind is not None and kind != right and (kind, right) != ("a whole number", "a number"):
         yield f"{where}: expected {right}, got {quoted(value)}, which is {kind}"
-    elif spec := _parameter(value, compiled):
+    elif spec := parameter(value, compiled):
         choices = [*places(spec, "DefaultValue"), *places(spec, "EnumValues[]")]
         for _, choice in choices:
-            whose = f"{where} (by the parameter {spec['Name']})"
+            whose = f"{where} {by_parameter(spec['Name'])}"
             yield from mismatches(choice, shape, whose, compiled)
 
 
@@ -116,7 +120,7 @@ def _kind_of(value: Any, compiled: Compiled) -> str | None:
     reference = str(value[function]) if function == "Get" else ""
     if function == "Std:Join" or reference.startswith("Execution."):
         return "a text"
-    if spec := _parameter(value, compiled):
+    if spec := parameter(value, compiled):
         return _OF_PARAMETERS.get(str(spec.get("Type")))
     kind, _, rest = reference.partition(".")
     name, _, path = rest.partition(".")
@@ -129,6 +133,12 @@ def _kind_of(value: Any, compiled: Compiled) -> str | None:
         return None
 
 
-def _parameter(value: Any, compiled: Compiled) -> dict[str, Any] | None:
+def by_parameter(name: str) -> str:
+    """How a message says that a value comes from a parameter."""
+    return f"(by the parameter {name})"
+
+
+def parameter(value: Any, compiled: Compiled) -> dict[str, Any] | None:
+    """The declaration of the parameter that an expression stands for; None if it is none."""
     kind, _, name = str(value.get("Get")).partition(".")
     return compiled.parameters.get(name) if kind == "Parameters" else None

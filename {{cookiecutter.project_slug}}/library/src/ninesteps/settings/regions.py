@@ -1,0 +1,47 @@
+"""The regions that a pipeline may be compiled for: those that have SageMaker's images.
+
+The SDK's own tables of images say which; a test compares them with these. Standard library alone.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+from ninesteps.settings.toml import require
+
+REGIONS = {
+    "aws": (
+        "af-south-1", "ap-east-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3",
+        "ap-south-1", "ap-south-2", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3",
+        "ap-southeast-4", "ca-central-1", "ca-west-1", "eu-central-1", "eu-central-2",
+        "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3",
+        "il-central-1", "me-central-1", "me-south-1", "sa-east-1", "us-east-1", "us-east-2",
+        "us-west-1", "us-west-2",
+    ),
+    "aws-cn": ("cn-north-1", "cn-northwest-1"),
+    "aws-us-gov": ("us-gov-east-1", "us-gov-west-1"),
+    "aws-iso": ("us-iso-east-1",),
+    "aws-iso-b": ("us-isob-east-1",),
+    "aws-iso-f": ("us-isof-east-1", "us-isof-south-1"),
+}  # fmt: skip
+"""Those that have the XGBoost image, by the part of AWS that they are in, as ARNs name it."""
+
+WITHOUT_CLARIFY = (
+    "ap-south-2", "ap-southeast-4", "ca-west-1", "eu-south-2", "il-central-1", "me-central-1",
+    "us-gov-east-1", "us-iso-east-1", "us-isob-east-1",
+)  # fmt: skip
+"""Those of them that do not have Clarify's image."""
+
+_PARTITIONS = {region: partition for partition, regions in REGIONS.items() for region in regions}
+
+
+def partition(region: str) -> str:
+    """The part of AWS that a region is in, as ARNs name it."""
+    return _PARTITIONS[region]
+
+
+def require_region(region: str) -> None:
+    """Check a region's name, from a data class's `__post_init__`."""
+    like = difflib.get_close_matches(region, _PARTITIONS, 3, 0)
+    expected = f"a region that has SageMaker's XGBoost image, such as {', '.join(like)}"
+    require(region in _PARTITIONS, "region", region, expected)

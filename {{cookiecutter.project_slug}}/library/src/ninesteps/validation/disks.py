@@ -1,0 +1,41 @@
+"""Instances and the key that their disks are encrypted with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ninesteps.definition.step_content import StepContent
+from ninesteps.definition.values import places
+from ninesteps.settings.operation import LOCAL_DISKS
+from ninesteps.validation.compiled import Compiled
+from ninesteps.validation.finding import expected
+from ninesteps.validation.requests import parameter
+
+INSTANCES = (
+    "ProcessingResources.ClusterConfig",
+    "ResourceConfig",
+    "TransformResources",
+    "TrainingJobDefinition.ResourceConfig",
+    "TrainingJobDefinitions[].ResourceConfig",
+)
+"""Where requests say what they run on."""
+
+
+def check_disk_keys(step: StepContent, compiled: Compiled) -> Iterator[str]:
+    """No key is given to instances whose own disks take none: SageMaker refuses such a job."""
+    for path in INSTANCES:
+        for where, instances in step.at(path):
+            for place, key in places(instances, "VolumeKmsKeyId", where):
+                for kind in _types(instances.get("InstanceType"), compiled):
+                    if key and re.fullmatch(LOCAL_DISKS, kind):
+                        yield expected(place, f"none for {kind}, whose disks take no key", key)
+
+
+def _types(value: Any, compiled: Compiled) -> list[str]:
+    """The instance types that a value may be: its own, or a parameter's default and choices."""
+    spec = parameter(value, compiled) if isinstance(value, dict) else None
+    if spec is None:
+        return [str(value)]
+    return [str(v) for path in ("DefaultValue", "EnumValues[]") for _, v in places(spec, path)]
