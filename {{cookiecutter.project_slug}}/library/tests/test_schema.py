@@ -341,9 +341,46 @@ def test_a_moment_that_some_rows_lack_is_a_date(tmp_path: Path) -> None:
 
 def test_of_two_moments_the_other_one_is_named(tmp_path: Path) -> None:
     times = ["2026-01-31 10:00", "2026-02-01 11:30"]
-    columns = {"arrived": times, "timestamp": times, "age": ["1", "2", "3"]}
+    columns = {"arrived": times, "timestamp": times, "age": ["1.5", "2", "3", "4"]}
     assert line(tmp_path, "event_time", **columns) == 'event_time = "timestamp"  # or arrived'
     assert drafted(tmp_path, **columns)["columns"]["arrived"]["format"] == "%Y-%m-%d %H:%M"
+
+
+def test_a_column_that_is_not_called_so_is_asked_about(tmp_path: Path) -> None:
+    seen = line(tmp_path, "event_time", seen=["2026-01-31 10:00", "2026-02-01 11:30"])
+    assert "is it the moment that the row describes? If not, put it into [data.columns]" in seen
+
+
+@pytest.mark.parametrize("name", ["event_time", "timestamp", "Event Date"])
+def test_the_moment_in_another_format_comes_with_the_format(tmp_path: Path, name: str) -> None:
+    moments = ["31.01.2026 10:00", "01.02.2026 11:30", "02.02.2026 08:15"]
+    data = drafted(tmp_path, **{name: moments, "age": ["1.5", "2"]})
+    assert (data["event_time"], data["event_time_format"]) == (name, "%d.%m.%Y %H:%M")
+    assert "snapshot" not in data
+
+
+def test_a_few_rows_without_the_moment_are_counted(tmp_path: Path) -> None:
+    moments = [f"2026-01-{1 + n % 28:02}T10:00:00Z" for n in range(ROWS)]
+    said = line(tmp_path, "event_time", event_time=[*moments[2:], "", "soon"], age=["1.5", "2"])
+    assert said == 'event_time = "event_time"  # 2 rows without one: left out'
+    data = drafted(tmp_path, event_time=[*moments[2:], "", ""], age=["1.5", "2"])
+    assert (data["event_time"], list(data["columns"])) == ("event_time", ["age"])
+
+
+def test_the_true_reason_is_said_where_the_moment_cannot_be_used(tmp_path: Path) -> None:
+    moments = [f"2026-01-{1 + n % 28:02}T10:00:00Z" for n in range(ROWS)]
+    many = line(tmp_path, "snapshot", event_time=[*moments[40:], *["soon"] * 40], age=["1.5", "2"])
+    assert 'event_time says the moment but for 40 rows, such as "soon"; give each row one' in many
+    none = line(tmp_path, "snapshot", event_time=["a", "b", "c"], age=["1.5", "2"])
+    assert 'event_time has no moments that can be read, such as "a"' in none
+
+
+def test_moments_in_the_future_are_said(tmp_path: Path) -> None:
+    past = ["2026-01-31T10:00:00Z"] * (ROWS - 1)
+    one = line(tmp_path, "event_time", timestamp=[*past, "2999-01-31T10:00:00Z"], age=["1", "2.5"])
+    assert "1 row in the future, up to 2999-01-31: left out" in one
+    all_of_them = line(tmp_path, "event_time", timestamp=["2999-01-31T10:00:00Z"], age=["1", "2.5"])
+    assert "120 rows in the future, up to 2999-01-31: a run refuses so many" in all_of_them
 
 
 # Dates

@@ -29,7 +29,7 @@ from ninesteps.feature_store.drafting.labels import (
     label_lines,
     label_question,
 )
-from ninesteps.feature_store.drafting.moments import Moment, moment_lines, moments_of
+from ninesteps.feature_store.drafting.moments import Moment, is_event, moment_lines, moments_of
 from ninesteps.feature_store.drafting.toml_lines import (
     comment,
     example,
@@ -145,7 +145,8 @@ def _roles(columns: list[Contents], label: Label | None) -> Roles:
     """Who is who: moments first, then the record id, then whom rows belong to."""
     others = [c for c in columns if not c.unusable and c is not (label and label.column)]
     dates = dates_of(others)
-    moments = moments_of(others, dates)
+    same = [c for c in columns if is_event(c) and c not in others and c.different == 1]
+    moments = moments_of([*others, *same], dates)
     taken = [moment.column for moment in moments[:1]]
     are_dates = {name for name, read in dates.items() if read.fits} | {"event_time"}
     free = [c for c in others if c not in taken and c.name not in are_dates]

@@ -6,13 +6,15 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
+import numpy as np
+from numpy.typing import NDArray
 
 from ninesteps.feature_store.drafting.contents import Contents
 from ninesteps.feature_store.drafting.dates import Dates
 from ninesteps.feature_store.drafting.toml_lines import example, named, rows, setting, some, value
+from ninesteps.feature_store.reading.dates import read_iso
+from ninesteps.settings.data import Quality
 
 EVENTS = re.compile("(event )?(time|timestamp|date ?time)|event date|as of")
 """A column's name that says the moment."""
@@ -25,6 +27,7 @@ class Moment:
     column: Contents
     format: str  # nothing if it is ISO 8601
     latest: datetime
+    none: int  # rows without one, or with one that cannot be read
     future: int  # rows after now
 
 
@@ -34,38 +37,39 @@ def is_event(column: Contents) -> bool:
 
 
 def moments_of(columns: list[Contents], dates: dict[str, Dates]) -> list[Moment]:
-    """The columns that say in every row when, those called so first."""
+    """The columns that say when, those called so first."""
     read = [moment for c in columns if (moment := _moment(c, dates.get(c.name)))]
     return sorted(read, key=lambda moment: not is_event(moment.column))
 
 
 def _moment(column: Contents, dates: Dates | None) -> Moment | None:
-    """ISO 8601 with a time of day, or by its name; by its name another format too."""
-    if not column.name or column.missing or column.is_number:
+    """ISO 8601 with a time of day in every row; or, by its name, any moments of most rows."""
+    if not column.name or column.is_number or not column.different:
         return None
-    moments = _iso(column)
-    if moments is not None:
-        has_clock = bool((moments != moments.dt.normalize()).any())
-        return _judged(column, "", moments) if has_clock or is_event(column) else None
-    if is_event(column) and dates and not dates.unreadable and not dates.words.rows:
-        return _judged(column, dates.format, pd.Series(dates.read))
-    return None
-
-
-def _iso(column: Contents) -> pd.Series[Any] | None:
-    """The different texts as moments, if all are such in ISO 8601."""
-    texts, _ = column.counted
-    if not column.different or column.has(r"^(\D|\d{0,3}\D)"):
+    if not is_event(column) and (column.missing or column.has(r"^(\D|\d{0,3}\D)")):
         return None
-    cells = pd.Series(texts.to_pandas(), dtype="object")
-    moments = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
-    return None if moments.isna().any() else moments.dt.tz_localize(None)
+    moments = read_iso(column.counted[0])
+    if is_event(column):
+        if not np.isnat(moments).all():
+            return _judged(column, "", moments)
+        return _judged(column, dates.format, dates.read) if dates else None
+    has_clock = bool((moments != moments.astype("datetime64[D]")).any())
+    return _judged(column, "", moments) if has_clock and not np.isnat(moments).any() else None
 
 
-def _judged(column: Contents, form: str, moments: pd.Series[Any]) -> Moment:
-    after = (moments > datetime.now(UTC).replace(tzinfo=None)).to_numpy()
+def _judged(column: Contents, form: str, moments: NDArray[np.datetime64]) -> Moment | None:
+    """A moment as far as it can be used: nothing if a run would refuse its rows."""
     _, counts = column.counted
-    return Moment(column, form, moments.max().to_pydatetime(), int(counts[after].sum()))
+    wrong = np.isnat(moments)
+    unreadable = int(counts[wrong].sum())
+    none = column.missing + unreadable
+    if unreadable > Quality.unreadable * column.present or none > Quality.dropped * len(
+        column.cells
+    ):
+        return None
+    after = moments > np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
+    latest = moments[~wrong].max().astype(datetime)
+    return Moment(column, form, latest, none, int(counts[after].sum()))
 
 
 def moment_lines(
@@ -86,8 +90,12 @@ def moment_lines(
             'put it into [data.columns] and write snapshot = "2026-01-31T00:00:00Z" here'
         ]
     remarks += [f"or {some(others, 5)}"] if others else []
+    if chosen.none:
+        remarks += [f"{rows(chosen.none)} without one: left out"]
     if chosen.future:
-        remarks += [f"{rows(chosen.future)} in the future, up to {chosen.latest:%Y-%m-%d}"]
+        few = chosen.future <= Quality.unreadable * chosen.column.present
+        then = "left out" if few else "a run refuses so many"
+        remarks += [f"{rows(chosen.future)} in the future, up to {chosen.latest:%Y-%m-%d}: {then}"]
     lines = setting(f"event_time = {value(name)}", remarks)
     return lines + ([f"event_time_format = {value(chosen.format)}"] if chosen.format else [])
 
@@ -104,14 +112,13 @@ def _snapshot_lines(columns: list[Contents], dates: dict[str, Dates], file: Path
 
 def _why_not(column: Contents, dates: Dates | None) -> str:
     """Why a column called so cannot be `event_time`."""
-    name = named(column.name)
-    bad = column.missing + (dates.unreadable + dates.words.rows if dates else 0)
-    if bad and (dates or _iso(column) is not None):
-        unread = f", such as {example(dates.example)}" if dates and dates.unreadable else ""
-        return (
-            f"{name} says it but for {rows(bad)}{unread}: give each row one, or take these rows "
-            "out, and draft again"
-        )
-    texts, _ = column.counted
-    such = f", got {example(texts[0].as_py())}" if len(texts) else ", got none"
-    return f"{name}: expected moments such as 2026-01-31T10:00:00Z{such}"
+    name, read = named(column.name), read_iso(column.counted[0])
+    wrong = np.isnat(read)
+    if wrong.all() and dates:
+        read, wrong = dates.read, np.isnat(dates.read)
+    texts, counts = column.counted
+    such = f", such as {example(texts[int(wrong.argmax())].as_py())}" if wrong.any() else ""
+    if len(wrong) and not wrong.all():
+        none = rows(column.missing + int(counts[wrong].sum()))
+        return f"{name} says the moment but for {none}{such}; give each row one and draft again"
+    return f"{name} has no moments that can be read{such}"
