@@ -279,7 +279,7 @@ def test_one_step_alone(used: Repository) -> None:
 def test_a_breakpoint_stops_in_a_step_that_is_debugged(used: Repository) -> None:
     script = used.path / "model_build/steps/evaluate.py"
     text = script.read_text()
-    line = '    test = read_split(input_path("test"), "test")\n'
+    line = '    result = output_path("evaluation")\n'
     try:
         script.write_text(text.replace(line, f"    breakpoint()\n{line}"))
         done = used.pipeline(

@@ -7,6 +7,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -118,7 +119,7 @@ def test_a_killed_run_leaves_no_step_behind(used: Repository) -> None:
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert re.fullmatch(r"pipeline: stopped; to go on: pipeline run --resume [a-z0-9]{12}\n", said)
-    with sqlite3.connect(used.path / ".local/state.db") as state:
+    with closing(sqlite3.connect(used.path / ".local/state.db")) as state:
         statuses = {status for (status,) in state.execute("SELECT status FROM executions")}
         steps = {status for (status,) in state.execute("SELECT status FROM steps")}
     assert "Stopped" in statuses
@@ -244,7 +245,7 @@ def test_a_file_that_is_not_there(used: Repository, tmp_path: Path) -> None:
 def test_a_step_whose_script_raises(used: Repository) -> None:
     script = used.path / "model_build/steps/evaluate.py"
     text = script.read_text()
-    line = '    test = read_split(input_path("test"), "test")\n'
+    line = '    result = output_path("evaluation")\n'
     number = text[: text.index(line)].count("\n") + 1
     before = used.results()
     try:
