@@ -250,6 +250,17 @@ def test_features_get_moments_to_the_second_unless_they_are_finer(
 
     features(look)
     monkeypatch.setattr(features_of_churn(), "findings", look)
+    read = write.read_raw_table
+
+    def with_milliseconds(file: Path, of: Settings) -> Any:
+        table = read(file, of)
+        table.rows["event_time"] = [
+            time if "." in time else time.replace("Z", f"{part or '.000'}Z" if n == 3 else ".000Z")
+            for n, time in enumerate(table.rows["event_time"])
+        ]
+        return table
+
+    monkeypatch.setattr(write, "read_raw_table", with_milliseconds)
     ingested = put(
         tmp_path, f"9,1,1,2020-01-31,cat,2026-01-03T00:00:00{part}Z", of=settings("seen")
     )

@@ -663,6 +663,23 @@ def test_a_regressions_label_that_is_no_number_or_one_alone_stops(
     assert refusal(raw_file(tmp_path, *priced(*prices)), REGRESSION).startswith(sentence)
 
 
+def test_a_regressions_label_may_be_in_ordinary_notation(tmp_path: Path) -> None:
+    file = raw_file(tmp_path, *priced("$9.50", "$12.50"))
+    assert refusal(file, REGRESSION) == (
+        "pets.csv, line 2: the label 'adopted': expected a number, got '$9.50' (2 such rows); "
+        'unit = "$" in [data.label_column] reads them'
+    )
+    of = changed(REGRESSION, data={"label_column": Column("number", unit="$")})
+    assert read_raw_table(file, of).rows["adopted"].tolist() == [9.5, 12.5]
+
+
+def test_a_sentence_holds_no_more_of_a_table_than_a_person_reads(tmp_path: Path) -> None:
+    file = raw_file(tmp_path, f"7,1,{'x' * 9_999},2020-01-31,cat,")
+    assert len(refusal(file)) < 250
+    header = ",".join(f"c{n}" for n in range(9_999))
+    assert len(refusal(raw_file(tmp_path, header.replace("c", "d"), header=header))) < 500
+
+
 def told(positive: str) -> Settings:
     return changed(settings(), data={"positive": positive})
 

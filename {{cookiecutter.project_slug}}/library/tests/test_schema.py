@@ -227,7 +227,10 @@ def test_two_values_are_binary_and_numbers_a_regression(tmp_path: Path) -> None:
     )
     names = [f"pet {n}" for n in range(60)]
     texts = line(tmp_path, "label", label="name", name=names)
-    assert "expected two values, or numbers as programs write them, got 60 different" in texts
+    assert (
+        "expected two values, or numbers ([data.label_column] reads $1,234), got 60 different"
+        in texts
+    )
     few = line(tmp_path, "label", label="grade", grade=["1", "2", "3"])
     assert "few values: if they are classes, say which count as 1 (positive, negative)" in few
 

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from ninesteps.feature_store.reading.file_kind import kind_of
 from ninesteps.feature_store.split_sizes import rows_by_class
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
@@ -61,13 +62,14 @@ def ingest(
     them: another table never mixes with an earlier one. Nothing is written before all is checked.
 
     Args:
-        file: a CSV or Parquet file.
+        file: a CSV, Parquet or Feather file.
         s3: the folder that stands for S3, one folder a bucket.
         on_work: called before the table is read, if it has to be.
 
     Raises:
         RawTableError: with one sentence for the person who brought the table.
     """
+    kind_of(file)  # a pipe or a device would be hashed without an end
     prefix = f"{environment.bucket_name}/{settings.project.pipeline}/feature-store"
     group = s3 / prefix / _digest(file, settings)
     summary = group / SUMMARY
@@ -120,7 +122,7 @@ def _digest(file: Path, settings: Settings) -> str:
         total.update(source.read_bytes().replace(b"\r\n", b"\n"))
     total.update(repr((settings.data, settings.project.problem)).encode())
     total.update(repr((settings.stored_columns, settings.feature_columns)).encode())
-    with contextlib.suppress(OSError), file.open("rb") as content:  # who reads it says why not
+    with file.open("rb") as content:
         total.update(hashlib.file_digest(content, "sha256").digest())
     return total.hexdigest()[:16]
 

@@ -106,7 +106,7 @@ def _label(source: Source, settings: Settings) -> Cells:
     """The label as numbers: 0 and 1, or what a regression estimates; missing is NaN."""
     name, data = source.data.label, source.data
     if settings.project.problem == "regression":
-        return _numbers(source, name, Column("number"))
+        return _numbers(source, name, data.label_column)
     if data.positives:
         return _told_label(source, source.texts(name))
     cells = read = source.numbers(name)
@@ -191,8 +191,9 @@ def _remedy(source: Source, name: str, wrong: Rows) -> str:
     words = pc.filter(texts, pc.invert(pc.match_substring_regex(texts, r"\d")))
     if len(words):
         return '; a word that means "no value" is listed in [data] missing'
-    said = "" if name == source.data.label else notation(texts)
-    return f"; {said} in [data.columns] reads {'it' if len(texts) == 1 else 'them'}" if said else ""
+    table = "[data.label_column]" if name == source.data.label else "[data.columns]"
+    said, pronoun = notation(texts), "it" if len(texts) == 1 else "them"
+    return f"; {said} in {table} reads {pronoun}" if said else ""
 
 
 def _known(

@@ -124,6 +124,8 @@ class Data:
     label: str = ""  # the column that is predicted
     positive: str | tuple[str, ...] = ""  # label texts that count as 1, where it is not 0 and 1
     negative: tuple[str, ...] = ()  # label texts that count as 0; none: the one other text
+    label_column: Column = field(default_factory=lambda: Column("number"))
+    """How a regression's label is written, where its numbers are not plain ones."""
     number_rows: bool = False  # no column tells rows apart: record_id is their number
     missing: tuple[str, ...] = ()  # words that mean "no value" in every column, beside empty cells
     undecided: tuple[str, ...] = ()  # words that may mean "no value": refused until it is empty
@@ -153,6 +155,8 @@ class Data:
         return self.stored.get(raw, raw)
 
     def _check_keys(self) -> None:
+        require(self.label_column.type == "number", "label_column", self.label_column.type,
+             'type = "number", and how it is written')  # fmt: skip
         require(self.record_id, "record_id", self.record_id, "the name of a column")
         require(self.label, "label", self.label, "the column to predict "
              "(`pipeline schema FILE --label NAME` drafts for it)")  # fmt: skip

@@ -97,6 +97,11 @@ def _check_problem(settings: Settings) -> None:
             f"expected none for a regression, whose label is a number, got "
             f"{settings.data.positive!r}", "data", "positive",
         )  # fmt: skip
+    if problem == "binary" and not settings.data.label_column.is_plain:
+        raise SettingsError(
+            "expected none for a binary label, whose texts [data] positive names", "data",
+            "label_column",
+        )  # fmt: skip
     if problem == "binary" and settings.bias.threshold != "":
         raise SettingsError(
             f"expected none for a binary label, got {settings.bias.threshold!r}",

@@ -123,7 +123,7 @@ def _what_it_is(label: Label) -> str:
         return f'{count} values: [project] problem = "binary"'
     different = label.column.different
     values = f"{different:,} different value{'s' * (different != 1)}"
-    return f"expected two values, or numbers as programs write them, got {values}"
+    return f"expected two values, or numbers ([data.label_column] reads $1,234), got {values}"
 
 
 def _doubts(label: Label) -> list[str]:

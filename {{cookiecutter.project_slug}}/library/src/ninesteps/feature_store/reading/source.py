@@ -27,6 +27,8 @@ Rows: TypeAlias = NDArray[np.bool_]
 
 EXAMPLES = 3
 
+MOST_SHOWN = 60  # characters of a value, names of a header
+
 
 def is_given(cells: pa.ChunkedArray) -> Rows:
     """Where there is a value."""
@@ -51,7 +53,8 @@ def open_source(file: Path, settings: Settings) -> Source:
 
 
 def _check_names(table: TableFile, names: Sequence[str], settings: Settings) -> None:
-    file, cleaned, has = table.path, table.names, ", ".join(table.names)
+    file, cleaned, has = table.path, table.names, ", ".join(table.names[:MOST_SHOWN])
+    has += f" and {len(cleaned) - MOST_SHOWN:,} more" if len(cleaned) > MOST_SHOWN else ""
     absent = [name for name in names if clean_name(name) not in cleaned]
     if of_bias := [name for name in absent if name in settings.context_columns]:
         raise RawTableError(
@@ -168,10 +171,16 @@ class Source:
         cells = pc.take(self.stored[name], pa.array(positions, pa.int64()))
         texts = typed_cells.cells_as_texts(cells)
         values = cells if texts is None else texts
-        return [str("" if value is None else value).strip() for value in values.to_pylist()]
+        return [_shown(value) for value in values.to_pylist()]
 
     def _called(self, name: str) -> str:
         return f"the label {name!r}" if name == self.data.label else repr(name)
+
+
+def _shown(value: object) -> str:
+    """A value as a sentence can hold it."""
+    text = "" if value is None else str(value).strip()
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."
 
 
 def _is_number(word: str) -> bool:
