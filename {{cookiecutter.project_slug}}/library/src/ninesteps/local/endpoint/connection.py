@@ -62,7 +62,9 @@ class RequestReader:
 
     def __init__(self) -> None:
         self._received = bytearray()
-        self._body = bytearray()  # of chunks
+        self._body: list[bytes] = []  # parts, joined once: a body may be long
+        self._missing = 0  # bytes of a body whose length is known
+        self._chunks = bytearray()  # what has come of a body whose length is not
         self.head: Head | None = None  # of a request whose body has not come completely
 
     def __len__(self) -> int:
@@ -70,6 +72,11 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Take what has come in."""
+        if self._missing:
+            part = data[: self._missing]
+            self._body.append(part)
+            self._missing -= len(part)
+            data = data[len(part) :]
         self._received += data
 
     def next(self) -> tuple[Head, bytes] | None:
@@ -80,13 +87,17 @@ class RequestReader:
         """
         if self.head is None:
             self.head = self._read_head()
-        if self.head is None:
-            return None
+            if self.head is None:
+                return None
+            self._missing = int(self.head.headers.get("content-length", "0"))
+            first = bytes(self._received[: self._missing])
+            del self._received[: len(first)]
+            self.feed(first)
         is_chunked = "transfer-encoding" in self.head.headers
-        body = self._read_chunks() if is_chunked else self._read_length(self.head)
-        if body is None:
+        if self._missing or (is_chunked and not self._read_chunks()):
             return None
         head, self.head = self.head, None
+        body, self._body = b"".join(self._body), []
         return head, body
 
     def _read_head(self) -> Head | None:
@@ -101,15 +112,8 @@ class RequestReader:
         del self._received[: end + 4]
         return _head(first, lines)
 
-    def _read_length(self, head: Head) -> bytes | None:
-        length = int(head.headers.get("content-length", "0"))
-        if len(self._received) < length:
-            return None
-        body = bytes(memoryview(self._received)[:length])
-        del self._received[:length]
-        return body
-
-    def _read_chunks(self) -> bytes | None:
+    def _read_chunks(self) -> bool:
+        """Whether the last has come."""
         while (end := self._received.find(b"\r\n", 0, _MAX_CHUNK_LINE)) >= 0:
             found = _CHUNK.fullmatch(self._received, 0, end)
             if not found:
@@ -117,28 +121,28 @@ class RequestReader:
             length, begin = int(found[1], 16), end + 2
             if not length:
                 return self._end_of_chunks(end)
-            if len(self._body) + length > MAX_BODY:
+            if len(self._chunks) + length > MAX_BODY:
                 raise too_large()
             if len(self._received) < begin + length + 2:
-                return None
+                return False
             if self._received[begin + length : begin + length + 2] != b"\r\n":
                 raise RequestRefused(400, "expected the end of a chunk")
-            self._body += memoryview(self._received)[begin : begin + length]
+            self._chunks += self._received[begin : begin + length]
             del self._received[: begin + length + 2]
         if len(self._received) >= _MAX_CHUNK_LINE:
             raise RequestRefused(400, "expected the length of a chunk")
-        return None
+        return False
 
-    def _end_of_chunks(self, last: int) -> bytes | None:
-        """The body, once the fields that may follow it have come, which say nothing here."""
+    def _end_of_chunks(self, last: int) -> bool:
+        """Whether the fields that may follow have come, too; they say nothing here."""
         end = self._received.find(b"\r\n\r\n", last, MAX_HEAD)
         if end < 0:
             if len(self._received) >= MAX_HEAD:
                 raise RequestRefused(431, "expected the end of the last chunk")
-            return None
+            return False
         del self._received[: end + 4]
-        body, self._body = bytes(self._body), bytearray()
-        return body
+        self._body, self._chunks = [bytes(self._chunks)], bytearray()
+        return True
 
 
 def too_large() -> RequestRefused:

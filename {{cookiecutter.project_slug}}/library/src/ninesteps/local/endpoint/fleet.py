@@ -118,7 +118,11 @@ class _Worker(asyncio.SubprocessProtocol):
         kind, accept = request.content_type.encode("latin-1"), request.accept.encode("latin-1")
         head = REQUEST.pack(len(kind), len(accept), len(request.body))
         self._answer = asyncio.get_running_loop().create_future()
-        self._input.write(b"".join((head, kind, accept, request.body)))
+        if request.is_large:  # not copied once more
+            self._input.write(head + kind + accept)
+            self._input.write(request.body)
+        else:
+            self._input.write(head + kind + accept + request.body)
         return await self._answer
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
