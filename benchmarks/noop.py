@@ -39,7 +39,7 @@ def nine(folder: Path, repetitions: int) -> Comparison:
     """Nine steps that do nothing, by every engine."""
     timed = {OURS: ours(NINE, folder), TWO_AT_A_TIME: bare(len(NINE), AT_ONCE), **others(folder)}
     title = "Nine no-op steps, the engine's start included"
-    return Comparison(title, interleaved(timed, repetitions), TWO_AT_A_TIME, 3)
+    return Comparison(title, interleaved(timed, repetitions), TWO_AT_A_TIME, 2)
 
 
 def chain(folder: Path, repetitions: int) -> Comparison:

@@ -8,7 +8,7 @@ import platform
 import re
 import statistics
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,11 +27,18 @@ class Measured:
 
     name: str
     seconds: list[float]
+    cpu: list[float] = field(default_factory=list)
+    """The processors' seconds, of all processes together: what neighbours cannot change."""
 
     @property
     def median(self) -> float:
         """The one to quote."""
         return statistics.median(self.seconds)
+
+    @property
+    def median_cpu(self) -> float:
+        """The one to quote; 0 where it was not measured, or is too little to be."""
+        return statistics.median(self.cpu or [0.0])
 
 
 @dataclass(frozen=True)
@@ -42,11 +49,21 @@ class Comparison:
     measured: list[Measured]
     base: str  # the name of the one that the others are divided by
     limit: float  # how many times the base ours may take
+    cpu_limit: float | None = None  # ... and how many times its processors' seconds
 
     def ratio(self, one: Measured) -> float:
         """How many times the base's median one's is."""
+        return one.median / self._base.median
+
+    def cpu_ratio(self, one: Measured) -> float | None:
+        """The same of the processors' seconds, where both were measured."""
+        base = self._base.median_cpu
+        return one.median_cpu / base if base and one.median_cpu else None
+
+    @property
+    def _base(self) -> Measured:
         (base,) = (other for other in self.measured if other.name == self.base)
-        return one.median / base.median
+        return base
 
 
 @dataclass(frozen=True)
@@ -121,9 +138,18 @@ def as_text(comparison: Comparison) -> Iterable[str]:
             f"  {one.name:<42}{one.median:>8.3f} s ({low:.3f} to {high:.3f})"
             f"{comparison.ratio(one):>8.2f}x"
         )
-    ratio = comparison.ratio(comparison.measured[0])
-    said = "holds" if ratio <= comparison.limit else "DOES NOT HOLD"
-    yield f"  at most {comparison.limit:g} times {comparison.base}: {said}"
+        if (cpu := comparison.cpu_ratio(one)) is not None:
+            yield f"    {'processors':<40}{one.median_cpu:>8.3f} s{cpu:>25.2f}x"
+    ours = comparison.measured[0]
+    ratio, cpu, most = comparison.ratio(ours), comparison.cpu_ratio(ours), comparison.cpu_limit
+    if most is not None and cpu is not None:
+        yield f"  at most {most:g} times its processors' seconds: {_verdict(cpu <= most)}"
+    verdict = _verdict(ratio <= comparison.limit)
+    yield f"  at most {comparison.limit:g} times {comparison.base}: {verdict}"
+
+
+def _verdict(holds: bool) -> str:
+    return "holds" if holds else "DOES NOT HOLD"
 
 
 def scale_as_text(scale: Scale) -> Iterable[str]:
@@ -141,13 +167,19 @@ def markdown(results: Results) -> Iterable[str]:
     for part, comparison in results.comparisons.items():
         rows = [
             f"| {one.name} | {one.median:.3f} | {min(one.seconds):.3f} | {max(one.seconds):.3f} "
-            f"| {comparison.ratio(one):.2f} |"
+            f"| {comparison.ratio(one):.2f} |{_cpu_cells(comparison, one)}"
             for one in comparison.measured
         ]
-        head = "| | median, s | least | most | ratio |\n|---|---:|---:|---:|---:|"
+        has_cpu = any(one.cpu for one in comparison.measured)
+        head = (
+            f"| | median, s | least | most | ratio |{' CPU, s | ratio |' if has_cpu else ''}\n"
+            f"|---|---:|---:|---:|---:|{'---:|---:|' if has_cpu else ''}"
+        )
         yield f"### {comparison.title}\n\n{head}\n" + "\n".join(rows)
+        most = comparison.cpu_limit
+        cpu = "" if most is None else f", and at most {most:g} times its CPU"
         yield (
-            f"At most {comparison.limit:g} times `{comparison.base}` is asked. "
+            f"At most {comparison.limit:g} times `{comparison.base}` is asked{cpu}. "
             f"Measured on: {results.machine[part]}."
         )
     if scale := results.scale:
@@ -177,6 +209,13 @@ def short_markdown(results: Results) -> str:
         memory = f", and no step more than {peak / 1e6:,.0f} MB" if peak else ""
         said.append(f"A table of {results.scale.rows[-1]:,} rows took {seconds:,.0f} s{memory}.")
     return "\n\n".join(said)
+
+
+def _cpu_cells(comparison: Comparison, one: Measured) -> str:
+    if not one.cpu:
+        return ""
+    ratio = comparison.cpu_ratio(one)
+    return f" {one.median_cpu:.3f} | {'' if ratio is None else f'{ratio:.2f}'} |"
 
 
 def _others(comparison: Comparison) -> str:

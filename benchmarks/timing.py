@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import tempfile
@@ -23,8 +24,28 @@ def interleaved(timed: Mapping[str, Timed], repetitions: int) -> list[Measured]:
     """Do each once without counting, then all in turn, so many times: a slow minute hits all."""
     for once in timed.values():
         once()
-    rounds = [{name: once() for name, once in timed.items()} for _ in range(repetitions)]
-    return [Measured(name, [times[name] for times in rounds]) for name in timed]
+    rounds = [{n: _with_cpu(once) for n, once in timed.items()} for _ in range(repetitions)]
+    return [
+        Measured(name, [times[name][0] for times in rounds], [times[name][1] for times in rounds])
+        for name in timed
+    ]
+
+
+def _with_cpu(once: Timed) -> tuple[float, float]:
+    """Seconds, and the processors' seconds of all processes that were started, or of this one.
+
+    What is copied and removed before a command starts is this process's, and does not count.
+    """
+    before = [_cpu(whose) for whose in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
+    seconds = once()
+    after = [_cpu(whose) for whose in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
+    started, own = (late - early for late, early in zip(after, before, strict=True))
+    return seconds, started or own
+
+
+def _cpu(whose: int) -> float:
+    usage = resource.getrusage(whose)
+    return usage.ru_utime + usage.ru_stime
 
 
 def seconds_of(

@@ -125,7 +125,33 @@ def test_what_is_compared_runs_in_turns_after_a_first_that_does_not_count() -> N
 
     measured = timing.interleaved({"a": timed("a"), "b": timed("b")}, 2)
     assert "".join(done) == "ababab"
-    assert measured == [Measured("a", [3.0, 5.0]), Measured("b", [4.0, 6.0])]
+    assert [one.name for one in measured] == ["a", "b"]
+    assert [one.seconds for one in measured] == [[3.0, 5.0], [4.0, 6.0]]
+    assert [len(one.cpu) for one in measured] == [2, 2]
+
+
+def test_the_processors_seconds_are_those_of_what_is_started_and_of_what_that_starts() -> None:
+    busy = "import time\nwhile time.process_time() < 0.2: pass"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy!r}])\n{busy}"
+
+    def once() -> float:
+        sum(range(3_000_000))  # this process's own: not counted beside what is started
+        return timing.seconds_of([sys.executable, "-c", code])
+
+    (measured,) = timing.interleaved({"busy": once}, 1)
+    assert 0.39 < measured.cpu[0] < 0.8
+
+
+@pytest.mark.parametrize(("cpu", "said"), [(1.3, "holds"), (1.31, "DOES NOT HOLD")])
+def test_the_processors_seconds_have_a_limit_of_their_own(cpu: float, said: str) -> None:
+    measured = [Measured(OURS, [1.0], [cpu]), Measured(FLOOR, [2.0], [1.0])]
+    lines = list(results.as_text(Comparison("Title", measured, FLOOR, 0.8, cpu_limit=1.3)))
+    assert f"  at most 1.3 times its processors' seconds: {said}" in lines
+    assert lines[-1].endswith(": holds")
+    (table, limits) = results.markdown(Results({"part": "here"}, {"part": Comparison(
+        "Title", measured, FLOOR, 0.8, cpu_limit=1.3)}))  # fmt: skip
+    assert f"| {OURS} | 1.000 | 1.000 | 1.000 | 0.50 | {cpu:.3f} | {cpu:.2f} |" in table
+    assert "at most 1.3 times its CPU" in limits
 
 
 @pytest.mark.skipif("BENCHMARKS_RUN" not in os.environ, reason="in the full tier: 20 s")

@@ -220,7 +220,7 @@ class Processes:
             raise StepError("was stopped")
 
     def _start(self, command: Command) -> Child:
-        environment = {**_environment(command.sandbox), **command.environment}
+        environment = {**job_environment(command.sandbox), **command.environment}
         server = self._fork_server()
         if server is None:
             return _Fresh(command, environment)
@@ -273,7 +273,7 @@ class InThisProcess:
         variables, words, paths = dict(os.environ), sys.argv, list(sys.path)
         folder, main, output = Path.cwd(), sys.modules["__main__"], sys.stdout
         with command.log.open("w", encoding="utf-8") as log:
-            os.environ.update({**_environment(command.sandbox), **command.environment})
+            os.environ.update({**job_environment(command.sandbox), **command.environment})
             os.chdir(command.sandbox.root)
             sys.stdout = _Tee(output, log)
             try:
@@ -329,7 +329,7 @@ class ForkServer:
         self._pid = os.posix_spawn(  # subprocess takes as long to import as this does
             sys.executable,
             command,
-            _environment(None),
+            job_environment(None),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
@@ -491,7 +491,7 @@ def _machine_forks() -> bool:
 
 def _can_fork(environment: Mapping[str, str]) -> bool:
     """Whether a job's variables come early enough for a process that is forked."""
-    own = _environment(None)
+    own = job_environment(None)
     return environment.get(OWN_PROCESS) != "0" and all(
         own.get(name) == value
         for name, value in environment.items()
@@ -499,7 +499,7 @@ def _can_fork(environment: Mapping[str, str]) -> bool:
     )
 
 
-def _environment(sandbox: Sandbox | None) -> dict[str, str]:
+def job_environment(sandbox: Sandbox | None) -> dict[str, str]:
     """A step's variables; without a sandbox the fork server's, whose one thread must stay alone."""
     return bare_environment(
         {"SAGEMAKER_BASE_DIR": str(sandbox.root), _NO_BYTECODE: "1"}
