@@ -231,6 +231,7 @@ def test_every_setting_is_there_with_its_default_and_a_text(text: dict[str, str]
               if one.__name__ not in {"Alarm", "_File"} for field in dataclasses.fields(one)
               if field.metadata.get("in_file", True)
               and not dataclasses.is_dataclass(typing.get_type_hints(one)[field.name])]  # fmt: skip
+    fields += dataclasses.fields(data.Column)  # of [data.label_column] too
     rows = [[cell.strip() for cell in re.split(r" \| ", line.strip("| "))]
             for line in text["settings"].splitlines() if line.startswith("| `")]  # fmt: skip
     assert sorted(row[0].strip("`") for row in rows) == sorted(field.name for field in fields)
