@@ -612,6 +612,11 @@ def test_texts_of_up_to_50_different_values_are_a_category(tmp_path: Path) -> No
     assert tomllib.loads(draft(file, Decisions("y")))["data"]["columns"] == {"x": {"type": "text"}}
 
 
+def test_a_long_text_makes_no_category(tmp_path: Path) -> None:
+    said = line(tmp_path, "note", note=["x", "y" * 1500, "z"])
+    assert said.endswith("# 3 different values of up to 1,500 characters: a text makes no feature")
+
+
 def test_yes_and_no_are_a_category(tmp_path: Path) -> None:
     assert type_of(tmp_path, ["yes", "no", " "])["values"] == ["no", "yes"]
 

@@ -17,6 +17,7 @@ from ninesteps.feature_store.reading.numbers import MISSING
 from ninesteps.settings.data import Column
 
 MOST_VALUES = 50  # of a category
+LONGEST_VALUE = 200  # characters of a category's value, which is listed in the settings
 FEW_VALUES = 10  # of whole numbers that may be codes
 SOME = 1_000  # different texts, of which one is shown
 NO_FEATURE = "a text makes no feature"
@@ -131,10 +132,12 @@ def _of_words(words: Words, what: str) -> list[str]:
 def _texts(column: Contents, remarks: list[str]) -> Kind:
     words = missing_words(column)
     texts = pd.Series(column.counted[0].to_pandas(), dtype="object")
-    if column.different <= min(MOST_VALUES, (column.present + 1) // 2):
+    longest = max(map(len, column.counted[0].to_pylist()), default=0)
+    if longest <= LONGEST_VALUE and column.different <= min(MOST_VALUES, (column.present + 1) // 2):
         values = sorted(column.counted[0].to_pylist())
         return Kind({"type": "category", "values": values}, remarks, words, texts)
-    different = f"{column.different:,} different values"
+    long = f" of up to {longest:,} characters" if longest > LONGEST_VALUE else ""
+    different = f"{column.different:,} different values{long}"
     return Kind({"type": "text"}, [f"{different}: {NO_FEATURE}", *remarks], words)
 
 
