@@ -10,6 +10,7 @@ from pathlib import Path
 from ninesteps.feature_store.ingest import Ingested
 from ninesteps.local.execution import EXECUTING, WAITING, Execution
 from ninesteps.local.history import step_as_json
+from ninesteps.terminal.run import remarks
 
 
 class Events:
@@ -48,6 +49,7 @@ class Events:
     def ended(self, execution: Execution, gate: str, local: Path) -> None:
         """How the run ended."""
         how = {"status": execution.status, "gate": gate, "registered": execution.registered,
+               "remarks": remarks(execution, local),
                "report": str(execution.page) if execution.page.exists() else None}  # fmt: skip
         _say("ended", run=execution.id, **how)
 

@@ -144,7 +144,7 @@ def summary(execution: Execution, settings: Settings, local: Path, gate: str = "
     content = evaluation(execution, local)
     for line in (*_evaluation_lines(content), *_uncounted_lines(content, settings)):
         _line(*line)
-    for sentence in (*_data_remarks(execution, local), *findings.of_metrics(_metrics(content))):
+    for sentence in remarks(execution, local):
         for number, part in enumerate(textwrap.wrap(sentence, 68)):
             _line("" if number else "look at", escape(part))
     _line(*_version(execution, settings))
@@ -196,15 +196,15 @@ def _written(run: StepRun, output: str, name: str, local: Path) -> dict[str, Any
     return {}
 
 
-def _data_remarks(execution: Execution, local: Path) -> list[str]:
-    """What may make the metrics look better than they are."""
+def remarks(execution: Execution, local: Path) -> list[str]:
+    """What may make an execution's metrics look better than they are, a sentence each."""
     kept = State(local / "state.db", read_only=True).executions(execution.id)
     table = findings.ingested(kept[0].catalog, local / "s3") if kept else None
     names = table.names if table else {}
-    for run in execution.steps.values():
-        if content := _written(run, "test", findings.FINDINGS, local):
-            return findings.remarks(table, content, names)
-    return findings.remarks(table, {}, names)
+    written = (_written(run, "test", findings.FINDINGS, local) for run in execution.steps.values())
+    splits: dict[str, Any] = next(filter(None, written), {})
+    too_good = findings.of_metrics(_metrics(evaluation(execution, local)))
+    return [*findings.remarks(table, splits, names), *too_good]
 
 
 def _evaluation_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
