@@ -27,6 +27,7 @@ from accounts import ACCOUNT, REGION, recorded_calls, sign_in
 from ninesteps.cli import main
 from ninesteps.infrastructure import permissions
 from ninesteps.registry.account import AccountRegistry, writable
+from ninesteps.registry.registry import Version
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
@@ -182,6 +183,24 @@ def test_versions_are_listed_with_metrics_and_states(account: Account) -> None:
     assert [(v["version"], v["metrics"].get("auc"), v["fault"]) for v in listed] == [
         (2, 0.925, ""), (1, None, "evaluation.json is gone")
     ]  # fmt: skip
+
+
+def test_what_step_1_found_is_shown_where_it_may_be_read(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {"suspicious_features": {"score": 0.998}}
+    client("s3").put_object(Bucket="models", Key="test/findings.json", Body=json.dumps(found))
+    read = AccountRegistry.version
+
+    def version(self: AccountRegistry, number: int) -> Version:
+        made = read(self, number)
+        split = {1: "s3://models/test", 2: "s3://elsewhere/test"}[number]
+        return replace(made, metadata={**made.metadata, "test_split": split})
+
+    monkeypatch.setattr(AccountRegistry, "version", version)
+    first, second = (pipeline("registry", str(n), "--env", "prod").stdout for n in (1, 2))
+    assert "look at 'score' alone ranks the label almost perfectly (0.998)" in " ".join(rows(first))
+    assert "look at" not in second and "metrics" in second
 
 
 def test_an_approval_is_one_call_with_who_and_why_in_it(

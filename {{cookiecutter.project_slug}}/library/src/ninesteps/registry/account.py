@@ -8,6 +8,7 @@ moment that they were first; the state machines act on what the registry says in
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -89,6 +90,15 @@ class AccountRegistry:
         arn = self.environment.sagemaker_arn(path)
         execution = self._sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
         return person(execution.get("CreatedBy", {}))
+
+    def findings(self, version: Version) -> bytes | None:
+        """What step 1 found in its splits; None where that is not there, or may not be read.
+
+        It lies beside the test split, whose rows not everybody who approves may read.
+        """
+        with contextlib.suppress(ClientError):
+            return self.read(version.findings) if version.findings else None
+        return None
 
     def table(self, version: Version) -> Ingested | None:
         """None: a raw table is put into the account's feature group elsewhere."""

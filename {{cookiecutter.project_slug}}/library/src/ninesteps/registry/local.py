@@ -74,6 +74,10 @@ class LocalRegistry:
         """Who started the run that registered it; empty if that was not kept."""
         return next((e.started_by for e in self._state.executions(version.execution)), "")
 
+    def findings(self, version: Version) -> bytes | None:
+        """What step 1 found in its splits; None where that is not there."""
+        return self.read(version.findings) if version.findings else None
+
     def table(self, version: Version) -> Ingested | None:
         """What was found in the raw table that it learnt from; None if that is gone."""
         s3 = self.local / "s3"

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from ninesteps.definition.known_fields import APPROVAL_STATUSES
 from ninesteps.errors import RegistryError
+from ninesteps.feature_store.findings import FINDINGS
 from ninesteps.feature_store.ingest import Ingested
 from ninesteps.profiles.stamps import Expected
 from ninesteps.registry.person import is_same_person, may_be_same_person
@@ -65,6 +66,12 @@ class Version:
     def name(self) -> str:
         """As a person calls it."""
         return f"{self.group} version {self.number}"
+
+    @property
+    def findings(self) -> str:
+        """S3 URI of what step 1 found in its splits; empty if it names none."""
+        split = self.metadata.get("test_split", "")
+        return f"{split}/{FINDINGS}" if split else ""
 
     @property
     def evidence(self) -> tuple[str, ...]:
@@ -152,6 +159,9 @@ class Registry(Protocol):
 
     def started_by(self, version: Version) -> str:
         """Who started the run that registered it; empty if that is not known."""
+
+    def findings(self, version: Version) -> bytes | None:
+        """What step 1 found in its splits; None where that is not there, or may not be read."""
 
     def table(self, version: Version) -> Ingested | None:
         """What was found in the raw table that it learnt from; None where that is not known."""

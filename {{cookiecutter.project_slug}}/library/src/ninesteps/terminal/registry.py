@@ -221,9 +221,8 @@ def _numbers(registry: Registry, model_version: Version) -> dict[str, float]:
 def _data(registry: Registry, model_version: Version) -> dict[str, Any]:
     """What was found in the data that a version learnt from, and what is odd in its metrics."""
     table = registry.table(model_version)
-    split = model_version.metadata.get("test_split", "")
-    content = registry.read(f"{split}/{findings.FINDINGS}") if split else None
-    remarks = findings.remarks(table, findings.read(content), table.names if table else {})
+    content = findings.read(registry.findings(model_version))
+    remarks = findings.remarks(table, content, table.names if table else {})
     with contextlib.suppress(RegistryError):
         remarks += findings.of_metrics(_numbers(registry, model_version))
     return {"table": findings.of_table(table) if table else "", "remarks": remarks}
