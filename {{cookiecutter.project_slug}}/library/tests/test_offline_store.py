@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import glob
+import shutil
+import sys
 from pathlib import Path
 
 import duckdb
@@ -39,7 +40,7 @@ def queried(root: Path, query: str, database: str = "store") -> list[tuple[objec
     (root / "out").mkdir()
     run_query(query, database, catalog, Storage(root / "s3"), root / "out")
     (rows,) = (root / "out").glob("*.parquet")
-    return duckdb.read_parquet(glob.escape(str(rows))).fetchall()
+    return duckdb.read_parquet([str(rows)]).fetchall()  # in a list no name is a pattern
 
 
 def test_partitions_are_columns_of_text_and_columns_are_matched_by_name(root: Path) -> None:
@@ -68,6 +69,13 @@ def test_a_table_without_files_is_one_sentence(root: Path) -> None:
         run_query("SELECT 1", "store", TABLES, Storage(root / "s3"), root / "out")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="names that Windows does not have")
+@pytest.mark.parametrize("name", ["back\\slash", "[a]*?{b}", "quo'te", "new\nline"])
+def test_a_table_lies_in_a_folder_of_any_name(root: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(root, tmp_path / name)
+    assert queried(tmp_path / name, "SELECT count(*) AS n FROM churn")
+
+
 def test_a_step_is_given_the_rows_as_parquet(root: Path) -> None:
     bench = Bench(root, catalog={("store", "churn"): f"{BUCKET}/churn/data"})
     athena = {"Database": "store", "QueryString": "SELECT id FROM churn", "OutputFormat": "PARQUET"}
@@ -84,4 +92,4 @@ shutil.copytree(base + "/input/rows", base + "/output/rows", dirs_exist_ok=True)
     execution = bench.run(step)
     assert execution.steps["Copy"].reason == ""
     file = bench.engine.storage.file(f"{BUCKET}/{execution.id}/Copy/rows/rows.parquet")
-    assert sorted(duckdb.read_parquet(glob.escape(str(file))).fetchall()) == [(1,), (2,)]
+    assert sorted(duckdb.read_parquet([str(file)]).fetchall()) == [(1,), (2,)]

@@ -16,7 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ninesteps.cli.commands import commands
-from ninesteps.errors import NineStepsError, StepError
+from ninesteps.errors import NineStepsError, RawTableError, SettingsError, StepError
+from ninesteps.feature_store.reading.table_file import open_table
+from ninesteps.repository import root
 from ninesteps.terminal.console import Console
 from ninesteps.terminal.output import plain
 
@@ -185,3 +187,15 @@ def test_an_output_that_takes_nothing_ends_a_command_without_a_traceback(
     assert (done.returncode, done.stdout, done.stderr) == (status, b"", said)
     if status == 0:  # no file stands in for a closed stream: what a child prints would go into it
         assert int((tmp_path / "file").read_text(encoding="utf-8")) > 2
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
+def test_a_path_that_is_no_text_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"not\xff")
+    folder.mkdir()
+    (folder / "pipeline.toml").touch()
+    with pytest.raises(SettingsError, match=r"whose path is UTF-8, got '.*not\\udcff'"):
+        root.find(folder)
+    (folder / "a.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(RawTableError, match=r"whose name is UTF-8, got '.*not\\udcff/a\.csv'"):
+        open_table(folder / "a.csv")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,16 +33,22 @@ def run_query(query: str, database: str, catalog: Catalog, storage: Storage, fol
         try:
             for (of_database, table), uri in catalog.items():
                 if of_database == database:
-                    # A folder's name may hold what a pattern means something by, such as [ ].
-                    table_folder = glob.escape(storage.path(uri).as_posix())
-                    files = _quoted(f"{table_folder}/**/*.parquet")
+                    files = ", ".join(_quoted(file) for file in _files(storage.path(uri)))
                     connection.execute(
-                        f'CREATE VIEW "{table}" AS SELECT * FROM read_parquet({files}, '
+                        f'CREATE VIEW "{table}" AS SELECT * FROM read_parquet([{files}], '
                         "hive_partitioning=true, hive_types_autocast=false, union_by_name=true)"
                     )
             connection.execute(f"COPY ({query}) TO {target} (FORMAT parquet)")
         except duckdb.Error as error:
             raise StepError(f"the query failed: {str(error).splitlines()[0]}") from None
+
+
+def _files(folder: Path) -> list[str]:
+    """A table's files by their names: in a pattern, folders' names such as `[a]` mean another."""
+    files = sorted(file.as_posix() for file in folder.rglob("*.parquet"))
+    if not files:
+        raise StepError(f"the query failed: No files found in {folder}")
+    return files
 
 
 def _quoted(text: str) -> str:

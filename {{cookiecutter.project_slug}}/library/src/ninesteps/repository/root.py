@@ -18,5 +18,16 @@ def find(start: Path | None = None) -> Path:
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         if (folder / SETTINGS).is_file():
+            _check_name(folder)
             return folder
     raise SettingsError(f"expected this file in {here} or a folder above it, found none")
+
+
+def _check_name(folder: Path) -> None:
+    """Refuse a path that is no text: databases, definitions and pages could not name it."""
+    try:
+        str(folder).encode("utf-8")
+    except UnicodeEncodeError:
+        raise SettingsError(
+            f"expected a repository in a folder whose path is UTF-8, got {str(folder)!a}"
+        ) from None

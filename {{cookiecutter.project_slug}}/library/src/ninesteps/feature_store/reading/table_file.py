@@ -111,6 +111,10 @@ def open_table(file: Path) -> TableFile:
     Raises:
         RawTableError: if it is no table; the sentence says what it is and what to do.
     """
+    try:
+        str(file).encode("utf-8")
+    except UnicodeEncodeError:  # PyArrow could not open it, nor JSON name it
+        raise RawTableError(f"expected a file whose name is UTF-8, got {str(file)!a}") from None
     kind = kind_of(file)
     with _in_one_sentence(file, kind):
         if kind in ("csv", "gzip"):
