@@ -117,6 +117,7 @@ NO_TABLES = {
     b"PAR1\x15\0": "pets.csv: not a valid Parquet file: ",
     b"ARROW1\0\0": "pets.csv: not a valid Feather file: ",
     b"\x1f\x8b\x08": "pets.csv: not a valid gzip archive: ",
+    gzip.compress(b"a,b\n1,\xe9\n"): "pets.csv, line 2: expected text in UTF-8",
     gzip.compress(b'{"a": 1}\n'): "got JSON or JSON Lines",
     gzip.compress(b"PAR1\x15\0"): "got a gzip archive of something else: unpack it",
     b"a\0,b\n1,2\n" + b"1,2\n" * 99: "its first line does not name columns",

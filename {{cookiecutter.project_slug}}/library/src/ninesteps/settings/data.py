@@ -119,7 +119,7 @@ class Quality:
 class Data:
     """The raw table: where it lies and what its columns hold. Without a file none is named yet."""
 
-    file: str = ""  # the raw table, CSV or Parquet; none: nothing runs yet
+    file: str = ""  # the raw table: CSV, Parquet or Feather; none: nothing runs yet
     record_id: str = ""  # the column that names a row
     label: str = ""  # the column that is predicted
     positive: str | tuple[str, ...] = ""  # label texts that count as 1, where it is not 0 and 1

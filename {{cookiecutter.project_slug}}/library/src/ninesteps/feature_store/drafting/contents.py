@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -166,7 +167,7 @@ def _check_names(table: TableFile) -> None:
             f"{table.path}: expected a label and other columns (separated by commas in a CSV "
             f"file), got one column, {table.names[0]!r}"
         )
-    if twice := [name for name in table.names if name and table.names.count(name) > 1]:
+    if twice := [name for name, count in Counter(table.names).items() if name and count > 1]:
         raise RawTableError(f"{table.path}: expected one column {twice[0]!r}, got several")
 
 

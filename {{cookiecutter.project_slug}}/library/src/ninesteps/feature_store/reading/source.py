@@ -5,6 +5,7 @@ A refusal says where: the file, the line, the column, what was expected and what
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,15 +48,16 @@ def open_source(file: Path, settings: Settings) -> Source:
     names = names if data.number_rows else [data.record_id, *names]
     table = open_table(file)
     _check_names(table, names, settings)
-    places = [table.names.index(clean_name(name)) for name in names]
-    columns = table.read(places)
+    places = {name: place for place, name in enumerate(table.names)}
+    columns = table.read([places[clean_name(name)] for name in names])
     return Source(table, data, len(columns[0]), dict(zip(names, columns, strict=True)))
 
 
 def _check_names(table: TableFile, names: Sequence[str], settings: Settings) -> None:
-    file, cleaned, has = table.path, table.names, ", ".join(table.names[:MOST_SHOWN])
-    has += f" and {len(cleaned) - MOST_SHOWN:,} more" if len(cleaned) > MOST_SHOWN else ""
-    absent = [name for name in names if clean_name(name) not in cleaned]
+    file, counted = table.path, Counter(table.names)
+    more = len(table.names) - MOST_SHOWN
+    has = ", ".join(table.names[:MOST_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+    absent = [name for name in names if clean_name(name) not in counted]
     if of_bias := [name for name in absent if name in settings.context_columns]:
         raise RawTableError(
             f"{file}: expected a column {', '.join(map(repr, of_bias))}, which [bias] needs for "
@@ -63,7 +65,7 @@ def _check_names(table: TableFile, names: Sequence[str], settings: Settings) -> 
         )
     if absent:
         raise RawTableError(f"{file}: expected a column {', '.join(map(repr, absent))}, got {has}")
-    if twice := [name for name in names if cleaned.count(clean_name(name)) > 1]:
+    if twice := [name for name in names if counted[clean_name(name)] > 1]:
         raise RawTableError(f"{file}: expected one column {twice[0]!r}, got several: {has}")
 
 

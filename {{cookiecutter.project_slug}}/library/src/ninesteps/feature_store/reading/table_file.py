@@ -134,18 +134,19 @@ def _in_one_sentence(file: Path, kind: Kind) -> Iterator[None]:
         if isinstance(error, OSError) and error.strerror:
             raise RawTableError(f"{file} cannot be read: {error.strerror}") from None
         if isinstance(error, UnicodeDecodeError) or "UTF8" in str(error):
+            place = _first_other_line(file, kind)
             raise RawTableError(
-                f"{file}{_first_other_line(file)}: expected text in UTF-8, got another encoding, "
-                "such as Latin-1 or Windows-1252: save it as UTF-8 (in Excel: CSV UTF-8)"
+                f"{file}{place}: expected text in UTF-8, got another encoding, such as Latin-1 or "
+                "Windows-1252: save it as UTF-8 (in Excel: CSV UTF-8)"
             ) from None
         reason = " ".join(str(error).split())
         name = {"parquet": "Parquet", "feather": "Feather"}.get(kind, "CSV")
         raise RawTableError(f"{file}: not a valid {name} file: {reason}") from None
 
 
-def _first_other_line(file: Path) -> str:
-    with contextlib.suppress(OSError), file.open("rb") as content:
-        for number, line in enumerate(content, start=1):
+def _first_other_line(file: Path, kind: Kind) -> str:
+    with contextlib.suppress(OSError), _open_bytes(file, kind) as content:
+        for number, line in enumerate(io.BufferedReader(content), start=1):
             try:
                 line.decode()
             except UnicodeDecodeError:
@@ -181,6 +182,10 @@ def _open_text(file: Path, kind: Kind) -> IO[str]:
     return file.open(newline="", encoding="utf-8-sig")
 
 
+def _open_bytes(file: Path, kind: Kind) -> pa.NativeFile:
+    return pa.input_stream(str(file), compression="gzip" if kind == "gzip" else None)
+
+
 def _read_csv(table: TableFile, positions: Sequence[int]) -> list[pa.ChunkedArray]:
     ragged: list[pyarrow.csv.InvalidRow] = []
 
@@ -208,7 +213,7 @@ def _parsed(
     read = [names[position] for position in positions]
 
     def parse(block_size: int) -> pa.Table:
-        with pa.input_stream(str(table.path), compression=_compression(table)) as content:
+        with _open_bytes(table.path, table.kind) as content:
             return pyarrow.csv.read_csv(
                 content,
                 # In one thread: a process that ends soon after may abort otherwise (Arrow #34314).
@@ -261,12 +266,8 @@ def _check_quotes(table: TableFile, rows: int) -> None:
 
 
 def _line_ends(table: TableFile) -> int:
-    with pa.input_stream(str(table.path), compression=_compression(table)) as content:
+    with _open_bytes(table.path, table.kind) as content:
         return sum(block.count(b"\n") for block in iter(lambda: content.read(_BLOCK), b""))
-
-
-def _compression(table: TableFile) -> str | None:
-    return "gzip" if table.kind == "gzip" else None
 
 
 def _is_like_row(text: str, table: TableFile) -> bool:
