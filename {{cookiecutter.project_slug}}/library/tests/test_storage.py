@@ -198,3 +198,24 @@ def test_what_is_no_whole_archive_is_an_error(
     storage.write("s3://bucket/a.tar.gz", content)
     with pytest.raises(StepError, match=r"s3://bucket/a.tar.gz cannot be unpacked: "):
         storage.unpack("s3://bucket/a.tar.gz", tmp_path / "code")
+
+
+LONG = "a-pipeline-with-a-name-that-is-long"
+
+
+def test_a_long_first_folder_is_short_on_disk_and_each_has_its_own(storage: Storage) -> None:
+    one, other = (storage.path(f"s3://bucket/{name}/key/a") for name in (LONG, f"{LONG}er"))
+    folder = one.relative_to(storage.root / "bucket").parts[0]
+    assert len(folder) == 24 and folder.startswith("a-pipeline-with~") and one != other
+    storage.write(f"s3://bucket/{LONG}/key/a", b"1")
+    assert storage.objects(f"s3://bucket/{LONG}/key") == [("a", one)]
+    short = "a-name-of-24-characters-"
+    assert storage.path(f"s3://bucket/{short}/a") == storage.root / "bucket" / short / "a"
+    assert storage.path(f"s3://bucket/{LONG}") == storage.root / "bucket" / LONG  # a file
+
+
+def test_what_an_earlier_library_wrote_under_a_long_name_is_found(storage: Storage) -> None:
+    file = storage.root / "bucket" / LONG / "key/a"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"1")
+    assert storage.file(f"s3://bucket/{LONG}/key/a") == file

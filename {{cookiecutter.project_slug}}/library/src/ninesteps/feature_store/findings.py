@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ninesteps.feature_store.ingest import SUMMARY, Ingested
+from ninesteps.local.storage import Storage
 
 FINDINGS = "findings.json"
 
@@ -28,7 +29,7 @@ def ingested(catalog: Iterable[Iterable[str]], s3: Path) -> Ingested | None:
         s3: the folder that stands for S3.
     """
     for _, _, uri in catalog:
-        rows = s3 / uri.removeprefix("s3://")
+        rows = Storage(s3).path(uri)
         for folder in rows.parents:
             if folder == s3:
                 break

@@ -1,9 +1,10 @@
 """A raw table into the offline store, in the layout that SageMaker's Feature Store writes.
 
-`s3://<bucket>/<prefix>/<account>/sagemaker/<region>/offline-store/<group>-<epoch>/data/
-year=/month=/day=/hour=/<latest event time>_<16 characters>.parquet`: by the hour of the event
-time, with the moments of the call and the write, and a mark of deletion. A table of many hours has
-fewer and larger files, by the day, month or year. Nothing is overwritten.
+`s3://<bucket>/<prefix>/data/year=/month=/day=/hour=/<latest event time>_<16 characters>.parquet`,
+without the account, region and group that there stand before `data`, since Windows' paths have no
+room for them. By the hour of the event time, with the moments of the call and the write, and a mark
+of deletion. A table of many hours has fewer and larger files, by the day, month or year. Nothing is
+overwritten.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 
 from ninesteps.feature_store.reading.file_kind import kind_of
 from ninesteps.feature_store.split_sizes import rows_by_class
+from ninesteps.local.storage import Storage
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 
@@ -71,7 +73,7 @@ def ingest(
     """
     kind_of(file)  # a pipe or a device would be hashed without an end
     prefix = f"{environment.bucket_name}/{settings.project.pipeline}/feature-store"
-    group = s3 / prefix / _digest(file, settings)
+    group = Storage(s3).path(f"s3://{prefix}/{_digest(file, settings)}")
     summary = group / SUMMARY
     if earlier := _ingested(summary, s3):
         return earlier
@@ -82,9 +84,9 @@ def ingest(
     from ninesteps.feature_store import doubts  # pandas: only when there is work to do
     from ninesteps.feature_store.write import write_offline_store
 
-    unfinished = group.with_name(f"{group.name}.{secrets.token_hex(4)}")
+    unfinished = s3 / f".{secrets.token_hex(8)}"  # a short name, which no URI has
     try:
-        written = write_offline_store(file, settings, environment, unfinished)
+        written = write_offline_store(file, settings, unfinished)
         table, below = written.table, written.location.relative_to(unfinished).as_posix()
         ingested = Ingested(
             location=f"s3://{prefix}/{group.name}/{below}",
@@ -101,6 +103,7 @@ def ingest(
         text = json.dumps(asdict(ingested), indent=2)
         (unfinished / summary.name).write_text(text, encoding="utf-8")
         with contextlib.suppress(OSError):  # another run of the same table was quicker
+            group.parent.mkdir(parents=True, exist_ok=True)
             unfinished.rename(group)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -111,7 +114,7 @@ def _ingested(summary: Path, s3: Path) -> Ingested | None:
     """What was put into a group, if its summary can be read and its rows are there."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         ingested = Ingested.from_json(json.loads(summary.read_text(encoding="utf-8")))
-        if any((s3 / ingested.location.removeprefix("s3://")).rglob("*.parquet")):
+        if any(Storage(s3).path(ingested.location).rglob("*.parquet")):
             return ingested
     return None
 

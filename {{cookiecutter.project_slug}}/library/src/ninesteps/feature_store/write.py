@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import re
 import secrets
 import traceback
@@ -23,7 +22,6 @@ from ninesteps.errors import FeaturesError
 from ninesteps.feature_store.raw_table import RawTable, read_raw_table
 from ninesteps.repository import modules
 from ninesteps.settings.data import RESERVED_COLUMNS, Data, name_with_digest, stored_feature_name
-from ninesteps.settings.environment import Environment
 from ninesteps.settings.facets import shortest
 from ninesteps.settings.settings import Settings
 
@@ -47,9 +45,7 @@ class Written:
     names: dict[str, str]  # the names of the stored columns that are shown under another
 
 
-def write_offline_store(
-    file: Path, settings: Settings, environment: Environment, group: Path
-) -> Written:
+def write_offline_store(file: Path, settings: Settings, group: Path) -> Written:
     """Read a raw table and write its records below a folder."""
     table = read_raw_table(file, settings)
     team = modules.features(settings.root)
@@ -58,11 +54,7 @@ def write_offline_store(
     _count_older(table, settings.data.record_id)
     times = table.rows["event_time"].reset_index(drop=True)
     records, names = _records(table, settings, team)
-    epoch = calendar.timegm(_moment(times.min()).timetuple())
-    location = group.joinpath(
-        environment.account, "sagemaker", environment.region, "offline-store",
-        f"{settings.feature_group}-{epoch}", "data",
-    )  # fmt: skip
+    location = group / "data"
     for partition, row_numbers in _partitions(times):
         folder = location / partition
         folder.mkdir(parents=True, exist_ok=True)

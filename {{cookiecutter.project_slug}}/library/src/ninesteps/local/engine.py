@@ -7,6 +7,7 @@ of what is still to be moved. So a run that is killed at any moment can be resum
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 import os
 import queue
@@ -344,7 +345,7 @@ class _Runner:
         """The job of a step: its request with every expression resolved, a folder of its own."""
         is_condition = run.step.type == "Condition"  # its expressions are resolved one by one
         request = {} if is_condition else self.values.resolve(run.step.arguments)
-        name = f"pipelines-{self.execution.id}-{run.step.name}"
+        name = _job_name(self.execution.id, run.step)
         attempt = f"{run.step.name}-{os.urandom(4).hex()}"
         return Job(name, request, self.execution.folder / "sandboxes" / attempt, self._log(run))
 
@@ -408,6 +409,13 @@ class _Runner:
         run.seconds = time.monotonic() - run.started
         kept = run.kept(self.execution.id, digests, list(moves))
         self.state.note_step(replace(kept, status=SUCCEEDED), key, time.time())
+
+
+def _job_name(execution: str, step: Step) -> str:
+    """As SageMaker names a step's job; of a search, which has 32 characters, it is a short one."""
+    if step.type != "Tuning":
+        return f"pipelines-{execution}-{step.name}"
+    return f"{execution}-{step.name[:8]}-{hashlib.sha256(step.name.encode()).hexdigest()[:10]}"
 
 
 def _uninterrupted(work: Callable[[], None]) -> None:

@@ -1,4 +1,8 @@
-"""S3 on disk: `s3://bucket/key` is a file below one folder."""
+"""S3 on disk: `s3://bucket/key` is a file below one folder.
+
+What a key begins with, the pipeline's name, is shortened on disk where it is long: with the names
+of steps and files it would not fit into the 260 characters that Windows has for a path.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ninesteps.errors import StepError
+
+LONGEST_FOLDER = 24
+"""Characters of the first folder in a bucket."""
 
 _URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]+(?:/.*)?)", re.DOTALL)
 
@@ -27,7 +34,13 @@ class Storage:
         parts = _URI.fullmatch(str(uri))
         if parts is None or ".." in re.split(r"[/\\]", parts[1]):
             raise StepError(f"expected an S3 URI such as s3://bucket/key, got {uri!r}")
-        return self.root / parts[1]
+        bucket, _, key = parts[1].partition("/")
+        first, slash, rest = key.partition("/")
+        whole = self.root / bucket / first
+        if slash and len(first) > LONGEST_FOLDER and not whole.is_dir():  # of an earlier library
+            digest = hashlib.sha256(first.encode()).hexdigest()[:8]
+            whole = whole.with_name(f"{first[: LONGEST_FOLDER - 9]}~{digest}")
+        return whole / rest
 
     def file(self, uri: str) -> Path:
         """The file of one object that exists."""

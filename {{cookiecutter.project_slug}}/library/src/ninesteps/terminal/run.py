@@ -30,6 +30,7 @@ from ninesteps.local.execution import (
 )
 from ninesteps.local.expressions import Compared
 from ninesteps.local.state import State
+from ninesteps.local.storage import Storage
 from ninesteps.runs.standing import way_on
 from ninesteps.settings import gate as gates
 from ninesteps.settings.settings import Settings
@@ -151,7 +152,8 @@ def summary(execution: Execution, settings: Settings, local: Path, gate: str = "
     for note in execution.notes:
         _line("note", escape(note))
     bucket = settings.environment().bucket_name
-    written = local / "s3" / bucket / settings.project.pipeline / "executions" / execution.id
+    executions = f"s3://{bucket}/{settings.project.pipeline}/executions"
+    written = Storage(local / "s3").path(f"{executions}/{execution.id}")
     if written.exists():
         _line("wrote", escape(_short(written)))
     _line("logs", escape(_short(execution.logs)))
@@ -189,7 +191,7 @@ def _written(run: StepRun, output: str, name: str, local: Path) -> dict[str, Any
     """The content of a file in one of a step's outputs; empty where there is none."""
     for written in run.answer.get("ProcessingOutputConfig", {}).get("Outputs", []):
         if written["OutputName"] == output:
-            folder = local / "s3" / written["S3Output"]["S3Uri"].removeprefix("s3://")
+            folder = Storage(local / "s3").path(written["S3Output"]["S3Uri"])
             with contextlib.suppress(FileNotFoundError):  # removed since
                 content: dict[str, Any] = json.loads((folder / name).read_text("utf-8"))
                 return content

@@ -1,0 +1,31 @@
+"""What a run leaves has paths that Windows takes, whatever the pipeline is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from conftest import EVERY_SCENARIO, Repository
+
+LONGEST = 260 - 1 - 60
+"""Characters of a path below a repository whose own has 60; the last of Windows' 260 ends it."""
+
+REGION = len("ap-southeast-1") - len("us-east-1")
+"""What a bucket's name is longer by in the region that has the longest."""
+
+
+@pytest.mark.parametrize(
+    "scenario", ["churn", "fraud", "attrition", "salary"] if EVERY_SCENARIO else ["churn"]
+)
+def test_paths_of_a_run_fit_under_windows_with_the_longest_names(
+    render: Callable[..., Repository], scenario: str
+) -> None:
+    repository = render(scenario=scenario, project_slug="p" * 63, step_prefix="P" * 20)
+    repository.pipeline("run")
+    files = [name for name in repository.files() if name.startswith(".local/")]
+    longest = max(files, key=len)
+    assert len(longest) + REGION < LONGEST, longest
+    assert any("/output/model.tar.gz" in name for name in files)
+    assert any(name.endswith(".parquet") for name in files)
+    assert "version" in repository.pipeline("registry").stdout
