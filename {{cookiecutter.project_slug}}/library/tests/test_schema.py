@@ -50,7 +50,8 @@ def drafted(folder: Path, label: str = "returned", **columns: list[str]) -> dict
     data: dict[str, Any] = tomllib.loads(draft(file, Decisions(label)))
     data = data["data"]
     types = {name: Column(**column) for name, column in data["columns"].items()}
-    Data(**{**data, "columns": types})
+    label_column = Column(**data.get("label_column", {"type": "number"}))
+    Data(**{**data, "columns": types, "label_column": label_column})
     return data
 
 
@@ -227,12 +228,16 @@ def test_two_values_are_binary_and_numbers_a_regression(tmp_path: Path) -> None:
     )
     names = [f"pet {n}" for n in range(60)]
     texts = line(tmp_path, "label", label="name", name=names)
-    assert (
-        "expected two values, or numbers ([data.label_column] reads $1,234), got 60 different"
-        in texts
-    )
+    assert "expected two values, or numbers, got 60 different" in texts
     few = line(tmp_path, "label", label="grade", grade=["1", "2", "3"])
     assert "few values: if they are classes, say which count as 1 (positive, negative)" in few
+
+
+def test_a_label_of_numbers_as_people_write_them_comes_with_the_setting(tmp_path: Path) -> None:
+    prices = [f"${n * 97:,}.50" for n in range(1, 60)]
+    data = drafted(tmp_path, "price", price=prices, age=["1.5", "2"])
+    assert data["label_column"] == {"type": "number", "thousands": ",", "unit": "$"}
+    assert 'problem = "regression"' in line(tmp_path, "label", "price", price=prices)
 
 
 def test_of_three_values_all_are_told_apart_and_the_choice_is_asked_about(tmp_path: Path) -> None:
@@ -576,6 +581,11 @@ def test_numbers_of_several_units_and_misspelt_ones_are_texts_that_say_so(tmp_pa
     assert 'numbers of several units ("g", "kg"): one unit makes them numbers' in several
     misspelt = line(tmp_path, "x", x=[*(f"{n}.5" for n in range(ROWS - 3)), "1O.5", "2O.5", "l.5"])
     assert 'numbers but for 3 rows, such as "1O.5"' in misspelt
+
+
+def test_digits_that_no_setting_reads_are_said(tmp_path: Path) -> None:
+    indian = line(tmp_path, "x", x=[f"{n},{n:02},{n * 7:03}" for n in range(1, 90)])
+    assert 'digits, such as "1,01,007", in a notation that no setting reads as numbers' in indian
 
 
 @pytest.mark.parametrize("values", [["Q1", "Q2"], ["A-1", "B-2"], ["10-20", "20-30"], ["3+", "2"]])

@@ -254,8 +254,9 @@ def _key_lines(roles: Roles, columns: list[Contents]) -> list[str]:
 def _word_lines(roles: Roles, lines: list[Line], decided: Decisions) -> list[str]:
     """`missing` and `undecided`."""
     places: dict[str, list[str]] = {}
-    keys = [roles.record_id, roles.label.column if roles.label else None]
-    found = [(c, missing_words(c).rows_of, "") for c in keys if c is not None]
+    keys = [(roles.record_id, missing_words(roles.record_id))] if roles.record_id else []
+    keys += [(roles.label.column, roles.label.words)] if roles.label else []
+    found = [(column, words.rows_of, "") for column, words in keys]
     for one in lines:
         is_read = one.kind.type in ("number", "date")
         words = {w: n for w, n in one.kind.words.rows_of.items() if not (is_read and w in MISSING)}

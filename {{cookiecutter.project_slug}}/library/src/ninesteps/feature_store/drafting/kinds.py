@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 
 from ninesteps.feature_store.drafting.contents import Contents
 from ninesteps.feature_store.drafting.dates import Dates
@@ -14,7 +15,6 @@ from ninesteps.feature_store.drafting.numbers import Notation, notation_of
 from ninesteps.feature_store.drafting.toml_lines import example, rows
 from ninesteps.feature_store.drafting.words import Words, missing_words
 from ninesteps.feature_store.reading.numbers import MISSING
-from ninesteps.settings.data import Column
 
 MOST_VALUES = 50  # of a category
 LONGEST_VALUE = 200  # characters of a category's value, which is listed in the settings
@@ -95,10 +95,7 @@ def _number(notation: Notation, column: Contents) -> Kind:
     """A number in a notation that the settings have to say."""
     remarks = _of_words(notation.words, "a number")
     texts = column.counted[0]
-    keys: dict[str, Any] = {"type": "number"}
-    for name in Column.NOTATION:
-        if getattr(notation.column, name) != getattr(Column, name):
-            keys[name] = getattr(notation.column, name)
+    keys = notation.keys
     if len(keys) > 1:
         place = max(
             np.flatnonzero(~np.isnan(notation.numbers))[:SOME].tolist(),
@@ -156,4 +153,9 @@ def _why_no_other(column: Contents, dates: Dates | None, notation: Notation | No
         return [f"numbers but for {rows(notation.unreadable)}, such as {example(notation.example)}"]
     if not np.isnan(column.numbers[~column.usual]).any():
         return ["codes, no numbers"]
+    texts, counts = column.counted
+    digits = pc.match_substring_regex(texts, r"^\W*\d[\d.,' ]*\W*$").to_numpy(zero_copy_only=False)
+    if counts[digits].sum() >= column.present / 2:
+        such = example(texts[int(digits.argmax())].as_py())
+        return [f"digits, such as {such}, in a notation that no setting reads as numbers"]
     return []

@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ninesteps.feature_store.drafting.contents import Contents
-from ninesteps.feature_store.drafting.toml_lines import comment, example, rows, setting, some, value
+from ninesteps.feature_store.drafting.numbers import Notation, notation_of
+from ninesteps.feature_store.drafting.toml_lines import (
+    comment,
+    example,
+    rows,
+    setting,
+    some,
+    table,
+    value,
+)
 from ninesteps.feature_store.drafting.words import Words, missing_words
 from ninesteps.settings.data import Split
 
@@ -34,9 +43,17 @@ class Label:
     column: Contents
 
     @cached_property
+    def notation(self) -> Notation | None:
+        """How it reads as numbers, if it has more than two and not as programs write them."""
+        if self.column.different <= 2 or self.column.is_number:
+            return None
+        read = notation_of(self.column)
+        return read if read and read.fits and not read.column.is_plain else None
+
+    @cached_property
     def words(self) -> Words:
         """Texts that may mean "no value"."""
-        return missing_words(self.column)
+        return self.notation.words if self.notation else missing_words(self.column)
 
     @cached_property
     def classes(self) -> list[tuple[tuple[str, ...], int]]:
@@ -70,6 +87,8 @@ class Label:
     @cached_property
     def problem(self) -> str:
         """`binary`, `regression`, or nothing if it can be neither."""
+        if self.notation:
+            return "regression"
         if self.column.different > 20 * MOST_CLASSES:
             return "regression" if self.is_number else ""
         if self.is_number and len(self.classes) > 2:
@@ -96,11 +115,13 @@ class Label:
     @cached_property
     def numbers(self) -> NDArray[np.float64]:
         """The label of each of its different texts: 0 and 1, or the number; NaN for none."""
+        if self.notation:
+            return self.notation.numbers
         texts = self.column.counted[0].to_pylist()
         if self.problem == "regression" or self.is_zero_or_one:
             return self.column.numbers
         place, _ = self.positive
-        class_of = {t: float(n == place) for n, (some, _) in enumerate(self.classes) for t in some}
+        class_of = {t: float(n == place) for n, (same, _) in enumerate(self.classes) for t in same}
         return np.array([class_of.get(text, np.nan) for text in texts])
 
 
@@ -111,6 +132,7 @@ def label_lines(label: Label) -> list[str]:
         remarks += [f"{rows(label.column.missing)} without one: left out"]
     return [
         *setting(f"label = {value(label.column.name)}", [*remarks, *_doubts(label)]),
+        *([f"label_column = {table(label.notation.keys)}"] if label.notation else []),
         *_positive_lines(label),
     ]
 
@@ -123,7 +145,7 @@ def _what_it_is(label: Label) -> str:
         return f'{count} values: [project] problem = "binary"'
     different = label.column.different
     values = f"{different:,} different value{'s' * (different != 1)}"
-    return f"expected two values, or numbers ([data.label_column] reads $1,234), got {values}"
+    return f"expected two values, or numbers, got {values}"
 
 
 def _doubts(label: Label) -> list[str]:

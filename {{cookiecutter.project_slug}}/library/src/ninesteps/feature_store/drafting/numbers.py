@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -49,9 +50,10 @@ class Notation:
         return not self.unreadable and len(self.units) <= 1
 
     @property
-    def is_whole(self) -> bool:
-        """Whether every number is a whole one."""
-        return bool((self.numbers[~np.isnan(self.numbers)] % 1 == 0).all())
+    def keys(self) -> dict[str, Any]:
+        """The setting that reads it, as in TOML."""
+        said = {name: getattr(self.column, name) for name in Column.NOTATION}
+        return {"type": "number"} | {n: v for n, v in said.items() if v != getattr(Column, n)}
 
 
 def notation_of(column: Contents) -> Notation | None:
