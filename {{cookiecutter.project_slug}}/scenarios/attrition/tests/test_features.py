@@ -62,6 +62,12 @@ def test_months_run_up_to_the_moment_that_the_row_describes() -> None:
     assert later["months_since_promotion"] == pytest.approx(36, abs=0.1)
 
 
+def test_a_date_of_any_year_is_so_many_months_away() -> None:
+    employees = table({}).astype(dict.fromkeys(DATES, "datetime64[us]"))
+    employees["hired"] = np.datetime64("9999-12-31", "us")
+    assert features(employees, CATEGORIES)["tenure_months"].iloc[0] < -95_000
+
+
 def test_pay_is_seen_against_the_band_and_the_target() -> None:
     computed = of()
     assert computed["compa_ratio"] == pytest.approx(0.9)

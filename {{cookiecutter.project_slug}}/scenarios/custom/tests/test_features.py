@@ -31,6 +31,12 @@ def test_numbers_stay_dates_become_days_and_each_category_a_column() -> None:
     assert computed.loc[8, ["age", "joined (days ago)"]].isna().all()
 
 
+def test_a_date_of_any_year_becomes_days() -> None:
+    joined = pd.Series(["9999-12-31", "0001-01-01"], [7, 8]).astype("datetime64[us]")
+    days = features(table(joined=joined), CATEGORIES)["joined (days ago)"]
+    assert days.tolist() == [-2_912_412, 739_646.5]
+
+
 def test_columns_keep_their_names_whatever_they_are() -> None:
     odd = table(**{"Net pay ($)": [1.0, 2.0], "year": [3.0, 4.0], "年収": [5.0, 6.0]})
     computed = features(odd, {})

@@ -57,6 +57,12 @@ def test_days_are_counted_from_the_first_of_the_month_of_issue_to_the_payment() 
     assert of()["days_since_issue"] == pytest.approx(10 + 12.5 / 24)
 
 
+def test_a_month_of_any_year_is_so_many_days_away() -> None:
+    payments = table({})
+    payments["issued"] = np.datetime64("9999-12-01", "us")
+    assert features(payments, CATEGORIES)["days_since_issue"].iloc[0] < -2_900_000
+
+
 @pytest.mark.parametrize(
     "time, hour, night",
     [("00:00:00", 0, 1), ("07:59:59", 7, 1), ("08:00:00", 8, 0), ("22:59:00", 22, 0),
