@@ -20,6 +20,11 @@ IN = "/opt/ml/processing/input"
 OUT = "/opt/ml/processing/output"
 Json = dict[str, Any]
 
+WRITE = """\
+import os, pathlib, sys
+base = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"])
+"""
+
 
 def read(*steps: Json, parameters: list[Json] | None = None) -> Definition:
     """The definition that has these steps."""

@@ -18,6 +18,7 @@ from small_definitions import (
     BUCKET,
     IN,
     OUT,
+    WRITE,
     Bench,
     Json,
     archive,
@@ -35,11 +36,6 @@ from small_definitions import (
     s3_input,
     step,
 )
-
-WRITE = """\
-import os, pathlib, sys
-base = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"])
-"""
 
 
 @pytest.fixture

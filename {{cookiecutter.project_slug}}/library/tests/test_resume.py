@@ -14,23 +14,22 @@ from typing import Any
 
 import pytest
 
+import killed_run
 from ninesteps.errors import DefinitionError, StateError
 from ninesteps.local.engine import RunOptions
 from ninesteps.local.history import History
 from ninesteps.local.state import run_lock
 from small_definitions import (
     BUCKET,
+    WRITE,
     Bench,
     Json,
     get,
-    join,
-    model,
     output_of,
     read,
-    register,
     s3_input,
 )
-from test_engine import WRITE, Interrupting, how
+from test_engine import Interrupting, how
 
 KILLS = int(os.environ.get("KILLS_TRIED", "4"))
 """How many random moments of a kill are tried; 100 in the full tier."""
@@ -325,45 +324,6 @@ def test_the_scripts_own_failure_is_not_retried(bench: Bench) -> None:
 
 # Killed at any moment
 
-PIPELINE = f"""{WRITE}
-import time
-for name in ("a", "b", "c"):
-    time.sleep(0.02)
-    for part in range(5):
-        file = base / f"processing/output/{{name}}/{{part}}.csv"
-        file.write_text(f"{{name}},{{part}}\\n" * 2000)
-"""
-TRAIN = """\
-import os, pathlib, sys, time
-eta = float(sys.argv[sys.argv.index("--eta") + 1])
-for round in range(4):
-    print(f"[{round}]\\tvalidation-auc:{0.9 - abs(eta - 0.5) + round / 100:.6f}", flush=True)
-    time.sleep(0.01)
-pathlib.Path(os.environ["SM_MODEL_DIR"], "model.txt").write_text(f"{eta}\\n" * 3000)
-"""
-
-
-def whole(root: Path) -> None:
-    """Run, or go on with, a pipeline that has of every kind of step what leaves a trace."""
-    bench = Bench(root)
-    best = join(
-        get("Steps.Tune.TrainingJobDefinition.OutputDataConfig.S3OutputPath"),
-        get("Steps.Tune.TrainingJobSummaries[0].TrainingJobName"),
-        "output/model.tar.gz",
-    )
-    process = bench.processing("Process", PIPELINE, ("a", "b", "c"))
-    tune = {**bench.tuning(TRAIN, jobs=5), "DependsOn": ["Process"]}
-    evaluate = bench.evaluation({"auc": 0.9})
-    evaluate["DependsOn"] = ["Tune"]
-    metrics = join(output_of("Evaluate", "metrics"), "evaluation.json")
-    definition = read(process, tune, evaluate, model("Create", best),
-                      register("Register", best, metrics, DependsOn=["Create"]))  # fmt: skip
-    begun = bench.engine.state.executions()
-    if not begun:
-        bench.engine.run("pipeline", definition, {})
-    elif begun[0].status != "Succeeded":
-        bench.engine.resume(begun[0].id)
-
 
 def left(root: Path) -> tuple[dict[str, bytes], list[tuple[object, ...]]]:
     """Every file of the one execution, and the registry, with the execution's id taken out."""
@@ -395,9 +355,8 @@ def descendants(pid: int) -> list[int]:
 
 def begin(root: Path) -> subprocess.Popen[bytes]:
     path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1] / "src")])
-    command = "import sys, pathlib, test_resume; test_resume.whole(pathlib.Path(sys.argv[1]))"
     return subprocess.Popen(
-        [sys.executable, "-c", command, str(root)],
+        [sys.executable, killed_run.__file__, str(root)],
         env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
     )
 

@@ -16,6 +16,7 @@ from ninesteps.local.engine import RunOptions
 from ninesteps.local.execution import Execution
 from small_definitions import (
     BUCKET,
+    WRITE,
     Bench,
     Json,
     archive,
@@ -29,7 +30,7 @@ from small_definitions import (
     s3_input,
     step,
 )
-from test_engine import WRITE, how
+from test_engine import how
 
 CACHED = {"Enabled": True, "ExpireAfter": "P30D"}
 COPY = f"""{WRITE}
