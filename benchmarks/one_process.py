@@ -16,6 +16,7 @@ import os
 import shutil
 import sys
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +103,17 @@ class OneProcess:
             self.best = (value, archive)
 
     def evaluate(self) -> None:
-        """Step 3."""
+        """Step 3; the archive is asked in this process, as all is done here."""
+        import archive_process
         import evaluate
+        import inference
+        import served_model
 
+        def ask(model: served_model.ServedModel, requests: Sequence[str]) -> list[str]:
+            loaded = inference.model_fn(str(model.folder))
+            return [archive_process.answer(inference, loaded, request) for request in requests]
+
+        served_model.ServedModel.ask = ask
         request = self._begin("ChurnEvalBestModel")
         self._bring("ChurnEvalBestModel", test=self.done("ChurnModelProcess", "test"))
         self._bring_model("ChurnEvalBestModel", "processing/input/model")
