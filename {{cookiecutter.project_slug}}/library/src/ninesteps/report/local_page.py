@@ -28,7 +28,7 @@ from ninesteps.settings.settings import Settings
 
 PAGE, SUMMARY, PLACES = "report.html", "report.md", "report.json"  # in a run's folder
 _MARK = re.compile("\ue000(\\w+)\ue001")  # private-use characters: no text has them
-_CODE = ("definition", "local", "registry", "report", "settings")
+_CODE = ("definition", "feature_store", "local", "registry", "report", "settings")
 
 
 def write_report(
