@@ -59,10 +59,7 @@ def _few(content: bytes, width: int) -> NDArray[np.float32]:
 
 def _many(content: bytes, width: int) -> NDArray[np.float32]:
     table = pyarrow.csv.read_csv(pa.BufferReader(content), **_options(width))
-    numbers = np.empty((table.num_rows, width), dtype=np.float32)
-    for position, column in enumerate(table.columns):
-        numbers[:, position] = column.to_numpy()
-    return numbers
+    return np.array([column.to_numpy() for column in table.columns]).T.copy()
 
 
 @lru_cache(16)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
+import socket
 import subprocess
 import sys
 from collections import deque
@@ -24,7 +26,7 @@ START_SECONDS = 60
 END_SECONDS = 1.0  # in which a process that has ended may be heard to the last
 LONGEST_PAUSE = 5.0  # seconds, before a process that does not start is started again
 LARGE = 256 * 1024  # bytes of a request
-PIPE = 1024 * 1024  # bytes on their way to a process, where the system has pipes of any size
+ON_THE_WAY = 1024 * 1024  # bytes of requests to a process, or as many as the system allows
 MAX_LOG = 4 * 1024 * 1024  # bytes; a full log is kept once, with .1 after its name
 
 
@@ -93,13 +95,22 @@ class _Worker(asyncio.SubprocessProtocol):
         """Start it."""
         command = [sys.executable, worker_script.__file__, version.archive, version.program]
         own = {MARK: self._mark, "PYTHONDONTWRITEBYTECODE": "1"}
-        await asyncio.get_running_loop().subprocess_exec(
-            lambda: self, *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, env=bare_environment(own), cwd=version.archive,
-            start_new_session=True,  # so that it can be ended with all that it starts
-        )  # fmt: skip
-        self._input = cast(asyncio.WriteTransport, self._process.get_pipe_transport(0))
-        _enlarge(self._input)
+        loop = asyncio.get_running_loop()
+        ours, its = _requests()
+        try:
+            await loop.subprocess_exec(
+                lambda: self, *command, stdin=its.fileno() if its else subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=bare_environment(own),
+                cwd=version.archive,
+                start_new_session=True,  # so that it can be ended with all that it starts
+            )  # fmt: skip
+        finally:
+            if its:
+                its.close()
+        if ours:
+            self._input, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, ours)
+        else:
+            self._input = cast(asyncio.WriteTransport, self._process.get_pipe_transport(0))
 
     async def has_loaded(self) -> None:
         """Wait until it has loaded the model.
@@ -177,15 +188,19 @@ class _Worker(asyncio.SubprocessProtocol):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.is_closed.wait(), END_SECONDS)
         self._process.close()
+        self._input.close()
 
 
-def _enlarge(pipe: asyncio.WriteTransport) -> None:
-    """Let a whole request be on its way, or the two processes take turns for each part of it."""
-    if sys.platform == "linux":
-        import fcntl
+def _requests() -> tuple[socket.socket, socket.socket] | tuple[None, None]:
+    """Both ends of what requests go through, ours first; none where it has to be a pipe.
 
-        with contextlib.suppress(OSError):  # more than this user may have
-            fcntl.fcntl(pipe.get_extra_info("pipe").fileno(), fcntl.F_SETPIPE_SZ, PIPE)
+    A socket has room for more: else the two processes take turns for each part of a request.
+    """
+    if os.name != "posix":
+        return None, None
+    ours, its = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ON_THE_WAY)
+    return ours, its
 
 
 class Fleet:
