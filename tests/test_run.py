@@ -267,6 +267,11 @@ def test_a_step_whose_script_raises(used: Repository) -> None:
     path = used.path / failed[4].split()[1]
     assert "RuntimeError: out of luck" in path.read_text()
     assert "registered nothing" in done.stdout
+    assert "--resume" not in done.stdout
+    assert done.stdout.splitlines()[-1] == (
+        "go on      pipeline run, once data, settings or code have changed: ChurnEvalBestModel "
+        "would fail again"
+    )
     after = used.results()
     assert {name: after[name] for name in before if "state.db" not in name} == {
         name: content for name, content in before.items() if "state.db" not in name
