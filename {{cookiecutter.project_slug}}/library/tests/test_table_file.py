@@ -168,7 +168,7 @@ def test_what_is_no_file_says_what_to_do(tmp_path: Path) -> None:
     assert opened(str(tmp_path)).endswith("got a folder: name one file, and join several first")
     assert opened("-").endswith("a table several times: save it to a file")
     assert opened("nowhere.csv") == "there is no file nowhere.csv"
-    assert opened("a\0b").endswith("cannot be read: embedded null byte")
+    assert "cannot be read: " in opened("a\0b")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
