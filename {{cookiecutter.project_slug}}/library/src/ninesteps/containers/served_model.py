@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -72,6 +71,8 @@ class ServedModel:
             if _can_fork():
                 status = _run_forked(self.folder, exchange)
             else:
+                import subprocess  # for nothing where it is forked
+
                 command = [sys.executable, archive_process.__file__, str(self.folder), name]
                 status = subprocess.run(command, check=False).returncode
             answers = exchange / archive_process.ANSWERS
