@@ -191,6 +191,29 @@ def test_the_ci_runs_everything_that_there_is_to_run(chosen: tuple[Answers, Repo
     assert [command for command in EVERYTHING if command not in ran] == []
 
 
+def test_the_ci_installs_what_is_locked_by_hash_and_builds_nothing(
+    chosen: tuple[Answers, Repository],
+) -> None:
+    """A build would install setuptools from an index, by no hash, beside the account's role."""
+    answers, repository = chosen
+    files = {"github": ".github/workflows/ci.yml", "gitlab": ".gitlab-ci.yml"}
+    if answers["ci"] not in files:
+        return
+    text = (repository.path / files[answers["ci"]]).read_text(encoding="utf-8")
+    installs = re.findall(r"\b(?:pip|uv|pipx) (?!_)[\w ]+.*", text)
+    locks = [re.fullmatch(r"pip install --require-hashes -r (\S+)", line) for line in installs]
+    assert len(locks) == 4 and all(locks), installs
+    content = yaml.safe_load(text)
+    assert (content.get("env") or content["variables"])["PIP_ONLY_BINARY"] == ":all:"
+    for lock in {match[1] for match in locks if match}:
+        lines = (repository.path / lock).read_text(encoding="utf-8").splitlines()
+        assert all(re.match(r"[\w.-]+==|    --hash=|#|--find-links vendor$|$", line)
+                   for line in lines), lock  # fmt: skip
+    if answers["ci"] == "gitlab":
+        image = content["publish"]["image"]
+        assert re.fullmatch(r"python:3\.12@sha256:[0-9a-f]{64}", image)
+
+
 def test_a_report_is_kept_and_shown_where_the_change_is(
     chosen: tuple[Answers, Repository],
 ) -> None:

@@ -68,6 +68,29 @@ def test_an_action_is_of_one_commit_wherever_it_is_used() -> None:
     assert len(names) == len(set(names)), sorted(used)
 
 
+def test_cruft_is_locked_in_a_repository_as_it_is_here() -> None:
+    """By the same versions and hashes, whichever CI a repository has."""
+    one, other = (GENERATED / "ci" / name / "cruft.lock"
+                  for name in ("github/.github", "gitlab/.gitlab"))  # fmt: skip
+    assert one.read_bytes() == other.read_bytes()
+    here = packages(ROOT / "requirements.lock")
+    locked = packages(one)
+    assert "cruft" in locked
+    assert {name: locked[name] for name in locked if name in here} == {
+        name: here[name] for name in locked if name in here
+    }
+    assert set(locked) - set(here) <= {"colorama"}  # of Windows alone
+
+
+def packages(lock: Path) -> dict[str, tuple[str, set[str]]]:
+    """The packages of a lock, with their versions and hashes."""
+    entries = re.findall(
+        r"^([\w-]+)==(\S+)((?:.*\\\n)(?:.*\\\n)*.*)$", lock.read_text(), re.MULTILINE
+    )
+    return {name: (version, set(re.findall(r"sha256:\w+", rest)))
+            for name, version, rest in entries}  # fmt: skip
+
+
 def test_every_python_that_is_promised_and_every_system_is_tested() -> None:
     found = jobs("ci.yml")
     promised = tomllib.loads((GENERATED / "pyproject.toml").read_text(encoding="utf-8"))
