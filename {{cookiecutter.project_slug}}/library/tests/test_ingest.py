@@ -526,6 +526,17 @@ def test_somebody_whose_rows_are_in_train_and_test_is_counted(
     assert parted == {"owner": len(owners[0] & owners[1])}
 
 
+def test_of_numbered_rows_somebody_is_counted_too(tmp_path: Path) -> None:
+    rows = [f"{n},{n % 2},{n % 7},2020-01-31,cat,2026-01-01T00:00:00Z,o{n // 4}"
+            for n in range(400)]  # fmt: skip
+    of = changed(
+        settings("seen", owner=Column("text")), data={"number_rows": True, "record_id": "row"}
+    )
+    file = raw_file(tmp_path, *rows, header=f"{HEADER},owner")
+    parted = ingest(file, of, ENVIRONMENT, tmp_path / "s3").parted
+    assert 20 < parted["owner"] < 80
+
+
 def test_a_category_whose_values_tell_the_label_is_suspicious(tmp_path: Path) -> None:
     reasons = Column("category", values=("moved", "angry", "none", "new"))
     noise = np.random.default_rng(3).random(200)

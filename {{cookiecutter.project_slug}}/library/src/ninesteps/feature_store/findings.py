@@ -85,8 +85,8 @@ def remarks(
         for name, power in powers.items()
     ]
     sentences += [
-        f"{name!r} repeats as a person's does, and {count:,} of its values have rows in both train "
-        "and test: [split] group keeps such rows together"
+        f"{name!r} repeats as a person's does, and about {count:,} of its values have rows in both "
+        "train and test: [split] group keeps such rows together"
         for name, count in (table.parted if table else {}).items()
     ]
     if twins := splits.get("rows_with_a_twin", {}).get("test", 0):
