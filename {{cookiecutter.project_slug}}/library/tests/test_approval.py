@@ -30,6 +30,7 @@ from ninesteps.registry.registry import (
     PRODUCTION,
     Approvals,
     listed,
+    metrics,
     worded,
 )
 from ninesteps.settings import gate as gates
@@ -586,6 +587,12 @@ def test_a_version_has_to_pass_the_gate_in_force(
     machine.approvals().approve(number, *JO)  # it did, once
     assert refusal(approvals.may_deploy, number) == sentence
     assert approvals.may_deploy(number, has_served=True)
+
+
+@pytest.mark.parametrize("section", gates.SECTIONS.values())
+def test_the_numbers_of_every_kind_of_problem_are_read(section: str) -> None:
+    content = json.dumps({section: {"rmse": {"value": 7}}}).encode()
+    assert metrics(content) == {"rmse": 7.0}
 
 
 def test_metrics_of_another_archive_approve_nothing(

@@ -22,7 +22,7 @@ from ninesteps.feature_store.ingest import Ingested
 from ninesteps.profiles.stamps import Expected
 from ninesteps.registry.person import is_same_person, may_be_same_person
 from ninesteps.settings import gate as gates
-from ninesteps.settings.gate import FACET_METRICS
+from ninesteps.settings.gate import FACET_METRICS, SECTIONS
 
 PENDING, APPROVED, REJECTED = APPROVAL_STATUSES
 """The approval statuses of SageMaker's Model Registry."""
@@ -442,7 +442,7 @@ def metrics(evaluation: bytes) -> dict[str, float]:
     """
     try:
         content: dict[str, Any] = json.loads(evaluation)
-        groups = [values for key, values in content.items() if key.endswith("tion_metrics")]
+        groups = [content[section] for section in SECTIONS.values() if section in content]
         numbers = {name: float(m["value"]) for group in groups for name, m in group.items()}
         for name, metric in content.get("bias_metrics", {}).items():
             if name in FACET_METRICS:
