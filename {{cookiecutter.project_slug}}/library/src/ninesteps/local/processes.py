@@ -45,6 +45,13 @@ SAID_AT_THE_END = "the script ended with exit status 1: "
 DISK_FULL = "No space left on device"
 """A fault of the machine that no policy names: it is not the script's own, and no retry helps."""
 
+KEEPS_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 1024 * 1024),
+    "MALLOC_TOP_PAD_": str(16 * 1024 * 1024),
+    "MALLOC_TRIM_THRESHOLD_": str(64 * 1024 * 1024),
+}
+"""Of a server: what a request needed is kept for the next, a tenth of a long one's time (glibc)."""
+
 _PAUSE = 0.05  # seconds, between looks at a process that ends by itself
 _WATCHED_PAUSE = 0.01  # ... at one that may be ended: what it does meanwhile is for nothing
 _TAIL = 65536  # bytes

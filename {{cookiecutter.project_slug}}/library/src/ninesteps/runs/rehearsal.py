@@ -19,6 +19,7 @@ from typing import Any
 
 from ninesteps import golden
 from ninesteps.errors import DeployError, StepError
+from ninesteps.local.processes import KEEPS_MEMORY
 from ninesteps.local.state import ModelPackage, State
 from ninesteps.local.storage import Storage
 from ninesteps.registry import access as approval
@@ -240,7 +241,7 @@ class Rehearsal:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command, cwd=self.root, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True,
+                start_new_session=True, env={**os.environ, **KEEPS_MEMORY},
             )  # fmt: skip
         until = time.monotonic() + START_SECONDS
         while not self.is_running():

@@ -20,7 +20,7 @@ from ninesteps.local.endpoint import unpacked
 from ninesteps.local.endpoint import worker as worker_script
 from ninesteps.local.endpoint.connection import Answer
 from ninesteps.local.endpoint.worker import ANSWER, MARK, MAX_BODY, REQUEST, end_started
-from ninesteps.local.processes import bare_environment
+from ninesteps.local.processes import KEEPS_MEMORY, bare_environment
 
 START_SECONDS = 60
 END_SECONDS = 1.0  # in which a process that has ended may be heard to the last
@@ -94,7 +94,7 @@ class _Worker(asyncio.SubprocessProtocol):
     async def start(self, version: ServedVersion) -> None:
         """Start it."""
         command = [sys.executable, worker_script.__file__, version.archive, version.program]
-        own = {MARK: self._mark, "PYTHONDONTWRITEBYTECODE": "1"}
+        own = {MARK: self._mark, "PYTHONDONTWRITEBYTECODE": "1", **KEEPS_MEMORY}
         loop = asyncio.get_running_loop()
         ours, its = _requests()
         try:
@@ -104,6 +104,10 @@ class _Worker(asyncio.SubprocessProtocol):
                 cwd=version.archive,
                 start_new_session=True,  # so that it can be ended with all that it starts
             )  # fmt: skip
+        except BaseException:
+            if ours:
+                ours.close()
+            raise
         finally:
             if its:
                 its.close()
