@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
+import numpy as np
 import pytest
 
+from dataset import DataError
+from evaluate import own_value
 from ninesteps.errors import SettingsError
 from ninesteps.settings import loading
 from ninesteps.settings.settings import Settings
@@ -134,3 +139,14 @@ def test_a_module_that_is_no_python_is_named_with_its_line(repository: Path) -> 
     (repository / MODULE).write_text("def cost_per_customer(\n")
     with pytest.raises(SettingsError, match=rf"^{MODULE}: line 1: "):
         example_evaluation(load(repository))
+
+
+@pytest.mark.parametrize(
+    "value", [True, np.bool_(True), "0.9", None, np.array(0.9), np.array([0.9]), 1j, math.nan]
+)
+def test_what_is_no_number_is_no_metric(value: object) -> None:
+    test, answers = Mock(labels=np.zeros(2)), Mock(labels=np.zeros(2), probabilities=None)
+    with pytest.raises(DataError, match=r"custom_metrics\.py gain: expected a finite number, got "):
+        own_value("gain", lambda *_: value, test, answers)  # type: ignore[arg-type, return-value]
+    for number in (1, 0.5, np.float32(0.5), np.int64(3)):
+        assert own_value("gain", lambda *_, n=number: n, test, answers) == number

@@ -225,3 +225,8 @@ def test_pip_installs_the_wheel_by_its_hash_and_refuses_an_edited_one(
         [empty, "-I", "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert told.stdout.strip() == version
+
+
+def test_a_repository_without_its_lock_is_a_finding(tmp_path: Path) -> None:
+    (violation,) = vendor.violations(tmp_path)
+    assert violation.startswith("requirements.lock: there is no such file")

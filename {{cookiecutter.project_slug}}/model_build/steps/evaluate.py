@@ -11,6 +11,7 @@ import argparse
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, SupportsFloat
 
@@ -134,10 +135,10 @@ def own_value(
     """
     scores = answers.probabilities
     copies = (test.labels.copy(), answers.labels.copy(), None if scores is None else scores.copy())
-    value = float(metric(*copies))
-    if not math.isfinite(value):
-        raise DataError(f"custom_metrics.py {name}: expected a finite number, got {value}")
-    return value
+    value: object = metric(*copies)
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise DataError(f"custom_metrics.py {name}: expected a finite number, got {value!r:.80}")
+    return float(value)
 
 
 def drawings(

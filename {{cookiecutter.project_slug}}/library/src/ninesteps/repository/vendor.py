@@ -76,6 +76,7 @@ def violations(root: Path) -> Iterator[str]:
     A repository with neither `vendor/` nor its `--find-links` line takes the library from an index.
     """
     if not (root / LOCK).is_file():
+        yield f"{LOCK}: there is no such file; `git checkout {LOCK}` brings it back"
         return
     text = (root / LOCK).read_text(encoding="utf-8")
     line, is_linked = _LINE.search(text), _FIND_LINKS in text

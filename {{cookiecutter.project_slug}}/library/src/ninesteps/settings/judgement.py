@@ -25,7 +25,8 @@ class GateSettings:
             is_name = METRIC_NAME.fullmatch(name) and len(name) <= self.MOST
             require(is_name, "metrics", name, "small letters, digits and _, a letter first, at "
                  f"most {self.MOST} characters")  # fmt: skip
-            require(not is_reserved(name), "metrics", name, "a name that no other metric has")
+            require(not is_reserved(name), "metrics", name,
+                 "a name that no other metric and no word of a gate has")  # fmt: skip
         require(len(set(self.metrics)) == len(self.metrics), "metrics", list(self.metrics),
              "different names")  # fmt: skip
 
