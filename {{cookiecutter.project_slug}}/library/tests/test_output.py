@@ -18,9 +18,9 @@ from rich.text import Text
 from ninesteps.cli.commands import commands
 from ninesteps.errors import NineStepsError, RawTableError, SettingsError, StepError
 from ninesteps.feature_store.reading.table_file import open_table
+from ninesteps.plain_text import plain
 from ninesteps.repository import root
 from ninesteps.terminal.console import Console
-from ninesteps.terminal.output import plain
 
 WICKED = "a\x1b[31mb\x1b]0;title\x07c\rd\x9be\u202ef\u2028g\x7fh\0i"
 OBEYED = set("\x1b\x07\r\x9b\u202e\u2028\x7f\0")

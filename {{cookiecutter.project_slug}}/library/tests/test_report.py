@@ -272,6 +272,16 @@ def everywhere(content: Any) -> Any:
     return HOSTILE if isinstance(content, str) and content not in kept else content
 
 
+def test_what_turns_a_text_around_is_shown_as_its_code() -> None:
+    obeyed = "a\x1b]0;title\x07b\u202ec"
+    source = files(evaluation=EVALUATION, columns=COLUMNS, curves=CURVES)
+    source.printed["Process"] = [obeyed]
+    report = build(facts(project=obeyed, started_by=obeyed), source)
+    assert report.html.count(r"a\u001b]0;title\u0007b\u202ec") > 2
+    for text in (report.html, report.markdown):
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)
+
+
 def test_no_text_of_the_data_becomes_markup() -> None:
     analysis = everywhere(ANALYSIS)
     shap = {f"{HOSTILE}{n}": v for n, v in enumerate((0.4, 0.1))}

@@ -21,6 +21,7 @@ from typing import Any
 
 from ninesteps.local.execution import Execution
 from ninesteps.local.state import State
+from ninesteps.plain_text import plain
 from ninesteps.report.facts import RunFacts, StepFacts
 from ninesteps.report.formatting import as_html, as_markdown
 from ninesteps.report.local_run import LocalFiles, local_facts
@@ -61,7 +62,7 @@ def _marked(facts: RunFacts) -> tuple[RunFacts, dict[str, str]]:
     texts: dict[str, str] = {}
 
     def mark(name: str, text: str) -> str:
-        texts[name] = text
+        texts[name] = plain(text)
         return f"\ue000{name}\ue001"
 
     steps = tuple(

@@ -10,6 +10,7 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup
 
+from ninesteps.plain_text import plain
 from ninesteps.report import formatting
 from ninesteps.report.evidence import Absent, collect
 from ninesteps.report.facts import FAILED, SUCCEEDED, RunFacts, Source
@@ -60,7 +61,8 @@ def build(facts: RunFacts, source: Source) -> Report:
         style_hash=_csp_hash(style),
         script_hash=_csp_hash(script),
     )
-    return Report(html, summary(reading, outcome, judgement, panel_list))
+    text = summary(reading, outcome, judgement, panel_list)
+    return Report(plain(html), plain(text))
 
 
 def verdict(facts: RunFacts, judgement: Judgement | None, uncounted: str = "") -> Verdict:

@@ -1,4 +1,4 @@
-"""rich's console, with others' texts shown as `output.plain` shows them."""
+"""rich's console, with others' texts shown as `plain_text` shows them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import rich.console
 from rich.console import ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from ninesteps.terminal.output import plain
+from ninesteps.plain_text import plain
 
 
 class Console(rich.console.Console):

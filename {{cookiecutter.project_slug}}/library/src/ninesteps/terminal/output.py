@@ -14,19 +14,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO, cast
 
-_BIDIRECTIONAL = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-"""Marks that make a text read otherwise than it is stored (Unicode TR 36)."""
-
-_CONTROLS = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *map(ord, _BIDIRECTIONAL)]
-_SHOWN = {number: f"\\u{number:04x}" for number in _CONTROLS if chr(number) not in "\t\n"}
+from ninesteps.plain_text import plain
 
 _OUTPUT = "output"
 """What an error names, where the output cannot be written."""
-
-
-def plain(text: str) -> str:
-    """A text with control characters and bidirectional marks as codes; tabs and line ends stay."""
-    return text.translate(_SHOWN)
 
 
 @contextlib.contextmanager
