@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+import sys
 import tomllib
 import typing
 from collections.abc import Iterator
@@ -119,6 +120,15 @@ def test_a_setting_of_any_value_is_read_or_refused_in_a_sentence(
         assert "\n" not in str(error) and len(str(error)) < LONGEST_MESSAGE + 100
 
 
+@pytest.fixture
+def commands_recursion_limit() -> Iterator[None]:
+    """That of every command: moto's state machines raise it in whatever process imports them."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)
+    yield
+    sys.setrecursionlimit(before)
+
+
 FILES = {
     "deep": (b"[project]\nname = " + b"[" * 2000 + b"]" * 2000, "its values are nested too deeply"),
     "deep tables": (TEXT.replace("[project]", "[project.name" + ".x" * 3000 + "]\n[project]", 1)
@@ -138,6 +148,7 @@ FILES = {
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("commands_recursion_limit")
 @pytest.mark.parametrize(("content", "sentence"), FILES.values(), ids=FILES)
 def test_a_file_that_is_no_settings_is_refused_in_a_sentence(
     tmp_path: Path, content: bytes, sentence: str

@@ -26,7 +26,7 @@ from ninesteps.cli import here, main
 from ninesteps.errors import AccountError
 from ninesteps.infrastructure import permissions, publish
 from ninesteps.infrastructure.publish import Published
-from ninesteps.repository import readme
+from ninesteps.repository import readme, vendor
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
@@ -215,7 +215,7 @@ def test_an_account_that_cannot_be_reached_is_a_sentence(
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
     """This repository's settings with an environment, and nothing that needs a wheel, in a folder
-    of its own with a README that says so."""
+    of its own with a README that says so and a lock that takes the library from an index."""
     own = pipeline_settings.load(ROOT)
     if not own.data.file:
         pytest.skip("pipeline.toml names no table yet")
@@ -226,6 +226,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
     )
     shutil.copyfile(ROOT / readme.NAME, tmp_path / readme.NAME)
     readme.write(tmp_path, chosen)
+    (tmp_path / vendor.LOCK).touch()
     monkeypatch.setattr(here, "root", lambda: tmp_path)
     monkeypatch.setattr(pipeline_settings, "load", lambda root: chosen)
     return chosen
