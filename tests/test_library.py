@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from collections.abc import Callable, Iterator
@@ -265,3 +266,9 @@ def test_another_library_than_the_lock_names_is_refused_before_anything_runs(
         f"{found[1]}: pip install -r requirements.lock\n"
     )
     assert not (repository.path / ".local/runs").exists()
+
+
+def test_a_repository_sorts_imports_of_the_containers_modules_as_its_own() -> None:
+    settings = tomllib.loads((GENERATED / "pyproject.toml").read_text(encoding="utf-8"))
+    modules = {file.stem for file in (LIBRARY / "src/ninesteps/containers").glob("*.py")}
+    assert set(settings["tool"]["ruff"]["lint"]["isort"]["known-first-party"]) == modules

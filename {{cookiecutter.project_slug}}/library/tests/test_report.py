@@ -18,6 +18,7 @@ from ninesteps.report.facts import Previous, RunFacts
 from ninesteps.report.formatting import as_markdown, between, duration, moment, number, percent
 from ninesteps.report.graph import layers
 from ninesteps.report.judgement import judge
+from ninesteps.report.model_charts import dependence
 from ninesteps.report.page import Report, build
 from ninesteps.settings import gate as gates
 from page_structure import Page, check_structure
@@ -394,9 +395,9 @@ def test_what_was_found_in_the_data_is_said() -> None:
     excellent = copy.deepcopy(EVALUATION)
     excellent[SECTION]["auc"]["value"] = 0.9987
     page, report = made(facts(table=TABLE), files(findings=FOUND | found, evaluation=excellent))
-    said = page.section("data").text
+    assert "3,000 rows read, 600 used; 12 missing age." in page.section("data").text
+    said = page.section("remarks").text
     for text in (
-        "Of the raw table, 3,000 rows read, 600 used; 12 missing age.",
         "'Gewicht (kg) <b>' alone ranks the label almost perfectly (0.998): is it known before",
         "'reason' alone ranks the label almost perfectly (1): is it known before the outcome?",
         "7 of 404 test rows have the same features, label and facets as a row that the model",
@@ -416,8 +417,21 @@ def test_of_an_earlier_moment_the_rows_used_are_not_said() -> None:
 
 
 def test_where_nothing_was_found_nothing_is_said(page: Page) -> None:
-    assert "What was found" not in page.section("data").text
-    assert "What was found" not in made(source=files(findings=None))[0].section("data").text
+    for said in (page.root.text, made(source=files(findings=None))[0].root.text):
+        assert "Before you trust the metrics" not in said
+        assert "The raw table" not in said
+
+
+def test_findings_of_another_shape_leave_the_rest_of_the_page() -> None:
+    page, _ = made(source=files(findings={"rows_with_a_twin": 7}))
+    assert "findings.json has another shape" in page.section("remarks").text
+    assert "auc" in page.section("quality").text
+
+
+def test_values_on_an_axis_are_not_rounded_to_others() -> None:
+    drawn = dependence("year", [2010, 2015, 2020], [0.1, 0.2, 0.3])
+    assert "2,015" in drawn.svg
+    assert drawn.svg.count("2,020") == 1
 
 
 def test_columns_are_shown_under_the_names_of_the_table_everywhere() -> None:

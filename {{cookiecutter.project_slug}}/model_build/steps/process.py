@@ -15,9 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-from leaks import suspicious_features
 from numpy.typing import NDArray
-from twins import contents, crossing
 
 from bias_metrics import Outcomes, pretraining_bias
 from bias_report import every_group, facet_section, labelled
@@ -25,6 +23,7 @@ from container import input_path, output_path, write_json
 from dataset import Columns, DataError, Facet, Split, read_split
 from feature_profile import profile
 from intervals import CONFIDENCE
+from leaks import suspicious_features
 from offline_rows import (
     SYSTEM_COLUMNS,
     check_moment,
@@ -35,6 +34,7 @@ from offline_rows import (
     with_moments,
 )
 from splits import SPLITS, baseline, check_split, choose_splits, label_threshold, write_split
+from twins import contents, crossing
 
 
 def main(arguments: Sequence[str]) -> None:

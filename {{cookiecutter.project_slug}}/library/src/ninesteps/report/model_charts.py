@@ -120,8 +120,9 @@ def dependence(feature: str, points: list[Any], predictions: list[float]) -> Fig
         f"from {number(predictions[0], 3)} to {number(predictions[-1], 3)}, "
         f"{'up' if rises > 0 else 'down' if rises < 0 else 'back to where it was'}."
     )
-    short = (lambda v: number(float(f"{v:.3g}"), 3)) if numeric else (lambda v: "")
-    marks = d.axes(x, y, shortened(feature, 44), "Mean prediction", short, lambda v: number(v, 3))
+    value_text = _tick if numeric else (lambda v: "")
+    name = shortened(feature, 44)
+    marks = d.axes(x, y, name, "Mean prediction", value_text, lambda v: number(v, 3))
     marks.append(d.path([(x(a), y(b)) for a, b in zip(places, predictions, strict=True)], "curve"))
     rows = [
         (number(a) if numeric else str(a), number(b))
@@ -135,6 +136,11 @@ def dependence(feature: str, points: list[Any], predictions: list[float]) -> Fig
         svg,
         Table("The curve", (feature, "mean prediction"), rows),
     )
+
+
+def _tick(value: float) -> str:
+    """A value on an axis in full, such as the year 2,015: to three digits it would be another."""
+    return number(value) if value == int(value) else f"{value:,.6g}".replace("-", "−")
 
 
 def drift_bars(drifts: list[Drift]) -> Figure:

@@ -88,7 +88,7 @@ def data(reading: Reading) -> Panel:
         "Training data",
         says,
         [
-            *_found(reading),
+            *_raw_table(reading),
             group(
                 "Drift since the last run on other data",
                 f"{since} {sketched}" if since else "",
@@ -103,19 +103,15 @@ def data(reading: Reading) -> Panel:
     )
 
 
-def _found(reading: Reading) -> list[Group]:
-    """What a person should know of the data; nothing where nothing is known."""
-    remarks, table = reading.remarks, reading.facts.table
-    if not remarks and not table:
+def _raw_table(reading: Reading) -> list[Group]:
+    """The raw table's rows by what became of them; no group where nothing is known of it."""
+    table = reading.facts.table
+    if not table:
         return []
-    says, tables = [], []
-    if table:
-        says.append(f"Of the raw table, {findings.of_table(table, reading.is_of_the_newest)}.")
-        counts = findings.counts(table, reading.is_of_the_newest)
-        rows = [(what, number(many)) for what, many in counts.items()]
-        tables.append(Table("The raw table", ("what", "rows"), rows))
-    says += [remark if remark.endswith("?") else f"{remark}." for remark in remarks]
-    return [Group("What was found", " ".join(says), tables=tables)]
+    counts = findings.counts(table, reading.is_of_the_newest)
+    rows = [(what, number(many)) for what, many in counts.items()]
+    says = f"{findings.of_table(table, reading.is_of_the_newest)}."
+    return [Group("The raw table", says, tables=[Table("The counts", ("what", "rows"), rows)])]
 
 
 def _columns(profile: dict[str, Any]) -> Table:

@@ -50,6 +50,7 @@ def build(facts: RunFacts, source: Source) -> Report:
         facts=facts,
         verdict=outcome,
         judgement=judgement,
+        remarks=_remarks(reading),
         panels=panel_list,
         graph=graph(facts.steps),
         parts=step_parts(facts, source),
@@ -126,6 +127,13 @@ def _uncounted(reading: Reading) -> str:
         return reading.uncounted
     except (Absent, *BROKEN):
         return ""
+
+
+def _remarks(reading: Reading) -> list[str]:
+    try:
+        return reading.remarks
+    except (Absent, *BROKEN):
+        return ["what step 1 found in the data cannot be read: findings.json has another shape"]
 
 
 def _asset(name: str) -> str:
