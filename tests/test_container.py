@@ -46,7 +46,7 @@ STEPS = sorted(path for folder in FOLDERS for path in folder.glob("*.py"))
 
 
 TEAMS_OWN = "custom_metrics"
-"""What evaluate.py imports where a team has metrics of its own."""
+"""What own_metrics.py imports where a team has metrics of its own."""
 
 
 def tuned_by(*algorithms: str) -> Settings:

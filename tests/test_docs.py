@@ -180,6 +180,18 @@ def test_the_generated_readme_leads_to_files_that_are_there(rendered: Rendered) 
             assert is_sample or (repository / name).exists(), f"{scenario}: {name}"
 
 
+def test_the_anatomy_gives_the_length_of_each_file() -> None:
+    """To a tenth, or five lines: a reader wants to know whether a file is short."""
+    text = (DOCS / "anatomy.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w./]+)` \|.*\| ([\d,]+) \|$", text, re.MULTILINE)
+    lengths = {name: int(said.replace(",", "")) for name, said in rows}
+    assert {"pipeline.toml", "model_build/pipeline.py", "README.md"} < lengths.keys()
+    for name, said in lengths.items():
+        if (GENERATED / name).is_file():
+            length = len((GENERATED / name).read_text(encoding="utf-8").splitlines())
+            assert abs(length - said) <= max(5, length / 10), f"{name}: {length}"
+
+
 @pytest.mark.parametrize("page", committed_pages(), ids=lambda page: page.name)
 def test_addresses_are_well_formed_and_of_known_hosts(page: Path) -> None:
     for address in _ADDRESS.findall(page.read_text(encoding="utf-8")):

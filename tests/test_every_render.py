@@ -115,6 +115,26 @@ def files(folder: Path) -> dict[str, Path]:
     return {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
 
 
+def test_a_team_can_read_its_repository_in_an_afternoon(
+    chosen: tuple[Answers, Repository],
+) -> None:
+    _, repository = chosen
+    lines = {False: 0, True: 0}
+    for name in repository.files():
+        if name.endswith(".py"):
+            text = (repository.path / name).read_text(encoding="utf-8")
+            lines[name.startswith("tests/")] += len(text.splitlines())
+    assert 1_000 < lines[False] <= 1_500
+    assert 50 < lines[True] <= 300
+
+
+def test_the_linter_knows_every_module_that_travels_with_the_scripts() -> None:
+    settings = tomllib.loads((GENERATED / "pyproject.toml").read_text(encoding="utf-8"))
+    known = settings["tool"]["ruff"]["lint"]["isort"]["known-first-party"]
+    containers = GENERATED / "library/src/ninesteps/containers"
+    assert known == sorted(path.stem for path in containers.glob("*.py"))
+
+
 def test_nothing_is_unrendered_and_every_file_parses(chosen: tuple[Answers, Repository]) -> None:
     _, repository = chosen
     for name in repository.files():

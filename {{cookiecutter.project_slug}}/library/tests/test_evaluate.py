@@ -257,7 +257,7 @@ def test_the_evaluation_says_which_archive_was_asked_and_what_it_answered(found:
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
-        ("values[:] = values[::-1] if len(values) > 1 else values", "alone, as among others"),
+        ("values[:] = values[::-1] if len(values) > 1 else values", "alone, as in a batch"),
         ("values[7:8] = np.nan", "expected label 0 or 1 and a finite probability for record"),
         ("Path('../test/test.csv').read_text()", "fails: FileNotFoundError"),
         ("raise OSError('no disk')", "fails: OSError: no disk"),

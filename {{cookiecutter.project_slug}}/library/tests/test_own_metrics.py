@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from dataset import DataError
-from evaluate import own_value
 from ninesteps.errors import SettingsError
 from ninesteps.settings import loading
 from ninesteps.settings.settings import Settings
@@ -22,6 +21,7 @@ from ninesteps.step_code import bundle
 from ninesteps.validation.example import example_evaluation
 from ninesteps.validation.own_metrics import MODULE
 from ninesteps.validation.repository import definition_violations
+from own_metrics import own_value
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTION = '''\

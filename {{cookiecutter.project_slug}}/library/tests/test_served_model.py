@@ -15,7 +15,7 @@ import pytest
 import served_model
 from container import extract
 from dataset import Columns, DataError
-from served_model import Asked, ServedModel, read_answers, records_of, requests_of
+from served_model import ArchivePredictor, ServedModel, read_answers, records_of, requests_of
 
 SCRIPT = """
 import other
@@ -81,7 +81,7 @@ def test_what_an_archive_does_to_its_process_does_not_reach_the_step(tmp_path: P
 @pytest.mark.parametrize(
     ("score", "sentence"),
     [
-        ("row / (1000 if rows > 1 else 999)", "expected 0,0.005 for record 'r5' alone, as among"),
+        ("row / (1000 if rows > 1 else 999)", "expected 0,0.005 for record 'r5' alone, as in"),
         ("float('nan') if row == 50 else 0.1", "a finite probability for record 'r50', got 0,nan"),
         ("float('inf') if row == 50 else 0.1", "a finite probability for record 'r50', got 1,inf"),
         ("'a word'", "TypeError"),
@@ -114,7 +114,7 @@ def test_records_are_asked_in_batches_and_some_of_them_alone(
     ("texts", "sentence"),
     [
         (["0,0.1\n", "0,0.1\n", "0,0.1\n"], "expected 2 answers, got 1"),
-        (["0,0.1\n0,0.1\n", "", "0,0.1\n"], "record 'a' alone, as among others, got no answer"),
+        (["0,0.1\n0,0.1\n", "", "0,0.1\n"], "record 'a' alone, as in a batch, got no answer"),
         (["0,0.1\n2,0.1\n", "0,0.1\n", "2,0.1\n"], "record 'b', got 2,0.1"),
         (["0,0.1\n0\n", "0,0.1\n", "0,0.1\n"], "expected a line of label and probability for"),
         (["0,0.1\n0,0.1\n", "0,0.1\n", "1,0.1\n"], "expected 0,0.1 for record 'b' alone"),
@@ -142,7 +142,7 @@ def test_a_record_is_sent_as_it_is_written_in_the_split(tmp_path: Path, record_i
 
 
 def test_an_archive_can_stand_where_a_model_does(tmp_path: Path) -> None:
-    asked = Asked(served(tmp_path), is_regression=False)
+    asked = ArchivePredictor(served(tmp_path), is_regression=False)
     features = np.array([[3, np.nan], [np.nan, 1]], dtype=np.float32)
     assert asked.predict(features).tolist() == [0.003, 0.0]
     assert asked.contributions(features) is None

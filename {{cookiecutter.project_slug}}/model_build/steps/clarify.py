@@ -21,7 +21,7 @@ from bias_report import Group, Measure, every_group, facet_section
 from container import input_path, output_path, read_json, write_json
 from dataset import FACET_PREFIX, DataError, Facet, Split, read_split
 from explanations import MOST_EXPLAINED, explain
-from served_model import CLOSE, Asked, ServedModel
+from served_model import CLOSE, ArchivePredictor, ServedModel
 
 
 def main() -> None:
@@ -42,8 +42,8 @@ def main() -> None:
         analysis[section] = report
     if "shap" in config["methods"]:
         explained = model
-        if not gives(model, test, scores):
-            explained = replace(model, fitted=Asked(served, test.columns.is_regression))
+        if not gave_scores(model, test, scores):
+            explained = replace(model, fitted=ArchivePredictor(served, test.columns.is_regression))
         analysis["explanations"] = explain(config["methods"], explained, test, result)
     write_json(result / "analysis.json", analysis)
 
@@ -112,11 +112,13 @@ def _facet(entry: dict[str, Any]) -> Facet:
     return Facet(column, column, values=tuple(map(str, given)))
 
 
-def gives(model: inference.Model, test: Split, scores: NDArray[np.float64]) -> bool:
-    """Whether the model is what answered: the archive's own `inference.py` may do as it likes.
+def gave_scores(model: inference.Model, test: Split, scores: NDArray[np.float64]) -> bool:
+    """Whether the model itself gives the scores that its archive answered.
+
+    It need not: the archive's `inference.py` is the team's, and may change what the model predicts.
 
     Args:
-        scores: (n,), probabilities or numbers, as the transform has them.
+        scores: (n,), the transform's probabilities or numbers.
     """
     rows = bias_metrics.evenly_spaced(len(test.ids), MOST_EXPLAINED)
     own = model.fitted.predict(test.features[rows])
@@ -127,7 +129,7 @@ def gives(model: inference.Model, test: Split, scores: NDArray[np.float64]) -> b
 def read_predictions(
     folder: Path, ids: list[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Labels and scores of a batch transform's output, (n,), checked by the dataset's ids."""
+    """Labels and scores of a batch transform, each (n,); its ids must be those of the dataset."""
     files = sorted(folder.glob("*.out"))
     rows: list[list[str]] = []
     for file in files:

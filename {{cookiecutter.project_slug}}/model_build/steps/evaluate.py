@@ -1,19 +1,17 @@
 """Step 3's script: the best model's metrics on the test split, and the bias numbers of the gate.
 
-They are those of what the model's archive answers by its own `inference.py`, which is what serves.
-Where several algorithms were compared, also the best of each: every trial's archive says what it
-was and how good, so that nothing has to be asked of the service.
+They are computed from the answers of the archive's own `inference.py`, the code that will serve.
+Where several algorithms were compared, the best trial of each is scored too. Every trial's archive
+describes its algorithm and its objective, so SageMaker need not be asked.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from numbers import Real
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, SupportsFloat
+from typing import Any
 
 import curves
 import metrics
@@ -21,13 +19,11 @@ from bias_report import gate_numbers
 from container import input_path, output_path, write_json
 from dataset import Columns, DataError, Split, read_split
 from inference import Description
+from own_metrics import NO_METRICS, OwnMetrics, own_metrics, own_value
 from served_model import Answers, ServedModel, read_answers, records_of, requests_of
 
-OwnMetrics = Mapping[str, Callable[..., SupportsFloat]]
-NO_METRICS: OwnMetrics = {}
-
 ANSWERS = "answers.csv"
-"""What was answered, a line a record of the test split: what serves has to answer the same."""
+"""The answers, one line for each record of the test split: a deployed model must give the same."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -44,26 +40,26 @@ def main(arguments: Sequence[str]) -> None:
     trials = {job: Description.read(trial.folder) for job, trial in models.items()}
     best = best_of_each(trials, options.algorithm, options.min_trials)
     own = own_metrics(options.metric)
-    test, answers = ask([model, *(models[job] for job in best.values())], input_path("test"))
-    said = answers[model.sha256]
-    content = evaluation(test, description, said, options.min_group_size, own)
+    test, answers_of = ask([model, *(models[job] for job in best.values())], input_path("test"))
+    answers = answers_of[model.sha256]
+    content = evaluation(test, description, answers, options.min_group_size, own)
     content["model_sha256"] = model.sha256
     if best:
         content["algorithms"] = {
-            name: compared(trials, job, answers[models[job].sha256], test, own)
+            name: compared(trials, job, answers_of[models[job].sha256], test, own)
             for name, job in best.items()
         }
     result = output_path("evaluation")
     write_json(result / "evaluation.json", content)
-    write_json(result / "curves.json", drawings(test, description, said, options.min_group_size))
-    (result / ANSWERS).write_text(said.text, encoding="utf-8", newline="")
+    write_json(result / "curves.json", drawings(test, description, answers, options.min_group_size))
+    (result / ANSWERS).write_text(answers.text, encoding="utf-8", newline="")
 
 
 def ask(models: Sequence[ServedModel], folder: Path) -> tuple[Split, dict[str, Answers]]:
-    """The test split, and what the models answer to its records, by the SHA-256 of their archives.
+    """The test split, and the answers of the models to its records, by SHA-256 of their archives.
 
-    They are asked before the split is read, which starts threads; and its files are out of the way
-    meanwhile: an answer can come from no label, and nothing can be written into them.
+    The models are asked before the split is read, since reading it starts threads. Meanwhile its
+    files are removed: a model can neither read the labels nor change them.
     """
     files = {folder / name: (folder / name).read_bytes() for name in ("test.csv", "columns.json")}
     requests = requests_of(records_of(folder, "test", Columns.read(folder)))
@@ -89,7 +85,7 @@ def evaluation(
     min_group_size: int,
     own: OwnMetrics = NO_METRICS,
 ) -> dict[str, Any]:
-    """What `evaluation.json` says of a model: metrics and bias numbers as gates address them."""
+    """The content of `evaluation.json`: metrics and bias numbers, named as gates name them."""
     return {
         **measured(test, answers, own),
         "bias_metrics": gate_numbers(test, answers.labels, min_group_size),
@@ -101,7 +97,7 @@ def evaluation(
 
 
 def measured(test: Split, answers: Answers, own: OwnMetrics = NO_METRICS) -> dict[str, Any]:
-    """The metrics of the problem and those of the team's own, as a gate addresses them."""
+    """The problem's metrics and the team's own, named as gates name them."""
     if answers.probabilities is None:
         section = "regression_metrics"
         values = metrics.regression_metrics(test.labels, answers.labels)
@@ -112,42 +108,13 @@ def measured(test: Split, answers: Answers, own: OwnMetrics = NO_METRICS) -> dic
     return {section: {name: {"value": value} for name, value in values.items()}}
 
 
-def own_metrics(names: Sequence[str]) -> OwnMetrics:
-    """The team's own, by name: `NAME(labels, predictions, scores)` in `custom_metrics.py`.
-
-    Labels and predictions are (n,), 0 and 1 or numbers; scores are the probabilities of the
-    positive class, (n,), and None of a regression.
-    """
-    if not names:
-        return {}
-    import custom_metrics  # there where `[gate] metrics` of pipeline.toml names one
-
-    return {name: getattr(custom_metrics, name) for name in names}
-
-
-def own_value(
-    name: str, metric: Callable[..., SupportsFloat], test: Split, answers: Answers
-) -> float:
-    """What a metric of the team's own comes to.
-
-    Raises:
-        DataError: if that is no finite number.
-    """
-    scores = answers.probabilities
-    copies = (test.labels.copy(), answers.labels.copy(), None if scores is None else scores.copy())
-    value: object = metric(*copies)
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-        raise DataError(f"custom_metrics.py {name}: expected a finite number, got {value!r:.80}")
-    return float(value)
-
-
 def drawings(
     test: Split,
     description: Description,
     answers: Answers,
     min_group_size: int,
 ) -> dict[str, Any]:
-    """What `curves.json` says of a model, for the report's pictures; no gate reads it."""
+    """The content of `curves.json`, for the report's pictures; no gate reads it."""
     if answers.probabilities is None or description.decision is None:
         return curves.regression_curves(test, answers.labels, min_group_size)
     return curves.binary_curves(
@@ -156,7 +123,7 @@ def drawings(
 
 
 def read_trials(folder: Path) -> dict[str, ServedModel]:
-    """Every trial that gave a model, by the name of its training job."""
+    """Every trial that produced a model, by the name of its training job."""
     archives = sorted(folder.glob("*/output/model.tar.gz"))
     return {archive.parent.parent.name: ServedModel.unpack(archive) for archive in archives}
 
@@ -167,7 +134,7 @@ def best_of_each(
     """The job of the best trial of each algorithm on validation.
 
     Raises:
-        DataError: if one was tried too seldom to be called the worse.
+        DataError: if an algorithm has too few trials for a fair comparison.
     """
     best = {}
     for name in algorithms:
@@ -177,7 +144,7 @@ def best_of_each(
                 f"expected at least {least} trials of {name} with a model to compare "
                 f"{' and '.join(algorithms)}, got {len(own)}"
             )
-        # Of equals the earlier one, as the search has it: jobs are numbered in their names.
+        # Ties go to the earlier trial, as in the search: the jobs' names contain their numbers.
         best[name] = min(own, key=lambda job: (trials[job].loss, job))
     return best
 
@@ -189,7 +156,7 @@ def compared(
     test: Split,
     own: OwnMetrics = NO_METRICS,
 ) -> dict[str, Any]:
-    """What `evaluation.json` says of the best trial of an algorithm, measured on the test split."""
+    """The best trial of an algorithm in `evaluation.json`, measured on the test split."""
     best = trials[job]
     return {
         "trials": sum(trial.algorithm == best.algorithm for trial in trials.values()),

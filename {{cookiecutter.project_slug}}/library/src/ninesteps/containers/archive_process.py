@@ -1,9 +1,9 @@
-"""The process in which a model's archive answers: its own modules, and none of another's.
+"""The process in which a model's archive answers requests, with its own modules alone.
 
     python archive_process.py FOLDER EXCHANGE
 
-It reads `requests.json` of the folder EXCHANGE, texts of CSV, and writes `answers.json` there. It
-stands alone: nothing that it imports hides a module of the archive.
+It reads `requests.json`, a list of CSV texts, from the folder EXCHANGE and writes `answers.json`
+there. It imports the standard library alone, so that it hides no module of the archive.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CSV = "text/csv"
 
 
 def main(folder: str, exchange: str) -> int:
-    """Answer the requests by the `inference.py` of an unpacked archive; gives the exit status."""
+    """Have the `inference.py` of an unpacked archive answer the requests; give the exit status."""
     answered: dict[str, Any] = {}
     try:
         use_modules_of(Path(folder, "code"))
@@ -39,7 +39,7 @@ def main(folder: str, exchange: str) -> int:
 
 
 def answer(script: Any, model: Any, request: str) -> str:
-    """What the container's toolkit makes of a request."""
+    """Call the functions of `inference.py` as the container's toolkit does."""
     data = script.input_fn(request.encode(), CSV)
     said = script.output_fn(script.predict_fn(data, model), CSV)
     text = said[0] if isinstance(said, tuple) else said  # with its content type
@@ -47,9 +47,9 @@ def answer(script: Any, model: Any, request: str) -> str:
 
 
 def use_modules_of(code: Path) -> None:
-    """Have the modules in a folder found, and no others of their names.
+    """Make imports find the modules of a folder, and no others of the same names.
 
-    A fork has those of the step imported.
+    In a fork, the step's own are imported already.
     """
     own = str(Path(__file__).parent)
     for name, module in list(sys.modules.items()):

@@ -20,7 +20,7 @@ import inference
 from bias_metrics import evenly_spaced
 from dataset import DataError, Split
 from kernel_shap import kernel_shap
-from served_model import Asked
+from served_model import ArchivePredictor
 
 Floats = NDArray[np.float64]
 
@@ -108,7 +108,7 @@ def shap_values(asked: dict[str, Any], model: inference.Model, test: Split) -> S
     values = kernel_shap(_answer(model), records, baseline, samples, asked.get("seed", 0))
     explained = (
         "what inference.py of the archive answers, which is not what its model gives"
-        if isinstance(model.fitted, Asked)
+        if isinstance(model.fitted, ArchivePredictor)
         else f"{algorithm}, which has no trees"
     )
     method = (

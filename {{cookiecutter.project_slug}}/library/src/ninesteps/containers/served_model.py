@@ -1,7 +1,7 @@
 """A model as it will serve: the `inference.py` of its archive answers, in a process of its own.
 
-What is judged is what serves: the modules in an archive may be others than those of the step that
-asks. And what they do to their own process does not reach the one that judges them.
+So what is judged is what serves: the modules in an archive may differ from those of the step that
+judges it. And nothing that they do to their process reaches the one that judges.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
 LARGEST_REQUEST = 6 * 1024 * 1024
-"""Bytes that a batch transform sends at once, unless it is told otherwise."""
+"""Bytes that a batch transform sends at once by default."""
 
 ALSO_ALONE = 20
-"""So many records, evenly spaced, are also sent one by one, as an endpoint is asked."""
+"""How many records, evenly spaced, are also sent one by one, as clients of an endpoint do."""
 
 CLOSE = 1e-6
-"""How far an answer may lie from the same one: it has nine digits."""
+"""By how much two answers to one record may differ: they are written with nine digits."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model answered to n records."""
+    """The answers of a model to n records."""
 
-    text: str  # as it answered, a line a record
+    text: str  # as the model wrote them, one line for each record
     labels: Floats  # (n,): 0 and 1, or the estimated numbers
     probabilities: Floats | None  # (n,); None for a regression
 
@@ -60,10 +60,10 @@ class ServedModel:
         return ServedModel(folder, extract(archive, folder))
 
     def ask(self, requests: Sequence[str]) -> list[str]:
-        """The texts that the archive answers to requests of CSV, one after the other.
+        """The archive's answers to CSV requests, in their order.
 
         Raises:
-            DataError: if it fails at one.
+            DataError: if it fails to answer one.
         """
         with tempfile.TemporaryDirectory() as name:
             exchange = Path(name)
@@ -71,7 +71,7 @@ class ServedModel:
             if _can_fork():
                 status = _run_forked(self.folder, exchange)
             else:
-                import subprocess  # for nothing where it is forked
+                import subprocess  # slow to import, and not needed to fork
 
                 command = [sys.executable, archive_process.__file__, str(self.folder), name]
                 status = subprocess.run(command, check=False).returncode
@@ -85,8 +85,8 @@ class ServedModel:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """An archive in the place of the model in it: every prediction is what it answers."""
+class ArchivePredictor:
+    """A predictor that has the archive's own `inference.py` answer, in place of the model in it."""
 
     model: ServedModel
     is_regression: bool
@@ -102,16 +102,18 @@ class Asked:
         texts = self.model.ask([*_batches(records)])
         answers = np.concatenate([_numbers(text, self.is_regression) for text in texts])
         if len(answers) != len(features) or not np.isfinite(answers).all():
-            raise _wrong(f"{len(features)} finite answers", f"{len(answers)}, or others")
+            raise _wrong(
+                f"{len(features)} finite answers", f"{np.isfinite(answers).all(axis=1).sum()}"
+            )
         scores: Floats = answers[:, -1]
         return scores
 
     def contributions(self, features: Singles) -> None:
-        """None: nothing is known of how it comes to its answers."""
+        """None: how the archive's code computes its answers is unknown."""
 
 
 def records_of(folder: Path, name: str, columns: Columns) -> list[str]:
-    """The records of a split as a transform sends them: the features of each, as written."""
+    """The records of a split as a transform sends them: the text of their features."""
     text = (folder / f"{name}.csv").read_text(encoding="utf-8")
     before = len(columns.names) - len(columns.features)
     if '"' in text:
@@ -121,7 +123,7 @@ def records_of(folder: Path, name: str, columns: Columns) -> list[str]:
 
 
 def requests_of(records: Sequence[str]) -> list[str]:
-    """Records in batches, as a transform sends them; and after these some of them alone."""
+    """All records in batches, as a transform sends them; then some records one by one."""
     return [*_batches(records), *(f"{records[position]}\n" for position in _alone(len(records)))]
 
 
@@ -142,10 +144,10 @@ def _alone(rows: int) -> range:
 
 
 def read_answers(texts: Sequence[str], ids: Sequence[str], is_regression: bool) -> Answers:
-    """The answers to what `requests_of` makes of the records with these ids.
+    """The answers to the requests that `requests_of` makes for the records with these ids.
 
     Raises:
-        DataError: if one is missing, is not finite, or is another where the record is sent alone.
+        DataError: if an answer is missing or not finite, or differs when its record is sent alone.
     """
     alone = _alone(len(ids))
     numbers = [_numbers(text, is_regression) for text in texts]
@@ -163,7 +165,7 @@ def read_answers(texts: Sequence[str], ids: Sequence[str], is_regression: bool) 
     for position, answer in zip(alone, numbers[len(of_batches) :], strict=True):
         if not (len(answer) == 1 and _is_same(answer[0], together[position], is_regression)):
             raise _wrong(
-                f"{_shown(together[position])} for record {ids[position]!r} alone, as among others",
+                f"{_shown(together[position])} for record {ids[position]!r} alone, as in a batch",
                 "; ".join(map(_shown, answer)) or "no answer",
             )
     labels = together[:, 0]
@@ -171,7 +173,7 @@ def read_answers(texts: Sequence[str], ids: Sequence[str], is_regression: bool) 
 
 
 def _numbers(text: str, is_regression: bool) -> Floats:
-    """An answer's numbers, (records, 1) or (records, 2)."""
+    """The numbers of an answer, (records, 1) or (records, 2)."""
     names = ["answer"] if is_regression else ["label", "probability"]
     if not text:
         return np.empty((0, len(names)))
@@ -190,7 +192,7 @@ def _numbers(text: str, is_regression: bool) -> Floats:
 
 
 def _is_same(answer: Floats, expected: Floats, is_regression: bool) -> bool:
-    """Labels exactly, probabilities to `CLOSE`; a regression's number to that of its size."""
+    """Equal labels, and probabilities within `CLOSE`, or numbers within `CLOSE` of their size."""
     size = np.abs(expected[-1]) if is_regression else 1.0
     is_close = np.abs(answer[-1] - expected[-1]) <= CLOSE * size
     return bool(is_close and np.array_equal(answer[:-1], expected[:-1]))
@@ -205,9 +207,9 @@ def _wrong(expected: str, got: str) -> DataError:
 
 
 def _can_fork() -> bool:
-    """Whether a fork is whole: of a process with several threads it would have but one.
+    """Whether this process may be forked: a fork has only one of its threads.
 
-    What is forked has the heavy imports behind it.
+    A fork saves the child the imports, which take longer than its work.
     """
     return sys.platform == "linux" and len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208
 
