@@ -256,6 +256,17 @@ def test_every_setting_is_there_with_its_default_and_a_text(text: dict[str, str]
             assert [r for r in rows if r[0] == f"`{field.name}`" and r[2] == f"`{written}`"], field
 
 
+def test_what_a_setting_expects_stands_beside_it(text: dict[str, str]) -> None:
+    for key, expected in (
+        ("decimal", '"." or ","'),
+        ("salt", "a string, fixed before any result is seen"),
+        ("unreadable", "a share between 0 and 1"),
+        ("event_time_format", 'the format of a moment, such as "%d.%m.%Y %H:%M"'),
+    ):
+        row = re.search(rf"^\| `{key}` \|.*\| (.*) \|$", text["settings"], re.MULTILINE)
+        assert row and expected in row[1], key
+
+
 def test_the_keys_of_every_scenarios_settings_are_there(text: dict[str, str]) -> None:
     for file in [GENERATED / "pipeline.toml", *GENERATED.glob("scenarios/*/pipeline.toml")]:
         for table, content in tomllib.loads(file.read_text(encoding="utf-8")).items():

@@ -116,7 +116,7 @@ class Setting:
     type: str
     default: str
     about: str
-    right: tuple[str, ...] = ()
+    expected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def settings_page() -> str:
             lines += ["", f"### {_code(f'[{section.table}]')}", "", section.about, ""]
             rows = [
                 (_code(s.key), s.type, _code(s.default) if s.default else "required",
-                 _plain(s.about), "; ".join(_plain(right) for right in s.right))
+                 _plain(s.about), "; ".join(_plain(text) for text in s.expected))
                 for s in section.settings
             ]  # fmt: skip
             lines += _table(("key", "type", "default", "what it is", "expected"), rows)
@@ -185,9 +185,9 @@ def sections(root: type, table: str = "") -> Iterator[Section]:
             if not texts.get(spec.name):
                 where = f"{root.__module__}.{root.__name__}.{spec.name}"
                 raise Unexplained(f"{where} has no comment that says what it is")
-            right = _rules(root).get(spec.name, ())
+            expected = _rules(root).get(spec.name, ())
             own.append(Setting(table, spec.name, _type_words(hint), _default(spec),
-                               texts[spec.name], right))  # fmt: skip
+                               texts[spec.name], expected))  # fmt: skip
     if own:
         yield Section(table, root.__name__, _first(root.__doc__), tuple(own))
     for part, path in inner:
@@ -217,12 +217,12 @@ def _field_texts(root: type) -> dict[str, str]:
 
 
 def _rules(root: type) -> dict[str, tuple[str, ...]]:
-    """What is right for each key, by the rules that the data class holds itself to."""
+    """What is expected of each key, by the rules that the data class checks."""
     rules: dict[str, tuple[str, ...]] = {}
     for sentence in said_by_module().get(f"{root.__module__.replace('.', '/')}.py", []):
-        if sentence.right and sentence.owner in (root.__name__, ""):
+        if sentence.expected and sentence.owner in (root.__name__, ""):
             for key in sentence.keys:
-                rules[key] = (*rules.get(key, ()), sentence.right)
+                rules[key] = (*rules.get(key, ()), sentence.expected)
     return rules
 
 

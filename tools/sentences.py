@@ -31,7 +31,7 @@ class Sentence:
     by: str  # the exception's name, FINDING or STDERR
     owner: str = ""  # the data class whose rule is broken
     keys: tuple[str, ...] = ()  # the setting that it is said of
-    right: str = ""  # of a broken rule: what would be right
+    expected: str = ""  # of a broken rule
 
 
 @dataclass(frozen=True)
@@ -260,12 +260,13 @@ class _Reader:
                 for name, word in words.items():
                     sentence = sentence.replace(f"{{{name}}}", word)
                 keys = tuple(filled.get("key", ()))
-                self._note(helper.by, [sentence], keys, words.get("right", ""))
+                self._note(helper.by, [sentence], keys, words.get("expected", ""))
 
     def _note(
-        self, by: str, texts: Iterable[str], keys: tuple[str, ...] = (), right: str = ""
+        self, by: str, texts: Iterable[str], keys: tuple[str, ...] = (), expected: str = ""
     ) -> None:
-        self.found += [Sentence(t, by, self.owner, keys, right) for t in texts if _is_sentence(t)]
+        kept = filter(_is_sentence, texts)
+        self.found += [Sentence(text, by, self.owner, keys, expected) for text in kept]
 
 
 def _either(ends: list[Texts]) -> Texts:

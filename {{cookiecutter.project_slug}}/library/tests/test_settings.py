@@ -870,7 +870,7 @@ def test_words_and_limits_of_the_raw_table(tmp_path: Path) -> None:
         ('type = "number"', 'type = "number", decimal = ";"',
          '[data.columns.age] decimal: expected "." or ",", got \';\''),
         ('type = "number"', 'type = "number", thousands = "."',
-         "thousands: expected one of \",\", \".\", \" \" and \"'\", and another one than decimal"),
+         "thousands: expected one of \",\", \".\", \" \" and \"'\", other than decimal"),
         ('type = "number"', 'type = "number", unit = "2"',
          "[data.columns.age] unit: expected a text such as \"$\", \"%\" or \"kg\", got '2'"),
         ('type = "number"', 'type = "number", unit = " kg"', "unit: expected a text such as"),

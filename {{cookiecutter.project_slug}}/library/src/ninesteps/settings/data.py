@@ -16,24 +16,18 @@ from ninesteps.settings.toml import require
 FEATURE_DATABASE = "sagemaker_featurestore"
 """The data catalogue's database that SageMaker registers offline stores in."""
 
-
 STORE_COLUMNS = ("event_time", "api_invocation_time", "write_time", "is_deleted")
-
-
 QUERY_COLUMNS = ("year", "month", "day", "hour", "recency")
-
-
 RESERVED_COLUMNS = (*STORE_COLUMNS, *QUERY_COLUMNS)
 """What the offline store and its query add to a record: nothing else is stored by such a name."""
 
-
 FEATURE_NAME = re.compile(r"[a-zA-Z0-9]([-_]*[a-zA-Z0-9]){0,63}")
 FEATURE_NAME_RULE = "letters, digits, and - and _ within, at most 64 characters"
-"""What a feature group takes for a name (CreateFeatureGroup, FeatureName)."""
+"""What a name in a feature group may be (CreateFeatureGroup, FeatureName)."""
 
 
 def is_stored_name(name: str) -> bool:
-    """Whether a feature group takes a name, and neither the store nor its query has it."""
+    """Whether a name is legal in a feature group, and neither the store nor its query has it."""
     is_legal = len(name) <= 64 and FEATURE_NAME.fullmatch(name)
     return bool(is_legal) and name.lower() not in RESERVED_COLUMNS
 
@@ -49,7 +43,7 @@ def proposed_name(raw: str, taken: Iterable[str] = ()) -> str:
 
 
 def stored_feature_name(name: str) -> str:
-    """The name that a feature is stored under: its own, or one that a feature group takes.
+    """The name that a feature is stored under: its own, or a legal one made from it.
 
     It depends on the name alone, so that the same feature is stored alike in every table.
     """
@@ -57,24 +51,23 @@ def stored_feature_name(name: str) -> str:
 
 
 def name_with_digest(name: str) -> str:
-    """A legal name that no other one comes to, such as `city_koln_1f0c3a` for "city=Köln"."""
+    """A legal name that no other feature gets, such as `city_koln_1f0c3a` for "city=Köln"."""
     return f"{proposed_name(name)[:57]}_{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 @dataclass(frozen=True)
 class Column:
-    """What one column of the raw table holds."""
+    """What one column of the raw table contains, and how it is written."""
 
     type: str  # what its values are
     format: str = ""  # of a date, as in strptime
-    values: tuple[str, ...] = ()  # of a category: those known, the others are counted
-    decimal: str = "."  # of a number: what its fraction begins with
-    thousands: str = ""  # of a number: what may part its thousands
+    values: tuple[str, ...] = ()  # of a category: the known values; others are counted as unknown
+    decimal: str = "."  # of a number: the decimal separator
+    thousands: str = ""  # of a number: the thousands separator, where there is one
     unit: str = ""  # of a number: a text that may stand before or after it, such as "$" or "kg"
-    parentheses: bool = False  # of a number: "(12)" is -12
+    parentheses: bool = False  # of a number: whether "(12)" is -12
 
     TYPES: typing.ClassVar = ("number", "date", "category", "text")
-
     NOTATION: typing.ClassVar = ("decimal", "thousands", "unit", "parentheses")
 
     def __post_init__(self) -> None:
@@ -92,22 +85,22 @@ class Column:
         require(self.decimal in (".", ","), "decimal", self.decimal, '"." or ","')
         require(self.thousands in ("", ",", ".", " ", "'") and self.thousands != self.decimal,
              "thousands", self.thousands,
-             'one of ",", ".", " " and "\'", and another one than decimal')  # fmt: skip
+             'one of ",", ".", " " and "\'", other than decimal')  # fmt: skip
         require(re.fullmatch(r"([^\s\d.,'()+\-]([^()]*[^\s()])?)?", self.unit), "unit", self.unit,
              'a text such as "$", "%" or "kg"')  # fmt: skip
 
     @property
     def is_plain(self) -> bool:
-        """Whether a number is written as programs write it: no unit, no separators but a point."""
+        """Whether a number is written as programs write it, such as -1234.5."""
         return all(getattr(self, key) == getattr(Column, key) for key in self.NOTATION)
 
 
 @dataclass(frozen=True)
 class Quality:
-    """How much of the raw table may be of no use before it is refused; 1 is no limit."""
+    """How much of the raw table may be unusable before a run refuses it; 1 is no limit."""
 
-    unreadable: float = 0.05  # share of a column's values: dates unreadable, categories unknown
-    dropped: float = 0.2  # share of the rows: without an id or a label, or with a repeated id
+    unreadable: float = 0.05  # share of a column's values: unreadable dates, unknown categories
+    dropped: float = 0.2  # share of the rows left out: no id, no label, no moment, a repeated id
 
     def __post_init__(self) -> None:
         for key in ("unreadable", "dropped"):
@@ -117,24 +110,24 @@ class Quality:
 
 @dataclass(frozen=True)
 class Data:
-    """The raw table: where it lies and what its columns hold. Without a file none is named yet."""
+    """The raw table: where it is and what its columns contain. Without a file, nothing runs yet."""
 
-    file: str = ""  # the raw table: CSV, Parquet or Feather; none: nothing runs yet
-    record_id: str = ""  # the column that names a row
+    file: str = ""  # the raw table: a CSV file (or CSV in gzip), Parquet or Feather
+    record_id: str = ""  # the column that identifies a row
     label: str = ""  # the column that is predicted
-    positive: str | tuple[str, ...] = ""  # label texts that count as 1, where it is not 0 and 1
-    negative: tuple[str, ...] = ()  # label texts that count as 0; none: the one other text
+    positive: str | tuple[str, ...] = ""  # the label's texts that count as 1, if it is not 0 and 1
+    negative: tuple[str, ...] = ()  # its texts that count as 0; not needed for a single other text
     label_column: Column = field(default_factory=lambda: Column("number"))
     """How a regression's label is written, where its numbers are not plain ones."""
-    number_rows: bool = False  # no column tells rows apart: record_id is their number
-    missing: tuple[str, ...] = ()  # words that mean "no value" in every column, beside empty cells
-    undecided: tuple[str, ...] = ()  # words that may mean "no value": refused until it is empty
-    columns: dict[str, Column] = field(default_factory=dict)  # what each other column holds
-    stored: dict[str, str] = field(default_factory=dict)  # a column's name in the feature group
+    number_rows: bool = False  # no column identifies rows: they are numbered, as record_id
+    missing: tuple[str, ...] = ()  # words that mean "no value" in every column, like an empty cell
+    undecided: tuple[str, ...] = ()  # words that may mean it: nothing runs until this is empty
+    columns: dict[str, Column] = field(default_factory=dict)  # what each other column contains
+    stored: dict[str, str] = field(default_factory=dict)  # raw column -> its feature group name
     quality: Quality = field(default_factory=Quality)
-    snapshot: str = ""  # the moment that the rows describe, where no column says it
-    event_time: str = ""  # the column that says it
-    event_time_format: str = ""  # its format as in strptime, where it is not ISO 8601
+    snapshot: str = ""  # the moment that all rows describe, where no column has it
+    event_time: str = ""  # the column with the moment that each row describes
+    event_time_format: str = ""  # its format as in strptime, if it is not ISO 8601
 
     def __post_init__(self) -> None:
         if not self.file:
@@ -183,7 +176,7 @@ class Data:
              "another name (the feature group has a column of this one)")  # fmt: skip
 
     def _check_words(self) -> None:
-        """Words that mean something are told from those that mean "no value"."""
+        """No word means both a value and "no value"."""
         for key in ("missing", "undecided", "positives", "negative"):
             words = getattr(self, key)
             require(_are_different_words(words), key.removesuffix("s"), list(words),
@@ -211,9 +204,9 @@ class Data:
 
 @dataclass(frozen=True)
 class Split:
-    """How rows are told into train, validation and test."""
+    """How rows are divided into train, validation and test."""
 
-    salt: str  # a text that decides, with the record id, to which split a row goes
+    salt: str  # a text that decides, with the record id, which split a row goes to
     by: str = "hash"  # of the record id or the group; or "time": the past learns, the future tests
     group: str = ""  # a column whose rows of one value stay together, such as a customer
     train: float = 0.7  # the share of rows that the trials learn from
