@@ -45,10 +45,45 @@ def test_requests_are_the_same_however_they_come(cuts: list[int]) -> None:
 
 def test_a_header_has_its_value_without_the_space_around_it() -> None:
     reader = RequestReader()
-    reader.feed(POST + b"accept: a\r\naccept: b\r\n\r\n")
+    reader.feed(POST + b"a:\r\naccept: a\r\naccept: b\r\n\r\n")
     request = reader.next()
     assert request
-    assert request[0].headers == {"host": "x", "content-type": "text/csv", "accept": "a, b"}
+    headers = {"host": "x", "content-type": "text/csv", "a": "", "accept": "a, b"}
+    assert request[0].headers == headers
+
+
+@given(st.lists(st.integers(0, 300), max_size=8).map(sorted))
+def test_whoever_asks_for_another_protocol_is_answered_in_this_one(cuts: list[int]) -> None:
+    upgrade = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n"
+    data = (
+        POST + upgrade + b"content-length: 4\r\n\r\n1,2\n"
+        b"GET /ping HTTP/1.1\r\nhost: x\r\n" + upgrade + b"\r\n"
+        + POST + upgrade + b"transfer-encoding: chunked\r\n\r\n4\r\n1,2\n\r\n0\r\n\r\n"
+        b"GET /ping HTTP/1.1\r\nhost: x\r\n\r\n"
+    )  # fmt: skip
+    assert read(*(data[a:b] for a, b in itertools.pairwise([0, *cuts, len(data)]))) == [
+        ("POST", "/invocations", b"1,2\n", False),
+        ("GET", "/ping", b"", False),
+        ("POST", "/invocations", b"1,2\n", False),
+        ("GET", "/ping", b"", False),
+    ]
+
+
+def test_many_requests_that_come_at_once_are_all_read() -> None:
+    assert (
+        read(b"GET /ping HTTP/1.1\r\nhost: x\r\n\r\n" * 2000)
+        == [("GET", "/ping", b"", False)] * 2000
+    )
+
+
+def test_what_comes_after_the_last_request_is_not_read() -> None:
+    reader = RequestReader()
+    reader.feed(b"GET /ping HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\nGET /ping")
+    request = reader.next()
+    assert request
+    assert request[0].is_last
+    with pytest.raises(RequestRefused):
+        reader.next()
 
 
 @settings(deadline=None)
@@ -71,17 +106,25 @@ REFUSED = {
     "a length in other digits": (POST + "content-length: ٤\r\n\r\n".encode(), 400),
     "a length too large": (POST + b"content-length: %d\r\n\r\n" % (MAX_BODY + 1), 413),
     "a chunk too large": (
-        POST + b"transfer-encoding: chunked\r\n\r\n%x\r\n" % (MAX_BODY + 1), 413),
+        POST + b"transfer-encoding: chunked\r\n\r\n%x\r\n" % (MAX_BODY + 1)
+        + b"1" * (MAX_BODY + 1), 413),
     "a chunk without a length": (POST + b"transfer-encoding: chunked\r\n\r\nx\r\n", 400),
     "a chunk longer than it says": (
         POST + b"transfer-encoding: chunked\r\n\r\n1\r\n22\r\n", 400),
     "a chunk's length without end": (
-        POST + b"transfer-encoding: chunked\r\n\r\n" + b"0" * 2000, 400),
+        POST + b"transfer-encoding: chunked\r\n\r\n" + b"0" * 2 * MAX_HEAD, 400),
+    "something said of a chunk without end": (
+        POST + b"transfer-encoding: chunked\r\n\r\n1;" + b"a" * 2 * MAX_HEAD, 400),
+    "fields without end after a body": (
+        POST + b"transfer-encoding: chunked\r\n\r\n0\r\n" + b"a: b\r\n" * MAX_HEAD, 400),
     "a head without end": (POST + b"a: " + b"b" * MAX_HEAD, 431),
     "a space before the colon": (POST + b"content-length : 4\r\n\r\n", 400),
     "a folded header": (POST + b"a: b\r\n c\r\n\r\n", 400),
     "a bare line feed": (b"GET /ping HTTP/1.1\nhost: x\n\r\n\r\n", 400),
     "a control character": (POST + b"a: \x00\r\n\r\n", 400),
+    "a carriage return alone": (POST + b"a: b\rc: d\r\n\r\n", 400),
+    "two hosts": (POST + b"host: y\r\n\r\n", 400),
+    "a tunnel": (b"CONNECT x:1 HTTP/1.1\r\nhost: x:1\r\n\r\n", 405),
     "no host": (b"GET /ping HTTP/1.1\r\n\r\n", 400),
     "another version": (b"GET /ping HTTP/2.0\r\nhost: x\r\n\r\n", 400),
     "no request": (b"\x16\x03\x01\x02\x00\r\n\r\n", 400),

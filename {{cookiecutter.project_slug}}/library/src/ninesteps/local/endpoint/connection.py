@@ -1,32 +1,26 @@
-"""HTTP/1.1 as far as the endpoint needs it: one client's connection, its requests and answers.
+"""HTTP/1.1 as the endpoint needs it: one client's connection, its requests and answers.
 
-It is strict, since a request that two programs may read differently is refused; and nothing is
-waited for without end. It stands on asyncio alone: a request takes a third of the time that a
-general server needs for it.
+llhttp, Node's parser, reads; it is strict, since a request that two programs may read differently
+is refused. The limits are kept here, and nothing is waited for without end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import http
-import re
 import sys
 import traceback
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
 from ninesteps.local.endpoint.worker import MAX_BODY
 
-MAX_HEAD = 16 * 1024
+MAX_HEAD = 16 * 1024  # bytes; also of what stands between the parts of a body
 LINGER_SECONDS = 2.0  # in which a client may go on sending what nobody reads, and read why
 UNREAD_SECONDS = 30.0  # in which a client has to begin to read a long answer
-MAX_AHEAD = 256 * 1024  # bytes of the next requests, while one is answered
-
-_REQUEST_LINE = re.compile(rb"([!#-'*+.0-9A-Z^-z|~-]+) ([!-~]+) HTTP/1\.([01])")
-_HEADER = re.compile(rb"([!#-'*+.0-9A-Z^-z|~-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
-_LENGTH = re.compile(r"[0-9]{1,18}")
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?")
-_MAX_CHUNK_LINE = 1024
 
 
 @dataclass(frozen=True)
@@ -58,26 +52,23 @@ class RequestRefused(Exception):  # it is the request's fault
 
 
 class RequestReader:
-    """Cuts requests out of the bytes that a client sends."""
+    """Cuts requests out of the bytes that a client sends; `on_...` are the parser's events."""
 
     def __init__(self) -> None:
-        self._received = bytearray()
-        self._body: list[bytes] = []  # parts, joined once: a body may be long
+        self._parser = HttpRequestParser(self)
+        self._received = memoryview(b"")  # what the parser has not been given
+        self._requests: deque[tuple[Head, bytes]] = deque()  # complete
+        self._refused: RequestRefused | None = None  # after them
+        self._target = b""
+        self._headers: dict[str, str] = {}
+        self._body = bytearray()
         self._missing = 0  # bytes of a body whose length is known
-        self._chunks = bytearray()  # what has come of a body whose length is not
+        self._overhead = 0  # bytes of a head, or between the parts of a body
         self.head: Head | None = None  # of a request whose body has not come completely
-
-    def __len__(self) -> int:
-        return len(self._received)
 
     def feed(self, data: bytes) -> None:
         """Take what has come in."""
-        if self._missing:
-            part = data[: self._missing]
-            self._body.append(part)
-            self._missing -= len(part)
-            data = data[len(part) :]
-        self._received += data
+        self._received = memoryview(bytes(self._received) + data if self._received else data)
 
     def next(self) -> tuple[Head, bytes] | None:
         """The next request, once it has come completely.
@@ -85,64 +76,92 @@ class RequestReader:
         Raises:
             RequestRefused: if it is none; what follows cannot be read either.
         """
+        while self._received and not self._requests and not self._refused:
+            # No more at once than a head may have: the requests in it wait, and take more memory.
+            length = self._missing or MAX_HEAD - self._overhead
+            part, self._received = self._received[:length], self._received[length:]
+            self._parse(part)
+        if self._requests:
+            return self._requests.popleft()
+        if self._refused:
+            raise self._refused
+        return None
+
+    def _parse(self, part: memoryview) -> None:
+        self._overhead += len(part)
+        try:
+            self._parser.feed_data(part)
+        except HttpParserUpgrade as asked:
+            self._received = memoryview(
+                self._without_upgrade() + bytes(part[asked.args[0] :]) + bytes(self._received)
+            )
+        except HttpParserError as error:
+            own = error.__context__  # what one of the methods below raised
+            sentence = f"expected a request of HTTP/1.1: {error}"
+            self._refused = (
+                own if isinstance(own, RequestRefused) else RequestRefused(400, sentence)
+            )
+        if self._overhead >= MAX_HEAD and not self._refused:
+            status, what = (400, "the length of a chunk") if self.head else (431, "a head")
+            sentence = f"expected {what} of less than {MAX_HEAD} bytes"
+            self._refused = RequestRefused(status, sentence)
+
+    def _without_upgrade(self) -> bytes:
+        """The head, to be read again: the parser takes what follows for another protocol's.
+
+        A body would be read as requests; some clients ask so at each first request (Java's).
+        """
+        method, version = self._parser.get_method(), self._parser.get_http_version()
+        lines = [f"{name}: {text}" for name, text in self._headers.items() if name != "upgrade"]
+        fields = "\r\n".join([f" HTTP/{version}", *lines, "", ""]).encode("latin-1")
+        return method + b" " + self._target + fields
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._target, self._headers, self._body = b"", {}, bytearray()
+
+    def on_url(self, part: bytes) -> None:
+        """A part of the target has come."""
+        self._target += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header has come; one after the body says nothing here."""
         if self.head is None:
-            self.head = self._read_head()
-            if self.head is None:
-                return None
-            self._missing = int(self.head.headers.get("content-length", "0"))
-            first = bytes(self._received[: self._missing])
-            del self._received[: len(first)]
-            self.feed(first)
-        is_chunked = "transfer-encoding" in self.head.headers
-        if self._missing or (is_chunked and not self._read_chunks()):
-            return None
-        head, self.head = self.head, None
-        body, self._body = b"".join(self._body), []
-        return head, body
+            key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
+            self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
 
-    def _read_head(self) -> Head | None:
-        if self._received.startswith(b"\r\n"):  # some clients end a body so
-            del self._received[:2]
-        end = self._received.find(b"\r\n\r\n", 0, MAX_HEAD)
-        if end < 0:
-            if len(self._received) >= MAX_HEAD:
-                raise RequestRefused(431, f"expected a head of less than {MAX_HEAD} bytes")
-            return None
-        first, *lines = bytes(self._received[:end]).split(b"\r\n")
-        del self._received[: end + 4]
-        return _head(first, lines)
+    def on_headers_complete(self) -> None:
+        """A head has come."""
+        self._overhead = 0
+        method, version = self._parser.get_method().decode(), self._parser.get_http_version()
+        length = _length(self._headers, version)
+        if method == "CONNECT":
+            raise RequestRefused(405, "method: expected another, got CONNECT")
+        if self._parser.should_upgrade():
+            return
+        self._missing = length
+        path = self._target.partition(b"?")[0].decode("latin-1")
+        is_last = version == "1.0" or not self._parser.should_keep_alive()
+        self.head = Head(method, path, self._headers, is_last)
 
-    def _read_chunks(self) -> bool:
-        """Whether the last has come."""
-        while (end := self._received.find(b"\r\n", 0, _MAX_CHUNK_LINE)) >= 0:
-            found = _CHUNK.fullmatch(self._received, 0, end)
-            if not found:
-                raise RequestRefused(400, "expected the length of a chunk")
-            length, begin = int(found[1], 16), end + 2
-            if not length:
-                return self._end_of_chunks(end)
-            if len(self._chunks) + length > MAX_BODY:
-                raise too_large()
-            if len(self._received) < begin + length + 2:
-                return False
-            if self._received[begin + length : begin + length + 2] != b"\r\n":
-                raise RequestRefused(400, "expected the end of a chunk")
-            self._chunks += self._received[begin : begin + length]
-            del self._received[: begin + length + 2]
-        if len(self._received) >= _MAX_CHUNK_LINE:
-            raise RequestRefused(400, "expected the length of a chunk")
-        return False
+    def on_chunk_header(self) -> None:
+        """The length of a part of a body has come."""
+        self._overhead = 0
 
-    def _end_of_chunks(self, last: int) -> bool:
-        """Whether the fields that may follow have come, too; they say nothing here."""
-        end = self._received.find(b"\r\n\r\n", last, MAX_HEAD)
-        if end < 0:
-            if len(self._received) >= MAX_HEAD:
-                raise RequestRefused(431, "expected the end of the last chunk")
-            return False
-        del self._received[: end + 4]
-        self._body, self._chunks = [bytes(self._chunks)], bytearray()
-        return True
+    def on_body(self, part: bytes) -> None:
+        """A part of a body has come."""
+        self._overhead = 0
+        if len(self._body) + len(part) > MAX_BODY:
+            raise too_large()
+        self._body += part
+        self._missing = max(0, self._missing - len(part))
+
+    def on_message_complete(self) -> None:
+        """A request has come."""
+        self._overhead = 0
+        if self.head:
+            self._requests.append((self.head, bytes(self._body)))
+        self.head = None
 
 
 def too_large() -> RequestRefused:
@@ -150,36 +169,23 @@ def too_large() -> RequestRefused:
     return RequestRefused(413, f"expected a body of at most {MAX_BODY} bytes")
 
 
-def _head(first: bytes, lines: list[bytes]) -> Head:
-    request = _REQUEST_LINE.fullmatch(first)
-    if not request:
-        raise RequestRefused(400, "expected a request of HTTP/1.1")
-    headers: dict[str, str] = {}
-    for line in lines:
-        header = _HEADER.fullmatch(line)
-        if not header:
-            raise RequestRefused(400, "expected headers as `name: value`")
-        name, value = header[1].decode().lower(), header[2].decode("latin-1").rstrip(" \t")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    is_newer = request[3] == b"1"
-    if is_newer and "host" not in headers:
-        raise RequestRefused(400, "expected a header `host`")
-    _check_length(headers, is_newer)
-    asked = headers.get("connection", "").lower()
-    path = request[2].partition(b"?")[0].decode()
-    return Head(request[1].decode(), path, headers, not is_newer or "close" in asked)
+def _length(headers: dict[str, str], version: str) -> int:
+    """Of the body, as far as it is said; the parser knows that it is a number, and said once.
 
-
-def _check_length(headers: dict[str, str], is_newer: bool) -> None:
-    length, encoding = headers.get("content-length"), headers.get("transfer-encoding")
-    if encoding is not None and (
-        encoding.lower() != "chunked" or length is not None or not is_newer
-    ):
+    Raises:
+        RequestRefused: for what the parser lets pass.
+    """
+    if version not in ("1.0", "1.1"):
+        raise RequestRefused(400, f"expected a request of HTTP/1.1, got one of HTTP/{version}")
+    if (version == "1.1" and "host" not in headers) or "," in headers.get("host", ""):
+        raise RequestRefused(400, "expected one header `host`")
+    encoding = headers.get("transfer-encoding")
+    if encoding is not None and (encoding.lower() != "chunked" or version == "1.0"):
         raise RequestRefused(400, "expected a body of a length that is said once, or in chunks")
-    if length is not None and not _LENGTH.fullmatch(length):
-        raise RequestRefused(400, "content-length: expected a number of bytes")
-    if length is not None and int(length) > MAX_BODY:
+    length = int(headers.get("content-length", "0"))
+    if length > MAX_BODY:
         raise too_large()
+    return length
 
 
 class Connection(asyncio.Protocol):
@@ -218,10 +224,10 @@ class Connection(asyncio.Protocol):
         if self._is_over:
             return
         self._reader.feed(data)
-        if not self._answering:
+        if self._answering:
+            self._transport.pause_reading()  # so much is kept, and no more
+        else:
             self._read_on()
-        elif len(self._reader) > MAX_AHEAD:
-            self._transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more; what is being answered is answered for nobody."""
