@@ -3,7 +3,7 @@
 The library reads the settings back: an answer is parsed once, in one place. Then it is packed into
 `vendor/`, and its source is removed.
 
-On a refusal cookiecutter removes what was written. The sentence is the first line on stderr.
+On a refusal nothing of what was written stays. The sentence is the first line on stderr.
 """
 
 import json
@@ -116,4 +116,20 @@ def toml_string(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-main()
+def remove_all() -> None:
+    """Empty this folder: the first hook goes on in an empty one alone, so that all is ours.
+
+    cookiecutter removes a folder that it made, and leaves one that was there (its -f) as it is.
+    """
+    for path in Path().iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+try:
+    main()
+except BaseException:
+    remove_all()
+    raise

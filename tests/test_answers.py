@@ -303,3 +303,16 @@ def test_an_empty_folder_is_rendered_into(small: Path, tmp_path: Path) -> None:
         output_dir=str(tmp_path), default_config=True, overwrite_if_exists=True,
     )  # fmt: skip
     assert (Path(path) / "pipeline.toml").is_file()
+
+
+def test_of_a_refused_answer_nothing_stays_in_an_empty_folder(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    with stderr_of_processes() as stderr:
+        with pytest.raises(FailedHookException):
+            cookiecutter(
+                str(small), no_input=True, overwrite_if_exists=True, default_config=True,
+                extra_context={"project_slug": "here", "metric_gate": "no gate"},
+                output_dir=str(tmp_path),
+            )  # fmt: skip
+        assert stderr.read_text(encoding="utf-8").startswith("metric_gate: expected ")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "here"]
