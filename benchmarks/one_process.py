@@ -19,6 +19,7 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 
 def main(repository: str, job_file: str, folder: str) -> None:
@@ -113,11 +114,11 @@ class OneProcess:
             loaded = inference.model_fn(str(model.folder))
             return [archive_process.answer(inference, loaded, request) for request in requests]
 
-        served_model.ServedModel.ask = ask
         request = self._begin("ChurnEvalBestModel")
         self._bring("ChurnEvalBestModel", test=self.done("ChurnModelProcess", "test"))
         self._bring_model("ChurnEvalBestModel", "processing/input/model")
-        evaluate.main(self._words(request))
+        with mock.patch.object(served_model.ServedModel, "ask", ask):
+            evaluate.main(self._words(request))
 
     def analysis_config(self) -> None:
         """Step 5."""
