@@ -230,7 +230,7 @@ def test_the_example_job_may_only_read_and_runs_nothing_that_is_not_pinned(
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action) for action in used)
     scripts = [step["run"] for step in steps_of(workflow) if "run" in step]
     assert not any("${{" in script for script in scripts), "an answer in a shell's text"
-    assert "python -m pip install --requirement requirements.lock" in scripts
+    assert "python -m pip install --require-hashes --requirement requirements.lock" in scripts
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     assert re.search(r"^cruft==\S+ \\\n    --hash=", lock, re.MULTILINE)
 

@@ -82,6 +82,26 @@ def test_cruft_is_locked_in_a_repository_as_it_is_here() -> None:
     assert set(locked) - set(here) <= {"colorama"}  # of Windows alone
 
 
+def test_what_ci_installs_is_locked_by_hash_and_built_by_nobody() -> None:
+    files = [*WORKFLOWS, EXAMPLE, ROOT / ".ci/run"]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files).replace("\\\n", "")
+    text = text.replace('"', "")
+    installs = re.findall(r"pip install .*", text)
+    locks = [re.search(r"--require-hashes.* (?:-r|--requirement) (\S+)$", i) for i in installs]
+    assert len(installs) >= 4 and all(locks), installs
+    assert {lock[1] for lock in locks if lock} == {".ci/tox.lock", "requirements.lock"}
+    assert all("--only-binary :all:" in i for i in installs if "tox.lock" in i)
+
+
+def test_tox_is_locked_as_its_settings_ask_and_as_the_tests_have_it() -> None:
+    locked, here = packages(ROOT / ".ci/tox.lock"), packages(ROOT / "requirements.lock")
+    asked = (ROOT / "tox.ini").read_text(encoding="utf-8").partition("env_list")[0]
+    assert {"tox", *re.findall(r"^    ([\w-]+)>=", asked, re.MULTILINE)} <= set(locked)
+    assert {name: locked[name] for name in locked if name in here} == {
+        name: here[name] for name in locked if name in here
+    }
+
+
 def packages(lock: Path) -> dict[str, tuple[str, set[str]]]:
     """The packages of a lock, with their versions and hashes."""
     entries = re.findall(
