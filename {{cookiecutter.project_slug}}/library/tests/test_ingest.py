@@ -517,13 +517,13 @@ def test_somebody_whose_rows_are_in_train_and_test_is_counted(
             for n in range(400)]  # fmt: skip
     of = changed(settings("seen", owner=Column("text")), **extra)
     file = raw_file(tmp_path, *rows, header=f"{HEADER},owner")
-    parted = ingest(file, of, ENVIRONMENT, tmp_path / "s3").parted
+    crossing = ingest(file, of, ENVIRONMENT, tmp_path / "s3").crossing
     if not is_said:
-        assert parted == {}
+        assert crossing == {}
         return
     chosen = splits.split_of([str(n) for n in range(400)], "pets", (0.7, 0.15, 0.15))
     owners = [{n // 4 for n in np.flatnonzero(chosen == part)} for part in (0, 2)]
-    assert parted == {"owner": len(owners[0] & owners[1])}
+    assert crossing == {"owner": len(owners[0] & owners[1])}
 
 
 def test_of_numbered_rows_somebody_is_counted_too(tmp_path: Path) -> None:
@@ -533,8 +533,8 @@ def test_of_numbered_rows_somebody_is_counted_too(tmp_path: Path) -> None:
         settings("seen", owner=Column("text")), data={"number_rows": True, "record_id": "row"}
     )
     file = raw_file(tmp_path, *rows, header=f"{HEADER},owner")
-    parted = ingest(file, of, ENVIRONMENT, tmp_path / "s3").parted
-    assert 20 < parted["owner"] < 80
+    crossing = ingest(file, of, ENVIRONMENT, tmp_path / "s3").crossing
+    assert 20 < crossing["owner"] < 80
 
 
 def test_a_category_whose_values_tell_the_label_is_suspicious(tmp_path: Path) -> None:

@@ -416,7 +416,7 @@ def test_the_favourable_class_is_the_one_that_is_named() -> None:
 
 
 @pytest.mark.parametrize("threshold", ["0", "1e6", "largest", "below the smallest"])
-def test_a_threshold_that_does_not_part_the_training_split_is_refused(
+def test_a_threshold_that_does_not_divide_the_training_split_is_refused(
     base: Path, threshold: str
 ) -> None:
     estimate(base, paid())
@@ -425,7 +425,7 @@ def test_a_threshold_that_does_not_part_the_training_split_is_refused(
     with pytest.raises(DataError) as error:
         estimate(base, paid(), label_threshold=str(ends.get(threshold, threshold)))
     assert str(error.value).startswith(
-        "[bias] threshold: expected a number that parts the training split's 'salary' "
+        "[bias] threshold: expected a number that divides the training split's 'salary' "
         f"({labels.min():g} to {labels.max():g}), got "
     )
     estimate(base, paid(), label_threshold=repr(float(labels.min())))  # all others are above it

@@ -382,7 +382,8 @@ def test_few_unusable_values_are_counted_and_more_are_refused(
     loose = changed(settings(), data={"quality": Quality(unreadable=0.06)})
     assert read_raw_table(raw_file(tmp_path, *many(**{column: (6, text)})), loose).found
     assert refusal(raw_file(tmp_path, *many(**{column: (100, text)})), settings()).endswith(
-        "in 100 of 100 values: no value can be used, which [data.quality] unreadable never allows"
+        "in 100 of 100 values: no value can be used, and [data.quality] unreadable never allows "
+        "that"
     )
 
 
@@ -471,7 +472,7 @@ def test_a_number_is_read_in_its_notation_and_the_remedy_is_named(
 def test_a_word_among_numbers_names_the_setting_for_it(tmp_path: Path, text: str) -> None:
     file = raw_file(tmp_path, *ROWS, f"9,1,{text},2020-01-31,cat,")
     assert refusal(file).endswith(
-        f'got {text!r} (1 such row); a word that means "no value" is listed in [data] missing'
+        f'got {text!r} (1 such row); a word that means "no value" goes into [data] missing'
     )
     of = changed(settings(), data={"missing": (text,)})
     assert np.isnan(read_raw_table(file, of).rows["age"].iloc[-1])
@@ -535,8 +536,8 @@ def test_few_rows_without_a_moment_are_left_out_and_counted(
         (["31.01.2026 10:00"] * 100,
          "pets.csv: 'seen': expected moments such as 2026-01-31T00:00:00Z, got '31.01.2026 10:00' "
          "(line 2), '31.01.2026 10:00' (line 3), '31.01.2026 10:00' (line 4) in 100 of 100 values: "
-         "no value can be used, which [data.quality] unreadable never allows; [data] "
-         'event_time_format says another format, such as "%d.%m.%Y %H:%M"'),
+         "no value can be used, and [data.quality] unreadable never allows that; another "
+         'format, such as "%d.%m.%Y %H:%M", goes into [data] event_time_format'),
         (["last week"] * 6, "in 6 of 100 values: [data.quality] unreadable = 0.05 allows 5"),
         (["2999-01-01"] * 6, "pets.csv: 'seen': expected moments up to now (20"),
         ([""] * 21, "got 21 of 100: no seen in 21 (line 2, line 3, line 4)"),
@@ -723,7 +724,7 @@ def test_a_label_of_other_texts_than_two_stops(
 ) -> None:
     assert refusal(raw_file(tmp_path, *priced(*labels)), told("Yes")) == (
         "pets.csv: the label 'adopted': expected 'Yes' ([data] positive) and one other value, got "
-        f"{values}; several others are listed in [data] negative"
+        f"{values}; several others go into [data] negative"
     )
 
 
@@ -902,7 +903,7 @@ def test_a_damaged_parquet_file_is_one_sentence(tmp_path: Path) -> None:
     assert re.fullmatch(r".*pets\.parquet: not a valid Parquet file: [^\n]+\S", refusal(file))
 
 
-def test_a_told_label_that_nobody_has_is_no_label(tmp_path: Path) -> None:
+def test_a_positive_text_that_no_row_has_is_no_label(tmp_path: Path) -> None:
     pets = settings()
     of = dataclasses.replace(pets, data=dataclasses.replace(pets.data, positive="Yes"))
     file = raw_file(tmp_path, "1,,1,,cat,", "2,,1,,cat,")

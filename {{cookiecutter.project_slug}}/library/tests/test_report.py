@@ -386,7 +386,7 @@ def test_a_file_that_changed_since_is_shouted(page: Page) -> None:
 TABLE = Ingested(
     location="s3://bucket/rows", latest="2026-01-01T00:00:00Z", read=3_000, kept=2_990,
     found={"missing age": 12}, used=600, names={"weight": "Gewicht (kg) <b>", "kind": "Art"},
-    suspicious={"reason": 1.0}, parted={"owner": 12},
+    suspicious={"reason": 1.0}, crossing={"owner": 12},
 )  # fmt: skip
 
 
@@ -401,9 +401,9 @@ def test_what_was_found_in_the_data_is_said() -> None:
         "'Gewicht (kg) <b>' alone ranks the label almost perfectly (0.998): is it known before",
         "'reason' alone ranks the label almost perfectly (1): is it known before the outcome?",
         "7 of 404 test rows have the same features, label and facets as a row that the model",
-        "'owner' repeats as a person's does, and about 12 of its values have rows in both "
+        "'owner' seems to identify persons, and about 12 of its values have rows in both "
         "train and test",
-        "auc 0.9987 is rarely earned",
+        "auc 0.9987 is suspiciously high",
     ):
         assert text in said
     assert "- 3,000 rows read, 600 used; 12 missing age\n" in report.markdown

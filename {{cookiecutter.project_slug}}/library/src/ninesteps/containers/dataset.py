@@ -65,7 +65,7 @@ class Columns:
     features: tuple[str, ...]
     event_time: str = "event_time"
     baseline: tuple[float | None, ...] = ()  # the training medians of the features; None: no value
-    shown: dict[str, str] = field(default_factory=dict)  # columns that people know by another name
+    shown: dict[str, str] = field(default_factory=dict)  # columns shown under another name
 
     @property
     def names(self) -> list[str]:
@@ -119,7 +119,7 @@ class Texts:
 
     @staticmethod
     def of(cells: Any) -> Texts:
-        """Tell the texts of an Arrow column, or of a list, apart; None is a missing one."""
+        """The texts of an Arrow column, or of a list; None is a missing one."""
         column = cells if isinstance(cells, pa.ChunkedArray) else pa.chunked_array([list(cells)])
         encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
         codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)

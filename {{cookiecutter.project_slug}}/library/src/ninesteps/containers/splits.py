@@ -98,14 +98,14 @@ def write_split(rows: pa.Table, folder: Path, name: str, columns: Columns) -> No
 
 
 def label_threshold(labels: pa.ChunkedArray, columns: Columns, asked: str | None) -> float | None:
-    """Above which number a regression's label is favourable: as asked, or the training median."""
+    """The number above which a regression's label is favourable: given, or the training median."""
     if not columns.is_regression:
         return None
     numbers = labels.to_numpy()
     threshold = float(np.median(numbers)) if asked is None else float(asked)
     if not numbers.min() <= threshold < numbers.max():
         raise DataError(
-            "[bias] threshold: expected a number that parts the training split's "
+            "[bias] threshold: expected a number that divides the training split's "
             f"{columns.label!r} ({numbers.min():g} to {numbers.max():g}), got {threshold:g}"
         )
     return threshold

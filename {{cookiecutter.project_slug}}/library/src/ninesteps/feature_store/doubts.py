@@ -13,13 +13,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ninesteps.feature_store.drafting.contents import Contents
-from ninesteps.feature_store.drafting.groups import groups_of
+from ninesteps.feature_store.drafting.groups import MOST_TIMES, groups_of
 from ninesteps.feature_store.leaks import SUSPICIOUS, ranking_power
 from ninesteps.settings.data import Split
 from ninesteps.settings.settings import Settings
-
-FEW_TIMES = 400
-"""So many different days, or whole numbers such as months, may be the times of a panel."""
 
 
 def suspicious(rows: pd.DataFrame, settings: Settings) -> dict[str, float]:
@@ -36,8 +33,8 @@ def suspicious(rows: pd.DataFrame, settings: Settings) -> dict[str, float]:
     return {name: power for name, power in powers.items() if power >= SUSPICIOUS}
 
 
-def parted(rows: pd.DataFrame, settings: Settings) -> dict[str, int]:
-    """The column whose values repeat as a person's do, with how many are in train and in test.
+def crossing(rows: pd.DataFrame, settings: Settings) -> dict[str, int]:
+    """The column that seems to identify persons, with how many of them are in train and in test.
 
     Nothing where the rows of one value are kept together, or where time decides. Step 1 splits
     numbered rows by the content that it has of them; by all of it the count is nearly the same.
@@ -49,7 +46,7 @@ def parted(rows: pd.DataFrame, settings: Settings) -> dict[str, int]:
     times = [
         column
         for name, column in columns.items()
-        if (data.columns[name].type == "date" or column.is_whole) and column.different <= FEW_TIMES
+        if (data.columns[name].type == "date" or column.is_whole) and column.different <= MOST_TIMES
     ]
     moments = _texts("event_time", rows["event_time"])
     groups = groups_of(
@@ -64,8 +61,8 @@ def parted(rows: pd.DataFrame, settings: Settings) -> dict[str, int]:
         ids = pd.util.hash_pandas_object(content, index=False).astype("string")
     chosen = _splits(ids, split)
     learnt, tested = (set(rows[name][chosen == part].dropna()) for part in ("train", "test"))
-    crossing = len(learnt & tested)
-    return {name: crossing} if crossing else {}
+    both = len(learnt & tested)
+    return {name: both} if both else {}
 
 
 def _may_name(column: pd.Series[Any]) -> bool:
@@ -77,7 +74,7 @@ def _texts(name: str, column: pd.Series[Any]) -> Contents:
     """A column's values as the texts that a draft looks at."""
     if column.dtype.kind == "f":
         texts = pc.cast(pc.cast(pa.array(column, from_pandas=True), pa.int64()), pa.string())
-    elif column.dtype.kind == "M":  # whichever texts: they are told apart, and no more
+    elif column.dtype.kind == "M":  # any texts that differ as the dates do
         codes, _ = pd.factorize(column)
         days = pc.cast(pa.array(codes, mask=codes < 0), pa.string())
         texts = pc.binary_join_element_wise("day", days, "")

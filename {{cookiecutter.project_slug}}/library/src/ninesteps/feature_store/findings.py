@@ -18,7 +18,7 @@ from ninesteps.local.storage import Storage
 FINDINGS = "findings.json"
 
 IMPLAUSIBLE = {"auc": 0.995, "r2": 0.999}
-"""Above these a metric is rarely earned."""
+"""Above these, a metric is suspiciously high."""
 
 
 def ingested(catalog: Iterable[Iterable[str]], s3: Path) -> Ingested | None:
@@ -85,9 +85,9 @@ def remarks(
         for name, power in powers.items()
     ]
     sentences += [
-        f"{name!r} repeats as a person's does, and about {count:,} of its values have rows in both "
+        f"{name!r} seems to identify persons, and about {count:,} of its values have rows in both "
         "train and test: [split] group keeps such rows together"
-        for name, count in (table.parted if table else {}).items()
+        for name, count in (table.crossing if table else {}).items()
     ]
     if twins := splits.get("rows_with_a_twin", {}).get("test", 0):
         rows = splits["rows"]["test"]
@@ -101,8 +101,8 @@ def remarks(
 def of_metrics(metrics: Mapping[str, float | None]) -> list[str]:
     """A sentence for each metric that is too good to be true of most data."""
     return [
-        f"{name} {value:.4g} is rarely earned: look for a column that knows the label, or for rows "
-        "of one person in both train and test"
+        f"{name} {value:.4g} is suspiciously high: look for a column that knows the label, or for "
+        "rows of one person in both train and test"
         for name, limit in IMPLAUSIBLE.items()
         if (value := metrics.get(name)) is not None and value > limit
     ]

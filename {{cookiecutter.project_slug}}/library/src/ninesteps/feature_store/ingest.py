@@ -2,9 +2,9 @@
 
 `s3://<bucket>/<prefix>/data/year=/month=/day=/hour=/<latest event time>_<16 characters>.parquet`,
 without the account, region and group that there stand before `data`, since Windows' paths have no
-room for them. By the hour of the event time, with the moments of the call and the write, and a mark
-of deletion. A table of many hours has fewer and larger files, by the day, month or year. Nothing is
-overwritten.
+room for them. Rows lie by the hour of their event time; each has the moments of the call and
+the write, and a mark of deletion. A table of many hours has fewer and larger files, by the day,
+month or year. Nothing is overwritten.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Ingested:
     used: int | None = None  # different records as of the newest event; None: not counted
     names: dict[str, str] = field(default_factory=dict)  # stored columns -> as they are shown
     suspicious: dict[str, float] = field(default_factory=dict)  # columns that alone rank the label
-    parted: dict[str, int] = field(default_factory=dict)  # whose rows are in train and test: values
+    crossing: dict[str, int] = field(default_factory=dict)  # column -> values in train and test
     classes: dict[str, int] = field(default_factory=dict)  # rows of each class; none: not counted
 
     @staticmethod
@@ -60,7 +60,7 @@ def ingest(
 ) -> Ingested:
     """Put a raw table into a feature group of its own, unless it is there already.
 
-    The group is told by a hash of the table, the features' code and the settings that matter to
+    The group is named by a hash of the table, the features' code and the settings that matter to
     them: another table never mixes with an earlier one. Nothing is written before all is checked.
 
     Args:
@@ -97,7 +97,7 @@ def ingest(
             used=int(table.rows[settings.data.record_id].nunique()),
             names=written.names,
             suspicious=doubts.suspicious(table.rows, settings),
-            parted=doubts.parted(table.rows, settings),
+            crossing=doubts.crossing(table.rows, settings),
             classes=rows_by_class(table, settings),
         )
         text = json.dumps(asdict(ingested), indent=2)

@@ -1,8 +1,7 @@
-"""Reads a raw table: the columns that `[data.columns]` says, or a sentence that says which is not.
+"""Reads a raw table as `[data]` describes it, or refuses it with one sentence.
 
-What a table may well have (an empty number, a date that is none, a category never seen) is counted
-and kept while there is little of it: `[data.quality]` says how much. What must not be (a missing
-column, a word where numbers are) stops the run.
+Blemishes (an empty number, an unreadable date, an unknown category) are counted and kept, as far as
+`[data.quality]` allows. What no run can use (a missing column, a word among numbers) stops it.
 """
 
 from __future__ import annotations
@@ -36,6 +35,7 @@ Moments: TypeAlias = NDArray[np.datetime64]
 _AT_ONCE = 100_000  # texts that are read at once: as Python's own objects they are large
 
 FRACTION = r"^(-?\d{1,16})\.0+$"
+"""A whole number that was written with a fraction, such as 12.0."""
 
 
 @dataclass
@@ -50,9 +50,9 @@ class RawTable:
 def read_raw_table(file: Path, settings: Settings) -> RawTable:
     """Read a CSV, Parquet or Feather file.
 
-    Dates are in nanoseconds, or in microseconds where these do not reach all. Moments are texts
-    to the millisecond, as the Feature Store writes them. Of rows with the same id and moment the
-    last one will count.
+    Dates are in nanoseconds, or in microseconds if some lie beyond what nanoseconds reach. Moments
+    are texts to the millisecond, as the Feature Store writes them. Of rows with the same id and
+    moment the last one will count.
 
     Raises:
         RawTableError: with one sentence for the person who brought the table.
@@ -108,7 +108,7 @@ def _label(source: Source, settings: Settings) -> Cells:
     if settings.project.problem == "regression":
         return _numbers(source, name, data.label_column)
     if data.positives:
-        return _told_label(source, source.texts(name))
+        return _label_of_texts(source, source.texts(name))
     cells = read = source.numbers(name)
     if cells is None or read is None:
         cells = source.texts(name)
@@ -122,7 +122,7 @@ def _label(source: Source, settings: Settings) -> Cells:
     return labels
 
 
-def _told_label(source: Source, texts: pa.ChunkedArray) -> Cells:
+def _label_of_texts(source: Source, texts: pa.ChunkedArray) -> Cells:
     """A label of texts, some of which count as 1 and others as 0."""
     name, data = source.data.label, source.data
     positive, negative = data.positives, data.negative
@@ -133,7 +133,7 @@ def _told_label(source: Source, texts: pa.ChunkedArray) -> Cells:
             raise RawTableError(
                 f"{source.path}: the label {name!r}: expected {_either(positive)} ([data] "
                 f"positive) and one other value, got {', '.join(map(repr, values[:5]))}; several "
-                "others are listed in [data] negative"
+                "others go into [data] negative"
             )
     is_positive = pc.is_in(texts, pa.array(positive)).to_numpy()
     is_known = is_positive | pc.is_in(texts, pa.array(negative, pa.string())).to_numpy()
@@ -190,7 +190,7 @@ def _remedy(source: Source, name: str, wrong: Rows) -> str:
     texts = pc.unique(source.texts(name).filter(pa.array(wrong)))
     words = pc.filter(texts, pc.invert(pc.match_substring_regex(texts, r"\d")))
     if len(words):
-        return '; a word that means "no value" is listed in [data] missing'
+        return '; a word that means "no value" goes into [data] missing'
     table = "[data.label_column]" if name == source.data.label else "[data.columns]"
     said, pronoun = notation(texts), "it" if len(texts) == 1 else "them"
     return f"; {said} in {table} reads {pronoun}" if said else ""
@@ -234,7 +234,7 @@ def _dates(source: Source, name: str, form: str) -> Cells:
 def _check_order(
     source: Source, name: str, texts: pa.ChunkedArray, form: str, unreadable: Rows
 ) -> None:
-    """Where day and month the other way round read more, those that were read are read wrong."""
+    """Refuse a format if more dates can be read with day and month the other way round."""
     other = dates.other_order(form)
     if not other or not unreadable.any():
         return
@@ -245,7 +245,7 @@ def _check_order(
 
 
 def _each_once(texts: pa.ChunkedArray, read: Callable[[pa.Array], Moments]) -> Moments:
-    """Moments of texts, each different one read once, as days repeat."""
+    """Moments of texts, each different text read once, since days repeat."""
     if texts.nbytes >= 2**31:  # as far as the offsets of one array reach
         texts = pc.cast(texts, pa.large_string())
     encoded = texts.combine_chunks().dictionary_encode()
@@ -280,11 +280,13 @@ def _event_time(source: Source) -> tuple[Moments, list[tuple[str, Rows]]]:
     expected = f"moments of the format {data.event_time_format!r}"
     if not data.event_time_format:
         expected = "moments such as 2026-01-31T00:00:00Z"
-    remedy = '; [data] event_time_format says another format, such as "%d.%m.%Y %H:%M"'
+    remedy = '; another format, such as "%d.%m.%Y %H:%M", goes into [data] event_time_format'
     source.check_share(name, given, unreadable, expected, remedy)
     future = moments > np.datetime64(_now(), "us")
     expected = f"moments up to now ({_now():%Y-%m-%dT%H:%M:%SZ})"
-    source.check_share(name, given, future, expected, "; a row is told by what was known then")
+    source.check_share(
+        name, given, future, expected, "; a row describes what was known at its moment"
+    )
     return moments, [
         (f"no {name}", ~is_given(cells)),
         (f"unreadable {name}", unreadable),
@@ -308,8 +310,8 @@ def _now() -> datetime:
 
 def _as_texts(moments: Moments) -> Cells:
     texts = pc.cast(pa.chunked_array([moments.astype("datetime64[ms]")]), pa.string())
-    parted = pc.replace_substring(texts, " ", "T")
-    return _objects(pc.binary_join_element_wise(parted, "Z", ""))
+    texts = pc.replace_substring(texts, " ", "T")
+    return _objects(pc.binary_join_element_wise(texts, "Z", ""))
 
 
 # The rows
@@ -324,9 +326,9 @@ def _usable(source: Source, rows: pd.DataFrame, unusable: list[tuple[str, Rows]]
         *unusable,
     ]
     dropped = np.zeros(source.rows, dtype=bool)
-    said = []
+    counted = []
     for what, wrong in reasons:
-        said.append((f"{what}: left out", wrong & ~dropped))
+        counted.append((f"{what}: left out", wrong & ~dropped))
         dropped |= wrong
     keys = [data.record_id, "event_time"] if data.event_time else [data.record_id]
     kept = rows[keys] if not dropped.any() else rows.loc[~dropped, keys]
@@ -334,27 +336,27 @@ def _usable(source: Source, rows: pd.DataFrame, unusable: list[tuple[str, Rows]]
     if not data.number_rows:
         repeated[~dropped] = kept.duplicated(keep="last").to_numpy()
     if not dropped.all():
-        said.append((f"duplicate {data.record_id}: kept the last row", repeated))
-        _check_dropped(source, said)
-    for what, wrong in said:
+        counted.append((f"duplicate {data.record_id}: kept the last row", repeated))
+        _check_dropped(source, counted)
+    for what, wrong in counted:
         source.count(what, wrong)
     return rows[~dropped] if dropped.any() else rows
 
 
-def _check_dropped(source: Source, said: list[tuple[str, Rows]]) -> None:
-    """Refuse a table of which most would be left out."""
-    count, limit = sum(int(wrong.sum()) for _, wrong in said), source.data.quality.dropped
-    if count <= limit * source.rows + 1e-9:
+def _check_dropped(source: Source, counted: list[tuple[str, Rows]]) -> None:
+    """Refuse a table of which too many rows would be left out."""
+    quality, count = source.data.quality, sum(int(wrong.sum()) for _, wrong in counted)
+    if count <= (most := quality.most_dropped(source.rows)):
         return
     reasons = []
-    for what, wrong in said:
+    for what, wrong in counted:
         if wrong.any():
             positions = np.flatnonzero(wrong)[:3].tolist()
             places = ", ".join(source.table.places(positions))
             reasons.append(f"{what.partition(':')[0]} in {int(wrong.sum()):,} ({places})")
     raise RawTableError(
-        f"{source.path}: expected at most {int(limit * source.rows + 1e-9):,} rows to be left out "
-        f"([data.quality] dropped = {limit:g}), got {count:,} of {source.rows:,}: "
+        f"{source.path}: expected at most {most:,} rows to be left out "
+        f"([data.quality] dropped = {quality.dropped:g}), got {count:,} of {source.rows:,}: "
         f"{'; '.join(reasons)}"
     )
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # with pandas
     from ninesteps.feature_store.raw_table import RawTable
 
 DEVIATIONS = 5
-"""A split drawn by chance is not larger than expected by as many standard deviations."""
+"""No split drawn by chance is larger than expected by more standard deviations than these."""
 
 
 def rows_by_class(table: RawTable, settings: Settings) -> dict[str, int]:

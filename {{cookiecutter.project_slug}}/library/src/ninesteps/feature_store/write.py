@@ -1,4 +1,4 @@
-"""Writes the offline store's files: features and what they are told apart by, as Parquet."""
+"""Writes the offline store's files as Parquet: ids, moments, labels, features and groups."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class Written:
 
     location: Path  # the folder of the rows
     table: RawTable
-    names: dict[str, str]  # the names of the stored columns that are shown under another
+    names: dict[str, str]  # stored columns that are shown under another name -> that name
 
 
 def write_offline_store(file: Path, settings: Settings, group: Path) -> Written:
     """Read a raw table and write its records below a folder."""
     table = read_raw_table(file, settings)
     team = modules.features(settings.root)
-    found = _call(team, "findings", table.rows.assign(event_time=_read_by_teams(table)))
+    found = _call(team, "findings", table.rows.assign(event_time=_moments_for_features(table)))
     table.found |= {what: count for what, count in found.items() if count}
     _count_older(table, settings.data.record_id)
     times = table.rows["event_time"].reset_index(drop=True)
@@ -65,7 +65,7 @@ def write_offline_store(file: Path, settings: Settings, group: Path) -> Written:
     return Written(location, table, names)
 
 
-def _read_by_teams(table: RawTable) -> pd.Series[Any]:
+def _moments_for_features(table: RawTable) -> pd.Series[Any]:
     """The moments as features' code has always got them: to the second, unless they are finer."""
     times: pd.Series[Any] = table.rows["event_time"]
     is_whole = times.str.endswith(".000Z")
@@ -73,7 +73,7 @@ def _read_by_teams(table: RawTable) -> pd.Series[Any]:
 
 
 def _count_older(table: RawTable, record_id: str) -> None:
-    """Rows that a newer one of the same record stands in for."""
+    """Count the rows that a newer one of the same record replaces."""
     rows = table.rows
     same_moment = int(rows.duplicated([record_id, "event_time"]).sum())
     if older := len(rows) - int(rows[record_id].nunique()) - same_moment:
@@ -98,7 +98,7 @@ def _records(
 ) -> tuple[pa.Table, dict[str, str]]:
     """A record a row: id, event time, label, features, then raw columns that no feature is.
 
-    With the names under which columns are shown, where they are stored by another.
+    With the names that columns are shown under, where they are stored under another.
     """
     data, rows = settings.data, table.rows
     computed = _features(table, settings, team)
@@ -141,7 +141,7 @@ def _features(table: RawTable, settings: Settings, team: ModuleType) -> pd.DataF
     computed = _call(
         team,
         "features",
-        rows[[*shown]].assign(event_time=_read_by_teams(table)),
+        rows[[*shown]].assign(event_time=_moments_for_features(table)),
         categories,
         withheld=settings.model.exclude,
     )
@@ -164,7 +164,7 @@ def _features(table: RawTable, settings: Settings, team: ModuleType) -> pd.DataF
 
 
 def _stored_features(names: pd.Index[Any], data: Data, others: list[str]) -> dict[str, str]:
-    """The features by the names that they are stored under, each another one in any spelling.
+    """The features by their stored names, which differ in more than their case.
 
     The data catalogue writes all names in lower case.
     """

@@ -107,6 +107,18 @@ class Quality:
             share = getattr(self, key)
             require(0 <= share <= 1, key, share, "a share between 0 and 1")
 
+    def most_unreadable(self, given: int) -> int:
+        """How many of a column's given values may be unusable."""
+        return _part(self.unreadable, given)
+
+    def most_dropped(self, rows: int) -> int:
+        """How many rows of the table may be left out."""
+        return _part(self.dropped, rows)
+
+
+def _part(share: float, count: int) -> int:
+    return int(share * count + 1e-9)  # 0.07 of 100 is 7, though not in binary
+
 
 @dataclass(frozen=True)
 class Data:

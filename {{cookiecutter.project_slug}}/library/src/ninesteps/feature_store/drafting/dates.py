@@ -30,7 +30,7 @@ CLOCKS = (
 FORMATS = tuple(day + clock for clock, day in product(CLOCKS, DAYS))
 """Formats of dates: of several that fit equally the first is taken, and the others are named."""
 
-LOOKED_AT = 500  # different texts, of which the formats worth trying are told
+LOOKED_AT = 500  # different texts, from which the formats worth trying are chosen
 FEWEST_READ = 0.1  # of these, as a share
 
 
@@ -68,7 +68,7 @@ class Dates:
     @property
     def fits(self) -> bool:
         """Whether so few are unreadable that a run takes them."""
-        return self.unreadable <= Quality.unreadable * self.known
+        return self.unreadable <= Quality().most_unreadable(self.known)
 
 
 def dates_of(columns: list[Contents]) -> dict[str, Dates]:
@@ -94,7 +94,7 @@ def _as_dates(column: Contents, preferred: Iterable[str]) -> Dates | None:
     best = next((form for form in equal if form in preferred), equal[0])
     wrong = np.isnat(read[best])
     words = words_among(column, wrong)
-    if fewest <= Quality.unreadable * column.present:  # a run counts as many as unreadable
+    if fewest <= Quality().most_unreadable(column.present):  # a run counts as many as unreadable
         words = Words()
     unreadable = wrong & ~words.are(texts)
     known = column.present - words.rows

@@ -20,7 +20,13 @@ import pyarrow.compute as pc
 from ninesteps.errors import RawTableError
 from ninesteps.feature_store.drafting.contents import BLEMISHES, Contents, read_columns
 from ninesteps.feature_store.drafting.dates import Dates, dates_of
-from ninesteps.feature_store.drafting.groups import REPEATED, Group, groups_of, repeated_rows
+from ninesteps.feature_store.drafting.groups import (
+    MOST_TIMES,
+    REPEATED,
+    Group,
+    groups_of,
+    repeated_rows,
+)
 from ninesteps.feature_store.drafting.kinds import Kind, kind_of
 from ninesteps.feature_store.drafting.labels import (
     Label,
@@ -153,7 +159,7 @@ def _roles(columns: list[Contents], label: Label | None) -> Roles:
     ids = sorted(filter(_is_record_id, free), key=lambda c: (not _has_id_name(c), c.missing > 0))
     free = [c for c in free if c not in ids[:1]]
     copies = repeated_rows([c for c in columns if c.is_single and c not in ids[:1]])
-    times = [c for c in others if c.name in dates or (c.is_whole and c.different <= 400)]
+    times = [c for c in others if c.name in dates or (c.is_whole and c.different <= MOST_TIMES)]
     return Roles(
         label=label,
         candidates=[] if label else candidates(free),
@@ -231,7 +237,8 @@ def _warnings(roles: Roles, lines: list[Line]) -> list[list[str]]:
             "after the outcome is not there to predict it: delete such a line."
         ]
     if roles.groups:
-        warnings += [f"{named(roles.groups[0].column.name)} has several rows a value: see the end."]
+        name = named(roles.groups[0].column.name)
+        warnings += [f"Several rows have the same {name}: see the end."]
     return [comment(f"- {warning}", "  ") for warning in warnings]
 
 
@@ -260,7 +267,7 @@ def _word_lines(roles: Roles, lines: list[Line], decided: Decisions) -> list[str
     for one in lines:
         is_read = one.kind.type in ("number", "date")
         words = {w: n for w, n in one.kind.words.rows_of.items() if not (is_read and w in MISSING)}
-        found += [(one.column, words, f", a {one.kind.type} without it" * is_read)]
+        found += [(one.column, words, f", otherwise a {one.kind.type}" * is_read)]
     for column, words, what in found:
         for word, count in words.items():
             places.setdefault(word, []).append(f"{rows(count)} of {named(column.name)}{what}")

@@ -1,4 +1,4 @@
-"""Columns whose values repeat as a person's do: rows of one person must not be in two splits.
+"""Columns that seem to identify persons: rows of one person must not be in two splits.
 
 A model that has seen three of a customer's four months recognizes the fourth: its metrics on such
 a test split say nothing of customers that it has not seen.
@@ -32,9 +32,8 @@ PLACES = re.compile(
 FEWEST_GROUPS = 20  # fewer cannot be divided into three splits
 REPEATED = 0.05  # share of the rows whose value some other row has too
 ROWS_LOOKED_AT = 5_000
-MORE_THAN_CHANCE = (
-    3  # times as many rows are the same as columns that do not go together would have
-)
+MOST_TIMES = 400  # different days, or whole numbers such as months, of a panel
+MORE_THAN_CHANCE = 3  # times as many equal rows as independent columns would have
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # an odd number near 2**64 / 1.618: numbers lie far apart
 

@@ -121,7 +121,7 @@ def _of_words(words: Words, what: str) -> list[str]:
     return [
         f"{example(word)} in {rows(count)} is no value"
         if word in MISSING
-        else f"{what} without {example(word)} ({rows(count)})"
+        else f"{what} but for {example(word)} ({rows(count)})"
         for word, count in words.rows_of.items()
     ]
 

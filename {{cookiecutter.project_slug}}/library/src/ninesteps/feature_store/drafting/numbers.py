@@ -1,4 +1,4 @@
-"""Numbers as people write them: `1,234.50`, `$12.50`, `12 kg`, `(12)`; told by all of a column."""
+"""Numbers as people write them, `1,234.50`, `$12.50`, `12 kg`, `(12)`: the notation of a column."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ninesteps.feature_store.drafting.contents import Contents
 from ninesteps.feature_store.drafting.words import Words, words_among
-from ninesteps.feature_store.reading.numbers import read_numbers
+from ninesteps.feature_store.reading.numbers import SEPARATORS, read_numbers
 from ninesteps.settings.data import Column
 
 CURRENCIES = "USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|BRL|ZAR|MXN|Rs|kr"
@@ -26,10 +26,7 @@ _WRITTEN = re.compile(
 )
 """A number with a unit before or after it."""
 
-LOOKED_AT = 500  # different texts, of which the notations worth trying are told
-
-SEPARATORS = ((".", ""), (".", ","), (",", ""), (",", "."), (".", " "), (",", " "), (".", "'"))
-"""Decimal and thousands: of several that read the same rows the first is taken."""
+LOOKED_AT = 500  # different texts, from which the notations worth trying are chosen
 
 
 @dataclass(frozen=True)

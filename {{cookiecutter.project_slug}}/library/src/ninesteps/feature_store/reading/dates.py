@@ -27,24 +27,24 @@ _PROBE = datetime(2026, 11, 23, 10, 32, 54, 123456, tzinfo=UTC)
 def read_dates(texts: pa.Array, form: str) -> NDArray[np.datetime64]:
     """Texts as dates of a format of `strptime`, in microseconds; NaT where one is none.
 
-    A moment of another zone is told in UTC.
+    Moments of other time zones are converted to UTC.
     """
     has_zone = "%z" in form or "%Z" in form
     cells = pd.Series(texts.to_pandas(), dtype="object")
     quick = pd.to_datetime(cells, format=form, errors="coerce", exact=True, utc=has_zone)
     dates = quick.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
     for place in np.flatnonzero(np.isnat(dates) & cells.notna().to_numpy()):
-        dates[place] = _told(cells.iloc[place], lambda text: datetime.strptime(text, form))
+        dates[place] = _read_one(cells.iloc[place], lambda text: datetime.strptime(text, form))
     return dates
 
 
 def read_iso(texts: pa.Array) -> NDArray[np.datetime64]:
-    """Moments in ISO 8601, in UTC unless they say another zone; NaT where a text is none."""
+    """Moments in ISO 8601, converted to UTC; NaT where a text is none. Without an offset: UTC."""
     cells = pd.Series(texts.to_pandas(), dtype="object")
     quick = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
     moments = quick.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
     for place in np.flatnonzero(np.isnat(moments) & cells.notna().to_numpy()):
-        moments[place] = _told(cells.iloc[place], datetime.fromisoformat)
+        moments[place] = _read_one(cells.iloc[place], datetime.fromisoformat)
     return moments
 
 
@@ -58,7 +58,7 @@ def other_order(form: str) -> str:
 def in_one_unit(columns: Iterable[pd.Series[Any]]) -> list[pd.Series[Any]]:
     """Dates in nanoseconds, as pandas has them, if these reach all of them; or in microseconds.
 
-    All in one unit: pandas takes the smaller of two, whether it reaches so far or not.
+    All in one unit: of two, pandas takes the finer one, even if it does not reach all of them.
     """
     dates = list(columns)
     least, most = _NANOSECONDS
@@ -76,7 +76,7 @@ def resolution(form: str) -> str | None:
     return next((u for u in _UNITS if probe.astype(f"M8[{u}]").astype("M8[us]") == read), None)
 
 
-def _told(text: str, read: Callable[[str], datetime]) -> np.datetime64:
+def _read_one(text: str, read: Callable[[str], datetime]) -> np.datetime64:
     try:
         moment = read(text)
         if moment.tzinfo:

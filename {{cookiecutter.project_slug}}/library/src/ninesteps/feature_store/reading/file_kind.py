@@ -84,7 +84,7 @@ def kind_of(file: Path) -> Kind:
 
 
 def _check_is_file(file: Path) -> None:
-    """Whether it can be read more than once, and ends."""
+    """Check that it is a file, which ends and can be read more than once."""
     if str(file) == "-":
         raise RawTableError(
             f"{READ}, got -: standard input is read once, a table several times: save it to a file"

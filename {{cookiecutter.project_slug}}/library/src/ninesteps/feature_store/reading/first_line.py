@@ -22,7 +22,7 @@ def is_row(row: list[str]) -> bool:
 
 
 def delimiter_of(sample: str) -> str:
-    """What parts the cells: of those by which all first rows have as many, that of the most."""
+    """The delimiter that gives the first rows equally many cells; of several, that of the most."""
     best, most = ",", 1
     for delimiter in DELIMITERS:
         reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
@@ -35,12 +35,12 @@ def delimiter_of(sample: str) -> str:
 def values_among(names: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """The cells of a first line that are values, not names; none if it can be a header.
 
-    Numbers and dates are no names, unless they go on evenly, as years do, or positions; and texts
-    that their own columns have again are values, if there are several.
+    Numbers and dates are no names, unless they form a series, as years and positions do. Texts that
+    appear again in their own columns are values too, if there are several.
     """
     numbers = [name for name in names if _NUMBER.fullmatch(name)]
     values = [name for name in names if _DATE.fullmatch(name)]
-    values += [] if _go_on(numbers) else numbers
+    values += [] if _are_series(numbers) else numbers
     words = [place for place, name in enumerate(names) if name and name not in numbers]
     again = [p for p in words if names[p] in {row[p].strip() for row in rows if p < len(row)}]
     is_repeated = any([*names] == [cell.strip() for cell in row] for row in rows)
@@ -49,8 +49,8 @@ def values_among(names: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[s
     return tuple(values)
 
 
-def _go_on(numbers: Sequence[str]) -> bool:
-    """Whether numbers can be names: years, positions, or many that rise or fall throughout."""
+def _are_series(numbers: Sequence[str]) -> bool:
+    """Whether numbers can be names: years, positions, or many that only rise or only fall."""
     read = [float(number.replace(",", ".")) for number in numbers]
     steps = [after - before for before, after in pairwise(read)] or [1.0]
     if all(number.is_integer() for number in read):

@@ -1,4 +1,4 @@
-"""Texts as numbers: of each text the nearest, in the notation that `[data.columns]` says."""
+"""Texts as the nearest numbers, in the notation that `[data.columns]` gives."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ MISSING = (
 )  # fmt: skip
 """What stands for no value among numbers and dates, which none of these can be."""
 
-_SEPARATORS = ((".", ""), (".", ","), (",", ""), (",", "."), (".", " "), (",", " "), (".", "'"))
-"""What may begin a fraction and part thousands, the likelier first."""
+SEPARATORS = ((".", ""), (".", ","), (",", ""), (",", "."), (".", " "), (",", " "), (".", "'"))
+"""Decimal and thousands separators; of several pairs that read the same texts the first counts."""
 
 _NO_UNIT = "[-+\u2212()\\s]|\\d[\\d.,'\u2019\\s]*(e-?\\d+)?"
-"""What of a number with a unit is not the unit."""
+"""The parts of a number with a unit that are not the unit."""
 
 _NO_TEXT = pa.scalar(None, pa.string())
 
 _SPACES = "[\u00a0\u2007\u2009\u202f]"
-"""Spaces that do not break a line: typographers part thousands and units by them."""
+"""Spaces that do not break a line, as in typeset numbers."""
 
 
 def without_missing(texts: Texts) -> Texts:
@@ -49,12 +49,12 @@ def read_numbers(texts: Texts, column: Column) -> Texts:
 
 
 def notation(texts: pa.Array) -> str:
-    """How `[data.columns]` says the notation in which texts are numbers; nothing if none is."""
+    """The keys of `[data.columns]` that read texts as numbers; empty if none do."""
     samples = texts[:1000]
     inner = pc.replace_substring_regex(samples, _NO_UNIT, "")
     unit = next((text for text in inner.to_pylist() if text), "")
     parentheses = bool(pc.any(pc.match_substring(samples, "(")).as_py())
-    for decimal, thousands in _SEPARATORS:
+    for decimal, thousands in SEPARATORS:
         with contextlib.suppress(ValueError):
             column = Column("number", "", (), decimal, thousands, unit, parentheses)
             if read_numbers(samples, column).null_count == 0:
@@ -92,7 +92,7 @@ def _plain(texts: Texts, column: Column) -> Texts:
 
 
 def _number(column: Column) -> str:
-    """Digits, in threes from the right where thousands are parted, and a fraction."""
+    """Digits, in groups of three where thousands are separated, and a fraction."""
     decimal, thousands = re.escape(column.decimal), re.escape(column.thousands)
     whole = rf"\d{{1,3}}(?:{thousands}\d{{3}})+|\d+" if thousands else r"\d+"
     return rf"(?P<number>(?:(?:{whole})(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?)"

@@ -139,7 +139,7 @@ class Source:
             self.empty.append(name)
 
     def check_empty(self) -> None:
-        """A column without any value is none: it has another name here, or its values are gone."""
+        """Refuse a table with a column of no values: it was renamed, or its values are lost."""
         if self.empty:
             raise RawTableError(
                 f"{self.path}: {', '.join(map(repr, self.empty))}: expected values, got none in "
@@ -150,13 +150,14 @@ class Source:
     def check_share(
         self, name: str, given: int, wrong: Rows, expected: str, remedy: str = ""
     ) -> None:
-        """Refuse a table of whose values in a column too many cannot be used."""
-        count, limit = int(wrong.sum()), self.data.quality.unreadable
-        if count == 0 or (count < given and count <= limit * given + 1e-9):
+        """Refuse a table in which too many of a column's values cannot be used."""
+        count, quality = int(wrong.sum()), self.data.quality
+        most = quality.most_unreadable(given)
+        if count == 0 or (count < given and count <= most):
             return
-        allowed = f"[data.quality] unreadable = {limit:g} allows {int(limit * given + 1e-9):,}"
+        allowed = f"[data.quality] unreadable = {quality.unreadable:g} allows {most:,}"
         if count == given:
-            allowed = "no value can be used, which [data.quality] unreadable never allows"
+            allowed = "no value can be used, and [data.quality] unreadable never allows that"
         raise RawTableError(
             f"{self.path}: {self._called(name)}: expected {expected}, got "
             f"{self.examples(name, wrong)} in {count:,} of {given:,} values: {allowed}{remedy}"
@@ -166,8 +167,8 @@ class Source:
         """Some of the values, each with its line."""
         positions = np.flatnonzero(rows)[:EXAMPLES].tolist()
         values, places = self._values(name, positions), self.table.places(positions)
-        said = [f"{value!r} ({place})" for value, place in zip(values, places, strict=True)]
-        return ", ".join(said)
+        each = zip(values, places, strict=True)
+        return ", ".join(f"{value!r} ({place})" for value, place in each)
 
     def _values(self, name: str, positions: Sequence[int]) -> list[str]:
         cells = pc.take(self.stored[name], pa.array(positions, pa.int64()))

@@ -1,6 +1,6 @@
 """The typed cells of a Parquet or Feather file as the texts, numbers and dates that they stand for.
 
-A value is the same whether a CSV file or a Parquet file says it: 1.0 and 1 are the text 1.
+A value is the same in a CSV file and in a Parquet file: 1.0 and 1 are the text 1.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ninesteps.feature_store.reading import dates
 
 MOMENT = "%Y-%m-%dT%H:%M:%SZ"
-"""A moment as the Feature Store writes it: its seconds are with milliseconds."""
+"""A moment as the Feature Store writes it: Arrow's %S has the milliseconds."""
 
 MOST_WHOLE = 2**53
 """Up to it, every whole number is a float of its own."""
@@ -63,7 +63,7 @@ def cells_as_dates(cells: pa.ChunkedArray, form: str) -> NDArray[np.datetime64] 
 
 
 def as_dates(cells: pa.ChunkedArray) -> NDArray[np.datetime64]:
-    """Dates and moments in microseconds, in UTC; NaT for none, and for what no date can be."""
+    """Dates and moments in microseconds, in UTC; NaT for none, and beyond the year 9999."""
     moments: NDArray[np.datetime64] = _plain(cells).to_numpy()
     unit = np.datetime_data(moments.dtype)[0]
     if unit != "ns":  # which reaches less far
