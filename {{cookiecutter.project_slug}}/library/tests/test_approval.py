@@ -350,16 +350,16 @@ def test_one_person_cannot_give_both_approvals(machine: Registered) -> None:
 
 def test_initials_that_fit_may_approve_and_are_told(machine: Registered) -> None:
     approvals = machine.approvals(require_second_approver=True, before_production=True)
-    (doubt,) = approvals.doubts(1, "slee")
-    assert doubt == (
+    (notice,) = approvals.notices(1, "slee")
+    assert notice == (
         "slee may be Sam Lee <sam@example.com>, who started run run1, and [approval] "
         "require_second_approver of pipeline.toml asks for somebody else"
     )
-    assert approvals.doubts(1, *JO[:1]) == machine.approvals().doubts(1, "slee") == []
+    assert approvals.notices(1, *JO[:1]) == machine.approvals().notices(1, "slee") == []
     approvals.approve(1, *JO)
     assert (
         "J. Doe may be Jo Doe, who approved pets version 1"
-        in approvals.doubts(1, "J. Doe", PRODUCTION)[0]
+        in approvals.notices(1, "J. Doe", PRODUCTION)[0]
     )
 
 

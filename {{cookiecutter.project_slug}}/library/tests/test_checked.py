@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ninesteps.runs import compiled
-from ninesteps.runs.checked import Checked
+from ninesteps.runs.checked import CheckCache
 from ninesteps.settings import loading
 from ninesteps.settings.settings import Settings
 
@@ -33,10 +33,10 @@ def repository(tmp_path: Path) -> Path:
 
 def said(repository: Path, settings: Settings, answer: str) -> str:
     """What a check of one part says, where looking at it gives an answer."""
-    checked = Checked.of(repository, repository / ".local", settings, repository / "table.csv")
+    checked = CheckCache.load(repository, repository / ".local", settings, repository / "table.csv")
     lines: list[str] = []
-    checked.say("part", lambda: answer, lines.append)
-    checked.keep()
+    checked.report("part", lambda: answer, lines.append)
+    checked.save()
     (line,) = lines
     return line
 

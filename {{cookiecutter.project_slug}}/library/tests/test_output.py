@@ -88,7 +88,7 @@ def test_a_misspelt_option_is_quoted_plainly() -> None:
         (NineStepsError("pipeline.toml: expected a, got b"), 2, "pipeline.toml: expected a, got b"),
         (StepError("it failed"), 1, "it failed"),
         (KeyboardInterrupt(), 130, "stopped"),
-        (MemoryError(), 1, "this machine has not enough memory for it"),
+        (MemoryError(), 1, "this machine does not have enough memory for it"),
         (PermissionError(13, "Permission denied", "a.csv"), 1, "a.csv: Permission denied"),
         (PermissionError(13, "Permission denied", b"a\xff"), 1, "a\\udcff: Permission denied"),
         (OSError("of no number"), 1, "of no number"),

@@ -163,7 +163,7 @@ def test_the_command_bumps_the_library_and_says_what_is_next(root: Path, wheel: 
     "name",
     ["ninesteps.py", "ninesteps/profiles/profile.py", "sitecustomize.py", "usercustomize.py"],
 )
-def test_a_repository_with_what_python_could_take_for_the_library_is_refused(
+def test_a_repository_with_a_module_that_hides_the_library_is_refused(
     tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "pipeline.toml").write_text("", encoding="utf-8")
@@ -173,8 +173,8 @@ def test_a_repository_with_what_python_could_take_for_the_library_is_refused(
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
     assert done.stderr == (
-        f"pipeline: {name.partition('/')[0]}: expected nothing of this name, which could stand in "
-        "for the installed library; `pipeline eject` copies what a team may override\n"
+        f"pipeline: {name.partition('/')[0]}: expected nothing of this name, which Python could "
+        "import instead of the library; `pipeline eject` copies what a team may override\n"
     )
 
 

@@ -16,10 +16,10 @@ from ninesteps.terminal import output
 
 
 class _Commands(click.Group):
-    """Says an error that a person can act on as one sentence, and ends with its exit status."""
+    """Ends a command that fails with one sentence that a person can act on, and an exit status."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run a command; all that it prints goes through `terminal.output`."""
+        """Run a command; everything that it prints goes through `terminal.output`."""
         try:
             with output.plain_streams():
                 try:
@@ -27,31 +27,31 @@ class _Commands(click.Group):
                 finally:  # SystemExit ends most commands
                     sys.stdout.flush()
         except BrokenPipeError:
-            _end(FAILED)
+            _exit(FAILED)
         except OSError as error:  # of the output itself
-            _end(FAILED, _sentence(error))
+            _exit(FAILED, _sentence(error))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except NineStepsError as error:
-            _end(error.exit_status, str(error))
+            _exit(error.exit_status, str(error))
         except BrokenPipeError:
-            _end(FAILED)
+            _exit(FAILED)
         except OSError as error:
-            _end(FAILED, _sentence(error))
+            _exit(FAILED, _sentence(error))
         except KeyboardInterrupt:
-            _end(INTERRUPTED, "stopped")
+            _exit(INTERRUPTED, "stopped")
         except MemoryError:
-            _end(FAILED, "this machine has not enough memory for it")
+            _exit(FAILED, "this machine does not have enough memory for it")
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except Exception as error:
-            _end(FAILED, _unexpected(error))
+            _exit(FAILED, _unexpected(error))
 
 
-def _end(status: int, sentence: str = "") -> None:
-    """Say why, if anybody can still hear it, and end the command."""
+def _exit(status: int, sentence: str = "") -> None:
+    """Print why, if standard error still takes it, and end the command."""
     try:
         if sentence:
             click.echo(f"pipeline: {sentence}", err=True)
@@ -68,13 +68,13 @@ def _sentence(error: OSError) -> str:
 
 
 def _unexpected(error: Exception) -> str:
-    """An error that this library did not expect: the sentence says where its traceback is."""
-    said = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
+    """A sentence about an error that is a bug here; it names the file with the traceback."""
+    summary = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
     with tempfile.NamedTemporaryFile(
         "w", prefix="pipeline-", suffix=".txt", delete=False, encoding="utf-8", errors="replace"
     ) as file:
         traceback.print_exception(error, file=file)
-    return f"unexpected error, please report it: {said}; the traceback is in {file.name}"
+    return f"unexpected error, please report it: {summary}; the traceback is in {file.name}"
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

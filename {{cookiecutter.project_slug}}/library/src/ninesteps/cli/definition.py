@@ -13,7 +13,7 @@ from ninesteps.settings.environment import LOCAL_ENVIRONMENT
 from ninesteps.settings.settings import Settings
 
 LARGE = 32 * 1024**2
-"""Bytes of a table that a check does not wait for."""
+"""Bytes of a table that `pipeline check` does not read: it would take too long."""
 
 
 @commands.command("compile")
@@ -35,25 +35,25 @@ def compile_(output: Path | None, environment: str) -> None:
 
 
 @commands.command()
-@click.option("--no-cache", is_flag=True, help="Check also what was in order before, unchanged.")
+@click.option("--no-cache", is_flag=True, help="Check everything, also what has not changed.")
 def check(no_cache: bool) -> None:
     """Check the settings, the definition and the schedule, and say when it fires next."""
     from ninesteps.repository import template_files
-    from ninesteps.runs.checked import Checked
+    from ninesteps.runs.checked import CheckCache
 
     refuse(template_files.unfinished(here.root()))  # before the settings: they may be unfinished
     settings = here.settings_with_table()
     table = here.root() / settings.data.file
     is_read = table.is_file() and table.stat().st_size <= LARGE
-    kept = Checked.of(here.root(), here.local(), settings, table if is_read else None)
+    cache = CheckCache.load(here.root(), here.local(), settings, table if is_read else None)
     if no_cache:
-        kept.lines.clear()
-    kept.say("features", lambda: _check_features(settings), click.echo)
-    kept.say("table", lambda: _check_table(settings, table), click.echo)
-    kept.say("definition", lambda: _check_definition(settings), click.echo)
+        cache.lines.clear()
+    cache.report("features", lambda: _check_features(settings), click.echo)
+    cache.report("table", lambda: _check_table(settings, table), click.echo)
+    cache.report("definition", lambda: _check_definition(settings), click.echo)
     _check_repository(settings)
-    kept.say("stack", lambda: _check_infrastructure(settings), click.echo)
-    kept.keep()
+    cache.report("stack", lambda: _check_infrastructure(settings), click.echo)
+    cache.save()
     cadence = settings.cadence
     click.echo(f"schedule    {cadence.text}: {cadence.expression or 'started by hand alone'}")
     for firing in cadence.next(datetime.now(tz=UTC)):
@@ -102,7 +102,7 @@ def _definition(settings: Settings) -> str:
 
 
 def _check_infrastructure(settings: Settings) -> str:
-    """Refuse roles that may do otherwise than the table says, and environments of no use."""
+    """Refuse roles that may do more than the table of permissions, and unusable environments."""
     from ninesteps.infrastructure import stacks
 
     for name in settings.environments:

@@ -44,7 +44,7 @@ def deploy(
     """Rehearse a deployment: an approved version takes over an endpoint on this machine."""
     rehearsal = _rehearsal()
     package = rehearsal.find(version)
-    with _told(rehearsal):
+    with _interruptible(rehearsal):
         rehearsal.deploy(package, time_scale, port)
         _follow(rehearsal, rehearsal.golden(package)[0], traffic, as_json)
 
@@ -58,14 +58,14 @@ def rollback(as_json: bool) -> None:
     rehearsal = _rehearsal()
     status = rehearsal.ask("status")
     if status["deploying"] is not None:
-        with _told(rehearsal):
+        with _interruptible(rehearsal):
             rehearsal.ask("cancel")
             _follow(rehearsal, [], 0, as_json, expected="rolled back")
     elif status["previous"] is None:
         raise DeployError("there is no version to go back to")
     else:
         previous = rehearsal.find(status["previous"], has_served=True)
-        with _told(rehearsal):
+        with _interruptible(rehearsal):
             rehearsal.deploy(previous, 1, by_hand=True)
             _follow(rehearsal, [], 0, as_json)
 
@@ -97,8 +97,8 @@ def _rehearsal() -> Rehearsal:
 
 
 @contextmanager
-def _told(rehearsal: Rehearsal) -> Iterator[None]:
-    """Say how the endpoint stands if Ctrl-C comes: what it was asked for goes on."""
+def _interruptible(rehearsal: Rehearsal) -> Iterator[None]:
+    """On Ctrl-C say how the endpoint stands: a deployment goes on without this command."""
     try:
         yield
     except KeyboardInterrupt:

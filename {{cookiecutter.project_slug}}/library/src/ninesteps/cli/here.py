@@ -36,7 +36,7 @@ def local() -> Path:
 
 def settings() -> Settings:
     """The repository's settings; what their notices say is printed once."""
-    vendor.check_not_replaced(root())
+    vendor.check_not_shadowed(root())
     _check_installed()
     read = loading.load(root())
     for notice in read.notices:

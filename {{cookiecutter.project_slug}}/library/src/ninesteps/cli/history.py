@@ -29,11 +29,11 @@ def runs(as_json: bool) -> None:
         moment = run["parameters"].get("AsOf", "")
         click.echo(f"{run['run']}  {run['status']:<9}  {run['started']}  as of {moment}")
     if kept_runs and kept_runs[0]["status"] not in ("Succeeded", "Executing"):
-        from ninesteps.runs.standing import way_on
+        from ninesteps.runs.continuing import next_command
 
         last = History(here.local()).execution(kept_runs[0]["run"])
         with suppress(SettingsError):  # of which `check` tells
-            click.echo(f"to go on with the last: {way_on(last, here.settings())}")
+            click.echo(f"to go on with the last: {next_command(last, here.settings())}")
 
 
 @commands.command()

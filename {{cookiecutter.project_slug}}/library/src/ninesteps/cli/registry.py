@@ -95,14 +95,14 @@ def _decide(
             if is_rejected:
                 approvals.reject(number, who, why)
             else:
-                doubts = approvals.doubts(number, who, place)
+                notices = approvals.notices(number, who, place)
                 approvals.approve(number, who, why, place)
-                for doubt in doubts:
-                    here.show_notice(doubt)
+                for notice in notices:
+                    here.show_notice(notice)
             registry_view.decided(approvals, number, place)
-        except KeyboardInterrupt:  # what was kept by then stays
-            version_now = approvals.find(number)
-            sentence = f"stopped; {version_now.name} {how(version_now, place)}"
+        except KeyboardInterrupt:  # a decision that was recorded by then stays
+            found = approvals.find(number)
+            sentence = f"stopped; {found.name} {how(found, place)}"
             click.echo(f"pipeline: {sentence}", err=True)
             sys.exit(INTERRUPTED)
 

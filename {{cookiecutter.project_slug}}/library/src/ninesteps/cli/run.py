@@ -72,7 +72,7 @@ def run(
 
     progress = Events() if as_json else Progress(settings, is_live=not debug)
     identifier = "" if resume is None else History(here.local()).identifier(resume)
-    with _going_on(progress, settings, identifier):
+    with _interruptible(progress, settings, identifier):
         if identifier:
             execution = local_run.resume(
                 here.local(), settings, identifier, parallel, not no_cache, progress
@@ -83,7 +83,7 @@ def run(
             execution = local_run.run(
                 here.root(), here.local(), settings, file, given, parallel, options, progress
             )
-        stopping.ignore()  # all is done and said
+        stopping.ignore()  # a later signal has nothing to interrupt
         if execution.status == FAILED:
             sys.exit(errors.FAILED)
         if require_registered and not execution.registered:
@@ -104,8 +104,8 @@ def _parameters(values: tuple[str, ...]) -> dict[str, str]:
 
 
 @contextmanager
-def _going_on(progress: Progress | Events, settings: Settings, resumed: str) -> Iterator[None]:
-    """What breaks off a run: how the run stands by then, and what goes on with it."""
+def _interruptible(progress: Progress | Events, settings: Settings, resumed: str) -> Iterator[None]:
+    """If the run is interrupted, say how it stands and which command continues it."""
     try:
         yield
     except (KeyboardInterrupt, errors.StateError, OSError, MemoryError) as error:
@@ -115,18 +115,21 @@ def _going_on(progress: Progress | Events, settings: Settings, resumed: str) -> 
         stopping.ignore()
         reason = "stopped" if is_stopped else str(error)
         if isinstance(error, MemoryError):
-            reason = "this machine has not enough memory for it"
+            reason = "this machine does not have enough memory for it"
         if isinstance(error, BrokenPipeError):
             reason = "stopped: nothing reads its output"
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        click.echo(f"pipeline: {reason}; {_standing(settings, progress.run or resumed)}", err=True)
+        click.echo(
+            f"pipeline: {reason}; {_after_interruption(settings, progress.run or resumed)}",
+            err=True,
+        )
         sys.exit(errors.INTERRUPTED if is_stopped else errors.FAILED)
 
 
-def _standing(settings: Settings, run: str) -> str:
-    from ninesteps.runs.standing import standing
+def _after_interruption(settings: Settings, run: str) -> str:
+    from ninesteps.runs.continuing import after_interruption
 
     try:
-        return standing(here.local(), settings, run)
+        return after_interruption(here.local(), settings, run)
     except errors.StateError as error:
         return str(error)

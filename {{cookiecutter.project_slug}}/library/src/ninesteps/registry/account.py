@@ -92,16 +92,16 @@ class AccountRegistry:
         return person(execution.get("CreatedBy", {}))
 
     def findings(self, version: Version) -> bytes | None:
-        """What step 1 found in its splits; None where that is not there, or may not be read.
+        """Step 1's findings on its splits; None if there are none, or they may not be read.
 
-        It lies beside the test split, whose rows not everybody who approves may read.
+        They lie beside the test split, whose rows not every approver may read.
         """
         with contextlib.suppress(ClientError):
             return self.read(version.findings) if version.findings else None
         return None
 
     def table(self, version: Version) -> Ingested | None:
-        """None: a raw table is put into the account's feature group elsewhere."""
+        """None: the account does not say how its feature group was filled."""
         return None
 
     def identity(self, who: str) -> str:

@@ -1,9 +1,9 @@
-"""Letters and digits that look like a Latin one: which they look like.
+"""Letters and digits of any alphabet that look like Latin ones.
 
-From Unicode Technical Standard #39, confusables.txt of version 14: every letter and digit that
-it gives a look of letters a to z and digits alone, after compatibility decomposition and without
-marks; and Latin's small capitals. What decomposition or case folding turns into a Latin letter by
-itself, such as a full-width or a mathematical one, is not listed.
+From confusables.txt of Unicode Technical Standard #39, version 14: every letter and digit that it
+maps to letters a to z and digits alone, after compatibility decomposition and without marks; and
+the small capitals of Latin. Characters that decomposition or case folding already turns into Latin
+letters, such as full-width or mathematical ones, are not listed.
 """
 
 from __future__ import annotations
@@ -105,4 +105,4 @@ LOOK_ALIKES = {
 """As `str.translate` takes it."""
 
 ALIKE_IN_LATIN = str.maketrans({"i": "l", "1": "l", "|": "l", "0": "o", "m": "rn", "w": "vv"})
-"""The same among a to z and digits, in either case: I, l and 1; O and 0; m and rn; w and vv."""
+"""Look-alikes among a to z and digits, in either case: I, l and 1; O and 0; m and rn; w and vv."""

@@ -21,7 +21,7 @@ class LocalRegistry:
 
     local: Path
     group: str
-    read_only: bool = False  # it shows what there is when it is first asked
+    read_only: bool = False  # it shows the state as it was when first asked
 
     @cached_property
     def _state(self) -> State:
@@ -64,7 +64,7 @@ class LocalRegistry:
         ]  # fmt: skip
 
     def _changed_definition(self, version: Version) -> Iterator[EvidenceFile]:
-        """The definition of the run, if it is not the one that the run began with."""
+        """The definition of the run, if it was changed after the run began."""
         noted = self._state.definition_digests(version.execution)
         for run in self._state.executions(version.execution):
             if noted and (now := digest_of_text(run.definition)) != noted[0]:
@@ -75,11 +75,11 @@ class LocalRegistry:
         return next((e.started_by for e in self._state.executions(version.execution)), "")
 
     def findings(self, version: Version) -> bytes | None:
-        """What step 1 found in its splits; None where that is not there."""
+        """Step 1's findings on its splits; None if there are none."""
         return self.read(version.findings) if version.findings else None
 
     def table(self, version: Version) -> Ingested | None:
-        """What was found in the raw table that it learnt from; None if that is gone."""
+        """What was read from the raw table that it was trained on; None if that is gone."""
         s3 = self.local / "s3"
         runs = self._state.executions(version.execution)
         return next((findings.ingested(run.catalog, s3) for run in runs), None)

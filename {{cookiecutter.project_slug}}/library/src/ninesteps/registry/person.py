@@ -13,7 +13,7 @@ from itertools import permutations
 from ninesteps.registry.confusables import ALIKE_IN_LATIN, LOOK_ALIKES
 
 _FILLERS = "\u115f\u1160"
-"""Hangul's: letters by category, which nobody sees. Decomposition turns the others into one."""
+"""Hangul's fillers: letters by category, but invisible. Decomposition maps the others to these."""
 
 _ARN = re.compile(r"\barn:[^\s()<>,;]+")
 _ADDRESS = re.compile(r"[^\s<>,;:()\"'\[\]]+@[^\s<>,;:()\"'\[\]]+")
@@ -26,9 +26,9 @@ def is_same_person(one: str, other: str) -> bool:
     """Whether two texts name one person.
 
     `Jo Doe <jo@example.com>` is `doe, JO` and `JO+x@example.com`, and the session of that name
-    under any role: `arn:aws:sts::111122223333:assumed-role/Approver/jo@example.com`. What looks the
-    same is the same, whatever alphabet it is typed in. Somebody who has another's name is taken
-    for them: the error that an approval can bear.
+    under any role: `arn:aws:sts::111122223333:assumed-role/Approver/jo@example.com`. Texts that
+    look the same are the same, in whatever alphabet they are typed. Two people of the same name
+    count as one: that is the safer error.
     """
     return not set(_identities(one)).isdisjoint(_identities(other))
 
@@ -39,11 +39,11 @@ def may_be_same_person(one: str, other: str) -> bool:
 
 
 def skeleton(text: str) -> str:
-    """What a text looks like: two of one look have one skeleton, which is its own.
+    """What a text looks like: texts that look the same have the same skeleton.
 
-    Without marks, case and what nobody sees; look-alikes of Latin letters and digits as those.
+    It has no marks, no case and nothing invisible; look-alikes become the Latin letters and digits.
     """
-    shown = _plain(text).translate(LOOK_ALIKES)  # of capitals: folding would make them others
+    shown = _plain(text).translate(LOOK_ALIKES)  # capitals first: folded, they may look different
     folded = _plain(_plain(shown).casefold()).translate(LOOK_ALIKES)
     return folded.casefold().translate(ALIKE_IN_LATIN)
 
@@ -57,9 +57,9 @@ def _plain(text: str) -> str:
 
 
 def _identities(text: str) -> Iterator[Words]:
-    """What a person goes by, each as the words that it looks like, in order and written as one.
+    """A person's names and addresses as skeletons: their sorted words, and the words joined.
 
-    Of a text in capitals and of the same in small letters: Н looks like H, and so does its small н.
+    Each in its own case and folded, since Н looks like H, and so does its small letter н.
     """
     addresses, name = _parts(text)
     for part in (*addresses, name):
@@ -71,7 +71,7 @@ def _identities(text: str) -> Iterator[Words]:
 
 
 def _names(text: str) -> Iterator[Words]:
-    """What may be a person's name, as folded words: the name, or an address up to its @."""
+    """What may be a person's name, as folded words: the name, or an address up to the @."""
     addresses, name = _parts(text)
     logins = [] if len(_words(name)) > 1 else [a.partition("@")[0] for a in addresses]
     for part in (*logins, name):
@@ -80,15 +80,17 @@ def _names(text: str) -> Iterator[Words]:
 
 
 def _parts(text: str) -> tuple[list[str], str]:
-    """The addresses in a text, without their plus-parts, and what it has besides: a name."""
-    text = " ".join(unicodedata.normalize("NFKC", _without_unseen(text)).replace('"', " ").split())
+    """The addresses in a text, without their plus-parts, and the rest of it: a name."""
+    text = " ".join(
+        unicodedata.normalize("NFKC", _without_invisible(text)).replace('"', " ").split()
+    )
     text = _ARN.sub(lambda arn: arn[0].rpartition("/")[2], text)
     text = _PLUS_PART.sub("", re.sub(r"\s*@\s*", "@", text))
     return _ADDRESS.findall(text), re.sub(r"<[^>]*>", " ", _ADDRESS.sub(" ", text))
 
 
-def _without_unseen(text: str) -> str:
-    """Controls that separate words, such as a tab, stay; formats such as a zero-width space go."""
+def _without_invisible(text: str) -> str:
+    """A text without format characters, such as a zero-width space; tabs and the like stay."""
     return "".join(c for c in text if unicodedata.category(c) != "Cf" and c not in _FILLERS)
 
 
@@ -97,7 +99,7 @@ def _words(text: str) -> list[str]:
 
 
 def _fits(short: Words, long: Words) -> bool:
-    """Whether each word is one of the other's or its initial; or one word abbreviates several."""
+    """Whether each word is one of the other name or its initial; or the only word, its login."""
     if len(short) == 1 and len(long) > 1 and skeleton(short[0]) in _logins(long):
         return True
     rest = list(long)
@@ -115,7 +117,7 @@ def _abbreviates(word: str, whole: str) -> bool:
 
 
 def _logins(words: Words) -> set[str]:
-    """What a login makes of a name: asmith, smitha, anns, as."""
+    """Logins that are made of a name: asmith, smitha, anns, as."""
     made = {"".join(word[0] for word in words)}
     for one, other in permutations(words, 2):
         made |= {one[0] + other, one + other[0]}

@@ -69,7 +69,7 @@ class Version:
 
     @property
     def findings(self) -> str:
-        """S3 URI of what step 1 found in its splits; empty if it names none."""
+        """S3 URI of step 1's findings on its splits; empty if it names none."""
         split = self.metadata.get("test_split", "")
         return f"{split}/{FINDINGS}" if split else ""
 
@@ -161,10 +161,10 @@ class Registry(Protocol):
         """Who started the run that registered it; empty if that is not known."""
 
     def findings(self, version: Version) -> bytes | None:
-        """What step 1 found in its splits; None where that is not there, or may not be read."""
+        """Step 1's findings on its splits; None if there are none, or they may not be read."""
 
     def table(self, version: Version) -> Ingested | None:
-        """What was found in the raw table that it learnt from; None where that is not known."""
+        """What was read from the raw table that it was trained on; None if that is not known."""
 
     def identity(self, who: str) -> str:
         """Who decides, as this registry knows them, where they call themselves so."""
@@ -174,12 +174,12 @@ class Registry(Protocol):
 
 
 @dataclass(frozen=True)
-class _Other:
-    """A person whom somebody who approves may not be."""
+class _Excluded:
+    """A person who may not give an approval."""
 
     name: str  # empty if it is not known
-    did: str  # what makes them one
-    rule: str  # ... and which rule says so
+    did: str  # why they are excluded
+    rule: str  # ... and the rule that excludes them
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ class Approvals:
         if version.is_rejected:
             stays = "" if after == REJECTED else "; a rejected version stays so: register another"
             raise RegistryError(f"{version.name} {how(version)}{stays}")
-        if version.status_in(stage) == after and not self.lacks(version, stage):
+        if version.status_in(stage) == after and not self.objection(version, stage):
             raise RegistryError(f"{version.name} {how(version, stage)}")
         if after == APPROVED:
             self._check_what_it_rests_on(version)
@@ -237,7 +237,7 @@ class Approvals:
         version = self.check(number, APPROVED, stage)
         who, why = worded("who", who, MAX_WHO), worded("why", why, MAX_WHY)
         known = self.registry.identity(who)
-        for other in self._others(version, stage):
+        for other in self._excluded(version, stage):
             if not other.name:
                 raise RegistryError(f"who {other.did} is not known, and {other.rule}: run the "
                                     "pipeline again")  # fmt: skip
@@ -245,12 +245,12 @@ class Approvals:
                 raise RegistryError(f"{known} {other.did} as {other.name}, and {other.rule}")
         return self._keep(version, APPROVED, who, why, stage)
 
-    def doubts(self, number: int, who: str, stage: str = "") -> list[str]:
-        """Whom else a person may be who approves: told, since initials alone refuse nobody."""
+    def notices(self, number: int, who: str, stage: str = "") -> list[str]:
+        """Notices that whoever approves may be an excluded person: initials alone refuse nobody."""
         known = self.registry.identity(who)
         return [
             f"{known} may be {other.name}, who {other.did}, and {other.rule}"
-            for other in self._others(self.find(number), stage)
+            for other in self._excluded(self.find(number), stage)
             if not is_same_person(known, other.name) and may_be_same_person(known, other.name)
         ]
 
@@ -270,8 +270,8 @@ class Approvals:
         """A version that may be deployed.
 
         Args:
-            has_served: it is gone back to. Floors and rules of approval that have changed since do
-                not stand in the way: it met those of its time, and what serves now is worse.
+            has_served: it has served before, and a rollback returns to it. Floors and rules of
+                approval that have changed since do not matter: it met those of its time.
 
         Raises:
             RegistryError: if it may not, with the command that would change that, if any does.
@@ -288,21 +288,21 @@ class Approvals:
                 f"{self.command(number, PRODUCTION)}"
             )
         for stage in ("", PRODUCTION) if second else ("",):
-            if not has_served and (lacks := self.lacks(version, stage)):
-                raise RegistryError(f"{version.name} {lacks}: {self.command(number, stage)}")
+            if not has_served and (objection := self.objection(version, stage)):
+                raise RegistryError(f"{version.name} {objection}: {self.command(number, stage)}")
         self._check_what_it_rests_on(version, floors=not has_served)
         return version
 
-    def lacks(self, version: Version, stage: str = "") -> str:
-        """Why an approval does not count under the rules in force; empty if it does.
+    def objection(self, version: Version, stage: str = "") -> str:
+        """Why an approval does not count under the rules in force; empty if it counts.
 
-        It was given under the rules of its day: another person may give it again.
+        It was given under earlier rules. Another person may approve the version again.
         """
         if version.status_in(stage) != APPROVED:
             return ""
         last, place = version.last(stage), f" for {stage.lower()}" if stage else ""
         by = last.who if last else ""
-        for other in self._others(version, stage):
+        for other in self._excluded(version, stage):
             if not by or not other.name:
                 unknown = other.did if by else f"approved it{place}"
                 return f"cannot be deployed: who {unknown} is not known, and {other.rule}"
@@ -310,16 +310,16 @@ class Approvals:
                 return f"was approved{place} by {by}, who {other.did}, and {other.rule}"
         return ""
 
-    def _others(self, version: Version, stage: str) -> Iterator[_Other]:
-        """Those whom somebody who approves may not be."""
+    def _excluded(self, version: Version, stage: str) -> Iterator[_Excluded]:
+        """The people who may not give the approval of a stage."""
         asks = "of pipeline.toml asks for somebody else"
         if self.require_second_approver:
             started_by = self.registry.started_by(version)
             rule = f"[approval] require_second_approver {asks}"
-            yield _Other(started_by, f"started run {version.execution}", rule)
+            yield _Excluded(started_by, f"started run {version.execution}", rule)
         if stage and (first := version.last()):
             rule = f"[approval] before_production {asks}"
-            yield _Other(first.who, f"approved {version.name}", rule)
+            yield _Excluded(first.who, f"approved {version.name}", rule)
 
     def command(self, number: int, stage: str = "") -> str:
         """What approves a version, as it is typed."""
@@ -341,21 +341,21 @@ class Approvals:
     def _check_evaluation(
         self, version: Version, digests: Mapping[str, str], gate: gates.Gate | None
     ) -> None:
-        """What was judged is this version's archive, and it passes the gate in force."""
+        """The metrics are those of this version's archive, and pass the gate in force."""
         content = self.registry.read(version.evaluation)
         if content is None:
-            raise RegistryError(f"{version.name} has no evaluation.json that it could rest on")
-        now = hashlib.sha256(content).hexdigest()  # of the bytes that are judged by
+            raise RegistryError(f"{version.name} has no evaluation.json to rest on")
+        now = hashlib.sha256(content).hexdigest()  # of the bytes that are read here
         file = EvidenceFile(version.evaluation, digests[version.evaluation], now)
         if file.fault:
             raise RegistryError(f"{version.name} cannot rest on {file.uri}: it {file.fault}")
-        judged, model = model_of(content), digests.get(version.model, "")
+        judged, model = judged_model(content), digests.get(version.model, "")
         if judged and judged != model:
             raise RegistryError(
                 f"{version.name}: expected metrics of the model with sha256 {model[:12]}, got "
                 f"those of {judged[:12]}"
             )
-        if gate and (failing := fails(gate, metrics(content))):
+        if gate and (failing := failed_comparisons(gate, metrics(content))):
             raise RegistryError(
                 f"{version.name} does not pass the gate in force, {gate}: {failing}"
             )
@@ -416,16 +416,16 @@ def _is_shown(character: str) -> bool:
     return character in JOINERS or unicodedata.category(character)[0] != "C"
 
 
-def model_of(evaluation: bytes) -> str:
-    """SHA-256 of the archive that an evaluation.json is of; empty if it does not say."""
+def judged_model(evaluation: bytes) -> str:
+    """SHA-256 of the archive that an evaluation.json is about; empty if it does not say."""
     try:
         return str(json.loads(evaluation).get("model_sha256", ""))
     except (ValueError, AttributeError):
         raise RegistryError("evaluation.json is damaged") from None
 
 
-def fails(gate: gates.Gate, numbers: Mapping[str, float]) -> str:
-    """The comparisons of a gate that numbers do not pass, with these; empty if the gate passes."""
+def failed_comparisons(gate: gates.Gate, numbers: Mapping[str, float]) -> str:
+    """The comparisons of a gate that fail, with their numbers; empty if the gate passes."""
     named = {comparison: str(comparison).split(" ")[0] for comparison in gates.comparisons(gate)}
     values = {comparison: numbers.get(name, math.nan) for comparison, name in named.items()}
     if gates.holds(gate, values.__getitem__):

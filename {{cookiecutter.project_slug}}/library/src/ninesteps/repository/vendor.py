@@ -41,24 +41,24 @@ def place(root: Path, wheel: Path) -> str:
     return version
 
 
-IN_ITS_PLACE = (NAME, "sitecustomize", "usercustomize")
-"""What Python may import from the folder that it is started in, before the library or with it."""
+SHADOWING = (NAME, "sitecustomize", "usercustomize")
+"""Modules in the working folder that Python may import before the library, or instead of it."""
 
 
-def check_not_replaced(root: Path) -> None:
-    """Refuse a repository that has something which Python could take for the library.
+def check_not_shadowed(root: Path) -> None:
+    """Refuse a repository with a module that Python could import instead of the library.
 
     The gate, the floors and the checks of evidence come from the wheel alone.
 
     Raises:
         SettingsError: that names it.
     """
-    for name in IN_ITS_PLACE:
+    for name in SHADOWING:
         for path in (root / name, root / f"{name}.py"):
             if path.exists():
                 raise SettingsError(
-                    "expected nothing of this name, which could stand in for the installed "
-                    "library; `pipeline eject` copies what a team may override", file=path.name,
+                    "expected nothing of this name, which Python could import instead of "
+                    "the library; `pipeline eject` copies what a team may override", file=path.name,
                 )  # fmt: skip
 
 

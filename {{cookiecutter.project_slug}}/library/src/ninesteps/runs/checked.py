@@ -1,7 +1,7 @@
-"""What `pipeline check` said of a repository in order, kept under a hash of all that it read.
+"""A cache of what `pipeline check` found to be in order, under a hash of all that it read.
 
-Only what takes long is kept, and only where nothing was found: the file is read again by each check
-that finds the same bytes, and by no other.
+It has the checks that take long, and only those that passed. A check of the same bytes reports the
+cached lines; any change makes every check run again.
 """
 
 from __future__ import annotations
@@ -28,38 +28,40 @@ LIBRARY = Path(__file__).resolve().parent.parent
 
 
 @dataclass
-class Checked:
-    """What a check of the files as they are now says, so far as it is known from before."""
+class CheckCache:
+    """The lines that checks of the files as they are now report, as far as they are known."""
 
     file: Path
     digest: str
     lines: dict[str, str] = field(default_factory=dict)
-    """By what was checked."""
-    is_kept: bool = False
+    """By the part that was checked."""
+    is_saved: bool = False
 
     @classmethod
-    def of(cls, root: Path, local: Path, settings: Settings, table: Path | None) -> Checked:
-        """What is known of a repository.
+    def load(cls, root: Path, local: Path, settings: Settings, table: Path | None) -> CheckCache:
+        """The cached lines of a repository; none if anything has changed.
 
         Args:
             local: the folder that runs leave their results in.
             table: the raw table, if the check reads it.
         """
         file, digest = local / FILE, _digest(root, settings, table)
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # none, or not complete
-            kept = json.loads(file.read_text(encoding="utf-8"))
-            if kept["digest"] == digest:
-                return cls(file, digest, dict(kept["lines"]), is_kept=True)
+        with contextlib.suppress(
+            OSError, ValueError, TypeError, KeyError
+        ):  # missing, or incomplete
+            content = json.loads(file.read_text(encoding="utf-8"))
+            if content["digest"] == digest:
+                return cls(file, digest, dict(content["lines"]), is_saved=True)
         return cls(file, digest)
 
-    def say(self, part: str, check: Callable[[], str], say: Callable[[str], object]) -> None:
-        """Say what is known of a part, or check it first."""
+    def report(self, part: str, check: Callable[[], str], show: Callable[[str], object]) -> None:
+        """Print the line of a part, after checking the part if its line is not cached."""
         self.lines[part] = self.lines.get(part) or check()
-        say(self.lines[part])
+        show(self.lines[part])
 
-    def keep(self) -> None:
-        """Keep what a whole check said; where nothing can be written, the next is whole too."""
-        if self.is_kept:
+    def save(self) -> None:
+        """Write the lines of a complete check; if that is impossible, nothing is cached."""
+        if self.is_saved:
             return
         whole = self.file.with_suffix(f".{os.getpid()}")
         content = {"digest": self.digest, "lines": self.lines}

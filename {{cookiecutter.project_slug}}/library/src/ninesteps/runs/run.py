@@ -18,7 +18,7 @@ from ninesteps.local.execution import Execution
 from ninesteps.local.processes import Preload, Processes
 from ninesteps.report.local_page import write_report
 from ninesteps.repository.identity import whoami
-from ninesteps.runs import standing, stopping
+from ninesteps.runs import continuing, stopping
 from ninesteps.runs.compiled import compiled
 from ninesteps.settings.data import FEATURE_DATABASE
 from ninesteps.settings.environment import Environment
@@ -163,9 +163,9 @@ def resume(
     """Go on with a run where it stopped: its own definition, table and parameters.
 
     Raises:
-        StateError: if that would come to nothing.
+        StateError: if resuming cannot lead to a version.
     """
-    standing.check_can_resume(local, settings, identifier)
+    continuing.check_can_resume(local, settings, identifier)
     cores = parallel or _cores()
     engine = Engine(local, {}, cores, Processes(cores, preload(settings)))
     _put_code(engine, settings, settings.environment())  # unless changed since, the run's own

@@ -33,7 +33,7 @@ def _stop(_number: int, _frame: object) -> None:
 
 
 def ignore() -> None:
-    """Let no further signal break off what is still to be said."""
+    """Ignore further signals, so that the last message is printed whole."""
     for name in SIGNALS:
         if number := getattr(signal, name, None):
             signal.signal(number, signal.SIG_IGN)

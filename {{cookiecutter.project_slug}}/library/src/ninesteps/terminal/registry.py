@@ -93,8 +93,8 @@ def version(approvals: Approvals, number: int) -> None:
         )
         grid.add_row("", escape(f"{decision.who}: {decision.why}"))
     for stage in ("", PRODUCTION) if approvals.before_production else ("",):
-        if lacks := approvals.lacks(model_version, stage):
-            grid.add_row("", f"[red]{escape(lacks)}[/]")
+        if objection := approvals.objection(model_version, stage):
+            grid.add_row("", f"[red]{escape(objection)}[/]")
     if go_on := commands(approvals, model_version):
         grid.add_row("go on", go_on)
     _CONSOLE.print(model_version.name)
@@ -114,11 +114,11 @@ def decided(approvals: Approvals, number: int, stage: str) -> None:
 
 def commands(approvals: Approvals, found: Version) -> str:
     """What may be done next with a version; empty if nothing has to be."""
-    if found.status == PENDING or approvals.lacks(found):
+    if found.status == PENDING or approvals.objection(found):
         reject = f"pipeline reject {found.number}{approvals.option}"
         return f"{approvals.command(found.number)}, or {reject}"
     waits = approvals.before_production and (
-        found.status_in(PRODUCTION) != APPROVED or approvals.lacks(found, PRODUCTION)
+        found.status_in(PRODUCTION) != APPROVED or approvals.objection(found, PRODUCTION)
     )
     if found.status == APPROVED and waits:
         return approvals.command(found.number, PRODUCTION)

@@ -31,7 +31,7 @@ from ninesteps.local.execution import (
 from ninesteps.local.expressions import Compared
 from ninesteps.local.state import State
 from ninesteps.local.storage import Storage
-from ninesteps.runs.standing import way_on
+from ninesteps.runs.continuing import next_command
 from ninesteps.settings import gate as gates
 from ninesteps.settings.settings import Settings
 from ninesteps.terminal.console import Console
@@ -160,7 +160,7 @@ def summary(execution: Execution, settings: Settings, local: Path, gate: str = "
     if execution.page.exists():
         _line("report", escape(_short(execution.page)))
     if execution.status not in (SUCCEEDED, EXECUTING):
-        _line("go on", escape(way_on(execution, settings)))
+        _line("go on", escape(next_command(execution, settings)))
 
 
 def _say_failure(run: StepRun) -> None:

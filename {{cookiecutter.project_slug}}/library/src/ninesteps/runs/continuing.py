@@ -1,4 +1,4 @@
-"""How a run stands that was broken off or has failed, and what goes on with it."""
+"""The state of an interrupted or failed run, and the command that continues it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ninesteps.settings.settings import Settings
 RUN = "pipeline run"
 
 
-def way_on(execution: Execution, settings: Settings) -> str:
-    """What goes on with a run that has not succeeded: to resume it, or what helps instead."""
-    if not execution.steps or refusal(execution, settings):
+def next_command(execution: Execution, settings: Settings) -> str:
+    """The command that continues a run that has not succeeded: resume it, or run again."""
+    if not execution.steps or approval_violation(execution, settings):
         return RUN
     repeating = [run.step.name for run in execution.steps.values()
                  if run.status == FAILED and run.repeats]  # fmt: skip
@@ -26,10 +26,10 @@ def way_on(execution: Execution, settings: Settings) -> str:
     return f"{RUN} --resume {execution.id}"
 
 
-def refusal(execution: Execution, settings: Settings) -> str:
-    """Why a version that a run would register could not be approved; empty if it could.
+def approval_violation(execution: Execution, settings: Settings) -> str:
+    """Why the version that a run would register could not be approved; empty if it could.
 
-    A run goes on with its own definition, which was compiled for the floors of its day.
+    A resumed run keeps its definition, which was compiled for the floors of that time.
     """
     for run in execution.steps.values():
         if run.step.type == "RegisterModel":
@@ -41,29 +41,29 @@ def refusal(execution: Execution, settings: Settings) -> str:
 
 
 def check_can_resume(local: Path, settings: Settings, identifier: str) -> None:
-    """Refuse a run that would come to nothing.
+    """Refuse to resume a run where that cannot lead to a version.
 
     Raises:
-        StateError: that says why, and what helps.
+        StateError: if it has succeeded already, or approval would refuse its version.
     """
     execution = History(local).execution(identifier)
     if execution.status == SUCCEEDED:
         raise StateError(f"{_succeeded(local, identifier)}: there is nothing to resume")
-    if execution.steps and (why := refusal(execution, settings)):
+    if execution.steps and (why := approval_violation(execution, settings)):
         raise StateError(
             f"run {identifier} cannot be resumed, since approval would refuse its version: {why}"
         )
 
 
-def standing(local: Path, settings: Settings, identifier: str) -> str:
-    """What there is of a run that was broken off, as its state says, and what goes on with it."""
+def after_interruption(local: Path, settings: Settings, identifier: str) -> str:
+    """What an interrupted run has done, by its state on disk, and the command that continues it."""
     state = State(local / "state.db", read_only=True)
     if not (identifier and state.executions(identifier)):
         return f"nothing has run; to go on: {RUN}"
     execution, registered = History(local).execution(identifier), _registered(local, identifier)
     if execution.status != SUCCEEDED:
         registered = f"{registered}; " if registered else ""
-        return f"{registered}to go on: {way_on(execution, settings)}"
+        return f"{registered}to go on: {next_command(execution, settings)}"
     numbers = state.versions(identifier)
     decide = "".join(f"; to go on: pipeline approve {n}, or pipeline reject {n}" for n in numbers)
     page = "" if execution.page.exists() else f"; for its page: pipeline report {identifier}"
