@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ninesteps.local.endpoint.connection import MAX_HEAD, RequestReader, RequestRefused
+from ninesteps.local.endpoint.connection import (
+    ALWAYS_HELD,
+    MAX_HEAD,
+    Answer,
+    Clients,
+    Connection,
+    Head,
+    RequestReader,
+    RequestRefused,
+)
 from ninesteps.local.endpoint.worker import MAX_BODY
+
+Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 POST = b"POST /invocations?x=1 HTTP/1.1\r\nHost: x\r\nContent-Type:  text/csv \r\n"
 REQUESTS = (
@@ -137,3 +151,108 @@ def test_what_may_be_read_in_two_ways_is_refused(name: str) -> None:
     with pytest.raises(RequestRefused) as refused:
         read(data)
     assert refused.value.answer.status == status
+
+
+ASK = POST + b"content-length: 4\r\n\r\n1,2\n"
+
+
+class Served:
+    """An endpoint whose model answers once it may."""
+
+    def __init__(self, clients: Clients) -> None:
+        self.clients, self.may_answer, self.asked = clients, asyncio.Event(), list[bytes]()
+
+    async def answer(self, _: Head, body: bytes, is_waited_for: Callable[[], bool]) -> Answer:
+        self.asked.append(body)
+        await self.may_answer.wait()
+        return Answer(200, "text/csv", b"yes" if is_waited_for() else b"gone")
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not is_so():
+                await asyncio.sleep(0.001)
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    most: int = 9, most_held: int = MAX_BODY
+) -> AsyncIterator[tuple[Served, Callable[[], Awaitable[Client]]]]:
+    """What is served with such limits, and what connects a client to it."""
+    served = Served(Clients(most, most_held))
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(served.answer, 60, served.clients), "127.0.0.1", 0
+    )
+    async with server:
+        yield served, lambda: asyncio.open_connection(*server.sockets[0].getsockname())
+
+
+def test_of_too_many_connections_the_one_that_has_waited_longest_gives_way() -> None:
+    async def many() -> None:
+        async with listening(most=2) as (served, connect):
+            served.may_answer.set()
+            silent, _ = await connect()
+            begun, sending = await connect()
+            sending.write(ASK[:9])
+            await served.until(lambda: len(served.clients.connections) == 2)
+            reader, writer = await connect()
+            writer.write(ASK)
+            assert await reader.readuntil(b"yes")
+            assert await silent.read() == b""
+            other, more = await connect()
+            more.write(ASK)
+            assert await other.readuntil(b"yes")
+            assert (await begun.read()).startswith(b"HTTP/1.1 503 ")
+            assert len(served.clients.connections) == 2
+
+    asyncio.run(many())
+
+
+def test_while_all_connections_are_being_answered_another_is_told_to_try_again() -> None:
+    async def many() -> None:
+        async with listening(most=1) as (served, connect):
+            reader, writer = await connect()
+            writer.write(ASK)
+            await served.until(lambda: bool(served.asked))
+            other, _ = await connect()
+            refusal = await other.read()
+            assert refusal.startswith(b"HTTP/1.1 503 ")
+            assert b"retry-after: 1\r\n" in refusal
+            served.may_answer.set()
+            assert await reader.readuntil(b"yes")
+            assert len(served.asked) == 1
+
+    asyncio.run(many())
+
+
+def test_requests_hold_so_much_memory_and_no_more_and_small_ones_are_answered() -> None:
+    async def many() -> None:
+        async with listening(most_held=ALWAYS_HELD) as (served, connect):
+            long = POST + b"content-length: %d\r\n\r\n" % (4 * ALWAYS_HELD)
+            reader, writer = await connect()
+            writer.write(long + b"1" * 2 * ALWAYS_HELD)
+            assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
+            reader, writer = await connect()
+            writer.write(ASK)
+            await served.until(lambda: bool(served.asked))
+            assert served.clients.held == 4
+            served.may_answer.set()
+            assert await reader.readuntil(b"yes")
+            assert served.clients.held == 0
+
+    asyncio.run(many())
+
+
+def test_a_request_whose_client_has_gone_counts_until_it_is_answered() -> None:
+    async def gone() -> None:
+        async with listening(most=1) as (served, connect):
+            _, writer = await connect()
+            writer.write(ASK)
+            await served.until(lambda: bool(served.asked))
+            writer.close()
+            await writer.wait_closed()
+            other, _ = await connect()
+            assert (await other.read()).startswith(b"HTTP/1.1 503 ")
+            served.may_answer.set()
+            await served.until(lambda: not served.clients.connections and not served.clients.held)
+
+    asyncio.run(gone())

@@ -20,15 +20,19 @@ ANSWERS = tuple(f"1,{number / 100}" for number in range(100))
 
 
 def test_records_are_sent_together_in_pairs_and_alone_in_every_kind() -> None:
-    sent = list(golden.requests(RECORDS))
+    sent = [one for one in golden.requests(RECORDS) if not one.may_be_refused]
     ways = [(one.content_type, one.accept, len(one.positions)) for one in sent]
     for kind in (CSV, JSON):
         assert ways.count((kind, kind, 100)) == 1
         assert ways.count((kind, kind, 1)) == golden.ALONE
         assert ways.count((kind, kind, 2)) == golden.ALONE / 2
-    assert ways[-2:] == [(CSV, JSON, 100), (JSON, CSV, 100)]
-    assert len(ways) == 64
-    assert {one.accept for one in golden.requests(RECORDS, [CSV])} == {CSV}
+        assert {(kind, kind, n) for n in range(3, 100, 1 if kind == CSV else golden.FEWER)} <= {
+            *ways
+        }
+    for count in (1, 2, 100):
+        assert {(CSV, JSON, count), (JSON, CSV, count)} <= {*ways}
+    assert len(ways) == 185
+    assert {one.accept for one in golden.requests(RECORDS, [CSV])} == {CSV, golden.ANYTHING}
     features = [json.loads(one.body) for one in sent if one.content_type == JSON]
     assert features[0]["instances"][10] == {"features": [10.0, None, 3.5]}
 
@@ -79,16 +83,20 @@ class Version:
 
     score: Callable[[Request, int, int], float]  # of a request, how many records, which one
     without_json: bool = False
+    reads_only_what_the_run_sent: bool = False
 
     async def send(self, request: Request) -> Answer:
-        if self.without_json and JSON in (request.content_type, request.accept):
+        is_json = request.content_type.startswith(JSON)
+        if self.without_json and (is_json or request.accept == JSON):
             return Answer(415, "text/plain", b"")
-        if request.content_type == CSV:
+        if self.reads_only_what_the_run_sent and b"\r" in request.body:
+            return Answer(400, "text/plain", b"")
+        if request.content_type.startswith(CSV):
             records = [int(line.split(b",")[0]) for line in request.body.splitlines()]
         else:
             records = [int(one["features"][0]) for one in json.loads(request.body)["instances"]]
         scores = [self.score(request, len(records), record) for record in records]
-        if request.accept == CSV:
+        if request.accept == CSV or (request.accept == golden.ANYTHING and not is_json):
             body = "".join(f"1,{score}\n" for score in scores)
         else:
             predictions = [{"predicted_label": 1, "score": score} for score in scores]
@@ -114,6 +122,7 @@ def right(request: Request, count: int, record: int) -> float:
 def test_a_version_that_answers_as_before_passes() -> None:
     assert check(Version(right)) == ""
     assert check(Version(right, without_json=True)) == ""  # it says so itself
+    assert check(Version(right, reads_only_what_the_run_sent=True)) == ""
 
 
 @pytest.mark.parametrize(
@@ -124,9 +133,33 @@ def test_a_version_that_answers_as_before_passes() -> None:
         (lambda r, n, i: i / 100 + (r.content_type == JSON) / 10, "as application/json"),
         (lambda r, n, i: i / 100 + (n == 1 and r.accept == JSON) / 10, "alone, as application/js"),
         (lambda r, n, i: i / 100 + (r.accept != r.content_type) / 10, "to be answered as"),
+        (lambda r, n, i: i / 100 + (n == 43) / 10, "sent 43 at once, as text/csv"),
+        (
+            lambda r, n, i: i / 100 + (2 < n < 50 and r.accept == JSON) / 10,
+            "sent 3 at once, as app",
+        ),
+        (lambda r, n, i: i / 100 + (n == 1 and r.accept != r.content_type) / 10, "sent alone, as"),
+        (lambda r, n, i: i / 100 + (r.body[-1:] not in (b"\n", b"}")) / 10, "as text/csv"),
+        (lambda r, n, i: i / 100 + (b"\r\n" in r.body) / 10, "as text/csv"),
+        (lambda r, n, i: i / 100 + ("charset" in r.content_type) / 10, "charset=utf-8"),
+        (lambda r, n, i: i / 100 + (r.accept == "*/*") / 10, "to be answered as */*"),
         (lambda r, n, i: float("nan") if i == 35 else i / 100, "1 of 100 answers differ"),
     ],
-    ids=["alone", "in pairs", "as JSON", "alone as JSON", "crosswise", "not a number"],
+    ids=[
+        "alone",
+        "in pairs",
+        "as JSON",
+        "alone as JSON",
+        "crosswise",
+        "43 at once",
+        "a few as JSON",
+        "alone crosswise",
+        "without a last line end",
+        "with the line ends of Windows",
+        "with a charset",
+        "for any answer",
+        "not a number",
+    ],
 )
 def test_a_version_that_is_wrong_in_one_way_is_rolled_back(
     score: Callable[[Request, int, int], float], why: str

@@ -388,15 +388,35 @@ def test_golden_requests_are_sent_in_every_way(monkeypatch: pytest.MonkeyPatch) 
     in_json = [json.dumps({"predictions": list_}).encode() for list_ in ([one, two], [one], [two])]
     in_csv = [b"1,0.5\n0,0.25\n", b"1,0.5\n", b"0,0.25\n"]
     csv_bodies, json_bodies = [b"5,\n-1.5,2\n", b"5,\n", b"-1.5,2\n"], [both, first, second]
-    sent = [(csv, csv, *pair) for pair in zip(csv_bodies, in_csv, strict=True)]
+    sent: list[tuple[str, str, bytes, bytes | None]] = [
+        (csv, csv, *pair) for pair in zip(csv_bodies, in_csv, strict=True)
+    ]
     sent.append((csv, csv, csv_bodies[0], in_csv[0]))  # the pair of them
     sent += [(json_, json_, *pair) for pair in zip(json_bodies, in_json, strict=True)]
     sent.append((json_, json_, both, in_json[0]))
-    sent += [(csv, json_, csv_bodies[0], in_json[0]), (json_, csv, both, in_csv[0])]
+    for number in (0, 1, 0):  # both, one alone, the pair
+        sent.append((csv, json_, csv_bodies[number], in_json[number]))
+    for number in (0, 1, 0):
+        sent.append((json_, csv, json_bodies[number], in_csv[number]))
+    for number in (1, 0):
+        plain, answer = csv_bodies[number], in_csv[number]
+        sent += [(csv, csv, plain.rstrip(), answer),
+                 (csv, csv, plain.replace(b"\n", b"\r\n"), answer),
+                 (f"{csv}; charset=utf-8", csv, plain, None),
+                 (csv, "*/*", plain, answer)]  # fmt: skip
+    for number in (1, 0):
+        content, answer = json.loads(json_bodies[number]), in_json[number]
+        sent += [(json_, json_, json.dumps(content, separators=(",", ":")).encode(), answer),
+                 (json_, json_, json.dumps(content, indent=2).encode(), answer),
+                 (f"{json_}; charset=utf-8", json_, json_bodies[number], None),
+                 (json_, "*/*", json_bodies[number], answer)]  # fmt: skip
     with Stubber(runtime) as aws:
-        for kind, accept, body, answer in sent:
+        for kind, accept, body, said in sent:
             asked = {"EndpointName": "staging", "ContentType": kind, "Accept": accept, "Body": body}
-            aws.add_response("invoke_endpoint", {"Body": io.BytesIO(answer)}, asked)
+            if said is None:  # what not every script reads may be refused
+                aws.add_client_error("invoke_endpoint", "ModelError", expected_params=asked)
+            else:
+                aws.add_response("invoke_endpoint", {"Body": io.BytesIO(said)}, asked)
         kinds = f"{csv},{json_}"
         noted = [{"request": "5,", "answer": "1,0.5", "content_types": kinds},
                  {"request": "-1.5,2", "answer": "0,0.25", "content_types": kinds}]  # fmt: skip

@@ -18,7 +18,7 @@ import pytest
 from endpoints import archive, begin, ended, running
 from ninesteps.errors import DeployError
 from ninesteps.local.endpoint import fleet, worker
-from ninesteps.local.endpoint.connection import Answer
+from ninesteps.local.endpoint.connection import Answer, RequestRefused
 from ninesteps.local.endpoint.fleet import Fleet, Request, ServedVersion
 from ninesteps.local.endpoint.observed import Seen, metric
 from ninesteps.local.endpoint.worker import MAX_BODY, MAX_RECORDS, BadRequest
@@ -81,6 +81,10 @@ def test_a_request_is_measured_before_the_script_has_it(
 UNFIT = {
     "not a number": "nan\n",
     "infinite": "1,-Infinity\n",
+    "too large to be finite": "1,1e309\n",
+    "too many digits to be finite": "1," + "9" * 400 + "\n",
+    "too large, in JSON": ('{"predictions": [{"score": 1E+0400}]}', JSON),
+    "a text that is no number, in JSON": ('{"predictions": [{"score": "NaN"}]}', JSON),
     "not a number, in JSON": ('{"predictions": [{"score": NaN}]}', JSON),
     "no JSON": ("{", JSON),
     "JSON of another shape": ("[1]", JSON),
@@ -102,6 +106,7 @@ def test_an_answer_that_cannot_be_sent_is_the_models_fault(name: str) -> None:
 
 def test_an_answer_may_have_words() -> None:
     assert answered(script("inn,0.5\n")) == (CSV, b"inn,0.5\n")
+    assert answered(script("financial,1e-300\n")) == (CSV, b"financial,1e-300\n")
 
 
 def test_records_whose_answers_are_too_long_together_are_too_many() -> None:
@@ -156,6 +161,50 @@ def test_large_requests_leave_a_process_to_small_ones(tmp_path: Path) -> None:
     small, answers = asyncio.run(main())
     assert small.body == b"1003\n"
     assert [answer.status for answer in answers] == [200] * 3
+
+
+def test_a_request_that_waits_for_others_says_nothing_of_the_version(tmp_path: Path) -> None:
+    may_answer, asked = tmp_path / "may-answer", tmp_path / "asked"
+    waits = (
+        f"open({str(asked)!r}, 'a').write('x')\n"
+        f"    while not os.path.exists({str(may_answer)!r}): time.sleep(0.01)"
+    )
+    request = Request(CSV, "", b"1,2\n")
+
+    async def main() -> tuple[Answer, Answer]:
+        serving = Fleet(ServedVersion(**archive(tmp_path, 1, predict=waits)), 1, tmp_path / "l", 60)
+        await serving.start()
+        first = asyncio.create_task(serving.send(request))
+        gone = asyncio.create_task(serving.send(Request(CSV, "", b"1,2\n", lambda: False)))
+        while not asked.exists():
+            await asyncio.sleep(0.01)
+        serving._request_seconds = 0.01
+        with pytest.raises(RequestRefused) as refused:
+            await serving.send(request)
+        may_answer.touch()
+        answer = await first
+        with pytest.raises(RequestRefused):
+            await gone
+        await serving.stop()
+        return answer, refused.value.answer
+
+    answer, refusal = asyncio.run(main())
+    assert (answer.status, refusal.status) == (200, 503)
+    assert asked.read_text() == "x"
+
+
+def test_a_version_without_a_process_fails_what_waits_for_one(tmp_path: Path) -> None:
+    async def main() -> Answer:
+        serving = Fleet(ServedVersion(**archive(tmp_path, 1)), 1, tmp_path / "l", 60)
+        await serving.start()
+        for process in serving._workers:
+            process.kill()
+        serving._request_seconds = 0.0
+        answer = await serving.send(Request(CSV, "", b"1,2\n"))
+        await serving.stop()
+        return answer
+
+    assert asyncio.run(main()).status == 504
 
 
 def test_a_process_has_no_more_variables_than_a_step_has(

@@ -1,8 +1,8 @@
 """Golden requests: records whose answers are known, sent in every way that a model is asked.
 
-All at once, in pairs and alone, as CSV and as JSON: a version that answers one record in two ways
-is none to rest on. The job that asks a staging endpoint takes this file with it, so it stands on
-the standard library alone.
+All at once, alone and in any number, as CSV and as JSON, and as other clients write them: a version
+that answers one record in two ways is none to rest on. The job that asks a staging endpoint takes
+this file with it, so it stands on the standard library alone.
 """
 
 from __future__ import annotations
@@ -10,12 +10,17 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 CSV, JSON = "text/csv", "application/json"
+ANYTHING = "*/*"
+"""As the kind of an answer."""
 
 ALONE = 20
 """So many records, evenly spaced, are also sent alone, and two by two."""
+
+FEWER = 7
+"""Of what is sent in the one kind, each so many-th is also sent in the other."""
 
 CLOSE = 1e-6
 """How far a probability, or a number by its size, may lie from the known one."""
@@ -32,6 +37,7 @@ class GoldenRequest:
     accept: str
     body: bytes
     positions: tuple[int, ...]
+    may_be_refused: bool = False  # not every script reads what is written so
 
     @property
     def how(self) -> str:
@@ -52,12 +58,33 @@ def requests(records: Sequence[str], kinds: Sequence[str] = (CSV, JSON)) -> Iter
     some = [*spaced(len(records), ALONE)]
     pairs = list(zip(some[::2], some[1::2], strict=False))
     everything = tuple(range(len(records)))
+    alone = [(position,) for position in some]
     for kind in kinds:
-        for positions in (everything, *((position,) for position in some), *pairs):
+        for positions in (everything, *alone, *pairs):
             yield _request(records, positions, kind, kind)
+        for size in range(3, len(records), 1 if kind == CSV else FEWER):
+            yield _request(records, everything[-size:], kind, kind)
     if len(kinds) > 1:
         for kind, accept in ((CSV, JSON), (JSON, CSV)):
-            yield _request(records, everything, kind, accept)
+            for positions in (everything, *alone[::FEWER], *pairs[::FEWER]):
+                yield _request(records, positions, kind, accept)
+    for kind in kinds:
+        for positions in (alone[0], everything):
+            yield from _written_otherwise(_request(records, positions, kind, kind))
+
+
+def _written_otherwise(request: GoldenRequest) -> Iterator[GoldenRequest]:
+    """What clients send for the same records."""
+    kind, body = request.content_type, request.body
+    if kind == CSV:
+        bodies = (body.rstrip(b"\n"), body.replace(b"\n", b"\r\n"))
+    else:
+        bodies = (json.dumps(json.loads(body), separators=(",", ":")).encode(),
+                  json.dumps(json.loads(body), indent=2).encode())  # fmt: skip
+    for written in bodies:
+        yield replace(request, body=written, may_be_refused=True)
+    yield replace(request, content_type=f"{kind}; charset=utf-8", may_be_refused=True)
+    yield replace(request, accept=ANYTHING, may_be_refused=True)
 
 
 def whole(count: int) -> GoldenRequest:
@@ -113,8 +140,11 @@ def is_same(answer: Answer, expected: Answer) -> bool:
 def difference(request: GoldenRequest, body: bytes, known: Sequence[Answer]) -> str:
     """How a response differs from the known answers of all records; empty if it does not."""
     expected = [known[position] for position in request.positions]
+    kind = request.accept
+    if kind == ANYTHING:
+        kind = JSON if body.startswith(b"{") else CSV
     try:
-        answers = read_answers(body, request.accept)
+        answers = read_answers(body, kind)
     except ValueError:
         answers = []
     different = [

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from ninesteps.errors import FAILED, INTERRUPTED, WRONG_USE, NineStepsError
+from ninesteps.runs import stopping
 from ninesteps.terminal import output
 
 
@@ -33,6 +34,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            stopping.listen(keyboard=False)  # a signal that asks to end is as Ctrl-C
             return super().invoke(ctx)
         except NineStepsError as error:
             _exit(error.exit_status, str(error))
@@ -41,6 +43,7 @@ class _Commands(click.Group):
         except OSError as error:
             _exit(FAILED, _sentence(error))
         except KeyboardInterrupt:
+            stopping.ignore()
             _exit(INTERRUPTED, "stopped")
         except MemoryError:
             _exit(FAILED, "this machine does not have enough memory for it")

@@ -21,6 +21,8 @@ def listen(keyboard: bool) -> None:
         keyboard: Ctrl-C too; not under a debugger, which has a use of its own for it.
     """
     _asked.clear()
+    if threading.current_thread() is not threading.main_thread():
+        return  # which alone is given signals
     for name in SIGNALS:
         number = getattr(signal, name, None) if keyboard or name != "SIGINT" else None
         if number and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup

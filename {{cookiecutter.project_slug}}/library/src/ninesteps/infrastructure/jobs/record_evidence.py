@@ -100,7 +100,7 @@ def answered(records: list[str], answers: list[str], archive: bytes) -> list[dic
     Raises:
         EvidenceError: if it does not.
     """
-    asked = [*golden.requests(records, [golden.CSV])]
+    asked = [r for r in golden.requests(records, [golden.CSV]) if not r.may_be_refused]
     with tempfile.TemporaryDirectory() as folder:
         packed, model = Path(folder, "model.tar.gz"), Path(folder, "model")
         packed.write_bytes(archive)

@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
@@ -21,6 +21,9 @@ from ninesteps.local.endpoint.worker import MAX_BODY
 MAX_HEAD = 16 * 1024  # bytes; also of what stands between the parts of a body
 LINGER_SECONDS = 2.0  # in which a client may go on sending what nobody reads, and read why
 UNREAD_SECONDS = 30.0  # in which a client has to begin to read a long answer
+MAX_CONNECTIONS = 2048  # at a time, or half the files that this process may have open
+MAX_HELD = 512 * 1024 * 1024  # bytes of the requests of all connections that are not answered
+ALWAYS_HELD = 64 * 1024  # bytes that a connection may send whatever others have sent
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,11 @@ class RequestReader:
         self._missing = 0  # bytes of a body whose length is known
         self._overhead = 0  # bytes of a head, or between the parts of a body
         self.head: Head | None = None  # of a request whose body has not come completely
+
+    @property
+    def held(self) -> int:
+        """Bytes of what has not come completely."""
+        return len(self._received) + len(self._body)
 
     def feed(self, data: bytes) -> None:
         """Take what has come in."""
@@ -161,7 +169,7 @@ class RequestReader:
         self._overhead = 0
         if self.head:
             self._requests.append((self.head, bytes(self._body)))
-        self.head = None
+        self.head, self._body = None, bytearray()
 
 
 def too_large() -> RequestRefused:
@@ -188,23 +196,56 @@ def _length(headers: dict[str, str], version: str) -> int:
     return length
 
 
+def too_busy() -> RequestRefused:
+    """Of a request that there is no room for: it says nothing of the version that serves."""
+    return RequestRefused(503, "too many requests are waiting; try again", ("retry-after", "1"))
+
+
+@dataclass
+class Clients:
+    """The connections that are open, and what there is room for.
+
+    One whose request is still being answered counts, though its client may have gone.
+    """
+
+    most: int = MAX_CONNECTIONS
+    most_held: int = MAX_HELD
+    connections: dict[Connection, None] = field(default_factory=dict)  # the longest wait first
+    held: int = 0  # bytes of all requests that are not answered
+
+    @property
+    def is_full(self) -> bool:
+        """Whether requests hold as much as they may."""
+        return self.held > self.most_held
+
+    def make_room(self) -> bool:
+        """Whether there is room for one more: who has waited longest with a request gives way."""
+        if len(self.connections) < self.most:
+            return True
+        waiting = next((c for c in self.connections if not c.is_answering), None)
+        if waiting:
+            waiting.give_way()
+        return waiting is not None
+
+
 class Connection(asyncio.Protocol):
     """A client's connection: its requests are answered one after the other."""
 
     def __init__(
         self,
-        answer: Callable[[Head, bytes], Awaitable[Answer]],
+        answer: Callable[[Head, bytes, Callable[[], bool]], Awaitable[Answer]],
         seconds: float,
-        connected: set[Connection],
+        clients: Clients,
     ) -> None:
         """Take requests from a client.
 
         Args:
-            answer: what answers one.
+            answer: what answers one, as long as its client waits for the answer.
             seconds: in which a head has to come, and then a body.
-            connected: the connections that are open; this one keeps itself among them.
+            clients: all that are connected; this one keeps itself among them.
         """
-        self._answer, self._seconds, self._connected = answer, seconds, connected
+        self._answer, self._seconds, self._clients = answer, seconds, clients
+        self._held = self._asked = 0  # bytes: of all that has come, of what is being answered
         self._loop = asyncio.get_running_loop()
         self._reader = RequestReader()
         self._answering: asyncio.Task[None] | None = None
@@ -213,26 +254,37 @@ class Connection(asyncio.Protocol):
         self._unread: asyncio.Future[None] | None = None  # until the client reads
         self._is_over = self._is_ending = False
 
+    @property
+    def is_answering(self) -> bool:
+        """Whether a request of it is being answered."""
+        return self._answering is not None
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         self._transport = transport
-        self._connected.add(self)
-        self._wait_for("head")
+        if self._clients.make_room():
+            self._wait_for("head")
+        else:
+            self._turn_away()
 
     def data_received(self, data: bytes) -> None:
         """Answer the next request, if it is complete and no other is being answered."""
         if self._is_over:
             return
         self._reader.feed(data)
+        self._count()
         if self._answering:
             self._transport.pause_reading()  # so much is kept, and no more
+        elif self._held > ALWAYS_HELD and self._clients.is_full:
+            self._refuse(too_busy())
         else:
             self._read_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more; what is being answered is answered for nobody."""
         self._is_over = True
-        self._connected.discard(self)
+        if not self._answering:
+            self._leave()
         self._stop_waiting()
         self.resume_writing()
 
@@ -256,6 +308,31 @@ class Connection(asyncio.Protocol):
         """Close it at once."""
         self._transport.abort()
 
+    def give_way(self) -> None:
+        """Close it, as another has need of its place; who has begun a request is told why."""
+        self._stop_waiting()
+        if self._reader.held or self._reader.head:
+            self._turn_away()
+        else:
+            self._is_over = True
+            self._transport.close()
+        self._leave()
+
+    def _turn_away(self) -> None:
+        self._is_over = True
+        self._write(too_busy().answer, is_last=True, has_body=True)
+        self._transport.close()
+
+    def _leave(self) -> None:
+        self._clients.connections.pop(self, None)
+        self._reader, self._asked = RequestReader(), 0
+        self._count()
+
+    def _count(self) -> None:
+        """Note what this connection's requests hold."""
+        before, self._held = self._held, self._reader.held + self._asked
+        self._clients.held += self._held - before
+
     def _read_on(self) -> None:
         try:
             request = self._reader.next()
@@ -266,6 +343,8 @@ class Connection(asyncio.Protocol):
             self._expect_more()
             return
         self._stop_waiting()
+        self._asked = len(request[1])
+        self._count()
         self._answering = self._loop.create_task(self._respond(*request))
 
     def _expect_more(self) -> None:
@@ -278,6 +357,8 @@ class Connection(asyncio.Protocol):
         if what != self._waits_for:  # or who sends a byte at a time would never be late
             self._stop_waiting()
             self._waits_for = what
+            self._clients.connections.pop(self, None)
+            self._clients.connections[self] = None  # the last
             self._timer = self._loop.call_later(self._seconds, self._too_slow)
 
     def _stop_waiting(self) -> None:
@@ -294,19 +375,23 @@ class Connection(asyncio.Protocol):
 
     async def _respond(self, head: Head, body: bytes) -> None:
         try:
-            answer = await self._answer(head, body)
+            answer = await self._answer(head, body, lambda: not self._is_over)
         except RequestRefused as refused:
             answer = refused.answer
         except Exception:
             traceback.print_exc(file=sys.stderr)
             answer = Answer(500, "text/plain", b"the endpoint failed; its log says why")
+        self._asked = 0
+        self._count()
         if self._is_over:
+            self._leave()
             return
         is_last = head.is_last or self._is_ending
         self._write(answer, is_last, head.method != "HEAD")
         if self._unread:
             await asyncio.wait([self._unread], timeout=UNREAD_SECONDS)
             if self._unread:
+                self._answering = None
                 self._transport.abort()
                 return
         self._answering = None
@@ -320,6 +405,8 @@ class Connection(asyncio.Protocol):
         """Answer, and read no more; the client may still be sending, and is let read why."""
         self._is_over = True
         self._stop_waiting()
+        self._reader = RequestReader()
+        self._count()
         self._write(refused.answer, is_last=True, has_body=True)
         if self._transport.can_write_eof():
             self._transport.write_eof()

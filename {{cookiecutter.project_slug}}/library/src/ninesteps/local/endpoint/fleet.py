@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -18,7 +18,7 @@ from typing import cast
 from ninesteps.errors import StepError
 from ninesteps.local.endpoint import unpacked
 from ninesteps.local.endpoint import worker as worker_script
-from ninesteps.local.endpoint.connection import Answer
+from ninesteps.local.endpoint.connection import Answer, too_busy
 from ninesteps.local.endpoint.worker import ANSWER, MARK, MAX_BODY, REQUEST, end_started
 from ninesteps.local.processes import KEEPS_MEMORY, bare_environment
 
@@ -47,6 +47,7 @@ class Request:
     content_type: str
     accept: str
     body: bytes
+    is_waited_for: Callable[[], bool] = lambda: True  # by its client
 
     @property
     def is_large(self) -> bool:
@@ -81,7 +82,7 @@ class _Worker(asyncio.SubprocessProtocol):
     """One process."""
 
     def __init__(self, log: _Log) -> None:
-        self.is_usable = True
+        self.is_usable, self.is_ready = True, False
         self.has_ended, self.is_closed = asyncio.Event(), asyncio.Event()
         self._log, self._mark = log, secrets.token_hex(16)
         self._received = bytearray()
@@ -123,6 +124,7 @@ class _Worker(asyncio.SubprocessProtocol):
             ConnectionError: if it ends before.
         """
         await self._answer
+        self.is_ready = True
 
     async def ask(self, request: Request) -> Answer:
         """Have it answer a request.
@@ -256,23 +258,32 @@ class Fleet:
 
         Raises:
             FleetClosedError: if it was not begun before the fleet was closed.
+            RequestRefused: if it was not begun in time, or its client has gone: other requests
+                were in its way, which says nothing of the version.
         """
         self._in_hand += 1
         self._nothing_in_hand.clear()
+        asked: list[_Worker] = []
         try:
             async with asyncio.timeout(self._request_seconds):
                 if not request.is_large:
-                    return await self._ask(await self._free(), request)
+                    return await self._ask(await self._free(), request, asked)
                 async with self._large:
-                    return await self._ask(await self._free(), request)
+                    return await self._ask(await self._free(), request, asked)
         except TimeoutError:
+            if not asked and any(w.is_ready and w.is_usable for w in self._workers):
+                raise too_busy() from None
             return Answer(504, "text/plain", b"the model took too long")
         finally:
             self._in_hand -= 1
             if not self._in_hand:
                 self._nothing_in_hand.set()
 
-    async def _ask(self, worker: _Worker, request: Request) -> Answer:
+    async def _ask(self, worker: _Worker, request: Request, asked: list[_Worker]) -> Answer:
+        if not request.is_waited_for():
+            self._give(worker)
+            raise too_busy()
+        asked.append(worker)
         try:
             answer = await worker.ask(request)
         except ConnectionError:

@@ -6,6 +6,7 @@ Two routes, as SageMaker's containers have them: `/ping` and `/invocations`.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from ninesteps.local.endpoint.connection import Answer, Head, RequestRefused
 from ninesteps.local.endpoint.fleet import Fleet, FleetClosedError, Request
@@ -42,8 +43,10 @@ class Router:
         green, self.green, self.share = self.green, None, 0
         return green
 
-    async def answer(self, head: Head, body: bytes) -> Answer:
-        """Answer one request.
+    async def answer(
+        self, head: Head, body: bytes, is_waited_for: Callable[[], bool] = lambda: True
+    ) -> Answer:
+        """Answer one request, if its client still waits for the answer when its turn comes.
 
         Raises:
             RequestRefused: if no model is asked.
@@ -62,7 +65,7 @@ class Router:
         if not body:
             raise RequestRefused(400, "expected at least one record, got no body")
         kind, accept = (head.headers.get(name, "")[:200] for name in ("content-type", "accept"))
-        return await self.invoke(Request(kind, accept, body))
+        return await self.invoke(Request(kind, accept, body, is_waited_for))
 
     async def invoke(self, request: Request) -> Answer:
         """Have a request answered by one of the versions, and observe it."""

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from ninesteps.local.endpoint.blue_green import Deployment, Golden, RolledBackError
-from ninesteps.local.endpoint.connection import Connection
+from ninesteps.local.endpoint.connection import MAX_CONNECTIONS, Clients, Connection
 from ninesteps.local.endpoint.fleet import Fleet, FleetError, ServedVersion
 from ninesteps.local.endpoint.observed import Observed, totals
 from ninesteps.local.endpoint.router import Router
@@ -68,7 +68,7 @@ class Endpoint:
         self._last: dict[str, Any] = {}
         self._task: asyncio.Task[None] | None = None
         self._began = time.monotonic()
-        self._connected: set[Connection] = set()
+        self._clients = Clients(_most_connections())
         self._to_end = asyncio.Event()
 
     async def run(self) -> None:
@@ -100,16 +100,16 @@ class Endpoint:
             self._remove_address()  # the last of it: whoever stopped the endpoint waits for this
 
     def _connection(self) -> Connection:
-        return Connection(self._router.answer, self._options.receive_seconds, self._connected)
+        return Connection(self._router.answer, self._options.receive_seconds, self._clients)
 
     async def _answer_the_last(self) -> None:
         """Answer the requests in hand, then close every connection."""
         until = time.monotonic() + END_SECONDS
-        while self._connected and time.monotonic() < until:
-            for connection in [*self._connected]:
+        while self._clients.connections and time.monotonic() < until:
+            for connection in [*self._clients.connections]:
                 connection.end()
             await asyncio.sleep(0.01)
-        for connection in [*self._connected]:
+        for connection in [*self._clients.connections]:
             connection.abort()
 
     def _write_address(self, public: socket.socket, control: asyncio.Server) -> None:
@@ -254,6 +254,19 @@ def _listening(port: int) -> socket.socket:
         public.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     public.bind((LOCALHOST, port))
     return public
+
+
+def _most_connections() -> int:
+    """Connections at a time: some of the files that a process may have open are for other things.
+
+    Without a limit of one's own, what comes after the last of them is neither taken nor refused.
+    """
+    if sys.platform == "win32":
+        return MAX_CONNECTIONS
+    import resource
+
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MAX_CONNECTIONS if files == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, files // 2)
 
 
 def main(file: str) -> None:
