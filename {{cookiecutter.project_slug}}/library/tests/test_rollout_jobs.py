@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import hashlib
 import io
 import json
@@ -114,7 +115,11 @@ def lines(texts: Iterable[str]) -> bytes:
 
 def archive(script: bytes = INFERENCE) -> bytes:
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+    # The same bytes at any time: gzip notes when.
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as tar,
+    ):
         member = tarfile.TarInfo("code/inference.py")
         member.size = len(script)
         tar.addfile(member, io.BytesIO(script))

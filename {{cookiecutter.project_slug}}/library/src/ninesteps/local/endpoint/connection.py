@@ -72,7 +72,7 @@ class RequestReader:
     @property
     def held(self) -> int:
         """Bytes of what has not come completely."""
-        return len(self._received) + len(self._body)
+        return len(self._received) + self._overhead + len(self._body)
 
     def feed(self, data: bytes) -> None:
         """Take what has come in."""
