@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any
 import pytest
 
 from ninesteps.errors import StepError
+from ninesteps.local import tuning
 from ninesteps.local.execution import Execution
-from ninesteps.local.jobs import Job, LocalBackend, training_definitions
+from ninesteps.local.jobs import Job, LocalBackend, packed_model, training_definitions
 from ninesteps.local.processes import Processes
 from ninesteps.local.tuning import (
     ObjectiveLog,
@@ -136,6 +138,36 @@ def test_every_change_is_told_and_a_trials_folder_goes_when_it_has_ended(tmp_pat
     assert ended == sorted(ended)
     assert (ended[0], ended[-1]) == (0, 4)
     assert not any(trial.job.folder.exists() for trial in trials)
+
+
+def test_the_next_trial_is_proposed_while_a_model_is_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposed, in_time = threading.Event(), []
+
+    def packed(job: Job) -> tuple[Path, str]:
+        in_time.append(proposed.wait(30))
+        return packed_model(job)
+
+    monkeypatch.setattr(tuning, "packed_model", packed)
+    searched(
+        tmp_path, SIX_ROUNDS, jobs=3, parallel=2,
+        on_trial=lambda trials: proposed.set() if len(trials) == 3 else None,
+    )  # fmt: skip
+    assert in_time == [True] * 3
+
+
+def test_a_model_that_cannot_be_put_aside_ends_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def packed(job: Job) -> tuple[Path, str]:
+        if job.sandbox.root.name == "002":
+            raise PermissionError("cannot be read")
+        return packed_model(job)
+
+    monkeypatch.setattr(tuning, "packed_model", packed)
+    with pytest.raises(PermissionError, match="cannot be read"):
+        searched(tmp_path, SIX_ROUNDS, jobs=4)
 
 
 def test_the_best_trials_model_is_what_later_steps_are_given(tmp_path: Path) -> None:

@@ -332,7 +332,7 @@ class _Runner:
             if is_debugged:
                 backend = replace(backend, processes=InThisProcess())
             if any(other.step.type == "Tuning" for other in self._waiting()):
-                threading.Thread(target=prepare_search).start()
+                backend.processes.meanwhile(prepare_search)
             done = self._with_retries(run, job, backend)
             run.answer, run.peak_bytes = done.answer, job.peak_bytes
             self._put_in_place(run, done, key)

@@ -134,16 +134,25 @@ def model_uri(job: Job) -> str:
     return f"{job.request['OutputDataConfig']['S3OutputPath']}/{job.name}/output/model.tar.gz"
 
 
-def run_training(
-    job: Job,
-    hyperparameters: dict[str, str],
-    backend: LocalBackend,
-    watch: Callable[[], bool] | None = None,
-) -> Outputs:
-    """Train in script mode, as the container's toolkit does.
+def run_training(job: Job, hyperparameters: dict[str, str], backend: LocalBackend) -> Outputs:
+    """Train in script mode, as the container's toolkit does."""
+    script = prepare_training(job, hyperparameters, backend)
+    job.run(backend, script.words, script.environment)
+    return [packed_model(job)]
 
-    If `watch` has it stopped, also if the script was quicker than that, there is no model.
-    """
+
+@dataclass(frozen=True)
+class TrainingScript:
+    """How a training script is started, once its folders are there."""
+
+    words: list[str]
+    environment: dict[str, str]
+
+
+def prepare_training(
+    job: Job, hyperparameters: dict[str, str], backend: LocalBackend
+) -> TrainingScript:
+    """Bring a training job's channels, its code and what it is told."""
     request, sandbox = job.request, job.sandbox
     channels = request.get("InputDataConfig", [])
     for channel in channels:
@@ -165,12 +174,14 @@ def run_training(
         **_training_environment(sandbox, [c["ChannelName"] for c in channels], own),
         **request.get("Environment", {}),
     }
-    job.run(backend, [sys.executable, str(program), *words], environment, watch=watch)
-    if watch and watch():
-        return []
+    return TrainingScript([sys.executable, str(program), *words], environment)
+
+
+def packed_model(job: Job) -> tuple[Path, str]:
+    """The archive of what a training job has left, and where it goes."""
     archive = job.folder / "model.tar.gz"
-    pack(sandbox.path("/opt/ml/model"), archive)
-    return [(archive, model_uri(job))]
+    pack(job.sandbox.path("/opt/ml/model"), archive)
+    return archive, model_uri(job)
 
 
 def training_definitions(request: dict[str, Any]) -> list[dict[str, Any]]:

@@ -37,6 +37,7 @@ _READ_ON_LOADING = (
 """What libraries and the interpreter read when they are loaded: too late for a fork."""
 _NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<name>.+))?', re.M)
+_IMPORTS = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(\w+)", re.MULTILINE)
 _TRACEBACK = "Traceback (most recent call last):"
 _UNREADABLE = ("SyntaxError: ", "IndentationError: ", "TabError: ")  # of a script: no traceback
 SAID_AT_THE_END = "the script ended with exit status 1: "
@@ -99,16 +100,24 @@ class Preload:
         files: list[str] = []
         for script in sorted(code.glob("*.py")):
             text = script.read_bytes()
-            packages = frozenset[str]()
-            with contextlib.suppress(SyntaxError, ValueError):  # the script itself says so
-                packages = imported_packages(text)
-            for package in packages & self.through.keys():
+            for package in self._imported_by_a_file(text):
                 file = self.through[package]
                 if text != file.read_bytes().replace(b"\r\n", b"\n"):
                     return None
                 files.append(str(file))
-            imported |= packages
+            imported |= {name.decode(errors="replace") for name in _IMPORTS.findall(text)}
         return [m for m in self.modules if m.partition(".")[0] in imported] + files
+
+    def _imported_by_a_file(self, script: bytes) -> frozenset[str]:
+        """The packages with a file of their own that a script imports.
+
+        Most scripts name none of them, and reading one as Python takes long.
+        """
+        if script.isascii() and not any(name.encode() in script for name in self.through):
+            return frozenset()
+        with contextlib.suppress(SyntaxError, ValueError):  # the script itself says so
+            return imported_packages(script) & self.through.keys()
+        return frozenset()
 
 
 @dataclass(frozen=True)
@@ -149,6 +158,9 @@ class Runner(Protocol):
     def pause(self, seconds: float) -> None:
         """Wait, unless no more is to be run."""
 
+    def meanwhile(self, work: Callable[[], None]) -> None:
+        """Have something done in a thread of its own, while a command runs."""
+
     def end_all(self) -> None:
         """End what runs, and run no more."""
 
@@ -162,6 +174,7 @@ class Processes:
         self._preload = preload or Preload()
         self._server: ForkServer | None = None
         self._starting = threading.Lock()
+        self._meanwhile: list[Callable[[], None]] = []
 
     def __enter__(self) -> Processes:
         self._ended.clear()
@@ -200,6 +213,9 @@ class Processes:
             self.check_not_ended()
             command.log.write_bytes(b"")
             child = self._start(command)
+            with contextlib.suppress(IndexError):
+                while True:
+                    threading.Thread(target=self._meanwhile.pop()).start()
             status = None
             try:
                 status = self._wait(child, max_seconds, watch)
@@ -220,6 +236,10 @@ class Processes:
         """Wait, unless the processes are ended meanwhile."""
         self._ended.wait(seconds)
         self.check_not_ended()
+
+    def meanwhile(self, work: Callable[[], None]) -> None:
+        """Have something done in a thread of its own, once the next command has started."""
+        self._meanwhile.append(work)
 
     def check_not_ended(self) -> None:
         """Raise a StepError once the processes were ended."""
@@ -306,6 +326,9 @@ class InThisProcess:
     def pause(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
+
+    def meanwhile(self, work: Callable[[], None]) -> None:
+        """Nothing: a debugger stops in one thread."""
 
 
 class _Tee(io.TextIOBase):

@@ -24,7 +24,14 @@ from types import ModuleType
 from typing import Any
 
 from ninesteps.errors import ScriptError, StepError
-from ninesteps.local.jobs import Job, LocalBackend, Outputs, run_training, training_definitions
+from ninesteps.local.jobs import (
+    Job,
+    LocalBackend,
+    TrainingScript,
+    packed_model,
+    prepare_training,
+    training_definitions,
+)
 from ninesteps.local.state import digest_of
 
 _OTHERS_NEEDED = 4
@@ -61,6 +68,8 @@ class Trial:
     reason: str = ""
     fault: Exception | None = None  # of the machine's, why it came to nothing
     archive: Path | None = None  # its model, until the search is done
+    judged: threading.Event = field(default_factory=threading.Event)  # what it is worth is known
+    done: threading.Event = field(default_factory=threading.Event)  # and its model is put aside
 
     @property
     def value(self) -> float | None:
@@ -121,25 +130,26 @@ def run_tuning(
              for definition in search.definitions]  # fmt: skip
     asked: list[Any] = []
     trials: list[Trial] = []
-    done: list[threading.Event] = []
 
     with ThreadPoolExecutor(max_workers=search.parallel) as pool:
         for number in range(search.jobs):
             earlier = number - search.parallel
             if earlier >= 0:
-                done[earlier].wait()
+                trials[earlier].judged.wait()
                 _check_no_fault(trials)
                 _tell(turns[earlier % len(turns)][1], asked[earlier], trials[earlier])
             backend.processes.check_not_ended()
             definition, study = turns[number % len(turns)]
             asked.append(study.ask(definition.ranges))
-            trials.append(_trial(number, job, definition, asked[-1].params))
-            done.append(threading.Event())
+            trial = _trial(number, job, definition, asked[-1].params)
+            trials.append(trial)
+            # Here, in the order of the trials: the one that the next waits for is the first to run.
+            script = _prepare(trial, backend, kept)
             before = trials[: max(0, earlier + 1)]
-            pool.submit(_run, trials[-1], before, search, definition, backend, kept, done[-1])
+            pool.submit(_run, trial, script, before, search, definition, backend, kept)
             on_trial(trials)
-        for event in done:
-            event.wait()
+        for trial in trials:
+            trial.done.wait()
             on_trial(trials)
     _check_no_fault(trials)
     if not ranked(trials, search.maximize):
@@ -266,51 +276,90 @@ def _trial(
     return Trial({name: str(v) for name, v in parameters.items()}, job, definition.name)
 
 
+def _prepare(trial: Trial, backend: LocalBackend, kept: Path) -> TrainingScript | None:
+    """Read what a trial came to before, or bring what it needs; None if there is nothing to run."""
+    try:
+        if _restored(trial, _record(trial, kept)):
+            return None
+        hyperparameters = {**trial.job.request["StaticHyperParameters"], **trial.tuned}
+        return prepare_training(trial.job, hyperparameters, backend)
+    except Exception as error:
+        _fail(trial, error)
+        return None
+
+
 def _run(
     trial: Trial,
+    script: TrainingScript | None,
     before: list[Trial],
     search: TrialSearch,
     definition: TrainingDefinition,
     backend: LocalBackend,
     kept: Path,
-    done: threading.Event,
 ) -> None:
     """Run a trial to its end, whatever that is; nothing is raised, the trial says how it was."""
+    try:
+        if script:
+            _train(trial, script, before, search, definition, backend)
+    except Exception as error:
+        _fail(trial, error)
+    trial.judged.set()
+    try:
+        if script and trial.status != "Failed":
+            _keep(trial, _record(trial, kept))
+    except Exception as error:  # others may have been proposed from its value already
+        _fail(trial, error)
+        trial.fault = error
+    finally:
+        shutil.rmtree(trial.job.folder, ignore_errors=True)
+        trial.done.set()
+
+
+def _train(
+    trial: Trial,
+    script: TrainingScript,
+    before: list[Trial],
+    search: TrialSearch,
+    definition: TrainingDefinition,
+    backend: LocalBackend,
+) -> None:
+    """Run a trial's script until it ends, or is stopped by the median of the trials before."""
     log = ObjectiveLog(trial.job.log, definition.pattern, trial.values)
     limits = median_limits(before) if search.early_stopping else []
-    record = kept / f"{trial.job.name}.json"
 
     def last_round() -> int | None:
         log.read()
         return stopping_round(trial.values, limits, search.maximize)
 
-    try:
-        if _restored(trial, record):
-            return
-        hyperparameters = {**trial.job.request["StaticHyperParameters"], **trial.tuned}
-        may_stop = (lambda: last_round() is not None) if limits else None
-        outputs = run_training(trial.job, hyperparameters, backend, may_stop)
-        last = last_round()
-        if last is not None:
-            del trial.values[last + 1 :]
-        if trial.value is None or not math.isfinite(trial.value):
-            value = trial.value or "none"
-            raise StepError(f"expected a finite {search.objective} in its log, got {value}")
-        trial.status = "Completed" if last is None else "Stopped"
-        _keep(trial, outputs, record)
-    except Exception as error:
-        trial.status, trial.reason = "Failed", str(error)
-        is_the_machines = isinstance(error, OSError) or bool(getattr(error, "fault", ""))
-        trial.fault = error if is_the_machines else None
-    finally:
-        shutil.rmtree(trial.job.folder, ignore_errors=True)
-        done.set()
+    may_stop = (lambda: last_round() is not None) if limits else None
+    trial.job.run(backend, script.words, script.environment, watch=may_stop)
+    last = last_round()  # also if the script was quicker than to be stopped
+    if last is not None:
+        del trial.values[last + 1 :]
+    if trial.value is None or not math.isfinite(trial.value):
+        value = trial.value or "none"
+        raise StepError(f"expected a finite {search.objective} in its log, got {value}")
+    trial.status = "Completed" if last is None else "Stopped"
 
 
-def _keep(trial: Trial, outputs: Outputs, record: Path) -> None:
-    """Put aside what a trial came to: the model first, then the record that says so."""
+def _fail(trial: Trial, error: Exception) -> None:
+    trial.status, trial.reason = "Failed", str(error)
+    is_the_machines = isinstance(error, OSError) or bool(getattr(error, "fault", ""))
+    trial.fault = error if is_the_machines else None
+
+
+def _record(trial: Trial, kept: Path) -> Path:
+    return kept / f"{trial.job.name}.json"
+
+
+def _keep(trial: Trial, record: Path) -> None:
+    """Put aside what a trial came to: the model first, then the record that says so.
+
+    Of one that was stopped there is no model.
+    """
     record.parent.mkdir(parents=True, exist_ok=True)
-    for archive, _ in outputs:
+    if trial.status == "Completed":
+        archive, _ = packed_model(trial.job)
         trial.archive = archive.replace(record.with_suffix(".tar.gz"))
     content = {
         "sha256": digest_of(trial.archive) if trial.archive else "",
