@@ -142,7 +142,8 @@ def test_nothing_is_unrendered_and_every_file_parses(chosen: tuple[Answers, Repo
         if path.suffix == ".whl":
             continue
         text = path.read_text(encoding="utf-8")
-        assert "cookiecutter" not in text, name
+        if path.name != "cruft.lock":  # which names the package that cruft needs
+            assert "cookiecutter" not in text, name
         if path.suffix == ".py":
             ast.parse(text, name)
         elif path.suffix == ".toml":
