@@ -108,6 +108,30 @@ def test_numbers_may_be_written_in_many_ways() -> None:
     np.testing.assert_array_equal(records.from_csv(body), np.array(expected, dtype=np.float32))
 
 
+NUMBERS = st.floats().map(repr) | st.floats(width=32).map(lambda x: f"{x:.30f}"[:40])
+
+
+@settings(deadline=None)
+@given(st.lists(NUMBERS | st.text("0123456789.-", max_size=5), min_size=1, max_size=3))
+def test_a_short_request_is_read_as_a_long_one_is(fields: list[str]) -> None:
+    body = f"{','.join(fields)}\n".encode()
+    padding = b"," * (len(fields) - 1) + b"\n"
+    try:
+        expected = records.from_csv(body + padding * records._SHORT)[:1]
+    except ValueError:
+        with pytest.raises(ValueError, match=r"^expected "):
+            records.from_csv(body)
+        return
+    np.testing.assert_array_equal(records.from_csv(body), expected)
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_number_is_rounded_once(sign: str) -> None:
+    """As doubles these are half way between two singles, and the even one is wrong."""
+    for text, single in (("16777217.0000000001", 16777218), ("16777218.9999999999", 16777218)):
+        assert records.from_csv(f"{sign}{text},1\n".encode())[0, 0] == float(f"{sign}{single}")
+
+
 def test_what_was_read_can_be_written_to() -> None:
     numbers = records.from_csv(b"1,\n")
     numbers[np.isnan(numbers)] = 0
