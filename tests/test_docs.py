@@ -200,6 +200,32 @@ def test_addresses_are_well_formed_and_of_known_hosts(page: Path) -> None:
         assert parts.hostname in HOSTS | EXAMPLES, f"{page.name}: {address}"
 
 
+# Your own table
+
+
+def test_settings_of_a_table_read_the_texts_beside_them() -> None:
+    import pyarrow as pa
+
+    from ninesteps.feature_store.reading.numbers import read_numbers
+    from ninesteps.settings.data import Column, Quality, is_stored_name
+
+    page = (DOCS / "your-table.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    content = tomllib.loads("\n".join(sorted(blocks, key=lambda block: block.startswith("["))))
+    columns = {name: Column(**keys) for name, keys in content["data"]["columns"].items()}
+    texts = {
+        "price": ("$1,234.50", 1234.5),
+        "weight": ("1.234,5 kg", 1234.5),
+        "change": ("(12) %", -12),
+    }
+    assert set(columns) == set(texts)
+    for name, (text, number) in texts.items():
+        assert text in page
+        assert read_numbers(pa.array([text]), columns[name]).to_pylist() == [number]
+    assert Quality(**content["data"]["quality"]) == Quality()
+    assert all(map(is_stored_name, content["data"]["stored"].values()))
+
+
 # The reference says everything that the code has
 
 
