@@ -1,7 +1,6 @@
-"""Refuses what could not be written: a slug that names no folder, a text that is no line, a folder
-that has files already.
+"""Refuses a slug that cannot name a folder, an answer of several lines, a folder that has files.
 
-The other answers come after, by the new repository's own code.
+The other answers are checked later, by the new repository's own code.
 """
 
 import re
@@ -25,7 +24,7 @@ def is_line(text: str) -> bool:
 
 
 def refuse_files(folder: Path) -> None:
-    """Go on in an empty folder alone: cookiecutter's -f would write over what lies in another."""
+    """Refuse a folder that has files: with -f, cookiecutter would write over them."""
     if kept := sorted(path.name for path in folder.iterdir()):
         listed = ", ".join(map(ascii, kept[:3])) + (", ..." if len(kept) > 3 else "")
         sys.exit(
@@ -35,7 +34,7 @@ def refuse_files(folder: Path) -> None:
 
 
 def refuse_slug(slug: str) -> None:
-    """Go on with a name that is a folder on every system, and a pipeline in SageMaker."""
+    """Refuse a slug that cannot name a folder on every system, or a pipeline in SageMaker."""
     if not re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,62}", slug) or slug.lower() in RESERVED:
         sys.exit(
             "project_slug: expected at most 63 letters, digits and single hyphens within, and no "
@@ -46,7 +45,7 @@ def refuse_slug(slug: str) -> None:
 for question, answer in ANSWERS.items():
     if isinstance(answer, str) and not question.startswith("_") and not is_line(answer):
         sys.exit(f"{question}: expected one line of text, got {answer!a}")
-# What was answered: cookiecutter.json puts another name in its place where it is none of a folder,
-# since cookiecutter makes the folder, and those above it, before any hook.
+# The slug as it was answered: cookiecutter makes the folder before any hook runs, so where the slug
+# cannot name one, cookiecutter.json replaces it by another.
 refuse_slug(ANSWERS["__project_slug"])
 refuse_files(Path.cwd())

@@ -146,7 +146,7 @@ def test_a_version_that_was_evaluated_by_other_answers_is_not_deployed(local: Pa
     evaluated(local, "7", *(answer(1, record) for record in RECORDS[1:]))
     done = pipeline("deploy", "1", "--port", "0")
     assert (done.exit_code, done.output) == (
-        2, "pipeline: version 1 was not evaluated by what it answers: 1 of 100 answers differ from "
+        2, "pipeline: version 1 was not evaluated on its own answers: 1 of 100 answers differ from "
         "what the model predicted when it was registered, sent 100 at once, as text/csv\n",
     )  # fmt: skip
 

@@ -1,8 +1,8 @@
-"""Golden requests: records whose answers are known, sent in every way that a model is asked.
+"""Golden requests: records with known answers, sent in every way in which a model can be asked.
 
-All at once, alone and in any number, as CSV and as JSON, and as other clients write them: a version
-that answers one record in two ways is none to rest on. The job that asks a staging endpoint takes
-this file with it, so it stands on the standard library alone.
+They are sent all at once, alone and in any number, as CSV and as JSON, and in the ways in which
+clients write these: a version that answers the same record in two ways cannot be trusted. The job
+that asks a staging endpoint takes this file with it, so it imports the standard library alone.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from dataclasses import dataclass, replace
 
 CSV, JSON = "text/csv", "application/json"
 ANYTHING = "*/*"
-"""As the kind of an answer."""
+"""The content type of a client that takes any answer."""
 
 ALONE = 20
-"""So many records, evenly spaced, are also sent alone, and two by two."""
+"""How many records, evenly spaced, are also sent alone and in pairs."""
 
 FEWER = 7
-"""Of what is sent in the one kind, each so many-th is also sent in the other."""
+"""Of requests that tell little more, such as JSON answered as CSV, every seventh is sent."""
 
 CLOSE = 1e-6
-"""How far a probability, or a number by its size, may lie from the known one."""
+"""By how much a probability may differ from the known one, or a number, relative to its size."""
 
 Answer = tuple[float, ...]
-"""Label and probability, or the number that a regression estimates."""
+"""Label and probability, or the number that a regression predicts."""
 
 
 @dataclass(frozen=True)
 class GoldenRequest:
-    """One request, and which of the records are in it."""
+    """One request, and the positions of the records that are in it."""
 
     content_type: str
     accept: str
@@ -49,12 +49,12 @@ class GoldenRequest:
 
 
 def spaced(count: int, most: int) -> range:
-    """At most so many positions of `count`, evenly spaced."""
+    """At most `most` of `count` positions, evenly spaced."""
     return range(0, count, max(1, -(-count // most)))
 
 
 def requests(records: Sequence[str], kinds: Sequence[str] = (CSV, JSON)) -> Iterator[GoldenRequest]:
-    """Every way to ask for records of CSV; those that show most come first."""
+    """Every way to ask for these records, which are CSV; the most telling requests come first."""
     some = [*spaced(len(records), ALONE)]
     pairs = list(zip(some[::2], some[1::2], strict=False))
     everything = tuple(range(len(records)))
@@ -70,11 +70,11 @@ def requests(records: Sequence[str], kinds: Sequence[str] = (CSV, JSON)) -> Iter
                 yield _request(records, positions, kind, accept)
     for kind in kinds:
         for positions in (alone[0], everything):
-            yield from _written_otherwise(_request(records, positions, kind, kind))
+            yield from _variants(_request(records, positions, kind, kind))
 
 
-def _written_otherwise(request: GoldenRequest) -> Iterator[GoldenRequest]:
-    """What clients send for the same records."""
+def _variants(request: GoldenRequest) -> Iterator[GoldenRequest]:
+    """The same request as other clients write it: line ends, spaces, content types."""
     kind, body = request.content_type, request.body
     if kind == CSV:
         bodies = (body.rstrip(b"\n"), body.replace(b"\n", b"\r\n"))
@@ -87,8 +87,8 @@ def _written_otherwise(request: GoldenRequest) -> Iterator[GoldenRequest]:
     yield replace(request, accept=ANYTHING, may_be_refused=True)
 
 
-def whole(count: int) -> GoldenRequest:
-    """A request that has been answered already, for so many records."""
+def answered(count: int) -> GoldenRequest:
+    """A request for `count` records that has been answered already."""
     return GoldenRequest(CSV, CSV, b"", tuple(range(count)))
 
 
@@ -104,7 +104,7 @@ def _request(
 
 
 def features(record: str) -> list[float | None]:
-    """The fields of a record: none is a missing value."""
+    """The fields of a record; a missing value is None."""
     return [None if field in ("", "nan", "NaN") else float(field) for field in record.split(",")]
 
 
@@ -112,22 +112,24 @@ def read_answers(body: bytes, kind: str) -> list[Answer]:
     """The answers in a response.
 
     Raises:
-        ValueError: if it has another form.
+        ValueError: if the response has another form.
     """
     if kind != JSON:
         return [tuple(map(float, line.split(","))) for line in body.decode().splitlines()]
     try:
         predictions = json.loads(body)["predictions"]
         names = ("predicted_label", "score")
-        return [tuple(float(one[name]) for name in names if name in one) for one in predictions]
+        return [
+            tuple(float(answer[name]) for name in names if name in answer) for answer in predictions
+        ]
     except (KeyError, TypeError):
-        raise ValueError("expected predictions of JSON") from None
+        raise ValueError("expected predictions as JSON") from None
 
 
 def is_same(answer: Answer, expected: Answer) -> bool:
-    """Labels exactly, probabilities to 1e-6; a regression's one number to 1e-6 of its size.
+    """Equal labels, and probabilities within 1e-6; a regression's number within 1e-6 of its size.
 
-    What is not finite is the same as nothing.
+    A number that is not finite equals none.
     """
     if len(answer) != len(expected) or not answer or not all(map(math.isfinite, answer)):
         return False
@@ -138,7 +140,7 @@ def is_same(answer: Answer, expected: Answer) -> bool:
 
 
 def difference(request: GoldenRequest, body: bytes, known: Sequence[Answer]) -> str:
-    """How a response differs from the known answers of all records; empty if it does not."""
+    """How a response differs from the known answers to all records; empty if it does not."""
     expected = [known[position] for position in request.positions]
     kind = request.accept
     if kind == ANYTHING:

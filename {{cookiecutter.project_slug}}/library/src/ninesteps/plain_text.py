@@ -1,9 +1,9 @@
-"""Texts of others as a terminal, a page and a person may be shown them. Standard library alone."""
+"""Untrusted text, made safe to show at a terminal and on a page. Standard library alone."""
 
 from __future__ import annotations
 
 _BIDIRECTIONAL = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-"""Marks that make a text read otherwise than it is stored (Unicode TR 36)."""
+"""Marks that change the order in which a text is read (Unicode TR 36)."""
 
 _CONTROLS = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *map(ord, _BIDIRECTIONAL)]
 _SHOWN = {number: f"\\u{number:04x}" for number in _CONTROLS if chr(number) not in "\t\n"}

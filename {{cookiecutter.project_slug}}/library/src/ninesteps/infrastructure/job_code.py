@@ -21,8 +21,8 @@ PACKAGE = (
     "registry/__init__.py", "registry/confusables.py", "registry/person.py",
     "settings/__init__.py", "settings/gate.py",
 )  # fmt: skip
-"""What a script that imports `ninesteps` takes of it: the gate's language, the rule of the stamps,
-the golden requests, who is one person; these import nothing else."""
+"""The modules of `ninesteps` that the jobs take along: the gate's language, the rule of the stamps,
+golden requests, the comparison of people. They import nothing else."""
 
 
 def job_code(entry: str) -> StepCode:

@@ -15,6 +15,8 @@ from ninesteps.errors import SettingsError
 
 FOLDER, LOCK = "vendor", "requirements.lock"
 NAME = "ninesteps"
+SHADOWING = (NAME, "sitecustomize", "usercustomize")
+"""Modules in the working folder that Python may import before the library, or instead of it."""
 
 _WHEEL = re.compile(rf"{NAME}-([^-]+)-py3-none-any\.whl")
 _LINE = re.compile(rf"^{NAME}==(\S+) \\\n    --hash=sha256:([0-9a-f]{{64}})\n", re.MULTILINE)
@@ -39,10 +41,6 @@ def place(root: Path, wheel: Path) -> str:
         if other.name != wheel.name:
             other.unlink()
     return version
-
-
-SHADOWING = (NAME, "sitecustomize", "usercustomize")
-"""Modules in the working folder that Python may import before the library, or instead of it."""
 
 
 def check_not_shadowed(root: Path) -> None:

@@ -108,11 +108,11 @@ class Rehearsal:
             raise
 
     def golden(self, package: ModelPackage) -> tuple[list[str], list[str]]:
-        """Records of the test split and what the model predicted of them before registration.
+        """Records of the test split, and the model's predictions for them before registration.
 
         Raises:
-            DeployError: if there are none, they are not as the run left them, or the evaluation
-                was answered otherwise.
+            DeployError: if there are none, they were changed after the run, or the evaluation had
+                other answers.
         """
         try:
             records, answers, judged = self._answered(package)
@@ -129,14 +129,14 @@ class Rehearsal:
             )
         if judged is not None:
             known = golden.read_answers("\n".join(answers).encode(), golden.CSV)
-            if different := golden.difference(golden.whole(len(known)), judged, known):
+            if different := golden.difference(golden.answered(len(known)), judged, known):
                 raise DeployError(
-                    f"version {package.version} was not evaluated by what it answers: {different}"
+                    f"version {package.version} was not evaluated on its own answers: {different}"
                 )
         return records, answers
 
     def _answered(self, package: ModelPackage) -> tuple[list[str], list[str], bytes | None]:
-        """Records, the transform's answers, and the evaluation's, as the run left them."""
+        """The records, the transform's answers and the evaluation's, unchanged since the run."""
         digests, storage = self._digests(package), Storage(self.local / "s3")
 
         def read(end: str) -> bytes:
@@ -147,11 +147,11 @@ class Rehearsal:
         records = [row[-features:] for row in _rows(read("/test/test.csv"))]
         answers = [row[1:] for row in _rows(read(".csv.out"))]
         is_kept = any(uri.endswith("/evaluation/answers.csv") for uri in digests)
-        judged = read("/evaluation/answers.csv") if is_kept else None  # an earlier library's
+        judged = read("/evaluation/answers.csv") if is_kept else None  # not by an earlier library
         return [_line(row) for row in records], [_line(row) for row in answers], judged
 
     def _digests(self, package: ModelPackage) -> dict[str, str]:
-        """The SHA-256 of all that the version's run has written, by S3 URI."""
+        """The SHA-256 of everything that the version's run wrote, by S3 URI."""
         steps = State(self.local / "state.db", read_only=True).steps(package.execution)
         return {uri: sha256 for s in steps for uri, sha256 in s.record.digests.items()}
 
@@ -236,7 +236,7 @@ class Rehearsal:
         file = self.folder / "options.json"
         file.write_text(json.dumps(options), encoding="utf-8")
         log = self.folder / "endpoint.log"
-        # -P: nothing in the folder that it is started in stands before the library.
+        # -P: no module in the working folder is imported instead of the library.
         command = [sys.executable, "-P", "-m", "ninesteps.local.endpoint.server", str(file)]
         with log.open("wb") as output:
             process = subprocess.Popen(

@@ -1,6 +1,6 @@
-"""Which code of a repository is the team's own: what a version says that it was made by.
+"""Which code of a repository is the team's own: it is recorded with every version.
 
-What the template ships is told by a list that lies in the wheel, out of the repository's reach.
+The list of what the template ships lies in the wheel, where the repository cannot change it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ FOLDER = "model_build"
 """Where the pipeline and its scripts lie; features are always the team's own."""
 
 LIST = Path(__file__).with_name("shipped.json")
-"""SHA-256 by path, of the files that the template ships; written when the wheel is packed."""
+"""SHA-256 by path of the files that the template ships; written when the wheel is packed."""
 
 
 def own_code(root: Path) -> dict[str, str]:
-    """The files that the template did not ship, or not so: name -> SHA-256.
+    """The files that the template does not ship, or ships with other content: name -> SHA-256.
 
-    Scripts that were changed, modules in the place of the library's, and others that a team has
-    added; those of the steps by their names alone.
+    They are changed scripts, overridden modules of the library, and modules that the team added;
+    files of the steps have their names alone.
     """
     return {
         path.removeprefix(f"{STEPS}/"): digest
@@ -48,7 +48,7 @@ def digests(root: Path) -> dict[str, str]:
 
 @functools.cache
 def shipped() -> dict[str, str]:
-    """What the template ships; where the library is worked on in place, what lies there."""
+    """The files that the template ships; in a checkout of the template, those that lie there."""
     if LIST.is_file():
         return dict(json.loads(LIST.read_text(encoding="utf-8")))
     return digests(Path(__file__).resolve().parents[4])

@@ -72,7 +72,7 @@ def check_definition(definition: dict[str, Any], evaluation: Mapping[str, Any]) 
 
 
 def check_values(definition: dict[str, Any], values: Mapping[str, Any]) -> list[str]:
-    """What SageMaker would refuse of parameters' values, which stand in for their defaults."""
+    """What SageMaker would refuse if parameters had these values instead of their defaults."""
     declared = [{**spec, "DefaultValue": values.get(spec["Name"], spec.get("DefaultValue"))}
                 for spec in definition.get("Parameters", [])
                 if spec["Name"] in values or "DefaultValue" in spec]  # fmt: skip

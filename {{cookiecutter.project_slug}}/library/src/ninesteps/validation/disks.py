@@ -1,4 +1,4 @@
-"""Instances and the key that their disks are encrypted with."""
+"""No encryption key for instances whose local disks do not take one."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ INSTANCES = (
     "TrainingJobDefinition.ResourceConfig",
     "TrainingJobDefinitions[].ResourceConfig",
 )
-"""Where requests say what they run on."""
+"""Where requests name their instances."""
 
 
 def check_disk_keys(step: StepContent, compiled: Compiled) -> Iterator[str]:
-    """No key is given to instances whose own disks take none: SageMaker refuses such a job."""
+    """SageMaker refuses a job that gives a key to instances whose local disks take none."""
     for path in INSTANCES:
         for where, instances in step.at(path):
             for place, key in places(instances, "VolumeKmsKeyId", where):
@@ -34,7 +34,7 @@ def check_disk_keys(step: StepContent, compiled: Compiled) -> Iterator[str]:
 
 
 def _types(value: Any, compiled: Compiled) -> list[str]:
-    """The instance types that a value may be: its own, or a parameter's default and choices."""
+    """The instance types that a value may have: its own, or a parameter's default and choices."""
     spec = parameter(value, compiled) if isinstance(value, dict) else None
     if spec is None:
         return [str(value)]

@@ -1,4 +1,4 @@
-"""Who started a version's run and who approved it, as AWS says: they are to be two people."""
+"""Who started a version's run and who approved it, according to AWS: they must be two people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from evidence import EvidenceError, Package, client
 from ninesteps.registry.person import is_same_person
 
 MACHINES = ("approved", "evidence", "rollout")
-"""The state machines that write notes: where one wrote last, it hides who approved."""
+"""The state machines that change a package's metadata: then they, not a person, changed it last."""
 
 RULE = "[approval] require_second_approver asks for two people"
 
@@ -17,14 +17,14 @@ RULE = "[approval] require_second_approver asks for two people"
 def check_two(package: Package, pipeline: str) -> None:
     """Check that nobody approved the version of a run that they had started themselves.
 
-    Names are compared as on registration's side, which the state machine before cannot: it knows
-    equal texts alone.
+    Names are compared as `pipeline approve` compares them. The state machine cannot: it compares
+    texts.
 
     Args:
-        pipeline: its name in the account, which the machines' roles begin with.
+        pipeline: its name in the account; the names of the machines' roles begin with it.
 
     Raises:
-        EvidenceError: if somebody did, or one of both is not known.
+        EvidenceError: if somebody did, or one of the two is not known.
     """
     execution = package.noted("execution")
     arn = [*package.arn.split(":")[:5], f"pipeline/{pipeline}/execution/{execution}"]
@@ -45,7 +45,7 @@ def check_two(package: Package, pipeline: str) -> None:
 
 
 def person(context: Mapping[str, Any]) -> str:
-    """Who a UserContext is: an ARN; empty if it names nobody."""
+    """The ARN of a UserContext; empty if it names nobody."""
     return str(context.get("IamIdentity", {}).get("Arn") or context.get("UserProfileArn", ""))
 
 

@@ -29,10 +29,10 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def check(noted: Sequence[dict[str, str]], endpoint: str) -> int:
-    """Send the noted records in every way that the model can be asked; gives how many requests.
+    """Send the recorded records in every way in which the model can be asked, and count requests.
 
     Raises:
-        EvidenceError: if one is answered otherwise, or there is none.
+        EvidenceError: if an answer differs, or nothing was recorded.
     """
     if not noted:
         raise EvidenceError("golden.json: expected golden requests, got none")
@@ -49,7 +49,7 @@ def check(noted: Sequence[dict[str, str]], endpoint: str) -> int:
 
 
 def answer_of(text: str) -> golden.Answer:
-    """The answer that was noted of a record."""
+    """The recorded answer to a record."""
     (answer,) = golden.read_answers(text.encode(), golden.CSV)
     return answer
 

@@ -1,8 +1,8 @@
-"""On registration: notes which versions of which files a model was registered on, with digests.
+"""On registration: records which versions of which files a model was registered on, with digests.
 
-Also makes the golden requests: a few rows of the test split with what the batch transform answered.
-The evaluation has to have been answered the same, and so has the archive now, by its own
-`inference.py` in a process of its own.
+It also makes the golden requests: a few rows of the test split with the batch transform's answers.
+The answers that were evaluated must be the same, and so must those that the archive's own
+`inference.py` gives now, in a process of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import archive_process
 from container import extract, output_path, read_json, write_json
-from evidence import NAMES, EvidenceError, as_json, read, read_package
+from evidence import NAMES, EvidenceError, Package, as_json, read, read_package
 from ninesteps import golden
 
 GOLDEN = 20
@@ -34,6 +34,23 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     package = read_package(options.package)
     files = {name: read(package.uris[name]) for name in NAMES}
+    golden_file = output_path("result") / "golden.json"
+    write_json(golden_file, golden_requests(package, files["model"].content))
+    noted = {f"{name}_version_id": file.version_id for name, file in files.items()}
+    noted |= {f"{name}_sha256": file.sha256 for name, file in files.items()}
+    noted |= {
+        "golden_uri": options.golden,
+        "golden_sha256": hashlib.sha256(golden_file.read_bytes()).hexdigest(),
+    }
+    write_json(output_path("result") / "evidence.json", noted)
+
+
+def golden_requests(package: Package, archive: bytes) -> list[dict[str, str]]:
+    """Evenly spaced rows of the test split, with the answers that transform and archive both gave.
+
+    Raises:
+        EvidenceError: if there are none, or evaluation, transform and archive answered differently.
+    """
     split, evaluated = package.noted("test_split"), package.uris["evaluation"].rpartition("/")[0]
     rows = requests(read(f"{split}/test.csv").content, read(f"{split}/columns.json").content)
     answers = same_answers(
@@ -45,20 +62,7 @@ def main(arguments: Sequence[str]) -> None:
     chosen = golden.spaced(len(rows), GOLDEN)
     if not chosen:
         raise EvidenceError("the test split: expected rows for golden requests, got none")
-    noted_requests = answered(
-        [rows[number] for number in chosen],
-        [answers[number] for number in chosen],
-        files["model"].content,
-    )
-    golden_file = output_path("result") / "golden.json"
-    write_json(golden_file, noted_requests)
-    noted = {f"{name}_version_id": file.version_id for name, file in files.items()}
-    noted |= {f"{name}_sha256": file.sha256 for name, file in files.items()}
-    noted |= {
-        "golden_uri": options.golden,
-        "golden_sha256": hashlib.sha256(golden_file.read_bytes()).hexdigest(),
-    }
-    write_json(output_path("result") / "evidence.json", noted)
+    return answered([rows[n] for n in chosen], [answers[n] for n in chosen], archive)
 
 
 def requests(table: bytes, columns: bytes) -> list[str]:
@@ -69,36 +73,36 @@ def requests(table: bytes, columns: bytes) -> list[str]:
 
 
 def same_answers(transformed: bytes, evaluated: bytes) -> list[str]:
-    """What the transform answered, a record each, if the evaluation was answered the same.
+    """The transform's answers, one for each record, if the evaluation had the same.
 
     Raises:
-        EvidenceError: if it was not: what was judged is not what serves.
+        EvidenceError: if it had others: then what was judged is not what serves.
     """
     rows = csv.reader(io.StringIO(transformed.decode()))
     answers = [",".join(row[1:]) for row in rows]  # without the record's id
-    check("the evaluation", golden.whole(len(answers)), evaluated, answers)
+    check("the evaluation", golden.answered(len(answers)), evaluated, answers)
     return answers
 
 
 def check(what: str, request: golden.GoldenRequest, body: bytes, answers: Sequence[str]) -> None:
-    """Check that a request was answered as the transform answered its records.
+    """Check that the answers to a request are those of the transform.
 
     Raises:
-        EvidenceError: if it was not.
+        EvidenceError: if they are not.
     """
     try:
         known = golden.read_answers("\n".join(answers).encode(), golden.CSV)
     except ValueError as error:
-        raise EvidenceError(f"the transform: expected numbers, got others: {error}") from None
+        raise EvidenceError(f"the transform: expected numbers: {error}") from None
     if different := golden.difference(request, body, known):
         raise EvidenceError(f"{what}: {different}")
 
 
 def answered(records: list[str], answers: list[str], archive: bytes) -> list[dict[str, str]]:
-    """Each request with its answer, if the archive gives it now, among others and alone.
+    """Each record with its answer, if the archive gives the same now, in a batch and alone.
 
     Raises:
-        EvidenceError: if it does not.
+        EvidenceError: if it gives another.
     """
     asked = [r for r in golden.requests(records, [golden.CSV]) if not r.may_be_refused]
     with tempfile.TemporaryDirectory() as folder:
@@ -109,10 +113,10 @@ def answered(records: list[str], answers: list[str], archive: bytes) -> list[dic
         write_json(Path(folder, archive_process.REQUESTS), texts)
         command = [sys.executable, archive_process.__file__, str(model), folder]
         subprocess.run(command, check=True)
-        said = read_json(Path(folder, archive_process.ANSWERS))
-    for request, text in zip(asked, said["texts"], strict=True):
+        result = read_json(Path(folder, archive_process.ANSWERS))
+    for request, text in zip(asked, result["texts"], strict=True):
         check("the archive", request, text.encode(), answers)
-    kinds = ",".join(said["content_types"])
+    kinds = ",".join(result["content_types"])
     return [{"request": record, "answer": answer, "content_types": kinds}
             for record, answer in zip(records, answers, strict=True)]  # fmt: skip
 

@@ -1,5 +1,7 @@
-"""On approval: is a version made under the account's floors, approved by another than who ran it
-where two are asked for, is its evidence what was recorded, and does it pass the gate in force?
+"""On approval: checks a version's floors, its approvers, its evidence and the gate in force.
+
+It must have been made under the account's floors and, where two people are asked for, approved by
+somebody other than who started its run. Its evidence must be as recorded and pass the gate.
 
 The bias numbers are computed again from Clarify's list in `analysis.json`, by name and facet, and
 must be those that the evaluation wrote; whatever is missing or altered refuses the version.
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def check_judged(evaluation: Mapping[str, Any], model_sha256: str) -> None:
-    """Check that the archive is the one that was evaluated; an earlier library did not say which.
+    """Check that the archive is the one that was evaluated; earlier libraries did not record it.
 
     Raises:
         EvidenceError: if it is another.

@@ -3,8 +3,8 @@
     python worker.py ARCHIVE PROGRAM
 
 Requests come by standard input and answers go by standard output, in frames; what the script
-prints goes to the log. It ends, with all that the script has started, when the input does, however
-that came about. It stands alone: nothing of this package is on the script's path.
+prints goes to the log. When the input ends, for whatever reason, the process ends with all that the
+script has started. It imports nothing of this package, which is not on the script's path.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ ANSWER = struct.Struct("!HHI")
 CSV, JSON = "text/csv", "application/json"
 MAX_SENTENCE = 300
 MAX_BODY = 6 * 1024 * 1024
-"""Bytes of a request, or of an answer, that InvokeEndpoint takes, by the service's model."""
+"""Bytes of a request or an answer that InvokeEndpoint takes, by the service's model."""
 
-MAX_RECORD_ANSWER = 1024  # bytes that the answer to a record may well have
+MAX_RECORD_ANSWER = 1024  # bytes; a longer answer to one record is a fault of the model
 MAX_RECORDS = 100_000
-"""Records of a request: their answers, as SageMaker's JSON has them, are within the limit."""
+"""Records of a request: as many answers in SageMaker's JSON fit into the limit."""
 
 MAX_FIELDS = 2500
-"""Fields of a record that any model may have: a feature group has no more features."""
+"""Fields of a record: a feature group cannot have more features."""
 
 MARK = "NINESTEPS_ENDPOINT_PROCESS"
-"""The variable that tells what a process has started: its value is in no other's environment."""
+"""The variable that marks all processes that a worker starts: each worker has its own value."""
 
 _MAY_BE_INFINITE = re.compile(rb"nan|inf|e\+?[0-9]{3}|[0-9]{300}", re.IGNORECASE)
-"""What stands in an answer that may not be finite: 1e999 is a number too large for any."""
+"""A part of an answer that may not be finite: 1e999 is too large for a floating-point number."""
 
 _BETWEEN_NUMBERS = re.compile(rb"[^0-9A-Za-z.+-]+")
 _CONTENT_TYPE = re.compile(r"[!-~][ -~]{0,199}")
@@ -64,7 +64,9 @@ class BadRequest(Exception):  # it is the request's fault
 def main(archive: str, program: str) -> None:
     """Load the model, report that it is ready, and answer until the input ends."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # neither is the script's, nor its children's
+    os.dup2(
+        os.open(os.devnull, os.O_RDONLY), 0
+    )  # the script and its children have no use for either
     os.dup2(2, 1)
     threading.Thread(target=_end_with, args=[requests.fileno()], daemon=True).start()
     code = Path(archive, "code")
@@ -89,7 +91,7 @@ def main(archive: str, program: str) -> None:
 
 
 def _end_with(requests: int) -> None:
-    """End while a request is being answered, too, once nobody is there to have the answer."""
+    """End the process when its input is closed, even while it answers a request."""
     if hasattr(select, "poll"):  # not on Windows
         waiting = select.poll()
         waiting.register(requests, select.POLLHUP)
@@ -98,9 +100,9 @@ def _end_with(requests: int) -> None:
 
 
 def end_started(pid: int, mark: str) -> None:
-    """Kill what a process has started: its group, and on Linux what has left the group.
+    """Kill what a process has started: its group and, on Linux, marked processes that left it.
 
-    A process that leads a group of its own is killed with it.
+    If the process leads the group, it is killed too.
     """
     for other in _marked(mark):
         if other != pid:
@@ -112,7 +114,7 @@ def end_started(pid: int, mark: str) -> None:
 
 
 def _marked(mark: str) -> Iterator[int]:
-    """The processes that have a mark among their variables."""
+    """The processes that have the mark in their environment."""
     variable = f"{MARK}={mark}".encode()
     for file in Path("/proc").glob("[0-9]*/environ") if mark else ():
         with contextlib.suppress(OSError):  # another user's, or gone
@@ -146,9 +148,9 @@ def _answer(
 
 
 def _read(script: Any, features: int, content_type: str, body: bytes) -> Any:
-    """The records, (n, features), by the script: whatever it cannot read is the request's fault.
+    """The records, (n, features), read by the script; any error is the request's fault.
 
-    It is given nothing else. A script that can read no request fails the golden requests.
+    The script has nothing but the request. One that can read none fails the golden requests.
     """
     if _plain(content_type) == CSV:
         _check_size(body, features)
@@ -169,12 +171,12 @@ def _read(script: Any, features: int, content_type: str, body: bytes) -> Any:
 
 
 def _check_size(body: bytes, features: int) -> None:
-    """Before anything is read: a library may need a kilobyte for a comma."""
+    """Check the size before anything is read: a parser may need a kilobyte for each comma."""
     first = body.find(b"\n")
     fields = body.count(b",", 0, first if first >= 0 else len(body)) + 1
     if fields > max(features, MAX_FIELDS):
         raise BadRequest(400, f"expected {features} fields in a record, got {fields}")
-    could_be = len(body) // max(features, 1)  # a comma or line end a field
+    could_be = len(body) // max(features, 1)  # each field has a comma or a line end
     if could_be > MAX_RECORDS and (rows := body.count(b"\n")) > MAX_RECORDS:
         raise BadRequest(413, f"expected at most {MAX_RECORDS:,} records, got {rows:,}")
 
@@ -184,25 +186,25 @@ def _plain(content_type: str) -> str:
 
 
 def _check_answer(kind: str, content: bytes, rows: int) -> None:
-    """Whatever is wrong with an answer is the model's fault, but that many records have a long one.
+    """Check an answer: any error is the model's fault, unless many records make it too long.
 
     Raises:
         BadRequest: for too many records.
-        RuntimeError: for an answer that cannot be sent, or is none.
+        RuntimeError: for an answer that cannot be sent or understood.
     """
     if not _CONTENT_TYPE.fullmatch(kind):
-        raise RuntimeError(f"expected a content type of the answer, got {kind!a}")
+        raise RuntimeError(f"expected the answer's content type, got {kind!a}")
     if rows * MAX_RECORD_ANSWER >= len(content) > MAX_BODY:
         raise BadRequest(413, f"expected fewer records: the answer has {len(content)} bytes")
     if len(content) > MAX_BODY:
         raise RuntimeError(f"expected an answer of at most {MAX_BODY} bytes, got {len(content)}")
     answers = list(json.loads(content)["predictions"]) if kind == JSON else content.splitlines()
     if len(answers) != rows:
-        raise RuntimeError(f"expected {rows} answers of the model, got {len(answers)}")
+        raise RuntimeError(f"expected {rows} answers from the model, got {len(answers)}")
     if kind in (CSV, JSON) and _MAY_BE_INFINITE.search(content):
         fields = _BETWEEN_NUMBERS.split(content)
         if not all(map(_is_finite, fields)):
-            raise RuntimeError("expected finite numbers of the model, got another")
+            raise RuntimeError("expected finite numbers from the model, got another")
 
 
 def _is_finite(field: bytes) -> bool:
@@ -213,7 +215,7 @@ def _is_finite(field: bytes) -> bool:
 
 
 def _sentence(error: Exception, script: Any, content_type: str) -> str:
-    """The message of the archive's own code; a library's may say something of the inside."""
+    """The message of the archive's own code; a library's might disclose internals."""
     place = error.__traceback__
     while place and place.tb_next:
         place = place.tb_next
