@@ -216,7 +216,8 @@ def test_an_approval_is_one_call_with_who_and_why_in_it(
     at = written.pop("approved_at")
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", at)
     assert written == {
-        "approved_by": JO, "approved_name": "Jo Doe", "approved_why": "auc 0.9 as asked"
+        "approved_by": JO, "approved_name": "Jo Doe", "approved_why": "auc 0.9 as asked",
+        "approved_rules": "require_second_approver = false profile custom",
     }  # fmt: skip
     shown = rows(pipeline("registry", "1", "--env", "prod").stdout)
     assert "status Approved" in shown and f"started by {SAM}" in shown

@@ -377,6 +377,9 @@ def test_the_rules_in_force_are_asked_again_at_deployment(machine: Registered) -
     strict.approve(1, *JO)
     assert strict.may_deploy(1).number == 1
     assert "was approved by Jo Doe" in refusal(strict.approve, 1, "Al", "too")
+    lax, now = (decision.rules for decision in machine.version(1).decisions)
+    assert "require_second_approver = false, before_production = false, profile" in lax
+    assert "require_second_approver = true" in now
 
 
 def test_both_stages_are_asked_again_at_deployment(machine: Registered) -> None:

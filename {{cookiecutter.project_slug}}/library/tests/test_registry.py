@@ -179,7 +179,9 @@ def test_one_version_is_shown_with_its_evidence_and_every_change(machine: Regist
     changes = texts[texts.index("changes ") :].splitlines()
     assert changes[0].endswith("PendingManualApproval -> Approved")
     assert changes[1] == "[red]Jo: fine [sic]"
-    assert changes[2].endswith("Approved -> Rejected") and changes[3] == "Al: a leak"
+    rules = " ".join(changes[2:4])
+    assert rules.startswith("under gate auc > 0.5, require_second_approver = false, before_prod")
+    assert changes[4].endswith("Approved -> Rejected") and changes[5] == "Al: a leak"
     assert "go on" not in texts
 
     content = json.loads(pipeline("registry", "1", "--json").stdout)

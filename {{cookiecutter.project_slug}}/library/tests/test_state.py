@@ -165,9 +165,9 @@ def test_a_change_from_where_a_version_does_not_stand_is_not_kept(
         "UPDATE status_changes SET who = 'Al'",
         "DELETE FROM status_changes",
         "REPLACE INTO status_changes SELECT number, package_group, version, stage, after, before, "
-        "'Al', why, at, evidence FROM status_changes",
+        "'Al', why, at, evidence, rules FROM status_changes",
         "INSERT INTO status_changes SELECT NULL, package_group, version, stage, before, after, "
-        "who, why, at, evidence FROM status_changes",
+        "who, why, at, evidence, rules FROM status_changes",
         "UPDATE model_packages SET status = 'Approved'",
         "UPDATE model_packages SET request = '{}'",
         "DELETE FROM model_packages",

@@ -100,7 +100,10 @@ BEGIN SELECT RAISE(ABORT, 'the digest of a definition stays as it is'); END;
 CREATE TRIGGER definitions_are_kept BEFORE DELETE ON definitions
 BEGIN SELECT RAISE(ABORT, 'the digest of a definition is kept'); END;
 """
-_UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+_VERSION_5 = """
+ALTER TABLE status_changes ADD COLUMN rules TEXT NOT NULL DEFAULT '';
+"""
+_UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 SCHEMA_VERSION = len(_UPGRADES)
 
 LOCK = "held.db"
@@ -140,6 +143,7 @@ class StatusChange:
     at: str
     stage: str = ""  # of the life cycle, such as Production, that it concerns; none: the version
     evidence: dict[str, str] = field(default_factory=dict)  # as it was then: S3 URI -> SHA-256
+    rules: str = ""  # in force then; empty where an earlier version of the library kept none
 
 
 @dataclass(frozen=True)
@@ -492,18 +496,19 @@ class State:
         with self._transaction() as connection:
             kept = connection.execute(
                 "INSERT INTO status_changes "
-                "SELECT NULL, p.package_group, p.version, ?1, ?2, ?3, ?4, ?5, ?6, ?7 "
+                "SELECT NULL, p.package_group, p.version, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 "
                 "FROM model_packages p "
-                f"WHERE package_group = ?8 AND version = ?9 AND {status} = ?2",
+                f"WHERE package_group = ?9 AND version = ?10 AND {status} = ?2",
                 (change.stage, change.before, change.after, change.who, change.why, change.at,
-                 json.dumps(change.evidence), group, change.version),
+                 json.dumps(change.evidence), change.rules, group, change.version),
             )  # fmt: skip
             return kept.rowcount == 1
 
     def changes(self, group: str, version: int) -> list[StatusChange]:
         """Every change of a version's status, the oldest first."""
         rows = self._rows(
-            "SELECT version, before, after, who, why, at, stage, evidence FROM status_changes "
+            "SELECT version, before, after, who, why, at, stage, evidence, rules "
+            "FROM status_changes "
             "WHERE package_group = ? AND version = ? ORDER BY number",
             group,
             version,
@@ -679,10 +684,9 @@ def _model_package(
     return ModelPackage(group, version, status, execution, created, json.loads(request))
 
 
-def _status_change(
-    version: int, before: str, after: str, who: str, why: str, at: str, stage: str, evidence: str
-) -> StatusChange:
-    return StatusChange(version, before, after, who, why, at, stage, json.loads(evidence))
+def _status_change(*row: Any) -> StatusChange:
+    version, before, after, who, why, at, stage, evidence, rules = row
+    return StatusChange(version, before, after, who, why, at, stage, json.loads(evidence), rules)
 
 
 def _kept_execution(*row: Any) -> KeptExecution:

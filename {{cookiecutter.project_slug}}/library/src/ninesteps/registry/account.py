@@ -179,7 +179,8 @@ def digest_key(uri: str) -> str:
 def _written(decision: Decision, caller: str) -> dict[str, str]:
     """A decision as metadata: `approved_by` and so on; a rejection leaves those of the approval."""
     kind = decision.after.lower()
-    values = {"by": caller, "name": decision.who, "why": decision.why, "at": decision.at}
+    values = {"by": caller, "name": decision.who, "why": decision.why, "at": decision.at,
+              "rules": decision.rules}  # fmt: skip
     kept = {f"{kind}_{key}": writable(value) for key, value in values.items()}
     return {key: value for key, value in kept.items() if value}
 
@@ -204,13 +205,14 @@ def decisions(package: Mapping[str, Any]) -> Iterator[Decision]:
     before = PENDING
     for after in (APPROVED, REJECTED):
         noted = {
-            key: metadata.get(f"{after.lower()}_{key}", "") for key in ("by", "name", "why", "at")
+            key: metadata.get(f"{after.lower()}_{key}", "")
+            for key in ("by", "name", "why", "at", "rules")
         }
         if noted["at"]:
             who = f"{noted['name']} ({noted['by']})" if noted["name"] else noted["by"]
             is_last = after == status and description
             why = description.partition(": ")[2] if is_last else noted["why"]
-            yield Decision(before, after, who, why, noted["at"])
+            yield Decision(before, after, who, why, noted["at"], rules=noted["rules"])
             before = after
     if status not in (PENDING, before):
         who = person(package.get("LastModifiedBy", {})) or "somebody unknown"

@@ -42,7 +42,7 @@ class LocalRegistry:
             package.status,
             package.created,
             package.execution,
-            tuple(Decision(c.before, c.after, c.who, c.why, c.at, c.stage, c.evidence)
+            tuple(Decision(c.before, c.after, c.who, c.why, c.at, c.stage, c.evidence, c.rules)
                   for c in changes),
         )  # fmt: skip
 

@@ -45,6 +45,7 @@ class Decision:
     at: str  # in UTC, to the second
     stage: str = ""  # of the life cycle, such as Production, that it concerns; none: the version
     evidence: dict[str, str] = field(default_factory=dict)  # as it was then: S3 URI -> SHA-256
+    rules: str = ""  # in force then; empty where they were not kept
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,16 @@ class Approvals:
     before_production: bool = False
     option: str = ""  # by which commands act on this registry, such as ` --env prod`
     gate: gates.Gate | None = None  # in force here; that of an account is its stack's
+
+    @property
+    def rules(self) -> str:
+        """The rules that decisions are taken under, as they are kept with each."""
+        asked = {"require_second_approver": self.require_second_approver}
+        if not self.option:  # in an account the second approval is asked for by the rollout
+            asked["before_production"] = self.before_production
+        parts = [f"gate {self.gate}"] if self.gate else []
+        parts += [f"{name} = {str(is_so).lower()}" for name, is_so in asked.items()]
+        return ", ".join([*parts, f"profile {self.expected.profile}"])
 
     def find(self, number: int) -> Version:
         """A version.
@@ -363,7 +374,8 @@ class Approvals:
     def _keep(self, version: Version, after: str, who: str, why: str, stage: str) -> Decision:
         digests = {file.uri: file.now for file in self.registry.evidence(version) if file.now}
         at = datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        decision = Decision(version.status_in(stage), after, who, why, at, stage, digests)
+        before = version.status_in(stage)
+        decision = Decision(before, after, who, why, at, stage, digests, self.rules)
         if self.registry.keep(version, decision):
             return decision
         now = how(self.registry.version(version.number), stage)

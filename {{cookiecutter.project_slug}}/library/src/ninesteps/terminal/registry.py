@@ -92,6 +92,8 @@ def version(approvals: Approvals, number: int) -> None:
             label, f"{decision.at}  {place}{decision.before} -> {_coloured(decision.after)}"
         )
         grid.add_row("", escape(f"{decision.who}: {decision.why}"))
+        if decision.rules:
+            grid.add_row("", f"[dim]{escape(f'under {decision.rules}')}[/]")
     for stage in ("", PRODUCTION) if approvals.before_production else ("",):
         if objection := approvals.objection(model_version, stage):
             grid.add_row("", f"[red]{escape(objection)}[/]")
