@@ -83,6 +83,8 @@ UNFIT = {
     "infinite": "1,-Infinity\n",
     "too large to be finite": "1,1e309\n",
     "too many digits to be finite": "1," + "9" * 400 + "\n",
+    "too many digits with an exponent": "1," + "9" * 250 + "e99\n",
+    "NaN in capital letters": "1,NAN\n",
     "too large, in JSON": ('{"predictions": [{"score": 1E+0400}]}', JSON),
     "a text that is no number, in JSON": ('{"predictions": [{"score": "NaN"}]}', JSON),
     "not a number, in JSON": ('{"predictions": [{"score": NaN}]}', JSON),
