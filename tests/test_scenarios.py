@@ -267,6 +267,7 @@ def test_the_biased_sample_is_refused_by_the_bias_gate_alone(
     template: Path, tmp_path: Path
 ) -> None:
     repository = render_scenario(template, tmp_path, "attrition")
+    repository.edit("pipeline.toml", "jobs = 12", "jobs = 6")
     biased = repository.path / "data/attrition_biased.csv"
     done = repository.pipeline("run", "--data", biased, "--require-registered", status=3)
     assert re.search(r"auc 0\.\d+ > 0\.78  passes by", done.stdout)
