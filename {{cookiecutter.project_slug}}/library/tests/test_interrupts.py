@@ -231,7 +231,7 @@ def test_a_folder_that_is_deleted_while_a_run_goes_on_is_one_sentence(
     assert done.exit_code == 1
     assert done.stderr == (
         f"pipeline: {local.resolve() / 'state.db'} was removed or replaced while it was in use: "
-        "what came of it since then is lost; nothing has run; to go on: pipeline run\n"
+        "what was recorded since then is lost; nothing has run; to go on: pipeline run\n"
     )
     monkeypatch.setattr(State, "create_model", create)
     Bench(local).put(f"{BUCKET}/model.tar.gz", b"trees")

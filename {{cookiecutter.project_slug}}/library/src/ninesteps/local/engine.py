@@ -99,7 +99,7 @@ class Engine:
         identifier = "".join(_ID_CHARACTERS[byte % len(_ID_CHARACTERS)] for byte in os.urandom(12))
         execution = self._execution(identifier, definition, parameters)
         catalog = [[*table, uri] for table, uri in self._catalog.items()]
-        listener(execution)  # who is told of it can say what became of it, whenever this ends
+        listener(execution)  # so that the listener knows the run, whenever this is interrupted
         with run_lock(execution.folder):
             self.state.start_execution(
                 identifier, pipeline, parameters, definition.text, catalog,
@@ -412,14 +412,14 @@ class _Runner:
 
 
 def _job_name(execution: str, step: Step) -> str:
-    """As SageMaker names a step's job; of a search, which has 32 characters, it is a short one."""
+    """The name that SageMaker gives to a step's job; a search's may have 32 characters only."""
     if step.type != "Tuning":
         return f"pipelines-{execution}-{step.name}"
     return f"{execution}-{step.name[:8]}-{hashlib.sha256(step.name.encode()).hexdigest()[:10]}"
 
 
 def _uninterrupted(work: Callable[[], None]) -> None:
-    """Do what Ctrl-C, pressed twice, may not break off: no step runs on behind what is said."""
+    """Do something that a second Ctrl-C cannot interrupt: no step may outlive the last message."""
     thread = threading.Thread(target=work)
     thread.start()
     while thread.is_alive():

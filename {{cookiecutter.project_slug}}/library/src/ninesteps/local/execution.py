@@ -33,7 +33,7 @@ class StepRun:
     compared: list[Compared] = field(default_factory=list)  # a condition's comparisons
     outcome: bool | None = None  # a condition's
     log: Path | None = None
-    repeats: bool = False  # it failed by its own code: the same again would fail again
+    repeats: bool = False  # its own code failed: it would fail again
     source: str = ""  # the execution whose result it reuses
     answer: dict[str, Any] = field(default_factory=dict)  # what Describe would say of its job
 
@@ -75,7 +75,7 @@ class StepRun:
         """Stand as the state has it.
 
         Args:
-            runs: the folder of runs, where that may lie elsewhere since.
+            runs: the folder of runs, if it may have moved since.
         """
         record = kept.record
         self.status, self.seconds, self.reason = kept.status, kept.seconds, kept.reason
@@ -91,9 +91,9 @@ class StepRun:
 
 
 def relocated(path: Path, runs: Path) -> Path:
-    """A path in a folder of runs, as it was noted, in the one where they lie now.
+    """A recorded path in the folder of runs, as it is where that folder lies now.
 
-    A repository is moved or copied: what is looked for, or moved, is its own.
+    A repository may be moved or copied since; a copy works with its own files.
     """
     parts = path.parts
     for place, name in enumerate(parts[:-1]):

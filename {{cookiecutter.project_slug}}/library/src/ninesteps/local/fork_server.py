@@ -50,7 +50,7 @@ class Server:
         self._engine, self._answers = engine, answers  # file descriptors
         self._children: dict[int, tuple[int, str]] = {}  # by descriptor: process id, number
         self._received = b""
-        self._later: list[str] = []  # what is to be imported once nothing else is asked
+        self._later: list[str] = []  # what to import when there is nothing else to do
         self._imported: set[str] = set()  # or tried to
         self.code: dict[bytes, CodeType] = {}  # of steps, by its source
 
@@ -116,7 +116,7 @@ class Server:
         return None
 
     def _import(self, name: str) -> None:
-        """Import a module, or what a file of a step's code imports; not installed: do without."""
+        """Import a module, or what a file of a step's code imports, if it is installed."""
         if name in self._imported:
             return
         self._imported.add(name)
@@ -131,7 +131,7 @@ class Server:
             message[2] = how = "exec"
         if how == "fork":
             self._compile(code)
-            gc.freeze()  # the collector of a child need not copy what it only looks through
+            gc.freeze()  # a child's collector would touch, and so copy, every object
         try:
             pid = os.fork()
         except OSError as error:
@@ -143,7 +143,7 @@ class Server:
         return pid
 
     def _compile(self, folder: str) -> None:
-        """Compile a step's code, but for what some step before had too: each child has a copy."""
+        """Compile a step's code, unless an earlier step had the same; each child inherits it."""
         for name in os.listdir(folder) if os.path.isdir(folder) else ():
             if not name.endswith(".py"):
                 continue
@@ -206,9 +206,9 @@ def _is_alone() -> bool:
 
 
 def _import_through(file: str) -> None:
-    """Import what a file of a step's code does, which imports a library in a way of its own.
+    """Import a library by a file of a step's code, which imports it in its own way.
 
-    The library stays imported; the file is imported again by each step that has it.
+    The library stays imported; each step imports the file again.
     """
     folder, name = os.path.split(file)
     sys.path.insert(0, folder)
@@ -227,7 +227,7 @@ def _import(name: str) -> None:
 
 
 def _reuse_compiled(code: dict[bytes, CodeType]) -> None:
-    """Let imports find compiled what a file with the same bytes was compiled to."""
+    """Let imports use the compiled code of files with the same bytes."""
     compiled = SourceFileLoader.source_to_code
 
     def source_to_code(self: Any, data: Any, path: Any, **options: Any) -> CodeType:
@@ -238,7 +238,7 @@ def _reuse_compiled(code: dict[bytes, CodeType]) -> None:
 
 
 def _located(code: CodeType, path: str) -> CodeType:
-    """The same code, of a file that lies elsewhere."""
+    """The same code, as if compiled from a file at this path."""
     constants = (_located(c, path) if isinstance(c, CodeType) else c for c in code.co_consts)
     return code.replace(co_filename=path, co_consts=tuple(constants))
 
@@ -247,7 +247,7 @@ def run_child(message: list[str], code: dict[bytes, CodeType]) -> NoReturn:
     """Become what a message asks for, and end as it does.
 
     Args:
-        code: what has been compiled, by its source.
+        code: compiled code by its source.
     """
     _, _, how, folder, log, _, count, *others = message
     words, variables = others[: int(count)], others[int(count) :]
@@ -322,7 +322,7 @@ def run_script(words: list[str], compiled: Mapping[bytes, CodeType] = {}) -> int
 def main(engine: int, answers: int) -> None:
     """Serve the engine at the other ends of two pipes."""
     sys.path[0] = os.devnull  # not this file's folder; a script's own takes its place
-    gc.disable()  # it makes no garbage; its children collect theirs
+    gc.disable()  # the server makes no garbage; its children have their own collector
     server = Server(engine, answers)
     message = server.serve()
     if message:

@@ -1,4 +1,4 @@
-"""The packages that a script imports, wherever in it the import stands."""
+"""The packages that a script imports, anywhere in it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import functools
 import threading
 
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
-"""The fields of a statement that hold others: an import is in none of its expressions."""
+"""The fields of a statement that contain statements; expressions contain no imports."""
 
 _PARSING = threading.Lock()
 """In Python 3.11 two threads that make syntax trees at once may fail (python/cpython #106905)."""

@@ -44,7 +44,7 @@ def run_query(query: str, database: str, catalog: Catalog, storage: Storage, fol
 
 
 def _files(folder: Path) -> list[str]:
-    """A table's files by their names: in a pattern, folders' names such as `[a]` mean another."""
+    """The files of a table, listed: in a pattern, a folder's name such as `[a]` matches another."""
     files = sorted(file.as_posix() for file in folder.rglob("*.parquet"))
     if not files:
         raise StepError(f"the query failed: No files found in {folder}")

@@ -51,10 +51,10 @@ KEEPS_MEMORY = {
     "MALLOC_TOP_PAD_": str(16 * 1024 * 1024),
     "MALLOC_TRIM_THRESHOLD_": str(64 * 1024 * 1024),
 }
-"""Of a server: what a request needed is kept for the next, a tenth of a long one's time (glibc)."""
+"""Variables of glibc for servers: memory is kept for the next request, a tenth of its time."""
 
 _PAUSE = 0.05  # seconds, between looks at a process that ends by itself
-_WATCHED_PAUSE = 0.01  # ... at one that may be ended: what it does meanwhile is for nothing
+_WATCHED_PAUSE = 0.01  # ... at one that `watch` may end: what it does until then is wasted
 _TAIL = 65536  # bytes
 
 
@@ -530,7 +530,7 @@ def _can_fork(environment: Mapping[str, str]) -> bool:
 
 
 def job_environment(sandbox: Sandbox | None) -> dict[str, str]:
-    """A step's variables; without a sandbox the fork server's, whose one thread must stay alone."""
+    """A step's variables; without a sandbox the fork server's, which must keep to one thread."""
     return bare_environment(
         {"SAGEMAKER_BASE_DIR": str(sandbox.root), _NO_BYTECODE: "1"}
         if sandbox
@@ -543,7 +543,7 @@ def job_environment(sandbox: Sandbox | None) -> dict[str, str]:
 
 
 def bare_environment(own: Mapping[str, str]) -> dict[str, str]:
-    """Its own, and as little of this machine as a process needs: no credentials, no addresses."""
+    """These variables and the few of this machine that every process needs: no credentials."""
     return {
         **{name: os.environ[name] for name in _KEPT if name in os.environ},
         **own,
@@ -561,7 +561,7 @@ def bare_environment(own: Mapping[str, str]) -> dict[str, str]:
 _OF_THE_MACHINE = re.compile(
     r"(\w+\.)*(_ArrayMemoryError|(Memory|OS|Permission|Timeout|BlockingIO|Connection\w*)Error)\b"
 )
-"""What a script raises where the machine, rather than the script, is at fault."""
+"""Exceptions of a script for which the machine, rather than the script, is at fault."""
 
 
 def _failure(status: int, command: Command) -> StepError:

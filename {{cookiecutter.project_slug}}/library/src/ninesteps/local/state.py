@@ -177,7 +177,7 @@ class Record:
     frame: list[Any] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)  # of its outputs, by S3 URI
     moves: list[list[str]] = field(default_factory=list)  # outputs on their way: (path, S3 URI)
-    repeats: bool = False  # it failed by its own code: the same again would fail again
+    repeats: bool = False  # its own code failed: it would fail again
 
 
 @dataclass(frozen=True)
@@ -209,12 +209,12 @@ class State:
         """Open the file, or make it.
 
         Args:
-            read_only: as it is now, in memory: nothing on disk is made or changed, and a file that
-                there is not is an empty one.
+            read_only: read a copy of it in memory, as it is now: nothing on disk is made or
+                changed, and a missing file counts as an empty one.
 
         Raises:
-            StateError: if a newer version of this code wrote it, it is damaged, or it is gone while
-                runs lie beside it.
+            StateError: if a newer version of this code wrote it, it is damaged, or it is missing
+                while there are runs beside it.
         """
         self._file = file
         self._lock = threading.RLock()
@@ -241,9 +241,9 @@ class State:
             self._opened = _identity(file)
 
     def _check_not_lost(self, is_new: Callable[[], bool]) -> None:
-        """Refuse to begin a file while runs lie beside it: their versions would be given again.
+        """Refuse to make a new file where there are runs: it would give their versions again.
 
-        Asked twice, as another process may make the file, and its first run, in between.
+        It checks twice, since another process may make the file and its first run in between.
         """
         runs = self._file.parent.glob(f"runs/*/{LOCK}")
         if is_new() and any(runs) and is_new():
@@ -263,7 +263,7 @@ class State:
         with self._named_errors(), self._lock:
             if self._opened and _identity(self._file) != self._opened:
                 raise StateError(
-                    f"{self._file} was removed or replaced while it was in use: what came of it "
+                    f"{self._file} was removed or replaced while it was in use: what was recorded "
                     "since then is lost"
                 )
             try:
@@ -279,7 +279,7 @@ class State:
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
-        """What SQLite says, with the file that it concerns and what helps."""
+        """SQLite's errors with the name of the file and a remedy."""
         try:
             yield
         except sqlite3.Error as error:
@@ -305,10 +305,10 @@ class State:
             return connection.execute(query, values).fetchall()
 
     def _made(self, rows: Iterable[Any], make: Callable[..., Made]) -> list[Made]:
-        """What rows stand for.
+        """Objects made of rows.
 
         Raises:
-            StateError: if one cannot be read: bytes within it were changed.
+            StateError: if a row cannot be read, because its bytes were changed.
         """
         try:
             return [make(*row) for row in rows]
@@ -337,12 +337,12 @@ class State:
             _note_definition(connection, execution, definition)
 
     def note_definition(self, subject: str, text: str) -> None:
-        """Note the digest of a definition: an execution's, or one that was compiled."""
+        """Record the digest of a definition: an execution's, or a compiled one."""
         with self._transaction() as connection:
             _note_definition(connection, subject, text)
 
     def definition_digests(self, subject: str) -> list[str]:
-        """SHA-256 of each definition that was noted of a subject, the first one first."""
+        """SHA-256 of each definition that was recorded for a subject, the oldest first."""
         query = "SELECT sha256 FROM definitions WHERE subject = ? ORDER BY rowid"
         return [str(sha256) for (sha256,) in self._rows(query, subject)]
 
@@ -561,7 +561,7 @@ def run_lock(folder: Path) -> Iterator[None]:
 
 
 def is_run_locked(folder: Path) -> bool:
-    """Whether a process keeps the folder of an execution; only looks."""
+    """Whether a process keeps the folder of an execution; nothing is written to find out."""
     file = folder / LOCK
     if not file.is_file():
         return False
@@ -574,7 +574,7 @@ def is_run_locked(folder: Path) -> bool:
 
 
 def _opened(file: Path) -> sqlite3.Connection:
-    """The file to write to."""
+    """A connection that writes to the file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     return sqlite3.connect(
         file, timeout=LONGEST_WAIT, isolation_level=None, check_same_thread=False
@@ -587,10 +587,10 @@ def _schema_version(connection: sqlite3.Connection) -> int:
 
 
 def _snapshot(file: Path) -> sqlite3.Connection:
-    """What a file has, in memory.
+    """A copy of a file in memory.
 
-    To read a file that has a log beside it SQLite writes too, and where a copy of a repository or
-    another's folder has the log alone it could not: then both are copied and read elsewhere.
+    SQLite writes even to read a file with a log beside it. Where it may not, as in another user's
+    folder, file and log are copied and read elsewhere.
     """
     memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     if not file.is_file():
@@ -612,7 +612,7 @@ def _snapshot(file: Path) -> sqlite3.Connection:
 
 def _copy(address: str, memory: sqlite3.Connection) -> None:
     with closing(sqlite3.connect(address, LONGEST_WAIT, uri=True)) as source:
-        source.execute("SELECT 1 FROM sqlite_master").fetchall()  # a copy waits without an end
+        source.execute("SELECT 1 FROM sqlite_master").fetchall()  # `backup` waits without end
         source.backup(memory)
 
 
@@ -621,7 +621,7 @@ def _has_content(file: Path) -> bool:
 
 
 def _is_cut(file: Path) -> bool:
-    """Whether a page of a file is not whole; SQLite takes what is missing of it for zeros."""
+    """Whether a file's last page is incomplete; SQLite would read the missing bytes as zeros."""
     if not _has_content(file):
         return False
     with file.open("rb") as content:
@@ -632,7 +632,7 @@ def _is_cut(file: Path) -> bool:
 
 
 def _identity(file: Path) -> tuple[int, int] | None:
-    """Which file it is, whatever its name; None if there is none."""
+    """The identity of a file, whatever its name; None if there is none."""
     try:
         stat = file.stat()
     except OSError:

@@ -1,7 +1,7 @@
 """S3 on disk: `s3://bucket/key` is a file below one folder.
 
-What a key begins with, the pipeline's name, is shortened on disk where it is long: with the names
-of steps and files it would not fit into the 260 characters that Windows has for a path.
+The first part of a key, the pipeline's name, is shortened on disk if it is long: with the names of
+steps and files, a path would exceed the 260 characters that Windows allows.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class Storage:
         return path
 
     def read(self, uri: str, sha256: str = "") -> bytes:
-        """The content of one object that exists; of these bytes, if their SHA-256 is given.
+        """The content of an existing object, checked against its SHA-256 if that is given.
 
-        What is checked is what is given: a file may be another a moment later.
+        The bytes that were checked are returned: the file may change a moment later.
         """
         content = self.file(uri).read_bytes()
         if sha256 and (now := hashlib.sha256(content).hexdigest()) != sha256:
@@ -79,9 +79,8 @@ class Storage:
     def unpack(self, uri: str, folder: Path, sha256: str = "") -> dict[str, str]:
         """Unpack the files of an archive, and give the SHA-256 of each by its path.
 
-        A link, or a path that leaves the folder, is refused; another archive than that of the
-        SHA-256, if it is given, before.
-        By hand, since tarfile's own filter came with Python 3.11.4.
+        A link, or a path that leaves the folder, is refused, by hand, since tarfile's own filter
+        came with Python 3.11.4. If a SHA-256 is given, another archive is refused before.
         """
         import tarfile
         import zlib

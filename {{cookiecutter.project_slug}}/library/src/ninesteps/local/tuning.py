@@ -41,7 +41,7 @@ _LONGEST_LINE = 65536  # bytes; a longer one counts as several
 
 @functools.cache
 def load_optuna() -> Any:
-    """Optuna, imported without tqdm: a quarter of its import, for bars that nobody sees here."""
+    """Optuna, imported without tqdm, whose progress bars are not used: that saves a quarter."""
     shown = "tqdm.auto"
     is_known = shown in sys.modules
     if not is_known:
@@ -416,7 +416,7 @@ class ObjectiveLog:
 
 
 def median_limits(before: list[Trial]) -> list[float]:
-    """What SageMaker's median rule has a trial reach, round by round.
+    """The values that SageMaker's median rule asks of a trial, round by round.
 
     It is the median of the earlier trials' running averages up to that round; only trials that ran
     so far, and no fewer than four, are compared with.

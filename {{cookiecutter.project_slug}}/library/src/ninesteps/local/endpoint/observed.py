@@ -20,11 +20,11 @@ class Seen:
     version: int
     status: int
     seconds: float  # that the model took, waiting for it included
-    is_large: bool = False  # it takes long because of its length
+    is_large: bool = False  # slow because of its length
 
     @property
     def is_refused(self) -> bool:
-        """Whether it was at fault itself."""
+        """Whether the request itself was at fault."""
         return 400 <= self.status < 500
 
     @property
@@ -87,8 +87,8 @@ METRICS: dict[str, Callable[[Seen], float]] = {
 def metric(alarm: Alarm, seen: Sequence[Seen]) -> float | None:
     """The value of an alarm's metric over some requests; None if there are none.
 
-    What a client does wrong, or asks at length, says nothing of a version: requests that were
-    refused do not count, nor in latency those that are large.
+    What a client does wrong, or sends in bulk, says nothing about a version: refused requests do
+    not count, nor do large ones in latency.
     """
     counted = [
         request

@@ -1,4 +1,4 @@
-"""Are the files of an unpacked archive those that were unpacked? A new process reads them again."""
+"""Checks that the files of an unpacked archive are unchanged: each new process reads them again."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ninesteps.local.state import digest_of
 def check(folder: Path, files: Mapping[str, str]) -> None:
     """Check that a folder has these files and no others: path in it -> SHA-256.
 
-    A file that was added could be imported in the place of a library.
+    An added file could be imported instead of a library.
 
     Raises:
-        StepError: that names the first that is changed, gone or added.
+        StepError: that names the first file that was changed, removed or added.
     """
     there = {file.relative_to(folder).as_posix(): file
              for file in folder.rglob("*") if file.is_symlink() or not file.is_dir()}  # fmt: skip
