@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,10 @@ def test_a_metric_that_is_too_good_is_said(metrics: dict[str, float | None], is_
 @pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"\xff"])
 def test_findings_that_cannot_be_read_say_nothing(content: bytes | None) -> None:
     assert findings.remarks(None, findings.read(content), {}) == []
+
+
+def test_a_column_that_is_named_itself_is_not_named_by_its_features_too() -> None:
+    splits = {"suspicious_features": {"alive=yes": 1.0, "alive=no": 1.0, "size": 0.995}}
+    table = replace(TABLE, suspicious={"alive": 1.0})
+    said = findings.remarks(table, splits, {})
+    assert [sentence.split()[0] for sentence in said] == ["'size'", "'alive'"]

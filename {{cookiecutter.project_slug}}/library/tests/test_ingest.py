@@ -537,6 +537,18 @@ def test_of_numbered_rows_somebody_is_counted_too(tmp_path: Path) -> None:
     assert 20 < crossing["owner"] < 80
 
 
+def test_a_measure_that_is_the_same_in_all_rows_of_somebody_tells_whose_they_are(
+    tmp_path: Path,
+) -> None:
+    rows = [f"{n},{n % 2},{n % 7},2020-01-31,cat,2026-01-01T00:00:00Z,{n // 4 + 0.25}"
+            for n in range(400)]  # fmt: skip
+    file = raw_file(tmp_path, *rows, header=f"{HEADER},height")
+    parted = ingest(
+        file, settings("seen", height=Column("number")), ENVIRONMENT, tmp_path / "s3"
+    ).parted
+    assert 20 < parted["height"] < 80
+
+
 def test_a_category_whose_values_tell_the_label_is_suspicious(tmp_path: Path) -> None:
     reasons = Column("category", values=("moved", "angry", "none", "new"))
     noise = np.random.default_rng(3).random(200)

@@ -7,6 +7,7 @@ import json
 import os
 import tomllib
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,11 @@ def test_a_label_that_nobody_named_is_asked_for_and_the_likeliest_are_named(tmp_
         Data(**{**data, "columns": {"returned": Column("number")}})
 
 
+def test_a_label_is_found_by_the_name_that_the_file_has(tmp_path: Path) -> None:
+    file = table(tmp_path / "pets.csv", **{" gone  away ": ["1", "0"]})
+    assert 'label = "gone away"' in draft(file, Decisions(" gone  away "))
+
+
 def test_a_label_that_the_caller_names_is_not_asked_for(tmp_path: Path) -> None:
     expected = 'label = "is_churn"  # two values: [project] problem = "binary"'
     assert line(tmp_path, "label", label="is_churn", is_churn=["0", "1"]) == expected
@@ -222,10 +228,12 @@ def test_the_likelier_name_comes_first(tmp_path: Path, name: str, other: str) ->
 
 def test_two_values_are_binary_and_numbers_a_regression(tmp_path: Path) -> None:
     assert 'problem = "binary"' in line(tmp_path, "label", age=["1.5", "2", "3"])
-    regression = line(tmp_path, "label", label="age", age=["1.5", "2", "", "3"])
+    regression = line(tmp_path, "label", label="age", age=["1.5", "2", "", "3", "4", "5"])
     assert regression == (
-        'label = "age"  # numbers: [project] problem = "regression"; 30 rows without one: left out'
+        'label = "age"  # numbers: [project] problem = "regression"; 20 rows without one: left out'
     )
+    most = line(tmp_path, "label", label="age", age=["1.5", "2", "", "3"])
+    assert "30 rows without one: a run refuses so many (see [data.quality] dropped)" in most
     names = [f"pet {n}" for n in range(60)]
     texts = line(tmp_path, "label", label="name", name=names)
     assert "expected two values, or numbers, got 60 different" in texts
@@ -400,6 +408,13 @@ def test_a_format_is_found_if_the_values_decide(tmp_path: Path, form: str) -> No
     assert type_of(tmp_path, days.strftime(form).tolist()) == {"type": "date", "format": form}
 
 
+@pytest.mark.parametrize("form", ["%Y%m%d", "%m%d%Y", "%d%m%Y"])
+def test_eight_digits_may_be_a_date(tmp_path: Path, form: str) -> None:
+    days = [(datetime(2018, 10, 10) + timedelta(days=n)).strftime(form) for n in range(60)]
+    assert type_of(tmp_path, days) == {"type": "date", "format": form}
+    assert type_of(tmp_path, ["10402018", "10412018"])["type"] == "number"
+
+
 def test_an_order_that_no_value_decides_is_said_or_taken_from_another_column(
     tmp_path: Path,
 ) -> None:
@@ -531,6 +546,13 @@ def test_a_few_words_among_dates_are_counted_as_a_run_does(tmp_path: Path) -> No
     assert "undecided" not in drafted(tmp_path, seen=[*days, "never"])
 
 
+def test_nd_is_a_state_among_states(tmp_path: Path) -> None:
+    states = ["ND", "AK", "AL", "AZ", "CA"]
+    assert "undecided" not in drafted(tmp_path, state=states)
+    text = draft(table(tmp_path / "p.csv", state=[*states, "Texas"]), Decisions("returned"))
+    assert 'undecided = ["ND"]' in text
+
+
 def test_words_in_the_record_id_are_asked_about(tmp_path: Path) -> None:
     chips = [*(f"P{n}" for n in range(ROWS - 1)), "null"]
     text = draft(table(tmp_path / "pets.csv", chip=chips, age=["1.5"]), Decisions("returned"))
@@ -581,6 +603,20 @@ def test_numbers_of_several_units_and_misspelt_ones_are_texts_that_say_so(tmp_pa
     assert 'numbers of several units ("g", "kg"): one unit makes them numbers' in several
     misspelt = line(tmp_path, "x", x=[*(f"{n}.5" for n in range(ROWS - 3)), "1O.5", "2O.5", "l.5"])
     assert 'numbers but for 3 rows, such as "1O.5"' in misspelt
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["1. Married", "2. Single", "3. Widowed"],
+        ["1st", "2nd", "3rd"],
+        ["<=20", ">50", "20-50"],
+        ["18-64", ">64"],
+    ],
+)
+def test_words_beside_a_number_are_no_units(tmp_path: Path, values: list[str]) -> None:
+    said = line(tmp_path, "x", x=[*values, *values[:1]])
+    assert said.startswith("x = ") and said.endswith(" }")
 
 
 def test_digits_that_no_setting_reads_are_said(tmp_path: Path) -> None:
@@ -685,6 +721,37 @@ def test_other_columns_that_go_with_a_value_make_it_somebodys(tmp_path: Path) ->
 def test_places_kinds_and_measures_group_nothing(tmp_path: Path, name: str) -> None:
     columns = {name: [str(n * n % 61 + 10) for n in range(ROWS)], "age": SPREAD}
     assert grouped(tmp_path, **columns) == ""
+
+
+@pytest.mark.parametrize("form", ["{}", "{}.25", "${}.00", "{} kg"])
+def test_columns_that_are_computed_from_an_amount_make_it_nobodys(
+    tmp_path: Path, form: str
+) -> None:
+    hours = [n * n % 61 + 10 for n in range(ROWS)]
+    columns = {
+        "effort": [form.format(n) for n in hours],
+        "twice": [str(2 * n) for n in hours],
+        "tens": [f"t{n // 10}" for n in hours],
+        "long": ["yes" if n > 40 else "no" for n in hours],
+        "fee": [f"${n}.50" for n in hours],
+        "age": SPREAD,
+    }
+    assert grouped(tmp_path, **columns) == ""
+    assert drafted(tmp_path, **columns)["columns"]["effort"]["type"] == "number"
+
+
+def test_whole_numbers_whose_neighbours_have_nothing_in_common_are_somebodys(
+    tmp_path: Path,
+) -> None:
+    who = [n * n % 61 + 1001 for n in range(ROWS)]
+    columns = {
+        "ref": [str(n) for n in who],
+        "plan": ["abc"[n % 3] for n in who],
+        "town": [f"t{n * 7 % 11}" for n in who],
+        "score": [str(n * 37 % 17) for n in who],
+        "age": SPREAD,
+    }
+    assert grouped(tmp_path, **columns) == '"ref"'
 
 
 def test_an_amount_that_repeats_as_a_persons_stays_a_feature(tmp_path: Path) -> None:

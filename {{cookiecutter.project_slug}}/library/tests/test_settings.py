@@ -852,10 +852,10 @@ def test_words_and_limits_of_the_raw_table(tmp_path: Path) -> None:
         ("", 'missing = [" NA"]\n', "[data] missing: expected a list of different strings"),
         ("", 'missing = "NA"\n', "[data] missing: expected a list, got 'NA'"),
         ("", 'missing = ["cat"]\n',
-         "[data] missing: expected words that [data] columns.species.values does not have, got "
-         "['cat']"),
+         "[data] columns.species.values: expected no word that [data] missing has too (cat), got "
+         "['cat'"),
         ("", 'missing = ["Y"]\npositive = "Y"\n',
-         "[data] missing: expected words that [data] positive does not have, got ['Y']"),
+         "[data] positive: expected no word that [data] missing has too (Y), got ['Y']"),
         ("", 'negative = ["No"]\n', "[data] negative: expected positive too, got ['No']"),
         ("", 'positive = "Y"\nnegative = ["N", "Y"]\n',
          "[data] negative: expected words that positive does not have, got ['Y']"),

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ninesteps.feature_store.drafting.contents import Contents
-from ninesteps.feature_store.drafting.groups import MOST_TIMES, groups_of
+from ninesteps.feature_store.drafting.groups import MOST_TIMES, SAME_ROWS, groups_of
 from ninesteps.feature_store.leaks import SUSPICIOUS, ranking_power
 from ninesteps.settings.data import Split
 from ninesteps.settings.settings import Settings
@@ -66,14 +66,24 @@ def crossing(rows: pd.DataFrame, settings: Settings) -> dict[str, int]:
 
 
 def _may_name(column: pd.Series[Any]) -> bool:
-    """Whether its values may name somebody, or say when: all but measured numbers."""
-    return column.dtype.kind != "f" or not (column.dropna() % 1).any()
+    """Whether its values may name somebody, or say when.
+
+    Of measured numbers those alone whose values have as many rows each, as a person's weight has
+    in every month.
+    """
+    if column.dtype.kind != "f" or not (column.dropna() % 1).any():
+        return True
+    _, counts = np.unique(column.dropna(), return_counts=True)
+    usual = int(np.bincount(counts).argmax())
+    return usual > 1 and bool((counts == usual).mean() >= SAME_ROWS)
 
 
 def _texts(name: str, column: pd.Series[Any]) -> Contents:
     """A column's values as the texts that a draft looks at."""
     if column.dtype.kind == "f":
-        texts = pc.cast(pc.cast(pa.array(column, from_pandas=True), pa.int64()), pa.string())
+        numbers = pa.array(column, from_pandas=True)
+        is_whole = not (column.dropna() % 1).any()
+        texts = pc.cast(pc.cast(numbers, pa.int64()) if is_whole else numbers, pa.string())
     elif column.dtype.kind == "M":  # any texts that differ as the dates do
         codes, _ = pd.factorize(column)
         days = pc.cast(pa.array(codes, mask=codes < 0), pa.string())

@@ -78,7 +78,10 @@ def remarks(
         names.get(name, name): power
         for name, power in splits.get("suspicious_features", {}).items()
     }
-    powers |= table.suspicious if table else {}
+    if table:  # a column's features stand for it no more where it is named itself
+        made = tuple(f"{name}=" for name in table.suspicious)
+        powers = {n: power for n, power in powers.items() if not n.startswith(made)}
+        powers |= table.suspicious
     sentences = [
         f"{name!r} alone ranks the label almost perfectly ({power:.4g}): is it known before the "
         "outcome?"

@@ -202,7 +202,8 @@ class Data:
         values |= {f"columns.{name}.values": c.values for name, c in self.columns.items()}
         for where, words in values.items():
             both = [word for word in words if word in self.missing]
-            require(not both, "missing", both, f"words that [data] {where} does not have")
+            require(not both, where, list(words),
+                 f"no word that [data] missing has too ({', '.join(both)})")  # fmt: skip
         both = [word for word in self.negative if word in self.positives]
         require(not both, "negative", both, "words that positive does not have")
 

@@ -121,9 +121,12 @@ def _as_dates(column: Contents, preferred: Iterable[str]) -> Dates | None:
 
 def _formats(column: Contents) -> list[str]:
     """The formats whose dates look as most texts do."""
+    if column.is_whole and _are_days(column.numbers):
+        return ["%Y%m%d"]
+    if _end_in_years(column):
+        return ["%m%d%Y", "%d%m%Y"]
     if column.is_number:
-        numbers = column.numbers
-        return ["%Y%m%d"] if column.is_whole and _are_days(numbers) else []
+        return []
     texts, rows = column.counted
     shapes: Counter[str] = Counter()
     for text, count in zip(texts[:LOOKED_AT].to_pylist(), rows[:LOOKED_AT].tolist(), strict=True):
@@ -140,3 +143,11 @@ def _reads_some(texts: pa.Array, form: str) -> bool:
 def _are_days(numbers: NDArray[np.float64]) -> bool:
     """Whether all are numbers such as 20260131."""
     return bool(((numbers >= 19_000_101) & (numbers <= 21_001_231) | np.isnan(numbers)).all())
+
+
+def _end_in_years(column: Contents) -> bool:
+    """Whether all are eight digits such as 01312026."""
+    years = column.numbers % 10_000
+    return not column.has(r"^(.{0,7}|.{9,})$|\D") and bool(
+        ((years >= 1900) & (years <= 2100) | np.isnan(years)).all()
+    )

@@ -51,6 +51,7 @@ from ninesteps.feature_store.drafting.toml_lines import (
 from ninesteps.feature_store.drafting.words import missing_words
 from ninesteps.feature_store.leaks import SUSPICIOUS, ranking_power
 from ninesteps.feature_store.reading.numbers import MISSING
+from ninesteps.feature_store.reading.table_file import clean_name
 from ninesteps.settings.data import is_stored_name, proposed_name
 
 IDS = re.compile("(cust|user)?id|key|number|no|nr|code|index|serial|uuid|guid")
@@ -111,7 +112,7 @@ def draft(
     apart += [roles.moment.column] if roles.moment else []
     rest = [column for column in columns if not any(column is one for one in apart)]
     lines = [
-        _line(c, roles, c is grouping and not (c.is_number and not c.is_whole))
+        _line(c, roles, c is grouping and not roles.groups[0].is_measure)
         for c in rest
         if not _why_left_out(c)
     ]
@@ -136,6 +137,7 @@ def draft(
 def _label(file: Path, columns: list[Contents], asked: str, likely: str) -> Label | None:
     """The label, if its name is known."""
     by_name = {column.name: column for column in columns}
+    asked = clean_name(asked)
     if asked and asked not in by_name:
         raise RawTableError(f"{file}: expected a column {asked!r}, got {some([*by_name], 20)}")
     name = asked or (likely if likely in by_name else "")

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ninesteps.feature_store.drafting.contents import Contents
+from ninesteps.feature_store.drafting.numbers import notation_of
 
 PERSONS = re.compile(
     "customers?|clients?|patients?|users?|members?|subscribers?|accounts?|acct|employees?|persons?"
@@ -24,13 +25,14 @@ PERSONS = re.compile(
 IDENTIFIERS = re.compile("(cust|user|client|patient|member|person|emp)?(id|uuid|guid)")
 PLACES = re.compile(
     "city|town|state|zip(code)?|post(al|code)?|country|county|region|district|street|location|place"
-    "|store|branch|product|brand|model|make|category|type|kind|job|title|department|date|day|month"
+    "|store|branch|product|brand|model|make|category|type|kind|job|title|department|dept|date|day|month"
     "|year|week|hour|time|quarter|age|currency|language"
 )
 """Last words of names. What is called by a place, a kind or a time repeats for another reason."""
 
 FEWEST_GROUPS = 20  # fewer cannot be divided into three splits
 REPEATED = 0.05  # share of the rows whose value some other row has too
+SAME_ROWS = 0.95  # share of the values that have as many rows as is usual, in a panel
 ROWS_LOOKED_AT = 5_000
 MOST_TIMES = 400  # different days, or whole numbers such as months, of a panel
 MORE_THAN_CHANCE = 3  # times as many equal rows as independent columns would have
@@ -44,6 +46,7 @@ class Group:
 
     column: Contents
     reason: str
+    is_measure: bool  # its values are amounts, which are a feature all the same
 
     @property
     def rows_each(self) -> float:
@@ -64,10 +67,10 @@ def groups_of(
     codes = {column.name: _codes(column) for column in [*columns, *times]}
     groups = []
     for column in filter(_repeats, columns):
-        reason = "its name says so" if _name_says(column) else ""
-        if not reason and not by_name_alone:
-            reason = _values_say(column, columns, times, codes)
-        groups += [Group(column, reason)] if reason else []
+        if _name_says(column):
+            groups += [Group(column, "its name says so", False)]
+        elif not by_name_alone and (reason := _values_say(column, columns, times, codes)):
+            groups += [Group(column, reason, _is_measure(column))]
     return sorted(groups, key=lambda group: (-_name_says(group.column), -group.column.different))
 
 
@@ -102,15 +105,25 @@ def _values_say(
         return ""
     _, rows = column.counted
     usual = int(np.bincount(rows).argmax())
-    if usual > 1 and (rows == usual).mean() >= 0.95:
+    if usual > 1 and (rows == usual).mean() >= SAME_ROWS:
         return f"each of its values has {usual} rows"
     for time in times:
         if time is not column and _is_panel(column, time, codes):
             return f"no two rows have the same of it and of {time.name}"
+    if column.is_number and not column.is_whole:
+        return ""
     alike = _columns_alike(column, columns, codes)
-    if alike >= (3 if column.is_number else 2):  # one amount may well go with another
-        return f"{alike} other columns are the same in all rows of one value"
-    return ""
+    if alike < (3 if column.is_number else 2) or _is_measure(column):
+        return ""  # one amount may well go with another
+    return f"{alike} other columns are the same in all rows of one value"
+
+
+def _is_measure(column: Contents) -> bool:
+    """Whether its values are amounts: no whole numbers, or numbers with a unit."""
+    if column.is_number:
+        return not column.is_whole
+    notation = notation_of(column)
+    return bool(notation and notation.fits)
 
 
 def _is_panel(column: Contents, time: Contents, codes: dict[str, NDArray[np.int64]]) -> bool:
@@ -128,7 +141,11 @@ def _is_panel(column: Contents, time: Contents, codes: dict[str, NDArray[np.int6
 def _columns_alike(
     column: Contents, columns: list[Contents], codes: dict[str, NDArray[np.int64]]
 ) -> int:
-    """How many other columns have one value in all rows of a value, beyond chance."""
+    """How many other columns have one value in all rows of a value, beyond chance.
+
+    Beside a number those are not counted that follow from its size, as an age group does from an
+    age: of persons who are numbered neighbours have nothing in common.
+    """
     own = codes[column.name]
     counts = np.bincount(own[own >= 0])
     repeated = np.flatnonzero(counts > 1)
@@ -142,15 +159,31 @@ def _columns_alike(
         values = codes[other.name][places]
         shares = np.bincount(values[values >= 0], minlength=1) / len(places)
         same = (values == values[first_of])[~is_first].mean()
-        if other is not column and same >= 0.99 and float((shares**2).sum()) < 0.6:
-            alike += other.different < column.present * 0.95
+        if other is column or same < 0.99 or float((shares**2).sum()) >= 0.6:
+            continue
+        if column.is_number and _follows_from(column, own[places][is_first], values[is_first]):
+            continue
+        alike += other.different < column.present * 0.95
     return alike
 
 
+def _follows_from(column: Contents, codes: NDArray[np.int64], values: NDArray[np.int64]) -> bool:
+    """Whether equal values stand beside neighbouring numbers, each in one stretch.
+
+    Args:
+        column: whole numbers.
+        codes: different ones of them, (n,).
+        values: what another column has beside each, (n,).
+    """
+    in_order = values[np.argsort(column.numbers[codes], kind="stable")]
+    stretches = 1 + int((np.diff(in_order) != 0).sum())
+    return stretches <= 1.1 * len(np.unique(in_order))
+
+
 def _codes(column: Contents) -> NDArray[np.int64]:
-    """Each row's value as a number, -1 for none."""
-    indices = pc.dictionary_encode(column.cells).combine_chunks().indices
-    codes: NDArray[np.int64] = indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    """The place of each row's value among the different ones, -1 for none."""
+    indices = pc.index_in(column.cells, value_set=column.counted[0]).fill_null(-1)
+    codes: NDArray[np.int64] = indices.to_numpy().astype(np.int64)
     return codes
 
 

@@ -155,7 +155,7 @@ def _why_no_other(column: Contents, dates: Dates | None, notation: Notation | No
         return ["codes, no numbers"]
     texts, counts = column.counted
     digits = pc.match_substring_regex(texts, r"^\W*\d[\d.,' ]*\W*$").to_numpy(zero_copy_only=False)
-    if counts[digits].sum() >= column.present / 2:
+    if column.different > FEW_VALUES and counts[digits].sum() >= column.present / 2:
         such = example(texts[int(digits.argmax())].as_py())
         return [f"digits, such as {such}, in a notation that no setting reads as numbers"]
     return []

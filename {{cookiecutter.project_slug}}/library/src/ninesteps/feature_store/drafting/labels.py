@@ -21,7 +21,7 @@ from ninesteps.feature_store.drafting.toml_lines import (
     value,
 )
 from ninesteps.feature_store.drafting.words import Words, missing_words
-from ninesteps.settings.data import Split
+from ninesteps.settings.data import Quality, Split
 
 OUTCOMES = re.compile(
     "label|target|y|class|churn(ed)?|retained|retention|attrition|left|exited|stayed|fraud(ulent)?"
@@ -129,7 +129,9 @@ def label_lines(label: Label) -> list[str]:
     """`label`, `positive` and `negative`."""
     remarks = [_what_it_is(label)]
     if label.column.missing:
-        remarks += [f"{rows(label.column.missing)} without one: left out"]
+        is_refused = label.column.missing > Quality.dropped * len(label.column.cells)
+        then = "a run refuses so many (see [data.quality] dropped)" if is_refused else "left out"
+        remarks += [f"{rows(label.column.missing)} without one: {then}"]
     return [
         *setting(f"label = {value(label.column.name)}", [*remarks, *_doubts(label)]),
         *([f"label_column = {table(label.notation.keys)}"] if label.notation else []),

@@ -26,6 +26,8 @@ _WRITTEN = re.compile(
 )
 """A number with a unit before or after it."""
 
+FEWEST_READ = 3  # different texts, where others are unreadable
+MOST_UNITS = 4  # of one column; more are words, as in "1. Married"
 LOOKED_AT = 500  # different texts, from which the notations worth trying are chosen
 
 
@@ -64,6 +66,8 @@ def notation_of(column: Contents) -> Notation | None:
     if int(rows[are_numbers].sum()) < column.present / 4:
         return None
     units = _units(written, rows)
+    if len(units) > 1 and (len(units) > MOST_UNITS or are_numbers.sum() < 2 * len(units)):
+        return None
     ways = _best(_ways(texts, written, units), texts[:LOOKED_AT])
     read = [read_numbers(texts, way).to_numpy(zero_copy_only=False) for way in ways]
     unread = [int(rows[np.isnan(numbers)].sum()) for numbers in read]
@@ -72,6 +76,8 @@ def notation_of(column: Contents) -> Notation | None:
     words = words_among(column, wrong)
     known, bad = column.present - words.rows, unread[best] - words.rows
     if bad > known / 2 or words.rows > known or not known:
+        return None
+    if bad and np.count_nonzero(~wrong) < FEWEST_READ:
         return None
     unreadable = wrong & ~words.are(texts)
     return Notation(

@@ -56,6 +56,8 @@ def missing_words(column: Contents) -> Words:
     texts, rows = column.counted
     places = np.flatnonzero(_look_missing(texts))
     found = {texts[int(place)].as_py(): int(rows[place]) for place in places}
+    if len(found) < len(texts) > MOST_WORDS and not column.has(r"^(.?|.{3,}|[^A-Za-z]{2})$"):
+        found = {text: rows for text, rows in found.items() if text.lower() != "nd"}
     return Words({text: count for text, count in found.items() if text not in column.values})
 
 
