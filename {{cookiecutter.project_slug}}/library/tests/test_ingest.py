@@ -543,10 +543,9 @@ def test_a_measure_that_is_the_same_in_all_rows_of_somebody_tells_whose_they_are
     rows = [f"{n},{n % 2},{n % 7},2020-01-31,cat,2026-01-01T00:00:00Z,{n // 4 + 0.25}"
             for n in range(400)]  # fmt: skip
     file = raw_file(tmp_path, *rows, header=f"{HEADER},height")
-    parted = ingest(
-        file, settings("seen", height=Column("number")), ENVIRONMENT, tmp_path / "s3"
-    ).parted
-    assert 20 < parted["height"] < 80
+    of = settings("seen", height=Column("number"))
+    crossing = ingest(file, of, ENVIRONMENT, tmp_path / "s3").crossing
+    assert 20 < crossing["height"] < 80
 
 
 def test_a_category_whose_values_tell_the_label_is_suspicious(tmp_path: Path) -> None:
