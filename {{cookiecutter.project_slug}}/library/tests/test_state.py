@@ -349,7 +349,7 @@ def test_what_is_written_after_the_file_was_removed_is_an_error(
     if is_replaced:
         file.with_name("another").write_bytes(whole)  # with the first in use, of another inode
         file.with_name("another").rename(file)
-    with pytest.raises(StateError, match="was removed or replaced while it was in use: what came"):
+    with pytest.raises(StateError, match="was removed or replaced while it was in use: what was"):
         register(state)
 
 
