@@ -195,6 +195,22 @@ def test_a_request_that_waits_for_others_says_nothing_of_the_version(tmp_path: P
     assert asked.read_text() == "x"
 
 
+def test_a_model_has_its_time_however_long_a_request_has_waited(tmp_path: Path) -> None:
+    deadlines = []
+
+    async def main() -> None:
+        serving = Fleet(ServedVersion(**archive(tmp_path, 1)), 1, tmp_path / "l", 60)
+        await serving.start()
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(1) as limit:  # what is left of the time to wait
+            await serving._ask(await serving._free(), Request(CSV, "", b"1,2\n"), limit)
+            deadlines.append((limit.when() or 0) - loop.time())
+        await serving.stop()
+
+    asyncio.run(main())
+    assert deadlines[0] > 30
+
+
 def test_a_version_without_a_process_fails_what_waits_for_one(tmp_path: Path) -> None:
     async def main() -> Answer:
         serving = Fleet(ServedVersion(**archive(tmp_path, 1)), 1, tmp_path / "l", 60)

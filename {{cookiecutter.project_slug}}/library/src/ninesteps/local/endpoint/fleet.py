@@ -254,7 +254,7 @@ class Fleet:
         self._keepers = [asyncio.create_task(self._keep(worker)) for worker in workers]
 
     async def send(self, request: Request) -> Answer:
-        """Have a process answer a request.
+        """Have a process answer a request; the model has its time from when it is asked.
 
         Raises:
             FleetClosedError: if it was not begun before the fleet was closed.
@@ -265,11 +265,13 @@ class Fleet:
         self._nothing_in_hand.clear()
         asked: list[_Worker] = []
         try:
-            async with asyncio.timeout(self._request_seconds):
+            async with asyncio.timeout(self._request_seconds) as limit:
                 if not request.is_large:
-                    return await self._ask(await self._free(), request, asked)
+                    asked.append(await self._free())
+                    return await self._ask(asked[0], request, limit)
                 async with self._large:
-                    return await self._ask(await self._free(), request, asked)
+                    asked.append(await self._free())
+                    return await self._ask(asked[0], request, limit)
         except TimeoutError:
             if not asked and any(w.is_ready and w.is_usable for w in self._workers):
                 raise too_busy() from None
@@ -279,11 +281,11 @@ class Fleet:
             if not self._in_hand:
                 self._nothing_in_hand.set()
 
-    async def _ask(self, worker: _Worker, request: Request, asked: list[_Worker]) -> Answer:
+    async def _ask(self, worker: _Worker, request: Request, limit: asyncio.Timeout) -> Answer:
         if not request.is_waited_for():
             self._give(worker)
             raise too_busy()
-        asked.append(worker)
+        limit.reschedule(asyncio.get_running_loop().time() + self._request_seconds)
         try:
             answer = await worker.ask(request)
         except ConnectionError:
