@@ -28,6 +28,9 @@ def repository(tmp_path: Path) -> Path:
     for file in ("pipeline.toml", "pyproject.toml", "requirements.lock"):
         shutil.copy(ROOT / file, tmp_path)
     (tmp_path / "table.csv").write_text("id\n1\n")
+    (tmp_path / "common").mkdir()
+    for file in ("shared.py", "common/rules.py"):
+        (tmp_path / file).touch()
     return tmp_path
 
 
@@ -47,6 +50,7 @@ def said(repository: Path, settings: Settings, answer: str) -> str:
         *("feature_store/features.py", "model_build/pipeline.py", "model_build/steps/train.py"),
         *("model_deploy/infrastructure/pipeline.yaml", "pipeline.toml", "pyproject.toml"),
         *("requirements.lock", "table.csv", "model_build/steps/new.py"),
+        *("model_build/ranges.yaml", "shared.py", "common/rules.py"),
     ],
 )
 def test_what_was_said_is_said_again_until_a_file_moves(
@@ -65,6 +69,25 @@ def test_another_machine_or_library_is_checked_again(
     assert said(repository, settings, "first") == "first"
     monkeypatch.setattr("ninesteps.runs.checked.machine", lambda: "another")
     assert said(repository, settings, "second") == "second"
+
+
+def test_on_another_day_a_repository_is_checked_again(
+    repository: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Moments in the future are refused: what was the past is not, on a clock put back."""
+    assert said(repository, settings, "first") == "first"
+    monkeypatch.setattr("ninesteps.runs.checked._today", lambda: "1970-01-01")
+    assert said(repository, settings, "second") == "second"
+
+
+@pytest.mark.parametrize("file", [".venv/lib/x.py", "env/pyvenv.cfg", "env/x.py", "notes.txt"])
+def test_what_no_check_reads_moves_nothing(repository: Path, settings: Settings, file: str) -> None:
+    (repository / "env").mkdir()
+    (repository / "env" / "pyvenv.cfg").touch()
+    assert said(repository, settings, "first") == "first"
+    (repository / file).parent.mkdir(parents=True, exist_ok=True)
+    (repository / file).write_text("x = 1\n")
+    assert said(repository, settings, "second") == "first"
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"digest": 1, "lines": 2}'])

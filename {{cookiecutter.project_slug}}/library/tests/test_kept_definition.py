@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -59,6 +61,26 @@ def test_a_kept_definition_is_used_as_long_as_it_is_as_it_was_written(
     assert compile_again() == first
     file.write_text(json.dumps({**json.loads(kept), "code": {}}), encoding="utf-8")
     assert compile_again().code == first.code
+
+
+@pytest.mark.parametrize("name", ["limits.py", "model_build/ranges.yaml"])
+def test_a_file_that_a_definition_is_made_with_compiles_it_again(
+    settings: Settings,
+    compile_again: Callable[[], Compiled],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    """A module from elsewhere in the repository, once imported; what lies beside pipeline.py."""
+    (settings.root / name).write_text("1\n")
+    imported = ModuleType("limits")
+    imported.__file__ = str(settings.root / "limits.py")
+    monkeypatch.setitem(sys.modules, "limits", imported)
+    first = compile_again()
+    assert compile_again() == first
+    (settings.root / name).write_text("2\n")
+    second = compile_again()
+    assert second.definition != first.definition
+    assert compile_again() == second
 
 
 def change_definition(database: Path) -> None:

@@ -49,7 +49,10 @@ def check(no_cache: bool) -> None:
     if no_cache:
         cache.lines.clear()
     cache.report("features", lambda: _check_features(settings), click.echo)
-    cache.report("table", lambda: _check_table(settings, table), click.echo)
+    if is_read:
+        cache.report("table", lambda: _check_table(settings, table), click.echo)
+    else:
+        click.echo(_check_table(settings, table))
     cache.report("definition", lambda: _check_definition(settings), click.echo)
     _check_repository(settings)
     cache.report("stack", lambda: _check_infrastructure(settings), click.echo)

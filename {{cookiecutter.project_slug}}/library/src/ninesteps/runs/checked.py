@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ninesteps.local.step_cache import machine
@@ -72,14 +73,31 @@ class CheckCache:
 
 
 def _digest(root: Path, settings: Settings, table: Path | None) -> str:
-    total = hashlib.sha256(f"{machine()} {settings}".encode())
-    own = [root / name for name in SOURCES] + ([table] if table else [])
-    for path in (*own, LIBRARY):
+    """A hash of all that a check reads, and of the day: no row may be of a moment in the future."""
+    total = hashlib.sha256(f"{machine()} {_today()} {settings}".encode())
+    files = [root / name for name in SOURCES] + ([table] if table else [])
+    for path in (*files, LIBRARY, *_modules_elsewhere(root)):
         for file in _files(path):
             total.update(f"{file}\0".encode())
             with file.open("rb") as content:
                 total.update(hashlib.file_digest(content, "sha256").digest())
     return total.hexdigest()
+
+
+def _today() -> str:
+    return f"{datetime.now(tz=UTC):%Y-%m-%d}"
+
+
+def _modules_elsewhere(root: Path) -> Iterator[Path]:
+    """Python that the repository's own may import, from folders that are none of the template's."""
+    for folder, folders, names in os.walk(root):
+        is_root = Path(folder) == root
+        folders[:] = sorted(
+            name for name in folders
+            if not name.startswith(".") and not (is_root and name in (*SOURCES, "library"))
+            and not Path(folder, name, "pyvenv.cfg").exists()
+        )  # fmt: skip
+        yield from (Path(folder, name) for name in sorted(names) if name.endswith(".py"))
 
 
 def _files(path: Path) -> Iterator[Path]:

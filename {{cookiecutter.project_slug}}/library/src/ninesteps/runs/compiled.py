@@ -9,8 +9,9 @@ import contextlib
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ninesteps.errors import StateError
@@ -37,6 +38,8 @@ class Compiled:
 
     definition: str  # JSON, as `pipeline compile` writes it
     code: dict[str, str]  # S3 URI -> SHA-256 of what has to be there
+    imported: dict[str, str] = field(default_factory=dict)
+    """Modules from elsewhere in the repository that it may have been made with: SHA-256 by file."""
 
 
 def compiled(
@@ -60,12 +63,15 @@ def compiled(
     with contextlib.suppress(OSError, ValueError, TypeError, StateError):  # none, or not complete
         text = file.read_text(encoding="utf-8")
         if digest_of_text(text) in _state(folder).definition_digests(digest):
-            return Compiled(**json.loads(text))
+            kept = Compiled(**json.loads(text))
+            if all(_digest_of(root / name) == known for name, known in kept.imported.items()):
+                return kept
     on_work()
     objects = code_objects(settings, environment)
     compiled_pipeline = Compiled(
         definition(settings, environment),
         {uri: hashlib.sha256(content).hexdigest() for uri, content in objects.items()},
+        {file.relative_to(root).as_posix(): _digest_of(file) for file in _imported(root)},
     )
     if _digest(root, settings, environment) != digest:
         return compiled_pipeline  # a file was saved meanwhile: of what it was made cannot be said
@@ -101,10 +107,23 @@ def _digest(root: Path, settings: Settings, environment: Environment) -> str:
     return total.hexdigest()[:32]
 
 
+def _imported(root: Path) -> Iterator[Path]:
+    """The files of modules that are imported from the repository, beside its SOURCES."""
+    files = [Path(f) for m in list(sys.modules.values()) if (f := getattr(m, "__file__", None))]
+    for file in sorted(set(files)):
+        is_own = file.is_relative_to(root) and not file.is_relative_to(root / "model_build")
+        if is_own and not any(map(file.is_relative_to, (sys.prefix, LIBRARY))) and file.is_file():
+            yield file
+
+
+def _digest_of(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 def _sources(root: Path) -> Iterator[Path]:
     for path in (*(root / n for n in SOURCES), *(LIBRARY / n for n in LIBRARY_SOURCES)):
         if path.is_file():
             yield path
         for file in sorted(path.rglob("*")):
-            if file.suffix in (".py", ".toml", ".json") and "__pycache__" not in file.parts:
+            if file.is_file() and "__pycache__" not in file.parts:
                 yield file

@@ -155,10 +155,17 @@ def session(environment: Environment) -> Any:
     Defaults from a `config.yaml` of this machine are put aside: the same settings must give the
     same definition on every machine.
     """
-    boto_session = boto3.Session(region_name=environment.region)
-    recording = PipelineSession(boto_session=boto_session, default_bucket=environment.bucket_name)
+    recording = PipelineSession(
+        boto_session=_boto_session(environment.region), default_bucket=environment.bucket_name
+    )
     recording.sagemaker_config = {}
     return recording
+
+
+@functools.cache
+def _boto_session(region: str) -> boto3.Session:
+    """A session that asks nobody; it reads botocore's models, large files, once."""
+    return boto3.Session(region_name=region)
 
 
 def xgboost_image(region: str) -> str:
