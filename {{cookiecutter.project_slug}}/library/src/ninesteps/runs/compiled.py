@@ -112,7 +112,8 @@ def _imported(root: Path) -> Iterator[Path]:
     files = [Path(f) for m in list(sys.modules.values()) if (f := getattr(m, "__file__", None))]
     for file in sorted(set(files)):
         is_own = file.is_relative_to(root) and not file.is_relative_to(root / "model_build")
-        if is_own and not any(map(file.is_relative_to, (sys.prefix, LIBRARY))) and file.is_file():
+        is_installed = file.is_relative_to(sys.prefix) or file.is_relative_to(LIBRARY)
+        if is_own and not is_installed and file.is_file():
             yield file
 
 
