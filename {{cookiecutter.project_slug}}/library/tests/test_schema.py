@@ -198,6 +198,13 @@ def test_a_label_that_nobody_named_is_asked_for_and_the_likeliest_are_named(tmp_
         Data(**{**data, "columns": {"returned": Column("number")}})
 
 
+def test_a_label_of_a_value_and_a_word_for_none_says_so(tmp_path: Path) -> None:
+    text = draft(table(tmp_path / "p.csv", gone=["None", "Some"]), Decisions("gone"))
+    assert "got 2 different values, 1 of which may mean no value" in text
+    decided = Decisions("gone", values=("None",))
+    assert 'problem = "binary"' in draft(tmp_path / "p.csv", decided)
+
+
 def test_a_label_is_found_by_the_name_that_the_file_has(tmp_path: Path) -> None:
     file = table(tmp_path / "pets.csv", **{" gone  away ": ["1", "0"]})
     assert 'label = "gone away"' in draft(file, Decisions(" gone  away "))
@@ -638,6 +645,27 @@ def test_codes_are_no_numbers(tmp_path: Path) -> None:
     assert type_of(tmp_path, ["12345678901234567890", "2"])["type"] == "category"
     assert type_of(tmp_path, [str(n) for n in range(60)], "owner_id") == {"type": "text"}
     assert type_of(tmp_path, ["0", "0.5", "-0.5", "1e3"]) == {"type": "number"}
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "unit"),
+    [
+        ("timestamp", 1_600_000_000, "seconds"),
+        ("created_at", 1_600_000_000_000, "milliseconds"),
+        ("ts", 1_600_000_000_000_000, "microseconds"),
+        ("amount", 1_600_000_000, ""),
+        ("timestamp", 1_000, ""),
+    ],
+)
+def test_seconds_since_1970_are_said(tmp_path: Path, name: str, first: int, unit: str) -> None:
+    said = line(tmp_path, name, **{name: [str(first + 3600 * n * n) for n in range(ROWS)]})
+    assert ("since 1970" in said) == bool(unit)
+    assert f"{unit} since 1970? This is read as a number" in said or not unit
+
+
+def test_values_that_differ_in_case_alone_are_said(tmp_path: Path) -> None:
+    assert "differ in case alone" in line(tmp_path, "x", x=["Yes", "YES", "no", "No"])
+    assert "differ in case" not in line(tmp_path, "x", x=["Yes", "no"])
 
 
 def test_few_whole_numbers_stay_numbers_and_in_doubt(tmp_path: Path) -> None:

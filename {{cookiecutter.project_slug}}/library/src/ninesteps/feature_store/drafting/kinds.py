@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,8 @@ MOST_VALUES = 50  # of a category
 LONGEST_VALUE = 200  # characters of a category's value, which is listed in the settings
 FEW_VALUES = 10  # of whole numbers that may be codes
 SOME = 1_000  # different texts, of which one is shown
+TIMES = re.compile("time|ts|timestamp|date|at|on|epoch|created|updated|when|unix")
+"""Words of names of columns that may count the time."""
 NO_FEATURE = "a text makes no feature"
 
 
@@ -82,6 +85,8 @@ def _plain_number(column: Contents) -> Kind:
         remarks += ["0 or 1"]
     elif column.is_whole and column.different <= FEW_VALUES:
         remarks += ["few values: a category?"]
+    elif unit := _since_1970(column):
+        remarks += [f"{unit} since 1970? This is read as a number, not as a date"]
     elif column.is_whole and column.different == len(column.cells):
         remarks += ["no two rows have the same: an id?"]
     elif column.is_grouped:
@@ -89,6 +94,15 @@ def _plain_number(column: Contents) -> Kind:
             'is it 1.234 or, with decimal = "," and thousands = ".", 1234? no value decides'
         ]
     return Kind(keys, remarks, values=numbers)
+
+
+def _since_1970(column: Contents) -> str:
+    """The unit in which a column of whole numbers may count the time; nothing if it does not."""
+    if not column.is_whole or not any(map(TIMES.fullmatch, column.words)):
+        return ""
+    least, most = np.nanmin(column.numbers), np.nanmax(column.numbers)
+    units = {"seconds": 1, "milliseconds": 1e3, "microseconds": 1e6}
+    return next((u for u, n in units.items() if 3e8 * n <= least <= most <= 5e9 * n), "")
 
 
 def _number(notation: Notation, column: Contents) -> Kind:
@@ -132,6 +146,8 @@ def _texts(column: Contents, remarks: list[str]) -> Kind:
     longest = max(map(len, column.counted[0].to_pylist()), default=0)
     if longest <= LONGEST_VALUE and column.different <= min(MOST_VALUES, (column.present + 1) // 2):
         values = sorted(column.counted[0].to_pylist())
+        if len({text.casefold() for text in values}) < len(values):
+            remarks = ["some values differ in case alone, and are different groups", *remarks]
         return Kind({"type": "category", "values": values}, remarks, words, texts)
     long = f" of up to {longest:,} characters" if longest > LONGEST_VALUE else ""
     different = f"{column.different:,} different values{long}"

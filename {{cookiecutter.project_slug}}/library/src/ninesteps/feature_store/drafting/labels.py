@@ -147,6 +147,8 @@ def _what_it_is(label: Label) -> str:
         return f'{count} values: [project] problem = "binary"'
     different = label.column.different
     values = f"{different:,} different value{'s' * (different != 1)}"
+    if label.words.rows:
+        values += f", {len(label.words.rows_of)} of which may mean no value"
     return f"expected two values, or numbers, got {values}"
 
 
