@@ -28,7 +28,7 @@ ALWAYS_HELD = 64 * 1024  # bytes that a connection may send whatever others have
 
 @dataclass(frozen=True)
 class Head:
-    """What stands before a request's body."""
+    """A request's line and headers."""
 
     method: str
     path: str
@@ -38,7 +38,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is answered: by a model, or why by none."""
+    """A model's answer, or why there is none."""
 
     status: int
     content_type: str
@@ -47,7 +47,7 @@ class Answer:
 
 
 class RequestRefused(Exception):  # it is the request's fault
-    """A request that reaches no model; the message is one sentence, which says nothing inside."""
+    """A request that reaches no model; the message is one sentence that discloses no internals."""
 
     def __init__(self, status: int, sentence: str, *headers: tuple[str, str]) -> None:
         super().__init__(sentence)
@@ -55,7 +55,7 @@ class RequestRefused(Exception):  # it is the request's fault
 
 
 class RequestReader:
-    """Cuts requests out of the bytes that a client sends; `on_...` are the parser's events."""
+    """Reads requests from the bytes that a client sends; `on_...` are the parser's events."""
 
     def __init__(self) -> None:
         self._parser = HttpRequestParser(self)
@@ -71,15 +71,15 @@ class RequestReader:
 
     @property
     def held(self) -> int:
-        """Bytes of what has not come completely."""
+        """Bytes of the request that is not complete yet."""
         return len(self._received) + self._overhead + len(self._body)
 
     def feed(self, data: bytes) -> None:
-        """Take what has come in."""
+        """Take bytes from the client."""
         self._received = memoryview(bytes(self._received) + data if self._received else data)
 
     def next(self) -> tuple[Head, bytes] | None:
-        """The next request, once it has come completely.
+        """The next request, once it is complete.
 
         Raises:
             RequestRefused: if it is none; what follows cannot be read either.
@@ -173,15 +173,15 @@ class RequestReader:
 
 
 def too_large() -> RequestRefused:
-    """Of a body."""
+    """The refusal of a body above the limit."""
     return RequestRefused(413, f"expected a body of at most {MAX_BODY} bytes")
 
 
 def _length(headers: dict[str, str], version: str) -> int:
-    """Of the body, as far as it is said; the parser knows that it is a number, and said once.
+    """The body's length, 0 if none is given; the parser has checked that it is one number.
 
     Raises:
-        RequestRefused: for what the parser lets pass.
+        RequestRefused: for headers that the parser does not refuse.
     """
     if version not in ("1.0", "1.1"):
         raise RequestRefused(400, f"expected a request of HTTP/1.1, got one of HTTP/{version}")
@@ -197,7 +197,7 @@ def _length(headers: dict[str, str], version: str) -> int:
 
 
 def too_busy() -> RequestRefused:
-    """Of a request that there is no room for: it says nothing of the version that serves."""
+    """The refusal of a request for lack of room: it says nothing about the version that serves."""
     return RequestRefused(503, "too many requests are waiting; try again", ("retry-after", "1"))
 
 
@@ -281,7 +281,7 @@ class Connection(asyncio.Protocol):
             self._read_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more; what is being answered is answered for nobody."""
+        """Stop waiting; the answer in progress is dropped."""
         self._is_over = True
         if not self._answering:
             self._leave()
@@ -289,17 +289,17 @@ class Connection(asyncio.Protocol):
         self.resume_writing()
 
     def pause_writing(self) -> None:
-        """The client does not read as fast as it is answered."""
+        """The client reads more slowly than it is answered."""
         self._unread = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        """It has read."""
+        """The client has read what was sent."""
         if self._unread and not self._unread.done():
             self._unread.set_result(None)
         self._unread = None
 
     def end(self) -> None:
-        """Close it once the request that is being answered is."""
+        """Close it after the request that is being answered."""
         self._is_ending = True
         if not self._answering:
             self._transport.close()
@@ -402,7 +402,7 @@ class Connection(asyncio.Protocol):
             self._read_on()
 
     def _refuse(self, refused: RequestRefused) -> None:
-        """Answer, and read no more; the client may still be sending, and is let read why."""
+        """Answer, and read no more; a client that is still sending has time to read why."""
         self._is_over = True
         self._stop_waiting()
         self._reader = RequestReader()

@@ -23,7 +23,7 @@ from ninesteps.local.endpoint.worker import ANSWER, MARK, MAX_BODY, REQUEST, end
 from ninesteps.local.processes import KEEPS_MEMORY, bare_environment
 
 START_SECONDS = 60
-END_SECONDS = 1.0  # in which a process that has ended may be heard to the last
+END_SECONDS = 1.0  # to read the last output of a process that has ended
 LONGEST_PAUSE = 5.0  # seconds, before a process that does not start is started again
 LARGE = 256 * 1024  # bytes of a request
 ON_THE_WAY = 1024 * 1024  # bytes of requests to a process, or as many as the system allows
@@ -42,7 +42,7 @@ class ServedVersion:
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a model."""
+    """A request to a model."""
 
     content_type: str
     accept: str
@@ -51,7 +51,7 @@ class Request:
 
     @property
     def is_large(self) -> bool:
-        """Whether it may take long for its length alone."""
+        """Whether it may be slow because of its length."""
         return len(self.body) > LARGE
 
 
@@ -65,7 +65,7 @@ class FleetClosedError(RuntimeError):
 
 @dataclass(frozen=True)
 class _Log:
-    """What a version's processes print: the last of it."""
+    """The last output of a version's processes."""
 
     file: Path
 
@@ -143,7 +143,7 @@ class _Worker(asyncio.SubprocessProtocol):
         return await self._answer
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        """It has printed something, or answered."""
+        """The process has printed something, or answered."""
         if fd == 2:
             self._log.write(data)
             return
@@ -162,24 +162,24 @@ class _Worker(asyncio.SubprocessProtocol):
             )
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        """It has ended, or closed what it cannot serve without."""
+        """The process has ended, or closed the pipe of its answers."""
         if fd == 1:
             self.kill()
             if not self._answer.done():
                 self._answer.set_exception(ConnectionError())
 
     def process_exited(self) -> None:
-        """It has ended; what it has started, does now."""
+        """The process has ended; end what it has started."""
         self.is_usable = False
         end_started(self.pid, self._mark)
         self.has_ended.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It runs."""
+        """The process is running."""
         self._process = cast(asyncio.SubprocessTransport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """All that it has said was heard."""
+        """All of its output has been read."""
         self.is_closed.set()
 
     def kill(self) -> None:
