@@ -1,4 +1,4 @@
-"""Rows of the same content: whoever has seen one in training knows the other in the test."""
+"""Finds rows of the same content: a model that learnt from one knows the label of the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What in a raw table may make the metrics look better than they are."""
+"""Finds what may make the metrics look too good in a raw table: leaks, persons in two splits."""
 
 from __future__ import annotations
 

@@ -81,25 +81,9 @@ def ingest(
         shutil.rmtree(group)
     on_work()
 
-    from ninesteps.feature_store import doubts  # pandas: only when there is work to do
-    from ninesteps.feature_store.write import write_offline_store
-
     unfinished = s3 / f".{secrets.token_hex(8)}"  # a short name, which no URI has
     try:
-        written = write_offline_store(file, settings, unfinished)
-        table, below = written.table, written.location.relative_to(unfinished).as_posix()
-        ingested = Ingested(
-            location=f"s3://{prefix}/{group.name}/{below}",
-            latest=str(table.rows["event_time"].max()),
-            read=table.read,
-            kept=len(table.rows),
-            found=table.found,
-            used=int(table.rows[settings.data.record_id].nunique()),
-            names=written.names,
-            suspicious=doubts.suspicious(table.rows, settings),
-            crossing=doubts.crossing(table.rows, settings),
-            classes=rows_by_class(table, settings),
-        )
+        ingested = _written(file, settings, unfinished, f"s3://{prefix}/{group.name}")
         text = json.dumps(asdict(ingested), indent=2)
         (unfinished / summary.name).write_text(text, encoding="utf-8")
         with contextlib.suppress(OSError):  # another run of the same table was quicker
@@ -108,6 +92,27 @@ def ingest(
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return Ingested.from_json(json.loads(summary.read_text(encoding="utf-8")))
+
+
+def _written(file: Path, settings: Settings, folder: Path, uri: str) -> Ingested:
+    """Write a table's rows below a folder, which will be at an S3 URI, and summarize them."""
+    from ninesteps.feature_store import doubts  # pandas: only when there is work to do
+    from ninesteps.feature_store.write import write_offline_store
+
+    written = write_offline_store(file, settings, folder)
+    table = written.table
+    return Ingested(
+        location=f"{uri}/{written.location.relative_to(folder).as_posix()}",
+        latest=str(table.rows["event_time"].max()),
+        read=table.read,
+        kept=len(table.rows),
+        found=table.found,
+        used=int(table.rows[settings.data.record_id].nunique()),
+        names=written.names,
+        suspicious=doubts.suspicious(table.rows, settings),
+        crossing=doubts.crossing(table.rows, settings),
+        classes=rows_by_class(table, settings),
+    )
 
 
 def _ingested(summary: Path, s3: Path) -> Ingested | None:

@@ -1,4 +1,4 @@
-"""Whether a table has enough rows for three splits, told before any step runs."""
+"""Checks that a table has enough rows for three splits, before any step runs."""
 
 from __future__ import annotations
 

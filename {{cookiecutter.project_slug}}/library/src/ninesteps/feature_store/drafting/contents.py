@@ -1,4 +1,4 @@
-"""The columns of a table as texts: every one is judged by its different values."""
+"""The columns of a table as texts, with their different values and what these may be."""
 
 from __future__ import annotations
 

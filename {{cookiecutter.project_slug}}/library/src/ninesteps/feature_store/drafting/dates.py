@@ -1,4 +1,4 @@
-"""Which format the texts of a column are dates of, judged by all of them."""
+"""Finds the format in which the texts of a column are dates."""
 
 from __future__ import annotations
 
