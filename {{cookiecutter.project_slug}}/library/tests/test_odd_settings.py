@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
+import random
 import re
 import sys
 import tomllib
@@ -19,13 +21,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sagemaker.core import image_uris
 
+from ninesteps.definition.definition import read_definition
 from ninesteps.errors import LONGEST_MESSAGE, NineStepsError, SettingsError
+from ninesteps.infrastructure import stacks
+from ninesteps.runs import compiled
 from ninesteps.sdk import CLARIFY_VERSION, XGBOOST_VERSION
 from ninesteps.settings import loading
 from ninesteps.settings.operation import LOCAL_DISKS
 from ninesteps.settings.regions import REGIONS, WITHOUT_CLARIFY, partition
 from ninesteps.settings.settings import Settings
 from ninesteps.validation import check_values, service
+from ninesteps.validation.repository import definition_violations
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "pipeline.toml").read_text(encoding="utf-8")
@@ -118,6 +124,46 @@ def test_a_setting_of_any_value_is_read_or_refused_in_a_sentence(
     except NineStepsError as error:
         assert str(error).startswith(("pipeline.toml", "profiles/"))
         assert "\n" not in str(error) and len(str(error)) < LONGEST_MESSAGE + 100
+
+
+LIKELY: dict[type, list[Any]] = {
+    bool: [True, False],
+    int: [1, 2, 3, 7, 20, 100, 3600, 2**16, 2**31 - 1],
+    float: [1e-9, 0.01, 0.5, 0.9, 1.0, 2.0, 1e17, 0.1234567890123456789],
+    str: ["city", "nosuch", "auc >= 0.1 and recall > 0.1", "not auc > 0.9 or f1 > 0", "monthly",
+          "dppl[doorstep] < 0.2", "esent>=3", "cron(0 0 29 2 ? 2096)", "Asia/Kathmandu", "<&>\"'",
+          "${AWS::Region}", "{{x}}", "ml.c5.xlarge", "cn-north-1", "median", "é客户", "X" * 60],
+    tuple: [[], ["city"], ["xgboost"], ["<&>"], ["city", "city"]],
+}  # fmt: skip
+"""Values of a setting's own type, more of which are read than of the odd ones."""
+
+SCALARS = [
+    (path, kind) for path in KEYS
+    if (kind := type(functools.reduce(
+        lambda o, name: o.get(name) if isinstance(o, dict) else getattr(o, name, None),
+        path, typing.cast(Any, loading.load(ROOT))))) in LIKELY
+]  # fmt: skip
+
+
+def test_what_is_read_is_compiled_and_checked_or_refused_in_a_sentence(tmp_path: Path) -> None:
+    """The whole of a check in this process: definition, its rules, and the stack's."""
+    chance = random.Random(0)
+    templates = stacks.read(ROOT)
+    for _ in range(int(os.environ.get("SETTINGS_TRIED", "60")) // 4):
+        path, kind = chance.choice(SCALARS)
+        value = chance.choice(LIKELY[kind])
+        try:
+            own = load(tmp_path, changed(path, value))
+            own = dataclasses.replace(own.with_backend("open_source"), root=ROOT)
+            own.check_table()
+            environment = own.account_environment("prod")
+            text = compiled.definition(own, environment)
+            read_definition(text)
+            sentences = definition_violations(own, text)
+            sentences += stacks.violations(templates, own, environment, text)
+        except NineStepsError as error:
+            sentences = [str(error)]
+        assert not [said for said in sentences if "\n" in said], (path, value)
 
 
 @pytest.fixture
