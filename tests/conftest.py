@@ -9,6 +9,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 GENERATED = ROOT / "{{cookiecutter.project_slug}}"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 NO_NETWORK = Path(__file__).parent / "no_network"
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a job in the background has it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # and so what the tests start
 
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 SCENARIOS: tuple[str, ...] = tuple(QUESTIONS["_scenarios"])

@@ -42,6 +42,7 @@ WAITS_FOR = {
         "ChurnHyperParameterTuning",
         "ChurnEvalBestModel",
         "ChurnModelConfigFile",
+        "ChurnTransform",
         "ClarifyProcessingStep",
     },
 }
@@ -259,11 +260,24 @@ def test_a_comment_in_the_bias_step_moves_only_that_steps_code(render: Any, text
     repository = render()
     with (repository.path / "model_build/steps/clarify.py").open("a") as file:
         file.write("# a comment\n")
-    changed = repository.pipeline("compile").stdout
-    differing = [
+    before = steps_by_name(json.loads(text))
+    after = steps_by_name(json.loads(repository.pipeline("compile").stdout))
+    differing = {name for name, step in after.items() if step != before[name]}
+    assert differing == {
+        "ClarifyProcessingStep", "CheckAUCScoreChurnEvaluation", "RegisterChurnModel"
+    }  # fmt: skip
+    code = [
         (old, new)
-        for old, new in zip(text.splitlines(), changed.splitlines(), strict=True)
+        for old, new in zip(
+            json.dumps(before["ClarifyProcessingStep"], indent=1).splitlines(),
+            json.dumps(after["ClarifyProcessingStep"], indent=1).splitlines(),
+            strict=True,
+        )
         if old != new
     ]
-    assert len(differing) == 1
-    assert "/code/" in differing[0][0]
+    assert len(code) == 1
+    assert "/code/" in code[0][0]
+    named = [dict(step["RegisterChurnModel"]["Arguments"]) for step in (before, after)]
+    for arguments in named:  # the version names what is not the template's
+        del arguments["CustomerMetadataProperties"]
+    assert named[0] == named[1]

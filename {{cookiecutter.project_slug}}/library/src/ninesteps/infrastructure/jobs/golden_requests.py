@@ -56,9 +56,8 @@ def answer_of(text: str) -> golden.Answer:
 
 def ask(endpoint: str, request: golden.GoldenRequest) -> bytes | None:
     """The endpoint's answer; None of a request that may be refused and is."""
-    runtime = client("sagemaker-runtime")
     try:
-        response = runtime.invoke_endpoint(
+        response = client("sagemaker-runtime").invoke_endpoint(
             EndpointName=endpoint, ContentType=request.content_type, Accept=request.accept,
             Body=request.body,
         )  # fmt: skip
