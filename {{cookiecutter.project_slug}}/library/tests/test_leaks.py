@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from dataset import Columns, Split
+from leaks import suspicious_features
 from ninesteps.feature_store.leaks import SUSPICIOUS, ranking_power
 
 ROWS = 3_000
@@ -75,3 +77,30 @@ def test_a_large_table_is_judged_by_some_of_its_rows_and_the_same_each_time() ->
     labels = np.tile(LABELS, 10)
     column = series(labels * 3 + np.random.default_rng(1).normal(size=len(labels)))
     assert ranking_power(column, labels) == ranking_power(column, labels)
+
+
+def named(values: dict[str, NDArray[Any]], labels: NDArray[np.float64], problem: str) -> list[str]:
+    """The features that step 1 names."""
+    columns = Columns("id", "y", problem, 1, None, (), None, (), tuple(values))
+    features = np.stack(list(values.values()), axis=1).astype("float32")
+    return list(suspicious_features(Split(columns, [], labels, {}, features)))
+
+
+def test_a_feature_that_knows_a_rare_class_is_named_and_an_ordinary_one_is_not() -> None:
+    drawn = np.random.default_rng(5)
+    labels = (drawn.random(30_000) < 0.003).astype("float64")
+    noise = drawn.normal(size=len(labels))
+    values = {
+        "noise": noise,
+        "score": labels * 5 + noise,
+        "strong": labels * 2 + noise,
+        "being there": np.where(labels == 1, noise, np.nan),
+    }
+    assert named(values, labels, "binary") == ["being there", "score"]  # the best first
+
+
+def test_a_feature_that_knows_an_amount_that_is_mostly_zero_is_named() -> None:
+    drawn = np.random.default_rng(5)
+    amounts = np.where(drawn.random(30_000) < 0.0005, drawn.random(30_000), 0)
+    values = {"noise": drawn.normal(size=len(amounts)), "in pounds": -amounts}
+    assert named(values, amounts, "regression") == ["in pounds"]

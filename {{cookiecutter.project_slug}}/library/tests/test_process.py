@@ -592,6 +592,7 @@ def leaking(kind: str) -> pa.Array:
         "its opposite": -label,
         "a copy with a few errors": np.where(drawn.random(900) < 0.002, 1 - label, label),
         "a noisy score": 5 * label + noise,
+        "high at both ends": 5 * label * drawn.choice([-1, 1], 900) + noise,
         "four codes": np.where(label == 1, drawn.choice([1, 3], 900), drawn.choice([2, 4], 900)),
         "being there": np.where(label == 1, noise, np.nan),
         "a strong feature": 2 * label + noise,
@@ -603,8 +604,8 @@ def leaking(kind: str) -> pa.Array:
 @pytest.mark.parametrize(
     ("kind", "is_named"),
     [("a copy", True), ("its opposite", True), ("a copy with a few errors", True),
-     ("a noisy score", True), ("four codes", True), ("being there", True),
-     ("a strong feature", False), ("a tenth of it wrong", False)],
+     ("a noisy score", True), ("high at both ends", True), ("four codes", True),
+     ("being there", True), ("a strong feature", False), ("a tenth of it wrong", False)],
 )  # fmt: skip
 def test_a_feature_that_alone_ranks_the_label_is_named(
     base: Path, kind: str, is_named: bool
