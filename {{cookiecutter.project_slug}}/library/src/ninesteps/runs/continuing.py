@@ -9,7 +9,6 @@ from ninesteps.local.execution import FAILED, SUCCEEDED, Execution
 from ninesteps.local.history import History
 from ninesteps.local.state import State
 from ninesteps.profiles.stamps import LIBRARY, PROFILE, PROFILE_SHA256
-from ninesteps.registry import access
 from ninesteps.settings.settings import Settings
 
 RUN = "pipeline run"
@@ -31,6 +30,8 @@ def approval_violation(execution: Execution, settings: Settings) -> str:
 
     A resumed run keeps its definition, which was compiled for the floors of that time.
     """
+    from ninesteps.registry import access  # a run that succeeds does not pay for it
+
     for run in execution.steps.values():
         if run.step.type == "RegisterModel":
             metadata = run.step.arguments.get("CustomerMetadataProperties", {})
