@@ -5,7 +5,6 @@ The SDK's own tables of images say which; a test compares them with these. Stand
 
 from __future__ import annotations
 
-
 from ninesteps.settings.toml import require
 
 REGIONS = {
@@ -41,8 +40,10 @@ def partition(region: str) -> str:
 
 def require_region(region: str) -> None:
     """Check a region's name, from a data class's `__post_init__`."""
+    if region in _PARTITIONS:
+        return
     import difflib  # only where a region is refused
 
     like = difflib.get_close_matches(region, _PARTITIONS, 3, 0)
     expected = f"a region that has SageMaker's XGBoost image, such as {', '.join(like)}"
-    require(region in _PARTITIONS, "region", region, expected)
+    require(False, "region", region, expected)
