@@ -21,7 +21,7 @@ from scipy.stats import beta
 from sklearn.metrics import roc_auc_score
 
 import attrition
-from splits import split_of
+from hash_split import split_of
 
 MOST_BYTES = 2_000_000
 SETTINGS = tomllib.loads((attrition.SCENARIO / "pipeline.toml").read_text(encoding="utf-8"))

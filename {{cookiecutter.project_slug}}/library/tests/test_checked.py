@@ -63,20 +63,23 @@ def test_what_was_said_is_said_again_until_a_file_moves(
     assert said(repository, settings, "third") == "third"
 
 
-def test_another_machine_or_library_is_checked_again(
-    repository: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("what", "other"),
+    [
+        ("machine", "another"),
+        # Moments in the future are refused: what was the past is not, on a clock put back.
+        ("_today", "1970-01-01"),
+    ],
+)
+def test_another_machine_or_library_or_day_is_checked_again(
+    repository: Path,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    other: str,
 ) -> None:
     assert said(repository, settings, "first") == "first"
-    monkeypatch.setattr("ninesteps.runs.checked.machine", lambda: "another")
-    assert said(repository, settings, "second") == "second"
-
-
-def test_on_another_day_a_repository_is_checked_again(
-    repository: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Moments in the future are refused: what was the past is not, on a clock put back."""
-    assert said(repository, settings, "first") == "first"
-    monkeypatch.setattr("ninesteps.runs.checked._today", lambda: "1970-01-01")
+    monkeypatch.setattr(f"ninesteps.runs.checked.{what}", lambda: other)
     assert said(repository, settings, "second") == "second"
 
 

@@ -15,7 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-import splits
+import hash_split
 from ninesteps.errors import FeaturesError, RawTableError
 from ninesteps.feature_store import write
 from ninesteps.feature_store.ingest import Ingested, ingest
@@ -521,7 +521,7 @@ def test_somebody_whose_rows_are_in_train_and_test_is_counted(
     if not is_said:
         assert crossing == {}
         return
-    chosen = splits.split_of([str(n) for n in range(400)], "pets", (0.7, 0.15, 0.15))
+    chosen = hash_split.split_of([str(n) for n in range(400)], "pets", (0.7, 0.15, 0.15))
     owners = [{n // 4 for n in np.flatnonzero(chosen == part)} for part in (0, 2)]
     assert crossing == {"owner": len(owners[0] & owners[1])}
 

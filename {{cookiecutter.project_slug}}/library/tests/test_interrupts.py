@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, SimpleNamespace
 from typing import Any
@@ -31,15 +30,6 @@ MOMENTS = int(os.environ.get("MOMENTS_TRIED", "24"))
 
 MODULES = ("cli/run.py", "runs/run.py", "local/engine.py", "local/state.py", "terminal/run.py")
 """Whose lines are the moments."""
-
-
-@pytest.fixture(autouse=True)
-def handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in signal.valid_signals()}
-    yield
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if number := getattr(signal, name, None):
-            signal.signal(number, before[number])
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 import container
+import hash_split
 import process
 import splits
 from dataset import Columns, DataError, Split, read_split
@@ -96,9 +97,9 @@ def test_a_record_keeps_its_split_whatever_else_is_in_the_store(base: Path) -> N
 
 def test_shares_are_kept_and_another_salt_is_another_split() -> None:
     keys = [str(number) for number in range(20000)]
-    chosen = splits.split_of(keys, "a", (0.7, 0.2, 0.1))
+    chosen = hash_split.split_of(keys, "a", (0.7, 0.2, 0.1))
     assert np.bincount(chosen) / len(keys) == pytest.approx([0.7, 0.2, 0.1], abs=0.015)
-    assert (chosen != splits.split_of(keys, "b", (0.7, 0.2, 0.1))).mean() > 0.3
+    assert (chosen != hash_split.split_of(keys, "b", (0.7, 0.2, 0.1))).mean() > 0.3
 
 
 def test_columns_are_id_moment_label_context_features_in_this_order(base: Path) -> None:

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 
 import pytest
 
 from ninesteps.runs import stopping
 
 SIGNALS = ("SIGINT", "SIGTERM")
-
-
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    """The handlers that there were are there again."""
-    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
-    yield
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if number := getattr(signal, name, None):
-            signal.signal(number, handlers[number])
 
 
 class Deleted:

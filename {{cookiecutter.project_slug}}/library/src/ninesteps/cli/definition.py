@@ -44,15 +44,15 @@ def check(no_cache: bool) -> None:
     refuse(template_files.unfinished(here.root()))  # before the settings: they may be unfinished
     settings = here.settings_with_table()
     table = here.root() / settings.data.file
-    is_read = table.is_file() and table.stat().st_size <= LARGE
-    cache = CheckCache.load(here.root(), here.local(), settings, table if is_read else None)
+    unread = _why_unread(settings, table)
+    cache = CheckCache.load(here.root(), here.local(), settings, None if unread else table)
     if no_cache:
         cache.lines.clear()
     cache.report("features", lambda: _check_features(settings), click.echo)
-    if is_read:
-        cache.report("table", lambda: _check_table(settings, table), click.echo)
+    if unread:
+        click.echo(unread)
     else:
-        click.echo(_check_table(settings, table))
+        cache.report("table", lambda: _check_table(settings, table), click.echo)
     cache.report("definition", lambda: _check_definition(settings), click.echo)
     _check_repository(settings)
     cache.report("stack", lambda: _check_infrastructure(settings), click.echo)
@@ -71,13 +71,17 @@ def _check_features(settings: Settings) -> str:
     return f"settings    pipeline.toml is valid; the gate is {settings.full_gate}"
 
 
-def _check_table(settings: Settings, file: Path) -> str:
-    """Refuse a table that cannot be read as the settings say, or is too small for three splits."""
+def _why_unread(settings: Settings, file: Path) -> str:
+    """Why the table is not read; empty if it is."""
     if not file.is_file():
         return f"table       {settings.data.file} is not on this machine: not checked"
     if file.stat().st_size > LARGE:
         return f"table       {settings.data.file} is large: `pipeline run` reads it"
+    return ""
 
+
+def _check_table(settings: Settings, file: Path) -> str:
+    """Refuse a table that cannot be read as the settings say, or is too small for three splits."""
     from ninesteps.feature_store.raw_table import read_raw_table
     from ninesteps.feature_store.split_sizes import check_split_sizes, rows_by_class
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from dataset import Columns, DataError
+from hash_split import split_of
 
 SPLITS = ("train", "validation", "test")
 
@@ -54,17 +54,6 @@ def split_by_time(
     for number, end in enumerate(starts):
         chosen[(chosen == number) & (moments >= end)] = -1
     return chosen
-
-
-def split_of(keys: list[str], salt: str, shares: Sequence[float]) -> NDArray[np.int64]:
-    """The split of each key, (n,): 0, 1 or 2, by SHA-256 of salt and key, never by chance.
-
-    The same key falls into the same split in every run, so that a test row of one run is not a
-    training row of the next.
-    """
-    digests = b"".join(hashlib.sha256(f"{salt}{key}".encode()).digest()[:8] for key in keys)
-    points = np.frombuffer(digests, dtype=">u8").astype(np.float64) / 2.0**64
-    return np.searchsorted(np.cumsum(shares)[:-1], points, side="right").astype(np.int64)
 
 
 def check_split(rows: pa.Table, name: str, columns: Columns, least: int) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from ninesteps.feature_store.drafting.contents import Contents
 from ninesteps.feature_store.drafting.groups import MOST_TIMES, SAME_ROWS, groups_of
 from ninesteps.feature_store.leaks import SUSPICIOUS, ranking_power
-from ninesteps.settings.data import Split
 from ninesteps.settings.settings import Settings
+
+if TYPE_CHECKING:  # as in leaks.py
+    from hash_split import split_of
+else:
+    from ninesteps.containers.hash_split import split_of
 
 
 def suspicious(rows: pd.DataFrame, settings: Settings) -> dict[str, float]:
@@ -59,8 +60,8 @@ def crossing(rows: pd.DataFrame, settings: Settings) -> dict[str, int]:
     if data.number_rows:
         content = rows.drop(columns=data.record_id).astype("string")
         ids = pd.util.hash_pandas_object(content, index=False).astype("string")
-    chosen = _splits(ids, split)
-    learnt, tested = (set(rows[name][chosen == part].dropna()) for part in ("train", "test"))
+    chosen = split_of(ids, split.salt, (split.train, split.validation, split.test))
+    learnt, tested = (set(rows[name][chosen == part].dropna()) for part in (0, 2))
     both = len(learnt & tested)
     return {name: both} if both else {}
 
@@ -91,11 +92,3 @@ def _texts(name: str, column: pd.Series[Any]) -> Contents:
     else:
         texts = pa.array(column, pa.string(), from_pandas=True)
     return Contents(name, pa.chunked_array([texts]))
-
-
-def _splits(ids: Iterable[str], split: Split) -> NDArray[np.str_]:
-    """The split of each record id, (n,), as step 1's `splits.py` chooses it."""
-    digests = (hashlib.sha256(f"{split.salt}{key}".encode()).digest() for key in ids)
-    points = np.array([int.from_bytes(digest[:8], "big") / 2**64 for digest in digests])
-    ends = [split.train, split.train + split.validation]
-    return np.array(["train", "validation", "test"])[np.searchsorted(ends, points, side="right")]

@@ -58,7 +58,7 @@ def write_offline_store(file: Path, settings: Settings, group: Path) -> Written:
     for partition, row_numbers in _partitions(times):
         folder = location / partition
         folder.mkdir(parents=True, exist_ok=True)
-        latest = _moment(times.iloc[row_numbers].max()).strftime("%Y%m%dT%H%M%SZ")
+        latest = datetime.fromisoformat(times.iloc[row_numbers].max()).strftime("%Y%m%dT%H%M%SZ")
         name = f"{latest}_{secrets.token_hex(8)}.parquet"
         is_all = len(row_numbers) == len(times)  # then not all of it twice in memory
         pq.write_table(records if is_all else records.take(row_numbers), folder / name)
@@ -201,7 +201,3 @@ def _call(team: ModuleType, function: str, *arguments: object, withheld: Iterabl
 
 def _error(message: str) -> FeaturesError:
     return FeaturesError(f"feature_store/features.py: {message}")
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)

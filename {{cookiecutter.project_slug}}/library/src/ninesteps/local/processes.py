@@ -571,11 +571,12 @@ def _failure(status: int, command: Command) -> StepError:
     """The script's own error, and the line of its own code that raised it."""
     _, marker, trace = _tail(command.log).rpartition(_TRACEBACK)
     lines = trace.splitlines() or [""]
-    if status == 1 and marker and (of_data := _data_error(lines)):
-        return ScriptError(of_data)
     if status == 1 and (marker or lines[-1].startswith(_UNREADABLE)):
         errors = [line for line in lines if line and not line.startswith((" ", "\t"))]
-        message = f"{errors[0] if errors else lines[-1]:.500}"
+        error = errors[0] if errors else lines[-1]
+        if of_data := _OF_THE_DATA.match(error):
+            return ScriptError(f"{error[of_data.end() :]:.500}")
+        message = f"{error:.500}"
         root = command.sandbox.root
         frames = [f for f in _FRAME.finditer(trace) if Path(f["file"]).is_relative_to(root)]
         fault = DISK_FULL if DISK_FULL in message else ""
@@ -592,13 +593,6 @@ def _failure(status: int, command: Command) -> StepError:
         detail, fault = f": {DISK_FULL}", DISK_FULL
     kind = StepError if fault or status < 0 else ScriptError
     return kind(f"the script ended with {name}{detail}", fault=fault)
-
-
-def _data_error(trace: list[str]) -> str:
-    """The sentence of a traceback's DataError; empty if it ends with another error."""
-    errors = [line for line in trace if line and not line.startswith((" ", "\t"))]
-    found = _OF_THE_DATA.match(errors[0]) if errors else None
-    return f"{errors[0][found.end() :]:.500}" if found else ""
 
 
 def _source(file: Path, line: int) -> str:

@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 from ninesteps.errors import RegistryError
 from ninesteps.feature_store.ingest import Ingested
 from ninesteps.infrastructure import account
+from ninesteps.registry.person import arn_of
 from ninesteps.registry.registry import (
     APPROVED,
     PENDING,
@@ -89,7 +90,7 @@ class AccountRegistry:
         path = f"pipeline/{self.pipeline}/execution/{version.execution}"
         arn = self.environment.sagemaker_arn(path)
         execution = self._sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
-        return person(execution.get("CreatedBy", {}))
+        return arn_of(execution.get("CreatedBy", {}))
 
     def findings(self, version: Version) -> bytes | None:
         """Step 1's findings on its splits; None if there are none, or they may not be read.
@@ -128,7 +129,7 @@ class AccountRegistry:
         kept = after.get("CustomerMetadataProperties", {})
         if after["ModelApprovalStatus"] == decision.after and written.items() <= kept.items():
             return True
-        who = person(after.get("LastModifiedBy", {})) or "somebody else"
+        who = arn_of(after.get("LastModifiedBy", {})) or "somebody else"
         raise RegistryError(
             f"{version.name} was decided on by {who} at the same moment, and is now "
             f"{after['ModelApprovalStatus']}: look at it again"
@@ -215,11 +216,6 @@ def decisions(package: Mapping[str, Any]) -> Iterator[Decision]:
             yield Decision(before, after, who, why, noted["at"], rules=noted["rules"])
             before = after
     if status not in (PENDING, before):
-        who = person(package.get("LastModifiedBy", {})) or "somebody unknown"
+        who = arn_of(package.get("LastModifiedBy", {})) or "somebody unknown"
         moment = package.get("LastModifiedTime")
         yield Decision(before, status, who, description, account.moment(moment) if moment else "")
-
-
-def person(context: Mapping[str, Any]) -> str:
-    """Who a UserContext is: an ARN; empty if it names nobody."""
-    return str(context.get("IamIdentity", {}).get("Arn") or context.get("UserProfileArn", ""))

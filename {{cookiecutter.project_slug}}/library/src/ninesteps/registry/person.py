@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import permutations
+from typing import Any
 
 from ninesteps.registry.confusables import ALIKE_IN_LATIN, LOOK_ALIKES
 
@@ -20,6 +21,11 @@ _ADDRESS = re.compile(r"[^\s<>,;:()\"'\[\]]+@[^\s<>,;:()\"'\[\]]+")
 _PLUS_PART = re.compile(r"(?<=\w)\+[^\s@<>,;()]*")
 
 Words = tuple[str, ...]
+
+
+def arn_of(context: Mapping[str, Any]) -> str:
+    """The ARN that a UserContext of SageMaker names; empty if it names nobody."""
+    return str(context.get("IamIdentity", {}).get("Arn") or context.get("UserProfileArn", ""))
 
 
 def is_same_person(one: str, other: str) -> bool:

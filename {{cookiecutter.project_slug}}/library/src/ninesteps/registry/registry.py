@@ -438,12 +438,11 @@ def judged_model(evaluation: bytes) -> str:
 
 def failed_comparisons(gate: gates.Gate, numbers: Mapping[str, float]) -> str:
     """The comparisons of a gate that fail, with their numbers; empty if the gate passes."""
-    named = {comparison: str(comparison).split(" ")[0] for comparison in gates.comparisons(gate)}
-    values = {comparison: numbers.get(name, math.nan) for comparison, name in named.items()}
+    values = {c: numbers.get(c.name, math.nan) for c in gates.comparisons(gate)}
     if gates.holds(gate, values.__getitem__):
         return ""
-    failing = (comparison for comparison in named if not comparison.holds(values[comparison]))
-    return ", ".join(f"{named[comparison]} is {values[comparison]:.6g}" for comparison in failing)
+    failing = ((c, value) for c, value in values.items() if not c.holds(value))
+    return ", ".join(f"{comparison.name} is {value:.6g}" for comparison, value in failing)
 
 
 def metrics(evaluation: bytes) -> dict[str, float]:

@@ -18,7 +18,8 @@ from ninesteps.definition.step_content import StepContent, step_contents
 from ninesteps.errors import AccountError
 from ninesteps.infrastructure import account
 from ninesteps.infrastructure.account import FORBIDDEN
-from ninesteps.registry.account import decisions, digest_key, person
+from ninesteps.registry.account import decisions, digest_key
+from ninesteps.registry.person import arn_of
 from ninesteps.registry.registry import Decision
 from ninesteps.report.evidence import Absent
 from ninesteps.report.facts import (
@@ -115,7 +116,7 @@ class AccountRun:
             started=_moment(began),
             ended=_moment(ended) if is_over else "",
             took=duration((ended - began).total_seconds()) if is_over else "",
-            started_by=person(execution.get("CreatedBy", {})),
+            started_by=arn_of(execution.get("CreatedBy", {})),
             parameters=self._parameters(definition, arn),
             definition_sha256=hashlib.sha256(text["PipelineDefinition"].encode()).hexdigest(),
             steps=steps,

@@ -34,7 +34,7 @@ class Judged:
     @property
     def name(self) -> str:
         """The metric as a gate names it."""
-        return str(self.comparison).split(" ")[0]
+        return self.comparison.name
 
     @property
     def holds(self) -> bool:

@@ -78,9 +78,8 @@ class Column:
               'the known values of a category, such as ["a", "b"]')  # fmt: skip
         require(_are_different_words(self.values), "values",
               list(self.values), "a list of different strings, none empty")  # fmt: skip
-        for key in self.NOTATION:
-            value = getattr(self, key)
-            require(self.type == "number" or value == getattr(Column, key), key, value,
+        for key, value in self.notation.items():
+            require(self.type == "number", key, value,
                  f"none for a {self.type}: only numbers have it")  # fmt: skip
         require(self.decimal in (".", ","), "decimal", self.decimal, '"." or ","')
         require(self.thousands in ("", ",", ".", " ", "'") and self.thousands != self.decimal,
@@ -90,9 +89,15 @@ class Column:
              'a text such as "$", "%" or "kg"')  # fmt: skip
 
     @property
+    def notation(self) -> dict[str, str | bool]:
+        """What is not as programs write numbers, as the settings have it."""
+        keys = {key: getattr(self, key) for key in self.NOTATION}
+        return {key: value for key, value in keys.items() if value != getattr(Column, key)}
+
+    @property
     def is_plain(self) -> bool:
         """Whether a number is written as programs write it, such as -1234.5."""
-        return all(getattr(self, key) == getattr(Column, key) for key in self.NOTATION)
+        return not self.notation
 
 
 @dataclass(frozen=True)

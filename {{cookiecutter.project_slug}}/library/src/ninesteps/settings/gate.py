@@ -95,6 +95,11 @@ class Comparison:
     section: str = field(default="", compare=False)  # of evaluation.json, for a metric of one's own
 
     @property
+    def name(self) -> str:
+        """What is compared, as a gate writes it: `auc`, or `dppl[gender]`."""
+        return self.metric if self.facet is None else f"{self.metric}[{self.facet}]"
+
+    @property
     def is_bias(self) -> bool:
         """Whether it is of a bias number, not of a metric of the model."""
         return self.facet is not None or any(self.metric in n for n in BIAS_METRICS.values())
@@ -116,9 +121,8 @@ class Comparison:
         return bool(_COMPARE[self.sign](value, self.number))
 
     def __str__(self) -> str:
-        name = self.metric if self.facet is None else f"{self.metric}[{self.facet}]"
         # In full: the digest of the text stands for the number, so no digit of it may be lost.
-        return f"{name} {self.sign} {repr(self.number).removesuffix('.0')}"
+        return f"{self.name} {self.sign} {repr(self.number).removesuffix('.0')}"
 
 
 @dataclass(frozen=True)

@@ -197,7 +197,7 @@ def _gate_metrics(registry: Registry, model_version: Version, settings: Settings
         numbers = _numbers(registry, model_version)
     except RegistryError as error:
         return f"[red]{escape(str(error))}[/]"
-    names = [str(c).split(" ")[0] for c in gates.comparisons(settings.full_gate)]
+    names = [c.name for c in gates.comparisons(settings.full_gate)]
     return escape("\n".join(metric_lines({name: numbers.get(name) for name in names}, 28)))
 
 

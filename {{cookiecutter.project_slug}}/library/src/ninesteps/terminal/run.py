@@ -250,7 +250,7 @@ def _gate_lines(run: StepRun, settings: Settings, gate: str) -> list[tuple[str, 
     """Each comparison that the gate made, with the values that it read, and by how much."""
     if run.outcome is None:
         return []
-    names = {c.json_path: str(c).split(" ")[0] for c in gates.comparisons(settings.full_gate)}
+    names = {c.json_path: c.name for c in gates.comparisons(settings.full_gate)}
     verdict = "[green]passes[/]" if run.outcome else "[red]fails[/]"
     lines = [("gate", f"{escape(gate)}  {verdict}" if gate else verdict)]
     return lines + [("", _comparison(c, names)) for c in run.compared]

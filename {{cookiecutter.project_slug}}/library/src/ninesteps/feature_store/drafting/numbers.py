@@ -51,8 +51,7 @@ class Notation:
     @property
     def keys(self) -> dict[str, Any]:
         """The setting that reads it, as in TOML."""
-        said = {name: getattr(self.column, name) for name in Column.NOTATION}
-        return {"type": "number"} | {n: v for n, v in said.items() if v != getattr(Column, n)}
+        return {"type": "number", **self.column.notation}
 
 
 def notation_of(column: Contents) -> Notation | None:

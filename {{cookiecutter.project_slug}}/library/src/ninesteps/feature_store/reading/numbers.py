@@ -58,11 +58,9 @@ def notation(texts: pa.Array) -> str:
         with contextlib.suppress(ValueError):
             column = Column("number", "", (), decimal, thousands, unit, parentheses)
             if read_numbers(samples, column).null_count == 0:
-                said = {key: getattr(column, key) for key in Column.NOTATION}
                 return ", ".join(
                     f"{key} = {json.dumps(value, ensure_ascii=False)}"
-                    for key, value in said.items()
-                    if value != getattr(Column, key)
+                    for key, value in column.notation.items()
                 )
     return ""
 

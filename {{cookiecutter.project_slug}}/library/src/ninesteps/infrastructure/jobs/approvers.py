@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from evidence import EvidenceError, Package, client
-from ninesteps.registry.person import is_same_person
+from ninesteps.registry.person import arn_of, is_same_person
 
 MACHINES = ("approved", "evidence", "rollout")
 """The state machines that change a package's metadata: then they, not a person, changed it last."""
@@ -29,9 +26,9 @@ def check_two(package: Package, pipeline: str) -> None:
     execution = package.noted("execution")
     arn = [*package.arn.split(":")[:5], f"pipeline/{pipeline}/execution/{execution}"]
     run = client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=":".join(arn))
-    starter = person(run.get("CreatedBy", {}))
+    starter = arn_of(run.get("CreatedBy", {}))
     noted = package.metadata.get("approved_by", "")  # by `pipeline approve`
-    last = person(package.modified_by)
+    last = arn_of(package.modified_by)
     approvers = [who for who in (noted, last) if who and not _is_machine(who, pipeline)]
     if not starter or not approvers:
         raise EvidenceError(
@@ -42,11 +39,6 @@ def check_two(package: Package, pipeline: str) -> None:
             raise EvidenceError(
                 f"{approver} approved the version of a run that {starter} had started, and {RULE}"
             )
-
-
-def person(context: Mapping[str, Any]) -> str:
-    """The ARN of a UserContext; empty if it names nobody."""
-    return str(context.get("IamIdentity", {}).get("Arn") or context.get("UserProfileArn", ""))
 
 
 def _is_machine(arn: str, pipeline: str) -> bool:
