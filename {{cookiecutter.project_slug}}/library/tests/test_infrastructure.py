@@ -17,6 +17,7 @@ from cfnlint import api as cfnlint
 from cfnlint.config import ManualArgs
 from moto.events.models import EventPattern
 
+from ninesteps.definition.step_content import step_contents
 from ninesteps.infrastructure import (
     job_code,
     permissions,
@@ -33,6 +34,7 @@ from ninesteps.settings.environment import Environment
 from ninesteps.settings.moments import is_moment
 from ninesteps.settings.operation import Notify, Schedule
 from ninesteps.settings.settings import Settings
+from ninesteps.validation import service
 from ninesteps.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -340,6 +342,31 @@ def test_a_statement_removed_widened_or_added_is_found(full: Full, file: str, ro
     more = {"Effect": "Allow", "Action": "s3:DeleteObject", "Resource": "*"}
     assert differences(lambda them: them.append(more)) == [
         f"{role}: the table does not have Allow s3:DeleteObject on *"
+    ]
+
+
+def test_every_property_of_a_step_comes_from_calls_that_its_role_may_make(bare: Full) -> None:
+    """Each property of SageMaker's answers is read once, whatever the call that gives it."""
+    definition = json.loads(bare[1])
+    steps = {step.type: step for step in step_contents(definition)}
+    for kind in permissions.STEPS.keys() & service.CALLS.keys():
+        for call in service.CALLS[kind].describe:
+            for name in service.model().operation_model(call).output_shape.members:
+                reading = {"Name": "Reads", "Type": "Processing",
+                           "Arguments": {"x": {"Get": f"Steps.{steps[kind].name}.{name}"}}}  # fmt: skip
+                read = {**definition, "Steps": [*definition["Steps"], reading]}
+                may = {a for entry in permissions.of_definition(read) for a in entry.actions}
+                assert f"sagemaker:{call}" in may or name == "NextToken", (kind, name)
+
+
+def test_the_trials_of_a_search_may_be_listed_only_where_a_step_reads_them(bare: Full) -> None:
+    action = "sagemaker:ListTrainingJobsForHyperParameterTuningJob"
+    assert set(allowed(bare, action)) == {"PipelineRole"}
+    text = bare[1].replace("TrainingJobSummaries[0].", "BestTrainingJob.")
+    assert text != bare[1]
+    assert wrong((bare[0], text), stacks.read(ROOT)) == [
+        f"PipelineRole: the table does not have Allow {action} on "
+        f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:hyper-parameter-tuning-job/*"
     ]
 
 

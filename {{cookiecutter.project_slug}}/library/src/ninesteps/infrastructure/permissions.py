@@ -13,11 +13,12 @@ environments. It is the whole of what a role may do: `differences` compares a te
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ninesteps.definition.step_content import step_contents
+from ninesteps.definition.step_content import StepContent, step_contents
 from ninesteps.definition.values import field_names
 from ninesteps.settings.data import FEATURE_DATABASE
 from ninesteps.settings.environment import Environment
@@ -94,6 +95,15 @@ JOB: tuple[Grant, ...] = (
     grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/*"}),
 )  # fmt: skip
 """What every job takes, whatever its step: its own role and data."""
+
+PROPERTIES: dict[tuple[str, str], tuple[Grant, ...]] = {
+    ("Tuning", "TrainingJobSummaries"): (
+        grant("sagemaker: ListTrainingJobsForHyperParameterTuningJob",
+              "{sagemaker}:hyper-parameter-tuning-job/*"),
+    ),
+}  # fmt: skip
+"""What reading a property of a step takes besides: by the type of the step and the property. The
+other properties are in the answer of the Describe call that waiting for the step takes anyway."""
 
 FEATURES: dict[str, tuple[Grant, ...]] = {
     "AthenaDatasetDefinition": (
@@ -352,13 +362,25 @@ def of_definition(definition: Mapping[str, Any]) -> list[Grant]:
     Raises:
         KeyError: for a type of step that the table does not have.
     """
-    types = sorted({step.type for step in step_contents(definition)})
-    steps = [entry for kind in types for entry in STEPS[kind]]
+    contents = list(step_contents(definition))
+    steps = [entry for kind in sorted({s.type for s in contents}) for entry in STEPS[kind]]
+    read = [entry for key in _properties_read(contents) for entry in PROPERTIES.get(key, ())]
     members = field_names(definition)
     used = [entry for name, entries in FEATURES.items() if name in members for entry in entries]
     text = json.dumps(definition)
     own = [entry for image, entries in IMAGES.items() if f"/{image}:" in text for entry in entries]
-    return [*steps, *JOB, *used, *own]
+    return [*steps, *read, *JOB, *used, *own]
+
+
+def _properties_read(steps: Sequence[StepContent]) -> list[tuple[str, str]]:
+    """The properties that references name, each with the type of the step that it is of."""
+    types = {step.name: step.type for step in steps}
+    references = (_PROPERTY.match(str(call.operand)) for step in steps for call in step.calls)
+    return sorted({(types[r[1]], r[2]) for r in references if r and r[1] in types})
+
+
+_PROPERTY = re.compile(r"Steps\.([^.\[]+)\.([^.\[]+)")
+"""How a reference to a step's property begins."""
 
 
 Permission = tuple[str, str, str, str]
