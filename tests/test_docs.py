@@ -206,7 +206,7 @@ def test_addresses_are_well_formed_and_of_known_hosts(page: Path) -> None:
 def test_settings_of_a_table_read_the_texts_beside_them() -> None:
     import pyarrow as pa
 
-    from ninesteps.feature_store.reading.numbers import read_numbers
+    from ninesteps.feature_store.reading.values import read_numbers
     from ninesteps.settings.data import Column, Quality, is_stored_name
 
     page = (DOCS / "your-table.md").read_text(encoding="utf-8")

@@ -1,8 +1,8 @@
 """From the raw table's columns to the features that the model sees: the team's own file.
 
 `features` gets the rows as `[data.columns]` types them, and their moments as `event_time` (texts
-such as 2025-03-03T00:16:00Z), and gives numbers, one column a feature; `findings` counts what in
-the rows is odd. Rows keep their order and number.
+such as 2025-03-03T00:16:00.000Z), and gives numbers, one column a feature; `findings` counts what
+in the rows is odd. Rows keep their order and number.
 """
 
 from __future__ import annotations

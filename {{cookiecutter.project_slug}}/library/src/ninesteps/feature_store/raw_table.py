@@ -10,32 +10,34 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from ninesteps.errors import RawTableError
 from ninesteps.feature_store.reading import dates, typed_cells
-from ninesteps.feature_store.reading.numbers import notation, read_numbers, without_missing
-from ninesteps.feature_store.reading.source import Rows, Source, is_given, open_source
+from ninesteps.feature_store.reading.numbers import notation
+from ninesteps.feature_store.reading.source import Rows, Source, open_source
+from ninesteps.feature_store.reading.values import (
+    Cells,
+    Moments,
+    finite,
+    is_given,
+    known_texts,
+    read_dates,
+    read_iso,
+    read_numbers,
+    text_cells,
+    without_fraction,
+    without_missing,
+)
 from ninesteps.settings.data import Column
 from ninesteps.settings.moments import with_milliseconds
 from ninesteps.settings.settings import Settings
 
-Cells: TypeAlias = "pd.Series[Any]"
-"""One column of the table."""
-
-Moments: TypeAlias = NDArray[np.datetime64]
-"""In microseconds, (n,); NaT for none."""
-
 _AT_ONCE = 100_000  # texts that are read at once: as Python's own objects they are large
-
-FRACTION = r"^(-?\d{1,16})\.0+$"
-"""A whole number that was written with a fraction, such as 12.0."""
 
 
 @dataclass
@@ -50,8 +52,8 @@ class RawTable:
 def read_raw_table(file: Path, settings: Settings) -> RawTable:
     """Read a CSV, Parquet or Feather file.
 
-    Dates are in nanoseconds, or in microseconds if some lie beyond what nanoseconds reach. Moments
-    are texts to the millisecond, as the Feature Store writes them. Of rows with the same id and
+    Dates are in microseconds, which reach every year from 1 to 9999. Moments are texts to the
+    millisecond, as the Feature Store writes them. Of rows with the same id and
     moment the last one will count.
 
     Raises:
@@ -63,8 +65,6 @@ def read_raw_table(file: Path, settings: Settings) -> RawTable:
     for name, column in data.columns.items():
         columns[name] = _column(source, name, column, name in settings.stored_columns)
         source.release(name)
-    names = [name for name, column in data.columns.items() if column.type == "date"]
-    columns |= zip(names, dates.in_one_unit(columns[name] for name in names), strict=True)
     moments, unusable = _event_time(source)
     columns["event_time"] = _as_texts(moments) if data.event_time else _snapshot(source)
     source.release(*source.stored)
@@ -78,25 +78,10 @@ def read_raw_table(file: Path, settings: Settings) -> RawTable:
 def _record_id(source: Source) -> Cells:
     name = source.data.record_id
     if source.data.number_rows:
-        return _objects(pc.cast(pa.chunked_array([np.arange(1, source.rows + 1)]), pa.string()))
+        return text_cells(pc.cast(pa.chunked_array([np.arange(1, source.rows + 1)]), pa.string()))
     texts = source.texts(name)
     source.check_one_line(name, texts)
-    return _objects(_without_fraction(texts))
-
-
-def _without_fraction(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Whole numbers that were written as 12.0 as 12: rows go to the same splits from any file."""
-    if not pc.any(pc.match_substring(texts, ".0")).as_py():
-        return texts
-    return pc.replace_substring_regex(texts, FRACTION, r"\1")
-
-
-def _objects(texts: pa.ChunkedArray) -> Cells:
-    """Texts for pandas, NaN where none is given."""
-    cells: Cells = texts.to_pandas()  # equal texts are one object
-    if texts.null_count:
-        cells[~is_given(texts)] = np.nan
-    return cells
+    return text_cells(without_fraction(texts))
 
 
 # The label
@@ -162,9 +147,9 @@ def _column(source: Source, name: str, column: Column, is_stored: bool) -> Cells
     if column.type == "category":
         texts = _known(source, name, texts, column.values)
     elif is_stored:
-        texts = _without_fraction(texts)
+        texts = without_fraction(texts)
     source.count(f"missing {name}", ~is_given(texts))
-    return _objects(texts)
+    return text_cells(texts)
 
 
 def _numbers(source: Source, name: str, column: Column) -> Cells:
@@ -174,8 +159,7 @@ def _numbers(source: Source, name: str, column: Column) -> Cells:
         cells = without_missing(source.texts(name))
         read = read_numbers(cells, column)
     else:
-        finite = pc.fill_null(pc.is_finite(cells), True)
-        read = pc.if_else(finite, cells, pa.scalar(None, pa.float64()))
+        read = finite(cells)
     wrong = is_given(cells) & ~is_given(read)
     if wrong.any():
         source.refuse(name, wrong, "a number", _remedy(source, name, wrong))
@@ -200,13 +184,7 @@ def _known(
     source: Source, name: str, texts: pa.ChunkedArray, values: tuple[str, ...]
 ) -> pa.ChunkedArray:
     """A category's texts, the unknown ones counted; 1.0 is 1 where only that is known."""
-    known = pa.array(values)
-    unknown = is_given(texts) & ~pc.is_in(texts, known).to_numpy()
-    if unknown.any():
-        of_number = pc.replace_substring_regex(known, FRACTION, r"\1")
-        places = pc.index_in(_without_fraction(texts), of_number)
-        texts = pc.coalesce(pc.if_else(pa.array(unknown), pc.take(known, places), texts), texts)
-        unknown &= ~pc.is_in(texts, known).to_numpy()
+    texts, unknown = known_texts(texts, values)
     shown = ", ".join(map(repr, values[:5])) + ", ..." * (len(values) > 5)
     given = source.rows - texts.null_count
     source.check_share(name, given, unknown, f"one of the values in [data.columns] ({shown})")
@@ -220,7 +198,7 @@ def _dates(source: Source, name: str, form: str) -> Cells:
     read = typed_cells.cells_as_dates(cells, form)
     if read is None:
         cells = without_missing(source.texts(name, form))
-        read = _each_once(cells, lambda texts: dates.read_dates(texts, form))
+        read = _each_once(cells, lambda texts: read_dates(texts, form))
         _check_order(source, name, cells, form, is_given(cells) & np.isnat(read))
     source.note_if_empty(name, cells)
     unreadable = is_given(cells) & np.isnat(read)
@@ -238,7 +216,7 @@ def _check_order(
     other = dates.other_order(form)
     if not other or not unreadable.any():
         return
-    read = _each_once(texts, lambda texts: dates.read_dates(texts, other))
+    read = _each_once(texts, lambda texts: read_dates(texts, other))
     if np.count_nonzero(is_given(texts) & np.isnat(read)) < np.count_nonzero(unreadable):
         expected = f"dates of the format {form!r} in [data.columns]"
         source.refuse(name, unreadable, expected, f"; {other!r} reads more of the values")
@@ -271,7 +249,7 @@ def _event_time(source: Source) -> tuple[Moments, list[tuple[str, Rows]]]:
     else:
         form, cells = data.event_time_format, without_missing(source.texts(name))
         moments = _each_once(
-            cells, lambda texts: dates.read_dates(texts, form) if form else dates.read_iso(texts)
+            cells, lambda texts: read_dates(texts, form) if form else read_iso(texts)
         )
     given = source.rows - cells.null_count
     if not given:
@@ -311,7 +289,7 @@ def _now() -> datetime:
 def _as_texts(moments: Moments) -> Cells:
     texts = pc.cast(pa.chunked_array([moments.astype("datetime64[ms]")]), pa.string())
     texts = pc.replace_substring(texts, " ", "T")
-    return _objects(pc.binary_join_element_wise(texts, "Z", ""))
+    return text_cells(pc.binary_join_element_wise(texts, "Z", ""))
 
 
 # The rows

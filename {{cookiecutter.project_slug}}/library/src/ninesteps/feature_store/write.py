@@ -49,7 +49,7 @@ def write_offline_store(file: Path, settings: Settings, group: Path) -> Written:
     """Read a raw table and write its records below a folder."""
     table = read_raw_table(file, settings)
     team = modules.features(settings.root)
-    found = _call(team, "findings", table.rows.assign(event_time=_moments_for_features(table)))
+    found = _call(team, "findings", table.rows)
     table.found |= {what: count for what, count in found.items() if count}
     _count_older(table, settings.data.record_id)
     times = table.rows["event_time"].reset_index(drop=True)
@@ -63,13 +63,6 @@ def write_offline_store(file: Path, settings: Settings, group: Path) -> Written:
         is_all = len(row_numbers) == len(times)  # then not all of it twice in memory
         pq.write_table(records if is_all else records.take(row_numbers), folder / name)
     return Written(location, table, names)
-
-
-def _moments_for_features(table: RawTable) -> pd.Series[Any]:
-    """The moments as features' code has always got them: to the second, unless they are finer."""
-    times: pd.Series[Any] = table.rows["event_time"]
-    is_whole = times.str.endswith(".000Z")
-    return times.str.slice(stop=19) + "Z" if is_whole.all() else times
 
 
 def _count_older(table: RawTable, record_id: str) -> None:
@@ -141,7 +134,7 @@ def _features(table: RawTable, settings: Settings, team: ModuleType) -> pd.DataF
     computed = _call(
         team,
         "features",
-        rows[[*shown]].assign(event_time=_moments_for_features(table)),
+        rows[[*shown, "event_time"]].copy(deep=False),
         categories,
         withheld=settings.model.exclude,
     )

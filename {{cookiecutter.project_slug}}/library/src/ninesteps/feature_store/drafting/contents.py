@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ninesteps.errors import RawTableError
-from ninesteps.feature_store.reading.numbers import MISSING
 from ninesteps.feature_store.reading.table_file import TableFile, open_table
 from ninesteps.feature_store.reading.typed_cells import MOMENT, cells_as_texts
+from ninesteps.feature_store.reading.values import MISSING
 
 BLEMISHES = 0.01  # a share of rows that does not decide what a column is
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ninesteps.feature_store.drafting.contents import Contents
 from ninesteps.feature_store.drafting.words import Words, words_among
-from ninesteps.feature_store.reading.dates import read_dates
+from ninesteps.feature_store.reading.values import read_dates
 from ninesteps.settings.data import Quality
 
 DAYS = (

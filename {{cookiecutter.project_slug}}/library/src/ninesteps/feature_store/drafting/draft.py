@@ -50,8 +50,8 @@ from ninesteps.feature_store.drafting.toml_lines import (
 )
 from ninesteps.feature_store.drafting.words import missing_words
 from ninesteps.feature_store.leaks import SUSPICIOUS, ranking_power
-from ninesteps.feature_store.reading.numbers import MISSING
 from ninesteps.feature_store.reading.table_file import clean_name
+from ninesteps.feature_store.reading.values import MISSING
 from ninesteps.settings.data import is_stored_name, proposed_name
 
 IDS = re.compile("(cust|user)?id|key|number|no|nr|code|index|serial|uuid|guid")

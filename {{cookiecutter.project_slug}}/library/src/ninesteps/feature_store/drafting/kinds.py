@@ -15,7 +15,7 @@ from ninesteps.feature_store.drafting.dates import Dates
 from ninesteps.feature_store.drafting.numbers import Notation, notation_of
 from ninesteps.feature_store.drafting.toml_lines import example, rows
 from ninesteps.feature_store.drafting.words import Words, missing_words
-from ninesteps.feature_store.reading.numbers import MISSING
+from ninesteps.feature_store.reading.values import MISSING
 
 MOST_VALUES = 50  # of a category
 LONGEST_VALUE = 200  # characters of a category's value, which is listed in the settings

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ninesteps.feature_store.drafting.contents import Contents
 from ninesteps.feature_store.drafting.dates import Dates
 from ninesteps.feature_store.drafting.toml_lines import example, named, rows, setting, some, value
-from ninesteps.feature_store.reading.dates import read_iso
+from ninesteps.feature_store.reading.values import read_iso
 from ninesteps.settings.data import Quality
 
 EVENTS = re.compile("(event )?(time|timestamp|date ?time)|event date|as of")

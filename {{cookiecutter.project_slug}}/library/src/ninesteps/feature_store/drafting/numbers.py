@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ninesteps.feature_store.drafting.contents import Contents
 from ninesteps.feature_store.drafting.words import Words, words_among
-from ninesteps.feature_store.reading.numbers import SEPARATORS, read_numbers
+from ninesteps.feature_store.reading.numbers import SEPARATORS
+from ninesteps.feature_store.reading.values import read_numbers
 from ninesteps.settings.data import Column
 
 CURRENCIES = "USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|BRL|ZAR|MXN|Rs|kr"

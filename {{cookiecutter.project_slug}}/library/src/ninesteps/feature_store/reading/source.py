@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from ninesteps.errors import RawTableError
 from ninesteps.feature_store.reading import typed_cells
 from ninesteps.feature_store.reading.table_file import TableFile, clean_name, open_table
+from ninesteps.feature_store.reading.values import given_numbers, given_texts
 from ninesteps.settings.data import Data
-from ninesteps.settings.facets import shortest
 from ninesteps.settings.settings import Settings
 
 Rows: TypeAlias = NDArray[np.bool_]
@@ -29,12 +29,6 @@ Rows: TypeAlias = NDArray[np.bool_]
 EXAMPLES = 3
 
 MOST_SHOWN = 60  # characters of a value, names of a header
-
-
-def is_given(cells: pa.ChunkedArray) -> Rows:
-    """Where there is a value."""
-    given: Rows = pc.is_valid(cells).to_numpy()
-    return given
 
 
 def open_source(file: Path, settings: Settings) -> Source:
@@ -100,16 +94,12 @@ class Source:
         if texts is None:
             kind = self.stored[name].type
             raise RawTableError(f"{self.path}: {name!r}: expected single values, got {kind}")
-        trimmed, none = pc.utf8_trim_whitespace(texts), pa.array(["", *self.data.missing])
-        return pc.if_else(pc.is_in(trimmed, none), pa.scalar(None, pa.string()), trimmed)
+        return given_texts(texts, self.data.missing)
 
     def numbers(self, name: str) -> pa.ChunkedArray | None:
         """A column's numbers, where the file has numbers; null where no value is given."""
         numbers = typed_cells.cells_as_numbers(self.stored[name])
-        none = [float(word) for word in self.data.missing if _is_number(word)]
-        if numbers is None or not none:
-            return numbers
-        return pc.if_else(pc.is_in(numbers, pa.array(none)), pa.scalar(None, pa.float64()), numbers)
+        return None if numbers is None else given_numbers(numbers, self.data.missing)
 
     def count(self, what: str, rows: Rows) -> None:
         """Note what is odd in the table."""
@@ -184,10 +174,3 @@ def _shown(value: object) -> str:
     """A value as a sentence can hold it."""
     text = "" if value is None else str(value).strip()
     return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."
-
-
-def _is_number(word: str) -> bool:
-    try:
-        return shortest(float(word)) == word
-    except ValueError:
-        return False

@@ -11,12 +11,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ninesteps.feature_store.reading import dates
+from ninesteps.feature_store.reading.values import floats_as_texts
 
 MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 """A moment as the Feature Store writes it: Arrow's %S has the milliseconds."""
-
-MOST_WHOLE = 2**53
-"""Up to it, every whole number is a float of its own."""
 
 
 def cells_as_texts(cells: pa.ChunkedArray, form: str = MOMENT) -> pa.ChunkedArray | None:
@@ -30,7 +28,7 @@ def cells_as_texts(cells: pa.ChunkedArray, form: str = MOMENT) -> pa.ChunkedArra
     if kinds.is_boolean(kind):
         return pc.cast(pc.cast(cells, pa.int8()), pa.string())
     if kinds.is_floating(kind):
-        return _floats_as_texts(cells)
+        return floats_as_texts(cells)
     if kinds.is_time(kind):
         return pc.replace_substring_regex(pc.cast(cells, pa.string()), r"\.?0+$|(:00)$", r"\1")
     if (
@@ -42,14 +40,14 @@ def cells_as_texts(cells: pa.ChunkedArray, form: str = MOMENT) -> pa.ChunkedArra
 
 
 def cells_as_numbers(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Typed cells as numbers, if they are numbers that need no reading; NaN is no value."""
+    """Typed cells as numbers, if they are numbers that need no reading."""
     cells, kinds = _plain(cells), pa.types
     if kinds.is_boolean(cells.type):
         cells = pc.cast(cells, pa.int8())
     if kinds.is_integer(cells.type):
         return pc.cast(cells, pa.float64(), safe=False)
     if kinds.is_float64(cells.type):
-        return pc.if_else(pc.is_nan(cells), pa.scalar(None, pa.float64()), cells)
+        return cells
     return None
 
 
@@ -82,12 +80,3 @@ def _plain(cells: pa.ChunkedArray) -> pa.ChunkedArray:
         ticks = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[cells.type.unit]
         cells = pc.divide(pc.cast(pc.cast(cells, pa.int64()), pa.float64(), safe=False), ticks)
     return cells
-
-
-def _floats_as_texts(cells: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Whole numbers without a fraction or an exponent; NaN is no value."""
-    wide = pc.cast(cells, pa.float64())
-    is_whole = pc.and_(pc.equal(pc.floor(wide), wide), pc.less(pc.abs(wide), MOST_WHOLE))
-    whole = pc.cast(pc.if_else(is_whole, wide, 0.0), pa.int64())
-    texts = pc.if_else(is_whole, pc.cast(whole, pa.string()), pc.cast(cells, pa.string()))
-    return pc.if_else(pc.is_nan(wide), pa.scalar(None, pa.string()), texts)
