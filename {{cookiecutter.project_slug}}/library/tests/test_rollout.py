@@ -1,4 +1,4 @@
-"""The state machines through every path, in moto's interpreter (`machines_in_moto.py`)."""
+"""The state machines through every path, in moto's interpreter (`pretend_account/machines.py`)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,18 @@ import pytest
 
 import container
 import evidence
-import machines_in_moto
 import verify_evidence
-from machines_in_moto import (
+from ninesteps.infrastructure import state_machines, template
+from ninesteps.profiles import profile as profiles
+from ninesteps.profiles.stamps import plain
+from ninesteps.settings import deploy as policy
+from ninesteps.settings import loading as pipeline_settings
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.judgement import Approval
+from ninesteps.settings.operation import Schedule
+from ninesteps.version import VERSION
+from pretend_account import machines
+from pretend_account.machines import (
     ACCOUNT,
     BUCKET,
     GROUP,
@@ -35,15 +44,6 @@ from machines_in_moto import (
     package,
     passes,
 )
-from ninesteps.infrastructure import state_machines, template
-from ninesteps.profiles import profile as profiles
-from ninesteps.profiles.stamps import plain
-from ninesteps.settings import deploy as policy
-from ninesteps.settings import loading as pipeline_settings
-from ninesteps.settings.environment import Environment
-from ninesteps.settings.judgement import Approval
-from ninesteps.settings.operation import Schedule
-from ninesteps.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -81,7 +81,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def account() -> Iterator[Account]:
-    with machines_in_moto.account(given()) as found:
+    with machines.account(given()) as found:
         yield found
 
 
@@ -337,7 +337,7 @@ def test_a_job_that_fails_or_decides_nothing_refuses_too(account: Account, scrip
 
 
 def test_a_job_that_hangs_is_given_up() -> None:
-    with machines_in_moto.account(given(JobSeconds="1")) as account:
+    with machines.account(given(JobSeconds="1")) as account:
         account.containers["golden_requests.py"] = lambda job: time.sleep(3)
         done = rollout(account, account.register("Approved"))
         assert done.error == "failed" and account.endpoints() == {}
@@ -463,7 +463,7 @@ def test_two_rollouts_at_once_end_on_the_newer_version(account: Account) -> None
 
 def asked(account: Account, execution: str) -> str:
     """The task token that was told."""
-    until = time.monotonic() + machines_in_moto.PATIENCE_SECONDS
+    until = time.monotonic() + machines.PATIENCE_SECONDS
     while time.monotonic() < until:
         if messages := [one["Message"] for one in account.called("publish")]:
             found = re.search(r"--task-output true --task-token (\S+)", messages[0])
@@ -474,7 +474,7 @@ def asked(account: Account, execution: str) -> str:
 
 
 def test_a_second_approval_is_waited_for_and_answered_under_the_token() -> None:
-    with machines_in_moto.account(given(BeforeProduction="true")) as account:
+    with machines.account(given(BeforeProduction="true")) as account:
         execution = account.start("rollout", started(account.register("Approved")))
         token = asked(account, execution)
         assert not account.endpoints()  # staging is gone, production has not begun
@@ -483,7 +483,7 @@ def test_a_second_approval_is_waited_for_and_answered_under_the_token() -> None:
 
 
 def test_a_second_approval_that_is_refused_ends_the_rollout() -> None:
-    with machines_in_moto.account(given(BeforeProduction="true")) as account:
+    with machines.account(given(BeforeProduction="true")) as account:
         execution = account.start("rollout", started(account.register("Approved")))
         token = asked(account, execution)
         account.client("stepfunctions").send_task_failure(taskToken=token, error="Refused")
@@ -492,7 +492,7 @@ def test_a_second_approval_that_is_refused_ends_the_rollout() -> None:
 
 
 def test_a_second_approval_that_nobody_gives_ends_the_rollout() -> None:
-    with machines_in_moto.account(given(BeforeProduction="true", ApprovalSeconds="1")) as account:
+    with machines.account(given(BeforeProduction="true", ApprovalSeconds="1")) as account:
         done = rollout(account, account.register("Approved"))
         assert done.error == "refused" and "in time" in done.cause and not account.endpoints()
 
@@ -543,7 +543,7 @@ def test_an_approval_that_is_overtaken_by_a_rejection_starts_nothing(account: Ac
     ],
 )
 def test_a_second_approver(approver: str, starter: str | None, starts: bool) -> None:
-    with machines_in_moto.account(given(RequireSecondApprover="true")) as account:
+    with machines.account(given(RequireSecondApprover="true")) as account:
         version = account.register()
         account.decide(version, "Approved", approver)
         account.created_by = {} if starter is None else identity(starter)
@@ -671,9 +671,7 @@ def test_a_run_that_never_ends_is_told(account: Account) -> None:
     [("3600", "drop", "TooSoon"), ("2", "wait", "Started"), ("0", "drop", "Started")],
 )
 def test_the_least_interval_since_the_last_start(interval: str, when: str, ends: str) -> None:
-    with machines_in_moto.account(
-        given(MinimumIntervalSeconds=interval, WhenTooSoon=when)
-    ) as account:
+    with machines.account(given(MinimumIntervalSeconds=interval, WhenTooSoon=when)) as account:
         run_of(
             account, "2026-11-25T09:00:00Z", time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
         )

@@ -31,6 +31,7 @@ import typing
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -68,6 +69,7 @@ from moto.stepfunctions.parser.asl.component.state.choice.comparison.comparison_
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import state_task_factory
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service,
     state_task_service_aws_sdk,
     state_task_service_sfn,
     state_task_service_sns,
@@ -86,7 +88,7 @@ from moto.stepfunctions.parser.asl.utils.json_path import extract_json
 
 from ninesteps.infrastructure import template
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 ACCOUNT, REGION, NAME = "111122223333", "eu-west-1", "pets-prod"
 GROUP, BUCKET = NAME, f"{NAME}-{ACCOUNT}"
@@ -100,6 +102,9 @@ PATIENCE_SECONDS = 20
 
 Container = Callable[["Job"], None]
 
+ACTS_UNDER: ContextVar[str] = ContextVar("ACTS_UNDER", default="")
+"""The ARN of the role that the machine acts under whose task this thread runs."""
+
 
 @functools.cache
 def _client(service: str) -> Any:
@@ -108,6 +113,22 @@ def _client(service: str) -> Any:
 
 class JobFailed(Exception):
     """A container ended with another status than 0; its text is what it left as a message."""
+
+
+class Host(typing.Protocol):
+    """An account, as the interpreter uses it."""
+
+    pauses: list[float]  # before retries, in seconds
+
+    def send(self, service: str, operation: str, request: dict[str, Any]) -> Any:
+        """Answer one request of a machine's task, which acts under `ACTS_UNDER`."""
+
+    def run_job(self, request: dict[str, Any]) -> None:
+        """Run a Processing job that was created, to its end.
+
+        Raises:
+            JobFailed: if it fails.
+        """
 
 
 @dataclass(frozen=True)
@@ -302,6 +323,10 @@ class Account:
         own = getattr(self, operation, None)
         return _as_json(own(**request) if own else getattr(client, operation)(**request))
 
+    def run_job(self, request: dict[str, Any]) -> None:
+        job = Job(self, request)
+        self.containers[job.script](job)
+
     def update_endpoint(
         self, EndpointName: str, EndpointConfigName: str, **_: Any
     ) -> dict[str, Any]:
@@ -382,17 +407,15 @@ class Account:
 class ProcessingJobs(StateTaskServiceCallback):
     """`createProcessingJob.sync`."""
 
-    account: typing.ClassVar[Account]  # a machine that was read once runs in other accounts too
+    account: typing.ClassVar[Host]  # a machine that was read once runs in other accounts too
 
     def __init__(self) -> None:
         # Task tokens too, since without them moto ends a task that it has no callback for.
         super().__init__({ResourceCondition.Sync, ResourceCondition.WaitForTaskToken})
 
     def _get_supported_parameters(self) -> set[str]:
-        client = self.account.sagemaker
-        return set(
-            client.meta.service_model.operation_model("CreateProcessingJob").input_shape.members
-        )
+        model = _client("sagemaker").meta.service_model
+        return set(model.operation_model("CreateProcessingJob").input_shape.members)
 
     def _eval_service_task(self, env: Any, resource_runtime_part: Any, normalised_parameters: Any,
                            state_credentials: Any) -> None:  # fmt: skip
@@ -413,12 +436,11 @@ class ProcessingJobs(StateTaskServiceCallback):
         state_credentials: Any,
     ) -> Any:
         env.stack.pop()
-        job = Job(self.account, normalised_parameters)
 
         def resolve() -> dict[str, Any]:
-            said = {"ProcessingJobName": job.request["ProcessingJobName"]}
+            said = {"ProcessingJobName": normalised_parameters["ProcessingJobName"]}
             try:
-                self.account.containers[job.script](job)
+                self.account.run_job(normalised_parameters)
             except JobFailed as failed:
                 cause = {**said, "ProcessingJobStatus": "Failed", "ExitMessage": str(failed)}
                 event = self._failure(env, "States.TaskFailed", json.dumps(cause))
@@ -450,12 +472,13 @@ def account(substitutions: dict[str, str]) -> Iterator[Account]:
         found.client("sns").create_topic(Name=NAME)
         found.sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
         found.sagemaker.create_pipeline(PipelineName=NAME, PipelineDefinition="{}", RoleArn=ROLE)
-        with _patched(found):
+        with interpreter(found):
             yield found
 
 
 @contextmanager
-def _patched(account: Account) -> Iterator[None]:
+def interpreter(account: Host) -> Iterator[None]:
+    """Let moto's interpreter run the machines of an account as Step Functions does."""
     factory = state_task_factory.state_task_service_for
     ProcessingJobs.account = account
 
@@ -473,6 +496,7 @@ def _patched(account: Account) -> Iterator[None]:
         (state_task_service_sns, "boto_client_for", client_for),
         (state_task_factory, "state_task_service_for", service_for),
         (retrier_decl, "time", clock),
+        (state_task_service.StateTaskService, "_eval_execution", _under_its_role),
         (StringVariableSample, "_eval_body", _variable),
         (ComparisonFuncStringVariableSample, "_eval_body", _compared),
         (json_path, "parse", _parsed_path),
@@ -493,6 +517,17 @@ def _patched(account: Account) -> Iterator[None]:
             stack.enter_context(mock.patch.object(module, name, own))
         stack.enter_context(mock.patch.dict(state_task_service_aws_sdk._SERVICE_ERROR_NAMES, names))
         yield
+
+
+def _under_its_role(task: Any, env: Any) -> None:
+    token = ACTS_UNDER.set(env.aws_execution_details.role_arn)
+    try:
+        _EVALUATED(task, env)
+    finally:
+        ACTS_UNDER.reset(token)
+
+
+_EVALUATED = state_task_service.StateTaskService._eval_execution
 
 
 def _that_have(name: str) -> list[Any]:
@@ -534,7 +569,7 @@ def _compared(comparison: Any, env: Any) -> None:
 
 @dataclass(frozen=True)
 class _Client:
-    account: Account
+    account: Host
     service: str
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
