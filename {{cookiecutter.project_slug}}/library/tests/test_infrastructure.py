@@ -352,8 +352,8 @@ def test_every_property_of_a_step_comes_from_calls_that_its_role_may_make(bare: 
     for kind in permissions.STEPS.keys() & service.CALLS.keys():
         for call in service.CALLS[kind].describe:
             for name in service.model().operation_model(call).output_shape.members:
-                reading = {"Name": "Reads", "Type": "Processing",
-                           "Arguments": {"x": {"Get": f"Steps.{steps[kind].name}.{name}"}}}  # fmt: skip
+                reference = {"Get": f"Steps.{steps[kind].name}.{name}"}
+                reading = {"Name": "Reads", "Type": "Processing", "Arguments": {"x": reference}}
                 read = {**definition, "Steps": [*definition["Steps"], reading]}
                 may = {a for entry in permissions.of_definition(read) for a in entry.actions}
                 assert f"sagemaker:{call}" in may or name == "NextToken", (kind, name)
@@ -403,8 +403,8 @@ def test_the_calls_of_the_machines_jobs_are_those_of_the_table() -> None:
         others = ("client(service: str)", "boto3.client(service)")  # what makes it
         made = len(re.findall(r"\bclient\(", text)) - sum(map(text.count, others))
         assert len(calls) == made, script.name
-        for service, method in calls:
-            model = session.get_service_model(service)
+        for name, method in calls:
+            model = session.get_service_model(name)
             operation = next(o for o in model.operation_names if xform_name(o) == method)
             found.add(f"{model.signing_name}:{operation}")
     assert found == permissions.CALLS["jobs"].keys()
@@ -502,13 +502,13 @@ def event(**detail: Any) -> str:
     ("sent", "rules"),
     [
         (event(), {"WhenApproved"}),
-        (event(UpdatedModelPackageFields=["CustomerMetadataProperties"]), set()),
-        (event(UpdatedModelPackageFields=None), set()),
+        (event(UpdatedModelPackageFields=["CustomerMetadataProperties"]), {"WhenApproved"}),
+        (event(UpdatedModelPackageFields=None), {"WhenApproved"}),
         (event(ModelPackageGroupName="customer-churn-dev"), set()),
         (event(ModelApprovalStatus="Rejected"), set()),
         (event(**PENDING, UpdatedModelPackageFields=None), {"WhenRegistered"}),
         (event(**PENDING), {"WhenRegistered"}),
-        (event(**PENDING, UpdatedModelPackageFields=["CustomerMetadataProperties"]), set()),
+        (event(**PENDING, UpdatedModelPackageFields=["ModelCard"]), {"WhenRegistered"}),
         (json.dumps({
             "source": "aws.s3", "detail-type": "Object Created",
             "detail": {"bucket": {"name": f"customer-churn-prod-{ACCOUNT}"},
@@ -521,9 +521,7 @@ def event(**detail: Any) -> str:
         }), set()),
     ],
 )  # fmt: skip
-def test_an_event_starts_what_it_is_for_and_a_note_in_the_metadata_starts_nothing(
-    sent: str, rules: set[str]
-) -> None:
+def test_an_event_starts_the_machine_that_decides_on_it(sent: str, rules: set[str]) -> None:
     made = resources(own())
     patterns = {name: r["Properties"]["EventPattern"] for name, r in made.items()
                 if r["Type"] == "AWS::Events::Rule"}  # fmt: skip

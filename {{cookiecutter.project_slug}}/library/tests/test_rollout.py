@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 import container
 import evidence
@@ -86,15 +87,14 @@ def account() -> Iterator[Account]:
 
 
 def approval(version: int, **detail: Any) -> dict[str, Any]:
-    """EventBridge's event of an approval."""
-    return {
-        "time": "2026-11-25T10:00:05Z",
-        "detail": {
-            "ModelPackageArn": package(version), "ModelPackageVersion": version,
-            "ModelApprovalStatus": "Approved", "UpdatedModelPackageFields": ["ModelApprovalStatus"],
-            **detail,
-        },
+    """EventBridge's event of an approval; a field that is None is left out."""
+    fields = {
+        "ModelPackageArn": package(version), "ModelPackageVersion": version,
+        "ModelApprovalStatus": "Approved", "UpdatedModelPackageFields": ["ModelApprovalStatus"],
+        **detail,
     }  # fmt: skip
+    present = {name: value for name, value in fields.items() if value is not None}
+    return {"time": "2026-11-25T10:00:05Z", "detail": present}
 
 
 def rollout(account: Account, version: int) -> Any:
@@ -525,6 +525,56 @@ def test_an_event_that_is_no_approval_does_nothing(account: Account, detail: Any
     version = account.register("Approved")
     assert account.run("approved", approval(version, **detail)).states[-1] == "NothingToDo"
     assert not account.executions("rollout") and not account.calls
+
+
+NOTHING_SAID = {"UpdatedModelPackageFields": None}
+"""AWS's sample of the event has no such field."""
+
+
+def forgotten(account: Account) -> None:
+    """What Step Functions does 90 days after the end of an execution: its name is free again."""
+    for machine in stepfunctions_parser_backends[ACCOUNT][REGION].state_machines:
+        machine.executions.clear()
+
+
+@pytest.mark.parametrize("noted", [{"approved_at": "2026-11-25T10:00:00Z"}, {}],
+                         ids=["by the command", "in the console"])  # fmt: skip
+@pytest.mark.parametrize("fields", [NOTHING_SAID, {}], ids=["nothing said", "said"])
+def test_the_notes_of_a_rollout_start_no_other_even_when_its_name_is_free_again(
+    account: Account, noted: dict[str, str], fields: dict[str, Any]
+) -> None:
+    version = account.register()
+    account.decide(version, "Approved", **noted)
+    event = approval(version, **fields)
+    assert account.run("approved", event).states[-1] == "Started"
+    (execution,) = account.executions("rollout")
+    account.end(execution["executionArn"])
+    assert account.metadata(version)["rollout"] == "deployed"
+    note = approval(version, **NOTHING_SAID)
+    said = approval(version, UpdatedModelPackageFields=["CustomerMetadataProperties"])
+    for sent in (note, said, event if noted else note):
+        assert account.run("approved", sent).states[-1] in ("NothingToDo", "Duplicate")
+    forgotten(account)
+    for sent in (note, said, event if noted else note):
+        assert account.run("approved", sent).states[-1] in ("NothingToDo", "Duplicate")
+    account.modified_by[package(version)] = identity("Scientist/bob")  # who edits a description
+    assert account.run("approved", note).states[-1] in ("NothingToDo", "Duplicate")
+    assert not account.executions("rollout")
+
+
+def test_the_notes_of_a_refusal_start_nothing_and_another_approval_does() -> None:
+    with machines_in_moto.account(given(RequireSecondApprover="true")) as account:
+        version = account.register()
+        account.decide(version, "Approved", "Approver/bob")
+        account.created_by = identity("Developer/bob")
+        event = approval(version, **NOTHING_SAID)
+        assert account.run("approved", event).error == "refused"
+        assert account.run("approved", event).states[-1] == "NothingToDo"  # sent by its own note
+        assert account.told() == [f"{NAME} v1: refused"]
+        account.decide(version, "Approved", "Approver/ada")
+        assert account.run("approved", event).states[-1] == "Started"
+        for execution in account.executions("rollout"):
+            account.end(execution["executionArn"])
 
 
 def test_an_approval_that_is_overtaken_by_a_rejection_starts_nothing(account: Account) -> None:
