@@ -207,7 +207,8 @@ def test_settings_of_a_table_read_the_texts_beside_them() -> None:
     import pyarrow as pa
 
     from ninesteps.feature_store.reading.values import read_numbers
-    from ninesteps.settings.data import Column, Quality, is_stored_name
+    from ninesteps.settings.data import Column, Quality
+    from ninesteps.settings.names import is_stored_name
 
     page = (DOCS / "your-table.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)

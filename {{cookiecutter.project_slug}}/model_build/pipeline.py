@@ -13,8 +13,9 @@ from ninesteps import sdk
 from ninesteps.feature_store.point_in_time import as_of_query
 from ninesteps.sdk import Join, PipelineVariable, Step
 from ninesteps.sdk.build import IN, OUT, Build, output
-from ninesteps.settings.data import FEATURE_DATABASE, stored_feature_name
+from ninesteps.settings.data import FEATURE_DATABASE
 from ninesteps.settings.environment import Environment
+from ninesteps.settings.names import stored_feature_name
 from ninesteps.settings.settings import Settings
 from ninesteps.settings.tuning import Tuning
 from ninesteps.step_code.bundle import BIAS_SCRIPT, TRAINING_SCRIPT

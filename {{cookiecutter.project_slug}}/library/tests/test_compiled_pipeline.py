@@ -20,7 +20,8 @@ import pytest
 from ninesteps.definition.definition import Definition, Step, read_definition
 from ninesteps.local.jobs import training_definitions
 from ninesteps.settings import loading as pipeline_settings
-from ninesteps.settings.data import Column, stored_feature_name
+from ninesteps.settings.data import Column
+from ninesteps.settings.names import stored_feature_name
 from ninesteps.settings.settings import Settings
 from ninesteps.settings.tuning import Tuning
 from pets import changed

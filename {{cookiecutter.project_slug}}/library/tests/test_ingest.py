@@ -23,8 +23,9 @@ from ninesteps.feature_store.point_in_time import as_of_query
 from ninesteps.local.offline_store import run_query
 from ninesteps.local.storage import Storage
 from ninesteps.repository import modules
-from ninesteps.settings.data import RESERVED_COLUMNS, Column, Quality, is_stored_name
+from ninesteps.settings.data import Column, Quality
 from ninesteps.settings.environment import Environment
+from ninesteps.settings.names import RESERVED_COLUMNS, is_stored_name
 from ninesteps.settings.settings import Settings
 from offline_rows import SYSTEM_COLUMNS
 from pets import HEADER, ROOT, ROWS, changed, raw_file, settings

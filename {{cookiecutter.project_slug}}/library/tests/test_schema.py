@@ -23,8 +23,9 @@ from ninesteps.feature_store.drafting.dates import DAYS
 from ninesteps.feature_store.drafting.draft import Decisions, draft
 from ninesteps.feature_store.raw_table import read_raw_table
 from ninesteps.feature_store.reading.table_file import clean_name
-from ninesteps.settings.data import Column, Data, Quality, Split, is_stored_name
+from ninesteps.settings.data import Column, Data, Quality, Split
 from ninesteps.settings.judgement import GateSettings
+from ninesteps.settings.names import is_stored_name
 from ninesteps.settings.project import Project
 from ninesteps.settings.settings import Settings
 from ninesteps.settings.toml import RuleBroken

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,11 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ninesteps.errors import FeaturesError
+from ninesteps.feature_store.computed import call, compute, told_of_the_file
 from ninesteps.feature_store.raw_table import RawTable, read_raw_table
 from ninesteps.repository import modules
-from ninesteps.settings.data import RESERVED_COLUMNS, Data, name_with_digest, stored_feature_name
 from ninesteps.settings.facets import shortest
+from ninesteps.settings.names import stored_features
 from ninesteps.settings.settings import Settings
 
 MOST_FILES = 100
@@ -49,11 +48,13 @@ def write_offline_store(file: Path, settings: Settings, group: Path) -> Written:
     """Read a raw table and write its records below a folder."""
     table = read_raw_table(file, settings)
     team = modules.features(settings.root)
-    found = _call(team, "findings", table.rows)
+    with told_of_the_file():
+        found = call(team, "findings", table.rows)
     table.found |= {what: count for what, count in found.items() if count}
     _count_older(table, settings.data.record_id)
     times = table.rows["event_time"].reset_index(drop=True)
-    records, names = _records(table, settings, team)
+    with told_of_the_file():
+        records, names = _records(table, settings, team)
     location = group / "data"
     for partition, row_numbers in _partitions(times):
         folder = location / partition
@@ -97,7 +98,7 @@ def _records(
     computed = _features(table, settings, team)
     raw = [name for name in settings.stored_columns if name not in computed]
     kept = {data.stored_name(name): name for name in (data.record_id, data.label, *raw)}
-    features = _stored_features(computed.columns, data, list(kept))
+    features = stored_features(computed.columns, data.stored, kept)
     called = datetime.now(tz=UTC)
     columns: dict[str, pd.Series[Any]] = {
         data.stored_name(data.record_id): rows[data.record_id],
@@ -127,70 +128,9 @@ def _as_text(column: pd.Series[Any]) -> pd.Series[Any]:
 
 def _features(table: RawTable, settings: Settings, team: ModuleType) -> pd.DataFrame:
     """The team's features, checked against what a feature group and a model can take."""
-    data, rows = settings.data, table.rows
-    shown = settings.feature_columns
-    categories = {n: data.columns[n].values for n in shown if data.columns[n].type == "category"}
     # Without the label: a feature that knows it would be right about everything but the future.
-    computed = _call(
-        team,
-        "features",
-        rows[[*shown, "event_time"]].copy(deep=False),
-        categories,
-        withheld=settings.model.exclude,
-    )
-    if not isinstance(computed, pd.DataFrame) or not computed.index.equals(rows.index):
-        shape = f"{len(computed):,} rows" if isinstance(computed, pd.DataFrame) else repr(computed)
-        raise _error(f"expected the table's {len(rows):,} rows in their order, got {shape}")
-    for position, name in enumerate(computed.columns):
-        column = computed.iloc[:, position]
-        if column.dtype.kind not in "iuf":
-            raise _error(f"{name!r}: expected numbers, got {column.dtype}")
-        numbers = column.to_numpy(dtype="float64", na_value=np.nan)
-        if too_large := int((np.abs(numbers) > np.finfo(np.float32).max).sum()):
-            raise _error(
-                f"{name!r}: expected finite numbers within single precision, got others in "
-                f"{too_large:,} rows"
-            )
-        if np.isnan(numbers).all():
-            table.found[f"no value of the feature {name}"] = len(rows)
+    rows = table.rows[[*settings.feature_columns, "event_time"]].copy(deep=False)
+    computed = compute(team, rows, settings.categories, withheld=settings.model.exclude)
+    for name in computed.columns[computed.isna().all()]:
+        table.found[f"no value of the feature {name}"] = len(rows)
     return computed
-
-
-def _stored_features(names: pd.Index[Any], data: Data, others: list[str]) -> dict[str, str]:
-    """The features by their stored names, which differ in more than their case.
-
-    The data catalogue writes all names in lower case.
-    """
-    taken = {name.lower() for name in (*RESERVED_COLUMNS, *others)}
-    stored: dict[str, str] = {}
-    for name in names:
-        if not isinstance(name, str) or not name:
-            raise _error(f"expected a string as a feature's name, got {name!r}")
-        if name in (data.record_id, data.label, *stored.values()):
-            raise _error(
-                f"expected another name (the feature group has {name!r} already), got {name!r}"
-            )
-        candidate = data.stored_name(name) if name in data.columns else stored_feature_name(name)
-        if candidate.lower() in taken:
-            candidate = name_with_digest(name)
-        taken.add(candidate.lower())
-        stored[candidate] = name
-    return stored
-
-
-def _call(team: ModuleType, function: str, *arguments: object, withheld: Iterable[str] = ()) -> Any:
-    """Call the team's own code: what it raises is one sentence with its line."""
-    try:
-        return getattr(team, function)(*arguments)
-    except Exception as error:
-        if isinstance(error, KeyError | AttributeError):
-            for name in withheld:
-                if repr(name) in str(error):
-                    raise _error(f"needs {name!r}, which [model] exclude withholds") from error
-        frames = traceback.extract_tb(error.__traceback__)
-        line = next((f.lineno for f in reversed(frames) if f.filename == team.__file__), "?")
-        raise _error(f"line {line}: {type(error).__name__}: {error}") from error
-
-
-def _error(message: str) -> FeaturesError:
-    return FeaturesError(f"feature_store/features.py: {message}")

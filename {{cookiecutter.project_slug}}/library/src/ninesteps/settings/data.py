@@ -2,57 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import typing
-import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ninesteps.settings.moments import MOMENT_RULE, is_moment
+from ninesteps.settings.names import FEATURE_NAME_RULE, RESERVED_COLUMNS, is_stored_name
 from ninesteps.settings.toml import require
 
 FEATURE_DATABASE = "sagemaker_featurestore"
 """The data catalogue's database that SageMaker registers offline stores in."""
-
-STORE_COLUMNS = ("event_time", "api_invocation_time", "write_time", "is_deleted")
-QUERY_COLUMNS = ("year", "month", "day", "hour", "recency")
-RESERVED_COLUMNS = (*STORE_COLUMNS, *QUERY_COLUMNS)
-"""What the offline store and its query add to a record: nothing else is stored by such a name."""
-
-FEATURE_NAME = re.compile(r"[a-zA-Z0-9]([-_]*[a-zA-Z0-9]){0,63}")
-FEATURE_NAME_RULE = "letters, digits, and - and _ within, at most 64 characters"
-"""What a name in a feature group may be (CreateFeatureGroup, FeatureName)."""
-
-
-def is_stored_name(name: str) -> bool:
-    """Whether a name is legal in a feature group, and neither the store nor its query has it."""
-    is_legal = len(name) <= 64 and FEATURE_NAME.fullmatch(name)
-    return bool(is_legal) and name.lower() not in RESERVED_COLUMNS
-
-
-def proposed_name(raw: str, taken: Iterable[str] = ()) -> str:
-    """A name for a raw column in the feature group, such as `customer_id` for "Customer ID"."""
-    plain = unicodedata.normalize("NFKD", raw.replace("ß", "ss")).encode("ascii", "ignore").decode()
-    name = re.sub("[^a-z0-9]+", "_", plain.lower()).strip("_")[:56].strip("_") or "column"
-    name = f"{name}_value" if name in RESERVED_COLUMNS else name
-    others = {other.lower() for other in taken}
-    numbered = (f"{name}_{number}" for number in range(2, len(others) + 3))
-    return next(free for free in (name, *numbered) if free not in others)
-
-
-def stored_feature_name(name: str) -> str:
-    """The name that a feature is stored under: its own, or a legal one made from it.
-
-    It depends on the name alone, so that the same feature is stored alike in every table.
-    """
-    return name if is_stored_name(name) else name_with_digest(name)
-
-
-def name_with_digest(name: str) -> str:
-    """A legal name that no other feature gets, such as `city_koln_1f0c3a` for "city=Köln"."""
-    return f"{proposed_name(name)[:57]}_{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 @dataclass(frozen=True)

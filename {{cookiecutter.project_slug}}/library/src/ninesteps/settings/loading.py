@@ -16,16 +16,16 @@ from ninesteps.profiles.profile import LEAST_DI, MOST_DPPL, Profile, missing_fac
 from ninesteps.settings import cadence as cadences
 from ninesteps.settings import gate as gates
 from ninesteps.settings import toml
-from ninesteps.settings.data import (
-    FEATURE_NAME_RULE,
-    RESERVED_COLUMNS,
-    Column,
-    is_stored_name,
-    proposed_name,
-)
+from ninesteps.settings.data import Column
 from ninesteps.settings.facets import Facet, FacetError, shortest
 from ninesteps.settings.floor import shortfall
 from ninesteps.settings.judgement import Model
+from ninesteps.settings.names import (
+    FEATURE_NAME_RULE,
+    RESERVED_COLUMNS,
+    is_stored_name,
+    proposed_name,
+)
 from ninesteps.settings.settings import Settings
 from ninesteps.settings.tuning import Tuning
 

@@ -90,6 +90,12 @@ class Settings:
         return tuple(name for name in self.data.columns if name not in self.model.exclude)
 
     @property
+    def categories(self) -> dict[str, tuple[str, ...]]:
+        """The known values of each category that features are made of."""
+        columns = ((name, self.data.columns[name]) for name in self.feature_columns)
+        return {name: column.values for name, column in columns if column.type == "category"}
+
+    @property
     def metric_word(self) -> str:
         """The word in step 9's name."""
         word = {"binary": "AUC", "regression": "RMSE"}[self.project.problem]

@@ -52,7 +52,7 @@ from ninesteps.feature_store.drafting.words import missing_words
 from ninesteps.feature_store.leaks import SUSPICIOUS, ranking_power
 from ninesteps.feature_store.reading.table_file import clean_name
 from ninesteps.feature_store.reading.values import MISSING
-from ninesteps.settings.data import is_stored_name, proposed_name
+from ninesteps.settings.names import is_stored_name, proposed_name
 
 IDS = re.compile("(cust|user)?id|key|number|no|nr|code|index|serial|uuid|guid")
 """The last words of names of columns that tell rows apart."""
