@@ -4,13 +4,8 @@ What moto (5.2) lacks or has otherwise, and what stands in for it here; nothing 
 
 - `createProcessingJob.sync` is not supported: `ProcessingJobs` creates the job in moto, runs what a
   test gives as its container, and succeeds or fails as Step Functions does.
-- UpdateEndpoint is not there, and an endpoint is InService at once: `Account.update_endpoint`, and
-  `Account.statuses`, the statuses that an endpoint shows one after the other.
-- UpdateModelPackage replaces all metadata, forgets a status that is not given, and never says who
-  wrote: `Account.update_model_package`, `Account.describe_model_package`.
-- ListPipelineExecutions neither sorts nor ends, StartPipelineExecution starts twice with one token,
-  and CreatedBy is empty: `Account.list_pipeline_executions` and so on.
-- An endpoint, model or config of a name that is taken is made anew: `Account.create_once`.
+- What SageMaker's API lacks: `lessons.py`. ListPipelineExecutions neither sorts nor ends,
+  StartPipelineExecution starts twice with one token, and CreatedBy is empty: methods of `Account`.
 - Requests are sent unchecked: every one passes botocore's validation first.
 - Errors are called `sagemaker.sagemakerException`: `SageMaker.SageMakerException`, as AWS does.
 - JSONata needs a Java machine: jsonata-python evaluates it, and JSONPath the variables of JSONPath.
@@ -43,7 +38,6 @@ from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 from jsonata import Jsonata
 from moto import mock_aws
-from moto.sagemaker.models import sagemaker_backends
 from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import (
     CustomErrorName,
@@ -87,10 +81,11 @@ from moto.stepfunctions.parser.asl.utils import json_path
 from moto.stepfunctions.parser.asl.utils.json_path import extract_json
 
 from ninesteps.infrastructure import template
+from pretend_account.lessons import ACCOUNT, Lessons, client_error, identity, iso
 
 ROOT = Path(__file__).resolve().parents[3]
 
-ACCOUNT, REGION, NAME = "111122223333", "eu-west-1", "pets-prod"
+REGION, NAME = "eu-west-1", "pets-prod"
 GROUP, BUCKET = NAME, f"{NAME}-{ACCOUNT}"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/{NAME}"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:{NAME}"
@@ -167,10 +162,11 @@ def records(job: Job) -> None:
     job.put("golden.json", [])
 
 
-@dataclass
-class Account:
+@dataclass(kw_only=True)
+class Account(Lessons):
     """One account with the stack's resources, and what happened in it."""
 
+    region: str = REGION
     substitutions: dict[str, str]
     containers: dict[str, Container] = field(
         default_factory=lambda: {
@@ -179,15 +175,13 @@ class Account:
             "golden_requests.py": passes,
         }
     )
-    statuses: dict[str, list[str]] = field(default_factory=dict)  # of an endpoint, one a look
-    rolls_back: bool = False  # an update ends on the config before
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     before: dict[str, Callable[[dict[str, Any]], None]] = field(default_factory=dict)
     faults: dict[str, list[str]] = field(default_factory=dict)  # error codes, by operation
     pauses: list[float] = field(default_factory=list)
-    modified_by: dict[str, Any] = field(default_factory=dict)  # by package
     created_by: dict[str, Any] = field(default_factory=dict)
     tokens: dict[str, Any] = field(default_factory=dict)
+    started: dict[str, str] = field(default_factory=dict)  # when, by execution
     machines: set[str] = field(default_factory=set)
 
     def client(self, service: str) -> Any:
@@ -201,6 +195,9 @@ class Account:
     @property
     def sagemaker(self) -> Any:
         return self.client("sagemaker")
+
+    def caller(self) -> str:
+        return f"{NAME}-rollout/machine"
 
     # What a test looks at
 
@@ -327,45 +324,6 @@ class Account:
         job = Job(self, request)
         self.containers[job.script](job)
 
-    def update_endpoint(
-        self, EndpointName: str, EndpointConfigName: str, **_: Any
-    ) -> dict[str, Any]:
-        if self.describe_endpoint(EndpointName, look=False)["EndpointStatus"] != "InService":
-            raise client_error("ValidationException", "UpdateEndpoint", "in-progress endpoint")
-        if not self.rolls_back:
-            self._endpoint(EndpointName).endpoint_config_name = EndpointConfigName
-        ends = "RollingBack" if self.rolls_back else "Updating"
-        self.statuses.setdefault(EndpointName, []).extend(["Updating", ends])
-        return {"EndpointArn": "arn"}
-
-    def describe_endpoint(self, EndpointName: str, look: bool = True) -> dict[str, Any]:
-        found = dict(self.sagemaker.describe_endpoint(EndpointName=EndpointName))
-        if shown := self.statuses.get(EndpointName, self.statuses.get("*")):
-            found["EndpointStatus"] = shown.pop(0) if look else shown[0]
-        return found
-
-    def _endpoint(self, name: str) -> Any:
-        return sagemaker_backends[ACCOUNT][REGION].endpoints[name]
-
-    def update_model_package(
-        self, ModelPackageArn: str, CustomerMetadataProperties: dict[str, str]
-    ) -> Any:
-        before = self.sagemaker.describe_model_package(ModelPackageName=ModelPackageArn)
-        for value in [*CustomerMetadataProperties, *CustomerMetadataProperties.values()]:
-            assert re.fullmatch(r"[\w .:/=+\-@]{1,256}", value), f"no metadata: {value!r}"
-        self.modified_by[ModelPackageArn] = identity(f"{NAME}-rollout/machine")
-        return self.sagemaker.update_model_package(
-            ModelPackageArn=ModelPackageArn,
-            ModelApprovalStatus=before["ModelApprovalStatus"],
-            CustomerMetadataProperties={
-                **before["CustomerMetadataProperties"], **CustomerMetadataProperties
-            },
-        )  # fmt: skip
-
-    def describe_model_package(self, ModelPackageName: str) -> dict[str, Any]:
-        found = dict(self.sagemaker.describe_model_package(ModelPackageName=ModelPackageName))
-        return {**found, "LastModifiedBy": self.modified_by.get(ModelPackageName, {})}
-
     def describe_pipeline_execution(self, PipelineExecutionArn: str) -> dict[str, Any]:
         if not self.created_by:
             raise client_error("ResourceNotFound", "DescribePipelineExecution")
@@ -380,28 +338,10 @@ class Account:
             one["PipelineExecutionStatus"] = shown.pop(0) if shown else "Succeeded"
         return {"PipelineExecutionSummaries": newest}
 
-    started: dict[str, str] = field(default_factory=dict)  # when, by execution
-
     def start_pipeline_execution(self, ClientRequestToken: str, **request: Any) -> Any:
         if ClientRequestToken not in self.tokens:
             self.tokens[ClientRequestToken] = self.sagemaker.start_pipeline_execution(**request)
         return self.tokens[ClientRequestToken]
-
-    def create_once(self, kind: str, name: str, request: dict[str, Any]) -> Any:
-        taken = getattr(self.sagemaker, f"list_{kind}s")()
-        (summaries,) = (value for key, value in taken.items() if isinstance(value, list))
-        if request[name] in [one[name] for one in summaries]:
-            raise client_error("ValidationException", f"create_{kind}", "already existing")
-        return getattr(self.sagemaker, f"create_{kind}")(**request)
-
-    def create_model(self, **request: Any) -> Any:
-        return self.create_once("model", "ModelName", request)
-
-    def create_endpoint_config(self, **request: Any) -> Any:
-        return self.create_once("endpoint_config", "EndpointConfigName", request)
-
-    def create_endpoint(self, **request: Any) -> Any:
-        return self.create_once("endpoint", "EndpointName", request)
 
 
 class ProcessingJobs(StateTaskServiceCallback):
@@ -464,7 +404,7 @@ class ProcessingJobs(StateTaskServiceCallback):
 def account(substitutions: dict[str, str]) -> Iterator[Account]:
     """An account with the stack in it, the placeholders of its machines filled."""
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
-        found = Account(substitutions)
+        found = Account(substitutions=substitutions)
         found.s3.create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
         )
@@ -589,11 +529,6 @@ def package(version: int) -> str:
     return f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{GROUP}/{version}"
 
 
-def identity(role_and_session: str) -> dict[str, Any]:
-    """A UserContext, as SageMaker gives it of an assumed role."""
-    return {"IamIdentity": {"Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/{role_and_session}"}}
-
-
 def _member(shape: Any, key: str) -> str:
     """A member's name as boto3 has it: States takes `StateMachineArn` for `stateMachineArn`."""
     return next((name for name in shape.members if name.lower() == key.lower()), key)
@@ -608,14 +543,3 @@ def _as_json(answer: Any) -> Any:
     if isinstance(answer, datetime.datetime):
         return iso(answer)
     return answer.read().decode() if hasattr(answer, "read") else answer
-
-
-def client_error(code: str, operation: str, message: str = "as a test has it") -> ClientError:
-    response = {"Error": {"Code": code, "Message": message},
-                "ResponseMetadata": {"HTTPStatusCode": 400, "RequestId": "1"}}  # fmt: skip
-    return ClientError(response, operation)
-
-
-def iso(moment: datetime.datetime) -> str:
-    """A time as Step Functions writes those of an answer."""
-    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
