@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ninesteps.errors import SettingsError
-from ninesteps.infrastructure import job_code, permissions, state_machines, template
+from ninesteps.infrastructure import job_code, names, permissions, state_machines, template
 from ninesteps.infrastructure.change_set import Stack
 from ninesteps.infrastructure.permissions import Grant
 from ninesteps.settings import deploy as policy
@@ -265,6 +265,32 @@ def violations(
         expected = permissions.permissions(table[role], values)
         yield from permissions.differences(role, expected, permissions.granted(own, role))
     yield from _unfilled(settings.root, templates[template.ROLLOUT])
+    yield from too_long(templates, settings, compiled)
+
+
+def too_long(
+    templates: Templates, settings: Settings, definition: Mapping[str, Any]
+) -> Iterator[str]:
+    """Names and policies that AWS would refuse where a pipeline's name is as long as it may be."""
+    own, environment = names.longest(settings)
+    stack, key = environment.named(own.project.pipeline), permissions.key_of_the_stack(environment)
+    given = {
+        template.PIPELINE: parameters(own, environment, definition),
+        template.ROLLOUT: rollout_parameters(own, environment, definition, key),
+    }
+    machines = {
+        name: template.state_machine(settings.root, file)
+        for name, file in template.state_machines(templates[template.ROLLOUT]).items()
+    }
+    yield from names.violations(templates, given, machines, environment, stack)
+    for file, as_read in templates.items():
+        everything = template.resolved_all(as_read, given[file], environment, stack)
+        for role, size in names.policy_sizes(everything).items():
+            if size > names.POLICY_LIMIT:
+                yield (
+                    f"{file} {role}: expected policies of at most {names.POLICY_LIMIT:,} "
+                    f"characters together, got up to {size:,}"
+                )
 
 
 def _unfilled(root: Path, rollout: dict[str, Any]) -> Iterator[str]:

@@ -7,6 +7,7 @@ machine, and JSON is escaped, since it comes to stand within a JSON string.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -63,7 +64,7 @@ OF_THE_SETTINGS = {
     "ApprovalSeconds": "what the second approval may take",
     "InstanceType": "the endpoint's instance type",
     "Instances": "the endpoint's instances",
-    "ServingTag": "six characters that differ where type, number, network or key of instances do",
+    "ServingTag": "four characters that differ where type, number, network or key of instances do",
     "DeploymentConfig": "JSON, escaped: UpdateEndpoint's, of settings/deploy.py",
     "BakeSeconds": "how long a first endpoint is watched; SageMaker watches the later ones",
     "PollSeconds": "between two looks at what takes time",
@@ -118,7 +119,7 @@ def substitutions(settings: Settings, environment: Environment, image: str) -> d
         "ApprovalSeconds": str(settings.approval.days_to_answer * 24 * 3600),
         "InstanceType": deploy.instance_type,
         "Instances": str(deploy.instances),
-        "ServingTag": hashlib.sha256(json.dumps(serving).encode()).hexdigest()[:6],
+        "ServingTag": _tag(serving),
         "DeploymentConfig": _escaped(policy.deployment_config(deploy, alarms)),
         "BakeSeconds": str(deploy.bake_seconds),
         "PollSeconds": str(POLL_SECONDS),
@@ -126,6 +127,12 @@ def substitutions(settings: Settings, environment: Environment, image: str) -> d
         "MinimumIntervalSeconds": str(settings.schedule.arrival_interval_hours * 3600),
         "WhenTooSoon": settings.schedule.when_too_soon,
     }
+
+
+def _tag(content: object) -> str:
+    """Four of 32 characters, a million in all: with more, the longest names would be too long."""
+    digest = hashlib.sha256(json.dumps(content).encode()).digest()
+    return base64.b32encode(digest).decode()[:4].lower()
 
 
 def _facets(settings: Settings) -> str:

@@ -85,6 +85,14 @@ def resolved(
     return _Resolver(template, parameters, environment, stack).resources()
 
 
+def resolved_all(
+    template: dict[str, Any], parameters: Mapping[str, str], environment: Environment, stack: str
+) -> dict[str, Any]:
+    """Every resource, whether or not its condition holds."""
+    resolver = _Resolver(template, parameters, environment, stack)
+    return {name: resolver.value(resource) for name, resource in template["Resources"].items()}
+
+
 def _compact(content: object) -> str:
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
 
