@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parents[1] / "src"
+import container_variables
+
+LIBRARY = Path(__file__).resolve().parents[1]
+SOURCE = LIBRARY / "src"
+SCRIPTS = (LIBRARY.parent / "model_build/steps", SOURCE / "ninesteps/infrastructure/jobs")
+"""What a container is started with; what these import comes with them."""
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -30,3 +35,12 @@ def _signals_are_as_in_a_terminal() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def _containers_have_their_own_variables(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A test that imports a script of a container sees what SageMaker sets there, and no more."""
+    if container_variables.is_of_a_container(request.module, SCRIPTS):
+        container_variables.only(monkeypatch, container_variables.PROCESSING, tmp_path)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from container_variables import TRAINING, only
 from ninesteps.settings.facets import parse
 
 AS_OF = "2026-01-31T00:00:00Z"
@@ -95,6 +96,7 @@ def facet_argument(**content: Any) -> list[str]:
 
 def training_job(patch: pytest.MonkeyPatch, splits: Path, model_dir: Path, **more: str) -> None:
     """The environment of step 2's script, as the container and the pipeline set it."""
+    only(patch, TRAINING, model_dir)
     variables = {
         "SM_CHANNEL_TRAIN": str(splits / "train"),
         "SM_CHANNEL_VALIDATION": str(splits / "validation"),

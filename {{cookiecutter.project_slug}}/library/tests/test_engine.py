@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import tarfile
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from container_variables import TRAINING_TOOLKIT
 from ninesteps.definition.known_fields import EXECUTION_VARIABLES
 from ninesteps.errors import DefinitionError
 from ninesteps.local.execution import Execution
@@ -298,6 +300,45 @@ def test_a_script_sees_its_own_variables_and_none_of_this_machines(
     assert "secret" not in variables.values()
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
         assert variables[name] == os.devnull  # botocore reads these, not `~/.aws`
+
+
+REGIONAL = "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0"
+
+
+def test_a_job_is_told_the_region_of_its_image_as_sagemaker_tells_it(bench: Bench) -> None:
+    """In the variable that botocore reads not, and in no other."""
+    script = "import json, os; print(json.dumps(dict(os.environ)))"
+    look = bench.processing("Look", script)
+    look["Arguments"]["AppSpecification"]["ImageUri"] = REGIONAL
+    execution = bench.run(look)
+    log = execution.steps["Look"].log
+    assert log is not None
+    told = json.loads(log.read_text())
+    assert told["AWS_REGION"] == "eu-west-1"
+    assert "AWS_DEFAULT_REGION" not in told
+
+
+def test_a_training_is_told_all_that_the_toolkit_tells_it(bench: Bench) -> None:
+    """Not `SM_TRAINING_ENV`, which repeats the others."""
+    script = """\
+import json, os, pathlib
+told = {name: value for name, value in os.environ.items() if name.startswith(("SM_", "TRAINING"))}
+pathlib.Path(os.environ["SM_MODEL_DIR"], "told.json").write_text(json.dumps(told))
+"""
+    job, static = bench.training_job(script)
+    train = step("Train", "Training", {**job, "HyperParameters": {**static, "depth": "3"}})
+    execution = bench.run(train)
+    assert how(execution) == {"Train": ("Succeeded", "")}
+    (archive,) = bench.root.glob("s3/bucket/**/model.tar.gz")
+    with tarfile.open(archive) as packed:
+        file = packed.extractfile("told.json")
+        assert file is not None
+        told = json.load(file)
+    toolkits = TRAINING_TOOLKIT - {"SM_TRAINING_ENV"}
+    assert told.keys() == {*toolkits, "SM_HP_DEPTH", "TRAINING_JOB_NAME"}
+    assert json.loads(told["SM_USER_ARGS"]) == ["--depth", "3"]
+    assert json.loads(told["SM_FRAMEWORK_PARAMS"]) == static
+    assert told["TRAINING_JOB_NAME"] == f"pipelines-{execution.id}-Train"
 
 
 def test_the_log_has_what_the_script_writes_in_its_order(bench: Bench) -> None:

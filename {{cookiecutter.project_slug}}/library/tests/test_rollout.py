@@ -71,11 +71,9 @@ def given(**texts: str) -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Credentials that stand for nobody."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+def of_the_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The account of the tests, and its region as a job is told it."""
+    monkeypatch.setenv("AWS_REGION", REGION)
     monkeypatch.setenv("MOTO_ACCOUNT_ID", ACCOUNT)
 
 

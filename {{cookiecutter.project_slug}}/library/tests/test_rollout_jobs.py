@@ -17,16 +17,16 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
 import container
+import container_variables
 import golden_requests
 import record_evidence
 import verify_evidence
-from evidence import client
+from aws import client
 from ninesteps import golden
 from ninesteps.infrastructure.job_code import SCRIPTS, code_objects, job_code
 from ninesteps.settings import loading as pipeline_settings
@@ -72,13 +72,13 @@ def evaluation(auc: float = 0.9, dppl: float = 0.05) -> dict[str, Any]:
 @pytest.fixture
 def package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """A registered version with its files; gives its ARN."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(container, "BASE", tmp_path)
     with mock_aws():
         s3 = client("s3")
-        s3.create_bucket(Bucket=BUCKET)
+        s3.create_bucket(
+            Bucket=BUCKET,
+            CreateBucketConfiguration={"LocationConstraint": container_variables.REGION},
+        )
         s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         put("evaluation.json", evaluation())
         put("analysis.json", analysis(-0.05))
@@ -214,7 +214,8 @@ def test_who_ran_it_and_who_approved_it_are_asked_again_before_a_rollout(
     )
     assert verdict(package)["passed"] and not asked
     said = verdict(package, two="true")
-    assert asked == ["arn:aws:sagemaker:us-east-1:123456789012:pipeline/pets/execution/abc"]
+    arn = f"arn:aws:sagemaker:{container_variables.REGION}:123456789012:pipeline/pets/execution/abc"
+    assert asked == [arn]
     assert (said["passed"], said["reason"] if refusal else "") == (not refusal, refusal)
 
 
@@ -373,16 +374,16 @@ def test_a_facet_none_of_whose_groups_counts_is_refused(package: str) -> None:
 
 
 def test_a_bucket_that_keeps_no_versions_is_refused(package: str) -> None:
-    client("s3").create_bucket(Bucket="plain")
+    where = {"LocationConstraint": container_variables.REGION}
+    client("s3").create_bucket(Bucket="plain", CreateBucketConfiguration=where)
     client("s3").put_object(Bucket="plain", Key="x", Body=b"x")
     with pytest.raises(ValueError, match="keeps no versions"):
         record_evidence.read("s3://plain/x")
 
 
+@mock_aws
 def test_golden_requests_are_sent_in_every_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    runtime = boto3.client("sagemaker-runtime", "us-east-1")
+    runtime = client("sagemaker-runtime")
     monkeypatch.setattr(golden_requests, "client", {"sagemaker-runtime": runtime}.__getitem__)
     csv, json_ = "text/csv", "application/json"
     both = b'{"instances": [{"features": [5.0, null]}, {"features": [-1.5, 2.0]}]}'
@@ -493,7 +494,7 @@ def test_golden_requests_that_are_not_those_that_were_recorded_are_refused(packa
 def test_a_jobs_code_is_whole_and_moves_with_its_bytes() -> None:
     files = {script: set(job_code(script).files) for script in SCRIPTS}
     assert files["verify_evidence.py"] == {
-        "verify_evidence.py", "approvers.py", "evidence.py", "container.py", "dataset.py",
+        "verify_evidence.py", "approvers.py", "evidence.py", "container.py", "aws.py", "dataset.py",
         "hidden_imports.py",
         "ninesteps/__init__.py", "ninesteps/golden.py",
         "ninesteps/profiles/__init__.py", "ninesteps/profiles/stamps.py",
@@ -502,7 +503,7 @@ def test_a_jobs_code_is_whole_and_moves_with_its_bytes() -> None:
         "ninesteps/settings/__init__.py", "ninesteps/settings/gate.py",
     }  # fmt: skip
     assert {name for name in files["golden_requests.py"] if "/" not in name} == {
-        "golden_requests.py", "evidence.py", "container.py",
+        "golden_requests.py", "evidence.py", "container.py", "aws.py",
     }  # fmt: skip
     assert len({job_code(script).digest for script in SCRIPTS}) == len(SCRIPTS)
 

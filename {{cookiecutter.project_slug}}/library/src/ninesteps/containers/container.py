@@ -30,10 +30,16 @@ def output_path(name: str = "") -> Path:
     return path
 
 
+def job_request() -> dict[str, Any]:
+    """The request of a processing job, which SageMaker puts into its container; else nothing."""
+    file = BASE / "config" / "processingjobconfig.json"
+    request: dict[str, Any] = read_json(file) if file.is_file() else {}
+    return request
+
+
 def output_uri(name: str) -> str:
-    """Where a processing job's output goes: its request lies in the container."""
-    request = read_json(BASE / "config" / "processingjobconfig.json")
-    outputs = request["ProcessingOutputConfig"]["Outputs"]
+    """Where a processing job's output goes."""
+    outputs = job_request()["ProcessingOutputConfig"]["Outputs"]
     (uri,) = (str(o["S3Output"]["S3Uri"]) for o in outputs if o["OutputName"] == name)
     return uri
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -96,7 +97,10 @@ def run_processing(
         *specification.get("ContainerEntrypoint", []),
         *specification.get("ContainerArguments", []),
     ]
-    job.run(backend, sandbox.command(words), request.get("Environment", {}))
+    environment = container_environment(specification.get("ImageUri")) | request.get(
+        "Environment", {}
+    )
+    job.run(backend, sandbox.command(words), environment)
     for output, path in property_files:
         if output not in outputs or not (outputs[output][0] / path).is_file():
             raise ScriptError(f"the property file {path} is not in the output {output!r}")
@@ -167,11 +171,13 @@ def prepare_training(
     _write_json(config / "hyperparameters.json", hyperparameters)
     _write_json(config / "inputdataconfig.json", {c["ChannelName"]: {} for c in channels})
     _write_hosts(config / "resourceconfig.json")
-    own = {n: v for n, v in hyperparameters.items() if not n.startswith(("sagemaker_", "_"))}
+    own = own_hyperparameters(hyperparameters)
     words = [word for name, value in own.items() for word in (f"--{name}", value)]
     program = sandbox.path(f"/opt/ml/code/{hyperparameters['sagemaker_program']}")
     environment = {
-        **_training_environment(sandbox, [c["ChannelName"] for c in channels], own),
+        **container_environment(request.get("AlgorithmSpecification", {}).get("TrainingImage")),
+        "TRAINING_JOB_NAME": job.name,
+        **_training_environment(sandbox, [c["ChannelName"] for c in channels], hyperparameters),
         **request.get("Environment", {}),
     }
     return TrainingScript([sys.executable, str(program), *words], environment)
@@ -189,26 +195,60 @@ def training_definitions(request: dict[str, Any]) -> list[dict[str, Any]]:
     return request.get("TrainingJobDefinitions") or [request.get("TrainingJobDefinition", {})]
 
 
+def own_hyperparameters(hyperparameters: dict[str, str]) -> dict[str, str]:
+    """Those that a script gets as arguments: not those that are for the toolkit."""
+    return {n: v for n, v in hyperparameters.items() if not n.startswith(("sagemaker_", "_"))}
+
+
+_REGION = re.compile(r"\.dkr\.ecr\.([a-z0-9-]+)\.")
+"""Of an image, which has to be in the region of the job."""
+DEFAULT_REGION = "us-east-1"
+
+
+def container_environment(image: object) -> dict[str, str]:
+    """What SageMaker sets in every container: the region, in a variable that botocore reads not."""
+    found = _REGION.search(image) if isinstance(image, str) else None
+    return {"AWS_REGION": found[1] if found else DEFAULT_REGION}
+
+
 def _training_environment(
     sandbox: Sandbox, channels: list[str], hyperparameters: dict[str, str]
 ) -> dict[str, str]:
-    """The variables that SageMaker's toolkit sets for a training script."""
+    """The variables that SageMaker's toolkit sets for a training script.
+
+    All but `SM_TRAINING_ENV`, which repeats the others in one text.
+    """
+    own = own_hyperparameters(hyperparameters)
+    toolkits = {n: v for n, v in hyperparameters.items() if n not in own}
+    program = hyperparameters["sagemaker_program"]
     folders = {
         "SM_MODEL_DIR": "/opt/ml/model",
         "SM_INPUT_DIR": "/opt/ml/input",
+        "SM_INPUT_CONFIG_DIR": "/opt/ml/input/config",
         "SM_OUTPUT_DIR": "/opt/ml/output",
         "SM_OUTPUT_DATA_DIR": "/opt/ml/output/data",
+        "SM_OUTPUT_INTERMEDIATE_DIR": "/opt/ml/output/intermediate",
         **{f"SM_CHANNEL_{name.upper()}": f"/opt/ml/input/data/{name}" for name in channels},
     }
     return {
         **{name: str(sandbox.path(path)) for name, path in folders.items()},
-        **{f"SM_HP_{name.upper()}": value for name, value in hyperparameters.items()},
-        "SM_HPS": json.dumps(hyperparameters),
+        **{f"SM_HP_{name.upper()}": value for name, value in own.items()},
+        "SM_HPS": json.dumps(own),
+        "SM_USER_ARGS": json.dumps([w for n, v in own.items() for w in (f"--{n}", v)]),
+        "SM_FRAMEWORK_PARAMS": json.dumps(toolkits),
+        "SM_FRAMEWORK_MODULE": "sagemaker_xgboost_container.training:main",
+        "SM_USER_ENTRY_POINT": program,
+        "SM_MODULE_NAME": Path(program).stem,
+        "SM_MODULE_DIR": hyperparameters["sagemaker_submit_directory"],
         "SM_CHANNELS": json.dumps(channels),
+        "SM_INPUT_DATA_CONFIG": json.dumps({name: {} for name in channels}),
+        "SM_RESOURCE_CONFIG": json.dumps(_HOSTS),
+        "SM_NETWORK_INTERFACE_NAME": "eth0",
+        "SM_LOG_LEVEL": "20",
         "SM_NUM_CPUS": ONE_CPU,
         "SM_NUM_GPUS": "0",
         "SM_CURRENT_HOST": "algo-1",
-        "SM_HOSTS": '["algo-1"]',
+        "SM_HOSTS": json.dumps(_HOSTS["hosts"]),
     }
 
 
@@ -240,7 +280,12 @@ def run_transform(job: Job, container: dict[str, Any], backend: LocalBackend) ->
     source = request["TransformInput"]["DataSource"]["S3DataSource"]
     backend.storage.download(source["S3Uri"], sandbox.path("/opt/ml/transform/input"))
     sandbox.path("/opt/ml/transform/output").mkdir(parents=True)
-    serving = {**container.get("Environment", {}), **request.get("Environment", {})}
+    serving = {
+        **container_environment(container.get("Image")),
+        **_transform_environment(request),
+        **container.get("Environment", {}),
+        **request.get("Environment", {}),
+    }
     program, code = (serving.get(f"SAGEMAKER_{n}") for n in ("PROGRAM", "SUBMIT_DIRECTORY"))
     if not program or not code:
         raise ScriptError(
@@ -262,10 +307,29 @@ def run_transform(job: Job, container: dict[str, Any], backend: LocalBackend) ->
     return [(sandbox.path("/opt/ml/transform/output"), target)]
 
 
+def _transform_environment(request: dict[str, Any]) -> dict[str, str]:
+    """What SageMaker sets beside a model's own variables in a batch transform.
+
+    As "Use Your Own Inference Code with Batch Transform" of its documentation says: those that the
+    request does not say are not passed.
+    """
+    strategy = {"SingleRecord": "SINGLE_RECORD", "MultiRecord": "MULTI_RECORD"}
+    said = {
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB": request.get("MaxPayloadInMB"),
+        "SAGEMAKER_BATCH_STRATEGY": strategy.get(request.get("BatchStrategy", "")),
+        "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": request.get("MaxConcurrentTransforms"),
+    }
+    given = {name: str(value) for name, value in said.items() if value is not None}
+    return {"SAGEMAKER_BATCH": "true", **given}
+
+
 def _write_json(path: Path, content: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
+_HOSTS = {"current_host": "algo-1", "hosts": ["algo-1"]}
+
+
 def _write_hosts(path: Path) -> None:
-    _write_json(path, {"current_host": "algo-1", "hosts": ["algo-1"]})
+    _write_json(path, _HOSTS)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from evidence import EvidenceError, Package, client
+from aws import client
+from evidence import EvidenceError, Package
 from ninesteps.registry.person import arn_of, is_same_person
 
 MACHINES = ("approved", "evidence", "rollout")

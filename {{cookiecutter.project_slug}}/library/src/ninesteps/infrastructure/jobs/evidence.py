@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -10,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 from botocore.exceptions import ClientError
 
+from aws import client
 from container import output_path, write_json
 
 NAMES = ("evaluation", "analysis", "analysis_config", "model")
@@ -20,12 +19,6 @@ NAMES = ("evaluation", "analysis", "analysis_config", "model")
 
 UNVERSIONED = "null"
 """What S3 calls the version of an object that was put where none are kept."""
-
-
-@functools.cache
-def client(service: str) -> Any:
-    """boto3's client, made once: that takes longer than most calls of it."""
-    return boto3.client(service)
 
 
 class EvidenceError(ValueError):

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from botocore.exceptions import ClientError
 
-from evidence import EvidenceError, as_json, client, read_noted, read_package, write_verdict
+from aws import client
+from evidence import EvidenceError, as_json, read_noted, read_package, write_verdict
 from ninesteps import golden
 
 
