@@ -133,7 +133,7 @@ def hyperparameter_tuning(build: Build, process: Step) -> Step:
         "name": name,
         "step_args": request,
         "cache_config": sdk.CACHE,
-        "retry_policies": sdk.JOB_RETRIES,
+        "retry_policies": sdk.SEARCH_RETRIES,
     }
     if len(tuning.algorithms) == 1:
         return sdk.TuningStep(**step)

@@ -329,6 +329,29 @@ def a_quota_of_a_step_without_a_job(content: Json) -> str:
     return step["Name"]
 
 
+@says("RetryStrategy.MaximumRetryAttempts: expected how often a trial is tried again, got none")
+def a_search_that_tries_no_trial_again(content: Json) -> str:
+    step = of_type(content, "Tuning")
+    for training in trainings(step):
+        del training["RetryStrategy"]
+    return step["Name"]
+
+
+@says("RetryStrategy.MaximumRetryAttempts: expected 1 to 30, got 31")
+def a_search_that_tries_a_trial_too_often(content: Json) -> str:
+    step = of_type(content, "Tuning")
+    trainings(step)[0]["RetryStrategy"]["MaximumRetryAttempts"] = 31
+    return step["Name"]
+
+
+@says("ExceptionType[1]: expected a fault that a Tuning step is retried for "
+      "... got 'SageMaker.JOB_INTERNAL_ERROR'")  # fmt: skip
+def a_search_that_is_retried_for_a_trials_fault(content: Json) -> str:
+    step = of_type(content, "Tuning")
+    step["RetryPolicies"][0]["ExceptionType"].insert(1, "SageMaker.JOB_INTERNAL_ERROR")
+    return step["Name"]
+
+
 @says("ExceptionType[0]: expected a fault that a Processing step is retried for "
       "... got 'Step.SERVICE_ERROR'")  # fmt: skip
 def an_unknown_fault(content: Json) -> str:
@@ -405,7 +428,16 @@ def a_default_of_another_type(content: Json) -> str:
 def a_parameter_with_a_space(content: Json) -> str:
     (spec,) = (p for p in content["Parameters"] if p["Name"] == "AsOf")
     spec["Name"] = "As Of"
-    content["PipelineExperimentConfig"]["TrialName"] = {"Get": "Parameters.As Of"}
+    content["Metadata"] = {"of": {"Get": "Parameters.As Of"}}
+    return ""
+
+
+@says("PipelineExperimentConfig: expected none (each execution would first make an experiment")
+def an_experiment_that_each_execution_makes(content: Json) -> str:
+    content["PipelineExperimentConfig"] = {
+        "ExperimentName": {"Get": "Execution.PipelineName"},
+        "TrialName": {"Get": "Execution.PipelineExecutionId"},
+    }
     return ""
 
 
@@ -419,9 +451,9 @@ def a_parameter_that_is_not_there(content: Json) -> str:
     return step["Name"]
 
 
-@says("TrialName: expected the execution variable ... got 'Execution.Id'")
+@says("of: expected the execution variable ... got 'Execution.Id'")
 def an_execution_variable_that_is_not_there(content: Json) -> str:
-    content["PipelineExperimentConfig"]["TrialName"] = {"Get": "Execution.Id"}
+    content["Metadata"] = {"of": {"Get": "Execution.Id"}}
     return ""
 
 

@@ -96,7 +96,7 @@ _PROCESSING: Fields = {
 }
 _HYPERPARAMETERS = _any("sagemaker_program! sagemaker_submit_directory! *")
 _TRAINING_JOB: Fields = {
-    **_any("RoleArn ResourceConfig VpcConfig EnableNetworkIsolation"),
+    **_any("RoleArn ResourceConfig VpcConfig EnableNetworkIsolation RetryStrategy"),
     "AlgorithmSpecification!": {
         "TrainingImage": ANY,
         "TrainingInputMode": ("File", "FastFile"),

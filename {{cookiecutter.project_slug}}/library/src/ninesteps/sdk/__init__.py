@@ -40,6 +40,7 @@ from sagemaker.core.shapes import (
     ProcessingOutput,
     ProcessingS3Input,
     ProcessingS3Output,
+    RetryStrategy,
     StoppingCondition,
 )
 from sagemaker.core.transformer import Transformer
@@ -129,20 +130,31 @@ CALL_RETRIES = [
 ]
 """Retries of a step that only calls SageMaker's API."""
 
-JOB_RETRIES = [
-    *CALL_RETRIES,
-    SageMakerJobStepRetryPolicy(
-        exception_types=[SageMakerJobExceptionTypeEnum.RESOURCE_LIMIT],
-        failure_reason_types=[
-            SageMakerJobExceptionTypeEnum.INTERNAL_ERROR,
-            SageMakerJobExceptionTypeEnum.CAPACITY_ERROR,
-        ],
-        interval_seconds=60,
-        backoff_rate=2.0,
-        max_attempts=5,
-    ),
-]
-"""Retries of a step that starts a job: the service's faults, never the script's."""
+
+def _job_retries(*failures: SageMakerJobExceptionTypeEnum) -> list[Any]:
+    """The service's faults, never the script's."""
+    return [
+        *CALL_RETRIES,
+        SageMakerJobStepRetryPolicy(
+            exception_types=[SageMakerJobExceptionTypeEnum.RESOURCE_LIMIT],
+            failure_reason_types=list(failures),
+            interval_seconds=60,
+            backoff_rate=2.0,
+            max_attempts=5,
+        ),
+    ]
+
+
+JOB_RETRIES = _job_retries(
+    SageMakerJobExceptionTypeEnum.INTERNAL_ERROR, SageMakerJobExceptionTypeEnum.CAPACITY_ERROR
+)
+"""Retries of a step that starts a job."""
+
+SEARCH_RETRIES = _job_retries(SageMakerJobExceptionTypeEnum.CAPACITY_ERROR)
+"""Retries of a Tuning step: SageMaker does not retry it for the internal error of a trial."""
+
+TRIAL_ATTEMPTS = 3
+"""How often a search tries a trial again after such an error."""
 
 MAX_JOB_SECONDS = 3600
 XGBOOST_VERSION = "3.2-0"
@@ -293,10 +305,14 @@ class TuningRequest:
 
 
 class _Tuner(HyperparameterTuner):  # type: ignore[misc]
-    """A search that keeps the key of its trainings' disks: the SDK (3.27) leaves it out."""
+    """A search that keeps the key of its trainings' disks: the SDK (3.27) leaves it out.
+
+    A trial that fails by the service's fault is tried again by the search itself.
+    """
 
     def _build_training_job_definition(self, inputs: Any) -> Any:
         definition = super()._build_training_job_definition(inputs)
+        definition.retry_strategy = RetryStrategy(maximum_retry_attempts=TRIAL_ATTEMPTS)
         if key := self.model_trainer.compute.volume_kms_key_id:
             definition.resource_config.volume_kms_key_id = key
         return definition

@@ -87,6 +87,9 @@ class Build:
             ],
             steps=list(steps),
             sagemaker_session=self.job.session,
+            # The SDK's own would have each execution make an experiment and a trial first: the
+            # role may not, and Experiments belongs to Studio Classic.
+            pipeline_experiment_config=None,
         )
 
     # Names and places
@@ -223,8 +226,13 @@ def output(step: Step, name: str) -> PipelineVariable:
 
 
 def definition(pipeline: sdk.Pipeline) -> str:
-    """The pipeline definition as SageMaker takes it: JSON text, the same bytes each time."""
-    return json.dumps(json.loads(pipeline.definition()), indent=2) + "\n"
+    """The pipeline definition as SageMaker takes it: JSON text, the same bytes each time.
+
+    What the SDK says to be nothing is left out.
+    """
+    content = json.loads(pipeline.definition())
+    said = {name: value for name, value in content.items() if value is not None}
+    return json.dumps(said, indent=2) + "\n"
 
 
 def _describable(text: str) -> str:

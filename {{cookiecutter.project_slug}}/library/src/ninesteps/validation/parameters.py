@@ -17,12 +17,16 @@ _VERSION = "2020-12-01"
 
 
 def check_pipeline(compiled: Compiled) -> Iterator[str]:
-    """The definition is of the one version that there is, and has steps."""
+    """The definition is of the one version that there is, has steps, and makes no experiment."""
     version = compiled.content.get("Version")
     if version != _VERSION:
         yield expected("Version", repr(_VERSION), version)
     if not compiled.steps:
         yield "Steps: expected one or more steps, got none"
+    for where, config in places(compiled.content, "PipelineExperimentConfig"):
+        if config is not None:
+            right = "none (each execution would first make an experiment and a trial, which the "
+            yield expected(where, f"{right}pipeline's role may not)", config)
 
 
 def check_parameters(compiled: Compiled) -> Iterator[str]:

@@ -45,6 +45,8 @@ def check_fields(step: StepContent, compiled: Compiled) -> Iterator[str]:
 def check_retries(step: StepContent, _: Compiled) -> Iterator[str]:
     """What is retried can happen to such a step: a job's fault only where there is a job."""
     known = [fault for fault in RETRIED if step.type in service.JOBS or fault.startswith("Step.")]
+    if step.type == "Tuning":  # its trials are tried again by the search, or not at all
+        known.remove("SageMaker.JOB_INTERNAL_ERROR")
     for where, fault in places(step.content, "RetryPolicies[].ExceptionType[]"):
         if step.type not in service.CALLS:
             yield expected(where, f"none (a {step.type} step is never retried)", fault)
@@ -54,6 +56,19 @@ def check_retries(step: StepContent, _: Compiled) -> Iterator[str]:
     for where, attempts in places(step.content, "RetryPolicies[].MaxAttempts"):
         if not isinstance(attempts, int) or not 1 <= attempts <= _MOST_ATTEMPTS:
             yield expected(where, f"1 to {_MOST_ATTEMPTS}", attempts)
+    yield from _trial_retries(step)
+
+
+def _trial_retries(step: StepContent) -> Iterator[str]:
+    """A search's trials are tried again by the search: a step's retries do not act on them."""
+    attempts = "RetryStrategy.MaximumRetryAttempts"
+    for path in ("TrainingJobDefinition", "TrainingJobDefinitions[]"):
+        for where, definition in step.at(path):
+            if step.type == "Tuning" and not [*places(definition, attempts)]:
+                yield (
+                    f"{where}.{attempts}: expected how often a trial is tried again, got none "
+                    "(the step's RetryPolicies do not act on its trials)"
+                )
 
 
 def check_caching(step: StepContent, _: Compiled) -> Iterator[str]:
