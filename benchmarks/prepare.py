@@ -20,7 +20,6 @@ def main(repository: str, root: str, data: str, job_file: str) -> None:
     """Prepare a root in which the definition can run, as often as it is copied."""
     from ninesteps.feature_store.ingest import ingest
     from ninesteps.settings import loading as pipeline_settings
-    from ninesteps.settings.data import FEATURE_DATABASE
 
     settings = pipeline_settings.load(Path(repository))
     environment = settings.environment()
@@ -41,12 +40,13 @@ def main(repository: str, root: str, data: str, job_file: str) -> None:
     for uri, content in step_code.code_objects(settings, environment).items():
         engine.storage.write(uri, content)
     imported = preload(settings)
+    features = settings.features_of(environment)
     job = {
         "root": root,
         "definition": str(definition),
         "pipeline": settings.project.pipeline,
         "given": {"AsOf": ingested.latest},
-        "catalog": [[FEATURE_DATABASE, settings.feature_table, ingested.location]],
+        "catalog": [[features.database, features.table, ingested.location]],
         "parallel": AT_ONCE,
         "preload": [imported.modules, {n: str(file) for n, file in imported.through.items()}],
         "ingest": {"seconds": seconds, "peak_bytes": peak},

@@ -235,7 +235,11 @@ def _type_words(hint: Any) -> str:
         return "list of texts"
     if origin is dict:
         item = typing.get_args(hint)[1]
-        return "table of tables" if dataclasses.is_dataclass(item) else "table of texts"
+        return (
+            "table"
+            if item is Any
+            else ("table of tables" if dataclasses.is_dataclass(item) else "table of texts")
+        )
     words: dict[Any, str] = {
         str: "text", int: "whole number", float: "number", bool: "true or false",
     }  # fmt: skip

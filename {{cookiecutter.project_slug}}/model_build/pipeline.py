@@ -10,10 +10,9 @@ import json
 from dataclasses import replace
 
 from ninesteps import sdk
-from ninesteps.feature_store.point_in_time import as_of_query
+from ninesteps.feature_store.point_in_time import AS_OF, Source, as_of_query
 from ninesteps.sdk import Join, PipelineVariable, Step
 from ninesteps.sdk.build import IN, OUT, Build, output
-from ninesteps.settings.data import FEATURE_DATABASE
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.names import stored_feature_name
 from ninesteps.settings.settings import Settings
@@ -59,7 +58,8 @@ def model_process(build: Build) -> Step:
     settings, name = build.settings, build.name("{P}ModelProcess")
     data, split = settings.data, settings.split
     stored = data.stored_name
-    before, after = as_of_query(settings.feature_table, stored(data.record_id))
+    features = settings.features_of(build.environment)
+    before, after = as_of_query(Source(features.table, stored(data.record_id))).split(AS_OF)
     query = Join(on="", values=[before, build.as_of, after])
     results = f"{build.root}/feature-store-queries"
     arguments: list[PipelineVariable] = [
@@ -94,9 +94,7 @@ def model_process(build: Build) -> Step:
         "process.py",
         arguments,
         inputs=[
-            sdk.athena_input(
-                build.job, "features", query, FEATURE_DATABASE, results, f"{IN}/features"
-            ),
+            sdk.athena_input(build.job, "features", query, features, results, f"{IN}/features"),
         ],
         outputs=("train", "validation", "test", "bias"),
     )

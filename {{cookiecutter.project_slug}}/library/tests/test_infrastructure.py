@@ -46,6 +46,11 @@ IN_VPC = {
     "security_groups": ("sg-0c",),
     "permissions_boundary": f"arn:aws:iam::{ACCOUNT}:policy/Boundary",
     "github_repository": "our/churn",
+    "features": {
+        "location": "s3://lake/store",
+        "kms_key_arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/5678ef",
+        "workgroup": "science",
+    },
 }
 """An environment with everything that may be set."""
 
@@ -317,7 +322,9 @@ def test_a_statement_removed_widened_or_added_is_found(full: Full, file: str, ro
     values = permissions.values(
         settings, prod, stacks.image_repositories(json.loads(definition), prod)
     )
-    wanted = permissions.permissions(stacks.roles(ROOT, json.loads(definition))[role], values)
+    wanted = permissions.permissions(
+        stacks.roles(settings, prod, json.loads(definition))[role], values
+    )
     whole = resources(settings, definition)
     own = {name: r for name, r in whole.items()
            if name == role or r["Type"] == "AWS::IAM::Policy"}  # fmt: skip

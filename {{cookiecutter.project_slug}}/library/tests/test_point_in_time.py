@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ninesteps.errors import StepError
-from ninesteps.feature_store.point_in_time import as_of_query
+from ninesteps.feature_store.point_in_time import AS_OF, AS_OF_SECONDS, Source, as_of_query
 from ninesteps.local.offline_store import run_query
 from ninesteps.local.storage import Storage
 
@@ -61,10 +61,10 @@ def store(folder: Path, rows: Iterable[Row]) -> Storage:
 
 
 def ask(storage: Storage, folder: Path, as_of: str, record_id: str = "chip") -> pa.Table:
-    before, after = as_of_query("pets", record_id)
+    query = as_of_query(Source("pets", record_id)).replace(AS_OF, as_of)
     folder.mkdir(exist_ok=True)
     catalog = {("features", "pets"): LOCATION}
-    run_query(f"{before}{as_of}{after}", "features", catalog, storage, folder)
+    run_query(query, "features", catalog, storage, folder)
     return pq.ParquetFile(folder / "rows.parquet").read()
 
 
@@ -219,10 +219,28 @@ def test_a_quote_in_the_ids_name_does_not_end_it() -> None:
             f"CREATE TABLE pets AS SELECT 'a' AS \"chip\"\" DESC\", '{moment(1)}' AS event_time, "
             "0 AS api_invocation_time, 0 AS write_time, false AS is_deleted"
         )
-        before, after = as_of_query("pets", name)
-        assert connection.execute(f"{before}{moment(2)}{after}").fetchone()
+        query = as_of_query(Source("pets", name)).replace(AS_OF, moment(2))
+        assert connection.execute(query).fetchone()
 
 
 def test_a_name_that_no_column_has_is_told(tmp_path: Path) -> None:
     with pytest.raises(StepError, match=r"the query failed: .*tag"):
         ask(store(tmp_path, [put("a", 1, 1)]), tmp_path / "answer", moment(9), record_id="tag")
+
+
+FRACTIONAL = Source("pets", "chip", event_time="at", is_fractional=True)
+
+
+@pytest.mark.parametrize(
+    ("as_of", "value"), [("1767225600.000", 1), ("1767225600.500", 2), ("1767225601.250", 3)]
+)
+def test_moments_in_seconds_are_compared_as_numbers(as_of: str, value: int) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE TABLE pets AS SELECT 'a' AS chip, v AS value, t::DOUBLE AS at, 0 AS "
+            "api_invocation_time, 0 AS write_time, false AS is_deleted FROM (VALUES "
+            "(1, 1767225600.0), (3, 1767225601.25), (2, 1767225600.5)) AS rows(v, t)"
+        )
+        query = as_of_query(FRACTIONAL).replace(AS_OF_SECONDS, as_of)
+        rows = connection.execute(f"SELECT value FROM ({query})").fetchall()
+    assert rows == [(value,)]

@@ -24,7 +24,7 @@ from moto.core import set_initial_no_auth_action_count
 from accounts import ACCOUNT, REGION, recorded_calls, sign_in
 from ninesteps.cli import here, main
 from ninesteps.errors import AccountError
-from ninesteps.infrastructure import permissions, publish
+from ninesteps.infrastructure import feature_groups, permissions, publish
 from ninesteps.infrastructure.publish import Published
 from ninesteps.repository import readme, vendor
 from ninesteps.settings import loading as pipeline_settings
@@ -101,11 +101,14 @@ def test_what_is_new_is_put_and_the_pipeline_updated(account: None) -> None:
 
 
 def test_the_calls_of_publish_are_those_of_the_table(
-    account: None, monkeypatch: pytest.MonkeyPatch
+    account: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def check(sagemaker: Any) -> None:
+        feature_groups.check(sagemaker, settings, settings.environment("prod"))
+
     with recorded_calls(monkeypatch) as calls:
         for definition in (DEFINITION, DEFINITION, DEFINITION.replace("[]", "[{}]")):
-            publish.publish("pets", definition, CODE, PROD)
+            publish.publish("pets", definition, CODE, PROD, check)
     assert calls == permissions.CALLS["publish"].keys()
 
 
@@ -212,16 +215,35 @@ def test_an_account_that_cannot_be_reached_is_a_sentence(
 # The command
 
 
+def feature_group(settings: Settings) -> dict[str, Any]:
+    """The feature group of an environment, made; what is to be set of what the account chose."""
+    group = f"{settings.project.pipeline}-prod"
+    record_id = settings.data.stored_name(settings.data.record_id)
+    names = (record_id, "event_time")
+    client("sagemaker").create_feature_group(
+        FeatureGroupName=group,
+        RecordIdentifierFeatureName=record_id,
+        EventTimeFeatureName="event_time",
+        FeatureDefinitions=[{"FeatureName": name, "FeatureType": "String"} for name in names],
+        OfflineStoreConfig={"S3StorageConfig": {"S3Uri": "s3://models/store"}},
+        RoleArn=f"arn:aws:iam::{ACCOUNT}:role/store",
+    )
+    made = client("sagemaker").describe_feature_group(FeatureGroupName=group)
+    table = made["OfflineStoreConfig"]["DataCatalogConfig"]["TableName"]
+    return {"table": table, "location": "s3://models/store"}
+
+
 @pytest.fixture
-def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
-    """This repository's settings with an environment, and nothing that needs a wheel, in a folder
-    of its own with a README that says so and a lock that takes the library from an index."""
+def settings(account: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    """This repository's settings with an environment that has its feature group, and nothing that
+    needs a wheel, in a folder of its own with a README that says so and a lock that takes the
+    library from an index."""
     own = pipeline_settings.load(ROOT)
     if not own.data.file:
         pytest.skip("pipeline.toml names no table yet")
     chosen = dataclasses.replace(
         own,
-        environments={"prod": dataclasses.replace(PROD, name="")},
+        environments={"prod": dataclasses.replace(PROD, name="", features=feature_group(own))},
         tuning=dataclasses.replace(own.tuning, algorithms=("xgboost",)),
     )
     shutil.copyfile(ROOT / readme.NAME, tmp_path / readme.NAME)
@@ -296,6 +318,17 @@ def test_nothing_is_sent_of_a_definition_that_the_check_refuses(
     assert wrong != text
     monkeypatch.setattr(compiled, "definition", lambda *_: wrong)
     assert published("--env", "prod", status=2).stderr.startswith("pipeline: step Register")
+    assert objects() == {}
+
+
+def test_nothing_is_sent_while_the_feature_group_is_another(
+    account: None, settings: Settings
+) -> None:
+    settings.environments["prod"].features["event_time"] = "at"
+    assert published("--env", "prod", status=2).stderr == (
+        "pipeline: pipeline.toml [features] event_time: expected 'event_time', which the feature "
+        f"group {settings.project.pipeline}-prod has in prod, got 'at'\n"
+    )
     assert objects() == {}
 
 

@@ -94,8 +94,9 @@ def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
 
 def test_names_in_aws_follow_from_the_pipelines(tmp_path: Path) -> None:
     settings = load(tmp_path)
-    assert settings.feature_group == settings.model_package_group == "Pet-adoption"
-    assert settings.feature_table == "pet_adoption"  # the data catalogue takes no other
+    features = settings.features_of(settings.environment())
+    assert features.group == settings.model_package_group == "Pet-adoption"
+    assert features.table == "pet_adoption"  # the data catalogue writes small letters
 
 
 def test_the_gate_is_both_gates_and_may_name_the_facets(tmp_path: Path) -> None:
@@ -119,13 +120,52 @@ def test_an_environment_is_chosen_by_name_and_local_needs_none(tmp_path: Path) -
         settings.environment("test")
 
 
+PROD = '[environments.prod]\naccount = "111122223333"\nregion = "eu-west-1"\n'
+
+
+def test_environments_of_one_account_share_no_table(tmp_path: Path) -> None:
+    more = PROD + PROD.replace("prod", "test") + '[environments.test.features]\ngroup = "Pets-2"\n'
+    settings = load(tmp_path, more=f'[features]\nworkgroup = "team"\n{more}')
+    prod, test = (settings.features_of(settings.environment(n)) for n in ("prod", "test"))
+    assert (prod.group, prod.table) == ("pet-adoption-prod", "pet_adoption_prod")
+    assert (test.group, test.table) == ("Pets-2", "pets_2")
+    assert prod.workgroup == test.workgroup == "team"
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ('[features]\ngroup = "a--"', "[features] group: expected letters, digits, and - and _"),
+        ('[features]\ntable = "Pets"', "[features] table: expected small letters, digits, _ and -"),
+        ('[features]\ndatabase = ""', "[features] database: expected a name, got ''"),
+        ('[features]\nevent_time = "write_time"', "[features] event_time: expected letters"),
+        ('[features]\nevent_time = "age"', "[features] event_time: expected a name that no other"),
+        ('[features]\nevent_time_type = "iso"', "expected string or fractional, got 'iso'"),
+        ('[features]\nlocation = "s3://lake/x/"', "location: expected s3://bucket/prefix, with no"),
+        ('[features]\ncatalog = "shared"', "[features] catalog_account: expected the account of"),
+        (PROD + "[environments.prod.features]\ngroups = 1",
+         "[environments.prod.features] groups: unknown key; expected one of group, table"),
+        (PROD + '[environments.prod.features]\nworkgroup = "a b"',
+         "[environments.prod.features] workgroup: expected letters, digits"),
+        (PROD + "features = 1", "[environments.prod] features: expected a table, got 1"),
+    ],
+)  # fmt: skip
+def test_a_wrong_name_of_the_feature_store_is_named(
+    tmp_path: Path, more: str, sentence: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, more=f"\n{more}\n")
+    assert sentence in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
         ('prefix = "Pet"\n', "", "[project] prefix: this key is missing"),
         ("[split]\n", "[splits]\n",
          "pipeline.toml splits: unknown key; expected one of project, split, tuning, gate, "
-         "data, bias, approval, model, schedule, compute, deploy, aws, notify, environments"),
+         "data, features, bias, approval, model, schedule, compute, deploy, aws, notify, "
+         "environments"),
         ('salt = "pets"', 'salt = "pets"\nsalty = 1',
          "[split] salty: unknown key; expected one of salt, by, group, train, validation, "
          "test, min_positives"),

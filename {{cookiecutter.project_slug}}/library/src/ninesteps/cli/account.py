@@ -116,6 +116,7 @@ def _tell(event: Event) -> None:
               help="A folder for the wheels that the code carries; pip fills it.")  # fmt: skip
 def publish(name: str, wheels: Path | None) -> None:
     """Put code and definition into an AWS account, if the check finds nothing."""
+    from ninesteps.infrastructure import feature_groups
     from ninesteps.infrastructure.publish import publish as put
     from ninesteps.runs import compiled
     from ninesteps.step_code import bundle, carried_wheels
@@ -129,6 +130,9 @@ def publish(name: str, wheels: Path | None) -> None:
     carried_wheels.fetch(bundle.carried_wheels(settings), folder)
     objects = bundle.code_objects(settings, environment, folder)
     name_there = environment.named(settings.project.pipeline)
-    published = put(name_there, text, objects, environment)
+    published = put(
+        name_there, text, objects, environment,
+        lambda sagemaker: feature_groups.check(sagemaker, settings, environment),
+    )  # fmt: skip
     for sentence in published.sentences(environment):
         click.echo(sentence)

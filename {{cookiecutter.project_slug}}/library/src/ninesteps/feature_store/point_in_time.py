@@ -5,38 +5,72 @@ One SQL text for both machines: Athena (Trino) runs it on SageMaker, DuckDB here
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 
-def as_of_query(table: str, record_id: str) -> tuple[str, str]:
+AS_OF = "{as_of}"
+"""Stands in a query for the moment, such as 2026-01-31T00:00:00.000Z: an execution knows it."""
+
+AS_OF_SECONDS = "{as_of_seconds}"
+"""The same in seconds since 1970, such as 1769817600.000."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A feature group's table."""
+
+    table: str
+    record_id: str  # the column that identifies a record
+    event_time: str = "event_time"  # the column with the moment that a row describes
+    is_fractional: bool = False  # whether moments are seconds since 1970, and not texts
+
+
+def as_of_query(source: Source) -> str:
     """The newest row of each record among those not after a moment, less the deleted records.
 
-    Two texts, between which the moment stands: only an execution knows it.
+    `AS_OF` or `AS_OF_SECONDS` stands where the moment belongs.
 
     A delete appends a row, so the newest row is found first and its mark read after: the other
     way round, a deleted record's older rows would come back. Rows of one event time are told
     apart by when they were put, the last one winning, as in the online store.
     """
-    key = record_id.replace('"', '""')
-    before = (
-        f'SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY "{key}" '
-        f"ORDER BY {_EVENT_MOMENT} DESC, api_invocation_time DESC, write_time DESC) AS recency "
-        f'FROM "{table}" WHERE {_EVENT_MOMENT} <= CAST(replace(replace(\''
-    )
-    after = (
-        "', 'T', ' '), 'Z', '+00:00') AS timestamp with time zone)) AS history "
+    moment, as_of = _moments(source)
+    return (
+        f"SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY {quoted(source.record_id)} "
+        f"ORDER BY {moment} DESC, api_invocation_time DESC, write_time DESC) AS recency "
+        f"FROM {quoted(source.table)} WHERE {moment} <= {as_of}) AS history "
         "WHERE recency = 1 AND NOT is_deleted"
     )
-    return before, after
 
 
-_ZONE = "replace(replace(substr(event_time, 20), 'Z', '+0000'), ':', '')"
-"""What follows the seconds: digits after a point, if any, and an offset such as +0000."""
+def quoted(name: str) -> str:
+    """A name of a table or a column, whatever it consists of."""
+    return '"' + name.replace('"', '""') + '"'
 
-_EVENT_MOMENT = (
-    "CAST(CASE WHEN event_time LIKE '____-__-__T__:__:__.___Z' "  # nearly all: four times as quick
-    "THEN replace(replace(event_time, 'T', ' '), 'Z', '+00:00') "
-    "ELSE replace(substr(event_time, 1, 19), 'T', ' ') || '.' || "
-    f"rpad(substr({_ZONE}, 2, least(3, greatest(length({_ZONE}) - 6, 0))), 3, '0') || "
-    f"substr({_ZONE}, -5, 3) || ':' || substr({_ZONE}, -2) END AS timestamp with time zone)"
-)
-"""The event time to the millisecond, however it is written: texts of different precision sort
-wrongly ('00.500Z' before '00Z'). Only functions that both engines have, and mean the same by."""
+
+def _moments(source: Source) -> tuple[str, str]:
+    """How a row's moment is read, and how the one that it is compared with."""
+    column = quoted(source.event_time)
+    if source.is_fractional:
+        return f"CAST({column} AS double)", f"CAST('{AS_OF_SECONDS}' AS double)"
+    as_of = f"CAST(replace(replace('{AS_OF}', 'T', ' '), 'Z', '+00:00') AS {_TYPE})"
+    return _event_moment(column), as_of
+
+
+_TYPE = "timestamp with time zone"
+
+
+def _event_moment(column: str) -> str:
+    """The event time to the millisecond, however it is written.
+
+    Texts of different precision sort wrongly ('00.500Z' before '00Z'). Only functions that both
+    engines have, and mean the same by.
+    """
+    # What follows the seconds: digits after a point, if any, and an offset such as +0000.
+    zone = f"replace(replace(substr({column}, 20), 'Z', '+0000'), ':', '')"
+    return (
+        f"CAST(CASE WHEN {column} LIKE '____-__-__T__:__:__.___Z' "  # nearly all: 4 times as quick
+        f"THEN replace(replace({column}, 'T', ' '), 'Z', '+00:00') "
+        f"ELSE replace(substr({column}, 1, 19), 'T', ' ') || '.' || "
+        f"rpad(substr({zone}, 2, least(3, greatest(length({zone}) - 6, 0))), 3, '0') || "
+        f"substr({zone}, -5, 3) || ':' || substr({zone}, -2) END AS {_TYPE})"
+    )

@@ -20,7 +20,6 @@ from typing import Any
 
 from ninesteps.definition.step_content import StepContent, step_contents
 from ninesteps.definition.values import field_names
-from ninesteps.settings.data import FEATURE_DATABASE
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 
@@ -106,14 +105,6 @@ PROPERTIES: dict[tuple[str, str], tuple[Grant, ...]] = {
 other properties are in the answer of the Describe call that waiting for the step takes anyway."""
 
 FEATURES: dict[str, tuple[Grant, ...]] = {
-    "AthenaDatasetDefinition": (
-        grant("athena: GetQueryExecution GetQueryResults StartQueryExecution StopQueryExecution",
-              "{athena}:workgroup/primary"),
-        grant("glue: GetDatabase GetPartitions GetTable", "{glue}:catalog",
-              "{glue}:database/{database}", "{glue}:table/{database}/{table}"),
-        grant("s3: PutObject AbortMultipartUpload", "{bucket}/{pipeline}/feature-store-queries/*"),
-        grant("s3: GetBucketLocation ListBucketMultipartUploads", "{bucket}"),
-    ),
     "VpcConfig": (
         grant("ec2: DescribeDhcpOptions DescribeNetworkInterfaces DescribeSecurityGroups "
               "DescribeSubnets DescribeVpcs", "*"),
@@ -123,6 +114,28 @@ FEATURES: dict[str, tuple[Grant, ...]] = {
     ),
 }  # fmt: skip
 """What a member of a request takes besides, wherever in the definition it stands."""
+
+QUERY = (
+    grant("athena: GetQueryExecution GetQueryResults StartQueryExecution StopQueryExecution",
+          "{athena}:workgroup/{workgroup}"),
+    grant("athena: GetDataCatalog", "{athena}:datacatalog/{catalog}"),
+    grant("glue: GetDatabase GetPartitions GetTable", "{tables}"),
+    grant("lakeformation: GetDataAccess", "*"),
+    grant("s3: PutObject AbortMultipartUpload", "{bucket}/{pipeline}/feature-store-queries/*"),
+    grant("s3: GetBucketLocation ListBucketMultipartUploads", "{bucket}"),
+)  # fmt: skip
+"""What step 1 takes to query the feature group's table; where Lake Formation governs it, its own
+grants decide what GetDataAccess gives ("Underlying data access control", its developer guide)."""
+
+STORE = (
+    grant("s3: GetObject", "{store}"),
+    grant("s3: GetBucketLocation", "{store bucket}"),
+    grant("s3: ListBucket", "{store bucket}", StringLike={"s3:prefix": "{store prefix}"}),
+)
+"""What reading rows takes that lie elsewhere than in the pipeline's own bucket."""
+
+STORE_KEY = (grant("kms: Decrypt", "{store key}"),)
+"""... and are encrypted with a key."""
 
 CLARIFY_IMAGE = "sagemaker-clarify-processing"
 
@@ -326,6 +339,9 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
     },
     "publish": {
         **_PUT_CODE,
+        "sagemaker:DescribeFeatureGroup": (
+            grant("sagemaker: DescribeFeatureGroup", "{groups}"),
+        ),
         "sagemaker:DescribePipeline": (
             grant("sagemaker: DescribePipeline", "{sagemaker}:pipeline/{stack}"),
         ),
@@ -383,6 +399,12 @@ _PROPERTY = re.compile(r"Steps\.([^.\[]+)\.([^.\[]+)")
 """How a reference to a step's property begins."""
 
 
+def of_queries(settings: Settings, environment: Environment) -> list[Grant]:
+    """What the pipeline's role may do to read the feature groups."""
+    has_store, has_key = is_elsewhere(settings, environment)
+    return [*QUERY, *(STORE if has_store else ()), *(STORE_KEY if has_key else ())]
+
+
 Permission = tuple[str, str, str, str]
 """One action on one resource: effect, action, resource, condition."""
 
@@ -419,14 +441,37 @@ def values(
     return {
         **{service: f"arn:{partition}:{service}:{where}" for service in services},
         "bucket": f"arn:{partition}:s3:::{environment.bucket_of(stack)}",
-        "database": FEATURE_DATABASE,
         "images": ",".join(repositories),
         "key": environment.kms_key_arn or key_of_the_stack(environment),
         "pipeline": settings.project.pipeline,
         "role": f"arn:{partition}:iam::{environment.account}:role/{stack}",
         "stack": stack,
-        "table": settings.feature_table,
+        **feature_values(settings, environment),
     }
+
+
+def feature_values(settings: Settings, environment: Environment) -> dict[str, str]:
+    """Of them what the feature groups have; of several, lists with commas."""
+    features = settings.features_of(environment)
+    place = features.location.removeprefix("s3://")
+    bucket, _, prefix = place.partition("/")
+    start = f"arn:{environment.partition}:s3:::"
+    return {
+        "catalog": features.catalog,
+        "groups": environment.sagemaker_arn(f"feature-group/{features.group.lower()}"),
+        "store": f"{start}{place}/*",
+        "store bucket": f"{start}{bucket}",
+        "store key": features.kms_key_arn,
+        "store prefix": f"{prefix}/*" if prefix else "*",
+        "tables": ",".join(features.catalog_arns(environment)),
+        "workgroup": features.workgroup,
+    }
+
+
+def is_elsewhere(settings: Settings, environment: Environment) -> tuple[bool, bool]:
+    """Whether feature groups lie in buckets of others, and whether under keys of others."""
+    features = settings.features_of(environment)
+    return bool(features.location), bool(features.kms_key_arn)
 
 
 def key_of_the_stack(environment: Environment) -> str:

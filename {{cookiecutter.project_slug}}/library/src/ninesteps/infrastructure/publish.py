@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,17 +32,26 @@ class Published:
 
 
 def publish(
-    pipeline: str, definition: str, code_objects: dict[str, bytes], environment: Environment
+    pipeline: str,
+    definition: str,
+    code_objects: dict[str, bytes],
+    environment: Environment,
+    check: Callable[[Any], None] = lambda sagemaker: None,
 ) -> Published:
     """Put what the definition names, then create or update the pipeline; nothing twice.
+
+    Args:
+        check: raises unless the account, asked by a client of SageMaker, has what it takes.
 
     Raises:
         AccountError: with one sentence.
     """
     with account.one_sentence():
         session = account.session(environment)
+        sagemaker = session.client("sagemaker")
+        check(sagemaker)
         put = put_code(session.client("s3"), code_objects, environment)
-        done = _put_pipeline(session.client("sagemaker"), pipeline, definition, environment)
+        done = _put_pipeline(sagemaker, pipeline, definition, environment)
     return Published(put, len(code_objects) - put, done)
 
 

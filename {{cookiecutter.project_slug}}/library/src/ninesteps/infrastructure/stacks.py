@@ -63,7 +63,7 @@ def parameters(
         "IsInVpc": "yes" if environment.subnets else "no",
         "ImageRepositories": ",".join(image_repositories(definition, environment)),
         "HasClarify": "yes" if permissions.CLARIFY_IMAGE in json.dumps(definition) else "no",
-        "FeatureTable": settings.feature_table,
+        **_features(settings, environment),
         "ScheduleExpression": settings.cadence.expression,
         "ScheduleTimezone": settings.cadence.timezone,
         "NotifyEmail": settings.notify.email,
@@ -76,6 +76,22 @@ def parameters(
             )
         },
         "GitHubRepository": environment.github_repository,
+    }
+
+
+def _features(settings: Settings, environment: Environment) -> dict[str, str]:
+    """The parameters that say what step 1 reads: names, and the ARNs that policies need."""
+    values = permissions.feature_values(settings, environment)
+    has_store, has_key = permissions.is_elsewhere(settings, environment)
+    return {
+        "FeatureGroups": values["groups"],
+        "FeatureTables": values["tables"],
+        "FeatureCatalog": values["catalog"],
+        "FeatureWorkgroup": values["workgroup"],
+        "StoreBuckets": values["store bucket"] if has_store else "",
+        "StoreObjects": values["store"] if has_store else "",
+        "StorePrefixes": values["store prefix"] if has_store else "",
+        "StoreKeys": values["store key"] if has_key else "",
     }
 
 
@@ -195,11 +211,17 @@ def _image(definition: Mapping[str, Any]) -> str:
     return next((uri for uri in images if permissions.CLARIFY_IMAGE not in uri), "")
 
 
-def roles(root: Path, definition: Mapping[str, Any]) -> dict[str, list[Grant]]:
+def roles(
+    settings: Settings, environment: Environment, definition: Mapping[str, Any]
+) -> dict[str, list[Grant]]:
     """What each role of the templates may do, by the resource's name."""
+    root = settings.root
     machines = template.state_machines(template.read(root, template.ROLLOUT))
     return {
-        "PipelineRole": permissions.of_definition(definition),
+        "PipelineRole": [
+            *permissions.of_definition(definition),
+            *permissions.of_queries(settings, environment),
+        ],
         "SchedulerRole": [*permissions.SCHEDULER],
         "ApproverRole": [*permissions.of_calls("approve"), *permissions.SECOND_APPROVAL],
         "PublisherRole": permissions.of_calls("publish"),
@@ -257,7 +279,7 @@ def violations(
     own = resources(templates, settings, environment, definition)
     repositories = image_repositories(compiled, environment)
     values = permissions.values(settings, environment, repositories)
-    table = roles(settings.root, compiled)
+    table = roles(settings, environment, compiled)
     for role in (name for name, resource in own.items() if resource["Type"] == "AWS::IAM::Role"):
         if role not in table:
             yield f"{role}: the table has no such role"

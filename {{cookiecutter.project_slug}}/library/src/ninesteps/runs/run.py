@@ -20,7 +20,6 @@ from ninesteps.report.local_page import write_report
 from ninesteps.repository.identity import whoami
 from ninesteps.runs import continuing, stopping
 from ninesteps.runs.compiled import compiled
-from ninesteps.settings.data import FEATURE_DATABASE
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code.bundle import code_objects, find, folders
@@ -100,7 +99,8 @@ def run(
     compiled_pipeline = compiled(
         root, local / "definitions", settings, environment, lambda: working("compiling")
     )
-    catalog = {(FEATURE_DATABASE, settings.feature_table): ingested.location}
+    features = settings.features_of(environment)
+    catalog = {(features.database, features.table): ingested.location}
     engine = Engine(local, catalog, cores, processes)
     if not engine.has(compiled_pipeline.code):
         _put_code(engine, settings, environment)

@@ -84,6 +84,7 @@ from sagemaker.train.tuner import HyperparameterTuner
 
 from ninesteps.settings import gate as gates
 from ninesteps.settings.environment import Environment
+from ninesteps.settings.features import Features
 from ninesteps.settings.tuning import Range
 
 gc.freeze()
@@ -219,14 +220,15 @@ def athena_input(
     job: JobDefaults,
     name: str,
     query: PipelineVariable,
-    database: str,
+    features: Features,
     results_uri: str,
     local_path: str,
 ) -> Any:
     """The rows of a query over the data catalogue, brought to a folder as Parquet."""
     athena = AthenaDatasetDefinition(
-        catalog="AwsDataCatalog",
-        database=database,
+        catalog=features.catalog,
+        database=features.database,
+        work_group=features.workgroup,
         query_string=query,
         output_s3_uri=results_uri,
         output_format="PARQUET",

@@ -11,9 +11,6 @@ from ninesteps.settings.moments import MOMENT_RULE, is_moment
 from ninesteps.settings.names import FEATURE_NAME_RULE, RESERVED_COLUMNS, is_stored_name
 from ninesteps.settings.toml import require
 
-FEATURE_DATABASE = "sagemaker_featurestore"
-"""The data catalogue's database that SageMaker registers offline stores in."""
-
 
 @dataclass(frozen=True)
 class Column:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import typing
 from dataclasses import dataclass, field
+from typing import Any
 
 from ninesteps.settings import regions
 from ninesteps.settings.toml import NOT_IN_FILE, require
@@ -34,6 +35,8 @@ class Environment:
     permissions_boundary: str = ""  # the ARN of a policy that limits each role that is made
     github_repository: str = ""  # OWNER/NAME: its main branch may publish; none: no role for it
     monthly_budget: int = 0  # of the whole account, in US dollars: above it [notify] email is told
+    features: dict[str, Any] = field(default_factory=dict)
+    """Keys of `[features]` that differ in this environment."""
     name: str = field(default="", metadata=NOT_IN_FILE)  # the table's own
 
     def __post_init__(self) -> None:

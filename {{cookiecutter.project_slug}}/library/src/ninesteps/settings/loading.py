@@ -74,6 +74,8 @@ def _check_together(settings: Settings) -> None:
             parse()
         except (FacetError, gates.GateError, cadences.CadenceError) as error:
             raise SettingsError(str(error), *path) from None
+    for name, environment in settings.environments.items():
+        settings.features_of(replace(environment, name=name))  # its keys are read
     _check_problem(settings)
     if settings.data.file:
         _check_columns(settings)
@@ -129,11 +131,25 @@ def _check_columns(settings: Settings) -> None:
         if name and name not in columns:
             raise SettingsError(f"expected a column of [data.columns] ({has}), got {name!r}", *path)
     _check_stored_names(settings, named)
+    _check_event_times(settings)
     for facet in settings.facets:
         _check_facet(facet, columns[facet.column], settings.data.missing)
     if settings.split.by == "time" and not settings.data.event_time:
         raise SettingsError("expected 'hash' where [data] has no event_time, got 'time'",
                             "split", "by")  # fmt: skip
+
+
+def _check_event_times(settings: Settings) -> None:
+    """The column with the moments, in each environment, is no other column too."""
+    data = settings.data
+    stored = {data.stored_name(raw).lower() for raw in (data.record_id, data.label, *data.columns)}
+    environments = [replace(e, name=n) for n, e in settings.environments.items()]
+    for environment in (settings.environment(), *environments):
+        if (name := settings.features_of(environment).event_time).lower() in stored:
+            raise SettingsError(
+                f"expected a name that no other column of the feature group has, got {name!r}",
+                "features", "event_time",
+            )  # fmt: skip
 
 
 def _check_facet(facet: Facet, column: Column, missing: tuple[str, ...]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # mypy knows a module that travels with the scripts by the name they import
     from stored_names import (
+        FEATURE_NAME,
         FEATURE_NAME_RULE,
         RESERVED_COLUMNS,
         is_stored_name,
@@ -15,6 +16,7 @@ if TYPE_CHECKING:  # mypy knows a module that travels with the scripts by the na
     )
 else:
     from ninesteps.containers.stored_names import (
+        FEATURE_NAME,
         FEATURE_NAME_RULE,
         RESERVED_COLUMNS,
         is_stored_name,
@@ -24,6 +26,7 @@ else:
     )
 
 __all__ = [
+    "FEATURE_NAME",
     "FEATURE_NAME_RULE",
     "RESERVED_COLUMNS",
     "is_stored_name",

@@ -20,11 +20,12 @@ from ninesteps.settings.environment import (
 )
 from ninesteps.settings.facets import Facet
 from ninesteps.settings.facets import parse as parse_facets
+from ninesteps.settings.features import Features
 from ninesteps.settings.judgement import Approval, Bias, GateSettings, Model
 from ninesteps.settings.operation import LOCAL_DISKS, Aws, Compute, Notify, Schedule
 from ninesteps.settings.project import Project
 from ninesteps.settings.regions import WITHOUT_CLARIFY
-from ninesteps.settings.toml import NOT_IN_FILE
+from ninesteps.settings.toml import NOT_IN_FILE, with_changes
 from ninesteps.settings.tuning import Tuning
 
 
@@ -37,6 +38,7 @@ class Settings:
     tuning: Tuning
     gate: GateSettings
     data: Data = field(default_factory=Data)
+    features: Features = field(default_factory=Features)
     bias: Bias = field(default_factory=Bias)
     approval: Approval = field(default_factory=Approval)
     model: Model = field(default_factory=Model)
@@ -53,15 +55,15 @@ class Settings:
         default=(), repr=False, compare=False, metadata=NOT_IN_FILE
     )  # what the person who wrote the file is to know, such as that a key was renamed
 
-    @property
-    def feature_group(self) -> str:
-        """The feature group that holds the features."""
-        return self.project.pipeline
+    def features_of(self, environment: Environment) -> Features:
+        """`[features]` in one environment: environments of one account share no table.
 
-    @property
-    def feature_table(self) -> str:
-        """The offline store's table in the data catalogue: Glue's names have no hyphens."""
-        return self.feature_group.replace("-", "_").lower()
+        Raises:
+            SettingsError: for a key of `[environments.NAME.features]` that breaks a rule.
+        """
+        path = ("environments", environment.name, "features")
+        features = with_changes(self.features, environment.features, *path)
+        return features.named(environment.named(self.project.pipeline))
 
     @property
     def model_package_group(self) -> str:

@@ -11,7 +11,7 @@ import math
 import tomllib
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -83,6 +83,36 @@ def load(cls: type[Table], root: Path, name: str, notify: Notify = lambda notice
         raise SettingsError(f"there is no such file in {root}", file=name) from None
     except OSError as error:
         raise SettingsError(f"it cannot be read: {error.strerror}", file=name) from None
+
+
+def with_changes(table: Table, changes: Mapping[str, object], *path: str) -> Table:
+    """A data class with other values for the keys that a second table has, of the same names.
+
+    Args:
+        path: where that table stands in its file, for a message.
+
+    Raises:
+        SettingsError: with one sentence that names the key.
+    """
+    merged = _merged(_as_toml(table), changes)
+    changed: Table = _read(type(table), merged, path, lambda notice: None)
+    return changed
+
+
+def _as_toml(value: Any) -> Any:
+    """A data class's value as TOML has it."""
+    if dataclasses.is_dataclass(value):
+        names = (f.name for f in dataclasses.fields(value) if f.metadata.get("in_file", True))
+        return {name: _as_toml(getattr(value, name)) for name in names}
+    if isinstance(value, dict):
+        return {key: _as_toml(item) for key, item in value.items()}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _merged(table: Any, changes: Any) -> Any:
+    if not isinstance(table, dict) or not isinstance(changes, Mapping):
+        return changes
+    return {**table, **{key: _merged(table.get(key), item) for key, item in changes.items()}}
 
 
 def _text(file: Path) -> str:
@@ -158,6 +188,8 @@ def _renamed(
 
 
 def _value(hint: Any, value: object, path: tuple[str, ...], notify: Notify) -> Any:
+    if hint is Any:  # read later, with what it stands beside
+        return value
     if dataclasses.is_dataclass(hint):
         return _read(hint, value, path, notify)
     origin = typing.get_origin(hint)

@@ -1,0 +1,96 @@
+"""The feature groups of an account, compared with what `[features]` says of them.
+
+Step 1's query names a table, a column of moments and their type. Where one is not as the account
+has it, no execution could read a row: so `pipeline publish` asks first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ninesteps.errors import AccountError, SettingsError
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.features import Features
+from ninesteps.settings.settings import Settings
+
+NOT_THERE = ("ResourceNotFound", "ResourceNotFoundException", "ValidationException")
+"""What the service answers to a well-formed name that it has no feature group of."""
+
+TYPES = {"String": "string", "Fractional": "fractional"}
+"""`[features] event_time_type` by what the service calls it."""
+
+
+def check(sagemaker: Any, settings: Settings, environment: Environment) -> None:
+    """Check that the account has the feature group that the definition reads.
+
+    Args:
+        sagemaker: a client of the service.
+
+    Raises:
+        AccountError: if it is missing, or cannot be read from.
+        SettingsError: that names the key of `[features]` and the value that the account has.
+    """
+    features = settings.features_of(environment)
+    found = _described(sagemaker, features.group, environment)
+    for key, wanted, has in _facts(features, found, environment, settings.project.pipeline):
+        if wanted != has:
+            raise SettingsError(
+                f"expected {has!r}, which the feature group {features.group} has in "
+                f"{environment.name}, got {wanted!r}", "features", key,
+            )  # fmt: skip
+    record_id = settings.data.stored_name(settings.data.record_id)
+    if (has := str(found["RecordIdentifierFeatureName"])) != record_id:
+        raise SettingsError(
+            f"expected {has!r}, the record identifier of the feature group {features.group} in "
+            f"{environment.name}, got {record_id!r}; [data.stored] can say so", "data", "record_id",
+        )  # fmt: skip
+
+
+def _described(sagemaker: Any, group: str, environment: Environment) -> dict[str, Any]:
+    """A feature group that can be read from."""
+    try:
+        found: dict[str, Any] = sagemaker.describe_feature_group(FeatureGroupName=group)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in NOT_THERE:
+            raise
+        raise AccountError(
+            f"there is no feature group {group} in {environment.region} of account "
+            f"{environment.account}; [features] group names another"
+        ) from None
+    if (status := found["FeatureGroupStatus"]) != "Created":
+        reason = (
+            f" ({' '.join(found['FailureReason'].split())})" if "FailureReason" in found else ""
+        )
+        raise AccountError(
+            f"the feature group {group}: expected the status Created, got {status}{reason}"
+        )
+    if "OfflineStoreConfig" not in found:
+        raise AccountError(f"the feature group {group} has no offline store to train from")
+    return found
+
+
+def _facts(
+    features: Features, found: dict[str, Any], environment: Environment, pipeline: str
+) -> Iterator[tuple[str, str, str]]:
+    """Keys of `[features]`, each with what it says and what the account has."""
+    store = found["OfflineStoreConfig"]
+    if catalog := store.get("DataCatalogConfig", {}):
+        yield "table", features.table, catalog["TableName"]
+        yield "database", features.database, catalog["Database"]
+        if features.catalog_account == "":
+            yield "catalog", features.catalog, catalog["Catalog"]
+    yield "event_time", features.event_time, found["EventTimeFeatureName"]
+    types = {item["FeatureName"]: item["FeatureType"] for item in found["FeatureDefinitions"]}
+    kind = types.get(found["EventTimeFeatureName"], "")
+    yield "event_time_type", features.event_time_type, TYPES.get(kind, kind)
+    storage = store["S3StorageConfig"]
+    has = storage.get("ResolvedOutputS3Uri") or storage["S3Uri"]
+    place = features.place(environment, pipeline)
+    # A place above the group's own is one for several groups.
+    yield "location", place, place if f"{has}/".startswith(f"{place}/") else has.rstrip("/")
+    if features.location and (key := storage.get("KmsKeyId")):
+        is_that = features.kms_key_arn.endswith(f"/{key}")  # it may be told without the account
+        yield "kms_key_arn", features.kms_key_arn, features.kms_key_arn if is_that else key
