@@ -35,7 +35,7 @@ HOSTS = {"cruft.github.io"}
 PAGE_HOSTS = {*HOSTS, "zensical.org"}
 """Where those of a built page may: the theme names its maker."""
 
-EXAMPLES = {"git.example.com"}
+EXAMPLES = {"git.example.com", "studio-d-abc.studio.eu-west-1.sagemaker.aws"}
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _ADDRESS = re.compile(r"https?://[^\s)\"'<>`]+")

@@ -368,7 +368,7 @@ def test_every_property_of_a_step_comes_from_calls_that_its_role_may_make(bare: 
 
 def test_the_trials_of_a_search_may_be_listed_only_where_a_step_reads_them(bare: Full) -> None:
     action = "sagemaker:ListTrainingJobsForHyperParameterTuningJob"
-    assert set(allowed(bare, action)) == {"PipelineRole"}
+    assert set(allowed(bare, action)) == {"PipelineRole", "OperatorRole"}
     text = bare[1].replace("TrainingJobSummaries[0].", "BestTrainingJob.")
     assert text != bare[1]
     assert wrong((bare[0], text), stacks.read(ROOT)) == [
@@ -503,6 +503,24 @@ def event(**detail: Any) -> str:
     return json.dumps(APPROVED | {"detail": {k: v for k, v in fields.items() if v is not None}})
 
 
+def of_an_execution(status: str, pipeline: str = "customer-churn-prod") -> str:
+    """An event of a pipeline's execution: AWS's sample, of "Pipeline execution state change"."""
+    arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:pipeline/{pipeline}"
+    detail = {
+        "pipelineExecutionDisplayName": "SomeDisplayName",
+        "currentPipelineExecutionStatus": status,
+        "previousPipelineExecutionStatus": "Executing",
+        "executionStartTime": "2021-03-15T16:03:13Z",
+        "executionEndTime": "2021-03-15T16:10:10Z",
+        "pipelineExecutionDescription": "SomeDescription",
+        "pipelineArn": arn,
+        "pipelineExecutionArn": f"{arn}/execution/p4jn9xou8a8s",
+    }
+    sent = {"source": "aws.sagemaker", "time": "2021-03-15T16:10:11Z", "detail": detail,
+            "detail-type": "SageMaker Model Building Pipeline Execution Status Change"}  # fmt: skip
+    return json.dumps(sent)
+
+
 @pytest.mark.parametrize(
     ("sent", "rules"),
     [
@@ -524,13 +542,18 @@ def event(**detail: Any) -> str:
             "detail": {"bucket": {"name": f"customer-churn-prod-{ACCOUNT}"},
                        "object": {"key": "customer-churn/executions/1.json"}},
         }), set()),
+        (of_an_execution("Failed"), {"WhenFailed"}),
+        (of_an_execution("Stopped"), {"WhenFailed"}),
+        (of_an_execution("Succeeded"), set()),
+        (of_an_execution("Executing"), set()),
+        (of_an_execution("Failed", "customer-churn-dev"), set()),
     ],
 )  # fmt: skip
 def test_an_event_starts_the_machine_that_decides_on_it(sent: str, rules: set[str]) -> None:
     made = resources(own())
     patterns = {name: r["Properties"]["EventPattern"] for name, r in made.items()
                 if r["Type"] == "AWS::Events::Rule"}  # fmt: skip
-    assert len(patterns) == 3
+    assert len(patterns) == 4
     # moto's matching, an independent reading of EventBridge's patterns
     fits = {
         name
@@ -538,6 +561,44 @@ def test_an_event_starts_the_machine_that_decides_on_it(sent: str, rules: set[st
         if EventPattern(json.dumps(pattern), pattern).matches_event(json.loads(sent))
     }
     assert fits == rules
+
+
+def test_who_is_told_of_a_failed_execution_reads_which_one_and_how_to_look_at_it() -> None:
+    transformed = resources(own())["WhenFailed"]["Properties"]["Targets"][0]["InputTransformer"]
+    sent = json.loads(of_an_execution("Failed"))
+    text = transformed["InputTemplate"]
+    for name, path in transformed["InputPathsMap"].items():
+        value: Any = sent
+        for key in path.removeprefix("$.").split("."):
+            value = value[key]
+        assert f"<{name}>" in text
+        text = text.replace(f"<{name}>", value)
+    arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:pipeline/customer-churn-prod/execution/"
+    assert json.loads(text) == (  # a template of plain text is a JSON string
+        "An execution of customer-churn-prod is Failed since 2021-03-15T16:10:11Z. To see why: "
+        f"pipeline status {arn}p4jn9xou8a8s --env prod, or "
+        f"https://{REGION}.console.aws.amazon.com/sagemaker/home?region={REGION}"
+    )
+
+
+def test_the_rule_may_publish_to_the_encrypted_topic_by_policies_that_have_no_condition() -> None:
+    """EventBridge's guide: a topic's policy for it may have none, and its target no role."""
+    made = resources(own())
+    target = made["WhenFailed"]["Properties"]["Targets"][0]
+    assert target["Arn"] == f"arn:aws:sns:{REGION}:{ACCOUNT}:customer-churn-prod"
+    assert "RoleArn" not in target
+    policies = {
+        "sns:Publish": made["TopicPolicy"]["Properties"]["PolicyDocument"],
+        "kms:GenerateDataKey*": made["Key"]["Properties"]["KeyPolicy"],
+    }
+    for action, document in policies.items():
+        (statement,) = (
+            s for s in document["Statement"]
+            if s["Principal"] == {"Service": "events.amazonaws.com"}
+        )  # fmt: skip
+        assert statement["Effect"] == "Allow"
+        assert action in (statement["Action"], *statement["Action"])
+        assert "Condition" not in statement
 
 
 def allowed(full: Full, action: str) -> dict[str, set[permissions.Permission]]:

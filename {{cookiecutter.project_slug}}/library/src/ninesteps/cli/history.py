@@ -12,11 +12,19 @@ from ninesteps.cli import here
 from ninesteps.cli.commands import commands
 from ninesteps.errors import SettingsError
 
+_IN_AN_ACCOUNT = click.option("--env", "environment", help="In an account: an [environments.NAME].")
+
 
 @commands.command()
+@_IN_AN_ACCOUNT
+@click.option("--last", type=click.IntRange(min=1), default=20, help="In an account: how many.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def runs(as_json: bool) -> None:
-    """List the runs on this machine, the newest first."""
+def runs(environment: str | None, last: int, as_json: bool) -> None:
+    """List the runs on this machine, or the executions in an account, the newest first."""
+    if environment is not None:
+        _executions(environment, last, as_json)
+        return
+
     from ninesteps.local.history import History
 
     kept_runs = History(here.local()).runs()
@@ -31,9 +39,40 @@ def runs(as_json: bool) -> None:
     if kept_runs and kept_runs[0]["status"] not in ("Succeeded", "Executing"):
         from ninesteps.runs.continuing import next_command
 
-        last = History(here.local()).execution(kept_runs[0]["run"])
+        newest = History(here.local()).execution(kept_runs[0]["run"])
         with suppress(SettingsError):  # of which `check` tells
-            click.echo(f"to go on with the last: {next_command(last, here.settings())}")
+            click.echo(f"to go on with the last: {next_command(newest, here.settings())}")
+
+
+def _executions(environment: str, last: int, as_json: bool) -> None:
+    """List the latest executions in an account."""
+    from itertools import islice
+
+    from ninesteps.infrastructure import account
+    from ninesteps.infrastructure.executions import Executions
+    from ninesteps.terminal.execution import table
+
+    settings = here.settings()
+    chosen = settings.account_environment(environment)
+    pipeline = chosen.named(settings.project.pipeline)
+    with account.one_sentence():
+        sagemaker = account.session(chosen).client("sagemaker")
+        listed = [
+            {
+                "run": summary["PipelineExecutionArn"].rpartition("/")[2],
+                "status": summary["PipelineExecutionStatus"],
+                "started": account.moment(summary["StartTime"]),
+                "description": summary.get("PipelineExecutionDescription", ""),
+            }
+            for summary in islice(Executions(sagemaker, chosen, pipeline).summaries(), last)
+        ]
+    if as_json:
+        click.echo(json.dumps(listed, indent=2))
+        return
+    if not listed:
+        click.echo(f"{pipeline} has no execution in {chosen.region}")
+    for line in table(listed):
+        click.echo(line)
 
 
 @commands.command()
@@ -81,8 +120,13 @@ def report(run: str, environment: str | None, output: Path | None) -> None:
 @click.argument("run")
 @click.argument("step")
 @click.option("--trial", type=click.IntRange(min=1), help="Of a search: this trial's log.")
-def logs(run: str, step: str, trial: int | None) -> None:
-    """Print what a step of a run printed; of a search, each trial's last line."""
+@_IN_AN_ACCOUNT
+def logs(run: str, step: str, trial: int | None, environment: str | None) -> None:
+    """Print what a step of a run printed; of a search, each trial's last line, or its end."""
+    if environment is not None:
+        _logs_in_account(run, step, trial, environment)
+        return
+
     from ninesteps.errors import StateError
     from ninesteps.local.history import History, log_text
 
@@ -91,3 +135,20 @@ def logs(run: str, step: str, trial: int | None) -> None:
         raise StateError(f"expected one of {', '.join(steps)}, got {step!r}")
     for line in log_text(steps[step], trial):
         click.echo(line)
+
+
+def _logs_in_account(run: str, step: str, trial: int | None, environment: str) -> None:
+    """Print what CloudWatch has of a step."""
+    from ninesteps.infrastructure import account
+    from ninesteps.infrastructure.job_logs import JobLogs
+    from ninesteps.report.account_run import AccountRun
+    from ninesteps.terminal.execution import log_lines
+
+    settings = here.settings()
+    chosen = settings.account_environment(environment)
+    with account.one_sentence():
+        session = account.session(chosen)
+        read = AccountRun(session.client("sagemaker"), session.client("s3"), chosen)
+        facts = read.step(settings, run, step)
+        for line in log_lines(JobLogs(session.client("logs")), facts, trial):
+            click.echo(line)

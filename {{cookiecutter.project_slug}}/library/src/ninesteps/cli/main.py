@@ -8,13 +8,24 @@ be used, 3 not registered though asked to, 130 stopped by Ctrl-C or by a signal.
 from __future__ import annotations
 
 # Each module adds its commands to the group when it is imported.
-from ninesteps.cli import account, definition, endpoint, fleet, history, registry, repository, run
+from ninesteps.cli import (
+    account,
+    definition,
+    endpoint,
+    execution,
+    fleet,
+    history,
+    registry,
+    repository,
+    run,
+)
 from ninesteps.cli.commands import commands as main
 
 __all__ = [
     "account",
     "definition",
     "endpoint",
+    "execution",
     "fleet",
     "history",
     "main",

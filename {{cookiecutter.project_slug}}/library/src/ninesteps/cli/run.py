@@ -57,7 +57,7 @@ def run(
     settings = here.settings_with_table()
     if bias_backend:
         settings = settings.with_backend(bias_backend)
-    given = _parameters(values)
+    given = parameters(values)
     if resume is not None and (data or given or only or debug):
         raise click.UsageError("--resume takes the table, parameters and steps of the run")
     if only and debug and only != debug:
@@ -90,7 +90,8 @@ def run(
             sys.exit(errors.NOT_REGISTERED)
 
 
-def _parameters(values: tuple[str, ...]) -> dict[str, str]:
+def parameters(values: tuple[str, ...]) -> dict[str, str]:
+    """What `--set` gives, the moment in the form that step 1 reads."""
     given = {}
     for value in values:
         name, sign, text = value.partition("=")

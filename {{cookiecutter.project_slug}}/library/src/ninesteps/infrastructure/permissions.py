@@ -3,8 +3,8 @@
 Actions, resource types and condition keys are those of AWS's Service Authorization Reference
 (`list_amazonsagemaker`, `list_amazons3`, `list_amazonelasticcontainerregistry`,
 `list_amazoncloudwatchlogs`, `list_awskeymanagementservice`, `list_amazonathena`, `list_awsglue`,
-`list_amazonec2`, `list_awsstepfunctions`, `list_amazoneventbridge`); what a job needs besides is in
-the SageMaker developer guide, "How to use SageMaker AI execution roles".
+`list_amazonec2`, `list_awsstepfunctions`, `list_amazoneventbridge`, `list_servicequotas`); what a
+job needs besides is in the SageMaker developer guide, "How to use SageMaker AI execution roles".
 
 An entry names actions and the resources that they are for, in braces what differs between
 environments. It is the whole of what a role may do: `differences` compares a template with it.
@@ -336,6 +336,49 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
         "sagemaker:InvokeEndpoint": (
             grant("sagemaker: InvokeEndpoint", "{sagemaker}:endpoint/{stack}-st-*"),
         ),
+    },
+    "operate": {
+        "sts:GetCallerIdentity": (),
+        "sagemaker:DescribePipeline": (
+            grant("sagemaker: DescribePipeline", "{sagemaker}:pipeline/{stack}"),
+        ),
+        "sagemaker:ListPipelineExecutions": (
+            grant("sagemaker: ListPipelineExecutions", "{sagemaker}:pipeline/{stack}"),
+        ),
+        "sagemaker:StartPipelineExecution": (
+            grant("sagemaker: StartPipelineExecution", "{sagemaker}:pipeline/{stack}"),
+        ),
+        **{
+            f"sagemaker:{name}":
+                (grant(f"sagemaker: {name}", "{sagemaker}:pipeline/{stack}/execution/*"),)
+            for name in ("DescribePipelineDefinitionForExecution", "DescribePipelineExecution",
+                         "ListPipelineExecutionSteps", "ListPipelineParametersForExecution",
+                         "StopPipelineExecution")
+        },
+        "sagemaker:DescribeProcessingJob": (
+            grant("sagemaker: DescribeProcessingJob", "{sagemaker}:processing-job/pipelines-*"),
+        ),
+        "sagemaker:DescribeTransformJob": (
+            grant("sagemaker: DescribeTransformJob", "{sagemaker}:transform-job/pipelines-*"),
+        ),
+        **{
+            f"sagemaker:{name}":
+                (grant(f"sagemaker: {name}", "{sagemaker}:hyper-parameter-tuning-job/*"),)
+            for name in ("DescribeHyperParameterTuningJob",
+                         "ListTrainingJobsForHyperParameterTuningJob")
+        },
+        "sagemaker:DescribeModel": (
+            grant("sagemaker: DescribeModel", "{sagemaker}:model/pipelines-*"),
+        ),
+        "sagemaker:DescribeModelPackage": (
+            grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
+        ),
+        "sagemaker:ListDomains": (grant("sagemaker: ListDomains", "*"),),
+        **{
+            f"logs:{name}": (grant(f"logs: {name}", "{logs}:log-group:/aws/sagemaker/*"),)
+            for name in ("DescribeLogStreams", "GetLogEvents")
+        },
+        "servicequotas:ListServiceQuotas": (grant("servicequotas: ListServiceQuotas", "*"),),
     },
     "publish": {
         **_PUT_CODE,

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ninesteps.errors import SettingsError
-from ninesteps.infrastructure import job_code, names, permissions, state_machines, template
+from ninesteps.infrastructure import (
+    addresses,
+    job_code,
+    names,
+    permissions,
+    state_machines,
+    template,
+)
 from ninesteps.infrastructure.change_set import Stack
 from ninesteps.infrastructure.permissions import Grant
 from ninesteps.settings import deploy as policy
@@ -58,6 +65,8 @@ def parameters(
     is_own = environment.kms_key_arn == own_key  # it stands in the settings for the jobs to use
     return {
         "Pipeline": settings.project.pipeline,
+        "Environment": environment.name,
+        "Console": addresses.console(environment) or "SageMaker's console",
         "KmsKeyArn": "" if is_own else environment.kms_key_arn,
         "PermissionsBoundary": environment.permissions_boundary,
         "IsInVpc": "yes" if environment.subnets else "no",
@@ -224,6 +233,7 @@ def roles(
         ],
         "SchedulerRole": [*permissions.SCHEDULER],
         "ApproverRole": [*permissions.of_calls("approve"), *permissions.SECOND_APPROVAL],
+        "OperatorRole": permissions.of_calls("operate"),
         "PublisherRole": permissions.of_calls("publish"),
         "EventsRole": [*permissions.EVENTS],
         **{

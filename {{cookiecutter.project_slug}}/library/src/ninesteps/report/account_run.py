@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ninesteps.definition.step_content import StepContent, step_contents
 from ninesteps.errors import AccountError
 from ninesteps.infrastructure import account
 from ninesteps.infrastructure.account import FORBIDDEN
+from ninesteps.infrastructure.executions import GOES_ON, Executions
 from ninesteps.registry.account import decisions, digest_key
 from ninesteps.registry.person import arn_of
 from ninesteps.registry.registry import Decision
@@ -43,7 +44,8 @@ LOOKED_THROUGH = 5
 MOST_PROFILE = 16_000_000
 
 _STATUSES = {"Starting": EXECUTING, "Executing": EXECUTING, "Stopping": STOPPED,
-             "Stopped": STOPPED, "Failed": FAILED, "Succeeded": SUCCEEDED}  # fmt: skip
+             "Stopped": STOPPED, "Failed": FAILED, "Succeeded": SUCCEEDED,
+             "CompletedWithFailures": FAILED}  # fmt: skip
 _LOG_GROUPS = {"Processing": "ProcessingJobs", "Training": "TrainingJobs",
                "Tuning": "TrainingJobs", "Transform": "TransformJobs"}  # fmt: skip
 
@@ -97,15 +99,31 @@ class AccountRun:
 
     def facts(self, settings: Settings, run: str) -> RunFacts:
         """An execution of the pipeline."""
-        pipeline = self.environment.named(settings.project.pipeline)
-        arn = self._arn(pipeline, run)
-        execution = self.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
-        text = self.sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=arn)
-        definition = json.loads(text["PipelineDefinition"])
+        standing = self.standing(settings, run)
+        previous = self._previous(settings, standing)
+        return replace(
+            standing,
+            previous=previous,
+            no_previous=""
+            if previous
+            else f"of the last {LOOKED_THROUGH} earlier executions of "
+            f"{standing.pipeline} that succeeded, none has other training data: there is nothing "
+            "to compare with",
+        )
+
+    def standing(self, settings: Settings, run: str) -> RunFacts:
+        """How an execution stands, by what the service says of it and of its jobs.
+
+        Args:
+            run: as `Executions.arn` takes it.
+        """
+        executions = self._executions(settings)
+        pipeline, arn = executions.pipeline, executions.arn(run)
+        execution = executions.describe(arn)
+        text, definition = self._definition(arn)
         contents = list(step_contents(definition))
         steps = tuple(self._steps(contents, arn, execution["PipelineExecutionStatus"]))
-        previous = self._previous(pipeline, execution, steps)
-        is_over = execution["PipelineExecutionStatus"] not in ("Executing", "Stopping")
+        is_over = execution["PipelineExecutionStatus"] not in GOES_ON
         began, ended = execution["CreationTime"], execution["LastModifiedTime"]
         return RunFacts(
             id=arn.rpartition("/")[2],
@@ -115,61 +133,54 @@ class AccountRun:
             status=execution["PipelineExecutionStatus"],
             started=_moment(began),
             ended=_moment(ended) if is_over else "",
+            began=account.moment(began),
             took=duration((ended - began).total_seconds()) if is_over else "",
+            reason=execution.get("FailureReason", ""),
             started_by=arn_of(execution.get("CreatedBy", {})),
-            parameters=self._parameters(definition, arn),
-            definition_sha256=hashlib.sha256(text["PipelineDefinition"].encode()).hexdigest(),
+            parameters={**_defaults(definition), **executions.parameters(arn)},
+            definition_sha256=hashlib.sha256(text.encode()).hexdigest(),
             steps=steps,
             positive=" or ".join(settings.data.positives) or "1",
             registered=", ".join(filter(None, map(_registered, steps))),
             changes=tuple(change for step in steps for change in _decided(step)),
             digests=dict(pair for step in steps for pair in _noted(step)),
             versions={"image": ", ".join(sorted(set(_images(steps))))},
-            previous=previous,
-            no_previous=""
-            if previous
-            else f"of the last {LOOKED_THROUGH} earlier executions of "
-            f"{pipeline} that succeeded, none has other training data: there is nothing to compare "
-            "with",
         )
 
-    def _arn(self, pipeline: str, run: str) -> str:
-        """The execution that is meant; an id of none is refused by the service itself."""
-        if run.startswith("arn:"):
-            return run
-        if run != "last":
-            return self.environment.sagemaker_arn(f"pipeline/{pipeline}/execution/{run}")
-        for summary in self._executions(pipeline):
-            return str(summary["PipelineExecutionArn"])
-        raise AccountError(f"{pipeline} has no execution in {self.environment.region}")
+    def step(self, settings: Settings, run: str, name: str) -> StepFacts:
+        """One step of an execution.
 
-    def _executions(self, pipeline: str) -> Iterator[dict[str, Any]]:
-        """The executions of a pipeline, the newest first."""
-        pages = self.sagemaker.get_paginator("list_pipeline_executions").paginate(
-            PipelineName=pipeline, SortBy="CreationTime", SortOrder="Descending"
-        )
-        for page in pages:
-            yield from page["PipelineExecutionSummaries"]
+        Raises:
+            AccountError: if the execution has no such step.
+        """
+        executions = self._executions(settings)
+        arn = executions.arn(run)
+        status = executions.describe(arn)["PipelineExecutionStatus"]
+        steps = {step.name: step for step in step_contents(self._definition(arn)[1])}
+        if name not in steps:
+            raise AccountError(f"expected one of {', '.join(steps)}, got {name!r}")
+        started = {step["StepName"]: step for step in executions.steps(arn)}
+        outcomes = {step: _outcome(found) for step, found in started.items()}
+        if name in started:
+            return self._step(steps[name], started[name], outcomes[name])
+        return _not_started(steps[name], outcomes, status)
 
-    def _parameters(self, definition: dict[str, Any], arn: str) -> dict[str, Any]:
-        """What the execution was started with, over the defaults."""
-        specs = definition.get("Parameters", [])
-        values = {spec["Name"]: spec["DefaultValue"] for spec in specs if "DefaultValue" in spec}
-        pages = self.sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
-            PipelineExecutionArn=arn
-        )
-        for page in pages:
-            values |= {
-                parameter["Name"]: parameter["Value"] for parameter in page["PipelineParameters"]
-            }
-        return values
+    def _executions(self, settings: Settings) -> Executions:
+        pipeline = self.environment.named(settings.project.pipeline)
+        return Executions(self.sagemaker, self.environment, pipeline)
+
+    def _definition(self, arn: str) -> tuple[str, dict[str, Any]]:
+        """The definition that an execution was started with: its text, and its content."""
+        answer = self.sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=arn)
+        text = str(answer["PipelineDefinition"])
+        return text, json.loads(text)
 
     # Steps
 
     def _steps(self, contents: list[StepContent], arn: str, status: str) -> Iterator[StepFacts]:
         """The steps as they are numbered: a condition after the steps that it decides on."""
         started = {
-            execution_step["StepName"]: execution_step for execution_step in self._started(arn)
+            execution_step["StepName"]: execution_step for execution_step in self._listed(arn)
         }
         outcomes = {name: _outcome(execution_step) for name, execution_step in started.items()}
         ordered = sorted(contents, key=lambda step: step.type == "Condition")
@@ -179,41 +190,39 @@ class AccountRun:
             else:
                 yield _not_started(step, outcomes, status)
 
-    def _started(self, arn: str) -> Iterator[dict[str, Any]]:
-        pages = self.sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
-            PipelineExecutionArn=arn
-        )
-        for page in pages:
-            yield from page["PipelineExecutionSteps"]
+    def _listed(self, arn: str) -> Iterator[dict[str, Any]]:
+        return Executions(self.sagemaker, self.environment, "").steps(arn)
 
     def _step(
         self, step: StepContent, execution_step: dict[str, Any], outcome: bool | None
     ) -> StepFacts:
         status = _STATUSES.get(execution_step["StepStatus"], execution_step["StepStatus"])
-        source = execution_step.get("CacheHitResult", {}).get("SourcePipelineExecutionArn", "")
-        run = source.rpartition("/")[2]
+        source, run = _source(execution_step)
         began, ended = execution_step.get("StartTime"), execution_step.get("EndTime")
-        answer = self._answer(execution_step.get("Metadata", {}))
-        group = _LOG_GROUPS.get(step.type)
+        arns = _arns(execution_step.get("Metadata", {}))
+        answer = self._answer(arns)
         return StepFacts(
             name=step.name,
             type=step.type,
             waits_for=tuple(sorted(step.waits_for)),
             arguments=step.arguments,
             status=status,
-            said="Cached" if source and status == SUCCEEDED else status,
+            said=source if source and status == SUCCEEDED else status,
+            began=account.moment(began) if began else "",
+            ended=account.moment(ended) if ended else "",
             took=duration((ended - began).total_seconds()) if began and ended else "",
             taken=f"Reused from execution {run}." if source else "",
             reason=execution_step.get("FailureReason", ""),
             detail=_detail(step, answer),
             outcome=outcome,
             answer=answer,
-            log_place=f"in CloudWatch, /aws/sagemaker/{group}" if group else "",
+            job=next(iter(arns.values()), ""),
+            source=run,
+            log_place=f"in CloudWatch, {group}" if (group := log_group(step.type)) else "",
         )
 
-    def _answer(self, metadata: dict[str, Any]) -> dict[str, Any]:
+    def _answer(self, arns: dict[str, str]) -> dict[str, Any]:
         """What the service says of a step's job; nothing where there is none, or none any more."""
-        arns = {kind: job["Arn"] for kind, job in metadata.items() if "Arn" in job}
         for kind, arn in arns.items():
             with contextlib.suppress(ClientError):  # deleted since, or not to be seen by this role
                 return self._described(kind, arn, arn.rpartition("/")[2])
@@ -241,16 +250,14 @@ class AccountRun:
 
     # Drift
 
-    def _previous(
-        self, pipeline: str, execution: dict[str, Any], steps: tuple[StepFacts, ...]
-    ) -> Previous | None:
+    def _previous(self, settings: Settings, facts: RunFacts) -> Previous | None:
         """The latest earlier execution that succeeded on other training data."""
-        own = self._profile(steps)
+        own = self._profile(facts.steps)
         if own is None:
             return None
         looked = 0
-        for summary in self._executions(pipeline):
-            is_earlier = summary["StartTime"] < execution["CreationTime"]
+        for summary in self._executions(settings).summaries():
+            is_earlier = account.moment(summary["StartTime"]) < facts.began
             if not is_earlier or summary["PipelineExecutionStatus"] != "Succeeded":
                 continue
             arn = summary["PipelineExecutionArn"]
@@ -266,7 +273,7 @@ class AccountRun:
 
     def _processing(self, arn: str) -> Iterator[StepFacts]:
         """The processing steps of an execution, with what their jobs wrote."""
-        for execution_step in list(self._started(arn)):
+        for execution_step in list(self._listed(arn)):
             if "ProcessingJob" in execution_step.get("Metadata", {}):
                 step = StepContent(execution_step["StepName"], "Processing", {})
                 yield self._step(step, execution_step, None)
@@ -310,10 +317,39 @@ def _not_started(step: StepContent, outcomes: dict[str, bool | None], status: st
     if step.branch and outcomes.get(step.branch[0]) not in (None, step.branch[1]):
         value = "true" if outcomes[step.branch[0]] else "false"
         state, reason = SKIPPED, f"{step.branch[0]} came out {value}"
-    elif status not in ("Executing", "Stopping"):
+    elif status not in GOES_ON:
         state, reason = SKIPPED, f"the execution is {status.lower()}"
     return StepFacts(step.name, step.type, tuple(sorted(step.waits_for)), step.arguments,
                      status=state, said=state, reason=reason)  # fmt: skip
+
+
+def log_group(kind: str) -> str:
+    """Where CloudWatch has the logs of a type of step; empty if its steps run no container."""
+    group = _LOG_GROUPS.get(kind)
+    return f"/aws/sagemaker/{group}" if group else ""
+
+
+def _arns(metadata: dict[str, Any]) -> dict[str, str]:
+    """What a step has started, by its kind."""
+    return {kind: job["Arn"] for kind, job in metadata.items() if "Arn" in job}
+
+
+def _source(execution_step: dict[str, Any]) -> tuple[str, str]:
+    """How a step came by the result of another execution, and that one's id; empty if it did not.
+
+    `CacheHitResult` is of a step that had run before with the same arguments,
+    `SelectiveExecutionResult` of one that was not selected.
+    """
+    for field, said in (("CacheHitResult", "Cached"), ("SelectiveExecutionResult", "Reused")):
+        if arn := execution_step.get(field, {}).get("SourcePipelineExecutionArn", ""):
+            return said, arn.rpartition("/")[2]
+    return "", ""
+
+
+def _defaults(definition: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that have a default."""
+    specs = definition.get("Parameters", [])
+    return {spec["Name"]: spec["DefaultValue"] for spec in specs if "DefaultValue" in spec}
 
 
 def _outcome(execution_step: dict[str, Any]) -> bool | None:

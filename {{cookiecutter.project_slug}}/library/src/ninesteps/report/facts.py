@@ -25,13 +25,17 @@ class StepFacts:
     arguments: dict[str, Any]  # as the definition has them, with references
     status: str = WAITING
     said: str = ""  # the status as a person calls it, such as Cached
+    began: str = ""  # the moment, as ISO 8601, where it is known; so is `ended`
+    ended: str = ""
     took: str = ""  # such as `2.5 s`
     taken: str = ""  # a sentence on the run whose result it reuses
+    source: str = ""  # that run's id
     reason: str = ""  # why it failed or was skipped
     detail: str = ""  # what it came to
     notes: tuple[str, ...] = ()
     outcome: bool | None = None  # a condition's
     answer: dict[str, Any] = field(default_factory=dict)  # what Describe says of its job
+    job: str = ""  # the ARN of what it started in an account
     log_place: str = ""  # where the whole log lies
 
     @property
@@ -66,6 +70,8 @@ class RunFacts:
     definition_sha256: str
     steps: tuple[StepFacts, ...]  # as they are numbered
     positive: str = "1"  # the label's text that counts as 1
+    began: str = ""  # the moment, as ISO 8601
+    reason: str = ""  # why it failed
     digests: dict[str, str] = field(default_factory=dict)  # noted when a step ended, by S3 URI
     registered: str = ""  # the version, as a person reads it
     changes: tuple[Decision, ...] = ()  # of its status, the oldest first

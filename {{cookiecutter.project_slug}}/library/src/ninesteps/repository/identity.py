@@ -1,4 +1,4 @@
-"""Who sits at this machine, as far as it can tell: git's name and address, or the login."""
+"""Who sits at this machine, and at which commit: as far as git, or the login, can tell."""
 
 from __future__ import annotations
 
@@ -16,15 +16,29 @@ def whoami(repository: Path) -> str:
     return name or email or _login()
 
 
+def commit(repository: Path) -> str:
+    """The commit that is checked out, such as `0a1b2c3d4e5f`, `with changes` behind it if there
+    are any that are not committed; empty if it is not known."""
+    head = _asked(repository, "rev-parse", "--short=12", "--verify", "--quiet", "HEAD").strip()
+    if not head:
+        return ""
+    return f"{head} with changes" if _asked(repository, "status", "--porcelain") else head
+
+
 def _git(repository: Path) -> dict[str, str]:
     asked = r"^user\.(name|email)$"
-    command = ["git", "-C", str(repository), "config", "--null", "--get-regexp", asked]
+    entries = _asked(repository, "config", "--null", "--get-regexp", asked).split("\0")
+    return {key: " ".join(value.split()) for key, _, value in (e.partition("\n") for e in entries)}
+
+
+def _asked(repository: Path, *arguments: str) -> str:
+    """What git answers; empty where there is none."""
+    command = ["git", "-C", str(repository), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):  # without git
-        return {}
-    entries = done.stdout.decode("utf-8", "replace").split("\0")
-    return {key: " ".join(value.split()) for key, _, value in (e.partition("\n") for e in entries)}
+        return ""
+    return done.stdout.decode("utf-8", "replace")
 
 
 def _login() -> str:

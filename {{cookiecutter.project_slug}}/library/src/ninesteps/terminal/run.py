@@ -20,9 +20,6 @@ from ninesteps.feature_store.ingest import Ingested
 from ninesteps.local.execution import (
     EXECUTING,
     FAILED,
-    KILLED,
-    SKIPPED,
-    STOPPED,
     SUCCEEDED,
     WAITING,
     Execution,
@@ -35,16 +32,8 @@ from ninesteps.runs.continuing import next_command
 from ninesteps.settings import gate as gates
 from ninesteps.settings.settings import Settings
 from ninesteps.terminal.console import Console
+from ninesteps.terminal.steps import StepLine, step_table
 
-_COLOURS = {
-    WAITING: "dim",
-    EXECUTING: "cyan",
-    SUCCEEDED: "green",
-    FAILED: "red",
-    SKIPPED: "yellow",
-    STOPPED: "yellow",
-    KILLED: "red",
-}
 _CONSOLE = Console(highlight=False, soft_wrap=False)
 
 
@@ -89,7 +78,7 @@ class Progress:
         """Show how the steps stand."""
         self.run = execution.id
         if self._live:
-            self._live.update(step_table(execution))
+            self._live.update(_table(execution))
             return
         for name, run in execution.steps.items():
             if run.status != WAITING and self._said.get(name) != run.status:
@@ -103,24 +92,23 @@ class Progress:
             _line("go on", f"pipeline approve {number}, or pipeline reject {number}")
 
 
-def step_table(execution: Execution) -> Table:
-    """The steps with their state and seconds, fit for 80 columns."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("", justify="right", style="dim")
-    table.add_column("step", overflow="fold")
-    table.add_column("type")
-    table.add_column("state")
-    table.add_column("seconds", justify="right")
-    for number, run in enumerate(execution.numbered, start=1):
-        colour = _COLOURS[run.status]
-        seconds = f"{_seconds(run):.1f}" if run.status in (EXECUTING, SUCCEEDED, FAILED) else ""
-        if run.source:
-            seconds = f"[dim]from {run.source}[/]"
-        shown = f"[{colour}]{run.state}[/]"
-        table.add_row(str(number), run.step.name, run.step.type, shown, seconds)
-        if run.detail and (run.step.type == "Tuning" or run.status == EXECUTING):
-            table.add_row("", f"[dim]{escape(run.detail)}[/]")
-    return table
+def _table(execution: Execution) -> Table:
+    """The steps with their state and seconds."""
+    return step_table(map(_step_line, execution.numbered), "seconds")
+
+
+def _step_line(run: StepRun) -> StepLine:
+    is_timed = run.status in (EXECUTING, SUCCEEDED, FAILED)
+    has_detail = run.step.type == "Tuning" or run.status == EXECUTING
+    return StepLine(
+        name=run.step.name,
+        type=run.step.type,
+        status=run.status,
+        state=run.state,
+        time=f"{_seconds(run):.1f}" if is_timed else "",
+        source=run.source,
+        detail=run.detail if has_detail else "",
+    )
 
 
 def _seconds(run: StepRun) -> float:
@@ -135,7 +123,7 @@ def summary(execution: Execution, settings: Settings, local: Path, gate: str = "
         gate: the gate in its own words, where they are known to be this execution's.
     """
     _CONSOLE.print()
-    _CONSOLE.print(step_table(execution))
+    _CONSOLE.print(_table(execution))
     _CONSOLE.print()
     for run in execution.steps.values():
         if run.status == FAILED:

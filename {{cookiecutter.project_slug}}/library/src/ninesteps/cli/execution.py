@@ -1,0 +1,210 @@
+"""`pipeline start`, `status` and `stop`: executions in an account."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ninesteps.cli import here
+from ninesteps.cli.commands import commands
+from ninesteps.cli.run import parameters
+from ninesteps.errors import FAILED, INTERRUPTED
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.moments import MOMENT_RULE, is_moment
+from ninesteps.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from ninesteps.infrastructure.executions import Executions
+    from ninesteps.report.account_run import AccountRun
+    from ninesteps.report.facts import RunFacts
+
+POLL_SECONDS = 30
+"""Between two looks at an execution that is waited for."""
+
+_ENV = click.option("--env", "name", required=True, help="An [environments.NAME] of pipeline.toml.")
+
+
+@commands.command()
+@_ENV
+@click.option("--as-of", metavar="MOMENT", help="What the features are read as of; default: now.")
+@click.option("--steps", metavar="A,B", default="", help="These steps alone.")
+@click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="A pipeline parameter.")
+@click.option("--wait", is_flag=True, help="Wait for its end, and exit with 1 if it fails.")
+def start(name: str, as_of: str | None, steps: str, values: tuple[str, ...], wait: bool) -> None:
+    """Start an execution of the published pipeline in an account.
+
+    With --steps, what they read of the other steps is taken from the latest execution that has it,
+    and so are the parameters that are not given.
+    """
+    given = _given(as_of, values)
+    selected = tuple(dict.fromkeys(filter(None, map(str.strip, steps.split(",")))))
+    settings = here.settings_with_table()
+    environment = settings.account_environment(name)
+    with _account(settings, environment) as there:
+        _compare(settings, environment, there.executions)
+        source = there.executions.source(selected) if selected else None
+        if source is None:
+            given = {"AsOf": _now(), **given}
+        arn = there.executions.start(given, _description(), selected, source)
+        run = arn.rpartition("/")[2]
+        click.echo(f"execution   {run} of {there.executions.pipeline}")
+        click.echo(f"            {arn}")
+        if source:
+            click.echo(f"source      {source.id}: what {', '.join(source.steps)} wrote")
+        if address := there.address(run):
+            click.echo(f"address     {address}")
+        click.echo(f"go on       pipeline status {run} --env {name}")
+        if wait:
+            _wait(there, settings, arn)
+
+
+@commands.command()
+@click.argument("run", default="last")
+@_ENV
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def status(run: str, name: str, as_json: bool) -> None:
+    """Show how an execution in an account stands: RUN is its id, ARN, beginning, or `last`.
+
+    Ends with 1 if it failed or was stopped.
+    """
+    settings = here.settings()
+    environment = settings.account_environment(name)
+    with _account(settings, environment) as there:
+        facts = there.read.standing(settings, run)
+        _show(there, facts, as_json)
+    _exit(facts)
+
+
+@commands.command()
+@click.argument("run", default="last")
+@_ENV
+def stop(run: str, name: str) -> None:
+    """Stop an execution in an account: RUN as for `status`."""
+    settings = here.settings()
+    environment = settings.account_environment(name)
+    with _account(settings, environment) as there:
+        arn = there.executions.arn(run)
+        before = there.executions.stop(arn)
+        run = arn.rpartition("/")[2]
+        click.echo(f"execution   {run} was {before.lower()}, and is told to stop")
+        click.echo(f"go on       pipeline status {run} --env {name}")
+
+
+@dataclass(frozen=True)
+class _There:
+    """What the commands ask in an account."""
+
+    session: Any
+    executions: Executions
+    read: AccountRun
+
+    def address(self, run: str) -> str:
+        """Where a browser shows an execution."""
+        from ninesteps.infrastructure import addresses
+
+        own = self.executions
+        return addresses.execution(own.sagemaker, own.environment, own.pipeline, run)
+
+
+@contextmanager
+def _account(settings: Settings, environment: Environment) -> Iterator[_There]:
+    """The account of an environment; what it refuses is one sentence."""
+    from ninesteps.infrastructure import account
+    from ninesteps.infrastructure.executions import Executions
+    from ninesteps.report.account_run import AccountRun
+
+    with account.one_sentence():
+        session = account.session(environment)
+        sagemaker = session.client("sagemaker")
+        pipeline = environment.named(settings.project.pipeline)
+        executions = Executions(sagemaker, environment, pipeline)
+        yield _There(session, executions, AccountRun(sagemaker, session.client("s3"), environment))
+
+
+def _given(as_of: str | None, values: tuple[str, ...]) -> dict[str, str]:
+    """The parameters that are given, the moment among them."""
+    given = parameters(values)
+    if as_of is None:
+        return given
+    if "AsOf" in given:
+        raise click.UsageError("--as-of and --set AsOf say the same: give one of them")
+    if not is_moment(as_of):
+        raise click.UsageError(f"--as-of: expected {MOMENT_RULE}, got {as_of!r}")
+    return {**given, "AsOf": as_of}
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _description() -> str:
+    """Who started what, for whoever lists the executions."""
+    from ninesteps.repository import identity
+
+    who, commit = identity.whoami(here.root()), identity.commit(here.root())
+    return f"pipeline start{f' by {who}' if who else ''}{f' at commit {commit}' if commit else ''}"
+
+
+def _compare(settings: Settings, environment: Environment, executions: Executions) -> None:
+    """Say so where what would run is not what this repository compiles to."""
+    from ninesteps.runs import compiled
+
+    published = executions.definition
+    folder = here.local() / "definitions"
+    own = compiled.compiled(here.root(), folder, settings, environment).definition
+    if published != json.loads(own):
+        here.show_notice(
+            f"the definition that is published differs from the one compiled here; `pipeline "
+            f"publish --env {environment.name}` puts this one there"
+        )
+
+
+def _show(there: _There, facts: RunFacts, as_json: bool = False) -> None:
+    from ninesteps.infrastructure.job_logs import JobLogs
+    from ninesteps.terminal import execution as view
+
+    address = there.address(facts.id)
+    if as_json:
+        click.echo(json.dumps(view.as_json(facts, address), indent=2))
+        return
+    logs = JobLogs(there.session.client("logs"))
+    view.View(facts, there.executions.environment.name, address, logs).show()
+
+
+def _wait(there: _There, settings: Settings, arn: str) -> None:
+    """Print each step's change until the execution is over, and then how it ended."""
+    from ninesteps.infrastructure.executions import GOES_ON
+    from ninesteps.terminal import execution as view
+
+    facts = None
+    name = there.executions.environment.name
+    try:
+        while facts is None or facts.status in GOES_ON:
+            if facts is not None:
+                time.sleep(POLL_SECONDS)
+            before, facts = facts, there.read.standing(settings, arn)
+            for line in view.changes(before, facts):
+                click.echo(line)
+    except KeyboardInterrupt:
+        click.echo(
+            f"pipeline: stopped waiting; the execution goes on, and `pipeline stop "
+            f"{arn.rpartition('/')[2]} --env {name}` ends it",
+            err=True,
+        )
+        sys.exit(INTERRUPTED)
+    _show(there, facts)
+    _exit(facts)
+
+
+def _exit(facts: RunFacts) -> None:
+    """End with 1 where the execution did not come, or does not go, to its end."""
+    if facts.status not in ("Executing", "Succeeded"):
+        sys.exit(FAILED)

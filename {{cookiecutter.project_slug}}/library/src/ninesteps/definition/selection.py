@@ -1,0 +1,52 @@
+"""Some steps of a definition alone: whether SageMaker would run them, and what they need of others.
+
+The rules are those of SageMaker's selective execution. Every step on a path between two selected
+ones is selected too (API reference, SelectiveExecutionConfig); what a selected step reads of one
+that is not comes from an earlier execution, the source; what stands after the selected steps does
+not run (developer guide, "Selective execution of pipeline steps").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ninesteps.definition.order import steps_before
+from ninesteps.definition.step_content import step_contents
+from ninesteps.errors import DefinitionError
+
+
+def needed_of_others(definition: Mapping[str, Any], selected: Collection[str]) -> list[str]:
+    """The steps that are not selected, and whose outputs the selected ones read.
+
+    Raises:
+        DefinitionError: if there is no such step, if one between two of them is left out, or if one
+            is selected without the condition that decides whether it runs.
+    """
+    steps = {step.name: step for step in step_contents(definition)}
+    for name in selected:
+        if name not in steps:
+            raise DefinitionError(f"there is no step {name!r}; there is {', '.join(steps)}")
+    for name in selected:
+        branch = steps[name].branch
+        if branch and branch[0] not in selected:
+            raise DefinitionError(
+                f"expected {branch[0]} among the selected steps, which decides whether {name} "
+                f"runs, got {', '.join(selected)}"
+            )
+    before = {
+        name: steps_before(name, {n: s.waits_for for n, s in steps.items()}) for name in steps
+    }
+    for name in steps:
+        follows = [other for other in selected if other in before[name]]
+        leads_to = [other for other in selected if name in before[other]]
+        if name not in selected and follows and leads_to:
+            raise DefinitionError(
+                f"expected {name} among the selected steps, which lies between {follows[0]} and "
+                f"{leads_to[0]}, got {', '.join(selected)}"
+            )
+    return [
+        name
+        for name in steps
+        if name not in selected and any(name in steps[other].waits_for for other in selected)
+    ]

@@ -1,0 +1,54 @@
+"""The table of a run's steps, wherever the run is, fit for 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rich.markup import escape
+from rich.table import Table
+
+COLOURS = {
+    "Waiting": "dim",
+    "Executing": "cyan",
+    "Succeeded": "green",
+    "Failed": "red",
+    "Skipped": "yellow",
+    "Stopped": "yellow",
+    "Killed": "red",
+}
+"""By a step's status."""
+
+
+@dataclass(frozen=True)
+class StepLine:
+    """One step as the table shows it."""
+
+    name: str
+    type: str
+    status: str
+    state: str  # the status as a person calls it
+    time: str  # what it took, or has been taking
+    source: str = ""  # the run whose result it reuses
+    detail: str = ""  # below it: what it came to
+
+
+def step_table(steps: Iterable[StepLine], time: str) -> Table:
+    """The steps, as they are numbered.
+
+    Args:
+        time: the heading of what they took.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("", justify="right", style="dim")
+    table.add_column("step", overflow="fold")
+    table.add_column("type")
+    table.add_column("state")
+    table.add_column(time, justify="right")
+    for number, step in enumerate(steps, start=1):
+        took = f"[dim]from {escape(step.source)}[/]" if step.source else step.time
+        state = f"[{COLOURS.get(step.status, 'default')}]{step.state}[/]"
+        table.add_row(str(number), step.name, step.type, state, took)
+        if step.detail:
+            table.add_row("", f"[dim]{escape(step.detail)}[/]")
+    return table
