@@ -6,6 +6,9 @@ that a regression estimates. Or they are JSON, in the shapes that SageMaker's ow
 `{"instances": [{"features": [1.5, null]}]}` and
 `{"predictions": [{"predicted_label": 1, "score": 0.9}]}`.
 https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-inference.html
+
+JSON may also have raw records, `{"records": [{"age": 41, "city": "Oslo"}]}`: their features are
+computed here by the team's own code, and each answer names the columns whose value is `unknown`.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +29,9 @@ from container import read_json, write_json
 from dataset import Columns
 from decision import DecisionThreshold
 from training import Predictor
+
+if TYPE_CHECKING:
+    from raw_records import RawRequest
 
 DESCRIPTION_FILE = "code/model.json"
 CSV, JSON = "text/csv", "application/json"
@@ -77,6 +83,7 @@ class Prediction:
 
     labels: NDArray[np.float64]  # (n,): 0 and 1, or the estimated numbers
     probabilities: NDArray[np.float64] | None  # (n,); None for a regression
+    unknown: tuple[tuple[str, ...], ...] | None = None  # columns by record; None without raw ones
 
 
 def model_fn(model_dir: str) -> Model:
@@ -87,27 +94,34 @@ def model_fn(model_dir: str) -> Model:
     return Model(fitted, description, Columns.read(folder / "code"))
 
 
-def input_fn(body: bytes | str, content_type: str) -> NDArray[np.float32]:
+def input_fn(body: bytes | str, content_type: str) -> NDArray[np.float32] | RawRequest:
     """Read a request, (n, features); an empty field is a missing value."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind not in CONTENT_TYPES:
         expected = " or ".join(CONTENT_TYPES)
         raise ValueError(f"expected a request of type {expected}, got {content_type!r}")
-    read = records.from_csv if kind == CSV else records.from_json
-    return read(body, _fields())
+    code, names = Path(__file__).parent, _features()
+    fields = len(names) or None
+    if kind == CSV:
+        return records.from_csv(body, fields)
+    return records.from_json(body, fields, code, names)
 
 
 @cache
-def _fields() -> int | None:
-    """How many fields a record has: in an archive the model's columns stand beside this file."""
+def _features() -> tuple[str, ...]:
+    """The model's features: in an archive its columns stand beside this file."""
     try:
-        return len(Columns.read(Path(__file__).parent).features)
+        return Columns.read(Path(__file__).parent).features
     except FileNotFoundError:
-        return None
+        return ()
 
 
-def predict_fn(data: NDArray[np.float32], model: Model) -> Prediction:
+def predict_fn(request: NDArray[np.float32] | RawRequest, model: Model) -> Prediction:
     """Predict n records."""
+    if isinstance(request, np.ndarray):
+        data, unknown = request, None
+    else:
+        data, unknown = request.vectors, request.unknown
     features = model.columns.features
     if data.shape[1] != len(features):
         raise ValueError(
@@ -116,8 +130,9 @@ def predict_fn(data: NDArray[np.float32], model: Model) -> Prediction:
         )
     values = model.fitted.predict(data)
     if model.description.decision is None:
-        return Prediction(values, None)
-    return Prediction((values >= model.description.decision.threshold).astype(np.float64), values)
+        return Prediction(values, None, unknown)
+    labels = (values >= model.description.decision.threshold).astype(np.float64)
+    return Prediction(labels, values, unknown)
 
 
 def output_fn(prediction: Prediction, accept: str) -> tuple[str, str]:
@@ -127,7 +142,10 @@ def output_fn(prediction: Prediction, accept: str) -> tuple[str, str]:
         expected = " or ".join(CONTENT_TYPES)
         raise ValueError(f"expected {expected} as the answer's type, got {accept!r}")
     if kind == JSON:
-        return json.dumps({"predictions": list(_predictions(prediction))}), JSON
+        answers = list(_predictions(prediction))
+        for answer, unknown in zip(answers, prediction.unknown or (), strict=False):
+            answer["unknown"] = unknown
+        return json.dumps({"predictions": answers}), JSON
     if prediction.probabilities is None:
         # In full: the bias step must find each on the same side of the threshold as the gate.
         return "".join([f"{number!r}\n" for number in prediction.labels.tolist()]), CSV
@@ -135,7 +153,7 @@ def output_fn(prediction: Prediction, accept: str) -> tuple[str, str]:
     return "".join(lines) % tuple(prediction.probabilities.tolist()), CSV
 
 
-def _predictions(prediction: Prediction) -> Iterator[dict[str, float]]:
+def _predictions(prediction: Prediction) -> Iterator[dict[str, Any]]:
     """Each answer by SageMaker's names; a regression's score is its estimate."""
     if prediction.probabilities is None:
         yield from ({"score": number} for number in prediction.labels.tolist())

@@ -23,8 +23,9 @@ from training import Training
 from wheels import packaged_with
 
 WITH_THE_MODEL = (
-    "algorithms", "booster", "container", "dataset", "decision", "hidden_imports", "inference",
-    "intervals", "lightgbm_model", "metrics", "records", "training", "wheels", "xgboost_model",
+    "algorithms", "booster", "computed_features", "container", "dataset", "decision",
+    "hidden_imports", "inference", "intervals", "lightgbm_model", "metrics", "raw_records",
+    "raw_values", "records", "stored_names", "training", "wheels", "xgboost_model",
 )  # fmt: skip
 """The modules that serve the model: they go into its archive."""
 
@@ -84,8 +85,10 @@ def save(
     training.model.save(folder)
     description.write(folder)
     train.columns.write(code)
-    for file in (*map(_file, WITH_THE_MODEL), *packaged_with(Path(__file__).parent)):
-        shutil.copyfile(file, code / file.name)
+    files = {f"{module}.py": _file(module) for module in WITH_THE_MODEL}
+    for name, file in (files | packaged_with(Path(__file__).parent)).items():
+        (code / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, code / name)
 
 
 def _file(module: str) -> Path:

@@ -204,6 +204,12 @@ def _joined(groups: Texts, *names: str) -> Texts:
 # Dates
 
 
+def moment_texts(moments: Moments) -> Texts:
+    """Moments as the Feature Store writes them, to the millisecond; null for none."""
+    texts = pc.cast(pa.chunked_array([moments.astype("datetime64[ms]")]), pa.string())
+    return pc.binary_join_element_wise(pc.replace_substring(texts, " ", "T"), "Z", "")
+
+
 def read_dates(texts: Texts, form: str) -> Moments:
     """Texts as dates of a format of `strptime`, in microseconds; NaT where one is none.
 

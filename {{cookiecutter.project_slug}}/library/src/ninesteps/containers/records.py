@@ -6,13 +6,18 @@ What a request costs is bounded by its length: its fields are counted before any
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from raw_records import RawRequest
 
 MAX_FIELDS = 2500
 """Fields of a record where its columns are not known: features that a feature group can have."""
@@ -26,6 +31,7 @@ _LONG = 37
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _JSON_SHAPE = 'JSON such as {"instances": [{"features": [1.5, null]}]}'
+_JSON_SHAPES = f'{_JSON_SHAPE} or {{"records": [{{"age": 41}}]}}'
 
 
 def from_csv(body: bytes | str, fields: int | None = None) -> NDArray[np.float32]:
@@ -110,19 +116,41 @@ def _plain(content: bytes) -> bytes:
     return content if content.endswith(b"\n") else content + b"\n"
 
 
-def from_json(body: bytes | str, fields: int | None = None) -> NDArray[np.float32]:
-    """Read JSON in the shape of SageMaker's own algorithms; `null` is a missing value.
+def from_json(
+    body: bytes | str,
+    fields: int | None = None,
+    code: Path | None = None,
+    names: Sequence[str] = (),
+) -> NDArray[np.float32] | RawRequest:
+    """Read JSON: features in the shape of SageMaker's own algorithms, or raw records.
+
+    Args:
+        body: the request's; `null` is a missing value.
+        fields: how many features a record has, where that is known.
+        code: the folder of the archive's code, which raw records need.
+        names: of the model's features, which raw records need.
 
     Raises:
         ValueError: if it is anything else.
     """
     try:
         content = json.loads(body, object_pairs_hook=_object)
+    except (ValueError, RecursionError):
+        raise ValueError(f"expected {_JSON_SHAPES}, got something else") from None
+    if not isinstance(content, dict) or "records" not in content or code is None:
+        return _vectors(content, fields)
+    import raw_records  # pandas: a server whose clients send features starts without it
+
+    return raw_records.read(content["records"], code, names)
+
+
+def _vectors(content: Any, fields: int | None) -> NDArray[np.float32]:
+    try:
         rows = [instance["features"] for instance in content["instances"]]
         widths = {len(row) for row in rows}
         kinds = {type(field) for row in rows for field in row}
-    except (ValueError, LookupError, TypeError, RecursionError):
-        raise ValueError(f"expected {_JSON_SHAPE}, got something else") from None
+    except (LookupError, TypeError):
+        raise ValueError(f"expected {_JSON_SHAPES}, got something else") from None
     if len(widths) != 1 or not kinds <= {int, float, type(None)}:
         raise ValueError(f"expected {_JSON_SHAPE}, got features that are not equally many numbers")
     _check_width(widths.pop(), fields)

@@ -59,7 +59,8 @@ def stored_features(
     Args:
         names: of the features.
         stored: raw columns -> their stored names: a feature of a column's name is stored alike.
-        kept: what else of a record is stored: stored name -> name; record id and label first.
+        kept: what else of a record is stored: stored name -> name; record id and label first, then
+            raw columns, of which one that a feature is too is stored as that feature.
 
     Returns:
         Stored name -> name.
@@ -67,8 +68,9 @@ def stored_features(
     Raises:
         ValueError: for a name that is none, or is there already.
     """
-    taken = {name.lower() for name in (*RESERVED_COLUMNS, *kept)}
-    own = [*kept.values()][:2]
+    names, own = list(names), [*kept.values()][:2]
+    others = [name for name, raw in kept.items() if raw in own or raw not in names]
+    taken = {name.lower() for name in (*RESERVED_COLUMNS, *others)}
     found: dict[str, str] = {}
     for name in names:
         if not isinstance(name, str) or not name:

@@ -26,6 +26,7 @@ from ninesteps.feature_store.reading.values import (
     finite,
     is_given,
     known_texts,
+    moment_texts,
     read_dates,
     read_iso,
     read_numbers,
@@ -66,7 +67,8 @@ def read_raw_table(file: Path, settings: Settings) -> RawTable:
         columns[name] = _column(source, name, column, name in settings.stored_columns)
         source.release(name)
     moments, unusable = _event_time(source)
-    columns["event_time"] = _as_texts(moments) if data.event_time else _snapshot(source)
+    texts = text_cells(moment_texts(moments))
+    columns["event_time"] = texts if data.event_time else _snapshot(source)
     source.release(*source.stored)
     pa.default_memory_pool().release_unused()  # Arrow keeps what it has freed
     rows = _usable(source, pd.DataFrame(columns, copy=False), unusable)
@@ -284,12 +286,6 @@ def _snapshot(source: Source) -> Cells:
 
 def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
-
-
-def _as_texts(moments: Moments) -> Cells:
-    texts = pc.cast(pa.chunked_array([moments.astype("datetime64[ms]")]), pa.string())
-    texts = pc.replace_substring(texts, " ", "T")
-    return text_cells(pc.binary_join_element_wise(texts, "Z", ""))
 
 
 # The rows

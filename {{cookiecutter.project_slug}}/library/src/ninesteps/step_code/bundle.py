@@ -21,12 +21,16 @@ from ninesteps.local.imported import imported_packages
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code.carried_wheels import Wheel, needed, read
+from ninesteps.step_code.raw_columns import RAW_COLUMNS, raw_columns
 
 BIAS_SCRIPT = "clarify.py"
 PROCESSING_SCRIPTS = ("process.py", "evaluate.py", "analysis_config.py", BIAS_SCRIPT)
 TRAINING_SCRIPT = "train.py"
 STEPS = "model_build/steps"
 """The repository's own scripts and modules; one there stands in for the library's of that name."""
+
+FEATURES = "feature_store"
+"""The team's features, which compute those of raw records where the model serves too."""
 
 LIBRARY = "ninesteps"
 
@@ -120,10 +124,24 @@ def processing_code(settings: Settings, entry: str) -> StepCode:
 
 
 def training_code(settings: Settings, entry: str) -> StepCode:
-    """A training step's code: uploaded as one archive, which pip installs in the container."""
-    files = _closure(settings, entry)
+    """A training step's code: uploaded as one archive, which pip installs in the container.
+
+    With the team's features and what the raw columns are: they go on into the model's archive.
+    """
+    files = {**_closure(settings, entry), **_features(settings)}
     packaging = {path.name: text(path) for path in sorted(PACKAGING.iterdir()) if path.is_file()}
     return StepCode(entry, {**files, **packaging}, needed(files, settings.tuning.algorithms))
+
+
+def _features(settings: Settings) -> dict[str, bytes]:
+    files = sorted((settings.root / FEATURES).rglob("*.py"))
+    named = {path.relative_to(settings.root).as_posix(): path for path in files}
+    for name, path in named.items():
+        _check_module(path, settings.root / FEATURES, name)
+    return {
+        **{name: text(path) for name, path in named.items()},
+        RAW_COLUMNS: raw_columns(settings),
+    }
 
 
 def folders(root: Path) -> tuple[Path, Path]:

@@ -21,8 +21,9 @@ def build_wheel(
     wheel_directory: str, config_settings: Any = None, metadata_directory: Any = None
 ) -> str:
     """Write the wheel and give its file name."""
-    carried = [*sorted(Path().glob("*.py")), *sorted(Path().glob("*.whl"))]
-    modules = {p.name: p.read_bytes() for p in carried if p.name != "setup.py"}
+    patterns = ("*.py", "*.whl", "*.json", "feature_store/**/*.py")
+    carried = [path for pattern in patterns for path in sorted(Path().glob(pattern))]
+    modules = {p.as_posix(): p.read_bytes() for p in carried if p.name != "setup.py"}
     metadata = f"Metadata-Version: 2.1\nName: {NAME}\nVersion: {VERSION}\n"
     wheel = f"Wheel-Version: 1.0\nGenerator: {__name__}\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     files = {

@@ -1,0 +1,271 @@
+"""Raw records of a request as features, typed and computed as the ingest does with a table's rows.
+
+What the raw columns are stands in `raw_columns.json`, and the team's features in `feature_store/`:
+both travel in the model's archive. It imports pandas, so it is imported with the first raw record.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from computed_features import compute
+from container import read_json
+from raw_values import (
+    Cells,
+    Moments,
+    Texts,
+    finite,
+    floats_as_texts,
+    given_numbers,
+    given_texts,
+    is_given,
+    known_texts,
+    moment_texts,
+    read_dates,
+    read_iso,
+    read_numbers,
+    text_cells,
+    without_fraction,
+    without_missing,
+)
+from stored_names import stored_features
+
+FILE = "raw_columns.json"
+TEAM = "feature_store.features"
+
+
+@dataclass(frozen=True)
+class RawColumn:
+    """What one column of the raw table contains, and how it is written: as in `[data.columns]`."""
+
+    type: str
+    format: str = ""
+    values: tuple[str, ...] = ()
+    decimal: str = "."
+    thousands: str = ""
+    unit: str = ""
+    parentheses: bool = False
+    is_stored: bool = False  # whether the feature group keeps it beside the features
+
+
+@dataclass(frozen=True)
+class RawColumns:
+    """What a raw record consists of: the content of `raw_columns.json`."""
+
+    columns: dict[str, RawColumn]  # that features are made of, in their order
+    missing: tuple[str, ...]  # words that mean "no value"
+    event_time: str  # the key of a record's moment
+    event_time_format: str  # empty: ISO 8601
+    stored: dict[str, str] = field(default_factory=dict)  # raw columns -> their stored names
+    kept: dict[str, str] = field(default_factory=dict)  # what a record has beside its features
+
+    @staticmethod
+    @cache
+    def read(code: Path) -> RawColumns:
+        """Read it from the folder of the code.
+
+        Raises:
+            ValueError: if the archive has none.
+        """
+        if not (code / FILE).is_file():
+            raise ValueError("expected features: this model was trained without its raw columns")
+        content: dict[str, Any] = read_json(code / FILE)
+        columns = {
+            name: RawColumn(**{**column, "values": tuple(column.get("values", ()))})
+            for name, column in content.pop("columns").items()
+        }
+        return RawColumns(columns, tuple(content.pop("missing")), **content)
+
+    @property
+    def categories(self) -> dict[str, tuple[str, ...]]:
+        """The known values of each category."""
+        columns = self.columns.items()
+        return {name: column.values for name, column in columns if column.type == "category"}
+
+
+@dataclass(frozen=True)
+class RawRequest:
+    """The raw records of a request, read."""
+
+    vectors: NDArray[np.float32]  # (n, features)
+    unknown: tuple[tuple[str, ...], ...]  # of each record: unknown categories, unreadable dates
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many records there are, and features of each."""
+        records, features = self.vectors.shape
+        return records, features
+
+
+def read(records: object, code: Path, features: Sequence[str]) -> RawRequest:
+    """The features of raw records, in the order of the model's own.
+
+    A value that a record does not have is missing; what it has beside the known columns is left
+    aside, as in a table. A record without a moment describes the moment of the request.
+
+    Args:
+        records: objects of raw column -> value, from JSON.
+        code: the folder of the archive's code.
+        features: the stored names of the model's features.
+
+    Raises:
+        ValueError: for a value that would stop an ingest too, such as a word among numbers.
+    """
+    description = RawColumns.read(code)
+    given = _checked(records, description)
+    cells: dict[str, Cells] = {}
+    unknown: list[list[str]] = [[] for _ in given]
+    for name, column in description.columns.items():
+        cells[name], wrong = _typed(name, column, [r.get(name) for r in given], description)
+        for place in np.flatnonzero(wrong):
+            unknown[place].append(name)
+    cells["event_time"] = _moments([r.get(description.event_time) for r in given], description)
+    if any(unknown):
+        counts = dict(sorted(Counter(name for names in unknown for name in names).items()))
+        print(json.dumps({"records": len(given), "unknown": counts}))  # noqa: T201
+    vectors = _vectors(pd.DataFrame(cells, copy=False), description, code, features)
+    return RawRequest(vectors, tuple(map(tuple, unknown)))
+
+
+def _checked(records: object, description: RawColumns) -> list[dict[str, Any]]:
+    """The records, each of which has at least one of the known columns."""
+    names = ", ".join(description.columns)
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise ValueError('expected JSON such as {"records": [{"age": 41}]}, got something else')
+    if not records:
+        raise ValueError("expected at least one record, got none")
+    for number, record in enumerate(records, start=1):
+        if record.keys().isdisjoint(description.columns):
+            has = ", ".join(map(repr, [*record][:5])) or "nothing"
+            raise ValueError(f"record {number}: expected columns such as {names}, got {has}")
+    return records
+
+
+def _typed(
+    name: str, column: RawColumn, values: Sequence[Any], description: RawColumns
+) -> tuple[Cells, NDArray[np.bool_]]:
+    """A column as features get it, and where a value is none of the column's."""
+    for number, value in enumerate(values, start=1):
+        if isinstance(value, dict | list):
+            raise ValueError(f"record {number}: {name!r}: expected a single value, got several")
+    none = np.zeros(len(values), dtype=np.bool_)
+    if column.type == "number":
+        return pd.Series(_numbers(name, column, values, description)), none
+    texts = given_texts(_texts(values), description.missing)
+    if column.type == "date":
+        texts = without_missing(texts)
+        dates = read_dates(texts, column.format)
+        return pd.Series(dates), is_given(texts) & np.isnat(dates)
+    _refuse(name, values, _matches(texts, r"[\r\n]"), "a text of one line")
+    if column.type == "category":
+        texts, unknown = known_texts(texts, column.values)
+        return text_cells(texts), unknown
+    return text_cells(without_fraction(texts) if column.is_stored else texts), none
+
+
+def _numbers(
+    name: str, column: RawColumn, values: Sequence[Any], description: RawColumns
+) -> NDArray[np.float64]:
+    """Numbers as they are, and texts in the column's notation; NaN where there is none."""
+    numbers = [_float(v) if isinstance(v, int | float) else None for v in values]
+    plain = given_numbers(pa.array(numbers, pa.float64()), description.missing)
+    texts = [value if isinstance(value, str) else None for value in values]
+    written = without_missing(given_texts(pa.array(texts, pa.string()), description.missing))
+    read = pc.coalesce(finite(plain), read_numbers(written, column))
+    _refuse(name, values, (is_given(plain) | is_given(written)) & ~is_given(read), "a number")
+    found: NDArray[np.float64] = read.to_numpy(zero_copy_only=False)
+    return found
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond all floats
+        return float("inf")
+
+
+def _texts(values: Sequence[Any]) -> Texts:
+    """Texts as they are, and numbers as the texts that a typed file's numbers stand for."""
+    numbers = [value if isinstance(value, float) else None for value in values]
+    of_numbers = floats_as_texts(pa.array(numbers, pa.float64()))
+    whole = [str(int(v)) if isinstance(v, int) else v if isinstance(v, str) else None
+             for v in values]  # fmt: skip
+    return pc.coalesce(pa.array(whole, pa.string()), of_numbers)
+
+
+def _matches(texts: Texts, pattern: str) -> NDArray[np.bool_]:
+    found = pc.fill_null(pc.match_substring_regex(texts, pattern), False)
+    matching: NDArray[np.bool_] = found.to_numpy(zero_copy_only=False)
+    return matching
+
+
+def _refuse(name: str, values: Sequence[Any], wrong: NDArray[np.bool_], expected: str) -> None:
+    if wrong.any():
+        first = int(wrong.argmax())
+        raise ValueError(
+            f"record {first + 1}: {name!r}: expected {expected}, got {str(values[first])[:50]!r}"
+        )
+
+
+def _moments(values: Sequence[Any], description: RawColumns) -> Cells:
+    """The records' moments, as texts to the millisecond."""
+    form, name = description.event_time_format, description.event_time
+    texts = without_missing(given_texts(_texts(values), description.missing))
+    moments: Moments = read_dates(texts, form) if form else read_iso(texts)
+    expected = f"a moment of the format {form!r}" if form else "a moment such as 2026-01-31T00:00Z"
+    _refuse(name, values, is_given(texts) & np.isnat(moments), expected)
+    now = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
+    return text_cells(moment_texts(np.where(np.isnat(moments), now, moments)))
+
+
+def _vectors(
+    rows: pd.DataFrame, description: RawColumns, code: Path, features: Sequence[str]
+) -> NDArray[np.float32]:
+    """The team's features, as step 1 reads them: the singles that are nearest to their texts."""
+    try:
+        computed = compute(_team(code), rows, description.categories)
+        stored = stored_features(computed.columns, description.stored, description.kept)
+    except ValueError as error:
+        traceback.print_exc()  # for the log: the client gets a sentence
+        raise ValueError(f"feature_store/features.py: {error}") from None
+    places = {name.lower(): place for place, name in enumerate(stored)}  # as Athena writes them
+    vectors = np.empty((len(rows), len(features)), dtype=np.float32)
+    for position, feature in enumerate(features):
+        if (place := places.get(feature.lower())) is None:
+            raise ValueError(
+                f"expected features: no raw column gives {feature!r}, which this model needs"
+            )
+        vectors[:, position] = as_stored(computed.iloc[:, place])
+    return vectors
+
+
+def _team(code: Path) -> Any:
+    """The team's module of features, which lies in the archive."""
+    if str(code) not in sys.path:
+        sys.path.insert(0, str(code))
+    return importlib.import_module(TEAM)
+
+
+def as_stored(column: pd.Series[Any]) -> NDArray[np.float32]:
+    """What is read of a feature's text in a split or a request, (n,)."""
+    is_plain = isinstance(column.dtype, np.dtype)
+    numbers = column.to_numpy() if is_plain else column.to_numpy("float64", na_value=np.nan)
+    texts = pc.cast(pa.array(numbers, from_pandas=True), pa.string())
+    singles: NDArray[np.float32] = pc.cast(texts, pa.float32()).to_numpy(zero_copy_only=False)
+    return singles

@@ -1,0 +1,314 @@
+"""One definition of features: a record gives the same vector by the store and by a request."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import container
+import pets
+import process
+import raw_records
+from dataset import Columns, read_split
+from ninesteps.feature_store.ingest import ingest
+from ninesteps.local.endpoint import worker
+from ninesteps.settings import loading
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+from ninesteps.step_code.bundle import training_code
+from people import training_job
+
+ENVIRONMENT = Environment("111122223333", "eu-west-1")
+CSV, JSON = "text/csv", "application/json"
+SCENARIOS = ("churn", "fraud", "attrition", "salary")
+ROWS = 120
+
+ODD = ("", " ", "NA", "-", "nowhere", "1.0", "2", " 3 ", "1e3", "-0.0", "31/02/2020", "9999-12-31",
+       "12/31/9999", "0.1000000000000000055511151231257827", "16777217", "None",
+       "Ünal")  # fmt: skip
+"""Texts that stand in tables; in a column where one would stop an ingest it is left out."""
+
+
+@pytest.fixture(autouse=True)
+def _own_features(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As in a server's process, which knows the features of one archive alone."""
+    before = {name: m for name, m in sys.modules.items() if name.startswith("feature_store")}
+    path = [*sys.path]
+    yield
+    for name in [name for name in sys.modules if name.startswith("feature_store")]:
+        del sys.modules[name]
+    sys.modules.update(before)
+    sys.path[:] = path
+
+
+def repository(folder: Path, scenario: str) -> Path:
+    """A scenario's repository, as the template's hook lays it over churn's."""
+    root = folder / "repository"
+    ignored = shutil.ignore_patterns("library", "scenarios", "ci", ".*", "__pycache__")
+    shutil.copytree(pets.ROOT, root, ignore=ignored)
+    if scenario != "churn":
+        shutil.copytree(pets.ROOT / "scenarios" / scenario, root, dirs_exist_ok=True)
+    return root
+
+
+def sample(settings: Settings) -> tuple[list[str], list[dict[str, str]]]:
+    """The sample's first rows, some of them with odd values."""
+    with (settings.root / settings.data.file).open(newline="", encoding="utf-8") as file:
+        rows = [row for _, row in zip(range(ROWS), csv.DictReader(file), strict=False)]
+    odd = []
+    for name, column in settings.data.columns.items():
+        for text in ODD:
+            is_number = column.type != "number" or text.strip().replace(".", "").isdigit()
+            if is_number or text in ("", " ", "NA", "1e3", "-0.0", "None"):
+                row = rows[len(odd) % len(rows)]
+                odd.append({**row, settings.data.record_id: f"odd-{len(odd)}", name: text})
+    return [*rows[0]], [*rows, *odd]
+
+
+def stored_vectors(
+    folder: Path, settings: Settings, header: list[str], rows: list[dict[str, str]]
+) -> tuple[Columns, dict[str, bytes]]:
+    """The vectors of a table's records in step 1's splits, by id."""
+    file = folder / "table.csv"
+    with file.open("w", newline="", encoding="utf-8") as content:
+        writer = csv.DictWriter(content, header)
+        writer.writeheader()
+        writer.writerows(rows)
+    ingested = ingest(file, settings, ENVIRONMENT, folder / "s3")
+    location = folder / "s3" / ingested.location.removeprefix("s3://")
+    files = sorted(location.rglob("*.parquet"))
+    table = pa.concat_tables([pq.ParquetFile(file).read() for file in files])
+    asked = folder / "base" / "processing" / "input" / "features"
+    asked.mkdir(parents=True)
+    pq.write_table(table, asked / "rows")
+    data = settings.data
+    words = ["--as-of", "2100-01-01T00:00:00Z", "--record-id", data.stored_name(data.record_id),
+             "--label", data.stored_name(data.label), "--problem", settings.project.problem,
+             "--split-by", "hash", "--salt", "s", "--shares", "0.6,0.2,0.2",
+             "--min-positives", "1", "--favourable-label", "1"]  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(container, "BASE", folder / "base")
+        process.main(words)
+    vectors = {}
+    for name in ("train", "validation", "test"):
+        split = read_split(folder / "base" / "processing" / "output" / name, name)
+        vectors |= {key: row.tobytes() for key, row in zip(split.ids, split.features, strict=True)}
+    return split.columns, vectors
+
+
+def archive(folder: Path, settings: Settings) -> Path:
+    """The code of a model's archive, as far as raw records need it."""
+    for name, content in training_code(settings, "train.py").files.items():
+        if "/" in name or name == raw_records.FILE:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+    return folder
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model of the sample's rows, as a training job leaves it, and what it was trained on."""
+
+    settings: Settings
+    archive: Path  # unpacked
+    columns: Columns
+    rows: list[dict[str, str]]
+    stored: dict[str, bytes]  # the records' vectors in the splits, by id
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Churn's, trained by a process as SageMaker starts it, from the training archive alone."""
+    base = tmp_path_factory.mktemp("trained")
+    settings = loading.load(repository(base, "churn"))
+    settings = pets.changed(settings, data={"quality": pets.settings().data.quality})
+    header, rows = sample(settings)
+    columns, stored = stored_vectors(base, settings, header, rows)
+    code, model_dir = base / "sourcedir", base / "model"
+    for name, content in training_code(settings, "train.py").files.items():
+        (code / name).parent.mkdir(parents=True, exist_ok=True)
+        (code / name).write_bytes(content)
+    words = ["--num_round", "5", "--objective", "binary:logistic", "--eval_metric", "auc"]
+    with pytest.MonkeyPatch.context() as patch:
+        outputs = base / "base" / "processing" / "output"
+        training_job(patch, outputs, model_dir, THRESHOLD_RULE="accuracy")
+        command = [sys.executable, "-B", "train.py", *words]
+        subprocess.run(
+            command, cwd=code, env=dict(os.environ), check=True, stdout=subprocess.DEVNULL
+        )
+    return Trained(settings, model_dir, columns, rows, stored)
+
+
+class Server:
+    """A process of the endpoint, asked as the endpoint asks it."""
+
+    def __init__(self, archive: Path) -> None:
+        command = [sys.executable, "-B", worker.__file__, str(archive), "inference.py"]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert self._answer()[0] == 200
+
+    def ask(self, content: object, accept: str = JSON) -> tuple[int, str]:
+        """Status and body of an answer."""
+        assert self._process.stdin
+        fields = JSON.encode(), accept.encode(), json.dumps(content).encode()
+        self._process.stdin.write(worker.REQUEST.pack(*map(len, fields)) + b"".join(fields))
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> tuple[int, str]:
+        assert self._process.stdout
+        read = self._process.stdout.read
+        status, kind, body = worker.ANSWER.unpack(read(worker.ANSWER.size))
+        read(kind)
+        return status, read(body).decode()
+
+    def end(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(trained: Trained) -> Iterator[Server]:
+    """A process that serves the model."""
+    started = Server(trained.archive)
+    yield started
+    started.end()
+
+
+def as_json(row: dict[str, str], settings: Settings, number: int) -> dict[str, Any]:
+    """A row as a client sends it: numbers as such in every other record, and no empty values."""
+    record: dict[str, Any] = dict(row)
+    for name, column in settings.data.columns.items():
+        text = row[name].strip()
+        if number % 2 and column.type == "number" and text not in ("", "NA", "None"):
+            value = float(text)
+            is_whole = value.is_integer() and text != "-0.0"
+            record[name] = int(value) if number % 4 == 1 and is_whole else value
+        if number % 3 == 0 and not text:
+            record[name] = None
+        if number % 3 == 1 and not text:
+            del record[name]
+    if settings.data.snapshot:
+        record["event_time"] = settings.data.snapshot
+    return {**record, "new": number}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_record_gives_the_same_vector_by_the_offline_store_and_by_a_request(
+    tmp_path: Path, scenario: str
+) -> None:
+    settings = loading.load(repository(tmp_path, scenario))
+    settings = pets.changed(settings, data={"quality": pets.settings().data.quality})
+    header, rows = sample(settings)
+    columns, stored = stored_vectors(tmp_path, settings, header, rows)
+    code = archive(tmp_path / "code", settings)
+    records = [as_json(row, settings, number) for number, row in enumerate(rows)]
+    together = raw_records.read(records, code, columns.features)
+    assert together.shape == (len(rows), len(columns.features))
+    compared = 0
+    for number, (row, record) in enumerate(zip(rows, records, strict=True)):
+        key = row[settings.data.record_id].strip()
+        if key not in stored:  # no moment or label: no record of the store
+            continue
+        compared += 1
+        assert together.vectors[number].tobytes() == stored[key], record
+        if number % 5 == 0:
+            alone = raw_records.read([record], code, columns.features)
+            assert alone.vectors[0].tobytes() == stored[key], record
+            assert alone.unknown[0] == together.unknown[number]
+    assert compared > ROWS
+
+
+def test_a_raw_record_is_answered_as_its_vector_is(trained: Trained, server: Server) -> None:
+    records = [as_json(row, trained.settings, number) for number, row in enumerate(trained.rows)]
+    chosen = [*range(0, len(records), 9)]
+    keys = [trained.rows[place][trained.settings.data.record_id] for place in chosen]
+    vectors = [np.frombuffer(trained.stored[key], dtype=np.float32) for key in keys]
+    features = [[None if np.isnan(n) else n for n in vector.tolist()] for vector in vectors]
+    asked = {"instances": [{"features": vector} for vector in features]}
+    _, body = server.ask(asked)
+    of_vectors = json.loads(body)["predictions"]
+    status, body = server.ask({"records": [records[place] for place in chosen]})
+    assert status == 200
+    answers = json.loads(body)["predictions"]
+    unknown = [answer.pop("unknown") for answer in answers]
+    assert answers == of_vectors
+    assert {"favday", "city"} < {name for names in unknown for name in names}
+    for place, answer in zip(chosen[::5], answers[::5], strict=True):
+        _, body = server.ask({"records": [records[place]]})
+        alone = json.loads(body)["predictions"][0]
+        assert {name: alone[name] for name in answer} == answer
+    _, lines = server.ask({"records": [records[place] for place in chosen]}, accept=CSV)
+    assert lines == server.ask(asked, accept=CSV)[1]
+
+
+def test_a_server_whose_clients_send_vectors_starts_without_pandas(trained: Trained) -> None:
+    program = (
+        "import sys, json, inference\n"
+        "model = inference.model_fn('..')\n"
+        "body = json.dumps({'instances': [{'features': [1.0] * len(model.columns.features)}]})\n"
+        "inference.predict_fn(inference.input_fn(body, 'application/json'), model)\n"
+        "assert 'pandas' not in sys.modules\n"
+        "raw = inference.input_fn('{\"records\": [{\"esent\": 5}]}', 'application/json')\n"
+        "assert 'pandas' in sys.modules and raw.shape == (1, len(model.columns.features))\n"
+    )
+    command = [sys.executable, "-B", "-c", program]
+    subprocess.run(command, cwd=trained.archive / "code", check=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"records": []}, "expected at least one record, got none"),
+        ({"records": {}}, 'expected JSON such as {"records": [{"age": 41}]}, got something else'),
+        ({"records": [3]}, 'expected JSON such as {"records": [{"age": 41}]}, got something else'),
+        ({"records": [{"esent": 1}, {"sent": 1}]},
+         "record 2: expected columns such as created, firstorder, lastorder, esent, eopenrate, "),
+        ({"records": [{}]}, "got nothing"),
+        ({"records": [{"esent": 1}, {"esent": "many"}]},
+         "record 2: 'esent': expected a number, got 'many'"),
+        ({"records": [{"esent": 10**400}]}, "record 1: 'esent': expected a number, got '1000"),
+        ({"records": [{"esent": [1]}]}, "record 1: 'esent': expected a single value, got several"),
+        ({"records": [{"esent": {"a": 1}}]}, "'esent': expected a single value, got several"),
+        ({"records": [{"city": "a\nb"}]}, "record 1: 'city': expected a text of one line, got "),
+        ({"records": [{"esent": 1e39}]},
+         "features.py: 'esent': expected finite numbers within single precision, got others in "),
+        ({"records": [{"esent": 1, "event_time": "yesterday"}]},
+         "record 1: 'event_time': expected a moment such as 2026-01-31T00:00Z, got 'yesterday'"),
+        ({"record": [{"esent": 1}]},
+         'expected JSON such as {"instances": [{"features": [1.5, null]}]} or {"records": '),
+    ],
+)  # fmt: skip
+def test_what_no_ingest_would_take_is_refused_with_one_sentence(
+    server: Server, content: object, said: str
+) -> None:
+    status, body = server.ask(content)
+    assert (status, said in body) == (400, True), body
+    assert "\n" not in body and "Traceback" not in body
+
+
+def test_a_value_counts_as_missing_whatever_says_that_it_is(
+    trained: Trained, server: Server
+) -> None:
+    bodies = {
+        server.ask({"records": [{"esent": 5, "event_time": "2018-01-22T00:00:00Z", **more}]})[1]
+        for more in ({}, {"eopenrate": None}, {"eopenrate": ""}, {"eopenrate": " NA "},
+                     {"eopenrate": float("nan")}, {"new": [1]})
+    }  # fmt: skip
+    assert len(bodies) == 1
