@@ -38,6 +38,7 @@ from ninesteps.settings.tuning import Tuning
 from ninesteps.step_code import bundle as step_code
 from ninesteps.step_code.bundle import PROCESSING_SCRIPTS
 from ninesteps.step_code.carried_wheels import CARRIED
+from ninesteps.step_code.raw_columns import RAW_COLUMNS
 
 CONTAINER = Path(__file__).parent / "container"
 FOLDERS = step_code.folders(GENERATED)
@@ -82,7 +83,7 @@ COLUMNS = Columns(
     facets=(Facet("city", "city"),),
     group_variable=None,
     context=("city",),
-    features=("spend", "visits", "age"),
+    features=("esent", "eopenrate", "ordfreq"),
 )
 ROUNDS = 8
 HYPERPARAMETERS = {  # as the service writes them: strings all
@@ -96,6 +97,9 @@ HYPERPARAMETERS = {  # as the service writes them: strings all
 }
 METRIC_LINE = re.compile(r"^\[(\d+)\]\ttrain-auc:(\S+)\tvalidation-auc:(\S+)$", re.MULTILINE)
 RECORDS = "12.5,3,40\n80,,33\n,1,\n"
+RAW = json.dumps({"records": [{"esent": 12.5, "eopenrate": "3", "ordfreq": 40, "city": "Oslo"},
+                              {"esent": 80, "ordfreq": "33"}, {"eopenrate": 1}]})  # fmt: skip
+WRONG_RAW = json.dumps({"records": [{"esent": "many"}]})
 INSTANCES = json.dumps(
     {"instances": [{"features": f} for f in ([12.5, 3, 40], [80, None, 33], [None, 1, None])]}
 )
@@ -257,6 +261,8 @@ REQUESTS: dict[str, dict[str, Any]] = {
         ("charset", {"Content-Type": "text/csv; charset=utf-8", "Accept": "text/csv"}, RECORDS),
         ("one record", {"Content-Type": "text/csv", "Accept": "text/csv"}, "12.5,3,40"),
         ("json", {"Content-Type": "application/json", "Accept": "application/json"}, INSTANCES),
+        ("raw", {"Content-Type": "application/json", "Accept": "text/csv"}, RAW),
+        ("wrong raw", {"Content-Type": "application/json", "Accept": "text/csv"}, WRONG_RAW),
         ("wrong type", {"Content-Type": "text/plain", "Accept": "text/csv"}, "12.5,3,40"),
         ("wrong json", {"Content-Type": "application/json", "Accept": "text/csv"}, "[12.5,3,40]"),
         ("wrong width", {"Content-Type": "text/csv", "Accept": "text/csv"}, "12.5,3\n"),
@@ -347,6 +353,13 @@ def test_the_answer_is_csv_and_says_so(served: Served, trained: Run, name: str) 
     assert answer["type"].partition(";")[0] == "text/csv"
 
 
+def test_raw_records_have_the_predictions_of_their_features(served: Served) -> None:
+    """The team's features and the raw columns went from the training archive to the server's."""
+    assert served.answers["raw"]["status"] == 200
+    assert served.answers["raw"]["body"] == served.answers["csv"]["body"]
+    assert '{"records": 3, "unknown": {"city": 1}}' in served.log
+
+
 def test_the_same_records_in_json_have_the_same_predictions(served: Served) -> None:
     answer = served.answers["json"]
     assert (answer["status"], answer["type"].partition(";")[0]) == (200, "application/json")
@@ -363,8 +376,9 @@ def test_the_same_records_in_json_have_the_same_predictions(served: Served) -> N
         ("wrong type", "expected a request of type text/csv or application/json, got 'text/plain'"),
         (
             "wrong json",
-            'expected JSON such as {"instances": [{"features": [1.5, null]}]}, got something',
+            'expected JSON such as {"instances": [{"features": [1.5, null]}]} or {"records": ',
         ),
+        ("wrong raw", "record 1: 'esent': expected a number, got 'many'"),
         ("wrong width", "expected 3 fields in a record ... got 2"),  # the model says their names
     ],
 )
@@ -395,7 +409,9 @@ def test_the_training_archive_installs_without_an_index(toolkit: Path, tmp_path:
     command = [str(toolkit), "-m", "pip", "install", ".", *options]
     subprocess.run(command, cwd=source, env={"PATH": os.environ["PATH"]}, check=True)
     modules = {name for name in code.files if name.endswith(".py")}
-    assert {path.name for path in target.glob("*.py")} == modules
+    installed = [path.relative_to(target).as_posix() for path in target.rglob("*.py")]
+    assert set(installed) == modules
+    assert (target / RAW_COLUMNS).read_bytes() == code.files[RAW_COLUMNS]
     assert [path.name for path in target.glob("*.dist-info")] == ["training_step-1.0.dist-info"]
 
 
