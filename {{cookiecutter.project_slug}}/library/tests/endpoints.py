@@ -72,7 +72,7 @@ def begin(
     """Begin to deploy a version."""
     alarms = policy.alarms(deploy)
     rehearsal.ask(
-        "deploy", version=version, time_scale=time_scale,
+        "deploy", version=version, time_scale=time_scale, instances=deploy.instances,
         config=policy.deployment_config(deploy, [alarm.name for alarm in alarms]),
         alarms=[asdict(alarm) for alarm in alarms],
         golden={"records": GOLDEN, "answers": [answer(version["number"], r) for r in GOLDEN]},

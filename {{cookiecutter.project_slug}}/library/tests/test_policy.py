@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import botocore.session
@@ -68,7 +69,7 @@ def test_a_canary_goes_by_its_size_and_a_linear_rollout_by_its_step() -> None:
         ]["TrafficRoutingConfiguration"]
         for rollout in policy.TYPES
     }
-    size = {"Type": "CAPACITY_PERCENT", "Value": 25}
+    size = {"Type": "INSTANCE_COUNT", "Value": 1}
     assert routing == {
         "canary": {"Type": "CANARY", "WaitIntervalInSeconds": 300, "CanarySize": size},
         "linear": {"Type": "LINEAR", "WaitIntervalInSeconds": 300, "LinearStepSize": size},
@@ -77,12 +78,42 @@ def test_a_canary_goes_by_its_size_and_a_linear_rollout_by_its_step() -> None:
 
 
 def test_shares_end_with_all_of_the_traffic() -> None:
-    found = [policy.steps(Deploy(rollout=rollout, step_percent=30)) for rollout in policy.TYPES]
-    assert found == [(30, 100), (30, 60, 90, 100), (100,)]
+    ten = partial(Deploy, step_percent=30, instances=10)
+    found = [policy.steps(ten(rollout=rollout)) for rollout in policy.TYPES]
+    assert found == [(3, 10), (3, 6, 9, 10), (10,)]
+
+
+@pytest.mark.parametrize("rollout", ["canary", "linear"])
+def test_a_step_is_of_whole_instances_and_within_what_sagemaker_takes(rollout: str) -> None:
+    """CanarySize is at most half of the instances, LinearStepSize 10 to 50 % of them."""
+    for instances in range(2, 41):
+        for percent in range(10, 51):
+            deploy = Deploy(rollout=rollout, step_percent=percent, instances=instances,
+                            interval_seconds=60)  # fmt: skip
+            part = policy.steps(deploy)[0]
+            assert isinstance(part, int) and part >= 1
+            assert part / instances <= 0.5
+            assert part / instances >= 0.1
+            assert part * 100 >= percent * instances or part == instances // 2
+
+
+@pytest.mark.parametrize(
+    ("deploy", "sentence"),
+    [
+        (Deploy(), "canary: 10 % of 2 instances is 1: half of the traffic, then all"),
+        (Deploy(instances=20), "canary: 10 % of 20 instances is 2: 10 % of the traffic, then all"),
+        (Deploy(rollout="linear", step_percent=30, instances=3),
+         "linear: 30 % of 3 instances is 1: 33 % of the traffic, then 67 %, all"),
+        (Deploy(rollout="all_at_once"), "all_at_once: all of the traffic in one step"),
+    ],
+)  # fmt: skip
+def test_what_a_percentage_means_for_the_instances_is_said(deploy: Deploy, sentence: str) -> None:
+    assert policy.shift(deploy) == sentence
 
 
 def test_the_time_limit_covers_every_wait() -> None:
-    deploy = Deploy(rollout="linear", step_percent=20, interval_seconds=600, bake_seconds=900)
+    deploy = Deploy(rollout="linear", step_percent=20, interval_seconds=600, bake_seconds=900,
+                    instances=5)  # fmt: skip
     found = policy.deployment_config(deploy, NAMES)["BlueGreenUpdatePolicy"]
     assert found["MaximumExecutionTimeoutInSeconds"] == 4 * 600 + 900 + 1800
 
@@ -96,7 +127,7 @@ def test_the_time_limit_covers_every_wait() -> None:
         {"rollout": "linear", "step_percent": 9},
         {"interval_seconds": 3601},
         {"bake_seconds": -1},
-        {"rollout": "linear", "interval_seconds": 3600},
+        {"rollout": "linear", "interval_seconds": 3600, "instances": 10},
         {"instance_type": "m5.large"},
         {"instances": 1},
         {"max_error_percent": 0.0},

@@ -9,6 +9,7 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands, refuse
+from ninesteps.settings.deploy import shift
 from ninesteps.settings.environment import LOCAL_ENVIRONMENT
 from ninesteps.settings.settings import Settings
 
@@ -57,6 +58,7 @@ def check(no_cache: bool) -> None:
     _check_repository(settings)
     cache.report("stack", lambda: _check_infrastructure(settings), click.echo)
     cache.save()
+    click.echo(f"rollout     {shift(settings.deploy)}")
     cadence = settings.cadence
     click.echo(f"schedule    {cadence.text}: {cadence.expression or 'started by hand alone'}")
     for firing in cadence.next(datetime.now(tz=UTC)):

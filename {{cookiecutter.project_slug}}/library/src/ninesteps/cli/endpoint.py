@@ -42,8 +42,12 @@ def deploy(
     version: int, time_scale: float, traffic: float, port: int | None, as_json: bool
 ) -> None:
     """Rehearse a deployment: an approved version takes over an endpoint on this machine."""
+    from ninesteps.settings.deploy import shift
+
     rehearsal = _rehearsal()
     package = rehearsal.find(version)
+    if not as_json:
+        click.echo(shift(rehearsal.settings.deploy))
     with _interruptible(rehearsal):
         rehearsal.deploy(package, time_scale, port)
         _follow(rehearsal, rehearsal.golden(package)[0], traffic, as_json)

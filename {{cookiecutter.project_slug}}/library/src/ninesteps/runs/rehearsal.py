@@ -95,7 +95,7 @@ class Rehearsal:
                     "it: `pipeline endpoint --stop` first"
                 )
             self.ask(
-                "deploy", version=version, config=config,
+                "deploy", version=version, config=config, instances=deploy.instances,
                 alarms=[asdict(alarm) for alarm in alarms],
                 golden={
                     "records": [records[n] for n in chosen],
@@ -229,8 +229,7 @@ class Rehearsal:
         Raises:
             DeployError: if it does not start, with the last line of its log.
         """
-        processes = self.settings.deploy.instances
-        options = {"folder": str(self.folder), "port": port, "processes": processes, **limits}
+        options = {"folder": str(self.folder), "port": port, **limits}
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "endpoint.json").unlink(missing_ok=True)
         file = self.folder / "options.json"

@@ -32,7 +32,7 @@ class Deploy:
     """How an approved version takes over from the one before it, and when that is undone."""
 
     rollout: str = "canary"  # a part and then all; linear: by equal steps; or all_at_once
-    step_percent: int = 10  # the canary's share of the capacity, or each step's of a linear rollout
+    step_percent: int = 10  # of the instances, rounded up: the canary, or a step of a linear one
     interval_seconds: int = 300  # between a step and the next
     bake_seconds: int = 300  # with all the traffic, before the old version is stopped
     instance_type: str = "ml.m5.large"  # of the endpoint
@@ -42,6 +42,7 @@ class Deploy:
 
     def __post_init__(self) -> None:
         require(self.rollout in TYPES, "rollout", self.rollout, ", ".join(TYPES))
+        require(self.instances >= 2, "instances", self.instances, "2 or more")
         least = 10 if self.rollout == "linear" else 1  # SageMaker's own limits
         require(least <= self.step_percent <= 50, "step_percent", self.step_percent,
              f"{least} to 50 percent of the capacity")  # fmt: skip
@@ -53,7 +54,6 @@ class Deploy:
              f"than SageMaker's {most} seconds)")  # fmt: skip
         require(re.fullmatch(INSTANCE_TYPE, self.instance_type), "instance_type",
              self.instance_type, INSTANCE_TYPE_RULE)  # fmt: skip
-        require(self.instances >= 2, "instances", self.instances, "2 or more")
         require(0 < self.max_error_percent < 100, "max_error_percent", self.max_error_percent,
              "a percentage above 0 and below 100")  # fmt: skip
         require(0 < self.max_latency_ms <= 60_000, "max_latency_ms", self.max_latency_ms,
@@ -101,18 +101,48 @@ def alarms(deploy: Deploy) -> tuple[Alarm, ...]:
     )
 
 
+def step_instances(percent: int, instances: int) -> int:
+    """The whole instances that a canary or a step turns on: rounded up, and at most half of them.
+
+    SageMaker shifts traffic by whole instances. How it rounds a percentage is not documented, which
+    is why `deployment_config` says a number of instances.
+    """
+    return min(-(-percent * instances // 100), instances // 2)
+
+
 def steps(deploy: Deploy) -> tuple[int, ...]:
-    """The shares of traffic, in percent, that the new version gets one after the other."""
+    """The instances of the new version that get traffic, after one step and the next."""
+    part, whole = step_instances(deploy.step_percent, deploy.instances), deploy.instances
     if deploy.rollout == "all_at_once":
-        return (100,)
+        return (whole,)
     if deploy.rollout == "canary":
-        return (deploy.step_percent, 100)
-    return (*range(deploy.step_percent, 100, deploy.step_percent), 100)
+        return (part, whole)
+    return (*range(part, whole, part), whole)
+
+
+def shift(deploy: Deploy) -> str:
+    """How the traffic is shifted, in whole instances: for a person who set a percentage."""
+    if deploy.rollout == "all_at_once":
+        return "all_at_once: all of the traffic in one step"
+    part, *_, whole = steps(deploy)
+    percents = [f"{share(step, whole)} %" for step in steps(deploy)]
+    traffic = "half" if 2 * part == whole else percents[0]
+    then = ", ".join([*percents[1:-1], "all"])
+    return (
+        f"{deploy.rollout}: {deploy.step_percent} % of {whole} instances is {part}: {traffic} of "
+        f"the traffic, then {then}"
+    )
+
+
+def share(part: int, whole: int) -> int:
+    """The share of the traffic that some of all instances get, in percent."""
+    return round(100 * part / whole)
 
 
 def deployment_config(deploy: Deploy, alarm_names: Sequence[str]) -> dict[str, Any]:
     """UpdateEndpoint's DeploymentConfig, with the alarms by their names in CloudWatch."""
-    size = {"Type": "CAPACITY_PERCENT", "Value": deploy.step_percent}
+    part = step_instances(deploy.step_percent, deploy.instances)
+    size = {"Type": "INSTANCE_COUNT", "Value": part}
     routing: dict[str, Any] = {
         "Type": TYPES[deploy.rollout],
         "WaitIntervalInSeconds": deploy.interval_seconds,

@@ -69,6 +69,7 @@ class Deployment:
 
     version: int
     config: dict[str, Any]  # UpdateEndpoint's DeploymentConfig
+    instances: int  # of the version: a process each
     alarms: Sequence[Alarm]
     golden: Golden
     time_scale: float  # seconds of the policy in a second here
@@ -90,9 +91,9 @@ class Deployment:
             async with asyncio.timeout(
                 policy["MaximumExecutionTimeoutInSeconds"] / self.time_scale
             ):
-                for share, seconds in shares(policy) if router.blue else ():
-                    self.phase = f"{share} % of the traffic"
-                    router.share = share
+                for part, seconds in steps(policy, self.instances) if router.blue else ():
+                    router.turn(part, self.instances)
+                    self.phase = f"{router.share} % of the traffic"
                     await self._watch(router.observed, green, seconds / self.time_scale)
         except TimeoutError:
             await self._go_back(router, green)
@@ -153,14 +154,17 @@ async def _answered(fleet: Fleet, request: Request) -> Answer:
             return await fleet.send(request)
 
 
-def shares(policy: dict[str, Any]) -> Iterator[tuple[int, float]]:
-    """The shares of traffic that a policy gives the new version, and seconds to wait after each."""
+def steps(policy: dict[str, Any], instances: int) -> Iterator[tuple[int, float]]:
+    """The instances of the new version that a policy gives traffic, and seconds to wait after each.
+
+    Whole instances are turned on, as in an account, and each gets an equal share.
+    """
     routing = policy["TrafficRoutingConfiguration"]
     wait = routing["WaitIntervalInSeconds"]
     if routing["Type"] == "CANARY":
         yield routing["CanarySize"]["Value"], wait
     elif routing["Type"] == "LINEAR":
         step = routing["LinearStepSize"]["Value"]
-        for share in range(step, 100, step):
-            yield share, wait
-    yield 100, policy["TerminationWaitInSeconds"]
+        for part in range(step, instances, step):
+            yield part, wait
+    yield instances, policy["TerminationWaitInSeconds"]

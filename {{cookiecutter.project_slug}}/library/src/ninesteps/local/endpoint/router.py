@@ -11,6 +11,7 @@ from collections.abc import Callable
 from ninesteps.local.endpoint.connection import Answer, Head, RequestRefused
 from ninesteps.local.endpoint.fleet import Fleet, FleetClosedError, Request
 from ninesteps.local.endpoint.observed import Observed
+from ninesteps.settings.deploy import share
 
 METHODS = {"/ping": ("GET", "HEAD"), "/invocations": ("POST",)}
 
@@ -22,25 +23,27 @@ class Router:
         self.observed = observed
         self.blue: Fleet | None = None  # serves
         self.green: Fleet | None = None  # is being deployed
-        self._share = self._owed = 0
+        self._part, self._whole, self._owed = 0, 1, 0
 
     @property
     def share(self) -> int:
-        """Of a hundred requests those that go to the new version."""
-        return self._share
+        """The share of the traffic that goes to the new version, in percent."""
+        return share(self._part, self._whole)
 
-    @share.setter
-    def share(self, percent: int) -> None:
-        self._share, self._owed = percent, 0
+    def turn(self, part: int, whole: int) -> None:
+        """Send so many requests of so many in a row to the new version."""
+        self._part, self._whole, self._owed = part, whole, 0
 
     def take_over(self) -> Fleet | None:
         """The new version is the one that serves from here on; gives the one before it."""
-        before, self.blue, self.green, self.share = self.blue, self.green, None, 0
+        before, self.blue, self.green = self.blue, self.green, None
+        self.turn(0, 1)
         return before
 
     def give_up(self) -> Fleet | None:
         """The new version gets nothing from here on; gives it."""
-        green, self.green, self.share = self.green, None, 0
+        green, self.green = self.green, None
+        self.turn(0, 1)
         return green
 
     async def answer(
@@ -81,10 +84,10 @@ class Router:
         raise RequestRefused(503, "no version is served")
 
     def _next(self) -> Fleet | None:
-        """Whose turn it is: of any hundred requests in a row the new version has its share."""
+        """Whose turn it is: of as many requests as there are instances, one version has its own."""
         if self.green:
-            self._owed += self._share
-            if self._owed >= 100:
-                self._owed -= 100
+            self._owed += self._part
+            if self._owed >= self._whole:
+                self._owed -= self._whole
                 return self.green
         return self.blue

@@ -51,7 +51,6 @@ class Options:
 
     folder: str  # its own: address, logs, deployments
     port: int  # 0: any that is free
-    processes: int  # for each version
     request_seconds: float = 60.0  # SageMaker's own limit for an answer
     receive_seconds: float = 10.0  # for a request to be sent
 
@@ -176,6 +175,7 @@ class Endpoint:
         self,
         version: dict[str, Any],
         config: dict[str, Any],
+        instances: int,
         alarms: list[dict[str, Any]],
         golden: dict[str, Any],
         time_scale: float,
@@ -188,8 +188,9 @@ class Endpoint:
             return {"error": f"version {version['number']} is already served"}
         requests = Golden(tuple(golden["records"]), tuple(golden["answers"]))
         deployment = Deployment(
-            version["number"], config, [Alarm(**alarm) for alarm in alarms], requests, time_scale
-        )
+            version["number"], config, instances, [Alarm(**alarm) for alarm in alarms], requests,
+            time_scale,
+        )  # fmt: skip
         self._deployment, self._began = deployment, deployment.began
         self._task = asyncio.create_task(self._run(deployment, ServedVersion(**version), by_hand))
         return {}
@@ -200,7 +201,7 @@ class Endpoint:
         self._note({**noted, "event": "began", "policy": deployment.config})
         log = self._folder / f"version-{version.number}.log"
         options = self._options
-        fleet = Fleet(version, options.processes, log, options.request_seconds)
+        fleet = Fleet(version, deployment.instances, log, options.request_seconds)
         outcome, why = "interrupted", "the endpoint was stopped"
         try:
             await fleet.start()
