@@ -213,7 +213,9 @@ def test_a_version_that_never_answers_is_timed_out_and_rolled_back(
     served: Rehearsal, tmp_path: Path
 ) -> None:
     version = archive(tmp_path, 2, predict="rows[0][0] < 1000 and time.sleep(600)")
-    load, last = under_load(served, lambda: rolled_back(served, version), SEEN_BY_ALARMS)
+    load, last = under_load(
+        served, lambda: rolled_back(served, version, instances=8), SEEN_BY_ALARMS
+    )
     assert last["why"].startswith("alarm 5xx")
     assert {one.status for one in load.failed} == {504}
     green = last["seen"]["2"]

@@ -32,6 +32,7 @@ MEMBERS = {
         "sagemaker CreateModelPackageGroup ModelPackageGroupName",
     "AWS::Scheduler::Schedule.Name": "scheduler CreateSchedule Name",
     "AWS::StepFunctions::StateMachine.StateMachineName": "stepfunctions CreateStateMachine name",
+    "applicationautoscaling.PolicyName": "application-autoscaling PutScalingPolicy PolicyName",
     "cloudwatch.AlarmNames": "cloudwatch DescribeAlarms AlarmNames",
     "sagemaker.ClientRequestToken": "sagemaker StartPipelineExecution ClientRequestToken",
     "sagemaker.EndpointConfigName": "sagemaker CreateEndpointConfig EndpointConfigName",

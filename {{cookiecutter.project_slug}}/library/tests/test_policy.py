@@ -12,6 +12,7 @@ import pytest
 from botocore.model import Shape
 from botocore.validate import ParamValidator
 
+from ninesteps.local.endpoint import blue_green
 from ninesteps.settings import deploy as policy
 from ninesteps.settings.deploy import Deploy
 from ninesteps.settings.toml import RuleBroken
@@ -104,11 +105,24 @@ def test_a_step_is_of_whole_instances_and_within_what_sagemaker_takes(rollout: s
         (Deploy(instances=20), "canary: 10 % of 20 instances is 2: 10 % of the traffic, then all"),
         (Deploy(rollout="linear", step_percent=30, instances=3),
          "linear: 30 % of 3 instances is 1: 33 % of the traffic, then 67 %, all"),
+        (Deploy(max_instances=4, target_invocations=9),
+         "canary: 10 % of the least 2 instances is 1: half of the traffic, then all"),
         (Deploy(rollout="all_at_once"), "all_at_once: all of the traffic in one step"),
     ],
 )  # fmt: skip
 def test_what_a_percentage_means_for_the_instances_is_said(deploy: Deploy, sentence: str) -> None:
     assert policy.shift(deploy) == sentence
+
+
+def test_a_step_of_instances_that_autoscaling_changes_is_a_percentage() -> None:
+    """One of two, as a number, would be less than LinearStepSize's 10 % of twenty."""
+    deploy = Deploy(rollout="linear", max_instances=20, target_invocations=100)
+    found = policy.deployment_config(deploy, NAMES)["BlueGreenUpdatePolicy"]
+    size = found["TrafficRoutingConfiguration"]["LinearStepSize"]
+    assert size == {"Type": "CAPACITY_PERCENT", "Value": 10}
+    assert found["MaximumExecutionTimeoutInSeconds"] == 9 * 300 + 300 + 1800
+    assert [part for part, _ in blue_green.steps(found, 2)] == list(policy.steps(deploy)) == [1, 2]
+    assert [part for part, _ in blue_green.steps(found, 20)] == [*range(2, 21, 2)]
 
 
 def test_the_time_limit_covers_every_wait() -> None:
@@ -131,6 +145,12 @@ def test_the_time_limit_covers_every_wait() -> None:
         {"instance_type": "m5.large"},
         {"instances": 1},
         {"max_error_percent": 0.0},
+        {"max_instances": 2, "target_invocations": 100},
+        {"max_instances": 4},
+        {"target_invocations": 100},
+        {"max_instances": 4, "target_invocations": -1},
+        {"data_capture_percent": 101},
+        {"data_capture_percent": -1},
         {"max_latency_ms": 60_001},
     ],
     ids=str,

@@ -494,6 +494,59 @@ def test_a_second_approval_that_nobody_gives_ends_the_rollout() -> None:
         assert done.error == "refused" and "in time" in done.cause and not account.endpoints()
 
 
+# Autoscaling and data capture
+
+SCALED = {"IsScaled": "true", "MaxInstances": "6", "TargetInvocations": "1000"}
+
+
+def test_autoscaling_is_set_once_the_endpoint_is_there_and_an_update_keeps_it() -> None:
+    with machines.account(given(**SCALED)) as account:
+        for _ in range(2):
+            assert rollout(account, account.register("Approved")).status == "SUCCEEDED"
+        (update,) = account.called("update_endpoint")
+        assert update["RetainAllVariantProperties"] is True
+        target, again = account.called("register_scalable_target")
+        assert target == again and (target["MinCapacity"], target["MaxCapacity"]) == (2, 6)
+        assert target["ResourceId"] == f"endpoint/{NAME}/variant/main"
+        scaling = account.client("application-autoscaling")
+        (kept,) = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+        assert kept["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 1000
+
+
+def test_autoscaling_that_cannot_be_set_is_told_of_an_endpoint_that_is_live() -> None:
+    with machines.account(given(**SCALED)) as account:
+        account.faults["register_scalable_target"] = ["ValidationException"] * 9
+        version = account.register("Approved")
+        assert rollout(account, version).error == "not scaled"
+        assert live(account) == version and account.told() == [f"{NAME} v1: not scaled"]
+
+
+def test_without_autoscaling_nothing_is_registered_and_the_settings_number_counts(
+    account: Account,
+) -> None:
+    for _ in range(2):
+        rollout(account, account.register("Approved"))
+    (update,) = account.called("update_endpoint")
+    assert update["RetainAllVariantProperties"] is False
+    assert not account.called("register_scalable_target")
+
+
+@pytest.mark.parametrize(("percent", "captures"), [("0", "false"), ("20", "true")])
+def test_data_capture_is_of_production_alone_and_goes_to_the_bucket_with_its_key(
+    percent: str, captures: str
+) -> None:
+    with machines.account(given(CapturePercent=percent, CapturesData=captures)) as account:
+        rollout(account, account.register("Approved"))
+        staging, production = account.called("create_endpoint_config")
+        assert "DataCaptureConfig" not in staging
+        kept = production["DataCaptureConfig"]
+        assert (kept["EnableCapture"], kept["InitialSamplingPercentage"]) == (
+            captures == "true", int(percent),
+        )  # fmt: skip
+        assert kept["DestinationS3Uri"] == f"s3://{BUCKET}/pets/captured"
+        assert kept["KmsKeyId"] == STACK["KmsKeyArn"]
+
+
 # The front
 
 

@@ -56,7 +56,7 @@ def serving(folder: Path, receive_seconds: float) -> Iterator[Rehearsal]:
         shutil.copyfile(file, unpacked / "code" / name)
     with running(folder, receive_seconds=receive_seconds) as rehearsal:
         rehearsal.ask(
-            "deploy", config=CONFIG, alarms=[], time_scale=1000,
+            "deploy", config=CONFIG, instances=2, alarms=[], time_scale=1000,
             version={"number": 1, "archive": str(unpacked), "program": "inference.py"},
             golden={"records": [record], "answers": [answer]},
         )  # fmt: skip

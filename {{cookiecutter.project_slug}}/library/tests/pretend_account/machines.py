@@ -94,6 +94,8 @@ MACHINES = {
     for name in ("data_arrival", "record_evidence", "approved", "rollout")
 }
 PATIENCE_SECONDS = 20
+SERVICES = {"applicationautoscaling": "application-autoscaling"}
+"""What boto3 calls a service that a task calls otherwise, where moto does not know it."""
 
 Container = Callable[["Job"], None]
 
@@ -423,7 +425,7 @@ def interpreter(account: Host) -> Iterator[None]:
     ProcessingJobs.account = account
 
     def client_for(service: str, **_: Any) -> Any:
-        return _Client(account, service)
+        return _Client(account, SERVICES.get(service, service))
 
     def service_for(service_name: str) -> Any:
         return ProcessingJobs() if service_name == "sagemaker" else factory(service_name)

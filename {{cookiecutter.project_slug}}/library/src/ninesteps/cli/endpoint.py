@@ -46,10 +46,11 @@ def deploy(
 
     rehearsal = _rehearsal()
     package = rehearsal.find(version)
-    if not as_json:
-        click.echo(shift(rehearsal.settings.deploy))
     with _interruptible(rehearsal):
+        takes_over = rehearsal.is_running() and rehearsal.ask("status")["version"] is not None
         rehearsal.deploy(package, time_scale, port)
+        if takes_over and not as_json:
+            click.echo(shift(rehearsal.settings.deploy))
         _follow(rehearsal, rehearsal.golden(package)[0], traffic, as_json)
 
 

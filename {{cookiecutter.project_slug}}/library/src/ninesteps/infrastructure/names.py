@@ -37,6 +37,7 @@ LIMITS = {
     "AWS::SageMaker::ModelPackageGroup.ModelPackageGroupName": 63,
     "AWS::Scheduler::Schedule.Name": 64,
     "AWS::StepFunctions::StateMachine.StateMachineName": 80,
+    "applicationautoscaling.PolicyName": 256,
     "cloudwatch.AlarmNames": 255,
     "sagemaker.ClientRequestToken": 128,
     "sagemaker.EndpointConfigName": 63,
@@ -147,7 +148,7 @@ def _fields(content: Any, field: str = "") -> Iterator[tuple[str, str]]:
     """
     if isinstance(content, dict):
         for key, inner in content.items():
-            if key not in ("DefinitionSubstitutions", "Dimensions", "EventPattern"):
+            if key not in ("Condition", "DefinitionSubstitutions", "Dimensions", "EventPattern"):
                 yield from _fields(inner, key)
     elif isinstance(content, list):
         for inner in content:

@@ -162,6 +162,14 @@ NOTES = grant("sagemaker: UpdateModelPackage", "{sagemaker}:model-package/{stack
               Null={"sagemaker:ModelApprovalStatus": "true"})  # fmt: skip
 """A machine notes what it did in a version's metadata; a status it writes never."""
 
+_SCALES = "sagemaker.application-autoscaling.amazonaws.com"
+"""The service that scales an endpoint, by a role of its own that is made with the first one."""
+
+_SCALED: tuple[tuple[str, ...], dict[str, dict[str, str]]] = (
+    ("{application-autoscaling}:scalable-target/*",),
+    {"StringEquals": {"application-autoscaling:service-namespace": "sagemaker"}},
+)
+
 _JOB = (
     grant("sagemaker: AddTags CreateProcessingJob DescribeProcessingJob StopProcessingJob",
           "{sagemaker}:processing-job/{stack}-*"),
@@ -172,6 +180,19 @@ _JOB = (
 )  # fmt: skip
 
 TASKS: dict[str, tuple[Grant, ...]] = {
+    "aws-sdk:applicationautoscaling:putScalingPolicy": (
+        grant("application-autoscaling: PutScalingPolicy", *_SCALED[0], **_SCALED[1]),
+        grant("cloudwatch: PutMetricAlarm DeleteAlarms",
+              "{cloudwatch}:alarm:TargetTracking-endpoint/{stack}/*"),
+    ),
+    "aws-sdk:applicationautoscaling:registerScalableTarget": (
+        grant("application-autoscaling: RegisterScalableTarget", *_SCALED[0], **_SCALED[1]),
+        grant("sagemaker: DescribeEndpoint UpdateEndpointWeightsAndCapacities",
+              "{sagemaker}:endpoint/{stack}"),
+        grant("sagemaker: DescribeEndpointConfig", "{sagemaker}:endpoint-config/{stack}-v*"),
+        grant("iam: CreateServiceLinkedRole", f"{{iam}}:role/aws-service-role/{_SCALES}/*",
+              StringEquals={"iam:AWSServiceName": _SCALES}),
+    ),
     "aws-sdk:cloudwatch:describeAlarms": (
         grant("cloudwatch: DescribeAlarms", "{cloudwatch}:alarm:*"),
     ),
@@ -264,8 +285,9 @@ ENDPOINT = (
     *CONTAINER,
     grant("s3: GetObject", "{bucket}/{pipeline}/executions/*"),
     grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/executions/*"}),
+    grant("s3: PutObject", "{bucket}/{pipeline}/captured/*"),
 )  # fmt: skip
-"""What the endpoint's containers do: fetch the archive."""
+"""What the endpoint does: fetch the archive, and keep requests and answers where that is set."""
 
 
 def of_state_machine(definition: Mapping[str, Any]) -> list[Grant]:
@@ -470,6 +492,7 @@ def values(
     stack = environment.named(settings.project.pipeline)
     partition, where = environment.partition, f"{environment.region}:{environment.account}"
     services = (
+        "application-autoscaling",
         "athena",
         "cloudformation",
         "cloudwatch",
@@ -484,6 +507,7 @@ def values(
     return {
         **{service: f"arn:{partition}:{service}:{where}" for service in services},
         "bucket": f"arn:{partition}:s3:::{environment.bucket_of(stack)}",
+        "iam": f"arn:{partition}:iam::{environment.account}",
         "images": ",".join(repositories),
         "key": environment.kms_key_arn or key_of_the_stack(environment),
         "pipeline": settings.project.pipeline,

@@ -64,8 +64,13 @@ OF_THE_SETTINGS = {
     "ApprovalSeconds": "what the second approval may take",
     "InstanceType": "the endpoint's instance type",
     "Instances": "the endpoint's instances",
-    "ServingTag": "four characters that differ where type, number, network or key of instances do",
+    "ServingTag": "four characters that differ where type, number, network, key or data capture do",
     "DeploymentConfig": "JSON, escaped: UpdateEndpoint's, of settings/deploy.py",
+    "IsScaled": "true: autoscaling changes the number of instances, and an update keeps it",
+    "MaxInstances": "up to which autoscaling adds instances",
+    "TargetInvocations": "a minute and instance, which autoscaling keeps to",
+    "CapturesData": "true: requests and answers are kept",
+    "CapturePercent": "... of so many requests",
     "BakeSeconds": "how long a first endpoint is watched; SageMaker watches the later ones",
     "PollSeconds": "between two looks at what takes time",
     "MostPolls": "looks until it takes too long",
@@ -92,7 +97,8 @@ def substitutions(settings: Settings, environment: Environment, image: str) -> d
     name = environment.named(settings.project.pipeline)
     vpc = _vpc(environment)
     alarms = [f"{name}-{alarm.name}" for alarm in policy.alarms(deploy)]
-    serving = [deploy.instance_type, deploy.instances, vpc, environment.kms_key_arn]
+    serving = [deploy.instance_type, deploy.instances, vpc, environment.kms_key_arn,
+               deploy.data_capture_percent]  # fmt: skip
     record, verify, golden = (job_code(script).uri(root)
                               for script in ("record_evidence.py", "verify_evidence.py",
                                              "golden_requests.py"))  # fmt: skip
@@ -121,6 +127,11 @@ def substitutions(settings: Settings, environment: Environment, image: str) -> d
         "Instances": str(deploy.instances),
         "ServingTag": _tag(serving),
         "DeploymentConfig": _escaped(policy.deployment_config(deploy, alarms)),
+        "IsScaled": str(deploy.is_scaled).lower(),
+        "MaxInstances": str(deploy.max_instances),
+        "TargetInvocations": str(deploy.target_invocations),
+        "CapturesData": str(deploy.data_capture_percent > 0).lower(),
+        "CapturePercent": str(deploy.data_capture_percent),
         "BakeSeconds": str(deploy.bake_seconds),
         "PollSeconds": str(POLL_SECONDS),
         "MostPolls": str(MOST_POLLS),

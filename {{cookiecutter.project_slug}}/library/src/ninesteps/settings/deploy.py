@@ -37,6 +37,9 @@ class Deploy:
     bake_seconds: int = 300  # with all the traffic, before the old version is stopped
     instance_type: str = "ml.m5.large"  # of the endpoint
     instances: int = 2  # of the endpoint: a canary is at most half of them
+    max_instances: int = 0  # autoscaling adds instances up to this number; 0: no autoscaling
+    target_invocations: int = 0  # a minute and instance, which autoscaling keeps to; 0: none is set
+    data_capture_percent: int = 0  # of the requests, kept in the bucket with their answers
     max_error_percent: float = 1.0  # of a minute's requests, failed by the model: above it, back
     max_latency_ms: int = 1000  # of 99 in 100 of a minute's requests: above it, back
 
@@ -54,10 +57,22 @@ class Deploy:
              f"than SageMaker's {most} seconds)")  # fmt: skip
         require(re.fullmatch(INSTANCE_TYPE, self.instance_type), "instance_type",
              self.instance_type, INSTANCE_TYPE_RULE)  # fmt: skip
+        require(not self.max_instances or self.max_instances > self.instances, "max_instances",
+             self.max_instances, f"more than the {self.instances} instances, or 0")  # fmt: skip
+        require((self.target_invocations > 0) == self.is_scaled and self.target_invocations >= 0,
+             "target_invocations", self.target_invocations,
+             "1 or more with max_instances, and 0 without")  # fmt: skip
+        require(0 <= self.data_capture_percent <= 100, "data_capture_percent",
+             self.data_capture_percent, "0 to 100 percent")  # fmt: skip
         require(0 < self.max_error_percent < 100, "max_error_percent", self.max_error_percent,
              "a percentage above 0 and below 100")  # fmt: skip
         require(0 < self.max_latency_ms <= 60_000, "max_latency_ms", self.max_latency_ms,
              "1 to 60000 milliseconds (SageMaker waits no longer)")  # fmt: skip
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether autoscaling changes the number of instances."""
+        return self.max_instances > 0
 
 
 @dataclass(frozen=True)
@@ -105,7 +120,7 @@ def step_instances(percent: int, instances: int) -> int:
     """The whole instances that a canary or a step turns on: rounded up, and at most half of them.
 
     SageMaker shifts traffic by whole instances. How it rounds a percentage is not documented, which
-    is why `deployment_config` says a number of instances.
+    is why `deployment_config` says a number of instances where that is known.
     """
     return min(-(-percent * instances // 100), instances // 2)
 
@@ -125,11 +140,14 @@ def shift(deploy: Deploy) -> str:
     if deploy.rollout == "all_at_once":
         return "all_at_once: all of the traffic in one step"
     part, *_, whole = steps(deploy)
+    instances = f"{whole} instances"
+    if deploy.is_scaled:
+        instances = f"the least {instances}"
     percents = [f"{share(step, whole)} %" for step in steps(deploy)]
     traffic = "half" if 2 * part == whole else percents[0]
     then = ", ".join([*percents[1:-1], "all"])
     return (
-        f"{deploy.rollout}: {deploy.step_percent} % of {whole} instances is {part}: {traffic} of "
+        f"{deploy.rollout}: {deploy.step_percent} % of {instances} is {part}: {traffic} of "
         f"the traffic, then {then}"
     )
 
@@ -141,8 +159,11 @@ def share(part: int, whole: int) -> int:
 
 def deployment_config(deploy: Deploy, alarm_names: Sequence[str]) -> dict[str, Any]:
     """UpdateEndpoint's DeploymentConfig, with the alarms by their names in CloudWatch."""
-    part = step_instances(deploy.step_percent, deploy.instances)
-    size = {"Type": "INSTANCE_COUNT", "Value": part}
+    size = {
+        "Type": "INSTANCE_COUNT", "Value": step_instances(deploy.step_percent, deploy.instances)
+    }  # fmt: skip
+    if deploy.is_scaled:  # a linear step is at least 10 % of instances whose number is not known
+        size = {"Type": "CAPACITY_PERCENT", "Value": deploy.step_percent}
     routing: dict[str, Any] = {
         "Type": TYPES[deploy.rollout],
         "WaitIntervalInSeconds": deploy.interval_seconds,
@@ -163,5 +184,8 @@ def deployment_config(deploy: Deploy, alarm_names: Sequence[str]) -> dict[str, A
 
 def longest(deploy: Deploy) -> int:
     """Seconds that a deployment may take until it counts as failed."""
-    waits = deploy.interval_seconds * (len(steps(deploy)) - 1) + deploy.bake_seconds
+    number = len(steps(deploy))
+    if deploy.is_scaled and deploy.rollout == "linear":  # of more instances there are more steps
+        number = -(-100 // deploy.step_percent)
+    waits = deploy.interval_seconds * (number - 1) + deploy.bake_seconds
     return PROVISIONING_SECONDS + waits

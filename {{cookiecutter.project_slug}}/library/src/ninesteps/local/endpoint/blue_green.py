@@ -18,7 +18,7 @@ from ninesteps.local.endpoint.connection import Answer, RequestRefused
 from ninesteps.local.endpoint.fleet import Fleet, FleetClosedError, Request
 from ninesteps.local.endpoint.observed import Observed, Seen, metric
 from ninesteps.local.endpoint.router import Router
-from ninesteps.settings.deploy import Alarm
+from ninesteps.settings.deploy import Alarm, step_instances
 
 NO_SUCH_KIND = (406, 415)
 """What is answered, before the model is asked, by a version that reads or writes no JSON."""
@@ -162,9 +162,15 @@ def steps(policy: dict[str, Any], instances: int) -> Iterator[tuple[int, float]]
     routing = policy["TrafficRoutingConfiguration"]
     wait = routing["WaitIntervalInSeconds"]
     if routing["Type"] == "CANARY":
-        yield routing["CanarySize"]["Value"], wait
+        yield _turned_on(routing["CanarySize"], instances), wait
     elif routing["Type"] == "LINEAR":
-        step = routing["LinearStepSize"]["Value"]
+        step = _turned_on(routing["LinearStepSize"], instances)
         for part in range(step, instances, step):
             yield part, wait
     yield instances, policy["TerminationWaitInSeconds"]
+
+
+def _turned_on(size: dict[str, Any], instances: int) -> int:
+    """The instances that a CapacitySize stands for."""
+    is_percent = size["Type"] == "CAPACITY_PERCENT"
+    return step_instances(size["Value"], instances) if is_percent else int(size["Value"])
