@@ -22,18 +22,27 @@ from moto import mock_aws
 
 from accounts import ACCOUNT, REGION, recorded_calls, sign_in
 from ninesteps.cli import account as account_commands
-from ninesteps.cli import main
+from ninesteps.cli import here, main
 from ninesteps.errors import AccountError, SettingsError
 from ninesteps.infrastructure import change_set as bootstrap
-from ninesteps.infrastructure import permissions, stacks, state_machines, template
+from ninesteps.infrastructure import (
+    own_feature_group,
+    permissions,
+    stacks,
+    state_machines,
+    template,
+)
 from ninesteps.infrastructure.change_set import Applied, Change, Event, Stack
 from ninesteps.profiles import profile as profiles
 from ninesteps.runs import compiled
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.environment import Environment
+from ninesteps.settings.features import Features
 from ninesteps.settings.operation import Notify
 from ninesteps.settings.settings import Settings
 from ninesteps.version import VERSION
+from pretend_account import feature_store
+from pretend_account.feature_store import FeatureStore
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,9 +57,13 @@ def signed_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def account(signed_in: None) -> Iterator[None]:
-    with mock_aws():
-        yield
+def account(
+    signed_in: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[FeatureStore]:
+    monkeypatch.setattr(own_feature_group, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(here, "local", lambda: tmp_path / ".local")
+    with mock_aws(), feature_store.taught(monkeypatch, REGION) as store:
+        yield store
 
 
 def own(**environment: Any) -> Settings:
@@ -201,13 +214,15 @@ def test_where_nobody_can_answer_the_changes_are_shown_and_nothing_is_left(
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
-        ("y\ny\n", ["customer-churn-prod: applied", "customer-churn-prod-rollout: applied"]),
-        ("y\nn\n", ["customer-churn-prod: applied", "customer-churn-prod-rollout: declined"]),
+        ("y\ny\ny\n", ["customer-churn-prod: applied", "customer-churn-prod-rollout: applied",
+                      "customer-churn-prod: created"]),
+        ("y\nn\nn\n", ["customer-churn-prod: applied", "customer-churn-prod-rollout: declined",
+                      "customer-churn-prod: declined"]),
         ("n\n", ["customer-churn-prod: declined"]),
     ],
-)
-def test_a_person_is_asked_about_each_stack(
-    account: None,
+)  # fmt: skip
+def test_a_person_is_asked_about_each_stack_and_the_feature_group(
+    account: FeatureStore,
     motos_types: None,
     monkeypatch: pytest.MonkeyPatch,
     answers: str,
@@ -218,7 +233,51 @@ def test_a_person_is_asked_about_each_stack(
     done = bootstrap_it(monkeypatch, own(), text=answers)
     assert done.exit_code == 0, done.output
     assert done.output.count("apply them? [y/N]") == len(said)
-    assert re.findall(r"^stack +(.*)$", done.output, re.MULTILINE) == said
+    assert re.findall(r"^(?:stack|features) +(.*)$", done.output, re.MULTILINE) == said
+    assert bool(account.groups) == (len(said) == 3 and "created" in said[2])
+
+
+def test_the_feature_group_has_the_columns_of_the_table_the_stacks_role_and_its_key(
+    account: FeatureStore, motos_types: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "definition", lambda *_: "{}")
+    done = bootstrap_it(monkeypatch, own(), "--yes")
+    assert done.exit_code == 0, done.output
+    group = account.groups["customer-churn-prod"]
+    assert f"Add     {len(group.types)} features, sagemaker_featurestore.customer_churn_prod\n" in (
+        done.output
+    )
+    assert list(group.types)[:3] == ["custid", "event_time", "retained"]
+    assert (group.types["retained"], group.types["city"]) == ("Integral", "String")
+    assert (group.types["avgorder"], group.types["city_BLR"]) == ("Fractional", "Integral")
+    assert group.request["RoleArn"] == f"arn:aws:iam::{ACCOUNT}:role/customer-churn-prod-features"
+    assert client("iam").get_role(RoleName="customer-churn-prod-features")
+    assert group.request["OfflineStoreConfig"]["S3StorageConfig"] == {
+        "S3Uri": f"s3://customer-churn-prod-{ACCOUNT}/customer-churn/feature-store",
+        "KmsKeyId": KEY,
+    }
+    again = bootstrap_it(monkeypatch, own(), "--yes")
+    assert (
+        "features    customer-churn-prod: unchanged\n"
+        "            table sagemaker_featurestore.customer_churn_prod\n"
+    ) in again.output
+
+
+def test_a_group_that_lies_elsewhere_or_whose_table_is_not_here_is_not_made(
+    account: FeatureStore, motos_types: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "definition", lambda *_: "{}")
+    there, plain = Features(group="shared", location="s3://elsewhere/store"), own()
+    done = bootstrap_it(monkeypatch, dataclasses.replace(plain, features=there), "--yes")
+    assert "features    shared: not made, as [features] location is elsewhere\n" in done.output
+    data = dataclasses.replace(plain.data, file="data/none.csv")
+    done = bootstrap_it(monkeypatch, dataclasses.replace(plain, data=data), "--yes")
+    assert done.exit_code == 0, done.output
+    assert (
+        "features    customer-churn-prod: not made, as its columns come from data/none.csv, which "
+        "is not on this machine\n"
+    ) in done.output
+    assert account.groups == {}
 
 
 def test_credentials_of_another_account_change_nothing(
@@ -428,11 +487,14 @@ def test_what_never_ends_is_left_to_go_on_in_the_account(
 
 
 def test_the_calls_of_bootstrap_are_those_of_the_table(
-    account: None, motos_types: None, monkeypatch: pytest.MonkeyPatch
+    account: FeatureStore, motos_types: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compiled, "definition", lambda *_: "{}")
     with recorded_calls(monkeypatch) as calls:
         bootstrap_it(monkeypatch, own())  # declined
         bootstrap_it(monkeypatch, own(), "--yes")
         bootstrap_it(monkeypatch, own(), "--yes")  # unchanged
+        group = account.groups["customer-churn-prod"].request
+        group["FeatureDefinitions"] = group["FeatureDefinitions"][:-1]
+        bootstrap_it(monkeypatch, own(), "--yes")  # adds a feature
     assert calls == permissions.CALLS["bootstrap"].keys()

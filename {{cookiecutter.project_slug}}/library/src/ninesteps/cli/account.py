@@ -66,9 +66,36 @@ def _bootstrap_environment(settings: Settings, environment: Environment, yes: bo
         previous = changing.parameters(cloudformation, rollout.name)
         floors = stacks.floor_changes(previous, rollout.parameters)
         _apply(cloudformation, rollout, yes, list(floors))
+        _make_feature_group(session, settings, environment, key, yes)
     if not environment.kms_key_arn:
         click.echo(f"kms_key_arn of [environments.{environment.name}] may be that KeyArn: then "
                    "jobs use it too")  # fmt: skip
+
+
+def _make_feature_group(
+    session: Any, settings: Settings, environment: Environment, key: str, yes: bool
+) -> None:
+    """The pipeline's own feature group, with the columns that its table gives."""
+    from ninesteps.infrastructure import own_feature_group
+    from ninesteps.runs import ingesting
+
+    features, pipeline = settings.features_of(environment), settings.project.pipeline
+    table = here.root() / settings.data.file
+    if features.location:
+        click.echo(f"features    {features.group}: not made, as [features] location is elsewhere")
+        return
+    if not table.is_file():
+        click.echo(f"features    {features.group}: not made, as its columns come from "
+                   f"{settings.data.file}, which is not on this machine")  # fmt: skip
+        return
+    group = ingesting.table(here.local(), settings, environment, table).group
+    place = own_feature_group.place(environment, pipeline, features, key)
+    done = own_feature_group.ensure(
+        session.client("sagemaker"), session.client("glue"), group, place,
+        lambda change: _agreed(f"the feature group {group.name}", yes, [change])([]),
+    )  # fmt: skip
+    click.echo(f"features    {group.name}: {done}")
+    click.echo(f"            table {group.table}")
 
 
 def _apply(
@@ -84,12 +111,12 @@ def _apply(
     return done
 
 
-def _agreed(stack: str, yes: bool, floor_changes: Sequence[str]) -> Callable[[list[Change]], bool]:
+def _agreed(what: str, yes: bool, other_changes: Sequence[str]) -> Callable[[list[Change]], bool]:
     """Shows the changes of a stack, and asks; where nobody can answer, nothing is applied."""
 
     def agreed(changes: list[Change]) -> bool:
-        click.echo(f"changes to {stack}:")
-        for line in (*floor_changes, *(change.line for change in changes)):
+        click.echo(f"changes to {what}:")
+        for line in (*other_changes, *(change.line for change in changes)):
             click.echo(line)
         if yes:
             return True

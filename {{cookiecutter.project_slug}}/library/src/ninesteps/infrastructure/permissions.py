@@ -290,6 +290,18 @@ ENDPOINT = (
 """What the endpoint does: fetch the archive, and keep requests and answers where that is set."""
 
 
+FEATURE_GROUP = (
+    grant("s3: AbortMultipartUpload PutObject PutObjectAcl", "{bucket}/{pipeline}/feature-store/*"),
+    grant("s3: GetBucketAcl", "{bucket}"),
+    grant("glue: CreateTable GetTable UpdateTable", "{tables}"),
+    grant("kms: Decrypt GenerateDataKey", "{key}"),
+)
+"""What the Feature Store does under the role of the pipeline's own group: AWS's managed policy
+AmazonSageMakerFeatureStoreAccess, for this bucket, key and table alone. That policy has no
+CreateTable, which seems to go by the rights of whoever makes the group; who does it is documented
+nowhere, so both may."""
+
+
 def of_state_machine(definition: Mapping[str, Any]) -> list[Grant]:
     """What a state machine's role may do: what its tasks take.
 
@@ -312,6 +324,40 @@ _PUT_CODE = {
     ),
 }
 """What putting code under its hash takes, and knowing whose account that is."""
+
+_MAKE_GROUP: dict[str, tuple[Grant, ...]] = {
+    "sagemaker:DescribeFeatureGroup": (grant("sagemaker: DescribeFeatureGroup", "{groups}"),),
+    "sagemaker:CreateFeatureGroup": (
+        grant("sagemaker: AddTags CreateFeatureGroup", "{groups}"),
+        grant("glue: CreateTable GetTable", "{tables}"),
+        grant("iam: PassRole", "{role}-features",
+              StringEquals={"iam:PassedToService": "sagemaker.amazonaws.com"}),
+        # Of an online store under a key: OnlineStoreSecurityConfig of the API reference.
+        grant("kms: CreateGrant Decrypt DescribeKey Encrypt GenerateDataKey ListGrants "
+              "ReEncryptFrom ReEncryptTo RetireGrant RevokeGrant", "{key}"),
+        grant("kms: ListAliases", "*"),
+    ),
+    "sagemaker:UpdateFeatureGroup": (
+        grant("sagemaker: UpdateFeatureGroup", "{groups}"),
+        grant("glue: GetTable UpdateTable", "{tables}"),
+    ),
+    "glue:GetDatabase": (grant("glue: GetDatabase", "{tables}"),),
+    "glue:CreateDatabase": (grant("glue: CreateDatabase", "{tables}"),),
+}  # fmt: skip
+"""What making the pipeline's own feature group takes."""
+
+_ASK_ATHENA: dict[str, tuple[Grant, ...]] = {
+    "athena:StartQueryExecution": (
+        *QUERY,
+        grant("s3: GetObject", "{bucket}/{pipeline}/feature-store/*",
+              "{bucket}/{pipeline}/feature-store-queries/*"),
+        grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/feature-store*"}),
+        grant("kms: Decrypt GenerateDataKey", "{key}"),
+    ),
+    "athena:GetQueryExecution": (),
+    "athena:GetQueryResults": (),
+}  # fmt: skip
+"""What asking for rows of the offline store takes."""
 
 CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
     "approve": {
@@ -339,12 +385,27 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
     },
     "bootstrap": {
         **_PUT_CODE,
+        **_MAKE_GROUP,
         **{
             f"cloudformation:{name}":
                 (grant(f"cloudformation: {name}", "{cloudformation}:stack/*"),)
             for name in ("CreateChangeSet", "DeleteChangeSet", "DeleteStack", "DescribeChangeSet",
                          "DescribeStackEvents", "DescribeStacks", "ExecuteChangeSet")
         },
+    },
+    "ingest": {
+        "sts:GetCallerIdentity": (),
+        "sagemaker:DescribeFeatureGroup": (grant("sagemaker: DescribeFeatureGroup", "{groups}"),),
+        "sagemaker:PutRecord": (
+            grant("sagemaker: PutRecord", "{groups}"),
+            grant("kms: Decrypt", "{key}"),
+        ),
+        "s3:PutObject": (
+            grant("s3: PutObject", "{bucket}/{pipeline}/arrivals/*",
+                  "{bucket}/{pipeline}/feature-store/*"),
+            grant("kms: GenerateDataKey", "{key}"),
+        ),
+        **_ASK_ATHENA,
     },
     "jobs": {
         "sagemaker:DescribeModelPackage": (

@@ -231,6 +231,7 @@ def roles(
             *permissions.of_definition(definition),
             *permissions.of_queries(settings, environment),
         ],
+        "FeaturesRole": [*permissions.FEATURE_GROUP],
         "SchedulerRole": [*permissions.SCHEDULER],
         "ApproverRole": [*permissions.of_calls("approve"), *permissions.SECOND_APPROVAL],
         "OperatorRole": permissions.of_calls("operate"),

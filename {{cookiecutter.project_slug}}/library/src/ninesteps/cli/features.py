@@ -1,0 +1,152 @@
+"""`pipeline ingest` and `record`: raw tables into the Feature Store, and one record out of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ninesteps.cli import here
+from ninesteps.cli.commands import commands
+from ninesteps.errors import FAILED
+
+if TYPE_CHECKING:
+    from ninesteps.feature_store.ingest import Ingested
+    from ninesteps.runs.ingesting import Outcome, Table
+    from ninesteps.settings.settings import Settings
+
+SHOWN = 20
+"""Refused records that are listed; --json lists all."""
+
+
+@commands.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--env", "name", help="Into the feature group of this [environments.NAME].")
+@click.option("--bulk", is_flag=True, help="As files into the offline store, for millions of rows.")
+@click.option("--no-marker", is_flag=True, help="Do not say that data has arrived: starts no run.")
+@click.option("--again", is_flag=True, help="Also the rows that an earlier ingest has put.")
+@click.option("--parallel", type=click.IntRange(1, 64), default=16, show_default=True,
+              help="Calls that wait for their answers at one time.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def ingest(
+    file: Path,
+    name: str | None,
+    bulk: bool,
+    no_marker: bool,
+    again: bool,
+    parallel: int,
+    as_json: bool,
+) -> None:
+    """Put a raw table into the Feature Store: here, or with --env in an account.
+
+    The table is read and checked as `pipeline run` does it; nothing is sent of one that fails.
+    Exits with 1 if AWS refused records: the next ingest of the table puts those alone.
+    """
+    settings = here.settings_with_table()
+    if name is None:
+        for option, given in (("--bulk", bulk), ("--no-marker", no_marker), ("--again", again)):
+            if given:
+                raise click.UsageError(f"{option} is for an account: expected --env NAME too")
+        _ingest_here(settings, file, as_json)
+        return
+    from ninesteps.runs import ingesting
+
+    environment = settings.account_environment(name)
+    read = ingesting.table(here.local(), settings, environment, file, _reading)
+    if not as_json:
+        _say_table(file, read.ingested)
+    options = ingesting.Options(bulk, not no_marker, again, parallel)
+    outcome = ingesting.put_into_account(
+        here.local(), settings, environment, read, options, _Progress(is_silent=as_json)
+    )
+    if as_json:
+        click.echo(json.dumps({"table": asdict(read.ingested), **_content(outcome)}, indent=2))
+    else:
+        _say_outcome(outcome, read, bulk)
+    if not outcome.is_whole:
+        sys.exit(FAILED)
+
+
+def _ingest_here(settings: Settings, file: Path, as_json: bool) -> None:
+    from ninesteps.runs import ingesting
+
+    read = ingesting.table(here.local(), settings, settings.environment(), file, _reading)
+    is_online = read.group.features.online
+    newer = ingesting.put_online(here.local(), read) if is_online else 0
+    if as_json:
+        content = {"table": asdict(read.ingested), "put_online": newer if is_online else None}
+        click.echo(json.dumps(content, indent=2))
+        return
+    _say_table(file, read.ingested)
+    click.echo(f"offline     {read.ingested.location}")
+    if is_online:
+        click.echo(f"online      {newer:,} records put")
+    else:
+        click.echo("online      off: [features] online is false")
+
+
+def _reading() -> None:
+    click.echo("reading the table ...", err=True)
+
+
+def _say_table(file: Path, ingested: Ingested) -> None:
+    from ninesteps.feature_store import findings
+
+    click.echo(f"table       {file}, as of {ingested.latest}")
+    for what, count in findings.counts(ingested).items():
+        click.echo(f"{count:>11,} {what}")
+
+
+class _Progress:
+    """A line now and then, on standard error."""
+
+    def __init__(self, is_silent: bool) -> None:
+        self._is_silent = is_silent
+
+    def putting(self, done: int, of: int, rate: float) -> None:
+        """How many records are put."""
+        each = f", {rate:,.0f} a second" if rate else ""
+        self._say(f"{done:,} of {of:,} records put{each}")
+
+    def waiting(self, readable: int, of: int) -> None:
+        """How many rows can be read."""
+        self._say(f"{readable:,} of {of:,} rows can be read (AWS: within 15 minutes)")
+
+    def _say(self, line: str) -> None:
+        if not self._is_silent:
+            click.echo(line, err=True)
+
+
+def _say_outcome(outcome: Outcome, read: Table, bulk: bool) -> None:
+    name = read.group.name
+    if outcome.resumed:
+        click.echo(f"resumed     {outcome.resumed:,} rows were in already")
+    rate = f" in {outcome.seconds:.1f} s" if outcome.seconds else ""
+    how = "rows put as files" if bulk else "records put"
+    click.echo(f"offline     {outcome.put:,} {how} into {name}{rate}")
+    if read.group.features.online:
+        click.echo("online      " + ("not filled: --bulk fills the offline store alone" if bulk
+                                     else "the newest record of each id"))  # fmt: skip
+    if outcome.is_whole:
+        click.echo(f"marker      {outcome.marker or 'not written'}")
+        return
+    for one in outcome.refused[:SHOWN]:
+        click.echo(f"refused     {one.id} of {one.event_time}: {one.reason}", err=True)
+    count = len(outcome.refused)
+    if count > SHOWN:
+        click.echo(f"            and {count - SHOWN:,} more: --json lists all", err=True)
+    rest = "the rest was not sent" if outcome.is_stopped else (
+        "the rest is in; the next ingest of this table puts these alone"
+    )  # fmt: skip
+    click.echo(
+        f"pipeline: AWS refused {count:,} of {outcome.rows:,} records, so no marker was written; "
+        f"{rest}", err=True,
+    )  # fmt: skip
+
+
+def _content(outcome: Outcome) -> dict[str, Any]:
+    return asdict(outcome) | {"refused": [asdict(one) for one in outcome.refused]}

@@ -1,0 +1,78 @@
+"""Reads a feature group's rows back from this machine's offline store, a part at a time."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from ninesteps.errors import RawTableError
+from ninesteps.feature_store.point_in_time import quoted
+from ninesteps.feature_store.records import WRITTEN
+from ninesteps.local.offline_store import MEMORY
+
+AT_ONCE = 50_000
+"""Rows of one part."""
+
+
+def rows(folder: Path, record_id: str, in_time: bool = False) -> Iterator[pa.Table]:
+    """Every row that counts: of several of one id and moment, the one that was put last.
+
+    Args:
+        folder: what holds the Parquet files, at any depth.
+        in_time: ordered by their moments.
+    """
+    keys = f"{quoted(record_id)}, {WRITTEN}"
+    order = f" ORDER BY {WRITTEN}" if in_time else ""
+    yield from _last(folder, keys, "api_invocation_time DESC", order)
+
+
+def newest(folder: Path, record_id: str) -> Iterator[pa.Table]:
+    """The newest row of each record."""
+    yield from _last(folder, quoted(record_id), f"{WRITTEN} DESC, api_invocation_time DESC")
+
+
+def schema(folder: Path) -> pa.Schema:
+    """The columns of a folder's rows.
+
+    Raises:
+        RawTableError: if there are none.
+    """
+    with _connection(folder) as connection:
+        arrow: pa.Schema = connection.sql("SELECT * FROM stored LIMIT 0").to_arrow_table().schema
+        return arrow
+
+
+def _last(folder: Path, keys: str, latest: str, order: str = "") -> Iterator[pa.Table]:
+    query = (
+        f"SELECT * EXCLUDE (recency) FROM (SELECT *, row_number() OVER (PARTITION BY {keys} "
+        f"ORDER BY {latest}) AS recency FROM stored) AS ranked WHERE recency = 1{order}"
+    )
+    with _connection(folder) as connection, tempfile.TemporaryDirectory() as spilled:
+        connection.execute(f"SET temp_directory = {_text(spilled)}")
+        for batch in connection.sql(query).to_arrow_reader(AT_ONCE):
+            if batch.num_rows:
+                yield pa.Table.from_batches([batch])
+
+
+def _connection(folder: Path) -> duckdb.DuckDBPyConnection:
+    files = sorted(file.as_posix() for file in folder.rglob("*.parquet"))
+    if not files:
+        raise RawTableError(f"expected rows of a feature group in {folder}, got none")
+    connection = duckdb.connect()
+    connection.execute("SET threads TO 1")
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(f"SET memory_limit = '{MEMORY}'")
+    listed = ", ".join(map(_text, files))
+    connection.execute(
+        f"CREATE VIEW stored AS SELECT * FROM read_parquet([{listed}], "
+        "hive_partitioning=false, union_by_name=true)"
+    )
+    return connection
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

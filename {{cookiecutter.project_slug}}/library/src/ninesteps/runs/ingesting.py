@@ -1,0 +1,279 @@
+"""What `pipeline ingest` does: a raw table into the stores of this machine, or of an account.
+
+The rows that an account gets are those of this machine's offline store: the table is read, checked
+and made into features in one place, whatever becomes of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from ninesteps.errors import AccountError
+from ninesteps.feature_store import stored
+from ninesteps.feature_store.ingest import SUMMARY, Ingested, ingest
+from ninesteps.feature_store.online import FILE, LocalOnlineStore
+from ninesteps.feature_store.records import FeatureGroup, Record
+from ninesteps.local.storage import Storage
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+
+
+@dataclass(frozen=True)
+class Table:
+    """A raw table in this machine's offline store."""
+
+    ingested: Ingested
+    folder: Path  # of its rows
+    group: FeatureGroup  # that takes them, in the environment that was asked for
+
+    @property
+    def digest(self) -> str:
+        """What tells it from every other table, and from itself under other settings or code."""
+        return self.ingested.location.rstrip("/").split("/")[-2]
+
+    def rows(self, in_time: bool = False) -> Iterator[pa.Table]:
+        """Its rows; of several of one id and moment, the last."""
+        return stored.rows(self.folder, self.group.record_id, in_time)
+
+    def records(self) -> Iterator[Record]:
+        """Its records, as the API takes them."""
+        for rows in self.rows():
+            yield from self.group.records(self.group.cast(rows))
+
+
+def table(
+    local: Path,
+    settings: Settings,
+    environment: Environment,
+    file: Path,
+    on_work: Callable[[], None] = lambda: None,
+) -> Table:
+    """Put a raw table into this machine's offline store, as `pipeline run` does.
+
+    Args:
+        environment: whose feature group its rows are for.
+
+    Raises:
+        RawTableError: if the table cannot be used.
+    """
+    s3 = local / "s3"
+    ingested = ingest(file, settings, settings.environment(), s3, on_work)
+    folder = Storage(s3).path(ingested.location)
+    record_id = settings.data.stored_name(settings.data.record_id)
+    features = settings.features_of(environment)
+    return Table(ingested, folder, FeatureGroup.of(features, record_id, stored.schema(folder)))
+
+
+def online_store(local: Path, group: FeatureGroup) -> LocalOnlineStore:
+    """The online store of this machine."""
+    features = group.features
+    return LocalOnlineStore(local / FILE, group.name, group.record_id, features.event_time)
+
+
+def put_online(local: Path, read: Table) -> int:
+    """Put the newest record of each id into this machine's online store; gives how many were newer
+    than what was there."""
+    group = read.group
+    records = (
+        record
+        for rows in stored.newest(read.folder, group.record_id)
+        for record in group.records(group.cast(rows))
+    )
+    return online_store(local, group).put(records)
+
+
+# In an account
+
+
+class Observer(Protocol):
+    """What is told of an ingest as it goes on."""
+
+    def putting(self, done: int, of: int, rate: float) -> None:
+        """How many records are put, and how many a second."""
+
+    def waiting(self, readable: int, of: int) -> None:
+        """How many rows can be read."""
+
+
+@dataclass
+class Outcome:
+    """What an ingest into an account came to."""
+
+    put: int = 0
+    rows: int = 0  # that were to be put
+    seconds: float = 0.0
+    refused: tuple[Any, ...] = ()  # put_records.Refused
+    is_stopped: bool = False
+    resumed: int = 0  # rows of the table that an earlier ingest had put
+    marker: str = ""  # its S3 URI, if it was written
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the table is in."""
+        return not self.refused and not self.is_stopped
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a table is put."""
+
+    bulk: bool = False  # as files, and not record by record
+    marker: bool = True  # whether the marker that starts a run is written
+    again: bool = False  # whether also what is in already
+    at_once: int = 16
+
+
+def put_into_account(
+    local: Path,
+    settings: Settings,
+    environment: Environment,
+    read: Table,
+    options: Options,
+    observer: Observer,
+) -> Outcome:
+    """Put a table into the feature group of an account, and write the arrival marker last.
+
+    What was refused is kept below `.local`: the next ingest of the same table puts that alone.
+
+    Raises:
+        AccountError: if the group is missing or otherwise, or AWS refuses a call.
+    """
+    from ninesteps.infrastructure import account, arrivals, own_feature_group  # boto3
+    from ninesteps.infrastructure.athena_rows import Athena
+
+    pipeline, features = settings.project.pipeline, read.group.features
+    with account.one_sentence():
+        session = account.session(environment)
+        found = own_feature_group.described(session.client("sagemaker"), features.group)
+        group = _group_there(found, read.group, environment)
+        kept = _Kept(local / "ingests" / _name(environment, found, read), options.again)
+        began = arrivals.service_time(found)
+        outcome = _put(session, environment, found, group, read, kept, options, observer)
+        kept.write(outcome)
+        if not outcome.is_whole:
+            return outcome
+        _put_summary(session.client("s3"), found, read.ingested, environment)
+        if options.marker:
+            athena = Athena.of(session, features, environment, pipeline)
+            since, rows = (began, outcome.put) if outcome.put else (None, outcome.rows)
+            arrived = arrivals.wait(
+                athena, since, rows, lambda readable: observer.waiting(readable, rows)
+            )
+            outcome.marker = arrivals.mark(
+                session.client("s3"), environment, pipeline, outcome.put + outcome.resumed,
+                arrived.largest_write_time,
+            )  # fmt: skip
+    return outcome
+
+
+def _group_there(
+    found: dict[str, Any], own: FeatureGroup, environment: Environment
+) -> FeatureGroup:
+    """The group as the account has it, whose types count."""
+    from ninesteps.infrastructure import own_feature_group
+
+    bootstrap = f"`pipeline bootstrap --env {environment.name}`"
+    if not found:
+        raise AccountError(
+            f"there is no feature group {own.name} in {environment.region} of account "
+            f"{environment.account}; {bootstrap} makes it"
+        )
+    if (status := found["FeatureGroupStatus"]) != own_feature_group.CREATED:
+        raise AccountError(f"the feature group {own.name}: expected Created, got {status}")
+    for sentence in own_feature_group.differences(found, own):
+        raise AccountError(f"the feature group {own.name}: {sentence}")
+    there = own_feature_group.definitions(found)
+    if missing := [name for name in own.definitions if name not in there]:
+        raise AccountError(
+            f"the feature group {own.name} has no {', '.join(map(repr, missing[:5]))}: {bootstrap} "
+            "adds new features"
+        )
+    return FeatureGroup(own.features, own.record_id, {n: there[n] for n in own.definitions})
+
+
+def _put(
+    session: Any, environment: Environment, found: dict[str, Any], group: FeatureGroup,
+    read: Table, kept: _Kept, options: Options, observer: Observer,
+) -> Outcome:  # fmt: skip
+    from ninesteps.infrastructure import offline_files, put_records
+
+    rows = sum(part.num_rows for part in read.rows())
+    if kept.refused is not None and not kept.refused:
+        return Outcome(rows=rows, resumed=rows)
+    if options.bulk:
+
+        def files(_: int, put: int) -> None:
+            observer.putting(put, rows, 0.0)
+
+        count = offline_files.put_files(
+            session.client("s3"), group, read.rows(in_time=True), found, environment, files
+        )
+        return Outcome(count, rows)
+    chosen = Table(read.ingested, read.folder, group).records()
+    if kept.refused is not None:
+        chosen = (r for r in chosen if _key(r, group) in kept.refused)
+    runtime = put_records.client(session, options.at_once)
+    sent = put_records.put_all(
+        runtime, group, chosen, lambda s: observer.putting(s.put, rows, s.rate), options.at_once
+    )
+    resumed = rows - len(kept.refused) if kept.refused is not None else 0
+    return Outcome(sent.put, rows, sent.seconds, tuple(sent.refused), sent.is_stopped, resumed)
+
+
+def _key(record: Record, group: FeatureGroup) -> tuple[str, str]:
+    return record[group.record_id], record[group.features.event_time]
+
+
+class _Kept:
+    """Which rows of a table an earlier ingest into a feature group left out."""
+
+    def __init__(self, file: Path, again: bool) -> None:
+        self._file = file
+        self.refused: set[tuple[str, str]] | None = None  # None: all of them are to be put
+        if not again:
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                content = json.loads(file.read_text(encoding="utf-8"))
+                self.refused = {(identifier, moment) for identifier, moment in content["refused"]}
+
+    def write(self, outcome: Outcome) -> None:
+        """Keep what was refused; nothing of an ingest that did not get through the table."""
+        if outcome.is_stopped:
+            return
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        refused = [(one.id, one.event_time) for one in outcome.refused]
+        whole = self._file.with_name(f".{self._file.name}.{os.getpid()}")
+        whole.write_text(json.dumps({"refused": refused}), encoding="utf-8")
+        whole.replace(self._file)
+
+
+def _name(environment: Environment, found: dict[str, Any], read: Table) -> str:
+    """Of a table in a group: one that was deleted and made again has nothing of it."""
+    made: datetime = found["CreationTime"]
+    return f"{environment.name}-{read.group.name}-{made.timestamp():.0f}-{read.digest}.json"
+
+
+def _put_summary(
+    s3: Any, found: dict[str, Any], ingested: Ingested, environment: Environment
+) -> None:
+    """What a report says of the table, and the names that its columns are shown under."""
+    bucket, key = summary_place(found)
+    s3.put_object(
+        Bucket=bucket, Key=key, Body=json.dumps(asdict(ingested), indent=2).encode(),
+        ContentType="application/json", ExpectedBucketOwner=environment.account,
+    )  # fmt: skip
+
+
+def summary_place(found: dict[str, Any]) -> tuple[str, str]:
+    """The bucket and key of a feature group's summary: beside its `data/`, which a query reads."""
+    uri = found["OfflineStoreConfig"]["S3StorageConfig"]["ResolvedOutputS3Uri"]
+    bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
+    return bucket, f"{prefix.removesuffix('/data')}/{SUMMARY}"
