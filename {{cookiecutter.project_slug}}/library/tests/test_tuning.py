@@ -212,6 +212,34 @@ def test_the_direction_says_which_trial_is_best(
     assert first.value == pytest.approx(best, abs=0.2)
 
 
+KILLS_ITSELF = """\
+import os, pathlib, signal
+print("[0]\\tvalidation-auc:0.99", flush=True)  # of an attempt that does not count
+tried = pathlib.Path({folder!r}, pathlib.Path(__file__).parents[1].name)
+tried.write_text(tried.read_text() + "x" if tried.exists() else "x")
+if tried.name == "002" and len(tried.read_text()) <= {times}:
+    os.kill(os.getpid(), signal.SIGKILL)
+print("[1]\\tvalidation-auc:0.5", flush=True)
+"""
+
+
+@pytest.mark.parametrize(("times", "status"), [(2, "Succeeded"), (3, "Failed")])
+def test_a_trial_that_was_killed_is_tried_again_as_often_as_its_strategy_says(
+    tmp_path: Path, times: int, status: str
+) -> None:
+    bench, tried = Bench(tmp_path), tmp_path / "tried"
+    tried.mkdir()
+    tune = bench.tuning(KILLS_ITSELF.format(folder=str(tried), times=times), jobs=3)
+    strategy = {"MaximumRetryAttempts": 2}
+    tune["Arguments"]["TrainingJobDefinition"]["RetryStrategy"] = strategy
+    run = bench.run(tune).steps["Tune"]
+    assert run.status == status
+    assert tried.joinpath("002").read_text() == "xxx"
+    assert tried.joinpath("001").read_text() == "x"
+    if status == "Succeeded":
+        assert run.detail.startswith("best validation:auc 0.5")
+
+
 def test_of_equal_trials_the_earlier_is_better() -> None:
     job = Job("", {}, Path(), Path())
     trials = [Trial({"eta": eta}, job, values=[0.5], status="Completed") for eta in "123"]

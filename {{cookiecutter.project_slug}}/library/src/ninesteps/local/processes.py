@@ -44,6 +44,8 @@ SAID_AT_THE_END = "the script ended with exit status 1: "
 """What stands before the sentence with which a script has ended itself."""
 
 DISK_FULL = "No space left on device"
+INTERNAL_ERROR = "SageMaker.JOB_INTERNAL_ERROR"
+"""What a job's end by somebody else's hand stands for."""
 """A fault of the machine that no policy names: it is not the script's own, and no retry helps."""
 
 KEEPS_MEMORY = {
@@ -588,7 +590,7 @@ def _failure(status: int, command: Command) -> StepError:
         return kind(f"{message} ({file.name}, line {line})", frame, fault)
     name = f"signal {-status}" if status < 0 else f"exit status {status}"
     detail = f": {lines[-1]:.500}" if lines[-1] else ""
-    fault = "SageMaker.JOB_INTERNAL_ERROR" if status == _LOST else ""  # killed from outside
+    fault = INTERNAL_ERROR if status == _LOST else ""  # killed from outside
     if shutil.disk_usage(command.log.parent).free < _TAIL:  # then it could not say why
         detail, fault = f": {DISK_FULL}", DISK_FULL
     kind = StepError if fault or status < 0 else ScriptError

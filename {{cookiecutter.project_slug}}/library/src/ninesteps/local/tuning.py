@@ -32,6 +32,7 @@ from ninesteps.local.jobs import (
     prepare_training,
     training_definitions,
 )
+from ninesteps.local.processes import INTERNAL_ERROR
 from ninesteps.local.state import digest_of
 
 _OTHERS_NEEDED = 4
@@ -300,7 +301,7 @@ def _run(
     """Run a trial to its end, whatever that is; nothing is raised, the trial says how it was."""
     try:
         if script:
-            _train(trial, script, before, search, definition, backend)
+            _train_with_retries(trial, script, before, search, definition, backend)
     except Exception as error:
         _fail(trial, error)
     trial.judged.set()
@@ -313,6 +314,31 @@ def _run(
     finally:
         shutil.rmtree(trial.job.folder, ignore_errors=True)
         trial.done.set()
+
+
+def _train_with_retries(
+    trial: Trial,
+    script: TrainingScript,
+    before: list[Trial],
+    search: TrialSearch,
+    definition: TrainingDefinition,
+    backend: LocalBackend,
+) -> None:
+    """Train anew after an internal error, as often as the job's `RetryStrategy` says."""
+    request = trial.job.request
+    retries = int(request.get("RetryStrategy", {}).get("MaximumRetryAttempts", 0))
+    for left in range(retries, -1, -1):
+        try:
+            _train(trial, script, before, search, definition, backend)
+            return
+        except StepError as error:
+            if error.fault != INTERNAL_ERROR or not left:
+                raise
+        trial.values.clear()
+        trial.job.log.unlink(missing_ok=True)
+        shutil.rmtree(trial.job.folder, ignore_errors=True)
+        static = request["StaticHyperParameters"]
+        script = prepare_training(trial.job, {**static, **trial.tuned}, backend)
 
 
 def _train(
