@@ -90,13 +90,15 @@ class OneProcess:
         name = f"trial{number:03d}"
         model = self._sandbox(name) / "model"
         request = self.requests["Tuning"]["TrainingJobDefinition"]
-        environment = {key: self._text(value) for key, value in request["Environment"].items()}
-        os.environ.update(environment, SM_MODEL_DIR=str(model), SM_NUM_CPUS="1")
+        static = {key: self._text(value) for key, value in request["StaticHyperParameters"].items()}
+        chosen = {key: static[key] for key in ("algorithm", "threshold_rule") if key in static}
+        os.environ.update(SM_MODEL_DIR=str(model), SM_NUM_CPUS="1")
         for channel in ("train", "validation"):
             os.environ[f"SM_CHANNEL_{channel.upper()}"] = str(
                 self.done("ChurnModelProcess", channel)
             )
-        train.main([word for key, value in hyperparameters.items() for word in (f"--{key}", value)])
+        own = {**chosen, **hyperparameters}
+        train.main([word for key, value in own.items() for word in (f"--{key}", value)])
         archive = model.with_name("model.tar.gz")
         pack(model, archive)
         value = json.loads((model / "code" / "model.json").read_text(encoding="utf-8"))["value"]

@@ -243,13 +243,13 @@ def trained(
         write_channel(root / "input" / "data" / name, name, rows, seed)
     config = root / "input" / "config"
     submitted = {"sagemaker_submit_directory": str(archive)}  # there an S3 URI
-    write_json(config / "hyperparameters.json", HYPERPARAMETERS | submitted)
+    chosen = {"algorithm": request.param, "threshold_rule": "accuracy"}
+    write_json(config / "hyperparameters.json", HYPERPARAMETERS | chosen | submitted)
     channel = {"ContentType": "text/csv", "TrainingInputMode": "File"}
     write_json(config / "inputdataconfig.json", {"train": channel, "validation": channel})
     write_json(config / "resourceconfig.json", {"current_host": "algo-1", "hosts": ["algo-1"]})
     driver = CONTAINER / "train_in_container.py"
-    variables = {"THRESHOLD_RULE": "accuracy", "ALGORITHM": request.param}
-    return run_in_container(toolkit, root, [driver], variables)
+    return run_in_container(toolkit, root, [driver], {})
 
 
 REQUESTS: dict[str, dict[str, Any]] = {

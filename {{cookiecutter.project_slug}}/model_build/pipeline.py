@@ -120,12 +120,13 @@ def hyperparameter_tuning(build: Build, process: Step) -> Step:
             "objective": LEARNING_TASKS[settings.project.problem],
             "eval_metric": settings.objective.removeprefix("validation:"),
             **tuning.static,
+            "algorithm": tuning.algorithms[0],
+            **_threshold_rule(settings),
             "sagemaker_program": TRAINING_SCRIPT,
             "sagemaker_submit_directory": build.training_archive(TRAINING_SCRIPT),
         },
         channels={split: output(process, split) for split in ("train", "validation")},
         output_path=build.execution_uri(name),
-        environment=_threshold_rule(settings) | {"ALGORITHM": tuning.algorithms[0]},
     )
     step = {
         "name": name,
@@ -135,18 +136,21 @@ def hyperparameter_tuning(build: Build, process: Step) -> Step:
     }
     if len(tuning.algorithms) == 1:
         return sdk.TuningStep(**step)
-    own = {algorithm: {"ALGORITHM": algorithm} for algorithm in tuning.algorithms}
+    own = {algorithm: {"algorithm": algorithm} for algorithm in tuning.algorithms}
     return sdk.ComparingTuningStep(own, **step)
 
 
 def _threshold_rule(settings: Settings) -> dict[str, str]:
-    """How a training chooses the decision threshold; a regression has none."""
+    """How a training chooses the decision threshold; a regression has none.
+
+    A hyperparameter like any other, and no variable, which SageMaker's cache would not compare.
+    """
     if settings.project.problem == "regression":
         return {}
-    rule = {"THRESHOLD_RULE": settings.model.threshold}
+    rule = {"threshold_rule": settings.model.threshold}
     if settings.model.threshold != "recall":
         return rule
-    return {**rule, "RECALL_TARGET": str(settings.recall_target)}
+    return {**rule, "recall_target": str(settings.recall_target)}
 
 
 def evaluate_best_model(build: Build, process: Step, tune: Step) -> Step:

@@ -329,6 +329,24 @@ def a_quota_of_a_step_without_a_job(content: Json) -> str:
     return step["Name"]
 
 
+@says("Environment: expected nothing that changes a result and that SageMaker's step cache does "
+      "not compare, got {'THRESHOLD_RULE': 'f1'}")  # fmt: skip
+def a_search_by_what_its_cache_does_not_compare(content: Json) -> str:
+    step = of_type(content, "Tuning")
+    trainings(step)[0]["Environment"] = {"THRESHOLD_RULE": "f1"}
+    return step["Name"]
+
+
+@says("Arguments.WarmStartConfig: expected nothing that changes a result", "WarmStartConfig")
+def a_search_that_begins_where_another_ended(content: Json) -> str:
+    step = of_type(content, "Tuning")
+    parent = [{"HyperParameterTuningJobName": "earlier"}]
+    step["Arguments"]["WarmStartConfig"] = {
+        "ParentHyperParameterTuningJobs": parent, "WarmStartType": "IdenticalDataAndAlgorithm"
+    }  # fmt: skip
+    return step["Name"]
+
+
 @says("RetryStrategy.MaximumRetryAttempts: expected how often a trial is tried again, got none")
 def a_search_that_tries_no_trial_again(content: Json) -> str:
     step = of_type(content, "Tuning")
@@ -742,7 +760,8 @@ def early_stopping_of_several(content: Json) -> str:
     return step["Name"]
 
 
-@says("WarmStartConfig: expected none with TrainingJob", "gives no TrainingJobDefinition", "'Auto'")
+@says("WarmStartConfig: expected none with TrainingJob", "gives no TrainingJobDefinition", "'Auto'",
+      "WarmStartConfig: expected nothing that changes a result")  # fmt: skip
 def a_warm_start_of_several(content: Json) -> str:
     name = early_stopping_of_several(content)
     of_type(content, "Tuning")["Arguments"]["WarmStartConfig"] = {

@@ -94,6 +94,12 @@ def facet_argument(**content: Any) -> list[str]:
     return ["--facet", json.dumps(content)]
 
 
+def chosen(algorithm: str = "xgboost", rule: str = "accuracy", **more: str) -> list[str]:
+    """Step 2's arguments that the settings choose."""
+    choices = {"algorithm": algorithm, "threshold_rule": rule, **more}
+    return [word for name, value in choices.items() for word in (f"--{name}", value)]
+
+
 def training_job(patch: pytest.MonkeyPatch, splits: Path, model_dir: Path, **more: str) -> None:
     """The environment of step 2's script, as the container and the pipeline set it."""
     only(patch, TRAINING, model_dir)
@@ -102,7 +108,6 @@ def training_job(patch: pytest.MonkeyPatch, splits: Path, model_dir: Path, **mor
         "SM_CHANNEL_VALIDATION": str(splits / "validation"),
         "SM_MODEL_DIR": str(model_dir),
         "SM_NUM_CPUS": "1",
-        "ALGORITHM": "xgboost",
         **more,
     }
     for name, value in variables.items():

@@ -36,6 +36,7 @@ from ninesteps.settings import gate
 from ninesteps.settings.gate import BIAS_METRICS, METRICS
 from people import (
     arguments,
+    chosen,
     facet_argument,
     paid,
     paid_arguments,
@@ -131,9 +132,8 @@ def make(base: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Product:
     words += facet_argument(key="bath", column="city", values=["Bath, UK"])
     process.main(words)
     model_dir = base / "model"
-    training_job(patch, base / "processing/output", model_dir, THRESHOLD_RULE="f1",
-                 ALGORITHM=kind.algorithm)  # fmt: skip
-    train.main([*HYPERPARAMETERS, *kind.learning])
+    training_job(patch, base / "processing/output", model_dir)
+    train.main([*HYPERPARAMETERS, *kind.learning, *chosen(kind.algorithm, "f1")])
     product.input("model").mkdir()
     with tarfile.open(product.input("model") / "model.tar.gz", "w:gz") as archive:
         archive.add(model_dir, ".")

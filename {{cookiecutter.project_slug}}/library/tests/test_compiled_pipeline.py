@@ -146,7 +146,8 @@ def test_each_algorithm_is_trained_by_a_definition_of_its_own(
     settings: Settings, definition: Definition
 ) -> None:
     trained = training_definitions(tuning_of(definition).arguments)
-    assert [t["Environment"]["ALGORITHM"] for t in trained] == list(settings.tuning.algorithms)
+    chosen = [t["StaticHyperParameters"]["algorithm"] for t in trained]
+    assert chosen == list(settings.tuning.algorithms)
 
 
 def test_the_search_is_that_of_the_settings(settings: Settings, definition: Definition) -> None:
@@ -212,12 +213,10 @@ def test_step_1_is_asked_for_stored_names_and_told_how_they_are_shown() -> None:
 def test_definitions_that_are_compared_differ_in_name_and_algorithm_alone() -> None:
     request = step_of("comparing", "PetHyperParameterTuning")
     one, other = request["TrainingJobDefinitions"]
-    assert (one["DefinitionName"], other["DefinitionName"]) == ("lightgbm", "xgboost")
-    rule = {"THRESHOLD_RULE": "recall", "RECALL_TARGET": "0.9"}
-    assert one["Environment"] == {**rule, "ALGORITHM": "lightgbm"}
-    assert other["Environment"] == {**rule, "ALGORITHM": "xgboost"}
-    for own in ("DefinitionName", "Environment"):
-        del one[own], other[own]
+    for trained, name in ((one, "lightgbm"), (other, "xgboost")):
+        static = trained["StaticHyperParameters"]
+        assert static.pop("algorithm") == trained.pop("DefinitionName") == name
+        assert (static["threshold_rule"], static["recall_target"]) == ("recall", "0.9")
     assert one == other
     assert one["TuningObjective"] == {"Type": "Minimize", "MetricName": "validation:logloss"}
     config = request["HyperParameterTuningJobConfig"]
@@ -263,8 +262,9 @@ def test_one_algorithm_is_searched_with_early_stopping_and_compared_with_none() 
 
 def test_a_regression_learns_numbers_and_has_no_decision_threshold() -> None:
     training = step_of("regression", "PetHyperParameterTuning")["TrainingJobDefinition"]
-    assert training["Environment"] == {"ALGORITHM": "lightgbm"}
     static = training["StaticHyperParameters"]
+    assert static["algorithm"] == "lightgbm"
+    assert "threshold_rule" not in static
     learnt = {name: static[name] for name in ("objective", "eval_metric", "gamma")}
     assert learnt == {"objective": "reg:squarederror", "eval_metric": "rmse", "gamma": "7"}
     compared, _ = step_of("comparing", "PetHyperParameterTuning")["TrainingJobDefinitions"]

@@ -24,7 +24,7 @@ from dataset import DataError, Split, read_split
 from decision import DecisionThreshold
 from metrics import binary_metrics, regression_metrics
 from ninesteps.settings.tuning import Tuning
-from people import arguments, paid, paid_arguments, people, query_result, training_job
+from people import arguments, chosen, paid, paid_arguments, people, query_result, training_job
 from served_model import Answers, ServedModel
 
 COMPARE = ["--algorithm", "xgboost", "--algorithm", "lightgbm", "--min-trials", "3"]
@@ -64,10 +64,9 @@ def search(base: Path, problem: str) -> Search:
         for number in range(6):
             algorithm, rounds = Tuning.ALGORITHMS[number % 2], ROUNDS[number // 2]
             job, model_dir = f"tune-{number + 1:03}", base / f"model-{number}"
-            training_job(patch, base / "processing/output", model_dir, ALGORITHM=algorithm,
-                         THRESHOLD_RULE="f1")  # fmt: skip
+            training_job(patch, base / "processing/output", model_dir)
             words = ["--num_round", str(rounds), "--max_depth", "2", "--eta", "0.2"]
-            train.main([*words, *LEARNING[problem]])
+            train.main([*words, *LEARNING[problem], *chosen(algorithm, "f1")])
             trials[job] = inference.model_fn(str(model_dir))
             archive(model_dir, base / "processing/input/trials" / job / "output")
         archive(base / "model-3", base / "processing/input/model")

@@ -24,7 +24,7 @@ import train
 from dataset import read_split
 from metrics import auc, regression_metrics
 from ninesteps.step_code.bundle import closure, folders, training_code
-from people import arguments, paid, paid_arguments, people, query_result, training_job
+from people import arguments, chosen, paid, paid_arguments, people, query_result, training_job
 
 HYPERPARAMETERS = ["--num_round", "7", "--eta", "0.5", "--max_depth", "3"]
 BINARY = [*HYPERPARAMETERS, "--objective", "binary:logistic", "--eval_metric", "auc"]
@@ -61,14 +61,13 @@ def paid_splits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def model_dir(splits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that the script writes to, in the environment that the container sets."""
-    training_job(monkeypatch, splits, tmp_path / "model", THRESHOLD_RULE="accuracy")
+    training_job(monkeypatch, splits, tmp_path / "model")
     return tmp_path / "model"
 
 
 @pytest.fixture(params=["xgboost", "lightgbm"])
-def algorithm(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Each algorithm in turn, as the job's environment names it."""
-    monkeypatch.setenv("ALGORITHM", request.param)
+def algorithm(request: pytest.FixtureRequest) -> str:
+    """Each algorithm in turn."""
     return str(request.param)
 
 
@@ -86,7 +85,8 @@ def description(model_dir: Path) -> dict[str, object]:
 
 def test_any_parameter_of_xgboost_is_taken_as_it_was_written() -> None:
     words = ["--eta", "0.1", "--num_round", "50", "--scale_pos_weight", "-1e5", "--x", "a b"]
-    assert train.read_hyperparameters(words) == {
+    _, hyperparameters = train.read_arguments([*words, *chosen()])
+    assert hyperparameters == {
         "num_round": "50",
         "eta": "0.1",
         "scale_pos_weight": "-1e5",
@@ -95,31 +95,30 @@ def test_any_parameter_of_xgboost_is_taken_as_it_was_written() -> None:
 
 
 def test_an_abbreviation_is_a_name_of_its_own() -> None:
-    assert "num" in train.read_hyperparameters(["--num", "3", "--num_round", "50"])
+    _, hyperparameters = train.read_arguments(["--num", "3", "--num_round", "50", *chosen()])
+    assert "num" in hyperparameters
 
 
 @pytest.mark.parametrize("words", [["--eta"], ["eta", "0.1"], ["--eta", "0.1", "0.2"]])
 def test_hyperparameters_that_are_no_pairs_are_refused(words: list[str]) -> None:
     with pytest.raises(ValueError, match="expected hyperparameters as `--name value`, got '"):
-        train.read_hyperparameters(["--num_round", "50", *words])
+        train.read_arguments(["--num_round", "50", *words, *chosen()])
 
 
-@pytest.mark.usefixtures("algorithm")
 def test_a_line_a_round_as_the_built_in_algorithm_prints_it(
-    capfd: pytest.CaptureFixture[str],
+    algorithm: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    train.main(BINARY)
+    train.main([*BINARY, *chosen(algorithm)])
     lines = capfd.readouterr().out.splitlines()
     assert len(lines) == 7
     for number, line in enumerate(lines):
         assert re.fullmatch(rf"\[{number}\]\ttrain-auc:0\.\d{{5}}\tvalidation-auc:0\.\d{{5}}", line)
 
 
-@pytest.mark.usefixtures("algorithm")
 def test_the_last_line_is_the_saved_models_value(
-    splits: Path, model_dir: Path, capfd: pytest.CaptureFixture[str]
+    algorithm: str, splits: Path, model_dir: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    train.main(BINARY)
+    train.main([*BINARY, *chosen(algorithm)])
     printed = float(capfd.readouterr().out.strip().splitlines()[-1].rpartition(":")[2])
     validation = read_split(splits / "validation", "validation")
     prediction = inference.predict_fn(validation.features, inference.model_fn(str(model_dir)))
@@ -133,7 +132,7 @@ def test_the_last_line_is_the_saved_models_value(
 def test_the_archive_has_what_serves_the_model_and_nothing_else(
     algorithm: str, model_dir: Path
 ) -> None:
-    train.main(BINARY)
+    train.main([*BINARY, *chosen(algorithm)])
     assert sorted(p.relative_to(model_dir).as_posix() for p in model_dir.rglob("*.*")) == [
         "code/algorithms.py",
         "code/booster.py",
@@ -193,13 +192,12 @@ def test_the_archive_serves_by_itself(
     model_dir: Path,
     tmp_path: Path,
     request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Elsewhere, and gives the same answers; of the libraries only its own is imported."""
     fixture = {"binary": "splits", "regression": "regression"}[problem]
     splits: Path = request.getfixturevalue(fixture)
-    monkeypatch.setenv("ALGORITHM", algorithm)
-    train.main({"binary": BINARY, "regression": REGRESSION}[problem])
+    words = {"binary": BINARY, "regression": REGRESSION}[problem]
+    train.main([*words, *chosen(algorithm)])
     elsewhere = tmp_path / "elsewhere"
     shutil.move(model_dir, elsewhere)
     records = (splits / "test/test.csv").read_text("utf-8").splitlines()
@@ -213,37 +211,30 @@ def test_the_archive_serves_by_itself(
 
 
 @pytest.mark.parametrize("rule", ["accuracy", "f1", "recall"])
-@pytest.mark.usefixtures("algorithm")
 def test_the_threshold_is_the_rules_on_the_validation_split(
-    splits: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch, rule: str
+    splits: Path, model_dir: Path, algorithm: str, rule: str
 ) -> None:
-    monkeypatch.setenv("THRESHOLD_RULE", rule)
-    target = None
-    if rule == "recall":
-        target = 0.9
-        monkeypatch.setenv("RECALL_TARGET", "0.9")
-    train.main(BINARY)
+    target = 0.9 if rule == "recall" else None
+    asked = {} if target is None else {"recall_target": str(target)}
+    train.main([*BINARY, *chosen(algorithm, rule, **asked)])
     validation = read_split(splits / "validation", "validation")
     model = inference.model_fn(str(model_dir))
     probabilities = inference.predict_fn(validation.features, model).probabilities
     assert probabilities is not None
-    chosen = decision.choose_threshold(rule, validation.labels, probabilities, target)
-    assert description(model_dir)["decision"] == chosen.as_json()
-    assert model.description.decision == chosen
-    assert chosen.recall_target == target
+    found = decision.choose_threshold(rule, validation.labels, probabilities, target)
+    assert description(model_dir)["decision"] == found.as_json()
+    assert model.description.decision == found
+    assert found.recall_target == target
     assert model.columns.features == ("age", "income", "visits", "nothing")
 
 
-def test_a_recall_that_no_gate_asks_for_cannot_be_reached(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("THRESHOLD_RULE", "recall")
+def test_a_recall_that_no_gate_asks_for_cannot_be_reached() -> None:
     with pytest.raises(ValueError, match="needs the recall that the gate asks for"):
-        train.main(BINARY)
+        train.main([*BINARY, *chosen(rule="recall")])
 
 
 def test_a_model_says_how_it_was_trained(algorithm: str, model_dir: Path) -> None:
-    train.main(BINARY)
+    train.main([*BINARY, *chosen(algorithm)])
     said = description(model_dir)
     assert (said["algorithm"], said["objective"]) == (algorithm, "validation:auc")
     assert said["hyperparameters"] == {
@@ -259,11 +250,9 @@ def test_a_regression_estimates_numbers_and_has_no_threshold(
     algorithm: str,
     regression: Path,
     model_dir: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("ALGORITHM", algorithm)
-    train.main(REGRESSION)
+    train.main([*REGRESSION, "--algorithm", algorithm])
     lines = capfd.readouterr().out.splitlines()
     assert len(lines) == 7
     form = r"\[6\]\ttrain-rmse:\d+\.\d{5}\tvalidation-rmse:(\d+\.\d{5})"
@@ -287,9 +276,8 @@ def test_a_regression_estimates_numbers_and_has_no_threshold(
 def test_the_same_data_give_the_same_model(
     algorithm: str, threads: str, model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ALGORITHM", algorithm)
     monkeypatch.setenv("SM_NUM_CPUS", threads)
-    sampled = [*BINARY, "--subsample", "0.7", "--colsample_bytree", "0.7"]
+    sampled = [*BINARY, *chosen(algorithm), "--subsample", "0.7", "--colsample_bytree", "0.7"]
     train.main(sampled)
     first = (model_dir / MODEL_FILES[algorithm]).read_bytes()
     train.main(sampled)
@@ -297,18 +285,17 @@ def test_the_same_data_give_the_same_model(
 
 
 def test_hyperparameters_reach_the_model(model_dir: Path) -> None:
-    train.main(BINARY)
-    stumps = [*BINARY, "--max_depth", "1"]
+    train.main([*BINARY, *chosen()])
+    stumps = [*BINARY, *chosen(), "--max_depth", "1"]
     train.main(stumps)
     model = booster.Booster(model_file=str(model_dir / "xgboost-model.json"))
     assert len(model.get_dump()) == 7
     assert all(tree.count("leaf") <= 2 for tree in model.get_dump())
 
 
-def test_an_algorithm_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALGORITHM", "catboost")
+def test_an_algorithm_that_there_is_not_is_refused() -> None:
     with pytest.raises(ValueError, match="expected xgboost or lightgbm, got 'catboost'"):
-        train.main(BINARY)
+        train.main([*BINARY, *chosen("catboost")])
 
 
 def test_wheels_that_came_with_the_script_go_along_with_the_model(
@@ -323,12 +310,12 @@ def test_wheels_that_came_with_the_script_go_along_with_the_model(
     with zipfile.ZipFile(code / "extra-1.0-py3-none-any.whl", "w") as wheel:
         wheel.writestr("extra.py", "")
     with pytest.MonkeyPatch.context() as patch:
-        training_job(patch, splits, model_dir, ALGORITHM="lightgbm", THRESHOLD_RULE="f1")
+        training_job(patch, splits, model_dir)
         program = (
             "import sys, train; train.main(sys.argv[1:]); import extra, flat_wheel\n"
             "flat_wheel.build_wheel('..')"
         )
-        subprocess.run([sys.executable, "-B", "-c", program, *BINARY],
+        subprocess.run([sys.executable, "-B", "-c", program, *BINARY, *chosen("lightgbm", "f1")],
                        cwd=code, env=dict(os.environ), check=True)  # fmt: skip
     carried = (model_dir / "code/extra-1.0-py3-none-any.whl").read_bytes()
     assert carried == (code / "extra-1.0-py3-none-any.whl").read_bytes()

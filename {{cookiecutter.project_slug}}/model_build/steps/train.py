@@ -1,8 +1,8 @@
 """Step 2's script: trains one model and packs it so that it serves by itself.
 
-Run in script mode by the XGBoost container: hyperparameters come as arguments, all of them the
-built-in algorithm's own; folders and the number of CPUs by `SM_*` variables; the algorithm and the
-rule for the decision threshold by the job's environment.
+Run in script mode by the XGBoost container: hyperparameters come as arguments, and with them the
+algorithm and the rule for the decision threshold, since SageMaker's cache of a search compares
+hyperparameters and no variables; folders and the number of CPUs come by `SM_*` variables.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import decision
@@ -32,47 +32,51 @@ WITH_THE_MODEL = (
 
 def main(arguments: Sequence[str]) -> None:
     """Train on the channels and write the model."""
-    hyperparameters = read_hyperparameters(arguments)
+    options, hyperparameters = read_arguments(arguments)
     train = read_split(Path(os.environ["SM_CHANNEL_TRAIN"]), "train")
     validation = read_split(Path(os.environ["SM_CHANNEL_VALIDATION"]), "validation")
-    name = os.environ["ALGORITHM"]
-    training = algorithm(name).fit(
+    training = algorithm(options.algorithm).fit(
         train, validation, hyperparameters, threads=int(os.environ["SM_NUM_CPUS"])
     )
     description = inference.Description(
-        algorithm=name,
+        algorithm=options.algorithm,
         objective=f"validation:{hyperparameters['eval_metric']}",
         value=training.value,
         hyperparameters=hyperparameters,
-        decision=decide(training, validation, os.environ),
+        decision=decide(training, validation, options),
     )
     save(training, Path(os.environ["SM_MODEL_DIR"]), train, description)
 
 
-def read_hyperparameters(arguments: Sequence[str]) -> dict[str, str]:
-    """`--eta 0.1 --max_depth 6` as a dictionary: any parameter of XGBoost is taken."""
+def read_arguments(arguments: Sequence[str]) -> tuple[argparse.Namespace, dict[str, str]]:
+    """What the settings choose, and `--eta 0.1 --max_depth 6` as a dictionary.
+
+    Any parameter of XGBoost is taken.
+    """
     parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--algorithm", required=True)
+    parser.add_argument("--threshold_rule")
+    parser.add_argument("--recall_target", type=float)
     parser.add_argument("--num_round", type=int, required=True)
     known, others = parser.parse_known_args(arguments)
     names, values = others[::2], others[1::2]
     if len(names) != len(values) or not all(name.startswith("--") for name in names):
         raise ValueError(f"expected hyperparameters as `--name value`, got {' '.join(others)!r}")
     pairs = {name[2:]: value for name, value in zip(names, values, strict=True)}
-    return {"num_round": str(known.num_round), **pairs}
+    return known, {"num_round": str(known.num_round), **pairs}
 
 
 def decide(
-    training: Training, validation: Split, environment: Mapping[str, str]
+    training: Training, validation: Split, options: argparse.Namespace
 ) -> decision.DecisionThreshold | None:
     """The decision threshold, by the job's rule; a regression has none."""
     if validation.columns.is_regression:
         return None
-    target = environment.get("RECALL_TARGET")
     return decision.choose_threshold(
-        environment["THRESHOLD_RULE"],
+        options.threshold_rule,
         validation.labels,
         training.model.predict(validation.features),
-        None if target is None else float(target),
+        options.recall_target,
     )
 
 

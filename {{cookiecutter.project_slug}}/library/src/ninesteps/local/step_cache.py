@@ -25,7 +25,8 @@ REUSED = ("Processing", "Training", "Tuning", "Transform", "Model")
 _OF_NO_EFFECT = frozenset((
     "Catalog", "EnableNetworkIsolation", "ExecutionRoleArn", "KmsKeyId", "NetworkConfig",
     "OutputDataConfig", "OutputS3Uri", "ProcessingResources", "ResourceConfig", "RetryStrategy",
-    "RoleArn", "S3OutputPath", "StoppingCondition", "Tags", "TransformResources", "VpcConfig", "WorkGroup",
+    "RoleArn", "S3OutputPath", "StoppingCondition", "Tags", "TransformResources", "VpcConfig",
+    "WorkGroup",
 ))  # fmt: skip
 """Fields that say where, for whom or on what a job runs, not what it gives."""
 

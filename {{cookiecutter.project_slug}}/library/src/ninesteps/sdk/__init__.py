@@ -328,9 +328,11 @@ def tuning(
     hyperparameters: Mapping[str, str],
     channels: Mapping[str, PipelineVariable],
     output_path: PipelineVariable,
-    environment: Mapping[str, str],
 ) -> Any:
-    """The request of a tuning job; it defines no metrics, since the XGBoost image has its own."""
+    """The request of a tuning job; it defines no metrics, since the XGBoost image has its own.
+
+    It sets no variables: what they say would not be in the key of SageMaker's cache.
+    """
     trainer = ModelTrainer(
         training_image=job.image,
         training_input_mode="File",
@@ -345,7 +347,6 @@ def tuning(
         ),
         networking=_training_network(job),
         hyperparameters=dict(hyperparameters),
-        environment=dict(environment),
         output_data_config=OutputDataConfig(
             s3_output_path=output_path, **({"kms_key_id": job.kms_key} if job.kms_key else {})
         ),
@@ -385,13 +386,13 @@ def _range(r: Range) -> Any:
 class ComparingTuningStep(TuningStep):  # type: ignore[misc]
     """A search over several training definitions, which the SDK (3.27) cannot put together.
 
-    They are alike but for their environments: the objective and the ranges go from the search to
+    They are alike but for some hyperparameters: the objective and the ranges go from the search to
     each of them, and early stopping, which is for one algorithm alone, is off.
     """
 
-    def __init__(self, environments: Mapping[str, Mapping[str, str]], **arguments: Any) -> None:
+    def __init__(self, own: Mapping[str, Mapping[str, str]], **arguments: Any) -> None:
         super().__init__(**arguments)
-        self._environments = environments  # by definition name
+        self._own = own  # hyperparameters, by definition name
 
     @property
     def arguments(self) -> Any:
@@ -403,9 +404,10 @@ class ComparingTuningStep(TuningStep):  # type: ignore[misc]
             "TuningObjective": config.pop("HyperParameterTuningJobObjective"),
             "HyperParameterRanges": config.pop("ParameterRanges"),
         }
+        static = shared["StaticHyperParameters"]
         definitions = [
-            {"DefinitionName": name, **shared, "Environment": {**shared["Environment"], **own}}
-            for name, own in self._environments.items()
+            {"DefinitionName": name, **shared, "StaticHyperParameters": {**static, **own}}
+            for name, own in self._own.items()
         ]
         config["TrainingJobEarlyStoppingType"] = "Off"
         return {

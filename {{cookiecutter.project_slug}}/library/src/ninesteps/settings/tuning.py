@@ -41,6 +41,9 @@ class Tuning:
     seed: int = 20  # of the search and of every trial
     static: dict[str, str] = field(default_factory=dict)  # the same for every trial
 
+    CHOSEN: typing.ClassVar = ("algorithm", "threshold_rule", "recall_target")
+    """Hyperparameters of the training script that other settings say."""
+
     OBJECTIVES: typing.ClassVar = {
         "binary": {"validation:auc": "Maximize", "validation:map": "Maximize",
                    "validation:logloss": "Minimize"},
@@ -97,7 +100,7 @@ class Tuning:
                  f"{span.max:g}", f"{name} from {lowest:g} to {most:g}")  # fmt: skip
             got = f"{name} integer = {str(span.integer).lower()}"
             require(span.integer == whole, "ranges", got, f"integer = {str(whole).lower()}")
-        set_by_others = ("objective", "eval_metric", "sagemaker_", "_")
+        set_by_others = ("objective", "eval_metric", "sagemaker_", "_", *self.CHOSEN)
         own = [name for name in self.static if name.startswith(set_by_others)]
         require(not own, "static", own, "hyperparameters that do not follow from other settings")
         if "lightgbm" in self.algorithms:

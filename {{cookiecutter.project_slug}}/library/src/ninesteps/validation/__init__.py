@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ninesteps.validation import (
+    caching,
     conditions,
     disks,
     managed_bias,
@@ -37,6 +38,7 @@ STEP_RULES = (
     step_fields.check_fields,
     step_fields.check_retries,
     step_fields.check_caching,
+    caching.check_cache_key,
     step_fields.check_property_files,
     requests.check_request,
     disks.check_disk_keys,
