@@ -11,6 +11,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+
+AT_ONCE = 10_000
+"""Rows that are looked at together, so that a large table is not in memory twice."""
 
 
 class FeatureError(ValueError):
@@ -38,17 +42,26 @@ def compute(
     if not isinstance(computed, pd.DataFrame) or not computed.index.equals(rows.index):
         shape = f"{len(computed):,} rows" if isinstance(computed, pd.DataFrame) else repr(computed)
         raise FeatureError(f"expected the table's {len(rows):,} rows in their order, got {shape}")
-    for position, name in enumerate(computed.columns):
-        column = computed.iloc[:, position]
-        if column.dtype.kind not in "iuf":
-            raise FeatureError(f"{name!r}: expected numbers, got {column.dtype}")
-        numbers = column.to_numpy(dtype="float64", na_value=np.nan)
-        if too_large := int((np.abs(numbers) > np.finfo(np.float32).max).sum()):
-            raise FeatureError(
-                f"{name!r}: expected finite numbers within single precision, got others in "
-                f"{too_large:,} rows"
-            )
+    for name, kind in zip(computed.columns, computed.dtypes, strict=True):
+        if kind.kind not in "iuf":
+            raise FeatureError(f"{name!r}: expected numbers, got {kind}")
+    too_large = np.zeros(len(computed.columns), dtype=np.int64)
+    for start in range(0, len(computed), AT_ONCE):
+        numbers = as_numbers(computed.iloc[start : start + AT_ONCE])
+        too_large += (np.abs(numbers) > np.finfo(np.float32).max).sum(axis=0)
+    if too_large.any():
+        first = int(too_large.argmax())
+        raise FeatureError(
+            f"{computed.columns[first]!r}: expected finite numbers within single precision, got "
+            f"others in {too_large[first]:,} rows"
+        )
     return computed
+
+
+def as_numbers(computed: pd.DataFrame) -> NDArray[np.float64]:
+    """Features as one array, (n, features); NaN for a missing value."""
+    numbers: NDArray[np.float64] = computed.to_numpy(dtype="float64", na_value=np.nan)
+    return numbers
 
 
 def call(team: Any, function: str, *arguments: object, withheld: Iterable[str] = ()) -> Any:

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from computed_features import compute
+from computed_features import as_numbers, compute
 from container import read_json
 from raw_values import (
     Cells,
@@ -245,14 +245,11 @@ def _vectors(
         traceback.print_exc()  # for the log: the client gets a sentence
         raise ValueError(f"feature_store/features.py: {error}") from None
     places = {name.lower(): place for place, name in enumerate(stored)}  # as Athena writes them
-    vectors = np.empty((len(rows), len(features)), dtype=np.float32)
-    for position, feature in enumerate(features):
-        if (place := places.get(feature.lower())) is None:
-            raise ValueError(
-                f"expected features: no raw column gives {feature!r}, which this model needs"
-            )
-        vectors[:, position] = as_stored(computed.iloc[:, place])
-    return vectors
+    if unknown := [name for name in features if name.lower() not in places]:
+        raise ValueError(
+            f"expected features: no raw column gives {unknown[0]!r}, which this model needs"
+        )
+    return _as_read(as_numbers(computed.iloc[:, [places[name.lower()] for name in features]]))
 
 
 def _team(code: Path) -> Any:
@@ -262,10 +259,8 @@ def _team(code: Path) -> Any:
     return importlib.import_module(TEAM)
 
 
-def as_stored(column: pd.Series[Any]) -> NDArray[np.float32]:
-    """What is read of a feature's text in a split or a request, (n,)."""
-    is_plain = isinstance(column.dtype, np.dtype)
-    numbers = column.to_numpy() if is_plain else column.to_numpy("float64", na_value=np.nan)
-    texts = pc.cast(pa.array(numbers, from_pandas=True), pa.string())
-    singles: NDArray[np.float32] = pc.cast(texts, pa.float32()).to_numpy(zero_copy_only=False)
-    return singles
+def _as_read(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
+    """What is read of features' texts in a split or a request: of each text the nearest single."""
+    texts = pc.cast(pa.array(numbers.ravel(), from_pandas=True), pa.string())
+    singles = pc.cast(texts, pa.float32()).to_numpy(zero_copy_only=False)
+    return np.array(singles, dtype=np.float32).reshape(numbers.shape)
