@@ -214,11 +214,10 @@ def test_a_refused_table_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_a_disk_that_fills_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fill(table: pa.Table, file: Path) -> None:
-        file.write_bytes(b"PAR1")
+    def fill(writer: pq.ParquetWriter, table: pa.Table) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(write.pq, "write_table", fill)
+    monkeypatch.setattr(write.pq.ParquetWriter, "write_table", fill)
     with pytest.raises(OSError, match="No space"):
         put(tmp_path)
     assert files(tmp_path) == ["pets.csv"]

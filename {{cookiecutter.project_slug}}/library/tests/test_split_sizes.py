@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 import pytest
 
 from ninesteps.errors import RawTableError
-from ninesteps.feature_store.raw_table import RawTable
 from ninesteps.feature_store.split_sizes import check_split_sizes, rows_by_class
 from ninesteps.settings.data import Data, Split
 from ninesteps.settings.judgement import GateSettings
@@ -30,8 +29,7 @@ REGRESSION = replace(BINARY, project=replace(BINARY.project, problem="regression
 
 def counts(positives: int, negatives: int) -> dict[str, int]:
     labels = [1] * positives + [0] * negatives
-    table = RawTable(pd.DataFrame({"adopted": labels}), len(labels))
-    return rows_by_class(table, BINARY)
+    return rows_by_class(np.array(labels, dtype="float64"), BINARY)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +63,5 @@ def test_a_lower_limit_and_a_grouped_split_are_known(tmp_path: Path) -> None:
 
 
 def test_of_a_regression_all_rows_count() -> None:
-    table = RawTable(pd.DataFrame({"adopted": [1.5] * 30}), 30)
     with pytest.raises(RawTableError, match="at least 20 rows in each split"):
-        check_split_sizes(rows_by_class(table, REGRESSION), REGRESSION, FILE)
+        check_split_sizes(rows_by_class(np.full(30, 1.5), REGRESSION), REGRESSION, FILE)

@@ -88,8 +88,8 @@ def _check_table(settings: Settings, file: Path) -> str:
     from ninesteps.feature_store.split_sizes import check_split_sizes, rows_by_class
 
     table = read_raw_table(file, settings)
-    check_split_sizes(rows_by_class(table, settings), settings, file)
-    return f"table       {settings.data.file}: {len(table.rows):,} rows of {table.read:,}"
+    check_split_sizes(rows_by_class(table.labels, settings), settings, file)
+    return f"table       {settings.data.file}: {table.kept:,} rows of {table.read:,}"
 
 
 def _check_definition(settings: Settings) -> str:

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from ninesteps.feature_store.drafting.contents import Contents
 from ninesteps.feature_store.drafting.groups import MOST_TIMES, SAME_ROWS, groups_of
-from ninesteps.feature_store.leaks import SUSPICIOUS, ranking_power
+from ninesteps.feature_store.leaks import SUSPICIOUS, chosen_rows, power_of
+from ninesteps.feature_store.raw_rows import RawTable
 from ninesteps.settings.settings import Settings
 
 if TYPE_CHECKING:  # as in leaks.py
@@ -20,29 +22,50 @@ else:
     from ninesteps.containers.hash_split import split_of
 
 
-def suspicious(rows: pd.DataFrame, settings: Settings) -> dict[str, float]:
+MOST_ROWS = 250_000
+"""Of a larger table, so many rows are drawn, the same each time, to see whom a column names."""
+
+
+def suspicious(table: RawTable, settings: Settings) -> dict[str, float]:
     """The columns that alone rank the label almost perfectly, of those that features are made of.
 
     Raw ones: a category's features, one for each value, may rank it all together alone.
     """
-    labels = rows[settings.data.label].to_numpy(dtype="float64")
-    powers = {
-        name: ranking_power(rows[name], labels)
-        for name in settings.feature_columns
-        if settings.data.columns[name].type != "text"
-    }
+    chosen = chosen_rows(table.labels)
+    names = [n for n in settings.feature_columns if settings.data.columns[n].type != "text"]
+    rows, labels = table.take(chosen, names), table.labels[chosen]
+    powers = {name: power_of(rows[name], labels) for name in names}
     return {name: power for name, power in powers.items() if power >= SUSPICIOUS}
 
 
-def crossing(rows: pd.DataFrame, settings: Settings) -> dict[str, int]:
+def crossing(table: RawTable, settings: Settings) -> dict[str, int]:
     """The column that seems to identify persons, with how many of them are in train and in test.
 
-    Nothing where the rows of one value are kept together, or where time decides. Step 1 splits
-    numbered rows by the content that it has of them; by all of it the count is nearly the same.
+    Nothing where the rows of one value are kept together, or where time decides.
     """
-    data, split = settings.data, settings.split
-    if split.group or split.by != "hash":
+    if settings.split.group or settings.split.by != "hash":
         return {}
+    name = _who(table, settings)
+    if not name:
+        return {}
+    values = pc.dictionary_encode(_nulls_for_nan(table.values(name))).unify_dictionaries()
+    codes = np.concatenate([chunk.indices.fill_null(-1).to_numpy() for chunk in values.chunks])
+    is_in = np.zeros((3, len(values.chunks[-1].dictionary) + 1), dtype=bool)
+    done = 0
+    for rows in table.parts():
+        is_in[_splits(rows, settings), codes[done : done + len(rows)]] = True
+        done += len(rows)
+    both = int((is_in[0] & is_in[2])[:-1].sum())  # the last one is none
+    return {name: both} if both else {}
+
+
+def _who(table: RawTable, settings: Settings) -> str:
+    """The column that seems to identify persons; empty if none does."""
+    data = settings.data
+    drawn = np.arange(table.kept)
+    if table.kept > MOST_ROWS:
+        drawn = np.sort(np.random.default_rng(0).choice(table.kept, MOST_ROWS, replace=False))
+    rows = table.take(drawn, [*data.columns, "event_time"])
     columns = {name: _texts(name, rows[name]) for name in data.columns if _may_name(rows[name])}
     times = [
         column
@@ -51,19 +74,31 @@ def crossing(rows: pd.DataFrame, settings: Settings) -> dict[str, int]:
     ]
     moments = _texts("event_time", rows["event_time"])
     groups = groups_of(
-        list(columns.values()), [*times, *([moments] if moments.different > 1 else [])]
+        list(columns.values()),
+        [*times, *([moments] if moments.different > 1 else [])],
+        drawn=len(drawn) / table.kept,
     )
-    if not groups:
-        return {}
-    name = groups[0].column.name
+    return groups[0].column.name if groups else ""
+
+
+def _splits(rows: pd.DataFrame, settings: Settings) -> NDArray[np.int64]:
+    """The split of each row, (n,).
+
+    Step 1 splits numbered rows by the content that it has of them; by all of it the count is nearly
+    the same.
+    """
+    data, split = settings.data, settings.split
     ids = rows[data.record_id]
     if data.number_rows:
         content = rows.drop(columns=data.record_id).astype("string")
         ids = pd.util.hash_pandas_object(content, index=False).astype("string")
-    chosen = split_of(ids, split.salt, (split.train, split.validation, split.test))
-    learnt, tested = (set(rows[name][chosen == part].dropna()) for part in (0, 2))
-    both = len(learnt & tested)
-    return {name: both} if both else {}
+    return split_of(ids, split.salt, (split.train, split.validation, split.test))
+
+
+def _nulls_for_nan(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not pa.types.is_floating(cells.type):
+        return cells
+    return pc.if_else(pc.is_nan(cells), pa.scalar(None, cells.type), cells)
 
 
 def _may_name(column: pd.Series[Any]) -> bool:

@@ -57,6 +57,7 @@ def ingest(
     environment: Environment,
     s3: Path,
     on_work: Callable[[], None] = lambda: None,
+    rows_at_once: int | None = None,
 ) -> Ingested:
     """Put a raw table into a feature group of its own, unless it is there already.
 
@@ -67,6 +68,7 @@ def ingest(
         file: a CSV, Parquet or Feather file.
         s3: the folder that stands for S3, one folder a bucket.
         on_work: called before the table is read, if it has to be.
+        rows_at_once: the rows that are in memory at a time, of a larger table; None: as is usual.
 
     Raises:
         RawTableError: with one sentence for the person who brought the table.
@@ -83,7 +85,7 @@ def ingest(
 
     unfinished = s3 / f".{secrets.token_hex(8)}"  # a short name, which no URI has
     try:
-        ingested = _written(file, settings, unfinished, f"s3://{prefix}/{group.name}")
+        ingested = _written(file, settings, unfinished, f"s3://{prefix}/{group.name}", rows_at_once)
         text = json.dumps(asdict(ingested), indent=2)
         (unfinished / summary.name).write_text(text, encoding="utf-8")
         with contextlib.suppress(OSError):  # another run of the same table was quicker
@@ -94,25 +96,29 @@ def ingest(
     return Ingested.from_json(json.loads(summary.read_text(encoding="utf-8")))
 
 
-def _written(file: Path, settings: Settings, folder: Path, uri: str) -> Ingested:
+def _written(
+    file: Path, settings: Settings, folder: Path, uri: str, rows_at_once: int | None
+) -> Ingested:
     """Write a table's rows below a folder, which will be at an S3 URI, and summarize them."""
     from ninesteps.feature_store import doubts  # pandas: only when there is work to do
     from ninesteps.feature_store.write import write_offline_store
 
-    written = write_offline_store(file, settings, folder)
+    written = write_offline_store(file, settings, folder, rows_at_once)
     table = written.table
-    return Ingested(
+    ingested = Ingested(
         location=f"{uri}/{written.location.relative_to(folder).as_posix()}",
-        latest=str(table.rows["event_time"].max()),
+        latest=f"{table.moments.max()}Z",
         read=table.read,
-        kept=len(table.rows),
+        kept=table.kept,
         found=table.found,
-        used=int(table.rows[settings.data.record_id].nunique()),
+        used=table.records,
         names=written.names,
-        suspicious=doubts.suspicious(table.rows, settings),
-        crossing=doubts.crossing(table.rows, settings),
-        classes=rows_by_class(table, settings),
+        suspicious=doubts.suspicious(table, settings),
+        crossing=doubts.crossing(table, settings),
+        classes=rows_by_class(table.labels, settings),
     )
+    shutil.rmtree(written.scratch, ignore_errors=True)
+    return ingested
 
 
 def _ingested(summary: Path, s3: Path) -> Ingested | None:

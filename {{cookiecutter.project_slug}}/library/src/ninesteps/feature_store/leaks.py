@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:  # mypy knows a module that travels with the scripts by the name they import
     import leaks
-    from leaks import SUSPICIOUS
+    from leaks import SUSPICIOUS, chosen_rows
 else:
     from ninesteps.containers import leaks
-    from ninesteps.containers.leaks import SUSPICIOUS
+    from ninesteps.containers.leaks import SUSPICIOUS, chosen_rows
 
-__all__ = ["SUSPICIOUS", "ranking_power"]
+__all__ = ["SUSPICIOUS", "chosen_rows", "power_of", "ranking_power"]
 
 
 def ranking_power(column: pd.Series[Any], labels: NDArray[np.float64]) -> float:
@@ -25,7 +25,12 @@ def ranking_power(column: pd.Series[Any], labels: NDArray[np.float64]) -> float:
         column: numbers, dates or texts, (n,); missing as pandas writes it.
         labels: (n,); rows without one (NaN) do not count.
     """
-    rows = leaks.chosen_rows(labels)
+    rows = chosen_rows(labels)
+    return power_of(column.iloc[rows], labels[rows])
+
+
+def power_of(column: pd.Series[Any], labels: NDArray[np.float64]) -> float:
+    """The same of rows that were chosen by `chosen_rows`."""
     is_ordered = column.dtype.kind in "iufmMb"
-    codes, _ = pd.factorize(column.iloc[rows], sort=is_ordered)
-    return leaks.ranking_power(codes, labels[rows], is_ordered)
+    codes, _ = pd.factorize(column, sort=is_ordered)
+    return leaks.ranking_power(codes, labels, is_ordered)

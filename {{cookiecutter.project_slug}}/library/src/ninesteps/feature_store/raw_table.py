@@ -7,9 +7,9 @@ Blemishes (an empty number, an unreadable date, an unknown category) are counted
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -17,11 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ninesteps.errors import RawTableError
+from ninesteps.feature_store.raw_rows import RawTable
 from ninesteps.feature_store.reading import dates, typed_cells
+from ninesteps.feature_store.reading.columns import Columns
 from ninesteps.feature_store.reading.numbers import notation
 from ninesteps.feature_store.reading.source import Rows, Source, open_source
 from ninesteps.feature_store.reading.values import (
-    Cells,
     Moments,
     finite,
     is_given,
@@ -30,7 +31,6 @@ from ninesteps.feature_store.reading.values import (
     read_dates,
     read_iso,
     read_numbers,
-    text_cells,
     without_fraction,
     without_missing,
 )
@@ -41,49 +41,50 @@ from ninesteps.settings.settings import Settings
 _AT_ONCE = 100_000  # texts that are read at once: as Python's own objects they are large
 
 
-@dataclass
-class RawTable:
-    """A raw table's usable rows, and what was found on the way."""
-
-    rows: pd.DataFrame  # record id and label first, then the columns of the settings
-    read: int  # rows in the file
-    found: dict[str, int] = field(default_factory=dict)  # what was odd, and in how many rows
+Cells: TypeAlias = pa.ChunkedArray
+"""One column of the table: texts, numbers (NaN for none) or dates."""
 
 
-def read_raw_table(file: Path, settings: Settings) -> RawTable:
-    """Read a CSV, Parquet or Feather file.
+def read_raw_table(
+    file: Path, settings: Settings, folder: Path | None = None, rows_at_once: int | None = None
+) -> RawTable:
+    """Read a CSV, Parquet or Feather file, one column at a time.
 
-    Dates are in microseconds, which reach every year from 1 to 9999. Moments are texts to the
-    millisecond, as the Feature Store writes them. Of rows with the same id and
-    moment the last one will count.
+    Of rows with the same id and moment the last one will count.
+
+    Args:
+        folder: where the columns of a table of more than `rows_at_once` rows lie as long as it is
+            used; without one, they are in memory.
 
     Raises:
         RawTableError: with one sentence for the person who brought the table.
     """
     data = settings.data
-    source = open_source(file, settings)
-    columns = {data.record_id: _record_id(source), data.label: _label(source, settings)}
+    source = open_source(file, settings, Columns(folder and folder / "cells", rows_at_once))
+    columns = Columns(folder and folder / "columns", rows_at_once)
+    columns.put(data.record_id, _record_id(source))
+    columns.put(data.label, _label(source, settings))
     for name, column in data.columns.items():
-        columns[name] = _column(source, name, column, name in settings.stored_columns)
-        source.release(name)
+        columns.put(name, _column(source, name, column, name in settings.stored_columns))
+        source.release()
     moments, unusable = _event_time(source)
-    texts = text_cells(moment_texts(moments))
-    columns["event_time"] = texts if data.event_time else _snapshot(source)
-    source.release(*source.stored)
-    pa.default_memory_pool().release_unused()  # Arrow keeps what it has freed
-    rows = _usable(source, pd.DataFrame(columns, copy=False), unusable)
-    _check_classes(source, rows, settings)
+    columns.put("event_time", moment_texts(moments) if data.event_time else _snapshot(source))
+    source.release()
+    names = (data.record_id, data.label, *data.columns, "event_time")
+    table = RawTable(columns, names, source.rows, source.found)
+    _drop_unusable(source, table, moments, unusable)
+    _check_classes(source, table, settings)
     source.check_empty()
-    return RawTable(rows, source.rows, source.found)
+    return table
 
 
 def _record_id(source: Source) -> Cells:
     name = source.data.record_id
     if source.data.number_rows:
-        return text_cells(pc.cast(pa.chunked_array([np.arange(1, source.rows + 1)]), pa.string()))
+        return pc.cast(pa.chunked_array([np.arange(1, source.rows + 1)]), pa.string())
     texts = source.texts(name)
     source.check_one_line(name, texts)
-    return text_cells(without_fraction(texts))
+    return without_fraction(texts)
 
 
 # The label
@@ -105,8 +106,7 @@ def _label(source: Source, settings: Settings) -> Cells:
         name, is_given(cells) & ~is_label, "0 or 1",
         "; [data] positive names the text that counts as 1, [data] missing a word for no value",
     )  # fmt: skip
-    labels: Cells = pd.Series(read.to_numpy())
-    return labels
+    return _numbers_or_nan(read)
 
 
 def _label_of_texts(source: Source, texts: pa.ChunkedArray) -> Cells:
@@ -126,7 +126,7 @@ def _label_of_texts(source: Source, texts: pa.ChunkedArray) -> Cells:
     is_known = is_positive | pc.is_in(texts, pa.array(negative, pa.string())).to_numpy()
     expected = f"{_either(positive)} ([data] positive) or {_either(negative)} (negative)"
     source.refuse(name, is_given(texts) & ~is_known, expected)
-    return pd.Series(np.where(is_given(texts), is_positive, np.nan))
+    return pa.chunked_array([np.where(is_given(texts), is_positive, np.nan)])
 
 
 def _either(texts: tuple[str, ...]) -> str:
@@ -139,7 +139,7 @@ def _either(texts: tuple[str, ...]) -> str:
 def _column(source: Source, name: str, column: Column, is_stored: bool) -> Cells:
     if column.type == "number":
         numbers = _numbers(source, name, column)
-        source.count(f"missing {name}", numbers.isna().to_numpy())
+        source.count(f"missing {name}", pc.is_nan(numbers).to_numpy())
         return numbers
     if column.type == "date":
         return _dates(source, name, column.format)
@@ -151,7 +151,7 @@ def _column(source: Source, name: str, column: Column, is_stored: bool) -> Cells
     elif is_stored:
         texts = without_fraction(texts)
     source.count(f"missing {name}", ~is_given(texts))
-    return text_cells(texts)
+    return texts
 
 
 def _numbers(source: Source, name: str, column: Column) -> Cells:
@@ -167,8 +167,11 @@ def _numbers(source: Source, name: str, column: Column) -> Cells:
         source.refuse(name, wrong, "a number", _remedy(source, name, wrong))
     if name != source.data.label:
         source.note_if_empty(name, read)
-    numbers: Cells = pd.Series(read.to_numpy())
-    return numbers
+    return _numbers_or_nan(read)
+
+
+def _numbers_or_nan(numbers: pa.ChunkedArray) -> Cells:
+    return pa.chunked_array([numbers.to_numpy()])
 
 
 def _remedy(source: Source, name: str, wrong: Rows) -> str:
@@ -208,7 +211,7 @@ def _dates(source: Source, name: str, form: str) -> Cells:
     source.check_share(name, given, unreadable, f"dates of the format {form!r}")
     source.count(f"missing {name}", ~is_given(cells))
     source.count(f"unreadable date in {name}", unreadable)
-    return pd.Series(read)
+    return pa.chunked_array([read])
 
 
 def _check_order(
@@ -281,7 +284,7 @@ def _snapshot(source: Source) -> Cells:
             f"{source.path}: expected rows that describe a moment up to now, got "
             f"{source.data.snapshot} in [data] snapshot, which is in the future"
         )
-    return pd.Series(moment, index=range(source.rows))
+    return pa.chunked_array([pa.repeat(moment, source.rows)])
 
 
 def _now() -> datetime:
@@ -291,30 +294,58 @@ def _now() -> datetime:
 # The rows
 
 
-def _usable(source: Source, rows: pd.DataFrame, unusable: list[tuple[str, Rows]]) -> pd.DataFrame:
+def _drop_unusable(
+    source: Source, table: RawTable, moments: Moments, unusable: list[tuple[str, Rows]]
+) -> None:
     """Leave out rows that no record can be made of, and count them."""
-    data = source.data
+    data, rows = source.data, source.rows
+    ids, labels = (table.columns.whole(name) for name in (data.record_id, data.label))
     reasons = [
-        (f"empty {data.record_id}", rows[data.record_id].isna().to_numpy()),
-        (f"no {data.label}", rows[data.label].isna().to_numpy()),
+        (f"empty {data.record_id}", ~is_given(ids)),
+        (f"no {data.label}", pc.is_nan(labels).to_numpy()),
         *unusable,
     ]
-    dropped = np.zeros(source.rows, dtype=bool)
+    dropped = np.zeros(rows, dtype=bool)
     counted = []
     for what, wrong in reasons:
         counted.append((f"{what}: left out", wrong & ~dropped))
         dropped |= wrong
-    keys = [data.record_id, "event_time"] if data.event_time else [data.record_id]
-    kept = rows[keys] if not dropped.any() else rows.loc[~dropped, keys]
-    repeated = np.zeros(source.rows, dtype=bool)
-    if not data.number_rows:
-        repeated[~dropped] = kept.duplicated(keep="last").to_numpy()
+    kept = np.flatnonzero(~dropped)
+    if data.event_time:
+        table.moments = moments[kept].astype("datetime64[ms]")
+    else:
+        snapshot = np.datetime64(with_milliseconds(data.snapshot).removesuffix("Z"), "ms")
+        table.moments = np.broadcast_to(snapshot, len(kept))
+    repeated, table.records = np.zeros(rows, dtype=bool), len(kept)
+    if not data.number_rows and len(kept):
+        ids = ids.take(pa.array(kept)) if dropped.any() else ids
+        repeated[kept], table.records = _repeated(ids, table.moments if data.event_time else None)
+    table.older = len(kept) - table.records - int(repeated.sum())
     if not dropped.all():
         counted.append((f"duplicate {data.record_id}: kept the last row", repeated))
         _check_dropped(source, counted)
     for what, wrong in counted:
         source.count(what, wrong)
-    return rows[~dropped] if dropped.any() else rows
+    table.dropped = dropped if dropped.any() else None
+
+
+def _repeated(ids: Cells, moments: Moments | None) -> tuple[Rows, int]:
+    """Which rows a later one of the same id and moment replaces, (n,); and the different ids."""
+    if ids.nbytes >= 2**31:  # as far as the offsets of one array reach
+        ids = ids.cast(pa.large_string())
+    chunks = pc.dictionary_encode(ids).chunks
+    keys = np.concatenate([chunk.indices.to_numpy() for chunk in chunks]).astype("int64")
+    records = len(chunks[-1].dictionary)
+    repeated = np.zeros(len(keys), dtype=bool)
+    if records == len(keys):
+        return repeated, records
+    if moments is not None:
+        different, places = np.unique(moments, return_inverse=True)
+        keys = keys * len(different) + places
+    order = np.argsort(keys, kind="stable")
+    in_order = keys[order]
+    repeated[order[:-1]] = in_order[:-1] == in_order[1:]
+    return repeated, records
 
 
 def _check_dropped(source: Source, counted: list[tuple[str, Rows]]) -> None:
@@ -335,13 +366,13 @@ def _check_dropped(source: Source, counted: list[tuple[str, Rows]]) -> None:
     )
 
 
-def _check_classes(source: Source, rows: pd.DataFrame, settings: Settings) -> None:
+def _check_classes(source: Source, table: RawTable, settings: Settings) -> None:
     data, file = source.data, source.path
-    if rows.empty:
+    if not table.kept:
         raise RawTableError(
             f"{file}: expected rows with a {data.record_id} and a {data.label}, got none"
         )
-    classes = rows[data.label].unique()
+    classes = pd.unique(table.labels)
     if len(classes) < 2:
         needed = {"binary": "both 0 and 1", "regression": "different numbers"}
         raise RawTableError(

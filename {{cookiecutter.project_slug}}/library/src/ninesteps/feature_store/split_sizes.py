@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from ninesteps.errors import RawTableError
 from ninesteps.settings.settings import Settings
 
-if TYPE_CHECKING:  # with pandas
-    from ninesteps.feature_store.raw_table import RawTable
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 DEVIATIONS = 5
 """No split drawn by chance is larger than expected by more standard deviations than these."""
 
 
-def rows_by_class(table: RawTable, settings: Settings) -> dict[str, int]:
+def rows_by_class(labels: NDArray[np.float64], settings: Settings) -> dict[str, int]:
     """The rows that [split] min_positives asks for: of each class, or all of a regression."""
-    labels = table.rows[settings.data.label]
     if settings.project.problem == "regression":
         return {"rows": len(labels)}
     positives = int(labels.sum())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -18,7 +21,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ninesteps.feature_store.computed import call, compute, told_of_the_file
-from ninesteps.feature_store.raw_table import RawTable, read_raw_table
+from ninesteps.feature_store.raw_rows import RawTable
+from ninesteps.feature_store.raw_table import read_raw_table
+from ninesteps.feature_store.reading.values import Moments
 from ninesteps.repository import modules
 from ninesteps.settings.facets import shortest
 from ninesteps.settings.names import stored_features
@@ -31,8 +36,12 @@ takes as long as reading some thousand rows of it."""
 PARTITIONS = ("year", "month", "day", "hour")
 """What the folders of the offline store stand for, from the outside in."""
 
-LENGTHS = (0, 4, 7, 10, 13)
-"""Of a moment's text: up to nothing, its year, month, day, hour."""
+UNITS = ("h", "D", "M", "Y")
+"""What files are kept by: the hour, or of many hours the day, the month or the year."""
+
+
+MOST_WAITING = 250_000
+"""Rows that wait until the largest of the files that they belong to gets them as a row group."""
 
 
 @dataclass(frozen=True)
@@ -40,83 +49,174 @@ class Written:
     """The rows of a table in the offline store."""
 
     location: Path  # the folder of the rows
+    scratch: Path  # the folder of the table's columns, if it is a large one: nobody needs it later
     table: RawTable
     names: dict[str, str]  # stored columns that are shown under another name -> that name
 
 
-def write_offline_store(file: Path, settings: Settings, group: Path) -> Written:
-    """Read a raw table and write its records below a folder."""
-    table = read_raw_table(file, settings)
-    team = modules.features(settings.root)
-    with told_of_the_file():
-        found = call(team, "findings", table.rows)
+class _WiderTypesError(Exception):
+    """A part of the rows needs wider types than the parts before: 1.5 where there was 1."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        super().__init__(schema)
+        self.schema = schema
+
+
+def write_offline_store(
+    file: Path, settings: Settings, group: Path, rows_at_once: int | None = None
+) -> Written:
+    """Read a raw table and write its records below a folder, a part of the rows at a time.
+
+    Features and findings are computed of each part by itself.
+    """
+    location, scratch = group / "data", group / "reading"
+    table = read_raw_table(file, settings, scratch, rows_at_once)
+    team, schema = modules.features(settings.root), None
+    while True:
+        try:
+            names = _write(table, settings, team, location, schema)
+        except _WiderTypesError as wider:
+            schema = wider.schema
+            if location.exists():
+                shutil.rmtree(location)
+        else:
+            return Written(location, scratch, table, names)
+
+
+def _write(
+    table: RawTable, settings: Settings, team: ModuleType, location: Path, schema: pa.Schema | None
+) -> dict[str, str]:
+    """Write all rows; returns the names that columns are shown under, where these are others."""
+    computed = _Features(settings, team)
+    records = _Records(settings, table.kept)
+    folders, file_of = _partitions(table.moments)
+    latest = pd.Series(table.moments).groupby(file_of).max().to_numpy()
+    found: Counter[str] = Counter()
+    with _Files(location, folders, latest) as files:
+        for rows in table.parts():
+            with told_of_the_file():
+                found.update(call(team, "findings", rows))
+                part = records.of(rows, computed.of(rows))
+            both = [schema or part.schema, part.schema]
+            wider = pa.unify_schemas(both, promote_options="permissive")
+            if schema and not schema.equals(wider):
+                raise _WiderTypesError(wider)
+            schema = wider
+            places = file_of[files.rows : files.rows + len(rows)]
+            files.add(part.cast(schema, safe=False), places)
     table.found |= {what: count for what, count in found.items() if count}
-    _count_older(table, settings.data.record_id)
-    times = table.rows["event_time"].reset_index(drop=True)
-    with told_of_the_file():
-        records, names = _records(table, settings, team)
-    location = group / "data"
-    for partition, row_numbers in _partitions(times):
-        folder = location / partition
-        folder.mkdir(parents=True, exist_ok=True)
-        latest = datetime.fromisoformat(times.iloc[row_numbers].max()).strftime("%Y%m%dT%H%M%SZ")
-        name = f"{latest}_{secrets.token_hex(8)}.parquet"
-        is_all = len(row_numbers) == len(times)  # then not all of it twice in memory
-        pq.write_table(records if is_all else records.take(row_numbers), folder / name)
-    return Written(location, table, names)
+    if table.older:
+        table.found[f"older row of the same {settings.data.record_id}: not used"] = table.older
+    table.found |= {f"no value of the feature {n}": table.kept for n in computed.without_values}
+    return records.names
 
 
-def _count_older(table: RawTable, record_id: str) -> None:
-    """Count the rows that a newer one of the same record replaces."""
-    rows = table.rows
-    same_moment = int(rows.duplicated([record_id, "event_time"]).sum())
-    if older := len(rows) - int(rows[record_id].nunique()) - same_moment:
-        table.found[f"older row of the same {record_id}: not used"] = older
+def _partitions(moments: Moments) -> tuple[list[str], NDArray[np.intp]]:
+    """The folders of the files, and which of these each row belongs to, (n,).
 
-
-def _partitions(times: pd.Series[Any]) -> Iterator[tuple[str, NDArray[np.intp]]]:
-    """The rows of each file, below the folder that it lies in: an hour's, if there are few hours.
-
-    No query of a pipeline asks for the columns that the folders stand for.
+    An hour's rows share a file, if there are few hours. No query of a pipeline asks for the columns
+    that the folders stand for.
     """
-    starts = (times.str[:length] for length in reversed(LENGTHS))
-    start = next(s for s in starts if s.nunique() <= MOST_FILES)  # of nothing there is one
-    for text, row_numbers in times.groupby(start).indices.items():
-        parts = re.split("[-T]", str(text)) if text else []
-        folders = [f"{name}={part}" for name, part in zip(PARTITIONS, parts, strict=False)]
-        yield "/".join(folders), np.asarray(row_numbers)
+    for number, unit in enumerate(UNITS):
+        starts, file_of = np.unique(moments.astype(f"datetime64[{unit}]"), return_inverse=True)
+        if len(starts) <= MOST_FILES:
+            texts = starts.astype("datetime64[h]").astype(str).tolist()
+            return [_folder(text, len(PARTITIONS) - number) for text in texts], file_of
+    return [""], np.zeros(len(moments), dtype=np.intp)
 
 
-def _records(
-    table: RawTable, settings: Settings, team: ModuleType
-) -> tuple[pa.Table, dict[str, str]]:
-    """A record a row: id, event time, label, features, then raw columns that no feature is.
+def _folder(hour: str, depth: int) -> str:
+    """The folder of an hour such as 2026-01-31T00, or of its day, month or year."""
+    parts = zip(PARTITIONS, re.split("[-T]", hour), strict=True)
+    return "/".join(f"{name}={value}" for name, value in [*parts][:depth])
 
-    With the names that columns are shown under, where they are stored under another.
-    """
-    data, rows = settings.data, table.rows
-    computed = _features(table, settings, team)
-    raw = [name for name in settings.stored_columns if name not in computed]
-    kept = {data.stored_name(name): name for name in (data.record_id, data.label, *raw)}
-    features = stored_features(computed.columns, data.stored, kept)
-    called = datetime.now(tz=UTC)
-    columns: dict[str, pd.Series[Any]] = {
-        data.stored_name(data.record_id): rows[data.record_id],
-        "event_time": rows["event_time"],
-        data.stored_name(data.label): rows[data.label].astype(
-            "int64" if settings.project.problem == "binary" else "float64"
-        ),
-        **{stored: computed[name] for stored, name in features.items()},
-        **{data.stored_name(name): _as_text(rows[name]) for name in raw},
-        # One call after the other, as records are put: of two rows of one moment the later wins.
-        "api_invocation_time": pd.Series(
-            called + pd.timedelta_range("0us", periods=len(rows), freq="us")
-        ),
-        "write_time": pd.Series(called + timedelta(microseconds=len(rows)), index=rows.index),
-        "is_deleted": pd.Series(False, index=rows.index),
-    }
-    records = pa.table({n: pa.array(column, from_pandas=True) for n, column in columns.items()})
-    return records, {stored: name for stored, name in (kept | features).items() if stored != name}
+
+class _Files:
+    """The files of the rows, each in its folder, to which the rows of a part go as row groups."""
+
+    def __init__(self, location: Path, folders: Sequence[str], latest: Moments) -> None:
+        self.rows = 0  # added so far
+        self._paths = [
+            location / folder / f"{_stamp(moment)}_{secrets.token_hex(8)}.parquet"
+            for folder, moment in zip(folders, latest, strict=True)
+        ]
+        self._open = contextlib.ExitStack()
+        self._writers: dict[int, pq.ParquetWriter] = {}
+        self._waiting: dict[int, list[pa.Table]] = defaultdict(list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with self._open:
+            if error[0] is None:
+                for number in list(self._waiting):
+                    self._write(number)
+
+    def add(self, records: pa.Table, file_of: NDArray[np.intp]) -> None:
+        """Add records to the files of these numbers, (n,)."""
+        self.rows += len(records)
+        order = np.argsort(file_of, kind="stable")
+        numbers, starts = np.unique(file_of[order], return_index=True)
+        in_order = records.take(pa.array(order)) if len(numbers) > 1 else records
+        for number, start, end in zip(numbers, starts, [*starts[1:], len(order)], strict=True):
+            self._waiting[number].append(in_order.slice(start, end - start))
+        while sum(map(_rows, self._waiting.values())) > MOST_WAITING:
+            self._write(max(self._waiting, key=lambda number: _rows(self._waiting[number])))
+
+    def _write(self, number: int) -> None:
+        records = pa.concat_tables(self._waiting.pop(number))
+        if number not in self._writers:
+            path = self._paths[number]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            writer = pq.ParquetWriter(path, records.schema)
+            self._writers[number] = self._open.enter_context(writer)
+        self._writers[number].write_table(records)
+
+
+def _rows(tables: Iterable[pa.Table]) -> int:
+    return sum(map(len, tables))
+
+
+def _stamp(moment: np.datetime64) -> str:
+    return re.sub("[-:]", "", str(moment.astype("datetime64[s]"))) + "Z"
+
+
+class _Records:
+    """Rows as records: id, event time, label, features, then raw columns that no feature is."""
+
+    def __init__(self, settings: Settings, count: int) -> None:
+        self.names: dict[str, str] = {}  # stored columns that are shown under another name
+        self._settings = settings
+        self._called = datetime.now(tz=UTC)
+        self._written = self._called + timedelta(microseconds=count)
+        self._done = 0
+
+    def of(self, rows: pd.DataFrame, computed: pd.DataFrame) -> pa.Table:
+        """The records of the next rows."""
+        settings, data = self._settings, self._settings.data
+        raw = [name for name in settings.stored_columns if name not in computed]
+        kept = {data.stored_name(name): name for name in (data.record_id, data.label, *raw)}
+        features = stored_features(computed.columns, data.stored, kept)
+        self.names = {stored: name for stored, name in (kept | features).items() if stored != name}
+        first = self._called + timedelta(microseconds=self._done)
+        self._done += len(rows)
+        columns: dict[str, pd.Series[Any]] = {
+            data.stored_name(data.record_id): rows[data.record_id],
+            "event_time": rows["event_time"],
+            data.stored_name(data.label): rows[data.label].astype(
+                "int64" if settings.project.problem == "binary" else "float64"
+            ),
+            **{stored: computed[name] for stored, name in features.items()},
+            **{data.stored_name(name): _as_text(rows[name]) for name in raw},
+            # One call after the other, as records are put: of one moment the later one wins.
+            "api_invocation_time": pd.Series(
+                first + pd.timedelta_range("0us", periods=len(rows), freq="us")
+            ),
+            "write_time": pd.Series(self._written, index=rows.index),
+            "is_deleted": pd.Series(False, index=rows.index),
+        }
+        return pa.table({n: pa.array(column, from_pandas=True) for n, column in columns.items()})
 
 
 def _as_text(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -126,11 +226,28 @@ def _as_text(column: pd.Series[Any]) -> pd.Series[Any]:
     return column.astype("string")
 
 
-def _features(table: RawTable, settings: Settings, team: ModuleType) -> pd.DataFrame:
-    """The team's features, checked against what a feature group and a model can take."""
-    # Without the label: a feature that knows it would be right about everything but the future.
-    rows = table.rows[[*settings.feature_columns, "event_time"]].copy(deep=False)
-    computed = compute(team, rows, settings.categories, withheld=settings.model.exclude)
-    for name in computed.columns[computed.isna().all()]:
-        table.found[f"no value of the feature {name}"] = len(rows)
-    return computed
+class _Features:
+    """The team's features of one part of the rows after another."""
+
+    def __init__(self, settings: Settings, team: ModuleType) -> None:
+        self.without_values: list[str] = []  # features that no row has
+        self._settings, self._team = settings, team
+        self._names: pd.Index[Any] | None = None
+
+    def of(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The features of rows, checked against what a feature group and a model can take."""
+        settings = self._settings
+        # Without the label: a feature that knows it would be right about all but the future.
+        shown = rows[[*settings.feature_columns, "event_time"]].copy(deep=False)
+        computed = compute(self._team, shown, settings.categories, withheld=settings.model.exclude)
+        empty = list(computed.columns[computed.isna().all()])
+        if self._names is None:
+            self._names, self.without_values = computed.columns, empty
+        if not computed.columns.equals(self._names):
+            others = ", ".join(map(repr, self._names.symmetric_difference(computed.columns)))
+            raise ValueError(
+                "expected the same features of any rows, in the same order, got "
+                f"{others or 'another order'} of some rows alone"
+            )
+        self.without_values = [name for name in self.without_values if name in empty]
+        return computed

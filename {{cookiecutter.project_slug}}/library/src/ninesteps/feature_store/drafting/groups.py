@@ -55,7 +55,10 @@ class Group:
 
 
 def groups_of(
-    columns: list[Contents], times: list[Contents], by_name_alone: bool = False
+    columns: list[Contents],
+    times: list[Contents],
+    by_name_alone: bool = False,
+    drawn: float = 1.0,
 ) -> list[Group]:
     """The columns that name whom a row belongs to, the likeliest first.
 
@@ -63,10 +66,13 @@ def groups_of(
         columns: those that may; neither the record id nor the label.
         times: columns of dates, and of few whole numbers such as a month.
         by_name_alone: whether values say nothing, since rows are copies and all of them repeat.
+        drawn: the share of the table's rows that these are; of others fewer repeat.
     """
     codes = {column.name: _codes(column) for column in [*columns, *times]}
     groups = []
-    for column in filter(_repeats, columns):
+    for column in columns:
+        if not _repeats(column, drawn):
+            continue
         if _name_says(column):
             groups += [Group(column, "its name says so", False)]
         elif not by_name_alone and (reason := _values_say(column, columns, times, codes)):
@@ -74,13 +80,13 @@ def groups_of(
     return sorted(groups, key=lambda group: (-_name_says(group.column), -group.column.different))
 
 
-def _repeats(column: Contents) -> bool:
+def _repeats(column: Contents, drawn: float) -> bool:
     """Whether enough values have several rows, and no value has a large part of them."""
     _, rows = column.counted
     if column.different < FEWEST_GROUPS or column.different >= column.present:
         return False
     several = int(rows[rows > 1].sum())
-    return several >= REPEATED * column.present and int(rows.max()) <= column.present / 5
+    return several >= REPEATED * drawn * column.present and int(rows.max()) <= column.present / 5
 
 
 def _name_says(column: Contents) -> int:

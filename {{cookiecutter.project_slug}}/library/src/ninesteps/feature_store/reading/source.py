@@ -6,7 +6,7 @@ A refusal says where: the file, the line, the column, what was expected and what
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ninesteps.errors import RawTableError
 from ninesteps.feature_store.reading import typed_cells
+from ninesteps.feature_store.reading.columns import Columns
 from ninesteps.feature_store.reading.table_file import TableFile, clean_name, open_table
 from ninesteps.feature_store.reading.values import given_numbers, given_texts
 from ninesteps.settings.data import Data
@@ -31,8 +32,11 @@ EXAMPLES = 3
 MOST_SHOWN = 60  # characters of a value, names of a header
 
 
-def open_source(file: Path, settings: Settings) -> Source:
-    """Read the columns that the settings name.
+def open_source(file: Path, settings: Settings, columns: Columns) -> Source:
+    """Open the columns that the settings name.
+
+    Args:
+        columns: what the columns of a CSV file are put into, which is read once.
 
     Raises:
         RawTableError: if the file is no table, or does not have them.
@@ -43,8 +47,9 @@ def open_source(file: Path, settings: Settings) -> Source:
     table = open_table(file)
     _check_names(table, names, settings)
     places = {name: place for place, name in enumerate(table.names)}
-    columns = table.read([places[clean_name(name)] for name in names])
-    return Source(table, data, len(columns[0]), dict(zip(names, columns, strict=True)))
+    positions = {name: places[clean_name(name)] for name in names}
+    rows, column = table.open_columns(list(positions.values()), columns)
+    return Source(table, data, rows, lambda name: column(positions[name]))
 
 
 def _check_names(table: TableFile, names: Sequence[str], settings: Settings) -> None:
@@ -70,7 +75,8 @@ class Source:
     table: TableFile
     data: Data
     rows: int
-    stored: dict[str, pa.ChunkedArray]  # as the file has them
+    read: Callable[[str], pa.ChunkedArray]  # a column as the file has it
+    stored: dict[str, pa.ChunkedArray] = field(default_factory=dict)  # those that are in memory
     found: dict[str, int] = field(default_factory=dict)  # what was odd, and in how many rows
     empty: list[str] = field(default_factory=list)  # columns of [data.columns] without any value
 
@@ -81,24 +87,26 @@ class Source:
 
     def cells(self, name: str) -> pa.ChunkedArray:
         """A column as the file has it: texts not trimmed, or typed cells."""
+        if name not in self.stored:
+            self.stored[name] = self.read(name)
         return self.stored[name]
 
-    def release(self, *names: str) -> None:
-        """Give up columns that have been read: the table is not kept twice in memory."""
-        for name in names:
-            del self.stored[name]
+    def release(self) -> None:
+        """Give up the columns that are in memory; they are read again if they are asked for."""
+        self.stored.clear()
+        pa.default_memory_pool().release_unused()  # Arrow keeps what it has freed
 
     def texts(self, name: str, form: str = typed_cells.MOMENT) -> pa.ChunkedArray:
         """A column's trimmed texts, null where no value is given; dates by a format."""
-        texts = typed_cells.cells_as_texts(self.stored[name], form)
+        texts = typed_cells.cells_as_texts(self.cells(name), form)
         if texts is None:
-            kind = self.stored[name].type
+            kind = self.cells(name).type
             raise RawTableError(f"{self.path}: {name!r}: expected single values, got {kind}")
         return given_texts(texts, self.data.missing)
 
     def numbers(self, name: str) -> pa.ChunkedArray | None:
         """A column's numbers, where the file has numbers; null where no value is given."""
-        numbers = typed_cells.cells_as_numbers(self.stored[name])
+        numbers = typed_cells.cells_as_numbers(self.cells(name))
         return None if numbers is None else given_numbers(numbers, self.data.missing)
 
     def count(self, what: str, rows: Rows) -> None:
@@ -161,7 +169,7 @@ class Source:
         return ", ".join(f"{value!r} ({place})" for value, place in each)
 
     def _values(self, name: str, positions: Sequence[int]) -> list[str]:
-        cells = pc.take(self.stored[name], pa.array(positions, pa.int64()))
+        cells = pc.take(self.cells(name), pa.array(positions, pa.int64()))
         texts = typed_cells.cells_as_texts(cells)
         values = cells if texts is None else texts
         return [_shown(value) for value in values.to_pylist()]

@@ -22,6 +22,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 
 from ninesteps.errors import RawTableError
+from ninesteps.feature_store.reading.columns import Columns
 from ninesteps.feature_store.reading.file_kind import Kind, kind_of
 from ninesteps.feature_store.reading.first_line import delimiter_of, is_row, values_among
 
@@ -61,11 +62,33 @@ class TableFile:
         Raises:
             RawTableError: if the file is damaged, or has no rows.
         """
+        _, column = self.open_columns(positions, Columns())
+        return [column(position) for position in positions]
+
+    def open_columns(
+        self, positions: Sequence[int], columns: Columns
+    ) -> tuple[int, Callable[[int], pa.ChunkedArray]]:
+        """The number of rows, and a function that reads one of these columns by its position.
+
+        Args:
+            columns: what the columns of a CSV file are put into, which is read once; those of
+                other files are read from there.
+
+        Raises:
+            RawTableError: if the file is damaged, or has no rows; the function does so too.
+        """
         with _in_one_sentence(self.path, self.kind):
-            columns = _read_csv(self, positions) if self.is_text else _read_typed(self, positions)
-        if columns and not len(columns[0]):
+            rows = _read_csv(self, positions, columns) if self.is_text else _rows_of_typed(self)
+        if positions and not rows:
             raise RawTableError(f"{self.path}: expected rows, got columns only")
-        return columns
+
+        def column(position: int) -> pa.ChunkedArray:
+            if self.is_text:
+                return columns.whole(str(position))
+            with _in_one_sentence(self.path, self.kind):
+                return _read_typed(self, position)
+
+        return rows, column
 
     def lines(self) -> Iterator[tuple[int, list[str]]]:
         """The rows of a CSV file, each with the line that it begins on; a blank line is none."""
@@ -186,7 +209,8 @@ def _open_bytes(file: Path, kind: Kind) -> pa.NativeFile:
     return pa.input_stream(str(file), compression="gzip" if kind == "gzip" else None)
 
 
-def _read_csv(table: TableFile, positions: Sequence[int]) -> list[pa.ChunkedArray]:
+def _read_csv(table: TableFile, positions: Sequence[int], columns: Columns) -> int:
+    """Put the cells of some columns, named by their positions, into `columns`; returns the rows."""
     ragged: list[pyarrow.csv.InvalidRow] = []
 
     def judge(row: pyarrow.csv.InvalidRow) -> str:
@@ -195,49 +219,49 @@ def _read_csv(table: TableFile, positions: Sequence[int]) -> list[pa.ChunkedArra
         ragged.append(row)
         return "error"
 
-    try:
-        columns = _parsed(table, positions, judge)
-    except pa.ArrowInvalid:
-        if not ragged:
-            raise
-        raise RawTableError(_ragged(table, ragged[0])) from None
-    _check_quotes(table, len(columns[0]))
-    return columns
+    rows = 0
+    for block_size in (_BLOCK, _LARGEST_ROW):
+        try:
+            rows = columns.fill(_batches(table, positions, judge, block_size))
+            break
+        except pa.ArrowInvalid as error:
+            if ragged:
+                raise RawTableError(_ragged(table, ragged[0])) from None
+            if block_size == _LARGEST_ROW or "straddling" not in str(error):
+                raise
+    _check_quotes(table, rows)
+    return rows
 
 
-def _parsed(
-    table: TableFile, positions: Sequence[int], judge: Callable[[pyarrow.csv.InvalidRow], str]
-) -> list[pa.ChunkedArray]:
-    """The cells of some columns; by their position, since names may be several times."""
+def _batches(
+    table: TableFile,
+    positions: Sequence[int],
+    judge: Callable[[pyarrow.csv.InvalidRow], str],
+    block_size: int,
+) -> Iterator[pa.RecordBatch]:
+    """Cells by the columns' positions, since names may be several times."""
     names = [str(position) for position in range(len(table.names))]
     read = [names[position] for position in positions]
-
-    def parse(block_size: int) -> pa.Table:
-        with _open_bytes(table.path, table.kind) as content:
-            return pyarrow.csv.read_csv(
-                content,
-                # In one thread: a process that ends soon after may abort otherwise (Arrow #34314).
-                read_options=pyarrow.csv.ReadOptions(
-                    use_threads=False,
-                    column_names=names,
-                    skip_rows=table.header_lines,
-                    block_size=block_size,
-                ),
-                parse_options=pyarrow.csv.ParseOptions(
-                    delimiter=table.delimiter, newlines_in_values=True, invalid_row_handler=judge
-                ),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    include_columns=read, column_types=dict.fromkeys(read, pa.string())
-                ),
-            )
-
-    try:
-        cells = parse(_BLOCK)
-    except pa.ArrowInvalid as error:
-        if "straddling" not in str(error):
-            raise
-        cells = parse(_LARGEST_ROW)
-    return [cells[name] for name in read]
+    with (
+        _open_bytes(table.path, table.kind) as content,
+        pyarrow.csv.open_csv(
+            content,
+            # In one thread: a process that ends soon after may abort otherwise (Arrow #34314).
+            read_options=pyarrow.csv.ReadOptions(
+                use_threads=False,
+                column_names=names,
+                skip_rows=table.header_lines,
+                block_size=block_size,
+            ),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=table.delimiter, newlines_in_values=True, invalid_row_handler=judge
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                include_columns=read, column_types=dict.fromkeys(read, pa.string())
+            ),
+        ) as batches,
+    ):
+        yield from batches
 
 
 def _ragged(table: TableFile, row: pyarrow.csv.InvalidRow) -> str:
@@ -277,10 +301,15 @@ def _is_like_row(text: str, table: TableFile) -> bool:
 # Parquet and Feather
 
 
-def _read_typed(table: TableFile, positions: Sequence[int]) -> list[pa.ChunkedArray]:
-    names = [table.stored_names[position] for position in positions]
+def _rows_of_typed(table: TableFile) -> int:
+    if table.kind == "parquet":
+        return int(pq.read_metadata(table.path).num_rows)
+    return len(_read_typed(table, 0)) if table.names else 0
+
+
+def _read_typed(table: TableFile, position: int) -> pa.ChunkedArray:
+    names = [table.stored_names[position]]
     if table.kind == "feather":
-        read = pyarrow.feather.read_table(table.path, columns=names, use_threads=False)
-    else:
-        read = pq.ParquetFile(table.path).read(columns=names)
-    return [read[name] for name in names]
+        return pyarrow.feather.read_table(table.path, columns=names, use_threads=False)[0]
+    with pq.ParquetFile(table.path) as file:
+        return file.read(columns=names)[0]
