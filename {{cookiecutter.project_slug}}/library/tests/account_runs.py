@@ -180,7 +180,6 @@ class Service:
         self.sagemaker = client("sagemaker")
         self.stub = Stubber(self.sagemaker)
         self.s3 = client("s3")
-        self.stub.activate()
 
     def answer(self, operation: str, asked: dict[str, Any], **answer: Any) -> None:
         self.stub.add_response(operation, answer, asked)

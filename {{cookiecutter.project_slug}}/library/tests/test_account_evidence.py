@@ -55,8 +55,8 @@ def service(
         made.s3.create_bucket(Bucket="bucket", CreateBucketConfiguration=where)
         for uri, content in files().content.items():
             made.s3.put_object(Bucket="bucket", Key=uri.removeprefix("s3://bucket/"), Body=content)
-        yield made
-        made.stub.deactivate()
+        with made.stub:
+            yield made
 
 
 def test_an_execution_has_the_same_page_as_a_run_here(service: Service) -> None:

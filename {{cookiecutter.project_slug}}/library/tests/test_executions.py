@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 import click
 import pytest
-from botocore.stub import ANY
+from botocore.stub import ANY, Stubber
 from click.testing import CliRunner, Result
 from moto import mock_aws
 
@@ -37,11 +37,11 @@ from account_runs import (
     pipeline,
     processing,
 )
-from accounts import ACCOUNT, REGION, sign_in
+from accounts import ACCOUNT, REGION, recorded_calls, sign_in
 from ninesteps.cli import execution, here, main
 from ninesteps.definition.selection import needed_of_others
 from ninesteps.errors import DefinitionError
-from ninesteps.infrastructure import addresses
+from ninesteps.infrastructure import addresses, permissions, quotas
 from ninesteps.runs import compiled
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.environment import Environment
@@ -77,9 +77,9 @@ def service(
     with mock_aws():
         made = Service(settings)
         monkeypatch.setattr(boto3.Session, "client", lambda session, name: client(name))
-        yield made
-        made.stub.assert_no_pending_responses()
-        made.stub.deactivate()
+        with made.stub:
+            yield made
+            made.stub.assert_no_pending_responses()
 
 
 def pipeline_command(*arguments: str, status: int = 0) -> Result:
@@ -683,3 +683,52 @@ def test_the_words_are_those_of_the_commands_for_runs_here() -> None:
         options = {p.name for p in main.main.commands[command].params}
         assert "environment" in options
     assert isinstance(main.main.commands["status"].params[0], click.Argument)
+
+
+# Who may do it
+
+
+def test_the_calls_of_the_commands_are_those_of_the_table(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every kind of step is described, and every command has been given."""
+    with recorded_calls(monkeypatch) as calls:
+        published(service)
+        listed(service, ("whole", "Succeeded"))
+        service.steps(of_job("Process"), of_job("Tune"), name="whole")
+        parameters(service, "whole")
+        source = execution_arn(service.settings, "whole")
+        selected = {"SelectedSteps": [{"StepName": "Evaluate"}],
+                    "SourcePipelineExecutionArn": source}  # fmt: skip
+        started(service, SelectiveExecutionConfig=selected)
+        domains(service)
+        pipeline_command("start", "--env", "prod", "--steps", "Evaluate")
+
+        service.execution(status="Failed", name=RUN)
+        broke = {**of_job("Evaluate"), "StepStatus": "Failed"}
+        others = [began(step, **{kind: {"Arn": job_arn(kind, "job")}})
+                  for step, kind in (("Create", "Model"), ("Transform", "TransformJob"),
+                                     ("Register", "RegisterModel"))]  # fmt: skip
+        service.steps(of_job("Tune", "TuningJob"), broke, *others, name=RUN)
+        service.search()
+        service.others("Evaluate")
+        for operation in ("describe_model", "describe_transform_job", "describe_model_package"):
+            service.stub.add_client_error(operation, "ResourceNotFound", "deleted")
+        parameters(service)
+        domains(service)
+        log("job-Evaluate", "KeyError")
+        pipeline_command("status", RUN, "--env", "prod", status=1)
+
+        described(service, RUN, "Executing")
+        service.answer(
+            "stop_pipeline_execution",
+            {"PipelineExecutionArn": execution_arn(service.settings, RUN),
+             "ClientRequestToken": ANY},
+        )  # fmt: skip
+        pipeline_command("stop", RUN, "--env", "prod")
+        with Stubber(client("service-quotas")) as quota_stub:
+            quota_stub.add_response("list_service_quotas", {"Quotas": []})
+            assert quotas.by_name(boto3.Session()) == {}
+    of_the_test = {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogGroups",
+                   "logs:PutLogEvents"}  # fmt: skip
+    assert calls - of_the_test == permissions.CALLS["operate"].keys()

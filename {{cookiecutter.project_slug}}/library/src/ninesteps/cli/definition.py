@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def compile_(output: Path | None, environment: str) -> None:
 
 @commands.command()
 @click.option("--no-cache", is_flag=True, help="Check everything, also what has not changed.")
-def check(no_cache: bool) -> None:
+@click.option("--env", "name", help="Compare what is needed with the quotas of an environment.")
+def check(no_cache: bool, name: str | None) -> None:
     """Check the settings, the definition and the schedule, and say when it fires next."""
     from ninesteps.repository import template_files
     from ninesteps.runs.checked import CheckCache
@@ -63,6 +65,8 @@ def check(no_cache: bool) -> None:
     click.echo(f"schedule    {cadence.text}: {cadence.expression or 'started by hand alone'}")
     for firing in cadence.next(datetime.now(tz=UTC)):
         click.echo(f"            {firing:%a %Y-%m-%d %H:%M %Z}")
+    if name is not None:
+        _check_quotas(settings, name)
 
 
 def _check_features(settings: Settings) -> str:
@@ -145,3 +149,33 @@ def _check_repository(settings: Settings) -> None:
     click.echo(f"code        scripts of the pipeline that are not the template's: {len(own)}")
     for name, digest in own.items():
         click.echo(f"            {name}  {digest[:16]}")
+
+
+def _check_quotas(settings: Settings, name: str) -> None:
+    """Say what is needed at once; refuse quotas that are too small, where they may be asked for."""
+    from ninesteps.errors import AccountError
+    from ninesteps.infrastructure import account, instances, quotas
+    from ninesteps.runs import compiled
+
+    environment = settings.account_environment(name)
+    folder = here.local() / "definitions"
+    text = compiled.compiled(here.root(), folder, settings, environment).definition
+    needs = instances.needs(json.loads(text), settings)
+    known, why_not = {}, ""
+    try:
+        with account.one_sentence():
+            known = quotas.by_name(account.session(environment))
+    except AccountError as error:
+        why_not = str(error)
+    click.echo("instances   at once, of an execution and a rollout beside it:")
+    for need in needs:
+        click.echo(f"            {need.count} {need.instance_type}, {need.use}: {need.why}")
+    if why_not:
+        click.echo(f"quotas      not compared: {why_not}")
+        return
+    where = f"{environment.region} of account {environment.account}"
+    click.echo(f"quotas      what is needed, and what {where} has:")
+    for quota, count in quotas.asked(needs).items():
+        has = f"{known[quota]:g}" if quota in known else "not listed"
+        click.echo(f"            {count:>3}  {has:>10}  {quota}")
+    refuse(quotas.too_small(needs, known, environment))

@@ -16,6 +16,7 @@ Fields are those of the EventBridge Scheduler user guide, "Schedule types": list
 from __future__ import annotations
 
 import calendar
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -119,6 +120,16 @@ class Cadence:
             return [after + step * n for n in range(1, count + 1)]
         firings = _cron_firings(self.expression, _zone(self.timezone), after)
         return [firing for firing, _ in zip(firings, range(count), strict=False)]
+
+    def in_a_year(self, after: datetime) -> int:
+        """How many firings there are in the 365 days after a moment."""
+        if not self.expression:
+            return 0
+        end = after + timedelta(days=365)
+        if rate := _RATE.fullmatch(self.expression):
+            return timedelta(days=365) // timedelta(seconds=int(rate[1]) * _UNITS[rate[2]])
+        firings = _cron_firings(self.expression, _zone(self.timezone), after)
+        return sum(1 for _ in itertools.takewhile(lambda firing: firing <= end, firings))
 
 
 def parse(text: str, timezone: str = "UTC") -> Cadence:
