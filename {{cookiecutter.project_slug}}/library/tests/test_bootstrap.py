@@ -263,20 +263,28 @@ def test_the_feature_group_has_the_columns_of_the_table_the_stacks_role_and_its_
     ) in again.output
 
 
+@pytest.mark.parametrize(
+    ("file", "features", "line"),
+    [
+        ("data/churn.csv", Features(group="shared", location="s3://elsewhere/store"),
+         "shared: not made, as [features] location is elsewhere"),
+        ("data/none.csv", Features(), "customer-churn-prod: not made, as its columns come from "
+         "data/none.csv, which is not on this machine"),
+    ],
+    ids=["elsewhere", "no table"],
+)  # fmt: skip
 def test_a_group_that_lies_elsewhere_or_whose_table_is_not_here_is_not_made(
-    account: FeatureStore, motos_types: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    account: FeatureStore, motos_types: None, monkeypatch: pytest.MonkeyPatch,
+    file: str, features: Features, line: str,
+) -> None:  # fmt: skip
     monkeypatch.setattr(compiled, "definition", lambda *_: "{}")
-    there, plain = Features(group="shared", location="s3://elsewhere/store"), own()
-    done = bootstrap_it(monkeypatch, dataclasses.replace(plain, features=there), "--yes")
-    assert "features    shared: not made, as [features] location is elsewhere\n" in done.output
-    data = dataclasses.replace(plain.data, file="data/none.csv")
-    done = bootstrap_it(monkeypatch, dataclasses.replace(plain, data=data), "--yes")
+    plain = own()
+    data = dataclasses.replace(plain.data, file=file)
+    done = bootstrap_it(
+        monkeypatch, dataclasses.replace(plain, data=data, features=features), "--yes"
+    )
     assert done.exit_code == 0, done.output
-    assert (
-        "features    customer-churn-prod: not made, as its columns come from data/none.csv, which "
-        "is not on this machine\n"
-    ) in done.output
+    assert f"features    {line}\n" in done.output
     assert account.groups == {}
 
 
