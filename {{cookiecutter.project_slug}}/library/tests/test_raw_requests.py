@@ -1,4 +1,4 @@
-"""One definition of features: a record gives the same vector by the store and by a request."""
+"""One definition of features: a record gives the same vector by both stores and by a request."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ import pets
 import process
 import raw_records
 from dataset import Columns, read_split
-from ninesteps.feature_store.ingest import ingest
+from ninesteps.feature_store.online import FILE, LocalOnlineStore
 from ninesteps.local.endpoint import worker
+from ninesteps.runs import ingesting
 from ninesteps.settings import loading
-from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code.bundle import training_code
 from people import training_job
+from records import from_csv
 
-ENVIRONMENT = Environment("111122223333", "eu-west-1")
 CSV, JSON = "text/csv", "application/json"
 SCENARIOS = ("churn", "fraud", "attrition", "salary")
 ROWS = 120
@@ -87,9 +87,9 @@ def stored_vectors(
         writer = csv.DictWriter(content, header)
         writer.writeheader()
         writer.writerows(rows)
-    ingested = ingest(file, settings, ENVIRONMENT, folder / "s3")
-    location = folder / "s3" / ingested.location.removeprefix("s3://")
-    files = sorted(location.rglob("*.parquet"))
+    read = ingesting.table(folder, settings, settings.environment(), file)
+    ingesting.put_online(folder, read)
+    files = sorted(read.folder.rglob("*.parquet"))
     table = pa.concat_tables([pq.ParquetFile(file).read() for file in files])
     asked = folder / "base" / "processing" / "input" / "features"
     asked.mkdir(parents=True)
@@ -141,10 +141,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     for name, content in training_code(settings, "train.py").files.items():
         (code / name).parent.mkdir(parents=True, exist_ok=True)
         (code / name).write_bytes(content)
-    words = ["--num_round", "5", "--objective", "binary:logistic", "--eval_metric", "auc"]
+    words = ["--algorithm", "xgboost", "--threshold_rule", "accuracy", "--num_round", "5",
+             "--objective", "binary:logistic", "--eval_metric", "auc"]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         outputs = base / "base" / "processing" / "output"
-        training_job(patch, outputs, model_dir, THRESHOLD_RULE="accuracy")
+        training_job(patch, outputs, model_dir)
         command = [sys.executable, "-B", "train.py", *words]
         subprocess.run(
             command, cwd=code, env=dict(os.environ), check=True, stdout=subprocess.DEVNULL
@@ -210,13 +211,15 @@ def as_json(row: dict[str, str], settings: Settings, number: int) -> dict[str, A
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_record_gives_the_same_vector_by_the_offline_store_and_by_a_request(
+def test_a_record_gives_the_same_vector_by_both_stores_and_by_a_request(
     tmp_path: Path, scenario: str
 ) -> None:
     settings = loading.load(repository(tmp_path, scenario))
     settings = pets.changed(settings, data={"quality": pets.settings().data.quality})
     header, rows = sample(settings)
     columns, stored = stored_vectors(tmp_path, settings, header, rows)
+    features, record_id = settings.features_of(settings.environment()), settings.data.record_id
+    online = LocalOnlineStore(tmp_path / FILE, features.group, record_id, features.event_time)
     code = archive(tmp_path / "code", settings)
     records = [as_json(row, settings, number) for number, row in enumerate(rows)]
     together = raw_records.read(records, code, columns.features)
@@ -227,6 +230,9 @@ def test_a_record_gives_the_same_vector_by_the_offline_store_and_by_a_request(
         if key not in stored:  # no moment or label: no record of the store
             continue
         compared += 1
+        found = online.get([key])[key]  # as a client sends it on
+        line = ",".join(found.get(feature, "") for feature in columns.features)
+        assert from_csv(line, len(columns.features)).tobytes() == stored[key], found
         assert together.vectors[number].tobytes() == stored[key], record
         if number % 5 == 0:
             alone = raw_records.read([record], code, columns.features)
