@@ -23,6 +23,7 @@ import train
 from dataset import DataError, Split, read_split
 from decision import DecisionThreshold
 from metrics import binary_metrics, regression_metrics
+from ninesteps.feature_store import findings
 from ninesteps.settings.tuning import Tuning
 from people import arguments, chosen, paid, paid_arguments, people, query_result, training_job
 from served_model import Answers, ServedModel
@@ -166,6 +167,7 @@ def test_the_best_of_each_are_measured_on_the_test_split(found: Search) -> None:
 def test_the_model_that_goes_on_is_measured_as_without_a_comparison(found: Search) -> None:
     alone, compared = found.evaluate(), found.evaluate(*COMPARE)
     assert compared.pop("algorithms")
+    assert compared.pop("comparison_doubts") == []
     assert compared == alone
     assert alone["algorithm"] == "lightgbm"
     section = "regression" if found.test.columns.is_regression else "binary_classification"
@@ -180,13 +182,33 @@ def test_a_trial_without_a_model_is_none(found: Search) -> None:
     (trials / "manifest.json").write_text("{}")
     assert sorted(evaluate.read_trials(trials)) == [f"tune-{number:03}" for number in range(1, 7)]
     shutil.rmtree(trials / "tune-003")  # xgboost's best
-    with pytest.raises(DataError) as error:
-        found.evaluate(*COMPARE)
-    assert str(error.value) == (
-        "expected at least 3 trials of xgboost with a model to compare xgboost and lightgbm, got 2"
-    )
     least = [*COMPARE[:-1], "2"]
     assert found.evaluate(*least)["algorithms"]["xgboost"]["training_job"] == "tune-005"
+
+
+def test_an_algorithm_that_got_few_trials_is_compared_and_doubted(found: Search) -> None:
+    """How the search shares them is its own: the pipeline goes on."""
+    trials = found.base / "processing/input/trials"
+    assert found.evaluate(*COMPARE)["comparison_doubts"] == []
+    shutil.rmtree(trials / "tune-003")  # xgboost's best
+    evaluation = found.evaluate(*COMPARE)
+    assert evaluation["comparison_doubts"] == [
+        "xgboost has 2 of 5 trials with a model, fewer than 3: too few to say which algorithm is "
+        "better"
+    ]
+    assert evaluation["algorithms"]["xgboost"]["trials"] == 2
+    assert findings.of_comparison(evaluation) == evaluation["comparison_doubts"]
+
+
+def test_an_algorithm_that_got_no_trial_is_said_to_be_compared_with_nothing(found: Search) -> None:
+    for number in (1, 3, 5):
+        shutil.rmtree(found.base / f"processing/input/trials/tune-{number:03}")
+    evaluation = found.evaluate(*COMPARE)
+    assert evaluation["algorithms"]["xgboost"] == {"trials": 0}
+    assert evaluation["algorithms"]["lightgbm"]["trials"] == 3
+    assert evaluation["comparison_doubts"] == [
+        "xgboost has 0 of 3 trials with a model, fewer than 3: no comparison took place"
+    ]
 
 
 def test_without_algorithms_no_trial_is_read(found: Search) -> None:
@@ -305,7 +327,7 @@ def test_the_best_is_the_highest_score_or_the_lowest_error(objective: str, best:
     values = {"a": 0.7, "b": 0.9, "c": 0.6}
     trials = {job: trial("xgboost", objective, value) for job, value in values.items()}
     trials["d"] = trial("lightgbm", objective, 0.1)
-    chosen = evaluate.best_of_each(trials, ["xgboost", "lightgbm"], 1)
+    chosen = evaluate.best_of_each(trials, ["xgboost", "lightgbm"])
     assert chosen == {"xgboost": best, "lightgbm": "d"}
 
 
@@ -318,13 +340,12 @@ def test_the_best_is_the_highest_score_or_the_lowest_error(objective: str, best:
 )
 def test_of_equal_trials_the_earlier_is_the_best_as_the_search_has_it(objective: str) -> None:
     trials = {job: trial("xgboost", objective, 0.9) for job in "abc"}
-    assert evaluate.best_of_each(trials, ["xgboost"], 3) == {"xgboost": "a"}
+    assert evaluate.best_of_each(trials, ["xgboost"]) == {"xgboost": "a"}
 
 
-def test_an_algorithm_of_which_no_trial_gave_a_model_cannot_be_compared() -> None:
+def test_an_algorithm_of_which_no_trial_gave_a_model_has_no_best() -> None:
     trials = {job: trial("xgboost", "validation:auc", 0.9) for job in "abc"}
-    with pytest.raises(DataError, match=r"expected at least 3 trials of lightgbm .*, got 0"):
-        evaluate.best_of_each(trials, ["xgboost", "lightgbm"], 3)
+    assert evaluate.best_of_each(trials, ["xgboost", "lightgbm"]) == {"xgboost": "a"}
 
 
 OWN = '''\

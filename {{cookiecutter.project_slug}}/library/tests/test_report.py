@@ -476,8 +476,12 @@ def test_two_algorithms_are_told_apart_and_compared() -> None:
     ))  # fmt: skip
     best = {"trials": 1, "objective": {"validation:auc": 0.9},
             SECTION: EVALUATION[SECTION]}  # fmt: skip
-    evaluation = {**EVALUATION, "algorithms": {"xgboost": best, "lightgbm": best}}
-    section = made(run, files(evaluation=evaluation))[0].section("search")
+    doubt = "catboost has 0 of 2 trials with a model, fewer than 3: no comparison took place"
+    compared = {"xgboost": best, "lightgbm": best, "catboost": {"trials": 0}}
+    evaluation = {**EVALUATION, "algorithms": compared, "comparison_doubts": [doubt]}
+    page, report = made(run, files(evaluation=evaluation))
+    assert doubt in report.markdown
+    section = page.section("search")
     assert "by xgboost" in section.text
     assert "The best of each algorithm, on the test split" in section.text
     (keys,) = [one for one in section.all("ul") if one.attributes.get("class") == "keys"]

@@ -17,7 +17,7 @@ import curves
 import metrics
 from bias_report import gate_numbers
 from container import input_path, output_path, write_json
-from dataset import Columns, DataError, Split, read_split
+from dataset import Columns, Split, read_split
 from inference import Description
 from own_metrics import NO_METRICS, OwnMetrics, own_metrics, own_value
 from served_model import Answers, ServedModel, read_answers, records_of, requests_of
@@ -38,17 +38,18 @@ def main(arguments: Sequence[str]) -> None:
     models = read_trials(input_path("trials")) if options.algorithm else {}
     description = Description.read(model.folder)
     trials = {job: Description.read(trial.folder) for job, trial in models.items()}
-    best = best_of_each(trials, options.algorithm, options.min_trials)
+    best = best_of_each(trials, options.algorithm)
     own = own_metrics(options.metric)
     test, answers_of = ask([model, *(models[job] for job in best.values())], input_path("test"))
     answers = answers_of[model.sha256]
     content = evaluation(test, description, answers, options.min_group_size, own)
     content["model_sha256"] = model.sha256
-    if best:
-        content["algorithms"] = {
+    if options.algorithm:
+        content["algorithms"] = {name: {"trials": 0} for name in options.algorithm} | {
             name: compared(trials, job, answers_of[models[job].sha256], test, own)
             for name, job in best.items()
         }
+        content["comparison_doubts"] = doubts(content["algorithms"], options.min_trials)
     result = output_path("evaluation")
     write_json(result / "evaluation.json", content)
     write_json(result / "curves.json", drawings(test, description, answers, options.min_group_size))
@@ -128,25 +129,29 @@ def read_trials(folder: Path) -> dict[str, ServedModel]:
     return {archive.parent.parent.name: ServedModel.unpack(archive) for archive in archives}
 
 
-def best_of_each(
-    trials: Mapping[str, Description], algorithms: Sequence[str], least: int
-) -> dict[str, str]:
-    """The job of the best trial of each algorithm on validation.
+def best_of_each(trials: Mapping[str, Description], algorithms: Sequence[str]) -> dict[str, str]:
+    """The job of the best trial of each algorithm on validation; none of one without a trial."""
+    own = {name: [job for job, trial in trials.items() if trial.algorithm == name]
+           for name in algorithms}  # fmt: skip
+    # Ties go to the earlier trial, as in the search: the jobs' names contain their numbers.
+    return {name: min(jobs, key=lambda job: (trials[job].loss, job))
+            for name, jobs in own.items() if jobs}  # fmt: skip
 
-    Raises:
-        DataError: if an algorithm has too few trials for a fair comparison.
+
+def doubts(found: Mapping[str, Mapping[str, Any]], least: int) -> list[str]:
+    """What makes the comparison of algorithms doubtful, in sentences.
+
+    How SageMaker's search shares its trials between definitions is its own affair: too few of one
+    are no reason to fail, but a person has to know.
     """
-    best = {}
-    for name in algorithms:
-        own = [job for job, trial in trials.items() if trial.algorithm == name]
-        if len(own) < least:
-            raise DataError(
-                f"expected at least {least} trials of {name} with a model to compare "
-                f"{' and '.join(algorithms)}, got {len(own)}"
-            )
-        # Ties go to the earlier trial, as in the search: the jobs' names contain their numbers.
-        best[name] = min(own, key=lambda job: (trials[job].loss, job))
-    return best
+    counts = {name: int(one["trials"]) for name, one in found.items()}
+    total = sum(counts.values())
+    return [
+        f"{name} has {count} of {total} trials with a model, fewer than {least}: "
+        + ("too few to say which algorithm is better" if count else "no comparison took place")
+        for name, count in counts.items()
+        if count < least
+    ]
 
 
 def compared(

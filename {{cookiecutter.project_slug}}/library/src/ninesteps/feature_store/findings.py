@@ -1,7 +1,8 @@
 """What a person should know of a run's data before they trust its metrics, in sentences.
 
 Of the raw table what its feature group's summary says (`ingested.json`), of the splits what step 1
-found (`findings.json`, beside the test split), of the model metrics that are too good.
+found (`findings.json`, beside the test split), of the model metrics that are too good and
+algorithms that were hardly compared (`evaluation.json`).
 """
 
 from __future__ import annotations
@@ -99,6 +100,11 @@ def remarks(
             "that the model learnt from"
         )
     return sentences
+
+
+def of_comparison(evaluation: Mapping[str, Any]) -> list[str]:
+    """What makes a comparison of algorithms doubtful, as `evaluation.json` says it."""
+    return [str(doubt) for doubt in evaluation.get("comparison_doubts", [])]
 
 
 def of_metrics(metrics: Mapping[str, float | None]) -> list[str]:

@@ -167,7 +167,7 @@ def _algorithms(reading: Reading) -> list[Table]:
     """The best of each algorithm, where several were compared."""
     try:
         compared = reading.evaluation.get("algorithms", {})
-        rows = [_best_of(name, best) for name, best in compared.items()]
+        rows = [_best_of(name, best) for name, best in compared.items() if best["trials"]]
         head = ("algorithm", "trials", "on validation", *reading.metrics)
     except (Absent, *BROKEN):
         return []

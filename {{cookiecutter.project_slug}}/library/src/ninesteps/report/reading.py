@@ -65,6 +65,7 @@ class Reading:
         content = findings.read(self.evidence.findings.raw)
         remarks = findings.remarks(self.facts.table, content, self.names)
         try:
+            remarks += findings.of_comparison(self.evaluation)
             return remarks + findings.of_metrics(self.metrics)
         except (Absent, *BROKEN):
             return remarks

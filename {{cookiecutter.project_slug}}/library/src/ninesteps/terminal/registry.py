@@ -214,10 +214,19 @@ def _numbers(registry: Registry, model_version: Version) -> dict[str, float]:
     Raises:
         RegistryError: if they cannot be read any more.
     """
+    return metrics(_evaluation(registry, model_version))
+
+
+def _evaluation(registry: Registry, model_version: Version) -> bytes:
+    """A version's `evaluation.json`.
+
+    Raises:
+        RegistryError: if it cannot be read any more.
+    """
     content = registry.read(model_version.evaluation)
     if content is None:
         raise RegistryError("evaluation.json is gone")
-    return metrics(content)
+    return content
 
 
 def _data(registry: Registry, model_version: Version) -> dict[str, Any]:
@@ -226,7 +235,9 @@ def _data(registry: Registry, model_version: Version) -> dict[str, Any]:
     content = findings.read(registry.findings(model_version))
     remarks = findings.remarks(table, content, table.names if table else {})
     with contextlib.suppress(RegistryError):
-        remarks += findings.of_metrics(_numbers(registry, model_version))
+        evaluation = _evaluation(registry, model_version)
+        remarks += findings.of_comparison(findings.read(evaluation))
+        remarks += findings.of_metrics(metrics(evaluation))
     return {"table": findings.of_table(table) if table else "", "remarks": remarks}
 
 

@@ -193,8 +193,9 @@ def remarks(execution: Execution, local: Path) -> list[str]:
     names = table.names if table else {}
     written = (_written(run, "test", findings.FINDINGS, local) for run in execution.steps.values())
     splits: dict[str, Any] = next(filter(None, written), {})
-    too_good = findings.of_metrics(_metrics(evaluation(execution, local)))
-    return [*findings.remarks(table, splits, names), *too_good]
+    evaluated = evaluation(execution, local)
+    of_model = findings.of_comparison(evaluated) + findings.of_metrics(_metrics(evaluated))
+    return [*findings.remarks(table, splits, names), *of_model]
 
 
 def _evaluation_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
