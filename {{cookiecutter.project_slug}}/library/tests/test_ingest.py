@@ -19,7 +19,7 @@ import hash_split
 from ninesteps.errors import FeaturesError, RawTableError
 from ninesteps.feature_store import write
 from ninesteps.feature_store.ingest import Ingested, ingest
-from ninesteps.feature_store.point_in_time import as_of_query
+from ninesteps.feature_store.point_in_time import AS_OF, Source, as_of_query
 from ninesteps.local.offline_store import run_query
 from ninesteps.local.storage import Storage
 from ninesteps.repository import modules
@@ -113,9 +113,8 @@ def test_many_hours_make_few_files_by_the_day_the_month_or_the_year(
     table = records(tmp_path)
     assert table["age"].to_pylist() == list(range(rows))
     assert ingested.kept == rows
-    before, after = as_of_query("pets", "chip")
+    query = as_of_query(Source("pets", "chip")).replace(AS_OF, ingested.latest)
     catalog = {("store", "pets"): ingested.location}
-    query = f"{before}{ingested.latest}{after}"
     run_query(query, "store", catalog, Storage(tmp_path / "s3"), tmp_path)
     assert pq.ParquetFile(tmp_path / "rows.parquet").metadata.num_rows == rows
     for file in found:

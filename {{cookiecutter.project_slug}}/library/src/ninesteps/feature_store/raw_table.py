@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from ninesteps.errors import RawTableError
 from ninesteps.feature_store.raw_rows import RawTable
 from ninesteps.feature_store.reading import dates, typed_cells
-from ninesteps.feature_store.reading.columns import Columns
+from ninesteps.feature_store.reading.columns import ROWS_AT_ONCE, Columns, part_by_part
 from ninesteps.feature_store.reading.numbers import notation
 from ninesteps.feature_store.reading.source import Rows, Source, open_source
 from ninesteps.feature_store.reading.values import (
@@ -37,9 +37,6 @@ from ninesteps.feature_store.reading.values import (
 from ninesteps.settings.data import Column
 from ninesteps.settings.moments import with_milliseconds
 from ninesteps.settings.settings import Settings
-
-_AT_ONCE = 100_000  # texts that are read at once: as Python's own objects they are large
-
 
 Cells: TypeAlias = pa.ChunkedArray
 """One column of the table: texts, numbers (NaN for none) or dates."""
@@ -64,11 +61,12 @@ def read_raw_table(
     columns = Columns(folder and folder / "columns", rows_at_once)
     columns.put(data.record_id, _record_id(source))
     columns.put(data.label, _label(source, settings))
+    source.release()
     for name, column in data.columns.items():
         columns.put(name, _column(source, name, column, name in settings.stored_columns))
         source.release()
     moments, unusable = _event_time(source)
-    columns.put("event_time", moment_texts(moments) if data.event_time else _snapshot(source))
+    columns.put("event_time", _moment_texts(moments) if data.event_time else _snapshot(source))
     source.release()
     names = (data.record_id, data.label, *data.columns, "event_time")
     table = RawTable(columns, names, source.rows, source.found)
@@ -158,8 +156,8 @@ def _numbers(source: Source, name: str, column: Column) -> Cells:
     """Numbers, NaN where none is given: of each text the nearest."""
     cells = source.numbers(name)
     if cells is None:
-        cells = without_missing(source.texts(name))
-        read = read_numbers(cells, column)
+        cells = part_by_part(without_missing, source.texts(name))
+        read = part_by_part(lambda part: read_numbers(part, column), cells)
     else:
         read = finite(cells)
     wrong = is_given(cells) & ~is_given(read)
@@ -202,7 +200,7 @@ def _dates(source: Source, name: str, form: str) -> Cells:
     cells = source.cells(name)
     read = typed_cells.cells_as_dates(cells, form)
     if read is None:
-        cells = without_missing(source.texts(name, form))
+        cells = part_by_part(without_missing, source.texts(name, form))
         read = _each_once(cells, lambda texts: read_dates(texts, form))
         _check_order(source, name, cells, form, is_given(cells) & np.isnat(read))
     source.note_if_empty(name, cells)
@@ -228,15 +226,13 @@ def _check_order(
 
 
 def _each_once(texts: pa.ChunkedArray, read: Callable[[pa.Array], Moments]) -> Moments:
-    """Moments of texts, each different text read once, since days repeat."""
-    if texts.nbytes >= 2**31:  # as far as the offsets of one array reach
-        texts = pc.cast(texts, pa.large_string())
-    encoded = texts.combine_chunks().dictionary_encode()
-    codes = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy()
-    different, none = encoded.dictionary, np.full(1, "NaT", dtype="datetime64[us]")
-    starts = range(0, len(different), _AT_ONCE)
-    parts = [read(different.slice(start, _AT_ONCE)) for start in starts]
-    moments: Moments = np.concatenate([*parts, none])[codes]
+    """Moments of texts, each different text of a part read once, since days repeat."""
+    moments = np.full(len(texts), "NaT", dtype="datetime64[us]")
+    for start in range(0, len(texts), ROWS_AT_ONCE):
+        part = texts.slice(start, ROWS_AT_ONCE).combine_chunks().dictionary_encode()
+        codes = part.indices.fill_null(len(part.dictionary)).to_numpy()
+        different = np.append(read(part.dictionary), np.datetime64("NaT", "us"))
+        moments[start : start + len(codes)] = different[codes]
     return moments
 
 
@@ -252,7 +248,7 @@ def _event_time(source: Source) -> tuple[Moments, list[tuple[str, Rows]]]:
     if pa.types.is_date(cells.type) or pa.types.is_timestamp(cells.type):
         moments = typed_cells.as_dates(cells)
     else:
-        form, cells = data.event_time_format, without_missing(source.texts(name))
+        form, cells = data.event_time_format, part_by_part(without_missing, source.texts(name))
         moments = _each_once(
             cells, lambda texts: read_dates(texts, form) if form else read_iso(texts)
         )
@@ -289,6 +285,10 @@ def _snapshot(source: Source) -> Cells:
 
 def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _moment_texts(moments: Moments) -> Cells:
+    return part_by_part(lambda part: moment_texts(part.to_numpy()), pa.chunked_array([moments]))
 
 
 # The rows

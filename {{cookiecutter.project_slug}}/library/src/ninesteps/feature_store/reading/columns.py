@@ -6,7 +6,7 @@ So a table of any size is worked on with one column, or one part of its rows, in
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -86,6 +86,15 @@ class Columns:
         schema = pa.schema([(name, kind)])
         with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
             yield writer
+
+
+def part_by_part(
+    function: Callable[[pa.ChunkedArray], pa.ChunkedArray], cells: pa.ChunkedArray
+) -> pa.ChunkedArray:
+    """What a function makes of cells, each by itself, without its intermediate results of all."""
+    starts = range(0, len(cells), ROWS_AT_ONCE)
+    parts = [function(cells.slice(start, ROWS_AT_ONCE)) for start in starts or [0]]
+    return pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type)
 
 
 def _of(field: pa.Field) -> tuple[str, pa.DataType]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ninesteps.errors import RawTableError
 from ninesteps.feature_store.reading import typed_cells
-from ninesteps.feature_store.reading.columns import Columns
+from ninesteps.feature_store.reading.columns import Columns, part_by_part
 from ninesteps.feature_store.reading.table_file import TableFile, clean_name, open_table
 from ninesteps.feature_store.reading.values import given_numbers, given_texts
 from ninesteps.settings.data import Data
@@ -102,7 +102,7 @@ class Source:
         if texts is None:
             kind = self.cells(name).type
             raise RawTableError(f"{self.path}: {name!r}: expected single values, got {kind}")
-        return given_texts(texts, self.data.missing)
+        return part_by_part(lambda part: given_texts(part, self.data.missing), texts)
 
     def numbers(self, name: str) -> pa.ChunkedArray | None:
         """A column's numbers, where the file has numbers; null where no value is given."""
