@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from ninesteps.feature_store.online import FILE, LocalOnlineStore
 from ninesteps.local.endpoint import worker
 from ninesteps.runs import ingesting
 from ninesteps.settings import loading
+from ninesteps.settings.data import Column
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code.bundle import training_code
 from people import training_job
@@ -45,6 +46,7 @@ ODD = ("", " ", "NA", "-", "nowhere", "1.0", "2", " 3 ", "1e3", "-0.0", "31/02/2
 @pytest.fixture(autouse=True)
 def _own_features(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As in a server's process, which knows the features of one archive alone."""
+    pa.array(["x"]).to_pandas()  # PyArrow finds pandas, as where no step has hidden it
     before = {name: m for name, m in sys.modules.items() if name.startswith("feature_store")}
     path = [*sys.path]
     yield
@@ -318,3 +320,48 @@ def test_a_value_counts_as_missing_whatever_says_that_it_is(
                      {"eopenrate": float("nan")}, {"new": [1]})
     }  # fmt: skip
     assert len(bodies) == 1
+
+
+ODD_COLUMNS = {
+    "price": Column("number", decimal=",", thousands=".", unit="€", parentheses=True),
+    "weight": Column("number", unit="kg"),
+    "class": Column("category", values=("1.0", "2", "Köln")),
+    "Year": Column("category", values=("2020", "2021")),
+    "moved": Column("date", format="%d.%m.%Y %H:%M%z"),
+    "first day": Column("date", format="%Y%m%d"),
+    "owner": Column("text"),
+}
+ODD_ROWS = (
+    ("1.234,5 €", "12kg", "1", "2020", "31.12.2025 23:59+0200", "20200131", "7.0"),
+    ("(2,5) €", "-999", "1.0", "2020.0", "31.12.9999 00:00+0000", "00010101", "Ann"),
+    ("\u2212€7", " 1e3 ", "2.0", "2022", "01.02.2026", "20209999", "-"),
+    ("", "-", "Köln", "-", "-", "", ""),
+    ("1\u00a0€", "0.1", "koln", " 2021 ", "29.02.2025 10:00+0000", "20200131.0", "NA"),
+    ("0,30000000000000004", "16777217", "NA", "", "28.02.2025 10:00-1130", "99991231", "12.50"),
+)
+
+
+def test_notation_formats_words_and_names_of_every_kind_are_read_alike(tmp_path: Path) -> None:
+    data = {"missing": ("-", "-999"), "stored": {"owner": "keeper"}}
+    settings = pets.changed(
+        pets.settings("seen", **ODD_COLUMNS), data=data, split={"group": "owner"}
+    )
+    settings = replace(settings, root=repository(tmp_path, "custom"))
+    header = ["chip", "adopted", "age", "born", "species", "seen", *ODD_COLUMNS]
+    rows = []
+    for number in range(60):
+        odd = ODD_ROWS[number % len(ODD_ROWS)]
+        moment = f"2026-01-{number % 28 + 1:02}T10:30:00.{number:03}+01:00"
+        row = (str(number), str(number % 2), str(number / 7), "2020-01-31", "cat", moment, *odd)
+        rows.append(dict(zip(header, row, strict=True)))
+    columns, stored = stored_vectors(tmp_path, settings, header, rows)
+    assert any(name.startswith("class_koln_") for name in columns.features)
+    code = archive(tmp_path / "code", settings)
+    read = raw_records.read(rows, code, columns.features)
+    for number, row in enumerate(rows):
+        assert read.vectors[number].tobytes() == stored[str(number)], row
+        alone = raw_records.read([row], code, columns.features)
+        assert alone.vectors[0].tobytes() == stored[str(number)], row
+    assert list(read.unknown[:6]) == [
+        (), (), ("Year", "moved", "first day"), (), ("class", "moved", "first day"), ("class",),
+    ]  # fmt: skip
