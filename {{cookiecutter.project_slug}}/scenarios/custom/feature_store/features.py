@@ -3,6 +3,9 @@
 `features` gets the rows as `[data.columns]` types them, less what `[model] exclude` withholds, and
 gives numbers, one column a feature, of any name; `findings` counts what in the rows is odd. Rows
 keep their order and number. This beginning fits any table: what your team knows goes here.
+
+The endpoint calls `features` too, for raw records, often for one alone: a feature comes from its
+own row only. An ingest checks that. Import only what the container has (NumPy, pandas, SciPy).
 """
 
 from __future__ import annotations

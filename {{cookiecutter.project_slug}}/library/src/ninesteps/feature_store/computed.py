@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from ninesteps.errors import FeaturesError
 
 if TYPE_CHECKING:  # mypy knows a module that travels with the scripts by the name they import
-    from computed_features import call, compute
+    from computed_features import as_numbers, call, compute
 else:
-    from ninesteps.containers.computed_features import call, compute
+    from ninesteps.containers.computed_features import as_numbers, call, compute
 
-__all__ = ["call", "compute", "told_of_the_file"]
+__all__ = ["as_numbers", "call", "compute", "told_of_the_file"]
 
 
 @contextmanager

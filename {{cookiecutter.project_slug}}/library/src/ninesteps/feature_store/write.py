@@ -24,6 +24,7 @@ from ninesteps.feature_store.computed import call, compute, told_of_the_file
 from ninesteps.feature_store.raw_rows import RawTable
 from ninesteps.feature_store.raw_table import read_raw_table
 from ninesteps.feature_store.reading.values import Moments
+from ninesteps.feature_store.row_wise import check_row_wise, check_same_features
 from ninesteps.repository import modules
 from ninesteps.settings.facets import shortest
 from ninesteps.settings.names import stored_features
@@ -238,16 +239,18 @@ class _Features:
         """The features of rows, checked against what a feature group and a model can take."""
         settings = self._settings
         # Without the label: a feature that knows it would be right about all but the future.
-        shown = rows[[*settings.feature_columns, "event_time"]].copy(deep=False)
-        computed = compute(self._team, shown, settings.categories, withheld=settings.model.exclude)
+        shown = rows[[*settings.feature_columns, "event_time"]]
+        computed = compute(
+            self._team,
+            shown.copy(deep=False),
+            settings.categories,
+            withheld=settings.model.exclude,
+        )
         empty = list(computed.columns[computed.isna().all()])
         if self._names is None:
             self._names, self.without_values = computed.columns, empty
-        if not computed.columns.equals(self._names):
-            others = ", ".join(map(repr, self._names.symmetric_difference(computed.columns)))
-            raise ValueError(
-                "expected the same features of any rows, in the same order, got "
-                f"{others or 'another order'} of some rows alone"
-            )
+            ids = rows[settings.data.record_id].tolist()
+            check_row_wise(self._team, shown, ids, settings.categories, computed)
+        check_same_features(self._names, computed.columns)
         self.without_values = [name for name in self.without_values if name in empty]
         return computed
