@@ -1008,6 +1008,14 @@ def test_settings_are_read_with_nothing_installed() -> None:
         ("[tuning]\n", "[tuning]\njobs = 751\n",
          "[tuning] jobs: expected at most 750 (SageMaker's limit), got 751"),
         ("[tuning]\n", "[tuning]\nseed = -1\n", "[tuning] seed: expected 0 to 4294967295, got -1"),
+        *(("[bias]\n", f'[{table}]\n{key} = "{instance}"\n[bias]\n',
+           f"[{table}] {key}: expected an x86 instance type (the XGBoost image is not built for "
+           f"Arm), got '{instance}'")
+          for table, key, instance in (
+              ("compute", "processing_instance", "ml.m6g.large"),
+              ("compute", "training_instance", "ml.p6e-gb200.36xlarge"),
+              ("deploy", "instance_type", "ml.c7gn.xlarge"),
+          )),
         ("[bias]\n", '[compute]\ntraining_instance = "potato"\n[bias]\n',
          "[compute] training_instance: expected an instance type such as ml.m5.large, got "
          "'potato'"),

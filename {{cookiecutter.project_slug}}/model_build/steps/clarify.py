@@ -22,10 +22,12 @@ from container import input_path, output_path, read_json, write_json
 from dataset import FACET_PREFIX, DataError, Facet, Split, read_split
 from explanations import MOST_EXPLAINED, explain
 from served_model import CLOSE, ArchivePredictor, ServedModel
+from wheels import prove_that_carried_can_load
 
 
 def main() -> None:
     """Analyse what the configuration asks for and write `analysis.json`."""
+    prove_that_carried_can_load()
     config = read_json(input_path("config") / "analysis_config.json")
     served = ServedModel.unpack(input_path("model") / "model.tar.gz")
     model = inference.model_fn(str(served.folder))

@@ -21,6 +21,7 @@ from dataset import Columns, Split, read_split
 from inference import Description
 from own_metrics import NO_METRICS, OwnMetrics, own_metrics, own_value
 from served_model import Answers, ServedModel, read_answers, records_of, requests_of
+from wheels import prove_that_carried_can_load
 
 ANSWERS = "answers.csv"
 """The answers, one line for each record of the test split: a deployed model must give the same."""
@@ -28,6 +29,7 @@ ANSWERS = "answers.csv"
 
 def main(arguments: Sequence[str]) -> None:
     """Score the test split and write `evaluation.json`, with `curves.json` and the answers."""
+    prove_that_carried_can_load()
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--min-group-size", type=int, required=True)
     parser.add_argument("--algorithm", action="append", default=[])

@@ -20,7 +20,7 @@ import inference
 from algorithms import algorithm
 from dataset import Split, read_split
 from training import Training
-from wheels import packaged_with
+from wheels import packaged_with, prove_that_carried_can_load
 
 WITH_THE_MODEL = (
     "algorithms", "booster", "computed_features", "container", "dataset", "decision",
@@ -32,6 +32,7 @@ WITH_THE_MODEL = (
 
 def main(arguments: Sequence[str]) -> None:
     """Train on the channels and write the model."""
+    prove_that_carried_can_load()
     options, hyperparameters = read_arguments(arguments)
     train = read_split(Path(os.environ["SM_CHANNEL_TRAIN"]), "train")
     validation = read_split(Path(os.environ["SM_CHANNEL_VALIDATION"]), "validation")

@@ -17,6 +17,7 @@ from hidden_imports import hidden
 from training import PLAIN, Floats, LabelScale, Training
 
 wheels.add_to_path()
+wheels.load_openmp()
 with hidden("sklearn", "pandas", "matplotlib", "dask"):  # its imports take seconds; none is used
     import lightgbm
 

@@ -6,12 +6,11 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails.html
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ninesteps.settings.operation import INSTANCE_TYPE, INSTANCE_TYPE_RULE
+from ninesteps.settings.operation import require_instance
 from ninesteps.settings.toml import require
 
 VARIANT = "main"
@@ -55,8 +54,7 @@ class Deploy:
         require(longest(self) <= most, "interval_seconds", self.interval_seconds,
              f"a shorter interval (with its {len(steps(self))} steps the rollout would take longer "
              f"than SageMaker's {most} seconds)")  # fmt: skip
-        require(re.fullmatch(INSTANCE_TYPE, self.instance_type), "instance_type",
-             self.instance_type, INSTANCE_TYPE_RULE)  # fmt: skip
+        require_instance("instance_type", self.instance_type)
         require(not self.max_instances or self.max_instances > self.instances, "max_instances",
              self.max_instances, f"more than the {self.instances} instances, or 0")  # fmt: skip
         require((self.target_invocations > 0) == self.is_scaled and self.target_invocations >= 0,

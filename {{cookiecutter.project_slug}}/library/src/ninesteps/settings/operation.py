@@ -42,6 +42,25 @@ LOCAL_DISKS = (
 a volume there. By EC2's "Instance store volumes", of the families that SageMaker has."""
 
 
+ARM = r"ml\.([a-z]+\d+g[a-z]*|p6e-gb\d+)\..+"
+"""Instances with Arm's processors: Graviton's families have a g after the number, such as m6g, c7gn
+and g5g, and p6e-gb has Grace."""
+
+
+def require_instance(key: str, value: str) -> None:
+    """Refuse what is no instance type, or one that the image cannot run on.
+
+    XGBoost's image is built for x86 alone (of Graviton the SDK knows 1.3-1 and 1.5-1), and so are
+    the wheels that the code carries.
+
+    Raises:
+        SettingsError: if it is such a one.
+    """
+    require(re.fullmatch(INSTANCE_TYPE, value), key, value, INSTANCE_TYPE_RULE)
+    require(not re.fullmatch(ARM, value), key, value,
+            "an x86 instance type (the XGBoost image is not built for Arm)")  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Compute:
     """The instances that SageMaker's jobs run on: defaults of the definition's parameters."""
@@ -55,8 +74,7 @@ class Compute:
 
     def __post_init__(self) -> None:
         for key in ("processing_instance", "training_instance", "transform_instance"):
-            require(re.fullmatch(INSTANCE_TYPE, getattr(self, key)), key, getattr(self, key),
-                 INSTANCE_TYPE_RULE)  # fmt: skip
+            require_instance(key, getattr(self, key))
         for key in ("processing_count", "training_count", "transform_count"):
             require(getattr(self, key) > 0, key, getattr(self, key), "1 or more")
 
