@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.client import BaseClient
+from moto.cloudformation.models import ChangeSet, Stack
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 
@@ -23,6 +24,28 @@ def sign_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("MOTO_ACCOUNT_ID", ACCOUNT)
+
+
+def parameters_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have moto keep a stack's parameters as CloudFormation does.
+
+    A CommaDelimitedList is told as `a,b`, and a change set's are the stack's once it is executed.
+    """
+    apply = ChangeSet.apply
+
+    def applied(self: ChangeSet) -> None:
+        apply(self)
+        self.stack.parameters = self.parameters
+
+    def told(self: Stack) -> list[dict[str, Any]]:
+        return [
+            {"ParameterKey": name,
+             "ParameterValue": ",".join(value) if isinstance(value, list) else value}
+            for name, value in self.resource_map.resolved_parameters.items()
+        ]  # fmt: skip
+
+    monkeypatch.setattr(Stack, "parameter_list", property(told))
+    monkeypatch.setattr(ChangeSet, "apply", applied)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from botocore.stub import ANY, Stubber
 from click.testing import CliRunner, Result
 from moto import mock_aws
 
-from accounts import ACCOUNT, REGION, recorded_calls, sign_in
+from accounts import ACCOUNT, REGION, parameters_are_kept, recorded_calls, sign_in
 from ninesteps.cli import account as account_commands
 from ninesteps.cli import here, main
 from ninesteps.errors import AccountError, SettingsError
@@ -83,6 +83,7 @@ def bootstrap_it(
 NOT_IN_MOTO = (
     "AWS::CloudWatch::Alarm", "AWS::S3::BucketPolicy", "AWS::SageMaker::ModelPackageGroup",
     "AWS::Scheduler::Schedule", "AWS::SNS::Subscription", "AWS::SNS::TopicPolicy",
+    "AWS::SQS::QueuePolicy",
     "AWS::StepFunctions::StateMachine",
 )  # fmt: skip
 """Types that moto's CloudFormation has no resources of, or none whose file lies in a bucket: it is
@@ -91,6 +92,7 @@ given the templates without them."""
 
 @pytest.fixture
 def motos_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    parameters_are_kept(monkeypatch)
     packaged = template.packaged
 
     def known(*arguments: str) -> str:
@@ -297,6 +299,93 @@ def test_credentials_of_another_account_change_nothing(
     assert "expected credentials of account 444455556666 for [environments.prod], " in done.output
     assert f"got those of {ACCOUNT}; nothing was sent" in done.output
     assert client("cloudformation").list_stacks()["StackSummaries"] == []
+
+
+# What starts the pipeline
+
+
+def scheduled(monkeypatch: pytest.MonkeyPatch, state: str) -> Result:
+    with monkeypatch.context() as patched:
+        settings = own()
+        patched.setattr(pipeline_settings, "load", lambda _: settings)
+        return CliRunner().invoke(main.main, ["schedule", state, "--env", "prod"])
+
+
+def started_by() -> set[str]:
+    """What the stacks say of what starts the pipeline, and what the rule is in truth."""
+    stacks_ = (bootstrap.parameters(client("cloudformation"), f"customer-churn-prod{suffix}")
+               for suffix in ("", "-rollout"))  # fmt: skip
+    rule = client("events").describe_rule(Name="customer-churn-prod-rows-arrived")
+    return {*(given["Starts"] for given in stacks_), rule["State"]}
+
+
+def test_the_schedule_is_off_until_the_pipeline_is_there_and_bootstrap_keeps_it_on(
+    account: None, motos_types: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "definition", lambda *_: "{}")
+    assert bootstrap_it(monkeypatch, own(), "--yes").exit_code == 0
+    assert started_by() == {"DISABLED"}
+    early = scheduled(monkeypatch, "on")
+    assert (early.exit_code, early.output) == (
+        1, "pipeline: there is no pipeline customer-churn-prod to start: `pipeline publish --env "
+        "prod` first\n",
+    )  # fmt: skip
+    client("sagemaker").create_pipeline(
+        PipelineName="customer-churn-prod", PipelineDefinition="{}", RoleArn=KEY,
+        ClientRequestToken="0" * 32,
+    )  # fmt: skip
+    with recorded_calls(monkeypatch) as calls:
+        turned_on = scheduled(monkeypatch, "on")
+    assert turned_on.exit_code == 0, turned_on.output
+    assert re.search(r"^schedule    on: monthly, next \w{3} \d{4}-\d\d-01 06:00 UTC; rows that ",
+                     turned_on.output, re.MULTILINE)  # fmt: skip
+    assert started_by() == {"ENABLED"}
+    assert calls <= permissions.CALLS["schedule"].keys()
+    assert bootstrap_it(monkeypatch, own(), "--yes").exit_code == 0
+    assert started_by() == {"ENABLED"}
+    turned_off = scheduled(monkeypatch, "off")
+    assert turned_off.output.splitlines()[-1] == "schedule    off: monthly; rows that arrive"
+    assert started_by() == {"DISABLED"}
+
+
+def test_what_was_on_before_it_could_be_turned_off_stays_on() -> None:
+    assert stacks.starts({}) == "DISABLED"
+    assert stacks.starts({"Pipeline": "pets"}) == "ENABLED"
+    assert stacks.starts({"Starts": "DISABLED"}) == "DISABLED"
+
+
+def test_there_is_no_schedule_to_turn_on_where_nothing_was_made(
+    account: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = scheduled(monkeypatch, "off")
+    assert (said.exit_code, said.output) == (
+        1, "pipeline: there is no stack customer-churn-prod with a parameter Starts: `pipeline "
+        "bootstrap --env prod` makes it\n",
+    )  # fmt: skip
+
+
+def test_a_parameter_is_changed_with_the_template_and_the_others_as_they_are(
+    stub: Stubber,
+) -> None:
+    given = [{"ParameterKey": "Pipeline", "ParameterValue": "pets"},
+             {"ParameterKey": "Starts", "ParameterValue": "DISABLED"}]  # fmt: skip
+    tags = [{"Key": "pipeline", "Value": "pets"}]
+    there = described("CREATE_COMPLETE", Parameters=given, Tags=tags)
+    for _ in range(3):
+        stub.add_response("describe_stacks", there)
+    changed = {
+        "StackName": STACK.name, "ChangeSetName": ANY, "ChangeSetType": "UPDATE",
+        "UsePreviousTemplate": True, "Capabilities": ["CAPABILITY_NAMED_IAM"], "Tags": tags,
+        "Parameters": [{"ParameterKey": "Pipeline", "ParameterValue": "pets"},
+                       {"ParameterKey": "Starts", "ParameterValue": "ENABLED"}],
+    }  # fmt: skip
+    stub.add_response("create_change_set", {"Id": CHANGE_SET}, changed)
+    stub.add_response("describe_change_set", change_set("FAILED", "didn't contain changes"))
+    stub.add_response("delete_change_set", {}, {"ChangeSetName": CHANGE_SET})
+    stub.add_response("describe_stacks", there)
+    stack = bootstrap.with_parameter(stub.client, STACK.name, "Starts", "ENABLED")
+    assert stack is not None
+    assert bootstrap.apply(stub.client, stack, lambda _: True, lambda _: None).status == "unchanged"
 
 
 # What exists once an account

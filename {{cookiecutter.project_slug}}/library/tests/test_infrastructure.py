@@ -7,6 +7,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -142,16 +143,50 @@ def test_without_a_cadence_nothing_is_scheduled_and_nobody_may_start_by_it() -> 
     assert {"Schedule", "SchedulerRole"} <= resources(own()).keys()
 
 
+def endpoint_alarms(made: dict[str, Any]) -> list[dict[str, Any]]:
+    alarms = (r["Properties"] for r in made.values() if r["Type"] == "AWS::CloudWatch::Alarm")
+    return [alarm for alarm in alarms if alarm["Namespace"] == "AWS/SageMaker"]
+
+
 def test_the_alarms_are_those_that_the_policy_watches() -> None:
     churn = dataclasses.replace(own(), deploy=Deploy(max_error_percent=2.5, max_latency_ms=300))
-    found = [r["Properties"] for r in resources(churn).values()
-             if r["Type"] == "AWS::CloudWatch::Alarm"]  # fmt: skip
+    found = endpoint_alarms(resources(churn))
     for alarm in found:
         del alarm["AlarmDescription"], alarm["AlarmActions"]
         alarm["Threshold"] = float(alarm["Threshold"])
     watched = policy.alarms(churn.deploy)
     assert found == [alarm.properties("customer-churn-prod") for alarm in watched]
     assert [alarm["Threshold"] for alarm in found] == [0.025, 300_000.0]
+
+
+def test_what_cannot_be_delivered_is_kept_encrypted_and_told() -> None:
+    made = resources(own(**IN_VPC))
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:customer-churn-prod-undelivered"
+    rules = [r["Properties"] for r in made.values() if r["Type"] == "AWS::Events::Rule"]
+    targets = [
+        *(t for rule in rules for t in rule["Targets"]),
+        made["Schedule"]["Properties"]["Target"],
+    ]
+    assert len(targets) >= 4
+    assert {target["DeadLetterConfig"]["Arn"] for target in targets} == {queue}
+    kept = made["Undelivered"]["Properties"]
+    assert kept["KmsMasterKeyId"] == IN_VPC["kms_key_arn"]
+    allowed_, denied = made["UndeliveredPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (allowed_["Action"], allowed_["Resource"], denied["Effect"]) == (
+        "sqs:SendMessage", queue, "Deny",
+    )  # fmt: skip
+    source = allowed_["Condition"]["ArnLike"]["aws:SourceArn"]
+    for rule in rules:
+        assert fnmatch(f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{rule['Name']}", source)
+    alarm = made["UndeliveredAlarm"]["Properties"]
+    assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": kept["QueueName"]}]
+    assert alarm["AlarmActions"] == [f"arn:aws:sns:{REGION}:{ACCOUNT}:customer-churn-prod"]
+
+
+def test_nothing_starts_the_pipeline_before_it_is_turned_on() -> None:
+    made = resources(own())
+    starters = [made["Schedule"]["Properties"], made["WhenRowsArrived"]["Properties"]]
+    assert [starter["State"] for starter in starters] == ["DISABLED", "DISABLED"]
 
 
 def test_an_address_is_told_and_none_is_not() -> None:
@@ -428,8 +463,7 @@ def test_a_filled_state_machine_is_json_and_has_the_settings_in_it(full: Full) -
     filled = made["Rollout"]["Properties"]["DefinitionSubstitutions"]
     deployment = json.loads(json.loads(f'"{filled["DeploymentConfig"]}"'))
     names = [alarm["AlarmName"] for alarm in deployment["AutoRollbackConfiguration"]["Alarms"]]
-    alarms = [r["Properties"]["AlarmName"] for r in made.values()
-              if r["Type"] == "AWS::CloudWatch::Alarm"]  # fmt: skip
+    alarms = [alarm["AlarmName"] for alarm in endpoint_alarms(made)]
     assert names == alarms
     assert filled["JobRoleArn"] == f"arn:aws:iam::{ACCOUNT}:role/customer-churn-prod-job"
 

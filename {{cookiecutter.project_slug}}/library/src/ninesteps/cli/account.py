@@ -1,9 +1,10 @@
-"""`pipeline bootstrap` and `publish`: infrastructure, code and definition in an AWS account."""
+"""`pipeline bootstrap`, `publish` and `schedule`: what is in an AWS account, and what starts it."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands, refuse
+from ninesteps.errors import AccountError
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 
@@ -54,7 +56,8 @@ def _bootstrap_environment(settings: Settings, environment: Environment, yes: bo
         session = account.session(environment)
         cloudformation = session.client("cloudformation")
         own_key = changing.outputs(cloudformation, named).get("KeyArn", "")
-        stack = stacks.pipeline_stack(settings, environment, definition, own_key)
+        previous = changing.parameters(cloudformation, named)
+        stack = stacks.pipeline_stack(settings, environment, definition, own_key, previous)
         done = _apply(cloudformation, stack, yes)
         if done.status == "declined":
             return
@@ -62,8 +65,8 @@ def _bootstrap_environment(settings: Settings, environment: Environment, yes: bo
         put = publish.put_code(session.client("s3"), objects, environment)
         click.echo(f"code        {put} objects put, {len(objects) - put} were there already")
         key = environment.kms_key_arn or done.outputs["KeyArn"]
-        rollout = stacks.rollout_stack(settings, environment, definition, key)
-        previous = changing.parameters(cloudformation, rollout.name)
+        previous = changing.parameters(cloudformation, f"{named}-rollout")
+        rollout = stacks.rollout_stack(settings, environment, definition, key, previous)
         floors = stacks.floor_changes(previous, rollout.parameters)
         _apply(cloudformation, rollout, yes, list(floors))
         _make_feature_group(session, settings, environment, key, yes)
@@ -135,6 +138,40 @@ def _is_a_person_there() -> bool:
 def _tell(event: Event) -> None:
     """What happens to a resource, as it happens."""
     click.echo(f"{event.status:<24}{event.resource:<28}{event.reason}".rstrip())
+
+
+@commands.command()
+@click.argument("state", type=click.Choice(["on", "off"]))
+@click.option("--env", "name", required=True, help="An [environments.NAME] of pipeline.toml.")
+def schedule(state: str, name: str) -> None:
+    """Let the schedule and rows that arrive start the pipeline in an account, or let them not."""
+    from ninesteps.infrastructure import account, publish, stacks
+    from ninesteps.infrastructure import change_set as changing
+
+    settings = here.settings()
+    environment = settings.account_environment(name)
+    named = environment.named(settings.project.pipeline)
+    value = stacks.ON if state == "on" else stacks.OFF
+    with account.one_sentence():
+        session = account.session(environment)
+        cloudformation = session.client("cloudformation")
+        if state == "on" and not publish.is_published(session.client("sagemaker"), named):
+            raise AccountError(
+                f"there is no pipeline {named} to start: `pipeline publish --env {name}` first"
+            )
+        for stack_name in (named, f"{named}-rollout"):
+            stack = changing.with_parameter(cloudformation, stack_name, stacks.STARTS, value)
+            if stack is None:
+                raise AccountError(
+                    f"there is no stack {stack_name} with a parameter {stacks.STARTS}: "
+                    f"`pipeline bootstrap --env {name}` makes it"
+                )
+            done = changing.apply(cloudformation, stack, lambda _: True, _tell)
+            click.echo(f"stack       {stack_name}: {done.status}")
+    cadence = settings.cadence
+    firing = next(iter(cadence.next(datetime.now(tz=UTC))), None) if state == "on" else None
+    then = f", next {firing:%a %Y-%m-%d %H:%M %Z}" if firing else ""
+    click.echo(f"schedule    {state}: {cadence.text}{then}; rows that arrive")
 
 
 @commands.command()

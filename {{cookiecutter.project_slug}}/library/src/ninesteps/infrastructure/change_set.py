@@ -33,7 +33,7 @@ class Stack:
     """What is to stand in the account."""
 
     name: str
-    template: str
+    template: str  # empty: the one that the stack has
     parameters: Mapping[str, str]
     tags: Mapping[str, str]
 
@@ -82,6 +82,15 @@ def parameters(cloudformation: Any, name: str) -> dict[str, str]:
     """The parameters of a stack; none of a stack that is not there."""
     stack = _described(cloudformation, name)
     return {item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", [])}
+
+
+def with_parameter(cloudformation: Any, name: str, parameter: str, value: str) -> Stack | None:
+    """A stack as it is but for one parameter; None if it has no such parameter, or is not there."""
+    previous = parameters(cloudformation, name)
+    if parameter not in previous:
+        return None
+    tags = {item["Key"]: item["Value"] for item in _described(cloudformation, name).get("Tags", [])}
+    return Stack(name, "", {**previous, parameter: value}, tags)
 
 
 def apply(
@@ -149,7 +158,7 @@ def _create_change_set(cloudformation: Any, stack: Stack, is_new: bool) -> str |
         StackName=stack.name,
         ChangeSetName=f"bootstrap-{datetime.now(tz=UTC):%Y%m%d-%H%M%S-%f}",
         ChangeSetType="CREATE" if is_new else "UPDATE",
-        TemplateBody=stack.template,
+        **({"TemplateBody": stack.template} if stack.template else {"UsePreviousTemplate": True}),
         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in stack.parameters.items()],
         Capabilities=["CAPABILITY_NAMED_IAM"],
         Tags=[{"Key": key, "Value": value} for key, value in stack.tags.items()],

@@ -152,8 +152,12 @@ IMAGES: dict[str, tuple[Grant, ...]] = {
 removes and which no definition shows."""
 
 
-SCHEDULER = (grant("sagemaker: StartPipelineExecution", "{sagemaker}:pipeline/{stack}"),)
-"""What the schedule does."""
+SCHEDULER = (
+    grant("sagemaker: StartPipelineExecution", "{sagemaker}:pipeline/{stack}"),
+    grant("sqs: SendMessage", "{sqs}:{stack}-undelivered"),
+    grant("kms: Decrypt GenerateDataKey", "{key}"),
+)
+"""What the schedule does: it starts the pipeline, or keeps what could not be delivered."""
 
 SECOND_APPROVAL = (grant("states: SendTaskFailure SendTaskSuccess", "*"),)
 """How who approves answers a rollout that waits before production: by its token alone."""
@@ -407,6 +411,18 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
         ),
         **_ASK_ATHENA,
     },
+    "schedule": {
+        "sts:GetCallerIdentity": (),
+        "sagemaker:DescribePipeline": (
+            grant("sagemaker: DescribePipeline", "{sagemaker}:pipeline/{stack}"),
+        ),
+        **{
+            f"cloudformation:{name}":
+                (grant(f"cloudformation: {name}", "{cloudformation}:stack/*"),)
+            for name in ("CreateChangeSet", "DeleteChangeSet", "DescribeChangeSet",
+                         "DescribeStackEvents", "DescribeStacks", "ExecuteChangeSet")
+        },
+    },
     "jobs": {
         "sagemaker:DescribeModelPackage": (
             grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
@@ -563,6 +579,7 @@ def values(
         "logs",
         "sagemaker",
         "sns",
+        "sqs",
         "states",
     )
     return {

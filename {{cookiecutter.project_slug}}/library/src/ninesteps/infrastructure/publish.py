@@ -73,16 +73,28 @@ def put_code(s3: Any, objects: dict[str, bytes], environment: Environment) -> in
     return put
 
 
+def is_published(sagemaker: Any, name: str) -> bool:
+    """Whether the account has a pipeline of that name."""
+    return _current(sagemaker, name) is not None
+
+
+def _current(sagemaker: Any, name: str) -> dict[str, Any] | None:
+    """The pipeline of a name; None if there is none."""
+    try:
+        return dict(sagemaker.describe_pipeline(PipelineName=name))
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in NOT_THERE:
+            raise
+        return None
+
+
 def _put_pipeline(sagemaker: Any, name: str, definition: str, environment: Environment) -> str:
     """Create the pipeline, or update the one that says otherwise."""
     pipeline = {
         "PipelineName": name, "PipelineDefinition": definition, "RoleArn": environment.role_arn
     }  # fmt: skip
-    try:
-        current = sagemaker.describe_pipeline(PipelineName=name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in NOT_THERE:
-            raise
+    current = _current(sagemaker, name)
+    if current is None:
         sagemaker.create_pipeline(Tags=[{"Key": "pipeline", "Value": name}], **pipeline)
         return "created"
     same = json.loads(current["PipelineDefinition"]) == json.loads(definition)

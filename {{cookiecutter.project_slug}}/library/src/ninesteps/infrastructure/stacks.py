@@ -30,14 +30,33 @@ NOTHING = {"HasGitHub": "no", "MonthlyBudget": "0", "NotifyEmail": ""}
 """Its parameters where nobody has asked for anything."""
 
 
+STARTS = "Starts"
+"""The parameter of both stacks that says whether schedule and arrived rows start the pipeline."""
+
+ON, OFF = "ENABLED", "DISABLED"
+
+
+def starts(previous: Mapping[str, str]) -> str:
+    """What `Starts` is to be, by the parameters that a stack has now: a new one starts nothing.
+
+    A stack that was made before there was such a parameter has its schedule on.
+    """
+    return previous.get(STARTS, ON if previous else OFF)
+
+
 def pipeline_stack(
-    settings: Settings, environment: Environment, definition: str, own_key: str = ""
+    settings: Settings,
+    environment: Environment,
+    definition: str,
+    own_key: str = "",
+    previous: Mapping[str, str] | None = None,
 ) -> Stack:
     """The stack of one environment.
 
     Args:
         definition: the compiled one, whose images the roles may fetch.
         own_key: the ARN of the key that the stack has made before, if it has.
+        previous: the parameters that it has now, if it is there.
 
     Raises:
         SettingsError: if the settings name a role or a bucket that the stack does not make.
@@ -53,7 +72,10 @@ def pipeline_stack(
     return Stack(
         name=name,
         template=template.packaged(settings.root, template.PIPELINE),
-        parameters=parameters(settings, environment, json.loads(definition), own_key),
+        parameters={
+            **parameters(settings, environment, json.loads(definition), own_key),
+            STARTS: starts(previous or {}),
+        },
         tags={"pipeline": settings.project.pipeline, "environment": environment.name},
     )
 
@@ -75,6 +97,7 @@ def parameters(
         **_features(settings, environment),
         "ScheduleExpression": settings.cadence.expression,
         "ScheduleTimezone": settings.cadence.timezone,
+        STARTS: OFF,
         "NotifyEmail": settings.notify.email,
         **{
             limit: str(alarm.threshold)
@@ -104,19 +127,29 @@ def _features(settings: Settings, environment: Environment) -> dict[str, str]:
     }
 
 
-def rollout_stack(settings: Settings, environment: Environment, definition: str, key: str) -> Stack:
+def rollout_stack(
+    settings: Settings,
+    environment: Environment,
+    definition: str,
+    key: str,
+    previous: Mapping[str, str] | None = None,
+) -> Stack:
     """The stack of the state machines, for which the other one's bucket must be there.
 
     Args:
         definition: the compiled one.
         key: the ARN of the key that the bucket is encrypted with.
+        previous: the parameters that the stack has now, if it is there.
     """
     return Stack(
         name=f"{environment.named(settings.project.pipeline)}-rollout",
         template=template.packaged(
             settings.root, template.ROLLOUT, environment.bucket_name, settings.project.pipeline
         ),
-        parameters=rollout_parameters(settings, environment, json.loads(definition), key),
+        parameters={
+            **rollout_parameters(settings, environment, json.loads(definition), key),
+            STARTS: starts(previous or {}),
+        },
         tags={"pipeline": settings.project.pipeline, "environment": environment.name},
     )
 
@@ -133,6 +166,7 @@ def rollout_parameters(
         "PermissionsBoundary": environment.permissions_boundary,
         "IsInVpc": "yes" if environment.subnets else "no",
         "ImageRepositories": ",".join(image_repositories(definition, environment)),
+        STARTS: OFF,
         **state_machines.substitutions(settings, environment, _image(definition)),
     }
 

@@ -201,6 +201,8 @@ class _Resolver:
     def attribute(self, resource: str, attribute: str) -> str:
         """An attribute of a resource: of the kinds that templates here name, its ARN."""
         kind, own = self.kind_and_name(resource)
+        if attribute.endswith("Name"):
+            return str(own)
         where = f"{self.environment.region}:{self.environment.account}"
         arns = {
             "AWS::CloudWatch::Alarm": f"cloudwatch:{where}:alarm:{own}",
@@ -209,6 +211,7 @@ class _Resolver:
             "AWS::Logs::LogGroup": f"logs:{where}:log-group:{own}:*",
             "AWS::S3::Bucket": f"s3:::{own}",
             "AWS::SNS::Topic": f"sns:{where}:{own}",
+            "AWS::SQS::Queue": f"sqs:{where}:{own}",
             "AWS::StepFunctions::StateMachine": f"states:{where}:stateMachine:{own}",
             "AWS::Events::Rule": f"events:{where}:rule/{own}",
         }
@@ -223,5 +226,5 @@ class _Resolver:
         ) if named else resource
 
 
-NAMES = ("AlarmName", "BucketName", "LogGroupName", "ModelPackageGroupName", "Name", "RoleName",
-          "StateMachineName", "TopicName")  # fmt: skip
+NAMES = ("AlarmName", "BucketName", "LogGroupName", "ModelPackageGroupName", "Name", "QueueName",
+          "RoleName", "StateMachineName", "TopicName")  # fmt: skip
