@@ -87,6 +87,18 @@ def test_predictions_are_those_of_the_evaluation(churn_run: Run) -> None:
     assert sum(predicted) / len(predicted) == pytest.approx(share, abs=1e-12)
 
 
+def test_a_record_is_shown_with_what_the_run_predicted_for_it(churn_run: Run) -> None:
+    with (churn_run.execution / "ChurnTransform/test.csv.out").open(newline="") as rows:
+        identifier, label, probability = next(csv.reader(rows))
+    found = json.loads(churn_run.repository.pipeline("record", identifier, "--json").stdout)
+    assert found["offline"]["custid"] == identifier
+    assert found["model"]["label"] == int(label)
+    assert found["model"]["probability"] == pytest.approx(float(probability), abs=1e-6)
+    shown = churn_run.repository.pipeline("record", identifier).stdout.splitlines()
+    assert max(map(len, shown)) <= 80
+    assert f"model: version 1 (PendingManualApproval) says {label}, with" in shown[-1]
+
+
 def test_the_registered_version_points_at_files_that_exist(churn_run: Run) -> None:
     (version,) = json.loads(churn_run.repository.pipeline("registry", "--json").stdout)
     assert version["status"] == "PendingManualApproval"

@@ -169,7 +169,8 @@ class FeatureStore:
         DeletionMode: str = "SoftDelete",
     ) -> dict[str, Any]:  # fmt: skip
         group = self._group(FeatureGroupName, "DeleteRecord", "ValidationError")
-        assert DeletionMode == "HardDelete", "the only one that is taught"
+        is_online = "OnlineStoreConfig" in group.request
+        assert is_online == (DeletionMode == "HardDelete"), "the only ones that are taught"
         names = group.request
         before = group.online.get(RecordIdentifierValueAsString)
         if before and before[names["EventTimeFeatureName"]] >= EventTime:

@@ -12,11 +12,13 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands
-from ninesteps.errors import FAILED
+from ninesteps.errors import FAILED, StateError
+from ninesteps.settings.moments import MOMENT_RULE, is_moment
 
 if TYPE_CHECKING:
     from ninesteps.feature_store.ingest import Ingested
     from ninesteps.runs.ingesting import Outcome, Table
+    from ninesteps.settings.environment import Environment
     from ninesteps.settings.settings import Settings
 
 SHOWN = 20
@@ -150,3 +152,60 @@ def _say_outcome(outcome: Outcome, read: Table, bulk: bool) -> None:
 
 def _content(outcome: Outcome) -> dict[str, Any]:
     return asdict(outcome) | {"refused": [asdict(one) for one in outcome.refused]}
+
+
+@commands.command()
+@click.argument("identifier", metavar="ID")
+@click.option("--env", "name", help="In the account of this [environments.NAME].")
+@click.option("--as-of", metavar="MOMENT", help="Offline as of this moment; default: now.")
+@click.option("--delete", is_flag=True, help="Delete it, after a question.")
+@click.option("--yes", is_flag=True, help="... without one.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def record(
+    identifier: str, name: str | None, as_of: str | None, delete: bool, yes: bool, as_json: bool
+) -> None:
+    """Show a record online, offline as of a moment, and what the model says of it.
+
+    ID is the record's identifier, as the raw table has it.
+    """
+    from ninesteps.runs import record as records
+    from ninesteps.terminal import record as view
+
+    if as_of is not None and not is_moment(as_of):
+        raise click.UsageError(f"--as-of: expected {MOMENT_RULE}, got {as_of!r}")
+    if yes and not delete:
+        raise click.UsageError("--yes is for --delete: expected both")
+    settings = here.settings_with_table()
+    environment = settings.account_environment(name) if name else None
+    if delete:
+        _delete(settings, environment, identifier, yes)
+        return
+    moment = as_of or records.now()
+    if environment is None:
+        found = records.here(here.root(), here.local(), settings, identifier, moment)
+    else:
+        found = records.in_account(settings, environment, identifier, moment)
+    if as_json:
+        click.echo(json.dumps(view.as_json(found), indent=2))
+    else:
+        view.show(found)
+
+
+def _delete(
+    settings: Settings, environment: Environment | None, identifier: str, yes: bool
+) -> None:
+    from ninesteps.runs import record as records
+
+    where = f"account {environment.account}" if environment else "the online store of this machine"
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("there is no terminal to ask at: --yes deletes it")
+        click.confirm(f"delete the record {identifier!r} from {where}?", abort=True)
+    if environment is None:
+        if not records.delete_here(here.local(), settings, identifier):
+            raise StateError(f"the online store of this machine has no record {identifier!r}")
+        click.echo(f"deleted online; {settings.data.file} still has it: delete its rows there")
+        return
+    moment = records.delete_in_account(settings, environment, identifier)
+    click.echo(f"deleted as of {moment}; offline its earlier rows stay, and no run from then on "
+               "reads them")  # fmt: skip

@@ -28,7 +28,7 @@ class OnlineStore(Protocol):
         """The records of some ids; none for an id that has none, or whose record is deleted."""
 
     def put(self, records: Iterable[Record]) -> int:
-        """Put records, and give how many of them are now the newest of their ids."""
+        """Put records, and give how many were taken: here, those that are newer than before."""
 
     def delete(self, identifier: str, event_time: str) -> bool:
         """Delete the record of an id, and give whether there was one older than the event time."""

@@ -6,6 +6,7 @@ One SQL text for both machines: Athena (Trino) runs it on SageMaker, DuckDB here
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 AS_OF = "{as_of}"
 """Stands in a query for the moment, such as 2026-01-31T00:00:00.000Z: an execution knows it."""
@@ -39,6 +40,19 @@ def as_of_query(source: Source) -> str:
         f"ORDER BY {moment} DESC, api_invocation_time DESC, write_time DESC) AS recency "
         f"FROM {quoted(source.table)} WHERE {moment} <= {as_of}) AS history "
         "WHERE recency = 1 AND NOT is_deleted"
+    )
+
+
+def one_record(
+    table: str, record_id: str, identifier: str, as_of: str, event_time: str, is_fractional: bool
+) -> str:
+    """The query for one record as of a moment, such as 2026-01-31T00:00:00Z: its rows alone."""
+    value = "'" + identifier.replace("'", "''") + "'"
+    seconds = datetime.fromisoformat(as_of).timestamp()
+    query = as_of_query(Source("record_rows", record_id, event_time, is_fractional))
+    return (
+        f"WITH record_rows AS (SELECT * FROM {quoted(table)} WHERE {quoted(record_id)} = {value}) "
+        + query.replace(AS_OF, as_of).replace(AS_OF_SECONDS, f"{seconds:.3f}")
     )
 
 

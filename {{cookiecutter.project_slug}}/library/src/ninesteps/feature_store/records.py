@@ -88,10 +88,14 @@ class FeatureGroup:
 
     def records(self, rows: pa.Table) -> Iterator[Record]:
         """Rows that were `cast`, one record each."""
-        names = list(self.definitions)
-        for batch in rows.select(names).to_batches():
-            for row in batch.to_pylist():
-                yield {name: text for name in names if (text := _text(row[name])) is not None}
+        yield from texts(rows.select(list(self.definitions)))
+
+
+def texts(rows: pa.Table) -> Iterator[Record]:
+    """Rows as records, each value a text."""
+    for batch in rows.to_batches():
+        for row in batch.to_pylist():
+            yield {n: text for n, value in row.items() if (text := _text(value)) is not None}
 
 
 def _feature_type(field: pa.Field) -> str:

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from ninesteps.errors import RawTableError
-from ninesteps.feature_store.point_in_time import quoted
+from ninesteps.feature_store.point_in_time import one_record, quoted
 from ninesteps.feature_store.records import WRITTEN
 from ninesteps.local.offline_store import MEMORY
 
@@ -33,6 +33,14 @@ def rows(folder: Path, record_id: str, in_time: bool = False) -> Iterator[pa.Tab
 def newest(folder: Path, record_id: str) -> Iterator[pa.Table]:
     """The newest row of each record."""
     yield from _last(folder, quoted(record_id), f"{WRITTEN} DESC, api_invocation_time DESC")
+
+
+def as_of(folder: Path, record_id: str, identifier: str, moment: str) -> pa.Table:
+    """The row of one record as of a moment, from all tables below a folder; none, or one."""
+    query = one_record("stored", record_id, identifier, moment, WRITTEN, is_fractional=False)
+    with _connection(folder) as connection:
+        row: pa.Table = connection.sql(query).to_arrow_table()
+        return row.drop_columns("recency")
 
 
 def schema(folder: Path) -> pa.Schema:

@@ -479,6 +479,32 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
         },
         "servicequotas:ListServiceQuotas": (grant("servicequotas: ListServiceQuotas", "*"),),
     },
+    "record": {
+        "sts:GetCallerIdentity": (),
+        "sagemaker:DescribeFeatureGroup": (grant("sagemaker: DescribeFeatureGroup", "{groups}"),),
+        "sagemaker:GetRecord": (
+            grant("sagemaker: BatchGetRecord GetRecord", "{groups}"),
+            grant("kms: Decrypt", "{key}"),
+        ),
+        "sagemaker:DeleteRecord": (grant("sagemaker: DeleteRecord", "{groups}"),),
+        **_ASK_ATHENA,
+        "sagemaker:DescribeEndpoint": (
+            grant("sagemaker: DescribeEndpoint", "{sagemaker}:endpoint/{stack}"),
+        ),
+        "sagemaker:DescribeEndpointConfig": (
+            grant("sagemaker: DescribeEndpointConfig", "{sagemaker}:endpoint-config/{stack}-v*"),
+        ),
+        "sagemaker:DescribeModel": (
+            grant("sagemaker: DescribeModel", "{sagemaker}:model/{stack}-v*"),
+        ),
+        "sagemaker:DescribeModelPackage": (
+            grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
+        ),
+        "s3:GetObject": (grant("s3: GetObject", "{bucket}/{pipeline}/executions/*"),),
+        "sagemaker:InvokeEndpoint": (
+            grant("sagemaker: InvokeEndpoint", "{sagemaker}:endpoint/{stack}"),
+        ),
+    },
     "publish": {
         **_PUT_CODE,
         "sagemaker:DescribeFeatureGroup": (

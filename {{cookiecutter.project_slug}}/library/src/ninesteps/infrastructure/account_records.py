@@ -1,0 +1,147 @@
+"""One record of an account: online, offline as of a moment, and what its endpoint says of it."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ninesteps.errors import AccountError
+from ninesteps.feature_store.point_in_time import one_record
+from ninesteps.feature_store.records import ADDED, FeatureGroup, Record
+from ninesteps.infrastructure import account, put_records
+from ninesteps.infrastructure.athena_rows import Athena
+from ninesteps.settings.environment import Environment
+
+AT_ONCE = 100
+"""Records that BatchGetRecord reads."""
+
+TRIES = 5
+"""How often records are asked for that BatchGetRecord did not get to."""
+
+QUERIED = (*ADDED, "year", "month", "day", "hour", "recency")
+"""What a query gives besides a record's own columns."""
+
+NO_ENDPOINT = ("ValidationException", "ResourceNotFound")
+
+
+@dataclass(frozen=True)
+class AccountOnlineStore:
+    """An `ninesteps.feature_store.online.OnlineStore` of the runtime API."""
+
+    runtime: Any  # put_records.client
+    group: FeatureGroup
+
+    def get(self, ids: Sequence[str]) -> dict[str, Record]:
+        """The records of some ids."""
+        name = self.group.name
+        if len(ids) == 1:
+            answer = self.runtime.get_record(
+                FeatureGroupName=name, RecordIdentifierValueAsString=ids[0]
+            )
+            return {ids[0]: _record(answer["Record"])} if answer.get("Record") else {}
+        found: dict[str, Record] = {}
+        for start in range(0, len(ids), AT_ONCE):
+            found |= self._batch([*ids[start : start + AT_ONCE]])
+        return found
+
+    def put(self, records: Iterable[Record]) -> int:
+        """Put records, and give how many were taken."""
+        return put_records.put_all(self.runtime, self.group, records, lambda sent: None).put
+
+    def delete(self, identifier: str, event_time: str) -> bool:
+        """Delete a record from every store that the group has: offline a mark is added.
+
+        Raises:
+            ClientError: if the record online is not older.
+        """
+        online = {"DeletionMode": "HardDelete"} if self.group.features.online else {}
+        self.runtime.delete_record(
+            FeatureGroupName=self.group.name, RecordIdentifierValueAsString=identifier,
+            EventTime=event_time, **online,
+        )  # fmt: skip
+        return True
+
+    def _batch(self, ids: list[str]) -> dict[str, Record]:
+        found: dict[str, Record] = {}
+        for attempt in range(TRIES):
+            asked = [{"FeatureGroupName": self.group.name, "RecordIdentifiersValueAsString": ids}]
+            answer = self.runtime.batch_get_record(Identifiers=asked)
+            for error in answer["Errors"]:
+                raise AccountError(
+                    f"the record {error['RecordIdentifierValueAsString']!r} of {self.group.name} "
+                    f"could not be read: {error['ErrorCode']}: {error['ErrorMessage']}"
+                )
+            for one in answer["Records"]:
+                found[one["RecordIdentifierValueAsString"]] = _record(one["Record"])
+            left = answer["UnprocessedIdentifiers"]
+            ids = [i for one in left for i in one["RecordIdentifiersValueAsString"]]
+            if not ids:
+                return found
+            time.sleep(0.1 * 2**attempt)
+        raise AccountError(f"{len(ids)} records of {self.group.name} could not be read: try later")
+
+
+def _record(values: Iterable[Mapping[str, Any]]) -> Record:
+    return {v["FeatureName"]: v["ValueAsString"] for v in values if "ValueAsString" in v}
+
+
+def offline(athena: Athena, group: FeatureGroup, identifier: str, as_of: str) -> Record | None:
+    """A record as the offline store has it as of a moment; None if there is none."""
+    features = group.features
+    query = one_record(
+        features.table, group.record_id, identifier, as_of, features.event_time,
+        features.is_fractional,
+    )  # fmt: skip
+    stored = {name.lower(): name for name in group.definitions}  # the catalogue has small letters
+    for row in athena.rows(query):
+        return {stored.get(n, n): text for n, text in row.items() if n not in QUERIED}
+    return None
+
+
+@dataclass(frozen=True)
+class Serving:
+    """The version that an endpoint serves."""
+
+    endpoint: str
+    version: int
+    features: tuple[str, ...]  # as the model takes them
+    names: Mapping[str, str]  # of columns that are shown under another name
+
+
+def serving(session: Any, environment: Environment, pipeline: str) -> Serving | None:
+    """The version that the environment's endpoint serves; None if there is no endpoint."""
+    sagemaker, name = session.client("sagemaker"), environment.named(pipeline)
+    try:
+        endpoint = sagemaker.describe_endpoint(EndpointName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in NO_ENDPOINT:
+            raise
+        return None
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+    arn = model["PrimaryContainer"]["ModelPackageName"]
+    package = sagemaker.describe_model_package(ModelPackageName=arn)
+    uri = package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
+    body = account.get_object(session.client("s3"), uri, environment)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+        file = archive.extractfile("code/columns.json")
+        if file is None:
+            raise AccountError(f"{uri} has no code/columns.json")
+        columns = json.load(file)
+    number = int(package.get("ModelPackageVersion") or arn.rpartition("/")[2])
+    return Serving(name, number, tuple(columns["features"]), columns.get("shown", {}))
+
+
+def ask(session: Any, endpoint: str, request: str) -> str:
+    """An endpoint's answer to a line of CSV."""
+    answer = session.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName=endpoint, ContentType="text/csv", Accept="text/csv", Body=f"{request}\n"
+    )
+    return str(answer["Body"].read().decode())

@@ -1,0 +1,287 @@
+"""What `pipeline record` shows: a record online, offline as of a moment, and what is predicted."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ninesteps import golden
+from ninesteps.errors import AccountError, DeployError, StateError, StepError
+from ninesteps.feature_store import stored
+from ninesteps.feature_store.ingest import SUMMARY
+from ninesteps.feature_store.online import FILE, LocalOnlineStore
+from ninesteps.feature_store.records import (
+    FeatureGroup,
+    Record,
+    event_time,
+    milliseconds,
+)
+from ninesteps.local.state import ModelPackage, State
+from ninesteps.local.storage import Storage
+from ninesteps.runs.rehearsal import Rehearsal
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.features import Features
+from ninesteps.settings.settings import Settings
+from ninesteps.step_code.bundle import CONTAINERS
+
+APPROVED = "Approved"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a version of the model says of a record."""
+
+    version: int
+    where: str  # what answered, such as `the endpoint customer-churn-prod`
+    values: golden.Answer  # label and probability, or the number that a regression estimates
+
+
+@dataclass(frozen=True)
+class Found:
+    """A record in the stores of this machine or of an account."""
+
+    id: str
+    as_of: str
+    offline: Record | None
+    online: Record | None
+    has_online: bool  # whether there is an online store
+    event_time: str  # the column
+    names: Mapping[str, str] = field(default_factory=dict)  # of columns shown under another name
+    answer: Answer | None = None
+    no_answer: str = ""  # why there is none
+
+    @property
+    def differences(self) -> list[str]:
+        """The features that the two stores have otherwise; none if one has no such record."""
+        first, second = self.offline, self.online
+        if first is None or second is None:
+            return []
+        return [
+            name
+            for name in {**first, **second}
+            if not _is_same(first.get(name), second.get(name), name == self.event_time)
+        ]
+
+
+def _is_same(first: str | None, second: str | None, is_moment: bool) -> bool:
+    """Equal as numbers, if they are numbers: Athena writes 10000000.0 as 1.0E7."""
+    if first is None or second is None or first == second:
+        return first == second
+    try:
+        if is_moment:
+            return milliseconds(first) == milliseconds(second)
+        return float(first) == float(second)
+    except ValueError:
+        return False
+
+
+def now() -> str:
+    """This moment, as the stores write it."""
+    return event_time_text(datetime.now(UTC))
+
+
+def event_time_text(when: datetime) -> str:
+    """A moment as text, to the millisecond."""
+    return f"{when:%Y-%m-%dT%H:%M:%S}.{when.microsecond // 1000:03}Z"
+
+
+# On this machine
+
+
+def here(root: Path, local: Path, settings: Settings, identifier: str, as_of: str) -> Found:
+    """A record on this machine: offline in all tables that were put into the store here.
+
+    Raises:
+        StateError: if neither store has it.
+    """
+    environment = settings.environment()
+    features = settings.features_of(environment)
+    record_id = settings.data.stored_name(settings.data.record_id)
+    folder = _folder(local, settings, environment)
+    row = _stored(folder, features, record_id, identifier, as_of)
+    online = LocalOnlineStore(local / FILE, features.group, record_id, features.event_time)
+    newest = online.get([identifier]).get(identifier) if features.online else None
+    if row is None and newest is None:
+        raise StateError(_nowhere(identifier, as_of, "this machine", "pipeline ingest"))
+    answer, why = _answered(root, local, settings, row or newest or {})
+    return Found(
+        identifier, as_of, row, newest, features.online, features.event_time,
+        _names(folder), answer, why,
+    )  # fmt: skip
+
+
+def delete_here(local: Path, settings: Settings, identifier: str) -> bool:
+    """Delete a record from this machine's online store; gives whether there was one."""
+    features = settings.features_of(settings.environment())
+    record_id = settings.data.stored_name(settings.data.record_id)
+    online = LocalOnlineStore(local / FILE, features.group, record_id, features.event_time)
+    return online.delete(identifier, event_time(features, datetime.now(UTC)))
+
+
+def _folder(local: Path, settings: Settings, environment: Environment) -> Path:
+    """What holds the tables that were put into this machine's offline store."""
+    prefix = f"{environment.bucket_name}/{settings.project.pipeline}/feature-store/x"
+    return Storage(local / "s3").path(f"s3://{prefix}").parent
+
+
+def _stored(
+    folder: Path, features: Features, record_id: str, identifier: str, as_of: str
+) -> Record | None:
+    if not any(folder.rglob("*.parquet")):
+        return None
+    row = stored.as_of(folder, record_id, identifier, as_of)
+    group = FeatureGroup.of(features, record_id, row.schema)
+    return next(group.records(group.cast(row)), None)
+
+
+def _names(folder: Path) -> dict[str, str]:
+    """The names that columns are shown under, as the summaries of all tables say."""
+    names: dict[str, str] = {}
+    for summary in sorted(folder.glob(f"*/{SUMMARY}")):
+        names |= json.loads(summary.read_text(encoding="utf-8")).get("names", {})
+    return names
+
+
+def _answered(
+    root: Path, local: Path, settings: Settings, record: Record
+) -> tuple[Answer | None, str]:
+    """What the version that serves says, or the newest; or why there is no answer."""
+    package, where = _package(root, local, settings)
+    if package is None:
+        return None, "no version is registered"
+    uri = package.request["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name, "model")
+        try:
+            Storage(local / "s3").unpack(uri, folder)
+            columns = json.loads((folder / "code" / "columns.json").read_text(encoding="utf-8"))
+            text = _ask_archive(folder, request(columns["features"], record))
+        except (OSError, StepError, ValueError) as error:
+            return None, f"version {package.version} does not answer: {error}"
+    (values,) = golden.read_answers(text.encode(), golden.CSV)
+    return Answer(package.version, where, values), ""
+
+
+def _package(root: Path, local: Path, settings: Settings) -> tuple[ModelPackage | None, str]:
+    """The version that the endpoint here serves, or the newest approved one, or the newest."""
+    packages = State(local / "state.db", read_only=True).model_packages(
+        settings.model_package_group
+    )
+    try:
+        serving = Rehearsal(root, local, settings).ask("status")["version"]
+    except DeployError:
+        serving = None
+    for package in packages:
+        if package.version == serving:
+            return package, "which the endpoint here serves"
+    approved = next((package for package in packages if package.status == APPROVED), None)
+    chosen = approved or next(iter(packages), None)
+    return chosen, chosen.status if chosen else ""
+
+
+def request(features: Sequence[str], record: Record) -> str:
+    """A record as a model takes it: the text of its features, a missing one empty."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([record.get(name, "") for name in features])
+    return line.getvalue()
+
+
+def _ask_archive(folder: Path, line: str) -> str:
+    """The answer of an unpacked archive's own `inference.py`, in a process of its own."""
+    with tempfile.TemporaryDirectory() as exchange:
+        requests, answers = Path(exchange, "requests.json"), Path(exchange, "answers.json")
+        requests.write_text(json.dumps([f"{line}\n"]), encoding="utf-8")
+        command = [sys.executable, str(CONTAINERS / "archive_process.py"), str(folder), exchange]
+        subprocess.run(command, check=False, capture_output=True)
+        answered = json.loads(answers.read_text(encoding="utf-8")) if answers.is_file() else {}
+    if "error" in answered or not answered.get("texts"):
+        raise ValueError(answered.get("error", "its process ended without an answer"))
+    return str(answered["texts"][0])
+
+
+def _nowhere(identifier: str, as_of: str, where: str, command: str) -> str:
+    return (
+        f"there is no record {identifier!r} as of {as_of} on {where}, neither offline nor online; "
+        f"`{command} FILE` puts a table's records there"
+    )
+
+
+# In an account
+
+
+def in_account(settings: Settings, environment: Environment, identifier: str, as_of: str) -> Found:
+    """A record in an account.
+
+    Raises:
+        AccountError: if AWS refuses a call, or there is no feature group.
+        StateError: if neither store has the record.
+    """
+    from ninesteps.infrastructure import account, account_records, own_feature_group, put_records
+    from ninesteps.infrastructure.athena_rows import Athena
+
+    pipeline = settings.project.pipeline
+    with account.one_sentence():
+        session = account.session(environment)
+        group = _group(own_feature_group.described(
+            session.client("sagemaker"), settings.features_of(environment).group
+        ), settings, environment)  # fmt: skip
+        features = group.features
+        athena = Athena.of(session, features, environment, pipeline)
+        row = account_records.offline(athena, group, identifier, as_of)
+        newest = None
+        if features.online:
+            online = account_records.AccountOnlineStore(put_records.client(session), group)
+            newest = online.get([identifier]).get(identifier)
+        if row is None and newest is None:
+            where = f"account {environment.account}"
+            command = f"pipeline ingest --env {environment.name}"
+            raise StateError(_nowhere(identifier, as_of, where, command))
+        serving = account_records.serving(session, environment, pipeline)
+        answer, why, names = None, "no endpoint serves a version", dict[str, str]()
+        if serving:
+            line = request(serving.features, row or newest or {})
+            text = account_records.ask(session, serving.endpoint, line)
+            (values,) = golden.read_answers(text.encode(), golden.CSV)
+            where = f"which the endpoint {serving.endpoint} serves"
+            answer, why, names = Answer(serving.version, where, values), "", dict(serving.names)
+    return Found(
+        identifier, as_of, row, newest, features.online, features.event_time, names, answer, why
+    )  # fmt: skip
+
+
+def delete_in_account(settings: Settings, environment: Environment, identifier: str) -> str:
+    """Delete a record from an account's stores; gives the moment of the deletion."""
+    from ninesteps.infrastructure import account, account_records, own_feature_group, put_records
+
+    with account.one_sentence():
+        session = account.session(environment)
+        group = _group(own_feature_group.described(
+            session.client("sagemaker"), settings.features_of(environment).group
+        ), settings, environment)  # fmt: skip
+        moment = event_time(group.features, datetime.now(UTC))
+        store = account_records.AccountOnlineStore(put_records.client(session), group)
+        store.delete(identifier, moment)
+    return moment
+
+
+def _group(found: dict[str, Any], settings: Settings, environment: Environment) -> FeatureGroup:
+    """The feature group as the account has it."""
+    from ninesteps.infrastructure import own_feature_group
+
+    features = settings.features_of(environment)
+    if not found:
+        raise AccountError(
+            f"there is no feature group {features.group} in {environment.region} of account "
+            f"{environment.account}; `pipeline bootstrap --env {environment.name}` makes it"
+        )
+    record_id = str(found["RecordIdentifierFeatureName"])
+    return FeatureGroup(features, record_id, own_feature_group.definitions(found))

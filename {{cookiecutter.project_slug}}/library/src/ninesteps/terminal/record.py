@@ -1,0 +1,78 @@
+"""What a person sees of one record: its features in both stores, and the model's answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from ninesteps.runs.record import Found
+from ninesteps.terminal.console import Console
+
+_CONSOLE = Console(highlight=False)
+
+
+def show(found: Found) -> None:
+    """Show a record, a line a feature; what the stores have otherwise is marked."""
+    _CONSOLE.print(f"record [bold]{escape(found.id)}[/] as of {found.as_of}", soft_wrap=True)
+    different = set(found.differences)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("feature", "offline", "online", ""):
+        table.add_column(name, overflow="fold")
+    for name in _features(found):
+        mark = "[yellow]differs[/]" if name in different else ""
+        cells = (_text(record, name) for record in (found.offline, found.online))
+        table.add_row(escape(found.names.get(name, name)), *cells, mark)
+    _CONSOLE.print(table)
+    for sentence in sentences(found):
+        _CONSOLE.print(escape(sentence), soft_wrap=True)
+
+
+def _features(found: Found) -> list[str]:
+    return list({**(found.offline or {}), **(found.online or {})})
+
+
+def _text(record: Any, name: str) -> str:
+    return "" if record is None else escape(record.get(name, "-"))
+
+
+def sentences(found: Found) -> list[str]:
+    """What the table does not say: which store has no such record, and the model's answer."""
+    lines = []
+    if found.offline is None:
+        lines.append(f"offline there is no such record as of {found.as_of}")
+    if not found.has_online:
+        lines.append("there is no online store: [features] online is false")
+    elif found.online is None:
+        lines.append("online there is no such record")
+    if count := len(found.differences):
+        word = "feature differs" if count == 1 else "features differ"
+        lines.append(f"{count} {word} between the stores")
+    if found.answer is None:
+        lines.append(f"model: {found.no_answer}")
+        return lines
+    label, *probability = found.answer.values
+    said = f"{label:g}, with probability {probability[0]:.4g}" if probability else f"{label:.6g}"
+    lines.append(f"model: version {found.answer.version} ({found.answer.where}) says {said}")
+    return lines
+
+
+def as_json(found: Found) -> dict[str, Any]:
+    """The same as data."""
+    answer = found.answer
+    return {
+        "id": found.id,
+        "as_of": found.as_of,
+        "offline": found.offline,
+        "online": found.online,
+        "has_online_store": found.has_online,
+        "differences": found.differences,
+        "shown": dict(found.names),
+        "model": answer and {
+            "version": answer.version, "where": answer.where,
+            **dict(zip(("label", "probability") if len(answer.values) > 1 else ("estimate",),
+                       answer.values, strict=True)),
+        },
+        "no_model": found.no_answer,
+    }  # fmt: skip
