@@ -68,19 +68,26 @@ class OneProcess:
 
     def process(self) -> None:
         """The query of the offline store, then step 1."""
+        import athena
         import process
         from ninesteps.local.offline_store import run_query
         from ninesteps.local.storage import Storage
 
         request = self._begin("ChurnModelProcess")
-        (source,) = (i for i in request["ProcessingInputs"] if "DatasetDefinition" in i)
-        query = source["DatasetDefinition"]["AthenaDatasetDefinition"]
-        target = self._sandbox("ChurnModelProcess") / "processing/input/features"
-        target.mkdir(parents=True)
-        catalog = {(database, table): uri for database, table, uri in self.job["catalog"]}
+        (uri,) = (i["S3Input"]["S3Uri"] for i in request["ProcessingInputs"]
+                  if i["InputName"] == "query")  # fmt: skip
         storage = Storage(self.root / "s3")
-        run_query(self._text(query["QueryString"]), query["Database"], catalog, storage, target)
-        process.main(self._words(request))
+        storage.download(uri, self._sandbox("ChurnModelProcess") / "processing/input/query")
+        catalog = {(database, table): uri for database, table, uri in self.job["catalog"]}
+
+        def rows(query: athena.Query) -> Path:
+            target = self._sandbox("ChurnModelProcess") / "processing/rows" / query.name
+            target.mkdir(parents=True)
+            run_query(query.text, query.database, catalog, storage, target)
+            return target
+
+        with mock.patch.object(athena, "rows", rows):
+            process.main(self._words(request))
 
     def train(self, number: int, hyperparameters: dict[str, str]) -> None:
         """A trial of step 2, and its archive."""

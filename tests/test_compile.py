@@ -233,12 +233,14 @@ def test_every_output_is_under_the_executions_own_prefix(steps: dict[str, Any]) 
             assert {"Get": "Execution.PipelineExecutionId"} in values, name
 
 
-def test_the_query_reaches_the_definition(steps: dict[str, Any]) -> None:
-    """The SDK (3.27) drops dataset definitions; `model_build/sdk.py` puts them back."""
-    inputs = steps["ChurnModelProcess"]["Arguments"]["ProcessingInputs"]
-    (features,) = [i for i in inputs if i["InputName"] == "features"]
-    athena = features["DatasetDefinition"]["AthenaDatasetDefinition"]
-    assert {"Get": "Parameters.AsOf"} in athena["QueryString"]["Std:Join"]["Values"]
+def test_the_query_is_a_file_under_its_own_hash_and_the_moment_an_argument(
+    steps: dict[str, Any],
+) -> None:
+    request = steps["ChurnModelProcess"]["Arguments"]
+    (query,) = [i for i in request["ProcessingInputs"] if i["InputName"] == "query"]
+    assert re.fullmatch(r"s3://[^/]+/customer-churn/code/[0-9a-f]{16}", query["S3Input"]["S3Uri"])
+    words = request["AppSpecification"]["ContainerArguments"]
+    assert words[words.index("--as-of") + 1] == {"Get": "Parameters.AsOf"}
 
 
 def test_no_account_but_the_documentations(text: str) -> None:

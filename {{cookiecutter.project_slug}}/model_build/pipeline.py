@@ -10,13 +10,13 @@ import json
 from dataclasses import replace
 
 from ninesteps import sdk
-from ninesteps.feature_store.point_in_time import AS_OF, Source, as_of_query
 from ninesteps.sdk import Join, PipelineVariable, Step
 from ninesteps.sdk.build import IN, OUT, Build, output
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.names import stored_feature_name
 from ninesteps.settings.settings import Settings
 from ninesteps.settings.tuning import Tuning
+from ninesteps.step_code import queries
 from ninesteps.step_code.bundle import BIAS_SCRIPT, TRAINING_SCRIPT
 
 SERVING = {
@@ -58,10 +58,6 @@ def model_process(build: Build) -> Step:
     settings, name = build.settings, build.name("{P}ModelProcess")
     data, split = settings.data, settings.split
     stored = data.stored_name
-    features = settings.features_of(build.environment)
-    before, after = as_of_query(Source(features.table, stored(data.record_id))).split(AS_OF)
-    query = Join(on="", values=[before, build.as_of, after])
-    results = f"{build.root}/feature-store-queries"
     arguments: list[PipelineVariable] = [
         *("--as-of", build.as_of),
         *("--record-id", stored(data.record_id)),
@@ -93,9 +89,7 @@ def model_process(build: Build) -> Step:
         name,
         "process.py",
         arguments,
-        inputs=[
-            sdk.athena_input(build.job, "features", query, features, results, f"{IN}/features"),
-        ],
+        inputs=[sdk.s3_input("query", queries.uri(settings, build.environment), f"{IN}/query")],
         outputs=("train", "validation", "test", "bias"),
     )
 

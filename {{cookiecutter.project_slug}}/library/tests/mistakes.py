@@ -771,6 +771,31 @@ def a_warm_start_of_several(content: Json) -> str:
     return name
 
 
+# The feature store
+
+
+@says("ProcessingInputs[1].DatasetDefinition: expected S3Input, got DatasetDefinition: for it ...")
+def a_dataset_definition(content: Json) -> str:
+    step = processing(content, "process.py")
+    step["Arguments"]["ProcessingInputs"][1] = {
+        "InputName": "features",
+        "DatasetDefinition": {
+            "LocalPath": "/opt/ml/processing/input/features",
+            "DataDistributionType": "FullyReplicated",
+            "InputMode": "File",
+            "AthenaDatasetDefinition": {
+                "Catalog": "AwsDataCatalog",
+                "Database": "sagemaker_featurestore",
+                "QueryString": "SELECT 1",
+                "OutputS3Uri": f"{BUCKET}/queries",
+                "OutputFormat": "PARQUET",
+            },
+        },
+    }
+    name: str = step["Name"]
+    return name
+
+
 # Serving
 
 

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import athena
+import container
 from container_variables import TRAINING, only
 from ninesteps.settings.facets import parse
 
@@ -56,12 +58,24 @@ def paid(n: int = 900, seed: int = 5) -> pa.Table:
     return table.set_column(table.column_names.index("stayed"), "salary", pa.array(salary))
 
 
+def container_at(patch: pytest.MonkeyPatch, base: Path, event_time: str = "event_time") -> None:
+    """A container's folder, with step 1's input; Athena's answer is what `query_result` puts."""
+    patch.setattr(container, "BASE", base)
+    patch.setattr(athena, "rows", lambda query: base / "processing" / "rows" / query.name)
+    folder = base / "processing" / "input" / "query"
+    folder.mkdir(parents=True, exist_ok=True)
+    source = {"name": "features", "event_time": event_time,
+              "database": "store", "catalog": "AwsDataCatalog", "workgroup": "primary"}  # fmt: skip
+    (folder / "sources.json").write_text(json.dumps([source]), encoding="utf-8")
+    (folder / "features.sql").write_text("SELECT 1", encoding="utf-8")
+
+
 def query_result(base: Path, *tables: pa.Table) -> None:
     """Put tables where step 1 finds the rows of its query, a file each."""
-    folder = base / "processing" / "input" / "features"
+    folder = base / "processing" / "rows" / "features"
     folder.mkdir(parents=True, exist_ok=True)
     for number, table in enumerate(tables):
-        pq.write_table(table, folder / f"20260201_{number}")
+        pq.write_table(table, folder / f"{number:06}.parquet")
 
 
 def arguments(facets: str = "gender, age>=40", **options: str) -> list[str]:

@@ -37,6 +37,7 @@ from ninesteps.settings.gate import BIAS_METRICS, METRICS
 from people import (
     arguments,
     chosen,
+    container_at,
     facet_argument,
     paid,
     paid_arguments,
@@ -125,7 +126,7 @@ class Product:
 
 def make(base: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Product:
     """Run the steps one after the other, as the pipeline does."""
-    patch.setattr(container, "BASE", base)
+    container_at(patch, base)
     product = Product(base, kind)
     query_result(base, kind.table())
     words = kind.arguments(FACETS, group_variable="city", **kind.options)

@@ -24,6 +24,7 @@ from ninesteps.settings.data import Column
 from ninesteps.settings.names import stored_feature_name
 from ninesteps.settings.settings import Settings
 from ninesteps.settings.tuning import Tuning
+from ninesteps.step_code import queries
 from pets import changed
 from pets import settings as pet_settings
 
@@ -207,7 +208,7 @@ def test_step_1_is_asked_for_stored_names_and_told_how_they_are_shown() -> None:
     shown = [json.loads(text) for text in found["--shown"]]
     assert shown == [["chip_id", "chip"], ["kind", "Art"], ["owner_id", "owner"]]
     assert found["--exclude"] == [stored_feature_name("city=Köln"), "old"]
-    assert 'PARTITION BY "chip_id" ' in json.dumps(step).replace('\\"', '"')
+    assert b'PARTITION BY "chip_id" ' in queries.files(of, of.environment())["features.sql"]
 
 
 def test_definitions_that_are_compared_differ_in_name_and_algorithm_alone() -> None:
@@ -309,3 +310,11 @@ def test_wheels_travel_with_the_code_of_the_algorithm_that_needs_them(
             assert (wheel.file in tar.getnames()) is travels
     local = step_code.code_objects(COMPARING, COMPARING.environment())
     assert not [uri for uri in local if uri.endswith(".whl")]
+
+
+def test_another_table_is_another_query_under_another_hash() -> None:
+    """As with code: a changed query is a changed input of step 1, and so no cached result."""
+    of, other = pet_settings(), changed(pet_settings(), features={"table": "pets-1767225600"})
+    uris = {queries.uri(each, each.environment()) for each in (of, other)}
+    assert len(uris) == 2
+    assert b'FROM "pets-1767225600"' in queries.files(other, other.environment())["features.sql"]

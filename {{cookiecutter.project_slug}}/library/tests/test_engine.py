@@ -415,10 +415,6 @@ def test_a_relative_root_is_where_it_was_when_the_engine_was_made(
         ),
         ({"inputs": [s3_input("x", f"{BUCKET}/none")]}, f"there is nothing at {BUCKET}/none"),
         (
-            {"inputs": [{"InputName": "x"}]},
-            "input x has neither S3Input nor DatasetDefinition",
-        ),
-        (
             {"ProcessingOutputConfig": {"Outputs": [
                 {"OutputName": "x", "S3Output": {"S3Uri": "s3://../x", "LocalPath": f"{OUT}/x"}}
             ]}},

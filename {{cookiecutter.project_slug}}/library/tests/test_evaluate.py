@@ -25,7 +25,16 @@ from decision import DecisionThreshold
 from metrics import binary_metrics, regression_metrics
 from ninesteps.feature_store import findings
 from ninesteps.settings.tuning import Tuning
-from people import arguments, chosen, paid, paid_arguments, people, query_result, training_job
+from people import (
+    arguments,
+    chosen,
+    container_at,
+    paid,
+    paid_arguments,
+    people,
+    query_result,
+    training_job,
+)
 from served_model import Answers, ServedModel
 
 COMPARE = ["--algorithm", "xgboost", "--algorithm", "lightgbm", "--min-trials", "3"]
@@ -59,7 +68,7 @@ def search(base: Path, problem: str) -> Search:
     """Trials in turns, as the search starts them; the best of all is the step's model."""
     trials = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(container, "BASE", base)
+        container_at(patch, base)
         query_result(base, paid() if problem == "regression" else people())
         process.main(paid_arguments() if problem == "regression" else arguments())
         for number in range(6):

@@ -12,7 +12,7 @@ import pytest
 from ninesteps.errors import StepError
 from ninesteps.local.offline_store import run_query
 from ninesteps.local.storage import Storage
-from small_definitions import BUCKET, IN, Bench
+from small_definitions import BUCKET
 
 TABLES = {
     ("store", "churn"): f"{BUCKET}/churn/data",
@@ -74,22 +74,3 @@ def test_a_table_without_files_is_one_sentence(root: Path) -> None:
 def test_a_table_lies_in_a_folder_of_any_name(root: Path, tmp_path: Path, name: str) -> None:
     shutil.copytree(root, tmp_path / name)
     assert queried(tmp_path / name, "SELECT count(*) AS n FROM churn")
-
-
-def test_a_step_is_given_the_rows_as_parquet(root: Path) -> None:
-    bench = Bench(root, catalog={("store", "churn"): f"{BUCKET}/churn/data"})
-    athena = {"Database": "store", "QueryString": "SELECT id FROM churn", "OutputFormat": "PARQUET"}
-    given = {
-        "InputName": "rows",
-        "DatasetDefinition": {"AthenaDatasetDefinition": athena, "LocalPath": f"{IN}/rows"},
-    }
-    script = """\
-import os, shutil
-base = os.environ["SAGEMAKER_BASE_DIR"] + "/processing"
-shutil.copytree(base + "/input/rows", base + "/output/rows", dirs_exist_ok=True)
-"""
-    step = bench.processing("Copy", script, outputs=("rows",), inputs=[given])
-    execution = bench.run(step)
-    assert execution.steps["Copy"].reason == ""
-    file = bench.engine.storage.file(f"{BUCKET}/{execution.id}/Copy/rows/rows.parquet")
-    assert sorted(duckdb.read_parquet([str(file)]).fetchall()) == [(1,), (2,)]

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-import container
 import hash_split
 import process
 import splits
@@ -23,6 +22,7 @@ from people import (
     ODD_CITIES,
     ODD_IDS,
     arguments,
+    container_at,
     facet_argument,
     paid,
     paid_arguments,
@@ -37,7 +37,7 @@ SPLITS = ("train", "validation", "test")
 @pytest.fixture
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A container's folder."""
-    monkeypatch.setattr(container, "BASE", tmp_path)
+    container_at(monkeypatch, tmp_path)
     return tmp_path
 
 
@@ -227,22 +227,26 @@ def test_files_of_a_query_are_one_table_though_their_types_differ(base: Path) ->
 @pytest.mark.parametrize(
     ("table", "options", "sentence"),
     [
-        (people().slice(0, 0), {}, f"the feature store has no rows as of {AS_OF}"),
+        (people().slice(0, 0), {}, "the feature store has no rows as of 2026-01-31T00:00:00.000Z"),
         (people(), {"as_of": "2026-01-05T00:00:00Z"}, "returned a row of 2026-01-30T00:00:00.000Z"),
         (people(), {"as_of": "yesterday"},
          "AsOf: expected a moment in UTC such as 2026-01-31T00:00:00.000Z, got 'yesterday'"),
-        (people(), {"as_of": "2026-01-31T00:00:00.5Z"},
+        (people(), {"as_of": "2026-01-31T00:00:00+00:00"},
          "AsOf: expected a moment in UTC such as 2026-01-31T00:00:00.000Z, got "
-         "'2026-01-31T00:00:00.5Z'"),
+         "'2026-01-31T00:00:00+00:00'"),
+        (people(), {"as_of": "2026-01-31T00:00:00.Z"}, "AsOf: expected a moment in UTC such as "),
         (people(), {"as_of": "2026-02-30T00:00:00.000Z"},
          "AsOf: expected a moment in UTC such as 2026-01-31T00:00:00.000Z, got "
          "'2026-02-30T00:00:00.000Z'"),
         (people(event_time=["2026-01-30T00:00:00.001Z"] * 900), {"as_of": "2026-01-30T00:00:00Z"},
-         "the query as of 2026-01-30T00:00:00Z returned a row of 2026-01-30T00:00:00.001Z"),
+         "the query as of 2026-01-30T00:00:00.000Z returned a row of 2026-01-30T00:00:00.001Z"),
         (people(event_time=["2026-01-30"] * 900), {},
          "'event_time': expected a moment such as 2026-01-31T00:00:00.000Z, got '2026-01-30'"),
-        (people(event_time=[1769731200.0] * 900), {},
-         "'event_time': expected texts such as 2026-01-31T00:00:00.000Z, got double"),
+        (people(event_time=[1769731200] * 900), {},
+         "'event_time': expected texts such as 2026-01-31T00:00:00.000Z, or seconds since 1970 "
+         "with a fraction, got int64"),
+        (people(event_time=[np.inf] * 900), {},
+         "'event_time': expected a moment such as 2026-01-31T00:00:00.000Z, got inf"),
         (people(), {"record_id": "chip"},
          "the feature group: expected a column 'chip' (record id), got person, event_time, "
          "stayed, age, income, visits, nothing, gender, city"),
@@ -324,7 +328,27 @@ def test_a_group_without_a_number_to_learn_from_is_refused(base: Path) -> None:
 
 
 def test_a_query_without_a_file_is_refused(base: Path) -> None:
-    assert refused(base) == "the query of the feature store gave no file"
+    assert refused(base) == "the feature store has no rows as of 2026-01-31T00:00:00.000Z"
+
+
+@pytest.mark.parametrize("part", ["", ".5", ".500", ".500001", ".500000999"])
+def test_a_moment_of_any_precision_is_taken_as_data_arrival_and_the_schedule_write_it(
+    base: Path, part: str
+) -> None:
+    run(base, people(), as_of=f"2026-01-31T00:00:00{part}Z")
+    assert split(base, "train")
+
+
+def test_moments_in_seconds_under_another_name_become_texts(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container_at(monkeypatch, base, event_time="observedAt")
+    table = people(event_time=[1769731200.0, 1769731200.5, 1769731200.2509] * 300)
+    at = table.column_names.index("event_time")
+    run(base, table.rename_columns([*table.column_names[:at], "observedat",
+                                    *table.column_names[at + 1 :]]))  # fmt: skip
+    seconds = {row[1] for name in SPLITS for row in lines(base, name)}
+    assert seconds == {f"2026-01-30T00:00:00.{part}Z" for part in ("000", "500", "251")}
 
 
 def test_the_training_splits_bias_is_clarifys_shape_with_every_facet_of_a_column(

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 import booster
-import container
 import decision
 import inference
 import pets
@@ -24,7 +23,16 @@ import train
 from dataset import read_split
 from metrics import auc, regression_metrics
 from ninesteps.step_code.bundle import closure, folders, training_code
-from people import arguments, chosen, paid, paid_arguments, people, query_result, training_job
+from people import (
+    arguments,
+    chosen,
+    container_at,
+    paid,
+    paid_arguments,
+    people,
+    query_result,
+    training_job,
+)
 
 HYPERPARAMETERS = ["--num_round", "7", "--eta", "0.5", "--max_depth", "3"]
 BINARY = [*HYPERPARAMETERS, "--objective", "binary:logistic", "--eval_metric", "auc"]
@@ -41,7 +49,7 @@ def splits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of step 1's outputs."""
     base = tmp_path_factory.mktemp("base")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(container, "BASE", base)
+        container_at(patch, base)
         query_result(base, people())
         process.main(arguments())
     return base / "processing" / "output"
@@ -52,7 +60,7 @@ def paid_splits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same where a salary is to be estimated."""
     base = tmp_path_factory.mktemp("paid")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(container, "BASE", base)
+        container_at(patch, base)
         query_result(base, paid())
         process.main(paid_arguments())
     return base / "processing" / "output"
@@ -347,7 +355,7 @@ def test_steps_import_neither_pandas_nor_scikit_learn() -> None:
         names |= {str(n.module) for n in imports if isinstance(n, ast.ImportFrom)}
         roots = {name.partition(".")[0] for name in names}
         allowed = {"numpy", "pyarrow", "xgboost", "scipy", *sys.stdlib_module_names}
-        own = {"aws.py": {"boto3"}, "lightgbm_model.py": {"lightgbm"},
+        own = {"athena.py": {"botocore"}, "aws.py": {"boto3"}, "lightgbm_model.py": {"lightgbm"},
                "own_metrics.py": {"custom_metrics"}}  # fmt: skip
         permitted = allowed | own.get(path.name, set())
         permitted |= {"pandas"} if path.name in of_raw_records else set()

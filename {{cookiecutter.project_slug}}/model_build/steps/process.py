@@ -19,19 +19,18 @@ from numpy.typing import NDArray
 
 from bias_metrics import Outcomes, pretraining_bias
 from bias_report import every_group, facet_section, labelled
-from container import input_path, output_path, write_json
+from container import output_path, write_json
 from dataset import Columns, DataError, Facet, Split, read_split
 from feature_profile import profile
 from intervals import CONFIDENCE
 from leaks import suspicious_features
 from offline_rows import (
     SYSTEM_COLUMNS,
-    check_moment,
     check_point_in_time,
     check_values,
-    read_features,
+    checked_moment,
+    stored_rows,
     with_checked_labels,
-    with_moments,
 )
 from splits import SPLITS, baseline, check_split, choose_splits, label_threshold, write_split
 from twins import contents, crossing
@@ -40,9 +39,9 @@ from twins import contents, crossing
 def main(arguments: Sequence[str]) -> None:
     """Read, check, split, write."""
     options = _options(arguments)
-    check_moment(options.as_of)
-    table = with_moments(with_asked_names(read_features(input_path("features")), options))
-    check_point_in_time(table, options.record_id, options.as_of)
+    as_of = checked_moment(options.as_of)
+    table = with_asked_names(stored_rows(as_of), options)
+    check_point_in_time(table, options.record_id, as_of)
     columns = choose_columns(table, options)
     table = with_checked_labels(table, columns)
     check_values(table, columns)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
+import athena
+from container import input_path, read_json
 from dataset import Columns, DataError
+from moments import EXAMPLE, from_seconds, is_moment, seconds, to_the_millisecond
 
 SYSTEM_COLUMNS = frozenset(
     ("api_invocation_time", "write_time", "is_deleted", "year", "month", "day", "hour", "recency")
@@ -19,67 +22,79 @@ SYSTEM_COLUMNS = frozenset(
 """What the offline store and the query add to a record."""
 
 
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", re.ASCII)
-"""A moment as the Feature Store writes it: to the second or to the millisecond, in UTC."""
-
-EXAMPLE = "2026-01-31T00:00:00.000Z"
-
 TO_THE_MILLISECOND = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"
 """The one form in which moments are compared: its texts sort as the moments do."""
 
-
-def check_moment(as_of: str) -> None:
-    """Check that the moment is one and nothing else: it is part of the query's text."""
-    try:
-        if not MOMENT.fullmatch(as_of):
-            raise ValueError("another form")
-        _to_the_millisecond(as_of)
-    except ValueError:
-        raise DataError(
-            f"AsOf: expected a moment in UTC such as {EXAMPLE}, got {as_of!r}"
-        ) from None
+EVENT_TIME = "event_time"
+"""What the column with the moments is called in a step's files, whatever the store calls it."""
 
 
-def _to_the_millisecond(text: str) -> str:
-    """A moment in the form that is compared; what is finer than a millisecond is cut off."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("no offset")
-    try:
-        moment = moment.astimezone(UTC)
-    except OverflowError:  # the first and the last day that there are
-        raise ValueError("out of range") from None
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def checked_moment(as_of: str) -> str:
+    """`AsOf` to the millisecond, if it is a moment and nothing else: it goes into a query."""
+    if not is_moment(as_of):
+        raise DataError(f"AsOf: expected a moment in UTC such as {EXAMPLE}, got {as_of!r}")
+    return to_the_millisecond(as_of)
 
 
-def with_moments(table: pa.Table) -> pa.Table:
-    """The rows with event times in the form that is compared, however the store has them."""
-    if "event_time" not in table.column_names:
+def stored_rows(as_of: str) -> pa.Table:
+    """The rows of the feature group as of a moment, asked of the offline store.
+
+    The query, and what is to be known to ask it, is an input of the job (`step_code/queries.py`).
+
+    Args:
+        as_of: to the millisecond.
+    """
+    folder = input_path("query")
+    (source,) = read_json(folder / "sources.json")
+    text = (folder / f"{source['name']}.sql").read_text(encoding="utf-8")
+    text = text.replace("{as_of}", as_of).replace("{as_of_seconds}", seconds(as_of))
+    query = athena.Query(
+        source["name"], text, source["database"], source["catalog"], source["workgroup"]
+    )
+    table = read_features(athena.rows(query), as_of)
+    return with_moments(table, source["event_time"])
+
+
+def with_moments(table: pa.Table, name: str = EVENT_TIME) -> pa.Table:
+    """The rows with event times as texts that are compared, however the store has them.
+
+    Args:
+        name: what the store calls the column; it may be in small letters, as Athena writes it.
+    """
+    position = next((n for n, has in enumerate(table.column_names) if has.lower() == name.lower()),
+                    None)  # fmt: skip
+    if position is None:
         has = ", ".join(table.column_names)
-        raise DataError(f"the feature group: expected a column 'event_time', got {has}")
-    given = table["event_time"]
-    if not (pa.types.is_string(given.type) or pa.types.is_large_string(given.type)):
-        raise DataError(f"'event_time': expected texts such as {EXAMPLE}, got {given.type}")
-    if pc.all(pc.match_substring_regex(given, TO_THE_MILLISECOND)).as_py() is not False:
-        return table
-    encoded = given.cast(pa.string()).combine_chunks().dictionary_encode()
-    written = []
-    for text in encoded.dictionary.to_pylist():
+        raise DataError(f"the feature group: expected a column {name!r}, got {has}")
+    given = table[position]
+    if pa.types.is_floating(given.type):
+        written: Callable[[Any], str] = from_seconds
+        moments = given.combine_chunks().dictionary_encode()
+    elif pa.types.is_string(given.type) or pa.types.is_large_string(given.type):
+        if pc.all(pc.match_substring_regex(given, TO_THE_MILLISECOND)).as_py() is not False:
+            return table.set_column(position, EVENT_TIME, given)
+        written = to_the_millisecond
+        moments = given.cast(pa.string()).combine_chunks().dictionary_encode()
+    else:
+        raise DataError(f"{name!r}: expected texts such as {EXAMPLE}, or seconds since 1970 with a "
+                        f"fraction, got {given.type}")  # fmt: skip
+    texts = []
+    for value in moments.dictionary.to_pylist():
         try:
-            written.append(_to_the_millisecond(text))
+            texts.append(written(value))
         except ValueError:
             raise DataError(
-                f"'event_time': expected a moment such as {EXAMPLE}, got {text!r}"
+                f"{name!r}: expected a moment such as {EXAMPLE}, got {value!r}"
             ) from None
-    moments = pa.array(written, pa.string()).take(encoded.indices)
-    return table.set_column(table.column_names.index("event_time"), "event_time", moments)
+    column = pa.array(texts, pa.string()).take(moments.indices)
+    return table.set_column(position, EVENT_TIME, column)
 
 
-def read_features(folder: Path) -> pa.Table:
+def read_features(folder: Path, as_of: str) -> pa.Table:
     """The query's rows. Not by `pyarrow.dataset`, which imports pandas: that takes far longer."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name[0] not in "._")
-    if not files:
-        raise DataError("the query of the feature store gave no file")
+    files = sorted(folder.glob("*.parquet"))
+    if not files:  # which is how Athena may say it
+        raise DataError(f"the feature store has no rows as of {as_of}")
     tables = [_read_own(pyarrow.parquet.ParquetFile(file)) for file in files]
     return pa.concat_tables(tables, promote_options="permissive")
 
@@ -90,7 +105,11 @@ def _read_own(file: pyarrow.parquet.ParquetFile) -> pa.Table:
 
 
 def check_point_in_time(table: pa.Table, record_id: str, as_of: str) -> None:
-    """Check what the query promises: one row a record, and none from after the moment."""
+    """Check what the query promises: one row a record, and none from after the moment.
+
+    Args:
+        as_of: to the millisecond.
+    """
     if table.num_rows == 0:
         raise DataError(f"the feature store has no rows as of {as_of}")
     if record_id not in table.column_names:
@@ -100,8 +119,8 @@ def check_point_in_time(table: pa.Table, record_id: str, as_of: str) -> None:
         )
     if nameless := table[record_id].null_count:
         raise DataError(f"{nameless} rows of the feature store have no {record_id}")
-    latest = pc.max(table["event_time"]).as_py()
-    if latest > _to_the_millisecond(as_of):
+    latest = pc.max(table[EVENT_TIME]).as_py()
+    if latest > as_of:
         raise DataError(f"the query as of {as_of} returned a row of {latest}")
     if pc.count_distinct(table[record_id]).as_py() != table.num_rows:
         raise DataError(f"the query as of {as_of} returned more than one row of a record")

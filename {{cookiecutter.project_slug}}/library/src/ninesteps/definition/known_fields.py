@@ -70,14 +70,6 @@ _S3_INPUT: Fields = {
     "S3InputMode": ("File",),
     "S3CompressionType": ("None",),
 }
-_DATASET: Fields = {
-    **_any("LocalPath! DataDistributionType"),
-    "InputMode": ("File",),
-    "AthenaDatasetDefinition!": {
-        **_any("Catalog Database! QueryString! OutputS3Uri WorkGroup KmsKeyId"),
-        "OutputFormat!": ("PARQUET",),
-    },
-}
 _S3_OUTPUT: Fields = {**_any("S3Uri! LocalPath!"), "S3UploadMode": ("EndOfJob",)}
 _PROCESSING: Fields = {
     **_any("ProcessingResources RoleArn NetworkConfig Tags"),
@@ -87,7 +79,7 @@ _PROCESSING: Fields = {
         "ContainerArguments": [ANY],
     },
     "Environment": {"*": ANY},
-    "ProcessingInputs": [{"InputName!": str, "S3Input": _S3_INPUT, "DatasetDefinition": _DATASET}],
+    "ProcessingInputs": [{"InputName!": str, "S3Input!": _S3_INPUT}],
     "ProcessingOutputConfig": {
         "Outputs!": [{"OutputName!": str, "S3Output!": _S3_OUTPUT}],
         "KmsKeyId": ANY,

@@ -35,7 +35,7 @@ from ninesteps.feature_store.reading.values import (
     without_missing,
 )
 from ninesteps.settings.data import Column
-from ninesteps.settings.moments import with_milliseconds
+from ninesteps.settings.moments import to_the_millisecond
 from ninesteps.settings.settings import Settings
 
 Cells: TypeAlias = pa.ChunkedArray
@@ -274,7 +274,7 @@ def _event_time(source: Source) -> tuple[Moments, list[tuple[str, Rows]]]:
 
 
 def _snapshot(source: Source) -> Cells:
-    moment = with_milliseconds(source.data.snapshot)
+    moment = to_the_millisecond(source.data.snapshot)
     if moment > f"{_now():%Y-%m-%dT%H:%M:%S.999Z}":
         raise RawTableError(
             f"{source.path}: expected rows that describe a moment up to now, got "
@@ -314,7 +314,7 @@ def _drop_unusable(
     if data.event_time:
         table.moments = moments[kept].astype("datetime64[ms]")
     else:
-        snapshot = np.datetime64(with_milliseconds(data.snapshot).removesuffix("Z"), "ms")
+        snapshot = np.datetime64(to_the_millisecond(data.snapshot).removesuffix("Z"), "ms")
         table.moments = np.broadcast_to(snapshot, len(kept))
     repeated, table.records = np.zeros(rows, dtype=bool), len(kept)
     if not data.number_rows and len(kept):

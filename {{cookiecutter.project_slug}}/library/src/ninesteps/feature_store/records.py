@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from ninesteps.errors import FeaturesError
 from ninesteps.settings.features import Features
-from ninesteps.settings.moments import with_milliseconds
+from ninesteps.settings.moments import to_the_millisecond
 
 Record = Mapping[str, str]
 """A record's features by name; a missing value has none."""
@@ -138,7 +138,7 @@ def _text(value: Any) -> str | None:
 def milliseconds(event_time: str) -> int:
     """An event time, an ISO 8601 text or seconds since 1970, in milliseconds since 1970."""
     if event_time.endswith("Z"):
-        text = with_milliseconds(event_time)
+        text = to_the_millisecond(event_time)
         seconds = datetime.strptime(text[:19], _FORMAT).replace(tzinfo=UTC).timestamp()
         return int(seconds) * 1000 + int(text[20:23])
     return round(float(event_time) * 1000)

@@ -116,12 +116,12 @@ FEATURES: dict[str, tuple[Grant, ...]] = {
 """What a member of a request takes besides, wherever in the definition it stands."""
 
 QUERY = (
-    grant("athena: GetQueryExecution GetQueryResults StartQueryExecution StopQueryExecution",
+    grant("athena: GetQueryExecution StartQueryExecution StopQueryExecution",
           "{athena}:workgroup/{workgroup}"),
     grant("athena: GetDataCatalog", "{athena}:datacatalog/{catalog}"),
     grant("glue: GetDatabase GetPartitions GetTable", "{tables}"),
     grant("lakeformation: GetDataAccess", "*"),
-    grant("s3: PutObject AbortMultipartUpload", "{bucket}/{pipeline}/feature-store-queries/*"),
+    grant("s3: ListMultipartUploadParts", "{bucket}/{pipeline}/executions/*"),
     grant("s3: GetBucketLocation ListBucketMultipartUploads", "{bucket}"),
 )  # fmt: skip
 """What step 1 takes to query the feature group's table; where Lake Formation governs it, its own

@@ -1,4 +1,4 @@
-"""A query of an Athena dataset, run as a script, so that its memory is a process's own."""
+"""A query, run as a script, so that its memory is a process's own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def main(options_file: str) -> None:
     catalog = {(database, table): uri for database, table, uri in options["catalog"]}
     storage, folder = Storage(Path(options["storage"])), Path(options["folder"])
     try:
-        run_query(options["query"], options["database"], catalog, storage, folder)
+        run_query(
+            options["query"], options["database"], catalog, storage, folder, options["compression"]
+        )
     except StepError as error:
         sys.exit(str(error))
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ninesteps.errors import ScriptError, StepError
-from ninesteps.local import athena_query, batch_transform
+from ninesteps.errors import ScriptError
+from ninesteps.local import batch_transform
 from ninesteps.local.offline_store import Catalog
-from ninesteps.local.processes import SAID_AT_THE_END, Command, Runner, Sandbox
+from ninesteps.local.processes import Child, Command, Runner, Sandbox
 from ninesteps.local.storage import Storage
 
 DEFAULT_MAX_SECONDS = 86400  # SageMaker's own, where a job does not say
@@ -100,7 +101,8 @@ def run_processing(
     environment = container_environment(specification.get("ImageUri")) | request.get(
         "Environment", {}
     )
-    job.run(backend, sandbox.command(words), environment)
+    with _answered_calls(job, backend) as more:
+        job.run(backend, sandbox.command(words), {**environment, **more})
     for output, path in property_files:
         if output not in outputs or not (outputs[output][0] / path).is_file():
             raise ScriptError(f"the property file {path} is not in the output {output!r}")
@@ -108,29 +110,35 @@ def run_processing(
 
 
 def _bring(given: dict[str, Any], job: Job, backend: LocalBackend) -> None:
-    if "S3Input" in given:
-        source = given["S3Input"]
-        backend.storage.download(source["S3Uri"], job.sandbox.path(source["LocalPath"]))
+    source = given["S3Input"]
+    backend.storage.download(source["S3Uri"], job.sandbox.path(source["LocalPath"]))
+
+
+def queries(request: Any, storage: Storage) -> bool:
+    """Whether a job asks Athena: whether one of its inputs is a query's text."""
+    inputs = request.get("ProcessingInputs", []) if isinstance(request, dict) else []
+    uris = [given["S3Input"]["S3Uri"] for given in inputs]
+    return any(name.endswith(".sql") for uri in uris for name, _ in storage.objects(uri))
+
+
+@contextlib.contextmanager
+def _answered_calls(job: Job, backend: LocalBackend) -> Iterator[dict[str, str]]:
+    """What a job that asks Athena is told of where that is answered; others are told nothing."""
+    if not queries(job.request, backend.storage):
+        yield {}
         return
-    if "DatasetDefinition" not in given:
-        raise ScriptError(f"input {given['InputName']} has neither S3Input nor DatasetDefinition")
-    query = given["DatasetDefinition"]["AthenaDatasetDefinition"]
-    folder = job.sandbox.path(given["DatasetDefinition"]["LocalPath"])
-    folder.mkdir(parents=True, exist_ok=True)
-    options = job.folder / "query.json"
-    content = {
-        "query": query["QueryString"],
-        "database": query["Database"],
-        "catalog": [[*table, uri] for table, uri in backend.catalog.items()],
-        "storage": str(backend.storage.root),
-        "folder": str(folder),
-    }
-    _write_json(options, content)
+    from ninesteps.local import job_calls  # an execution that reuses step 1 does not pay for it
+    from ninesteps.local.athena import Athena
+
+    def start(words: list[str], log: Path) -> Child:
+        return backend.processes.start(Command(words, job.sandbox, {}, log, log.parent))
+
+    athena = Athena(backend.catalog, backend.storage, job.folder / "queries", start)
     try:
-        command = [sys.executable, athena_query.__file__, str(options)]
-        job.run(backend, command, {}, code=job.folder)
-    except StepError as error:
-        raise type(error)(str(error).removeprefix(SAID_AT_THE_END), fault=error.fault) from None
+        with job_calls.answered(athena, backend.storage) as variables:
+            yield variables
+    finally:
+        job.peak_bytes = max(job.peak_bytes, athena.peak_bytes)
 
 
 def model_uri(job: Job) -> str:

@@ -16,7 +16,14 @@ MEMORY = "1GB"
 """What a query may have of memory; what is more lies on the disk meanwhile."""
 
 
-def run_query(query: str, database: str, catalog: Catalog, storage: Storage, folder: Path) -> None:
+def run_query(
+    query: str,
+    database: str,
+    catalog: Catalog,
+    storage: Storage,
+    folder: Path,
+    compression: str = "SNAPPY",
+) -> None:
     """Run a query against a database's tables; the rows go to a folder as Parquet.
 
     Raises:
@@ -38,9 +45,14 @@ def run_query(query: str, database: str, catalog: Catalog, storage: Storage, fol
                         f'CREATE VIEW "{table}" AS SELECT * FROM read_parquet([{files}], '
                         "hive_partitioning=true, hive_types_autocast=false, union_by_name=true)"
                     )
-            connection.execute(f"COPY ({query}) TO {target} (FORMAT parquet)")
+            how = f"FORMAT parquet, COMPRESSION {COMPRESSIONS[compression]}"
+            connection.execute(f"COPY (\n{query}\n) TO {target} ({how})")
         except duckdb.Error as error:
             raise StepError(f"the query failed: {str(error).splitlines()[0]}") from None
+
+
+COMPRESSIONS = {"NONE": "uncompressed", "SNAPPY": "snappy", "GZIP": "gzip", "ZSTD": "zstd"}
+"""DuckDB's names of Athena's compressions of Parquet."""
 
 
 def _files(folder: Path) -> list[str]:

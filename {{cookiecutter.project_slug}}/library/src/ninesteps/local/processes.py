@@ -154,6 +154,9 @@ class Runner(Protocol):
     ) -> tuple[bool, int]:
         """Run a command to its end: see `Processes`."""
 
+    def start(self, command: Command) -> Child:
+        """Start what a running command waits for; whoever starts it ends it."""
+
     def check_not_ended(self) -> None:
         """Raise a StepError once no more is to be run."""
 
@@ -229,6 +232,12 @@ class Processes:
         if status:
             raise _failure(status, command)
         return status is not None, child.peak_bytes
+
+    def start(self, command: Command) -> Child:
+        """Start what a running command waits for: beside the number of commands that may run."""
+        self.check_not_ended()
+        command.log.write_bytes(b"")
+        return self._start(command)
 
     def end_all(self) -> None:
         """End every process, and start no other."""
@@ -318,6 +327,10 @@ class InThisProcess:
                 f"the script ended with exit status {status}; what it raised is above"
             )
         return True, 0
+
+    def start(self, command: Command) -> Child:
+        """Start a process after all, which the script that runs here waits for."""
+        return _Fresh(command, job_environment(command.sandbox))
 
     def check_not_ended(self) -> None:
         """Nothing ends it but itself."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from ninesteps.definition.definition import Step
 from ninesteps.errors import StepError
+from ninesteps.local.jobs import queries
 from ninesteps.local.offline_store import Catalog
 from ninesteps.local.state import State, digest_of
 from ninesteps.local.storage import Storage
@@ -23,10 +24,9 @@ REUSED = ("Processing", "Training", "Tuning", "Transform", "Model")
 """The step types whose results are reused: jobs, and models, which only name an archive."""
 
 _OF_NO_EFFECT = frozenset((
-    "Catalog", "EnableNetworkIsolation", "ExecutionRoleArn", "KmsKeyId", "NetworkConfig",
-    "OutputDataConfig", "OutputS3Uri", "ProcessingResources", "ResourceConfig", "RetryStrategy",
+    "EnableNetworkIsolation", "ExecutionRoleArn", "KmsKeyId", "NetworkConfig",
+    "OutputDataConfig", "ProcessingResources", "ResourceConfig", "RetryStrategy",
     "RoleArn", "S3OutputPath", "StoppingCondition", "Tags", "TransformResources", "VpcConfig",
-    "WorkGroup",
 ))  # fmt: skip
 """Fields that say where, for whom or on what a job runs, not what it gives."""
 
@@ -54,6 +54,7 @@ class Keys:
         compared = [
             *(self.pipeline, step.name, step.type, sorted(step.property_files.items())),
             *(machine(), self._compared(request)),
+            *(self._tables() if queries(request, self.storage) else ()),
         ]
         return _sha256(json.dumps(compared, sort_keys=True))
 
@@ -70,12 +71,13 @@ class Keys:
                 compared[name] = self._compared(self.state.model(item))
             elif name == "S3Output":
                 compared[name] = {k: v for k, v in item.items() if k != "S3Uri"}
-            elif name == "Database":
-                tables = sorted((t, uri) for (base, t), uri in self.catalog.items() if base == item)
-                compared[name] = [item, [(table, self.content(uri)) for table, uri in tables]]
             elif name not in _OF_NO_EFFECT:
                 compared[name] = self._compared(item)
         return compared
+
+    def _tables(self) -> list[Any]:
+        """The tables that a query may read: names and contents."""
+        return [[*table, self.content(uri)] for table, uri in sorted(self.catalog.items())]
 
     def content(self, uri: str) -> list[tuple[str, str]]:
         """The objects at a URI: name and digest of each."""

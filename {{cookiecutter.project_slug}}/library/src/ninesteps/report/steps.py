@@ -101,11 +101,7 @@ def _tail(lines: Iterable[str]) -> str:
 
 def _inputs(request: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for entry in request.get("ProcessingInputs", []):
-        query = entry.get("DatasetDefinition", {}).get("AthenaDatasetDefinition", {})
-        yield (
-            entry.get("InputName", ""),
-            _value(entry.get("S3Input", {}).get("S3Uri") or query.get("QueryString")),
-        )
+        yield entry.get("InputName", ""), _value(entry.get("S3Input", {}).get("S3Uri"))
     for channel in _channels(request):
         source = channel.get("DataSource", {}).get("S3DataSource", {})
         yield channel.get("ChannelName", ""), _value(source.get("S3Uri"))

@@ -56,6 +56,7 @@ AS_OF = "AsOf"
 PRELOADED = (
     "numpy", "pyarrow", "pyarrow.compute", "pyarrow.csv", "pyarrow.parquet", "scipy.special",
     "_strptime", "argparse", "csv", "dateutil.relativedelta", "gzip", "tarfile", "zipfile",
+    "boto3", "botocore.httpsession", "botocore.paginate",
 )  # fmt: skip
 """What the steps import, and what starts no thread: it is imported once for all of them."""
 

@@ -33,8 +33,6 @@ from sagemaker.core.network import NetworkConfig
 from sagemaker.core.parameter import ContinuousParameter, IntegerParameter
 from sagemaker.core.processing import Processor
 from sagemaker.core.shapes import (
-    AthenaDatasetDefinition,
-    DatasetDefinition,
     OutputDataConfig,
     ProcessingInput,
     ProcessingOutput,
@@ -84,7 +82,6 @@ from sagemaker.train.tuner import HyperparameterTuner
 
 from ninesteps.settings import gate as gates
 from ninesteps.settings.environment import Environment
-from ninesteps.settings.features import Features
 from ninesteps.settings.tuning import Range
 
 gc.freeze()
@@ -216,48 +213,10 @@ def s3_input(name: str, uri: PipelineVariable, local_path: str) -> Any:
     return ProcessingInput(input_name=name, s3_input=source)
 
 
-def athena_input(
-    job: JobDefaults,
-    name: str,
-    query: PipelineVariable,
-    features: Features,
-    results_uri: str,
-    local_path: str,
-) -> Any:
-    """The rows of a query over the data catalogue, brought to a folder as Parquet."""
-    athena = AthenaDatasetDefinition(
-        catalog=features.catalog,
-        database=features.database,
-        work_group=features.workgroup,
-        query_string=query,
-        output_s3_uri=results_uri,
-        output_format="PARQUET",
-        **({"kms_key_id": job.kms_key} if job.kms_key else {}),
-    )
-    definition = DatasetDefinition(
-        athena_dataset_definition=athena,
-        local_path=local_path,
-        data_distribution_type="FullyReplicated",
-        input_mode="File",
-    )
-    return ProcessingInput(input_name=name, dataset_definition=definition)
-
-
 def s3_output(name: str, uri: PipelineVariable, local_path: str) -> Any:
     """A folder of the container, taken to S3 when the job has ended."""
     target = ProcessingS3Output(s3_uri=uri, local_path=local_path, s3_upload_mode="EndOfJob")
     return ProcessingOutput(output_name=name, s3_output=target)
-
-
-class _Processor(Processor):  # type: ignore[misc]
-    """A processor that keeps dataset definitions: the SDK (3.27) leaves them out without a word."""
-
-    def _get_process_args(self, inputs: Any, outputs: Any, experiment_config: Any) -> Any:
-        arguments = super()._get_process_args(inputs, outputs, experiment_config)
-        for request, given in zip(arguments["inputs"], inputs, strict=True):
-            if given.dataset_definition:
-                request["DatasetDefinition"] = given.dataset_definition
-        return arguments
 
 
 def processing(
@@ -270,7 +229,7 @@ def processing(
     outputs: Sequence[Any],
 ) -> Any:
     """The request of a processing job; without an entrypoint the image's own program runs."""
-    processor = _Processor(
+    processor = Processor(
         role=job.role,
         image_uri=job.image,
         instance_type=instance_type,

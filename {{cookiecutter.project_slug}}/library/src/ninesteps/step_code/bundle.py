@@ -20,6 +20,7 @@ from ninesteps.errors import SettingsError
 from ninesteps.local.imported import imported_packages
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
+from ninesteps.step_code import queries
 from ninesteps.step_code.carried_wheels import Wheel, needed, read
 from ninesteps.step_code.raw_columns import RAW_COLUMNS, raw_columns
 
@@ -100,7 +101,11 @@ def code_objects(
         for code in processing
         for name, content in code.content(wheels).items()
     }
-    return {**objects, f"{train.uri(root)}/sourcedir.tar.gz": train.archive(wheels)}
+    return {
+        **objects,
+        **queries.objects(settings, environment),
+        f"{train.uri(root)}/sourcedir.tar.gz": train.archive(wheels),
+    }
 
 
 def carried_wheels(settings: Settings) -> set[Wheel]:

@@ -37,6 +37,12 @@ def check_inputs(step: StepContent, _: Compiled) -> Iterator[str]:
 
     After a cache hit it lies under the prefix of the older execution that wrote it.
     """
+    for where, _ in step.at("ProcessingInputs[].DatasetDefinition"):
+        yield (
+            f"{where}: expected S3Input, got DatasetDefinition: for it SageMaker makes tables in a "
+            "Glue database sagemaker_processing, which the role may not, and executions would "
+            "share its place; a job asks Athena itself (containers/athena.py)"
+        )
     for where, function, operand in step.calls:
         if function == "Get" and operand in EXECUTION and INPUTS & {*re.split(r"[.\[]", where)}:
             right = "a property of the step that wrote it"
