@@ -228,6 +228,24 @@ def a_long_argument(content: Json) -> str:
     return step["Name"]
 
 
+@says("CustomerMetadataProperties.test_split: expected at most 256 characters, got up to ")
+def metadata_that_gets_too_long_with_an_executions_id(content: Json) -> str:
+    step = of_type(content, "RegisterModel")
+    metadata = step["Arguments"]["CustomerMetadataProperties"]
+    written = {"Std:Join": {"On": "/", "Values": ["s3://b", EXECUTION_ID, "x" * 238]}}
+    metadata["test_split"] = written  # 257 with the id
+    return step["Name"]
+
+
+@says("ContainerArguments[1]: expected at most 256 characters, got up to 259")
+def an_argument_that_gets_too_long_with_a_models_name(content: Json) -> str:
+    step = processing(content, "evaluate.py")
+    name = {"Get": f"Steps.{of_type(content, 'Model')['Name']}.ModelName"}
+    written = {"Std:Join": {"On": "", "Values": ["x" * 196, name]}}
+    step["Arguments"]["AppSpecification"]["ContainerArguments"][1] = written
+    return step["Name"]
+
+
 @says("Arguments.Environment.NOTE: expected 0 to 256 characters, got 257")
 def a_long_variable(content: Json) -> str:
     step = processing(content, "process.py")
@@ -447,6 +465,12 @@ def a_parameter_with_a_space(content: Json) -> str:
     (spec,) = (p for p in content["Parameters"] if p["Name"] == "AsOf")
     spec["Name"] = "As Of"
     content["Metadata"] = {"of": {"Get": "Parameters.As Of"}}
+    return ""
+
+
+@says("the definition: expected at most 1048576 characters, got ")
+def a_definition_that_is_too_long(content: Json) -> str:
+    content["Metadata"] = {"note": "x" * 1048576}
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -23,6 +24,9 @@ def check_pipeline(compiled: Compiled) -> Iterator[str]:
         yield expected("Version", repr(_VERSION), version)
     if not compiled.steps:
         yield "Steps: expected one or more steps, got none"
+    most = service.model().shape_for("PipelineDefinition").metadata["max"]
+    if (size := len(json.dumps(compiled.content))) > most:
+        yield f"the definition: expected at most {most} characters, got {size}"
     for where, config in places(compiled.content, "PipelineExperimentConfig"):
         if config is not None:
             right = "none (each execution would first make an experiment and a trial, which the "

@@ -55,6 +55,18 @@ def property_shape(step: StepContent, path: str) -> Any:
     return shape
 
 
+def request_value(step: StepContent, path: str) -> Any:
+    """What a step's request gives for one of its properties; None if nothing is known of it.
+
+    Raises:
+        LookupError: if the path cannot be read, or the request has no such item.
+    """
+    value: Any = step.arguments
+    for part in path_parts(path):
+        value = _item(value, part)
+    return value
+
+
 def _within(shape: Any, part: str | int) -> Any:
     """The shape of a part of a value."""
     if shape.type_name == "list":

@@ -10,6 +10,7 @@ from ninesteps.definition.values import function_of, places
 from ninesteps.validation import service
 from ninesteps.validation.compiled import Compiled
 from ninesteps.validation.finding import expected, quoted
+from ninesteps.validation.lengths import longest
 from ninesteps.validation.properties import property_shape
 
 _KINDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
@@ -112,6 +113,9 @@ def _stand_in(value: Any, shape: Any, where: str, compiled: Compiled) -> Iterato
         for _, choice in choices:
             whose = f"{where} {by_parameter(spec['Name'])}"
             yield from mismatches(choice, shape, whose, compiled)
+    elif shape.type_name == "string" and (most := shape.metadata.get("max")):
+        if (size := longest(value, compiled)) > most:
+            yield f"{where}: expected at most {most} characters, got up to {size}: {quoted(value)}"
 
 
 def _kind_of(value: Any, compiled: Compiled) -> str | None:
