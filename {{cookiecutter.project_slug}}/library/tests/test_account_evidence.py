@@ -6,6 +6,7 @@ the files lie in moto's S3.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from moto import mock_aws
 
@@ -239,11 +241,40 @@ def test_the_last_execution_is_found_and_its_page_written(
     in_place.answer("list_pipeline_executions", asked, PipelineExecutionSummaries=[summary])
     completed(in_place)
     in_place.no_earlier()
+    in_place.stub.add_client_error("describe_feature_group", "ResourceNotFound", "no such group")
     page = write_account_report(tmp_path, in_place.settings, PROD, "last")
     assert page == tmp_path / "executions/prod/one/report.html"
     check_structure(page.read_text(encoding="utf-8"))
     summary_text = page.with_name("report.md").read_text(encoding="utf-8")
     assert "the model was registered" in summary_text
+
+
+def test_columns_are_shown_under_the_names_that_the_last_ingest_told(service: Service) -> None:
+    place = "s3://pets/store/111122223333/sagemaker/eu-west-1/offline-store/pets-prod-1/data"
+    service.answer(
+        "describe_feature_group",
+        {"FeatureGroupName": "pets-prod"},
+        FeatureGroupArn="arn:aws:sagemaker:eu-west-1:111122223333:feature-group/pets-prod",
+        FeatureGroupName="pets-prod",
+        RecordIdentifierFeatureName="chip",
+        EventTimeFeatureName="event_time",
+        FeatureDefinitions=[{"FeatureName": "chip", "FeatureType": "String"}],
+        CreationTime=BEGAN,
+        NextToken="",
+        OfflineStoreConfig={"S3StorageConfig": {"S3Uri": place, "ResolvedOutputS3Uri": place}},
+    )
+    with Stubber(service.s3) as stub:
+        body = json.dumps({"names": {"species": "Species of pet"}}).encode()
+        stub.add_response(
+            "get_object",
+            {"Body": StreamingBody(io.BytesIO(body), len(body))},
+            {
+                "Bucket": "pets",
+                "Key": f"{place.removeprefix('s3://pets/').removesuffix('/data')}/ingested.json",
+                "ExpectedBucketOwner": PROD.account,
+            },
+        )
+        assert service.run.names("pets-prod") == {"species": "Species of pet"}
 
 
 def test_an_execution_that_is_not_there_is_one_sentence(in_place: Service, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ninesteps.errors import AccountError
+from ninesteps.feature_store.ingest import SUMMARY
 from ninesteps.feature_store.records import MOST_ADDED, FeatureGroup
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.features import Features
@@ -137,6 +138,13 @@ def described(sagemaker: Any, name: str) -> dict[str, Any]:
 def definitions(described_group: Mapping[str, Any]) -> dict[str, str]:
     """A group's features and their types."""
     return {d["FeatureName"]: d["FeatureType"] for d in described_group["FeatureDefinitions"]}
+
+
+def summary_place(described_group: Mapping[str, Any]) -> tuple[str, str]:
+    """The bucket and key of the last ingest's summary: beside a group's `data/`, not in it."""
+    uri = described_group["OfflineStoreConfig"]["S3StorageConfig"]["ResolvedOutputS3Uri"]
+    bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
+    return bucket, f"{prefix.removesuffix('/data')}/{SUMMARY}"
 
 
 def differences(current: Mapping[str, Any], group: FeatureGroup) -> Iterator[str]:

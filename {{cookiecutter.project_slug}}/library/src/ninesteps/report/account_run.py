@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import re
@@ -16,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from ninesteps.definition.step_content import StepContent, step_contents
 from ninesteps.errors import AccountError
-from ninesteps.infrastructure import account
+from ninesteps.infrastructure import account, own_feature_group
 from ninesteps.infrastructure.account import FORBIDDEN
 from ninesteps.infrastructure.executions import GOES_ON, Executions
 from ninesteps.registry.account import decisions, digest_key
@@ -81,7 +82,8 @@ def write_account_report(
         session = account.session(environment)
         account_run = AccountRun(session.client("sagemaker"), session.client("s3"), environment)
         facts = account_run.facts(settings, run)
-        report = build(facts, account_run)
+        names = account_run.names(settings.features_of(environment).group)
+        report = build(dataclasses.replace(facts, names=names), account_run)
     page = file or local / "executions" / environment.name / facts.id / "report.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     for target, text in ((page, report.html), (page.with_suffix(".md"), report.markdown)):
@@ -289,6 +291,15 @@ class AccountRun:
         return None
 
     # Files
+
+    def names(self, group: str) -> dict[str, str]:
+        """The names that columns are shown under, as the last ingest into a feature group said."""
+        with contextlib.suppress(ClientError, KeyError, ValueError, TypeError):
+            found = own_feature_group.described(self.sagemaker, group)
+            bucket, key = own_feature_group.summary_place(found)
+            summary = account.get_object(self.s3, f"s3://{bucket}/{key}", self.environment)
+            return dict(json.loads(summary["Body"].read())["names"])
+        return {}  # of a store that another team fills, or none that this role may see
 
     def read(self, uri: str, most: int) -> bytes | None:
         """The object at an S3 URI; None if it is not there, or larger than `most` bytes.

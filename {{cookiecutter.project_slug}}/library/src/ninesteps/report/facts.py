@@ -78,6 +78,7 @@ class RunFacts:
     versions: dict[str, str] = field(default_factory=dict)
     previous: Previous | None = None
     no_previous: str = ""  # why there is none
+    names: dict[str, str] = field(default_factory=dict)  # of columns shown under another name
     table: Ingested | None = None  # what was found in the raw table, where that is known
 
     def step(self, *types: str) -> list[StepFacts]:

@@ -34,7 +34,7 @@ class Reading:
             told = dict(self.evidence.columns.json().get("shown", {}))
         except (Absent, *BROKEN):
             told = {}
-        return told | (self.facts.table.names if self.facts.table else {})
+        return told | self.facts.names | (self.facts.table.names if self.facts.table else {})
 
     def shown(self, column: str) -> str:
         """A stored column's name, as the table or the features' code has it."""

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from ninesteps.errors import AccountError
 from ninesteps.feature_store import stored
-from ninesteps.feature_store.ingest import SUMMARY, Ingested, ingest
+from ninesteps.feature_store.ingest import Ingested, ingest
 from ninesteps.feature_store.online import FILE, LocalOnlineStore
 from ninesteps.feature_store.records import FeatureGroup, Record
 from ninesteps.local.storage import Storage
@@ -265,15 +265,10 @@ def _put_summary(
     s3: Any, found: dict[str, Any], ingested: Ingested, environment: Environment
 ) -> None:
     """What a report says of the table, and the names that its columns are shown under."""
-    bucket, key = summary_place(found)
+    from ninesteps.infrastructure import own_feature_group
+
+    bucket, key = own_feature_group.summary_place(found)
     s3.put_object(
         Bucket=bucket, Key=key, Body=json.dumps(asdict(ingested), indent=2).encode(),
         ContentType="application/json", ExpectedBucketOwner=environment.account,
     )  # fmt: skip
-
-
-def summary_place(found: dict[str, Any]) -> tuple[str, str]:
-    """The bucket and key of a feature group's summary: beside its `data/`, which a query reads."""
-    uri = found["OfflineStoreConfig"]["S3StorageConfig"]["ResolvedOutputS3Uri"]
-    bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
-    return bucket, f"{prefix.removesuffix('/data')}/{SUMMARY}"
