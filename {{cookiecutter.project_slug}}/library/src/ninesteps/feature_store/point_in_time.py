@@ -32,7 +32,8 @@ def as_of_query(source: Source) -> str:
 
     A delete appends a row, so the newest row is found first and its mark read after: the other
     way round, a deleted record's older rows would come back. Rows of one event time are told
-    apart by when they were put, the last one winning, as in the online store.
+    apart by when they were put, the last one winning, as in the online store. When a row was put
+    leaves none out: an event that was written late counts as of its event time.
     """
     moment, as_of = _moments(source)
     return (
