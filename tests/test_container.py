@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import container
+import container_variables
 import inference
 import metrics
 from conftest import GENERATED
@@ -61,6 +62,7 @@ PYPROJECT = GENERATED / "library" / "pyproject.toml"
 
 IMAGE = {
     "boto3": "1.38.0",
+    "botocore": "1.38.0",
     "matplotlib": "3.10.9",
     "numpy": "2.1.0",
     "pandas": "2.2.3",
@@ -70,6 +72,8 @@ IMAGE = {
     "xgboost": "3.2.0",
 }
 """What a script may import, as docker/xgboost in aws/deep-learning-containers installs it."""
+OF_AWS = {"boto3", "botocore"}
+"""The commands here need newer ones; what is called in a container those of the image know too."""
 IMPORTED_AS = {"scikit-learn": "sklearn", "xgboost-cpu": "xgboost"}
 NOT_IN_3_12 = {"asynchat", "asyncore", "distutils", "imp", "smtpd"}
 """Standard modules that the container's Python 3.12 has no more, and 3.11 has."""
@@ -162,9 +166,12 @@ def uv_program() -> str | None:
 
 
 def run_in_container(
-    python: Path, root: Path, command: Sequence[str | Path], environment: dict[str, str]
+    python: Path, root: Path, command: Sequence[str | Path], environment: Mapping[str, str]
 ) -> Run:
-    """Run a driver of `container/` with `root` as `/opt/ml`, cut off from every package index."""
+    """Run a driver of `container/` with `root` as `/opt/ml`, cut off from every package index.
+
+    Beside what that takes it has the variables that SageMaker sets, and no others.
+    """
     site = root.with_name("site-packages")
     site.mkdir()
     done = subprocess.run(
@@ -173,7 +180,6 @@ def run_in_container(
             "PATH": os.environ["PATH"],
             "HOME": str(root),
             "SAGEMAKER_BASE_DIR": str(root),
-            "PYTHONUNBUFFERED": "1",
             "PYTHONPATH": str(site),
             "PIP_TARGET": str(site),  # of this run alone, as a container's own would be
             "PIP_NO_INDEX": "1",
@@ -249,7 +255,41 @@ def trained(
     write_json(config / "inputdataconfig.json", {"train": channel, "validation": channel})
     write_json(config / "resourceconfig.json", {"current_host": "algo-1", "hosts": ["algo-1"]})
     driver = CONTAINER / "train_in_container.py"
-    return run_in_container(toolkit, root, [driver], {})
+    return run_in_container(toolkit, root, [driver], container_variables.TRAINING)
+
+
+TELLS = """\
+import json, os, pathlib
+pathlib.Path(os.environ["SM_MODEL_DIR"], "told.json").write_text(json.dumps(dict(os.environ)))
+"""
+
+
+def test_the_toolkit_tells_a_training_what_the_tests_of_scripts_are_told(
+    toolkit: Path, tmp_path: Path
+) -> None:
+    """And what the local engine tells it: it is compared with the same list."""
+    root = tmp_path / "ml"
+    (root / "model").mkdir(parents=True)
+    packaging = {file.name: file.read_bytes() for file in step_code.PACKAGING.iterdir()
+                 if file.is_file()}  # fmt: skip
+    archive = tmp_path / "sourcedir.tar.gz"
+    code = step_code.StepCode("train.py", {"train.py": TELLS.encode(), **packaging})
+    archive.write_bytes(code.archive(None))
+    config = root / "input" / "config"
+    submitted = {"sagemaker_submit_directory": str(archive)}
+    write_json(config / "hyperparameters.json", HYPERPARAMETERS | submitted)
+    write_json(config / "inputdataconfig.json", {})
+    write_json(config / "resourceconfig.json", {"current_host": "algo-1", "hosts": ["algo-1"]})
+    driver = CONTAINER / "train_in_container.py"
+    run_in_container(toolkit, root, [driver], container_variables.TRAINING)
+    told = json.loads((root / "model" / "told.json").read_text())
+    assert told["AWS_REGION"] == container_variables.REGION
+    assert "AWS_DEFAULT_REGION" not in told
+    own = {name for name in told if name.startswith("SM_") and not name.startswith("SM_HP_")}
+    image = {name for name in container_variables.IMAGE if name.startswith("SM_")}
+    assert own - (image - {"SM_MODEL_DIR"}) == container_variables.TRAINING_TOOLKIT
+    names = {name for name in HYPERPARAMETERS if not name.startswith(("sagemaker_", "_"))}
+    assert {f"SM_HP_{name.upper()}" for name in names} <= told.keys()
 
 
 REQUESTS: dict[str, dict[str, Any]] = {
@@ -296,7 +336,7 @@ def served(
         toolkit,
         root,
         [CONTAINER / "serve_in_container.py", request.param, asked, answers],
-        {**SERVING, "SAGEMAKER_SUBMIT_DIRECTORY": code},
+        {**container_variables.HOSTING, **SERVING, "SAGEMAKER_SUBMIT_DIRECTORY": code},
     )
     return Served(json.loads(answers.read_text(encoding="utf-8")), run.log)
 
@@ -462,7 +502,7 @@ def test_the_local_versions_are_the_images() -> None:
     pins = exact_pins(project["dependencies"])
     assert not unlike_the_image(pins)
     imported = set().union(*map(third_party, STEPS))
-    assert imported <= pins.keys(), "what runs in the container is pinned here, to its version"
+    assert imported - OF_AWS <= pins.keys(), "what runs in the container is pinned here, to its version"
 
 
 def test_the_toolkits_environment_has_the_images_versions() -> None:
