@@ -798,7 +798,7 @@ def a_warm_start_of_several(content: Json) -> str:
 # The feature store
 
 
-@says("ProcessingInputs[1].DatasetDefinition: expected S3Input, got DatasetDefinition: for it ...")
+@says("ProcessingInputs[1].DatasetDefinition: expected S3Input, got DatasetDefinition: for it ")
 def a_dataset_definition(content: Json) -> str:
     step = processing(content, "process.py")
     step["Arguments"]["ProcessingInputs"][1] = {

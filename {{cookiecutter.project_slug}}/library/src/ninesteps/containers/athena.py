@@ -111,10 +111,7 @@ def _ended(athena: Any, identifier: str) -> dict[str, Any]:
         if status["State"] in ("SUCCEEDED", "FAILED", "CANCELLED"):
             return status
         if time.monotonic() > deadline:
-            raise DataError(
-                f"the query execution {identifier} of Athena has not ended in {MOST_SECONDS:g} "
-                "seconds, and was stopped"
-            )
+            raise DataError(f"the query {identifier} took too long, and was stopped")
         time.sleep(pause)
         pause = min(pause * GROWTH, LONGEST_PAUSE)
 
@@ -139,7 +136,7 @@ def _ended_by_sigterm() -> Iterator[None]:
     """A job that is stopped gets SIGTERM, and is killed two minutes later: it stops its query."""
 
     def end(*_: object) -> None:
-        raise SystemExit("the job was stopped while Athena was asked")
+        raise DataError("the job was stopped while Athena was asked")
 
     if threading.current_thread() is not threading.main_thread():
         yield
