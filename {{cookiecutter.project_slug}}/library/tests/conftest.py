@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import botocore.session
 import pytest
+from botocore.loaders import create_loader
 
 import container_variables
 
@@ -44,3 +47,11 @@ def _containers_have_their_own_variables(
     """A test that imports a script of a container sees what SageMaker sets there, and no more."""
     if container_variables.is_of_a_container(request.module, SCRIPTS):
         container_variables.only(monkeypatch, container_variables.PROCESSING, tmp_path)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _service_models_are_read_once() -> Iterator[None]:
+    """Each session of boto3 would read them again: SageMaker's takes half a second."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(botocore.session, "create_loader", functools.cache(create_loader))
+        yield
