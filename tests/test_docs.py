@@ -212,8 +212,15 @@ def test_settings_of_a_table_read_the_texts_beside_them() -> None:
 
     page = (DOCS / "your-table.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    content = tomllib.loads("\n".join(sorted(blocks, key=lambda block: block.startswith("["))))
-    columns = {name: Column(**keys) for name, keys in content["data"]["columns"].items()}
+    read = [tomllib.loads(block) for block in sorted(blocks, key=lambda block: block[0] == "[")]
+    data: dict[str, Any] = {name: {} for name in ("columns", "quality", "stored")}
+    for content in (block.get("data", {}) for block in read):
+        for name, keys in content.items():
+            data[name] |= keys
+    columns = {name: Column(**keys) for name, keys in data["columns"].items()}
+    ranged = [columns.pop(name) for name in ("age", "city")]
+    assert all(column.required for column in ranged)
+    assert (ranged[0].min, ranged[0].max) == (18, 75)
     texts = {
         "price": ("$1,234.50", 1234.5),
         "weight": ("1.234,5 kg", 1234.5),
@@ -223,8 +230,8 @@ def test_settings_of_a_table_read_the_texts_beside_them() -> None:
     for name, (text, number) in texts.items():
         assert text in page
         assert read_numbers(pa.array([text]), columns[name]).to_pylist() == [number]
-    assert Quality(**content["data"]["quality"]) == Quality()
-    assert all(map(is_stored_name, content["data"]["stored"].values()))
+    assert Quality(**data["quality"]) == Quality(max_age_days=45)
+    assert all(map(is_stored_name, data["stored"].values()))
 
 
 # The reference says everything that the code has

@@ -229,7 +229,8 @@ def _rules(root: type) -> dict[str, tuple[str, ...]]:
 def _type_words(hint: Any) -> str:
     """A type as TOML's users call it."""
     if isinstance(hint, types.UnionType):
-        return " or ".join(_type_words(argument) for argument in typing.get_args(hint))
+        kinds = [kind for kind in typing.get_args(hint) if kind is not types.NoneType]
+        return " or ".join(map(_type_words, kinds))
     origin = typing.get_origin(hint)
     if origin is tuple:
         return "list of texts"
@@ -254,6 +255,8 @@ def _default(spec: dataclasses.Field[Any]) -> str:
     value = spec.default if factory is dataclasses.MISSING else factory()
     if isinstance(value, dict):
         return "{}"
+    if value is None:
+        return "none"
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import botocore.session
+import pyarrow as pa
 import pytest
 from botocore.loaders import create_loader
 
@@ -55,3 +57,16 @@ def _service_models_are_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(botocore.session, "create_loader", functools.cache(create_loader))
         yield
+
+
+@pytest.fixture
+def own_features() -> Iterator[None]:
+    """As in a server's process, which knows the features of one archive alone."""
+    pa.array(["x"]).to_pandas()  # PyArrow finds pandas, as where no step has hidden it
+    before = {name: m for name, m in sys.modules.items() if name.startswith("feature_store")}
+    path = [*sys.path]
+    yield
+    for name in [name for name in sys.modules if name.startswith("feature_store")]:
+        del sys.modules[name]
+    sys.modules.update(before)
+    sys.path[:] = path

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ import container
 import pets
 import process
 import raw_records
+from archives import archive, repository
 from dataset import Columns, read_split
 from ninesteps.feature_store.online import FILE, LocalOnlineStore
 from ninesteps.local.endpoint import worker
@@ -42,28 +42,7 @@ ODD = ("", " ", "NA", "-", "nowhere", "1.0", "2", " 3 ", "1e3", "-0.0", "31/02/2
        "Ünal")  # fmt: skip
 """Texts that stand in tables; in a column where one would stop an ingest it is left out."""
 
-
-@pytest.fixture(autouse=True)
-def _own_features(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As in a server's process, which knows the features of one archive alone."""
-    pa.array(["x"]).to_pandas()  # PyArrow finds pandas, as where no step has hidden it
-    before = {name: m for name, m in sys.modules.items() if name.startswith("feature_store")}
-    path = [*sys.path]
-    yield
-    for name in [name for name in sys.modules if name.startswith("feature_store")]:
-        del sys.modules[name]
-    sys.modules.update(before)
-    sys.path[:] = path
-
-
-def repository(folder: Path, scenario: str) -> Path:
-    """A scenario's repository, as the template's hook lays it over churn's."""
-    root = folder / "repository"
-    ignored = shutil.ignore_patterns("library", "scenarios", "ci", ".*", "__pycache__")
-    shutil.copytree(pets.ROOT, root, ignore=ignored)
-    if scenario != "churn":
-        shutil.copytree(pets.ROOT / "scenarios" / scenario, root, dirs_exist_ok=True)
-    return root
+pytestmark = pytest.mark.usefixtures("own_features")
 
 
 def sample(settings: Settings) -> tuple[list[str], list[dict[str, str]]]:
@@ -109,15 +88,6 @@ def stored_vectors(
         split = read_split(folder / "base" / "processing" / "output" / name, name)
         vectors |= {key: row.tobytes() for key, row in zip(split.ids, split.features, strict=True)}
     return split.columns, vectors
-
-
-def archive(folder: Path, settings: Settings) -> Path:
-    """The code of a model's archive, as far as raw records need it."""
-    for name, content in training_code(settings, "train.py").files.items():
-        if "/" in name or name == raw_records.FILE:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(content)
-    return folder
 
 
 @dataclass(frozen=True)

@@ -377,13 +377,14 @@ def test_few_unusable_values_are_counted_and_more_are_refused(
     assert list(table.found.values()) == [5]
     assert refusal(raw_file(tmp_path, *many(**{column: (6, text)})), STRICT) == (
         f"pets.csv: '{column}': {expected}, got {text!r} (line 2), {text!r} (line 3), {text!r} "
-        "(line 4) in 6 of 100 values: [data.quality] unreadable = 0.05 allows 5"
+        "(line 4) in 6 of 100 values: [data.quality] unreadable = 0.05 allows 5; records '0', '1', "
+        "'2', '3', '4'"
     )
     loose = changed(settings(), data={"quality": Quality(unreadable=0.06)})
     assert read_raw_table(raw_file(tmp_path, *many(**{column: (6, text)})), loose).found
     assert refusal(raw_file(tmp_path, *many(**{column: (100, text)})), settings()).endswith(
         "in 100 of 100 values: no value can be used, and [data.quality] unreadable never allows "
-        "that"
+        "that; records '0', '1', '2', '3', '4'"
     )
 
 

@@ -37,6 +37,8 @@ from raw_values import (
     is_given,
     known_texts,
     moment_texts,
+    outside,
+    range_in_words,
     read_dates,
     read_iso,
     read_numbers,
@@ -61,6 +63,9 @@ class RawColumn:
     thousands: str = ""
     unit: str = ""
     parentheses: bool = False
+    min: float | None = None
+    max: float | None = None
+    required: bool = False
     is_stored: bool = False  # whether the feature group keeps it beside the features
 
 
@@ -74,6 +79,7 @@ class RawColumns:
     event_time_format: str  # empty: ISO 8601
     stored: dict[str, str] = field(default_factory=dict)  # raw columns -> their stored names
     kept: dict[str, str] = field(default_factory=dict)  # what a record has beside its features
+    refused: tuple[str, ...] = ()  # the limits of [data.quality] that allow a table no such value
 
     @staticmethod
     @cache
@@ -90,7 +96,8 @@ class RawColumns:
             name: RawColumn(**{**column, "values": tuple(column.get("values", ()))})
             for name, column in content.pop("columns").items()
         }
-        return RawColumns(columns, tuple(content.pop("missing")), **content)
+        words: dict[str, Any] = {key: tuple(content.pop(key)) for key in ("missing", "refused")}
+        return RawColumns(columns, **words, **content)
 
     @property
     def categories(self) -> dict[str, tuple[str, ...]]:
@@ -135,6 +142,9 @@ def read(records: object, code: Path, features: Sequence[str]) -> RawRequest:
         cells[name], wrong = _typed(name, column, [r.get(name) for r in given], description)
         for place in np.flatnonzero(wrong):
             unknown[place].append(name)
+        if column.required and "missing" in description.refused:
+            none = cells[name].isna().to_numpy() & ~wrong
+            _refuse(name, ["none"] * len(given), none, "a value, which is required")
     cells["event_time"] = _moments([r.get(description.event_time) for r in given], description)
     if any(unknown):
         counts = dict(sorted(Counter(name for names in unknown for name in names).items()))
@@ -166,7 +176,12 @@ def _typed(
             raise ValueError(f"record {number}: {name!r}: expected a single value, got several")
     none = np.zeros(len(values), dtype=np.bool_)
     if column.type == "number":
-        return pd.Series(_numbers(name, column, values, description)), none
+        numbers = _numbers(name, column, values, description)
+        wrong = outside(numbers, column.min, column.max)
+        if "out_of_range" in description.refused:
+            expected = f"a number {range_in_words(column.min, column.max)}"
+            _refuse(name, values, wrong, expected)
+        return pd.Series(np.where(wrong, np.nan, numbers)), wrong
     texts = given_texts(_texts(values), description.missing)
     if column.type == "date":
         texts = without_missing(texts)

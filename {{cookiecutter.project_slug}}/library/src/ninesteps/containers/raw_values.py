@@ -158,6 +158,27 @@ def finite(numbers: Texts) -> Texts:
     return pc.if_else(pc.is_finite(numbers), numbers, _NO_NUMBER)
 
 
+def outside(
+    numbers: NDArray[np.float64], least: float | None, most: float | None
+) -> NDArray[np.bool_]:
+    """Which numbers are not in a range, (n,); NaN is in every one."""
+    wrong = np.zeros(len(numbers), dtype=np.bool_)
+    if least is not None:
+        wrong |= numbers < least
+    if most is not None:
+        wrong |= numbers > most
+    return wrong
+
+
+def range_in_words(least: float | None, most: float | None) -> str:
+    """Such as "from 0 to 120"; empty where there is no limit."""
+    if least is not None and most is not None:
+        return f"from {least:g} to {most:g}"
+    if least is not None:
+        return f"of at least {least:g}"
+    return "" if most is None else f"of at most {most:g}"
+
+
 def _is_plain(column: Notation) -> bool:
     """Whether a number is written as programs write it, such as -1234.5."""
     return (column.decimal, column.thousands, column.unit, column.parentheses) == (

@@ -16,9 +16,11 @@ import secrets
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ninesteps.errors import RawTableError
 from ninesteps.feature_store.reading.file_kind import kind_of
 from ninesteps.feature_store.split_sizes import rows_by_class
 from ninesteps.local.storage import Storage
@@ -58,6 +60,7 @@ def ingest(
     s3: Path,
     on_work: Callable[[], None] = lambda: None,
     rows_at_once: int | None = None,
+    as_of: str = "",
 ) -> Ingested:
     """Put a raw table into a feature group of its own, unless it is there already.
 
@@ -69,6 +72,7 @@ def ingest(
         s3: the folder that stands for S3, one folder a bucket.
         on_work: called before the table is read, if it has to be.
         rows_at_once: the rows that are in memory at a time, of a larger table; None: as is usual.
+        as_of: the moment that the newest row must not be too old for; without it, now.
 
     Raises:
         RawTableError: with one sentence for the person who brought the table.
@@ -78,6 +82,7 @@ def ingest(
     group = Storage(s3).path(f"s3://{prefix}/{_digest(file, settings)}")
     summary = group / SUMMARY
     if earlier := _ingested(summary, s3):
+        _check_age(earlier.latest, settings, file, as_of)
         return earlier
     if group.exists():  # with rows or a summary gone: it is made again
         shutil.rmtree(group)
@@ -93,7 +98,22 @@ def ingest(
             unfinished.rename(group)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return Ingested.from_json(json.loads(summary.read_text(encoding="utf-8")))
+    ingested = Ingested.from_json(json.loads(summary.read_text(encoding="utf-8")))
+    _check_age(ingested.latest, settings, file, as_of)
+    return ingested
+
+
+def _check_age(latest: str, settings: Settings, file: Path, as_of: str) -> None:
+    """Refuse a table whose newest row is too old: it says nothing about the present."""
+    most = settings.data.quality.max_age_days
+    moment = datetime.fromisoformat(as_of) if as_of else datetime.now(UTC)
+    age = (moment - datetime.fromisoformat(latest)).total_seconds() / 86400
+    if most is not None and age > most:
+        when = f"as of {as_of}" if as_of else "now"
+        raise RawTableError(
+            f"{file}: expected a newest event time of at most {most:g} days {when} ([data.quality] "
+            f"max_age_days), got {latest}, which is {age:,.1f} days old"
+        )
 
 
 def _written(

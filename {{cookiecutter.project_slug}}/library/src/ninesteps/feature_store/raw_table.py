@@ -28,6 +28,8 @@ from ninesteps.feature_store.reading.values import (
     is_given,
     known_texts,
     moment_texts,
+    outside,
+    range_in_words,
     read_dates,
     read_iso,
     read_numbers,
@@ -68,6 +70,7 @@ def read_raw_table(
     moments, unusable = _event_time(source)
     columns.put("event_time", _moment_texts(moments) if data.event_time else _snapshot(source))
     source.release()
+    source.check_contract()
     names = (data.record_id, data.label, *data.columns, "event_time")
     table = RawTable(columns, names, source.rows, source.found)
     _drop_unusable(source, table, moments, unusable)
@@ -92,7 +95,8 @@ def _label(source: Source, settings: Settings) -> Cells:
     """The label as numbers: 0 and 1, or what a regression estimates; missing is NaN."""
     name, data = source.data.label, source.data
     if settings.project.problem == "regression":
-        return _numbers(source, name, data.label_column)
+        column = data.label_column
+        return _within(source, name, _numbers(source, name, column), column)
     if data.positives:
         return _label_of_texts(source, source.texts(name))
     cells = read = source.numbers(name)
@@ -137,10 +141,10 @@ def _either(texts: tuple[str, ...]) -> str:
 def _column(source: Source, name: str, column: Column, is_stored: bool) -> Cells:
     if column.type == "number":
         numbers = _numbers(source, name, column)
-        source.count(f"missing {name}", pc.is_nan(numbers).to_numpy())
-        return numbers
+        _count_missing(source, name, column, pc.is_nan(numbers).to_numpy())
+        return _within(source, name, numbers, column)
     if column.type == "date":
-        return _dates(source, name, column.format)
+        return _dates(source, name, column)
     texts = source.texts(name)
     source.note_if_empty(name, texts)
     source.check_one_line(name, texts)
@@ -148,8 +152,28 @@ def _column(source: Source, name: str, column: Column, is_stored: bool) -> Cells
         texts = _known(source, name, texts, column.values)
     elif is_stored:
         texts = without_fraction(texts)
-    source.count(f"missing {name}", ~is_given(texts))
+    _count_missing(source, name, column, ~is_given(texts))
     return texts
+
+
+def _count_missing(source: Source, name: str, column: Column, missing: Rows) -> None:
+    source.count(f"missing {name}", missing)
+    if column.required:
+        expected = "a value in every row (required in [data.columns])"
+        source.check_share(name, source.rows, missing, expected, limit="missing")
+
+
+def _within(source: Source, name: str, numbers: Cells, column: Column) -> Cells:
+    """Numbers of a column's range; one that is not counts as missing, as far as that is allowed."""
+    plain = numbers.to_numpy()
+    wrong = outside(plain, column.min, column.max)
+    if not wrong.any():
+        return numbers
+    expected = f"numbers {range_in_words(column.min, column.max)}"
+    given = int((~np.isnan(plain)).sum())
+    source.check_share(name, given, wrong, expected, limit="out_of_range")
+    source.count(f"value out of range in {name}: taken as missing", wrong)
+    return pa.chunked_array([np.where(wrong, np.nan, plain)])
 
 
 def _numbers(source: Source, name: str, column: Column) -> Cells:
@@ -195,9 +219,9 @@ def _known(
     return texts
 
 
-def _dates(source: Source, name: str, form: str) -> Cells:
+def _dates(source: Source, name: str, column: Column) -> Cells:
     """Dates of a format, NaT where a text is none."""
-    cells = source.cells(name)
+    cells, form = source.cells(name), column.format
     read = typed_cells.cells_as_dates(cells, form)
     if read is None:
         cells = part_by_part(without_missing, source.texts(name, form))
@@ -207,7 +231,7 @@ def _dates(source: Source, name: str, form: str) -> Cells:
     unreadable = is_given(cells) & np.isnat(read)
     given = source.rows - cells.null_count
     source.check_share(name, given, unreadable, f"dates of the format {form!r}")
-    source.count(f"missing {name}", ~is_given(cells))
+    _count_missing(source, name, column, ~is_given(cells))
     source.count(f"unreadable date in {name}", unreadable)
     return pa.chunked_array([read])
 

@@ -92,7 +92,12 @@ def run(
         progress.working(what)
 
     ingested = ingest(
-        file, settings, environment, local / "s3", lambda: working("reading the table")
+        file,
+        settings,
+        environment,
+        local / "s3",
+        lambda: working("reading the table"),
+        as_of=given.get(AS_OF, ""),
     )
     given = {AS_OF: ingested.latest, **given}
     progress.ingested(file, ingested, given[AS_OF])

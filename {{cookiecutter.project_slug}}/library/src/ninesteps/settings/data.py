@@ -23,6 +23,9 @@ class Column:
     thousands: str = ""  # of a number: the thousands separator, where there is one
     unit: str = ""  # of a number: a text that may stand before or after it, such as "$" or "kg"
     parentheses: bool = False  # of a number: whether "(12)" is -12
+    min: float | None = None  # of a number: the smallest that it may be
+    max: float | None = None  # of a number: the largest that it may be
+    required: bool = False  # whether every row must have a value
 
     TYPES: typing.ClassVar = ("number", "date", "category", "text")
     NOTATION: typing.ClassVar = ("decimal", "thousands", "unit", "parentheses")
@@ -38,6 +41,12 @@ class Column:
         for key, value in self.notation.items():
             require(self.type == "number", key, value,
                  f"none for a {self.type}: only numbers have it")  # fmt: skip
+        for key in ("min", "max"):
+            value = getattr(self, key)
+            require(value is None or self.type == "number", key, value,
+                 f"none for a {self.type}: only numbers have it")  # fmt: skip
+        require(self.min is None or self.max is None or self.min < self.max, "max", self.max,
+             f"a number above min ({self.min})")  # fmt: skip
         require(self.decimal in (".", ","), "decimal", self.decimal, '"." or ","')
         require(self.thousands in ("", ",", ".", " ", "'") and self.thousands != self.decimal,
              "thousands", self.thousands,
@@ -63,15 +72,20 @@ class Quality:
 
     unreadable: float = 0.05  # share of a column's values: unreadable dates, unknown categories
     dropped: float = 0.2  # share of the rows left out: no id, no label, no moment, a repeated id
+    out_of_range: float = 0.0  # share of a column's values below its min or above its max
+    missing: float = 0.0  # share of the rows without a value in a column that is required
+    max_age_days: float | None = None  # how old the newest event time may be; without it, any age
 
     def __post_init__(self) -> None:
-        for key in ("unreadable", "dropped"):
+        for key in ("unreadable", "dropped", "out_of_range", "missing"):
             share = getattr(self, key)
             require(0 <= share <= 1, key, share, "a share between 0 and 1")
+        require(self.max_age_days is None or self.max_age_days > 0, "max_age_days",
+             self.max_age_days, "a number of days above 0")  # fmt: skip
 
-    def most_unreadable(self, given: int) -> int:
-        """How many of a column's given values may be unusable."""
-        return _part(self.unreadable, given)
+    def most(self, key: str, values: int) -> int:
+        """How many of a column's values a limit allows to be unusable."""
+        return _part(getattr(self, key), values)
 
     def most_dropped(self, rows: int) -> int:
         """How many rows of the table may be left out."""
@@ -124,6 +138,9 @@ class Data:
     def _check_keys(self) -> None:
         require(self.label_column.type == "number", "label_column", self.label_column.type,
              'type = "number", and how it is written')  # fmt: skip
+        require(not self.label_column.required, "label_column", "required = true",
+             "none: rows without a label are left out, as many as [data.quality] dropped allows"
+        )  # fmt: skip
         require(self.record_id, "record_id", self.record_id, "the name of a column")
         require(self.label, "label", self.label, "the column to predict "
              "(`pipeline schema FILE --label NAME` drafts for it)")  # fmt: skip

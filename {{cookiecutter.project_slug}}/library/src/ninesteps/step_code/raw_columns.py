@@ -29,6 +29,7 @@ def raw_columns(settings: Settings) -> bytes:
         "event_time": data.event_time or "event_time",
         "event_time_format": data.event_time_format,
         "stored": data.stored,
+        "refused": [key for key in ("out_of_range", "missing") if not getattr(data.quality, key)],
         "kept": {data.stored_name(name): name for name in kept},
     }
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()

@@ -68,7 +68,7 @@ class Dates:
     @property
     def fits(self) -> bool:
         """Whether so few are unreadable that a run takes them."""
-        return self.unreadable <= Quality().most_unreadable(self.known)
+        return self.unreadable <= Quality().most("unreadable", self.known)
 
 
 def dates_of(columns: list[Contents]) -> dict[str, Dates]:
@@ -94,7 +94,7 @@ def _as_dates(column: Contents, preferred: Iterable[str]) -> Dates | None:
     best = next((form for form in equal if form in preferred), equal[0])
     wrong = np.isnat(read[best])
     words = words_among(column, wrong)
-    if fewest <= Quality().most_unreadable(column.present):  # a run counts as many as unreadable
+    if fewest <= Quality().most("unreadable", column.present):  # a run counts as many as unreadable
         words = Words()
     unreadable = wrong & ~words.are(texts)
     known = column.present - words.rows

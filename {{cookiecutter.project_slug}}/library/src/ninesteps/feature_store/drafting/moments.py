@@ -64,7 +64,7 @@ def _judged(column: Contents, form: str, moments: NDArray[np.datetime64]) -> Mom
     unreadable = int(counts[wrong].sum())
     none = column.missing + unreadable
     quality = Quality()
-    most = quality.most_unreadable(column.present)
+    most = quality.most("unreadable", column.present)
     if unreadable > most or none > quality.most_dropped(len(column.cells)):
         return None
     after = moments > np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
@@ -93,7 +93,7 @@ def moment_lines(
     if chosen.none:
         remarks += [f"{rows(chosen.none)} without one: left out"]
     if chosen.future:
-        few = chosen.future <= Quality().most_unreadable(chosen.column.present)
+        few = chosen.future <= Quality().most("unreadable", chosen.column.present)
         then = "left out" if few else "a run refuses so many"
         remarks += [f"{rows(chosen.future)} in the future, up to {chosen.latest:%Y-%m-%d}: {then}"]
     lines = setting(f"event_time = {value(name)}", remarks)

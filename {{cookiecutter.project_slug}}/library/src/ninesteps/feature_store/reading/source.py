@@ -27,7 +27,8 @@ from ninesteps.settings.settings import Settings
 Rows: TypeAlias = NDArray[np.bool_]
 """Which of the table's rows, (n,)."""
 
-EXAMPLES = 3
+EXAMPLES, RECORDS = 3, 5
+"""How many values that break a rule are shown, and how many records that have one."""
 
 MOST_SHOWN = 60  # characters of a value, names of a header
 
@@ -79,6 +80,7 @@ class Source:
     stored: dict[str, pa.ChunkedArray] = field(default_factory=dict)  # those that are in memory
     found: dict[str, int] = field(default_factory=dict)  # what was odd, and in how many rows
     empty: list[str] = field(default_factory=list)  # columns of [data.columns] without any value
+    broken: list[tuple[str, list[int]]] = field(default_factory=list)  # rules, each with some rows
 
     @property
     def path(self) -> Path:
@@ -146,20 +148,45 @@ class Source:
             )
 
     def check_share(
-        self, name: str, given: int, wrong: Rows, expected: str, remedy: str = ""
-    ) -> None:
-        """Refuse a table in which too many of a column's values cannot be used."""
+        self, name: str, given: int, wrong: Rows, expected: str, remedy: str = "",
+        limit: str = "unreadable",
+    ) -> None:  # fmt: skip
+        """Note that too many of a column's values break a rule: `check_contract` refuses the table.
+
+        Args:
+            given: how many values there are, all told.
+            limit: the key of `[data.quality]` that says how many may be wrong.
+        """
         count, quality = int(wrong.sum()), self.data.quality
-        most = quality.most_unreadable(given)
+        most = quality.most(limit, given)
         if count == 0 or (count < given and count <= most):
             return
-        allowed = f"[data.quality] unreadable = {quality.unreadable:g} allows {most:,}"
+        allowed = f"[data.quality] {limit} = {getattr(quality, limit):g} allows {most:,}"
         if count == given:
-            allowed = "no value can be used, and [data.quality] unreadable never allows that"
-        raise RawTableError(
-            f"{self.path}: {self._called(name)}: expected {expected}, got "
-            f"{self.examples(name, wrong)} in {count:,} of {given:,} values: {allowed}{remedy}"
-        )
+            allowed = f"no value can be used, and [data.quality] {limit} never allows that"
+        got = f"got {self.examples(name, wrong)}" if limit != "missing" else "got none"
+        self.broken.append(
+            (f"{self._called(name)}: expected {expected}, {got} in {count:,} of {given:,} "
+             f"values: {allowed}{remedy}", np.flatnonzero(wrong)[:RECORDS].tolist())
+        )  # fmt: skip
+
+    def check_contract(self) -> None:
+        """Refuse a table that breaks rules of `[data]` more often than `[data.quality]` allows.
+
+        Raises:
+            RawTableError: with every rule that is broken, how often, and the records' ids.
+        """
+        if self.broken:
+            told = [f"{sentence}; {self._records(rows)}" for sentence, rows in self.broken]
+            raise RawTableError(f"{self.path}: {'; and '.join(told)}")
+
+    def _records(self, rows: Sequence[int]) -> str:
+        """Rows by their record ids."""
+        if self.data.number_rows:
+            ids = [str(row + 1) for row in rows]
+        else:
+            ids = self._values(self.data.record_id, rows)
+        return f"record{'s' * (len(ids) > 1)} {', '.join(map(repr, ids))}"
 
     def examples(self, name: str, rows: Rows) -> str:
         """Some of the values, each with its line."""
