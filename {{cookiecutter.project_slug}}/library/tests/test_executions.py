@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -501,6 +502,40 @@ def test_waiting_tells_each_change_and_ends_as_the_execution_does(service: Servi
     text = pipeline_command("start", "--env", "prod", "--wait", status=1).stdout
     assert "\nExecuting  Process\nFailed     Process\n" in text
     assert "Process failed\n  the service says no reason\n" in text
+
+
+def test_who_stops_waiting_is_told_that_the_execution_goes_on(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(execution, "time", SimpleNamespace(sleep=interrupted))
+    published(service)
+    started(service)
+    domains(service)
+    service.execution(status="Executing", name=RUN)
+    service.steps(began("Process", status="Executing"), name=RUN)
+    parameters(service)
+    done = pipeline_command("start", "--env", "prod", "--wait", status=130)
+    assert done.stderr == (
+        f"pipeline: stopped waiting; the execution goes on, and `pipeline stop {RUN} --env prod` "
+        "ends it\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "ends_with"), [("Stopping", 1), ("Stopped", 1), ("CompletedWithFailures", 1)]
+)
+def test_an_execution_that_does_not_come_to_its_end_ends_with_1(
+    service: Service, status: str, ends_with: int
+) -> None:
+    service.execution(status=status, name=RUN)
+    service.steps(began("Process"), began("Tune", status="Stopped"), name=RUN)
+    parameters(service)
+    domains(service)
+    text = pipeline_command("status", RUN, "--env", "prod", status=ends_with).stdout
+    assert text.startswith(f"execution {RUN} of {pipeline(service.settings)}: {status}\n")
 
 
 def test_the_beginning_of_an_id_is_enough_where_it_is_one_executions_alone(

@@ -140,6 +140,13 @@ def test_an_execution_needs_its_jobs_and_a_rollout_a_second_fleet(own: Settings)
     ]
 
 
+def test_autoscaling_may_add_instances_to_both_fleets(own: Settings) -> None:
+    deploy = Deploy(instance_type=M5, instances=2, max_instances=5, target_invocations=100)
+    settings = dataclasses.replace(own, deploy=deploy)
+    (endpoint,) = (n for n in instances.needs(pipeline(), settings) if n.use == ENDPOINT)
+    assert endpoint.count == 10
+
+
 def test_clarifys_image_has_an_endpoint_of_its_own(own: Settings) -> None:
     step = processing("Bias", 1)
     step["Arguments"]["AppSpecification"] = {"ImageUri": "1.dkr/sagemaker-clarify-processing:1.0"}

@@ -70,7 +70,8 @@ def needs(definition: Mapping[str, Any], settings: Settings) -> list[Need]:
     found.append(Need(PROCESSING, of_jobs, 1, "a rollout's job"))
     # UpdateEndpoint starts a second fleet of the same size; staging's, of one, has ended by then
     served = "the endpoint and the new one that takes over"
-    found.append(Need(ENDPOINT, deploy.instance_type, 2 * deploy.instances, served))
+    most = max(deploy.instances, deploy.max_instances)
+    found.append(Need(ENDPOINT, deploy.instance_type, 2 * most, served))
     if CLARIFY_IMAGE in json.dumps(definition):
         found.append(Need(ENDPOINT, of_jobs, 1, "Clarify's shadow endpoint"))
     return list(_added(found))
