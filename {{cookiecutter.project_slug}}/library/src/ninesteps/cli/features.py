@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from ninesteps.runs.ingesting import Outcome, Table
     from ninesteps.settings.environment import Environment
     from ninesteps.settings.settings import Settings
+
+TELL_SECONDS = 5.0
+"""Between lines that say how far an ingest is."""
 
 SHOWN = 20
 """Refused records that are listed; --json lists all."""
@@ -108,9 +112,13 @@ class _Progress:
 
     def __init__(self, is_silent: bool) -> None:
         self._is_silent = is_silent
+        self._said = time.monotonic()
 
     def putting(self, done: int, of: int, rate: float) -> None:
         """How many records are put."""
+        if time.monotonic() - self._said < TELL_SECONDS:
+            return
+        self._said = time.monotonic()
         each = f", {rate:,.0f} a second" if rate else ""
         self._say(f"{done:,} of {of:,} records put{each}")
 

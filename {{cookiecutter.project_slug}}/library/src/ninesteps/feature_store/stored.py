@@ -30,6 +30,15 @@ def rows(folder: Path, record_id: str, in_time: bool = False) -> Iterator[pa.Tab
     yield from _last(folder, keys, "api_invocation_time DESC", order)
 
 
+def count(folder: Path, record_id: str) -> int:
+    """How many rows `rows` gives."""
+    keys = f"{quoted(record_id)}, {WRITTEN}"
+    query = f"SELECT count(*) FROM (SELECT DISTINCT {keys} FROM stored) AS different"
+    with _connection(folder) as connection:
+        ((number,),) = connection.sql(query).fetchall()
+        return int(number)
+
+
 def newest(folder: Path, record_id: str) -> Iterator[pa.Table]:
     """The newest row of each record."""
     yield from _last(folder, quoted(record_id), f"{WRITTEN} DESC, api_invocation_time DESC")

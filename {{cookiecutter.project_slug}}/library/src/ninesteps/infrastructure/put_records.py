@@ -32,8 +32,6 @@ CHUNK = 50
 MOST_REFUSED = 1000
 """With so many refused, the rest is not sent: something is wrong with all of them."""
 
-TELL_SECONDS = 5.0
-
 OF_THE_RECORD = (
     "ValidationError", "ValidationException", "InternalFailure", "ServiceUnavailable",
     "ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded",
@@ -86,18 +84,16 @@ def put_all(
     each is kept: so they need not arrive in theirs.
 
     Args:
-        tell: told every few seconds how far it is.
+        tell: told again and again how far it is.
     """
-    began = told = time.monotonic()
+    began = time.monotonic()
     sent = Sent()
     again: list[tuple[Record, Refused]] = []
     for put, refused in _answers(runtime, group, records, at_once):
         sent.put += put
         again += refused
         sent.seconds = time.monotonic() - began
-        if sent.seconds + began - told >= TELL_SECONDS:
-            told = began + sent.seconds
-            tell(sent)
+        tell(sent)
         if len(again) >= MOST_REFUSED:
             sent.is_stopped = True
             break

@@ -206,7 +206,7 @@ def _put(
 ) -> Outcome:  # fmt: skip
     from ninesteps.infrastructure import offline_files, put_records
 
-    rows = sum(part.num_rows for part in read.rows())
+    rows = stored.count(read.folder, group.record_id)
     if kept.refused is not None and not kept.refused:
         return Outcome(rows=rows, resumed=rows)
     if options.bulk:
