@@ -26,13 +26,14 @@ from ninesteps.cli import here, main
 from ninesteps.errors import AccountError, SettingsError
 from ninesteps.infrastructure import change_set as bootstrap
 from ninesteps.infrastructure import (
+    leftovers,
     own_feature_group,
     permissions,
     stacks,
     state_machines,
     template,
 )
-from ninesteps.infrastructure.change_set import Applied, Change, Event, Stack
+from ninesteps.infrastructure.change_set import Applied, Change, Event, Import, Stack
 from ninesteps.profiles import profile as profiles
 from ninesteps.runs import compiled
 from ninesteps.settings import loading as pipeline_settings
@@ -299,6 +300,89 @@ def test_credentials_of_another_account_change_nothing(
     assert "expected credentials of account 444455556666 for [environments.prod], " in done.output
     assert f"got those of {ACCOUNT}; nothing was sent" in done.output
     assert client("cloudformation").list_stacks()["StackSummaries"] == []
+
+
+# What a deleted stack has left
+
+KEY_ID = KEY.rpartition("/")[2]
+LEFT = [
+    Import("Bucket", "AWS::S3::Bucket", {"BucketName": f"customer-churn-prod-{ACCOUNT}"}),
+    Import("Key", "AWS::KMS::Key", {"KeyId": KEY_ID}),
+]
+
+
+def left_behind(key: str) -> None:
+    """A bucket that is encrypted with a key."""
+    bucket, s3 = f"customer-churn-prod-{ACCOUNT}", client("s3")
+    where = {"LocationConstraint": REGION}
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
+    by_default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": by_default}]}
+    s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=rules)
+
+
+def test_what_a_deleted_stack_has_left_is_found(account: None) -> None:
+    prod = dataclasses.replace(own().environment("prod"), kms_key_arn="")
+    session, name = boto3.Session(region_name=REGION), "customer-churn-prod"
+    assert leftovers.find(session, prod, name) == []
+    key = client("kms").create_key()["KeyMetadata"]
+    left_behind(key["Arn"])
+    group = client("sagemaker").create_model_package_group(ModelPackageGroupName=name)
+    logs = f"/aws/sagemaker/Endpoints/{name}"
+    client("logs").create_log_group(logGroupName=logs)
+    assert leftovers.find(session, prod, name) == [
+        LEFT[0],
+        Import("Key", "AWS::KMS::Key", {"KeyId": key["KeyId"]}),
+        Import("ModelPackageGroup", "AWS::SageMaker::ModelPackageGroup",
+               {"ModelPackageGroupArn": group["ModelPackageGroupArn"]}),
+        Import("EndpointLogs", "AWS::Logs::LogGroup", {"LogGroupName": logs}),
+    ]  # fmt: skip
+    with_another = dataclasses.replace(prod, kms_key_arn=KEY)
+    assert "Key" not in [one.resource for one in leftovers.find(session, with_another, name)]
+
+
+def test_a_bucket_whose_key_is_disabled_is_said_before_anything_is_made(
+    account: None, motos_types: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "definition", lambda *_: "{}")
+    key = client("kms").create_key()["KeyMetadata"]
+    client("kms").disable_key(KeyId=key["KeyId"])
+    left_behind(key["Arn"])
+    done = bootstrap_it(monkeypatch, own(kms_key_arn=""), "--yes")
+    assert (done.exit_code, done.output) == (
+        1, f"pipeline: the bucket customer-churn-prod-{ACCOUNT} of a deleted stack is encrypted "
+        f"with the key {key['Arn']}, which is Disabled: enable it, or delete the bucket\n",
+    )  # fmt: skip
+    assert client("cloudformation").list_stacks()["StackSummaries"] == []
+
+
+def test_what_is_left_is_imported_by_a_template_of_that_alone(stub: Stubber) -> None:
+    settings = dataclasses.replace(own(), environments={"prod": Environment(ACCOUNT, REGION)})
+    whole = stacks.pipeline_stack(settings, settings.environment("prod"), "{}")
+    stack = leftovers.importing(whole, LEFT)
+    template_ = json.loads(stack.template)
+    assert template_["Resources"].keys() == {"Bucket", "Key"} and "Outputs" not in template_
+    assert all("DeletionPolicy" in r for r in template_["Resources"].values())  # as an import asks
+    stub.add_client_error("describe_stacks", "ValidationError", "Stack does not exist")
+    asked = {
+        "StackName": stack.name, "ChangeSetName": ANY, "ChangeSetType": "IMPORT",
+        "TemplateBody": stack.template, "Capabilities": ANY, "Parameters": ANY, "Tags": ANY,
+        "ResourcesToImport": [
+            {"ResourceType": one.type, "LogicalResourceId": one.resource,
+             "ResourceIdentifier": dict(one.identifier)}
+            for one in LEFT
+        ],
+    }  # fmt: skip
+    stub.add_response("create_change_set", {"Id": CHANGE_SET}, asked)
+    for _ in range(2):
+        stub.add_response("describe_change_set", change_set("CREATE_COMPLETE"))
+    stub.add_response("describe_stack_events", {"StackEvents": []})
+    stub.add_response("execute_change_set", {}, {"ChangeSetName": CHANGE_SET})
+    stub.add_response("describe_stacks", described("IMPORT_COMPLETE"))
+    stub.add_response("describe_stack_events", {"StackEvents": []})
+    stub.add_response("describe_stacks", described("IMPORT_COMPLETE"))
+    done = bootstrap.apply(stub.client, stack, lambda _: True, lambda _: None)
+    assert done.status == "applied"
 
 
 # What starts the pipeline
@@ -587,6 +671,11 @@ def test_the_calls_of_bootstrap_are_those_of_the_table(
     account: FeatureStore, motos_types: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compiled, "definition", lambda *_: "{}")
+    left_behind(client("kms").create_key()["KeyMetadata"]["Arn"])
+    keyless = dataclasses.replace(own().environment("prod"), kms_key_arn="")
+    with recorded_calls(monkeypatch) as looked:
+        leftovers.find(boto3.Session(region_name=REGION), keyless, "customer-churn-prod")
+    client("s3").delete_bucket(Bucket=f"customer-churn-prod-{ACCOUNT}")
     with recorded_calls(monkeypatch) as calls:
         bootstrap_it(monkeypatch, own())  # declined
         bootstrap_it(monkeypatch, own(), "--yes")
@@ -594,4 +683,4 @@ def test_the_calls_of_bootstrap_are_those_of_the_table(
         group = account.groups["customer-churn-prod"].request
         group["FeatureDefinitions"] = group["FeatureDefinitions"][:-1]
         bootstrap_it(monkeypatch, own(), "--yes")  # adds a feature
-    assert calls == permissions.CALLS["bootstrap"].keys()
+    assert looked | calls == permissions.CALLS["bootstrap"].keys()

@@ -21,6 +21,7 @@ from moto.events.models import EventPattern
 from ninesteps.definition.step_content import step_contents
 from ninesteps.infrastructure import (
     job_code,
+    network,
     permissions,
     stacks,
     state_machines,
@@ -30,6 +31,7 @@ from ninesteps.profiles import profile as profiles
 from ninesteps.runs import compiled
 from ninesteps.settings import deploy as policy
 from ninesteps.settings import loading as pipeline_settings
+from ninesteps.settings import regions
 from ninesteps.settings.deploy import Deploy
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.moments import is_moment
@@ -294,9 +296,93 @@ def test_key_and_network_reach_every_job_and_every_output(full: Full) -> None:
     assert len([kind for kind, _ in found if kind == "Tuning"]) == 2
 
 
+def test_the_stacks_own_key_encrypts_every_output_and_the_disks_that_take_a_key() -> None:
+    compute = dataclasses.replace(own().compute, training_instance="ml.g5.xlarge")
+    settings = dataclasses.replace(own(), compute=compute)
+    key = str(IN_VPC["kms_key_arn"])
+    made = stacks.as_made(settings.environment("prod"), {"KeyArn": key})
+    for kind, request in requests(compiled.definition(settings, made)):
+        for path in JOBS[kind]:
+            if path[-1] != "VpcConfig":
+                has_disks = kind == "Tuning" and path[-1] == "VolumeKmsKeyId"
+                assert at(request, path) == ({} if has_disks else key), (kind, path)
+
+
 def test_without_key_and_network_no_job_names_any(bare: Full) -> None:
     for word in ("Kms", "Vpc", "Subnet", "NetworkConfig"):
         assert word not in bare[1]
+
+
+# Parts of AWS
+
+GLOBAL = {
+    "application-autoscaling", "cloudwatch", "events", "sagemaker", "scheduler", "states", "sts",
+}  # fmt: skip
+"""The services whose principals, or token audience, are called the same in every part of AWS. That
+of the logs is not: AWS CDK's region-info, which knows the exceptions, has its region and suffix."""
+
+
+@pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1"])
+def test_every_arn_and_address_is_of_the_part_of_aws_that_the_region_is_in(region: str) -> None:
+    prod = Environment(ACCOUNT, region, github_repository="our/churn", subnets=("subnet-0a",),
+                       security_groups=("sg-0c",))  # fmt: skip
+    settings = dataclasses.replace(own(), environments={"prod": prod})
+    environment = settings.environment("prod")
+    definition = compiled.definition(settings, environment)
+    templates, key = stacks.read(ROOT), permissions.key_of_the_stack(environment)
+    name = environment.named(settings.project.pipeline)
+    given = {
+        template.PIPELINE: stacks.parameters(settings, environment, json.loads(definition)),
+        template.ROLLOUT: stacks.rollout_parameters(
+            settings, environment, json.loads(definition), key
+        ),
+    }
+    made = [template.resolved_all(templates[file], given[file], environment, name)
+            for file in given]  # fmt: skip
+    filled = made[1]["Rollout"]["Properties"]["DefinitionSubstitutions"]
+    machines = [
+        re.sub(r"\$\{(\w+)\}", lambda m: str(filled.get(m[1], m[0])), json.dumps(machine))
+        for machine in (template.state_machine(ROOT, file)
+                        for file in template.state_machines(templates[template.ROLLOUT]).values())
+    ]  # fmt: skip
+    partition, suffix = environment.partition, regions.URL_SUFFIXES[environment.partition]
+    for text in (definition, json.dumps(made), *machines):
+        found = set(re.findall(r"\barn:([a-z$][\w${}-]*):", text)) - {"${Partition}"}
+        assert found <= {partition}
+        for address in re.findall(r"([\w.-]+)\.amazonaws\.com(?![.\w])", text):
+            assert suffix == "amazonaws.com" or address.rpartition(".")[2] in GLOBAL, address
+    logs = made[0]["Key"]["Properties"]["KeyPolicy"]["Statement"][1]["Principal"]["Service"]
+    assert logs == f"logs.{region}.{suffix}"
+    assert stacks.image(json.loads(definition)).partition("/")[0].endswith(f"{region}.{suffix}")
+    (repository,) = stacks.image_repositories(json.loads(definition), environment)
+    assert repository.startswith(f"arn:{partition}:ecr:{region}:")
+
+
+def test_the_suffixes_of_addresses_are_botocores() -> None:
+    known = Session().get_component("data_loader").load_data("partitions")["partitions"]
+    suffixes = {one["id"]: one["outputs"]["dnsSuffix"] for one in known}
+    assert {name: suffixes[name] for name in regions.REGIONS} == regions.URL_SUFFIXES
+    isolated = "111122223333.dkr.ecr.us-iso-east-1.c2s.ic.gov/sagemaker-xgboost:3.2-0"
+    iso = Environment(ACCOUNT, "us-iso-east-1")
+    assert stacks.image_repositories({"ImageUri": isolated}, iso) == [
+        "arn:aws-iso:ecr:us-iso-east-1:111122223333:repository/sagemaker-xgboost"
+    ]
+
+
+# What subnets must reach
+
+
+def test_every_service_that_is_reached_from_subnets_has_its_endpoints(full: Full) -> None:
+    settings, definition = full
+    reached = stacks.endpoints(settings, settings.environment("prod"), json.loads(definition))
+    assert reached == sorted(reached)
+    assert {"athena", "ecr.api", "ecr.dkr", "glue", "kms", "logs", "monitoring", "s3",
+            "sagemaker.api", "sagemaker.runtime", "sts"} <= set(reached)  # fmt: skip
+    page = (ROOT.parent / "docs" / "deploy-infrastructure.md").read_text(encoding="utf-8")
+    for name in reached:
+        assert f"`{name}`" in page, name
+    with pytest.raises(KeyError, match="quantum"):
+        network.endpoints([permissions.grant("quantum: Leap", "*")])
 
 
 # Least privilege
@@ -667,9 +753,10 @@ def test_no_role_may_change_a_stack_or_a_state_machine(full: Full) -> None:
     for role in ROLES:
         for _, action, _, _ in permissions.granted(made, role):
             service, _, name = action.partition(":")
-            assert service != "cloudformation", role
+            assert service != "cloudformation" or name == "DescribeStacks", role
             assert service != "states" or name.startswith(("SendTask", "StartExecution")), role
-    assert not [call for call in permissions.CALLS["publish"] if "cloudformation" in call]
+    of_stacks = [call for call in permissions.CALLS["publish"] if "cloudformation" in call]
+    assert of_stacks == ["cloudformation:DescribeStacks"]
 
 
 def test_no_role_may_everything_of_a_service(full: Full) -> None:

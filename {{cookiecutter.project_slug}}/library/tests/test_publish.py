@@ -24,7 +24,7 @@ from moto.core import set_initial_no_auth_action_count
 from accounts import ACCOUNT, REGION, recorded_calls, sign_in
 from ninesteps.cli import here, main
 from ninesteps.errors import AccountError
-from ninesteps.infrastructure import feature_groups, permissions, publish
+from ninesteps.infrastructure import feature_groups, permissions, publish, stacks
 from ninesteps.infrastructure.publish import Published
 from ninesteps.repository import readme, vendor
 from ninesteps.settings import loading as pipeline_settings
@@ -107,6 +107,7 @@ def test_the_calls_of_publish_are_those_of_the_table(
         feature_groups.check(sagemaker, settings, settings.environment("prod"))
 
     with recorded_calls(monkeypatch) as calls:
+        publish.outputs("pets", PROD)
         for definition in (DEFINITION, DEFINITION, DEFINITION.replace("[]", "[{}]")):
             publish.publish("pets", definition, CODE, PROD, check)
     assert calls == permissions.CALLS["publish"].keys()
@@ -283,6 +284,42 @@ def test_the_command_publishes_what_compile_writes_with_all_the_code_that_it_nam
         f"code        0 objects put, {put} were there already\n"
         f"pipeline    unchanged in {REGION} of account {ACCOUNT}\n"
     )
+
+
+def made(name: str, **outputs: str) -> None:
+    """A stack that tells what it has made."""
+    template = {
+        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+        "Outputs": {key: {"Value": value} for key, value in outputs.items()},
+    }
+    client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(template))
+
+
+def test_the_definition_has_the_key_that_the_stack_made_and_a_start_compares_it_with_that(
+    account: None, settings: Settings
+) -> None:
+    from ninesteps.runs import compiled
+
+    name, prod = settings.project.pipeline, settings.environment("prod")
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd"
+    made(f"{name}-prod", BucketName="models", KeyArn=key)
+    published("--env", "prod")
+    there = described(f"{name}-prod")["PipelineDefinition"]
+    keyed = dataclasses.replace(prod, kms_key_arn=key)
+    assert there == compiled.definition(settings, keyed) != compiled.definition(settings, prod)
+    assert stacks.as_published(prod, json.loads(there)) == keyed
+    other = dataclasses.replace(prod, kms_key_arn=f"{key}0")
+    assert stacks.as_published(other, json.loads(there)) == other
+
+
+def test_a_bucket_that_the_stack_did_not_make_is_refused(account: None, settings: Settings) -> None:
+    made(f"{settings.project.pipeline}-prod", BucketName="other")
+    said = published("--env", "prod", status=1).stderr
+    assert said == (
+        "pipeline: expected the bucket other, which the stack made, as [environments.prod] bucket, "
+        "got 'models': leave the key out\n"
+    )
+    assert objects() == {}
 
 
 @pytest.mark.parametrize("name", ["local", "test"])

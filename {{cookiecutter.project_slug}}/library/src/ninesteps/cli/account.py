@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -46,7 +47,7 @@ def _bootstrap_account(settings: Settings, environment: Environment, yes: bool) 
 
 def _bootstrap_environment(settings: Settings, environment: Environment, yes: bool) -> None:
     """Storage, roles and registry; then what is put into that bucket, and the state machines."""
-    from ninesteps.infrastructure import account, publish, stacks
+    from ninesteps.infrastructure import account, leftovers, publish, stacks
     from ninesteps.infrastructure import change_set as changing
     from ninesteps.runs import compiled
 
@@ -58,6 +59,10 @@ def _bootstrap_environment(settings: Settings, environment: Environment, yes: bo
         own_key = changing.outputs(cloudformation, named).get("KeyArn", "")
         previous = changing.parameters(cloudformation, named)
         stack = stacks.pipeline_stack(settings, environment, definition, own_key, previous)
+        if not changing.is_there(cloudformation, named):
+            left = leftovers.find(session, environment, named)
+            if left and not _take_in(cloudformation, leftovers.importing(stack, left), yes):
+                return
         done = _apply(cloudformation, stack, yes)
         if done.status == "declined":
             return
@@ -70,9 +75,9 @@ def _bootstrap_environment(settings: Settings, environment: Environment, yes: bo
         floors = stacks.floor_changes(previous, rollout.parameters)
         _apply(cloudformation, rollout, yes, list(floors))
         _make_feature_group(session, settings, environment, key, yes)
-    if not environment.kms_key_arn:
-        click.echo(f"kms_key_arn of [environments.{environment.name}] may be that KeyArn: then "
-                   "jobs use it too")  # fmt: skip
+    if environment.subnets:
+        reached = ", ".join(stacks.endpoints(settings, environment, json.loads(definition)))
+        click.echo(f"network     the subnets need VPC endpoints for {reached}, or another way out")
 
 
 def _make_feature_group(
@@ -99,6 +104,14 @@ def _make_feature_group(
     )  # fmt: skip
     click.echo(f"features    {group.name}: {done}")
     click.echo(f"            table {group.table}")
+
+
+def _take_in(cloudformation: Any, stack: Stack, yes: bool) -> bool:
+    """Have a new stack own what a deleted one of its name has left; whether that was agreed to."""
+    click.echo(f"a deleted stack {stack.name} has left what one of its name takes in first:")
+    for one in stack.imports:
+        click.echo(one.line)
+    return _apply(cloudformation, stack, yes).status == "applied"
 
 
 def _apply(
@@ -180,21 +193,22 @@ def schedule(state: str, name: str) -> None:
               help="A folder for the wheels that the code carries; pip fills it.")  # fmt: skip
 def publish(name: str, wheels: Path | None) -> None:
     """Put code and definition into an AWS account, if the check finds nothing."""
-    from ninesteps.infrastructure import feature_groups
-    from ninesteps.infrastructure.publish import publish as put
+    from ninesteps.infrastructure import feature_groups, stacks
+    from ninesteps.infrastructure import publish as publishing
     from ninesteps.runs import compiled
     from ninesteps.step_code import bundle, carried_wheels
     from ninesteps.validation.repository import definition_violations, repository_violations
 
     settings = here.settings_with_table()
     environment = settings.account_environment(name)
+    name_there = environment.named(settings.project.pipeline)
+    environment = stacks.as_made(environment, publishing.outputs(name_there, environment))
     text = compiled.definition(settings, environment)
     refuse([*definition_violations(settings, text), *repository_violations(here.root(), settings)])
     folder = wheels or here.local() / "wheels"
     carried_wheels.fetch(bundle.carried_wheels(settings), folder)
     objects = bundle.code_objects(settings, environment, folder)
-    name_there = environment.named(settings.project.pipeline)
-    published = put(
+    published = publishing.publish(
         name_there, text, objects, environment,
         lambda sagemaker: feature_groups.check(sagemaker, settings, environment),
     )  # fmt: skip

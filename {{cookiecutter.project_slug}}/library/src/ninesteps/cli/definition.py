@@ -10,6 +10,7 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands, refuse
+from ninesteps.settings import regions
 from ninesteps.settings.deploy import shift
 from ninesteps.settings.environment import LOCAL_ENVIRONMENT
 from ninesteps.settings.settings import Settings
@@ -30,6 +31,11 @@ def compile_(output: Path | None, environment: str) -> None:
     settings = here.settings_with_table()
     chosen = settings.environment(environment)
     text = compiled.definition(settings, chosen)
+    if chosen.name != LOCAL_ENVIRONMENT and not chosen.kms_key_arn:
+        here.show_notice(
+            f"[environments.{chosen.name}] names no kms_key_arn: `pipeline publish` fills in the "
+            "key that the stack has made, and this definition has none"
+        )
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -123,7 +129,19 @@ def _check_infrastructure(settings: Settings) -> str:
     templates, text = stacks.read(settings.root), _definition(settings)
     refuse(stacks.violations(templates, settings, settings.environment(), text))
     known = len(settings.environments)
-    return f"stack       its roles match the table of permissions; environments: {known}"
+    lines = [f"stack       its roles match the table of permissions; environments: {known}"]
+    where = {"aws": settings.aws.region}
+    where |= {name: environment.region for name, environment in settings.environments.items()}
+    used = ", ".join(f"{region} ({name})" for name, region in where.items())
+    image = stacks.image(json.loads(text)).rpartition("/")[2]
+    number = sum(map(len, regions.REGIONS.values()))
+    lines.append(f"image       {image} is in {number} regions, of them {used}")
+    if inside := [name for name, e in settings.environments.items() if e.subnets]:
+        reached = ", ".join(stacks.endpoints(settings, settings.environment(), json.loads(text)))
+        lines.append(f"network     the subnets of {', '.join(inside)} need VPC endpoints for")
+        lines.append(f"            {reached},")
+        lines.append("            or another way out")
+    return "\n".join(lines)
 
 
 def _check_repository(settings: Settings) -> None:

@@ -155,10 +155,12 @@ def _description() -> str:
 
 def _compare(settings: Settings, environment: Environment, executions: Executions) -> None:
     """Say so where what would run is not what this repository compiles to."""
+    from ninesteps.infrastructure import stacks
     from ninesteps.runs import compiled
 
     published = executions.definition
     folder = here.local() / "definitions"
+    environment = stacks.as_published(environment, published)
     own = compiled.compiled(here.root(), folder, settings, environment).definition
     if published != json.loads(own):
         here.show_notice(

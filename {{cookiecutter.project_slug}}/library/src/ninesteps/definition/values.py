@@ -61,6 +61,18 @@ def field_names(value: Any) -> set[str]:
     return set().union(*map(field_names, value)) if isinstance(value, list) else set()
 
 
+def named_values(value: Any, name: str) -> Iterator[Any]:
+    """What the fields of a name are in a value, however deep."""
+    if isinstance(value, dict):
+        if name in value:
+            yield value[name]
+        for inner in value.values():
+            yield from named_values(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from named_values(inner, name)
+
+
 def text_of(value: Any) -> str:
     """A text with its expressions in braces: `s3://bucket/{Execution.PipelineExecutionId}/x`."""
     function = function_of(value)

@@ -29,6 +29,20 @@ NOT_THERE, IN_REVIEW = "", "REVIEW_IN_PROGRESS"
 
 
 @dataclass(frozen=True)
+class Import:
+    """What is in the account already and is to belong to a stack."""
+
+    resource: str  # its name in the template
+    type: str
+    identifier: Mapping[str, str]  # by which CloudFormation finds it
+
+    @property
+    def line(self) -> str:
+        """For the person who is asked, within 80 columns where its name allows it."""
+        return f"{'Import':<8}{self.resource:<28}{' '.join(self.identifier.values())}"
+
+
+@dataclass(frozen=True)
 class Stack:
     """What is to stand in the account."""
 
@@ -36,6 +50,7 @@ class Stack:
     template: str  # empty: the one that the stack has
     parameters: Mapping[str, str]
     tags: Mapping[str, str]
+    imports: tuple[Import, ...] = ()  # what the template has is there already: nothing is made
 
 
 @dataclass(frozen=True)
@@ -82,6 +97,11 @@ def parameters(cloudformation: Any, name: str) -> dict[str, str]:
     """The parameters of a stack; none of a stack that is not there."""
     stack = _described(cloudformation, name)
     return {item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", [])}
+
+
+def is_there(cloudformation: Any, name: str) -> bool:
+    """Whether there is a stack, or one that is being reviewed."""
+    return bool(_described(cloudformation, name))
 
 
 def with_parameter(cloudformation: Any, name: str, parameter: str, value: str) -> Stack | None:
@@ -154,14 +174,20 @@ def _refuse_state(name: str, status: str) -> None:
 
 def _create_change_set(cloudformation: Any, stack: Stack, is_new: bool) -> str | None:
     """The change set's ARN; None where nothing would change."""
+    imports = [
+        {"ResourceType": i.type, "LogicalResourceId": i.resource,
+         "ResourceIdentifier": dict(i.identifier)}
+        for i in stack.imports
+    ]  # fmt: skip
     created = cloudformation.create_change_set(
         StackName=stack.name,
         ChangeSetName=f"bootstrap-{datetime.now(tz=UTC):%Y%m%d-%H%M%S-%f}",
-        ChangeSetType="CREATE" if is_new else "UPDATE",
+        ChangeSetType="IMPORT" if stack.imports else "CREATE" if is_new else "UPDATE",
         **({"TemplateBody": stack.template} if stack.template else {"UsePreviousTemplate": True}),
         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in stack.parameters.items()],
         Capabilities=["CAPABILITY_NAMED_IAM"],
         Tags=[{"Key": key, "Value": value} for key, value in stack.tags.items()],
+        **({"ResourcesToImport": imports} if imports else {}),
     )
     identifier = str(created["Id"])
     for _ in _until(f"the change set of {stack.name} was not ready"):
@@ -211,7 +237,7 @@ def _follow(
                 first_failed = event
         if status.endswith("_IN_PROGRESS"):
             continue
-        if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        if status in ("CREATE_COMPLETE", "IMPORT_COMPLETE", "UPDATE_COMPLETE"):
             return
         break
     why = f"{first_failed.resource}: {first_failed.reason}" if first_failed else "no event says why"

@@ -389,6 +389,14 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
     },
     "bootstrap": {
         **_PUT_CODE,
+        "s3:HeadBucket": (grant("s3: ListBucket", "{bucket}"),),
+        "s3:GetBucketEncryption": (grant("s3: GetEncryptionConfiguration", "{bucket}"),),
+        "kms:DescribeKey": (grant("kms: DescribeKey", "{key}"),),
+        "logs:DescribeLogGroups": (grant("logs: DescribeLogGroups", "*"),),
+        "sagemaker:DescribeModelPackageGroup": (
+            grant("sagemaker: DescribeModelPackageGroup",
+                  "{sagemaker}:model-package-group/{stack}"),
+        ),
         **_MAKE_GROUP,
         **{
             f"cloudformation:{name}":
@@ -507,6 +515,9 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
     },
     "publish": {
         **_PUT_CODE,
+        "cloudformation:DescribeStacks": (
+            grant("cloudformation: DescribeStacks", "{cloudformation}:stack/{stack}/*"),
+        ),
         "sagemaker:DescribeFeatureGroup": (
             grant("sagemaker: DescribeFeatureGroup", "{groups}"),
         ),

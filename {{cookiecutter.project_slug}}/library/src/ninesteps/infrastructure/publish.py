@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ninesteps.infrastructure import account
+from ninesteps.infrastructure import account, change_set
 from ninesteps.settings.environment import Environment
 
 NOT_THERE = ("ResourceNotFound", "ValidationException")
@@ -29,6 +29,17 @@ class Published:
         yield f"code        {self.put} objects put, {self.already_there} were there already"
         where = f"{environment.region} of account {environment.account}"
         yield f"pipeline    {self.pipeline} in {where}"
+
+
+def outputs(pipeline: str, environment: Environment) -> dict[str, str]:
+    """What the stack of a pipeline has made: bucket, roles, key; nothing where there is no stack.
+
+    Raises:
+        AccountError: with one sentence.
+    """
+    with account.one_sentence():
+        cloudformation = account.session(environment).client("cloudformation")
+        return change_set.outputs(cloudformation, pipeline)
 
 
 def publish(

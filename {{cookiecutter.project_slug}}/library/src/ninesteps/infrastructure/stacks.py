@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ninesteps.errors import SettingsError
+from ninesteps.definition.values import named_values
+from ninesteps.errors import AccountError, SettingsError
 from ninesteps.infrastructure import (
     addresses,
     job_code,
     names,
+    network,
     permissions,
     state_machines,
     template,
@@ -127,6 +130,34 @@ def _features(settings: Settings, environment: Environment) -> dict[str, str]:
     }
 
 
+def as_made(environment: Environment, outputs: Mapping[str, str]) -> Environment:
+    """An environment with what its stack has made: the bucket, and the key if it names no other.
+
+    Args:
+        outputs: of the stack; none where there is no stack, and then it is as the settings say.
+
+    Raises:
+        AccountError: if the settings name another bucket.
+    """
+    bucket = outputs.get("BucketName", environment.bucket)
+    if bucket != environment.bucket:
+        raise AccountError(
+            f"expected the bucket {bucket}, which the stack made, as [environments."
+            f"{environment.name}] bucket, got {environment.bucket!r}: leave the key out"
+        )
+    key = environment.kms_key_arn or outputs.get("KeyArn", "")
+    return dataclasses.replace(environment, kms_key_arn=key)
+
+
+def as_published(environment: Environment, definition: Mapping[str, Any]) -> Environment:
+    """An environment with the key of a published definition, if the settings name none."""
+    keys = {key for name in ("KmsKeyId", "VolumeKmsKeyId")
+            for key in named_values(definition, name)}  # fmt: skip
+    if environment.kms_key_arn or len(keys) != 1:
+        return environment
+    return dataclasses.replace(environment, kms_key_arn=str(*keys))
+
+
 def rollout_stack(
     settings: Settings,
     environment: Environment,
@@ -167,7 +198,7 @@ def rollout_parameters(
         "IsInVpc": "yes" if environment.subnets else "no",
         "ImageRepositories": ",".join(image_repositories(definition, environment)),
         STARTS: OFF,
-        **state_machines.substitutions(settings, environment, _image(definition)),
+        **state_machines.substitutions(settings, environment, image(definition)),
     }
 
 
@@ -235,7 +266,7 @@ def account_stack(
     )
 
 
-_IMAGE = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.[a-z.]+/([\w./-]+):[\w.-]+")
+_IMAGE = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.[a-z0-9.-]+/([\w./-]+):[\w.-]+")
 """An image's URI: account, region, repository."""
 
 
@@ -248,7 +279,7 @@ def image_repositories(definition: Mapping[str, Any], environment: Environment) 
     )
 
 
-def _image(definition: Mapping[str, Any]) -> str:
+def image(definition: Mapping[str, Any]) -> str:
     """The image that this repository's own scripts run in."""
     images = (match[0] for match in _IMAGE.finditer(json.dumps(definition)))
     return next((uri for uri in images if permissions.CLARIFY_IMAGE not in uri), "")
@@ -282,6 +313,15 @@ def roles(
         ],
         "EndpointRole": [*permissions.ENDPOINT, *_in_vpc(definition)],
     }
+
+
+def endpoints(
+    settings: Settings, environment: Environment, definition: Mapping[str, Any]
+) -> list[str]:
+    """The VPC endpoints for what jobs and endpoint reach, with the roles that they have."""
+    table = roles(settings, environment, definition)
+    inside = ("PipelineRole", "JobRole", "EndpointRole")
+    return network.endpoints(grant for role in inside for grant in table[role])
 
 
 def _in_vpc(definition: Mapping[str, Any]) -> Sequence[Grant]:

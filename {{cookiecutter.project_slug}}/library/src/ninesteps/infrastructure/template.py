@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from ninesteps.settings import regions
 from ninesteps.settings.environment import Environment
 
 FOLDER = "model_deploy/infrastructure"
@@ -144,6 +145,7 @@ class _Resolver:
             "AWS::Partition": self.environment.partition,
             "AWS::Region": self.environment.region,
             "AWS::StackName": self.stack,
+            "AWS::URLSuffix": regions.URL_SUFFIXES[self.environment.partition],
         }
 
     def holds(self, condition: object) -> bool:

@@ -10,6 +10,7 @@ import functools
 import gc
 import logging
 import os
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -82,6 +83,7 @@ from sagemaker.train.tuner import HyperparameterTuner
 
 from ninesteps.settings import gate as gates
 from ninesteps.settings.environment import Environment
+from ninesteps.settings.operation import LOCAL_DISKS
 from ninesteps.settings.tuning import Range
 
 gc.freeze()
@@ -238,13 +240,19 @@ def processing(
         max_runtime_in_seconds=MAX_JOB_SECONDS,
         sagemaker_session=job.session,
         tags=list(job.tags),
-        volume_kms_key=job.kms_key or None,
+        volume_kms_key=_volume_key(job, instance_type) or None,
         output_kms_key=job.kms_key or None,
         network_config=_processing_network(job),
     )
     return processor.run(
         inputs=list(inputs), outputs=list(outputs), arguments=list(arguments) or None
     )
+
+
+def _volume_key(job: JobDefaults, instance_type: PipelineVariable) -> str:
+    """The key of a job's disks: none for instances that bring disks of their own, encrypted."""
+    default = getattr(instance_type, "default_value", instance_type)
+    return "" if re.fullmatch(LOCAL_DISKS, str(default)) else job.kms_key
 
 
 def _processing_network(job: JobDefaults) -> Any:
@@ -302,7 +310,7 @@ def tuning(
             instance_count=instance_count,
             volume_size_in_gb=30,
             enable_managed_spot_training=False,
-            **({"volume_kms_key_id": job.kms_key} if job.kms_key else {}),
+            **({"volume_kms_key_id": key} if (key := _volume_key(job, instance_type)) else {}),
         ),
         networking=_training_network(job),
         hyperparameters=dict(hyperparameters),
@@ -413,7 +421,7 @@ def transform(
         sagemaker_session=job.session,
         tags=list(job.tags),
         output_kms_key=job.kms_key or None,
-        volume_kms_key=job.kms_key or None,
+        volume_kms_key=_volume_key(job, instance_type) or None,
     )
     return transformer.transform(
         data=data,

@@ -29,7 +29,7 @@ class Environment:
     region: str  # the region
     role: str = ""  # the jobs' role; none: the one that `pipeline bootstrap` makes
     bucket: str = ""  # what executions write to; none: the one that `pipeline bootstrap` makes
-    kms_key_arn: str = ""  # the key that disks and outputs are encrypted with; none: AWS's own
+    kms_key_arn: str = ""  # the key of disks and outputs; none: the one that the stack makes
     subnets: tuple[str, ...] = ()  # the subnets that jobs and models are in; none: SageMaker's own
     security_groups: tuple[str, ...] = ()  # ... and their security groups
     permissions_boundary: str = ""  # the ARN of a policy that limits each role that is made

@@ -24,6 +24,12 @@ REGIONS = {
 }  # fmt: skip
 """Those that have the XGBoost image, by the part of AWS that they are in, as ARNs name it."""
 
+URL_SUFFIXES = {
+    "aws": "amazonaws.com", "aws-cn": "amazonaws.com.cn", "aws-us-gov": "amazonaws.com",
+    "aws-iso": "c2s.ic.gov", "aws-iso-b": "sc2s.sgov.gov", "aws-iso-f": "csp.hci.ic.gov",
+}  # fmt: skip
+"""How addresses in a part of AWS end, as botocore's partitions have it."""
+
 WITHOUT_CLARIFY = (
     "ap-south-2", "ap-southeast-4", "ca-west-1", "eu-south-2", "il-central-1", "me-central-1",
     "us-gov-east-1", "us-iso-east-1", "us-isob-east-1",
