@@ -99,7 +99,7 @@ def stop(run: str, name: str) -> None:
 
 
 @dataclass(frozen=True)
-class _There:
+class _Account:
     """What the commands ask in an account."""
 
     session: Any
@@ -115,7 +115,7 @@ class _There:
 
 
 @contextmanager
-def _account(settings: Settings, environment: Environment) -> Iterator[_There]:
+def _account(settings: Settings, environment: Environment) -> Iterator[_Account]:
     """The account of an environment; what it refuses is one sentence."""
     from ninesteps.infrastructure import account
     from ninesteps.infrastructure.executions import Executions
@@ -126,7 +126,9 @@ def _account(settings: Settings, environment: Environment) -> Iterator[_There]:
         sagemaker = session.client("sagemaker")
         pipeline = environment.named(settings.project.pipeline)
         executions = Executions(sagemaker, environment, pipeline)
-        yield _There(session, executions, AccountRun(sagemaker, session.client("s3"), environment))
+        yield _Account(
+            session, executions, AccountRun(sagemaker, session.client("s3"), environment)
+        )
 
 
 def _given(as_of: str | None, values: tuple[str, ...]) -> dict[str, str]:
@@ -169,7 +171,7 @@ def _compare(settings: Settings, environment: Environment, executions: Execution
         )
 
 
-def _show(there: _There, facts: RunFacts, as_json: bool = False) -> None:
+def _show(there: _Account, facts: RunFacts, as_json: bool = False) -> None:
     from ninesteps.infrastructure.job_logs import JobLogs
     from ninesteps.terminal import execution as view
 
@@ -181,7 +183,7 @@ def _show(there: _There, facts: RunFacts, as_json: bool = False) -> None:
     view.View(facts, there.executions.environment.name, address, logs).show()
 
 
-def _wait(there: _There, settings: Settings, arn: str) -> None:
+def _wait(there: _Account, settings: Settings, arn: str) -> None:
     """Print each step's change until the execution is over, and then how it ended."""
     from ninesteps.infrastructure.executions import GOES_ON
     from ninesteps.terminal import execution as view
