@@ -29,7 +29,7 @@ DOCS = ROOT / "docs"
 SITE = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]
 READ_ON_GITHUB = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 
-HOSTS = {"cruft.github.io"}
+HOSTS = {"cruft.github.io", "docs.aws.amazon.com"}
 """Where links may lead to outside."""
 
 PAGE_HOSTS = {*HOSTS, "zensical.org"}
