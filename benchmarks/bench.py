@@ -2,7 +2,8 @@
 
     python benchmarks/bench.py [PART ...] [--repetitions 5] [--rows 10000,100000] [--keep]
 
-Without a part, all of them: nine, chain, fan, steps, again, bias, scale; `noop` is the first three.
+Without a part, all of them but size: nine, chain, fan, steps, again, bias, scale; `noop` is the
+first three.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import noop
 import real
 import results
 import scale
+import size
 from results import Comparison
 
 COMPARISONS: dict[str, Callable[[Path, int], Comparison]] = {
@@ -28,7 +30,12 @@ COMPARISONS: dict[str, Callable[[Path, int], Comparison]] = {
     "again": real.again,
     "bias": bias.metrics,
 }
-GROUPS = {"noop": ("nine", "chain", "fan"), "real": ("steps", "again"), "scale": ("scale",)}
+GROUPS = {
+    "noop": ("nine", "chain", "fan"),
+    "real": ("steps", "again"),
+    "scale": ("scale",),
+    "size": ("size",),  # ten million rows: measured only where it is named
+}
 
 
 def main() -> None:
@@ -46,6 +53,9 @@ def main() -> None:
             if part == "scale":
                 known.scale = scale.scale(Path(folder), options.rows)
                 print(*results.scale_as_text(known.scale), sep="\n", flush=True)
+            elif part == "size":
+                known.size = size.size(Path(folder), options.size_rows)
+                print(*results.size_as_text(known.size), sep="\n", flush=True)
             else:
                 comparison = COMPARISONS[part](Path(folder), options.repetitions)
                 known.comparisons[part] = comparison
@@ -71,6 +81,12 @@ def _options() -> argparse.Namespace:
         "--rows", type=lambda text: [int(size) for size in text.split(",")], default=scale.SIZES,
         help="sizes of the growing table, default 10000,100000,1000000",
     )  # fmt: skip
+    parser.add_argument(
+        "--size-rows",
+        type=int,
+        default=size.ROWS,
+        help="of the table of `size`, default %(default)s",
+    )
     parser.add_argument("--keep", action="store_true", help="write results.json, the page, README")
     return parser.parse_args()
 

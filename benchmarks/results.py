@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = Path(__file__).parent / "results.json"
@@ -82,6 +83,38 @@ class Scale:
     steps: dict[str, list[StepCost]]  # one a number of rows
 
 
+@dataclass(frozen=True)
+class WayCost:
+    """What one way to ingest or query a large table took."""
+
+    seconds: float
+    cpu: float  # the processors' seconds
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class Size:
+    """A large table ingested and queried in several ways, each once."""
+
+    rows: int
+    costs: dict[str, WayCost]  # such as "ours ingest"
+
+    MOST_BYTES: ClassVar = 2 * 10**9
+    MOST_OF_SORT: ClassVar = 1.5  # times the seconds of DuckDB's scan and sort
+
+    @property
+    def query_ratio(self) -> float:
+        """How many times DuckDB's scan and sort the query as of a moment takes."""
+        return self.costs["ours query"].seconds / self.costs["duckdb query"].seconds
+
+    @property
+    def falls_short(self) -> list[str]:
+        """What is above its limit."""
+        peaks = {part: self.costs[f"ours {part}"].peak_bytes for part in ("ingest", "query")}
+        short = [f"memory of {part}" for part, peak in peaks.items() if peak > self.MOST_BYTES]
+        return [*short, *(["seconds of query"] if self.query_ratio > self.MOST_OF_SORT else [])]
+
+
 @dataclass
 class Results:
     """All parts, each with the machine that it was measured on."""
@@ -89,6 +122,7 @@ class Results:
     machine: dict[str, str]
     comparisons: dict[str, Comparison]
     scale: Scale | None = None
+    size: Size | None = None
 
 
 def machine() -> str:
@@ -118,7 +152,11 @@ def load() -> Results:
         content["scale"]["rows"],
         {n: [StepCost(**c) for c in costs] for n, costs in content["scale"]["steps"].items()},
     )
-    return Results(content["machine"], comparisons, scale)
+    size = content.get("size") and Size(
+        content["size"]["rows"],
+        {name: WayCost(**cost) for name, cost in content["size"]["costs"].items()},
+    )
+    return Results(content["machine"], comparisons, scale, size)
 
 
 def save(results: Results) -> None:
@@ -162,6 +200,19 @@ def scale_as_text(scale: Scale) -> Iterable[str]:
     yield "nothing is worse than linear" if not worse else f"WORSE THAN LINEAR: {', '.join(worse)}"
 
 
+def size_as_text(size: Size) -> Iterable[str]:
+    """The large table's lines, within 80 columns."""
+    yield f"{size.rows:,} rows"
+    for name, cost in size.costs.items():
+        cells = f"{cost.seconds:>9.0f} s{cost.cpu:>9.0f} s CPU{cost.peak_bytes / 1e9:>9.2f} GB"
+        yield f"  {name:<25}{cells}"
+    yield f"  the query is {size.query_ratio:.2f} times DuckDB's scan and sort"
+    short = ", ".join(size.falls_short)
+    yield f"  at most {size.MOST_BYTES / 1e9:g} GB and {size.MOST_OF_SORT:g} times: " + (
+        f"DOES NOT HOLD: {short}" if short else "holds"
+    )
+
+
 def markdown(results: Results) -> Iterable[str]:
     """Every table, for the page."""
     for part, comparison in results.comparisons.items():
@@ -191,6 +242,19 @@ def markdown(results: Results) -> Iterable[str]:
         ]
         yield "### A growing table through the nine steps\n\n" + f"{head}\n" + "\n".join(rows)
         yield f"Measured on: {results.machine['scale']}."
+    if size := results.size:
+        rows = [
+            f"| {name} | {cost.seconds:.0f} | {cost.cpu:.0f} | {cost.peak_bytes / 1e9:.2f} |"
+            for name, cost in size.costs.items()
+        ]
+        head = "| | seconds | CPU, s | peak, GB |\n|---|---:|---:|---:|"
+        yield f"### {size.rows:,} rows of 30 features\n\n{head}\n" + "\n".join(rows)
+        short = f" This falls short in {', '.join(size.falls_short)}." if size.falls_short else ""
+        yield (
+            f"The query takes {size.query_ratio:.2f} times as long as DuckDB's scan and sort; at "
+            f"most {size.MOST_OF_SORT:g} times is asked, and at most {size.MOST_BYTES / 1e9:g} GB "
+            f"of ours.{short} Measured on: {results.machine['size']}."
+        )
 
 
 def short_markdown(results: Results) -> str:

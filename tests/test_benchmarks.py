@@ -6,13 +6,15 @@ import os
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 import noop
 import real
 import results
+import size
 import timing
-from results import OURS, Comparison, Measured, Results, Scale, StepCost
+from results import OURS, Comparison, Measured, Results, Scale, Size, StepCost, WayCost
 
 FLOOR = "bare processes, two at a time"
 
@@ -89,7 +91,8 @@ def test_kept_results_are_read_again_and_written_between_the_marks(
         monkeypatch.setattr(results, name, tmp_path / name)
         (tmp_path / name).write_text(f"# before\n\n{marks}\n\nafter\n")
     machine = {"nine": "a machine", "scale": "a machine"}
-    known = Results(machine, {"nine": compared(1.0)}, growing(1, 5))
+    machine["size"] = "another machine"
+    known = Results(machine, {"nine": compared(1.0)}, growing(1, 5), large(10**9, 10**9, 15, 10))
     results.save(known)
     assert results.load() == known
     for name in ("PAGE", "README"):
@@ -98,6 +101,45 @@ def test_kept_results_are_read_again_and_written_between_the_marks(
         assert "old" not in text
         assert "| 2.00 |" in text  # the ratio
         assert "a machine" in text
+
+
+def large(ingest: int, query: int, seconds: float, sort: float) -> Size:
+    """A large table's costs: peaks of ours, and the seconds of both queries."""
+    ours = {"ours ingest": WayCost(9, 9, ingest), "ours query": WayCost(seconds, 9, query)}
+    return Size(10**7, {**ours, "duckdb query": WayCost(sort, 9, 9 * 10**9)})
+
+
+@pytest.mark.parametrize(
+    ("measured", "said"),
+    [
+        (large(2 * 10**9, 2 * 10**9, 15, 10), "holds"),
+        (large(2 * 10**9 + 1, 1, 1, 10), "DOES NOT HOLD: memory of ingest"),
+        (large(1, 2 * 10**9 + 1, 1, 10), "DOES NOT HOLD: memory of query"),
+        (large(1, 1, 15.1, 10), "DOES NOT HOLD: seconds of query"),
+    ],
+)
+def test_a_large_table_has_limits_of_memory_and_of_the_querys_seconds(
+    measured: Size, said: str
+) -> None:
+    *table, verdict = results.size_as_text(measured)
+    assert verdict == f"  at most 2 GB and 1.5 times: {said}"
+    assert all(len(line) <= 80 for line in table)
+    (markdown, limits) = results.markdown(Results({"size": "here"}, {}, None, measured))
+    assert "| ours ingest | 9 | 9 |" in markdown
+    assert ("falls short" in limits) == (said != "holds")
+
+
+def test_a_large_table_is_ingested_and_queried_in_each_way(tmp_path: Path) -> None:
+    measured = size.size(tmp_path, 2_000)
+    assert list(measured.costs) == [f"{way} {part}" for part in size.PARTS for way in size.WAYS]
+    assert all(cost.cpu > 0 and cost.peak_bytes > 10**7 for cost in measured.costs.values())
+    ours = pq.read_table(tmp_path / "ours-answer" / "rows.parquet", partitioning=None)
+    pandas = pq.read_table(tmp_path / "pandas-answer.parquet")
+    assert ours.num_rows == pandas.num_rows == len(set(ours["customer"].to_pylist()))
+    both = [table.sort_by("customer") for table in (ours, pandas)]
+    for name in ("customer", "event_time", "left", "number_00", "number_01", "opened", "plan"):
+        assert both[0][name].to_pylist() == both[1][name].to_pylist()
+    assert pq.read_table(tmp_path / "duckdb-answer.parquet").num_rows == 2_000
 
 
 def test_the_engine_runs_a_graph_of_steps_as_often_as_asked(tmp_path: Path) -> None:
