@@ -502,7 +502,7 @@ def test_the_local_versions_are_the_images() -> None:
     pins = exact_pins(project["dependencies"])
     assert not unlike_the_image(pins)
     imported = set().union(*map(third_party, STEPS))
-    assert imported - OF_AWS <= pins.keys(), "what runs in the container is pinned here, to its version"
+    assert imported - OF_AWS <= pins.keys(), "what runs in the container is pinned, to its version"
 
 
 def test_the_toolkits_environment_has_the_images_versions() -> None:

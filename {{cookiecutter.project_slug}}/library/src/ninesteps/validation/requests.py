@@ -113,9 +113,12 @@ def _stand_in(value: Any, shape: Any, where: str, compiled: Compiled) -> Iterato
         for _, choice in choices:
             whose = f"{where} {by_parameter(spec['Name'])}"
             yield from mismatches(choice, shape, whose, compiled)
-    elif shape.type_name == "string" and (most := shape.metadata.get("max")):
-        if (size := longest(value, compiled)) > most:
-            yield f"{where}: expected at most {most} characters, got up to {size}: {quoted(value)}"
+    elif (
+        shape.type_name == "string"
+        and (most := shape.metadata.get("max"))
+        and (size := longest(value, compiled)) > most
+    ):
+        yield f"{where}: expected at most {most} characters, got up to {size}: {quoted(value)}"
 
 
 def _kind_of(value: Any, compiled: Compiled) -> str | None:
