@@ -38,9 +38,6 @@ MOST_WHOLE = 2**53
 FRACTION = r"^(-?\d{1,16})\.0+$"
 """A whole number that was written with a fraction, such as 12.0."""
 
-FEW = 100
-"""Cells up to which a list is quicker than Arrow's way to pandas."""
-
 _NO_TEXT = pa.scalar(None, pa.string())
 _NO_NUMBER = pa.scalar(None, pa.float64())
 
@@ -104,8 +101,6 @@ def known_texts(texts: Texts, values: Iterable[str]) -> tuple[Texts, NDArray[np.
 
 def text_cells(texts: Texts) -> Cells:
     """Texts for pandas, NaN where none is given."""
-    if len(texts) <= FEW:
-        return pd.Series([np.nan if t is None else t for t in texts.to_pylist()], dtype="object")
     cells: Cells = texts.to_pandas()  # equal texts are one object
     if texts.null_count:
         cells[~is_given(texts)] = np.nan
