@@ -65,6 +65,8 @@ def own_features() -> Iterator[None]:
     pa.array(["x"]).to_pandas()  # PyArrow finds pandas, as where no step has hidden it
     before = {name: m for name, m in sys.modules.items() if name.startswith("feature_store")}
     path = [*sys.path]
+    for name in before:
+        del sys.modules[name]
     yield
     for name in [name for name in sys.modules if name.startswith("feature_store")]:
         del sys.modules[name]

@@ -17,6 +17,7 @@ import pytest
 
 import hash_split
 from ninesteps.errors import FeaturesError, RawTableError
+from ninesteps.feature_store import ingest as ingesting
 from ninesteps.feature_store import write
 from ninesteps.feature_store.ingest import Ingested, ingest
 from ninesteps.feature_store.point_in_time import AS_OF, Source, as_of_query
@@ -341,6 +342,18 @@ def test_a_parquet_file_gives_the_records_of_the_csv_file(tmp_path: Path, event_
     assert (one.latest, one.read, one.kept) == (other.latest, other.read, other.kept)
     of_the_call = ["api_invocation_time", "write_time"]
     assert records(csv).drop(of_the_call).equals(records(parquet).drop(of_the_call))
+
+
+def test_other_code_of_the_modules_that_requests_share_gives_another_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [path.name for path in ingesting.SHARED if not path.is_file()] == []
+    first = put(tmp_path).location
+    assert put(tmp_path).location == first
+    other = tmp_path / "raw_values.py"
+    other.write_text("# other code\n", encoding="utf-8")
+    monkeypatch.setattr(ingesting, "SHARED", (other, *ingesting.SHARED[1:]))
+    assert put(tmp_path).location != first
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import container
 import pets
 import process
 import raw_records
 from archives import archive, repository
 from dataset import Columns, read_split
+from ninesteps.errors import SettingsError
 from ninesteps.feature_store.online import FILE, LocalOnlineStore
 from ninesteps.local.endpoint import worker
 from ninesteps.runs import ingesting
@@ -30,7 +30,7 @@ from ninesteps.settings import loading
 from ninesteps.settings.data import Column
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code.bundle import training_code
-from people import training_job
+from people import container_at, query_result, training_job
 from records import from_csv
 
 CSV, JSON = "text/csv", "application/json"
@@ -72,16 +72,14 @@ def stored_vectors(
     ingesting.put_online(folder, read)
     files = sorted(read.folder.rglob("*.parquet"))
     table = pa.concat_tables([pq.ParquetFile(file).read() for file in files])
-    asked = folder / "base" / "processing" / "input" / "features"
-    asked.mkdir(parents=True)
-    pq.write_table(table, asked / "rows")
     data = settings.data
     words = ["--as-of", "2100-01-01T00:00:00Z", "--record-id", data.stored_name(data.record_id),
              "--label", data.stored_name(data.label), "--problem", settings.project.problem,
              "--split-by", "hash", "--salt", "s", "--shares", "0.6,0.2,0.2",
              "--min-positives", "1", "--favourable-label", "1"]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(container, "BASE", folder / "base")
+        container_at(patch, folder / "base")
+        query_result(folder / "base", table)
         process.main(words)
     vectors = {}
     for name in ("train", "validation", "test"):
@@ -335,3 +333,14 @@ def test_notation_formats_words_and_names_of_every_kind_are_read_alike(tmp_path:
     assert list(read.unknown[:6]) == [
         (), (), ("Year", "moved", "first day"), (), ("class", "moved", "first day"), ("class",),
     ]  # fmt: skip
+
+
+def test_features_that_import_the_library_are_refused_where_they_would_travel(
+    tmp_path: Path,
+) -> None:
+    """A container has no library: the first raw record would fail there."""
+    settings = loading.load(repository(tmp_path, "churn"))
+    file = settings.root / "feature_store" / "features.py"
+    file.write_text(f"import ninesteps\n{file.read_text(encoding='utf-8')}", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"^feature_store/features\.py: expected imports that"):
+        training_code(settings, "train.py")

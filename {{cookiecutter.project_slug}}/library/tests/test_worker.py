@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -76,6 +77,14 @@ def test_a_request_is_measured_before_the_script_has_it(
     with pytest.raises(BadRequest, match=said) as refused:
         answered(script(read=raising(AssertionError("the script was asked"))), body)
     assert refused.value.status == status
+
+
+def test_columns_whose_names_are_no_numbers_make_an_answer_no_infinite_one() -> None:
+    said = json.dumps({"predictions": [{"score": 0.5, "unknown": ["nan", "inf rate"]}]})
+    assert answered(script((said, JSON)), kind=JSON) == (JSON, said.encode())
+    wrong = json.dumps({"predictions": [{"score": float("nan"), "unknown": ["nan"]}]})
+    with pytest.raises(RuntimeError, match="expected finite numbers"):
+        answered(script((wrong, JSON)), kind=JSON)
 
 
 UNFIT = {

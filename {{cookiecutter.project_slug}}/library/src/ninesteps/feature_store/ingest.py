@@ -27,6 +27,12 @@ from ninesteps.local.storage import Storage
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 
+SHARED = tuple(
+    Path(__file__).parents[1] / "containers" / f"{module}.py"
+    for module in ("computed_features", "raw_values", "stored_names")
+)
+"""What reads a row and names its features here and in a request: other code, other records."""
+
 SUMMARY = "ingested.json"
 """What a feature group holds, beside its rows."""
 
@@ -152,7 +158,8 @@ def _ingested(summary: Path, s3: Path) -> Ingested | None:
 
 def _digest(file: Path, settings: Settings) -> str:
     total = hashlib.sha256()
-    for source in (*_code(Path(__file__).parent), *_code(settings.root / "feature_store")):
+    own, teams = _code(Path(__file__).parent), _code(settings.root / "feature_store")
+    for source in (*own, *SHARED, *teams):
         total.update(source.read_bytes().replace(b"\r\n", b"\n"))
     total.update(repr((settings.data, settings.project.problem)).encode())
     total.update(repr((settings.stored_columns, settings.feature_columns)).encode())
