@@ -291,6 +291,19 @@ def test_a_group_that_lies_elsewhere_or_whose_table_is_not_here_is_not_made(
     assert account.groups == {}
 
 
+def test_a_table_that_fails_changes_nothing_in_the_account(
+    account: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "definition", lambda *_: "{}")
+    plain = own()
+    columns = {name: column for name, column in plain.data.columns.items() if name != "favday"}
+    data = dataclasses.replace(plain.data, label="favday", columns=columns)
+    done = bootstrap_it(monkeypatch, dataclasses.replace(plain, data=data), "--yes")
+    assert done.exit_code == 2
+    assert "'favday': expected 0 or 1" in done.output
+    assert client("cloudformation").list_stacks()["StackSummaries"] == []
+
+
 def test_credentials_of_another_account_change_nothing(
     account: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 
 if TYPE_CHECKING:
+    from ninesteps.feature_store.records import FeatureGroup
     from ninesteps.infrastructure.change_set import Applied, Change, Event, Stack
 
 
@@ -53,6 +54,7 @@ def _bootstrap_environment(settings: Settings, environment: Environment, yes: bo
 
     definition = compiled.definition(settings, environment)
     named = environment.named(settings.project.pipeline)
+    group = _own_feature_group(settings, environment)  # a table that fails changes nothing there
     with account.one_sentence():
         session = account.session(environment)
         cloudformation = session.client("cloudformation")
@@ -74,30 +76,38 @@ def _bootstrap_environment(settings: Settings, environment: Environment, yes: bo
         rollout = stacks.rollout_stack(settings, environment, definition, key, previous)
         floors = stacks.floor_changes(previous, rollout.parameters)
         _apply(cloudformation, rollout, yes, list(floors))
-        _make_feature_group(session, settings, environment, key, yes)
+        if isinstance(group, str):
+            click.echo(f"features    {group}")
+        else:
+            _make_feature_group(session, settings, environment, group, key, yes)
     if environment.subnets:
         reached = ", ".join(stacks.endpoints(settings, environment, json.loads(definition)))
         click.echo(f"network     the subnets need VPC endpoints for {reached}, or another way out")
 
 
-def _make_feature_group(
-    session: Any, settings: Settings, environment: Environment, key: str, yes: bool
-) -> None:
-    """The pipeline's own feature group, with the columns that its table gives."""
-    from ninesteps.infrastructure import own_feature_group
+def _own_feature_group(settings: Settings, environment: Environment) -> FeatureGroup | str:
+    """The pipeline's own feature group, with its table's columns; or why none is made."""
     from ninesteps.runs import ingesting
 
-    features, pipeline = settings.features_of(environment), settings.project.pipeline
-    table = here.root() / settings.data.file
+    features, table = settings.features_of(environment), here.root() / settings.data.file
     if features.location:
-        click.echo(f"features    {features.group}: not made, as [features] location is elsewhere")
-        return
+        return f"{features.group}: not made, as [features] location is elsewhere"
     if not table.is_file():
-        click.echo(f"features    {features.group}: not made, as its columns come from "
-                   f"{settings.data.file}, which is not on this machine")  # fmt: skip
-        return
-    group = ingesting.table(here.local(), settings, environment, table).group
-    place = own_feature_group.place(environment, pipeline, features, key)
+        return (
+            f"{features.group}: not made, as its columns come from {settings.data.file}, which is "
+            "not on this machine"
+        )
+    return ingesting.table(here.local(), settings, environment, table).group
+
+
+def _make_feature_group(
+    session: Any, settings: Settings, environment: Environment, group: FeatureGroup,
+    key: str, yes: bool,
+) -> None:  # fmt: skip
+    """Show, ask, and make the group as it should be."""
+    from ninesteps.infrastructure import own_feature_group
+
+    place = own_feature_group.place(environment, settings.project.pipeline, group.features, key)
     done = own_feature_group.ensure(
         session.client("sagemaker"), session.client("glue"), group, place,
         lambda change: _agreed(f"the feature group {group.name}", yes, [change])([]),
