@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -139,8 +140,8 @@ def _check_infrastructure(settings: Settings) -> str:
     if inside := [name for name, e in settings.environments.items() if e.subnets]:
         reached = ", ".join(stacks.endpoints(settings, settings.environment(), json.loads(text)))
         lines.append(f"network     the subnets of {', '.join(inside)} need VPC endpoints for")
-        lines.append(f"            {reached},")
-        lines.append("            or another way out")
+        wrapped = textwrap.wrap(f"{reached}, or another way out", 68, break_on_hyphens=False)
+        lines += [f"{'':<12}{line}" for line in wrapped]
     return "\n".join(lines)
 
 
