@@ -73,7 +73,7 @@ IMAGE = {
 }
 """What a script may import, as docker/xgboost in aws/deep-learning-containers installs it."""
 OF_AWS = {"boto3", "botocore"}
-"""The commands here need newer ones; what is called in a container those of the image know too."""
+"""Not pinned to the image's, since commands need newer ones; a container asks them for little."""
 IMPORTED_AS = {"scikit-learn": "sklearn", "xgboost-cpu": "xgboost"}
 NOT_IN_3_12 = {"asynchat", "asyncore", "distutils", "imp", "smtpd"}
 """Standard modules that the container's Python 3.12 has no more, and 3.11 has."""

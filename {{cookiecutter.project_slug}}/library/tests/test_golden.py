@@ -10,8 +10,8 @@ from typing import cast
 
 import pytest
 
-from ninesteps import golden
-from ninesteps.golden import CSV, JSON, GoldenRequest
+import known_answers
+from known_answers import CSV, JSON, GoldenRequest
 from ninesteps.local.endpoint.blue_green import Golden, RolledBackError
 from ninesteps.local.endpoint.fleet import Answer, Fleet, Request
 
@@ -20,28 +20,31 @@ ANSWERS = tuple(f"1,{number / 100}" for number in range(100))
 
 
 def test_records_are_sent_together_in_pairs_and_alone_in_every_kind() -> None:
-    sent = [one for one in golden.requests(RECORDS) if not one.may_be_refused]
+    sent = [one for one in known_answers.requests(RECORDS) if not one.may_be_refused]
     ways = [(one.content_type, one.accept, len(one.positions)) for one in sent]
     for kind in (CSV, JSON):
         assert ways.count((kind, kind, 100)) == 1
-        assert ways.count((kind, kind, 1)) == golden.ALONE
-        assert ways.count((kind, kind, 2)) == golden.ALONE / 2
-        assert {(kind, kind, n) for n in range(3, 100, 1 if kind == CSV else golden.FEWER)} <= {
-            *ways
-        }
+        assert ways.count((kind, kind, 1)) == known_answers.ALONE
+        assert ways.count((kind, kind, 2)) == known_answers.ALONE / 2
+        assert {
+            (kind, kind, n) for n in range(3, 100, 1 if kind == CSV else known_answers.FEWER)
+        } <= {*ways}
     for count in (1, 2, 100):
         assert {(CSV, JSON, count), (JSON, CSV, count)} <= {*ways}
     assert len(ways) == 185
-    assert {one.accept for one in golden.requests(RECORDS, [CSV])} == {CSV, golden.ANYTHING}
+    assert {one.accept for one in known_answers.requests(RECORDS, [CSV])} == {
+        CSV,
+        known_answers.ANYTHING,
+    }
     features = [json.loads(one.body) for one in sent if one.content_type == JSON]
     assert features[0]["instances"][10] == {"features": [10.0, None, 3.5]}
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 19, 20, 21, 57])
 def test_of_few_records_each_is_sent_alone(count: int) -> None:
-    alone = [one.positions[0] for one in golden.requests(RECORDS[:count])
+    alone = [one.positions[0] for one in known_answers.requests(RECORDS[:count])
              if len(one.positions) == 1 and one.content_type == one.accept == CSV]  # fmt: skip
-    assert len(set(alone)) == min(count, -(-count // -(-count // golden.ALONE)))
+    assert len(set(alone)) == min(count, -(-count // -(-count // known_answers.ALONE)))
     assert alone[0] == 0
 
 
@@ -61,9 +64,9 @@ def test_of_few_records_each_is_sent_alone(count: int) -> None:
     ],
 )
 def test_answers_are_the_same_by_label_and_by_size(
-    answer: golden.Answer, expected: golden.Answer, is_same: bool
+    answer: known_answers.Answer, expected: known_answers.Answer, is_same: bool
 ) -> None:
-    assert golden.is_same(answer, expected) == is_same
+    assert known_answers.is_same(answer, expected) == is_same
 
 
 @pytest.mark.parametrize(
@@ -74,7 +77,7 @@ def test_answers_are_the_same_by_label_and_by_size(
 )  # fmt: skip
 def test_an_answer_of_another_form_differs(kind: str, body: bytes) -> None:
     request = GoldenRequest(kind, kind, b"", (0,))
-    assert golden.difference(request, body, [(1.0, 0.5)]).startswith("1 of 1 answers differ")
+    assert known_answers.difference(request, body, [(1.0, 0.5)]).startswith("1 of 1 answers differ")
 
 
 @dataclass
@@ -96,7 +99,7 @@ class Version:
         else:
             records = [int(one["features"][0]) for one in json.loads(request.body)["instances"]]
         scores = [self.score(request, len(records), record) for record in records]
-        if request.accept == CSV or (request.accept == golden.ANYTHING and not is_json):
+        if request.accept == CSV or (request.accept == known_answers.ANYTHING and not is_json):
             body = "".join(f"1,{score}\n" for score in scores)
         else:
             predictions = [{"predicted_label": 1, "score": score} for score in scores]

@@ -24,10 +24,10 @@ from moto import mock_aws
 import container
 import container_variables
 import golden_requests
+import known_answers
 import record_evidence
 import verify_evidence
 from aws import client
-from ninesteps import golden
 from ninesteps.infrastructure.job_code import SCRIPTS, code_objects, job_code
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.environment import Environment
@@ -433,12 +433,12 @@ def test_golden_requests_are_sent_in_every_way(monkeypatch: pytest.MonkeyPatch) 
 class Endpoint:
     """An endpoint that answers as the archive does, but where it is told otherwise."""
 
-    def __init__(self, score: Callable[[golden.GoldenRequest, int], float]) -> None:
+    def __init__(self, score: Callable[[known_answers.GoldenRequest, int], float]) -> None:
         self.score = score
 
-    def __call__(self, endpoint: str, request: golden.GoldenRequest) -> bytes:
+    def __call__(self, endpoint: str, request: known_answers.GoldenRequest) -> bytes:
         scores = [self.score(request, 5 * position) for position in request.positions]
-        if request.accept == golden.CSV:
+        if request.accept == known_answers.CSV:
             return lines(f"1,{score}" for score in scores)
         predictions = [{"predicted_label": 1, "score": score} for score in scores]
         return json.dumps({"predictions": predictions}).encode()
@@ -451,7 +451,8 @@ class Endpoint:
         (lambda request, n: n / 10 + 9e-7, ""),
         (lambda request, n: n / 10 + 2e-6, "golden request 1: 20 of 20 answers differ"),
         (lambda request, n: n / 10 + (len(request.positions) == 1), "sent alone, as text/csv"),
-        (lambda request, n: n / 10 + (request.accept != golden.CSV), "at once, as application/js"),
+        (lambda request, n: n / 10 + (request.accept != known_answers.CSV),
+         "at once, as application/js"),
         (lambda request, n: n / 10 + (request.content_type != request.accept),
          "sent 20 at once, as text/csv, to be answered as application/json"),
         (lambda request, n: float("nan") if n == 50 else n / 10, "1 of 20 answers differ"),
@@ -461,7 +462,7 @@ class Endpoint:
 def test_an_endpoint_that_answers_otherwise_is_refused(
     package: str,
     monkeypatch: pytest.MonkeyPatch,
-    score: Callable[[golden.GoldenRequest, int], float],
+    score: Callable[[known_answers.GoldenRequest, int], float],
     reason: str,
 ) -> None:
     put("model.tar.gz", archive(INFERENCE + b'CONTENT_TYPES = (CSV, "application/json")\n'))
@@ -496,14 +497,14 @@ def test_a_jobs_code_is_whole_and_moves_with_its_bytes() -> None:
     assert files["verify_evidence.py"] == {
         "verify_evidence.py", "approvers.py", "evidence.py", "container.py", "aws.py", "dataset.py",
         "hidden_imports.py",
-        "ninesteps/__init__.py", "ninesteps/golden.py",
+        "ninesteps/__init__.py",
         "ninesteps/profiles/__init__.py", "ninesteps/profiles/stamps.py",
         "ninesteps/registry/__init__.py", "ninesteps/registry/confusables.py",
         "ninesteps/registry/person.py",
         "ninesteps/settings/__init__.py", "ninesteps/settings/gate.py",
     }  # fmt: skip
     assert {name for name in files["golden_requests.py"] if "/" not in name} == {
-        "golden_requests.py", "evidence.py", "container.py", "aws.py",
+        "golden_requests.py", "evidence.py", "container.py", "aws.py", "known_answers.py",
     }  # fmt: skip
     assert len({job_code(script).digest for script in SCRIPTS}) == len(SCRIPTS)
 

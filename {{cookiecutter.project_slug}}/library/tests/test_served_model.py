@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import known_answers
 import served_model
 from container import extract
 from dataset import Columns, DataError
@@ -99,7 +100,7 @@ def test_records_are_asked_in_batches_and_some_of_them_alone(
 ) -> None:
     monkeypatch.setattr(served_model, "LARGEST_REQUEST", 200)
     requests = requests_of(RECORDS)
-    batches = requests[: -served_model.ALSO_ALONE]
+    batches = requests[: -known_answers.ALONE]
     assert len(batches) > 1 and max(map(len, batches)) <= 200
     assert "".join(batches) == "".join(f"{record}\n" for record in RECORDS)
     assert requests[len(batches) :] == [f"{record}\n" for record in RECORDS[::5]]

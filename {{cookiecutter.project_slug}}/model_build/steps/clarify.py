@@ -21,7 +21,8 @@ from bias_report import Group, Measure, every_group, facet_section
 from container import input_path, output_path, read_json, write_json
 from dataset import FACET_PREFIX, DataError, Facet, Split, read_split
 from explanations import MOST_EXPLAINED, explain
-from served_model import CLOSE, ArchivePredictor, ServedModel
+from known_answers import CLOSE
+from served_model import ArchivePredictor, ServedModel
 from wheels import prove_that_carried_can_load
 
 

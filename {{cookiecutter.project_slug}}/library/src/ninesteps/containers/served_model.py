@@ -23,18 +23,13 @@ from numpy.typing import NDArray
 import archive_process
 from container import extract, read_json, write_json
 from dataset import Columns, DataError
+from known_answers import ALONE, is_same, spaced
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
 LARGEST_REQUEST = 6 * 1024 * 1024
 """Bytes that a batch transform sends at once by default."""
-
-ALSO_ALONE = 20
-"""How many records, evenly spaced, are also sent one by one, as clients of an endpoint do."""
-
-CLOSE = 1e-6
-"""By how much two answers to one record may differ: they are written with nine digits."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +119,7 @@ def records_of(folder: Path, name: str, columns: Columns) -> list[str]:
 
 def requests_of(records: Sequence[str]) -> list[str]:
     """All records in batches, as a transform sends them; then some records one by one."""
-    return [*_batches(records), *(f"{records[position]}\n" for position in _alone(len(records)))]
+    return [*_batches(records), *(f"{records[n]}\n" for n in spaced(len(records), ALONE))]
 
 
 def _batches(records: Sequence[str]) -> Iterator[str]:
@@ -139,17 +134,13 @@ def _batches(records: Sequence[str]) -> Iterator[str]:
     yield "".join(batch)
 
 
-def _alone(rows: int) -> range:
-    return range(0, rows, max(1, -(-rows // ALSO_ALONE)))
-
-
 def read_answers(texts: Sequence[str], ids: Sequence[str], is_regression: bool) -> Answers:
     """The answers to the requests that `requests_of` makes for the records with these ids.
 
     Raises:
         DataError: if an answer is missing or not finite, or differs when its record is sent alone.
     """
-    alone = _alone(len(ids))
+    alone = spaced(len(ids), ALONE)
     numbers = [_numbers(text, is_regression) for text in texts]
     of_batches = texts[: len(texts) - len(alone)]
     together = np.concatenate(numbers[: len(of_batches)])
@@ -163,7 +154,7 @@ def read_answers(texts: Sequence[str], ids: Sequence[str], is_regression: bool) 
         kind = "a finite number" if is_regression else "label 0 or 1 and a finite probability"
         raise _wrong(f"{kind} for record {ids[first]!r}", _shown(together[first]))
     for position, answer in zip(alone, numbers[len(of_batches) :], strict=True):
-        if not (len(answer) == 1 and _is_same(answer[0], together[position], is_regression)):
+        if not (len(answer) == 1 and is_same(tuple(answer[0]), tuple(together[position]))):
             raise _wrong(
                 f"{_shown(together[position])} for record {ids[position]!r} alone, as in a batch",
                 "; ".join(map(_shown, answer)) or "no answer",
@@ -189,13 +180,6 @@ def _numbers(text: str, is_regression: bool) -> Floats:
         kind = " and ".join(names)
         raise _wrong(f"a line of {kind} for each record", repr(text[:50])) from None
     return np.column_stack([column.to_numpy() for column in table.columns])
-
-
-def _is_same(answer: Floats, expected: Floats, is_regression: bool) -> bool:
-    """Equal labels, and probabilities within `CLOSE`, or numbers within `CLOSE` of their size."""
-    size = np.abs(expected[-1]) if is_regression else 1.0
-    is_close = np.abs(answer[-1] - expected[-1]) <= CLOSE * size
-    return bool(is_close and np.array_equal(answer[:-1], expected[:-1]))
 
 
 def _shown(answer: Floats) -> str:

@@ -17,12 +17,12 @@ JOBS = Path(__file__).parent / "jobs"
 SCRIPTS = ("record_evidence.py", "verify_evidence.py", "golden_requests.py")
 LIBRARY = Path(__file__).resolve().parent.parent
 PACKAGE = (
-    "__init__.py", "golden.py", "profiles/__init__.py", "profiles/stamps.py",
+    "__init__.py", "profiles/__init__.py", "profiles/stamps.py",
     "registry/__init__.py", "registry/confusables.py", "registry/person.py",
     "settings/__init__.py", "settings/gate.py",
 )  # fmt: skip
 """The modules of `ninesteps` that the jobs take along: the gate's language, the rule of the stamps,
-golden requests, the comparison of people. They import nothing else."""
+the comparison of people. They import nothing else."""
 
 
 def job_code(entry: str) -> StepCode:

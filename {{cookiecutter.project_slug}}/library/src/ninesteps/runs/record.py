@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ninesteps import golden
 from ninesteps.errors import AccountError, DeployError, StateError, StepError
 from ninesteps.feature_store import stored
 from ninesteps.feature_store.ingest import SUMMARY
@@ -33,6 +32,11 @@ from ninesteps.settings.features import Features
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code.bundle import CONTAINERS
 
+if TYPE_CHECKING:  # as in feature_store/leaks.py
+    import known_answers
+else:
+    from ninesteps.containers import known_answers
+
 APPROVED = "Approved"
 
 
@@ -42,7 +46,7 @@ class Answer:
 
     version: int
     where: str  # what answered, such as `the endpoint customer-churn-prod`
-    values: golden.Answer  # label and probability, or the number that a regression estimates
+    values: known_answers.Answer  # label and probability, or the number that a regression estimates
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,7 @@ def _answered(
             text = _ask_archive(folder, request(columns["features"], record))
         except (OSError, StepError, ValueError) as error:
             return None, f"version {package.version} does not answer: {error}"
-    (values,) = golden.read_answers(text.encode(), golden.CSV)
+    (values,) = known_answers.read_answers(text.encode(), known_answers.CSV)
     return Answer(package.version, where, values), ""
 
 
@@ -250,7 +254,7 @@ def in_account(settings: Settings, environment: Environment, identifier: str, as
         if serving:
             line = request(serving.features, row or newest or {})
             text = account_records.ask(session, serving.endpoint, line)
-            (values,) = golden.read_answers(text.encode(), golden.CSV)
+            (values,) = known_answers.read_answers(text.encode(), known_answers.CSV)
             where = f"which the endpoint {serving.endpoint} serves"
             answer, why, names = Answer(serving.version, where, values), "", dict(serving.names)
     return Found(

@@ -15,9 +15,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ninesteps import golden
 from ninesteps.errors import DeployError, StepError
 from ninesteps.local.processes import KEEPS_MEMORY
 from ninesteps.local.state import ModelPackage, State
@@ -25,6 +24,11 @@ from ninesteps.local.storage import Storage
 from ninesteps.registry import access as approval
 from ninesteps.settings import deploy as policy
 from ninesteps.settings.settings import Settings
+
+if TYPE_CHECKING:  # as in feature_store/leaks.py
+    import known_answers
+else:
+    from ninesteps.containers import known_answers
 
 GOLDEN_RECORDS = 100
 START_SECONDS = 30
@@ -76,7 +80,7 @@ class Rehearsal:
             DeployError: if the version cannot be deployed.
         """
         records, answers = self.golden(package)
-        chosen = golden.spaced(len(records), GOLDEN_RECORDS)
+        chosen = known_answers.spaced(len(records), GOLDEN_RECORDS)
         version = self._unpack(package)
         deploy = self.settings.deploy
         alarms = policy.alarms(deploy)
@@ -128,8 +132,10 @@ class Rehearsal:
                 f"{len(records)} records"
             )
         if judged is not None:
-            known = golden.read_answers("\n".join(answers).encode(), golden.CSV)
-            if different := golden.difference(golden.answered(len(known)), judged, known):
+            known = known_answers.read_answers("\n".join(answers).encode(), known_answers.CSV)
+            if different := known_answers.difference(
+                known_answers.answered(len(known)), judged, known
+            ):
                 raise DeployError(
                     f"version {package.version} was not evaluated on its own answers: {different}"
                 )

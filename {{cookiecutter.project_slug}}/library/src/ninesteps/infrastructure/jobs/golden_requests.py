@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from botocore.exceptions import ClientError
 
+import known_answers
 from aws import client
 from evidence import EvidenceError, as_json, read_noted, read_package, write_verdict
-from ninesteps import golden
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -38,24 +38,26 @@ def check(noted: Sequence[dict[str, str]], endpoint: str) -> int:
     if not noted:
         raise EvidenceError("golden.json: expected golden requests, got none")
     known = [answer_of(one["answer"]) for one in noted]
-    kinds = noted[0].get("content_types", golden.CSV).split(",")
+    kinds = noted[0].get("content_types", known_answers.CSV).split(",")
     count = 0
-    for count, request in enumerate(golden.requests([one["request"] for one in noted], kinds), 1):
+    for count, request in enumerate(
+        known_answers.requests([one["request"] for one in noted], kinds), 1
+    ):
         answer = ask(endpoint, request)
         if answer is None:
             continue
-        if different := golden.difference(request, answer, known):
+        if different := known_answers.difference(request, answer, known):
             raise EvidenceError(f"golden request {count}: {different}")
     return count
 
 
-def answer_of(text: str) -> golden.Answer:
+def answer_of(text: str) -> known_answers.Answer:
     """The recorded answer to a record."""
-    (answer,) = golden.read_answers(text.encode(), golden.CSV)
+    (answer,) = known_answers.read_answers(text.encode(), known_answers.CSV)
     return answer
 
 
-def ask(endpoint: str, request: golden.GoldenRequest) -> bytes | None:
+def ask(endpoint: str, request: known_answers.GoldenRequest) -> bytes | None:
     """The endpoint's answer; None of a request that may be refused and is."""
     try:
         response = client("sagemaker-runtime").invoke_endpoint(

@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import archive_process
+import known_answers
 from container import extract, output_path, read_json, write_json
 from evidence import NAMES, EvidenceError, Package, as_json, read, read_package
-from ninesteps import golden
 
 GOLDEN = 20
 """Rows of the test split that are asked of an endpoint before it gets any traffic."""
@@ -59,7 +59,7 @@ def golden_requests(package: Package, archive: bytes) -> list[dict[str, str]]:
     )
     if len(answers) != len(rows):
         raise EvidenceError(f"the transform: expected {len(rows)} predictions, got {len(answers)}")
-    chosen = golden.spaced(len(rows), GOLDEN)
+    chosen = known_answers.spaced(len(rows), GOLDEN)
     if not chosen:
         raise EvidenceError("the test split: expected rows for golden requests, got none")
     return answered([rows[n] for n in chosen], [answers[n] for n in chosen], archive)
@@ -80,21 +80,23 @@ def same_answers(transformed: bytes, evaluated: bytes) -> list[str]:
     """
     rows = csv.reader(io.StringIO(transformed.decode()))
     answers = [",".join(row[1:]) for row in rows]  # without the record's id
-    check("the evaluation", golden.answered(len(answers)), evaluated, answers)
+    check("the evaluation", known_answers.answered(len(answers)), evaluated, answers)
     return answers
 
 
-def check(what: str, request: golden.GoldenRequest, body: bytes, answers: Sequence[str]) -> None:
+def check(
+    what: str, request: known_answers.GoldenRequest, body: bytes, answers: Sequence[str]
+) -> None:
     """Check that the answers to a request are those of the transform.
 
     Raises:
         EvidenceError: if they are not.
     """
     try:
-        known = golden.read_answers("\n".join(answers).encode(), golden.CSV)
+        known = known_answers.read_answers("\n".join(answers).encode(), known_answers.CSV)
     except ValueError as error:
         raise EvidenceError(f"the transform: expected numbers: {error}") from None
-    if different := golden.difference(request, body, known):
+    if different := known_answers.difference(request, body, known):
         raise EvidenceError(f"{what}: {different}")
 
 
@@ -104,7 +106,9 @@ def answered(records: list[str], answers: list[str], archive: bytes) -> list[dic
     Raises:
         EvidenceError: if it gives another.
     """
-    asked = [r for r in golden.requests(records, [golden.CSV]) if not r.may_be_refused]
+    asked = [
+        r for r in known_answers.requests(records, [known_answers.CSV]) if not r.may_be_refused
+    ]
     with tempfile.TemporaryDirectory() as folder:
         packed, model = Path(folder, "model.tar.gz"), Path(folder, "model")
         packed.write_bytes(archive)

@@ -1,8 +1,9 @@
 """Golden requests: records with known answers, sent in every way in which a model can be asked.
 
 They are sent all at once, alone and in any number, as CSV and as JSON, and in the ways in which
-clients write these: a version that answers the same record in two ways cannot be trusted. The job
-that asks a staging endpoint takes this file with it, so it imports the standard library alone.
+clients write these: a version that answers the same record in two ways cannot be trusted. What is
+the same answer, and which records are also sent alone, is said here for the evaluation too. The
+standard library alone is imported: the job that asks a staging endpoint takes this file with it.
 """
 
 from __future__ import annotations
