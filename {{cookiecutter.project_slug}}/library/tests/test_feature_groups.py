@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd"
 
 
-def own(**features: str) -> Settings:
+def own(**features: Any) -> Settings:
     """The settings of this repository, with an environment and its features."""
     prod = Environment(ACCOUNT, REGION, features=features)
     settings = pipeline_settings.load(ROOT)
@@ -180,3 +180,63 @@ def test_a_group_that_is_not_there_is_one_sentence() -> None:
         f"there is no feature group {group} in {REGION} of account {ACCOUNT}; [features] group "
         "names another"
     )
+
+
+# Groups that other repositories own
+
+SHARED = {
+    "pay": {
+        "group": "hr-prod", "columns": ["salary"], "record_id": "employee", "event_time": "at",
+        "event_time_type": "fractional", "location": "s3://hr-lake/store",
+    }
+}  # fmt: skip
+
+
+def shared_answer() -> dict[str, Any]:
+    said = answer(own())
+    said |= {"FeatureGroupName": "hr-prod", "RecordIdentifierFeatureName": "employee",
+             "EventTimeFeatureName": "at", "FeatureDefinitions": [
+                 {"FeatureName": "employee", "FeatureType": "String"},
+                 {"FeatureName": "at", "FeatureType": "Fractional"},
+                 {"FeatureName": "salary", "FeatureType": "Integral"}]}  # fmt: skip
+    said["OfflineStoreConfig"]["DataCatalogConfig"]["TableName"] = "hr_prod"
+    said["OfflineStoreConfig"]["S3StorageConfig"]["ResolvedOutputS3Uri"] = (
+        "s3://hr-lake/store/1/data"
+    )
+    return said
+
+
+def check_both(settings: Settings, second: dict[str, Any]) -> None:
+    client = boto3.client("sagemaker", region_name=REGION)
+    prod = settings.account_environment("prod")
+    with Stubber(client) as stubbed:
+        group = settings.features_of(prod).group
+        stubbed.add_response(
+            "describe_feature_group", answer(settings), {"FeatureGroupName": group}
+        )
+        stubbed.add_response("describe_feature_group", second, {"FeatureGroupName": "hr-prod"})
+        feature_groups.check(client, settings, prod)
+        stubbed.assert_no_pending_responses()
+
+
+def test_a_group_that_another_repository_owns_is_compared_too() -> None:
+    check_both(own(groups=SHARED), shared_answer())
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("RecordIdentifierFeatureName", "id", "record_id: expected 'id', which the feature group "),
+        ("EventTimeFeatureName", "salary", "event_time: expected 'salary'"),
+        (f"{CATALOG}.TableName", "hr-1767225600", "table: expected 'hr-1767225600'"),
+        ("OfflineStoreConfig.S3StorageConfig.ResolvedOutputS3Uri", "s3://x/y", "location: expect"),
+        ("FeatureDefinitions", [{"FeatureName": "at", "FeatureType": "Fractional"}],
+         "columns: expected 'at', which"),
+    ],
+)  # fmt: skip
+def test_what_is_otherwise_there_is_named_with_the_groups_key(
+    path: str, value: Any, words: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        check_both(own(groups=SHARED), changed(shared_answer(), path, value))
+    assert f"[features.groups.pay] {words}" in str(refused.value)

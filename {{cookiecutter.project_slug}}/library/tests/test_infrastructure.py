@@ -53,6 +53,9 @@ IN_VPC = {
         "location": "s3://lake/store",
         "kms_key_arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/5678ef",
         "workgroup": "science",
+        "groups": {
+            "pay": {"group": "hr-prod", "columns": ["salary"], "location": "s3://hr-lake/store"}
+        },
     },
 }
 """An environment with everything that may be set."""

@@ -13,7 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from ninesteps.errors import StepError
-from ninesteps.feature_store.point_in_time import AS_OF, AS_OF_SECONDS, Source, as_of_query
+from ninesteps.feature_store.point_in_time import (
+    AS_OF,
+    AS_OF_SECONDS,
+    Shared,
+    Source,
+    as_of_query,
+    joined_query,
+)
 from ninesteps.local.offline_store import run_query
 from ninesteps.local.storage import Storage
 
@@ -244,3 +251,54 @@ def test_moments_in_seconds_are_compared_as_numbers(as_of: str, value: int) -> N
         query = as_of_query(FRACTIONAL).replace(AS_OF_SECONDS, as_of)
         rows = connection.execute(f"SELECT value FROM ({query})").fetchall()
     assert rows == [(value,)]
+
+
+# Groups that others own
+
+
+def joined(day: int, own: Iterable[Row], other: Iterable[Row]) -> dict[str, tuple[int, int | None]]:
+    """Each own record's value as of a day, and the other group's, in another database."""
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA hr")
+        for table, rows in (("pets", own), ("hr.pay", other)):
+            connection.execute(
+                f"CREATE TABLE {table} (chip VARCHAR, event_time VARCHAR, api_invocation_time INT, "
+                "write_time INT, is_deleted BOOLEAN, value INT)"
+            )
+            for row in rows:
+                connection.execute(f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?)", row)
+        pay = Shared(Source("pay", "chip", database="hr"), ("value",))
+        query = joined_query(Source("pets", "chip"), {"pay": pay}).replace(AS_OF, moment(day))
+        found = connection.execute(f"SELECT chip, value, pay_value FROM ({query})").fetchall()
+    assert len({chip for chip, *_ in found}) == len(found)
+    return {chip: (value, paid) for chip, value, paid in found}
+
+
+def test_each_group_is_read_as_of_the_same_moment() -> None:
+    own = [put("a", 1, 10), put("a", 5, 50), put("b", 2, 20), put("c", 1, 30)]
+    other = [put("a", 2, 200), put("a", 4, 400), put("b", 1, 100), delete("b", 3), put("x", 1, 1)]
+    assert joined(2, own, other) == {"a": (10, 200), "b": (20, 100), "c": (30, None)}
+    assert joined(4, own, other) == {"a": (10, 400), "b": (20, None), "c": (30, None)}
+    assert joined(9, own, other) == {"a": (50, 400), "b": (20, None), "c": (30, None)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_histories_of_two_groups_agree_with_each_group_by_itself(
+    tmp_path: Path, seed: int
+) -> None:
+    source = np.random.default_rng(seed)
+
+    def history() -> list[Row]:
+        rows: list[Row] = []
+        for called in source.permutation(30).tolist():
+            chip, day = "abcde"[source.integers(5)], int(source.integers(1, 6))
+            deleted = source.random() < 0.3
+            rows.append(delete(chip, day, called) if deleted else put(chip, day, called, called))
+        return rows
+
+    own, other = history(), history()
+    for day in range(1, 7):
+        first = as_of(tmp_path / f"own{day}", day, own)
+        second = as_of(tmp_path / f"other{day}", day, other)
+        expected = {chip: (value, second.get(chip)) for chip, value in first.items()}
+        assert joined(day, own, other) == expected

@@ -132,6 +132,24 @@ def test_environments_of_one_account_share_no_table(tmp_path: Path) -> None:
     assert prod.workgroup == test.workgroup == "team"
 
 
+def test_a_shared_group_may_be_called_otherwise_in_each_environment(tmp_path: Path) -> None:
+    more = f"""
+[features.groups.pay]
+group = "hr"
+columns = ["salary"]
+event_time = "at"
+{PROD}
+[environments.prod.features.groups.pay]
+group = "hr-prod"
+"""
+    settings = load(tmp_path, more=more)
+    prod, here = (settings.features_of(settings.environment(n)) for n in ("prod", "local"))
+    assert (prod.groups["pay"].table, here.groups["pay"].table) == ("hr_prod", "hr")
+    assert prod.groups["pay"].columns == ("salary",)
+    # What runs here have put writes moments in one way, whatever the account's group does.
+    assert (prod.groups["pay"].event_time, here.groups["pay"].event_time) == ("at", "event_time")
+
+
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
@@ -143,8 +161,14 @@ def test_environments_of_one_account_share_no_table(tmp_path: Path) -> None:
         ('[features]\nevent_time_type = "iso"', "expected string or fractional, got 'iso'"),
         ('[features]\nlocation = "s3://lake/x/"', "location: expected s3://bucket/prefix, with no"),
         ('[features]\ncatalog = "shared"', "[features] catalog_account: expected the account of"),
-        (PROD + "[environments.prod.features]\ngroups = 1",
-         "[environments.prod.features] groups: unknown key; expected one of group, table"),
+        (PROD + "[environments.prod.features]\nname = 1",
+         "[environments.prod.features] name: unknown key; expected one of group, table"),
+        (PROD + '[environments.prod.features.groups.pay]\ngroup = "hr"',
+         "[environments.prod.features.groups.pay] columns: this key is missing"),
+        ('[features.groups.Pay]\ngroup = "hr"\ncolumns = ["a"]',
+         "[features] groups: expected a name of small letters, digits and _"),
+        ('[features.groups.pay]\ngroup = "hr"\ncolumns = ["a", "a"]',
+         "[features.groups.pay] columns: expected a list of different names"),
         (PROD + '[environments.prod.features]\nworkgroup = "a b"',
          "[environments.prod.features] workgroup: expected letters, digits"),
         (PROD + "features = 1", "[environments.prod] features: expected a table, got 1"),

@@ -5,6 +5,7 @@ One SQL text for both machines: Athena (Trino) runs it on SageMaker, DuckDB here
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,6 +24,42 @@ class Source:
     record_id: str  # the column that identifies a record
     event_time: str = "event_time"  # the column with the moment that a row describes
     is_fractional: bool = False  # whether moments are seconds since 1970, and not texts
+    database: str = ""  # if it is another than the one that is asked
+
+    @property
+    def place(self) -> str:
+        """The table as a query names it."""
+        return ".".join(map(quoted, filter(None, [self.database, self.table])))
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A feature group that others own, and what of it is read."""
+
+    source: Source
+    columns: tuple[str, ...]
+
+
+def joined_query(own: Source, shared: Mapping[str, Shared]) -> str:
+    """The own records as of a moment, each with what others' groups have of it as of that moment.
+
+    A record that another group does not have, or has deleted, has no values of it. A group's
+    columns are called by its name and their own, so that no two groups have the same ones.
+    """
+    if not shared:
+        return as_of_query(own)
+    columns = [
+        f"{quoted(name)}.{quoted(column)} AS {quoted(f'{name}_{column}')}"
+        for name, group in shared.items()
+        for column in group.columns
+    ]
+    joins = [
+        f"LEFT JOIN (\n{as_of_query(group.source)}\n) AS {quoted(name)}\n"
+        f"ON own.{quoted(own.record_id)} = {quoted(name)}.{quoted(group.source.record_id)}"
+        for name, group in shared.items()
+    ]
+    selected = ",\n".join(["own.*", *columns])
+    return f"SELECT {selected}\nFROM (\n{as_of_query(own)}\n) AS own\n" + "\n".join(joins)
 
 
 def as_of_query(source: Source) -> str:
@@ -39,7 +76,7 @@ def as_of_query(source: Source) -> str:
     return (
         f"SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY {quoted(source.record_id)} "
         f"ORDER BY {moment} DESC, api_invocation_time DESC, write_time DESC) AS recency "
-        f"FROM {quoted(source.table)} WHERE {moment} <= {as_of}) AS history "
+        f"FROM {source.place} WHERE {moment} <= {as_of}) AS history "
         "WHERE recency = 1 AND NOT is_deleted"
     )
 

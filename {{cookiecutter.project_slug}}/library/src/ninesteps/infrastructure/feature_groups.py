@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from ninesteps.errors import AccountError, SettingsError
 from ninesteps.settings.environment import Environment
-from ninesteps.settings.features import Features
+from ninesteps.settings.features import Features, SharedGroup
 from ninesteps.settings.settings import Settings
 
 NOT_THERE = ("ResourceNotFound", "ResourceNotFoundException", "ValidationException")
@@ -47,6 +47,46 @@ def check(sagemaker: Any, settings: Settings, environment: Environment) -> None:
             f"expected {has!r}, the record identifier of the feature group {features.group} in "
             f"{environment.name}, got {record_id!r}; [data.stored] can say so", "data", "record_id",
         )  # fmt: skip
+    for name, shared in features.groups.items():
+        _check_shared(sagemaker, name, shared, record_id, environment)
+
+
+def _check_shared(
+    sagemaker: Any, name: str, shared: SharedGroup, record_id: str, environment: Environment
+) -> None:
+    """Check that the account has a group that another repository owns, with what is read of it."""
+    found = _described(sagemaker, shared.group, environment)
+    store, kinds = found["OfflineStoreConfig"], _types(found)
+    facts = [("record_id", shared.record_id or record_id, found["RecordIdentifierFeatureName"]),
+             *_moments(shared, found)]  # fmt: skip
+    if catalog := store.get("DataCatalogConfig", {}):
+        facts.append(("table", shared.table, catalog["TableName"]))
+        facts.append(("database", shared.database, catalog["Database"]))
+    has = store["S3StorageConfig"].get("ResolvedOutputS3Uri") or store["S3StorageConfig"]["S3Uri"]
+    if not f"{has}/".startswith(f"{shared.location or f's3://{environment.bucket_name}'}/"):
+        facts.append(("location", shared.location, has.rstrip("/")))
+    for column in shared.columns:
+        if column not in kinds:
+            facts.append(("columns", column, " or ".join(kinds)))
+    for key, wanted, right in facts:
+        if wanted != right:
+            raise SettingsError(
+                f"expected {right!r}, which the feature group {shared.group} has in "
+                f"{environment.name}, got {wanted!r}", "features", "groups", name, key,
+            )  # fmt: skip
+
+
+def _types(found: dict[str, Any]) -> dict[str, str]:
+    """The columns of a feature group, each with its type."""
+    return {item["FeatureName"]: item["FeatureType"] for item in found["FeatureDefinitions"]}
+
+
+def _moments(
+    features: Features | SharedGroup, found: dict[str, Any]
+) -> Iterator[tuple[str, str, str]]:
+    yield "event_time", features.event_time, found["EventTimeFeatureName"]
+    kind = _types(found).get(found["EventTimeFeatureName"], "")
+    yield "event_time_type", features.event_time_type, TYPES.get(kind, kind)
 
 
 def _described(sagemaker: Any, group: str, environment: Environment) -> dict[str, Any]:
@@ -82,10 +122,7 @@ def _facts(
         yield "database", features.database, catalog["Database"]
         if features.catalog_account == "":
             yield "catalog", features.catalog, catalog["Catalog"]
-    yield "event_time", features.event_time, found["EventTimeFeatureName"]
-    types = {item["FeatureName"]: item["FeatureType"] for item in found["FeatureDefinitions"]}
-    kind = types.get(found["EventTimeFeatureName"], "")
-    yield "event_time_type", features.event_time_type, TYPES.get(kind, kind)
+    yield from _moments(features, found)
     storage = store["S3StorageConfig"]
     has = storage.get("ResolvedOutputS3Uri") or storage["S3Uri"]
     place = features.place(environment, pipeline)

@@ -21,6 +21,7 @@ from typing import Any
 from ninesteps.definition.step_content import StepContent, step_contents
 from ninesteps.definition.values import field_names
 from ninesteps.settings.environment import Environment
+from ninesteps.settings.features import Features
 from ninesteps.settings.settings import Settings
 
 
@@ -119,7 +120,7 @@ QUERY = (
     grant("athena: GetQueryExecution StartQueryExecution StopQueryExecution",
           "{athena}:workgroup/{workgroup}"),
     grant("athena: GetDataCatalog", "{athena}:datacatalog/{catalog}"),
-    grant("glue: GetDatabase GetPartitions GetTable", "{tables}"),
+    grant("glue: GetDatabase GetPartitions GetTable", "{read tables}"),
     grant("lakeformation: GetDataAccess", "*"),
     grant("s3: ListMultipartUploadParts", "{bucket}/{pipeline}/executions/*"),
     grant("s3: GetBucketLocation ListBucketMultipartUploads", "{bucket}"),
@@ -519,7 +520,7 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
             grant("cloudformation: DescribeStacks", "{cloudformation}:stack/{stack}/*"),
         ),
         "sagemaker:DescribeFeatureGroup": (
-            grant("sagemaker: DescribeFeatureGroup", "{groups}"),
+            grant("sagemaker: DescribeFeatureGroup", "{read groups}"),
         ),
         "sagemaker:DescribePipeline": (
             grant("sagemaker: DescribePipeline", "{sagemaker}:pipeline/{stack}"),
@@ -635,25 +636,44 @@ def values(
 def feature_values(settings: Settings, environment: Environment) -> dict[str, str]:
     """Of them what the feature groups have; of several, lists with commas."""
     features = settings.features_of(environment)
-    place = features.location.removeprefix("s3://")
-    bucket, _, prefix = place.partition("/")
+    places = [place.removeprefix("s3://") for place in _locations(features)]
+    prefixes = [place.partition("/")[2] for place in places]
     start = f"arn:{environment.partition}:s3:::"
+    shared = [group.group for group in features.groups.values()]
     return {
         "catalog": features.catalog,
         "groups": environment.sagemaker_arn(f"feature-group/{features.group.lower()}"),
-        "store": f"{start}{place}/*",
-        "store bucket": f"{start}{bucket}",
-        "store key": features.kms_key_arn,
-        "store prefix": f"{prefix}/*" if prefix else "*",
+        "read groups": ",".join(
+            environment.sagemaker_arn(f"feature-group/{group.lower()}")
+            for group in dict.fromkeys([features.group, *shared])
+        ),
+        "store": ",".join(f"{start}{place}/*" for place in places),
+        "store bucket": ",".join(dict.fromkeys(start + p.partition("/")[0] for p in places)),
+        "store key": ",".join(_keys(features)),
+        "store prefix": ",".join(
+            dict.fromkeys(f"{prefix}/*" if prefix else "*" for prefix in prefixes)
+        ),
+        "read tables": ",".join(features.catalog_arns(environment, *features.groups.values())),
         "tables": ",".join(features.catalog_arns(environment)),
         "workgroup": features.workgroup,
     }
 
 
+def _locations(features: Features) -> list[str]:
+    """Where feature groups lie that are not in the pipeline's own bucket."""
+    all_of_them = [features.location, *(group.location for group in features.groups.values())]
+    return [*dict.fromkeys(filter(None, all_of_them))]
+
+
+def _keys(features: Features) -> list[str]:
+    all_of_them = [features.kms_key_arn, *(g.kms_key_arn for g in features.groups.values())]
+    return [*dict.fromkeys(filter(None, all_of_them))]
+
+
 def is_elsewhere(settings: Settings, environment: Environment) -> tuple[bool, bool]:
     """Whether feature groups lie in buckets of others, and whether under keys of others."""
     features = settings.features_of(environment)
-    return bool(features.location), bool(features.kms_key_arn)
+    return bool(_locations(features)), bool(_keys(features))
 
 
 def key_of_the_stack(environment: Environment) -> str:
@@ -691,7 +711,11 @@ def _condition(conditions: Mapping[str, Mapping[str, Any]], values: Mapping[str,
     """Conditions as one text, whatever their order."""
     ordered = {
         operator: {
-            key: sorted(v.format_map(values) if values else v for v in _list(value))
+            key: sorted(
+                part
+                for v in _list(value)
+                for part in (v.format_map(values).split(",") if values else [v])
+            )
             for key, value in keys.items()
         }
         for operator, keys in conditions.items()

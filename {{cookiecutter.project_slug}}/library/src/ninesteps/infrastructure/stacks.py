@@ -119,7 +119,8 @@ def _features(settings: Settings, environment: Environment) -> dict[str, str]:
     values = permissions.feature_values(settings, environment)
     has_store, has_key = permissions.is_elsewhere(settings, environment)
     return {
-        "FeatureGroups": values["groups"],
+        "FeatureGroups": values["read groups"],
+        "ReadTables": values["read tables"],
         "FeatureTables": values["tables"],
         "FeatureCatalog": values["catalog"],
         "FeatureWorkgroup": values["workgroup"],

@@ -39,12 +39,15 @@ def run_query(
         connection.execute(f"SET temp_directory = {spilled}")
         try:
             for (of_database, table), uri in catalog.items():
-                if of_database == database:
-                    files = ", ".join(_quoted(file) for file in _files(storage.path(uri)))
-                    connection.execute(
-                        f'CREATE VIEW "{table}" AS SELECT * FROM read_parquet([{files}], '
-                        "hive_partitioning=true, hive_types_autocast=false, union_by_name=true)"
-                    )
+                files = ", ".join(_quoted(file) for file in _files(storage.path(uri)))
+                connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{of_database}"')
+                name = f'"{of_database}"."{table}"'
+                connection.execute(
+                    f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}], "
+                    "hive_partitioning=true, hive_types_autocast=false, union_by_name=true)"
+                )
+            connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{database}"')
+            connection.execute(f"SET schema = {_quoted(database)}")
             how = f"FORMAT parquet, COMPRESSION {COMPRESSIONS[compression]}"
             connection.execute(f"COPY (\n{query}\n) TO {target} ({how})")
         except duckdb.Error as error:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from ninesteps.definition.definition import read_definition
 from ninesteps.errors import DefinitionError, SettingsError
+from ninesteps.feature_store import shared
 from ninesteps.feature_store.ingest import Ingested, ingest
 from ninesteps.feature_store.split_sizes import check_split_sizes
 from ninesteps.local.engine import Engine, Listener, RunOptions
@@ -107,6 +108,7 @@ def run(
     )
     features = settings.features_of(environment)
     catalog = {(features.database, features.table): ingested.location}
+    catalog |= shared.bring(settings, environment, local / "s3")
     engine = Engine(local, catalog, cores, processes)
     if not engine.has(compiled_pipeline.code):
         _put_code(engine, settings, environment)

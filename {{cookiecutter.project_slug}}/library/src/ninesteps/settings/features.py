@@ -1,4 +1,4 @@
-"""`[features]`: the feature group in the Feature Store's offline store that step 1 reads.
+"""`[features]`: the feature groups in the Feature Store's offline store that step 1 reads.
 
 Glue's and Athena's names: https://docs.aws.amazon.com/athena/latest/ug/tables-databases-columns-names.html
 Event times: https://docs.aws.amazon.com/sagemaker/latest/dg/feature-store-create-feature-group.html
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.names import (
@@ -21,6 +21,73 @@ from ninesteps.settings.toml import require
 
 OWN_CATALOG = "AwsDataCatalog"
 """What Athena calls the Glue data catalogue of the account that asks."""
+
+
+KEY = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[0-9a-zA-Z-]+"
+KEY_RULE = "a key's ARN (no alias), such as arn:aws:kms:us-east-1:111122223333:key/1234abcd"
+GLUE_NAME = r"[a-z0-9_-]{1,255}"
+GLUE_RULE = "small letters, digits, _ and -, at most 255 characters"
+PLACE = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.=-]+)*"
+PLACE_RULE = "s3://bucket/prefix, with no slash at its end"
+TYPES = ("string", "fractional")
+
+
+def _is_name(text: str) -> bool:
+    """Whether a name is one that the Feature Store takes for a group or a column."""
+    return len(text) <= 64 and bool(FEATURE_NAME.fullmatch(text))
+
+
+@dataclass(frozen=True)
+class SharedGroup:
+    """A feature group that another repository owns, of which columns are read and nothing else."""
+
+    group: str  # its name in the account
+    columns: tuple[str, ...]  # the columns that are read; each is then called NAME_column
+    table: str = ""  # its table in the data catalogue; none: the group's name with _ for -
+    database: str = ""  # the database with the table; none: that of [features]
+    record_id: str = ""  # the column with the record's id; none: as in the own feature group
+    event_time: str = "event_time"  # the column with the moment that a row describes
+    event_time_type: str = "string"  # how it is written: string (ISO 8601) or fractional (seconds)
+    location: str = ""  # where the rows lie, s3://bucket/prefix; none: the pipeline's own bucket
+    kms_key_arn: str = ""  # the rows' key, if it is another than the environment's
+    store: str = ""  # the owner's repository, from this one: its rows are read by runs here
+
+    def __post_init__(self) -> None:
+        require(_is_name(self.group), "group", self.group, FEATURE_NAME_RULE)
+        are_names = self.columns and all(map(_is_name, self.columns))
+        require(
+            are_names and len(set(self.columns)) == len(self.columns),
+            "columns",
+            list(self.columns),
+            f"a list of different names, at least one: {FEATURE_NAME_RULE}",
+        )
+        for key, pattern, expected in self.RULES:
+            value = getattr(self, key)
+            require(not value or re.fullmatch(pattern, value), key, value, expected)
+        for key in ("record_id", "event_time"):
+            value = getattr(self, key)
+            is_set = value or key == "record_id"
+            require(is_set and (not value or _is_name(value)), key, value, FEATURE_NAME_RULE)
+        require(self.event_time_type in TYPES, "event_time_type", self.event_time_type,
+             " or ".join(TYPES))  # fmt: skip
+
+    RULES: typing.ClassVar = (
+        ("table", GLUE_NAME, GLUE_RULE),
+        ("database", GLUE_NAME, GLUE_RULE),
+        ("location", PLACE, PLACE_RULE),
+        ("kms_key_arn", KEY, KEY_RULE),
+    )
+    """What a string must look like, if it is set: key, pattern, what is expected."""
+
+    def named(self, database: str) -> SharedGroup:
+        """The same with the names that follow from others, where none are set."""
+        table = self.table or self.group.replace("-", "_").lower()
+        return dataclasses.replace(self, table=table, database=self.database or database)
+
+    @property
+    def is_fractional(self) -> bool:
+        """Whether event times are seconds since 1970 with a fraction, and not texts."""
+        return self.event_time_type == "fractional"
 
 
 @dataclass(frozen=True)
@@ -38,12 +105,11 @@ class Features:
     location: str = ""  # where the rows lie, s3://bucket/prefix; none: the pipeline's own bucket
     kms_key_arn: str = ""  # the rows' key, if it is another than the environment's
     online: bool = False  # whether the group has an online store too
-
-    TYPES: typing.ClassVar = ("string", "fractional")
+    groups: dict[str, SharedGroup] = field(default_factory=dict)
+    """Feature groups of other repositories, whose columns are read beside the own ones."""
 
     def __post_init__(self) -> None:
-        is_name = not self.group or (len(self.group) <= 64 and FEATURE_NAME.fullmatch(self.group))
-        require(is_name, "group", self.group, FEATURE_NAME_RULE)
+        require(not self.group or _is_name(self.group), "group", self.group, FEATURE_NAME_RULE)
         for key, pattern, expected in self.RULES:
             value = getattr(self, key)
             require(not value or re.fullmatch(pattern, value), key, value, expected)
@@ -53,24 +119,21 @@ class Features:
              self.catalog_account, f"the account of a catalog other than {OWN_CATALOG}, "
              "and none for that one")  # fmt: skip
         taken = {*RESERVED_COLUMNS} - {"event_time"}
-        is_stored = len(self.event_time) <= 64 and FEATURE_NAME.fullmatch(self.event_time)
-        require(is_stored and self.event_time.lower() not in taken, "event_time", self.event_time,
+        is_stored = _is_name(self.event_time) and self.event_time.lower() not in taken
+        require(is_stored, "event_time", self.event_time,
              f"{FEATURE_NAME_RULE}; none of {', '.join(sorted(taken))}")  # fmt: skip
-        require(self.event_time_type in self.TYPES, "event_time_type", self.event_time_type,
-             " or ".join(self.TYPES))  # fmt: skip
+        require(self.event_time_type in TYPES, "event_time_type", self.event_time_type,
+             " or ".join(TYPES))  # fmt: skip
 
     RULES: typing.ClassVar = (
-        ("table", r"[a-z0-9_-]{1,255}", "small letters, digits, _ and -, at most 255 characters"),
-        ("database", r"[a-z0-9_-]{1,255}",
-         "small letters, digits, _ and -, at most 255 characters"),
+        ("table", GLUE_NAME, GLUE_RULE),
+        ("database", GLUE_NAME, GLUE_RULE),
         ("catalog", r"[\w@-]{1,256}", "letters, digits, _, @ and -, at most 256 characters"),
         ("catalog_account", r"\d{12}", "12 digits"),
         ("workgroup", r"[a-zA-Z0-9._-]{1,128}",
          "letters, digits, ., _ and -, at most 128 characters"),
-        ("location", r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.=-]+)*",
-         "s3://bucket/prefix, with no slash at its end"),
-        ("kms_key_arn", r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[0-9a-zA-Z-]+",
-         "a key's ARN (no alias), such as arn:aws:kms:us-east-1:111122223333:key/1234abcd"),
+        ("location", PLACE, PLACE_RULE),
+        ("kms_key_arn", KEY, KEY_RULE),
     )  # fmt: skip
     """What a string must look like, if it is set: key, pattern, what is expected."""
 
@@ -78,19 +141,37 @@ class Features:
         """The same with the names that follow from a group's, where none are set."""
         group = self.group or group
         table = self.table or group.replace("-", "_").lower()
-        return dataclasses.replace(self, group=group, table=table)
+        groups = {name: shared.named(self.database) for name, shared in self.groups.items()}
+        return dataclasses.replace(self, group=group, table=table, groups=groups)
+
+    def of_this_machine(self) -> Features:
+        """The same as runs here have it, whose stores write moments in one way."""
+        groups = {
+            name: dataclasses.replace(shared, event_time="event_time", event_time_type="string")
+            for name, shared in self.groups.items()
+        }
+        return dataclasses.replace(
+            self, event_time="event_time", event_time_type="string", groups=groups
+        )
 
     @property
     def is_fractional(self) -> bool:
         """Whether event times are seconds since 1970 with a fraction, and not texts."""
         return self.event_time_type == "fractional"
 
-    def catalog_arns(self, environment: Environment) -> tuple[str, ...]:
-        """What reading the table takes in Glue: the catalogue, the database and the table."""
+    def catalog_arns(self, environment: Environment, *others: SharedGroup) -> tuple[str, ...]:
+        """What reading tables takes in Glue: the catalogue, the databases and the tables.
+
+        Args:
+            others: whose tables are read beside the own one.
+        """
         account = self.catalog_account or environment.account
         start = f"arn:{environment.partition}:glue:{environment.region}:{account}"
-        table = f"{self.database}/{self.table}"
-        return f"{start}:catalog", f"{start}:database/{self.database}", f"{start}:table/{table}"
+        tables = [(self.database, self.table)]
+        tables += [(shared.database, shared.table) for shared in others]
+        databases = dict.fromkeys(f"{start}:database/{database}" for database, _ in tables)
+        own = dict.fromkeys(f"{start}:table/{database}/{table}" for database, table in tables)
+        return (f"{start}:catalog", *databases, *own)
 
     def place(self, environment: Environment, pipeline: str) -> str:
         """Where the rows lie: `location`, or the own bucket's `feature-store/`."""

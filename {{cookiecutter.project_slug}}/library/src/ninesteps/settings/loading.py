@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
@@ -144,8 +145,14 @@ def _check_event_times(settings: Settings) -> None:
     data = settings.data
     stored = {data.stored_name(raw).lower() for raw in (data.record_id, data.label, *data.columns)}
     environments = [replace(e, name=n) for n, e in settings.environments.items()]
-    for environment in (settings.environment(), *environments):
-        if (name := settings.features_of(environment).event_time).lower() in stored:
+    for features in (settings.features, *map(settings.features_of, environments)):
+        for name in features.groups:
+            if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", name):
+                raise SettingsError(
+                    "expected a name of small letters, digits and _, a letter first, at most 32 "
+                    f"characters, got {name!r}", "features", "groups",
+                )  # fmt: skip
+        if (name := features.event_time).lower() in stored:
             raise SettingsError(
                 f"expected a name that no other column of the feature group has, got {name!r}",
                 "features", "event_time",

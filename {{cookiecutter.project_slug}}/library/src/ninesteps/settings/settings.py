@@ -63,7 +63,9 @@ class Settings:
         """
         path = ("environments", environment.name, "features")
         features = with_changes(self.features, environment.features, *path)
-        return features.named(environment.named(self.project.pipeline))
+        named = features.named(environment.named(self.project.pipeline))
+        is_here = environment.name in ("", LOCAL_ENVIRONMENT)
+        return named.of_this_machine() if is_here else named
 
     @property
     def model_package_group(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from ninesteps.feature_store.point_in_time import Source, as_of_query
+from ninesteps.feature_store.point_in_time import Shared, Source, joined_query
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 
@@ -26,6 +26,19 @@ def files(settings: Settings, environment: Environment) -> dict[str, bytes]:
         features.event_time,
         features.is_fractional,
     )
+    shared = {
+        name: Shared(
+            Source(
+                other.table,
+                other.record_id or data.stored_name(data.record_id),
+                other.event_time,
+                other.is_fractional,
+                "" if other.database == features.database else other.database,
+            ),
+            other.columns,
+        )
+        for name, other in features.groups.items()
+    }
     sources = [{
         "name": MAIN,
         "database": features.database,
@@ -35,7 +48,7 @@ def files(settings: Settings, environment: Environment) -> dict[str, bytes]:
     }]  # fmt: skip
     return {
         "sources.json": (json.dumps(sources, indent=2) + "\n").encode(),
-        f"{MAIN}.sql": (as_of_query(source) + "\n").encode(),
+        f"{MAIN}.sql": (joined_query(source, shared) + "\n").encode(),
     }
 
 

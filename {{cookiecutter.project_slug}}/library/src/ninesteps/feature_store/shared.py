@@ -1,0 +1,76 @@
+"""Feature groups of other repositories on this machine: the rows of the owner's newest ingest."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from ninesteps.errors import SettingsError
+from ninesteps.feature_store.ingest import SUMMARY, Ingested
+from ninesteps.local.storage import Storage
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.features import SharedGroup
+from ninesteps.settings.settings import Settings
+
+LOCAL = ".local"
+"""What runs leave behind in a repository."""
+
+
+def bring(settings: Settings, environment: Environment, s3: Path) -> dict[tuple[str, str], str]:
+    """The tables of the groups that others own, as a run's data catalogue has them.
+
+    Their rows are linked or copied into this repository's own S3: what the owner does meanwhile
+    changes nothing here.
+
+    Args:
+        s3: the folder that stands for S3.
+
+    Raises:
+        SettingsError: if a group's owner is not named, or has no rows.
+    """
+    catalog = {}
+    for name, group in settings.features_of(environment).groups.items():
+        folder = _newest(settings, name, group)
+        place = f"{environment.bucket_name}/{settings.project.pipeline}/shared/{folder.parent.name}"
+        target = Storage(s3).path(f"s3://{place}")
+        if not target.exists():
+            unfinished = s3 / f".{secrets.token_hex(8)}"
+            shutil.copytree(folder, unfinished, copy_function=_linked)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(OSError):  # another run was quicker
+                unfinished.rename(target)
+            shutil.rmtree(unfinished, ignore_errors=True)
+        catalog[(group.database, group.table)] = f"s3://{place}"
+    return catalog
+
+
+def _newest(settings: Settings, name: str, group: SharedGroup) -> Path:
+    """The folder of the rows that the owner has put last."""
+    path = ("features", "groups", name, "store")
+    if not group.store:
+        raise SettingsError("expected the owner's repository, whose rows runs on this machine read",
+                            *path)  # fmt: skip
+    s3 = (settings.root / group.store).resolve() / LOCAL / "s3"
+    found = sorted(s3.glob(f"*/*/feature-store/*/{SUMMARY}"), key=lambda file: file.stat().st_mtime)
+    for summary in reversed(found):
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            ingested = Ingested.from_json(json.loads(summary.read_text(encoding="utf-8")))
+            folder = Storage(s3).path(ingested.location)
+            if any(folder.rglob("*.parquet")):
+                return folder
+    raise SettingsError(
+        "expected a repository that has put a table into its feature group here (pipeline ingest), "
+        f"got {group.store!r}", *path,
+    )  # fmt: skip
+
+
+def _linked(source: str, target: str) -> None:
+    """The same file in another place; on another disk a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
