@@ -354,13 +354,16 @@ _MAKE_GROUP: dict[str, tuple[Grant, ...]] = {
 _ASK_ATHENA: dict[str, tuple[Grant, ...]] = {
     "athena:StartQueryExecution": (
         *QUERY,
-        grant("s3: GetObject", "{bucket}/{pipeline}/feature-store/*",
+        grant("s3: GetObject", "{bucket}/{pipeline}/feature-store/*"),
+        grant("s3: AbortMultipartUpload GetObject ListMultipartUploadParts PutObject",
               "{bucket}/{pipeline}/feature-store-queries/*"),
         grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/feature-store*"}),
         grant("kms: Decrypt GenerateDataKey", "{key}"),
     ),
     "athena:GetQueryExecution": (),
-    "athena:GetQueryResults": (),
+    "athena:GetQueryResults": (
+        grant("athena: GetQueryResults", "{athena}:workgroup/{workgroup}"),
+    ),
 }  # fmt: skip
 """What asking for rows of the offline store takes."""
 
