@@ -131,7 +131,12 @@ def failed_jobs(step: StepFacts) -> Sequence[str]:
     if step.type == "Tuning":
         failed = [t for t in _trials(step) if t["TrainingJobStatus"] == "Failed"]
         return [trial["TrainingJobName"] for trial in failed[:1]]
-    return [step.job.rpartition("/")[2]] if step.job and log_group(step.type) else []
+    return [_job_name(step)] if step.job and log_group(step.type) else []
+
+
+def _job_name(step: StepFacts) -> str:
+    """The name of a step's job: its log streams have the letters that its ARN has in small ones."""
+    return str(step.answer.get(f"{step.type}JobName") or step.job.rpartition("/")[2])
 
 
 def log_lines(logs: JobLogs, step: StepFacts, trial: int | None) -> Iterator[str]:
@@ -156,7 +161,7 @@ def log_lines(logs: JobLogs, step: StepFacts, trial: int | None) -> Iterator[str
             raise AccountError(f"{step.name} has no trial {trial}: it has {len(trials)}")
         job = trials[trial - 1]["TrainingJobName"]
     else:
-        job = step.job.rpartition("/")[2]
+        job = _job_name(step)
     streams = logs.streams(group, job)
     if not streams:
         raise AccountError(f"{group} has no log of {job}: it has printed nothing yet")
