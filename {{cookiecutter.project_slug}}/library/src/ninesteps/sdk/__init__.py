@@ -90,6 +90,7 @@ gc.freeze()
 gc.enable()
 for name in ("sagemaker", "sagemaker.config"):
     logging.getLogger(name).setLevel(logging.ERROR)  # it warns of what it does as designed
+logging.getLogger("botocore").setLevel(logging.WARNING)  # it lets all others tell of what they do
 
 # Each step makes one to ask it for a method's name, and reads AWS's models again for that: 0.3 s.
 sdk_steps.LocalSagemakerClient = functools.cache(sdk_steps.LocalSagemakerClient)
