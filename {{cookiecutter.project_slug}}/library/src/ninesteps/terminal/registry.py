@@ -94,6 +94,9 @@ def version(approvals: Approvals, number: int) -> None:
         grid.add_row("", escape(f"{decision.who}: {decision.why}"))
         if decision.rules:
             grid.add_row("", f"[dim]{escape(f'under {decision.rules}')}[/]")
+    if rollout := model_version.metadata.get("rollout", ""):  # noted by the state machine
+        at = model_version.metadata.get("rollout_at", "")
+        grid.add_row("rollout", escape(f"{at}  {rollout}"))
     for stage in ("", PRODUCTION) if approvals.before_production else ("",):
         if objection := approvals.objection(model_version, stage):
             grid.add_row("", f"[red]{escape(objection)}[/]")
@@ -143,6 +146,7 @@ def version_as_json(approvals: Approvals, number: int) -> dict[str, Any]:
         "data": _data(registry, model_version),
         "evidence": [{**asdict(e), "fault": e.fault} for e in registry.evidence(model_version)],
         "changes": [asdict(decision) for decision in model_version.decisions],
+        "rollout": model_version.metadata.get("rollout") or None,
     }
 
 
