@@ -9,7 +9,7 @@ or an endpoint under its role, which no call of boto3 shows.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,7 @@ class Place:
     key_of_bucket: Callable[[str], str] = lambda bucket: ""  # ARN, or "" where there is none
     key_of_topic: Callable[[str], str] = lambda topic: ""
     version_made_next: Callable[[str], int] = lambda group: 1
+    place_of_table: Callable[[str, str], str] = lambda database, table: ""  # the S3 URI of its rows
 
     def arn(self, service: str, path: str) -> str:
         """The ARN of a resource, such as `endpoint/churn-prod`; SageMaker writes small letters."""
@@ -55,14 +56,19 @@ def asked(place: Place, call: str, request: Request) -> list[Asked]:
     return [*RULES[call](place, request)]
 
 
-def of_container(place: Place, image: str, group: str, network: Request) -> Iterator[Asked]:
+def of_container(
+    place: Place, image: str, group: str, network: Request, keys: Iterable[str] = ()
+) -> Iterator[Asked]:
     """What SageMaker does under the role of a job or an endpoint: image, log, metrics, network.
 
     Args:
         image: its URI.
         group: its log group.
         network: its `VpcConfig`, or nothing.
+        keys: those of its disks.
     """
+    for key in keys:
+        yield from _disk(key)
     yield Asked("ecr:GetAuthorizationToken")
     parts = re.fullmatch(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.[a-z.]+/(.+):[^:]+", image)
     assert parts, image
@@ -74,6 +80,11 @@ def of_container(place: Place, image: str, group: str, network: Request) -> Iter
         yield Asked(f"logs:{action}", log if action == "CreateLogGroup" else f"{log}:log-stream:x")
     yield Asked("cloudwatch:PutMetricData", "*", (("cloudwatch:namespace", group),))
     yield from _network(place, network)
+
+
+def _disk(key: str) -> Iterator[Asked]:
+    yield Asked("kms:DescribeKey", key)
+    yield Asked("kms:CreateGrant", key, (("kms:GrantIsForAWSResource", "true"),))
 
 
 def _network(place: Place, network: Request) -> Iterator[Asked]:
@@ -124,9 +135,9 @@ def _filled(place: Place, service: str, path: str, request: Request) -> str:
     return place.arn(service, path.format_map(request))
 
 
-def _made(kind: str, name: str, *more: str) -> Rule:
-    """SageMaker makes something of a kind: its name, role, tags, key and network."""
-    action, path = f"sagemaker:Create{kind}", f"{_PATHS[kind]}/{{{name}}}"
+def _made(kind: str, name: str, *more: str, verb: str = "Create") -> Rule:
+    """SageMaker makes or changes something of a kind: its name, role, tags and key."""
+    action, path = f"sagemaker:{verb}{kind}", f"{_PATHS[kind]}/{{{name}}}"
 
     def rule(place: Place, request: Request) -> Iterator[Asked]:
         made = _filled(place, "sagemaker", path, request)
@@ -135,15 +146,12 @@ def _made(kind: str, name: str, *more: str) -> Rule:
             yield Asked(action, _filled(place, "sagemaker", other, request))
         if request.get("Tags"):
             yield Asked("sagemaker:AddTags", made)
-        passed = {value for key, value in _members(request)
+        passed = {value for key, value in members(request)
                   if key in ("RoleArn", "ExecutionRoleArn")}  # fmt: skip
         for role in sorted(passed):
             yield Asked("iam:PassRole", role, (("iam:PassedToService", "sagemaker.amazonaws.com"),))
-        disks = {value for key, value in _members(request) if key == "VolumeKmsKeyId"}
-        own = {request["KmsKeyId"]} if "KmsKeyId" in request else set()  # of an endpoint's config
-        for key in sorted(disks | own):
-            yield Asked("kms:DescribeKey", key)
-            yield Asked("kms:CreateGrant", key, (("kms:GrantIsForAWSResource", "true"),))
+        for key in keys_of_disks(request):
+            yield from _disk(key)
 
     return rule
 
@@ -156,14 +164,22 @@ _PATHS = {
 }  # fmt: skip
 
 
-def _members(content: Any) -> Iterator[tuple[str, Any]]:
+def keys_of_disks(request: Request) -> list[str]:
+    """The keys of the disks that a request asks for: a job's, or those of an endpoint's config."""
+    of_jobs = {value for key, value in members(request) if key == "VolumeKmsKeyId"}
+    of_endpoint = {request["KmsKeyId"]} if "KmsKeyId" in request else set()
+    return sorted(of_jobs | of_endpoint)
+
+
+def members(content: Any) -> Iterator[tuple[str, Any]]:
+    """Every member of a request, however deep, with its value."""
     if isinstance(content, Mapping):
         for key, value in content.items():
             yield key, value
-            yield from _members(value)
+            yield from members(value)
     elif isinstance(content, list | tuple):
         for item in content:
-            yield from _members(item)
+            yield from members(item)
 
 
 def _object(action: str, key_action: str) -> Rule:
@@ -215,24 +231,80 @@ def _published(place: Place, request: Request) -> Iterator[Asked]:
 
 
 def _queried(place: Place, request: Request) -> Iterator[Asked]:
-    """A query reads the catalogue and writes its answer under the rights of whoever asks."""
+    """A query reads the catalogue and the rows, and writes its answer, as whoever asks.
+
+    "Access to Athena" and "Access to Amazon S3 from Athena" of the Athena User Guide.
+    """
     group = request.get("WorkGroup", "primary")
     yield Asked("athena:StartQueryExecution", place.arn("athena", f"workgroup/{group}"))
-    context = request.get("QueryExecutionContext", {})
-    catalog = context.get("Catalog", "AwsDataCatalog")
+    context, query = request["QueryExecutionContext"], request["QueryString"]
+    catalog, database = context.get("Catalog", "AwsDataCatalog"), context["Database"]
     yield Asked("athena:GetDataCatalog", place.arn("athena", f"datacatalog/{catalog}"))
-    database = context["Database"]
     glue = [place.arn("glue", path) for path in ("catalog", f"database/{database}")]
-    tables = [place.arn("glue", f"table/{database}/{table}")
-              for table in re.findall(r'FROM "([^"]+)"', request["QueryString"])]  # fmt: skip
     for resource in glue:
         yield Asked("glue:GetDatabase", resource)
-    for resource in (*glue, *tables):
-        yield Asked("glue:GetTable", resource)
-        yield Asked("glue:GetPartitions", resource)
+    within = set(re.findall(r'(?:WITH|,)\s+"?(\w+)"?\s+AS\s+\(', query, re.IGNORECASE))
+    for table in sorted({*re.findall(r'FROM "([^"]+)"', query)} - within):
+        for resource in (*glue, place.arn("glue", f"table/{database}/{table}")):
+            yield Asked("glue:GetTable", resource)
+            yield Asked("glue:GetPartitions", resource)
+        yield from _rows_read(place, place.place_of_table(database, table))
+    outputs = [request.get("ResultConfiguration", {}).get("OutputLocation", "")]
+    outputs += re.findall(r"TO '(s3://[^']+)'", query)
+    for uri in filter(None, outputs):
+        yield from _answer_written(place, uri)
 
 
-def _machine_made(place: Place, role: str) -> Iterator[Asked]:
+def _rows_read(place: Place, uri: str) -> Iterator[Asked]:
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    yield Asked("s3:GetBucketLocation", place.s3(bucket))
+    yield Asked("s3:ListBucket", place.s3(bucket), (("s3:prefix", f"{prefix}/"),))
+    yield Asked("s3:GetObject", place.s3(f"{bucket}/{prefix}/rows.parquet"))
+    if key := place.key_of_bucket(bucket):
+        yield Asked("kms:Decrypt", key)
+
+
+def _answer_written(place: Place, uri: str) -> Iterator[Asked]:
+    bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
+    for action in ("GetBucketLocation", "ListBucketMultipartUploads"):
+        yield Asked(f"s3:{action}", place.s3(bucket))
+    for action in ("PutObject", "AbortMultipartUpload"):
+        yield Asked(f"s3:{action}", place.s3(f"{bucket}/{prefix}/answer"))
+    if key := place.key_of_bucket(bucket):
+        yield Asked("kms:GenerateDataKey", key)
+
+
+def of_capture(place: Place, uri: str) -> Iterator[Asked]:
+    """What an endpoint does with the requests that it captures, under the model's role."""
+    bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
+    yield Asked("s3:PutObject", place.s3(f"{bucket}/{prefix}/captured.jsonl"))
+    if key := place.key_of_bucket(bucket):
+        yield Asked("kms:GenerateDataKey", key)
+
+
+def of_table(place: Place, store: Request) -> Iterator[Asked]:
+    """What the Feature Store does for a new group's table, under the group's role."""
+    catalog = store["DataCatalogConfig"]
+    database, table = catalog["Database"], catalog["TableName"]
+    for path in ("catalog", f"database/{database}", f"table/{database}/{table}"):
+        for action in ("CreateTable", "GetTable", "UpdateTable"):
+            yield Asked(f"glue:{action}", place.arn("glue", path))
+
+
+def of_rows(place: Place, store: Request, uri: str) -> Iterator[Asked]:
+    """What the Feature Store does with rows, under the group's role.
+
+    AWS's managed policy AmazonSageMakerFeatureStoreAccess.
+    """
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    yield Asked("s3:GetBucketAcl", place.s3(bucket))
+    for action in ("PutObject", "PutObjectAcl"):
+        yield Asked(f"s3:{action}", place.s3(f"{bucket}/{prefix}/rows.parquet"))
+    if key := store["S3StorageConfig"].get("KmsKeyId"):
+        yield Asked("kms:GenerateDataKey", key)
+
+
+def of_machine(place: Place) -> Iterator[Asked]:
     """A state machine that logs sees to the delivery of its log under its own role."""
     for action in ("CreateLogDelivery", "GetLogDelivery", "UpdateLogDelivery", "DeleteLogDelivery",
                    "ListLogDeliveries", "PutResourcePolicy", "DescribeResourcePolicies",
@@ -251,11 +323,18 @@ def of_sync(place: Place, job: str) -> Iterator[Asked]:
         yield Asked(f"sagemaker:{action}", place.arn("sagemaker", f"processing-job/{job}"))
 
 
-of_machine = _machine_made
-
-
 def _stacks(name: str) -> Rule:
-    return _on(f"cloudformation:{name}", "stack/any/1")
+    """Something done with a stack; a change set's ARN does not say of which."""
+
+    def rule(place: Place, request: Request) -> Iterator[Asked]:
+        stack = request.get("StackName", "of-a-change-set")
+        is_arn = stack.startswith("arn:")
+        yield Asked(
+            f"cloudformation:{name}",
+            stack if is_arn else place.arn("cloudformation", f"stack/{stack}/1a2b"),
+        )
+
+    return rule
 
 
 def _nothing(place: Place, request: Request) -> Iterator[Asked]:
@@ -274,12 +353,16 @@ RULES: dict[str, Rule] = {
                     "DescribeStackEvents", "DescribeStacks", "ExecuteChangeSet")},
     "glue:CreateDatabase": _on("glue:CreateDatabase", "catalog"),
     "glue:GetDatabase": _on("glue:GetDatabase", "catalog", "database/{Name}"),
+    "kms:DescribeKey": _on("kms:DescribeKey", "{KeyId}"),
+    "logs:DescribeLogGroups": _on("logs:DescribeLogGroups", "log-group:*"),
     "logs:DescribeLogStreams":
         _on("logs:DescribeLogStreams", "log-group:{logGroupName}:log-stream:"),
     "logs:GetLogEvents":
         _on("logs:GetLogEvents", "log-group:{logGroupName}:log-stream:{logStreamName}"),
     "monitoring:DescribeAlarms": _on("cloudwatch:DescribeAlarms", "alarm:*"),
+    "s3:GetBucketEncryption": _bucket("GetEncryptionConfiguration"),
     "s3:GetObject": _object("GetObject", "Decrypt"),
+    "s3:HeadBucket": _bucket("ListBucket"),
     "s3:HeadObject": _object("GetObject", "Decrypt"),
     "s3:ListObjectsV2": _listed,
     "s3:PutObject": _object("PutObject", "GenerateDataKey"),
@@ -297,7 +380,10 @@ RULES: dict[str, Rule] = {
     "sagemaker:DeleteEndpoint": _on("sagemaker:DeleteEndpoint", "endpoint/{EndpointName}"),
     "sagemaker:DeleteEndpointConfig":
         _on("sagemaker:DeleteEndpointConfig", "endpoint-config/{EndpointConfigName}"),
+    "sagemaker:DeleteRecord": _on("sagemaker:DeleteRecord", "feature-group/{FeatureGroupName}"),
     "sagemaker:DescribeEndpoint": _on("sagemaker:DescribeEndpoint", "endpoint/{EndpointName}"),
+    "sagemaker:DescribeEndpointConfig":
+        _on("sagemaker:DescribeEndpointConfig", "endpoint-config/{EndpointConfigName}"),
     "sagemaker:DescribeFeatureGroup":
         _on("sagemaker:DescribeFeatureGroup", "feature-group/{FeatureGroupName}"),
     "sagemaker:DescribeHyperParameterTuningJob":
@@ -305,7 +391,11 @@ RULES: dict[str, Rule] = {
             "hyper-parameter-tuning-job/{HyperParameterTuningJobName}"),
     "sagemaker:DescribeModel": _on("sagemaker:DescribeModel", "model/{ModelName}"),
     "sagemaker:DescribeModelPackage": _on("sagemaker:DescribeModelPackage", PACKAGE),
+    "sagemaker:DescribeModelPackageGroup":
+        _on("sagemaker:DescribeModelPackageGroup", "model-package-group/{ModelPackageGroupName}"),
     "sagemaker:DescribePipeline": _on("sagemaker:DescribePipeline", "pipeline/{PipelineName}"),
+    "sagemaker:DescribePipelineDefinitionForExecution":
+        _on("sagemaker:DescribePipelineDefinitionForExecution", "{PipelineExecutionArn}"),
     "sagemaker:DescribePipelineExecution":
         _on("sagemaker:DescribePipelineExecution", "{PipelineExecutionArn}"),
     "sagemaker:DescribeProcessingJob":
@@ -316,6 +406,7 @@ RULES: dict[str, Rule] = {
         _on("sagemaker:DescribeTransformJob", "transform-job/{TransformJobName}"),
     "sagemaker:GetRecord": _on("sagemaker:GetRecord", "feature-group/{FeatureGroupName}"),
     "sagemaker:InvokeEndpoint": _on("sagemaker:InvokeEndpoint", "endpoint/{EndpointName}"),
+    "sagemaker:ListDomains": _everywhere("sagemaker:ListDomains"),
     "sagemaker:ListEndpointConfigs": _everywhere("sagemaker:ListEndpointConfigs"),
     "sagemaker:ListEndpoints": _everywhere("sagemaker:ListEndpoints"),
     "sagemaker:ListModelPackages":
@@ -338,8 +429,11 @@ RULES: dict[str, Rule] = {
     "sagemaker:UpdateEndpoint":
         _on("sagemaker:UpdateEndpoint", "endpoint/{EndpointName}",
             "endpoint-config/{EndpointConfigName}"),
+    "sagemaker:UpdateFeatureGroup":
+        _on("sagemaker:UpdateFeatureGroup", "feature-group/{FeatureGroupName}"),
     "sagemaker:UpdateModelPackage": _package_updated,
-    "sagemaker:UpdatePipeline": _on("sagemaker:UpdatePipeline", "pipeline/{PipelineName}"),
+    "sagemaker:UpdatePipeline": _made("Pipeline", "PipelineName", verb="Update"),
+    "servicequotas:ListServiceQuotas": _everywhere("servicequotas:ListServiceQuotas"),
     "sns:Publish": _published,
     "states:SendTaskFailure": _everywhere("states:SendTaskFailure"),
     "states:SendTaskSuccess": _everywhere("states:SendTaskSuccess"),

@@ -43,6 +43,7 @@ class Group:
 
     request: dict[str, Any]
     made: datetime
+    region: str
     statuses: list[str] = field(default_factory=list)  # one a look, the last one stays
     updates: list[str] = field(default_factory=list)
     failure: str = ""
@@ -58,7 +59,7 @@ class Group:
         """The prefix of its rows, which the service resolves."""
         uri = self.request["OfflineStoreConfig"]["S3StorageConfig"]["S3Uri"]
         name = f"{self.request['FeatureGroupName']}-{self.made.timestamp():.0f}"
-        return f"{uri}/{ACCOUNT}/sagemaker/eu-west-1/offline-store/{name}/data"
+        return f"{uri}/{ACCOUNT}/sagemaker/{self.region}/offline-store/{name}/data"
 
 
 @dataclass
@@ -86,7 +87,9 @@ class FeatureStore:
         assert types[request["EventTimeFeatureName"]] in ("String", "Fractional")
         assert not {"is_deleted", "write_time", "api_invocation_time"} & types.keys()
         made = datetime.now(UTC).replace(microsecond=0)
-        self.groups[name] = Group(request, made, list(self.creation), failure=self.failure)
+        self.groups[name] = Group(
+            request, made, self.region, list(self.creation), failure=self.failure
+        )
         return {"FeatureGroupArn": self._arn(name)}
 
     def describe_feature_group(self, FeatureGroupName: str, **_: Any) -> dict[str, Any]:

@@ -2,8 +2,13 @@
 
 - UpdateEndpoint is not there, and an endpoint is InService at once: `statuses` are those that an
   endpoint shows one after the other.
+- DescribeEndpoint gives the DataCaptureConfig of the config, and an empty one where nothing is
+  captured.
+- DescribeModelPackage gives no name of a version.
 - UpdateModelPackage replaces all metadata, forgets a status that is not given, and never says who
   wrote.
+- A job is not found by its name in the small letters that its ARN has, and what is described of it
+  lacks some of what it was asked for.
 - An endpoint, model or config of a name that is taken is made anew.
 """
 
@@ -15,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
+from botocore.validate import ParamValidator
 from moto.sagemaker.models import sagemaker_backends
 
 ACCOUNT = "111122223333"
@@ -27,6 +33,7 @@ class Lessons:
     region: str
     statuses: dict[str, list[str]] = field(default_factory=dict)  # of an endpoint, one a look
     rolls_back: bool = False  # an update ends on the config before
+    requests: dict[str, dict[str, Any]] = field(default_factory=dict)  # by kind and name of a job
     modified_by: dict[str, Any] = field(default_factory=dict)  # by package
 
     @property
@@ -51,6 +58,14 @@ class Lessons:
 
     def describe_endpoint(self, EndpointName: str, look: bool = True) -> dict[str, Any]:
         found = dict(self.sagemaker.describe_endpoint(EndpointName=EndpointName))
+        captures = found.pop("DataCaptureConfig", {})
+        if captures.get("EnableCapture"):
+            found["DataCaptureConfig"] = {
+                "EnableCapture": True, "CaptureStatus": "Started",
+                "CurrentSamplingPercentage": captures["InitialSamplingPercentage"],
+                "DestinationS3Uri": captures["DestinationS3Uri"],
+                "KmsKeyId": captures.get("KmsKeyId", ""),
+            }  # fmt: skip
         if shown := self.statuses.get(EndpointName, self.statuses.get("*")):
             found["EndpointStatus"] = shown.pop(0) if look else shown[0]
         return found
@@ -72,7 +87,18 @@ class Lessons:
 
     def describe_model_package(self, ModelPackageName: str) -> dict[str, Any]:
         found = dict(self.sagemaker.describe_model_package(ModelPackageName=ModelPackageName))
+        found.setdefault("ModelPackageName", found["ModelPackageGroupName"])
         return {**found, "LastModifiedBy": self.modified_by.get(ModelPackageName, {})}
+
+    def describe_job(self, kind: str, field: str, name: str) -> dict[str, Any]:
+        """Describe a job or a model, by its name in the small letters of its ARN too."""
+        describe = getattr(self.sagemaker, f"describe_{kind}")
+        listed = getattr(self.sagemaker, f"list_{kind}s")()
+        (summaries,) = (value for value in listed.values() if isinstance(value, list))
+        names = {one[field].lower(): one[field] for one in summaries}
+        found = {k: v for k, v in describe(**{field: names.get(name.lower(), name)}).items() if v}
+        asked = self.requests.get(f"{kind}/{name.lower()}", {})
+        return {**{key: value for key, value in asked.items() if key != "Tags"}, **found}
 
     def create_once(self, kind: str, name: str, request: dict[str, Any]) -> Any:
         taken = getattr(self.sagemaker, f"list_{kind}s")()
@@ -105,3 +131,10 @@ def client_error(code: str, operation: str, message: str = "as a test has it") -
 def iso(moment: datetime.datetime) -> str:
     """A time as Step Functions writes those of an answer."""
     return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def validate(what: str, content: dict[str, Any], shape: Any) -> None:
+    """Hold a request or an answer to the service's own model, as botocore does."""
+    if shape is not None:
+        report = ParamValidator().validate(content, shape)
+        assert not report.has_errors(), f"{what}: {report.generate_report()}"

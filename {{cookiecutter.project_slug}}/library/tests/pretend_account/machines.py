@@ -311,7 +311,7 @@ class Account(Lessons):
         api = client.meta.service_model.operation_model(
             client.meta.method_to_api_mapping[operation]
         )
-        request = {_member(api.input_shape, key): value for key, value in request.items()}
+        request = {member(api.input_shape, key): value for key, value in request.items()}
         report = ParamValidator().validate(request, api.input_shape)
         assert not report.has_errors(), f"{operation}: {report.generate_report()}"
         self.calls.append((operation, request))
@@ -320,7 +320,7 @@ class Account(Lessons):
         if codes := self.faults.get(operation):
             raise client_error(codes.pop(0), operation)
         own = getattr(self, operation, None)
-        return _as_json(own(**request) if own else getattr(client, operation)(**request))
+        return as_json(own(**request) if own else getattr(client, operation)(**request))
 
     def run_job(self, request: dict[str, Any]) -> None:
         job = Job(self, request)
@@ -531,17 +531,17 @@ def package(version: int) -> str:
     return f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{GROUP}/{version}"
 
 
-def _member(shape: Any, key: str) -> str:
+def member(shape: Any, key: str) -> str:
     """A member's name as boto3 has it: States takes `StateMachineArn` for `stateMachineArn`."""
     return next((name for name in shape.members if name.lower() == key.lower()), key)
 
 
-def _as_json(answer: Any) -> Any:
+def as_json(answer: Any) -> Any:
     """An answer as Step Functions has it: times and bodies as texts."""
     if isinstance(answer, dict):
-        return {key: _as_json(value) for key, value in answer.items()}
+        return {key: as_json(value) for key, value in answer.items()}
     if isinstance(answer, list):
-        return [_as_json(value) for value in answer]
+        return [as_json(value) for value in answer]
     if isinstance(answer, datetime.datetime):
         return iso(answer)
     return answer.read().decode() if hasattr(answer, "read") else answer
