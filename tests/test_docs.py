@@ -35,7 +35,11 @@ HOSTS = {"cruft.github.io", "docs.aws.amazon.com"}
 PAGE_HOSTS = {*HOSTS, "zensical.org"}
 """Where those of a built page may: the theme names its maker."""
 
-EXAMPLES = {"git.example.com", "studio-d-abc.studio.eu-west-1.sagemaker.aws"}
+EXAMPLES = {
+    "git.example.com",
+    "studio-d-abc.studio.eu-west-1.sagemaker.aws",
+    "us-east-1.console.aws.amazon.com",
+}
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _ADDRESS = re.compile(r"https?://[^\s)\"'<>`]+")
