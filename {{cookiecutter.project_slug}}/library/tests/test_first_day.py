@@ -47,16 +47,13 @@ def test_the_page_shows_every_command_with_what_it_prints(day: Day) -> None:
 
 _REFUSED = "an approval that is refused is noted and told"
 _SCALED = "[deploy] lets no endpoint scale itself"
-_SAME_KEY = "it makes nothing that is encrypted: all state machines may do the same with the key"
 
 NOT_ON_THE_FIRST_DAY: dict[tuple[str, str], str] = {
-    ("approved", "kms:CreateGrant"): _SAME_KEY,
     ("approved", "kms:Decrypt"): _REFUSED,
     ("approved", "sagemaker:UpdateModelPackage"): _REFUSED,
     ("approved", "sns:Publish"): _REFUSED,
     ("approver", "s3:ListBucket"): "by it S3 says that a file is missing, and none is",
     ("approver", "states:SendTaskFailure"): "[approval] before_production is off",
-    ("data-arrival", "kms:CreateGrant"): _SAME_KEY,
     ("data-arrival", "sns:Publish"): "it tells of starts that fail",
     ("endpoint", "s3:PutObject"): "[deploy] captures no requests",
     (

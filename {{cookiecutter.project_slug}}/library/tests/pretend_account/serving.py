@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import container
 from ninesteps.local.endpoint import worker
 
 
@@ -33,8 +33,7 @@ class Served:
             folder: it is unpacked there.
             environment: the variables of the model's container.
         """
-        with tarfile.open(archive) as packed:
-            packed.extractall(folder, filter="data")
+        container.extract(archive, folder)
         command = [sys.executable, worker.__file__, str(folder), environment["SAGEMAKER_PROGRAM"]]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,

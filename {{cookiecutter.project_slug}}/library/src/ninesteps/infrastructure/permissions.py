@@ -69,14 +69,15 @@ STEPS: dict[str, tuple[Grant, ...]] = {
 """What starting a step of a type takes. Jobs that a pipeline starts are called `pipelines-...`, but
 for those of a search, whose names are too short for it."""
 
-ENCRYPTS = (
-    grant("kms: Decrypt DescribeKey GenerateDataKey", "{key}"),
-    grant("kms: CreateGrant", "{key}", Bool={"kms:GrantIsForAWSResource": "true"}),
-)
-"""What reading, writing and disks under a key take."""
+ENCRYPTS = grant("kms: Decrypt DescribeKey GenerateDataKey", "{key}")
+"""What reading and writing under a key takes."""
+
+DISKS = grant("kms: CreateGrant", "{key}", Bool={"kms:GrantIsForAWSResource": "true"})
+"""What disks under a key take, of who makes a job or an endpoint and of what runs there."""
 
 CONTAINER = (
-    *ENCRYPTS,
+    ENCRYPTS,
+    DISKS,
     grant("ecr: GetAuthorizationToken", "*"),
     grant("ecr: BatchCheckLayerAvailability BatchGetImage GetDownloadUrlForLayer", "{images}"),
     grant("logs: CreateLogGroup CreateLogStream DescribeLogStreams PutLogEvents",
@@ -176,6 +177,7 @@ _SCALED: tuple[tuple[str, ...], dict[str, dict[str, str]]] = (
 )
 
 _JOB = (
+    DISKS,
     grant("sagemaker: AddTags CreateProcessingJob DescribeProcessingJob StopProcessingJob",
           "{sagemaker}:processing-job/{stack}-*"),
     grant("iam: PassRole", "{role}-job",
@@ -211,6 +213,7 @@ TASKS: dict[str, tuple[Grant, ...]] = {
     ),
     "aws-sdk:sagemaker:createEndpointConfig": (
         grant("sagemaker: AddTags CreateEndpointConfig", "{sagemaker}:endpoint-config/{stack}-*"),
+        DISKS,
     ),
     "aws-sdk:sagemaker:createModel": (
         grant("sagemaker: AddTags CreateModel", "{sagemaker}:model/{stack}-v*"),
@@ -266,11 +269,11 @@ TASKS: dict[str, tuple[Grant, ...]] = {
 """What each kind of task of a state machine takes; the rule of events is how `.sync` waits."""
 
 MACHINE = (
-    *ENCRYPTS,
+    ENCRYPTS,
     grant("logs: CreateLogDelivery DeleteLogDelivery DescribeLogGroups DescribeResourcePolicies "
           "GetLogDelivery ListLogDeliveries PutResourcePolicy UpdateLogDelivery", "*"),
 )  # fmt: skip
-"""What every state machine takes: the key of what it reads, makes and tells, and its log."""
+"""What every state machine takes: the key of what it reads and tells, and its log."""
 
 EVENTS = (
     grant("states: StartExecution",
