@@ -403,12 +403,13 @@ def test_what_an_endpoint_that_was_killed_left_is_no_endpoint(local: Path) -> No
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        ({"deploying": 2, "last": None},
+        ({"version": 1, "deploying": 2, "last": None},
          "version 2 is still being deployed: `pipeline endpoint` shows it, `pipeline rollback` "
          "stops it"),
-        ({"deploying": None, "last": {"version": 2, "before": 1, "outcome": "deployed"}},
+        ({"version": 2, "deploying": None,
+          "last": {"version": 2, "before": 1, "outcome": "deployed"}},
          "version 2 serves, after version 1"),
-        ({"deploying": None, "last": None}, "no version is served"),
+        ({"version": None, "deploying": None, "last": None}, "no version is served"),
         (None, "no endpoint runs here"),
     ],
 )  # fmt: skip

@@ -47,7 +47,7 @@ def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(pipeline_settings, "load", lambda root: settings)
     monkeypatch.setattr(type(settings), "check_table", lambda self: None)
     ingested = Ingested("s3://bucket/f", "2026-01-31T00:00:00Z", read=1, kept=1, found={})
-    monkeypatch.setattr(local_run, "ingest", lambda *_: ingested)
+    monkeypatch.setattr(local_run, "ingest", lambda *_, **__: ingested)
     compiled = SimpleNamespace(definition=definition, code={})
     monkeypatch.setattr(local_run, "compiled", lambda *_: compiled)
     monkeypatch.setattr(local_run, "_put_code", lambda *_: None)
@@ -90,7 +90,8 @@ def check(done: Result, local: Path) -> str:
             "pipeline: stopped",
             "pipeline: stopped; nothing has run; to go on: pipeline run",
         )
-        assert pipeline("run").exit_code == 0
+        done = pipeline("run")
+        assert done.exit_code == 0, done.output
         return "nothing"
     (execution,) = executions
     assert registered == state.versions(execution.id)

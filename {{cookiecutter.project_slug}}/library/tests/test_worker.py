@@ -289,14 +289,15 @@ def test_what_a_script_starts_ends_with_the_endpoint(tmp_path: Path, how: str) -
     file, begun = tmp_path / "pids", tmp_path / "begun"
     load = STARTS.format(pids=str(file)).strip()
     waits = f"rows[0][0] == -1 and (open({str(begun)!r}, 'w'), time.sleep(600))"
-    with suppress(DeployError), running(tmp_path, processes=1) as rehearsal:  # or it was killed
+    with suppress(DeployError), running(tmp_path) as rehearsal:  # or it was killed
         begin(rehearsal, archive(tmp_path, 1, load=load, predict=waits), 1000, Deploy())
         assert ended(rehearsal)["outcome"] == "deployed"
-        (process,) = rehearsal.ask("status")["processes"]["1"]
-        started = [process, *(int(pid) for pid in file.read_text().split())]
+        processes = rehearsal.ask("status")["processes"]["1"]
+        started = [*processes, *(int(pid) for pid in file.read_text().split())]
         assert all(map(is_running, started))
         if how == "its process":
-            os.kill(process, signal.SIGKILL)
+            for process in processes:
+                os.kill(process, signal.SIGKILL)
             assert all_end(started)
         elif how != "stopped":
             if "answers" in how:
