@@ -6,7 +6,8 @@ request, IAM's decision on what the call asks for (`calls.py`, `iam.py`), by the
 stacks have made in moto, and botocore's validation of an answer that a lesson gives. What was asked
 for is noted, so that a test can ask again without one of the statements.
 
-What is taught, beside `lessons.py`, `machines.py`, `resources.py`, `executions.py` and `store.py`:
+What is taught, beside `lessons.py`, `machines.py`, `resources.py`, `executions.py` and
+`feature_store.py`:
 
 - The events of EventBridge: a version of a model, an object of S3 and an execution send theirs, and
   a rule's state machines are started under the rule's role. moto sends none of these, and starts no
@@ -579,7 +580,7 @@ LESSONS: dict[str, Lesson] = {
     "sagemaker:DescribeModelPackage": lambda account: account.describe_model_package,
     "sagemaker:DescribePipelineExecution": lambda account: account.executions.describe,
     "sagemaker:InvokeEndpoint": lambda account: account.invoke_endpoint,
-    "sagemaker:ListPipelineExecutions": lambda account: account.executions.list,
+    "sagemaker:ListPipelineExecutions": lambda account: account.executions.summaries,
     "sagemaker:ListPipelineExecutionSteps": lambda account: account.executions.steps,
     "sagemaker:ListPipelineParametersForExecution": lambda account: account.executions.parameters,
     "sagemaker:ListTrainingJobsForHyperParameterTuningJob":

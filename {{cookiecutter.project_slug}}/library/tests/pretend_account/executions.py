@@ -32,7 +32,7 @@ from moto.sagemaker.models import sagemaker_backends
 from ninesteps.definition.definition import read_definition
 from ninesteps.local import job_calls, step_types
 from ninesteps.local.athena import Athena
-from ninesteps.local.engine import Engine
+from ninesteps.local.engine import Engine, RunOptions
 from ninesteps.local.execution import EXECUTING, FAILED, SUCCEEDED, Execution, StepRun
 from ninesteps.local.offline_store import Catalog
 from ninesteps.local.step_context import StepContext, StepResult
@@ -44,7 +44,7 @@ from pretend_account.principals import AWS, acting
 if TYPE_CHECKING:
     from pretend_account.account import Account
 
-CREATED_AT_ONCE = 2
+STEPS_AT_ONCE = 2
 """Steps at one time."""
 
 Handler = Callable[[StepContext], StepResult]
@@ -157,7 +157,7 @@ class Executions:
             "CreatedBy": one.by, "LastModifiedBy": one.by,
         }  # fmt: skip
 
-    def list(self, PipelineName: str, **request: Any) -> dict[str, Any]:
+    def summaries(self, PipelineName: str, **request: Any) -> dict[str, Any]:
         """ListPipelineExecutions: the newest first."""
         own = [one for one in self.started.values() if one.request["PipelineName"] == PipelineName]
         if PipelineName not in sagemaker_backends[ACCOUNT][self.account.region].pipelines:
@@ -246,7 +246,7 @@ class Executions:
         definition = read_definition(one.definition)
         given = {p["Name"]: p["Value"] for p in one.request.get("PipelineParameters", [])}
         folder = self.account.folder / "executions" / one.id
-        engine = Engine(folder, catalog, CREATED_AT_ONCE)
+        engine = Engine(folder, catalog, STEPS_AT_ONCE)
         engine.storage = BucketStorage(folder / "s3", self.account, one.role)
         parameters = definition.parameter_values(given)
         execution = engine._execution(one.id, definition, parameters)
@@ -258,7 +258,9 @@ class Executions:
             _handled(lambda kind, handler: self._handler(one, kind, handler)),
             self._answered_calls(one.role),
         ):
-            engine._run(pipeline, definition, execution, catalog, lambda _: None, step_options())
+            engine._run(
+                pipeline, definition, execution, catalog, lambda _: None, RunOptions(cache=False)
+            )
         failed = [run for run in execution.steps.values() if run.status == FAILED]
         for run in failed:
             one.reason = f"Step {run.step.name} failed: {run.reason}"
@@ -436,13 +438,6 @@ def _containers(request: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
     ):
         image = definition["AlgorithmSpecification"]["TrainingImage"]
         yield image, definition.get("VpcConfig", {})
-
-
-def step_options() -> Any:
-    """All steps, and none from a cache."""
-    from ninesteps.local.engine import RunOptions
-
-    return RunOptions(cache=False)
 
 
 @contextmanager
