@@ -14,6 +14,10 @@ What is taught, beside `lessons.py`, `machines.py`, `resources.py`, `executions.
   state machine.
 - A state machine's wait is noted and not waited: executions grow older by it.
 - GetCallerIdentity says which role calls.
+- DescribeChangeSet leaves out resources whose condition does not hold, DescribeStacks shows lists
+  as they were given, and DescribeAlarms looks at the state that is asked for.
+- InvokeEndpoint is answered by the model's own archive (`serving.py`), and the state machines' jobs
+  run in this process, each under its role.
 """
 
 from __future__ import annotations

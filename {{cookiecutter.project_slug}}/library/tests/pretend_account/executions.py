@@ -258,9 +258,8 @@ class Executions:
             _handled(lambda kind, handler: self._handler(one, kind, handler)),
             self._answered_calls(one.role),
         ):
-            engine._run(
-                pipeline, definition, execution, catalog, lambda _: None, RunOptions(cache=False)
-            )
+            options = RunOptions(cache=False)
+            engine._run(pipeline, definition, execution, catalog, lambda _: None, options)
         failed = [run for run in execution.steps.values() if run.status == FAILED]
         for run in failed:
             one.reason = f"Step {run.step.name} failed: {run.reason}"
