@@ -10,6 +10,7 @@ import dataclasses
 import io
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,19 @@ def test_what_concerns_every_record_ends_the_ingest_with_a_sentence(
     assert done.stderr.splitlines()[-1].startswith(
         "pipeline: AWS refused PutRecord: AccessDeniedException: as a test has it; README.md lists"
     )
+
+
+def test_rows_of_files_are_waited_for_by_the_clock_that_stamps_them(
+    store: FeatureStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This machine's: the service's, an hour ahead, would have none of them arrive."""
+    make_group(tmp_path, settings())
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    monkeypatch.setattr(arrivals, "service_time", lambda answer: ahead)
+    monkeypatch.setattr(arrivals, "MOST_SECONDS", -1.0)
+    run(monkeypatch, settings(), tmp_path / "pets.csv", "--bulk")
+    (content,) = objects("pets/arrivals/").values()
+    assert json.loads(content)["rows"] == 3
 
 
 def test_rows_that_never_land_leave_no_marker(

@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -156,7 +156,8 @@ def put_into_account(
         found = own_feature_group.described(session.client("sagemaker"), features.group)
         group = _group_there(found, read.group, environment)
         kept = _Kept(local / "ingests" / _name(environment, found, read), options.again)
-        began = arrivals.service_time(found)
+        # rows of PutRecord are stamped by the service's clock, those of files by this machine's
+        began = datetime.now(UTC) if options.bulk else arrivals.service_time(found)
         outcome = _put(session, environment, found, group, read, kept, options, observer)
         kept.write(outcome)
         if not outcome.is_whole:
