@@ -122,6 +122,17 @@ def test_a_place_with_rows_is_not_written_to_again(account: Account) -> None:
     assert status["StateChangeReason"].startswith("HIVE_PATH_ALREADY_EXISTS: ")
 
 
+def test_a_pipelines_objects_are_listed_however_long_its_name_is(
+    account: Account, root: Path
+) -> None:
+    """The first folder of a long name is shortened on disk."""
+    name = "customers-who-may-leave-within-the-year"
+    file = Storage(root / "s3").path(f"s3://bucket/{name}/a.txt")
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert listed(account, f"{name}/") == [f"{name}/a.txt"]
+
+
 def test_a_query_that_fails_says_why(account: Account) -> None:
     status = account.ended(account.ask("SELECT colour FROM pets", f"{PLACE}/1/rows/"))
     assert status["State"] == "FAILED"

@@ -142,7 +142,7 @@ class Athena:
             self._by_token[token] = execution.identifier
             thread = threading.Thread(target=self._answer, args=(execution, statement))
             self._threads.append(thread)
-        thread.start()
+            thread.start()  # under the lock: `end` joins none that has not begun
         return {"QueryExecutionId": execution.identifier}
 
     def _get(self, request: Json) -> Json:

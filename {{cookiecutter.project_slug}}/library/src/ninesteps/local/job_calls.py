@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         prefix = asked.get("prefix", "")
         folder, _, start = prefix.rpartition("/")
-        place = self.storage.path(f"s3://{bucket}/{folder}")
+        place = self.storage.path(f"s3://{bucket}/{folder}/")
         found = sorted(
             (f"{folder}/{name}".lstrip("/"), file)
             for file in (place.rglob("*") if place.is_dir() else ())
