@@ -20,6 +20,7 @@ from ninesteps.feature_store.point_in_time import (
     Source,
     as_of_query,
     joined_query,
+    one_record,
 )
 from ninesteps.local.offline_store import run_query
 from ninesteps.local.storage import Storage
@@ -228,6 +229,22 @@ def test_a_quote_in_the_ids_name_does_not_end_it() -> None:
         )
         query = as_of_query(Source("pets", name)).replace(AS_OF, moment(2))
         assert connection.execute(query).fetchone()
+
+
+@pytest.mark.parametrize(("identifier", "ages"), [("7", [2]), ("8", []), ("7' OR '1'='1", [])])
+def test_one_record_is_read_by_an_id_that_a_group_has_as_a_number(
+    identifier: str, ages: list[int]
+) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE TABLE pets AS SELECT 7 AS chip, 2 AS age, '2026-01-01T00:00:00Z' AS event_time,"
+            " TIMESTAMP '2026-01-01' AS api_invocation_time, TIMESTAMP '2026-01-01' AS write_time,"
+            " false AS is_deleted"
+        )
+        query = one_record("pets", "chip", identifier, "2026-01-31T00:00:00Z", "event_time", False)
+        names = [column[0] for column in connection.execute(query).description]
+        rows = connection.execute(query).fetchall()
+    assert [row[names.index("age")] for row in rows] == ages
 
 
 def test_a_name_that_no_column_has_is_told(tmp_path: Path) -> None:

@@ -84,12 +84,16 @@ def as_of_query(source: Source) -> str:
 def one_record(
     table: str, record_id: str, identifier: str, as_of: str, event_time: str, is_fractional: bool
 ) -> str:
-    """The query for one record as of a moment, such as 2026-01-31T00:00:00Z: its rows alone."""
+    """The query for one record as of a moment, such as 2026-01-31T00:00:00Z: its rows alone.
+
+    Ids are compared as texts: in a group that another team made they may be numbers.
+    """
     value = "'" + identifier.replace("'", "''") + "'"
     seconds = datetime.fromisoformat(as_of).timestamp()
     query = as_of_query(Source("record_rows", record_id, event_time, is_fractional))
     return (
-        f"WITH record_rows AS (SELECT * FROM {quoted(table)} WHERE {quoted(record_id)} = {value}) "
+        f"WITH record_rows AS (SELECT * FROM {quoted(table)} "
+        f"WHERE CAST({quoted(record_id)} AS varchar) = {value}) "
         + query.replace(AS_OF, as_of).replace(AS_OF_SECONDS, f"{seconds:.3f}")
     )
 
