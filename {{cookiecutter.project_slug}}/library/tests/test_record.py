@@ -185,14 +185,18 @@ def account(
 ONLINE = settings(online=True)
 
 
-def deploy(answer: str) -> None:
-    """An endpoint that serves version 1 and has an answer."""
+def deploy(answer: str, file: str = "code/columns.json") -> None:
+    """An endpoint that serves version 1 and has an answer.
+
+    Args:
+        file: what the model's archive contains.
+    """
     sagemaker = boto3.client("sagemaker", region_name=REGION)
     uri = f"s3://{BUCKET}/pets/executions/1/model.tar.gz"
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         columns = json.dumps({"features": ["is_cat", "age"], "shown": {"species": "kind"}}).encode()
-        member = tarfile.TarInfo("code/columns.json")
+        member = tarfile.TarInfo(file)
         member.size = len(columns)
         archive.addfile(member, io.BytesIO(columns))
     boto3.client("s3", region_name=REGION).put_object(
@@ -247,6 +251,24 @@ def test_an_account_is_shown_as_of_a_moment_and_without_an_endpoint(
     assert (found["offline"]["age"], found["online"]["age"]) == ("1.0", "1.5")
     assert found["differences"] == ["event_time", "age"]
     assert found["no_model"] == "no endpoint serves a version"
+
+
+@pytest.mark.parametrize(
+    ("answer", "file", "reason"),
+    [
+        ("1\n", "model.json",
+         f"s3://{BUCKET}/pets/executions/1/model.tar.gz: expected a model archive with "
+         "code/columns.json"),
+        ("no number\n", "code/columns.json", "could not convert string to float: 'no number'"),
+    ],
+)  # fmt: skip
+def test_what_the_stores_have_is_shown_where_the_endpoint_does_not_answer(
+    account: FeatureStore, monkeypatch: pytest.MonkeyPatch, answer: str, file: str, reason: str
+) -> None:
+    deploy(answer, file)
+    found = content(monkeypatch, ONLINE, "007", "--env", "prod")
+    assert found["offline"]["age"] == "1.5" and found["model"] is None
+    assert found["no_model"] == f"the endpoint's version does not answer: {reason}"
 
 
 def test_a_record_is_deleted_in_every_store_of_an_account(

@@ -44,6 +44,8 @@ def start(name: str, as_of: str | None, steps: str, values: tuple[str, ...], wai
     With --steps, what they read of the other steps is taken from the latest execution that has it,
     and so are the parameters that are not given.
     """
+    from ninesteps.infrastructure import account
+
     given = _given(as_of, values)
     selected = tuple(dict.fromkeys(filter(None, map(str.strip, steps.split(",")))))
     settings = here.settings_with_table()
@@ -52,7 +54,7 @@ def start(name: str, as_of: str | None, steps: str, values: tuple[str, ...], wai
         _compare(settings, environment, there.executions)
         source = there.executions.source(selected) if selected else None
         if source is None:
-            given = {"AsOf": _now(), **given}
+            given = {"AsOf": account.moment(datetime.now(UTC)), **given}
         arn = there.executions.start(given, _description(), selected, source)
         run = arn.rpartition("/")[2]
         click.echo(f"execution   {run} of {there.executions.pipeline}")
@@ -141,10 +143,6 @@ def _given(as_of: str | None, values: tuple[str, ...]) -> dict[str, str]:
     if not is_moment(as_of):
         raise click.UsageError(f"--as-of: expected {MOMENT_RULE}, got {as_of!r}")
     return {**given, "AsOf": as_of}
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _description() -> str:

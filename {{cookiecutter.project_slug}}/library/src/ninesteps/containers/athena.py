@@ -54,9 +54,7 @@ def rows(query: Query) -> Path:
         with _one_sentence(), _ended_by_sigterm():
             state, reason, may_retry = _unload(query, place)
             if state == "SUCCEEDED":
-                return _brought(
-                    f"{place}/rows/", container.BASE / "processing" / "rows" / query.name
-                )
+                return _brought(f"{place}/rows/", _folder(query))
         if not may_retry or attempt == MOST_ATTEMPTS:
             break
     raise DataError(f"the query of {query.name} {state.lower()}: {reason}")

@@ -41,7 +41,13 @@ def to_the_millisecond(text: str) -> str:
         moment = moment.astimezone(UTC)
     except OverflowError:  # the first and the last day that there are
         raise ValueError("out of range") from None
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso(moment)
+
+
+def iso(moment: datetime) -> str:
+    """A moment that has an offset, in the same form."""
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
 
 
 def seconds(moment: str) -> str:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from ninesteps.errors import FeaturesError
 from ninesteps.settings.features import Features
-from ninesteps.settings.moments import to_the_millisecond
+from ninesteps.settings.moments import iso, to_the_millisecond
 
 Record = Mapping[str, str]
 """A record's features by name; a missing value has none."""
@@ -148,4 +148,4 @@ def event_time(features: Features, when: datetime) -> str:
     """A moment as a group writes event times."""
     if features.is_fractional:
         return f"{when.timestamp():.3f}"
-    return f"{when.astimezone(UTC):{_FORMAT}}.{when.microsecond // 1000:03}Z"
+    return iso(when)

@@ -116,7 +116,11 @@ class Serving:
 
 
 def serving(session: Any, environment: Environment, pipeline: str) -> Serving | None:
-    """The version that the environment's endpoint serves; None if there is no endpoint."""
+    """The version that the environment's endpoint serves; None if there is no endpoint.
+
+    Raises:
+        AccountError: if the model is not one of this pipeline's.
+    """
     sagemaker, name = session.client("sagemaker"), environment.named(pipeline)
     try:
         endpoint = sagemaker.describe_endpoint(EndpointName=name)
@@ -129,14 +133,19 @@ def serving(session: Any, environment: Environment, pipeline: str) -> Serving | 
     arn = model["PrimaryContainer"]["ModelPackageName"]
     package = sagemaker.describe_model_package(ModelPackageName=arn)
     uri = package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
-    body = account.get_object(session.client("s3"), uri, environment)["Body"].read()
-    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
-        file = archive.extractfile("code/columns.json")
-        if file is None:
-            raise AccountError(f"{uri} has no code/columns.json")
-        columns = json.load(file)
+    columns = _columns(account.get_object(session.client("s3"), uri, environment), uri)
     number = int(package.get("ModelPackageVersion") or arn.rpartition("/")[2])
     return Serving(name, number, tuple(columns["features"]), columns.get("shown", {}))
+
+
+def _columns(stored_object: Mapping[str, Any], uri: str) -> dict[str, Any]:
+    """What a model's archive says of its columns."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(stored_object["Body"].read())) as archive:
+            content = archive.extractfile("code/columns.json")
+            return dict(json.load(content)) if content else {}
+    except (tarfile.TarError, KeyError, ValueError):
+        raise AccountError(f"{uri}: expected a model archive with code/columns.json") from None
 
 
 def ask(session: Any, endpoint: str, request: str) -> str:

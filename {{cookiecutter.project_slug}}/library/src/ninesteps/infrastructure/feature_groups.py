@@ -9,15 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from ninesteps.errors import AccountError, SettingsError
+from ninesteps.infrastructure import own_feature_group
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.features import Features, SharedGroup
 from ninesteps.settings.settings import Settings
-
-NOT_THERE = ("ResourceNotFound", "ResourceNotFoundException", "ValidationException")
-"""What the service answers to a well-formed name that it has no feature group of."""
 
 TYPES = {"String": "string", "Fractional": "fractional"}
 """`[features] event_time_type` by what the service calls it."""
@@ -56,7 +52,7 @@ def _check_shared(
 ) -> None:
     """Check that the account has a group that another repository owns, with what is read of it."""
     found = _described(sagemaker, shared.group, environment)
-    store, kinds = found["OfflineStoreConfig"], _types(found)
+    store, kinds = found["OfflineStoreConfig"], own_feature_group.definitions(found)
     facts = [("record_id", shared.record_id or record_id, found["RecordIdentifierFeatureName"]),
              *_moments(shared, found)]  # fmt: skip
     if catalog := store.get("DataCatalogConfig", {}):
@@ -76,30 +72,22 @@ def _check_shared(
             )  # fmt: skip
 
 
-def _types(found: dict[str, Any]) -> dict[str, str]:
-    """The columns of a feature group, each with its type."""
-    return {item["FeatureName"]: item["FeatureType"] for item in found["FeatureDefinitions"]}
-
-
 def _moments(
     features: Features | SharedGroup, found: dict[str, Any]
 ) -> Iterator[tuple[str, str, str]]:
     yield "event_time", features.event_time, found["EventTimeFeatureName"]
-    kind = _types(found).get(found["EventTimeFeatureName"], "")
+    kind = own_feature_group.definitions(found).get(found["EventTimeFeatureName"], "")
     yield "event_time_type", features.event_time_type, TYPES.get(kind, kind)
 
 
 def _described(sagemaker: Any, group: str, environment: Environment) -> dict[str, Any]:
     """A feature group that can be read from."""
-    try:
-        found: dict[str, Any] = sagemaker.describe_feature_group(FeatureGroupName=group)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in NOT_THERE:
-            raise
+    found = own_feature_group.described(sagemaker, group)
+    if not found:
         raise AccountError(
             f"there is no feature group {group} in {environment.region} of account "
             f"{environment.account}; [features] group names another"
-        ) from None
+        )
     if (status := found["FeatureGroupStatus"]) != "Created":
         reason = (
             f" ({' '.join(found['FailureReason'].split())})" if "FailureReason" in found else ""

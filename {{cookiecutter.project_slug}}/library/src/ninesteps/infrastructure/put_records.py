@@ -23,7 +23,6 @@ from ninesteps.feature_store.records import FeatureGroup, Record
 AT_ONCE = 16
 """Calls that wait for their answers at one time."""
 
-MOST_AT_ONCE = 64
 MOST_ATTEMPTS = 8
 
 CHUNK = 50

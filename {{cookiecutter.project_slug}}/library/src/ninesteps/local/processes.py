@@ -40,13 +40,12 @@ _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<n
 _IMPORTS = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(\w+)", re.MULTILINE)
 _TRACEBACK = "Traceback (most recent call last):"
 _UNREADABLE = ("SyntaxError: ", "IndentationError: ", "TabError: ")  # of a script: no traceback
-SAID_AT_THE_END = "the script ended with exit status 1: "
-"""What stands before the sentence with which a script has ended itself."""
 
 DISK_FULL = "No space left on device"
+"""A fault of the machine that no policy names: it is not the script's own, and no retry helps."""
+
 INTERNAL_ERROR = "SageMaker.JOB_INTERNAL_ERROR"
 """What a job's end by somebody else's hand stands for."""
-"""A fault of the machine that no policy names: it is not the script's own, and no retry helps."""
 
 KEEPS_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(32 * 1024 * 1024),

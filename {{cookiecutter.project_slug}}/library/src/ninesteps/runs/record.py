@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,11 +29,13 @@ from ninesteps.local.storage import Storage
 from ninesteps.runs.rehearsal import Rehearsal
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.features import Features
+from ninesteps.settings.moments import iso
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code.bundle import CONTAINERS
 
 if TYPE_CHECKING:  # as in feature_store/leaks.py
     import known_answers
+    from ninesteps.infrastructure import account_records
 else:
     from ninesteps.containers import known_answers
 
@@ -90,12 +92,7 @@ def _is_same(first: str | None, second: str | None, is_moment: bool) -> bool:
 
 def now() -> str:
     """This moment, as the stores write it."""
-    return event_time_text(datetime.now(UTC))
-
-
-def event_time_text(when: datetime) -> str:
-    """A moment as text, to the millisecond."""
-    return f"{when:%Y-%m-%dT%H:%M:%S}.{when.microsecond // 1000:03}Z"
+    return iso(datetime.now(UTC))
 
 
 # On this machine
@@ -229,15 +226,13 @@ def in_account(settings: Settings, environment: Environment, identifier: str, as
         AccountError: if AWS refuses a call, or there is no feature group.
         StateError: if neither store has the record.
     """
-    from ninesteps.infrastructure import account, account_records, own_feature_group, put_records
+    from ninesteps.infrastructure import account, account_records, put_records
     from ninesteps.infrastructure.athena_rows import Athena
 
     pipeline = settings.project.pipeline
     with account.one_sentence():
         session = account.session(environment)
-        group = _group(own_feature_group.described(
-            session.client("sagemaker"), settings.features_of(environment).group
-        ), settings, environment)  # fmt: skip
+        group = _group(session, settings, environment)
         features = group.features
         athena = Athena.of(session, features, environment, pipeline)
         row = account_records.offline(athena, group, identifier, as_of)
@@ -249,39 +244,47 @@ def in_account(settings: Settings, environment: Environment, identifier: str, as
             where = f"account {environment.account}"
             command = f"pipeline ingest --env {environment.name}"
             raise StateError(_nowhere(identifier, as_of, where, command))
-        serving = account_records.serving(session, environment, pipeline)
-        answer, why, names = None, "no endpoint serves a version", dict[str, str]()
-        if serving:
-            line = request(serving.features, row or newest or {})
-            text = account_records.ask(session, serving.endpoint, line)
-            (values,) = known_answers.read_answers(text.encode(), known_answers.CSV)
-            where = f"which the endpoint {serving.endpoint} serves"
-            answer, why, names = Answer(serving.version, where, values), "", dict(serving.names)
-    return Found(
-        identifier, as_of, row, newest, features.online, features.event_time, names, answer, why
-    )  # fmt: skip
+        found = Found(
+            identifier, as_of, row, newest, features.online, features.event_time,
+            no_answer="no endpoint serves a version",
+        )  # fmt: skip
+        try:
+            serving = account_records.serving(session, environment, pipeline)
+            return _asked(session, serving, found) if serving else found
+        except (AccountError, ValueError) as error:  # what the stores have is shown all the same
+            return replace(found, no_answer=f"the endpoint's version does not answer: {error}")
+
+
+def _asked(session: Any, serving: account_records.Serving, found: Found) -> Found:
+    """A record, with what an endpoint says of it."""
+    from ninesteps.infrastructure import account_records
+
+    line = request(serving.features, found.offline or found.online or {})
+    text = account_records.ask(session, serving.endpoint, line)
+    (values,) = known_answers.read_answers(text.encode(), known_answers.CSV)
+    answer = Answer(serving.version, f"which the endpoint {serving.endpoint} serves", values)
+    return replace(found, names=serving.names, answer=answer, no_answer="")
 
 
 def delete_in_account(settings: Settings, environment: Environment, identifier: str) -> str:
     """Delete a record from an account's stores; gives the moment of the deletion."""
-    from ninesteps.infrastructure import account, account_records, own_feature_group, put_records
+    from ninesteps.infrastructure import account, account_records, put_records
 
     with account.one_sentence():
         session = account.session(environment)
-        group = _group(own_feature_group.described(
-            session.client("sagemaker"), settings.features_of(environment).group
-        ), settings, environment)  # fmt: skip
+        group = _group(session, settings, environment)
         moment = event_time(group.features, datetime.now(UTC))
         store = account_records.AccountOnlineStore(put_records.client(session), group)
         store.delete(identifier, moment)
     return moment
 
 
-def _group(found: dict[str, Any], settings: Settings, environment: Environment) -> FeatureGroup:
+def _group(session: Any, settings: Settings, environment: Environment) -> FeatureGroup:
     """The feature group as the account has it."""
     from ninesteps.infrastructure import own_feature_group
 
     features = settings.features_of(environment)
+    found = own_feature_group.described(session.client("sagemaker"), features.group)
     if not found:
         raise AccountError(
             f"there is no feature group {features.group} in {environment.region} of account "

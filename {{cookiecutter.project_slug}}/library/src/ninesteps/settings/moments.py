@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # mypy knows a module that travels with the scripts by the name they import
-    from moments import is_moment, to_the_millisecond
+    from moments import is_moment, iso, to_the_millisecond
 else:
-    from ninesteps.containers.moments import is_moment, to_the_millisecond
+    from ninesteps.containers.moments import is_moment, iso, to_the_millisecond
 
-__all__ = ["MOMENT_RULE", "is_moment", "to_the_millisecond"]
+__all__ = ["MOMENT_RULE", "is_moment", "iso", "to_the_millisecond"]
 
 MOMENT_RULE = "a moment in UTC such as 2026-01-31T00:00:00Z"
