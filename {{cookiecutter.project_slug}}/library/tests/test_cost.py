@@ -188,7 +188,7 @@ def service(
     sign_in(monkeypatch, tmp_path)
     with mock_aws():
         made = Service(settings)
-        monkeypatch.setattr(boto3.Session, "client", lambda session, name: client(name))
+        monkeypatch.setattr(boto3.Session, "client", lambda session, name, **_: client(name))
         with made.stub:
             yield made
             made.stub.assert_no_pending_responses()

@@ -175,7 +175,7 @@ def quotas(own: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
     for part in ("features", "table", "definition", "infrastructure"):
         monkeypatch.setattr(command, f"_check_{part}", lambda *_, part=part: part)
     with mock_aws(), Stubber(client("service-quotas")) as stub:
-        monkeypatch.setattr(boto3.Session, "client", lambda session, name: client(name))
+        monkeypatch.setattr(boto3.Session, "client", lambda session, name, **_: client(name))
         yield stub
 
 

@@ -8,12 +8,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.parsers import ResponseParserError
 
 from ninesteps.errors import AccountError
 from ninesteps.settings.environment import Environment
 
 FORBIDDEN = 403
+
+SIGN_IN_SECONDS = 10
+"""How long the first call of a command waits to be connected, and for its answer; it is made twice.
+
+botocore's own patience is five times a minute, which is long where no network is there at all.
+"""
 
 
 def session(environment: Environment) -> Any:
@@ -25,7 +33,11 @@ def session(environment: Environment) -> Any:
         AccountError: if the credentials are another account's.
     """
     signed_in = boto3.Session(region_name=environment.region)
-    account = signed_in.client("sts").get_caller_identity()["Account"]
+    patience = Config(
+        connect_timeout=SIGN_IN_SECONDS, read_timeout=SIGN_IN_SECONDS,
+        retries={"total_max_attempts": 2},
+    )  # fmt: skip
+    account = signed_in.client("sts", config=patience).get_caller_identity()["Account"]
     if account != environment.account:
         raise AccountError(
             f"expected credentials of account {environment.account} for "
@@ -65,6 +77,11 @@ def one_sentence() -> Iterator[None]:
             advice = "; README.md lists what the role needs"
         reason = " ".join(f"{code}: {message}".split())
         raise AccountError(f"AWS refused {error.operation_name}: {reason}{advice}") from None
+    except ResponseParserError:
+        raise AccountError(
+            "AWS could not be asked: the answer is none of AWS's; a proxy or the sign-in page of a "
+            "network may be in between"
+        ) from None
     except BotoCoreError as error:
         raise AccountError(f"AWS could not be asked: {' '.join(str(error).split())}") from None
 
