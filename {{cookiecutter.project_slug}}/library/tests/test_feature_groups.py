@@ -169,16 +169,21 @@ def test_a_group_without_an_offline_store_is_refused() -> None:
     assert refusal(settings, said).endswith("has no offline store to train from")
 
 
-def test_a_group_that_is_not_there_is_one_sentence() -> None:
-    settings = own()
+@pytest.mark.parametrize(
+    ("features", "advice"),
+    [({}, "`pipeline bootstrap --env prod` makes it"),
+     ({"location": "s3://lake/store"},
+      "whoever owns it makes it, or `group` in [features] names another")],
+)  # fmt: skip
+def test_a_group_that_is_not_there_is_one_sentence(features: dict[str, Any], advice: str) -> None:
+    settings = own(**features)
     client = boto3.client("sagemaker", region_name=REGION)
     with Stubber(client) as stubbed, pytest.raises(AccountError) as refused:
         stubbed.add_client_error("describe_feature_group", "ResourceNotFound")
         feature_groups.check(client, settings, settings.account_environment("prod"))
     group = settings.features_of(settings.account_environment("prod")).group
     assert str(refused.value) == (
-        f"there is no feature group {group} in {REGION} of account {ACCOUNT}; [features] group "
-        "names another"
+        f"there is no feature group {group} in {REGION} of account {ACCOUNT}; {advice}"
     )
 
 

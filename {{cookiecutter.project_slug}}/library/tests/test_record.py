@@ -135,7 +135,12 @@ def test_a_record_that_is_nowhere_is_one_sentence(
         (("--as-of", "yesterday"), "--as-of: expected a moment in UTC such as 2026-01-31T00:00:00Z"
          ", got 'yesterday'"),
         (("--yes",), "--yes is for --delete: expected both"),
-        (("--delete",), "there is no terminal to ask at: --yes deletes it"),
+        (("--delete", "--as-of", "2026-01-01T00:00:00Z", "--yes"),
+         "--delete deletes the record as of now: expected no --as-of"),
+        (("--delete", "--json", "--yes"), "expected no --json"),
+        (("--delete", "--yes"),
+         "there is no online store to delete from: [features] online is false"),
+        (("--delete", "--env", "prod"), "there is no terminal to ask at: --yes deletes it"),
     ],
 )  # fmt: skip
 def test_wrong_use_is_refused(
@@ -277,9 +282,22 @@ def test_a_record_is_deleted_in_every_store_of_an_account(
     done = record(monkeypatch, ONLINE, "007", "--env", "prod", "--delete", "--yes")
     assert done.stdout.startswith("deleted as of 20")
     gone = record(monkeypatch, ONLINE, "007", "--env", "prod", status=2)
-    assert f"on account {ACCOUNT}, neither offline nor online" in gone.stderr
+    assert f"in account {ACCOUNT}, neither offline nor online; `pipeline ingest FILE" in gone.stderr
     then = content(monkeypatch, ONLINE, "007", "--env", "prod", "--as-of", "2026-02-01T00:00:00Z")
     assert (then["offline"]["age"], then["online"]) == ("1.5", None)
+
+
+@pytest.mark.parametrize("of", [ONLINE, settings()], ids=["online", "offline alone"])
+def test_an_id_that_no_store_of_an_account_has_is_not_said_to_be_deleted(
+    store: FeatureStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of: Settings
+) -> None:
+    """The service itself takes the deletion of any id, a misspelt one too."""
+    make_group(tmp_path, of, *ROWS)
+    ingests.run(monkeypatch, of, tmp_path / "pets.csv")
+    done = record(monkeypatch, of, "OO7", "--env", "prod", "--delete", "--yes", status=2)
+    assert "there is no record 'OO7' as of 20" in done.stderr
+    assert done.stdout == ""
+    record(monkeypatch, of, "007", "--env", "prod", "--delete", "--yes")
 
 
 def test_the_online_store_of_an_account_has_the_face_of_the_one_here(

@@ -183,6 +183,9 @@ def record(
         raise click.UsageError(f"--as-of: expected {MOMENT_RULE}, got {as_of!r}")
     if yes and not delete:
         raise click.UsageError("--yes is for --delete: expected both")
+    for option, given in (("--as-of", as_of is not None), ("--json", as_json)):
+        if delete and given:
+            raise click.UsageError(f"--delete deletes the record as of now: expected no {option}")
     settings = here.settings_with_table()
     environment = settings.account_environment(name) if name else None
     if delete:
@@ -205,6 +208,8 @@ def _delete(
     from ninesteps.runs import record as records
 
     where = f"account {environment.account}" if environment else "the online store of this machine"
+    if environment is None and not settings.features.online:
+        raise StateError("there is no online store to delete from: [features] online is false")
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("there is no terminal to ask at: --yes deletes it")

@@ -30,7 +30,7 @@ def check(sagemaker: Any, settings: Settings, environment: Environment) -> None:
         SettingsError: that names the key of `[features]` and the value that the account has.
     """
     features = settings.features_of(environment)
-    found = _described(sagemaker, features.group, environment)
+    found = _described(sagemaker, features.group, environment, bool(features.location))
     for key, wanted, has in _facts(features, found, environment, settings.project.pipeline):
         if wanted != has:
             raise SettingsError(
@@ -51,7 +51,7 @@ def _check_shared(
     sagemaker: Any, name: str, shared: SharedGroup, record_id: str, environment: Environment
 ) -> None:
     """Check that the account has a group that another repository owns, with what is read of it."""
-    found = _described(sagemaker, shared.group, environment)
+    found = _described(sagemaker, shared.group, environment, is_elsewhere=True)
     store, kinds = found["OfflineStoreConfig"], own_feature_group.definitions(found)
     facts = [("record_id", shared.record_id or record_id, found["RecordIdentifierFeatureName"]),
              *_moments(shared, found)]  # fmt: skip
@@ -80,14 +80,13 @@ def _moments(
     yield "event_time_type", features.event_time_type, TYPES.get(kind, kind)
 
 
-def _described(sagemaker: Any, group: str, environment: Environment) -> dict[str, Any]:
+def _described(
+    sagemaker: Any, group: str, environment: Environment, is_elsewhere: bool
+) -> dict[str, Any]:
     """A feature group that can be read from."""
     found = own_feature_group.described(sagemaker, group)
     if not found:
-        raise AccountError(
-            f"there is no feature group {group} in {environment.region} of account "
-            f"{environment.account}; [features] group names another"
-        )
+        raise own_feature_group.missing(group, environment, is_elsewhere)
     if (status := found["FeatureGroupStatus"]) != "Created":
         reason = (
             f" ({' '.join(found['FailureReason'].split())})" if "FailureReason" in found else ""

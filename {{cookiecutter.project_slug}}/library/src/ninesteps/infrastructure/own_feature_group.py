@@ -54,6 +54,21 @@ def place(environment: Environment, pipeline: str, features: Features, key: str)
     return Place(features.place(environment, pipeline), key, role, tags)
 
 
+def missing(group: str, environment: Environment, is_elsewhere: bool) -> AccountError:
+    """What to say of a group that an account does not have.
+
+    Args:
+        is_elsewhere: whether others make it, as where `[features] location` is set.
+    """
+    advice = f"`pipeline bootstrap --env {environment.name}` makes it"
+    if is_elsewhere:
+        advice = "whoever owns it makes it, or `group` in [features] names another"
+    return AccountError(
+        f"there is no feature group {group} in {environment.region} of account "
+        f"{environment.account}; {advice}"
+    )
+
+
 def ensure(
     sagemaker: Any, glue: Any, group: FeatureGroup, place: Place, agreed: Callable[[str], bool]
 ) -> str:

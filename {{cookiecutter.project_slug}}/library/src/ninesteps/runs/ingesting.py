@@ -184,10 +184,7 @@ def _group_there(
 
     bootstrap = f"`pipeline bootstrap --env {environment.name}`"
     if not found:
-        raise AccountError(
-            f"there is no feature group {own.name} in {environment.region} of account "
-            f"{environment.account}; {bootstrap} makes it"
-        )
+        raise own_feature_group.missing(own.name, environment, bool(own.features.location))
     if (status := found["FeatureGroupStatus"]) != own_feature_group.CREATED:
         raise AccountError(f"the feature group {own.name}: expected Created, got {status}")
     for sentence in own_feature_group.differences(found, own):

@@ -112,7 +112,7 @@ def here(root: Path, local: Path, settings: Settings, identifier: str, as_of: st
     online = LocalOnlineStore(local / FILE, features.group, record_id, features.event_time)
     newest = online.get([identifier]).get(identifier) if features.online else None
     if row is None and newest is None:
-        raise StateError(_nowhere(identifier, as_of, "this machine", "pipeline ingest"))
+        raise StateError(_nowhere(identifier, as_of, "on this machine", "pipeline ingest FILE"))
     answer, why = _answered(root, local, settings, row or newest or {})
     return Found(
         identifier, as_of, row, newest, features.online, features.event_time,
@@ -211,8 +211,8 @@ def _ask_archive(folder: Path, line: str) -> str:
 
 def _nowhere(identifier: str, as_of: str, where: str, command: str) -> str:
     return (
-        f"there is no record {identifier!r} as of {as_of} on {where}, neither offline nor online; "
-        f"`{command} FILE` puts a table's records there"
+        f"there is no record {identifier!r} as of {as_of} {where}, neither offline nor online; "
+        f"`{command}` puts a table's records there"
     )
 
 
@@ -226,33 +226,52 @@ def in_account(settings: Settings, environment: Environment, identifier: str, as
         AccountError: if AWS refuses a call, or there is no feature group.
         StateError: if neither store has the record.
     """
-    from ninesteps.infrastructure import account, account_records, put_records
-    from ninesteps.infrastructure.athena_rows import Athena
+    from ninesteps.infrastructure import account, account_records
 
     pipeline = settings.project.pipeline
     with account.one_sentence():
         session = account.session(environment)
         group = _group(session, settings, environment)
-        features = group.features
-        athena = Athena.of(session, features, environment, pipeline)
-        row = account_records.offline(athena, group, identifier, as_of)
-        newest = None
-        if features.online:
-            online = account_records.AccountOnlineStore(put_records.client(session), group)
-            newest = online.get([identifier]).get(identifier)
-        if row is None and newest is None:
-            where = f"account {environment.account}"
-            command = f"pipeline ingest --env {environment.name}"
-            raise StateError(_nowhere(identifier, as_of, where, command))
-        found = Found(
-            identifier, as_of, row, newest, features.online, features.event_time,
-            no_answer="no endpoint serves a version",
-        )  # fmt: skip
+        found = _in_stores(session, group, environment, pipeline, identifier, as_of)
         try:
             serving = account_records.serving(session, environment, pipeline)
             return _asked(session, serving, found) if serving else found
         except (AccountError, ValueError) as error:  # what the stores have is shown all the same
             return replace(found, no_answer=f"the endpoint's version does not answer: {error}")
+
+
+def _in_stores(
+    session: Any,
+    group: FeatureGroup,
+    environment: Environment,
+    pipeline: str,
+    identifier: str,
+    as_of: str,
+) -> Found:
+    """A record as the stores of an account have it, before an endpoint is asked.
+
+    Raises:
+        StateError: if neither store has it.
+    """
+    from ninesteps.infrastructure import account_records, put_records
+    from ninesteps.infrastructure.athena_rows import Athena
+
+    features = group.features
+    athena = Athena.of(session, features, environment, pipeline)
+    row = account_records.offline(athena, group, identifier, as_of)
+    newest = None
+    if features.online:
+        online = account_records.AccountOnlineStore(put_records.client(session), group)
+        newest = online.get([identifier]).get(identifier)
+    if row is None and newest is None:
+        where = f"in account {environment.account}"
+        command = f"pipeline ingest FILE --env {environment.name}"
+        said = _nowhere(identifier, as_of, where, command)
+        raise StateError(f"{said}, which can be read within 15 minutes")
+    return Found(
+        identifier, as_of, row, newest, features.online, features.event_time,
+        no_answer="no endpoint serves a version",
+    )  # fmt: skip
 
 
 def _asked(session: Any, serving: account_records.Serving, found: Found) -> Found:
@@ -267,12 +286,20 @@ def _asked(session: Any, serving: account_records.Serving, found: Found) -> Foun
 
 
 def delete_in_account(settings: Settings, environment: Environment, identifier: str) -> str:
-    """Delete a record from an account's stores; gives the moment of the deletion."""
+    """Delete a record from an account's stores; gives the moment of the deletion.
+
+    The service takes the deletion of any id, a misspelt one too: so the stores are asked first.
+
+    Raises:
+        AccountError: if AWS refuses a call, or there is no feature group.
+        StateError: if neither store has the record.
+    """
     from ninesteps.infrastructure import account, account_records, put_records
 
     with account.one_sentence():
         session = account.session(environment)
         group = _group(session, settings, environment)
+        _in_stores(session, group, environment, settings.project.pipeline, identifier, now())
         moment = event_time(group.features, datetime.now(UTC))
         store = account_records.AccountOnlineStore(put_records.client(session), group)
         store.delete(identifier, moment)
@@ -286,9 +313,6 @@ def _group(session: Any, settings: Settings, environment: Environment) -> Featur
     features = settings.features_of(environment)
     found = own_feature_group.described(session.client("sagemaker"), features.group)
     if not found:
-        raise AccountError(
-            f"there is no feature group {features.group} in {environment.region} of account "
-            f"{environment.account}; `pipeline bootstrap --env {environment.name}` makes it"
-        )
+        raise own_feature_group.missing(features.group, environment, bool(features.location))
     record_id = str(found["RecordIdentifierFeatureName"])
     return FeatureGroup(features, record_id, own_feature_group.definitions(found))
