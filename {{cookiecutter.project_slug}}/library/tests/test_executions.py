@@ -77,7 +77,7 @@ def service(
     monkeypatch.setattr(execution, "POLL_SECONDS", 0)
     with mock_aws():
         made = Service(settings)
-        monkeypatch.setattr(boto3.Session, "client", lambda session, name: client(name))
+        monkeypatch.setattr(boto3.Session, "client", lambda session, name, **_: client(name))
         with made.stub:
             yield made
             made.stub.assert_no_pending_responses()
@@ -267,9 +267,11 @@ def test_a_pipeline_that_is_not_published_is_one_sentence(
         (["--as-of", "2026-01-31T00:00:00Z", "--set", "AsOf=2026-01-31T00:00:00Z"],
          "--as-of and --set AsOf say the same: give one of them"),
         (["--set", "AsOf=now"], "--set AsOf: expected a moment in UTC"),
+        (["--steps", ""], "--steps: expected names of steps, such as A,B, got ''"),
+        (["--steps", " ,"], "--steps: expected names of steps, such as A,B, got ' ,'"),
     ],
 )  # fmt: skip
-def test_a_wrong_moment_is_refused_before_anything_is_asked(
+def test_wrong_moments_and_steps_are_refused_before_anything_is_asked(
     service: Service, given: list[str], said: str
 ) -> None:
     assert said in pipeline_command("start", "--env", "prod", *given, status=2).stderr
@@ -549,7 +551,9 @@ def test_the_beginning_of_an_id_is_enough_where_it_is_one_executions_alone(
     )
     listed(service, *runs)
     said = pipeline_command("stop", "xyz", "--env", "prod", status=1).stderr
-    assert said == ("pipeline: no execution is 'xyz'; `pipeline runs --env prod` lists them\n")
+    assert said == (
+        "pipeline: there is no execution 'xyz'; `pipeline runs --env prod` lists them\n"
+    )
     listed(service, *runs)
     described(service, "abcdefghijkl", "Executing")
     service.answer(
@@ -646,6 +650,8 @@ def test_a_search_shows_how_each_trial_ended_and_one_trials_log(service: Service
          "Check has no log: a Condition step runs no container"),
         (began("Process"), ("Nothing",), "expected one of Process, Tune, Evaluate, Create, "),
         (began("Process"), ("Evaluate",), "Evaluate has no log: it has not run (skipped)"),
+        ({**began("Process"), "StepStatus": "Failed"}, ("Process",),
+         "Process has no log: no job of it was started (failed)"),
         ({**began("Process"), "CacheHitResult": {"SourcePipelineExecutionArn": "a/b/older"}},
          ("Process",), "Process has no log here: its result is execution older's"),
     ],

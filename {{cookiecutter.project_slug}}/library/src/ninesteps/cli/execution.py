@@ -35,10 +35,12 @@ _ENV = click.option("--env", "name", required=True, help="An [environments.NAME]
 @commands.command()
 @_ENV
 @click.option("--as-of", metavar="MOMENT", help="What the features are read as of; default: now.")
-@click.option("--steps", metavar="A,B", default="", help="These steps alone.")
+@click.option("--steps", metavar="A,B", help="These steps alone.")
 @click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="A pipeline parameter.")
 @click.option("--wait", is_flag=True, help="Wait for its end, and exit with 1 if it fails.")
-def start(name: str, as_of: str | None, steps: str, values: tuple[str, ...], wait: bool) -> None:
+def start(
+    name: str, as_of: str | None, steps: str | None, values: tuple[str, ...], wait: bool
+) -> None:
     """Start an execution of the published pipeline in an account.
 
     With --steps, what they read of the other steps is taken from the latest execution that has it,
@@ -47,7 +49,7 @@ def start(name: str, as_of: str | None, steps: str, values: tuple[str, ...], wai
     from ninesteps.infrastructure import account
 
     given = _given(as_of, values)
-    selected = tuple(dict.fromkeys(filter(None, map(str.strip, steps.split(",")))))
+    selected = _selected(steps)
     settings = here.settings_with_table()
     environment = settings.account_environment(name)
     with _account(settings, environment) as there:
@@ -143,6 +145,14 @@ def _given(as_of: str | None, values: tuple[str, ...]) -> dict[str, str]:
     if not is_moment(as_of):
         raise click.UsageError(f"--as-of: expected {MOMENT_RULE}, got {as_of!r}")
     return {**given, "AsOf": as_of}
+
+
+def _selected(steps: str | None) -> tuple[str, ...]:
+    """The steps that alone are to run; none where the option is not there."""
+    names = tuple(dict.fromkeys(filter(None, map(str.strip, (steps or "").split(",")))))
+    if steps is not None and not names:  # as of a variable that is not set: not all nine steps
+        raise click.UsageError(f"--steps: expected names of steps, such as A,B, got {steps!r}")
+    return names
 
 
 def _description() -> str:

@@ -101,9 +101,12 @@ class Executions:
             raise AccountError(f"{self.pipeline} has no execution in {region}")
         matches = [arn for arn in arns if run and arn.removeprefix(own).startswith(run)]
         if len(matches) != 1:
-            how_many = f"{len(matches)} executions begin with" if matches else "no execution is"
+            what = (
+                f"{len(matches)} executions begin with {run!r}" if matches
+                else f"there is no execution {run!r}"
+            )  # fmt: skip
             where = f"`pipeline runs --env {self.environment.name}`"
-            raise AccountError(f"{how_many} {run!r}; {where} lists them")
+            raise AccountError(f"{what}; {where} lists them")
         return matches[0]
 
     def steps(self, arn: str) -> Iterator[dict[str, Any]]:

@@ -69,7 +69,7 @@ class View:
         if facts.status in GOES_ON:
             yield f"pipeline stop {facts.id} {env}"
         for step in facts.steps:
-            if step.status == FAILED and log_group(step.type):
+            if step.status == FAILED and step.job and log_group(step.type):
                 yield f"pipeline logs {facts.id} {step.name} {env}"
             version = step.answer.get("ModelPackageVersion")
             if version and step.answer.get("ModelApprovalStatus") == "PendingManualApproval":
@@ -151,7 +151,8 @@ def log_lines(logs: JobLogs, step: StepFacts, trial: int | None) -> Iterator[str
     if step.source:
         raise AccountError(f"{step.name} has no log here: its result is execution {step.source}'s")
     if not step.job:
-        raise AccountError(f"{step.name} has no log: it has not run ({step.said.lower()})")
+        why = "no job of it was started" if step.status == FAILED else "it has not run"
+        raise AccountError(f"{step.name} has no log: {why} ({step.said.lower()})")
     if step.type == "Tuning":
         trials = _trials(step)
         if trial is None:
