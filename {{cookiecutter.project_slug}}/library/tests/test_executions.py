@@ -721,8 +721,8 @@ def test_the_words_are_those_of_the_commands_for_runs_here() -> None:
     names = set(main.main.commands)
     assert {"run", "runs", "show", "logs", "start", "status", "stop"} <= names
     for command in ("runs", "logs", "report"):
-        options = {p.name for p in main.main.commands[command].params}
-        assert "environment" in options
+        options = {text for p in main.main.commands[command].params for text in p.opts}
+        assert "--env" in options
     assert isinstance(main.main.commands["status"].params[0], click.Argument)
 
 

@@ -83,6 +83,12 @@ def test_looking_at_the_registry_and_at_runs_leaves_every_file_as_it_was(
     assert not (tmp_path / "none").exists()
 
 
+def test_the_latest_runs_are_listed_as_many_as_are_asked_for(machine: Registered) -> None:
+    listed = json.loads(pipeline("runs", "--json").stdout)
+    assert len(listed) == 2
+    assert json.loads(pipeline("runs", "--last", "1", "--json").stdout) == listed[:1]
+
+
 def test_versions_are_listed_with_state_and_the_gates_metrics(
     machine: Registered, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands, refuse
+from ninesteps.cli.options import IN_AN_ACCOUNT
 from ninesteps.errors import AccountError
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
 
 
 @commands.command()
-@click.option("--env", "name", required=True, help="An [environments.NAME] of pipeline.toml.")
-@click.option("--account", "is_account", is_flag=True, help="What the account's pipelines share.")
-@click.option("--yes", is_flag=True, help="Apply without asking, as in CI.")
+@IN_AN_ACCOUNT
+@click.option(
+    "--account", "is_account", is_flag=True, help="Instead: what the account's pipelines share."
+)
+@click.option("--yes", is_flag=True, help="Apply the changes without asking, as in CI.")
 def bootstrap(name: str, is_account: bool, yes: bool) -> None:
-    """Put an environment's infrastructure into an AWS account: shows the changes, then asks."""
+    """Put an environment's infrastructure into an AWS account.
+
+    It shows the changes, and asks before it applies them.
+    """
     settings = here.settings_with_table()
     environment = settings.account_environment(name)
     make = _bootstrap_account if is_account else _bootstrap_environment
@@ -165,9 +171,12 @@ def _tell(event: Event) -> None:
 
 @commands.command()
 @click.argument("state", type=click.Choice(["on", "off"]))
-@click.option("--env", "name", required=True, help="An [environments.NAME] of pipeline.toml.")
+@IN_AN_ACCOUNT
 def schedule(state: str, name: str) -> None:
-    """Let the schedule and rows that arrive start the pipeline in an account, or let them not."""
+    """Turn the schedule of a pipeline in an account on or off.
+
+    While it is on, rows that arrive start the pipeline too.
+    """
     from ninesteps.infrastructure import account, publish, stacks
     from ninesteps.infrastructure import change_set as changing
 
@@ -198,11 +207,14 @@ def schedule(state: str, name: str) -> None:
 
 
 @commands.command()
-@click.option("--env", "name", required=True, help="An [environments.NAME] of pipeline.toml.")
+@IN_AN_ACCOUNT
 @click.option("--wheels", type=click.Path(path_type=Path),
               help="A folder for the wheels that the code carries; pip fills it.")  # fmt: skip
 def publish(name: str, wheels: Path | None) -> None:
-    """Put code and definition into an AWS account, if the check finds nothing."""
+    """Put code and definition into an AWS account.
+
+    Nothing is sent if the check finds a problem.
+    """
     from ninesteps.infrastructure import feature_groups, stacks
     from ninesteps.infrastructure import publish as publishing
     from ninesteps.runs import compiled

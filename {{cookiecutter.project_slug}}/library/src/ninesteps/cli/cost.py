@@ -11,6 +11,7 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands
+from ninesteps.cli.options import AS_JSON
 from ninesteps.errors import AccountError
 from ninesteps.settings.settings import Settings
 
@@ -25,14 +26,15 @@ NOT_COUNTED = (
 
 
 @commands.command()
-@click.option("--env", "name", help="Count what an execution there took: an [environments.NAME].")
+@click.option("--env", "name", metavar="NAME",
+              help="Count what an execution in this [environments.NAME] took.")  # fmt: skip
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True),
-              help="Count every job with so many minutes.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+              help="Count this many minutes for every job.")  # fmt: skip
+@AS_JSON
 def cost(name: str | None, minutes: float | None, as_json: bool) -> None:
-    """Show the hours of instances of an execution and of a year, and their price.
+    """Show the instance hours of an execution and of a year.
 
-    Prices are those of the repository's prices.toml; none are shipped.
+    They are priced by the repository's prices.toml, which the team fills in: none is shipped.
     """
     from ninesteps.runs import cost as costs
     from ninesteps.settings import prices as price_table

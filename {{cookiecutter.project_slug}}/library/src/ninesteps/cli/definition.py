@@ -22,11 +22,18 @@ LARGE = 32 * 1024**2
 
 @commands.command("compile")
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file, not stdout."
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to this file instead of stdout.",
 )
-@click.option("--env", "environment", default=LOCAL_ENVIRONMENT, help="An [environments.NAME].")
+@click.option("--env", "environment", default=LOCAL_ENVIRONMENT, metavar="NAME",
+              help="For this [environments.NAME]; default: for this machine.")  # fmt: skip
 def compile_(output: Path | None, environment: str) -> None:
-    """Write the pipeline definition: no account, no network, the same bytes each time."""
+    """Write the pipeline definition.
+
+    It needs no account and no network, and writes the same bytes each time.
+    """
     from ninesteps.runs import compiled
 
     settings = here.settings_with_table()
@@ -44,10 +51,14 @@ def compile_(output: Path | None, environment: str) -> None:
 
 
 @commands.command()
-@click.option("--no-cache", is_flag=True, help="Check everything, also what has not changed.")
-@click.option("--env", "name", help="Compare what is needed with the quotas of an environment.")
+@click.option("--no-cache", is_flag=True, help="Also check what has not changed.")
+@click.option("--env", "name", metavar="NAME",
+              help="Also compare with the quotas of this [environments.NAME].")  # fmt: skip
 def check(no_cache: bool, name: str | None) -> None:
-    """Check the settings, the definition and the schedule, and say when it fires next."""
+    """Check the settings, the definition and the infrastructure.
+
+    It also says when the schedule fires next.
+    """
     from ninesteps.repository import template_files
     from ninesteps.runs.checked import CheckCache
 

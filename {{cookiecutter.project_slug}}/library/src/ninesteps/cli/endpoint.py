@@ -13,6 +13,7 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands
+from ninesteps.cli.options import AS_JSON
 from ninesteps.errors import FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ class _Rate(click.FloatRange):
 def deploy(
     version: int, time_scale: float, traffic: float, port: int | None, as_json: bool
 ) -> None:
-    """Rehearse a deployment: an approved version takes over an endpoint on this machine."""
+    """Rehearse a deployment on this machine.
+
+    The approved VERSION takes over an endpoint here.
+    """
     from ninesteps.settings.deploy import shift
 
     rehearsal = _rehearsal()
@@ -57,7 +61,10 @@ def deploy(
 @commands.command()
 @click.option("--json", "as_json", is_flag=True, help="A line each look, as JSON.")
 def rollback(as_json: bool) -> None:
-    """Go back: from a deployment that goes on, or to the version before, at once."""
+    """Go back to the version before.
+
+    A deployment that goes on is rolled back. Otherwise the version before takes over at once.
+    """
     from ninesteps.errors import DeployError
 
     rehearsal = _rehearsal()
@@ -76,8 +83,8 @@ def rollback(as_json: bool) -> None:
 
 
 @commands.command()
-@click.option("--stop", is_flag=True, help="Stop it.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--stop", is_flag=True, help="Stop the endpoint.")
+@AS_JSON
 def endpoint(stop: bool, as_json: bool) -> None:
     """Show the endpoint on this machine, or stop it."""
     rehearsal = _rehearsal()

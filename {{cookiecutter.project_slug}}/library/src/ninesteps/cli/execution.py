@@ -15,6 +15,7 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands
+from ninesteps.cli.options import AS_JSON, IN_AN_ACCOUNT, PARAMETERS
 from ninesteps.cli.run import parameters
 from ninesteps.errors import FAILED, INTERRUPTED
 from ninesteps.settings.environment import Environment
@@ -29,22 +30,20 @@ if TYPE_CHECKING:
 POLL_SECONDS = 30
 """Between two looks at an execution that is waited for."""
 
-_ENV = click.option("--env", "name", required=True, help="An [environments.NAME] of pipeline.toml.")
-
 
 @commands.command()
-@_ENV
+@IN_AN_ACCOUNT
 @click.option("--as-of", metavar="MOMENT", help="What the features are read as of; default: now.")
-@click.option("--steps", metavar="A,B", help="These steps alone.")
-@click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="A pipeline parameter.")
-@click.option("--wait", is_flag=True, help="Wait for its end, and exit with 1 if it fails.")
+@click.option("--steps", metavar="A,B", help="Run these steps alone.")
+@PARAMETERS
+@click.option("--wait", is_flag=True, help="Wait until it ends, and exit with 1 if it fails.")
 def start(
     name: str, as_of: str | None, steps: str | None, values: tuple[str, ...], wait: bool
 ) -> None:
     """Start an execution of the published pipeline in an account.
 
-    With --steps, what they read of the other steps is taken from the latest execution that has it,
-    and so are the parameters that are not given.
+    With --steps, the results of the other steps that these read come from the latest execution
+    that has them, and so do the parameters that are not given.
     """
     from ninesteps.infrastructure import account
 
@@ -72,12 +71,13 @@ def start(
 
 @commands.command()
 @click.argument("run", default="last")
-@_ENV
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@IN_AN_ACCOUNT
+@AS_JSON
 def status(run: str, name: str, as_json: bool) -> None:
-    """Show how an execution in an account stands: RUN is its id, ARN, beginning, or `last`.
+    """Show how an execution in an account stands.
 
-    Ends with 1 if it failed or was stopped.
+    RUN is its id or ARN, the beginning of an id, or `last`. Exits with 1 if the execution failed
+    or was stopped.
     """
     settings = here.settings()
     environment = settings.account_environment(name)
@@ -89,9 +89,12 @@ def status(run: str, name: str, as_json: bool) -> None:
 
 @commands.command()
 @click.argument("run", default="last")
-@_ENV
+@IN_AN_ACCOUNT
 def stop(run: str, name: str) -> None:
-    """Stop an execution in an account: RUN as for `status`."""
+    """Stop an execution in an account.
+
+    RUN is as for `status`.
+    """
     settings = here.settings()
     environment = settings.account_environment(name)
     with _account(settings, environment) as there:

@@ -13,6 +13,7 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands
+from ninesteps.cli.options import AS_JSON, HERE_OR_IN_AN_ACCOUNT
 from ninesteps.errors import FAILED, StateError
 from ninesteps.settings.moments import MOMENT_RULE, is_moment
 
@@ -31,13 +32,15 @@ SHOWN = 20
 
 @commands.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--env", "name", help="Into the feature group of this [environments.NAME].")
-@click.option("--bulk", is_flag=True, help="As files into the offline store, for millions of rows.")
-@click.option("--no-marker", is_flag=True, help="Do not say that data has arrived: starts no run.")
-@click.option("--again", is_flag=True, help="Also the rows that an earlier ingest has put.")
+@HERE_OR_IN_AN_ACCOUNT
+@click.option(
+    "--bulk", is_flag=True, help="Put files into the offline store, for millions of rows."
+)
+@click.option("--no-marker", is_flag=True, help="Write no arrival marker, so that no run starts.")
+@click.option("--again", is_flag=True, help="Also put the rows that an earlier ingest has put.")
 @click.option("--parallel", type=click.IntRange(1, 64), default=16, show_default=True,
-              help="Calls that wait for their answers at one time.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+              help="Calls at one time.")  # fmt: skip
+@AS_JSON
 def ingest(
     file: Path,
     name: str | None,
@@ -47,10 +50,10 @@ def ingest(
     parallel: int,
     as_json: bool,
 ) -> None:
-    """Put a raw table into the Feature Store: here, or with --env in an account.
+    """Put a raw table into the Feature Store.
 
-    The table is read and checked as `pipeline run` does it; nothing is sent of one that fails.
-    Exits with 1 if AWS refused records: the next ingest of the table puts those alone.
+    The table is read and checked as by `pipeline run`; of one that fails, nothing is sent. Exits
+    with 1 if AWS refused records: the next ingest of the table puts those alone.
     """
     settings = here.settings_with_table()
     if name is None:
@@ -164,17 +167,20 @@ def _content(outcome: Outcome) -> dict[str, Any]:
 
 @commands.command()
 @click.argument("identifier", metavar="ID")
-@click.option("--env", "name", help="In the account of this [environments.NAME].")
-@click.option("--as-of", metavar="MOMENT", help="Offline as of this moment; default: now.")
-@click.option("--delete", is_flag=True, help="Delete it, after a question.")
-@click.option("--yes", is_flag=True, help="... without one.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@HERE_OR_IN_AN_ACCOUNT
+@click.option(
+    "--as-of", metavar="MOMENT", help="Read the offline store as of this moment; default: now."
+)
+@click.option("--delete", is_flag=True, help="Delete the record, after a question.")
+@click.option("--yes", is_flag=True, help="Delete it without asking.")
+@AS_JSON
 def record(
     identifier: str, name: str | None, as_of: str | None, delete: bool, yes: bool, as_json: bool
 ) -> None:
-    """Show a record online, offline as of a moment, and what the model says of it.
+    """Show a record of both stores, and what the model predicts.
 
-    ID is the record's identifier, as the raw table has it.
+    ID is the record's identifier, as the raw table has it. The offline store is read as of a
+    moment.
     """
     from ninesteps.runs import record as records
     from ninesteps.terminal import record as view

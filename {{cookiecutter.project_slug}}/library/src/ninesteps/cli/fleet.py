@@ -19,14 +19,14 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @commands.command()
 @click.argument("folders", metavar="FOLDER...", nargs=-1, required=True, type=_FOLDER)
 @click.option(
-    "--template", type=_FOLDER, help="A git checkout of the template: counts its commits."
+    "--template", type=_FOLDER, help="A git checkout of the template, to count commits by."
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with all there is to say.")
 def fleet(folders: tuple[Path, ...], template: Path | None, as_json: bool) -> None:
-    """Tell how repositories stand: each FOLDER is one, or holds some.
+    """Tell how repositories stand.
 
-    Ends with 1 if any has findings: marks of an update, floors not met, settings that cannot be
-    read.
+    Each FOLDER is a repository, or contains some. Exits with 1 if any has findings: marks of an
+    update, floors not met, settings that cannot be read.
     """
     from ninesteps.fleet import distance, standing, table
 

@@ -10,24 +10,30 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands
+from ninesteps.cli.options import AS_JSON, HERE_OR_IN_AN_ACCOUNT
 from ninesteps.errors import SettingsError
 
-_IN_AN_ACCOUNT = click.option("--env", "environment", help="In an account: an [environments.NAME].")
+MOST_EXECUTIONS = 20
+"""Executions of an account that are listed, if nothing else is said."""
 
 
 @commands.command()
-@_IN_AN_ACCOUNT
-@click.option("--last", type=click.IntRange(min=1), default=20, help="In an account: how many.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def runs(environment: str | None, last: int, as_json: bool) -> None:
-    """List the runs on this machine, or the executions in an account, the newest first."""
-    if environment is not None:
-        _executions(environment, last, as_json)
+@HERE_OR_IN_AN_ACCOUNT
+@click.option("--last", type=click.IntRange(min=1),
+              help="How many; default: all here, 20 in an account.")  # fmt: skip
+@AS_JSON
+def runs(name: str | None, last: int | None, as_json: bool) -> None:
+    """List the runs here, or the executions in an account.
+
+    The newest comes first.
+    """
+    if name is not None:
+        _executions(name, last or MOST_EXECUTIONS, as_json)
         return
 
     from ninesteps.local.history import History
 
-    kept_runs = History(here.local()).runs()
+    kept_runs = History(here.local()).runs()[:last]
     if as_json:
         click.echo(json.dumps(kept_runs, indent=2))
         return
@@ -44,7 +50,7 @@ def runs(environment: str | None, last: int, as_json: bool) -> None:
             click.echo(f"to go on with the last: {next_command(newest, here.settings())}")
 
 
-def _executions(environment: str, last: int, as_json: bool) -> None:
+def _executions(name: str, last: int, as_json: bool) -> None:
     """List the latest executions in an account."""
     from itertools import islice
 
@@ -53,7 +59,7 @@ def _executions(environment: str, last: int, as_json: bool) -> None:
     from ninesteps.terminal.execution import table
 
     settings = here.settings()
-    chosen = settings.account_environment(environment)
+    chosen = settings.account_environment(name)
     pipeline = chosen.named(settings.project.pipeline)
     with account.one_sentence():
         sagemaker = account.session(chosen).client("sagemaker")
@@ -77,9 +83,12 @@ def _executions(environment: str, last: int, as_json: bool) -> None:
 
 @commands.command()
 @click.argument("run")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@AS_JSON
 def show(run: str, as_json: bool) -> None:
-    """Show how a run went: RUN is an id, the beginning of one, or `last`."""
+    """Show how a run went.
+
+    RUN is its id, the beginning of one, or `last`.
+    """
     from ninesteps.local.history import History
     from ninesteps.local.history import as_json as content
     from ninesteps.terminal.run import summary
@@ -94,16 +103,22 @@ def show(run: str, as_json: bool) -> None:
 
 @commands.command()
 @click.argument("run")
-@click.option("--env", "environment", help="An execution in this [environments.NAME]; RUN its id.")
+@HERE_OR_IN_AN_ACCOUNT
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The page's file."
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the page to this file.",
 )
-def report(run: str, environment: str | None, output: Path | None) -> None:
-    """Write a run's page, and its summary in Markdown beside it: RUN as for `show`."""
+def report(run: str, name: str | None, output: Path | None) -> None:
+    """Write a run's page, and its summary in Markdown beside it.
+
+    RUN is as for `show`, or with --env as for `status`.
+    """
     if output and output.suffix not in (".html", ".htm"):
         raise click.UsageError(f"-o: expected a name that ends in .html, got {output}")
     settings = here.settings()
-    if environment is None:
+    if name is None:
         from ninesteps.local.history import History
         from ninesteps.report.local_page import write_report
 
@@ -111,7 +126,7 @@ def report(run: str, environment: str | None, output: Path | None) -> None:
     else:
         from ninesteps.report.account_run import write_account_report
 
-        chosen = settings.account_environment(environment)
+        chosen = settings.account_environment(name)
         page = write_account_report(here.local(), settings, chosen, run, output)
     click.echo(page)
 
@@ -119,12 +134,15 @@ def report(run: str, environment: str | None, output: Path | None) -> None:
 @commands.command()
 @click.argument("run")
 @click.argument("step")
-@click.option("--trial", type=click.IntRange(min=1), help="Of a search: this trial's log.")
-@_IN_AN_ACCOUNT
-def logs(run: str, step: str, trial: int | None, environment: str | None) -> None:
-    """Print what a step of a run printed; of a search, each trial's last line, or its end."""
-    if environment is not None:
-        _logs_in_account(run, step, trial, environment)
+@click.option("--trial", type=click.IntRange(min=1), help="Of a search: print this trial's log.")
+@HERE_OR_IN_AN_ACCOUNT
+def logs(run: str, step: str, trial: int | None, name: str | None) -> None:
+    """Print what a step of a run printed.
+
+    Of a search, a line for each trial. RUN is as for `show`, or with --env as for `status`.
+    """
+    if name is not None:
+        _logs_in_account(run, step, trial, name)
         return
 
     from ninesteps.errors import StateError
@@ -137,7 +155,7 @@ def logs(run: str, step: str, trial: int | None, environment: str | None) -> Non
         click.echo(line)
 
 
-def _logs_in_account(run: str, step: str, trial: int | None, environment: str) -> None:
+def _logs_in_account(run: str, step: str, trial: int | None, name: str) -> None:
     """Print what CloudWatch has of a step."""
     from ninesteps.infrastructure import account
     from ninesteps.infrastructure.job_logs import JobLogs
@@ -145,7 +163,7 @@ def _logs_in_account(run: str, step: str, trial: int | None, environment: str) -
     from ninesteps.terminal.execution import log_lines
 
     settings = here.settings()
-    chosen = settings.account_environment(environment)
+    chosen = settings.account_environment(name)
     with account.one_sentence():
         session = account.session(chosen)
         read = AccountRun(session.client("sagemaker"), session.client("s3"), chosen)

@@ -13,6 +13,7 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands
+from ninesteps.cli.options import AS_JSON, HERE_OR_IN_AN_ACCOUNT
 from ninesteps.errors import INTERRUPTED, RegistryError
 from ninesteps.repository.identity import whoami
 from ninesteps.settings.settings import Settings
@@ -21,17 +22,19 @@ if TYPE_CHECKING:
     from ninesteps.registry.registry import Approvals
 
 _MAY_BE_NEGATIVE = {"ignore_unknown_options": True}  # -1 is no version, rather than no option
-_IN_AN_ACCOUNT = click.option("--env", "environment", help="Of an account: an [environments.NAME].")
 
 
 @commands.command(context_settings=_MAY_BE_NEGATIVE)
 @click.argument("version", required=False)
-@click.option("--last", type=click.IntRange(min=1), default=20, help="How many of them.")
-@_IN_AN_ACCOUNT
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def registry(version: str | None, last: int, environment: str | None, as_json: bool) -> None:
-    """List the registered model versions, the newest first; or show one: VERSION is its number."""
-    with _approvals(environment, read_only=True) as (approvals, settings):
+@click.option("--last", type=click.IntRange(min=1), default=20, help="How many.")
+@HERE_OR_IN_AN_ACCOUNT
+@AS_JSON
+def registry(version: str | None, last: int, name: str | None, as_json: bool) -> None:
+    """List the registered model versions, or show one.
+
+    VERSION is a version's number. The newest comes first.
+    """
+    with _approvals(name, read_only=True) as (approvals, settings):
         from ninesteps.registry import access
         from ninesteps.terminal import registry as registry_view
 
@@ -53,23 +56,31 @@ def registry(version: str | None, last: int, environment: str | None, as_json: b
 @click.argument("version")
 @click.option("--who", help="Who approves; asked for at a terminal.")
 @click.option("--why", help="The reason; asked for at a terminal.")
-@click.option("--for", "stage", type=click.Choice(["production"]), help="The second access.")
-@_IN_AN_ACCOUNT
+@click.option(
+    "--for", "stage", type=click.Choice(["production"]), help="The second access: to production."
+)
+@HERE_OR_IN_AN_ACCOUNT
 def approve(
-    version: str, who: str | None, why: str | None, stage: str | None, environment: str | None
+    version: str, who: str | None, why: str | None, stage: str | None, name: str | None
 ) -> None:
-    """Approve a registered version: VERSION is its number."""
-    _decide(version, who, why, environment, stage=stage)
+    """Approve a registered version.
+
+    VERSION is its number.
+    """
+    _decide(version, who, why, name, stage=stage)
 
 
 @commands.command(context_settings=_MAY_BE_NEGATIVE)
 @click.argument("version")
 @click.option("--who", help="Who rejects; asked for at a terminal.")
 @click.option("--why", help="The reason; asked for at a terminal.")
-@_IN_AN_ACCOUNT
-def reject(version: str, who: str | None, why: str | None, environment: str | None) -> None:
-    """Reject a version, or withdraw an approved one, for good: VERSION is its number."""
-    _decide(version, who, why, environment, is_rejected=True)
+@HERE_OR_IN_AN_ACCOUNT
+def reject(version: str, who: str | None, why: str | None, name: str | None) -> None:
+    """Reject a version, or withdraw an approved one, for good.
+
+    VERSION is its number.
+    """
+    _decide(version, who, why, name, is_rejected=True)
 
 
 def _decide(

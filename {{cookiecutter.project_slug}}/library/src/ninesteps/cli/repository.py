@@ -15,12 +15,12 @@ from ninesteps.settings import loading
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--label", default="", metavar="NAME", help="The column to predict.")
 @click.option("--missing", multiple=True, metavar="WORD", help='A word that means "no value".')
-@click.option("--value", "values", multiple=True, metavar="WORD", help="... that is a value.")
+@click.option("--value", "values", multiple=True, metavar="WORD", help="A word that is a value.")
 def schema(file: Path, label: str, missing: tuple[str, ...], values: tuple[str, ...]) -> None:
-    """Draft the [data] part of pipeline.toml from a CSV or Parquet table.
+    """Draft the [data] part of pipeline.toml from a raw table.
 
-    It works in any folder. In a repository the label is the one that pipeline.toml names, if the
-    table has such a column.
+    FILE is CSV or Parquet. The command works in any folder. In a repository the label is the one
+    that pipeline.toml names, if the table has such a column.
     """
     from ninesteps.feature_store.drafting.draft import Decisions, draft
 
@@ -40,7 +40,10 @@ def _path_in_settings(file: Path, root: Path | None) -> str:
 
 @commands.command()
 def readme() -> None:
-    """Write what pipeline.toml says into the README's block of values."""
+    """Write the values of pipeline.toml into the README.
+
+    They stand in a block of their own.
+    """
     from ninesteps.repository import readme as block
 
     if block.write(here.root(), here.settings()):
@@ -52,7 +55,10 @@ def readme() -> None:
 @commands.command()
 @click.argument("module")
 def eject(module: str) -> None:
-    """Copy a library module for containers into model_build/steps, to change it there."""
+    """Copy a library module into model_build/steps, to change it.
+
+    MODULE is one that runs in containers.
+    """
     from ninesteps.step_code import bundle
 
     copy = bundle.eject(here.root(), module)
@@ -63,7 +69,10 @@ def eject(module: str) -> None:
 @commands.command()
 @click.argument("wheel", type=click.Path(path_type=Path))
 def vendor(wheel: Path) -> None:
-    """Put another version of the library, a WHEEL, into vendor/ and requirements.lock."""
+    """Put another version of the library into vendor/.
+
+    WHEEL is its file. The line of requirements.lock changes with it.
+    """
     from ninesteps.repository import vendor as wheels
 
     before = wheels.locked(here.root())

@@ -14,6 +14,7 @@ import click
 from ninesteps import errors
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands
+from ninesteps.cli.options import PARAMETERS
 from ninesteps.runs import stopping
 from ninesteps.settings.judgement import Bias
 from ninesteps.settings.moments import MOMENT_RULE, is_moment
@@ -25,13 +26,16 @@ if TYPE_CHECKING:  # they import what only this command needs
 
 
 @commands.command()
-@click.option("--data", type=click.Path(path_type=Path), help="Another raw table (CSV, Parquet).")
-@click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="A pipeline parameter.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Use another raw table (CSV, Parquet)."
+)
+@PARAMETERS
 @click.option("--parallel", type=click.IntRange(min=1), help="Processes at a time; default: cores.")
 @click.option("--resume", metavar="RUN", help="Go on with a run where it stopped.")
-@click.option("--no-cache", is_flag=True, help="Run also what has run before, unchanged.")
-@click.option("--only", metavar="STEP", default="", help="This step and those that it needs.")
-@click.option("--debug", metavar="STEP", default="", help="... this one here, for a debugger.")
+@click.option("--no-cache", is_flag=True, help="Also run what has run before, unchanged.")
+@click.option("--only", metavar="STEP", default="", help="Run this step and those that it needs.")
+@click.option("--debug", metavar="STEP", default="",
+              help="As --only, with this step in the command's own process.")  # fmt: skip
 @click.option(
     "--bias-backend",
     type=click.Choice(Bias.BACKENDS),
@@ -52,7 +56,10 @@ def run(
     require_registered: bool,
     as_json: bool,
 ) -> None:
-    """Run the nine steps here: raw table, feature store, model, gate, registry."""
+    """Run the nine steps on this machine.
+
+    They lead from the raw table through the Feature Store, the model and the gate to the registry.
+    """
     stopping.listen(keyboard=not debug)
     settings = here.settings_with_table()
     if bias_backend:
