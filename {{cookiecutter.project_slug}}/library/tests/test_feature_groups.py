@@ -237,6 +237,9 @@ def test_a_group_that_another_repository_owns_is_compared_too() -> None:
         ("OfflineStoreConfig.S3StorageConfig.ResolvedOutputS3Uri", "s3://x/y", "location: expect"),
         ("FeatureDefinitions", [{"FeatureName": "at", "FeatureType": "Fractional"}],
          "columns: expected 'at', which"),
+        ("FeatureDefinitions", [{"FeatureName": "at", "FeatureType": "Fractional"},
+                                {"FeatureName": "salary", "FeatureType": "String"}],
+         "columns: expected 'at', which"),
     ],
 )  # fmt: skip
 def test_what_is_otherwise_there_is_named_with_the_groups_key(

@@ -9,7 +9,10 @@ import secrets
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
+
 from ninesteps.errors import SettingsError
+from ninesteps.feature_store import stored
 from ninesteps.feature_store.ingest import SUMMARY, Ingested
 from ninesteps.local.storage import Storage
 from ninesteps.settings.environment import Environment
@@ -30,11 +33,13 @@ def bring(settings: Settings, environment: Environment, s3: Path) -> dict[tuple[
         s3: the folder that stands for S3.
 
     Raises:
-        SettingsError: if a group's owner is not named, or has no rows.
+        SettingsError: if a group's owner is not named, has no rows, or lacks a column of numbers
+            that is asked for.
     """
     catalog = {}
     for name, group in settings.features_of(environment).groups.items():
         folder = _newest(settings, name, group)
+        _check_columns(settings, name, group, folder)
         place = f"{environment.bucket_name}/{settings.project.pipeline}/shared/{folder.parent.name}"
         target = Storage(s3).path(f"s3://{place}")
         if not target.exists():
@@ -66,6 +71,28 @@ def _newest(settings: Settings, name: str, group: SharedGroup) -> Path:
         "expected a repository that has put a table into its feature group here (pipeline ingest), "
         f"got {group.store!r}", *path,
     )  # fmt: skip
+
+
+def _check_columns(settings: Settings, name: str, group: SharedGroup, folder: Path) -> None:
+    """Refuse columns that step 1's query would not find, or whose texts would make no feature."""
+    columns = stored.schema(folder)
+    numbers = [
+        column.name for column in columns
+        if pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    ]  # fmt: skip
+    path = ("features", "groups", name)
+    for column in group.columns:
+        if column not in numbers:
+            raise SettingsError(
+                f"expected columns of numbers that {group.store!r} has put into its feature group, "
+                f"such as {', '.join(numbers)}, got {column!r}", *path, "columns",
+            )  # fmt: skip
+    record_id = group.record_id or settings.data.stored_name(settings.data.record_id)
+    if record_id not in columns.names:
+        raise SettingsError(
+            f"expected the column of {group.store!r} that identifies a record, got {record_id!r}",
+            *path, "record_id",
+        )  # fmt: skip
 
 
 def _linked(source: str, target: str) -> None:

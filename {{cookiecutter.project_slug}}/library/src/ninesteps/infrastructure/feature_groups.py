@@ -61,9 +61,10 @@ def _check_shared(
     has = store["S3StorageConfig"].get("ResolvedOutputS3Uri") or store["S3StorageConfig"]["S3Uri"]
     if not f"{has}/".startswith(f"{shared.location or f's3://{environment.bucket_name}'}/"):
         facts.append(("location", shared.location, has.rstrip("/")))
+    numbers = [column for column, kind in kinds.items() if kind != "String"]
     for column in shared.columns:
-        if column not in kinds:
-            facts.append(("columns", column, " or ".join(kinds)))
+        if column not in numbers:  # a text would make no feature
+            facts.append(("columns", column, " or ".join(numbers)))
     for key, wanted, right in facts:
         if wanted != right:
             raise SettingsError(
