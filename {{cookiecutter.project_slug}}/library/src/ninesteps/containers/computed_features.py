@@ -53,7 +53,7 @@ def compute(
         first = int(too_large.argmax())
         raise FeatureError(
             f"{computed.columns[first]!r}: expected finite numbers within single precision, got "
-            f"others in {too_large[first]:,} rows"
+            f"others in {too_large[first]:,} of {len(computed):,} rows"
         )
     return computed
 

@@ -182,7 +182,7 @@ def _typed(
             expected = f"a number {range_in_words(column.min, column.max)}"
             _refuse(name, values, wrong, expected)
         return pd.Series(np.where(wrong, np.nan, numbers)), wrong
-    texts = given_texts(_texts(values), description.missing)
+    texts = given_texts(_texts(name, values), description.missing)
     if column.type == "date":
         texts = without_missing(texts)
         dates = read_dates(texts, column.format)
@@ -201,7 +201,7 @@ def _numbers(
     numbers = [_float(v) if isinstance(v, int | float) else None for v in values]
     plain = given_numbers(pa.array(numbers, pa.float64()), description.missing)
     texts = [value if isinstance(value, str) else None for value in values]
-    written = without_missing(given_texts(pa.array(texts, pa.string()), description.missing))
+    written = without_missing(given_texts(_unicode(name, texts), description.missing))
     read = pc.coalesce(finite(plain), read_numbers(written, column))
     _refuse(name, values, (is_given(plain) | is_given(written)) & ~is_given(read), "a number")
     found: NDArray[np.float64] = read.to_numpy(zero_copy_only=False)
@@ -215,13 +215,24 @@ def _float(value: float) -> float:
         return float("inf")
 
 
-def _texts(values: Sequence[Any]) -> Texts:
+def _texts(name: str, values: Sequence[Any]) -> Texts:
     """Texts as they are, and numbers as the texts that a typed file's numbers stand for."""
     numbers = [value if isinstance(value, float) else None for value in values]
     of_numbers = floats_as_texts(pa.array(numbers, pa.float64()))
     whole = [str(int(v)) if isinstance(v, int) else v if isinstance(v, str) else None
              for v in values]  # fmt: skip
-    return pc.coalesce(pa.array(whole, pa.string()), of_numbers)
+    return pc.coalesce(_unicode(name, whole), of_numbers)
+
+
+def _unicode(name: str, texts: Sequence[str | None]) -> Texts:
+    """Texts; JSON may also escape half of a surrogate pair, which is no character."""
+    try:
+        return pa.array(texts, pa.string())
+    except UnicodeEncodeError:
+        kept = [text and text.encode(errors="replace").decode() for text in texts]
+        is_half = np.array([text != other for text, other in zip(texts, kept, strict=True)])
+        _refuse(name, texts, is_half, "a text of whole characters")
+        raise
 
 
 def _matches(texts: Texts, pattern: str) -> NDArray[np.bool_]:
@@ -241,7 +252,7 @@ def _refuse(name: str, values: Sequence[Any], wrong: NDArray[np.bool_], expected
 def _moments(values: Sequence[Any], description: RawColumns) -> Cells:
     """The records' moments, as texts to the millisecond."""
     form, name = description.event_time_format, description.event_time
-    texts = without_missing(given_texts(_texts(values), description.missing))
+    texts = without_missing(given_texts(_texts(name, values), description.missing))
     moments: Moments = read_dates(texts, form) if form else read_iso(texts)
     expected = f"a moment of the format {form!r}" if form else "a moment such as 2026-01-31T00:00Z"
     _refuse(name, values, is_given(texts) & np.isnat(moments), expected)
