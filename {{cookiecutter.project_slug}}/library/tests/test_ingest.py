@@ -614,10 +614,10 @@ def test_a_category_whose_values_tell_the_label_is_suspicious(tmp_path: Path) ->
          "feature_store/features.py: 'old': expected numbers, got bool"),
         (column("big", 1.0, np.inf, -np.inf),
          "feature_store/features.py: 'big': expected finite numbers within single precision, "
-         "got others in 2 rows"),
+         "got others in 2 of 3 rows"),
         (column("big", 1.0, 1e39, 1.0),
          "feature_store/features.py: 'big': expected finite numbers within single precision, "
-         "got others in 1 rows"),
+         "got others in 1 of 3 rows"),
         (column("adopted", 1, 0, 1),
          "feature_store/features.py: expected another name (the feature group has 'adopted' "
          "already), got 'adopted'"),
