@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import cfnlint as cfnlint_package
 import pytest
 from botocore import xform_name
 from botocore.session import Session
@@ -768,3 +769,124 @@ def test_no_role_may_everything_of_a_service(full: Full) -> None:
     for role in ROLES:
         for _, action, _, _ in permissions.granted(made, role):
             assert "*" not in action
+
+
+# What the Service Authorization Reference knows
+
+REFERENCE = json.loads(
+    (Path(cfnlint_package.__file__).parent / "data/AdditionalSpecs/Policies.json").read_text()
+)
+"""Actions and resource types by service, in cfn-lint's copy of the reference."""
+
+KEYS = {
+    "application-autoscaling:service-namespace":
+        ("application-autoscaling:PutScalingPolicy",
+         "application-autoscaling:RegisterScalableTarget"),
+    "cloudwatch:namespace": ("cloudwatch:PutMetricData",),
+    "iam:AWSServiceName": ("iam:CreateServiceLinkedRole",),
+    "iam:PassedToService": ("iam:PassRole",),
+    "kms:GrantIsForAWSResource": ("kms:CreateGrant",),
+    "s3:prefix": ("s3:ListBucket",),
+    "sagemaker:ModelApprovalStatus":
+        ("sagemaker:CreateModelPackage", "sagemaker:UpdateModelPackage"),
+}  # fmt: skip
+"""The condition keys in use, and whose requests have them: the reference's tables of actions, which
+cfn-lint's copy lacks. A condition on a key that a request has not denies without a word."""
+
+ON_ALL = ("cloudwatch:PutMetricData",)
+"""What is allowed on "*" although there are resources: SageMaker's metrics are in no dataset."""
+
+BESIDE = {"sagemaker:CreateModelPackage", "sagemaker:ListModelPackages"}
+"""What is allowed on the package group too: the reference says that they are for its versions, and
+which of the two a request is compared with is told nowhere."""
+
+
+def is_of(resource: str, types: list[str], service: str) -> bool:
+    """Whether an ARN, perhaps with wildcards, can be that of a resource of some types."""
+    formats = (
+        form
+        for kind in types
+        for form in REFERENCE[service]["Resources"][kind.lower()]["ARNFormats"]
+    )
+    given = resource.replace("*", "x")
+    return any(
+        re.fullmatch(
+            re.sub(r"\\\$\\\{\w+\\\}", "[^:]*", re.escape(form)).replace(r"\.\*", ".*"), given
+        )
+        for form in formats
+    )
+
+
+def faults_of(statements: list[dict[str, Any]]) -> Iterator[str]:
+    """What of some statements grants nothing, or more than it has to."""
+    for statement in statements:
+        actions, resources = (
+            [value] if isinstance(value, str) else value
+            for value in (statement["Action"], statement["Resource"])
+        )
+        used = set[str]()
+        for action in actions:
+            service, _, name = action.partition(":")
+            known = REFERENCE[service]["Actions"].get(name.lower())
+            if known is None:
+                yield f"{action}: there is no such action"
+                continue
+            types = known.get("Resources", [])
+            fitting = {one for one in resources if one != "*" and is_of(one, types, service)}
+            used |= fitting
+            if action in BESIDE:
+                used |= {one for one in resources if ":model-package-group/" in one}
+            if types and "*" in resources and action not in ON_ALL:
+                yield f"{action}: it is for {', '.join(types)}, and is allowed on all of them"
+            if not types and resources != ["*"]:
+                yield f"{action}: it is for no resource, and is allowed on some"
+            if types and "*" not in resources and not fitting:
+                yield f"{action}: it is for {', '.join(types)}, and none is named"
+            for key in (k for keys in statement.get("Condition", {}).values() for k in keys):
+                if action not in KEYS.get(key, ()):
+                    yield f"{action}: its requests have no {key}"
+        yield from (
+            f"{one}: it is of no resource of {', '.join(actions)}"
+            for one in resources
+            if one not in ("*", *used)
+        )
+
+
+def statement(entry: permissions.Grant, values: dict[str, str]) -> dict[str, Any]:
+    resources = [one for r in entry.resources for one in r.format_map(values).split(",") if one]
+    return {"Action": [*entry.actions], "Resource": resources, "Condition": entry.conditions}
+
+
+def test_every_grant_is_one_that_the_service_authorization_reference_knows(full: Full) -> None:
+    """Of the roles and of the commands that have none."""
+    settings, definition = full
+    content, prod = json.loads(definition), settings.environment("prod")
+    values = permissions.values(settings, prod, stacks.image_repositories(content, prod))
+    table = [*stacks.roles(settings, prod, content).values()]
+    table += [permissions.of_calls(command) for command in permissions.CALLS]
+    table += [[*permissions.IMAGES[permissions.CLARIFY_IMAGE]]]
+    found = [statement(entry, values) for entries in table for entry in entries]
+    assert len(found) > 200
+    assert "\n".join(sorted(set(faults_of(found)))) == ""
+
+
+def test_a_grant_that_gives_nothing_is_found() -> None:
+    def fault(action: str, resource: str, **condition: Any) -> list[str]:
+        return [*faults_of([{"Action": action, "Resource": resource, "Condition": condition}])]
+
+    job = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:processing-job/x-*"
+    assert fault("sagemaker:DescribeProcessingJob", job) == []
+    assert fault("sagemaker:DescribeNothing", job)[0].endswith("there is no such action")
+    assert fault("sagemaker:DescribeTrainingJob", job) == [
+        "sagemaker:DescribeTrainingJob: it is for training-job, and none is named",
+        f"{job}: it is of no resource of sagemaker:DescribeTrainingJob",
+    ]
+    assert fault("sagemaker:ListEndpoints", job)[0].endswith("it is for no resource, and is "
+                                                             "allowed on some")  # fmt: skip
+    assert fault("sagemaker:DescribeProcessingJob", "*") == [
+        "sagemaker:DescribeProcessingJob: it is for processing-job, and is allowed on all of them"
+    ]
+    passed = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+    assert fault("sagemaker:DescribeProcessingJob", job, **passed) == [
+        "sagemaker:DescribeProcessingJob: its requests have no iam:PassedToService"
+    ]

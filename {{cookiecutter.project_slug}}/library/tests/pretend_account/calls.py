@@ -241,13 +241,13 @@ def _queried(place: Place, request: Request) -> Iterator[Asked]:
     catalog, database = context.get("Catalog", "AwsDataCatalog"), context["Database"]
     yield Asked("athena:GetDataCatalog", place.arn("athena", f"datacatalog/{catalog}"))
     glue = [place.arn("glue", path) for path in ("catalog", f"database/{database}")]
-    for resource in glue:
+    for resource in (*glue, place.arn("glue", "database/default")):
         yield Asked("glue:GetDatabase", resource)
     within = set(re.findall(r'(?:WITH|,)\s+"?(\w+)"?\s+AS\s+\(', query, re.IGNORECASE))
     for table in sorted({*re.findall(r'FROM "([^"]+)"', query)} - within):
         for resource in (*glue, place.arn("glue", f"table/{database}/{table}")):
-            yield Asked("glue:GetTable", resource)
-            yield Asked("glue:GetPartitions", resource)
+            for action in ("BatchGetPartition", "GetPartitions", "GetTable"):
+                yield Asked(f"glue:{action}", resource)
         yield from _rows_read(place, place.place_of_table(database, table))
     outputs = [request.get("ResultConfiguration", {}).get("OutputLocation", "")]
     outputs += re.findall(r"TO '(s3://[^']+)'", query)

@@ -117,17 +117,31 @@ FEATURES: dict[str, tuple[Grant, ...]] = {
 }  # fmt: skip
 """What a member of a request takes besides, wherever in the definition it stands."""
 
+
+def _asks(tables: str) -> tuple[Grant, ...]:
+    """What Athena does under the rights of who asks it for rows of tables.
+
+    The database `default` is nobody's here: Athena asks for one, and makes it where there is none
+    ("Configure access to databases and tables in the AWS Glue Data Catalog", its user guide).
+    Where Lake Formation governs a table, its own grants decide what GetDataAccess gives
+    ("Underlying data access control", its developer guide).
+    """
+    return (
+        grant("athena: GetQueryExecution StartQueryExecution StopQueryExecution",
+              "{athena}:workgroup/{workgroup}"),
+        grant("athena: GetDataCatalog", "{athena}:datacatalog/{catalog}"),
+        grant("glue: CreateDatabase GetDatabase", "{glue}:catalog", "{glue}:database/default"),
+        grant("glue: BatchGetPartition GetDatabase GetPartition GetPartitions GetTable", tables),
+        grant("lakeformation: GetDataAccess", "*"),
+        grant("s3: GetBucketLocation ListBucketMultipartUploads", "{bucket}"),
+    )  # fmt: skip
+
+
 QUERY = (
-    grant("athena: GetQueryExecution StartQueryExecution StopQueryExecution",
-          "{athena}:workgroup/{workgroup}"),
-    grant("athena: GetDataCatalog", "{athena}:datacatalog/{catalog}"),
-    grant("glue: GetDatabase GetPartitions GetTable", "{read tables}"),
-    grant("lakeformation: GetDataAccess", "*"),
+    *_asks("{read tables}"),
     grant("s3: ListMultipartUploadParts", "{bucket}/{pipeline}/executions/*"),
-    grant("s3: GetBucketLocation ListBucketMultipartUploads", "{bucket}"),
-)  # fmt: skip
-"""What step 1 takes to query the feature group's table; where Lake Formation governs it, its own
-grants decide what GetDataAccess gives ("Underlying data access control", its developer guide)."""
+)
+"""What step 1 takes to query the tables of the feature groups."""
 
 STORE = (
     grant("s3: GetObject", "{store}"),
@@ -349,14 +363,14 @@ _MAKE_GROUP: dict[str, tuple[Grant, ...]] = {
         grant("sagemaker: UpdateFeatureGroup", "{groups}"),
         grant("glue: GetTable UpdateTable", "{tables}"),
     ),
-    "glue:GetDatabase": (grant("glue: GetDatabase", "{tables}"),),
-    "glue:CreateDatabase": (grant("glue: CreateDatabase", "{tables}"),),
+    "glue:GetDatabase": (grant("glue: GetDatabase", "{database}"),),
+    "glue:CreateDatabase": (grant("glue: CreateDatabase", "{database}"),),
 }  # fmt: skip
 """What making the pipeline's own feature group takes."""
 
 _ASK_ATHENA: dict[str, tuple[Grant, ...]] = {
     "athena:StartQueryExecution": (
-        *QUERY,
+        *_asks("{tables}"),
         grant("s3: GetObject", "{bucket}/{pipeline}/feature-store/*"),
         grant("s3: AbortMultipartUpload GetObject ListMultipartUploadParts PutObject",
               "{bucket}/{pipeline}/feature-store-queries/*"),
@@ -374,7 +388,8 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
     "approve": {
         "sts:GetCallerIdentity": (),  # which needs no permission
         "sagemaker:ListModelPackages": (
-            grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}"),
+            grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}",
+                  "{sagemaker}:model-package/{stack}/*"),
         ),
         "sagemaker:DescribeModelPackage": (
             grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
@@ -587,8 +602,18 @@ _PROPERTY = re.compile(r"Steps\.([^.\[]+)\.([^.\[]+)")
 
 def of_queries(settings: Settings, environment: Environment) -> list[Grant]:
     """What the pipeline's role may do to read the feature groups."""
+    return [*QUERY, *_elsewhere(settings, environment)]
+
+
+def of_ingester(settings: Settings, environment: Environment) -> list[Grant]:
+    """What who fills the feature group may do, and looks at its records."""
+    calls = [*of_calls("ingest"), *of_calls("record")]
+    return [*calls, *_elsewhere(settings, environment)]
+
+
+def _elsewhere(settings: Settings, environment: Environment) -> list[Grant]:
     has_store, has_key = is_elsewhere(settings, environment)
-    return [*QUERY, *(STORE if has_store else ()), *(STORE_KEY if has_key else ())]
+    return [*(STORE if has_store else ()), *(STORE_KEY if has_key else ())]
 
 
 Permission = tuple[str, str, str, str]
@@ -648,6 +673,7 @@ def feature_values(settings: Settings, environment: Environment) -> dict[str, st
     shared = [group.group for group in features.groups.values()]
     return {
         "catalog": features.catalog,
+        "database": ",".join(features.catalog_arns(environment)[:2]),
         "groups": environment.sagemaker_arn(f"feature-group/{features.group.lower()}"),
         "read groups": ",".join(
             environment.sagemaker_arn(f"feature-group/{group.lower()}")

@@ -120,6 +120,7 @@ def _features(settings: Settings, environment: Environment) -> dict[str, str]:
     has_store, has_key = permissions.is_elsewhere(settings, environment)
     return {
         "FeatureGroups": values["read groups"],
+        "FeatureGroup": values["groups"],
         "ReadTables": values["read tables"],
         "FeatureTables": values["tables"],
         "FeatureCatalog": values["catalog"],
@@ -298,6 +299,7 @@ def roles(
             *permissions.of_queries(settings, environment),
         ],
         "FeaturesRole": [*permissions.FEATURE_GROUP],
+        "IngesterRole": permissions.of_ingester(settings, environment),
         "SchedulerRole": [*permissions.SCHEDULER],
         "ApproverRole": [*permissions.of_calls("approve"), *permissions.SECOND_APPROVAL],
         "OperatorRole": permissions.of_calls("operate"),
