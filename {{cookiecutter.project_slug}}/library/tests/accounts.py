@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,30 +52,12 @@ def parameters_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 def recorded_calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     """The calls that boto3 is asked for meanwhile, as `service:Operation`."""
     found: set[str] = set()
-    with _told(monkeypatch, lambda call, _: found.add(call)):
-        yield found
-
-
-@contextmanager
-def recorded_requests(
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[list[tuple[str, dict[str, Any]]]]:
-    """The same, each with its request."""
-    found: list[tuple[str, dict[str, Any]]] = []
-    with _told(monkeypatch, lambda call, request: found.append((call, request))):
-        yield found
-
-
-@contextmanager
-def _told(
-    monkeypatch: pytest.MonkeyPatch, tell: Callable[[str, dict[str, Any]], None]
-) -> Iterator[None]:
     call = BaseClient._make_api_call
 
     def noted(self: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
-        tell(f"{self.meta.service_model.signing_name}:{operation}", parameters)
+        found.add(f"{self.meta.service_model.signing_name}:{operation}")
         return call(self, operation, parameters)
 
     with monkeypatch.context() as patched:
         patched.setattr(BaseClient, "_make_api_call", noted)
-        yield
+        yield found

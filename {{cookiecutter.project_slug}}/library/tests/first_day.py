@@ -112,12 +112,12 @@ def live(day: Day) -> None:
     """Do what docs/first-day.md says."""
     administrator = Principal("Administrator", "noor")
     publisher, operator = day.role("publisher", "ci"), day.role("operator", "sam")
-    approver = day.role("approver", "ada")
+    approver, ingester = day.role("approver", "ada"), day.role("ingester", "lee")
     day.do("pipeline bootstrap --env prod --yes", administrator)
     day.encrypt_jobs()
     day.do("pipeline readme", administrator)
     day.do("pipeline bootstrap --env prod --yes", administrator)
-    day.do("pipeline ingest data/churn.csv --env prod", day.least("ingest", "lee"))
+    day.do("pipeline ingest data/churn.csv --env prod", ingester)
     day.do("pipeline publish --env prod", publisher)
     day.do(f"pipeline start --env prod --as-of {AS_OF}", operator)
     day.do("pipeline status --env prod", operator)
@@ -131,12 +131,12 @@ def live(day: Day) -> None:
     day.do("pipeline approve 1 --env prod --who 'Ada Byron' --why 'Metrics and bias are read'",
            approver)  # fmt: skip
     day.do("pipeline registry 1 --env prod", approver)
-    day.do(f"pipeline record {a_record(day)} --env prod", day.least("record", "lee"))
+    day.do(f"pipeline record {a_record(day)} --env prod", ingester)
     day.do("pipeline schedule on --env prod", day.least("schedule", "noor"))
     day.account.fire(NAME)
     day.do("pipeline runs --env prod", operator)
     day.do("pipeline stop last --env prod", operator)
-    day.do("pipeline ingest data/churn.csv --env prod", day.least("ingest", "lee"))
+    day.do("pipeline ingest data/churn.csv --env prod", ingester)
     day.do("pipeline runs --env prod", operator)
 
 

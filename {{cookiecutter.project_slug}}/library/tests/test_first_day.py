@@ -33,7 +33,7 @@ def test_each_principal_was_asked_and_nothing_was_denied(day: Day) -> None:
     asked = {use.principal.removeprefix(f"{NAME}-") for use in day.account.uses}
     assert asked == {
         "approved", "approver", "data-arrival", "endpoint", "events", "evidence", "features",
-        "ingest of the table", "job", "operator", "pipeline", "publisher", "record of the table",
+        "ingester", "job", "operator", "pipeline", "publisher",
         "rollout", "schedule of the table", "scheduler",
     }  # fmt: skip
 
@@ -51,6 +51,8 @@ _FIRST = "no endpoint is updated on the first day"
 _PARTS = "nothing is so large that it is put in parts, or put in vain"
 _LOST = "no firing is lost: nothing is put into the dead-letter queue"
 _STOPPED = "no job is stopped while it runs"
+_LAKE = "Lake Formation governs no table here"
+_DEFAULT = "Athena's user guide asks for it: a database by default is made where none is"
 _LOOKS = "the service may look at it; when is documented nowhere"
 
 NOT_ON_THE_FIRST_DAY = {
@@ -69,10 +71,20 @@ NOT_ON_THE_FIRST_DAY = {
     ("endpoint", "s3:PutObject"): "[deploy] captures no requests",
     ("features", "kms:Decrypt"): _PARTS,
     ("features", "s3:AbortMultipartUpload"): _PARTS,
+    ("ingester", "athena:StopQueryExecution"): "no query takes too long",
+    ("ingester", "glue:CreateDatabase"): _DEFAULT,
+    ("ingester", "glue:GetPartition"): _LOOKS,
+    ("ingester", "lakeformation:GetDataAccess"): _LAKE,
+    ("ingester", "s3:ListMultipartUploadParts"): _PARTS,
+    ("ingester", "sagemaker:BatchGetRecord"): "one record is asked for",
+    ("ingester", "sagemaker:DeleteRecord"): "none is deleted",
+    ("ingester", "sagemaker:GetRecord"): "the group has no online store",
     ("job", "s3:AbortMultipartUpload"): _PARTS,
     ("operator", "servicequotas:ListServiceQuotas"): "`pipeline check --env` asks",
     ("pipeline", "athena:StopQueryExecution"): _STOPPED,
-    ("pipeline", "lakeformation:GetDataAccess"): "Lake Formation governs no table here",
+    ("pipeline", "glue:CreateDatabase"): _DEFAULT,
+    ("pipeline", "glue:GetPartition"): _LOOKS,
+    ("pipeline", "lakeformation:GetDataAccess"): _LAKE,
     ("pipeline", "s3:ListMultipartUploadParts"): _PARTS,
     ("pipeline", "sagemaker:DescribeModelPackageGroup"): _LOOKS,
     ("pipeline", "sagemaker:StopHyperParameterTuningJob"): _STOPPED,

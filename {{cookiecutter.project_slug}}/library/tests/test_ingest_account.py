@@ -21,19 +21,13 @@ import pytest
 from click.testing import CliRunner, Result
 from moto import mock_aws
 
-from accounts import ACCOUNT, REGION, recorded_calls, recorded_requests, sign_in
+from accounts import ACCOUNT, REGION, recorded_calls, sign_in
 from ninesteps.cli import here, main
 from ninesteps.errors import AccountError, FeaturesError
 from ninesteps.feature_store.ingest import Ingested
 from ninesteps.feature_store.point_in_time import AS_OF, AS_OF_SECONDS, Source, as_of_query
 from ninesteps.feature_store.records import FeatureGroup
-from ninesteps.infrastructure import (
-    arrivals,
-    own_feature_group,
-    permissions,
-    put_records,
-    stacks,
-)
+from ninesteps.infrastructure import arrivals, own_feature_group, permissions, put_records
 from ninesteps.repository import modules
 from ninesteps.runs import ingesting
 from ninesteps.settings import loading
@@ -41,12 +35,10 @@ from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 from pets import HEADER, ROOT, ROWS, raw_file
 from pets import settings as pets_settings
-from pretend_account import calls, feature_store
+from pretend_account import feature_store
 from pretend_account.feature_store import FeatureStore
-from pretend_account.iam import Identity, refusals, statements
 
 BUCKET = f"pets-prod-{ACCOUNT}"
-KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/Key"  # as permissions.py calls the stack's own
 
 
 def pet_features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.DataFrame:
@@ -89,7 +81,7 @@ def make_group(folder: Path, of: Settings, *rows: str) -> FeatureGroup:
     environment = of.account_environment("prod")
     read = ingesting.table(folder / ".local", of, environment, raw_file(folder, *(rows or ROWS)))
     place = own_feature_group.Place(
-        f"s3://{BUCKET}/pets/feature-store", KEY,
+        f"s3://{BUCKET}/pets/feature-store", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1",
         f"arn:aws:iam::{ACCOUNT}:role/pets-prod-features", {},
     )  # fmt: skip
     clients = (boto3.client(service, region_name=REGION) for service in ("sagemaker", "glue"))
@@ -208,7 +200,7 @@ def test_files_lie_by_the_hour_under_the_groups_key_with_the_types_of_awss_own_c
     }  # fmt: skip
     head = boto3.client("s3", region_name=REGION).head_object(Bucket=BUCKET, Key=next(iter(files)))
     assert head["ServerSideEncryption"] == "aws:kms"
-    assert head["SSEKMSKeyId"] == KEY
+    assert head["SSEKMSKeyId"].endswith(":key/1")
 
 
 @pytest.mark.parametrize("options", [(), ("--bulk",)], ids=["records", "files"])
@@ -442,25 +434,6 @@ def test_the_calls_of_an_ingest_are_those_of_the_table(
         run(monkeypatch, settings(), tmp_path / "pets.csv")
         run(monkeypatch, settings(), tmp_path / "pets.csv", "--bulk", "--again")
     assert calls == permissions.CALLS["ingest"].keys()
-
-
-def test_the_ingesters_role_may_do_what_an_ingest_asks_for(
-    store: FeatureStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    of = settings()
-    make_group(tmp_path, of)
-    with recorded_requests(monkeypatch) as requests:
-        run(monkeypatch, of, tmp_path / "pets.csv")
-        run(monkeypatch, of, tmp_path / "pets.csv", "--bulk", "--again")
-    made = stacks.resources(stacks.read(ROOT), of, of.account_environment("prod"), "{}")
-    documents = [policy["PolicyDocument"]
-                 for policy in made["IngesterRole"]["Properties"]["Policies"]]  # fmt: skip
-    place = calls.Place("aws", REGION, ACCOUNT, key_of_bucket=lambda bucket: KEY)
-    asked = [a for call, request in requests for a in calls.asked(place, call, request)]
-    assert {"sagemaker:PutRecord", "athena:GetQueryResults", "s3:PutObject"} <= {
-        one.action for one in asked
-    }
-    assert [*refusals(Identity(statements(*documents)), asked)] == []
 
 
 def test_options_of_an_account_are_refused_here(
