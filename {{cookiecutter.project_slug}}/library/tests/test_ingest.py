@@ -26,9 +26,8 @@ from ninesteps.local.storage import Storage
 from ninesteps.repository import modules
 from ninesteps.settings.data import Column, Quality
 from ninesteps.settings.environment import Environment
-from ninesteps.settings.names import RESERVED_COLUMNS, is_stored_name
+from ninesteps.settings.names import is_stored_name
 from ninesteps.settings.settings import Settings
-from offline_rows import SYSTEM_COLUMNS
 from pets import HEADER, ROOT, ROWS, changed, raw_file, settings
 
 ENVIRONMENT = Environment("111122223333", "eu-west-1")
@@ -662,7 +661,3 @@ def test_nullable_integers_are_numbers(
     features(lambda table, _: table[["age"]].assign(litter=litters.loc[table.index]))
     put(tmp_path)
     assert records(tmp_path)["litter"].to_pylist() == [1, None, 3]
-
-
-def test_what_the_store_adds_is_what_the_process_step_takes_away() -> None:
-    assert set(RESERVED_COLUMNS) - {"event_time"} == SYSTEM_COLUMNS

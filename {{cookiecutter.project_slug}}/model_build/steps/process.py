@@ -25,7 +25,6 @@ from feature_profile import profile
 from intervals import CONFIDENCE
 from leaks import suspicious_features
 from offline_rows import (
-    SYSTEM_COLUMNS,
     check_point_in_time,
     check_values,
     checked_moment,
@@ -33,6 +32,7 @@ from offline_rows import (
     with_checked_labels,
 )
 from splits import SPLITS, baseline, check_split, choose_splits, label_threshold, write_split
+from stored_names import SYSTEM_COLUMNS
 from twins import contents, crossing
 
 

@@ -15,12 +15,7 @@ import athena
 from container import input_path, read_json
 from dataset import Columns, DataError
 from moments import EXAMPLE, from_seconds, is_moment, seconds, to_the_millisecond
-
-SYSTEM_COLUMNS = frozenset(
-    ("api_invocation_time", "write_time", "is_deleted", "year", "month", "day", "hour", "recency")
-)
-"""What the offline store and the query add to a record."""
-
+from stored_names import SYSTEM_COLUMNS
 
 TO_THE_MILLISECOND = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"
 """The one form in which moments are compared: its texts sort as the moments do."""

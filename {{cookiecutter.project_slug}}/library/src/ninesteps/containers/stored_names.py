@@ -10,10 +10,14 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 
-STORE_COLUMNS = ("event_time", "api_invocation_time", "write_time", "is_deleted")
-QUERY_COLUMNS = ("year", "month", "day", "hour", "recency")
-RESERVED_COLUMNS = (*STORE_COLUMNS, *QUERY_COLUMNS)
-"""What the offline store and its query add to a record: nothing else is stored by such a name."""
+ADDED_COLUMNS = ("api_invocation_time", "write_time", "is_deleted")
+"""What the offline store adds to a record."""
+
+SYSTEM_COLUMNS = (*ADDED_COLUMNS, "year", "month", "day", "hour", "recency")
+"""What the offline store and the query of it add to a record."""
+
+RESERVED_COLUMNS = ("event_time", *SYSTEM_COLUMNS)
+"""Names that nothing else is stored by."""
 
 FEATURE_NAME = re.compile(r"[a-zA-Z0-9]([-_]*[a-zA-Z0-9]){0,63}")
 FEATURE_NAME_RULE = "letters, digits, and - and _ within, at most 64 characters"

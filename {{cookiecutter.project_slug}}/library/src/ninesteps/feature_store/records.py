@@ -17,15 +17,13 @@ import pyarrow.compute as pc
 from ninesteps.errors import FeaturesError
 from ninesteps.settings.features import Features
 from ninesteps.settings.moments import iso, to_the_millisecond
+from ninesteps.settings.names import ADDED_COLUMNS
 
 Record = Mapping[str, str]
 """A record's features by name; a missing value has none."""
 
 WRITTEN = "event_time"
 """The column of a raw table's moments in this machine's offline store."""
-
-ADDED = ("api_invocation_time", "write_time", "is_deleted")
-"""What the offline store adds to a record."""
 
 MOST_ADDED = 100
 """Features that one UpdateFeatureGroup adds at most."""
@@ -46,7 +44,7 @@ class FeatureGroup:
         """The group that takes rows of a schema, which is this machine's offline store's."""
         definitions = {}
         for field in schema:
-            if field.name in (WRITTEN, *ADDED):
+            if field.name in (WRITTEN, *ADDED_COLUMNS):
                 continue
             definitions[field.name] = _feature_type(field)
         moment = "Fractional" if features.is_fractional else "String"
@@ -83,7 +81,7 @@ class FeatureGroup:
                 )
             else:
                 columns[name] = _cast(rows[name], name, kind)
-        own = [name for name in ADDED if name in rows.column_names]
+        own = [name for name in ADDED_COLUMNS if name in rows.column_names]
         return pa.table(columns | {name: rows[name] for name in own})
 
     def records(self, rows: pa.Table) -> Iterator[Record]:

@@ -14,19 +14,17 @@ from botocore.exceptions import ClientError
 
 from ninesteps.errors import AccountError
 from ninesteps.feature_store.point_in_time import one_record
-from ninesteps.feature_store.records import ADDED, FeatureGroup, Record
+from ninesteps.feature_store.records import FeatureGroup, Record
 from ninesteps.infrastructure import account, put_records
 from ninesteps.infrastructure.athena_rows import Athena
 from ninesteps.settings.environment import Environment
+from ninesteps.settings.names import SYSTEM_COLUMNS
 
 AT_ONCE = 100
 """Records that BatchGetRecord reads."""
 
 TRIES = 5
 """How often records are asked for that BatchGetRecord did not get to."""
-
-QUERIED = (*ADDED, "year", "month", "day", "hour", "recency")
-"""What a query gives besides a record's own columns."""
 
 NO_ENDPOINT = ("ValidationException", "ResourceNotFound")
 
@@ -101,7 +99,7 @@ def offline(athena: Athena, group: FeatureGroup, identifier: str, as_of: str) ->
     )  # fmt: skip
     stored = {name.lower(): name for name in group.definitions}  # the catalogue has small letters
     for row in athena.rows(query):
-        return {stored.get(n, n): text for n, text in row.items() if n not in QUERIED}
+        return {stored.get(n, n): text for n, text in row.items() if n not in SYSTEM_COLUMNS}
     return None
 
 

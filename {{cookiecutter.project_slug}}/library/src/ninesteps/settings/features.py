@@ -15,7 +15,7 @@ from ninesteps.settings.environment import Environment
 from ninesteps.settings.names import (
     FEATURE_NAME,
     FEATURE_NAME_RULE,
-    RESERVED_COLUMNS,
+    SYSTEM_COLUMNS,
 )
 from ninesteps.settings.toml import require
 
@@ -118,7 +118,7 @@ class Features:
         require(bool(self.catalog_account) == (self.catalog != OWN_CATALOG), "catalog_account",
              self.catalog_account, f"the account of a catalog other than {OWN_CATALOG}, "
              "and none for that one")  # fmt: skip
-        taken = {*RESERVED_COLUMNS} - {"event_time"}
+        taken = SYSTEM_COLUMNS
         is_stored = _is_name(self.event_time) and self.event_time.lower() not in taken
         require(is_stored, "event_time", self.event_time,
              f"{FEATURE_NAME_RULE}; none of {', '.join(sorted(taken))}")  # fmt: skip

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # mypy knows a module that travels with the scripts by the name they import
     from stored_names import (
+        ADDED_COLUMNS,
         FEATURE_NAME,
         FEATURE_NAME_RULE,
         RESERVED_COLUMNS,
+        SYSTEM_COLUMNS,
         is_stored_name,
         proposed_name,
         stored_feature_name,
@@ -16,9 +18,11 @@ if TYPE_CHECKING:  # mypy knows a module that travels with the scripts by the na
     )
 else:
     from ninesteps.containers.stored_names import (
+        ADDED_COLUMNS,
         FEATURE_NAME,
         FEATURE_NAME_RULE,
         RESERVED_COLUMNS,
+        SYSTEM_COLUMNS,
         is_stored_name,
         proposed_name,
         stored_feature_name,
@@ -26,9 +30,11 @@ else:
     )
 
 __all__ = [
+    "ADDED_COLUMNS",
     "FEATURE_NAME",
     "FEATURE_NAME_RULE",
     "RESERVED_COLUMNS",
+    "SYSTEM_COLUMNS",
     "is_stored_name",
     "proposed_name",
     "stored_feature_name",
