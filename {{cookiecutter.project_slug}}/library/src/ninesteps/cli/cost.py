@@ -13,6 +13,7 @@ from ninesteps.cli import here
 from ninesteps.cli.commands import commands
 from ninesteps.cli.options import AS_JSON
 from ninesteps.errors import AccountError
+from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def cost(name: str | None, minutes: float | None, as_json: bool) -> None:
     settings = here.settings_with_table()
     prices = price_table.load(here.root())
     environment = settings.environment() if name is None else settings.account_environment(name)
-    basis, uses = _read(settings, name) if name is not None else _expected(settings, minutes)
+    basis, uses = _expected(settings, minutes) if name is None else _read(settings, environment)
     now = datetime.now(UTC)
     counted = costs.cost(settings, basis, uses, now)
     for notice in prices.notices(environment.region, now.date()) if prices else ():
@@ -57,33 +58,26 @@ def cost(name: str | None, minutes: float | None, as_json: bool) -> None:
 
 def _expected(settings: Settings, minutes: float | None) -> tuple[str, list[Use]]:
     """What the definition's jobs are counted with, where no execution is read."""
-    from ninesteps.runs import compiled
     from ninesteps.runs import cost as costs
 
-    folder, environment = here.local() / "definitions", settings.environment()
-    text = compiled.compiled(here.root(), folder, settings, environment).definition
-    return costs.of_definition(json.loads(text), minutes)
+    return costs.of_definition(json.loads(here.definition(settings)), minutes)
 
 
-def _read(settings: Settings, name: str) -> tuple[str, list[Use]]:
+def _read(settings: Settings, environment: Environment) -> tuple[str, list[Use]]:
     """What the jobs of an execution in an account took."""
     from ninesteps.infrastructure import account
-    from ninesteps.infrastructure.executions import Executions
     from ninesteps.report.account_run import AccountRun
     from ninesteps.runs import cost as costs
 
-    environment = settings.account_environment(name)
     with account.one_sentence():
-        session = account.session(environment)
-        sagemaker = session.client("sagemaker")
-        pipeline = environment.named(settings.project.pipeline)
-        arn = costs.typical(Executions(sagemaker, environment, pipeline))
+        run = AccountRun.of(account.session(environment), environment)
+        executions = run.executions(settings)
+        arn = costs.typical(executions)
         if not arn:
             raise AccountError(
-                f"no execution of {pipeline} has succeeded in {environment.region}: leave out "
-                "--env, and --minutes says what you expect"
+                f"no execution of {executions.pipeline} has succeeded in {environment.region}: "
+                "leave out --env, and --minutes says what you expect"
             )
-        run = AccountRun(sagemaker, session.client("s3"), environment)
         return costs.of_execution(run.standing(settings, arn))
 
 

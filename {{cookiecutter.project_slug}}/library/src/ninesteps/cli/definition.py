@@ -119,17 +119,10 @@ def _check_definition(settings: Settings) -> str:
     from ninesteps.definition.definition import read_definition
     from ninesteps.validation.repository import definition_violations
 
-    text = _definition(settings)
+    text = here.definition(settings)
     steps = read_definition(text).steps
     refuse(definition_violations(settings, text))
     return f"definition  compiles: {len(steps)} steps; no problems found"
-
-
-def _definition(settings: Settings) -> str:
-    from ninesteps.runs import compiled
-
-    folder, environment = here.local() / "definitions", settings.environment()
-    return compiled.compiled(here.root(), folder, settings, environment).definition
 
 
 def _check_infrastructure(settings: Settings) -> str:
@@ -138,7 +131,7 @@ def _check_infrastructure(settings: Settings) -> str:
 
     for name in settings.environments:
         settings.account_environment(name)
-    templates, text = stacks.read(settings.root), _definition(settings)
+    templates, text = stacks.read(settings.root), here.definition(settings)
     refuse(stacks.violations(templates, settings, settings.environment(), text))
     known = len(settings.environments)
     lines = [f"stack       its roles match the table of permissions; environments: {known}"]
@@ -185,12 +178,9 @@ def _check_quotas(settings: Settings, name: str) -> None:
     """Say what is needed at once; refuse quotas that are too small, where they may be asked for."""
     from ninesteps.errors import AccountError
     from ninesteps.infrastructure import account, instances, quotas
-    from ninesteps.runs import compiled
 
     environment = settings.account_environment(name)
-    folder = here.local() / "definitions"
-    text = compiled.compiled(here.root(), folder, settings, environment).definition
-    needs = instances.needs(json.loads(text), settings)
+    needs = instances.needs(json.loads(here.definition(settings, environment)), settings)
     known, why_not = {}, ""
     try:
         with account.one_sentence():

@@ -125,17 +125,12 @@ class _Account:
 def _account(settings: Settings, environment: Environment) -> Iterator[_Account]:
     """The account of an environment; what it refuses is one sentence."""
     from ninesteps.infrastructure import account
-    from ninesteps.infrastructure.executions import Executions
     from ninesteps.report.account_run import AccountRun
 
     with account.one_sentence():
         session = account.session(environment)
-        sagemaker = session.client("sagemaker")
-        pipeline = environment.named(settings.project.pipeline)
-        executions = Executions(sagemaker, environment, pipeline)
-        yield _Account(
-            session, executions, AccountRun(sagemaker, session.client("s3"), environment)
-        )
+        read = AccountRun.of(session, environment)
+        yield _Account(session, read.executions(settings), read)
 
 
 def _given(as_of: str | None, values: tuple[str, ...]) -> dict[str, str]:
@@ -169,13 +164,10 @@ def _description() -> str:
 def _compare(settings: Settings, environment: Environment, executions: Executions) -> None:
     """Say so where what would run is not what this repository compiles to."""
     from ninesteps.infrastructure import stacks
-    from ninesteps.runs import compiled
 
     published = executions.definition
-    folder = here.local() / "definitions"
     environment = stacks.as_published(environment, published)
-    own = compiled.compiled(here.root(), folder, settings, environment).definition
-    if published != json.loads(own):
+    if published != json.loads(here.definition(settings, environment)):
         here.show_notice(
             f"the definition that is published differs from the one compiled here; `pipeline "
             f"publish --env {environment.name}` puts this one there"

@@ -11,6 +11,7 @@ from ninesteps.errors import SettingsError
 from ninesteps.repository import root as roots
 from ninesteps.repository import vendor
 from ninesteps.settings import loading
+from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 from ninesteps.version import VERSION
 
@@ -62,6 +63,18 @@ def _check_installed() -> None:
 def show_notice(notice: str) -> None:
     """Print a notice to stderr, the first time that it comes."""
     click.echo(f"pipeline: notice: {notice}", err=True)
+
+
+def definition(settings: Settings, environment: Environment | None = None) -> str:
+    """The pipeline definition, as it was kept if nothing has changed since.
+
+    Args:
+        environment: whose values it has; none: this machine's.
+    """
+    from ninesteps.runs import compiled
+
+    of = environment or settings.environment()
+    return compiled.compiled(root(), local() / "definitions", settings, of).definition
 
 
 def settings_with_table() -> Settings:

@@ -55,14 +55,13 @@ def _executions(name: str, last: int, as_json: bool) -> None:
     from itertools import islice
 
     from ninesteps.infrastructure import account
-    from ninesteps.infrastructure.executions import Executions
+    from ninesteps.report.account_run import AccountRun
     from ninesteps.terminal.execution import table
 
     settings = here.settings()
     chosen = settings.account_environment(name)
-    pipeline = chosen.named(settings.project.pipeline)
     with account.one_sentence():
-        sagemaker = account.session(chosen).client("sagemaker")
+        executions = AccountRun.of(account.session(chosen), chosen).executions(settings)
         listed = [
             {
                 "run": summary["PipelineExecutionArn"].rpartition("/")[2],
@@ -70,13 +69,13 @@ def _executions(name: str, last: int, as_json: bool) -> None:
                 "started": account.moment(summary["StartTime"]),
                 "description": summary.get("PipelineExecutionDescription", ""),
             }
-            for summary in islice(Executions(sagemaker, chosen, pipeline).summaries(), last)
+            for summary in islice(executions.summaries(), last)
         ]
     if as_json:
         click.echo(json.dumps(listed, indent=2))
         return
     if not listed:
-        click.echo(f"{pipeline} has no execution in {chosen.region}")
+        click.echo(f"{executions.pipeline} has no execution in {chosen.region}")
     for line in table(listed):
         click.echo(line)
 
@@ -166,7 +165,7 @@ def _logs_in_account(run: str, step: str, trial: int | None, name: str) -> None:
     chosen = settings.account_environment(name)
     with account.one_sentence():
         session = account.session(chosen)
-        read = AccountRun(session.client("sagemaker"), session.client("s3"), chosen)
+        read = AccountRun.of(session, chosen)
         facts = read.step(settings, run, step)
         for line in log_lines(JobLogs(session.client("logs")), facts, trial):
             click.echo(line)

@@ -80,7 +80,7 @@ def write_account_report(
 
     with account.one_sentence():
         session = account.session(environment)
-        account_run = AccountRun(session.client("sagemaker"), session.client("s3"), environment)
+        account_run = AccountRun.of(session, environment)
         facts = account_run.facts(settings, run)
         names = account_run.names(settings.features_of(environment).group)
         report = build(dataclasses.replace(facts, names=names), account_run)
@@ -98,6 +98,11 @@ class AccountRun:
     sagemaker: Any
     s3: Any
     environment: Environment
+
+    @staticmethod
+    def of(session: Any, environment: Environment) -> AccountRun:
+        """In an environment, by a session of boto3."""
+        return AccountRun(session.client("sagemaker"), session.client("s3"), environment)
 
     def facts(self, settings: Settings, run: str) -> RunFacts:
         """An execution of the pipeline."""
@@ -119,7 +124,7 @@ class AccountRun:
         Args:
             run: as `Executions.arn` takes it.
         """
-        executions = self._executions(settings)
+        executions = self.executions(settings)
         pipeline, arn = executions.pipeline, executions.arn(run)
         execution = executions.describe(arn)
         text, definition = self._definition(arn)
@@ -155,7 +160,7 @@ class AccountRun:
         Raises:
             AccountError: if the execution has no such step.
         """
-        executions = self._executions(settings)
+        executions = self.executions(settings)
         arn = executions.arn(run)
         status = executions.describe(arn)["PipelineExecutionStatus"]
         steps = {step.name: step for step in step_contents(self._definition(arn)[1])}
@@ -167,7 +172,8 @@ class AccountRun:
             return self._step(steps[name], started[name], outcomes[name])
         return _not_started(steps[name], outcomes, status)
 
-    def _executions(self, settings: Settings) -> Executions:
+    def executions(self, settings: Settings) -> Executions:
+        """Those of the pipeline in this environment."""
         pipeline = self.environment.named(settings.project.pipeline)
         return Executions(self.sagemaker, self.environment, pipeline)
 
@@ -258,7 +264,7 @@ class AccountRun:
         if own is None:
             return None
         looked = 0
-        for summary in self._executions(settings).summaries():
+        for summary in self.executions(settings).summaries():
             is_earlier = account.moment(summary["StartTime"]) < facts.began
             if not is_earlier or summary["PipelineExecutionStatus"] != "Succeeded":
                 continue
