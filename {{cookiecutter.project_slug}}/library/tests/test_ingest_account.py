@@ -239,7 +239,8 @@ def test_refused_records_are_listed_and_the_next_ingest_puts_those_alone(
 
     run(monkeypatch, settings(), tmp_path / "pets.csv")
     assert put == ["008"]  # all of it is in
-    run(monkeypatch, settings(), tmp_path / "pets.csv", "--again")
+    last = run(monkeypatch, settings(), tmp_path / "pets.csv", "--again")
+    assert "3 of 3 rows can be read (AWS: within 15 minutes)\n" in last.stderr  # of 6 in all
     assert sorted(put) == ["007", "008", "008", "1e5"]
 
 
@@ -456,6 +457,10 @@ def test_here_the_newest_record_of_each_id_is_online_if_asked_for(
         done = CliRunner().invoke(main.main, ["ingest", str(file)])
         assert done.exit_code == 0, done.output
         assert f"online      {line}\n" in done.stdout
+        (where,) = [line for line in done.stdout.splitlines() if line.startswith("offline")]
+        assert any((tmp_path / where.removeprefix("offline").strip()).rglob("*.parquet"))
+    again = CliRunner().invoke(main.main, ["ingest", str(file)]).stdout
+    assert "online      0 records put; 3 are there with the same or a later event time\n" in again
     read = ingesting.table(tmp_path / ".local", settings(), settings().environment(), file)
     found = ingesting.online_store(tmp_path / ".local", read.group).get(["007", "008"])
     assert {chip: record["age"] for chip, record in found.items()} == {"007": "1.5", "008": "13.0"}

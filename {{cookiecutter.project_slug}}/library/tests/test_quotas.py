@@ -179,6 +179,13 @@ def quotas(own: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
         yield stub
 
 
+def test_a_region_is_named_once_with_the_environments_that_are_there(own: Settings) -> None:
+    there = {"dev": PROD, "prod": dataclasses.replace(PROD, region="us-west-2"), "old": PROD}
+    aws = dataclasses.replace(own.aws, region=PROD.region)
+    settings = dataclasses.replace(own, aws=aws, environments=there)
+    assert command._regions_used(settings) == f"{PROD.region} ([aws], dev, old), us-west-2 (prod)"
+
+
 def check(status: int = 0) -> Result:
     done = CliRunner().invoke(main.main, ["check", "--env", "prod", "--no-cache"])
     assert done.exit_code == status, done.output

@@ -135,18 +135,23 @@ def _check_infrastructure(settings: Settings) -> str:
     refuse(stacks.violations(templates, settings, settings.environment(), text))
     known = len(settings.environments)
     lines = [f"stack       its roles match the table of permissions; environments: {known}"]
-    where = {"aws": settings.aws.region}
-    where |= {name: environment.region for name, environment in settings.environments.items()}
-    used = ", ".join(f"{region} ({name})" for name, region in where.items())
     image = stacks.image(json.loads(text)).rpartition("/")[2]
     number = sum(map(len, regions.REGIONS.values()))
-    lines.append(f"image       {image} is in {number} regions, of them {used}")
+    lines.append(f"image       {image} is in {number} regions, of them {_regions_used(settings)}")
     if inside := [name for name, e in settings.environments.items() if e.subnets]:
         reached = ", ".join(stacks.endpoints(settings, settings.environment(), json.loads(text)))
         lines.append(f"network     the subnets of {', '.join(inside)} need VPC endpoints for")
         wrapped = textwrap.wrap(f"{reached}, or another way out", 68, break_on_hyphens=False)
         lines += [f"{'':<12}{line}" for line in wrapped]
     return "\n".join(lines)
+
+
+def _regions_used(settings: Settings) -> str:
+    """The regions of the settings, each once, with what names it."""
+    where = {settings.aws.region: ["[aws]"]}
+    for name, environment in settings.environments.items():
+        where.setdefault(environment.region, []).append(name)
+    return ", ".join(f"{region} ({', '.join(names)})" for region, names in where.items())
 
 
 def _check_repository(settings: Settings) -> None:

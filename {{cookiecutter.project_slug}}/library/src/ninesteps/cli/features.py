@@ -16,6 +16,7 @@ from ninesteps.cli.commands import commands
 from ninesteps.cli.options import AS_JSON, HERE_OR_IN_AN_ACCOUNT
 from ninesteps.errors import FAILED, StateError
 from ninesteps.settings.moments import MOMENT_RULE, is_moment
+from ninesteps.terminal.paths import from_here
 
 if TYPE_CHECKING:
     from ninesteps.feature_store.ingest import Ingested
@@ -91,9 +92,11 @@ def _ingest_here(settings: Settings, file: Path, as_json: bool) -> None:
         click.echo(json.dumps(content, indent=2))
         return
     _say_table(file, read.ingested)
-    click.echo(f"offline     {read.ingested.location}")
+    click.echo(f"offline     {from_here(read.folder)}")
     if is_online:
-        click.echo(f"online      {newer:,} records put")
+        older = (read.ingested.used or newer) - newer
+        there = f"; {older:,} are there with the same or a later event time" if older else ""
+        click.echo(f"online      {newer:,} records put{there}")
     else:
         click.echo("online      off: [features] online is false")
 
@@ -127,7 +130,8 @@ class _Progress:
 
     def waiting(self, readable: int, of: int) -> None:
         """How many rows can be read."""
-        self._say(f"{readable:,} of {of:,} rows can be read (AWS: within 15 minutes)")
+        own = min(readable, of)  # earlier rows may count too
+        self._say(f"{own:,} of {of:,} rows can be read (AWS: within 15 minutes)")
 
     def _say(self, line: str) -> None:
         if not self._is_silent:

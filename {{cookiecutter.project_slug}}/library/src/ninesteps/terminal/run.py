@@ -32,6 +32,7 @@ from ninesteps.runs.continuing import next_command
 from ninesteps.settings import gate as gates
 from ninesteps.settings.settings import Settings
 from ninesteps.terminal.console import Console
+from ninesteps.terminal.paths import from_here
 from ninesteps.terminal.steps import StepLine, step_table
 
 _CONSOLE = Console(highlight=False, soft_wrap=False)
@@ -70,7 +71,7 @@ class Progress:
     def ingested(self, file: Path, ingested: Ingested, as_of: str) -> None:
         """Say what was read, and what was odd in it."""
         _CONSOLE.print(f"[bold]{escape(self._settings.project.name)}[/] as of {as_of}")
-        _CONSOLE.print(escape(_short(file)), soft_wrap=True)
+        _CONSOLE.print(escape(from_here(file)), soft_wrap=True)
         for what, count in findings.counts(ingested, as_of == ingested.latest).items():
             _CONSOLE.print(f"{count:>9,}  {escape(what)}")
 
@@ -143,10 +144,10 @@ def summary(execution: Execution, settings: Settings, local: Path, gate: str = "
     executions = f"s3://{bucket}/{settings.project.pipeline}/executions"
     written = Storage(local / "s3").path(f"{executions}/{execution.id}")
     if written.exists():
-        _line("wrote", escape(_short(written)))
-    _line("logs", escape(_short(execution.logs)))
+        _line("wrote", escape(from_here(written)))
+    _line("logs", escape(from_here(execution.logs)))
     if execution.page.exists():
-        _line("report", escape(_short(execution.page)))
+        _line("report", escape(from_here(execution.page)))
     if execution.status not in (SUCCEEDED, EXECUTING):
         _line("go on", escape(next_command(execution, settings)))
 
@@ -163,7 +164,7 @@ def _say_failure(run: StepRun) -> None:
             _CONSOLE.print(f"    [bold]{escape(frame.source)}[/]", soft_wrap=True)
     _CONSOLE.print(f"  {escape(run.reason)}", soft_wrap=True)
     if run.log:
-        _line("log", escape(_short(run.log)))
+        _line("log", escape(from_here(run.log)))
 
 
 def evaluation(execution: Execution, local: Path) -> dict[str, Any]:
@@ -265,9 +266,3 @@ def _version(execution: Execution, settings: Settings) -> tuple[str, str]:
 
 def _line(label: str, text: str) -> None:
     _CONSOLE.print(f"[bold]{label:<11}[/]{text}", soft_wrap=True)
-
-
-def _short(path: Path) -> str:
-    """A path as it is typed from here, where it is below here."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
