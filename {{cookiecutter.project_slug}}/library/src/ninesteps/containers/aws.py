@@ -11,6 +11,10 @@ from container import job_request
 ARN_PARTS = 6
 """Of arn:partition:service:region:account:resource."""
 
+RETRIES: dict[str, Any] = {"mode": "standard", "total_max_attempts": 8}
+"""botocore's legacy mode, which the image's 1.38 has by default, does not ask again what Athena has
+too many of: it answers TooManyRequestsException with status 400."""
+
 
 def region() -> str:
     """The region of the job.
@@ -39,5 +43,6 @@ def client(service: str) -> Any:
 def _client(service: str, where: str) -> Any:
     """Made once: that takes longer than most calls of it."""
     import boto3
+    from botocore.config import Config
 
-    return boto3.client(service, region_name=where)
+    return boto3.client(service, region_name=where, config=Config(retries=RETRIES))

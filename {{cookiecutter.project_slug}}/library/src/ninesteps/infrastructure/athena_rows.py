@@ -6,9 +6,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.config import Config
+
 from ninesteps.errors import AccountError
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.features import Features
+
+RETRIES: dict[str, Any] = {"mode": "standard", "total_max_attempts": 8}
+"""As `containers/aws.py` has it, and for its reason."""
 
 POLL_SECONDS = 1.0
 MOST_SECONDS = 900.0
@@ -29,7 +34,8 @@ class Athena:
     def of(session: Any, features: Features, environment: Environment, pipeline: str) -> Athena:
         """In an environment; answers lie where step 1's do."""
         output = f"s3://{environment.bucket_name}/{pipeline}/feature-store-queries/"
-        return Athena(session.client("athena"), features, output)
+        config = Config(retries=RETRIES)
+        return Athena(session.client("athena", config=config), features, output)
 
     def rows(self, query: str) -> list[Row]:
         """The rows of an answer.
