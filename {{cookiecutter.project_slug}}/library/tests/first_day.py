@@ -22,7 +22,13 @@ from unittest import mock
 from click.testing import CliRunner
 
 from ninesteps.cli import here, main
-from ninesteps.infrastructure import athena_rows, change_set, own_feature_group, permissions
+from ninesteps.infrastructure import (
+    athena_rows,
+    change_set,
+    own_feature_group,
+    permissions,
+    policies,
+)
 from ninesteps.repository import readme
 from ninesteps.settings import loading
 from pretend_account.account import Account, account
@@ -97,8 +103,8 @@ class Day:
         """A person who has what the table of permissions says that a command takes, and no more."""
         settings = loading.load(self.repository)
         environment = settings.account_environment("prod")
-        own = {**permissions.values(settings, environment, []), "key": self.account.key}
-        granted = permissions.permissions(permissions.of_calls(command), own)
+        own = {**policies.values(settings, environment, []), "key": self.account.key}
+        granted = policies.permissions(permissions.of_calls(command), own)
         statements = [
             {"Effect": effect, "Action": action, "Resource": resource,
              "Condition": json.loads(condition)}

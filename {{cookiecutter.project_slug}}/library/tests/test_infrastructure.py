@@ -24,6 +24,7 @@ from ninesteps.infrastructure import (
     job_code,
     network,
     permissions,
+    policies,
     stacks,
     state_machines,
     template,
@@ -333,7 +334,7 @@ def test_every_arn_and_address_is_of_the_part_of_aws_that_the_region_is_in(regio
     settings = dataclasses.replace(own(), environments={"prod": prod})
     environment = settings.environment("prod")
     definition = compiled.definition(settings, environment)
-    templates, key = stacks.read(ROOT), permissions.key_of_the_stack(environment)
+    templates, key = stacks.read(ROOT), policies.key_of_the_stack(environment)
     name = environment.named(settings.project.pipeline)
     given = {
         template.PIPELINE: stacks.parameters(settings, environment, json.loads(definition)),
@@ -440,10 +441,10 @@ def wrong(full: Full, templates: stacks.Templates) -> list[str]:
 def test_a_statement_removed_widened_or_added_is_found(full: Full, file: str, role: str) -> None:
     settings, definition = full
     prod = settings.environment("prod")
-    values = permissions.values(
+    values = policies.values(
         settings, prod, stacks.image_repositories(json.loads(definition), prod)
     )
-    wanted = permissions.permissions(
+    wanted = policies.permissions(
         stacks.roles(settings, prod, json.loads(definition))[role], values
     )
     whole = resources(settings, definition)
@@ -453,8 +454,8 @@ def test_a_statement_removed_widened_or_added_is_found(full: Full, file: str, ro
     def differences(change: Callable[[list[dict[str, Any]]], object]) -> list[str]:
         changed = copy.deepcopy(own)
         change(changed[role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"])
-        found = permissions.granted(changed, role)
-        return list(permissions.differences(role, wanted, found))
+        found = policies.granted(changed, role)
+        return list(policies.differences(role, wanted, found))
 
     statements = own[role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
     assert differences(lambda _: None) == []
@@ -721,7 +722,7 @@ def test_the_rule_may_publish_to_the_encrypted_topic_by_policies_that_have_no_co
         assert "Condition" not in statement
 
 
-def allowed(full: Full, action: str) -> dict[str, set[permissions.Permission]]:
+def allowed(full: Full, action: str) -> dict[str, set[policies.Permission]]:
     """The roles that may do something, with the permissions by which they may."""
     settings, definition = full
     made = resources(settings, definition)
@@ -729,7 +730,7 @@ def allowed(full: Full, action: str) -> dict[str, set[permissions.Permission]]:
         name: found
         for name in ROLES
         if name in made
-        if (found := {p for p in permissions.granted(made, name) if p[1] == action})
+        if (found := {p for p in policies.granted(made, name) if p[1] == action})
     }
 
 
@@ -755,7 +756,7 @@ def test_no_role_may_change_a_stack_or_a_state_machine(full: Full) -> None:
     settings, definition = full
     made = resources(settings, definition)
     for role in ROLES:
-        for _, action, _, _ in permissions.granted(made, role):
+        for _, action, _, _ in policies.granted(made, role):
             service, _, name = action.partition(":")
             assert service != "cloudformation" or name == "DescribeStacks", role
             assert service != "states" or name.startswith(("SendTask", "StartExecution")), role
@@ -767,7 +768,7 @@ def test_no_role_may_everything_of_a_service(full: Full) -> None:
     settings, definition = full
     made = resources(settings, definition)
     for role in ROLES:
-        for _, action, _, _ in permissions.granted(made, role):
+        for _, action, _, _ in policies.granted(made, role):
             assert "*" not in action
 
 
@@ -861,7 +862,7 @@ def test_every_grant_is_one_that_the_service_authorization_reference_knows(full:
     """Of the roles and of the commands that have none."""
     settings, definition = full
     content, prod = json.loads(definition), settings.environment("prod")
-    values = permissions.values(settings, prod, stacks.image_repositories(content, prod))
+    values = policies.values(settings, prod, stacks.image_repositories(content, prod))
     table = [*stacks.roles(settings, prod, content).values()]
     table += [permissions.of_calls(command) for command in permissions.CALLS]
     table += [[*permissions.IMAGES[permissions.CLARIFY_IMAGE]]]

@@ -1,4 +1,4 @@
-"""Who may do what in an account: a table, and how it is compared with the stack's policies.
+"""Who may do what in an account: a table.
 
 Actions, resource types and condition keys are those of AWS's Service Authorization Reference
 (`list_amazonsagemaker`, `list_amazons3`, `list_amazonelasticcontainerregistry`,
@@ -7,21 +7,20 @@ Actions, resource types and condition keys are those of AWS's Service Authorizat
 job needs besides is in the SageMaker developer guide, "How to use SageMaker AI execution roles".
 
 An entry names actions and the resources that they are for, in braces what differs between
-environments. It is the whole of what a role may do: `differences` compares a template with it.
+environments. It is the whole of what a role may do: `policies` compares a template with it.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ninesteps.definition.step_content import StepContent, step_contents
 from ninesteps.definition.values import field_names
 from ninesteps.settings.environment import Environment
-from ninesteps.settings.features import Features
 from ninesteps.settings.settings import Settings
 
 
@@ -612,148 +611,5 @@ def of_ingester(settings: Settings, environment: Environment) -> list[Grant]:
 
 
 def _elsewhere(settings: Settings, environment: Environment) -> list[Grant]:
-    has_store, has_key = is_elsewhere(settings, environment)
-    return [*(STORE if has_store else ()), *(STORE_KEY if has_key else ())]
-
-
-Permission = tuple[str, str, str, str]
-"""One action on one resource: effect, action, resource, condition."""
-
-
-def permissions(grants: Iterable[Grant], values: Mapping[str, str]) -> set[Permission]:
-    """What a table's entries allow in one environment, whose `values` go into the braces."""
-    return {
-        ("Allow", action, pattern, _condition(entry.conditions, values))
-        for entry in grants
-        for action in entry.actions
-        for resource in entry.resources
-        for pattern in resource.format_map(values).split(",")
-    }
-
-
-def values(
-    settings: Settings, environment: Environment, repositories: Iterable[str]
-) -> dict[str, str]:
-    """What an environment has in the place of the braces; `images` are the repositories' ARNs."""
-    stack = environment.named(settings.project.pipeline)
-    partition, where = environment.partition, f"{environment.region}:{environment.account}"
-    services = (
-        "application-autoscaling",
-        "athena",
-        "cloudformation",
-        "cloudwatch",
-        "ec2",
-        "events",
-        "glue",
-        "logs",
-        "sagemaker",
-        "sns",
-        "sqs",
-        "states",
-    )
-    return {
-        **{service: f"arn:{partition}:{service}:{where}" for service in services},
-        "bucket": f"arn:{partition}:s3:::{environment.bucket_of(stack)}",
-        "iam": f"arn:{partition}:iam::{environment.account}",
-        "images": ",".join(repositories),
-        "key": environment.kms_key_arn or key_of_the_stack(environment),
-        "pipeline": settings.project.pipeline,
-        "role": f"arn:{partition}:iam::{environment.account}:role/{stack}",
-        "stack": stack,
-        **feature_values(settings, environment),
-    }
-
-
-def feature_values(settings: Settings, environment: Environment) -> dict[str, str]:
-    """Of them what the feature groups have; of several, lists with commas."""
     features = settings.features_of(environment)
-    places = [place.removeprefix("s3://") for place in _locations(features)]
-    prefixes = [place.partition("/")[2] for place in places]
-    start = f"arn:{environment.partition}:s3:::"
-    shared = [group.group for group in features.groups.values()]
-    return {
-        "catalog": features.catalog,
-        "database": ",".join(features.catalog_arns(environment)[:2]),
-        "groups": environment.sagemaker_arn(f"feature-group/{features.group.lower()}"),
-        "read groups": ",".join(
-            environment.sagemaker_arn(f"feature-group/{group.lower()}")
-            for group in dict.fromkeys([features.group, *shared])
-        ),
-        "store": ",".join(f"{start}{place}/*" for place in places),
-        "store bucket": ",".join(dict.fromkeys(start + p.partition("/")[0] for p in places)),
-        "store key": ",".join(_keys(features)),
-        "store prefix": ",".join(
-            dict.fromkeys(f"{prefix}/*" if prefix else "*" for prefix in prefixes)
-        ),
-        "read tables": ",".join(features.catalog_arns(environment, *features.groups.values())),
-        "tables": ",".join(features.catalog_arns(environment)),
-        "workgroup": features.workgroup,
-    }
-
-
-def _locations(features: Features) -> list[str]:
-    """Where feature groups lie that are not in the pipeline's own bucket."""
-    all_of_them = [features.location, *(group.location for group in features.groups.values())]
-    return [*dict.fromkeys(filter(None, all_of_them))]
-
-
-def _keys(features: Features) -> list[str]:
-    all_of_them = [features.kms_key_arn, *(g.kms_key_arn for g in features.groups.values())]
-    return [*dict.fromkeys(filter(None, all_of_them))]
-
-
-def is_elsewhere(settings: Settings, environment: Environment) -> tuple[bool, bool]:
-    """Whether feature groups lie in buckets of others, and whether under keys of others."""
-    features = settings.features_of(environment)
-    return bool(_locations(features)), bool(_keys(features))
-
-
-def key_of_the_stack(environment: Environment) -> str:
-    """The ARN that stands for the stack's own key, which has none before it is made."""
-    return f"arn:{environment.partition}:kms:{environment.region}:{environment.account}:key/Key"
-
-
-def granted(resources: Mapping[str, Any], role: str) -> set[Permission]:
-    """What the policies of a role of a resolved template say, those that are its own and others."""
-    own = resources[role]["Properties"]
-    attached = (r["Properties"] for r in resources.values() if r["Type"] == "AWS::IAM::Policy")
-    policies = [
-        *own["Policies"],
-        *(policy for policy in attached if own["RoleName"] in policy["Roles"]),
-    ]
-    return {
-        (statement["Effect"], action, resource, _condition(statement.get("Condition", {}), {}))
-        for policy in policies
-        for statement in policy["PolicyDocument"]["Statement"]
-        for action in _list(statement["Action"])
-        for resource in _list(statement["Resource"])
-    }
-
-
-def differences(role: str, wanted: set[Permission], found: set[Permission]) -> Iterator[str]:
-    """One sentence for each permission that a role has too much or too little."""
-    for sentence, odd in (("the table does not have", found - wanted),
-                          ("the template does not give", wanted - found)):  # fmt: skip
-        for effect, action, resource, condition in sorted(odd):
-            where = f" if {condition}" if condition != "{}" else ""
-            yield f"{role}: {sentence} {effect} {action} on {resource}{where}"
-
-
-def _condition(conditions: Mapping[str, Mapping[str, Any]], values: Mapping[str, str]) -> str:
-    """Conditions as one text, whatever their order."""
-    ordered = {
-        operator: {
-            key: sorted(
-                part
-                for v in _list(value)
-                for part in (v.format_map(values).split(",") if values else [v])
-            )
-            for key, value in keys.items()
-        }
-        for operator, keys in conditions.items()
-    }
-    return json.dumps(ordered, sort_keys=True)
-
-
-def _list(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
+    return [*(STORE if features.locations else ()), *(STORE_KEY if features.kms_key_arns else ())]

@@ -17,6 +17,7 @@ from ninesteps.infrastructure import (
     names,
     network,
     permissions,
+    policies,
     state_machines,
     template,
 )
@@ -116,8 +117,7 @@ def parameters(
 
 def _features(settings: Settings, environment: Environment) -> dict[str, str]:
     """The parameters that say what step 1 reads: names, and the ARNs that policies need."""
-    values = permissions.feature_values(settings, environment)
-    has_store, has_key = permissions.is_elsewhere(settings, environment)
+    values = policies.feature_values(settings, environment)
     return {
         "FeatureGroups": values["read groups"],
         "FeatureGroup": values["groups"],
@@ -125,10 +125,10 @@ def _features(settings: Settings, environment: Environment) -> dict[str, str]:
         "FeatureTables": values["tables"],
         "FeatureCatalog": values["catalog"],
         "FeatureWorkgroup": values["workgroup"],
-        "StoreBuckets": values["store bucket"] if has_store else "",
-        "StoreObjects": values["store"] if has_store else "",
-        "StorePrefixes": values["store prefix"] if has_store else "",
-        "StoreKeys": values["store key"] if has_key else "",
+        "StoreBuckets": values["store bucket"],
+        "StoreObjects": values["store"],
+        "StorePrefixes": values["store prefix"],
+        "StoreKeys": values["store key"],
     }
 
 
@@ -347,7 +347,7 @@ def resources(
 ) -> dict[str, Any]:
     """What an environment gets, by the resource's name."""
     compiled, name = json.loads(definition), environment.named(settings.project.pipeline)
-    key = environment.kms_key_arn or permissions.key_of_the_stack(environment)
+    key = environment.kms_key_arn or policies.key_of_the_stack(environment)
     given = {
         template.PIPELINE: parameters(settings, environment, compiled),
         template.ROLLOUT: rollout_parameters(settings, environment, compiled, key),
@@ -366,14 +366,14 @@ def violations(
     compiled = json.loads(definition)
     own = resources(templates, settings, environment, definition)
     repositories = image_repositories(compiled, environment)
-    values = permissions.values(settings, environment, repositories)
+    values = policies.values(settings, environment, repositories)
     table = roles(settings, environment, compiled)
     for role in (name for name, resource in own.items() if resource["Type"] == "AWS::IAM::Role"):
         if role not in table:
             yield f"{role}: the table has no such role"
             continue
-        expected = permissions.permissions(table[role], values)
-        yield from permissions.differences(role, expected, permissions.granted(own, role))
+        expected = policies.permissions(table[role], values)
+        yield from policies.differences(role, expected, policies.granted(own, role))
     yield from _unfilled(settings.root, templates[template.ROLLOUT])
     yield from too_long(templates, settings, compiled)
 
@@ -383,7 +383,7 @@ def too_long(
 ) -> Iterator[str]:
     """Names and policies that AWS would refuse where a pipeline's name is as long as it may be."""
     own, environment = names.longest(settings)
-    stack, key = environment.named(own.project.pipeline), permissions.key_of_the_stack(environment)
+    stack, key = environment.named(own.project.pipeline), policies.key_of_the_stack(environment)
     given = {
         template.PIPELINE: parameters(own, environment, definition),
         template.ROLLOUT: rollout_parameters(own, environment, definition, key),

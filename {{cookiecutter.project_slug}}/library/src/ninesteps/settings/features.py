@@ -159,6 +159,18 @@ class Features:
         """Whether event times are seconds since 1970 with a fraction, and not texts."""
         return self.event_time_type == "fractional"
 
+    @property
+    def locations(self) -> list[str]:
+        """Where feature groups lie that are not in the pipeline's own bucket."""
+        places = [self.location, *(group.location for group in self.groups.values())]
+        return [*dict.fromkeys(filter(None, places))]
+
+    @property
+    def kms_key_arns(self) -> list[str]:
+        """The keys of feature groups that are not under the environment's own."""
+        keys = [self.kms_key_arn, *(group.kms_key_arn for group in self.groups.values())]
+        return [*dict.fromkeys(filter(None, keys))]
+
     def catalog_arns(self, environment: Environment, *others: SharedGroup) -> tuple[str, ...]:
         """What reading tables takes in Glue: the catalogue, the databases and the tables.
 
