@@ -84,11 +84,11 @@ def test_offline_is_as_of_a_moment_and_what_differs_online_is_marked(
     assert content(monkeypatch, of, "007", *moment)["differences"] == ["event_time", "age"]
     shown = record(monkeypatch, of, "007", *moment).stdout.splitlines()
     assert shown[0] == "record 007 as of 2025-12-31T00:00:00Z"
-    assert [line.split() for line in shown if line.endswith("differs")] == [
-        ["event_time", "2025-06-01T00:00:00.000Z", "2026-01-01T10:30:00.000Z", "differs"],
-        ["age", "1.0", "1.5", "differs"],
+    assert [line.split() for line in shown if line.endswith("*")] == [
+        ["event_time", "2025-06-01T00:00:00.000Z", "2026-01-01T10:30:00.000Z", "*"],
+        ["age", "1.0", "1.5", "*"],
     ]
-    assert "2 features differ between the stores" in shown
+    assert "* 2 features differ between the stores" in shown
     before = record(monkeypatch, of, "007", "--as-of", "2025-01-01T00:00:00Z").stdout
     assert "offline there is no such record as of 2025-01-01T00:00:00Z\n" in before
 
@@ -161,12 +161,25 @@ def test_a_record_is_deleted_online_and_the_table_is_named_that_still_has_it(
     assert "the online store of this machine has no record '007'" in done.stderr
 
 
-def test_every_line_fits_80_columns_and_a_label_and_a_number_are_said() -> None:
+def test_moments_that_differ_stand_whole_in_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    long = "created_first_days_diff"  # the longest of churn's
+    earlier, later = "2025-06-01T00:00:00.000Z", "2026-01-01T10:30:00.000Z"
+    offline, online = ({"event_time": when, long: "1"} for when in (earlier, later))
+    view.show(Found("007", later, offline, online, True, "event_time"))
+    lines = capsys.readouterr().out.splitlines()
+    assert ["event_time", earlier, later, "*"] in [line.split() for line in lines]
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_label_and_a_number_are_said() -> None:
     found = Found("007", "2026-01-01T00:00:00Z", {"a": "1.0", "k": "x"}, {"a": "1", "k": "y"}, True,
                   "event_time", {"k": "kind"}, Answer(3, "Approved", (1.0, 0.25)))  # fmt: skip
     assert found.differences == ["k"]  # 1.0 and 1 are one number
     assert view.sentences(found) == [
-        "1 feature differs between the stores",
+        "* 1 feature differs between the stores",
         "model: version 3 (Approved) says 1, with probability 0.25",
     ]
     number = dataclasses.replace(found, answer=Answer(3, "Approved", (51234.5678,)))

@@ -21,7 +21,7 @@ def show(found: Found) -> None:
     for name in ("feature", "offline", "online", ""):
         table.add_column(name, overflow="fold")
     for name in _features(found):
-        mark = "[yellow]differs[/]" if name in different else ""
+        mark = "[yellow]*[/]" if name in different else ""  # a word would break the moments' lines
         cells = (_text(record, name) for record in (found.offline, found.online))
         table.add_row(escape(found.names.get(name, name)), *cells, mark)
     _CONSOLE.print(table)
@@ -48,7 +48,7 @@ def sentences(found: Found) -> list[str]:
         lines.append("online there is no such record")
     if count := len(found.differences):
         word = "feature differs" if count == 1 else "features differ"
-        lines.append(f"{count} {word} between the stores")
+        lines.append(f"* {count} {word} between the stores")
     if found.answer is None:
         lines.append(f"model: {found.no_answer}")
         return lines
