@@ -11,20 +11,22 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 from botocore.client import BaseClient
 from botocore.config import Config
+from botocore.stub import Stubber
 from click.testing import CliRunner, Result
 from moto import mock_aws
 from moto.core import set_initial_no_auth_action_count
 
 from accounts import ACCOUNT, REGION, recorded_calls, sign_in
 from ninesteps.cli import here, main
-from ninesteps.errors import AccountError
-from ninesteps.infrastructure import feature_groups, permissions, publish, stacks
+from ninesteps.errors import AccountError, SettingsError
+from ninesteps.infrastructure import feature_groups, permissions, publish, stacks, workgroups
 from ninesteps.infrastructure.publish import Published
 from ninesteps.repository import readme, vendor
 from ninesteps.settings import loading as pipeline_settings
@@ -108,6 +110,7 @@ def test_the_calls_of_publish_are_those_of_the_table(
 
     with recorded_calls(monkeypatch) as calls:
         publish.outputs("pets", PROD)
+        workgroups.check(settings, settings.environment("prod"))
         for definition in (DEFINITION, DEFINITION, DEFINITION.replace("[]", "[{}]")):
             publish.publish("pets", definition, CODE, PROD, check)
     assert calls == permissions.CALLS["publish"].keys()
@@ -367,6 +370,51 @@ def test_nothing_is_sent_while_the_feature_group_is_another(
         f"group {settings.project.pipeline}-prod has in prod, got 'at'\n"
     )
     assert objects() == {}
+
+
+@pytest.mark.parametrize(
+    ("configuration", "fault"),
+    [
+        ({"EnforceWorkGroupConfiguration": True,
+          "ResultConfiguration": {"OutputLocation": "s3://answers/all/"}},
+         "which keeps every answer below s3://answers/all/"),
+        ({"EnforceWorkGroupConfiguration": False,
+          "ManagedQueryResultsConfiguration": {"Enabled": True}},
+         "which keeps answers in Athena's own storage"),
+    ],
+)  # fmt: skip
+def test_nothing_is_sent_while_the_workgroup_takes_no_such_query(
+    account: None, settings: Settings, configuration: dict[str, Any], fault: str
+) -> None:
+    settings.environments["prod"].features["workgroup"] = "science"
+    client("athena").create_work_group(Name="science", Configuration=configuration)
+    said = published("--env", "prod", status=2).stderr
+    assert said.startswith("pipeline: pipeline.toml [features] workgroup: expected a workgroup ")
+    assert said.endswith(f"got 'science', {fault}\n")
+    assert objects() == {}
+
+
+def test_a_workgroup_that_is_not_there_is_a_sentence(
+    account: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    athena = client("athena")
+    signed_in = SimpleNamespace(client=lambda service: athena)
+    monkeypatch.setattr(workgroups.account, "session", lambda environment: signed_in)
+    with Stubber(athena) as stubbed:
+        said = "WorkGroup primary is not found."
+        stubbed.add_client_error("get_work_group", "InvalidRequestException", said)
+        with pytest.raises(SettingsError, match="got 'primary', which is not there"):
+            workgroups.check(settings, settings.environment("prod"))
+
+
+def test_a_workgroup_that_lets_queries_decide_is_fine(account: None, settings: Settings) -> None:
+    settings.environments["prod"].features["workgroup"] = "science"
+    own = {"OutputLocation": "s3://answers/all/"}
+    client("athena").create_work_group(
+        Name="science",
+        Configuration={"EnforceWorkGroupConfiguration": False, "ResultConfiguration": own},
+    )
+    workgroups.check(settings, settings.environment("prod"))
 
 
 def test_a_refusal_of_aws_ends_the_command_with_one_sentence(

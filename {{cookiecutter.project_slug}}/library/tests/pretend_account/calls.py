@@ -346,6 +346,7 @@ PACKAGE = "model-package/{ModelPackageName}"
 RULES: dict[str, Rule] = {
     "athena:GetQueryExecution": _on("athena:GetQueryExecution", "workgroup/primary"),
     "athena:GetQueryResults": _on("athena:GetQueryResults", "workgroup/primary"),
+    "athena:GetWorkGroup": _on("athena:GetWorkGroup", "workgroup/{WorkGroup}"),
     "athena:StartQueryExecution": _queried,
     "athena:StopQueryExecution": _on("athena:StopQueryExecution", "workgroup/primary"),
     **{f"cloudformation:{name}": _stacks(name)

@@ -215,7 +215,7 @@ def publish(name: str, wheels: Path | None) -> None:
 
     Nothing is sent if the check finds a problem.
     """
-    from ninesteps.infrastructure import feature_groups, stacks
+    from ninesteps.infrastructure import feature_groups, stacks, workgroups
     from ninesteps.infrastructure import publish as publishing
     from ninesteps.runs import compiled
     from ninesteps.step_code import bundle, carried_wheels
@@ -230,6 +230,7 @@ def publish(name: str, wheels: Path | None) -> None:
     folder = wheels or here.local() / "wheels"
     carried_wheels.fetch(bundle.carried_wheels(settings), folder)
     objects = bundle.code_objects(settings, environment, folder)
+    workgroups.check(settings, environment)
     published = publishing.publish(
         name_there, text, objects, environment,
         lambda sagemaker: feature_groups.check(sagemaker, settings, environment),

@@ -536,6 +536,7 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
     },
     "publish": {
         **_PUT_CODE,
+        "athena:GetWorkGroup": (grant("athena: GetWorkGroup", "{athena}:workgroup/{workgroup}"),),
         "cloudformation:DescribeStacks": (
             grant("cloudformation: DescribeStacks", "{cloudformation}:stack/{stack}/*"),
         ),
