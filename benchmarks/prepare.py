@@ -18,7 +18,7 @@ AT_ONCE = 2
 
 def main(repository: str, root: str, data: str, job_file: str) -> None:
     """Prepare a root in which the definition can run, as often as it is copied."""
-    from ninesteps.feature_store.ingest import ingest
+    from ninesteps.feature_store.ingest import ingest, tables
     from ninesteps.settings import loading as pipeline_settings
 
     settings = pipeline_settings.load(Path(repository))
@@ -46,7 +46,7 @@ def main(repository: str, root: str, data: str, job_file: str) -> None:
         "definition": str(definition),
         "pipeline": settings.project.pipeline,
         "given": {"AsOf": ingested.latest},
-        "catalog": [[features.database, features.table, ingested.location]],
+        "catalog": [[*table, uri] for table, uri in tables(features, ingested).items()],
         "parallel": AT_ONCE,
         "preload": [imported.modules, {n: str(file) for n, file in imported.through.items()}],
         "ingest": {"seconds": seconds, "peak_bytes": peak},

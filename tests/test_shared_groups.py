@@ -1,4 +1,4 @@
-"""A second repository reads compensation out of the feature group that attrition's owns."""
+"""Attrition owns three feature groups, and a second repository reads one: compensation."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from conftest import Repository
 Render = Callable[..., Repository]
 
 GROUP = """
-[features.groups.compensation]
-group = "employee-attrition"
+[features.groups.pay]
+group = "{owner}-compensation"
 columns = ["salary", "bonus"]
 store = "../{owner}"
 
@@ -23,9 +23,9 @@ store = "../{owner}"
 account = "111122223333"
 region = "eu-west-1"
 
-[environments.prod.features.groups.compensation]
-group = "employee-attrition-prod"
-location = "s3://employee-attrition-prod-111122223333/employee-attrition/feature-store"
+[environments.prod.features.groups.pay]
+group = "{owner}-prod-compensation"
+location = "s3://{owner}-prod-111122223333/{owner}/feature-store"
 """
 STEP_1 = ("run", "--only", "AttritionModelProcess")
 
@@ -42,8 +42,8 @@ def reader(render: Render) -> Repository:
 
 
 def rows(repository: Path) -> dict[str, tuple[float | None, float | None]]:
-    """Each employee's compensation in a repository's own feature group."""
-    pattern = f"{repository}/.local/s3/*/*/feature-store/*/data/**/*.parquet"
+    """Each employee's pay in a repository's own feature group."""
+    pattern = f"{repository}/.local/s3/*/*/feature-store/*/data-compensation/**/*.parquet"
     found = duckdb.read_parquet(pattern).select("employee_id", "salary", "bonus")
     return {employee: (salary, bonus) for employee, salary, bonus in found.fetchall()}
 
@@ -51,13 +51,13 @@ def rows(repository: Path) -> dict[str, tuple[float | None, float | None]]:
 def test_columns_of_anothers_group_are_features_under_the_groups_name(reader: Repository) -> None:
     owner = reader.path.parent / "owner"
     refused = reader.pipeline(*STEP_1, status=2).stderr
-    assert "[features.groups.compensation] store: expected a repository that has put" in refused
+    assert "[features.groups.pay] store: expected a repository that has put" in refused
 
     Repository(owner).pipeline(*STEP_1)
     reader.pipeline(*STEP_1)
     (train,) = reader.path.glob(".local/s3/*/*/executions/*/AttritionModelProcess/train")
     columns = json.loads((train / "columns.json").read_text(encoding="utf-8"))
-    assert columns["features"][-2:] == ["compensation_salary", "compensation_bonus"]
+    assert columns["features"][-2:] == ["pay_salary", "pay_bonus"]
     found = duckdb.read_csv(f"{train}/train.csv", header=False, all_varchar=True)
     expected = rows(owner)
     read = {row[0]: tuple(v and float(v) for v in row[-2:]) for row in found.fetchall()}
@@ -65,6 +65,6 @@ def test_columns_of_anothers_group_are_features_under_the_groups_name(reader: Re
     assert all(expected[employee] == pay for employee, pay in read.items())
 
 
-def test_in_an_account_the_query_names_the_owners_table_there(reader: Repository) -> None:
+def test_in_an_account_the_query_names_the_tables_there(reader: Repository) -> None:
     reader.pipeline("compile", "--env", "prod")
     reader.pipeline("check")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 from dataclasses import dataclass
@@ -13,7 +14,14 @@ import pytest
 from sqlfluff.core import FluffConfig, Linter
 from sqlfluff.core.parser import BaseSegment
 
-from ninesteps.feature_store.point_in_time import AS_OF, AS_OF_SECONDS, Source, as_of_query
+from ninesteps.feature_store.point_in_time import (
+    AS_OF,
+    AS_OF_SECONDS,
+    Joined,
+    Source,
+    as_of_query,
+    joined_query,
+)
 
 HISTORIES = int(os.environ.get("HISTORIES_TRIED", "300"))
 START = int(datetime(2024, 2, 28, 23, 59, 58, tzinfo=UTC).timestamp() * 1000)
@@ -121,6 +129,51 @@ def test_random_histories_are_read_as_a_plain_loop_reads_them(is_fractional: boo
             assert (not loop) == (as_of < MOMENTS[0])
 
 
+OWNED = Joined(Source("looks", "chip", "seen at"), ("looks",))
+SHARED = Joined(Source("pay", "pet", "seen at", True, "hr"), ("value",), "pay_")
+GROUPS = joined_query(TEXTS, {"looks": OWNED, "pay": SHARED})
+"""Of three groups: the main one, an own one and one of another repository in another database."""
+
+
+def test_random_histories_of_several_groups_are_joined_as_a_plain_loop_joins_them() -> None:
+    """Each group has its own puts, deletions and late arrivals; all are read as of one moment."""
+    own = [row for seed in range(HISTORIES) for row in history(seed, False)]
+    # The same records under other seeds' histories, of which some are in one group alone.
+    looks, pay = (
+        [
+            dataclasses.replace(row, chip=f"{seed - HISTORIES * group}{row.chip[-1]}")
+            for seed in range(HISTORIES * group, HISTORIES * (group + 1))
+            for row in history(seed, is_fractional)
+        ]
+        for group, is_fractional in ((2, False), (3, True))
+    )
+    with duckdb.connect() as connection:
+        connection.register("pets", table(own, False))
+        connection.register("looks", table(looks, False).rename_columns({"value": "looks"}))
+        connection.register("hr_pay", table(pay, True).rename_columns({"chip": "pet"}))
+        connection.execute("CREATE SCHEMA hr")
+        connection.execute("CREATE TABLE hr.pay AS SELECT * FROM hr_pay")
+        seen = set()
+        for as_of in (MOMENTS[0] - 1, *MOMENTS, MOMENTS[-1] + 10**10):
+            when = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=as_of)
+            text = f"{when:%Y-%m-%dT%H:%M:%S}.{as_of % 1000:03}Z"
+            seconds = f"{as_of // 1000}.{as_of % 1000:03}"
+            asked = GROUPS.replace(AS_OF, text).replace(AS_OF_SECONDS, seconds)
+            names = "chip, value, looks, pay_value"
+            found = connection.execute(f"SELECT {names} FROM ({asked})").fetchall()
+            values, others = expected(own, as_of), [expected(rows, as_of) for rows in (looks, pay)]
+            loop = {
+                chip: (value, *(other.get(chip) for other in others))
+                for chip, value in values.items()
+            }
+            assert len(found) == len(loop)  # one row of a record
+            got = {chip: values for chip, *values in found}
+            for chip in got | loop:
+                assert tuple(got.get(chip, ())) == loop.get(chip, ()), f"{chip} as of {text}"
+            seen |= {(a is None, b is None) for _, a, b in loop.values()}
+        assert len(seen) == 4  # in both, in one or the other, in none
+
+
 def test_of_rows_that_are_equal_in_all_that_decides_one_is_there() -> None:
     row = Row("a", 1_000, "1970-01-01T00:00:01Z", 5, 5, False, 1)
     with duckdb.connect() as connection:
@@ -140,9 +193,12 @@ def parsed(query: str) -> BaseSegment | None:
     return None if result.violations else result.tree
 
 
-@pytest.mark.parametrize("source", [TEXTS, SECONDS], ids=["texts", "seconds"])
-def test_the_same_text_is_of_trinos_grammar(source: Source) -> None:
-    query = as_of_query(source)
+@pytest.mark.parametrize(
+    "query",
+    [as_of_query(TEXTS), as_of_query(SECONDS), GROUPS],
+    ids=["texts", "seconds", "several groups"],
+)
+def test_the_same_text_is_of_trinos_grammar(query: str) -> None:
     tree = parsed(query.replace(AS_OF, "2026-01-31T00:00:00.000Z"))
     assert tree is not None
     called = {name.raw for name in tree.recursive_crawl("function_name")}

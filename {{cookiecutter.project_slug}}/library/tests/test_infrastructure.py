@@ -58,6 +58,7 @@ IN_VPC = {
         "groups": {
             "pay": {"group": "hr-prod", "columns": ["salary"], "location": "s3://hr-lake/store"}
         },
+        "owned": {"orders": {"columns": ["avgorder"]}},
     },
 }
 """An environment with everything that may be set."""

@@ -16,7 +16,7 @@ from ninesteps.errors import StepError
 from ninesteps.feature_store.point_in_time import (
     AS_OF,
     AS_OF_SECONDS,
-    Shared,
+    Joined,
     Source,
     as_of_query,
     joined_query,
@@ -284,7 +284,7 @@ def joined(day: int, own: Iterable[Row], other: Iterable[Row]) -> dict[str, tupl
             )
             for row in rows:
                 connection.execute(f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?)", row)
-        pay = Shared(Source("pay", "chip", database="hr"), ("value",))
+        pay = Joined(Source("pay", "chip", database="hr"), ("value",), "pay_")
         query = joined_query(Source("pets", "chip"), {"pay": pay}).replace(AS_OF, moment(day))
         found = connection.execute(f"SELECT chip, value, pay_value FROM ({query})").fetchall()
     assert len({chip for chip, *_ in found}) == len(found)

@@ -60,7 +60,7 @@ def _bootstrap_environment(settings: Settings, environment: Environment, yes: bo
 
     definition = compiled.definition(settings, environment)
     named = environment.named(settings.project.pipeline)
-    group = _own_feature_group(settings, environment)  # a table that fails changes nothing there
+    groups = _own_feature_groups(settings, environment)  # a table that fails changes nothing there
     with account.one_sentence():
         session = account.session(environment)
         cloudformation = session.client("cloudformation")
@@ -82,17 +82,18 @@ def _bootstrap_environment(settings: Settings, environment: Environment, yes: bo
         rollout = stacks.rollout_stack(settings, environment, definition, key, previous)
         floors = stacks.floor_changes(previous, rollout.parameters)
         _apply(cloudformation, rollout, yes, list(floors))
-        if isinstance(group, str):
-            click.echo(f"features    {group}")
+        if isinstance(groups, str):
+            click.echo(f"features    {groups}")
         else:
-            _make_feature_group(session, settings, environment, group, key, yes)
+            for group in groups:
+                _make_feature_group(session, settings, environment, group, key, yes)
     if environment.subnets:
         reached = ", ".join(stacks.endpoints(settings, environment, json.loads(definition)))
         click.echo(f"network     the subnets need VPC endpoints for {reached}, or another way out")
 
 
-def _own_feature_group(settings: Settings, environment: Environment) -> FeatureGroup | str:
-    """The pipeline's own feature group, with its table's columns; or why none is made."""
+def _own_feature_groups(settings: Settings, environment: Environment) -> list[FeatureGroup] | str:
+    """The pipeline's own feature groups, with its table's columns; or why none is made."""
     from ninesteps.runs import ingesting
 
     features, table = settings.features_of(environment), here.root() / settings.data.file
@@ -103,7 +104,8 @@ def _own_feature_group(settings: Settings, environment: Environment) -> FeatureG
             f"{features.group}: not made, as its columns come from {settings.data.file}, which is "
             "not on this machine"
         )
-    return ingesting.table(here.local(), settings, environment, table).group
+    read = ingesting.table(here.local(), settings, environment, table)
+    return [part.group for part in read.every]
 
 
 def _make_feature_group(

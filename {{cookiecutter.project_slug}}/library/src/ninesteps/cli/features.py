@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -74,7 +74,7 @@ def ingest(
         here.local(), settings, environment, read, options, _Progress(is_silent=as_json)
     )
     if as_json:
-        click.echo(json.dumps({"table": asdict(read.ingested), **_content(outcome)}, indent=2))
+        click.echo(json.dumps({"table": asdict(read.ingested), **asdict(outcome)}, indent=2))
     else:
         _say_outcome(outcome, read, bulk)
     if not outcome.is_whole:
@@ -92,7 +92,8 @@ def _ingest_here(settings: Settings, file: Path, as_json: bool) -> None:
         click.echo(json.dumps(content, indent=2))
         return
     _say_table(file, read.ingested)
-    click.echo(f"offline     {from_here(read.folder)}")
+    for part in read.every:
+        click.echo(f"offline     {from_here(part.folder)}")
     if is_online:
         older = (read.ingested.used or newer) - newer
         there = f"; {older:,} are there with the same or a later event time" if older else ""
@@ -139,34 +140,33 @@ class _Progress:
 
 
 def _say_outcome(outcome: Outcome, read: Table, bulk: bool) -> None:
-    name = read.group.name
-    if outcome.resumed:
-        click.echo(f"resumed     {outcome.resumed:,} rows were in already")
-    rate = f" in {outcome.seconds:.1f} s" if outcome.seconds else ""
     how = "rows put as files" if bulk else "records put"
-    click.echo(f"offline     {outcome.put:,} {how} into {name}{rate}")
+    for done in outcome.every:
+        if done.resumed:
+            click.echo(f"resumed     {done.resumed:,} rows were in already")
+        rate = f" in {done.seconds:.1f} s" if done.seconds else ""
+        click.echo(f"offline     {done.put:,} {how} into {done.group}{rate}")
     if read.group.features.online:
         click.echo("online      " + ("not filled: --bulk fills the offline store alone" if bulk
                                      else "the newest record of each id"))  # fmt: skip
     if outcome.is_whole:
         click.echo(f"marker      {outcome.marker or 'not written'}")
         return
-    for one in outcome.refused[:SHOWN]:
+    refused = [one for done in outcome.every for one in done.refused]
+    for one in refused[:SHOWN]:
         click.echo(f"refused     {one.id} of {one.event_time}: {one.reason}", err=True)
-    count = len(outcome.refused)
+    count = len(refused)
     if count > SHOWN:
         click.echo(f"            and {count - SHOWN:,} more: --json lists all", err=True)
-    rest = "the rest was not sent" if outcome.is_stopped else (
+    is_stopped = any(done.is_stopped for done in outcome.every)
+    rest = "the rest was not sent" if is_stopped else (
         "the rest is in; the next ingest of this table puts these alone"
     )  # fmt: skip
+    of = sum(done.rows for done in outcome.every)
     click.echo(
-        f"pipeline: AWS refused {count:,} of {outcome.rows:,} records, so no marker was written; "
-        f"{rest}", err=True,
-    )  # fmt: skip
-
-
-def _content(outcome: Outcome) -> dict[str, Any]:
-    return asdict(outcome) | {"refused": [asdict(one) for one in outcome.refused]}
+        f"pipeline: AWS refused {count:,} of {of:,} records, so no marker was written; {rest}",
+        err=True,
+    )
 
 
 @commands.command()

@@ -25,6 +25,7 @@ from ninesteps.feature_store.reading.file_kind import kind_of
 from ninesteps.feature_store.split_sizes import rows_by_class
 from ninesteps.local.storage import Storage
 from ninesteps.settings.environment import Environment
+from ninesteps.settings.features import Features
 from ninesteps.settings.settings import Settings
 
 SHARED = tuple(
@@ -41,7 +42,7 @@ SUMMARY = "ingested.json"
 class Ingested:
     """A feature group that holds a table."""
 
-    location: str  # the S3 URI of its rows
+    location: str  # the S3 URI of its rows: of the main group's, if there are several
     latest: str  # the newest event time
     read: int  # rows in the file
     kept: int  # rows put into the store
@@ -51,6 +52,7 @@ class Ingested:
     suspicious: dict[str, float] = field(default_factory=dict)  # columns that alone rank the label
     crossing: dict[str, int] = field(default_factory=dict)  # column -> values in train and test
     classes: dict[str, int] = field(default_factory=dict)  # rows of each class; none: not counted
+    groups: dict[str, str] = field(default_factory=dict)  # own feature groups -> URIs of their rows
 
     @staticmethod
     def from_json(content: dict[str, Any]) -> Ingested:
@@ -85,7 +87,8 @@ def ingest(
     """
     kind_of(file)  # a pipe or a device would be hashed without an end
     prefix = f"{environment.bucket_name}/{settings.project.pipeline}/feature-store"
-    group = Storage(s3).path(f"s3://{prefix}/{_digest(file, settings)}")
+    features = settings.features_of(environment)
+    group = Storage(s3).path(f"s3://{prefix}/{_digest(file, settings, features)}")
     summary = group / SUMMARY
     if earlier := _ingested(summary, s3):
         _check_age(earlier.latest, settings, file, as_of)
@@ -96,7 +99,9 @@ def ingest(
 
     unfinished = s3 / f".{secrets.token_hex(8)}"  # a short name, which no URI has
     try:
-        ingested = _written(file, settings, unfinished, f"s3://{prefix}/{group.name}", rows_at_once)
+        ingested = _written(
+            file, settings, features, unfinished, f"s3://{prefix}/{group.name}", rows_at_once
+        )
         text = json.dumps(asdict(ingested), indent=2)
         (unfinished / summary.name).write_text(text, encoding="utf-8")
         with contextlib.suppress(OSError):  # another run of the same table was quicker
@@ -122,17 +127,33 @@ def _check_age(latest: str, settings: Settings, file: Path, as_of: str) -> None:
         )
 
 
+def tables(features: Features, ingested: Ingested) -> dict[tuple[str, str], str]:
+    """The tables of the own groups, as a run's data catalogue has them: the main one first."""
+    return {
+        (group.database, group.table): ingested.groups[group.group]
+        for group in (features, *features.owned_groups.values())
+    }
+
+
 def _written(
-    file: Path, settings: Settings, folder: Path, uri: str, rows_at_once: int | None
-) -> Ingested:
+    file: Path, settings: Settings, features: Features, folder: Path, uri: str,
+    rows_at_once: int | None,
+) -> Ingested:  # fmt: skip
     """Write a table's rows below a folder, which will be at an S3 URI, and summarize them."""
     from ninesteps.feature_store import doubts  # pandas: only when there is work to do
+    from ninesteps.feature_store.divided import MAIN
     from ninesteps.feature_store.write import write_offline_store
 
-    written = write_offline_store(file, settings, folder, rows_at_once)
-    table = written.table
+    owned = {name: group.columns for name, group in features.owned.items()}
+    written = write_offline_store(file, settings, owned, folder, rows_at_once)
+    table, names = written.table, {MAIN: features.group}
+    names |= {name: group.group for name, group in features.owned.items()}
+    groups = {
+        names[name]: f"{uri}/{location.relative_to(folder).as_posix()}"
+        for name, location in written.locations.items()
+    }
     ingested = Ingested(
-        location=f"{uri}/{written.location.relative_to(folder).as_posix()}",
+        location=groups[features.group],
         latest=f"{table.moments.max()}Z",
         read=table.read,
         kept=table.kept,
@@ -142,6 +163,7 @@ def _written(
         suspicious=doubts.suspicious(table, settings),
         crossing=doubts.crossing(table, settings),
         classes=rows_by_class(table.labels, settings),
+        groups=groups,
     )
     shutil.rmtree(written.scratch, ignore_errors=True)
     return ingested
@@ -151,18 +173,20 @@ def _ingested(summary: Path, s3: Path) -> Ingested | None:
     """What was put into a group, if its summary can be read and its rows are there."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         ingested = Ingested.from_json(json.loads(summary.read_text(encoding="utf-8")))
-        if any(Storage(s3).path(ingested.location).rglob("*.parquet")):
+        locations = map(Storage(s3).path, (ingested.location, *ingested.groups.values()))
+        if all(any(location.rglob("*.parquet")) for location in locations):
             return ingested
     return None
 
 
-def _digest(file: Path, settings: Settings) -> str:
+def _digest(file: Path, settings: Settings, features: Features) -> str:
     total = hashlib.sha256()
     own, teams = _code(Path(__file__).parent), _code(settings.root / "feature_store")
     for source in (*own, *SHARED, *teams):
         total.update(source.read_bytes().replace(b"\r\n", b"\n"))
     total.update(repr((settings.data, settings.project.problem)).encode())
     total.update(repr((settings.stored_columns, settings.feature_columns)).encode())
+    total.update(repr((features.group, features.owned)).encode())
     with file.open("rb") as content:
         total.update(hashlib.file_digest(content, "sha256").digest())
     return total.hexdigest()[:16]

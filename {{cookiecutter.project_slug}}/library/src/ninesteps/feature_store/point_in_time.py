@@ -16,6 +16,10 @@ AS_OF_SECONDS = "{as_of_seconds}"
 """The same in seconds since 1970, such as 1769817600.000."""
 
 
+MAIN = "own"
+"""What a query calls the main group's records; no other group is called so."""
+
+
 @dataclass(frozen=True)
 class Source:
     """A feature group's table."""
@@ -33,33 +37,34 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Shared:
-    """A feature group that others own, and what of it is read."""
+class Joined:
+    """A feature group that is read beside the main one, and what of it is read."""
 
     source: Source
     columns: tuple[str, ...]
+    prefix: str = ""  # what its columns' names begin with, so that no other group has the same ones
 
 
-def joined_query(own: Source, shared: Mapping[str, Shared]) -> str:
-    """The own records as of a moment, each with what others' groups have of it as of that moment.
+def joined_query(main: Source, others: Mapping[str, Joined]) -> str:
+    """The main group's records as of a moment, with what other groups have of them as of it.
 
-    A record that another group does not have, or has deleted, has no values of it. A group's
-    columns are called by its name and their own, so that no two groups have the same ones.
+    A record that another group does not have, or has deleted, has no values of it; one that the
+    main group does not have is none.
     """
-    if not shared:
-        return as_of_query(own)
+    if not others:
+        return as_of_query(main)
     columns = [
-        f"{quoted(name)}.{quoted(column)} AS {quoted(f'{name}_{column}')}"
-        for name, group in shared.items()
+        f"{quoted(name)}.{quoted(column)} AS {quoted(group.prefix + column)}"
+        for name, group in others.items()
         for column in group.columns
     ]
     joins = [
         f"LEFT JOIN (\n{as_of_query(group.source)}\n) AS {quoted(name)}\n"
-        f"ON own.{quoted(own.record_id)} = {quoted(name)}.{quoted(group.source.record_id)}"
-        for name, group in shared.items()
+        f"ON {MAIN}.{quoted(main.record_id)} = {quoted(name)}.{quoted(group.source.record_id)}"
+        for name, group in others.items()
     ]
-    selected = ",\n".join(["own.*", *columns])
-    return f"SELECT {selected}\nFROM (\n{as_of_query(own)}\n) AS own\n" + "\n".join(joins)
+    selected = ",\n".join([f"{MAIN}.*", *columns])
+    return f"SELECT {selected}\nFROM (\n{as_of_query(main)}\n) AS {MAIN}\n" + "\n".join(joins)
 
 
 def as_of_query(source: Source) -> str:

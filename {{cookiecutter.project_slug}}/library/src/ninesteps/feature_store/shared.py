@@ -40,7 +40,8 @@ def bring(settings: Settings, environment: Environment, s3: Path) -> dict[tuple[
     for name, group in settings.features_of(environment).groups.items():
         folder = _newest(settings, name, group)
         _check_columns(settings, name, group, folder)
-        place = f"{environment.bucket_name}/{settings.project.pipeline}/shared/{folder.parent.name}"
+        of_table = f"{folder.parent.name}{folder.name.removeprefix('data')}"
+        place = f"{environment.bucket_name}/{settings.project.pipeline}/shared/{of_table}"
         target = Storage(s3).path(f"s3://{place}")
         if not target.exists():
             unfinished = s3 / f".{secrets.token_hex(8)}"
@@ -64,7 +65,7 @@ def _newest(settings: Settings, name: str, group: SharedGroup) -> Path:
     for summary in reversed(found):
         with contextlib.suppress(OSError, ValueError, TypeError):
             ingested = Ingested.from_json(json.loads(summary.read_text(encoding="utf-8")))
-            folder = Storage(s3).path(ingested.location)
+            folder = Storage(s3).path(_location(ingested, group.group, path))
             if any(folder.rglob("*.parquet")):
                 return folder
     raise SettingsError(
@@ -87,12 +88,22 @@ def _check_columns(settings: Settings, name: str, group: SharedGroup, folder: Pa
                 f"expected columns of numbers that {group.store!r} has put into its feature group, "
                 f"such as {', '.join(numbers)}, got {column!r}", *path, "columns",
             )  # fmt: skip
-    record_id = group.record_id or settings.data.stored_name(settings.data.record_id)
+    record_id = group.record_id or settings.stored_record_id
     if record_id not in columns.names:
         raise SettingsError(
             f"expected the column of {group.store!r} that identifies a record, got {record_id!r}",
             *path, "record_id",
         )  # fmt: skip
+
+
+def _location(ingested: Ingested, group: str, path: tuple[str, ...]) -> str:
+    """Where a group's rows lie; an owner's only group may be called otherwise in an account."""
+    if group in ingested.groups or len(ingested.groups) < 2:
+        return ingested.groups.get(group, ingested.location)
+    raise SettingsError(
+        f"expected a group that the owner has on this machine ({', '.join(ingested.groups)}), got "
+        f"{group!r}", *path[:-1], "group",
+    )  # fmt: skip
 
 
 def _linked(source: str, target: str) -> None:

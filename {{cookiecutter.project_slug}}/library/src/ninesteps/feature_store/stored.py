@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -44,10 +44,10 @@ def newest(folder: Path, record_id: str) -> Iterator[pa.Table]:
     yield from _last(folder, quoted(record_id), f"{WRITTEN} DESC, api_invocation_time DESC")
 
 
-def as_of(folder: Path, record_id: str, identifier: str, moment: str) -> pa.Table:
-    """The row of one record as of a moment, from all tables below a folder; none, or one."""
+def as_of(folders: Sequence[Path], record_id: str, identifier: str, moment: str) -> pa.Table:
+    """The row of one record as of a moment, from all tables in some folders; none, or one."""
     query = one_record("stored", record_id, identifier, moment, WRITTEN, is_fractional=False)
-    with _connection(folder) as connection:
+    with _connection(*folders) as connection:
         row: pa.Table = connection.sql(query).to_arrow_table()
         return row.drop_columns("recency")
 
@@ -75,10 +75,11 @@ def _last(folder: Path, keys: str, latest: str, order: str = "") -> Iterator[pa.
                 yield pa.Table.from_batches([batch])
 
 
-def _connection(folder: Path) -> duckdb.DuckDBPyConnection:
-    files = sorted(file.as_posix() for file in folder.rglob("*.parquet"))
+def _connection(*folders: Path) -> duckdb.DuckDBPyConnection:
+    files = sorted(file.as_posix() for folder in folders for file in folder.rglob("*.parquet"))
     if not files:
-        raise RawTableError(f"expected rows of a feature group in {folder}, got none")
+        where = ", ".join(map(str, folders))
+        raise RawTableError(f"expected rows of a feature group in {where}, got none")
     connection = duckdb.connect()
     connection.execute("SET threads TO 1")
     connection.execute("SET TimeZone = 'UTC'")

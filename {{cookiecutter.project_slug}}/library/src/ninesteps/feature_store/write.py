@@ -7,7 +7,7 @@ import re
 import secrets
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ninesteps.feature_store.computed import call, compute, told_of_the_file
+from ninesteps.feature_store.divided import MAIN, divided
 from ninesteps.feature_store.raw_rows import RawTable
 from ninesteps.feature_store.raw_table import read_raw_table
 from ninesteps.feature_store.reading.values import Moments
@@ -49,7 +50,7 @@ MOST_WAITING = 250_000
 class Written:
     """The rows of a table in the offline store."""
 
-    location: Path  # the folder of the rows
+    locations: dict[str, Path]  # the folder of each group's rows; MAIN is the main group's
     scratch: Path  # the folder of the table's columns, if it is a large one: nobody needs it later
     table: RawTable
     names: dict[str, str]  # stored columns that are shown under another name -> that name
@@ -64,36 +65,49 @@ class _WiderTypesError(Exception):
 
 
 def write_offline_store(
-    file: Path, settings: Settings, group: Path, rows_at_once: int | None = None
+    file: Path,
+    settings: Settings,
+    owned: Mapping[str, Sequence[str]],
+    group: Path,
+    rows_at_once: int | None = None,
 ) -> Written:
     """Read a raw table and write its records below a folder, a part of the rows at a time.
 
     Features and findings are computed of each part by itself.
+
+    Args:
+        owned: the features that lie in further groups, by the groups' names.
     """
-    location, scratch = group / "data", group / "reading"
+    scratch = group / "reading"
+    locations = {MAIN: group / "data", **{name: group / f"data-{name}" for name in owned}}
     table = read_raw_table(file, settings, scratch, rows_at_once)
     team, schema = modules.features(settings.root), None
     while True:
         try:
-            names = _write(table, settings, team, location, schema)
+            names = _write(table, settings, team, owned, locations, schema)
         except _WiderTypesError as wider:
             schema = wider.schema
-            if location.exists():
-                shutil.rmtree(location)
+            for location in locations.values():
+                shutil.rmtree(location, ignore_errors=True)
         else:
-            return Written(location, scratch, table, names)
+            return Written(locations, scratch, table, names)
 
 
 def _write(
-    table: RawTable, settings: Settings, team: ModuleType, location: Path, schema: pa.Schema | None
-) -> dict[str, str]:
+    table: RawTable, settings: Settings, team: ModuleType, owned: Mapping[str, Sequence[str]],
+    locations: Mapping[str, Path], schema: pa.Schema | None,
+) -> dict[str, str]:  # fmt: skip
     """Write all rows; returns the names that columns are shown under, where these are others."""
     computed = _Features(settings, team)
     records = _Records(settings, table.kept)
     folders, file_of = _partitions(table.moments)
     latest = pd.Series(table.moments).groupby(file_of).max().to_numpy()
     found: Counter[str] = Counter()
-    with _Files(location, folders, latest) as files:
+    with contextlib.ExitStack() as stack:
+        files = {
+            name: stack.enter_context(_Files(location, folders, latest))
+            for name, location in locations.items()
+        }
         for rows in table.parts():
             with told_of_the_file():
                 found.update(call(team, "findings", rows))
@@ -103,8 +117,11 @@ def _write(
             if schema and not schema.equals(wider):
                 raise _WiderTypesError(wider)
             schema = wider
-            places = file_of[files.rows : files.rows + len(rows)]
-            files.add(part.cast(schema, safe=False), places)
+            part = part.cast(schema, safe=False)
+            done = files[MAIN].rows
+            columns = divided(part.column_names, settings.stored_record_id, owned)
+            for name, of_group in columns.items():
+                files[name].add(part.select(of_group), file_of[done : done + len(rows)])
     table.found |= {what: count for what, count in found.items() if count}
     if table.older:
         table.found[f"older row of the same {settings.data.record_id}: not used"] = table.older

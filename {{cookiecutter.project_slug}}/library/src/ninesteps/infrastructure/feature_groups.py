@@ -20,7 +20,7 @@ TYPES = {"String": "string", "Fractional": "fractional"}
 
 
 def check(sagemaker: Any, settings: Settings, environment: Environment) -> None:
-    """Check that the account has the feature group that the definition reads.
+    """Check that the account has the feature groups that the definition reads.
 
     Args:
         sagemaker: a client of the service.
@@ -29,22 +29,43 @@ def check(sagemaker: Any, settings: Settings, environment: Environment) -> None:
         AccountError: if it is missing, or cannot be read from.
         SettingsError: that names the key of `[features]` and the value that the account has.
     """
-    features = settings.features_of(environment)
+    features, record_id = settings.features_of(environment), settings.stored_record_id
+    _check_own(sagemaker, settings, features, environment)
+    for name, own in features.owned_groups.items():
+        found = _check_own(sagemaker, settings, own, environment, "owned", name)
+        there = own_feature_group.definitions(found)
+        if missing := [column for column in features.owned[name].columns if column not in there]:
+            raise AccountError(
+                f"the feature group {own.group} has no {', '.join(map(repr, missing))}: "
+                f"`pipeline bootstrap --env {environment.name}` adds new features"
+            )
+    for name, shared in features.groups.items():
+        _check_shared(sagemaker, name, shared, record_id, environment)
+
+
+def _check_own(
+    sagemaker: Any, settings: Settings, features: Features, environment: Environment, *path: str
+) -> dict[str, Any]:
+    """Check that the account has a group of the repository's own; gives what it says of it.
+
+    Args:
+        path: of the table with its name, within `[features]`.
+    """
     found = _described(sagemaker, features.group, environment, bool(features.location))
     for key, wanted, has in _facts(features, found, environment, settings.project.pipeline):
         if wanted != has:
+            of_table = path if key == "table" else ()
             raise SettingsError(
                 f"expected {has!r}, which the feature group {features.group} has in "
-                f"{environment.name}, got {wanted!r}", "features", key,
+                f"{environment.name}, got {wanted!r}", "features", *of_table, key,
             )  # fmt: skip
-    record_id = settings.data.stored_name(settings.data.record_id)
+    record_id = settings.stored_record_id
     if (has := str(found["RecordIdentifierFeatureName"])) != record_id:
         raise SettingsError(
             f"expected {has!r}, the record identifier of the feature group {features.group} in "
             f"{environment.name}, got {record_id!r}; [data.stored] can say so", "data", "record_id",
         )  # fmt: skip
-    for name, shared in features.groups.items():
-        _check_shared(sagemaker, name, shared, record_id, environment)
+    return found
 
 
 def _check_shared(

@@ -181,7 +181,7 @@ def differences(current: Mapping[str, Any], group: FeatureGroup) -> Iterator[str
         now = group.definitions.get(name)
         if now is None:
             yield (
-                f"it has the feature {name!r}, which features.py does not give any more; a group "
+                f"it has the feature {name!r}, which is not put there any more; a group "
                 "loses no feature: name a new one in [features] group"
             )
         elif now != kind and (kind, now) != ("Fractional", "Integral"):  # whole ones are fractions

@@ -8,6 +8,7 @@ from typing import Any
 
 from ninesteps.infrastructure.permissions import Grant
 from ninesteps.settings.environment import Environment
+from ninesteps.settings.features import Features, SharedGroup
 from ninesteps.settings.settings import Settings
 
 Permission = tuple[str, str, str, str]
@@ -64,23 +65,25 @@ def feature_values(settings: Settings, environment: Environment) -> dict[str, st
     places = [place.removeprefix("s3://") for place in features.locations]
     prefixes = [place.partition("/")[2] for place in places]
     start = f"arn:{environment.partition}:s3:::"
-    shared = [group.group for group in features.groups.values()]
+    own, shared = features.owned_groups.values(), features.groups.values()
+
+    def arns(*groups: Features | SharedGroup) -> str:
+        arns = (environment.sagemaker_arn(f"feature-group/{g.group.lower()}") for g in groups)
+        return ",".join(dict.fromkeys(arns))
+
     return {
         "catalog": features.catalog,
         "database": ",".join(features.catalog_arns(environment)[:2]),
-        "groups": environment.sagemaker_arn(f"feature-group/{features.group.lower()}"),
-        "read groups": ",".join(
-            environment.sagemaker_arn(f"feature-group/{group.lower()}")
-            for group in dict.fromkeys([features.group, *shared])
-        ),
+        "groups": arns(features, *own),
+        "read groups": arns(features, *own, *shared),
         "store": ",".join(f"{start}{place}/*" for place in places),
         "store bucket": ",".join(dict.fromkeys(start + p.partition("/")[0] for p in places)),
         "store key": ",".join(features.kms_key_arns),
         "store prefix": ",".join(
             dict.fromkeys(f"{prefix}/*" if prefix else "*" for prefix in prefixes)
         ),
-        "read tables": ",".join(features.catalog_arns(environment, *features.groups.values())),
-        "tables": ",".join(features.catalog_arns(environment)),
+        "read tables": ",".join(features.catalog_arns(environment, *own, *shared)),
+        "tables": ",".join(features.catalog_arns(environment, *own)),
         "workgroup": features.workgroup,
     }
 

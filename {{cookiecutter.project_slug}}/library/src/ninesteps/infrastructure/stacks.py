@@ -120,7 +120,7 @@ def _features(settings: Settings, environment: Environment) -> dict[str, str]:
     values = policies.feature_values(settings, environment)
     return {
         "FeatureGroups": values["read groups"],
-        "FeatureGroup": values["groups"],
+        "OwnFeatureGroups": values["groups"],
         "ReadTables": values["read tables"],
         "FeatureTables": values["tables"],
         "FeatureCatalog": values["catalog"],

@@ -10,10 +10,10 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
@@ -24,16 +24,26 @@ from ninesteps.feature_store.online import FILE, LocalOnlineStore
 from ninesteps.feature_store.records import FeatureGroup, Record
 from ninesteps.local.storage import Storage
 from ninesteps.settings.environment import Environment
+from ninesteps.settings.features import Features
 from ninesteps.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from ninesteps.infrastructure.athena_rows import Athena
 
 
 @dataclass(frozen=True)
 class Table:
-    """A raw table in this machine's offline store."""
+    """A raw table in this machine's offline store: what one feature group has of it."""
 
     ingested: Ingested
     folder: Path  # of its rows
     group: FeatureGroup  # that takes them, in the environment that was asked for
+    others: tuple[Table, ...] = ()  # what the further own groups have of it
+
+    @property
+    def every(self) -> tuple[Table, ...]:
+        """What each own group has of it, the main group first."""
+        return self, *self.others
 
     @property
     def digest(self) -> str:
@@ -67,10 +77,17 @@ def table(
     """
     s3 = local / "s3"
     ingested = ingest(file, settings, settings.environment(), s3, on_work)
-    folder = Storage(s3).path(ingested.location)
-    record_id = settings.data.stored_name(settings.data.record_id)
-    features = settings.features_of(environment)
-    return Table(ingested, folder, FeatureGroup.of(features, record_id, stored.schema(folder)))
+    here = settings.features_of(settings.environment()).owned_groups
+    features, record_id = settings.features_of(environment), settings.stored_record_id
+
+    def part(features: Features, location: str, *others: Table) -> Table:
+        folder = Storage(s3).path(location)
+        group = FeatureGroup.of(features, record_id, stored.schema(folder))
+        return Table(ingested, folder, group, others)
+
+    owned = features.owned_groups.items()
+    others = [part(group, ingested.groups[here[name].group]) for name, group in owned]
+    return part(features, ingested.location, *others)
 
 
 def online_store(local: Path, group: FeatureGroup) -> LocalOnlineStore:
@@ -81,11 +98,15 @@ def online_store(local: Path, group: FeatureGroup) -> LocalOnlineStore:
 
 def put_online(local: Path, read: Table) -> int:
     """Put the newest record of each id into this machine's online store; gives how many were newer
-    than what was there."""
-    group = read.group
+    than what was there, in the group where they were most."""
+    return max(_put_online(local, part) for part in read.every)
+
+
+def _put_online(local: Path, part: Table) -> int:
+    group = part.group
     records = (
         record
-        for rows in stored.newest(read.folder, group.record_id)
+        for rows in stored.newest(part.folder, group.record_id)
         for record in group.records(group.cast(rows))
     )
     return online_store(local, group).put(records)
@@ -106,8 +127,9 @@ class Observer(Protocol):
 
 @dataclass
 class Outcome:
-    """What an ingest into an account came to."""
+    """What an ingest into an account came to, of one feature group."""
 
+    group: str = ""  # its name
     put: int = 0
     rows: int = 0  # that were to be put
     seconds: float = 0.0
@@ -115,11 +137,17 @@ class Outcome:
     is_stopped: bool = False
     resumed: int = 0  # rows of the table that an earlier ingest had put
     marker: str = ""  # its S3 URI, if it was written
+    others: tuple[Outcome, ...] = ()  # of the further own groups
+
+    @property
+    def every(self) -> tuple[Outcome, ...]:
+        """Of each own group, the main group first."""
+        return self, *self.others
 
     @property
     def is_whole(self) -> bool:
         """Whether all of the table is in."""
-        return not self.refused and not self.is_stopped
+        return not any(outcome.refused or outcome.is_stopped for outcome in self.every)
 
 
 @dataclass(frozen=True)
@@ -140,40 +168,61 @@ def put_into_account(
     options: Options,
     observer: Observer,
 ) -> Outcome:
-    """Put a table into the feature group of an account, and write the arrival marker last.
+    """Put a table into the own feature groups of an account, and write the arrival marker last.
 
     What was refused is kept below `.local`: the next ingest of the same table puts that alone.
 
     Raises:
-        AccountError: if the group is missing or otherwise, or AWS refuses a call.
+        AccountError: if a group is missing or otherwise, or AWS refuses a call: nothing is put
+            before all groups are there.
     """
     from ninesteps.infrastructure import account, arrivals, own_feature_group  # boto3
     from ninesteps.infrastructure.athena_rows import Athena
 
-    pipeline, features = settings.project.pipeline, read.group.features
+    pipeline = settings.project.pipeline
     with account.one_sentence():
         session = account.session(environment)
-        found = own_feature_group.described(session.client("sagemaker"), features.group)
-        group = _group_there(found, read.group, environment)
-        kept = _Kept(local / "ingests" / _name(environment, found, read), options.again)
+        sagemaker, s3 = session.client("sagemaker"), session.client("s3")
+        found = [
+            own_feature_group.described(sagemaker, part.group.features.group) for part in read.every
+        ]
+        groups = [
+            _group_there(there, part.group, environment)
+            for there, part in zip(found, read.every, strict=True)
+        ]
         # rows of PutRecord are stamped by the service's clock, those of files by this machine's
-        began = datetime.now(UTC) if options.bulk else arrivals.service_time(found)
-        outcome = _put(session, environment, found, group, read, kept, options, observer)
-        kept.write(outcome)
+        began = datetime.now(UTC) if options.bulk else arrivals.service_time(found[0])
+        outcomes: list[Outcome] = []
+        for there, group, part in zip(found, groups, read.every, strict=True):
+            kept = _Kept(local / "ingests" / _name(environment, there, part), options.again)
+            outcomes.append(_put(session, environment, there, group, part, kept, options, observer))
+            kept.write(outcomes[-1])
+            if outcomes[-1].is_stopped:  # something is wrong with all records
+                break
+        outcome = replace(outcomes[0], others=tuple(outcomes[1:]))
         if not outcome.is_whole:
             return outcome
-        _put_summary(session.client("s3"), found, read.ingested, environment)
+        _put_summary(s3, found[0], read.ingested, environment)
         if options.marker:
-            athena = Athena.of(session, features, environment, pipeline)
-            since, rows = (began, outcome.put) if outcome.put else (None, outcome.rows)
-            arrived = arrivals.wait(
-                athena, since, rows, lambda readable: observer.waiting(readable, rows)
-            )
+            written = [
+                _readable(
+                    Athena.of(session, group.features, environment, pipeline), began, done, observer
+                )
+                for group, done in zip(groups, outcome.every, strict=True)
+            ]
             outcome.marker = arrivals.mark(
-                session.client("s3"), environment, pipeline, outcome.put + outcome.resumed,
-                arrived.largest_write_time,
-            )  # fmt: skip
+                s3, environment, pipeline, outcome.put + outcome.resumed, max(written)
+            )
     return outcome
+
+
+def _readable(athena: Athena, began: datetime, outcome: Outcome, observer: Observer) -> str:
+    """Wait until a group's rows can be read; gives when the last of them was written."""
+    from ninesteps.infrastructure import arrivals
+
+    since, rows = (began, outcome.put) if outcome.put else (None, outcome.rows)
+    arrived = arrivals.wait(athena, since, rows, lambda n: observer.waiting(n, rows))
+    return arrived.largest_write_time
 
 
 def _group_there(
@@ -206,7 +255,7 @@ def _put(
 
     rows = stored.count(read.folder, group.record_id)
     if kept.refused is not None and not kept.refused:
-        return Outcome(rows=rows, resumed=rows)
+        return Outcome(group.name, rows=rows, resumed=rows)
     if options.bulk:
 
         def files(_: int, put: int) -> None:
@@ -215,7 +264,7 @@ def _put(
         count = offline_files.put_files(
             session.client("s3"), group, read.rows(in_time=True), found, environment, files
         )
-        return Outcome(count, rows)
+        return Outcome(group.name, count, rows)
     chosen = Table(read.ingested, read.folder, group).records()
     if kept.refused is not None:
         chosen = (r for r in chosen if _key(r, group) in kept.refused)
@@ -224,7 +273,9 @@ def _put(
         runtime, group, chosen, lambda s: observer.putting(s.put, rows, s.rate), options.at_once
     )
     resumed = rows - len(kept.refused) if kept.refused is not None else 0
-    return Outcome(sent.put, rows, sent.seconds, tuple(sent.refused), sent.is_stopped, resumed)
+    return Outcome(
+        group.name, sent.put, rows, sent.seconds, tuple(sent.refused), sent.is_stopped, resumed
+    )
 
 
 def _key(record: Record, group: FeatureGroup) -> tuple[str, str]:

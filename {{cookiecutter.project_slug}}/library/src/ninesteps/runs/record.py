@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ninesteps.errors import AccountError, DeployError, StateError, StepError
 from ninesteps.feature_store import stored
+from ninesteps.feature_store.divided import MAIN
 from ninesteps.feature_store.ingest import SUMMARY
 from ninesteps.feature_store.online import FILE, LocalOnlineStore
 from ninesteps.feature_store.records import (
@@ -106,11 +107,15 @@ def here(root: Path, local: Path, settings: Settings, identifier: str, as_of: st
     """
     environment = settings.environment()
     features = settings.features_of(environment)
-    record_id = settings.data.stored_name(settings.data.record_id)
     folder = _folder(local, settings, environment)
-    row = _stored(folder, features, record_id, identifier, as_of)
-    online = LocalOnlineStore(local / FILE, features.group, record_id, features.event_time)
-    newest = online.get([identifier]).get(identifier) if features.online else None
+    row = _joined(
+        _stored(folder, name, group, settings.stored_record_id, identifier, as_of)
+        for name, group in {MAIN: features, **features.owned_groups}.items()
+    )
+    newest = None
+    if features.online:
+        stores = _online_stores(local, settings)
+        newest = _joined(store.get([identifier]).get(identifier) for store in stores)
     if row is None and newest is None:
         raise StateError(_nowhere(identifier, as_of, "on this machine", "pipeline ingest FILE"))
     answer, why = _answered(root, local, settings, row or newest or {})
@@ -122,10 +127,29 @@ def here(root: Path, local: Path, settings: Settings, identifier: str, as_of: st
 
 def delete_here(local: Path, settings: Settings, identifier: str) -> bool:
     """Delete a record from this machine's online store; gives whether there was one."""
-    features = settings.features_of(settings.environment())
-    record_id = settings.data.stored_name(settings.data.record_id)
-    online = LocalOnlineStore(local / FILE, features.group, record_id, features.event_time)
-    return online.delete(identifier, event_time(features, datetime.now(UTC)))
+    moment = event_time(settings.features_of(settings.environment()), datetime.now(UTC))
+    deleted = [store.delete(identifier, moment) for store in _online_stores(local, settings)]
+    return any(deleted)
+
+
+def _online_stores(local: Path, settings: Settings) -> list[LocalOnlineStore]:
+    """Of each own group, the main one first."""
+    features, record_id = settings.features_of(settings.environment()), settings.stored_record_id
+    return [
+        LocalOnlineStore(local / FILE, group.group, record_id, group.event_time)
+        for group in (features, *features.owned_groups.values())
+    ]
+
+
+def _joined(parts: Iterable[Record | None]) -> Record | None:
+    """A record as step 1's query joins what the own groups have of it, the main group first.
+
+    Id and moment are the main group's; a record that it does not have is none.
+    """
+    main, *others = parts
+    if main is None:
+        return None
+    return {name: text for part in (*filter(None, others), main) for name, text in part.items()}
 
 
 def _folder(local: Path, settings: Settings, environment: Environment) -> Path:
@@ -135,11 +159,13 @@ def _folder(local: Path, settings: Settings, environment: Environment) -> Path:
 
 
 def _stored(
-    folder: Path, features: Features, record_id: str, identifier: str, as_of: str
+    folder: Path, name: str, features: Features, record_id: str, identifier: str, as_of: str
 ) -> Record | None:
-    if not any(folder.rglob("*.parquet")):
+    """What one group has of a record, from all tables that were put into it."""
+    folders = [*folder.glob(f"*/data-{name}" if name else "*/data")]
+    if not any(file for of_table in folders for file in of_table.rglob("*.parquet")):
         return None
-    row = stored.as_of(folder, record_id, identifier, as_of)
+    row = stored.as_of(folders, record_id, identifier, as_of)
     group = FeatureGroup.of(features, record_id, row.schema)
     return next(group.records(group.cast(row)), None)
 
@@ -231,8 +257,8 @@ def in_account(settings: Settings, environment: Environment, identifier: str, as
     pipeline = settings.project.pipeline
     with account.one_sentence():
         session = account.session(environment)
-        group = _group(session, settings, environment)
-        found = _in_stores(session, group, environment, pipeline, identifier, as_of)
+        groups = _groups(session, settings, environment)
+        found = _in_stores(session, groups, environment, pipeline, identifier, as_of)
         try:
             serving = account_records.serving(session, environment, pipeline)
             return _asked(session, serving, found) if serving else found
@@ -242,7 +268,7 @@ def in_account(settings: Settings, environment: Environment, identifier: str, as
 
 def _in_stores(
     session: Any,
-    group: FeatureGroup,
+    groups: Sequence[FeatureGroup],
     environment: Environment,
     pipeline: str,
     identifier: str,
@@ -256,13 +282,18 @@ def _in_stores(
     from ninesteps.infrastructure import account_records, put_records
     from ninesteps.infrastructure.athena_rows import Athena
 
-    features = group.features
-    athena = Athena.of(session, features, environment, pipeline)
-    row = account_records.offline(athena, group, identifier, as_of)
+    features = groups[0].features
+    row = _joined(
+        account_records.offline(
+            Athena.of(session, group.features, environment, pipeline), group, identifier, as_of
+        )
+        for group in groups
+    )
     newest = None
     if features.online:
-        online = account_records.AccountOnlineStore(put_records.client(session), group)
-        newest = online.get([identifier]).get(identifier)
+        runtime = put_records.client(session)
+        stores = [account_records.AccountOnlineStore(runtime, group) for group in groups]
+        newest = _joined(store.get([identifier]).get(identifier) for store in stores)
     if row is None and newest is None:
         where = f"in account {environment.account}"
         command = f"pipeline ingest FILE --env {environment.name}"
@@ -298,20 +329,29 @@ def delete_in_account(settings: Settings, environment: Environment, identifier: 
 
     with account.one_sentence():
         session = account.session(environment)
-        group = _group(session, settings, environment)
-        _in_stores(session, group, environment, settings.project.pipeline, identifier, now())
-        moment = event_time(group.features, datetime.now(UTC))
-        store = account_records.AccountOnlineStore(put_records.client(session), group)
-        store.delete(identifier, moment)
+        groups = _groups(session, settings, environment)
+        _in_stores(session, groups, environment, settings.project.pipeline, identifier, now())
+        moment = event_time(groups[0].features, datetime.now(UTC))
+        runtime = put_records.client(session)
+        for group in groups:
+            account_records.AccountOnlineStore(runtime, group).delete(identifier, moment)
     return moment
 
 
-def _group(session: Any, settings: Settings, environment: Environment) -> FeatureGroup:
-    """The feature group as the account has it."""
+def _groups(session: Any, settings: Settings, environment: Environment) -> list[FeatureGroup]:
+    """The own feature groups as the account has them, the main one first."""
+    features, sagemaker = settings.features_of(environment), session.client("sagemaker")
+    return [
+        _group(sagemaker, group, environment)
+        for group in (features, *features.owned_groups.values())
+    ]
+
+
+def _group(sagemaker: Any, features: Features, environment: Environment) -> FeatureGroup:
+    """A feature group as the account has it."""
     from ninesteps.infrastructure import own_feature_group
 
-    features = settings.features_of(environment)
-    found = own_feature_group.described(session.client("sagemaker"), features.group)
+    found = own_feature_group.described(sagemaker, features.group)
     if not found:
         raise own_feature_group.missing(features.group, environment, bool(features.location))
     record_id = str(found["RecordIdentifierFeatureName"])

@@ -12,7 +12,7 @@ from typing import Protocol
 from ninesteps.definition.definition import read_definition
 from ninesteps.errors import DefinitionError, SettingsError
 from ninesteps.feature_store import shared
-from ninesteps.feature_store.ingest import Ingested, ingest
+from ninesteps.feature_store.ingest import Ingested, ingest, tables
 from ninesteps.feature_store.split_sizes import check_split_sizes
 from ninesteps.local.engine import Engine, Listener, RunOptions
 from ninesteps.local.execution import Execution
@@ -107,7 +107,7 @@ def run(
         root, local / "definitions", settings, environment, lambda: working("compiling")
     )
     features = settings.features_of(environment)
-    catalog = {(features.database, features.table): ingested.location}
+    catalog = tables(features, ingested)
     catalog |= shared.bring(settings, environment, local / "s3")
     engine = Engine(local, catalog, cores, processes)
     if not engine.has(compiled_pipeline.code):

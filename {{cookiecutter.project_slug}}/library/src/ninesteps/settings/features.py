@@ -11,13 +11,14 @@ import re
 import typing
 from dataclasses import dataclass, field
 
+from ninesteps.errors import SettingsError
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.names import (
     FEATURE_NAME,
     FEATURE_NAME_RULE,
     SYSTEM_COLUMNS,
 )
-from ninesteps.settings.toml import require
+from ninesteps.settings.toml import RuleBroken, require
 
 OWN_CATALOG = "AwsDataCatalog"
 """What Athena calls the Glue data catalogue of the account that asks."""
@@ -37,6 +38,21 @@ def _is_name(text: str) -> bool:
     return len(text) <= 64 and bool(FEATURE_NAME.fullmatch(text))
 
 
+def _check_columns(columns: tuple[str, ...]) -> None:
+    are_names = columns and all(map(_is_name, columns))
+    require(
+        are_names and len({name.lower() for name in columns}) == len(columns),
+        "columns",
+        list(columns),
+        f"a list of different names, at least one: {FEATURE_NAME_RULE}",
+    )
+
+
+def _table(group: str) -> str:
+    """What the table of a group is called, if nobody says otherwise."""
+    return group.replace("-", "_").lower()
+
+
 @dataclass(frozen=True)
 class SharedGroup:
     """A feature group that another repository owns, of which columns are read and nothing else."""
@@ -54,13 +70,7 @@ class SharedGroup:
 
     def __post_init__(self) -> None:
         require(_is_name(self.group), "group", self.group, FEATURE_NAME_RULE)
-        are_names = self.columns and all(map(_is_name, self.columns))
-        require(
-            are_names and len(set(self.columns)) == len(self.columns),
-            "columns",
-            list(self.columns),
-            f"a list of different names, at least one: {FEATURE_NAME_RULE}",
-        )
+        _check_columns(self.columns)
         for key, pattern, expected in self.RULES:
             value = getattr(self, key)
             require(not value or re.fullmatch(pattern, value), key, value, expected)
@@ -81,13 +91,44 @@ class SharedGroup:
 
     def named(self, database: str) -> SharedGroup:
         """The same with the names that follow from others, where none are set."""
-        table = self.table or self.group.replace("-", "_").lower()
+        table = self.table or _table(self.group)
         return dataclasses.replace(self, table=table, database=self.database or database)
 
     @property
     def is_fractional(self) -> bool:
         """Whether event times are seconds since 1970 with a fraction, and not texts."""
         return self.event_time_type == "fractional"
+
+
+@dataclass(frozen=True)
+class OwnedGroup:
+    """A feature group of this repository beside the main one, which the label is in.
+
+    An ingest puts the columns there, with the record's id and event time; a run joins them again.
+    """
+
+    columns: tuple[str, ...]  # the features that lie there, by their stored names
+    group: str = ""  # its name in the account; none: the main group's, - and NAME
+    table: str = ""  # its table in the data catalogue; none: the group's name with _ for -
+
+    def __post_init__(self) -> None:
+        _check_columns(self.columns)
+        require(not self.group or _is_name(self.group), "group", self.group, FEATURE_NAME_RULE)
+        require(not self.table or re.fullmatch(GLUE_NAME, self.table), "table", self.table,
+             GLUE_RULE)  # fmt: skip
+
+
+def _owned(name: str, own: OwnedGroup, main: str) -> OwnedGroup:
+    """A further group with the names that follow from its key and the main group, if none are set.
+
+    Raises:
+        SettingsError: if such a name is too long.
+    """
+    group = own.group or f"{main}-{name}"
+    try:
+        return OwnedGroup(own.columns, group, own.table or _table(group))
+    except RuleBroken as error:
+        raise SettingsError(str(error), "features", "owned", name, error.key) from None
 
 
 @dataclass(frozen=True)
@@ -107,6 +148,8 @@ class Features:
     online: bool = False  # whether the group has an online store too
     groups: dict[str, SharedGroup] = field(default_factory=dict)
     """Feature groups of other repositories, whose columns are read beside the own ones."""
+    owned: dict[str, OwnedGroup] = field(default_factory=dict)
+    """Further feature groups of this repository, which some of the features are put into."""
 
     def __post_init__(self) -> None:
         require(not self.group or _is_name(self.group), "group", self.group, FEATURE_NAME_RULE)
@@ -138,11 +181,30 @@ class Features:
     """What a string must look like, if it is set: key, pattern, what is expected."""
 
     def named(self, group: str) -> Features:
-        """The same with the names that follow from a group's, where none are set."""
+        """The same with the names that follow from a group's, where none are set.
+
+        Raises:
+            SettingsError: if a name that follows is too long.
+        """
         group = self.group or group
-        table = self.table or group.replace("-", "_").lower()
         groups = {name: shared.named(self.database) for name, shared in self.groups.items()}
-        return dataclasses.replace(self, group=group, table=table, groups=groups)
+        owned = {name: _owned(name, other, group) for name, other in self.owned.items()}
+        return dataclasses.replace(
+            self, group=group, table=self.table or _table(group), groups=groups, owned=owned
+        )
+
+    @property
+    def owned_groups(self) -> dict[str, Features]:
+        """The further own groups, each as what the main one would be by its name and table.
+
+        All that concerns one group of the repository's own is the same for each of them.
+        """
+        return {
+            name: dataclasses.replace(
+                self, group=other.group, table=other.table, groups={}, owned={}
+            )
+            for name, other in self.owned.items()
+        }
 
     def of_this_machine(self) -> Features:
         """The same as runs here have it, whose stores write moments in one way."""
@@ -171,7 +233,9 @@ class Features:
         keys = [self.kms_key_arn, *(group.kms_key_arn for group in self.groups.values())]
         return [*dict.fromkeys(filter(None, keys))]
 
-    def catalog_arns(self, environment: Environment, *others: SharedGroup) -> tuple[str, ...]:
+    def catalog_arns(
+        self, environment: Environment, *others: SharedGroup | Features
+    ) -> tuple[str, ...]:
         """What reading tables takes in Glue: the catalogue, the databases and the tables.
 
         Args:
@@ -180,7 +244,7 @@ class Features:
         account = self.catalog_account or environment.account
         start = f"arn:{environment.partition}:glue:{environment.region}:{account}"
         tables = [(self.database, self.table)]
-        tables += [(shared.database, shared.table) for shared in others]
+        tables += [(other.database, other.table) for other in others]
         databases = dict.fromkeys(f"{start}:database/{database}" for database, _ in tables)
         own = dict.fromkeys(f"{start}:table/{database}/{table}" for database, table in tables)
         return (f"{start}:catalog", *databases, *own)

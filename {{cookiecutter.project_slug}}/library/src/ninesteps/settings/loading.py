@@ -19,6 +19,7 @@ from ninesteps.settings import gate as gates
 from ninesteps.settings import toml
 from ninesteps.settings.data import Column
 from ninesteps.settings.facets import Facet, FacetError, shortest
+from ninesteps.settings.features import Features
 from ninesteps.settings.floor import shortfall
 from ninesteps.settings.judgement import Model
 from ninesteps.settings.names import (
@@ -77,6 +78,7 @@ def _check_together(settings: Settings) -> None:
             raise SettingsError(str(error), *path) from None
     for name, environment in settings.environments.items():
         settings.features_of(replace(environment, name=name))  # its keys are read
+    _check_group_names(settings)
     _check_problem(settings)
     if settings.data.file:
         _check_columns(settings)
@@ -133,6 +135,7 @@ def _check_columns(settings: Settings) -> None:
             raise SettingsError(f"expected a column of [data.columns] ({has}), got {name!r}", *path)
     _check_stored_names(settings, named)
     _check_event_times(settings)
+    _check_owned_columns(settings)
     for facet in settings.facets:
         _check_facet(facet, columns[facet.column], settings.data.missing)
     if settings.split.by == "time" and not settings.data.event_time:
@@ -144,19 +147,62 @@ def _check_event_times(settings: Settings) -> None:
     """The column with the moments, in each environment, is no other column too."""
     data = settings.data
     stored = {data.stored_name(raw).lower() for raw in (data.record_id, data.label, *data.columns)}
-    environments = [replace(e, name=n) for n, e in settings.environments.items()]
-    for features in (settings.features, *map(settings.features_of, environments)):
-        for name in features.groups:
-            if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", name):
-                raise SettingsError(
-                    "expected a name of small letters, digits and _, a letter first, at most 32 "
-                    f"characters, got {name!r}", "features", "groups",
-                )  # fmt: skip
+    for features in _features_of_all(settings):
         if (name := features.event_time).lower() in stored:
             raise SettingsError(
                 f"expected a name that no other column of the feature group has, got {name!r}",
                 "features", "event_time",
             )  # fmt: skip
+
+
+def _features_of_all(settings: Settings) -> list[Features]:
+    """`[features]` of this machine and of each environment."""
+    named = [replace(e, name=name) for name, e in settings.environments.items()]
+    here = settings.features.named(settings.project.pipeline)
+    return [here, *map(settings.features_of, named)]
+
+
+def _check_group_names(settings: Settings) -> None:
+    """A query calls groups by their names in the settings, and each has a table of its own."""
+    for features in _features_of_all(settings):
+        for key, groups in (("groups", features.groups), ("owned", features.owned)):
+            for name in groups:
+                if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", name) or name == "own":
+                    raise SettingsError(
+                        "expected a name of small letters, digits and _, a letter first, at most "
+                        f"32 characters, and not 'own', got {name!r}", "features", key,
+                    )  # fmt: skip
+        taken = {features.group: features.table}
+        for name, group in features.owned.items():
+            path = ("features", "owned", name)
+            if name in features.groups:
+                raise SettingsError(
+                    f"expected another name than those of [features.groups], got {name!r}", *path
+                )
+            if group.group in taken or group.table in taken.values():
+                raise SettingsError(
+                    "expected a group and a table that no other own group has, got "
+                    f"{group.group!r} and {group.table!r}", *path, "group",
+                )  # fmt: skip
+            taken[group.group] = group.table
+
+
+def _check_owned_columns(settings: Settings) -> None:
+    """A feature lies in one group; id, label, groups to compare and moments in the main one."""
+    data = settings.data
+    main = [data.record_id, data.label, *settings.stored_columns]
+    kept = {data.stored_name(raw).lower(): "the main group" for raw in main}
+    for features in _features_of_all(settings):
+        taken = kept | {features.event_time.lower(): "the main group"}
+        taken |= dict.fromkeys(RESERVED_COLUMNS, "every feature group")
+        for name, group in features.owned.items():
+            for column in group.columns:
+                if where := taken.get(column.lower()):
+                    raise SettingsError(
+                        f"expected features that no other group has, got {column!r}, which is in "
+                        f"{where}", "features", "owned", name, "columns",
+                    )  # fmt: skip
+                taken[column.lower()] = f"[features.owned.{name}]"
 
 
 def _check_facet(facet: Facet, column: Column, missing: tuple[str, ...]) -> None:

@@ -78,6 +78,11 @@ class Settings:
         return parse_facets(self.bias.facets)
 
     @property
+    def stored_record_id(self) -> str:
+        """The record id's column in every own feature group."""
+        return self.data.stored_name(self.data.record_id)
+
+    @property
     def context_columns(self) -> tuple[str, ...]:
         """The columns that tell groups apart: the facets' and the group variable, each once."""
         columns = [facet.column for facet in self.facets]

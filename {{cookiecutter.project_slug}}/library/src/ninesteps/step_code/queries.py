@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 
-from ninesteps.feature_store.point_in_time import Shared, Source, joined_query
+from ninesteps.feature_store.point_in_time import Joined, Source, joined_query
 from ninesteps.settings.environment import Environment
+from ninesteps.settings.features import Features
 from ninesteps.settings.settings import Settings
 
 MAIN = "features"
@@ -19,25 +20,24 @@ MAIN = "features"
 
 def files(settings: Settings, environment: Environment) -> dict[str, bytes]:
     """The files of the queries, by name."""
-    features, data = settings.features_of(environment), settings.data
-    source = Source(
-        features.table,
-        data.stored_name(data.record_id),
-        features.event_time,
-        features.is_fractional,
-    )
-    shared = {
-        name: Shared(
+    features, record_id = settings.features_of(environment), settings.stored_record_id
+    others = {
+        name: Joined(_source(group, record_id), features.owned[name].columns)
+        for name, group in features.owned_groups.items()
+    }
+    others |= {
+        name: Joined(
             Source(
-                other.table,
-                other.record_id or data.stored_name(data.record_id),
-                other.event_time,
-                other.is_fractional,
-                "" if other.database == features.database else other.database,
+                shared.table,
+                shared.record_id or record_id,
+                shared.event_time,
+                shared.is_fractional,
+                "" if shared.database == features.database else shared.database,
             ),
-            other.columns,
+            shared.columns,
+            f"{name}_",
         )
-        for name, other in features.groups.items()
+        for name, shared in features.groups.items()
     }
     sources = [{
         "name": MAIN,
@@ -48,8 +48,13 @@ def files(settings: Settings, environment: Environment) -> dict[str, bytes]:
     }]  # fmt: skip
     return {
         "sources.json": (json.dumps(sources, indent=2) + "\n").encode(),
-        f"{MAIN}.sql": (joined_query(source, shared) + "\n").encode(),
+        f"{MAIN}.sql": (joined_query(_source(features, record_id), others) + "\n").encode(),
     }
+
+
+def _source(features: Features, record_id: str) -> Source:
+    """A table of the repository's own."""
+    return Source(features.table, record_id, features.event_time, features.is_fractional)
 
 
 def uri(settings: Settings, environment: Environment) -> str:
