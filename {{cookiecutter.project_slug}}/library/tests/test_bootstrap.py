@@ -434,14 +434,16 @@ def test_the_schedule_is_off_until_the_pipeline_is_there_and_bootstrap_keeps_it_
     with recorded_calls(monkeypatch) as calls:
         turned_on = scheduled(monkeypatch, "on")
     assert turned_on.exit_code == 0, turned_on.output
-    assert re.search(r"^schedule    on: monthly, next \w{3} \d{4}-\d\d-01 06:00 UTC; rows that ",
+    assert re.search(r"^schedule    on: monthly, next \w{3} \d{4}-\d\d-01 06:00 UTC; rows ",
                      turned_on.output, re.MULTILINE)  # fmt: skip
     assert started_by() == {"ENABLED"}
     assert calls <= permissions.CALLS["schedule"].keys()
     assert bootstrap_it(monkeypatch, own(), "--yes").exit_code == 0
     assert started_by() == {"ENABLED"}
     turned_off = scheduled(monkeypatch, "off")
-    assert turned_off.output.splitlines()[-1] == "schedule    off: monthly; rows that arrive"
+    assert turned_off.output.splitlines()[-1] == (
+        "schedule    off; rows that arrive start nothing either"
+    )
     assert started_by() == {"DISABLED"}
 
 

@@ -94,7 +94,7 @@ def test_without_an_execution_hours_are_the_most_that_the_definition_allows(
     assert ["executions", "x 4 (quarterly)", "25.33"] in found
     assert ["endpoint", f"2 {M5}", "17,520.00"] in found
     assert ["a year", "", "17,545.33"] in found
-    assert "prices      none: prices.toml is not there, which the team fills in\n" in done.stdout
+    assert "prices      none: there is no prices.toml, which the team fills in\n" in done.stdout
 
 
 def test_a_job_that_nothing_ends_is_counted_with_the_longest_that_has_an_end() -> None:
@@ -263,9 +263,12 @@ def test_where_no_execution_has_succeeded_it_is_said_what_to_do(service: Service
     listed(service, ("broke", "Failed"))
     assert run("--env", "prod", status=1).stderr == (
         f"pipeline: no execution of {pipeline(service.settings)} has succeeded in eu-west-1: leave "
-        "out --env, and --minutes says what you expect\n"
+        "out --env, or give the --minutes that you expect\n"
     )
 
 
 def test_what_is_expected_and_what_was_measured_exclude_each_other(settings: Settings) -> None:
-    assert "leave out --env" in run("--env", "prod", "--minutes", "5", status=2).stderr
+    assert (
+        "expected one of --minutes and --env"
+        in run("--env", "prod", "--minutes", "5", status=2).stderr
+    )

@@ -306,7 +306,7 @@ REGIONAL = "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0
 
 
 def test_a_job_is_told_the_region_of_its_image_as_sagemaker_tells_it(bench: Bench) -> None:
-    """In the variable that botocore reads not, and in no other."""
+    """In the variable that botocore does not read, and in no other."""
     script = "import json, os; print(json.dumps(dict(os.environ)))"
     look = bench.processing("Look", script)
     look["Arguments"]["AppSpecification"]["ImageUri"] = REGIONAL

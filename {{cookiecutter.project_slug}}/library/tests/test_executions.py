@@ -503,7 +503,7 @@ def test_waiting_tells_each_change_and_ends_as_the_execution_does(service: Servi
     domains(service)
     text = pipeline_command("start", "--env", "prod", "--wait", status=1).stdout
     assert "\nExecuting  Process\nFailed     Process\n" in text
-    assert "Process failed\n  the service says no reason\n" in text
+    assert "Process failed\n  the service gives no reason\n" in text
 
 
 def test_who_stops_waiting_is_told_that_the_execution_goes_on(
@@ -562,7 +562,7 @@ def test_the_beginning_of_an_id_is_enough_where_it_is_one_executions_alone(
          "ClientRequestToken": ANY},
     )  # fmt: skip
     done = pipeline_command("stop", "abcd", "--env", "prod")
-    assert done.stdout.startswith("execution   abcdefghijkl was executing, and is told to stop\n")
+    assert done.stdout.startswith("execution   abcdefghijkl was executing and is being stopped\n")
 
 
 def described(service: Service, name: str, status: str) -> None:

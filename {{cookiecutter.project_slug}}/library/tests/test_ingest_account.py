@@ -233,7 +233,7 @@ def test_refused_records_are_listed_and_the_next_ingest_puts_those_alone(
     store.refuses = lambda record: put.append(record["chip"]) or ""  # type: ignore[func-returns-value]
     again = run(monkeypatch, settings(), tmp_path / "pets.csv")
     assert put == ["008"]
-    assert "resumed     2 rows were in already\n" in again.stdout
+    assert "resumed     2 rows were there already\n" in again.stdout
     (content,) = objects("pets/arrivals/").values()
     assert json.loads(content)["rows"] == 3
 

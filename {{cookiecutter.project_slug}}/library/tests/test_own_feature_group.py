@@ -157,7 +157,7 @@ WITHOUT_AGE = SCHEMA.remove(SCHEMA.get_field_index("age"))
     ("changed", "sentence"),
     [
         (group(WITHOUT_AGE), "it has the feature 'age', which is not put there any more; "
-         "a group loses no feature: name a new one in [features] group"),
+         "a group cannot lose a feature: name a new one in [features] group"),
         (group(SCHEMA.set(3, pa.field("age", pa.string()))),
          "expected 'age' to be String, got Fractional; it cannot be changed: name a new group in "
          "[features] group"),

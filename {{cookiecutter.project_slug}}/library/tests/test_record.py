@@ -90,7 +90,7 @@ def test_offline_is_as_of_a_moment_and_what_differs_online_is_marked(
     ]
     assert "* 2 features differ between the stores" in shown
     before = record(monkeypatch, of, "007", "--as-of", "2025-01-01T00:00:00Z").stdout
-    assert "offline there is no such record as of 2025-01-01T00:00:00Z\n" in before
+    assert "offline: no such record as of 2025-01-01T00:00:00Z\n" in before
 
 
 def test_a_second_table_adds_to_the_history_of_a_record(
@@ -180,10 +180,10 @@ def test_a_label_and_a_number_are_said() -> None:
     assert found.differences == ["k"]  # 1.0 and 1 are one number
     assert view.sentences(found) == [
         "* 1 feature differs between the stores",
-        "model: version 3 (Approved) says 1, with probability 0.25",
+        "model: version 3 (Approved) predicts 1, with probability 0.25",
     ]
     number = dataclasses.replace(found, answer=Answer(3, "Approved", (51234.5678,)))
-    assert view.sentences(number)[-1] == "model: version 3 (Approved) says 51234.6"
+    assert view.sentences(number)[-1] == "model: version 3 (Approved) predicts 51234.6"
     assert view.as_json(number)["model"]["estimate"] == 51234.5678
 
 

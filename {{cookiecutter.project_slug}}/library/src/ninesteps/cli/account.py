@@ -126,7 +126,7 @@ def _make_feature_group(
 
 def _take_in(cloudformation: Any, stack: Stack, yes: bool) -> bool:
     """Have a new stack own what a deleted one of its name has left; whether that was agreed to."""
-    click.echo(f"a deleted stack {stack.name} has left what one of its name takes in first:")
+    click.echo(f"a deleted stack {stack.name} left these, which the new one imports first:")
     for one in stack.imports:
         click.echo(one.line)
     return _apply(cloudformation, stack, yes).status == "applied"
@@ -202,10 +202,13 @@ def schedule(state: str, name: str) -> None:
                 )
             done = changing.apply(cloudformation, stack, lambda _: True, _tell)
             click.echo(f"stack       {stack_name}: {done.status}")
+    if state == "off":
+        click.echo("schedule    off; rows that arrive start nothing either")
+        return
     cadence = settings.cadence
-    firing = next(iter(cadence.next(datetime.now(tz=UTC))), None) if state == "on" else None
+    firing = next(iter(cadence.next(datetime.now(tz=UTC))), None)
     then = f", next {firing:%a %Y-%m-%d %H:%M %Z}" if firing else ""
-    click.echo(f"schedule    {state}: {cadence.text}{then}; rows that arrive")
+    click.echo(f"schedule    on: {cadence.text}{then}; rows that arrive start it too")
 
 
 @commands.command()

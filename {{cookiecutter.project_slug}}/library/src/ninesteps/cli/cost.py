@@ -41,7 +41,7 @@ def cost(name: str | None, minutes: float | None, as_json: bool) -> None:
     from ninesteps.settings import prices as price_table
 
     if name is not None and minutes is not None:
-        raise click.UsageError("--minutes is for where no execution is read: leave out --env")
+        raise click.UsageError("expected one of --minutes and --env, got both")
     settings = here.settings_with_table()
     prices = price_table.load(here.root())
     environment = settings.environment() if name is None else settings.account_environment(name)
@@ -76,7 +76,7 @@ def _read(settings: Settings, environment: Environment) -> tuple[str, list[Use]]
         if not arn:
             raise AccountError(
                 f"no execution of {executions.pipeline} has succeeded in {environment.region}: "
-                "leave out --env, and --minutes says what you expect"
+                "leave out --env, or give the --minutes that you expect"
             )
         return costs.of_execution(run.standing(settings, arn))
 
@@ -98,12 +98,12 @@ def _show(settings: Settings, counted: Cost, prices: Prices | None) -> None:
     _row("a year", "", counted.year, prices)
     click.echo()
     if prices is None:
-        click.echo(f"prices      none: {price_table.FILE} is not there, which the team fills in")
+        click.echo(f"prices      none: there is no {price_table.FILE}, which the team fills in")
     else:
         click.echo(f"prices      {price_table.FILE}, of {prices.date}, in {prices.region}")
         for key in counted.missing(prices):
             click.echo(f"            missing: {key}")
-    click.echo(f"not in it   {NOT_COUNTED}")
+    click.echo(f"not counted {NOT_COUNTED}")
 
 
 def _in(prices: Prices | None) -> str:

@@ -101,7 +101,7 @@ def stop(run: str, name: str) -> None:
         arn = there.executions.arn(run)
         before = there.executions.stop(arn)
         run = arn.rpartition("/")[2]
-        click.echo(f"execution   {run} was {before.lower()}, and is told to stop")
+        click.echo(f"execution   {run} was {before.lower()} and is being stopped")
         click.echo(f"go on       pipeline status {run} --env {name}")
 
 

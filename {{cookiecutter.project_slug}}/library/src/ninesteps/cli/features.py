@@ -143,7 +143,7 @@ def _say_outcome(outcome: Outcome, read: Table, bulk: bool) -> None:
     how = "rows put as files" if bulk else "records put"
     for done in outcome.every:
         if done.resumed:
-            click.echo(f"resumed     {done.resumed:,} rows were in already")
+            click.echo(f"resumed     {done.resumed:,} rows were there already")
         rate = f" in {done.seconds:.1f} s" if done.seconds else ""
         click.echo(f"offline     {done.put:,} {how} into {done.group}{rate}")
     if read.group.features.online:

@@ -77,7 +77,7 @@ class FeatureGroup:
             elif name not in rows.column_names:
                 raise FeaturesError(
                     f"expected the feature {name!r}, which the feature group {self.name} has, got "
-                    "none: a feature group loses no feature; name a new one in [features] group"
+                    "none: a group cannot lose a feature; name a new one in [features] group"
                 )
             else:
                 columns[name] = _cast(rows[name], name, kind)

@@ -110,7 +110,7 @@ class Executions:
         return matches[0]
 
     def steps(self, arn: str) -> Iterator[dict[str, Any]]:
-        """The steps of an execution that were begun, or taken from another one."""
+        """The steps of an execution that have begun, or were taken from another one."""
         pages = self.sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
             PipelineExecutionArn=arn
         )

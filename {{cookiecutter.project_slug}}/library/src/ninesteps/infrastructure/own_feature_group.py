@@ -163,7 +163,7 @@ def summary_place(described_group: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def differences(current: Mapping[str, Any], group: FeatureGroup) -> Iterator[str]:
-    """What a group has that cannot be changed and is otherwise, a sentence each."""
+    """How a group differs in what cannot be changed, a sentence each."""
     features, there = group.features, definitions(current)
     catalog = current.get("OfflineStoreConfig", {}).get("DataCatalogConfig", {})
     table = ".".join(catalog.get(key, "") for key in ("Database", "TableName"))
@@ -182,7 +182,7 @@ def differences(current: Mapping[str, Any], group: FeatureGroup) -> Iterator[str
         if now is None:
             yield (
                 f"it has the feature {name!r}, which is not put there any more; a group "
-                "loses no feature: name a new one in [features] group"
+                "cannot lose a feature: name a new one in [features] group"
             )
         elif now != kind and (kind, now) != ("Fractional", "Integral"):  # whole ones are fractions
             yield f"expected {name!r} to be {now}, got {kind}{new}"

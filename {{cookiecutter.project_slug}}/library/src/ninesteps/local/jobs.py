@@ -214,7 +214,7 @@ DEFAULT_REGION = "us-east-1"
 
 
 def container_environment(image: object) -> dict[str, str]:
-    """What SageMaker sets in every container: the region, in a variable that botocore reads not."""
+    """What SageMaker sets in every container: the region, which botocore looks for elsewhere."""
     found = _REGION.search(image) if isinstance(image, str) else None
     return {"AWS_REGION": found[1] if found else DEFAULT_REGION}
 

@@ -68,7 +68,7 @@ class Found:
 
     @property
     def differences(self) -> list[str]:
-        """The features that the two stores have otherwise; none if one has no such record."""
+        """The features that differ between the stores; none if one has no such record."""
         first, second = self.offline, self.online
         if first is None or second is None:
             return []

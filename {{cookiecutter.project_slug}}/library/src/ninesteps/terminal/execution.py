@@ -78,7 +78,7 @@ class View:
     def _say_failure(self, step: StepFacts) -> None:
         """Why a step failed, as the service says it, and the end of what it printed."""
         _CONSOLE.print(f"[red]{step.name} failed[/]")
-        _CONSOLE.print(f"  {escape(step.reason or 'the service says no reason')}", soft_wrap=True)
+        _CONSOLE.print(f"  {escape(step.reason or 'the service gives no reason')}", soft_wrap=True)
         for job in failed_jobs(step):
             try:
                 self._show_end(log_group(step.type), job)
@@ -181,7 +181,7 @@ def table(summaries: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 
 def changes(before: RunFacts | None, now: RunFacts) -> Iterator[str]:
-    """A line for each step that stands otherwise than it did."""
+    """A line for each step whose state has changed."""
     known = {step.name: step.said for step in before.steps} if before else {}
     for step in now.steps:
         if step.said != known.get(step.name, "Waiting"):

@@ -14,7 +14,7 @@ _CONSOLE = Console(highlight=False)
 
 
 def show(found: Found) -> None:
-    """Show a record, a line a feature; what the stores have otherwise is marked."""
+    """Show a record, a line a feature; what differs between the stores is marked."""
     _CONSOLE.print(f"record [bold]{escape(found.id)}[/] as of {found.as_of}", soft_wrap=True)
     different = set(found.differences)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -41,11 +41,11 @@ def sentences(found: Found) -> list[str]:
     """What the table does not say: which store has no such record, and the model's answer."""
     lines = []
     if found.offline is None:
-        lines.append(f"offline there is no such record as of {found.as_of}")
+        lines.append(f"offline: no such record as of {found.as_of}")
     if not found.has_online:
         lines.append("there is no online store: [features] online is false")
     elif found.online is None:
-        lines.append("online there is no such record")
+        lines.append("online: no such record")
     if count := len(found.differences):
         word = "feature differs" if count == 1 else "features differ"
         lines.append(f"* {count} {word} between the stores")
@@ -54,7 +54,7 @@ def sentences(found: Found) -> list[str]:
         return lines
     label, *probability = found.answer.values
     said = f"{label:g}, with probability {probability[0]:.4g}" if probability else f"{label:.6g}"
-    lines.append(f"model: version {found.answer.version} ({found.answer.where}) says {said}")
+    lines.append(f"model: version {found.answer.version} ({found.answer.where}) predicts {said}")
     return lines
 
 
