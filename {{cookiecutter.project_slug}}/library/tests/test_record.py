@@ -300,6 +300,31 @@ def test_a_record_is_deleted_in_every_store_of_an_account(
     assert (then["offline"]["age"], then["online"]) == ("1.5", None)
 
 
+@pytest.mark.parametrize(
+    ("features", "said"),
+    [
+        ({"event_time": "observed"}, "event_time: expected 'event_time', which the feature group "),
+        ({"event_time_type": "fractional"}, "event_time_type: expected 'string', which the "),
+        ({"table": "elsewhere"}, "table: expected 'pets_prod', which the feature group pets-prod"),
+        ({"online": True}, "online: expected 'false', which the feature group pets-prod has in"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("options", [(), ("--delete", "--yes")], ids=["show", "delete"])
+def test_settings_that_the_group_does_not_have_are_named_before_it_is_queried(
+    store: FeatureStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    features: dict[str, Any],
+    said: str,
+    options: tuple[str, ...],
+) -> None:
+    make_group(tmp_path, settings(), *ROWS)
+    of = settings()
+    of = dataclasses.replace(of, features=dataclasses.replace(of.features, **features))
+    done = record(monkeypatch, of, "007", "--env", "prod", *options, status=2)
+    assert done.stderr.startswith(f"pipeline: pipeline.toml [features] {said}")
+
+
 @pytest.mark.parametrize("of", [ONLINE, settings()], ids=["online", "offline alone"])
 def test_an_id_that_no_store_of_an_account_has_is_not_said_to_be_deleted(
     store: FeatureStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of: Settings

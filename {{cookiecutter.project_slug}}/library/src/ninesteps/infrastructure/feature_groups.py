@@ -52,6 +52,26 @@ def _check_own(
         path: of the table with its name, within `[features]`.
     """
     found = _described(sagemaker, features.group, environment, bool(features.location))
+    check_own(found, settings, features, environment, *path)
+    return found
+
+
+def check_own(
+    found: dict[str, Any],
+    settings: Settings,
+    features: Features,
+    environment: Environment,
+    *path: str,
+) -> None:
+    """Check that a group of the repository's own is as the settings have it.
+
+    Args:
+        found: the answer to DescribeFeatureGroup.
+        path: of the table with its name, within `[features]`.
+
+    Raises:
+        SettingsError: that names the key of `[features]` and the value that the account has.
+    """
     for key, wanted, has in _facts(features, found, environment, settings.project.pipeline):
         if wanted != has:
             of_table = path if key == "table" else ()
@@ -65,7 +85,6 @@ def _check_own(
             f"expected {has!r}, the record identifier of the feature group {features.group} in "
             f"{environment.name}, got {record_id!r}; [data.stored] can say so", "data", "record_id",
         )  # fmt: skip
-    return found
 
 
 def _check_shared(
@@ -132,6 +151,9 @@ def _facts(
         if features.catalog_account == "":
             yield "catalog", features.catalog, catalog["Catalog"]
     yield from _moments(features, found)
+    if features.online:
+        is_online = found.get("OnlineStoreConfig", {}).get("EnableOnlineStore", False)
+        yield "online", "true", "true" if is_online else "false"
     storage = store["S3StorageConfig"]
     has = storage.get("ResolvedOutputS3Uri") or storage["S3Uri"]
     place = features.place(environment, pipeline)

@@ -341,18 +341,25 @@ def delete_in_account(settings: Settings, environment: Environment, identifier: 
 def _groups(session: Any, settings: Settings, environment: Environment) -> list[FeatureGroup]:
     """The own feature groups as the account has them, the main one first."""
     features, sagemaker = settings.features_of(environment), session.client("sagemaker")
+    owned = [("owned", name) for name in features.owned_groups]
     return [
-        _group(sagemaker, group, environment)
-        for group in (features, *features.owned_groups.values())
+        _group(sagemaker, settings, group, environment, *path)
+        for path, group in zip(
+            [(), *owned], (features, *features.owned_groups.values()), strict=True
+        )
     ]
 
 
-def _group(sagemaker: Any, features: Features, environment: Environment) -> FeatureGroup:
-    """A feature group as the account has it."""
-    from ninesteps.infrastructure import own_feature_group
+def _group(
+    sagemaker: Any, settings: Settings, features: Features, environment: Environment, *path: str
+) -> FeatureGroup:
+    """A feature group as the account has it, where the settings have it so too."""
+    from ninesteps.infrastructure import feature_groups, own_feature_group
 
     found = own_feature_group.described(sagemaker, features.group)
     if not found:
         raise own_feature_group.missing(features.group, environment, bool(features.location))
+    if "OfflineStoreConfig" in found:  # by other names a query would find nothing
+        feature_groups.check_own(found, settings, features, environment, *path)
     record_id = str(found["RecordIdentifierFeatureName"])
     return FeatureGroup(features, record_id, own_feature_group.definitions(found))
