@@ -141,6 +141,7 @@ def test_a_record_is_shown_and_deleted_whole(
     found = content(monkeypatch, of, "007")
     whole = {name: str(value) for name, value in WHOLE[0].items()}
     assert found["offline"] == found["online"] == whole
+    assert [*found["offline"]] == [*whole]  # as the query has them, the main group's first
     assert found["differences"] == []
     then = content(monkeypatch, of, "007", "--as-of", "2026-01-03T00:00:00Z")
     assert (then["offline"]["age"], then["online"]["age"]) == ("1.5", "2.5")
@@ -194,6 +195,27 @@ def test_an_ingest_fills_each_group_and_the_query_joins_them(
         assert {chip: row["age"] for chip, row in online.items()} == {
             "007": "2.5", "008": "12.0", "1e5": "0.25",
         }  # fmt: skip
+
+
+def test_a_second_pipeline_reads_one_of_them_in_the_account_as_of_its_own_moment(
+    store: FeatureStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_groups(tmp_path, settings(), *ROWS, LATER)
+    run(monkeypatch, settings(), tmp_path / "pets.csv")
+    theirs = SharedGroup("pets-prod-vet", ("age",))
+    reader = ingests.settings(group="strays", groups={"theirs": theirs})
+    (tmp_path / "reader").mkdir()
+    make_groups(tmp_path / "reader", reader, ROWS[0], "9,0,3,2020-01-31,cat,2026-01-01T00:00:00Z")
+    run(monkeypatch, reader, tmp_path / "reader" / "pets.csv")
+    feature_groups.check(
+        boto3.client("sagemaker", region_name=REGION), reader, reader.account_environment("prod")
+    )
+    ages = [(row["chip"], row["age"], row["theirs_age"]) for row in answer(store, reader)]
+    assert ages == [("007", 1.5, 2.5), ("9", 3.0, None)]
+    before = query(reader, "prod", "2026-01-03T00:00:00.000Z")
+    names, rows = store._answer(before, "sagemaker_featurestore")
+    (first,) = (dict(zip(names, row, strict=True)) for row in rows if "007" in row)
+    assert first["theirs_age"] == 1.5
 
 
 def test_the_marker_is_written_when_all_groups_can_be_read(

@@ -132,6 +132,29 @@ def test_environments_of_one_account_share_no_table(tmp_path: Path) -> None:
     assert prod.workgroup == test.workgroup == "team"
 
 
+def test_an_own_group_is_called_after_the_main_one_or_as_an_environment_says(
+    tmp_path: Path,
+) -> None:
+    more = f"""
+[features.owned.vet]
+columns = ["weight"]
+{PROD}
+{PROD.replace("prod", "test")}
+[environments.test.features.owned.vet]
+group = "vets"
+"""
+    settings = load(tmp_path, more=more)
+    named = {
+        name: settings.features_of(settings.environment(name)).owned_groups["vet"]
+        for name in ("local", "prod", "test")
+    }
+    assert {name: (group.group, group.table) for name, group in named.items()} == {
+        "local": ("Pet-adoption-vet", "pet_adoption_vet"),
+        "prod": ("pet-adoption-prod-vet", "pet_adoption_prod_vet"),
+        "test": ("vets", "vets"),
+    }
+
+
 def test_a_shared_group_may_be_called_otherwise_in_each_environment(tmp_path: Path) -> None:
     more = f"""
 [features.groups.pay]
@@ -187,6 +210,11 @@ group = "hr-prod"
         ('[features.owned.vet]\ncolumns = ["x"]\n[features.owned.sex]\ncolumns = ["y", "x"]',
          "[features.owned.sex] columns: expected features that no other group has, got 'x', which "
          "is in [features.owned.vet]"),
+        ('[features.owned.vet]\ncolumns = ["x"]\n' + PROD
+         + '[environments.prod.features.owned.vet]\ncolumns = ["x", "y"]',
+         "[environments.prod.features.owned] vet: expected the groups and columns of [features.o"),
+        (PROD + '[environments.prod.features.owned.vet]\ncolumns = ["y"]',
+         "[environments.prod.features.owned] vet: expected the groups and columns of [features.o"),
         ('[features.owned.vet]\ncolumns = ["Recency"]',
          "expected features that no other group has, got 'Recency', which is in every feature"),
         (PROD + '[environments.prod.features]\nworkgroup = "a b"',

@@ -149,7 +149,10 @@ def _joined(parts: Iterable[Record | None]) -> Record | None:
     main, *others = parts
     if main is None:
         return None
-    return {name: text for part in (*filter(None, others), main) for name, text in part.items()}
+    joined = dict(main)
+    for part in filter(None, others):
+        joined |= {name: text for name, text in part.items() if name not in main}
+    return joined
 
 
 def _folder(local: Path, settings: Settings, environment: Environment) -> Path:
@@ -333,7 +336,7 @@ def delete_in_account(settings: Settings, environment: Environment, identifier: 
         _in_stores(session, groups, environment, settings.project.pipeline, identifier, now())
         moment = event_time(groups[0].features, datetime.now(UTC))
         runtime = put_records.client(session)
-        for group in groups:
+        for group in reversed(groups):  # the main one last: without it a record is not found
             account_records.AccountOnlineStore(runtime, group).delete(identifier, moment)
     return moment
 

@@ -79,6 +79,7 @@ def _check_together(settings: Settings) -> None:
     for name, environment in settings.environments.items():
         settings.features_of(replace(environment, name=name))  # its keys are read
     _check_group_names(settings)
+    _check_division(settings)
     _check_problem(settings)
     if settings.data.file:
         _check_columns(settings)
@@ -185,6 +186,24 @@ def _check_group_names(settings: Settings) -> None:
                     f"{group.group!r} and {group.table!r}", *path, "group",
                 )  # fmt: skip
             taken[group.group] = group.table
+
+
+def _check_division(settings: Settings) -> None:
+    """A table is divided once, whichever environment its rows are then put into."""
+
+    def columns(features: Features) -> dict[str, tuple[str, ...]]:
+        return {name: group.columns for name, group in features.owned.items()}
+
+    wanted = columns(settings.features)
+    for name, environment in settings.environments.items():
+        got = columns(settings.features_of(replace(environment, name=name)))
+        for group in got:
+            if got[group] != wanted.get(group):
+                raise SettingsError(
+                    "expected the groups and columns of [features.owned], since a record is "
+                    f"divided alike in every environment, got {', '.join(got[group])}",
+                    "environments", name, "features", "owned", group,
+                )  # fmt: skip
 
 
 def _check_owned_columns(settings: Settings) -> None:
