@@ -464,3 +464,25 @@ def test_here_the_newest_record_of_each_id_is_online_if_asked_for(
     read = ingesting.table(tmp_path / ".local", settings(), settings().environment(), file)
     found = ingesting.online_store(tmp_path / ".local", read.group).get(["007", "008"])
     assert {chip: record["age"] for chip, record in found.items()} == {"007": "1.5", "008": "13.0"}
+
+
+def test_an_ingest_after_one_that_waited_in_vain_waits_for_the_same_rows(
+    store: FeatureStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts rows since that one began: those of older tables are not taken for them."""
+    make_group(tmp_path, settings())
+    patience = arrivals.MOST_SECONDS
+    monkeypatch.setattr(arrivals, "MOST_SECONDS", -1.0)
+    asked = set()
+    for _ in range(2):
+        store.landing = 99
+        done = run(monkeypatch, settings(), tmp_path / "pets.csv", status=1)
+        assert "got 0; the rows are put, and no marker was written: ingest the table" in done.stderr
+        asked.add(store.queries[-1])
+    (query,) = asked
+    assert "WHERE api_invocation_time >= timestamp" in query
+    monkeypatch.setattr(arrivals, "MOST_SECONDS", patience)
+    store.landing = 2
+    run(monkeypatch, settings(), tmp_path / "pets.csv")
+    (content,) = objects("pets/arrivals/").values()
+    assert json.loads(content)["rows"] == 3

@@ -35,23 +35,21 @@ class Arrived:
     largest_write_time: str  # when the last of them was written, in UTC, to the second
 
 
-def wait(athena: Athena, began: datetime | None, rows: int, tell: Callable[[int], None]) -> Arrived:
+def wait(athena: Athena, began: datetime, rows: int, tell: Callable[[int], None]) -> Arrived:
     """Wait until as many rows as were put since a moment can be read.
 
     Args:
-        began: the moment, by the service's clock; none: all rows count.
+        began: the moment, by the clock that stamps the rows.
         tell: told how many can be, each time that it is asked.
 
     Raises:
         AccountError: if they cannot after 30 minutes.
     """
+    since = (began.astimezone(UTC) - CLOCK).strftime("%Y-%m-%d %H:%M:%S.000")
     query = (
         'SELECT count(*) AS "rows", max(write_time) AS written '
-        f"FROM {quoted(athena.features.table)}"
+        f"FROM {quoted(athena.features.table)} WHERE api_invocation_time >= timestamp '{since}'"
     )
-    if began:
-        since = (began.astimezone(UTC) - CLOCK).strftime("%Y-%m-%d %H:%M:%S.000")
-        query += f" WHERE api_invocation_time >= timestamp '{since}'"
     until = time.monotonic() + MOST_SECONDS
     while True:
         answer = athena.rows(query)[0]
@@ -63,7 +61,7 @@ def wait(athena: Athena, began: datetime | None, rows: int, tell: Callable[[int]
             raise AccountError(
                 f"expected {rows:,} rows to be readable in {athena.features.table} within "
                 f"{MOST_SECONDS / 60:.0f} minutes, got {readable:,}; the rows are put, and no "
-                "marker was written: start a run by hand when they are there"
+                "marker was written: ingest the table again later, which waits for them"
             )
         time.sleep(POLL_SECONDS)
 

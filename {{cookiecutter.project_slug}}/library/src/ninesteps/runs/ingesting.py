@@ -192,11 +192,12 @@ def put_into_account(
         ]
         # rows of PutRecord are stamped by the service's clock, those of files by this machine's
         began = datetime.now(UTC) if options.bulk else arrivals.service_time(found[0])
-        outcomes: list[Outcome] = []
+        outcomes, kept = list[Outcome](), list[_Kept]()
         for there, group, part in zip(found, groups, read.every, strict=True):
-            kept = _Kept(local / "ingests" / _name(environment, there, part), options.again)
-            outcomes.append(_put(session, environment, there, group, part, kept, options, observer))
-            kept.write(outcomes[-1])
+            own = _Kept(local / "ingests" / _name(environment, there, part), options.again)
+            outcomes.append(_put(session, environment, there, group, part, own, options, observer))
+            own.write(outcomes[-1], began)
+            kept.append(own)
             if outcomes[-1].is_stopped:  # something is wrong with all records
                 break
         outcome = replace(outcomes[0], others=tuple(outcomes[1:]))
@@ -205,10 +206,8 @@ def put_into_account(
         _put_summary(s3, found[0], read.ingested, environment)
         if options.marker:
             written = [
-                _readable(
-                    Athena.of(session, group.features, environment, pipeline), began, done, observer
-                )
-                for group, done in zip(groups, outcome.every, strict=True)
+                _readable(Athena.of(session, group.features, environment, pipeline), own, observer)
+                for group, own in zip(groups, kept, strict=True)
             ]
             outcome.marker = arrivals.mark(
                 s3, environment, pipeline, outcome.put + outcome.resumed, max(written)
@@ -216,12 +215,14 @@ def put_into_account(
     return outcome
 
 
-def _readable(athena: Athena, began: datetime, outcome: Outcome, observer: Observer) -> str:
-    """Wait until a group's rows can be read; gives when the last of them was written."""
+def _readable(athena: Athena, kept: _Kept, observer: Observer) -> str:
+    """Wait until a table's rows can be read, also those that an earlier ingest has put; gives when
+    the last of them was written."""
     from ninesteps.infrastructure import arrivals
 
-    since, rows = (began, outcome.put) if outcome.put else (None, outcome.rows)
-    arrived = arrivals.wait(athena, since, rows, lambda n: observer.waiting(n, rows))
+    arrived = arrivals.wait(
+        athena, kept.began, kept.put, lambda readable: observer.waiting(readable, kept.put)
+    )
     return arrived.largest_write_time
 
 
@@ -283,24 +284,33 @@ def _key(record: Record, group: FeatureGroup) -> tuple[str, str]:
 
 
 class _Kept:
-    """Which rows of a table an earlier ingest into a feature group left out."""
+    """What earlier ingests of a table into a feature group did."""
 
     def __init__(self, file: Path, again: bool) -> None:
         self._file = file
-        self.refused: set[tuple[str, str]] | None = None  # None: all of them are to be put
+        self.refused: set[tuple[str, str]] | None = None  # None: all rows are to be put
+        self.began = datetime.min  # the first of them
+        self.put = 0  # rows, by all of them
         if not again:
-            with contextlib.suppress(OSError, ValueError, TypeError):
+            with contextlib.suppress(OSError, LookupError, TypeError, ValueError):
                 content = json.loads(file.read_text(encoding="utf-8"))
+                began, put = datetime.fromisoformat(content["began"]), int(content["put"])
                 self.refused = {(identifier, moment) for identifier, moment in content["refused"]}
+                self.began, self.put = began, put
 
-    def write(self, outcome: Outcome) -> None:
-        """Keep what was refused; nothing of an ingest that did not get through the table."""
+    def write(self, outcome: Outcome, began: datetime) -> None:
+        """Keep what was put and refused; nothing of an ingest that was not through the table."""
         if outcome.is_stopped:
             return
+        self.began = began if self.refused is None else self.began
+        self.put += outcome.put
         self._file.parent.mkdir(parents=True, exist_ok=True)
         refused = [(one.id, one.event_time) for one in outcome.refused]
         whole = self._file.with_name(f".{self._file.name}.{os.getpid()}")
-        whole.write_text(json.dumps({"refused": refused}), encoding="utf-8")
+        whole.write_text(
+            json.dumps({"began": self.began.isoformat(), "put": self.put, "refused": refused}),
+            encoding="utf-8",
+        )
         whole.replace(self._file)
 
 
