@@ -29,6 +29,12 @@ def _library_can_be_imported_by_processes() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SOURCE), given]))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _the_sdk_asks_iam_nothing() -> None:
+    """As `ninesteps.sdk` sets it at its import, which may come in a test that keeps no variable."""
+    os.environ.setdefault("SAGEMAKER_VALIDATE_ROLE", "false")
+
+
 @pytest.fixture(autouse=True)
 def _signals_are_as_in_a_terminal() -> Iterator[None]:
     """Whatever starts the tests may have had some ignored, as `nohup` does, and so may a test."""
