@@ -96,7 +96,7 @@ def test_a_record_is_shown_with_what_the_run_predicted_for_it(churn_run: Run) ->
     assert found["model"]["probability"] == pytest.approx(float(probability), abs=1e-6)
     shown = churn_run.repository.pipeline("record", identifier).stdout.splitlines()
     assert max(map(len, shown)) <= 80
-    assert f"model: version 1 (PendingManualApproval) says {label}, with" in shown[-1]
+    assert f"model: version 1 (PendingManualApproval) predicts {label}, with" in shown[-1]
 
 
 def test_the_registered_version_points_at_files_that_exist(churn_run: Run) -> None:
@@ -308,7 +308,7 @@ def test_wrong_parameters(used: Repository, options: tuple[str, ...], sentence: 
 
 def test_a_moment_before_the_data_has_no_rows(used: Repository) -> None:
     done = used.pipeline("run", "--set", "AsOf=2001-01-01T00:00:00Z", status=1)
-    assert "the feature store has no rows as of 2001-01-01T00:00:00Z" in done.stdout
+    assert "the feature store has no rows as of 2001-01-01T00:00:00.000Z" in done.stdout
 
 
 WRONG_SETTINGS = {

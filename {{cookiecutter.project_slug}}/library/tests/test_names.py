@@ -34,7 +34,8 @@ MEMBERS = {
     "AWS::StepFunctions::StateMachine.StateMachineName": "stepfunctions CreateStateMachine name",
     "applicationautoscaling.PolicyName": "application-autoscaling PutScalingPolicy PolicyName",
     "cloudwatch.AlarmNames": "cloudwatch DescribeAlarms AlarmNames",
-    "sagemaker.ClientRequestToken": "sagemaker StartPipelineExecution ClientRequestToken",
+    "sagemaker.ClientRequestToken":
+        "sagemaker StartPipelineExecution ClientRequestToken",
     "sagemaker.EndpointConfigName": "sagemaker CreateEndpointConfig EndpointConfigName",
     "sagemaker.EndpointName": "sagemaker CreateEndpoint EndpointName",
     "sagemaker.ModelName": "sagemaker CreateModel ModelName",

@@ -144,7 +144,10 @@ def test_all_pages_of_a_groups_features_are_read(
         first, second = answer["FeatureDefinitions"][:2], answer["FeatureDefinitions"][2:]
         if NextToken:
             return answer | {"FeatureDefinitions": second, "NextToken": ""}
-        return answer | {"FeatureDefinitions": first, "NextToken": "more"}
+        return answer | {
+            "FeatureDefinitions": first,
+            "NextToken": "more",
+        }  # pragma: allowlist secret
 
     monkeypatch.setattr(store, "describe_feature_group", by_pages)
     assert made(group()) == "unchanged"

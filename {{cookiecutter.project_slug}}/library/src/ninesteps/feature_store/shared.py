@@ -9,10 +9,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-import pyarrow as pa
-
 from ninesteps.errors import SettingsError
-from ninesteps.feature_store import stored
 from ninesteps.feature_store.ingest import SUMMARY, Ingested
 from ninesteps.local.storage import Storage
 from ninesteps.settings.environment import Environment
@@ -76,6 +73,10 @@ def _newest(settings: Settings, name: str, group: SharedGroup) -> Path:
 
 def _check_columns(settings: Settings, name: str, group: SharedGroup, folder: Path) -> None:
     """Refuse columns that step 1's query would not find, or whose texts would make no feature."""
+    import pyarrow as pa  # slow to import: a run without groups of others needs neither
+
+    from ninesteps.feature_store import stored
+
     columns = stored.schema(folder)
     numbers = [
         column.name for column in columns

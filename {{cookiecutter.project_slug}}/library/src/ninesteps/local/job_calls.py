@@ -55,7 +55,7 @@ def answered(athena: Athena, storage: Storage) -> Iterator[dict[str, str]]:
                 "AWS_ENDPOINT_URL_ATHENA": address,
                 "AWS_ENDPOINT_URL_S3": address,
                 "AWS_ACCESS_KEY_ID": key,
-                "AWS_SECRET_ACCESS_KEY": "unused",
+                "AWS_SECRET_ACCESS_KEY": key,  # of no use but that botocore wants one
             }
         finally:
             athena.end()
