@@ -46,7 +46,10 @@ def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     settings = pet_settings()
     monkeypatch.setattr(pipeline_settings, "load", lambda root: settings)
     monkeypatch.setattr(type(settings), "check_table", lambda self: None)
-    ingested = Ingested("s3://bucket/f", "2026-01-31T00:00:00Z", read=1, kept=1, found={})
+    ingested = Ingested(
+        "s3://bucket/f", "2026-01-31T00:00:00Z", read=1, kept=1, found={},
+        groups={"pets": "s3://bucket/f"},
+    )  # fmt: skip
     monkeypatch.setattr(local_run, "ingest", lambda *_, **__: ingested)
     compiled = SimpleNamespace(definition=definition, code={})
     monkeypatch.setattr(local_run, "compiled", lambda *_: compiled)
