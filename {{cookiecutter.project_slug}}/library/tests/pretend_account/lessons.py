@@ -9,7 +9,7 @@
   wrote.
 - A job is not found by its name in the small letters that its ARN has, and what is described of it
   lacks some of what it was asked for.
-- An endpoint, model or config of a name that is taken is made anew.
+- An endpoint, model or config of a name that is taken is made again.
 """
 
 from __future__ import annotations

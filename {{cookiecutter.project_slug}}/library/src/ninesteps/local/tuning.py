@@ -324,7 +324,7 @@ def _train_with_retries(
     definition: TrainingDefinition,
     backend: LocalBackend,
 ) -> None:
-    """Train anew after an internal error, as often as the job's `RetryStrategy` says."""
+    """Train again after an internal error, as often as the job's `RetryStrategy` says."""
     request = trial.job.request
     retries = int(request.get("RetryStrategy", {}).get("MaximumRetryAttempts", 0))
     for left in range(retries, -1, -1):
