@@ -18,9 +18,6 @@ import pytest
 
 from ninesteps.errors import StateError
 from ninesteps.local.state import (
-    _VERSION_1,
-    _VERSION_2,
-    SCHEMA_VERSION,
     KeptStep,
     Record,
     State,
@@ -28,6 +25,7 @@ from ninesteps.local.state import (
     is_run_locked,
     run_lock,
 )
+from ninesteps.local.state_schema import SCHEMA_VERSION, UPGRADES, VERSION_1, VERSION_2
 
 
 @pytest.fixture
@@ -92,7 +90,7 @@ def test_a_step_of_an_execution_registers_once(state: State) -> None:
 def test_a_file_of_the_first_version_keeps_what_it_has(file: Path) -> None:
     with sqlite3.connect(file) as connection:
         connection.executescript(
-            _VERSION_1
+            VERSION_1
             + """
             INSERT INTO executions VALUES ('old', 'p', '{}', 'Succeeded', '2026-01-01', '');
             INSERT INTO steps VALUES ('old', 'S', 'Processing', 'Succeeded', 1.0, '');
@@ -111,8 +109,8 @@ def test_a_file_of_the_first_version_keeps_what_it_has(file: Path) -> None:
 def test_a_file_of_the_second_version_keeps_what_it_has_and_can_be_decided_on(file: Path) -> None:
     with sqlite3.connect(file) as connection:
         connection.executescript(
-            _VERSION_1
-            + _VERSION_2
+            VERSION_1
+            + VERSION_2
             + """
             INSERT INTO executions
             VALUES ('old', 'p', '{}', 'Succeeded', '2026-01-01', '', '{}', '[]', '{}');
@@ -243,6 +241,49 @@ def test_a_step_that_runs_when_its_execution_ends_has_ended_with_it(
         ((status, ended),) = connection.execute("SELECT status, ended FROM executions")
     assert steps == {"Done": "Succeeded", "Running": "Stopped"}
     assert status == "Stopped" and ended
+
+
+def test_what_a_run_came_from_is_kept_with_it(state: State, file: Path) -> None:
+    origin = {"repository": {"commit": "ab12", "is_dirty": None}, "table": {"rows": 3}}
+    state.start_execution("e2", "pipeline", {}, "{}", [], origin=origin)
+    assert {e.id: e.origin for e in State(file).executions()} == {"e1": {}, "e2": origin}
+
+
+@pytest.mark.parametrize("version", range(len(UPGRADES)))
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_file_of_any_earlier_version_can_be_read(
+    file: Path, version: int, read_only: bool
+) -> None:
+    with sqlite3.connect(file) as connection:
+        for schema in UPGRADES[:version]:
+            connection.executescript(schema)
+        connection.execute(f"PRAGMA user_version = {version}")
+        if version:
+            connection.execute(
+                "INSERT INTO executions (id, pipeline, parameters, status, started) "
+                "VALUES ('old', 'p', '{}', 'Failed', '')"
+            )
+    state = State(file, read_only=read_only)
+    assert [(e.id, e.origin) for e in state.executions()] == [("old", {})][:version]
+    assert state.rows("PRAGMA user_version") == [(SCHEMA_VERSION,)]
+    with sqlite3.connect(file) as connection:
+        kept = connection.execute("PRAGMA user_version").fetchall()
+    assert kept == [(version if read_only else SCHEMA_VERSION,)]
+
+
+def test_a_module_of_its_own_writes_all_or_nothing(state: State) -> None:
+    def write(then: int) -> None:
+        with state.transaction() as connection:
+            connection.execute("INSERT INTO models VALUES ('m', '{}')")
+            assert 1 / then
+
+    with pytest.raises(ZeroDivisionError):
+        write(0)
+    assert state.rows("SELECT name FROM models") == []
+    write(1)
+    assert state.rows("SELECT name FROM models WHERE name = ?", "m") == [("m",)]
+    with pytest.raises(StateError, match=r"state\.db cannot be used: no such table: none"):
+        state.rows("SELECT 1 FROM none")
 
 
 def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(state: State, file: Path) -> None:
@@ -415,7 +456,7 @@ def test_who_reads_where_nothing_is_makes_nothing(tmp_path: Path) -> None:
 
 def test_a_file_of_an_earlier_version_is_read_without_being_changed(file: Path) -> None:
     with sqlite3.connect(file) as connection:
-        connection.executescript(f"{_VERSION_1}; PRAGMA user_version = 1;")
+        connection.executescript(f"{VERSION_1}; PRAGMA user_version = 1;")
         connection.execute("INSERT INTO executions VALUES ('old', 'p', '{}', 'Failed', '', '')")
     before = contents(file.parent)
     assert [e.id for e in State(file, read_only=True).executions()] == ["old"]

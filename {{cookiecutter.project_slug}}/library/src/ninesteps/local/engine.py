@@ -14,7 +14,7 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -84,11 +84,13 @@ class Engine:
         listener: Listener = lambda execution: None,
         options: RunOptions = RunOptions(),
         started_by: str = "",
+        origin: Mapping[str, Any] | None = None,
     ) -> Execution:
         """Run a definition to its end, and tell the listener of every change.
 
         Args:
             started_by: who is kept as the one that started it.
+            origin: what is kept of where it came from: code, library, settings and table.
 
         Raises:
             DefinitionError: if a parameter is wrong, or a step cannot run here; nothing has run
@@ -103,7 +105,7 @@ class Engine:
         with run_lock(execution.folder):
             self.state.start_execution(
                 identifier, pipeline, parameters, definition.text, catalog,
-                {"only": options.only, "cache": options.cache}, started_by,
+                {"only": options.only, "cache": options.cache}, started_by, origin,
             )  # fmt: skip
             self._run(pipeline, definition, execution, self._catalog, listener, options)
         return execution

@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,95 +16,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ninesteps.errors import StateError
-
-_VERSION_1 = """
-CREATE TABLE executions (
-    id TEXT PRIMARY KEY, pipeline TEXT NOT NULL, parameters TEXT NOT NULL,
-    status TEXT NOT NULL, started TEXT NOT NULL, ended TEXT
-);
-CREATE TABLE steps (
-    execution TEXT NOT NULL REFERENCES executions (id), name TEXT NOT NULL, type TEXT NOT NULL,
-    status TEXT NOT NULL, seconds REAL, reason TEXT NOT NULL,
-    PRIMARY KEY (execution, name)
-);
-CREATE TABLE models (name TEXT PRIMARY KEY, request TEXT NOT NULL);
-CREATE TABLE model_packages (
-    package_group TEXT NOT NULL, version INTEGER NOT NULL, status TEXT NOT NULL,
-    execution TEXT NOT NULL REFERENCES executions (id), created TEXT NOT NULL,
-    request TEXT NOT NULL,
-    PRIMARY KEY (package_group, version)
-);
-"""
-_VERSION_2 = """
-ALTER TABLE executions ADD COLUMN definition TEXT NOT NULL DEFAULT '';
-ALTER TABLE executions ADD COLUMN catalog TEXT NOT NULL DEFAULT '[]';
-ALTER TABLE executions ADD COLUMN wanted TEXT NOT NULL DEFAULT '{}';
-ALTER TABLE steps ADD COLUMN record TEXT NOT NULL DEFAULT '{}';
-ALTER TABLE steps ADD COLUMN cache_key TEXT;
-ALTER TABLE steps ADD COLUMN ended REAL;
-CREATE INDEX steps_by_key ON steps (cache_key);
-ALTER TABLE model_packages ADD COLUMN step TEXT NOT NULL DEFAULT '';
-CREATE UNIQUE INDEX one_package_a_step ON model_packages (execution, step) WHERE step <> '';
-CREATE TABLE digests (
-    path TEXT PRIMARY KEY, inode INTEGER, size INTEGER, modified INTEGER, changed INTEGER,
-    sha256 TEXT NOT NULL
-);
-"""
-_STATUS_OF_P = """
-    coalesce((SELECT after FROM status_changes c WHERE c.package_group = p.package_group
-              AND c.version = p.version AND c.stage = {stage} ORDER BY c.number DESC LIMIT 1),
-             CASE {stage} WHEN '' THEN p.status ELSE 'PendingManualApproval' END)
-"""
-"""How a version p stands: as its last change left it, or as it was registered."""
-
-_APPROVAL_STATUS = _STATUS_OF_P.format(stage="''")
-
-# The words after REPLACE take rows away without a trigger: so what would take one is refused, too.
-_VERSION_3 = f"""
-ALTER TABLE executions ADD COLUMN started_by TEXT NOT NULL DEFAULT '';
-CREATE TABLE status_changes (
-    number INTEGER PRIMARY KEY, package_group TEXT NOT NULL, version INTEGER NOT NULL,
-    stage TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL, who TEXT NOT NULL,
-    why TEXT NOT NULL, at TEXT NOT NULL, evidence TEXT NOT NULL,
-    FOREIGN KEY (package_group, version) REFERENCES model_packages (package_group, version)
-);
-CREATE INDEX changes_by_version ON status_changes (package_group, version);
-CREATE TRIGGER changes_follow_each_other BEFORE INSERT ON status_changes
-WHEN NEW.before IS NOT (
-    SELECT {_STATUS_OF_P.format(stage="NEW.stage")} FROM model_packages p
-    WHERE p.package_group = NEW.package_group AND p.version = NEW.version
-) OR EXISTS (SELECT 1 FROM status_changes WHERE number = NEW.number)
-BEGIN SELECT RAISE(ABORT, 'a change follows on the last one'); END;
-CREATE TRIGGER changes_stay BEFORE UPDATE ON status_changes
-BEGIN SELECT RAISE(ABORT, 'a change of status stays as it is'); END;
-CREATE TRIGGER changes_are_kept BEFORE DELETE ON status_changes
-BEGIN SELECT RAISE(ABORT, 'a change of status is kept'); END;
-CREATE TRIGGER versions_are_new BEFORE INSERT ON model_packages
-WHEN EXISTS (
-    SELECT 1 FROM model_packages p WHERE p.rowid = NEW.rowid
-    OR (p.package_group = NEW.package_group AND p.version = NEW.version)
-    OR (p.execution = NEW.execution AND p.step = NEW.step AND p.step <> '')
+from ninesteps.local.state_schema import (
+    APPROVAL_STATUS,
+    SCHEMA_VERSION,
+    STATUS_OF_P,
+    schema_version,
+    upgrade,
 )
-BEGIN SELECT RAISE(ABORT, 'a version stays as it was registered'); END;
-CREATE TRIGGER versions_stay BEFORE UPDATE ON model_packages
-BEGIN SELECT RAISE(ABORT, 'a version stays as it was registered'); END;
-CREATE TRIGGER versions_are_kept BEFORE DELETE ON model_packages
-BEGIN SELECT RAISE(ABORT, 'a version is kept'); END;
-"""
-_VERSION_4 = """
-CREATE TABLE definitions (
-    subject TEXT NOT NULL, sha256 TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (subject, sha256)
-);
-CREATE TRIGGER definitions_stay BEFORE UPDATE ON definitions
-BEGIN SELECT RAISE(ABORT, 'the digest of a definition stays as it is'); END;
-CREATE TRIGGER definitions_are_kept BEFORE DELETE ON definitions
-BEGIN SELECT RAISE(ABORT, 'the digest of a definition is kept'); END;
-"""
-_VERSION_5 = """
-ALTER TABLE status_changes ADD COLUMN rules TEXT NOT NULL DEFAULT '';
-"""
-_UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
-SCHEMA_VERSION = len(_UPGRADES)
 
 LOCK = "held.db"
 """The file in a run's folder by which a process keeps it."""
@@ -160,6 +78,7 @@ class KeptExecution:
     catalog: list[list[str]]
     wanted: dict[str, Any]  # the options of the run: `RunOptions`
     started_by: str  # who started it; empty where that was not kept
+    origin: dict[str, Any] = field(default_factory=dict)  # code and table; older runs kept none
 
 
 @dataclass
@@ -224,12 +143,12 @@ class State:
             raise StateError(f"{file} is damaged: its end is missing{self._remedy}")
         with self._named_errors():
             self._connection = _snapshot(file) if read_only else _opened(file)
-            self._check_not_lost(lambda: _schema_version(self._connection) == 0)
+            self._check_not_lost(lambda: schema_version(self._connection) == 0)
             if not read_only:
                 _write_ahead(self._connection)
                 self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute("PRAGMA foreign_keys = ON")
-            version = _schema_version(self._connection)
+            version = schema_version(self._connection)
         if version > SCHEMA_VERSION:
             raise StateError(
                 f"{file}: expected version {SCHEMA_VERSION} or older, got {version}: it was "
@@ -258,24 +177,52 @@ class State:
         )
 
     @contextmanager
-    def _transaction(self, begin: bool = True) -> Iterator[sqlite3.Connection]:
-        """One transaction: committed at its end, rolled back on an error."""
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: committed at its end, rolled back on an error.
+
+        Raises:
+            StateError: if the file cannot be used, or was replaced.
+        """
+        with self._guarded() as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def rows(self, query: str, *values: object) -> list[Any]:
+        """What a query gives.
+
+        Raises:
+            StateError: if the file cannot be used, or was replaced.
+        """
+        with self._guarded() as connection:
+            return connection.execute(query, values).fetchall()
+
+    def made(self, rows: Iterable[Any], make: Callable[..., Made]) -> list[Made]:
+        """Objects made of rows.
+
+        Raises:
+            StateError: if a row cannot be read, because its bytes were changed.
+        """
+        try:
+            return [make(*row) for row in rows]
+        except (TypeError, ValueError) as error:
+            raise StateError(f"{self._file} is damaged: {error}{self._remedy}") from None
+
+    @contextmanager
+    def _guarded(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for one thread at a time, while the file is the one that was opened."""
         with self._named_errors(), self._lock:
             if self._opened and _identity(self._file) != self._opened:
                 raise StateError(
                     f"{self._file} was removed or replaced while it was in use: what was recorded "
                     "since then is lost"
                 )
-            try:
-                if begin:
-                    self._connection.execute("BEGIN IMMEDIATE")
-                yield self._connection
-                if begin:
-                    self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+            yield self._connection
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -294,26 +241,8 @@ class State:
 
     def _upgrade(self) -> None:
         """Bring a file of an earlier version up to this one; another run may have just done so."""
-        with self._transaction() as connection:
-            for schema in _UPGRADES[_schema_version(connection) :]:
-                for statement in _statements(schema):
-                    connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def _rows(self, query: str, *values: object) -> list[Any]:
-        with self._transaction(begin=False) as connection:
-            return connection.execute(query, values).fetchall()
-
-    def _made(self, rows: Iterable[Any], make: Callable[..., Made]) -> list[Made]:
-        """Objects made of rows.
-
-        Raises:
-            StateError: if a row cannot be read, because its bytes were changed.
-        """
-        try:
-            return [make(*row) for row in rows]
-        except (TypeError, ValueError) as error:
-            raise StateError(f"{self._file} is damaged: {error}{self._remedy}") from None
+        with self.transaction() as connection:
+            upgrade(connection)
 
     # Executions
 
@@ -326,29 +255,37 @@ class State:
         catalog: Sequence[Sequence[str]],
         wanted: dict[str, Any] | None = None,
         started_by: str = "",
+        origin: Mapping[str, Any] | None = None,
     ) -> None:
-        """Note that an execution began, with all that it takes to go on with it."""
-        with self._transaction() as connection:
+        """Note that an execution began, with all that it takes to go on with it.
+
+        Args:
+            origin: where it came from: code, library, settings and table.
+        """
+        with self.transaction() as connection:
             connection.execute(
-                "INSERT INTO executions VALUES (?, ?, ?, 'Executing', ?, NULL, ?, ?, ?, ?)",
+                "INSERT INTO executions (id, pipeline, parameters, status, started, definition, "
+                "catalog, wanted, started_by, origin) "
+                "VALUES (?, ?, ?, 'Executing', ?, ?, ?, ?, ?, ?)",
                 (execution, pipeline, json.dumps(parameters), now(), definition,
-                 json.dumps(list(catalog)), json.dumps(wanted or {}), started_by),
+                 json.dumps(list(catalog)), json.dumps(wanted or {}), started_by,
+                 json.dumps(origin or {})),
             )  # fmt: skip
             _note_definition(connection, execution, definition)
 
     def note_definition(self, subject: str, text: str) -> None:
         """Record the digest of a definition: an execution's, or a compiled one."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             _note_definition(connection, subject, text)
 
     def definition_digests(self, subject: str) -> list[str]:
         """SHA-256 of each definition that was recorded for a subject, the oldest first."""
         query = "SELECT sha256 FROM definitions WHERE subject = ? ORDER BY rowid"
-        return [str(sha256) for (sha256,) in self._rows(query, subject)]
+        return [str(sha256) for (sha256,) in self.rows(query, subject)]
 
     def continue_execution(self, execution: str) -> None:
         """Note that an execution goes on."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 "UPDATE executions SET status = 'Executing', ended = NULL WHERE id = ?",
                 (execution,),
@@ -356,7 +293,7 @@ class State:
 
     def end_execution(self, execution: str, status: str) -> None:
         """Note how an execution ended; a step that was still running ended with it."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 "UPDATE steps SET status = ? WHERE execution = ? AND status = 'Executing'",
                 (status, execution),
@@ -368,13 +305,13 @@ class State:
 
     def executions(self, execution: str | None = None) -> list[KeptExecution]:
         """Every execution, the newest first; or the one of an id, if there is one."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT id, pipeline, parameters, status, started, ended, definition, catalog, wanted, "
-            "started_by FROM executions WHERE ?1 IS NULL OR id = ?1 "
+            "started_by, origin FROM executions WHERE ?1 IS NULL OR id = ?1 "
             "ORDER BY started DESC, rowid DESC",
             execution,
         )
-        return self._made(rows, _kept_execution)
+        return self.made(rows, _kept_execution)
 
     # Steps
 
@@ -382,7 +319,7 @@ class State:
         self, step: KeptStep, cache_key: str | None = None, ended: float | None = None
     ) -> None:
         """Note how a step stands."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (step.execution, step.name, step.type, step.status, step.seconds, step.reason,
@@ -391,18 +328,18 @@ class State:
 
     def steps(self, execution: str) -> list[KeptStep]:
         """The steps of an execution that have begun, or were passed over."""
-        rows = self._rows(
+        rows = self.rows(
             f"SELECT {_STEP} FROM steps WHERE execution = ? ORDER BY rowid",
             execution,
         )
-        return self._made(rows, _kept_step)
+        return self.made(rows, _kept_step)
 
     def steps_before(self, execution: str, step: str, most: int) -> list[tuple[str, KeptStep]]:
         """A step in earlier executions of the same pipeline that succeeded, the newest first.
 
         Each with the moment that its execution began; no more than `most`.
         """
-        rows = self._rows(
+        rows = self.rows(
             f"SELECT o.started, {', '.join(f's.{name}' for name in _STEP.split(', '))} "
             "FROM executions e JOIN executions o ON o.pipeline = e.pipeline "
             "AND (o.started, o.rowid) < (e.started, e.rowid) AND o.status = 'Succeeded' "
@@ -412,23 +349,23 @@ class State:
             step,
             most,
         )
-        return self._made(rows, lambda started, *row: (started, _kept_step(*row)))
+        return self.made(rows, lambda started, *row: (started, _kept_step(*row)))
 
     def done_before(self, cache_key: str, since: float) -> list[KeptStep]:
         """The steps of a key that ran and succeeded since a moment, the newest first."""
-        rows = self._rows(
+        rows = self.rows(
             f"SELECT {_STEP} FROM steps WHERE cache_key = ? AND status = 'Succeeded' "
             "AND ended >= ? ORDER BY ended DESC",
             cache_key,
             since,
         )
-        return [step for step in self._made(rows, _kept_step) if not step.record.source]
+        return [step for step in self.made(rows, _kept_step) if not step.record.source]
 
     # Models and packages
 
     def create_model(self, name: str, request: dict[str, Any]) -> None:
         """Keep a SageMaker Model; one of the name that a killed run left gives way."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO models VALUES (?, ?)", (name, json.dumps(request))
             )
@@ -439,10 +376,10 @@ class State:
         Raises:
             StateError: if there is none of that name.
         """
-        rows = self._rows("SELECT request FROM models WHERE name = ?", name)
+        rows = self.rows("SELECT request FROM models WHERE name = ?", name)
         if not rows:
             raise StateError(f"there is no model {name}")
-        (request,) = self._made(rows[:1], lambda text: dict(json.loads(text)))
+        (request,) = self.made(rows[:1], lambda text: dict(json.loads(text)))
         return request
 
     def register(
@@ -452,7 +389,7 @@ class State:
 
         A step of an execution registers once: if it had, before the run was killed, that is it.
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             registered = connection.execute(
                 "SELECT version FROM model_packages WHERE execution = ? AND step = ?",
                 (execution, step),
@@ -471,18 +408,18 @@ class State:
 
     def model_packages(self, group: str, version: int | None = None) -> list[ModelPackage]:
         """Every version of a group, the newest first; or the one of a number, if there is one."""
-        rows = self._rows(
-            f"SELECT package_group, version, {_APPROVAL_STATUS}, execution, created, request "
+        rows = self.rows(
+            f"SELECT package_group, version, {APPROVAL_STATUS}, execution, created, request "
             "FROM model_packages p WHERE package_group = ?1 AND (?2 IS NULL OR version = ?2) "
             "ORDER BY version DESC",
             group,
             version,
         )
-        return self._made(rows, _model_package)
+        return self.made(rows, _model_package)
 
     def versions(self, execution: str) -> list[int]:
         """The versions that an execution has registered, in whatever group."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT version FROM model_packages WHERE execution = ? ORDER BY rowid", execution
         )
         return [version for (version,) in rows]
@@ -492,8 +429,8 @@ class State:
 
         Of several at once one is kept; it says so. What is kept is never changed or taken away.
         """
-        status = _STATUS_OF_P.format(stage="?1")
-        with self._transaction() as connection:
+        status = STATUS_OF_P.format(stage="?1")
+        with self.transaction() as connection:
             kept = connection.execute(
                 "INSERT INTO status_changes "
                 "SELECT NULL, p.package_group, p.version, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 "
@@ -506,14 +443,14 @@ class State:
 
     def changes(self, group: str, version: int) -> list[StatusChange]:
         """Every change of a version's status, the oldest first."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT version, before, after, who, why, at, stage, evidence, rules "
             "FROM status_changes "
             "WHERE package_group = ? AND version = ? ORDER BY number",
             group,
             version,
         )
-        return self._made(rows, _status_change)
+        return self.made(rows, _status_change)
 
     # Files
 
@@ -525,7 +462,7 @@ class State:
         """
         stat = file.stat()
         told_by = (str(file), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-        known = self._rows(
+        known = self.rows(
             "SELECT sha256 FROM digests "
             "WHERE path = ? AND inode = ? AND size = ? AND modified = ? AND changed = ?",
             *told_by,
@@ -534,7 +471,7 @@ class State:
             return str(known[0][0])
         digest = digest_of(file)
         if time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > _SETTLED:
-            with self._transaction() as connection:
+            with self.transaction() as connection:
                 connection.execute(
                     "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?, ?)", (*told_by, digest)
                 )
@@ -579,11 +516,6 @@ def _opened(file: Path) -> sqlite3.Connection:
     return sqlite3.connect(
         file, timeout=LONGEST_WAIT, isolation_level=None, check_same_thread=False
     )
-
-
-def _schema_version(connection: sqlite3.Connection) -> int:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return int(version)
 
 
 def _snapshot(file: Path) -> sqlite3.Connection:
@@ -658,16 +590,6 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def _statements(schema: str) -> Iterator[str]:
-    """The statements of a schema; a trigger's body has ends of its own."""
-    statement = ""
-    for part in schema.split(";"):
-        statement += f"{part};"
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-
-
 _STEP = "execution, name, type, status, seconds, reason, record"
 
 
@@ -690,9 +612,12 @@ def _status_change(*row: Any) -> StatusChange:
 
 
 def _kept_execution(*row: Any) -> KeptExecution:
-    i, pipeline, parameters, status, started, ended, definition, catalog, wanted, by = row
-    return KeptExecution(i, pipeline, json.loads(parameters), status, started, ended, definition,
-                         json.loads(catalog), json.loads(wanted), by)  # fmt: skip
+    i, pipeline, parameters, status, started, ended, definition, catalog, wanted, by, origin = row
+    texts = (parameters, catalog, wanted, origin)
+    given, tables, options, came_from = (json.loads(text) for text in texts)
+    return KeptExecution(
+        i, pipeline, given, status, started, ended, definition, tables, options, by, came_from
+    )
 
 
 def _note_definition(connection: sqlite3.Connection, subject: str, text: str) -> None:

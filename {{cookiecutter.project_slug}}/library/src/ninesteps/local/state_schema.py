@@ -1,0 +1,129 @@
+"""The tables of the state's SQLite file: upgrades from each version to the next.
+
+A file has the number of its last upgrade as `user_version`. A module that keeps something of its
+own in the file adds an upgrade here and does the rest itself, by `State.transaction()` and
+`State.rows()`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+VERSION_1 = """
+CREATE TABLE executions (
+    id TEXT PRIMARY KEY, pipeline TEXT NOT NULL, parameters TEXT NOT NULL,
+    status TEXT NOT NULL, started TEXT NOT NULL, ended TEXT
+);
+CREATE TABLE steps (
+    execution TEXT NOT NULL REFERENCES executions (id), name TEXT NOT NULL, type TEXT NOT NULL,
+    status TEXT NOT NULL, seconds REAL, reason TEXT NOT NULL,
+    PRIMARY KEY (execution, name)
+);
+CREATE TABLE models (name TEXT PRIMARY KEY, request TEXT NOT NULL);
+CREATE TABLE model_packages (
+    package_group TEXT NOT NULL, version INTEGER NOT NULL, status TEXT NOT NULL,
+    execution TEXT NOT NULL REFERENCES executions (id), created TEXT NOT NULL,
+    request TEXT NOT NULL,
+    PRIMARY KEY (package_group, version)
+);
+"""
+VERSION_2 = """
+ALTER TABLE executions ADD COLUMN definition TEXT NOT NULL DEFAULT '';
+ALTER TABLE executions ADD COLUMN catalog TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE executions ADD COLUMN wanted TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE steps ADD COLUMN record TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE steps ADD COLUMN cache_key TEXT;
+ALTER TABLE steps ADD COLUMN ended REAL;
+CREATE INDEX steps_by_key ON steps (cache_key);
+ALTER TABLE model_packages ADD COLUMN step TEXT NOT NULL DEFAULT '';
+CREATE UNIQUE INDEX one_package_a_step ON model_packages (execution, step) WHERE step <> '';
+CREATE TABLE digests (
+    path TEXT PRIMARY KEY, inode INTEGER, size INTEGER, modified INTEGER, changed INTEGER,
+    sha256 TEXT NOT NULL
+);
+"""
+STATUS_OF_P = """
+    coalesce((SELECT after FROM status_changes c WHERE c.package_group = p.package_group
+              AND c.version = p.version AND c.stage = {stage} ORDER BY c.number DESC LIMIT 1),
+             CASE {stage} WHEN '' THEN p.status ELSE 'PendingManualApproval' END)
+"""
+"""How a version p stands: as its last change left it, or as it was registered."""
+
+APPROVAL_STATUS = STATUS_OF_P.format(stage="''")
+
+# The words after REPLACE take rows away without a trigger: so what would take one is refused, too.
+VERSION_3 = f"""
+ALTER TABLE executions ADD COLUMN started_by TEXT NOT NULL DEFAULT '';
+CREATE TABLE status_changes (
+    number INTEGER PRIMARY KEY, package_group TEXT NOT NULL, version INTEGER NOT NULL,
+    stage TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL, who TEXT NOT NULL,
+    why TEXT NOT NULL, at TEXT NOT NULL, evidence TEXT NOT NULL,
+    FOREIGN KEY (package_group, version) REFERENCES model_packages (package_group, version)
+);
+CREATE INDEX changes_by_version ON status_changes (package_group, version);
+CREATE TRIGGER changes_follow_each_other BEFORE INSERT ON status_changes
+WHEN NEW.before IS NOT (
+    SELECT {STATUS_OF_P.format(stage="NEW.stage")} FROM model_packages p
+    WHERE p.package_group = NEW.package_group AND p.version = NEW.version
+) OR EXISTS (SELECT 1 FROM status_changes WHERE number = NEW.number)
+BEGIN SELECT RAISE(ABORT, 'a change follows on the last one'); END;
+CREATE TRIGGER changes_stay BEFORE UPDATE ON status_changes
+BEGIN SELECT RAISE(ABORT, 'a change of status stays as it is'); END;
+CREATE TRIGGER changes_are_kept BEFORE DELETE ON status_changes
+BEGIN SELECT RAISE(ABORT, 'a change of status is kept'); END;
+CREATE TRIGGER versions_are_new BEFORE INSERT ON model_packages
+WHEN EXISTS (
+    SELECT 1 FROM model_packages p WHERE p.rowid = NEW.rowid
+    OR (p.package_group = NEW.package_group AND p.version = NEW.version)
+    OR (p.execution = NEW.execution AND p.step = NEW.step AND p.step <> '')
+)
+BEGIN SELECT RAISE(ABORT, 'a version stays as it was registered'); END;
+CREATE TRIGGER versions_stay BEFORE UPDATE ON model_packages
+BEGIN SELECT RAISE(ABORT, 'a version stays as it was registered'); END;
+CREATE TRIGGER versions_are_kept BEFORE DELETE ON model_packages
+BEGIN SELECT RAISE(ABORT, 'a version is kept'); END;
+"""
+VERSION_4 = """
+CREATE TABLE definitions (
+    subject TEXT NOT NULL, sha256 TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (subject, sha256)
+);
+CREATE TRIGGER definitions_stay BEFORE UPDATE ON definitions
+BEGIN SELECT RAISE(ABORT, 'the digest of a definition stays as it is'); END;
+CREATE TRIGGER definitions_are_kept BEFORE DELETE ON definitions
+BEGIN SELECT RAISE(ABORT, 'the digest of a definition is kept'); END;
+"""
+VERSION_5 = """
+ALTER TABLE status_changes ADD COLUMN rules TEXT NOT NULL DEFAULT '';
+"""
+VERSION_6 = """
+ALTER TABLE executions ADD COLUMN origin TEXT NOT NULL DEFAULT '{}';
+"""
+UPGRADES = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6)
+"""In the order in which they came: a new one goes to the end, an old one stays as it is."""
+
+SCHEMA_VERSION = len(UPGRADES)
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Bring a file up to this version, within a transaction of the caller's."""
+    for schema in UPGRADES[schema_version(connection) :]:
+        for statement in _statements(schema):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """How many upgrades a file has had; 0 for an empty one."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _statements(schema: str) -> Iterator[str]:
+    """The statements of a schema; a trigger's body has ends of its own."""
+    statement = ""
+    for part in schema.split(";"):
+        statement += f"{part};"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
