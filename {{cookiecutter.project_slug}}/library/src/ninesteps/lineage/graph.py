@@ -1,0 +1,116 @@
+"""The lineage graph, in the terms of SageMaker ML Lineage Tracking.
+
+An artifact is data that has an address, an action is something done, a context groups others, and a
+trial component is a job. An association points from the earlier entity to the later one: the
+training data to the job, the job to the model. So the ancestors of an entity are what it came from,
+as `QueryLineage` has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+Kind = Literal["artifact", "action", "context", "trial component"]
+"""SageMaker's `LineageType`."""
+
+CONTRIBUTED_TO, ASSOCIATED_WITH = "ContributedTo", "AssociatedWith"
+DERIVED_FROM, PRODUCED, SAME_AS = "DerivedFrom", "Produced", "SameAs"
+ASSOCIATION_TYPES = (CONTRIBUTED_TO, ASSOCIATED_WITH, DERIVED_FROM, PRODUCED, SAME_AS)
+"""SageMaker's `AssociationEdgeType`; `SameAs` joins one entity in two accounts."""
+
+
+@dataclass(frozen=True)
+class Entity:
+    """An artifact, action, context or job."""
+
+    id: str  # unique in its graph; an ARN in an account
+    kind: Kind
+    type: str  # as SageMaker calls it: DataSet, Model, Image, Approval, Endpoint ...
+    name: str  # as a person reads it
+    uri: str = ""
+    sha256: str = ""  # of its content; empty where it has none, or that is not known
+    properties: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""  # in UTC, as ISO 8601; empty where it is not known
+
+
+@dataclass(frozen=True)
+class Association:
+    """That one entity led to another."""
+
+    source: str  # the id of the earlier one
+    destination: str
+    type: str  # one of ASSOCIATION_TYPES
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Entities by their ids, and the associations between them."""
+
+    entities: dict[str, Entity]
+    associations: tuple[Association, ...]
+
+    @cached_property
+    def incoming(self) -> dict[str, list[Association]]:
+        """The associations that lead to each entity, in the graph's order."""
+        return self._grouped("destination")
+
+    @cached_property
+    def outgoing(self) -> dict[str, list[Association]]:
+        """The associations that lead from each entity, in the graph's order."""
+        return self._grouped("source")
+
+    def upstream(self, entity: str) -> list[Entity]:
+        """What an entity came from, however far back: SageMaker's ascendants; nearest first."""
+        return [self.entities[id_] for id_ in self._reached(entity, "source", self.incoming)]
+
+    def downstream(self, entity: str) -> list[Entity]:
+        """What an entity led to: SageMaker's descendants; nearest first."""
+        return [self.entities[id_] for id_ in self._reached(entity, "destination", self.outgoing)]
+
+    def around(self, entity: str) -> Graph:
+        """An entity with all that it came from and led to."""
+        near = {entity, *(e.id for e in (*self.upstream(entity), *self.downstream(entity)))}
+        return self.only(near)
+
+    def only(self, ids: Iterable[str]) -> Graph:
+        """Some entities, with the associations among them."""
+        kept = set(ids)
+        return Graph(
+            {id_: entity for id_, entity in self.entities.items() if id_ in kept},
+            tuple(a for a in self.associations if {a.source, a.destination} <= kept),
+        )
+
+    def _grouped(self, end: str) -> dict[str, list[Association]]:
+        grouped: dict[str, list[Association]] = {id_: [] for id_ in self.entities}
+        for association in self.associations:
+            grouped[getattr(association, end)].append(association)
+        return grouped
+
+    def _reached(
+        self, start: str, end: str, edges: Mapping[str, list[Association]]
+    ) -> Iterator[str]:
+        """Breadth first; an account's graph may have circles, so each entity is visited once."""
+        visited, row = {start}, [start]
+        while row:
+            following = []
+            for id_ in row:
+                for association in edges[id_]:
+                    other = getattr(association, end)
+                    if other not in visited:
+                        visited.add(other)
+                        following.append(other)
+            yield from following
+            row = following
+
+
+def as_json(graph: Graph) -> dict[str, Any]:
+    """A graph for a program to read."""
+    return {
+        "entities": [
+            {**vars(e), "properties": dict(e.properties)} for e in graph.entities.values()
+        ],
+        "associations": [vars(association) for association in graph.associations],
+    }
