@@ -203,7 +203,7 @@ def record(
         return
     moment = as_of or records.now()
     if environment is None:
-        found = records.here(here.root(), here.local(), settings, identifier, moment)
+        found = records.here(here.local(), settings, identifier, moment)
     else:
         found = records.in_account(settings, environment, identifier, moment)
     if as_json:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ninesteps.errors import AccountError, DeployError, StateError, StepError
+from ninesteps.errors import AccountError, StateError, StepError
 from ninesteps.feature_store import stored
 from ninesteps.feature_store.divided import MAIN
 from ninesteps.feature_store.ingest import SUMMARY
@@ -25,9 +25,9 @@ from ninesteps.feature_store.records import (
     event_time,
     milliseconds,
 )
+from ninesteps.local.endpoint import control
 from ninesteps.local.state import ModelPackage, State
 from ninesteps.local.storage import Storage
-from ninesteps.runs.rehearsal import Rehearsal
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.features import Features
 from ninesteps.settings.moments import iso
@@ -99,7 +99,7 @@ def now() -> str:
 # On this machine
 
 
-def here(root: Path, local: Path, settings: Settings, identifier: str, as_of: str) -> Found:
+def here(local: Path, settings: Settings, identifier: str, as_of: str) -> Found:
     """A record on this machine: offline in all tables that were put into the store here.
 
     Raises:
@@ -118,7 +118,7 @@ def here(root: Path, local: Path, settings: Settings, identifier: str, as_of: st
         newest = _joined(store.get([identifier]).get(identifier) for store in stores)
     if row is None and newest is None:
         raise StateError(_nowhere(identifier, as_of, "on this machine", "pipeline ingest FILE"))
-    answer, why = _answered(root, local, settings, row or newest or {})
+    answer, why = _answered(local, settings, row or newest or {})
     return Found(
         identifier, as_of, row, newest, features.online, features.event_time,
         _names(folder), answer, why,
@@ -181,11 +181,9 @@ def _names(folder: Path) -> dict[str, str]:
     return names
 
 
-def _answered(
-    root: Path, local: Path, settings: Settings, record: Record
-) -> tuple[Answer | None, str]:
+def _answered(local: Path, settings: Settings, record: Record) -> tuple[Answer | None, str]:
     """What the version that serves says, or the newest; or why there is no answer."""
-    package, where = _package(root, local, settings)
+    package, where = _package(local, settings)
     if package is None:
         return None, "no version is registered"
     uri = package.request["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
@@ -201,15 +199,12 @@ def _answered(
     return Answer(package.version, where, values), ""
 
 
-def _package(root: Path, local: Path, settings: Settings) -> tuple[ModelPackage | None, str]:
+def _package(local: Path, settings: Settings) -> tuple[ModelPackage | None, str]:
     """The version that the endpoint here serves, or the newest approved one, or the newest."""
     packages = State(local / "state.db", read_only=True).model_packages(
         settings.model_package_group
     )
-    try:
-        serving = Rehearsal(root, local, settings).ask("status")["version"]
-    except DeployError:
-        serving = None
+    serving = control.serving(local)
     for package in packages:
         if package.version == serving:
             return package, "which the endpoint here serves"

@@ -8,7 +8,6 @@ import io
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ninesteps.errors import DeployError, StepError
+from ninesteps.local.endpoint import control
 from ninesteps.local.processes import KEEPS_MEMORY
 from ninesteps.local.state import ModelPackage, State
 from ninesteps.local.storage import Storage
@@ -32,7 +32,6 @@ else:
 
 GOLDEN_RECORDS = 100
 START_SECONDS = 30
-LOCALHOST = "127.0.0.1"
 PORT = 8080
 """Where the endpoint runs unless another port is given."""
 
@@ -189,7 +188,7 @@ class Rehearsal:
 
     def port(self) -> int:
         """The port that it still serves."""
-        return int(self._running()["port"])
+        return int(control.address(self.folder)["port"])
 
     def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
         """Send the endpoint a command.
@@ -197,33 +196,16 @@ class Rehearsal:
         Raises:
             DeployError: with the endpoint's own message, or if it does not run.
         """
-        running = self._running()
-        content = {"do": command, "token": running["token"], **arguments}
-        try:
-            with socket.create_connection((LOCALHOST, running["control"]), timeout=30) as control:
-                control.sendall(json.dumps(content).encode() + b"\n")
-                with control.makefile("rb") as reply:
-                    answer = json.loads(reply.readline())
-        except (OSError, ValueError):
-            raise DeployError("no endpoint runs here; `pipeline deploy V` starts it") from None
-        if "error" in answer:
-            raise DeployError(answer["error"])
-        return dict(answer)
+        return control.ask(self.folder, command, **arguments)
 
     def stop(self) -> None:
         """Stop the endpoint and wait until it has ended: it removes its address last."""
-        token = self._running()["token"]
+        token = control.address(self.folder)["token"]
         self.ask("stop")
         until = time.monotonic() + START_SECONDS
         with contextlib.suppress(DeployError):  # no address any more
-            while self._running()["token"] == token and time.monotonic() < until:
+            while control.address(self.folder)["token"] == token and time.monotonic() < until:
                 time.sleep(0.05)
-
-    def _running(self) -> dict[str, Any]:
-        try:
-            return dict(json.loads((self.folder / "endpoint.json").read_text(encoding="utf-8")))
-        except (OSError, ValueError):
-            raise DeployError("no endpoint runs here; `pipeline deploy V` starts it") from None
 
     def start(self, port: int, **limits: float) -> None:
         """Start the endpoint, with nothing to serve yet.
@@ -237,7 +219,7 @@ class Rehearsal:
         """
         options = {"folder": str(self.folder), "port": port, **limits}
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "endpoint.json").unlink(missing_ok=True)
+        (self.folder / control.ADDRESS).unlink(missing_ok=True)
         file = self.folder / "options.json"
         file.write_text(json.dumps(options), encoding="utf-8")
         log = self.folder / "endpoint.log"

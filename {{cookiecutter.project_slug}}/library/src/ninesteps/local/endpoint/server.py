@@ -27,14 +27,11 @@ from typing import Any
 
 from ninesteps.local.endpoint.blue_green import Deployment, Golden, RolledBackError
 from ninesteps.local.endpoint.connection import MAX_CONNECTIONS, Clients, Connection
+from ninesteps.local.endpoint.control import ADDRESS, LOCALHOST
 from ninesteps.local.endpoint.fleet import Fleet, FleetError, ServedVersion
 from ninesteps.local.endpoint.observed import Observed, totals
 from ninesteps.local.endpoint.router import Router
 from ninesteps.settings.deploy import Alarm
-
-LOCALHOST = "127.0.0.1"
-RUNNING = "endpoint.json"
-"""Where the endpoint can be reached, while it runs; and the token."""
 
 DEPLOYMENTS = "deployments.jsonl"
 """Every deployment and its outcome, a line each; nothing is ever taken away."""
@@ -83,7 +80,7 @@ class Endpoint:
             while not self._to_end.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._to_end.wait(), 1)
-                if not (self._folder / RUNNING).exists():  # nobody could ever tell it to stop
+                if not (self._folder / ADDRESS).exists():  # nobody could ever tell it to stop
                     self._to_end.set()
             serving.close()
             await self._answer_the_last()
@@ -115,18 +112,18 @@ class Endpoint:
         """Write the address, whole at once, readable by this user alone."""
         content = {"pid": os.getpid(), "port": public.getsockname()[1], "token": self._token,
                    "control": control.sockets[0].getsockname()[1]}  # fmt: skip
-        part = self._folder / f"{RUNNING}.part"
+        part = self._folder / f"{ADDRESS}.part"
         part.unlink(missing_ok=True)
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump(content, file)
-        part.replace(self._folder / RUNNING)
+        part.replace(self._folder / ADDRESS)
 
     def _remove_address(self) -> None:
         """Remove the file with the address, unless it is another endpoint's by now."""
         with contextlib.suppress(OSError, ValueError):
-            content = json.loads((self._folder / RUNNING).read_text(encoding="utf-8"))
+            content = json.loads((self._folder / ADDRESS).read_text(encoding="utf-8"))
             if content["token"] == self._token:
-                (self._folder / RUNNING).unlink()
+                (self._folder / ADDRESS).unlink()
 
     async def _command(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one command of a caller that knows the token; none any more once it ends.

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ninesteps.local.endpoint.server import LOCALHOST
+from ninesteps.local.endpoint.control import LOCALHOST
 
 IDLE_SECONDS = 2.0
 """After which a connection is not used again: the server closes it after some seconds more."""

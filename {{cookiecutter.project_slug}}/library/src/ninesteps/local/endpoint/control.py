@@ -1,0 +1,57 @@
+"""Commands to the endpoint that runs on this machine, and which version it serves."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+from ninesteps.errors import DeployError
+
+LOCALHOST = "127.0.0.1"
+ADDRESS = "endpoint.json"
+"""The file in the endpoint's folder with where it can be reached, while it runs, and the token."""
+
+_NONE_RUNS = "no endpoint runs here; `pipeline deploy V` starts it"
+
+
+def ask(folder: Path, command: str, **arguments: Any) -> dict[str, Any]:
+    """Send the endpoint of a folder a command.
+
+    Raises:
+        DeployError: with the endpoint's own message, or if it does not run.
+    """
+    running = address(folder)
+    content = {"do": command, "token": running["token"], **arguments}
+    try:
+        with socket.create_connection((LOCALHOST, running["control"]), timeout=30) as control:
+            control.sendall(json.dumps(content).encode() + b"\n")
+            with control.makefile("rb") as reply:
+                answer = json.loads(reply.readline())
+    except (OSError, ValueError):
+        raise DeployError(_NONE_RUNS) from None
+    if "error" in answer:
+        raise DeployError(answer["error"])
+    return dict(answer)
+
+
+def address(folder: Path) -> dict[str, Any]:
+    """Where the endpoint of a folder listens.
+
+    Raises:
+        DeployError: if none runs.
+    """
+    try:
+        return dict(json.loads((folder / ADDRESS).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        raise DeployError(_NONE_RUNS) from None
+
+
+def serving(local: Path) -> int | None:
+    """The version that the endpoint of a folder such as `.local` serves; None if none does."""
+    try:
+        version = ask(local / "endpoint", "status")["version"]
+    except DeployError:
+        return None
+    return None if version is None else int(version)
