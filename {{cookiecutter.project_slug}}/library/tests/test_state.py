@@ -163,16 +163,17 @@ def test_a_change_from_where_a_version_does_not_stand_is_not_kept(
         "UPDATE status_changes SET who = 'Al'",
         "DELETE FROM status_changes",
         "REPLACE INTO status_changes SELECT number, package_group, version, stage, after, before, "
-        "'Al', why, at, evidence, rules FROM status_changes",
+        "'Al', why, at, evidence, rules, signature FROM status_changes",
         "INSERT INTO status_changes SELECT NULL, package_group, version, stage, before, after, "
-        "who, why, at, evidence, rules FROM status_changes",
+        "who, why, at, evidence, rules, signature FROM status_changes",
         "UPDATE model_packages SET status = 'Approved'",
         "UPDATE model_packages SET request = '{}'",
         "DELETE FROM model_packages",
         "REPLACE INTO model_packages "
-        "SELECT package_group, version, 'Approved', execution, '', '{}', '' FROM model_packages",
+        "SELECT package_group, version, 'Approved', execution, '', '{}', '', '' "
+        "FROM model_packages",
         "REPLACE INTO model_packages "
-        "SELECT package_group, 9, 'Approved', execution, '', '{}', step FROM model_packages",
+        "SELECT package_group, 9, 'Approved', execution, '', '{}', step, '' FROM model_packages",
     ],
 )
 def test_what_was_decided_and_what_it_was_about_cannot_be_written_over(

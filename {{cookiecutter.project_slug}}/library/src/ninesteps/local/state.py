@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ninesteps.errors import StateError
+from ninesteps.local import chain, chain_tables
 from ninesteps.local.state_schema import (
     APPROVAL_STATUS,
     SCHEMA_VERSION,
@@ -62,6 +63,7 @@ class StatusChange:
     stage: str = ""  # of the life cycle, such as Production, that it concerns; none: the version
     evidence: dict[str, str] = field(default_factory=dict)  # as it was then: S3 URI -> SHA-256
     rules: str = ""  # in force then; empty where an earlier version of the library kept none
+    signature: str = ""  # of the decision, as `ssh-keygen -Y sign` writes it; empty: not signed
 
 
 @dataclass(frozen=True)
@@ -272,6 +274,7 @@ class State:
                  json.dumps(origin or {})),
             )  # fmt: skip
             _note_definition(connection, execution, definition)
+            chain_tables.run_started(connection, execution)
 
     def note_definition(self, subject: str, text: str) -> None:
         """Record the digest of a definition: an execution's, or a compiled one."""
@@ -400,10 +403,15 @@ class State:
                 "SELECT coalesce(max(version), 0) + 1 FROM model_packages WHERE package_group = ?",
                 (group,),
             ).fetchone()
+            last = chain.last(connection)
             connection.execute(
-                "INSERT INTO model_packages VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (group, version, status, execution, now(), json.dumps(request), step),
-            )
+                "INSERT INTO model_packages "
+                "(package_group, version, status, execution, created, request, step, head) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (group, version, status, execution, now(), json.dumps(request), step,
+                 last.head if last else ""),
+            )  # fmt: skip
+            chain_tables.version_registered(connection, group, version)
         return int(version)
 
     def model_packages(self, group: str, version: int | None = None) -> list[ModelPackage]:
@@ -432,25 +440,56 @@ class State:
         status = STATUS_OF_P.format(stage="?1")
         with self.transaction() as connection:
             kept = connection.execute(
-                "INSERT INTO status_changes "
-                "SELECT NULL, p.package_group, p.version, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 "
+                "INSERT INTO status_changes (package_group, version, stage, before, after, who, "
+                "why, at, evidence, rules, signature) "
+                "SELECT p.package_group, p.version, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 "
                 "FROM model_packages p "
-                f"WHERE package_group = ?9 AND version = ?10 AND {status} = ?2",
+                f"WHERE package_group = ?10 AND version = ?11 AND {status} = ?2",
                 (change.stage, change.before, change.after, change.who, change.why, change.at,
-                 json.dumps(change.evidence), change.rules, group, change.version),
+                 json.dumps(change.evidence), change.rules, change.signature, group,
+                 change.version),
             )  # fmt: skip
+            if kept.rowcount == 1:
+                chain_tables.status_changed(connection, int(kept.lastrowid or 0))
             return kept.rowcount == 1
 
     def changes(self, group: str, version: int) -> list[StatusChange]:
         """Every change of a version's status, the oldest first."""
         rows = self.rows(
-            "SELECT version, before, after, who, why, at, stage, evidence, rules "
+            "SELECT version, before, after, who, why, at, stage, evidence, rules, signature "
             "FROM status_changes "
             "WHERE package_group = ? AND version = ? ORDER BY number",
             group,
             version,
         )
         return self.made(rows, _status_change)
+
+    # Events
+
+    def append_event(self, kind: str, facts: Mapping[str, Any]) -> chain.Entry:
+        """Add an entry to the chain, about something that is not kept in this file."""
+        with self.transaction() as connection:
+            return chain.append(connection, kind, facts)
+
+    def events(self) -> list[chain.Entry]:
+        """Every entry of the chain, the oldest first."""
+        with self._guarded() as connection:
+            return chain.entries(connection)
+
+    def event_faults(self, heads: Iterable[chain.Head] = ()) -> list[chain.Fault]:
+        """What is wrong with the chain, and where it and the tables disagree; none: nothing is.
+
+        Args:
+            heads: those that were kept elsewhere.
+        """
+        with self.transaction() as connection:  # all as of one moment
+            entries = chain.entries(connection)
+            ends = (chain.head_fault(head, entries) for head in heads)
+            return [
+                *chain.faults(connection),
+                *(fault for fault in ends if fault),
+                *chain_tables.disagreements(connection, entries),
+            ]
 
     # Files
 
@@ -607,8 +646,8 @@ def _model_package(
 
 
 def _status_change(*row: Any) -> StatusChange:
-    version, before, after, who, why, at, stage, evidence, rules = row
-    return StatusChange(version, before, after, who, why, at, stage, json.loads(evidence), rules)
+    version, before, after, who, why, at, stage, evidence, *rest = row
+    return StatusChange(version, before, after, who, why, at, stage, json.loads(evidence), *rest)
 
 
 def _kept_execution(*row: Any) -> KeptExecution:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
+from ninesteps.local import chain, chain_tables
+
 VERSION_1 = """
 CREATE TABLE executions (
     id TEXT PRIMARY KEY, pipeline TEXT NOT NULL, parameters TEXT NOT NULL,
@@ -99,17 +101,27 @@ ALTER TABLE status_changes ADD COLUMN rules TEXT NOT NULL DEFAULT '';
 VERSION_6 = """
 ALTER TABLE executions ADD COLUMN origin TEXT NOT NULL DEFAULT '{}';
 """
-UPGRADES = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6)
+VERSION_7 = f"""
+{chain.SCHEMA}
+ALTER TABLE model_packages ADD COLUMN head TEXT NOT NULL DEFAULT '';
+ALTER TABLE status_changes ADD COLUMN signature TEXT NOT NULL DEFAULT '';
+"""
+UPGRADES = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7)
 """In the order in which they came: a new one goes to the end, an old one stays as it is."""
 
 SCHEMA_VERSION = len(UPGRADES)
 
+_FIRST_WITH_CHAIN = UPGRADES.index(VERSION_7) + 1
+
 
 def upgrade(connection: sqlite3.Connection) -> None:
     """Bring a file up to this version, within a transaction of the caller's."""
-    for schema in UPGRADES[schema_version(connection) :]:
+    before = schema_version(connection)
+    for schema in UPGRADES[before:]:
         for statement in _statements(schema):
             connection.execute(statement)
+    if before < _FIRST_WITH_CHAIN:
+        chain_tables.begin(connection)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
