@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ import pytest
 from ninesteps.errors import DefinitionError
 from ninesteps.local.engine import RunOptions
 from ninesteps.local.execution import Execution
+from ninesteps.local.step_cache import listing_sha256
 from small_definitions import (
     BUCKET,
     WRITE,
@@ -278,3 +281,29 @@ for _ in range(3):
     packages = Bench(tmp_path).engine.state.model_packages("group")
     assert [package.version for package in packages] == list(range(9, 0, -1))
     assert len({package.execution for package in packages}) == 9
+
+
+@pytest.mark.parametrize("fields", [{}, {"CacheConfig": {"Enabled": False}}])
+def test_what_a_step_read_is_kept_by_its_digest(bench: Bench, fields: Json) -> None:
+    """Whether its result may be reused or not."""
+    bench.put(f"{BUCKET}/raw/more.csv", "b,2\n")
+    ran = bench.run({**copying(bench), **fields})
+    (kept,) = bench.engine.state.steps(ran.id)
+    inputs = kept.record.inputs
+    assert {name: inputs[f"{BUCKET}/raw/{name}"] for name in ("rows.csv", "more.csv")} == {
+        "rows.csv": hashlib.sha256(b"a,1\n").hexdigest(),
+        "more.csv": hashlib.sha256(b"b,2\n").hexdigest(),
+    }
+    assert inputs[f"{BUCKET}/code/Copy/script.py"] == hashlib.sha256(COPY.encode()).hexdigest()
+
+
+def test_a_table_has_one_digest_which_sha256sum_gives_too(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        (tmp_path / name).write_text(name)
+    digests = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("b", "a")}
+    listing = f"{digests['a']}  a\n{digests['b']}  b\n"
+    assert listing_sha256(digests) == hashlib.sha256(listing.encode()).hexdigest()
+    if program := shutil.which("sha256sum"):
+        printed = subprocess.run([program, "a", "b"], cwd=tmp_path, capture_output=True,
+                                 text=True, check=True)  # fmt: skip
+        assert printed.stdout == listing

@@ -325,7 +325,8 @@ class _Runner:
         is_debugged = self.options.debug and run.step.name == self.options.only
         job = self._job(run)
         try:
-            key = None if is_debugged else self.keys.key(run.step, job.request)
+            key = self.keys.key(run.step, job.request, run.inputs)
+            key = None if is_debugged else key
             if key and self.options.cache and self._reuse(run, key):
                 return
             if (count := instances(job.request)) != 1:

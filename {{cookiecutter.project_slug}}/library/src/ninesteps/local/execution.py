@@ -36,6 +36,7 @@ class StepRun:
     repeats: bool = False  # its own code failed: it would fail again
     source: str = ""  # the execution whose result it reuses
     answer: dict[str, Any] = field(default_factory=dict)  # what Describe would say of its job
+    inputs: dict[str, str] = field(default_factory=dict)  # digests of what it read, by S3 URI
 
     def kept(
         self,
@@ -60,6 +61,7 @@ class StepRun:
             compared=[list(astuple(compared)) for compared in self.compared],
             frame=list(astuple(self.frame)) if self.frame else [],
             digests=digests or {},
+            inputs=self.inputs,
             moves=moves or [],
             repeats=self.repeats,
         )
@@ -86,6 +88,7 @@ class StepRun:
         self.peak_bytes, self.source = record.peak_bytes, record.source
         self.repeats = record.repeats
         self.answer, self.outcome = record.answer, record.outcome
+        self.inputs = record.inputs
         self.compared = [Compared(*compared) for compared in record.compared]
         self.frame = Frame(*record.frame) if record.frame else None
 

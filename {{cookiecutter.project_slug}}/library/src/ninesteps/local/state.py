@@ -97,6 +97,7 @@ class Record:
     compared: list[list[Any]] = field(default_factory=list)
     frame: list[Any] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)  # of its outputs, by S3 URI
+    inputs: dict[str, str] = field(default_factory=dict)  # ... of what it read; of a table, of all
     moves: list[list[str]] = field(default_factory=list)  # outputs on their way: (path, S3 URI)
     repeats: bool = False  # its own code failed: it would fail again
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,45 +44,67 @@ class Keys:
     state: State
     catalog: Catalog
 
-    def key(self, step: Step, request: dict[str, Any]) -> str | None:
+    def key(
+        self, step: Step, request: dict[str, Any], read: dict[str, str] | None = None
+    ) -> str | None:
         """The key of a step with its arguments resolved; None if it is always run again.
+
+        Args:
+            read: gets the SHA-256 of every object that the step reads, by S3 URI. A table has one
+                digest: `listing_sha256` of its objects.
 
         Raises:
             StepError: if an input is not there.
         """
-        if step.type not in REUSED or (step.type != "Model" and step.max_age is None):
+        if step.type not in REUSED:
             return None
+        read = {} if read is None else read
         compared = [
             *(self.pipeline, step.name, step.type, sorted(step.property_files.items())),
-            *(machine(), self._compared(request)),
-            *(self._tables() if queries(request, self.storage) else ()),
+            *(machine(), self._compared(request, read)),
+            *(self._tables(read) if queries(request, self.storage) else ()),
         ]
+        if step.type != "Model" and step.max_age is None:
+            return None
         return _sha256(json.dumps(compared, sort_keys=True))
 
-    def _compared(self, value: Any) -> Any:
+    def _compared(self, value: Any, read: dict[str, str]) -> Any:
         if isinstance(value, list):
-            return [self._compared(item) for item in value]
+            return [self._compared(item, read) for item in value]
         if not isinstance(value, dict):
             return value
         compared: dict[str, Any] = {}
         for name, item in value.items():
             if name in _INPUTS:
                 compared[name] = self.content(item)
+                is_one = self.storage.path(item).is_file()
+                place = item.rpartition("/")[0] if is_one else item.rstrip("/")
+                read.update({f"{place}/{file}": digest for file, digest in compared[name]})
             elif name == "ModelName":
-                compared[name] = self._compared(self.state.model(item))
+                compared[name] = self._compared(self.state.model(item), read)
             elif name == "S3Output":
                 compared[name] = {k: v for k, v in item.items() if k != "S3Uri"}
             elif name not in _OF_NO_EFFECT:
-                compared[name] = self._compared(item)
+                compared[name] = self._compared(item, read)
         return compared
 
-    def _tables(self) -> list[Any]:
+    def _tables(self, read: dict[str, str]) -> list[Any]:
         """The tables that a query may read: names and contents."""
-        return [[*table, self.content(uri)] for table, uri in sorted(self.catalog.items())]
+        tables = []
+        for table, uri in sorted(self.catalog.items()):
+            content = self.content(uri)
+            read[uri] = listing_sha256(dict(content))
+            tables.append([*table, content])
+        return tables
 
     def content(self, uri: str) -> list[tuple[str, str]]:
         """The objects at a URI: name and digest of each."""
         return [(name, self.state.digest(file)) for name, file in self.storage.objects(uri)]
+
+
+def listing_sha256(digests: Mapping[str, str]) -> str:
+    """One SHA-256 for several files: that of what `sha256sum` prints for them, sorted by name."""
+    return _sha256("".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())))
 
 
 def outputs_unchanged(digests: dict[str, str], storage: Storage, state: State) -> bool:
