@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from ninesteps.cli import main
 
 COMMANDS = main.main.commands
-LISTINGS = ("runs", "show", "registry", "fleet", "status", "cost", "record", "endpoint")
+LISTINGS = ("runs", "show", "registry", "fleet", "status", "cost", "record", "endpoint", "audit")
 
 
 def options() -> Iterator[tuple[str, click.Option]]:

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ninesteps.cli import here, main
+from ninesteps.local.state import State
 from ninesteps.registry.local import LocalRegistry
 from ninesteps.repository import identity
 from ninesteps.settings import loading as pipeline_settings
@@ -72,13 +73,25 @@ def test_looking_at_the_registry_and_at_runs_leaves_every_file_as_it_was(
 
     gc.collect()  # of who registered the versions: a connection writes when it is closed
     before = contents()
-    for command in (("registry",), ("registry", "1"), ("registry", "--json"), ("runs",)):
+    for command in (
+        ("registry",),
+        ("registry", "1"),
+        ("registry", "--json"),
+        ("runs",),
+        ("audit", "--verify"),
+        ("audit", "--head"),
+    ):
         pipeline(*command)
         assert contents() == before, command
     monkeypatch.setattr(here, "local", lambda: tmp_path / "none")
-    for nothing in (("registry",), ("runs",)):
-        pipeline(*nothing)
-    for missing in (("registry", "1"), ("show", "last"), ("logs", "last", "Step")):
+    pipeline("runs")
+    for missing in (
+        ("registry",),
+        ("registry", "1"),
+        ("audit", "--verify"),
+        ("show", "last"),
+        ("logs", "last", "Step"),
+    ):
         pipeline(*missing, status=2)
     assert not (tmp_path / "none").exists()
 
@@ -127,10 +140,24 @@ def test_the_newest_are_listed_and_how_many_there_are_is_said(machine: Registere
 def test_a_registry_without_a_version_says_so(
     machine: Registered, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    State(tmp_path / "none/state.db")
     monkeypatch.setattr(here, "local", lambda: tmp_path / "none")
     assert pipeline("registry").stdout == "pets: no version is registered\n"
     assert pipeline("registry", "--json").stdout == "[]\n"
     assert sentence("approve", "1", *JO) == "pets has no version 1: no version is registered"
+
+
+@pytest.mark.parametrize("command", [("registry",), ("registry", "1", "--json"),
+                                     ("approve", "1", *JO), ("reject", "1", *JO)])  # fmt: skip
+def test_where_nothing_has_run_or_all_was_deleted_that_is_said(
+    machine: Registered, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(here, "local", lambda: tmp_path / "gone")
+    assert sentence(*command) == (
+        f"{tmp_path / 'gone'} has no state.db: nothing has run here, or that folder was deleted; "
+        "its runs, versions and decisions are known again only if it is put back from a copy"
+    )
+    assert not (tmp_path / "gone").exists()
 
 
 def test_a_version_is_shown_with_what_was_found_in_its_data(machine: Registered) -> None:

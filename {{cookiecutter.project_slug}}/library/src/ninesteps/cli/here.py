@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ninesteps.errors import SettingsError
+from ninesteps.errors import SettingsError, StateError
 from ninesteps.repository import root as roots
 from ninesteps.repository import vendor
 from ninesteps.settings import loading
@@ -33,6 +33,19 @@ def root_or_none() -> Path | None:
 def local() -> Path:
     """What runs on this machine leave behind."""
     return root() / ".local"
+
+
+def check_has_run() -> None:
+    """Refuse to look for what nothing has left here.
+
+    Raises:
+        StateError: if nothing has run on this machine, or what was left was deleted.
+    """
+    if not any((local() / name).exists() for name in ("state.db", "runs")):
+        raise StateError(
+            f"{local()} has no state.db: nothing has run here, or that folder was deleted; its "
+            "runs, versions and decisions are known again only if it is put back from a copy"
+        )
 
 
 def settings() -> Settings:

@@ -10,6 +10,7 @@ from __future__ import annotations
 # Each module adds its commands to the group when it is imported.
 from ninesteps.cli import (
     account,
+    audit,
     cost,
     definition,
     endpoint,
@@ -25,6 +26,7 @@ from ninesteps.cli.commands import commands as main
 
 __all__ = [
     "account",
+    "audit",
     "cost",
     "definition",
     "endpoint",

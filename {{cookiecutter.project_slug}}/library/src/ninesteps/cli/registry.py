@@ -127,6 +127,7 @@ def _approvals(
 
     settings = here.settings()
     if environment is None:
+        here.check_has_run()
         yield access.on_this_machine(here.local(), settings, read_only), settings
         return
     from ninesteps.infrastructure import account

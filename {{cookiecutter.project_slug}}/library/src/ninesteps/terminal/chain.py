@@ -1,0 +1,55 @@
+"""What a person sees of the chain of events: that it is whole, or which entry is not as written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from ninesteps.local.chain import Entry, Fault, Head
+
+LIMITS = (
+    "Whoever may write .local/state.db can also write the whole chain again, with its tables. "
+    "Only a head that is kept elsewhere shows that."
+)
+"""What the chain does not protect from."""
+
+
+def show(entries: Sequence[Entry], faults: Sequence[Fault], heads: Sequence[Head]) -> None:
+    """Show what was found, the faults on standard error."""
+    for fault in faults:
+        click.echo(f"pipeline: {fault}", err=True)
+    if not faults:
+        counts = Counter(entry.kind for entry in entries)
+        kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+        click.echo(f"the chain is whole: {_entries(len(entries))} from {entries[0].at} to "
+                   f"{entries[-1].at} ({kinds})")  # fmt: skip
+        for entry in entries:
+            if entry.kind == "begun":
+                click.echo(f"entry {entry.number}: what was there before the chain was taken in as "
+                           "it stood; the chain says nothing about earlier changes")  # fmt: skip
+    for head in heads:
+        if not faults:
+            click.echo(f"it goes on from the head {head}")
+    click.echo(f"head: {entries[-1].head}")
+    click.echo(f"{LIMITS}{'' if heads else ' None was given to compare with.'}")
+
+
+def as_json(
+    entries: Sequence[Entry], faults: Sequence[Fault], heads: Sequence[Head]
+) -> dict[str, Any]:
+    """The same for a program to read."""
+    return {
+        "whole": not faults,
+        "entries": len(entries),
+        "head": entries[-1].head,
+        "sha256": entries[-1].sha256,
+        "compared_with": [str(head) for head in heads],
+        "faults": [{"entry": fault.number, "text": fault.text} for fault in faults],
+    }
+
+
+def _entries(count: int) -> str:
+    return f"{count} entr{'y' if count == 1 else 'ies'}"
