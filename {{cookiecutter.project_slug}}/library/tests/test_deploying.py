@@ -24,6 +24,7 @@ from endpoints import RECORDS, ROOT, answer, archive
 from ninesteps.cli import here
 from ninesteps.cli import main as command_line
 from ninesteps.errors import DeployError
+from ninesteps.local.endpoint.server import Endpoint, Options
 from ninesteps.local.state import KeptStep, Record, State, StatusChange, digest_of
 from ninesteps.profiles.stamps import LIBRARY, PROFILE, PROFILE_SHA256
 from ninesteps.registry import access
@@ -31,6 +32,7 @@ from ninesteps.registry.registry import APPROVED, PENDING, PRODUCTION, Approvals
 from ninesteps.runs.rehearsal import Rehearsal
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.settings import Settings
+from ninesteps.terminal.deployment import sentence
 
 GROUP = pipeline_settings.load(ROOT).model_package_group
 BUCKET = "s3://bucket"
@@ -118,6 +120,12 @@ def test_versions_are_deployed_gone_back_from_and_shown(local: Path) -> None:
     assert second.output.splitlines()[2] == f"http://127.0.0.1:{status['port']}/invocations"
     back = pipeline("rollback")
     assert back.output.startswith("version 1 serves, after version 2")
+    entries = [e for e in State(local / "state.db").events() if "from" in e.facts]
+    assert [(e.kind, e.facts["from"], e.facts["to"], e.facts["by_hand"]) for e in entries] == [
+        ("deployed", None, 1, False), ("deployed", 1, 2, False), ("rolled back", 2, 1, True)
+    ]  # fmt: skip
+    assert {e.facts["group"] for e in entries} == {GROUP}
+    assert all(len(e.facts["model"]) == 64 for e in entries)
     assert "100 %" in pipeline("endpoint").output
     assert pipeline("endpoint", "--stop").output == "the endpoint is stopped\n"
     assert not list((local / "endpoint/archives").iterdir())
@@ -262,6 +270,15 @@ def test_traffic_is_sent_as_long_as_a_deployment_goes_on(local: Path) -> None:
     assert int(sent[1]) >= 5
 
 
+def test_a_deployment_that_cannot_be_entered_in_the_chain_says_so(tmp_path: Path) -> None:
+    endpoint = Endpoint(Options(str(tmp_path), 0, state=str(tmp_path)))
+    noted = {"version": 2, "before": 1, "by_hand": False}
+    kept = endpoint._enter(noted, "deployed", "", {})
+    said = sentence({**noted, "outcome": "deployed", "why": "", **kept})
+    entry = f"the chain of events has no entry of it: {tmp_path} cannot be used: "
+    assert said.startswith(f"version 2 serves, after version 1; {entry}")
+
+
 def test_nobody_asks_before_the_first_version_is_served(local: Path) -> None:
     register(local, 1)
     first = pipeline("deploy", "1", "--port", "0", "--time-scale", "300", "--traffic", "50")
@@ -279,6 +296,9 @@ def test_a_version_that_is_rolled_back_ends_with_1_and_says_why(local: Path) -> 
     assert "\nversion 2 was rolled back: golden requests: 100 of 100 " in second.output
     assert "; version 1 still serves" in second.output
     assert [one.name[:2] for one in (local / "endpoint/archives").iterdir()] == ["1-"]
+    last = State(local / "state.db").events()[-1]
+    assert (last.kind, last.facts["from"], last.facts["to"]) == ("rolled back", 2, 1)
+    assert "golden" not in json.dumps(last.facts)  # it may quote a record
     none = pipeline("rollback")
     assert (none.exit_code, none.output) == (2, "pipeline: there is no version to go back to\n")
 

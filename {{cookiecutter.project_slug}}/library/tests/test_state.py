@@ -6,6 +6,7 @@ import hashlib
 import os
 import secrets
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from ninesteps.errors import StateError
+from ninesteps.local import chain
 from ninesteps.local.state import (
     KeptStep,
     Record,
@@ -513,3 +515,18 @@ def test_a_file_that_is_no_database_is_refused(file: Path) -> None:
     file.write_text("some notes of somebody's, long enough to be a header of SQLite's\n" * 20)
     with pytest.raises(StateError, match=r"state.db cannot be used: file is not a database"):
         State(file)
+
+
+def test_who_looks_at_a_file_keeps_the_locks_of_who_writes_to_it(state: State, file: Path) -> None:
+    """Else another process that ends takes the log away, and what is written since is lost."""
+    for group in ("a", "b"):
+        assert State(file, read_only=True).steps("e1") == []
+        other = f"State(pathlib.Path({str(file)!r})).create_model({group!r}, {{}})"
+        code = f"import pathlib\nfrom ninesteps.local.state import State\n{other}"
+        path = {**os.environ, "PYTHONPATH": str(Path(chain.__file__).parents[2])}
+        subprocess.run([sys.executable, "-c", code], check=True, env=path)
+        register(state, group)
+    count = "SELECT (SELECT count(*) FROM models), (SELECT count(*) FROM model_packages)"
+    read = f"import sqlite3\nprint(sqlite3.connect({str(file)!r}).execute({count!r}).fetchone())"
+    done = subprocess.run([sys.executable, "-c", read], check=True, capture_output=True, text=True)
+    assert done.stdout == "(2, 2)\n"

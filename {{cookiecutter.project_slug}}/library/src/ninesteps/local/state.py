@@ -593,14 +593,19 @@ def _has_content(file: Path) -> bool:
 
 
 def _is_cut(file: Path) -> bool:
-    """Whether a file's last page is incomplete; SQLite would read the missing bytes as zeros."""
+    """Whether a file's last page is incomplete; SQLite would read the missing bytes as zeros.
+
+    SQLite itself is asked: to close a file that Python opened takes away the locks of every
+    connection of this process to it (POSIX), and another process may then remove their log.
+    """
     if not _has_content(file):
         return False
-    with file.open("rb") as content:
-        header = content.read(18)
-    page = int.from_bytes(header[16:18], "big") or 1
-    is_database = header.startswith(b"SQLite format 3\0")
-    return is_database and file.stat().st_size % (65_536 if page == 1 else page) > 0
+    address = f"{file.resolve().as_uri()}?mode=ro&immutable=1"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as connection:
+        connection.execute("PRAGMA schema_version").fetchone()  # an error if it is no database
+        (page,) = connection.execute("PRAGMA page_size").fetchone()
+        return bool(file.stat().st_size % page)
+    return False
 
 
 def _identity(file: Path) -> tuple[int, int] | None:

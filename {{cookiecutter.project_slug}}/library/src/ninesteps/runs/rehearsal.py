@@ -104,7 +104,7 @@ class Rehearsal:
                     "records": [records[n] for n in chosen],
                     "answers": [answers[n] for n in chosen],
                 },
-                time_scale=time_scale, by_hand=by_hand,
+                time_scale=time_scale, by_hand=by_hand, package=self._package(package),
             )  # fmt: skip
         except DeployError:
             shutil.rmtree(version["archive"], ignore_errors=True)
@@ -159,6 +159,11 @@ class Rehearsal:
         """The SHA-256 of everything that the version's run wrote, by S3 URI."""
         steps = State(self.local / "state.db", read_only=True).steps(package.execution)
         return {uri: sha256 for s in steps for uri, sha256 in s.record.digests.items()}
+
+    def _package(self, package: ModelPackage) -> dict[str, str]:
+        """What the chain of events says of a version that is deployed, besides its number."""
+        model = package.request["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
+        return {"group": package.group, "model": self._digests(package)[model]}
 
     def _unpack(self, package: ModelPackage) -> dict[str, Any]:
         """Unpack the version's archive into a new folder, from which it is served."""
@@ -217,7 +222,8 @@ class Rehearsal:
         Raises:
             DeployError: if it does not start, with the last line of its log.
         """
-        options = {"folder": str(self.folder), "port": port, **limits}
+        state = str(self.local / "state.db")
+        options = {"folder": str(self.folder), "port": port, "state": state, **limits}
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / control.ADDRESS).unlink(missing_ok=True)
         file = self.folder / "options.json"

@@ -105,8 +105,10 @@ def standing(rehearsal: Rehearsal) -> str:
 
 def sentence(last: dict[str, Any]) -> str:
     """How a deployment ended."""
+    reason = last.get("not_entered")
+    lost = f"; the chain of events has no entry of it: {reason}" if reason else ""
     number, before = last["version"], last["before"]
     if last["outcome"] == "deployed":
-        return f"version {number} serves" + (f", after version {before}" if before else "")
+        return f"version {number} serves{f', after version {before}' if before else ''}{lost}"
     serves = f"version {before} still serves" if before else "no version is served"
-    return f"version {number} was {last['outcome']}: {last['why']}; {serves}"
+    return f"version {number} was {last['outcome']}: {last['why']}; {serves}{lost}"

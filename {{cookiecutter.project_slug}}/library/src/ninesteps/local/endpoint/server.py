@@ -25,12 +25,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ninesteps.errors import NineStepsError
 from ninesteps.local.endpoint.blue_green import Deployment, Golden, RolledBackError
 from ninesteps.local.endpoint.connection import MAX_CONNECTIONS, Clients, Connection
 from ninesteps.local.endpoint.control import ADDRESS, LOCALHOST
 from ninesteps.local.endpoint.fleet import Fleet, FleetError, ServedVersion
 from ninesteps.local.endpoint.observed import Observed, totals
 from ninesteps.local.endpoint.router import Router
+from ninesteps.local.state import State, digest_of_text
 from ninesteps.settings.deploy import Alarm
 
 DEPLOYMENTS = "deployments.jsonl"
@@ -48,6 +50,7 @@ class Options:
 
     folder: str  # its own: address, logs, deployments
     port: int  # 0: any that is free
+    state: str = ""  # the file with the chain of events; none: deployments are not entered in it
     request_seconds: float = 60.0  # SageMaker's own limit for an answer
     receive_seconds: float = 10.0  # for a request to be sent
 
@@ -177,8 +180,13 @@ class Endpoint:
         golden: dict[str, Any],
         time_scale: float,
         by_hand: bool = False,
+        package: dict[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Begin to deploy a version."""
+        """Begin to deploy a version.
+
+        Args:
+            package: what the chain of events says of it besides its number.
+        """
         if self._deployment:
             return {"error": f"version {self._deployment.version} is being deployed"}
         if self._router.blue and self._router.blue.version.number == version["number"]:
@@ -189,12 +197,19 @@ class Endpoint:
             time_scale,
         )  # fmt: skip
         self._deployment, self._began = deployment, deployment.began
-        self._task = asyncio.create_task(self._run(deployment, ServedVersion(**version), by_hand))
+        served = ServedVersion(**version)
+        self._task = asyncio.create_task(self._run(deployment, served, by_hand, package or {}))
         return {}
 
-    async def _run(self, deployment: Deployment, version: ServedVersion, by_hand: bool) -> None:
+    async def _run(
+        self,
+        deployment: Deployment,
+        version: ServedVersion,
+        by_hand: bool,
+        package: dict[str, str],
+    ) -> None:
         before = self._router.blue.version.number if self._router.blue else None
-        noted = {"version": version.number, "before": before, "by_hand": by_hand}
+        noted: dict[str, Any] = {"version": version.number, "before": before, "by_hand": by_hand}
         self._note({**noted, "event": "began", "policy": deployment.config})
         log = self._folder / f"version-{version.number}.log"
         options = self._options
@@ -219,8 +234,27 @@ class Endpoint:
             seen = totals(self._router.observed.since(deployment.began))
             how = {"event": "ended", "outcome": outcome, "why": why}
             by_version = {number: asdict(total) for number, total in seen.items()}
-            self._last = {**noted, **how, "seen": by_version}
+            kept = self._enter(noted, outcome, why, package)
+            self._last = {**noted, **how, **kept, "seen": by_version}
             self._note(self._last)
+
+    def _enter(
+        self, noted: dict[str, Any], outcome: str, why: str, package: dict[str, str]
+    ) -> dict[str, str]:
+        """Enter a deployment in the chain of events; why it is not there, if it could not be."""
+        number, before = noted["version"], noted["before"]
+        is_deployed = outcome == "deployed"
+        kind = "deployed" if is_deployed and not noted["by_hand"] else "rolled back"
+        change = {"from": before, "to": number} if is_deployed else {"from": number, "to": before}
+        facts = {**package, "version": number, **change, "by_hand": noted["by_hand"]}
+        if not is_deployed:  # the reason may be an error of the model's that quotes a record
+            facts["why_sha256"] = digest_of_text(why)
+        try:
+            if self._options.state:
+                State(Path(self._options.state)).append_event(kind, facts)
+        except NineStepsError as error:
+            return {"not_entered": str(error)}
+        return {}
 
     async def _cancel(self) -> dict[str, Any]:
         if not self._deployment or not self._task:
