@@ -12,6 +12,7 @@ from dataclasses import replace
 from ninesteps import sdk
 from ninesteps.sdk import Join, PipelineVariable, Step
 from ninesteps.sdk.build import IN, OUT, Build, output
+from ninesteps.settings import gate as gates
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.names import stored_feature_name
 from ninesteps.settings.settings import Settings
@@ -154,6 +155,8 @@ def evaluate_best_model(build: Build, process: Step, tune: Step) -> Step:
     arguments = ["--min-group-size", str(settings.bias.min_group_size)]
     for metric in settings.gate.metrics:
         arguments += ["--metric", metric]
+    for term in gates.of_champion(settings.full_gate):
+        arguments += ["--champion", term.argument]
     inputs = [
         sdk.s3_input("model", best_model_uri(settings, tune), f"{IN}/model"),
         sdk.s3_input("test", output(process, "test"), f"{IN}/test"),
@@ -163,6 +166,8 @@ def evaluate_best_model(build: Build, process: Step, tune: Step) -> Step:
         for algorithm in settings.tuning.algorithms:
             arguments += ["--algorithm", algorithm]
         inputs.append(sdk.s3_input("trials", models_uri(settings, tune), f"{IN}/trials"))
+    if build.champion is not None:
+        inputs.append(sdk.s3_input("champion", build.champion, f"{IN}/champion"))
     return build.processing_step(
         build.name("{P}EvalBestModel"),
         "evaluate.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -20,11 +21,14 @@ import evaluate
 import inference
 import process
 import train
+from bias_report import gate_numbers
+from champion import Aligned, Term
 from dataset import DataError, Split, read_split
 from decision import DecisionThreshold
 from metrics import binary_metrics, regression_metrics
 from ninesteps.feature_store import findings
 from ninesteps.settings.tuning import Tuning
+from ninesteps.step_code import no_champion
 from people import (
     arguments,
     chosen,
@@ -35,7 +39,7 @@ from people import (
     query_result,
     training_job,
 )
-from served_model import Answers, ServedModel
+from served_model import Answers, ServedModel, records_of, requests_of
 
 COMPARE = ["--algorithm", "xgboost", "--algorithm", "lightgbm", "--min-trials", "3"]
 LEARNING = {
@@ -318,6 +322,169 @@ def test_nothing_that_an_archive_writes_changes_the_test_split(found: Search) ->
     assert again.pop("model_sha256") != right.pop("model_sha256")
     assert again == right
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
+# The champion
+
+CHAMPION = {
+    "binary": {"auc": ">= -0.005", "precision": "> 0.9"},
+    "regression": {"rmse": "<= 500"},
+}
+"""Terms of a gate by metric: the champion here is the search's first trial, a poor one."""
+URI = "s3://bucket/pipeline/executions/one/tune/tune-001/output/model.tar.gz"
+
+
+def terms(problem: str) -> list[str]:
+    sections = {"binary": "binary_classification_metrics", "regression": "regression_metrics"}
+    named = {
+        f"{sections[problem]}.{name}.value": limit for name, limit in CHAMPION[problem].items()
+    }
+    named["bias_metrics.worst_dppl.value"] = "<= 0.02"
+    named["bias_metrics.di.gender.value"] = "> -0.5"
+    return [word for path, limit in named.items() for word in ("--champion", f"{path} {limit}")]
+
+
+def with_champion(found: Search, content: bytes, uri: str = URI) -> list[str]:
+    """Put an archive where step 3 finds the champion's; gives the arguments."""
+    folder = found.base / "processing/input/champion"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / "model.tar.gz").write_bytes(content)
+    request = {"ProcessingInputs": [{"InputName": "champion", "S3Input": {"S3Uri": uri}}]}
+    (found.base / "config").mkdir(exist_ok=True)
+    (found.base / "config/processingjobconfig.json").write_text(json.dumps(request))
+    return terms(found.test.columns.problem)
+
+
+def first_trial(found: Search, **columns: object) -> bytes:
+    """The first trial's archive, its columns.json with some content changed."""
+    packed = found.base / "processing/input/trials/tune-001/output/model.tar.gz"
+    if not columns:
+        return packed.read_bytes()
+    folder = ServedModel.unpack(packed).folder
+    file = folder / "code/columns.json"
+    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | columns))
+    with tarfile.open(packed, "w:gz") as archived:
+        archived.add(folder, ".")
+    return packed.read_bytes()
+
+
+def test_both_models_are_scored_on_the_same_rows(found: Search) -> None:
+    content = first_trial(found)
+    evaluation = found.evaluate(*with_champion(found, content))
+    section, test = evaluation["champion"], found.test
+    assert (section["outcome"], section["uri"]) == ("scored", URI)
+    assert section["sha256"] == hashlib.sha256(content).hexdigest()
+    its = answered(test, found.trials["tune-001"])  # with its own threshold
+    name = "regression_metrics" if its.probabilities is None else "binary_classification_metrics"
+    assert section[name] == evaluate.measured(test, its)[name]
+    numbers = gate_numbers(test, its.labels, 30)
+    assert section["bias_metrics"] == json.loads(json.dumps(numbers))
+    for metric in CHAMPION[test.columns.problem]:
+        new, old = evaluation[name][metric]["value"], section[name][metric]["value"]
+        difference = section[f"{metric}_difference"]
+        assert difference["value"] == new - old != 0
+        assert (difference["challenger"], difference["champion"]) == (new, old)
+        low, high = difference["interval"]
+        assert low < difference["value"] < high
+    gap = evaluation["bias_metrics"]["worst_dppl"]["value"] - numbers["worst_dppl"]["value"]
+    assert section["worst_dppl_difference"]["value"] == gap
+    assert set(section["di_difference"]) == {"gender"}
+    assert section["bootstrap"]["units"] == len(test.labels)
+    plain = found.evaluate()
+    assert {n: v for n, v in evaluation.items() if n != "champion"} == plain
+
+
+def test_rows_that_the_split_keeps_together_are_drawn_together(found: Search) -> None:
+    arguments = with_champion(found, first_trial(found))
+    apart = found.evaluate(*arguments)["champion"]
+    pairs = np.arange(len(found.test.labels)) // 2
+    np.savetxt(found.base / "processing/input/test/groups.csv", 3 * pairs, fmt="%d")
+    together = found.evaluate(*arguments)["champion"]
+    assert together["bootstrap"]["drawn"] == "groups of rows"
+    assert together["bootstrap"]["units"] == pairs[-1] + 1
+    assert (
+        together["worst_dppl_difference"]["interval"] != apart["worst_dppl_difference"]["interval"]
+    )
+
+
+def test_where_none_serves_every_term_passes(found: Search) -> None:
+    arguments = with_champion(found, no_champion.archive())
+    section = found.evaluate(*arguments)["champion"]
+    assert (section["outcome"], section["sha256"]) == ("none serves", no_champion.sha256())
+    assert section["says"] == "no version serves: each comparison with the champion passes"
+    assert all(passes(section, text) for text in arguments[1::2])
+    assert section["worst_dppl_difference"] == {"value": 0.0}
+    if not found.test.columns.is_regression:
+        assert section["precision_difference"]["value"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({"features": ["age", "shoe_size", "income", "hat"]},
+         "the champion needs shoe_size, hat, which the test split does not have: no comparison "
+         "with it passes"),
+        ({"problem": "other"}, "the champion is of a other problem, and the new model"),
+    ],
+)  # fmt: skip
+def test_a_champion_that_cannot_answer_passes_no_term(
+    found: Search, columns: dict[str, object], says: str
+) -> None:
+    arguments = with_champion(found, first_trial(found, **columns))
+    section = found.evaluate(*arguments)["champion"]
+    assert section["outcome"] == "not scored"
+    assert section["says"].startswith(says)
+    assert not any(passes(section, text) for text in arguments[1::2])
+
+
+def passes(section: dict[str, Any], argument: str) -> bool:
+    term = Term.read(argument)
+    value: Any = section
+    for key in (*term.difference, "value"):
+        value = value[key]
+    return term.passes(value)
+
+
+@pytest.mark.parametrize("found", ["binary"], indirect=True)
+def test_a_champion_gets_its_own_features_in_its_own_order(found: Search) -> None:
+    arguments = with_champion(found, first_trial(found))
+    right = found.evaluate(*arguments)["champion"]
+    test = found.base / "processing/input/test"
+    before = found.test.columns
+    order = [*reversed(range(len(before.features)))]
+    turned = dataclasses.replace(before, features=tuple(before.features[i] for i in order))
+    model = Aligned(Path(), "", tuple(turned.features.index(name) for name in before.features))
+    rows = records_of(test, "test", before)
+    backwards = [",".join(row.split(",")[i] for i in order) for row in rows]
+    assert backwards != rows
+    asked: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ServedModel, "ask", lambda _, requests: asked.extend(requests) or [])
+        model.ask(requests_of(backwards))
+    assert asked == requests_of(rows)
+    assert right["outcome"] == "scored"
+
+
+@pytest.mark.parametrize("found", ["binary"], indirect=True)
+@pytest.mark.parametrize("cut", [0, 100, -2000], ids=["nothing", "its beginning", "but its end"])
+def test_a_damaged_champion_fails_the_step_in_one_sentence(found: Search, cut: int) -> None:
+    arguments = with_champion(found, first_trial(found)[:cut])
+    with pytest.raises(
+        DataError, match=f"^the champion {URI}: expected a model archive, got "
+    ) as no:
+        found.evaluate(*arguments)
+    assert "\n" not in str(no.value)
+
+
+@pytest.mark.parametrize("found", ["binary"], indirect=True)
+def test_another_archive_than_a_models_is_no_champion(found: Search) -> None:
+    packed = found.base / "other.tar.gz"
+    with tarfile.open(packed, "w:gz") as archived:
+        archived.add(__file__, "code/readme.py")
+    arguments = with_champion(found, packed.read_bytes())
+    with pytest.raises(DataError, match=f"^the champion {URI}: expected a model archive, got "):
+        found.evaluate(*arguments)
 
 
 # By hand

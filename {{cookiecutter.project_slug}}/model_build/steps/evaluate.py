@@ -16,10 +16,12 @@ from typing import Any
 import curves
 import metrics
 from bias_report import gate_numbers
+from champion import SECTION, Champion, Term
 from container import input_path, output_path, write_json
-from dataset import Columns, Split, read_split
+from dataset import GROUPS, Columns, Split, read_groups, read_split
 from inference import Description
 from own_metrics import NO_METRICS, OwnMetrics, own_metrics, own_value
+from paired_bootstrap import Paired
 from served_model import Answers, ServedModel, read_answers, records_of, requests_of
 from wheels import prove_that_carried_can_load
 
@@ -35,6 +37,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--algorithm", action="append", default=[])
     parser.add_argument("--min-trials", type=int, default=1)
     parser.add_argument("--metric", action="append", default=[], help="a custom metric")
+    parser.add_argument("--champion", action="append", default=[], type=Term.read)
     options = parser.parse_args(arguments)
     model = ServedModel.unpack(input_path("model") / "model.tar.gz")
     models = read_trials(input_path("trials")) if options.algorithm else {}
@@ -42,10 +45,21 @@ def main(arguments: Sequence[str]) -> None:
     trials = {job: Description.read(trial.folder) for job, trial in models.items()}
     best = best_of_each(trials, options.algorithm)
     own = own_metrics(options.metric)
-    test, answers_of = ask([model, *(models[job] for job in best.values())], input_path("test"))
+    champion = Champion.read(input_path("champion"), input_path("test"), options.champion)
+    asked = [*champion.models, model, *(models[job] for job in best.values())]
+    test, answers_of = ask(asked, input_path("test"))
     answers = answers_of[model.sha256]
     content = evaluation(test, description, answers, options.min_group_size, own)
     content["model_sha256"] = model.sha256
+    if options.champion:
+        content[SECTION] = champion.section(
+            content,
+            answers_of,
+            lambda its: judged(test, its, options.min_group_size, own),
+            lambda its: Paired(
+                test, answers, its, options.min_group_size, read_groups(input_path("test")), own
+            ),
+        )
     if options.algorithm:
         content["algorithms"] = {name: {"trials": 0} for name in options.algorithm} | {
             name: compared(trials, job, answers_of[models[job].sha256], test, own)
@@ -64,7 +78,8 @@ def ask(models: Sequence[ServedModel], folder: Path) -> tuple[Split, dict[str, A
     The models are asked before the split is read, since reading it starts threads. Meanwhile its
     files are removed: a model can neither read the labels nor change them.
     """
-    files = {folder / name: (folder / name).read_bytes() for name in ("test.csv", "columns.json")}
+    names = [name for name in ("test.csv", "columns.json", GROUPS) if (folder / name).is_file()]
+    files = {folder / name: (folder / name).read_bytes() for name in names}
     requests = requests_of(records_of(folder, "test", Columns.read(folder)))
     for file in files:
         file.unlink()
@@ -90,13 +105,20 @@ def evaluation(
 ) -> dict[str, Any]:
     """The content of `evaluation.json`: metrics and bias numbers, named as gates name them."""
     return {
-        **measured(test, answers, own),
-        "bias_metrics": gate_numbers(test, answers.labels, min_group_size),
+        **judged(test, answers, min_group_size, own),
         "algorithm": description.algorithm,
         "objective": {description.objective: description.value},
         "decision": description.decision and description.decision.as_json(),
         "rows": len(test.labels),
     }
+
+
+def judged(
+    test: Split, answers: Answers, min_group_size: int, own: OwnMetrics = NO_METRICS
+) -> dict[str, Any]:
+    """All that a gate may name: metrics, and bias numbers."""
+    numbers = gate_numbers(test, answers.labels, min_group_size)
+    return {**measured(test, answers, own), "bias_metrics": numbers}
 
 
 def measured(test: Split, answers: Answers, own: OwnMetrics = NO_METRICS) -> dict[str, Any]:

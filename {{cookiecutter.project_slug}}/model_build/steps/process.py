@@ -56,7 +56,8 @@ def main(arguments: Sequence[str]) -> None:
     medians = baseline(splits["train"], columns)
     columns = dataclasses.replace(columns, label_threshold=threshold, baseline=medians)
     for name in SPLITS:
-        write_split(splits.pop(name), output_path(name), name, columns)
+        group = options.group if name == "test" else None  # for intervals, of the test split alone
+        write_split(splits.pop(name), output_path(name), name, columns, group)
     train = read_split(output_path("train"), "train")
     write_json(output_path("train") / "profile.json", profile(train))
     write_json(output_path("test") / "findings.json", findings(train, content, chosen))

@@ -113,7 +113,7 @@ def gate_numbers(
     """
     outcomes = Outcomes.of(test.favourable, test.columns.favourable(predicted))
     facets = {facet: counted_groups(test, facet, outcomes) for facet in test.columns.facets}
-    counted = {facet: [g for g in groups if not _why_not(g, min_group_size)]
+    counted = {facet: [g for g in groups if not why_not(g, min_group_size)]
                for facet, groups in facets.items()}  # fmt: skip
     others = {facet: all_others(groups[0]) for facet, groups in facets.items() if facet.is_of_two}
     dppl = {f.key: max(map(_dppl, groups), default=1.0) for f, groups in counted.items()}
@@ -145,12 +145,12 @@ def gate_numbers(
 
 def _as_read(group: Group, min_group_size: int) -> dict[str, Any]:
     """What a person reads of a group: its numbers, and whether they decide."""
-    why_not = _why_not(group, min_group_size)
+    reason = why_not(group, min_group_size)
     return {
         "value": group.value,
         "rows": group.size,
-        "counted": not why_not,
-        "why_not": why_not,
+        "counted": not reason,
+        "why_not": reason,
         "dppl": bias_metrics.dppl(group.cells),
         "di": bias_metrics.disparate_impact(group.cells),
         **_shares(group),
@@ -226,7 +226,7 @@ def _residuals(
     return {"worst_mean_residual": {"value": worst}, "mean_residual": means}
 
 
-def _why_not(group: Group, least: int) -> str:
+def why_not(group: Group, least: int) -> str:
     """Why a group does not decide; empty if it does."""
     if not group.size:
         return "it has no rows"

@@ -44,6 +44,12 @@ def output_uri(name: str) -> str:
     return uri
 
 
+def input_uri(name: str) -> str:
+    """Where a processing job's input comes from; empty where there is no request to read."""
+    inputs = job_request().get("ProcessingInputs", [])
+    return next((str(i["S3Input"]["S3Uri"]) for i in inputs if i["InputName"] == name), "")
+
+
 def read_json(path: Path) -> Any:
     """The content of a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))

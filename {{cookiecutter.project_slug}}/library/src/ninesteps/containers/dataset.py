@@ -26,6 +26,10 @@ with hidden("pandas"):
 FACET_PREFIX = "facet_"
 
 
+GROUPS = "groups.csv"
+"""Beside a split whose rows belong together in groups: the number of each row's, a line each."""
+
+
 class DataError(ValueError):
     """Data that cannot be used; the message says what was expected and what was got."""
 
@@ -153,6 +157,15 @@ class Split:
         if self.columns.group_variable is None:
             return None
         return self.context[self.columns.group_variable].codes + 1  # 0: those without a value
+
+
+def read_groups(folder: Path) -> NDArray[np.intp] | None:
+    """The number of each row's group, from 0 without gaps, (n,); None where rows have none."""
+    if not (folder / GROUPS).is_file():
+        return None
+    numbers = np.loadtxt(folder / GROUPS, dtype=np.intp, ndmin=1)
+    codes: NDArray[np.intp] = np.unique(numbers, return_inverse=True)[1]
+    return codes
 
 
 def read_split(folder: Path, name: str, columns: Columns | None = None) -> Split:

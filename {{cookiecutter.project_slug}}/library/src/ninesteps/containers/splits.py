@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from dataset import Columns, DataError
+from dataset import GROUPS, Columns, DataError, Texts
 from hash_split import split_of
 
 SPLITS = ("train", "validation", "test")
@@ -74,13 +74,22 @@ def check_split(rows: pa.Table, name: str, columns: Columns, least: int) -> None
             )
 
 
-def write_split(rows: pa.Table, folder: Path, name: str, columns: Columns) -> None:
-    """Write `<name>.csv`, header-less, and `columns.json` beside it."""
+def write_split(
+    rows: pa.Table, folder: Path, name: str, columns: Columns, group: str | None = None
+) -> None:
+    """Write `<name>.csv`, header-less, and `columns.json` beside it.
+
+    With a column that groups rows, `groups.csv` tells which of them belong together, by numbers.
+    """
     ordered = [rows[columns.record_id], rows["event_time"], rows[columns.label]]
     ordered += [pc.cast(rows[column], pa.string()) for column in columns.context]
     ordered += [rows[feature] for feature in columns.features]
     table = pa.table(dict(zip(columns.names, ordered, strict=True)))
-    table = table.sort_by(columns.record_id)  # Athena's rows come in no order; files must
+    order = pc.sort_indices(table[columns.record_id])  # Athena's rows come in no order; files must
+    table = table.take(order)
+    if group:
+        codes = Texts.of(rows[group]).codes[order.to_numpy()]
+        np.savetxt(folder / GROUPS, codes, fmt="%d")
     options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
     pyarrow.csv.write_csv(table, folder / f"{name}.csv", options)
     columns.write(folder)

@@ -97,7 +97,7 @@ def _covers(gate: gates.Gate, facet: Facet) -> bool:
         return any(_covers(part, facet) for part in gate.parts)
     if isinstance(gate, gates.AnyOf):
         return all(_covers(part, facet) for part in gate.parts)
-    if gate.facet not in (None, facet.key):
+    if gate.facet not in (None, facet.key) or gate.is_of_champion:
         return False
     if gate.metric in ("dppl", "worst_dppl"):
         return gate.sign in ("<", "<=") and 0 < gate.number <= MOST_DPPL

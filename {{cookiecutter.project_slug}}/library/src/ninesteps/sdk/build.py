@@ -21,6 +21,7 @@ from ninesteps.sdk import ExecutionVariables, Join, PipelineVariable, Step
 from ninesteps.settings import gate as gates
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
+from ninesteps.step_code import no_champion
 from ninesteps.step_code.bundle import processing_code, root_uri, training_code
 from ninesteps.step_code.own_code import own_code, summary
 from ninesteps.version import VERSION
@@ -42,6 +43,7 @@ class Build:
     as_of: PipelineVariable
     instance_types: Mapping[str, PipelineVariable]  # by the kind of job: Processing, Training ...
     instance_counts: Mapping[str, PipelineVariable]
+    champion: PipelineVariable = None  # its archive; None where the gate does not speak of it
 
     @staticmethod
     def of(settings: Settings, environment: Environment) -> Build:
@@ -74,6 +76,11 @@ class Build:
                 kind: sdk.ParameterInteger(name=f"{kind}InstanceCount", default_value=value)
                 for kind, value in counts.items()
             },
+            champion=sdk.ParameterString(
+                name=no_champion.PARAMETER, default_value=no_champion.uri(settings, environment)
+            )
+            if gates.of_champion(settings.full_gate)
+            else None,
         )
 
     def pipeline(self, steps: Sequence[Step]) -> sdk.Pipeline:
@@ -84,6 +91,7 @@ class Build:
                 self.as_of,
                 *self.instance_types.values(),
                 *self.instance_counts.values(),
+                *filter(None, [self.champion]),
             ],
             steps=list(steps),
             sagemaker_session=self.job.session,

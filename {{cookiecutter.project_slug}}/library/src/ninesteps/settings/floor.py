@@ -64,7 +64,12 @@ def _is_as_strict(comparison: Comparison, other: Comparison) -> bool:
 
 
 def _is_alike(a: Comparison, b: Comparison) -> bool:
-    """Whether both limit the same number on the same side."""
+    """Whether both limit the same number on the same side.
+
+    No comparison with the champion does: where no version serves it passes every model.
+    """
+    if a.is_of_champion or b.is_of_champion:
+        return False
     return (a.metric, a.facet, a.sign[0]) == (b.metric, b.facet, b.sign[0])
 
 

@@ -9,8 +9,12 @@ Grammar (`and` binds tighter than `or`, as in Python)::
     gate       = all { "or" all }
     all        = term { "and" term }
     term       = "(" gate ")" | comparison
-    comparison = metric ( ">" | ">=" | "<" | "<=" ) number
+    comparison = metric ( ">" | ">=" | "<" | "<=" ) ( number | champion )
+    champion   = "champion." metric [ ( "+" | "-" ) number ]
     metric     = name | ("dppl" | "di") "[" facet "]"
+
+`champion` is the version that serves, scored on the same test split. The metric after it is the one
+that is compared: what decides is their difference.
 """
 
 from __future__ import annotations
@@ -69,12 +73,18 @@ _RESERVED = (
 MAX_BRACKETS = 100
 """More than anybody can read."""
 
-_WORD = r"[A-Za-z_]\w*(?:\[[^\]]*\])?"  # also dppl[facet]
+_WORD = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?(?:\[[^\]]*\])?"  # also dppl[facet], champion.auc
 _SIGN = r">=|<=|>|<|\(|\)"
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_TOKEN = re.compile(rf"\s*(?:{_WORD}|{_SIGN}|{_NUMBER})")
+_TOKEN = re.compile(rf"\s*(?:{_WORD}|{_SIGN}|{_NUMBER}|[-+])")
 _FACET_METRIC = re.compile(r"(dppl|di)\[\s*([^\]]*?)\s*\]")
 
+
+CHAMPION = "champion"
+"""The version that serves, as a gate calls it, and as `evaluation.json` calls its section."""
+
+DIFFERENCE = "_difference"
+"""What follows a metric's name where `evaluation.json` has its difference from the champion's."""
 
 MAX_METADATA = 256
 """How many characters SageMaker keeps of one value of a model package's metadata."""
@@ -86,18 +96,29 @@ class GateError(ValueError):
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric compared with one number, such as `auc > 0.75`."""
+    """One metric compared with one number, such as `auc > 0.75`.
+
+    Or its difference from the champion's: `auc >= champion.auc - 0.005` is `auc - champion.auc`
+    compared with -0.005.
+    """
 
     metric: str
     sign: str
     number: float
     facet: str | None = None  # the facet's key, for dppl[facet] and di[facet]
     section: str = field(default="", compare=False)  # of evaluation.json, for a metric of one's own
+    is_of_champion: bool = False  # the number is of the difference from the champion's value
+
+    @property
+    def measured(self) -> str:
+        """The metric, as a gate writes it: `auc`, or `dppl[gender]`."""
+        return self.metric if self.facet is None else f"{self.metric}[{self.facet}]"
 
     @property
     def name(self) -> str:
-        """What is compared, as a gate writes it: `auc`, or `dppl[gender]`."""
-        return self.metric if self.facet is None else f"{self.metric}[{self.facet}]"
+        """What is compared with the number: the metric, or `auc - champion.auc`."""
+        own = self.measured
+        return f"{own} - {CHAMPION}.{own}" if self.is_of_champion else own
 
     @property
     def is_bias(self) -> bool:
@@ -106,7 +127,15 @@ class Comparison:
 
     @property
     def json_path(self) -> str:
-        """Where `evaluation.json` has the value."""
+        """Where `evaluation.json` has the value that is compared."""
+        if self.is_of_champion:
+            facet = "" if self.facet is None else f".{self.facet}"
+            return f"{CHAMPION}.{self.metric}{DIFFERENCE}{facet}.value"
+        return self.measured_path
+
+    @property
+    def measured_path(self) -> str:
+        """Where it has the metric of the model itself."""
         if self.facet is not None:
             return f"bias_metrics.{self.metric}.{self.facet}.value"
         if self.section:
@@ -116,13 +145,26 @@ class Comparison:
         problem = next(name for name, metrics in METRICS.items() if self.metric in metrics)
         return f"{SECTIONS[problem]}.{self.metric}.value"
 
+    @property
+    def argument(self) -> str:
+        """A comparison with the champion as step 3 is told of it, which writes the difference."""
+        return f"{self.measured_path} {self.sign} {_digits(self.number)}"
+
     def holds(self, value: float) -> bool:
         """Whether a value of the metric passes."""
         return bool(_COMPARE[self.sign](value, self.number))
 
     def __str__(self) -> str:
         # In full: the digest of the text stands for the number, so no digit of it may be lost.
-        return f"{self.name} {self.sign} {repr(self.number).removesuffix('.0')}"
+        if not self.is_of_champion:
+            return f"{self.measured} {self.sign} {_digits(self.number)}"
+        offset = f" {'-' if self.number < 0 else '+'} {_digits(abs(self.number))}"
+        compared = f"{self.measured} {self.sign} {CHAMPION}.{self.measured}"
+        return compared + (offset if self.number else "")
+
+
+def _digits(number: float) -> str:
+    return repr(number).removesuffix(".0")
 
 
 @dataclass(frozen=True)
@@ -175,6 +217,7 @@ def parse(
     gate, rest = _any(tokens, _Names(problem, facet_keys, own_metrics))
     if rest:
         raise GateError(f"unexpected `{rest[0]}` in `{text}`; join comparisons with and / or")
+    _check_one_side(gate)
     return gate
 
 
@@ -182,9 +225,11 @@ def both(metric_gate: Gate, bias_gate: Gate | None) -> Gate:
     """The gate that decides: the metric gate and, where there is one, the bias gate.
 
     Raises:
-        GateError: if it is too long to be kept with the versions that pass it.
+        GateError: if it is too long to be kept with the versions that pass it, or compares a
+            metric with the champion's on both sides.
     """
     gate = metric_gate if bias_gate is None else AllOf((metric_gate, bias_gate))
+    _check_one_side(gate)
     if (length := len(metadata(gate))) > MAX_METADATA:
         raise GateError(f"expected a gate of at most {MAX_METADATA} characters, got {length}")
     return gate
@@ -214,6 +259,27 @@ def comparisons(gate: Gate) -> Iterator[Comparison]:
             yield from comparisons(part)
 
 
+def of_champion(gate: Gate) -> list[Comparison]:
+    """The comparisons with the champion, each once, in the order of the gate."""
+    return [*dict.fromkeys(c for c in comparisons(gate) if c.is_of_champion)]
+
+
+def _check_one_side(gate: Gate) -> None:
+    """Refuse a metric that must lie neither above nor below the champion's.
+
+    Where no version serves, the one difference that is written must pass every comparison with it,
+    and where the champion cannot be scored, none.
+    """
+    first: dict[str, Comparison] = {}
+    for comparison in of_champion(gate):
+        other = first.setdefault(comparison.measured, comparison)
+        if other.sign[0] != comparison.sign[0]:
+            raise GateError(
+                f"expected comparisons of {comparison.measured} with {CHAMPION}."
+                f"{comparison.measured} on one side, got `{other}` and `{comparison}`"
+            )
+
+
 def ways(gate: Gate) -> Iterator[tuple[Comparison, ...]]:
     """The ways through a gate: a model passes it by passing all comparisons of one of them."""
     if isinstance(gate, Comparison):
@@ -230,7 +296,8 @@ def check_bias(gate: Gate, facet_keys: tuple[str, ...]) -> None:
     """Refuse limits on bias that limit none: of the wrong side, or made optional by an `or`.
 
     A facet that a comparison limits must be limited in every way through the gate, be it by
-    another comparison.
+    another comparison. A comparison with the champion stands in for none with a number: where no
+    version serves it passes every model.
 
     Raises:
         GateError: with one sentence for the person who wrote the gate.
@@ -240,7 +307,8 @@ def check_bias(gate: Gate, facet_keys: tuple[str, ...]) -> None:
         _check_side(comparison)
     for way in ways(gate) if bias else ():
         for facet in facet_keys:
-            limits = [c for c in bias if c.facet in (None, facet)]
+            of_facet = [c for c in bias if c.facet in (None, facet)]
+            limits = [c for c in of_facet if not c.is_of_champion] or of_facet
             if limits and not any(c in limits for c in way):
                 raise GateError(
                     f"`{limits[0]}` decides nothing where `{AllOf(way)}` is enough: what an `or` "
@@ -326,29 +394,68 @@ def _term(tokens: list[str], names: _Names) -> tuple[Gate, list[str]]:
     if len(tokens) < 3:
         got = f"`{' '.join(tokens)}`" if tokens else "nothing"
         raise GateError(f"expected a comparison such as `{_example(names.problem)}`, got {got}")
-    name, sign, number = tokens[:3]
+    name, sign, right = tokens[:3]
+    if name.partition(".")[0].lower() == CHAMPION:
+        raise GateError(f"expected a metric before the sign and `{CHAMPION}.` and the same metric "
+                        f"after it, got `{name} {sign} {right}`")  # fmt: skip
     metric, facet = _metric(name, names)
     if sign not in (">", ">=", "<", "<="):
         raise GateError(f"expected one of > >= < <= after `{name}`, got `{sign}`")
-    if not re.fullmatch(_NUMBER, number) or not math.isfinite(float(number)):
-        raise GateError(f"expected a finite number after `{name} {sign}`, got `{number}`")
-    if metric in names.own:  # nothing is known of its range
-        return Comparison(metric, sign, float(number), None, SECTIONS[names.problem]), tokens[3:]
-    return _decisive(Comparison(metric, sign, float(number), facet)), tokens[3:]
+    is_own = metric in names.own
+    section = SECTIONS[names.problem] if is_own else ""
+    is_of_champion = right.partition(".")[0].lower() == CHAMPION
+    if is_of_champion:
+        number, rest = _offset(Comparison(metric, sign, 0, facet, is_of_champion=True), tokens[2:])
+    else:
+        number, rest = _number(right, f"{name} {sign}"), tokens[3:]
+    comparison = Comparison(metric, sign, number, facet, section, is_of_champion)
+    return comparison if is_own else _decisive(comparison), rest  # of its own nothing is known
+
+
+def _offset(plain: Comparison, tokens: list[str]) -> tuple[float, list[str]]:
+    """What is added to the champion's value of a metric, and the tokens after it."""
+    name, rest = tokens[0], tokens[1:]
+    match = _FACET_METRIC.fullmatch(name.partition(".")[2])
+    got = f"{match[1]}[{match[2]}]" if match else name.partition(".")[2]
+    if got != plain.measured or not name.startswith(CHAMPION):
+        raise GateError(
+            f"expected `{CHAMPION}.{plain.measured}` after `{plain.measured} {plain.sign}`, the "
+            f"same metric of the version that serves, got `{name}`"
+        )
+    if rest and rest[0] in ("+", "-"):
+        number = rest[1] if len(rest) > 1 else "nothing"
+        if number[0] in "+-":
+            raise GateError(f"expected a number after `{plain} {rest[0]}`, got `{number}`")
+        return _number(f"{rest[0]}{number}", str(plain)), rest[2:]
+    if rest and rest[0][0] in "+-":
+        return _number(rest[0], str(plain)), rest[1:]
+    return 0.0, rest
+
+
+def _number(text: str, after: str) -> float:
+    if not re.fullmatch(_NUMBER, text) or not math.isfinite(float(text)):
+        raise GateError(f"expected a finite number after `{after}`, got `{text}`")
+    return float(text) + 0.0  # -0.0 is 0.0
 
 
 def _decisive(comparison: Comparison) -> Comparison:
     """Refuse a comparison that no model can fail, or none can pass: it decides nothing."""
     least = -math.inf if comparison.metric == "r2" else 0.0
     most = math.inf if comparison.metric in UNBOUNDED else 1.0
+    if comparison.is_of_champion:
+        least, most = least - most, most - least
     number = comparison.number
     inside = least < number < most
     # At an end, `> 0` and `<= 0` can still go either way, and so can `>= 1` and `< 1`.
     if inside or number == (least if comparison.sign in (">", "<=") else most):
         return comparison
-    lies = {0.0: "between 0 and 1", -math.inf: "at 1 or below"}[least]
-    lies = "at 0 or above" if comparison.metric in UNBOUNDED else lies
-    raise GateError(f"`{comparison}` decides nothing: {comparison.metric} lies {lies}")
+    if comparison.is_of_champion:
+        lies = "between -1 and 1"
+    else:
+        lies = {0.0: "between 0 and 1", -math.inf: "at 1 or below"}[least]
+        lies = "at 0 or above" if comparison.metric in UNBOUNDED else lies
+    what = comparison.name if comparison.is_of_champion else comparison.metric
+    raise GateError(f"`{comparison}` decides nothing: {what} lies {lies}")
 
 
 def _check_side(comparison: Comparison) -> None:
@@ -361,6 +468,8 @@ def _check_side(comparison: Comparison) -> None:
             f"`{comparison}` asks for bias: {comparison.metric} is {what}; expected a gate that "
             f"keeps it {'below' if is_gap else 'above'} a number"
         )
+    if comparison.is_of_champion:
+        return
     # Only where no group counts is a gap 1 or a ratio 0.
     passes_all = comparison.sign == side and number == (1.0 if is_gap else 0.0)
     if passes_all and comparison.metric not in UNBOUNDED:

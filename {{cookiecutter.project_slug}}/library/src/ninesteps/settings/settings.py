@@ -134,7 +134,7 @@ class Settings:
     def recall_target(self) -> float | None:
         """The recall that the metric gate asks for; None if it does not."""
         asked = [c.number for c in gates.comparisons(self.metric_gate)
-                 if c.metric == "recall" and c.sign in (">", ">=")]  # fmt: skip
+                 if c.name == "recall" and c.sign in (">", ">=")]  # fmt: skip
         return max(asked, default=None)
 
     def _gate(self, text: str) -> gates.Gate:

@@ -20,7 +20,7 @@ from ninesteps.errors import SettingsError
 from ninesteps.local.imported import imported_packages
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
-from ninesteps.step_code import queries
+from ninesteps.step_code import no_champion, queries
 from ninesteps.step_code.carried_wheels import Wheel, needed, read
 from ninesteps.step_code.raw_columns import RAW_COLUMNS, raw_columns
 
@@ -104,6 +104,7 @@ def code_objects(
     return {
         **objects,
         **queries.objects(settings, environment),
+        **no_champion.objects(settings, environment),
         f"{train.uri(root)}/sourcedir.tar.gz": train.archive(wheels),
     }
 

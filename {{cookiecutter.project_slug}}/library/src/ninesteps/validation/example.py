@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from ninesteps.settings.gate import SECTIONS
+from ninesteps.settings.gate import SECTIONS, of_champion
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code.bundle import folders
 from ninesteps.validation.own_metrics import check_own_metrics
@@ -26,6 +26,7 @@ def example_evaluation(settings: Settings) -> dict[str, Any]:
             sys.path.append(folder)
     import numpy as np
 
+    from champion import SECTION, Term, decided
     from dataset import Columns, Facet, Split, Texts
     from decision import DecisionThreshold
     from evaluate import evaluation
@@ -46,4 +47,6 @@ def example_evaluation(settings: Settings) -> dict[str, Any]:
     model = Description("xgboost", settings.objective, 0.5, {}, decision)
     content = evaluation(rows, model, Answers("", labels, labels if is_binary else None), 1)
     content[SECTIONS[columns.problem]] |= {name: {"value": 0.5} for name in settings.gate.metrics}
+    if terms := of_champion(settings.full_gate):
+        content[SECTION] = decided([Term.read(term.argument) for term in terms], passing=True)
     return content

@@ -1,0 +1,49 @@
+"""The empty archive that stands for the champion where no version serves.
+
+A pipeline's parameter names the champion's archive, and a step's input has to lie somewhere: it is
+an archive without a file in it, put beside the code under the hash of its bytes.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import tarfile
+
+from ninesteps.settings import gate as gates
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+
+PARAMETER = "ChampionModel"
+"""The pipeline's parameter: the S3 URI of the archive of the version that serves.
+
+Only the definition of a gate that speaks of the champion has it.
+"""
+
+
+def archive() -> bytes:
+    """An archive of nothing: always the same bytes."""
+    packed = io.BytesIO()
+    # Without compression, which differs between builds of zlib.
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=0, mtime=0) as compressed:
+        tarfile.open(fileobj=compressed, mode="w").close()
+    return packed.getvalue()
+
+
+def sha256() -> str:
+    """The digest of its bytes, hexadecimal."""
+    return hashlib.sha256(archive()).hexdigest()
+
+
+def uri(settings: Settings, environment: Environment) -> str:
+    """Where it lies, beside the code of the pipeline's steps."""
+    root = f"s3://{environment.bucket_name}/{settings.project.pipeline}"
+    return f"{root}/code/{sha256()[:16]}/model.tar.gz"
+
+
+def objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
+    """What has to be there before a run, by S3 URI: nothing where the gate has no champion."""
+    if not gates.of_champion(settings.full_gate):
+        return {}
+    return {uri(settings, environment): archive()}
