@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Repository, Run
+from package_contents import CHURN, package_contents
 from page_structure import check_structure
 
 Render = Callable[..., Repository]
@@ -110,6 +111,14 @@ def test_the_registered_version_points_at_files_that_exist(churn_run: Run) -> No
     for uri in uris:
         path = churn_run.repository.path / ".local/s3" / uri.removeprefix("s3://")
         assert path.is_file() or any(path.iterdir()), uri  # or a folder, and files below it
+
+
+def test_the_registered_package_holds_what_the_seed_asks_for_and_nothing_else(
+    churn_run: Run,
+) -> None:
+    with sqlite3.connect(churn_run.repository.path / ".local/state.db") as state:
+        (request,) = state.execute("SELECT request FROM model_packages").fetchone()
+    assert package_contents(json.loads(request)) == CHURN
 
 
 def test_another_run_gives_the_same_metrics_and_the_next_version(churn_run: Run) -> None:

@@ -96,6 +96,17 @@ def test_the_nine_steps_run_and_register_a_version(ran: Ran, scenario: str) -> N
 
 
 @pytest.mark.parametrize("scenario", SAMPLED)
+def test_the_version_has_a_model_card_that_meets_sagemakers_schema(ran: Ran, scenario: str) -> None:
+    run = ran(scenario)
+    card = json.loads(run.repository.pipeline("card", "1", "--json").stdout)
+    assert {part["name"] for part in card["evaluation_details"]} == {
+        "Test split", "Outcomes by group", "What the model looks at",
+    }  # fmt: skip
+    assert "another shape" not in card["additional_information"]["caveats_and_recommendations"]
+    assert max(map(len, run.repository.pipeline("card", "1").stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("scenario", SAMPLED)
 def test_the_planted_bias_comes_out_worst_by_the_generators_margin(ran: Ran, scenario: str) -> None:
     generator, biased = importlib.import_module(scenario), biased_group(scenario)
     found = evaluation(ran(scenario), scenario)["bias_metrics"]["groups"]

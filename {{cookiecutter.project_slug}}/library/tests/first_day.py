@@ -136,6 +136,7 @@ def live(day: Day) -> None:
     day.do("pipeline registry 1 --env prod", approver)
     day.do("pipeline approve 1 --env prod --who 'Ada Byron' --why 'Metrics and bias are read'",
            approver)  # fmt: skip
+    day.do("pipeline card 1 --env prod", day.least("card", "ada"), is_shown=False)
     day.do("pipeline registry 1 --env prod", approver)
     day.do(f"pipeline record {a_record(day)} --env prod", ingester)
     day.do("pipeline schedule on --env prod", day.least("schedule", "noor"))

@@ -8,7 +8,9 @@ import pytest
 
 import first_day
 from first_day import NAME, Day
+from package_contents import CHURN, package_contents
 from pretend_account.iam import Identity, Statement, decide
+from pretend_account.principals import Principal
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +34,8 @@ def test_each_principal_was_asked_and_nothing_was_denied(day: Day) -> None:
     assert all(decision.allowed for decision in day.account.uses.values())
     asked = {use.principal.removeprefix(f"{NAME}-") for use in day.account.uses}
     assert asked == {
-        "approved", "approver", "data-arrival", "endpoint", "events", "evidence", "features",
-        "ingester", "job", "operator", "pipeline", "publisher",
+        "approved", "approver", "card of the table", "data-arrival", "endpoint", "events",
+        "evidence", "features", "ingester", "job", "operator", "pipeline", "publisher",
         "rollout", "schedule of the table", "scheduler",
     }  # fmt: skip
 
@@ -43,6 +45,17 @@ def test_the_page_shows_every_command_with_what_it_prints(day: Day) -> None:
     assert [command for command, _ in shown] == [said.command for said in day.said]
     for (command, output), said in zip(shown, day.said, strict=True):
         assert first_day.steady(output) == first_day.steady(said.output), command
+
+
+def test_the_package_holds_what_the_seed_asks_for_and_nothing_else(day: Day) -> None:
+    day.account.signed_in = Principal("Administrator", "noor")
+    (package,) = day.account.client("sagemaker").list_model_packages(ModelPackageGroupName=NAME)[
+        "ModelPackageSummaryList"
+    ]
+    found = day.account.client("sagemaker").describe_model_package(
+        ModelPackageName=package["ModelPackageArn"]
+    )
+    assert package_contents(found) == CHURN
 
 
 _REFUSED = "an approval that is refused is noted and told"

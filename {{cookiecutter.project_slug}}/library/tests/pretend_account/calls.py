@@ -159,6 +159,7 @@ def _made(kind: str, name: str, *more: str, verb: str = "Create") -> Rule:
 _PATHS = {
     "Endpoint": "endpoint", "EndpointConfig": "endpoint-config", "FeatureGroup": "feature-group",
     "HyperParameterTuningJob": "hyper-parameter-tuning-job", "Model": "model",
+    "ModelCard": "model-card",
     "ModelPackageGroup": "model-package-group", "Pipeline": "pipeline",
     "ProcessingJob": "processing-job", "TransformJob": "transform-job",
 }  # fmt: skip
@@ -343,6 +344,15 @@ def _nothing(place: Place, request: Request) -> Iterator[Asked]:
 
 PACKAGE = "model-package/{ModelPackageName}"
 
+
+def _card_made(place: Place, request: Request) -> Iterator[Asked]:
+    """A model card, which SageMaker encrypts with the key that is named."""
+    yield from _made("ModelCard", "ModelCardName")(place, request)
+    if key := request.get("SecurityConfig", {}).get("KmsKeyId"):
+        for action in ("Decrypt", "DescribeKey", "GenerateDataKey"):
+            yield Asked(f"kms:{action}", key)
+
+
 RULES: dict[str, Rule] = {
     "athena:GetQueryExecution": _on("athena:GetQueryExecution", "workgroup/primary"),
     "athena:GetQueryResults": _on("athena:GetQueryResults", "workgroup/primary"),
@@ -374,6 +384,7 @@ RULES: dict[str, Rule] = {
     "sagemaker:CreateHyperParameterTuningJob":
         _made("HyperParameterTuningJob", "HyperParameterTuningJobName"),
     "sagemaker:CreateModel": _made("Model", "ModelName"),
+    "sagemaker:CreateModelCard": _card_made,
     "sagemaker:CreateModelPackage": _package_made,
     "sagemaker:CreatePipeline": _made("Pipeline", "PipelineName"),
     "sagemaker:CreateProcessingJob": _made("ProcessingJob", "ProcessingJobName"),
@@ -391,6 +402,7 @@ RULES: dict[str, Rule] = {
         _on("sagemaker:DescribeHyperParameterTuningJob",
             "hyper-parameter-tuning-job/{HyperParameterTuningJobName}"),
     "sagemaker:DescribeModel": _on("sagemaker:DescribeModel", "model/{ModelName}"),
+    "sagemaker:DescribeModelCard": _on("sagemaker:DescribeModelCard", "model-card/{ModelCardName}"),
     "sagemaker:DescribeModelPackage": _on("sagemaker:DescribeModelPackage", PACKAGE),
     "sagemaker:DescribeModelPackageGroup":
         _on("sagemaker:DescribeModelPackageGroup", "model-package-group/{ModelPackageGroupName}"),
@@ -432,6 +444,7 @@ RULES: dict[str, Rule] = {
             "endpoint-config/{EndpointConfigName}"),
     "sagemaker:UpdateFeatureGroup":
         _on("sagemaker:UpdateFeatureGroup", "feature-group/{FeatureGroupName}"),
+    "sagemaker:UpdateModelCard": _on("sagemaker:UpdateModelCard", "model-card/{ModelCardName}"),
     "sagemaker:UpdateModelPackage": _package_updated,
     "sagemaker:UpdatePipeline": _made("Pipeline", "PipelineName", verb="Update"),
     "servicequotas:ListServiceQuotas": _everywhere("servicequotas:ListServiceQuotas"),

@@ -383,6 +383,34 @@ _ASK_ATHENA: dict[str, tuple[Grant, ...]] = {
 }  # fmt: skip
 """What asking for rows of the offline store takes."""
 
+_READ_EXECUTION = {
+    **{
+        f"sagemaker:{name}":
+            (grant(f"sagemaker: {name}", "{sagemaker}:pipeline/{stack}/execution/*"),)
+        for name in ("DescribePipelineDefinitionForExecution", "DescribePipelineExecution",
+                     "ListPipelineExecutionSteps", "ListPipelineParametersForExecution")
+    },
+    "sagemaker:DescribeProcessingJob": (
+        grant("sagemaker: DescribeProcessingJob", "{sagemaker}:processing-job/pipelines-*"),
+    ),
+    "sagemaker:DescribeTransformJob": (
+        grant("sagemaker: DescribeTransformJob", "{sagemaker}:transform-job/pipelines-*"),
+    ),
+    **{
+        f"sagemaker:{name}":
+            (grant(f"sagemaker: {name}", "{sagemaker}:hyper-parameter-tuning-job/*"),)
+        for name in ("DescribeHyperParameterTuningJob",
+                     "ListTrainingJobsForHyperParameterTuningJob")
+    },
+    "sagemaker:DescribeModel": (
+        grant("sagemaker: DescribeModel", "{sagemaker}:model/pipelines-*"),
+    ),
+    "sagemaker:DescribeModelPackage": (
+        grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
+    ),
+}  # fmt: skip
+"""What looking at an execution takes: its steps, and what each has started."""
+
 CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
     "approve": {
         "sts:GetCallerIdentity": (),  # which needs no permission
@@ -440,6 +468,24 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
         ),
         **_ASK_ATHENA,
     },
+    "card": {
+        "sts:GetCallerIdentity": (),
+        **_READ_EXECUTION,
+        "sagemaker:ListModelPackages": (
+            grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}",
+                  "{sagemaker}:model-package/{stack}/*"),
+        ),
+        "s3:GetObject": (grant("s3: GetObject", "{bucket}/{pipeline}/executions/*"), ENCRYPTS),
+        "sagemaker:DescribeModelCard": (
+            grant("sagemaker: DescribeModelCard", "{sagemaker}:model-card/{stack}-v*"),
+        ),
+        "sagemaker:CreateModelCard": (
+            grant("sagemaker: AddTags CreateModelCard", "{sagemaker}:model-card/{stack}-v*"),
+        ),
+        "sagemaker:UpdateModelCard": (
+            grant("sagemaker: UpdateModelCard", "{sagemaker}:model-card/{stack}-v*"),
+        ),
+    },
     "schedule": {
         "sts:GetCallerIdentity": (),
         "sagemaker:DescribePipeline": (
@@ -476,31 +522,10 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
         "sagemaker:StartPipelineExecution": (
             grant("sagemaker: StartPipelineExecution", "{sagemaker}:pipeline/{stack}"),
         ),
-        **{
-            f"sagemaker:{name}":
-                (grant(f"sagemaker: {name}", "{sagemaker}:pipeline/{stack}/execution/*"),)
-            for name in ("DescribePipelineDefinitionForExecution", "DescribePipelineExecution",
-                         "ListPipelineExecutionSteps", "ListPipelineParametersForExecution",
-                         "StopPipelineExecution")
-        },
-        "sagemaker:DescribeProcessingJob": (
-            grant("sagemaker: DescribeProcessingJob", "{sagemaker}:processing-job/pipelines-*"),
+        "sagemaker:StopPipelineExecution": (
+            grant("sagemaker: StopPipelineExecution", "{sagemaker}:pipeline/{stack}/execution/*"),
         ),
-        "sagemaker:DescribeTransformJob": (
-            grant("sagemaker: DescribeTransformJob", "{sagemaker}:transform-job/pipelines-*"),
-        ),
-        **{
-            f"sagemaker:{name}":
-                (grant(f"sagemaker: {name}", "{sagemaker}:hyper-parameter-tuning-job/*"),)
-            for name in ("DescribeHyperParameterTuningJob",
-                         "ListTrainingJobsForHyperParameterTuningJob")
-        },
-        "sagemaker:DescribeModel": (
-            grant("sagemaker: DescribeModel", "{sagemaker}:model/pipelines-*"),
-        ),
-        "sagemaker:DescribeModelPackage": (
-            grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
-        ),
+        **_READ_EXECUTION,
         "sagemaker:ListDomains": (grant("sagemaker: ListDomains", "*"),),
         **{
             f"logs:{name}": (grant(f"logs: {name}", "{logs}:log-group:/aws/sagemaker/*"),)

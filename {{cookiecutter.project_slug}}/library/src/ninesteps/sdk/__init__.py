@@ -465,11 +465,16 @@ def _model_network(job: JobDefaults) -> dict[str, Any]:
     return {"VpcConfig": {"SecurityGroupIds": groups, "Subnets": subnets}}
 
 
+CONTENT_TYPES = ("text/csv", "application/json")
+"""What the archive's `inference.py` takes, and answers in."""
+
+
 def package(
     job: JobDefaults,
     serving: Mapping[str, Any],
     group: str,
-    instances: Sequence[str],
+    endpoint_instance: str,
+    transform_instance: str,
     metrics: Mapping[str, PipelineVariable],
     metadata: Mapping[str, PipelineVariable],
     description: str,
@@ -483,10 +488,10 @@ def package(
         for name, uri in metrics.items()
     }
     request = get_model_package_args(
-        content_types=["text/csv"],
-        response_types=["text/csv"],
-        inference_instances=list(instances),
-        transform_instances=list(instances),
+        content_types=list(CONTENT_TYPES),
+        response_types=list(CONTENT_TYPES),
+        inference_instances=[endpoint_instance],
+        transform_instances=[transform_instance],
         model_package_group_name=group,
         model_metrics=ModelMetrics(**sources),
         approval_status="PendingManualApproval",

@@ -197,7 +197,8 @@ class Build:
             self.job,
             serving=serving,
             group=self.environment.named(settings.model_package_group),
-            instances=[settings.compute.transform_instance],
+            endpoint_instance=settings.deploy.instance_type,
+            transform_instance=settings.compute.transform_instance,
             metrics=metrics,
             metadata={**own, **metadata, **own},  # in this order, and no other says what own says
             description=_describable(f"{settings.project.name}: registered because {gate}"),

@@ -1,0 +1,1 @@
+"""The model card of a version, in the form of SageMaker's Model Cards."""

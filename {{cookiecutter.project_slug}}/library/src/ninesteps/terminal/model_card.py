@@ -1,0 +1,63 @@
+"""What a person sees of a model card: its parts, top to bottom, with SageMaker's names of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from ninesteps.report.formatting import number
+from ninesteps.terminal.console import Console
+
+_CONSOLE = Console(highlight=False)
+_SCALAR = (str, int, float)
+
+
+def show(content: dict[str, Any]) -> None:
+    """Show a card."""
+    for key, part in content.items():
+        _CONSOLE.print(f"[bold]{_words(key)}[/]")
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(style="dim", min_width=14, max_width=28)
+        grid.add_column(overflow="fold")
+        for label, text in _lines(part):
+            grid.add_row(f"  {escape(label)}", escape(text))
+        _CONSOLE.print(grid)
+
+
+def _lines(part: Any, label: str = "") -> Iterator[tuple[str, str]]:
+    """The lines of a part: what it says, each with its label."""
+    if isinstance(part, _SCALAR):
+        yield label, part if isinstance(part, str) else number(part)
+    elif isinstance(part, list) and all(isinstance(item, _SCALAR) for item in part):
+        for place, item in enumerate(part):
+            yield label if place == 0 else "", str(item)
+    elif isinstance(part, list):
+        for item in part:
+            yield from _item(item)
+    else:
+        for key, value in part.items():
+            yield from _lines(value, _words(key))
+
+
+def _item(item: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """A metric, a hyperparameter, a container, an evaluation or a group of metrics."""
+    value, name = item.get("value"), str(item.get("name", ""))
+    if isinstance(value, list):
+        yield name, ""
+        for label, bar in zip(item["x_axis_name"], value, strict=True):
+            yield f"  {label}", number(bar)
+    elif value is not None:
+        shown = value if isinstance(value, str) else number(value)
+        yield name, shown + (f"  ({item['notes']})" if "notes" in item else "")
+    else:
+        if name:
+            yield name, ""
+        yield from _lines({key: inner for key, inner in item.items() if key != "name"})
+
+
+def _words(key: str) -> str:
+    """`model_overview` -> `model overview`; a name that people gave is as they gave it."""
+    return key.replace("_", " ")
