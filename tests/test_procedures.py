@@ -32,7 +32,15 @@ EVERY_PAGE = "PAGES_FOLLOWED" in os.environ
 """In the full tier every page is followed, else the quick ones: a minute each, some of them."""
 
 QUICK = ("add-a-feature", "add-a-metric")
-IN_A_REPOSITORY = ("add-a-feature", "add-a-facet", "add-a-metric", "approval", "chain", "report")
+IN_A_REPOSITORY = (
+    "add-a-feature",
+    "add-a-facet",
+    "add-a-metric",
+    "approval",
+    "chain",
+    "report",
+    "reproduce",
+)
 
 
 @pytest.mark.parametrize("page", walk.pages() if EVERY_PAGE else QUICK)

@@ -136,5 +136,6 @@ def pages() -> list[str]:
         "start",
         "approval",
         "report",
+        "reproduce",
         *sorted(path.stem for path in (ROOT / "docs").glob("add-a-*.md")),
     ]

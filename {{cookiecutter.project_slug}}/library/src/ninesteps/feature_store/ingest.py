@@ -69,6 +69,7 @@ def ingest(
     on_work: Callable[[], None] = lambda: None,
     rows_at_once: int | None = None,
     as_of: str = "",
+    called: datetime | None = None,
 ) -> Ingested:
     """Put a raw table into a feature group of its own, unless it is there already.
 
@@ -81,6 +82,7 @@ def ingest(
         on_work: called before the table is read, if it has to be.
         rows_at_once: the rows that are in memory at a time, of a larger table; None: as is usual.
         as_of: the moment that the newest row must not be too old for; without it, now.
+        called: the moment that the first row counts as put at; without it, now.
 
     Raises:
         RawTableError: with one sentence for the person who brought the table.
@@ -100,8 +102,9 @@ def ingest(
     unfinished = s3 / f".{secrets.token_hex(8)}"  # a short name, which no URI has
     try:
         ingested = _written(
-            file, settings, features, unfinished, f"s3://{prefix}/{group.name}", rows_at_once
-        )
+            file, settings, features, unfinished, f"s3://{prefix}/{group.name}", rows_at_once,
+            called or datetime.now(UTC),
+        )  # fmt: skip
         text = json.dumps(asdict(ingested), indent=2)
         (unfinished / summary.name).write_text(text, encoding="utf-8")
         with contextlib.suppress(OSError):  # another run of the same table was quicker
@@ -137,7 +140,7 @@ def tables(features: Features, ingested: Ingested) -> dict[tuple[str, str], str]
 
 def _written(
     file: Path, settings: Settings, features: Features, folder: Path, uri: str,
-    rows_at_once: int | None,
+    rows_at_once: int | None, called: datetime,
 ) -> Ingested:  # fmt: skip
     """Write a table's rows below a folder, which will be at an S3 URI, and summarize them."""
     from ninesteps.feature_store import doubts  # pandas: only when there is work to do
@@ -145,7 +148,7 @@ def _written(
     from ninesteps.feature_store.write import write_offline_store
 
     owned = {name: group.columns for name, group in features.owned.items()}
-    written = write_offline_store(file, settings, owned, folder, rows_at_once)
+    written = write_offline_store(file, settings, owned, folder, rows_at_once, called)
     table, names = written.table, {MAIN: features.group}
     names |= {name: group.group for name, group in features.owned.items()}
     groups = {

@@ -70,6 +70,7 @@ def write_offline_store(
     owned: Mapping[str, Sequence[str]],
     group: Path,
     rows_at_once: int | None = None,
+    called: datetime | None = None,
 ) -> Written:
     """Read a raw table and write its records below a folder, a part of the rows at a time.
 
@@ -77,14 +78,16 @@ def write_offline_store(
 
     Args:
         owned: the features that lie in further groups, by the groups' names.
+        called: the moment that the first row counts as put at; without it, now.
     """
     scratch = group / "reading"
     locations = {MAIN: group / "data", **{name: group / f"data-{name}" for name in owned}}
     table = read_raw_table(file, settings, scratch, rows_at_once)
     team, schema = modules.features(settings.root), None
+    called = called or datetime.now(UTC)
     while True:
         try:
-            names = _write(table, settings, team, owned, locations, schema)
+            names = _write(table, settings, team, owned, locations, schema, called)
         except _WiderTypesError as wider:
             schema = wider.schema
             for location in locations.values():
@@ -95,11 +98,11 @@ def write_offline_store(
 
 def _write(
     table: RawTable, settings: Settings, team: ModuleType, owned: Mapping[str, Sequence[str]],
-    locations: Mapping[str, Path], schema: pa.Schema | None,
+    locations: Mapping[str, Path], schema: pa.Schema | None, called: datetime,
 ) -> dict[str, str]:  # fmt: skip
     """Write all rows; returns the names that columns are shown under, where these are others."""
     computed = _Features(settings, team)
-    records = _Records(settings, table.kept)
+    records = _Records(settings, table.kept, called)
     folders, file_of = _partitions(table.moments)
     latest = pd.Series(table.moments).groupby(file_of).max().to_numpy()
     found: Counter[str] = Counter()
@@ -203,10 +206,10 @@ def _stamp(moment: np.datetime64) -> str:
 class _Records:
     """Rows as records: id, event time, label, features, then raw columns that no feature is."""
 
-    def __init__(self, settings: Settings, count: int) -> None:
+    def __init__(self, settings: Settings, count: int, called: datetime) -> None:
         self.names: dict[str, str] = {}  # stored columns that are shown under another name
         self._settings = settings
-        self._called = datetime.now(tz=UTC)
+        self._called = called
         self._written = self._called + timedelta(microseconds=count)
         self._done = 0
 

@@ -38,7 +38,14 @@ from ninesteps.local.jobs import Job, LocalBackend, Outputs
 from ninesteps.local.offline_store import Catalog
 from ninesteps.local.processes import InThisProcess, Processes
 from ninesteps.local.retries import Retries
-from ninesteps.local.state import State, digest_of, digest_of_text, now, run_lock
+from ninesteps.local.state import (
+    KeptExecution,
+    State,
+    digest_of,
+    digest_of_text,
+    now,
+    run_lock,
+)
 from ninesteps.local.step_cache import Keys, outputs_unchanged
 from ninesteps.local.step_context import StepContext, StepResult
 from ninesteps.local.step_types import ARN, HANDLERS, JOBS, instances, prepare_search
@@ -141,6 +148,30 @@ class Engine:
             first = RunOptions(**kept.wanted)
             options = replace(first, cache=first.cache and cache)
             self._run(kept.pipeline, definition, execution, catalog, listener, options)
+        return execution
+
+    def run_again(
+        self, kept: KeptExecution, listener: Listener = lambda execution: None
+    ) -> Execution:
+        """Run an execution of another folder as it was: under its id, with its parameters.
+
+        Nothing of it may lie in this engine's folder, so that every step runs.
+
+        Raises:
+            DefinitionError: if a step cannot run here; nothing has run then.
+        """
+        definition = read_definition(kept.definition)
+        definition.check_can_run()
+        execution = self._execution(kept.id, definition, kept.parameters)
+        execution.started = kept.started
+        catalog = [[*table, uri] for table, uri in self._catalog.items()]
+        with run_lock(execution.folder):
+            self.state.start_execution(
+                kept.id, kept.pipeline, kept.parameters, kept.definition, catalog,
+                {"cache": False}, kept.started_by, kept.origin,
+            )  # fmt: skip
+            options = RunOptions(cache=False)
+            self._run(kept.pipeline, definition, execution, self._catalog, listener, options)
         return execution
 
     def _execution(

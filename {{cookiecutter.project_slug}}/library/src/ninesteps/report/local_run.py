@@ -59,7 +59,7 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
         digests=digests,
         registered=", ".join(text.partition(", ")[0] for text in execution.registered),
         changes=_changes(kept_state, settings, execution),
-        versions=_versions(),
+        versions=installed(),
         previous=previous,
         no_previous="" if previous else _no_previous(kept),
         table=findings.ingested(kept.catalog, local / "s3"),
@@ -105,8 +105,11 @@ def _changes(kept: State, settings: Settings, execution: Execution) -> tuple[Dec
                  for c in changes)  # fmt: skip
 
 
-def _versions() -> dict[str, str]:
-    """By the names of what is installed: reading its metadata takes as long as a cached step."""
+def installed() -> dict[str, str]:
+    """The versions of Python and of PACKAGES, and the machine.
+
+    By the names of what is installed: reading its metadata takes as long as a cached step.
+    """
     machine = f"{platform.system()}, {platform.machine()}"
     versions = {"Python": platform.python_version(), "machine": machine}
     for folder in map(Path, site.getsitepackages()):

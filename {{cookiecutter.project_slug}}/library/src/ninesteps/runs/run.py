@@ -82,7 +82,7 @@ def run(
         local: the folder that runs leave their results in.
         given: pipeline parameters; `AsOf` is the newest row unless it is among them.
     """
-    environment, cores = settings.environment(), parallel or _cores()
+    environment, cores = settings.environment(), parallel or available_cores()
     if settings.bias_is_managed:
         _check_can_run(root, local, settings, environment, options)
     _check_parameters(root, local, settings, environment, given)
@@ -115,7 +115,7 @@ def run(
     definition = read_definition(compiled_pipeline.definition)
     with progress:
         execution = engine.run(
-            settings.project.pipeline, definition, given, _shown(progress), options, whoami(root)
+            settings.project.pipeline, definition, given, shown(progress), options, whoami(root)
         )
     _report(local, settings, execution)
     progress.ended(execution, str(settings.full_gate), local)
@@ -174,17 +174,17 @@ def resume(
         StateError: if resuming cannot lead to a version.
     """
     continuing.check_can_resume(local, settings, identifier)
-    cores = parallel or _cores()
+    cores = parallel or available_cores()
     engine = Engine(local, {}, cores, Processes(cores, preload(settings)))
     _put_code(engine, settings, settings.environment())  # unless changed since, the run's own
     with progress:
-        execution = engine.resume(identifier, _shown(progress), cache)
+        execution = engine.resume(identifier, shown(progress), cache)
     _report(local, settings, execution)
     progress.ended(execution, "", local)
     return execution
 
 
-def _shown(progress: Observer) -> Listener:
+def shown(progress: Observer) -> Listener:
     """What the engine tells, several times a second, is shown unless it is to stop."""
 
     def update(execution: Execution) -> None:
@@ -213,7 +213,7 @@ def preload(settings: Settings) -> Preload:
     return Preload(PRELOADED, files)
 
 
-def _cores() -> int:
+def available_cores() -> int:
     """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

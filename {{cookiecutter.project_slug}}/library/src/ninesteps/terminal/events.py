@@ -13,6 +13,28 @@ from ninesteps.local.history import step_as_json
 from ninesteps.terminal.run import remarks
 
 
+class Silent:
+    """Shows nothing of a run."""
+
+    def __enter__(self) -> Silent:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def working(self, what: str) -> None:
+        """What takes a moment, before the steps begin."""
+
+    def ingested(self, file: Path, ingested: Ingested, as_of: str) -> None:
+        """What was read of the raw table."""
+
+    def update(self, execution: Execution) -> None:
+        """How the steps stand."""
+
+    def ended(self, execution: Execution, gate: str, local: Path) -> None:
+        """How the run ended."""
+
+
 class Events:
     """Prints what `report.Progress` would show."""
 
