@@ -231,7 +231,7 @@ def test_an_entry_is_not_written_over_without_taking_a_trigger_away(
         ("UPDATE model_packages SET status = 'Approved' WHERE version = 2",
          "entry 4: pets version 2 was changed since: status of its table"),
         ("UPDATE steps SET record = '{}' WHERE name LIKE '%run1/model%'",
-         "entry 2: pets version 1 was changed since: files, model of its table"),
+         "entry 2: pets version 1 was changed since: files of its table"),
         ("UPDATE status_changes SET who = 'Al' WHERE version = 1",
          "entry 5: decision 1 on pets version 1 was changed since: who of its table"),
         ("UPDATE status_changes SET why = 'so' WHERE version = 1",

@@ -28,6 +28,7 @@ def audit(verify: bool, given: str | None, as_json: bool) -> None:
     """
     from ninesteps.local import chain
     from ninesteps.local.state import State
+    from ninesteps.registry import access, signatures
     from ninesteps.terminal import chain as chain_view
 
     if not verify and given is None:
@@ -46,10 +47,12 @@ def audit(verify: bool, given: str | None, as_json: bool) -> None:
         click.echo(json.dumps(content, indent=2) if as_json else entries[-1].head)
         return
     heads = [chain.head(given)] if given is not None else []
-    faults = state.event_faults(heads)
+    signed = signatures.count(entries)
+    signers = access.signers(here.root(), here.settings()) if signed else None
+    faults = [*state.event_faults(heads), *signatures.faults(entries, signers)]
     if as_json:
-        click.echo(json.dumps(chain_view.as_json(entries, faults, heads), indent=2))
+        click.echo(json.dumps(chain_view.as_json(entries, faults, heads, signed), indent=2))
     else:
-        chain_view.show(entries, faults, heads)
+        chain_view.show(entries, faults, heads, signed, signers is not None)
     if faults:
         sys.exit(FAILED)

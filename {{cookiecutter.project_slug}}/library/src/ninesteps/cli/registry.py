@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,15 +60,24 @@ def registry(version: str | None, last: int, name: str | None, as_json: bool) ->
 @click.option(
     "--for", "stage", type=click.Choice(["production"]), help="The second access: to production."
 )
+@click.option(
+    "--sign", "key", type=click.Path(path_type=Path), metavar="KEY",
+    help="Sign with this SSH key; a public one: by the agent.",
+)  # fmt: skip
 @HERE_OR_IN_AN_ACCOUNT
 def approve(
-    version: str, who: str | None, why: str | None, stage: str | None, name: str | None
+    version: str,
+    who: str | None,
+    why: str | None,
+    stage: str | None,
+    key: Path | None,
+    name: str | None,
 ) -> None:
     """Approve a registered version.
 
     VERSION is its number.
     """
-    _decide(version, who, why, name, stage=stage)
+    _decide(version, who, why, name, stage=stage, key=key)
 
 
 @commands.command(context_settings=_MAY_BE_NEGATIVE)
@@ -90,10 +100,15 @@ def _decide(
     environment: str | None,
     stage: str | None = None,
     is_rejected: bool = False,
+    key: Path | None = None,
 ) -> None:
     """Ask who and why, once it is known that the version could be decided on; then decide."""
-    with _approvals(environment) as (approvals, _):
-        from ninesteps.registry import access
+    if environment and key:
+        raise RegistryError(
+            "--sign is for approvals on this machine: in an account, AWS has signed in who approves"
+        )
+    with _approvals(environment) as (approvals, settings):
+        from ninesteps.registry import access, signatures
         from ninesteps.registry.registry import APPROVED, REJECTED, how
         from ninesteps.terminal import registry as registry_view
 
@@ -107,7 +122,11 @@ def _decide(
                 approvals.reject(number, who, why)
             else:
                 notices = approvals.notices(number, who, place)
-                approvals.approve(number, who, why, place)
+                if environment and settings.approval.require_signature:
+                    notices.append("[approval] require_signature is for approvals on this machine: "
+                                   "in an account, AWS has signed in who approves")  # fmt: skip
+                sign = partial(signatures.sign, key=key, ask=passphrase) if key else None
+                approvals.approve(number, who, why, place, sign)
                 for notice in notices:
                     here.show_notice(notice)
             registry_view.decided(approvals, number, place)
@@ -134,6 +153,21 @@ def _approvals(
 
     with account.one_sentence():
         yield access.in_account(settings, environment), settings
+
+
+def passphrase(question: str) -> str:
+    """What is typed at the terminal for an encrypted key, unseen.
+
+    Raises:
+        RegistryError: if there is no terminal to ask at.
+    """
+    if not is_asked():
+        raise RegistryError(f"expected a terminal to ask for the {question}, got none: give the "
+                            "public key's file to --sign, and the key to an agent")  # fmt: skip
+    try:
+        return str(click.prompt(question, hide_input=True, err=True))
+    except click.Abort:
+        raise KeyboardInterrupt from None
 
 
 def is_asked() -> bool:

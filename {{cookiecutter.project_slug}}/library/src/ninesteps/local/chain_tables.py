@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ninesteps.errors import StateError
-from ninesteps.local.chain import Entry, Fault, append, canonical, head, head_fault
+from ninesteps.local.chain import Entry, Fault, append, head, head_fault
 
 Facts = dict[str, Any]
 
@@ -93,13 +93,17 @@ def _compared(entry: Entry, name: str, now: Facts | None) -> Iterator[Fault]:
     if now is None:
         yield Fault(entry.number, f"{name} is there no more: it was deleted")
         return
-    different = [key for key, value in entry.facts.items() if now.get(key) != value]
+    facts = ((key, value) for key, value in entry.facts.items() if key not in _DERIVED)
+    different = [key for key, value in facts if now.get(key) != value]
     if different:
         yield Fault(
             entry.number, f"{name} was changed since: {', '.join(different)} of its table "
             "is not what the entry says",
         )  # fmt: skip
 
+
+_DERIVED = ("model",)
+"""Facts that are among the digests of others, by the version's request."""
 
 _SUBJECTS = {
     "started": "runs", "registered": "versions", "approved": "decisions", "rejected": "decisions",
@@ -127,7 +131,7 @@ def _history(connection: sqlite3.Connection) -> dict[str, list[Facts]]:
 
 
 def _digest_of_all(history: Mapping[str, list[Facts]]) -> str:
-    return _digest(canonical(history))
+    return _digest(json.dumps(history, sort_keys=True, default=repr))  # a column may be edited
 
 
 def _runs(connection: sqlite3.Connection, run: str | None = None) -> Iterator[Facts]:
@@ -171,18 +175,39 @@ def _versions(
 def _decisions(connection: sqlite3.Connection, number: int | None = None) -> Iterator[Facts]:
     """Decisions, the oldest first, or one; of the reason its digest, as it may speak of people."""
     rows = connection.execute(
-        "SELECT number, package_group, version, stage, before, after, who, why, at, evidence, "
-        "rules, signature FROM status_changes WHERE ?1 IS NULL OR number = ?1 ORDER BY number",
+        "SELECT c.number, c.package_group, c.version, stage, before, after, who, why, at, "
+        "evidence, rules, signature, request FROM status_changes c LEFT JOIN model_packages p "
+        "ON p.package_group = c.package_group AND p.version = c.version "
+        "WHERE ?1 IS NULL OR c.number = ?1 ORDER BY c.number",
         (number,),
     )
-    for id_, group, version, stage, before, after, who, why, at, evidence, rules, signature in rows:
-        facts = {
-            "decision": id_, "group": _text(group), "version": version, "stage": _text(stage),
-            "before": _text(before), "after": _text(after), "who": _text(who),
-            "why_sha256": _digest(why), "at": _text(at), "rules": _text(rules),
-            "evidence": _json(evidence),
-        }  # fmt: skip
-        yield {**facts, "signature": _text(signature)} if signature else facts
+    for id_, group, version, stage, before, after, who, why, at, digests, rules, *more in rows:
+        evidence, (signature, request) = _json(digests), more
+        model = evidence.get(_model(_json(request)), "")
+        facts = decision_facts(
+            group, version, stage, before, after, who, why, at, evidence, rules, model
+        )
+        yield {"decision": id_, **facts, **({"signature": signature} if signature else {})}
+
+
+def decision_facts(
+    group: str,
+    version: int,
+    stage: str,
+    before: str,
+    after: str,
+    who: str,
+    why: str,
+    at: str,
+    evidence: Mapping[str, str],
+    rules: str,
+    model: str,
+) -> Facts:
+    """What is said of a decision in the chain, and signed by who signs it."""
+    texts = {"group": group, "stage": stage, "before": before, "after": after, "who": who,
+             "at": at, "rules": rules, "model": model}  # fmt: skip
+    plain = {name: _text(text) for name, text in texts.items()}
+    return {**plain, "version": version, "why_sha256": _digest(why), "evidence": dict(evidence)}
 
 
 def _files(connection: sqlite3.Connection, run: str) -> dict[str, str]:

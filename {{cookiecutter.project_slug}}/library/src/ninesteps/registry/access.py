@@ -10,6 +10,7 @@ from ninesteps.profiles import profile as profiles
 from ninesteps.profiles.stamps import Expected
 from ninesteps.registry.local import LocalRegistry
 from ninesteps.registry.registry import PRODUCTION, Approvals
+from ninesteps.registry.signatures import Signers
 from ninesteps.settings.settings import Settings
 
 
@@ -19,8 +20,14 @@ def on_this_machine(local: Path, settings: Settings, read_only: bool = False) ->
     rules = settings.approval
     return Approvals(
         registry, expected(settings), rules.require_second_approver, rules.before_production,
+        require_signature=rules.require_signature, signers=signers(local.parent, settings),
         gate=settings.full_gate,
     )  # fmt: skip
+
+
+def signers(root: Path, settings: Settings) -> Signers | None:
+    """Who may sign approvals by a repository's settings; None if they list nobody."""
+    return Signers(root / settings.approval.signers) if settings.approval.signers else None
 
 
 def in_account(settings: Settings, name: str) -> Approvals:

@@ -42,7 +42,8 @@ class LocalRegistry:
             package.status,
             package.created,
             package.execution,
-            tuple(Decision(c.before, c.after, c.who, c.why, c.at, c.stage, c.evidence, c.rules)
+            tuple(Decision(c.before, c.after, c.who, c.why, c.at, c.stage, c.evidence, c.rules,
+                           c.signature)
                   for c in changes),
         )  # fmt: skip
 

@@ -10,8 +10,8 @@ import hashlib
 import json
 import math
 import unicodedata
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -19,8 +19,11 @@ from ninesteps.definition.known_fields import APPROVAL_STATUSES
 from ninesteps.errors import RegistryError
 from ninesteps.feature_store.findings import FINDINGS
 from ninesteps.feature_store.ingest import Ingested
+from ninesteps.local.chain_tables import decision_facts
 from ninesteps.profiles.stamps import Expected
+from ninesteps.registry import signatures
 from ninesteps.registry.person import is_same_person, may_be_same_person
+from ninesteps.registry.signatures import SIGNED, Signers
 from ninesteps.settings import gate as gates
 from ninesteps.settings.gate import FACET_METRICS, SECTIONS
 
@@ -46,6 +49,7 @@ class Decision:
     stage: str = ""  # of the life cycle, such as Production, that it concerns; none: the version
     evidence: dict[str, str] = field(default_factory=dict)  # as it was then: S3 URI -> SHA-256
     rules: str = ""  # in force then; empty where they were not kept
+    signature: str = ""  # as `ssh-keygen -Y sign` writes it; empty: not signed
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,10 @@ class EvidenceFile:
         return "" if self.now == self.registered else "is not as it was registered"
 
 
+Sign = Callable[[str], str]
+"""Gives the signature of a text."""
+
+
 class Registry(Protocol):
     """What keeps versions, and every decision on them."""
 
@@ -192,6 +200,8 @@ class Approvals:
     require_second_approver: bool = False
     before_production: bool = False
     option: str = ""  # by which commands act on this registry, such as ` --env prod`
+    require_signature: bool = False
+    signers: Signers | None = None  # who may sign; None: nobody is listed
     gate: gates.Gate | None = None  # in force here; that of an account is its stack's
 
     @property
@@ -200,6 +210,7 @@ class Approvals:
         asked = {"require_second_approver": self.require_second_approver}
         if not self.option:  # in an account the second approval is asked for by the rollout
             asked["before_production"] = self.before_production
+            asked |= {SIGNED: True} if self.require_signature else {}
         parts = [f"gate {self.gate}"] if self.gate else []
         parts += [f"{name} = {str(is_so).lower()}" for name, is_so in asked.items()]
         return ", ".join([*parts, f"profile {self.expected.profile}"])
@@ -239,8 +250,13 @@ class Approvals:
             self._check_what_it_rests_on(version)
         return version
 
-    def approve(self, number: int, who: str, why: str, stage: str = "") -> Decision:
+    def approve(
+        self, number: int, who: str, why: str, stage: str = "", sign: Sign | None = None
+    ) -> Decision:
         """Approve a version, or let it go on to a stage such as Production.
+
+        Args:
+            sign: gives the signature of a text.
 
         Raises:
             RegistryError: if it cannot be, or may not be by this person; nothing was changed.
@@ -254,7 +270,12 @@ class Approvals:
                                     "pipeline again")  # fmt: skip
             if is_same_person(known, other.name):
                 raise RegistryError(f"{known} {other.did} as {other.name}, and {other.rule}")
-        return self._keep(version, APPROVED, who, why, stage)
+        if self.require_signature and sign is None:
+            raise RegistryError(
+                f"[approval] {SIGNED} of pipeline.toml asks for a signature: "
+                f"{self.command(number, stage)} --sign KEY"
+            )
+        return self._keep(version, APPROVED, who, why, stage, sign)
 
     def notices(self, number: int, who: str, stage: str = "") -> list[str]:
         """Notices that whoever approves may be an excluded person: initials alone refuse nobody."""
@@ -301,6 +322,9 @@ class Approvals:
         for stage in ("", PRODUCTION) if second else ("",):
             if not has_served and (objection := self.objection(version, stage)):
                 raise RegistryError(f"{version.name} {objection}: {self.command(number, stage)}")
+            last = version.last(stage)
+            if last and (fault := self.signature_fault(version, last, only_text=True)):
+                raise RegistryError(f"{version.name} cannot be deployed: {fault}")
         self._check_what_it_rests_on(version, floors=not has_served)
         return version
 
@@ -319,7 +343,38 @@ class Approvals:
                 return f"cannot be deployed: who {unknown} is not known, and {other.rule}"
             if is_same_person(by, other.name):
                 return f"was approved{place} by {by}, who {other.did}, and {other.rule}"
+        if last and not last.signature and self.require_signature:
+            return (
+                f"was approved{place} by {by} without a signature, and [approval] {SIGNED} of "
+                "pipeline.toml asks for one"
+            )
+        fault = self.signature_fault(version, last) if last else ""
+        return f"was approved{place} by {by}, but {fault}" if fault else ""
+
+    def signature_fault(self, version: Version, decision: Decision, only_text: bool = False) -> str:
+        """Why the signature of a decision does not count; empty if it does, or there is none.
+
+        Args:
+            only_text: whoever signed it, as of a version that has served when they might.
+        """
+        if not decision.signature:
+            return ""
+        text = self._signed_text(version, decision)
+        try:
+            if self.signers is None or only_text:
+                signatures.check(text, decision.signature)
+            else:
+                self.signers.check(text, decision.signature, decision.who, decision.at)
+        except signatures.SignatureError as error:
+            return str(error)
         return ""
+
+    def _signed_text(self, version: Version, decision: Decision) -> str:
+        d = decision
+        return signatures.signed_text(decision_facts(
+            version.group, version.number, d.stage, d.before, d.after, d.who, d.why, d.at,
+            d.evidence, d.rules, d.evidence.get(version.model, ""),
+        ))  # fmt: skip
 
     def _excluded(self, version: Version, stage: str) -> Iterator[_Excluded]:
         """The people who may not give the approval of a stage."""
@@ -371,11 +426,24 @@ class Approvals:
                 f"{version.name} does not pass the gate in force, {gate}: {failing}"
             )
 
-    def _keep(self, version: Version, after: str, who: str, why: str, stage: str) -> Decision:
+    def _keep(
+        self,
+        version: Version,
+        after: str,
+        who: str,
+        why: str,
+        stage: str,
+        sign: Sign | None = None,
+    ) -> Decision:
         digests = {file.uri: file.now for file in self.registry.evidence(version) if file.now}
         at = datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         before = version.status_in(stage)
         decision = Decision(before, after, who, why, at, stage, digests, self.rules)
+        if sign:
+            signature = sign(self._signed_text(version, decision))
+            decision = replace(decision, signature=signature)
+            if fault := self.signature_fault(version, decision):
+                raise RegistryError(f"{version.name} was not approved: {fault}")
         if self.registry.keep(version, decision):
             return decision
         now = how(self.registry.version(version.number), stage)

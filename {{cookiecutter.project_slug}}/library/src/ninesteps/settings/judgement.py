@@ -38,12 +38,16 @@ class Approval:
     require_second_approver: bool = False  # who approves may not be who started the run
     before_production: bool = False  # a second approval, by another, between staging and production
     days_to_answer: int = 7  # then the second approval counts as refused
+    signers: str = ""  # the file of who may sign approvals here; none: whoever signs
+    require_signature: bool = False  # an approval here counts only if it is signed
 
     RENAMED: typing.ClassVar[dict[str, str]] = {"two_pairs_of_eyes": "require_second_approver"}
 
     def __post_init__(self) -> None:
         require(1 <= self.days_to_answer <= 10, "days_to_answer", self.days_to_answer,
              "1 to 10")  # fmt: skip
+        require(self.signers or not self.require_signature, "signers", self.signers,
+             "the file of those who may sign, as require_signature asks for it")  # fmt: skip
 
 
 TRAIN_MEDIAN = "train median"

@@ -17,8 +17,19 @@ LIMITS = (
 """What the chain does not protect from."""
 
 
-def show(entries: Sequence[Entry], faults: Sequence[Fault], heads: Sequence[Head]) -> None:
-    """Show what was found, the faults on standard error."""
+def show(
+    entries: Sequence[Entry],
+    faults: Sequence[Fault],
+    heads: Sequence[Head],
+    signed: int,
+    is_listed: bool,
+) -> None:
+    """Show what was found, the faults on standard error.
+
+    Args:
+        signed: how many decisions are signed.
+        is_listed: whether the settings list who may sign.
+    """
     for fault in faults:
         click.echo(f"pipeline: {fault}", err=True)
     if not faults:
@@ -30,6 +41,11 @@ def show(entries: Sequence[Entry], faults: Sequence[Fault], heads: Sequence[Head
             if entry.kind == "begun":
                 click.echo(f"entry {entry.number}: what was there before the chain was taken in as "
                            "it stood; the chain says nothing about earlier changes")  # fmt: skip
+        if signed:
+            by = (
+                "those who may sign" if is_listed else "whoever signed: [approval] signers is empty"
+            )
+            click.echo(f"{signed} signed by {by}")
     for head in heads:
         if not faults:
             click.echo(f"it goes on from the head {head}")
@@ -38,7 +54,7 @@ def show(entries: Sequence[Entry], faults: Sequence[Fault], heads: Sequence[Head
 
 
 def as_json(
-    entries: Sequence[Entry], faults: Sequence[Fault], heads: Sequence[Head]
+    entries: Sequence[Entry], faults: Sequence[Fault], heads: Sequence[Head], signed: int
 ) -> dict[str, Any]:
     """The same for a program to read."""
     return {
@@ -46,6 +62,7 @@ def as_json(
         "entries": len(entries),
         "head": entries[-1].head,
         "sha256": entries[-1].sha256,
+        "signed": signed,
         "compared_with": [str(head) for head in heads],
         "faults": [{"entry": fault.number, "text": fault.text} for fault in faults],
     }

@@ -94,6 +94,9 @@ def version(approvals: Approvals, number: int) -> None:
         grid.add_row("", escape(f"{decision.who}: {decision.why}"))
         if decision.rules:
             grid.add_row("", f"[dim]{escape(f'under {decision.rules}')}[/]")
+        if decision.signature:
+            fault = approvals.signature_fault(model_version, decision)
+            grid.add_row("", f"[red]{escape(fault)}[/]" if fault else "signed")
     if rollout := model_version.metadata.get("rollout", ""):  # noted by the state machine
         at = model_version.metadata.get("rollout_at", "")
         grid.add_row("rollout", escape(f"{at}  {rollout}"))
