@@ -37,6 +37,7 @@ IN_A_REPOSITORY = (
     "add-a-facet",
     "add-a-metric",
     "approval",
+    "audit",
     "chain",
     "report",
     "reproduce",

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import itertools
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -80,8 +81,12 @@ class Page(HTMLParser):
         return found
 
 
-def check_structure(html: str) -> Page:
-    """A page that is whole: everything closed, named once, described, and fetched from nowhere."""
+def check_structure(html: str, beside: Collection[str] = ()) -> Page:
+    """A page that is whole: everything closed, named once, described, and fetched from nowhere.
+
+    Args:
+        beside: names of files beside it, to which it may link.
+    """
     page = Page(html)
     assert page._at is page.root, "something is not closed"
     ids = [one.attributes["id"] for one in page.elements if "id" in one.attributes]
@@ -90,8 +95,8 @@ def check_structure(html: str) -> Page:
         for name in ("aria-labelledby", "aria-describedby"):
             assert set(one.attributes.get(name, "").split()) <= set(ids)
         target = one.attributes.get("href", "#")
-        assert target.startswith("#"), target
-        assert target == "#" or target[1:] in ids, target
+        assert target.startswith("#") or target in beside, target
+        assert target in ("#", *beside) or target[1:] in ids, target
         assert not {"src", "srcset", "style", "xlink:href"} & one.attributes.keys()
         assert not any(name.startswith("on") for name in one.attributes)
         assert one.tag not in ("link", "img", "iframe", "object", "embed", "base", "form")
@@ -140,6 +145,10 @@ def _check_policy(page: Page) -> None:
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
     assert rules["default-src"] == "'none'"
     for name, tag in (("style-src", "style"), ("script-src", "script")):
-        (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page.html, re.DOTALL)
+        contents = re.findall(rf"<{tag}>(.*?)</{tag}>", page.html, re.DOTALL)
+        if name not in rules:  # the default: none
+            assert contents == []
+            continue
+        (content,) = contents
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
         assert rules[name] == f"'sha256-{digest}'"

@@ -97,7 +97,7 @@ def test_a_chain_that_was_cut_and_an_older_copy_are_found_by_a_head(machine: Reg
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "expected --verify or --head, got neither"),
+        ((), "expected VERSION, --verify or --head, got none of them"),
         (("--head", "42:" + "ab" * 16), "--head HEAD: expected --verify with it"),
         (("--verify", "--head"), "--verify --head: expected a head such as 42:3fa9..."),
         (("--verify", "--head", "42"), "head: expected NUMBER:HASH with 16 to 64 hexadecimal "

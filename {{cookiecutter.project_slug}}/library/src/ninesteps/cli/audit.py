@@ -1,42 +1,138 @@
-"""`pipeline audit`: whether what is kept of runs, versions and decisions is as it was written."""
+"""`pipeline audit`: a version's audit pack, and whether what is kept is as it was written."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands
-from ninesteps.cli.options import AS_JSON
+from ninesteps.cli.options import AS_JSON, HERE_OR_IN_AN_ACCOUNT
 from ninesteps.errors import FAILED, RegistryError
+
+if TYPE_CHECKING:
+    from ninesteps.audit.subject import Subject
 
 _PRINTED = "printed"
 """What `--head` is without a value."""
 
+_MAY_BE_NEGATIVE = {"ignore_unknown_options": True}  # -1 is no version, rather than no option
 
-@commands.command()
-@click.option("--verify", is_flag=True, help="Check that the chain of events is as written.")
+
+@commands.command(context_settings=_MAY_BE_NEGATIVE)
+@click.argument("what", required=False, metavar="[VERSION|PACK]")
+@click.option("-o", "--output", type=click.Path(path_type=Path),
+              help="Write the pack to this file.")  # fmt: skip
+@click.option("--verify", is_flag=True,
+              help="Check the chain of events, or PACK, a pack's file or folder.")  # fmt: skip
 @click.option("--head", "given", is_flag=False, flag_value=_PRINTED, metavar="[HEAD]",
               help="Print the chain's head; with --verify, one that was kept.")  # fmt: skip
+@HERE_OR_IN_AN_ACCOUNT
 @AS_JSON
-def audit(verify: bool, given: str | None, as_json: bool) -> None:
-    """Check the chain of events, or print its head.
+def audit(
+    what: str | None,
+    output: Path | None,
+    verify: bool,
+    given: str | None,
+    name: str | None,
+    as_json: bool,
+) -> None:
+    """Write a version's audit pack, or check what is kept.
 
-    Keep the head elsewhere, such as in a ticket: it shows later that nothing was cut or rewritten.
+    VERSION is its number. The pack is a zip that `python verify.py` in it checks elsewhere. Keep
+    the chain's head elsewhere, such as in a ticket: it shows later that nothing was cut or
+    rewritten.
     """
+    _check_options(what, output, verify, given, name)
+    if what is None:
+        _chain(verify, given, as_json)
+    elif verify:
+        _verify(Path(what), as_json)
+    else:
+        _write(what, output, name, as_json)
+
+
+def _check_options(
+    what: str | None, output: Path | None, verify: bool, given: str | None, name: str | None
+) -> None:
+    if what is None and not verify and given is None:
+        raise click.UsageError("expected VERSION, --verify or --head, got none of them")
+    if given is not None and what is not None:
+        raise click.UsageError("--head: it is of the chain of events, and not of a version or pack")
+    if given is not None and verify == (given == _PRINTED):
+        raise click.UsageError(
+            "--verify --head: expected a head such as 42:3fa9..." if verify
+            else "--head HEAD: expected --verify with it"
+        )  # fmt: skip
+    is_written = what is not None and not verify
+    for option, value in (("-o", output), ("--env", name)):
+        if value is not None and not is_written:
+            raise click.UsageError(f"{option}: expected a VERSION to write the pack of")
+
+
+def _write(version: str, output: Path | None, name: str | None, as_json: bool) -> None:
+    """Write a version's pack."""
+    from ninesteps.audit import pack
+    from ninesteps.registry import access
+    from ninesteps.terminal import audit as view
+
+    number = access.number(version)
+    with _subject(name, number) as subject:
+        file = output or Path(pack.default_name(subject))
+        pack.check_name(file)
+        made = pack.make(subject)
+    made.write(file)
+    if as_json:
+        click.echo(json.dumps(view.as_json(made, file), indent=2))
+    else:
+        view.made(made, file)
+
+
+@contextmanager
+def _subject(environment: str | None, number: int) -> Iterator[Subject]:
+    """A version of this machine, or of an environment's account."""
+    from ninesteps.audit import subject
+
+    settings = here.settings()
+    if environment is None:
+        here.check_has_run()
+        yield subject.here(here.root(), here.local(), settings, number)
+        return
+    from ninesteps.infrastructure import account
+
+    with account.one_sentence():
+        yield subject.in_account(settings, environment, number)
+
+
+def _verify(pack: Path, as_json: bool) -> None:
+    """Check a pack as the verify.py in it does."""
+    from ninesteps.audit import verify
+
+    faults, notes = verify.check(pack)
+    if as_json:
+        click.echo(json.dumps({"pack": str(pack), "faults": faults, "notes": notes}, indent=2))
+    else:
+        for fault in faults:
+            click.echo(f"pipeline: {fault}", err=True)
+        for note in notes:
+            click.echo(note)
+    if faults:
+        sys.exit(FAILED)
+
+
+def _chain(verify: bool, given: str | None, as_json: bool) -> None:
+    """Check the chain of events, or print its head."""
     from ninesteps.local import chain
     from ninesteps.local.state import State
     from ninesteps.registry import access, signatures
     from ninesteps.terminal import chain as chain_view
 
-    if not verify and given is None:
-        raise click.UsageError("expected --verify or --head, got neither")
-    if not verify and given != _PRINTED:
-        raise click.UsageError("--head HEAD: expected --verify with it")
-    if verify and given == _PRINTED:
-        raise click.UsageError("--verify --head: expected a head such as 42:3fa9...")
     here.check_has_run()
     state = State(here.local() / "state.db", read_only=True)
     entries = state.events()

@@ -154,6 +154,10 @@ class AccountRun:
             versions={"image": ", ".join(sorted(set(_images(steps))))},
         )
 
+    def definition(self, settings: Settings, run: str) -> str:
+        """The definition that an execution was started with."""
+        return self._definition(self.executions(settings).arn(run))[0]
+
     def step(self, settings: Settings, run: str, name: str) -> StepFacts:
         """One step of an execution.
 

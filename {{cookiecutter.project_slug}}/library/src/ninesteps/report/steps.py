@@ -65,7 +65,7 @@ def _part(numbers: dict[str, int], step: StepFacts, source: Source) -> StepPart:
         does=_DOES.get(_script(step)) or _DOES.get(step.type, ""),
         came_to=_came_to(step),
         after=after,
-        inputs=list(_inputs(step.request)),
+        inputs=list(inputs(step.request)),
         outputs=list(_outputs(step)),
         parameters=list(_parameters(step)),
         log=_tail(lines),
@@ -99,7 +99,8 @@ def _tail(lines: Iterable[str]) -> str:
     return text if len(text) <= MOST_CHARACTERS else f"…{text[-MOST_CHARACTERS:]}"
 
 
-def _inputs(request: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def inputs(request: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a step reads, by the names of its inputs: S3 URIs, or what they will be."""
     for entry in request.get("ProcessingInputs", []):
         yield entry.get("InputName", ""), _value(entry.get("S3Input", {}).get("S3Uri"))
     for channel in _channels(request):

@@ -1,0 +1,1 @@
+"""The audit pack of a model version: one zip that somebody else can check."""

@@ -1,0 +1,316 @@
+"""The files of an audit pack, each from what a version left behind; what cannot be had says why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from ninesteps.audit import impact_ratios
+from ninesteps.audit.impact_ratios import NotComputed, Rates
+from ninesteps.audit.laws import Laws
+from ninesteps.audit.privacy import LEAST, Copies, facts_of, without_people
+from ninesteps.audit.subject import QUERY, Subject, sha256
+from ninesteps.report.evidence import Absent, File, RunEvidence
+from ninesteps.report.facts import RunFacts, StepFacts
+from ninesteps.report.reading import BROKEN, Reading
+from ninesteps.report.steps import inputs
+from ninesteps.repository.vendor import LOCK
+
+OF_ROWS = ("local_shap", "test")
+"""Files with a row for each record: no pack has them."""
+
+COPIED = ("evaluation", "curves", "columns", "profile", "training_bias", "config", "analysis",
+          "findings")  # fmt: skip
+"""Files of the run that a pack has a copy of, as `RunEvidence` calls them."""
+
+WITHHELD = "left out of audit packs: it has a row for each record"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file of the pack, or why it is not there."""
+
+    name: str
+    says: str  # what it is, in a few words
+    content: bytes = b""
+    copy_of: str = ""  # the URI whose object it is, byte by byte
+    note: str = ""  # what its copy lacks
+    absent: str = ""  # why it is not there
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Makes the files of a version's pack."""
+
+    subject: Subject
+    laws: Laws
+
+    @cached_property
+    def copies(self) -> Copies:
+        """Makes the copies of the run's files."""
+        return Copies.of(self.subject.evidence)
+
+    @cached_property
+    def reading(self) -> Reading:
+        """The run as the pack's copies show it."""
+        kept = {name: self._copy(file) for name, file in vars(self.subject.evidence).items()}
+        return Reading(self.facts, RunEvidence(**kept))
+
+    @cached_property
+    def facts(self) -> RunFacts:
+        """The run without people; of a changed copy no digest was noted."""
+        facts = facts_of(self.subject.facts)
+        kept = {file.uri for file in vars(self.subject.evidence).values()
+                if file.raw is not None and self._copy(file).raw == file.raw}  # fmt: skip
+        digests = {uri: digest for uri, digest in facts.digests.items() if uri in kept}
+        origin = self.subject.origin
+        versions = {"Python": origin.get("python"), "machine": origin.get("machine"),
+                    "ninesteps": origin.get("library")}  # fmt: skip
+        return replace(facts, digests=digests, versions={k: str(v) for k, v in versions.items()
+                                                         if v})  # fmt: skip
+
+    def _copy(self, file: File) -> File:
+        if file.raw is None:
+            return file
+        if any(file == getattr(self.subject.evidence, name) for name in OF_ROWS):
+            return replace(file, raw=None, why=WITHHELD)
+        try:
+            return replace(file, raw=self.copies.copy(file.name, file.raw))
+        except BROKEN as error:
+            why = f"{file.name} has another shape than is read here ({type(error).__name__})"
+            return replace(file, raw=None, why=why)
+
+    @cached_property
+    def ratios(self) -> list[Rates] | str:
+        """Impact ratios; or why there are none."""
+        (law,) = (law for law in self.laws.law if law.sex)
+        evidence = self.subject.evidence
+        try:
+            if evidence.test.raw is None:
+                raise Absent(evidence.test.why)
+            predictions = self.subject.read(f"{_predictions(self.subject.facts)}/test.csv.out")
+            columns = evidence.columns.json()
+            return impact_ratios.tables(
+                columns, evidence.test.raw, predictions, law.sex, law.race, LEAST
+            )
+        except (Absent, NotComputed) as why:
+            return str(why)
+        except BROKEN as error:
+            return f"a file has another shape than is read here ({type(error).__name__})"
+
+    def items(self) -> list[Item]:
+        """Every file but the page, the manifest and what checks them."""
+        return [
+            *(self._made(name, says, make) for name, (says, make) in _ITEMS.items()),
+            *(self._copied(name) for name in COPIED),
+            *self._report(),
+        ]
+
+    def _made(self, name: str, says: str, make: Callable[[Contents], Any]) -> Item:
+        try:
+            content = make(self)
+        except Absent as why:
+            return Item(name, says, absent=str(why))
+        raw = content if isinstance(content, bytes) else as_json(content)
+        return Item(name, says, raw)
+
+    def _copied(self, name: str) -> Item:
+        file: File = getattr(self.reading.evidence, name)
+        original: File = getattr(self.subject.evidence, name)
+        if file.raw is None:
+            return Item(file.name, _COPIES[name], absent=file.why)
+        is_same = file.raw == original.raw
+        changed = original.noted and original.sha256 != original.noted
+        notes = [self.copies.left_out.get(file.name, ""),
+                 "IT WAS CHANGED AFTER ITS STEP HAD ENDED" if changed else ""]  # fmt: skip
+        return Item(
+            file.name,
+            _COPIES[name],
+            file.raw,
+            copy_of=file.uri if is_same else "",
+            note="; ".join(filter(None, notes)),
+        )
+
+    def _report(self) -> list[Item]:
+        from ninesteps.report.page import build  # jinja2
+
+        report = build(self.facts, _Copied(self.reading.evidence))
+        note = "without examples of records, logs and who started the run"
+        return [
+            Item("report.html", "The run's report", report.html.encode(), note=note),
+            Item("report.md", "Its summary", report.markdown.encode(), note=note),
+        ]
+
+
+@dataclass(frozen=True)
+class _Copied:
+    """A `ninesteps.report.facts.Source` of the pack's copies alone."""
+
+    evidence: RunEvidence
+
+    def read(self, uri: str, most: int) -> bytes | None:
+        """A copy; None if there is none.
+
+        Raises:
+            Absent: of a file that no pack has.
+        """
+        for file in self.evidence.files:
+            if file.uri == uri:
+                if file.raw is None:
+                    raise Absent(file.why)
+                return file.raw
+        return None
+
+    def log(self, step: StepFacts) -> tuple[str, ...]:
+        """None: logs may quote records."""
+        return ()
+
+
+def as_json(content: Any) -> bytes:
+    """JSON as the pack has it: keys in their order, the same bytes each time."""
+    return (json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n").encode()
+
+
+def _definition(contents: Contents) -> bytes:
+    if not contents.subject.definition:
+        raise Absent("the definition of the run was not kept")
+    return contents.subject.definition.encode()
+
+
+def _parameters(contents: Contents) -> Mapping[str, Any]:
+    facts = contents.subject.facts
+    return {"run": facts.id, "pipeline": facts.pipeline, "where": facts.where,
+            "parameters": facts.parameters}  # fmt: skip
+
+
+def _data(contents: Contents) -> Mapping[str, Any]:
+    return {
+        "objects": [
+            {"step": o.step, "role": o.role, "uri": o.uri, "sha256_noted": o.noted,
+             "sha256_now": o.now}
+            for o in contents.subject.objects
+        ]
+    }  # fmt: skip
+
+
+def _query(contents: Contents) -> bytes:
+    for step in contents.subject.facts.step("Processing"):
+        for name, uri in inputs(step.request):
+            if name == "query":
+                return contents.subject.read(f"{uri.rstrip('/')}/{QUERY}")
+    raise Absent("no step of this pipeline reads a query")
+
+
+def _origin(contents: Contents) -> Mapping[str, Any]:
+    """As it was recorded, but for the folder of the table: it may name a person."""
+    origin = contents.subject.origin
+    if not origin:
+        raise Absent("the run did not record where its code and its data came from")
+    table = dict(origin.get("table") or {})
+    if "path" in table:
+        table["path"] = str(table["path"]).replace("\\", "/").rpartition("/")[2]
+    return {**origin, "table": table}
+
+
+def _lock(contents: Contents) -> bytes:
+    subject = contents.subject
+    noted = subject.origin.get("lock_sha256")
+    if subject.environment:
+        raise Absent("an account has no lock: the jobs ran in the image that the definition names")
+    if subject.lock is None:
+        raise Absent(f"the repository has no {LOCK}")
+    if not noted:
+        raise Absent(f"the run did not record which {LOCK} it ran with")
+    if sha256(subject.lock) != noted:
+        raise Absent(f"{LOCK} has changed since the run: expected SHA-256 {noted}")
+    return subject.lock
+
+
+def _approvals(contents: Contents) -> Mapping[str, Any]:
+    subject = contents.subject
+    version, approvals = subject.version, subject.approvals
+    started = {"run_started_by": subject.started_by} if approvals.require_second_approver else {}
+    return {
+        "version": version.name,
+        "status": version.status,
+        "registered": version.created,
+        **started,
+        "rules_in_force": approvals.rules,
+        "metadata": version.metadata,
+        "decisions": [without_people(vars(decision)) for decision in version.decisions],
+    }
+
+
+def _chain(contents: Contents) -> Mapping[str, Any]:
+    """Every entry; of those about other versions the hash, and not what they say."""
+    subject = contents.subject
+    if subject.chain is None:
+        raise Absent("an account keeps no chain of events: its record is AWS CloudTrail's")
+    if not subject.chain.entries:
+        raise Absent("no event was recorded on this machine")
+    last = subject.chain.entries[-1]
+    return {
+        "about": "facts are null in entries about other versions, and where they would name who "
+        "started a run though no rule of approval asks for it",
+        "entries": [
+            {"number": e.number, "kind": e.kind, "at": e.at,
+             "facts": dict(e.facts) if _is_told(subject, e.kind, e.facts) else None,
+             "previous": e.previous, "sha256": e.sha256}
+            for e in subject.chain.entries
+        ],
+        "head": f"{last.number}:{last.sha256}",
+    }  # fmt: skip
+
+
+def _is_told(subject: Subject, kind: str, facts: Mapping[str, Any]) -> bool:
+    version = subject.version
+    if kind == "started":
+        is_needed = subject.approvals.require_second_approver
+        return bool(facts.get("run") == version.execution and is_needed)
+    return bool((facts.get("group"), facts.get("version")) == (version.group, version.number))
+
+
+def _impact_ratios(contents: Contents) -> Mapping[str, Any]:
+    if isinstance(contents.ratios, str):
+        raise Absent(contents.ratios)
+    return {
+        "selected": "the favourable outcome, or a score above the median, on the test split",
+        "least_share_of_a_ratio": impact_ratios.LEAST_SHARE,
+        "least_rows_of_a_category": LEAST,
+        "tables": impact_ratios.as_json(contents.ratios),
+    }
+
+
+def _predictions(facts: RunFacts) -> str:
+    for step in facts.step("Transform"):
+        place = step.request.get("TransformOutput", {}).get("S3OutputPath")
+        if isinstance(place, str):
+            return place.rstrip("/")
+    raise Absent("no step of this run wrote predictions")
+
+
+_ITEMS: dict[str, tuple[str, Callable[[Contents], Any]]] = {
+    "definition.json": ("The definition, as the run had it", _definition),
+    "parameters.json": ("The values of its parameters", _parameters),
+    "query.sql": ("Step 1's query of the feature store", _query),
+    "data.json": ("Every object that was read and written, with its SHA-256", _data),
+    "origin.json": ("Commit, library, lock and source table, as recorded", _origin),
+    LOCK: ("The environment's lock", _lock),
+    "approvals.json": ("Decisions, with the rules in force", _approvals),
+    "chain.json": ("The chain of events", _chain),
+    "impact_ratios.json": ("Selection rates and impact ratios", _impact_ratios),
+}
+
+_COPIES = {
+    "evaluation": "Metrics and bias numbers on the test split",
+    "curves": "Curves of its errors",
+    "columns": "The columns of the splits: features, label, facets",
+    "profile": "The training split, column by column",
+    "training_bias": "Bias in the labels of the training split",
+    "config": "What the bias step was asked",
+    "analysis": "Bias and SHAP of the test split, in Clarify's shape",
+    "findings": "What step 1 found in the splits",
+}

@@ -1,0 +1,343 @@
+"""What is known of a version, by the names that the sentences of `laws.toml` have for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ninesteps.audit.impact_ratios import Rates
+from ninesteps.audit.privacy import LEAST
+from ninesteps.audit.subject import Subject
+from ninesteps.feature_store import findings
+from ninesteps.registry.registry import Decision
+from ninesteps.report.bias_charts import is_shown
+from ninesteps.report.evidence import Absent
+from ninesteps.report.formatting import between, count, listed, moment, number, percent
+from ninesteps.report.reading import BROKEN, Reading
+
+MOST_NAMES = 12
+"""So many names are listed; of more, how many there are."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """Facts of a version: what is known, and of what is not, why."""
+
+    texts: Mapping[str, str]
+    unknown: Mapping[str, str]
+
+
+def known(
+    subject: Subject, reading: Reading, ratios: list[Rates] | str, more: Mapping[str, str | Absent]
+) -> Known:
+    """Every fact that a sentence may name.
+
+    Args:
+        reading: of the pack's copies, so that no sentence says what they leave out.
+        ratios: or why there are none.
+        more: facts that other items of the pack give.
+    """
+    texts, unknown = {}, {}
+    for name, make in _FACTS.items():
+        try:
+            texts[name] = make(subject, reading)
+        except Absent as why:
+            unknown[name] = str(why)
+        except BROKEN as error:
+            unknown[name] = f"a file has another shape than is read here ({type(error).__name__})"
+    for name, value in {**more, "impact_ratios": _ratios(ratios)}.items():
+        if isinstance(value, Absent):
+            unknown[name] = str(value)
+        else:
+            texts[name] = value
+    return Known(texts, unknown)
+
+
+Fact = Callable[[Subject, Reading], str]
+
+
+def _label(subject: Subject, reading: Reading) -> str:
+    return str(reading.columns["label"])
+
+
+def _rows(split: str) -> Fact:
+    def rows(subject: Subject, reading: Reading) -> str:
+        return number(reading.evidence.findings.json()["rows"][split])
+
+    return rows
+
+
+def _metrics(subject: Subject, reading: Reading) -> str:
+    return ", ".join(f"{name} {number(value)}" for name, value in reading.metrics.items())
+
+
+def _gate_numbers(subject: Subject, reading: Reading) -> str:
+    judgement = reading.judgement
+    each = [
+        f"{judged.name} is {number(judged.value, 6)}, expected {judged.expected}"
+        for judged in judgement.comparisons
+    ]
+    outcome = "passes" if judgement.recomputed else "does not pass"
+    return f"{'; '.join(each)}; it {outcome}"
+
+
+def _bias_gate(subject: Subject, reading: Reading) -> str:
+    limits = [str(j.comparison) for j in reading.judgement.comparisons if j.comparison.is_bias]
+    return f"a model is registered only if {' and '.join(limits)}" if limits else "none was set"
+
+
+def _worst(name: str) -> Fact:
+    def worst(subject: Subject, reading: Reading) -> str:
+        if not reading.columns["facets"]:
+            raise Absent("no columns to compare groups by are set")
+        return number(reading.evaluation["bias_metrics"][name]["value"], 3)
+
+    return worst
+
+
+def _facets(subject: Subject, reading: Reading) -> str:
+    if names := [str(facet["column"]) for facet in reading.columns["facets"]]:
+        return listed(list(dict.fromkeys(names)))
+    raise Absent("no columns to compare groups by are set")
+
+
+def _facets_as_features(subject: Subject, reading: Reading) -> str:
+    columns = reading.columns
+    names = list(dict.fromkeys(str(facet["column"]) for facet in columns["facets"]))
+    if not names:
+        raise Absent("no columns to compare groups by are set")
+    features = [str(name) for name in columns["features"]]
+    used = [n for n in names if any(f == n or f.startswith(f"{n}_") for f in features)]
+    if not used:
+        return f"{listed(names)}, none is a feature by its name"
+    return f"{listed(used)} {'is a feature' if len(used) == 1 else 'are features'} of the model"
+
+
+def _small_groups(subject: Subject, reading: Reading) -> str:
+    """Of the run's own evaluation: the pack's copy lacks some of these groups."""
+    bias = subject.evidence.evaluation.json()["bias_metrics"]
+    groups = [group for facet in bias.get("groups", {}).values() for group in facet]
+    left = sum(not group["counted"] for group in groups)
+    withheld = sum(not is_shown(group) for group in groups)
+    text = f"of {count(len(groups), 'group')} {number(left)} had too few rows to be counted"
+    also = f", and {number(withheld)} of fewer than {LEAST} rows are left out of this pack"
+    return f"{text}{also if withheld else ''}"
+
+
+def _features(subject: Subject, reading: Reading) -> str:
+    names = [reading.shown(str(name)) for name in reading.columns["features"]]
+    return _some(names)
+
+
+def _some(names: list[str]) -> str:
+    if len(names) <= MOST_NAMES:
+        return listed(names)
+    return f"{', '.join(names[:MOST_NAMES])} and {len(names) - MOST_NAMES} more (columns.json)"
+
+
+def _top_features(subject: Subject, reading: Reading) -> str:
+    explanations = reading.evidence.analysis.json().get("explanations") or {}
+    for values in explanations.get("kernel_shap", {}).values():
+        weights = values["global_shap_values"]
+        names = sorted(weights, key=lambda name: -weights[name])[:5]
+        return listed([reading.shown(name) for name in names])
+    raise Absent("analysis.json has no explanations")
+
+
+def _threshold(subject: Subject, reading: Reading) -> str:
+    decision = reading.evaluation.get("decision")
+    if not decision:
+        return "the prediction is a number, and nothing is decided by a threshold"
+    value = number(decision["threshold"], 4)
+    return (
+        f"the decision threshold is {value}, chosen on the validation split by {decision['rule']}"
+    )
+
+
+def _at_threshold(subject: Subject, reading: Reading) -> str:
+    if "at_threshold" not in reading.curves:
+        raise Absent("a model that predicts a number has no decision threshold")
+    sure = percent(reading.curves["confidence"])
+    return ", ".join(
+        f"{name} {percent(part['value'], 1)} ({sure} interval {between(part['interval'], 1)})"
+        for name, part in reading.curves["at_threshold"].items()
+    )
+
+
+def _flagged(subject: Subject, reading: Reading) -> str:
+    if "confusion" not in reading.curves:
+        quantiles = reading.curves["residuals"]["quantiles"]
+        low, high = (number(quantiles[key]) for key in ("0.05", "0.95"))
+        return f"90 % are predicted between {low} and {high} of the true number"
+    cells = reading.curves["confusion"]
+    flagged = cells["true_positive"] + cells["false_positive"]
+    return (
+        f"{number(flagged)} of {number(sum(cells.values()))} are predicted {reading.positive}, "
+        f"{number(cells['false_positive'])} of them wrongly; {number(cells['false_negative'])} "
+        "are missed"
+    )
+
+
+def _trials(subject: Subject, reading: Reading) -> str:
+    for step in subject.facts.step("Tuning"):
+        if summaries := step.answer.get("TrainingJobSummaries", []):
+            return count(len(summaries), "trial")
+    raise Absent("this pipeline has no search")
+
+
+def _table(subject: Subject, reading: Reading) -> str:
+    if subject.facts.table is None:
+        raise Absent("what was found in the raw table is not known here")
+    return findings.of_table(subject.facts.table, reading.is_of_the_newest)
+
+
+def _source(subject: Subject, reading: Reading) -> str:
+    table = subject.origin.get("table") or {}
+    if not table.get("sha256"):
+        raise Absent("the run did not record its source table")
+    name = str(table.get("path", "")).replace("\\", "/").rpartition("/")[2]
+    return f"the table {name} with SHA-256 {table['sha256']}, {number(table.get('rows'))} rows"
+
+
+def _commit(subject: Subject, reading: Reading) -> str:
+    repository = subject.origin.get("repository")
+    if repository is None:
+        raise Absent("the run did not record its commit")
+    if not repository.get("commit"):
+        return "no commit: the repository was not under git, or had none yet"
+    changed = {True: ", with changes that were not committed", None: ", its state unknown"}
+    return f"commit {repository['commit']}{changed.get(repository.get('is_dirty'), '')}"
+
+
+def _library(subject: Subject, reading: Reading) -> str:
+    if library := subject.origin.get("library") or subject.version.metadata.get("library"):
+        return str(library)
+    raise Absent("the run did not record its library")
+
+
+def _model_sha256(subject: Subject, reading: Reading) -> str:
+    for stored in subject.objects:
+        if stored.uri == subject.version.model and (digest := stored.noted or stored.now):
+            return digest
+    raise Absent("the digest of the model's archive is not known")
+
+
+def _decisions(subject: Subject, reading: Reading) -> str:
+    return "; ".join(map(decision_in_words, subject.version.decisions)) or "none so far"
+
+
+def decision_in_words(decision: Decision) -> str:
+    """`approved by Jo at ... (reviewed)`."""
+    stage = f" for {decision.stage.lower()}" if decision.stage else ""
+    return f"{decision.after.lower()}{stage} by {decision.who}, {moment(decision.at)}"
+
+
+def _drift(subject: Subject, reading: Reading) -> str:
+    drifts = reading.drifts
+    moved = [f"{drift.name} (PSI {number(drift.psi, 3)})" for drift in drifts[:3]]
+    return f"of {count(len(drifts), 'column')}, most in {listed(moved)}"
+
+
+def _remarks(subject: Subject, reading: Reading) -> str:
+    remarks = [f"{remark[:1].upper()}{remark[1:]}" for remark in reading.remarks]
+    return " ".join(text if text.endswith("?") else f"{text}." for text in remarks) or (
+        "No doubt about the data or the metrics was found."
+    )
+
+
+def _chain(subject: Subject, reading: Reading) -> str:
+    if subject.chain is None:
+        raise Absent("an account keeps no chain of events: its record is AWS CloudTrail's")
+    if not subject.chain.entries:
+        raise Absent("no event was recorded")
+    last = subject.chain.entries[-1]
+    whole = (
+        "and nothing is wrong with it" if not subject.chain.faults
+        else f"AND IS NOT WHOLE: {subject.chain.faults[0]}"
+    )  # fmt: skip
+    return f"{count(len(subject.chain.entries), 'entry', 'entries')}, the head {last.head}, {whole}"
+
+
+def _selected(subject: Subject, reading: Reading) -> str:
+    if reading.columns["problem"] == "regression":
+        return "an estimate above the median of the estimates"
+    return reading.favourable
+
+
+def _ratios(ratios: list[Rates] | str) -> str | Absent:
+    if isinstance(ratios, str):
+        return Absent(ratios)
+    return " ".join(_sentences(ratios))
+
+
+def _sentences(ratios: list[Rates]) -> Iterator[str]:
+    for table in ratios:
+        by = " and ".join(table.by)
+        compared = [c for c in table.categories if c.ratio is not None]
+        if not compared:
+            yield f"By {by} no ratio can be computed."
+            continue
+        lowest = min(compared, key=lambda c: c.ratio or 0)
+        yield (
+            f"By {by}: {count(len(table.categories), 'category', 'categories')}, the lowest impact "
+            f"ratio is {number(lowest.ratio, 3)} ({lowest.name}, selected "
+            f"{percent(lowest.rate, 1)} of {number(lowest.rows)}); "
+            f"{count(table.unknown, 'row')} of an unknown category."
+        )
+
+
+_FACTS: dict[str, Fact] = {
+    "name": lambda subject, reading: subject.name,
+    "project": lambda subject, reading: subject.facts.project,
+    "pipeline": lambda subject, reading: subject.facts.pipeline,
+    "where": lambda subject, reading: subject.facts.where,
+    "as_of": lambda subject, reading: moment(str(subject.facts.parameters.get("AsOf", ""))),
+    "definition_sha256": lambda subject, reading: subject.facts.definition_sha256,
+    "rules": lambda subject, reading: subject.approvals.rules,
+    "gate": lambda subject, reading: str(reading.judgement.gate),
+    "favourable": lambda subject, reading: reading.favourable,
+    "algorithm": lambda subject, reading: str(reading.evaluation["algorithm"]),
+    "feature_count": lambda subject, reading: number(len(reading.columns["features"])),
+    "objects": lambda subject, reading: count(
+        sum(bool(o.noted or o.now) for o in subject.objects), "object"
+    ),
+    "label": _label,
+    "train_rows": _rows("train"),
+    "validation_rows": _rows("validation"),
+    "test_rows": _rows("test"),
+    "metrics": _metrics,
+    "gate_numbers": _gate_numbers,
+    "bias_gate": _bias_gate,
+    "worst_dppl": _worst("worst_dppl"),
+    "worst_di": _worst("worst_di"),
+    "facets": _facets,
+    "facets_as_features": _facets_as_features,
+    "small_groups": _small_groups,
+    "features": _features,
+    "top_features": _top_features,
+    "threshold": _threshold,
+    "at_threshold": _at_threshold,
+    "flagged": _flagged,
+    "trials": _trials,
+    "table": _table,
+    "source": _source,
+    "commit": _commit,
+    "library": _library,
+    "model_sha256": _model_sha256,
+    "decisions": _decisions,
+    "drift": _drift,
+    "remarks": _remarks,
+    "chain": _chain,
+    "selected": _selected,
+}
+
+GIVEN = ("impact_ratios", "intended_use", "contact")
+"""Facts that other items of the pack give."""
+
+NAMES = frozenset({*_FACTS, *GIVEN})
+
+
+def as_dict(facts: Known) -> dict[str, Any]:
+    """For a program to read."""
+    return {"known": dict(facts.texts), "unknown": dict(facts.unknown)}

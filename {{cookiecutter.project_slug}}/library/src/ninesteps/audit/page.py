@@ -1,0 +1,265 @@
+"""The first page of an audit pack: what each item answers, as HTML and as text of 80 columns."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+import jinja2
+from markupsafe import Markup
+
+from ninesteps.audit.impact_ratios import LEAST_SHARE, Rates
+from ninesteps.audit.known import Known, decision_in_words
+from ninesteps.audit.laws import NO, Answer, Concern, Law, Laws, answered
+from ninesteps.audit.privacy import LEAST
+from ninesteps.audit.subject import Subject
+from ninesteps.plain_text import plain
+from ninesteps.report.formatting import count, moment, number, percent
+
+WIDTH = 80
+
+NO_ADVICE = (
+    "This page says which facts of this version answer which question, and what it does not "
+    "show. It is no legal advice, and no statement that a law applies or is complied with."
+)
+WHERE_THE_DIGEST_IS = (
+    "python verify.py, in the unpacked folder, compares every file with manifest.json, and prints "
+    "the manifest's SHA-256. Whoever can write this pack again can write its manifest and its "
+    "verify.py again: compare that digest with the one that `pipeline audit` printed when the pack "
+    "was made, and check it with a verify.py of your own, or `pipeline audit --verify PACK`."
+)
+LEFT_OUT = (
+    "No row of anybody's data is in this pack: no record id, no feature values, no SHAP values of "
+    f"single records, no logs. Groups of fewer than {LEAST} rows are left out of its copies, and "
+    f"values that fewer than {LEAST} training rows have are counted with others. Names in it are "
+    "those of the people who decided on this version, and what they wrote."
+)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file, as the table of contents has it."""
+
+    name: str
+    says: str
+    note: str
+    sha256: str
+    size: str
+    absent: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A law with its questions answered."""
+
+    law: Law
+    concern: Concern
+    answers: tuple[Answer, ...]
+    ratios: Sequence[Rates] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that the page says, whatever it is written in."""
+
+    subject: Subject
+    laws: Laws
+    lead: str
+    warnings: tuple[str, ...]
+    contents: tuple[Listed, ...]
+    sections: tuple[Section, ...]
+
+
+def page(
+    subject: Subject,
+    contents: Sequence[Listed],
+    laws: Laws,
+    profile: str,
+    known: Known,
+    ratios: Sequence[Rates],
+) -> tuple[str, str]:
+    """The page of a version, as HTML and as text."""
+    items = {item.name: item.absent for item in contents}
+    sections = tuple(_section(law, profile, known, items, ratios) for law in laws.law)
+    made = Page(subject, laws, _lead(subject), tuple(_warnings(subject)), tuple(contents), sections)
+    return plain(_html(made)), plain("\n".join(_text(made)) + "\n")
+
+
+def _section(
+    law: Law, profile: str, known: Known, items: dict[str, str], ratios: Sequence[Rates]
+) -> Section:
+    concern = law.concern(profile)
+    if concern.answer == NO:
+        return Section(law, concern, ())
+    answers = tuple(answered(question, known, items) for question in law.question)
+    return Section(law, concern, answers, ratios if law.sex else ())
+
+
+def _lead(subject: Subject) -> str:
+    version = subject.version
+    decisions = "; ".join(map(decision_in_words, version.decisions)) or "no decision so far"
+    return (
+        f"Registered {moment(version.created)} by run {version.execution} on "
+        f"{subject.facts.where}. It is {version.status}: {decisions}."
+    )
+
+
+def _warnings(subject: Subject) -> Iterator[str]:
+    """What somebody who reads the pack has to know first."""
+    for uri in subject.changed:
+        yield f"{uri} was changed after its step had ended: its SHA-256 is another one now."
+    if subject.chain:
+        for fault in subject.chain.faults:
+            yield f"The chain of events is not whole: {fault}."
+    approved = [d for d in subject.version.decisions if d.evidence]
+    now = {o.uri: o.now for o in subject.objects if o.now}
+    for decision in approved:
+        for uri, digest in decision.evidence.items():
+            if now.get(uri, digest) != digest:
+                yield f"The decision of {moment(decision.at)} rested on another {uri}."
+
+
+def ratio_rows(table: Rates) -> list[tuple[str, ...]]:
+    """The rows of a table of impact ratios."""
+    return [
+        (c.name, number(c.rows), percent(c.share, 1), number(c.selected), percent(c.rate, 1),
+         number(c.ratio, 3) if c.ratio is not None else "left out")
+        for c in table.categories
+    ]  # fmt: skip
+
+
+RATIO_HEAD = ("category", "rows", "share", "selected", "rate", "impact ratio")
+
+
+def ratio_note(table: Rates) -> str:
+    """What a table lacks."""
+    less = percent(LEAST_SHARE)
+    text = f"{count(table.unknown, 'row')} of an unknown category"
+    if table.withheld:
+        many = count(table.withheld, "category", "categories")
+        text += (
+            f"; {many} of fewer than {LEAST} rows withheld ({count(table.withheld_rows, 'row')})"
+        )
+    if any(category.ratio is None for category in table.categories):
+        text += f"; a category of less than {less} of the rows is left out of the ratios"
+    return f"{text}."
+
+
+# HTML
+
+
+def _html(made: Page) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ninesteps.audit", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    style = (resources.files("ninesteps.audit") / "page.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return environment.get_template("page.html.jinja").render(
+        page=made,
+        style=Markup(style),
+        style_hash=f"sha256-{digest}",
+        no_advice=NO_ADVICE,
+        where_the_digest_is=WHERE_THE_DIGEST_IS,
+        left_out=LEFT_OUT,
+        ratio_head=RATIO_HEAD,
+        ratio_rows=ratio_rows,
+        ratio_note=ratio_note,
+        concern_word=concern_word,
+    )
+
+
+# Text
+
+
+def _text(made: Page) -> Iterator[str]:
+    yield from _heading(f"{made.subject.facts.project}: audit pack of {made.subject.name}", "=")
+    yield from _paragraph(made.lead)
+    yield from _paragraph(NO_ADVICE)
+    if made.warnings:
+        yield from _heading("Not as it should be", "-")
+        for warning in made.warnings:
+            yield from _bullet(warning)
+    yield from _heading("How to check it", "-")
+    yield from _paragraph(WHERE_THE_DIGEST_IS)
+    yield from _heading("What is left out", "-")
+    yield from _paragraph(LEFT_OUT)
+    yield from _heading("What is in it", "-")
+    for item in made.contents:
+        yield from _bullet(f"{item.name}: {item.says}. " + (
+            f"NOT HERE: {item.absent}." if item.absent else f"{item.size} bytes."
+        ) + (f" Note: {item.note}." if item.note else ""))  # fmt: skip
+        if item.sha256:
+            yield f"  {item.sha256}"
+    for section in made.sections:
+        yield from _law(section)
+    yield ""
+    yield from _paragraph(f"The texts and dates of the laws were last looked at on "
+                          f"{made.laws.checked}.")  # fmt: skip
+
+
+def _law(section: Section) -> Iterator[str]:
+    law = section.law
+    yield from _heading(law.name, "=")
+    yield from _paragraph(f"{law.cite}. {law.dates}")
+    yield from _paragraph(f"Does it concern this model? {_concern(section.concern)}")
+    for answer in section.answers:
+        question = answer.question
+        yield from _heading(f"{question.article}: {question.title}", "-")
+        yield from _paragraph(f"It asks: {question.asks}")
+        for sentence in answer.shows:
+            yield from _bullet(sentence)
+        for why in answer.unknown:
+            yield from _bullet(f"Cannot be said: {why}.")
+        yield from _paragraph(f"See: {', '.join(answer.items) or 'nothing in this pack'}.")
+        for name, why in answer.missing.items():
+            yield from _bullet(f"{name} is not here: {why}.")
+        yield from _paragraph(f"Not shown: {'; '.join(question.not_shown)}.")
+    for table in section.ratios:
+        yield from _heading(f"By {' and '.join(table.by)}", "-")
+        yield from _columns([RATIO_HEAD, *ratio_rows(table)])
+        yield from _paragraph(ratio_note(table))
+
+
+def _concern(concern: Concern) -> str:
+    return f"{concern_word(concern)}. {concern.why}"
+
+
+def concern_word(concern: Concern) -> str:
+    """The answer as a sentence begins with it."""
+    return {"where": "Where its conditions are met", "probably not": "Probably not"}.get(
+        concern.answer, "No"
+    )
+
+
+def _heading(text: str, line: str) -> Iterator[str]:
+    yield ""
+    lines = textwrap.wrap(text, WIDTH)
+    yield from lines
+    yield line * max(map(len, lines))
+
+
+def _paragraph(text: str) -> Iterator[str]:
+    yield from textwrap.wrap(text, WIDTH, break_on_hyphens=False)
+
+
+def _bullet(text: str) -> Iterator[str]:
+    yield from textwrap.wrap(
+        text, WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
+    )
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    for row in rows:
+        cells = [row[0].ljust(widths[0]), *(
+            cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)
+        )]  # fmt: skip
+        yield "  ".join(cells).rstrip()

@@ -1,0 +1,229 @@
+"""A registered version with all that is kept of it: on this machine, or in an account."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ninesteps.errors import RegistryError, StateError, StepError
+from ninesteps.local.state import digest_of
+from ninesteps.registry import access
+from ninesteps.registry.registry import Approvals, Version
+from ninesteps.report.evidence import Absent, RunEvidence, collect
+from ninesteps.report.facts import RunFacts, Source, StepFacts
+from ninesteps.report.steps import inputs
+from ninesteps.repository.vendor import LOCK
+from ninesteps.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from ninesteps.local.chain import Entry, Fault
+    from ninesteps.local.state import Record
+    from ninesteps.local.storage import Storage
+
+QUERY = "features.sql"
+"""Step 1's query, among its inputs."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One object that a run read or wrote."""
+
+    step: str
+    role: str  # input or output
+    uri: str
+    noted: str  # SHA-256 when the step ended; empty: not noted
+    now: str  # ... and now; empty: it is gone, or was not read
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The chain of events of a machine."""
+
+    entries: tuple[Entry, ...]
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What an audit pack is about."""
+
+    version: Version
+    approvals: Approvals  # with the rules in force now
+    facts: RunFacts
+    source: Source
+    evidence: RunEvidence
+    definition: str
+    objects: tuple[StoredObject, ...]
+    started_by: str
+    origin: Mapping[str, Any]  # of the run; empty where none was kept
+    lock: bytes | None
+    chain: Chain | None  # None: the registry keeps none
+    environment: str = ""  # its name in pipeline.toml; empty: this machine
+
+    @property
+    def name(self) -> str:
+        """As a person calls it, with its environment."""
+        return f"{self.version.name}{f' in {self.environment}' if self.environment else ''}"
+
+    @property
+    def changed(self) -> list[str]:
+        """URIs of the objects that are not as they were when their step ended."""
+        return [o.uri for o in self.objects if o.noted and o.now and o.noted != o.now]
+
+    def read(self, uri: str, most: int = 64_000_000) -> bytes:
+        """The object at a URI.
+
+        Raises:
+            Absent: if it cannot be had.
+        """
+        content = self.source.read(uri, most)
+        if content is None:
+            raise Absent(f"nothing that can be read lies at {uri}")
+        return content
+
+
+def here(root: Path, local: Path, settings: Settings, number: int) -> Subject:
+    """A version of this machine.
+
+    Raises:
+        RegistryError: if there is none of that number, or nothing of its run is left.
+    """
+    from ninesteps.local.history import History
+    from ninesteps.local.state import State
+    from ninesteps.report.local_run import LocalFiles, local_facts
+
+    approvals = access.on_this_machine(local, settings, read_only=True)
+    version = approvals.find(number)
+    try:
+        execution = History(local).execution(version.execution)
+    except StateError:
+        raise _nothing_left(version) from None
+    facts = local_facts(local, settings, execution)
+    source = LocalFiles(local, execution)
+    state = State(local / "state.db", read_only=True)
+    (kept,) = state.executions(execution.id)
+    records = {step.name: step.record for step in state.steps(execution.id)}
+    return Subject(
+        version,
+        approvals,
+        facts,
+        source,
+        _evidence(version, facts, source),
+        kept.definition,
+        tuple(_objects(local, records)),
+        kept.started_by,
+        origin=kept.origin,
+        lock=_read(root / LOCK),
+        chain=Chain(tuple(state.events()), tuple(state.event_faults())),
+    )
+
+
+def in_account(settings: Settings, environment: str, number: int) -> Subject:
+    """A version of an environment's account.
+
+    Raises:
+        RegistryError: as `here`.
+        AccountError: if AWS refuses a call.
+    """
+    from ninesteps.registry.account import AccountRegistry
+    from ninesteps.report.account_run import AccountRun
+
+    approvals = access.in_account(settings, environment)
+    registry = approvals.registry
+    assert isinstance(registry, AccountRegistry)  # noqa: S101
+    version = approvals.find(number)
+    if not version.execution:
+        raise _nothing_left(version)
+    run = AccountRun.of(registry.session, registry.environment)
+    facts = run.facts(settings, version.execution)
+    noted = {file.uri: file for file in registry.evidence(version)}
+    objects = [
+        StoredObject(step.name, role, uri, *_digests(noted, uri))
+        for step in facts.steps
+        for role, uris in (("input", inputs(step.request)), ("output", outputs(step)))
+        for _, uri in uris
+    ]
+    objects += [
+        StoredObject("", "output", file.uri, file.registered, file.now) for file in noted.values()
+    ]
+    return Subject(
+        version,
+        approvals,
+        facts,
+        run,
+        _evidence(version, facts, run),
+        run.definition(settings, version.execution),
+        tuple(objects),
+        registry.started_by(version),
+        origin={},
+        lock=None,
+        chain=None,
+        environment=environment,
+    )
+
+
+def outputs(step: StepFacts) -> Iterator[tuple[str, str]]:
+    """The places that a processing step wrote to: (name, S3 URI)."""
+    for entry in step.request.get("ProcessingOutputConfig", {}).get("Outputs", []):
+        yield entry.get("OutputName", ""), entry.get("S3Output", {}).get("S3Uri", "")
+
+
+def _digests(noted: Mapping[str, Any], uri: str) -> tuple[str, str]:
+    file = noted.get(uri)
+    return (file.registered, file.now) if file else ("", "")
+
+
+def _evidence(version: Version, facts: RunFacts, source: Source) -> RunEvidence:
+    evidence = collect(facts, source)
+    if all(file.raw is None for file in evidence.files):
+        raise _nothing_left(version)
+    return evidence
+
+
+def _nothing_left(version: Version) -> RegistryError:
+    run = f"run {version.execution}" if version.execution else "the run that registered it"
+    return RegistryError(
+        f"{version.name}: nothing of {run} is left to make a pack of; its files were removed"
+    )
+
+
+def _objects(local: Path, records: Mapping[str, Record]) -> Iterator[StoredObject]:
+    """What the steps wrote, then what they read besides: as it was noted, and is now."""
+    from ninesteps.local.storage import Storage
+
+    storage = Storage(local / "s3")
+    done: set[str] = set()
+    for role in ("output", "input"):
+        for step, record in records.items():
+            for uri, noted in (record.digests if role == "output" else record.inputs).items():
+                if uri not in done:  # what a step only names, or reads, is its producer's
+                    done.add(uri)
+                    yield StoredObject(step, role, uri, noted, _digest(storage, uri))
+
+
+def _digest(storage: Storage, uri: str) -> str:
+    """SHA-256 of an object, or one for all of a table's; empty if it is gone."""
+    from ninesteps.local.step_cache import listing_sha256
+
+    try:
+        objects = storage.objects(uri)
+        if storage.path(uri).is_file():
+            return digest_of(objects[0][1])
+        return listing_sha256({name: digest_of(file) for name, file in objects})
+    except (StepError, OSError):
+        return ""
+
+
+def _read(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return None
+
+
+def sha256(content: bytes) -> str:
+    """As 64 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,34 @@
+"""What `pipeline audit` prints of a pack that was made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ninesteps.audit.pack import Pack
+from ninesteps.audit.verify import MANIFEST
+
+
+def made(pack: Pack, file: Path) -> None:
+    """Where it is, what it has not, and the digest to keep elsewhere."""
+    for uri in pack.changed:
+        click.echo(f"changed    {uri}: not as its step left it", err=True)
+    click.echo(f"wrote      {file}: {pack.files} files, {len(pack.content):,} bytes")
+    for name, why in pack.absent.items():
+        click.echo(f"not in it  {name}: {why}")
+    click.echo(f"{MANIFEST} has SHA-256 {pack.manifest_sha256}")
+    click.echo("Keep this digest elsewhere: the pack alone cannot show that it was written again.")
+
+
+def as_json(pack: Pack, file: Path) -> dict[str, Any]:
+    """The same for a program to read."""
+    return {
+        "pack": str(file),
+        "files": pack.files,
+        "bytes": len(pack.content),
+        "manifest_sha256": pack.manifest_sha256,
+        "absent": dict(pack.absent),
+        "changed": list(pack.changed),
+    }
