@@ -41,7 +41,6 @@ IN_A_REPOSITORY = (
     "chain",
     "report",
     "reproduce",
-    "trace",
 )
 
 

@@ -137,6 +137,5 @@ def pages() -> list[str]:
         "approval",
         "report",
         "reproduce",
-        "trace",
         *sorted(path.stem for path in (ROOT / "docs").glob("add-a-*.md")),
     ]

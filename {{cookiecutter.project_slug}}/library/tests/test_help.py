@@ -11,7 +11,9 @@ from click.testing import CliRunner
 from ninesteps.cli import main
 
 COMMANDS = main.main.commands
-LISTINGS = ("runs", "show", "registry", "fleet", "status", "cost", "record", "endpoint", "audit")
+LISTINGS = (
+    "runs", "show", "registry", "fleet", "status", "cost", "record", "endpoint", "audit", "lineage",
+)  # fmt: skip
 
 
 def options() -> Iterator[tuple[str, click.Option]]:

@@ -23,7 +23,6 @@ from ninesteps.cli import (
     registry,
     repository,
     run,
-    trace,
 )
 from ninesteps.cli.commands import commands as main
 
@@ -43,7 +42,6 @@ __all__ = [
     "registry",
     "repository",
     "run",
-    "trace",
 ]
 
 

@@ -1,1 +1,0 @@
-"""Where a record was used, what was said of it and why, and how it is erased."""
