@@ -41,6 +41,7 @@ IN_A_REPOSITORY = (
     "chain",
     "report",
     "reproduce",
+    "trace",
 )
 
 

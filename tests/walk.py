@@ -137,5 +137,6 @@ def pages() -> list[str]:
         "approval",
         "report",
         "reproduce",
+        "trace",
         *sorted(path.stem for path in (ROOT / "docs").glob("add-a-*.md")),
     ]

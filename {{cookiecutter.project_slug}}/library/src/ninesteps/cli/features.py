@@ -108,10 +108,13 @@ def _reading() -> None:
 
 def _say_table(file: Path, ingested: Ingested) -> None:
     from ninesteps.feature_store import findings
+    from ninesteps.local import erasures
 
     click.echo(f"table       {file}, as of {ingested.latest}")
     for what, count in findings.counts(ingested).items():
         click.echo(f"{count:>11,} {what}")
+    for sentence in erasures.notices(file, ingested.found):
+        here.show_notice(sentence)
 
 
 class _Progress:

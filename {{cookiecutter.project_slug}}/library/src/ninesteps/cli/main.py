@@ -23,6 +23,7 @@ from ninesteps.cli import (
     registry,
     repository,
     run,
+    trace,
 )
 from ninesteps.cli.commands import commands as main
 
@@ -42,6 +43,7 @@ __all__ = [
     "registry",
     "repository",
     "run",
+    "trace",
 ]
 
 

@@ -23,6 +23,7 @@ from typing import Any
 from ninesteps.errors import RawTableError
 from ninesteps.feature_store.reading.file_kind import kind_of
 from ninesteps.feature_store.split_sizes import rows_by_class
+from ninesteps.local import erasures
 from ninesteps.local.storage import Storage
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.features import Features
@@ -78,7 +79,8 @@ def ingest(
 
     Args:
         file: a CSV, Parquet or Feather file.
-        s3: the folder that stands for S3, one folder a bucket.
+        s3: the folder that stands for S3, one folder a bucket; beside it lies the state, which
+            says whose records were erased.
         on_work: called before the table is read, if it has to be.
         rows_at_once: the rows that are in memory at a time, of a larger table; None: as is usual.
         as_of: the moment that the newest row must not be too old for; without it, now.
@@ -103,7 +105,7 @@ def ingest(
     try:
         ingested = _written(
             file, settings, features, unfinished, f"s3://{prefix}/{group.name}", rows_at_once,
-            called or datetime.now(UTC),
+            called or datetime.now(UTC), erasures.read(s3.parent),
         )  # fmt: skip
         text = json.dumps(asdict(ingested), indent=2)
         (unfinished / summary.name).write_text(text, encoding="utf-8")
@@ -140,7 +142,7 @@ def tables(features: Features, ingested: Ingested) -> dict[tuple[str, str], str]
 
 def _written(
     file: Path, settings: Settings, features: Features, folder: Path, uri: str,
-    rows_at_once: int | None, called: datetime,
+    rows_at_once: int | None, called: datetime, erased: erasures.Erasures,
 ) -> Ingested:  # fmt: skip
     """Write a table's rows below a folder, which will be at an S3 URI, and summarize them."""
     from ninesteps.feature_store import doubts  # pandas: only when there is work to do
@@ -148,7 +150,7 @@ def _written(
     from ninesteps.feature_store.write import write_offline_store
 
     owned = {name: group.columns for name, group in features.owned.items()}
-    written = write_offline_store(file, settings, owned, folder, rows_at_once, called)
+    written = write_offline_store(file, settings, owned, folder, rows_at_once, called, erased)
     table, names = written.table, {MAIN: features.group}
     names |= {name: group.group for name, group in features.owned.items()}
     groups = {

@@ -36,16 +36,23 @@ from ninesteps.feature_store.reading.values import (
     without_fraction,
     without_missing,
 )
+from ninesteps.local.erasures import LOST, Erasures, rows_erased_on
 from ninesteps.settings.data import Column
 from ninesteps.settings.moments import to_the_millisecond
 from ninesteps.settings.settings import Settings
+
+NONE_ERASED = Erasures()
 
 Cells: TypeAlias = pa.ChunkedArray
 """One column of the table: texts, numbers (NaN for none) or dates."""
 
 
 def read_raw_table(
-    file: Path, settings: Settings, folder: Path | None = None, rows_at_once: int | None = None
+    file: Path,
+    settings: Settings,
+    folder: Path | None = None,
+    rows_at_once: int | None = None,
+    erased: Erasures = NONE_ERASED,
 ) -> RawTable:
     """Read a CSV, Parquet or Feather file, one column at a time.
 
@@ -54,6 +61,7 @@ def read_raw_table(
     Args:
         folder: where the columns of a table of more than `rows_at_once` rows lie as long as it is
             used; without one, they are in memory.
+        erased: records whose rows are left out.
 
     Raises:
         RawTableError: with one sentence for the person who brought the table.
@@ -71,6 +79,7 @@ def read_raw_table(
     columns.put("event_time", _moment_texts(moments) if data.event_time else _snapshot(source))
     source.release()
     source.check_contract()
+    unusable += _of_erased(source, columns.whole(data.record_id), erased)
     names = (data.record_id, data.label, *data.columns, "event_time")
     table = RawTable(columns, names, source.rows, source.found)
     _drop_unusable(source, table, moments, unusable)
@@ -316,6 +325,16 @@ def _moment_texts(moments: Moments) -> Cells:
 
 
 # The rows
+
+
+def _of_erased(source: Source, ids: Cells, erased: Erasures) -> list[tuple[str, Rows]]:
+    """The rows of erased records, by the day of the erasure."""
+    if lost := erased.under_lost_keys:
+        source.found[LOST] = lost
+    days: dict[str, list[str]] = {}
+    for identifier, at in erased.among(pc.unique(ids.drop_null()).to_pylist()).items():
+        days.setdefault(rows_erased_on(at).removesuffix(": left out"), []).append(identifier)
+    return [(what, pc.is_in(ids, pa.array(of_day)).to_numpy()) for what, of_day in days.items()]
 
 
 def _drop_unusable(

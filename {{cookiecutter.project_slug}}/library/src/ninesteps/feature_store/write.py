@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 from ninesteps.feature_store.computed import call, compute, told_of_the_file
 from ninesteps.feature_store.divided import MAIN, divided
 from ninesteps.feature_store.raw_rows import RawTable
-from ninesteps.feature_store.raw_table import read_raw_table
+from ninesteps.feature_store.raw_table import NONE_ERASED, read_raw_table
 from ninesteps.feature_store.reading.values import Moments
 from ninesteps.feature_store.row_wise import check_row_wise, check_same_features
+from ninesteps.local.erasures import Erasures
 from ninesteps.repository import modules
 from ninesteps.settings.facets import shortest
 from ninesteps.settings.names import stored_features
@@ -71,6 +72,7 @@ def write_offline_store(
     group: Path,
     rows_at_once: int | None = None,
     called: datetime | None = None,
+    erased: Erasures = NONE_ERASED,
 ) -> Written:
     """Read a raw table and write its records below a folder, a part of the rows at a time.
 
@@ -79,10 +81,11 @@ def write_offline_store(
     Args:
         owned: the features that lie in further groups, by the groups' names.
         called: the moment that the first row counts as put at; without it, now.
+        erased: records whose rows are left out.
     """
     scratch = group / "reading"
     locations = {MAIN: group / "data", **{name: group / f"data-{name}" for name in owned}}
-    table = read_raw_table(file, settings, scratch, rows_at_once)
+    table = read_raw_table(file, settings, scratch, rows_at_once, erased)
     team, schema = modules.features(settings.root), None
     called = called or datetime.now(UTC)
     while True:

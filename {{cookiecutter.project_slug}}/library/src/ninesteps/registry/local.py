@@ -10,6 +10,7 @@ from pathlib import Path
 from ninesteps.errors import StepError
 from ninesteps.feature_store import findings
 from ninesteps.feature_store.ingest import Ingested
+from ninesteps.local.erasures import Erasures
 from ninesteps.local.state import State, StatusChange, digest_of, digest_of_text
 from ninesteps.local.storage import Storage
 from ninesteps.registry.registry import Decision, EvidenceFile, Version, version_of
@@ -53,16 +54,21 @@ class LocalRegistry:
         return file.read_bytes() if file else None
 
     def evidence(self, version: Version) -> list[EvidenceFile]:
-        """What a version rests on: as the steps of its run left it, and now."""
+        """What a version rests on: as the steps of its run left it, and now.
+
+        What an erasure has left of a file counts as it was registered: the chain says so.
+        """
         registered: dict[str, str] = {}
         for step in self._state.steps(version.execution):
             registered |= step.record.digests
-        files = ((uri, self._file(uri)) for uri in version.evidence)
-        return [
-            *(EvidenceFile(uri, registered.get(uri, ""), digest_of(file) if file else "")
-              for uri, file in files),
-            *self._changed_definition(version),
-        ]  # fmt: skip
+        erasures = Erasures.read(self._state, self.local)
+        files = []
+        for uri in version.evidence:
+            file, was = self._file(uri), registered.get(uri, "")
+            now = digest_of(file) if file else ""
+            due = erasures.after(uri, was) or was
+            files.append(EvidenceFile(uri, due, now, erasures.says(uri, was)))
+        return [*files, *self._changed_definition(version)]
 
     def _changed_definition(self, version: Version) -> Iterator[EvidenceFile]:
         """The definition of the run, if it was changed after the run began."""

@@ -127,6 +127,7 @@ class EvidenceFile:
     uri: str
     registered: str  # its SHA-256 when the version was registered; empty if none was kept
     now: str  # ... and now; empty if it is gone
+    erased: str = ""  # that an erasure has changed or deleted it, and when; empty if none has
 
     @property
     def name(self) -> str:
@@ -137,7 +138,7 @@ class EvidenceFile:
     def fault(self) -> str:
         """Why nothing can rest on it; empty if something can."""
         if not self.now:
-            return "is gone"
+            return self.erased or "is gone"
         if not self.registered:
             return "has no digest kept"
         return "" if self.now == self.registered else "is not as it was registered"

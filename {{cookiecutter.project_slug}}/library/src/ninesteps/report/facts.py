@@ -73,6 +73,7 @@ class RunFacts:
     began: str = ""  # the moment, as ISO 8601
     reason: str = ""  # why it failed
     digests: dict[str, str] = field(default_factory=dict)  # noted when a step ended, by S3 URI
+    erased: dict[str, str] = field(default_factory=dict)  # of these, how an erasure changed each
     registered: str = ""  # the version, as a person reads it
     changes: tuple[Decision, ...] = ()  # of its status, the oldest first
     versions: dict[str, str] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ninesteps.errors import StateError, StepError
 from ninesteps.feature_store import findings
+from ninesteps.local.erasures import Erasures
 from ninesteps.local.execution import FAILED, SUCCEEDED, Execution, StepRun
 from ninesteps.local.history import log_text
 from ninesteps.local.state import KeptExecution, State
@@ -41,6 +42,9 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
     digests: dict[str, str] = {}
     for step in kept_state.steps(execution.id):
         digests |= step.record.digests
+    erasures = Erasures.read(kept_state, local)
+    erased = {uri: why for uri, digest in digests.items() if (why := erasures.says(uri, digest))}
+    digests = {uri: erasures.after(uri, digest) for uri, digest in digests.items()}
     previous = _previous(local, kept_state, execution, digests)
     return RunFacts(
         id=execution.id,
@@ -57,6 +61,7 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
         steps=tuple(_step(run) for run in execution.numbered),
         positive=" or ".join(settings.data.positives) or "1",
         digests=digests,
+        erased=erased,
         registered=", ".join(text.partition(", ")[0] for text in execution.registered),
         changes=_changes(kept_state, settings, execution),
         versions=installed(),

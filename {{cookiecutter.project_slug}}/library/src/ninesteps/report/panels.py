@@ -199,7 +199,8 @@ def _evidence(reading: Reading) -> Panel:
     for file in reading.evidence.files:
         if file.raw is None:
             continue
-        same = {"": "not noted", file.sha256: "unchanged"}.get(file.noted, "CHANGED")
+        as_noted = facts.erased.get(file.uri, "unchanged")
+        same = {"": "not noted", file.sha256: as_noted}.get(file.noted, "CHANGED")
         changed += [file.name] if same == "CHANGED" else []
         rows.append((file.name, file.sha256, same, f"{len(file.raw):,}", file.uri))
     files = Table(

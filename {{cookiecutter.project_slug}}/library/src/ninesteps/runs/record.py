@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,24 +105,33 @@ def here(local: Path, settings: Settings, identifier: str, as_of: str) -> Found:
     Raises:
         StateError: if neither store has it.
     """
-    environment = settings.environment()
-    features = settings.features_of(environment)
-    folder = _folder(local, settings, environment)
-    row = _joined(
-        _stored(folder, name, group, settings.stored_record_id, identifier, as_of)
-        for name, group in {MAIN: features, **features.owned_groups}.items()
-    )
-    newest = None
-    if features.online:
-        stores = _online_stores(local, settings)
-        newest = _joined(store.get([identifier]).get(identifier) for store in stores)
+    features = settings.features_of(settings.environment())
+    row = offline_here(local, settings, identifier, as_of)
+    newest = online_here(local, settings, identifier)
     if row is None and newest is None:
         raise StateError(_nowhere(identifier, as_of, "on this machine", "pipeline ingest FILE"))
     answer, why = _answered(local, settings, row or newest or {})
     return Found(
         identifier, as_of, row, newest, features.online, features.event_time,
-        _names(folder), answer, why,
+        _names(offline_folder(local, settings)), answer, why,
     )  # fmt: skip
+
+
+def offline_here(local: Path, settings: Settings, identifier: str, as_of: str) -> Record | None:
+    """What all tables that were put into this machine's offline store have of a record."""
+    features, folder = settings.features_of(settings.environment()), offline_folder(local, settings)
+    return _joined(
+        _stored(folder, name, group, settings.stored_record_id, identifier, as_of)
+        for name, group in {MAIN: features, **features.owned_groups}.items()
+    )
+
+
+def online_here(local: Path, settings: Settings, identifier: str) -> Record | None:
+    """What this machine's online store has of a record, if there is an online store."""
+    if not settings.features_of(settings.environment()).online:
+        return None
+    stores = _online_stores(local, settings)
+    return _joined(store.get([identifier]).get(identifier) for store in stores)
 
 
 def delete_here(local: Path, settings: Settings, identifier: str) -> bool:
@@ -155,8 +164,9 @@ def _joined(parts: Iterable[Record | None]) -> Record | None:
     return joined
 
 
-def _folder(local: Path, settings: Settings, environment: Environment) -> Path:
+def offline_folder(local: Path, settings: Settings) -> Path:
     """What holds the tables that were put into this machine's offline store."""
+    environment = settings.environment()
     prefix = f"{environment.bucket_name}/{settings.project.pipeline}/feature-store/x"
     return Storage(local / "s3").path(f"s3://{prefix}").parent
 
@@ -183,23 +193,45 @@ def _names(folder: Path) -> dict[str, str]:
 
 def _answered(local: Path, settings: Settings, record: Record) -> tuple[Answer | None, str]:
     """What the version that serves says, or the newest; or why there is no answer."""
-    package, where = _package(local, settings)
+    package, where = chosen_package(local, settings)
     if package is None:
         return None, "no version is registered"
-    uri = package.request["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name, "model")
-        try:
-            Storage(local / "s3").unpack(uri, folder)
-            columns = json.loads((folder / "code" / "columns.json").read_text(encoding="utf-8"))
-            text = _ask_archive(folder, request(columns["features"], record))
-        except (OSError, StepError, ValueError) as error:
-            return None, f"version {package.version} does not answer: {error}"
-    (values,) = known_answers.read_answers(text.encode(), known_answers.CSV)
+    try:
+        values = ask(local, package, lambda features: request(features, record))
+    except ValueError as error:
+        return None, f"version {package.version} does not answer: {error}"
     return Answer(package.version, where, values), ""
 
 
-def _package(local: Path, settings: Settings) -> tuple[ModelPackage | None, str]:
+def ask(
+    local: Path, package: ModelPackage, line: Callable[[Sequence[str]], str]
+) -> known_answers.Answer:
+    """What the archive of a version answers to a record.
+
+    Args:
+        line: the record's text, made of the names of the features that the archive takes.
+
+    Raises:
+        ValueError: if it does not answer, with why.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name, "model")
+        try:
+            Storage(local / "s3").unpack(archive(package), folder)
+            columns = json.loads((folder / "code" / "columns.json").read_text(encoding="utf-8"))
+            text = _ask_archive(folder, line(columns["features"]))
+        except (OSError, StepError) as error:
+            raise ValueError(str(error)) from None
+    (values,) = known_answers.read_answers(text.encode(), known_answers.CSV)
+    return values
+
+
+def archive(package: ModelPackage) -> str:
+    """The S3 URI of a version's archive."""
+    return str(package.request["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
+
+
+def chosen_package(local: Path, settings: Settings) -> tuple[ModelPackage | None, str]:
     """The version that the endpoint here serves, or the newest approved one, or the newest."""
     packages = State(local / "state.db", read_only=True).model_packages(
         settings.model_package_group

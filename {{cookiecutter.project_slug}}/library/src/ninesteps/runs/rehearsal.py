@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ninesteps.errors import DeployError, StepError
 from ninesteps.local.endpoint import control
+from ninesteps.local.erasures import Erasures
 from ninesteps.local.processes import KEEPS_MEMORY
 from ninesteps.local.state import ModelPackage, State
 from ninesteps.local.storage import Storage
@@ -156,9 +157,11 @@ class Rehearsal:
         return [_line(row) for row in records], [_line(row) for row in answers], judged
 
     def _digests(self, package: ModelPackage) -> dict[str, str]:
-        """The SHA-256 of everything that the version's run wrote, by S3 URI."""
-        steps = State(self.local / "state.db", read_only=True).steps(package.execution)
-        return {uri: sha256 for s in steps for uri, sha256 in s.record.digests.items()}
+        """The SHA-256 of all that the version's run wrote, by S3 URI: since an erasure, another."""
+        state = State(self.local / "state.db", read_only=True)
+        erasures = Erasures.read(state, self.local)
+        noted = (pair for s in state.steps(package.execution) for pair in s.record.digests.items())
+        return {uri: erasures.after(uri, sha256) for uri, sha256 in noted}
 
     def _package(self, package: ModelPackage) -> dict[str, str]:
         """What the chain of events says of a version that is deployed, besides its number."""

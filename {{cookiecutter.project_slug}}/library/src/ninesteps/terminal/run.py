@@ -11,12 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import click
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
 from ninesteps.feature_store import findings
 from ninesteps.feature_store.ingest import Ingested
+from ninesteps.local import erasures
 from ninesteps.local.execution import (
     EXECUTING,
     FAILED,
@@ -74,6 +76,8 @@ class Progress:
         _CONSOLE.print(escape(from_here(file)), soft_wrap=True)
         for what, count in findings.counts(ingested, as_of == ingested.latest).items():
             _CONSOLE.print(f"{count:>9,}  {escape(what)}")
+        for sentence in erasures.notices(file, ingested.found):
+            click.echo(f"pipeline: notice: {sentence}", err=True)
 
     def update(self, execution: Execution) -> None:
         """Show how the steps stand."""

@@ -1,0 +1,136 @@
+"""The erasures that the chain of events tells of: which records, and what became of which files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ninesteps.local import pseudonyms
+from ninesteps.local.state import State
+
+KIND = "erased"
+
+_ROWS = "row of a record erased on "
+LOST = "erased records that nobody can tell any more: their key is lost"
+"""What the summary of a table counts, beside `rows_erased_on`."""
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """One record that was erased."""
+
+    at: str  # in UTC, to the second
+    record: str  # the id's keyed hash
+    key: str  # the name of the key
+    files: Mapping[str, tuple[str, str]]  # URI -> SHA-256 before and after; "": it is deleted
+    learnt: tuple[int, ...] = ()  # the versions that had learnt from it, the newest first
+
+
+@dataclass(frozen=True)
+class Erasures:
+    """Every erasure of a folder such as `.local`, the oldest first."""
+
+    every: tuple[Erasure, ...] = ()
+    key: pseudonyms.Key | None = None
+
+    @staticmethod
+    def read(state: State, local: Path) -> Erasures:
+        """Those that a state's chain tells of.
+
+        Raises:
+            StateError: if what lies in the place of the key is none.
+        """
+        rows = state.rows("SELECT at, facts FROM events WHERE kind = ? ORDER BY number", KIND)
+        every = state.made(rows, _erasure)
+        return Erasures(tuple(every), pseudonyms.read(local))
+
+    def of(self, identifier: str) -> Erasure | None:
+        """The last erasure of a record; None if it was not erased, or under a key that is lost."""
+        if not self.every or self.key is None:
+            return None
+        record = self.key.of(identifier)
+        return next((one for one in reversed(self.every) if one.record == record), None)
+
+    def after(self, uri: str, sha256: str) -> str:
+        """The digest that a file had is to have now: another one where records were erased."""
+        for one in self.every:
+            before, after = one.files.get(uri, ("", ""))
+            sha256 = after if before == sha256 and before else sha256
+        return sha256
+
+    def says(self, uri: str, sha256: str) -> str:
+        """Why a file is not as it was with a digest, such as `was changed by an erasure on ...`.
+
+        Empty if no erasure has changed it.
+        """
+        changes = [(one, one.files[uri]) for one in self.every if uri in one.files]
+        changes = [(one, files) for one, files in changes if sha256 in files]
+        if not changes:
+            return ""
+        last, (_, after) = changes[-1]
+        return f"was {'changed' if after else 'deleted'} by an erasure on {last.at[:10]}"
+
+    @property
+    def under_lost_keys(self) -> int:
+        """How many erased records nobody can tell any more: the key that hashed them is gone."""
+        name = self.key.name if self.key else ""
+        return sum(one.key != name for one in self.every)
+
+    def among(self, identifiers: Iterable[str]) -> dict[str, str]:
+        """Which of some ids are of erased records: id -> the moment of its last erasure."""
+        if not self.every or self.key is None:
+            return {}
+        moments = {bytes.fromhex(e.record): e.at for e in self.every if e.key == self.key.name}
+        hashed = self.key.hash
+        return {i: moments[h] for i in identifiers if (h := hashed(i.encode())) in moments}
+
+
+def _erasure(at: str, facts: str) -> Erasure:
+    content = json.loads(facts)
+    files = {str(uri): (str(b), str(a)) for uri, (b, a) in content["files"].items()}
+    learnt = tuple(map(int, content["learnt"]))
+    return Erasure(at, str(content["record"]), str(content["key"]), files, learnt)
+
+
+def read(local: Path) -> Erasures:
+    """Those of a folder such as `.local`; none where there is no state yet.
+
+    Raises:
+        StateError: if the state cannot be read.
+    """
+    if not (local / "state.db").is_file():
+        return Erasures()
+    return Erasures.read(State(local / "state.db", read_only=True), local)
+
+
+def rows_erased_on(at: str) -> str:
+    """What the summary of a table counts: rows of records that were erased on a day."""
+    return f"{_ROWS}{at[:10]}: left out"
+
+
+def notices(file: Path, found: Mapping[str, int]) -> list[str]:
+    """What a person has to know of a table that has rows of erased records, a sentence each.
+
+    Args:
+        found: the counts of its summary.
+    """
+    sentences = []
+    for what, count in found.items():
+        if what.startswith(_ROWS):
+            has = (
+                "1 row of a record that was"
+                if count == 1
+                else f"{count:,} rows of records that were"
+            )
+            day = what.removeprefix(_ROWS).partition(":")[0]
+            sentences.append(f"{file} still has {has} erased on {day}: left out; delete them there")
+        elif what == LOST:
+            has = "1 record was" if count == 1 else f"{count:,} records were"
+            sentences.append(
+                f"{has} erased under a key that {pseudonyms.FILE} does not have: nobody can tell "
+                f"whether {file} has rows of theirs, and none was left out; put the key back from "
+                "a copy"
+            )
+    return sentences

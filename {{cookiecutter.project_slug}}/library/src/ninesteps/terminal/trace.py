@@ -1,0 +1,240 @@
+"""A record's trace as a text that can be handed to the person, or as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ninesteps.local.erasures import Erasure
+from ninesteps.tracing.erasing import Plan
+from ninesteps.tracing.reasons import NO_PROOF, Reasons
+from ninesteps.tracing.trace import KEPT, Said, Trace
+from ninesteps.tracing.uses import Snapshot, Use
+
+SHOWN = 20
+"""Tables, versions and runs that the text lists of each kind; --json has all."""
+
+_USED = {
+    "train": "learnt from it",
+    "validation": "was chosen by it",
+    "test": "was tested on it, and did not learn from it",
+}
+"""What a version did with a record of a split."""
+
+
+def as_text(trace: Trace) -> str:
+    """The trace, for a person to read."""
+    return "\n".join(_lines(trace)) + "\n"
+
+
+def _lines(trace: Trace) -> Iterator[str]:
+    what = "row" if trace.is_numbered else "record"
+    yield f"{what} {trace.id}"
+    if trace.erased:
+        yield from _erased(trace.erased, trace.is_anywhere)
+    if not trace.is_anywhere:
+        return
+    if trace.is_numbered:
+        yield ("No column identifies records ([data] number_rows): this is the row's number, and "
+               "another table has another person there.")  # fmt: skip
+    yield from _part("Where it is", _stores(trace))
+    yield from _part("Versions of the model", map(_version, trace.versions), len(trace.versions))
+    yield from _part("Runs that registered no version", map(_run, trace.runs), len(trace.runs))
+    if trace.why:
+        yield ""
+        yield from _why(trace)
+
+
+def _erased(erased: Erasure, is_anywhere: bool) -> Iterator[str]:
+    """That a record was erased, and what is left to do."""
+    since = "what is listed here came since" if is_anywhere else "nothing on this machine has it"
+    yield f"It was erased on {erased.at}; {since}."
+    if erased.learnt:
+        versions = ", ".join(map(str, erased.learnt))
+        yield f"Versions that had learnt from it or were chosen by it: {versions}."
+
+
+def _part(title: str, lines: Iterator[str], count: int = 0) -> Iterator[str]:
+    listed = list(lines)
+    if not listed:
+        return
+    yield from ("", title)
+    for line in listed[:SHOWN]:
+        yield f"  {line}"
+    if (more := max(count, len(listed)) - SHOWN) > 0:
+        yield f"  and {more:,} more: --json lists all"
+
+
+def _stores(trace: Trace) -> Iterator[str]:
+    if not trace.snapshots:
+        yield "in no table of the offline store"
+    yield from map(_snapshot, trace.snapshots)
+    if not trace.has_online:
+        yield "there is no online store"
+    elif trace.online:
+        yield f"in the online store, as of {trace.online}"
+    else:
+        yield "not in the online store"
+
+
+def _snapshot(snapshot: Snapshot) -> str:
+    times = snapshot.event_times
+    rows = f"{len(times):,} rows, as of {times[0]} to {times[-1]}"
+    return f"in the table {snapshot.uri}: {f'as of {times[0]}' if len(times) == 1 else rows}"
+
+
+def _version(said: Said) -> str:
+    use = said.use
+    used = f"{_USED[use.split]} ({use.split} split of run {use.run.execution}, as of " \
+           f"{use.row.event_time})" if use else "was made without it"  # fmt: skip
+    lines = [f"version {said.version}, {said.status}: {used}"]
+    if use and use.has_explanation:
+        lines.append("its report's explanations have a row of it, without its id")
+    lines.append(_answer(said))
+    return "\n      ".join(lines)
+
+
+def _answer(said: Said) -> str:
+    if said.why_not:
+        return f"it does not answer: {said.why_not}"
+    if not said.answer:
+        return "it kept no answer about it: --ask asks it"
+    when = "its run kept what it said" if said.how == KEPT else "asked now, it says"
+    return f"{when}: {_said(said.answer)}"
+
+
+def _said(answer: Sequence[float]) -> str:
+    label, *probability = answer
+    return f"{label:g}, with probability {probability[0]:.4g}" if probability else f"{label:.6g}"
+
+
+def _run(use: Use) -> str:
+    how = "read it and kept its answer" if use.answer else "read it"
+    return f"run {use.run.execution}: {how} ({use.split} split, as of {use.row.event_time})"
+
+
+def _why(trace: Trace) -> Iterator[str]:
+    why = trace.why
+    if why is None:
+        return
+    title = f"Why version {why.version}, {why.where}, answers as it does"
+    if why.reasons is None:
+        yield f"{title} cannot be told: {why.why_not}"
+        return
+    yield f"{title} (about the record as of {why.event_time})"
+    yield from (f"  {line}" for line in reasons(trace, why.reasons))
+
+
+def subject(trace: Trace) -> str:
+    """What a reason raises or lowers."""
+    if trace.is_regression:
+        return f"the estimated {trace.label}"
+    return f"the probability of {trace.label} = {trace.positive}"
+
+
+def reasons(trace: Trace, found: Reasons) -> Iterator[str]:
+    """The reasons in sentences, the strongest first, and what they are and are not."""
+    yield f"It says {_said(found.answer)}{_from_on(found)}."
+    for number, reason in enumerate(found.reasons, start=1):
+        yield f"{number}. {reason.sentence(subject(trace))}."
+    if not found.reasons:
+        yield "No feature that may be named moved it."
+    direction = "raised" if found.rest > 0 else "lowered"
+    yield (f"Together these are {found.share:.0%} of what moved it; the other {found.others} "
+           f"features together {direction} it.")  # fmt: skip
+    if found.never_named:
+        yield (f"What tells {_listed(found.never_named)} is never named as a reason; its part is "
+               "in the rest.")  # fmt: skip
+    yield NO_PROOF
+    yield f"Method: {found.method}."
+
+
+def _from_on(found: Reasons) -> str:
+    return "" if found.threshold is None else f" (1 from a probability of {found.threshold:.4g} on)"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def as_json(trace: Trace) -> dict[str, Any]:
+    """The same as data."""
+    return {
+        "id": trace.id,
+        "is_row_number": trace.is_numbered,
+        "erased": trace.erased and {"at": trace.erased.at, "learnt": list(trace.erased.learnt)},
+        "tables": [asdict(snapshot) for snapshot in trace.snapshots],
+        "online_store": {"exists": trace.has_online, "event_time": trace.online or None},
+        "versions": [
+            {
+                "version": said.version,
+                "status": said.status,
+                **_use_as_json(said.use),
+                "answer": _answer_as_json(said.answer, trace),
+                "how": said.how or None,
+                "no_answer": said.why_not or None,
+            }
+            for said in trace.versions
+        ],
+        "runs": [_use_as_json(use) for use in trace.runs],
+        "why": trace.why and {
+            "version": trace.why.version,
+            "where": trace.why.where,
+            "event_time": trace.why.event_time,
+            "no_reasons": trace.why.why_not or None,
+            **(_reasons_as_json(trace, trace.why.reasons) if trace.why.reasons else {}),
+        },
+    }  # fmt: skip
+
+
+def _use_as_json(use: Use | None) -> dict[str, Any]:
+    if use is None:
+        return {"split": None}
+    return {
+        "split": use.split, "run": use.run.execution, "event_time": use.row.event_time,
+        "has_explanation": use.has_explanation, "uri": use.row.uri,
+    }  # fmt: skip
+
+
+def _answer_as_json(answer: Sequence[float], trace: Trace) -> dict[str, float] | None:
+    names = ("estimate",) if trace.is_regression else ("label", "probability")
+    return dict(zip(names, answer, strict=True)) if answer else None
+
+
+def _reasons_as_json(trace: Trace, found: Reasons) -> dict[str, Any]:
+    return {
+        "answer": _answer_as_json(found.answer, trace),
+        "threshold": found.threshold,
+        "of": subject(trace),
+        "reasons": [
+            {**asdict(reason), "sentence": reason.sentence(subject(trace))}
+            for reason in found.reasons
+        ],
+        "others": found.others,
+        "rest": found.rest,
+        "share": found.share,
+        "never_named": list(found.never_named),
+        "method": found.method,
+        "caveat": NO_PROOF,
+    }
+
+
+# Erasing
+
+
+def plan(found: Plan, tables: Sequence[str], serving: str) -> str:
+    """What an erasure changes, for a person to read before they say yes."""
+    lines = []
+    if found.is_begun:
+        lines.append("An erasure of this record was stopped: this goes on with it.")
+    lines.append("To be deleted on this machine")
+    lines += [f"  {change.what}: {change.uri}" for change in found.changes]
+    if found.learnt:
+        listed = ", ".join(map(str, found.learnt))
+        lines += ["To be made again, since they learnt from it or were chosen by it",
+                  f"  versions {listed}{serving}: pipeline run, approve, deploy"]  # fmt: skip
+    if tables:
+        lines += ["Not deleted here: delete its rows there, where it has some"]
+        lines += [f"  {table}" for table in tables]
+    return "\n".join(lines)

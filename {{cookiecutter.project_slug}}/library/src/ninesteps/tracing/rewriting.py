@@ -1,0 +1,98 @@
+"""Takes rows out of files: whole new files, each of which takes the old one's name at once."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from ninesteps.tracing.index import first_field
+
+
+def lines_of(file: Path, identifier: str) -> list[int]:
+    """The numbers of the lines that begin with an id, as a split's do."""
+    if not file.stat().st_size:
+        return []
+    plain = re.escape(identifier.encode())
+    in_quotes = re.escape(b'"' + identifier.encode().replace(b'"', b'""') + b'"')
+    pattern = re.compile(rb"^(?:" + plain + rb"|" + in_quotes + rb")(?=[,\r\n]|\Z)", re.MULTILINE)
+    numbers, before, number = [], 0, 0
+    with file.open("rb") as opened, _mapped(opened.fileno()) as content:
+        for match in pattern.finditer(content):
+            number += content[before : match.start()].count(b"\n")
+            before = match.start()
+            end = content.find(b"\n", before)
+            line = content[before : end if end >= 0 else len(content)]
+            if first_field(line) == identifier.encode():
+                numbers.append(number)
+    return numbers
+
+
+@contextmanager
+def _mapped(descriptor: int) -> Iterator[mmap.mmap]:
+    with closing(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)) as content:
+        yield content
+
+
+def without_lines(file: Path, numbers: Iterable[int], target: Path) -> None:
+    """Write a text file less some of its lines."""
+    left_out = set(numbers)
+    with file.open("rb") as lines, target.open("wb") as written:
+        written.writelines(line for n, line in enumerate(lines) if n not in left_out)
+
+
+def id_column(file: Path, names: Sequence[str]) -> str:
+    """The column of a Parquet file that is called as one of some names; empty if none is.
+
+    In whatever case: Athena writes names in lower case.
+    """
+    import pyarrow.parquet as pq
+
+    wanted = {name.lower() for name in names}
+    columns = pq.read_schema(file).names
+    return next((str(column) for column in columns if column.lower() in wanted), "")
+
+
+def rows_of(file: Path, column: str, identifier: str) -> int:
+    """How many rows of a Parquet file are of an id."""
+    import pyarrow.parquet as pq
+
+    cells = pq.ParquetFile(file).read(columns=[column])[column]
+    return int(_is(cells, identifier).to_numpy().sum())
+
+
+def without_rows(file: Path, column: str, identifier: str, target: Path) -> None:
+    """Write a Parquet file less the rows of an id, a row group at a time."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    opened = pq.ParquetFile(file)
+    with pq.ParquetWriter(target, opened.schema_arrow) as writer:
+        for number in range(opened.num_row_groups):
+            rows = opened.read_row_group(number)
+            writer.write_table(rows.filter(pc.invert(_is(rows[column], identifier))))
+
+
+def _is(cells: Any, identifier: str) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.fill_null(pc.equal(pc.cast(cells, pa.string()), identifier), False)
+
+
+def replace(whole: Path, file: Path) -> None:
+    """Have a whole new file take the place of another; a power cut leaves one of the two."""
+    with whole.open("rb+") as content:
+        os.fsync(content.fileno())
+    whole.replace(file)
+
+
+def write_json(file: Path, content: object, whole: Path) -> None:
+    """Write JSON; it appears under its name when it is whole, which another place is for."""
+    whole.write_text(json.dumps(content, indent=2), encoding="utf-8")
+    replace(whole, file)
