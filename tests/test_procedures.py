@@ -39,6 +39,7 @@ IN_A_REPOSITORY = (
     "approval",
     "audit",
     "chain",
+    "compare",
     "report",
     "reproduce",
     "trace",

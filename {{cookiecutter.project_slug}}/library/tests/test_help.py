@@ -12,8 +12,17 @@ from ninesteps.cli import main
 
 COMMANDS = main.main.commands
 LISTINGS = (
-    "runs", "show", "registry", "fleet", "status", "cost", "record", "endpoint", "audit", "lineage",
-)  # fmt: skip
+    "runs",
+    "show",
+    "registry",
+    "fleet",
+    "status",
+    "cost",
+    "record",
+    "endpoint",
+    "audit",
+    "diff",
+)
 
 
 def options() -> Iterator[tuple[str, click.Option]]:

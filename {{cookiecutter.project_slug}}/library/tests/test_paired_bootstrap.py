@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import paired_bootstrap
+import resampling
 from bias_report import gate_numbers
 from dataset import Columns, DataError, Facet, Split, Texts
 from metrics import binary_metrics, regression_metrics
@@ -77,7 +77,7 @@ def drawn(pair: Paired, answers: Answers, rows: NDArray[np.intp]) -> dict[str, f
 def slowly(pair: Paired) -> dict[str, list[float]]:
     """The intervals by taking the rows of each resample, one resample after the other."""
     differences: dict[str, list[float]] = {}
-    for weights in pair._weights():
+    for weights in resampling.weights(len(pair.test.labels), pair.groups):
         for one in weights:
             rows = np.repeat(np.arange(len(one)), one.astype(np.intp))
             new, old = (drawn(pair, answers, rows) for answers in (pair.challenger, pair.champion))
@@ -90,7 +90,7 @@ def slowly(pair: Paired) -> dict[str, list[float]]:
 def test_every_metrics_interval_is_that_of_the_rows_themselves(
     make: Callable[[int], Paired], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paired_bootstrap, "RESAMPLES", FEWEST)
+    monkeypatch.setattr(resampling, "RESAMPLES", FEWEST)
     pair = make(240)
     expected = slowly(pair)
     assert len(expected) == {binary: 13, regression: 10}[make]
@@ -104,7 +104,7 @@ def test_the_interval_covers_the_true_difference_as_often_as_it_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of accuracies 0.8 and 0.75 of models that err together more often than by chance."""
-    monkeypatch.setattr(paired_bootstrap, "RESAMPLES", FEWEST)
+    monkeypatch.setattr(resampling, "RESAMPLES", FEWEST)
     source, covered, alone, trials, n = np.random.default_rng(11), 0, 0, 300, 300
     path = "binary_classification_metrics.accuracy.value"
     for _ in range(trials):
@@ -158,7 +158,7 @@ def test_a_metric_of_the_teams_own_gets_the_rows_that_were_drawn() -> None:
 
 
 def test_large_splits_are_drawn_from_fewer_times() -> None:
-    assert binary(300).resamples == 1000
+    assert binary(300).as_json()["resamples"] == 1000
     large = Answers("", np.zeros(1), None)
     rows = dataclasses.replace(binary(10).test, labels=np.zeros(100_000))
-    assert Paired(rows, large, large, LEAST).resamples == 300
+    assert Paired(rows, large, large, LEAST).as_json()["resamples"] == 300

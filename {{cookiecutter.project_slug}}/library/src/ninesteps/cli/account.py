@@ -234,7 +234,10 @@ def publish(name: str, wheels: Path | None) -> None:
     refuse([*definition_violations(settings, text), *repository_violations(here.root(), settings)])
     folder = wheels or here.local() / "wheels"
     carried_wheels.fetch(bundle.carried_wheels(settings), folder)
-    objects = bundle.code_objects(settings, environment, folder)
+    objects = {
+        **bundle.code_objects(settings, environment, folder),
+        **bundle.settings_objects(settings, environment),
+    }
     workgroups.check(settings, environment)
     published = publishing.publish(
         name_there, text, objects, environment,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from ninesteps.cli import (
     account,
     audit,
+    comparison,
     cost,
     definition,
     endpoint,
@@ -30,6 +31,7 @@ from ninesteps.cli.commands import commands as main
 __all__ = [
     "account",
     "audit",
+    "comparison",
     "cost",
     "definition",
     "endpoint",

@@ -28,13 +28,28 @@ _MAY_BE_NEGATIVE = {"ignore_unknown_options": True}  # -1 is no version, rather 
 @commands.command(context_settings=_MAY_BE_NEGATIVE)
 @click.argument("version", required=False)
 @click.option("--last", type=click.IntRange(min=1), default=20, help="How many.")
+@click.option(
+    "--against",
+    metavar="OTHER",
+    help="Compare VERSION with OTHER, as `diff OTHER VERSION`: a number, `serving` or a run.",
+)
 @HERE_OR_IN_AN_ACCOUNT
 @AS_JSON
-def registry(version: str | None, last: int, name: str | None, as_json: bool) -> None:
+def registry(
+    version: str | None, last: int, against: str | None, name: str | None, as_json: bool
+) -> None:
     """List the registered model versions, or show one.
 
     VERSION is a version's number. The newest comes first.
     """
+    if against is not None:
+        if version is None:
+            raise click.UsageError("--against: expected a VERSION to compare, got none")
+        from ninesteps.cli import comparison
+        from ninesteps.registry import access
+
+        comparison.show(against, str(access.number(version)), name, as_json)
+        return
     with _approvals(name, read_only=True) as (approvals, settings):
         from ninesteps.registry import access
         from ninesteps.terminal import registry as registry_view
@@ -129,8 +144,6 @@ def _decide(
                 approvals.approve(number, who, why, place, sign)
                 for notice in notices:
                     here.show_notice(notice)
-            if environment is None:
-                here.record_lineage()
             registry_view.decided(approvals, number, place)
         except KeyboardInterrupt:  # a decision that was recorded by then stays
             found = approvals.find(number)

@@ -1,31 +1,42 @@
-"""Intervals of metrics, and of the difference between two models on the same rows, by bootstrap.
+"""Metrics of rows that are drawn with replacement, of many draws at once.
 
-Rows are drawn with replacement (Efron, 1979), and both models are measured on the same draws: what
-makes a draw easy for one makes it easy for the other, so that their difference varies less than
-either. A draw is a number of times for each row, by which metrics of many draws are computed at
-once. The seed is fixed: the same rows give the same intervals.
+A draw is how often each row was drawn; rows of one group, such as a customer's, are drawn together.
+Percentiles of a metric over the draws are its interval (Efron and Tibshirani 1993, An Introduction
+to the Bootstrap, chapter 13; of groups: Field and Welsh 2007, Bootstrapping Clustered Data, J. R.
+Stat. Soc. B 69). Two models on the same rows are measured on the same draws: what makes a draw easy
+for one makes it easy for the other. NumPy alone is imported, since the library reads it too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-CONFIDENCE = 0.95
-"""Of every interval: two-sided, by percentiles of the draws."""
+Floats = NDArray[np.float64]
+Weights = NDArray[np.float64]
+"""How often each row was drawn, (resamples, n)."""
 
-MOST_DRAWS, FEWEST_DRAWS = 1000, 200
-ROWS_DRAWN = 5_000_000
-"""In all: of so many rows that they are drawn more often than this, there are fewer draws."""
+Statistic = Callable[[Weights], Floats]
+"""A metric of each resample, (resamples,); NaN of one where it is not defined."""
+
+RESAMPLES, FEWEST = 1_000, 200
+"""How many are drawn, and of large splits; a thousand is what the book asks for percentiles."""
+
+MOST_DRAWN = 30_000_000
+"""Rows that are drawn in all, so that a metric of ranks takes about a second."""
 
 AT_ONCE = 200_000
-"""Numbers held in memory at once: draws times rows."""
+"""Weights in memory at a time: few enough for a processor's cache."""
 
-Floats = NDArray[np.float64]
-Interval = tuple[float, float]
+SEED = 1979
+"""The year of the bootstrap: the same rows give the same interval."""
+
+AT_THRESHOLD = ("accuracy", "precision", "recall", "f1", "flagged_share")
+OF_NUMBERS = ("rmse", "mae", "r2")
 
 
 @dataclass(frozen=True)
@@ -36,129 +47,174 @@ class Scored:
     predictions: Floats  # labels, or the numbers of a regression
     scores: Floats | None = None  # probabilities of the positive class; None: a regression
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics of `metrics.py` that it has."""
+        return OF_NUMBERS if self.scores is None else (*RANKED, *AT_THRESHOLD)
+
+    def statistic(self, metric: str) -> Statistic:
+        """One of them."""
+        return statistic(metric, self.labels, self.predictions, self.scores)
+
+    def value(self, metric: str) -> float:
+        """... of the rows as they are."""
+        return float(self.statistic(metric)(np.ones((1, len(self.labels))))[0])
+
+
+def values(model: Scored, groups: NDArray[np.intp] | None = None) -> dict[str, Floats]:
+    """Each metric of a model, of all resamples."""
+    statistics = [model.statistic(metric) for metric in model.metrics]
+    found = _of_resamples(statistics, len(model.labels), groups)
+    return dict(zip(model.metrics, found, strict=True))
+
+
+def differences(
+    pairs: Sequence[tuple[Statistic, Statistic]], rows: int, groups: NDArray[np.intp] | None = None
+) -> list[Floats]:
+    """The first less the second of each pair, of all resamples."""
+    less = [lambda weights, new=new, old=old: new(weights) - old(weights) for new, old in pairs]
+    return _of_resamples(less, rows, groups)
+
+
+def _of_resamples(
+    statistics: Sequence[Statistic], rows: int, groups: NDArray[np.intp] | None
+) -> list[Floats]:
+    parts = [[of(drawn) for of in statistics] for drawn in weights(rows, groups)]
+    return [np.concatenate(of_one) for of_one in zip(*parts, strict=True)]
+
+
+def resamples(rows: int) -> int:
+    """How many are drawn of so many rows."""
+    return int(np.clip(MOST_DRAWN // rows, FEWEST, RESAMPLES))
+
+
+def weights(rows: int, groups: NDArray[np.intp] | None = None) -> Iterator[Weights]:
+    """All resamples of rows, some at a time.
+
+    Args:
+        groups: (n,), codes from 0 of rows that belong together; None: each by itself.
+    """
+    units = rows if groups is None else int(groups.max()) + 1
+    source, left = np.random.default_rng(SEED), resamples(rows)
+    most = max(1, AT_ONCE // rows)
+    while left:
+        count = min(left, most)
+        drawn = source.integers(0, units, (count, units))
+        drawn += np.arange(count)[:, None] * units
+        counted = np.bincount(drawn.ravel(), minlength=count * units).reshape(count, units)
+        yield (counted if groups is None else counted[:, groups]).astype(np.float64)
+        left -= count
+
+
+def percentiles(values: Floats, confidence: float) -> list[float] | None:
+    """The two-sided interval; None where too few values are defined."""
+    defined = values[np.isfinite(values)]
+    if len(defined) < FEWEST // 2:
+        return None
+    outside = (1 - confidence) / 2
+    low, high = np.quantile(defined, (outside, 1 - outside))
+    return [float(low), float(high)]
+
+
+def statistic(metric: str, labels: Floats, predictions: Floats, scores: Floats | None) -> Statistic:
+    """A metric of `metrics.py`; all are (n,), and a regression has no scores."""
+    if scores is None:
+        return _regression(metric, labels, predictions)
+    if metric in RANKED:
+        return partial(RANKED[metric], _Ranks.of(labels == 1, scores))
+    return _classified(metric, labels == 1, predictions == 1)
+
+
+def _regression(metric: str, labels: Floats, predictions: Floats) -> Statistic:
+    """rmse, mae or r2."""
+    errors, centred = predictions - labels, labels - labels.mean()
+
+    def statistic(weights: Weights) -> Floats:
+        rows = weights.sum(axis=1)
+        if metric == "mae":
+            return ratio(weights @ np.abs(errors), rows, np.nan)
+        squares: Floats = weights @ errors**2
+        if metric == "rmse":
+            return ratio(squares, rows, np.nan) ** 0.5
+        spread = weights @ centred**2 - (weights @ centred) ** 2 / rows
+        return 1 - ratio(squares, spread, 1.0)
+
+    return statistic
+
+
+def _classified(metric: str, positive: NDArray[np.bool_], flagged: NDArray[np.bool_]) -> Statistic:
+    """A metric at the decision threshold."""
+    columns = np.column_stack([positive & flagged, positive, flagged, positive == flagged])
+    as_numbers = columns.astype(np.float64)
+
+    def statistic(weights: Weights) -> Floats:
+        hits, positives, flags, right = (weights @ as_numbers).T
+        rows = weights.sum(axis=1)
+        precision, recall = ratio(hits, flags, 0.0), ratio(hits, positives, 0.0)
+        by_name: dict[str, Floats] = {
+            "accuracy": right / rows,
+            "precision": precision,
+            "recall": recall,
+            "f1": ratio(2 * precision * recall, precision + recall, 0.0),
+            "flagged_share": flags / rows,
+        }
+        return by_name[metric]
+
+    return statistic
+
 
 @dataclass(frozen=True)
-class Paired:
-    """A metric of two models on the same rows; the difference is the second less the first."""
+class _Ranks:
+    """The rows in order of their scores, the highest first: positives, and all others."""
 
-    first: Interval
-    second: Interval
-    difference: Interval
+    positives: NDArray[np.intp]  # rows
+    others: NDArray[np.intp]
+    above: NDArray[np.intp]  # of each positive, how many others have a higher score
+    tied: NDArray[np.intp]  # ... or the same one
+    last_tied: NDArray[np.intp]  # ... and where the last positive of the same score stands
 
-    @property
-    def is_beyond_chance(self) -> bool:
-        """Whether the interval of the difference leaves out nought."""
-        return self.difference[0] > 0 or self.difference[1] < 0
+    @staticmethod
+    def of(positive: NDArray[np.bool_], scores: Floats) -> _Ranks:
+        order = np.argsort(-scores, kind="stable")
+        positives, others = order[positive[order]], order[~positive[order]]
+        own, other = -scores[positives], -scores[others]
+        above, tied = (np.searchsorted(other, own, side) for side in ("left", "right"))
+        return _Ranks(positives, others, above, tied, np.searchsorted(own, own, "right") - 1)
 
+    def auc(self, weights: Weights) -> Floats:
+        """How often a positive outranks another, ties counting half."""
+        hits, before = weights[:, self.positives], self._before(weights)
+        outranked = before[:, self.above]
+        if (self.above != self.tied).any():
+            outranked = (outranked + before[:, self.tied]) / 2
+        count, others = hits.sum(axis=1), before[:, -1]
+        lost = np.einsum("ij,ij->i", hits, outranked)
+        return ratio(count * others - lost, count * others, np.nan)
 
-def intervals(model: Scored) -> dict[str, Interval]:
-    """The interval of each metric of a model; none of those that a draw cannot have."""
-    return {name: _interval(values) for name, values in _resampled([model])[0].items()}
+    def average_precision(self, weights: Weights) -> Floats:
+        """Precision at each score, weighted by the recall gained there."""
+        hits = weights[:, self.positives]
+        found = np.cumsum(hits, axis=1)
+        count = found[:, -1].copy()
+        found = found[:, self.last_tied]
+        precision = ratio(found, found + self._before(weights)[:, self.tied], 0.0)
+        return ratio(np.einsum("ij,ij->i", hits, precision), count, np.nan)
 
-
-def paired_intervals(first: Scored, second: Scored) -> dict[str, Paired]:
-    """The intervals of each metric of two models, and of its difference.
-
-    Raises:
-        ValueError: if their rows have other labels.
-    """
-    if not np.array_equal(first.labels, second.labels):
-        raise ValueError("expected the same labels in the same order")
-    of_first, of_second = _resampled([first, second])
-    return {
-        name: Paired(
-            _interval(values), _interval(of_second[name]), _interval(of_second[name] - values)
-        )
-        for name, values in of_first.items()
-    }
-
-
-def draws(rows: int) -> Iterator[Floats]:
-    """How often each row is drawn, (draws, rows), in parts that memory holds."""
-    source = np.random.default_rng(0)
-    left = max(FEWEST_DRAWS, min(MOST_DRAWS, ROWS_DRAWN // rows))
-    while left:
-        part = min(left, max(1, AT_ONCE // rows))
-        yield np.stack(
-            [np.bincount(source.integers(0, rows, rows), minlength=rows) for _ in range(part)]
-        ).astype(np.float64)
-        left -= part
+    def _before(self, weights: Weights) -> Floats:
+        """The weight of the others among the first 0, 1, 2 ... of them."""
+        before = np.zeros((len(weights), len(self.others) + 1))
+        np.cumsum(weights[:, self.others], axis=1, out=before[:, 1:])
+        return before
 
 
-def measured(model: Scored, counts: Floats) -> dict[str, Floats]:
-    """Every metric of `metrics.py` on draws of the rows, (draws,); counts are (draws, rows).
-
-    Of a draw without positives, or without negatives, AUC and average precision are NaN.
-    """
-    if model.scores is None:
-        return _regression(model, counts)
-    positive, flagged = model.labels == 1, model.predictions == 1
-    shown = np.stack([positive & flagged, flagged, positive, positive == flagged], axis=1)
-    hits, flags, positives, right = (counts @ shown.astype(np.float64)).T
-    rows = counts.sum(axis=1)
-    precision, recall = _ratio(hits, flags), _ratio(hits, positives)
-    return {
-        **_ranked(positive, model.scores, counts),
-        "accuracy": right / rows,
-        "precision": precision,
-        "recall": recall,
-        "f1": _ratio(2 * precision * recall, precision + recall),
-        "flagged_share": flags / rows,
-    }
+RANKED: dict[str, Callable[[_Ranks, Weights], Floats]] = {
+    "auc": _Ranks.auc, "average_precision": _Ranks.average_precision
+}  # fmt: skip
+"""Metrics of the order of the scores."""
 
 
-def _ranked(positive: NDArray[np.bool_], scores: Floats, counts: Floats) -> dict[str, Floats]:
-    """AUC and average precision, rows of equal scores counting as one step."""
-    order = np.argsort(scores, kind="stable")
-    ordered = scores[order]
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    drawn = counts[:, order]
-    every = np.add.reduceat(drawn, starts, axis=1)
-    hits = np.add.reduceat(drawn * positive[order], starts, axis=1)
-    others = every - hits
-    positives, negatives = hits.sum(axis=1), others.sum(axis=1)
-    outranked = (hits * (np.cumsum(others, axis=1) - others / 2)).sum(axis=1)
-    above = every[:, ::-1].cumsum(axis=1)[:, ::-1]  # rows scored at least so high
-    hits_above = hits[:, ::-1].cumsum(axis=1)[:, ::-1]
-    precise = (hits * _ratio(hits_above, above)).sum(axis=1)
-    has_both = (positives > 0) & (negatives > 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return {
-            "auc": np.where(has_both, outranked / (positives * negatives), np.nan),
-            "average_precision": np.where(has_both, precise / positives, np.nan),
-        }
-
-
-def _regression(model: Scored, counts: Floats) -> dict[str, Floats]:
-    errors, rows = model.predictions - model.labels, counts.sum(axis=1)
-    centred = model.labels - model.labels.mean()
-    shown = np.stack([errors**2, np.abs(errors), centred, centred**2], axis=1)
-    squares, absolute, sums, square_sums = (counts @ shown).T
-    spread = square_sums - sums**2 / rows
-    return {
-        "rmse": np.sqrt(squares / rows),
-        "mae": absolute / rows,
-        "r2": np.where(spread > 0, 1 - squares / np.where(spread > 0, spread, 1), 0.0),
-    }
-
-
-def _resampled(models: list[Scored]) -> list[dict[str, Floats]]:
-    """Each model's metrics on the same draws, (draws,)."""
-    parts = [[measured(model, counts) for model in models]
-             for counts in draws(len(models[0].labels))]  # fmt: skip
-    return [
-        {name: np.concatenate([part[place][name] for part in parts]) for name in parts[0][place]}
-        for place in range(len(models))
-    ]
-
-
-def _interval(values: Floats) -> Interval:
-    """Two-sided, of the draws that have the metric."""
-    tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.nanpercentile(values, [tail, 100 - tail])
-    return float(low), float(high)
-
-
-def _ratio(part: Floats, whole: Floats) -> Floats:
-    """A ratio whose denominator is nought is 0, as in `metrics.py`."""
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+def ratio(part: Floats, whole: Floats, of_nothing: float) -> Floats:
+    """Part by whole; where there is no whole, what is said of nothing."""
+    out = np.full(np.shape(part), of_nothing)
+    np.divide(part, whole, out=out, where=whole != 0)
+    return out

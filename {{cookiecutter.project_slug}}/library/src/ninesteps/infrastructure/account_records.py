@@ -119,21 +119,32 @@ def serving(session: Any, environment: Environment, pipeline: str) -> Serving | 
     Raises:
         AccountError: if the model is not one of this pipeline's.
     """
-    sagemaker, name = session.client("sagemaker"), environment.named(pipeline)
-    try:
-        endpoint = sagemaker.describe_endpoint(EndpointName=name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in NO_ENDPOINT:
-            raise
+    sagemaker = session.client("sagemaker")
+    arn = served_package(sagemaker, environment, pipeline)
+    if not arn:
         return None
-    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-    model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
-    arn = model["PrimaryContainer"]["ModelPackageName"]
     package = sagemaker.describe_model_package(ModelPackageName=arn)
     uri = package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
     columns = _columns(account.get_object(session.client("s3"), uri, environment), uri)
     number = int(package.get("ModelPackageVersion") or arn.rpartition("/")[2])
+    name = environment.named(pipeline)
     return Serving(name, number, tuple(columns["features"]), columns.get("shown", {}))
+
+
+def served_package(sagemaker: Any, environment: Environment, pipeline: str) -> str:
+    """The ARN of the model package that the environment's endpoint serves; empty if there is none.
+
+    It ends with the version's number.
+    """
+    try:
+        endpoint = sagemaker.describe_endpoint(EndpointName=environment.named(pipeline))
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in NO_ENDPOINT:
+            raise
+        return ""
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+    return str(model["PrimaryContainer"]["ModelPackageName"])
 
 
 def _columns(stored_object: Mapping[str, Any], uri: str) -> dict[str, Any]:

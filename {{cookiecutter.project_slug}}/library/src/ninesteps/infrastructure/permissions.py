@@ -436,20 +436,6 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
             grant("kms: Decrypt", "{key}"),
         ),
     },
-    "audit": {
-        "sts:GetCallerIdentity": (),
-        "s3:GetObjectLockConfiguration": (
-            grant("s3: GetBucketObjectLockConfiguration", "{bucket}"),
-        ),
-        "s3:ListObjectVersions": (
-            grant("s3: ListBucketVersions", "{bucket}",
-                  StringLike={"s3:prefix": "{pipeline}/chain/*"}),
-        ),
-        "s3:PutObject": (
-            grant("s3: PutObject PutObjectRetention", "{bucket}/{pipeline}/chain/*"),
-            grant("kms: GenerateDataKey", "{key}"),
-        ),
-    },
     "bootstrap": {
         **_PUT_CODE,
         "s3:HeadBucket": (grant("s3: ListBucket", "{bucket}"),),
@@ -467,6 +453,37 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
             for name in ("CreateChangeSet", "DeleteChangeSet", "DeleteStack", "DescribeChangeSet",
                          "DescribeStackEvents", "DescribeStacks", "ExecuteChangeSet")
         },
+    },
+    "diff": {
+        "sts:GetCallerIdentity": (),
+        **_READ_EXECUTION,
+        "sagemaker:ListPipelineExecutions": (
+            grant("sagemaker: ListPipelineExecutions", "{sagemaker}:pipeline/{stack}"),
+        ),
+        "sagemaker:ListModelPackages": (
+            grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}",
+                  "{sagemaker}:model-package/{stack}/*"),
+        ),
+        "sagemaker:DescribeEndpoint": (
+            grant("sagemaker: DescribeEndpoint", "{sagemaker}:endpoint/{stack}"),
+        ),
+        "sagemaker:DescribeEndpointConfig": (
+            grant("sagemaker: DescribeEndpointConfig", "{sagemaker}:endpoint-config/{stack}-v*"),
+        ),
+        "sagemaker:DescribeModel": (
+            grant("sagemaker: DescribeModel", "{sagemaker}:model/pipelines-*",
+                  "{sagemaker}:model/{stack}-v*"),
+        ),
+        "s3:GetObject": (
+            grant("s3: GetObject", "{bucket}/{pipeline}/code/*",
+                  "{bucket}/{pipeline}/executions/*"),
+            grant("s3: ListBucket", "{bucket}",
+                  StringLike={"s3:prefix": "{pipeline}/executions/*"}),
+            grant("kms: Decrypt", "{key}"),
+        ),
+        "s3:ListObjectsV2": (
+            grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/code/*"}),
+        ),
     },
     "ingest": {
         "sts:GetCallerIdentity": (),

@@ -301,7 +301,11 @@ def roles(
         "FeaturesRole": [*permissions.FEATURE_GROUP],
         "IngesterRole": permissions.of_ingester(settings, environment),
         "SchedulerRole": [*permissions.SCHEDULER],
-        "ApproverRole": [*permissions.of_calls("approve"), *permissions.SECOND_APPROVAL],
+        "ApproverRole": [
+            *permissions.of_calls("approve"),
+            *permissions.of_calls("diff"),
+            *permissions.SECOND_APPROVAL,
+        ],
         "OperatorRole": permissions.of_calls("operate"),
         "PublisherRole": permissions.of_calls("publish"),
         "EventsRole": [*permissions.EVENTS],

@@ -327,6 +327,27 @@ class AccountRun:
             bytes(stored_object["Body"].read()) if stored_object["ContentLength"] <= most else None
         )
 
+    def listing(self, uri: str) -> dict[str, str]:
+        """What lies below an S3 URI: ETag by the name below it, which a key may change.
+
+        Raises:
+            Absent: if it may not be listed.
+        """
+        bucket, _, prefix = f"{uri.rstrip('/')}/".removeprefix("s3://").partition("/")
+        pages = self.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=prefix, ExpectedBucketOwner=self.environment.account
+        )
+        try:
+            return {
+                item["Key"].removeprefix(prefix): item["ETag"]
+                for page in pages
+                for item in page.get("Contents", [])
+            }
+        except ClientError as error:
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == FORBIDDEN:
+                raise Absent(f"whoever asks may not list {uri}") from None
+            raise
+
     def log(self, step: StepFacts) -> Iterable[str]:
         """None: logs are CloudWatch's, and stay there."""
         return ()

@@ -77,7 +77,7 @@ def collect(facts: RunFacts, source: Source) -> RunEvidence:
     """Read every file that the report is made from."""
 
     def file(output: str, name: str) -> File:
-        return _file(facts, source, output, name)
+        return output_file(facts, source, output, name)
 
     return RunEvidence(
         evaluation=file("evaluation", "evaluation.json"),
@@ -93,11 +93,12 @@ def collect(facts: RunFacts, source: Source) -> RunEvidence:
     )
 
 
-def _file(facts: RunFacts, source: Source, output: str, name: str) -> File:
-    origin = _written(facts, output)
-    if origin is None:
+def output_file(facts: RunFacts, source: Source, output: str, name: str) -> File:
+    """A file in a processing step's output, or why it is not there."""
+    writer = _written(facts, output)
+    if writer is None:
         return File(name, why=f"no step of this pipeline writes {name}")
-    step, uri = origin
+    step, uri = writer
     if step.status != SUCCEEDED:
         reason = f": {step.reason}" if step.reason else ""
         state = {"Failed": "failed", "Skipped": "was skipped"}.get(step.status, "has not run")

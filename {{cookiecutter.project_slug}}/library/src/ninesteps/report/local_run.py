@@ -16,7 +16,7 @@ from ninesteps.feature_store import findings
 from ninesteps.local.erasures import Erasures
 from ninesteps.local.execution import FAILED, SUCCEEDED, Execution, StepRun
 from ninesteps.local.history import log_text
-from ninesteps.local.state import KeptExecution, State
+from ninesteps.local.state import KeptExecution, State, digest_of
 from ninesteps.local.storage import Storage
 from ninesteps.report.facts import Previous, RunFacts, StepFacts
 from ninesteps.report.formatting import duration, moment
@@ -68,6 +68,7 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
         previous=previous,
         no_previous="" if previous else _no_previous(kept),
         table=findings.ingested(kept.catalog, local / "s3"),
+        origin=kept.origin,
     )
 
 
@@ -167,6 +168,13 @@ class LocalFiles:
             return file.read_bytes() if file.stat().st_size <= most else None
         except (StepError, OSError):
             return None
+
+    def listing(self, uri: str) -> dict[str, str]:
+        """What lies below an S3 URI: SHA-256 by the name below it."""
+        try:
+            return {name: digest_of(file) for name, file in Storage(self.local / "s3").objects(uri)}
+        except (StepError, OSError):
+            return {}
 
     def log(self, step: StepFacts) -> Iterable[str]:
         """The last lines of a step's log; of a search, each trial's last."""

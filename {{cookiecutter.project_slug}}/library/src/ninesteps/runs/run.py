@@ -10,11 +10,10 @@ from types import TracebackType
 from typing import Protocol
 
 from ninesteps.definition.definition import read_definition
-from ninesteps.errors import DefinitionError, SettingsError, StateError
+from ninesteps.errors import DefinitionError, SettingsError
 from ninesteps.feature_store import shared
 from ninesteps.feature_store.ingest import Ingested, ingest, tables
 from ninesteps.feature_store.split_sizes import check_split_sizes
-from ninesteps.lineage.local import record
 from ninesteps.local.engine import Engine, Listener, RunOptions
 from ninesteps.local.execution import Execution
 from ninesteps.local.processes import Preload, Processes
@@ -24,7 +23,7 @@ from ninesteps.runs import continuing, stopping
 from ninesteps.runs.compiled import compiled
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
-from ninesteps.step_code.bundle import code_objects, find, folders
+from ninesteps.step_code.bundle import code_objects, find, folders, settings_objects
 
 
 class Observer(Protocol):
@@ -112,7 +111,8 @@ def run(
     catalog |= shared.bring(settings, environment, local / "s3")
     engine = Engine(local, catalog, cores, processes)
     if not engine.has(compiled_pipeline.code):
-        _put_code(engine, settings, environment)
+        _put(engine, code_objects(settings, environment))
+    _put(engine, settings_objects(settings, environment))
     definition = read_definition(compiled_pipeline.definition)
     with progress:
         execution = engine.run(
@@ -177,7 +177,9 @@ def resume(
     continuing.check_can_resume(local, settings, identifier)
     cores = parallel or available_cores()
     engine = Engine(local, {}, cores, Processes(cores, preload(settings)))
-    _put_code(engine, settings, settings.environment())  # unless changed since, the run's own
+    _put(
+        engine, code_objects(settings, settings.environment())
+    )  # unless changed since, the run's own
     with progress:
         execution = engine.resume(identifier, shown(progress), cache)
     _report(local, settings, execution)
@@ -195,18 +197,13 @@ def shown(progress: Observer) -> Listener:
     return update
 
 
-def _put_code(engine: Engine, settings: Settings, environment: Environment) -> None:
-    for uri, content in code_objects(settings, environment).items():
+def _put(engine: Engine, objects: dict[str, bytes]) -> None:
+    for uri, content in objects.items():
         engine.storage.write(uri, content)
 
 
 def _report(local: Path, settings: Settings, execution: Execution) -> None:
-    """Record the lineage, and write the page; where neither can be, the run is done all the same.
-
-    What is not recorded now is recorded by the next command that records or asks.
-    """
-    with contextlib.suppress(OSError, StateError):
-        record(local, settings.model_package_group)
+    """Write the page of a run; where the disk takes none, the run is done all the same."""
     with contextlib.suppress(OSError):
         write_report(local, settings, execution)
 

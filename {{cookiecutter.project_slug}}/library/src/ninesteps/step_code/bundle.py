@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ninesteps.errors import SettingsError
 from ninesteps.local.imported import imported_packages
+from ninesteps.repository.root import SETTINGS
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code import no_champion, queries
@@ -107,6 +108,21 @@ def code_objects(
         **no_champion.objects(settings, environment),
         f"{train.uri(root)}/sourcedir.tar.gz": train.archive(wheels),
     }
+
+
+def settings_uri(root: str, digest: str) -> str:
+    """Where the settings of a SHA-256 lie below a pipeline's root."""
+    return f"{root}/code/{digest[:16]}/{SETTINGS}"
+
+
+def settings_objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
+    """The settings' file as it is, by its S3 URI: who compares runs later reads it there."""
+    file = settings.root / SETTINGS
+    if not file.is_file():  # settings that were made in Python
+        return {}
+    content = file.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    return {settings_uri(root_uri(settings, environment), digest): content}
 
 
 def carried_wheels(settings: Settings) -> set[Wheel]:

@@ -1,0 +1,95 @@
+"""What is compared in an account: executions, versions, and what its endpoint serves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ninesteps.errors import AccountError
+from ninesteps.infrastructure import account, account_records
+from ninesteps.registry import access
+from ninesteps.registry.account import AccountRegistry
+from ninesteps.registry.registry import Approvals
+from ninesteps.report.account_run import AccountRun
+from ninesteps.report.comparison.model import Subject
+from ninesteps.report.comparison.names import SERVING, version_number
+from ninesteps.report.comparison.side import Side
+from ninesteps.report.evidence import collect
+from ninesteps.report.reading import Reading
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+
+
+@dataclass(frozen=True)
+class InAccount:
+    """The executions and versions of an environment; `session` is boto3's."""
+
+    session: Any
+    environment: Environment
+    settings: Settings
+
+    @staticmethod
+    def of(settings: Settings, name: str) -> InAccount:
+        """Those of an environment of the settings.
+
+        Raises:
+            AccountError: if the credentials are another account's.
+        """
+        environment = settings.account_environment(name)
+        return InAccount(account.session(environment), environment, settings)
+
+    def side(self, name: str) -> Side:
+        """An execution or version, by what a person calls it: as `names` says.
+
+        Raises:
+            AccountError: if there is no such execution, or none serves.
+            RegistryError: if there is no such version.
+        """
+        number = self._serving if name == SERVING else version_number(name)
+        if number is not None:
+            return self.of_version(number)
+        if name == SERVING:
+            endpoint = self.environment.named(self.settings.project.pipeline)
+            raise AccountError(f"no version serves: there is no endpoint {endpoint}")
+        return self._side(name, "")
+
+    def of_version(self, number: int) -> Side:
+        """A version.
+
+        Raises:
+            RegistryError: if there is none of that number.
+            AccountError: if it does not say which execution registered it.
+        """
+        version = self._approvals.find(number)
+        if not version.execution:
+            raise AccountError(f"{version.name} does not say which execution registered it")
+        return self._side(version.execution, f"version {number}")
+
+    def _side(self, run: str, name: str) -> Side:
+        facts = self._runs.standing(self.settings, run)
+        answer = next((step.answer for step in facts.step("RegisterModel") if step.answer), {})
+        number = answer.get("ModelPackageVersion")
+        subject = Subject(
+            name or f"execution {facts.id}", facts.id, number,
+            str(answer.get("ModelApprovalStatus", facts.status)), facts.started, facts.started_by,
+            number is not None and number == self._serving,
+        )  # fmt: skip
+        return Side(subject, Reading(facts, collect(facts, self._runs)), self._runs)
+
+    @cached_property
+    def _runs(self) -> AccountRun:
+        return AccountRun.of(self.session, self.environment)
+
+    @cached_property
+    def _approvals(self) -> Approvals:
+        pipeline = self.environment.named(self.settings.project.pipeline)
+        group = self.environment.named(self.settings.model_package_group)
+        registry = AccountRegistry(self.session, self.environment, pipeline, group)
+        return Approvals(registry, access.expected(self.settings))
+
+    @cached_property
+    def _serving(self) -> int | None:
+        pipeline = self.settings.project.pipeline
+        arn = account_records.served_package(self._runs.sagemaker, self.environment, pipeline)
+        return int(arn.rpartition("/")[2]) if arn else None

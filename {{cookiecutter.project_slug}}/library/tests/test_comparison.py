@@ -1,0 +1,398 @@
+"""How two runs differ: what is compared, what cannot be and why, and how it is shown."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import io
+import json
+import tarfile
+from typing import Any
+
+import pytest
+from rich.text import Text
+
+from comparisons import ROWS, SECTION, answers, evaluation, side
+from ninesteps.errors import StateError
+from ninesteps.report.comparison.compare import compare
+from ninesteps.report.comparison.model import TITLES, Comparison, as_json
+from ninesteps.report.comparison.names import two, version_number
+from ninesteps.report.comparison.side import Side, trees_and_nodes
+from ninesteps.report.evidence import Absent
+from ninesteps.terminal import comparison as terminal
+from reports import ANALYSIS, COLUMNS, EVALUATION, GATE, PROFILE, ROOT, SEARCH, steps
+
+
+def shown(comparison: Comparison) -> list[str]:
+    """What a terminal shows, without its colours."""
+    return [Text.from_markup(line).plain for line in terminal.lines(comparison)]
+
+
+def other(**replaced: Any) -> Side:
+    return side("version 2", "two", **replaced)
+
+
+# Metrics
+
+
+def test_two_models_on_the_same_rows_have_paired_intervals_and_a_verdict() -> None:
+    found = compare(side(skill=1.0), other(skill=2.0))
+    auc = next(row for row in found.metrics.rows if row.name == "auc")
+    assert auc.difference is not None and auc.interval is not None
+    assert auc.interval[0] < auc.difference < auc.interval[1]
+    assert auc.is_gated and auc.reading == "better"
+    assert found.metrics.says == "Both models were scored on the same 404 test rows."
+    assert found.verdict.startswith("Version 2 is better than version 1 in auc, ")
+    assert "beyond chance, and in no metric worse." in found.verdict
+
+
+def test_the_other_way_round_the_same_difference_is_worse() -> None:
+    there, back = (compare(*sides) for sides in (
+        (side(skill=1.0), other(skill=2.0)), (other(skill=2.0), side(skill=1.0))))  # fmt: skip
+    for row, turned in zip(there.metrics.rows, back.metrics.rows, strict=True):
+        assert row.difference == pytest.approx(-(turned.difference or 0))
+        assert row.interval == pytest.approx([-end for end in reversed(turned.interval or ())])
+    assert back.verdict.startswith("Version 1 is worse than version 2 in auc, ")
+
+
+def test_a_small_difference_may_be_chance_and_none_is_the_same() -> None:
+    found = compare(side(skill=1.5), other(skill=1.501))
+    assert found.verdict == "Version 2 is neither better nor worse than version 1 beyond chance."
+    same = compare(side(), other())
+    assert same.metrics.is_same
+    assert same.verdict == "Version 1 and version 2 have the same metrics."
+
+
+def test_rows_in_another_order_are_paired_by_record_and_moment() -> None:
+    test, said = answers(1.5)
+    lines = [list(reversed(text.splitlines(keepends=True))) for text in (test, said)]
+    turned = compare(side(), other(scored=("".join(lines[0]), "".join(lines[1]))))
+    straight = compare(side(), other(skill=1.5))
+    assert turned.metrics.says == straight.metrics.says
+    for row, like in zip(turned.metrics.rows, straight.metrics.rows, strict=True):
+        assert row.interval == pytest.approx(like.interval)
+
+
+def test_other_rows_have_no_paired_interval_and_it_says_so() -> None:
+    found = compare(side(), other(scored=answers(1.0, rows=ROWS - 4)))
+    assert found.metrics.says == (
+        "The test rows differ: version 1 has 404, version 2 400, and 400 are in both: no paired "
+        "interval can be had."
+    )
+    assert {row.interval for row in found.metrics.rows} == {None}
+    assert all(row.first_interval and row.second_interval for row in found.metrics.rows)
+    assert found.verdict.startswith("Which is better beyond chance cannot be said.")
+
+
+def test_on_other_rows_only_intervals_that_do_not_overlap_say_which_is_better() -> None:
+    found = compare(side(skill=0.2), other(scored=answers(5.0, rows=ROWS - 4)))
+    assert found.verdict.startswith("Version 2 is better in auc, ")
+    assert "the intervals of the two do not overlap" in found.verdict
+
+
+def test_a_label_that_has_changed_since_is_no_same_row() -> None:
+    test, said = answers(1.0)
+    first, _, rest = test.partition("\n")
+    flipped = f"{first.replace(',0,', ',7,').replace(',1,', ',0,').replace(',7,', ',1,')}\n{rest}"
+    found = compare(side(), other(scored=(flipped, said)))
+    assert found.metrics.says.startswith("Of the same test rows 1 have another label now")
+
+
+def test_answers_that_are_not_of_the_evaluation_give_no_intervals() -> None:
+    test, said = answers(1.0)
+    wrong = evaluation(test, said)
+    wrong[SECTION]["auc"]["value"] = 0.99
+    found = compare(side(), other(evaluation=wrong))
+    assert "Version 2 has no intervals: its answers.csv and test.csv give auc " in (
+        found.metrics.says
+    )
+    assert all(row.first_interval and not row.second_interval for row in found.metrics.rows)
+
+
+def test_a_metric_of_the_teams_own_is_better_as_the_gate_reads_it() -> None:
+    def own(value: float) -> dict[str, Any]:
+        content = evaluation(*answers(1.0))
+        content[SECTION]["lift"] = {"value": value}
+        return content
+
+    gate = json.loads(json.dumps(GATE).replace(".auc.", ".lift."))
+    run = {"steps": steps([gate])}
+    found = compare(side(evaluation=own(2.0), facts_replaced=run),
+                    other(evaluation=own(3.0), facts_replaced=run))  # fmt: skip
+    (lift,) = (row for row in found.metrics.rows if row.name == "lift")
+    assert (lift.more_is_better, lift.is_gated, lift.interval) == (True, True, None)
+    assert lift.reading == "not known"
+
+
+# What cannot be compared
+
+
+def test_other_problem_types_are_said_and_the_rest_is_shown() -> None:
+    regression = {**EVALUATION, "regression_metrics": {"rmse": {"value": 3.0}}}
+    del regression[SECTION]
+    found = compare(side(), other(evaluation=regression))
+    assert found.metrics.absent == (
+        "The metrics cannot be compared, since the problem types differ: binary in version 1, "
+        "regression in version 2."
+    )
+    assert found.verdict == f"Which is better cannot be said. {found.metrics.absent}"
+    assert found.features.is_same and not found.features.absent
+
+
+def test_other_labels_are_said() -> None:
+    found = compare(side(), other(columns={**COLUMNS, "label": "left"}))
+    assert "the labels differ: stayed in version 1, left in version 2" in found.metrics.absent
+    assert found.groups.absent == found.metrics.absent
+
+
+def test_a_run_that_failed_before_its_evaluation_is_compared_in_the_rest() -> None:
+    failed = tuple(
+        dataclasses.replace(step, reason="no such column") if step.name == "Evaluate" else step
+        for step in steps(Evaluate="Failed")
+    )
+    found = compare(side(), other(facts_replaced={"steps": failed}))
+    assert found.metrics.absent == (
+        "The metrics cannot be compared, since version 2 has none: Evaluate failed: no such column."
+    )
+    assert found.parameters.is_same
+    assert not found.data.absent
+
+
+@pytest.mark.parametrize(
+    ("lost", "parts"),
+    [
+        ("evaluation", {"metrics", "bias", "groups"}),
+        ("analysis", {"features"}),
+        ("profile", {"drift"}),
+    ],
+)
+def test_a_file_that_is_gone_is_said_in_its_parts_alone(lost: str, parts: set[str]) -> None:
+    usual = {key for key, part in compare(side(), other()).parts.items() if part.absent}
+    found = compare(side(), other(**{lost: None}))
+    absent = {key: part.absent for key, part in found.parts.items() if part.absent}
+    assert absent.keys() - usual == parts
+    assert all(f"{lost}.json" in absent[key] for key in parts)
+
+
+@pytest.mark.parametrize("content", [[], {}, {"bias_metrics": 7}, "text"])
+@pytest.mark.parametrize("name", ["evaluation", "analysis", "profile", "columns", "findings"])
+def test_a_file_of_another_shape_ends_no_comparison(name: str, content: Any) -> None:
+    found = compare(side(), other(**{name: content}))
+    assert found.parameters.is_same
+    assert shown(found)
+
+
+def test_settings_that_were_not_kept_are_said() -> None:
+    found = compare(side(facts_replaced={"origin": {}}), other())
+    assert found.settings.absent == "Version 1 did not keep its settings."
+    gone = other()
+    gone.store.content.clear()  # type: ignore[attr-defined]
+    assert compare(side(), gone).settings.absent.startswith("The settings of version 2 are gone: ")
+
+
+def test_the_same_run_is_not_compared_with_itself() -> None:
+    with pytest.raises(StateError, match="got version 1 twice"):
+        two(side, "version 1", "version 1")
+    with pytest.raises(StateError, match="got version 1 and run one, which are one"):
+        two(side, "version 1", "run one")
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("7", 7), ("999999999", 999_999_999), ("0", None), ("07", None), ("1234567890", None),
+     ("last", None), ("tp6", None), ("serving", None), ("-1", None)],
+)  # fmt: skip
+def test_digits_alone_are_a_version(name: str, number: int | None) -> None:
+    assert version_number(name) == number
+
+
+# What differs
+
+
+def test_every_aspect_of_two_like_runs_is_the_same() -> None:
+    found = compare(side(), other())
+    assert {key for key, part in found.parts.items() if not part.is_same} == {
+        "model",
+        "hyperparameters",
+    }  # fmt: skip - which these runs do not have
+    assert found.model.absent == "Create made no model."
+
+
+def test_settings_are_compared_key_by_key() -> None:
+    found = compare(
+        side(settings='[gate]\nmetric = "auc > 0.7"\n[tuning.ranges]\neta = { min = 0.1 }\n'),
+        other(settings='[gate]\nmetric = "auc > 0.8"\n[tuning.ranges]\neta = { min = 0.1 }\n'
+                       '[data]\nmissing = ["-"]\n'),
+    )  # fmt: skip
+    assert [(row.name, row.first, row.second) for row in found.settings.different] == [
+        ("gate.metric", "auc > 0.7", "auc > 0.8"), ("data.missing", None, ["-"])]  # fmt: skip
+
+
+def test_code_is_compared_file_by_file_of_each_step() -> None:
+    found = compare(side(code={"a.py": "1", "b.py": "2", "c.py": "3"}),
+                    other(code={"a.py": "1", "b.py": "4", "d.py": "5"}))  # fmt: skip
+    rows = [(row.file, row.how) for row in found.code.rows if row.step == "Evaluate"]
+    assert rows == [("b.py", "changed"), ("c.py", "removed"), ("d.py", "added")]
+
+
+def test_code_whose_marks_tell_nothing_is_read() -> None:
+    first, second = (side(code={"a.py": "1", "b.py": text}) for text in ("2", "3"))
+    for one in (first, second):
+        one.store.are_told = False  # type: ignore[attr-defined]
+    rows = [(row.file, row.how) for row in compare(first, second).code.different]
+    assert set(rows) == {("b.py", "changed")}
+
+
+def test_features_that_gained_lost_came_and_went() -> None:
+    analysis = copy.deepcopy(ANALYSIS)
+    analysis["explanations"]["kernel_shap"]["label0"]["global_shap_values"] = {
+        "weight": 0.1, "colour": 0.4}  # fmt: skip
+    found = compare(side(), other(analysis=analysis)).features
+    assert {row.name: row.how for row in found.rows} == {
+        "weight": "lost", "colour": "new", "purrs": "gone"}  # fmt: skip
+    weight = next(row for row in found.rows if row.name == "weight")
+    assert (weight.first, weight.second) == (pytest.approx(0.8), pytest.approx(0.2))
+
+
+def test_data_are_compared_by_moment_rows_and_drift() -> None:
+    profile = copy.deepcopy(PROFILE)
+    profile["features"]["purrs"]["values"] = [[0.0, 100], [1.0, 900]]
+    table = {"path": "pets.csv", "sha256": "a" * 64, "rows": 2108, "kept": 2104, "used": 1704,
+             "left_out": [{"why": "no label", "rows": 4}]}  # fmt: skip
+    found = compare(
+        side(facts_replaced={"origin": {"table": table}}),
+        other(profile=profile, facts_replaced={
+            "parameters": {"AsOf": "2026-02-01T00:00:00Z"},
+            "origin": {"table": {**table, "left_out": [{"why": "no label", "rows": 9}]}}}),
+    )  # fmt: skip
+    different = {row.name: (row.first, row.second) for row in found.data.different}
+    assert different == {
+        "as of": ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"),
+        "left out: no label": (4, 9),
+    }
+    assert [(row.name, row.reading) for row in found.drift.different] == [("purrs", "much")]
+
+
+def test_hyperparameters_are_those_of_the_best_job() -> None:
+    def searched(eta: str) -> dict[str, Any]:
+        best = {"TrainingJobName": "tune-2", "TunedHyperParameters": {"eta": eta}}
+        return {"steps": tuple(
+            dataclasses.replace(step, answer={**SEARCH, "BestTrainingJob": best})
+            if step.type == "Tuning" else step for step in steps()
+        )}  # fmt: skip
+
+    found = compare(side(facts_replaced=searched("0.1")), other(facts_replaced=searched("0.2")))
+    assert [(row.name, row.first, row.second) for row in found.hyperparameters.rows] == [
+        ("eta", "0.1", "0.2"), ("objective", "binary:logistic", "binary:logistic")]  # fmt: skip
+
+
+def archive(name: str, content: str) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content.encode()))
+    return packed.getvalue()
+
+
+def test_trees_and_nodes_are_counted_of_either_algorithm() -> None:
+    trees = [{"tree_param": {"num_nodes": "7"}}, {"tree_param": {"num_nodes": "3"}}]
+    model = {"learner": {"gradient_booster": {"model": {"trees": trees}}}}
+    assert trees_and_nodes(archive("xgboost-model.json", json.dumps(model))) == (2, 10)
+    lines = "tree\n\nTree=0\nnum_leaves=4\n\nTree=1\nnum_leaves=2\n"
+    assert trees_and_nodes(archive("lightgbm-model.txt", lines)) == (2, 10)
+    for broken in (b"", archive("other", ""), archive("xgboost-model.json", "{}")):
+        with pytest.raises(Absent, match="trees can be counted"):
+            trees_and_nodes(broken)
+
+
+def test_nothing_is_shown_of_a_group_of_few_people() -> None:
+    found = compare(side(), other())
+    (newt,) = (row for row in found.groups.rows if row.group == "newt")
+    assert (newt.rows, newt.shares, newt.dppl) == ((4, 4), (None, None), (None, None))
+
+
+# How it is shown
+
+
+@pytest.fixture(scope="module")
+def different() -> Comparison:
+    analysis = copy.deepcopy(ANALYSIS)
+    analysis["explanations"]["kernel_shap"]["label0"]["global_shap_values"] = {
+        "a_feature_with_a_very_long_name_of_46_letters": 0.1, "weight": 0.4}  # fmt: skip
+    profile = copy.deepcopy(PROFILE)
+    profile["features"]["purrs"]["values"] = [[0.0, 100], [1.0, 900]]
+    return compare(
+        side("run tp6pbcf72zbn"),
+        side("run tosh7de7ouup", "two", 2.0, analysis=analysis, profile=profile,
+             code={"dataset.py": "1", **{f"module_{n}.py": "" for n in range(20)}},
+             settings='[gate]\nmetric = "(auc > 0.95 or recall > 0.7) and worst_dppl < 0.3"\n'),
+    )  # fmt: skip
+
+
+def test_every_line_fits_80_columns_and_the_verdict_comes_before_the_details(
+    different: Comparison,
+) -> None:
+    lines = shown(different)
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    places = [text.index(f"\n{title}") for title in TITLES.values()]
+    assert places == sorted(places)
+    assert text.index("Run tosh7de7ouup is better than run tp6pbcf72zbn in auc") < places[0]
+
+
+def test_columns_are_aligned(different: Comparison) -> None:
+    lines = shown(different)
+    start = lines.index("Metrics")
+    head, value = lines[start + 2], lines[start + 3]
+    for text in ("run tp6pbcf72zbn", "run tosh7de7ouup"):
+        end = head.index(text) + len(text)
+        assert value[end - 1].isdigit() and value[end] == " "
+    assert value[head.index("difference")] == "+"
+
+
+def test_what_is_the_same_says_so_in_a_line() -> None:
+    lines = shown(compare(side(), other()))
+    assert "Settings              the same" in lines
+    assert "Metrics               the same" in lines
+
+
+def test_json_has_every_row_with_what_is_made_of_it(different: Comparison) -> None:
+    content = json.loads(json.dumps(as_json(different)))
+    assert content.keys() >= {"first", "second", "verdict", "is_same", *TITLES}
+    auc = next(row for row in content["metrics"]["rows"] if row["name"] == "auc")
+    assert auc["difference"] == auc["second"] - auc["first"]
+    assert auc["reading"] == "better"
+    assert {row["how"] for row in content["features"]["rows"]} == {"new", "gone", "about the same"}
+    assert content["model"] == {
+        "absent": "Create made no model.", "says": None, "is_same": False, "rows": []}  # fmt: skip
+
+
+def test_rows_of_one_customer_are_drawn_together() -> None:
+    """Every row twice: as many groups as before, and so intervals as wide as of half the rows."""
+    test, said = answers(1.0, rows=200)
+    later = test.replace("2026-01-01", "2026-01-02")
+    alone, twice = (
+        compare(side(scored=scored), other(scored=scored))
+        for scored in ((test, said), (test + later, said + said))
+    )
+    codes = "".join(f"{n}\n" for n in range(200))
+    grouped = compare(*(
+        grouped_by(codes + codes, make(scored=(test + later, said + said)))
+        for make in (side, other)
+    ))  # fmt: skip
+    assert grouped.metrics.says.endswith("test rows, drawn by the groups of [split] group.")
+
+    def width(comparison: Comparison) -> float:
+        (auc,) = (row for row in comparison.metrics.rows if row.name == "auc")
+        assert auc.first_interval
+        return auc.first_interval[1] - auc.first_interval[0]
+
+    assert width(twice) < 0.8 * width(alone)
+    assert width(grouped) == pytest.approx(width(alone), rel=0.1)
+
+
+def grouped_by(codes: str, one: Side) -> Side:
+    store = one.store
+    store.content[f"{ROOT}/Process/test/groups.csv"] = codes.encode()  # type: ignore[attr-defined]
+    return one

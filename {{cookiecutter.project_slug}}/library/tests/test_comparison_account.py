@@ -1,0 +1,228 @@
+"""Two executions of an account are compared: what is asked of AWS, and what is said where it fails.
+
+Calls of SageMaker are answered by botocore's Stubber, which validates what is asked and answered;
+the files lie in moto's S3.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from moto import mock_aws
+
+from account_runs import (
+    BEGAN,
+    EVALUATED,
+    PROD,
+    ROOT,
+    Service,
+    began,
+    completed,
+    execution_arn,
+    job_arn,
+    of_job,
+    pipeline,
+    processing,
+)
+from accounts import REGION, recorded_calls, sign_in
+from comparisons import answers, evaluation
+from ninesteps.cli import here, main
+from ninesteps.infrastructure import permissions
+from ninesteps.settings import loading as pipeline_settings
+from reports import files
+
+TWO = "aaaaaaaaaaaa"
+"""The execution beside `one`, by an id as the service makes them."""
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Service]:
+    """Execution `one`, and the code that its steps have; the session is of this service."""
+    sign_in(monkeypatch, tmp_path)
+    settings = pipeline_settings.load(ROOT)
+    with mock_aws():
+        made = Service(settings)
+        where = {"LocationConstraint": REGION}
+        made.s3.create_bucket(Bucket="bucket", CreateBucketConfiguration=where)
+        put(made, "one", 1.0, {"evaluate.py": "1", "bias.py": "1"})
+        put(made, TWO, 2.0, {"evaluate.py": "2", "bias.py": "1"})
+        clients = {"sagemaker": made.sagemaker, "s3": made.s3}
+
+        class Session:
+            def client(self, name: str) -> Any:
+                return clients[name]
+
+        monkeypatch.setattr("ninesteps.infrastructure.account.session", lambda _: Session())
+        monkeypatch.setattr(here, "settings", lambda: settings)
+        monkeypatch.setattr(type(settings), "account_environment", lambda self, name: PROD)
+        with made.stub:
+            yield made
+            made.stub.assert_no_pending_responses()
+
+
+def put(service: Service, run: str, skill: float, code: dict[str, str]) -> None:
+    """What an execution wrote, and its code."""
+    test, said = answers(skill)
+    content = files(evaluation=evaluation(test, said)).content
+    content |= {EVALUATED.replace("evaluation.json", "answers.csv"): said.encode(),
+                "s3://bucket/pets/executions/one/Process/test/test.csv": test.encode()}  # fmt: skip
+    for uri, body in content.items():
+        key = uri.removeprefix("s3://bucket/").replace("executions/one", f"executions/{run}")
+        service.s3.put_object(Bucket="bucket", Key=key, Body=body)
+    for name, text in code.items():
+        service.s3.put_object(Bucket="bucket", Key=f"pets/code/of-{run}/{name}", Body=text.encode())
+
+
+def serves(service: Service, version: int | None) -> None:
+    """What the endpoint serves; None: there is none."""
+    name = {"EndpointName": "customer-churn-prod"}
+    if version is None:
+        service.stub.add_client_error("describe_endpoint", "ValidationException", "Could not find")
+        return
+    config = {"EndpointConfigName": f"customer-churn-prod-v{version}"}
+    model = {"ModelName": f"customer-churn-prod-v{version}"}
+    variant = {**model, "VariantName": "main", "InitialInstanceCount": 2}
+    arn = job_arn("model-package", f"pets/{version}")
+    service.answer("describe_endpoint", name, **name, **config, EndpointStatus="InService",
+                   EndpointArn=job_arn("endpoint", "e"), CreationTime=BEGAN,
+                   LastModifiedTime=BEGAN)  # fmt: skip
+    service.answer("describe_endpoint_config", config, **config, CreationTime=BEGAN,
+                   EndpointConfigArn=job_arn("endpoint-config", "e"),
+                   ProductionVariants=[variant])  # fmt: skip
+    service.answer("describe_model", model, **model, CreationTime=BEGAN,
+                   ModelArn=job_arn("model", "m"), ExecutionRoleArn=job_arn("role", "roleroler"),
+                   PrimaryContainer={"ModelPackageName": arn})  # fmt: skip
+
+
+def versions(service: Service, *numbers: int) -> None:
+    group = "customer-churn-prod"
+    packages = [
+        {"ModelPackageArn": job_arn("model-package", f"{group}/{n}"), "ModelPackageVersion": n,
+         "CreationTime": BEGAN, "ModelPackageStatus": "Completed"}
+        for n in numbers
+    ]  # fmt: skip
+    asked = {"ModelPackageGroupName": group}
+    service.answer("list_model_packages", asked, ModelPackageSummaryList=packages)
+
+
+def version(service: Service, number: int, execution: str) -> None:
+    """A version as Describe has it."""
+    group = "customer-churn-prod"
+    arn = job_arn("model-package", f"{group}/{number}")
+    service.answer(
+        "describe_model_package", {"ModelPackageName": arn}, ModelPackageName=arn,
+        ModelPackageGroupName=group, ModelPackageArn=arn, ModelPackageVersion=number,
+        CreationTime=BEGAN,
+        ModelPackageStatus="Completed", ModelApprovalStatus="Approved",
+        ModelPackageStatusDetails={"ValidationStatuses": []},
+        CustomerMetadataProperties={"execution": execution} if execution else {},
+    )  # fmt: skip
+
+
+def with_code(job: dict[str, Any], run: str) -> dict[str, Any]:
+    """A processing job whose code lies at a place of its own."""
+    given = {"S3Uri": f"s3://bucket/pets/code/of-{run}", "S3DataType": "S3Prefix",
+             "LocalPath": "/code", "S3InputMode": "File"}  # fmt: skip
+    return {**job, "ProcessingInputs": [{"InputName": "code", "S3Input": given}]}
+
+
+def execution(service: Service, name: str, *more: dict[str, Any]) -> None:
+    """An execution of steps 1 and 3."""
+    service.execution(name=name)
+    root = f"s3://bucket/pets/executions/{name}"
+    service.steps(of_job("Process"), of_job("Evaluate"), *more, name=name)
+    for step in ("Process", "Evaluate"):
+        service.answer("describe_processing_job", {"ProcessingJobName": f"job-{step}"},
+                       **with_code(processing(step, root), name))  # fmt: skip
+
+
+def listed(service: Service) -> None:
+    """The executions: `one` alone, whose id is no id of the service."""
+    asked = {"PipelineName": pipeline(service.settings), "SortBy": "CreationTime",
+             "SortOrder": "Descending"}  # fmt: skip
+    summary = {"PipelineExecutionArn": execution_arn(service.settings, "one"), "StartTime": BEGAN}
+    service.answer("list_pipeline_executions", asked, PipelineExecutionSummaries=[summary])
+
+
+def parameters(service: Service, name: str, as_of: str = "2026-01-01T00:00:00Z") -> None:
+    service.answer(
+        "list_pipeline_parameters_for_execution",
+        {"PipelineExecutionArn": execution_arn(service.settings, name)},
+        PipelineParameters=[{"Name": "AsOf", "Value": as_of}],
+    )
+
+
+def diff(*arguments: str, status: int = 0) -> Result:
+    done = CliRunner(env={"COLUMNS": "80"}).invoke(main.main, [*arguments, "--env", "prod"])
+    assert done.exit_code == status, done.output
+    return done
+
+
+def test_two_executions_are_compared_as_two_runs_are(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed(service)
+    execution(service, "one")
+    parameters(service, "one")
+    execution(service, TWO)
+    parameters(service, TWO, "2026-02-01T00:00:00Z")
+    found = json.loads(diff("diff", "last", TWO, "--json").stdout)
+    assert (found["first"]["name"], found["second"]["name"]) == ("execution one",
+                                                                 f"execution {TWO}")  # fmt: skip
+    assert found["verdict"].startswith(f"Execution {TWO} is better than execution one in auc")
+    assert found["metrics"]["says"] == "Both models were scored on the same 404 test rows."
+    assert [row["name"] for row in found["data"]["rows"] if not row["is_same"]] == ["as of"]
+    assert {(row["step"], row["file"], row["how"]) for row in found["code"]["rows"]} == {
+        ("Process", "evaluate.py", "changed"), ("Evaluate", "evaluate.py", "changed")}  # fmt: skip
+    assert found["settings"]["absent"] == "Execution one did not keep its settings."
+
+
+def test_a_version_is_compared_with_the_one_that_serves(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with recorded_calls(monkeypatch) as calls:
+        serves(service, 3)
+        versions(service, 3, 4)
+        version(service, 3, "one")
+        listed(service)
+        completed(service)
+        versions(service, 3, 4)
+        version(service, 4, TWO)
+        registered = began("Register", RegisterModel={
+            "Arn": job_arn("model-package", "customer-churn-prod/4")})  # fmt: skip
+        execution(service, TWO, registered)
+        version(service, 4, TWO)
+        parameters(service, TWO)
+        text = diff("registry", "4", "--against", "serving").stdout
+    assert "version 3                    version 4" in text
+    assert "Approved, serves" in text
+    assert "Version 4 is better than version 3" in text
+    assert max(map(len, text.splitlines())) <= 80
+    of_the_test = {"s3:PutObject"}
+    assert calls - of_the_test <= permissions.CALLS["diff"].keys()
+
+
+def test_where_nothing_serves_it_says_so(service: Service) -> None:
+    serves(service, None)
+    said = diff("diff", "serving", "1", status=1).stderr
+    assert said == "pipeline: no version serves: there is no endpoint customer-churn-prod\n"
+
+
+def test_an_unknown_version_names_those_that_there_are(service: Service) -> None:
+    versions(service, 3)
+    said = diff("registry", "3", "--against", "9", status=2).stderr
+    assert said == "pipeline: customer-churn-prod has no version 9: it has 3\n"
+
+
+def test_a_version_of_no_execution_says_so(service: Service) -> None:
+    versions(service, 3)
+    version(service, 3, "")
+    said = diff("diff", "3", "4", status=1).stderr
+    assert said == (
+        "pipeline: customer-churn-prod version 3 does not say which execution registered it\n"
+    )
