@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,12 @@ def test_a_run_with_nothing_changed_takes_every_job_over_and_has_the_right_model
     versions = json.loads(used.pipeline("registry", "--json").stdout)
     assert [version["version"] for version in versions] == [2, 1]
     assert versions[0]["execution"] == last(used)["run"]
-    assert "registered customer-churn version 2, PendingManualApproval" in done.stdout
+    assert (
+        "registered customer-churn version 2, PendingManualApproval\n"
+        "           the same bytes as version 1\n"
+    ) in done.stdout
+    assert [version["same_model_as"] for version in versions] == [1, None]
+    assert "(the same bytes as version 1)" in page_of(used, last(used)["run"])
 
 
 def test_a_run_with_nothing_changed_imports_neither_the_sdk_nor_the_libraries(
@@ -82,6 +88,46 @@ def test_the_page_of_a_run_with_nothing_changed_is_as_if_made_anew(used: Reposit
         places.rename(places.with_suffix(".away"))
     used.pipeline("report", run)
     assert page_of(used, run) == quick
+
+
+def test_a_run_says_where_it_came_from_and_what_is_not_committed(used: Repository) -> None:
+    assert last(used)["origin"]["repository"]["unknown"] == "this folder is in no git repository"
+    try:
+        for words in (["init"], ["add", "-A"], ["-c", "user.name=Jo", "-c", "user.email=jo@x",
+                      "-c", "commit.gpgsign=false", "commit", "-m", "all"]):  # fmt: skip
+            subprocess.run(["git", *words], cwd=used.path, check=True, capture_output=True)
+        done = used.pipeline("run")
+        assert "\ncode " not in done.stdout
+        clean = last(used)["origin"]
+        assert (clean["repository"]["is_dirty"], clean["table"]["path"]) == (
+            False,
+            "data/churn.csv",
+        )
+        with (used.path / "README.md").open("a", encoding="utf-8") as readme:
+            readme.write("Changed.\n")
+        done = used.pipeline("run")
+        commit = clean["repository"]["commit"]
+        said = f"1 file differs from commit {commit[:12]} (README.md)"
+        assert f"\ncode       {said}\n" in done.stdout
+        assert last(used)["origin"] == {**clean, "repository": {
+            **clean["repository"], "is_dirty": True, "changed": ["README.md"], "changed_count": 1,
+        }}  # fmt: skip
+    finally:
+        shutil.rmtree(used.path / ".git", ignore_errors=True)
+    shown = used.pipeline("show", "last").stdout
+    assert f"\ncommit     {commit}; 1 file differs from it (README.md)\n" in shown
+    table = clean["table"]
+    assert (
+        f"\nrows       {table['rows']:,} read, {table['kept']:,} kept, {table['used']:,} used\n"
+        in shown
+    )
+    assert table["rows"] - sum(one["rows"] for one in table["left_out"]) == table["used"]
+    number = json.loads(used.pipeline("registry", "--json").stdout)[0]["version"]
+    said_at_approval = used.pipeline(
+        "approve", str(number), "--who", "Jo <jo@x>", "--why", "as agreed"
+    ).stderr
+    assert f"version {number} was made from code that is not committed: {said}" in said_at_approval
+    assert said in check_structure(page_of(used, last(used)["run"])).section("origin").text
 
 
 def test_a_page_is_written_where_it_is_asked_for(used: Repository, tmp_path: Path) -> None:

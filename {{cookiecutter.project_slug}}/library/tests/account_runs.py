@@ -5,6 +5,7 @@ The Stubber validates what is asked and what is answered, and the order of it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -18,12 +19,20 @@ from accounts import ACCOUNT, REGION
 from ninesteps.report.account_run import AccountRun
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
-from reports import GATE, SEARCH
+from reports import CAME_FROM, GATE, SEARCH
 
 ROOT = Path(__file__).resolve().parents[2]
 PROD = Environment(ACCOUNT, REGION, bucket="bucket", name="prod")
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 EVALUATED = "s3://bucket/pets/executions/one/Evaluate/evaluation/evaluation.json"
+RECORDED = "s3://bucket/pets/deployments/v3/re-1/evidence.json"
+INGEST = {"at": "2026-01-01T00:00:00Z", "table": CAME_FROM["table"]}
+EVIDENCE = json.dumps({
+    "origin": {name: value for name, value in CAME_FROM.items() if name != "table"},
+    "ingests": [INGEST], "older_ingests": 0,
+}).encode()  # fmt: skip
+"""What the state machine has recorded of the version: as far as a report reads it."""
+
 ENDED = BEGAN + timedelta(minutes=31)
 ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
 OUTPUTS = {
@@ -329,6 +338,9 @@ def completed(service: Service, outcome: str = "true", status: str = "Approved")
                 }
             },
             CustomerMetadataProperties={
+                "evidence_uri": RECORDED,
+                "evidence_sha256": hashlib.sha256(EVIDENCE).hexdigest(),
+                "same_model_as": "2",
                 "approved_by": "arn:aws:sts::1:assumed-role/Approver/jo",
                 "approved_name": "Jo",
                 "approved_why": "as agreed",

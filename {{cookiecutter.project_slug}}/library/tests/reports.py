@@ -157,7 +157,7 @@ def facts(**replaced: Any) -> RunFacts:
         started="1 January 2026, 00:00 UTC", ended="1 January 2026, 00:01 UTC", took="60.0 s",
         started_by="Jo Doe <jo@example.com>", parameters={"AsOf": "2026-01-01T00:00:00Z"},
         definition_sha256="0" * 64, steps=steps(), registered="pets version 1",
-        no_previous="no earlier run is on this machine",
+        no_previous="no earlier run is on this machine", origin=CAME_FROM,
     )  # fmt: skip
     return dataclasses.replace(whole, **replaced)
 
@@ -209,6 +209,19 @@ def trial(number: int, value: float | None, status: str = "Completed", of: str =
         **({} if value is None else {"FinalHyperParameterTuningJobObjectiveMetric": metric}),
     }  # fmt: skip
 
+
+CAME_FROM: dict[str, Any] = {
+    "repository": {"commit": "0a" * 20, "is_dirty": True, "changed": ["pipeline.toml"],
+                   "changed_count": 1, "folder": "models/pets", "unknown": ""},
+    "template": {"source": "git@host:template.git", "commit": "0b" * 20},
+    "library": "1.0.0", "library_sha256": "0c" * 32, "python": "3.11.9",
+    "machine": "Linux, x86_64", "lock_sha256": "0d" * 32, "settings_sha256": "0e" * 32,
+    "overridden": {"metrics.py": "0f" * 32},
+    "table": {"path": "data/pets.csv", "sha256": "1a" * 32, "bytes": 4096, "rows": 1200,
+              "kept": 1190, "used": 400, "left_out": [{"why": "empty chip", "rows": 10}],
+              "first": "2025-01-31T00:00:00.000Z", "last": "2026-01-31T00:00:00.000Z"},
+}  # fmt: skip
+"""Where the run came from."""
 
 SEARCH: dict[str, Any] = {
     "HyperParameterTuningJobConfig": {

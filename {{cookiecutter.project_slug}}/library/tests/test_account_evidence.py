@@ -20,7 +20,9 @@ from moto import mock_aws
 
 from account_runs import (
     BEGAN,
+    EVIDENCE,
     PROD,
+    RECORDED,
     ROOT,
     Service,
     began,
@@ -57,6 +59,8 @@ def service(
         made.s3.create_bucket(Bucket="bucket", CreateBucketConfiguration=where)
         for uri, content in files().content.items():
             made.s3.put_object(Bucket="bucket", Key=uri.removeprefix("s3://bucket/"), Body=content)
+        key = RECORDED.removeprefix("s3://bucket/")
+        made.s3.put_object(Bucket="bucket", Key=key, Body=EVIDENCE)
         with made.stub:
             yield made
 
@@ -81,10 +85,31 @@ def test_an_execution_has_the_same_page_as_a_run_here(service: Service) -> None:
         assert said in page.html, said
     assert "Of 4 trials, number 2 is the best" in page.section("search").text
     assert "has the same outcome" in page.section("gate").text
+    origin = page.section("origin").text
+    assert f"1 file differs from commit {'0a' * 6}" in origin and "1 ingested table" in origin
+    assert "As pets version 3 (the same bytes as version 2)." in page.html
     approval = page.section("approval").text
     said = "Jo (arn:aws:sts::1:assumed-role/Approver/jo) set the version to Approved on 1 January"
     assert f"{said} 2026, 00:31 UTC: as agreed, <both> of us" in approval
     assert "evaluation.json changed after the step had ended" in page.section("evidence").text
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"{}", f"{RECORDED} is not as it was recorded"), (None, f"{RECORDED} is gone")],
+)
+def test_evidence_that_is_altered_or_gone_says_nothing_of_where_it_came_from(
+    service: Service, content: bytes | None, said: str
+) -> None:
+    completed(service)
+    service.no_earlier()
+    place = {"Bucket": "bucket", "Key": RECORDED.removeprefix("s3://bucket/")}
+    if content is None:
+        service.s3.delete_object(**place)
+    else:
+        service.s3.put_object(**place, Body=content)
+    facts = service.run.facts(service.settings, execution_arn(service.settings))
+    assert facts.origin == {"unknown": said}
 
 
 def test_a_version_that_waits_has_no_approval(service: Service) -> None:
@@ -93,6 +118,7 @@ def test_a_version_that_waits_has_no_approval(service: Service) -> None:
     facts = service.run.facts(service.settings, execution_arn(service.settings))
     assert facts.changes == ()
     assert facts.registered == "pets version 3"
+    assert facts.origin == {"unknown": "no evidence of where it came from is recorded"}
 
 
 def test_what_a_refusal_passes_over_says_why(service: Service) -> None:
@@ -106,6 +132,7 @@ def test_what_a_refusal_passes_over_says_why(service: Service) -> None:
     )
     assert steps["Check"].outcome is False
     assert facts.registered == ""
+    assert facts.origin == {"unknown": "no version was registered, whose evidence would say it"}
     assert [step.name for step in facts.steps][-1] == "Check"
 
 

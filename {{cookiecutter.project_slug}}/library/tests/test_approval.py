@@ -601,7 +601,7 @@ def test_the_numbers_of_every_kind_of_problem_are_read(section: str) -> None:
 def test_metrics_of_another_archive_approve_nothing(
     machine: Registered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judged = hashlib.sha256(b"an archive").hexdigest()
+    judged = hashlib.sha256(b"the archive of run2").hexdigest()
     for number, model in ((2, judged), (3, "ab" * 32)):
         content = {**json.loads(evaluation(auc=0.9)), "model_sha256": model}
         monkeypatch.setattr(versions, "evaluation", lambda c=content, **_: json.dumps(c).encode())

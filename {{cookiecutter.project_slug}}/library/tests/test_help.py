@@ -12,9 +12,17 @@ from ninesteps.cli import main
 
 COMMANDS = main.main.commands
 LISTINGS = (
-    "runs", "show", "registry", "fleet", "status", "cost", "record", "endpoint", "audit", "lineage",
+    "runs",
+    "show",
+    "registry",
+    "fleet",
+    "status",
+    "cost",
+    "record",
+    "endpoint",
+    "audit",
     "diff",
-)  # fmt: skip
+)
 
 
 def options() -> Iterator[tuple[str, click.Option]]:

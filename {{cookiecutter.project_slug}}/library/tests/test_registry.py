@@ -23,6 +23,7 @@ from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.settings import Settings
 from pets import changed
 from pets import settings as pet_settings
+from reports import CAME_FROM
 from versions import STAMPS, Registered
 
 JO = ("--who", "Jo Doe", "--why", "auc is fine")
@@ -194,6 +195,42 @@ def test_a_version_of_which_nothing_was_kept_says_nothing_of_its_data(machine: R
     assert not [line for line in said if line.startswith(("data", "look at"))]
     shown = json.loads(pipeline("registry", "1", "--json").stdout)
     assert shown["data"] == {"table": "", "remarks": []}
+
+
+def test_a_version_says_where_it_came_from_and_that_it_has_an_earlier_ones_bytes(
+    machine: Registered,
+) -> None:
+    number = machine.register(origin=CAME_FROM, model=b"the archive of run1")
+    said = rows(pipeline("registry", str(number)).stdout)
+    assert said[1] == "status PendingManualApproval, same bytes as version 1"
+    assert f"commit {'0a' * 20}; 1 file differs from it" in said
+    assert "left out 10: empty chip" in said
+    content = json.loads(pipeline("registry", str(number), "--json").stdout)
+    assert (content["origin"], content["same_model_as"]) == (CAME_FROM, 1)
+    listed = json.loads(pipeline("registry", "--json").stdout)
+    assert [version["same_model_as"] for version in listed] == [1, None, None]
+    assert "same bytes as version 1" in pipeline("registry").stdout
+    other = rows(pipeline("registry", "2").stdout)
+    assert other[1] == "status PendingManualApproval"
+    assert "came from not recorded: an earlier version of the library made it" in other
+
+
+def test_whoever_approves_is_told_of_code_that_is_not_committed_and_of_the_same_bytes(
+    machine: Registered,
+) -> None:
+    number = machine.register(origin=CAME_FROM, model=b"the archive of run1")
+    pipeline("reject", "1", *AL)
+    said = pipeline("approve", str(number), *JO).stderr.splitlines()
+    changes = f"1 file differs from commit {'0a' * 6} (pipeline.toml)"
+    assert said[0] == (
+        f"pipeline: notice: pets version {number} was made from code that is not committed: "
+        f"{changes}"
+    )
+    assert said[1].startswith(
+        f"pipeline: notice: pets version {number} has the same bytes as version 1, which was "
+        "rejected by Al at "
+    )
+    assert pipeline("approve", "2", *JO).stderr == ""
 
 
 def test_one_version_is_shown_with_its_evidence_and_every_change(machine: Registered) -> None:

@@ -24,6 +24,7 @@ from ninesteps.settings import gate as gates
 from page_structure import Page, check_structure
 from reports import (
     ANALYSIS,
+    CAME_FROM,
     COLUMNS,
     CURVES,
     EVALUATION,
@@ -42,7 +43,8 @@ from reports import (
 )
 
 SECTION = "binary_classification_metrics"
-SECTIONS = ("steps", "gate", "quality", "search", "bias", "explained", "data", "evidence")
+SECTIONS = ("steps", "gate", "quality", "search", "bias", "explained", "data", "origin",
+            "evidence")  # fmt: skip
 
 
 def made(run: RunFacts | None = None, source: Files | None = None) -> tuple[Page, Report]:
@@ -116,6 +118,29 @@ def test_a_file_that_is_no_json_is_named() -> None:
     source = files()
     source.content[f"{ROOT}/Evaluate/evaluation/evaluation.json"] = b"{"
     assert "evaluation.json cannot be read as JSON." in made(source=source)[0].section("gate").text
+
+
+def test_where_it_came_from_is_shown_and_what_is_not_recorded_is_said(page: Page) -> None:
+    section = page.section("origin")
+    assert f"1 file differs from commit {'0a' * 6} (pipeline.toml)." in section.text
+    tables = [[cell.text for cell in table.all("td")] for table in section.all("table")]
+    code, table, left_out = tables
+    assert f"{'0a' * 20}; 1 file differs from it (pipeline.toml)" in code
+    assert "1a" * 32 in table and "31 January 2025, 00:00 UTC" in table
+    assert table[-3:] == ["1,200", "1,190", "400"]
+    assert left_out == ["10"] and "empty chip" in section.text
+    nothing, _ = made(facts(origin={}))
+    assert "an earlier version of the library made it." in nothing.section("origin").text
+    unknown, _ = made(facts(origin={"unknown": "evidence.json is gone"}))
+    assert "evidence.json is gone" in unknown.section("origin").text
+
+
+def test_the_tables_of_an_account_are_those_that_were_ingested() -> None:
+    ingest = {"at": MOMENT, "table": CAME_FROM["table"]}
+    origin = {**CAME_FROM, "table": None, "ingests": [ingest, ingest], "older_ingests": 3}
+    text = made(facts(origin=origin))[0].section("origin").text
+    assert "2 ingested tables" in text and "10 empty chip" in text and "1a" * 32 in text
+    assert "3 earlier tables are not listed" in text
 
 
 def test_a_run_that_failed_says_where_and_shows_what_there_is() -> None:

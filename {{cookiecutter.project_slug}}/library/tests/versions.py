@@ -60,27 +60,31 @@ class Registered:
         started_by: str = "Sam Lee <sam@example.com>",
         stamps: Mapping[str, str] = STAMPS,
         catalog: Sequence[Sequence[str]] = (),
+        origin: Mapping[str, Any] | None = None,
+        model: bytes = b"",
         **metrics: float,
     ) -> int:
         """Run and register the next version."""
         version = len(self.runs) + 1
         run, state = f"run{version}", self.state
         self.runs.append(run)
-        contents = (evaluation(**(metrics or {"auc": 0.9})), b"{}", b"an archive")
+        archive = model or f"the archive of {run}".encode()
+        contents = (evaluation(**(metrics or {"auc": 0.9})), b"{}", archive)
         digests = {}
         for name, content in zip(FILES, contents, strict=True):
             file = self.file(version, name)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
             digests[f"s3://models/{run}/{name}"] = hashlib.sha256(content).hexdigest()
-        state.start_execution(run, self.group, {}, "{}", catalog, started_by=started_by)
+        state.start_execution(run, self.group, {}, "{}", catalog, {}, started_by, origin)
         for uri, digest in digests.items():  # a step each
             record = Record(digests={uri: digest})
             state.note_step(KeptStep(run, uri, "Processing", "Succeeded", 1.0, "", record))
         state.end_execution(run, "Succeeded")
         return state.register(
-            self.group, "PendingManualApproval", run, "R", package(*digests, stamps)
-        )
+            self.group, "PendingManualApproval", run, "R", package(*digests, stamps),
+            hashlib.sha256(archive).hexdigest(),
+        )  # fmt: skip
 
     def approvals(self, expected: Expected = EXPECTED, **rules: bool) -> Approvals:
         """What may be decided on them."""

@@ -97,7 +97,7 @@ def show(run: str, as_json: bool) -> None:
         click.echo(json.dumps(content(execution), indent=2))
     else:
         click.echo(f"run {execution.id}: {execution.status}")
-        summary(execution, here.settings(), here.local())
+        summary(execution, here.settings(), here.local(), came_from=True)
 
 
 @commands.command()

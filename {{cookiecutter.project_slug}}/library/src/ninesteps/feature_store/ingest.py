@@ -15,7 +15,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from ninesteps.errors import RawTableError
 from ninesteps.feature_store.reading.file_kind import kind_of
 from ninesteps.feature_store.split_sizes import rows_by_class
 from ninesteps.local import erasures
+from ninesteps.local.state import digest_of
 from ninesteps.local.storage import Storage
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.features import Features
@@ -54,6 +55,31 @@ class Ingested:
     crossing: dict[str, int] = field(default_factory=dict)  # column -> values in train and test
     classes: dict[str, int] = field(default_factory=dict)  # rows of each class; none: not counted
     groups: dict[str, str] = field(default_factory=dict)  # own feature groups -> URIs of their rows
+    sha256: str = ""  # of the file; it and those below are empty where an earlier version kept none
+    bytes: int = 0
+    first: str = ""  # the earliest event time
+    left_out: dict[str, int] = field(default_factory=dict)  # why -> rows that are not `kept`
+    superseded: dict[str, int] = field(default_factory=dict)  # why -> kept rows that are not `used`
+
+    def origin(self, path: str, is_latest: bool = True) -> dict[str, Any]:
+        """The table as a run records it: what it was, and which rows were left out and why.
+
+        Args:
+            path: as it was given.
+            is_latest: the run is as of the newest event, as of which the rows used were counted.
+        """
+        left_out = self.left_out | (self.superseded if is_latest else {})
+        return {
+            "path": path,
+            "sha256": self.sha256,
+            "bytes": self.bytes,
+            "rows": self.read,
+            "kept": self.kept,
+            "used": self.used if is_latest else None,
+            "left_out": [{"why": why, "rows": n} for why, n in left_out.items() if n],
+            "first": self.first,
+            "last": self.latest,
+        }
 
     @staticmethod
     def from_json(content: dict[str, Any]) -> Ingested:
@@ -92,7 +118,8 @@ def ingest(
     kind_of(file)  # a pipe or a device would be hashed without an end
     prefix = f"{environment.bucket_name}/{settings.project.pipeline}/feature-store"
     features = settings.features_of(environment)
-    group = Storage(s3).path(f"s3://{prefix}/{_digest(file, settings, features)}")
+    sha256, size = digest_of(file), file.stat().st_size
+    group = Storage(s3).path(f"s3://{prefix}/{_digest(sha256, settings, features)}")
     summary = group / SUMMARY
     if earlier := _ingested(summary, s3):
         _check_age(earlier.latest, settings, file, as_of)
@@ -107,6 +134,7 @@ def ingest(
             file, settings, features, unfinished, f"s3://{prefix}/{group.name}", rows_at_once,
             called or datetime.now(UTC), erasures.read(s3.parent),
         )  # fmt: skip
+        ingested = replace(ingested, sha256=sha256, bytes=size)
         text = json.dumps(asdict(ingested), indent=2)
         (unfinished / summary.name).write_text(text, encoding="utf-8")
         with contextlib.suppress(OSError):  # another run of the same table was quicker
@@ -160,6 +188,7 @@ def _written(
     ingested = Ingested(
         location=groups[features.group],
         latest=f"{table.moments.max()}Z",
+        first=f"{table.moments.min()}Z",
         read=table.read,
         kept=table.kept,
         found=table.found,
@@ -169,6 +198,8 @@ def _written(
         crossing=doubts.crossing(table, settings),
         classes=rows_by_class(table.labels, settings),
         groups=groups,
+        left_out=table.left_out,
+        superseded=table.superseded,
     )
     shutil.rmtree(written.scratch, ignore_errors=True)
     return ingested
@@ -184,7 +215,7 @@ def _ingested(summary: Path, s3: Path) -> Ingested | None:
     return None
 
 
-def _digest(file: Path, settings: Settings, features: Features) -> str:
+def _digest(sha256: str, settings: Settings, features: Features) -> str:
     total = hashlib.sha256()
     own, teams = _code(Path(__file__).parent), _code(settings.root / "feature_store")
     for source in (*own, *SHARED, *teams):
@@ -192,8 +223,7 @@ def _digest(file: Path, settings: Settings, features: Features) -> str:
     total.update(repr((settings.data, settings.project.problem)).encode())
     total.update(repr((settings.stored_columns, settings.feature_columns)).encode())
     total.update(repr((features.group, features.owned)).encode())
-    with file.open("rb") as content:
-        total.update(hashlib.file_digest(content, "sha256").digest())
+    total.update(bytes.fromhex(sha256))
     return total.hexdigest()[:16]
 
 

@@ -29,6 +29,10 @@ class RawTable:
     moments: Moments = field(default_factory=lambda: np.empty(0, "datetime64[ms]"))
     """The usable rows' event times to the millisecond, (kept,)."""
     records: int = 0  # different record ids among the usable rows
+    left_out: dict[str, int] = field(default_factory=dict)
+    """The rows that cannot be used, by why."""
+    superseded: dict[str, int] = field(default_factory=dict)
+    """The usable rows that no record of the newest event is made of, by why."""
     older: int = 0  # usable rows that a newer one of the same record replaces
 
     @cached_property

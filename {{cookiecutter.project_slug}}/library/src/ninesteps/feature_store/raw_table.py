@@ -352,6 +352,7 @@ def _drop_unusable(
     counted = []
     for what, wrong in reasons:
         counted.append((f"{what}: left out", wrong & ~dropped))
+        table.left_out[what] = int((wrong & ~dropped).sum())
         dropped |= wrong
     kept = np.flatnonzero(~dropped)
     if data.event_time:
@@ -364,6 +365,10 @@ def _drop_unusable(
         ids = ids.take(pa.array(kept)) if dropped.any() else ids
         repeated[kept], table.records = _repeated(ids, table.moments if data.event_time else None)
     table.older = len(kept) - table.records - int(repeated.sum())
+    table.superseded = {
+        f"a later row has the same {data.record_id} and moment": int(repeated.sum()),
+        f"a newer row has the same {data.record_id}": table.older,
+    }
     if not dropped.all():
         counted.append((f"duplicate {data.record_id}: kept the last row", repeated))
         _check_dropped(source, counted)

@@ -108,6 +108,7 @@ class Engine:
         identifier = "".join(_ID_CHARACTERS[byte % len(_ID_CHARACTERS)] for byte in os.urandom(12))
         execution = self._execution(identifier, definition, parameters)
         catalog = [[*table, uri] for table, uri in self._catalog.items()]
+        execution.origin = origin or {}
         listener(execution)  # so that the listener knows the run, whenever this is interrupted
         with run_lock(execution.folder):
             self.state.start_execution(
@@ -140,7 +141,7 @@ class Engine:
             )
         definition = read_definition(kept.definition)
         execution = self._execution(identifier, definition, kept.parameters)
-        execution.started = kept.started
+        execution.started, execution.origin = kept.started, kept.origin
         catalog = {(database, table): uri for database, table, uri in kept.catalog}
         with run_lock(execution.folder):
             self._restore(execution)

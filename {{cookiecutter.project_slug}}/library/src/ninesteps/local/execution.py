@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,7 @@ class Execution:
     parameters: dict[str, Any]
     status: str = EXECUTING
     started: str = field(default_factory=now)
+    origin: Mapping[str, Any] = field(default_factory=dict)  # where it came from; older runs: empty
 
     @property
     def numbered(self) -> list[StepRun]:

@@ -54,7 +54,7 @@ class History:
         for run in steps.values():
             run.status = KILLED if status == KILLED and run.status == EXECUTING else run.status
         folder = self.local / "runs" / kept.id
-        return Execution(kept.id, folder, steps, kept.parameters, status)
+        return Execution(kept.id, folder, steps, kept.parameters, status, kept.started, kept.origin)
 
     def identifier(self, name: str) -> str:
         """The id of a run."""
@@ -80,6 +80,7 @@ def as_json(execution: Execution) -> dict[str, Any]:
         "run": execution.id,
         "status": execution.status,
         "parameters": execution.parameters,
+        "origin": execution.origin,
         "steps": [step_as_json(run) for run in execution.steps.values()],
     }
 

@@ -48,7 +48,6 @@ class ModelPackage:
     execution: str
     created: str
     request: dict[str, Any]
-    head: str = ""  # of the chain of events before it was registered; older ones kept none
 
 
 @dataclass(frozen=True)
@@ -388,11 +387,15 @@ class State:
         return request
 
     def register(
-        self, group: str, status: str, execution: str, step: str, request: dict[str, Any]
-    ) -> int:
+        self, group: str, status: str, execution: str, step: str, request: dict[str, Any],
+        model_sha256: str = "",
+    ) -> int:  # fmt: skip
         """Add a version to a model package group and give its number.
 
         A step of an execution registers once: if it had, before the run was killed, that is it.
+
+        Args:
+            model_sha256: of its archive, by which versions of the same bytes are known.
         """
         with self.transaction() as connection:
             registered = connection.execute(
@@ -414,18 +417,33 @@ class State:
                  last.head if last else ""),
             )  # fmt: skip
             chain_tables.version_registered(connection, group, version)
+            if model_sha256:
+                connection.execute(
+                    "INSERT INTO model_digests VALUES (?, ?, ?)", (group, version, model_sha256)
+                )
         return int(version)
 
     def model_packages(self, group: str, version: int | None = None) -> list[ModelPackage]:
         """Every version of a group, the newest first; or the one of a number, if there is one."""
         rows = self.rows(
-            f"SELECT package_group, version, {APPROVAL_STATUS}, execution, created, request, head "
+            f"SELECT package_group, version, {APPROVAL_STATUS}, execution, created, request "
             "FROM model_packages p WHERE package_group = ?1 AND (?2 IS NULL OR version = ?2) "
             "ORDER BY version DESC",
             group,
             version,
         )
         return self.made(rows, _model_package)
+
+    def same_model_as(self, group: str, version: int) -> int | None:
+        """The first version of a group with the same archive, if it is an earlier one."""
+        rows = self.rows(
+            "SELECT min(o.version) FROM model_digests v JOIN model_digests o "
+            "ON o.package_group = v.package_group AND o.sha256 = v.sha256 "
+            "AND o.version < v.version WHERE v.package_group = ? AND v.version = ?",
+            group,
+            version,
+        )
+        return None if rows[0][0] is None else int(rows[0][0])
 
     def versions(self, execution: str) -> list[int]:
         """The versions that an execution has registered, in whatever group."""
@@ -647,9 +665,9 @@ def _kept_step(
 
 
 def _model_package(
-    group: str, version: int, status: str, execution: str, created: str, request: str, head: str
+    group: str, version: int, status: str, execution: str, created: str, request: str
 ) -> ModelPackage:
-    return ModelPackage(group, version, status, execution, created, json.loads(request), head)
+    return ModelPackage(group, version, status, execution, created, json.loads(request))
 
 
 def _status_change(*row: Any) -> StatusChange:

@@ -78,13 +78,19 @@ def register(context: StepContext) -> StepResult:
     models = [c["ModelDataUrl"] for c in request["InferenceSpecification"]["Containers"]]
     for uri in (*models, *_uris(request.get("ModelMetrics"))):
         context.backend.storage.file(uri)  # or an error: it must exist
+    digest = context.state.digest(context.backend.storage.file(models[0]))
     group, status = request["ModelPackageGroupName"], request["ModelApprovalStatus"]
     if status != PENDING:
         raise StepError(
             f"ModelApprovalStatus: expected {PENDING!r}, since a person approves, got {status!r}"
         )
-    version = context.state.register(group, status, context.execution, run.step.name, request)
-    run.detail = f"{group} version {version}, {status}"
+    version = context.state.register(
+        group, status, context.execution, run.step.name, request, digest
+    )
+    same = context.state.same_model_as(group, version)
+    run.detail = f"{group} version {version}, {status}" + (
+        f", the same bytes as version {same}" if same else ""
+    )
     arn = f"{ARN}:model-package/{group}/{version}"
     return StepResult({**request, "ModelPackageArn": arn, "ModelPackageVersion": version})
 

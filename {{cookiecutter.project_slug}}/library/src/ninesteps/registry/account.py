@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -35,6 +36,10 @@ from ninesteps.settings.environment import Environment
 
 MAX_VALUE = 256
 """Characters of a value in a model package's metadata."""
+
+EVIDENCE_URI, SAME_MODEL_AS = "evidence_uri", "same_model_as"
+"""Where a package's metadata names the one file of its evidence, and an earlier version of the same
+bytes: `record_evidence.py` writes both."""
 
 NOT_THERE = ("NoSuchKey", "404")
 
@@ -80,7 +85,7 @@ class AccountRegistry:
         metadata = version.metadata
         return [
             EvidenceFile(uri, metadata.get(digest_key(uri), ""), self._digest(uri))
-            for uri in version.evidence
+            for uri in (*version.evidence, *filter(None, [metadata.get(EVIDENCE_URI)]))
         ]
 
     def started_by(self, version: Version) -> str:
@@ -104,6 +109,15 @@ class AccountRegistry:
     def table(self, version: Version) -> Ingested | None:
         """None: the account does not say how its feature group was filled."""
         return None
+
+    def origin(self, version: Version) -> Mapping[str, Any]:
+        """Where its run came from, as the evidence file of its registration says it."""
+        return recorded_origin(version.metadata, self.read)
+
+    def same_model_as(self, version: Version) -> int | None:
+        """The first version with the same archive, as the account's state machine noted it."""
+        noted = version.metadata.get(SAME_MODEL_AS, "")
+        return int(noted) if noted.isdecimal() else None
 
     def identity(self, who: str) -> str:
         """Who is signed in, whatever they call themselves."""
@@ -170,6 +184,30 @@ class AccountRegistry:
             if error.response["Error"]["Code"] not in NOT_THERE:
                 raise
             return None
+
+
+def recorded_origin(
+    metadata: Mapping[str, str], read: Callable[[str], bytes | None]
+) -> Mapping[str, Any]:
+    """Where a version came from, by the evidence file that its metadata names; or why not.
+
+    Args:
+        read: gives what lies at an S3 URI.
+    """
+    uri = metadata.get(EVIDENCE_URI, "")
+    if not uri:
+        return {"unknown": "no evidence of where it came from is recorded"}
+    try:
+        content = read(uri)
+    except ClientError as error:
+        return {"unknown": f"{uri} may not be read: {error.response['Error']['Code']}"}
+    if content is None:
+        return {"unknown": f"{uri} is gone"}
+    if hashlib.sha256(content).hexdigest() != metadata.get(digest_key(uri)):
+        return {"unknown": f"{uri} is not as it was recorded"}
+    evidence = json.loads(content)
+    ingests = {"ingests": evidence["ingests"], "older_ingests": evidence["older_ingests"]}
+    return {**evidence["origin"], **ingests}
 
 
 def digest_key(uri: str) -> str:

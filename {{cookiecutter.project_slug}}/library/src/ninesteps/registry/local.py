@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ninesteps.errors import StepError
 from ninesteps.feature_store import findings
@@ -14,9 +15,6 @@ from ninesteps.local.erasures import Erasures
 from ninesteps.local.state import State, StatusChange, digest_of, digest_of_text
 from ninesteps.local.storage import Storage
 from ninesteps.registry.registry import Decision, EvidenceFile, Version, version_of
-
-CHAIN_HEAD = "chain_head"
-"""Where a version's metadata has the head of the chain of events before its registration."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class LocalRegistry:
         """One that there is."""
         (package,) = self._state.model_packages(self.group, number)
         changes = self._state.changes(self.group, number)
-        version = version_of(
+        return version_of(
             package.request,
             self.group,
             number,
@@ -50,9 +48,6 @@ class LocalRegistry:
                            c.signature)
                   for c in changes),
         )  # fmt: skip
-        if not package.head:
-            return version
-        return replace(version, metadata={**version.metadata, CHAIN_HEAD: package.head})
 
     def read(self, uri: str) -> bytes | None:
         """The content of an S3 URI; None if nothing lies there."""
@@ -96,6 +91,14 @@ class LocalRegistry:
         s3 = self.local / "s3"
         runs = self._state.executions(version.execution)
         return next((findings.ingested(run.catalog, s3) for run in runs), None)
+
+    def origin(self, version: Version) -> Mapping[str, Any]:
+        """Where its run came from; empty if it is not recorded."""
+        return next((run.origin for run in self._state.executions(version.execution)), {})
+
+    def same_model_as(self, version: Version) -> int | None:
+        """The first version with the same archive, byte for byte, if it is an earlier one."""
+        return self._state.same_model_as(self.group, version.number)
 
     def identity(self, who: str) -> str:
         """Whoever they say: nobody signs in to this machine's registry."""

@@ -24,6 +24,7 @@ from ninesteps.profiles.stamps import Expected
 from ninesteps.registry import signatures
 from ninesteps.registry.person import is_same_person, may_be_same_person
 from ninesteps.registry.signatures import SIGNED, Signers
+from ninesteps.repository import origin_text
 from ninesteps.settings import gate as gates
 from ninesteps.settings.gate import FACET_METRICS, SECTIONS
 
@@ -176,6 +177,12 @@ class Registry(Protocol):
     def table(self, version: Version) -> Ingested | None:
         """What was read from the raw table that it was trained on; None if that is not known."""
 
+    def origin(self, version: Version) -> Mapping[str, Any]:
+        """Where its run came from: code, library, settings, table; empty if it is not recorded."""
+
+    def same_model_as(self, version: Version) -> int | None:
+        """The first version with the same archive, byte for byte, if it is an earlier one."""
+
     def identity(self, who: str) -> str:
         """Who decides, as this registry knows them, where they call themselves so."""
 
@@ -279,13 +286,25 @@ class Approvals:
         return self._keep(version, APPROVED, who, why, stage, sign)
 
     def notices(self, number: int, who: str, stage: str = "") -> list[str]:
-        """Notices that whoever approves may be an excluded person: initials alone refuse nobody."""
-        known = self.registry.identity(who)
-        return [
+        """What whoever approves should know, and what refuses nobody.
+
+        They may be an excluded person, by their initials; the code may not be what the commit has;
+        the model may be an earlier version's.
+        """
+        known, version = self.registry.identity(who), self.find(number)
+        notices = [
             f"{known} may be {other.name}, who {other.did}, and {other.rule}"
-            for other in self._excluded(self.find(number), stage)
+            for other in self._excluded(version, stage)
             if not is_same_person(known, other.name) and may_be_same_person(known, other.name)
         ]
+        if changes := origin_text.dirty(self.registry.origin(version)):
+            notices.append(f"{version.name} was made from code that is not committed: {changes}")
+        if earlier := self.registry.same_model_as(version):
+            same = f"{version.name} has the same bytes as version {earlier}"
+            is_there = earlier in self.registry.numbers()
+            standing = f", which {how(self.registry.version(earlier))}" if is_there else ""
+            notices.append(same + standing)
+        return notices
 
     def reject(self, number: int, who: str, why: str) -> Decision:
         """Reject a version, or withdraw one that was approved: it is never deployed again.

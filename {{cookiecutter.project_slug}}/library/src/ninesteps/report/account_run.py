@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from ninesteps.errors import AccountError
 from ninesteps.infrastructure import account, own_feature_group
 from ninesteps.infrastructure.account import FORBIDDEN
 from ninesteps.infrastructure.executions import GOES_ON, Executions
-from ninesteps.registry.account import decisions, digest_key
+from ninesteps.registry.account import SAME_MODEL_AS, decisions, digest_key, recorded_origin
 from ninesteps.registry.person import arn_of
 from ninesteps.registry.registry import Decision
 from ninesteps.report.evidence import Absent
@@ -42,7 +42,7 @@ from ninesteps.settings.settings import Settings
 LOOKED_THROUGH = 5
 """So many earlier executions are asked for other training data."""
 
-MOST_PROFILE = 16_000_000
+MOST_PROFILE = MOST_EVIDENCE = 16_000_000
 
 _STATUSES = {"Starting": EXECUTING, "Executing": EXECUTING, "Stopping": STOPPED,
              "Stopped": STOPPED, "Failed": FAILED, "Succeeded": SUCCEEDED,
@@ -111,6 +111,7 @@ class AccountRun:
         return replace(
             standing,
             previous=previous,
+            origin=self._origin(standing),
             no_previous=""
             if previous
             else f"of the last {LOOKED_THROUGH} earlier executions of "
@@ -300,6 +301,17 @@ class AccountRun:
                         )
         return None
 
+    def _origin(self, facts: RunFacts) -> Mapping[str, Any]:
+        """Where the execution came from, as the evidence file of its version says it."""
+        for step in facts.step("RegisterModel"):
+            if step.answer:
+                metadata = step.answer.get("CustomerMetadataProperties", {})
+                try:
+                    return recorded_origin(metadata, lambda uri: self.read(uri, MOST_EVIDENCE))
+                except Absent as why:
+                    return {"unknown": str(why)}
+        return {"unknown": "no version was registered, whose evidence would say it"}
+
     # Files
 
     def names(self, group: str) -> dict[str, str]:
@@ -412,7 +424,8 @@ def _detail(step: StepContent, answer: dict[str, Any]) -> str:
 def _registered(step: StepFacts) -> str:
     if step.type != "RegisterModel" or not step.answer:
         return ""
-    return _version(step.answer)
+    same = step.answer.get("CustomerMetadataProperties", {}).get(SAME_MODEL_AS)
+    return _version(step.answer) + (f" (the same bytes as version {same})" if same else "")
 
 
 def _version(answer: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -81,7 +81,7 @@ class RunFacts:
     no_previous: str = ""  # why there is none
     names: dict[str, str] = field(default_factory=dict)  # of columns shown under another name
     table: Ingested | None = None  # what was found in the raw table, where that is known
-    origin: dict[str, Any] = field(default_factory=dict)  # where it came from; empty: not recorded
+    origin: Mapping[str, Any] = field(default_factory=dict)  # where it came from; empty: unknown
 
     def step(self, *types: str) -> list[StepFacts]:
         """The steps of some types."""

@@ -62,7 +62,7 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
         positive=" or ".join(settings.data.positives) or "1",
         digests=digests,
         erased=erased,
-        registered=", ".join(text.partition(", ")[0] for text in execution.registered),
+        registered=", ".join(map(_registered, execution.registered)),
         changes=_changes(kept_state, settings, execution),
         versions=installed(),
         previous=previous,
@@ -98,6 +98,12 @@ def _step(run: StepRun) -> StepFacts:
         answer=run.answer,
         log_place=str(run.log or ""),
     )
+
+
+def _registered(said: str) -> str:
+    """The version, and whose bytes it has, without the status that it was registered in."""
+    version, *more = said.split(", ")
+    return f"{version} ({more[1]})" if len(more) > 1 else version
 
 
 def _changes(kept: State, settings: Settings, execution: Execution) -> tuple[Decision, ...]:

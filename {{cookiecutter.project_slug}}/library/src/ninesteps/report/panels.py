@@ -12,6 +12,7 @@ from ninesteps.report.figure import Figure, Group, Panel, Table
 from ninesteps.report.formatting import count, listed, moment, number
 from ninesteps.report.judgement import comparison_figure
 from ninesteps.report.model_panels import data, explained
+from ninesteps.report.origin_panel import came_from
 from ninesteps.report.reading import BROKEN, Reading, group, panel
 
 
@@ -24,6 +25,7 @@ def panels(reading: Reading) -> list[Panel]:
         panel("bias", "Outcomes by group", reading, bias),
         panel("explained", "Influence of the features", reading, explained),
         panel("data", "Training data", reading, data),
+        panel("origin", "Where it came from", reading, came_from),
     ]
     if reading.facts.changes:
         panel_list.append(panel("approval", "Approval", reading, _approval))

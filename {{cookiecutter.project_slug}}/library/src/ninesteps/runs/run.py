@@ -10,21 +10,21 @@ from types import TracebackType
 from typing import Protocol
 
 from ninesteps.definition.definition import read_definition
-from ninesteps.errors import DefinitionError, SettingsError, StateError
+from ninesteps.errors import DefinitionError, SettingsError
 from ninesteps.feature_store import shared
 from ninesteps.feature_store.ingest import Ingested, ingest, tables
 from ninesteps.feature_store.split_sizes import check_split_sizes
-from ninesteps.lineage.local import record
 from ninesteps.local.engine import Engine, Listener, RunOptions
 from ninesteps.local.execution import Execution
 from ninesteps.local.processes import Preload, Processes
 from ninesteps.report.local_page import write_report
+from ninesteps.repository import origin
 from ninesteps.repository.identity import whoami
 from ninesteps.runs import continuing, stopping
 from ninesteps.runs.compiled import compiled
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
-from ninesteps.step_code.bundle import code_objects, find, folders, settings_objects
+from ninesteps.step_code.bundle import code_objects, find, folders, overridden, settings_objects
 
 
 class Observer(Protocol):
@@ -102,6 +102,10 @@ def run(
         as_of=given.get(AS_OF, ""),
     )
     given = {AS_OF: ingested.latest, **given}
+    came_from = {
+        **origin.origin(root, overridden(root)),
+        "table": ingested.origin(_as_given(root, file), given[AS_OF] == ingested.latest),
+    }
     progress.ingested(file, ingested, given[AS_OF])
     check_split_sizes(ingested.classes, settings, file)
     compiled_pipeline = compiled(
@@ -117,11 +121,17 @@ def run(
     definition = read_definition(compiled_pipeline.definition)
     with progress:
         execution = engine.run(
-            settings.project.pipeline, definition, given, shown(progress), options, whoami(root)
-        )
+            settings.project.pipeline, definition, given, shown(progress), options, whoami(root),
+            came_from,
+        )  # fmt: skip
     _report(local, settings, execution)
     progress.ended(execution, str(settings.full_gate), local)
     return execution
+
+
+def _as_given(root: Path, file: Path) -> str:
+    """A table's path: from the repository's root, unless it was given from elsewhere."""
+    return (file.relative_to(root) if file.is_relative_to(root) else file).as_posix()
 
 
 def _check_can_run(
@@ -204,12 +214,7 @@ def _put(engine: Engine, objects: dict[str, bytes]) -> None:
 
 
 def _report(local: Path, settings: Settings, execution: Execution) -> None:
-    """Record the lineage, and write the page; where neither can be, the run is done all the same.
-
-    What is not recorded now is recorded by the next command that records or asks.
-    """
-    with contextlib.suppress(OSError, StateError):
-        record(local, settings.model_package_group)
+    """Write the page of a run; where the disk takes none, the run is done all the same."""
     with contextlib.suppress(OSError):
         write_report(local, settings, execution)
 

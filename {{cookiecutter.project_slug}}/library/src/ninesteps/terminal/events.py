@@ -71,7 +71,7 @@ class Events:
     def ended(self, execution: Execution, gate: str, local: Path) -> None:
         """How the run ended."""
         how = {"status": execution.status, "gate": gate, "registered": execution.registered,
-               "remarks": remarks(execution, local),
+               "origin": execution.origin, "remarks": remarks(execution, local),
                "report": str(execution.page) if execution.page.exists() else None}  # fmt: skip
         _say("ended", run=execution.id, **how)
 

@@ -29,6 +29,7 @@ from ninesteps.registry.registry import (
     how,
     metrics,
 )
+from ninesteps.repository import origin_text
 from ninesteps.settings import gate as gates
 from ninesteps.settings.settings import Settings
 from ninesteps.terminal.console import Console
@@ -52,8 +53,9 @@ def versions(registry: Registry, settings: Settings, most: int) -> None:
         version = registry.version(number)
         created = version.created[:16].replace("T", " ")
         table.add_row(
-            str(number), _status(version), created, _gate_metrics(registry, version, settings)
-        )
+            str(number), _status(version) + _same(registry, version, "\n"), created,
+            _gate_metrics(registry, version, settings),
+        )  # fmt: skip
     _CONSOLE.print(registry.group)
     _CONSOLE.print(table)
     if (older := len(numbers) - most) > 0:
@@ -66,7 +68,7 @@ def version(approvals: Approvals, number: int) -> None:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="bold", min_width=9)
     grid.add_column(overflow="fold")
-    grid.add_row("status", _status(model_version))
+    grid.add_row("status", _status(model_version) + _same(registry, model_version, ", "))
     grid.add_row("registered", f"{model_version.created} by run {model_version.execution}")
     grid.add_row("started by", escape(registry.started_by(model_version)) or "unknown")
     grid.add_row("gate", escape(gates.written(model_version.metadata.get("gate", "-"))))
@@ -74,6 +76,9 @@ def version(approvals: Approvals, number: int) -> None:
     grid.add_row("profile", _profile(approvals, model_version))
     grid.add_row("library", escape(model_version.metadata.get(LIBRARY, "-")))
     grid.add_row("overridden", escape(_overridden(model_version) or "-"))
+    for label, text in origin_text.lines(registry.origin(model_version)):
+        if label != "overridden":  # which stands above, as the version itself says it
+            grid.add_row(label, escape(text))
     grid.add_row("metrics", _all_metrics(registry, model_version))
     found = _data(registry, model_version)
     if found["table"]:
@@ -145,6 +150,7 @@ def version_as_json(approvals: Approvals, number: int) -> dict[str, Any]:
     return {
         **_as_json(registry, model_version),
         "started_by": registry.started_by(model_version),
+        "origin": registry.origin(model_version),
         "model": model_version.model,
         "data": _data(registry, model_version),
         "evidence": [{**asdict(e), "fault": e.fault} for e in registry.evidence(model_version)],
@@ -167,6 +173,7 @@ def _as_json(registry: Registry, model_version: Version) -> dict[str, Any]:
         else {},
         "created": model_version.created,
         "execution": model_version.execution,
+        "same_model_as": registry.same_model_as(model_version),
         "evaluation": model_version.evaluation,
         "metrics": numbers,
         "fault": fault,
@@ -176,6 +183,12 @@ def _as_json(registry: Registry, model_version: Version) -> dict[str, Any]:
 def _status(model_version: Version) -> str:
     both = model_version.status == model_version.status_in(PRODUCTION) == APPROVED
     return f"{_coloured(model_version.status)}{f', {PRODUCTION}' if both else ''}"
+
+
+def _same(registry: Registry, model_version: Version, before: str) -> str:
+    """That it is an earlier version's model; empty if it is not."""
+    earlier = registry.same_model_as(model_version)
+    return f"{before}same bytes as version {earlier}" if earlier else ""
 
 
 def _coloured(status: str) -> str:

@@ -30,6 +30,7 @@ from ninesteps.local.execution import (
 from ninesteps.local.expressions import Compared
 from ninesteps.local.state import State
 from ninesteps.local.storage import Storage
+from ninesteps.repository import origin_text
 from ninesteps.runs.continuing import next_command
 from ninesteps.settings import gate as gates
 from ninesteps.settings.settings import Settings
@@ -121,11 +122,14 @@ def _seconds(run: StepRun) -> float:
     return time.monotonic() - run.started if run.started and not run.seconds else run.seconds
 
 
-def summary(execution: Execution, settings: Settings, local: Path, gate: str = "") -> None:
+def summary(
+    execution: Execution, settings: Settings, local: Path, gate: str = "", came_from: bool = False
+) -> None:
     """Say how an execution ended: steps, gate, version, and where everything lies.
 
     Args:
         gate: the gate in its own words, where they are known to be this execution's.
+        came_from: also say where it came from: code, library, settings and table.
     """
     _CONSOLE.print()
     _CONSOLE.print(_table(execution))
@@ -141,7 +145,8 @@ def summary(execution: Execution, settings: Settings, local: Path, gate: str = "
     for sentence in remarks(execution, local):
         for number, part in enumerate(textwrap.wrap(sentence, 68)):
             _line("" if number else "look at", escape(part))
-    _line(*_version(execution, settings))
+    for line in (*_version_lines(execution), *_origin_lines(execution, came_from)):
+        _line(*line)
     for note in execution.notes:
         _line("note", escape(note))
     bucket = settings.environment().bucket_name
@@ -259,13 +264,22 @@ def _comparison(compared: Compared, names: dict[str, str]) -> str:
     return f"{name} {left:.6g} {compared.sign} {right:g}  {verdict} by {abs(left - right):.4g}"
 
 
-def _version(execution: Execution, settings: Settings) -> tuple[str, str]:
+def _version_lines(execution: Execution) -> list[tuple[str, str]]:
     for run in execution.steps.values():
         if run.step.type == "RegisterModel":
-            if run.status == SUCCEEDED:
-                return "registered", run.detail
-            return "registered", f"nothing: {escape(run.reason)}"
-    return "registered", "nothing: this pipeline registers no model"
+            if run.status != SUCCEEDED:
+                return [("registered", f"nothing: {escape(run.reason)}")]
+            version, status, *more = run.detail.split(", ")
+            return [("registered", f"{version}, {status}"), *(("", text) for text in more)]
+    return [("registered", "nothing: this pipeline registers no model")]
+
+
+def _origin_lines(execution: Execution, came_from: bool) -> list[tuple[str, str]]:
+    """Where a run came from; or of it alone that code was not committed."""
+    if came_from:
+        return [(label, escape(text)) for label, text in origin_text.lines(execution.origin)]
+    changes = origin_text.dirty(execution.origin)
+    return [("code", escape(changes))] if changes else []
 
 
 def _line(label: str, text: str) -> None:
