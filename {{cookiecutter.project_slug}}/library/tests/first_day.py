@@ -29,6 +29,7 @@ from ninesteps.infrastructure import (
     permissions,
     policies,
 )
+from ninesteps.local.state import State
 from ninesteps.repository import readme
 from ninesteps.settings import loading
 from pretend_account.account import Account, account
@@ -137,6 +138,10 @@ def live(day: Day) -> None:
     day.do("pipeline approve 1 --env prod --who 'Ada Byron' --why 'Metrics and bias are read'",
            approver)  # fmt: skip
     day.do("pipeline card 1 --env prod", day.least("card", "ada"), is_shown=False)
+    State(day.repository / ".local/state.db").append_event("erased", {})  # a chain of one entry
+    audit = day.least("audit", "ada")
+    day.do("pipeline audit --head --env prod", audit, is_shown=False)
+    day.do("pipeline audit --verify --env prod", audit, is_shown=False)
     day.do("pipeline registry 1 --env prod", approver)
     day.do(f"pipeline record {a_record(day)} --env prod", ingester)
     day.do("pipeline schedule on --env prod", day.least("schedule", "noor"))

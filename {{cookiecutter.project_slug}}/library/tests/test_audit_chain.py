@@ -60,6 +60,12 @@ def test_a_head_can_be_printed_and_compared_with_later(machine: Registered) -> N
     assert (as_json["head"], as_json["number"]) == (machine.state.events()[4].head, 5)
 
 
+def test_a_version_shows_the_head_of_its_registration(
+    machine: Registered,
+) -> None:
+    assert machine.version(1).metadata["chain_head"] == machine.state.events()[0].head
+
+
 def test_a_decision_that_was_edited_is_named_with_its_entry(machine: Registered) -> None:
     edit(machine, "changes_stay", "UPDATE status_changes SET who = 'Al'")
     done = audit("--verify", status=1)

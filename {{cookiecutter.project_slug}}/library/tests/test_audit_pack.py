@@ -226,7 +226,8 @@ def test_a_place_where_nothing_can_be_written(machine: Machine) -> None:
 def test_options_that_do_not_go_together(machine: Machine) -> None:
     assert "expected VERSION, --verify or --head" in audit(machine, status=2).stderr
     assert "-o: expected a VERSION" in audit(machine, "--verify", "-o", "x", status=2).stderr
-    assert "--env: expected a VERSION" in audit(machine, "--verify", "--env", "p", status=2).stderr
+    of_pack = audit(machine, "x.zip", "--verify", "--env", "p", status=2)
+    assert "--env: expected a VERSION, or the chain of events" in of_pack.stderr
     assert "--head: it is of the chain" in audit(machine, 1, "--head", status=2).stderr
 
 

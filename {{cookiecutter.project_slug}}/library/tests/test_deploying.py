@@ -13,7 +13,9 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from endpoints import RECORDS, ROOT, answer, archive
 from ninesteps.cli import here
 from ninesteps.cli import main as command_line
 from ninesteps.errors import DeployError
+from ninesteps.lineage.local import graph_of_version
 from ninesteps.local.endpoint.server import Endpoint, Options
 from ninesteps.local.state import KeptStep, Record, State, StatusChange, digest_of
 from ninesteps.profiles.stamps import LIBRARY, PROFILE, PROFILE_SHA256
@@ -127,12 +130,35 @@ def test_versions_are_deployed_gone_back_from_and_shown(local: Path) -> None:
     assert {e.facts["group"] for e in entries} == {GROUP}
     assert all(len(e.facts["model"]) == 64 for e in entries)
     assert "100 %" in pipeline("endpoint").output
+    going_on = deployments_in_lineage(local, 1)
     assert pipeline("endpoint", "--stop").output == "the endpoint is stopped\n"
+    assert_lineage_has_the_traffic(local, going_on)
     assert not list((local / "endpoint/archives").iterdir())
     gone = pipeline("endpoint")
     assert (gone.exit_code, gone.output) == (
         2, "pipeline: no endpoint runs here; `pipeline deploy V` starts it\n",
     )  # fmt: skip
+
+
+def deployments_in_lineage(local: Path, version: int) -> list[dict[str, str]]:
+    """The facts of a version's deployments, the oldest first."""
+    graph = graph_of_version(local, settings(), version)
+    return [dict(e.properties) for e in graph.entities.values() if e.type == "ModelDeployment"]
+
+
+def assert_lineage_has_the_traffic(local: Path, going_on: list[dict[str, str]]) -> None:
+    """Version 1 served, then 2, then 1 again: each stretch is that deployment's own."""
+    assert "served until" not in going_on[-1]
+    assert going_on[-1]["served as of"] >= going_on[-1]["served from"]
+    first, third = deployments_in_lineage(local, 1)
+    (second,) = deployments_in_lineage(local, 2)
+    assert [d["outcome"] for d in (first, second, third)] == ["deployed"] * 3
+    assert [d["served until because"] for d in (first, second, third)] == [
+        "version 2 took over", "version 1 took over", "the endpoint was stopped"
+    ]  # fmt: skip
+    moments = [(d["began"], d["served from"], d["served until"]) for d in (first, second, third)]
+    assert all(began <= since <= until for began, since, until in moments)
+    assert (third["by hand"], third["replaced"]) == ("yes", "2")
 
 
 def evaluated(local: Path, *answers: str) -> None:
@@ -299,6 +325,10 @@ def test_a_version_that_is_rolled_back_ends_with_1_and_says_why(local: Path) -> 
     last = State(local / "state.db").events()[-1]
     assert (last.kind, last.facts["from"], last.facts["to"]) == ("rolled back", 2, 1)
     assert "golden" not in json.dumps(last.facts)  # it may quote a record
+    (refused,) = deployments_in_lineage(local, 2)
+    assert (refused["outcome"], refused["status"]) == ("rolled back", "Failed")
+    assert "served from" not in refused, "it never had a request"
+    assert "1" not in refused["why"], "which may quote a record"
     none = pipeline("rollback")
     assert (none.exit_code, none.output) == (2, "pipeline: there is no version to go back to\n")
 
@@ -415,6 +445,33 @@ def test_what_an_endpoint_that_was_killed_left_is_no_endpoint(local: Path) -> No
     (rehearsal.folder / "endpoint.json").write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(DeployError, match="no endpoint runs here"):
         rehearsal.ask("status")
+
+
+def test_what_a_killed_endpoint_had_served_is_kept_by_the_next(local: Path) -> None:
+    register(local, 1)
+    register(local, 2)
+    assert pipeline("deploy", "1", "--port", "0").exit_code == 0
+    file = local / "endpoint/endpoint.json"
+    running = json.loads(file.read_text())
+    body = f"{RECORDS[0]}\n".encode()
+    for _ in range(3):
+        with closing(HTTPConnection("127.0.0.1", running["port"], timeout=60)) as asked:
+            asked.request("POST", "/invocations", body, {"content-type": "text/csv"})
+            assert asked.getresponse().status == 200
+    serving = local / "endpoint/serving.json"
+    until = time.monotonic() + 60
+    while json.loads(serving.read_text())[0]["requests"] < 3 and time.monotonic() < until:
+        time.sleep(0.05)
+    workers = json.loads(pipeline("endpoint", "--json").output)["processes"]["1"]
+    for process in (running["pid"], *workers):
+        os.kill(process, signal.SIGKILL)
+    (killed,) = deployments_in_lineage(local, 1)
+    assert ("served until" not in killed, killed["requests"]) == (True, "3")
+    file.unlink()
+    assert pipeline("deploy", "2", "--port", "0").exit_code == 0
+    (killed,) = deployments_in_lineage(local, 1)
+    assert killed["served until because"] == "the endpoint was killed"
+    assert killed["requests"] == "3"
 
 
 # Stopped

@@ -34,9 +34,9 @@ def test_each_principal_was_asked_and_nothing_was_denied(day: Day) -> None:
     assert all(decision.allowed for decision in day.account.uses.values())
     asked = {use.principal.removeprefix(f"{NAME}-") for use in day.account.uses}
     assert asked == {
-        "approved", "approver", "card of the table", "data-arrival", "endpoint", "events",
-        "evidence", "features", "ingester", "job", "operator", "pipeline", "publisher",
-        "rollout", "schedule of the table", "scheduler",
+        "approved", "approver", "audit of the table", "card of the table", "data-arrival",
+        "endpoint", "events", "evidence", "features", "ingester", "job", "operator", "pipeline",
+        "publisher", "rollout", "schedule of the table", "scheduler",
     }  # fmt: skip
 
 

@@ -12,17 +12,9 @@ from ninesteps.cli import main
 
 COMMANDS = main.main.commands
 LISTINGS = (
-    "runs",
-    "show",
-    "registry",
-    "fleet",
-    "status",
-    "cost",
-    "record",
-    "endpoint",
-    "audit",
+    "runs", "show", "registry", "fleet", "status", "cost", "record", "endpoint", "audit", "lineage",
     "diff",
-)
+)  # fmt: skip
 
 
 def options() -> Iterator[tuple[str, click.Option]]:

@@ -788,7 +788,7 @@ KEYS = {
     "iam:AWSServiceName": ("iam:CreateServiceLinkedRole",),
     "iam:PassedToService": ("iam:PassRole",),
     "kms:GrantIsForAWSResource": ("kms:CreateGrant",),
-    "s3:prefix": ("s3:ListBucket",),
+    "s3:prefix": ("s3:ListBucket", "s3:ListBucketVersions"),
     "sagemaker:ModelApprovalStatus":
         ("sagemaker:CreateModelPackage", "sagemaker:UpdateModelPackage"),
 }  # fmt: skip

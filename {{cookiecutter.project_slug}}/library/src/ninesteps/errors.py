@@ -57,6 +57,10 @@ class RegistryError(NineStepsError):
     """What cannot be done with a registered version."""
 
 
+class LineageError(NineStepsError):
+    """A question about lineage that cannot be answered."""
+
+
 class DeployError(NineStepsError):
     """What cannot be deployed, or an endpoint that cannot be reached."""
 

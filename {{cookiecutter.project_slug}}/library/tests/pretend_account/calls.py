@@ -201,6 +201,17 @@ def _listed(place: Place, request: Request) -> Iterator[Asked]:
     yield Asked("s3:ListBucket", place.s3(request["Bucket"]), prefix)
 
 
+def _listed_versions(place: Place, request: Request) -> Iterator[Asked]:
+    for asked_ in _listed(place, request):
+        yield Asked("s3:ListBucketVersions", asked_.resource, asked_.context)
+
+
+def _put(place: Place, request: Request) -> Iterator[Asked]:
+    yield from _object("PutObject", "GenerateDataKey")(place, request)
+    if "ObjectLockMode" in request:
+        yield Asked("s3:PutObjectRetention", place.s3(f"{request['Bucket']}/{request['Key']}"))
+
+
 def _bucket(action: str) -> Rule:
     def rule(place: Place, request: Request) -> Iterator[Asked]:
         yield Asked(f"s3:{action}", place.s3(request["Bucket"]))
@@ -373,10 +384,12 @@ RULES: dict[str, Rule] = {
     "monitoring:DescribeAlarms": _on("cloudwatch:DescribeAlarms", "alarm:*"),
     "s3:GetBucketEncryption": _bucket("GetEncryptionConfiguration"),
     "s3:GetObject": _object("GetObject", "Decrypt"),
+    "s3:GetObjectLockConfiguration": _bucket("GetBucketObjectLockConfiguration"),
     "s3:HeadBucket": _bucket("ListBucket"),
     "s3:HeadObject": _object("GetObject", "Decrypt"),
+    "s3:ListObjectVersions": _listed_versions,
     "s3:ListObjectsV2": _listed,
-    "s3:PutObject": _object("PutObject", "GenerateDataKey"),
+    "s3:PutObject": _put,
     "sagemaker:CreateEndpoint":
         _made("Endpoint", "EndpointName", "endpoint-config/{EndpointConfigName}"),
     "sagemaker:CreateEndpointConfig": _made("EndpointConfig", "EndpointConfigName"),

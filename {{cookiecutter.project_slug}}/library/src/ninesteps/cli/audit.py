@@ -13,14 +13,12 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands
+from ninesteps.cli.event_chain import PRINTED, chain
 from ninesteps.cli.options import AS_JSON, HERE_OR_IN_AN_ACCOUNT
-from ninesteps.errors import FAILED, RegistryError
+from ninesteps.errors import FAILED
 
 if TYPE_CHECKING:
     from ninesteps.audit.subject import Subject
-
-_PRINTED = "printed"
-"""What `--head` is without a value."""
 
 _MAY_BE_NEGATIVE = {"ignore_unknown_options": True}  # -1 is no version, rather than no option
 
@@ -31,7 +29,7 @@ _MAY_BE_NEGATIVE = {"ignore_unknown_options": True}  # -1 is no version, rather 
               help="Write the pack to this file.")  # fmt: skip
 @click.option("--verify", is_flag=True,
               help="Check the chain of events, or PACK, a pack's file or folder.")  # fmt: skip
-@click.option("--head", "given", is_flag=False, flag_value=_PRINTED, metavar="[HEAD]",
+@click.option("--head", "given", is_flag=False, flag_value=PRINTED, metavar="[HEAD]",
               help="Print the chain's head; with --verify, one that was kept.")  # fmt: skip
 @HERE_OR_IN_AN_ACCOUNT
 @AS_JSON
@@ -51,7 +49,7 @@ def audit(
     """
     _check_options(what, output, verify, given, name)
     if what is None:
-        _chain(verify, given, as_json)
+        chain(verify, given, name, as_json)
     elif verify:
         _verify(Path(what), as_json)
     else:
@@ -65,15 +63,15 @@ def _check_options(
         raise click.UsageError("expected VERSION, --verify or --head, got none of them")
     if given is not None and what is not None:
         raise click.UsageError("--head: it is of the chain of events, and not of a version or pack")
-    if given is not None and verify == (given == _PRINTED):
+    if given is not None and verify == (given == PRINTED):
         raise click.UsageError(
             "--verify --head: expected a head such as 42:3fa9..." if verify
             else "--head HEAD: expected --verify with it"
         )  # fmt: skip
-    is_written = what is not None and not verify
-    for option, value in (("-o", output), ("--env", name)):
-        if value is not None and not is_written:
-            raise click.UsageError(f"{option}: expected a VERSION to write the pack of")
+    if output is not None and (what is None or verify):
+        raise click.UsageError("-o: expected a VERSION to write the pack of")
+    if name is not None and what is not None and verify:
+        raise click.UsageError("--env: expected a VERSION, or the chain of events, not a pack")
 
 
 def _write(version: str, output: Path | None, name: str | None, as_json: bool) -> None:
@@ -122,33 +120,5 @@ def _verify(pack: Path, as_json: bool) -> None:
             click.echo(f"pipeline: {fault}", err=True)
         for note in notes:
             click.echo(note)
-    if faults:
-        sys.exit(FAILED)
-
-
-def _chain(verify: bool, given: str | None, as_json: bool) -> None:
-    """Check the chain of events, or print its head."""
-    from ninesteps.local import chain
-    from ninesteps.local.state import State
-    from ninesteps.registry import access, signatures
-    from ninesteps.terminal import chain as chain_view
-
-    here.check_has_run()
-    state = State(here.local() / "state.db", read_only=True)
-    entries = state.events()
-    if not entries:
-        raise RegistryError("the chain of events has no entry yet: the first run writes one")
-    if not verify:
-        content = {"head": entries[-1].head, **vars(entries[-1])}
-        click.echo(json.dumps(content, indent=2) if as_json else entries[-1].head)
-        return
-    heads = [chain.head(given)] if given is not None else []
-    signed = signatures.count(entries)
-    signers = access.signers(here.root(), here.settings()) if signed else None
-    faults = [*state.event_faults(heads), *signatures.faults(entries, signers)]
-    if as_json:
-        click.echo(json.dumps(chain_view.as_json(entries, faults, heads, signed), indent=2))
-    else:
-        chain_view.show(entries, faults, heads, signed, signers is not None)
     if faults:
         sys.exit(FAILED)

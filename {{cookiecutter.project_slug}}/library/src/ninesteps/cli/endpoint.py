@@ -91,6 +91,7 @@ def endpoint(stop: bool, as_json: bool) -> None:
     status = {**rehearsal.ask("status"), "port": rehearsal.port()}
     if stop:
         rehearsal.stop()
+        here.record_lineage()
         click.echo("the endpoint is stopped")
     elif as_json:
         click.echo(json.dumps(status, indent=2))
@@ -133,6 +134,7 @@ def _follow(
     from ninesteps.terminal.deployment import follow, sentence
 
     last = asyncio.run(follow(rehearsal, records, traffic, as_json))
+    here.record_lineage()
     if as_json:
         click.echo(json.dumps(last))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -88,6 +89,14 @@ def definition(settings: Settings, environment: Environment | None = None) -> st
 
     of = environment or settings.environment()
     return compiled.compiled(root(), local() / "definitions", settings, of).definition
+
+
+def record_lineage() -> None:
+    """Record what was decided or deployed; what cannot be recorded now is when it is asked for."""
+    from ninesteps.lineage.local import record
+
+    with suppress(OSError, StateError):
+        record(local(), settings().model_package_group)
 
 
 def settings_with_table() -> Settings:

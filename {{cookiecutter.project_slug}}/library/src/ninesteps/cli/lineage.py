@@ -1,4 +1,4 @@
-"""`pipeline reproduce`: a version made again from what was recorded."""
+"""`pipeline lineage` and `reproduce`: where a version came from, and the same made again."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands
+from ninesteps.cli.options import AS_JSON
 from ninesteps.errors import FAILED
 from ninesteps.runs import stopping
 
@@ -73,3 +74,68 @@ def reproduce(
         reproduction.show(made)
     if not made.is_proven:
         sys.exit(FAILED)
+
+
+@commands.command(context_settings={"ignore_unknown_options": True})
+@click.argument("version", required=False)
+@click.option("--of", "what", metavar="THING",
+              help="List the versions that came from it.")  # fmt: skip
+@AS_JSON
+@click.option("--mermaid", is_flag=True, help="As a Mermaid flowchart.")
+@click.option("--openlineage", is_flag=True, help="As OpenLineage events, a line each.")
+def lineage(
+    version: str | None, what: str | None, as_json: bool, mermaid: bool, openlineage: bool
+) -> None:
+    """Show where a version came from, and what became of it.
+
+    VERSION is its number. THING is a file such as a raw table, a feature group, a commit, a
+    SHA-256 or an S3 URI; hashes may be shortened.
+    """
+    if as_json + mermaid + openlineage > 1:
+        raise click.UsageError("expected one of --json, --mermaid and --openlineage, got several")
+    if (version is None) == (what is None):
+        given = "neither" if version is None else "both"
+        raise click.UsageError(f"expected VERSION or --of THING, got {given}")
+    if what is not None:
+        if mermaid or openlineage:
+            raise click.UsageError("--of: expected --json or a list, got a form for a whole graph")
+        _versions(what, as_json)
+        return
+
+    from ninesteps.lineage import entities, local
+    from ninesteps.registry import access
+
+    settings, number = here.settings(), access.number(str(version))
+    graph = local.graph_of_version(here.local(), settings, number)
+    if mermaid:
+        from ninesteps.lineage.mermaid import mermaid as chart
+
+        click.echo(chart(graph), nl=False)
+    elif openlineage:
+        from ninesteps.lineage.openlineage import lines
+
+        for line in lines(graph):
+            click.echo(line)
+    elif as_json:
+        from ninesteps.lineage.graph import as_json as content
+
+        click.echo(json.dumps(content(graph), indent=2))
+    else:
+        from ninesteps.lineage.tree import tree
+
+        for line in tree(graph, entities.package_id(settings.model_package_group, number)):
+            click.echo(line)
+
+
+def _versions(what: str, as_json: bool) -> None:
+    """List the versions that came from something."""
+    from ninesteps.lineage import forward, local
+    from ninesteps.terminal import lineage as view
+
+    graph = local.whole_graph(here.local(), here.settings().model_package_group)
+    entities = forward.found(graph, what, Path.cwd())
+    versions = forward.uses(graph, entities)
+    if as_json:
+        click.echo(json.dumps(view.uses_as_json(what, entities, versions), indent=2))
+    else:
+        view.uses(what, entities, versions)

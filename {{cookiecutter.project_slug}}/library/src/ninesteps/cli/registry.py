@@ -144,6 +144,8 @@ def _decide(
                 approvals.approve(number, who, why, place, sign)
                 for notice in notices:
                     here.show_notice(notice)
+            if environment is None:
+                here.record_lineage()
             registry_view.decided(approvals, number, place)
         except KeyboardInterrupt:  # a decision that was recorded by then stays
             found = approvals.find(number)

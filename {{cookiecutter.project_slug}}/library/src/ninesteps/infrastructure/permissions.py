@@ -436,6 +436,20 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
             grant("kms: Decrypt", "{key}"),
         ),
     },
+    "audit": {
+        "sts:GetCallerIdentity": (),
+        "s3:GetObjectLockConfiguration": (
+            grant("s3: GetBucketObjectLockConfiguration", "{bucket}"),
+        ),
+        "s3:ListObjectVersions": (
+            grant("s3: ListBucketVersions", "{bucket}",
+                  StringLike={"s3:prefix": "{pipeline}/chain/*"}),
+        ),
+        "s3:PutObject": (
+            grant("s3: PutObject PutObjectRetention", "{bucket}/{pipeline}/chain/*"),
+            grant("kms: GenerateDataKey", "{key}"),
+        ),
+    },
     "bootstrap": {
         **_PUT_CODE,
         "s3:HeadBucket": (grant("s3: ListBucket", "{bucket}"),),

@@ -8,7 +8,7 @@ as `QueryLineage` has them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -32,6 +32,7 @@ class Entity:
     name: str  # as a person reads it
     uri: str = ""
     sha256: str = ""  # of its content; empty where it has none, or that is not known
+    role: str = ""  # what it is in the pipeline: one of `ninesteps.lineage.roles`, where known
     properties: Mapping[str, str] = field(default_factory=dict)
     created: str = ""  # in UTC, as ISO 8601; empty where it is not known
 
@@ -63,8 +64,15 @@ class Graph:
         return self._grouped("source")
 
     def upstream(self, entity: str) -> list[Entity]:
-        """What an entity came from, however far back: SageMaker's ascendants; nearest first."""
-        return [self.entities[id_] for id_ in self._reached(entity, "source", self.incoming)]
+        """What an entity came from, however far back: SageMaker's ascendants; nearest first.
+
+        What a job was merely associated with is among them, and what that came from is not: a
+        version did not come from the data of the model that it was compared with.
+        """
+        came_from = list(self._reached(entity, "source", self.incoming))
+        beside = (a.source for id_ in (entity, *came_from) for a in self.incoming[id_])
+        ids = dict.fromkeys([*came_from, *beside])
+        return [self.entities[id_] for id_ in ids if id_ != entity]
 
     def downstream(self, entity: str) -> list[Entity]:
         """What an entity led to: SageMaker's descendants; nearest first."""
@@ -89,6 +97,13 @@ class Graph:
             grouped[getattr(association, end)].append(association)
         return grouped
 
+    def _is_beside(self, association: Association) -> bool:
+        """Whether a job was given an artifact to compare its own with."""
+        ends = self.entities[association.source], self.entities[association.destination]
+        kinds = tuple(end.kind for end in ends)
+        is_weak = association.type == ASSOCIATED_WITH
+        return is_weak and kinds == ("artifact", "trial component")
+
     def _reached(
         self, start: str, end: str, edges: Mapping[str, list[Association]]
     ) -> Iterator[str]:
@@ -99,11 +114,37 @@ class Graph:
             for id_ in row:
                 for association in edges[id_]:
                     other = getattr(association, end)
-                    if other not in visited:
+                    if other not in visited and not self._is_beside(association):
                         visited.add(other)
                         following.append(other)
             yield from following
             row = following
+
+
+@dataclass
+class Builder:
+    """A graph in the making: what is added twice is there once, as it was added last."""
+
+    is_known: Callable[[str], bool] = lambda id_: False  # of what was recorded before
+    entities: dict[str, Entity] = field(default_factory=dict)
+    associations: dict[Association, None] = field(default_factory=dict)
+
+    def has(self, id_: str) -> bool:
+        """Whether an entity is there, or was recorded before."""
+        return id_ in self.entities or self.is_known(id_)
+
+    def add(self, entity: Entity) -> str:
+        """Add an entity, and give its id."""
+        self.entities[entity.id] = entity
+        return entity.id
+
+    def join(self, source: str, destination: str, type_: str) -> None:
+        """Say that one entity led to another."""
+        self.associations[Association(source, destination, type_)] = None
+
+    def graph(self) -> Graph:
+        """What was added."""
+        return Graph(self.entities, tuple(self.associations))
 
 
 def as_json(graph: Graph) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class ModelPackage:
     execution: str
     created: str
     request: dict[str, Any]
+    head: str = ""  # of the chain of events before it was registered; older ones kept none
 
 
 @dataclass(frozen=True)
@@ -426,7 +427,7 @@ class State:
     def model_packages(self, group: str, version: int | None = None) -> list[ModelPackage]:
         """Every version of a group, the newest first; or the one of a number, if there is one."""
         rows = self.rows(
-            f"SELECT package_group, version, {APPROVAL_STATUS}, execution, created, request "
+            f"SELECT package_group, version, {APPROVAL_STATUS}, execution, created, request, head "
             "FROM model_packages p WHERE package_group = ?1 AND (?2 IS NULL OR version = ?2) "
             "ORDER BY version DESC",
             group,
@@ -665,9 +666,9 @@ def _kept_step(
 
 
 def _model_package(
-    group: str, version: int, status: str, execution: str, created: str, request: str
+    group: str, version: int, status: str, execution: str, created: str, request: str, head: str
 ) -> ModelPackage:
-    return ModelPackage(group, version, status, execution, created, json.loads(request))
+    return ModelPackage(group, version, status, execution, created, json.loads(request), head)
 
 
 def _status_change(*row: Any) -> StatusChange:

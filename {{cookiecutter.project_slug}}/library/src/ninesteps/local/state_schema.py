@@ -107,6 +107,24 @@ ALTER TABLE model_packages ADD COLUMN head TEXT NOT NULL DEFAULT '';
 ALTER TABLE status_changes ADD COLUMN signature TEXT NOT NULL DEFAULT '';
 """
 VERSION_8 = """
+CREATE TABLE lineage_entities (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('artifact', 'action', 'context', 'trial component')),
+    type TEXT NOT NULL, name TEXT NOT NULL, uri TEXT NOT NULL, sha256 TEXT NOT NULL,
+    role TEXT NOT NULL, properties TEXT NOT NULL, created TEXT NOT NULL
+);
+CREATE INDEX lineage_by_sha256 ON lineage_entities (sha256);
+CREATE TABLE lineage_associations (
+    source TEXT NOT NULL REFERENCES lineage_entities (id),
+    destination TEXT NOT NULL REFERENCES lineage_entities (id),
+    type TEXT NOT NULL CHECK (
+        type IN ('ContributedTo', 'AssociatedWith', 'DerivedFrom', 'Produced', 'SameAs')
+    ),
+    PRIMARY KEY (source, destination, type)
+);
+CREATE INDEX lineage_by_destination ON lineage_associations (destination);
+"""
+VERSION_9 = """
 CREATE TABLE model_digests (
     package_group TEXT NOT NULL, version INTEGER NOT NULL, sha256 TEXT NOT NULL,
     PRIMARY KEY (package_group, version)
@@ -124,7 +142,10 @@ BEGIN SELECT RAISE(ABORT, 'the digest of a version stays as it was registered');
 CREATE TRIGGER model_digests_are_kept BEFORE DELETE ON model_digests
 BEGIN SELECT RAISE(ABORT, 'the digest of a version is kept'); END;
 """
-UPGRADES = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8)
+UPGRADES = (
+    VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8,
+    VERSION_9,
+)  # fmt: skip
 """In the order in which they came: a new one goes to the end, an old one stays as it is."""
 
 SCHEMA_VERSION = len(UPGRADES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,9 @@ from ninesteps.local.erasures import Erasures
 from ninesteps.local.state import State, StatusChange, digest_of, digest_of_text
 from ninesteps.local.storage import Storage
 from ninesteps.registry.registry import Decision, EvidenceFile, Version, version_of
+
+CHAIN_HEAD = "chain_head"
+"""Where a version's metadata has the head of the chain of events before its registration."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class LocalRegistry:
         """One that there is."""
         (package,) = self._state.model_packages(self.group, number)
         changes = self._state.changes(self.group, number)
-        return version_of(
+        version = version_of(
             package.request,
             self.group,
             number,
@@ -48,6 +51,9 @@ class LocalRegistry:
                            c.signature)
                   for c in changes),
         )  # fmt: skip
+        if not package.head:
+            return version
+        return replace(version, metadata={**version.metadata, CHAIN_HEAD: package.head})
 
     def read(self, uri: str) -> bytes | None:
         """The content of an S3 URI; None if nothing lies there."""

@@ -10,10 +10,11 @@ from types import TracebackType
 from typing import Protocol
 
 from ninesteps.definition.definition import read_definition
-from ninesteps.errors import DefinitionError, SettingsError
+from ninesteps.errors import DefinitionError, SettingsError, StateError
 from ninesteps.feature_store import shared
 from ninesteps.feature_store.ingest import Ingested, ingest, tables
 from ninesteps.feature_store.split_sizes import check_split_sizes
+from ninesteps.lineage.local import record
 from ninesteps.local.engine import Engine, Listener, RunOptions
 from ninesteps.local.execution import Execution
 from ninesteps.local.processes import Preload, Processes
@@ -214,7 +215,12 @@ def _put(engine: Engine, objects: dict[str, bytes]) -> None:
 
 
 def _report(local: Path, settings: Settings, execution: Execution) -> None:
-    """Write the page of a run; where the disk takes none, the run is done all the same."""
+    """Record the lineage, and write the page; where neither can be, the run is done all the same.
+
+    What is not recorded now is recorded by the next command that records or asks.
+    """
+    with contextlib.suppress(OSError, StateError):
+        record(local, settings.model_package_group)
     with contextlib.suppress(OSError):
         write_report(local, settings, execution)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -43,15 +43,28 @@ class Totals:
     p99_ms: float
 
 
+@dataclass
+class Tally:
+    """How many requests a version has answered, however long it serves."""
+
+    requests: int = 0
+    failed: int = 0
+
+
 class Observed:
-    """The last requests, the oldest first."""
+    """The last requests, the oldest first, and how many there were of each version."""
 
     def __init__(self) -> None:
         self._seen: deque[Seen] = deque(maxlen=KEPT)
+        self.tallies: defaultdict[int, Tally] = defaultdict(Tally)
 
     def note(self, version: int, status: int, seconds: float, is_large: bool = False) -> None:
         """A request was answered."""
-        self._seen.append(Seen(time.monotonic(), version, status, seconds, is_large))
+        seen = Seen(time.monotonic(), version, status, seconds, is_large)
+        self._seen.append(seen)
+        tally = self.tallies[version]
+        tally.requests += 1
+        tally.failed += seen.is_failed
 
     def since(self, moment: float) -> list[Seen]:
         """The requests that were answered since a moment."""

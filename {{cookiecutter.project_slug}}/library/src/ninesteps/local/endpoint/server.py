@@ -21,7 +21,6 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from ninesteps.local.endpoint.control import ADDRESS, LOCALHOST
 from ninesteps.local.endpoint.fleet import Fleet, FleetError, ServedVersion
 from ninesteps.local.endpoint.observed import Observed, totals
 from ninesteps.local.endpoint.router import Router
+from ninesteps.local.endpoint.serving import Serving, moment
 from ninesteps.local.state import State, digest_of_text
 from ninesteps.settings.deploy import Alarm
 
@@ -61,6 +61,7 @@ class Endpoint:
     def __init__(self, options: Options) -> None:
         self._options, self._folder = options, Path(options.folder)
         self._router = Router(Observed())
+        self._serving = Serving(self._folder, self._router.observed)
         self._token = secrets.token_hex(16)
         self._previous: int | None = None
         self._deployment: Deployment | None = None
@@ -79,10 +80,12 @@ class Endpoint:
         control = await asyncio.start_server(self._command, LOCALHOST, 0, limit=MAX_COMMAND)
         serving = await loop.create_server(self._connection, sock=public, backlog=WAITING)
         try:
+            self._serving.close_earlier()
             self._write_address(public, control)
             while not self._to_end.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._to_end.wait(), 1)
+                self._serving.write()
                 if not (self._folder / ADDRESS).exists():  # nobody could ever tell it to stop
                     self._to_end.set()
             serving.close()
@@ -96,6 +99,7 @@ class Endpoint:
             if self._router.blue:
                 await self._router.blue.stop()
                 self._forget(self._router.blue.version)
+            self._serving.end_all("the endpoint was stopped")
             self._remove_address()  # the last of it: whoever stopped the endpoint waits for this
 
     def _connection(self) -> Connection:
@@ -217,6 +221,7 @@ class Endpoint:
         outcome, why = "interrupted", "the endpoint was stopped"
         try:
             await fleet.start()
+            self._serving.begin(version.number, self._begun())
             replaced = await deployment.run(self._router, fleet)
             self._previous, outcome, why = before, "deployed", ""
             if replaced:
@@ -230,6 +235,9 @@ class Endpoint:
         finally:
             if outcome != "deployed":
                 self._forget(version)
+                self._serving.end(version.number, outcome, is_noted=False)
+            elif before is not None:
+                self._serving.end(before, f"version {version.number} took over")
             self._deployment = None
             seen = totals(self._router.observed.since(deployment.began))
             how = {"event": "ended", "outcome": outcome, "why": why}
@@ -271,10 +279,14 @@ class Endpoint:
         if Path(version.archive).is_relative_to(self._folder):
             shutil.rmtree(version.archive, ignore_errors=True)
 
+    def _begun(self) -> int:
+        """How many deployments have begun, the one that goes on included."""
+        text = (self._folder / DEPLOYMENTS).read_text(encoding="utf-8")
+        return sum('"event": "began"' in line for line in text.splitlines())
+
     def _note(self, event: dict[str, Any]) -> None:
-        moment = datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         with (self._folder / DEPLOYMENTS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"at": moment, **event}) + "\n")
+            file.write(json.dumps({"at": moment(), **event}) + "\n")
             file.flush()
             os.fsync(file.fileno())
 

@@ -1,0 +1,324 @@
+"""The lineage of versions of a real run: printed, drawn, as events, backwards and forwards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Repository, Run, library_of
+
+OPENLINEAGE = Path(__file__).parent / "openlineage"
+
+TYPES = {
+    "artifact": {"DataSet", "Query", "Code", "Image", "Parameters", "PipelineDefinition", "Model",
+                 "ModelPackage"},
+    "action": {"HyperParameterTuningJob", "Condition", "Approval", "ModelDeployment"},
+    "context": {"PipelineExecution", "ModelGroup", "Endpoint"},
+    "trial component": {"ProcessingJob", "TrainingJob", "TransformJob"},
+}  # fmt: skip
+ROLES = {"feature group", "query", "code", "split", "evaluation", "bias and explainability report",
+         "explanations of single records", "model", "SageMaker model", "predictions"}  # fmt: skip
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Lived:
+    """A repository with versions that were decided on and deployed."""
+
+    repository: Repository
+
+    def graph(self, version: int) -> Json:
+        return dict(json.loads(self.repository.pipeline("lineage", str(version), "--json").stdout))
+
+    def versions(self, what: str) -> dict[str, bool]:
+        """The versions that came from something, and whether their models did."""
+        said = self.repository.pipeline("lineage", "--of", what, "--json").stdout
+        return {v["name"].split()[-1]: v["is_in_model"] for v in json.loads(said)["versions"]}
+
+    def file(self, uri: str) -> Path:
+        """An object of S3."""
+        return self.repository.path / ".local/s3" / uri.removeprefix("s3://")
+
+
+@pytest.fixture(scope="module")
+def lived(churn_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
+    """Version 1 rejected; 2, of the same results, deployed; 3 of another table."""
+    folder = tmp_path_factory.mktemp("lived") / churn_run.repository.path.name
+    shutil.copytree(churn_run.repository.path, folder, symlinks=True)
+    repository = Repository(folder)
+    if len(json.loads(repository.pipeline("registry", "--json").stdout)) < 2:
+        repository.pipeline("run")
+    repository.pipeline("reject", "1", "--who", "Jo Field", "--why", "a test")
+    repository.pipeline("approve", "2", "--who", "Sam Lee", "--why", "good")
+    with_loopback = str(library_of(folder))  # else it is cut off, too
+    repository.pipeline("deploy", "2", "--port", "0", PYTHONPATH=with_loopback)
+    repository.pipeline("endpoint", "--stop", PYTHONPATH=with_loopback)
+    shorter = (folder / "data/churn.csv").read_bytes().splitlines(keepends=True)[:-200]
+    (folder / "data/shorter.csv").write_bytes(b"".join(shorter))
+    for name in ("jobs = 12", "parallel = 4"):
+        repository.edit("pipeline.toml", name, name.partition("=")[0] + "= 1")
+    repository.pipeline("run", "--data", "data/shorter.csv")
+    yield Lived(repository)
+
+
+def entities(graph: Json, **facts: str) -> list[Json]:
+    return [e for e in graph["entities"] if all(e[name] == text for name, text in facts.items())]
+
+
+def test_every_kind_of_entity_is_there(lived: Lived) -> None:
+    graph = lived.graph(2)
+    for kind, types in TYPES.items():
+        assert {e["type"] for e in entities(graph, kind=kind)} >= types, kind
+    assert {e["role"] for e in graph["entities"]} >= ROLES
+    used = {association["type"] for association in graph["associations"]}
+    assert used >= {"ContributedTo", "AssociatedWith", "Produced", "DerivedFrom"}
+
+
+def test_no_entity_came_from_itself(lived: Lived) -> None:
+    for version in (1, 2, 3):
+        graph = lived.graph(version)
+        leads_to: dict[str, set[str]] = {e["id"]: set() for e in graph["entities"]}
+        for association in graph["associations"]:
+            leads_to[association["source"]].add(association["destination"])
+        while leads_to:
+            ends = {id_ for id_, others in leads_to.items() if not others & leads_to.keys()}
+            assert ends, f"a circle among {len(leads_to)} entities"
+            leads_to = {id_: others for id_, others in leads_to.items() if id_ not in ends}
+
+
+def test_each_hash_is_that_of_the_file_itself(lived: Lived) -> None:
+    checked = set()
+    for entity in lived.graph(2)["entities"]:
+        if not entity["uri"].startswith("s3://"):
+            continue
+        path, facts = lived.file(entity["uri"]), entity["properties"]
+        if path.is_file():
+            assert entity["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        else:
+            files = sorted(f for f in path.rglob("*") if f.is_file())
+            listing = "".join(
+                f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.relative_to(path).as_posix()}\n"
+                for f in files
+            )
+            assert files, entity
+            assert entity["sha256"] == hashlib.sha256(listing.encode()).hexdigest()
+            assert facts.get("files", listing) == listing
+        checked.add(entity["role"])
+    assert checked >= {"feature group", "query", "code", "split", "evaluation", "model"}
+
+
+def test_each_trial_is_there_with_its_settings_and_the_best_is_marked(lived: Lived) -> None:
+    trials = entities(lived.graph(2), type="TrainingJob")
+    assert len(trials) == 12
+    assert all(len(json.loads(t["properties"]["hyperparameters"])) == 5 for t in trials)
+    (best,) = [t for t in trials if t["properties"].get("best")]
+    values = [float(t["properties"]["objective"].split()[-1]) for t in trials
+              if "objective" in t["properties"]]  # fmt: skip
+    assert float(best["properties"]["objective"].split()[-1]) == max(values)
+
+
+def test_what_was_reused_leads_to_the_run_that_made_it(lived: Lived) -> None:
+    first, second, third = (lived.graph(version) for version in (1, 2, 3))
+
+    def ids(graph: Json, **facts: str) -> set[str]:
+        return {entity["id"] for entity in entities(graph, **facts)}
+
+    assert ids(first, role="job") == ids(second, role="job")
+    assert ids(first, role="model") == ids(second, role="model")
+    assert len(ids(first, role="run")) == 1
+    assert len(ids(second, role="run")) == 2
+    assert ids(first, role="run") < ids(second, role="run")
+    assert not ids(second, role="job") & ids(third, role="job")
+    assert ids(second, role="code") >= ids(third, role="code") - ids(third, name="train.py")
+
+
+def test_decisions_and_deployments_are_there_with_who_and_why(lived: Lived) -> None:
+    (rejected,) = entities(lived.graph(1), type="Approval")
+    facts = rejected["properties"]
+    assert (facts["after"], facts["who"], facts["why"]) == ("Rejected", "Jo Field", "a test")
+    graph = lived.graph(2)
+    (approved,) = entities(graph, type="Approval")
+    (deployment,) = entities(graph, type="ModelDeployment")
+    (package,) = entities(graph, type="ModelPackage")
+    (model,) = entities(graph, role="model")
+    edges = {(a["source"], a["destination"]): a["type"] for a in graph["associations"]}
+    assert edges[approved["id"], package["id"]] == "ContributedTo"  # as SageMaker has it
+    assert edges[approved["id"], deployment["id"]] == "AssociatedWith"
+    assert edges[package["id"], deployment["id"]] == "ContributedTo"
+    assert edges[model["id"], approved["id"]] == "ContributedTo"  # which it rests on
+    assert deployment["properties"]["outcome"] == "deployed"
+    assert deployment["properties"]["requests"] == "0"
+    assert deployment["properties"]["served until because"] == "the endpoint was stopped"
+
+
+def test_the_recorded_lineage_is_as_when_it_is_derived_again(lived: Lived) -> None:
+    """So what a kill has left out is there the next time, and nothing is there twice."""
+    file = lived.repository.path / ".local/state.db"
+
+    def rows() -> list[list[Any]]:
+        with closing(sqlite3.connect(file)) as state:
+            return [
+                sorted(state.execute("SELECT * FROM lineage_entities")),
+                sorted(state.execute("SELECT * FROM lineage_associations")),
+            ]
+
+    before = lived.graph(2)
+    recorded = rows()
+    assert len(recorded[0]) > 50
+    with closing(sqlite3.connect(file)) as state, state:
+        state.execute("DELETE FROM lineage_associations")
+        state.execute("DELETE FROM lineage_entities")
+    after = lived.graph(2)
+    assert rows() == recorded
+    assert sorted(map(str, after["entities"])) == sorted(map(str, before["entities"]))
+    assert lived.graph(2) == after
+    assert rows() == recorded
+
+
+def test_the_tree_fits_80_columns_and_has_no_line_twice(lived: Lived) -> None:
+    lines = lived.repository.pipeline("lineage", "2").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert re.fullmatch(r"ModelPackage  customer-churn version 2  [0-9a-f]{12}", lines[0])
+    assert "came from" in lines
+    assert "led to" in lines
+    of_jobs = [line for line in lines if "ProcessingJob" in line and "(above)" not in line]
+    assert len(of_jobs) == len({line.split()[-1] for line in of_jobs}) == 4
+
+
+def test_a_mermaid_chart_has_every_node_and_names_what_it_joins(lived: Lived) -> None:
+    """Mermaid's flowchart, as its grammar has it: declared nodes, then edges between them."""
+    header, *lines = lived.repository.pipeline("lineage", "2", "--mermaid").stdout.splitlines()
+    assert header == "flowchart LR"
+    node = re.compile(
+        r'    (n\d+)(\[|\{\{|\(\[|\()"((?:[\w .,:/…-]|#\d+;|<br/>)+)"(\]|\}\}|\]\)|\))'
+    )
+    edge = re.compile(r"    (n\d+) -->\|[A-Za-z]+\| (n\d+)")
+    closing_of = {"[": "]", "{{": "}}", "([": "])", "(": ")"}
+    nodes = [match for line in lines if (match := node.fullmatch(line))]
+    edges = [match for line in lines if (match := edge.fullmatch(line))]
+    assert len(nodes) + len(edges) == len(lines)
+    assert all(closing_of[match[2]] == match[4] for match in nodes)
+    names = [match[1] for match in nodes]
+    assert len(set(names)) == len(names)
+    assert {end for match in edges for end in match.groups()} == set(names)
+
+
+def validator() -> Callable[[Json], Iterator[str]]:
+    """What is wrong with an event, by OpenLineage's own schemas."""
+    jsonschema = pytest.importorskip("jsonschema")
+    referencing = pytest.importorskip("referencing")
+    files = [OPENLINEAGE / "OpenLineage.json", *sorted((OPENLINEAGE / "facets").iterdir())]
+    contents = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    registry = referencing.Registry().with_resources(
+        (content["$id"], referencing.Resource.from_contents(content)) for content in contents
+    )
+
+    def made(schema: Json) -> Any:
+        checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
+        return jsonschema.Draft202012Validator(schema, registry=registry, format_checker=checker)
+
+    of_event, of_facet = made({"$ref": contents[0]["$id"]}), {}
+    for content in contents[1:]:
+        ((name, _),) = content["properties"].items()
+        of_facet[name] = (content["$id"], made({"$ref": content["$id"]}))
+
+    def faults(event: Json) -> Iterator[str]:
+        yield from (error.message for error in of_event.iter_errors(event))
+        for name, facet in facets(event):
+            address, of = of_facet[name]
+            assert facet["_schemaURL"].partition("#")[0] == address
+            yield from (error.message for error in of.iter_errors({name: facet}))
+
+    return faults
+
+
+def facets(event: Json) -> Iterator[tuple[str, Json]]:
+    for part in (event["run"], event["job"], *event["inputs"], *event["outputs"]):
+        for section in ("facets", "inputFacets"):
+            yield from part.get(section, {}).items()
+
+
+def test_events_are_valid_by_openlineages_own_schemas(lived: Lived) -> None:
+    said = lived.repository.pipeline("lineage", "2", "--openlineage").stdout
+    events = [json.loads(line) for line in said.splitlines()]
+    faults = validator()
+    assert [list(faults(event)) for event in events] == [[]] * len(events)
+    broken = {**events[0], "run": {}, "eventTime": "yesterday"}
+    assert list(faults(broken)), "the schema finds nothing at all"
+    kinds: dict[str, list[str]] = {}
+    for event in events:
+        kinds.setdefault(event["run"]["runId"], []).append(event["eventType"])
+    assert all(sorted(of) == ["COMPLETE", "START"] for of in kinds.values())
+    steps = {event["job"]["name"] for event in events}
+    assert {"ChurnModelProcess", "ChurnHyperParameterTuning", "ChurnTransform"} <= steps
+    assert {name for event in events for name, _ in facets(event)} >= {
+        "version", "dataSource", "schema", "sql", "jobType", "parent", "executionParameters",
+    }  # fmt: skip
+    assert "columnLineage" not in said
+    assert [e["eventTime"] for e in events] == sorted(e["eventTime"] for e in events)
+
+
+@pytest.mark.parametrize(
+    ("what", "versions"),
+    [
+        ("customer-churn", {"1": True, "2": True, "3": True}),  # the feature group
+        ("the split of version 1", {"1": True, "2": True}),
+        ("the evaluation of version 3", {"3": False}),
+        ("the run of version 2", {"2": False}),
+    ],
+)
+def test_versions_are_found_by_what_they_came_from(
+    lived: Lived, what: str, versions: dict[str, bool]
+) -> None:
+    if what.startswith("the split"):
+        (split,) = entities(lived.graph(1), role="split", name="train.csv")
+        what = split["sha256"][:16]
+    elif what.startswith("the evaluation"):
+        (evaluation,) = entities(lived.graph(3), role="evaluation")
+        what = evaluation["uri"]
+    elif what.startswith("the run"):
+        runs = {e["properties"]["run"] for e in entities(lived.graph(2), role="run")}
+        (what,) = runs - {e["properties"]["run"] for e in entities(lived.graph(1), role="run")}
+    assert lived.versions(what) == versions
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        (["9"], 2, "pipeline: customer-churn has no version 9: it has 1 to 3"),
+        (["one"], 2, "pipeline: expected a version's number such as 1, got 'one'"),
+        (["-1"], 2, "pipeline: expected a version's number such as 1, got '-1'"),
+        (["--of", "nothing"], 2, "pipeline: expected a file, a feature group, a commit, a SHA-256 "
+         "or an S3 URI that a run here has used, got 'nothing'"),
+        (["--of", "README.md"], 2, "pipeline: README.md: no run here has read or written a file "
+         "with its content (sha256 "),
+        ([], 2, "Error: expected VERSION or --of THING, got neither"),
+        (["1", "--json", "--mermaid"], 2, "Error: expected one of --json, --mermaid and "
+         "--openlineage, got several"),
+    ],
+)  # fmt: skip
+def test_what_there_is_not_is_one_sentence(
+    lived: Lived, words: list[str], status: int, sentence: str
+) -> None:
+    done = lived.repository.pipeline("lineage", *words, status=status)
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1].startswith(sentence)
+
+
+def test_a_folder_that_may_only_be_read_is_read(lived: Lived) -> None:
+    """Nothing on disk is changed by looking: an auditor may have no right to write."""
+    local = lived.repository.path / ".local"
+    before = {f: f.read_bytes() for f in (local / "state.db",)}
+    lived.graph(2)
+    assert {f: f.read_bytes() for f in before} == before

@@ -1,0 +1,116 @@
+"""Heads of the chain of events in an account's bucket, where who runs a pipeline cannot edit them.
+
+A head is an object whose key says all of it:
+`PIPELINE/chain/FIRST/NUMBER-HASH.json`, FIRST being the beginning of the hash of the chain's first
+entry, which tells one machine's chain from another's. Where the bucket has object lock, the object
+is kept by it. Every version of every key is read, so that one that was deleted or written over in a
+bucket with versions still counts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ninesteps.local.chain import Entry, Head
+from ninesteps.settings.environment import Environment
+
+RETAINED_DAYS = 3653
+"""How long a head is locked, where the bucket's own rule says nothing: the ten years for which the
+EU AI Act has technical documentation kept (article 18)."""
+
+_KEY = re.compile(r".*/chain/([0-9a-f]{16})/(\d{8,12})-([0-9a-f]{64})\.json")
+_FIRST = 16
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where a head is kept, and what keeps it there."""
+
+    uri: str
+    how: str
+
+
+def keep(s3: Any, environment: Environment, pipeline: str, chain: Sequence[Entry]) -> Kept:
+    """Put the head of a chain, that has one, into the environment's bucket; one is never replaced.
+
+    Args:
+        pipeline: its name in pipeline.toml.
+    """
+    last, bucket = chain[-1], environment.bucket_name
+    key = f"{_prefix(pipeline)}{chain[0].sha256[:_FIRST]}/{last.number:08d}-{last.sha256}.json"
+    content = {"head": f"{last.number}:{last.sha256}", "at": last.at, "kind": last.kind}
+    how, retention = _retention(s3, environment)
+    try:
+        s3.put_object(
+            Bucket=bucket, Key=key, Body=json.dumps(content).encode(), IfNoneMatch="*",
+            ContentType="application/json", ExpectedBucketOwner=environment.account, **retention,
+        )  # fmt: skip
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("PreconditionFailed", "412"):
+            raise
+        how = "it was kept there before"
+    return Kept(f"s3://{bucket}/{key}", how)
+
+
+def kept(
+    s3: Any, environment: Environment, pipeline: str, first: Entry
+) -> tuple[list[Head], list[str]]:
+    """The heads that were kept of a chain, and the beginnings of other chains of the pipeline.
+
+    Args:
+        first: the chain's first entry.
+    """
+    own, others = set(), set()
+    for start, head in _heads(s3, environment, pipeline):
+        if first.sha256.startswith(start):
+            own.add(head)
+        else:
+            others.add(start)
+    return sorted(own, key=lambda head: (head.number, head.sha256)), sorted(others)
+
+
+def _prefix(pipeline: str) -> str:
+    return f"{pipeline}/chain/"
+
+
+def _heads(s3: Any, environment: Environment, pipeline: str) -> Iterator[tuple[str, Head]]:
+    pages = s3.get_paginator("list_object_versions").paginate(
+        Bucket=environment.bucket_name, Prefix=_prefix(pipeline),
+        ExpectedBucketOwner=environment.account,
+    )  # fmt: skip
+    for page in pages:
+        for version in page.get("Versions", []):
+            if found := _KEY.fullmatch(version["Key"]):
+                yield found[1], Head(int(found[2]), found[3])
+
+
+def _retention(s3: Any, environment: Environment) -> tuple[str, dict[str, Any]]:
+    """How the bucket keeps an object, in words, and what a request has to say for it."""
+    try:
+        answer = s3.get_object_lock_configuration(
+            Bucket=environment.bucket_name, ExpectedBucketOwner=environment.account
+        )
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "ObjectLockConfigurationNotFoundError":
+            return "the bucket has no object lock: whoever may delete there may delete it", {}
+        if code.startswith("AccessDenied"):
+            return "whether the bucket has object lock may not be seen: assume that it has none", {}
+        raise
+    configuration = answer.get("ObjectLockConfiguration", {})
+    if configuration.get("ObjectLockEnabled") != "Enabled":
+        return "the bucket has no object lock: whoever may delete there may delete it", {}
+    if rule := configuration.get("Rule", {}).get("DefaultRetention"):
+        unit = "Years" if rule.get("Years") else "Days"
+        return f"locked by the bucket's own rule: {rule['Mode']}, {rule[unit]} {unit.lower()}", {}
+    until = datetime.now(UTC) + timedelta(days=RETAINED_DAYS)
+    return f"locked until {until:%Y-%m-%d}: GOVERNANCE", {
+        "ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": until,
+    }  # fmt: skip

@@ -1,0 +1,89 @@
+"""A lineage graph as it is drawn: entities that stand alike between others are one node.
+
+Alike are those of one type that come from the same entities and lead to the same: the files of one
+output, or the trials of a search but for the best one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from ninesteps.lineage.graph import Association, Entity, Graph, Kind
+
+
+@dataclass(frozen=True)
+class Node:
+    """One or several entities."""
+
+    id: str  # of the first of them
+    members: tuple[Entity, ...]
+
+    @property
+    def first(self) -> Entity:
+        """The one that stands for all."""
+        return self.members[0]
+
+    @property
+    def kind(self) -> Kind:
+        """Artifact, action, context or trial component."""
+        return self.first.kind
+
+    @property
+    def type(self) -> str:
+        """The type of all."""
+        return self.first.type
+
+    @property
+    def name(self) -> str:
+        """`train.csv, validation.csv and 3 more`: those with a role of their own are named."""
+        names = [e.name for e in self.members if _importance(e) == _importance(self.first)]
+        names = names if len(names) == 2 else names[:1]
+        more = len(self.members) - len(names)
+        return f"{', '.join(names)} and {more} more" if more else ", ".join(names)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What is drawn: nodes by their ids, and arrows between them."""
+
+    nodes: dict[str, Node]
+    arrows: tuple[Association, ...]
+
+    @cached_property
+    def incoming(self) -> dict[str, list[Association]]:
+        """The arrows that lead to each node."""
+        return {
+            id_: [arrow for arrow in self.arrows if arrow.destination == id_] for id_ in self.nodes
+        }
+
+    @cached_property
+    def outgoing(self) -> dict[str, list[Association]]:
+        """The arrows that lead from each node."""
+        return {id_: [arrow for arrow in self.arrows if arrow.source == id_] for id_ in self.nodes}
+
+
+def condensed(graph: Graph) -> Drawn:
+    """A graph with alike entities joined; arrows between the same two nodes are one of a type."""
+    groups: dict[object, list[Entity]] = {}
+    for entity in graph.entities.values():
+        sources = frozenset((a.source, a.type) for a in graph.incoming[entity.id])
+        destinations = frozenset((a.destination, a.type) for a in graph.outgoing[entity.id])
+        alike = (entity.kind, entity.type, sources, destinations)
+        groups.setdefault(alike if sources else entity.id, []).append(entity)
+    node_of: dict[str, str] = {}
+    nodes: dict[str, Node] = {}
+    for members in groups.values():
+        ordered = sorted(members, key=_importance)
+        node = Node(ordered[0].id, tuple(ordered))
+        nodes[node.id] = node
+        node_of |= {entity.id: node.id for entity in members}
+    arrows = dict.fromkeys(
+        Association(node_of[a.source], node_of[a.destination], a.type) for a in graph.associations
+    )
+    return Drawn(nodes, tuple(arrows))
+
+
+def _importance(entity: Entity) -> int:
+    """What has a role of its own comes before what merely lies beside it."""
+    return entity.role in ("", "output")

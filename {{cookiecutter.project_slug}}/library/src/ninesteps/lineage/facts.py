@@ -1,0 +1,97 @@
+"""What is said of an entity beside its name, in words: on a line, or in a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+from ninesteps.lineage import roles
+from ninesteps.lineage.condensed import Node
+from ninesteps.lineage.graph import Entity
+
+_LONG = 300
+"""Characters of a property that a line of a table holds."""
+
+
+def remark(node: Node) -> str:
+    """What a line says of a node beside its type, name and hash; may be empty."""
+    says = _REMARKS.get(node.first.role)
+    return says(node.first) if says and len(node.members) == 1 else ""
+
+
+def _of_table(table: Entity) -> str:
+    rows = table.properties.get("rows", "")
+    return f"{int(rows):,} rows" if rows.isdigit() else ""
+
+
+def _of_code(code: Entity) -> str:
+    listed = code.properties.get("files") or code.properties.get("archive files", "")
+    count = listed.count("\n")
+    return f"{count} files" if count > 1 else ""
+
+
+def _of_run(run: Entity) -> str:
+    moment = run.properties.get("as of")
+    return f"as of {moment}" if moment else ""
+
+
+def _of_job(job: Entity) -> str:
+    return f"best, {job.properties.get('objective', '')}" if job.properties.get("best") else ""
+
+
+def _of_approval(approval: Entity) -> str:
+    return f"{approval.created}: {approval.properties.get('why', '')}"
+
+
+def served(deployment: Entity) -> str:
+    """The traffic of a deployment: `2,000 requests, from ... until ...`."""
+    facts = deployment.properties
+    if not facts.get("served from"):
+        return facts.get("why", "")
+    requests = int(facts.get("requests", "0"))
+    until = facts.get("served until") or f"at least {facts.get('served as of', 'then')}"
+    return f"{requests:,} requests, {facts['served from']} to {until}"
+
+
+_REMARKS: dict[str, Callable[[Entity], str]] = {
+    roles.TABLE: _of_table,
+    roles.CODE: _of_code,
+    roles.RUN: _of_run,
+    roles.JOB: _of_job,
+    roles.GATE: lambda gate: gate.properties.get("compared", ""),
+    roles.APPROVAL: _of_approval,
+    roles.DEPLOYMENT: served,
+}
+
+
+def rows(entity: Entity) -> Iterator[tuple[str, str]]:
+    """Everything that is known of an entity, by names in words."""
+    if entity.role:
+        yield "what", entity.role
+    if entity.sha256:
+        yield "SHA-256", entity.sha256
+    if entity.uri:
+        yield "URI", entity.uri
+    if entity.created:
+        yield "when", entity.created
+    for name, text in entity.properties.items():
+        if name in ("files", "archive files"):
+            yield from ((path, sha256) for sha256, path in _files(text))
+        else:
+            yield name, text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"
+    yield "id", entity.id
+
+
+def _files(listing: str) -> Iterator[tuple[str, str]]:
+    for line in listing.splitlines():
+        sha256, _, path = line.partition("  ")
+        yield sha256, path
+
+
+def values(text: str) -> dict[str, str]:
+    """A property that is a JSON object of texts; empty if it is none."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return {}
+    return {str(k): str(v) for k, v in content.items()} if isinstance(content, dict) else {}
