@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import io
 import json
+import os
 import re
 import shutil
 import stat
@@ -262,6 +263,22 @@ def test_where_rows_are_numbered_it_is_said_whose_number_it_is(
     assert "each table has another person in row 1; delete the row in pets.csv" in refused
 
 
+def test_the_records_of_a_group_are_listed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (
+        "[split] group: expected the column"
+        in trace(monkeypatch, "cat", "--group", status=2).stderr
+    )
+    grouped = dataclasses.replace(OF, split=dataclasses.replace(OF.split, group="species"))
+    monkeypatch.setitem(globals(), "OF", grouped)
+    listed = trace(monkeypatch, "cat", "--group", "--json").stdout
+    assert json.loads(listed) == sorted(IDS)
+    assert trace(monkeypatch, "it's", "--group", status=2).stderr == (
+        'pipeline: no table on this machine has species "it\'s"\n'
+    )
+    refused = trace(monkeypatch, "cat", "--group", "--erase", status=2).stderr
+    assert "--group lists ids: expected no --erase" in refused
+
+
 # Why
 
 
@@ -443,6 +460,17 @@ def test_an_erasure_that_is_killed_at_any_moment_comes_to_the_same_end(
         (alone,) = [e for e in State(by_itself / ".local/state.db").events() if e.kind == "erased"]
         assert entry.facts == alone.facts, at
     assert at > 20
+
+
+def test_what_a_killed_ingest_has_left_goes_too(here: Path) -> None:
+    left = here / ".local/s3/.0123456789abcdef/reading"
+    left.mkdir(parents=True)
+    (left / "cells").write_bytes(b"007")
+    erase(here, "-17")
+    assert left.exists()  # it may be written just now
+    os.utime(left.parent, (0, 0))
+    erase(here, "007")
+    assert not left.parent.exists()
 
 
 def test_an_erasure_waits_for_runs_and_for_another_erasure(here: Path) -> None:

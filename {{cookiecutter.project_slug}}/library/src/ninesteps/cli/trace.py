@@ -27,13 +27,17 @@ _MAY_BE_AN_OPTION = {"ignore_unknown_options": True}  # an id such as -17
 @click.option("--ask", is_flag=True, help="Ask each version that kept no answer, a second each.")
 @click.option("--erase", is_flag=True, help="Erase the record from this machine, after a question.")
 @click.option("--yes", is_flag=True, help="Erase it without asking.")
+@click.option(
+    "--group", "is_group", is_flag=True,
+    help="RECORD is a value of [split] group: list its records, an id a line.",
+)  # fmt: skip
 @click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False),
               help="Write the text to a file too.")  # fmt: skip
 @click.option("--env", "name", metavar="NAME", help="Refused: see docs/trace.md.", hidden=True)
 @AS_JSON
 def trace(
-    record: str, ask: bool, erase: bool, yes: bool, output: Path | None, name: str | None,
-    as_json: bool,
+    record: str, ask: bool, erase: bool, yes: bool, is_group: bool, output: Path | None,
+    name: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Say where a record was used, what was said of it, and why.
 
@@ -45,8 +49,11 @@ def trace(
             "--env: expected none: a trace is of this machine; `pipeline record ID --env NAME` "
             "shows what an account's stores have, and with --delete deletes it there"
         )
-    _check_use(ask, erase, yes, output, as_json)
+    _check_use(ask, erase, yes, is_group, output, as_json)
     settings = here.settings_with_table()
+    if is_group:
+        _list_group(settings, record, as_json)
+        return
     if erase:
         _erase(settings, record, yes)
         return
@@ -60,12 +67,24 @@ def trace(
     click.echo(json.dumps(view.as_json(found), indent=2) if as_json else text.rstrip("\n"))
 
 
-def _check_use(ask: bool, erase: bool, yes: bool, output: Path | None, as_json: bool) -> None:
+def _check_use(
+    ask: bool, erase: bool, yes: bool, is_group: bool, output: Path | None, as_json: bool
+) -> None:
+    for option, given in (("--ask", ask), ("--erase", erase), ("-o", bool(output))):
+        if is_group and given:
+            raise click.UsageError(f"--group lists ids: expected no {option}")
     if yes and not erase:
         raise click.UsageError("--yes is for --erase: expected both")
     for option, given in (("--ask", ask), ("-o", bool(output)), ("--json", as_json)):
         if erase and given:
             raise click.UsageError(f"--erase erases the record: expected no {option}")
+
+
+def _list_group(settings: Settings, value: str, as_json: bool) -> None:
+    from ninesteps.tracing import trace as tracing
+
+    ids = tracing.of_group(here.local(), settings, value)
+    click.echo(json.dumps(ids, indent=2) if as_json else "\n".join(ids))
 
 
 def _reading() -> Callable[[str], None]:

@@ -97,6 +97,7 @@ def ingest(
     rows_at_once: int | None = None,
     as_of: str = "",
     called: datetime | None = None,
+    erased: erasures.Erasures | None = None,
 ) -> Ingested:
     """Put a raw table into a feature group of its own, unless it is there already.
 
@@ -105,12 +106,12 @@ def ingest(
 
     Args:
         file: a CSV, Parquet or Feather file.
-        s3: the folder that stands for S3, one folder a bucket; beside it lies the state, which
-            says whose records were erased.
+        s3: the folder that stands for S3, one folder a bucket.
         on_work: called before the table is read, if it has to be.
         rows_at_once: the rows that are in memory at a time, of a larger table; None: as is usual.
         as_of: the moment that the newest row must not be too old for; without it, now.
         called: the moment that the first row counts as put at; without it, now.
+        erased: records whose rows are left out; without it, those of the state beside S3.
 
     Raises:
         RawTableError: with one sentence for the person who brought the table.
@@ -132,7 +133,7 @@ def ingest(
     try:
         ingested = _written(
             file, settings, features, unfinished, f"s3://{prefix}/{group.name}", rows_at_once,
-            called or datetime.now(UTC), erasures.read(s3.parent),
+            called or datetime.now(UTC), erasures.read(s3.parent) if erased is None else erased,
         )  # fmt: skip
         ingested = replace(ingested, sha256=sha256, bytes=size)
         text = json.dumps(asdict(ingested), indent=2)

@@ -52,6 +52,16 @@ def as_of(folders: Sequence[Path], record_id: str, identifier: str, moment: str)
         return row.drop_columns("recency")
 
 
+def ids_where(folders: Sequence[Path], record_id: str, column: str, text: str) -> list[str]:
+    """The ids of the records that have a text in a column, in order, from all tables."""
+    query = (
+        f"SELECT DISTINCT CAST({quoted(record_id)} AS varchar) AS id FROM stored "
+        f"WHERE CAST({quoted(column)} AS varchar) = {_text(text)} ORDER BY id"
+    )
+    with _connection(*folders) as connection:
+        return [str(identifier) for (identifier,) in connection.sql(query).fetchall()]
+
+
 def schema(folder: Path) -> pa.Schema:
     """The columns of a folder's rows.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from ninesteps.tracing.uses import SPLITS, RunFiles, runs
 PAGES = ("report.html", "report.md", "report.json")
 SANDBOXES = ("sandboxes", "kept")
 """Folders of a run in which a step that did not end has left its files."""
+
+ABANDONED = 3600
+"""Seconds after which nobody writes any more to what has no name of its own yet."""
 
 LINES, ROWS, COUNTS, WHOLE, ENTRIES = "lines", "rows", "counts", "whole", "entries"
 """What is taken out of a file: lines, rows of Parquet, rows from its counts, all of it; or entries
@@ -54,8 +58,8 @@ class Found:
     @cached_property
     def changes(self) -> tuple[Change, ...]:
         """All of it, in the order in which it is best erased: what has no ids comes first."""
-        parts = (self._by_row, self._pages, self._sandboxes, self._lines, self._tables,
-                 self._entries)  # fmt: skip
+        parts = (self._by_row, self._pages, self._sandboxes, self._unfinished, self._lines,
+                 self._tables, self._entries)  # fmt: skip
         return tuple(change for part in parts for change in part())
 
     @cached_property
@@ -153,6 +157,8 @@ class Found:
     def _tables(self) -> Iterator[Change]:
         """Parquet: the offline store, and the rows of queries."""
         for file in sorted((self.local / "s3").rglob("*.parquet")):
+            if file.relative_to(self.local / "s3").parts[0].startswith("."):
+                continue  # of an ingest that is going on, or see `_unfinished`
             if (column := rewriting.id_column(file, self.record_ids)) and (
                 rows := rewriting.rows_of(file, column, self.identifier)
             ):
@@ -181,6 +187,13 @@ class Found:
             if any(self._with_lines(folder)) or any(map(self._has_rows, tables)):
                 what = f"files that a step of run {folder.parent.name} has left"
                 yield Change(self._path(folder), self._path(folder), what, WHOLE)
+
+    def _unfinished(self) -> Iterator[Change]:
+        """What a process that was killed left of a table, whosever rows are in it."""
+        for left in sorted((self.local / "s3").glob(".*")):
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                what = "what a process that was killed has left of a table"
+                yield Change(self._path(left), self._path(left), what, WHOLE)
 
     def _has_rows(self, file: Path) -> bool:
         column = rewriting.id_column(file, self.record_ids)

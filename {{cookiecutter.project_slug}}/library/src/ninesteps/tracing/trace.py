@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from ninesteps.errors import StateError, StepError
+from ninesteps.errors import SettingsError, StateError, StepError
+from ninesteps.feature_store import stored
 from ninesteps.feature_store.ingest import SUMMARY
 from ninesteps.feature_store.records import Record
 from ninesteps.local import pseudonyms
@@ -123,6 +124,26 @@ def trace(
         return found
     of_runs = {run.execution: run for run in every}
     return _Asked(local, settings, found, of_runs).trace(packages, ask_all)
+
+
+def of_group(local: Path, settings: Settings, value: str) -> list[str]:
+    """The ids of the records that `[split] group` keeps together by a value.
+
+    Raises:
+        SettingsError: if nothing is kept together.
+        StateError: if no table here has the value.
+    """
+    column = settings.split.group
+    if not column:
+        raise SettingsError("expected the column whose rows are kept together, got none: each "
+                            "record stands for itself", "split", "group")  # fmt: skip
+    found = [file.parent / "data" for file in
+             records.offline_folder(local, settings).glob(f"*/{SUMMARY}")]  # fmt: skip
+    stored_name = settings.data.stored_name(column)
+    ids = stored.ids_where(found, settings.stored_record_id, stored_name, value) if found else []
+    if not ids:
+        raise StateError(f"no table on this machine has {column} {value!r}")
+    return ids
 
 
 def _nowhere(identifier: str, settings: Settings) -> str:

@@ -107,7 +107,9 @@ def _outputs(
 ) -> Iterator[Artifact]:
     """The files whose digests were recorded when the step ended."""
     made = new.record.digests if new else {}
-    recorded = {kept.as_now(uri): (uri, digest) for uri, digest in step.record.digests.items()}
+    digests = step.record.digests.items()
+    left = {uri: kept.erasures.after(uri, digest) for uri, digest in digests}  # by erasures
+    recorded = {kept.as_now(uri): (uri, digest) for uri, digest in left.items()}
     for uri in dict.fromkeys([*recorded, *made]):
         of_then, digest = recorded.get(uri, ("", ""))
         old = _file(kept.storage, of_then) if of_then else None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ninesteps.definition.definition import Definition, read_definition
 from ninesteps.errors import RegistryError, StateError
+from ninesteps.local.erasures import Erasures
 from ninesteps.local.state import (
     KeptExecution,
     KeptStep,
@@ -27,6 +28,7 @@ class Recorded:
     package: ModelPackage
     run: KeptExecution
     steps: dict[str, KeptStep]
+    erasures: Erasures = field(default_factory=Erasures)  # of records that it was made of, too
 
     @cached_property
     def definition(self) -> Definition:
@@ -90,4 +92,5 @@ def recorded(local: Path, group: str, number: int) -> Recorded:
             "since it began"
         )
     steps = {step.name: step for step in state.steps(run.id)}
-    return Recorded(Storage((local / "s3").resolve()), package, run, steps)
+    erasures = Erasures.read(state, local)
+    return Recorded(Storage((local / "s3").resolve()), package, run, steps, erasures)

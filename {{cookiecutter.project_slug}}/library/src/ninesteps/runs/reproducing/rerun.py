@@ -179,7 +179,7 @@ class _Rerun:
         ingested = ingest(
             file, settings, environment, self._folder / "s3",
             lambda: self._progress.working("reading the table"), as_of=as_of,
-            called=inputs.first_put(self._kept),
+            called=inputs.first_put(self._kept), erased=self._kept.erasures,
         )  # fmt: skip
         self._progress.ingested(file, ingested, as_of)
         return tables(settings.features_of(environment), ingested)
