@@ -138,7 +138,7 @@ def live(day: Day) -> None:
     day.do("pipeline approve 1 --env prod --who 'Ada Byron' --why 'Metrics and bias are read'",
            approver)  # fmt: skip
     day.do("pipeline card 1 --env prod", day.least("card", "ada"), is_shown=False)
-    State(day.repository / ".local/state.db").append_event("erased", {})  # a chain of one entry
+    State(day.repository / ".local/state.db").append_event("deployed", {})  # a chain of one
     audit = day.least("audit", "ada")
     day.do("pipeline audit --head --env prod", audit, is_shown=False)
     day.do("pipeline audit --verify --env prod", audit, is_shown=False)

@@ -533,6 +533,9 @@ def test_of_several_at_once_exactly_one_wins(tmp_path: Path, statuses: tuple[str
             assert (one.after, next_.before, next_.after) == ("Approved", "Approved", "Rejected")
         for _, error, _ in here:
             assert not error or error.startswith("RegistryError: pets version 1 was "), error
+        state = Registered(folder).state
+        assert [entry.facts["who"] for entry in state.events()[2:]] == [d.who for d in decisions]
+        assert state.event_faults() == []
 
 
 def test_who_comes_just_behind_another_is_told_of_them(

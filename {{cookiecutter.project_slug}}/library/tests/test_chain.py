@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import random
 import re
+import shutil
 import sqlite3
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,9 +19,10 @@ from typing import Any
 import pytest
 
 from ninesteps.errors import StateError
-from ninesteps.local import chain
+from ninesteps.local import chain, chain_tables
 from ninesteps.local.state import State
 from ninesteps.local.state_schema import UPGRADES, VERSION_7
+from test_state import as_nobody
 from versions import Registered
 
 JO = ("Jo Doe", "auc is what we need")
@@ -60,17 +66,41 @@ def edited(file: Path, *statements: str) -> list[str]:
     `rehash` in SQL is the hash of an entry with these values.
     """
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        connection.create_function("rehash", 5, chain._hash)
-        triggers = connection.execute(
-            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
-        ).fetchall()
-        for name, _ in triggers:
-            connection.execute(f"DROP TRIGGER {name}")
-        for statement in statements:
-            connection.execute(statement)
-        for _, sql in triggers:
-            connection.execute(sql)
+        edit(connection, statements)
     return [str(fault) for fault in State(file, read_only=True).event_faults()]
+
+
+def edit(connection: sqlite3.Connection, statements: Iterable[str]) -> None:
+    connection.create_function("rehash", 5, chain._hash)
+    query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+    triggers = connection.execute(query).fetchall()
+    for name, _ in triggers:
+        connection.execute(f"DROP TRIGGER {name}")
+    for statement in statements:
+        connection.execute(statement)
+    for _, sql in triggers:
+        connection.execute(sql)
+
+
+Tampered = Callable[..., list[str]]
+
+
+@pytest.fixture(scope="module")
+def tampered(filled: Path) -> Tampered:
+    """The same of a copy in memory, which is quicker."""
+    with closing(sqlite3.connect(filled)) as source:
+        whole = sqlite3.connect(":memory:", isolation_level=None)
+        source.backup(whole)
+
+    def said(*statements: str) -> list[str]:
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+            whole.backup(connection)
+            edit(connection, statements)
+            entries = chain.entries(connection)
+            found = [*chain.faults(connection), *chain_tables.disagreements(connection, entries)]
+            return [str(fault) for fault in found]
+
+    return said
 
 
 def test_every_kind_of_event_is_an_entry_that_follows_on_the_one_before(file: Path) -> None:
@@ -101,10 +131,10 @@ COLUMNS = {
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("value", ["other", "''", "x'ff'", "7"])
 def test_an_edit_of_any_column_names_its_entry(
-    file: Path, number: int, column: str, value: str
+    tampered: Tampered, number: int, column: str, value: str
 ) -> None:
     value = COLUMNS[column] if value == "other" else value
-    found = edited(file, f"UPDATE events SET {column} = {value} WHERE number = {number}")
+    found = tampered(f"UPDATE events SET {column} = {value} WHERE number = {number}")
     changed = f"entry {number}: was changed: it does not have the sha256 it was written with"
     assert found[0] == changed
     assert not [
@@ -121,31 +151,30 @@ REWRITTEN = (
 @pytest.mark.parametrize("number", range(1, LENGTH))
 @pytest.mark.parametrize("column", ["kind", "at", "facts"])
 def test_an_entry_written_again_with_its_hash_is_named_by_the_one_that_follows(
-    file: Path, number: int, column: str
+    tampered: Tampered, number: int, column: str
 ) -> None:
     values = {"column": column, "value": COLUMNS[column], "number": number}
-    found = edited(file, *(statement.format(**values) for statement in REWRITTEN))
+    found = tampered(*(statement.format(**values) for statement in REWRITTEN))
     assert found[0].startswith(
         f"entry {number}: was replaced: entry {number + 1} follows on one with sha256 "
     )
 
 
 @pytest.mark.parametrize("number", range(1, LENGTH))
-def test_a_deletion_names_the_entry(file: Path, number: int) -> None:
-    found = edited(file, f"DELETE FROM events WHERE number = {number}")
+def test_a_deletion_names_the_entry(tampered: Tampered, number: int) -> None:
+    found = tampered(f"DELETE FROM events WHERE number = {number}")
     is_missing = f"was deleted: entry {number} is missing before entry {number + 1}"
     assert found[0] == f"entry {number}: {is_missing}"
 
 
-def test_a_deletion_of_several_names_them(file: Path) -> None:
-    found = edited(file, "DELETE FROM events WHERE number BETWEEN 2 AND 4")
+def test_a_deletion_of_several_names_them(tampered: Tampered) -> None:
+    found = tampered("DELETE FROM events WHERE number BETWEEN 2 AND 4")
     assert found[0] == "entry 2: was deleted: entries 2 to 4 are missing before entry 5"
 
 
 @pytest.mark.parametrize("number", range(1, LENGTH))
-def test_a_deletion_that_closes_the_gap_is_found(file: Path, number: int) -> None:
-    found = edited(
-        file,
+def test_a_deletion_that_closes_the_gap_is_found(tampered: Tampered, number: int) -> None:
+    found = tampered(
         f"DELETE FROM events WHERE number = {number}",
         f"UPDATE events SET number = -number WHERE number > {number}",
         "UPDATE events SET number = -number - 1 WHERE number < 0",
@@ -155,9 +184,10 @@ def test_a_deletion_that_closes_the_gap_is_found(file: Path, number: int) -> Non
 
 
 @pytest.mark.parametrize("number", range(1, LENGTH + 1))
-def test_an_insertion_names_where_the_entries_after_it_were(file: Path, number: int) -> None:
-    found = edited(
-        file,
+def test_an_insertion_names_where_the_entries_after_it_were(
+    tampered: Tampered, number: int
+) -> None:
+    found = tampered(
         f"UPDATE events SET number = -number WHERE number >= {number}",
         "UPDATE events SET number = 1 - number WHERE number < 0",
         f"INSERT INTO events SELECT {number}, 'erased', at, '{{}}', previous, "
@@ -170,18 +200,17 @@ def test_an_insertion_names_where_the_entries_after_it_were(file: Path, number: 
 
 
 @pytest.mark.parametrize("number", [0, -3])
-def test_an_insertion_before_the_first_is_named(file: Path, number: int) -> None:
+def test_an_insertion_before_the_first_is_named(tampered: Tampered, number: int) -> None:
     values = f"{number}, 'erased', '', '{{}}', '{chain.NO_ENTRY}'"
-    found = edited(file, f"INSERT INTO events VALUES ({values}, rehash({values}))")
+    found = tampered(f"INSERT INTO events VALUES ({values}, rehash({values}))")
     assert found[0] == f"entry {number}: was inserted: entries are numbered from 1"
 
 
 @pytest.mark.parametrize("one", range(1, LENGTH))
 @pytest.mark.parametrize("by", [1, 3])
-def test_a_swap_names_both(file: Path, one: int, by: int) -> None:
+def test_a_swap_names_both(tampered: Tampered, one: int, by: int) -> None:
     other = min(one + by, LENGTH)
-    found = edited(
-        file,
+    found = tampered(
         f"UPDATE events SET number = -1 WHERE number = {one}",
         f"UPDATE events SET number = {one} WHERE number = {other}",
         f"UPDATE events SET number = {other} WHERE number = -1",
@@ -256,9 +285,9 @@ def test_an_entry_is_not_written_over_without_taking_a_trigger_away(
     ],
 )  # fmt: skip
 def test_what_was_changed_in_its_table_and_not_in_the_chain_is_named(
-    file: Path, statement: str, said: str
+    tampered: Tampered, statement: str, said: str
 ) -> None:
-    found = edited(file, statement)
+    found = tampered(statement)
     assert [fault[: len(said)] for fault in found] == [said]
 
 
@@ -418,3 +447,78 @@ def write(file: Path, writer: int) -> None:
     state = State(file)
     for number in range(20):
         state.append_event("erased", {"writer": writer, "number": number})
+
+
+KILLS = int(os.environ.get("KILLS_TRIED", "4"))
+"""How many random moments of a kill are tried; 100 in the full tier."""
+
+
+def decide_and_erase(local: Path) -> None:
+    """Register, decide and erase without end."""
+    machine = Registered(local)
+    machine.runs += [
+        entry.facts["run"] for entry in machine.state.events() if "origin" in entry.facts
+    ]
+    while True:
+        number = machine.register()
+        machine.approvals().approve(number, *JO)
+        machine.state.append_event(
+            "erased", {"record": "ab", "key": "k", "files": {}, "learnt": []}
+        )
+        machine.approvals().reject(number, *JO)
+
+
+def test_whatever_is_killed_whenever_both_are_there_or_neither(tmp_path: Path) -> None:
+    context, moments, kinds = multiprocessing.get_context("fork"), random.Random(7), set[str]()
+    local = tmp_path / ".local"
+    for number in range(KILLS):
+        process = context.Process(target=decide_and_erase, args=(local,))
+        process.start()
+        before = 0 if number == 0 else len(State(local / "state.db", read_only=True).events())
+        until = time.monotonic() + 60
+        while number == 0 and not (local / "state.db").exists() and time.monotonic() < until:
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0.05, 0.5))
+        assert process.is_alive()
+        process.kill()
+        process.join()
+        state = State(local / "state.db")
+        assert state.event_faults() == [], f"kill {number}"
+        assert len(state.events()) >= before
+        kinds.add(state.events()[-1].kind)
+    assert len(state.events()) > 4 * KILLS and kinds
+
+
+def test_a_full_file_keeps_neither_the_decision_nor_its_entry(file: Path) -> None:
+    state = State(file)
+    with state.transaction() as connection:
+        connection.execute("CREATE TABLE ballast (x)")
+    pages = state.rows("PRAGMA page_count")[0][0]
+    state.rows(f"PRAGMA max_page_count = {pages}")
+    before = state.events()
+    with pytest.raises(StateError, match=r"state\.db cannot be used: database or disk is full"):
+        for _ in range(1000):
+            state.append_event("erased", {"x": "y" * 2000})
+    assert state.event_faults() == []
+    assert state.events()[: len(before)] == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="it has no such users")
+def test_a_file_that_may_not_be_written_is_named_and_can_be_checked(file: Path) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder, copy = Path(name), Path(name, "state.db")
+        shutil.copyfile(file, copy)
+        copy.chmod(0o444)
+        folder.chmod(0o555)
+
+        def write() -> str:
+            try:
+                State(copy).append_event("erased", {})
+            except StateError as error:
+                return str(error)
+            return ""
+
+        said = as_nobody(write)
+        assert as_nobody(lambda: str(State(copy, read_only=True).event_faults())) == "[]"
+        folder.chmod(0o755)
+    assert said.startswith(f"{copy} cannot be used: ")

@@ -18,7 +18,7 @@ import killed_run
 from ninesteps.errors import DefinitionError, StateError
 from ninesteps.local.engine import RunOptions
 from ninesteps.local.history import History
-from ninesteps.local.state import run_lock
+from ninesteps.local.state import State, run_lock
 from small_definitions import (
     BUCKET,
     WRITE,
@@ -341,6 +341,8 @@ def left(root: Path) -> tuple[dict[str, bytes], list[tuple[object, ...]]]:
         for p in state.model_packages("group")
     ]
     assert not list((root / "runs" / execution.id / "sandboxes").iterdir())
+    assert [entry.kind for entry in state.events()] == ["started", "registered"]
+    assert state.event_faults() == []
     return files, packages
 
 
@@ -385,6 +387,7 @@ def test_whatever_is_killed_whenever_the_end_is_the_same(tmp_path: Path, victim:
                 struck += 1
                 break
         process.wait()
+        assert State(root / "state.db", read_only=True).event_faults() == [], f"kill {number}"
         for _ in range(3):
             if begin(root).wait() == 0 and left_is_whole(root):
                 break
