@@ -142,6 +142,7 @@ def live(day: Day) -> None:
     audit = day.least("audit", "ada")
     day.do("pipeline audit --head --env prod", audit, is_shown=False)
     day.do("pipeline audit --verify --env prod", audit, is_shown=False)
+    day.do("pipeline audit 1 --env prod", day.least("audit pack", "ada"), is_shown=False)
     day.do("pipeline registry 1 --env prod", approver)
     day.do(f"pipeline record {a_record(day)} --env prod", ingester)
     day.do("pipeline schedule on --env prod", day.least("schedule", "noor"))

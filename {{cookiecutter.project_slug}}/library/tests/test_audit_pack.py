@@ -336,7 +336,7 @@ def test_each_sentence_names_facts_and_each_question_items_that_there_are(made: 
             assert question.shows and question.asks and question.not_shown, where
 
 
-TO_COME: set[str] = {"lineage.json", "model_card.json"}
+TO_COME: set[str] = {"lineage.json"}
 
 
 def test_no_fact_is_made_for_nobody() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import re
 from collections.abc import Iterator
 
 import pytest
 
 import first_day
 from first_day import NAME, Day
+from ninesteps.audit import verify
 from package_contents import CHURN, package_contents
 from pretend_account.iam import Identity, Statement, decide
 from pretend_account.principals import Principal
@@ -34,9 +38,10 @@ def test_each_principal_was_asked_and_nothing_was_denied(day: Day) -> None:
     assert all(decision.allowed for decision in day.account.uses.values())
     asked = {use.principal.removeprefix(f"{NAME}-") for use in day.account.uses}
     assert asked == {
-        "approved", "approver", "audit of the table", "card of the table", "data-arrival",
-        "endpoint", "events", "evidence", "features", "ingester", "job", "operator", "pipeline",
-        "publisher", "rollout", "schedule of the table", "scheduler",
+        "approved", "approver", "audit of the table", "audit pack of the table",
+        "card of the table", "data-arrival", "endpoint", "events", "evidence", "features",
+        "ingester", "job", "operator", "pipeline", "publisher", "rollout",
+        "schedule of the table", "scheduler",
     }  # fmt: skip
 
 
@@ -57,6 +62,27 @@ def test_the_package_holds_what_the_seed_asks_for_and_nothing_else(day: Day) -> 
     )
     assert package_contents(found) == CHURN
 
+
+def test_the_audit_pack_of_the_account_is_whole_and_nobodys_data_is_in_it(day: Day) -> None:
+    file = day.repository / "customer-churn-prod-v1-audit.zip"
+    faults, _ = verify.check(file)
+    assert faults == []
+    files = verify.read(file)
+    absent = json.loads(files[verify.MANIFEST])["absent"]
+    assert absent.keys() == NOT_IN_AN_ACCOUNT
+    words = set(re.findall(rb"[A-Z0-9]+", b"\n".join(files.values())))
+    with (day.repository / "data/churn.csv").open(encoding="utf-8", newline="") as table:
+        ids = {row["custid"].encode() for row in csv.DictReader(table)} - {b""}
+    assert len(ids) > 4_000
+    assert not words & ids
+
+
+NOT_IN_AN_ACCOUNT = {
+    "chain.json",  # CloudTrail keeps the calls
+    "impact_ratios.json",  # no facet is a sex or an ethnicity
+    "origin.json",
+    "requirements.lock",
+}
 
 _REFUSED = "an approval that is refused is noted and told"
 _SCALED = "[deploy] lets no endpoint scale itself"

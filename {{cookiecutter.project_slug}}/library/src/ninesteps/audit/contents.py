@@ -13,11 +13,14 @@ from ninesteps.audit.impact_ratios import NotComputed, Rates
 from ninesteps.audit.laws import Laws
 from ninesteps.audit.privacy import LEAST, Copies, facts_of, without_people
 from ninesteps.audit.subject import QUERY, Subject, sha256
+from ninesteps.model_card.content import Card
 from ninesteps.report.evidence import Absent, File, RunEvidence
 from ninesteps.report.facts import RunFacts, StepFacts
 from ninesteps.report.reading import BROKEN, Reading
 from ninesteps.report.steps import inputs
 from ninesteps.repository.vendor import LOCK
+from ninesteps.settings import model_card
+from ninesteps.settings.model_card import Statements
 
 OF_ROWS = ("local_shap", "test")
 """Files with a row for each record: no pack has them."""
@@ -82,6 +85,11 @@ class Contents:
         except BROKEN as error:
             why = f"{file.name} has another shape than is read here ({type(error).__name__})"
             return replace(file, raw=None, why=why)
+
+    @cached_property
+    def statements(self) -> Statements:
+        """What people have stated about the model, as `model_card.toml` has it now."""
+        return model_card.load(self.subject.settings.root)
 
     @cached_property
     def ratios(self) -> list[Rates] | str:
@@ -273,6 +281,12 @@ def _is_told(subject: Subject, kind: str, facts: Mapping[str, Any]) -> bool:
     return bool((facts.get("group"), facts.get("version")) == (version.group, version.number))
 
 
+def _card(contents: Contents) -> Mapping[str, Any]:
+    subject = contents.subject
+    problem = subject.settings.project.problem
+    return Card(subject.version, contents.reading, contents.statements, problem).content()
+
+
 def _impact_ratios(contents: Contents) -> Mapping[str, Any]:
     if isinstance(contents.ratios, str):
         raise Absent(contents.ratios)
@@ -301,6 +315,7 @@ _ITEMS: dict[str, tuple[str, Callable[[Contents], Any]]] = {
     LOCK: ("The environment's lock", _lock),
     "approvals.json": ("Decisions, with the rules in force", _approvals),
     "chain.json": ("The chain of events", _chain),
+    "model_card.json": ("The model card, with what people have stated", _card),
     "impact_ratios.json": ("Selection rates and impact ratios", _impact_ratios),
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ninesteps.audit.impact_ratios import Rates
 from ninesteps.audit.privacy import LEAST
@@ -15,6 +14,7 @@ from ninesteps.report.bias_charts import is_shown
 from ninesteps.report.evidence import Absent
 from ninesteps.report.formatting import between, count, listed, moment, number, percent
 from ninesteps.report.reading import BROKEN, Reading
+from ninesteps.settings.model_card import FILE, Statements
 
 MOST_NAMES = 12
 """So many names are listed; of more, how many there are."""
@@ -29,14 +29,14 @@ class Known:
 
 
 def known(
-    subject: Subject, reading: Reading, ratios: list[Rates] | str, more: Mapping[str, str | Absent]
+    subject: Subject, reading: Reading, ratios: list[Rates] | str, statements: Statements
 ) -> Known:
     """Every fact that a sentence may name.
 
     Args:
         reading: of the pack's copies, so that no sentence says what they leave out.
         ratios: or why there are none.
-        more: facts that other items of the pack give.
+        statements: what people have stated about the model.
     """
     texts, unknown = {}, {}
     for name, make in _FACTS.items():
@@ -46,11 +46,15 @@ def known(
             unknown[name] = str(why)
         except BROKEN as error:
             unknown[name] = f"a file has another shape than is read here ({type(error).__name__})"
-    for name, value in {**more, "impact_ratios": _ratios(ratios)}.items():
-        if isinstance(value, Absent):
-            unknown[name] = str(value)
+    if isinstance(ratios, str):
+        unknown["impact_ratios"] = ratios
+    else:
+        texts["impact_ratios"] = " ".join(_sentences(ratios))
+    for name in STATED:
+        if stated := " ".join(getattr(statements, name).split()):
+            texts[name] = stated
         else:
-            texts[name] = value
+            unknown[name] = f"{FILE} does not state {name}"
     return Known(texts, unknown)
 
 
@@ -265,12 +269,6 @@ def _selected(subject: Subject, reading: Reading) -> str:
     return reading.favourable
 
 
-def _ratios(ratios: list[Rates] | str) -> str | Absent:
-    if isinstance(ratios, str):
-        return Absent(ratios)
-    return " ".join(_sentences(ratios))
-
-
 def _sentences(ratios: list[Rates]) -> Iterator[str]:
     for table in ratios:
         by = " and ".join(table.by)
@@ -332,12 +330,7 @@ _FACTS: dict[str, Fact] = {
     "selected": _selected,
 }
 
-GIVEN = ("impact_ratios", "intended_use", "contact")
-"""Facts that other items of the pack give."""
+STATED = ("intended_use", "not_intended_for", "who_may_be_harmed", "limits", "contact")
+"""What people state in `model_card.toml`."""
 
-NAMES = frozenset({*_FACTS, *GIVEN})
-
-
-def as_dict(facts: Known) -> dict[str, Any]:
-    """For a program to read."""
-    return {"known": dict(facts.texts), "unknown": dict(facts.unknown)}
+NAMES = frozenset({*_FACTS, *STATED, "impact_ratios"})

@@ -14,7 +14,6 @@ from ninesteps.audit.page import Listed, page
 from ninesteps.audit.subject import Subject, sha256
 from ninesteps.audit.verify import MANIFEST, packed
 from ninesteps.errors import SettingsError
-from ninesteps.report.evidence import Absent
 
 RUNS_ITSELF = b"import runpy\n\nrunpy.run_module('verify', run_name='__main__')\n"
 """`__main__.py`: `python PACK.zip` checks the pack."""
@@ -41,9 +40,8 @@ class Pack:
 
 
 def default_name(subject: Subject) -> str:
-    """`customer-churn-v7-audit.zip`."""
-    place = f"-{subject.environment}" if subject.environment else ""
-    return f"{subject.version.group}-v{subject.version.number}{place}-audit.zip"
+    """`customer-churn-v7-audit.zip`; an account's group is named by its environment."""
+    return f"{subject.version.group}-v{subject.version.number}-audit.zip"
 
 
 def check_name(file: Path) -> None:
@@ -63,8 +61,7 @@ def make(subject: Subject) -> Pack:
     contents = Contents(subject, every_law)
     items = contents.items()
     absent = {item.name: item.absent for item in items if item.absent}
-    more = {name: Absent(_NO_CARD) for name in ("intended_use", "contact")}
-    facts = known(subject, contents.reading, contents.ratios, more)
+    facts = known(subject, contents.reading, contents.ratios, contents.statements)
     profile = subject.version.metadata.get("profile", "")
     ratios = [] if isinstance(contents.ratios, str) else contents.ratios
     listed = [_listed(item) for item in items]
@@ -86,9 +83,6 @@ def make(subject: Subject) -> Pack:
         absent,
         tuple(subject.changed),
     )
-
-
-_NO_CARD = "no model card was made"
 
 
 def _listed(item: Item) -> Listed:

@@ -36,7 +36,8 @@ LEFT_OUT = (
     "No row of anybody's data is in this pack: no record id, no feature values, no SHAP values of "
     f"single records, no logs. Groups of fewer than {LEAST} rows are left out of its copies, and "
     f"values that fewer than {LEAST} training rows have are counted with others. Names in it are "
-    "those of the people who decided on this version, and what they wrote."
+    "those of the people who decided on this version, and what people wrote: their reasons, and "
+    "model_card.toml."
 )
 
 

@@ -50,6 +50,7 @@ class Chain:
 class Subject:
     """What an audit pack is about."""
 
+    settings: Settings
     version: Version
     approvals: Approvals  # with the rules in force now
     facts: RunFacts
@@ -65,8 +66,8 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """As a person calls it, with its environment."""
-        return f"{self.version.name}{f' in {self.environment}' if self.environment else ''}"
+        """As a person calls it."""
+        return self.version.name
 
     @property
     def changed(self) -> list[str]:
@@ -107,6 +108,7 @@ def here(root: Path, local: Path, settings: Settings, number: int) -> Subject:
     (kept,) = state.executions(execution.id)
     records = {step.name: step.record for step in state.steps(execution.id)}
     return Subject(
+        settings,
         version,
         approvals,
         facts,
@@ -138,7 +140,9 @@ def in_account(settings: Settings, environment: str, number: int) -> Subject:
     if not version.execution:
         raise _nothing_left(version)
     run = AccountRun.of(registry.session, registry.environment)
-    facts = run.facts(settings, version.execution)
+    path = f"pipeline/{registry.pipeline}/execution/{version.execution}"
+    arn = registry.environment.sagemaker_arn(path)
+    facts = run.facts(settings, arn)
     noted = {file.uri: file for file in registry.evidence(version)}
     objects = [
         StoredObject(step.name, role, uri, *_digests(noted, uri))
@@ -150,12 +154,13 @@ def in_account(settings: Settings, environment: str, number: int) -> Subject:
         StoredObject("", "output", file.uri, file.registered, file.now) for file in noted.values()
     ]
     return Subject(
+        settings,
         version,
         approvals,
         facts,
         run,
         _evidence(version, facts, run),
-        run.definition(settings, version.execution),
+        run.definition(settings, arn),
         tuple(objects),
         registry.started_by(version),
         origin={},

@@ -412,6 +412,24 @@ _READ_EXECUTION = {
 """What looking at an execution takes: its steps, and what each has started."""
 
 CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
+    "audit pack": {
+        "sts:GetCallerIdentity": (),
+        **_READ_EXECUTION,
+        "sagemaker:ListModelPackages": (
+            grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}",
+                  "{sagemaker}:model-package/{stack}/*"),
+        ),
+        "sagemaker:ListPipelineExecutions": (
+            grant("sagemaker: ListPipelineExecutions", "{sagemaker}:pipeline/{stack}"),
+        ),
+        "s3:GetObject": (
+            grant("s3: GetObject", "{bucket}/{pipeline}/code/*",
+                  "{bucket}/{pipeline}/executions/*"),
+            grant("s3: ListBucket", "{bucket}",
+                  StringLike={"s3:prefix": "{pipeline}/executions/*"}),
+            grant("kms: Decrypt", "{key}"),
+        ),
+    },
     "approve": {
         "sts:GetCallerIdentity": (),  # which needs no permission
         "sagemaker:ListModelPackages": (
