@@ -144,6 +144,8 @@ def live(day: Day) -> None:
     day.do("pipeline audit --verify --env prod", audit, is_shown=False)
     day.do("pipeline audit 1 --env prod", day.least("audit pack", "ada"), is_shown=False)
     day.do("pipeline registry 1 --env prod", approver)
+    drawn = day.do("pipeline lineage 1 --env prod", day.least("lineage", "ada"), is_shown=False)
+    assert all(word in drawn for word in ("TrainingJob", "PipelineExecution", NAME)), drawn
     day.do(f"pipeline record {a_record(day)} --env prod", ingester)
     day.do("pipeline schedule on --env prod", day.least("schedule", "noor"))
     day.account.fire(NAME)

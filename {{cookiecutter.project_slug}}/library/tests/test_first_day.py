@@ -12,6 +12,7 @@ import pytest
 import first_day
 from first_day import NAME, Day
 from ninesteps.audit import verify
+from ninesteps.infrastructure import permissions
 from package_contents import CHURN, package_contents
 from pretend_account.iam import Identity, Statement, decide
 from pretend_account.principals import Principal
@@ -40,9 +41,16 @@ def test_each_principal_was_asked_and_nothing_was_denied(day: Day) -> None:
     assert asked == {
         "approved", "approver", "audit of the table", "audit pack of the table",
         "card of the table", "data-arrival", "endpoint", "events", "evidence", "features",
-        "ingester", "job", "operator", "pipeline", "publisher", "rollout",
-        "schedule of the table", "scheduler",
+        "ingester", "job", "lineage of the table", "operator", "pipeline", "publisher",
+        "rollout", "schedule of the table", "scheduler",
     }  # fmt: skip
+
+
+def test_lineage_takes_what_the_table_of_permissions_says_and_no_more(day: Day) -> None:
+    calls = {use.call for use in day.account.uses if use.principal == "lineage of the table"}
+    # ... and the file that a version's evidence lies in, where its registration has noted one.
+    others = {"sts:GetCallerIdentity", "s3:GetObject"}
+    assert calls | others == permissions.CALLS["lineage"].keys()
 
 
 def test_the_page_shows_every_command_with_what_it_prints(day: Day) -> None:

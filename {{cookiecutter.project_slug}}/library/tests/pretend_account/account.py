@@ -54,6 +54,7 @@ from pretend_account.executions import Executions
 from pretend_account.feature_store import FeatureStore, Group
 from pretend_account.iam import Asked, Decision, Identity, decide, may_assume, statements
 from pretend_account.lessons import ACCOUNT, Lessons, client_error, validate
+from pretend_account.lineage import DESCRIBED, Lineage, of_jobs
 from pretend_account.principals import AWS, NOBODY, PRINCIPAL, Principal, acting
 from pretend_account.serving import Served
 
@@ -92,6 +93,21 @@ class Account(Lessons):
     def executions(self) -> Executions:
         """The pipeline's."""
         return Executions(self)
+
+    @property
+    def lineage(self) -> Lineage:
+        """What SageMaker has recorded of its jobs and packages."""
+        requests = dict(self.requests)
+        for one in self.executions.started.values():
+            for name, trials in one.trials.items():
+                search = self.requests[f"hyper_parameter_tuning_job/{name}"]
+                definition = search["TrainingJobDefinition"]
+                for trial in trials:
+                    job = trial["TrainingJobName"]
+                    requests[f"training_job/{job}"] = {**definition, "TrainingJobName": job}
+        found = sagemaker_backends[ACCOUNT][self.region].model_packages
+        packages = {arn: self.describe_model_package(arn) for arn in found}
+        return of_jobs(self.place.arn("sagemaker", "")[:-1], requests, packages)
 
     def run_executions(self) -> None:
         """Time goes by: rows land, the executions that were started run, and events arrive."""
@@ -580,15 +596,21 @@ LESSONS: dict[str, Lesson] = {
     "sagemaker:CreateEndpoint": lambda account: account.create_endpoint,
     "sagemaker:CreateEndpointConfig": lambda account: account.create_endpoint_config,
     "sagemaker:CreateModel": lambda account: account.create_model,
+    **{
+        f"sagemaker:{call}": lambda account: account.lineage.describe
+        for call, *_ in DESCRIBED.values()
+    },
     "sagemaker:DescribeEndpoint": lambda account: account.describe_endpoint,
     "sagemaker:DescribeModelPackage": lambda account: account.describe_model_package,
     "sagemaker:DescribePipelineExecution": lambda account: account.executions.describe,
     "sagemaker:InvokeEndpoint": lambda account: account.invoke_endpoint,
+    "sagemaker:ListArtifacts": lambda account: account.lineage.list_artifacts,
     "sagemaker:ListPipelineExecutions": lambda account: account.executions.summaries,
     "sagemaker:ListPipelineExecutionSteps": lambda account: account.executions.steps,
     "sagemaker:ListPipelineParametersForExecution": lambda account: account.executions.parameters,
     "sagemaker:ListTrainingJobsForHyperParameterTuningJob":
         lambda account: account.executions.trials,
+    "sagemaker:QueryLineage": lambda account: account.lineage.query_lineage,
     "sagemaker:StartPipelineExecution": lambda account: account.executions.start,
     "sagemaker:StopPipelineExecution": lambda account: account.executions.stop,
     "sagemaker:UpdateEndpoint": lambda account: account.update_endpoint,

@@ -414,6 +414,13 @@ RULES: dict[str, Rule] = {
     "sagemaker:DescribeHyperParameterTuningJob":
         _on("sagemaker:DescribeHyperParameterTuningJob",
             "hyper-parameter-tuning-job/{HyperParameterTuningJobName}"),
+    "sagemaker:DescribeAction": _on("sagemaker:DescribeAction", "{ActionName}"),
+    "sagemaker:DescribeArtifact": _on("sagemaker:DescribeArtifact", "{ArtifactArn}"),
+    "sagemaker:DescribeContext": _on("sagemaker:DescribeContext", "{ContextName}"),
+    "sagemaker:DescribeTrialComponent":
+        _on("sagemaker:DescribeTrialComponent", "{TrialComponentName}"),
+    "sagemaker:ListArtifacts": _everywhere("sagemaker:ListArtifacts"),
+    "sagemaker:QueryLineage": _everywhere("sagemaker:QueryLineage"),
     "sagemaker:DescribeModel": _on("sagemaker:DescribeModel", "model/{ModelName}"),
     "sagemaker:DescribeModelCard": _on("sagemaker:DescribeModelCard", "model-card/{ModelCardName}"),
     "sagemaker:DescribeModelPackage": _on("sagemaker:DescribeModelPackage", PACKAGE),

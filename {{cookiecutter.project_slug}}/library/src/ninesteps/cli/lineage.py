@@ -12,11 +12,12 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands
-from ninesteps.cli.options import AS_JSON
+from ninesteps.cli.options import AS_JSON, HERE_OR_IN_AN_ACCOUNT
 from ninesteps.errors import FAILED
 from ninesteps.runs import stopping
 
 if TYPE_CHECKING:  # they import what only these commands need
+    from ninesteps.lineage.graph import Entity, Graph
     from ninesteps.runs.run import Observer
 
 RESULT = "reproduction.json"
@@ -80,16 +81,23 @@ def reproduce(
 @click.argument("version", required=False)
 @click.option("--of", "what", metavar="THING",
               help="List the versions that came from it.")  # fmt: skip
+@HERE_OR_IN_AN_ACCOUNT
 @AS_JSON
 @click.option("--mermaid", is_flag=True, help="As a Mermaid flowchart.")
 @click.option("--openlineage", is_flag=True, help="As OpenLineage events, a line each.")
 def lineage(
-    version: str | None, what: str | None, as_json: bool, mermaid: bool, openlineage: bool
+    version: str | None,
+    what: str | None,
+    name: str | None,
+    as_json: bool,
+    mermaid: bool,
+    openlineage: bool,
 ) -> None:
     """Show where a version came from, and what became of it.
 
     VERSION is its number. THING is a file such as a raw table, a feature group, a commit, a
-    SHA-256 or an S3 URI; hashes may be shortened.
+    SHA-256 or an S3 URI; hashes may be shortened. With --env, SageMaker's own records are read,
+    and THING is an S3 URI as a job was given it, an image or a model package's ARN.
     """
     if as_json + mermaid + openlineage > 1:
         raise click.UsageError("expected one of --json, --mermaid and --openlineage, got several")
@@ -99,14 +107,10 @@ def lineage(
     if what is not None:
         if mermaid or openlineage:
             raise click.UsageError("--of: expected --json or a list, got a form for a whole graph")
-        _versions(what, as_json)
+        _versions(what, name, as_json)
         return
 
-    from ninesteps.lineage import entities, local
-    from ninesteps.registry import access
-
-    settings, number = here.settings(), access.number(str(version))
-    graph = local.graph_of_version(here.local(), settings, number)
+    graph, start = _of_version(str(version), name)
     if mermaid:
         from ninesteps.lineage.mermaid import mermaid as chart
 
@@ -123,19 +127,56 @@ def lineage(
     else:
         from ninesteps.lineage.tree import tree
 
-        for line in tree(graph, entities.package_id(settings.model_package_group, number)):
+        for line in tree(graph, start):
             click.echo(line)
 
 
-def _versions(what: str, as_json: bool) -> None:
+def _of_version(version: str, name: str | None) -> tuple[Graph, str]:
+    """The graph around a version, here or in an environment's account, and its id there."""
+    from ninesteps.lineage import entities, local
+    from ninesteps.registry import access
+
+    settings, number = here.settings(), access.number(version)
+    if name is None:
+        graph = local.graph_of_version(here.local(), settings, number)
+        return graph, entities.package_id(settings.model_package_group, number)
+
+    from ninesteps.infrastructure.account import one_sentence
+    from ninesteps.lineage import account
+    from ninesteps.registry.registry import Approvals
+
+    environment = settings.account_environment(name)
+    with one_sentence():
+        registry = access.account_registry(settings, name)
+        features = settings.features_of(environment)
+        found = Approvals(registry, access.expected(settings)).find(number)
+        return account.graph_of_version(account.client(registry.session), registry, found, features)
+
+
+def _versions(what: str, name: str | None, as_json: bool) -> None:
     """List the versions that came from something."""
-    from ninesteps.lineage import forward, local
+    from ninesteps.lineage import forward
     from ninesteps.terminal import lineage as view
 
-    graph = local.whole_graph(here.local(), here.settings().model_package_group)
-    entities = forward.found(graph, what, Path.cwd())
+    if name is None:
+        from ninesteps.lineage import local
+
+        graph = local.whole_graph(here.local(), here.settings().model_package_group)
+        entities = forward.found(graph, what, Path.cwd())
+    else:
+        graph, entities = _came_of(what, name)
     versions = forward.uses(graph, entities)
     if as_json:
         click.echo(json.dumps(view.uses_as_json(what, entities, versions), indent=2))
     else:
         view.uses(what, entities, versions)
+
+
+def _came_of(uri: str, name: str) -> tuple[Graph, list[Entity]]:
+    """What became of an address, by what an environment's account has recorded."""
+    from ninesteps.infrastructure import account as accounts
+    from ninesteps.lineage import account
+
+    environment = here.settings().account_environment(name)
+    with accounts.one_sentence():
+        return account.versions_of(account.client(accounts.session(environment)), uri)

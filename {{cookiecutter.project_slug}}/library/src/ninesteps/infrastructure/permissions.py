@@ -561,6 +561,34 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
                          "DescribeStackEvents", "DescribeStacks", "ExecuteChangeSet")
         },
     },
+    "lineage": {
+        "sts:GetCallerIdentity": (),
+        "sagemaker:ListModelPackages": (
+            grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}",
+                  "{sagemaker}:model-package/{stack}/*"),
+        ),
+        "sagemaker:DescribeModelPackage": (
+            grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
+        ),
+        # Its entities have names of the service's own making, so that no pipeline's can be told.
+        "sagemaker:ListArtifacts": (grant("sagemaker: ListArtifacts", "*"),),
+        "sagemaker:QueryLineage": (grant("sagemaker: QueryLineage", "*"),),
+        "sagemaker:DescribeArtifact": (
+            grant("sagemaker: DescribeArtifact", "{sagemaker}:artifact/*"),
+        ),
+        "sagemaker:DescribeAction": (grant("sagemaker: DescribeAction", "{sagemaker}:action/*"),),
+        "sagemaker:DescribeContext": (
+            grant("sagemaker: DescribeContext", "{sagemaker}:context/*"),
+        ),
+        "sagemaker:DescribeTrialComponent": (
+            grant("sagemaker: DescribeTrialComponent",
+                  "{sagemaker}:experiment-trial-component/*"),
+        ),
+        "s3:GetObject": (
+            grant("s3: GetObject", "{bucket}/{pipeline}/executions/*"),
+            grant("kms: Decrypt", "{key}"),
+        ),
+    },
     "jobs": {
         "sagemaker:DescribeModelPackage": (
             grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),

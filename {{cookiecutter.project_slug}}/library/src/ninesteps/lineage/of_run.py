@@ -27,6 +27,7 @@ from ninesteps.lineage.graph import (
     Builder,
     Entity,
 )
+from ninesteps.lineage.of_origin import came_from
 from ninesteps.local.execution import SUCCEEDED
 from ninesteps.local.state import KeptExecution, KeptStep
 from ninesteps.local.storage import Storage
@@ -89,7 +90,6 @@ class RunLineage:
 
     def _add_run(self) -> None:
         kept, origin = self.run.kept, self.run.kept.origin
-        repository = origin.get("repository") or {}
         run = self.graph.add(Entity(
             entities.run_id(kept.id), "context", "PipelineExecution", f"run {kept.id}",
             role=roles.RUN, created=kept.started,
@@ -110,30 +110,8 @@ class RunLineage:
             "Parameters", roles.PARAMETERS, "pipeline parameters",
             entities.text_sha256(parameters), **kept.parameters,
         ))  # fmt: skip
-        if commit := repository.get("commit"):
-            self._before(run, _commit(commit, repository))
-        template = origin.get("template") or {}
-        if commit := template.get("commit"):
-            source = template.get("source", "")
-            self._before(run, Entity(
-                entities.entity_id("artifact", roles.TEMPLATE, source, commit), "artifact",
-                "Repository", f"template {commit[:12]}", source, role=roles.TEMPLATE,
-                properties=entities.texts(commit=commit),
-            ))  # fmt: skip
-        if sha256 := origin.get("library_sha256"):
-            self._before(run, entities.of_content(
-                "Library", roles.LIBRARY, f"ninesteps {origin['library']}", sha256,
-                overridden=origin.get("overridden"),
-            ))  # fmt: skip
-        if sha256 := origin.get("settings_sha256"):
-            self._before(run, entities.of_content(
-                "Settings", roles.SETTINGS, "pipeline.toml", sha256,
-            ))  # fmt: skip
-        if sha256 := origin.get("lock_sha256"):
-            self._before(run, entities.of_content(
-                "Environment", roles.ENVIRONMENT, "requirements.lock", sha256,
-                python=origin.get("python"), machine=origin.get("machine"),
-            ))  # fmt: skip
+        for entity in came_from(origin):
+            self._before(run, entity)
 
     def _before(self, run: str, entity: Entity) -> None:
         self.graph.join(self.graph.add(entity), run, CONTRIBUTED_TO)
@@ -399,19 +377,6 @@ def gate_id(execution: str, step: str) -> str:
 
 def _model_id(name: str) -> str:
     return entities.entity_id("artifact", roles.SAGEMAKER_MODEL, name)
-
-
-def _commit(commit: str, repository: Json) -> Entity:
-    """The commit of the run's repository; one with changes is another artifact than one without."""
-    is_dirty = bool(repository.get("is_dirty"))
-    return Entity(
-        entities.entity_id("artifact", roles.COMMIT, commit, is_dirty), "artifact", "Repository",
-        f"commit {commit[:12]}{', with changes' if is_dirty else ''}", role=roles.COMMIT,
-        properties=entities.texts(
-            commit=commit, uncommitted_changes="yes" if is_dirty else "no",
-            folder=repository.get("folder"),
-        ),
-    )  # fmt: skip
 
 
 def _not_recorded(kept: KeptExecution) -> str:

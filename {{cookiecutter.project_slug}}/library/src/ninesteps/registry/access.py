@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ninesteps.errors import RegistryError
 from ninesteps.profiles import profile as profiles
@@ -12,6 +13,9 @@ from ninesteps.registry.local import LocalRegistry
 from ninesteps.registry.registry import PRODUCTION, Approvals
 from ninesteps.registry.signatures import Signers
 from ninesteps.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from ninesteps.registry.account import AccountRegistry
 
 
 def on_this_machine(local: Path, settings: Settings, read_only: bool = False) -> Approvals:
@@ -30,18 +34,23 @@ def signers(root: Path, settings: Settings) -> Signers | None:
     return Signers(root / settings.approval.signers) if settings.approval.signers else None
 
 
-def in_account(settings: Settings, name: str) -> Approvals:
-    """The registry of an environment, with the rules of pipeline.toml."""
+def account_registry(settings: Settings, name: str) -> AccountRegistry:
+    """The versions in the account of an environment."""
     from ninesteps.infrastructure import account  # it imports boto3
     from ninesteps.registry.account import AccountRegistry
 
     environment = settings.account_environment(name)
-    registry = AccountRegistry(
+    return AccountRegistry(
         account.session(environment),
         environment,
         environment.named(settings.project.pipeline),
         environment.named(settings.model_package_group),
     )
+
+
+def in_account(settings: Settings, name: str) -> Approvals:
+    """The registry of an environment, with the rules of pipeline.toml."""
+    registry = account_registry(settings, name)
     # There a rollout waits for the second approval: `stage` says how it is given.
     rule = settings.approval.require_second_approver
     return Approvals(registry, expected(settings), rule, option=f" --env {name}")

@@ -75,6 +75,14 @@ class AccountRegistry:
             tuple(decisions(package)),
         )
 
+    def package(self, number: int) -> str:
+        """The ARN of a version's model package."""
+        return self.environment.sagemaker_arn(f"model-package/{self.group}/{number}")
+
+    def execution(self, identifier: str) -> str:
+        """The ARN of an execution of the pipeline."""
+        return self.environment.sagemaker_arn(f"pipeline/{self.pipeline}/execution/{identifier}")
+
     def read(self, uri: str) -> bytes | None:
         """The content of an S3 URI; None if nothing lies there."""
         body = self._body(uri)
@@ -92,9 +100,9 @@ class AccountRegistry:
         """Who started the execution that registered it, as AWS knows them; empty if it does not."""
         if not version.execution:
             return ""
-        path = f"pipeline/{self.pipeline}/execution/{version.execution}"
-        arn = self.environment.sagemaker_arn(path)
-        execution = self._sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+        execution = self._sagemaker.describe_pipeline_execution(
+            PipelineExecutionArn=self.execution(version.execution)
+        )
         return arn_of(execution.get("CreatedBy", {}))
 
     def findings(self, version: Version) -> bytes | None:
@@ -134,7 +142,7 @@ class AccountRegistry:
             return False
         written = _written(decision, self._caller)
         self._sagemaker.update_model_package(
-            ModelPackageArn=self._package(version.number),
+            ModelPackageArn=self.package(version.number),
             ModelApprovalStatus=decision.after,
             ApprovalDescription=f"{decision.who}: {decision.why}",
             CustomerMetadataProperties={**now.metadata, **written},
@@ -162,11 +170,8 @@ class AccountRegistry:
         return str(self.session.client("sts").get_caller_identity()["Arn"])
 
     def _describe(self, number: int) -> dict[str, Any]:
-        name = self._package(number)
+        name = self.package(number)
         return dict(self._sagemaker.describe_model_package(ModelPackageName=name))
-
-    def _package(self, number: int) -> str:
-        return self.environment.sagemaker_arn(f"model-package/{self.group}/{number}")
 
     def _digest(self, uri: str) -> str:
         body = self._body(uri)
