@@ -47,6 +47,18 @@ NAMES = {
 }  # fmt: skip
 """The steps of `reports.steps`, as churn's definition calls them."""
 
+ORIGIN: dict[str, Any] = {
+    "repository": {"commit": "c0ffee" * 6 + "c0ff", "is_dirty": True, "changed": ["a.py"],
+                   "changed_count": 1, "folder": "", "unknown": ""},
+    "template": None, "library": "1.4.0", "library_sha256": "1" * 64, "python": "3.11.9",
+    "machine": "Linux, x86_64", "lock_sha256": hashlib.sha256(b"numpy==2.1.0\n").hexdigest(),
+    "settings_sha256": "2" * 64, "overridden": {},
+    "table": {"path": "/home/petunia/Grizelda/people.csv", "sha256": "3" * 64, "bytes": 9,
+              "rows": 1704, "kept": 1704, "used": 1704, "left_out": [],
+              "first": "2026-01-01T00:00:00Z", "last": "2026-01-01T00:00:00Z"},
+}  # fmt: skip
+"""Where the run came from, from a folder named after people."""
+
 _RARE = "Zebedee Quux"  # a value of a facet that one person has
 _ROWS = 404
 
@@ -85,14 +97,19 @@ class Machine:
         self.objects = {**files(**{**planted(), **replaced}).content, **_of_people()}
         for uri, content in self.objects.items():
             self.write(uri, content)
+        self.run(RUN)
+
+    def run(self, run: str) -> None:
+        """A run that registers the next version; all of them have the same files."""
         definition = (Path(__file__).resolve().parents[3] / "tests/golden/churn.json").read_text()
         state = State(self.local / "state.db")
         state.start_execution(
-            RUN, "pets", {"AsOf": "2026-01-01T00:00:00Z"}, definition, [], started_by=STARTER
-        )
+            run, "pets", {"AsOf": "2026-01-01T00:00:00Z"}, definition, [], started_by=STARTER,
+            origin=ORIGIN,
+        )  # fmt: skip
         for step in steps():
             name = NAMES[step.name]
-            log = self.local / "runs" / RUN / "logs" / f"{name}.log"
+            log = self.local / "runs" / run / "logs" / f"{name}.log"
             log.parent.mkdir(parents=True, exist_ok=True)
             log.write_text("Petunia confided: the record of Grizelda\n", encoding="utf-8")
             below = f"{ROOT}/{step.name}/"
@@ -103,11 +120,12 @@ class Machine:
                 digests={uri: hashlib.sha256(content).hexdigest()
                          for uri, content in self.objects.items() if uri.startswith(below)},
             )  # fmt: skip
-            state.note_step(KeptStep(RUN, name, step.type, step.status, 0.1, step.reason, record))
-        state.end_execution(RUN, "Succeeded")
+            state.note_step(KeptStep(run, name, step.type, step.status, 0.1, step.reason, record))
+        state.end_execution(run, "Succeeded")
         state.register(
-            self.settings.model_package_group, "PendingManualApproval", RUN, "Register", _package()
-        )
+            self.settings.model_package_group, "PendingManualApproval", run, "Register",
+            _package(run),
+        )  # fmt: skip
 
     def write(self, uri: str, content: bytes) -> None:
         file = self.path(uri)
@@ -123,8 +141,8 @@ class Machine:
         registry = access.on_this_machine(self.local, self.settings)
         registry.approve(1, APPROVER, "the metrics and the bias were read")
 
-    def subject(self, settings: Settings | None = None) -> Subject:
-        return subject.here(self.root, self.local, settings or self.settings, 1)
+    def subject(self, settings: Settings | None = None, number: int = 1) -> Subject:
+        return subject.here(self.root, self.local, settings or self.settings, number)
 
 
 def _of_people() -> dict[str, bytes]:
@@ -146,7 +164,7 @@ def _of_people() -> dict[str, bytes]:
 _ANSWERS = {"Transform": {"TransformOutput": {"S3OutputPath": f"{ROOT}/Transform"}}}
 
 
-def _package() -> dict[str, Any]:
+def _package(run: str) -> dict[str, Any]:
     source = {"ContentType": "application/json"}
     evaluation = {**source, "S3Uri": f"{ROOT}/Evaluate/evaluation/evaluation.json"}
     analysis = {"Report": {**source, "S3Uri": f"{ROOT}/Clarify/analysis_result/analysis.json"}}
@@ -157,7 +175,7 @@ def _package() -> dict[str, Any]:
         "InferenceSpecification": {"Containers": [
             {"Image": "i", "ModelDataUrl": f"{ROOT}/Tune/model.tar.gz"}]},
         "CustomerMetadataProperties": {"gate": "auc gt 0.75", "as_of": "2026-01-01T00:00:00Z",
-                                       "execution": RUN, **stamps},
+                                       "execution": run, **stamps},
     }  # fmt: skip
 
 

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from audited_machine import APPROVER, PLANTED, RUN, Machine, planted, spellings
-from ninesteps.audit import impact_ratios, laws, pack
+from audited_machine import APPROVER, ORIGIN, PLANTED, RUN, Machine, planted, spellings
+from ninesteps.audit import impact_ratios, laws, pack, privacy
 from ninesteps.audit.known import NAMES
 from ninesteps.audit.pack import Pack
 from ninesteps.cli import here, main
@@ -149,7 +149,7 @@ def test_it_has_every_item_or_says_why_not(made: Pack) -> None:
     manifest, files = read(made, "manifest.json"), members(made)
     assert manifest["files"].keys() == files.keys() - {"manifest.json"}
     assert files.keys() > MADE
-    assert manifest["absent"].keys() == {"origin.json", "requirements.lock", "query.sql",
+    assert manifest["absent"].keys() == {"comparison.json", "requirements.lock", "query.sql",
                                          "impact_ratios.json"}  # fmt: skip
     for name, entry in manifest["files"].items():
         assert entry["bytes"] == len(files[name])
@@ -181,6 +181,77 @@ def test_every_object_is_listed_with_its_digests(machine: Machine, made: Pack) -
     listed = {o["uri"]: o for o in read(made, "data.json")["objects"]}
     assert listed.keys() == machine.objects.keys()
     assert all(o["sha256_noted"] == o["sha256_now"] != "" for o in listed.values())
+
+
+def test_the_lineage_names_who_decided_and_nobody_else(fresh: Machine) -> None:
+    fresh.run("two")
+    made = pack.make(fresh.subject())
+    entities = read(made, "lineage.json")["entities"]
+    assert [e["name"] for e in entities if e["type"] == "Approval"] == [f"approved by {APPROVER}"]
+    assert not any("started by" in e["properties"] for e in entities)
+    assert members(made)["lineage.mmd"].startswith(b"flowchart LR\n")
+    assert b"Thaddeus" not in made.content
+
+
+@pytest.mark.parametrize(
+    ("place", "kept"),
+    [
+        ("/home/petunia/people.csv", "people.csv"),
+        ("C:\\Users\\Petunia\\people.csv", "people.csv"),
+        ("C:/Users/Petunia/people.csv", "people.csv"),
+        ("~petunia/people.csv", "people.csv"),
+        ("\\\\server\\petunia\\people.csv", "people.csv"),
+        ("data/people.csv", "data/people.csv"),
+        ("s3://bucket/pets/people.csv", "s3://bucket/pets/people.csv"),
+        ("arn:aws:sagemaker:eu-west-1:111122223333:model/pets", None),
+        ("", ""),
+    ],
+)
+def test_of_a_path_on_a_machine_the_last_name_stays(place: str, kept: str | None) -> None:
+    assert privacy.last_name(place) == (place if kept is None else kept)
+
+
+def test_it_is_compared_with_the_version_that_it_replaced(fresh: Machine) -> None:
+    fresh.run("two")
+    fresh.run("three")
+    content = read(pack.make(fresh.subject(number=3)), "comparison.json")
+    assert (content["first"]["name"], content["second"]["name"]) == ("version 1", "version 3")
+    assert content["metrics"]["is_same"]
+    assert content["first"]["by"] == ""
+    from ninesteps.local.state import State
+
+    group = fresh.settings.model_package_group
+    facts = {"group": group, "version": 3, "from": 2, "to": 3, "by_hand": False}
+    State(fresh.local / "state.db").append_event("deployed", facts)
+    made = pack.make(fresh.subject(number=3))
+    assert read(made, "comparison.json")["first"]["name"] == "version 2"
+    whole = b"".join(members(made).values()).lower()
+    for text in PLANTED:
+        assert not any(spelt.lower() in whole for spelt in spellings(text)), text
+
+
+def test_the_first_version_replaced_none(made: Pack) -> None:
+    assert made.absent["comparison.json"] == (
+        "it replaced none: no earlier version was approved or served"
+    )
+
+
+def test_the_lock_is_there_if_it_is_the_one_that_the_run_had(fresh: Machine) -> None:
+    lock = fresh.root / "requirements.lock"
+    lock.write_bytes(b"numpy==2.1.0\n")
+    assert members(pack.make(fresh.subject()))["requirements.lock"] == b"numpy==2.1.0\n"
+    lock.write_bytes(b"numpy==2.2.0\n")
+    why = pack.make(fresh.subject()).absent["requirements.lock"]
+    assert why.startswith("requirements.lock has changed since the run: expected SHA-256 ")
+
+
+def test_a_run_that_recorded_no_origin_says_so(fresh: Machine) -> None:
+    found = fresh.subject()
+    facts = dataclasses.replace(found.facts, origin={})
+    made = pack.make(dataclasses.replace(found, facts=facts))
+    assert made.absent["origin.json"].startswith("the run did not record where its code")
+    text = " ".join(members(made)["index.txt"].decode().split())
+    assert "Cannot be said: the run did not record its commit." in text
 
 
 # Always the same bytes
@@ -312,7 +383,8 @@ def test_the_page_answers_with_numbers_of_this_version(made: Pack) -> None:
     assert "recall 60.0 % (95 % interval 50.0 to 70.0 %)" in text or "recall 0.6000" in text
     assert f"approved by {APPROVER}" in text
     assert "It is no legal advice" in text
-    assert "Cannot be said: the run did not record its commit." in text
+    assert f"commit {ORIGIN['repository']['commit']}, with changes that were not committed" in text
+    assert f"the table people.csv with SHA-256 {'3' * 64}, 1,704 rows" in text
 
 
 def test_laws_that_do_not_concern_a_profile_are_said_and_not_asked(made: Pack) -> None:
@@ -327,16 +399,13 @@ def test_laws_that_do_not_concern_a_profile_are_said_and_not_asked(made: Pack) -
 
 def test_each_sentence_names_facts_and_each_question_items_that_there_are(made: Pack) -> None:
     manifest = read(made, "manifest.json")
-    items = {*manifest["files"], *manifest["absent"], "manifest.json", *TO_COME}
+    items = {*manifest["files"], *manifest["absent"], "manifest.json"}
     for law in laws.load().law:
         for question in law.question:
             where = f"{law.key} {question.article}"
             assert question.names <= NAMES, where
             assert set(question.items) <= items, where
             assert question.shows and question.asks and question.not_shown, where
-
-
-TO_COME: set[str] = {"lineage.json"}
 
 
 def test_no_fact_is_made_for_nobody() -> None:

@@ -8,11 +8,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from ninesteps.audit import impact_ratios
+from ninesteps.audit import impact_ratios, replaced
 from ninesteps.audit.impact_ratios import NotComputed, Rates
 from ninesteps.audit.laws import Laws
+from ninesteps.audit.lineage import graph
 from ninesteps.audit.privacy import LEAST, Copies, facts_of, without_people
-from ninesteps.audit.subject import QUERY, Subject, sha256
+from ninesteps.audit.subject import QUERY, Subject, here, sha256
+from ninesteps.errors import RegistryError
+from ninesteps.lineage.graph import Graph
+from ninesteps.lineage.graph import as_json as graph_as_json
 from ninesteps.model_card.content import Card
 from ninesteps.report.evidence import Absent, File, RunEvidence
 from ninesteps.report.facts import RunFacts, StepFacts
@@ -85,6 +89,15 @@ class Contents:
         except BROKEN as error:
             why = f"{file.name} has another shape than is read here ({type(error).__name__})"
             return replace(file, raw=None, why=why)
+
+    @cached_property
+    def lineage(self) -> Graph:
+        """The graph of the version.
+
+        Raises:
+            Absent: if there is none.
+        """
+        return graph(self.subject)
 
     @cached_property
     def statements(self) -> Statements:
@@ -198,7 +211,7 @@ def _data(contents: Contents) -> Mapping[str, Any]:
     return {
         "objects": [
             {"step": o.step, "role": o.role, "uri": o.uri, "sha256_noted": o.noted,
-             "sha256_now": o.now}
+             "sha256_now": o.now, **({"erased": o.erased} if o.erased else {})}
             for o in contents.subject.objects
         ]
     }  # fmt: skip
@@ -213,20 +226,39 @@ def _query(contents: Contents) -> bytes:
 
 
 def _origin(contents: Contents) -> Mapping[str, Any]:
-    """As it was recorded, but for the folder of the table: it may name a person."""
-    origin = contents.subject.origin
-    if not origin:
+    """As it was recorded, but for the folders of files on a machine: they may name a person."""
+    if not contents.facts.origin:
         raise Absent("the run did not record where its code and its data came from")
-    table = dict(origin.get("table") or {})
-    if "path" in table:
-        table["path"] = str(table["path"]).replace("\\", "/").rpartition("/")[2]
-    return {**origin, "table": table}
+    return contents.facts.origin
+
+
+def _lineage(contents: Contents) -> Mapping[str, Any]:
+    return graph_as_json(contents.lineage)
+
+
+def _chart(contents: Contents) -> bytes:
+    from ninesteps.lineage.mermaid import mermaid
+
+    return mermaid(contents.lineage).encode()
+
+
+def _comparison(contents: Contents) -> Mapping[str, Any]:
+    subject = contents.subject
+    number = replaced.replaced(subject)
+    if subject.root is None or subject.local is None:
+        raise Absent("of an account it is not in the pack: `pipeline diff A B --env` compares two")
+    try:
+        before = here(subject.root, subject.local, subject.settings, number, with_objects=False)
+    except RegistryError as error:
+        raise Absent(str(error)) from None
+    reading = Contents(before, contents.laws).reading
+    return replaced.comparison(subject, contents.reading, reading, number)
 
 
 def _lock(contents: Contents) -> bytes:
     subject = contents.subject
     noted = subject.origin.get("lock_sha256")
-    if subject.environment:
+    if subject.root is None:
         raise Absent("an account has no lock: the jobs ran in the image that the definition names")
     if subject.lock is None:
         raise Absent(f"the repository has no {LOCK}")
@@ -313,6 +345,9 @@ _ITEMS: dict[str, tuple[str, Callable[[Contents], Any]]] = {
     "data.json": ("Every object that was read and written, with its SHA-256", _data),
     "origin.json": ("Commit, library, lock and source table, as recorded", _origin),
     LOCK: ("The environment's lock", _lock),
+    "lineage.json": ("Where it came from, in SageMaker's terms", _lineage),
+    "lineage.mmd": ("The same as a Mermaid flowchart", _chart),
+    "comparison.json": ("How it differs from the version that it replaced", _comparison),
     "approvals.json": ("Decisions, with the rules in force", _approvals),
     "chain.json": ("The chain of events", _chain),
     "model_card.json": ("The model card, with what people have stated", _card),

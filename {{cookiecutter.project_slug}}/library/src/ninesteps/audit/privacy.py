@@ -230,12 +230,14 @@ def facts_of(facts: RunFacts) -> RunFacts:
         positive=facts.positive,
         began=facts.began,
         digests=facts.digests,
+        erased=facts.erased,
         registered=facts.registered,
         changes=facts.changes,
         previous=previous,
         no_previous=facts.no_previous,
         names=facts.names,
         table=facts.table,
+        origin=without_folders(facts.origin),
     )
 
 
@@ -256,6 +258,22 @@ def _step(step: StepFacts) -> StepFacts:
         answer=without_people(step.answer),
         log_place="left out of this copy: it may quote records",
     )
+
+
+def without_folders(content: Any) -> Any:
+    """What a run recorded, with the paths on a machine by their last names."""
+    if isinstance(content, Mapping):
+        return {name: last_name(value) if name in ("path", "file") and isinstance(value, str)
+                else without_folders(value) for name, value in content.items()}  # fmt: skip
+    if isinstance(content, list | tuple):
+        return [without_folders(item) for item in content]
+    return content
+
+
+def last_name(place: str) -> str:
+    """A path on a machine by its last name; a URI, an ARN or a relative path as it is."""
+    is_absolute = place.startswith(("/", "\\", "~")) or place[1:3] in (":\\", ":/")
+    return place.replace("\\", "/").rpartition("/")[2] if is_absolute else place
 
 
 def without_people(answer: Any) -> Any:

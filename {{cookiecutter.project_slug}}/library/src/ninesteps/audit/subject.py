@@ -36,6 +36,7 @@ class StoredObject:
     uri: str
     noted: str  # SHA-256 when the step ended; empty: not noted
     now: str  # ... and now; empty: it is gone, or was not read
+    erased: str = ""  # how an erasure has changed it since
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,20 @@ class Subject:
     definition: str
     objects: tuple[StoredObject, ...]
     started_by: str
-    origin: Mapping[str, Any]  # of the run; empty where none was kept
     lock: bytes | None
     chain: Chain | None  # None: the registry keeps none
-    environment: str = ""  # its name in pipeline.toml; empty: this machine
+    root: Path | None = None  # the repository, and `.local` in it; None: it is an account's
+    local: Path | None = None
 
     @property
     def name(self) -> str:
         """As a person calls it."""
         return self.version.name
+
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """What the run recorded of where it came from; empty where nothing was kept."""
+        return self.facts.origin
 
     @property
     def changed(self) -> list[str]:
@@ -86,8 +92,13 @@ class Subject:
         return content
 
 
-def here(root: Path, local: Path, settings: Settings, number: int) -> Subject:
+def here(
+    root: Path, local: Path, settings: Settings, number: int, with_objects: bool = True
+) -> Subject:
     """A version of this machine.
+
+    Args:
+        with_objects: whether the objects that its run read and wrote are looked at.
 
     Raises:
         RegistryError: if there is none of that number, or nothing of its run is left.
@@ -115,11 +126,12 @@ def here(root: Path, local: Path, settings: Settings, number: int) -> Subject:
         source,
         _evidence(version, facts, source),
         kept.definition,
-        tuple(_objects(local, records)),
+        tuple(_objects(local, facts, records)) if with_objects else (),
         kept.started_by,
-        origin=kept.origin,
         lock=_read(root / LOCK),
         chain=Chain(tuple(state.events()), tuple(state.event_faults())),
+        root=root,
+        local=local,
     )
 
 
@@ -163,10 +175,8 @@ def in_account(settings: Settings, environment: str, number: int) -> Subject:
         run.definition(settings, arn),
         tuple(objects),
         registry.started_by(version),
-        origin={},
         lock=None,
         chain=None,
-        environment=environment,
     )
 
 
@@ -195,18 +205,23 @@ def _nothing_left(version: Version) -> RegistryError:
     )
 
 
-def _objects(local: Path, records: Mapping[str, Record]) -> Iterator[StoredObject]:
-    """What the steps wrote, then what they read besides: as it was noted, and is now."""
+def _objects(local: Path, facts: RunFacts, records: Mapping[str, Record]) -> Iterator[StoredObject]:
+    """What the steps wrote, then what they read besides: as it was noted, and is now.
+
+    Of what an erasure has changed since, the digest is the one after it, and it says so.
+    """
     from ninesteps.local.storage import Storage
 
     storage = Storage(local / "s3")
     done: set[str] = set()
     for role in ("output", "input"):
         for step, record in records.items():
-            for uri, noted in (record.digests if role == "output" else record.inputs).items():
+            for uri, digest in (record.digests if role == "output" else record.inputs).items():
                 if uri not in done:  # what a step only names, or reads, is its producer's
                     done.add(uri)
-                    yield StoredObject(step, role, uri, noted, _digest(storage, uri))
+                    noted, now = facts.digests.get(uri, digest), _digest(storage, uri)
+                    erased = facts.erased.get(uri, "")
+                    yield StoredObject(step, role, uri, noted, now, erased)
 
 
 def _digest(storage: Storage, uri: str) -> str:
