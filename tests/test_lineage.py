@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,19 +16,25 @@ from typing import Any
 
 import pytest
 
+import walk
 from conftest import Repository, Run, library_of
+from page_structure import check_structure
 
 OPENLINEAGE = Path(__file__).parent / "openlineage"
+DOCS = Path(__file__).parents[1] / "docs/lineage.md"
 
 TYPES = {
     "artifact": {"DataSet", "Query", "Code", "Image", "Parameters", "PipelineDefinition", "Model",
-                 "ModelPackage"},
+                 "ModelPackage", "Repository", "Library", "Settings", "Environment"},
     "action": {"HyperParameterTuningJob", "Condition", "Approval", "ModelDeployment"},
     "context": {"PipelineExecution", "ModelGroup", "Endpoint"},
     "trial component": {"ProcessingJob", "TrainingJob", "TransformJob"},
 }  # fmt: skip
-ROLES = {"feature group", "query", "code", "split", "evaluation", "bias and explainability report",
-         "explanations of single records", "model", "SageMaker model", "predictions"}  # fmt: skip
+ROLES = {
+    "raw table", "commit", "feature group", "query", "code", "split", "evaluation",
+    "bias and explainability report", "explanations of single records", "model", "SageMaker model",
+    "predictions",
+}  # fmt: skip
 
 Json = dict[str, Any]
 
@@ -53,12 +60,14 @@ class Lived:
 
 @pytest.fixture(scope="module")
 def lived(churn_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
-    """Version 1 rejected; 2, of the same results, deployed; 3 of another table."""
+    """Version 1 rejected; 2, of a commit but the same results, deployed; 3 of another table."""
     folder = tmp_path_factory.mktemp("lived") / churn_run.repository.path.name
     shutil.copytree(churn_run.repository.path, folder, symlinks=True)
     repository = Repository(folder)
-    if len(json.loads(repository.pipeline("registry", "--json").stdout)) < 2:
-        repository.pipeline("run")
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "one")
+    repository.pipeline("run")
     repository.pipeline("reject", "1", "--who", "Jo Field", "--why", "a test")
     repository.pipeline("approve", "2", "--who", "Sam Lee", "--why", "good")
     with_loopback = str(library_of(folder))  # else it is cut off, too
@@ -70,6 +79,14 @@ def lived(churn_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         repository.edit("pipeline.toml", name, name.partition("=")[0] + "= 1")
     repository.pipeline("run", "--data", "data/shorter.csv")
     yield Lived(repository)
+
+
+def git(folder: Path, *words: str) -> str:
+    who = ("-c", "user.name=Team", "-c", "user.email=team@example.com")
+    program = shutil.which("git") or "git"
+    done = subprocess.run([program, *who, *words], cwd=folder, capture_output=True, text=True,
+                          check=True)  # fmt: skip
+    return done.stdout.strip()
 
 
 def entities(graph: Json, **facts: str) -> list[Json]:
@@ -116,6 +133,32 @@ def test_each_hash_is_that_of_the_file_itself(lived: Lived) -> None:
             assert facts.get("files", listing) == listing
         checked.add(entity["role"])
     assert checked >= {"feature group", "query", "code", "split", "evaluation", "model"}
+
+
+def test_a_table_is_one_artifact_however_many_versions_learnt_from_it(lived: Lived) -> None:
+    tables = [entities(lived.graph(version), role="raw table") for version in (1, 2, 3)]
+    assert tables[0] == tables[1] != tables[2]
+    ((table,), _, (shorter,)) = tables
+    file = lived.repository.path / "data/churn.csv"
+    assert table["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert int(table["properties"]["rows"]) - int(shorter["properties"]["rows"]) == 200
+    assert table["properties"]["left out"]
+    assert table["properties"]["last"] == "2018-01-22T00:00:00.000Z"
+
+
+def test_what_a_run_was_started_with_is_its_own(lived: Lived) -> None:
+    commits = {
+        e["properties"]["uncommitted changes"]: e["properties"]["commit"]
+        for version in (2, 3)
+        for e in entities(lived.graph(version), role="commit")
+    }
+    head = git(lived.repository.path, "rev-parse", "HEAD")
+    assert commits == {"no": head, "yes": head}  # the second is of edited settings
+    (run, _) = sorted(entities(lived.graph(2), role="run"), key=lambda e: str(e["created"]))
+    assert run["properties"]["not recorded"].startswith("commit: ")
+    settings = entities(lived.graph(3), role="settings")[0]["sha256"]
+    file = lived.repository.path / "pipeline.toml"
+    assert settings == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def test_each_trial_is_there_with_its_settings_and_the_best_is_marked(lived: Lived) -> None:
@@ -196,6 +239,17 @@ def test_the_tree_fits_80_columns_and_has_no_line_twice(lived: Lived) -> None:
     assert len(of_jobs) == len({line.split()[-1] for line in of_jobs}) == 4
 
 
+def test_the_documentation_shows_what_is_printed(lived: Lived) -> None:
+    (example, found, *_) = [b.text for b in walk.blocks(DOCS) if b.kind == "text"]
+    printed = lived.repository.pipeline("lineage", "1").stdout
+    assert walk.fits(example, printed)
+    assert not walk.fits(example.replace("churn.csv", "other.csv"), printed)
+    said = [lived.repository.pipeline("lineage", "--of", what).stdout
+            for what in ("data/churn.csv", "customer-churn")]  # fmt: skip
+    first_lines = [line for line in found.splitlines() if " version " not in line]
+    assert all(text.startswith(line) for text, line in zip(said, first_lines, strict=True))
+
+
 def test_a_mermaid_chart_has_every_node_and_names_what_it_joins(lived: Lived) -> None:
     """Mermaid's flowchart, as its grammar has it: declared nodes, then edges between them."""
     header, *lines = lived.repository.pipeline("lineage", "2", "--mermaid").stdout.splitlines()
@@ -212,6 +266,24 @@ def test_a_mermaid_chart_has_every_node_and_names_what_it_joins(lived: Lived) ->
     names = [match[1] for match in nodes]
     assert len(set(names)) == len(names)
     assert {end for match in edges for end in match.groups()} == set(names)
+
+
+def test_the_page_draws_it_and_each_node_leads_to_its_facts(lived: Lived) -> None:
+    page = lived.repository.path / ".local/page.html"
+    (run,) = {e["properties"]["run"] for e in entities(lived.graph(2), type="ModelPackage")}
+    lived.repository.pipeline("report", run, "-o", str(page))
+    html = page.read_text(encoding="utf-8")
+    check_structure(html)
+    section = html[html.index('<section id="lineage"') :]
+    section = section[: section.index("</section>")]
+    places = re.findall(r'<a class="entity" href="#(lineage-\d+)"', section)
+    assert len(places) > 25
+    assert sorted(places) == sorted(re.findall(r'<div id="(lineage-\d+)"', section))
+    for entity in lived.graph(2)["entities"]:
+        assert entity["id"] in section
+        assert entity["sha256"] in section
+    assert "approved by Sam Lee" in section
+    assert len(section) < 100_000
 
 
 def validator() -> Callable[[Json], Iterator[str]]:
@@ -276,6 +348,9 @@ def test_events_are_valid_by_openlineages_own_schemas(lived: Lived) -> None:
         ("the split of version 1", {"1": True, "2": True}),
         ("the evaluation of version 3", {"3": False}),
         ("the run of version 2", {"2": False}),
+        ("data/churn.csv", {"1": True, "2": True}),
+        ("data/shorter.csv", {"3": True}),
+        ("the commit", {"2": False, "3": True}),  # version 2 reuses what was there before
     ],
 )
 def test_versions_are_found_by_what_they_came_from(
@@ -284,6 +359,8 @@ def test_versions_are_found_by_what_they_came_from(
     if what.startswith("the split"):
         (split,) = entities(lived.graph(1), role="split", name="train.csv")
         what = split["sha256"][:16]
+    elif what == "the commit":
+        what = git(lived.repository.path, "rev-parse", "HEAD")[:10]
     elif what.startswith("the evaluation"):
         (evaluation,) = entities(lived.graph(3), role="evaluation")
         what = evaluation["uri"]

@@ -40,6 +40,7 @@ IN_A_REPOSITORY = (
     "audit",
     "chain",
     "compare",
+    "lineage",
     "origin",
     "report",
     "reproduce",

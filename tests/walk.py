@@ -136,6 +136,7 @@ def pages() -> list[str]:
         "start",
         "approval",
         "compare",
+        "lineage",
         "report",
         "reproduce",
         "trace",

@@ -1,6 +1,6 @@
 """A lineage graph as it is drawn: entities that stand alike between others are one node.
 
-Alike are those of one type that come from the same entities and lead to the same: the files of one
+Alike are those of one type that come from alike entities and lead to alike ones: the files of one
 output, or the trials of a search but for the best one.
 """
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from ninesteps.lineage.graph import Association, Entity, Graph, Kind
+from ninesteps.lineage import roles
+from ninesteps.lineage.graph import PRODUCED, Association, Entity, Graph, Kind
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,9 @@ class Drawn:
 
 def condensed(graph: Graph) -> Drawn:
     """A graph with alike entities joined; arrows between the same two nodes are one of a type."""
-    groups: dict[object, list[Entity]] = {}
-    for entity in graph.entities.values():
-        sources = frozenset((a.source, a.type) for a in graph.incoming[entity.id])
-        destinations = frozenset((a.destination, a.type) for a in graph.outgoing[entity.id])
-        alike = (entity.kind, entity.type, sources, destinations)
-        groups.setdefault(alike if sources else entity.id, []).append(entity)
     node_of: dict[str, str] = {}
     nodes: dict[str, Node] = {}
-    for members in groups.values():
+    for members in _alike(graph):
         ordered = sorted(members, key=_importance)
         node = Node(ordered[0].id, tuple(ordered))
         nodes[node.id] = node
@@ -82,6 +77,37 @@ def condensed(graph: Graph) -> Drawn:
         Association(node_of[a.source], node_of[a.destination], a.type) for a in graph.associations
     )
     return Drawn(nodes, tuple(arrows))
+
+
+def _alike(graph: Graph) -> list[list[Entity]]:
+    """The entities in groups: of one type, from and to the same groups, at each further step.
+
+    Only jobs and what they wrote are grouped: each table, decision and deployment is a node.
+    """
+    group: dict[str, object] = {
+        entity.id: (entity.kind, entity.type, entity.role == roles.MODEL)
+        if entity.kind == "trial component" or _is_produced(graph, entity)
+        else entity.id
+        for entity in graph.entities.values()
+    }
+    while True:
+        refined: dict[str, object] = {}
+        numbers: dict[object, int] = {}
+        for id_ in graph.entities:
+            sources = frozenset((group[a.source], a.type) for a in graph.incoming[id_])
+            others = frozenset((group[a.destination], a.type) for a in graph.outgoing[id_])
+            refined[id_] = numbers.setdefault((group[id_], sources, others), len(numbers))
+        if len(numbers) == len(set(group.values())):
+            break
+        group = refined
+    groups: dict[object, list[Entity]] = {}
+    for id_, entity in graph.entities.items():
+        groups.setdefault(group[id_], []).append(entity)
+    return list(groups.values())
+
+
+def _is_produced(graph: Graph, entity: Entity) -> bool:
+    return any(association.type == PRODUCED for association in graph.incoming[entity.id])
 
 
 def _importance(entity: Entity) -> int:

@@ -31,8 +31,8 @@ def _of_code(code: Entity) -> str:
 
 
 def _of_run(run: Entity) -> str:
-    moment = run.properties.get("as of")
-    return f"as of {moment}" if moment else ""
+    moment = run.properties.get("as of", "").partition(".")[0]  # to the second
+    return f"as of {moment.removesuffix('Z')}Z" if moment else ""
 
 
 def _of_job(job: Entity) -> str:

@@ -49,35 +49,43 @@ def graph_of_version(local: Path, settings: Settings, number: int) -> Graph:
         RegistryError: if there is no version of that number.
     """
     group = settings.model_package_group
-    graph = whole_graph(local, group)
-    id_ = entities.package_id(group, number)
-    if id_ not in graph.entities:
-        state = State(local / STATE, read_only=True)
+    state = _up_to_date(local, group)
+    graph = store.around(state, entities.package_id(group, number))
+    if not graph.entities:
         numbers = [package.version for package in state.model_packages(group)]
         has = f"it has {listed(numbers)}" if numbers else "no version is registered"
         raise RegistryError(f"{group} has no version {number}: {has}")
-    return graph.around(id_)
+    return graph
 
 
-def graph_of_run(local: Path, group: str, execution: str) -> Graph:
-    """What a run came from and made: of its version, if it registered one."""
-    graph = whole_graph(local, group)
-    state = State(local / STATE, read_only=True)
-    versions = [p for p in state.model_packages(group) if p.execution == execution]
-    start = entities.package_id(group, versions[0].version) if versions else ""
-    start = start or entities.run_id(execution)
-    return graph.around(start) if start in graph.entities else Graph({}, ())
+def graph_of_run(local: Path, group: str, state: State, execution: str) -> Graph:
+    """What a run came from and made: of its version, if it registered one.
+
+    Args:
+        state: that of the folder, as it was read into memory: it is brought up to date there.
+    """
+    _Recorder(local, group, state).record()
+    rows = state.rows(
+        "SELECT package_group, version FROM model_packages WHERE execution = ?", execution
+    )
+    start = entities.package_id(*rows[0]) if rows else entities.run_id(execution)
+    return store.around(state, start)
 
 
 def whole_graph(local: Path, group: str) -> Graph:
-    """Everything that is recorded, brought up to date: on disk too where that may be written."""
+    """Everything that is recorded, brought up to date."""
+    return store.read(_up_to_date(local, group))
+
+
+def _up_to_date(local: Path, group: str) -> State:
+    """The state with what was not recorded yet: on disk too, where that may be written."""
     file = local / STATE
     state = State(file, read_only=True)
     recorder = _Recorder(local, group, state)
     if recorder.is_behind() and os.access(local, os.W_OK) and os.access(file, os.W_OK):
         recorder = _Recorder(local, group, State(file))
     recorder.record()
-    return store.read(recorder.state)
+    return recorder.state
 
 
 @dataclass

@@ -203,9 +203,8 @@ class RunLineage:
     def _add_gate(self, step: KeptStep) -> None:
         """A condition, whose outcome decides on what comes after it."""
         compared = [
-            f"{name} {value:g} {sign} {limit}: {'passes' if holds else 'fails'}"
-            if isinstance(value, float | int)
-            else f"{name} {value} {sign} {limit}: {'passes' if holds else 'fails'}"
+            f"{_metric(name)} {_number(value)} {sign} {_number(limit)}: "
+            f"{'passes' if holds else 'fails'}"
             for name, value, sign, limit, holds in step.record.compared
         ]
         gate = self.graph.add(Entity(
@@ -237,7 +236,7 @@ class RunLineage:
         """A job of the run."""
         job = self.graph.add(Entity(
             entities.entity_id("trial component", name), "trial component", type_,
-            name if step.type == "Tuning" else step.name,
+            f"trial {name.rpartition('-')[2]}" if step.type == "Tuning" else step.name,
             role=roles.JOB, created=self._ended(step),
             properties=entities.texts(
                 step=step.name, status="Completed", job=name, run=self.run.kept.id, **facts
@@ -373,6 +372,15 @@ class RunLineage:
 def gate_id(execution: str, step: str) -> str:
     """The id of a condition of a run."""
     return entities.entity_id("action", roles.GATE, execution, step)
+
+
+def _metric(path: str) -> str:
+    """`binary_classification_metrics.auc.value` -> `auc`."""
+    return path.removesuffix(".value").partition(".")[2] or path
+
+
+def _number(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _model_id(name: str) -> str:

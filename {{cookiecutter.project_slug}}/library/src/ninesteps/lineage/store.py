@@ -39,6 +39,31 @@ def read(state: State) -> Graph:
     return Graph({e.id: e for e in entities}, tuple(Association(*edge) for edge in edges))
 
 
+def around(state: State, start: str) -> Graph:
+    """An entity with all that it came from and led to; nothing if it is not there."""
+    rows = state.rows(
+        f"""
+        WITH RECURSIVE
+        up (id) AS (SELECT ?1 UNION
+            SELECT a.source FROM lineage_associations a JOIN up ON a.destination = up.id),
+        down (id) AS (SELECT ?1 UNION
+            SELECT a.destination FROM lineage_associations a JOIN down ON a.source = down.id)
+        SELECT {_ENTITY} FROM lineage_entities
+        WHERE id IN (SELECT id FROM up UNION SELECT id FROM down) ORDER BY rowid
+        """,
+        start,
+    )
+    entities = {e.id: e for e in state.made(rows, _entity)}
+    edges = state.rows(
+        "SELECT source, destination, type FROM lineage_associations "
+        "WHERE source IN (SELECT value FROM json_each(?1)) "
+        "AND destination IN (SELECT value FROM json_each(?1)) ORDER BY rowid",
+        json.dumps([*entities]),
+    )
+    graph = Graph(entities, tuple(Association(*edge) for edge in edges))
+    return graph.around(start) if start in entities else graph
+
+
 def has(state: State, id_: str) -> bool:
     """Whether an entity is there."""
     return bool(state.rows("SELECT 1 FROM lineage_entities WHERE id = ?", id_))

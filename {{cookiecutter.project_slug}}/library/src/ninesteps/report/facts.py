@@ -80,6 +80,7 @@ class RunFacts:
     previous: Previous | None = None
     no_previous: str = ""  # why there is none
     names: dict[str, str] = field(default_factory=dict)  # of columns shown under another name
+    lineage: str = ""  # the part of the page on it, as HTML; empty where it is not known
     table: Ingested | None = None  # what was found in the raw table, where that is known
     origin: Mapping[str, Any] = field(default_factory=dict)  # where it came from; empty: unknown
 

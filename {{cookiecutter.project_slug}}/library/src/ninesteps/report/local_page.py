@@ -29,6 +29,9 @@ from ninesteps.settings.settings import Settings
 
 PAGE, SUMMARY, PLACES = "report.html", "report.md", "report.json"  # in a run's folder
 _MARK = re.compile("\ue000(\\w+)\ue001")  # private-use characters: no text has them
+_AS_IT_IS = "lineage"
+"""The one text of a run's own that is HTML."""
+
 _CODE = ("definition", "feature_store", "local", "registry", "report", "settings")
 
 
@@ -78,6 +81,8 @@ def _marked(facts: RunFacts) -> tuple[RunFacts, dict[str, str]]:
     )
     own: dict[str, Any] = {name: mark(name, getattr(facts, name)) for name in
            ("id", "started", "ended", "took", "started_by")}  # fmt: skip
+    if facts.lineage:
+        own["lineage"] = mark(_AS_IT_IS, facts.lineage)
     if facts.registered:
         own["registered"] = mark("registered", facts.registered)
     return dataclasses.replace(facts, steps=steps, **own), texts
@@ -150,7 +155,8 @@ class Filled:
             if match[1] not in self.texts:
                 continue
             text = self.texts[match[1]]
-            text = as_html(text) if is_html else as_markdown(text)
+            if match[1] != _AS_IT_IS:
+                text = as_html(text) if is_html else as_markdown(text)
             before = marked[position : match.start()]
             parts += [before, text]
             start = length + len(before)

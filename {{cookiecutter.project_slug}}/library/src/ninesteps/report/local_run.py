@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ninesteps.errors import StateError, StepError
 from ninesteps.feature_store import findings
+from ninesteps.lineage.local import graph_of_run
 from ninesteps.local.erasures import Erasures
 from ninesteps.local.execution import FAILED, SUCCEEDED, Execution, StepRun
 from ninesteps.local.history import log_text
@@ -20,6 +21,7 @@ from ninesteps.local.state import KeptExecution, State, digest_of
 from ninesteps.local.storage import Storage
 from ninesteps.report.facts import Previous, RunFacts, StepFacts
 from ninesteps.report.formatting import duration, moment
+from ninesteps.report.lineage_picture import lineage_part
 from ninesteps.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,6 +69,9 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
         versions=installed(),
         previous=previous,
         no_previous="" if previous else _no_previous(kept),
+        lineage=lineage_part(
+            graph_of_run(local, settings.model_package_group, kept_state, kept.id)
+        ),
         table=findings.ingested(kept.catalog, local / "s3"),
         origin=kept.origin,
     )

@@ -70,6 +70,13 @@
     if (still.matches) play.textContent = "Step by step";
   }
 
+  const open = () => { // what an address leads to is not hidden, in browsers that do not open it
+    const around = byId(location.hash.slice(1))?.closest("details");
+    if (around) around.open = true;
+  };
+  addEventListener("hashchange", open);
+  open();
+
   const theme = byId("theme");
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
