@@ -244,15 +244,15 @@ def _chart(contents: Contents) -> bytes:
 
 def _comparison(contents: Contents) -> Mapping[str, Any]:
     subject = contents.subject
-    number = replaced.replaced(subject)
     if subject.root is None or subject.local is None:
         raise Absent("of an account it is not in the pack: `pipeline diff A B --env` compares two")
+    number = replaced.replaced(subject)
     try:
         before = here(subject.root, subject.local, subject.settings, number, with_objects=False)
     except RegistryError as error:
         raise Absent(str(error)) from None
     reading = Contents(before, contents.laws).reading
-    return replaced.comparison(subject, contents.reading, reading, number)
+    return replaced.comparison(subject.local, subject, contents.reading, reading, number)
 
 
 def _lock(contents: Contents) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ninesteps.audit.subject import Subject
@@ -38,10 +39,13 @@ def replaced(subject: Subject) -> int:
     raise Absent("it replaced none: no earlier version was approved or served")
 
 
-def comparison(subject: Subject, reading: Reading, before: Reading, number: int) -> dict[str, Any]:
+def comparison(
+    local: Path, subject: Subject, reading: Reading, before: Reading, number: int
+) -> dict[str, Any]:
     """This version against the one that it replaced; differences are this one less that one.
 
     Args:
+        local: the folder such as `.local` that has both.
         reading: of the pack's copies, and `before` of copies of the other version's files.
         number: of the other version.
 
@@ -52,9 +56,7 @@ def comparison(subject: Subject, reading: Reading, before: Reading, number: int)
     from ninesteps.report.comparison.local import Here
     from ninesteps.report.comparison.model import as_json
 
-    if subject.local is None:
-        raise Absent("of an account it is not in the pack: `pipeline diff A B --env` compares two")
-    sides = Here(subject.local, subject.settings)
+    sides = Here(local, subject.settings)
     try:
         first = _without_people(sides.of_version(number), before)
         second = _without_people(sides.of_version(subject.version.number), reading)
