@@ -335,3 +335,34 @@ def test_a_breakpoint_stops_in_a_step_that_is_debugged(used: Repository) -> None
         script.write_text(text)
     assert "(Pdb) 100" in done.stdout
     assert "Succeeded  ChurnEvalBestModel" in done.stdout
+
+
+def test_a_version_is_made_again_byte_for_byte_and_nothing_of_the_repository_is_changed(
+    used: Repository, tmp_path: Path
+) -> None:
+    """One whose steps came from an earlier run: the chain of runs is followed."""
+    used.pipeline("run")
+    number = json.loads(used.pipeline("registry", "--json").stdout)[0]["version"]
+    before, scratch = used.results(), tmp_path / "scratch"
+    scratch.mkdir()
+    done = used.pipeline("reproduce", number, "--json", TMPDIR=str(scratch))
+    content = json.loads(done.stdout)
+    artifacts = {
+        f"{step['name']} {artifact['name']}": artifact["state"]
+        for step in content["steps"]
+        for artifact in step["artifacts"]
+    }
+    assert set(artifacts.values()) == {"identical"}
+    for part in (
+        "Feature Store ", "queries/", "train/train.csv", "-001/output/model.tar.gz",
+        "evaluation/evaluation.json", "curves.json", "answers.csv", "analysis_config.json",
+        "test.csv.out", "analysis.json", "explanations_shap/out.csv", "package request",
+    ):  # fmt: skip
+        assert any(part in name for name in artifacts), part
+    assert len(content["runs"]) == 2
+    assert {source["name"]: source["state"] for source in content["sources"]} == {
+        "definition": "made again", "raw table": "as recorded", "code": "as recorded",
+    }  # fmt: skip
+    assert content["environment"] == []
+    assert used.results() == before
+    assert not [*scratch.iterdir()]

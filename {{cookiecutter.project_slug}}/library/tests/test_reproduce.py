@@ -22,7 +22,9 @@ import archives
 from ninesteps.cli import here, main
 from ninesteps.local.engine import Engine
 from ninesteps.local.state import digest_of
-from ninesteps.runs.reproducing import inputs, repository
+from ninesteps.report.local_run import packages
+from ninesteps.repository import origin
+from ninesteps.runs.reproducing import environment, inputs, repository
 from ninesteps.runs.reproducing.differences import Difference, difference
 from ninesteps.runs.reproducing.recorded import Recorded, recorded
 from ninesteps.runs.reproducing.result import CHANGED, GONE, REMADE, USED
@@ -307,8 +309,8 @@ def kept(product: Product) -> Recorded:
 def test_the_raw_table_is_used_only_with_its_recorded_bytes(kept: Recorded, tmp_path: Path) -> None:
     root = tmp_path / "repository"
     table = root / "data/churn.csv"
-    origin = {"table": {"path": "data/churn.csv", "sha256": digest_of(table)}}
-    known = replace(kept, run=replace(kept.run, origin=origin))
+    origin_ = {"table": {"path": "data/churn.csv", "sha256": digest_of(table)}}
+    known = replace(kept, run=replace(kept.run, origin=origin_))
     assert inputs.raw_table(root, known, None)[0] == table
     with table.open("a", encoding="utf-8") as file:
         file.write("\n")
@@ -363,9 +365,9 @@ def test_the_repository_of_then_is_the_working_tree_or_the_recorded_commit(
     settings = loading.load(root)
     known = with_code_of(kept, settings)
     for is_dirty in (False, True):
-        origin = {"repository": {"commit": commit, "is_dirty": is_dirty},
+        origin_ = {"repository": {"commit": commit, "is_dirty": is_dirty},
                   "settings_sha256": digest_of(root / "pipeline.toml")}  # fmt: skip
-        known.__dict__["run"] = replace(kept.run, origin=origin)
+        known.__dict__["run"] = replace(kept.run, origin=origin_)
         there = repository.of_then(root, settings, known, tmp_path / "unused")
         assert there is not None
         assert there.where == repository.WORKING_TREE
@@ -386,6 +388,26 @@ def test_the_repository_of_then_is_the_working_tree_or_the_recorded_commit(
     sources = [s for s in inputs.bring_code(known, there, fresh) if s.state == REMADE]
     assert len(sources) == len(objects)
     assert all(fresh.read(of) == content for of, content in objects[uri].items())
+
+
+def test_what_is_otherwise_on_this_machine_is_named(tmp_path: Path) -> None:
+    (tmp_path / "requirements.lock").write_text("numpy==1\n", encoding="utf-8")
+    now = {
+        **origin.origin(tmp_path, {}),
+        environment.PACKAGES: packages(),
+    }
+    assert not [*environment.differences_of_environment(tmp_path, now)]
+    then = {
+        **now, "python": "3.10.1", "lock_sha256": "0a" * 32, "library_sha256": "0b" * 32,
+        environment.PACKAGES: {**packages(), "numpy": "1.0"},
+    }  # fmt: skip
+    said = [*environment.differences_of_environment(tmp_path, then)]
+    assert [sentence.partition(":")[0] for sentence in said] == [
+        "Python", "the library's files", "requirements.lock", "numpy",
+    ]  # fmt: skip
+    assert said[0].startswith("Python: 3.10.1 then, ")
+    assert said[3] == f"numpy: 1.0 then, {packages()['numpy']} now"
+    assert "not known" in next(environment.differences_of_environment(tmp_path, {}))
 
 
 # Two files

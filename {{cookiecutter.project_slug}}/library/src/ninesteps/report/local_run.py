@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ninesteps.registry.registry import Decision
 
 PACKAGES = (
-    "numpy", "pyarrow", "scipy", "xgboost_cpu", "xgboost", "lightgbm", "optuna", "duckdb",
+    "numpy", "pandas", "pyarrow", "scipy", "xgboost_cpu", "xgboost", "lightgbm", "optuna", "duckdb",
     "sagemaker",
 )  # fmt: skip
 """What a run's numbers may depend on, as an installation spells it."""
@@ -120,6 +120,11 @@ def _changes(kept: State, settings: Settings, execution: Execution) -> tuple[Dec
 
     return tuple(Decision(c.before, c.after, c.who, c.why, c.at, c.stage, c.evidence)
                  for c in changes)  # fmt: skip
+
+
+def packages() -> dict[str, str]:
+    """The versions of PACKAGES that are installed."""
+    return {name: version for name, version in installed().items() if name in PACKAGES}
 
 
 def installed() -> dict[str, str]:

@@ -19,6 +19,7 @@ from ninesteps.local.engine import Engine, Listener, RunOptions
 from ninesteps.local.execution import Execution
 from ninesteps.local.processes import Preload, Processes
 from ninesteps.report.local_page import write_report
+from ninesteps.report.local_run import packages
 from ninesteps.repository import origin
 from ninesteps.repository.identity import whoami
 from ninesteps.runs import continuing, stopping
@@ -105,6 +106,7 @@ def run(
     given = {AS_OF: ingested.latest, **given}
     came_from = {
         **origin.origin(root, overridden(root)),
+        "packages": packages(),
         "table": ingested.origin(_as_given(root, file), given[AS_OF] == ingested.latest),
     }
     progress.ingested(file, ingested, given[AS_OF])

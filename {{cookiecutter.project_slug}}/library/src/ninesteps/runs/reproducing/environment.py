@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ninesteps.report.local_run import installed
+from ninesteps.report.local_run import packages
+from ninesteps.repository.origin import library_digest
 from ninesteps.repository.vendor import LOCK
 from ninesteps.runs.reproducing.inputs import digest_or_empty
 from ninesteps.version import VERSION
@@ -20,17 +22,20 @@ def differences_of_environment(root: Path, origin: Mapping[str, Any]) -> Iterato
     if not origin:
         yield "what was installed then is not known: an earlier library recorded none"
         return
-    versions = installed()
-    python, machine = versions.pop("Python"), versions.pop("machine")
     compared: list[tuple[str, Any, Any]] = [
-        ("Python", origin.get("python"), python),
-        ("machine", origin.get("machine"), machine),
+        ("Python", origin.get("python"), platform.python_version()),
+        ("machine", origin.get("machine"), f"{platform.system()}, {platform.machine()}"),
         ("the library", origin.get("library"), VERSION),
-        (LOCK, str(origin.get("lock_sha256", ""))[:12], digest_or_empty(root / LOCK)[:12]),
+        ("the library's files", _short(origin.get("library_sha256")), _short(library_digest())),
+        (LOCK, _short(origin.get("lock_sha256")), _short(digest_or_empty(root / LOCK))),
     ]
-    if (packages := origin.get(PACKAGES)) is not None:
-        names = sorted({*packages, *versions})
-        compared += [(name, packages.get(name), versions.get(name)) for name in names]
-    for name, then, now in compared:
-        if (then or "none") != (now or "none"):
-            yield f"{name}: {then or 'none'} then, {now or 'none'} now"
+    then, now = origin.get(PACKAGES), packages()
+    if then is not None:  # an earlier library recorded none
+        compared += [(name, then.get(name), now.get(name)) for name in sorted({*then, *now})]
+    for name, before, after in compared:
+        if (before or "none") != (after or "none"):
+            yield f"{name}: {before or 'none'} then, {after or 'none'} now"
+
+
+def _short(digest: object) -> str:
+    return str(digest or "")[:12]
