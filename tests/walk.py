@@ -135,6 +135,7 @@ def pages() -> list[str]:
     return [
         "start",
         "approval",
+        "chain",
         "compare",
         "lineage",
         "report",

@@ -149,6 +149,9 @@ def test_a_registry_without_a_version_says_so(
 
 
 @pytest.mark.parametrize("command", [("registry",), ("registry", "1", "--json"),
+                                     ("lineage", "1"), ("lineage", "--of", "x"), ("card", "1"),
+                                     ("reproduce", "1"), ("deploy", "1"), ("diff", "1", "2"),
+                                     ("audit", "1"), ("audit", "--head"),
                                      ("approve", "1", *JO), ("reject", "1", *JO)])  # fmt: skip
 def test_where_nothing_has_run_or_all_was_deleted_that_is_said(
     machine: Registered, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: tuple[str, ...]

@@ -49,6 +49,7 @@ def deploy(
     from ninesteps.settings.deploy import shift
 
     rehearsal = _rehearsal()
+    here.check_has_run()
     package = rehearsal.find(version)
     with _interruptible(rehearsal):
         takes_over = rehearsal.is_running() and rehearsal.ask("status")["version"] is not None

@@ -62,6 +62,7 @@ def reproduce(
     from ninesteps.terminal.run import Progress
 
     number = access.number(version)
+    here.check_has_run()
     access.on_this_machine(here.local(), settings, read_only=True).find(number)
     progress: Observer = Silent() if as_json else Progress(settings)
     options = rerun.Options(output, tolerance, parallel)
@@ -138,6 +139,7 @@ def _of_version(version: str, name: str | None) -> tuple[Graph, str]:
 
     settings, number = here.settings(), access.number(version)
     if name is None:
+        here.check_has_run()
         graph = local.graph_of_version(here.local(), settings, number)
         return graph, entities.package_id(settings.model_package_group, number)
 
@@ -161,6 +163,7 @@ def _versions(what: str, name: str | None, as_json: bool) -> None:
     if name is None:
         from ninesteps.lineage import local
 
+        here.check_has_run()
         graph = local.whole_graph(here.local(), here.settings().model_package_group)
         entities = forward.found(graph, what, Path.cwd())
     else:

@@ -29,6 +29,7 @@ def card(version: str, name: str | None, as_json: bool) -> None:
 
     number, kept = access.number(version), None
     if name is None:
+        here.check_has_run()
         content = making.here(here.local(), settings, number)
     else:
         from ninesteps.infrastructure import account
