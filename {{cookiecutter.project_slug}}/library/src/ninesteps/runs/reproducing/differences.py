@@ -81,7 +81,7 @@ class _Numbers:
         try:
             recorded, made = float(recorded), float(made)
         except OverflowError:
-            raise _OtherwiseError(f"{_at(where)}numbers too large to be compared") from None
+            raise _otherwise(where, "numbers too large to be compared") from None
         if recorded == made or (math.isnan(recorded) and math.isnan(made)):
             return
         absolute = abs(recorded - made)
@@ -117,7 +117,7 @@ def _compare_archives(place: str, recorded: bytes, made: bytes, numbers: _Number
     ours, theirs = _members(place, recorded), _members(place, made)
     if ours.keys() != theirs.keys():
         only = ", ".join(sorted(ours.keys() ^ theirs.keys())[:3])
-        raise _OtherwiseError(f"{_at(place)}one of the two archives alone has {only}")
+        raise _otherwise(place, f"one of the two archives alone has {only}")
     for name, content in ours.items():
         _compare(name, f"{place}{name} ", content, theirs[name], numbers)
 
@@ -128,7 +128,7 @@ def _members(place: str, content: bytes) -> dict[str, bytes]:
             files = ((member.name, archive.extractfile(member)) for member in archive)
             return {name: file.read() for name, file in files if file}
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise _OtherwiseError(f"{_at(place)}an archive cannot be read: {error}") from None
+        raise _otherwise(place, f"an archive cannot be read: {error}") from None
 
 
 def _compare_tables(place: str, recorded: bytes, made: bytes, numbers: _Numbers) -> None:
@@ -138,11 +138,11 @@ def _compare_tables(place: str, recorded: bytes, made: bytes, numbers: _Numbers)
     try:
         ours, theirs = (pq.read_table(io.BytesIO(content)) for content in (recorded, made))
     except pa.ArrowException as error:
-        raise _OtherwiseError(f"{_at(place)}a Parquet file cannot be read: {error}") from None
+        raise _otherwise(place, f"a Parquet file cannot be read: {error}") from None
     if not ours.schema.equals(theirs.schema):
-        raise _OtherwiseError(f"{_at(place)}the columns differ")
+        raise _otherwise(place, "the columns differ")
     if len(ours) != len(theirs):
-        raise _OtherwiseError(f"{_at(place)}expected {len(ours):,} rows, got {len(theirs):,}")
+        raise _otherwise(place, f"expected {len(ours):,} rows, got {len(theirs):,}")
     for column in ours.column_names:
         _compare_values(
             f"{place}{column}", ours[column].to_pylist(), theirs[column].to_pylist(), numbers
@@ -153,20 +153,20 @@ def _json(place: str, content: bytes) -> Any:
     try:
         return json.loads(content)
     except ValueError as error:
-        raise _OtherwiseError(f"{_at(place)}not JSON: {error}") from None
+        raise _otherwise(place, f"not JSON: {error}") from None
 
 
 def _compare_values(place: str, recorded: Any, made: Any, numbers: _Numbers) -> None:
     if isinstance(recorded, dict) and isinstance(made, dict):
         if recorded.keys() != made.keys():
             only = ", ".join(sorted(recorded.keys() ^ made.keys())[:3])
-            raise _OtherwiseError(f"{_at(place)}one of the two alone has {only}")
+            raise _otherwise(place, f"one of the two alone has {only}")
         for key, value in recorded.items():
             dot = "." if place and not place.endswith(" ") else ""
             _compare_values(f"{place}{dot}{key}", value, made[key], numbers)
     elif isinstance(recorded, list) and isinstance(made, list):
         if len(recorded) != len(made):
-            raise _OtherwiseError(f"{_at(place)}expected {len(recorded)} values, got {len(made)}")
+            raise _otherwise(place, f"expected {len(recorded)} values, got {len(made)}")
         for number, (ours, theirs) in enumerate(zip(recorded, made, strict=True)):
             _compare_values(f"{place}[{number}]", ours, theirs, numbers)
     elif _is_number(recorded) and _is_number(made):
@@ -176,7 +176,7 @@ def _compare_values(place: str, recorded: Any, made: Any, numbers: _Numbers) -> 
     elif isinstance(recorded, str) and isinstance(made, str):
         _compare_words(place, recorded, made, numbers)
     elif type(recorded) is not type(made) or recorded != made:
-        raise _OtherwiseError(f"{_at(place)}expected {recorded!r:.60}, got {made!r:.60}")
+        raise _otherwise(place, f"expected {recorded!r:.60}, got {made!r:.60}")
 
 
 def _is_number(value: Any) -> bool:
@@ -187,10 +187,10 @@ def _compare_texts(place: str, recorded: bytes, made: bytes, numbers: _Numbers) 
     try:
         ours, theirs = recorded.decode("utf-8"), made.decode("utf-8")
     except UnicodeDecodeError:
-        raise _OtherwiseError(f"{_at(place)}the bytes differ, and are no text") from None
+        raise _otherwise(place, "the bytes differ, and are no text") from None
     lines, other = ours.split("\n"), theirs.split("\n")
     if len(lines) != len(other):
-        raise _OtherwiseError(f"{_at(place)}expected {len(lines):,} lines, got {len(other):,}")
+        raise _otherwise(place, f"expected {len(lines):,} lines, got {len(other):,}")
     for number, (line, made_line) in enumerate(zip(lines, other, strict=True), start=1):
         if line != made_line:
             _compare_words(f"{place}line {number:,}", line, made_line, numbers)
@@ -200,7 +200,7 @@ def _compare_words(place: str, recorded: str, made: str, numbers: _Numbers) -> N
     """Compare two texts word by word: every second part of a split text is a number."""
     ours, theirs = _NUMBER.split(recorded), _NUMBER.split(made)
     if ours[::2] != theirs[::2]:
-        raise _OtherwiseError(f"{_at(place)}expected {recorded!r:.60}, got {made!r:.60}")
+        raise _otherwise(place, f"expected {recorded!r:.60}, got {made!r:.60}")
     for one, other in _pairs(ours, theirs):
         is_exact = bool(_WHOLE.fullmatch(one) and _WHOLE.fullmatch(other))
         numbers.add(place, float(one), float(other), is_exact)
@@ -210,5 +210,6 @@ def _pairs(ours: list[str], theirs: list[str]) -> Iterator[tuple[str, str]]:
     return zip(ours[1::2], theirs[1::2], strict=True)
 
 
-def _at(place: str) -> str:
-    return f"{place.strip()}: " if place.strip() else ""
+def _otherwise(place: str, what: str) -> _OtherwiseError:
+    """What differs at a place, in words."""
+    return _OtherwiseError(f"{place.strip()}: {what}" if place.strip() else what)
