@@ -20,6 +20,7 @@ import pytest
 
 from ninesteps.errors import StateError
 from ninesteps.local import chain, chain_tables
+from ninesteps.local.erasures import Erasures
 from ninesteps.local.state import State
 from ninesteps.local.state_schema import UPGRADES, VERSION_7
 from test_state import as_nobody
@@ -297,6 +298,11 @@ def test_an_entry_of_what_never_was_is_named(file: Path) -> None:
     assert str(fault).startswith(
         f"entry {LENGTH + 1}: decision 7 on pets version 9 is there no more"
     )
+
+
+def test_an_erasure_whose_facts_are_not_as_written_is_a_damaged_file(file: Path) -> None:
+    with pytest.raises(StateError, match=r"state\.db is damaged: 'files'"):
+        Erasures.read(State(file, read_only=True), file.parent)
 
 
 # Heads

@@ -214,7 +214,7 @@ class State:
         """
         try:
             return [make(*row) for row in rows]
-        except (TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise StateError(f"{self._file} is damaged: {error}{self._remedy}") from None
 
     @contextmanager
