@@ -24,7 +24,7 @@ from moto import mock_aws
 from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
 
 from accounts import ACCOUNT, REGION, recorded_calls, sign_in
-from ninesteps.cli import main
+from ninesteps.cli import here, main
 from ninesteps.infrastructure import permissions
 from ninesteps.registry.account import AccountRegistry, writable
 from ninesteps.registry.registry import Version
@@ -33,7 +33,7 @@ from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 from pets import changed
 from pets import settings as pet_settings
-from versions import STAMPS, evaluation, package
+from versions import NONE_SERVES, STAMPS, evaluation, package, scored
 
 PROD = Environment(ACCOUNT, REGION, bucket="models")
 ROLE = f"arn:aws:sts::{ACCOUNT}:assumed-role"
@@ -111,7 +111,9 @@ def account(
         yield signed_in
 
 
-def register(auc: float) -> None:
+def register(
+    auc: float, archive: bytes = b"an archive", champion: dict[str, Any] | None = None
+) -> None:
     """Run the pipeline and register a version, whose digests the state machine has noted."""
     sagemaker = client("sagemaker")
     arn = sagemaker.start_pipeline_execution(PipelineName="pets-prod")["PipelineExecutionArn"]
@@ -121,8 +123,10 @@ def register(auc: float) -> None:
     )  # fmt: skip
     execution.created_by = {"IamIdentity": {"Arn": SAM}}
     run = arn.rpartition("/")[2]
-    contents = {"evaluation.json": evaluation(auc=auc), "analysis.json": b"{}",
-                "model.tar.gz": b"an archive"}  # fmt: skip
+    evaluated = evaluation(auc=auc)
+    if champion:
+        evaluated = json.dumps({**json.loads(evaluated), "champion": champion}).encode()
+    contents = {"evaluation.json": evaluated, "analysis.json": b"{}", "model.tar.gz": archive}
     for name, content in contents.items():
         client("s3").put_object(Bucket="models", Key=f"{run}/{name}", Body=content)
     request = package(*(f"s3://models/{run}/{name}" for name in contents))
@@ -380,9 +384,48 @@ def test_an_approver_makes_the_calls_that_the_table_gives_and_no_others(
     with recorded_calls(monkeypatch) as calls:
         pipeline("approve", "1", *BY_JO)
         pipeline("reject", "2", *BY_JO)
+        serve(1)
+        register(0.93, champion=scored(b"an archive"))
+        pipeline("approve", "3", *BY_JO)
         pipeline("registry", "--env", "prod")
         pipeline("registry", "1", "--env", "prod")
-    assert calls == permissions.CALLS["approve"].keys()
+    of_the_test = {"s3:PutObject", "sts:AssumeRole", *(
+        f"sagemaker:{name}" for name in ("CreateEndpoint", "CreateEndpointConfig", "CreateModel",
+                                         "CreateModelPackage", "StartPipelineExecution")
+    )}  # fmt: skip
+    champion = permissions.CALLS["champion"].keys()
+    assert calls - of_the_test == permissions.CALLS["approve"].keys() | champion
+
+
+def serve(number: int) -> None:
+    """An endpoint with the model of a version."""
+    sagemaker, name = client("sagemaker"), f"pets-prod-v{number}-abcd"
+    sagemaker.create_model(
+        ModelName=name, ExecutionRoleArn=f"arn:aws:iam::{ACCOUNT}:role/pets-prod-endpoint",
+        PrimaryContainer={"ModelPackageName": described(number)["ModelPackageArn"]},
+    )  # fmt: skip
+    variant = {"VariantName": "main", "ModelName": name, "InstanceType": "ml.m5.large",
+               "InitialInstanceCount": 1}  # fmt: skip
+    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName="pets-prod", EndpointConfigName=name)
+
+
+def test_what_a_version_was_compared_with_is_looked_at_before_it_is_approved(
+    account: Account,
+) -> None:
+    register(0.93, b"another archive", scored(b"one that was changed"))
+    said = sentence("approve", "3", *BY_JO, status=2)
+    assert "version 3 was compared with an archive of sha256" in said
+    assert "which is that of no registered version" in said
+    register(0.93, b"a third", NONE_SERVES)
+    register(0.94, b"a fourth", scored(b"another archive"))
+    serve(1)
+    said = sentence("approve", "4", *BY_JO, status=2)
+    assert said.endswith("was compared with no champion, and version 1 serves now: run the "
+                         "pipeline again")  # fmt: skip
+    here.show_notice.cache_clear()
+    notice = pipeline("approve", "5", *BY_JO).stderr
+    assert "it was compared with version 3, and version 1 serves now" in notice
 
 
 def test_what_aws_refuses_is_one_sentence(account: Account) -> None:

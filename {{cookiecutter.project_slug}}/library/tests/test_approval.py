@@ -17,6 +17,7 @@ import pytest
 
 import versions
 from ninesteps.errors import RegistryError
+from ninesteps.local.endpoint import control
 from ninesteps.local.state import StatusChange
 from ninesteps.profiles import profile as profiles
 from ninesteps.profiles.stamps import Expected
@@ -36,7 +37,7 @@ from ninesteps.registry.registry import (
 from ninesteps.settings import gate as gates
 from pets import changed
 from pets import settings as pet_settings
-from versions import EXPECTED, STAMPS, Registered, evaluation
+from versions import EXPECTED, NONE_SERVES, STAMPS, Registered, evaluation, scored
 
 JO = ("Jo Doe", "auc is what we need")
 
@@ -563,6 +564,87 @@ def test_numbers_are_listed_by_their_ends() -> None:
 def test_a_decision_can_be_read_by_a_program(machine: Registered) -> None:
     kept = machine.approvals().approve(1, *JO)
     assert json.loads(json.dumps(vars(kept)))["evidence"] == kept.evidence
+
+
+@pytest.fixture
+def serves(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
+    """Says which version the endpoint here serves."""
+    monkeypatch.setattr(control, "serving", lambda local: None)
+    return lambda number: monkeypatch.setattr(control, "serving", lambda local: number)
+
+
+FIRST, SECOND = b"the first archive", b"the second archive"
+
+
+def test_a_version_compared_with_a_registered_archive_is_approved(
+    tmp_path: Path, serves: Callable[[int | None], None]
+) -> None:
+    machine = Registered(tmp_path)
+    machine.register(model=FIRST)
+    second = machine.register(model=SECOND, champion=scored(FIRST))
+    serves(1)
+    assert machine.approvals().notices(second, "Jo") == []
+    assert machine.approvals().approve(second, "Jo", "good").after == "Approved"
+
+
+def test_a_version_compared_with_another_archive_is_not(
+    tmp_path: Path, serves: Callable[[int | None], None]
+) -> None:
+    machine = Registered(tmp_path)
+    machine.register(model=FIRST)
+    second = machine.register(model=SECOND, champion=scored(b"a better one"))
+    said = refusal(machine.approvals().approve, second, "Jo", "good")
+    assert said.startswith(f"pets version {second} was compared with an archive of sha256 ")
+    assert said.endswith("which is that of no registered version: run the pipeline again")
+
+
+def test_a_version_compared_with_none_is_not_while_another_serves(
+    tmp_path: Path, serves: Callable[[int | None], None]
+) -> None:
+    machine = Registered(tmp_path)
+    first = machine.register(model=FIRST, champion=NONE_SERVES)
+    second = machine.register(model=SECOND, champion=NONE_SERVES)
+    assert machine.approvals().approve(first, "Jo", "good").after == "Approved"
+    serves(first)
+    assert machine.approvals().may_deploy(first)  # the one that serves itself
+    said = refusal(machine.approvals().approve, second, "Jo", "good")
+    assert said == (
+        f"pets version {second} was compared with no champion, and version {first} serves now: "
+        "run the pipeline again"
+    )
+
+
+def test_that_another_version_serves_by_now_is_a_notice(
+    tmp_path: Path, serves: Callable[[int | None], None]
+) -> None:
+    machine = Registered(tmp_path)
+    machine.register(model=FIRST)
+    machine.register(model=SECOND)
+    third = machine.register(model=b"the third", champion=scored(FIRST))
+    serves(2)
+    said = ["it was compared with version 1, and version 2 serves now"]
+    assert machine.approvals().notices(third, "Jo") == said
+    assert machine.approvals().approve(third, "Jo", "good").after == "Approved"
+
+
+def test_the_gate_in_force_is_asked_of_the_difference(
+    tmp_path: Path, serves: Callable[[int | None], None]
+) -> None:
+    machine = Registered(tmp_path)
+    machine.register(model=FIRST)
+    worse = machine.register(model=SECOND, champion=scored(FIRST, -0.004))
+    strict = with_gate(machine, "auc >= champion.auc - 0.003")
+    assert refusal(strict.approve, worse, "Jo", "good").endswith(
+        "does not pass the gate in force, auc >= champion.auc - 0.003: auc - champion.auc is -0.004"
+    )
+    with_gate(machine, "auc >= champion.auc - 0.005").approve(worse, "Jo", "good")
+
+
+def test_a_damaged_section_of_the_champion_approves_nothing(tmp_path: Path) -> None:
+    machine = Registered(tmp_path)
+    version = machine.register(champion={"outcome": "scored"})
+    said = refusal(machine.approvals().approve, version, "Jo", "good")
+    assert said == "evaluation.json is damaged"
 
 
 def with_gate(machine: Registered, gate: str) -> Approvals:

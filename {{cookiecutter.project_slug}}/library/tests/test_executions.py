@@ -111,6 +111,88 @@ def listed(service: Service, *executions: tuple[str, str]) -> None:
     )  # fmt: skip
 
 
+def with_champion() -> str:
+    """The definition with the parameter for the archive of the version that serves."""
+    content = json.loads(definition())
+    content["Parameters"].append(
+        {"Name": "ChampionModel", "Type": "String", "DefaultValue": "s3://bucket/none/model.tar.gz"}
+    )
+    return json.dumps(content)
+
+
+ARCHIVE = "s3://bucket/pets/executions/abc/output/model.tar.gz"
+
+
+def serving(service: Service, package: str = "") -> None:
+    """An endpoint with the model of a version."""
+    name = pipeline(service.settings)
+    model, arn = f"{name}-v4-abcd", f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:x/{name}"
+    service.answer(
+        "describe_endpoint", {"EndpointName": name}, EndpointName=name, EndpointArn=arn,
+        EndpointConfigName=model, EndpointStatus="InService", CreationTime=BEGAN,
+        LastModifiedTime=BEGAN,
+    )  # fmt: skip
+    service.answer(
+        "describe_endpoint_config", {"EndpointConfigName": model}, EndpointConfigName=model,
+        EndpointConfigArn=arn, CreationTime=BEGAN,
+        ProductionVariants=[{"VariantName": "main", "ModelName": model}],
+    )  # fmt: skip
+    container = {"ModelPackageName": package} if package else {"Image": "i"}
+    service.answer(
+        "describe_model", {"ModelName": model}, PrimaryContainer=container, ModelName=model,
+        ModelArn=arn, CreationTime=BEGAN,
+    )  # fmt: skip
+    if package:
+        service.answer(
+            "describe_model_package", {"ModelPackageName": package}, ModelPackageArn=package,
+            ModelPackageName="pets", ModelPackageStatus="Completed", CreationTime=BEGAN,
+            ModelPackageStatusDetails={"ValidationStatuses": []},
+            InferenceSpecification={"Containers": [{"Image": "i", "ModelDataUrl": ARCHIVE}]},
+        )  # fmt: skip
+
+
+PACKAGE = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/pets-prod/4"
+
+
+def test_an_execution_gets_the_archive_of_the_version_that_serves(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "_compare", lambda *_: None)
+    published(service, with_champion())
+    serving(service, PACKAGE)
+    started(service)
+    domains(service)
+    sent = requests(service)
+    pipeline_command("start", "--env", "prod")
+    assert {"Name": "ChampionModel", "Value": ARCHIVE} in sent[0]["PipelineParameters"]
+
+
+def test_where_there_is_no_endpoint_the_definitions_empty_archive_counts(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "_compare", lambda *_: None)
+    published(service, with_champion())
+    service.stub.add_client_error("describe_endpoint", "ValidationException", "Could not find")
+    started(service)
+    domains(service)
+    sent = requests(service)
+    pipeline_command("start", "--env", "prod")
+    assert [p["Name"] for p in sent[0]["PipelineParameters"]] == ["AsOf"]
+
+
+def test_an_endpoint_with_another_model_is_named_before_anything_starts(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "_compare", lambda *_: None)
+    published(service, with_champion())
+    serving(service)
+    said = pipeline_command("start", "--env", "prod", status=1).stderr
+    assert "a model of no registered version; --set ChampionModel=s3://..." in " ".join(
+        said.split()
+    )
+    assert said.count("\n") == 1
+
+
 def domains(service: Service, *hosts: str) -> None:
     service.answer(
         "list_domains", {}, Domains=[{"Url": f"https://{h}", "Status": "InService"} for h in hosts]
@@ -767,9 +849,16 @@ def test_the_calls_of_the_commands_are_those_of_the_table(
              "ClientRequestToken": ANY},
         )  # fmt: skip
         pipeline_command("stop", RUN, "--env", "prod")
+        monkeypatch.setattr(execution, "_compare", lambda *_: None)
+        published(service, with_champion())
+        serving(service, PACKAGE)
+        started(service)
+        domains(service)
+        pipeline_command("start", "--env", "prod")
         with Stubber(client("service-quotas")) as quota_stub:
             quota_stub.add_response("list_service_quotas", {"Quotas": []})
             assert quotas.by_name(boto3.Session()) == {}
     of_the_test = {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogGroups",
                    "logs:PutLogEvents"}  # fmt: skip
-    assert calls - of_the_test == permissions.CALLS["operate"].keys()
+    champion = permissions.CALLS["champion"].keys()
+    assert calls - of_the_test == permissions.CALLS["operate"].keys() | champion

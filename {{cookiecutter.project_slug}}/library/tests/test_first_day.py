@@ -136,6 +136,7 @@ NOT_ON_THE_FIRST_DAY = {
     ("pipeline", "sagemaker:DescribeModelPackageGroup"): _LOOKS,
     ("pipeline", "sagemaker:StopHyperParameterTuningJob"): _STOPPED,
     ("pipeline", "sagemaker:StopProcessingJob"): _STOPPED,
+    ("data-arrival", "states:StartExecution"): "the gate does not speak of the champion",
     ("pipeline", "sagemaker:StopTransformJob"): _STOPPED,
     ("publisher", "sagemaker:UpdatePipeline"): "the pipeline is created",
     ("rollout", "application-autoscaling:PutScalingPolicy"): _SCALED,

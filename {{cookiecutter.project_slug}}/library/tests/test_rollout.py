@@ -55,6 +55,7 @@ STACK = {
     "Environment": "prod", "Group": GROUP, "Bucket": BUCKET, "TopicArn": TOPIC,
     "KmsKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd", "JobRoleArn": ROLE,
     "EndpointRoleArn": ROLE, "RolloutArn": MACHINES["rollout"],
+    "ComparesChampion": "no", "StartArn": MACHINES["start"],
 }  # fmt: skip
 STAMPS = {
     "profile": "churn", "profile_sha256": profiles.digest("churn"), "library": VERSION,
@@ -721,6 +722,66 @@ def test_arrived_rows_start_the_pipeline_as_of_the_last_of_them(account: Account
     assert done.states[-1] == "Started"
     (request,) = account.called("start_pipeline_execution")
     assert request["PipelineParameters"] == [{"Name": "AsOf", "Value": ARRIVED}]
+
+
+# With the version that serves
+
+START = {"as_of": ARRIVED, "token": "t" * 40, "description": "by the schedule"}
+
+
+def serve(account: Account, version: int) -> str:
+    """An endpoint with the model of a version; gives its archive."""
+    described = account.describe_package(version)
+    name = f"{NAME}-v{version}-abcd"
+    account.sagemaker.create_model(
+        ModelName=name, ExecutionRoleArn=ROLE,
+        PrimaryContainer={"ModelPackageName": described["ModelPackageArn"]},
+    )  # fmt: skip
+    variant = {"VariantName": "main", "ModelName": name, "InstanceType": "ml.m5.large",
+               "InitialInstanceCount": 1}  # fmt: skip
+    account.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    account.sagemaker.create_endpoint(EndpointName=NAME, EndpointConfigName=name)
+    return str(described["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
+
+
+def test_a_scheduled_run_is_compared_with_the_version_that_serves(account: Account) -> None:
+    archive = serve(account, account.register())
+    done = account.run("start", START)
+    assert done.states[-1] == "Started"
+    (request,) = account.called("start_pipeline_execution")
+    assert request["PipelineParameters"] == [
+        {"Name": "AsOf", "Value": ARRIVED}, {"Name": "ChampionModel", "Value": archive}
+    ]  # fmt: skip
+    assert request["ClientRequestToken"] == START["token"]
+
+
+def test_without_an_endpoint_the_definitions_empty_archive_counts(account: Account) -> None:
+    account.register()
+    done = account.run("start", START)
+    assert done.states[-2:] == ["StartWithoutChampion", "Started"]
+    (request,) = account.called("start_pipeline_execution")
+    assert request["PipelineParameters"] == [{"Name": "AsOf", "Value": ARRIVED}]
+
+
+def test_what_keeps_a_scheduled_run_from_starting_is_told(account: Account) -> None:
+    serve(account, account.register())
+    account.faults["describe_model_package"] = ["ThrottlingException"] * 9
+    done = account.run("start", START)
+    assert done.error == "NotStarted"
+    assert account.told() == [f"{NAME}: no run was started"]
+    assert not account.called("start_pipeline_execution")
+
+
+def test_arrived_rows_start_a_run_that_is_compared_with_it() -> None:
+    with machines.account(given(ComparesChampion="yes")) as account:
+        archive = serve(account, account.register())
+        done = arrival(account, {"rows": 120, "largest_write_time": ARRIVED})
+        assert done.states[-2:] == ["StartWithChampion", "Started"]
+        (execution,) = account.executions("start")
+        account.end(execution["executionArn"])
+        (request,) = account.called("start_pipeline_execution")
+        assert {"Name": "ChampionModel", "Value": archive} in request["PipelineParameters"]
+        assert {"Name": "AsOf", "Value": ARRIVED} in request["PipelineParameters"]
 
 
 def test_the_same_marker_again_starts_no_second_run(account: Account) -> None:

@@ -219,6 +219,67 @@ def test_who_ran_it_and_who_approved_it_are_asked_again_before_a_rollout(
     assert (said["passed"], said["reason"] if refusal else "") == (not refusal, refusal)
 
 
+CHAMPION = "auc >= champion.auc - 0.005"
+
+
+def another_version(sha256: str) -> str:
+    """A version that was registered with an archive of this digest; gives its ARN."""
+    return str(client("sagemaker").create_model_package(
+        ModelPackageGroupName="pets", CustomerMetadataProperties={"model_sha256": sha256}
+    )["ModelPackageArn"])  # fmt: skip
+
+
+def serve(package: str) -> None:
+    """An endpoint of the pipeline's, with the model of a version."""
+    sagemaker = client("sagemaker")
+    sagemaker.create_model(
+        ModelName="pets-v2", ExecutionRoleArn="arn:aws:iam::123456789012:role/pets-endpoint",
+        PrimaryContainer={"ModelPackageName": package},
+    )  # fmt: skip
+    variant = {"VariantName": "main", "ModelName": "pets-v2", "InstanceType": "ml.m5.large",
+               "InitialInstanceCount": 1}  # fmt: skip
+    sagemaker.create_endpoint_config(EndpointConfigName="pets-v2", ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName="pets", EndpointConfigName="pets-v2")
+
+
+def compared(outcome: str, sha256: str, difference: float = 0.0) -> None:
+    """The evaluation of the first version, which was compared with an archive."""
+    section = {"outcome": outcome, "sha256": sha256, "auc_difference": {"value": difference}}
+    put("evaluation.json", {**evaluation(), "champion": section})
+
+
+def test_what_a_version_was_compared_with_is_an_archive_that_was_registered(package: str) -> None:
+    compared("scored", "ab" * 32)
+    record(package)
+    refused = verdict(package, gate=CHAMPION)
+    assert refused["reason"] == (
+        "version 1 was compared with an archive of sha256 abababababab, which is that of no "
+        "registered version: run the pipeline again"
+    )
+    another_version("cd" * 32)
+    assert not verdict(package, gate=CHAMPION)["passed"]
+    another_version("ab" * 32)
+    assert verdict(package, gate=CHAMPION)["passed"]
+    assert not verdict(package, gate="auc >= champion.auc + 0.005")["passed"]
+
+
+def test_a_version_that_was_compared_with_none_goes_before_none_that_serves(package: str) -> None:
+    compared("none serves", "00" * 32)
+    record(package)
+    assert verdict(package, gate=CHAMPION)["passed"]
+    serve(another_version("cd" * 32))
+    assert verdict(package, gate=CHAMPION)["reason"] == (
+        "version 1 was compared with no champion, and version 2 serves now: run the pipeline again"
+    )
+
+
+def test_the_version_that_serves_may_be_rolled_out_again(package: str) -> None:
+    compared("none serves", "00" * 32)
+    record(package)
+    serve(package)
+    assert verdict(package, gate=CHAMPION)["passed"]
+
+
 def test_golden_requests_are_rows_of_the_test_split_with_the_transforms_answers(
     package: str,
 ) -> None:
@@ -498,9 +559,10 @@ def test_a_jobs_code_is_whole_and_moves_with_its_bytes() -> None:
         "verify_evidence.py", "approvers.py", "evidence.py", "container.py", "aws.py", "dataset.py",
         "hidden_imports.py",
         "ninesteps/__init__.py",
+        "ninesteps/infrastructure/__init__.py", "ninesteps/infrastructure/serving.py",
         "ninesteps/profiles/__init__.py", "ninesteps/profiles/stamps.py",
-        "ninesteps/registry/__init__.py", "ninesteps/registry/confusables.py",
-        "ninesteps/registry/person.py",
+        "ninesteps/registry/__init__.py", "ninesteps/registry/champion.py",
+        "ninesteps/registry/confusables.py", "ninesteps/registry/person.py",
         "ninesteps/settings/__init__.py", "ninesteps/settings/gate.py",
     }  # fmt: skip
     assert {name for name in files["golden_requests.py"] if "/" not in name} == {

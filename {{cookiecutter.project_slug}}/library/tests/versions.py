@@ -38,6 +38,15 @@ def evaluation(**metrics: float) -> bytes:
     return json.dumps(content).encode()
 
 
+def scored(archive: bytes, difference: float = 0.0) -> dict[str, Any]:
+    """The section of an evaluation.json whose champion is the archive."""
+    sha256 = hashlib.sha256(archive).hexdigest()
+    return {"outcome": "scored", "sha256": sha256, "auc_difference": {"value": difference}}
+
+
+NONE_SERVES = {"outcome": "none serves", "sha256": "0" * 64, "auc_difference": {"value": 0.0}}
+
+
 @dataclass
 class Registered:
     """The folder of a machine on which versions were registered."""
@@ -62,6 +71,7 @@ class Registered:
         catalog: Sequence[Sequence[str]] = (),
         origin: Mapping[str, Any] | None = None,
         model: bytes = b"",
+        champion: Mapping[str, Any] | None = None,
         **metrics: float,
     ) -> int:
         """Run and register the next version."""
@@ -69,7 +79,10 @@ class Registered:
         run, state = f"run{version}", self.state
         self.runs.append(run)
         archive = model or f"the archive of {run}".encode()
-        contents = (evaluation(**(metrics or {"auc": 0.9})), b"{}", archive)
+        evaluated = evaluation(**(metrics or {"auc": 0.9}))
+        if champion:
+            evaluated = json.dumps({**json.loads(evaluated), "champion": champion}).encode()
+        contents = (evaluated, b"{}", archive)
         digests = {}
         for name, content in zip(FILES, contents, strict=True):
             file = self.file(version, name)

@@ -91,8 +91,10 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/{NAME}"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:{NAME}"
 MACHINES = {
     name: f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{name}"
-    for name in ("data_arrival", "record_evidence", "approved", "rollout")
+    for name in ("data_arrival", "record_evidence", "approved", "rollout", "start")
 }
+STARTS = {"approved": ("rollout",), "data_arrival": ("start",)}
+"""The machines that a machine starts."""
 PATIENCE_SECONDS = 20
 SERVICES = {"applicationautoscaling": "application-autoscaling"}
 """What boto3 calls a service that a task calls otherwise, where moto does not know it."""
@@ -269,7 +271,7 @@ class Account(Lessons):
 
     def start(self, machine: str, content: object, name: str | None = None) -> str:
         """Start a machine; gives the execution."""
-        for one in ("rollout", "approved") if machine == "approved" else (machine,):
+        for one in (*STARTS.get(machine, ()), machine):
             self.make(one)
         started = self.client("stepfunctions").start_execution(
             stateMachineArn=MACHINES[machine], input=json.dumps(content),

@@ -11,6 +11,7 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands, refuse
+from ninesteps.settings import gate as gates
 from ninesteps.settings import regions
 from ninesteps.settings.deploy import shift
 from ninesteps.settings.environment import LOCAL_ENVIRONMENT
@@ -92,7 +93,15 @@ def _check_features(settings: Settings) -> str:
     from ninesteps.repository import modules
 
     modules.features(here.root())
-    return f"settings    pipeline.toml is valid; the gate is {settings.full_gate}"
+    valid = f"settings    pipeline.toml is valid; the gate is {settings.full_gate}"
+    if not gates.of_champion(settings.full_gate):
+        return valid
+    return (
+        f"{valid}\n"
+        "champion    the gate compares with the version that serves: ChampionModel is its\n"
+        "            archive, which `pipeline run`, `start` and the schedule fill in; where\n"
+        "            none serves, these comparisons pass"
+    )
 
 
 def _why_unread(settings: Settings, file: Path) -> str:

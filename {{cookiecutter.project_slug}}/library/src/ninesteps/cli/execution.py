@@ -55,7 +55,8 @@ def start(
         _compare(settings, environment, there.executions)
         source = there.executions.source(selected) if selected else None
         if source is None:
-            given = {"AsOf": account.moment(datetime.now(UTC)), **given}
+            moment = {"AsOf": account.moment(datetime.now(UTC))}
+            given = {**moment, **there.executions.champion(), **given}
         arn = there.executions.start(given, _description(), selected, source)
         run = arn.rpartition("/")[2]
         click.echo(f"execution   {run} of {there.executions.pipeline}")

@@ -90,11 +90,14 @@ def show(run: str, as_json: bool) -> None:
     """
     from ninesteps.local.history import History
     from ninesteps.local.history import as_json as content
-    from ninesteps.terminal.run import summary
+    from ninesteps.settings.gate import CHAMPION
+    from ninesteps.terminal.run import evaluation, summary
 
     execution = History(here.local()).execution(run)
     if as_json:
-        click.echo(json.dumps(content(execution), indent=2))
+        compared = evaluation(execution, here.local()).get(CHAMPION)
+        champion = {CHAMPION: compared} if compared else {}
+        click.echo(json.dumps({**content(execution), **champion}, indent=2))
     else:
         click.echo(f"run {execution.id}: {execution.status}")
         summary(execution, here.settings(), here.local(), came_from=True)

@@ -10,12 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from ninesteps.errors import AccountError
 from ninesteps.feature_store.point_in_time import one_record
 from ninesteps.feature_store.records import FeatureGroup, Record
 from ninesteps.infrastructure import account, put_records
+from ninesteps.infrastructure import serving as endpoints
 from ninesteps.infrastructure.athena_rows import Athena
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.names import SYSTEM_COLUMNS
@@ -25,8 +24,6 @@ AT_ONCE = 100
 
 TRIES = 5
 """How often records are asked for that BatchGetRecord did not get to."""
-
-NO_ENDPOINT = ("ValidationException", "ResourceNotFound")
 
 
 @dataclass(frozen=True)
@@ -117,34 +114,17 @@ def serving(session: Any, environment: Environment, pipeline: str) -> Serving | 
     """The version that the environment's endpoint serves; None if there is no endpoint.
 
     Raises:
-        AccountError: if the model is not one of this pipeline's.
+        AccountError: if its archive is none of this pipeline's.
+        ValueError: if it is not a registered version.
     """
-    sagemaker = session.client("sagemaker")
-    arn = served_package(sagemaker, environment, pipeline)
-    if not arn:
-        return None
-    package = sagemaker.describe_model_package(ModelPackageName=arn)
-    uri = package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
-    columns = _columns(account.get_object(session.client("s3"), uri, environment), uri)
-    number = int(package.get("ModelPackageVersion") or arn.rpartition("/")[2])
     name = environment.named(pipeline)
+    package = endpoints.package(session.client("sagemaker"), name)
+    if package is None:
+        return None
+    uri = endpoints.archive(package)
+    columns = _columns(account.get_object(session.client("s3"), uri, environment), uri)
+    number = endpoints.number(package["ModelPackageArn"])
     return Serving(name, number, tuple(columns["features"]), columns.get("shown", {}))
-
-
-def served_package(sagemaker: Any, environment: Environment, pipeline: str) -> str:
-    """The ARN of the model package that the environment's endpoint serves; empty if there is none.
-
-    It ends with the version's number.
-    """
-    try:
-        endpoint = sagemaker.describe_endpoint(EndpointName=environment.named(pipeline))
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in NO_ENDPOINT:
-            raise
-        return ""
-    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-    model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
-    return str(model["PrimaryContainer"]["ModelPackageName"])
 
 
 def _columns(stored_object: Mapping[str, Any], uri: str) -> dict[str, Any]:

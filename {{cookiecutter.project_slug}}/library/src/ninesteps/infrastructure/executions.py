@@ -16,8 +16,10 @@ from botocore.exceptions import ClientError
 from ninesteps.definition.parameters import parameter_values, read_parameters
 from ninesteps.definition.selection import needed_of_others
 from ninesteps.errors import AccountError
+from ninesteps.infrastructure import serving
 from ninesteps.infrastructure.publish import NOT_THERE
 from ninesteps.settings.environment import Environment
+from ninesteps.step_code.no_champion import PARAMETER
 
 LOOKED_THROUGH = 20
 """So many of the latest executions may be the source of a selective one."""
@@ -151,6 +153,24 @@ class Executions:
             f"steps read what they wrote, got none among the last {LOOKED_THROUGH} of "
             f"{self.pipeline}"
         )
+
+    def champion(self) -> dict[str, str]:
+        """The parameter for the archive of the version that the endpoint serves.
+
+        Empty where the published gate does not speak of it, or there is no endpoint: then the
+        definition's default counts, an empty archive.
+
+        Raises:
+            AccountError: if what serves is not a registered version.
+        """
+        names = [parameter["Name"] for parameter in self.definition.get("Parameters", [])]
+        if PARAMETER not in names:
+            return {}
+        try:
+            package = serving.package(self.sagemaker, self.pipeline)
+        except ValueError as error:
+            raise AccountError(f"{error}; --set {PARAMETER}=s3://... names its archive") from None
+        return {PARAMETER: serving.archive(package)} if package else {}
 
     def start(
         self,

@@ -71,6 +71,9 @@ LONGEST = {
     "$part[1]": "00",
     "$part[2]": "00.000000Z",
     "$outcome": "rolled back",
+    "$config": "e" * 63,  # of the endpoint, as the service says; so is its model
+    "$models[0]": "m" * 63,
+    "$token": f"{'n' * LONGEST_NAME}-scheduled-at-2026-11-25T10:00:00Z",
     "$package": f"arn:aws-us-gov:sagemaker:us-gov-west-1:{'1' * 12}:model-package/"
     f"{'n' * LONGEST_NAME}/{'9' * 6}",
 }  # fmt: skip

@@ -167,12 +167,21 @@ IMAGES: dict[str, tuple[Grant, ...]] = {
 removes and which no definition shows."""
 
 
-SCHEDULER = (
-    grant("sagemaker: StartPipelineExecution", "{sagemaker}:pipeline/{stack}"),
+_DELIVERS = (
     grant("sqs: SendMessage", "{sqs}:{stack}-undelivered"),
     grant("kms: Decrypt GenerateDataKey", "{key}"),
 )
+
+SCHEDULER = (
+    grant("sagemaker: StartPipelineExecution", "{sagemaker}:pipeline/{stack}"), *_DELIVERS
+)  # fmt: skip
 """What the schedule does: it starts the pipeline, or keeps what could not be delivered."""
+
+STARTS_WITH_CHAMPION = grant("states: StartExecution", "{states}:stateMachine:{stack}-start")
+"""Starting the machine that finds the version that serves, and starts the pipeline."""
+
+SCHEDULER_OF_A_CHAMPION = (STARTS_WITH_CHAMPION, *_DELIVERS)
+"""What the schedule does where the gate compares with the version that serves."""
 
 SECOND_APPROVAL = (grant("states: SendTaskFailure SendTaskSuccess", "*"),)
 """How who approves answers a rollout that waits before production: by its token alone."""
@@ -244,6 +253,12 @@ TASKS: dict[str, tuple[Grant, ...]] = {
         grant("sagemaker: DescribeEndpoint", "{sagemaker}:endpoint/{stack}",
               "{sagemaker}:endpoint/{stack}-st-*"),
     ),
+    "aws-sdk:sagemaker:describeEndpointConfig": (
+        grant("sagemaker: DescribeEndpointConfig", "{sagemaker}:endpoint-config/{stack}-v*"),
+    ),
+    "aws-sdk:sagemaker:describeModel": (
+        grant("sagemaker: DescribeModel", "{sagemaker}:model/{stack}-v*"),
+    ),
     "aws-sdk:sagemaker:describeModelPackage": (
         grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
     ),
@@ -272,6 +287,7 @@ TASKS: dict[str, tuple[Grant, ...]] = {
               "{sagemaker}:endpoint-config/{stack}-v*"),
     ),
     "aws-sdk:sagemaker:updateModelPackage": (NOTES,),
+    "aws-sdk:sfn:startExecution": (STARTS_WITH_CHAMPION,),
     "aws-sdk:sns:publish": (grant("sns: Publish", "{sns}:{stack}"),),
     "sagemaker:createProcessingJob.sync": _JOB,
     "sns:publish.waitForTaskToken": (grant("sns: Publish", "{sns}:{stack}"),),
@@ -345,6 +361,17 @@ _PUT_CODE = {
     ),
 }
 """What putting code under its hash takes, and knowing whose account that is."""
+
+_SEES_WHAT_SERVES: dict[str, tuple[Grant, ...]] = {
+    "sagemaker:DescribeEndpoint": (
+        grant("sagemaker: DescribeEndpoint", "{sagemaker}:endpoint/{stack}"),
+    ),
+    "sagemaker:DescribeEndpointConfig": (
+        grant("sagemaker: DescribeEndpointConfig", "{sagemaker}:endpoint-config/{stack}-v*"),
+    ),
+    "sagemaker:DescribeModel": (grant("sagemaker: DescribeModel", "{sagemaker}:model/{stack}-v*"),),
+}
+"""What it takes to see which version the endpoint serves, beside describing the version."""
 
 _MAKE_GROUP: dict[str, tuple[Grant, ...]] = {
     "sagemaker:DescribeFeatureGroup": (grant("sagemaker: DescribeFeatureGroup", "{groups}"),),
@@ -561,6 +588,14 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
                          "DescribeStackEvents", "DescribeStacks", "ExecuteChangeSet")
         },
     },
+    "champion": _SEES_WHAT_SERVES,
+    "jobs of a champion": {
+        **_SEES_WHAT_SERVES,
+        "sagemaker:ListModelPackages": (
+            grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}",
+                  "{sagemaker}:model-package/{stack}/*"),
+        ),
+    },
     "lineage": {
         "sts:GetCallerIdentity": (),
         "sagemaker:ListModelPackages": (
@@ -633,15 +668,7 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
         ),
         "sagemaker:DeleteRecord": (grant("sagemaker: DeleteRecord", "{groups}"),),
         **_ASK_ATHENA,
-        "sagemaker:DescribeEndpoint": (
-            grant("sagemaker: DescribeEndpoint", "{sagemaker}:endpoint/{stack}"),
-        ),
-        "sagemaker:DescribeEndpointConfig": (
-            grant("sagemaker: DescribeEndpointConfig", "{sagemaker}:endpoint-config/{stack}-v*"),
-        ),
-        "sagemaker:DescribeModel": (
-            grant("sagemaker: DescribeModel", "{sagemaker}:model/{stack}-v*"),
-        ),
+        **_SEES_WHAT_SERVES,
         "sagemaker:DescribeModelPackage": (
             grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
         ),
@@ -673,6 +700,8 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
     },
 }  # fmt: skip
 """For each command, and for the scripts in `jobs/`, the calls of boto3, with what each takes.
+
+Those of a champion are for who starts and who approves, where the gate compares with it.
 
 What `bootstrap` has CloudFormation make is made with the rights of whoever runs it.
 """

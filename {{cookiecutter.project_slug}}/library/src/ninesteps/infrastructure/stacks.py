@@ -26,6 +26,7 @@ from ninesteps.infrastructure.permissions import Grant
 from ninesteps.settings import deploy as policy
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
+from ninesteps.step_code.no_champion import PARAMETER
 
 ACCOUNT_STACK = "sagemaker-pipelines-account"
 """What `account.yaml` is called: the same from every repository."""
@@ -97,6 +98,7 @@ def parameters(
         "PermissionsBoundary": environment.permissions_boundary,
         "IsInVpc": "yes" if environment.subnets else "no",
         "ImageRepositories": ",".join(image_repositories(definition, environment)),
+        "ComparesChampion": "yes" if compares_champion(definition) else "no",
         "HasClarify": "yes" if permissions.CLARIFY_IMAGE in json.dumps(definition) else "no",
         **_features(settings, environment),
         "ScheduleExpression": settings.cadence.expression,
@@ -197,6 +199,7 @@ def rollout_parameters(
         "Environment": environment.name,
         "KmsKeyArn": key,
         "PermissionsBoundary": environment.permissions_boundary,
+        "ComparesChampion": "yes" if compares_champion(definition) else "no",
         "IsInVpc": "yes" if environment.subnets else "no",
         "ImageRepositories": ",".join(image_repositories(definition, environment)),
         STARTS: OFF,
@@ -293,6 +296,9 @@ def roles(
     """What each role of the templates may do, by the resource's name."""
     root = settings.root
     machines = template.state_machines(template.read(root, template.ROLLOUT))
+    compares = compares_champion(definition)
+    champion = permissions.of_calls("champion") if compares else []
+    scheduler = permissions.SCHEDULER_OF_A_CHAMPION if compares else permissions.SCHEDULER
     return {
         "PipelineRole": [
             *permissions.of_definition(definition),
@@ -300,13 +306,13 @@ def roles(
         ],
         "FeaturesRole": [*permissions.FEATURE_GROUP],
         "IngesterRole": permissions.of_ingester(settings, environment),
-        "SchedulerRole": [*permissions.SCHEDULER],
+        "SchedulerRole": [*scheduler],
         "ApproverRole": [
             *permissions.of_calls("approve"),
             *permissions.of_calls("diff"),
             *permissions.SECOND_APPROVAL,
         ],
-        "OperatorRole": permissions.of_calls("operate"),
+        "OperatorRole": [*permissions.of_calls("operate"), *champion],
         "PublisherRole": permissions.of_calls("publish"),
         "EventsRole": [*permissions.EVENTS],
         **{
@@ -316,10 +322,16 @@ def roles(
         "JobRole": [
             *permissions.MACHINES_JOB,
             *permissions.of_calls("jobs"),
+            *(permissions.of_calls("jobs of a champion") if compares else ()),
             *_in_vpc(definition),
         ],
         "EndpointRole": [*permissions.ENDPOINT, *_in_vpc(definition)],
     }
+
+
+def compares_champion(definition: Mapping[str, Any]) -> bool:
+    """Whether the gate of a definition compares a model with the version that serves."""
+    return PARAMETER in (parameter["Name"] for parameter in definition.get("Parameters", []))
 
 
 def endpoints(

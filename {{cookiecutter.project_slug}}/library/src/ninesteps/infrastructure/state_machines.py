@@ -36,6 +36,8 @@ OF_THE_STACK = {
     "JobRoleArn": "the role that the machines' Processing jobs run under",
     "EndpointRoleArn": "the role that the endpoint's containers run under",
     "RolloutArn": "the state machine of rollout.asl.json, which approved.asl.json starts",
+    "ComparesChampion": "yes: the gate compares a model with the version that serves",
+    "StartArn": "the state machine of start.asl.json, which then starts the pipeline",
 }
 """Placeholders that the template fills: name -> meaning.
 

@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 
 from ninesteps.errors import RegistryError
 from ninesteps.feature_store.ingest import Ingested
-from ninesteps.infrastructure import account
+from ninesteps.infrastructure import account, serving
 from ninesteps.registry.person import arn_of
 from ninesteps.registry.registry import (
     APPROVED,
@@ -156,6 +156,25 @@ class AccountRegistry:
             f"{version.name} was decided on by {who} at the same moment, and is now "
             f"{after['ModelApprovalStatus']}: look at it again"
         )
+
+    def archives(self) -> Iterator[tuple[int, str]]:
+        """Each version, the newest first, with the SHA-256 that its archive was registered with."""
+        for number in self.numbers():
+            version = self.version(number)
+            if digest := version.metadata.get(digest_key(version.model)):
+                yield number, digest
+
+    def serving(self) -> int | None:
+        """The version that the environment's endpoint serves; None if there is no endpoint.
+
+        Raises:
+            RegistryError: if what serves is not a registered version.
+        """
+        try:
+            arn = serving.package_arn(self._sagemaker, self.pipeline)
+        except ValueError as error:
+            raise RegistryError(str(error)) from None
+        return serving.number(arn) if arn else None
 
     @cached_property
     def _sagemaker(self) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 from ninesteps.errors import StepError
 from ninesteps.feature_store import findings
 from ninesteps.feature_store.ingest import Ingested
+from ninesteps.local.endpoint import control
 from ninesteps.local.erasures import Erasures
 from ninesteps.local.state import State, StatusChange, digest_of, digest_of_text
 from ninesteps.local.storage import Storage
@@ -114,6 +115,18 @@ class LocalRegistry:
         """Keep a decision if the version still stands as before it: of several at once one is."""
         change = StatusChange(version.number, **vars(decision))
         return self._state.change_status(self.group, change)
+
+    def archives(self) -> Iterator[tuple[int, str]]:
+        """Each version, the newest first, with the SHA-256 that its archive was registered with."""
+        for number in self.numbers():
+            version = self.version(number)
+            for step in self._state.steps(version.execution):
+                if digest := step.record.digests.get(version.model):
+                    yield number, digest
+
+    def serving(self) -> int | None:
+        """The version that the endpoint here serves; None if none does."""
+        return control.serving(self.local)
 
     def _file(self, uri: str) -> Path | None:
         try:

@@ -22,6 +22,7 @@ from ninesteps.feature_store.ingest import Ingested
 from ninesteps.local.chain_tables import decision_facts
 from ninesteps.profiles.stamps import Expected
 from ninesteps.registry import signatures
+from ninesteps.registry.champion import Champion
 from ninesteps.registry.person import is_same_person, may_be_same_person
 from ninesteps.registry.signatures import SIGNED, Signers
 from ninesteps.repository import origin_text
@@ -189,6 +190,12 @@ class Registry(Protocol):
     def keep(self, version: Version, decision: Decision) -> bool:
         """Keep a decision if the version still stands as before it: of several at once one is."""
 
+    def archives(self) -> Iterator[tuple[int, str]]:
+        """Each version, the newest first, with the SHA-256 that its archive was registered with."""
+
+    def serving(self) -> int | None:
+        """The version that serves; None if none does."""
+
 
 @dataclass(frozen=True)
 class _Excluded:
@@ -289,7 +296,8 @@ class Approvals:
         """What whoever approves should know, and what refuses nobody.
 
         They may be an excluded person, by their initials; the code may not be what the commit has;
-        the model may be an earlier version's.
+        the model may be an earlier version's; another version may serve by now than the one that
+        it was compared with.
         """
         known, version = self.registry.identity(who), self.find(number)
         notices = [
@@ -304,6 +312,8 @@ class Approvals:
             is_there = earlier in self.registry.numbers()
             standing = f", which {how(self.registry.version(earlier))}" if is_there else ""
             notices.append(same + standing)
+        if other := self._other_champion(version):
+            notices.append(other)
         return notices
 
     def reject(self, number: int, who: str, why: str) -> Decision:
@@ -420,13 +430,10 @@ class Approvals:
         for file in evidence:
             if file.fault:
                 raise RegistryError(f"{version.name} cannot rest on {file.uri}: it {file.fault}")
-        gate = self.gate if floors else None
-        if version.evaluation or gate:
-            self._check_evaluation(version, {e.uri: e.registered for e in evidence}, gate)
+        if version.evaluation or (self.gate and floors):
+            self._check_evaluation(version, {e.uri: e.registered for e in evidence}, floors)
 
-    def _check_evaluation(
-        self, version: Version, digests: Mapping[str, str], gate: gates.Gate | None
-    ) -> None:
+    def _check_evaluation(self, version: Version, digests: Mapping[str, str], floors: bool) -> None:
         """The metrics are those of this version's archive, and pass the gate in force."""
         content = self.registry.read(version.evaluation)
         if content is None:
@@ -441,10 +448,32 @@ class Approvals:
                 f"{version.name}: expected metrics of the model with sha256 {model[:12]}, got "
                 f"those of {judged[:12]}"
             )
+        gate = self.gate if floors else None
+        if floors:
+            self._check_champion(version, content)
         if gate and (failing := failed_comparisons(gate, metrics(content))):
             raise RegistryError(
                 f"{version.name} does not pass the gate in force, {gate}: {failing}"
             )
+
+    def _check_champion(self, version: Version, evaluation: bytes) -> None:
+        """What it was compared with is a registered archive, and there was one if one serves."""
+        champion = _champion(evaluation)
+        if champion is None:
+            return
+        registry = self.registry
+        serving = registry.serving() if champion.is_none else None
+        if fault := champion.fault(registry.archives(), version.number, serving):
+            raise RegistryError(f"{version.name} {fault}")
+
+    def _other_champion(self, version: Version) -> str:
+        """That another version serves by now than it was compared with; empty if not."""
+        content = self.registry.read(version.evaluation) if version.evaluation else None
+        champion = _champion(content) if content else None
+        if champion is None:
+            return ""
+        registry = self.registry
+        return champion.notice(registry.archives(), version.number, registry.serving())
 
     def _keep(
         self,
@@ -524,6 +553,13 @@ def judged_model(evaluation: bytes) -> str:
         raise RegistryError("evaluation.json is damaged") from None
 
 
+def _champion(evaluation: bytes) -> Champion | None:
+    try:
+        return Champion.of(evaluation)
+    except (ValueError, AttributeError):
+        raise RegistryError("evaluation.json is damaged") from None
+
+
 def failed_comparisons(gate: gates.Gate, numbers: Mapping[str, float]) -> str:
     """The comparisons of a gate that fail, with their numbers; empty if the gate passes."""
     values = {c: numbers.get(c.name, math.nan) for c in gates.comparisons(gate)}
@@ -548,6 +584,8 @@ def metrics(evaluation: bytes) -> dict[str, float]:
                 numbers |= {f"{name}[{key}]": float(m["value"]) for key, m in metric.items()}
             elif isinstance(metric, dict) and "value" in metric:
                 numbers[name] = float(metric["value"])
+        for name, metric in gates.differences(content.get(gates.CHAMPION, {})).items():
+            numbers[f"{name} - {gates.CHAMPION}.{name}"] = float(metric["value"])
     except (ValueError, AttributeError, KeyError, TypeError):
         raise RegistryError("evaluation.json is damaged") from None
     return numbers

@@ -22,6 +22,7 @@ _SIGNS = {
 _WORDS = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most"}
 _FACET_METRIC = re.compile(r"bias_metrics\.(\w+)\.(\w+)\.value")
 _METRIC = re.compile(r"\w+\.(\w+)\.value")
+_DIFFERENCE = re.compile(rf"{gates.CHAMPION}\.(\w+){gates.DIFFERENCE}(?:\.(\w+))?\.value")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Judged:
 
     comparison: gates.Comparison
     value: float
+    interval: tuple[float, float] | None = None  # of a difference from the champion's
 
     @property
     def name(self) -> str:
@@ -76,7 +78,8 @@ def judge(facts: RunFacts, evidence: RunEvidence) -> Judgement:
     step, gate = read_gate(facts)
     content = evidence.evaluation.json()
     judged = tuple(
-        Judged(comparison, _value(comparison, content)) for comparison in gates.comparisons(gate)
+        Judged(comparison, _value(comparison, content), _interval(comparison, content))
+        for comparison in gates.comparisons(gate)
     )
     recomputed = gates.holds(gate, lambda comparison: _value(comparison, content))
     return Judgement(gate, judged, recomputed, step)
@@ -107,6 +110,11 @@ def _read(condition: dict[str, Any]) -> gates.Gate:
     if kind not in _SIGNS or not isinstance(left, dict) or "Std:JsonGet" not in left:
         raise Absent(f"the gate has a condition {kind!r} that this page cannot read")
     path = str(left["Std:JsonGet"]["Path"])
+    relative = _DIFFERENCE.fullmatch(path)
+    if relative and isinstance(condition["RightValue"], int | float):
+        metric, facet = relative.groups()
+        number = float(condition["RightValue"])
+        return gates.Comparison(metric, _SIGNS[str(kind)], number, facet, is_of_champion=True)
     names = _FACET_METRIC.fullmatch(path) or _METRIC.fullmatch(path)
     if names is None or not isinstance(condition["RightValue"], int | float):
         raise Absent(f"the gate compares {path} with something else than a number")
@@ -125,6 +133,35 @@ def _value(comparison: gates.Comparison, content: Any) -> float:
     if not isinstance(value, int | float):
         raise Absent(f"evaluation.json has no number at {comparison.json_path}")
     return value
+
+
+def _interval(comparison: gates.Comparison, content: Any) -> tuple[float, float] | None:
+    """Of the difference from the champion's, where that was measured."""
+    if not comparison.is_of_champion:
+        return None
+    found = gates.differences(content[gates.CHAMPION]).get(comparison.measured, {})
+    interval = found.get("interval")
+    return (float(interval[0]), float(interval[1])) if interval else None
+
+
+def champion_table(judgement: Judgement, content: Any) -> Table | None:
+    """The metrics that the gate compares with the champion's; None where it was not scored."""
+    section = content.get(gates.CHAMPION, {})
+    found = gates.differences(section)
+    rows = [
+        (
+            c.comparison.measured,
+            number(found[c.comparison.measured]["champion"], 6),
+            number(found[c.comparison.measured]["challenger"], 6),
+            number(c.value, 4),
+            f"{number(c.interval[0], 4)} to {number(c.interval[1], 4)}" if c.interval else "-",
+            c.asked,
+        )
+        for c in judgement.comparisons
+        if c.comparison.is_of_champion and not section["says"]
+    ]
+    head = ("metric", "champion", "this model", "difference", "95 % interval", "expected")
+    return Table("Beside the version that serves", head, rows, (0, 4, 5)) if rows else None
 
 
 def comparison_figure(judgement: Judgement, curves: dict[str, Any]) -> tuple[Figure, Table]:
@@ -162,14 +199,18 @@ def comparison_figure(judgement: Judgement, curves: dict[str, Any]) -> tuple[Fig
 def _comparison_marks(judged: Judged, y: float, curves: dict[str, Any]) -> list[str]:
     metric, sign, limit = judged.comparison.metric, judged.comparison.sign, judged.comparison.number
     low, high = min(0.0, judged.value, limit), 1.0
-    if metric in gates.UNBOUNDED:
+    interval = curves.get("at_threshold", {}).get(metric, {}).get("interval")
+    if judged.comparison.is_of_champion:  # both ways from no difference
+        interval = judged.interval
+        most = 1.3 * max(map(abs, (judged.value, limit, *(interval or ())))) or 1.0
+        low, high = -most, most
+    elif metric in gates.UNBOUNDED:
         high = max(min(judged.value, 10 * limit), limit) * 1.15
     elif not gates.is_reserved(metric):  # one of the team's own: nothing is known of its range
         high = max(0.0, judged.value, limit)
         high += 0.15 * (high - low) or 1.0
     x = d.Scale(low, high, d.NEAR, d.FAR)
     start, end = (limit, high) if sign in (">", ">=") else (low, limit)
-    interval = curves.get("at_threshold", {}).get(metric, {}).get("interval")
     verdict = f"{'✓ passes' if judged.holds else '✕ fails'} by {number(judged.distance, 3)}"
     kind = "good" if judged.holds else "bad"
     return [

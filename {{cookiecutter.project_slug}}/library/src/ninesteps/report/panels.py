@@ -10,10 +10,11 @@ from ninesteps.report.evidence import Absent
 from ninesteps.report.facts import RunFacts
 from ninesteps.report.figure import Figure, Group, Panel, Table
 from ninesteps.report.formatting import count, listed, moment, number
-from ninesteps.report.judgement import comparison_figure
+from ninesteps.report.judgement import champion_table, comparison_figure
 from ninesteps.report.model_panels import data, explained
 from ninesteps.report.origin_panel import came_from
 from ninesteps.report.reading import BROKEN, Reading, group, panel
+from ninesteps.settings.gate import CHAMPION
 
 
 def panels(reading: Reading) -> list[Panel]:
@@ -49,7 +50,23 @@ def _gate(reading: Reading) -> Panel:
     if any(judged.comparison.is_bias for judged in judgement.comparisons):
         says += f" {reading.uncounted}"
     figure, table = comparison_figure(judgement, curves)
-    return Panel("gate", "Gate", says, [Group("", figures=[figure], tables=[table])])
+    tables = [table]
+    if champion := reading.evaluation.get(CHAMPION):
+        says += f" {_of_champion(champion)}"
+        tables += filter(None, [champion_table(judgement, reading.evaluation)])
+    return Panel("gate", "Gate", says, [Group("", figures=[figure], tables=tables)])
+
+
+def _of_champion(section: dict[str, Any]) -> str:
+    """What the champion was, and how its differences were measured."""
+    if section["says"]:
+        return f"Of the champion: {section['says']}."
+    how = section["bootstrap"]
+    return (
+        f"The champion is {section['uri']}, sha256 {section['sha256'][:12]}, scored on the same "
+        f"rows with its own threshold. Intervals are of {how['resamples']} resamples of "
+        f"{count(how['units'], 'row' if how['drawn'] == 'rows' else 'group')}: {how['source']}."
+    )
 
 
 def _quality(reading: Reading) -> Panel:

@@ -22,7 +22,7 @@ from ninesteps.report.local_page import write_report
 from ninesteps.report.local_run import packages
 from ninesteps.repository import origin
 from ninesteps.repository.identity import whoami
-from ninesteps.runs import continuing, stopping
+from ninesteps.runs import champion, continuing, stopping
 from ninesteps.runs.compiled import compiled
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
@@ -83,9 +83,11 @@ def run(
     Args:
         root: the repository.
         local: the folder that runs leave their results in.
-        given: pipeline parameters; `AsOf` is the newest row unless it is among them.
+        given: pipeline parameters; `AsOf` is the newest row unless it is among them, and
+            `ChampionModel` the archive of the version that serves here.
     """
     environment, cores = settings.environment(), parallel or available_cores()
+    given = {**champion.parameter(local, settings), **given}
     if settings.bias_is_managed:
         _check_can_run(root, local, settings, environment, options)
     _check_parameters(root, local, settings, environment, given)

@@ -24,8 +24,9 @@ import itertools
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 METRICS = {
     "binary": (
@@ -262,6 +263,28 @@ def comparisons(gate: Gate) -> Iterator[Comparison]:
 def of_champion(gate: Gate) -> list[Comparison]:
     """The comparisons with the champion, each once, in the order of the gate."""
     return [*dict.fromkeys(c for c in comparisons(gate) if c.is_of_champion)]
+
+
+def differences(section: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What `evaluation.json` says of each metric that is compared with the champion's.
+
+    Args:
+        section: its section of the champion.
+
+    Returns:
+        Value and, of one that was measured, both models' values and the interval, by the metric's
+        name as a gate writes it.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for key, content in section.items():
+        metric = key.removesuffix(DIFFERENCE)
+        if metric == key or not isinstance(content, Mapping):
+            continue
+        if "value" in content:
+            found[metric] = dict(content)
+        else:
+            found |= {f"{metric}[{facet}]": dict(one) for facet, one in content.items()}
+    return found
 
 
 def _check_one_side(gate: Gate) -> None:

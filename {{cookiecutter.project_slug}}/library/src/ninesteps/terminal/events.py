@@ -10,7 +10,8 @@ from pathlib import Path
 from ninesteps.feature_store.ingest import Ingested
 from ninesteps.local.execution import EXECUTING, WAITING, Execution
 from ninesteps.local.history import step_as_json
-from ninesteps.terminal.run import remarks
+from ninesteps.settings.gate import CHAMPION
+from ninesteps.terminal.run import evaluation, remarks
 
 
 class Silent:
@@ -72,6 +73,7 @@ class Events:
         """How the run ended."""
         how = {"status": execution.status, "gate": gate, "registered": execution.registered,
                "origin": execution.origin, "remarks": remarks(execution, local),
+               "champion": evaluation(execution, local).get(CHAMPION),
                "report": str(execution.page) if execution.page.exists() else None}  # fmt: skip
         _say("ended", run=execution.id, **how)
 

@@ -140,7 +140,9 @@ def summary(
         for line in _gate_lines(run, settings, gate):
             _line(*line)
     content = evaluation(execution, local)
-    for line in (*_evaluation_lines(content), *_uncounted_lines(content, settings)):
+    for line in (
+        *champion_lines(content), *_evaluation_lines(content), *_uncounted_lines(content, settings)
+    ):  # fmt: skip
         _line(*line)
     for sentence in remarks(execution, local):
         for number, part in enumerate(textwrap.wrap(sentence, 68)):
@@ -218,6 +220,22 @@ def _evaluation_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
         text = f"validation recall at least {bound:.4g} (90 % sure), {verdict} {target:g}"
         lines.append(("threshold", f"{decision['threshold']:.4g}: {text}"))
     return [("metrics", lines[0][1]), *lines[1:]] if lines else []
+
+
+def champion_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
+    """The metrics that the gate compares with the champion's: both values, the difference."""
+    section = content.get(gates.CHAMPION, {})
+    if says := section.get("says", ""):
+        lines = [escape(part) for part in textwrap.wrap(says, 68)]
+    else:
+        lines = [_against(name, found) for name, found in gates.differences(section).items()]
+    return [("" if number else "champion", line) for number, line in enumerate(lines)]
+
+
+def _against(name: str, found: Mapping[str, Any]) -> str:
+    text = f"{name} {found['champion']:.4g}, here {found['challenger']:.4g}: {found['value']:+.4g}"
+    low, high = found.get("interval") or (None, None)
+    return escape(text if low is None else f"{text} (95 % interval {low:+.4g} to {high:+.4g})")
 
 
 def _metrics(content: dict[str, Any]) -> dict[str, float | None]:

@@ -16,9 +16,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from approvers import check_two
+from aws import client
 from dataset import FACET_PREFIX
-from evidence import NAMES, EvidenceError, as_json, read_noted, read_package, write_verdict
+from evidence import (
+    NAMES,
+    EvidenceError,
+    Package,
+    as_json,
+    read_noted,
+    read_package,
+    write_verdict,
+)
+from ninesteps.infrastructure import serving
 from ninesteps.profiles.stamps import Expected
+from ninesteps.registry.champion import Champion
 from ninesteps.settings import gate as gates
 
 CLOSE = 1e-9
@@ -53,6 +64,7 @@ def main(arguments: Sequence[str]) -> None:
         files = {name: read_noted(package, name, package.uris[name]) for name in NAMES}
         evaluation = as_json("evaluation.json", files["evaluation"])
         check_judged(evaluation, package.noted("model_sha256"))
+        check_champion(package, evaluation, options.pipeline)
         analysis = as_json("analysis.json", files["analysis"])
         computed = bias_numbers(evaluation, analysis, facets, options.min_group_size)
         values = {c: value_of(c, evaluation, computed) for c in gates.comparisons(gate)}
@@ -77,6 +89,45 @@ def check_judged(evaluation: Mapping[str, Any], model_sha256: str) -> None:
             f"evaluation.json: expected metrics of the model with sha256 {model_sha256}, got those "
             f"of {judged}"
         )
+
+
+def check_champion(package: Package, evaluation: Mapping[str, Any], pipeline: str) -> None:
+    """Check what the version was compared with, if its gate spoke of the version that serves.
+
+    Args:
+        pipeline: its name in the account, and its endpoint's.
+
+    Raises:
+        EvidenceError: if it was the archive of no registered version; or none, where one serves.
+    """
+    try:
+        champion = Champion.of(evaluation)
+        if champion is None:
+            return
+        arn = serving.package_arn(client("sagemaker"), pipeline) if champion.is_none else ""
+    except ValueError as error:
+        raise EvidenceError(f"evaluation.json: {error}") from None
+    number, own = serving.number(arn) if arn else None, serving.number(package.arn)
+    if fault := champion.fault(archives(package.arn.split("/")[-2]), own, number):
+        raise EvidenceError(f"version {own} {fault}")
+
+
+def archives(group: str) -> Iterator[tuple[int, str]]:
+    """Each version, the newest first, with the SHA-256 that its archive was registered with."""
+    more: dict[str, str] = {}
+    while True:
+        page = client("sagemaker").list_model_packages(
+            ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending", **more
+        )
+        for summary in page["ModelPackageSummaryList"]:
+            package = client("sagemaker").describe_model_package(
+                ModelPackageName=summary["ModelPackageArn"]
+            )
+            if digest := package.get("CustomerMetadataProperties", {}).get("model_sha256"):
+                yield summary["ModelPackageVersion"], digest
+        if not page.get("NextToken"):
+            return
+        more = {"NextToken": page["NextToken"]}
 
 
 def value_of(

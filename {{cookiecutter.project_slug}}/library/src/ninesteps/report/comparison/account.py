@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from ninesteps.errors import AccountError
-from ninesteps.infrastructure import account, account_records
+from ninesteps.infrastructure import account
 from ninesteps.registry import access
 from ninesteps.registry.account import AccountRegistry
 from ninesteps.registry.registry import Approvals
@@ -90,6 +90,4 @@ class InAccount:
 
     @cached_property
     def _serving(self) -> int | None:
-        pipeline = self.settings.project.pipeline
-        arn = account_records.served_package(self._runs.sagemaker, self.environment, pipeline)
-        return int(arn.rpartition("/")[2]) if arn else None
+        return self._approvals.registry.serving()

@@ -1,0 +1,58 @@
+"""Which version an endpoint in an account serves.
+
+The job that looks at a version before its rollout takes this module along: it imports nothing else
+of the library.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+NO_ENDPOINT = ("ValidationException", "ResourceNotFound")
+"""What the service answers to the name of an endpoint that is not there."""
+
+
+def package_arn(sagemaker: Any, endpoint: str) -> str:
+    """The ARN of the model package that an endpoint serves; empty if there is no endpoint.
+
+    While an endpoint is being updated, it is that of the version before.
+
+    Raises:
+        ValueError: if what serves is not a registered version.
+    """
+    try:
+        described = sagemaker.describe_endpoint(EndpointName=endpoint)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in NO_ENDPOINT:
+            raise
+        return ""
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
+    name = config["ProductionVariants"][0]["ModelName"]
+    arn = sagemaker.describe_model(ModelName=name)["PrimaryContainer"].get("ModelPackageName")
+    if not arn:
+        raise ValueError(f"the endpoint {endpoint} serves {name}, a model of no registered version")
+    return str(arn)
+
+
+def package(sagemaker: Any, endpoint: str) -> dict[str, Any] | None:
+    """The model package that an endpoint serves, as Describe has it; None if there is no endpoint.
+
+    Raises:
+        ValueError: if what serves is not a registered version.
+    """
+    arn = package_arn(sagemaker, endpoint)
+    if not arn:
+        return None
+    return {"ModelPackageArn": arn, **sagemaker.describe_model_package(ModelPackageName=arn)}
+
+
+def number(arn: str) -> int:
+    """The number of a version, by the ARN of its package."""
+    return int(arn.rpartition("/")[2])
+
+
+def archive(model_package: dict[str, Any]) -> str:
+    """The S3 URI of a version's archive."""
+    return str(model_package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])

@@ -1,0 +1,30 @@
+"""The champion of a run on this machine: the archive of the version that the endpoint serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ninesteps.local.endpoint import control
+from ninesteps.local.state import State
+from ninesteps.settings import gate as gates
+from ninesteps.settings.settings import Settings
+from ninesteps.step_code.no_champion import PARAMETER
+
+
+def parameter(local: Path, settings: Settings) -> dict[str, str]:
+    """The pipeline's parameter for it, by its name.
+
+    Empty where the gate does not speak of the champion, or nothing serves: then the definition's
+    default counts, an empty archive.
+    """
+    if not gates.of_champion(settings.full_gate):
+        return {}
+    number = control.serving(local)
+    if number is None:
+        return {}
+    state = State(local / "state.db", read_only=True)
+    packages = state.model_packages(settings.model_package_group, number)
+    if not packages:  # of a state that was deleted since
+        return {}
+    container = packages[0].request["InferenceSpecification"]["Containers"][0]
+    return {PARAMETER: str(container["ModelDataUrl"])}
