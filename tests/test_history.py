@@ -165,6 +165,15 @@ def test_drift_is_since_the_last_run_on_other_data(used: Repository) -> None:
     text = check_structure(page_of(used, last(used)["run"])).section("data").text
     assert f"Compared with run {first}" in text
     assert re.search(r"city_BLR \d\.\d+ \d\.\d+ much", text)
+    number = str(json.loads(used.pipeline("registry", "--json").stdout)[0]["version"])
+    said = used.pipeline("diff", first, number).stdout
+    assert used.pipeline("registry", number, "--against", first).stdout == said
+    assert re.search(r"^city_BLR +\d\.\d+ +\d\.\d+ +much$", said, re.MULTILINE)
+    assert re.search(r"^table, SHA-256 +\w{12} +\w{12}$", said, re.MULTILINE)
+    assert "\nSettings              the same\n" in said
+    page = check_structure(page_of(used, last(used)["run"])).section("comparison").text
+    assert page.startswith("Compared with run ")
+    assert "is the latest earlier run with another result" in page
 
 
 @pytest.mark.parametrize(

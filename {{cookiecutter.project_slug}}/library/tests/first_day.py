@@ -150,6 +150,8 @@ def live(day: Day) -> None:
     day.do("pipeline schedule on --env prod", day.least("schedule", "noor"))
     day.account.fire(NAME)
     day.do("pipeline runs --env prod", operator)
+    compared = day.do("pipeline registry 1 --against last --env prod", approver, is_shown=False)
+    assert "cannot be compared" in compared  # the execution that goes on has no metrics yet
     day.do("pipeline stop last --env prod", operator)
     day.do("pipeline ingest data/churn.csv --env prod", ingester)
     day.do("pipeline runs --env prod", operator)

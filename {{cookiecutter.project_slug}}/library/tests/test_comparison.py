@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import tarfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +15,20 @@ from rich.text import Text
 
 from comparisons import ROWS, SECTION, answers, evaluation, side
 from ninesteps.errors import StateError
+from ninesteps.local.endpoint import control
+from ninesteps.local.execution import Execution
+from ninesteps.local.state import KeptStep, Record, State, StatusChange
 from ninesteps.report.comparison.compare import compare
 from ninesteps.report.comparison.model import TITLES, Comparison, as_json
 from ninesteps.report.comparison.names import two, version_number
 from ninesteps.report.comparison.side import Side, trees_and_nodes
 from ninesteps.report.evidence import Absent
+from ninesteps.report.facts import Reference
+from ninesteps.report.local_run import reference
+from ninesteps.report.page import build
 from ninesteps.terminal import comparison as terminal
+from page_structure import Page, check_structure
+from pets import settings as pet_settings
 from reports import ANALYSIS, COLUMNS, EVALUATION, GATE, PROFILE, ROOT, SEARCH, steps
 
 
@@ -396,3 +405,89 @@ def grouped_by(codes: str, one: Side) -> Side:
     store = one.store
     store.content[f"{ROOT}/Process/test/groups.csv"] = codes.encode()  # type: ignore[attr-defined]
     return one
+
+
+# On the report's page
+
+SERVING = Reference("one", 1, "version 1", "the version that serves", "Approved")
+
+
+def page(of: Side, reference: Side | None, named: Reference | None = SERVING) -> Page:
+    run = dataclasses.replace(of.facts, reference=named)
+    return check_structure(build(run, of.store, lambda: reference).html)
+
+
+def test_the_page_compares_the_run_with_what_serves_and_says_so() -> None:
+    section = page(other(skill=2.0), side()).section("comparison")
+    assert section.all("h2")[0].text == "Compared with version 1"
+    says = section.text
+    assert "This run is better than version 1 in auc" in says
+    assert "Version 1 is the version that serves." in says
+    assert "The same in both: gate and threshold, bias" in says
+    assert len(section.all("figure")) == 1
+    auc = next(row.text for row in section.all("tr") if row.text.startswith("auc (gate)"))
+    assert auc.endswith("better")
+
+
+def test_a_page_with_nothing_to_compare_with_has_no_such_part() -> None:
+    made = check_structure(build(other().facts, other().store).html)
+    assert "comparison" not in [one.attributes["id"] for one in made.root.all("section")]
+
+
+def test_a_page_whose_other_run_is_gone_says_so() -> None:
+    def gone() -> Side:
+        raise StateError("there is no run 'one'; `pipeline runs` lists them")
+
+    run = dataclasses.replace(other().facts, reference=SERVING)
+    made = check_structure(build(run, other().store, gone).html)
+    assert "There is no run 'one'" in made.section("comparison").text
+
+
+@dataclasses.dataclass
+class Machine:
+    """A machine on which runs have ended, each with an evaluation of its own or an earlier one."""
+
+    local: Path
+
+    def run(self, name: str, evaluation: str, status: str = "Succeeded") -> Execution:
+        state = State(self.local / "state.db")
+        state.start_execution(name, "pets", {}, "{}", [])
+        uri = f"s3://bucket/{name}/Evaluate/evaluation/evaluation.json"
+        state.note_step(KeptStep(name, "Evaluate", "Processing", "Succeeded", 1, "",
+                                 Record(digests={uri: evaluation})))  # fmt: skip
+        state.end_execution(name, status)
+        return Execution(name, self.local / "runs" / name, {}, {}, status)
+
+    def register(self, run: str) -> int:
+        state = State(self.local / "state.db")
+        return state.register("pets", "PendingManualApproval", run, "R", {})
+
+    def approve(self, version: int) -> None:
+        change = StatusChange(version, "PendingManualApproval", "Approved", "Jo", "fine", "now")
+        assert State(self.local / "state.db").change_status("pets", change)
+
+    def compared(self, run: Execution) -> tuple[str, str] | None:
+        found = reference(self.local, pet_settings(), run)
+        return None if found is None else (found.run, found.why)
+
+
+def test_a_run_is_compared_with_what_serves_else_approved_else_the_last_other_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(tmp_path)
+    assert machine.compared(machine.run("a", "1")) is None
+    for run in ("a", "b"):
+        if run == "b":
+            machine.run("b", "2")
+        machine.register(run)
+    machine.run("failed", "9", "Failed")
+    last = machine.run("c", "2")  # whose results were all reused of b
+    assert machine.compared(last) == ("a", "the latest earlier run with another result")
+    assert machine.compared(machine.run("d", "3")) == (
+        "c", "the latest earlier run with another result")  # fmt: skip
+    machine.approve(1)
+    assert machine.compared(last) == ("a", "the newest approved version before it")
+    monkeypatch.setattr(control, "serving", lambda local: 2)
+    assert machine.compared(last) == ("b", "the version that serves")
+    served = Execution("b", tmp_path / "runs/b", {}, {}, "Succeeded")
+    assert machine.compared(served) == ("a", "the newest approved version before it")

@@ -111,7 +111,7 @@ class AccountRun:
         return replace(
             standing,
             previous=previous,
-            origin=self._origin(standing),
+            origin=self.origin(standing),
             no_previous=""
             if previous
             else f"of the last {LOOKED_THROUGH} earlier executions of "
@@ -301,7 +301,7 @@ class AccountRun:
                         )
         return None
 
-    def _origin(self, facts: RunFacts) -> Mapping[str, Any]:
+    def origin(self, facts: RunFacts) -> Mapping[str, Any]:
         """Where the execution came from, as the evidence file of its version says it."""
         for step in facts.step("RegisterModel"):
             if step.answer:

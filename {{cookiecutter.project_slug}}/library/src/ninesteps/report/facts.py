@@ -54,6 +54,17 @@ class Previous:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """What the page compares a run with."""
+
+    run: str
+    version: int | None  # that it registered
+    name: str  # as a person calls it
+    why: str  # in words that follow `is`
+    status: str  # of the version; empty of a run
+
+
+@dataclass(frozen=True)
 class RunFacts:
     """One run of the pipeline."""
 
@@ -79,6 +90,7 @@ class RunFacts:
     versions: dict[str, str] = field(default_factory=dict)
     previous: Previous | None = None
     no_previous: str = ""  # why there is none
+    reference: Reference | None = None  # None: there is nothing to compare it with
     names: dict[str, str] = field(default_factory=dict)  # of columns shown under another name
     lineage: str = ""  # the part of the page on it, as HTML; empty where it is not known
     table: Ingested | None = None  # what was found in the raw table, where that is known

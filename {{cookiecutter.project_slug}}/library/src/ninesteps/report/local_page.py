@@ -17,22 +17,25 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ninesteps.local.execution import Execution
 from ninesteps.local.state import State
 from ninesteps.plain_text import plain
-from ninesteps.report.facts import RunFacts, StepFacts
+from ninesteps.report.facts import Reference, RunFacts, StepFacts
 from ninesteps.report.formatting import as_html, as_markdown
-from ninesteps.report.local_run import LocalFiles, local_facts
+from ninesteps.report.local_run import LocalFiles, local_facts, reference
 from ninesteps.settings.settings import Settings
+
+if TYPE_CHECKING:  # a page with nothing new is made without it
+    from ninesteps.report.comparison.side import Side
 
 PAGE, SUMMARY, PLACES = "report.html", "report.md", "report.json"  # in a run's folder
 _MARK = re.compile("\ue000(\\w+)\ue001")  # private-use characters: no text has them
 _AS_IT_IS = "lineage"
 """The one text of a run's own that is HTML."""
 
-_CODE = ("definition", "feature_store", "local", "registry", "report", "settings")
+_CODE = ("containers", "definition", "feature_store", "local", "registry", "report", "settings")
 
 
 def write_report(
@@ -43,7 +46,10 @@ def write_report(
     Args:
         file: where the page goes, the summary beside it; none: the run's folder.
     """
-    facts = local_facts(local, settings, execution)
+    facts = dataclasses.replace(
+        local_facts(local, settings, execution),
+        reference=reference(local, settings, execution),
+    )
     files = LocalFiles(local, execution)
     own, texts = _marked(facts)
     likeness = _likeness(own)
@@ -51,13 +57,23 @@ def write_report(
     if filled is None:
         from ninesteps.report.page import build  # jinja2
 
-        report = build(own, files)
+        report = build(own, files, lambda: _reference_side(local, settings, facts.reference))
         filled = Filled({PAGE: report.html, SUMMARY: report.markdown}, texts)
     if file:
         filled.write_only(file)
         return file
     filled.write(execution.folder, likeness)
     return execution.page
+
+
+def _reference_side(local: Path, settings: Settings, other: Reference | None) -> Side | None:
+    """The run that the page compares this one with; None if there is none."""
+    if other is None:
+        return None
+    from ninesteps.report.comparison.local import Here
+
+    here = Here(local, settings)
+    return here.side(other.run) if other.version is None else here.of_version(other.version)
 
 
 def _marked(facts: RunFacts) -> tuple[RunFacts, dict[str, str]]:

@@ -11,15 +11,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ninesteps.definition.known_fields import APPROVAL_STATUSES
 from ninesteps.errors import StateError, StepError
 from ninesteps.feature_store import findings
 from ninesteps.lineage.local import graph_of_run
+from ninesteps.local.endpoint import control
 from ninesteps.local.erasures import Erasures
 from ninesteps.local.execution import FAILED, SUCCEEDED, Execution, StepRun
 from ninesteps.local.history import log_text
-from ninesteps.local.state import KeptExecution, State, digest_of
+from ninesteps.local.state import KeptExecution, ModelPackage, State, digest_of
 from ninesteps.local.storage import Storage
-from ninesteps.report.facts import Previous, RunFacts, StepFacts
+from ninesteps.report.facts import Previous, Reference, RunFacts, StepFacts
 from ninesteps.report.formatting import duration, moment
 from ninesteps.report.lineage_picture import lineage_part
 from ninesteps.settings.settings import Settings
@@ -32,6 +34,8 @@ PACKAGES = (
     "sagemaker",
 )  # fmt: skip
 """What a run's numbers may depend on, as an installation spells it."""
+
+_EVALUATION = "/evaluation/evaluation.json"
 
 LOOKED_THROUGH = 50
 """So many earlier runs are asked for other training data."""
@@ -168,6 +172,46 @@ def _no_previous(kept: KeptExecution) -> str:
         f"no earlier run of {kept.pipeline} on other training data is on this machine: "
         "there is nothing to compare with"
     )
+
+
+def reference(local: Path, settings: Settings, execution: Execution) -> Reference | None:
+    """What a run is compared with on its page.
+
+    The version that serves here; else the newest approved one before it; else the latest earlier
+    run with another evaluation: not one whose results were all reused.
+    """
+    state, own = State(local / "state.db", read_only=True), execution.versions
+    packages = {p.version: p for p in state.model_packages(settings.model_package_group)
+                if p.execution != execution.id}  # fmt: skip
+    if serving := packages.get(control.serving(local) or 0):
+        return _of_version(serving, "the version that serves")
+    for package in packages.values():  # the newest first
+        if package.status == APPROVAL_STATUSES[1] and (not own or package.version < own[0]):
+            return _of_version(package, "the newest approved version before it")
+    run = _run_before(state, execution)
+    return (
+        Reference(run, None, f"run {run}", "the latest earlier run with another result", "")
+        if run
+        else None
+    )
+
+
+def _of_version(package: ModelPackage, why: str) -> Reference:
+    name = f"version {package.version}"
+    return Reference(package.execution, package.version, name, why, package.status)
+
+
+def _run_before(state: State, execution: Execution) -> str:
+    """The latest earlier run that succeeded, of another evaluation than this one, if it has one."""
+    own = {uri: digest for step in state.steps(execution.id)
+           for uri, digest in step.record.digests.items() if uri.endswith(_EVALUATION)}  # fmt: skip
+    step = next(iter(own)).split("/")[-3] if own else next(iter(execution.steps), "")
+    for _, earlier in state.steps_before(execution.id, step, LOOKED_THROUGH):
+        digests = earlier.record.digests.items()
+        theirs = {digest for uri, digest in digests if uri.endswith(_EVALUATION)}
+        if not own or theirs - {*own.values()}:
+            return earlier.execution
+    return ""
 
 
 @dataclass(frozen=True)

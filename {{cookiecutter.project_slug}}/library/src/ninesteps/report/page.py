@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 
@@ -12,6 +13,8 @@ from markupsafe import Markup
 
 from ninesteps.plain_text import plain
 from ninesteps.report import formatting
+from ninesteps.report.comparison.panel import comparison_panel
+from ninesteps.report.comparison.side import Side
 from ninesteps.report.evidence import Absent, collect
 from ninesteps.report.facts import FAILED, SUCCEEDED, RunFacts, Source
 from ninesteps.report.graph import MARKS, STATE_CLASSES, graph
@@ -31,13 +34,21 @@ class Report:
     markdown: str
 
 
-def build(facts: RunFacts, source: Source) -> Report:
-    """The page of a run and its Markdown summary, with whatever of it is there."""
+def build(
+    facts: RunFacts, source: Source, reference: Callable[[], Side | None] = lambda: None
+) -> Report:
+    """The page of a run and its Markdown summary, with whatever of it is there.
+
+    Args:
+        reference: gives the run that it is compared with; None: none.
+    """
     evidence = collect(facts, source)
     reading = Reading(facts, evidence)
     judgement = _judgement(reading)
     outcome = verdict(facts, judgement, _uncounted(reading))
     panel_list = panels(reading)
+    if compared := comparison_panel(reading, source, reference):
+        panel_list.insert(1, compared)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ninesteps.report", "."),
         autoescape=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -67,7 +67,8 @@ class InAccount:
         return self._side(version.execution, f"version {number}")
 
     def _side(self, run: str, name: str) -> Side:
-        facts = self._runs.standing(self.settings, run)
+        standing = self._runs.standing(self.settings, run)
+        facts = replace(standing, origin=self._runs.origin(standing))
         answer = next((step.answer for step in facts.step("RegisterModel") if step.answer), {})
         number = answer.get("ModelPackageVersion")
         subject = Subject(

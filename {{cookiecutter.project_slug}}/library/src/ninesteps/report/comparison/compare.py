@@ -33,6 +33,7 @@ from ninesteps.report.evidence import Absent
 from ninesteps.report.formatting import count
 from ninesteps.report.judgement import read_gate
 from ninesteps.report.reading import BROKEN, sentence
+from ninesteps.repository import origin_text
 from ninesteps.settings import gate as gates
 
 
@@ -275,7 +276,7 @@ def _learnt_from(side: Side) -> Iterator[tuple[str, Any]]:
     yield from _raw_table(side)
     rows = findings.read(side.reading.evidence.findings.raw).get("rows", {})
     for split in ("train", "validation", "test"):
-        yield f"rows to {split}" if split != "train" else "rows to train on", rows.get(split)
+        yield f"rows, {split}", rows.get(split)
     try:
         profile = side.reading.profile
     except (Absent, *BROKEN):
@@ -286,12 +287,13 @@ def _learnt_from(side: Side) -> Iterator[tuple[str, Any]]:
 
 def _raw_table(side: Side) -> Iterator[tuple[str, Any]]:
     """What the run recorded of its table, or what its feature group says of it."""
-    table = side.facts.origin.get("table") or {}
-    if table:
+    origin = side.facts.origin
+    ingests = sorted(origin.get("ingests", ()), key=lambda ingest: str(ingest["at"]))
+    if table := origin.get("table") or (ingests[-1]["table"] if ingests else None):
         yield "table", table.get("path")
         yield "table, SHA-256", table.get("sha256")
         yield "first event", table.get("first")
-        yield "newest event", table.get("last", table.get("newest"))
+        yield "newest event", table.get("last")
         for what in ("read", "kept", "used"):
             yield f"rows {what}", table.get("rows" if what == "read" else what)
         for left_out in table.get("left_out", []):
@@ -336,9 +338,8 @@ def _origin(first: Side, second: Side) -> Part[Change]:
 
 def _made_with(side: Side) -> Iterator[tuple[str, Any]]:
     origin = side.facts.origin
-    if repository := origin.get("repository"):
-        commit = str(repository.get("commit", "")) or "unknown"
-        yield "commit", f"{commit}, with changes" if repository.get("is_dirty") else commit
+    if "repository" in origin:
+        yield "commit", origin_text.commit(origin)
     if template := origin.get("template"):
         yield "template", template.get("commit")
     yield "library", origin.get("library") or _stamp(side, "library")
