@@ -257,6 +257,31 @@ def test_steps_whose_code_is_gone_or_changed_are_not_made_again(product: Product
         assert content["is_proven"] is False
 
 
+def test_what_a_parameter_names_is_brought_too_if_it_is_as_the_step_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the model of the version that served then."""
+    root = archives.repository(tmp_path, "churn")
+    group, bench = loading.load(root).model_package_group, Bench(root / ".local")
+    champion = bench.put("s3://bucket/older/executions/abc/model.tar.gz", "a model")
+    rows, tune, create, score, package = steps_of(bench, group)
+    named = s3_input("champion", get("Parameters.ChampionModel"))
+    score["Arguments"]["ProcessingInputs"].append(named)
+    parameter = {"Name": "ChampionModel", "Type": "String", "DefaultValue": champion}
+    definition = read(rows, tune, create, score, package, parameters=[parameter])
+    bench.engine.run("customer-churn", definition, {})
+    bench.engine.state._connection.close()
+    product = typed_in(tmp_path, monkeypatch, group)
+    content = json.loads(product.reproduce("1", "--json").stdout)
+    assert {"name": "input", "state": USED, "detail": "older/executions/abc/model.tar.gz"} in (
+        content["sources"]
+    )
+    product.file("bucket/older/executions/abc/model.tar.gz").write_text("another")
+    found = product.states("1", status=1)
+    assert found["Score metrics/evaluation.json"]["state"] == "missing"
+    assert found["Tune request and answer"]["state"] == "identical"
+
+
 def test_a_recorded_file_that_is_gone_is_compared_by_its_digest(product: Product) -> None:
     product.file("bucket/*/Rows/rows/a.csv").unlink()
     assert product.states("1")["Rows rows/a.csv"]["state"] == "identical"
