@@ -19,9 +19,16 @@ from ninesteps.local.endpoint import control
 from ninesteps.local.execution import Execution
 from ninesteps.local.state import KeptStep, Record, State, StatusChange
 from ninesteps.report.comparison.compare import compare
-from ninesteps.report.comparison.model import TITLES, Comparison, as_json
+from ninesteps.report.comparison.model import (
+    TITLES,
+    Comparison,
+    MetricChange,
+    Part,
+    as_json,
+)
 from ninesteps.report.comparison.names import two, version_number
 from ninesteps.report.comparison.side import Side, trees_and_nodes
+from ninesteps.report.comparison.verdict import verdict
 from ninesteps.report.evidence import Absent
 from ninesteps.report.facts import Reference
 from ninesteps.report.local_run import reference
@@ -131,6 +138,20 @@ def test_a_metric_of_the_teams_own_is_better_as_the_gate_reads_it() -> None:
     (lift,) = (row for row in found.metrics.rows if row.name == "lift")
     assert (lift.more_is_better, lift.is_gated, lift.interval) == (True, True, None)
     assert lift.reading == "not known"
+
+
+def test_the_verdict_names_the_gates_metrics_first_and_what_may_be_chance() -> None:
+    def row(name: str, low: float, high: float, **more: Any) -> MetricChange:
+        middle = (low + high) / 2
+        return MetricChange(name, 0.5, 0.5 + middle, interval=(low, high), **more)
+
+    rows = (row("f1", 0.1, 0.2), row("auc", 0.1, 0.2, is_gated=True), row("recall", -0.1, 0.2),
+            row("rmse", 0.1, 0.2, more_is_better=False),
+            row("flagged_share", 0.1, 0.2, more_is_better=None))  # fmt: skip
+    assert verdict("version 1", "version 2", Part(rows), Part()) == (
+        "Version 2 is better than version 1 in auc and f1, and worse in rmse, beyond chance. The "
+        "difference in recall may be chance. There is more flagged_share, beyond chance."
+    )
 
 
 # What cannot be compared

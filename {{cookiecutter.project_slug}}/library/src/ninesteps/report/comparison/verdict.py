@@ -46,7 +46,7 @@ def verdict(first: str, second: str, metrics: Part[MetricChange], model: Part[An
     parts = [said]
     if chance and (better or worse):
         parts.append(f"The difference in {_names(chance)} may be chance.")
-    parts += [f"{_capital(row.name)} is {row.reading}." for row in other]
+    parts += [f"There is {row.reading} {row.name}, beyond chance." for row in other]
     return " ".join(parts)
 
 
