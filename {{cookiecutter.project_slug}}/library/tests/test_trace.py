@@ -31,7 +31,7 @@ from ninesteps.runs import ingesting
 from ninesteps.runs.rehearsal import Rehearsal
 from ninesteps.settings import loading
 from ninesteps.tracing import erasing, rewriting, uses
-from ninesteps.tracing.index import Index, index_lines, line_at
+from ninesteps.tracing.index import Index, Place, index_lines, line_at
 from ninesteps.tracing.reasons import Reason, tells
 from pets import raw_file
 from test_ingest_account import settings
@@ -222,6 +222,16 @@ def test_an_index_finds_each_of_many_and_nothing_else(tmp_path: Path) -> None:
     assert index.find("3000") == []
     other = Index(index.file, pseudonyms.Key(b"o" * 32))
     assert not other.is_of("", file.stat().st_size)
+
+
+def test_a_row_whose_hash_begins_alike_is_not_taken_for_the_record(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = Index.find
+    monkeypatch.setattr(Index, "find", lambda self, i: [Place(0, 0), *find(self, i)])
+    oldest = content(monkeypatch, "1b")["versions"][1]
+    assert (oldest["split"], oldest["answer"]["probability"]) == ("test", 0.2)
+    assert content(monkeypatch, "1b")["tables"] == []
 
 
 def test_a_split_that_was_changed_is_indexed_again(
@@ -464,6 +474,18 @@ def test_an_erasure_that_is_killed_at_any_moment_comes_to_the_same_end(
         (alone,) = [e for e in State(by_itself / ".local/state.db").events() if e.kind == "erased"]
         assert entry.facts == alone.facts, at
     assert at > 20
+
+
+def test_no_index_has_the_hash_of_an_erased_record(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = pseudonyms.made(here / ".local")
+    for identifier in ("007", "1b"):
+        trace(monkeypatch, identifier)
+    has = [f for f in (here / ".local/trace").glob("*.ids") if Index(f, key).find("007")]
+    assert len(has) >= 3
+    erase(here, "007")
+    assert [f for f in (here / ".local/trace").glob("*.ids") if Index(f, key).find("007")] == []
 
 
 def test_what_a_killed_ingest_has_left_goes_too(here: Path) -> None:
