@@ -14,6 +14,7 @@ import real
 import results
 import size
 import timing
+import tracing
 from results import OURS, Comparison, Measured, Results, Scale, Size, StepCost, WayCost
 
 FLOOR = "bare processes, two at a time"
@@ -201,3 +202,13 @@ def test_one_process_comes_to_what_the_engine_did(tmp_path: Path) -> None:
     """It compares its own files with the engine's, and ends with another status if they differ."""
     compared = real.steps(tmp_path, repetitions=1)
     assert {one.name for one in compared.measured} == {OURS, real.ONE_PROCESS}
+
+
+def test_a_record_is_traced_through_every_version_that_the_benchmark_makes(tmp_path: Path) -> None:
+    found = tracing.measure(tmp_path, ids=300, versions=3).found
+    assert [said.version for said in found.versions] == [3, 2, 1]
+    assert all(said.use for said in found.versions)
+    assert len(found.snapshots) == 3
+    tested = [said for said in found.versions if said.use and said.use.split == "test"]
+    assert len(tested) == 2
+    assert [said.answer for said in tested] == [(1.0, said.version / 10) for said in tested]

@@ -231,7 +231,6 @@ def test_a_row_whose_hash_begins_alike_is_not_taken_for_the_record(
     monkeypatch.setattr(Index, "find", lambda self, i: [Place(0, 0), *find(self, i)])
     oldest = content(monkeypatch, "1b")["versions"][1]
     assert (oldest["split"], oldest["answer"]["probability"]) == ("test", 0.2)
-    assert content(monkeypatch, "1b")["tables"] == []
 
 
 def test_a_split_that_was_changed_is_indexed_again(

@@ -1,9 +1,9 @@
 """Finds ids in large files: sorted keyed hashes, each with the place of its row, and nothing else.
 
 An index is a file of its own under `.local/trace`, one for each different content: versions that
-share a split share its index. An entry is the first 8 bytes of an id's keyed hash, the row's place
-in 5 bytes and its number in 4. The hash says which rows to look at; that the id is the one asked
-for is seen in the row itself.
+share a split share its index. An entry is the first 12 bytes of an id's keyed hash, the row's
+place in 5 bytes and its number in 4. Of a billion ids no two hashes begin alike, but for one chance
+in a hundred billion; of a text file the row itself is looked at, too, which may have changed.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from ninesteps.local.pseudonyms import Key
 FOLDER = "trace"
 SUFFIX = ".ids"
 
-_MAGIC = b"ids of 1"
+_MAGIC = b"ids of 2"
 _KEY = slice(8, 24)  # the key's name, since under another key no hash is found
 _CONTENT = slice(24, 56)  # SHA-256 of what was indexed
 _SIZE = slice(56, 64)  # ... and its bytes
 _HEADER = 64
-_HASH, _ENTRY = 8, 17
+_HASH, _PLACE = 12, 5
+_ENTRY = _HASH + _PLACE + 4
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Index:
         """
         hashed = self.key.hash
         entries = sorted(
-            hashed(identifier)[:_HASH] + place.to_bytes(5, "big") + row.to_bytes(4, "big")
+            hashed(identifier)[:_HASH] + place.to_bytes(_PLACE, "big") + row.to_bytes(4, "big")
             for identifier, place, row in rows
         )
         self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -114,8 +115,9 @@ def _places(content: mmap.mmap, first: int, count: int, wanted: bytes) -> Iterat
         start = _HEADER + number * _ENTRY
         if content[start : start + _HASH] != wanted:
             return
-        place = int.from_bytes(content[start + 8 : start + 13], "big")
-        yield Place(place, int.from_bytes(content[start + 13 : start + _ENTRY], "big"))
+        number_at = start + _HASH + _PLACE
+        place = int.from_bytes(content[start + _HASH : number_at], "big")
+        yield Place(place, int.from_bytes(content[number_at : start + _ENTRY], "big"))
 
 
 def index_lines(index: Index, file: Path) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from ninesteps.errors import StepError
+from ninesteps.errors import StateError, StepError
 from ninesteps.feature_store.records import WRITTEN
 from ninesteps.local.erasures import Erasures
 from ninesteps.local.pseudonyms import Key
@@ -156,11 +156,7 @@ class Files:
         if not index.is_of(content.hexdigest(), size):
             self.on_work(uri)
             index.write(_ids(files, record_id), content.digest(), size)
-        times = [
-            moment
-            for place in index.find(identifier)
-            if (moment := _moment(files[place.place], place.row, record_id, identifier))
-        ]
+        times = [_moment(files[place.place], place.row) for place in index.find(identifier)]
         return Snapshot(uri, tuple(sorted(times))) if times else None
 
     def use(self, run: RunFiles, identifier: str) -> Use | None:
@@ -197,19 +193,20 @@ def _ids(files: list[Path], record_id: str) -> Iterator[tuple[bytes, int, int]]:
             yield str(text).encode(), number, row
 
 
-def _moment(file: Path, row: int, record_id: str, identifier: str) -> str:
-    """The event time of a row, if it is the record's; else empty."""
+def _moment(file: Path, row: int) -> str:
+    """The event time of a row, of whose group of rows this column alone is read."""
     import pyarrow.parquet as pq
 
-    opened = pq.ParquetFile(file)
+    opened, before = pq.ParquetFile(file), 0
     for number in range(opened.num_row_groups):
         rows = opened.metadata.row_group(number).num_rows
-        if row < rows:
-            group = opened.read_row_group(number, columns=[record_id, WRITTEN])
-            found, moment = (group[name][row].as_py() for name in (record_id, WRITTEN))
-            return str(moment) if str(found) == identifier else ""
-        row -= rows
-    return ""
+        if row < before + rows:
+            group = opened.read_row_group(number, columns=[WRITTEN], use_threads=False)
+            return str(group[WRITTEN][row - before].as_py())
+        before += rows
+    raise StateError(
+        f"{file} has {before:,} rows, and its index more: delete .local/{FOLDER}/*.ids"
+    )
 
 
 def runs(state: State, group: str) -> list[RunFiles]:
