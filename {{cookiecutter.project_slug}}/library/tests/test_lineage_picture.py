@@ -41,6 +41,8 @@ def test_no_node_is_over_another_and_each_is_below_what_it_came_from(seed: int) 
     for x, y in places.nodes.values():
         assert WIDTH / 2 <= x <= places.width - WIDTH / 2
         assert 0 <= y <= places.height - HEIGHT
+    for x, _ in itertools.chain(*places.arrows.values()):
+        assert 0 < x < places.width
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -64,11 +64,15 @@ class Drawn:
         return {id_: [arrow for arrow in self.arrows if arrow.source == id_] for id_ in self.nodes}
 
 
-def condensed(graph: Graph) -> Drawn:
-    """A graph with alike entities joined; arrows between the same two nodes are one of a type."""
+def condensed(graph: Graph, joins_starts: bool = False) -> Drawn:
+    """A graph with alike entities joined; arrows between the same two nodes are one of a type.
+
+    Args:
+        joins_starts: what the same runs were started with (commit, settings, lock ...) is one too.
+    """
     node_of: dict[str, str] = {}
     nodes: dict[str, Node] = {}
-    for members in _alike(graph):
+    for members in _alike(graph, joins_starts):
         ordered = sorted(members, key=_importance)
         node = Node(ordered[0].id, tuple(ordered))
         nodes[node.id] = node
@@ -79,7 +83,7 @@ def condensed(graph: Graph) -> Drawn:
     return Drawn(nodes, tuple(arrows))
 
 
-def _alike(graph: Graph) -> list[list[Entity]]:
+def _alike(graph: Graph, joins_starts: bool) -> list[list[Entity]]:
     """The entities in groups: of one type, from and to the same groups, at each further step.
 
     Only jobs and what they wrote are grouped: each table, decision and deployment is a node.
@@ -90,6 +94,9 @@ def _alike(graph: Graph) -> list[list[Entity]]:
         else entity.id
         for entity in graph.entities.values()
     }
+    if joins_starts:
+        starts = [e.id for e in graph.entities.values() if e.role in roles.BEFORE_A_RUN]
+        group |= dict.fromkeys(starts, roles.BEFORE_A_RUN)
     while True:
         refined: dict[str, object] = {}
         numbers: dict[object, int] = {}
@@ -111,5 +118,7 @@ def _is_produced(graph: Graph, entity: Entity) -> bool:
 
 
 def _importance(entity: Entity) -> int:
-    """What has a role of its own comes before what merely lies beside it."""
+    """What has a role of its own comes before what merely lies beside it; a commit before all."""
+    if entity.role in roles.BEFORE_A_RUN:
+        return roles.BEFORE_A_RUN.index(entity.role)
     return entity.role in ("", "output")

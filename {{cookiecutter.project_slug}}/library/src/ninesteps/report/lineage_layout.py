@@ -40,7 +40,8 @@ def layout(drawn: Drawn) -> Layout:
             neighbours[above][1].append(below)
     _order(rows, neighbours)
     places = _places(rows, neighbours, set(drawn.nodes))
-    left = min(places[id_] - WIDTH / 2 for id_ in drawn.nodes)
+    half = {id_: (WIDTH if id_ in drawn.nodes else LANE) / 2 for id_ in places}
+    left = min(x - half[id_] for id_, x in places.items())
     at = {
         id_: (places[id_] - left + GAP, float(GAP + ROW * number))
         for number, row in enumerate(rows)
@@ -49,7 +50,7 @@ def layout(drawn: Drawn) -> Layout:
     return Layout(
         {id_: at[id_] for id_ in drawn.nodes},
         {pair: _points(chain, at) for pair, chain in chains.items()},
-        max(at[id_][0] for id_ in drawn.nodes) + WIDTH / 2 + GAP,
+        max(x - left + half[id_] for id_, x in places.items()) + 2 * GAP,
         GAP + ROW * (len(rows) - 1) + HEIGHT + GAP,
     )
 
@@ -77,7 +78,7 @@ def implied_by_none(drawn: Drawn) -> list[Pair]:
 
 
 def _rows(ids: list[str], pairs: list[Pair]) -> dict[str, int]:
-    """The row of each node: below all that it came from; what came from nothing, just above."""
+    """The row of each node: below all that it came from, and as near as can be to what follows."""
     row = dict.fromkeys(ids, 0)
     for _ in ids:
         moved = False
@@ -86,11 +87,9 @@ def _rows(ids: list[str], pairs: list[Pair]) -> dict[str, int]:
                 row[destination], moved = row[source] + 1, True
         if not moved:
             break
-    ends = {destination for _, destination in pairs}
-    for id_ in ids:
+    for id_ in sorted(ids, key=row.__getitem__, reverse=True):
         below = [row[destination] for source, destination in pairs if source == id_]
-        if id_ not in ends and below:
-            row[id_] = min(below) - 1
+        row[id_] = max(row[id_], min(below, default=0) - 1)
     return row
 
 

@@ -24,7 +24,7 @@ def lineage_part(graph: Graph) -> str:
     """The HTML of the part; empty for a graph of nothing."""
     if not graph.entities:
         return ""
-    drawn = condensed(graph)
+    drawn = condensed(graph, joins_starts=True)
     numbers = {id_: number for number, id_ in enumerate(drawn.nodes, 1)}
     total = count(len(graph.entities), "entity", "entities")
     keys = "".join(
