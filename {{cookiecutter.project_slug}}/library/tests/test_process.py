@@ -15,7 +15,7 @@ import pytest
 import hash_split
 import process
 import splits
-from dataset import Columns, DataError, Split, read_split
+from dataset import Columns, DataError, Split, read_groups, read_split
 from people import (
     AS_OF,
     GENDERS,
@@ -773,3 +773,24 @@ def test_rows_of_one_moment_cannot_be_split_by_time(base: Path) -> None:
 def test_there_is_no_third_way_to_split(base: Path) -> None:
     with pytest.raises(SystemExit):
         run(base, people(), split_by="chance")
+
+
+def test_the_test_split_tells_which_of_its_rows_belong_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By numbers in the order of its rows: intervals are of groups, and nobody's name is told."""
+    container_at(monkeypatch, tmp_path)
+    table = people()
+    households = [f"household {number % 200}" for number in range(len(table))]
+    query_result(tmp_path, table.append_column("household", pa.array(households)))
+    process.main([*arguments(), "--group", "household"])
+    folder = tmp_path / "processing/output/test"
+    test, codes = read_split(folder, "test"), read_groups(folder)
+    assert codes is not None and codes.max() + 1 < len(codes)
+    own = dict(zip(table["person"].to_pylist(), households, strict=True))
+    named: dict[int, set[str]] = {}
+    for identifier, code in zip(test.ids, codes, strict=True):
+        named.setdefault(int(code), set()).add(own[identifier])
+    assert all(len(names) == 1 for names in named.values())
+    assert len(set.union(*named.values())) == len(named)
+    assert read_groups(tmp_path / "processing/output/train") is None
