@@ -190,6 +190,7 @@ def test_the_lineage_names_who_decided_and_nobody_else(fresh: Machine) -> None:
     assert [e["name"] for e in entities if e["type"] == "Approval"] == [f"approved by {APPROVER}"]
     assert not any("started by" in e["properties"] for e in entities)
     assert members(made)["lineage.mmd"].startswith(b"flowchart LR\n")
+    assert b'<svg class="lineage"' in members(made)["report.html"]
     assert b"Thaddeus" not in made.content
 
 

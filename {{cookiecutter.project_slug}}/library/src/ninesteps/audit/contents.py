@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from ninesteps.lineage.graph import as_json as graph_as_json
 from ninesteps.model_card.content import Card
 from ninesteps.report.evidence import Absent, File, RunEvidence
 from ninesteps.report.facts import RunFacts, StepFacts
+from ninesteps.report.lineage_picture import lineage_part
 from ninesteps.report.reading import BROKEN, Reading
 from ninesteps.report.steps import inputs
 from ninesteps.repository.vendor import LOCK
@@ -69,15 +71,14 @@ class Contents:
     @cached_property
     def facts(self) -> RunFacts:
         """The run without people; of a changed copy no digest was noted."""
-        facts = facts_of(self.subject.facts)
-        kept = {file.uri for file in vars(self.subject.evidence).values()
-                if file.raw is not None and self._copy(file).raw == file.raw}  # fmt: skip
-        digests = {uri: digest for uri, digest in facts.digests.items() if uri in kept}
-        origin = self.subject.origin
-        versions = {"Python": origin.get("python"), "machine": origin.get("machine"),
-                    "ninesteps": origin.get("library")}  # fmt: skip
-        return replace(facts, digests=digests, versions={k: str(v) for k, v in versions.items()
-                                                         if v})  # fmt: skip
+        facts, evidence = facts_of(self.subject.facts), vars(self.subject.evidence).values()
+        whole = {f.uri for f in evidence if f.raw is not None and self._copy(f).raw == f.raw}
+        digests = {uri: digest for uri, digest in facts.digests.items() if uri in whole}
+        drawn = ""
+        with contextlib.suppress(Absent):
+            drawn = lineage_part(self.lineage)
+        versions = _versions(self.subject.origin)
+        return replace(facts, digests=digests, versions=versions, lineage=drawn)
 
     def _copy(self, file: File) -> File:
         if file.raw is None:
@@ -188,6 +189,13 @@ class _Copied:
     def log(self, step: StepFacts) -> tuple[str, ...]:
         """None: logs may quote records."""
         return ()
+
+
+def _versions(origin: Mapping[str, Any]) -> dict[str, str]:
+    """What the run recorded of versions: those that are installed now may be others."""
+    own = {"Python": "python", "machine": "machine", "ninesteps": "library"}
+    told = {name: origin.get(key) for name, key in own.items()} | origin.get("packages", {})
+    return {name: str(version) for name, version in told.items() if version}
 
 
 def as_json(content: Any) -> bytes:
