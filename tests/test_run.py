@@ -6,6 +6,9 @@ import csv
 import json
 import re
 import sqlite3
+import subprocess
+import sys
+import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -340,3 +343,20 @@ def test_wrong_settings(used: Repository, change: tuple[str, str], sentence: str
     assert done.stderr.startswith("pipeline: pipeline.toml")
     assert sentence in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_audit_pack_is_checked_by_python_alone_and_nobodys_data_is_in_it(
+    churn_run: Run, tmp_path: Path
+) -> None:
+    repository, file = churn_run.repository, tmp_path / "pack.zip"
+    repository.pipeline("audit", "1", "-o", file)
+    alone = [sys.executable, "-I", "-S", "-B", str(file)]
+    done = subprocess.run(alone, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    with zipfile.ZipFile(file) as archive:
+        content = b"\n".join(archive.read(name) for name in archive.namelist())
+    with (repository.path / "data/churn.csv").open(encoding="utf-8", newline="") as table:
+        ids = {row["custid"].encode() for row in csv.DictReader(table)} - {b""}
+    assert len(ids) > 4_000
+    assert not ids & set(re.findall(rb"[A-Z0-9]+", content))
+    assert str(repository.path).encode() not in content

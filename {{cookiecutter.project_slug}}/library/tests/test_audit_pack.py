@@ -18,11 +18,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from audited_machine import APPROVER, ORIGIN, PLANTED, RUN, Machine, planted, spellings
-from ninesteps.audit import impact_ratios, laws, pack, privacy
+from ninesteps.audit import impact_ratios, laws, lineage, pack, privacy
 from ninesteps.audit.known import NAMES
 from ninesteps.audit.pack import Pack
 from ninesteps.cli import here, main
 from ninesteps.errors import RegistryError
+from ninesteps.lineage import local as lineage_here
+from ninesteps.lineage import roles
+from ninesteps.lineage.graph import Association, Entity, Graph
 from ninesteps.profiles import profile as profiles
 from page_structure import check_structure
 from reports import ROOT
@@ -110,6 +113,26 @@ def test_rare_values_of_the_training_split_are_counted_with_others(made: Pack) -
     assert profile["features"]["weight"]["quantiles"][4] == 5.0  # of 1,000 rows: as they are
 
 
+def test_a_group_is_small_if_few_of_it_are_in_any_split(fresh: Machine) -> None:
+    uri = f"{ROOT}/Process/train/profile.json"
+    content = json.loads(fresh.objects[uri])
+    content["context"]["kind"]["values"] = [["cat", 991], ["dog", 9]]
+    fresh.write(uri, json.dumps(content).encode())
+    bias = read(pack.make(fresh.subject()), "evaluation.json")["bias_metrics"]
+    assert [group["value"] for group in bias["groups"]["kind"]] == ["cat"]
+
+
+def test_the_report_has_no_picture_of_single_records(made: Pack) -> None:
+    report = members(made)["report.html"].decode()
+    assert "Left out of audit packs: it has a row for each record." in report
+    assert "Record by record" in report  # the part, whose text says that it is left out
+
+
+def test_who_made_something_is_taken_out_of_what_aws_answers() -> None:
+    answer = {"CreatedBy": {"UserProfileName": "p"}, "a": [{"LastModifiedBy": {}, "b": 2}]}
+    assert privacy.without_people(answer) == {"a": [{"b": 2}]}
+
+
 def test_percentiles_of_few_rows_are_rounded(fresh: Machine) -> None:
     uri = f"{ROOT}/Process/train/profile.json"
     content = json.loads(fresh.objects[uri])
@@ -192,6 +215,25 @@ def test_the_lineage_names_who_decided_and_nobody_else(fresh: Machine) -> None:
     assert members(made)["lineage.mmd"].startswith(b"flowchart LR\n")
     assert b'<svg class="lineage"' in members(made)["report.html"]
     assert b"Thaddeus" not in made.content
+
+
+def test_decisions_on_other_versions_are_not_in_the_lineage(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = Entity("p", "artifact", "ModelPackage", "version 1", role=roles.PACKAGE)
+    approvals = [
+        Entity(f"d{version}", "action", "Approval", f"approved by {who}", role=roles.APPROVAL,
+               properties={"version": version, "who": who})
+        for version, who in (("1", APPROVER), ("2", "Petunia"))
+    ]  # fmt: skip
+    whole = Graph(
+        {entity.id: entity for entity in (package, *approvals)},
+        (Association("d1", "p", "ContributedTo"), Association("d2", "p", "ContributedTo")),
+    )
+    monkeypatch.setattr(lineage_here, "graph_of_version", lambda *of: whole)
+    found = lineage.graph(machine.subject())
+    assert found.entities.keys() == {"p", "d1"}
+    assert [association.source for association in found.associations] == ["d1"]
 
 
 @pytest.mark.parametrize(

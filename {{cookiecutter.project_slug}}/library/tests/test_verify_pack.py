@@ -177,6 +177,8 @@ def zipped(*members: tuple[str, bytes], how: int = zipfile.ZIP_STORED) -> bytes:
         (zipped(("a.json", b"1"), ("a.json", b"2")), "expected one file a.json, got 2"),
         (zipped(("a.json", b"1" * 999), how=zipfile.ZIP_DEFLATED),
          "expected a.json as it is, got it compressed"),
+        (zipped(("a.json", b"{}"), how=zipfile.ZIP_DEFLATED),
+         "expected a.json as it is, got it compressed"),
     ],
 )  # fmt: skip
 def test_what_is_no_pack_is_one_sentence(content: bytes, said: str, tmp_path: Path) -> None:

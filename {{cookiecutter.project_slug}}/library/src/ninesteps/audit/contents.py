@@ -13,7 +13,7 @@ from ninesteps.audit import impact_ratios, replaced
 from ninesteps.audit.impact_ratios import NotComputed, Rates
 from ninesteps.audit.laws import Laws
 from ninesteps.audit.lineage import graph
-from ninesteps.audit.privacy import LEAST, Copies, facts_of, without_people
+from ninesteps.audit.privacy import LEAST, Copies, facts_of
 from ninesteps.audit.subject import QUERY, Subject, here, sha256
 from ninesteps.errors import RegistryError
 from ninesteps.lineage.graph import Graph
@@ -288,7 +288,7 @@ def _approvals(contents: Contents) -> Mapping[str, Any]:
         **started,
         "rules_in_force": approvals.rules,
         "metadata": version.metadata,
-        "decisions": [without_people(vars(decision)) for decision in version.decisions],
+        "decisions": [vars(decision) for decision in version.decisions],
     }
 
 
