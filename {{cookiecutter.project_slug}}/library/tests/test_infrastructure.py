@@ -531,11 +531,13 @@ def test_a_placeholder_that_nothing_fills_and_a_filling_without_one_are_found(fu
 
 
 def test_the_calls_of_the_machines_jobs_are_those_of_the_table() -> None:
-    """Read from the scripts: each call is written as `client("service").operation(`."""
+    """Read from the scripts: each call is written as `client("service").operation(`, or as
+    `client("service").get_paginator("operation")`."""
     session, found = Session(), set()
     for script in job_code.JOBS.glob("*.py"):
         text = script.read_text(encoding="utf-8")
-        calls = re.findall(r"\bclient\(\"([\w-]+)\"\)\.(\w+)\(", text)
+        call = r"\bclient\(\"([\w-]+)\"\)\s*\.(?:get_paginator\(\"(\w+)\"|(\w+)\()"
+        calls = [(name, paged or method) for name, paged, method in re.findall(call, text)]
         asked = re.findall(r"serving\.package_arn\(client\(", text)
         assert len(calls) + len(asked) == len(re.findall(r"\bclient\(", text)), script.name
         if asked:

@@ -25,10 +25,11 @@ from moto.core import set_initial_no_auth_action_count
 
 from accounts import ACCOUNT, REGION, recorded_calls, sign_in
 from ninesteps.cli import here, main
+from ninesteps.definition import published as places
 from ninesteps.errors import AccountError, SettingsError
 from ninesteps.infrastructure import feature_groups, permissions, publish, stacks, workgroups
 from ninesteps.infrastructure.publish import Published
-from ninesteps.repository import readme, vendor
+from ninesteps.repository import origin, readme, vendor
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
@@ -72,12 +73,36 @@ def described(name: str = "pets") -> dict[str, Any]:
 
 def objects() -> dict[str, Any]:
     """The bucket's keys, each with when it was written."""
+    keys = every_object()
+    return {key: at for key, at in keys.items() if "/origins/" not in key}
+
+
+def every_object() -> dict[str, Any]:
     found = client("s3").list_objects_v2(Bucket="models")
     return {item["Key"]: item["LastModified"] for item in found.get("Contents", [])}
 
 
+RECORD = (f"{places.origins('pets', DEFINITION)}now.json", b'{"at": "now"}')
+
+
+def test_no_execution_begins_before_there_is_a_record_of_where_its_code_came_from(
+    account: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> str:
+        raise AccountError("refused")
+
+    monkeypatch.setattr(publish, "_put_pipeline", refused)
+    with pytest.raises(AccountError):
+        publish.publish("pets", DEFINITION, CODE, PROD, RECORD)
+    key, content = RECORD
+    assert client("s3").get_object(Bucket="models", Key=key)["Body"].read() == content
+    respaced = json.dumps(json.loads(DEFINITION), indent=4)
+    assert places.origins("pets", respaced) == places.origins("pets", DEFINITION)
+    assert places.origins("pets", '{"Steps": [1]}') != places.origins("pets", DEFINITION)
+
+
 def test_code_and_definition_are_put_once_and_then_left_alone(account: None) -> None:
-    assert publish.publish("pets", DEFINITION, CODE, PROD) == Published(3, 0, "created")
+    assert publish.publish("pets", DEFINITION, CODE, PROD, RECORD) == Published(3, 0, "created")
     body = client("s3").get_object(Bucket="models", Key="pets/code/2c3d/sourcedir.tar.gz")["Body"]
     assert body.read() == b"3"
     found, put = described(), objects()
@@ -87,16 +112,16 @@ def test_code_and_definition_are_put_once_and_then_left_alone(account: None) -> 
     assert tags == [{"Key": "pipeline", "Value": "pets"}]
 
     respaced = json.dumps(json.loads(DEFINITION), indent=4)
-    assert publish.publish("pets", respaced, CODE, PROD) == Published(0, 3, "unchanged")
+    assert publish.publish("pets", respaced, CODE, PROD, RECORD) == Published(0, 3, "unchanged")
     assert (described(), objects()) == (found, put)
 
 
 def test_what_is_new_is_put_and_the_pipeline_updated(account: None) -> None:
-    publish.publish("pets", DEFINITION, CODE, PROD)
+    publish.publish("pets", DEFINITION, CODE, PROD, RECORD)
     put = objects()
     more = {**CODE, "s3://models/pets/code/4e5f/clarify.py": b"4"}
     changed = DEFINITION.replace("[]", "[{}]")
-    assert publish.publish("pets", changed, more, PROD) == Published(1, 3, "updated")
+    assert publish.publish("pets", changed, more, PROD, RECORD) == Published(1, 3, "updated")
     assert described()["PipelineDefinition"] == changed
     assert put.items() <= objects().items()
     assert objects().keys() - put.keys() == {"pets/code/4e5f/clarify.py"}
@@ -112,26 +137,26 @@ def test_the_calls_of_publish_are_those_of_the_table(
         publish.outputs("pets", PROD)
         workgroups.check(settings, settings.environment("prod"))
         for definition in (DEFINITION, DEFINITION, DEFINITION.replace("[]", "[{}]")):
-            publish.publish("pets", definition, CODE, PROD, check)
+            publish.publish("pets", definition, CODE, PROD, RECORD, check)
     assert calls == permissions.CALLS["publish"].keys()
 
 
 def test_another_role_is_an_update_too(account: None) -> None:
-    publish.publish("pets", DEFINITION, CODE, PROD)
+    publish.publish("pets", DEFINITION, CODE, PROD, RECORD)
     role = f"arn:aws:iam::{ACCOUNT}:role/Another"
     other = dataclasses.replace(PROD, role=role)
-    assert publish.publish("pets", DEFINITION, CODE, other).pipeline == "updated"
+    assert publish.publish("pets", DEFINITION, CODE, other, RECORD).pipeline == "updated"
     assert described()["RoleArn"] == role
 
 
 def test_what_was_half_put_is_finished(account: None) -> None:
     client("s3").put_object(Bucket="models", Key="pets/code/0a1b/process.py", Body=b"1")
-    assert publish.publish("pets", DEFINITION, CODE, PROD) == Published(2, 1, "created")
+    assert publish.publish("pets", DEFINITION, CODE, PROD, RECORD) == Published(2, 1, "created")
 
 
 def refusal(definition: str = DEFINITION, environment: Environment = PROD) -> str:
     with pytest.raises(AccountError) as refused:
-        publish.publish("pets", definition, CODE, environment)
+        publish.publish("pets", definition, CODE, environment, RECORD)
     assert "\n" not in str(refused.value)
     return str(refused.value)
 
@@ -157,7 +182,7 @@ def test_a_bucket_of_another_account_is_neither_read_nor_written(
         return call(self, operation, parameters)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", noted)
-    publish.publish("pets", DEFINITION, CODE, PROD)
+    publish.publish("pets", DEFINITION, CODE, PROD, RECORD)
     for operation in ("ListObjectsV2", "PutObject"):
         assert asked[operation]["ExpectedBucketOwner"] == ACCOUNT
 
@@ -276,6 +301,7 @@ def test_the_command_publishes_what_compile_writes_with_all_the_code_that_it_nam
     assert published("--env", "prod").stdout == (
         f"code        {put} objects put, 0 were there already\n"
         f"pipeline    created in {REGION} of account {ACCOUNT}\n"
+        "commit      not known: this folder is in no git repository\n"
     )
     assert described(f"{name}-prod")["PipelineDefinition"] == text
     keys = {f"s3://models/{key}" for key in objects()}
@@ -286,7 +312,13 @@ def test_the_command_publishes_what_compile_writes_with_all_the_code_that_it_nam
     assert published("--env", "prod").stdout == (
         f"code        0 objects put, {put} were there already\n"
         f"pipeline    unchanged in {REGION} of account {ACCOUNT}\n"
+        "commit      not known: this folder is in no git repository\n"
     )
+    records = [key for key in every_object() if key.startswith(places.origins(name, text))]
+    assert records, "each time that it is published"
+    content = json.loads(client("s3").get_object(Bucket="models", Key=records[0])["Body"].read())
+    assert content["repository"]["unknown"] == "this folder is in no git repository"
+    assert content["library_sha256"] == origin.library_digest() and "table" not in content
 
 
 def made(name: str, **outputs: str) -> None:

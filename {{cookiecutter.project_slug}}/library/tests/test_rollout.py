@@ -672,6 +672,9 @@ def test_evidence_is_recorded_once_and_the_reviewers_are_told(account: Account) 
     noted = account.metadata(version)
     assert noted["evaluation_sha256"] == "0a" and noted["execution"] == "abc"
     assert noted["golden_version_id"] and noted["evidence_recorded_at"]
+    assert noted["evidence_version_id"] != noted["golden_version_id"]
+    (notice,) = account.called("publish")
+    assert " in its metadata. Look twice. Look at it by: pipeline registry" in notice["Message"]
     assert account.told() == [f"{NAME} v1 waits for approval"]
     again = account.run("record_evidence", registration(version))
     assert again.states[-1] == "NothingToDo" and account.metadata(version) == noted

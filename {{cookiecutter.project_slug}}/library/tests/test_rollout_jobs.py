@@ -14,12 +14,15 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
 
 import container
 import container_variables
@@ -28,10 +31,13 @@ import known_answers
 import record_evidence
 import verify_evidence
 from aws import client
+from ninesteps.definition import published
 from ninesteps.infrastructure.job_code import SCRIPTS, code_objects, job_code
+from ninesteps.registry.account import recorded_origin
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.environment import Environment
 from ninesteps.step_code import bundle
+from reports import CAME_FROM
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROD = Environment("111122223333", "us-east-1", bucket="models", name="prod")
@@ -44,6 +50,12 @@ def input_fn(body, kind): return [line.split(",") for line in body.decode().spli
 def predict_fn(rows, model): return rows
 def output_fn(rows, kind): return "".join(f"1,{float(r[0]) / 10}\\n" for r in rows), kind
 """
+DEFINITION = json.dumps({
+    "Version": "2020-12-01", "Steps": [],
+    "Parameters": [{"Name": "AsOf", "Type": "String"},
+                   {"Name": "Threshold", "Type": "Float", "DefaultValue": 0.5}],
+})  # fmt: skip
+PUBLISHED = {name: value for name, value in CAME_FROM.items() if name != "table"}
 ANSWERS = [f"1,{number / 10}" for number in range(100)]
 
 
@@ -90,8 +102,34 @@ def package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
         put("answers.csv", lines(ANSWERS))
         sagemaker = client("sagemaker")
         sagemaker.create_model_package_group(ModelPackageGroupName="pets")
-        source = {"ContentType": "application/json"}
-        yield sagemaker.create_model_package(
+        sagemaker.create_pipeline(
+            PipelineName="pets", PipelineDefinition=DEFINITION,
+            RoleArn="arn:aws:iam::123456789012:role/pets-pipeline",
+        )  # fmt: skip
+        publish(PUBLISHED)
+        yield registered(started())
+
+
+def publish(origin: dict[str, Any], definition: str = DEFINITION) -> str:
+    """What `pipeline publish` records; gives its URI."""
+    content = json.dumps({"at": "2026-01-01T00:00:00Z", **origin}).encode()
+    key = published.origins("pets", definition) + published.name("2026-01-01T00:00:00Z", content)
+    client("s3").put_object(Bucket=BUCKET, Key=key, Body=content)
+    return f"s3://{BUCKET}/{key}"
+
+
+def started(as_of: str = "2026-01-31T00:00:00Z") -> str:
+    """An execution; gives its id."""
+    arn = client("sagemaker").start_pipeline_execution(
+        PipelineName="pets", PipelineParameters=[{"Name": "AsOf", "Value": as_of}]
+    )["PipelineExecutionArn"]
+    return str(arn.rpartition("/")[2])
+
+
+def registered(execution: str) -> str:
+    """A version; gives its ARN."""
+    source = {"ContentType": "application/json"}
+    return str(client("sagemaker").create_model_package(
             ModelPackageGroupName="pets",
             InferenceSpecification={
                 "Containers": [{"Image": "image", "ModelDataUrl": f"{ROOT}/model.tar.gz"}],
@@ -104,9 +142,9 @@ def package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
             },
             CustomerMetadataProperties={
                 "analysis_config": f"{ROOT}/analysis_config.json", "test_split": ROOT,
-                "predictions": ROOT, **STAMPS,
+                "predictions": ROOT, "execution": execution, **STAMPS,
             },
-        )["ModelPackageArn"]  # fmt: skip
+        )["ModelPackageArn"])  # fmt: skip
 
 
 def lines(texts: Iterable[str]) -> bytes:
@@ -135,12 +173,21 @@ def result(file: str) -> Any:
     return json.loads((container.BASE / "processing/output/result" / file).read_text())
 
 
+def run_record(package: str) -> None:
+    record_evidence.main(["--package", package, "--place", ROOT, "--name", "pets",
+                          "--folder", "pets"])  # fmt: skip
+
+
 def record(package: str) -> None:
-    """What the state machine does: the job, and its evidence into the metadata."""
-    record_evidence.main(["--package", package, "--golden", f"{ROOT}/golden.json"])
-    put("golden.json", (container.BASE / "processing/output/result/golden.json").read_bytes())
-    newest = client("s3").head_object(Bucket=BUCKET, Key="pets/executions/1/golden.json")
-    note(package, {**result("evidence.json"), "golden_version_id": newest["VersionId"]})
+    """What the state machine does: the job, and what it recorded into the metadata."""
+    run_record(package)
+    noted = result("recorded.json")["metadata"]
+    for name in ("golden", "evidence"):
+        file = f"{name}.json"
+        put(file, (container.BASE / "processing/output/result" / file).read_bytes())
+        newest = client("s3").head_object(Bucket=BUCKET, Key=f"pets/executions/1/{file}")
+        noted[f"{name}_version_id"] = newest["VersionId"]
+    note(package, noted)
 
 
 def note(package: str, noted: dict[str, str]) -> None:
@@ -327,14 +374,14 @@ def test_no_evidence_is_recorded_of_what_is_not_served_as_it_was_judged(
 ) -> None:
     put(file, content)
     with pytest.raises(ValueError, match=re.escape(reason)):
-        record_evidence.main(["--package", package, "--golden", f"{ROOT}/golden.json"])
+        run_record(package)
 
 
 def test_without_rows_there_are_no_golden_requests_and_no_evidence(package: str) -> None:
     for file in ("test.csv", "test.csv.out", "answers.csv"):
         put(file, b"")
     with pytest.raises(ValueError, match="expected rows for golden requests, got none"):
-        record_evidence.main(["--package", package, "--golden", f"{ROOT}/golden.json"])
+        run_record(package)
 
 
 @pytest.mark.parametrize("is_the_models", [True, False])
@@ -346,6 +393,155 @@ def test_metrics_of_another_archive_are_refused(package: str, is_the_models: boo
     assert is_the_models or verdict(package)["reason"].startswith(
         "evaluation.json: expected metrics of the model with sha256 "
     )
+
+
+# Where a version came from
+
+
+def later(uri: str, seconds: int = 5) -> str:
+    """As if an object had been put at another moment; gives its URI."""
+    bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[BUCKET]
+    key = bucket.keys[uri.removeprefix(f"s3://{BUCKET}/")]
+    key.last_modified += timedelta(seconds=seconds)
+    return uri
+
+
+def ingest(**table: Any) -> str:
+    """What `pipeline ingest --env` records."""
+    content = {"at": "2026-01-01T00:00:00Z", **PUBLISHED, "table": {**CAME_FROM["table"], **table}}
+    body = json.dumps(content).encode()
+    key = published.ingests("pets") + published.name(f"2026-01-{len(table):02}T00:00:00Z", body)
+    client("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
+    return f"s3://{BUCKET}/{key}"
+
+
+def test_one_file_has_all_of_the_evidence_and_where_the_version_came_from(package: str) -> None:
+    ingest(path="old.csv")
+    ingest(path="later.csv", first="2026-02-01T00:00:00.000Z")
+    package = registered(execution := started())
+    later(ingest(path="after.csv", bytes=1, rows=1))  # the execution cannot have read it
+    record(package)
+    evidence = result("evidence.json")
+    assert evidence["package"] == package
+    assert evidence["execution"]["id"] == execution
+    assert evidence["execution"]["parameters"] == {
+        "AsOf": "2026-01-31T00:00:00Z", "Threshold": "0.5"
+    }  # fmt: skip
+    files = evidence["files"]
+    assert files.keys() == {"evaluation", "analysis", "analysis_config", "model"}
+    metadata = described(package)
+    for name, file in files.items():
+        assert file["version_id"] == metadata[f"{name}_version_id"]
+        assert file["sha256"] == metadata[f"{name}_sha256"]
+    assert files["model"]["uri"] == f"{ROOT}/model.tar.gz"
+    assert evidence["golden"]["sha256"] == metadata["golden_sha256"]
+    origin = evidence["origin"]
+    assert PUBLISHED.items() <= origin.items()
+    recorded = record_evidence.read(origin["uri"], origin["version_id"])
+    assert recorded.sha256 == origin["sha256"]
+    assert [one["table"]["path"] for one in evidence["ingests"]] == ["old.csv"]
+    assert (evidence["older_ingests"], evidence["same_model_as"]) == (0, None)
+    assert metadata["evidence_uri"] == f"{ROOT}/evidence.json"
+    noted = record_evidence.read(metadata["evidence_uri"], metadata["evidence_version_id"])
+    assert json.loads(noted.content) == evidence
+    assert noted.sha256 == metadata["evidence_sha256"]
+    shown = recorded_origin(metadata, lambda uri: record_evidence.read(uri).content)
+    assert shown["repository"] == PUBLISHED["repository"] and shown["ingests"]
+    assert result("recorded.json")["notice"] == (
+        f" Its code is not committed: 1 file differs from commit {'0a' * 6}."
+    )
+
+
+def described(package: str) -> dict[str, str]:
+    found = client("sagemaker").describe_model_package(ModelPackageName=package)
+    return dict(found["CustomerMetadataProperties"])
+
+
+def test_a_version_came_from_what_was_published_last_before_its_execution_began(
+    package: str,
+) -> None:
+    committed = {**PUBLISHED["repository"], "commit": "ff" * 20, "is_dirty": False}
+    uri = later(publish({**PUBLISHED, "repository": committed}), -5)
+    for earlier in client("s3").list_objects_v2(Bucket=BUCKET, Prefix="pets/code/")["Contents"]:
+        if not uri.endswith(earlier["Key"]):
+            later(f"s3://{BUCKET}/{earlier['Key']}", -10)
+    package = registered(started())
+    later(publish(PUBLISHED | {"library": "9.9.9"}))
+    publish(PUBLISHED, DEFINITION.replace("0.5", "0.6"))
+    run_record(package)
+    origin = result("evidence.json")["origin"]
+    assert (origin["uri"], origin["repository"]) == (uri, committed)
+    assert result("recorded.json")["notice"] == ""
+
+
+def test_a_definition_that_was_published_without_a_record_says_so(package: str) -> None:
+    for found in client("s3").list_objects_v2(Bucket=BUCKET, Prefix="pets/code/")["Contents"]:
+        client("s3").delete_object(Bucket=BUCKET, Key=found["Key"])
+    run_record(package)
+    assert result("evidence.json")["origin"] == {
+        "unknown": "the definition was published without a record of where it came from"
+    }
+    assert result("recorded.json")["notice"] == ""
+
+
+def test_the_newest_ingests_are_listed_and_the_others_counted(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        ingest(**{"path": f"{number}.csv", **{f"x{n}": n for n in range(number)}})
+    monkeypatch.setattr(record_evidence.provenance, "MOST_INGESTS", 3)
+    run_record(registered(started()))
+    evidence = result("evidence.json")
+    assert [one["table"]["path"] for one in evidence["ingests"]] == ["1.csv", "2.csv", "3.csv"]
+    assert evidence["older_ingests"] == 1
+
+
+def test_the_first_version_of_the_same_bytes_is_named(package: str) -> None:
+    record(package)
+    second, third = registered(started()), registered(started())
+    record(second)
+    assert described(second)["same_model_as"] == "1"
+    assert " Its model.tar.gz has the same bytes as version 1." in result("recorded.json")["notice"]
+    put("model.tar.gz", archive(INFERENCE + b"# other\n"))
+    record(third)
+    assert "same_model_as" not in described(third)
+    assert result("evidence.json")["same_model_as"] is None
+
+
+def test_an_evidence_file_that_is_altered_or_of_other_files_refuses_the_version(
+    package: str,
+) -> None:
+    record(package)
+    evidence = result("evidence.json")
+    put("evidence.json", {**evidence, "origin": {}})
+    assert "evidence was written over since it was recorded" in verdict(package)["reason"]
+    record(package)
+    note(package, {"evidence_sha256": "0" * 64})
+    assert "evidence: expected the recorded sha256 " in verdict(package)["reason"]
+    record(package)
+    client("s3").delete_object(Bucket=BUCKET, Key="pets/executions/1/evidence.json")
+    assert "is not there" in verdict(package)["reason"]
+    record(package)
+    assert verdict(package)["passed"]
+    other = registered(started())
+    put("model.tar.gz", archive(INFERENCE + b"# other\n"))
+    record(other)  # its files; then the first one's evidence file is named in their place
+    put("evidence.json", evidence)
+    newest = client("s3").head_object(Bucket=BUCKET, Key="pets/executions/1/evidence.json")
+    body = json.dumps(evidence).encode()
+    note(other, {"evidence_version_id": newest["VersionId"],
+                 "evidence_sha256": hashlib.sha256(body).hexdigest()})  # fmt: skip
+    said = verdict(other)
+    assert not said["passed"] and " as evidence.json has it, got " in said["reason"]
+
+
+def test_a_version_whose_evidence_an_earlier_library_recorded_is_judged_by_its_files(
+    package: str,
+) -> None:
+    record(package)
+    note(package, dict.fromkeys(("evidence_uri", "evidence_sha256", "evidence_version_id"), ""))
+    assert "evidence_uri" not in described(package)
+    assert verdict(package)["passed"]
 
 
 def test_evidence_that_was_not_recorded_is_refused(package: str) -> None:
@@ -559,6 +755,7 @@ def test_a_jobs_code_is_whole_and_moves_with_its_bytes() -> None:
         "verify_evidence.py", "approvers.py", "evidence.py", "container.py", "aws.py", "dataset.py",
         "hidden_imports.py",
         "ninesteps/__init__.py",
+        "ninesteps/definition/__init__.py", "ninesteps/definition/published.py",
         "ninesteps/infrastructure/__init__.py", "ninesteps/infrastructure/serving.py",
         "ninesteps/profiles/__init__.py", "ninesteps/profiles/stamps.py",
         "ninesteps/registry/__init__.py", "ninesteps/registry/champion.py",

@@ -220,8 +220,10 @@ def publish(name: str, wheels: Path | None) -> None:
 
     Nothing is sent if the check finds a problem.
     """
+    from ninesteps.definition import published as places
     from ninesteps.infrastructure import feature_groups, stacks, workgroups
     from ninesteps.infrastructure import publish as publishing
+    from ninesteps.repository import origin, origin_text
     from ninesteps.runs import compiled
     from ninesteps.step_code import bundle, carried_wheels
     from ninesteps.validation.repository import definition_violations, repository_violations
@@ -239,9 +241,14 @@ def publish(name: str, wheels: Path | None) -> None:
         **bundle.settings_objects(settings, environment),
     }
     workgroups.check(settings, environment)
+    came_from = origin.origin(here.root(), bundle.overridden(here.root()))
+    at = f"{datetime.now(tz=UTC):%Y-%m-%dT%H:%M:%SZ}"
+    content = json.dumps({"at": at, **came_from}, indent=2).encode()
+    key = places.origins(settings.project.pipeline, text) + places.name(at, content)
     published = publishing.publish(
-        name_there, text, objects, environment,
+        name_there, text, objects, environment, (key, content),
         lambda sagemaker: feature_groups.check(sagemaker, settings, environment),
     )  # fmt: skip
     for sentence in published.sentences(environment):
         click.echo(sentence)
+    click.echo(f"commit      {origin_text.commit(came_from)}")

@@ -17,14 +17,15 @@ JOBS = Path(__file__).parent / "jobs"
 SCRIPTS = ("record_evidence.py", "verify_evidence.py", "golden_requests.py")
 LIBRARY = Path(__file__).resolve().parent.parent
 PACKAGE = (
-    "__init__.py", "infrastructure/__init__.py", "infrastructure/serving.py",
+    "__init__.py", "definition/__init__.py", "definition/published.py",
+    "infrastructure/__init__.py", "infrastructure/serving.py",
     "profiles/__init__.py", "profiles/stamps.py",
     "registry/__init__.py", "registry/champion.py", "registry/confusables.py",
     "registry/person.py",
     "settings/__init__.py", "settings/gate.py",
 )  # fmt: skip
 """The modules of `ninesteps` that the jobs take along: the gate's language, the rules of the stamps
-and of the champion, the comparison of people, what serves. They import nothing else of it."""
+and of the champion, the comparison of people, what serves, the places of what was published. They import nothing else of it."""
 
 
 def job_code(entry: str) -> StepCode:

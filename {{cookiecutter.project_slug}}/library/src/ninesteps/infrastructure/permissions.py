@@ -475,7 +475,8 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
                   StringEquals={"sagemaker:ModelApprovalStatus": ("Approved", "Rejected")}),
         ),
         "s3:GetObject": (
-            grant("s3: GetObject", "{bucket}/{pipeline}/executions/*"),
+            grant("s3: GetObject", "{bucket}/{pipeline}/deployments/*",
+                  "{bucket}/{pipeline}/executions/*"),
             grant("s3: ListBucket", "{bucket}",
                   StringLike={"s3:prefix": "{pipeline}/executions/*"}),
             grant("kms: Decrypt", "{key}"),
@@ -628,11 +629,18 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
         "sagemaker:DescribeModelPackage": (
             grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
         ),
-        "sagemaker:DescribePipelineExecution": (
-            grant("sagemaker: DescribePipelineExecution",
-                  "{sagemaker}:pipeline/{stack}/execution/*"),
+        **{
+            f"sagemaker:{name}":
+                (grant(f"sagemaker: {name}", "{sagemaker}:pipeline/{stack}/execution/*"),)
+            for name in ("DescribePipelineDefinitionForExecution", "DescribePipelineExecution",
+                         "ListPipelineParametersForExecution")
+        },
+        "sagemaker:ListModelPackages": (
+            grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}",
+                  "{sagemaker}:model-package/{stack}/*"),
         ),
         "s3:GetObject": (grant("s3: GetObject GetObjectVersion", "{bucket}/{pipeline}/*"),),
+        "s3:ListObjectsV2": (),  # which `MACHINES_JOB` has
         "sagemaker:InvokeEndpoint": (
             grant("sagemaker: InvokeEndpoint", "{sagemaker}:endpoint/{stack}-st-*"),
         ),

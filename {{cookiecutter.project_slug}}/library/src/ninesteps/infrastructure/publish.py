@@ -47,11 +47,14 @@ def publish(
     definition: str,
     code_objects: dict[str, bytes],
     environment: Environment,
+    record: tuple[str, bytes],
     check: Callable[[Any], None] = lambda sagemaker: None,
 ) -> Published:
     """Put what the definition names, then create or update the pipeline; nothing twice.
 
     Args:
+        record: where the definition came from: its key and content. It is put before the pipeline,
+            so that no execution begins without it.
         check: raises unless the account, asked by a client of SageMaker, has what it takes.
 
     Raises:
@@ -62,6 +65,7 @@ def publish(
         sagemaker = session.client("sagemaker")
         check(sagemaker)
         put = put_code(session.client("s3"), code_objects, environment)
+        put_record(session.client("s3"), environment, *record)
         done = _put_pipeline(sagemaker, pipeline, definition, environment)
     return Published(put, len(code_objects) - put, done)
 
@@ -82,6 +86,14 @@ def put_code(s3: Any, objects: dict[str, bytes], environment: Environment) -> in
                 s3.put_object(Key=key, Body=content, **owned)
                 put += 1
     return put
+
+
+def put_record(s3: Any, environment: Environment, key: str, content: bytes) -> None:
+    """Put a record of what was published or ingested."""
+    s3.put_object(
+        Bucket=environment.bucket_name, Key=key, Body=content, ContentType="application/json",
+        ExpectedBucketOwner=environment.account,
+    )  # fmt: skip
 
 
 def is_published(sagemaker: Any, name: str) -> bool:

@@ -39,6 +39,7 @@ class Table:
     folder: Path  # of its rows
     group: FeatureGroup  # that takes them, in the environment that was asked for
     others: tuple[Table, ...] = ()  # what the further own groups have of it
+    path: str = ""  # of the file, as it was given
 
     @property
     def every(self) -> tuple[Table, ...]:
@@ -83,7 +84,7 @@ def table(
     def part(features: Features, location: str, *others: Table) -> Table:
         folder = Storage(s3).path(location)
         group = FeatureGroup.of(features, record_id, stored.schema(folder))
-        return Table(ingested, folder, group, others)
+        return Table(ingested, folder, group, others, file.as_posix())
 
     owned = features.owned_groups.items()
     others = [part(group, ingested.groups[here[name].group]) for name, group in owned]
@@ -201,6 +202,8 @@ def put_into_account(
             if outcomes[-1].is_stopped:  # something is wrong with all records
                 break
         outcome = replace(outcomes[0], others=tuple(outcomes[1:]))
+        if any(one.put for one in outcome.every):
+            _put_record(s3, settings, environment, read, outcome)
         if not outcome.is_whole:
             return outcome
         _put_summary(s3, found[0], read.ingested, environment)
@@ -318,6 +321,28 @@ def _name(environment: Environment, found: dict[str, Any], read: Table) -> str:
     """Of a table in a group: one that was deleted and made again has nothing of it."""
     made: datetime = found["CreationTime"]
     return f"{environment.name}-{read.group.name}-{made.timestamp():.0f}-{read.digest}.json"
+
+
+def _put_record(
+    s3: Any, settings: Settings, environment: Environment, read: Table, outcome: Outcome
+) -> None:
+    """What was ingested, by which code: whoever learns from the rows can say where they came from.
+
+    Also of an ingest of which AWS refused some: the rest can be read.
+    """
+    from ninesteps.definition import published
+    from ninesteps.infrastructure import publish
+    from ninesteps.repository import origin
+    from ninesteps.step_code.bundle import overridden
+
+    at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    groups = {one.group: {"rows": one.rows, "put": one.put, "refused": len(one.refused)}
+              for one in outcome.every}  # fmt: skip
+    code = origin.origin(settings.root, overridden(settings.root))
+    record = {"at": at, **code, "table": read.ingested.origin(read.path), "groups": groups}
+    content = json.dumps(record, indent=2).encode()
+    key = published.ingests(settings.project.pipeline) + published.name(at, content)
+    publish.put_record(s3, environment, key, content)
 
 
 def _put_summary(

@@ -1,5 +1,8 @@
 """On registration: records which versions of which files a model was registered on, with digests.
 
+One file, `evidence.json`, has all of it, and where the version came from: its execution, the code
+that was published, the tables that were ingested. The package's metadata names it.
+
 It also makes the golden requests: a few rows of the test split with the batch transform's answers.
 The answers that were evaluated must be the same, and so must those that the archive's own
 `inference.py` gives now, in a process of its own.
@@ -14,11 +17,13 @@ import io
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import archive_process
 import known_answers
+import provenance
 from container import extract, output_path, read_json, write_json
 from evidence import NAMES, EvidenceError, Package, as_json, read, read_package
 
@@ -27,22 +32,61 @@ GOLDEN = 20
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write `evidence.json`, which goes into the package's metadata, and `golden.json`."""
+    """Write `evidence.json`, `golden.json`, and what goes into the package's metadata."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--package", required=True)
-    parser.add_argument("--golden", required=True, help="where golden.json will lie")
+    parser.add_argument("--place", required=True, help="the S3 URI where the files will lie")
+    parser.add_argument("--name", required=True, help="the pipeline's name in the account")
+    parser.add_argument("--folder", required=True, help="... and its folder in the bucket")
     options = parser.parse_args(arguments)
     package = read_package(options.package)
     files = {name: read(package.uris[name]) for name in NAMES}
-    golden_file = output_path("result") / "golden.json"
+    golden_file, evidence_file = (
+        output_path("result") / name for name in ("golden.json", "evidence.json")
+    )
     write_json(golden_file, golden_requests(package, files["model"].content))
+    golden = {"uri": f"{options.place}/golden.json", "sha256": _digest(golden_file)}
+    bucket = options.place.removeprefix("s3://").partition("/")[0]
+    run = provenance.of_package(package, options.name)
+    ingests, older = provenance.ingests(bucket, options.folder, run)
+    same = provenance.same_model_as(package, files["model"].sha256)
+    evidence = {
+        "package": package.arn,
+        "execution": run.as_json(),
+        "files": {name: {"uri": package.uris[name], "version_id": file.version_id,
+                         "sha256": file.sha256} for name, file in files.items()},
+        "golden": golden,
+        "origin": provenance.origin(bucket, options.folder, run),
+        "ingests": ingests,
+        "older_ingests": older,
+        "same_model_as": same,
+    }  # fmt: skip
+    write_json(evidence_file, evidence)
     noted = {f"{name}_version_id": file.version_id for name, file in files.items()}
     noted |= {f"{name}_sha256": file.sha256 for name, file in files.items()}
-    noted |= {
-        "golden_uri": options.golden,
-        "golden_sha256": hashlib.sha256(golden_file.read_bytes()).hexdigest(),
-    }
-    write_json(output_path("result") / "evidence.json", noted)
+    noted |= {"golden_uri": golden["uri"], "golden_sha256": golden["sha256"]}
+    noted |= {"evidence_uri": f"{options.place}/evidence.json",
+              "evidence_sha256": _digest(evidence_file)}  # fmt: skip
+    noted |= {} if same is None else {"same_model_as": str(same)}
+    recorded = {"metadata": noted, "notice": notice(evidence)}
+    write_json(output_path("result") / "recorded.json", recorded)
+
+
+def notice(evidence: Mapping[str, Any]) -> str:
+    """What the reviewers are told besides; empty if there is nothing."""
+    sentences = []
+    if same := evidence["same_model_as"]:
+        sentences.append(f" Its model.tar.gz has the same bytes as version {same}.")
+    repository = evidence["origin"].get("repository", {})
+    if repository.get("is_dirty"):
+        count, commit = repository["changed_count"], repository["commit"][:12]
+        files = "1 file differs" if count == 1 else f"{count} files differ"
+        sentences.append(f" Its code is not committed: {files} from commit {commit}.")
+    return "".join(sentences)
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def golden_requests(package: Package, archive: bytes) -> list[dict[str, str]]:

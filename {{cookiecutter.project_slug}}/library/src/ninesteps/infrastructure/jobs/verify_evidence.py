@@ -62,6 +62,7 @@ def main(arguments: Sequence[str]) -> None:
         if options.require_second_approver == "true":
             check_two(package, options.pipeline)
         files = {name: read_noted(package, name, package.uris[name]) for name in NAMES}
+        check_evidence_file(package)
         evaluation = as_json("evaluation.json", files["evaluation"])
         check_judged(evaluation, package.noted("model_sha256"))
         check_champion(package, evaluation, options.pipeline)
@@ -75,6 +76,27 @@ def main(arguments: Sequence[str]) -> None:
         write_verdict(False, str(error))
     else:
         write_verdict(True, f"the evidence is as it was recorded, and passes the gate {gate}")
+
+
+def check_evidence_file(package: Package) -> None:
+    """Check the one file of the evidence, and that its digests are those of the metadata.
+
+    A version whose evidence an earlier library recorded names none.
+
+    Raises:
+        EvidenceError: if it is gone, altered, written over, or of other files.
+    """
+    if not package.metadata.get("evidence_uri"):
+        return
+    content = read_noted(package, "evidence", package.noted("evidence_uri"))
+    files = as_json("evidence.json", content)["files"]
+    for name in NAMES:
+        for key in ("sha256", "version_id"):
+            expected, got = files[name][key], package.noted(f"{name}_{key}")
+            if expected != got:
+                raise EvidenceError(
+                    f"{name}_{key}: expected {expected} as evidence.json has it, got {got}"
+                )
 
 
 def check_judged(evaluation: Mapping[str, Any], model_sha256: str) -> None:
