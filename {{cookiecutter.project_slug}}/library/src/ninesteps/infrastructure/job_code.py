@@ -25,7 +25,8 @@ PACKAGE = (
     "settings/__init__.py", "settings/gate.py",
 )  # fmt: skip
 """The modules of `ninesteps` that the jobs take along: the gate's language, the rules of the stamps
-and of the champion, the comparison of people, what serves, the places of what was published. They import nothing else of it."""
+and of the champion, the comparison of people, what serves, the places of what was published. They
+import nothing else of it."""
 
 
 def job_code(entry: str) -> StepCode:

@@ -590,13 +590,7 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
         },
     },
     "champion": _SEES_WHAT_SERVES,
-    "jobs of a champion": {
-        **_SEES_WHAT_SERVES,
-        "sagemaker:ListModelPackages": (
-            grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}",
-                  "{sagemaker}:model-package/{stack}/*"),
-        ),
-    },
+    "jobs of a champion": _SEES_WHAT_SERVES,
     "lineage": {
         "sts:GetCallerIdentity": (),
         "sagemaker:ListModelPackages": (
