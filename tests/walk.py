@@ -135,6 +135,7 @@ def pages() -> list[str]:
     return [
         "start",
         "approval",
+        "audit",
         "chain",
         "compare",
         "lineage",
