@@ -451,7 +451,7 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
         ),
         "s3:GetObject": (
             grant("s3: GetObject", "{bucket}/{pipeline}/code/*",
-                  "{bucket}/{pipeline}/executions/*"),
+                  "{bucket}/{pipeline}/deployments/*", "{bucket}/{pipeline}/executions/*"),
             grant("s3: ListBucket", "{bucket}",
                   StringLike={"s3:prefix": "{pipeline}/executions/*"}),
             grant("kms: Decrypt", "{key}"),
@@ -536,7 +536,7 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
         ),
         "s3:GetObject": (
             grant("s3: GetObject", "{bucket}/{pipeline}/code/*",
-                  "{bucket}/{pipeline}/executions/*"),
+                  "{bucket}/{pipeline}/deployments/*", "{bucket}/{pipeline}/executions/*"),
             grant("s3: ListBucket", "{bucket}",
                   StringLike={"s3:prefix": "{pipeline}/executions/*"}),
             grant("kms: Decrypt", "{key}"),
@@ -566,7 +566,11 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
             grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}",
                   "{sagemaker}:model-package/{stack}/*"),
         ),
-        "s3:GetObject": (grant("s3: GetObject", "{bucket}/{pipeline}/executions/*"), ENCRYPTS),
+        "s3:GetObject": (
+            grant("s3: GetObject", "{bucket}/{pipeline}/deployments/*",
+                  "{bucket}/{pipeline}/executions/*"),
+            ENCRYPTS,
+        ),
         "sagemaker:DescribeModelCard": (
             grant("sagemaker: DescribeModelCard", "{sagemaker}:model-card/{stack}-v*"),
         ),
@@ -615,7 +619,8 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
                   "{sagemaker}:experiment-trial-component/*"),
         ),
         "s3:GetObject": (
-            grant("s3: GetObject", "{bucket}/{pipeline}/executions/*"),
+            grant("s3: GetObject", "{bucket}/{pipeline}/deployments/*",
+                  "{bucket}/{pipeline}/executions/*"),
             grant("kms: Decrypt", "{key}"),
         ),
     },
