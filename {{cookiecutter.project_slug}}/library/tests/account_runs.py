@@ -351,3 +351,77 @@ def completed(service: Service, outcome: str = "true", status: str = "Approved")
             else {},
         )
     service.parameters()
+
+
+# Versions beside it, and what serves
+
+
+def serves(service: Service, version: int | None) -> None:
+    """What the endpoint serves; None: there is none."""
+    name = {"EndpointName": "customer-churn-prod"}
+    if version is None:
+        service.stub.add_client_error("describe_endpoint", "ValidationException", "Could not find")
+        return
+    config = {"EndpointConfigName": f"customer-churn-prod-v{version}"}
+    model = {"ModelName": f"customer-churn-prod-v{version}"}
+    variant = {**model, "VariantName": "main", "InitialInstanceCount": 2}
+    arn = job_arn("model-package", f"pets/{version}")
+    service.answer("describe_endpoint", name, **name, **config, EndpointStatus="InService",
+                   EndpointArn=job_arn("endpoint", "e"), CreationTime=BEGAN,
+                   LastModifiedTime=BEGAN)  # fmt: skip
+    service.answer("describe_endpoint_config", config, **config, CreationTime=BEGAN,
+                   EndpointConfigArn=job_arn("endpoint-config", "e"),
+                   ProductionVariants=[variant])  # fmt: skip
+    service.answer("describe_model", model, **model, CreationTime=BEGAN,
+                   ModelArn=job_arn("model", "m"), ExecutionRoleArn=job_arn("role", "roleroler"),
+                   PrimaryContainer={"ModelPackageName": arn})  # fmt: skip
+
+
+def versions(service: Service, *numbers: int) -> None:
+    group = "customer-churn-prod"
+    packages = [
+        {"ModelPackageArn": job_arn("model-package", f"{group}/{n}"), "ModelPackageVersion": n,
+         "CreationTime": BEGAN, "ModelPackageStatus": "Completed"}
+        for n in numbers
+    ]  # fmt: skip
+    asked = {"ModelPackageGroupName": group}
+    service.answer("list_model_packages", asked, ModelPackageSummaryList=packages)
+
+
+def version(service: Service, number: int, execution: str, **metadata: str) -> None:
+    """A version as Describe has it."""
+    group = "customer-churn-prod"
+    arn = job_arn("model-package", f"{group}/{number}")
+    service.answer(
+        "describe_model_package", {"ModelPackageName": arn}, ModelPackageName=arn,
+        ModelPackageGroupName=group, ModelPackageArn=arn, ModelPackageVersion=number,
+        CreationTime=BEGAN,
+        ModelPackageStatus="Completed", ModelApprovalStatus="Approved",
+        ModelPackageStatusDetails={"ValidationStatuses": []},
+        CustomerMetadataProperties={**({"execution": execution} if execution else {}), **metadata},
+    )  # fmt: skip
+
+
+def with_code(job: dict[str, Any], run: str) -> dict[str, Any]:
+    """A processing job whose code lies at a place of its own."""
+    given = {"S3Uri": f"s3://bucket/pets/code/of-{run}", "S3DataType": "S3Prefix",
+             "LocalPath": "/code", "S3InputMode": "File"}  # fmt: skip
+    return {**job, "ProcessingInputs": [{"InputName": "code", "S3Input": given}]}
+
+
+def execution(service: Service, name: str, *more: dict[str, Any]) -> None:
+    """An execution of steps 1 and 3."""
+    service.execution(name=name)
+    root = f"s3://bucket/pets/executions/{name}"
+    service.steps(of_job("Process"), of_job("Evaluate"), *more, name=name)
+    for step in ("Process", "Evaluate"):
+        service.answer("describe_processing_job", {"ProcessingJobName": f"job-{step}"},
+                       **with_code(processing(step, root), name))  # fmt: skip
+
+
+def parameters(service: Service, name: str, as_of: str = "2026-01-01T00:00:00Z") -> None:
+    service.answer(
+        "list_pipeline_parameters_for_execution",
+        {"PipelineExecutionArn": execution_arn(service.settings, name)},
+        PipelineParameters=[{"Name": "AsOf", "Value": as_of}],
+    )

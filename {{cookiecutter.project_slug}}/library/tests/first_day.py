@@ -146,15 +146,26 @@ def live(day: Day) -> None:
     day.do("pipeline registry 1 --env prod", approver)
     drawn = day.do("pipeline lineage 1 --env prod", day.least("lineage", "ada"), is_shown=False)
     assert all(word in drawn for word in ("TrainingJob", "PipelineExecution", NAME)), drawn
+    report(day, "lineage-h")
     day.do(f"pipeline record {a_record(day)} --env prod", ingester)
     day.do("pipeline schedule on --env prod", day.least("schedule", "noor"))
     day.account.fire(NAME)
     day.do("pipeline runs --env prod", operator)
     compared = day.do("pipeline registry 1 --against last --env prod", approver, is_shown=False)
     assert "cannot be compared" in compared  # the execution that goes on has no metrics yet
+    report(day, "Compared with version 1")
     day.do("pipeline stop last --env prod", operator)
     day.do("pipeline ingest data/churn.csv --env prod", ingester)
     day.do("pipeline runs --env prod", operator)
+
+
+def report(day: Day, part: str) -> None:
+    """The last execution's page has a part, and no part of it could not be had."""
+    least = day.least("report", "ada")
+    page = Path(day.do("pipeline report last --env prod", least, is_shown=False).strip())
+    html = page.read_text(encoding="utf-8")
+    assert part in html
+    assert "AWS refused" not in html
 
 
 def a_record(day: Day) -> str:

@@ -35,7 +35,7 @@ from account_runs import (
 from accounts import ACCOUNT, REGION, sign_in
 from ninesteps.errors import AccountError
 from ninesteps.report import account_run as account_evidence
-from ninesteps.report.account_run import write_account_report
+from ninesteps.report.account_page import write_account_report
 from ninesteps.report.page import build
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.settings import Settings

@@ -6,6 +6,7 @@ the files lie in moto's S3.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,17 +24,21 @@ from account_runs import (
     Service,
     began,
     completed,
+    execution,
     execution_arn,
     job_arn,
-    of_job,
+    parameters,
     pipeline,
-    processing,
+    serves,
+    version,
+    versions,
 )
 from accounts import REGION, recorded_calls, sign_in
 from comparisons import answers, evaluation
 from ninesteps.cli import here, main
 from ninesteps.infrastructure import permissions
 from ninesteps.settings import loading as pipeline_settings
+from ninesteps.step_code.bundle import settings_uri
 from reports import files
 
 TWO = "aaaaaaaaaaaa"
@@ -78,83 +83,12 @@ def put(service: Service, run: str, skill: float, code: dict[str, str]) -> None:
         service.s3.put_object(Bucket="bucket", Key=f"pets/code/of-{run}/{name}", Body=text.encode())
 
 
-def serves(service: Service, version: int | None) -> None:
-    """What the endpoint serves; None: there is none."""
-    name = {"EndpointName": "customer-churn-prod"}
-    if version is None:
-        service.stub.add_client_error("describe_endpoint", "ValidationException", "Could not find")
-        return
-    config = {"EndpointConfigName": f"customer-churn-prod-v{version}"}
-    model = {"ModelName": f"customer-churn-prod-v{version}"}
-    variant = {**model, "VariantName": "main", "InitialInstanceCount": 2}
-    arn = job_arn("model-package", f"pets/{version}")
-    service.answer("describe_endpoint", name, **name, **config, EndpointStatus="InService",
-                   EndpointArn=job_arn("endpoint", "e"), CreationTime=BEGAN,
-                   LastModifiedTime=BEGAN)  # fmt: skip
-    service.answer("describe_endpoint_config", config, **config, CreationTime=BEGAN,
-                   EndpointConfigArn=job_arn("endpoint-config", "e"),
-                   ProductionVariants=[variant])  # fmt: skip
-    service.answer("describe_model", model, **model, CreationTime=BEGAN,
-                   ModelArn=job_arn("model", "m"), ExecutionRoleArn=job_arn("role", "roleroler"),
-                   PrimaryContainer={"ModelPackageName": arn})  # fmt: skip
-
-
-def versions(service: Service, *numbers: int) -> None:
-    group = "customer-churn-prod"
-    packages = [
-        {"ModelPackageArn": job_arn("model-package", f"{group}/{n}"), "ModelPackageVersion": n,
-         "CreationTime": BEGAN, "ModelPackageStatus": "Completed"}
-        for n in numbers
-    ]  # fmt: skip
-    asked = {"ModelPackageGroupName": group}
-    service.answer("list_model_packages", asked, ModelPackageSummaryList=packages)
-
-
-def version(service: Service, number: int, execution: str) -> None:
-    """A version as Describe has it."""
-    group = "customer-churn-prod"
-    arn = job_arn("model-package", f"{group}/{number}")
-    service.answer(
-        "describe_model_package", {"ModelPackageName": arn}, ModelPackageName=arn,
-        ModelPackageGroupName=group, ModelPackageArn=arn, ModelPackageVersion=number,
-        CreationTime=BEGAN,
-        ModelPackageStatus="Completed", ModelApprovalStatus="Approved",
-        ModelPackageStatusDetails={"ValidationStatuses": []},
-        CustomerMetadataProperties={"execution": execution} if execution else {},
-    )  # fmt: skip
-
-
-def with_code(job: dict[str, Any], run: str) -> dict[str, Any]:
-    """A processing job whose code lies at a place of its own."""
-    given = {"S3Uri": f"s3://bucket/pets/code/of-{run}", "S3DataType": "S3Prefix",
-             "LocalPath": "/code", "S3InputMode": "File"}  # fmt: skip
-    return {**job, "ProcessingInputs": [{"InputName": "code", "S3Input": given}]}
-
-
-def execution(service: Service, name: str, *more: dict[str, Any]) -> None:
-    """An execution of steps 1 and 3."""
-    service.execution(name=name)
-    root = f"s3://bucket/pets/executions/{name}"
-    service.steps(of_job("Process"), of_job("Evaluate"), *more, name=name)
-    for step in ("Process", "Evaluate"):
-        service.answer("describe_processing_job", {"ProcessingJobName": f"job-{step}"},
-                       **with_code(processing(step, root), name))  # fmt: skip
-
-
 def listed(service: Service) -> None:
     """The executions: `one` alone, whose id is no id of the service."""
     asked = {"PipelineName": pipeline(service.settings), "SortBy": "CreationTime",
              "SortOrder": "Descending"}  # fmt: skip
     summary = {"PipelineExecutionArn": execution_arn(service.settings, "one"), "StartTime": BEGAN}
     service.answer("list_pipeline_executions", asked, PipelineExecutionSummaries=[summary])
-
-
-def parameters(service: Service, name: str, as_of: str = "2026-01-01T00:00:00Z") -> None:
-    service.answer(
-        "list_pipeline_parameters_for_execution",
-        {"PipelineExecutionArn": execution_arn(service.settings, name)},
-        PipelineParameters=[{"Name": "AsOf", "Value": as_of}],
-    )
 
 
 def diff(*arguments: str, status: int = 0) -> Result:
@@ -205,6 +139,42 @@ def test_a_version_is_compared_with_the_one_that_serves(
     assert max(map(len, text.splitlines())) <= 80
     of_the_test = {"s3:PutObject"}
     assert calls - of_the_test <= permissions.CALLS["diff"].keys()
+
+
+def test_the_settings_of_two_versions_are_those_that_their_evidence_names(
+    service: Service,
+) -> None:
+    three = "bbbbbbbbbbbb"
+    put(service, three, 1.0, {"evaluate.py": "1"})
+    for number, run, seed in ((3, three, 20), (4, TWO, 21)):
+        kept = recorded(service, number, run, f"[tuning]\nseed = {seed}\njobs = 12\n")
+        versions(service, 3, 4)
+        version(service, number, run)
+        registered = began("Register", RegisterModel={
+            "Arn": job_arn("model-package", f"customer-churn-prod/{number}")})  # fmt: skip
+        execution(service, run, registered)
+        version(service, number, run, **kept)
+        parameters(service, run)
+        if number == 3:
+            serves(service, None)
+    found = json.loads(diff("diff", "3", "4", "--json").stdout)["settings"]
+    assert found["absent"] is None
+    changed = [(row["name"], row["first"], row["second"]) for row in found["rows"]
+               if not row["is_same"]]  # fmt: skip
+    assert changed == [("tuning.seed", 20, 21)]
+    assert [row["name"] for row in found["rows"]] == ["tuning.seed", "tuning.jobs"]
+
+
+def recorded(service: Service, number: int, run: str, text: str) -> dict[str, str]:
+    """Settings and evidence that an account has of a version, and what its metadata says of it."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    evidence = {"origin": {"settings_sha256": digest}, "ingests": [], "older_ingests": 0}
+    body = json.dumps(evidence).encode()
+    uri = f"s3://bucket/pets/deployments/v{number}/re-1/evidence.json"
+    for place, content in ((settings_uri("s3://bucket/pets", digest), text.encode()), (uri, body)):
+        key = place.removeprefix("s3://bucket/")
+        service.s3.put_object(Bucket="bucket", Key=key, Body=content)
+    return {"evidence_uri": uri, "evidence_sha256": hashlib.sha256(body).hexdigest()}
 
 
 def test_where_nothing_serves_it_says_so(service: Service) -> None:

@@ -42,7 +42,7 @@ def test_each_principal_was_asked_and_nothing_was_denied(day: Day) -> None:
         "approved", "approver", "audit of the table", "audit pack of the table",
         "card of the table", "data-arrival", "endpoint", "events", "evidence", "features",
         "ingester", "job", "lineage of the table", "operator", "pipeline", "publisher",
-        "rollout", "schedule of the table", "scheduler",
+        "report of the table", "rollout", "schedule of the table", "scheduler",
     }  # fmt: skip
 
 

@@ -126,7 +126,7 @@ def report(run: str, name: str | None, output: Path | None) -> None:
 
         page = write_report(here.local(), settings, History(here.local()).execution(run), output)
     else:
-        from ninesteps.report.account_run import write_account_report
+        from ninesteps.report.account_page import write_account_report
 
         chosen = settings.account_environment(name)
         page = write_account_report(here.local(), settings, chosen, run, output)

@@ -438,6 +438,70 @@ _READ_EXECUTION = {
 }  # fmt: skip
 """What looking at an execution takes: its steps, and what each has started."""
 
+_COMPARE: dict[str, tuple[Grant, ...]] = {
+    "sts:GetCallerIdentity": (),
+    **_READ_EXECUTION,
+    "sagemaker:ListPipelineExecutions": (
+        grant("sagemaker: ListPipelineExecutions", "{sagemaker}:pipeline/{stack}"),
+    ),
+    "sagemaker:ListModelPackages": (
+        grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}",
+              "{sagemaker}:model-package/{stack}/*"),
+    ),
+    "sagemaker:DescribeEndpoint": (
+        grant("sagemaker: DescribeEndpoint", "{sagemaker}:endpoint/{stack}"),
+    ),
+    "sagemaker:DescribeEndpointConfig": (
+        grant("sagemaker: DescribeEndpointConfig", "{sagemaker}:endpoint-config/{stack}-v*"),
+    ),
+    "sagemaker:DescribeModel": (
+        grant("sagemaker: DescribeModel", "{sagemaker}:model/pipelines-*",
+              "{sagemaker}:model/{stack}-v*"),
+    ),
+    "s3:GetObject": (
+        grant("s3: GetObject", "{bucket}/{pipeline}/code/*",
+              "{bucket}/{pipeline}/deployments/*", "{bucket}/{pipeline}/executions/*"),
+        grant("s3: ListBucket", "{bucket}",
+              StringLike={"s3:prefix": "{pipeline}/executions/*"}),
+        grant("kms: Decrypt", "{key}"),
+    ),
+    "s3:ListObjectsV2": (
+        grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/code/*"}),
+    ),
+}  # fmt: skip
+"""What comparing two executions or versions takes."""
+
+_READ_LINEAGE: dict[str, tuple[Grant, ...]] = {
+    "sts:GetCallerIdentity": (),
+    "sagemaker:ListModelPackages": (
+        grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}",
+              "{sagemaker}:model-package/{stack}/*"),
+    ),
+    "sagemaker:DescribeModelPackage": (
+        grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
+    ),
+    # Its entities have names of the service's own making, so that no pipeline's can be told.
+    "sagemaker:ListArtifacts": (grant("sagemaker: ListArtifacts", "*"),),
+    "sagemaker:QueryLineage": (grant("sagemaker: QueryLineage", "*"),),
+    "sagemaker:DescribeArtifact": (
+        grant("sagemaker: DescribeArtifact", "{sagemaker}:artifact/*"),
+    ),
+    "sagemaker:DescribeAction": (grant("sagemaker: DescribeAction", "{sagemaker}:action/*"),),
+    "sagemaker:DescribeContext": (
+        grant("sagemaker: DescribeContext", "{sagemaker}:context/*"),
+    ),
+    "sagemaker:DescribeTrialComponent": (
+        grant("sagemaker: DescribeTrialComponent",
+              "{sagemaker}:experiment-trial-component/*"),
+    ),
+    "s3:GetObject": (
+        grant("s3: GetObject", "{bucket}/{pipeline}/deployments/*",
+              "{bucket}/{pipeline}/executions/*"),
+        grant("kms: Decrypt", "{key}"),
+    ),
+}  # fmt: skip
+"""What reading a version's lineage takes."""
+
 CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
     "audit pack": {
         "sts:GetCallerIdentity": (),
@@ -514,37 +578,7 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
                          "DescribeStackEvents", "DescribeStacks", "ExecuteChangeSet")
         },
     },
-    "diff": {
-        "sts:GetCallerIdentity": (),
-        **_READ_EXECUTION,
-        "sagemaker:ListPipelineExecutions": (
-            grant("sagemaker: ListPipelineExecutions", "{sagemaker}:pipeline/{stack}"),
-        ),
-        "sagemaker:ListModelPackages": (
-            grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}",
-                  "{sagemaker}:model-package/{stack}/*"),
-        ),
-        "sagemaker:DescribeEndpoint": (
-            grant("sagemaker: DescribeEndpoint", "{sagemaker}:endpoint/{stack}"),
-        ),
-        "sagemaker:DescribeEndpointConfig": (
-            grant("sagemaker: DescribeEndpointConfig", "{sagemaker}:endpoint-config/{stack}-v*"),
-        ),
-        "sagemaker:DescribeModel": (
-            grant("sagemaker: DescribeModel", "{sagemaker}:model/pipelines-*",
-                  "{sagemaker}:model/{stack}-v*"),
-        ),
-        "s3:GetObject": (
-            grant("s3: GetObject", "{bucket}/{pipeline}/code/*",
-                  "{bucket}/{pipeline}/deployments/*", "{bucket}/{pipeline}/executions/*"),
-            grant("s3: ListBucket", "{bucket}",
-                  StringLike={"s3:prefix": "{pipeline}/executions/*"}),
-            grant("kms: Decrypt", "{key}"),
-        ),
-        "s3:ListObjectsV2": (
-            grant("s3: ListBucket", "{bucket}", StringLike={"s3:prefix": "{pipeline}/code/*"}),
-        ),
-    },
+    "diff": _COMPARE,
     "ingest": {
         "sts:GetCallerIdentity": (),
         "sagemaker:DescribeFeatureGroup": (grant("sagemaker: DescribeFeatureGroup", "{groups}"),),
@@ -595,35 +629,7 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
     },
     "champion": _SEES_WHAT_SERVES,
     "jobs of a champion": _SEES_WHAT_SERVES,
-    "lineage": {
-        "sts:GetCallerIdentity": (),
-        "sagemaker:ListModelPackages": (
-            grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}",
-                  "{sagemaker}:model-package/{stack}/*"),
-        ),
-        "sagemaker:DescribeModelPackage": (
-            grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
-        ),
-        # Its entities have names of the service's own making, so that no pipeline's can be told.
-        "sagemaker:ListArtifacts": (grant("sagemaker: ListArtifacts", "*"),),
-        "sagemaker:QueryLineage": (grant("sagemaker: QueryLineage", "*"),),
-        "sagemaker:DescribeArtifact": (
-            grant("sagemaker: DescribeArtifact", "{sagemaker}:artifact/*"),
-        ),
-        "sagemaker:DescribeAction": (grant("sagemaker: DescribeAction", "{sagemaker}:action/*"),),
-        "sagemaker:DescribeContext": (
-            grant("sagemaker: DescribeContext", "{sagemaker}:context/*"),
-        ),
-        "sagemaker:DescribeTrialComponent": (
-            grant("sagemaker: DescribeTrialComponent",
-                  "{sagemaker}:experiment-trial-component/*"),
-        ),
-        "s3:GetObject": (
-            grant("s3: GetObject", "{bucket}/{pipeline}/deployments/*",
-                  "{bucket}/{pipeline}/executions/*"),
-            grant("kms: Decrypt", "{key}"),
-        ),
-    },
+    "lineage": _READ_LINEAGE,
     "jobs": {
         "sagemaker:DescribeModelPackage": (
             grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
@@ -682,6 +688,15 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
         "s3:GetObject": (grant("s3: GetObject", "{bucket}/{pipeline}/executions/*"),),
         "sagemaker:InvokeEndpoint": (
             grant("sagemaker: InvokeEndpoint", "{sagemaker}:endpoint/{stack}"),
+        ),
+    },
+    "report": {
+        **_READ_LINEAGE,
+        **_COMPARE,
+        "sagemaker:DescribeFeatureGroup": (grant("sagemaker: DescribeFeatureGroup", "{groups}"),),
+        "s3:GetObject": (
+            *_COMPARE["s3:GetObject"],
+            grant("s3: GetObject", "{bucket}/{pipeline}/feature-store/*"),
         ),
     },
     "publish": {

@@ -61,6 +61,16 @@ class AccountRegistry:
         packages = [package for page in pages for package in page["ModelPackageSummaryList"]]
         return sorted((package["ModelPackageVersion"] for package in packages), reverse=True)
 
+    def approved(self) -> Iterator[tuple[int, str]]:
+        """The versions that are approved now, the newest first, each with when it was made."""
+        pages = self._sagemaker.get_paginator("list_model_packages").paginate(
+            ModelPackageGroupName=self.group, ModelApprovalStatus=APPROVED,
+            SortBy="CreationTime", SortOrder="Descending",
+        )  # fmt: skip
+        for page in pages:
+            for package in page["ModelPackageSummaryList"]:
+                yield package["ModelPackageVersion"], account.moment(package["CreationTime"])
+
     def version(self, number: int) -> Version:
         """One that there is."""
         package = self._describe(number)

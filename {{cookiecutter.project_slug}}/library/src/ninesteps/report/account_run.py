@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -62,33 +60,6 @@ _DESCRIBED = {
 
 
 _URI = re.compile(r's3://[^"]+')
-
-
-def write_account_report(
-    local: Path, settings: Settings, environment: Environment, run: str, file: Path | None = None
-) -> Path:
-    """Write the page of an execution and its summary; gives the page's path.
-
-    Args:
-        run: the execution's id, its ARN, or `last`.
-        file: where the page goes, the summary beside it; none: `executions/` of `local`.
-
-    Raises:
-        AccountError: with one sentence, if AWS refuses a call or knows no such execution.
-    """
-    from ninesteps.report.page import build  # jinja2
-
-    with account.one_sentence():
-        session = account.session(environment)
-        account_run = AccountRun.of(session, environment)
-        facts = account_run.facts(settings, run)
-        names = account_run.names(settings.features_of(environment).group)
-        report = build(dataclasses.replace(facts, names=names), account_run)
-    page = file or local / "executions" / environment.name / facts.id / "report.html"
-    page.parent.mkdir(parents=True, exist_ok=True)
-    for target, text in ((page, report.html), (page.with_suffix(".md"), report.markdown)):
-        target.write_text(text, encoding="utf-8", newline="\n")
-    return page
 
 
 @dataclass(frozen=True)

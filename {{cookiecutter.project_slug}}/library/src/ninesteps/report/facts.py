@@ -91,10 +91,19 @@ class RunFacts:
     previous: Previous | None = None
     no_previous: str = ""  # why there is none
     reference: Reference | None = None  # None: there is nothing to compare it with
+    no_reference: str = ""  # ... or a sentence on why that is not known
     names: dict[str, str] = field(default_factory=dict)  # of columns shown under another name
     lineage: str = ""  # the part of the page on it, as HTML; empty where it is not known
     table: Ingested | None = None  # what was found in the raw table, where that is known
     origin: Mapping[str, Any] = field(default_factory=dict)  # where it came from; empty: unknown
+
+    @property
+    def version(self) -> int | None:
+        """The number of the version that it registered in an account; None if it did not."""
+        for step in self.step("RegisterModel"):
+            if number := step.answer.get("ModelPackageVersion"):
+                return int(number)
+        return None
 
     def step(self, *types: str) -> list[StepFacts]:
         """The steps of some types."""

@@ -46,6 +46,15 @@ def lineage_part(graph: Graph) -> str:
     )
 
 
+def no_lineage(why: str) -> str:
+    """The HTML of the part where nothing can be drawn.
+
+    Args:
+        why: a sentence.
+    """
+    return plain(f'<p class="absent">{as_html(why)}</p>\n')
+
+
 def _picture(drawn: Drawn, numbers: dict[str, int]) -> str:
     places = layout(drawn)
     arrows = "".join(_arrow(points) for points in places.arrows.values())

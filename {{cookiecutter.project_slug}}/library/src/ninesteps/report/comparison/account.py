@@ -46,7 +46,7 @@ class InAccount:
             AccountError: if there is no such execution, or none serves.
             RegistryError: if there is no such version.
         """
-        number = self._serving if name == SERVING else version_number(name)
+        number = self.serving if name == SERVING else version_number(name)
         if number is not None:
             return self.of_version(number)
         if name == SERVING:
@@ -70,11 +70,11 @@ class InAccount:
         standing = self._runs.standing(self.settings, run)
         facts = replace(standing, origin=self._runs.origin(standing))
         answer = next((step.answer for step in facts.step("RegisterModel") if step.answer), {})
-        number = answer.get("ModelPackageVersion")
+        number = facts.version
         subject = Subject(
             name or f"execution {facts.id}", facts.id, number,
             str(answer.get("ModelApprovalStatus", facts.status)), facts.started, facts.started_by,
-            number is not None and number == self._serving,
+            number is not None and number == self.serving,
         )  # fmt: skip
         return Side(subject, Reading(facts, collect(facts, self._runs)), self._runs)
 
@@ -83,12 +83,17 @@ class InAccount:
         return AccountRun.of(self.session, self.environment)
 
     @cached_property
-    def _approvals(self) -> Approvals:
+    def registry(self) -> AccountRegistry:
+        """The environment's versions."""
         pipeline = self.environment.named(self.settings.project.pipeline)
         group = self.environment.named(self.settings.model_package_group)
-        registry = AccountRegistry(self.session, self.environment, pipeline, group)
-        return Approvals(registry, access.expected(self.settings))
+        return AccountRegistry(self.session, self.environment, pipeline, group)
 
     @cached_property
-    def _serving(self) -> int | None:
-        return self._approvals.registry.serving()
+    def _approvals(self) -> Approvals:
+        return Approvals(self.registry, access.expected(self.settings))
+
+    @cached_property
+    def serving(self) -> int | None:
+        """The version that the endpoint serves; None if there is no endpoint."""
+        return self.registry.serving()

@@ -36,7 +36,7 @@ MOST_ROWS = 40
 def comparison_panel(
     reading: Reading, source: Source, reference: Callable[[], Side | None]
 ) -> Panel | None:
-    """A run beside the one that it is compared with; None if there is none.
+    """A run beside the one that it is compared with, or why not; None if there is none.
 
     Args:
         source: of the run's own files.
@@ -44,6 +44,8 @@ def comparison_panel(
     """
     facts, other = reading.facts, reading.facts.reference
     if other is None:
+        if facts.no_reference:
+            return Panel(KEY, "Compared with another version", "", absent=facts.no_reference)
         return None
     title = f"Compared with {other.name}"
     try:
