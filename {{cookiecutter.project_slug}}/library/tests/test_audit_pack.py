@@ -432,7 +432,7 @@ def test_the_page_answers_with_numbers_of_this_version(made: Pack) -> None:
 
 def test_laws_that_do_not_concern_a_profile_are_said_and_not_asked(made: Pack) -> None:
     text = members(made)["index.txt"].decode()
-    assert "Does it concern this model? No. Predicting which customers stay" in text
+    assert "Does it concern this model? Not by its profile. Predicting which customers stay" in text
     assert "Article 26" not in text
     assert "Article 35(1), (3) and (7)" in text
 
@@ -449,6 +449,14 @@ def test_each_sentence_names_facts_and_each_question_items_that_there_are(made: 
             assert question.names <= NAMES, where
             assert set(question.items) <= items, where
             assert question.shows and question.asks and question.not_shown, where
+
+
+def test_what_people_decide_is_never_said_to_have_happened() -> None:
+    """`{decisions}` may be "none so far": a sentence before it must hold for that, too."""
+    sentences = [s for law in laws.load().law for q in law.question for s in q.shows]
+    before = [s.partition("{decisions}")[0] for s in sentences if "{decisions}" in s]
+    assert before
+    assert all(re.match(r"(It tells .* )?Decisions .*: $", text) for text in before), before
 
 
 def test_no_fact_is_made_for_nobody() -> None:
@@ -519,10 +527,14 @@ def rates(sizes: dict[tuple[str, int], int], least: int = 10) -> list[impact_rat
 
 
 def tables(
-    people: list[tuple[str, str]], answers: list[str], problem: str = "binary", least: int = 10
+    people: list[tuple[str, str]],
+    answers: list[str],
+    problem: str = "binary",
+    least: int = 10,
+    favourable: int = 1,
 ) -> list[impact_ratios.Rates]:
     columns = {
-        "record_id": "id", "problem": problem, "favourable_label": 1,
+        "record_id": "id", "problem": problem, "favourable_label": favourable,
         "facets": [{"column": "Sex"}, {"column": "race"}] if any(r for _, r in people)
         else [{"column": "Sex"}],
         "columns": ["id", "y", "facet_Sex", "facet_race"],
@@ -540,6 +552,17 @@ def test_a_score_counts_above_the_median_of_all() -> None:
     assert found == {"f": 7 / 20, "m": 12 / 20}
     assert [c.name for c in by_both.categories] == ["f × a", "m × b"]
     assert by_race.by == ("race",)
+
+
+def test_a_model_of_two_classes_has_rates_of_its_classes_and_of_its_scores() -> None:
+    """Of the second, those on the favourable side of the median, 0.17: above it, or below it."""
+    people = [("f", "")] * 10 + [("m", "")] * 10
+    scores = [f"0,0.{n + 10}" for n in range(10)] + [f"1,0.{n + 15}" for n in range(10)]
+    for favourable, classes, better in ((1, (0, 10), (2, 7)), (0, (10, 0), (7, 2))):
+        by_class, by_score = tables(people, scores, favourable=favourable)
+        assert (by_class.measure, by_score.measure) == ("selection rate", "scoring rate")
+        assert tuple(c.selected for c in by_class.categories) == classes
+        assert tuple(c.selected for c in by_score.categories) == better
 
 
 def test_small_categories_have_no_ratio_and_tiny_ones_are_withheld() -> None:
@@ -572,8 +595,9 @@ def test_ratios_are_computed_from_the_test_split_where_a_facet_is_a_sex(tmp_path
     metadata = {**subject.version.metadata, "profile": "attrition"}
     version = dataclasses.replace(subject.version, metadata=metadata)
     made = pack.make(dataclasses.replace(subject, version=version))
-    (table,) = read(made, "impact_ratios.json")["tables"]
-    assert table["by"] == ["gender"]
+    table, scores = read(made, "impact_ratios.json")["tables"]
+    assert table["by"] == scores["by"] == ["gender"]
+    assert (table["measure"], scores["measure"]) == ("selection rate", "scoring rate")
     assert [(c["name"], c["rows"]) for c in table["categories"]] == [("cat", 201), ("dog", 203)]
     text = " ".join(members(made)["index.txt"].decode().split())
     assert "By gender: 2 categories, the lowest impact ratio is 0.990 (cat" in text

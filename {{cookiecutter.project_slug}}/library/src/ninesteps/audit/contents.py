@@ -331,7 +331,8 @@ def _impact_ratios(contents: Contents) -> Mapping[str, Any]:
     if isinstance(contents.ratios, str):
         raise Absent(contents.ratios)
     return {
-        "selected": "the favourable outcome, or a score above the median, on the test split",
+        "selected": "on the test split: of a selection rate the favourable outcome, of a scoring "
+        "rate a score on the favourable side of the median",
         "least_share_of_a_ratio": impact_ratios.LEAST_SHARE,
         "least_rows_of_a_category": LEAST,
         "tables": impact_ratios.as_json(contents.ratios),
@@ -359,7 +360,7 @@ _ITEMS: dict[str, tuple[str, Callable[[Contents], Any]]] = {
     "approvals.json": ("Decisions, with the rules in force", _approvals),
     "chain.json": ("The chain of events", _chain),
     "model_card.json": ("The model card, with what people have stated", _card),
-    "impact_ratios.json": ("Selection rates and impact ratios", _impact_ratios),
+    "impact_ratios.json": ("Selection and scoring rates, with impact ratios", _impact_ratios),
 }
 
 _COPIES = {

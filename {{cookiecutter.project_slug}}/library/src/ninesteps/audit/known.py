@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ninesteps.audit.impact_ratios import Rates
+from ninesteps.audit.impact_ratios import SCORING, Rates
 from ninesteps.audit.privacy import LEAST
 from ninesteps.audit.subject import Subject
 from ninesteps.feature_store import findings
@@ -246,7 +246,7 @@ def _drift(subject: Subject, reading: Reading) -> str:
 def _remarks(subject: Subject, reading: Reading) -> str:
     remarks = [f"{remark[:1].upper()}{remark[1:]}" for remark in reading.remarks]
     return " ".join(text if text.endswith("?") else f"{text}." for text in remarks) or (
-        "No doubt about the data or the metrics was found."
+        "The automatic checks of the data and the metrics found nothing to remark on."
     )
 
 
@@ -257,7 +257,7 @@ def _chain(subject: Subject, reading: Reading) -> str:
         raise Absent("no event was recorded")
     last = subject.chain.entries[-1]
     whole = (
-        "and nothing is wrong with it" if not subject.chain.faults
+        "and no fault was found in it" if not subject.chain.faults
         else f"AND IS NOT WHOLE: {subject.chain.faults[0]}"
     )  # fmt: skip
     return f"{count(len(subject.chain.entries), 'entry', 'entries')}, the head {last.head}, {whole}"
@@ -266,12 +266,15 @@ def _chain(subject: Subject, reading: Reading) -> str:
 def _selected(subject: Subject, reading: Reading) -> str:
     if reading.columns["problem"] == "regression":
         return "an estimate above the median of the estimates"
-    return reading.favourable
+    than = "above" if reading.columns["favourable_label"] else "below"
+    return f"{reading.favourable}; of scores, a probability {than} the median of all"
 
 
 def _sentences(ratios: list[Rates]) -> Iterator[str]:
     for table in ratios:
-        by = " and ".join(table.by)
+        by, how = " and ".join(table.by), "selected"
+        if table.measure == SCORING:
+            by, how = f"{by}, of scores", "better than the median:"
         compared = [c for c in table.categories if c.ratio is not None]
         if not compared:
             yield f"By {by} no ratio can be computed."
@@ -279,7 +282,7 @@ def _sentences(ratios: list[Rates]) -> Iterator[str]:
         lowest = min(compared, key=lambda c: c.ratio or 0)
         yield (
             f"By {by}: {count(len(table.categories), 'category', 'categories')}, the lowest impact "
-            f"ratio is {number(lowest.ratio, 3)} ({lowest.name}, selected "
+            f"ratio is {number(lowest.ratio, 3)} ({lowest.name}, {how} "
             f"{percent(lowest.rate, 1)} of {number(lowest.rows)}); "
             f"{count(table.unknown, 'row')} of an unknown category."
         )

@@ -12,7 +12,7 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup
 
-from ninesteps.audit.impact_ratios import LEAST_SHARE, Rates
+from ninesteps.audit.impact_ratios import LEAST_SHARE, SCORING, Rates
 from ninesteps.audit.known import Known, decision_in_words
 from ninesteps.audit.laws import NO, Answer, Concern, Law, Laws, answered
 from ninesteps.audit.privacy import LEAST
@@ -24,7 +24,8 @@ WIDTH = 80
 
 NO_ADVICE = (
     "This page says which facts of this version answer which question, and what it does not "
-    "show. It is no legal advice, and no statement that a law applies or is complied with."
+    "show. It is no legal advice, and no statement that a law applies, does not apply or is "
+    "complied with. What the articles ask is told in short: the text of the law counts."
 )
 WHERE_THE_DIGEST_IS = (
     "python verify.py, in the unpacked folder, compares every file with manifest.json, and prints "
@@ -37,7 +38,9 @@ LEFT_OUT = (
     f"single records, no logs. Groups of fewer than {LEAST} rows are left out of its copies, and "
     f"values that fewer than {LEAST} training rows have are counted with others. Names in it are "
     "those of the people who decided on this version, and what people wrote: their reasons, and "
-    "model_card.toml."
+    "model_card.toml. Those are personal data. Numbers about few people may still be worked out "
+    "from the difference of a total and the groups that are shown: whether a pack may be handed "
+    "on is for its owner to judge."
 )
 
 
@@ -133,7 +136,15 @@ def ratio_rows(table: Rates) -> list[tuple[str, ...]]:
     ]  # fmt: skip
 
 
-RATIO_HEAD = ("category", "rows", "share", "selected", "rate", "impact ratio")
+def ratio_head(table: Rates) -> tuple[str, ...]:
+    """The names of the columns of a table of impact ratios."""
+    counted = "better than median" if table.measure == SCORING else "selected"
+    return ("category", "rows", "share", counted, "rate", "impact ratio")
+
+
+def ratio_title(table: Rates) -> str:
+    """What a table of impact ratios is of."""
+    return f"By {' and '.join(table.by)}: {table.measure}"
 
 
 def ratio_note(table: Rates) -> str:
@@ -146,7 +157,10 @@ def ratio_note(table: Rates) -> str:
             f"; {many} of fewer than {LEAST} rows withheld ({count(table.withheld_rows, 'row')})"
         )
     if any(category.ratio is None for category in table.categories):
-        text += f"; a category of less than {less} of the rows is left out of the ratios"
+        text += (
+            f"; a category of less than {less} of the rows is left out of the ratios, since rates "
+            "of few people vary much by chance"
+        )
     return f"{text}."
 
 
@@ -170,7 +184,8 @@ def _html(made: Page) -> str:
         no_advice=NO_ADVICE,
         where_the_digest_is=WHERE_THE_DIGEST_IS,
         left_out=LEFT_OUT,
-        ratio_head=RATIO_HEAD,
+        ratio_title=ratio_title,
+        ratio_head=ratio_head,
         ratio_rows=ratio_rows,
         ratio_note=ratio_note,
         concern_word=concern_word,
@@ -224,8 +239,8 @@ def _law(section: Section) -> Iterator[str]:
             yield from _bullet(f"{name} is not here: {why}.")
         yield from _paragraph(f"Not shown: {'; '.join(question.not_shown)}.")
     for table in section.ratios:
-        yield from _heading(f"By {' and '.join(table.by)}", "-")
-        yield from _columns([RATIO_HEAD, *ratio_rows(table)])
+        yield from _heading(ratio_title(table), "-")
+        yield from _columns([ratio_head(table), *ratio_rows(table)])
         yield from _paragraph(ratio_note(table))
 
 
@@ -236,7 +251,7 @@ def _concern(concern: Concern) -> str:
 def concern_word(concern: Concern) -> str:
     """The answer as a sentence begins with it."""
     return {"where": "Where its conditions are met", "probably not": "Probably not"}.get(
-        concern.answer, "No"
+        concern.answer, "Not by its profile"
     )
 
 
