@@ -79,6 +79,27 @@ def test_a_decision_that_was_edited_is_named_with_its_entry(machine: Registered)
     assert [fault["entry"] for fault in content["faults"]] == [3]
 
 
+def test_an_entry_whose_facts_cannot_be_read_names_no_subject(machine: Registered) -> None:
+    edit(machine, "events_stay", "UPDATE events SET facts = 'not json' WHERE number = 2")
+    said = audit("--verify", status=1).stderr
+    assert "entry 2: was changed" in said
+    assert "None" not in said
+
+
+def test_a_chain_whose_every_entry_was_deleted_is_not_one_that_never_began(
+    machine: Registered,
+) -> None:
+    head = machine.state.events()[2].head
+    edit(machine, "events_are_kept", "DELETE FROM events")
+    deleted = "pipeline: the chain has no entry, and 1 run is there: its entries were deleted\n"
+    assert audit("--verify", status=1).stderr.endswith(deleted)
+    assert audit("--head", status=2).stderr == deleted
+    said = audit("--verify", "--head", head, status=1).stderr
+    assert f"entry 3: expected it by the head {head}, and the chain ends at entry 0" in said
+    as_json = json.loads(audit("--verify", "--json", status=1).stdout)
+    assert (as_json["whole"], as_json["head"], as_json["entries"]) == (False, None, 0)
+
+
 def test_a_chain_that_was_cut_and_an_older_copy_are_found_by_a_head(machine: Registered) -> None:
     head = audit("--head").stdout.strip()
     older = machine.local / "older.db"

@@ -32,11 +32,24 @@ def chain(verify: bool, given: str | None, name: str | None, as_json: bool) -> N
     state = State(here.local() / "state.db", read_only=True)
     entries = state.events()
     if not entries:
-        raise RegistryError("the chain of events has no entry yet: the first run writes one")
+        _check_never_written(state, verify, given)
     if verify:
         _verify(state, entries, given, name, as_json)
     else:
         _head(entries, name, as_json)
+
+
+def _check_never_written(state: State, verify: bool, given: str | None) -> None:
+    """Go on with a chain without entries only to verify one that had some.
+
+    Raises:
+        RegistryError: if there is nothing to verify, or a head is asked for.
+    """
+    deleted = state.event_faults()
+    if deleted and not verify:
+        raise RegistryError(str(deleted[-1]))
+    if not deleted and given is None:
+        raise RegistryError("the chain of events has no entry yet: the first run writes one")
 
 
 def _verify(
@@ -68,6 +81,8 @@ def _kept(entries: list[Entry], name: str) -> list[Head]:
     """
     from ninesteps.infrastructure import account, chain_heads
 
+    if not entries:
+        return []  # what is wrong with it needs no head, and nothing tells which heads are its own
     settings = here.settings()
     environment = settings.account_environment(name)
     with account.one_sentence():

@@ -51,6 +51,11 @@ def disagreements(connection: sqlite3.Connection, chain: Iterable[Entry]) -> Ite
     """Where the tables no longer say what the entries tell, and what has no entry."""
     chain = list(chain)
     history = _history(connection)
+    if not chain and history["runs"]:
+        count = len(history["runs"])
+        runs = "1 run is" if count == 1 else f"{count} runs are"
+        yield Fault(None, f"the chain has no entry, and {runs} there: its entries were deleted")
+        return
     begun = next((entry for entry in chain if entry.kind == "begun"), None)
     before = {
         name: part[: _count(begun.facts.get(name)) if begun else 0]
@@ -64,7 +69,11 @@ def disagreements(connection: sqlite3.Connection, chain: Iterable[Entry]) -> Ite
     for name, part in history.items():
         key, called = _KEYS[name], _NAMES[name]
         there = {key(facts): facts for facts in part}
-        told = {key(entry.facts): entry for entry in chain if _SUBJECTS.get(entry.kind) == name}
+        told = {
+            key(entry.facts): entry
+            for entry in chain
+            if entry.facts and _SUBJECTS.get(entry.kind) == name  # none can be read: it was edited
+        }
         for subject, entry in told.items():
             yield from _compared(entry, called(entry.facts), there.get(subject))
         for facts in part[len(before[name]) :]:

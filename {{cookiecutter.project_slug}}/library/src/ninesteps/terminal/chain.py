@@ -49,7 +49,8 @@ def show(
     for head in heads:
         if not faults:
             click.echo(f"it goes on from the head {head}")
-    click.echo(f"head: {entries[-1].head}")
+    if entries:
+        click.echo(f"head: {entries[-1].head}")
     click.echo(f"{LIMITS}{'' if heads else ' None was given to compare with.'}")
 
 
@@ -60,8 +61,8 @@ def as_json(
     return {
         "whole": not faults,
         "entries": len(entries),
-        "head": entries[-1].head,
-        "sha256": entries[-1].sha256,
+        "head": entries[-1].head if entries else None,
+        "sha256": entries[-1].sha256 if entries else None,
         "signed": signed,
         "compared_with": [str(head) for head in heads],
         "faults": [{"entry": fault.number, "text": fault.text} for fault in faults],
