@@ -27,6 +27,7 @@ from ninesteps.lineage import local as lineage_here
 from ninesteps.lineage import roles
 from ninesteps.lineage.graph import Association, Entity, Graph
 from ninesteps.profiles import profile as profiles
+from ninesteps.step_code import bundle
 from page_structure import check_structure
 from reports import ROOT
 
@@ -280,12 +281,17 @@ def test_the_first_version_replaced_none(made: Pack) -> None:
 
 
 def test_the_lock_is_there_if_it_is_the_one_that_the_run_had(fresh: Machine) -> None:
-    lock = fresh.root / "requirements.lock"
+    lock, found = fresh.root / "requirements.lock", fresh.subject()
     lock.write_bytes(b"numpy==2.1.0\n")
     assert members(pack.make(fresh.subject()))["requirements.lock"] == b"numpy==2.1.0\n"
     lock.write_bytes(b"numpy==2.2.0\n")
     why = pack.make(fresh.subject()).absent["requirements.lock"]
-    assert why.startswith("requirements.lock has changed since the run: expected SHA-256 ")
+    assert why.startswith("the requirements.lock of the run was not kept with its code, and the ")
+    kept = bundle.lock_uri(found.store, found.origin["lock_sha256"])
+    fresh.write(kept, b"numpy==2.3.0\n")
+    assert pack.make(fresh.subject()).absent["requirements.lock"] == why
+    fresh.write(kept, b"numpy==2.1.0\n")  # as a run keeps it
+    assert members(pack.make(fresh.subject()))["requirements.lock"] == b"numpy==2.1.0\n"
 
 
 def test_a_run_that_recorded_no_origin_says_so(fresh: Machine) -> None:

@@ -92,11 +92,8 @@ def test_the_audit_pack_of_the_account_is_whole_and_nobodys_data_is_in_it(day: D
 
 NOT_IN_AN_ACCOUNT = {
     "chain.json",  # CloudTrail keeps the calls
-    "comparison.json",  # `pipeline diff --env` compares two
+    "comparison.json",  # it is the first version
     "impact_ratios.json",  # no facet is a sex or an ethnicity
-    "lineage.json",  # SageMaker keeps its own
-    "lineage.mmd",
-    "requirements.lock",  # the jobs ran in an image
 }
 
 _REFUSED = "an approval that is refused is noted and told"

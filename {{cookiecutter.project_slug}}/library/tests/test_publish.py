@@ -297,7 +297,7 @@ def test_the_command_publishes_what_compile_writes_with_all_the_code_that_it_nam
 
     name, prod = settings.project.pipeline, settings.environment("prod")
     text = compiled.definition(settings, prod)
-    put = len(step_code.code_objects(settings, prod)) + 1  # and the settings
+    put = len(step_code.code_objects(settings, prod)) + 2  # settings and lock
     assert published("--env", "prod").stdout == (
         f"code        {put} objects put, 0 were there already\n"
         f"pipeline    created in {REGION} of account {ACCOUNT}\n"

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from ninesteps.audit import impact_ratios, replaced
+from ninesteps.audit import copied, impact_ratios, replaced
 from ninesteps.audit.impact_ratios import NotComputed, Rates
 from ninesteps.audit.laws import Laws
 from ninesteps.audit.lineage import graph
-from ninesteps.audit.privacy import LEAST, Copies, facts_of
-from ninesteps.audit.subject import QUERY, Subject, here, sha256
-from ninesteps.errors import RegistryError
+from ninesteps.audit.privacy import LEAST, Copies
+from ninesteps.audit.subject import NO_CHAIN, QUERY, Subject, sha256
+from ninesteps.errors import AccountError
 from ninesteps.lineage.graph import Graph
 from ninesteps.lineage.graph import as_json as graph_as_json
 from ninesteps.model_card.content import Card
-from ninesteps.report.evidence import Absent, File, RunEvidence
+from ninesteps.report.evidence import MOST_BYTES, Absent, File, RunEvidence
 from ninesteps.report.facts import RunFacts, StepFacts
 from ninesteps.report.lineage_picture import lineage_part
 from ninesteps.report.reading import BROKEN, Reading
@@ -27,15 +26,14 @@ from ninesteps.report.steps import inputs
 from ninesteps.repository.vendor import LOCK
 from ninesteps.settings import model_card
 from ninesteps.settings.model_card import Statements
+from ninesteps.step_code.bundle import lock_uri
 
-OF_ROWS = ("local_shap", "test")
-"""Files with a row for each record: no pack has them."""
+HEADS = "chain_heads.json"
+"""Of an account's version alone: a machine's pack has the chain itself."""
 
 COPIED = ("evaluation", "curves", "columns", "profile", "training_bias", "config", "analysis",
           "findings")  # fmt: skip
 """Files of the run that a pack has a copy of, as `RunEvidence` calls them."""
-
-WITHHELD = "left out of audit packs: it has a row for each record"
 
 
 @dataclass(frozen=True)
@@ -63,42 +61,24 @@ class Contents:
         return Copies.of(self.subject.evidence)
 
     @cached_property
+    def _copied_run(self) -> Reading:
+        return copied.reading(self.subject.facts, self.subject.evidence, self.copies)
+
+    @cached_property
     def reading(self) -> Reading:
         """The run as the pack's copies show it."""
-        kept = {name: self._copy(file) for name, file in vars(self.subject.evidence).items()}
-        return Reading(self.facts, RunEvidence(**kept))
-
-    @cached_property
-    def facts(self) -> RunFacts:
-        """The run without people; of a changed copy no digest was noted."""
-        facts, evidence = facts_of(self.subject.facts), vars(self.subject.evidence).values()
-        whole = {f.uri for f in evidence if f.raw is not None and self._copy(f).raw == f.raw}
-        digests = {uri: digest for uri, digest in facts.digests.items() if uri in whole}
-        drawn = ""
-        with contextlib.suppress(Absent):
-            drawn = lineage_part(self.lineage)
+        drawn = "" if isinstance(self.lineage, str) else lineage_part(self.lineage)
         versions = _versions(self.subject.origin)
-        return replace(facts, digests=digests, versions=versions, lineage=drawn)
-
-    def _copy(self, file: File) -> File:
-        if file.raw is None:
-            return file
-        if any(file == getattr(self.subject.evidence, name) for name in OF_ROWS):
-            return replace(file, raw=None, why=WITHHELD)
-        try:
-            return replace(file, raw=self.copies.copy(file.name, file.raw))
-        except BROKEN as error:
-            why = f"{file.name} has another shape than is read here ({type(error).__name__})"
-            return replace(file, raw=None, why=why)
+        facts = replace(self._copied_run.facts, versions=versions, lineage=drawn)
+        return replace(self._copied_run, facts=facts)
 
     @cached_property
-    def lineage(self) -> Graph:
-        """The graph of the version.
-
-        Raises:
-            Absent: if there is none.
-        """
-        return graph(self.subject)
+    def lineage(self) -> Graph | str:
+        """The graph of the version; or why there is none."""
+        try:
+            return graph(self.subject)
+        except Absent as why:
+            return str(why)
 
     @cached_property
     def statements(self) -> Statements:
@@ -126,7 +106,11 @@ class Contents:
     def items(self) -> list[Item]:
         """Every file but the page, the manifest and what checks them."""
         return [
-            *(self._made(name, says, make) for name, (says, make) in _ITEMS.items()),
+            *(
+                self._made(name, says, make)
+                for name, (says, make) in _ITEMS.items()
+                if name != HEADS or self.subject.local is None
+            ),
             *(self._copied(name) for name in COPIED),
             *self._report(),
         ]
@@ -159,7 +143,7 @@ class Contents:
     def _report(self) -> list[Item]:
         from ninesteps.report.page import build  # jinja2
 
-        report = build(self.facts, _Copied(self.reading.evidence))
+        report = build(self.reading.facts, _Copied(self.reading.evidence))
         note = "without examples of records, logs and who started the run"
         return [
             Item("report.html", "The run's report", report.html.encode(), note=note),
@@ -235,46 +219,45 @@ def _query(contents: Contents) -> bytes:
 
 def _origin(contents: Contents) -> Mapping[str, Any]:
     """As it was recorded, but for the folders of files on a machine: they may name a person."""
-    if not contents.facts.origin:
+    if not contents.reading.facts.origin:
         raise Absent("the run did not record where its code and its data came from")
-    return contents.facts.origin
+    return contents.reading.facts.origin
 
 
 def _lineage(contents: Contents) -> Mapping[str, Any]:
-    return graph_as_json(contents.lineage)
+    return graph_as_json(_graph(contents))
 
 
 def _chart(contents: Contents) -> bytes:
     from ninesteps.lineage.mermaid import mermaid
 
-    return mermaid(contents.lineage).encode()
+    return mermaid(_graph(contents)).encode()
+
+
+def _graph(contents: Contents) -> Graph:
+    if isinstance(contents.lineage, str):
+        raise Absent(contents.lineage)
+    return contents.lineage
 
 
 def _comparison(contents: Contents) -> Mapping[str, Any]:
-    subject = contents.subject
-    if subject.root is None or subject.local is None:
-        raise Absent("of an account it is not in the pack: `pipeline diff A B --env` compares two")
-    number = replaced.replaced(subject)
-    try:
-        before = here(subject.root, subject.local, subject.settings, number, with_objects=False)
-    except RegistryError as error:
-        raise Absent(str(error)) from None
-    reading = Contents(before, contents.laws).reading
-    return replaced.comparison(subject.local, subject, contents.reading, reading, number)
+    return replaced.comparison(contents.subject, contents.reading)
 
 
 def _lock(contents: Contents) -> bytes:
+    """As it was kept with the code; of a run before that was done, the repository's own."""
     subject = contents.subject
-    noted = subject.origin.get("lock_sha256")
-    if subject.root is None:
-        raise Absent("an account has no lock: the jobs ran in the image that the definition names")
-    if subject.lock is None:
-        raise Absent(f"the repository has no {LOCK}")
+    noted = str(subject.origin.get("lock_sha256", ""))
     if not noted:
         raise Absent(f"the run did not record which {LOCK} it ran with")
-    if sha256(subject.lock) != noted:
-        raise Absent(f"{LOCK} has changed since the run: expected SHA-256 {noted}")
-    return subject.lock
+    kept = subject.source.read(lock_uri(subject.store, noted), MOST_BYTES)
+    for content in (kept, subject.lock):
+        if content is not None and sha256(content) == noted:
+            return content
+    raise Absent(
+        f"the {LOCK} of the run was not kept with its code, and the repository has another now: "
+        f"expected SHA-256 {noted}"
+    )
 
 
 def _approvals(contents: Contents) -> Mapping[str, Any]:
@@ -296,7 +279,7 @@ def _chain(contents: Contents) -> Mapping[str, Any]:
     """Every entry; of those about other versions the hash, and not what they say."""
     subject = contents.subject
     if subject.chain is None:
-        raise Absent("an account keeps no chain of events: its record is AWS CloudTrail's")
+        raise Absent(NO_CHAIN)
     if not subject.chain.entries:
         raise Absent("no event was recorded on this machine")
     last = subject.chain.entries[-1]
@@ -311,6 +294,31 @@ def _chain(contents: Contents) -> Mapping[str, Any]:
         ],
         "head": f"{last.number}:{last.sha256}",
     }  # fmt: skip
+
+
+def _heads(contents: Contents) -> Mapping[str, Any]:
+    """The heads of machines' chains that were kept in the account's bucket."""
+    from ninesteps.infrastructure import account, chain_heads
+
+    subject = contents.subject
+    registry, pipeline = subject.account_registry, subject.settings.project.pipeline
+    try:
+        with account.one_sentence():
+            s3 = registry.session.client("s3")
+            found = chain_heads.every(s3, registry.environment, pipeline)
+    except AccountError as error:
+        raise Absent(str(error)) from None
+    if not found:
+        raise Absent("no head of a chain was kept in this account: `pipeline audit --head --env "
+                     f"{registry.environment.name}` keeps one")  # fmt: skip
+    return {
+        "about": "the heads of machines' chains of events that are kept in the account's bucket; "
+        "in an account AWS CloudTrail tells who did what",
+        "chains": [
+            {"first_entry": start, "heads": [f"{head.number}:{head.sha256}" for head in heads]}
+            for start, heads in found.items()
+        ],
+    }
 
 
 def _is_told(subject: Subject, kind: str, facts: Mapping[str, Any]) -> bool:
@@ -359,6 +367,7 @@ _ITEMS: dict[str, tuple[str, Callable[[Contents], Any]]] = {
     "comparison.json": ("How it differs from the version that it replaced", _comparison),
     "approvals.json": ("Decisions, with the rules in force", _approvals),
     "chain.json": ("The chain of events", _chain),
+    HEADS: ("Heads of machines' chains that the account keeps", _heads),
     "model_card.json": ("The model card, with what people have stated", _card),
     "impact_ratios.json": ("Selection and scoring rates, with impact ratios", _impact_ratios),
 }

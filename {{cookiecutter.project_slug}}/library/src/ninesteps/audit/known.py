@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ninesteps.audit.impact_ratios import SCORING, Rates
 from ninesteps.audit.privacy import LEAST
-from ninesteps.audit.subject import Subject
+from ninesteps.audit.subject import NO_CHAIN, Subject
 from ninesteps.feature_store import findings
 from ninesteps.registry.registry import Decision
 from ninesteps.report.bias_charts import is_shown
@@ -252,7 +252,7 @@ def _remarks(subject: Subject, reading: Reading) -> str:
 
 def _chain(subject: Subject, reading: Reading) -> str:
     if subject.chain is None:
-        raise Absent("an account keeps no chain of events: its record is AWS CloudTrail's")
+        raise Absent(NO_CHAIN)
     if not subject.chain.entries:
         raise Absent("no event was recorded")
     last = subject.chain.entries[-1]

@@ -5,7 +5,7 @@ Who decided on the version is named; who started a run, and who decided on other
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 from ninesteps.audit.privacy import last_name
 from ninesteps.audit.subject import Subject
@@ -14,7 +14,8 @@ from ninesteps.lineage import roles
 from ninesteps.lineage.graph import Entity, Graph
 from ninesteps.report.evidence import Absent
 
-_STARTED_BY = "started by"
+_PEOPLE = ("started by",)
+_BY = "by"  # who made an action of SageMaker's; of an approval, who decided
 
 
 def graph(subject: Subject) -> Graph:
@@ -23,23 +24,48 @@ def graph(subject: Subject) -> Graph:
     Raises:
         Absent: if there is none.
     """
-    if subject.local is None:
-        raise Absent("the lineage of an account's version is in SageMaker ML Lineage Tracking")
-    from ninesteps.lineage.local import graph_of_version
-
     try:
-        whole = graph_of_version(subject.local, subject.settings, subject.version.number)
+        whole, others = _here(subject) if subject.local else _in_account(subject)
     except NineStepsError as error:
         raise Absent(str(error)) from None
-    kept = {id_: _entity(e) for id_, e in whole.entities.items() if not _is_of_others(subject, e)}
+    kept = {id_: _entity(e) for id_, e in whole.entities.items() if id_ not in others}
     return Graph(kept, whole.associations).only(kept)
 
 
-def _is_of_others(subject: Subject, entity: Entity) -> bool:
-    number = str(subject.version.number)
-    return entity.role == roles.APPROVAL and entity.properties.get("version") != number
+def _here(subject: Subject) -> tuple[Graph, set[str]]:
+    """The graph of this machine, and the ids of the decisions on other versions in it."""
+    from ninesteps.lineage.local import graph_of_version
+
+    assert subject.local is not None  # noqa: S101
+    number = subject.version.number
+    whole = graph_of_version(subject.local, subject.settings, number)
+    return whole, {
+        id_ for id_, entity in whole.entities.items()
+        if entity.role == roles.APPROVAL and entity.properties.get("version") != str(number)
+    }  # fmt: skip
+
+
+def _in_account(subject: Subject) -> tuple[Graph, set[str]]:
+    """The same of an account; whoever makes the pack twice has it in the same order."""
+    from ninesteps.infrastructure import account
+    from ninesteps.lineage.account import client, graph_of_version
+
+    registry = subject.account_registry
+    features = subject.settings.features_of(registry.environment)
+    with account.one_sentence():
+        sagemaker = client(registry.session)
+        found, own = graph_of_version(sagemaker, registry, subject.version, features)
+    entities = dict(sorted(found.entities.items()))
+    whole = Graph(entities, tuple(sorted(found.associations, key=astuple)))
+    decided = {end for a in whole.associations if own in (a.source, a.destination)
+               for end in (a.source, a.destination)}  # fmt: skip
+    return whole, {
+        id_ for id_, entity in entities.items()
+        if entity.role == roles.APPROVAL and id_ not in decided
+    }  # fmt: skip
 
 
 def _entity(entity: Entity) -> Entity:
-    properties = {name: text for name, text in entity.properties.items() if name != _STARTED_BY}
+    people = _PEOPLE if entity.role == roles.APPROVAL else (*_PEOPLE, _BY)
+    properties = {name: text for name, text in entity.properties.items() if name not in people}
     return replace(entity, uri=last_name(entity.uri), properties=properties)

@@ -17,11 +17,19 @@ from ninesteps.report.facts import RunFacts, Source, StepFacts
 from ninesteps.report.steps import inputs
 from ninesteps.repository.vendor import LOCK
 from ninesteps.settings.settings import Settings
+from ninesteps.step_code.bundle import root_uri
 
 if TYPE_CHECKING:
     from ninesteps.local.chain import Entry, Fault
     from ninesteps.local.state import Record
     from ninesteps.local.storage import Storage
+    from ninesteps.registry.account import AccountRegistry
+    from ninesteps.report.comparison.side import Store
+
+NO_CHAIN = (
+    "an account keeps no chain of events: there AWS CloudTrail tells who did what; the heads of "
+    "machines' chains that its bucket keeps are in chain_heads.json"
+)
 
 QUERY = "features.sql"
 """Step 1's query, among its inputs."""
@@ -55,12 +63,12 @@ class Subject:
     version: Version
     approvals: Approvals  # with the rules in force now
     facts: RunFacts
-    source: Source
+    source: Store
     evidence: RunEvidence
     definition: str
     objects: tuple[StoredObject, ...]
     started_by: str
-    lock: bytes | None
+    lock: bytes | None  # the repository's, as it is now
     chain: Chain | None  # None: the registry keeps none
     root: Path | None = None  # the repository, and `.local` in it; None: it is an account's
     local: Path | None = None
@@ -74,6 +82,27 @@ class Subject:
     def origin(self) -> Mapping[str, Any]:
         """What the run recorded of where it came from; empty where nothing was kept."""
         return self.facts.origin
+
+    @property
+    def account_registry(self) -> AccountRegistry:
+        """The registry that it is of, which is an account's.
+
+        Raises:
+            Absent: if it is this machine's.
+        """
+        from ninesteps.registry.account import AccountRegistry
+
+        registry = self.approvals.registry
+        if not isinstance(registry, AccountRegistry):
+            raise Absent("the version is of this machine")
+        return registry
+
+    @property
+    def store(self) -> str:
+        """Everything of its pipeline is below this S3 URI."""
+        is_here = self.local is not None
+        environment = self.settings.environment() if is_here else self.account_registry.environment
+        return root_uri(self.settings, environment)
 
     @property
     def changed(self) -> list[str]:
@@ -92,13 +121,8 @@ class Subject:
         return content
 
 
-def here(
-    root: Path, local: Path, settings: Settings, number: int, with_objects: bool = True
-) -> Subject:
+def here(root: Path, local: Path, settings: Settings, number: int) -> Subject:
     """A version of this machine.
-
-    Args:
-        with_objects: whether the objects that its run read and wrote are looked at.
 
     Raises:
         RegistryError: if there is none of that number, or nothing of its run is left.
@@ -126,7 +150,7 @@ def here(
         source,
         _evidence(version, facts, source),
         kept.definition,
-        tuple(_objects(local, facts, records)) if with_objects else (),
+        tuple(_objects(local, facts, records)),
         kept.started_by,
         lock=_read(root / LOCK),
         chain=Chain(tuple(state.events()), tuple(state.event_faults())),
@@ -175,7 +199,7 @@ def in_account(settings: Settings, environment: str, number: int) -> Subject:
         run.definition(settings, arn),
         tuple(objects),
         registry.started_by(version),
-        lock=None,
+        lock=_read(settings.root / LOCK),
         chain=None,
     )
 

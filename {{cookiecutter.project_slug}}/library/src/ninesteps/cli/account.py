@@ -238,7 +238,7 @@ def publish(name: str, wheels: Path | None) -> None:
     carried_wheels.fetch(bundle.carried_wheels(settings), folder)
     objects = {
         **bundle.code_objects(settings, environment, folder),
-        **bundle.settings_objects(settings, environment),
+        **bundle.recorded_objects(settings, environment),
     }
     workgroups.check(settings, environment)
     came_from = origin.origin(here.root(), bundle.overridden(here.root()))

@@ -67,13 +67,19 @@ def kept(
     Args:
         first: the chain's first entry.
     """
-    own, others = set(), set()
+    heads = every(s3, environment, pipeline)
+    return heads.pop(first.sha256[:_FIRST], []), [*heads]
+
+
+def every(s3: Any, environment: Environment, pipeline: str) -> dict[str, list[Head]]:
+    """The heads that were kept of every chain, by the beginning of its first entry's hash."""
+    found: dict[str, set[Head]] = {}
     for start, head in _heads(s3, environment, pipeline):
-        if first.sha256.startswith(start):
-            own.add(head)
-        else:
-            others.add(start)
-    return sorted(own, key=lambda head: (head.number, head.sha256)), sorted(others)
+        found.setdefault(start, set()).add(head)
+    return {
+        start: sorted(heads, key=lambda head: (head.number, head.sha256))
+        for start, heads in sorted(found.items())
+    }
 
 
 def _prefix(pipeline: str) -> str:

@@ -504,21 +504,11 @@ _READ_LINEAGE: dict[str, tuple[Grant, ...]] = {
 
 CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
     "audit pack": {
-        "sts:GetCallerIdentity": (),
-        **_READ_EXECUTION,
-        "sagemaker:ListModelPackages": (
-            grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}",
-                  "{sagemaker}:model-package/{stack}/*"),
-        ),
-        "sagemaker:ListPipelineExecutions": (
-            grant("sagemaker: ListPipelineExecutions", "{sagemaker}:pipeline/{stack}"),
-        ),
-        "s3:GetObject": (
-            grant("s3: GetObject", "{bucket}/{pipeline}/code/*",
-                  "{bucket}/{pipeline}/deployments/*", "{bucket}/{pipeline}/executions/*"),
-            grant("s3: ListBucket", "{bucket}",
-                  StringLike={"s3:prefix": "{pipeline}/executions/*"}),
-            grant("kms: Decrypt", "{key}"),
+        **_READ_LINEAGE,
+        **_COMPARE,
+        "s3:ListObjectVersions": (
+            grant("s3: ListBucketVersions", "{bucket}",
+                  StringLike={"s3:prefix": "{pipeline}/chain/*"}),
         ),
     },
     "approve": {

@@ -77,17 +77,11 @@ def _or_why_not(ask: Callable[[], Asked]) -> tuple[Asked | None, str]:
 
 def _reference(others: InAccount, facts: RunFacts) -> Reference | None:
     """The version that serves; else the newest approved one before the execution's own."""
-    own, registry = facts.version, others.registry
-    if others.serving not in (None, own):
-        return _of_version(registry, others.serving, "the version that serves")
-    for number, created in registry.approved():
-        if number < own if own else created < facts.began:
-            return _of_version(registry, number, "the newest approved version before it")
-    return None
-
-
-def _of_version(registry: AccountRegistry, number: int, why: str) -> Reference:
-    version = registry.version(number)
+    found = others.reference(facts.version, facts.began)
+    if found is None:
+        return None
+    number, why = found
+    version = others.registry.version(number)
     return Reference(version.execution, number, f"version {number}", why, version.status)
 
 

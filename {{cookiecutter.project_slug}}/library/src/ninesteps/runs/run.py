@@ -26,7 +26,7 @@ from ninesteps.runs import champion, continuing, stopping
 from ninesteps.runs.compiled import compiled
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
-from ninesteps.step_code.bundle import code_objects, find, folders, overridden, settings_objects
+from ninesteps.step_code.bundle import code_objects, find, folders, overridden, recorded_objects
 
 
 class Observer(Protocol):
@@ -122,7 +122,7 @@ def run(
     engine = Engine(local, catalog, cores, processes)
     if not engine.has(compiled_pipeline.code):
         _put(engine, code_objects(settings, environment))
-    _put(engine, settings_objects(settings, environment))
+    _put(engine, recorded_objects(settings, environment))
     definition = read_definition(compiled_pipeline.definition)
     with progress:
         execution = engine.run(

@@ -19,6 +19,7 @@ from pathlib import Path
 from ninesteps.errors import SettingsError
 from ninesteps.local.imported import imported_packages
 from ninesteps.repository.root import SETTINGS
+from ninesteps.repository.vendor import LOCK
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code import no_champion, queries
@@ -112,17 +113,30 @@ def code_objects(
 
 def settings_uri(root: str, digest: str) -> str:
     """Where the settings of a SHA-256 lie below a pipeline's root."""
-    return f"{root}/code/{digest[:16]}/{SETTINGS}"
+    return _recorded_uri(root, digest, SETTINGS)
 
 
-def settings_objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
-    """The settings' file as it is, by its S3 URI: who compares runs later reads it there."""
-    file = settings.root / SETTINGS
-    if not file.is_file():  # settings that were made in Python
-        return {}
-    content = file.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    return {settings_uri(root_uri(settings, environment), digest): content}
+def lock_uri(root: str, digest: str) -> str:
+    """Where the lock of a SHA-256 lies below a pipeline's root."""
+    return _recorded_uri(root, digest, LOCK)
+
+
+def _recorded_uri(root: str, digest: str, name: str) -> str:
+    return f"{root}/code/{digest[:16]}/{name}"
+
+
+def recorded_objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
+    """Settings and lock as they are, by their S3 URIs: a run records their digests alone.
+
+    Who compares runs later, or makes an audit pack, reads them there.
+    """
+    root, objects = root_uri(settings, environment), {}
+    for name in (SETTINGS, LOCK):
+        file = settings.root / name
+        if file.is_file():  # not of settings that were made in Python
+            content = file.read_bytes()
+            objects[_recorded_uri(root, hashlib.sha256(content).hexdigest(), name)] = content
+    return objects
 
 
 def carried_wheels(settings: Settings) -> set[Wheel]:

@@ -66,6 +66,22 @@ class InAccount:
             raise AccountError(f"{version.name} does not say which execution registered it")
         return self._side(version.execution, f"version {number}")
 
+    def reference(self, own: int | None, began: str) -> tuple[int, str] | None:
+        """What an execution is compared with: a version's number, and why that one.
+
+        The version that serves; else the newest approved one before it. None if there is none.
+
+        Args:
+            own: the version that the execution registered, if it did.
+            began: when it began.
+        """
+        if self.serving is not None and self.serving != own:
+            return self.serving, "the version that serves"
+        for number, created in self.registry.approved():
+            if number < own if own else created < began:
+                return number, "the newest approved version before it"
+        return None
+
     def _side(self, run: str, name: str) -> Side:
         standing = self._runs.standing(self.settings, run)
         facts = replace(standing, origin=self._runs.origin(standing))
