@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 
 from audited_machine import APPROVER, ORIGIN, PLANTED, RUN, Machine, planted, spellings
 from ninesteps.audit import impact_ratios, laws, lineage, pack, privacy
-from ninesteps.audit.known import NAMES
+from ninesteps.audit.known import NAMES, STATED
 from ninesteps.audit.pack import Pack
 from ninesteps.cli import here, main
 from ninesteps.errors import RegistryError
@@ -463,6 +463,18 @@ def test_what_people_decide_is_never_said_to_have_happened() -> None:
     before = [s.partition("{decisions}")[0] for s in sentences if "{decisions}" in s]
     assert before
     assert all(re.match(r"(It tells .* )?Decisions .*: $", text) for text in before), before
+
+
+def test_what_some_models_lack_takes_no_other_fact_with_it() -> None:
+    """A sentence goes if one fact of it is unknown: such a fact stands with its own kind alone."""
+    of_groups = {"facets", "worst_dppl", "worst_di", "small_groups", "facets_as_features"}
+    alone = ({"at_threshold"}, {"trials"}, {"drift"}, {"chain"}, *({name} for name in STATED))
+    for law in laws.load().law:
+        for sentence in (s for question in law.question for s in question.shows):
+            names = set(re.findall(r"{(\w+)}", sentence))
+            if names & of_groups:
+                assert names - of_groups <= {"favourable", "test_rows"}, sentence
+            assert all(names == kind or not names & kind for kind in alone), sentence
 
 
 def test_no_fact_is_made_for_nobody() -> None:

@@ -173,13 +173,13 @@ def _flagged(subject: Subject, reading: Reading) -> str:
     if "confusion" not in reading.curves:
         quantiles = reading.curves["residuals"]["quantiles"]
         low, high = (number(quantiles[key]) for key in ("0.05", "0.95"))
-        return f"90 % are predicted between {low} and {high} of the true number"
+        return f"the errors of 90 % of the predictions are between {low} and {high}"
     cells = reading.curves["confusion"]
     flagged = cells["true_positive"] + cells["false_positive"]
     return (
-        f"{number(flagged)} of {number(sum(cells.values()))} are predicted {reading.positive}, "
-        f"{number(cells['false_positive'])} of them wrongly; {number(cells['false_negative'])} "
-        "are missed"
+        f"{number(flagged)} of {number(sum(cells.values()))} rows are predicted "
+        f"{reading.positive}, {number(cells['false_positive'])} of them wrongly; "
+        f"{number(cells['false_negative'])} are missed"
     )
 
 
