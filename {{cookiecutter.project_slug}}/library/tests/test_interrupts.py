@@ -53,7 +53,7 @@ def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(local_run, "ingest", lambda *_, **__: ingested)
     compiled = SimpleNamespace(definition=definition, code={})
     monkeypatch.setattr(local_run, "compiled", lambda *_: compiled)
-    monkeypatch.setattr(local_run, "_put_code", lambda *_: None)
+    monkeypatch.setattr(local_run, "_put", lambda *_: None)
     monkeypatch.setattr(local_run, "whoami", lambda _: "Sam")
     monkeypatch.setattr(
         local_run, "write_report", lambda local, settings, execution: execution.page.touch()

@@ -18,7 +18,7 @@ import pytest
 
 from endpoints import archive, begin, ended, running
 from ninesteps.errors import DeployError
-from ninesteps.local.endpoint import fleet, worker
+from ninesteps.local.endpoint import control, fleet, worker
 from ninesteps.local.endpoint.connection import Answer, RequestRefused
 from ninesteps.local.endpoint.fleet import Fleet, Request, ServedVersion
 from ninesteps.local.endpoint.observed import Seen, metric
@@ -304,7 +304,7 @@ def test_what_a_script_starts_ends_with_the_endpoint(tmp_path: Path, how: str) -
                 with _ask_and_go(rehearsal.port()):
                     while not begun.exists():
                         time.sleep(0.02)
-            os.kill(rehearsal._running()["pid"], signal.SIGKILL)
+            os.kill(control.address(rehearsal.folder)["pid"], signal.SIGKILL)
     assert all_end(started)
 
 
