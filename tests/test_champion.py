@@ -62,19 +62,20 @@ def test_the_next_model_is_compared_with_the_version_that_serves(serving: Reposi
     assert before["champion"]["outcome"] == "none serves"
     shorten(serving, ROWS - 10)
     said = command(serving, "run")
+    assert re.search(r"^champion +version 1, sha256 [0-9a-f]{12}$", said, re.MULTILINE)
     (auc, champion, difference) = re.findall(
-        r"champion +auc (\S+), here (\S+): (\S+) \(95 % interval \S+ to \S+\)", said
+        r"^ +auc (\S+), here (\S+): (\S+) \(95 % interval \S+ to \S+\)", said, re.MULTILINE
     )[0]
     assert float(champion) - float(auc) == pytest.approx(float(difference), abs=2e-4)
     assert re.search(r"auc - champion\.auc \S+ >= -0\.2  passes by ", said)
     content = last(serving)
     archive = content["parameters"]["ChampionModel"]
     assert archive.startswith("s3://") and archive.endswith("/output/model.tar.gz")
-    assert content["champion"]["uri"] == archive
+    assert (content["champion"]["uri"], content["champion"]["version"]) == (archive, 1)
     (page,) = re.findall(r"^report     (.+)$", said, re.MULTILINE)
     gate = check_structure((serving.path / page).read_text("utf-8")).section("gate").text
     assert "Beside the version that serves" in gate
-    assert archive in gate
+    assert re.search(rf"The champion is version 1, sha256 [0-9a-f]{{12}}, {archive}, scored", gate)
     again = command(serving, "run")
     assert again.count("Cached") >= 7  # step 3 among them: the same champion
     command(serving, "approve", "2", *BY_JO)

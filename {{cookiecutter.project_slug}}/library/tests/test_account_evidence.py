@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ from ninesteps.report.page import build
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.settings import Settings
 from page_structure import check_structure
-from reports import PROFILE, files
+from reports import EVALUATION, PROFILE, facts, files, steps
 
 
 @pytest.fixture
@@ -311,3 +312,33 @@ def test_an_execution_that_is_not_there_is_one_sentence(in_place: Service, tmp_p
     with pytest.raises(AccountError, match="has no execution 'abcdefghijkl' in eu-west-1; `pipe"):
         write_account_report(tmp_path, in_place.settings, PROD, "abcdefghijkl")
     assert not (tmp_path / "executions").exists()
+
+
+def test_the_champions_version_is_told_by_the_digest_of_its_archive(service: Service) -> None:
+    group = PROD.named(service.settings.model_package_group)
+    section = {"outcome": "scored", "says": "", "uri": "s3://bucket/2/model.tar.gz",
+               "sha256": "2" * 64}  # fmt: skip
+    for uri, content in files(evaluation={**EVALUATION, "champion": section}).content.items():
+        service.s3.put_object(Bucket="bucket", Key=uri.removeprefix("s3://bucket/"), Body=content)
+    arns = {n: PROD.sagemaker_arn(f"model-package/{group}/{n}") for n in (1, 2)}
+    summary = {"ModelPackageGroupName": group, "CreationTime": BEGAN,
+               "ModelPackageStatus": "Completed"}  # fmt: skip
+    listed = [{**summary, "ModelPackageArn": arns[n], "ModelPackageVersion": n} for n in arns]
+    container = {"Image": "i", "ModelDataUrl": "s3://bucket/2/model.tar.gz"}
+    service.answer("list_model_packages", {"ModelPackageGroupName": group},
+                   ModelPackageSummaryList=listed)  # fmt: skip
+    service.answer(
+        "describe_model_package", {"ModelPackageName": arns[2]}, **listed[1],
+        ModelPackageName=group, ModelPackageStatusDetails={"ValidationStatuses": []},
+        InferenceSpecification={"Containers": [container]},
+        CustomerMetadataProperties={"model_sha256": "2" * 64},
+    )  # fmt: skip
+    registered = [replace(step, answer={"ModelPackageVersion": 3})
+                  if step.type == "RegisterModel" else step for step in steps()]  # fmt: skip
+    parameters = {"AsOf": "2026-01-01T00:00:00Z", "ChampionModel": "s3://bucket/2/model.tar.gz"}
+    run = facts(parameters=parameters, steps=tuple(registered))
+    assert service.run.champion(service.settings, run) == 2
+    service.stub.assert_no_pending_responses()
+    service.stub.add_client_error("list_model_packages", "AccessDeniedException", "no")
+    assert service.run.champion(service.settings, run) is None
+    assert service.run.champion(service.settings, facts()) is None  # without a call

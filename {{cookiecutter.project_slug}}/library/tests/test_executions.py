@@ -43,6 +43,7 @@ from ninesteps.cli import execution, here, main
 from ninesteps.definition.selection import needed_of_others
 from ninesteps.errors import DefinitionError
 from ninesteps.infrastructure import addresses, permissions, quotas
+from ninesteps.registry.account import archives
 from ninesteps.runs import compiled
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.environment import Environment
@@ -855,6 +856,9 @@ def test_the_calls_of_the_commands_are_those_of_the_table(
         started(service)
         domains(service)
         pipeline_command("start", "--env", "prod")
+        group = {"ModelPackageGroupName": "pets-prod"}
+        service.answer("list_model_packages", group, ModelPackageSummaryList=[])
+        assert [*archives(service.sagemaker, PROD, "pets-prod")] == []  # as its report asks
         with Stubber(client("service-quotas")) as quota_stub:
             quota_stub.add_response("list_service_quotas", {"Quotas": []})
             assert quotas.by_name(boto3.Session()) == {}

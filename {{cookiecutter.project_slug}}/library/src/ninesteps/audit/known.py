@@ -10,10 +10,12 @@ from ninesteps.audit.privacy import LEAST
 from ninesteps.audit.subject import NO_CHAIN, Subject
 from ninesteps.feature_store import findings
 from ninesteps.registry.registry import Decision
+from ninesteps.report import champion
 from ninesteps.report.bias_charts import is_shown
 from ninesteps.report.evidence import Absent
 from ninesteps.report.formatting import between, count, listed, moment, number, percent
 from ninesteps.report.reading import BROKEN, Reading
+from ninesteps.settings.gate import CHAMPION
 from ninesteps.settings.model_card import FILE, Statements
 
 MOST_NAMES = 12
@@ -82,6 +84,10 @@ def _gate_numbers(subject: Subject, reading: Reading) -> str:
         f"{judged.name} is {number(judged.value, 6)}, expected {judged.expected}"
         for judged in judgement.comparisons
     ]
+    each += (
+        f"{name}: {text}" if name == CHAMPION else f"{name} is {text}"
+        for name, text in champion.told(reading.facts.champion, reading.evaluation)
+    )
     outcome = "passes" if judgement.recomputed else "does not pass"
     return f"{'; '.join(each)}; it {outcome}"
 

@@ -238,6 +238,7 @@ def facts_of(facts: RunFacts) -> RunFacts:
         names=facts.names,
         table=facts.table,
         origin=without_folders(facts.origin),
+        champion=facts.champion,
     )
 
 

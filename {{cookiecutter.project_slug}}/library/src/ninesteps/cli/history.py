@@ -91,13 +91,14 @@ def show(run: str, as_json: bool) -> None:
     from ninesteps.local.history import History
     from ninesteps.local.history import as_json as content
     from ninesteps.settings.gate import CHAMPION
-    from ninesteps.terminal.run import evaluation, summary
+    from ninesteps.terminal.run import champion, evaluation, summary
 
     execution = History(here.local()).execution(run)
     if as_json:
-        compared = evaluation(execution, here.local()).get(CHAMPION)
-        champion = {CHAMPION: compared} if compared else {}
-        click.echo(json.dumps({**content(execution), **champion}, indent=2))
+        evaluated = evaluation(execution, here.local())
+        compared = champion(execution, here.settings(), here.local(), evaluated)
+        of_champion = {CHAMPION: compared} if compared else {}
+        click.echo(json.dumps({**content(execution), **of_champion}, indent=2))
     else:
         click.echo(f"run {execution.id}: {execution.status}")
         summary(execution, here.settings(), here.local(), came_from=True)

@@ -617,7 +617,13 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
                          "DescribeStackEvents", "DescribeStacks", "ExecuteChangeSet")
         },
     },
-    "champion": _SEES_WHAT_SERVES,
+    "champion": {
+        **_SEES_WHAT_SERVES,
+        "sagemaker:ListModelPackages": (
+            grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}",
+                  "{sagemaker}:model-package/{stack}/*"),
+        ),
+    },
     "jobs of a champion": _SEES_WHAT_SERVES,
     "lineage": _READ_LINEAGE,
     "jobs": {

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ninesteps.registry.registry import Version, how
+from ninesteps.report import champion
 from ninesteps.report.bias_charts import is_shown
 from ninesteps.report.evidence import Absent
 from ninesteps.report.formatting import count, number, shortened
 from ninesteps.report.panels import trials
 from ninesteps.report.reading import BROKEN, Reading, sentence
-from ninesteps.settings.gate import FACET_METRICS, written
+from ninesteps.settings.gate import CHAMPION, FACET_METRICS, differences, written
 from ninesteps.settings.model_card import FILE, Statements
 
 PROBLEMS = {"binary": "Binary classification", "regression": "Regression"}
@@ -211,11 +212,23 @@ class Card:
                 "rows": str(evaluation.get("rows", "")),
                 "evaluation": self.version.evaluation,
                 "evaluation_sha256": self.reading.evidence.evaluation.sha256,
+                **self._champion(evaluation),
             },
             "metric_groups": [
-                {"name": "Metrics", "metric_data": _typed(_metrics(self.reading.metrics, notes))}
+                {"name": "Metrics", "metric_data": _typed(_metrics(self.reading.metrics, notes))},
+                *_against_champion(evaluation),
             ],
         }
+
+    def _champion(self, evaluation: Mapping[str, Any]) -> Part:
+        """Which version the gate compared it with, or why with none."""
+        section = evaluation.get(CHAMPION)
+        if not section:
+            return {}
+        if section["says"]:
+            return {"champion": shortened(section["says"], LONG)}
+        version = champion.name(self.reading.facts.champion, section)
+        return {"champion": version, "champion_archive": section["uri"]}
 
     def _bias(self) -> Part:
         """How often the favourable outcome comes to each group.
@@ -310,6 +323,27 @@ def _metrics(values: Mapping[str, Any], notes: Mapping[str, str] | None = None) 
         for name, value in values.items()
         if value is not None and math.isfinite(value)
     ]
+
+
+def _against_champion(evaluation: Mapping[str, Any]) -> Iterator[Part]:
+    """The differences from the champion that were measured, each with its interval."""
+    section = evaluation.get(CHAMPION)
+    if not section or section["says"]:
+        return
+    found = differences(section)
+    values = {f"{name} - {CHAMPION}.{name}": metric["value"] for name, metric in found.items()}
+    notes = {
+        f"{name} - {CHAMPION}.{name}": f"{number(metric['challenger'])} here, "
+        f"{number(metric['champion'])} of the champion, on the same rows{_interval(metric)}"
+        for name, metric in found.items()
+    }
+    yield {"name": "Beside the version that served",
+           "metric_data": _typed(_metrics(values, notes))}  # fmt: skip
+
+
+def _interval(metric: Mapping[str, Any]) -> str:
+    low, high = metric.get("interval") or (None, None)
+    return "" if low is None else f"; 95 % interval {number(low)} to {number(high)}"
 
 
 def _typed(metrics: Iterable[Part]) -> list[Part]:

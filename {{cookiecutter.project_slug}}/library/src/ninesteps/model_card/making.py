@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,8 @@ def in_account(
     statements = model_card.load(settings.root)
     version = access.in_account(settings, environment.name).find(number)
     account_run = AccountRun.of(session, environment)
-    facts = account_run.standing(settings, version.execution)
+    standing = account_run.standing(settings, version.execution)
+    facts = replace(standing, champion=account_run.champion(settings, standing))
     reading = Reading(facts, collect(facts, account_run))
     arn = environment.sagemaker_arn(f"model-package/{version.group}/{number}")
     return _valid(Card(version, reading, statements, settings.project.problem, arn))

@@ -55,11 +55,7 @@ class AccountRegistry:
 
     def numbers(self) -> list[int]:
         """The versions that there are, the newest first."""
-        pages = self._sagemaker.get_paginator("list_model_packages").paginate(
-            ModelPackageGroupName=self.group
-        )
-        packages = [package for page in pages for package in page["ModelPackageSummaryList"]]
-        return sorted((package["ModelPackageVersion"] for package in packages), reverse=True)
+        return numbers(self._sagemaker, self.group)
 
     def approved(self) -> Iterator[tuple[int, str]]:
         """The versions that are approved now, the newest first, each with when it was made."""
@@ -169,10 +165,7 @@ class AccountRegistry:
 
     def archives(self) -> Iterator[tuple[int, str]]:
         """Each version, the newest first, with the SHA-256 that its archive was registered with."""
-        for number in self.numbers():
-            version = self.version(number)
-            if digest := version.metadata.get(digest_key(version.model)):
-                yield number, digest
+        return archives(self._sagemaker, self.environment, self.group)
 
     def serving(self) -> int | None:
         """The version that the environment's endpoint serves; None if there is no endpoint.
@@ -218,6 +211,23 @@ class AccountRegistry:
             if error.response["Error"]["Code"] not in NOT_THERE:
                 raise
             return None
+
+
+def numbers(sagemaker: Any, group: str) -> list[int]:
+    """The versions of a group, the newest first."""
+    pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
+    packages = [package for page in pages for package in page["ModelPackageSummaryList"]]
+    return sorted((package["ModelPackageVersion"] for package in packages), reverse=True)
+
+
+def archives(sagemaker: Any, environment: Environment, group: str) -> Iterator[tuple[int, str]]:
+    """Each version, the newest first, with the SHA-256 that its archive was registered with."""
+    for number in numbers(sagemaker, group):
+        arn = environment.sagemaker_arn(f"model-package/{group}/{number}")
+        package = sagemaker.describe_model_package(ModelPackageName=arn)
+        uri = package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
+        if digest := package.get("CustomerMetadataProperties", {}).get(digest_key(uri)):
+            yield number, digest
 
 
 def recorded_origin(

@@ -38,6 +38,18 @@ class Champion:
         except (TypeError, KeyError):
             raise ValueError("the section of the champion is damaged") from None
 
+    def version(self, archives: Iterable[tuple[int, str]], own: int | None) -> int | None:
+        """The newest version before `own` that has its archive; None if none has, or none served.
+
+        Args:
+            archives: as of `fault`, the newest first; no more are asked for than needed.
+            own: None of a run that registered no version.
+        """
+        if self.is_none:
+            return None
+        return next((number for number, sha256 in archives
+                     if sha256 == self.sha256 and (own is None or number < own)), None)  # fmt: skip
+
     def fault(self, archives: Iterable[tuple[int, str]], own: int, serving: int | None) -> str:
         """Why nothing can rest on the comparison; empty if something can.
 

@@ -18,9 +18,16 @@ from ninesteps.errors import AccountError
 from ninesteps.infrastructure import account, own_feature_group
 from ninesteps.infrastructure.account import FORBIDDEN
 from ninesteps.infrastructure.executions import GOES_ON, Executions
-from ninesteps.registry.account import SAME_MODEL_AS, decisions, digest_key, recorded_origin
+from ninesteps.registry.account import (
+    SAME_MODEL_AS,
+    archives,
+    decisions,
+    digest_key,
+    recorded_origin,
+)
 from ninesteps.registry.person import arn_of
 from ninesteps.registry.registry import Decision
+from ninesteps.report import champion
 from ninesteps.report.evidence import Absent
 from ninesteps.report.facts import (
     EXECUTING,
@@ -83,6 +90,7 @@ class AccountRun:
             standing,
             previous=previous,
             origin=self.origin(standing),
+            champion=self.champion(settings, standing),
             no_previous=""
             if previous
             else f"of the last {LOOKED_THROUGH} earlier executions of "
@@ -282,6 +290,15 @@ class AccountRun:
                 except Absent as why:
                     return {"unknown": str(why)}
         return {"unknown": "no version was registered, whose evidence would say it"}
+
+    def champion(self, settings: Settings, facts: RunFacts) -> int | None:
+        """The version that the execution was compared with; None: none, or it may not be asked."""
+        group = self.environment.named(settings.model_package_group)
+        with contextlib.suppress(ClientError):
+            return champion.version_of(
+                facts, self, lambda: archives(self.sagemaker, self.environment, group)
+            )
+        return None
 
     # Files
 

@@ -6,7 +6,7 @@ import hashlib
 import platform
 import site
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from ninesteps.local.execution import FAILED, SUCCEEDED, Execution, StepRun
 from ninesteps.local.history import log_text
 from ninesteps.local.state import KeptExecution, ModelPackage, State, digest_of
 from ninesteps.local.storage import Storage
+from ninesteps.report import champion
 from ninesteps.report.facts import Previous, Reference, RunFacts, StepFacts
 from ninesteps.report.formatting import duration, moment
 from ninesteps.report.lineage_picture import lineage_part
@@ -52,7 +53,7 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
     erased = {uri: why for uri, digest in digests.items() if (why := erasures.says(uri, digest))}
     digests = {uri: erasures.after(uri, digest) for uri, digest in digests.items()}
     previous = _previous(local, kept_state, execution, digests)
-    return RunFacts(
+    facts = RunFacts(
         id=execution.id,
         pipeline=kept.pipeline,
         project=settings.project.name,
@@ -79,6 +80,17 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
         table=findings.ingested(kept.catalog, local / "s3"),
         origin=kept.origin,
     )
+    compared_with = champion.version_of(
+        facts, LocalFiles(local, execution), lambda: archives(local, settings)
+    )
+    return replace(facts, champion=compared_with)
+
+
+def archives(local: Path, settings: Settings) -> Iterator[tuple[int, str]]:
+    """Each version, the newest first, with the SHA-256 that its archive was registered with."""
+    from ninesteps.registry.local import LocalRegistry
+
+    return LocalRegistry(local, settings.model_package_group, read_only=True).archives()
 
 
 def _took(kept: KeptExecution) -> str:

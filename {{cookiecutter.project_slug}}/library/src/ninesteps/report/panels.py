@@ -6,6 +6,7 @@ from typing import Any
 
 from ninesteps.report import binary_charts, regression_charts, search_chart
 from ninesteps.report.bias_panel import bias
+from ninesteps.report.champion import name
 from ninesteps.report.evidence import Absent
 from ninesteps.report.facts import RunFacts
 from ninesteps.report.figure import Figure, Group, Panel, Table
@@ -52,19 +53,19 @@ def _gate(reading: Reading) -> Panel:
     figure, table = comparison_figure(judgement, curves)
     tables = [table]
     if champion := reading.evaluation.get(CHAMPION):
-        says += f" {_of_champion(champion)}"
+        says += f" {_of_champion(champion, reading.facts.champion)}"
         tables += filter(None, [champion_table(judgement, reading.evaluation)])
     return Panel("gate", "Gate", says, [Group("", figures=[figure], tables=tables)])
 
 
-def _of_champion(section: dict[str, Any]) -> str:
+def _of_champion(section: dict[str, Any], version: int | None) -> str:
     """What the champion was, and how its differences were measured."""
     if section["says"]:
         return f"Of the champion: {section['says']}."
     how = section["bootstrap"]
     return (
-        f"The champion is {section['uri']}, sha256 {section['sha256'][:12]}, scored on the same "
-        f"rows with its own threshold. Intervals are of {how['resamples']} resamples of "
+        f"The champion is {name(version, section)}, {section['uri']}, scored on the same rows with "
+        f"its own threshold. Intervals are of {how['resamples']} resamples of "
         f"{count(how['units'], 'row' if how['drawn'] == 'rows' else 'group')}: {how['source']}."
     )
 

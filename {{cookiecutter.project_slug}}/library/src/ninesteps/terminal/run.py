@@ -141,8 +141,10 @@ def summary(
             _line(*line)
     content = evaluation(execution, local)
     for line in (
-        *champion_lines(content), *_evaluation_lines(content), *_uncounted_lines(content, settings)
-    ):  # fmt: skip
+        *champion_lines(champion(execution, settings, local, content)),
+        *_evaluation_lines(content),
+        *_uncounted_lines(content, settings),
+    ):
         _line(*line)
     for sentence in remarks(execution, local):
         for number, part in enumerate(textwrap.wrap(sentence, 68)):
@@ -222,20 +224,37 @@ def _evaluation_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
     return [("metrics", lines[0][1]), *lines[1:]] if lines else []
 
 
-def champion_lines(content: dict[str, Any]) -> list[tuple[str, str]]:
-    """The metrics that the gate compares with the champion's: both values, the difference."""
-    section = content.get(gates.CHAMPION, {})
+def champion(
+    execution: Execution, settings: Settings, local: Path, content: dict[str, Any]
+) -> dict[str, Any]:
+    """What an evaluation says of the champion, with its version; empty: nothing."""
+    if not (section := content.get(gates.CHAMPION)):
+        return {}
+    from ninesteps.report.champion import version
+    from ninesteps.report.local_run import archives
+
+    own = next(iter(execution.versions), None)
+    return {**section, "version": version(content, own, lambda: archives(local, settings))}
+
+
+def champion_lines(section: dict[str, Any]) -> list[tuple[str, str]]:
+    """The champion, and the metrics that the gate compares with its: values, difference."""
+    if not section:
+        return []
     if says := section.get("says", ""):
-        lines = [escape(part) for part in textwrap.wrap(says, 68)]
+        lines = textwrap.wrap(says, 68)
     else:
-        lines = [_against(name, found) for name, found in gates.differences(section).items()]
-    return [("" if number else "champion", line) for number, line in enumerate(lines)]
+        from ninesteps.report.champion import name
+
+        lines = [name(section["version"], section)]
+        lines += [_against(metric, of) for metric, of in gates.differences(section).items()]
+    return [("" if number else "champion", escape(line)) for number, line in enumerate(lines)]
 
 
 def _against(name: str, found: Mapping[str, Any]) -> str:
-    text = f"{name} {found['champion']:.4g}, here {found['challenger']:.4g}: {found['value']:+.4g}"
-    low, high = found.get("interval") or (None, None)
-    return escape(text if low is None else f"{text} (95 % interval {low:+.4g} to {high:+.4g})")
+    from ninesteps.report.champion import difference
+
+    return f"{name} {found['champion']:.4g}, here {found['challenger']:.4g}: {difference(found)}"
 
 
 def _metrics(content: dict[str, Any]) -> dict[str, float | None]:

@@ -84,7 +84,8 @@ class InAccount:
 
     def _side(self, run: str, name: str) -> Side:
         standing = self._runs.standing(self.settings, run)
-        facts = replace(standing, origin=self._runs.origin(standing))
+        facts = replace(standing, origin=self._runs.origin(standing),
+                        champion=self._runs.champion(self.settings, standing))  # fmt: skip
         answer = next((step.answer for step in facts.step("RegisterModel") if step.answer), {})
         number = facts.version
         subject = Subject(

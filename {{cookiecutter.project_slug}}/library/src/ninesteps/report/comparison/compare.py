@@ -12,6 +12,7 @@ from typing import Any
 from ninesteps.errors import RegistryError
 from ninesteps.feature_store import findings
 from ninesteps.registry import registry
+from ninesteps.report import champion
 from ninesteps.report.bias_charts import is_shown
 from ninesteps.report.comparison.code import code
 from ninesteps.report.comparison.model import (
@@ -161,9 +162,11 @@ def _decided(side: Side) -> Iterator[tuple[str, Any]]:
         yield "passes the gate", {True: "yes", False: "no", None: None}[outcome]
     yield "profile", _stamp(side, "profile")
     try:
-        decision = side.reading.evaluation.get("decision") or {}
+        evaluation = side.reading.evaluation
     except Absent:
         return
+    yield from champion.told(side.facts.champion, evaluation)
+    decision = evaluation.get("decision") or {}
     yield "threshold", decision.get("threshold")
     yield "rule of the threshold", decision.get("rule")
 
