@@ -142,8 +142,44 @@ def test_a_table_is_one_artifact_however_many_versions_learnt_from_it(lived: Liv
     file = lived.repository.path / "data/churn.csv"
     assert table["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert int(table["properties"]["rows"]) - int(shorter["properties"]["rows"]) == 200
-    assert table["properties"]["left out"]
     assert table["properties"]["last"] == "2018-01-22T00:00:00.000Z"
+
+
+def test_a_later_run_changes_nothing_that_is_said_of_an_earlier_version(
+    lived: Lived, tmp_path: Path
+) -> None:
+    shutil.copytree(lived.repository.path, tmp_path / "later", symlinks=True)
+    later = Lived(Repository(tmp_path / "later"))
+    with closing(sqlite3.connect(tmp_path / "later/.local/state.db")) as state, state:
+        ((first, text),) = state.execute(
+            "SELECT id, origin FROM executions ORDER BY rowid LIMIT 1"
+        ).fetchall()
+        origin = json.loads(text) | {"python": "3.13.0", "machine": "another", "overridden": {}}
+        origin["table"] |= {"path": "elsewhere/copy.csv", "kept": 1, "used": 1, "left_out": []}
+        for table, change in (
+            ("executions", {"id": "laterlater01", "origin": json.dumps(origin)}),
+            ("steps", {"execution": "laterlater01"}),
+        ):
+            named = [row[1] for row in state.execute(f"PRAGMA table_info({table})")]
+            anew = {"record": "replace(record, :first, 'laterlater01')"}  # other jobs, other files
+            values = ", ".join(
+                f":{name}" if name in change else anew.get(name, name) for name in named
+            )
+            whose = "id" if table == "executions" else "execution"
+            state.execute(
+                f"INSERT INTO {table} SELECT {values} FROM {table} "  # noqa: S608
+                f"WHERE {whose} = :first",
+                {**change, "first": first},
+            )
+    assert later.graph(1) == lived.graph(1)
+    (run,) = entities(later.graph(1), role="run")
+    assert run["properties"]["raw table"] == "data/churn.csv"
+    assert run["properties"]["rows left out"] == (
+        "3 empty custid; 4 a later row has the same custid and moment"
+    )
+    with closing(sqlite3.connect(tmp_path / "later/.local/state.db")) as state:
+        recorded = state.execute("SELECT name FROM lineage_entities WHERE role = 'run'").fetchall()
+    assert ("run laterlater01",) in recorded
 
 
 def test_what_a_run_was_started_with_is_its_own(lived: Lived) -> None:

@@ -23,16 +23,31 @@ def came_from(origin: Mapping[str, Any]) -> Iterator[Entity]:
         )  # fmt: skip
     if sha256 := origin.get("library_sha256"):
         yield entities.of_content(
-            "Library", roles.LIBRARY, f"ninesteps {origin['library']}", sha256,
-            overridden=origin.get("overridden"),
-        )  # fmt: skip
+            "Library", roles.LIBRARY, f"ninesteps {origin['library']}", sha256
+        )
     if sha256 := origin.get("settings_sha256"):
         yield entities.of_content("Settings", roles.SETTINGS, "pipeline.toml", sha256)
     if sha256 := origin.get("lock_sha256"):
-        yield entities.of_content(
-            "Environment", roles.ENVIRONMENT, "requirements.lock", sha256,
-            python=origin.get("python"), machine=origin.get("machine"),
-        )  # fmt: skip
+        yield entities.of_content("Environment", roles.ENVIRONMENT, "requirements.lock", sha256)
+
+
+def of_this_run(origin: Mapping[str, Any]) -> dict[str, object]:
+    """What is true of a run and of no artifact, which other runs share, by names in words.
+
+    So it is with the rows that were left out of a table: which they are depends on the moment of
+    the run, and on its settings.
+    """
+    table = origin.get("table") or {}
+    left_out = "; ".join(f"{one['rows']:,} {one['why']}" for one in table.get("left_out", []))
+    return {
+        "python": origin.get("python"),
+        "machine": origin.get("machine"),
+        "overridden": origin.get("overridden"),
+        "raw_table": table.get("path"),
+        "rows_kept": table.get("kept"),
+        "rows_used": table.get("used"),
+        "rows_left_out": left_out,
+    }
 
 
 def _commit(commit: str, repository: Mapping[str, Any]) -> Entity:

@@ -27,7 +27,7 @@ from ninesteps.lineage.graph import (
     Builder,
     Entity,
 )
-from ninesteps.lineage.of_origin import came_from
+from ninesteps.lineage.of_origin import came_from, of_this_run
 from ninesteps.local.execution import SUCCEEDED
 from ninesteps.local.state import KeptExecution, KeptStep
 from ninesteps.local.storage import Storage
@@ -97,7 +97,7 @@ class RunLineage:
                 run=kept.id, pipeline=kept.pipeline, status=kept.status, started=kept.started,
                 ended=kept.ended, started_by=kept.started_by,
                 as_of=kept.parameters.get("AsOf"), options=kept.wanted,
-                not_recorded=_not_recorded(kept),
+                not_recorded=_not_recorded(kept), **of_this_run(origin),
             ),
         ))  # fmt: skip
         if self.run.definition_sha256:
@@ -354,14 +354,14 @@ class RunLineage:
         id_ = self.graph.add(replace(rows, name=by_uri.get(uri, table)))
         raw = self.run.kept.origin.get("table") or {}
         if raw.get("sha256") and "/feature-store/" in uri:  # not rows that another repository owns
-            left_out = "; ".join(f"{n['rows']:,} {n['why']}" for n in raw.get("left_out", []))
-            table_id = self.graph.add(entities.of_content(
+            read = entities.of_content(
                 "DataSet", roles.TABLE, str(raw["path"]).replace("\\", "/").rpartition("/")[2],
                 raw["sha256"], str(raw["path"]), bytes=raw.get("bytes"), rows=raw.get("rows"),
-                kept=raw.get("kept"), used=raw.get("used"), left_out=left_out,
                 first=raw.get("first"), last=raw.get("last"),
-            ))  # fmt: skip
-            self.graph.join(table_id, id_, DERIVED_FROM)
+            )  # fmt: skip
+            if not self.graph.has(read.id):  # else under the name that it was first read by
+                self.graph.add(read)
+            self.graph.join(read.id, id_, DERIVED_FROM)
         return id_
 
     def _ended(self, step: KeptStep) -> str:
