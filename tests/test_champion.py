@@ -76,9 +76,27 @@ def test_the_next_model_is_compared_with_the_version_that_serves(serving: Reposi
     gate = check_structure((serving.path / page).read_text("utf-8")).section("gate").text
     assert "Beside the version that serves" in gate
     assert re.search(rf"The champion is version 1, sha256 [0-9a-f]{{12}}, {archive}, scored", gate)
+    check_lineage(serving, archive)
     again = command(serving, "run")
     assert again.count("Cached") >= 7  # step 3 among them: the same champion
     command(serving, "approve", "2", *BY_JO)
+
+
+def check_lineage(serving: Repository, archive: str) -> None:
+    """The champion's model reached step 3, and the new version did not come from it."""
+    graph = json.loads(serving.pipeline("lineage", "2", "--json").stdout)
+    by_id = {entity["id"]: entity for entity in graph["entities"]}
+    (champion,) = [entity for entity in graph["entities"] if entity["uri"] == archive]
+    own = champion["id"]
+    (edge,) = [a for a in graph["associations"] if own in (a["source"], a["destination"])]
+    evaluation = by_id[edge["destination"]]["properties"]["step"]
+    assert (evaluation, edge["type"]) == ("ChurnEvalBestModel", "AssociatedWith")
+    jobs = {entity["properties"].get("job") for entity in graph["entities"]}
+    assert len(jobs) > 5
+    assert archive.split("/")[-3] not in jobs  # which trained it
+    found = json.loads(serving.pipeline("lineage", "--of", archive, "--json").stdout)["versions"]
+    by_name = {use["name"].split()[-1]: use["is_in_model"] for use in found}
+    assert by_name == {"1": True, "2": False}
 
 
 @pytest.mark.skipif(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import tarfile
 from collections.abc import Iterator
@@ -112,3 +113,8 @@ def test_no_file_has_an_erased_record_and_the_version_is_as_good_as_before(
     if split == "test":
         page = Path(traced.pipeline("report", "last").stdout.strip()).read_text(encoding="utf-8")
         assert "was changed by an erasure on " in page and "CHANGED" not in page
+        lineage = traced.pipeline("lineage", "1").stdout.splitlines()
+        (line,) = [line for line in lineage if "test.csv" in line and "(above)" not in line
+                   and "test.csv.out" not in line]  # fmt: skip
+        assert "changed by an erasure on " in line
+        assert re.search(r"DataSet: test\.csv, changed by an erasure on \S+</summary>", page)

@@ -1,10 +1,22 @@
-"""The lineage graph: what an entity came from, and what it led to."""
+"""The lineage graph: what an entity came from, what it led to, and what became of it since."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import botocore.session
 
+from ninesteps.lineage import entities, local, roles
+from ninesteps.lineage.erased import with_erasures
 from ninesteps.lineage.graph import ASSOCIATION_TYPES, Association, Entity, Graph
+from ninesteps.lineage.tree import tree
+from ninesteps.local.endpoint.server import DEPLOYMENTS
+from ninesteps.local.erasures import Erasure, Erasures
+from ninesteps.report.lineage_picture import lineage_part
+from pets import settings as pet_settings
+from versions import Registered
 
 
 def _graph(*edges: str) -> Graph:
@@ -39,3 +51,74 @@ def test_around_an_entity_is_what_led_to_it_and_what_it_led_to_alone() -> None:
 def test_association_types_are_sagemakers() -> None:
     service = botocore.session.get_session().get_service_model("sagemaker")
     assert list(ASSOCIATION_TYPES) == service.shape_for("AssociationEdgeType").enum
+
+
+# What was erased since
+
+SPLITS = "s3://pets/executions/one/test"
+
+
+def _erased() -> Graph:
+    """A file that was changed, one that was not, two files at an address, rows without a list."""
+    rows = Entity("rows", "artifact", "DataSet", "pets", "s3://pets/rows", "9" * 64)
+    listed = {"a.csv": "c" * 64, "b.csv": "d" * 64}
+    found = [
+        entities.file(f"{SPLITS}/test.csv", "a" * 64, roles.SPLIT),
+        entities.file(f"{SPLITS}/columns.json", "b" * 64, roles.OUTPUT),
+        entities.file(f"{SPLITS}/test.csv", "e" * 64, roles.SPLIT),  # as another run wrote it
+        entities.bundle("DataSet", roles.OUTPUT, "both", "s3://pets/both", listed),
+        entities.bundle("DataSet", roles.OUTPUT, "older", "s3://pets/both", {"a.csv": "0" * 64}),
+        rows,
+    ]
+    files = {
+        f"{SPLITS}/test.csv": ("a" * 64, "f" * 64), "s3://pets/both/a.csv": ("c" * 64, "f" * 64),
+        "s3://pets/rows/1.parquet": ("1" * 64, ""),
+    }  # fmt: skip
+    one = Erasure("2026-02-03T04:05:06Z", "ab", "key", files)
+    job = Entity("job", "trial component", "ProcessingJob", "process", role=roles.JOB)
+    edges = [Association(job.id, e.id, "Produced") for e in found[:2]]
+    edges += [Association(e.id, rows.id, "ContributedTo") for e in found[:-1]]
+    graph = Graph({e.id: e for e in (job, *found)}, tuple(edges))
+    return with_erasures(graph, Erasures((one,)))
+
+
+def test_an_artifact_that_an_erasure_changed_says_so() -> None:
+    graph = _erased()
+    changed, deleted = (f"{how} by an erasure on 2026-02-03" for how in ("changed", "deleted"))
+    said = {(e.name, e.sha256[:1]): e.properties.get("erased")
+            for e in graph.entities.values() if e.kind == "artifact"}  # fmt: skip
+    both, older = (e.sha256[:1] for e in graph.entities.values() if e.uri == "s3://pets/both")
+    assert said == {
+        ("test.csv", "a"): changed, ("columns.json", "b"): None, ("test.csv", "e"): None,
+        ("both", both): changed, ("older", older): None, ("pets", "9"): deleted,
+    }  # fmt: skip
+    assert max(map(len, tree(graph, "rows"))) <= 80
+    assert f"pets  999999999999  {deleted}" in tree(graph, "rows")[0]
+    assert f"DataSet: pets, {deleted}</summary>" in lineage_part(graph)
+    (joined,) = [line for line in tree(graph, "rows") if "test.csv and 1 more" in line]
+    assert joined.endswith(f"1 of them {changed}")
+
+
+# A renamed group
+
+
+def test_a_deployment_is_that_of_the_group_that_was_deployed(tmp_path: Path) -> None:
+    """Pipeline and group are renamed, and version 1 of both is there."""
+    folder = tmp_path / ".local"
+    assert Registered(folder).register() == 1
+    assert Registered(folder, "cats", ["run1"]).register() == 1
+    (folder / "endpoint").mkdir()
+    began = {"event": "began", "version": 1, "before": None, "by_hand": False, "policy": {}}
+    lines = [{**began, "at": "2026-01-01T00:00:00Z", "group": "pets"},
+             {"event": "ended", "version": 1, "outcome": "deployed", "at": "2026-01-01T00:01:00Z"},
+             {**began, "at": "2026-01-02T00:00:00Z", "group": "cats"}]  # fmt: skip
+    text = "".join(f"{json.dumps(line)}\n" for line in lines)
+    (folder / "endpoint" / DEPLOYMENTS).write_text(text, encoding="utf-8")
+    settings = pet_settings()
+    renamed = replace(settings, project=replace(settings.project, pipeline="cats"))
+    for given, moment in ((renamed, "2026-01-02"), (settings, "2026-01-01")):
+        graph = local.graph_of_version(folder, given, 1)
+        (deployment,) = [e for e in graph.entities.values() if e.role == roles.DEPLOYMENT]
+        assert deployment.created.startswith(moment)
+        (endpoint,) = [e for e in graph.entities.values() if e.role == roles.ENDPOINT]
+        assert endpoint.name == f"{given.model_package_group}, on this machine"

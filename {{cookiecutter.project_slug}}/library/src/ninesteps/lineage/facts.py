@@ -16,12 +16,22 @@ _LONG = 300
 def remark(node: Node) -> str:
     """What a line says of a node beside its type, name and hash; may be empty."""
     says = _REMARKS.get(node.first.role)
-    return says(node.first) if says and len(node.members) == 1 else ""
+    what = says(node.first) if says and len(node.members) == 1 else ""
+    return ", ".join(filter(None, [what, erased(node)]))
+
+
+def erased(node: Node) -> str:
+    """That an erasure has changed what a node stands for; empty if none has."""
+    changes = [e.properties["erased"] for e in node.members if "erased" in e.properties]
+    if not changes:
+        return ""
+    some = f"{len(changes)} of them " if len(node.members) > 1 else ""
+    return f"{some}{changes[-1]}"
 
 
 def _of_table(table: Entity) -> str:
     rows = table.properties.get("rows", "")
-    return f"{int(rows):,} rows" if rows.isdigit() else ""
+    return f"{table.role}, {int(rows):,} rows" if rows.isdigit() else table.role
 
 
 def _of_code(code: Entity) -> str:
@@ -53,8 +63,12 @@ def served(deployment: Entity) -> str:
     return f"{requests:,} requests, {facts['served from']} to {until}"
 
 
+_TOLD_BY_ROLE = (roles.FEATURE_GROUP, roles.EXPLAINABILITY, roles.SAGEMAKER_MODEL)
+"""Roles of what neither type nor name tells."""
+
 _REMARKS: dict[str, Callable[[Entity], str]] = {
     roles.TABLE: _of_table,
+    **dict.fromkeys(_TOLD_BY_ROLE, lambda entity: entity.role),
     roles.CODE: _of_code,
     roles.RUN: _of_run,
     roles.JOB: _of_job,
@@ -76,16 +90,22 @@ def rows(entity: Entity) -> Iterator[tuple[str, str]]:
         yield "when", entity.created
     for name, text in entity.properties.items():
         if name in ("files", "archive files"):
-            yield from ((path, sha256) for sha256, path in _files(text))
+            yield from _files(text)
         else:
             yield name, text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"
     yield "id", entity.id
 
 
+def listed_files(entity: Entity) -> dict[str, str]:
+    """The files that an artifact lists: SHA-256 by the path below its address."""
+    return dict(_files(entity.properties.get("files", "")))
+
+
 def _files(listing: str) -> Iterator[tuple[str, str]]:
+    """Each file's path and SHA-256."""
     for line in listing.splitlines():
         sha256, _, path = line.partition("  ")
-        yield sha256, path
+        yield path, sha256
 
 
 def values(text: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ninesteps.errors import RegistryError
 from ninesteps.lineage import entities, roles, store
+from ninesteps.lineage.erased import with_erasures
 from ninesteps.lineage.graph import Builder, Graph
 from ninesteps.lineage.of_run import RunLineage, RunRecord
 from ninesteps.lineage.of_version import (
@@ -22,6 +23,7 @@ from ninesteps.lineage.of_version import (
     add_version,
     decision_id,
 )
+from ninesteps.local.erasures import Erasures
 from ninesteps.local.execution import EXECUTING, KILLED
 from ninesteps.local.state import KeptExecution, State, digest_of_text, is_run_locked
 from ninesteps.local.step_types import ARN
@@ -37,7 +39,7 @@ def record(local: Path, group: str) -> None:
 
     Args:
         local: a folder such as `.local`.
-        group: the model package group that the endpoint here serves.
+        group: the model package group, which the endpoint is called by where it notes none.
     """
     _Recorder(local, group, State(local / STATE)).record()
 
@@ -55,7 +57,7 @@ def graph_of_version(local: Path, settings: Settings, number: int) -> Graph:
         numbers = [package.version for package in state.model_packages(group)]
         has = f"it has {listed(numbers)}" if numbers else "no version is registered"
         raise RegistryError(f"{group} has no version {number}: {has}")
-    return graph
+    return with_erasures(graph, Erasures.read(state, local))
 
 
 def graph_of_run(local: Path, group: str, state: State, execution: str) -> Graph:
@@ -69,7 +71,7 @@ def graph_of_run(local: Path, group: str, state: State, execution: str) -> Graph
         "SELECT package_group, version FROM model_packages WHERE execution = ?", execution
     )
     start = entities.package_id(*rows[0]) if rows else entities.run_id(execution)
-    return store.around(state, start)
+    return with_erasures(store.around(state, start), Erasures.read(state, local))
 
 
 def whole_graph(local: Path, group: str) -> Graph:
@@ -112,10 +114,8 @@ class _Recorder:
             self._add_version(group, version)
         endpoint = self.local / "endpoint"
         if endpoint.is_dir():
-            changes = {
-                package.version: self.state.changes(self.group, package.version)
-                for package in self.state.model_packages(self.group)
-            }
+            rows = self.state.rows("SELECT package_group, version FROM model_packages")
+            changes = {package: self.state.changes(*package) for package in rows}
             add_deployments(endpoint, self.group, changes, self.graph)
         if self.graph.entities:
             store.write(self.state, self.graph.graph())

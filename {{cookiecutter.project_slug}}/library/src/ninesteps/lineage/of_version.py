@@ -115,24 +115,25 @@ def _join(graph: Builder, source: str, destination: str, type_: str) -> None:
 
 
 def add_deployments(
-    folder: Path, name: str, packages: Mapping[int, list[StatusChange]], graph: Builder
+    folder: Path,
+    group: str,
+    packages: Mapping[tuple[str, int], list[StatusChange]],
+    graph: Builder,
 ) -> None:
     """Add the deployments to the endpoint on this machine, and the traffic that each served.
 
     Args:
         folder: what the endpoint keeps.
-        name: the model package group that it serves, by which the endpoint is called.
-        packages: the decisions on each version there is.
+        group: the model package group of deployments that do not note theirs.
+        packages: the decisions on each version there is, by its group and number.
     """
-    deployments = [d for d in _deployments(folder) if d.began["version"] in packages]
-    if not deployments:
-        return
-    endpoint = graph.add(Entity(
-        entities.entity_id("context", roles.ENDPOINT, name), "context", "Endpoint",
-        f"{name}, on this machine", role=roles.ENDPOINT,
-    ))  # fmt: skip
-    for deployment in deployments:
-        _add_deployment(deployment, name, packages, endpoint, graph)
+    for deployment in _deployments(folder, group):
+        if (deployment.group, deployment.version) in packages:
+            endpoint = graph.add(Entity(
+                entities.entity_id("context", roles.ENDPOINT, deployment.group), "context",
+                "Endpoint", f"{deployment.group}, on this machine", role=roles.ENDPOINT,
+            ))  # fmt: skip
+            _add_deployment(deployment, packages, endpoint, graph)
 
 
 @dataclass
@@ -140,17 +141,24 @@ class _Deployment:
     """The lines of one deployment."""
 
     number: int  # the first is 1
+    group: str  # of the version
     began: dict[str, Any]
     ended: dict[str, Any]  # empty while it goes on, or if it was broken off
     served: dict[str, Any]  # the traffic; empty if none is noted
 
+    @property
+    def version(self) -> int:
+        """The version's number."""
+        return int(self.began["version"])
 
-def _deployments(folder: Path) -> list[_Deployment]:
+
+def _deployments(folder: Path, group: str) -> list[_Deployment]:
     """The deployments that the endpoint noted, the oldest first; a line cut off is left out."""
     deployments: list[_Deployment] = []
     for event in _lines(folder / DEPLOYMENTS):
         if event.get("event") == "began":
-            deployments.append(_Deployment(len(deployments) + 1, event, {}, {}))
+            own = str(event.get("group") or group)  # which it did not note in earlier versions
+            deployments.append(_Deployment(len(deployments) + 1, own, event, {}, {}))
         elif deployments and deployments[-1].began["version"] == event.get("version"):
             deployments[-1].ended = event
     traffic = list(_lines(folder / SERVED))
@@ -171,13 +179,12 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
 
 def _add_deployment(
     deployment: _Deployment,
-    group: str,
-    packages: Mapping[int, list[StatusChange]],
+    packages: Mapping[tuple[str, int], list[StatusChange]],
     endpoint: str,
     graph: Builder,
 ) -> None:
     began, ended, served = deployment.began, deployment.ended, deployment.served
-    version, outcome = int(began["version"]), ended.get("outcome", "")
+    group, version, outcome = deployment.group, deployment.version, ended.get("outcome", "")
     policy = began.get("policy", {}).get("BlueGreenUpdatePolicy", {})
     traffic = policy.get("TrafficRoutingConfiguration", {}).get("Type", "")
     action = graph.add(Entity(
@@ -198,7 +205,7 @@ def _add_deployment(
     ))  # fmt: skip
     _join(graph, entities.package_id(group, version), action, CONTRIBUTED_TO)
     in_force: dict[str, int] = {}
-    for number, change in enumerate(packages[version], 1):
+    for number, change in enumerate(packages[group, version], 1):
         if change.at <= began["at"]:
             in_force[change.stage] = number if change.after == APPROVED else 0
     for number in filter(None, in_force.values()):

@@ -7,7 +7,7 @@ earlier run's. So it imports no template engine.
 from __future__ import annotations
 
 from ninesteps.lineage.condensed import Drawn, Node, condensed
-from ninesteps.lineage.facts import rows
+from ninesteps.lineage.facts import erased, rows
 from ninesteps.lineage.graph import Entity, Graph
 from ninesteps.lineage.tree import SHORT
 from ninesteps.plain_text import plain
@@ -111,8 +111,9 @@ def _short(node: Node) -> str:
 
 def _details(number: int, node: Node) -> str:
     inner = "".join(_facts(entity, len(node.members) > 1) for entity in node.members)
+    name = ", ".join(filter(None, [f"{node.type}: {node.name}", erased(node)]))
     return (
-        f"<details><summary>{as_html(f'{node.type}: {node.name}')}</summary>"
+        f"<details><summary>{as_html(name)}</summary>"
         f'<div id="lineage-{number}" tabindex="-1">{inner}</div></details>\n'
     )
 

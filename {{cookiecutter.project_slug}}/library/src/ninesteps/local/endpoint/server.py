@@ -214,7 +214,8 @@ class Endpoint:
     ) -> None:
         before = self._router.blue.version.number if self._router.blue else None
         noted: dict[str, Any] = {"version": version.number, "before": before, "by_hand": by_hand}
-        self._note({**noted, "event": "began", "policy": deployment.config})
+        group = {"group": package["group"]} if "group" in package else {}
+        self._note({**noted, **group, "event": "began", "policy": deployment.config})
         log = self._folder / f"version-{version.number}.log"
         options = self._options
         fleet = Fleet(version, deployment.instances, log, options.request_seconds)
