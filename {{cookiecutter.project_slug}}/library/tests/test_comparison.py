@@ -8,7 +8,7 @@ import io
 import json
 import tarfile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from rich.text import Text
@@ -26,7 +26,7 @@ from ninesteps.report.comparison.model import (
     Part,
     as_json,
 )
-from ninesteps.report.comparison.names import two, version_number
+from ninesteps.report.comparison.names import Located, two, version_number
 from ninesteps.report.comparison.side import Side, trees_and_nodes
 from ninesteps.report.comparison.verdict import verdict
 from ninesteps.report.evidence import Absent
@@ -150,7 +150,7 @@ def test_the_verdict_names_the_gates_metrics_first_and_what_may_be_chance() -> N
             row("flagged_share", 0.1, 0.2, more_is_better=None))  # fmt: skip
     assert verdict("version 1", "version 2", Part(rows), Part()) == (
         "Version 2 is better than version 1 in auc and f1, and worse in rmse, beyond chance. The "
-        "difference in recall may be chance. There is more flagged_share, beyond chance."
+        "difference in recall may be chance. flagged_share is higher, beyond chance."
     )
 
 
@@ -221,10 +221,39 @@ def test_settings_that_were_not_kept_are_said() -> None:
 
 
 def test_the_same_run_is_not_compared_with_itself() -> None:
+    places = Places()
     with pytest.raises(StateError, match="got version 1 twice"):
-        two(side, "version 1", "version 1")
+        two(places, "version 1", "version 1")
     with pytest.raises(StateError, match="got version 1 and run one, which are one"):
-        two(side, "version 1", "run one")
+        two(places, "version 1", "run one")
+    assert places.read_so_far == []
+
+
+def test_both_are_found_before_either_is_read() -> None:
+    places = Places()
+    with pytest.raises(StateError, match="there is no run nine"):
+        two(places, "version 1", "run nine")
+    assert places.read_so_far == []
+    two(places, "version 1", "version 2")
+    assert places.read_so_far == ["version 1", "version 2"]
+
+
+class Places:
+    """Two runs, and the names of those that were read."""
+
+    RUNS: ClassVar = {"version 1": "one", "run one": "one", "version 2": "two"}
+
+    def __init__(self) -> None:
+        self.read_so_far: list[str] = []
+
+    def located(self, name: str) -> Located:
+        if name not in self.RUNS:
+            raise StateError(f"there is no {name}")
+        return Located(self.RUNS[name], name)
+
+    def read(self, located: Located) -> Side:
+        self.read_so_far.append(located.name)
+        return side() if located.run == "one" else other()
 
 
 @pytest.mark.parametrize(

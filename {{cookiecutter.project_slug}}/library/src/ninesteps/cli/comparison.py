@@ -51,9 +51,9 @@ def _compared(first: str, second: str, name: str | None) -> Comparison:
         from ninesteps.report.comparison.local import Here
 
         here.check_has_run()
-        return compare(*two(Here(here.local(), settings).side, first, second))
+        return compare(*two(Here(here.local(), settings), first, second))
     from ninesteps.infrastructure import account
     from ninesteps.report.comparison.account import InAccount
 
     with account.one_sentence():
-        return compare(*two(InAccount.of(settings, name).side, first, second))
+        return compare(*two(InAccount.of(settings, name), first, second))

@@ -166,12 +166,16 @@ def _files(rows: Sequence[FileChange]) -> Iterator[str]:
 def _values(name: str, first: str, second: str) -> Iterator[str]:
     """A named value of both, over as many lines as they take."""
     widths = (NAME - 2, VALUE - 2, WIDTH - NAME - VALUE)
-    cells = [
-        textwrap.wrap(text, width, break_on_hyphens=False) or [""]
-        for text, width in zip((name, first, second), widths, strict=True)
-    ]
+    cells = [_cell(text, width) for text, width in zip((name, first, second), widths, strict=True)]
     for place in range(max(map(len, cells))):
         yield escape(_columns(*(cell[place] if place < len(cell) else "" for cell in cells)))
+
+
+def _cell(text: str, width: int) -> list[str]:
+    """The lines of a text; what is too long for one begins on a line of its own."""
+    lines = textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False)
+    return [line[at : at + width] for line in lines or [""]
+            for at in range(0, len(line) or 1, width)]  # fmt: skip
 
 
 def _columns(name: str, first: str, second: str) -> str:

@@ -13,7 +13,7 @@ from ninesteps.registry.account import AccountRegistry
 from ninesteps.registry.registry import Approvals
 from ninesteps.report.account_run import AccountRun
 from ninesteps.report.comparison.model import Subject
-from ninesteps.report.comparison.names import SERVING, version_number
+from ninesteps.report.comparison.names import SERVING, Located, version_number
 from ninesteps.report.comparison.side import Side
 from ninesteps.report.evidence import collect
 from ninesteps.report.reading import Reading
@@ -39,32 +39,37 @@ class InAccount:
         environment = settings.account_environment(name)
         return InAccount(account.session(environment), environment, settings)
 
-    def side(self, name: str) -> Side:
+    def located(self, name: str) -> Located:
         """An execution or version, by what a person calls it: as `names` says.
 
         Raises:
-            AccountError: if there is no such execution, or none serves.
+            AccountError: if there is no such execution, none serves, or a version does not say
+                which execution registered it.
             RegistryError: if there is no such version.
         """
         number = self.serving if name == SERVING else version_number(name)
         if number is not None:
-            return self.of_version(number)
+            version = self._approvals.find(number)
+            if not version.execution:
+                raise AccountError(f"{version.name} does not say which execution registered it")
+            arn = self.registry.execution(version.execution)
+            return Located(arn, f"version {number}", number)
         if name == SERVING:
             endpoint = self.environment.named(self.settings.project.pipeline)
             raise AccountError(f"no version serves: there is no endpoint {endpoint}")
-        return self._side(name, "")
+        executions = self._runs.executions(self.settings)
+        arn = executions.arn(name)
+        executions.describe(arn)  # which is refused if there is none
+        return Located(arn, f"execution {arn.rpartition('/')[2]}")
 
     def of_version(self, number: int) -> Side:
         """A version.
 
         Raises:
             RegistryError: if there is none of that number.
-            AccountError: if it does not say which execution registered it.
+            AccountError: if it does not say which execution registered it, or that is gone.
         """
-        version = self._approvals.find(number)
-        if not version.execution:
-            raise AccountError(f"{version.name} does not say which execution registered it")
-        return self._side(version.execution, f"version {number}")
+        return self.read(self.located(str(number)))
 
     def reference(self, own: int | None, began: str) -> tuple[int, str] | None:
         """What an execution is compared with: a version's number, and why that one.
@@ -82,14 +87,19 @@ class InAccount:
                 return number, "the newest approved version before it"
         return None
 
-    def _side(self, run: str, name: str) -> Side:
-        standing = self._runs.standing(self.settings, run)
+    def read(self, located: Located) -> Side:
+        """All that is compared of it.
+
+        Raises:
+            AccountError: if there is no such execution any more.
+        """
+        standing = self._runs.standing(self.settings, located.run)
         facts = replace(standing, origin=self._runs.origin(standing),
                         champion=self._runs.champion(self.settings, standing))  # fmt: skip
         answer = next((step.answer for step in facts.step("RegisterModel") if step.answer), {})
         number = facts.version
         subject = Subject(
-            name or f"execution {facts.id}", facts.id, number,
+            located.name, facts.id, number,
             str(answer.get("ModelApprovalStatus", facts.status)), facts.started, facts.started_by,
             number is not None and number == self.serving,
         )  # fmt: skip

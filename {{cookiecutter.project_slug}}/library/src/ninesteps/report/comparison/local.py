@@ -8,12 +8,11 @@ from pathlib import Path
 
 from ninesteps.errors import DeployError
 from ninesteps.local.endpoint import control
-from ninesteps.local.execution import Execution
 from ninesteps.local.history import History
 from ninesteps.registry import access
 from ninesteps.registry.registry import Approvals
 from ninesteps.report.comparison.model import Subject
-from ninesteps.report.comparison.names import SERVING, version_number
+from ninesteps.report.comparison.names import SERVING, Located, version_number
 from ninesteps.report.comparison.side import Side
 from ninesteps.report.evidence import collect
 from ninesteps.report.local_run import LocalFiles, local_facts
@@ -29,6 +28,10 @@ class Here:
     settings: Settings
 
     def side(self, name: str) -> Side:
+        """A run or version, by what a person calls it; raises what `located` does."""
+        return self.read(self.located(name))
+
+    def located(self, name: str) -> Located:
         """A run or version, by what a person calls it: as `names` says.
 
         Raises:
@@ -42,9 +45,11 @@ class Here:
             if number is None:
                 raise DeployError("no version serves here; `pipeline deploy V` starts an endpoint")
         if number is not None:
-            return self.of_version(number)
+            version = self._approvals.find(number)
+            execution = History(self.local).execution(version.execution)
+            return Located(execution.id, f"version {number}", number)
         execution = History(self.local).execution(name)
-        return self._side(execution, f"run {execution.id}", next(iter(execution.versions), None))
+        return Located(execution.id, f"run {execution.id}", next(iter(execution.versions), None))
 
     def of_version(self, number: int) -> Side:
         """A version.
@@ -53,9 +58,7 @@ class Here:
             RegistryError: if there is none of that number.
             StateError: if its run is not known here any more.
         """
-        version = self._approvals.find(number)
-        return self._side(History(self.local).execution(version.execution), f"version {number}",
-                          number)  # fmt: skip
+        return self.side(str(number))
 
     @cached_property
     def _approvals(self) -> Approvals:
@@ -65,7 +68,9 @@ class Here:
     def _serving(self) -> int | None:
         return control.serving(self.local)
 
-    def _side(self, execution: Execution, name: str, number: int | None) -> Side:
+    def read(self, located: Located) -> Side:
+        """All that is compared of it."""
+        execution, number = History(self.local).execution(located.run), located.version
         facts, files = (
             local_facts(self.local, self.settings, execution),
             LocalFiles(self.local, execution),
@@ -74,7 +79,7 @@ class Here:
         if number is not None:
             status = self._approvals.registry.version(number).status
         subject = Subject(
-            name, execution.id, number, status, facts.started, facts.started_by,
+            located.name, execution.id, number, status, facts.started, facts.started_by,
             number is not None and number == self._serving,
         )  # fmt: skip
         return Side(subject, Reading(facts, collect(facts, files)), files)

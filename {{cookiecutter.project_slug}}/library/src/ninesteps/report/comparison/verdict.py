@@ -8,6 +8,8 @@ from typing import Any
 from ninesteps.report.comparison.model import MetricChange, Part
 from ninesteps.report.formatting import listed
 
+_HIGHER = {"more": "higher", "less": "lower"}
+
 
 def verdict(first: str, second: str, metrics: Part[MetricChange], model: Part[Any]) -> str:
     """Which is better, and in which metrics beyond chance.
@@ -46,7 +48,7 @@ def verdict(first: str, second: str, metrics: Part[MetricChange], model: Part[An
     parts = [said]
     if chance and (better or worse):
         parts.append(f"The difference in {_names(chance)} may be chance.")
-    parts += [f"There is {row.reading} {row.name}, beyond chance." for row in other]
+    parts += [f"{row.name} is {_HIGHER[row.reading]}, beyond chance." for row in other]
     return " ".join(parts)
 
 
