@@ -236,6 +236,28 @@ def test_whoever_approves_is_told_of_code_that_is_not_committed_and_of_the_same_
     assert pipeline("approve", "2", *JO).stderr == ""
 
 
+def test_a_version_that_learnt_from_an_erased_record_says_so_to_whoever_approves_it(
+    machine: Registered,
+) -> None:
+    facts = {"record": "0a" * 32, "key": "k", "files": {}, "learnt": [1]}
+    machine.state.append_event("erased", facts)
+    (entry,) = [entry for entry in machine.state.events() if entry.kind == "erased"]
+    one = f"learnt from a record that was erased on {entry.at[:10]}, or was chosen by it"
+    shown = " ".join(pipeline("registry", "1").stdout.split())
+    assert f"erased it {one} " in shown
+    assert json.loads(pipeline("registry", "1", "--json").stdout)["erased"] == one
+    assert json.loads(pipeline("registry", "2", "--json").stdout)["erased"] is None
+    notice = (
+        f"pipeline: notice: pets version 1 {one}: the next `pipeline run` registers one that did "
+        "not\n"
+    )
+    assert pipeline("approve", "1", *JO).stderr == notice
+    assert pipeline("approve", "2", *JO).stderr == ""
+    machine.state.append_event("erased", facts)
+    said = json.loads(pipeline("registry", "1", "--json").stdout)["erased"]
+    assert said.startswith("learnt from 2 records that were erased, the last on ")
+
+
 def test_one_version_is_shown_with_its_evidence_and_every_change(machine: Registered) -> None:
     pipeline("approve", "1", "--who", "[red]Jo", "--why", "fine [sic]")
     pipeline("reject", "1", "--who", "Al", "--why", "a leak")

@@ -51,6 +51,8 @@ def deploy(
     rehearsal = _rehearsal()
     here.check_has_run()
     package = rehearsal.find(version)
+    for notice in rehearsal.notices(version):
+        here.show_notice(notice)
     with _interruptible(rehearsal):
         takes_over = rehearsal.is_running() and rehearsal.ask("status")["version"] is not None
         rehearsal.deploy(package, time_scale, port)

@@ -72,6 +72,21 @@ class Erasures:
         last, (_, after) = changes[-1]
         return f"was {'changed' if after else 'deleted'} by an erasure on {last.at[:10]}"
 
+    def learnt_by(self, version: int) -> str:
+        """That a version learnt from records that were erased since; empty if it did not.
+
+        It is what a sentence goes on with after the version's name.
+        """
+        days = [one.at[:10] for one in self.every if version in one.learnt]
+        if not days:
+            return ""
+        if len(days) == 1:
+            return f"learnt from a record that was erased on {days[0]}, or was chosen by it"
+        return (
+            f"learnt from {len(days)} records that were erased, the last on {days[-1]}, or was "
+            "chosen by them"
+        )
+
     @property
     def under_lost_keys(self) -> int:
         """How many erased records nobody can tell any more: the key that hashed them is gone."""

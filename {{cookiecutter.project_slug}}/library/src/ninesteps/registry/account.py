@@ -133,6 +133,10 @@ class AccountRegistry:
         noted = version.metadata.get(SAME_MODEL_AS, "")
         return int(noted) if noted.isdecimal() else None
 
+    def erased(self, version: Version) -> str:
+        """Not known: the erasures that a chain tells of are a machine's."""
+        return ""
+
     def identity(self, who: str) -> str:
         """Who is signed in, whatever they call themselves."""
         return self._caller

@@ -107,6 +107,10 @@ class LocalRegistry:
         """The first version with the same archive, byte for byte, if it is an earlier one."""
         return self._state.same_model_as(self.group, version.number)
 
+    def erased(self, version: Version) -> str:
+        """That it learnt from records that were erased from this machine since."""
+        return Erasures.read(self._state, self.local).learnt_by(version.number)
+
     def identity(self, who: str) -> str:
         """Whoever they say: nobody signs in to this machine's registry."""
         return who

@@ -184,6 +184,9 @@ class Registry(Protocol):
     def same_model_as(self, version: Version) -> int | None:
         """The first version with the same archive, byte for byte, if it is an earlier one."""
 
+    def erased(self, version: Version) -> str:
+        """That it learnt from records that were erased since; empty if that is not known."""
+
     def identity(self, who: str) -> str:
         """Who decides, as this registry knows them, where they call themselves so."""
 
@@ -297,7 +300,7 @@ class Approvals:
 
         They may be an excluded person, by their initials; the code may not be what the commit has;
         the model may be an earlier version's; another version may serve by now than the one that
-        it was compared with.
+        it was compared with; a record that it learnt from may have been erased.
         """
         known, version = self.registry.identity(who), self.find(number)
         notices = [
@@ -314,7 +317,13 @@ class Approvals:
             notices.append(same + standing)
         if other := self._other_champion(version):
             notices.append(other)
-        return notices
+        return [*notices, *self.erasure_notices(version)]
+
+    def erasure_notices(self, version: Version) -> list[str]:
+        """What whoever approves or deploys should know of erasures, which refuse nobody either."""
+        erased = self.registry.erased(version)
+        again = "the next `pipeline run` registers one that did not"
+        return [f"{version.name} {erased}: {again}"] if erased else []
 
     def reject(self, number: int, who: str, why: str) -> Decision:
         """Reject a version, or withdraw one that was approved: it is never deployed again.

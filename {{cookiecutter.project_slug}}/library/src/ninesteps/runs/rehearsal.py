@@ -62,6 +62,11 @@ class Rehearsal:
         (package,) = State(self.local / "state.db", read_only=True).model_packages(group, number)
         return package
 
+    def notices(self, number: int) -> list[str]:
+        """What whoever deploys a version should know, and what refuses nobody."""
+        approvals = approval.on_this_machine(self.local, self.settings, read_only=True)
+        return approvals.erasure_notices(approvals.find(number))
+
     def deploy(
         self,
         package: ModelPackage,

@@ -83,7 +83,9 @@ def version(approvals: Approvals, number: int) -> None:
     found = _data(registry, model_version)
     if found["table"]:
         grid.add_row("data", escape(found["table"]))
-    for label, remark in _labelled("look at", found["remarks"]):
+    erased = registry.erased(model_version)
+    learnt = [("erased", f"it {erased}")] if erased else []
+    for label, remark in (*learnt, *_labelled("look at", found["remarks"])):
         grid.add_row(label, escape(remark))
     rests_on = registry.evidence(model_version)
     width = max((len(evidence.name) for evidence in rests_on), default=0)
@@ -153,6 +155,7 @@ def version_as_json(approvals: Approvals, number: int) -> dict[str, Any]:
         "origin": registry.origin(model_version),
         "model": model_version.model,
         "data": _data(registry, model_version),
+        "erased": registry.erased(model_version) or None,
         "evidence": [{**asdict(e), "fault": e.fault} for e in registry.evidence(model_version)],
         "changes": [asdict(decision) for decision in model_version.decisions],
         "rollout": model_version.metadata.get("rollout") or None,

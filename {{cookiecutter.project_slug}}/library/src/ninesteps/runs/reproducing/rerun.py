@@ -117,10 +117,13 @@ class _Rerun:
             self._parts += artifacts.of_no_step(kept, "step 1 has no rows to read")
         else:
             self._parts += self._steps(then, catalog)
+        differences = [*differences_of_environment(self._root, kept.run.origin)]
+        if erased := kept.erasures.learnt_by(kept.package.version):
+            differences.append(f"the version {erased}")
         return Reproduction(
             kept.package.group, kept.package.version, kept.run.id, tuple(kept.runs),
             self._options.tolerance, tuple(self._sources),
-            tuple(differences_of_environment(self._root, kept.run.origin)), tuple(self._parts),
+            tuple(differences), tuple(self._parts),
         )  # fmt: skip
 
     def _compiled(self, then: Repository | None) -> Source:
