@@ -148,6 +148,7 @@ def live(day: Day) -> None:
     assert all(word in drawn for word in ("TrainingJob", "PipelineExecution", NAME)), drawn
     report(day, "lineage-h")
     day.do(f"pipeline record {a_record(day)} --env prod", ingester)
+    traced(day)
     day.do("pipeline schedule on --env prod", day.least("schedule", "noor"))
     day.account.fire(NAME)
     day.do("pipeline runs --env prod", operator)
@@ -166,6 +167,22 @@ def report(day: Day, part: str) -> None:
     html = page.read_text(encoding="utf-8")
     assert part in html
     assert "AWS refused" not in html
+
+
+def traced(day: Day) -> None:
+    """A record is in one split of version 1, which serves and says why; erasing it lists that."""
+    command, least = f"pipeline trace {a_record(day)} --env prod", day.least("trace", "ada")
+    told = json.loads(day.do(f"{command} --json", least, is_shown=False))
+    (version,) = told["versions"]
+    assert version["split"] in ("train", "validation", "test") and not version["not_read"], told
+    assert told["stores"]["offline"] and told["why"]["version"] == 1, told
+    assert len(told["why"]["reasons"]) == 5, told["why"]
+    assert told["why"]["answer"]["label"] == told["stores"]["model"]["label"]
+    listed = day.do(f"{command} --erase", least, is_shown=False)
+    assert listed.startswith("NOTHING WAS DELETED in account")
+    assert all(place in listed for place in version["places"])
+    again = day.do(f"{command}", least, is_shown=False)
+    assert "in the offline store, as of" in again and "Why version 1" in again
 
 
 def a_record(day: Day) -> str:

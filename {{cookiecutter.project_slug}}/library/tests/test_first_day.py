@@ -43,6 +43,7 @@ def test_each_principal_was_asked_and_nothing_was_denied(day: Day) -> None:
         "card of the table", "data-arrival", "endpoint", "events", "evidence", "features",
         "ingester", "job", "lineage of the table", "operator", "pipeline", "publisher",
         "report of the table", "rollout", "schedule of the table", "scheduler",
+        "trace of the table",
     }  # fmt: skip
 
 

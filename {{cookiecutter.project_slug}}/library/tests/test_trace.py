@@ -249,7 +249,9 @@ def test_a_split_that_was_changed_is_indexed_again(
         (("--yes",), "--yes is for --erase: expected both"),
         (("--erase", "--json"), "--erase erases the record: expected no --json"),
         (("--erase",), "there is no terminal to ask at: --yes erases it"),
-        (("--env", "prod"), "--env: expected none: a trace is of this machine; `pipeline record"),
+        (("--env", "prod", "--ask"), "--env: expected no --ask: it is of this machine"),
+        (("--env", "prod", "--erase", "--yes"), "--env: expected no --yes: nothing is deleted"),
+        (("--last", "2"), "--last is for an account: expected --env NAME too"),
     ],
 )
 def test_wrong_use_is_refused(

@@ -12,7 +12,7 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands
-from ninesteps.cli.options import AS_JSON
+from ninesteps.cli.options import AS_JSON, HERE_OR_IN_AN_ACCOUNT
 from ninesteps.errors import StateError
 from ninesteps.settings.settings import Settings
 
@@ -33,24 +33,26 @@ _MAY_BE_AN_OPTION = {"ignore_unknown_options": True}  # an id such as -17
 )  # fmt: skip
 @click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False),
               help="Write the text to a file too.")  # fmt: skip
-@click.option("--env", "name", metavar="NAME", help="Refused: see docs/trace.md.", hidden=True)
+@click.option("--last", "newest", type=click.IntRange(min=1),
+              help="With --env: read the splits of so many versions; default: 5.")  # fmt: skip
+@HERE_OR_IN_AN_ACCOUNT
 @AS_JSON
 def trace(
     record: str, ask: bool, erase: bool, yes: bool, is_group: bool, output: Path | None,
-    name: str | None, as_json: bool,
+    newest: int | None, name: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Say where a record was used, what was said of it, and why.
 
     RECORD is its identifier, as the raw table has it; after -- it may be one that begins with two
-    hyphens. The text can be handed to the person whose record it is.
+    hyphens. The text can be handed to the person whose record it is. In an account, --erase lists
+    what is to be deleted and deletes nothing.
     """
-    if name is not None:
-        raise click.UsageError(
-            "--env: expected none: a trace is of this machine; `pipeline record ID --env NAME` "
-            "shows what an account's stores have, and with --delete deletes it there"
-        )
     _check_use(ask, erase, yes, is_group, output, as_json)
+    _check_place(name, ask, yes, is_group, newest)
     settings = here.settings_with_table()
+    if name is not None:
+        _trace_in_account(settings, name, record, newest, erase, output, as_json)
+        return
     if is_group:
         _list_group(settings, record, as_json)
         return
@@ -78,6 +80,42 @@ def _check_use(
     for option, given in (("--ask", ask), ("-o", bool(output)), ("--json", as_json)):
         if erase and given:
             raise click.UsageError(f"--erase erases the record: expected no {option}")
+
+
+def _check_place(
+    name: str | None, ask: bool, yes: bool, is_group: bool, newest: int | None
+) -> None:
+    """What is for this machine alone, or for an account alone."""
+    for option, given in (("--ask", ask), ("--group", is_group), ("--yes", yes)):
+        if name is not None and given:
+            why = "nothing is deleted there" if option == "--yes" else "it is of this machine"
+            raise click.UsageError(f"--env: expected no {option}: {why}")
+    if name is None and newest is not None:
+        raise click.UsageError("--last is for an account: expected --env NAME too")
+
+
+def _trace_in_account(
+    settings: Settings, name: str, identifier: str, newest: int | None, erase: bool,
+    output: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Trace in an account, or list what an erasure there has to delete."""
+    from ninesteps.terminal import account_trace as view
+    from ninesteps.tracing import in_account
+
+    found = in_account.trace(
+        settings, name, identifier, newest or in_account.NEWEST, lambda uri: _say(f"reading {uri}")
+    )
+    if erase:
+        click.echo(view.erasure(found), nl=False)
+        return
+    text = view.as_text(found)
+    if output:
+        output.write_text(text, encoding="utf-8")
+    click.echo(json.dumps(view.as_json(found), indent=2) if as_json else text.rstrip("\n"))
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _list_group(settings: Settings, value: str, as_json: bool) -> None:

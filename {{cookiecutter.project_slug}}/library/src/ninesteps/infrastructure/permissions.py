@@ -695,6 +695,25 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
             grant("s3: GetObject", "{bucket}/{pipeline}/feature-store/*"),
         ),
     },
+    "trace": {
+        "sts:GetCallerIdentity": (),
+        "sagemaker:DescribeFeatureGroup": (grant("sagemaker: DescribeFeatureGroup", "{groups}"),),
+        "sagemaker:GetRecord": (grant("sagemaker: GetRecord", "{groups}"),),
+        **_ASK_ATHENA,
+        **_READ_EXECUTION,
+        "sagemaker:ListModelPackages": _COMPARE["sagemaker:ListModelPackages"],
+        "sagemaker:DescribeEndpoint": _COMPARE["sagemaker:DescribeEndpoint"],
+        "sagemaker:DescribeEndpointConfig": _COMPARE["sagemaker:DescribeEndpointConfig"],
+        "sagemaker:DescribeModel": _COMPARE["sagemaker:DescribeModel"],
+        "sagemaker:InvokeEndpoint": (
+            grant("sagemaker: InvokeEndpoint", "{sagemaker}:endpoint/{stack}"),
+        ),
+        "s3:GetObject": (
+            grant("s3: GetObject", "{bucket}/{pipeline}/executions/*"),
+            grant("s3: ListBucket", "{bucket}",
+                  StringLike={"s3:prefix": "{pipeline}/executions/*"}),
+        ),
+    },
     "publish": {
         **_PUT_CODE,
         "athena:GetWorkGroup": (grant("athena: GetWorkGroup", "{athena}:workgroup/{workgroup}"),),

@@ -4,18 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 from ninesteps.local.erasures import Erasure
 from ninesteps.tracing.erasing import Plan
 from ninesteps.tracing.reasons import NO_PROOF, Reasons
-from ninesteps.tracing.trace import KEPT, Said, Trace
+from ninesteps.tracing.trace import KEPT, Said, Trace, Why
 from ninesteps.tracing.uses import Snapshot, Use
 
 SHOWN = 20
 """Tables, versions and runs that the text lists of each kind; --json has all."""
 
-_USED = {
+
+IS_NUMBERED = (
+    "No column identifies records ([data] number_rows): this is the row's number, and another "
+    "table has another person there."
+)
+
+
+class Answered(Protocol):
+    """A trace, of this machine or of an account, as far as answers and reasons are told."""
+
+    @property
+    def label(self) -> str:
+        """The label's column."""
+
+    @property
+    def positive(self) -> str:
+        """Its text that counts as 1."""
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether a number is estimated."""
+
+    @property
+    def why(self) -> Why | None:
+        """Why one version says what it says."""
+
+
+USED = {
     "train": "learnt from it",
     "validation": "was chosen by it",
     "test": "was tested on it, and did not learn from it",
@@ -36,14 +63,13 @@ def _lines(trace: Trace) -> Iterator[str]:
     if not trace.is_anywhere:
         return
     if trace.is_numbered:
-        yield ("No column identifies records ([data] number_rows): this is the row's number, and "
-               "another table has another person there.")  # fmt: skip
+        yield IS_NUMBERED
     yield from _part("Where it is", _stores(trace))
     yield from _part("Versions of the model", map(_version, trace.versions), len(trace.versions))
     yield from _part("Runs that registered no version", map(_run, trace.runs), len(trace.runs))
     if trace.why:
         yield ""
-        yield from _why(trace)
+        yield from why(trace)
 
 
 def _erased(erased: Erasure, is_anywhere: bool) -> Iterator[str]:
@@ -86,7 +112,7 @@ def _snapshot(snapshot: Snapshot) -> str:
 
 def _version(said: Said) -> str:
     use = said.use
-    used = f"{_USED[use.split]} ({use.split} split of run {use.run.execution}, as of " \
+    used = f"{USED[use.split]} ({use.split} split of run {use.run.execution}, as of " \
            f"{use.row.event_time})" if use else "was made without it"  # fmt: skip
     lines = [f"version {said.version}, {said.status}: {used}"]
     if use and use.has_explanation:
@@ -101,10 +127,11 @@ def _answer(said: Said) -> str:
     if not said.answer:
         return "it kept no answer about it: --ask asks it"
     when = "its run kept what it said" if said.how == KEPT else "asked now, it says"
-    return f"{when}: {_said(said.answer)}"
+    return f"{when}: {said_in_words(said.answer)}"
 
 
-def _said(answer: Sequence[float]) -> str:
+def said_in_words(answer: Sequence[float]) -> str:
+    """Label and probability, or a number."""
     label, *probability = answer
     return f"{label:g}, with probability {probability[0]:.4g}" if probability else f"{label:.6g}"
 
@@ -114,28 +141,29 @@ def _run(use: Use) -> str:
     return f"run {use.run.execution}: {how} ({use.split} split, as of {use.row.event_time})"
 
 
-def _why(trace: Trace) -> Iterator[str]:
-    why = trace.why
-    if why is None:
+def why(trace: Answered) -> Iterator[str]:
+    """Why one version answers as it does."""
+    told = trace.why
+    if told is None:
         return
-    title = f"Why version {why.version}, {why.where}, answers as it does"
-    if why.reasons is None:
-        yield f"{title} cannot be told: {why.why_not}"
+    title = f"Why version {told.version}, {told.where}, answers as it does"
+    if told.reasons is None:
+        yield f"{title} cannot be told: {told.why_not}"
         return
-    yield f"{title} (about the record as of {why.event_time})"
-    yield from (f"  {line}" for line in reasons(trace, why.reasons))
+    yield f"{title} (about the record as of {told.event_time})"
+    yield from (f"  {line}" for line in reasons(trace, told.reasons))
 
 
-def subject(trace: Trace) -> str:
+def subject(trace: Answered) -> str:
     """What a reason raises or lowers."""
     if trace.is_regression:
         return f"the estimated {trace.label}"
     return f"the probability of {trace.label} = {trace.positive}"
 
 
-def reasons(trace: Trace, found: Reasons) -> Iterator[str]:
+def reasons(trace: Answered, found: Reasons) -> Iterator[str]:
     """The reasons in sentences, the strongest first, and what they are and are not."""
-    yield f"It says {_said(found.answer)}{_from_on(found)}."
+    yield f"It says {said_in_words(found.answer)}{_from_on(found)}."
     for number, reason in enumerate(found.reasons, start=1):
         yield f"{number}. {reason.sentence(subject(trace))}."
     if not found.reasons:
@@ -171,21 +199,31 @@ def as_json(trace: Trace) -> dict[str, Any]:
                 "version": said.version,
                 "status": said.status,
                 **_use_as_json(said.use),
-                "answer": _answer_as_json(said.answer, trace),
+                "answer": answer_as_json(said.answer, trace),
                 "how": said.how or None,
                 "no_answer": said.why_not or None,
             }
             for said in trace.versions
         ],
         "runs": [_use_as_json(use) for use in trace.runs],
-        "why": trace.why and {
-            "version": trace.why.version,
-            "where": trace.why.where,
-            "event_time": trace.why.event_time,
-            "no_reasons": trace.why.why_not or None,
-            **(_reasons_as_json(trace, trace.why.reasons) if trace.why.reasons else {}),
-        },
+        "why": why_as_json(trace),
     }  # fmt: skip
+
+
+def why_as_json(trace: Answered) -> dict[str, Any] | None:
+    """Why one version answers as it does, as data."""
+    told = trace.why
+    return (
+        None
+        if told is None
+        else {
+            "version": told.version,
+            "where": told.where,
+            "event_time": told.event_time,
+            "no_reasons": told.why_not or None,
+            **(_reasons_as_json(trace, told.reasons) if told.reasons else {}),
+        }
+    )
 
 
 def _use_as_json(use: Use | None) -> dict[str, Any]:
@@ -197,14 +235,15 @@ def _use_as_json(use: Use | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _answer_as_json(answer: Sequence[float], trace: Trace) -> dict[str, float] | None:
+def answer_as_json(answer: Sequence[float], trace: Answered) -> dict[str, float] | None:
+    """The same as data; None where there is none."""
     names = ("estimate",) if trace.is_regression else ("label", "probability")
     return dict(zip(names, answer, strict=True)) if answer else None
 
 
-def _reasons_as_json(trace: Trace, found: Reasons) -> dict[str, Any]:
+def _reasons_as_json(trace: Answered, found: Reasons) -> dict[str, Any]:
     return {
-        "answer": _answer_as_json(found.answer, trace),
+        "answer": answer_as_json(found.answer, trace),
         "threshold": found.threshold,
         "of": subject(trace),
         "reasons": [
