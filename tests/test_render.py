@@ -31,6 +31,15 @@ def own_files(scenario: str) -> dict[str, Path]:
     return {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
 
 
+def test_git_ignores_what_commands_write_beside_the_code(churn: Repository, tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_bytes((churn.path / ".gitignore").read_bytes())
+    written = [".local/state.db", "customer-churn-v1-audit.zip"]
+    for command in (["init", "--quiet"], ["check-ignore", *written]):
+        done = subprocess.run(["git", *command], cwd=tmp_path, capture_output=True, text=True,
+                              check=True)  # fmt: skip
+    assert done.stdout.splitlines() == written
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_the_answers_a_scenario_offers_stand_in_its_settings(
     rendered: Rendered, scenario: str
