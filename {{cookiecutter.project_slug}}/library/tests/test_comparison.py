@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import pytest
 from rich.text import Text
 
-from comparisons import ROWS, SECTION, answers, evaluation, side
+from comparisons import ROWS, SECTION, answers, evaluation, of, side
 from ninesteps.errors import StateError
 from ninesteps.local.endpoint import control
 from ninesteps.local.execution import Execution
@@ -460,6 +460,24 @@ def grouped_by(codes: str, one: Side) -> Side:
 # On the report's page
 
 SERVING = Reference("one", 1, "version 1", "the version that serves", "Approved")
+
+
+def test_what_is_told_of_the_champion_is_neither_bias_nor_code() -> None:
+    test, said = answers(2.0)
+    compared = {"outcome": "scored", "sha256": "0" * 64, "auc_difference": {"value": 0.5}}
+    first, second = side(), other(evaluation=evaluation(test, said, champion=compared))
+    given = {"InputName": "champion", "S3Input": {"S3Uri": f"{ROOT}/code/{'7' * 16}"}}
+    with_champion = [
+        dataclasses.replace(
+            step, answer={**step.answer, "ProcessingInputs": [*step.request["ProcessingInputs"],
+                                                              given]})
+        if step.type == "Processing" else step
+        for step in second.facts.steps
+    ]  # fmt: skip
+    run = dataclasses.replace(second.facts, steps=tuple(with_champion))
+    found = compare(first, of("version 2", run, second.store))
+    assert not [row.name for row in found.bias.rows if "champion" in row.name]
+    assert not [row.step for row in found.code.rows if "champion" in row.step]
 
 
 def page(of: Side, reference: Side | None, named: Reference | None = SERVING) -> Page:

@@ -184,7 +184,13 @@ def _bias(first: Side, second: Side) -> Part[Change]:
             numbers = registry.metrics(raw)
         except RegistryError as error:
             raise Absent(f"{side.name}: {error}") from None
-        of_each.append({name: value for name, value in numbers.items() if name not in own})
+        of_each.append(
+            {
+                name: value
+                for name, value in numbers.items()
+                if name not in own and f" - {gates.CHAMPION}." not in name  # told with the gate
+            }
+        )
     if not any(of_each):
         raise Absent("no facet is set in either")
     return Part(tuple(_changes(*of_each)))

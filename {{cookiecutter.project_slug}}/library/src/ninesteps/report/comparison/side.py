@@ -16,6 +16,7 @@ from ninesteps.report.comparison.model import Subject
 from ninesteps.report.evidence import MOST_BYTES, Absent, File, output_file
 from ninesteps.report.facts import RunFacts, Source
 from ninesteps.report.reading import Reading
+from ninesteps.settings.gate import CHAMPION
 from ninesteps.step_code.bundle import settings_uri
 
 XGBOOST, LIGHTGBM = "xgboost-model.json", "lightgbm-model.txt"
@@ -192,6 +193,8 @@ def _code(name: str, step: Any) -> Iterator[tuple[str, str]]:
         uri = given.get("S3Input", {}).get("S3Uri", "")
         if isinstance(uri, str) and "/code/" in uri:
             own = given.get("InputName", "")
+            if own == CHAMPION:  # an archive without a model, where none served
+                continue
             yield (name if own == "code" else f"{name} {own}"), uri
     for definition in _definitions(step):
         uri = definition.get("StaticHyperParameters", {}).get("sagemaker_submit_directory", "")
