@@ -93,7 +93,7 @@ def test_an_approved_version_can_be_withdrawn_and_stays_so(machine: Registered) 
     withdrawn = f"pets version 1 was rejected by Al at {decisions[1].at}"
     stays = f"{withdrawn}; a rejected version stays so: register another"
     assert refusal(approvals.approve, 1, *JO) == stays
-    assert refusal(approvals.reject, 1, *JO) == withdrawn
+    assert refusal(approvals.reject, 1, *JO) == f"{withdrawn}; nothing was changed"
     assert machine.version(1).decisions == decisions
 
 
@@ -105,7 +105,7 @@ def test_what_cannot_be_is_refused_in_one_sentence(machine: Registered) -> None:
     assert refusal(none.reject, 1, *JO) == "cars has no version 1: no version is registered"
     kept = approvals.approve(1, *JO)
     assert refusal(approvals.approve, 1, "Al", "too") == (
-        f"pets version 1 was approved by Jo Doe at {kept.at}"
+        f"pets version 1 was approved by Jo Doe at {kept.at}; nothing was changed"
     )
     assert len(machine.version(1).decisions) == 1
 
@@ -474,7 +474,7 @@ def test_production_waits_for_a_second_approval_where_one_is_asked_for(machine: 
     )  # fmt: skip
     assert approvals.may_deploy(1).status == "Approved"
     assert refusal(approvals.approve, 1, *JO, PRODUCTION) == (
-        f"pets version 1 was approved for production by Al at {kept.at}"
+        f"pets version 1 was approved for production by Al at {kept.at}; nothing was changed"
     )
     approvals.reject(1, "Al", "withdrawn")
     assert "it is never deployed" in refusal(approvals.may_deploy, 1)

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ninesteps.cli import here, main
+from ninesteps.errors import SettingsError
 from ninesteps.local.state import State
 from ninesteps.registry.local import LocalRegistry
 from ninesteps.repository import identity
@@ -256,6 +257,17 @@ def test_a_version_that_learnt_from_an_erased_record_says_so_to_whoever_approves
     machine.state.append_event("erased", facts)
     said = json.loads(pipeline("registry", "1", "--json").stdout)["erased"]
     assert said.startswith("learnt from 2 records that were erased, the last on ")
+
+
+def test_nothing_of_a_run_is_shown_under_settings_that_cannot_be_read(
+    machine: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def settings() -> None:
+        raise SettingsError("expected TOML")
+
+    monkeypatch.setattr(here, "settings", settings)
+    done = pipeline("show", machine.runs[0], status=2)
+    assert (done.stdout, done.stderr) == ("", "pipeline: pipeline.toml: expected TOML\n")
 
 
 def test_one_version_is_shown_with_its_evidence_and_every_change(machine: Registered) -> None:

@@ -27,10 +27,20 @@ from ninesteps.repository import origin
 from ninesteps.runs.reproducing import environment, inputs, repository
 from ninesteps.runs.reproducing.differences import Difference, difference
 from ninesteps.runs.reproducing.recorded import Recorded, recorded
-from ninesteps.runs.reproducing.result import CHANGED, GONE, REMADE, USED
+from ninesteps.runs.reproducing.result import (
+    CHANGED,
+    DIFFERS,
+    GONE,
+    REMADE,
+    USED,
+    Artifact,
+    Part,
+    Reproduction,
+)
 from ninesteps.settings import loading
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code.bundle import code_objects
+from ninesteps.terminal import reproduction
 from small_definitions import (
     WRITE,
     Bench,
@@ -210,6 +220,15 @@ def test_a_version_whose_steps_came_from_an_earlier_run_is_made_again_under_its_
     assert content["counts"]["identical"] == sum(content["counts"].values()) > 8
     reused = {step["name"]: step["source"] for step in content["steps"]}
     assert (reused["Tune"], reused["Score"]) == (kept.runs[0], "")
+
+
+@pytest.mark.parametrize(("names", "said"), [("a", "1 differs"), ("ab", "2 differ")])
+def test_how_many_artifacts_differ_is_said(
+    names: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = Part("Tune", "Succeeded", artifacts=tuple(Artifact(name, DIFFERS) for name in names))
+    reproduction.show(Reproduction("pets", 1, "one", ("one",), 1e-6, (), (), (part,)))
+    assert f"{len(names)} artifacts: {said}\n" in capsys.readouterr().out
 
 
 def test_a_number_that_no_two_runs_have_alike_is_reported_with_its_size(

@@ -186,6 +186,20 @@ def test_what_is_no_pack_is_one_sentence(content: bytes, said: str, tmp_path: Pa
     assert found.startswith(f"pack.zip: {said}")
 
 
+def test_the_folder_where_one_is_has_a_name_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert check(Path())[0][0].startswith(f"{tmp_path.name}: expected an audit pack, got none")
+
+
+def test_the_command_names_a_pack_that_is_not_there(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main.main, ["audit", "--verify", str(tmp_path / "no.zip")])
+    assert done.exit_code == 2
+    said = "expected the file or folder of a pack, or nothing, got "
+    assert f"--verify: {said}'{tmp_path / 'no.zip'}', which is not there" in done.stderr
+
+
 def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     assert check(tmp_path / "no.zip") == (["no.zip: No such file or directory"], [])
     assert check(tmp_path)[0][0].endswith("it has no manifest.json of one")

@@ -123,7 +123,7 @@ def check(pack: Path) -> tuple[list[str], list[str]]:
         files = read(pack)
         found = list(problems(files, b"" if pack.is_dir() else pack.read_bytes()))
     except NotAPack as error:
-        return [f"{pack.name}: {error}"], []
+        return [f"{pack.resolve().name}: {error}"], []
     return found, [
         *([] if found else [f"all {len(files) - 1} files are as {MANIFEST} lists them"]),
         f"signed decisions: {files.get(APPROVALS, b'').count(b'BEGIN SSH SIGNATURE')}",

@@ -112,6 +112,12 @@ def _verify(pack: Path, as_json: bool) -> None:
     """Check a pack as the verify.py in it does."""
     from ninesteps.audit import verify
 
+    if not pack.exists():
+        raise click.UsageError(
+            f"--verify: expected the file or folder of a pack, or nothing, got {str(pack)!r}, "
+            "which is not there"
+        )
+
     faults, notes = verify.check(pack)
     if as_json:
         click.echo(json.dumps({"pack": str(pack), "faults": faults, "notes": notes}, indent=2))

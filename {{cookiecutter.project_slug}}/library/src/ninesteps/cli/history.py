@@ -93,15 +93,15 @@ def show(run: str, as_json: bool) -> None:
     from ninesteps.settings.gate import CHAMPION
     from ninesteps.terminal.run import champion, evaluation, summary
 
-    execution = History(here.local()).execution(run)
+    settings, execution = here.settings(), History(here.local()).execution(run)
     if as_json:
         evaluated = evaluation(execution, here.local())
-        compared = champion(execution, here.settings(), here.local(), evaluated)
+        compared = champion(execution, settings, here.local(), evaluated)
         of_champion = {CHAMPION: compared} if compared else {}
         click.echo(json.dumps({**content(execution), **of_champion}, indent=2))
     else:
         click.echo(f"run {execution.id}: {execution.status}")
-        summary(execution, here.settings(), here.local(), came_from=True)
+        summary(execution, settings, here.local(), came_from=True)
 
 
 @commands.command()

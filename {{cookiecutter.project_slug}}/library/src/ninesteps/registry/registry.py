@@ -260,10 +260,14 @@ class Approvals:
         if stage and version.status == PENDING:
             raise RegistryError(f"{version.name} is not approved yet: {self.command(number)}")
         if version.is_rejected:
-            stays = "" if after == REJECTED else "; a rejected version stays so: register another"
+            stays = (
+                "; nothing was changed"
+                if after == REJECTED
+                else "; a rejected version stays so: register another"
+            )
             raise RegistryError(f"{version.name} {how(version)}{stays}")
         if version.status_in(stage) == after and not self.objection(version, stage):
-            raise RegistryError(f"{version.name} {how(version, stage)}")
+            raise RegistryError(f"{version.name} {how(version, stage)}; nothing was changed")
         if after == APPROVED:
             self._check_what_it_rests_on(version)
         return version

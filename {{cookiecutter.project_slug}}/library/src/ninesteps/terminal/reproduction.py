@@ -50,6 +50,8 @@ def show(made: Reproduction) -> None:
 
 
 def _said(state: str, made: Reproduction) -> str:
+    if state == DIFFERS and made.counts[state] != 1:
+        return "differ"
     return f"within {made.tolerance:g}" if state == WITHIN else state
 
 
