@@ -15,6 +15,7 @@ from ninesteps.lineage.graph import Entity, Graph
 from ninesteps.report.evidence import Absent
 
 _PEOPLE = ("started by",)
+_PATHS = ("raw table",)  # on the machine that made it
 _BY = "by"  # who made an action of SageMaker's; of an approval, who decided
 
 
@@ -67,5 +68,9 @@ def _in_account(subject: Subject) -> tuple[Graph, set[str]]:
 
 def _entity(entity: Entity) -> Entity:
     people = _PEOPLE if entity.role == roles.APPROVAL else (*_PEOPLE, _BY)
-    properties = {name: text for name, text in entity.properties.items() if name not in people}
+    properties = {
+        name: last_name(text) if name in _PATHS else text
+        for name, text in entity.properties.items()
+        if name not in people
+    }
     return replace(entity, uri=last_name(entity.uri), properties=properties)
