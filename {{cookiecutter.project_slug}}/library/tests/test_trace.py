@@ -26,7 +26,9 @@ from ninesteps.cli import main
 from ninesteps.errors import DeployError, StateError
 from ninesteps.feature_store import stored
 from ninesteps.local import erasures, pseudonyms
+from ninesteps.local.erasures import Erasure, Erasures
 from ninesteps.local.state import KeptStep, Record, State, run_lock
+from ninesteps.local.step_cache import listing_sha256
 from ninesteps.runs import ingesting
 from ninesteps.runs.rehearsal import Rehearsal
 from ninesteps.settings import loading
@@ -574,3 +576,16 @@ def test_the_table_of_before_is_not_read_again_after_an_erasure(here: Path) -> N
     (found,) = [n for what, n in read.ingested.found.items() if what.startswith("row of a record")]
     assert (found, read.ingested.kept, read.ingested.used) == (1, len(IDS) - 1, len(IDS) - 1)
     assert stored.count(read.folder, "chip") == len(IDS) - 1
+
+
+def test_a_folder_that_erasures_alone_have_changed_is_told_from_one_that_was_edited() -> None:
+    """Its one digest is of all its files; an erasure notes each file's."""
+    was = {"a.parquet": "1" * 64, "b.parquet": "2" * 64}
+    files = {"s3://b/t/a.parquet": ("1" * 64, "3" * 64), "s3://b/t/b.parquet": ("2" * 64, "")}
+    known = Erasures((Erasure("2026-02-01T00:00:00Z", "", "", files),))
+    now = {"a.parquet": "3" * 64}
+    said = known.of_folder("s3://b/t", listing_sha256(was), now)
+    assert said == "was changed by an erasure on 2026-02-01"
+    assert known.of_folder("s3://b/t", listing_sha256(was), {"a.parquet": "4" * 64}) == ""
+    assert known.of_folder("s3://b/t", listing_sha256(was), {**now, "c.parquet": "5" * 64}) == ""
+    assert Erasures().of_folder("s3://b/t", listing_sha256(was), now) == ""

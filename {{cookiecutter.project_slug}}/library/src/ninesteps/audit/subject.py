@@ -234,31 +234,39 @@ def _objects(local: Path, facts: RunFacts, records: Mapping[str, Record]) -> Ite
 
     Of what an erasure has changed since, the digest is the one after it, and it says so.
     """
+    from ninesteps.local import erasures
     from ninesteps.local.storage import Storage
 
-    storage = Storage(local / "s3")
+    storage, known = Storage(local / "s3"), erasures.read(local)
     done: set[str] = set()
     for role in ("output", "input"):
         for step, record in records.items():
             for uri, digest in (record.digests if role == "output" else record.inputs).items():
                 if uri not in done:  # what a step only names, or reads, is its producer's
                     done.add(uri)
-                    noted, now = facts.digests.get(uri, digest), _digest(storage, uri)
+                    noted, files = facts.digests.get(uri, digest), _files(storage, uri)
+                    now = _digest(storage, uri, files)
                     erased = facts.erased.get(uri, "")
+                    if now != noted and (said := known.of_folder(uri, noted, files)):
+                        noted, erased = now, said
                     yield StoredObject(step, role, uri, noted, now, erased)
 
 
-def _digest(storage: Storage, uri: str) -> str:
+def _files(storage: Storage, uri: str) -> dict[str, str]:
+    """SHA-256 of the files at a URI, by their names below it; none if it is gone."""
+    try:
+        return {name: digest_of(file) for name, file in storage.objects(uri)}
+    except (StepError, OSError):
+        return {}
+
+
+def _digest(storage: Storage, uri: str, files: Mapping[str, str]) -> str:
     """SHA-256 of an object, or one for all of a table's; empty if it is gone."""
     from ninesteps.local.step_cache import listing_sha256
 
-    try:
-        objects = storage.objects(uri)
-        if storage.path(uri).is_file():
-            return digest_of(objects[0][1])
-        return listing_sha256({name: digest_of(file) for name, file in objects})
-    except (StepError, OSError):
+    if not files:
         return ""
+    return next(iter(files.values())) if storage.path(uri).is_file() else listing_sha256(files)
 
 
 def _read(file: Path) -> bytes | None:

@@ -79,10 +79,30 @@ def disagreements(connection: sqlite3.Connection, chain: Iterable[Entry]) -> Ite
         for facts in part[len(before[name]) :]:
             if key(facts) not in told:
                 yield Fault(None, f"{called(facts)} has no entry: it was inserted")
+    yield from _noted_beside(connection, chain)
     for group, version, kept in connection.execute(
         "SELECT package_group, version, head FROM model_packages WHERE head <> '' ORDER BY rowid"
     ):
         yield from _checked_head(f"{group} version {version}", kept, chain)
+
+
+def _noted_beside(connection: sqlite3.Connection, chain: Iterable[Entry]) -> Iterator[Fault]:
+    """Where a digest that stands beside a run or a version is not that of its entry."""
+    subject: tuple[str, ...]
+    for entry in chain:
+        name = _NAMES.get(_SUBJECTS.get(entry.kind, ""), str)(entry.facts)
+        if entry.kind == "started":
+            query = "SELECT sha256 FROM definitions WHERE subject = ? ORDER BY rowid LIMIT 1"
+            subject, what = (_text(entry.facts.get("run")),), "definition"
+        elif entry.kind == "registered" and entry.facts.get("model"):
+            query = "SELECT sha256 FROM model_digests WHERE package_group = ? AND version = ?"
+            group, version = entry.facts.get("group"), entry.facts.get("version")
+            subject, what = (_text(group), _text(version)), "model"
+        else:
+            continue
+        noted = [sha256 for (sha256,) in connection.execute(query, subject)]
+        if noted != [entry.facts.get(what)]:
+            yield Fault(entry.number, f"the digest of the {what} of {name} was changed or deleted")
 
 
 def _checked_head(name: str, kept: str, chain: Sequence[Entry]) -> Iterator[Fault]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ninesteps.local import pseudonyms
 from ninesteps.local.state import State
+from ninesteps.local.step_cache import listing_sha256
 
 KIND = "erased"
 
@@ -59,6 +60,23 @@ class Erasures:
             before, after = one.files.get(uri, ("", ""))
             sha256 = after if before == sha256 and before else sha256
         return sha256
+
+    def of_folder(self, uri: str, sha256: str, now: Mapping[str, str]) -> str:
+        """Why the files of a folder are not as they were with one digest for all of them.
+
+        Empty if erasures alone do not come to what is there now.
+
+        Args:
+            now: SHA-256 by the name below the folder.
+        """
+        files, folder, last = dict(now), f"{uri.rstrip('/')}/", ""
+        for one in reversed(self.every):
+            for changed, (before, after) in one.files.items():
+                name = changed.removeprefix(folder)
+                if changed.startswith(folder) and files.get(name, "") == after:
+                    files[name], last = before, last or one.at[:10]
+        is_theirs = last and listing_sha256(files) == sha256
+        return f"was changed by an erasure on {last}" if is_theirs else ""
 
     def says(self, uri: str, sha256: str) -> str:
         """Why a file is not as it was with a digest, such as `was changed by an erasure on ...`.
