@@ -220,8 +220,17 @@ def ran(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
 
 
 @pytest.fixture(scope="session")
-def churn_run(ran: Callable[[str], Run]) -> Run:
-    """The nine steps of the churn scenario, run on its sample."""
+def after_a_run(ran: Callable[[str], Run], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Churn's repository as its first run left it: to be copied."""
+    repository = ran("churn").repository.path
+    kept = tmp_path_factory.mktemp("kept") / repository.name
+    return Path(shutil.copytree(repository, kept, symlinks=True))
+
+
+@pytest.fixture(scope="session")
+def churn_run(ran: Callable[[str], Run], after_a_run: Path) -> Run:
+    """The nine steps of the churn scenario, run on its sample; some tests run them again."""
+    assert after_a_run.is_dir()  # it was copied before any of them
     return ran("churn")
 
 

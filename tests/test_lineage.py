@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import walk
-from conftest import Repository, Run, library_of
+from conftest import Repository, library_of
 from page_structure import check_structure
 
 OPENLINEAGE = Path(__file__).parent / "openlineage"
@@ -66,10 +66,10 @@ class Lived:
 
 
 @pytest.fixture(scope="module")
-def lived(churn_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
+def lived(after_a_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
     """Version 1 rejected; 2, of a commit but the same results, deployed; 3 of another table."""
-    folder = tmp_path_factory.mktemp("lived") / churn_run.repository.path.name
-    shutil.copytree(churn_run.repository.path, folder, symlinks=True)
+    folder = tmp_path_factory.mktemp("lived") / after_a_run.name
+    shutil.copytree(after_a_run, folder, symlinks=True)
     repository = Repository(folder)
     git(folder, "init", "--quiet")
     git(folder, "add", "--all")

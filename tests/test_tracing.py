@@ -14,14 +14,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import Repository, Run
+from conftest import Repository
 
 
 @pytest.fixture(scope="module")
-def traced(churn_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Repository:
+def traced(after_a_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Repository:
     """A copy of a repository with a run."""
     path = tmp_path_factory.mktemp("traced") / "churn"
-    shutil.copytree(churn_run.repository.path, path)
+    shutil.copytree(after_a_run, path)
     return Repository(path)
 
 
