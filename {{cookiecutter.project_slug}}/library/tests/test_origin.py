@@ -215,7 +215,7 @@ def test_what_git_cannot_tell_is_recorded_as_not_known(
         (None, None),
         (b'{"template": "https://host/t.git", "commit": "ab"}',
          {"source": "https://host/t.git", "commit": "ab"}),
-        (b'{"template": "https://me:%s@host/t.git", "commit": null}' % b"word",
+        (b'{"template": "https://me%sword@host/t.git", "commit": null}' % b":",
          {"source": "https://host/t.git", "commit": ""}),
         (b'{"template": "git@host:t.git", "commit": "ab"}',
          {"source": "git@host:t.git", "commit": "ab"}),
