@@ -13,17 +13,13 @@ from typing import Any
 
 from ninesteps.lineage import roles
 from ninesteps.lineage.graph import Entity, Kind
+from ninesteps.local.state import digest_of_text
 
 
 def entity_id(kind: Kind, *what: object) -> str:
     """The id of an entity: the same facts give the same."""
     text = "\0".join(map(str, what))
     return f"{kind.replace(' ', '-')}/{hashlib.sha256(text.encode()).hexdigest()[:32]}"
-
-
-def text_sha256(text: str) -> str:
-    """SHA-256 of a text in UTF-8."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def canonical(value: Any) -> str:
@@ -62,7 +58,7 @@ def bundle(type_: str, role: str, name: str, uri: str, files: Mapping[str, str],
         files: SHA-256 by the path below the address; one that is not known is empty.
     """
     is_known = bool(files) and all(files.values())
-    digest = text_sha256(listing(files)) if is_known else ""
+    digest = digest_of_text(listing(files)) if is_known else ""
     return Entity(
         entity_id("artifact", uri, digest), "artifact", type_, name, uri, digest, role,
         texts(files=listing(files) if is_known else "", **more),

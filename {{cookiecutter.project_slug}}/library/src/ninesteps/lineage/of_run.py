@@ -29,7 +29,7 @@ from ninesteps.lineage.graph import (
 )
 from ninesteps.lineage.of_origin import came_from, of_this_run
 from ninesteps.local.execution import SUCCEEDED
-from ninesteps.local.state import KeptExecution, KeptStep
+from ninesteps.local.state import KeptExecution, KeptStep, digest_of_text
 from ninesteps.local.storage import Storage
 
 CODE_INPUT, QUERY_INPUT = "code", "query"
@@ -108,7 +108,7 @@ class RunLineage:
         parameters = entities.canonical(kept.parameters)
         self._before(run, entities.of_content(
             "Parameters", roles.PARAMETERS, "pipeline parameters",
-            entities.text_sha256(parameters), **kept.parameters,
+            digest_of_text(parameters), **kept.parameters,
         ))  # fmt: skip
         for entity in came_from(origin):
             self._before(run, entity)

@@ -19,11 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ninesteps.lineage.local import graph_of_run
 from ninesteps.local.execution import Execution
 from ninesteps.local.state import State
 from ninesteps.plain_text import plain
 from ninesteps.report.facts import Reference, RunFacts, StepFacts
 from ninesteps.report.formatting import as_html, as_markdown
+from ninesteps.report.lineage_picture import lineage_part
 from ninesteps.report.local_run import LocalFiles, local_facts, reference
 from ninesteps.settings.settings import Settings
 
@@ -48,6 +50,7 @@ def write_report(
     """
     facts = dataclasses.replace(
         local_facts(local, settings, execution),
+        lineage=_lineage(local, settings, execution),
         reference=reference(local, settings, execution),
     )
     files = LocalFiles(local, execution)
@@ -74,6 +77,12 @@ def _reference_side(local: Path, settings: Settings, other: Reference | None) ->
 
     here = Here(local, settings)
     return here.side(other.run) if other.version is None else here.of_version(other.version)
+
+
+def _lineage(local: Path, settings: Settings, execution: Execution) -> str:
+    """The part on what the run came from and led to, as HTML: the page alone has it."""
+    kept = State(local / "state.db", read_only=True)
+    return lineage_part(graph_of_run(local, settings.model_package_group, kept, execution.id))
 
 
 def _marked(facts: RunFacts) -> tuple[RunFacts, dict[str, str]]:

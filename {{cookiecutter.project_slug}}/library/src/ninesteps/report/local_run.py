@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from ninesteps.definition.known_fields import APPROVAL_STATUSES
 from ninesteps.errors import StateError, StepError
 from ninesteps.feature_store import findings
-from ninesteps.lineage.local import graph_of_run
 from ninesteps.local.endpoint import control
 from ninesteps.local.erasures import Erasures
 from ninesteps.local.execution import FAILED, SUCCEEDED, Execution, StepRun
@@ -24,7 +23,6 @@ from ninesteps.local.storage import Storage
 from ninesteps.report import champion
 from ninesteps.report.facts import Previous, Reference, RunFacts, StepFacts
 from ninesteps.report.formatting import duration, moment
-from ninesteps.report.lineage_picture import lineage_part
 from ninesteps.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -74,9 +72,6 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
         versions=installed(),
         previous=previous,
         no_previous="" if previous else _no_previous(kept),
-        lineage=lineage_part(
-            graph_of_run(local, settings.model_package_group, kept_state, kept.id)
-        ),
         table=findings.ingested(kept.catalog, local / "s3"),
         origin=kept.origin,
     )
