@@ -143,6 +143,20 @@ def test_container_arguments_keep_within_sagemakers_limit(text: str) -> None:
             assert len(str(argument)) <= 256
 
 
+@pytest.mark.parametrize("region", [None, "", "eu-west-1"])
+def test_the_region_of_the_machine_is_neither_needed_nor_used(
+    monkeypatch: pytest.MonkeyPatch, region: str | None
+) -> None:
+    from ninesteps.runs.compiled import definition
+
+    before = compiled("regression")  # the SDK is imported, as by a command before this one
+    if region is None:
+        monkeypatch.delenv("AWS_DEFAULT_REGION")
+    else:
+        monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    assert definition(REGRESSION, REGRESSION.environment()) == before
+
+
 def test_each_algorithm_is_trained_by_a_definition_of_its_own(
     settings: Settings, definition: Definition
 ) -> None:

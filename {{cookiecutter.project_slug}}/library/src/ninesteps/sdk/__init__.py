@@ -16,8 +16,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# Before the import: without a region it raises; with a role it would ask IAM about it.
-os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+
+def _name_a_region(region: str) -> None:
+    """Name one for the sessions that the SDK makes for itself, if nothing does yet.
+
+    It makes some when it is imported and one for each processing step, and uses none of them for a
+    definition; without a region they raise.
+    """
+    if not os.environ.get("AWS_DEFAULT_REGION"):
+        os.environ["AWS_DEFAULT_REGION"] = region
+
+
+_name_a_region("us-east-1")
+# With a role the SDK would ask IAM about it.
 os.environ.setdefault("SAGEMAKER_VALIDATE_ROLE", "false")
 warnings.filterwarnings("ignore", module=r"(sagemaker|pydantic|botocore|boto3)(\..*)?")
 # What is imported stays: looking for garbage among a million new objects takes a second.
