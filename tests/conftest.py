@@ -46,6 +46,9 @@ SAMPLED = tuple(scenario for scenario in SCENARIOS if (overlay(scenario) / "data
 EVERY_SCENARIO = os.environ.get("SCENARIOS_TRIED") == "all"
 """In the full tier: what churn shows is shown of the other scenarios too."""
 
+in_full_tier = pytest.mark.skipif(not EVERY_SCENARIO, reason="the full tier: a case of its own")
+"""Of a test that takes seconds for a case beside one that is always tried."""
+
 LONGEST_FIRST = (
     "test_render", "test_scenarios", "test_every_render", "test_history", "test_run",
     "test_procedures", "test_updates", "test_real_data", "test_pre_commit", "test_compile",

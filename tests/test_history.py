@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Repository
+from conftest import Repository, in_full_tier
 from page_structure import check_structure
 
 STEPS = (
@@ -185,8 +185,12 @@ def test_drift_is_since_the_last_run_on_other_data(used: Repository) -> None:
     [
         ("clarify.py", ["ClarifyProcessingStep"]),
         # It names where this execution's predictions lie, so it is never the same bytes again.
-        ("analysis_config.py", ["ChurnModelConfigFile", "ClarifyProcessingStep"]),
-        ("evaluate.py", ["ChurnEvalBestModel"]),
+        pytest.param(
+            "analysis_config.py",
+            ["ChurnModelConfigFile", "ClarifyProcessingStep"],
+            marks=in_full_tier,
+        ),
+        pytest.param("evaluate.py", ["ChurnEvalBestModel"], marks=in_full_tier),
     ],
 )
 def test_a_change_in_one_steps_file_runs_that_step_alone(

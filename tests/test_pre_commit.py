@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import GENERATED, ROOT, SCENARIOS, Rendered, Repository
+from conftest import GENERATED, ROOT, SCENARIOS, Rendered, Repository, in_full_tier
 from cruft_runs import repository_of, run
 
 
@@ -62,6 +62,7 @@ def differs(one: Path, other: Path) -> bool:
     return one.read_bytes() != other.read_bytes()
 
 
+@in_full_tier
 def test_the_template_itself_holds_neither(cloned: Path) -> None:
     for hook in ("secrets", "large-files"):
         assert "Passed" in pre_commit(cloned, hook)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SHARED_DATA, Repository, Run, render_scenario
+from conftest import SHARED_DATA, Repository, Run, in_full_tier, render_scenario
 from drafts import adopt
 
 TABLE = SHARED_DATA / "storedata_total.csv"
@@ -99,6 +99,7 @@ def test_a_table_without_the_facets_is_a_clear_error_with_the_attrition_settings
     assert len(done.stderr.splitlines()) == 1
 
 
+@in_full_tier
 def test_real_employees_run_with_the_facets_that_the_table_has(
     render: Callable[..., Repository],
 ) -> None:
@@ -120,6 +121,7 @@ def test_real_employees_run_with_the_facets_that_the_table_has(
     assert "registered nothing" in printed
 
 
+@in_full_tier
 def test_on_real_claims_a_recall_above_its_bound_is_out_of_reach(
     render: Callable[..., Repository],
 ) -> None:
@@ -137,6 +139,7 @@ def test_on_real_claims_a_recall_above_its_bound_is_out_of_reach(
     assert "registered nothing" in printed
 
 
+@in_full_tier
 def test_real_wages_are_a_regression(render: Callable[..., Repository]) -> None:
     repository = render(
         scenario="custom",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import GENERATED, ROOT, Repository, library_of
+from conftest import GENERATED, ROOT, Repository, in_full_tier, library_of
 from cruft_runs import create, repository_of, run
 
 OLD_FORM = "c9dd8c2"
@@ -193,6 +193,7 @@ def old_files(repository: Repository) -> set[str]:
     return {name for name in repository.files() if name.startswith(folders)}
 
 
+@in_full_tier
 def test_the_old_form_becomes_the_thin_one_with_every_edit_kept(old_form: Followed) -> None:
     team = old_form.repository.path
     edit_as_a_team(old_form)
@@ -216,6 +217,7 @@ SURVIVORS = ("governance/gate.py", "tests/test_gate.py", "local_sagemaker/engine
 """Files that the team edited and the template has no more."""
 
 
+@in_full_tier
 def test_files_of_the_old_form_that_the_team_edited_are_named_and_no_edit_is_lost(
     old_form: Followed,
 ) -> None:
@@ -252,6 +254,7 @@ def finish_by_hand(both: Followed, refused: str) -> None:
     both.repository.pipeline("readme")
 
 
+@in_full_tier
 def test_a_removed_file_that_the_team_edited_is_named(follow: Follow) -> None:
     """The same without the old commit, which a shallow clone lacks: one file of the old form."""
     text = "".join(f"# line {number}\n" for number in range(20))
@@ -282,6 +285,7 @@ def test_lines_that_both_changed_are_marked_and_the_check_refuses_them(follow: F
     )
 
 
+@in_full_tier
 def test_marks_in_a_file_that_still_parses_are_refused_too(follow: Follow) -> None:
     both = follow(scenario="churn", ci="none")
     for root, text in ((both.repository.path, "Ours:"), (both.generated, "Theirs:")):
@@ -351,6 +355,7 @@ def test_a_floor_that_is_raised_travels_and_is_in_force_until_the_teams_gate_fol
     assert "the gate is auc > 0.82" in both.repository.pipeline("check").stdout
 
 
+@in_full_tier
 def test_answers_below_a_raised_floor_stop_the_update_until_new_ones_go_with_it(
     follow: Follow,
 ) -> None:
