@@ -35,6 +35,8 @@ SETTINGS = {
 
 CONFLICTS = {
     ("tuning", "objective"): "problem_type",
+    ("tuning", "algorithms"): "problem_type",
+    ("model", "base"): "problem_type",
     ("bias", "favourable_label"): "problem_type",
     ("bias", "threshold"): "problem_type",
 }
@@ -43,8 +45,9 @@ CONFLICTS = {
 LIBRARY = Path("library")
 """The library's source, which lies here: no hook can reach the template's own folder."""
 
-OVERLAYS = {"scenarios": "scenario", "ci": "ci"}
-"""Folders of files that a choice lays over those in place, by the question that chooses."""
+OVERLAYS = {"problems": "problem_type", "scenarios": "scenario", "ci": "ci"}
+"""Folders of files that a choice lays over those in place, by the question that chooses. The later
+one is laid over the one before it."""
 
 LEFTOVERS = (".local", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__")
 """What working inside the template's folder leaves there: no part of a new repository."""
@@ -88,9 +91,9 @@ def lay_over(folder: Path, question: str, choice: str) -> None:
         if question == "scenario":
             shutil.rmtree("data")
         shutil.copytree(overlay, Path(), dirs_exist_ok=True)
-    elif choice != ANSWERS["_in_place"][question]:
+    elif choice != ANSWERS["_in_place"].get(question, choice):
         sys.exit(f"{question}: the template has no folder {overlay.as_posix()} for {choice!r}")
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=not folder.exists())
 
 
 def write_toml(file: Path, values: dict[tuple[str, str], str]) -> None:

@@ -98,7 +98,7 @@ def test_every_file_stands_in_the_template_as_the_user_gets_it(
     """In place, or in the folder that a choice lays over it; but for the answers."""
     answers, repository = chosen
     base = template / GENERATED.name
-    folders = {"scenarios": "scenario", "ci": "ci"}
+    folders = {"problems": "problem_type", "scenarios": "scenario", "ci": "ci"}
     others = {*folders, "library"}
     expected = {n: p for n, p in files(base).items() if n.split("/")[0] not in others}
     if (base / "scenarios" / answers["scenario"]).is_dir():

@@ -135,7 +135,9 @@ REFUSED = {
     "bias_gate=dppl[age] < 0.1": (
         "bias_gate: expected one of this pipeline's facets (doorstep, city), got `dppl[age]`"
     ),
-    "problem_type=ranking": "problem_type: expected binary or regression, got 'ranking'",
+    "problem_type=ranking": (
+        "problem_type: expected binary or regression or language_model, got 'ranking'"
+    ),
     "problem_type=regression": "metric_gate: expected a metric of a regression problem (rmse, ",
     "step_prefix=1st": (
         "step_prefix: expected letters and digits, a letter first, at most 20 characters, got '1st'"

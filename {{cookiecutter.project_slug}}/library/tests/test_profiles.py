@@ -115,6 +115,6 @@ def test_an_unknown_profile_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(SettingsError) as refused:
         profiles.load("chrun")
     assert str(refused.value) == (
-        "pipeline.toml [project] profile: expected one of attrition, churn, custom, fraud, salary, "
-        "got 'chrun'"
+        "pipeline.toml [project] profile: expected one of assist, attrition, churn, custom, fraud, "
+        "salary, got 'chrun'"
     )

@@ -236,7 +236,7 @@ def test_a_wrong_name_of_the_feature_store_is_named(
         ('prefix = "Pet"\n', "", "[project] prefix: this key is missing"),
         ("[split]\n", "[splits]\n",
          "pipeline.toml splits: unknown key; expected one of project, split, tuning, gate, "
-         "data, features, bias, approval, model, schedule, compute, deploy, aws, notify, "
+         "data, features, bias, approval, model, judge, schedule, compute, deploy, aws, notify, "
          "environments"),
         ('salt = "pets"', 'salt = "pets"\nsalty = 1',
          "[split] salty: unknown key; expected one of salt, by, group, train, validation, "
@@ -263,7 +263,8 @@ def test_a_wrong_name_of_the_feature_store_is_named(
          "characters, got '9'"),
         ('prefix = "Pet"', 'prefix = "Pet"\nproblem = "ranking"', "binary or regression"),
         ('type = "number"', 'type = "float"',
-         "[data.columns.age] type: expected number, date, category, text, got 'float'"),
+         "[data.columns.age] type: expected number, date, category, text, conversation, got "
+         "'float'"),
         (', format = "%Y-%m-%d"', "",
          '[data.columns.born] format: expected the format of a date, such as "%Y-%m-%d", got '
          "''"),
@@ -295,7 +296,7 @@ def test_a_wrong_name_of_the_feature_store_is_named(
         ('snapshot = "', 'event_time = "seen"\nsnapshot = "', "either a moment (snapshot)"),
         ('"validation:auc"', '"validation:AUC"',
          "[tuning] objective: expected validation:auc, validation:map, validation:logloss, "
-         "validation:rmse, validation:mae, got 'validation:AUC'"),
+         "validation:rmse, validation:mae, validation:loss, got 'validation:AUC'"),
         ('"validation:auc"', '"validation:rmse"',
          "expected validation:auc or validation:map or validation:logloss for a binary "
          "problem, got 'validation:rmse'"),
@@ -317,11 +318,11 @@ def test_a_wrong_name_of_the_feature_store_is_named(
         ('"validation:auc"', '"validation:auc"\njobs = 0',
          "[tuning] jobs: expected 1 or more for xgboost, got 0"),
         ('"validation:auc"', '"validation:auc"\nalgorithms = []',
-         "[tuning] algorithms: expected one or more of xgboost, lightgbm, got []"),
+         "[tuning] algorithms: expected one or more of xgboost, lightgbm, lora, got []"),
         ('"validation:auc"', '"validation:auc"\nalgorithms = ["trees"]',
-         "[tuning] algorithms: expected one or more of xgboost, lightgbm, got ['trees']"),
+         "[tuning] algorithms: expected one or more of xgboost, lightgbm, lora, got ['trees']"),
         ('"validation:auc"', '"validation:auc"\nalgorithms = ["xgboost", "xgboost"]',
-         "[tuning] algorithms: expected one or more of xgboost, lightgbm, got ['xgboost', "
+         "[tuning] algorithms: expected one or more of xgboost, lightgbm, lora, got ['xgboost', "
          "'xgboost']"),
         ('"validation:auc"', '"validation:auc"\nalgorithms = ["xgboost", "lightgbm"]\njobs = 5',
          "[tuning] jobs: expected 6 or more for xgboost and lightgbm, got 5"),
@@ -479,7 +480,7 @@ def test_a_regressions_labels_are_told_apart_by_the_median_or_a_number(
          "[gate] metric: expected a metric of a regression problem (rmse, mae, r2, "
          "worst_dppl, worst_di, worst_mean_residual, dppl[facet], di[facet]), got `auc`"),
         ("[model]\n", '[model]\nthreshold = "recall"\n',
-         "[model] threshold: expected no threshold for a regression, got 'recall'"),
+         "[model] threshold: expected no threshold for a regression problem, got 'recall'"),
         ("[data]\n", '[data]\npositive = "Yes"\n',
          "[data] positive: expected none for a regression, whose label is a number, got 'Yes'"),
     ],
@@ -821,7 +822,7 @@ def test_standards_that_cannot_be_read_are_named_by_their_file(tmp_path: Path) -
     )
     (tmp_path / file).unlink()
     with pytest.raises(
-        SettingsError, match=r"\[project\] profile: expected one of attrition, .*, got 'pets'"
+        SettingsError, match=r"\[project\] profile: expected one of assist, .*, got 'pets'"
     ):
         pipeline_settings.load(tmp_path)
 

@@ -27,7 +27,7 @@ class Column:
     max: float | None = None  # of a number: the largest that it may be
     required: bool = False  # whether every row must have a value
 
-    TYPES: typing.ClassVar = ("number", "date", "category", "text")
+    TYPES: typing.ClassVar = ("number", "date", "category", "text", "conversation")
     NOTATION: typing.ClassVar = ("decimal", "thousands", "unit", "parentheses")
 
     def __post_init__(self) -> None:

@@ -39,15 +39,31 @@ METRICS = {
         "flagged_share",
     ),
     "regression": ("rmse", "mae", "r2"),
+    "language_model": (
+        "loss",
+        "perplexity",
+        "chrf",
+        "win_rate",
+        "win_rate_low",
+        "decided",
+        "refusal_rate",
+        "wrong_refusal_rate",
+        "leak_rate",
+    ),
 }
 """The metrics that `evaluation.json` holds, by problem type."""
 
-SECTIONS = {"binary": "binary_classification_metrics", "regression": "regression_metrics"}
+SECTIONS = {
+    "binary": "binary_classification_metrics",
+    "regression": "regression_metrics",
+    "language_model": "language_model_metrics",
+}
 """Where `evaluation.json` has them, by problem type."""
 
 BIAS_METRICS = {
     "binary": ("worst_dppl", "worst_di"),
     "regression": ("worst_dppl", "worst_di", "worst_mean_residual"),
+    "language_model": ("worst_dppl", "worst_di"),
 }
 """Those of its bias numbers that concern all facets, by problem type."""
 
@@ -57,19 +73,27 @@ FAIR_SIDE = {"dppl": "<", "worst_dppl": "<", "worst_mean_residual": "<", "di": "
 """The sign with which a gate limits a bias number: a gap has no sign and should be small, a ratio
 of the lower share to the higher should be near 1."""
 
-UNBOUNDED = ("rmse", "mae", "worst_mean_residual")
-"""Metrics in the label's own unit, from 0; the others end at 1, and all but r2 begin at 0."""
+UNBOUNDED = ("rmse", "mae", "worst_mean_residual", "loss", "perplexity", "decided")
+"""Metrics from 0 without an end, such as those in the label's own unit; the others end at 1, and
+all but r2 begin at 0."""
+
+WON_OR_LOST = ("win_rate", "win_rate_low", "decided")
+"""Metrics that are of a comparison with the incumbent: the champion has none of its own."""
+
+EXAMPLES = {
+    "binary": "auc > 0.75",
+    "regression": "rmse < 1000",
+    "language_model": "win_rate_low > 0.5",
+}
+"""A comparison of each problem type, for a message."""
 
 METRIC_NAME = re.compile(r"[a-z][a-z0-9_]*")
 """What a metric of the team's own may be called; `is_reserved` says which names are taken."""
 
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
-_RESERVED = (
-    "and", "or", "not", "champion", "loss", "perplexity", "chrf", "win_rate", "win_rate_low",
-    "refusal_rate", "wrong_refusal_rate", "leak_rate",
-)  # fmt: skip
-"""Words of the language, and metrics of language models."""
+_RESERVED = ("and", "or", "not", "champion")
+"""Words of the language."""
 
 MAX_BRACKETS = 100
 """More than anybody can read."""
@@ -203,7 +227,7 @@ class _Names:
 def parse(
     text: str, problem: str, facet_keys: tuple[str, ...] = (), own_metrics: tuple[str, ...] = ()
 ) -> Gate:
-    """Read a gate for a problem type ("binary" or "regression").
+    """Read a gate for a problem type, one of `METRICS`.
 
     It may name these facets and these metrics of the team's own, beside the library's.
 
@@ -212,7 +236,7 @@ def parse(
     """
     tokens = list(_tokens(text))
     if not tokens:
-        raise GateError(f"expected a gate such as `{_example(problem)}`, got an empty one")
+        raise GateError(f"expected a gate such as `{EXAMPLES[problem]}`, got an empty one")
     if tokens.count("(") > MAX_BRACKETS:
         raise GateError(f"expected at most {MAX_BRACKETS} brackets, got {tokens.count('(')}")
     gate, rest = _any(tokens, _Names(problem, facet_keys, own_metrics))
@@ -416,7 +440,7 @@ def _term(tokens: list[str], names: _Names) -> tuple[Gate, list[str]]:
         return gate, rest[1:]
     if len(tokens) < 3:
         got = f"`{' '.join(tokens)}`" if tokens else "nothing"
-        raise GateError(f"expected a comparison such as `{_example(names.problem)}`, got {got}")
+        raise GateError(f"expected a comparison such as `{EXAMPLES[names.problem]}`, got {got}")
     name, sign, right = tokens[:3]
     if name.partition(".")[0].lower() == CHAMPION:
         raise GateError(f"expected a metric before the sign and `{CHAMPION}.` and the same metric "
@@ -427,6 +451,9 @@ def _term(tokens: list[str], names: _Names) -> tuple[Gate, list[str]]:
     is_own = metric in names.own
     section = SECTIONS[names.problem] if is_own else ""
     is_of_champion = right.partition(".")[0].lower() == CHAMPION
+    if is_of_champion and metric in WON_OR_LOST:
+        raise GateError(f"expected a number after `{metric} {sign}`, which compares with the "
+                        f"version that serves already, got `{right}`")  # fmt: skip
     if is_of_champion:
         number, rest = _offset(Comparison(metric, sign, 0, facet, is_of_champion=True), tokens[2:])
     else:
@@ -516,7 +543,3 @@ def _metric(name: str, names: _Names) -> tuple[str, str | None]:
     raise GateError(
         f"expected a metric of a {problem} problem ({', '.join(offered)}), got `{name}`"
     )
-
-
-def _example(problem: str) -> str:
-    return "auc > 0.75" if problem == "binary" else "rmse < 1000"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from dataclasses import dataclass
 
@@ -85,9 +86,19 @@ class Model:
 
     exclude: tuple[str, ...] = ()  # raw columns that no feature is made of, and single features
     threshold: str = "accuracy"  # the rule for the decision threshold, on the validation split
+    base: str = ""  # of a language model: the folder of the base model, or its s3:// prefix
+    max_tokens: int = 512  # ... of a conversation with its reply, at most
+    max_reply_tokens: int = 128  # ... of a reply: there it ends, if it has not before
 
     THRESHOLDS: typing.ClassVar = ("accuracy", "f1", "recall")
 
     def __post_init__(self) -> None:
         require(self.threshold in self.THRESHOLDS, "threshold", self.threshold,
               ", ".join(self.THRESHOLDS))  # fmt: skip
+        plain = re.fullmatch(r"(s3://[a-z0-9.-]+/)?[^/\\:]+(/[^/\\:]+)*", self.base)
+        require(not self.base or (plain and ".." not in self.base.split("/")), "base", self.base,
+             "a folder of the repository, such as data/base, or s3://BUCKET/PREFIX")  # fmt: skip
+        require(16 <= self.max_tokens <= 131_072, "max_tokens", self.max_tokens, "16 to 131072")
+        require(1 <= self.max_reply_tokens < self.max_tokens, "max_reply_tokens",
+             self.max_reply_tokens, f"1 or more, and fewer than max_tokens = {self.max_tokens}"
+        )  # fmt: skip

@@ -21,6 +21,7 @@ from ninesteps.settings.data import Column
 from ninesteps.settings.facets import Facet, FacetError, shortest
 from ninesteps.settings.features import Features
 from ninesteps.settings.floor import shortfall
+from ninesteps.settings.judge import Judge
 from ninesteps.settings.judgement import Model
 from ninesteps.settings.names import (
     FEATURE_NAME_RULE,
@@ -88,14 +89,21 @@ def _check_together(settings: Settings) -> None:
 def _check_problem(settings: Settings) -> None:
     """What is set must suit the problem type."""
     problem, objectives = settings.project.problem, Tuning.OBJECTIVES[settings.project.problem]
+    _check_base(settings)
+    algorithms = Tuning.BY_PROBLEM[problem]
+    if not set(settings.tuning.algorithms) <= set(algorithms):
+        raise SettingsError(
+            f"expected {' or '.join(algorithms)} for a {problem} problem, got "
+            f"{', '.join(settings.tuning.algorithms)}", "tuning", "algorithms",
+        )  # fmt: skip
     if settings.objective not in objectives:
         raise SettingsError(
             f"expected {' or '.join(objectives)} for a {problem} problem, got "
             f"{settings.objective!r}", "tuning", "objective",
         )  # fmt: skip
-    if problem == "regression" and settings.model.threshold != Model.threshold:
+    if problem != "binary" and settings.model.threshold != Model.threshold:
         raise SettingsError(
-            f"expected no threshold for a regression, got {settings.model.threshold!r}",
+            f"expected no threshold for a {problem} problem, got {settings.model.threshold!r}",
             "model", "threshold",
         )  # fmt: skip
     if problem == "regression" and settings.data.positives:
@@ -103,12 +111,12 @@ def _check_problem(settings: Settings) -> None:
             f"expected none for a regression, whose label is a number, got "
             f"{settings.data.positive!r}", "data", "positive",
         )  # fmt: skip
-    if problem == "binary" and not settings.data.label_column.is_plain:
+    if problem != "regression" and not settings.data.label_column.is_plain:
         raise SettingsError(
             "expected none for a binary label, whose texts [data] positive names", "data",
             "label_column",
         )  # fmt: skip
-    if problem == "binary" and settings.bias.threshold != "":
+    if problem != "regression" and settings.bias.threshold != "":
         raise SettingsError(
             f"expected none for a binary label, got {settings.bias.threshold!r}",
             "bias", "threshold",
@@ -122,6 +130,37 @@ def _check_problem(settings: Settings) -> None:
         raise SettingsError(
             "expected a `recall > ...`, by which [model] threshold = \"recall\" is chosen, got "
             f"{settings.gate.metric!r}", "gate", "metric",
+        )  # fmt: skip
+
+
+def _check_base(settings: Settings) -> None:
+    """A language model has a base, and nothing else has one or is judged by its replies."""
+    is_language = settings.is_language_model
+    if is_language and not settings.model.base:
+        raise SettingsError(
+            "expected the base model's folder for a language_model problem, such as data/base "
+            "(the scenario assist has one), got none", "model", "base",
+        )  # fmt: skip
+    if not is_language and settings.model.base:
+        raise SettingsError(
+            f"expected none for a {settings.project.problem} problem, which is learnt from nothing "
+            f"but its table, got {settings.model.base!r}", "model", "base",
+        )  # fmt: skip
+    if is_language and settings.bias_is_managed:
+        raise SettingsError(
+            "expected 'open_source' for a language_model problem, whose replies Clarify's image "
+            f"cannot judge, got {settings.bias.backend!r}", "bias", "backend",
+        )  # fmt: skip
+    asked = [c.metric for c in gates.comparisons(settings.full_gate)]
+    if "refusal_rate" in asked and not settings.judge.must_refuse:
+        raise SettingsError(
+            "expected the file of prompts that must be refused, as the gate names refusal_rate, "
+            "got none", "judge", "must_refuse",
+        )  # fmt: skip
+    if not is_language and settings.judge != Judge():
+        raise SettingsError(
+            f"expected no such table for a {settings.project.problem} problem, which has no "
+            "replies to judge", "judge",
         )  # fmt: skip
 
 

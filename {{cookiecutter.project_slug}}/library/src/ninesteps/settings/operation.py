@@ -47,6 +47,10 @@ ARM = r"ml\.([a-z]+\d+g[a-z]*|p6e-gb\d+)\..+"
 and g5g, and p6e-gb has Grace."""
 
 
+GPU = r"ml\.[gp]\d+[a-z]*(-[a-z0-9]+)?\..+"
+"""Instances with NVIDIA's processors: the families of which the SDK names an image's GPU build."""
+
+
 def require_instance(key: str, value: str) -> None:
     """Refuse what is no instance type, or one that the image cannot run on.
 
@@ -66,6 +70,7 @@ class Compute:
     """The instances that SageMaker's jobs run on: defaults of the definition's parameters."""
 
     processing_instance: str = "ml.m5.large"  # of steps 1, 3, 5 and 7
+    evaluation_instance: str = ""  # of step 3, where it needs another one than those
     processing_count: int = 1  # for each of them
     training_instance: str = "ml.m5.large"  # of each trial of step 2
     training_count: int = 1  # for each of them
@@ -75,6 +80,8 @@ class Compute:
     def __post_init__(self) -> None:
         for key in ("processing_instance", "training_instance", "transform_instance"):
             require_instance(key, getattr(self, key))
+        if self.evaluation_instance:
+            require_instance("evaluation_instance", self.evaluation_instance)
         for key in ("processing_count", "training_count", "transform_count"):
             require(getattr(self, key) > 0, key, getattr(self, key), "1 or more")
 

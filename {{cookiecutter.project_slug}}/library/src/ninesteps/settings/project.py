@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from ninesteps.settings import gate as gates
 from ninesteps.settings.toml import require
 
+LANGUAGE_MODEL = "language_model"
+"""The problem type of which a conversation's reply is learnt, and no column."""
+
 
 @dataclass(frozen=True)
 class Project:
@@ -18,8 +21,8 @@ class Project:
     pipeline: str  # SageMaker's name for the pipeline
     prefix: str  # the steps' names begin with it
     profile: str  # the floors that it must meet, of those that the library has
-    metric_word: str = ""  # the word in step 9's name; none: AUC or RMSE, by the problem
-    problem: str = "binary"  # binary (yes or no) or regression (a number)
+    metric_word: str = ""  # the word in step 9's name; none: AUC, RMSE or WinRate, by the problem
+    problem: str = "binary"  # what a model answers: binary, regression, or language_model
 
     def __post_init__(self) -> None:
         is_line = self.name.strip() and all(map(_is_shown, self.name))

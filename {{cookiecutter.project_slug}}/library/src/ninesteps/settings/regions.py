@@ -36,6 +36,12 @@ WITHOUT_CLARIFY = (
 )  # fmt: skip
 """Those of them that do not have Clarify's image."""
 
+WITHOUT_HUGGING_FACE = (
+    "ap-south-2", "ap-southeast-4", "eu-central-2", "eu-south-2", "us-isof-east-1",
+    "us-isof-south-1",
+)  # fmt: skip
+"""Those that do not have Hugging Face's images, of which language models need both."""
+
 _PARTITIONS = {region: partition for partition, regions in REGIONS.items() for region in regions}
 
 

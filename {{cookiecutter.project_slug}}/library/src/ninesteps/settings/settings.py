@@ -21,12 +21,16 @@ from ninesteps.settings.environment import (
 from ninesteps.settings.facets import Facet
 from ninesteps.settings.facets import parse as parse_facets
 from ninesteps.settings.features import Features
+from ninesteps.settings.judge import Judge
 from ninesteps.settings.judgement import Approval, Bias, GateSettings, Model
 from ninesteps.settings.operation import LOCAL_DISKS, Aws, Compute, Notify, Schedule
-from ninesteps.settings.project import Project
-from ninesteps.settings.regions import WITHOUT_CLARIFY
+from ninesteps.settings.project import LANGUAGE_MODEL, Project
+from ninesteps.settings.regions import WITHOUT_CLARIFY, WITHOUT_HUGGING_FACE
 from ninesteps.settings.toml import NOT_IN_FILE, with_changes
 from ninesteps.settings.tuning import Tuning
+
+METRIC_WORDS = {"binary": "AUC", "regression": "RMSE", "language_model": "WinRate"}
+"""The word in step 9's name, by problem type, where no other is set."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Settings:
     bias: Bias = field(default_factory=Bias)
     approval: Approval = field(default_factory=Approval)
     model: Model = field(default_factory=Model)
+    judge: Judge = field(default_factory=Judge)
     schedule: Schedule = field(default_factory=Schedule)
     compute: Compute = field(default_factory=Compute)
     deploy: Deploy = field(default_factory=Deploy)
@@ -107,8 +112,7 @@ class Settings:
     @property
     def metric_word(self) -> str:
         """The word in step 9's name."""
-        word = {"binary": "AUC", "regression": "RMSE"}[self.project.problem]
-        return self.project.metric_word or word
+        return self.project.metric_word or METRIC_WORDS[self.project.problem]
 
     @property
     def objective(self) -> str:
@@ -140,6 +144,11 @@ class Settings:
     def _gate(self, text: str) -> gates.Gate:
         keys = tuple(facet.key for facet in self.facets)
         return gates.parse(text, self.project.problem, keys, self.gate.metrics)
+
+    @property
+    def is_language_model(self) -> bool:
+        """Whether the reply to a conversation is learnt, and no column."""
+        return self.project.problem == LANGUAGE_MODEL
 
     @property
     def bias_is_managed(self) -> bool:
@@ -197,7 +206,12 @@ class Settings:
         )
 
     def _check_images(self, region: str) -> None:
-        """Check that the region has what step 7 runs on."""
+        """Check that the region has what the steps run on."""
+        if self.is_language_model and region in WITHOUT_HUGGING_FACE:
+            raise SettingsError(
+                "expected a region that has Hugging Face's images, which a language_model problem "
+                f"needs, got {region!r}", "aws", "region",
+            )  # fmt: skip
         if self.bias_is_managed and region in WITHOUT_CLARIFY:
             raise SettingsError(
                 f"expected 'open_source' in {region}, which does not have Clarify's image, got "

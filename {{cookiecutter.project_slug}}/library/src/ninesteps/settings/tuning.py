@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import typing
 from dataclasses import dataclass, field
 
@@ -41,15 +42,18 @@ class Tuning:
     seed: int = 20  # of the search and of every trial
     static: dict[str, str] = field(default_factory=dict)  # the same for every trial
 
-    CHOSEN: typing.ClassVar = ("algorithm", "threshold_rule", "recall_target")
+    CHOSEN: typing.ClassVar = (
+        "algorithm", "threshold_rule", "recall_target", "seed", "max_tokens", "max_reply_tokens",
+    )  # fmt: skip
     """Hyperparameters of the training script that other settings say."""
 
     OBJECTIVES: typing.ClassVar = {
         "binary": {"validation:auc": "Maximize", "validation:map": "Maximize",
                    "validation:logloss": "Minimize"},
         "regression": {"validation:rmse": "Minimize", "validation:mae": "Minimize"},
+        "language_model": {"validation:loss": "Minimize"},
     }  # fmt: skip
-    """The objectives that the XGBoost image's own metric definitions know."""
+    """By problem type. Of tables, those that the XGBoost image's own metric definitions know."""
 
     TUNABLE: typing.ClassVar[dict[str, tuple[float, float, bool]]] = {
         "alpha": (0, 1000, False),
@@ -73,7 +77,26 @@ class Tuning:
     )  # fmt: skip
     """Those that LightGBM has too: `lightgbm_model.py` says by which names."""
 
-    ALGORITHMS: typing.ClassVar = ("xgboost", "lightgbm")
+    LORA: typing.ClassVar[dict[str, tuple[float, float, bool]]] = {
+        "learning_rate": (0, 1, False),
+        "rank": (1, 512, True),
+        "alpha": (1, 1024, True),
+        "dropout": (0, 0.9, False),
+        "epochs": (1, 100, True),
+    }
+    """The hyperparameters of low-rank adaptation that may be searched: least, most, whole."""
+
+    BATCHES: typing.ClassVar = ("batch_size", "accumulation")
+    """Conversations that one step of LoRA reads at a time, and how many such reads it sums up."""
+
+    ALGORITHMS: typing.ClassVar = ("xgboost", "lightgbm", "lora")
+    BY_PROBLEM: typing.ClassVar = {
+        "binary": ("xgboost", "lightgbm"),
+        "regression": ("xgboost", "lightgbm"),
+        "language_model": ("lora",),
+    }
+    """The algorithms that learn each type of problem."""
+
     MOST_SEED: typing.ClassVar = 2**32 - 1  # of 32 bits, as numpy's
     MIN_TRIALS: typing.ClassVar = 3  # of each algorithm, where several are compared
 
@@ -84,6 +107,8 @@ class Tuning:
         once = chosen and len(chosen) == len(self.algorithms)
         require(once and chosen <= set(self.ALGORITHMS), "algorithms", list(self.algorithms),
              f"one or more of {', '.join(self.ALGORITHMS)}")  # fmt: skip
+        require("lora" not in chosen or len(chosen) == 1, "algorithms", list(self.algorithms),
+             "lora by itself: it is compared with no other")  # fmt: skip
         least = self.MIN_TRIALS * len(chosen) if len(chosen) > 1 else 1
         require(self.jobs >= least, "jobs", self.jobs,
              f"{least} or more for {' and '.join(self.algorithms)}")  # fmt: skip
@@ -92,10 +117,11 @@ class Tuning:
         require(self.jobs <= 750, "jobs", self.jobs, "at most 750 (SageMaker's limit)")
         require(0 <= self.seed <= self.MOST_SEED, "seed", self.seed, f"0 to {self.MOST_SEED}")
         require(self.ranges, "ranges", {}, "a range for at least one hyperparameter")
-        tunable = self.SHARED if "lightgbm" in self.algorithms else tuple(self.TUNABLE)
+        limits = self.LORA if "lora" in chosen else self.TUNABLE
+        tunable = self.SHARED if "lightgbm" in chosen else tuple(limits)
         for name, span in self.ranges.items():
             require(name in tunable, "ranges", name, f"one of {', '.join(tunable)}")
-            lowest, most, whole = self.TUNABLE[name]
+            lowest, most, whole = limits[name]
             require(lowest <= span.min and span.max <= most, "ranges", f"{name} {span.min:g} to "
                  f"{span.max:g}", f"{name} from {lowest:g} to {most:g}")  # fmt: skip
             got = f"{name} integer = {str(span.integer).lower()}"
@@ -103,8 +129,29 @@ class Tuning:
         set_by_others = ("objective", "eval_metric", "sagemaker_", "_", *self.CHOSEN)
         own = [name for name in self.static if name.startswith(set_by_others)]
         require(not own, "static", own, "hyperparameters that do not follow from other settings")
-        if "lightgbm" in self.algorithms:
+        if "lightgbm" in chosen:
             alien = sorted(self.static.keys() - set(self.SHARED))
             require(not alien, "static", alien, f"some of {', '.join(self.SHARED)} for LightGBM")
+        if "lora" in chosen:
+            self._check_lora()
         both = sorted(self.ranges.keys() & self.static.keys())
         require(not both, "static", both, "hyperparameters that [tuning.ranges] does not have")
+
+    def _check_lora(self) -> None:
+        """Every hyperparameter of LoRA is searched or fixed, and what is fixed is a number."""
+        known = (*self.LORA, *self.BATCHES)
+        alien = sorted(self.static.keys() - set(known))
+        require(not alien, "static", alien, f"some of {', '.join(known)} for LoRA")
+        absent = [name for name in self.LORA if name not in {**self.ranges, **self.static}]
+        require(not absent, "ranges", sorted(self.ranges),
+             f"{', '.join(absent)} too, or in [tuning.static]: LoRA has no default"
+        )  # fmt: skip
+        for name, text in self.static.items():
+            least, most, whole = self.LORA.get(name, (1, 4096, True))
+            try:
+                number = float(text)
+            except ValueError:
+                number = math.nan
+            fits = least <= number <= most and (not whole or number == int(number))
+            require(fits, "static", f"{name} = {text}", f"{name} from {least:g} to {most:g}"
+                 f"{', a whole number' if whole else ''}")  # fmt: skip

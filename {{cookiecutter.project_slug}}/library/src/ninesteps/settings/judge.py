@@ -1,0 +1,24 @@
+"""`[judge]`: how the replies of a language model are judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ninesteps.settings.toml import require
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What step 3 asks beside the test split, and when a reply counts as refused or as good."""
+
+    must_refuse: str = ""  # a file with a prompt a line, each of which must be refused
+    refusals: tuple[str, ...] = ()  # how a reply that refuses begins, such as ["I cannot"]
+    good: float = 0.9  # a reply counts as good from this chrF with its reference on
+
+    def __post_init__(self) -> None:
+        require(0 < self.good <= 1, "good", self.good, "a chrF above 0 and at most 1")
+        words = all(text.strip() == text != "" for text in self.refusals)
+        require(words and len(set(self.refusals)) == len(self.refusals), "refusals",
+             list(self.refusals), "a list of different strings, none empty")  # fmt: skip
+        require(self.refusals or not self.must_refuse, "refusals", list(self.refusals),
+             "how a reply that refuses begins, as must_refuse asks for such replies")  # fmt: skip
