@@ -214,6 +214,20 @@ def a_filter_of_64_characters(content: Json) -> str:
     return step["Name"]
 
 
+@says("DataProcessing.InputFilter: expected $, $[5:] or $[0,-1], got '$.messages'")
+def a_filter_of_another_type_of_records(content: Json) -> str:
+    step = of_type(content, "Transform")
+    step["Arguments"]["DataProcessing"]["InputFilter"] = "$.messages"
+    return step["Name"]
+
+
+@says("TransformOutput.Accept: expected text/csv, as ContentType is, got 'application/jsonlines'")
+def answers_of_another_type_than_the_records(content: Json) -> str:
+    step = of_type(content, "Transform")
+    step["Arguments"]["TransformOutput"]["Accept"] = "application/jsonlines"
+    return step["Name"]
+
+
 @says("AppSpecification.ContainerArguments: expected 1 to 100 items, got 101")
 def too_many_arguments(content: Json) -> str:
     step = processing(content, "evaluate.py")

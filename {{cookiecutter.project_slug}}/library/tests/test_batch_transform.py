@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 
-from ninesteps.local.batch_transform import Row, row_filter, transform
+from ninesteps.local.batch_transform import (
+    JSON_LINES,
+    Row,
+    json_filter,
+    row_filter,
+    transform_csv,
+    transform_json_lines,
+)
 from small_definitions import BUCKET, Bench, Json, archive, get, model, own_uri, step
 
 HALF_A_MEGABYTE = ",".join(["x" * 65535] * 8)  # with its line end
@@ -58,15 +65,15 @@ def test_a_filter_that_is_not_known_is_named(path: str) -> None:
 class Sent(list[list[Row]]):
     """A model that counts, and keeps what it was sent."""
 
-    def __call__(self, body: str) -> list[Row]:
+    def __call__(self, body: str) -> str:
         records = list(csv.reader(io.StringIO(body, newline="")))
         self.append(records)
-        return [[str(len(record)), "?"] for record in records]
+        return "".join(f"{len(record)},?\n" for record in records)
 
 
 def transformed(text: str, **request: Any) -> tuple[Sent, str]:
     sent, output = Sent(), io.StringIO()
-    transform(csv.reader(io.StringIO(text, newline="")), request, sent, output)
+    transform_csv(io.StringIO(text, newline=""), request, sent, output)
     return sent, output.getvalue()
 
 
@@ -123,17 +130,125 @@ def test_an_empty_file_asks_nothing() -> None:
     assert transformed("") == ([], "")
 
 
+# JSON Lines
+
+RECORD: dict[str, Any] = {
+    "id": "c1",
+    "messages": [{"role": "user", "content": "é\n"}],
+    "n": [1, 2, 3],
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("$", RECORD),
+        ("$.id", "c1"),
+        ("$['id']", "c1"),
+        ("$.messages", RECORD["messages"]),
+        ("$.messages[0].content", "é\n"),
+        ("$['id','n']", {"id": "c1", "n": [1, 2, 3]}),
+        ("$.messages[0].['role', 'content']", RECORD["messages"][0]),
+        ("$.n[-1]", 3),
+        ("$.n[0,-1]", [1, 3]),
+        ("$.n[1:]", [2, 3]),
+    ],
+)
+def test_a_filter_of_json_keeps_what_it_names(path: str, kept: Any) -> None:
+    assert json_filter(path)(RECORD) == kept
+
+
+@pytest.mark.parametrize(
+    "path", ["", "id", "$id", "$.", "$..id", "$.*", "$[*]", "$['a','b'].c", "$.n[1:].x",
+             "$[?(@.id)]", "$[0:4:2]", "$['a'", "$.n[]", "$[:", "$.a b"],
+)  # fmt: skip
+def test_a_filter_of_json_that_is_not_known_is_named(path: str) -> None:
+    with pytest.raises(ValueError, match=r"filter: expected a path such as \$, \$.messages") as no:
+        json_filter(path)
+    assert repr(path) in str(no.value)
+
+
+@pytest.mark.parametrize("path", ["$.reply", "$.id.x", "$.id[0]", "$.n[7]", "$['id','reply']"])
+def test_a_record_without_what_a_filter_names_is_an_error(path: str) -> None:
+    with pytest.raises(ValueError, match="a record lacks what it names"):
+        json_filter(path)(RECORD)
+
+
+def replied(text: str, answers: str | None = None, **request: Any) -> tuple[list[str], str]:
+    """What is sent, and what comes of it: an answer says how many characters its line has."""
+    sent: list[str] = []
+    output = io.StringIO()
+
+    def predict(body: str) -> str:
+        sent.append(body)
+        if answers is not None:
+            return answers
+        return "".join(f'{{"reply": {len(line)}}}\n' for line in body.split("\n")[:-1])
+
+    transform_json_lines(io.StringIO(text, newline=""), request, predict, output)
+    return sent, output.getvalue()
+
+
+def test_json_lines_are_cut_joined_and_cut_again() -> None:
+    processing = {"InputFilter": "$.messages", "JoinSource": "Input",
+                  "OutputFilter": "$['id','SageMakerOutput']"}  # fmt: skip
+    text = '{"id": "a", "messages": [1,  "é"]}\n\n{"messages": [2], "id": "b"}'
+    sent, text = replied(text, DataProcessing=processing)
+    assert sent == ['[1,"é"]\n[2]\n']
+    assert text == (
+        '{"id":"a","SageMakerOutput":{"reply":7}}\n{"id":"b","SageMakerOutput":{"reply":3}}\n'
+    )
+
+
+def test_without_filters_of_json_the_answers_alone_come_back() -> None:
+    assert replied('{"a": 1}\n') == (['{"a":1}\n'], '{"reply":7}\n')
+    assert replied("[5]\n", DataProcessing={"OutputFilter": "$.reply"})[1] == "3\n"
+
+
+def test_an_input_that_is_no_object_is_joined_beside_its_answer() -> None:
+    joined = {"JoinSource": "Input"}
+    assert replied("[5]\n", DataProcessing=joined)[1] == (
+        '{"SageMakerInput":[5],"SageMakerOutput":{"reply":3}}\n'
+    )
+
+
+def test_json_lines_go_in_batches_or_one_at_a_time() -> None:
+    text = '"a"\n"b"\n"c"\n'
+    assert replied(text)[0] == [text]
+    assert replied(text, BatchStrategy="SingleRecord")[0] == ['"a"\n', '"b"\n', '"c"\n']
+    large = f'"{"é" * 260_000}"\n'  # half a megabyte
+    assert [len(sent.split()) for sent in replied(large * 5, MaxPayloadInMB=1)[0]] == [2, 2, 1]
+    with pytest.raises(ValueError, match="a record has 1,100,003 bytes, more than MaxPayloadInMB"):
+        replied(f'"{"x" * 1_100_000}"\n', MaxPayloadInMB=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "answers", "message"),
+    [
+        ("[1]\n{\n", None, "line 2: expected JSON: Expecting property name"),
+        ("[NaN]\n", None, "line 1: expected JSON: NaN is no number in JSON"),
+        ("[1]\n[2]\n", '{"reply": 1}\n', "expected 2 answers of the model, got 1"),
+        ("[1]\n", "sorry\n", "line 1: expected JSON: Expecting value"),
+    ],
+)
+def test_lines_that_are_no_json_are_named(text: str, answers: str | None, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replied(text, answers)
+
+
 # As a step
+
+
+DATA = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"{BUCKET}/data"}}
 
 
 def serve(bench: Bench, script: str, **request: Any) -> Any:
     """Run a transform of `s3://bucket/data` with this inference script."""
     packed = archive({"code/inference.py": script, "weights": "2"})
     uri = bench.put(f"{BUCKET}/model.tar.gz", packed)
-    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"{BUCKET}/data"}}
     arguments: Json = {
         "ModelName": get("Steps.Create.ModelName"),
-        "TransformInput": {"DataSource": source, "ContentType": "text/csv", "SplitType": "Line"},
+        "TransformInput": {"DataSource": DATA, "ContentType": "text/csv", "SplitType": "Line"},
         "TransformOutput": {"S3OutputPath": own_uri("answers"), "AssembleWith": "Line"},
         **request,
     }
@@ -155,6 +270,50 @@ def test_every_file_of_the_input_has_its_answers(bench: Bench) -> None:
     assert (run.status, run.reason) == ("Succeeded", "")
     assert bench.text(f"{BUCKET}/{execution}/answers/a.csv.out") == "7,2,yes\n8,4,yes\n"
     assert bench.text(f"{BUCKET}/{execution}/answers/sub/a.csv.out") == "9,6,yes\n"
+
+
+REPLIES = """\
+import json
+
+def model_fn(folder):
+    return "Hello "
+
+def input_fn(body, content_type):
+    assert content_type == "application/jsonlines", content_type
+    return [json.loads(line) for line in body.splitlines()]
+
+def predict_fn(names, hello):
+    return [hello + name for name in names]
+
+def output_fn(answers, accept):
+    assert accept == "application/jsonlines", accept
+    return "".join(json.dumps({"reply": answer}) + "\\n" for answer in answers)
+"""
+
+
+def test_json_lines_are_transformed_as_a_step(bench: Bench) -> None:
+    bench.put(f"{BUCKET}/data/a.csv", '{"id": 1, "name": "Ana"}\n{"id": 2, "name": "李"}\n')
+    bench.put(f"{BUCKET}/data/sub/a.csv", "")
+    request = {
+        "TransformInput": {"DataSource": DATA, "ContentType": JSON_LINES, "SplitType": "Line"},
+        "DataProcessing": {"InputFilter": "$.name", "JoinSource": "Input",
+                           "OutputFilter": "$['id','SageMakerOutput']"},
+    }  # fmt: skip
+    execution, run = serve(bench, REPLIES, **request)
+    assert (run.status, run.reason) == ("Succeeded", "")
+    assert bench.text(f"{BUCKET}/{execution}/answers/a.csv.out") == (
+        '{"id":1,"SageMakerOutput":{"reply":"Hello Ana"}}\n'
+        '{"id":2,"SageMakerOutput":{"reply":"Hello 李"}}\n'
+    )
+    assert bench.text(f"{BUCKET}/{execution}/answers/sub/a.csv.out") == ""
+
+
+def test_answers_of_another_type_than_the_records_fail_the_step(bench: Bench) -> None:
+    output = {"S3OutputPath": own_uri("answers"), "AssembleWith": "Line", "Accept": JSON_LINES}
+    _, run = serve(bench, DOUBLE, TransformOutput=output)
+    assert run.reason == (
+        "ValueError: Accept: expected text/csv, as ContentType is, got 'application/jsonlines'"
+    )
 
 
 def test_a_model_that_does_not_answer_every_record_fails_the_step(bench: Bench) -> None:

@@ -31,7 +31,7 @@ from bias_report import NO_GROUP_COUNTS, gate_numbers
 from dataset import Columns, DataError, Facet, Split, Texts, read_split
 from intervals import CONFIDENCE, interval
 from metrics import binary_metrics, regression_metrics
-from ninesteps.local.batch_transform import transform
+from ninesteps.local.batch_transform import transform_csv
 from ninesteps.settings import gate
 from ninesteps.settings.gate import BIAS_METRICS, METRICS
 from people import (
@@ -162,9 +162,9 @@ def predict_test_split(product: Product, model_dir: Path) -> None:
     """Step 6, with the filters of the definition."""
     model = inference.model_fn(str(model_dir))
 
-    def predict(records: str) -> list[list[str]]:
+    def predict(records: str) -> str:
         prediction = inference.predict_fn(inference.input_fn(records, "text/csv"), model)
-        return list(csv.reader(inference.output_fn(prediction, "text/csv")[0].splitlines()))
+        return inference.output_fn(prediction, "text/csv")[0]
 
     first_feature = 3 + len(product.test.context)
     request = {
@@ -181,7 +181,7 @@ def predict_test_split(product: Product, model_dir: Path) -> None:
         dataset.open(newline="", encoding="utf-8") as rows,
         (folder / "test.csv.out").open("w", encoding="utf-8") as output,
     ):
-        transform(csv.reader(rows), request, predict, output)
+        transform_csv(rows, request, predict, output)
 
 
 Kinds = Callable[[str], Product]

@@ -155,12 +155,12 @@ _TRANSFORM: Fields = {
     **_any("ModelName! TransformResources MaxPayloadInMB Tags"),
     "TransformInput!": {
         "DataSource!": _S3_SOURCE,
-        "ContentType!": ("text/csv",),
+        "ContentType!": ("text/csv", "application/jsonlines"),
         "SplitType!": ("Line",),
     },
     "TransformOutput!": {
         **_any("S3OutputPath! KmsKeyId"),
-        "Accept": ("text/csv",),
+        "Accept": ("text/csv", "application/jsonlines"),
         "AssembleWith!": ("Line",),
     },
     "BatchStrategy": ("MultiRecord", "SingleRecord"),

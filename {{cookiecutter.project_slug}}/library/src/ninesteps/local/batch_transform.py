@@ -1,8 +1,9 @@
-"""A batch transform, run as a script: records of CSV files through a model's `inference.py`.
+"""A batch transform, run as a script: CSV or JSON Lines through a model's `inference.py`.
 
 Filters, joining and batches are those of SageMaker's transform jobs; the script is called as the
 container's toolkit calls it: model_fn once, then input_fn, predict_fn and output_fn a request.
 It stands alone: nothing of this package is imported, as it runs where only the step's code is.
+https://docs.aws.amazon.com/sagemaker/latest/dg/batch-transform-data-processing.html
 """
 
 from __future__ import annotations
@@ -14,14 +15,22 @@ import io
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 Row = list[str]
+CSV, JSON_LINES = "text/csv", "application/jsonlines"
+INPUT, OUTPUT = "SageMakerInput", "SageMakerOutput"
+"""Where a joined record of JSON Lines has an input that is no object, and the answer."""
+
 _SLICE = re.compile(r"\$\[(-?\d*):(-?\d*)\]")
 _LIST = re.compile(r"\$\[(-?\d+(?:,-?\d+)*)\]")
+_STEP = re.compile(
+    r"\.(?P<name>\w+)|\.?\[(?:(?P<names>'[^'\]]+'(?:,\s*'[^'\]]+')*)"
+    r"|(?P<positions>-?\d+(?:,\s*-?\d+)*)|(?P<slice>-?\d*:-?\d*))\]"
+)
 _MEGABYTE = 1024 * 1024
 
 
@@ -35,76 +44,135 @@ def main(options_file: str) -> None:
         for file in files:  # a model is sent what the filter keeps, and has no more to look at
             with contextlib.suppress(OSError):  # on Windows none that is open can be removed
                 file.unlink()
-        predict = serve(Path(options["program"]), options["model_dir"], request)
+        kind = content_type(request)
+        predict = serve(Path(options["program"]), options["model_dir"], kind)
         for file, rows in zip(files, opened, strict=True):
             target = Path(options["output"], f"{file.relative_to(folder)}.out")
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("w", newline="", encoding="utf-8") as output:
-                transform(csv.reader(rows), request, predict, output)
+                TRANSFORMS[kind](rows, request, predict, output)
 
 
-def serve(program: Path, model_dir: str, request: dict[str, Any]) -> Callable[[str], list[Row]]:
-    """Load the model and give what predicts a batch of records, as CSV: a row of answers each."""
+def content_type(request: dict[str, Any]) -> str:
+    """The type of requests and answers.
+
+    Raises:
+        ValueError: if it is none of those that are known, or the two differ.
+    """
+    kind = request["TransformInput"]["ContentType"]
+    accept = request["TransformOutput"].get("Accept", kind)
+    if kind not in TRANSFORMS:
+        raise ValueError(f"ContentType: expected {' or '.join(TRANSFORMS)}, got {kind!r}")
+    if accept != kind:
+        raise ValueError(f"Accept: expected {kind}, as ContentType is, got {accept!r}")
+    return str(kind)
+
+
+def serve(program: Path, model_dir: str, kind: str) -> Callable[[str], str]:
+    """Load the model, and give what answers a batch of records: a text for a text."""
     sys.path.insert(0, str(program.parent))
     script = importlib.import_module(program.stem)
     model = script.model_fn(model_dir)
-    content_type = request["TransformInput"]["ContentType"]
-    accept = request["TransformOutput"].get("Accept", content_type)
 
-    def predict(records: str) -> list[Row]:
-        data = script.input_fn(records.encode(), content_type)
-        answer = script.output_fn(script.predict_fn(data, model), accept)
+    def predict(records: str) -> str:
+        data = script.input_fn(records.encode(), kind)
+        answer = script.output_fn(script.predict_fn(data, model), kind)
         if isinstance(answer, tuple):  # with its content type
             answer = answer[0]
-        text = answer.decode() if isinstance(answer, bytes) else str(answer)
-        return list(csv.reader(io.StringIO(text)))
+        return answer.decode() if isinstance(answer, bytes) else str(answer)
 
     return predict
 
 
-def transform(
-    rows: Iterator[Row],
-    request: dict[str, Any],
-    predict: Callable[[str], list[Row]],
-    output: Any,
+def transform_csv(
+    lines: Iterable[str], request: dict[str, Any], predict: Callable[[str], str], output: Any
 ) -> None:
-    """Send records in batches as large as a request may be, and write what comes back."""
-    processing = request.get("DataProcessing", {})
-    sent = row_filter(processing.get("InputFilter", "$"))
-    kept = row_filter(processing.get("OutputFilter", "$"))
-    joined = processing.get("JoinSource") == "Input"
-    limit = int(request.get("MaxPayloadInMB", 6)) * _MEGABYTE
-    single = request.get("BatchStrategy", "MultiRecord") == "SingleRecord"
+    """Send the rows of a table in batches as large as a request may be, and write the answers."""
+    sent, kept, joined = _processing(request, row_filter)
     writer = csv.writer(output, lineterminator="\n")
-    for batch, records in _batches(rows, sent, limit, single):
-        answers = predict(records)
-        if len(answers) != len(batch):
-            raise ValueError(f"expected {len(batch)} answers of the model, got {len(answers)}")
-        for row, answer in zip(batch, answers, strict=True):
+    line = csv.writer(SimpleNamespace(write=str), lineterminator="\n").writerow  # gives the text
+    for rows, text in _batches(csv.reader(lines), lambda row: line(sent(row)), request):
+        answers = _one_for_each(rows, list(csv.reader(io.StringIO(predict(text), newline=""))))
+        for row, answer in zip(rows, answers, strict=True):
             writer.writerow(kept([*row, *answer] if joined else answer))
 
 
+def transform_json_lines(
+    lines: Iterable[str], request: dict[str, Any], predict: Callable[[str], str], output: Any
+) -> None:
+    """Send JSON values in batches as large as a request may be, and write a line for each answer.
+
+    An answer is joined to its input as `SageMakerOutput`; an input that is no object becomes
+    `SageMakerInput` beside it.
+    """
+    sent, kept, joined = _processing(request, json_filter)
+    records = _json_values(lines)
+    for batch, text in _batches(records, lambda record: _json_line(sent(record)), request):
+        answers = _one_for_each(batch, [*_json_values(predict(text).split("\n"))])
+        for record, answer in zip(batch, answers, strict=True):
+            whole = {**(record if isinstance(record, dict) else {INPUT: record}), OUTPUT: answer}
+            output.write(_json_line(kept(whole if joined else answer)))
+
+
+TRANSFORMS = {CSV: transform_csv, JSON_LINES: transform_json_lines}
+"""By the content type of the records."""
+
+
+def _processing(
+    request: dict[str, Any], filter_of: Callable[[str], Callable[[Any], Any]]
+) -> tuple[Callable[[Any], Any], Callable[[Any], Any], bool]:
+    """What of a record is sent, what of the outcome is kept, and whether the two are joined."""
+    processing = request.get("DataProcessing", {})
+    sent, kept = (filter_of(processing.get(name, "$")) for name in ("InputFilter", "OutputFilter"))
+    return sent, kept, processing.get("JoinSource") == "Input"
+
+
+def _one_for_each(batch: list[Any], answers: list[Any]) -> list[Any]:
+    if len(answers) != len(batch):
+        raise ValueError(f"expected {len(batch)} answers of the model, got {len(answers)}")
+    return answers
+
+
 def _batches(
-    rows: Iterator[Row], sent: Callable[[Row], Row], limit: int, single: bool
-) -> Iterator[tuple[list[Row], str]]:
-    """Rows that make one request, and what of them is sent: each is written once, and measured."""
-    batch: list[Row] = []
+    records: Iterable[Any], line: Callable[[Any], str], request: dict[str, Any]
+) -> Iterator[tuple[list[Any], str]]:
+    """Records that make one request, and what of them is sent: a line each, which is measured."""
+    limit = int(request.get("MaxPayloadInMB", 6)) * _MEGABYTE
+    single = request.get("BatchStrategy", "MultiRecord") == "SingleRecord"
+    batch: list[Any] = []
     lines: list[str] = []
-    writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\n")
     size = 0
-    for row in rows:
-        writer.writerow(sent(row))
-        length = len(lines[-1].encode())
+    for record in records:
+        text = line(record)
+        length = len(text.encode())
         if length > limit:
             raise ValueError(f"a record has {length:,} bytes, more than MaxPayloadInMB allows")
         if batch and (single or size + length > limit):
-            yield batch, "".join(lines[:-1])
-            del lines[:-1]
-            batch, size = [], 0
-        batch.append(row)
+            yield batch, "".join(lines)
+            batch, lines, size = [], [], 0
+        batch.append(record)
+        lines.append(text)
         size += length
     if batch:
         yield batch, "".join(lines)
+
+
+def _json_values(lines: Iterable[str]) -> Iterator[Any]:
+    """The value on each line; empty lines are none."""
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                yield json.loads(line, parse_constant=_no_number)
+            except ValueError as error:
+                raise ValueError(f"line {number}: expected JSON: {error}") from None
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _json_line(value: Any) -> str:
+    return f"{json.dumps(value, ensure_ascii=False, separators=(',', ':'))}\n"
 
 
 def row_filter(path: str) -> Callable[[Row], Row]:
@@ -118,6 +186,65 @@ def row_filter(path: str) -> Callable[[Row], Row]:
         positions = [int(text) for text in match[1].split(",")]
         return lambda row: [row[position] for position in positions]
     raise ValueError(f"filter: expected $, $[5:] or $[0,-1], got {path!r}")
+
+
+def json_filter(path: str) -> Callable[[Any], Any]:
+    """SageMaker's filters of JSON: `$`, `$.messages`, `$['id','SageMakerOutput']`, `$.rows[0,-1]`.
+
+    What ends with one name or position gives a value; several names give an object, several
+    positions or a slice an array. Only the last step may be one of those. Wildcards are not known.
+
+    Raises:
+        ValueError: for a path that is not known; by the filter, for a record that lacks what it
+            names.
+    """
+    steps, end = [], 1
+    while path.startswith("$") and (match := _STEP.match(path, end)):
+        steps.append(_step(match))
+        end = match.end()
+    if not path.startswith("$") or end != len(path) or any(several for _, several in steps[:-1]):
+        raise ValueError(
+            "filter: expected a path such as $, $.messages or $['id','SageMakerOutput'], "
+            f"got {path!r}"
+        )
+
+    def kept(value: Any) -> Any:
+        for take, _ in steps:
+            try:
+                value = take(value)
+            except (LookupError, TypeError):
+                raise ValueError(f"filter {path}: a record lacks what it names") from None
+        return value
+
+    return kept
+
+
+def _step(match: re.Match[str]) -> tuple[Callable[[Any], Any], bool]:
+    """What a step of a path takes of a value, and whether that may be several values."""
+    names = re.findall(r"'([^']+)'", match["names"] or "") or [match["name"]]
+    if match["slice"]:
+        start, stop = (int(text) if text else None for text in match["slice"].split(":"))
+        return lambda value: _array(value)[start:stop], True
+    if match["positions"]:
+        positions = [int(text) for text in match["positions"].split(",")]
+        if len(positions) == 1:
+            return lambda value: _array(value)[positions[0]], False
+        return lambda value: [_array(value)[position] for position in positions], True
+    if len(names) == 1:
+        return lambda value: _object(value)[names[0]], False
+    return lambda value: {name: _object(value)[name] for name in names}, True
+
+
+def _array(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError
+    return value
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError
+    return value
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from ninesteps.validation import (
     serving,
     step_fields,
     storage,
+    transforms,
 )
 from ninesteps.validation.compiled import Compiled
 from ninesteps.validation.finding import Finding
@@ -56,6 +57,7 @@ STEP_RULES = (
     search.check_search,
     search.check_one_algorithm,
     serving.check_serving,
+    transforms.check_filters,
 )
 
 
