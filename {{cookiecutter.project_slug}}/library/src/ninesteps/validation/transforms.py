@@ -14,7 +14,7 @@ FILTERS: dict[str, Callable[[str], Any]] = {CSV: row_filter, JSON_LINES: json_fi
 """What reads a filter, by the content type of the records."""
 
 
-def check_filters(step: StepContent, _: Compiled) -> Iterator[str]:
+def check_filters(step: StepContent, compiled: Compiled) -> Iterator[str]:
     """The filters fit the records' type, and so does the answers' type: else the job fails."""
     if step.type != "Transform":
         return
