@@ -236,8 +236,8 @@ def test_a_wrong_name_of_the_feature_store_is_named(
         ('prefix = "Pet"\n', "", "[project] prefix: this key is missing"),
         ("[split]\n", "[splits]\n",
          "pipeline.toml splits: unknown key; expected one of project, split, tuning, gate, "
-         "data, features, bias, approval, model, judge, schedule, compute, deploy, aws, notify, "
-         "environments"),
+         "data, features, bias, approval, model, judge, schedule, compute, deploy, ab, aws, "
+         "notify, environments"),
         ('salt = "pets"', 'salt = "pets"\nsalty = 1',
          "[split] salty: unknown key; expected one of salt, by, group, train, validation, "
          "test, min_positives"),
@@ -1090,6 +1090,26 @@ def test_settings_are_read_with_nothing_installed() -> None:
               ("compute", "processing_instance", "ml.m6g.large"),
               ("compute", "training_instance", "ml.p6e-gb200.36xlarge"),
               ("deploy", "instance_type", "ml.c7gn.xlarge"),
+          )),
+        *(("[bias]\n", f"[ab]\n{key} = {value}\n[bias]\n", f"[ab] {key}: expected {sentence}")
+          for key, value, sentence in (
+              ("outcome", '"Thumbs up"',
+               "small letters, digits and _, a letter first, at most 40 characters, got"),
+              ("first_share", 0, "1 to 50 percent, got 0"),
+              ("share", 5, "first_share (10) to 90 percent: some users stay with the other "
+               "version, got 5"),
+              ("share", 100, "first_share (10) to 90 percent: some users stay"),
+              ("first_users", 0, "1 to 1000000, got 0"),
+              ("alpha", 0.5, "0.001 to 0.2, got 0.5"),
+              ("margin", -0.1, "0 to 0.2 (20 points), got -0.1"),
+              ("min_users", 0, "1 to 1000000, got 0"),
+              ("max_days", 6, "7 (a whole week) to 90, got 6"),
+              ("on_inconclusive", '"toss"', "keep or take_over, got 'toss'"),
+              ("salt", '"a b"', "letters, digits, dots, hyphens and _, at most 64 characters"),
+              ("window_hours", 0, "1 to 336 (two weeks), got 0"),
+              ("window_hours", "72\nmax_days = 9",
+               "at most what max_days (9) leaves beside a week of users, got 72"),
+              ("max_refusal_points", 0.0, "above 0, at most 100, got 0.0"),
           )),
         ("[bias]\n", '[compute]\ntraining_instance = "potato"\n[bias]\n',
          "[compute] training_instance: expected an instance type such as ml.m5.large, got "

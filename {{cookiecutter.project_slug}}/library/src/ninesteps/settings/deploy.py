@@ -22,15 +22,23 @@ PROVISIONING_SECONDS = 1800
 TIMEOUT_SECONDS = (600, 28800)
 """The least and the most that SageMaker takes for a whole deployment."""
 
-TYPES = {"canary": "CANARY", "linear": "LINEAR", "all_at_once": "ALL_AT_ONCE"}
-"""SageMaker's name of each `[deploy] rollout`."""
+AB_TEST = "ab_test"
+"""The rollout that tests a version against the one that serves, by `[ab]`, before it takes over."""
+
+TYPES = {
+    "canary": "CANARY",
+    "linear": "LINEAR",
+    "all_at_once": "ALL_AT_ONCE",
+    AB_TEST: "ALL_AT_ONCE",  # into two variants, and out of them: by users, not by instances
+}
+"""SageMaker's name of how traffic is shifted, for each `[deploy] rollout`."""
 
 
 @dataclass(frozen=True)
 class Deploy:
     """How an approved version takes over from the one before it, and when that is undone."""
 
-    rollout: str = "canary"  # a part and then all; linear: by equal steps; or all_at_once
+    rollout: str = "canary"  # a part and then all; linear: by equal steps; all_at_once; or ab_test
     step_percent: int = 10  # of the instances, rounded up: the canary, or a step of a linear one
     interval_seconds: int = 300  # between a step and the next
     bake_seconds: int = 300  # with all the traffic, before the old version is stopped
@@ -126,7 +134,7 @@ def step_instances(percent: int, instances: int) -> int:
 def steps(deploy: Deploy) -> tuple[int, ...]:
     """The instances of the new version that get traffic, after one step and the next."""
     part, whole = step_instances(deploy.step_percent, deploy.instances), deploy.instances
-    if deploy.rollout == "all_at_once":
+    if TYPES[deploy.rollout] == "ALL_AT_ONCE":
         return (whole,)
     if deploy.rollout == "canary":
         return (part, whole)
@@ -137,6 +145,8 @@ def shift(deploy: Deploy) -> str:
     """How the traffic is shifted, in whole instances: for a person who set a percentage."""
     if deploy.rollout == "all_at_once":
         return "all_at_once: all of the traffic in one step"
+    if deploy.rollout == AB_TEST:
+        return "ab_test: a part of the users, decided by [ab]; then all of them, or none"
     part, *_, whole = steps(deploy)
     instances = f"{whole} instances"
     if deploy.is_scaled:

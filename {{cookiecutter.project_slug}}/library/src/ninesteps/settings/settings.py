@@ -10,6 +10,7 @@ from pathlib import Path
 from ninesteps.errors import SettingsError
 from ninesteps.settings import cadence as cadences
 from ninesteps.settings import gate as gates
+from ninesteps.settings.ab_test import AbTest
 from ninesteps.settings.data import Data, Split
 from ninesteps.settings.deploy import Deploy
 from ninesteps.settings.environment import (
@@ -50,6 +51,7 @@ class Settings:
     schedule: Schedule = field(default_factory=Schedule)
     compute: Compute = field(default_factory=Compute)
     deploy: Deploy = field(default_factory=Deploy)
+    ab: AbTest = field(default_factory=AbTest)
     aws: Aws = field(default_factory=Aws)
     notify: Notify = field(default_factory=Notify)
     environments: dict[str, Environment] = field(default_factory=dict)

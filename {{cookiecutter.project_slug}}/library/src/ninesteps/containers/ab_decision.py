@@ -1,0 +1,461 @@
+"""Decides an A/B test, from its events in one pass: it may be looked at after every outcome.
+
+Of each user the first reply counts, and what came of it: an outcome that is not known when its
+window ends counts as not resolved. Users are counted in the order of their first replies, each
+once all before it are; how fast one variant's outcomes come in thus changes nothing.
+
+The bets. For a user with outcome y (0 or 1) in arm a (1: the challenger), whose chance w of a = 1
+was known beforehand, and q, the rate of all users counted before:
+
+    Z = (y - q) (a / w - (1 - a) / (1 - w))
+
+has the expectation p1 - p0, whatever q and however the rates drift. Under "not better", which is
+p1 <= p0 - margin, each product of factors 1 + l (Z + margin) with l >= 0 known beforehand is
+therefore a supermartingale as long as no factor is negative, and so is a mean of such products: it
+reaches 2 / alpha with a chance of at most alpha / 2, at whatever moment one looks (Ville 1939). The
+mirror, with factors 1 - l Z, does the same for "not worse", p1 >= p0. With
+l = d w (1 - w) / (q (1 - q)) a factor is the likelihood ratio of two rates that lie d apart against
+one common rate: the growth-rate optimal e-variable of Turner, Ly and Gruenwald (arXiv:2106.02693);
+betting on a mean: Waudby-Smith and Ramdas (arXiv:2010.09686); an overview: Ramdas et al.
+(arXiv:2210.01948).
+
+Pure Python and its math: the same module decides in a job on AWS and on this machine.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import typing
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # an event is told by its `kind`: the library and the jobs import it differently
+    from ab_events import Event, Reply
+
+DISTANCES = (0.02, 0.05, 0.1, 0.2)
+"""Between the two rates, that are bet on: an equal part of the stake on each."""
+
+LARGEST_LOSS = 0.9
+"""Of a stake, in one bet: the cap that keeps factors positive."""
+
+ODDS = (0.5, 2 / 3, 0.8, 1.25, 1.5, 2.0)
+"""By which the odds of an arm may differ from the promised ones, as the test of shares bets."""
+
+SHARES_ALPHA = 0.001
+"""The chance of a fair test to end as invalid: by both tests of shares together."""
+
+GUARDRAIL_ALPHA = 0.001
+"""The chance that one guardrail ends the test of a challenger which keeps to its limit."""
+
+EXCESSES = (0.02, 0.1, 0.5, 0.9)
+"""How far on the way from its limit to 1 a guardrail's rate may lie, as the guardrail bets."""
+
+SLOW_SHARE = 0.01
+"""Of the replies that may be slower than the limit: the 99th percentile is below it."""
+
+MISROUTED_SHARE = 0.01
+"""Of the replies that may come from another variant than the user's."""
+
+DAY = 86400.0
+
+WEEK = 7 * DAY
+
+CONTINUE = "continue"
+
+BETTER, WORSE, INVALID, GUARDRAIL, INCONCLUSIVE = (
+    "better", "worse", "invalid", "guardrail", "inconclusive",
+)  # fmt: skip
+"""How a test ends."""
+
+KEEP, TAKE_OVER = "keep", "take_over"
+"""What an inconclusive test does: the version that served before stays, or the new one takes over.
+"""
+
+VERSION = 1
+"""Of the state's form."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a test is decided by: `[ab]`, and the limits of `[deploy]`."""
+
+    first_share: int = 10  # percent of the users that the challenger gets at first
+    share: int = 50  # and then
+    first_users: int = 500  # counted users before the share grows
+    alpha: float = 0.05  # the chance of a wrong better or worse
+    margin: float = 0.0  # by which a "better" version's rate may be lower: 0.05 is 5 points
+    min_users: int = 200  # counted users of each version before one is found better
+    max_days: int = 28
+    on_inconclusive: str = KEEP
+    window_hours: float = 72.0  # from a reply: an outcome not known then counts as not resolved
+    max_error_percent: float = 1.0  # of the challenger's replies, with a status of 500 or above
+    max_latency_ms: float = 1000.0  # of 99 in 100 of its replies
+    max_refusal_points: float = 5.0  # percentage points of refusals above the other version's
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Rules:
+        """The rules that `dataclasses.asdict` wrote."""
+        return cls(**content)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How a test stands."""
+
+    outcome: str = CONTINUE
+    why: str = ""  # one sentence
+    share: int = 0  # percent that the challenger gets from now on: 100 if it takes over
+
+
+@dataclass
+class Pending:
+    """A user whose outcome does not count yet."""
+
+    id: str  # of the first reply
+    time: float  # of it
+    arm: int  # 1: the challenger
+    share: int  # percent
+    value: bool | None = None  # None: not known yet
+
+
+@dataclass
+class Bets:
+    """The e-processes of one test; logarithms of the stakes, which begin at 0."""
+
+    better: list[float] = field(default_factory=lambda: [0.0] * len(DISTANCES))
+    worse: list[float] = field(default_factory=lambda: [0.0] * len(DISTANCES))
+    users: list[int] = field(default_factory=lambda: [0, 0])  # counted, by arm
+    resolved: list[int] = field(default_factory=lambda: [0, 0])  # of them, by arm
+    total: float = 0.0  # of Z
+    squares: float = 0.0  # of Z * Z
+
+    def add(self, arm: int, value: int, w: float, margin: float) -> None:
+        """Settle the bets on one user."""
+        q = (sum(self.resolved) + 1) / (sum(self.users) + 2)  # Laplace's: never 0 or 1
+        z = (value - q) * (1 / w if arm else -1 / (1 - w))
+        scale = w * (1 - w) / (q * (1 - q))
+        lowest, highest = _extremes(q, w)
+        for index, distance in enumerate(DISTANCES):
+            stake = min(distance * scale, LARGEST_LOSS / max(-lowest - margin, 1e-9))
+            self.better[index] += math.log1p(stake * (z + margin))
+            stake = min(distance * scale, LARGEST_LOSS / highest)
+            self.worse[index] += math.log1p(-stake * z)
+        self.users[arm] += 1
+        self.resolved[arm] += value
+        self.total += z
+        self.squares += z * z
+
+
+def _extremes(q: float, w: float) -> tuple[float, float]:
+    """The lowest and the highest Z of a user with this rate and this chance of the challenger."""
+    return -max(q / w, (1 - q) / (1 - w)), max((1 - q) / w, q / (1 - w))
+
+
+def log_mean(logarithms: Sequence[float]) -> float:
+    """The logarithm of the mean of what these are the logarithms of."""
+    top = max(logarithms)
+    return top + math.log(sum(math.exp(one - top) for one in logarithms) / len(logarithms))
+
+
+@dataclass
+class Shares:
+    """A test that arms come as promised; the alternatives change the odds of an arm."""
+
+    stakes: list[float] = field(default_factory=lambda: [0.0] * len(ODDS))  # logarithms
+
+    def add(self, arm: int, w: float) -> None:
+        """Settle the bets on one user's arm: a likelihood ratio each, with expectation 1."""
+        for index, odds in enumerate(ODDS):
+            self.stakes[index] += math.log((odds if arm else 1.0) / (w * odds + 1 - w))
+
+
+@dataclass
+class Rate:
+    """A guardrail: a test that no more than a share of replies has a fault."""
+
+    stakes: list[float] = field(default_factory=lambda: [0.0] * len(EXCESSES))  # logarithms
+    faults: list[int] = field(default_factory=lambda: [0, 0])  # by arm
+    replies: list[int] = field(default_factory=lambda: [0, 0])
+
+    def add(self, arm: int, is_fault: bool, limit: float) -> None:
+        """Settle the bets on a reply of the challenger's; one of the other's is counted.
+
+        Each is a likelihood ratio against the limit, whose expectation is at most 1 where a fault
+        has at most that chance.
+        """
+        self.faults[arm] += is_fault
+        self.replies[arm] += 1
+        if not arm:
+            return
+        for index, part in enumerate(EXCESSES):
+            rate = limit + (1 - limit) * part
+            ratio = rate / limit if is_fault else (1 - rate) / (1 - limit)
+            self.stakes[index] += math.log(ratio)
+
+    def of_main(self) -> float:
+        """What the other version's rate may well be: three standard errors above its mean."""
+        replies = self.replies[0]
+        mean = (self.faults[0] + 1) / (replies + 2)
+        return float(mean + 3 * math.sqrt(mean * (1 - mean) / (replies + 1)))
+
+
+class ABTest:
+    """A test that goes on; its state can be kept as JSON and gone on from."""
+
+    RATES: typing.ClassVar = ("errors", "client errors", "latency", "refusals", "misrouted")
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.bets = Bets()
+        self.exposed, self.known = Shares(), Shares()
+        self.rates = {name: Rate() for name in self.RATES}
+        self.leaks = [0, 0]  # by arm
+        self.replies = [0, 0]  # by arm
+        self.unknown = [0, 0]  # counted users without an outcome, by arm
+        self.began: float | None = None  # the first reply's time
+        self.last_counted: float = 0.0  # the time of the last counted user's first reply
+        self.now: float = 0.0  # the latest time seen
+        self.share = rules.first_share  # percent that the challenger is to get
+        self.decision = Decision(CONTINUE, "no user has been counted", self.share)
+        self._pending: deque[Pending] = deque()  # by the order of first replies
+        self._by_id: dict[str, Pending] = {}
+        self._seen: set[bytes] = set()  # the first 8 bytes of users' digests
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has been decided."""
+        return self.decision.outcome != CONTINUE
+
+    @property
+    def pending(self) -> int:
+        """Users whose outcome does not count yet."""
+        return len(self._pending)
+
+    @property
+    def e_better(self) -> float:
+        """The natural logarithm of the evidence that the challenger is better."""
+        return log_mean(self.bets.better)
+
+    @property
+    def e_worse(self) -> float:
+        """The natural logarithm of the evidence that it is worse."""
+        return log_mean(self.bets.worse)
+
+    @property
+    def threshold(self) -> float:
+        """The natural logarithm of the evidence that decides: two sides share alpha."""
+        return math.log(2 / self.rules.alpha)
+
+    def add(self, event: Event) -> Decision:
+        """Take an event in: events are given in the order of their times."""
+        self.look(event.time, is_before=True)
+        if self.has_ended:
+            return self.decision
+        if event.kind == "reply":
+            self._add_reply(event)
+        elif (waiting := self._by_id.get(event.id)) and waiting.value is None:
+            waiting.value = event.value  # the first outcome of a reply counts
+        return self.look(event.time, is_before=True)
+
+    def look(self, now: float, is_before: bool = False) -> Decision:
+        """How the test stands at a moment; users are counted whose outcome is known or overdue.
+
+        Args:
+            now: seconds since 1970.
+            is_before: whether events of this very moment are still to come.
+        """
+        self.now = max(self.now, now)
+        window = self.rules.window_hours * 3600
+        while self._pending and not self.has_ended:
+            first = self._pending[0]
+            over = self.now - first.time - window
+            if first.value is None and (over < 0 or (is_before and over == 0)):
+                break
+            self._pending.popleft()
+            del self._by_id[first.id]
+            self._count(first)
+            self._decide()
+        if not self.has_ended and self.began is not None:
+            self._check_days()
+        return self.decision
+
+    def _add_reply(self, reply: Reply) -> None:
+        self.began = reply.time if self.began is None else self.began
+        arm = reply.arm
+        self.replies[arm] += 1
+        self._guard(reply, arm)
+        if self.has_ended:
+            return
+        user, w = bytes.fromhex(reply.user[:16]), reply.share / 100
+        if user in self._seen or not 0 < w < 1:
+            return
+        if reply.id in self._by_id:
+            return  # a line written twice
+        self._seen.add(user)
+        self.exposed.add(reply.assigned_arm, w)
+        waiting = Pending(reply.id, reply.time, reply.assigned_arm, reply.share)
+        self._pending.append(waiting)
+        self._by_id[reply.id] = waiting
+        self._check_shares()
+
+    def _guard(self, reply: Reply, arm: int) -> None:
+        """Look at what a reply says of the challenger's health."""
+        rates, rules = self.rates, self.rules
+        error_limit = rules.max_error_percent / 100
+        client = rates["client errors"]
+        faults = {
+            "errors": (reply.status >= 500, error_limit),
+            "client errors": (
+                400 <= reply.status < 500, max(error_limit, client.of_main())
+            ),
+            "latency": (reply.ms > rules.max_latency_ms, SLOW_SHARE),
+            "refusals": (
+                reply.refused, rates["refusals"].of_main() + rules.max_refusal_points / 100
+            ),
+        }  # fmt: skip
+        for name, (is_fault, limit) in faults.items():
+            rates[name].add(arm, is_fault, min(limit, 0.99))
+        is_misrouted = 0 < reply.share < 100 and arm != reply.assigned_arm
+        rates["misrouted"].add(1, is_misrouted, MISROUTED_SHARE)
+        self.leaks[arm] += reply.leaked
+        if log_mean(rates["misrouted"].stakes) >= -math.log(GUARDRAIL_ALPHA):
+            faulty = rates["misrouted"]
+            self._end(
+                INVALID, f"{faulty.faults[1]:,} of {faulty.replies[1]:,} replies came from another "
+                "variant than the user's"
+            )  # fmt: skip
+        elif why := self._fault():
+            self._end(GUARDRAIL, why)
+
+    def _fault(self) -> str:
+        """Which guardrail the challenger has hit, as a sentence; none: an empty text."""
+        if self.leaks[1]:
+            return "a reply of the challenger's has personal data that its request had not"
+        rules, limit = self.rules, -math.log(GUARDRAIL_ALPHA)
+        said = {
+            "errors": "failed (a status of 500 or above): above max_error_percent = "
+            f"{rules.max_error_percent:g}",
+            "client errors": "were refused (a status of 400 to 499): more than of main's",
+            "latency": f"took longer than max_latency_ms = {rules.max_latency_ms:g}: more than 1 "
+            "in 100",
+            "refusals": "declined to answer: above main's by more than max_refusal_points = "
+            f"{rules.max_refusal_points:g}",
+        }
+        for name, words in said.items():
+            rate = self.rates[name]
+            if log_mean(rate.stakes) >= limit:
+                counts = f"{rate.faults[1]:,} of {rate.replies[1]:,}"
+                return f"{name}: {counts} replies of the challenger's {words}"
+        return ""
+
+    def _count(self, user: Pending) -> None:
+        w = user.share / 100
+        if user.value is None:
+            self.unknown[user.arm] += 1
+        else:
+            self.known.add(user.arm, w)
+        self.bets.add(user.arm, int(bool(user.value)), w, self.rules.margin)
+        self.last_counted = user.time
+
+    def _decide(self) -> None:
+        """Stop rules after a counted user, in their order; a guardrail has ended the test before.
+
+        "Worse" needs no least number of users: who has it is to lose it.
+        """
+        self._check_shares()
+        if self.has_ended:
+            return
+        users, rules = sum(self.bets.users), self.rules
+        if self.e_worse >= self.threshold:
+            self._end(WORSE, f"{self._evidence(self.e_worse)} that the challenger is worse")
+        elif self.e_better >= self.threshold and self._is_long_enough():
+            margin = f" or worse by less than {rules.margin:g}" if rules.margin else ""
+            self._end(
+                BETTER, f"{self._evidence(self.e_better)} that the challenger is better{margin}"
+            )
+        else:
+            if users >= rules.first_users:
+                self.share = max(self.share, rules.share)
+            self.decision = Decision(CONTINUE, f"{users:,} users have been counted", self.share)
+
+    def _evidence(self, logarithm: float) -> str:
+        users = sum(self.bets.users)
+        return f"after {users:,} users the evidence is {_times(logarithm)} to 1"
+
+    def _is_long_enough(self) -> bool:
+        """Whether "better" may be said: enough users of both, of each day of a week."""
+        has_users = min(self.bets.users) >= self.rules.min_users
+        return has_users and self.last_counted - (self.began or 0.0) >= WEEK
+
+    def _check_shares(self) -> None:
+        """End a test whose arms do not come as promised."""
+        limit = math.log(2 / SHARES_ALPHA)  # two tests share it
+        if log_mean(self.exposed.stakes) >= limit:
+            self._end(INVALID, "the users are not dealt out by the promised shares")
+        elif log_mean(self.known.stakes) >= limit:
+            self._end(INVALID, "outcomes are known of one version's users more often than of the "
+                      "other's")  # fmt: skip
+
+    def _check_days(self) -> None:
+        if self.now - (self.began or 0.0) >= self.rules.max_days * DAY:
+            self._end(INCONCLUSIVE, f"{self.rules.max_days} days have passed without a decision")
+
+    def _end(self, outcome: str, why: str) -> None:
+        takes_over = outcome == BETTER or (
+            outcome == INCONCLUSIVE and self.rules.on_inconclusive == TAKE_OVER
+        )
+        self.share = 100 if takes_over else 0
+        self.decision = Decision(outcome, why, self.share)
+
+    def as_json(self) -> dict[str, Any]:
+        """The state: some kilobytes, 11 bytes for each user seen, and each user who is pending."""
+        return {
+            "version": VERSION,
+            "rules": asdict(self.rules),
+            "decision": asdict(self.decision),
+            "bets": asdict(self.bets),
+            "exposed": self.exposed.stakes,
+            "known": self.known.stakes,
+            "rates": {name: asdict(rate) for name, rate in self.rates.items()},
+            "leaks": self.leaks,
+            "replies": self.replies,
+            "unknown": self.unknown,
+            "began": self.began,
+            "last_counted": self.last_counted,
+            "now": self.now,
+            "share": self.share,
+            "pending": [list(asdict(one).values()) for one in self._pending],
+            "seen": base64.b64encode(b"".join(sorted(self._seen))).decode("ascii"),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> ABTest:
+        """The test that `as_json` wrote.
+
+        Raises:
+            ValueError: for a state of another form.
+        """
+        if content.get("version") != VERSION:
+            raise ValueError(
+                f"expected a state of version {VERSION}, got {content.get('version')!r}"
+            )
+        test = cls(Rules.from_json(content["rules"]))
+        test.decision = Decision(**content["decision"])
+        test.bets = Bets(**content["bets"])
+        test.exposed, test.known = Shares(content["exposed"]), Shares(content["known"])
+        test.rates = {name: Rate(**rate) for name, rate in content["rates"].items()}
+        for name in ("leaks", "replies", "unknown", "began", "last_counted", "now", "share"):
+            setattr(test, name, content[name])
+        test._pending = deque(Pending(*one) for one in content["pending"])
+        test._by_id = {one.id: one for one in test._pending}
+        seen = base64.b64decode(content["seen"])
+        test._seen = {seen[start : start + 8] for start in range(0, len(seen), 8)}
+        return test
+
+
+def _times(logarithm: float) -> str:
+    """A number by its logarithm, as a person reads it."""
+    return f"{math.exp(logarithm):,.0f}" if logarithm < 14 else f"10^{logarithm / math.log(10):.0f}"

@@ -1,0 +1,57 @@
+"""`[ab]`: how a version is tested against the one that serves, with `rollout = "ab_test"`."""
+
+from __future__ import annotations
+
+import re
+import typing
+from dataclasses import dataclass
+
+from ninesteps.settings.toml import require
+
+
+@dataclass(frozen=True)
+class AbTest:
+    """What an A/B test is decided by."""
+
+    outcome: str = "resolved"  # what an event's value says of a user: its name on pages
+    first_share: int = 10  # percent of the users that the new version gets at first
+    share: int = 50  # and then
+    first_users: int = 500  # counted users before the share grows
+    alpha: float = 0.05  # the chance of a wrong "better" or "worse"
+    margin: float = 0.0  # by which a "better" version's rate may be lower: 0.05 is 5 points
+    min_users: int = 200  # counted users of each version before one is found better
+    max_days: int = 28  # then it ends as inconclusive
+    on_inconclusive: str = "keep"  # the version that serves; or "take_over": the new one
+    salt: str = ""  # deals the users out; none: the pipeline's name and the version
+    window_hours: int = 72  # from a reply: an outcome not known then counts as not resolved
+    max_refusal_points: float = 5.0  # points of replies that decline, above the other version's
+
+    ENDS: typing.ClassVar = ("keep", "take_over")
+
+    def __post_init__(self) -> None:
+        require(re.fullmatch(r"[a-z][a-z0-9_]{0,39}", self.outcome), "outcome", self.outcome,
+             "small letters, digits and _, a letter first, at most 40 characters")  # fmt: skip
+        require(1 <= self.first_share <= 50, "first_share", self.first_share, "1 to 50 percent")
+        require(self.first_share <= self.share <= 90, "share", self.share,
+             f"first_share ({self.first_share}) to 90 percent: some users stay with the other "
+             "version")  # fmt: skip
+        require(1 <= self.first_users <= 1_000_000, "first_users", self.first_users,
+             "1 to 1000000")  # fmt: skip
+        require(0.001 <= self.alpha <= 0.2, "alpha", self.alpha, "0.001 to 0.2")
+        require(0 <= self.margin <= 0.2, "margin", self.margin, "0 to 0.2 (20 points)")
+        require(1 <= self.min_users <= 1_000_000, "min_users", self.min_users, "1 to 1000000")
+        require(7 <= self.max_days <= 90, "max_days", self.max_days, "7 (a whole week) to 90")
+        require(self.on_inconclusive in self.ENDS, "on_inconclusive", self.on_inconclusive,
+             " or ".join(self.ENDS))  # fmt: skip
+        require(re.fullmatch(r"[A-Za-z0-9._-]{0,64}", self.salt), "salt", self.salt,
+             "letters, digits, dots, hyphens and _, at most 64 characters")  # fmt: skip
+        require(1 <= self.window_hours <= 336, "window_hours", self.window_hours,
+             "1 to 336 (two weeks)")  # fmt: skip
+        require(self.window_hours <= 24 * (self.max_days - 7), "window_hours", self.window_hours,
+             f"at most what max_days ({self.max_days}) leaves beside a week of users")  # fmt: skip
+        require(0 < self.max_refusal_points <= 100, "max_refusal_points", self.max_refusal_points,
+             "above 0, at most 100")  # fmt: skip
+
+    def salt_of(self, pipeline: str, version: int) -> str:
+        """What deals the users out in the test of one version: each test differently."""
+        return f"{self.salt or pipeline}-{version}"

@@ -1,0 +1,261 @@
+"""An A/B test's events and its decision, event by event."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+from collections.abc import Iterator
+
+import pytest
+from ab_decision import ABTest, Rules
+from ab_events import (
+    CHALLENGER,
+    MAIN,
+    Event,
+    EventError,
+    Outcome,
+    Reply,
+    line,
+    read,
+    read_lines,
+    user_digest,
+    variant_of,
+)
+
+BEGAN = 1_764_288_000.0
+DAY = 86400.0
+
+
+def events(
+    users: int,
+    rates: tuple[float, float],
+    *,
+    share: int = 50,
+    days: float = 10,
+    seed: int = 1,
+    said: tuple[float, float] = (1.0, 1.0),
+) -> Iterator[Event]:
+    """Replies over some days, each with its outcome a second later; `said`: how often it comes."""
+    chance = random.Random(seed)
+    for number in range(users):
+        user = user_digest("s", f"user {number}")
+        variant = variant_of(user, share)
+        arm = int(variant == CHALLENGER)
+        time = BEGAN + days * DAY * number / users
+        yield Reply(time, f"r{number}", user, share, variant, 200, 40.0)
+        if chance.random() < said[arm]:
+            yield Outcome(time + 1, f"r{number}", chance.random() < rates[arm])
+
+
+def ended(test: ABTest, happened: Iterator[Event]) -> ABTest:
+    for event in happened:
+        test.add(event)
+    return test
+
+
+def test_a_line_is_read_as_the_event_that_was_written() -> None:
+    reply = Reply(BEGAN, "r1", user_digest("s", "ann"), 10, MAIN, 200, 41.5, refused=True)
+    outcome = Outcome(BEGAN + 1, "r1", True)
+    assert [read(line(event)) for event in (reply, outcome)] == [reply, outcome]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"share": 101}, "share: expected a whole number of 0 to 100, got '101'"),
+        ({"share": True}, "share: expected a whole number of 0 to 100, got 'True'"),
+        ({"user": "ann"}, "user: expected SHA-256 of the salt and the user, in hexadecimal, got"),
+        ({"variant": "green"}, "variant: expected main or challenger, got 'green'"),
+        ({"status": 99}, "status: expected a status of HTTP, got '99'"),
+        ({"ms": -1}, "ms: expected milliseconds, 0 or more, got '-1'"),
+        ({"ms": float("nan")}, "ms: expected milliseconds, 0 or more, got 'nan'"),
+        ({"time": "now"}, "time: expected seconds since 1970, got 'now'"),
+        ({"id": ""}, "id: expected a text of 1 to 128 characters, got ''"),
+        ({"refused": "no"}, "refused: expected true or false, got 'no'"),
+        ({"text": "hello"}, "unknown key 'text'"),
+        ({"kind": "rating"}, "kind: expected 'reply' or 'outcome', got 'rating'"),
+    ],
+)
+def test_a_line_that_is_no_event_gets_one_sentence(
+    change: dict[str, object], sentence: str
+) -> None:
+    reply = Reply(BEGAN, "r1", user_digest("s", "ann"), 10, MAIN, 200, 41.5)
+    text = json.dumps({**json.loads(line(reply)), **change})
+    with pytest.raises(EventError) as caught:
+        read(text)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_a_line_without_its_end_is_not_read_and_a_bad_one_is_named_by_its_number() -> None:
+    good = line(Outcome(BEGAN, "r1", True)) + "\n"
+    assert len(list(read_lines([good, good[:20]]))) == 1
+    with pytest.raises(EventError, match=r"^line 2: expected an event as JSON, got '\[oops"):
+        list(read_lines([good, "[oops\n"]))
+
+
+def test_a_larger_share_takes_no_user_from_the_challenger() -> None:
+    users = [user_digest("s", str(number)) for number in range(2000)]
+    first, later = ({u for u in users if variant_of(u, s) == CHALLENGER} for s in (10, 50))
+    assert first < later
+    assert 150 < len(first) < 250
+    assert 900 < len(later) < 1100
+
+
+@pytest.mark.parametrize(
+    ("rates", "outcome", "share"), [((0.5, 0.7), "better", 100), ((0.7, 0.5), "worse", 0)]
+)
+def test_a_difference_is_found(rates: tuple[float, float], outcome: str, share: int) -> None:
+    test = ended(ABTest(Rules()), events(3000, rates))
+    assert (test.decision.outcome, test.decision.share) == (outcome, share)
+    assert test.decision.why.startswith("after ")
+
+
+def test_better_waits_for_a_whole_week_and_worse_for_nothing() -> None:
+    better = ended(ABTest(Rules()), events(3000, (0.4, 0.8), days=10))
+    assert better.last_counted - BEGAN == pytest.approx(7 * DAY, abs=400)
+    worse = ended(ABTest(Rules()), events(3000, (0.8, 0.4), days=10))
+    assert worse.last_counted - BEGAN < DAY
+
+
+def test_better_waits_for_the_least_number_of_users_of_each_version() -> None:
+    rules = Rules(min_users=300)
+    test = ended(ABTest(rules), events(4000, (0.2, 0.9), share=20, days=40))
+    assert test.decision.outcome == "better"
+    assert min(test.bets.users) == 300
+
+
+def test_the_state_goes_on_from_json_wherever_it_was_written() -> None:
+    whole = ended(ABTest(Rules(margin=0.02)), events(400, (0.5, 0.55), share=10, said=(0.9, 0.9)))
+    test = ABTest(Rules(margin=0.02))
+    for event in events(400, (0.5, 0.55), share=10, said=(0.9, 0.9)):
+        test.add(event)
+        test = ABTest.from_json(json.loads(json.dumps(test.as_json())))
+    assert test.as_json() == whole.as_json()
+
+
+def test_the_decision_does_not_hang_on_when_one_looks() -> None:
+    quiet = ended(ABTest(Rules()), events(1500, (0.5, 0.6), said=(0.9, 0.9)))
+    looked = ABTest(Rules())
+    for event in events(1500, (0.5, 0.6), said=(0.9, 0.9)):
+        looked.look(event.time, is_before=True)
+        looked.add(event)
+        looked.look(event.time, is_before=True)
+    assert looked.as_json() == quiet.as_json()
+
+
+def test_one_outcome_counts_of_each_user_and_of_each_reply() -> None:
+    test, user = ABTest(Rules()), user_digest("s", "ann")
+    for number in range(5):
+        test.add(Reply(BEGAN + number, f"r{number}", user, 50, variant_of(user, 50), 200, 40))
+        test.add(Outcome(BEGAN + number, f"r{number}", number == 0))
+    test.add(Outcome(BEGAN + 9, "r0", False))
+    assert (sum(test.bets.users), sum(test.bets.resolved)) == (1, 1)
+
+
+def test_a_user_without_an_outcome_counts_as_not_resolved_when_the_window_ends() -> None:
+    test, user = ABTest(Rules(window_hours=72)), user_digest("s", "ann")
+    test.add(Reply(BEGAN, "r1", user, 50, variant_of(user, 50), 200, 40))
+    test.look(BEGAN + 72 * 3600 - 1)
+    assert (sum(test.bets.users), test.pending) == (0, 1)
+    test.look(BEGAN + 72 * 3600)
+    assert (sum(test.bets.users), sum(test.bets.resolved), test.pending) == (1, 0, 0)
+    test.add(Outcome(BEGAN + 72 * 3600 + 1, "r1", True))
+    assert sum(test.bets.resolved) == 0
+
+
+def test_users_count_in_the_order_of_their_first_replies() -> None:
+    test = ABTest(Rules(window_hours=72))
+    for number in range(3):
+        user = user_digest("s", str(number))
+        test.add(Reply(BEGAN + number, f"r{number}", user, 50, variant_of(user, 50), 200, 40))
+    test.add(Outcome(BEGAN + 10, "r2", True))
+    assert sum(test.bets.users) == 0
+    test.add(Outcome(BEGAN + 20, "r0", True))
+    assert sum(test.bets.users) == 1
+    test.look(BEGAN + 1 + 72 * 3600)
+    assert sum(test.bets.users) == 3
+
+
+def test_the_share_grows_once_enough_users_have_been_counted() -> None:
+    test = ABTest(Rules(first_users=100))
+    shares = [test.add(event).share for event in events(150, (0.5, 0.5), share=10)]
+    assert sorted(set(shares)) == [10, 50]
+    assert shares.index(50) == 199  # the hundredth user's outcome
+
+
+def test_outcomes_that_are_known_more_often_of_one_version_end_it_as_invalid() -> None:
+    test = ended(ABTest(Rules()), events(4000, (0.5, 0.5), said=(0.3, 0.6), days=20))
+    assert test.decision.outcome == "invalid"
+    assert "outcomes are known of one version's users more often" in test.decision.why
+
+
+def test_users_that_are_not_dealt_out_as_promised_end_it_as_invalid() -> None:
+    test = ABTest(Rules())
+    for event in events(3000, (0.5, 0.5), share=50):
+        is_lost = event.kind == "reply" and event.arm and int(event.user[-6:], 16) % 3 == 0
+        test.add(event) if not is_lost else None
+    assert test.decision.outcome == "invalid"
+    assert test.decision.why == "the users are not dealt out by the promised shares"
+
+
+def test_replies_of_another_variant_than_the_users_end_it_as_invalid() -> None:
+    test, chance = ABTest(Rules()), random.Random(2)
+    for event in events(2000, (0.5, 0.5), share=50):
+        if event.kind == "reply":
+            event = dataclasses.replace(event, variant=chance.choice([MAIN, CHALLENGER]))
+        test.add(event)
+    assert test.decision.outcome == "invalid"
+    assert "replies came from another variant than the user's" in test.decision.why
+
+
+@pytest.mark.parametrize(
+    ("fault", "name", "most"),
+    [
+        ({"status": 500}, "errors: ", 2),
+        ({"status": 400}, "client errors: ", 12),
+        ({"ms": 1500.0}, "latency: ", 2),
+        ({"refused": True}, "refusals: ", 12),
+        ({"leaked": True}, "a reply of the challenger's has personal data", 1),
+    ],
+)
+def test_a_challenger_that_fails_a_guardrail_is_stopped_at_once(
+    fault: dict[str, object], name: str, most: int
+) -> None:
+    test = ABTest(Rules())
+    for event in events(2000, (0.5, 0.9), share=10):
+        if event.kind == "reply" and event.arm:
+            event = dataclasses.replace(event, **fault)
+        test.add(event)
+    assert (test.decision.outcome, test.decision.share) == ("guardrail", 0)
+    assert test.decision.why.startswith(name)
+    assert test.replies[1] <= most
+
+
+def test_faults_that_both_versions_have_are_no_guardrails() -> None:
+    test, chance = ABTest(Rules()), random.Random(3)
+    for event in events(4000, (0.5, 0.5), share=50):
+        if event.kind == "reply":
+            status = 400 if chance.random() < 0.05 else 200
+            event = dataclasses.replace(event, status=status, refused=chance.random() < 0.1)
+        test.add(event)
+    assert test.decision.outcome in ("continue", "inconclusive")
+
+
+def test_a_test_that_finds_nothing_ends_as_inconclusive() -> None:
+    for rules, share in ((Rules(), 0), (Rules(on_inconclusive="take_over"), 100)):
+        test = ended(ABTest(rules), events(600, (0.5, 0.5), days=30))
+        assert (test.decision.outcome, test.decision.share) == ("inconclusive", share)
+        assert test.decision.why == "28 days have passed without a decision"
+
+
+def test_an_ended_test_takes_no_more_events() -> None:
+    test = ended(ABTest(Rules()), events(3000, (0.8, 0.4)))
+    before = test.as_json()
+    ended(test, events(10, (0.1, 0.9), seed=9))
+    assert {**test.as_json(), "now": 0} == {**before, "now": 0}
+
+
+def test_a_state_of_another_form_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected a state of version 1, got 2"):
+        ABTest.from_json({**ABTest(Rules()).as_json(), "version": 2})
