@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 
 import pytest
+
 from ab_decision import ABTest, Rules
 from ab_events import (
     CHALLENGER,
@@ -202,9 +203,9 @@ def test_users_that_are_not_dealt_out_as_promised_end_it_as_invalid() -> None:
 def test_replies_of_another_variant_than_the_users_end_it_as_invalid() -> None:
     test, chance = ABTest(Rules()), random.Random(2)
     for event in events(2000, (0.5, 0.5), share=50):
-        if event.kind == "reply":
-            event = dataclasses.replace(event, variant=chance.choice([MAIN, CHALLENGER]))
-        test.add(event)
+        variant = chance.choice([MAIN, CHALLENGER])
+        is_reply = event.kind == "reply"
+        test.add(dataclasses.replace(event, variant=variant) if is_reply else event)
     assert test.decision.outcome == "invalid"
     assert "replies came from another variant than the user's" in test.decision.why
 
@@ -224,9 +225,8 @@ def test_a_challenger_that_fails_a_guardrail_is_stopped_at_once(
 ) -> None:
     test = ABTest(Rules())
     for event in events(2000, (0.5, 0.9), share=10):
-        if event.kind == "reply" and event.arm:
-            event = dataclasses.replace(event, **fault)
-        test.add(event)
+        is_tested = event.kind == "reply" and event.arm
+        test.add(dataclasses.replace(event, **fault) if is_tested else event)
     assert (test.decision.outcome, test.decision.share) == ("guardrail", 0)
     assert test.decision.why.startswith(name)
     assert test.replies[1] <= most
@@ -235,10 +235,9 @@ def test_a_challenger_that_fails_a_guardrail_is_stopped_at_once(
 def test_faults_that_both_versions_have_are_no_guardrails() -> None:
     test, chance = ABTest(Rules()), random.Random(3)
     for event in events(4000, (0.5, 0.5), share=50):
-        if event.kind == "reply":
-            status = 400 if chance.random() < 0.05 else 200
-            event = dataclasses.replace(event, status=status, refused=chance.random() < 0.1)
-        test.add(event)
+        status = 400 if chance.random() < 0.05 else 200
+        fault = {"status": status, "refused": chance.random() < 0.1}
+        test.add(dataclasses.replace(event, **fault) if event.kind == "reply" else event)
     assert test.decision.outcome in ("continue", "inconclusive")
 
 
