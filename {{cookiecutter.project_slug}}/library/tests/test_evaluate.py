@@ -21,6 +21,7 @@ import evaluate
 import inference
 import process
 import train
+from archive_process import CSV
 from bias_report import gate_numbers
 from champion import Aligned, Term
 from dataset import DataError, Split, read_split
@@ -120,10 +121,10 @@ def asked_once(
     """The same archive answers the same: it is asked in a process once for all tests."""
     ask = ServedModel.ask
 
-    def asked(model: ServedModel, requests: Sequence[str]) -> list[str]:
-        key = (model.sha256, *requests)
+    def asked(model: ServedModel, requests: Sequence[str], kind: str = CSV) -> list[str]:
+        key = (model.sha256, kind, *requests)
         if key not in answered_before:
-            answered_before[key] = ask(model, requests)
+            answered_before[key] = ask(model, requests, kind)
         return answered_before[key]
 
     monkeypatch.setattr(ServedModel, "ask", asked)
@@ -460,7 +461,7 @@ def test_a_champion_gets_its_own_features_in_its_own_order(found: Search) -> Non
     assert backwards != rows
     asked: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ServedModel, "ask", lambda _, requests: asked.extend(requests) or [])
+        patch.setattr(ServedModel, "ask", lambda _, requests, kind: asked.extend(requests) or [])
         model.ask(requests_of(backwards))
     assert asked == requests_of(rows)
     assert right["outcome"] == "scored"

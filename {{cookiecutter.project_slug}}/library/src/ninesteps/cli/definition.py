@@ -11,7 +11,6 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands, refuse
-from ninesteps.settings import gate as gates
 from ninesteps.settings import regions
 from ninesteps.settings.deploy import shift
 from ninesteps.settings.environment import LOCAL_ENVIRONMENT
@@ -94,13 +93,16 @@ def _check_features(settings: Settings) -> str:
 
     modules.features(here.root())
     valid = f"settings    pipeline.toml is valid; the gate is {settings.full_gate}"
-    if not gates.of_champion(settings.full_gate):
+    if not settings.has_champion:
         return valid
+    compares, none_serves = "the gate compares", "these comparisons pass"
+    if settings.project.problem == "language_model":
+        compares, none_serves = "replies are compared", "with those of the base"
     return (
         f"{valid}\n"
-        "champion    the gate compares with the version that serves: ChampionModel is its\n"
+        f"champion    {compares} with the version that serves: ChampionModel is its\n"
         "            archive, which `pipeline run`, `start` and the schedule fill in; where\n"
-        "            none serves, these comparisons pass"
+        f"            none serves, {none_serves}"
     )
 
 

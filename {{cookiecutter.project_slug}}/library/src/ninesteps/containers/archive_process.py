@@ -1,9 +1,10 @@
 """The process in which a model's archive answers requests, with its own modules alone.
 
-    python archive_process.py FOLDER EXCHANGE
+    python archive_process.py FOLDER EXCHANGE [CONTENT_TYPE]
 
-It reads `requests.json`, a list of CSV texts, from the folder EXCHANGE and writes `answers.json`
-there. It imports the standard library alone, so that it hides no module of the archive.
+It reads `requests.json`, a list of texts, CSV if no other content type is given, from the folder
+EXCHANGE and writes `answers.json` there. It imports the standard library alone, so that it hides
+no module of the archive.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ REQUESTS, ANSWERS = "requests.json", "answers.json"
 CSV = "text/csv"
 
 
-def main(folder: str, exchange: str) -> int:
+def main(folder: str, exchange: str, kind: str = CSV) -> int:
     """Have the `inference.py` of an unpacked archive answer the requests; give the exit status."""
     answered: dict[str, Any] = {}
     try:
@@ -30,7 +31,7 @@ def main(folder: str, exchange: str) -> int:
         model = script.model_fn(folder)
         requests = json.loads(Path(exchange, REQUESTS).read_text(encoding="utf-8"))
         answered["content_types"] = [*getattr(script, "CONTENT_TYPES", (CSV,))]
-        answered["texts"] = [answer(script, model, request) for request in requests]
+        answered["texts"] = [answer(script, model, request, kind) for request in requests]
     except Exception as error:
         traceback.print_exc()
         answered["error"] = f"{type(error).__name__}: {error}"
@@ -38,10 +39,10 @@ def main(folder: str, exchange: str) -> int:
     return int("error" in answered)
 
 
-def answer(script: Any, model: Any, request: str) -> str:
+def answer(script: Any, model: Any, request: str, kind: str = CSV) -> str:
     """Call the functions of `inference.py` as the container's toolkit does."""
-    data = script.input_fn(request.encode(), CSV)
-    said = script.output_fn(script.predict_fn(data, model), CSV)
+    data = script.input_fn(request.encode(), kind)
+    said = script.output_fn(script.predict_fn(data, model), kind)
     text = said[0] if isinstance(said, tuple) else said  # with its content type
     return text.decode() if isinstance(text, bytes) else str(text)
 

@@ -12,12 +12,12 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
+from archive_process import CSV
 from container import input_uri
 from dataset import Columns, DataError
-from paired_bootstrap import Paired
-from served_model import Answers, ServedModel
+from served_model import ServedModel
 
 SECTION = "champion"
 DIFFERENCE = "_difference"
@@ -28,6 +28,9 @@ SCORED, NONE_SERVES, NOT_SCORED = "scored", "none serves", "not scored"
 
 MOST_NAMED = 5
 """Columns in a sentence."""
+
+Answered = TypeVar("Answered")
+"""What is known of a model's answers."""
 
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
@@ -57,17 +60,27 @@ class Term:
         return bool(_COMPARE[self.sign](difference, self.number))
 
 
+class Pair(Protocol):
+    """The answers of two models beside each other, such as `paired_bootstrap.Paired`."""
+
+    def intervals(self, paths: Sequence[str]) -> Mapping[str, list[float] | None]:
+        """The interval of each metric's difference, by its path in evaluation.json."""
+
+    def as_json(self) -> dict[str, Any]:
+        """How the intervals were made."""
+
+
 @dataclass(frozen=True)
 class Aligned(ServedModel):
     """A model that takes its own features, in its own order, out of the records of a split."""
 
     positions: tuple[int, ...]  # of its features among those of the split
 
-    def ask(self, requests: Sequence[str]) -> list[str]:
+    def ask(self, requests: Sequence[str], kind: str = CSV) -> list[str]:
         """The archive's answers to requests that have the features of the test split."""
         if self.positions:
             requests = [_chosen(request, self.positions) for request in requests]
-        return super().ask(requests)
+        return super().ask(requests, kind)
 
 
 def _chosen(request: str, positions: Sequence[int]) -> str:
@@ -87,17 +100,20 @@ class Champion:
     says: str  # why it is not asked, for a person
 
     @staticmethod
-    def read(folder: Path, test: Path, terms: Sequence[Term]) -> Champion:
+    def read(
+        folder: Path, test: Path, terms: Sequence[Term], *, is_asked: bool = False
+    ) -> Champion:
         """Unpack the archive in a folder; an empty one says that no version serves.
 
         Args:
             test: the folder of the test split.
             terms: the gate's; without any there is no archive to look for.
+            is_asked: there is one in any case, as where models are compared reply by reply.
 
         Raises:
             DataError: if it is no model archive of this kind.
         """
-        if not terms:
+        if not terms and not is_asked:
             return Champion("", "", terms, None, NONE_SERVES, "the gate does not speak of it")
         archives = [*folder.glob("*.tar.gz")]
         if len(archives) != 1:
@@ -107,6 +123,7 @@ class Champion:
             unpacked = ServedModel.unpack(archives[0])
             if not any(unpacked.folder.rglob("*")):
                 says = "no version serves: each comparison with the champion passes"
+                says = says if terms else "no version serves"
                 return Champion(uri, unpacked.sha256, terms, None, NONE_SERVES, says)
             own = Columns.read(unpacked.folder / "code")
         except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, LookupError,
@@ -129,9 +146,9 @@ class Champion:
     def section(
         self,
         content: Mapping[str, Any],
-        answers: Mapping[str, Answers],
-        judged: Callable[[Answers], Mapping[str, Any]],
-        pair: Callable[[Answers], Paired],
+        answers: Mapping[str, Answered],
+        judged: Callable[[Answered], Mapping[str, Any]],
+        pair: Callable[[Answered], Pair],
     ) -> dict[str, Any]:
         """The champion's section of `evaluation.json`.
 
@@ -167,7 +184,7 @@ def _fault(own: Columns, columns: Columns) -> str:
 
 
 def compared(
-    terms: Sequence[Term], content: Mapping[str, Any], champion: Mapping[str, Any], pair: Paired
+    terms: Sequence[Term], content: Mapping[str, Any], champion: Mapping[str, Any], pair: Pair
 ) -> dict[str, Any]:
     """The champion's metrics, and for each term the difference with its paired interval."""
     differences: dict[str, Any] = {}

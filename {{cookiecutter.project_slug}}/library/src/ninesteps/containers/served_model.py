@@ -54,8 +54,8 @@ class ServedModel:
         folder = archive.parent / "model"
         return ServedModel(folder, extract(archive, folder))
 
-    def ask(self, requests: Sequence[str]) -> list[str]:
-        """The archive's answers to CSV requests, in their order.
+    def ask(self, requests: Sequence[str], kind: str = archive_process.CSV) -> list[str]:
+        """The archive's answers to requests of a content type, in their order and as that type.
 
         Raises:
             DataError: if it fails to answer one.
@@ -64,11 +64,11 @@ class ServedModel:
             exchange = Path(name)
             write_json(exchange / archive_process.REQUESTS, list(requests))
             if _can_fork():
-                status = _run_forked(self.folder, exchange)
+                status = _run_forked(self.folder, exchange, kind)
             else:
                 import subprocess  # slow to import, and not needed to fork
 
-                command = [sys.executable, archive_process.__file__, str(self.folder), name]
+                command = [sys.executable, archive_process.__file__, str(self.folder), name, kind]
                 status = subprocess.run(command, check=False).returncode
             answers = exchange / archive_process.ANSWERS
             answered = read_json(answers) if answers.is_file() else {}
@@ -198,7 +198,7 @@ def _can_fork() -> bool:
     return sys.platform == "linux" and len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208
 
 
-def _run_forked(folder: Path, exchange: Path) -> int:
+def _run_forked(folder: Path, exchange: Path, kind: str) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()
@@ -206,7 +206,7 @@ def _run_forked(folder: Path, exchange: Path) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     status = 1
     try:
-        status = archive_process.main(str(folder), str(exchange))
+        status = archive_process.main(str(folder), str(exchange), kind)
         sys.stdout.flush()
         sys.stderr.flush()
     finally:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from ninesteps.local.endpoint import control
 from ninesteps.local.state import State
-from ninesteps.settings import gate as gates
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code.no_champion import PARAMETER
 
@@ -14,10 +13,10 @@ from ninesteps.step_code.no_champion import PARAMETER
 def parameter(local: Path, settings: Settings) -> dict[str, str]:
     """The pipeline's parameter for it, by its name.
 
-    Empty where the gate does not speak of the champion, or nothing serves: then the definition's
+    Empty where no champion is asked, or nothing serves: then the definition's
     default counts, an empty archive.
     """
-    if not gates.of_champion(settings.full_gate):
+    if not settings.has_champion:
         return {}
     number = control.serving(local)
     if number is None:

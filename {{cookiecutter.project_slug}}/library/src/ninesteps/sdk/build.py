@@ -43,7 +43,7 @@ class Build:
     as_of: PipelineVariable
     instance_types: Mapping[str, PipelineVariable]  # by the kind of job: Processing, Training ...
     instance_counts: Mapping[str, PipelineVariable]
-    champion: PipelineVariable = None  # its archive; None where the gate does not speak of it
+    champion: PipelineVariable = None  # its archive; None where it is not asked
 
     @staticmethod
     def of(settings: Settings, environment: Environment) -> Build:
@@ -79,7 +79,7 @@ class Build:
             champion=sdk.ParameterString(
                 name=no_champion.PARAMETER, default_value=no_champion.uri(settings, environment)
             )
-            if gates.of_champion(settings.full_gate)
+            if settings.has_champion
             else None,
         )
 

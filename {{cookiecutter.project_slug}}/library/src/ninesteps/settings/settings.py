@@ -137,6 +137,15 @@ class Settings:
         return gates.both(self.metric_gate, self.bias_gate)
 
     @property
+    def has_champion(self) -> bool:
+        """Whether step 3 is given the archive of the version that serves.
+
+        It is where the gate speaks of the champion, and wherever replies are compared.
+        """
+        compares_replies = self.project.problem == "language_model"
+        return compares_replies or bool(gates.of_champion(self.full_gate))
+
+    @property
     def recall_target(self) -> float | None:
         """The recall that the metric gate asks for; None if it does not."""
         asked = [c.number for c in gates.comparisons(self.metric_gate)

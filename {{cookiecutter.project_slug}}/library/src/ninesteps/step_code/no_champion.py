@@ -11,14 +11,13 @@ import hashlib
 import io
 import tarfile
 
-from ninesteps.settings import gate as gates
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 
 PARAMETER = "ChampionModel"
 """The pipeline's parameter: the S3 URI of the archive of the version that serves.
 
-Only the definition of a gate that speaks of the champion has it.
+Only a definition has it whose gate speaks of the champion, or that of a language model.
 """
 
 
@@ -43,7 +42,7 @@ def uri(settings: Settings, environment: Environment) -> str:
 
 
 def objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
-    """What has to be there before a run, by S3 URI: nothing where the gate has no champion."""
-    if not gates.of_champion(settings.full_gate):
+    """What has to be there before a run, by S3 URI: nothing where no champion is asked."""
+    if not settings.has_champion:
         return {}
     return {uri(settings, environment): archive()}
