@@ -34,11 +34,13 @@ from conftest import GENERATED
 from dataset import Columns, Facet, read_split
 from model_build.pipeline import SERVING
 from ninesteps.settings import loading
+from ninesteps.settings.project import LANGUAGE_MODEL
 from ninesteps.settings.settings import Settings
 from ninesteps.settings.tuning import Tuning
 from ninesteps.step_code import bundle as step_code
 from ninesteps.step_code.bundle import PROCESSING_SCRIPTS
 from ninesteps.step_code.carried_wheels import CARRIED
+from ninesteps.step_code.images import IMAGES, XGBOOST, image_of, lacking
 from ninesteps.step_code.raw_columns import RAW_COLUMNS
 
 CONTAINER = Path(__file__).parent / "container"
@@ -60,18 +62,8 @@ def tuned_by(*algorithms: str) -> Settings:
 LOCK = CONTAINER / "requirements.lock"
 PYPROJECT = GENERATED / "library" / "pyproject.toml"
 
-IMAGE = {
-    "boto3": "1.38.0",
-    "botocore": "1.38.0",
-    "matplotlib": "3.10.9",
-    "numpy": "2.1.0",
-    "pandas": "2.2.3",
-    "pyarrow": "22.0.0",
-    "scipy": "1.15.0",
-    "sklearn": "1.8.0",
-    "xgboost": "3.2.0",
-}
-"""What a script may import, as docker/xgboost in aws/deep-learning-containers installs it."""
+IMAGE = XGBOOST.packages
+"""What a script may import there, by its version."""
 OF_AWS = {"boto3", "botocore"}
 """Not pinned to the image's, since commands need newer ones; a container asks them for little."""
 IMPORTED_AS = {"scikit-learn": "sklearn", "xgboost-cpu": "xgboost"}
@@ -231,7 +223,7 @@ def wheels(request: pytest.FixtureRequest, toolkit: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session", params=Tuning.ALGORITHMS)
+@pytest.fixture(scope="session", params=Tuning.BY_PROBLEM["binary"])
 def trained(
     request: pytest.FixtureRequest,
     toolkit: Path,
@@ -471,8 +463,32 @@ def third_party(script: Path) -> frozenset[str]:
 
 @pytest.mark.parametrize("script", STEPS, ids=lambda path: path.name)
 def test_a_script_imports_only_what_the_image_has(script: Path) -> None:
+    """What runs it follows from the step: the next test looks at each by itself."""
     carried = {wheel.file.split("-")[0] for wheel in CARRIED.get(script.name, ())}
-    assert third_party(script) <= IMAGE.keys() | carried
+    assert any(third_party(script) <= image.packages.keys() | carried for image in IMAGES)
+
+
+PLACES = {
+    problem: (GENERATED / "problems" / problem / step_code.STEPS, *FOLDERS)
+    for problem in Tuning.BY_PROBLEM
+}
+"""Where the scripts of a problem type are looked for: those that are laid over come first."""
+
+
+RUN = [
+    (problem, entry)
+    for problem, (own, *_) in PLACES.items()
+    for entry in (*PROCESSING_SCRIPTS, "train.py", "inference.py")
+    if problem != LANGUAGE_MODEL or (own / entry).is_file()
+]
+
+
+@pytest.mark.parametrize(("problem", "entry"), RUN)
+def test_a_step_imports_only_what_its_image_has(problem: str, entry: str) -> None:
+    image, files = image_of(problem, entry), step_code.closure(entry, PLACES[problem])
+    carried = {wheel.file.split("-")[0] for name in files for wheel in CARRIED.get(name, ())}
+    for script in files.values():
+        assert third_party(script) <= image.packages.keys() | carried, script.name
 
 
 @pytest.mark.parametrize("name", ["lightgbm", "duckdb", "sagemaker", "distutils"])
@@ -480,6 +496,12 @@ def test_an_import_that_the_image_lacks_is_found(tmp_path: Path, name: str) -> N
     script = tmp_path / "wrong.py"
     script.write_text(f"import numpy\n\ndef main():\n    from {name}.core import all_there\n")
     assert third_party(script) - IMAGE.keys() == {name}
+
+
+def test_an_import_that_only_another_image_has_is_known() -> None:
+    assert lacking(XGBOOST, frozenset({"numpy", "torch", "duckdb", "unheard_of"})) == [
+        "duckdb", "torch",
+    ]  # fmt: skip
 
 
 def exact_pins(requirements: Iterable[str]) -> dict[str, str]:
@@ -502,7 +524,9 @@ def test_the_local_versions_are_the_images() -> None:
     pins = exact_pins(project["dependencies"])
     assert not unlike_the_image(pins)
     imported = set().union(*map(third_party, STEPS))
-    assert imported - OF_AWS <= pins.keys(), "what runs in the container is pinned, to its version"
+    assert (imported & IMAGE.keys()) - OF_AWS <= pins.keys(), (
+        "what runs in the container is pinned, to its version"
+    )
 
 
 def test_the_toolkits_environment_has_the_images_versions() -> None:

@@ -22,13 +22,14 @@ from ninesteps.repository.root import SETTINGS
 from ninesteps.repository.vendor import LOCK
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
-from ninesteps.step_code import no_champion, queries
-from ninesteps.step_code.carried_wheels import Wheel, needed, read
+from ninesteps.step_code import images, no_champion, queries
+from ninesteps.step_code.carried_wheels import CARRIED, Wheel, needed, read
 from ninesteps.step_code.raw_columns import RAW_COLUMNS, raw_columns
 
 BIAS_SCRIPT = "clarify.py"
 PROCESSING_SCRIPTS = ("process.py", "evaluate.py", "analysis_config.py", BIAS_SCRIPT)
 TRAINING_SCRIPT = "train.py"
+INFERENCE_SCRIPT = "inference.py"
 STEPS = "model_build/steps"
 """The repository's own scripts and modules; one there stands in for the library's of that name."""
 
@@ -165,6 +166,7 @@ def training_code(settings: Settings, entry: str) -> StepCode:
     With the team's features and what the raw columns are: they go on into the model's archive.
     """
     files = {**_closure(settings, entry), **_features(settings)}
+    _closure(settings, INFERENCE_SCRIPT)  # which serves the model, on an image of its own
     packaging = {path.name: text(path) for path in sorted(PACKAGING.iterdir()) if path.is_file()}
     return StepCode(entry, {**files, **packaging}, needed(files, settings.tuning.algorithms))
 
@@ -237,13 +239,28 @@ def _closure(settings: Settings, entry: str) -> dict[str, bytes]:
         raise SettingsError("there is no such file", file=f"{STEPS}/{entry}")
     for name, path in files.items():
         _check_module(path, settings.root / STEPS, f"{STEPS}/{name}")
+    _check_imports(files, images.image_of(settings.project.problem, entry))
     return {name: text(path) for name, path in files.items()}
 
 
-IN_THE_CONTAINER = frozenset(
-    ("boto3", "lightgbm", "matplotlib", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "xgboost")
-)
-"""Packages that the container has, or that its code carries: no module may stand before them."""
+def _check_imports(files: dict[str, Path], image: images.Image) -> None:
+    """Refuse an import that works here, and not in the image that runs these files.
+
+    Raises:
+        SettingsError: for the first that the image is known not to have.
+    """
+    siblings = {name.removesuffix(".py") for name in files}
+    for name, path in files.items():
+        for package in images.lacking(image, imported_modules(path) - siblings):
+            raise SettingsError(
+                f"expected imports that {image.name} has, got {package!r}", file=f"{STEPS}/{name}"
+            )
+
+
+CARRIED_NAMES = frozenset(w.file.split("-")[0] for wheels in CARRIED.values() for w in wheels)
+
+IN_A_CONTAINER = images.names() | CARRIED_NAMES
+"""Packages that a container has, or that its code carries: no module may stand before them."""
 
 
 def _check_module(path: Path, steps: Path, where: str) -> None:
@@ -252,7 +269,7 @@ def _check_module(path: Path, steps: Path, where: str) -> None:
     Raises:
         SettingsError: for a name that hides a package, an import of the library, a package folder.
     """
-    if path.stem in IN_THE_CONTAINER | sys.stdlib_module_names | {LIBRARY}:
+    if path.stem in IN_A_CONTAINER | sys.stdlib_module_names | {LIBRARY}:
         raise SettingsError(
             f"expected a name that no package of the container has, got {path.stem!r}", file=where
         )
