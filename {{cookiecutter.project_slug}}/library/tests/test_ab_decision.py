@@ -127,9 +127,9 @@ def test_better_waits_for_the_least_number_of_users_of_each_version() -> None:
 
 
 def test_the_state_goes_on_from_json_wherever_it_was_written() -> None:
-    whole = ended(ABTest(Rules(margin=0.02)), events(400, (0.5, 0.55), share=10, said=(0.9, 0.9)))
+    whole = ended(ABTest(Rules(margin=0.02)), events(150, (0.5, 0.55), share=10, said=(0.9, 0.9)))
     test = ABTest(Rules(margin=0.02))
-    for event in events(400, (0.5, 0.55), share=10, said=(0.9, 0.9)):
+    for event in events(150, (0.5, 0.55), share=10, said=(0.9, 0.9)):
         test.add(event)
         test = ABTest.from_json(json.loads(json.dumps(test.as_json())))
     assert test.as_json() == whole.as_json()

@@ -17,7 +17,8 @@ mirror, with factors 1 - l Z, does the same for "not worse", p1 >= p0. With
 l = d w (1 - w) / (q (1 - q)) a factor is the likelihood ratio of two rates that lie d apart against
 one common rate: the growth-rate optimal e-variable of Turner, Ly and Gruenwald (arXiv:2106.02693);
 betting on a mean: Waudby-Smith and Ramdas (arXiv:2010.09686); an overview: Ramdas et al.
-(arXiv:2210.01948).
+(arXiv:2210.01948). The distances d shrink with the outcome's standard deviation sqrt(q (1 - q)):
+near 0 and 1, where small differences are all there are, they are bet on as well.
 
 Pure Python and its math: the same module decides in a job on AWS and on this machine.
 """
@@ -35,8 +36,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # an event is told by its `kind`: the library and the jobs import it differently
     from ab_events import Event, Reply
 
-DISTANCES = (0.02, 0.05, 0.1, 0.2)
-"""Between the two rates, that are bet on: an equal part of the stake on each."""
+DISTANCES = {0.02: 0.15, 0.05: 0.4, 0.1: 0.3, 0.2: 0.15}
+"""Between the two rates at q = 0.5, that are bet on -> the part of the stake on it."""
 
 LARGEST_LOSS = 0.9
 """Of a stake, in one bet: the cap that keeps factors positive."""
@@ -123,10 +124,10 @@ class Pending:
 
 @dataclass
 class Bets:
-    """The e-processes of one test; logarithms of the stakes, which begin at 0."""
+    """The e-processes of one test, as logarithms of the stakes, which are 1 in all at first."""
 
-    better: list[float] = field(default_factory=lambda: [0.0] * len(DISTANCES))
-    worse: list[float] = field(default_factory=lambda: [0.0] * len(DISTANCES))
+    better: list[float] = field(default_factory=lambda: [*map(math.log, DISTANCES.values())])
+    worse: list[float] = field(default_factory=lambda: [*map(math.log, DISTANCES.values())])
     users: list[int] = field(default_factory=lambda: [0, 0])  # counted, by arm
     resolved: list[int] = field(default_factory=lambda: [0, 0])  # of them, by arm
     total: float = 0.0  # of Z
@@ -136,7 +137,7 @@ class Bets:
         """Settle the bets on one user."""
         q = (sum(self.resolved) + 1) / (sum(self.users) + 2)  # Laplace's: never 0 or 1
         z = (value - q) * (1 / w if arm else -1 / (1 - w))
-        scale = w * (1 - w) / (q * (1 - q))
+        scale = 2 * w * (1 - w) / math.sqrt(q * (1 - q))
         lowest, highest = _extremes(q, w)
         for index, distance in enumerate(DISTANCES):
             stake = min(distance * scale, LARGEST_LOSS / max(-lowest - margin, 1e-9))
@@ -154,10 +155,15 @@ def _extremes(q: float, w: float) -> tuple[float, float]:
     return -max(q / w, (1 - q) / (1 - w)), max((1 - q) / w, q / (1 - w))
 
 
-def log_mean(logarithms: Sequence[float]) -> float:
-    """The logarithm of the mean of what these are the logarithms of."""
+def log_sum(logarithms: Sequence[float]) -> float:
+    """The logarithm of the sum of what these are the logarithms of."""
     top = max(logarithms)
-    return top + math.log(sum(math.exp(one - top) for one in logarithms) / len(logarithms))
+    return top + math.log(sum(math.exp(one - top) for one in logarithms))
+
+
+def log_mean(logarithms: Sequence[float]) -> float:
+    """The same of the mean."""
+    return log_sum(logarithms) - math.log(len(logarithms))
 
 
 @dataclass
@@ -237,12 +243,12 @@ class ABTest:
     @property
     def e_better(self) -> float:
         """The natural logarithm of the evidence that the challenger is better."""
-        return log_mean(self.bets.better)
+        return log_sum(self.bets.better)
 
     @property
     def e_worse(self) -> float:
         """The natural logarithm of the evidence that it is worse."""
-        return log_mean(self.bets.worse)
+        return log_sum(self.bets.worse)
 
     @property
     def threshold(self) -> float:

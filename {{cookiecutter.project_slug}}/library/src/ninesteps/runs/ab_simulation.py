@@ -1,0 +1,116 @@
+"""Simulates A/B tests, many at a time: how often and when the bets of `ab_decision` decide.
+
+The same numbers as `ABTest`'s, computed for all users of a test at once; a test holds them equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # as in feature_store/leaks.py
+    import ab_decision
+else:
+    from ninesteps.containers import ab_decision
+
+Numbers = NDArray[np.float64]
+
+AT_ONCE = 1_000_000
+"""Users of all the tests that are simulated at a time: some hundred MB of memory at most."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """When simulated tests would end, in counted users, (runs,) each; 0: not within their users."""
+
+    better: NDArray[np.int64]
+    worse: NDArray[np.int64]
+
+    def decided(self, most: int) -> Numbers:
+        """Whether a test has found the challenger better within so many users, (runs,)."""
+        return ((self.better > 0) & (self.better <= most)).astype(np.float64)
+
+
+def shares(rules: ab_decision.Rules, users: int, late: int = 0) -> Numbers:
+    """The challenger's share of each user in a test, (users,), between 0 and 1.
+
+    Args:
+        late: users who come before the outcome of one is known: the share grows later by as many.
+    """
+    ramp = np.arange(users) < rules.first_users + late
+    return np.where(ramp, rules.first_share, rules.share) / 100
+
+
+def simulate(
+    rules: ab_decision.Rules,
+    rates: tuple[Numbers | float, Numbers | float],
+    w: Numbers,
+    runs: int,
+    seed: int,
+    week: int = 0,
+) -> Ends:
+    """Simulate tests.
+
+    Args:
+        rates: the true ones of main and of the challenger; of each user, (users,), if they drift.
+        w: the challenger's share of each user, (users,).
+        week: users in a week: before them nothing is found better.
+    """
+    chance = np.random.default_rng(seed)
+    better, worse = [], []
+    threshold = np.log(2 / rules.alpha)
+    for number in _portions(runs, len(w)):
+        arms = chance.random((number, len(w))) < w
+        values = chance.random(arms.shape) < np.where(arms, rates[1], rates[0])
+        e_better, e_worse = evidence(rules, arms, values, w)
+        counted = np.cumsum(arms, 1)
+        both = np.minimum(counted, np.arange(1, len(w) + 1) - counted) >= rules.min_users
+        both[:, :week] = False
+        better.append(_first((e_better >= threshold) & both))
+        worse.append(_first(e_worse >= threshold))
+    return Ends(np.concatenate(better), np.concatenate(worse))
+
+
+def evidence(
+    rules: ab_decision.Rules, arms: NDArray[np.bool_], values: NDArray[np.bool_], w: Numbers
+) -> tuple[Numbers, Numbers]:
+    """The natural logarithms of the evidence for better and worse after each user, (runs, users).
+
+    Args:
+        arms: whether a user is the challenger's, (runs, users).
+        values: whether the outcome is good, (runs, users).
+        w: the challenger's share of each user, (users,).
+    """
+    before: NDArray[np.int64] = np.cumsum(values, 1) - values
+    q = (before + 1) / (np.arange(len(w)) + 2)
+    z = (values - q) * np.where(arms, 1 / w, -1 / (1 - w))
+    scale = 2 * w * (1 - w) / np.sqrt(q * (1 - q))
+    losses = np.maximum(q / w, (1 - q) / (1 - w))
+    gains = np.maximum((1 - q) / w, q / (1 - w))
+    cap = ab_decision.LARGEST_LOSS
+    most_better, most_worse = cap / np.maximum(losses - rules.margin, 1e-9), cap / gains
+    e_better, e_worse = np.full(z.shape, -np.inf), np.full(z.shape, -np.inf)
+    for distance, part in ab_decision.DISTANCES.items():
+        for total, side, most, lead in (
+            (e_better, z + rules.margin, most_better, 1), (e_worse, z, most_worse, -1),
+        ):  # fmt: skip
+            stakes = np.minimum(distance * scale, most)
+            logarithms = np.log(part) + np.cumsum(np.log1p(lead * stakes * side), 1)
+            np.logaddexp(total, logarithms, out=total)
+    return e_better, e_worse
+
+
+def _portions(runs: int, users: int) -> Iterator[int]:
+    """Runs that are simulated at a time."""
+    at_once = max(1, AT_ONCE // users)
+    for begin in range(0, runs, at_once):
+        yield min(at_once, runs - begin)
+
+
+def _first(is_reached: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The first user, from 1, at whom each run has reached it; 0 for none."""
+    return np.where(is_reached.any(1), is_reached.argmax(1) + 1, 0).astype(np.int64)
