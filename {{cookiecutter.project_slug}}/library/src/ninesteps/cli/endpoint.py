@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands
-from ninesteps.cli.options import AS_JSON
+from ninesteps.cli.options import AS_JSON, Rate
 from ninesteps.errors import FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
     from ninesteps.runs.rehearsal import Rehearsal
 
 
-class _Rate(click.FloatRange):
-    """A number in a range; what is no number is in none."""
-
-    def convert(self, value: Any, param: Any, context: Any) -> Any:
-        number = super().convert(value, param, context)
-        if math.isnan(number):
-            self.fail(f"expected a number, got {value!r}", param, context)
-        return number
-
-
 @commands.command()
 @click.argument("version", type=int)
-@click.option("--time-scale", type=_Rate(1, 1_000_000), default=1.0, show_default=True,
+@click.option("--time-scale", type=Rate(1, 1_000_000), default=1.0, show_default=True,
               help="Seconds of the policy in a second here.")  # fmt: skip
-@click.option("--traffic", type=_Rate(0, 100_000), default=0.0, metavar="RATE",
+@click.option("--traffic", type=Rate(0, 100_000), default=0.0, metavar="RATE",
               help="Send so many records of the test split a second meanwhile.")  # fmt: skip
 @click.option("--port", type=click.IntRange(0, 65535),
               help="Of 127.0.0.1, where no endpoint runs yet; 0: any that is free.")  # fmt: skip

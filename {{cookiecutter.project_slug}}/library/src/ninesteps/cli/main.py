@@ -9,6 +9,7 @@ from __future__ import annotations
 
 # Each module adds its commands to the group when it is imported.
 from ninesteps.cli import (
+    ab_test,
     account,
     audit,
     comparison,
@@ -29,6 +30,7 @@ from ninesteps.cli import (
 from ninesteps.cli.commands import commands as main
 
 __all__ = [
+    "ab_test",
     "account",
     "audit",
     "comparison",

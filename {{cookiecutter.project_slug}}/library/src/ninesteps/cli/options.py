@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import click
+
+
+class Rate(click.FloatRange):
+    """A number in a range; what is no number is in none."""
+
+    def convert(self, value: Any, param: Any, context: Any) -> Any:
+        """Read it."""
+        number = super().convert(value, param, context)
+        if math.isnan(number):
+            self.fail(f"expected a number, got {value!r}", param, context)
+        return number
+
 
 IN_AN_ACCOUNT = click.option(
     "--env", "name", required=True, metavar="NAME",

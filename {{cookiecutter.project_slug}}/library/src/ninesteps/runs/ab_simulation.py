@@ -30,9 +30,21 @@ class Ends:
     better: NDArray[np.int64]
     worse: NDArray[np.int64]
 
-    def decided(self, most: int) -> Numbers:
-        """Whether a test has found the challenger better within so many users, (runs,)."""
-        return ((self.better > 0) & (self.better <= most)).astype(np.float64)
+    def is_better_within(self, users: float) -> NDArray[np.bool_]:
+        """Whether a test ends as better within so many users, and not as worse before, (runs,)."""
+        return self._is_first(self.better, self.worse, users)
+
+    def is_worse_within(self, users: float) -> NDArray[np.bool_]:
+        """The same of worse."""
+        return self._is_first(self.worse, self.better, users)
+
+    @staticmethod
+    def _is_first(
+        own: NDArray[np.int64], other: NDArray[np.int64], users: float
+    ) -> NDArray[np.bool_]:
+        is_first: NDArray[np.bool_] = (other == 0) | (own < other)
+        is_within: NDArray[np.bool_] = (own > 0) & (own <= users)
+        return is_within & is_first
 
 
 def shares(rules: ab_decision.Rules, users: int, late: int = 0) -> Numbers:
@@ -88,20 +100,74 @@ def evidence(
     before: NDArray[np.int64] = np.cumsum(values, 1) - values
     q = (before + 1) / (np.arange(len(w)) + 2)
     z = (values - q) * np.where(arms, 1 / w, -1 / (1 - w))
+    e_better, e_worse = np.full(z.shape, -np.inf), np.full(z.shape, -np.inf)
+    for part, for_better, for_worse in _stakes(rules, q, w):
+        for total, won in ((e_better, for_better * (z + rules.margin)), (e_worse, -for_worse * z)):
+            np.logaddexp(total, np.log(part) + np.cumsum(np.log1p(won), 1), out=total)
+    return e_better, e_worse
+
+
+def _stakes(
+    rules: ab_decision.Rules, q: Numbers, w: Numbers | float
+) -> Iterator[tuple[float, Numbers, Numbers]]:
+    """For each distance its part, and what is put on better and on worse; q's shape each."""
     scale = 2 * w * (1 - w) / np.sqrt(q * (1 - q))
     losses = np.maximum(q / w, (1 - q) / (1 - w))
     gains = np.maximum((1 - q) / w, q / (1 - w))
     cap = ab_decision.LARGEST_LOSS
     most_better, most_worse = cap / np.maximum(losses - rules.margin, 1e-9), cap / gains
-    e_better, e_worse = np.full(z.shape, -np.inf), np.full(z.shape, -np.inf)
     for distance, part in ab_decision.DISTANCES.items():
-        for total, side, most, lead in (
-            (e_better, z + rules.margin, most_better, 1), (e_worse, z, most_worse, -1),
-        ):  # fmt: skip
-            stakes = np.minimum(distance * scale, most)
-            logarithms = np.log(part) + np.cumsum(np.log1p(lead * stakes * side), 1)
-            np.logaddexp(total, logarithms, out=total)
-    return e_better, e_worse
+        yield (
+            part,
+            np.minimum(distance * scale, most_better),
+            np.minimum(distance * scale, most_worse),
+        )
+
+
+def simulate_blocks(
+    rules: ab_decision.Rules,
+    rates: tuple[float, float],
+    w: Numbers,
+    blocks: NDArray[np.int64],
+    runs: int,
+    seed: int,
+    week: int = 0,
+) -> Ends:
+    """Simulate tests of many users, who come in blocks: the evidence is looked at after each.
+
+    Within a block the bets stay the same, so that the four kinds of users are counted and not drawn
+    one by one. It is the same test with fewer looks.
+
+    Args:
+        w: the challenger's share of each block, (blocks,).
+        blocks: the users in each, (blocks,).
+        week: as in `simulate`, in users.
+
+    Returns:
+        The ends, in counted users.
+    """
+    chance = np.random.default_rng(seed)
+    parts = len(ab_decision.DISTANCES)
+    e = np.log(np.tile([*ab_decision.DISTANCES.values()], (2, runs, 1)))  # of both sides
+    users, good = np.zeros((2, runs)), np.zeros((2, runs))  # of both arms
+    ends = np.zeros((2, runs), np.int64)
+    threshold = np.log(2 / rules.alpha)
+    for share, block, so_far in zip(w, blocks, np.cumsum(blocks), strict=True):
+        q = (good.sum(0) + 1) / (users.sum(0) + 2)
+        n1 = chance.binomial(block, share, runs)
+        n = np.stack([block - n1, n1])
+        y = chance.binomial(n, np.array(rates)[:, None])
+        for index, (_, for_better, for_worse) in enumerate(_stakes(rules, q, share)):
+            for arm, weight in ((0, -1 / (1 - share)), (1, 1 / share)):
+                for value, count in ((1, y[arm]), (0, n[arm] - y[arm])):
+                    z = (value - q) * weight
+                    e[0, :, index] += count * np.log1p(for_better * (z + rules.margin))
+                    e[1, :, index] += count * np.log1p(-for_worse * z)
+        users, good = users + n, good + y
+        reached = np.logaddexp.reduce(e.reshape(2, runs, parts), axis=2) >= threshold
+        reached[0] &= (users.min(0) >= rules.min_users) & (so_far > week)
+        ends[(ends == 0) & reached] = so_far
+    return Ends(*ends)
 
 
 def _portions(runs: int, users: int) -> Iterator[int]:
