@@ -6,24 +6,23 @@ that made it, never composed again: after a cache hit it lies under an older exe
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 from ninesteps import sdk
-from ninesteps.sdk import Join, PipelineVariable, Step
-from ninesteps.sdk.build import IN, OUT, Build, output
+from ninesteps.sdk import Join, Step
+from ninesteps.sdk.build import IN, OUT, Build, output, split_arguments
 from ninesteps.settings import gate as gates
 from ninesteps.settings.environment import Environment
-from ninesteps.settings.names import stored_feature_name
 from ninesteps.settings.settings import Settings
 from ninesteps.settings.tuning import Tuning
-from ninesteps.step_code import queries
 from ninesteps.step_code.bundle import BIAS_SCRIPT, TRAINING_SCRIPT
+
+CSV = "text/csv"
 
 SERVING = {
     "SAGEMAKER_PROGRAM": "inference.py",
     "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
-    "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "text/csv",
+    "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": CSV,
     "OMP_NUM_THREADS": "1",
 }
 """What the image needs to serve the model archive with the script that lies in it."""
@@ -56,41 +55,11 @@ KEPT_OF_A_TRANSFORM = {"binary": "$[0,-2,-1]", "regression": "$[0,-1]"}
 
 def model_process(build: Build) -> Step:
     """1: a point-in-time query of the offline store, split into train, validation and test."""
-    settings, name = build.settings, build.name("{P}ModelProcess")
-    data, split = settings.data, settings.split
-    stored = data.stored_name
-    arguments: list[PipelineVariable] = [
-        *("--as-of", build.as_of),
-        *("--record-id", stored(data.record_id)),
-        *("--label", stored(data.label)),
-        *("--problem", settings.project.problem),
-        *("--split-by", split.by),
-        *("--salt", split.salt),
-        *("--shares", f"{split.train},{split.validation},{split.test}"),
-        *("--min-positives", str(split.min_positives)),
-        *("--favourable-label", str(settings.bias.favourable_label)),
-    ]
-    for facet in settings.facets:
-        arguments += ["--facet", facet.argument_of(stored(facet.column))]
-    if settings.bias.group_variable:
-        arguments += ["--group-variable", stored(settings.bias.group_variable)]
-    if split.group:
-        arguments += ["--group", stored(split.group)]
-    if data.number_rows:
-        arguments += ["--split-key", "content"]
-    if isinstance(settings.bias.threshold, float | int):
-        arguments += ["--label-threshold", repr(settings.bias.threshold)]
-    for column in settings.model.exclude:
-        if column not in data.columns:  # a raw column is not stored as a feature at all
-            arguments += ["--exclude", stored_feature_name(column)]
-    for raw in (data.record_id, data.label, *settings.stored_columns):
-        if stored(raw) != raw:
-            arguments += ["--shown", json.dumps([stored(raw), raw])]
     return build.processing_step(
-        name,
+        build.name("{P}ModelProcess"),
         "process.py",
-        arguments,
-        inputs=[sdk.s3_input("query", queries.uri(settings, build.environment), f"{IN}/query")],
+        split_arguments(build),
+        inputs=[build.query_input()],
         outputs=("train", "validation", "test", "bias"),
     )
 
@@ -120,7 +89,7 @@ def hyperparameter_tuning(build: Build, process: Step) -> Step:
             "sagemaker_program": TRAINING_SCRIPT,
             "sagemaker_submit_directory": build.training_archive(TRAINING_SCRIPT),
         },
-        channels={split: output(process, split) for split in ("train", "validation")},
+        channels={split: (output(process, split), CSV) for split in ("train", "validation")},
         output_path=build.execution_uri(name),
     )
     step = {
@@ -158,14 +127,14 @@ def evaluate_best_model(build: Build, process: Step, tune: Step) -> Step:
     for term in gates.of_champion(settings.full_gate):
         arguments += ["--champion", term.argument]
     inputs = [
-        sdk.s3_input("model", best_model_uri(settings, tune), f"{IN}/model"),
+        sdk.s3_input("model", build.best_model_uri(tune), f"{IN}/model"),
         sdk.s3_input("test", output(process, "test"), f"{IN}/test"),
     ]
     if len(settings.tuning.algorithms) > 1:
         arguments += ["--min-trials", str(Tuning.MIN_TRIALS)]
         for algorithm in settings.tuning.algorithms:
             arguments += ["--algorithm", algorithm]
-        inputs.append(sdk.s3_input("trials", models_uri(settings, tune), f"{IN}/trials"))
+        inputs.append(sdk.s3_input("trials", build.models_uri(tune), f"{IN}/trials"))
     if build.champion is not None:
         inputs.append(sdk.s3_input("champion", build.champion, f"{IN}/champion"))
     return build.processing_step(
@@ -180,7 +149,7 @@ def evaluate_best_model(build: Build, process: Step, tune: Step) -> Step:
 
 def create_model(build: Build, tune: Step) -> Step:
     """4: a SageMaker Model of the best training job."""
-    serving = sdk.container(build.job, best_model_uri(build.settings, tune), SERVING)
+    serving = sdk.container(build.job, build.best_model_uri(tune), SERVING)
     return sdk.ModelStep(
         name=build.name("{P}CreateModel"),
         step_args=sdk.model(build.job, serving),
@@ -190,19 +159,7 @@ def create_model(build: Build, tune: Step) -> Step:
 
 def model_config_file(build: Build, process: Step, create: Step) -> Step:
     """5: Clarify's analysis configuration."""
-    columns = Join(on="/", values=[output(process, "test"), "columns.json"])
-    return build.processing_step(
-        build.name("{P}ModelConfigFile"),
-        "analysis_config.py",
-        [
-            *("--model-name", create.properties.ModelName),
-            *("--instance-type", build.instance_types["Processing"]),
-            *("--transform-step", build.name(TRANSFORM)),
-            *("--local-explanations", "yes" if build.settings.bias.local_explanations else "no"),
-        ],
-        inputs=[sdk.s3_input("columns", columns, f"{IN}/columns")],
-        outputs=("config",),
-    )
+    return build.config_step(process, create, build.name(TRANSFORM))
 
 
 def batch_transform(build: Build, process: Step, create: Step) -> Step:
@@ -215,6 +172,7 @@ def batch_transform(build: Build, process: Step, create: Step) -> Step:
         instance_type=build.instance_types["Transform"],
         instance_count=build.instance_counts["Transform"],
         data=Join(on="/", values=[output(process, "test"), "test.csv"]),
+        content_type=CSV,
         input_filter=f"$[{first_feature}:]",
         output_filter=KEPT_OF_A_TRANSFORM[build.settings.project.problem],
         output_path=build.execution_uri(name),
@@ -254,7 +212,7 @@ def bias_and_explainability(
         predictions = transform.properties.TransformOutput.S3OutputPath
         inputs += [
             sdk.s3_input("predictions", predictions, f"{IN}/predictions"),
-            sdk.s3_input("model", best_model_uri(build.settings, tune), f"{IN}/model"),
+            sdk.s3_input("model", build.best_model_uri(tune), f"{IN}/model"),
         ]
         request = build.script_request(BIAS_SCRIPT, [], inputs, outputs)
     return build.job_step(name, request, depends_on=[transform.name])
@@ -265,49 +223,11 @@ def register_model(
     clarify: Step,
 ) -> Step:  # fmt: skip
     """8: a new version in the model package group, pending a person's approval."""
-    settings = build.settings
-    evaluation = Join(on="/", values=[output(evaluate, "evaluation"), "evaluation.json"])
-    analysis = Join(on="/", values=[output(clarify, "analysis_result"), "analysis.json"])
-    request = build.package(
-        serving=sdk.container(build.job, best_model_uri(settings, tune), SERVING),
-        metrics={"model_statistics": evaluation, "bias": analysis, "explainability": analysis},
-        metadata={
-            # What the package's own fields have no place for, and its evidence is recorded of.
-            "analysis_config": Join(
-                on="/", values=[output(config, "config"), "analysis_config.json"]
-            ),
-            "test_split": output(process, "test"),
-            "predictions": transform.properties.TransformOutput.S3OutputPath,
-        },
-    )
-    return sdk.ModelStep(
-        name=build.name("Register{P}Model"), step_args=request, retry_policies=sdk.CALL_RETRIES
-    )
+    serving = sdk.container(build.job, build.best_model_uri(tune), SERVING)
+    types = (CSV, "application/json")
+    return build.register_step(serving, types, process, evaluate, config, transform, clarify)
 
 
 def check_gate(build: Build, evaluate: Step, clarify: Step, register: Step) -> Step:
     """9: registers only if the gate holds; the gate stands in the definition as numbers."""
-    file = evaluate.property_files[0]
-    return sdk.ConditionStep(
-        name=build.name("Check{Metric}Score{P}Evaluation"),
-        depends_on=[evaluate.name, clarify.name],
-        conditions=sdk.conditions(build.settings.full_gate, evaluate.name, file),
-        if_steps=[register],
-        else_steps=[],
-    )
-
-
-def models_uri(settings: Settings, tune: Step) -> PipelineVariable:
-    """Where all training jobs of the search wrote: each below its name."""
-    several = len(settings.tuning.algorithms) > 1
-    properties = tune.properties
-    training_job = (
-        properties.TrainingJobDefinitions[0] if several else properties.TrainingJobDefinition
-    )
-    return training_job.OutputDataConfig.S3OutputPath
-
-
-def best_model_uri(settings: Settings, tune: Step) -> PipelineVariable:
-    """The archive of the best training job, from the tuning step's own properties."""
-    best = tune.properties.TrainingJobSummaries[0].TrainingJobName
-    return Join(on="/", values=[models_uri(settings, tune), best, "output/model.tar.gz"])
+    return build.gate_step(evaluate, clarify, register)

@@ -17,7 +17,7 @@ from ninesteps.report.facts import RunFacts, Source, StepFacts
 from ninesteps.report.steps import inputs
 from ninesteps.repository.vendor import LOCK
 from ninesteps.settings.settings import Settings
-from ninesteps.step_code.bundle import root_uri
+from ninesteps.step_code.by_digest import root_uri
 
 if TYPE_CHECKING:
     from ninesteps.local.chain import Entry, Fault

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
-from ninesteps.step_code.bundle import CONTAINERS, StepCode, imported_modules, root_uri, text
+from ninesteps.step_code.bundle import CONTAINERS, StepCode, imported_modules, text
+from ninesteps.step_code.by_digest import root_uri
 
 JOBS = Path(__file__).parent / "jobs"
 SCRIPTS = ("record_evidence.py", "verify_evidence.py", "golden_requests.py")

@@ -19,7 +19,7 @@ from ninesteps.profiles import stamps
 from ninesteps.settings import deploy as policy
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
-from ninesteps.step_code.bundle import root_uri
+from ninesteps.step_code.by_digest import root_uri
 from ninesteps.version import VERSION
 
 OF_THE_STACK = {

@@ -45,6 +45,7 @@ from sagemaker.core.network import NetworkConfig
 from sagemaker.core.parameter import ContinuousParameter, IntegerParameter
 from sagemaker.core.processing import Processor
 from sagemaker.core.shapes import (
+    MetricDefinition,
     OutputDataConfig,
     ProcessingInput,
     ProcessingOutput,
@@ -96,6 +97,7 @@ from ninesteps.settings import gate as gates
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.operation import LOCAL_DISKS
 from ninesteps.settings.tuning import Range
+from ninesteps.step_code.images import Image
 
 gc.freeze()
 gc.enable()
@@ -169,7 +171,10 @@ TRIAL_ATTEMPTS = 3
 """How often a search tries a trial again after such an error."""
 
 MAX_JOB_SECONDS = 3600
-XGBOOST_VERSION = "3.2-0"
+
+LONGEST_ANSWER = 3600
+"""The most seconds that a transform may wait for the answer to one request: SageMaker's limit."""
+
 CLARIFY_VERSION = "1.0"
 
 
@@ -192,9 +197,18 @@ def _boto_session(region: str) -> boto3.Session:
     return boto3.Session(region_name=region)
 
 
-def xgboost_image(region: str) -> str:
-    """The image that runs every job of a tabular scenario."""
-    return str(image_uris.retrieve("xgboost", region=region, version=XGBOOST_VERSION))
+def image_uri(image: Image, region: str, instance_type: str) -> str:
+    """Where an image lies, of the build that suits an instance: with a GPU or without."""
+    return str(
+        image_uris.retrieve(
+            image.framework,
+            region=region,
+            version=image.version,
+            base_framework_version=image.base_framework or None,
+            image_scope=image.scope or None,
+            instance_type=instance_type,
+        )
+    )
 
 
 def clarify_image(region: str) -> str:
@@ -283,16 +297,21 @@ class TuningRequest:
     jobs: int
     parallel: int
     seed: int
+    printed: str = ""  # how a log has the objective: a regular expression; none: the image knows
+    early_stopping: bool = True  # of a trial that is worse, round by round, than those before it
 
 
 class _Tuner(HyperparameterTuner):  # type: ignore[misc]
-    """A search that keeps the key of its trainings' disks: the SDK (3.27) leaves it out.
+    """A search that keeps what the SDK (3.27) leaves out: its metrics, the key of its disks.
 
     A trial that fails by the service's fault is tried again by the search itself.
     """
 
     def _build_training_job_definition(self, inputs: Any) -> Any:
         definition = super()._build_training_job_definition(inputs)
+        if self.metric_definitions:
+            named = [MetricDefinition(**metric) for metric in self.metric_definitions]
+            definition.algorithm_specification.metric_definitions = named
         definition.retry_strategy = RetryStrategy(maximum_retry_attempts=TRIAL_ATTEMPTS)
         if key := self.model_trainer.compute.volume_kms_key_id:
             definition.resource_config.volume_kms_key_id = key
@@ -305,10 +324,10 @@ def tuning(
     instance_type: PipelineVariable,
     instance_count: PipelineVariable,
     hyperparameters: Mapping[str, str],
-    channels: Mapping[str, PipelineVariable],
+    channels: Mapping[str, tuple[PipelineVariable, str]],
     output_path: PipelineVariable,
 ) -> Any:
-    """The request of a tuning job; it defines no metrics, since the XGBoost image has its own.
+    """The request of a tuning job, with a place and a content type for each channel.
 
     It sets no variables: what they say would not be in the key of SageMaker's cache.
     """
@@ -337,15 +356,18 @@ def tuning(
         objective_type=search.direction,
         hyperparameter_ranges={name: _range(r) for name, r in search.ranges.items()},
         strategy="Bayesian",
-        early_stopping_type="Auto",
+        metric_definitions=[{"name": search.objective, "regex": search.printed}]
+        if search.printed
+        else None,
+        early_stopping_type="Auto" if search.early_stopping else "Off",
         max_jobs=search.jobs,
         max_parallel_jobs=search.parallel,
         random_seed=search.seed,
         tags=list(job.tags),
     )
     inputs = [
-        InputData(channel_name=name, data_source=uri, content_type="text/csv")
-        for name, uri in channels.items()
+        InputData(channel_name=name, data_source=uri, content_type=kind)
+        for name, (uri, kind) in channels.items()
     ]
     return tuner.tune(inputs=inputs, wait=False)
 
@@ -416,18 +438,24 @@ def transform(
     instance_type: PipelineVariable,
     instance_count: PipelineVariable,
     data: PipelineVariable,
+    content_type: str,
     input_filter: str,
     output_filter: str,
     output_path: PipelineVariable,
+    answer_seconds: int = 0,
 ) -> Any:
-    """The request of a batch transform over header-less CSV, its input joined to its output."""
+    """The request of a batch transform over lines, each joined to the answer to it.
+
+    Args:
+        answer_seconds: how long it waits for the answer to one request; 0: as SageMaker does.
+    """
     transformer = _Transformer(
         model_name=model_name,
         instance_type=instance_type,
         instance_count=instance_count,
         strategy="MultiRecord",
         assemble_with="Line",
-        accept="text/csv",
+        accept=content_type,
         max_payload=6,
         output_path=output_path,
         sagemaker_session=job.session,
@@ -437,11 +465,14 @@ def transform(
     )
     return transformer.transform(
         data=data,
-        content_type="text/csv",
+        content_type=content_type,
         split_type="Line",
         input_filter=input_filter,
         join_source="Input",
         output_filter=output_filter,
+        model_client_config={"InvocationsTimeoutInSeconds": answer_seconds}
+        if answer_seconds
+        else None,
         wait=False,
         logs=False,
     )
@@ -476,13 +507,10 @@ def _model_network(job: JobDefaults) -> dict[str, Any]:
     return {"VpcConfig": {"SecurityGroupIds": groups, "Subnets": subnets}}
 
 
-CONTENT_TYPES = ("text/csv", "application/json")
-"""What the archive's `inference.py` takes, and answers in."""
-
-
 def package(
     job: JobDefaults,
     serving: Mapping[str, Any],
+    content_types: Sequence[str],
     group: str,
     endpoint_instance: str,
     transform_instance: str,
@@ -492,6 +520,8 @@ def package(
 ) -> Any:
     """The request that registers a version in a model package group, pending approval.
 
+    The content types are those that the archive's `inference.py` takes, and answers in.
+
     The same functions as `ModelBuilder.register()` calls, without its empty serving variables.
     """
     sources = {
@@ -499,8 +529,8 @@ def package(
         for name, uri in metrics.items()
     }
     request = get_model_package_args(
-        content_types=list(CONTENT_TYPES),
-        response_types=list(CONTENT_TYPES),
+        content_types=list(content_types),
+        response_types=list(content_types),
         inference_instances=[endpoint_instance],
         transform_instances=[transform_instance],
         model_package_group_name=group,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ninesteps import sdk
@@ -20,9 +20,11 @@ from ninesteps.profiles.stamps import (
 from ninesteps.sdk import ExecutionVariables, Join, PipelineVariable, Step
 from ninesteps.settings import gate as gates
 from ninesteps.settings.environment import Environment
+from ninesteps.settings.names import stored_feature_name
 from ninesteps.settings.settings import Settings
-from ninesteps.step_code import no_champion
-from ninesteps.step_code.bundle import processing_code, root_uri, training_code
+from ninesteps.step_code import images, no_champion, queries
+from ninesteps.step_code.bundle import processing_code, training_code
+from ninesteps.step_code.by_digest import root_uri
 from ninesteps.step_code.own_code import own_code, summary
 from ninesteps.version import VERSION
 
@@ -51,11 +53,12 @@ class Build:
         compute = settings.compute
         kinds = ("Processing", "Training", "Transform")
         types = {kind: getattr(compute, f"{kind.lower()}_instance") for kind in kinds}
+        types |= {"Evaluation": compute.evaluation_instance} if compute.evaluation_instance else {}
         counts = {kind: getattr(compute, f"{kind.lower()}_count") for kind in kinds}
         job = sdk.JobDefaults(
             session=sdk.session(environment),
             role=environment.role_arn,
-            image=sdk.xgboost_image(environment.region),
+            image=sdk.image_uri(images.XGBOOST, environment.region, compute.processing_instance),
             tags=({"Key": "pipeline", "Value": settings.project.pipeline},),
             kms_key=environment.kms_key_arn,
             subnets=environment.subnets,
@@ -125,7 +128,27 @@ class Build:
         """The S3 URI of a training script's code: by content, the same for every compile."""
         return f"{training_code(self.settings, script).uri(self.root)}/sourcedir.tar.gz"
 
+    def models_uri(self, tune: Step) -> PipelineVariable:
+        """Where all training jobs of the search wrote: each below its name."""
+        several = len(self.settings.tuning.algorithms) > 1
+        properties = tune.properties
+        training_job = (
+            properties.TrainingJobDefinitions[0] if several else properties.TrainingJobDefinition
+        )
+        return training_job.OutputDataConfig.S3OutputPath
+
+    def best_model_uri(self, tune: Step) -> PipelineVariable:
+        """The archive of the best training job, from the tuning step's own properties."""
+        best = tune.properties.TrainingJobSummaries[0].TrainingJobName
+        return Join(on="/", values=[self.models_uri(tune), best, "output/model.tar.gz"])
+
     # Steps
+
+    def job_of(self, script: str, instance_type: str) -> sdk.JobDefaults:
+        """What a job of this script has in common with the others, and the image that runs it."""
+        image = images.image_of(self.settings.project.problem, script)
+        uri = sdk.image_uri(image, self.environment.region, instance_type)
+        return replace(self.job, image=uri)
 
     def processing_step(
         self,
@@ -135,10 +158,15 @@ class Build:
         inputs: Sequence[Any],
         outputs: Sequence[str],
         property_files: Sequence[Any] = (),
+        kind: str = "Processing",
     ) -> Step:
-        """A step that runs one of the repository's scripts, with a folder for each output."""
+        """A step that runs one of the repository's scripts, with a folder for each output.
+
+        Args:
+            kind: of the job: `instance_types` says what it runs on.
+        """
         written = [sdk.s3_output(o, self.output_uri(name, o), f"{OUT}/{o}") for o in outputs]
-        request = self.script_request(script, arguments, inputs, written)
+        request = self.script_request(script, arguments, inputs, written, kind)
         return self.job_step(name, request, property_files)
 
     def script_request(
@@ -147,12 +175,14 @@ class Build:
         arguments: Sequence[PipelineVariable],
         inputs: Sequence[Any],
         outputs: Sequence[Any],
+        kind: str = "Processing",
     ) -> Any:
         """The request of a processing job that runs one of the repository's scripts."""
         code = processing_code(self.settings, script).uri(self.root)
+        instance_type = self.instance_types.get(kind, self.instance_types["Processing"])
         return sdk.processing(
-            self.job,
-            instance_type=self.instance_types["Processing"],
+            self.job_of(script, instance_type.default_value),
+            instance_type=instance_type,
             instance_count=self.instance_counts["Processing"],
             entrypoint=["python3", f"{IN}/code/{script}"],
             arguments=arguments,
@@ -177,9 +207,72 @@ class Build:
             retry_policies=sdk.JOB_RETRIES,
         )
 
+    def query_input(self) -> Any:
+        """Step 1's query of the offline store."""
+        uri = queries.uri(self.settings, self.environment)
+        return sdk.s3_input("query", uri, f"{IN}/query")
+
+    def config_step(self, process: Step, create: Step, transform: str) -> Step:
+        """A step that writes Clarify's analysis configuration for a transform's predictions."""
+        columns = Join(on="/", values=[output(process, "test"), "columns.json"])
+        return self.processing_step(
+            self.name("{P}ModelConfigFile"),
+            "analysis_config.py",
+            [
+                *("--model-name", create.properties.ModelName),
+                *("--instance-type", self.instance_types["Processing"]),
+                *("--transform-step", transform),
+                *("--local-explanations", _yes_or_no(self.settings.bias.local_explanations)),
+            ],
+            inputs=[sdk.s3_input("columns", columns, f"{IN}/columns")],
+            outputs=("config",),
+        )
+
+    def gate_step(self, evaluate: Step, clarify: Step, register: Step) -> Step:
+        """A step that registers only if the gate holds: it stands in the definition as numbers."""
+        file = evaluate.property_files[0]
+        return sdk.ConditionStep(
+            name=self.name("Check{Metric}Score{P}Evaluation"),
+            depends_on=[evaluate.name, clarify.name],
+            conditions=sdk.conditions(self.settings.full_gate, evaluate.name, file),
+            if_steps=[register],
+            else_steps=[],
+        )
+
+    def register_step(
+        self,
+        serving: Mapping[str, Any],
+        content_types: Sequence[str],
+        process: Step,
+        evaluate: Step,
+        config: Step,
+        transform: Step,
+        clarify: Step,
+    ) -> Step:
+        """A step that registers a version, with its reports and what its evidence is made of."""
+        evaluation = Join(on="/", values=[output(evaluate, "evaluation"), "evaluation.json"])
+        analysis = Join(on="/", values=[output(clarify, "analysis_result"), "analysis.json"])
+        request = self.package(
+            serving,
+            content_types,
+            metrics={"model_statistics": evaluation, "bias": analysis, "explainability": analysis},
+            metadata={
+                # What the package's own fields have no place for, and its evidence is recorded of.
+                "analysis_config": Join(
+                    on="/", values=[output(config, "config"), "analysis_config.json"]
+                ),
+                "test_split": output(process, "test"),
+                "predictions": transform.properties.TransformOutput.S3OutputPath,
+            },
+        )
+        return sdk.ModelStep(
+            name=self.name("Register{P}Model"), step_args=request, retry_policies=sdk.CALL_RETRIES
+        )
+
     def package(
         self,
         serving: Mapping[str, Any],
+        content_types: Sequence[str],
         metrics: Mapping[str, PipelineVariable],
         metadata: Mapping[str, PipelineVariable],
     ) -> Any:
@@ -196,6 +289,7 @@ class Build:
         return sdk.package(
             self.job,
             serving=serving,
+            content_types=content_types,
             group=self.environment.named(settings.model_package_group),
             endpoint_instance=settings.deploy.instance_type,
             transform_instance=settings.compute.transform_instance,
@@ -203,6 +297,40 @@ class Build:
             metadata={**own, **metadata, **own},  # in this order, and no other says what own says
             description=_describable(f"{settings.project.name}: registered because {gate}"),
         )
+
+
+def split_arguments(build: Build) -> list[PipelineVariable]:
+    """What step 1 is told: the moment, the columns of the table, and how its rows are divided."""
+    settings = build.settings
+    data, split, stored = settings.data, settings.split, settings.data.stored_name
+    arguments: list[PipelineVariable] = [
+        *("--as-of", build.as_of),
+        *("--record-id", stored(data.record_id)),
+        *("--label", stored(data.label)),
+        *("--problem", settings.project.problem),
+        *("--split-by", split.by),
+        *("--salt", split.salt),
+        *("--shares", f"{split.train},{split.validation},{split.test}"),
+        *("--min-positives", str(split.min_positives)),
+        *("--favourable-label", str(settings.bias.favourable_label)),
+    ]
+    for facet in settings.facets:
+        arguments += ["--facet", facet.argument_of(stored(facet.column))]
+    if settings.bias.group_variable:
+        arguments += ["--group-variable", stored(settings.bias.group_variable)]
+    if split.group:
+        arguments += ["--group", stored(split.group)]
+    if data.number_rows:
+        arguments += ["--split-key", "content"]
+    if isinstance(settings.bias.threshold, float | int):
+        arguments += ["--label-threshold", repr(settings.bias.threshold)]
+    for column in settings.model.exclude:
+        if column not in data.columns:  # a raw column is not stored as a feature at all
+            arguments += ["--exclude", stored_feature_name(column)]
+    for raw in (data.record_id, data.label, *settings.stored_columns):
+        if stored(raw) != raw:
+            arguments += ["--shown", json.dumps([stored(raw), raw])]
+    return arguments
 
 
 def stamps(settings: Settings) -> dict[str, str]:
@@ -242,6 +370,10 @@ def definition(pipeline: sdk.Pipeline) -> str:
     content = json.loads(pipeline.definition())
     said = {name: value for name, value in content.items() if value is not None}
     return json.dumps(said, indent=2) + "\n"
+
+
+def _yes_or_no(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 def _describable(text: str) -> str:

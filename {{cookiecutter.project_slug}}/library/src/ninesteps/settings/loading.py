@@ -29,6 +29,7 @@ from ninesteps.settings.names import (
     is_stored_name,
     proposed_name,
 )
+from ninesteps.settings.operation import GPU
 from ninesteps.settings.settings import Settings
 from ninesteps.settings.tuning import Tuning
 
@@ -90,6 +91,8 @@ def _check_problem(settings: Settings) -> None:
     """What is set must suit the problem type."""
     problem, objectives = settings.project.problem, Tuning.OBJECTIVES[settings.project.problem]
     _check_base(settings)
+    if settings.is_language_model:
+        _check_gpus(settings)
     algorithms = Tuning.BY_PROBLEM[problem]
     if not set(settings.tuning.algorithms) <= set(algorithms):
         raise SettingsError(
@@ -162,6 +165,19 @@ def _check_base(settings: Settings) -> None:
             f"expected no such table for a {settings.project.problem} problem, which has no "
             "replies to judge", "judge",
         )  # fmt: skip
+
+
+def _check_gpus(settings: Settings) -> None:
+    """A language model's training image is built for instances with a GPU alone."""
+    compute = settings.compute
+    evaluation = "evaluation_instance" if compute.evaluation_instance else "processing_instance"
+    for key in ("training_instance", evaluation):
+        if not re.fullmatch(GPU, getattr(compute, key)):
+            raise SettingsError(
+                "expected an instance type with a GPU, such as ml.g5.xlarge, for which Hugging "
+                f"Face's training image is built, got {getattr(compute, key)!r}",
+                "compute", key if key == "training_instance" else "evaluation_instance",
+            )  # fmt: skip
 
 
 def _check_columns(settings: Settings) -> None:

@@ -86,8 +86,8 @@ class Tuning:
     }
     """The hyperparameters of low-rank adaptation that may be searched: least, most, whole."""
 
-    BATCHES: typing.ClassVar = ("batch_size", "accumulation")
-    """Conversations that one step of LoRA reads at a time, and how many such reads it sums up."""
+    BATCHES: typing.ClassVar = {"batch_size": "16", "accumulation": "1"}
+    """Conversations that LoRA reads at a time, and how many such reads make a step: defaults."""
 
     ALGORITHMS: typing.ClassVar = ("xgboost", "lightgbm", "lora")
     BY_PROBLEM: typing.ClassVar = {

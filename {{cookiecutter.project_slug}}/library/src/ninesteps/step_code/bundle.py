@@ -22,7 +22,8 @@ from ninesteps.repository.root import SETTINGS
 from ninesteps.repository.vendor import LOCK
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
-from ninesteps.step_code import images, no_champion, queries
+from ninesteps.step_code import base_model, by_digest, images, no_champion, queries, suite
+from ninesteps.step_code.by_digest import root_uri
 from ninesteps.step_code.carried_wheels import CARRIED, Wheel, needed, read
 from ninesteps.step_code.raw_columns import RAW_COLUMNS, raw_columns
 
@@ -56,12 +57,9 @@ class StepCode:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over names and contents; 16 hexadecimal digits of it name the prefix."""
-        total = hashlib.sha256()
         hashes = {name: hashlib.sha256(content).digest() for name, content in self.files.items()}
         hashes |= {wheel.file: bytes.fromhex(wheel.sha256) for wheel in self.wheels}
-        for name, digest in sorted(hashes.items()):
-            total.update(name.encode() + b"\0" + digest)
-        return total.hexdigest()[:16]
+        return by_digest.digest(hashes)
 
     def uri(self, root: str) -> str:
         """Where it lies below a pipeline's root: the same for every compile of the same bytes."""
@@ -86,11 +84,6 @@ class StepCode:
         return packed.getvalue()
 
 
-def root_uri(settings: Settings, environment: Environment) -> str:
-    """Everything of a pipeline is under this prefix."""
-    return f"s3://{environment.bucket_name}/{settings.project.pipeline}"
-
-
 def code_objects(
     settings: Settings, environment: Environment, wheels: Path | None = None
 ) -> dict[str, bytes]:
@@ -108,6 +101,8 @@ def code_objects(
         **objects,
         **queries.objects(settings, environment),
         **no_champion.objects(settings, environment),
+        **base_model.objects(settings, environment),
+        **suite.objects(settings, environment),
         f"{train.uri(root)}/sourcedir.tar.gz": train.archive(wheels),
     }
 

@@ -13,6 +13,7 @@ import tarfile
 
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
+from ninesteps.step_code.by_digest import root_uri
 
 PARAMETER = "ChampionModel"
 """The pipeline's parameter: the S3 URI of the archive of the version that serves.
@@ -37,8 +38,7 @@ def sha256() -> str:
 
 def uri(settings: Settings, environment: Environment) -> str:
     """Where it lies, beside the code of the pipeline's steps."""
-    root = f"s3://{environment.bucket_name}/{settings.project.pipeline}"
-    return f"{root}/code/{sha256()[:16]}/model.tar.gz"
+    return f"{root_uri(settings, environment)}/code/{sha256()[:16]}/model.tar.gz"
 
 
 def objects(settings: Settings, environment: Environment) -> dict[str, bytes]:

@@ -6,13 +6,13 @@ stands in the query as a placeholder. `sources.json` says where each query's tab
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 from ninesteps.feature_store.point_in_time import Joined, Source, joined_query
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.features import Features
 from ninesteps.settings.settings import Settings
+from ninesteps.step_code import by_digest
 
 MAIN = "features"
 """What the feature group with the label is called here."""
@@ -59,14 +59,9 @@ def _source(features: Features, record_id: str) -> Source:
 
 def uri(settings: Settings, environment: Environment) -> str:
     """Where they lie: the same for every compile of the same bytes."""
-    total = hashlib.sha256()
-    for name, content in sorted(files(settings, environment).items()):
-        total.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
-    root = f"s3://{environment.bucket_name}/{settings.project.pipeline}"
-    return f"{root}/code/{total.hexdigest()[:16]}"
+    return by_digest.uri(settings, environment, files(settings, environment))
 
 
 def objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
     """What has to be there before step 1 runs, by S3 URI."""
-    place = uri(settings, environment)
-    return {f"{place}/{name}": text for name, text in files(settings, environment).items()}
+    return by_digest.objects(settings, environment, files(settings, environment))

@@ -20,7 +20,8 @@ from ninesteps.runs.reproducing.recorded import Recorded
 from ninesteps.settings import loading
 from ninesteps.settings.judgement import Bias
 from ninesteps.settings.settings import Settings
-from ninesteps.step_code.bundle import code_objects, root_uri
+from ninesteps.step_code.bundle import code_objects
+from ninesteps.step_code.by_digest import root_uri
 
 _SETTINGS = "pipeline.toml"
 _INPUTS = ("S3Uri", "ModelDataUrl", "sagemaker_submit_directory")

@@ -34,7 +34,7 @@ from ninesteps.runs.reproducing.result import (
 )
 from ninesteps.runs.run import AS_OF, Observer, available_cores, preload, shown
 from ninesteps.settings.settings import Settings
-from ninesteps.step_code.bundle import root_uri
+from ninesteps.step_code.by_digest import root_uri
 
 TOLERANCE = 1e-6
 """The difference, absolute or relative, up to which numbers count as the same."""

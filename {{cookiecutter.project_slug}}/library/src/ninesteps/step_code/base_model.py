@@ -1,0 +1,64 @@
+"""The base model of a language model: a folder of the repository, put beside the code; or in S3."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ninesteps.errors import SettingsError
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+from ninesteps.step_code import by_digest
+
+NEEDED = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+"""Files that every base has."""
+
+SUFFIXES = (".jinja", ".json", ".safetensors")
+"""The files of a base that are read: none of them is a program, or pickled."""
+
+LARGEST = 64_000_000
+"""Bytes of a folder that is put beside the code, and read for every definition."""
+
+
+def uri(settings: Settings, environment: Environment) -> str:
+    """The S3 prefix of the base."""
+    base = settings.model.base
+    if base.startswith("s3://"):
+        return base.rstrip("/")
+    return by_digest.uri(settings, environment, _files(settings))
+
+
+def objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
+    """What has to be there before a run, by S3 URI: nothing of a base that lies in S3."""
+    base = settings.model.base
+    if not base or base.startswith("s3://"):
+        return {}
+    return by_digest.objects(settings, environment, _files(settings))
+
+
+def _files(settings: Settings) -> dict[str, bytes]:
+    """The files of the base's folder, by name.
+
+    Raises:
+        SettingsError: if one is missing, or they are too large.
+    """
+    folder = settings.root / settings.model.base
+    found = [path for path in sorted(folder.glob("*")) if path.suffix in SUFFIXES]
+    names = [path.name for path in found]
+    if absent := [name for name in NEEDED if name not in names]:
+        raise SettingsError(
+            f"expected {', '.join(NEEDED)} in the folder {settings.model.base}, found no "
+            f"{' and no '.join(absent)}", "model", "base",
+        )  # fmt: skip
+    if (size := sum(path.stat().st_size for path in found)) > LARGEST:
+        raise SettingsError(
+            f"expected a folder of at most {LARGEST // 1_000_000} MB, got {size // 1_000_000} MB: "
+            "put a larger base into S3, and its s3:// prefix here", "model", "base",
+        )  # fmt: skip
+    return {path.name: _content(path) for path in found}
+
+
+def _content(path: Path) -> bytes:
+    content = path.read_bytes()
+    if path.suffix == ".safetensors":
+        return content
+    return content.replace(b"\r\n", b"\n")  # as a checkout on Windows may have it

@@ -1,0 +1,66 @@
+"""What step 3 judges a language model's replies by: an input, as arguments are too short for it."""
+
+from __future__ import annotations
+
+import json
+
+from ninesteps.errors import SettingsError
+from ninesteps.settings.environment import Environment
+from ninesteps.settings.settings import Settings
+from ninesteps.step_code import by_digest
+
+FILE = "judge.json"
+
+LARGEST = 1_000_000
+"""Bytes of the file of prompts that must be refused."""
+
+
+def files(settings: Settings) -> dict[str, bytes]:
+    """The input's one file: `[judge]`, with the prompts that its file has."""
+    judge = settings.judge
+    content = {
+        "good": judge.good,
+        "refusals": list(judge.refusals),
+        "must_refuse": _prompts(settings),
+    }
+    return {FILE: (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode()}
+
+
+def uri(settings: Settings, environment: Environment) -> str:
+    """Where it lies: the same for every compile of the same bytes."""
+    return by_digest.uri(settings, environment, files(settings))
+
+
+def objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
+    """What has to be there before a run, by S3 URI."""
+    if not settings.is_language_model:
+        return {}
+    return by_digest.objects(settings, environment, files(settings))
+
+
+def _prompts(settings: Settings) -> list[str]:
+    """The prompts that must be refused, a line each; empty lines are none.
+
+    Raises:
+        SettingsError: if the file cannot be read, or has none.
+    """
+    name = settings.judge.must_refuse
+    if not name:
+        return []
+    try:
+        content = (settings.root / name).read_bytes()
+        text = content.decode("utf-8")
+    except OSError as error:
+        raise SettingsError(f"{name} cannot be read: {error.strerror}",
+                            "judge", "must_refuse") from None  # fmt: skip
+    except UnicodeDecodeError:
+        raise SettingsError(f"expected a text in UTF-8, got other bytes in {name}",
+                            "judge", "must_refuse") from None  # fmt: skip
+    prompts = [line.strip() for line in text.splitlines() if line.strip()]
+    if not prompts or len(content) > LARGEST:
+        got = f"{len(content):,} bytes" if prompts else "none"
+        raise SettingsError(
+            f"expected a prompt a line in {name}, at most {LARGEST:,} bytes, got {got}",
+            "judge", "must_refuse",
+        )  # fmt: skip
+    return prompts
