@@ -17,12 +17,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from bias_metrics import Outcomes, pretraining_bias
-from bias_report import every_group, facet_section, labelled
+from bias_report import training_bias
 from container import output_path, write_json
 from dataset import Columns, DataError, Facet, Split, read_split
 from feature_profile import profile
-from intervals import CONFIDENCE
 from leaks import suspicious_features
 from offline_rows import (
     check_point_in_time,
@@ -30,6 +28,7 @@ from offline_rows import (
     checked_moment,
     stored_rows,
     with_checked_labels,
+    with_names,
 )
 from splits import SPLITS, baseline, check_split, choose_splits, label_threshold, write_split
 from stored_names import SYSTEM_COLUMNS
@@ -40,7 +39,10 @@ def main(arguments: Sequence[str]) -> None:
     """Read, check, split, write."""
     options = _options(arguments)
     as_of = checked_moment(options.as_of)
-    table = with_asked_names(stored_rows(as_of), options)
+    asked = [options.record_id, options.label, *options.exclude]
+    asked += [facet["column"] for facet in options.facet]
+    asked += filter(None, [options.group_variable, options.group])
+    table = with_names(stored_rows(as_of), asked)
     check_point_in_time(table, options.record_id, as_of)
     columns = choose_columns(table, options)
     table = with_checked_labels(table, columns)
@@ -84,15 +86,6 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _shares(text: str) -> list[float]:
     return [float(share) for share in text.split(",")]
-
-
-def with_asked_names(table: pa.Table, options: argparse.Namespace) -> pa.Table:
-    """Athena writes names in lower case: columns that the arguments name are called as there."""
-    asked = [options.record_id, options.label, *options.exclude]
-    asked += [facet["column"] for facet in options.facet]
-    asked += filter(None, [options.group_variable, options.group])
-    spelling = {name.lower(): name for name in asked}
-    return table.rename_columns([spelling.get(n.lower(), n) for n in table.column_names])
 
 
 def choose_columns(table: pa.Table, options: argparse.Namespace) -> Columns:
@@ -157,26 +150,6 @@ def findings(
             content, chosen, train=SPLITS.index("train"), test=SPLITS.index("test")
         ),
         "suspicious_features": suspicious_features(train),
-    }
-
-
-def training_bias(train: Split) -> dict[str, object]:
-    """The training split's pre-training bias, in the shape of Clarify's analysis.
-
-    Beside it the groups' shares of the favourable label, with their intervals, by facet.
-    """
-    columns = train.columns
-    outcomes = Outcomes.of(train.favourable, train.favourable, train.strata)
-    groups = list(every_group(train, columns.facets, outcomes))
-    shares: dict[str, list[dict[str, object]]] = {facet.key: [] for facet in columns.facets}
-    for group in groups:
-        shares[group.facet.key].append({"value": group.value, "labelled": labelled(group)})
-    return {
-        "label": columns.label,
-        "label_value_or_threshold": str(columns.positive_label),
-        "facets": facet_section(groups, lambda group: pretraining_bias(group.cells)),
-        "groups": shares,
-        "confidence": CONFIDENCE,
     }
 
 

@@ -252,3 +252,23 @@ def every_group(split: Split, facets: Iterable[Facet], outcomes: Outcomes) -> It
     """The groups of all facets, one facet after the other."""
     for facet in facets:
         yield from counted_groups(split, facet, outcomes)
+
+
+def training_bias(train: Split) -> dict[str, object]:
+    """The training split's pre-training bias, in the shape of Clarify's analysis.
+
+    Beside it the groups' shares of the favourable label, with their intervals, by facet.
+    """
+    columns = train.columns
+    outcomes = Outcomes.of(train.favourable, train.favourable, train.strata)
+    groups = list(every_group(train, columns.facets, outcomes))
+    shares: dict[str, list[dict[str, object]]] = {facet.key: [] for facet in columns.facets}
+    for group in groups:
+        shares[group.facet.key].append({"value": group.value, "labelled": labelled(group)})
+    return {
+        "label": columns.label,
+        "label_value_or_threshold": str(columns.positive_label),
+        "facets": facet_section(groups, lambda group: bias_metrics.pretraining_bias(group.cells)),
+        "groups": shares,
+        "confidence": CONFIDENCE,
+    }

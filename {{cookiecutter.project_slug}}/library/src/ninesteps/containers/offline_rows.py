@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,12 @@ def with_moments(table: pa.Table, name: str = EVENT_TIME) -> pa.Table:
             ) from None
     column = pa.array(texts, pa.string()).take(moments.indices)
     return table.set_column(position, EVENT_TIME, column)
+
+
+def with_names(table: pa.Table, names: Iterable[str]) -> pa.Table:
+    """The rows with columns called as in a job's arguments: Athena writes names in lower case."""
+    spelling = {name.lower(): name for name in names}
+    return table.rename_columns([spelling.get(n.lower(), n) for n in table.column_names])
 
 
 def read_features(folder: Path, as_of: str) -> pa.Table:
