@@ -132,7 +132,7 @@ def _backend(name: BackendName | None) -> Backend:
 
         backend = torch_llama.Torch
     elif name == "numpy":
-        import numpy_llama  # type: ignore[import-not-found]
+        import numpy_llama
 
         backend = numpy_llama.Numpy
     else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +23,7 @@ Dtype = Literal["F32", "F16", "BF16"]
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 
-STORED: Mapping[str, np.dtype[Any]] = {
+STORED: Mapping[Dtype, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
     "BF16": np.dtype("<u2"),  # numpy has no such number: the upper half of an F32
@@ -39,7 +39,7 @@ class Tensor:
 
     file: Path
     name: str
-    dtype: str
+    dtype: Dtype
     shape: tuple[int, ...]
     start: int  # in bytes from the beginning of the file
 
@@ -106,21 +106,34 @@ def tensors_of(file: Path) -> dict[str, Tensor]:
     return found
 
 
-def write(file: Path, weights: Mapping[str, Floats], dtype: Dtype) -> None:
-    """Write tensors, by name; BF16 is rounded to the nearest, ties to even."""
+def write(
+    file: Path, tensors: Mapping[str, tuple[Dtype, tuple[int, ...]]], read: Callable[[str], Floats]
+) -> None:
+    """Write tensors, each with how it is stored and its shape; one at a time is read.
+
+    BF16 is rounded to the nearest, ties to even.
+    """
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}  # transformers wants it
-    contents, start = [], 0
-    for name, numbers in sorted(weights.items()):
-        content = _stored(numbers, dtype).tobytes()
-        end = start + len(content)
-        header[name] = {
-            "dtype": dtype, "shape": list(numbers.shape), "data_offsets": [start, end]
-        }  # fmt: skip
-        contents.append(content)
+    start = 0
+    for name, (dtype, shape) in sorted(tensors.items()):
+        end = start + math.prod(shape) * STORED[dtype].itemsize
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
         start = end
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8
-    file.write_bytes(b"".join([len(text).to_bytes(8, "little"), text, *contents]))
+    with file.open("wb") as content:
+        content.write(len(text).to_bytes(8, "little") + text)
+        for name, (dtype, shape) in sorted(tensors.items()):
+            numbers = read(name)
+            if numbers.shape != shape:
+                raise ValueError(f"expected {name} of shape {shape}, got {numbers.shape}")
+            content.write(_stored(numbers, dtype).tobytes())
+
+
+def write_arrays(file: Path, arrays: Mapping[str, Floats], dtype: Dtype) -> None:
+    """Write arrays, all stored alike."""
+    kinds = {name: (dtype, array.shape) for name, array in arrays.items()}
+    write(file, kinds, arrays.__getitem__)
 
 
 def _header(file: Path, text: bytes) -> dict[str, Any]:
@@ -142,10 +155,11 @@ def _offsets(file: Path, name: str, entry: Any) -> tuple[int, int]:
 
 
 def _tensor(file: Path, name: str, entry: Mapping[str, Any], base: int) -> Tensor:
-    dtype, shape = entry.get("dtype"), entry.get("shape")
-    if not isinstance(dtype, str) or dtype not in STORED:
+    named, shape = entry.get("dtype"), entry.get("shape")
+    dtype = next((kind for kind in STORED if kind == named), None)
+    if dtype is None:
         raise LanguageModelError(
-            f"expected numbers as {', '.join(STORED)} in {file.name}, got {dtype} in {name}"
+            f"expected numbers as {', '.join(STORED)} in {file.name}, got {named} in {name}"
         )
     if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
         raise _damaged(file, f"no shape for {name}")
