@@ -156,7 +156,7 @@ def _frequencies(content: Mapping[str, Any], head_size: int) -> NDArray[np.float
     rope = content.get("rope_parameters") or content.get("rope_scaling") or {}
     theta = float(rope.get("rope_theta") or content.get("rope_theta") or 10_000)
     kind = rope.get("rope_type", rope.get("type", "default"))
-    plain: NDArray[np.float64] = np.power(theta, -np.arange(0, head_size, 2) / head_size)
+    plain: NDArray[np.float64] = np.asarray(theta ** (-np.arange(0, head_size, 2) / head_size))
     if kind == "default":
         return plain
     if kind == "linear":
