@@ -156,7 +156,7 @@ def _frequencies(content: Mapping[str, Any], head_size: int) -> NDArray[np.float
     rope = content.get("rope_parameters") or content.get("rope_scaling") or {}
     theta = float(rope.get("rope_theta") or content.get("rope_theta") or 10_000)
     kind = rope.get("rope_type", rope.get("type", "default"))
-    plain: NDArray[np.float64] = np.asarray(theta ** (-np.arange(0, head_size, 2) / head_size))
+    plain: NDArray[np.float64] = theta ** (-np.arange(0, head_size, 2) / head_size)
     if kind == "default":
         return plain
     if kind == "linear":
@@ -172,5 +172,5 @@ def _stretched(plain: NDArray[np.float64], rope: Mapping[str, Any]) -> NDArray[n
     """Llama 3.1's: long waves are stretched by `factor`, short ones are not."""
     turns = plain * float(rope["original_max_position_embeddings"]) / (2 * np.pi)
     low, high = float(rope["low_freq_factor"]), float(rope["high_freq_factor"])
-    kept = np.clip((turns - low) / (high - low), 0, 1)
+    kept: NDArray[np.float64] = np.clip((turns - low) / (high - low), 0, 1)
     return plain * (kept + (1 - kept) / float(rope["factor"]))
