@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from container import input_path, output_path, output_uri, write_json
-from dataset import FACET_PREFIX, Columns, Facet
+from dataset import FACET_PREFIX, Columns
 
 SHAP_SAMPLES = 100
 """The fewest of kernel SHAP; four of each feature, if more: fewer could not tell them apart."""
@@ -67,7 +67,7 @@ def analysis_config(
         "headers": columns.names,
         "label": columns.label,
         "label_values_or_threshold": [columns.positive_label],
-        "facet": [_facet(facet) for facet in columns.facets],
+        "facet": [facet.as_entry() for facet in columns.facets],
         "joinsource_name_or_index": columns.record_id,
         "excluded_columns": [columns.event_time, *context],
         "predicted_label_dataset_uri": predictions,
@@ -104,13 +104,6 @@ def analysis_config(
             config.pop(bias)
         del config["methods"]["pre_training_bias"], config["methods"]["post_training_bias"]
     return config
-
-
-def _facet(facet: Facet) -> dict[str, Any]:
-    name = {"name_or_index": FACET_PREFIX + facet.column}
-    if facet.threshold is not None:
-        return {**name, "value_or_threshold": [facet.threshold]}
-    return {**name, "value_or_threshold": list(facet.values)} if facet.values else name
 
 
 if __name__ == "__main__":

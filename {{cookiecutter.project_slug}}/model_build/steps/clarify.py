@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 import bias_metrics
 import inference
-from bias_metrics import Outcomes
-from bias_report import Group, Measure, every_group, facet_section
+from bias_sections import bias_sections
 from container import input_path, output_path, read_json, write_json
-from dataset import FACET_PREFIX, DataError, Facet, Split, read_split
+from dataset import DataError, Split, read_split
 from explanations import MOST_EXPLAINED, explain
 from known_answers import CLOSE
 from served_model import ArchivePredictor, ServedModel
@@ -49,70 +48,6 @@ def main() -> None:
             explained = replace(model, fitted=ArchivePredictor(served, test.columns.is_regression))
         analysis["explanations"] = explain(config["methods"], explained, test, result)
     write_json(result / "analysis.json", analysis)
-
-
-def bias_sections(
-    config: dict[str, Any], test: Split, predictions: NDArray[np.float64]
-) -> list[tuple[str, dict[str, Any]]]:
-    """The bias sections that the configuration asks for, of the predicted labels, (n,)."""
-    favourable, predicted = (_favourable(config, test, y) for y in (test.labels, predictions))
-    strata = test.strata if "group_variable" in config else None
-    outcomes = Outcomes.of(favourable, predicted, strata)
-
-    def after_training(group: Group) -> dict[str, float | None]:
-        measured = bias_metrics.posttraining_bias(group.cells)
-        methods = config["methods"]["post_training_bias"]["methods"]
-        if methods == "all" or "FT" in methods:  # seconds of a large split: not for nothing
-            measured["FT"] = bias_metrics.flip_test(predicted, group.members, test.features)
-        return dict(sorted(measured.items()))
-
-    measures: dict[str, Measure] = {
-        "pre_training_bias": lambda group: bias_metrics.pretraining_bias(group.cells),
-        "post_training_bias": after_training,
-    }
-    asked = {method: measure for method, measure in measures.items() if method in config["methods"]}
-    groups = list(every_group(test, map(_facet, config["facet"]), outcomes)) if asked else []
-    return [
-        (f"{method}_metrics", {
-            "label": config["label"],
-            "label_value_or_threshold": ",".join(map(str, config["label_values_or_threshold"])),
-            "facets": facet_section(groups, _only(config["methods"][method], measure)),
-        })
-        for method, measure in asked.items()
-    ]  # fmt: skip
-
-
-def _favourable(
-    config: dict[str, Any], test: Split, labels: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Where labels are favourable, (n,): those of a number above it, of classes among them."""
-    told_by = config["label_values_or_threshold"]
-    if not test.columns.is_regression:
-        return np.isin(labels, np.array(told_by, dtype=np.float64))
-    if len(told_by) != 1:
-        raise DataError(
-            f"label_values_or_threshold: expected one threshold for the number "
-            f"{test.columns.label!r}, got {told_by}"
-        )
-    columns = replace(test.columns, label_threshold=float(told_by[0]))
-    return columns.favourable(labels)
-
-
-def _only(method: dict[str, Any], measure: Measure) -> Measure:
-    """A measure of the metrics that a method names; "all" names all."""
-    names = method["methods"]
-    if names == "all":
-        return measure
-    return lambda group: {n: v for n, v in measure(group).items() if n in names}
-
-
-def _facet(entry: dict[str, Any]) -> Facet:
-    """A facet as the configuration has it: values, one number, or neither."""
-    column = entry["name_or_index"].removeprefix(FACET_PREFIX)
-    given = entry.get("value_or_threshold", [])
-    if len(given) == 1 and isinstance(given[0], int | float):
-        return Facet(column, column, threshold=float(given[0]))
-    return Facet(column, column, values=tuple(map(str, given)))
 
 
 def gave_scores(model: inference.Model, test: Split, scores: NDArray[np.float64]) -> bool:

@@ -48,6 +48,10 @@ class Group:
 
 ALL_OTHERS = "all others"
 
+_DIVIDES_BY_0 = "the formula divides by 0 on these rows"
+_UNDEFINED = {"FT": "there are no features by which rows are near each other"}
+"""Why a group that can be compared has no value, of metrics that do not divide."""
+
 Measure = Callable[[Group], Mapping[str, float | None]]
 """Gives the metrics of a group by name."""
 
@@ -76,7 +80,7 @@ def _metric(group: Group, name: str, value: float | None) -> dict[str, Any]:
     """A metric as Clarify writes it: of one without a value, why."""
     metric = {"name": name, "description": bias_metrics.DESCRIPTIONS[name], "value": value}
     if value is None:
-        return metric | {"error": _no_comparison(group) or "the formula divides by 0 on these rows"}
+        return metric | {"error": _no_comparison(group) or _UNDEFINED.get(name, _DIVIDES_BY_0)}
     most = bias_metrics.MOST_FLIPPED
     if name == "FT" and group.size > most:
         return metric | {"sampled": {"rows": most, "of": group.size}}

@@ -53,6 +53,22 @@ class Facet:
         """Read what `argument` of the settings' facet wrote."""
         return Facet(**{**content, "values": tuple(content.get("values", ()))})
 
+    def as_entry(self) -> dict[str, Any]:
+        """The facet in Clarify's configuration: with values, one number, or neither."""
+        name: dict[str, Any] = {"name_or_index": FACET_PREFIX + self.column}
+        if self.threshold is not None:
+            return {**name, "value_or_threshold": [self.threshold]}
+        return {**name, "value_or_threshold": list(self.values)} if self.values else name
+
+    @staticmethod
+    def of_entry(entry: dict[str, Any]) -> Facet:
+        """Read what `as_entry` wrote, or a person."""
+        column = entry["name_or_index"].removeprefix(FACET_PREFIX)
+        given = entry.get("value_or_threshold", [])
+        if len(given) == 1 and isinstance(given[0], int | float):
+            return Facet(column, column, threshold=float(given[0]))
+        return Facet(column, column, values=tuple(map(str, given)))
+
 
 @dataclass(frozen=True)
 class Columns:

@@ -1,0 +1,54 @@
+"""How replies are judged: which are good, which refuse, and when refusing is wrong."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chrf import best_chrf
+from container import read_json
+
+FILE = "judge.json"
+"""In the input `suite`: what `[judge]` of the settings says, and the prompts of its file."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The rules that replies are judged by."""
+
+    good: float  # a reply is good from this chrF on
+    refusals: tuple[str, ...]  # how a reply that refuses begins
+    must_refuse: tuple[str, ...] = ()  # prompts that must be refused
+
+    @staticmethod
+    def read(folder: Path) -> Judge:
+        """Read `judge.json` of a folder."""
+        return Judge.from_json(read_json(folder / FILE))
+
+    @staticmethod
+    def from_json(content: Mapping[str, Any]) -> Judge:
+        """Read its content."""
+        texts = {name: tuple(content.get(name, ())) for name in ("refusals", "must_refuse")}
+        return Judge(float(content["good"]), **texts)
+
+    def refuses(self, reply: str) -> bool:
+        """Whether a reply begins as a refusal does; case and spaces make no difference."""
+        return _folded(reply).startswith(tuple(map(_folded, self.refusals)))
+
+    def may_refuse(self, references: Iterable[str]) -> bool:
+        """Whether one of the references refuses too."""
+        return any(map(self.refuses, references))
+
+    def is_good(self, reply: str, references: tuple[str, ...]) -> bool:
+        """Whether a reply is near enough to a reference, and refuses only where one does."""
+        if self.refuses(reply) and not self.may_refuse(references):
+            return False
+        return best_chrf(reply, references) >= self.good
+
+
+def _folded(text: str) -> str:
+    text = unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'")
+    return " ".join(text.split())

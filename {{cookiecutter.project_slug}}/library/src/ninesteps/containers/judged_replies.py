@@ -1,0 +1,174 @@
+"""What a language model's replies are worth: beside the references, and beside the incumbent's.
+
+Of two models, the one whose greedy reply is nearer to a reference wins a prompt. The likelihood of
+the references decides nothing: it also rises for models that reply as before.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chrf import best_chrf
+from conversations import Message
+from distinct_prompts import DistinctPrompts
+from intervals import lower_bound
+from judge import Judge
+from language_model import ReplyLoss
+
+SECTION = "language_model_metrics"
+WIN, LOSS, TIE = "win", "loss", "tie"
+
+SURE = 0.95
+"""The confidence of the bound below the win rate: one-sided, so a gate on it is a test at 5 %."""
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Ratio = tuple[Floats, Floats]
+"""A metric by prompt, as parts and wholes: it is the sum of the ones by the sum of the others."""
+
+
+Find = Callable[[str], Iterable[tuple[str, str]]]
+"""Gives the personal data in a text: each with its kind, as (kind, what was found)."""
+
+
+@dataclass(frozen=True)
+class Replies:
+    """What a model replied, and how likely it finds the references."""
+
+    rows: Sequence[str]  # (n,): to each row of the test split
+    must_refuse: Sequence[str]  # (r,): to each prompt that must be refused
+    losses: Sequence[ReplyLoss]  # (n,): of each row's reference
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One model's replies to m distinct prompts of n rows, and to r that must be refused."""
+
+    first_replies: Sequence[str]  # (m,)
+    refusing_replies: Sequence[str]  # (r,)
+    chrf: Floats  # (m,): with the nearest reference
+    losses: Ratio  # (m,): nats and tokens of the references
+    refused: Flags  # (m,)
+    may_refuse: Flags  # (m,): a reference refuses too
+    refused_as_it_must: Flags  # (r,)
+    leaks: Sequence[Sequence[str]]  # (m + r,): the kinds of personal data in replies
+    good: Floats  # (n,): 1 where a row's reply is good, else 0
+
+    @staticmethod
+    def of(prompts: DistinctPrompts, replies: Replies, judge: Judge, find: Find) -> Judged:
+        """Judge a model's replies."""
+        firsts = [replies.rows[row] for row in prompts.firsts()]
+        losses = np.array([(loss.nll, loss.tokens) for loss in replies.losses], dtype=np.float64)
+        asked = [[(prompts.conversations[row].prompt, replies.rows[row]) for row in own]
+                 for own in prompts.rows]  # fmt: skip
+        asked += [[((user(prompt),), reply)] for prompt, reply
+                  in zip(judge.must_refuse, replies.must_refuse, strict=True)]  # fmt: skip
+        return Judged(
+            first_replies=firsts,
+            refusing_replies=replies.must_refuse,
+            chrf=np.array([*map(best_chrf, firsts, prompts.references)]),
+            losses=(prompts.sums(losses[:, 0]), prompts.sums(losses[:, 1])),
+            refused=_flags(map(judge.refuses, firsts)),
+            may_refuse=_flags(map(judge.may_refuse, prompts.references)),
+            refused_as_it_must=_flags(map(judge.refuses, replies.must_refuse)),
+            leaks=[leaks(own, find) for own in asked],
+            good=prompts.good(replies.rows, judge),
+        )
+
+    @cached_property
+    def ratios(self) -> dict[str, Ratio]:
+        """The metrics that are sums by sums, of the prompts that each is about.
+
+        loss = sum of -ln p(token) / tokens of the references, their end tokens included, in nats.
+        chrf = sum of chrF with the nearest reference / prompts, in [0, 1].
+        refusal_rate = refused / prompts that must be refused.
+        wrong_refusal_rate = refused / prompts no reference of which refuses.
+        leak_rate = replies with personal data that their prompt has not / all prompts.
+        """
+        ones = np.ones(len(self.chrf))
+        wrong = self.refused[~self.may_refuse].astype(np.float64)
+        right = self.refused_as_it_must.astype(np.float64)
+        leaking = np.array([float(bool(kinds)) for kinds in self.leaks])
+        return {
+            "loss": self.losses,
+            "chrf": (self.chrf, ones),
+            "refusal_rate": (right, np.ones_like(right)),
+            "wrong_refusal_rate": (wrong, np.ones_like(wrong)),
+            "leak_rate": (leaking, np.ones_like(leaking)),
+        }
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The model's own metrics; a rate of no prompts is 0, so that no gate passes for nothing.
+
+        perplexity = exp(loss), in [1, inf).
+        """
+        found = {name: (float(part.sum() / whole.sum()) if whole.sum() else 0.0)
+                 for name, (part, whole) in self.ratios.items()}  # fmt: skip
+        return {**found, "perplexity": perplexity(found["loss"])}
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Which of two models is nearer to the references, prompt by prompt."""
+
+    challenger: Judged
+    incumbent: Judged
+
+    @cached_property
+    def outcomes(self) -> list[str]:
+        """Of each prompt, (m,): win, loss or tie of the challenger."""
+        signs = np.sign(self.challenger.chrf - self.incumbent.chrf).astype(int).tolist()
+        return [{1: WIN, -1: LOSS, 0: TIE}[sign] for sign in signs]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What a gate may name of the contest.
+
+        decided = wins + losses.
+        win_rate = wins / decided, in [0, 1]; 0.5 if none is decided.
+        win_rate_low = its one-sided lower bound (Clopper and Pearson 1934); 0 if none is decided.
+            Above 0.5 it is the sign test at 5 %.
+        """
+        wins, losses = self.outcomes.count(WIN), self.outcomes.count(LOSS)
+        decided = wins + losses
+        if not decided:
+            return {"win_rate": 0.5, "win_rate_low": 0.0, "decided": 0}
+        low = lower_bound(np.array([float(wins)]), float(decided), SURE)
+        return {"win_rate": wins / decided, "win_rate_low": float(low[0]), "decided": decided}
+
+
+def perplexity(loss: float) -> float:
+    """Its exponential; the largest number there is where that is larger still."""
+    return math.exp(loss) if loss < math.log(sys.float_info.max) else sys.float_info.max
+
+
+def user(text: str) -> Message:
+    """A message of the user's."""
+    return {"role": "user", "content": text}
+
+
+def leaks(asked: Iterable[tuple[Sequence[Message], str]], find: Find) -> list[str]:
+    """The kinds of personal data that replies have and their prompts have not, each once."""
+    kinds: set[str] = set()
+    for prompt, reply in asked:
+        given = {text for message in prompt for _, text in find(message["content"])}
+        kinds |= {kind for kind, text in find(reply) if text not in given}
+    return sorted(kinds)
+
+
+def section(metrics: Mapping[str, float]) -> dict[str, Any]:
+    """Metrics as `evaluation.json` has them."""
+    return {SECTION: {name: {"value": value} for name, value in metrics.items()}}
+
+
+def _flags(values: Iterable[bool]) -> Flags:
+    return np.array([*values], dtype=np.bool_)

@@ -1,0 +1,135 @@
+"""What a reply hangs on: how much less likely the reference becomes without one word of the user's.
+
+    change(word) = -ln p(reference | without the word) + ln p(reference | with it), in nats.
+
+Above 0 the model needs the word to find the reference. Leave-one-out, also called occlusion: Li,
+Monroe and Jurafsky, Understanding Neural Networks through Representation Erasure, arXiv 1612.08220.
+Words that say the same stand in for each other, so none of them may seem to matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from conversations import Conversation
+from language_model import LanguageModel
+
+MOST_CONVERSATIONS = 120
+"""Of more, so many are drawn: each is scored once a word."""
+
+MOST_WORDS = 40
+"""Of a longer message, so many words are left out in turn, evenly spaced."""
+
+MOST_LISTED = 20
+"""Words in the summary."""
+
+FEWEST = 3
+"""Conversations with a word that is in the summary, since one is an anecdote."""
+
+SEED = 20
+
+CAUTION = (
+    "This says what the reference reply hangs on, and is no explanation of why the model replies "
+    "as it does."
+)
+METHOD = (
+    "leave one word out of the user's last message: by how many nats the reference reply becomes "
+    "less likely"
+)
+
+
+@dataclass(frozen=True)
+class Attributed:
+    """A conversation and the change that leaving out each of its words makes."""
+
+    conversation: Conversation
+    changes: Sequence[tuple[str, float]]  # words of the user's last message, in their order
+
+
+def attributed(
+    model: LanguageModel, conversations: Sequence[Conversation], seed: int = SEED
+) -> list[Attributed]:
+    """Score a sample of conversations with and without each word, if they have more than one."""
+    able = [one for one in conversations if len(_words(one)) > 1]
+    if len(able) > MOST_CONVERSATIONS:
+        drawn = np.random.default_rng(seed).choice(len(able), MOST_CONVERSATIONS, replace=False)
+        able = [able[position] for position in sorted(drawn.tolist())]
+    positions = [_spaced(len(_words(one))) for one in able]
+    asked = [
+        version
+        for one, left_out in zip(able, positions, strict=True)
+        for version in (one, *(_without(one, position) for position in left_out))
+    ]
+    losses = iter([loss.nll for loss in model.losses(asked)])
+    found = []
+    for one, left_out in zip(able, positions, strict=True):
+        whole, words = next(losses), _words(one)
+        changes = [(words[position], next(losses) - whole) for position in left_out]
+        found.append(Attributed(one, changes))
+    return found
+
+
+def summary(found: Sequence[Attributed], prompts: int) -> dict[str, Any]:
+    """The words that replies hang on most, on average, for `analysis.json`.
+
+    Args:
+        prompts: how many there were to choose from.
+    """
+    changes: dict[str, dict[str, list[float]]] = {}
+    for one in found:
+        for word, change in one.changes:
+            of_word = changes.setdefault(_plain(word), {})
+            of_word.setdefault(one.conversation.id, []).append(change)
+    means = {
+        word: sum(map(max, by_id.values())) / len(by_id)
+        for word, by_id in changes.items()
+        if word and len(by_id) >= FEWEST
+    }
+    most = sorted(means, key=lambda word: (-means[word], word))[:MOST_LISTED]
+    return {
+        "method": METHOD,
+        "caution": CAUTION,
+        "conversations": {"explained": len(found), "of": prompts},
+        "words": [{"word": word, "conversations": len(changes[word]), "mean_change": means[word]}
+                  for word in most],
+    }  # fmt: skip
+
+
+def local(found: Sequence[Attributed]) -> list[dict[str, Any]]:
+    """Conversation by conversation, for the report."""
+    return [
+        {
+            "id": one.conversation.id,
+            "reference": one.conversation.reply,
+            "words": [{"word": word, "change": change} for word, change in one.changes],
+        }
+        for one in found
+    ]
+
+
+def _words(conversation: Conversation) -> list[str]:
+    return conversation.prompt[-1]["content"].split()
+
+
+def _spaced(count: int) -> list[int]:
+    """Positions of the words that are left out, in turn."""
+    if count <= MOST_WORDS:
+        return [*range(count)]
+    return [position * count // MOST_WORDS for position in range(MOST_WORDS)]
+
+
+def _without(conversation: Conversation, position: int) -> Conversation:
+    words = _words(conversation)
+    rest = " ".join(words[:position] + words[position + 1 :])
+    *before, last = conversation.prompt
+    return replace(conversation, prompt=(*before, {**last, "content": rest}))
+
+
+def _plain(word: str) -> str:
+    """A word without the punctuation around it."""
+    kept = [place for place, letter in enumerate(word) if letter.isalnum()]
+    return word[kept[0] : kept[-1] + 1].casefold() if kept else ""

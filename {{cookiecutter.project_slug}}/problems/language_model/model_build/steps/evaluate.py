@@ -1,0 +1,110 @@
+"""Step 3's script: the best model's replies to the test split, beside the incumbent's.
+
+Both are asked through the `inference.py` of their archives, the code that serves. A gate's numbers
+go to `evaluation.json`; the replies, and what they hang on, to files for people.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import language_model
+import personal_data
+import word_attributions
+from asked_replies import ask_unseen
+from champion import SECTION, Champion, Term
+from container import input_path, output_path, read_json, write_json
+from dataset import read_split
+from distinct_prompts import DistinctPrompts
+from incumbent import Incumbent
+from judge import Judge
+from judged_replies import Replies, user
+from language_model import LanguageModel
+from reply_evaluation import ReplyEvaluation, write_lines
+from served_model import ServedModel
+
+DESCRIPTION = "code/model.json"
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Ask both models, judge their replies, write the files."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--min-group-size", type=int, required=True)
+    parser.add_argument("--champion", action="append", default=[], type=Term.read)
+    parser.add_argument("--local-explanations", choices=("yes", "no"), required=True)
+    options = parser.parse_args(arguments)
+    folder, judge = input_path("test"), Judge.read(input_path("suite"))
+    model = ServedModel.unpack(input_path("model") / "model.tar.gz")
+    champion = Champion.read(input_path("champion"), folder, options.champion, is_asked=True)
+    incumbent = Incumbent.of(champion, input_path("base"), model)
+    asked = {"challenger": model, "incumbent": incumbent.model}
+    must_refuse = [(user(prompt),) for prompt in judge.must_refuse]
+    test, replies = ask_unseen(asked, folder, must_refuse)
+    models = {name: loaded(one.folder) for name, one in asked.items()}
+    evaluation = ReplyEvaluation(
+        read_split(folder, "test"),
+        DistinctPrompts.of(test),
+        judge,
+        personal_data.found,
+        options.min_group_size,
+        **{
+            name: Replies(said[: len(test)], said[len(test) :], models[name].losses(test))
+            for name, said in replies.items()
+        },
+    )
+    content = {
+        **evaluation.content(),
+        **description(model.folder),
+        "backend": models["challenger"].name,
+        "model_sha256": model.sha256,
+        "incumbent": {**incumbent.as_json(), **evaluation.judged(evaluation.contest.incumbent)},
+    }
+    content[SECTION] = compared(champion, evaluation, content)
+    result = output_path("evaluation")
+    write_json(result / "evaluation.json", content)
+    write_lines(result / "replies.jsonl", evaluation.lines())
+    write_lines(result / "answers.jsonl", evaluation.answers())
+    explained = attributions(
+        models["challenger"], evaluation.prompts, in_full=options.local_explanations == "yes"
+    )
+    write_json(result / "attributions.json", explained)
+
+
+def loaded(folder: Path) -> LanguageModel:
+    """The model of an unpacked archive, which reads as much of a conversation as it serves."""
+    hyperparameters = read_json(folder / DESCRIPTION)["hyperparameters"]
+    return language_model.load(folder, context=int(hyperparameters["max_tokens"]))
+
+
+def description(folder: Path) -> dict[str, Any]:
+    """What the archive says of its training."""
+    said = read_json(folder / DESCRIPTION)
+    return {"algorithm": said["algorithm"], "objective": {said["objective"]: said["value"]}}
+
+
+def compared(
+    champion: Champion, evaluation: ReplyEvaluation, content: dict[str, Any]
+) -> dict[str, Any]:
+    """The champion's section: what an approval looks at, and the differences that a gate names."""
+    contest = evaluation.contest
+    return champion.section(
+        content, {champion.sha256: contest.incumbent}, evaluation.judged, evaluation.pair
+    )
+
+
+def attributions(
+    model: LanguageModel, prompts: DistinctPrompts, *, in_full: bool
+) -> dict[str, Any]:
+    """What the references hang on, word by word: in short, and conversation by conversation."""
+    asked = [prompts.conversations[row] for row in prompts.firsts()]
+    found = word_attributions.attributed(model, asked)
+    short = {"summary": word_attributions.summary(found, len(prompts))}
+    return {**short, "conversations": word_attributions.local(found)} if in_full else short
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
