@@ -9,10 +9,13 @@ botocore reads, a profile, a configuration below `HOME`. What the lists rest on:
 - `TRAINING_JOB_NAME`, `TRAINING_JOB_ARN`, `TRANSFORM_JOB_ARN`: `_params.py` of
   aws/sagemaker-containers, `sagemaker/core/experiments/_environment.py` of the SDK, which takes a
   Processing job's ARN from `/opt/ml/config/processingjobconfig.json`.
-- `SM_*` of a training: `to_env_vars` in `_env.py` of aws/sagemaker-containers.
+- `SM_*` of a training: `to_env_vars` in `_env.py` of aws/sagemaker-containers; on the images of
+  PyTorch and Hugging Face `to_env_vars` in `environment.py` of aws/sagemaker-training-toolkit (its
+  5.1.4), and what `training.py` of aws/sagemaker-pytorch-training-toolkit sets.
 - `SAGEMAKER_BATCH` and the three beside it: "Use Your Own Inference Code with Batch Transform" in
   the developer guide.
-- What the image itself sets: docker/xgboost/Dockerfile of aws/deep-learning-containers.
+- What an image itself sets: docker/xgboost/Dockerfile of aws/deep-learning-containers, and the
+  Dockerfiles that `step_code/images.py` names.
 
 Credentials come there from an address, which `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` names and
 which answers on AWS alone: `CREDENTIALS` stand for them here.
@@ -60,6 +63,27 @@ TRAINING_TOOLKIT = frozenset(
     )
 )  # fmt: skip
 """What the toolkit sets for a training script, beside `SM_CHANNEL_*` and `SM_HP_*`."""
+PYTORCH_TOOLKIT = TRAINING_TOOLKIT | {
+    *(
+        f"SM_{name}"
+        for name in (
+            "CURRENT_INSTANCE_GROUP", "CURRENT_INSTANCE_GROUP_HOSTS", "CURRENT_INSTANCE_TYPE",
+            "DISTRIBUTION_INSTANCE_GROUPS", "INSTANCE_GROUPS", "INSTANCE_GROUPS_DICT", "IS_HETERO",
+            "NUM_NEURONS",
+        )
+    ),
+    "MASTER_ADDR", "MASTER_PORT", "NCCL_DEBUG", "NCCL_IB_DISABLE", "NCCL_SOCKET_IFNAME",
+}  # fmt: skip
+"""What PyTorch's toolkit sets, on Hugging Face's training image too."""
+HUGGING_FACE = {
+    "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8",
+    "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "UTF-8",
+    "DLC_CONTAINER_TYPE": "training",
+    "SAGEMAKER_TRAINING_MODULE": "sagemaker_pytorch_container.training:main",
+    "HF_HUB_USER_AGENT_ORIGIN": "aws:sagemaker:gpu-cuda:training",
+}  # fmt: skip
+"""What Hugging Face's training image sets, but for paths of its own."""
+HUGGING_FACE_PROCESSING = {**HUGGING_FACE, **EVERY_JOB}
 TRAINING = {
     **IMAGE,
     **EVERY_JOB,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from container_variables import TRAINING_TOOLKIT
+from container_variables import PYTORCH_TOOLKIT, TRAINING_TOOLKIT
 from ninesteps.definition.known_fields import EXECUTION_VARIABLES
 from ninesteps.errors import DefinitionError
 from ninesteps.local.execution import Execution
@@ -318,14 +318,24 @@ def test_a_job_is_told_the_region_of_its_image_as_sagemaker_tells_it(bench: Benc
     assert "AWS_DEFAULT_REGION" not in told
 
 
-def test_a_training_is_told_all_that_the_toolkit_tells_it(bench: Bench) -> None:
+HUGGING_FACE = "763104351884.dkr.ecr.eu-west-1.amazonaws.com/huggingface-pytorch-training:2.9.0"
+
+
+@pytest.mark.parametrize(
+    ("image", "toolkit"), [(REGIONAL, TRAINING_TOOLKIT), (HUGGING_FACE, PYTORCH_TOOLKIT)]
+)
+def test_a_training_is_told_all_that_the_toolkit_tells_it(
+    bench: Bench, image: str, toolkit: frozenset[str]
+) -> None:
     """Not `SM_TRAINING_ENV`, which repeats the others."""
     script = """\
 import json, os, pathlib
-told = {name: value for name, value in os.environ.items() if name.startswith(("SM_", "TRAINING"))}
+kinds = ("SM_", "TRAINING", "MASTER_", "NCCL_")
+told = {name: value for name, value in os.environ.items() if name.startswith(kinds)}
 pathlib.Path(os.environ["SM_MODEL_DIR"], "told.json").write_text(json.dumps(told))
 """
     job, static = bench.training_job(script)
+    job["AlgorithmSpecification"] = {**job["AlgorithmSpecification"], "TrainingImage": image}
     train = step("Train", "Training", {**job, "HyperParameters": {**static, "depth": "3"}})
     execution = bench.run(train)
     assert how(execution) == {"Train": ("Succeeded", "")}
@@ -334,7 +344,7 @@ pathlib.Path(os.environ["SM_MODEL_DIR"], "told.json").write_text(json.dumps(told
         file = packed.extractfile("told.json")
         assert file is not None
         told = json.load(file)
-    toolkits = TRAINING_TOOLKIT - {"SM_TRAINING_ENV"}
+    toolkits = toolkit - {"SM_TRAINING_ENV"}
     assert told.keys() == {*toolkits, "SM_HP_DEPTH", "TRAINING_JOB_NAME"}
     assert json.loads(told["SM_USER_ARGS"]) == ["--depth", "3"]
     assert json.loads(told["SM_FRAMEWORK_PARAMS"]) == static

@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ninesteps.errors import ScriptError
-from ninesteps.local import batch_transform
+from ninesteps.local import batch_transform, toolkits
 from ninesteps.local.offline_store import Catalog
 from ninesteps.local.processes import Child, Command, Runner, Sandbox
 from ninesteps.local.storage import Storage
 
 DEFAULT_MAX_SECONDS = 86400  # SageMaker's own, where a job does not say
 _BLOCK = 1 << 18  # bytes
-ONE_CPU = "1"
-"""What a job is told of the machine: two threads on two busy cores are far slower than one."""
 
 
 @dataclass(frozen=True)
@@ -179,13 +177,13 @@ def prepare_training(
     _write_json(config / "hyperparameters.json", hyperparameters)
     _write_json(config / "inputdataconfig.json", {c["ChannelName"]: {} for c in channels})
     _write_hosts(config / "resourceconfig.json")
-    own = own_hyperparameters(hyperparameters)
+    own = toolkits.own_hyperparameters(hyperparameters)
     words = [word for name, value in own.items() for word in (f"--{name}", value)]
     program = sandbox.path(f"/opt/ml/code/{hyperparameters['sagemaker_program']}")
     environment = {
         **container_environment(request.get("AlgorithmSpecification", {}).get("TrainingImage")),
         "TRAINING_JOB_NAME": job.name,
-        **_training_environment(sandbox, [c["ChannelName"] for c in channels], hyperparameters),
+        **toolkits.training_variables(request, sandbox, hyperparameters),
         **request.get("Environment", {}),
     }
     return TrainingScript([sys.executable, str(program), *words], environment)
@@ -203,11 +201,6 @@ def training_definitions(request: dict[str, Any]) -> list[dict[str, Any]]:
     return request.get("TrainingJobDefinitions") or [request.get("TrainingJobDefinition", {})]
 
 
-def own_hyperparameters(hyperparameters: dict[str, str]) -> dict[str, str]:
-    """Those that a script gets as arguments: not those that are for the toolkit."""
-    return {n: v for n, v in hyperparameters.items() if not n.startswith(("sagemaker_", "_"))}
-
-
 _REGION = re.compile(r"\.dkr\.ecr\.([a-z0-9-]+)\.")
 """Of an image, which has to be in the region of the job."""
 DEFAULT_REGION = "us-east-1"
@@ -217,47 +210,6 @@ def container_environment(image: object) -> dict[str, str]:
     """What SageMaker sets in every container: the region, which botocore looks for elsewhere."""
     found = _REGION.search(image) if isinstance(image, str) else None
     return {"AWS_REGION": found[1] if found else DEFAULT_REGION}
-
-
-def _training_environment(
-    sandbox: Sandbox, channels: list[str], hyperparameters: dict[str, str]
-) -> dict[str, str]:
-    """The variables that SageMaker's toolkit sets for a training script.
-
-    All but `SM_TRAINING_ENV`, which repeats the others in one text.
-    """
-    own = own_hyperparameters(hyperparameters)
-    toolkits = {n: v for n, v in hyperparameters.items() if n not in own}
-    program = hyperparameters["sagemaker_program"]
-    folders = {
-        "SM_MODEL_DIR": "/opt/ml/model",
-        "SM_INPUT_DIR": "/opt/ml/input",
-        "SM_INPUT_CONFIG_DIR": "/opt/ml/input/config",
-        "SM_OUTPUT_DIR": "/opt/ml/output",
-        "SM_OUTPUT_DATA_DIR": "/opt/ml/output/data",
-        "SM_OUTPUT_INTERMEDIATE_DIR": "/opt/ml/output/intermediate",
-        **{f"SM_CHANNEL_{name.upper()}": f"/opt/ml/input/data/{name}" for name in channels},
-    }
-    return {
-        **{name: str(sandbox.path(path)) for name, path in folders.items()},
-        **{f"SM_HP_{name.upper()}": value for name, value in own.items()},
-        "SM_HPS": json.dumps(own),
-        "SM_USER_ARGS": json.dumps([w for n, v in own.items() for w in (f"--{n}", v)]),
-        "SM_FRAMEWORK_PARAMS": json.dumps(toolkits),
-        "SM_FRAMEWORK_MODULE": "sagemaker_xgboost_container.training:main",
-        "SM_USER_ENTRY_POINT": program,
-        "SM_MODULE_NAME": Path(program).stem,
-        "SM_MODULE_DIR": hyperparameters["sagemaker_submit_directory"],
-        "SM_CHANNELS": json.dumps(channels),
-        "SM_INPUT_DATA_CONFIG": json.dumps({name: {} for name in channels}),
-        "SM_RESOURCE_CONFIG": json.dumps(_HOSTS),
-        "SM_NETWORK_INTERFACE_NAME": "eth0",
-        "SM_LOG_LEVEL": "20",
-        "SM_NUM_CPUS": ONE_CPU,
-        "SM_NUM_GPUS": "0",
-        "SM_CURRENT_HOST": "algo-1",
-        "SM_HOSTS": json.dumps(_HOSTS["hosts"]),
-    }
 
 
 def pack(folder: Path, archive: Path) -> None:
@@ -336,8 +288,5 @@ def _write_json(path: Path, content: object) -> None:
     path.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
-_HOSTS = {"current_host": "algo-1", "hosts": ["algo-1"]}
-
-
 def _write_hosts(path: Path) -> None:
-    _write_json(path, _HOSTS)
+    _write_json(path, toolkits.HOSTS)
