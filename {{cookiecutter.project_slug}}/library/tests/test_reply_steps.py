@@ -71,7 +71,9 @@ class Steps:
         (base / "config").mkdir()
         inputs = [{"InputName": name, "S3Input": {"S3Uri": f"s3://models/{name}"}}
                   for name in ("champion", "base")]  # fmt: skip
-        request = {"ProcessingInputs": inputs}
+        outputs = [{"OutputName": "config",
+                    "S3Output": {"S3Uri": "s3://models/executions/e/Config/config"}}]  # fmt: skip
+        request = {"ProcessingInputs": inputs, "ProcessingOutputConfig": {"Outputs": outputs}}
         (base / "config/processingjobconfig.json").write_text(json.dumps(request))
 
     def champion(self, content: bytes) -> None:
@@ -252,7 +254,10 @@ def test_conversations_of_another_split_are_refused(steps: Steps) -> None:
 def analysed(steps: Steps, replies: Mapping[str, str] = GOOD, **changed: Any) -> dict[str, Any]:
     """Steps 5 and 7, with a transform of these replies between them."""
     shutil.copytree(steps.test, steps.input / "columns", dirs_exist_ok=True)
-    script("analysis_config").main(["--model-name", "pets"])
+    script("analysis_config").main(
+        ["--model-name", "pets", "--instance-type", "ml.m5.large", "--transform-step", "Replies",
+         "--local-explanations", "yes"]
+    )  # fmt: skip
     folders = {name: steps.input / name for name in ("config", "data", "predictions")}
     for folder in folders.values():
         folder.mkdir(exist_ok=True)
@@ -264,7 +269,7 @@ def analysed(steps: Steps, replies: Mapping[str, str] = GOOD, **changed: Any) ->
              for one in read(steps.test / "test.jsonl")]  # fmt: skip
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (folders["predictions"] / "test.jsonl.out").write_text(text)
-    shutil.copytree(steps.output / "evaluation", steps.input / "attributions", dirs_exist_ok=True)
+    shutil.copytree(steps.output / "evaluation", steps.input / "evaluation", dirs_exist_ok=True)
     script("clarify").main()
     content: dict[str, Any] = json.loads((steps.output / "analysis.json").read_text("utf-8"))
     return content

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from container import input_path, output_path, output_uri, write_json
+from container import input_path, output_path, uri_beside, write_json
 from dataset import FACET_PREFIX, Columns
 
 SHAP_SAMPLES = 100
@@ -30,21 +30,10 @@ def main(arguments: Sequence[str]) -> None:
         Columns.read(input_path("columns")),
         options.model_name,
         options.instance_type,
-        predictions_uri(options.transform_step),
+        uri_beside("config", options.transform_step),
         local_explanations=options.local_explanations == "yes",
     )
     write_json(output_path("config") / "analysis_config.json", config)
-
-
-def predictions_uri(transform_step: str) -> str:
-    """Where the transform of this execution writes: beside this step, under its own name.
-
-    This step and the transform run at the same time, so there is no property to read it from. Both
-    are given the name of the model, which is a new one in every execution: SageMaker reuses neither
-    from an older execution, which would be the reason not to compose a place.
-    """
-    execution = output_uri("config").rsplit("/", 2)[0]  # .../<execution>/<this step>/config
-    return f"{execution}/{transform_step}"
 
 
 def analysis_config(

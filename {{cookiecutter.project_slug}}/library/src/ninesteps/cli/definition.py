@@ -96,7 +96,7 @@ def _check_features(settings: Settings) -> str:
     if not settings.has_champion:
         return valid
     compares, none_serves = "the gate compares", "these comparisons pass"
-    if settings.project.problem == "language_model":
+    if settings.is_language_model:
         compares, none_serves = "replies are compared", "with those of the base"
     return (
         f"{valid}\n"

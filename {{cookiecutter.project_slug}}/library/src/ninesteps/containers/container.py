@@ -44,6 +44,17 @@ def output_uri(name: str) -> str:
     return uri
 
 
+def uri_beside(name: str, step: str) -> str:
+    """Where another step of this execution writes: beside this one, under its own name.
+
+    Two steps that run at the same time have no property of each other to read it from. Both must
+    be given something new in every execution, such as a model's name: else SageMaker would reuse
+    one of an older execution.
+    """
+    execution = output_uri(name).rsplit("/", 2)[0]  # .../<execution>/<this step>/<this output>
+    return f"{execution}/{step}"
+
+
 def input_uri(name: str) -> str:
     """Where a processing job's input comes from; empty where there is no request to read."""
     inputs = job_request().get("ProcessingInputs", [])

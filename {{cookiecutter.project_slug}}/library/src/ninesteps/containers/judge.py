@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from chrf import best_chrf
 from container import read_json
 
-FILE = "judge.json"
-"""In the input `suite`: what `[judge]` of the settings says, and the prompts of its file."""
-
 
 @dataclass(frozen=True)
 class Judge:
-    """The rules that replies are judged by."""
+    """What `[judge]` of the settings says, with the prompts of its file."""
 
     good: float  # a reply is good from this chrF on
     refusals: tuple[str, ...]  # how a reply that refuses begins
@@ -26,11 +22,7 @@ class Judge:
     @staticmethod
     def read(folder: Path) -> Judge:
         """Read `judge.json` of a folder."""
-        return Judge.from_json(read_json(folder / FILE))
-
-    @staticmethod
-    def from_json(content: Mapping[str, Any]) -> Judge:
-        """Read its content."""
+        content = read_json(folder / "judge.json")
         texts = {name: tuple(content.get(name, ())) for name in ("refusals", "must_refuse")}
         return Judge(float(content["good"]), **texts)
 

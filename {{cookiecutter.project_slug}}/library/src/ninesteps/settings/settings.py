@@ -142,8 +142,7 @@ class Settings:
 
         It is where the gate speaks of the champion, and wherever replies are compared.
         """
-        compares_replies = self.project.problem == "language_model"
-        return compares_replies or bool(gates.of_champion(self.full_gate))
+        return self.is_language_model or bool(gates.of_champion(self.full_gate))
 
     @property
     def recall_target(self) -> float | None:

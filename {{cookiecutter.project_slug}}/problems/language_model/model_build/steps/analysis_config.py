@@ -7,28 +7,40 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from container import input_path, output_path, write_json
+from container import input_path, output_path, uri_beside, write_json
 from dataset import FACET_PREFIX, Columns
-from judge import Judge
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Read the columns and how replies are judged, write the configuration."""
+    """Read the columns, write the configuration."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--model-name", required=True)
+    parser.add_argument("--instance-type", required=True)
+    parser.add_argument("--transform-step", required=True)
+    parser.add_argument("--local-explanations", choices=("yes", "no"), required=True)
     options = parser.parse_args(arguments)
     config = analysis_config(
         Columns.read(input_path("columns")),
-        Judge.read(input_path("suite")),
         options.model_name,
+        options.instance_type,
+        uri_beside("config", options.transform_step),
+        local_explanations=options.local_explanations == "yes",
     )
     write_json(output_path("config") / "analysis_config.json", config)
 
 
-def analysis_config(columns: Columns, judge: Judge, model_name: str) -> dict[str, Any]:
+def analysis_config(
+    columns: Columns,
+    model_name: str,
+    instance_type: str,
+    predictions: str,
+    *,
+    local_explanations: bool = True,
+) -> dict[str, Any]:
     """The configuration, in Clarify's form: bias of the user's rating and of good replies.
 
-    A reply is not a label: `judge` says which replies are the favourable outcome.
+    A reply is no label: step 7 says which replies are the favourable outcome, and Clarify's image
+    could not.
     """
     bias = ("pre_training_bias", "post_training_bias") if columns.facets else ()
     config: dict[str, Any] = {
@@ -39,10 +51,17 @@ def analysis_config(columns: Columns, judge: Judge, model_name: str) -> dict[str
         "label_values_or_threshold": [columns.positive_label],
         "facet": [facet.as_entry() for facet in columns.facets],
         "joinsource_name_or_index": columns.record_id,
-        "predictor": {"model_name": model_name},
-        "judge": {"good": judge.good, "refusals": judge.refusals},
+        "predicted_label_dataset_uri": predictions,
+        "predictor": {
+            "model_name": model_name,
+            "instance_type": instance_type,
+            "initial_instance_count": 1,
+            "content_type": "application/jsonlines",
+            "accept_type": "application/jsonlines",
+        },
         "methods": {
             **{method: {"methods": "all"} for method in bias},
+            "word_attributions": {"save_local": local_explanations},
             "report": {"name": "report", "title": f"Bias of {columns.label} and of good replies"},
         },
     }

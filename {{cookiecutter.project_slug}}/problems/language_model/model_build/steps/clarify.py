@@ -25,8 +25,8 @@ def main() -> None:
     test = read_split(input_path("data"), "test", columns_of(config))
     replies = read_replies(input_path("predictions"), test.ids)
     prompts = DistinctPrompts.of(read(input_path("test") / "test.jsonl"))
-    good = prompts.good(replies, Judge.from_json(config["judge"]))
-    attributions = read_json(input_path("attributions") / "attributions.json")
+    good = prompts.good(replies, Judge.read(input_path("suite")))
+    attributions = read_json(input_path("evaluation") / "attributions.json")
     analysis = {
         "version": "1.0",
         **dict(bias_sections(config, test, good)),
