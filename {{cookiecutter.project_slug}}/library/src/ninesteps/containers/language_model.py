@@ -128,7 +128,7 @@ def _backend(name: BackendName | None) -> Backend:
     name = name or available()
     backend: Backend
     if name == "torch":
-        import torch_llama  # type: ignore[import-not-found]
+        import torch_llama
 
         backend = torch_llama.Torch
     elif name == "numpy":

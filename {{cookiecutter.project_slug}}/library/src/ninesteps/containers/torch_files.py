@@ -1,0 +1,102 @@
+"""Reads a model's folder for the torch backend, and says in a sentence what cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import tokenizers
+import torch
+import transformers
+
+import safetensors_file
+from chat_text import Chat
+from llama_config import LlamaConfig
+from model_files import LanguageModelError, read_object
+
+TOKENIZER = "tokenizer.json"
+
+
+class FastTokenizer:
+    """A `tokenizer.json` as the `tokenizers` package reads it, of whatever kind it is."""
+
+    def __init__(self, folder: Path) -> None:
+        read_object(folder / TOKENIZER)
+        try:
+            self._own = tokenizers.Tokenizer.from_file(str(folder / TOKENIZER))
+        except Exception as error:  # the package raises no other
+            raise LanguageModelError(f"{TOKENIZER} is damaged: {_line(error)}") from error
+        self._own.no_padding()
+        self._own.no_truncation()
+        self.control_tokens: Mapping[str, int] = {
+            token.content: number
+            for number, token in sorted(self._own.get_added_tokens_decoder().items())
+            if token.special
+        }
+
+    def __len__(self) -> int:
+        """One more than the highest token: how many rows an embedding needs."""
+        return 1 + max(map(int, self._own.get_vocab(with_added_tokens=True).values()))
+
+    def encode(self, text: str) -> list[int]:
+        """Tokens of a text; a control token's name in it is that token, and none is added."""
+        tokens: list[int] = self._own.encode(text, add_special_tokens=False).ids
+        return tokens
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of tokens, without control tokens."""
+        text: str = self._own.decode(list(tokens), skip_special_tokens=True)
+        return text
+
+
+def read_chat(folder: Path, context: int | None) -> Chat:
+    """How a model reads conversations, in at most the context that it was made for.
+
+    Raises:
+        LanguageModelError: if it is no Llama, or its tokenizer has more tokens than it knows.
+    """
+    config = LlamaConfig.read(folder)
+    tokenizer = FastTokenizer(folder)
+    if len(tokenizer) > config.vocabulary:
+        raise LanguageModelError(
+            f"expected a tokenizer of at most {config.vocabulary} tokens, which the model knows, "
+            f"got {len(tokenizer)}"
+        )
+    return Chat.read(folder, tokenizer, min(context or config.context, config.context))
+
+
+def read_model(folder: Path, dtype: torch.dtype, attention: str) -> transformers.LlamaForCausalLM:
+    """A model in the host's memory.
+
+    Raises:
+        LanguageModelError: if it is no Llama, or a file is missing, damaged, or of another model.
+    """
+    _check_weights(folder)
+    try:
+        return transformers.LlamaForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            attn_implementation=attention,
+            local_files_only=True,
+            use_safetensors=True,
+        )
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise LanguageModelError(
+            f"expected a Llama that transformers can read, got {_line(error)}"
+        ) from error
+
+
+def _check_weights(folder: Path) -> None:
+    """transformers would draw what is missing at random."""
+    expected = LlamaConfig.read(folder).tensors
+    found = {name: each.shape for name, each in safetensors_file.tensors(folder).items()}
+    for name, shape in expected.items():
+        if found.get(name) != shape:
+            raise LanguageModelError(
+                f"expected {name} of shape {shape} as config.json says, got {found.get(name)}"
+            )
+
+
+def _line(error: Exception) -> str:
+    """The first line of what a library says."""
+    return str(error).strip().partition("\n")[0]

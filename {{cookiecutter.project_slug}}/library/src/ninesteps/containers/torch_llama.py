@@ -1,0 +1,164 @@
+"""The torch backend: transformers computes a Llama, on a GPU where there is one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+
+from chat_text import Exchange, Message
+from language_model import BackendName, LanguageModel, Parameters, ReplyLoss
+from model_files import LanguageModelError
+from torch_files import read_chat, read_model
+from torch_passes import NoRoomError, Passes, memory
+from torch_processes import join
+
+if TYPE_CHECKING:
+    from fine_tuning import Learner
+
+TOKENS_CACHED_ON_CPU = 32_768
+
+
+class Torch:
+    """The backend."""
+
+    @staticmethod
+    def load(folder: Path, context: int | None) -> LanguageModel:
+        """Read a model to score and reply with."""
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        _prepare(device)
+        return TorchLlama(folder, context, device)
+
+    @staticmethod
+    def learner(base: Path, parameters: Parameters, seed: int) -> Learner:
+        """The base with a new adapter."""
+        from torch_learner import TorchLearner
+
+        processes = join()
+        _prepare(processes.device)
+        return TorchLearner(base, parameters, seed, processes)
+
+
+class TorchLlama:
+    """A model that scores and replies.
+
+    It computes in float32 where half of the free memory has room for it, on a GPU, too: in bfloat16
+    a prompt can get another reply beside other prompts, and an endpoint must reply as the
+    evaluation did.
+    """
+
+    name: BackendName = "torch"
+
+    def __init__(
+        self,
+        folder: Path,
+        context: int | None,
+        device: torch.device,
+        changes: Iterable[tuple[str, NDArray[np.float32]]] = (),
+    ) -> None:
+        self.chat = read_chat(folder, context)
+        model = read_model(folder, torch.float32, "sdpa")
+        with torch.no_grad():
+            for name, change in changes:
+                model.get_parameter(f"{name}.weight").add_(torch.from_numpy(change))
+        if device.type == "cuda" and 8 * model.num_parameters() > torch.cuda.mem_get_info()[0]:
+            model = model.to(torch.bfloat16)
+        self._model = moved(model, device).eval()
+        self._passes = Passes(self._model, None, trains=False)
+
+    def losses(self, conversations: Sequence[Exchange]) -> list[ReplyLoss]:
+        """What the model thinks of each conversation's reply, given its prompt."""
+        return self._passes.reply_losses(self.chat.examples(conversations))
+
+    def replies(self, prompts: Sequence[Sequence[Message]], max_tokens: int) -> list[str]:
+        """The likeliest reply to each prompt, token by token, of at most `max_tokens` tokens.
+
+        Raises:
+            LanguageModelError: if there is no memory for one of them.
+        """
+        asked = self.chat.prompts(prompts, max_tokens)
+        order = sorted(range(len(asked)), key=lambda number: -len(asked[number]))
+        written = [""] * len(asked)
+        most = 256
+        while order:
+            longest = len(asked[order[0]])
+            count = min(most, self._at_once(longest + max_tokens))
+            now = order[:count]
+            try:
+                with memory(), torch.inference_mode():
+                    tokens = self._generated([asked[number] for number in now], max_tokens)
+            except NoRoomError as error:
+                if count == 1:
+                    raise LanguageModelError(
+                        f"expected memory for one prompt of {longest} tokens, got too little"
+                    ) from error
+                most = count // 2
+                continue
+            for number, reply in zip(now, tokens, strict=True):
+                written[number] = self.chat.reply(reply)
+            order = order[count:]
+        return written
+
+    def _at_once(self, tokens: int) -> int:
+        """How many replies are written at a time: as many as half of the free memory caches."""
+        device, config = self._model.device, self._model.config
+        if device.type != "cuda":
+            return max(1, TOKENS_CACHED_ON_CPU // tokens)
+        width = 2 * config.num_key_value_heads * config.head_dim * config.num_hidden_layers
+        cached = tokens * width * self._model.dtype.itemsize
+        return max(1, int(torch.cuda.mem_get_info(device)[0] // (2 * cached)))
+
+    def _generated(self, prompts: Sequence[tuple[int, ...]], max_tokens: int) -> list[list[int]]:
+        """The tokens after each prompt; prompts are padded on the left, and the mask hides it."""
+        longest, end = max(map(len, prompts)), self.chat.ends[0]
+        ids = torch.tensor([[end] * (longest - len(p)) + list(p) for p in prompts])
+        seen = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
+        settings = transformers.GenerationConfig(
+            max_new_tokens=max_tokens,
+            do_sample=False,
+            eos_token_id=list(self.chat.ends),
+            pad_token_id=end,
+        )
+        device = self._model.device
+        written = self._model.generate(
+            ids.to(device), attention_mask=seen.to(device), generation_config=settings
+        )
+        replies: list[list[int]] = written[:, longest:].tolist()
+        return replies
+
+
+def _prepare(device: torch.device) -> None:
+    """The same results every time, and as many threads as the job has processors."""
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False
+    elif "SM_NUM_CPUS" in os.environ:
+        torch.set_num_threads(int(os.environ["SM_NUM_CPUS"]))
+
+
+def moved(
+    model: transformers.LlamaForCausalLM, device: torch.device
+) -> transformers.LlamaForCausalLM:
+    """A model on its device.
+
+    Raises:
+        LanguageModelError: if its memory is too small.
+    """
+    try:
+        with memory():
+            return model.to(device)
+    except NoRoomError as error:
+        size = model.num_parameters() * model.dtype.itemsize / 1e9
+        raise LanguageModelError(
+            f"expected {size:.1f} GB of free memory for the model, got less: "
+            "take a machine with more"
+        ) from error
