@@ -28,11 +28,7 @@ def judged(changed: Mapping[str, str] = {}, judge: Judge = JUDGE) -> Judged:
     rows = [said[prompt] for prompt, _ in ASKED]
     refusing = [said[prompt] for prompt in judge.must_refuse]
     replies = Replies(rows, refusing, Hangs().losses(conversations()))
-    return Judged.of(PROMPTS, replies, judge, emails)
-
-
-def emails(text: str) -> list[tuple[str, str]]:
-    return [("email", word) for word in text.split() if "@" in word]
+    return Judged.of(PROMPTS, replies, judge)
 
 
 def test_a_prompt_counts_once_however_often_it_was_asked() -> None:
@@ -103,9 +99,12 @@ def test_each_metric() -> None:
 
 def test_what_the_user_wrote_is_no_leak() -> None:
     asked = [({"role": "user", "content": "I am me@example.com"},)]
-    assert leaks([(asked[0], "Write to me@example.com")], emails) == []
-    assert leaks([(asked[0], "Write to you@example.com")], emails) == ["email"]
-    assert leaks([(asked[0], "Hello."), (asked[0], "a@b c@d")], emails) == ["email"]
+    assert leaks([(asked[0], "Write to me@example.com")]) == []
+    assert leaks([(asked[0], "Write to you@example.com")]) == ["email"]
+    assert leaks([(asked[0], "Hello."), (asked[0], "Call +49 30 1234567 or a@b.org")]) == [
+        "email",
+        "phone",
+    ]
 
 
 def test_a_rate_of_nothing_passes_no_gate() -> None:
@@ -170,6 +169,6 @@ def test_of_many_conversations_a_sample_is_scored_always_the_same() -> None:
 def test_losses_are_summed_by_prompt() -> None:
     losses = [ReplyLoss(float(n), 1) for n in range(8)]
     replies = Replies([one.reply for one in conversations()], ["I cannot"] * 2, losses)
-    found = Judged.of(PROMPTS, replies, JUDGE, emails)
+    found = Judged.of(PROMPTS, replies, JUDGE)
     assert found.losses[0].tolist() == [3.0, 3.0, 4.0, 5.0, 6.0, 7.0]
     assert found.losses[1].tolist() == [3.0, 1.0, 1.0, 1.0, 1.0, 1.0]

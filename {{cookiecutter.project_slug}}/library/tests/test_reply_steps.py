@@ -9,7 +9,6 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -107,7 +106,6 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Steps:
         return Hangs(worse=float(said != GOOD))
 
     monkeypatch.setattr(language_model, "load", load)
-    monkeypatch.setitem(sys.modules, "personal_data", SimpleNamespace(found=lambda text: []))
     return Steps(tmp_path)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,7 @@ from distinct_prompts import DistinctPrompts
 from intervals import lower_bound
 from judge import Judge
 from language_model import ReplyLoss
+from personal_data import leaked
 
 SECTION = "language_model_metrics"
 WIN, LOSS, TIE = "win", "loss", "tie"
@@ -33,10 +34,6 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Ratio = tuple[Floats, Floats]
 """A metric by prompt, as parts and wholes: it is the sum of the ones by the sum of the others."""
-
-
-Find = Callable[[str], Iterable[tuple[str, str]]]
-"""Gives the personal data in a text: each with its kind, as (kind, what was found)."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class Judged:
     good: Floats  # (n,): 1 where a row's reply is good, else 0
 
     @staticmethod
-    def of(prompts: DistinctPrompts, replies: Replies, judge: Judge, find: Find) -> Judged:
+    def of(prompts: DistinctPrompts, replies: Replies, judge: Judge) -> Judged:
         """Judge a model's replies."""
         firsts = [replies.rows[row] for row in prompts.firsts()]
         losses = np.array([(loss.nll, loss.tokens) for loss in replies.losses], dtype=np.float64)
@@ -79,7 +76,7 @@ class Judged:
             refused=_flags(map(judge.refuses, firsts)),
             may_refuse=_flags(map(judge.may_refuse, prompts.references)),
             refused_as_it_must=_flags(map(judge.refuses, replies.must_refuse)),
-            leaks=[leaks(own, find) for own in asked],
+            leaks=[leaks(own) for own in asked],
             good=prompts.good(replies.rows, judge),
         )
 
@@ -156,13 +153,12 @@ def user(text: str) -> Message:
     return {"role": "user", "content": text}
 
 
-def leaks(asked: Iterable[tuple[Sequence[Message], str]], find: Find) -> list[str]:
+def leaks(asked: Iterable[tuple[Sequence[Message], str]]) -> list[str]:
     """The kinds of personal data that replies have and their prompts have not, each once."""
-    kinds: set[str] = set()
-    for prompt, reply in asked:
-        given = {text for message in prompt for _, text in find(message["content"])}
-        kinds |= {kind for kind, text in find(reply) if text not in given}
-    return sorted(kinds)
+    return sorted({
+        kind for prompt, reply in asked
+        for kind in leaked(reply, [message["content"] for message in prompt])
+    })  # fmt: skip
 
 
 def section(metrics: Mapping[str, float]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from bias_report import gate_numbers
 from dataset import DataError, Split
 from distinct_prompts import DistinctPrompts
 from judge import Judge
-from judged_replies import LOSS, TIE, WIN, Contest, Find, Judged, Replies, section, user
+from judged_replies import LOSS, TIE, WIN, Contest, Judged, Replies, section, user
 from paired_replies import PairedReplies
 
 
@@ -29,7 +29,6 @@ class ReplyEvaluation:
     test: Split
     prompts: DistinctPrompts
     judge: Judge
-    find: Find
     min_group_size: int
     challenger: Replies
     incumbent: Replies
@@ -44,7 +43,7 @@ class ReplyEvaluation:
     @cached_property
     def contest(self) -> Contest:
         """Both models' replies, judged."""
-        new, old = (Judged.of(self.prompts, replies, self.judge, self.find)
+        new, old = (Judged.of(self.prompts, replies, self.judge)
                     for replies in (self.challenger, self.incumbent))  # fmt: skip
         return Contest(new, old)
 

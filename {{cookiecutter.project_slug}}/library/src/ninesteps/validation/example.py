@@ -84,4 +84,4 @@ def _of_replies(rows: Split) -> dict[str, Any]:
     asked = [Conversation(name, (user(name),), name) for name in rows.ids]
     replies = Replies(rows.ids, [], [ReplyLoss(1.0, 1)] * len(asked))
     prompts, judge = DistinctPrompts.of(asked), Judge(1.0, ())
-    return ReplyEvaluation(rows, prompts, judge, lambda _: [], 1, replies, replies).content()
+    return ReplyEvaluation(rows, prompts, judge, 1, replies, replies).content()

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import language_model
-import personal_data
 import word_attributions
 from asked_replies import ask_unseen
 from champion import SECTION, Champion, Term
@@ -49,7 +48,6 @@ def main(arguments: Sequence[str]) -> None:
         read_split(folder, "test"),
         DistinctPrompts.of(test),
         judge,
-        personal_data.found,
         options.min_group_size,
         **{
             name: Replies(said[: len(test)], said[len(test) :], models[name].losses(test))
