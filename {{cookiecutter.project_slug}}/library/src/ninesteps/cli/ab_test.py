@@ -1,15 +1,22 @@
-"""`pipeline ab-plan`: what an A/B test needs, before it begins."""
+"""`pipeline ab-plan`, what an A/B test needs; and the test of `pipeline deploy V --ab`."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands
 from ninesteps.cli.options import AS_JSON, Rate
+from ninesteps.errors import FAILED, INTERRUPTED, DeployError
+
+if TYPE_CHECKING:
+    from ninesteps.local.state import ModelPackage
+    from ninesteps.runs.rehearsal import Rehearsal
 
 
 class Numbers(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # in click 8.4 alone
@@ -66,3 +73,62 @@ def ab_plan(users: int, rate: float, differences: tuple[float, ...], as_json: bo
         from ninesteps.terminal import ab_plan as shown
 
         shown.show(rules, users, rate, plans)
+
+
+def test(
+    rehearsal: Rehearsal,
+    package: ModelPackage,
+    users: int,
+    rates: tuple[float, float],
+    seed: int,
+    port: int | None,
+    as_json: bool,
+) -> None:
+    """Test a version against the one that serves, show it, and end with 1 if it does not take over.
+
+    Raises:
+        DeployError: if no other version serves, or the endpoint ends meanwhile.
+    """
+    from ninesteps.report import ab_page
+    from ninesteps.runs import ab_test
+    from ninesteps.terminal.ab_test import Shown, sentence
+    from ninesteps.terminal.ab_test import as_json as shown_as_json
+
+    version, before = package.version, rehearsal.serving()
+    if before is None:
+        raise DeployError(
+            "an A/B test needs a version that serves, and none does here: `pipeline deploy V` first"
+        )
+    if before == version:
+        raise DeployError(f"version {version} is already served")
+    run = ab_test.find(rehearsal, package, before, users, rates, seed)
+    if not as_json:
+        click.echo(
+            f"{users:,} simulated users a day, {rates[0]:g} of main's (version {before}) and "
+            f"{rates[1]:g} of the challenger's (version {version}) with a good outcome, seed "
+            f"{seed}; time is compressed: a day takes as long as its requests"
+        )
+        if run.requests:
+            click.echo(f"it goes on from request {run.requests:,}")
+    page = run.folder / ab_test.PAGE
+    try:
+        with rehearsal.deploying(package, 1, port, ab={"share": run.test.share}):
+            with Shown(as_json) as shown:
+                asyncio.run(run.go_on(shown))
+            rehearsal.wait()
+    except KeyboardInterrupt:
+        click.echo(
+            f"pipeline: stopped; version {before} serves alone. The same command goes on with the "
+            f"test from request {run.requests:,}", err=True,
+        )  # fmt: skip
+        sys.exit(INTERRUPTED)
+    ab_test.keep(run, run.noted())
+    page.write_text(ab_page.of_folder(run.folder), encoding="utf-8")
+    here.record_lineage()
+    if as_json:
+        click.echo(json.dumps(shown_as_json(run)))
+    else:
+        click.echo(sentence(run))
+        click.echo(page)
+    if run.test.share != 100:
+        sys.exit(FAILED)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ninesteps.cli import ab_test as ab_tests
 from ninesteps.cli import here
+from ninesteps.cli.ab_test import Numbers
 from ninesteps.cli.commands import commands
 from ninesteps.cli.options import AS_JSON, Rate
-from ninesteps.errors import FAILED, INTERRUPTED
+from ninesteps.errors import FAILED, INTERRUPTED, DeployError
 
 if TYPE_CHECKING:
     from ninesteps.runs.rehearsal import Rehearsal
@@ -27,21 +29,48 @@ if TYPE_CHECKING:
               help="Send so many records of the test split a second meanwhile.")  # fmt: skip
 @click.option("--port", type=click.IntRange(0, 65535),
               help="Of 127.0.0.1, where no endpoint runs yet; 0: any that is free.")  # fmt: skip
+@click.option("--ab", "is_ab_test", is_flag=True,
+              help="Test it against the version that serves, with simulated users.")  # fmt: skip
+@click.option("--users", type=click.IntRange(1, 1_000_000), default=500, show_default=True,
+              help="Of --ab: new users a day.")  # fmt: skip
+@click.option("--outcome-rate", "rates", type=Numbers(0, 1, 2), default=(0.5, 0.6),
+              metavar="R,R", help="Of --ab: true rates of good outcomes. [0.5,0.6]")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True,
+              help="Of --ab: which users.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="A line each look, as JSON.")
 def deploy(
-    version: int, time_scale: float, traffic: float, port: int | None, as_json: bool
+    version: int,
+    time_scale: float,
+    traffic: float,
+    port: int | None,
+    is_ab_test: bool,
+    users: int,
+    rates: tuple[float, float],
+    seed: int,
+    as_json: bool,
 ) -> None:
     """Rehearse a deployment on this machine.
 
-    The approved VERSION takes over an endpoint here.
+    The approved VERSION takes over an endpoint here. With --ab a part of the
+    users get it until their outcomes decide, by [ab]: simulated users, who come
+    as fast as they are answered.
     """
-    from ninesteps.settings.deploy import shift
+    from ninesteps.settings.deploy import AB_TEST, shift
 
     rehearsal = _rehearsal()
     here.check_has_run()
     package = rehearsal.find(version)
     for notice in rehearsal.notices(version):
         here.show_notice(notice)
+    serving = rehearsal.serving()
+    if is_ab_test:
+        ab_tests.test(rehearsal, package, users, rates, seed, port, as_json)
+        return
+    if rehearsal.settings.deploy.rollout == AB_TEST and serving not in (None, version):
+        raise DeployError(
+            f'rollout = "{AB_TEST}": version {version} is tested against version {serving}, which '
+            f"serves, by `pipeline deploy {version} --ab`"
+        )
     with _interruptible(rehearsal):
         takes_over = rehearsal.is_running() and rehearsal.ask("status")["version"] is not None
         rehearsal.deploy(package, time_scale, port)
@@ -57,8 +86,6 @@ def rollback(as_json: bool) -> None:
 
     A deployment that goes on is rolled back. Otherwise the version before takes over at once.
     """
-    from ninesteps.errors import DeployError
-
     rehearsal = _rehearsal()
     status = rehearsal.ask("status")
     if status["deploying"] is not None:

@@ -52,9 +52,20 @@ class LocalRegistry:
                            c.signature)
                   for c in changes),
         )  # fmt: skip
-        if not package.head:
-            return version
-        return replace(version, metadata={**version.metadata, CHAIN_HEAD: package.head})
+        head = {CHAIN_HEAD: package.head} if package.head else {}
+        return replace(version, metadata={**version.metadata, **head, **self._tested(number)})
+
+    def _tested(self, number: int) -> dict[str, str]:
+        """How the last A/B test of a version ended, as a rollout is noted in an account."""
+        for entry in reversed(self._state.events()):
+            facts = entry.facts
+            if "ab_outcome" in facts and (facts.get("group"), facts.get("version")) == (
+                self.group, number,
+            ):  # fmt: skip
+                users = f" after {facts['ab_users']:,} users" if "ab_users" in facts else ""
+                test = f"A/B test: {facts['ab_outcome']}{users}, {entry.kind}"
+                return {"rollout": test, "rollout_at": entry.at}
+        return {}
 
     def read(self, uri: str) -> bytes | None:
         """The content of an S3 URI; None if nothing lies there."""

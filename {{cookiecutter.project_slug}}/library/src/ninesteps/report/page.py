@@ -56,7 +56,7 @@ def build(
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = asset("page.css"), asset("page.js")
     html = environment.get_template("page.html.jinja").render(
         facts=facts,
         verdict=outcome,
@@ -70,8 +70,8 @@ def build(
         formatting=formatting,
         style=Markup(style),
         script=Markup(script),
-        style_hash=_csp_hash(style),
-        script_hash=_csp_hash(script),
+        style_hash=csp_hash(style),
+        script_hash=csp_hash(script),
     )
     text = summary(reading, outcome, judgement, panel_list)
     return Report(plain(html), plain(text))
@@ -147,11 +147,12 @@ def _remarks(reading: Reading) -> list[str]:
         return ["what step 1 found in the data cannot be read: findings.json has another shape"]
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A file of this package that a page has within."""
     return (resources.files("ninesteps.report") / name).read_text(encoding="utf-8")
 
 
-def _csp_hash(content: str) -> str:
+def csp_hash(content: str) -> str:
     """What the page's own policy knows its style and its script by."""
     digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
     return f"sha256-{digest}"

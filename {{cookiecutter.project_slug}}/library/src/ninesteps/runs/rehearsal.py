@@ -84,6 +84,23 @@ class Rehearsal:
         Raises:
             DeployError: if the version cannot be deployed.
         """
+        with self.deploying(package, time_scale, port, by_hand):
+            pass
+
+    @contextlib.contextmanager
+    def deploying(
+        self,
+        package: ModelPackage,
+        time_scale: float,
+        port: int | None = None,
+        by_hand: bool = False,
+        ab: dict[str, Any] | None = None,
+    ) -> Iterator[None]:
+        """The same, with the endpoint's ear as long as it lasts: what an A/B test lives by.
+
+        Args:
+            ab: of an A/B test, what `AbDeployment` needs besides.
+        """
         records, answers = self.golden(package)
         chosen = known_answers.spaced(len(records), GOLDEN_RECORDS)
         version = self._unpack(package)
@@ -103,18 +120,22 @@ class Rehearsal:
                     f"--port: expected {self.port()}, where the endpoint runs, got {port}; to move "
                     "it: `pipeline endpoint --stop` first"
                 )
-            self.ask(
-                "deploy", version=version, config=config, instances=deploy.instances,
+            asked = control.asked(
+                self.folder, "deploy", version=version, config=config, instances=deploy.instances,
                 alarms=[asdict(alarm) for alarm in alarms],
                 golden={
                     "records": [records[n] for n in chosen],
                     "answers": [answers[n] for n in chosen],
                 },
-                time_scale=time_scale, by_hand=by_hand, package=self._package(package),
+                time_scale=time_scale, by_hand=by_hand, package=self._package(package), ab=ab,
             )  # fmt: skip
+            held = contextlib.ExitStack()
+            held.enter_context(asked)
         except DeployError:
             shutil.rmtree(version["archive"], ignore_errors=True)
             raise
+        with held:
+            yield
 
     def golden(self, package: ModelPackage) -> tuple[list[str], list[str]]:
         """Records of the test split, and the model's predictions for them before registration.
@@ -198,6 +219,19 @@ class Rehearsal:
         except DeployError:
             return False
         return True
+
+    def serving(self) -> int | None:
+        """The version that the endpoint serves; None if none does."""
+        return control.serving(self.local)
+
+    def wait(self) -> None:
+        """Wait until no version is being deployed any more.
+
+        Raises:
+            DeployError: if the endpoint ends.
+        """
+        while self.ask("status")["deploying"] is not None:
+            time.sleep(0.05)
 
     def port(self) -> int:
         """The port that it still serves."""

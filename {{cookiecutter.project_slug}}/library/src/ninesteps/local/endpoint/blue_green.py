@@ -84,6 +84,11 @@ class Deployment:
     began: float = field(default_factory=time.monotonic)
     _in_alarm: dict[str, int] = field(default_factory=dict)  # periods in a row
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the chain of events says of it besides who took over from whom."""
+        return {}
+
     async def run(self, router: Router, green: Fleet) -> Fleet | None:
         """Let a new version take over from the one that serves, which is given; or be the first.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +24,29 @@ def ask(folder: Path, command: str, **arguments: Any) -> dict[str, Any]:
     Raises:
         DeployError: with the endpoint's own message, or if it does not run.
     """
+    with asked(folder, command, **arguments) as answer:
+        return answer
+
+
+@contextmanager
+def asked(folder: Path, command: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+    """The same, with the connection held open: an A/B test lasts no longer than that."""
     running = address(folder)
     content = {"do": command, "token": running["token"], **arguments}
     try:
-        with socket.create_connection((LOCALHOST, running["control"]), timeout=30) as control:
+        control = socket.create_connection((LOCALHOST, running["control"]), timeout=30)
+    except OSError:
+        raise DeployError(_NONE_RUNS) from None
+    with control:
+        try:
             control.sendall(json.dumps(content).encode() + b"\n")
             with control.makefile("rb") as reply:
-                answer = json.loads(reply.readline())
-    except (OSError, ValueError):
-        raise DeployError(_NONE_RUNS) from None
-    if "error" in answer:
-        raise DeployError(answer["error"])
-    return dict(answer)
+                answer = dict(json.loads(reply.readline()))
+        except (OSError, ValueError):
+            raise DeployError(_NONE_RUNS) from None
+        if "error" in answer:
+            raise DeployError(answer["error"])
+        yield answer
 
 
 def address(folder: Path) -> dict[str, Any]:

@@ -7,11 +7,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from ninesteps.local.endpoint.connection import Answer, Head, RequestRefused
 from ninesteps.local.endpoint.fleet import Fleet, FleetClosedError, Request
 from ninesteps.local.endpoint.observed import Observed
 from ninesteps.settings.deploy import share
+
+TARGET, INVOKED = "x-amzn-sagemaker-target-variant", "x-amzn-invoked-production-variant"
+"""InvokeEndpoint's headers: the variant that is to answer, and the one that has."""
+
+MAIN, CHALLENGER = "main", "challenger"
+"""The variants while a version is tested: the one that serves, and the one that is tested."""
 
 METHODS = {"/ping": ("GET", "HEAD"), "/invocations": ("POST",)}
 
@@ -23,6 +30,7 @@ class Router:
         self.observed = observed
         self.blue: Fleet | None = None  # serves
         self.green: Fleet | None = None  # is being deployed
+        self.is_test = False  # whether both are variants that a request may name
         self._part, self._whole, self._owed = 0, 1, 0
 
     @property
@@ -37,12 +45,14 @@ class Router:
     def take_over(self) -> Fleet | None:
         """The new version is the one that serves from here on; gives the one before it."""
         before, self.blue, self.green = self.blue, self.green, None
+        self.is_test = False
         self.turn(0, 1)
         return before
 
     def give_up(self) -> Fleet | None:
         """The new version gets nothing from here on; gives it."""
         green, self.green = self.green, None
+        self.is_test = False
         self.turn(0, 1)
         return green
 
@@ -68,11 +78,19 @@ class Router:
         if not body:
             raise RequestRefused(400, "expected at least one record, got no body")
         kind, accept = (head.headers.get(name, "")[:200] for name in ("content-type", "accept"))
-        return await self.invoke(Request(kind, accept, body, is_waited_for))
+        request = Request(kind, accept, body, is_waited_for)
+        return await self.invoke(request, head.headers.get(TARGET, ""))
 
-    async def invoke(self, request: Request) -> Answer:
-        """Have a request answered by one of the versions, and observe it."""
-        while fleet := self._next():
+    async def invoke(self, request: Request, variant: str = "") -> Answer:
+        """Have a request answered by one of the versions, and observe it.
+
+        Args:
+            variant: the one that is to answer; none: the versions take turns, by their shares.
+
+        Raises:
+            RequestRefused: if there is no such variant, or no version at all.
+        """
+        while fleet := self._targeted(variant) if variant else self._next():
             began = time.perf_counter()
             try:
                 answer = await fleet.send(request)
@@ -80,8 +98,22 @@ class Router:
                 continue
             seconds = time.perf_counter() - began
             self.observed.note(fleet.version.number, answer.status, seconds, request.is_large)
+            if self.is_test:
+                invoked = CHALLENGER if fleet is self.green else MAIN
+                return replace(answer, headers=(*answer.headers, (INVOKED, invoked)))
             return answer
         raise RequestRefused(503, "no version is served")
+
+    def _targeted(self, variant: str) -> Fleet | None:
+        """The version of a variant; outside of a test there is but one variant."""
+        known = (MAIN, CHALLENGER) if self.is_test else (MAIN,)
+        if variant not in known:
+            raise RequestRefused(
+                400, f"{TARGET}: expected {' or '.join(known)}, got {variant[:50]!a}"
+            )
+        if not self.is_test:
+            return self._next()
+        return self.green if variant == CHALLENGER else self.blue
 
     def _next(self) -> Fleet | None:
         """Whose turn it is: of as many requests as there are instances, one version has its own."""

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from ninesteps.errors import NineStepsError
+from ninesteps.local.endpoint.ab_test import AbDeployment
 from ninesteps.local.endpoint.blue_green import Deployment, Golden, RolledBackError
 from ninesteps.local.endpoint.connection import MAX_CONNECTIONS, Clients, Connection
 from ninesteps.local.endpoint.control import ADDRESS, LOCALHOST
@@ -145,12 +146,25 @@ class Endpoint:
             if is_known and not self._to_end.is_set():
                 known: dict[str, Callable[..., Awaitable[dict[str, Any]]]] = {
                     "status": self._status, "deploy": self._deploy, "cancel": self._cancel,
-                    "stop": self._stop,
+                    "stop": self._stop, "ab_share": self._ab_share, "ab_end": self._ab_end,
                 }  # fmt: skip
                 answer = await known[given.pop("do")](**given)
                 writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
+                if given.get("ab") and not answer:
+                    await self._until_left(reader)
         writer.close()
+
+    async def _until_left(self, reader: asyncio.StreamReader) -> None:
+        """Wait until whoever runs an A/B test closes the connection: the test does not outlast it.
+
+        The system closes it for a process that was killed.
+        """
+        deployment = self._deployment
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        if isinstance(deployment, AbDeployment):
+            deployment.leave()
 
     async def _status(self) -> dict[str, Any]:
         router, deployment = self._router, self._deployment
@@ -185,20 +199,26 @@ class Endpoint:
         time_scale: float,
         by_hand: bool = False,
         package: dict[str, str] | None = None,
+        ab: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Begin to deploy a version.
 
         Args:
             package: what the chain of events says of it besides its number.
+            ab: of an A/B test the challenger's `share`, in percent; the test lasts until it is
+                decided or the connection that this came by is closed.
         """
         if self._deployment:
             return {"error": f"version {self._deployment.version} is being deployed"}
         if self._router.blue and self._router.blue.version.number == version["number"]:
             return {"error": f"version {version['number']} is already served"}
+        if ab and not self._router.blue:
+            return {"error": "an A/B test needs a version that serves, and none does here"}
         requests = Golden(tuple(golden["records"]), tuple(golden["answers"]))
-        deployment = Deployment(
+        kind = AbDeployment if ab else Deployment
+        deployment = kind(
             version["number"], config, instances, [Alarm(**alarm) for alarm in alarms], requests,
-            time_scale,
+            time_scale, **(ab or {}),
         )  # fmt: skip
         self._deployment, self._began = deployment, deployment.began
         served = ServedVersion(**version)
@@ -243,12 +263,13 @@ class Endpoint:
             seen = totals(self._router.observed.since(deployment.began))
             how = {"event": "ended", "outcome": outcome, "why": why}
             by_version = {number: asdict(total) for number, total in seen.items()}
-            kept = self._enter(noted, outcome, why, package)
+            noted |= deployment.facts
+            kept = self._enter(noted, outcome, why, {**package, **deployment.facts})
             self._last = {**noted, **how, **kept, "seen": by_version}
             self._note(self._last)
 
     def _enter(
-        self, noted: dict[str, Any], outcome: str, why: str, package: dict[str, str]
+        self, noted: dict[str, Any], outcome: str, why: str, package: dict[str, Any]
     ) -> dict[str, str]:
         """Enter a deployment in the chain of events; why it is not there, if it could not be."""
         number, before = noted["version"], noted["before"]
@@ -269,6 +290,20 @@ class Endpoint:
         if not self._deployment or not self._task:
             return {"error": "no version is being deployed"}
         self._task.cancel()
+        return {}
+
+    async def _ab_share(self, share: int) -> dict[str, Any]:
+        """Give the version that is tested another share, in percent."""
+        if not isinstance(self._deployment, AbDeployment):
+            return {"error": "no version is being tested"}
+        self._deployment.turn(share)
+        return {}
+
+    async def _ab_end(self, decision: dict[str, Any], takes_over: bool) -> dict[str, Any]:
+        """End the test; `decision` has its outcome, why, and what is noted of it."""
+        if not isinstance(self._deployment, AbDeployment):
+            return {"error": "no version is being tested"}
+        self._deployment.end(decision, takes_over)
         return {}
 
     async def _stop(self) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Caller:
 
     port: int
     records: Sequence[bytes]
+    content_type: str = "text/csv"
     replies: list[Reply] = field(default_factory=list)
     _free: list[tuple[float, asyncio.StreamReader, asyncio.StreamWriter]] = field(
         default_factory=list
@@ -53,7 +54,7 @@ class Caller:
             task.add_done_callback(sent.discard)
         if sent:
             await asyncio.wait(sent)
-        self._close()
+        self.close()
 
     async def as_fast_as_answered(self, callers: int, seconds: float) -> float:
         """Requests a second that some callers get answered, each one at a time."""
@@ -69,21 +70,33 @@ class Caller:
         return (len(self.replies) - before) / (time.monotonic() - began)
 
     async def _one(self, number: int, due: float) -> None:
+        self.replies.append(await self.ask(number, due))
+
+    async def ask(self, number: int, due: float, *headers: tuple[str, str]) -> Reply:
+        """Send one of the records, of any number, in their order; give what became of it.
+
+        Args:
+            due: the monotonic moment that its time counts from.
+        """
         record = number % len(self.records)
         try:
-            status, body = await self._post(self.records[record])
+            status, body = await self._post(self.records[record], headers)
         except (OSError, asyncio.IncompleteReadError, ValueError, IndexError):
             status, body = 0, b""
-        self.replies.append(Reply(record, status, time.monotonic() - due, body))
+        return Reply(record, status, time.monotonic() - due, body)
 
-    async def _post(self, body: bytes) -> tuple[int, bytes]:
+    async def _post(
+        self, body: bytes, headers: Sequence[tuple[str, str]] = ()
+    ) -> tuple[int, bytes]:
         while self._free and time.monotonic() - self._free[-1][0] > IDLE_SECONDS:
             self._free.pop()[2].close()
         if self._free:
             _, reader, writer = self._free.pop()
         else:
             reader, writer = await asyncio.open_connection(LOCALHOST, self.port)
-        head = (f"POST /invocations HTTP/1.1\r\nhost: {LOCALHOST}\r\ncontent-type: text/csv\r\n"
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        head = (f"POST /invocations HTTP/1.1\r\nhost: {LOCALHOST}\r\n"
+                f"content-type: {self.content_type}\r\n{more}"
                 f"content-length: {len(body)}\r\n\r\n")  # fmt: skip
         writer.write(head.encode() + body)
         lines = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
@@ -92,6 +105,7 @@ class Caller:
         self._free.append((time.monotonic(), reader, writer))
         return int(lines[0].split()[1]), content
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the connections that are open."""
         while self._free:
             self._free.pop()[2].close()
