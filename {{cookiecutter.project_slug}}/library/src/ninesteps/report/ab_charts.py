@@ -39,7 +39,7 @@ def evidence(points: Sequence[Point], threshold: float) -> Figure:
     marks = d.axes(x, y, "Days", "Evidence, to 1", _number, _power)
     marks += [
         d.line(LEFT, y(needed), RIGHT, y(needed), "limit"),
-        d.text(RIGHT, y(needed) - 5, f"{math.exp(threshold):g} decides", "tick", "end"),
+        d.text(LEFT + 4, y(needed) - 5, f"{math.exp(threshold):g} decides", "tick halo"),
         d.path([(x(p.day), y(p.worse / math.log(10))) for p in points], "curve other"),
         d.path([(x(p.day), y(p.better / math.log(10))) for p in points], "curve"),
     ]

@@ -16,7 +16,6 @@ from markupsafe import Markup
 
 from ninesteps.plain_text import plain
 from ninesteps.report import ab_charts as charts
-from ninesteps.report import formatting
 from ninesteps.report.ab_charts import Point
 from ninesteps.report.figure import Figure, Table
 from ninesteps.report.page import asset, csp_hash
@@ -170,6 +169,6 @@ def _rules(rules: ab_decision.Rules) -> Table:
     named = vars(rules).items()
     return Table(
         "Rules", ("Rule", "Value"),
-        [(name, formatting.number(value) if isinstance(value, float) else str(value))
+        [(name, f"{value:g}" if isinstance(value, float) else str(value))
          for name, value in named],
     )  # fmt: skip
