@@ -70,7 +70,7 @@ def begin(
     rehearsal: Rehearsal, version: dict[str, Any], time_scale: float, deploy: Deploy, **more: Any
 ) -> None:
     """Begin to deploy a version."""
-    alarms = policy.alarms(deploy)
+    alarms = policy.alarms(deploy, "binary")
     rehearsal.ask(
         "deploy", version=version, time_scale=time_scale, instances=deploy.instances,
         config=policy.deployment_config(deploy, [alarm.name for alarm in alarms]),

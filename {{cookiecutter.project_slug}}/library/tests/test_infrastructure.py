@@ -164,13 +164,23 @@ def endpoint_alarms(made: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_the_alarms_are_those_that_the_policy_watches() -> None:
     churn = dataclasses.replace(own(), deploy=Deploy(max_error_percent=2.5, max_latency_ms=300))
-    found = endpoint_alarms(resources(churn))
-    for alarm in found:
-        del alarm["AlarmDescription"], alarm["AlarmActions"]
-        alarm["Threshold"] = float(alarm["Threshold"])
-    watched = policy.alarms(churn.deploy)
-    assert found == [alarm.properties("customer-churn-prod") for alarm in watched]
-    assert [alarm["Threshold"] for alarm in found] == [0.025, 300_000.0]
+    thresholds = {}
+    for problem in ("binary", "language_model"):
+        settings = copy.copy(churn)  # not checked again: a language model has other settings too
+        gate = {"binary": "auc > 0.5", "language_model": "chrf > 0.5"}[problem]
+        for name, change in (("project", {"problem": problem}), ("gate", {"metric": gate})):
+            other = dataclasses.replace(getattr(churn, name), **change)
+            object.__setattr__(settings, name, other)
+        found = endpoint_alarms(resources(settings))
+        for alarm in found:
+            del alarm["AlarmDescription"], alarm["AlarmActions"]
+            alarm["Threshold"] = float(alarm["Threshold"])
+        watched = policy.alarms(churn.deploy, problem)
+        assert found == [alarm.properties("customer-churn-prod") for alarm in watched]
+        thresholds[problem] = [alarm["Threshold"] for alarm in found]
+    assert thresholds == {
+        "binary": [0.025, 300_000.0], "language_model": [0.025, 0.025, 300_000.0]
+    }  # fmt: skip
 
 
 def test_what_cannot_be_delivered_is_kept_encrypted_and_told() -> None:

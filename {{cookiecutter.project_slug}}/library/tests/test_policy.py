@@ -162,11 +162,18 @@ def test_what_sagemaker_would_refuse_is_refused_in_the_settings(wrong: dict[str,
 
 def test_alarms_are_what_cloudwatch_takes_of_the_variant_that_is_served() -> None:
     shape = SESSION.get_service_model("cloudwatch").shape_for("PutMetricAlarmInput")
-    errors, latency = (
-        alarm.properties("churn-prod")
-        for alarm in policy.alarms(Deploy(max_error_percent=2.5, max_latency_ms=250))
+    deploy = Deploy(max_error_percent=2.5, max_latency_ms=250)
+    errors, refusals, latency = (
+        alarm.properties("churn-prod") for alarm in policy.alarms(deploy, "language_model")
     )
-    assert faults(errors, shape) == faults(latency, shape) == []
+    assert [faults(alarm, shape) for alarm in (errors, refusals, latency)] == [[], [], []]
+    assert policy.alarms(deploy, "binary") == policy.alarms(deploy, "regression")
+    assert [alarm.properties("churn-prod") for alarm in policy.alarms(deploy, "binary")] == [
+        errors, latency,
+    ]  # fmt: skip
+    assert (refusals["AlarmName"], refusals["MetricName"], refusals["Threshold"]) == (
+        "churn-prod-4xx", "Invocation4XXErrors", 0.025,
+    )  # fmt: skip
     assert (errors["AlarmName"], errors["Statistic"], errors["Threshold"]) == (
         "churn-prod-5xx", "Average", 0.025,
     )  # fmt: skip

@@ -360,7 +360,7 @@ def test_a_deployment_that_takes_too_long_is_given_up(account: Account) -> None:
 
 def test_an_alarm_after_the_first_endpoint_has_baked_is_told(account: Account) -> None:
     cloudwatch = account.client("cloudwatch")
-    (alarm, _) = policy.alarms(SETTINGS.deploy)
+    (alarm, _) = policy.alarms(SETTINGS.deploy, "binary")
     cloudwatch.put_metric_alarm(**alarm.properties(NAME))
     cloudwatch.set_alarm_state(AlarmName=f"{NAME}-5xx", StateValue="ALARM", StateReason="a test")
     done = rollout(account, account.register("Approved"))

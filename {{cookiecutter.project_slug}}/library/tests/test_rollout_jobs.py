@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -728,6 +728,66 @@ def test_an_endpoint_that_answers_otherwise_is_refused(
     golden_requests.main(["--package", package, "--endpoint", "staging"])
     assert result("verdict.json")["passed"] == (not reason)
     assert reason in result("verdict.json")["reason"]
+
+
+def converse(replies: Sequence[str], judged: Sequence[str]) -> None:
+    """Make the version a language model's, with the replies of its transform and evaluation."""
+    asked = [{"role": "user", "content": "Größe?"}]
+    columns = {"problem": "language_model", "features": []}
+    for name, values in (
+        ("test.jsonl", [{"id": f"c{n}", "messages": asked} for n in range(len(replies))]),
+        ("test.jsonl.out", [{"id": f"c{n}", "SageMakerOutput": {"reply": reply, "status": 200}}
+                            for n, reply in enumerate(replies)]),
+        ("answers.jsonl", [{"id": f"c{n}", "reply": reply} for n, reply in enumerate(judged)]),
+    ):  # fmt: skip
+        put(name, lines(json.dumps(value) for value in values))
+    put("columns.json", columns)
+
+
+REPLIES = [f"Reply {n}" for n in range(40)]
+
+
+@pytest.mark.parametrize("replies_wrong", [False, True])
+def test_an_endpoint_gives_the_replies_that_were_judged(
+    package: str, monkeypatch: pytest.MonkeyPatch, replies_wrong: bool
+) -> None:
+    converse(REPLIES, REPLIES)
+    record(package)
+    golden = result("golden.json")
+    assert [one["answer"] for one in golden] == REPLIES[::2]
+    assert json.loads(golden[0]["request"]) == [{"role": "user", "content": "Größe?"}]
+
+    def ask(endpoint: str, request: known_answers.GoldenRequest) -> bytes:
+        said = [REPLIES[2 * n] + "!" * replies_wrong for n in request.positions]
+        answers = [{"reply": reply, "status": 200} for reply in said]
+        if b"instances" in request.body:
+            return json.dumps({"predictions": answers}).encode()
+        return lines(map(json.dumps, answers))
+
+    monkeypatch.setattr(golden_requests, "ask", ask)
+    golden_requests.main(["--package", package, "--endpoint", "staging"])
+    verdict = result("verdict.json")
+    assert verdict["passed"] != replies_wrong
+    assert verdict["reason"].startswith(
+        "golden request 1: 20 of 20 replies differ" if replies_wrong
+        else "24 golden requests were answered as recorded"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("replies", "judged", "reason"),
+    [
+        (REPLIES, REPLIES[1:], "the transform's replies: 39 of 39 replies of the transform differ"),
+        (REPLIES, [], "the transform's replies: expected replies of the evaluation, got none"),
+        ([], [], "the transform's replies: expected replies of the evaluation, got none"),
+    ],
+)
+def test_no_evidence_is_recorded_of_replies_that_were_not_judged(
+    package: str, replies: list[str], judged: list[str], reason: str
+) -> None:
+    converse(replies, judged)
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        run_record(package)
 
 
 def test_without_golden_requests_no_endpoint_passes(package: str) -> None:

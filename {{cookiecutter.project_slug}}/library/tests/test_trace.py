@@ -30,7 +30,7 @@ from ninesteps.local.erasures import Erasure, Erasures
 from ninesteps.local.state import KeptStep, Record, State, run_lock
 from ninesteps.local.step_cache import listing_sha256
 from ninesteps.runs import ingesting
-from ninesteps.runs.rehearsal import Rehearsal
+from ninesteps.runs.rehearsal import Known, Rehearsal
 from ninesteps.settings import loading
 from ninesteps.tracing import erasing, rewriting, uses
 from ninesteps.tracing.index import Index, Place, index_lines, line_at
@@ -537,13 +537,13 @@ def test_a_version_is_deployed_on_the_rows_that_are_left(here: Path) -> None:
     local = here / ".local"
     (package,) = State(local / "state.db").model_packages(OF.model_package_group, 1)
     rehearsal = Rehearsal(here, local, OF)
-    assert rehearsal.golden(package) == (["1.5,1", "1.5,1"], ["1,0.1", "1,0.2"])
+    assert rehearsal.known(package) == Known(["1.5,1", "1.5,1"], ["1,0.1", "1,0.2"])
     erase(here, "007")
-    assert rehearsal.golden(package) == (["1.5,1"], ["1,0.2"])
+    assert rehearsal.known(package) == Known(["1.5,1"], ["1,0.2"])
     answers = next((local / "s3").rglob("first/**/test.csv.out"))
     answers.write_text("1b,0,0.2\n", encoding="utf-8")
     with pytest.raises(DeployError, match=r"test.csv.out: expected sha256"):
-        rehearsal.golden(package)
+        rehearsal.known(package)
 
 
 def test_rows_of_an_erased_record_are_left_out_of_a_later_table_loudly(

@@ -18,7 +18,7 @@ from ninesteps.cli.options import AS_JSON, Rate
 from ninesteps.errors import FAILED, INTERRUPTED, DeployError
 
 if TYPE_CHECKING:
-    from ninesteps.runs.rehearsal import Rehearsal
+    from ninesteps.runs.rehearsal import Known, Rehearsal
 
 
 @commands.command()
@@ -76,7 +76,7 @@ def deploy(
         rehearsal.deploy(package, time_scale, port)
         if takes_over and not as_json:
             click.echo(shift(rehearsal.settings.deploy))
-        _follow(rehearsal, rehearsal.golden(package)[0], traffic, as_json)
+        _follow(rehearsal, rehearsal.known(package), traffic, as_json)
 
 
 @commands.command()
@@ -91,14 +91,14 @@ def rollback(as_json: bool) -> None:
     if status["deploying"] is not None:
         with _interruptible(rehearsal):
             rehearsal.ask("cancel")
-            _follow(rehearsal, [], 0, as_json, expected="rolled back")
+            _follow(rehearsal, None, 0, as_json, expected="rolled back")
     elif status["previous"] is None:
         raise DeployError("there is no version to go back to")
     else:
         previous = rehearsal.find(status["previous"], has_served=True)
         with _interruptible(rehearsal):
             rehearsal.deploy(previous, 1, by_hand=True)
-            _follow(rehearsal, [], 0, as_json)
+            _follow(rehearsal, None, 0, as_json)
 
 
 @commands.command()
@@ -142,7 +142,7 @@ def _interruptible(rehearsal: Rehearsal) -> Iterator[None]:
 
 def _follow(
     rehearsal: Rehearsal,
-    records: list[str],
+    known: Known | None,
     traffic: float,
     as_json: bool,
     expected: str = "deployed",
@@ -152,7 +152,7 @@ def _follow(
 
     from ninesteps.terminal.deployment import follow, sentence
 
-    last = asyncio.run(follow(rehearsal, records, traffic, as_json))
+    last = asyncio.run(follow(rehearsal, known, traffic, as_json))
     here.record_lineage()
     if as_json:
         click.echo(json.dumps(last))

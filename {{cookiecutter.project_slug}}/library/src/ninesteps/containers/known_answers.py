@@ -4,16 +4,21 @@ They are sent all at once, alone and in any number, as CSV and as JSON, and in t
 clients write these: a version that answers the same record in two ways cannot be trusted. What is
 the same answer, and which records are also sent alone, is said here for the evaluation too. The
 standard library alone is imported: the job that asks a staging endpoint takes this file with it.
+
+A language model is asked for replies to conversations. They are the same as long as numbers are
+added in the same order. In batches of another size they may not be, and then a reply goes on with
+another word: so a few may differ.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-CSV, JSON = "text/csv", "application/json"
+CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
 ANYTHING = "*/*"
 """The content type of a client that takes any answer."""
 
@@ -25,6 +30,12 @@ FEWER = 7
 
 CLOSE = 1e-6
 """By how much a probability may differ from the known one, or a number, relative to its size."""
+
+AT_ONCE = 100
+"""Conversations of one JSON request at most, as `reply_requests` has it."""
+
+MAY_DIFFER = 20
+"""One reply may differ from the known one, and one more of each twenty that were asked for."""
 
 Answer = tuple[float, ...]
 """Label and probability, or the number that a regression predicts."""
@@ -47,6 +58,26 @@ class GoldenRequest:
         kind = self.content_type
         kinds = kind if kind == self.accept else f"{kind}, to be answered as {self.accept}"
         return f"{'alone' if count == 1 else f'{count} at once'}, as {kinds}"
+
+
+Compare = Callable[[GoldenRequest, bytes], str]
+"""How a response differs from what is known; empty if it does not."""
+
+
+def golden(
+    records: Sequence[str], answers: Sequence[str], kinds: Sequence[str] = (CSV, JSON)
+) -> tuple[Iterator[GoldenRequest], Compare]:
+    """Golden requests, and what compares the responses to them with what is known.
+
+    Args:
+        records: CSV of records, or JSON of conversations: a list of messages each.
+        answers: CSV of answers, or replies.
+        kinds: the content types that the model's script takes; CSV is one of a table's.
+    """
+    if CSV not in kinds:
+        return requests_for_replies(records), KnownReplies(answers).difference
+    known = [read_answers(answer.encode(), CSV)[0] for answer in answers]
+    return requests(records, kinds), lambda request, body: difference(request, body, known)
 
 
 def spaced(count: int, most: int) -> range:
@@ -162,3 +193,110 @@ def difference(request: GoldenRequest, body: bytes, known: Sequence[Answer]) -> 
         f"{count} of {len(expected)} answers differ from what the model predicted when it was "
         f"registered, sent {request.how}"
     )
+
+
+# Replies
+
+
+def asking_for_reply(conversation: str) -> bytes:
+    """A conversation, the JSON of its messages, as a request."""
+    return json.dumps({"messages": json.loads(conversation)}).encode()
+
+
+def requests_for_replies(conversations: Sequence[str]) -> Iterator[GoldenRequest]:
+    """Every way to ask for replies to these conversations; the most telling requests come first."""
+    everything = tuple(range(len(conversations)))
+    lines = "".join(f"{conversation}\n" for conversation in conversations)
+    yield GoldenRequest(JSON_LINES, JSON_LINES, lines.encode(), everything)
+    alone = [_alone(conversations, position) for position in spaced(len(conversations), ALONE)]
+    yield from alone
+    instances = [{"messages": json.loads(conversation)} for conversation in conversations[:AT_ONCE]]
+    body = json.dumps({"instances": instances}).encode()
+    yield GoldenRequest(JSON, JSON, body, everything[:AT_ONCE])
+    yield replace(alone[0], content_type=f"{JSON}; charset=utf-8")
+    yield replace(alone[0], accept=ANYTHING)
+
+
+def _alone(conversations: Sequence[str], position: int) -> GoldenRequest:
+    body = asking_for_reply(conversations[position])
+    return GoldenRequest(JSON, JSON, body, (position,))
+
+
+@dataclass
+class KnownReplies:
+    """Known replies, and how many of those that came differ from them."""
+
+    replies: Sequence[str]
+    asked: int = 0
+    differing: int = 0
+
+    def difference(self, request: GoldenRequest, body: bytes) -> str:
+        """What is wrong with a response, or with all until now; empty if nothing is."""
+        how = f"sent {request.how}"
+        try:
+            given = read_replies(body)
+        except ValueError as error:
+            return f"{error}, {how}"
+        expected = [self.replies[position] for position in request.positions]
+        if len(given) != len(expected):
+            return f"expected {len(expected)} replies, got {len(given)}, {how}"
+        self.asked += len(expected)
+        self.differing += sum(a != b for a, b in zip(given, expected, strict=True))
+        if self.differing <= 1 + self.asked // MAY_DIFFER:
+            return ""
+        return (
+            f"{self.differing} of {self.asked} replies differ from those of the model when it was "
+            f"registered, the last ones {how}"
+        )
+
+
+def known_replies(
+    split: bytes, transformed: bytes, evaluated: bytes
+) -> tuple[list[str], list[str]]:
+    """The conversations of a split as JSON, and the replies that the batch transform got.
+
+    Args:
+        split: `test.jsonl`.
+        transformed: `test.jsonl.out`: id and `SageMakerOutput`.
+        evaluated: `answers.jsonl`: id and reply, of those conversations that were judged.
+
+    Raises:
+        ValueError: if a reply is missing, or too many of the evaluation's are others.
+    """
+    conversations = {str(line["id"]): json.dumps(line["messages"]) for line in _lines(split)}
+    said = {str(line["id"]): line["SageMakerOutput"] for line in _lines(transformed)}
+    if said.keys() != conversations.keys():
+        raise ValueError(f"expected {len(conversations)} replies of the transform, got {len(said)}")
+    replies = {key: str(one["reply"]) for key, one in said.items() if "reply" in one}
+    judged = {str(line["id"]): line.get("reply") for line in _lines(evaluated)}
+    if not judged:
+        raise ValueError("expected replies of the evaluation, got none")
+    differing = sum(replies.get(key) != reply for key, reply in judged.items())
+    if differing > 1 + len(judged) // MAY_DIFFER:
+        raise ValueError(
+            f"{differing} of {len(judged)} replies of the transform differ from the evaluation's"
+        )
+    return [conversations[key] for key in replies], [*replies.values()]
+
+
+def _lines(content: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in content.decode().split("\n") if line.strip()]
+
+
+def read_replies(body: bytes) -> list[str]:
+    """The replies in a response: JSON, or JSON Lines.
+
+    Raises:
+        ValueError: if one is none.
+    """
+    try:
+        values: list[Any] = [json.loads(line) for line in body.decode().split("\n") if line.strip()]
+    except ValueError:
+        raise ValueError("expected JSON") from None
+    if len(values) == 1 and isinstance(values[0], dict) and "predictions" in values[0]:
+        values = list(values[0]["predictions"])
+    replies = [value.get("reply") if isinstance(value, dict) else None for value in values]
+    if not all(isinstance(reply, str) for reply in replies):
+        faults = [str(v["error"]) for v in values if isinstance(v, dict) and "error" in v]
+        raise ValueError(f"expected replies, got {faults[0] if faults else 'something else'}")
+    return [str(reply) for reply in replies]

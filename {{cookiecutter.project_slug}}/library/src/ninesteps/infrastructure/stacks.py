@@ -105,15 +105,19 @@ def parameters(
         "ScheduleTimezone": settings.cadence.timezone,
         STARTS: OFF,
         "NotifyEmail": settings.notify.email,
-        **{
-            limit: str(alarm.threshold)
-            for limit, alarm in zip(
-                ("MaxErrorShare", "MaxLatencyMicroseconds"),
-                policy.alarms(settings.deploy),
-                strict=True,
-            )
-        },
+        **_watched(settings),
         "GitHubRepository": environment.github_repository,
+    }
+
+
+def _watched(settings: Settings) -> dict[str, str]:
+    """The parameters that say what sets off the endpoint's alarms."""
+    alarms = policy.alarms(settings.deploy, settings.project.problem)
+    thresholds = {alarm.name: str(alarm.threshold) for alarm in alarms}
+    return {
+        "MaxErrorShare": thresholds["5xx"],
+        "FailsWith4xx": "yes" if "4xx" in thresholds else "no",
+        "MaxLatencyMicroseconds": thresholds["latency"],
     }
 
 

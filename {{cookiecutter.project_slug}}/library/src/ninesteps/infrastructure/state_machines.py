@@ -98,7 +98,7 @@ def substitutions(settings: Settings, environment: Environment, image: str) -> d
     deploy, root = settings.deploy, root_uri(settings, environment)
     name = environment.named(settings.project.pipeline)
     vpc = _vpc(environment)
-    alarms = [f"{name}-{alarm.name}" for alarm in policy.alarms(deploy)]
+    alarms = [f"{name}-{alarm.name}" for alarm in policy.alarms(deploy, settings.project.problem)]
     serving = [deploy.instance_type, deploy.instances, vpc, environment.kms_key_arn,
                deploy.data_capture_percent]  # fmt: skip
     record, verify, golden = (job_code(script).uri(root)

@@ -108,11 +108,8 @@ class Run:
         Raises:
             DeployError: if the endpoint ends, or no longer tests the version.
         """
-        records, _ = self.rehearsal.golden(self.package)
-        is_text = self.rehearsal.settings.project.problem == "language_model"
-        kind = "application/json" if is_text else "text/csv"
-        bodies = [f"{record}\n".encode() for record in records]
-        caller = Caller(self.rehearsal.port(), bodies, kind)
+        known = self.rehearsal.known(self.package)
+        caller = Caller(self.rehearsal.port(), known.requests(), known.content_type)
         await self._until_ready()
         share = self.test.share
         with (self.folder / EVENTS).open("a", encoding="utf-8") as file:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from ninesteps.local.state import ModelPackage, State
 from ninesteps.local.storage import Storage
 from ninesteps.registry import access as approval
 from ninesteps.settings import deploy as policy
+from ninesteps.settings.project import LANGUAGE_MODEL
 from ninesteps.settings.settings import Settings
 
 if TYPE_CHECKING:  # as in feature_store/leaks.py
@@ -31,10 +32,46 @@ if TYPE_CHECKING:  # as in feature_store/leaks.py
 else:
     from ninesteps.containers import known_answers
 
-GOLDEN_RECORDS = 100
+GOLDEN_RECORDS, GOLDEN_CONVERSATIONS = 100, 20
+REPLY_TYPES = (known_answers.JSON, known_answers.JSON_LINES)
 START_SECONDS = 30
 PORT = 8080
 """Where the endpoint runs unless another port is given."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """Records, or conversations, with what the model answered before its registration."""
+
+    records: Sequence[str]  # CSV, or the JSON of messages
+    answers: Sequence[str]  # CSV, or replies
+    content_types: Sequence[str] = (known_answers.CSV, known_answers.JSON)
+
+    @property
+    def are_conversations(self) -> bool:
+        """Whether they are a language model's."""
+        return known_answers.CSV not in self.content_types
+
+    def golden(self) -> dict[str, list[str]]:
+        """Some, evenly spaced, as the endpoint takes them."""
+        most = GOLDEN_CONVERSATIONS if self.are_conversations else GOLDEN_RECORDS
+        chosen = known_answers.spaced(len(self.records), most)
+        return {
+            "records": [self.records[n] for n in chosen],
+            "answers": [self.answers[n] for n in chosen],
+            "content_types": [*self.content_types],
+        }
+
+    def requests(self) -> list[bytes]:
+        """Each as a request of `content_type`."""
+        if self.are_conversations:
+            return [known_answers.asking_for_reply(record) for record in self.records]
+        return [f"{record}\n".encode() for record in self.records]
+
+    @property
+    def content_type(self) -> str:
+        """Of the requests."""
+        return self.content_types[0]
 
 
 @dataclass(frozen=True)
@@ -101,11 +138,10 @@ class Rehearsal:
         Args:
             ab: of an A/B test, what `AbDeployment` needs besides.
         """
-        records, answers = self.golden(package)
-        chosen = known_answers.spaced(len(records), GOLDEN_RECORDS)
+        known = self.known(package)
         version = self._unpack(package)
         deploy = self.settings.deploy
-        alarms = policy.alarms(deploy)
+        alarms = policy.alarms(deploy, self.settings.project.problem)
         config = policy.deployment_config(deploy, [alarm.name for alarm in alarms])
         if by_hand:
             routing = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
@@ -123,11 +159,8 @@ class Rehearsal:
             asked = control.asked(
                 self.folder, "deploy", version=version, config=config, instances=deploy.instances,
                 alarms=[asdict(alarm) for alarm in alarms],
-                golden={
-                    "records": [records[n] for n in chosen],
-                    "answers": [answers[n] for n in chosen],
-                },
-                time_scale=time_scale, by_hand=by_hand, package=self._package(package), ab=ab,
+                golden=known.golden(), time_scale=time_scale, by_hand=by_hand,
+                package=self._package(package), ab=ab,
             )  # fmt: skip
             held = contextlib.ExitStack()
             held.enter_context(asked)
@@ -137,7 +170,7 @@ class Rehearsal:
         with held:
             yield
 
-    def golden(self, package: ModelPackage) -> tuple[list[str], list[str]]:
+    def known(self, package: ModelPackage) -> Known:
         """Records of the test split, and the model's predictions for them before registration.
 
         Raises:
@@ -145,12 +178,17 @@ class Rehearsal:
                 other answers.
         """
         try:
-            records, answers, judged = self._answered(package)
+            known, judged = self._answered(package)
+        except ValueError as error:
+            raise DeployError(
+                f"version {package.version} was not evaluated on its own answers: {error}"
+            ) from None
         except (StopIteration, StepError) as error:
             raise DeployError(
                 f"version {package.version} cannot be deployed without the test split and the "
                 f"predictions of run {package.execution}: {error}"
             ) from None
+        records, answers = known.records, known.answers
         if not records or len(records) != len(answers):
             raise DeployError(
                 f"version {package.version} cannot be deployed without golden requests: expected "
@@ -158,29 +196,36 @@ class Rehearsal:
                 f"{len(records)} records"
             )
         if judged is not None:
-            known = known_answers.read_answers("\n".join(answers).encode(), known_answers.CSV)
-            if different := known_answers.difference(
-                known_answers.answered(len(known)), judged, known
-            ):
+            own = known_answers.read_answers("\n".join(answers).encode(), known_answers.CSV)
+            if different := known_answers.difference(known_answers.answered(len(own)), judged, own):
                 raise DeployError(
                     f"version {package.version} was not evaluated on its own answers: {different}"
                 )
-        return records, answers
+        return known
 
-    def _answered(self, package: ModelPackage) -> tuple[list[str], list[str], bytes | None]:
-        """The records, the transform's answers and the evaluation's, unchanged since the run."""
+    def _answered(self, package: ModelPackage) -> tuple[Known, bytes | None]:
+        """The records with the transform's answers, and the evaluation's, unchanged since the run.
+
+        Those of a language model are compared here: then there is nothing more to compare.
+        """
         digests, storage = self._digests(package), Storage(self.local / "s3")
 
         def read(end: str) -> bytes:
             uri = next(uri for uri in digests if uri.endswith(end))
             return storage.read(uri, digests[uri])
 
-        features = len(json.loads(read("/test/columns.json"))["features"])
+        columns = json.loads(read("/test/columns.json"))
+        if columns.get("problem") == LANGUAGE_MODEL:
+            replied = known_answers.known_replies(
+                read("/test/test.jsonl"), read(".jsonl.out"), read("/evaluation/answers.jsonl")
+            )
+            return Known(*replied, REPLY_TYPES), None
+        features = len(columns["features"])
         records = [row[-features:] for row in _rows(read("/test/test.csv"))]
         answers = [row[1:] for row in _rows(read(".csv.out"))]
         is_kept = any(uri.endswith("/evaluation/answers.csv") for uri in digests)
         judged = read("/evaluation/answers.csv") if is_kept else None  # not by an earlier library
-        return [_line(row) for row in records], [_line(row) for row in answers], judged
+        return Known([_line(row) for row in records], [_line(row) for row in answers]), judged
 
     def _digests(self, package: ModelPackage) -> dict[str, str]:
         """The SHA-256 of all that the version's run wrote, by S3 URI: since an erasure, another."""

@@ -110,16 +110,31 @@ class Alarm:
         }
 
 
-def alarms(deploy: Deploy) -> tuple[Alarm, ...]:
+FAILURES = {
+    "binary": ("5xx",),
+    "regression": ("5xx",),
+    "language_model": ("5xx", "4xx"),
+}
+"""The statuses with which the server of a problem type says that the model has failed.
+
+Hugging Face's answers an exception of the script with 400, and so every request to a version that
+cannot be loaded: `handler_service.py` of `sagemaker-huggingface-inference-toolkit`. A request at
+fault gets 200 there, with a status of its own in the answer: `containers/reply_requests.py`.
+"""
+
+
+def alarms(deploy: Deploy, problem: str) -> tuple[Alarm, ...]:
     """What is watched during a deployment.
 
-    Invocation5XXErrors is 1 for a request that the model failed and 0 for the others, so that its
+    Invocation5XXErrors is 1 for a request that was answered so and 0 for the others, so that its
     average is a share; ModelLatency is in microseconds.
     """
+    share = deploy.max_error_percent / 100
     return (
-        Alarm("5xx", "Invocation5XXErrors", "Average", deploy.max_error_percent / 100),
+        *(Alarm(status, f"Invocation{status.upper()}Errors", "Average", share)
+          for status in FAILURES[problem]),
         Alarm("latency", "ModelLatency", "p99", deploy.max_latency_ms * 1000.0),
-    )
+    )  # fmt: skip
 
 
 def step_instances(percent: int, instances: int) -> int:

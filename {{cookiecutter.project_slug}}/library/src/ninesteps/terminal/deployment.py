@@ -13,24 +13,25 @@ from rich.table import Table
 
 from ninesteps.errors import DeployError
 from ninesteps.local.endpoint.traffic import Caller
-from ninesteps.runs.rehearsal import Rehearsal
+from ninesteps.runs.rehearsal import Known, Rehearsal
 from ninesteps.terminal.console import Console
 
 PAUSE = 0.2  # seconds between looks
 
 
 async def follow(
-    rehearsal: Rehearsal, records: list[str], per_second: float, as_json: bool
+    rehearsal: Rehearsal, known: Known | None, per_second: float, as_json: bool
 ) -> dict[str, Any]:
     """Show a deployment until it ends, and give how; with traffic of one's own if asked for.
 
     It begins once a version is served: before the first there is nobody to ask.
 
     Args:
-        records: what is sent, a record a request.
+        known: what is sent, a record or a conversation a request.
         per_second: requests; 0 for none.
     """
-    caller = Caller(rehearsal.port(), [f"{record}\n".encode() for record in records])
+    requests, kind = (known.requests(), known.content_type) if known else ([], "")
+    caller = Caller(rehearsal.port(), requests, kind)
     stop = asyncio.Event()
     traffic: asyncio.Task[None] | None = None
     console, status = Console(), dict[str, Any]()

@@ -37,24 +37,18 @@ def check(noted: Sequence[dict[str, str]], endpoint: str) -> int:
     """
     if not noted:
         raise EvidenceError("golden.json: expected golden requests, got none")
-    known = [answer_of(one["answer"]) for one in noted]
     kinds = noted[0].get("content_types", known_answers.CSV).split(",")
+    requests, difference = known_answers.golden(
+        [one["request"] for one in noted], [one["answer"] for one in noted], kinds
+    )
     count = 0
-    for count, request in enumerate(
-        known_answers.requests([one["request"] for one in noted], kinds), 1
-    ):
+    for count, request in enumerate(requests, 1):
         answer = ask(endpoint, request)
         if answer is None:
             continue
-        if different := known_answers.difference(request, answer, known):
+        if different := difference(request, answer):
             raise EvidenceError(f"golden request {count}: {different}")
     return count
-
-
-def answer_of(text: str) -> known_answers.Answer:
-    """The recorded answer to a record."""
-    (answer,) = known_answers.read_answers(text.encode(), known_answers.CSV)
-    return answer
 
 
 def ask(endpoint: str, request: known_answers.GoldenRequest) -> bytes | None:

@@ -5,7 +5,7 @@ that was published, the tables that were ingested. The package's metadata names 
 
 It also makes the golden requests: a few rows of the test split with the batch transform's answers.
 The answers that were evaluated must be the same, and so must those that the archive's own
-`inference.py` gives now, in a process of its own.
+`inference.py` gives now, in a process of its own, unless it is a language model's.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import provenance
 from container import extract, output_path, read_json, write_json
 from evidence import NAMES, EvidenceError, Package, as_json, read, read_package
 
+LANGUAGE_MODEL = "language_model"
 GOLDEN = 20
 """Rows of the test split that are asked of an endpoint before it gets any traffic."""
 
@@ -92,11 +93,20 @@ def _digest(file: Path) -> str:
 def golden_requests(package: Package, archive: bytes) -> list[dict[str, str]]:
     """Evenly spaced rows of the test split, with the answers that transform and archive both gave.
 
+    Of a language model they are conversations, each the JSON of its messages, with their replies.
+
     Raises:
         EvidenceError: if there are none, or evaluation, transform and archive answered differently.
     """
     split, evaluated = package.noted("test_split"), package.uris["evaluation"].rpartition("/")[0]
-    rows = requests(read(f"{split}/test.csv").content, read(f"{split}/columns.json").content)
+    columns = read(f"{split}/columns.json").content
+    if as_json("columns.json", columns).get("problem") == LANGUAGE_MODEL:
+        return replied(
+            read(f"{split}/test.jsonl").content,
+            read(f"{package.noted('predictions')}/test.jsonl.out").content,
+            read(f"{evaluated}/answers.jsonl").content,
+        )
+    rows = requests(read(f"{split}/test.csv").content, columns)
     answers = same_answers(
         read(f"{package.noted('predictions')}/test.csv.out").content,
         read(f"{evaluated}/answers.csv").content,
@@ -167,6 +177,25 @@ def answered(records: list[str], answers: list[str], archive: bytes) -> list[dic
     kinds = ",".join(result["content_types"])
     return [{"request": record, "answer": answer, "content_types": kinds}
             for record, answer in zip(records, answers, strict=True)]  # fmt: skip
+
+
+def replied(split: bytes, transformed: bytes, evaluated: bytes) -> list[dict[str, str]]:
+    """Conversations with their replies, if evaluation and transform gave the same.
+
+    Both asked the archive's own script, on images that can compute its replies; this one cannot.
+
+    Raises:
+        EvidenceError: if they did not, or there are none.
+    """
+    try:
+        records, replies = known_answers.known_replies(split, transformed, evaluated)
+    except (ValueError, KeyError, TypeError) as error:
+        raise EvidenceError(f"the transform's replies: {error}") from None
+    chosen = known_answers.spaced(len(records), GOLDEN)
+    if not chosen:
+        raise EvidenceError("the test split: expected conversations with replies, got none")
+    kinds = ",".join((known_answers.JSON, known_answers.JSON_LINES))
+    return [{"request": records[n], "answer": replies[n], "content_types": kinds} for n in chosen]
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ class Golden:
 
     records: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
+    content_types: tuple[str, ...] = (known_answers.CSV, known_answers.JSON)
 
     async def check(self, fleet: Fleet) -> None:
         """Ask a version for them, in every way that it can be asked.
@@ -50,11 +51,8 @@ class Golden:
         """
         if not self.records:
             raise RolledBackError("golden requests: expected some, got none")
-        known = [
-            known_answers.read_answers(answer.encode(), known_answers.CSV)[0]
-            for answer in self.answers
-        ]
-        for request in known_answers.requests(self.records):
+        requests, difference = known_answers.golden(self.records, self.answers, self.content_types)
+        for request in requests:
             answer = await _answered(
                 fleet, Request(request.content_type, request.accept, request.body)
             )
@@ -66,7 +64,7 @@ class Golden:
                 continue
             if answer.status != 200:
                 raise RolledBackError(f"golden requests: status {answer.status}")
-            if different := known_answers.difference(request, answer.body, known):
+            if different := difference(request, answer.body):
                 raise RolledBackError(f"golden requests: {different}")
 
 

@@ -89,9 +89,10 @@ def totals(seen: Sequence[Seen]) -> dict[int, Totals]:
     return by_version
 
 
-LATENCY = "ModelLatency"
+LATENCY, REFUSALS = "ModelLatency", "Invocation4XXErrors"
 METRICS: dict[str, Callable[[Seen], float]] = {
     "Invocation5XXErrors": lambda request: float(request.is_failed),
+    REFUSALS: lambda request: float(request.is_refused),
     LATENCY: lambda request: request.seconds * 1_000_000,
 }
 """CloudWatch's metrics of one request."""
@@ -101,12 +102,13 @@ def metric(alarm: Alarm, seen: Sequence[Seen]) -> float | None:
     """The value of an alarm's metric over some requests; None if there are none.
 
     What a client does wrong, or sends in bulk, says nothing about a version: refused requests do
-    not count, nor do large ones in latency.
+    not count, unless it is they that are watched, nor do large ones in latency.
     """
     counted = [
         request
         for request in seen
-        if not request.is_refused and not (request.is_large and alarm.metric == LATENCY)
+        if not (request.is_refused and alarm.metric != REFUSALS)
+        and not (request.is_large and alarm.metric == LATENCY)
     ]
     if not counted:
         return None

@@ -214,7 +214,7 @@ class Endpoint:
             return {"error": f"version {version['number']} is already served"}
         if ab and not self._router.blue:
             return {"error": "an A/B test needs a version that serves, and none does here"}
-        requests = Golden(tuple(golden["records"]), tuple(golden["answers"]))
+        requests = Golden(**{name: tuple(values) for name, values in golden.items()})
         kind = AbDeployment if ab else Deployment
         deployment = kind(
             version["number"], config, instances, [Alarm(**alarm) for alarm in alarms], requests,

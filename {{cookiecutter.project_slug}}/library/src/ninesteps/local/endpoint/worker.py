@@ -2,6 +2,9 @@
 
     python worker.py ARCHIVE PROGRAM
 
+Of a table's models each request is looked at here, as the container of XGBoost leaves that to its
+clients. Language models' scripts are called as Hugging Face's server calls them, mistakes included.
+
 Requests come by standard input and answers go by standard output, in frames; what the script
 prints goes to the log. When the input ends, for whatever reason, the process ends with all that the
 script has started. It imports nothing of this package, which is not on the script's path.
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 import json
 import math
 import os
@@ -34,6 +38,10 @@ ANSWER = struct.Struct("!HHI")
 CSV, JSON = "text/csv", "application/json"
 UNKNOWN = "unknown"
 """Of an answer in JSON: the columns of a raw record whose value is none of theirs."""
+
+LANGUAGE_MODEL = "language_model"
+HF_FAILED = 400
+"""What Hugging Face's server answers to any exception of a script."""
 
 MAX_SENTENCE = 300
 MAX_BODY = 6 * 1024 * 1024
@@ -78,19 +86,24 @@ def main(archive: str, program: str) -> None:
     sys.path[0] = str(code)
     script = importlib.import_module(Path(program).stem)
     model = script.model_fn(archive)
-    features = json.loads((code / "columns.json").read_text(encoding="utf-8"))["features"]
+    columns = json.loads((code / "columns.json").read_text(encoding="utf-8"))
+    replies, features = columns.get("problem") == LANGUAGE_MODEL, len(columns["features"])
     _write(answers, 200, "", b"")
     while len(head := requests.read(REQUEST.size)) == REQUEST.size:
         lengths = REQUEST.unpack(head)
         content_type, accept, body = (requests.read(length) for length in lengths)
         try:
             given = (content_type.decode("latin-1"), accept.decode("latin-1"), body)
-            answer: tuple[int, str, bytes] = 200, *_answer(script, model, len(features), *given)
+            if replies:
+                answer = _replied(script, model, *given)
+            else:
+                answer = 200, *_answer(script, model, features, *given)
         except BadRequest as refused:
             answer = refused.status, "text/plain", str(refused).encode()
         except Exception:
             traceback.print_exc()
-            answer = 500, "text/plain", b"the model failed; its log says why"
+            status = HF_FAILED if replies else 500
+            answer = status, "text/plain", b"the model failed; its log says why"
         _write(answers, *answer)
     end_started(os.getpid(), os.environ.get(MARK, ""))
 
@@ -131,6 +144,41 @@ def _write(answers: BinaryIO, status: int, content_type: str, body: bytes) -> No
     kind = content_type.encode("latin-1")
     answers.write(ANSWER.pack(status, len(kind), len(body)) + kind + body)
     answers.flush()
+
+
+class _Context:
+    """What Hugging Face's server passes to a script: it is told the status of the answer."""
+
+    status = 200
+
+    def set_response_status(self, code: int = 200, phrase: str = "", idx: int = 0) -> None:
+        """As `mms.context.Context` has it."""
+        self.status = code
+
+
+def _replied(
+    script: Any, model: Any, content_type: str, accept: str, body: bytes
+) -> tuple[int, str, bytes]:
+    """Status, content type and body that Hugging Face's server answers a request with.
+
+    As `handle` in `handler_service.py` of `sagemaker-huggingface-inference-toolkit` does it.
+    """
+    context = _Context()
+
+    def call(function: Any, *given: Any) -> Any:
+        takes_context = len(inspect.signature(function).parameters) > len(given)
+        return function(*given, *([context] if takes_context else []))
+
+    accept = JSON if accept in ("", "*/*") else accept
+    text = body.decode() if content_type in (JSON, CSV) else body
+    request = call(script.input_fn, text, content_type or None)
+    said = call(script.output_fn, call(script.predict_fn, request, model), accept)
+    if not isinstance(said, str | bytes):
+        raise TypeError(f"expected a text or bytes of output_fn, got {type(said).__name__}")
+    content = said if isinstance(said, bytes) else said.encode()
+    if len(content) > MAX_BODY:
+        raise RuntimeError(f"expected an answer of at most {MAX_BODY} bytes, got {len(content)}")
+    return context.status, accept if _CONTENT_TYPE.fullmatch(accept) else JSON, content
 
 
 def _answer(
