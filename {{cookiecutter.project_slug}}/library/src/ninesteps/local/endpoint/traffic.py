@@ -17,6 +17,9 @@ from ninesteps.local.endpoint.control import LOCALHOST
 IDLE_SECONDS = 2.0
 """After which a connection is not used again: the server closes it after some seconds more."""
 
+MOST_OPEN = 200
+"""Connections at a time; more requests wait for one, as when a busy machine has fallen behind."""
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -39,14 +42,14 @@ class Caller:
     _free: list[tuple[float, asyncio.StreamReader, asyncio.StreamWriter]] = field(
         default_factory=list
     )
+    _open: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_OPEN))
 
     async def steadily(self, per_second: float, stop: asyncio.Event) -> None:
         """Send so many a second until told to stop, then wait for the last answers."""
         began, sent = time.monotonic(), set()
         for number in itertools.count():
             due = began + number / per_second
-            if (pause := due - time.monotonic()) > 0:
-                await asyncio.sleep(pause)
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
             if stop.is_set():
                 break
             task = asyncio.create_task(self._one(number, due))
@@ -80,7 +83,8 @@ class Caller:
         """
         record = number % len(self.records)
         try:
-            status, body = await self._post(self.records[record], headers)
+            async with self._open:
+                status, body = await self._post(self.records[record], headers)
         except (OSError, asyncio.IncompleteReadError, ValueError, IndexError):
             status, body = 0, b""
         return Reply(record, status, time.monotonic() - due, body)
