@@ -160,7 +160,10 @@ class Run:
             async with turns:
                 reply = await caller.ask(number, time.monotonic(), (TARGET, variant))
             if not reply.status:
-                raise DeployError("the endpoint has ended; the test goes on from where it is")
+                raise DeployError(
+                    f"the endpoint has ended; once version {self.before} serves again, the same "
+                    "command goes on with the test"
+                )
             refused, leaked = self._looked_at(caller.records[reply.record], reply.body)
             return ab_events.Reply(
                 self.population.moment(number), f"r{number}", user, share, variant, reply.status,
