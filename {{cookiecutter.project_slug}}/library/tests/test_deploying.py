@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+import registered
 from endpoints import RECORDS, ROOT, answer
 from ninesteps.cli import main as command_line
 from ninesteps.errors import DeployError
@@ -137,7 +137,7 @@ def test_golden_files_that_are_not_as_the_run_left_them_are_refused(local: Path,
 def test_without_golden_requests_nothing_is_deployed(
     local: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules[__name__], "RECORDS", ())
+    monkeypatch.setattr(registered, "RECORDS", ())
     register(local, 1)
     done = pipeline("deploy", "1", "--port", "0")
     assert (done.exit_code, done.output) == (

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 @click.option("--users", type=click.IntRange(1, 1_000_000), default=500, show_default=True,
               help="Of --ab: new users a day.")  # fmt: skip
 @click.option("--outcome-rate", "rates", type=Numbers(0, 1, 2), default=(0.5, 0.6),
-              metavar="R,R", help="Of --ab: true rates of good outcomes. [0.5,0.6]")  # fmt: skip
+              metavar="R,R", show_default="0.5,0.6",
+              help="Of --ab: true rates of good outcomes, of both versions.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True,
               help="Of --ab: which users.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="A line each look, as JSON.")
