@@ -50,7 +50,8 @@ class Numbers(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # in cl
               show_default=True,
               help="Of users with a good outcome, in the version that serves.")  # fmt: skip
 @click.option("--differences", type=Numbers(-1, 1), default=(0.0, 0.02, 0.05, 0.1),
-              metavar="D,...", show_default="0,0.02,0.05,0.1", help="True differences of the new version's rate.")  # fmt: skip
+              metavar="D,...", show_default="0,0.02,0.05,0.1",
+              help="True differences of the new version's rate.")  # fmt: skip
 @AS_JSON
 def ab_plan(users: int, rate: float, differences: tuple[float, ...], as_json: bool) -> None:
     """Show how many users an A/B test needs to decide.
