@@ -98,7 +98,8 @@ class Settings:
     @property
     def stored_columns(self) -> tuple[str, ...]:
         """The raw columns that the feature group keeps beside the features."""
-        return tuple(dict.fromkeys([*self.context_columns, *filter(None, [self.split.group])]))
+        groups = [*self.context_columns, *filter(None, [self.split.group])]
+        return tuple(dict.fromkeys([*groups, *self.data.conversations, *self.data.pseudonyms]))
 
     @property
     def feature_columns(self) -> tuple[str, ...]:
