@@ -103,8 +103,9 @@ class Settings:
 
     @property
     def feature_columns(self) -> tuple[str, ...]:
-        """The raw columns that features are made of."""
-        return tuple(name for name in self.data.columns if name not in self.model.exclude)
+        """The raw columns that features are made of: of a keyed hash none is."""
+        withheld = (*self.model.exclude, *self.data.pseudonyms)
+        return tuple(name for name in self.data.columns if name not in withheld)
 
     @property
     def categories(self) -> dict[str, tuple[str, ...]]:
