@@ -24,8 +24,8 @@ WORDS = re.compile(r"'(?:[st]|re|ve|m|ll|d)| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9
 
 NOT_PLAIN = re.compile(r"[^\x00-\x1b\x20-\x7f]")
 
-MOST_WORDS, LONGEST_WORD = 100_000, 50
-"""How many words are remembered, and of how many characters: an endpoint never stops reading."""
+MOST_WORDS = 100_000
+"""How many words are remembered: an endpoint never stops reading new ones."""
 
 
 def _byte_characters() -> dict[int, str]:
@@ -99,7 +99,7 @@ class BytePairs:
             if part in self.added:
                 tokens.append(self.added[part])
             else:
-                for word in words(part, self.rules):
+                for word in self._words(part):
                     tokens += self._word(word)
         return tokens
 
@@ -107,6 +107,14 @@ class BytePairs:
         """The text of tokens; control tokens are left out, and bytes that are no UTF-8 marked."""
         texts = self._texts
         return b"".join(texts.get(token, b"") for token in tokens).decode("utf-8", "replace")
+
+    def _words(self, text: str) -> Iterator[str]:
+        if self.rules.composes:
+            text = unicodedata.normalize("NFC", text)
+        shape = text if not NOT_PLAIN.search(text) else "".join(map(_shape, text))
+        for start, end in _runs(shape) if self.rules.splits_digits else [(0, len(shape))]:
+            for word in WORDS.finditer(shape[start:end]):
+                yield text[start + word.start() : start + word.end()]
 
     def _word(self, word: str) -> tuple[int, ...]:
         """The tokens of a word: its bytes, merged."""
@@ -118,7 +126,7 @@ class BytePairs:
             else:
                 parts = self._merged([each for each in characters if each in self.vocabulary])
             known = tuple(self.vocabulary[part] for part in parts)
-            if len(self._known) < MOST_WORDS and len(word) <= LONGEST_WORD:
+            if len(self._known) < MOST_WORDS:
                 self._known[word] = known
         return known
 
@@ -137,16 +145,6 @@ class BytePairs:
                 index += 1 + is_first
             parts = merged
         return parts
-
-
-def words(text: str, rules: Rules) -> Iterator[str]:
-    """The words of a text, with the space before them; no pair is merged across two."""
-    if rules.composes:
-        text = unicodedata.normalize("NFC", text)
-    shape = "".join(map(_shape, text)) if NOT_PLAIN.search(text) else text
-    for start, end in _runs(shape) if rules.splits_digits else [(0, len(shape))]:
-        for word in WORDS.finditer(shape[start:end]):
-            yield text[start + word.start() : start + word.end()]
 
 
 def _texts(

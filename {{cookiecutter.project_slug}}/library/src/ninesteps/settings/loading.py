@@ -91,7 +91,6 @@ def _check_problem(settings: Settings) -> None:
     """What is set must suit the problem type."""
     problem, objectives = settings.project.problem, Tuning.OBJECTIVES[settings.project.problem]
     _check_base(settings)
-    _check_conversations(settings)
     if settings.is_language_model:
         _check_gpus(settings)
     algorithms = Tuning.BY_PROBLEM[problem]
@@ -166,33 +165,6 @@ def _check_base(settings: Settings) -> None:
             f"expected no such table for a {settings.project.problem} problem, which has no "
             "replies to judge", "judge",
         )  # fmt: skip
-
-
-def _check_conversations(settings: Settings) -> None:
-    """A language model learns from one column of conversations, and nothing else has any."""
-    data, found = settings.data, settings.data.conversations
-    if not data.file:
-        return
-    if settings.is_language_model and len(found) != 1:
-        raise SettingsError(
-            'expected one column of type = "conversation" for a language_model problem, got '
-            f"{', '.join(found) or 'none'}", "data", "columns",
-        )  # fmt: skip
-    if not settings.is_language_model and found:
-        raise SettingsError(
-            f"expected no conversation for a {settings.project.problem} problem, got {found[0]!r}",
-            "data", "columns",
-        )  # fmt: skip
-    if settings.is_language_model and settings.split.group:
-        raise SettingsError(
-            "expected none for a language_model problem, whose rows of the same prompt stay "
-            f"together, got {settings.split.group!r}", "split", "group",
-        )  # fmt: skip
-    for name in settings.context_columns:
-        if name in found:
-            raise SettingsError(
-                f"expected a column with groups, got the conversations {name!r}", "bias", "facets"
-            )
 
 
 def _check_gpus(settings: Settings) -> None:

@@ -98,14 +98,12 @@ class Settings:
     @property
     def stored_columns(self) -> tuple[str, ...]:
         """The raw columns that the feature group keeps beside the features."""
-        groups = [*self.context_columns, *filter(None, [self.split.group])]
-        return tuple(dict.fromkeys([*groups, *self.data.conversations, *self.data.pseudonyms]))
+        return tuple(dict.fromkeys([*self.context_columns, *filter(None, [self.split.group])]))
 
     @property
     def feature_columns(self) -> tuple[str, ...]:
-        """The raw columns that features are made of: of a keyed hash none is."""
-        withheld = (*self.model.exclude, *self.data.pseudonyms)
-        return tuple(name for name in self.data.columns if name not in withheld)
+        """The raw columns that features are made of."""
+        return tuple(name for name in self.data.columns if name not in self.model.exclude)
 
     @property
     def categories(self) -> dict[str, tuple[str, ...]]:

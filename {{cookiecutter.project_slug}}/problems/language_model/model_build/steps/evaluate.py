@@ -81,11 +81,7 @@ def loaded(folder: Path) -> LanguageModel:
 def description(folder: Path) -> dict[str, Any]:
     """What the archive says of its training."""
     said = read_json(folder / DESCRIPTION)
-    return {
-        "algorithm": said["algorithm"],
-        "objective": {said["objective"]: said["value"]},
-        "training": {"losses": said["losses"]},
-    }
+    return {"algorithm": said["algorithm"], "objective": {said["objective"]: said["value"]}}
 
 
 def compared(
