@@ -309,13 +309,13 @@ def test_a_column_that_groups_are_told_by_and_that_is_not_there_is_named_as_such
         ),
         (
             f"{HEADER}\n1,1,1,,cat,\n".encode("utf-16"),
-            "pets.csv: expected a table as CSV (or CSV in gzip), Parquet or Feather, got text in "
-            "UTF-16: save it as UTF-8",
+            "pets.csv: expected a table as CSV or JSON Lines (or either in gzip), Parquet or "
+            "Feather, got text in UTF-16: save it as UTF-8",
         ),
         (
             b"PK\x03\x04\x14\x00\x06\x00\x08",
-            "pets.csv: expected a table as CSV (or CSV in gzip), Parquet or Feather, got a zip "
-            "archive: unpack it, and name the table in it",
+            "pets.csv: expected a table as CSV or JSON Lines (or either in gzip), Parquet or "
+            "Feather, got a zip archive: unpack it, and name the table in it",
         ),
         (
             f"{HEADER}\n{ROWS[0]}\n".replace(",", " ").encode(),

@@ -40,6 +40,9 @@ class Repeats:
     def __init__(self) -> None:
         self.asked: list[tuple[int, int]] = []  # how many prompts, and tokens at most
 
+    def fits(self, prompt: Sequence[dict[str, str]], max_tokens: int) -> bool:
+        return len(prompt[-1]["content"]) <= 512 - max_tokens
+
     def replies(self, prompts: Sequence[Sequence[dict[str, str]]], max_tokens: int) -> list[str]:
         self.asked.append((len(prompts), max_tokens))
         words = [prompt[-1]["content"] for prompt in prompts]
@@ -66,7 +69,7 @@ class Serving:
 
     def __init__(self, inference: Any) -> None:
         self.inference, self.replying = inference, Repeats()
-        self.model = inference.Model(self.replying, 60)
+        self.model = inference.Model(self.replying, 512, 60)
 
     def __call__(self, body: Any, kind: str | None = JSON, accept: str = JSON) -> tuple[int, str]:
         content = body if isinstance(body, bytes | str) else json.dumps(body)
@@ -175,6 +178,11 @@ def test_other_statuses(serving: Serving) -> None:
     many = {"instances": [{"messages": question()}] * 101}
     said = serving.one(many)
     assert (said["status"], said["error"]) == (413, "expected at most 100 instances, got 101")
+    said = serving.one({"messages": question("x" * 500), "max_tokens": 12})
+    assert said["status"] == 200
+    said = serving.one({"messages": question("x" * 500)})
+    assert said["status"] == 413
+    assert said["error"] == "expected a last message that fits into 452 of 512 tokens"
     for kind in ("text/csv", "", None):
         assert serving.one("1,2", kind=kind)["status"] == 415
     assert serving.one({"messages": question()}, accept="text/csv")["status"] == 406

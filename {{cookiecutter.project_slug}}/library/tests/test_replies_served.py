@@ -34,6 +34,9 @@ class Model:
     def __init__(self, context):
         assert context == 512, context
 
+    def fits(self, prompt, max_tokens):
+        return len(prompt[-1]["content"]) < 1000
+
     def replies(self, prompts, max_tokens):
         words = [prompt[-1]["content"] for prompt in prompts]
         if "memory" in words:

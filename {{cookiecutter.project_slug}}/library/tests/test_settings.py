@@ -1096,9 +1096,9 @@ def test_settings_are_read_with_nothing_installed() -> None:
               ("outcome", '"Thumbs up"',
                "small letters, digits and _, a letter first, at most 40 characters, got"),
               ("first_share", 0, "1 to 50 percent, got 0"),
-              ("share", 5, "first_share (10) to 90 percent: some users stay with the other "
+              ("share", 5, "first_share to 90 percent: some users stay with the other "
                "version, got 5"),
-              ("share", 100, "first_share (10) to 90 percent: some users stay"),
+              ("share", 100, "first_share to 90 percent: some users stay"),
               ("first_users", 0, "1 to 1000000, got 0"),
               ("alpha", 0.5, "0.001 to 0.2, got 0.5"),
               ("margin", -0.1, "0 to 0.2 (20 points), got -0.1"),
@@ -1108,7 +1108,7 @@ def test_settings_are_read_with_nothing_installed() -> None:
               ("salt", '"a b"', "letters, digits, dots, hyphens and _, at most 64 characters"),
               ("window_hours", 0, "1 to 336 (two weeks), got 0"),
               ("window_hours", "72\nmax_days = 9",
-               "at most what max_days (9) leaves beside a week of users, got 72"),
+               "at most what max_days leaves beside a week of users, got 72"),
               ("max_refusal_points", 0.0, "above 0, at most 100, got 0.0"),
           )),
         ("[bias]\n", '[compute]\ntraining_instance = "potato"\n[bias]\n',

@@ -83,6 +83,30 @@ def test_a_csv_file_may_be_in_gzip(tmp_path: Path) -> None:
     assert "not a valid" in refusal(tmp_path, gzip.compress(b"a,b\n" + b"1,2\n" * 99)[:-9])
 
 
+def test_json_lines_are_columns_of_texts_by_their_keys(tmp_path: Path) -> None:
+    lines = (
+        '\ufeff{"a": 1, "b": "x"}',
+        "",
+        '{"b": "1.50", "c": 1.5, "a": true}',
+        '{"a": null, "b": "\\ud83d 日本 👍", "c": NaN}',
+        '{"a": 12345678901234567890, "c": 1e22}',
+    )
+    expected = {
+        "a": ["1", "1", None, "12345678901234567890"],
+        "b": ["x", "1.50", "\\ud83d 日本 👍", None],
+        "c": [None, "1.5", None, "1e+22"],
+    }
+    text = "\r\n".join(lines)
+    assert cells(tmp_path, text) == expected
+    assert cells(tmp_path, gzip.compress(text.encode())) == expected
+
+
+def test_a_row_of_json_lines_is_named_by_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "pets.jsonl"
+    file.write_text('\n{"a": 1}\n\n{"a": 2}\n', encoding="utf-8")
+    assert open_table(file).places([1, 0]) == ["line 4", "line 2"]
+
+
 def test_a_feather_file_is_read(tmp_path: Path) -> None:
     file = tmp_path / "pets.feather"
     for version in (1, 2):
@@ -99,8 +123,16 @@ def test_one_cell_may_be_huge(tmp_path: Path, size: int) -> None:
 
 
 NO_TABLES = {
-    '{"a": 1}\n{"a": 2}\n': "got JSON or JSON Lines: write the table as CSV or Parquet",
-    '[\n  {"a": 1}\n]\n': "got JSON: write the table as CSV or Parquet",
+    '{\n  "a": 1\n}\n': "got one JSON object: write the table as JSON Lines, an object a line",
+    '[\n  {"a": 1}\n]\n': "got a JSON array: write the table as JSON Lines, an object a line",
+    '{"a": 1}\n\n{"a": 2\n': "pets.csv, line 3: expected a JSON object, got something else at char",
+    '{"a": 1}\n[2]\n': "pets.csv, line 2: expected a JSON object, got a list",
+    '{"a": 1}\n"2"\n': "pets.csv, line 2: expected a JSON object, got a text",
+    '{"a":\n1}\n': "pets.csv, line 1: expected a JSON object, got something else at character 7",
+    '{"a": ' + "[" * 200_000: "pets.csv, line 1: expected a JSON object, got one that cannot be",
+    '{"a": 1' + "0" * 5_000 + "}": "pets.csv, line 1: expected a JSON object, got one that cannot",
+    '{"a": [1], "b": 2}\n': "line 1: 'a': expected a single value, got a list; messages are decl",
+    '{"a": "é"}\n'.encode("cp1252"): "pets.csv, line 1: expected text in UTF-8, got another encod",
     "<!DOCTYPE html>\n<html>": "got a web page: get its table as CSV",
     '\ufeff<?xml version="1.0"?>': "got XML: export the table as CSV",
     "%PDF-1.7\n": "got a PDF: get the table that it was made of, as CSV",
@@ -118,7 +150,7 @@ NO_TABLES = {
     b"ARROW1\0\0": "pets.csv: not a valid Feather file: ",
     b"\x1f\x8b\x08": "pets.csv: not a valid gzip archive: ",
     gzip.compress(b"a,b\n1,\xe9\n", mtime=0): "pets.csv, line 2: expected text in UTF-8",
-    gzip.compress(b'{"a": 1}\n', mtime=0): "got JSON or JSON Lines",
+    gzip.compress(b'{"a": 1}\n3\n', mtime=0): "line 2: expected a JSON object, got a single value",
     gzip.compress(b"PAR1\x15\0", mtime=0): "got a gzip archive of something else: unpack it",
     b"a\0,b\n1,2\n" + b"1,2\n" * 99: "its first line does not name columns",
     "": "expected a header and rows, got an empty file",

@@ -9,7 +9,7 @@ from typing import Any
 
 from conversations import Conversation, Message, read, written
 from dataset import GROUPS, DataError
-from reply_requests import JSON_LINES, OK
+from reply_requests import JSON_LINES, OK, TOO_LARGE
 from served_model import ServedModel
 
 AT_ONCE = 64
@@ -77,14 +77,17 @@ def _replies(lines: Iterator[str]) -> Iterator[str]:
 
 
 def reply_of(answer: Any) -> str:
-    """The reply in an answer.
+    """The reply in an answer; none, which no reference is like, to a question that is too long.
 
     Raises:
         DataError: if it is an error, or of another form.
     """
     if not isinstance(answer, dict):
         raise _wrong("an object with a reply", repr(answer)[:50])
-    if (status := answer.get("status", OK)) != OK:
+    status = answer.get("status", OK)
+    if status == TOO_LARGE:
+        return ""
+    if status != OK:
         raise _wrong("a reply", f"status {status}: {answer.get('error', 'no reason')}")
     if not isinstance(answer.get("reply"), str):
         raise _wrong("an object with a reply", f"one with {', '.join(answer) or 'nothing'}")

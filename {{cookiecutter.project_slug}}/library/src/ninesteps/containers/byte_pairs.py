@@ -24,8 +24,8 @@ WORDS = re.compile(r"'(?:[st]|re|ve|m|ll|d)| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9
 
 NOT_PLAIN = re.compile(r"[^\x00-\x1b\x20-\x7f]")
 
-MOST_WORDS = 100_000
-"""How many words are remembered: an endpoint never stops reading new ones."""
+MOST_WORDS, LONGEST_WORD = 100_000, 50
+"""How many words are remembered, and of how many characters: an endpoint never stops reading."""
 
 
 def _byte_characters() -> dict[int, str]:
@@ -126,7 +126,7 @@ class BytePairs:
             else:
                 parts = self._merged([each for each in characters if each in self.vocabulary])
             known = tuple(self.vocabulary[part] for part in parts)
-            if len(self._known) < MOST_WORDS:
+            if len(self._known) < MOST_WORDS and len(word) <= LONGEST_WORD:
                 self._known[word] = known
         return known
 

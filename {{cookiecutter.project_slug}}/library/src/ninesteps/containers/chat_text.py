@@ -115,6 +115,10 @@ class Chat:
         self._warn(sum(was_cut for *_, was_cut in made), len(made), room)
         return [tokens for tokens, *_ in made]
 
+    def fits(self, messages: Sequence[Message], max_tokens: int) -> bool:
+        """Whether the last question, with the system message, leaves room for such a reply."""
+        return self._shortest(messages) <= self.context - max_tokens
+
     def reply(self, tokens: Sequence[int]) -> str:
         """The text of a reply's tokens, up to the first end token."""
         return self.tokenizer.decode(_until(tokens, self.ends, included=False)).strip()

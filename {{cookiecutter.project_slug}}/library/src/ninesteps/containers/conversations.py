@@ -24,6 +24,11 @@ APOSTROPHES = "'\u2019\u02bc\uff07`"
 class ConversationError(ValueError):
     """A conversation that cannot be used; the message says what was expected and what was got."""
 
+    def __init__(self, sentence: str, kind: str = "no conversation") -> None:
+        super().__init__(sentence)
+        self.kind = kind
+        """What is wrong, in a few words that are the same for all such conversations."""
+
 
 @dataclass(frozen=True)
 class Conversation:
@@ -43,7 +48,8 @@ def checked(messages: object) -> tuple[Message, ...]:
     read = _in_turn(messages)
     if read[-1]["role"] != "assistant":
         raise ConversationError(
-            f"expected the assistant's reply as the last message, got the {read[-1]['role']}'s"
+            f"expected the assistant's reply as the last message, got the {read[-1]['role']}'s",
+            "no reply",
         )
     return read
 
@@ -143,7 +149,7 @@ def _in_turn(messages: object) -> tuple[Message, ...]:
     if not isinstance(messages, list | tuple):
         raise ConversationError(f"expected a list of messages, got {_shown(messages)}")
     if not messages:
-        raise ConversationError("expected at least one message, got none")
+        raise ConversationError("expected at least one message, got none", "empty conversation")
     read = tuple(_message(message, number) for number, message in enumerate(messages, start=1))
     first = 1 if read[0]["role"] == "system" else 0
     for number, message in enumerate(read[first:]):
@@ -151,12 +157,14 @@ def _in_turn(messages: object) -> tuple[Message, ...]:
         if message["role"] != expected:
             raise ConversationError(
                 f"message {first + number + 1}: expected the role {expected!r}, got "
-                f"{message['role']!r}"
+                f"{message['role']!r}",
+                "roles out of order",
             )
     total = sum(len(message["content"].encode()) for message in read)
     if total > MOST_BYTES_OF_ALL:
         raise ConversationError(
-            f"expected messages of at most {MOST_BYTES_OF_ALL:,} bytes in all, got {total:,}"
+            f"expected messages of at most {MOST_BYTES_OF_ALL:,} bytes in all, got {total:,}",
+            "conversation too large",
         )
     return read
 
@@ -174,7 +182,9 @@ def _message(message: object, number: int) -> Message:
     if not isinstance(content, str):
         raise ConversationError(f"message {number}: expected a text, got {_shown(content)}")
     if not content.strip():
-        raise ConversationError(f"message {number}: expected a text, got an empty text")
+        raise ConversationError(
+            f"message {number}: expected a text, got an empty text", "empty message"
+        )
     try:
         size = len(content.encode())
     except UnicodeEncodeError:
@@ -183,7 +193,8 @@ def _message(message: object, number: int) -> Message:
         ) from None
     if size > MOST_BYTES:
         raise ConversationError(
-            f"message {number}: expected at most {MOST_BYTES:,} bytes, got {size:,}"
+            f"message {number}: expected at most {MOST_BYTES:,} bytes, got {size:,}",
+            "message too large",
         )
     return {"role": str(role), "content": content}
 

@@ -271,7 +271,7 @@ def known_replies(
     judged = {str(line["id"]): line.get("reply") for line in _lines(evaluated)}
     if not judged:
         raise ValueError("expected replies of the evaluation, got none")
-    differing = sum(replies.get(key) != reply for key, reply in judged.items())
+    differing = sum(replies.get(key, "") != reply for key, reply in judged.items())
     if differing > 1 + len(judged) // MAY_DIFFER:
         raise ValueError(
             f"{differing} of {len(judged)} replies of the transform differ from the evaluation's"

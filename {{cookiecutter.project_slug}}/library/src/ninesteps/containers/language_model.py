@@ -61,6 +61,9 @@ class LanguageModel(Protocol):
     def name(self) -> BackendName:
         """Which backend computes."""
 
+    def fits(self, prompt: Sequence[Message], max_tokens: int) -> bool:
+        """Whether the last question of a prompt is read whole, and leaves room for the reply."""
+
     def replies(self, prompts: Sequence[Sequence[Message]], max_tokens: int) -> list[str]:
         """The likeliest reply to each prompt, token by token, of at most `max_tokens` tokens."""
 

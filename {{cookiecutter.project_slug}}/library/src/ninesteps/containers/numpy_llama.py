@@ -62,6 +62,10 @@ class NumpyLlama:
         """What the model thinks of each conversation's reply, given its prompt."""
         return score(self._network, self._chat.examples(conversations))
 
+    def fits(self, prompt: Sequence[Message], max_tokens: int) -> bool:
+        """Whether the last question of a prompt is read whole, and leaves room for the reply."""
+        return self._chat.fits(prompt, max_tokens)
+
     def replies(self, prompts: Sequence[Sequence[Message]], max_tokens: int) -> list[str]:
         """The likeliest reply to each prompt, token by token, of at most `max_tokens` tokens."""
         asked = self._chat.prompts(prompts, max_tokens)

@@ -89,7 +89,8 @@ def summary(found: Sequence[Attributed], prompts: int) -> dict[str, Any]:
         for word, by_id in changes.items()
         if word and len(by_id) >= FEWEST
     }
-    most = sorted(means, key=lambda word: (-means[word], word))[:MOST_LISTED]
+    needed = [word for word, mean in means.items() if mean > 0]
+    most = sorted(needed, key=lambda word: (-means[word], word))[:MOST_LISTED]
     return {
         "method": METHOD,
         "caution": CAUTION,

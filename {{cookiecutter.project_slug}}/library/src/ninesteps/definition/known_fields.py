@@ -164,6 +164,7 @@ _TRANSFORM: Fields = {
         "AssembleWith!": ("Line",),
     },
     "BatchStrategy": ("MultiRecord", "SingleRecord"),
+    "ModelClientConfig": _any("InvocationsTimeoutInSeconds"),  # no server is between them here
     "Environment": {"*": ANY},
     "DataProcessing": {"InputFilter": str, "OutputFilter": str, "JoinSource": ("Input", "None")},
 }

@@ -29,8 +29,11 @@ MOST_ROWS = 250_000
 def suspicious(table: RawTable, settings: Settings) -> dict[str, float]:
     """The columns that alone rank the label almost perfectly, of those that features are made of.
 
-    Raw ones: a category's features, one for each value, may rank it all together alone.
+    Raw ones: a category's features, one for each value, may rank it all together alone. Of a
+    language model there are none: it learns from conversations alone.
     """
+    if settings.is_language_model:
+        return {}
     chosen = chosen_rows(table.labels)
     names = [n for n in settings.feature_columns if settings.data.columns[n].type != "text"]
     rows, labels = table.take(chosen, names), table.labels[chosen]
@@ -41,9 +44,10 @@ def suspicious(table: RawTable, settings: Settings) -> dict[str, float]:
 def crossing(table: RawTable, settings: Settings) -> dict[str, int]:
     """The column that seems to identify persons, with how many of them are in train and in test.
 
-    Nothing where the rows of one value are kept together, or where time decides.
+    Nothing where the rows of one value are kept together, or where time decides, and of a language
+    model, whose rows are kept together by their prompts.
     """
-    if settings.split.group or settings.split.by != "hash":
+    if settings.is_language_model or settings.split.group or settings.split.by != "hash":
         return {}
     name = _who(table, settings)
     if not name:

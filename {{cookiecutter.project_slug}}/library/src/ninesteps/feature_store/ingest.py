@@ -23,7 +23,7 @@ from typing import Any
 from ninesteps.errors import RawTableError
 from ninesteps.feature_store.reading.file_kind import kind_of
 from ninesteps.feature_store.split_sizes import rows_by_class
-from ninesteps.local import erasures
+from ninesteps.local import erasures, pseudonyms
 from ninesteps.local.state import digest_of
 from ninesteps.local.storage import Storage
 from ninesteps.settings.environment import Environment
@@ -32,9 +32,15 @@ from ninesteps.settings.settings import Settings
 
 SHARED = tuple(
     Path(__file__).parents[1] / "containers" / f"{module}.py"
-    for module in ("computed_features", "raw_values", "stored_names")
+    for module in (
+        "computed_features",
+        "conversations",
+        "personal_data",
+        "raw_values",
+        "stored_names",
+    )
 )
-"""What reads a row and names its features here and in a request: other code, other records."""
+"""What reads a row and names its features: other code, other records."""
 
 SUMMARY = "ingested.json"
 """What a feature group holds, beside its rows."""
@@ -105,7 +111,7 @@ def ingest(
     them: another table never mixes with an earlier one. Nothing is written before all is checked.
 
     Args:
-        file: a CSV, Parquet or Feather file.
+        file: a CSV, JSON Lines, Parquet or Feather file.
         s3: the folder that stands for S3, one folder a bucket.
         on_work: called before the table is read, if it has to be.
         rows_at_once: the rows that are in memory at a time, of a larger table; None: as is usual.
@@ -134,6 +140,7 @@ def ingest(
         ingested = _written(
             file, settings, features, unfinished, f"s3://{prefix}/{group.name}", rows_at_once,
             called or datetime.now(UTC), erasures.read(s3.parent) if erased is None else erased,
+            pseudonyms.made(s3.parent) if settings.data.pseudonyms else None,
         )  # fmt: skip
         ingested = replace(ingested, sha256=sha256, bytes=size)
         text = json.dumps(asdict(ingested), indent=2)
@@ -172,6 +179,7 @@ def tables(features: Features, ingested: Ingested) -> dict[tuple[str, str], str]
 def _written(
     file: Path, settings: Settings, features: Features, folder: Path, uri: str,
     rows_at_once: int | None, called: datetime, erased: erasures.Erasures,
+    key: pseudonyms.Key | None,
 ) -> Ingested:  # fmt: skip
     """Write a table's rows below a folder, which will be at an S3 URI, and summarize them."""
     from ninesteps.feature_store import doubts  # pandas: only when there is work to do
@@ -179,7 +187,7 @@ def _written(
     from ninesteps.feature_store.write import write_offline_store
 
     owned = {name: group.columns for name, group in features.owned.items()}
-    written = write_offline_store(file, settings, owned, folder, rows_at_once, called, erased)
+    written = write_offline_store(file, settings, owned, folder, rows_at_once, called, erased, key)
     table, names = written.table, {MAIN: features.group}
     names |= {name: group.group for name, group in features.owned.items()}
     groups = {

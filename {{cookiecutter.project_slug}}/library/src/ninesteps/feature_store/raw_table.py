@@ -37,6 +37,7 @@ from ninesteps.feature_store.reading.values import (
     without_missing,
 )
 from ninesteps.local.erasures import LOST, Erasures, rows_erased_on
+from ninesteps.local.pseudonyms import Key
 from ninesteps.settings.data import Column
 from ninesteps.settings.moments import to_the_millisecond
 from ninesteps.settings.settings import Settings
@@ -53,8 +54,9 @@ def read_raw_table(
     folder: Path | None = None,
     rows_at_once: int | None = None,
     erased: Erasures = NONE_ERASED,
+    key: Key | None = None,
 ) -> RawTable:
-    """Read a CSV, Parquet or Feather file, one column at a time.
+    """Read a CSV, JSON Lines, Parquet or Feather file, one column at a time.
 
     Of rows with the same id and moment the last one will count.
 
@@ -62,6 +64,8 @@ def read_raw_table(
         folder: where the columns of a table of more than `rows_at_once` rows lie as long as it is
             used; without one, they are in memory.
         erased: records whose rows are left out.
+        key: what texts are hashed with where `[data.columns]` says so; without one they are not,
+            and nothing may be written.
 
     Raises:
         RawTableError: with one sentence for the person who brought the table.
@@ -69,13 +73,19 @@ def read_raw_table(
     data = settings.data
     source = open_source(file, settings, Columns(folder and folder / "cells", rows_at_once))
     columns = Columns(folder and folder / "columns", rows_at_once)
+    unusable: list[tuple[str, Rows]] = []
     columns.put(data.record_id, _record_id(source))
     columns.put(data.label, _label(source, settings))
     source.release()
     for name, column in data.columns.items():
-        columns.put(name, _column(source, name, column, name in settings.stored_columns))
+        cells = _column(source, name, column, name in settings.stored_columns)
+        if column.type == "conversation":
+            cells, without = _conversations(name, cells)
+            unusable += without
+        columns.put(name, _hashed(cells, key) if key and column.pseudonym else cells)
         source.release()
-    moments, unusable = _event_time(source)
+    moments, without_moment = _event_time(source)
+    unusable += without_moment
     columns.put("event_time", _moment_texts(moments) if data.event_time else _snapshot(source))
     source.release()
     source.check_contract()
@@ -154,6 +164,8 @@ def _column(source: Source, name: str, column: Column, is_stored: bool) -> Cells
         return _within(source, name, numbers, column)
     if column.type == "date":
         return _dates(source, name, column)
+    if column.type == "conversation":
+        return source.cells(name)
     texts = source.texts(name)
     source.note_if_empty(name, texts)
     source.check_one_line(name, texts)
@@ -163,6 +175,26 @@ def _column(source: Source, name: str, column: Column, is_stored: bool) -> Cells
         texts = without_fraction(texts)
     _count_missing(source, name, column, ~is_given(texts))
     return texts
+
+
+def _conversations(name: str, cells: Cells) -> tuple[Cells, list[tuple[str, Rows]]]:
+    """Conversations, and the rows that cannot be used for want of one, by what is wrong."""
+    from ninesteps.feature_store.reading.conversation_cells import UNUSABLE
+
+    wrong = pc.starts_with(cells, UNUSABLE)
+    kinds = sorted(pc.unique(cells.filter(wrong)).to_pylist())
+    rows = [
+        (f"{kind.removeprefix(UNUSABLE)} in {name}", pc.equal(cells, kind).to_numpy())
+        for kind in kinds
+    ]
+    return pc.if_else(wrong, pa.scalar(None, cells.type), cells), rows
+
+
+def _hashed(texts: Cells, key: Key) -> Cells:
+    """What stands for each text, so that nobody without the key can tell it."""
+    different = pc.unique(texts.drop_null())
+    hashes = pa.array([key.of(text) for text in different.to_pylist()], pa.string())
+    return pc.take(hashes, pc.index_in(texts, different))
 
 
 def _count_missing(source: Source, name: str, column: Column, missing: Rows) -> None:
@@ -422,8 +454,8 @@ def _check_classes(source: Source, table: RawTable, settings: Settings) -> None:
         )
     classes = pd.unique(table.labels)
     if len(classes) < 2:
-        needed = {"binary": "both 0 and 1", "regression": "different numbers"}
+        needed = {"regression": "different numbers"}.get(settings.project.problem, "both 0 and 1")
         raise RawTableError(
-            f"{file}: the label {data.label!r}: expected {needed[settings.project.problem]} to "
-            f"learn from, got {classes[0]:g} in every row"
+            f"{file}: the label {data.label!r}: expected {needed} to learn from, got "
+            f"{classes[0]:g} in every row"
         )

@@ -27,6 +27,7 @@ from ninesteps.feature_store.raw_table import NONE_ERASED, read_raw_table
 from ninesteps.feature_store.reading.values import Moments
 from ninesteps.feature_store.row_wise import check_row_wise, check_same_features
 from ninesteps.local.erasures import Erasures
+from ninesteps.local.pseudonyms import Key
 from ninesteps.repository import modules
 from ninesteps.settings.facets import shortest
 from ninesteps.settings.names import stored_features
@@ -73,6 +74,7 @@ def write_offline_store(
     rows_at_once: int | None = None,
     called: datetime | None = None,
     erased: Erasures = NONE_ERASED,
+    key: Key | None = None,
 ) -> Written:
     """Read a raw table and write its records below a folder, a part of the rows at a time.
 
@@ -82,10 +84,16 @@ def write_offline_store(
         owned: the features that lie in further groups, by the groups' names.
         called: the moment that the first row counts as put at; without it, now.
         erased: records whose rows are left out.
+        key: what texts are hashed with where `[data.columns]` says so.
+
+    Raises:
+        ValueError: if it says so, and there is none.
     """
+    if settings.data.pseudonyms and key is None:
+        raise ValueError("no key for pseudonyms")
     scratch = group / "reading"
     locations = {MAIN: group / "data", **{name: group / f"data-{name}" for name in owned}}
-    table = read_raw_table(file, settings, scratch, rows_at_once, erased)
+    table = read_raw_table(file, settings, scratch, rows_at_once, erased, key)
     team, schema = modules.features(settings.root), None
     called = called or datetime.now(UTC)
     while True:
@@ -229,7 +237,7 @@ class _Records:
             data.stored_name(data.record_id): rows[data.record_id],
             "event_time": rows["event_time"],
             data.stored_name(data.label): rows[data.label].astype(
-                "int64" if settings.project.problem == "binary" else "float64"
+                "float64" if settings.project.problem == "regression" else "int64"
             ),
             **{stored: computed[name] for stored, name in features.items()},
             **{data.stored_name(name): _as_text(rows[name]) for name in raw},

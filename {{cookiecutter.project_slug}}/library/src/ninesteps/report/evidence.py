@@ -11,6 +11,7 @@ from typing import Any
 
 from ninesteps.feature_store.findings import FINDINGS
 from ninesteps.report.facts import SUCCEEDED, RunFacts, Source, StepFacts
+from ninesteps.settings.project import LANGUAGE_MODEL
 
 MOST_BYTES = 64_000_000
 """Of one file: a table beyond it is not read."""
@@ -66,6 +67,8 @@ class RunEvidence:
     local_shap: File
     test: File
     findings: File
+    replies: File
+    attributions: File
 
     @property
     def files(self) -> list[File]:
@@ -79,18 +82,34 @@ def collect(facts: RunFacts, source: Source) -> RunEvidence:
     def file(output: str, name: str) -> File:
         return output_file(facts, source, output, name)
 
+    columns = file("train", "columns.json")
+    has_replies = is_of_replies(columns)
+
+    def of(has_it: bool, output: str, name: str) -> File:
+        return file(output, name) if has_it else File(name, why=f"this pipeline has no {name}")
+
     return RunEvidence(
         evaluation=file("evaluation", "evaluation.json"),
-        curves=file("evaluation", "curves.json"),
-        columns=file("train", "columns.json"),
+        curves=of(not has_replies, "evaluation", "curves.json"),
+        columns=columns,
         profile=file("train", "profile.json"),
         training_bias=file("bias", "pretraining_bias.json"),
         config=file("config", "analysis_config.json"),
         analysis=file("analysis_result", "analysis.json"),
-        local_shap=file("analysis_result", "explanations_shap/out.csv"),
+        local_shap=of(not has_replies, "analysis_result", "explanations_shap/out.csv"),
         test=file("test", "test.csv"),
         findings=file("test", FINDINGS),
+        replies=of(has_replies, "evaluation", "replies.jsonl"),
+        attributions=of(has_replies, "evaluation", "attributions.json"),
     )
+
+
+def is_of_replies(columns: File) -> bool:
+    """Whether a run's `columns.json` is of a language model."""
+    try:
+        return bool(columns.json()["problem"] == LANGUAGE_MODEL)
+    except (Absent, LookupError, TypeError):
+        return False
 
 
 def output_file(facts: RunFacts, source: Source, output: str, name: str) -> File:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ninesteps.report import binary_charts, regression_charts, search_chart
+from ninesteps.report import binary_charts, regression_charts, reply_panels, search_chart
 from ninesteps.report.bias_panel import bias
 from ninesteps.report.champion import name
 from ninesteps.report.evidence import Absent
@@ -15,6 +15,7 @@ from ninesteps.report.judgement import champion_table, comparison_figure
 from ninesteps.report.model_panels import data, explained
 from ninesteps.report.origin_panel import came_from
 from ninesteps.report.reading import BROKEN, Reading, group, panel
+from ninesteps.report.reply_panels import replies
 from ninesteps.settings.gate import CHAMPION
 
 
@@ -23,15 +24,22 @@ def panels(reading: Reading) -> list[Panel]:
     panel_list = [
         panel("gate", "Gate", reading, _gate),
         panel("quality", "Model quality", reading, _quality),
+        *([panel("replies", "Replies", reading, replies)] if reading.is_of_replies else []),
         panel("search", "Hyperparameter search", reading, _search),
         panel("bias", "Outcomes by group", reading, bias),
-        panel("explained", "Influence of the features", reading, explained),
+        _explained(reading),
         panel("data", "Training data", reading, data),
         panel("origin", "Where it came from", reading, came_from),
     ]
     if reading.facts.changes:
         panel_list.append(panel("approval", "Approval", reading, _approval))
     return [*panel_list, panel("evidence", "Evidence", reading, _evidence)]
+
+
+def _explained(reading: Reading) -> Panel:
+    if reading.is_of_replies:
+        return panel("explained", "Words that replies hang on", reading, reply_panels.explained)
+    return panel("explained", "Influence of the features", reading, explained)
 
 
 def _gate(reading: Reading) -> Panel:
@@ -90,6 +98,8 @@ def _quality(reading: Reading) -> Panel:
 
 
 def _quality_figures(reading: Reading) -> list[Figure]:
+    if reading.is_of_replies:
+        return reply_panels.quality_figures(reading)
     curves, metrics, label = reading.curves, reading.metrics, reading.columns["label"]
     if "roc" in curves:
         positive = reading.positive
@@ -113,7 +123,7 @@ def _quality_figures(reading: Reading) -> list[Figure]:
 
 
 def _algorithm(evaluation: dict[str, Any]) -> str:
-    names = {"xgboost": "XGBoost", "lightgbm": "LightGBM"}
+    names = {"xgboost": "XGBoost", "lightgbm": "LightGBM", "lora": "the base with LoRA"}
     return names.get(evaluation["algorithm"], str(evaluation["algorithm"]))
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from ninesteps.feature_store import findings
 from ninesteps.report.drift import Drift, drifts
-from ninesteps.report.evidence import Absent, RunEvidence
+from ninesteps.report.evidence import Absent, RunEvidence, is_of_replies
 from ninesteps.report.facts import RunFacts
 from ninesteps.report.figure import Figure, Group, Panel, Table
 from ninesteps.report.formatting import listed, number
 from ninesteps.report.judgement import Judgement, judge
+from ninesteps.settings.gate import SECTIONS
 
 BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError)
 """What reading a file of another shape raises: the part says so, the page goes on."""
@@ -107,9 +108,16 @@ class Reading:
         return f"{self.columns['label']} = {self.facts.positive}"
 
     @property
+    def is_of_replies(self) -> bool:
+        """Whether it is of a language model."""
+        return is_of_replies(self.evidence.columns)
+
+    @property
     def favourable(self) -> str:
         """The favourable outcome in words that follow `are`."""
         columns = self.columns
+        if self.is_of_replies:
+            return "answered well"
         if columns["label_threshold"] is not None:
             return f"predicted {columns['label']} above {number(columns['label_threshold'])}"
         verb = "predicted" if columns["favourable_label"] else "not predicted"
@@ -138,7 +146,7 @@ class Reading:
         return {
             name: metric["value"]
             for section, values in self.evaluation.items()
-            if section.endswith(("classification_metrics", "regression_metrics"))
+            if section in SECTIONS.values()
             for name, metric in values.items()
         }
 

@@ -41,6 +41,8 @@ else:
     from ninesteps.containers import known_answers
 
 APPROVED = "Approved"
+ANSWERS_NO_RECORD = "a language model answers conversations: send its endpoint one"
+"""Why there is no answer of a model without features."""
 
 
 @dataclass(frozen=True)
@@ -219,6 +221,8 @@ def ask(
         try:
             Storage(local / "s3").unpack(archive(package), folder)
             columns = json.loads((folder / "code" / "columns.json").read_text(encoding="utf-8"))
+            if not columns["features"]:
+                raise ValueError(ANSWERS_NO_RECORD)
             text = _ask_archive(folder, line(columns["features"]))
         except (OSError, StepError) as error:
             raise ValueError(str(error)) from None
@@ -339,6 +343,8 @@ def _asked(session: Any, serving: account_records.Serving, found: Found) -> Foun
     """A record, with what an endpoint says of it."""
     from ninesteps.infrastructure import account_records
 
+    if not serving.features:
+        return replace(found, no_answer=ANSWERS_NO_RECORD)
     line = request(serving.features, found.offline or found.online or {})
     text = account_records.ask(session, serving.endpoint, line)
     (values,) = known_answers.read_answers(text.encode(), known_answers.CSV)

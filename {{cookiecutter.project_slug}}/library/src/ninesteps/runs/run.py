@@ -65,7 +65,7 @@ PRELOADED = (
 """What the steps import, and what starts no thread: it is imported once for all of them."""
 
 IMPORTED_BY = {"xgboost": "booster.py", "lightgbm": "lightgbm_model.py"}
-"""The steps' own files that import an algorithm's package, less what they can do without."""
+"""The steps' own files that import an algorithm's package, where it has one."""
 
 
 def run(
@@ -232,7 +232,8 @@ def _report(local: Path, settings: Settings, execution: Execution) -> None:
 def preload(settings: Settings) -> Preload:
     """What is imported once for all steps of a pipeline."""
     places = folders(settings.root)
-    located = {name: find(IMPORTED_BY[name], places) for name in settings.tuning.algorithms}
+    used = [name for name in settings.tuning.algorithms if name in IMPORTED_BY]
+    located = {name: find(IMPORTED_BY[name], places) for name in used}
     files = {name: file for name, file in located.items() if file}
     return Preload(PRELOADED, files)
 

@@ -314,6 +314,8 @@ def split_arguments(build: Build) -> list[PipelineVariable]:
         *("--min-positives", str(split.min_positives)),
         *("--favourable-label", str(settings.bias.favourable_label)),
     ]
+    for name in data.conversations:
+        arguments += ["--conversation", stored(name)]
     for facet in settings.facets:
         arguments += ["--facet", facet.argument_of(stored(facet.column))]
     if settings.bias.group_variable:

@@ -33,8 +33,7 @@ class AbTest:
              "small letters, digits and _, a letter first, at most 40 characters")  # fmt: skip
         require(1 <= self.first_share <= 50, "first_share", self.first_share, "1 to 50 percent")
         require(self.first_share <= self.share <= 90, "share", self.share,
-             f"first_share ({self.first_share}) to 90 percent: some users stay with the other "
-             "version")  # fmt: skip
+             "first_share to 90 percent: some users stay with the other version")  # fmt: skip
         require(1 <= self.first_users <= 1_000_000, "first_users", self.first_users,
              "1 to 1000000")  # fmt: skip
         require(0.001 <= self.alpha <= 0.2, "alpha", self.alpha, "0.001 to 0.2")
@@ -48,7 +47,7 @@ class AbTest:
         require(1 <= self.window_hours <= 336, "window_hours", self.window_hours,
              "1 to 336 (two weeks)")  # fmt: skip
         require(self.window_hours <= 24 * (self.max_days - 7), "window_hours", self.window_hours,
-             f"at most what max_days ({self.max_days}) leaves beside a week of users")  # fmt: skip
+             "at most what max_days leaves beside a week of users")  # fmt: skip
         require(0 < self.max_refusal_points <= 100, "max_refusal_points", self.max_refusal_points,
              "above 0, at most 100")  # fmt: skip
 

@@ -26,6 +26,7 @@ class Column:
     min: float | None = None  # of a number: the smallest that it may be
     max: float | None = None  # of a number: the largest that it may be
     required: bool = False  # whether every row must have a value
+    pseudonym: bool = False  # of a text: whether the store gets a keyed hash in its place
 
     TYPES: typing.ClassVar = ("number", "date", "category", "text", "conversation")
     NOTATION: typing.ClassVar = ("decimal", "thousands", "unit", "parentheses")
@@ -45,6 +46,8 @@ class Column:
             value = getattr(self, key)
             require(value is None or self.type == "number", key, value,
                  f"none for a {self.type}: only numbers have it")  # fmt: skip
+        require(not self.pseudonym or self.type == "text", "pseudonym", self.pseudonym,
+             f"none for a {self.type}: only texts have it")  # fmt: skip
         require(self.min is None or self.max is None or self.min < self.max, "max", self.max,
              f"a number above min ({self.min})")  # fmt: skip
         require(self.decimal in (".", ","), "decimal", self.decimal, '"." or ","')
@@ -100,7 +103,7 @@ def _part(share: float, count: int) -> int:
 class Data:
     """The raw table: where it is and what its columns contain. Without a file, nothing runs yet."""
 
-    file: str = ""  # the raw table: a CSV file (or CSV in gzip), Parquet or Feather
+    file: str = ""  # the raw table: CSV or JSON Lines (or either in gzip), Parquet or Feather
     record_id: str = ""  # the column that identifies a row
     label: str = ""  # the column that is predicted
     positive: str | tuple[str, ...] = ""  # the label's texts that count as 1, if it is not 0 and 1
@@ -130,6 +133,16 @@ class Data:
         if isinstance(self.positive, str):
             return (self.positive,) if self.positive else ()
         return self.positive
+
+    @property
+    def conversations(self) -> tuple[str, ...]:
+        """The columns of conversations."""
+        return tuple(n for n, column in self.columns.items() if column.type == "conversation")
+
+    @property
+    def pseudonyms(self) -> tuple[str, ...]:
+        """The columns whose texts are hashed before they are written."""
+        return tuple(name for name, column in self.columns.items() if column.pseudonym)
 
     def stored_name(self, raw: str) -> str:
         """The name of a raw column in the feature group."""

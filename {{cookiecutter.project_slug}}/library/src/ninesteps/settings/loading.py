@@ -91,8 +91,9 @@ def _check_problem(settings: Settings) -> None:
     """What is set must suit the problem type."""
     problem, objectives = settings.project.problem, Tuning.OBJECTIVES[settings.project.problem]
     _check_base(settings)
+    _check_conversations(settings)
     if settings.is_language_model:
-        _check_gpus(settings)
+        _check_hugging_face(settings)
     algorithms = Tuning.BY_PROBLEM[problem]
     if not set(settings.tuning.algorithms) <= set(algorithms):
         raise SettingsError(
@@ -167,8 +168,36 @@ def _check_base(settings: Settings) -> None:
         )  # fmt: skip
 
 
-def _check_gpus(settings: Settings) -> None:
-    """A language model's training image is built for instances with a GPU alone."""
+def _check_conversations(settings: Settings) -> None:
+    """A language model learns from one column of conversations, and nothing else has any."""
+    data, found = settings.data, settings.data.conversations
+    if not data.file:
+        return
+    if settings.is_language_model and len(found) != 1:
+        raise SettingsError(
+            'expected one column of type = "conversation" for a language_model problem, got '
+            f"{', '.join(found) or 'none'}", "data", "columns",
+        )  # fmt: skip
+    if not settings.is_language_model and found:
+        raise SettingsError(
+            f"expected no conversation for a {settings.project.problem} problem, got {found[0]!r}",
+            "data", "columns",
+        )  # fmt: skip
+    if settings.is_language_model and settings.split.group:
+        raise SettingsError(
+            "expected none for a language_model problem, whose rows of the same prompt stay "
+            f"together, got {settings.split.group!r}", "split", "group",
+        )  # fmt: skip
+    for name in settings.context_columns:
+        if name in found:
+            raise SettingsError(
+                f"expected a column with groups, got the conversations {name!r}", "bias", "facets"
+            )
+
+
+def _check_hugging_face(settings: Settings) -> None:
+    """A language model's images must be there, and the one that trains asks for a GPU."""
+    settings.check_images(settings.aws.region)
     compute = settings.compute
     evaluation = "evaluation_instance" if compute.evaluation_instance else "processing_instance"
     for key in ("training_instance", evaluation):

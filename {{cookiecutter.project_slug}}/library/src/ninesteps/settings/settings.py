@@ -98,12 +98,14 @@ class Settings:
     @property
     def stored_columns(self) -> tuple[str, ...]:
         """The raw columns that the feature group keeps beside the features."""
-        return tuple(dict.fromkeys([*self.context_columns, *filter(None, [self.split.group])]))
+        groups = [*self.context_columns, *filter(None, [self.split.group])]
+        return tuple(dict.fromkeys([*groups, *self.data.conversations, *self.data.pseudonyms]))
 
     @property
     def feature_columns(self) -> tuple[str, ...]:
-        """The raw columns that features are made of."""
-        return tuple(name for name in self.data.columns if name not in self.model.exclude)
+        """The raw columns that features are made of: of a keyed hash none is."""
+        withheld = (*self.model.exclude, *self.data.pseudonyms)
+        return tuple(name for name in self.data.columns if name not in withheld)
 
     @property
     def categories(self) -> dict[str, tuple[str, ...]]:
@@ -189,7 +191,7 @@ class Settings:
     def environment(self, name: str = LOCAL_ENVIRONMENT) -> Environment:
         """The environment of a name; `local` needs no account and stands for no real one."""
         if name == LOCAL_ENVIRONMENT and name not in self.environments:
-            self._check_images(self.aws.region)
+            self.check_images(self.aws.region)
             return Environment(DOCUMENTATION_ACCOUNT, self.aws.region, name=name)
         return self.account_environment(name)
 
@@ -206,7 +208,7 @@ class Settings:
                 "expected letters, digits and single hyphens within, at most "
                 f"{LONGEST_NAME} characters with the pipeline's name, got {name!r}", "environments",
             )  # fmt: skip
-        self._check_images(table.region)
+        self.check_images(table.region)
         self._check_disks(name, has_key=bool(table.kms_key_arn))
         return dataclasses.replace(
             table,
@@ -215,8 +217,12 @@ class Settings:
             bucket=table.bucket or table.bucket_of(stack),
         )
 
-    def _check_images(self, region: str) -> None:
-        """Check that the region has what the steps run on."""
+    def check_images(self, region: str) -> None:
+        """Check that a region has what the steps run on.
+
+        Raises:
+            SettingsError: if it has not.
+        """
         if self.is_language_model and region in WITHOUT_HUGGING_FACE:
             raise SettingsError(
                 "expected a region that has Hugging Face's images, which a language_model problem "
@@ -234,7 +240,7 @@ class Settings:
         The endpoint and the jobs of a rollout always have one: the environment's, or the stack's.
         """
         encrypted = [("deploy", "instance_type"), ("compute", "processing_instance")]
-        if has_key:
+        if has_key and not self.is_language_model:  # no GPU of today comes without such disks
             encrypted += [("compute", "training_instance"), ("compute", "transform_instance")]
         for table, key in encrypted:
             instance = getattr(getattr(self, table), key)

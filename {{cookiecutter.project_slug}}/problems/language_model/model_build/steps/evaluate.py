@@ -81,7 +81,11 @@ def loaded(folder: Path) -> LanguageModel:
 def description(folder: Path) -> dict[str, Any]:
     """What the archive says of its training."""
     said = read_json(folder / DESCRIPTION)
-    return {"algorithm": said["algorithm"], "objective": {said["objective"]: said["value"]}}
+    return {
+        "algorithm": said["algorithm"],
+        "objective": {said["objective"]: said["value"]},
+        "training": {"losses": said["losses"]},
+    }
 
 
 def compared(

@@ -19,7 +19,7 @@ from container import read_json
 from conversations import Message
 from language_model import LanguageModel
 from model_files import LanguageModelError
-from reply_requests import CONTENT_TYPES, FAILED, Answer, Asked, Refused, Request
+from reply_requests import CONTENT_TYPES, FAILED, TOO_LARGE, Answer, Asked, Refused, Request
 
 __all__ = ["CONTENT_TYPES", "input_fn", "model_fn", "output_fn", "predict_fn"]
 
@@ -28,9 +28,10 @@ DESCRIPTION_FILE = "code/model.json"
 
 @dataclass(frozen=True)
 class Model:
-    """A model that replies, and how long its replies may be."""
+    """A model that replies, and how much it may read and write."""
 
     replying: LanguageModel
+    context: int  # tokens of prompt and reply together
     max_reply_tokens: int
 
 
@@ -38,8 +39,9 @@ def model_fn(model_dir: str, context: Any = None) -> Model:
     """Load the model from the unpacked archive."""
     folder = Path(model_dir)
     hyperparameters = read_json(folder / DESCRIPTION_FILE)["hyperparameters"]
-    replying = language_model.load(folder, context=int(hyperparameters["max_tokens"]))
-    return Model(replying, int(hyperparameters["max_reply_tokens"]))
+    context = int(hyperparameters["max_tokens"])
+    replying = language_model.load(folder, context=context)
+    return Model(replying, context, int(hyperparameters["max_reply_tokens"]))
 
 
 def input_fn(body: bytes | str, content_type: str, context: Any = None) -> Request:
@@ -65,7 +67,7 @@ def predict_fn(request: Request, model: Model, context: Any = None) -> Answer:
 
 def replies(asked: Sequence[Asked | Refused], model: Model) -> tuple[str | Refused, ...]:
     """The replies in their order; those that may be as long as each other are made together."""
-    said = [_allowed(one, model.max_reply_tokens) for one in asked]
+    said = [_allowed(one, model) for one in asked]
     lengths = {one.max_tokens for one in said if isinstance(one, Asked)}
     outcome: dict[int, str | Refused] = {n: o for n, o in enumerate(said) if isinstance(o, Refused)}
     for most in sorted(lengths):
@@ -75,13 +77,20 @@ def replies(asked: Sequence[Asked | Refused], model: Model) -> tuple[str | Refus
     return tuple(outcome[n] for n in range(len(said)))
 
 
-def _allowed(one: Asked | Refused, most: int) -> Asked | Refused:
-    """What is asked, with the length that its reply may have."""
+def _allowed(one: Asked | Refused, model: Model) -> Asked | Refused:
+    """What is asked, with the length that its reply may have.
+
+    Of a long conversation the model reads what was said last; all of the last question it has to.
+    """
     if isinstance(one, Refused):
         return one
-    if one.max_tokens > most:
-        return Refused(f"expected max_tokens of at most {most}, got {one.max_tokens}")
-    return Asked(one.messages, one.max_tokens or most)
+    most = one.max_tokens or model.max_reply_tokens
+    if most > model.max_reply_tokens:
+        return Refused(f"expected max_tokens of at most {model.max_reply_tokens}, got {most}")
+    if not model.replying.fits(one.messages, most):
+        room = f"{model.context - most} of {model.context} tokens"
+        return Refused(f"expected a last message that fits into {room}", TOO_LARGE)
+    return Asked(one.messages, most)
 
 
 def _replies(

@@ -144,7 +144,7 @@ def read_columns(
     """The columns of a table as trimmed texts.
 
     Args:
-        file: a CSV, Parquet or Feather file.
+        file: a CSV, JSON Lines, Parquet or Feather file.
         missing: words that mean "no value".
         values: words that look so and are values.
     """

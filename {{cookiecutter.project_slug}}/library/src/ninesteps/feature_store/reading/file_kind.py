@@ -15,9 +15,9 @@ from typing import Literal
 
 from ninesteps.errors import RawTableError
 
-Kind = Literal["csv", "gzip", "parquet", "feather"]
+Kind = Literal["csv", "gzip", "json lines", "json lines in gzip", "parquet", "feather"]
 
-READ = "expected a table as CSV (or CSV in gzip), Parquet or Feather"
+READ = "expected a table as CSV or JSON Lines (or either in gzip), Parquet or Feather"
 
 _TABLES: tuple[tuple[bytes, Kind], ...] = (
     (rb"PAR1[^,;|\t\r\n]", "parquet"),
@@ -54,8 +54,8 @@ _OTHERS = (
 _TEXTS = (
     (r"(?i)<!doctype html|<html|<head|<table", "a web page: get its table as CSV"),
     (r"<\?xml", "XML: export the table as CSV"),
-    (r'\{\s*("|\}|$)', "JSON or JSON Lines: write the table as CSV or Parquet"),
-    (r"\[\s*([\[{\]]|$)", "JSON: write the table as CSV or Parquet"),
+    (r"\{\s*$", "one JSON object: write the table as JSON Lines, an object a line"),
+    (r"\[\s*([\[{\]]|$)", "a JSON array: write the table as JSON Lines, an object a line"),
     (r"(?i)sep=.?\s*$", 'a first line "sep=", which only Excel reads: delete it'),
     (r"@(relation|RELATION)\s", "ARFF: export the table as CSV"),
     (r"version https://git-lfs", "a pointer of Git LFS: run `git lfs pull`"),
@@ -79,8 +79,7 @@ def kind_of(file: Path) -> Kind:
     for start, kind in _TABLES:
         if re.match(start, beginning):
             return kind
-    _check_is_text(file, beginning)
-    return "csv"
+    return "json lines" if _check_is_text(file, beginning) else "csv"
 
 
 def _check_is_file(file: Path) -> None:
@@ -112,11 +111,11 @@ def _packed_kind(file: Path) -> Kind:
         raise RawTableError(f"{file}: not a valid gzip archive: {error}") from None
     if any(re.match(start, beginning) for start, _ in _TABLES):
         raise RawTableError(f"{file}: {READ}, got a gzip archive of something else: unpack it")
-    _check_is_text(file, beginning)
-    return "gzip"
+    return "json lines in gzip" if _check_is_text(file, beginning) else "gzip"
 
 
-def _check_is_text(file: Path, beginning: bytes) -> None:
+def _check_is_text(file: Path, beginning: bytes) -> bool:
+    """Refuse a file that is no text of a table; gives whether its first line is a JSON object's."""
     for start, what in _OTHERS:
         if re.match(start, beginning):
             raise RawTableError(f"{file}: {READ}, got {what}")
@@ -131,6 +130,7 @@ def _check_is_text(file: Path, beginning: bytes) -> None:
         raise RawTableError(f"{file}: {READ}, got text in UTF-16, or no text: save it as UTF-8")
     if zeros > 0.01:
         raise RawTableError(f"{file}: {READ}, got a file of another kind")
+    return bool(re.match(r'\{\s*["}]', line))
 
 
 def _zipped(file: Path) -> str:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ninesteps.errors import RawTableError
 from ninesteps.feature_store.reading import typed_cells
 from ninesteps.feature_store.reading.columns import Columns, part_by_part
-from ninesteps.feature_store.reading.table_file import TableFile, clean_name, open_table
+from ninesteps.feature_store.reading.table_file import Conversion, TableFile, clean_name, open_table
 from ninesteps.feature_store.reading.values import given_numbers, given_texts
 from ninesteps.settings.data import Data
 from ninesteps.settings.settings import Settings
@@ -49,7 +49,12 @@ def open_source(file: Path, settings: Settings, columns: Columns) -> Source:
     _check_names(table, names, settings)
     places = {name: place for place, name in enumerate(table.names)}
     positions = {name: places[clean_name(name)] for name in names}
-    rows, column = table.open_columns(list(positions.values()), columns)
+    conversions: dict[int, Conversion] = {}
+    if data.conversations:  # the patterns of personal data take time to compile
+        from ninesteps.feature_store.reading.conversation_cells import checked
+
+        conversions = {positions[name]: checked for name in data.conversations}
+    rows, column = table.open_columns(list(positions.values()), columns, conversions)
     return Source(table, data, rows, lambda name: column(positions[name]))
 
 

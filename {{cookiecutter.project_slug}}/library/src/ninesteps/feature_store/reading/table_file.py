@@ -1,4 +1,4 @@
-"""A file as columns: texts of a CSV file, typed cells of a Parquet or Feather file.
+"""A file as columns: texts of CSV and JSON Lines, typed cells of a Parquet or Feather file.
 
 In Arrow's memory: as Python's own objects they would take ten times the file.
 """
@@ -9,12 +9,12 @@ import contextlib
 import csv
 import gzip
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.csv
@@ -22,6 +22,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 
 from ninesteps.errors import RawTableError
+from ninesteps.feature_store.reading import json_lines
 from ninesteps.feature_store.reading.columns import Columns
 from ninesteps.feature_store.reading.file_kind import Kind, kind_of
 from ninesteps.feature_store.reading.first_line import delimiter_of, is_row, values_among
@@ -33,6 +34,10 @@ _SAMPLE_ROWS = 100
 _BLOCK = 2**20  # bytes that are parsed at a time, Arrow's own default
 _LARGEST_ROW = 2**28  # bytes that are parsed at a time where a row is larger than a block
 _FEWEST_LOST = 2  # lines within one cell that look like rows: they are rows
+
+
+Conversion: TypeAlias = Callable[[pa.ChunkedArray], pa.ChunkedArray]
+"""Makes cells of others, as many."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,12 @@ class TableFile:
     @property
     def is_text(self) -> bool:
         """Whether every cell is a text."""
-        return self.kind in ("csv", "gzip")
+        return self.kind not in ("parquet", "feather")
+
+    @property
+    def is_json(self) -> bool:
+        """Whether every line is a JSON object."""
+        return self.kind in ("json lines", "json lines in gzip")
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -66,19 +76,29 @@ class TableFile:
         return [column(position) for position in positions]
 
     def open_columns(
-        self, positions: Sequence[int], columns: Columns
+        self,
+        positions: Sequence[int],
+        columns: Columns,
+        conversions: Mapping[int, Conversion] | None = None,
     ) -> tuple[int, Callable[[int], pa.ChunkedArray]]:
         """The number of rows, and a function that reads one of these columns by its position.
 
         Args:
-            columns: what the columns of a CSV file are put into, which is read once; those of
-                other files are read from there.
+            columns: what the columns of CSV and JSON Lines are put into, which are read once; those
+                of other files are read from there.
+            conversions: what is made of a column's cells before they are put anywhere.
 
         Raises:
             RawTableError: if the file is damaged, or has no rows; the function does so too.
         """
+        nested = conversions or {}
         with _in_one_sentence(self.path, self.kind):
-            rows = _read_csv(self, positions, columns) if self.is_text else _rows_of_typed(self)
+            if self.is_json:
+                rows = _read_json(self, positions, columns, nested)
+            elif self.is_text:
+                rows = _read_csv(self, positions, columns, nested)
+            else:
+                rows = _rows_of_typed(self)
         if positions and not rows:
             raise RawTableError(f"{self.path}: expected rows, got columns only")
 
@@ -86,7 +106,8 @@ class TableFile:
             if self.is_text:
                 return columns.whole(str(position))
             with _in_one_sentence(self.path, self.kind):
-                return _read_typed(self, position)
+                cells = _read_typed(self, position)
+            return nested[position](cells) if position in nested else cells
 
         return rows, column
 
@@ -98,6 +119,11 @@ class TableFile:
                 if line > self.header_lines and is_row(row):
                     yield line, row
                 line = reader.line_num + 1
+
+    def json_objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The rows of JSON Lines, each with its line."""
+        with _open_text(self.path, self.kind) as text:
+            yield from json_lines.objects(self.path, text)
 
     def check_header(self) -> None:
         """Check that the first line names the columns; nothing else says what they are.
@@ -117,7 +143,8 @@ class TableFile:
             return [f"row {row + 1}" for row in rows]
         wanted, found = set(rows), dict[int, str]()
         with contextlib.suppress(csv.Error, UnicodeDecodeError, OSError):
-            for row, (line, _) in enumerate(islice(self.lines(), max(rows, default=-1) + 1)):
+            lines = self.json_objects() if self.is_json else self.lines()
+            for row, (line, _) in enumerate(islice(lines, max(rows, default=-1) + 1)):
                 if row in wanted:
                     found[row] = f"line {line}"
         return [found.get(row, f"row {row + 1}") for row in rows]
@@ -142,6 +169,9 @@ def open_table(file: Path) -> TableFile:
     with _in_one_sentence(file, kind):
         if kind in ("csv", "gzip"):
             return _open_csv(file, kind)
+        if kind in ("json lines", "json lines in gzip"):
+            rows = TableFile(file, kind, ()).json_objects()
+            return TableFile(file, kind, json_lines.names(content for _, content in rows))
         if kind == "parquet":
             return TableFile(file, kind, tuple(pq.read_schema(file).names))
         columns = pyarrow.feather.read_table(file, memory_map=True).schema.names
@@ -163,7 +193,8 @@ def _in_one_sentence(file: Path, kind: Kind) -> Iterator[None]:
                 "Windows-1252: save it as UTF-8 (in Excel: CSV UTF-8)"
             ) from None
         reason = " ".join(str(error).split())
-        name = {"parquet": "Parquet", "feather": "Feather"}.get(kind, "CSV")
+        names = {"parquet": "Parquet", "feather": "Feather", "csv": "CSV", "gzip": "CSV"}
+        name = names.get(kind, "JSON Lines")
         raise RawTableError(f"{file}: not a valid {name} file: {reason}") from None
 
 
@@ -200,16 +231,46 @@ def _open_csv(file: Path, kind: Kind) -> TableFile:
 
 
 def _open_text(file: Path, kind: Kind) -> IO[str]:
-    if kind == "gzip":
+    if kind.endswith("gzip"):
         return gzip.open(file, "rt", newline="", encoding="utf-8-sig")
     return file.open(newline="", encoding="utf-8-sig")
 
 
 def _open_bytes(file: Path, kind: Kind) -> pa.NativeFile:
-    return pa.input_stream(str(file), compression="gzip" if kind == "gzip" else None)
+    return pa.input_stream(str(file), compression="gzip" if kind.endswith("gzip") else None)
 
 
-def _read_csv(table: TableFile, positions: Sequence[int], columns: Columns) -> int:
+def _read_json(
+    table: TableFile,
+    positions: Sequence[int],
+    columns: Columns,
+    conversions: Mapping[int, Conversion],
+) -> int:
+    """Put the cells of some columns, named by their positions, into `columns`; returns the rows."""
+    names = {table.stored_names[position]: str(position) for position in positions}
+    nested = {table.stored_names[position] for position in conversions}
+    batches = json_lines.batches(table.path, table.json_objects(), names, nested)
+    return columns.fill(_converted(batches, conversions))
+
+
+def _converted(
+    batches: Iterable[pa.RecordBatch], conversions: Mapping[int, Conversion]
+) -> Iterator[pa.RecordBatch]:
+    """Batches with what is made of some columns in their place."""
+    for batch in batches:
+        of_batch = dict(zip(batch.schema.names, batch.columns, strict=True))
+        for position, convert in conversions.items():
+            cells = convert(pa.chunked_array([of_batch[str(position)]]))
+            of_batch[str(position)] = cells.combine_chunks()
+        yield pa.RecordBatch.from_pydict(of_batch)
+
+
+def _read_csv(
+    table: TableFile,
+    positions: Sequence[int],
+    columns: Columns,
+    conversions: Mapping[int, Conversion],
+) -> int:
     """Put the cells of some columns, named by their positions, into `columns`; returns the rows."""
     ragged: list[pyarrow.csv.InvalidRow] = []
 
@@ -222,7 +283,8 @@ def _read_csv(table: TableFile, positions: Sequence[int], columns: Columns) -> i
     rows = 0
     for block_size in (_BLOCK, _LARGEST_ROW):
         try:
-            rows = columns.fill(_batches(table, positions, judge, block_size))
+            batches = _batches(table, positions, judge, block_size)
+            rows = columns.fill(_converted(batches, conversions) if conversions else batches)
             break
         except pa.ArrowInvalid as error:
             if ragged:
