@@ -10,19 +10,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ab_decision import Rules
 from ab_events import read_lines, variant_of
 from endpoints import ROOT
 from ninesteps.cli import here
 from ninesteps.local.endpoint.control import address, ask
 from ninesteps.local.endpoint.router import INVOKED, TARGET
 from ninesteps.local.state import State
+from ninesteps.report import ab_page
 from ninesteps.settings.settings import Settings
 from registered import acted_on, pipeline, register, settings
 
@@ -160,7 +162,7 @@ def test_a_test_that_is_stopped_or_killed_leaves_the_incumbent_and_goes_on(local
         when(lambda: ask(local / "endpoint", "status")["deploying"] is None, lambda: None)
         status = ask(local / "endpoint", "status")
         assert (status["version"], status["last"]["why"]) == (
-            1, "the A/B test was left before it was decided",
+            1, "A/B test: left before it was decided",
         )  # fmt: skip
         before = lines(file)
     with file.open("a", encoding="utf-8") as torn:
@@ -205,6 +207,8 @@ def test_what_cannot_be_tested_is_said_in_one_sentence(
     assert refused("1", "--ab").startswith(none)
     assert "expected 2 numbers from 0 to 1" in refused("2", "--ab", "--outcome-rate", "0.5")
     assert "expected 2 numbers from 0 to 1" in refused("2", "--ab", "--outcome-rate", "0.5,1.5")
+    assert refused("2", "--seed", "1") == "Error: --seed: only with --ab"
+    assert refused("2", "--ab", "--traffic", "9") == "Error: --traffic: not with --ab"
     read = own_settings()
     tested = replace(read, deploy=replace(read.deploy, rollout="ab_test"))
     monkeypatch.setattr(here, "settings", lambda: tested)
@@ -221,3 +225,14 @@ def test_what_cannot_be_tested_is_said_in_one_sentence(
     assert (answer.status, b"expected main, got" in answer.read()) == (400, True)
     connection.close()
     os.kill(address(local / "endpoint")["pid"], signal.SIGTERM)
+
+
+def test_nothing_that_a_page_shows_is_read_as_markup(tmp_path: Path) -> None:
+    rules = asdict(Rules())
+    about = {"version": 2, "before": 1, "rules": rules, "outcome": "<b>resolved",
+             "facts": {"<i>Name": "<script>alert(1)</script>"}}  # fmt: skip
+    page = ab_page.build([], about)
+    assert "<b>" not in page
+    assert "<i>" not in page
+    assert "<script" not in page
+    assert "Version 2 is being tested against version 1" in page

@@ -11,11 +11,11 @@ import os
 import numpy as np
 import pytest
 
-from ab_decision import ABTest, Rules
+from ab_decision import ABTest, Bets, Rules, rate_interval
 from ab_events import Outcome, Reply, user_digest, variant_of
 from ninesteps.runs.ab_simulation import Ends, evidence, shares, simulate
 
-RUNS = int(os.environ.get("AB_RUNS", "150"))
+RUNS = int(os.environ.get("AB_RUNS", "100"))
 IS_FULL = RUNS >= 2000
 
 LOOSE = Rules(first_users=1000, min_users=1)
@@ -116,6 +116,45 @@ def test_a_difference_is_found_as_soon_as_stated(
     assert lasted.mean() <= mean + 3 * lasted.std() / np.sqrt(RUNS)
 
 
+def test_an_interval_of_a_rate_holds_at_all_times_at_once() -> None:
+    chance, users = np.random.default_rng(6), 1000 if IS_FULL else 300
+    looks = np.unique(np.geomspace(1, users, 40).astype(int))
+    missed = 0
+    for _ in range(RUNS):
+        good = np.cumsum(chance.random(users) < 0.7)
+        bounds = [rate_interval(int(good[n - 1]), int(n)) for n in looks]
+        missed += not all(low <= 0.7 <= high for low, high in bounds)
+    tell(f"intervals of a rate: {missed / RUNS:.2%} missed it at some time")
+    assert within(missed / RUNS, 0.05)
+
+
+def test_an_interval_narrows_and_has_the_rate_within() -> None:
+    assert rate_interval(0, 0) == (0.0, 1.0)
+    low, high = rate_interval(0, 50)
+    assert low == pytest.approx(0, abs=1e-9)
+    assert 0.05 < high < 0.2
+    wide, narrow = rate_interval(70, 100), rate_interval(700, 1000)
+    assert wide[0] < narrow[0] < 0.7 < narrow[1] < wide[1]
+
+
+def test_the_difference_is_not_misled_by_a_share_that_grows_while_the_rate_drifts() -> None:
+    """Most of main's users came while the rate was low: the plain rates alone differ."""
+    missed, estimates = 0, []
+    for seed in range(20):
+        chance, bets = np.random.default_rng(seed), Bets()
+        for number in range(2000):
+            w, rate = (0.1, 0.3) if number < 1000 else (0.5, 0.7)
+            arm = int(chance.random() < w)
+            bets.add(arm, int(chance.random() < rate), w, 0.0)
+        plain = bets.resolved[1] / bets.users[1] - bets.resolved[0] / bets.users[0]
+        mean, low, high = bets.difference()
+        estimates.append(mean)
+        missed += not low <= 0 <= high
+        assert plain > 0.08
+    assert missed <= 2
+    assert np.mean(estimates) == pytest.approx(0, abs=0.03)
+
+
 def test_equal_versions_pass_a_margin() -> None:
     users = 20000 if IS_FULL else 12000
     found = ends((0.8, 0.8), fixed(0.5, users), Rules(margin=0.05, min_users=1)).better
@@ -124,14 +163,16 @@ def test_equal_versions_pass_a_margin() -> None:
     assert lasted.mean() <= 2656 + 3 * lasted.std() / np.sqrt(RUNS)
 
 
-TRIED = max(RUNS // 15, 12)
+USERS_ONE_BY_ONE = 2500 if IS_FULL else 1500
+
+TRIED = max(RUNS // 15, 8)
 """Tests that are simulated event by event."""
 
 
 def one_by_one(seed: int, said: tuple[float, float], replies: int = 1) -> ABTest:
     """A test of equal versions whose users answer so often, each with some replies."""
     chance = np.random.default_rng(seed)
-    test, users = ABTest(Rules(first_users=300, window_hours=1)), 2500
+    test, users = ABTest(Rules(first_users=300, window_hours=1)), USERS_ONE_BY_ONE
     for number in range(users):
         user, time = user_digest(f"s{seed}", str(number)), 400.0 * number
         rate = 0.4 + 0.2 * number / users
@@ -158,7 +199,7 @@ def test_versions_whose_users_answer_unequally_often_end_as_invalid() -> None:
 def test_several_outcomes_of_a_user_count_once() -> None:
     found = [one_by_one(seed, (1, 1), replies=3) for seed in range(TRIED // 2)]
     wrong = sum(test.decision.outcome in ("better", "worse") for test in found)
-    assert all(sum(test.bets.users) <= 2500 for test in found)
+    assert all(sum(test.bets.users) <= USERS_ONE_BY_ONE for test in found)
     assert within(wrong / len(found), 0.05)
 
 
@@ -166,4 +207,4 @@ def test_a_fair_test_is_hardly_ever_invalid() -> None:
     found = [one_by_one(100 + seed, (0.9, 0.9)) for seed in range(TRIED)]
     assert sum(test.decision.outcome == "invalid" for test in found) <= 0.01 * TRIED + 1
     state = len(json.dumps(found[0].as_json()))
-    assert state < 20_000 + 12 * 2500
+    assert state < 20_000 + 12 * USERS_ONE_BY_ONE

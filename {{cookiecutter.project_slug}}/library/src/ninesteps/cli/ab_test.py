@@ -109,11 +109,12 @@ def test(
             f"{rates[1]:g} of the challenger's (version {version}) with a good outcome, seed "
             f"{seed}; time is compressed: a day takes as long as its requests"
         )
-        if run.requests:
-            click.echo(f"it goes on from request {run.requests:,}")
     page = run.folder / ab_test.PAGE
     try:
         with rehearsal.deploying(package, 1, port, ab={"share": run.test.share}):
+            run.take_up()
+            if run.requests and not as_json:
+                click.echo(f"it goes on from request {run.requests:,}")
             with Shown(as_json) as shown:
                 asyncio.run(run.go_on(shown))
             rehearsal.wait()

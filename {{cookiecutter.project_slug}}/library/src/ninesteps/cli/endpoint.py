@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from ninesteps.cli import ab_test as ab_tests
 from ninesteps.cli import here
@@ -58,6 +59,7 @@ def deploy(
     """
     from ninesteps.settings.deploy import AB_TEST, shift
 
+    _check_options(is_ab_test)
     rehearsal = _rehearsal()
     here.check_has_run()
     package = rehearsal.find(version)
@@ -78,6 +80,21 @@ def deploy(
         if takes_over and not as_json:
             click.echo(shift(rehearsal.settings.deploy))
         _follow(rehearsal, rehearsal.known(package), traffic, as_json)
+
+
+def _check_options(is_ab_test: bool) -> None:
+    """Refuse options that are given and would do nothing.
+
+    Raises:
+        click.UsageError: that names one.
+    """
+    idle = ("traffic", "time_scale") if is_ab_test else ("users", "rates", "seed")
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        source = context.get_parameter_source(str(parameter.name))
+        if parameter.name in idle and source == ParameterSource.COMMANDLINE:
+            what = "not with" if is_ab_test else "only with"
+            raise click.UsageError(f"{parameter.opts[0]}: {what} --ab")
 
 
 @commands.command()

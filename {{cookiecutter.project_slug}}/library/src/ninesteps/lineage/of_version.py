@@ -17,7 +17,9 @@ from ninesteps.local.endpoint.serving import SERVED, SERVING
 from ninesteps.local.state import KeptStep, ModelPackage, StatusChange
 from ninesteps.registry.registry import APPROVED
 
-_QUOTABLE = ("alarm ", "by hand", "the deployment took longer", "the endpoint was stopped")
+_QUOTABLE = (
+    "alarm ", "by hand", "the deployment took longer", "the endpoint was stopped", "A/B test: ",
+)  # fmt: skip
 """How reasons begin that quote nothing: a model's own error may quote a record."""
 
 _ACTION_STATUS = {"deployed": "Completed", "rolled back": "Failed", "interrupted": "Stopped"}

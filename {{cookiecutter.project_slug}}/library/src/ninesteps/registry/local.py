@@ -11,6 +11,7 @@ from typing import Any
 from ninesteps.errors import StepError
 from ninesteps.feature_store import findings
 from ninesteps.feature_store.ingest import Ingested
+from ninesteps.local.chain import Entry
 from ninesteps.local.endpoint import control
 from ninesteps.local.erasures import Erasures
 from ninesteps.local.state import State, StatusChange, digest_of, digest_of_text
@@ -55,17 +56,22 @@ class LocalRegistry:
         head = {CHAIN_HEAD: package.head} if package.head else {}
         return replace(version, metadata={**version.metadata, **head, **self._tested(number)})
 
+    @cached_property
+    def _tests(self) -> dict[int, Entry]:
+        """The last A/B test of each version, as the chain of events has it."""
+        tests = (entry for entry in self._state.events() if "ab_outcome" in entry.facts)
+        own = (entry for entry in tests if entry.facts.get("group") == self.group)
+        return {entry.facts["version"]: entry for entry in own}
+
     def _tested(self, number: int) -> dict[str, str]:
         """How the last A/B test of a version ended, as a rollout is noted in an account."""
-        for entry in reversed(self._state.events()):
-            facts = entry.facts
-            if "ab_outcome" in facts and (facts.get("group"), facts.get("version")) == (
-                self.group, number,
-            ):  # fmt: skip
-                users = f" after {facts['ab_users']:,} users" if "ab_users" in facts else ""
-                test = f"A/B test: {facts['ab_outcome']}{users}, {entry.kind}"
-                return {"rollout": test, "rollout_at": entry.at}
-        return {}
+        if number not in self._tests:
+            return {}
+        entry = self._tests[number]
+        outcome, users = (entry.facts.get(key) for key in ("ab_outcome", "ab_users"))
+        after = f" after {users:,} users" if users is not None else ""
+        test = f"A/B test: {outcome}{after}, {entry.kind}"
+        return {"rollout": test, "rollout_at": entry.at}
 
     def read(self, uri: str) -> bytes | None:
         """The content of an S3 URI; None if nothing lies there."""

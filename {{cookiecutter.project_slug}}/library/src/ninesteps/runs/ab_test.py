@@ -112,6 +112,7 @@ class Run:
         caller = Caller(self.rehearsal.port(), known.requests(), known.content_type)
         await self._until_ready()
         share = self.test.share
+        self.rehearsal.ask("ab_share", share=share)
         with (self.folder / EVENTS).open("a", encoding="utf-8") as file:
             while not self.test.has_ended:
                 events = await self._batch(caller, share)
@@ -196,7 +197,13 @@ class Run:
         return False, False
 
     def take_up(self) -> None:
-        """Go on from the file of events; a line that was not written to its end is taken away."""
+        """Go on from the file of events; a line that was not written to its end is taken away.
+
+        No other command may be writing to it: the endpoint tests one version at a time.
+
+        Raises:
+            DeployError: if the file has been changed to what no test writes.
+        """
         file = self.folder / EVENTS
         file.touch()
         content = file.read_bytes()
@@ -268,9 +275,7 @@ def _run(
     rates = (content["rates"][0], content["rates"][1])
     population = Population(content["users"], rates, content["seed"], content["began"], window)
     test = ab_decision.ABTest(ab_decision.Rules.from_json(content["rules"]))
-    run = Run(rehearsal, package, content["before"], folder, population, content["salt"], test)
-    run.take_up()
-    return run
+    return Run(rehearsal, package, content["before"], folder, population, content["salt"], test)
 
 
 def _tests(local: Path) -> Iterator[tuple[Path, dict[str, Any]]]:

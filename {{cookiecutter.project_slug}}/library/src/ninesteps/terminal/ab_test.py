@@ -102,13 +102,15 @@ def table(run: Run) -> Table:
 
 def _line(run: Run) -> str:
     test = run.test
-    rates = " ".join(
-        f"{good / users:.1%} of {users:,}" if users else "no users"
-        for good, users in zip(test.bets.resolved, test.bets.users, strict=True)
+    rates = ", ".join(
+        f"{name} {good / users:.1%} of {users:,}" if users else f"{name} none yet"
+        for name, good, users in zip(
+            ("main", "challenger"), test.bets.resolved, test.bets.users, strict=True
+        )
     )
     return (
-        f"day {_days(run):.1f}: {test.share} %; {rates}; better {_e(test.e_better):,.3g}, worse "
-        f"{_e(test.e_worse):,.3g} to 1"
+        f"day {_days(run):.1f}: share {test.share} %; {rates}; better "
+        f"{_e(test.e_better):,.3g}, worse {_e(test.e_worse):,.3g} to 1"
     )
 
 

@@ -16,7 +16,7 @@ from ninesteps.local.endpoint.router import Router
 INTERRUPTED = "interrupted"
 """The outcome of a test that was left before it was decided: it can be gone on with."""
 
-LEFT = "the A/B test was left before it was decided"
+LEFT = "left before it was decided"
 
 
 @dataclass
@@ -47,7 +47,7 @@ class AbDeployment(Deployment):
             self.turn(self.share)
             await self._is_over.wait()
             if self.share < 100:
-                raise RolledBackError(self.decision.get("why", LEFT))
+                raise RolledBackError(f"A/B test: {self.decision.get('why', LEFT)}")
         except BaseException:
             await self._go_back(router, green)
             raise
