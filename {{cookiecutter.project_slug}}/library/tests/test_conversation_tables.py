@@ -32,6 +32,8 @@ from ninesteps.settings.judgement import Bias, GateSettings, Model
 from ninesteps.settings.project import Project
 from ninesteps.settings.settings import Settings
 from ninesteps.settings.tuning import Range, Tuning
+from ninesteps.tracing import rewriting
+from ninesteps.tracing.found import Found
 
 SCENARIO = Path(__file__).parents[2] / "scenarios/assist"
 
@@ -179,10 +181,9 @@ def test_too_many_unusable_ones_are_refused_with_their_lines(tmp_path: Path) -> 
 def test_personal_data_is_replaced_before_a_row_is_read(tmp_path: Path) -> None:
     words = f"I am {CANARIES[0]}, pay to {CANARIES[1]} or {CANARIES[2]}; call {CANARIES[3]}."
     table = read(json_lines(tmp_path, [row(1, [{**ASKED, "content": words}, REPLY]), row(2)]))
-    assert (
-        messages_of(table)[0][0]["content"]
-        == "I am [email], pay to [iban] or [card]; call [phone]."
-    )
+    asked, _ = messages_of(table)[0]
+    assert asked["content"] == "I am [email], pay to [iban] or [card]; call [phone]."
+    assert table.found == {"personal data replaced in messages": 1}
 
 
 def with_canaries() -> list[dict[str, Any]]:
@@ -273,7 +274,10 @@ def test_the_store_has_the_scenarios_features_and_the_conversation_beside_them(
     assert (first["resolved"], first["language_de"], first["language_en"]) == (1, 0, 1)
     assert (first["rating"], first["language"]) == (1, "en")
     assert parsed(first["messages"]) == (ASKED, REPLY)
-    assert ingested.found == {"conversation with earlier messages": 9}
+    assert ingested.found == {
+        "conversation with earlier messages": 9,
+        "personal data replaced in messages": 9,
+    }
     assert (ingested.suspicious, ingested.crossing) == ({}, {})
 
 
@@ -286,6 +290,28 @@ def test_a_text_column_is_read_as_of_a_moment(tmp_path: Path) -> None:
     for moment, words in (("2026-03-10", REPLY["content"]), ("2026-03-21", later["content"])):
         found = stored.as_of([folder], "id", "c1", f"{moment}T00:00:00.000Z")
         assert parsed(found["messages"][0].as_py())[-1]["content"] == words
+
+
+def test_an_erasure_finds_a_conversation_in_json_lines_and_words(tmp_path: Path) -> None:
+    folder = tmp_path / "s3/bucket/run"
+    folder.mkdir(parents=True)
+    lines = [json.dumps({"id": name, "reply": 'of "ü-1"'}, ensure_ascii=name == "a") + "\n"
+             for name in ("a", "ü-1", "b", "ü-10")]  # fmt: skip
+    for name in ("train.jsonl", "replies.jsonl", "test.jsonl.out"):
+        (folder / name).write_text("".join(lines), encoding="utf-8")
+    (folder / "other.jsonl").write_text('{"id": "b"}\nno JSON "ü-1"\n', encoding="utf-8")
+    words = {"conversations": [{"id": "ü-1", "words": ["leave"]}]}
+    (folder / "attributions.json").write_text(json.dumps(words, ensure_ascii=False), "utf-8")
+    changes = Found(tmp_path, "ü-1", ("id",), "help").changes
+    assert {(change.path.rpartition("/")[2], change.what, change.lines) for change in changes} == {
+        ("attributions.json", "the words that replies hang on, all of them", ()),
+        ("train.jsonl", "1 row of the train split's conversations", (1,)),
+        ("replies.jsonl", "1 row of the evaluation's replies", (1,)),
+        ("test.jsonl.out", "1 row of predictions", (1,)),
+    }
+    rewriting.without_lines(folder / "train.jsonl", (1,), folder / "new")
+    left = (folder / "new").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["id"] for line in left] == ["a", "b", "ü-10"]
 
 
 @pytest.mark.parametrize(

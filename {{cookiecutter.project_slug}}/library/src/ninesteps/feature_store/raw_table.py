@@ -80,7 +80,7 @@ def read_raw_table(
     for name, column in data.columns.items():
         cells = _column(source, name, column, name in settings.stored_columns)
         if column.type == "conversation":
-            cells, without = _conversations(name, cells)
+            cells, without = _conversations(source, name, cells)
             unusable += without
         columns.put(name, _hashed(cells, key) if key and column.pseudonym else cells)
         source.release()
@@ -177,10 +177,12 @@ def _column(source: Source, name: str, column: Column, is_stored: bool) -> Cells
     return texts
 
 
-def _conversations(name: str, cells: Cells) -> tuple[Cells, list[tuple[str, Rows]]]:
+def _conversations(source: Source, name: str, cells: Cells) -> tuple[Cells, list[tuple[str, Rows]]]:
     """Conversations, and the rows that cannot be used for want of one, by what is wrong."""
-    from ninesteps.feature_store.reading.conversation_cells import UNUSABLE
+    from ninesteps.feature_store.reading.conversation_cells import REPLACED, UNUSABLE
 
+    replaced = pc.match_substring_regex(cells, REPLACED).to_numpy()
+    source.count(f"personal data replaced in {name}", replaced)
     wrong = pc.starts_with(cells, UNUSABLE)
     kinds = sorted(pc.unique(cells.filter(wrong)).to_pylist())
     rows = [

@@ -58,8 +58,8 @@ class Found:
     @cached_property
     def changes(self) -> tuple[Change, ...]:
         """All of it, in the order in which it is best erased: what has no ids comes first."""
-        parts = (self._by_row, self._pages, self._sandboxes, self._unfinished, self._lines,
-                 self._tables, self._entries)  # fmt: skip
+        parts = (self._by_row, self._words, self._pages, self._sandboxes, self._unfinished,
+                 self._lines, self._tables, self._entries)  # fmt: skip
         return tuple(change for part in parts for change in part())
 
     @cached_property
@@ -116,10 +116,18 @@ class Found:
                 self.on_work(self._path(file))
                 if numbers := rewriting.lines_of(file, self.identifier):
                     yield file, numbers
+        for name in ("*.jsonl", "*.jsonl.out"):
+            for file in sorted(folder.rglob(name)):
+                self.on_work(self._path(file))
+                if numbers := rewriting.json_lines_of(file, self.identifier):
+                    yield file, numbers
 
     def _lines(self) -> Iterator[Change]:
         for file, numbers in self._in_lines.items():
-            name = "predictions" if file.suffix == ".out" else f"the {file.stem} split"
+            is_split = file.stem in SPLITS
+            name = f"the {file.stem} split" if is_split else "predictions"
+            if file.suffix == ".jsonl":
+                name = f"{name}'s conversations" if is_split else f"the evaluation's {file.stem}"
             yield Change(
                 self._path(file), self._uri(file), f"{_rows(len(numbers))} of {name}", LINES,
                 digest_of(file), lines=tuple(numbers), rows=len(numbers),
@@ -171,6 +179,14 @@ class Found:
                         self._path(summary), self._uri(summary), "the counts of its table", COUNTS,
                         digest_of(summary), rows=rows,
                     )  # fmt: skip
+
+    def _words(self) -> Iterator[Change]:
+        """What replies hang on, where it names the record: words of its conversation."""
+        named = json.dumps(self.identifier, ensure_ascii=False).encode()
+        for file in sorted((self.local / "s3").rglob("attributions.json")):
+            if named in file.read_bytes():
+                what = "the words that replies hang on, all of them"
+                yield Change(self._path(file), self._uri(file), what, WHOLE, digest_of(file))
 
     def _pages(self) -> Iterator[Change]:
         """Reports that draw the record among others, or name it."""

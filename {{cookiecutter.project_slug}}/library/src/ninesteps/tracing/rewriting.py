@@ -33,6 +33,25 @@ def lines_of(file: Path, identifier: str) -> list[int]:
     return numbers
 
 
+def json_lines_of(file: Path, identifier: str) -> list[int]:
+    """The numbers of the lines whose JSON object has an id, as those of conversations have."""
+    written = {json.dumps(identifier, ensure_ascii=ascii).encode() for ascii in (True, False)}
+    with file.open("rb") as lines:
+        return [
+            number
+            for number, line in enumerate(lines)
+            if any(text in line for text in written) and _id_of(line) == identifier
+        ]
+
+
+def _id_of(line: bytes) -> object:
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return None
+    return content.get("id") if isinstance(content, dict) else None
+
+
 @contextmanager
 def _mapped(descriptor: int) -> Iterator[mmap.mmap]:
     with closing(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)) as content:

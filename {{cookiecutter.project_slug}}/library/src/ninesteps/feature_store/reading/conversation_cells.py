@@ -15,6 +15,9 @@ else:
 UNUSABLE = "!"
 """What the cell of a conversation that cannot be used begins with; the kind of fault follows."""
 
+REPLACED = rf"\[({'|'.join(personal_data.KINDS)})\]"
+"""What stands where personal data was."""
+
 
 def checked(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Texts: of each conversation its messages as JSON, of one that cannot be used why.
