@@ -134,10 +134,10 @@ def endpoint(stop: bool, as_json: bool) -> None:
         click.echo(json.dumps(status, indent=2))
     else:
         from ninesteps.terminal.console import Console
-        from ninesteps.terminal.deployment import table
+        from ninesteps.terminal.deployment import address, table
 
         Console().print(table(status))
-        click.echo(f"http://127.0.0.1:{status['port']}/invocations")
+        click.echo(address(rehearsal))
 
 
 def _rehearsal() -> Rehearsal:
@@ -168,7 +168,7 @@ def _follow(
     """Show a deployment until it ends, say how, and end with 1 where it ended otherwise."""
     import asyncio
 
-    from ninesteps.terminal.deployment import follow, sentence
+    from ninesteps.terminal.deployment import address, follow, sentence
 
     last = asyncio.run(follow(rehearsal, known, traffic, as_json))
     here.record_lineage()
@@ -181,6 +181,6 @@ def _follow(
             sent = "nothing, as no version was served meanwhile"
         click.echo(f"{sentence(last)}{f' (sent: {sent})' if sent else ''}")
         if rehearsal.is_running():
-            click.echo(f"http://127.0.0.1:{rehearsal.port()}/invocations")
+            click.echo(address(rehearsal))
     if last["outcome"] != expected:
         sys.exit(FAILED)

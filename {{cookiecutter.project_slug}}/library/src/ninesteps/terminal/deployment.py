@@ -14,9 +14,13 @@ from rich.table import Table
 from ninesteps.errors import DeployError
 from ninesteps.local.endpoint.traffic import Caller
 from ninesteps.runs.rehearsal import Known, Rehearsal
+from ninesteps.settings.project import LANGUAGE_MODEL
 from ninesteps.terminal.console import Console
 
 PAUSE = 0.2  # seconds between looks
+
+CONVERSATION = '{"messages": [{"role": "user", "content": "..."}]}'
+"""A request to a language model."""
 
 
 async def follow(
@@ -88,6 +92,14 @@ def table(status: dict[str, Any]) -> Table:
         counts = [str(version.get(key, 0)) for key in ("requests", "failed")]
         shown.add_row(str(version["version"]), f"{version['share']} %", *counts, *times)
     return shown
+
+
+def address(rehearsal: Rehearsal) -> str:
+    """Where the endpoint is asked, and how, where that is no record of the table."""
+    url = f"http://127.0.0.1:{rehearsal.port()}/invocations"
+    if rehearsal.settings.project.problem != LANGUAGE_MODEL:
+        return url
+    return f"{url}, with the type application/json:\n{CONVERSATION}"
 
 
 def standing(rehearsal: Rehearsal) -> str:
