@@ -14,6 +14,7 @@ import pytest
 import container
 from conftest import GENERATED, ROOT
 from cruft_runs import repository_of, run
+from ninesteps.step_code import images
 from workflows import SCHEMAS, schema_errors, unpinned, workflow
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -82,11 +83,15 @@ def test_cruft_is_locked_in_a_repository_as_it_is_here() -> None:
     assert set(locked) - set(here) <= {"colorama"}  # of Windows alone
 
 
+TORCH = " --only-binary :all: -r tests/parity/torch.txt"
+"""torch is in no lock: the nightly workflow compares with what the training image has."""
+
+
 def test_what_ci_installs_is_locked_by_hash_and_built_by_nobody() -> None:
     files = [*WORKFLOWS, EXAMPLE, ROOT / ".ci/run"]
     text = "\n".join(path.read_text(encoding="utf-8") for path in files).replace("\\\n", "")
     text = text.replace('"', "")
-    installs = re.findall(r"pip install .*", text)
+    installs = [i for i in re.findall(r"pip install .*", text) if not i.endswith(TORCH)]
     locks = [re.search(r"--require-hashes.* (?:-r|--requirement) (\S+)$", i) for i in installs]
     assert len(installs) >= 4 and all(locks), installs
     assert {lock[1] for lock in locks if lock} == {".ci/tox.lock", "requirements.lock"}
@@ -124,6 +129,20 @@ def test_every_python_that_is_promised_and_every_system_is_tested() -> None:
     assert "tox run -e demo" in scripts(found["windows"])
     named = re.findall(r"tests/\w+\.py", " ".join(scripts(found["windows"])))
     assert named and all((ROOT / name).is_file() for name in named)
+
+
+def test_torch_is_compared_every_night_and_not_left_out() -> None:
+    *_, install, compare = scripts(jobs("nightly.yml")["torch"])
+    assert install.endswith(TORCH)
+    python = re.search(r"&& (\S+)/pip install", install)
+    assert python and compare == f'TORCH_PYTHON="$PWD/{python[1]}/python" tox run -e torch'
+    asked = (ROOT / "tests/parity/torch.txt").read_text(encoding="utf-8").splitlines()[1:]
+    pins = dict(re.findall(r"^(\w+)(?:==)?(.*)$", "\n".join(asked), re.MULTILINE))
+    image = images.TRAINING.packages
+    assert {"torch", "transformers", "peft", "numpy"} <= set(pins)
+    assert {name: image[name] for name in pins if name in image} == {
+        name: pins[name] for name in pins if name in image
+    }
 
 
 def test_the_full_tier_runs_every_night() -> None:

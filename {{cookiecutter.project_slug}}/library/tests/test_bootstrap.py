@@ -133,7 +133,7 @@ def test_what_is_made_is_shown_first_and_stands_in_the_account_after(
 
     assert "stack       customer-churn-prod-rollout: applied\n" in done.output
     put = {item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]}
-    assert len([key for key in put if key.endswith(".asl.json")]) == 5
+    assert len([key for key in put if key.endswith(".asl.json")]) == 6
     rule = client("events").describe_rule(Name="customer-churn-prod-approved")
     assert json.loads(rule["EventPattern"])["detail"]["ModelApprovalStatus"] == ["Approved"]
 

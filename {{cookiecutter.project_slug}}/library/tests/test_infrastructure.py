@@ -76,13 +76,18 @@ def with_champion(settings: Settings) -> Settings:
     return dataclasses.replace(settings, gate=gate)
 
 
+def with_ab_test(settings: Settings) -> Settings:
+    """With versions that are tested before they take over."""
+    return dataclasses.replace(settings, deploy=Deploy(rollout=policy.AB_TEST))
+
+
 Full = tuple[Settings, str]
 
 
 @pytest.fixture(scope="module")
 def full() -> Full:
     """Settings that make every role, and their definition."""
-    settings = with_champion(own(**IN_VPC))
+    settings = with_ab_test(with_champion(own(**IN_VPC)))
     return settings, compiled.definition(settings, settings.environment("prod"))
 
 
@@ -159,7 +164,7 @@ def test_without_a_cadence_nothing_is_scheduled_and_nobody_may_start_by_it() -> 
 
 def endpoint_alarms(made: dict[str, Any]) -> list[dict[str, Any]]:
     alarms = (r["Properties"] for r in made.values() if r["Type"] == "AWS::CloudWatch::Alarm")
-    return [alarm for alarm in alarms if alarm["Namespace"] == "AWS/SageMaker"]
+    return [alarm for alarm in alarms if alarm.get("Namespace") == "AWS/SageMaker"]
 
 
 def test_the_alarms_are_those_that_the_policy_watches() -> None:
@@ -588,11 +593,11 @@ def test_what_the_machines_name_is_what_is_put_into_the_bucket(full: Full) -> No
         "s3://{Bucket}/{Key}".format_map(r["Properties"]["DefinitionS3Location"])
         for r in sent["Resources"].values() if r["Type"] == "AWS::StepFunctions::StateMachine"
     ]  # fmt: skip
-    assert len(located) == 5
+    assert len(located) == 6
     assert set(located) <= put.keys()
     given = stacks.rollout_parameters(settings, prod, json.loads(definition), "key")
     for code, script in (("Record", "record_evidence"), ("Verify", "verify_evidence"),
-                         ("Golden", "golden_requests")):  # fmt: skip
+                         ("Golden", "golden_requests"), ("Decide", "decide_ab_test")):  # fmt: skip
         assert f"{given[f'{code}CodeUri']}/{script}.py" in put
 
 
@@ -767,7 +772,13 @@ def test_the_pipelines_role_registers_as_pending_alone(full: Full) -> None:
 
 def test_the_approver_alone_decides_and_machines_write_notes_alone(full: Full) -> None:
     writers = allowed(full, "sagemaker:UpdateModelPackage")
-    assert set(writers) == {"ApproverRole", "ApprovedRole", "EvidenceRole", "RolloutRole"}
+    assert set(writers) == {
+        "AbTestRole",
+        "ApproverRole",
+        "ApprovedRole",
+        "EvidenceRole",
+        "RolloutRole",
+    }
     decides = {"StringEquals": {"sagemaker:ModelApprovalStatus": ["Approved", "Rejected"]}}
     notes = {"Null": {"sagemaker:ModelApprovalStatus": ["true"]}}
     for role, found in writers.items():

@@ -75,13 +75,14 @@ def test_a_canary_goes_by_its_size_and_a_linear_rollout_by_its_step() -> None:
         "canary": {"Type": "CANARY", "WaitIntervalInSeconds": 300, "CanarySize": size},
         "linear": {"Type": "LINEAR", "WaitIntervalInSeconds": 300, "LinearStepSize": size},
         "all_at_once": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 300},
+        "ab_test": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 300},
     }
 
 
 def test_shares_end_with_all_of_the_traffic() -> None:
     ten = partial(Deploy, step_percent=30, instances=10)
     found = [policy.steps(ten(rollout=rollout)) for rollout in policy.TYPES]
-    assert found == [(3, 10), (3, 6, 9, 10), (10,)]
+    assert found == [(3, 10), (3, 6, 9, 10), (10,), (10,)]
 
 
 @pytest.mark.parametrize("rollout", ["canary", "linear"])

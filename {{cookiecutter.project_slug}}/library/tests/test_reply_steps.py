@@ -16,6 +16,7 @@ import pytest
 
 import container
 import language_model
+from asked_replies import reply_of
 from bias_report import gate_numbers
 from conversations import read, write
 from dataset import DataError, read_split
@@ -330,10 +331,16 @@ def test_an_error_of_the_transform_is_refused(steps: Steps) -> None:
     steps.evaluate()
     analysed(steps)
     file = steps.input / "predictions/test.jsonl.out"
-    error = {"id": "c0", "SageMakerOutput": {"error": "too long", "status": 413}}
+    error = {"id": "c0", "SageMakerOutput": {"error": "no words", "status": 400}}
     file.write_text(json.dumps(error) + "\n" + file.read_text().split("\n", 1)[1])
-    with pytest.raises(DataError, match="expected a reply, got status 413: too long"):
+    with pytest.raises(DataError, match="expected a reply, got status 400: no words"):
         script("clarify").main()
+
+
+def test_a_question_that_is_too_long_has_no_good_reply(steps: Steps) -> None:
+    assert reply_of({"error": "too long", "status": 413}) == ""
+    prompts = DistinctPrompts.of(conversations())
+    assert prompts.good([""] * 8, JUDGE).tolist() == [0.0] * 8
 
 
 def test_rows_of_one_prompt_share_their_references(steps: Steps) -> None:

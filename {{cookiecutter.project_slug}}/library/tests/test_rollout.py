@@ -55,7 +55,7 @@ STACK = {
     "Environment": "prod", "Group": GROUP, "Bucket": BUCKET, "TopicArn": TOPIC,
     "KmsKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd", "JobRoleArn": ROLE,
     "EndpointRoleArn": ROLE, "RolloutArn": MACHINES["rollout"],
-    "ComparesChampion": "no", "StartArn": MACHINES["start"],
+    "ComparesChampion": "no", "StartArn": MACHINES["start"], "AbTestArn": MACHINES["ab_test"],
 }  # fmt: skip
 STAMPS = {
     "profile": "churn", "profile_sha256": profiles.digest("churn"), "library": VERSION,

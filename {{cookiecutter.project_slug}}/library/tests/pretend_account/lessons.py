@@ -1,7 +1,7 @@
 """What moto (5.2) lacks of SageMaker's API or has otherwise, one method a call.
 
-- UpdateEndpoint is not there, and an endpoint is InService at once: `statuses` are those that an
-  endpoint shows one after the other.
+- UpdateEndpoint and UpdateEndpointWeightsAndCapacities are not there, and an endpoint is InService
+  at once: `statuses` are those that an endpoint shows one after the other.
 - DescribeEndpoint gives the DataCaptureConfig of the config, and an empty one where nothing is
   captured.
 - DescribeModelPackage gives no name of a version.
@@ -35,6 +35,7 @@ class Lessons:
     rolls_back: bool = False  # an update ends on the config before
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)  # by kind and name of a job
     modified_by: dict[str, Any] = field(default_factory=dict)  # by package
+    weights: dict[str, float] = field(default_factory=dict)  # last set, by variant
 
     @property
     def sagemaker(self) -> Any:
@@ -46,15 +47,36 @@ class Lessons:
         raise NotImplementedError
 
     def update_endpoint(
-        self, EndpointName: str, EndpointConfigName: str, **_: Any
+        self, EndpointName: str, EndpointConfigName: str, **policy: Any
     ) -> dict[str, Any]:
-        if self.describe_endpoint(EndpointName, look=False)["EndpointStatus"] != "InService":
+        found = self.describe_endpoint(EndpointName, look=False)
+        if found["EndpointStatus"] != "InService":
             raise client_error("ValidationException", "UpdateEndpoint", "in-progress endpoint")
+        before, after = map(self._variants, (found["EndpointConfigName"], EndpointConfigName))
+        if before != after and "DeploymentConfig" in policy:
+            raise client_error("ValidationException", "UpdateEndpoint", "other variant names")
         if not self.rolls_back:
             self._endpoint(EndpointName).endpoint_config_name = EndpointConfigName
         ends = "RollingBack" if self.rolls_back else "Updating"
         self.statuses.setdefault(EndpointName, []).extend(["Updating", ends])
         return {"EndpointArn": "arn"}
+
+    def update_endpoint_weights_and_capacities(
+        self, EndpointName: str, DesiredWeightsAndCapacities: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        found = self.describe_endpoint(EndpointName, look=False)
+        weights = {one["VariantName"]: one["DesiredWeight"] for one in DesiredWeightsAndCapacities}
+        if found["EndpointStatus"] != "InService":
+            raise client_error("ValidationException", "UpdateEndpointWeightsAndCapacities")
+        if not weights.keys() <= set(self._variants(found["EndpointConfigName"])):
+            raise client_error("ValidationException", "UpdateEndpointWeightsAndCapacities")
+        self.weights = weights
+        self.statuses.setdefault(EndpointName, []).append("Updating")
+        return {"EndpointArn": "arn"}
+
+    def _variants(self, config: str) -> list[str]:
+        found = self.sagemaker.describe_endpoint_config(EndpointConfigName=config)
+        return [one["VariantName"] for one in found["ProductionVariants"]]
 
     def describe_endpoint(self, EndpointName: str, look: bool = True) -> dict[str, Any]:
         found = dict(self.sagemaker.describe_endpoint(EndpointName=EndpointName))

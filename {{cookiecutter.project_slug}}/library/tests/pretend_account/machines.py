@@ -21,6 +21,7 @@ import functools
 import json
 import re
 import sys
+import threading
 import time
 import typing
 import uuid
@@ -91,10 +92,10 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/{NAME}"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:{NAME}"
 MACHINES = {
     name: f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{name}"
-    for name in ("data_arrival", "record_evidence", "approved", "rollout", "start")
+    for name in ("data_arrival", "record_evidence", "approved", "rollout", "start", "ab_test")
 }
-STARTS = {"approved": ("rollout",), "data_arrival": ("start",)}
-"""The machines that a machine starts."""
+STARTS = {"approved": ("ab_test", "rollout"), "rollout": ("ab_test",), "data_arrival": ("start",)}
+"""The machines that a machine starts; that of an A/B test is made where there are any."""
 PATIENCE_SECONDS = 20
 SERVICES = {"applicationautoscaling": "application-autoscaling"}
 """What boto3 calls a service that a task calls otherwise, where moto does not know it."""
@@ -274,7 +275,8 @@ class Account(Lessons):
     def start(self, machine: str, content: object, name: str | None = None) -> str:
         """Start a machine; gives the execution."""
         for one in (*STARTS.get(machine, ()), machine):
-            self.make(one)
+            if one != "ab_test" or self.substitutions["AbTests"] == "true":
+                self.make(one)
         started = self.client("stepfunctions").start_execution(
             stateMachineArn=MACHINES[machine], input=json.dumps(content),
             name=name or str(uuid.uuid4()),
@@ -500,7 +502,15 @@ def _variable(sample: Any, env: Any) -> None:
 
 
 _SAMPLED = StringVariableSample._eval_body
-_parsed_path = functools.cache(json_path.parse)  # what takes most of the time is done once
+_PARSE, _PARSING = json_path.parse, threading.Lock()
+
+
+@functools.cache  # what takes most of the time is done once
+def _parsed_path(path: str) -> Any:
+    with _PARSING:  # its parser is not for several threads, which two machines at once are
+        return _PARSE(path)
+
+
 _parsed_machine = functools.cache(AmazonStateLanguageParser.parse)
 
 

@@ -99,7 +99,7 @@ class BytePairs:
             if part in self.added:
                 tokens.append(self.added[part])
             else:
-                for word in self._words(part):
+                for word in words(part, self.rules):
                     tokens += self._word(word)
         return tokens
 
@@ -107,14 +107,6 @@ class BytePairs:
         """The text of tokens; control tokens are left out, and bytes that are no UTF-8 marked."""
         texts = self._texts
         return b"".join(texts.get(token, b"") for token in tokens).decode("utf-8", "replace")
-
-    def _words(self, text: str) -> Iterator[str]:
-        if self.rules.composes:
-            text = unicodedata.normalize("NFC", text)
-        shape = text if not NOT_PLAIN.search(text) else "".join(map(_shape, text))
-        for start, end in _runs(shape) if self.rules.splits_digits else [(0, len(shape))]:
-            for word in WORDS.finditer(shape[start:end]):
-                yield text[start + word.start() : start + word.end()]
 
     def _word(self, word: str) -> tuple[int, ...]:
         """The tokens of a word: its bytes, merged."""
@@ -145,6 +137,16 @@ class BytePairs:
                 index += 1 + is_first
             parts = merged
         return parts
+
+
+def words(text: str, rules: Rules) -> Iterator[str]:
+    """The words of a text, with the space before them; no pair is merged across two."""
+    if rules.composes:
+        text = unicodedata.normalize("NFC", text)
+    shape = "".join(map(_shape, text)) if NOT_PLAIN.search(text) else text
+    for start, end in _runs(shape) if rules.splits_digits else [(0, len(shape))]:
+        for word in WORDS.finditer(shape[start:end]):
+            yield text[start + word.start() : start + word.end()]
 
 
 def _texts(

@@ -93,6 +93,30 @@ class LlamaConfig:
             shapes[HEAD] = (self.vocabulary, self.hidden)
         return {f"{name}.weight": shape for name, shape in shapes.items()}
 
+    def check(self, found: Mapping[str, tuple[int, ...]]) -> None:
+        """Whether a file's tensors, by name, are those of this shape.
+
+        Raises:
+            LanguageModelError: for the first that is missing, or has another shape.
+        """
+        for name, shape in self.tensors.items():
+            if found.get(name) != shape:
+                raise LanguageModelError(
+                    f"expected weights {name} of shape {shape}, got {found.get(name, 'none')}"
+                )
+
+    def check_vocabulary(self, tokens: int) -> None:
+        """Whether a tokenizer of so many tokens fits.
+
+        Raises:
+            LanguageModelError: if it has more than the embedding.
+        """
+        if tokens > self.vocabulary:
+            raise LanguageModelError(
+                f"expected a tokenizer of at most {self.vocabulary} tokens, as many as the model's "
+                f"embedding has, got one of {tokens}"
+            )
+
     @property
     def parameters(self) -> int:
         """How many numbers it has."""

@@ -162,10 +162,8 @@ def read(folder: Path) -> tuple[LlamaConfig, NumberVector]:
         )
     stored = safetensors_file.tensors(folder)
     numbers = NumberVector(config.tensors)
-    for name, shape in config.tensors.items():
-        if name not in stored or stored[name].shape != shape:
-            got = stored[name].shape if name in stored else "none"
-            raise LanguageModelError(f"expected weights {name} of shape {shape}, got {got}")
+    config.check({name: tensor.shape for name, tensor in stored.items()})
+    for name in config.tensors:
         numbers[name][...] = stored[name].read()
     return config, numbers
 
@@ -177,11 +175,7 @@ def read_chat(folder: Path, config: LlamaConfig, context: int | None) -> Chat:
         LanguageModelError: if its tokenizer is of another kind, or does not fit the model.
     """
     tokenizer = BytePairs.read(folder)
-    if len(tokenizer) > config.vocabulary:
-        raise LanguageModelError(
-            f"expected a tokenizer of at most {config.vocabulary} tokens, as many as the model's "
-            f"embedding has, got one of {len(tokenizer)}"
-        )
+    config.check_vocabulary(len(tokenizer))
     return Chat.read(folder, tokenizer, min(context or config.context, config.context))
 
 

@@ -57,11 +57,7 @@ def read_chat(folder: Path, context: int | None) -> Chat:
     """
     config = LlamaConfig.read(folder)
     tokenizer = FastTokenizer(folder)
-    if len(tokenizer) > config.vocabulary:
-        raise LanguageModelError(
-            f"expected a tokenizer of at most {config.vocabulary} tokens, which the model knows, "
-            f"got {len(tokenizer)}"
-        )
+    config.check_vocabulary(len(tokenizer))
     return Chat.read(folder, tokenizer, min(context or config.context, config.context))
 
 
@@ -71,7 +67,8 @@ def read_model(folder: Path, dtype: torch.dtype, attention: str) -> transformers
     Raises:
         LanguageModelError: if it is no Llama, or a file is missing, damaged, or of another model.
     """
-    _check_weights(folder)
+    tensors = safetensors_file.tensors(folder)  # transformers would draw what is missing at random
+    LlamaConfig.read(folder).check({name: tensor.shape for name, tensor in tensors.items()})
     try:
         return transformers.LlamaForCausalLM.from_pretrained(
             folder,
@@ -84,17 +81,6 @@ def read_model(folder: Path, dtype: torch.dtype, attention: str) -> transformers
         raise LanguageModelError(
             f"expected a Llama that transformers can read, got {_line(error)}"
         ) from error
-
-
-def _check_weights(folder: Path) -> None:
-    """transformers would draw what is missing at random."""
-    expected = LlamaConfig.read(folder).tensors
-    found = {name: each.shape for name, each in safetensors_file.tensors(folder).items()}
-    for name, shape in expected.items():
-        if found.get(name) != shape:
-            raise LanguageModelError(
-                f"expected {name} of shape {shape} as config.json says, got {found.get(name)}"
-            )
 
 
 def _line(error: Exception) -> str:

@@ -143,6 +143,7 @@ class Passes:
         elif not self._recomputes:
             self._recomputes = True
             with warnings.catch_warnings(action="ignore", category=FutureWarning):  # its new name
+                # is not in the containers' versions
                 self._model.gradient_checkpointing_enable({"use_reentrant": False})
             self._budget = self._fitting()
         else:

@@ -11,6 +11,7 @@ from ninesteps.definition import values
 from ninesteps.definition.order import steps_before
 from ninesteps.definition.step_content import StepContent, step_contents
 from ninesteps.infrastructure.permissions import CLARIFY_IMAGE
+from ninesteps.settings.deploy import AB_TEST
 from ninesteps.settings.settings import Settings
 
 PROCESSING, TRAINING, TRANSFORM, ENDPOINT = (
@@ -68,10 +69,13 @@ def needs(definition: Mapping[str, Any], settings: Settings) -> list[Need]:
         found.append(Need(use, instance_type, sum(job.most for job in together), why))
     deploy, of_jobs = settings.deploy, settings.compute.processing_instance
     found.append(Need(PROCESSING, of_jobs, 1, "a rollout's job"))
-    # UpdateEndpoint starts a second fleet of the same size; staging's, of one, has ended by then
-    served = "the endpoint and the new one that takes over"
+    # UpdateEndpoint starts a second fleet of the same size; staging's, of one, has ended by then.
+    # An A/B test has two such fleets, and is entered and left beside what serves.
+    served, fleets = "the endpoint and the new one that takes over", 2
+    if deploy.rollout == AB_TEST:
+        served, fleets = "the endpoint and the two variants of an A/B test", 3
     most = max(deploy.instances, deploy.max_instances)
-    found.append(Need(ENDPOINT, deploy.instance_type, 2 * most, served))
+    found.append(Need(ENDPOINT, deploy.instance_type, fleets * most, served))
     if CLARIFY_IMAGE in json.dumps(definition):
         found.append(Need(ENDPOINT, of_jobs, 1, "Clarify's shadow endpoint"))
     return list(_added(found))

@@ -15,7 +15,9 @@ from ninesteps.step_code.bundle import CONTAINERS, StepCode, imported_modules, t
 from ninesteps.step_code.by_digest import root_uri
 
 JOBS = Path(__file__).parent / "jobs"
-SCRIPTS = ("record_evidence.py", "verify_evidence.py", "golden_requests.py")
+SCRIPTS = (
+    "record_evidence.py", "verify_evidence.py", "golden_requests.py", "decide_ab_test.py",
+)  # fmt: skip
 LIBRARY = Path(__file__).resolve().parent.parent
 PACKAGE = (
     "__init__.py", "definition/__init__.py", "definition/published.py",

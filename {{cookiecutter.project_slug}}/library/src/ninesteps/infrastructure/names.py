@@ -66,12 +66,18 @@ POLICY_LIMIT = 10_240
 LONGEST = {
     "$version": "9" * 6,
     "$.version": "9" * 6,
+    "$.target": "m" * 63,  # as rollout.asl.json has called the model
     "$run": "0" * 8,  # the first part of a UUID
+    "$test": "0" * 8,  # the run that began it
+    "$look": "9" * 6,
     "$part[0]": "2026-11-25T10",
     "$part[1]": "00",
     "$part[2]": "00.000000Z",
-    "$outcome": "rolled back",
+    "$outcome": "inconclusive",
     "$config": "e" * 63,  # of the endpoint, as the service says; so is its model
+    "$endpoint.config": "e" * 63,
+    "$ends_to": "e" * 63,
+    "$incumbent": "e" * 63,
     "$models[0]": "m" * 63,
     "$token": f"{'n' * LONGEST_NAME}-scheduled-at-2026-11-25T10:00:00Z",
     "$package": f"arn:aws-us-gov:sagemaker:us-gov-west-1:{'1' * 12}:model-package/"

@@ -198,6 +198,8 @@ _SCALED: tuple[tuple[str, ...], dict[str, dict[str, str]]] = (
     {"StringEquals": {"application-autoscaling:service-namespace": "sagemaker"}},
 )
 
+_STARTS_A_TEST = "states:startExecution of a test"
+
 _JOB = (
     DISKS,
     grant("sagemaker: AddTags CreateProcessingJob DescribeProcessingJob StopProcessingJob",
@@ -286,6 +288,9 @@ TASKS: dict[str, tuple[Grant, ...]] = {
         grant("sagemaker: UpdateEndpoint", "{sagemaker}:endpoint/{stack}",
               "{sagemaker}:endpoint-config/{stack}-v*"),
     ),
+    "aws-sdk:sagemaker:updateEndpointWeightsAndCapacities": (
+        grant("sagemaker: UpdateEndpointWeightsAndCapacities", "{sagemaker}:endpoint/{stack}"),
+    ),
     "aws-sdk:sagemaker:updateModelPackage": (NOTES,),
     "aws-sdk:sfn:startExecution": (STARTS_WITH_CHAMPION,),
     "aws-sdk:sns:publish": (grant("sns: Publish", "{sns}:{stack}"),),
@@ -293,6 +298,9 @@ TASKS: dict[str, tuple[Grant, ...]] = {
     "sns:publish.waitForTaskToken": (grant("sns: Publish", "{sns}:{stack}"),),
     "states:startExecution": (
         grant("states: StartExecution", "{states}:stateMachine:{stack}-rollout"),
+    ),
+    _STARTS_A_TEST: (
+        grant("states: StartExecution", "{states}:stateMachine:{stack}-ab-test"),
     ),
 }  # fmt: skip
 """What each kind of task of a state machine takes; the rule of events is how `.sync` waits."""
@@ -339,14 +347,17 @@ CreateTable, which seems to go by the rights of whoever makes the group; who doe
 nowhere, so both may."""
 
 
-def of_state_machine(definition: Mapping[str, Any]) -> list[Grant]:
+def of_state_machine(definition: Mapping[str, Any], has_tests: bool = True) -> list[Grant]:
     """What a state machine's role may do: what its tasks take.
+
+    Args:
+        has_tests: whether there is a machine of A/B tests, which some start.
 
     Raises:
         KeyError: for a kind of task that the table does not have.
     """
     tasks = (state for state in definition["States"].values() if state["Type"] == "Task")
-    kinds = sorted(set(map(_kind, tasks)))
+    kinds = sorted(set(map(_kind, tasks)) - (set() if has_tests else {_STARTS_A_TEST}))
     return [*MACHINE, *(entry for kind in kinds for entry in TASKS[kind])]
 
 
@@ -750,8 +761,14 @@ def of_calls(command: str) -> list[Grant]:
 
 
 def _kind(task: Mapping[str, Any]) -> str:
-    """What a task calls; an object is one of the pipeline's own, or the one that an event names."""
-    of_an_event = " of an event" if "Bucket.$" in task["Parameters"] else ""
+    """What a task calls; an object is one of the pipeline's own, or the one that an event names.
+
+    Of the machines that a machine starts, the one of an A/B test is told from the rollout's.
+    """
+    parameters = task["Parameters"]
+    if parameters.get("StateMachineArn") == "${AbTestArn}":
+        return _STARTS_A_TEST
+    of_an_event = " of an event" if "Bucket.$" in parameters else ""
     return f"{task['Resource'].partition(':states:::')[2]}{of_an_event}"
 
 

@@ -207,9 +207,13 @@ def rollout_parameters(
         "IsInVpc": "yes" if environment.subnets else "no",
         "ImageRepositories": ",".join(image_repositories(definition, environment)),
         STARTS: OFF,
+        **{limit: _watched(settings)[limit] for limit in LIMITS},
         **state_machines.substitutions(settings, environment, image(definition)),
     }
 
+
+LIMITS = ("MaxErrorShare", "MaxLatencyMicroseconds")
+"""The parameters of both templates that set off alarms."""
 
 FLOORS = ("Profile", "ProfileSha256", "LeastLibrary")
 """The parameters of `rollout.yaml` that say what a version has to be made under."""
@@ -320,7 +324,9 @@ def roles(
         "PublisherRole": permissions.of_calls("publish"),
         "EventsRole": [*permissions.EVENTS],
         **{
-            f"{machine}Role": permissions.of_state_machine(template.state_machine(root, file))
+            f"{machine}Role": permissions.of_state_machine(
+                template.state_machine(root, file), settings.deploy.rollout == policy.AB_TEST
+            )
             for machine, file in machines.items()
         },
         "JobRole": [

@@ -13,7 +13,7 @@ import json
 import re
 
 from ninesteps.errors import SettingsError
-from ninesteps.infrastructure.job_code import job_code
+from ninesteps.infrastructure.job_code import SCRIPTS, job_code
 from ninesteps.profiles import profile as profiles
 from ninesteps.profiles import stamps
 from ninesteps.settings import deploy as policy
@@ -38,11 +38,13 @@ OF_THE_STACK = {
     "RolloutArn": "the state machine of rollout.asl.json, which approved.asl.json starts",
     "ComparesChampion": "yes: the gate compares a model with the version that serves",
     "StartArn": "the state machine of start.asl.json, which then starts the pipeline",
+    "AbTestArn": "the state machine of ab_test.asl.json, which rollout.asl.json starts",
 }
 """Placeholders that the template fills: name -> meaning.
 
-The machines' own roles are called `${Name}-data-arrival`, `${Name}-evidence`, `${Name}-approved`
-and `${Name}-rollout`: `approved` tells by that whether a person or a machine wrote last.
+The machines' own roles are called `${Name}-data-arrival`, `${Name}-evidence`, `${Name}-approved`,
+`${Name}-rollout` and `${Name}-ab-test`: `approved` tells by that whether a person or a machine
+wrote last.
 """
 
 OF_THE_SETTINGS = {
@@ -50,6 +52,7 @@ OF_THE_SETTINGS = {
     "RecordCodeUri": "the code of record_evidence.py, under its hash",
     "VerifyCodeUri": "the code of verify_evidence.py, under its hash",
     "GoldenCodeUri": "the code of golden_requests.py, under its hash",
+    "DecideCodeUri": "the code of decide_ab_test.py, under its hash",
     "JobInstanceType": "the jobs' instance type",
     "JobSeconds": "what a job may take",
     "NetworkConfig": "JSON, escaped: the jobs' NetworkConfig",
@@ -78,12 +81,23 @@ OF_THE_SETTINGS = {
     "MostPolls": "looks until it takes too long",
     "MinimumIntervalSeconds": "between a start of the pipeline and the next by arrived data",
     "WhenTooSoon": "wait until that interval is over, or drop",
+    "AbTests": "true: rollout = ab_test",
+    "AbTestRules": "what a test is decided by, of [ab] and [deploy]: key=value,...",
+    "FirstShare": "of the users, in percent, with which a test begins",
+    "WatchSeconds": "between two looks at a test's alarms",
+    "WatchesALook": "looks at its alarms until the next decision",
+    "LooksAnExecution": "decisions until a new execution goes on with the test",
 }
 """Placeholders that `substitutions` fills: name -> meaning."""
 
 POLL_SECONDS = 60
 MOST_POLLS = 720
 """Twelve hours: the longest deployment that SageMaker lets be takes eight."""
+WATCH_SECONDS = 300
+WATCHES_A_LOOK = 12
+LOOKS_AN_EXECUTION = 24
+"""An A/B test's: its alarms every five minutes, a decision every hour, an execution every day. That
+is about 6,400 events of an execution's 25,000 ("Quotas", Step Functions developer guide)."""
 JOB_SECONDS = 3600
 MAX_ARGUMENT = 256
 """Characters of one argument of a Processing job."""
@@ -101,14 +115,13 @@ def substitutions(settings: Settings, environment: Environment, image: str) -> d
     alarms = [f"{name}-{alarm.name}" for alarm in policy.alarms(deploy, settings.project.problem)]
     serving = [deploy.instance_type, deploy.instances, vpc, environment.kms_key_arn,
                deploy.data_capture_percent]  # fmt: skip
-    record, verify, golden = (job_code(script).uri(root)
-                              for script in ("record_evidence.py", "verify_evidence.py",
-                                             "golden_requests.py"))  # fmt: skip
+    record, verify, golden, decide = (job_code(script).uri(root) for script in SCRIPTS)
     return {
         "ImageUri": image,
         "RecordCodeUri": record,
         "VerifyCodeUri": verify,
         "GoldenCodeUri": golden,
+        "DecideCodeUri": decide,
         "JobInstanceType": settings.compute.processing_instance,
         "JobSeconds": str(JOB_SECONDS),
         "NetworkConfig": _escaped(
@@ -139,7 +152,32 @@ def substitutions(settings: Settings, environment: Environment, image: str) -> d
         "MostPolls": str(MOST_POLLS),
         "MinimumIntervalSeconds": str(settings.schedule.arrival_interval_hours * 3600),
         "WhenTooSoon": settings.schedule.when_too_soon,
+        "AbTests": str(deploy.rollout == policy.AB_TEST).lower(),
+        "AbTestRules": _rules(settings),
+        "FirstShare": str(settings.ab.first_share),
+        "WatchSeconds": str(WATCH_SECONDS),
+        "WatchesALook": str(WATCHES_A_LOOK),
+        "LooksAnExecution": str(LOOKS_AN_EXECUTION),
     }
+
+
+def _rules(settings: Settings) -> str:
+    """The argument of `decide_ab_test.py` that says what decides: the fields of `Rules`."""
+    ab, deploy = settings.ab, settings.deploy
+    names = ("first_share", "share", "first_users", "alpha", "margin", "min_users", "max_days",
+             "on_inconclusive", "window_hours", "max_refusal_points")  # fmt: skip
+    rules = {
+        **{name: getattr(ab, name) for name in names},
+        "max_error_percent": deploy.max_error_percent,
+        "max_latency_ms": deploy.max_latency_ms,
+    }
+    text = ",".join(f"{name}={value}" for name, value in rules.items())
+    if len(text) > MAX_ARGUMENT:
+        raise SettingsError(
+            f"expected numbers with fewer digits, got {text}: a job takes them as one argument of "
+            f"at most {MAX_ARGUMENT} characters", "ab"
+        )  # fmt: skip
+    return text
 
 
 def _tag(content: object) -> str:

@@ -65,6 +65,9 @@ class Deploy:
         require_instance("instance_type", self.instance_type)
         require(not self.max_instances or self.max_instances > self.instances, "max_instances",
              self.max_instances, f"more than the {self.instances} instances, or 0")  # fmt: skip
+        require(not (self.is_scaled and self.rollout == AB_TEST), "max_instances",
+             self.max_instances,
+             "0 with rollout = 'ab_test': its variants are of equal size")  # fmt: skip
         require((self.target_invocations > 0) == self.is_scaled and self.target_invocations >= 0,
              "target_invocations", self.target_invocations,
              "1 or more with max_instances, and 0 without")  # fmt: skip

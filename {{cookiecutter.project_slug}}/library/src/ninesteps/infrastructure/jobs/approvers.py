@@ -6,7 +6,7 @@ from aws import client
 from evidence import EvidenceError, Package
 from ninesteps.registry.person import arn_of, is_same_person
 
-MACHINES = ("approved", "evidence", "rollout")
+MACHINES = ("ab-test", "approved", "evidence", "rollout")
 """The state machines that change a package's metadata: then they, not a person, changed it last."""
 
 RULE = "[approval] require_second_approver asks for two people"
