@@ -6,6 +6,7 @@ what it needs, locked, and two drivers which call it as the image does.
 
 from __future__ import annotations
 
+import ast
 import csv
 import hashlib
 import json
@@ -496,6 +497,22 @@ def test_an_import_that_the_image_lacks_is_found(tmp_path: Path, name: str) -> N
     script = tmp_path / "wrong.py"
     script.write_text(f"import numpy\n\ndef main():\n    from {name}.core import all_there\n")
     assert third_party(script) - IMAGE.keys() == {name}
+
+
+@pytest.mark.parametrize("problem", PLACES)
+def test_what_serves_a_model_travels_with_its_training_into_its_archive(problem: str) -> None:
+    served = set(step_code.closure("inference.py", PLACES[problem]))
+    script = step_code.find("train.py", PLACES[problem])
+    assert script is not None
+    (packed,) = (
+        ast.literal_eval(statement.value)
+        for statement in ast.parse(script.read_text(encoding="utf-8")).body
+        if isinstance(statement, ast.Assign)
+        and [name.id for name in statement.targets if isinstance(name, ast.Name)]
+        == ["WITH_THE_MODEL"]
+    )
+    assert served <= {f"{module}.py" for module in packed}
+    assert served <= set(step_code.closure("train.py", PLACES[problem]))
 
 
 def test_an_import_that_only_another_image_has_is_known() -> None:

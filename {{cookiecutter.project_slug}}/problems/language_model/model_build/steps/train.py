@@ -1,8 +1,7 @@
 """Step 2's script: fine-tunes the base on conversations, and packs it so that it serves by itself.
 
-Run in script mode by the training container: hyperparameters come as arguments, folders by `SM_*`
-variables. Each training begins with the base, and not with the version of the week before, so that
-a version can be made again, and without what was erased since.
+Run in script mode by Hugging Face's container: hyperparameters come as arguments, folders by `SM_*`
+variables. Where one process a GPU trains, the first writes the model.
 """
 
 from __future__ import annotations
@@ -13,14 +12,13 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import conversations
-import inference  # noqa: F401  # it serves the model: so it is in this script's archive
+import inference  # noqa: F401  # it goes into the model's archive, and so into this script's
 import language_model
 from container import write_json
-from dataset import Columns
 from fine_tuning import FineTuned
 from language_model import Parameters
 from model_files import digest
@@ -34,73 +32,77 @@ WITH_THE_MODEL = (
 )  # fmt: skip
 """The modules that serve the model: they go into its archive."""
 
-OBJECTIVE = "validation:loss"
+ALGORITHM, OBJECTIVE = "lora", "validation:loss"
 
 
 def main(arguments: Sequence[str]) -> None:
     """Fine-tune on the channels and write the model."""
-    options = read_arguments(arguments)
-    base, train = (Path(os.environ[f"SM_CHANNEL_{name}"]) for name in ("BASE", "TRAIN"))
+    hyperparameters = read_arguments(arguments)
+    base = Path(os.environ["SM_CHANNEL_BASE"])
+    train, validation = (Path(os.environ[f"SM_CHANNEL_{n}"]) for n in ("TRAIN", "VALIDATION"))
     tuned = language_model.train(
         base,
         conversations.read(train / "train.jsonl"),
-        conversations.read(Path(os.environ["SM_CHANNEL_VALIDATION"]) / "validation.jsonl"),
-        parameters(options),
-        options.seed,
+        conversations.read(validation / "validation.jsonl"),
+        parameters(hyperparameters),
+        int(hyperparameters["seed"]),
     )
     folder = Path(os.environ["SM_MODEL_DIR"])
     tuned.save(folder)
-    code = folder / "code"
-    code.mkdir(parents=True, exist_ok=True)
-    write_json(code / "model.json", description(tuned, options, digest(base)))
-    Columns.read(train).write(code)
-    for module in WITH_THE_MODEL:
-        shutil.copyfile(_file(module), code / f"{module}.py")
+    if os.environ.get("RANK", "0") == "0":
+        save_code(folder / "code", train / "columns.json")
+        write_json(folder / "code/model.json", description(tuned, hyperparameters, digest(base)))
 
 
-def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    """The hyperparameters: strings all, as the service passes them."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--algorithm", choices=("lora",), required=True)
-    for name in ("learning_rate", "alpha", "dropout"):
-        parser.add_argument(f"--{name}", type=float, required=True)
-    for name in (
-        "rank", "epochs", "batch_size", "accumulation", "max_tokens", "max_reply_tokens", "seed"
-    ):  # fmt: skip
-        parser.add_argument(f"--{name}", type=int, required=True)
-    return parser.parse_args(arguments)
+def read_arguments(arguments: Sequence[str]) -> dict[str, str]:
+    """`--rank 8 --alpha 16` as a dictionary."""
+    names, values = arguments[::2], arguments[1::2]
+    if len(names) != len(values) or not all(name.startswith("--") for name in names):
+        raise ValueError(f"expected hyperparameters as `--name value`, got {' '.join(arguments)!r}")
+    pairs = {name[2:]: value for name, value in zip(names, values, strict=True)}
+    if pairs.pop("algorithm", None) != ALGORITHM:
+        raise ValueError(f"expected the hyperparameter algorithm to be {ALGORITHM}")
+    return pairs
 
 
-def parameters(options: argparse.Namespace) -> Parameters:
-    """Those that say how to fine-tune."""
-    return Parameters(**{name: getattr(options, name) for name in Parameters.__dataclass_fields__})
+def parameters(hyperparameters: dict[str, str]) -> Parameters:
+    """How to fine-tune; each number as its field has it."""
+    parser = argparse.ArgumentParser(allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    for each in fields(Parameters):
+        parser.add_argument(f"--{each.name}", type=float if each.type == "float" else int)
+    known = [f"--{each.name}={hyperparameters[each.name]}" for each in fields(Parameters)
+             if each.name in hyperparameters]  # fmt: skip
+    return Parameters(**vars(parser.parse_args(known)))
 
 
 def description(
-    tuned: FineTuned, options: argparse.Namespace, base_sha256: str
+    tuned: FineTuned, hyperparameters: dict[str, str], base_sha256: str
 ) -> dict[str, object]:
-    """What `code/model.json` says of the model."""
+    """What `model.json` says of the training."""
     return {
-        "algorithm": options.algorithm,
-        "backend": tuned.model.name,
+        "algorithm": ALGORITHM,
         "objective": OBJECTIVE,
         "value": tuned.kept.validation,
-        "hyperparameters": {n: str(v) for n, v in vars(options).items() if n != "algorithm"},
+        "hyperparameters": hyperparameters,
+        "backend": tuned.model.name,
         "base_sha256": base_sha256,
-        "kept_epoch": tuned.kept.epoch,
         "losses": [asdict(loss) for loss in tuned.losses],
+        "kept_epoch": tuned.kept.epoch,
         "tokens": tuned.tokens,
         "parameters": tuned.learner.parameters,
         "trained_parameters": tuned.learner.trained_parameters,
     }
 
 
-def _file(module: str) -> Path:
-    """Where a module that can be imported lies."""
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"no module {module!r} to serve the model with")
-    return Path(spec.origin)
+def save_code(folder: Path, columns: Path) -> None:
+    """Write the code that serves the model, and the columns of the splits."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(columns, folder / columns.name)
+    for module in WITH_THE_MODEL:
+        spec = importlib.util.find_spec(module)
+        if spec is None or spec.origin is None:
+            raise ModuleNotFoundError(f"no module {module!r} to serve the model with")
+        shutil.copyfile(spec.origin, folder / f"{module}.py")
 
 
 if __name__ == "__main__":
