@@ -25,6 +25,7 @@ from judged import (
     ASKED,
     JUDGE,
     Hangs,
+    columns,
     conversations,
     right,
     write_archive,
@@ -35,7 +36,8 @@ from model_files import digest
 from ninesteps.registry.champion import Champion
 from ninesteps.step_code import no_champion
 
-STEPS = Path(__file__).resolve().parents[2] / "problems/language_model/model_build/steps"
+ROOT = Path(__file__).resolve().parents[2]
+STEPS = ROOT / "problems/language_model/model_build/steps"
 URI = "s3://models/pets/model.tar.gz"
 GOOD = right() | {"When is payday?": "Payday is the 20th of every month."}
 WORSE = GOOD | {"Where is the gym?": "No.", "May I work from abroad?": "I cannot say.",
@@ -185,7 +187,10 @@ def test_metrics_are_compared_with_the_champions(steps: Steps) -> None:
 
 def test_where_none_serves_each_term_passes(steps: Steps) -> None:
     section = steps.evaluate(*ARGUMENTS)["champion"]
-    assert section["says"] == "no version serves: each comparison with the champion passes"
+    assert section["says"] == (
+        "no version serves: each comparison with the champion passes; replies are compared with "
+        "those of the base"
+    )
     assert section["loss_difference"] == {"value": 0.0}
 
 
@@ -349,3 +354,39 @@ def test_rows_of_one_prompt_share_their_references(steps: Steps) -> None:
     replies = [GOOD[one.prompt[-1]["content"]] for one in conversations()]
     replies[2] = replies[0]
     assert prompts.good(replies, JUDGE).tolist() == [1, 1, 1, 0, 1, 1, 1, 1]
+
+
+def test_a_model_that_learnt_nothing_ties_with_its_base(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sample's base, trained on one conversation at no learning rate, answers by itself."""
+    steps = Steps(tmp_path)
+    monkeypatch.setattr(container, "BASE", tmp_path)
+    base, folder = ROOT / "scenarios/assist/data/base", tmp_path / "trained"
+    for name in ("train", "validation"):
+        channel = tmp_path / name
+        channel.mkdir()
+        columns().write(channel)
+        write(channel / f"{name}.jsonl", conversations()[:1])
+        monkeypatch.setenv(f"SM_CHANNEL_{name.upper()}", str(channel))
+    monkeypatch.setenv("SM_CHANNEL_BASE", str(base))
+    monkeypatch.setenv("SM_MODEL_DIR", str(folder))
+    monkeypatch.syspath_prepend(STEPS)  # as on SageMaker, where the scripts lie beside each other
+    monkeypatch.delitem(sys.modules, "inference", raising=False)
+    script("train").main([
+        "--algorithm", "lora", "--learning_rate", "0", "--rank", "4", "--alpha", "8",
+        "--dropout", "0", "--epochs", "1", "--batch_size", "1", "--accumulation", "1",
+        "--max_tokens", "256", "--max_reply_tokens", "12", "--seed", "20",
+    ])  # fmt: skip
+    shutil.copytree(base, steps.input / "base", dirs_exist_ok=True)
+    (steps.input / "base/replies.json").unlink()
+    packed = shutil.make_archive(str(tmp_path / "model"), "gztar", folder)
+    shutil.copyfile(packed, steps.input / "model/model.tar.gz")
+    content = steps.evaluate()
+    assert (value(content, "win_rate"), value(content, "win_rate_low")) == (0.5, 0.0)
+    assert value(content, "decided") == 0 and content["judge"]["ties"] == 6
+    assert value(content["incumbent"], "loss") == pytest.approx(value(content, "loss"), rel=0.01)
+    assert [one["epoch"] for one in content["training"]["losses"]] == [0, 1]
+    replies = {line["reply"] for line in steps.lines("replies.jsonl")}
+    assert len(replies) > 1 and all(replies)
+    monkeypatch.delitem(sys.modules, "inference", raising=False)

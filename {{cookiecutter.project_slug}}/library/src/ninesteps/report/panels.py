@@ -71,9 +71,10 @@ def _of_champion(section: dict[str, Any], version: int | None) -> str:
     if section["says"]:
         return f"Of the champion: {section['says']}."
     how = section["bootstrap"]
+    by = {"prompts": "by its own replies"}.get(how["drawn"], "with its own threshold")
     return (
-        f"The champion is {name(version, section)}, {section['uri']}, scored on the same rows with "
-        f"its own threshold. Intervals are of {how['resamples']} resamples of "
+        f"The champion is {name(version, section)}, {section['uri']}, scored on the same rows "
+        f"{by}. Intervals are of {how['resamples']} resamples of "
         f"{count(how['units'], 'row' if how['drawn'] == 'rows' else 'group')}: {how['source']}."
     )
 

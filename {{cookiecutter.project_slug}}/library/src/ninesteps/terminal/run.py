@@ -258,8 +258,7 @@ def _against(name: str, found: Mapping[str, Any]) -> str:
 
 
 def _metrics(content: dict[str, Any]) -> dict[str, float | None]:
-    kinds = ("binary_classification_metrics", "regression_metrics")
-    sections = [content.get(kind, {}) for kind in kinds]
+    sections = [content.get(kind, {}) for kind in gates.SECTIONS.values()]
     return {name: m["value"] for values in sections for name, m in values.items()}
 
 

@@ -19,7 +19,7 @@ from champion import SECTION, Champion, Term
 from container import input_path, output_path, read_json, write_json
 from dataset import read_split
 from distinct_prompts import DistinctPrompts
-from incumbent import Incumbent
+from incumbent import BASE, Incumbent
 from judge import Judge
 from judged_replies import Replies, user
 from language_model import LanguageModel
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> None:
         "model_sha256": model.sha256,
         "incumbent": {**incumbent.as_json(), **evaluation.judged(evaluation.contest.incumbent)},
     }
-    content[SECTION] = compared(champion, evaluation, content)
+    content[SECTION] = compared(champion, incumbent, evaluation, content)
     result = output_path("evaluation")
     write_json(result / "evaluation.json", content)
     write_lines(result / "replies.jsonl", evaluation.lines())
@@ -89,13 +89,14 @@ def description(folder: Path) -> dict[str, Any]:
 
 
 def compared(
-    champion: Champion, evaluation: ReplyEvaluation, content: dict[str, Any]
+    champion: Champion, incumbent: Incumbent, evaluation: ReplyEvaluation, content: dict[str, Any]
 ) -> dict[str, Any]:
     """The champion's section: what an approval looks at, and the differences that a gate names."""
-    contest = evaluation.contest
-    return champion.section(
-        content, {champion.sha256: contest.incumbent}, evaluation.judged, evaluation.pair
-    )
+    replies = {champion.sha256: evaluation.contest.incumbent}
+    section = champion.section(content, replies, evaluation.judged, evaluation.pair)
+    if incumbent.what == BASE:
+        section["says"] += "; replies are compared with those of the base"
+    return section
 
 
 def attributions(

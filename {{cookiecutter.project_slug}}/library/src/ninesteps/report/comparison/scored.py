@@ -15,6 +15,7 @@ from ninesteps.report.comparison.model import Interval
 from ninesteps.report.comparison.side import Side
 from ninesteps.report.evidence import Absent, File
 from ninesteps.report.formatting import count
+from ninesteps.settings.project import LANGUAGE_MODEL
 
 if TYPE_CHECKING:  # as in feature_store/leaks.py
     import resampling
@@ -99,6 +100,8 @@ def _rows(side: Side) -> _Rows:
     Raises:
         Absent: if a file is not there, cannot be read, or is not of this evaluation.
     """
+    if side.problem == LANGUAGE_MODEL:
+        raise Absent("replies have none here: its report has the win rate with its bound")
     answers, test = side.file("evaluation", "answers.csv"), side.reading.evidence.test
     try:
         lines = list(csv.reader(io.StringIO(_text(test), newline="")))

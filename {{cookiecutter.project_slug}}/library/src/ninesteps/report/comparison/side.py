@@ -16,7 +16,7 @@ from ninesteps.report.comparison.model import Subject
 from ninesteps.report.evidence import MOST_BYTES, Absent, File, output_file
 from ninesteps.report.facts import RunFacts, Source
 from ninesteps.report.reading import Reading
-from ninesteps.settings.gate import CHAMPION
+from ninesteps.settings.gate import CHAMPION, SECTIONS
 from ninesteps.step_code.bundle import settings_uri
 
 XGBOOST, LIGHTGBM = "xgboost-model.json", "lightgbm-model.txt"
@@ -61,8 +61,8 @@ class Side:
         Raises:
             Absent: if there is no evaluation.
         """
-        sections = self.reading.evaluation
-        return "regression" if "regression_metrics" in sections else "binary"
+        evaluation = self.reading.evaluation
+        return next((name for name, key in SECTIONS.items() if key in evaluation), "binary")
 
     @cached_property
     def archive(self) -> File:
