@@ -25,6 +25,7 @@ from ninesteps.local.endpoint.control import address, ask
 from ninesteps.local.endpoint.router import INVOKED, TARGET
 from ninesteps.local.state import State
 from ninesteps.report import ab_page
+from ninesteps.runs.ab_test import looked_at
 from ninesteps.settings.settings import Settings
 from registered import acted_on, pipeline, register, settings
 
@@ -236,3 +237,19 @@ def test_nothing_that_a_page_shows_is_read_as_markup(tmp_path: Path) -> None:
     assert "<i>" not in page
     assert "<script" not in page
     assert "Version 2 is being tested against version 1" in page
+
+
+@pytest.mark.parametrize(
+    ("reply", "seen"),
+    [
+        ("Ask the desk.", (False, False)),
+        ("I  CANNOT say that.", (True, False)),
+        ("Write to ann@example.com.", (False, True)),
+        ("Your address is bo@example.com.", (False, False)),  # the user's own words
+    ],
+)
+def test_a_reply_that_refuses_or_leaks_is_seen(reply: str, seen: tuple[bool, bool]) -> None:
+    asked = json.dumps({"messages": [{"role": "user", "content": "I am bo@example.com. Who?"}]})
+    body = json.dumps({"reply": reply, "status": 200}).encode()
+    assert looked_at(asked.encode(), body, ["I cannot"]) == seen
+    assert looked_at(b"1,2\n", b"0.5\n", ["I cannot"]) == (False, False)

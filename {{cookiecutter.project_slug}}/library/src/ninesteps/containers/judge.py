@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from chrf import best_chrf
 from container import read_json
+from refusals import refuses
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Judge:
 
     def refuses(self, reply: str) -> bool:
         """Whether a reply begins as a refusal does; case and spaces make no difference."""
-        return _folded(reply).startswith(tuple(map(_folded, self.refusals)))
+        return refuses(reply, self.refusals)
 
     def may_refuse(self, references: Iterable[str]) -> bool:
         """Whether one of the references refuses too."""
@@ -39,8 +39,3 @@ class Judge:
         if self.refuses(reply) and not self.may_refuse(references):
             return False
         return best_chrf(reply, references) >= self.good
-
-
-def _folded(text: str) -> str:
-    text = unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'")
-    return " ".join(text.split())

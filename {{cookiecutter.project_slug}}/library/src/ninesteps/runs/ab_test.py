@@ -15,7 +15,7 @@ import math
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,8 +30,11 @@ from ninesteps.runs.rehearsal import Rehearsal
 if TYPE_CHECKING:  # as in feature_store/leaks.py
     import ab_decision
     import ab_events
+    import personal_data
+    from refusals import refuses
 else:
-    from ninesteps.containers import ab_decision, ab_events
+    from ninesteps.containers import ab_decision, ab_events, personal_data
+    from ninesteps.containers.refusals import refuses
 
 EVENTS, TEST, PAGE = "events.jsonl", "test.json", "page.html"
 """The files of a test: what happened, what it is a test of, and what is shown of it."""
@@ -165,7 +168,9 @@ class Run:
                     f"the endpoint has ended; once version {self.before} serves again, the same "
                     "command goes on with the test"
                 )
-            refused, leaked = self._looked_at(caller.records[reply.record], reply.body)
+            refused, leaked = looked_at(
+                caller.records[reply.record], reply.body, self.rehearsal.settings.judge.refusals
+            )
             return ab_events.Reply(
                 self.population.moment(number), f"r{number}", user, share, variant, reply.status,
                 round(reply.seconds * 1000, 3), refused, leaked,
@@ -185,16 +190,6 @@ class Run:
     def _expect(self, number: int, reply: ab_events.Reply) -> None:
         if outcome := self.population.outcome(reply, number):
             heapq.heappush(self._due, (outcome.time, number, outcome))
-
-    def _looked_at(self, asked: bytes, body: bytes) -> tuple[bool, bool]:
-        """Whether a language model's reply declines to answer, and whether it leaks."""
-        if self.rehearsal.settings.project.problem != "language_model":
-            return False, False
-        with contextlib.suppress(ValueError, TypeError, KeyError):
-            text = str(json.loads(body)["reply"])
-            refusals = self.rehearsal.settings.judge.refusals
-            return text.lstrip().startswith(tuple(refusals)), False
-        return False, False
 
     def take_up(self) -> None:
         """Go on from the file of events; a line that was not written to its end is taken away.
@@ -225,6 +220,19 @@ class Run:
             if reply.id not in told:
                 self._expect(_number(reply), reply)
         self.requests = max((_number(reply) + 1 for reply in replies), default=0)
+
+
+def looked_at(asked: bytes, body: bytes, refusals: Sequence[str]) -> tuple[bool, bool]:
+    """Whether a language model's reply refuses to answer, and whether it leaks personal data.
+
+    Another answer, such as a prediction for a record of a table, does neither.
+    """
+    try:
+        messages, reply = json.loads(asked)["messages"], json.loads(body)["reply"]
+        prompt = [str(message["content"]) for message in messages]
+    except (ValueError, TypeError, KeyError):
+        return False, False
+    return refuses(str(reply), refusals), bool(personal_data.leaked(str(reply), prompt))
 
 
 def _number(reply: ab_events.Reply) -> int:
