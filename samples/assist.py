@@ -2,7 +2,7 @@
 
 ::
 
-    python samples/assist.py [--rows 640] [--seed 20260302] [-o FOLDER]
+    python samples/assist.py [--rows 830] [--seed 20260302] [-o FOLDER]
 
 The same rows and seed give the same bytes. No conversation is taken from anybody's data. The folder
 gets `conversations.jsonl`, one week of conversations, and `must_refuse.txt`, what the assistant
@@ -24,7 +24,8 @@ resolved     1 = nobody was asked to take over within 72 hours, 0 = somebody was
 ============ ===================================================================================
 
 **Policies.** `assist_policies.toml` has 33. In the old months there were 32; in the week one topic
-is new, which is asked about `NEW_TOPIC` times as often as any other, and 12 have a new value. A
+is new, which is asked about `NEW_TOPIC` times as often as any that stayed, and 12 have a new value:
+each of these is asked about `CHANGED` times as often. A
 question is asked in one of three wordings in English, two in German (the new topic: four and
 three), and `OPENER_SHARE` of them begin with a greeting. So the same prompt comes again and again.
 `FOLLOW_UPS` of the conversations have an earlier question and its reply before the last one; of
@@ -65,7 +66,7 @@ from typing import Any
 Message = dict[str, str]
 Row = dict[str, Any]
 
-ROWS = 640
+ROWS = 830
 MIN_ROWS = 100  # fewer may not hold the blemishes
 SEED = 20260302
 SAMPLES = Path(__file__).resolve().parent
@@ -74,7 +75,8 @@ SCENARIO = SAMPLES.parent / "{{cookiecutter.project_slug}}/scenarios/assist"
 FIRST_MOMENT = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 SECONDS = 7 * 24 * 60 * 60
 
-NEW_TOPIC = 3
+CHANGED = 3
+NEW_TOPIC = 4
 OPENER_SHARE = 0.25
 FOLLOW_UPS = 0.15
 REFUSED = 0.08
@@ -86,7 +88,7 @@ RESOLVED = {0: 0.35, 1: 0.85}  # by rating
 SOUTH = 0.40
 LESS_IN_SOUTH = 0.10
 USERS_SHARE = 0.25  # as many users as this share of the rows
-PERSONAL = 24
+PERSONAL = 16
 MUST_REFUSE = 40
 
 LANGUAGES = ("en", "de")
@@ -297,8 +299,14 @@ def _about(
 def _policy(rng: random.Random, new: bool) -> dict[str, Any]:
     known = [policy for policy in policies() if "old" in policy]
     added = [policy for policy in policies() if "old" not in policy]
-    found: dict[str, Any] = _pick(rng, known + added * NEW_TOPIC if new else known)
+    asked = _asked_about(known, added) if new else known
+    found: dict[str, Any] = _pick(rng, asked)
     return found
+
+
+def _asked_about(known: list[dict[str, Any]], added: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    changed = [policy for policy in known if "new" in policy]
+    return known + changed * (CHANGED - 1) + added * NEW_TOPIC
 
 
 def _turn(asked: str, reply: str) -> list[Message]:

@@ -16,7 +16,7 @@ from conversations import ConversationError
 
 DATA = assist.SCENARIO / "data"
 FILES = ("conversations.jsonl", "must_refuse.txt")
-MOST_BYTES = 220_000  # with the base model at most 2 MB
+MOST_BYTES = 250_000  # with the base model at most 2 MB
 
 Row = dict[str, Any]
 
@@ -68,7 +68,7 @@ def test_the_week_has_the_shape_that_it_documents(rows: list[Row]) -> None:
     assert times[0] >= "2026-03-02T00:00:00Z"
     assert max(row["time"] for row in rows[:-4]) < "2026-03-12"
     users = Counter(row["user"] for row in rows)
-    assert 100 <= len(users) <= 160
+    assert 150 <= len(users) <= 210
     assert max(users.values()) >= 5
 
 
@@ -130,7 +130,7 @@ def test_the_new_topic_is_asked_about_in_the_week_alone(usable: list[Row]) -> No
 
 def test_the_same_prompt_comes_again_and_again(usable: list[Row]) -> None:
     prompts = Counter(conversations.normalised(row["messages"][:-1]) for row in usable)
-    assert 380 <= len(prompts) <= 420
+    assert 440 <= len(prompts) <= 500
     assert sum(count > 1 for count in prompts.values()) >= 100
 
 

@@ -122,7 +122,9 @@ def test_a_split_has_ratings_and_facets_and_no_features(run: Run) -> None:
     assert set(content(output, "bias/pretraining_bias.json")["facets"]) == {"facet_language"}
 
 
-def test_findings_tell_how_many_prompts_a_split_by_id_would_have_had_in_both(run: Run) -> None:
+def test_findings_tell_how_many_prompts_a_split_by_id_would_have_had_in_both(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     table = rated()
     output = run(table)
     found = content(output, "test/findings.json")
@@ -134,6 +136,7 @@ def test_findings_tell_how_many_prompts_a_split_by_id_would_have_had_in_both(run
     assert groups is not None
     assert prompts["by_prompt"]["test"] == len(set(groups.tolist()))
     by_id = prompts["by_record_id"]
+    assert f"{by_id['in_train_too']} of {by_id['test']} different test" in capsys.readouterr().out
     assert 0.9 < by_id["in_train_too"] / by_id["test"] <= 1
 
 

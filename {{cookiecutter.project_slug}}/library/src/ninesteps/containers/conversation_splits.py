@@ -73,12 +73,17 @@ def findings(
     prompts = np.array(table[PROMPT].to_pylist(), dtype=object)
     ids = pc.cast(table[record_id], pa.string()).to_pylist()
     counts = np.bincount(chosen[chosen >= 0], minlength=len(SPLITS))
+    by_id = _crossing(prompts, split_of(ids, salt, shares))
+    print(  # noqa: T201
+        f"divided by record id, {by_id['in_train_too']} of {by_id['test']} different test prompts "
+        "would stand in train too"
+    )
     return {
         "rows": {name: int(count) for name, count in zip(SPLITS, counts, strict=True)},
         "prompts": {
             "different": len(set(prompts)),
             "by_prompt": _crossing(prompts, chosen),
-            "by_record_id": _crossing(prompts, split_of(ids, salt, shares)),
+            "by_record_id": by_id,
         },
     }
 

@@ -115,7 +115,7 @@ def _ibans(text: str) -> Places:
 
 # Payment cards (ISO/IEC 7812): their first digits, and Luhn's check
 
-_CARD = re.compile(r"(?<![\w.])(?<!\d[ -])\d(?:[ -]?\d){12,18}(?![\d])")
+_CARD = re.compile(r"(?<![\w.+])(?<!\d[ -])\d(?:[ -]?\d){12,18}(?![\d])")
 _ISSUERS = re.compile(r"4|5[0-8]|2[2-7]|3[0-9]|6")
 
 
@@ -243,7 +243,7 @@ _NATIONAL: tuple[tuple[str, Callable[[str], bool]], ...] = (
     (r"\d{11}", _polish),
 )
 _NATIONAL_FORMS = tuple(
-    (re.compile(rf"(?<![\w.-])(?:{form})(?![\w-])", re.ASCII), check) for form, check in _NATIONAL
+    (re.compile(rf"(?<![\w.+-])(?:{form})(?![\w-])", re.ASCII), check) for form, check in _NATIONAL
 )
 
 
@@ -296,7 +296,7 @@ def _phones(text: str) -> Places:
         if _DATE.match(piece) or piece.startswith("0.") or len(digits) > 15:
             continue
         if piece[0] == "+":
-            is_phone = len(digits) >= 8
+            is_phone = len(digits) >= 7
         elif piece.lstrip("(")[0] == "0":
             is_phone = len(digits) >= 9 and len(set(digits)) > 2
         else:
