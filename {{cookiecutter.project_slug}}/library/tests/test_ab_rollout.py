@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,9 +22,11 @@ from ninesteps.infrastructure import state_machines
 from ninesteps.settings.ab_test import AbTest
 from ninesteps.settings.deploy import AB_TEST, Deploy
 from ninesteps.settings.toml import RuleBroken
+from ninesteps.terminal import registry
 from pretend_account import machines
+from pretend_account.lessons import client_error
 from pretend_account.machines import BUCKET, NAME, ROLE, Account, Job, JobFailed, package
-from test_rollout import PRODUCTION, SETTINGS, approval, given, rollout
+from test_rollout import PRODUCTION, ROOT, SETTINGS, approval, given, rollout
 
 QUICK = {"AbTests": "true", "WatchSeconds": "0", "WatchesALook": "2", "LooksAnExecution": "2"}
 OWN = {name: value for name, value in given().items() if name in QUICK and name != "AbTests"}
@@ -143,6 +146,11 @@ def test_a_better_version_gets_more_of_the_users_and_then_all(account: Account) 
     noted = account.metadata(2)
     assert noted["rollout"] == "deployed" and noted["ab_outcome"] == "better"
     assert {key: noted[key] for key in NOTED} == NOTED
+    assert dict(registry._rolled_out(noted))["A/B test"] == "better"
+    assert [text for _, text in registry._rolled_out(noted)][-2:] == [
+        "users: main 900 challenger 100; rates: main 0.5 challenger 0.6",
+        "evidence: better 41.2 to 1, worse 0.1 to 1",
+    ]
     assert noted["execution"] == "abc"
     assert account.told() == [f"{NAME} v2: deployed"]
     assert "after 1,000 users" in account.called("publish")[0]["Message"]
@@ -405,7 +413,10 @@ def test_a_rollout_starts_the_test_of_what_passed_staging(account: Account) -> N
     assert account.end(execution["executionArn"]).error == "worse"
     config_of_the_test = account.called("update_endpoint")[0]["EndpointConfigName"]
     assert re.fullmatch(rf"{NAME}-v2-[0-9a-f]{{4}}", config_of_the_test)
-    assert account.told() == [f"{NAME} v2: in test", f"{NAME} v2: worse"]
+    assert sorted(account.told()) == [f"{NAME} v2: in test", f"{NAME} v2: worse"]
+    (begins,) = [one["Message"] for one in account.called("publish") if "in test" in one["Subject"]]
+    state = account.called("get_object")[-1]["Key"]
+    assert begins.endswith(f"how it stands: s3://{BUCKET}/{state}")
     assert config(account) == model_of(1)
 
 
@@ -582,3 +593,77 @@ def test_the_rules_are_those_of_the_settings() -> None:
 def test_a_test_is_of_variants_of_equal_size() -> None:
     with pytest.raises(RuleBroken, match="equal size"):
         Deploy(rollout=AB_TEST, max_instances=6, target_invocations=100)
+
+
+# The application of docs/ab-test-aws.md
+
+
+@pytest.fixture
+def page() -> str:
+    return (ROOT.parent / "docs" / "ab-test-aws.md").read_text(encoding="utf-8")
+
+
+def of_kind(page: str, language: str) -> str:
+    """The first block of a language."""
+    return page.split(f"```{language}\n", 1)[1].split("\n```", 1)[0]
+
+
+def test_the_applications_events_are_the_jobs(
+    page: str, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+    weights = {"main": 50.0, "challenger": 50.0}
+
+    def invoke_endpoint(**request: Any) -> dict[str, Any]:
+        asked.append(request)
+        if request.get("TargetVariant") == "challenger" and "challenger" not in weights:
+            raise client_error("ValidationError", "InvokeEndpoint")
+        return {"Body": "a reply"}
+
+    def describe_endpoint(EndpointName: str) -> dict[str, Any]:
+        variants = [{"VariantName": name, "CurrentWeight": value}
+                    for name, value in weights.items()]  # fmt: skip
+        return {"EndpointConfigName": CONFIG, "ProductionVariants": variants}
+
+    clients = {
+        "sagemaker-runtime": SimpleNamespace(invoke_endpoint=invoke_endpoint),
+        "sagemaker": SimpleNamespace(describe_endpoint=describe_endpoint), "s3": account.s3,
+    }  # fmt: skip
+    monkeypatch.setattr("boto3.client", clients.__getitem__)
+    written = of_kind(page, "python").replace('"BUCKET"', f'"{BUCKET}"')
+    application: dict[str, Any] = {}
+    exec(written.replace("customer-churn/ab-events", "pets/ab-events"), application)  # noqa: S102
+    for number in range(40):
+        answer, told = application["ask"](f"user {number}", b"{}")
+        assert answer == {"Body": "a reply"}
+        application["tell"](told, number % 2 == 0)
+    assert {one["TargetVariant"] for one in asked} == set(ab_events.VARIANTS)
+    again = [one["TargetVariant"] for one in asked]
+    asked.clear()
+    for number in range(40):
+        application["ask"](f"user {number}", b"{}")
+    assert [one["TargetVariant"] for one in asked] == again
+    application["flush"]()
+    monkeypatch.setattr(decide_ab_test, "client", account.client)
+    state = decide_ab_test.State(decide_ab_test.ABTest(decide_ab_test.Rules()))
+    place = decide_ab_test.Place.of(f"s3://{BUCKET}/pets/ab-events/{CONFIG}/")
+    decide_ab_test.take_in(state, place, datetime.now(UTC))
+    assert (state.lines, state.unreadable) == (120, 0)
+    assert sum(state.test.bets.users) == 40 and sum(state.test.bets.resolved) == 20
+
+    del weights["challenger"]  # it has just ended: who asks has not looked since
+    gone = next(n for n, variant in enumerate(again) if variant == "challenger")
+    assert application["ask"](f"user {gone}", b"{}") == ({"Body": "a reply"}, None)
+    asked.clear()
+    assert application["ask"]("user 0", b"{}")[1] is None and "TargetVariant" not in asked[0]
+
+
+def test_the_application_needs_what_the_page_says(page: str) -> None:
+    statements = json.loads(of_kind(page, "json"))["Statement"]
+    given_ = [one["Action"] for one in statements]
+    actions = {action for one in given_ for action in ([one] if isinstance(one, str) else one)}
+    calls = set(re.findall(r"\b(?:runtime|sagemaker|s3)\.(\w+)\(", of_kind(page, "python")))
+    assert calls == {"describe_endpoint", "invoke_endpoint", "put_object"}
+    assert actions == {"sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint", "s3:PutObject",
+                       "kms:GenerateDataKey"}  # fmt: skip
+    assert all(one["Resource"] != "*" for one in statements)

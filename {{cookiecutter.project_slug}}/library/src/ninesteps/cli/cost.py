@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from ninesteps.settings.prices import Prices
 
 NOT_COUNTED = (
-    "storage, requests, logs, keys, queries, a rollout's jobs and staging endpoint, instances that "
-    "autoscaling adds, and executions that are started by hand or by rows that arrive"
+    "storage, requests, logs, keys, queries, a rollout's jobs, staging endpoint and A/B test, "
+    "instances that autoscaling adds, and executions that are started by hand or by rows that "
+    "arrive"
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -104,9 +105,8 @@ def version(approvals: Approvals, number: int) -> None:
         if decision.signature:
             fault = approvals.signature_fault(model_version, decision)
             grid.add_row("", f"[red]{escape(fault)}[/]" if fault else "signed")
-    if rollout := model_version.metadata.get("rollout", ""):  # noted by the state machine
-        at = model_version.metadata.get("rollout_at", "")
-        grid.add_row("rollout", escape(f"{at}  {rollout}"))
+    for label, text in _rolled_out(model_version.metadata):
+        grid.add_row(label, escape(text))
     for stage in ("", PRODUCTION) if approvals.before_production else ("",):
         if objection := approvals.objection(model_version, stage):
             grid.add_row("", f"[red]{escape(objection)}[/]")
@@ -115,6 +115,18 @@ def version(approvals: Approvals, number: int) -> None:
     _CONSOLE.print(model_version.name)
     _CONSOLE.print(grid)
     _CONSOLE.print(f"[dim]{escape(model_version.model)}[/]", soft_wrap=True)
+
+
+def _rolled_out(metadata: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What the state machines have noted of a rollout and of its A/B test, a row each."""
+    if rollout := metadata.get("rollout", ""):
+        yield "rollout", f"{metadata.get('rollout_at', '')}  {rollout}"
+    if ended := metadata.get("ab_outcome", ""):
+        yield "A/B test", ended
+    if users := metadata.get("ab_users", ""):  # its job has looked at least once
+        yield "", f"users: {users}; rates: {metadata.get('ab_rates', '')}"
+        better, worse = metadata.get("ab_e_better", ""), metadata.get("ab_e_worse", "")
+        yield "", f"evidence: better {better} to 1, worse {worse} to 1"
 
 
 def decided(approvals: Approvals, number: int, stage: str) -> None:
