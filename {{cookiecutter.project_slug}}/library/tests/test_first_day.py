@@ -70,7 +70,8 @@ def test_the_package_holds_what_the_seed_asks_for_and_nothing_else(day: Day) -> 
     assert package_contents(found) == CHURN
     metadata = found["CustomerMetadataProperties"]  # at most 50 of 256 characters each
     later = ("rejected_by", "rejected_name", "rejected_why", "rejected_at", "rejected_rules",
-             "overridden", "overridden_sha256", "same_model_as")  # fmt: skip
+             "overridden", "overridden_sha256", "same_model_as", "ab_outcome", "ab_users",
+             "ab_rates", "ab_e_better", "ab_e_worse")  # fmt: skip
     assert {"evidence_uri", "evidence_version_id", "evidence_sha256"} <= metadata.keys()
     assert len({*metadata, *later}) <= 50 and max(map(len, metadata.values())) <= 256
 
