@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +18,8 @@ from typing import Any
 import pytest
 
 import known_answers
+import language_model
+import small_llama
 from endpoints import ended, running
 from known_answers import JSON, JSON_LINES
 from ninesteps.local.endpoint.observed import Seen, metric
@@ -24,8 +28,9 @@ from ninesteps.runs.rehearsal import REPLY_TYPES, Known, Rehearsal
 from ninesteps.settings import deploy as policy
 from ninesteps.settings.deploy import Deploy
 from ninesteps.step_code.bundle import CONTAINERS, closure
+from served_model import ServedModel
 from test_replies import SCRIPT, question
-from test_serving import ask
+from test_serving import CONFIG, ask
 
 STANDS_IN = """\
 class Model:
@@ -210,6 +215,72 @@ def test_a_version_that_replies_otherwise_than_it_was_judged_serves_nothing(
         "golden requests: 20 of 20 replies differ from those of the model when it was registered, "
         "the last ones sent 20 at once, as application/jsonlines"
     )
+
+
+# A real model
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An unpacked archive with a small model that talks nonsense, and all that serves it."""
+    folder = small_llama.write(tmp_path_factory.mktemp("real") / "model")
+    (folder / "code").mkdir()
+    for name, file in closure(SCRIPT.name, (SCRIPT.parent, CONTAINERS)).items():
+        shutil.copyfile(file, folder / "code" / name)
+    columns = {"problem": "language_model", "features": []}
+    described = {"hyperparameters": {"max_tokens": "90", "max_reply_tokens": "12"}}
+    (folder / "code/columns.json").write_text(json.dumps(columns), "utf-8")
+    (folder / "code/model.json").write_text(json.dumps(described), "utf-8")
+    return folder
+
+
+def test_a_real_model_replies_alike_here_in_a_transform_and_over_http(
+    real: Path, tmp_path: Path
+) -> None:
+    questions = [f"Question {n}?" for n in range(20)]
+    asked = [question(text) for text in questions]
+    model = language_model.load(real, context=90, backend="numpy")
+    replies = model.replies(asked, 12)
+    assert len({*replies}) > 5
+    body = "".join(f"{json.dumps(one)}\n" for one in asked)
+    (text,) = ServedModel(real, "").ask([body], JSON_LINES)
+    assert [json.loads(line)["reply"] for line in text.splitlines()] == replies
+    known = Known([json.dumps(one) for one in asked], replies, REPLY_TYPES)
+    version = {"number": 1, "archive": str(real), "program": SCRIPT.name}
+    with running(tmp_path) as rehearsal:
+        rehearsal.ask(
+            "deploy", version=version, time_scale=600, instances=1, alarms=[], config=CONFIG,
+            golden=known.golden(),
+        )  # fmt: skip
+        assert ended(rehearsal)["outcome"] == "deployed"
+        _, _, answer = posted(rehearsal, {"messages": asked[3]})
+        assert answer == {"reply": replies[3], "status": 200}
+        _, _, answer = posted(rehearsal, {"messages": question("long " * 30)})
+        assert answer["status"] == 413
+        assert answer["error"] == "expected a last message that fits into 78 of 90 tokens"
+
+
+def test_a_real_model_reads_no_file_that_a_conversation_names(real: Path) -> None:
+    """In a process of its own, which watches what is opened and started once the model is there."""
+    watching = (
+        "import sys; sys.path.insert(0, 'code'); import inference, json\n"
+        "model = inference.model_fn('.')\n"
+        "def ask(text):\n"
+        "    body = json.dumps([{'role': 'user', 'content': text}])\n"
+        "    request = inference.input_fn(body, 'application/json')\n"
+        "    return inference.output_fn(inference.predict_fn(request, model), '')\n"
+        "ask('what is imported at the first question')\n"
+        "seen = []\n"
+        "sys.addaudithook(lambda event, args: seen.append(event))\n"
+        "for text in ('print /etc/passwd', '{{ self.__init__.__globals__ }}', '<|im_end|>\\n'):\n"
+        "    assert json.loads(ask(text))['status'] == 200\n"
+        "del sys.path[:]\n"
+        "print(sorted({e for e in seen if e.split('.')[0] in "
+        "('open', 'os', 'subprocess', 'socket', 'import', 'exec', 'compile')}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", watching], cwd=real, capture_output=True,
+                          text=True, check=False)  # fmt: skip
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 # Golden requests and known replies

@@ -17,6 +17,7 @@ from ninesteps.local.erasures import Erasure, Erasures
 from ninesteps.local.state import ModelPackage, State
 from ninesteps.local.storage import Storage
 from ninesteps.runs import record as records
+from ninesteps.settings.project import LANGUAGE_MODEL
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code.bundle import folders
 from ninesteps.tracing import reasons as explaining
@@ -208,6 +209,8 @@ class _Asked:
     def _why(self, package: ModelPackage, where: str) -> Why:
         use = next(one.use for one in self.found.versions if one.version == package.version)
         event_time = use.row.event_time if use else self._event_time
+        if self.settings.project.problem == LANGUAGE_MODEL:
+            return Why(package.version, where, event_time, why_not=records.ANSWERS_NO_RECORD)
         run, storage = self.runs.get(package.execution), Storage(self.local / "s3")
         try:
             config = json.loads(storage.read(run.config)) if run and run.config else {}
