@@ -124,61 +124,67 @@ class Adapter:
 
 
 class Linear:
-    """Linear maps of the same input, as one."""
+    """Linear maps of the same input, as one.
+
+    With an adapter, weights and B matrices stand side by side, (out, in + ranks), and so do the
+    input and what A makes of it: one product computes both.
+    """
 
     def __init__(self, names: Sequence[str], base: NumberVector, adapter: Adapter | None) -> None:
         self.weights = [f"{name}.weight" for name in names]
         self.weight = base.stacked(self.weights)
-        ends = np.cumsum([0, *(len(base[name]) for name in self.weights)])
-        self._parts = [slice(a, b) for a, b in pairwise(ends)]
         self._adapter = adapter
         if adapter:
             self._downs = [f"{name}.lora_A" for name in names]
-            self._ups = [f"{name}.lora_B" for name in names]
             self._down = adapter.values.stacked(self._downs)
-            self._rank = len(self._down) // len(names)
+            out, self._in = self.weight.shape
+            self._wide = np.zeros((out, self._in + len(self._down)), np.float32)
+            self._wide[:, : self._in] = self.weight
+            ends = np.cumsum([0, *(len(base[name]) for name in self.weights)])
+            rank = len(self._down) // len(names)
+            self._ups = {
+                f"{name}.lora_B": (slice(*span), slice(index * rank, (index + 1) * rank))
+                for index, (name, span) in enumerate(zip(names, pairwise(ends), strict=True))
+            }
 
     def __call__(self, x: Floats, run: Run | None) -> tuple[Floats, Backward]:
         """(tokens, in) to (tokens, out)."""
-        y = x @ self.weight.T
         if self._adapter is None:
-            return y, lambda dy: self._back(x, dy, run)
+            return x @ self.weight.T, lambda dy: self._back(x, dy, run)
         if run is None:
             raise ValueError("expected a run that trains the adapter, got none")
-        return y, self._adapted(x, y, self._adapter, run)
+        return self._adapted(x, self._adapter, run)
 
     def _back(self, x: Floats, dy: Floats, run: Run | None) -> Floats:
         if run and self.weights[0] in run.gradients:
             run.gradients.stacked(self.weights)[...] += dy.T @ x
         return dy @ self.weight
 
-    def _adapted(self, x: Floats, y: Floats, adapter: Adapter, run: Run) -> Backward:
-        """Add to y what the adapter makes of x, (tokens, in)."""
+    def _adapted(self, x: Floats, adapter: Adapter, run: Run) -> tuple[Floats, Backward]:
+        """The same with what the adapter adds; of its input, some is dropped."""
+        scale, low = np.float32(adapter.scale), self._wide[:, self._in :]
+        for up, place in self._ups.items():
+            np.multiply(adapter.values[up], scale, out=low[place])
         mask = run.mask(x.shape) if run.dropout else None
         dropped = x if mask is None else x * mask
-        low = dropped @ self._down.T
-        low *= np.float32(adapter.scale)
-        for index, (part, up) in enumerate(zip(self._parts, self._ups, strict=True)):
-            y[:, part] += low[:, self._ranks(index)] @ adapter.values[up].T
+        both = np.empty((len(x), self._wide.shape[1]), np.float32)
+        both[:, : self._in] = x
+        np.matmul(dropped, self._down.T, out=both[:, self._in :])
 
         def backward(dy: Floats) -> Floats:
-            dlow = np.empty_like(low)
-            for index, (part, up) in enumerate(zip(self._parts, self._ups, strict=True)):
-                ranks = self._ranks(index)
-                run.gradients[up][...] += dy[:, part].T @ low[:, ranks]
-                dlow[:, ranks] = dy[:, part] @ adapter.values[up]
-            dlow *= np.float32(adapter.scale)
+            dups = dy.T @ both[:, self._in :]
+            for up, place in self._ups.items():
+                run.gradients[up][...] += scale * dups[place]
+            dboth = dy @ self._wide
+            dlow = dboth[:, self._in :]
             run.gradients.stacked(self._downs)[...] += dlow.T @ dropped
             dx = dlow @ self._down
             if mask is not None:
                 dx *= mask
-            dx += dy @ self.weight
+            dx += dboth[:, : self._in]
             return dx
 
-        return backward
-
-    def _ranks(self, index: int) -> slice:
-        return slice(index * self._rank, (index + 1) * self._rank)
+        return both @ self._wide.T, backward
 
 
 class Norm:
@@ -222,7 +228,10 @@ class Mlp:
         """(tokens, hidden), each token by itself."""
         both, back_both = self._gate_up(x, run)
         gate, up = np.split(both, 2, axis=1)
-        sigmoid = 1 / (1 + np.exp(-gate))
+        sigmoid = np.negative(gate)
+        np.exp(sigmoid, out=sigmoid)
+        sigmoid += 1
+        np.reciprocal(sigmoid, out=sigmoid)
         silu = gate * sigmoid
         y, back_down = self._down(silu * up, run)
 
@@ -232,7 +241,10 @@ class Mlp:
             dgate, dup = np.split(dboth, 2, axis=1)
             np.multiply(dproduct, silu, out=dup)
             np.multiply(dproduct, up, out=dgate)
-            dgate *= sigmoid + silu * (1 - sigmoid)
+            slope = 1 - sigmoid
+            slope *= silu
+            slope += sigmoid
+            dgate *= slope
             return back_both(dboth)
 
         return y, backward
