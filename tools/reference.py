@@ -280,7 +280,7 @@ def metrics_page() -> str:
 
     lines = ["# Metrics", "", "## What a gate may name", ""]
     lines += ["All are read from `evaluation.json`, which step 3 writes from the test split."]
-    explained = metrics(CONTAINERS / "metrics.py")
+    explained = metrics(CONTAINERS / "metrics.py") | metrics(CONTAINERS / "judged_replies.py")
     for problem, names in METRICS.items():
         lines += ["", f"### Of a {problem} problem", "", *_metric_table(names, explained)]
     explained = metrics(CONTAINERS / "bias_report.py")
