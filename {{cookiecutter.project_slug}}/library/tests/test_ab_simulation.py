@@ -15,7 +15,7 @@ from ab_decision import ABTest, Bets, Rules, rate_interval
 from ab_events import Outcome, Reply, user_digest, variant_of
 from ninesteps.runs.ab_simulation import Ends, evidence, shares, simulate
 
-RUNS = int(os.environ.get("AB_RUNS", "100"))
+RUNS = int(os.environ.get("AB_RUNS", "80"))
 IS_FULL = RUNS >= 2000
 
 LOOSE = Rules(first_users=1000, min_users=1)
@@ -58,7 +58,7 @@ def test_many_tests_at_once_are_computed_as_one_event_by_event() -> None:
         assert side[0] == pytest.approx(expected, abs=1e-9)
 
 
-USERS = 8000 if IS_FULL else 3000
+USERS = 8000 if IS_FULL else 2500
 
 
 @pytest.mark.parametrize("rate", [0.5, 0.97])
@@ -156,7 +156,7 @@ def test_the_difference_is_not_misled_by_a_share_that_grows_while_the_rate_drift
 
 
 def test_equal_versions_pass_a_margin() -> None:
-    users = 20000 if IS_FULL else 12000
+    users = 20000 if IS_FULL else 8000
     found = ends((0.8, 0.8), fixed(0.5, users), Rules(margin=0.05, min_users=1)).better
     lasted = np.where(found > 0, found, users)
     tell(f"margin 0.05 at 0.8: mean {lasted.mean():.0f}")
