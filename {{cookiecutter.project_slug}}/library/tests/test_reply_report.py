@@ -17,7 +17,11 @@ from dataset import Split, Texts
 from distinct_prompts import DistinctPrompts
 from judged import ASKED, JUDGE, Hangs, columns, right
 from judged_replies import Replies
+from ninesteps.audit import copied
+from ninesteps.audit.privacy import Copies
+from ninesteps.report.evidence import collect
 from ninesteps.report.page import Report, build
+from ninesteps.report.panels import panels
 from reply_evaluation import ReplyEvaluation
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\u202e"
@@ -173,6 +177,17 @@ def test_a_file_that_is_not_there_empties_its_part_alone(lost: str, part: str) -
     sections = Parts(page(evaluated(NEW, OLD), lost=lost).html).sections
     assert f"Evaluate left no {lost} that can be read." in sections[part]
     assert "beside the base" in sections["quality"]
+
+
+def test_no_audit_pack_has_a_conversation() -> None:
+    facts = reports.facts(steps=reports.steps([GATE]))
+    evidence = collect(facts, files(evaluated(NEW, OLD)))
+    copy = copied.reading(facts, evidence, Copies.of(evidence))
+    parts = {part.key: part for part in panels(copy)}
+    assert "out of audit packs" in parts["replies"].absent
+    assert "out of audit packs" in parts["explained"].groups[1].absent
+    assert copy.evidence.replies.raw is None and copy.evidence.attributions.raw is None
+    assert b"gym" in (evidence.replies.raw or b"")
 
 
 def test_a_table_has_no_part_on_replies() -> None:

@@ -18,7 +18,7 @@ from ninesteps.errors import AccountError
 from ninesteps.lineage.graph import Graph
 from ninesteps.lineage.graph import as_json as graph_as_json
 from ninesteps.model_card.content import Card
-from ninesteps.report.evidence import MOST_BYTES, Absent, File, RunEvidence
+from ninesteps.report.evidence import MOST_BYTES, Absent, File, RunEvidence, is_of_replies
 from ninesteps.report.facts import RunFacts, StepFacts
 from ninesteps.report.lineage_picture import lineage_part
 from ninesteps.report.reading import BROKEN, Reading
@@ -91,6 +91,8 @@ class Contents:
         (law,) = (law for law in self.laws.law if law.sex)
         evidence = self.subject.evidence
         try:
+            if is_of_replies(evidence.columns):
+                raise Absent("a language model's replies select nobody")
             if evidence.test.raw is None:
                 raise Absent(evidence.test.why)
             predictions = self.subject.read(f"{_predictions(self.subject.facts)}/test.csv.out")

@@ -9,7 +9,7 @@ from ninesteps.report.evidence import File, RunEvidence
 from ninesteps.report.facts import RunFacts
 from ninesteps.report.reading import BROKEN, Reading
 
-OF_ROWS = ("local_shap", "test")
+OF_ROWS = ("local_shap", "test", "replies", "attributions")
 """Files with a row for each record: no pack has them."""
 
 WITHHELD = "left out of audit packs: it has a row for each record"
