@@ -22,7 +22,11 @@ from ninesteps.report.reading import BROKEN, Reading, sentence
 from ninesteps.settings.gate import CHAMPION, FACET_METRICS, differences, written
 from ninesteps.settings.model_card import FILE, Statements
 
-PROBLEMS = {"binary": "Binary classification", "regression": "Regression"}
+PROBLEMS = {
+    "binary": "Binary classification",
+    "regression": "Regression",
+    "language_model": "Text generation",
+}
 
 MOST_FEATURES = 20
 """Bars of a chart in a card ("Model card JSON schema")."""
@@ -96,7 +100,12 @@ class Card:
     def _description(self) -> str:
         project, gate = self.reading.facts.project, written(self.version.metadata.get("gate", ""))
         try:
-            predicted = f": predicts {self.reading.columns['label']}"
+            label = self.reading.columns["label"]
+            predicted = (
+                ": replies to conversations"
+                if self.reading.is_of_replies
+                else f": predicts {label}"
+            )
         except (Absent, *BROKEN):
             predicted = ""
         return f"{project}{predicted}. Registered because {gate}."
