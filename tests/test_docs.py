@@ -276,17 +276,20 @@ def data_classes(module: ModuleType) -> list[type]:
 def test_every_setting_is_there_with_its_default_and_a_text(text: dict[str, str]) -> None:
     from ninesteps.profiles import profile
     from ninesteps.settings import (
+        ab_test,
         data,
         deploy,
         environment,
         features,
+        judge,
         judgement,
         operation,
         project,
         tuning,
     )  # fmt: skip
 
-    modules = (data, deploy, environment, features, judgement, operation, project, tuning, profile)
+    modules = (ab_test, data, deploy, environment, features, judge, judgement, operation, project,
+               tuning, profile)  # fmt: skip
     fields = [field for module in modules for one in data_classes(module)
               if one.__name__ not in {"Alarm", "_File"} for field in dataclasses.fields(one)
               if field.metadata.get("in_file", True)
