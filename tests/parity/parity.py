@@ -26,6 +26,7 @@ import adapter
 import chrf
 import conversations as conversation_files
 import language_model
+import language_models
 from byte_pairs import BytePairs
 from chat_text import ChatTemplate
 from conftest import GENERATED
@@ -128,13 +129,12 @@ def run_torch(folder: Path) -> None:
 
 def sample(count: int) -> list[Conversation]:
     """Conversations of the shipped sample, and some that are like none of them."""
-    lines = (ASSIST / "conversations.jsonl").read_text(encoding="utf-8").splitlines()
-    chosen = random.Random(1).sample(lines, count - len(CHATS))
-    read = [
-        conversation_files.conversation(str(n), conversation_files.checked(messages))
-        for n, messages in enumerate([*(json.loads(line)["messages"] for line in chosen), *CHATS])
+    chosen = random.Random(1).sample(language_models.usable(), count - len(CHATS))
+    own = [
+        conversation_files.conversation(f"own{number}", conversation_files.checked(messages))
+        for number, messages in enumerate(CHATS)
     ]
-    return [read[-1], *read[:-1]]
+    return [*own, *chosen]
 
 
 def random_texts(count: int) -> list[str]:
@@ -251,8 +251,8 @@ def test_losses_are_those_of_transformers(compared: Compared, name: str) -> None
     by_torch = compared.torch[name]["losses"]
     alone = compared.torch[name]["by_transformers"]
     assert [loss.tokens for loss in losses] == [loss["tokens"] for loss in by_torch]
-    assert [loss.nll for loss in losses] == pytest.approx(alone, rel=1e-5)
-    assert [loss["nll"] for loss in by_torch] == pytest.approx(alone, rel=1e-5)
+    assert [loss.nll for loss in losses] == pytest.approx(alone, rel=1e-5, abs=1e-4)
+    assert [loss["nll"] for loss in by_torch] == pytest.approx(alone, rel=1e-5, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", ["base", "made"])
@@ -291,15 +291,15 @@ def test_a_training_takes_the_same_way(compared: Compared) -> None:
 def test_transformers_and_peft_read_what_numpy_wrote(compared: Compared) -> None:
     saved = language_model.load(compared.folder / "numpy", backend="numpy")
     own = [loss.nll for loss in saved.losses(compared.conversations)]
-    assert own == pytest.approx(compared.torch["archive"]["merged"], rel=1e-5)
+    assert own == pytest.approx(compared.torch["archive"]["merged"], rel=1e-5, abs=1e-4)
     kept = [loss.nll for loss in compared.tuned.model.losses(compared.conversations)]
-    assert kept == pytest.approx(compared.torch["archive"]["adapter"], rel=1e-5)
+    assert kept == pytest.approx(compared.torch["archive"]["adapter"], rel=1e-5, abs=1e-4)
 
 
 def test_numpy_reads_what_torch_wrote(compared: Compared) -> None:
     saved = language_model.load(compared.folder / "torch", backend="numpy")
     own = [loss.nll for loss in saved.losses(compared.conversations)]
-    assert own == pytest.approx(compared.torch["trained"]["saved"], rel=1e-5)
+    assert own == pytest.approx(compared.torch["trained"]["saved"], rel=1e-5, abs=1e-4)
     files = {
         name: sorted(
             p.relative_to(compared.folder / name) for p in (compared.folder / name).rglob("*")

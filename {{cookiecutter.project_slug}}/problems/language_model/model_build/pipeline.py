@@ -90,6 +90,8 @@ def hyperparameter_tuning(build: Build, process: Step) -> Step:
             "max_reply_tokens": str(settings.model.max_reply_tokens),
             "seed": str(tuning.seed),
             "sagemaker_program": TRAINING_SCRIPT,
+            # The container starts the script by torchrun, once for each GPU of each instance.
+            "sagemaker_torch_distributed_enabled": "true",
             "sagemaker_submit_directory": build.training_archive(TRAINING_SCRIPT),
         },
         channels={**splits, "base": (base, "application/octet-stream")},

@@ -115,6 +115,11 @@ class TorchLearner:
         if self._processes.is_first:
             adapter.save(self._base, self._kept, self._settings, folder)
 
+    def compile(self) -> None:
+        """Have the layers, which are alike, made into kernels of their own at the next pass."""
+        for layer in self._model.model.layers:
+            layer.compile()
+
     def _collect(self) -> None:
         """Add the gradients of the last pass to those of the float32 copies."""
         for name, own in self._adapted.items():
@@ -125,13 +130,12 @@ class TorchLearner:
                 own.grad = None
 
     def _compile_if_it_pays(self, examples: Sequence[Example]) -> None:
-        """Compile the layers, which are alike, once enough has been computed."""
+        """Compile the layers once enough has been computed."""
         if self._model.device.type != "cuda" or self._operations > COMPILED_FROM:
             return
         self._operations += 4.0 * self.parameters * sum(map(fed, examples))
         if self._operations > COMPILED_FROM:
-            for layer in self._model.model.layers:
-                layer.compile()
+            self.compile()
 
 
 def _adapted(

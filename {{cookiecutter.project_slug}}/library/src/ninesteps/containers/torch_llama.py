@@ -32,7 +32,7 @@ class Torch:
     def load(folder: Path, context: int | None) -> LanguageModel:
         """Read a model to score and reply with."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        _prepare(device)
+        prepare(device)
         return TorchLlama(folder, context, device)
 
     @staticmethod
@@ -41,7 +41,7 @@ class Torch:
         from torch_learner import TorchLearner
 
         processes = join()
-        _prepare(processes.device)
+        prepare(processes.device)
         return TorchLearner(base, parameters, seed, processes)
 
 
@@ -137,7 +137,7 @@ class TorchLlama:
         return replies
 
 
-def _prepare(device: torch.device) -> None:
+def prepare(device: torch.device) -> None:
     """The same results every time, and as many threads as the job has processors."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
