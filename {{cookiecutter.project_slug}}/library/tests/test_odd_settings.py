@@ -25,11 +25,12 @@ from ninesteps.definition.definition import read_definition
 from ninesteps.errors import LONGEST_MESSAGE, NineStepsError, SettingsError
 from ninesteps.infrastructure import stacks
 from ninesteps.runs import compiled
-from ninesteps.sdk import CLARIFY_VERSION, XGBOOST_VERSION
+from ninesteps.sdk import CLARIFY_VERSION
 from ninesteps.settings import loading
 from ninesteps.settings.operation import LOCAL_DISKS
-from ninesteps.settings.regions import REGIONS, WITHOUT_CLARIFY, partition
+from ninesteps.settings.regions import REGIONS, WITHOUT_CLARIFY, WITHOUT_HUGGING_FACE, partition
 from ninesteps.settings.settings import Settings
+from ninesteps.step_code.images import INFERENCE, TRAINING, XGBOOST
 from ninesteps.validation import check_values, service
 from ninesteps.validation.repository import definition_violations
 
@@ -214,13 +215,15 @@ def test_a_folder_in_the_place_of_the_file_is_refused_in_a_sentence(tmp_path: Pa
 
 def test_the_regions_are_those_that_have_the_images() -> None:
     regions = {region for names in REGIONS.values() for region in names}
-    for name, version, absent in (
-        ("xgboost", XGBOOST_VERSION, set()),
-        ("clarify", CLARIFY_VERSION, set(WITHOUT_CLARIFY)),
-    ):
-        table = image_uris.config_for_framework(name)
-        (scope,) = {key for key in ("training", "processing") if key in table}
-        assert regions - absent == set(table[scope]["versions"][version]["registries"])
+    xgboost = image_uris.config_for_framework("xgboost")["training"]["versions"]
+    assert set(xgboost[XGBOOST.version]["registries"]) == regions
+    clarify = image_uris.config_for_framework("clarify")["processing"]["versions"]
+    assert set(clarify[CLARIFY_VERSION]["registries"]) == regions - set(WITHOUT_CLARIFY)
+    both = set(regions)
+    for image in (TRAINING, INFERENCE):
+        versions = image_uris.config_for_framework(image.framework)[image.scope]["versions"]
+        both &= set(versions[image.version][image.base_framework]["registries"])
+    assert both == regions - set(WITHOUT_HUGGING_FACE)
 
 
 def test_names_in_aws_are_of_the_regions_partition(tmp_path: Path) -> None:
