@@ -371,8 +371,7 @@ def test_a_model_that_learnt_nothing_ties_with_its_base(
         monkeypatch.setenv(f"SM_CHANNEL_{name.upper()}", str(channel))
     monkeypatch.setenv("SM_CHANNEL_BASE", str(base))
     monkeypatch.setenv("SM_MODEL_DIR", str(folder))
-    monkeypatch.syspath_prepend(STEPS)  # as on SageMaker, where the scripts lie beside each other
-    monkeypatch.delitem(sys.modules, "inference", raising=False)
+    monkeypatch.setitem(sys.modules, "inference", script("inference"))
     script("train").main([
         "--algorithm", "lora", "--learning_rate", "0", "--rank", "4", "--alpha", "8",
         "--dropout", "0", "--epochs", "1", "--batch_size", "1", "--accumulation", "1",
@@ -389,4 +388,3 @@ def test_a_model_that_learnt_nothing_ties_with_its_base(
     assert [one["epoch"] for one in content["training"]["losses"]] == [0, 1]
     replies = {line["reply"] for line in steps.lines("replies.jsonl")}
     assert len(replies) > 1 and all(replies)
-    monkeypatch.delitem(sys.modules, "inference", raising=False)
