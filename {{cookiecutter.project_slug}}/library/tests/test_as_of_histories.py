@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import duckdb
@@ -32,6 +32,8 @@ MOMENTS = sorted(
 
 TEXTS = Source("pets", "chip", "seen at")
 SECONDS = Source("pets", "chip", "seen at", is_fractional=True)
+WINDOWS = [replace(source, window_days=28) for source in (TEXTS, SECONDS)]
+DAY = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ def history(seed: int, is_fractional: bool) -> list[Row]:
     return source.sample(list(rows.values()), len(rows))
 
 
-def expected(rows: list[Row], as_of: int) -> dict[str, int]:
-    """Each record's value as of a moment, by a loop."""
+def expected(rows: list[Row], as_of: int, days: int = 0) -> dict[str, int]:
+    """Each record's value as of a moment, by a loop; of older ones none, if days are said."""
     newest: dict[str, Row] = {}
     for row in rows:
         if row.moment > as_of:
@@ -88,7 +90,9 @@ def expected(rows: list[Row], as_of: int) -> dict[str, int]:
         other = newest.get(row.chip)
         if not other or (row.moment, row.called, row.put) > (other.moment, other.called, other.put):
             newest[row.chip] = row
-    return {chip: row.value for chip, row in newest.items() if not row.is_deleted}
+    oldest = as_of - days * DAY if days else -1
+    kept = {chip: row for chip, row in newest.items() if row.moment > oldest}
+    return {chip: row.value for chip, row in kept.items() if not row.is_deleted}
 
 
 def table(rows: list[Row], is_fractional: bool) -> pa.Table:
@@ -105,9 +109,12 @@ def table(rows: list[Row], is_fractional: bool) -> pa.Table:
     })  # fmt: skip
 
 
+@pytest.mark.parametrize("days", [0, 1], ids=["of any age", "of a window"])
 @pytest.mark.parametrize("is_fractional", [False, True], ids=["texts", "seconds"])
-def test_random_histories_are_read_as_a_plain_loop_reads_them(is_fractional: bool) -> None:
-    query = as_of_query(SECONDS if is_fractional else TEXTS)
+def test_random_histories_are_read_as_a_plain_loop_reads_them(
+    is_fractional: bool, days: int
+) -> None:
+    query = as_of_query(replace(SECONDS if is_fractional else TEXTS, window_days=days))
     rows = [row for seed in range(HISTORIES) for row in history(seed, is_fractional)]
     random.Random(0).shuffle(rows)
     with duckdb.connect() as connection:
@@ -121,12 +128,12 @@ def test_random_histories_are_read_as_a_plain_loop_reads_them(is_fractional: boo
             chips, values = answer["chip"].to_pylist(), answer["value"].to_pylist()
             assert all(moment <= as_of for moment in answer["moment"].to_pylist())
             assert len(set(chips)) == len(chips)
-            got, loop = dict(zip(chips, values, strict=True)), expected(rows, as_of)
+            got, loop = dict(zip(chips, values, strict=True)), expected(rows, as_of, days)
             if got != loop:
                 other = next(c for c in got | loop if got.get(c) != loop.get(c))
                 own_rows = [row for row in rows if row.chip == other]
                 pytest.fail(f"as of {text} {got.get(other)}, not {loop.get(other)}: {own_rows}")
-            assert (not loop) == (as_of < MOMENTS[0])
+            assert (not loop) == (as_of < MOMENTS[0] or (days > 0 and as_of > MOMENTS[-1] + DAY))
 
 
 OWNED = Joined(Source("looks", "chip", "seen at"), ("looks",))
@@ -195,8 +202,8 @@ def parsed(query: str) -> BaseSegment | None:
 
 @pytest.mark.parametrize(
     "query",
-    [as_of_query(TEXTS), as_of_query(SECONDS), GROUPS],
-    ids=["texts", "seconds", "several groups"],
+    [*map(as_of_query, [TEXTS, SECONDS, *WINDOWS]), GROUPS],
+    ids=["texts", "seconds", "a window of texts", "a window of seconds", "several groups"],
 )
 def test_the_same_text_is_of_trinos_grammar(query: str) -> None:
     tree = parsed(query.replace(AS_OF, "2026-01-31T00:00:00.000Z"))

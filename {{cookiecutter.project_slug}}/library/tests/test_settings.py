@@ -294,6 +294,9 @@ def test_a_wrong_name_of_the_feature_store_is_named(
         ('"2026-01-31T00:00:00Z"', '"2026-01-31"', "a moment in UTC such as 2026-01-31T00:00:00Z"),
         ('snapshot = "2026-01-31T00:00:00Z"', "", "either a moment (snapshot) or a column"),
         ('snapshot = "', 'event_time = "seen"\nsnapshot = "', "either a moment (snapshot)"),
+        ('snapshot = "', 'window_days = 7\nsnapshot = "',
+         "[data] window_days: expected 0, since all rows describe one moment (snapshot), got 7"),
+        ('snapshot = "', 'window_days = -1\nsnapshot = "', "expected 0 to 36500 days, got -1"),
         ('"validation:auc"', '"validation:AUC"',
          "[tuning] objective: expected validation:auc, validation:map, validation:logloss, "
          "validation:rmse, validation:mae, validation:loss, got 'validation:AUC'"),

@@ -29,6 +29,7 @@ class Source:
     event_time: str = "event_time"  # the column with the moment that a row describes
     is_fractional: bool = False  # whether moments are seconds since 1970, and not texts
     database: str = ""  # if it is another than the one that is asked
+    window_days: int = 0  # a record whose newest row is older at the moment is left out; 0: none
 
     @property
     def place(self) -> str:
@@ -78,11 +79,16 @@ def as_of_query(source: Source) -> str:
     leaves none out: an event that was written late counts as of its event time.
     """
     moment, as_of = _moments(source)
+    window = ""
+    if source.window_days:
+        hours = 24 * source.window_days  # DuckDB's days are a calendar's, of 23 to 25 hours
+        length = str(hours * 3600) if source.is_fractional else f"INTERVAL '{hours}' HOUR"
+        window = f" AND {moment} > {as_of} - {length}"
     return (
         f"SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY {quoted(source.record_id)} "
         f"ORDER BY {moment} DESC, api_invocation_time DESC, write_time DESC) AS recency "
         f"FROM {source.place} WHERE {moment} <= {as_of}) AS history "
-        "WHERE recency = 1 AND NOT is_deleted"
+        f"WHERE recency = 1 AND NOT is_deleted{window}"
     )
 
 

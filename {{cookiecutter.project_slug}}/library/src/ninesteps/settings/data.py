@@ -119,6 +119,9 @@ class Data:
     snapshot: str = ""  # the moment that all rows describe, where no column has it
     event_time: str = ""  # the column with the moment that each row describes
     event_time_format: str = ""  # its format as in strptime, if it is not ISO 8601
+    window_days: int = 0  # how far back from AsOf a record may lie; older ones are left out; 0: any
+
+    MOST_WINDOW: typing.ClassVar = 36500
 
     def __post_init__(self) -> None:
         if not self.file:
@@ -170,6 +173,10 @@ class Data:
         require(not self.event_time_format or is_date_format(self.event_time_format),
              "event_time_format", self.event_time_format,
              'the format of a moment, such as "%d.%m.%Y %H:%M"')  # fmt: skip
+        require(0 <= self.window_days <= self.MOST_WINDOW, "window_days", self.window_days,
+             f"0 to {self.MOST_WINDOW} days")  # fmt: skip
+        require(not (self.snapshot and self.window_days), "window_days", self.window_days,
+             "0, since all rows describe one moment (snapshot)")  # fmt: skip
         require(self.columns, "columns", {}, "at least one column to make features of")
         require(self.record_id not in self.columns, "record_id", self.record_id,
              "a column that [data.columns] does not have")  # fmt: skip

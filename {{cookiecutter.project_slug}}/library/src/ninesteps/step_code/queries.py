@@ -7,6 +7,7 @@ stands in the query as a placeholder. `sources.json` says where each query's tab
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from ninesteps.feature_store.point_in_time import Joined, Source, joined_query
 from ninesteps.settings.environment import Environment
@@ -39,6 +40,7 @@ def files(settings: Settings, environment: Environment) -> dict[str, bytes]:
         )
         for name, shared in features.groups.items()
     }
+    main = replace(_source(features, record_id), window_days=settings.data.window_days)
     sources = [{
         "name": MAIN,
         "database": features.database,
@@ -48,7 +50,7 @@ def files(settings: Settings, environment: Environment) -> dict[str, bytes]:
     }]  # fmt: skip
     return {
         "sources.json": (json.dumps(sources, indent=2) + "\n").encode(),
-        f"{MAIN}.sql": (joined_query(_source(features, record_id), others) + "\n").encode(),
+        f"{MAIN}.sql": (joined_query(main, others) + "\n").encode(),
     }
 
 
