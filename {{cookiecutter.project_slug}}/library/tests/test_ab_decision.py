@@ -178,6 +178,58 @@ def test_users_count_in_the_order_of_their_first_replies() -> None:
     assert sum(test.bets.users) == 3
 
 
+def one_late(number: int, moment: float) -> tuple[Reply, Outcome]:
+    """A user's reply and its outcome, both at a moment."""
+    user = user_digest("s", str(number))
+    reply = Reply(BEGAN + moment, f"r{number}", user, 50, variant_of(user, 50), 200, 40)
+    return reply, Outcome(BEGAN + moment, f"r{number}", number % 2 == 0)
+
+
+def test_an_event_that_comes_in_late_gets_the_place_that_its_moment_has() -> None:
+    """Which writer is slow changes nothing: the state is that of the events in their order."""
+    pairs = [one_late(number, 60.0 * number) for number in range(60)]
+    in_order, mixed = ABTest(Rules(), late=7200), ABTest(Rules(), late=7200)
+    for pair in pairs:
+        for event in pair:
+            in_order.add(event)
+    is_slow = [reply.arm for reply, _ in pairs]  # the challenger's writer
+    quick = [event for pair, slow in zip(pairs, is_slow, strict=True) if not slow for event in pair]
+    for event in quick:
+        mixed.add(event)
+    assert sum(mixed.bets.users) == 0
+    mixed.look(BEGAN + 3600)
+    slow = [pair for pair, slow in zip(pairs, is_slow, strict=True) if slow]
+    for event in [outcome for _, outcome in slow] + [reply for reply, _ in slow]:
+        mixed.add(event)
+        mixed = ABTest.from_json(json.loads(json.dumps(mixed.as_json())))
+    for test in (in_order, mixed):
+        assert test.look(BEGAN + 3600 + 7200).outcome == "continue"
+        assert (sum(test.bets.users), sum(test.unknown), test.pending) == (60, 0, 0)
+    assert mixed.bets == in_order.bets
+    assert mixed.known == in_order.known
+    assert mixed.as_json()["early"] == []
+
+
+def test_an_outcome_waits_for_its_reply_no_longer_than_an_event_may_be_late() -> None:
+    test = ABTest(Rules(), late=7200)
+    reply, outcome = one_late(0, 0.0)
+    test.add(outcome)
+    test.look(BEGAN + 7201)
+    assert test.as_json()["early"] == []
+    test.add(reply)
+    test.look(BEGAN + 80 * 3600)
+    assert (sum(test.bets.users), sum(test.bets.resolved), sum(test.unknown)) == (1, 0, 1)
+
+
+def test_an_outcome_after_the_window_does_not_count_where_events_may_be_late() -> None:
+    test = ABTest(Rules(window_hours=1), late=7200)
+    reply, outcome = one_late(0, 0.0)
+    test.add(reply)
+    test.add(dataclasses.replace(outcome, time=BEGAN + 3601))
+    test.look(BEGAN + 3 * 3600)
+    assert (sum(test.bets.users), sum(test.bets.resolved), sum(test.unknown)) == (1, 0, 1)
+
+
 def test_the_share_grows_once_enough_users_have_been_counted() -> None:
     test = ABTest(Rules(first_users=100))
     shares = [test.add(event).share for event in events(150, (0.5, 0.5), share=10)]
@@ -239,6 +291,24 @@ def test_faults_that_both_versions_have_are_no_guardrails() -> None:
         fault = {"status": status, "refused": chance.random() < 0.1}
         test.add(dataclasses.replace(event, **fault) if event.kind == "reply" else event)
     assert test.decision.outcome in ("continue", "inconclusive")
+
+
+@pytest.mark.parametrize("fault", [{"status": 400}, {"refused": True}])
+def test_one_user_who_provokes_faults_again_and_again_ends_no_test(
+    fault: dict[str, object],
+) -> None:
+    test = ABTest(Rules())
+    for event in events(400, (0.5, 0.5), share=50, days=1):
+        test.add(event)
+    user = next(
+        digest for digest in (user_digest("s", f"x{n}") for n in range(99))
+        if variant_of(digest, 50) == CHALLENGER
+    )  # fmt: skip
+    for number in range(200):
+        reply = Reply(BEGAN + DAY + number, f"x{number}", user, 50, CHALLENGER, 200, 40)
+        test.add(dataclasses.replace(reply, **fault))
+    assert test.decision.outcome == "continue"
+    assert sum(rate.faults[1] for rate in test.rates.values()) == 1
 
 
 def test_a_test_that_finds_nothing_ends_as_inconclusive() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -649,6 +650,7 @@ def test_the_applications_events_are_the_jobs(
     place = decide_ab_test.Place.of(f"s3://{BUCKET}/pets/ab-events/{CONFIG}/")
     decide_ab_test.take_in(state, place, datetime.now(UTC))
     assert (state.lines, state.unreadable) == (120, 0)
+    state.test.look(time.time() + 1)
     assert sum(state.test.bets.users) == 40 and sum(state.test.bets.resolved) == 20
 
     del weights["challenger"]  # it has just ended: who asks has not looked since

@@ -155,6 +155,32 @@ def test_the_difference_is_not_misled_by_a_share_that_grows_while_the_rate_drift
     assert np.mean(estimates) == pytest.approx(0, abs=0.03)
 
 
+@pytest.mark.parametrize(
+    ("rates", "share"),
+    [((0.98, 0.98), 0.05), ((0.2, 0.9), 0.5),
+     *([((0.5, 0.5), 0.5), ((0.97, 0.99), 0.1)] if IS_FULL else [])],
+)  # fmt: skip
+def test_an_interval_of_the_difference_holds_at_all_times_at_once(
+    rates: tuple[float, float], share: float
+) -> None:
+    """An asymptotic one misses equal rates of 0.98 at a share of 5 % in one test of three."""
+    users, runs = (4000, 400) if IS_FULL else (1500, 40)
+    chance, missed = np.random.default_rng(3), 0
+    looks = {2, 5, *np.geomspace(10, users, 30).astype(int).tolist()}
+    for _ in range(runs):
+        bets, is_in = Bets(), True
+        for number in range(1, users + 1):
+            arm = int(chance.random() < share)
+            bets.add(arm, int(chance.random() < rates[arm]), share, 0.0)
+            if number in looks:
+                _, low, high = bets.difference()
+                is_in &= low <= rates[1] - rates[0] <= high
+        missed += not is_in
+    tell(f"intervals of the difference, {rates} at {share}: {missed / runs:.2%} missed it")
+    assert missed / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
+    assert high - low < (0.12 if share == 0.5 else 0.4)
+
+
 def test_equal_versions_pass_a_margin() -> None:
     users = 20000 if IS_FULL else 8000
     found = ends((0.8, 0.8), fixed(0.5, users), Rules(margin=0.05, min_users=1)).better

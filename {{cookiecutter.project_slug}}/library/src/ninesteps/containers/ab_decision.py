@@ -2,7 +2,8 @@
 
 Of each user the first reply counts, and what came of it: an outcome that is not known when its
 window ends counts as not resolved. Users are counted in the order of their first replies, each
-once all before it are; how fast one variant's outcomes come in thus changes nothing.
+once all before it are; how fast one variant's outcomes come in thus changes nothing. Where events
+may be written late, a user waits for as long: what comes in meanwhile still gets its place.
 
 The bets. For a user with outcome y (0 or 1) in arm a (1: the challenger), whose chance w of a = 1
 was known beforehand, and q, the rate of all users counted before:
@@ -26,6 +27,7 @@ Pure Python and its math: the same module decides in a job on AWS and on this ma
 from __future__ import annotations
 
 import base64
+import bisect
 import math
 import typing
 from collections import deque
@@ -60,8 +62,8 @@ SLOW_SHARE = 0.01
 MISROUTED_SHARE = 0.01
 """Of the replies that may come from another variant than the user's."""
 
-TIGHTEST = 2000
-"""Counted users at which the interval of the difference is tightest for their number."""
+ONCE_A_USER = ("client errors", "refusals")
+"""Guardrails that look at a user's first reply alone: one user may provoke any number of these."""
 
 DAY = 86400.0
 
@@ -134,7 +136,8 @@ class Bets:
     users: list[int] = field(default_factory=lambda: [0, 0])  # counted, by arm
     resolved: list[int] = field(default_factory=lambda: [0, 0])  # of them, by arm
     total: float = 0.0  # of Z
-    squares: float = 0.0  # of Z * Z
+    below: list[list[float]] = field(default_factory=lambda: [[0.0] * 5 for _ in DISTANCES])
+    above: list[list[float]] = field(default_factory=lambda: [[0.0] * 5 for _ in DISTANCES])
 
     def add(self, arm: int, value: int, w: float, margin: float) -> None:
         """Settle the bets on one user."""
@@ -143,6 +146,8 @@ class Bets:
         scale = 2 * w * (1 - w) / math.sqrt(q * (1 - q))
         lowest, highest = _extremes(q, w)
         for index, distance in enumerate(DISTANCES):
+            _add_sums(self.below[index], distance * scale, 1 - lowest, z)
+            _add_sums(self.above[index], distance * scale, 1 + highest, z)
             stake = min(distance * scale, LARGEST_LOSS / max(-lowest - margin, 1e-9))
             self.better[index] += math.log1p(stake * (z + margin))
             stake = min(distance * scale, LARGEST_LOSS / highest)
@@ -150,26 +155,49 @@ class Bets:
         self.users[arm] += 1
         self.resolved[arm] += value
         self.total += z
-        self.squares += z * z
 
     def difference(self, alpha: float = 0.05) -> tuple[float, float, float]:
         """The challenger's rate less main's: the estimate, and an interval that holds at any time.
 
         Each user counts by the share at that moment, so that a share that grew while the rates
-        drifted does not mislead, as the plain rates of both would. The interval is an asymptotic
-        confidence sequence (Waudby-Smith et al., arXiv:2103.06476, theorem 2.2), tightest at about
-        `TIGHTEST` users.
+        drifted does not mislead, as the plain rates of both would. The interval has the differences
+        m that bets against them have not refuted, each side's with a stake of alpha / 2. It holds
+        for any number of users, as long as the difference is the same at all times; the rates
+        themselves may drift. For the bets on Z - m >= -c, in which l c < 1,
+
+            log(1 + l (Z - m)) >= l (Z - m) + (log(1 - l c) + l c) (Z - m)^2 / c^2
+
+        (Fan, Grama and Liu, arXiv:1311.6273): sums that do not depend on m are all that is kept.
         """
         n = sum(self.users)
-        if n < 2:
+        if not n:
             return 0.0, -1.0, 1.0
-        mean = self.total / n
-        deviation = math.sqrt(max(self.squares / n - mean * mean, 0.0))
-        log = -2 * math.log(alpha)
-        rho = (log + math.log(log + 1)) / TIGHTEST  # rho squared
-        wide = (n * rho + 1) / (n * n * rho) * math.log((n * rho + 1) / alpha**2)
-        reach = deviation * math.sqrt(wide)
-        return mean, max(mean - reach, -1.0), min(mean + reach, 1.0)
+        mean, limit = self.total / n, math.log(2 / alpha)
+        middle = min(max(mean, -1.0), 1.0)
+        low = _edge(lambda m: _against(self.below, m, 1) < limit, -1.0, middle)
+        high = _edge(lambda m: _against(self.above, m, -1) < limit, 1.0, middle)
+        return mean, low, high
+
+
+def _add_sums(sums: list[float], stake: float, most: float, z: float) -> None:
+    """Settle the bets on one user against every difference at once.
+
+    Args:
+        sums: of l, l Z, s, s Z and s Z^2, where s = -(log(1 - l c) + l c) / c^2.
+        most: c, what may be lost at a stake of 1.
+    """
+    stake = min(stake, LARGEST_LOSS / most)
+    s = -(math.log1p(-stake * most) + stake * most) / (most * most)
+    for index, more in enumerate((stake, stake * z, s, s * z, s * z * z)):
+        sums[index] += more
+
+
+def _against(sides: Sequence[Sequence[float]], m: float, sign: int) -> float:
+    """The logarithm of the evidence that the difference is above m (sign 1) or below (-1)."""
+    return log_sum([
+        math.log(part) + sign * (stakes_z - m * stakes) - (s_zz - 2 * m * s_z + m * m * s)
+        for part, (stakes, stakes_z, s, s_z, s_zz) in zip(DISTANCES.values(), sides, strict=True)
+    ])  # fmt: skip
 
 
 def rate_interval(good: int, users: int, alpha: float = 0.05) -> tuple[float, float]:
@@ -185,6 +213,7 @@ def rate_interval(good: int, users: int, alpha: float = 0.05) -> tuple[float, fl
     mixture = math.lgamma(good + 1) + math.lgamma(bad + 1) - math.lgamma(users + 2)
 
     def is_in(rate: float) -> bool:
+        rate = min(max(rate, 1e-12), 1 - 1e-12)
         likelihood = good * math.log(rate) + bad * math.log1p(-rate)
         return mixture - likelihood < -math.log(alpha)
 
@@ -193,10 +222,12 @@ def rate_interval(good: int, users: int, alpha: float = 0.05) -> tuple[float, fl
 
 
 def _edge(is_in: Callable[[float], bool], outside: float, inside: float) -> float:
-    """Where an interval ends, between an end of all rates and a rate within."""
+    """Where an interval ends, between an end of all that there is and a point within."""
+    if is_in(outside):
+        return outside
     for _ in range(40):
         middle = (outside + inside) / 2
-        if is_in(min(max(middle, 1e-12), 1 - 1e-12)):
+        if is_in(middle):
             inside = middle
         else:
             outside = middle
@@ -262,12 +293,17 @@ class Rate:
 
 
 class ABTest:
-    """A test that goes on; its state can be kept as JSON and gone on from."""
+    """A test that goes on; its state can be kept as JSON and gone on from.
+
+    Args:
+        late: seconds after which an event may still come in; no user counts before.
+    """
 
     RATES: typing.ClassVar = ("errors", "client errors", "latency", "refusals", "misrouted")
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, late: float = 0.0) -> None:
         self.rules = rules
+        self.late = late
         self.bets = Bets()
         self.exposed, self.known = Shares(), Shares()
         self.rates = {name: Rate() for name in self.RATES}
@@ -281,6 +317,7 @@ class ABTest:
         self.decision = Decision(CONTINUE, "no user has been counted", self.share)
         self._pending: deque[Pending] = deque()  # by the order of first replies
         self._by_id: dict[str, Pending] = {}
+        self._early: dict[str, tuple[float, bool]] = {}  # outcomes whose replies have not come in
         self._seen: set[bytes] = set()  # the first 8 bytes of users' digests
 
     @property
@@ -308,19 +345,26 @@ class ABTest:
         return {name: rate for name, rate in self.rates.items() if name != "misrouted"}
 
     @property
+    def window(self) -> float:
+        """Seconds from a reply in which its outcome counts."""
+        return self.rules.window_hours * 3600
+
+    @property
     def threshold(self) -> float:
         """The natural logarithm of the evidence that decides: two sides share alpha."""
         return math.log(2 / self.rules.alpha)
 
     def add(self, event: Event) -> Decision:
-        """Take an event in: events are given in the order of their times."""
+        """Take an event in: events are given in the order of their times, but for late ones."""
         self.look(event.time, is_before=True)
         if self.has_ended:
             return self.decision
         if event.kind == "reply":
             self._add_reply(event)
-        elif (waiting := self._by_id.get(event.id)) and waiting.value is None:
-            waiting.value = event.value  # the first outcome of a reply counts
+        elif waiting := self._by_id.get(event.id):
+            self._know(waiting, event.time, event.value)
+        elif self.now - event.time <= self.late and self.late:
+            self._early.setdefault(event.id, (event.time, event.value))
         return self.look(event.time, is_before=True)
 
     def look(self, now: float, is_before: bool = False) -> Decision:
@@ -331,40 +375,48 @@ class ABTest:
             is_before: whether events of this very moment are still to come.
         """
         self.now = max(self.now, now)
-        window = self.rules.window_hours * 3600
-        while self._pending and not self.has_ended:
+        until = self.now - self.late
+        while self._pending and not self.has_ended and self._pending[0].time <= until:
             first = self._pending[0]
-            over = self.now - first.time - window
+            over = until - first.time - self.window
             if first.value is None and (over < 0 or (is_before and over == 0)):
                 break
             self._pending.popleft()
             del self._by_id[first.id]
             self._count(first)
             self._decide()
+        while self._early and (name := next(iter(self._early))) and self._early[name][0] < until:
+            del self._early[name]
         if not self.has_ended and self.began is not None:
             self._check_days()
         return self.decision
 
+    def _know(self, waiting: Pending, time: float, value: bool) -> None:
+        """Take the outcome of a reply; the first within the window counts."""
+        if waiting.value is None and time - waiting.time <= self.window:
+            waiting.value = value
+
     def _add_reply(self, reply: Reply) -> None:
-        self.began = reply.time if self.began is None else self.began
+        self.began = reply.time if self.began is None else min(self.began, reply.time)
         arm = reply.arm
         self.replies[arm] += 1
-        self._guard(reply, arm)
-        if self.has_ended:
-            return
         user, w = bytes.fromhex(reply.user[:16]), reply.share / 100
-        if user in self._seen or not 0 < w < 1:
+        is_first = user not in self._seen and 0 < w < 1
+        self._guard(reply, arm, is_first)
+        if self.has_ended or not is_first:
             return
         if reply.id in self._by_id:
             return  # a line written twice
         self._seen.add(user)
         self.exposed.add(reply.assigned_arm, w)
         waiting = Pending(reply.id, reply.time, reply.assigned_arm, reply.share)
-        self._pending.append(waiting)
+        bisect.insort(self._pending, waiting, key=lambda one: one.time)  # last, if it is not late
         self._by_id[reply.id] = waiting
+        if reply.id in self._early:
+            self._know(waiting, *self._early.pop(reply.id))
         self._check_shares()
 
-    def _guard(self, reply: Reply, arm: int) -> None:
+    def _guard(self, reply: Reply, arm: int, is_first: bool) -> None:
         """Look at what a reply says of the challenger's health."""
         rates, rules = self.rates, self.rules
         error_limit = rules.max_error_percent / 100
@@ -380,7 +432,8 @@ class ABTest:
             ),
         }  # fmt: skip
         for name, (is_fault, limit) in faults.items():
-            rates[name].add(arm, is_fault, min(limit, 0.99))
+            if is_first or name not in ONCE_A_USER:
+                rates[name].add(arm, is_fault, min(limit, 0.99))
         is_misrouted = 0 < reply.share < 100 and arm != reply.assigned_arm
         rates["misrouted"].add(1, is_misrouted, MISROUTED_SHARE)
         self.leaks[arm] += reply.leaked
@@ -477,6 +530,7 @@ class ABTest:
         """The state: some kilobytes, 11 bytes for each user seen, and each user who is pending."""
         return {
             "version": VERSION,
+            "late": self.late,
             "rules": asdict(self.rules),
             "decision": asdict(self.decision),
             "bets": asdict(self.bets),
@@ -490,6 +544,7 @@ class ABTest:
             "last_counted": self.last_counted,
             "now": self.now,
             "share": self.share,
+            "early": [[name, *early] for name, early in self._early.items()],
             "pending": [list(asdict(one).values()) for one in self._pending],
             "seen": base64.b64encode(b"".join(sorted(self._seen))).decode("ascii"),
         }
@@ -505,7 +560,7 @@ class ABTest:
             raise ValueError(
                 f"expected a state of version {VERSION}, got {content.get('version')!r}"
             )
-        test = cls(Rules.from_json(content["rules"]))
+        test = cls(Rules.from_json(content["rules"]), content["late"])
         test.decision = Decision(**content["decision"])
         test.bets = Bets(**content["bets"])
         test.exposed, test.known = Shares(content["exposed"]), Shares(content["known"])
@@ -513,6 +568,7 @@ class ABTest:
         for name in ("leaks", "replies", "unknown", "began", "last_counted", "now", "share"):
             setattr(test, name, content[name])
         test._pending = deque(Pending(*one) for one in content["pending"])
+        test._early = {name: (time, value) for name, time, value in content["early"]}
         test._by_id = {one.id: one for one in test._pending}
         seen = base64.b64decode(content["seen"])
         test._seen = {seen[start : start + 8] for start in range(0, len(seen), 8)}

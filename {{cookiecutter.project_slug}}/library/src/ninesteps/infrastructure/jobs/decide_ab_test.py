@@ -125,7 +125,7 @@ def read_state(place: Place, look: int, rules: Rules) -> State:
     if content is None:
         if look != 1:
             raise LookError(f"expected the state of look {look - 1} in {place.key}, got none")
-        return State(ABTest(rules), look)
+        return State(ABTest(rules, LATE.total_seconds()), look)
     state = State.of(json.loads(content))
     if state.look not in (look - 1, look):
         raise LookError(
