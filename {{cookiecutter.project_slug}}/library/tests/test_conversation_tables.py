@@ -28,10 +28,13 @@ from ninesteps.local.storage import Storage
 from ninesteps.repository import modules
 from ninesteps.settings import loading
 from ninesteps.settings.data import Column, Data, Quality, Split
+from ninesteps.settings.judge import Judge
 from ninesteps.settings.judgement import Bias, GateSettings, Model
 from ninesteps.settings.project import Project
 from ninesteps.settings.settings import Settings
+from ninesteps.settings.toml import RuleBroken
 from ninesteps.settings.tuning import Range, Tuning
+from ninesteps.step_code import base_model, suite
 from ninesteps.tracing import rewriting
 from ninesteps.tracing.found import Found
 
@@ -175,6 +178,16 @@ def test_too_many_unusable_ones_are_refused_with_their_lines(tmp_path: Path) -> 
         f"{file}: expected at most 0 rows to be left out ([data.quality] dropped = 0.1), got 3 of "
         "9: empty conversation in messages in 1 (line 7); no reply in messages in 2 (line 8, line "
         "9)"
+    )
+
+
+def test_a_table_without_a_usable_conversation_says_what_is_wrong_with_them(tmp_path: Path) -> None:
+    file = json_lines(tmp_path, [row(1, [ASKED]), row(2, [ASKED]), row(3, [])])
+    with pytest.raises(RawTableError) as refused:
+        read(file)
+    assert str(refused.value) == (
+        f"{file}: expected rows that can be used, got none of 3: empty conversation in messages in "
+        "1; no reply in messages in 2"
     )
 
 
@@ -340,6 +353,31 @@ def test_conversations_have_no_groups_and_rows_no_group_of_their_own() -> None:
     ):
         with pytest.raises(SettingsError, match=words):
             loading._check_conversations(changed)
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "../other/data", "data/../../x", "C:\\data", "a//b"]
+)
+def test_what_is_put_beside_the_code_lies_in_the_repository(path: str) -> None:
+    """A file from elsewhere would be published with the code, and a clone would not have it."""
+    for make in (lambda: Judge(must_refuse=path, refusals=("No",)), lambda: Model(base=path)):
+        with pytest.raises(RuleBroken, match=r"of the repository, such as data/.*, got "):
+            make()
+
+
+def test_a_base_that_is_no_folder_is_named() -> None:
+    of = replace(settings(), model=Model(base="data/conversations.jsonl"))
+    with pytest.raises(SettingsError, match=r"found none at data/conversations\.jsonl"):
+        base_model.objects(of, of.environment())
+
+
+def test_a_prompt_that_no_model_reads_is_refused_before_training(tmp_path: Path) -> None:
+    of = replace(settings(), judge=Judge("long.txt", ("No",)), root=tmp_path)
+    (tmp_path / "long.txt").write_text("Whose?\n\n" + "a" * 65_537)
+    with pytest.raises(
+        SettingsError, match=r"long\.txt, line 3: .* at most 65,536 bytes, got 65,5"
+    ):
+        suite.files(of)
 
 
 def test_only_texts_have_a_pseudonym() -> None:

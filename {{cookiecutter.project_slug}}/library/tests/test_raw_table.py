@@ -296,7 +296,7 @@ def test_a_column_that_groups_are_told_by_and_that_is_not_there_is_named_as_such
         (f"{HEADER}\n".encode(), "pets.csv: expected rows, got a header only"),
         (
             f"{HEADER}\n,1,1,,cat,\n".encode(),
-            "pets.csv: expected rows with a chip and a adopted, got none",
+            "pets.csv: expected rows that can be used, got none",
         ),
         (
             f"{HEADER}\n1,1,1,,cat,\n2,1,1,,cat,\n".encode(),
@@ -656,7 +656,7 @@ def test_a_regressions_label_is_any_number(tmp_path: Path) -> None:
         (("7.5", "7.5", ""),
          "pets.csv: the label 'adopted': expected different numbers to learn from, got 7.5 "
          "in every row"),
-        (("", "NA"), "pets.csv: expected rows with a chip and a adopted, got none"),
+        (("", "NA"), "pets.csv: expected rows that can be used, got none"),
     ],
 )  # fmt: skip
 def test_a_regressions_label_that_is_no_number_or_one_alone_stops(
@@ -889,7 +889,7 @@ def test_parquet_columns_that_nobody_asked_for_may_be_anything(tmp_path: Path) -
          "pets.parquet: the label 'adopted': expected both 0 and 1 to learn from, got 1 in "
          "every row"),
         ({"adopted": pa.nulls(3)},
-         "pets.parquet: expected rows with a chip and a adopted, got none"),
+         "pets.parquet: expected rows that can be used, got none"),
     ],
 )  # fmt: skip
 def test_what_must_not_be_in_a_parquet_file_stops_with_row_and_value(
@@ -908,7 +908,7 @@ def test_a_positive_text_that_no_row_has_is_no_label(tmp_path: Path) -> None:
     pets = settings()
     of = dataclasses.replace(pets, data=dataclasses.replace(pets.data, positive="Yes"))
     file = raw_file(tmp_path, "1,,1,,cat,", "2,,1,,cat,")
-    with pytest.raises(RawTableError, match="expected rows with a chip and a adopted, got none"):
+    with pytest.raises(RawTableError, match="expected rows that can be used, got none"):
         read_raw_table(file, of)
 
 

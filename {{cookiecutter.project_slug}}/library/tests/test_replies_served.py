@@ -148,7 +148,7 @@ def test_a_model_that_fails_is_answered_with_500(served: Rehearsal) -> None:
     assert (status, answer["status"]) == (500, 500) and "secret" not in str(answer)
     # What the server decodes before the script has it is answered as any exception is.
     status, kind, text = posted(served, b'{"messages": "\xff"}')
-    assert (status, kind, text) == (400, "text/plain", "the model failed; its log says why\n")
+    assert (status, kind, text) == (400, "text/plain", "expected UTF-8, got other bytes\n")
     assert posted(served, {"messages": question("b")})[0] == 200
 
 

@@ -1072,7 +1072,7 @@ def test_settings_are_read_with_nothing_installed() -> None:
         ("eta = {", "eta2 = {",
          "[tuning] ranges: expected one of alpha, colsample_bylevel, colsample_bynode, "
          "colsample_bytree, eta, gamma, lambda, max_delta_step, max_depth, min_child_weight, "
-         "num_round, subsample, got 'eta2'"),
+         "num_round, subsample for xgboost, got 'eta2'"),
         ("min = 0.1,", "min = -3.0,",
          "[tuning] ranges: expected eta from 0 to 1, got 'eta -3 to 0.5'"),
         ("[tuning]\n", '[tuning]\nstatic = { objective = "reg:squarederror" }\n',

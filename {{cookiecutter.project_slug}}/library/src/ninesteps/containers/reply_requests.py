@@ -148,13 +148,15 @@ def _of_value(value: object) -> Asked | Refused:
     """One conversation: an object with its messages, or these alone."""
     content = {"messages": value} if isinstance(value, list) else value
     if not isinstance(content, dict) or "messages" not in content:
-        return Refused("expected an object with messages, got something else")
+        got = "an object without them" if isinstance(content, dict) else "something else"
+        return Refused(f"expected an object with messages, got {got}")
     if unknown := _names(content, FIELDS):
         return Refused(f"expected messages and max_tokens, got {unknown} too")
     most = content.get("max_tokens", 0)
     is_number = isinstance(most, int) and not isinstance(most, bool)
     if "max_tokens" in content and not (is_number and most > 0):
-        return Refused("expected a whole number of 1 or more as max_tokens, got something else")
+        expected = "expected a whole number of 1 or more as max_tokens"
+        return Refused(f"{expected}, got {json.dumps(most)[:30]}")
     try:
         return Asked(checked_prompt(content["messages"]), most)
     except ConversationError as error:

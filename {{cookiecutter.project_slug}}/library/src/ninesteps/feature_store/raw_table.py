@@ -451,9 +451,9 @@ def _check_dropped(source: Source, counted: list[tuple[str, Rows]]) -> None:
 def _check_classes(source: Source, table: RawTable, settings: Settings) -> None:
     data, file = source.data, source.path
     if not table.kept:
-        raise RawTableError(
-            f"{file}: expected rows with a {data.record_id} and a {data.label}, got none"
-        )
+        left_out = [f"{what} in {count:,}" for what, count in table.left_out.items() if count]
+        why = f" of {table.read:,}: {'; '.join(left_out)}" if left_out else ""
+        raise RawTableError(f"{file}: expected rows that can be used, got none{why}")
     classes = pd.unique(table.labels)
     if len(classes) < 2:
         needed = {"regression": "different numbers"}.get(settings.project.problem, "both 0 and 1")

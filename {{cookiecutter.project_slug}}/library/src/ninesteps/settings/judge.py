@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ninesteps.settings.toml import require
+from ninesteps.settings.toml import is_in_repository, require
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,9 @@ class Judge:
 
     def __post_init__(self) -> None:
         require(0 < self.good <= 1, "good", self.good, "a chrF above 0 and at most 1")
+        require(not self.must_refuse or is_in_repository(self.must_refuse), "must_refuse",
+             self.must_refuse, "a file of the repository, such as data/must_refuse.txt"
+        )  # fmt: skip
         words = all(text.strip() == text != "" for text in self.refusals)
         require(words and len(set(self.refusals)) == len(self.refusals), "refusals",
              list(self.refusals), "a list of different strings, none empty")  # fmt: skip

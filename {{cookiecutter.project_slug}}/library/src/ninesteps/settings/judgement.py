@@ -7,7 +7,7 @@ import typing
 from dataclasses import dataclass
 
 from ninesteps.settings.gate import METRIC_NAME, is_reserved
-from ninesteps.settings.toml import require
+from ninesteps.settings.toml import is_in_repository, require
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ class Model:
     def __post_init__(self) -> None:
         require(self.threshold in self.THRESHOLDS, "threshold", self.threshold,
               ", ".join(self.THRESHOLDS))  # fmt: skip
-        plain = re.fullmatch(r"(s3://[a-z0-9.-]+/)?[^/\\:]+(/[^/\\:]+)*", self.base)
-        require(not self.base or (plain and ".." not in self.base.split("/")), "base", self.base,
+        path = re.sub("^s3://[a-z0-9.-]+/", "", self.base)
+        require(not self.base or is_in_repository(path), "base", self.base,
              "a folder of the repository, such as data/base, or s3://BUCKET/PREFIX")  # fmt: skip
         require(16 <= self.max_tokens <= 131_072, "max_tokens", self.max_tokens, "16 to 131072")
         require(1 <= self.max_reply_tokens < self.max_tokens, "max_reply_tokens",

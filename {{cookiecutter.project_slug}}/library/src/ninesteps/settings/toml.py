@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import dataclasses
 import math
+import re
 import tomllib
 import types
 import typing
@@ -53,6 +54,12 @@ def require(condition: object, key: str, value: object, expected: str) -> None:
     """Check a rule of a data class, from its `__post_init__`."""
     if not condition:
         raise RuleBroken(key, f"expected {expected}, got {shown(value)}")
+
+
+def is_in_repository(path: str) -> bool:
+    """Whether a path is relative and leads nowhere out of the repository, by its text."""
+    is_relative = re.fullmatch(r"[^/\\:]+(/[^/\\:]+)*", path) is not None
+    return is_relative and ".." not in path.split("/")
 
 
 def shown(value: object) -> str:

@@ -120,7 +120,8 @@ class Tuning:
         limits = self.LORA if "lora" in chosen else self.TUNABLE
         tunable = self.SHARED if "lightgbm" in chosen else tuple(limits)
         for name, span in self.ranges.items():
-            require(name in tunable, "ranges", name, f"one of {', '.join(tunable)}")
+            require(name in tunable, "ranges", name,
+                 f"one of {', '.join(tunable)} for {' and '.join(self.algorithms)}")  # fmt: skip
             lowest, most, whole = limits[name]
             require(lowest <= span.min and span.max <= most, "ranges", f"{name} {span.min:g} to "
                  f"{span.max:g}", f"{name} from {lowest:g} to {most:g}")  # fmt: skip

@@ -44,6 +44,11 @@ def _files(settings: Settings) -> dict[str, bytes]:
     folder = settings.root / settings.model.base
     found = [path for path in sorted(folder.glob("*")) if path.suffix in SUFFIXES]
     names = [path.name for path in found]
+    if not folder.is_dir():
+        raise SettingsError(
+            f"expected a folder with {', '.join(NEEDED)}, found none at {settings.model.base}",
+            "model", "base",
+        )  # fmt: skip
     if absent := [name for name in NEEDED if name not in names]:
         raise SettingsError(
             f"expected {', '.join(NEEDED)} in the folder {settings.model.base}, found no "

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from ninesteps.errors import SettingsError
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code import by_digest
+
+if TYPE_CHECKING:  # mypy knows a module that travels with the scripts by the name they import
+    import conversations
+else:
+    from ninesteps.containers import conversations
 
 FILE = "judge.json"
 
@@ -56,7 +62,8 @@ def _prompts(settings: Settings) -> list[str]:
     except UnicodeDecodeError:
         raise SettingsError(f"expected a text in UTF-8, got other bytes in {name}",
                             "judge", "must_refuse") from None  # fmt: skip
-    prompts = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = enumerate(text.splitlines(), start=1)
+    prompts = [_checked(line.strip(), f"{name}, line {at}") for at, line in lines if line.strip()]
     if not prompts or len(content) > LARGEST:
         got = f"{len(content):,} bytes" if prompts else "none"
         raise SettingsError(
@@ -64,3 +71,12 @@ def _prompts(settings: Settings) -> list[str]:
             "judge", "must_refuse",
         )  # fmt: skip
     return prompts
+
+
+def _checked(prompt: str, where: str) -> str:
+    """A prompt that a model can be asked: step 3 would fail on another one, after the training."""
+    try:
+        conversations.checked_prompt([{"role": "user", "content": prompt}])
+    except conversations.ConversationError as error:
+        raise SettingsError(f"{where}: {error}", "judge", "must_refuse") from None
+    return prompt

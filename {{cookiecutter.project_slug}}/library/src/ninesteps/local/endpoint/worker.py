@@ -170,7 +170,10 @@ def _replied(
         return function(*given, *([context] if takes_context else []))
 
     accept = JSON if accept in ("", "*/*") else accept
-    text = body.decode() if content_type in (JSON, CSV) else body
+    try:
+        text = body.decode() if content_type in (JSON, CSV) else body
+    except UnicodeDecodeError:  # which that server answers as any error of the script
+        raise BadRequest(HF_FAILED, "expected UTF-8, got other bytes") from None
     request = call(script.input_fn, text, content_type or None)
     said = call(script.output_fn, call(script.predict_fn, request, model), accept)
     if not isinstance(said, str | bytes):
