@@ -127,7 +127,7 @@ def usable() -> list[Conversation]:
 
 def _backend(name: str) -> Backend:
     if name == "torch":
-        from torch_llama import Torch
+        from torch_backend import Torch
 
         return Torch
     from numpy_llama import Numpy

@@ -28,8 +28,8 @@ import transformers
 import torch_attention
 from chat_text import Example
 from language_model import Parameters
+from torch_backend import prepare
 from torch_learner import TorchLearner
-from torch_llama import prepare
 from torch_processes import join
 
 BASE = Path(__file__).resolve().parent.parent / (

@@ -131,9 +131,9 @@ def _backend(name: BackendName | None) -> Backend:
     name = name or available()
     backend: Backend
     if name == "torch":
-        import torch_llama
+        import torch_backend
 
-        backend = torch_llama.Torch
+        backend = torch_backend.Torch
     elif name == "numpy":
         import numpy_llama
 

@@ -1,11 +1,9 @@
-"""The torch backend: transformers computes a Llama, on a GPU where there is one."""
+"""A Llama that transformers computes, on a GPU where there is one: it scores and replies."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,36 +11,12 @@ import transformers
 from numpy.typing import NDArray
 
 from chat_text import Exchange, Message
-from language_model import BackendName, LanguageModel, Parameters, ReplyLoss
+from language_model import BackendName, ReplyLoss
 from model_files import LanguageModelError
 from torch_files import read_chat, read_model
 from torch_passes import NoRoomError, Passes, memory
-from torch_processes import join
-
-if TYPE_CHECKING:
-    from fine_tuning import Learner
 
 TOKENS_CACHED_ON_CPU = 32_768
-
-
-class Torch:
-    """The backend."""
-
-    @staticmethod
-    def load(folder: Path, context: int | None) -> LanguageModel:
-        """Read a model to score and reply with."""
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        prepare(device)
-        return TorchLlama(folder, context, device)
-
-    @staticmethod
-    def learner(base: Path, parameters: Parameters, seed: int) -> Learner:
-        """The base with a new adapter."""
-        from torch_learner import TorchLearner
-
-        processes = join()
-        prepare(processes.device)
-        return TorchLearner(base, parameters, seed, processes)
 
 
 class TorchLlama:
@@ -135,18 +109,6 @@ class TorchLlama:
         )
         replies: list[list[int]] = written[:, longest:].tolist()
         return replies
-
-
-def prepare(device: torch.device) -> None:
-    """The same results every time, and as many threads as the job has processors."""
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    if device.type == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False
-    elif "SM_NUM_CPUS" in os.environ:
-        torch.set_num_threads(int(os.environ["SM_NUM_CPUS"]))
 
 
 def moved(
