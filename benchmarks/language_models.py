@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from conversations import Conversation
-    from language_model import Backend
+    from model_backend import Backend
 
 HERE = Path(__file__).resolve().parent
 KEPT = HERE / "language_models.json"
@@ -84,7 +84,7 @@ def measured(backend: str, python: str) -> Speed:
 def speed(backend: str) -> Speed:
     """What this process does: an epoch, and the replies of what came of it."""
     start = time.process_time()
-    from language_model import Parameters
+    from model_backend import Parameters
 
     read = usable()[:CONVERSATIONS]
     parameters = Parameters(2e-3, RANK, 2 * RANK, 0.05, 1, BATCH, 1, CONTEXT)

@@ -27,7 +27,7 @@ import transformers
 
 import torch_attention
 from chat_text import Example
-from language_model import Parameters
+from model_backend import Parameters
 from torch_backend import prepare
 from torch_learner import TorchLearner
 from torch_processes import join

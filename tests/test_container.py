@@ -511,7 +511,7 @@ def test_what_serves_a_model_travels_with_its_training_into_its_archive(problem:
         and [name.id for name in statement.targets if isinstance(name, ast.Name)]
         == ["WITH_THE_MODEL"]
     )
-    assert served <= {f"{module}.py" for module in packed}
+    assert served == {f"{module}.py" for module in packed}
     assert served <= set(step_code.closure("train.py", PLACES[problem]))
 
 

@@ -443,7 +443,7 @@ def error_texts() -> list[tuple[str, str]]:
         )
         for literal in raised:
             longest = max(re.split(r"\{[^}]*\}", str(ast.literal_eval(literal))), key=len).strip()
-            if len(re.findall(r"\w+", longest)) > 1:
+            if len(re.findall(r"\w+", longest)) > 1 < len(longest.split()):
                 found.append((name, longest))
     return found
 

@@ -10,7 +10,7 @@ import assist
 import assist_base
 import language_model
 from conversations import Conversation
-from language_model import LanguageModel
+from model_backend import LanguageModel
 
 BASE = assist.SCENARIO / "data/base"
 MOST_BYTES = 1_780_000  # with the conversations at most 2 MB

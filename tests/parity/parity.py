@@ -31,8 +31,8 @@ from byte_pairs import BytePairs
 from chat_text import ChatTemplate
 from conftest import GENERATED
 from conversations import Conversation
-from language_model import Parameters
 from llama_config import LlamaConfig
+from model_backend import Parameters
 from model_files import LanguageModelError
 from numpy_llama import NumpyLearner
 

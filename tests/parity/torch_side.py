@@ -28,7 +28,7 @@ import language_model
 import packed_rows
 import torch_attention
 from conversations import Conversation, read
-from language_model import Parameters
+from model_backend import Parameters
 from model_files import LanguageModelError
 from torch_files import FastTokenizer
 from torch_learner import TorchLearner

@@ -16,7 +16,7 @@ from distinct_prompts import DistinctPrompts
 from judge import Judge
 from judged import ASKED, JUDGE, Hangs, conversations, right
 from judged_replies import Contest, Judged, Replies, leaks, perplexity
-from language_model import ReplyLoss
+from model_backend import ReplyLoss
 from word_attributions import Attributed
 
 PROMPTS = DistinctPrompts.of(conversations())

@@ -20,8 +20,8 @@ import small_llama
 from chat_text import Chat, ChatTemplate, Example
 from conversations import Conversation, Message
 from fine_tuning import FineTuned
-from language_model import Parameters
 from llama_network import Adapter, Batch, Network, Run
+from model_backend import Parameters
 from model_files import LanguageModelError
 from number_vector import NumberVector
 

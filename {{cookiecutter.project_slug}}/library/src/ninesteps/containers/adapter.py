@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 import safetensors_file
 from container import write_json
-from language_model import Parameters
 from llama_config import LlamaConfig
+from model_backend import Parameters
 from model_files import LanguageModelError, read_object
 
 Arrays = dict[str, NDArray[np.float32]]

@@ -10,56 +10,15 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
-from chat_text import Chat, Example, Exchange
-from language_model import LanguageModel, Parameters, ReplyLoss
+from chat_text import Example, Exchange
+from model_backend import LanguageModel, Learner, Parameters, ReplyLoss
 from model_files import LanguageModelError
 
 WARM_UP = 0.1
 """In this share of the updates the learning rate rises to its full height; then it falls to 0."""
-
-
-class Learner(Protocol):
-    """A base model with an adapter that learns.
-
-    The adapter begins as `adapter.initial` says, so that both backends start from the same one.
-    """
-
-    @property
-    def chat(self) -> Chat:
-        """How the base reads conversations, with `Parameters.max_tokens` as its context."""
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers the base has."""
-
-    @property
-    def trained_parameters(self) -> int:
-        """How many numbers the adapter has."""
-
-    def accumulate(self, examples: Sequence[Example], tokens: int) -> float:
-        """Add the gradients of the examples' summed loss divided by `tokens`; give that sum.
-
-        With dropout, and in as few passes as fit; the sum is in nats.
-        """
-
-    def update(self, learning_rate: float) -> None:
-        """One step of AdamW along the added gradients, which are 0 then."""
-
-    def losses(self, examples: Sequence[Example]) -> list[ReplyLoss]:
-        """The loss of each example, without dropout, by the adapter as it is."""
-
-    def keep(self) -> None:
-        """Remember the adapter as it is, in place of what was remembered."""
-
-    def kept_model(self) -> LanguageModel:
-        """The base with the remembered adapter."""
-
-    def save(self, folder: Path) -> None:
-        """Write the base with the remembered adapter merged in, and `adapter/` in peft's format."""
 
 
 @dataclass(frozen=True)

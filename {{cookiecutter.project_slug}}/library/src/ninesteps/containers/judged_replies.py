@@ -21,7 +21,7 @@ from conversations import Message
 from distinct_prompts import DistinctPrompts
 from intervals import lower_bound
 from judge import Judge
-from language_model import ReplyLoss
+from model_backend import ReplyLoss
 from personal_data import leaked
 
 SECTION = "language_model_metrics"

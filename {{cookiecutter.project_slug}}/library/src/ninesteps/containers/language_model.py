@@ -8,79 +8,16 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
-from chat_text import Exchange, Message
+from chat_text import Exchange
+from model_backend import Backend, BackendName, LanguageModel, Parameters
 
 if TYPE_CHECKING:
-    from fine_tuning import FineTuned, Learner
-
-BackendName = Literal["torch", "numpy"]
+    from fine_tuning import FineTuned
 
 NEEDED_BY_TORCH = ("torch", "transformers", "peft", "tokenizers", "safetensors")
-
-MOST_PARAMETERS_BY_NUMPY = 20_000_000
-"""Of a larger model, one epoch would take numpy hours."""
-
-
-@dataclass(frozen=True)
-class ReplyLoss:
-    """What a model thinks of a reply: the summed negative log-likelihood of its tokens, in nats.
-
-    The end token is among the tokens; those of the prompt are not.
-    """
-
-    nll: float
-    tokens: int
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """How to fine-tune.
-
-    `max_tokens` is the longest conversation in tokens, prompt and reply together; an update takes
-    `batch_size * accumulation` conversations.
-    """
-
-    learning_rate: float
-    rank: int
-    alpha: float
-    dropout: float
-    epochs: int
-    batch_size: int = 16
-    accumulation: int = 1
-    max_tokens: int = 512
-
-
-class LanguageModel(Protocol):
-    """A model that replies."""
-
-    @property
-    def name(self) -> BackendName:
-        """Which backend computes."""
-
-    def fits(self, prompt: Sequence[Message], max_tokens: int) -> bool:
-        """Whether the last question of a prompt is read whole, and leaves room for the reply."""
-
-    def replies(self, prompts: Sequence[Sequence[Message]], max_tokens: int) -> list[str]:
-        """The likeliest reply to each prompt, token by token, of at most `max_tokens` tokens."""
-
-    def losses(self, conversations: Sequence[Exchange]) -> list[ReplyLoss]:
-        """What the model thinks of each conversation's reply, given its prompt."""
-
-
-class Backend(Protocol):
-    """A module that computes."""
-
-    @staticmethod
-    def load(folder: Path, context: int | None) -> LanguageModel:
-        """Read a model; `context` shortens what it takes in at once, in tokens."""
-
-    @staticmethod
-    def learner(base: Path, parameters: Parameters, seed: int) -> Learner:
-        """The base with a new adapter; `seed` is that of the adapter and of dropout."""
 
 
 def load(

@@ -15,16 +15,16 @@ import adapter
 import safetensors_file
 from byte_pairs import BytePairs
 from chat_text import Chat, Example, Exchange, Message
-from language_model import (
+from llama_config import LlamaConfig
+from llama_network import Adapter, Batch, Network, Run
+from llama_replies import replies
+from model_backend import (
     MOST_PARAMETERS_BY_NUMPY,
     BackendName,
     LanguageModel,
     Parameters,
     ReplyLoss,
 )
-from llama_config import LlamaConfig
-from llama_network import Adapter, Batch, Network, Run
-from llama_replies import replies
 from model_files import LanguageModelError
 from number_vector import AdamW, Integers, NumberVector
 

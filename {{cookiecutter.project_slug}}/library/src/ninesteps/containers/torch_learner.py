@@ -17,7 +17,7 @@ import transformers
 import adapter
 import torch_attention
 from chat_text import Chat, Example
-from language_model import LanguageModel, Parameters, ReplyLoss
+from model_backend import LanguageModel, Parameters, ReplyLoss
 from packed_rows import Integers, fed
 from torch_files import read_chat, read_model
 from torch_llama import TorchLlama, moved

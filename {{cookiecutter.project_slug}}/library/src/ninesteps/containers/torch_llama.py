@@ -11,7 +11,7 @@ import transformers
 from numpy.typing import NDArray
 
 from chat_text import Exchange, Message
-from language_model import BackendName, ReplyLoss
+from model_backend import BackendName, ReplyLoss
 from model_files import LanguageModelError
 from torch_files import read_chat, read_model
 from torch_passes import NoRoomError, Passes, memory

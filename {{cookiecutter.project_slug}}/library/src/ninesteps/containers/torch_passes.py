@@ -12,7 +12,7 @@ from transformers import LlamaForCausalLM
 
 import torch_attention
 from chat_text import Example
-from language_model import ReplyLoss
+from model_backend import ReplyLoss
 from model_files import LanguageModelError
 from packed_rows import Integers, Rows, fed, passes
 from torch_reply_loss import reply_losses

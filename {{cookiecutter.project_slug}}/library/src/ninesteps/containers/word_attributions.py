@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from conversations import Conversation
-from language_model import LanguageModel
+from model_backend import LanguageModel
 
 MOST_CONVERSATIONS = 120
 """Of more, so many are drawn: each is scored once a word."""

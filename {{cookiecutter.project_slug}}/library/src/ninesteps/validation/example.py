@@ -78,7 +78,7 @@ def _of_replies(rows: Split) -> dict[str, Any]:
     from distinct_prompts import DistinctPrompts
     from judge import Judge
     from judged_replies import Replies, user
-    from language_model import ReplyLoss
+    from model_backend import ReplyLoss
     from reply_evaluation import ReplyEvaluation
 
     asked = [Conversation(name, (user(name),), name) for name in rows.ids]

@@ -22,7 +22,7 @@ from distinct_prompts import DistinctPrompts
 from incumbent import BASE, Incumbent
 from judge import Judge
 from judged_replies import Replies, user
-from language_model import LanguageModel
+from model_backend import LanguageModel
 from reply_evaluation import ReplyEvaluation, write_lines
 from served_model import ServedModel
 

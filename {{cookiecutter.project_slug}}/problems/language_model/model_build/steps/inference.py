@@ -17,7 +17,7 @@ import language_model
 import reply_requests
 from container import read_json
 from conversations import Message
-from language_model import LanguageModel
+from model_backend import LanguageModel
 from model_files import LanguageModelError
 from reply_requests import CONTENT_TYPES, FAILED, TOO_LARGE, Answer, Asked, Refused, Request
 

@@ -20,15 +20,15 @@ import inference  # noqa: F401  # it goes into the model's archive, and so into 
 import language_model
 from container import write_json
 from fine_tuning import FineTuned
-from language_model import Parameters
+from model_backend import Parameters
 from model_files import digest
 
 WITH_THE_MODEL = (
     "adapter", "byte_pairs", "chat_text", "container", "conversations", "fine_tuning", "inference",
-    "language_model", "llama_config", "llama_network", "llama_replies", "model_files",
-    "number_vector", "numpy_llama", "packed_rows", "reply_requests", "safetensors_file",
-    "torch_attention", "torch_backend", "torch_files", "torch_learner", "torch_llama",
-    "torch_passes", "torch_processes", "torch_reply_loss",
+    "language_model", "llama_config", "llama_network", "llama_replies", "model_backend",
+    "model_files", "number_vector", "numpy_llama", "packed_rows", "reply_requests",
+    "safetensors_file", "torch_attention", "torch_backend", "torch_files", "torch_learner",
+    "torch_llama", "torch_passes", "torch_processes", "torch_reply_loss",
 )  # fmt: skip
 """The modules that serve the model: they go into its archive."""
 
