@@ -114,7 +114,9 @@ def write_archive(file: Path, replies: Mapping[str, str], test: Path, base_sha25
     losses = [{"epoch": 0, "train": None, "validation": 1.3},
               {"epoch": 1, "train": 0.9, "validation": 0.5}]  # fmt: skip
     said = {"losses": losses, "algorithm": "lora", "objective": "validation:loss", "value": 0.5,
-            "base_sha256": base_sha256, "hyperparameters": {"max_tokens": "256"}}  # fmt: skip
+            "base_sha256": base_sha256, "kept_epoch": 1, "tokens": 100,
+            "parameters": 10, "trained_parameters": 2,
+            "hyperparameters": {"max_tokens": "256"}}  # fmt: skip
     (code / "model.json").write_text(json.dumps(said), encoding="utf-8")
     write_replies(code.parent, replies)
     with tarfile.open(file, "w:gz") as archive:

@@ -150,7 +150,9 @@ def test_a_copy_that_lacks_nothing_is_the_file_itself(machine: Machine, made: Pa
     assert files["curves.json"]["copy_of"] == uri
     assert members(made)["curves.json"] == machine.objects[uri]
     assert "copy_of" not in files["evaluation.json"]
-    assert files["evaluation.json"]["note"].startswith("groups and values of fewer than 10 rows")
+    assert files["evaluation.json"]["note"].startswith(
+        "groups, values and words of fewer than 10 rows"
+    )
 
 
 def test_who_started_the_run_is_named_where_a_rule_of_approval_asks_for_it(

@@ -5,24 +5,36 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 import reports
 import word_attributions
+from comparisons import Store, of
 from conversations import Conversation
 from dataset import Split, Texts
 from distinct_prompts import DistinctPrompts
 from judged import ASKED, JUDGE, Hangs, columns, right
 from judged_replies import Replies
 from ninesteps.audit import copied
+from ninesteps.audit.known import known
 from ninesteps.audit.privacy import Copies
+from ninesteps.audit.subject import Subject
+from ninesteps.model_card.content import Card
+from ninesteps.model_card.schema import as_text
+from ninesteps.report.bias_charts import LEAST_SHOWN
+from ninesteps.report.comparison.compare import compare
+from ninesteps.report.comparison.model import Comparison
 from ninesteps.report.evidence import collect
 from ninesteps.report.page import Report, build
 from ninesteps.report.panels import panels
+from ninesteps.report.reading import Reading
+from ninesteps.settings.model_card import Statements
+from ninesteps.terminal.comparison import lines
 from reply_evaluation import ReplyEvaluation
+from test_model_card import registered_facts, version
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\u202e"
 FACETS = [{"key": name, "column": name} for name in ("language", "region")]
@@ -68,8 +80,11 @@ def files(evaluation: ReplyEvaluation, *, lost: str = "") -> reports.Files:
     content: dict[str, Any] = {
         **evaluation.content(),
         "algorithm": "lora", "objective": {"validation:loss": 0.391}, "backend": "numpy",
-        "training": {"losses": LOSSES}, "model_sha256": "0" * 64,
-        "incumbent": {"what": "base", "sha256": "1" * 64, "uri": "s3://bucket/base"},
+        "training": {"losses": LOSSES, "kept_epoch": 2, "base_sha256": "1" * 64, "tokens": 9_000,
+                     "parameters": 850_000, "trained_parameters": 140_000},
+        "model_sha256": "0" * 64,
+        "incumbent": {"what": "base", "sha256": "1" * 64, "uri": "s3://bucket/base",
+                      **evaluation.judged(evaluation.contest.incumbent)},
         "champion": {"outcome": "none serves", "says": "no version serves"},
     }  # fmt: skip
     asked = [evaluation.prompts.conversations[row] for row in evaluation.prompts.firsts()]
@@ -188,6 +203,82 @@ def test_no_audit_pack_has_a_conversation() -> None:
     assert "out of audit packs" in parts["explained"].groups[1].absent
     assert copy.evidence.replies.raw is None and copy.evidence.attributions.raw is None
     assert b"gym" in (evidence.replies.raw or b"")
+
+
+def compared(new: ReplyEvaluation, **more: Any) -> Comparison:
+    """The old replies as version 1, and others."""
+    sides = [(evaluated(OLD, OLD), {}), (new, more)]
+    facts = reports.facts(steps=reports.steps([GATE]))
+    stores = [Store(files(made, **given).content) for made, given in sides]
+    first, second = (of(f"version {n}", facts, store) for n, store in enumerate(stores, 1))
+    return compare(first, second)
+
+
+def test_two_models_are_compared_by_prompt_and_what_went_wrong_stands_first() -> None:
+    found = compared(evaluated(NEW, OLD))
+    replies = found.parts["replies"]
+    lost, *_ = [row for row in replies.rows if row.how == "now wrong"]
+    assert replies.rows[0].how == "now wrong" and lost in replies.different
+    assert "From right to wrong: " in replies.says and "features" not in found.parts
+    (payday,) = {row.second for row in replies.rows if row.prompt.startswith("When is payday?")}
+    assert payday == "Write to ana@example.com"
+    (gym, *_) = [row for row in replies.rows if row.prompt.startswith("Where is the gym?")]
+    assert "\u202e" not in gym.second and "\\u202e" in gym.second  # at a terminal, too
+    by_name = {row.name: row for row in found.metrics.rows}
+    chrf = by_name["chrf"]
+    assert chrf.interval and chrf.interval[0] < (chrf.difference or 0) < chrf.interval[1]
+    assert by_name["loss"].interval is None
+    text = "\n".join(lines(found))
+    assert text.index("(now wrong)") < text.index("(now right)") and "Feature weights" not in text
+
+
+def test_replies_that_are_gone_or_to_other_prompts_are_said_to_be() -> None:
+    gone = compared(evaluated(NEW, OLD), lost="replies.jsonl")
+    assert "left no replies.jsonl that can be read" in gone.parts["replies"].absent
+    assert "no replies.jsonl" in gone.metrics.says
+
+
+def test_a_pack_has_no_small_group_of_either_model_and_no_rare_word() -> None:
+    facts = reports.facts(steps=reports.steps([GATE]))
+    evidence = collect(facts, files(evaluated(NEW, OLD)))
+    content = json.loads(evidence.analysis.raw or b"")
+    told = content["explanations"]["word_attributions"]["words"]
+    rare = {"word": "Rumpelstiltskin", "conversations": LEAST_SHOWN - 1, "mean_change": 9.0}
+    content["explanations"]["word_attributions"]["words"] = [rare, *told]
+    raw = json.dumps(content).encode()
+    copies = Copies.of(evidence)
+    kept = json.loads(copies.copy("analysis.json", raw))["explanations"]["word_attributions"]
+    assert kept["words"] == [one for one in told if one["conversations"] >= LEAST_SHOWN]
+    copies.small.add(("language", "no"))
+    copy = json.loads(copies.copy("evaluation.json", evidence.evaluation.raw or b""))
+    for numbers in (copy["bias_metrics"], copy["incumbent"]["bias_metrics"]):
+        assert [group["value"] for group in numbers["groups"]["language"]] == ["en"]
+
+
+def test_a_pack_says_what_is_true_of_a_language_model() -> None:
+    facts = reports.facts(steps=reports.steps([GATE]))
+    reading = Reading(facts, collect(facts, files(evaluated(NEW, OLD))))
+    found = known(cast(Subject, None), reading, "of no table", Statements())
+    assert found.texts["task"] == "reply to conversations"
+    assert f"from a base with SHA-256 {'1' * 64}" in found.texts["algorithm"]
+    judge = evaluated(NEW, OLD).content()["judge"]
+    assert f"{judge['wins']} were answered closer to their reference than by the base, and " \
+        f"{judge['losses']} less close" in found.texts["flagged"]  # fmt: skip
+    assert "no features" in found.unknown["top_features"]
+
+
+def test_a_card_tells_the_base_how_it_was_tuned_and_what_the_judge_cannot_say() -> None:
+    facts = registered_facts()
+    reading = Reading(facts, collect(facts, files(evaluated(NEW, OLD))))
+    card = Card(version(), reading, Statements(), "language_model").content()
+    as_text(card)  # SageMaker's schema
+    assert card["model_overview"]["problem_type"] == "Text generation"
+    told = card["training_details"]["training_observations"]
+    assert f"by LoRA from the base with SHA-256 {'1' * 64}" in told and "by numpy" in told
+    assert "Epoch 2 of 3 was kept" in told and "0.3910, the base's 1.284" in told
+    assert "on open chat" in told
+    (words,) = [part for part in card["evaluation_details"] if "Words" in part["name"]]
+    assert "no explanation of why" in words["evaluation_observation"]
 
 
 def test_a_table_has_no_part_on_replies() -> None:

@@ -381,6 +381,6 @@ _COPIES = {
     "profile": "The training split, column by column",
     "training_bias": "Bias in the labels of the training split",
     "config": "What the bias step was asked",
-    "analysis": "Bias and SHAP of the test split, in Clarify's shape",
+    "analysis": "Bias and explanations of the test split, in Clarify's shape",
     "findings": "What step 1 found in the splits",
 }

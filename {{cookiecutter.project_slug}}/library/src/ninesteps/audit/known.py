@@ -41,7 +41,8 @@ def known(
         statements: what people have stated about the model.
     """
     texts, unknown = {}, {}
-    for name, make in _FACTS.items():
+    facts = {**_FACTS, **(_OF_REPLIES if reading.is_of_replies else {})}
+    for name, make in facts.items():
         try:
             texts[name] = make(subject, reading)
         except Absent as why:
@@ -61,10 +62,6 @@ def known(
 
 
 Fact = Callable[[Subject, Reading], str]
-
-
-def _label(subject: Subject, reading: Reading) -> str:
-    return str(reading.columns["label"])
 
 
 def _rows(split: str) -> Fact:
@@ -153,6 +150,14 @@ def _top_features(subject: Subject, reading: Reading) -> str:
         names = sorted(weights, key=lambda name: -weights[name])[:5]
         return listed([reading.shown(name) for name in names])
     raise Absent("analysis.json has no explanations")
+
+
+def _task(subject: Subject, reading: Reading) -> str:
+    return f"predict {reading.columns['label']}"
+
+
+def _reads(subject: Subject, reading: Reading) -> str:
+    return count(len(reading.columns["features"]), "feature")
 
 
 def _threshold(subject: Subject, reading: Reading) -> str:
@@ -294,6 +299,58 @@ def _sentences(ratios: list[Rates]) -> Iterator[str]:
         )
 
 
+def _fine_tuned(subject: Subject, reading: Reading) -> str:
+    base = reading.evaluation["training"].get("base_sha256")
+    of = f" with SHA-256 {base}" if base else ""
+    return f"a language model, fine-tuned by LoRA from a base{of}"
+
+
+def _answered(subject: Subject, reading: Reading) -> str:
+    """How replies err, by the judge's own measure."""
+    evaluation, metrics = reading.evaluation, reading.metrics
+    judge = evaluation["judge"]
+    other = "the base" if evaluation["incumbent"]["what"] == "base" else "the version that served"
+    return (
+        f"of {count(judge['prompts'], 'different prompt')} {number(judge['wins'])} were answered "
+        f"closer to their reference than by {other}, and {number(judge['losses'])} less close; "
+        f"{percent(metrics['wrong_refusal_rate'], 1)} were refused though they need not be, and of "
+        f"{count(judge['must_refuse'], 'prompt')} that must be refused "
+        f"{percent(metrics['refusal_rate'], 1)} were"
+    )
+
+
+def _no_reply(why: str) -> Fact:
+    """A fact that there is of tables alone."""
+
+    def none(subject: Subject, reading: Reading) -> str:
+        raise Absent(why)
+
+    return none
+
+
+_OF_REPLIES: dict[str, Fact] = {
+    "task": lambda subject, reading: "reply to conversations",
+    "reads": lambda subject, reading: "messages of conversations",
+    "features": lambda subject, reading: (
+        "what users and assistant wrote, with personal data of a known form replaced at ingest"
+    ),
+    "facets_as_features": lambda subject, reading: (
+        "none is given to the model; what users write may tell of them"
+    ),
+    "algorithm": _fine_tuned,
+    "threshold": lambda subject, reading: (
+        "it writes a reply, and nothing is decided by a threshold"
+    ),
+    "flagged": _answered,
+    "top_features": _no_reply(
+        "a language model reads words and no features; the report has the words that its replies "
+        "hang on"
+    ),
+    "at_threshold": _no_reply("a reply is not decided by a threshold"),
+    "selected": _no_reply("a language model's replies select nobody"),
+}
+"""What is true of a language model in the place of what is true of a model of tables."""
+
 _FACTS: dict[str, Fact] = {
     "name": lambda subject, reading: subject.name,
     "project": lambda subject, reading: subject.facts.project,
@@ -305,11 +362,11 @@ _FACTS: dict[str, Fact] = {
     "gate": lambda subject, reading: str(reading.judgement.gate),
     "favourable": lambda subject, reading: reading.favourable,
     "algorithm": lambda subject, reading: str(reading.evaluation["algorithm"]),
-    "feature_count": lambda subject, reading: number(len(reading.columns["features"])),
+    "task": _task,
+    "reads": _reads,
     "objects": lambda subject, reading: count(
         sum(bool(o.noted or o.now) for o in subject.objects), "object"
     ),
-    "label": _label,
     "train_rows": _rows("train"),
     "validation_rows": _rows("validation"),
     "test_rows": _rows("test"),

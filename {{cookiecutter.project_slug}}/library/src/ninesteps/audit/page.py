@@ -34,13 +34,14 @@ WHERE_THE_DIGEST_IS = (
     "was made, and check it with a verify.py of your own, or `pipeline audit --verify PACK`."
 )
 LEFT_OUT = (
-    "No row of anybody's data is in this pack: no record id, no feature values, no SHAP values of "
-    f"single records, no logs. Groups of fewer than {LEAST} rows are left out of its copies, and "
-    f"values that fewer than {LEAST} training rows have are counted with others. Names in it are "
-    "those of the people who decided on this version, and what people wrote: their reasons, and "
-    "model_card.toml. Those are personal data. Numbers about few people may still be worked out "
-    "from the difference of a total and the groups that are shown: whether a pack may be handed "
-    "on is for its owner to judge."
+    "No row of anybody's data is in this pack: no record id, no feature values, no message, no "
+    f"SHAP values of single records, no logs. Groups of fewer than {LEAST} rows are left out of "
+    f"its copies, words of fewer than {LEAST} conversations too, and values that fewer than "
+    f"{LEAST} training rows have are counted with others. Names in it are those of the people "
+    "who decided on this version, and what people wrote: their reasons, and model_card.toml. "
+    "Those are personal data. Numbers about few people may still be worked out from the "
+    "difference of a total and the groups that are shown: whether a pack may be handed on is for "
+    "its owner to judge."
 )
 
 

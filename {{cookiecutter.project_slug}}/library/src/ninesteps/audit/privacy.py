@@ -66,7 +66,7 @@ class Copies:
         kept = _KINDS[name](content, self) if name in _KINDS else content
         if json.dumps(kept) == before:
             return raw
-        self.left_out[name] = f"groups and values of fewer than {LEAST} rows are left out"
+        self.left_out[name] = f"groups, values and words of fewer than {LEAST} rows are left out"
         return (json.dumps(kept, indent=2, ensure_ascii=False) + "\n").encode()
 
     def name(self, column: str, value: str) -> str:
@@ -117,6 +117,8 @@ def _evaluation(content: dict[str, Any], copies: Copies) -> dict[str, Any]:
     }  # fmt: skip
     parts = {"groups": groups, "four_fifths": ratios}
     kept = {part: parts.get(part, value) for part, value in bias.items()}
+    if "incumbent" in content:  # of a language model: the other one's numbers, of the same groups
+        content = {**content, "incumbent": _evaluation(content["incumbent"], copies)}
     return {**content, "bias_metrics": kept} if bias else content
 
 
@@ -136,9 +138,19 @@ def _training_bias(content: dict[str, Any], copies: Copies) -> dict[str, Any]:
 def _analysis(content: dict[str, Any], copies: Copies) -> dict[str, Any]:
     return {
         name: {**part, "facets": _facets(part["facets"], copies)}
-        if isinstance(part, dict) and "facets" in part else part
+        if isinstance(part, dict) and "facets" in part else
+        _explanations(part) if name == "explanations" else part
         for name, part in content.items()
     }  # fmt: skip
+
+
+def _explanations(content: Any) -> Any:
+    """Without the words of few conversations: whoever wrote them may be known by them."""
+    words = (content or {}).get("word_attributions")
+    if not words:
+        return content
+    common = [one for one in words["words"] if one["conversations"] >= LEAST]
+    return {**content, "word_attributions": {**words, "words": common}}
 
 
 def _facets(facets: Mapping[str, Any], copies: Copies) -> dict[str, Any]:

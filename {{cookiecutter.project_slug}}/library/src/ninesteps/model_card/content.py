@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ninesteps.registry.registry import Version, how
 from ninesteps.report import champion
-from ninesteps.report.bias_charts import is_shown
+from ninesteps.report.bias_charts import LEAST_SHOWN, is_shown
 from ninesteps.report.evidence import Absent
 from ninesteps.report.formatting import count, number, shortened
 from ninesteps.report.panels import trials
@@ -196,6 +196,8 @@ class Card:
                 f"A record counts as {self.reading.positive} from a probability of "
                 f"{number(decision['threshold'])} (rule: {decision['rule']})."
             )
+        if self.reading.is_of_replies:
+            yield from _fine_tuned(evaluation)
 
     def _quality(self) -> Part:
         """The metrics of the test split.
@@ -276,11 +278,18 @@ class Card:
         Raises:
             Absent: if there is no analysis, or nothing was explained in it.
         """
-        explained = (self.reading.evidence.analysis.json().get("explanations") or {}).get(
-            "kernel_shap"
-        )
-        if not explained:
-            raise Absent("nothing was explained")
+        explanations = self.reading.evidence.analysis.json().get("explanations") or {}
+        for kind, make in self._explained.items():
+            if found := explanations.get(kind):
+                return make(found)
+        raise Absent("nothing was explained")
+
+    @property
+    def _explained(self) -> Mapping[str, Callable[[Any], Part]]:
+        return {"kernel_shap": self._features, "word_attributions": _words}
+
+    def _features(self, explained: Mapping[str, Any]) -> Part:
+        """The mean absolute SHAP values."""
         (values, *_) = explained.values()
         strongest = sorted(values["global_shap_values"].items(), key=lambda item: -abs(item[1]))
         bars = strongest[:MOST_FEATURES]
@@ -318,6 +327,56 @@ class Card:
             told = f"{decision.after}{of} by {decision.who} at {decision.at}: {decision.why}"
             yield f"decision_{place}", shortened(told, LONG)
         yield "standing", shortened(how(version), LONG)
+
+
+def _fine_tuned(evaluation: Mapping[str, Any]) -> Iterator[str]:
+    """From which base a language model was made, how far, and what computed it."""
+    training, judge = evaluation["training"], evaluation["judge"]
+    losses = {one["epoch"]: one["validation"] for one in training["losses"]}
+    base, kept = training.get("base_sha256"), training.get("kept_epoch")
+    if base:
+        yield f"Fine-tuned by LoRA from the base with SHA-256 {base}."
+    if kept is not None:
+        yield (
+            f"Epoch {kept} of {max(losses)} was kept: its loss on the validation split is "
+            f"{number(losses[kept])}, the base's {number(losses[0])}."
+        )
+    if trained := training.get("trained_parameters"):
+        yield (
+            f"{trained:,} parameters were trained beside the {training['parameters']:,} of the "
+            f"base, on {training['tokens']:,} tokens."
+        )
+    yield f"Computed by {evaluation['backend']}."
+    yield (
+        f"A reply counts as good if its {judge['metric']}, with the reference is at least "
+        f"{number(judge['good'])}: on open chat, where many replies are right, that says little."
+    )
+
+
+def _words(explained: Mapping[str, Any]) -> Part:
+    """The words that the references hang on, those alone that enough prompts have.
+
+    Raises:
+        Absent: if no word is in so many.
+    """
+    common = [one for one in explained["words"] if one["conversations"] >= LEAST_SHOWN]
+    bars = sorted(common, key=lambda one: -abs(one["mean_change"]))[:MOST_FEATURES]
+    if not bars:
+        raise Absent(f"no word that replies hang on is in {LEAST_SHOWN} prompts or more")
+    chart = {
+        "name": "Mean change of the reference reply's log-likelihood without the word",
+        "type": "bar_chart",
+        "value": [one["mean_change"] for one in bars],
+        "x_axis_name": [shortened(one["word"], LABEL) for one in bars],
+        "y_axis_name": "nats",
+    }
+    says = f"{sentence(explained['method'])} {explained['caution']}"
+    return {
+        "name": "Words that replies hang on",
+        "evaluation_observation": shortened(
+            f"{says} Shown are words of at least {LEAST_SHOWN} prompts.", LONGER),
+        "metric_groups": [{"name": "Words", "metric_data": [chart]}],
+    }  # fmt: skip
 
 
 def _channels(training_job: Mapping[str, Any]) -> Iterator[str]:

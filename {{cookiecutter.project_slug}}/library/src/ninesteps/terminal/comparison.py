@@ -19,6 +19,7 @@ from ninesteps.report.comparison.model import (
     Interval,
     MetricChange,
     Part,
+    ReplyChange,
     Subject,
 )
 from ninesteps.report.comparison.words import shown, that_matter
@@ -50,8 +51,8 @@ def lines(comparison: Comparison) -> Iterator[str]:
     yield ""
     yield from _wrapped(comparison.verdict, "bold")
     is_a_line = False
-    for key, title in TITLES.items():
-        part = comparison.parts[key]
+    for key, part in comparison.parts.items():
+        title = TITLES[key]
         if not (is_a_line and part.is_same):
             yield ""
         yield from _part(title, part, comparison)
@@ -100,6 +101,8 @@ def _head(row: Any, comparison: Comparison) -> Iterator[str]:
         yield f"[dim]{_metric('', *names, 'difference')}[/]"
     elif isinstance(row, DriftChange):
         yield f"[dim]{'':<{NAME}}{'PSI':>8}  {'KS':>8}  moved[/]"
+    elif isinstance(row, ReplyChange):
+        yield f"[dim]{_columns('', *names)}[/]"
     elif isinstance(row, FeatureChange):
         yield f"[dim]{'':<{NAME}}{names[0]:>16}  {names[1]:>16}[/]"
     elif isinstance(row, GroupChange):
@@ -119,6 +122,8 @@ def _row(row: Any) -> Iterator[str]:
             f"{escape(_cut(row.name, NAME - 1)):<{NAME}}{_percent(row.first):>16}  "
             f"{_percent(row.second):>16}  {row.how}"
         )
+    elif isinstance(row, ReplyChange):
+        yield from _values(f"{row.prompt} ({row.how})", row.first, row.second)
     elif isinstance(row, Change):
         yield from _values(row.name, shown(row.name, row.first), shown(row.name, row.second))
 

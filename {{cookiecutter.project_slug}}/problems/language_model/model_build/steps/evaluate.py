@@ -27,6 +27,7 @@ from reply_evaluation import ReplyEvaluation, write_lines
 from served_model import ServedModel
 
 DESCRIPTION = "code/model.json"
+TRAINED = ("losses", "kept_epoch", "tokens", "parameters", "trained_parameters", "base_sha256")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -84,7 +85,7 @@ def description(folder: Path) -> dict[str, Any]:
     return {
         "algorithm": said["algorithm"],
         "objective": {said["objective"]: said["value"]},
-        "training": {"losses": said["losses"]},
+        "training": {name: said[name] for name in TRAINED},
     }
 
 

@@ -26,6 +26,7 @@ from ninesteps.report.comparison.model import (
     Interval,
     MetricChange,
     Part,
+    ReplyChange,
 )
 from ninesteps.report.comparison.side import Side, trees_and_nodes
 from ninesteps.report.comparison.verdict import verdict
@@ -50,6 +51,7 @@ def compare(first: Side, second: Side) -> Comparison:
             what = f"{type(error).__name__}: {error}"
             return Part(absent=f"A file has another shape than this command reads ({what}).")
 
+    are_of_replies = [side.reading.is_of_replies for side in (first, second)]
     metrics, model = part(_metrics), part(_model)
     return Comparison(
         first=first.subject,
@@ -59,7 +61,8 @@ def compare(first: Side, second: Side) -> Comparison:
         decision=part(_decision),
         bias=part(_bias),
         groups=part(_groups),
-        features=part(_features),
+        replies=part(_replies) if any(are_of_replies) else None,
+        features=None if all(are_of_replies) else part(_features),
         model=model,
         data=part(_data),
         drift=part(_drift),
@@ -233,6 +236,12 @@ def _interval(share: Mapping[str, Any]) -> Interval | None:
 
 
 # The model
+
+
+def _replies(first: Side, second: Side) -> Part[ReplyChange]:
+    from ninesteps.report.comparison import replies  # numpy
+
+    return replies.changed(first, second)
 
 
 def _features(first: Side, second: Side) -> Part[FeatureChange]:

@@ -198,6 +198,28 @@ class FeatureChange:
 
 
 @dataclass(frozen=True)
+class ReplyChange:
+    """Both models' replies to a prompt that both were asked."""
+
+    prompt: str  # the user's last message
+    first: str
+    second: str
+    is_right: tuple[bool, bool]  # answered well, or refused as it must be
+
+    @property
+    def how(self) -> str:
+        """What became of it: `now right`, `now wrong`, `right in both` or `wrong in both`."""
+        if self.is_right[0] is self.is_right[1]:
+            return "right in both" if self.is_right[0] else "wrong in both"
+        return "now right" if self.is_right[1] else "now wrong"
+
+    @property
+    def is_same(self) -> bool:
+        """Whether both answer it well, or neither does."""
+        return self.is_right[0] is self.is_right[1]
+
+
+@dataclass(frozen=True)
 class FileChange:
     """A file of a step's code."""
 
@@ -227,7 +249,8 @@ class Comparison:
     decision: Part[Change]  # gate, whether it passes, threshold
     bias: Part[Change]  # the numbers of a bias gate
     groups: Part[GroupChange]
-    features: Part[FeatureChange]
+    replies: Part[ReplyChange] | None  # None: neither is a language model
+    features: Part[FeatureChange] | None  # None: both are language models
     model: Part[Change]
     data: Part[Change]
     drift: Part[DriftChange]
@@ -239,7 +262,7 @@ class Comparison:
 
     @property
     def parts(self) -> Mapping[str, Part[Any]]:
-        """Every aspect, by its name."""
+        """Every aspect that these models have, by its name."""
         named = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {name: value for name, value in named if isinstance(value, Part)}
 
@@ -254,6 +277,7 @@ TITLES = {
     "decision": "Gate and threshold",
     "bias": "Bias",
     "groups": "Bias by group",
+    "replies": "Replies",
     "features": "Feature weights",
     "model": "Model",
     "data": "Data",
@@ -264,7 +288,8 @@ TITLES = {
     "origin": "Versions",
     "code": "Code of the steps",
 }
-"""What a person calls each part, in the order in which they are shown."""
+"""What a person calls each part, in the order in which they are shown; a comparison has those that
+its models have."""
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:

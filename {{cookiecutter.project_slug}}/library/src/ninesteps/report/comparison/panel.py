@@ -18,6 +18,7 @@ from ninesteps.report.comparison.model import (
     Interval,
     MetricChange,
     Part,
+    ReplyChange,
     Subject,
 )
 from ninesteps.report.comparison.side import Side, Store
@@ -65,8 +66,8 @@ def comparison_panel(
 
 def _groups(compared: Comparison) -> Iterator[Group]:
     """A group for each part that differs, or cannot be compared."""
-    for key, title in TITLES.items():
-        part = compared.parts[key]
+    for key, part in compared.parts.items():
+        title = TITLES[key]
         if part.absent:
             yield Group(title, absent=part.absent)
         elif not part.is_same:
@@ -96,13 +97,13 @@ def _head(row: Any, other: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
     if isinstance(row, GroupChange):
         each = ("rows", "favourable", "interval", "DPPL")
         return ("group", *(f"{n}, {other}" for n in each), *(f"{n}, {THIS}" for n in each)), (0,)
-    if isinstance(row, DriftChange):
-        return ("column", "PSI", "KS", "moved"), (0, 3)
-    if isinstance(row, FeatureChange):
-        return ("feature", other, THIS, "weight"), (0, 3)
-    if isinstance(row, FileChange):
-        return ("step", "file", "is"), (0, 1, 2)
-    return ("what", other, THIS), (0, 1, 2)
+    heads: dict[type, tuple[tuple[str, ...], tuple[int, ...]]] = {
+        DriftChange: (("column", "PSI", "KS", "moved"), (0, 3)),
+        FeatureChange: (("feature", other, THIS, "weight"), (0, 3)),
+        FileChange: (("step", "file", "is"), (0, 1, 2)),
+        ReplyChange: (("prompt", "outcome", other, THIS), (0, 1, 2, 3)),
+    }
+    return heads.get(type(row), (("what", other, THIS), (0, 1, 2)))
 
 
 def _cells(row: Any) -> tuple[str, ...]:
@@ -122,9 +123,15 @@ def _cells(row: Any) -> tuple[str, ...]:
         return (row.name, number(row.psi, 3), number(row.ks, 3), row.reading)
     if isinstance(row, FeatureChange):
         return (row.name, percent(row.first, 1), percent(row.second, 1), row.how)
+    if isinstance(row, FileChange | ReplyChange):
+        return _texts(row)
+    return (row.name, shown(row.name, row.first), shown(row.name, row.second))
+
+
+def _texts(row: FileChange | ReplyChange) -> tuple[str, ...]:
     if isinstance(row, FileChange):
         return (row.step, row.file, row.how)
-    return (row.name, shown(row.name, row.first), shown(row.name, row.second))
+    return (row.prompt, row.how, row.first, row.second)
 
 
 def _numbers(interval: Interval | None) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ninesteps.report.comparison import replies
 from ninesteps.report.comparison.model import Interval
 from ninesteps.report.comparison.side import Side
 from ninesteps.report.evidence import Absent, File
@@ -59,6 +60,8 @@ class _Rows:
 
 def intervals(first: Side, second: Side) -> Intervals:
     """The intervals of the metrics of two models; none of a model whose answers are gone."""
+    if first.problem == LANGUAGE_MODEL:
+        return _of_replies(first, second)
     rows: list[_Rows | None] = []
     missing = []
     for side in (first, second):
@@ -84,6 +87,13 @@ def intervals(first: Side, second: Side) -> Intervals:
     )
 
 
+def _of_replies(first: Side, second: Side) -> Intervals:
+    try:
+        return Intervals(*replies.intervals(first, second))
+    except Absent as absent:
+        return Intervals({}, {}, {}, f"There are no intervals: {absent}.")
+
+
 def _alone(rows: _Rows | None) -> dict[str, Interval]:
     return _of(resampling.values(rows.scored, rows.groups)) if rows else {}
 
@@ -100,8 +110,6 @@ def _rows(side: Side) -> _Rows:
     Raises:
         Absent: if a file is not there, cannot be read, or is not of this evaluation.
     """
-    if side.problem == LANGUAGE_MODEL:
-        raise Absent("replies have none here: its report has the win rate with its bound")
     answers, test = side.file("evaluation", "answers.csv"), side.reading.evidence.test
     try:
         lines = list(csv.reader(io.StringIO(_text(test), newline="")))
