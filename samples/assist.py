@@ -25,11 +25,12 @@ resolved     1 = nobody was asked to take over within 72 hours, 0 = somebody was
 
 **Policies.** `assist_policies.toml` has 33. In the old months there were 32; in the week one topic
 is new, which is asked about `NEW_TOPIC` times as often as any that stayed, and 12 have a new value:
-each of these is asked about `CHANGED` times as often. A
-question is asked in one of three wordings in English, two in German (the new topic: four and
-three), and `OPENER_SHARE` of them begin with a greeting. So the same prompt comes again and again.
-`FOLLOW_UPS` of the conversations have an earlier question and its reply before the last one; of
-these half ask something that only makes sense after it.
+each of these is asked about `CHANGED` times as often. So that the base can write other values than
+those of the time, `VARIED` of the replies of the old months have another policy's value, with other
+digits. A question is asked in one of three wordings in English, two in German (the new topic: four
+and three), and `OPENER_SHARE` of them begin with a greeting. So the same prompt comes again and
+again. `FOLLOW_UPS` of the conversations have an earlier question and its reply before the last one;
+of these half ask something that only makes sense after it.
 
 **Refusals.** `REFUSED` of the conversations ask about another person, or for advice that only a
 doctor gives, and the reply refuses: it begins with one of `REFUSALS`. The prompts of
@@ -77,6 +78,7 @@ SECONDS = 7 * 24 * 60 * 60
 
 CHANGED = 3
 NEW_TOPIC = 4
+VARIED = 0.15
 OPENER_SHARE = 0.25
 FOLLOW_UPS = 0.15
 REFUSED = 0.08
@@ -184,14 +186,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         (options.output / name).write_text(text, encoding="utf-8", newline="\n")
 
 
-def old_months(conversations: int, seed: int) -> list[list[Message]]:
+def old_months(conversations: int, seed: int, varied: float = VARIED) -> list[list[Message]]:
     """As many conversations of the months before the week: the messages of each, reply at the end.
 
-    Policies have their old values, the topic that the week adds is not there, and the shares of
-    languages, refusals and follow-ups are the week's.
+    Policies have their old values, but for the share `varied` of replies; the topic that the week
+    adds is not there, and the shares of languages, refusals and follow-ups are the week's.
     """
     rng = _drawn("old months", seed)
-    return [_conversation(rng, _language(rng), new=False)[0] for _ in range(conversations)]
+    return [
+        _conversation(rng, _language(rng), new=False, varied=varied)[0]
+        for _ in range(conversations)
+    ]
 
 
 def new_week(rows: int, seed: int) -> list[Row]:
@@ -266,7 +271,9 @@ def _row(rng: random.Random, name: str, moment: datetime, user: dict[str, str]) 
     }
 
 
-def _conversation(rng: random.Random, language: str, *, new: bool) -> tuple[list[Message], bool]:
+def _conversation(
+    rng: random.Random, language: str, *, new: bool, varied: float = 0.0
+) -> tuple[list[Message], bool]:
     """The messages, and whether the assistant of the old months would reply as they do."""
     if rng.random() < REFUSED:
         wording, kind = _pick(rng, FORBIDDEN[language])
@@ -275,7 +282,7 @@ def _conversation(rng: random.Random, language: str, *, new: bool) -> tuple[list
     earlier: list[Message] = []
     policy = _policy(rng, new)
     if rng.random() < FOLLOW_UPS:
-        earlier = _about(rng, policy, language, new)
+        earlier = _about(rng, policy, language, new, varied)
         if rng.random() < 0.5:
             place = LANGUAGES.index(language)
             team = policy["team"] if language == "en" else GERMAN_TEAMS[policy["team"]]
@@ -283,17 +290,35 @@ def _conversation(rng: random.Random, language: str, *, new: bool) -> tuple[list
             return earlier + _turn(_pick(rng, WHOM[language]), reply), "old" in policy
         policy = _policy(rng, new)
     was_right = not (new and "new" in policy)
-    return earlier + _about(rng, policy, language, new, opened=not earlier), was_right
+    return earlier + _about(rng, policy, language, new, varied, opened=not earlier), was_right
 
 
 def _about(
-    rng: random.Random, policy: dict[str, Any], language: str, new: bool, opened: bool = True
+    rng: random.Random,
+    policy: dict[str, Any],
+    language: str,
+    new: bool,
+    varied: float,
+    opened: bool = True,
 ) -> list[Message]:
     place = LANGUAGES.index(language)
     value = policy["new" if new and "new" in policy else "old"][place]
+    if varied and rng.random() < varied:
+        value = _another(rng, policy, place)
     question = _pick(rng, policy[language])
     asked = _opened(rng, language, question) if opened else question
     return _turn(asked, policy["reply"][place].format(value))
+
+
+def _another(rng: random.Random, policy: dict[str, Any], place: int) -> str:
+    """A value of another policy, in the language of that place, with other digits.
+
+    It is never the one that the policy has in the week.
+    """
+    others = [other for other in policies() if other is not policy]
+    values = {other[age][place] for other in others for age in ("old", "new") if age in other}
+    value: str = _pick(rng, sorted(values - {*policy.get("new", ())}))
+    return "".join(_pick(rng, "123456789") if each.isdigit() else each for each in value)
 
 
 def _policy(rng: random.Random, new: bool) -> dict[str, Any]:

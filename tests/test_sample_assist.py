@@ -106,7 +106,7 @@ def test_twelve_of_thirty_two_policies_change_and_one_topic_is_new() -> None:
 
 
 def test_a_reply_of_the_old_months_is_never_one_of_a_changed_policy(usable: list[Row]) -> None:
-    old = _replies_of(assist.old_months(4_000, seed=1))
+    old = _replies_of(assist.old_months(4_000, seed=1, varied=0.0))
     new = _replies_of([row["messages"] for row in usable])
     for policy in assist.policies():
         for place, language in enumerate(assist.LANGUAGES):
@@ -119,6 +119,20 @@ def test_a_reply_of_the_old_months_is_never_one_of_a_changed_policy(usable: list
                 assert new.get(question) in (after or before, None)
     differ = {question for question in old.keys() & new.keys() if old[question] != new[question]}
     assert len(differ) >= 40  # 12 policies in 5 wordings, those that the week has
+
+
+def test_values_of_the_old_months_vary_and_are_never_those_of_the_week() -> None:
+    replies = _replies_of(assist.old_months(4_000, seed=1, varied=0.5))
+    for policy in (each for each in assist.policies() if "old" in each):
+        for place, language in enumerate(assist.LANGUAGES):
+            written = {text for asked in policy[language] for text in replies.get(asked, ())}
+            before, after = (
+                policy["reply"][place].format(policy.get(name, policy["old"])[place])
+                for name in ("old", "new")
+            )
+            assert before in written
+            assert len(written) > 3
+            assert after == before or after not in written
 
 
 def test_the_new_topic_is_asked_about_in_the_week_alone(usable: list[Row]) -> None:

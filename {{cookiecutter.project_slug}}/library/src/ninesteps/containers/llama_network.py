@@ -347,26 +347,31 @@ class Turn:
 
     def __init__(self, config: LlamaConfig, places: Integers) -> None:
         angles = places[:, None, None] * config.frequencies
-        self._cosine = np.cos(angles).astype(np.float32)
-        self._sine = np.sin(angles).astype(np.float32)
+        cosine, sine = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+        wide = (1, config.heads + config.key_heads, 1)  # as wide as what is turned: faster
+        self._cosine = np.tile(np.concatenate([cosine, cosine], axis=-1), wide)
+        self._sine = np.tile(np.concatenate([-sine, sine], axis=-1), wide)
 
     def __call__(self, heads: Floats) -> Floats:
-        """(tokens, heads, head size); a pair is the n-th number of either half."""
-        return self._turned(heads, self._sine)
+        """(tokens, heads of queries and keys, head size); a pair is the n-th of either half."""
+        turned = _swapped(heads)
+        turned *= self._sine
+        turned += heads * self._cosine
+        return turned
 
     def back(self, heads: Floats) -> Floats:
         """The other way round, which is also the gradient."""
-        return self._turned(heads, -self._sine)
+        turned = _swapped(heads)
+        turned *= self._sine
+        return np.subtract(heads * self._cosine, turned, out=turned)
 
-    def _turned(self, heads: Floats, sine: Floats) -> Floats:
-        first, second = np.split(heads, 2, axis=-1)
-        turned = np.empty(heads.shape, np.float32)
-        half = heads.shape[-1] // 2
-        np.multiply(first, self._cosine, out=turned[..., :half])
-        turned[..., :half] -= second * sine
-        np.multiply(second, self._cosine, out=turned[..., half:])
-        turned[..., half:] += first * sine
-        return turned
+
+def _swapped(heads: Floats) -> Floats:
+    """A copy with the halves of each head in each other's place."""
+    half = heads.shape[-1] // 2
+    swapped = np.empty(heads.shape, np.float32)
+    swapped[..., :half], swapped[..., half:] = heads[..., half:], heads[..., :half]
+    return swapped
 
 
 class Layer:

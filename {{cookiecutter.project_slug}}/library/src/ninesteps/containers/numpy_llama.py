@@ -31,7 +31,7 @@ from number_vector import AdamW, Integers, NumberVector
 TOKENS_AT_ONCE = 2048
 """In a pass that scores: enough to be fast, few enough for the processor's cache."""
 
-PLACES_AT_ONCE = 65_536
+PLACES_AT_ONCE = 16_384
 """Of which keys and values are kept while replies are written."""
 
 
