@@ -137,9 +137,9 @@ def _columns(stored_object: Mapping[str, Any], uri: str) -> dict[str, Any]:
         raise AccountError(f"{uri}: expected a model archive with code/columns.json") from None
 
 
-def ask(session: Any, endpoint: str, request: str) -> str:
-    """An endpoint's answer to a line of CSV."""
+def ask(session: Any, endpoint: str, request: str, kind: str) -> str:
+    """An endpoint's answer to a request of a content type, in the same type."""
     answer = session.client("sagemaker-runtime").invoke_endpoint(
-        EndpointName=endpoint, ContentType="text/csv", Accept="text/csv", Body=f"{request}\n"
+        EndpointName=endpoint, ContentType=kind, Accept=kind, Body=request
     )
     return str(answer["Body"].read().decode())

@@ -35,14 +35,15 @@ from ninesteps.settings.settings import Settings
 from ninesteps.step_code.bundle import CONTAINERS
 
 if TYPE_CHECKING:  # as in feature_store/leaks.py
+    import conversations
     import known_answers
     from ninesteps.infrastructure import account_records
 else:
-    from ninesteps.containers import known_answers
+    from ninesteps.containers import conversations, known_answers
 
 APPROVED = "Approved"
-ANSWERS_NO_RECORD = "a language model answers conversations: send its endpoint one"
-"""Why there is no answer of a model without features."""
+NO_WORDS_THERE = "what the replies of an account's version hang on is not read here"
+"""Why a language model in an account gives no reasons."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Answer:
 
     version: int
     where: str  # what answered, such as `the endpoint customer-churn-prod`
-    values: known_answers.Answer  # label and probability, or the number that a regression estimates
+    values: known_answers.Answer = ()  # label and probability, or the number that is estimated
+    reply: str = ""  # ... or a language model's
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,9 @@ def _answered(local: Path, settings: Settings, record: Record) -> tuple[Answer |
     if package is None:
         return None, "no version is registered"
     try:
+        if settings.is_language_model:
+            said = reply(local, package, question(settings, record))
+            return Answer(package.version, where, reply=said), ""
         values = ask(local, package, lambda features: request(features, record))
     except ValueError as error:
         return None, f"version {package.version} does not answer: {error}"
@@ -221,13 +226,46 @@ def ask(
         try:
             Storage(local / "s3").unpack(archive(package), folder)
             columns = json.loads((folder / "code" / "columns.json").read_text(encoding="utf-8"))
-            if not columns["features"]:
-                raise ValueError(ANSWERS_NO_RECORD)
             text = _ask_archive(folder, line(columns["features"]))
         except (OSError, StepError) as error:
             raise ValueError(str(error)) from None
     (values,) = known_answers.read_answers(text.encode(), known_answers.CSV)
     return values
+
+
+def question(settings: Settings, record: Record) -> str:
+    """What a language model is asked about a record: its conversation without the last reply.
+
+    Raises:
+        ValueError: if the record has no conversation.
+    """
+    column = next(iter(settings.data.conversations), "")
+    *asked, _ = conversations.parsed(record.get(settings.data.stored_name(column)) or "null")
+    return json.dumps({"messages": asked})
+
+
+def reply(local: Path, package: ModelPackage, asked: str) -> str:
+    """What the archive of a version replies to a `question`.
+
+    Raises:
+        ValueError: if it does not reply, with why.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name, "model")
+        try:
+            Storage(local / "s3").unpack(archive(package), folder)
+            text = _ask_archive(folder, asked, known_answers.JSON)
+        except (OSError, StepError) as error:
+            raise ValueError(str(error)) from None
+    return _reply(text)
+
+
+def _reply(text: str) -> str:
+    content = json.loads(text)
+    if not isinstance(content, dict) or not isinstance(content.get("reply"), str):
+        got = content.get("error") if isinstance(content, dict) else None
+        raise ValueError(f"expected a reply, got {got or 'something else'}")
+    return str(content["reply"])
 
 
 def archive(package: ModelPackage) -> str:
@@ -256,12 +294,13 @@ def request(features: Sequence[str], record: Record) -> str:
     return line.getvalue()
 
 
-def _ask_archive(folder: Path, line: str) -> str:
+def _ask_archive(folder: Path, line: str, kind: str = known_answers.CSV) -> str:
     """The answer of an unpacked archive's own `inference.py`, in a process of its own."""
     with tempfile.TemporaryDirectory() as exchange:
         requests, answers = Path(exchange, "requests.json"), Path(exchange, "answers.json")
         requests.write_text(json.dumps([f"{line}\n"]), encoding="utf-8")
-        command = [sys.executable, str(CONTAINERS / "archive_process.py"), str(folder), exchange]
+        command = [sys.executable, str(CONTAINERS / "archive_process.py"), str(folder), exchange,
+                   kind]  # fmt: skip
         subprocess.run(command, check=False, capture_output=True)
         answered = json.loads(answers.read_text(encoding="utf-8")) if answers.is_file() else {}
     if "error" in answered or not answered.get("texts"):
@@ -295,7 +334,7 @@ def in_account(settings: Settings, environment: Environment, identifier: str, as
         found = _in_stores(session, groups, environment, pipeline, identifier, as_of)
         try:
             serving = account_records.serving(session, environment, pipeline)
-            return _asked(session, serving, found) if serving else found
+            return _asked(session, settings, serving, found) if serving else found
         except (AccountError, ValueError) as error:  # what the stores have is shown all the same
             return replace(found, no_answer=f"the endpoint's version does not answer: {error}")
 
@@ -339,16 +378,25 @@ def _in_stores(
     )  # fmt: skip
 
 
-def _asked(session: Any, serving: account_records.Serving, found: Found) -> Found:
+def _asked(
+    session: Any, settings: Settings, serving: account_records.Serving, found: Found
+) -> Found:
     """A record, with what an endpoint says of it."""
     from ninesteps.infrastructure import account_records
 
-    if not serving.features:
-        return replace(found, no_answer=ANSWERS_NO_RECORD)
-    line = request(serving.features, found.offline or found.online or {})
-    text = account_records.ask(session, serving.endpoint, line)
-    (values,) = known_answers.read_answers(text.encode(), known_answers.CSV)
-    answer = Answer(serving.version, f"which the endpoint {serving.endpoint} serves", values)
+    record, where = (
+        found.offline or found.online or {},
+        f"which the endpoint {serving.endpoint} serves",
+    )
+    if settings.is_language_model:
+        asked = question(settings, record)
+        text = account_records.ask(session, serving.endpoint, asked, known_answers.JSON)
+        answer = Answer(serving.version, where, reply=_reply(text))
+    else:
+        line = request(serving.features, record)
+        text = account_records.ask(session, serving.endpoint, f"{line}\n", known_answers.CSV)
+        (values,) = known_answers.read_answers(text.encode(), known_answers.CSV)
+        answer = Answer(serving.version, where, values)
     return replace(found, names=serving.names, answer=answer, no_answer="")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
-from ninesteps.runs.record import Found
+from ninesteps.runs.record import Answer, Found
 from ninesteps.terminal.console import Console
 
 _CONSOLE = Console(highlight=False)
@@ -52,6 +53,10 @@ def sentences(found: Found) -> list[str]:
     if found.answer is None:
         lines.append(f"model: {found.no_answer}")
         return lines
+    if not found.answer.values:
+        where = f"version {found.answer.version} ({found.answer.where})"
+        lines.append(f"model: {where} replies {json.dumps(found.answer.reply, ensure_ascii=False)}")
+        return lines
     label, *probability = found.answer.values
     said = f"{label:g}, with probability {probability[0]:.4g}" if probability else f"{label:.6g}"
     lines.append(f"model: version {found.answer.version} ({found.answer.where}) predicts {said}")
@@ -71,8 +76,14 @@ def as_json(found: Found) -> dict[str, Any]:
         "shown": dict(found.names),
         "model": answer and {
             "version": answer.version, "where": answer.where,
-            **dict(zip(("label", "probability") if len(answer.values) > 1 else ("estimate",),
-                       answer.values, strict=True)),
+            **_said(answer),
         },
         "no_model": found.no_answer,
     }  # fmt: skip
+
+
+def _said(answer: Answer) -> dict[str, Any]:
+    if not answer.values:
+        return {"reply": answer.reply}
+    names = ("label", "probability") if len(answer.values) > 1 else ("estimate",)
+    return dict(zip(names, answer.values, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ from ninesteps.tracing.erasing import Plan
 from ninesteps.tracing.reasons import NO_PROOF, Reasons
 from ninesteps.tracing.trace import KEPT, Said, Trace, Why
 from ninesteps.tracing.uses import Snapshot, Use
+from ninesteps.tracing.words import Words
 
 SHOWN = 20
 """Tables, versions and runs that the text lists of each kind; --json has all."""
@@ -124,10 +126,15 @@ def _version(said: Said) -> str:
 def _answer(said: Said) -> str:
     if said.why_not:
         return f"it does not answer: {said.why_not}"
-    if not said.answer:
+    if not said.answer and not said.reply:
         return "it kept no answer about it: --ask asks it"
     when = "its run kept what it said" if said.how == KEPT else "asked now, it says"
-    return f"{when}: {said_in_words(said.answer)}"
+    words = said_in_words(said.answer) if said.answer else _quoted(said.reply)
+    return f"{when}: {words}"
+
+
+def _quoted(reply: str) -> str:
+    return json.dumps(reply, ensure_ascii=False)
 
 
 def said_in_words(answer: Sequence[float]) -> str:
@@ -147,11 +154,25 @@ def why(trace: Answered) -> Iterator[str]:
     if told is None:
         return
     title = f"Why version {told.version}, {told.where}, answers as it does"
+    if told.words is not None:
+        yield (f"What the reference reply hangs on, by version {told.version}, {told.where} (about "
+               f"the record as of {told.event_time})")  # fmt: skip
+        yield from (f"  {line}" for line in _words(told.words))
+        return
     if told.reasons is None:
         yield f"{title} cannot be told: {told.why_not}"
         return
     yield f"{title} (about the record as of {told.event_time})"
     yield from (f"  {line}" for line in reasons(trace, told.reasons))
+
+
+def _words(found: Words) -> Iterator[str]:
+    for number, (word, change) in enumerate(found.changes, start=1):
+        yield f"{number}. Without {_quoted(word)} it is less likely, by {change:.3g} nats."
+    if not found.changes:
+        yield "No word of the user's last message makes it likelier."
+    yield found.caution
+    yield f"Method: {found.method}."
 
 
 def subject(trace: Answered) -> str:
@@ -199,7 +220,8 @@ def as_json(trace: Trace) -> dict[str, Any]:
                 "version": said.version,
                 "status": said.status,
                 **_use_as_json(said.use),
-                "answer": answer_as_json(said.answer, trace),
+                "answer": {"reply": said.reply} if said.reply
+                else answer_as_json(said.answer, trace),
                 "how": said.how or None,
                 "no_answer": said.why_not or None,
             }
@@ -222,8 +244,14 @@ def why_as_json(trace: Answered) -> dict[str, Any] | None:
             "event_time": told.event_time,
             "no_reasons": told.why_not or None,
             **(_reasons_as_json(trace, told.reasons) if told.reasons else {}),
+            **(_words_as_json(told.words) if told.words else {}),
         }
     )
+
+
+def _words_as_json(found: Words) -> dict[str, Any]:
+    words = [{"word": word, "change": change} for word, change in found.changes]
+    return {"words": words, "method": found.method, "caveat": found.caution}
 
 
 def _use_as_json(use: Use | None) -> dict[str, Any]:

@@ -239,7 +239,7 @@ class _Why:
             ValueError: if the record cannot be explained.
         """
         if self.settings.project.problem == LANGUAGE_MODEL:
-            raise Absent(records.ANSWERS_NO_RECORD)
+            raise Absent(records.NO_WORDS_THERE)
         run = AccountRun.of(self.registry.session, self.registry.environment)
         archive = run.read(version.model, MOST_ARCHIVE)
         noted = version.metadata.get(digest_key(version.model), "")

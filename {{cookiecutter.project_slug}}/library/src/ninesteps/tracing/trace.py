@@ -17,12 +17,13 @@ from ninesteps.local.erasures import Erasure, Erasures
 from ninesteps.local.state import ModelPackage, State
 from ninesteps.local.storage import Storage
 from ninesteps.runs import record as records
-from ninesteps.settings.project import LANGUAGE_MODEL
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code.bundle import folders
 from ninesteps.tracing import reasons as explaining
+from ninesteps.tracing import words
 from ninesteps.tracing.reasons import Reasons
 from ninesteps.tracing.uses import Files, OnWork, RunFiles, Snapshot, Use, runs
+from ninesteps.tracing.words import Words
 
 KEPT, ASKED = "kept by its run", "asked now"
 
@@ -35,6 +36,7 @@ class Said:
     status: str
     use: Use | None  # how its run used the record; None: not at all
     answer: tuple[float, ...] = ()  # label and probability, or the number that it estimates
+    reply: str = ""  # ... or a language model's
     how: str = ""  # KEPT or ASKED
     why_not: str = ""  # there is no answer
 
@@ -47,6 +49,7 @@ class Why:
     where: str  # what makes it the one, such as `which the endpoint here serves`
     event_time: str  # of the row that it was asked about
     reasons: Reasons | None = None
+    words: Words | None = None  # of a language model, in the place of reasons
     why_not: str = ""
 
 
@@ -188,7 +191,8 @@ class _Asked:
         chosen, where = records.chosen_package(self.local, self.settings)
         why = self._why(chosen, where) if chosen else None
         pairs = zip(self.found.versions, packages, strict=True)
-        versions = tuple(self._said(said, package, why, ask_all) for said, package in pairs)
+        say = self._replied if self.settings.is_language_model else self._said
+        versions = tuple(say(said, package, why, ask_all) for said, package in pairs)
         return replace(self.found, versions=versions, why=why)
 
     def _said(self, said: Said, package: ModelPackage, why: Why | None, ask_all: bool) -> Said:
@@ -206,13 +210,26 @@ class _Asked:
             return replace(said, why_not=str(error))
         return replace(said, answer=answer, how=ASKED)
 
+    def _replied(self, said: Said, package: ModelPackage, why: Why | None, ask_all: bool) -> Said:
+        """The same of a language model, asked with the conversation that the stores have."""
+        if said.use and said.use.reply:
+            return replace(said, reply=said.use.reply, how=KEPT)
+        if not ask_all and (why is None or why.version != said.version):
+            return said
+        try:
+            asked = records.question(self.settings, self._record)
+            return replace(said, reply=records.reply(self.local, package, asked), how=ASKED)
+        except ValueError as error:
+            return replace(said, why_not=str(error))
+
     def _why(self, package: ModelPackage, where: str) -> Why:
         use = next(one.use for one in self.found.versions if one.version == package.version)
         event_time = use.row.event_time if use else self._event_time
-        if self.settings.project.problem == LANGUAGE_MODEL:
-            return Why(package.version, where, event_time, why_not=records.ANSWERS_NO_RECORD)
         run, storage = self.runs.get(package.execution), Storage(self.local / "s3")
         try:
+            if self.settings.is_language_model:
+                found = words.of(storage, run, self.found.id)
+                return Why(package.version, where, event_time, words=found)
             config = json.loads(storage.read(run.config)) if run and run.config else {}
             reasons = explaining.explain(
                 records.archive(package),

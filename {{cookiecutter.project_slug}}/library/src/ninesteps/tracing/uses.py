@@ -18,11 +18,13 @@ from ninesteps.local.pseudonyms import Key
 from ninesteps.local.state import State
 from ninesteps.local.storage import Storage
 from ninesteps.tracing.index import FOLDER, SUFFIX, Index, Place, first_field, index_lines, line_at
+from ninesteps.tracing.rewriting import json_lines_of
 
 SPLITS = ("train", "validation", "test")
 
 _SPLIT = re.compile(r"/(train|validation|test)/\1\.csv$")
 _ANSWERS, _JUDGED = ".csv.out", "/evaluation/answers.csv"
+_REPLIES, _WORDS = ".jsonl.out", "/evaluation/attributions.json"
 _SHAP = "/explanations_shap/out.csv"
 
 OnWork = Callable[[str], None]
@@ -51,6 +53,16 @@ class RunFiles:
     def answers(self) -> str:
         """What the model answered to the test split, by the transform."""
         return self.uri(_ANSWERS)
+
+    @property
+    def replies(self) -> str:
+        """What a language model replied to the test split, by the transform."""
+        return self.uri(_REPLIES)
+
+    @property
+    def words(self) -> str:
+        """What the replies of the test split hang on."""
+        return self.uri(_WORDS)
 
     @property
     def config(self) -> str:
@@ -98,6 +110,7 @@ class Use:
     split: str  # of SPLITS
     row: Row
     answer: tuple[float, ...] = ()  # what the transform kept: label and probability, or a number
+    reply: str = ""  # ... or a language model's
     has_explanation: bool = False  # whether local SHAP values of it were kept
 
 
@@ -170,8 +183,18 @@ class Files:
             answers = run.answers
             said = self.row(answers, run.digests[answers], identifier) if answers else None
             answer = tuple(map(float, said.fields[1:])) if said else ()
-            return Use(run, split, row, answer, self._is_explained(run, row))
+            explained = self._is_explained(run, row)
+            return Use(run, split, row, answer, self._reply(run, identifier), explained)
         return None
+
+    def _reply(self, run: RunFiles, identifier: str) -> str:
+        """What the transform kept of a language model's reply; empty if it kept none."""
+        file = self._file(run.replies) if run.replies else None
+        if file is None:
+            return ""
+        lines = file.read_bytes().split(b"\n")
+        said = [json.loads(lines[n]) for n in json_lines_of(file, identifier)]
+        return str(said[0].get("SageMakerOutput", {}).get("reply", "")) if said else ""
 
     def _is_explained(self, run: RunFiles, row: Row) -> bool:
         """Whether the evenly spaced rows that have SHAP values include one."""
@@ -214,6 +237,7 @@ def runs(state: State, group: str) -> list[RunFiles]:
     rows = state.rows(
         "SELECT s.execution, e.started, s.record FROM steps s JOIN executions e "
         "ON e.id = s.execution WHERE s.record LIKE '%.csv%' "
+        "OR s.record LIKE '%.jsonl%' "
         "OR s.record LIKE '%/analysis_config.json%' "
         "ORDER BY e.started DESC, e.rowid DESC, s.rowid"
     )
