@@ -25,6 +25,7 @@ from ninesteps.local.endpoint.control import address, ask
 from ninesteps.local.endpoint.router import INVOKED, TARGET
 from ninesteps.local.state import State
 from ninesteps.report import ab_page
+from ninesteps.runs import ab_test
 from ninesteps.runs.ab_test import looked_at
 from ninesteps.settings.settings import Settings
 from registered import acted_on, pipeline, register, settings
@@ -125,6 +126,32 @@ def test_a_worse_version_and_one_that_fails_are_taken_back(local: Path, tmp_path
     assert [entry["ab_outcome"] for entry in entered(local)] == ["worse", "guardrail"]
     page = (test_of(local, 2) / "page.html").read_text(encoding="utf-8")
     assert "Stopped by a guardrail: version 1 stays" in page
+
+
+@pytest.mark.parametrize(("rates", "serves"), [(BETTER, 2), (WORSE, 1)])
+def test_a_command_that_is_killed_after_the_decision_leaves_one_entry_and_a_page(
+    local: Path, monkeypatch: pytest.MonkeyPatch, rates: list[str], serves: int
+) -> None:
+    register(local, 1)
+    register(local, 2)
+    assert pipeline("deploy", "1", "--port", "0").exit_code == 0
+
+    def killed(*_: object) -> None:
+        raise SystemExit(137)
+
+    words = ("deploy", "2", "--ab", *USERS, *rates)
+    for name in ("of_folder", "keep"):  # before the page, and before the note
+        with monkeypatch.context() as patch:
+            patch.setattr(ab_page if name == "of_folder" else ab_test, name, killed)
+            assert pipeline(*words).exit_code == 137
+        (entry,) = entered(local)
+    done = pipeline(*words)
+    assert done.exit_code == (0 if serves == 2 else 1), done.output
+    assert f"version {serves} serves" in done.output
+    assert entered(local) == [entry]
+    assert (test_of(local) / "page.html").exists()
+    assert not test_of(local, 2).exists()
+    assert "decision" in json.loads((test_of(local) / "test.json").read_text(encoding="utf-8"))
 
 
 def when(is_so: Callable[[], bool], act: Callable[[], object]) -> None:

@@ -16,6 +16,7 @@ from ninesteps.errors import FAILED, INTERRUPTED, DeployError
 
 if TYPE_CHECKING:
     from ninesteps.local.state import ModelPackage
+    from ninesteps.runs.ab_test import Run
     from ninesteps.runs.rehearsal import Rehearsal
 
 
@@ -90,11 +91,12 @@ def test(
     Raises:
         DeployError: if no other version serves, or the endpoint ends meanwhile.
     """
-    from ninesteps.report import ab_page
     from ninesteps.runs import ab_test
-    from ninesteps.terminal.ab_test import Shown, sentence
-    from ninesteps.terminal.ab_test import as_json as shown_as_json
+    from ninesteps.terminal.ab_test import Shown
 
+    if ended := ab_test.ended_unseen(rehearsal, package, users, rates, seed):
+        _tell(ended, as_json)
+        return
     version, before = package.version, rehearsal.serving()
     if before is None:
         raise DeployError(
@@ -109,7 +111,6 @@ def test(
             f"{rates[1]:g} of the challenger's (version {version}) with a good outcome, seed "
             f"{seed}; time is compressed: a day takes as long as its requests"
         )
-    page = run.folder / ab_test.PAGE
     try:
         with rehearsal.deploying(package, 1, port, ab={"share": run.test.share}):
             run.take_up()
@@ -124,8 +125,19 @@ def test(
             f"test from request {run.requests:,}", err=True,
         )  # fmt: skip
         sys.exit(INTERRUPTED)
-    ab_test.keep(run, run.noted())
+    _tell(run, as_json)
+
+
+def _tell(run: Run, as_json: bool) -> None:
+    """Keep how a test ended, with its page, say it, and end with 1 if no version takes over."""
+    from ninesteps.report import ab_page
+    from ninesteps.runs import ab_test
+    from ninesteps.terminal.ab_test import as_json as shown_as_json
+    from ninesteps.terminal.ab_test import sentence
+
+    page = run.folder / ab_test.PAGE
     page.write_text(ab_page.of_folder(run.folder), encoding="utf-8")
+    ab_test.keep(run, run.noted())  # last: what was killed before is done again
     here.record_lineage()
     if as_json:
         click.echo(json.dumps(shown_as_json(run)))

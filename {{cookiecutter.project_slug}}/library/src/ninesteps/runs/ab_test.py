@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from ninesteps.errors import DeployError
 from ninesteps.local.endpoint.router import TARGET
 from ninesteps.local.endpoint.traffic import Caller
-from ninesteps.local.state import ModelPackage, digest_of
+from ninesteps.local.state import ModelPackage, State, digest_of
 from ninesteps.runs.ab_plan import rules_of
 from ninesteps.runs.rehearsal import Rehearsal
 
@@ -253,21 +253,51 @@ def find(
     seed: int,
 ) -> Run:
     """The test that was stopped before it was decided, if it is of the same; else a new one."""
-    rules = rules_of(rehearsal.settings)
-    salt = rehearsal.settings.ab.salt_of(package.group, package.version)
-    window = rules.window_hours * 3600
-    of = {"group": package.group, "version": package.version, "before": before, "salt": salt,
-          "rules": asdict(rules), "users": users, "rates": list(rates), "seed": seed,
-          "outcome": rehearsal.settings.ab.outcome}  # fmt: skip
+    of = _about(rehearsal, package, before, users, rates, seed)
     for folder, content in _tests(rehearsal.local):
         if {key: content.get(key) for key in of} == of and "decision" not in content:
-            return _run(rehearsal, package, folder, content, window)
+            return _run(rehearsal, package, folder, content)
     root = folder_of_tests(rehearsal.local)
     folder = root / f"{len([*root.glob('[0-9]*')]) + 1:04}"
     folder.mkdir(parents=True)
     content = {**of, "began": float(math.floor(time.time()))}
     _write(folder, content)
-    return _run(rehearsal, package, folder, content, window)
+    return _run(rehearsal, package, folder, content)
+
+
+def ended_unseen(
+    rehearsal: Rehearsal, package: ModelPackage, users: int, rates: tuple[float, float], seed: int
+) -> Run | None:
+    """The same test, if it ended for the endpoint, and its command was killed before it said so.
+
+    The chain of events has how it ended: it is not to be entered again.
+    """
+    entered = State(rehearsal.local / "state.db", read_only=True).events()
+    ended = {event.facts.get("ab_events_sha256") for event in entered}
+    for folder, content in _tests(rehearsal.local):
+        of = _about(rehearsal, package, int(content["before"]), users, rates, seed)
+        is_same = {key: content.get(key) for key in of} == of and "decision" not in content
+        if is_same and (folder / EVENTS).exists() and digest_of(folder / EVENTS) in ended:
+            run = _run(rehearsal, package, folder, content)
+            run.take_up()
+            return run
+    return None
+
+
+def _about(
+    rehearsal: Rehearsal,
+    package: ModelPackage,
+    before: int,
+    users: int,
+    rates: tuple[float, float],
+    seed: int,
+) -> dict[str, Any]:
+    """What makes a test the same."""
+    ab = rehearsal.settings.ab
+    return {"group": package.group, "version": package.version, "before": before,
+            "salt": ab.salt_of(package.group, package.version),
+            "rules": asdict(rules_of(rehearsal.settings)), "users": users, "rates": list(rates),
+            "seed": seed, "outcome": ab.outcome}  # fmt: skip
 
 
 def keep(run: Run, decision: dict[str, Any]) -> None:
@@ -276,11 +306,9 @@ def keep(run: Run, decision: dict[str, Any]) -> None:
     _write(run.folder, {**content, "decision": decision})
 
 
-def _run(
-    rehearsal: Rehearsal, package: ModelPackage, folder: Path, content: dict[str, Any],
-    window: float,
-) -> Run:  # fmt: skip
+def _run(rehearsal: Rehearsal, package: ModelPackage, folder: Path, content: dict[str, Any]) -> Run:
     rates = (content["rates"][0], content["rates"][1])
+    window = content["rules"]["window_hours"] * 3600
     population = Population(content["users"], rates, content["seed"], content["began"], window)
     test = ab_decision.ABTest(ab_decision.Rules.from_json(content["rules"]))
     return Run(rehearsal, package, content["before"], folder, population, content["salt"], test)
