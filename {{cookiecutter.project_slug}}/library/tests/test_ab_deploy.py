@@ -30,8 +30,10 @@ from ninesteps.runs.ab_test import looked_at
 from ninesteps.settings.settings import Settings
 from registered import acted_on, pipeline, register, settings
 
-AB = {"min_users": 60, "first_users": 60, "window_hours": 24, "max_days": 14}
-USERS = ["--users", "90"]
+IS_FULL = int(os.environ.get("AB_RUNS", "80")) >= 2000
+
+AB = {"min_users": 40, "first_users": 40, "window_hours": 24, "max_days": 14}
+USERS = ["--users", "60"]
 BETTER, WORSE = (["--outcome-rate", rates] for rates in ("0.3,0.8", "0.95,0.05"))
 
 COMMAND = """
@@ -79,13 +81,34 @@ def events_of(folder: Path) -> list[Any]:
     return list(read_lines(lines))
 
 
-def test_a_better_version_takes_over_and_a_page_says_why(local: Path) -> None:
+def killed_after_its_decision(
+    local: Path, monkeypatch: pytest.MonkeyPatch, rates: list[str]
+) -> dict[str, Any]:
+    """A test whose command is killed before its page, and again before its note; its entry."""
+
+    def killed(*_: object) -> None:
+        raise SystemExit(137)
+
+    for module, name in ((ab_page, "of_folder"), (ab_test, "keep")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, killed)
+            assert pipeline("deploy", "2", "--ab", *USERS, *rates).exit_code == 137
+    (entry,) = entered(local)
+    assert "decision" not in json.loads((test_of(local) / "test.json").read_text(encoding="utf-8"))
+    return entry
+
+
+def test_a_better_version_takes_over_and_a_page_says_why_though_the_command_is_killed(
+    local: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     register(local, 1)
     register(local, 2)
     assert pipeline("deploy", "1", "--port", "0").exit_code == 0
+    killed_after_its_decision(local, monkeypatch, BETTER)
     done = pipeline("deploy", "2", "--ab", *USERS, *BETTER)
     assert done.exit_code == 0, done.output
-    assert "time is compressed" in done.output
+    assert "decision" in json.loads((test_of(local) / "test.json").read_text(encoding="utf-8"))
+    assert not test_of(local, 2).exists()
     assert "version 2 against version 1: better: after " in done.output
     assert json.loads(pipeline("endpoint", "--json").output)["version"] == 2
     events = events_of(test_of(local))
@@ -128,30 +151,19 @@ def test_a_worse_version_and_one_that_fails_are_taken_back(local: Path, tmp_path
     assert "Stopped by a guardrail: version 1 stays" in page
 
 
-@pytest.mark.parametrize(("rates", "serves"), [(BETTER, 2), (WORSE, 1)])
-def test_a_command_that_is_killed_after_the_decision_leaves_one_entry_and_a_page(
-    local: Path, monkeypatch: pytest.MonkeyPatch, rates: list[str], serves: int
+@pytest.mark.skipif(not IS_FULL, reason="in the full tier: AB_RUNS")
+def test_a_command_that_is_killed_after_worse_leaves_one_entry_and_a_page(
+    local: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(local, 1)
     register(local, 2)
     assert pipeline("deploy", "1", "--port", "0").exit_code == 0
-
-    def killed(*_: object) -> None:
-        raise SystemExit(137)
-
-    words = ("deploy", "2", "--ab", *USERS, *rates)
-    for name in ("of_folder", "keep"):  # before the page, and before the note
-        with monkeypatch.context() as patch:
-            patch.setattr(ab_page if name == "of_folder" else ab_test, name, killed)
-            assert pipeline(*words).exit_code == 137
-        (entry,) = entered(local)
-    done = pipeline(*words)
-    assert done.exit_code == (0 if serves == 2 else 1), done.output
-    assert f"version {serves} serves" in done.output
+    entry = killed_after_its_decision(local, monkeypatch, WORSE)
+    done = pipeline("deploy", "2", "--ab", *USERS, *WORSE)
+    assert (done.exit_code, "version 1 serves" in done.output) == (1, True)
     assert entered(local) == [entry]
     assert (test_of(local) / "page.html").exists()
     assert not test_of(local, 2).exists()
-    assert "decision" in json.loads((test_of(local) / "test.json").read_text(encoding="utf-8"))
 
 
 def when(is_so: Callable[[], bool], act: Callable[[], object]) -> None:
@@ -198,6 +210,7 @@ def test_a_test_that_is_stopped_or_killed_leaves_the_incumbent_and_goes_on(local
     done = pipeline("deploy", "2", "--ab", *USERS, *BETTER)
     assert done.exit_code == 0, done.output
     assert "it goes on from request " in done.output
+    assert "time is compressed" in done.output
     replies = [int(e.id[1:]) for e in events_of(test_of(local)) if e.kind == "reply"]
     outcomes = [e.id for e in events_of(test_of(local)) if e.kind == "outcome"]
     assert replies == [*range(len(replies))]
@@ -253,6 +266,24 @@ def test_what_cannot_be_tested_is_said_in_one_sentence(
     assert (answer.status, b"expected main, got" in answer.read()) == (400, True)
     connection.close()
     os.kill(address(local / "endpoint")["pid"], signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("words", "instead"),
+    [
+        (("deploy", "2", "--env", "prod"), "`pipeline approve V --env NAME`"),
+        (("rollback", "--env=prod"), "`pipeline reject V --env NAME`"),
+        (("endpoint", "--env", "prod"), "`pipeline registry V --env NAME`"),
+    ],
+)
+def test_a_command_of_this_machine_says_what_to_use_in_an_account(
+    words: tuple[str, ...], instead: str
+) -> None:
+    done = pipeline(*words)
+    assert done.exit_code == 2
+    assert "--env: expected none, got one: " in done.output
+    assert instead in done.output
+    assert "No such option '--evn'" in pipeline("endpoint", "--evn").output
 
 
 def test_nothing_that_a_page_shows_is_read_as_markup(tmp_path: Path) -> None:

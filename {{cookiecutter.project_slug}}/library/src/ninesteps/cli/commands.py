@@ -15,6 +15,15 @@ from ninesteps.errors import FAILED, INTERRUPTED, WRONG_USE, NineStepsError
 from ninesteps.runs import stopping
 from ninesteps.terminal import output
 
+_BY_APPROVAL = "an endpoint in an account changes by decisions on versions"
+HERE_ALONE = {
+    "deploy": f"{_BY_APPROVAL}; to deploy one: `pipeline approve V --env NAME`",
+    "rollback": f"{_BY_APPROVAL}; to withdraw one: `pipeline reject V --env NAME`",
+    "endpoint": "the endpoint is this machine's; for a version's rollout, or how its A/B test "
+    "stands, in an account: `pipeline registry V --env NAME`",
+}
+"""Commands that act on this machine alone, where one might expect --env: what to use instead."""
+
 
 class _Commands(click.Group):
     """Ends a command that fails with one sentence that a person can act on, and an exit status."""
@@ -47,6 +56,11 @@ class _Commands(click.Group):
             _exit(INTERRUPTED, "stopped")
         except MemoryError:
             _exit(FAILED, "this machine does not have enough memory for it")
+        except click.NoSuchOption as error:
+            where = HERE_ALONE.get(error.ctx.command.name or "") if error.ctx else None
+            if error.option_name != "--env" or where is None:
+                raise
+            raise click.UsageError(f"--env: expected none, got one: {where}", error.ctx) from None
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except Exception as error:
