@@ -19,8 +19,10 @@ template is ChatML.
 values, a reply token; `WEEK_LOSS` the least on the new week, which changes policies, so that there
 is something to learn; and `LEARNT` is by how much an epoch of fine-tuning lowers it, at least.
 
-**How it was chosen.** Shape, updates, `assist.VARIED` and the ranges in the scenario's
-`pipeline.toml` were tried on weeks of other seeds, each with a base of another seed than this one.
+**How it was chosen.** Tokenizer, `assist.VARIED` and width were tried with a base of another seed,
+and all of it on ten weeks of other seeds, split by other salts: the committed week decided nothing.
+After two epochs of one setting the lower bound of the win rate was 0.51 to 0.76 in the ten, the
+median 0.70, and every prompt that must be refused was.
 """
 
 from __future__ import annotations
