@@ -335,6 +335,41 @@ def test_the_stacks_own_key_encrypts_every_output_and_the_disks_that_take_a_key(
                 assert at(request, path) == ({} if has_disks else key), (kind, path)
 
 
+def test_each_kind_of_job_is_stopped_after_its_own_hours() -> None:
+    compute = dataclasses.replace(own().compute, training_hours=12, processing_hours=4)
+    settings = dataclasses.replace(own(), compute=compute)
+    found = requests(compiled.definition(settings, settings.environment()))
+    limits = {(kind, request["StoppingCondition"]["MaxRuntimeInSeconds"])
+              for kind, request in found if "StoppingCondition" in request}  # fmt: skip
+    assert limits == {("Processing", 14_400), ("Tuning", 43_200)}
+
+
+@pytest.mark.parametrize(("instance", "has_key"), [("ml.m5.large", True), ("ml.g5.xlarge", False)])
+def test_an_endpoint_whose_disks_take_no_key_is_sent_without_one(
+    instance: str, has_key: bool
+) -> None:
+    deploy = dataclasses.replace(own().deploy, instance_type=instance)
+    settings = dataclasses.replace(own(), deploy=deploy)
+    prod = settings.environment("prod")
+    objects, configs = stacks.rollout_objects(settings, prod), []
+    for uri, content in objects.items():
+        if uri.endswith(".asl.json"):
+            states = json.loads(content)["States"].values()
+            configs += [
+                state["Parameters"]
+                for state in states
+                if str(state.get("Resource")).endswith(":createEndpointConfig")
+            ]
+    assert len(configs) >= 3
+    assert all(("KmsKeyId" in config) == has_key for config in configs)
+    for config in configs:
+        assert "KmsKeyId" in config.get("DataCaptureConfig", {"KmsKeyId": ""})
+    sent = stacks.rollout_stack(settings, prod, compiled.definition(settings, prod), "key").template
+    for resource in json.loads(sent)["Resources"].values():
+        if place := resource["Properties"].get("DefinitionS3Location"):
+            assert f"s3://{place['Bucket']}/{place['Key']}" in objects
+
+
 def test_without_key_and_network_no_job_names_any(bare: Full) -> None:
     for word in ("Kms", "Vpc", "Subnet", "NetworkConfig"):
         assert word not in bare[1]
@@ -420,6 +455,19 @@ def test_every_role_may_do_what_the_table_says_and_nothing_else(
     which: str, request: pytest.FixtureRequest
 ) -> None:
     assert wrong(request.getfixturevalue(which), stacks.read(ROOT)) == []
+
+
+def test_a_base_model_in_another_bucket_may_be_read_and_listed(bare: Full) -> None:
+    settings, definition = bare
+    model = dataclasses.replace(settings.model, base="s3://weights/llama/small")
+    changed = dataclasses.replace(settings, model=model), definition
+    assert wrong(changed, stacks.read(ROOT)) == []
+    added = allowed(changed, "s3:GetObject")["PipelineRole"]
+    added -= allowed(bare, "s3:GetObject").get("PipelineRole", set())
+    assert {permission[2] for permission in added} == {"arn:aws:s3:::weights/llama/small/*"}
+    (listed,) = (p for p in allowed(changed, "s3:ListBucket")["PipelineRole"]
+                 if p[2] == "arn:aws:s3:::weights")  # fmt: skip
+    assert '["llama/small", "llama/small/*"]' in listed[3]
 
 
 def test_clarifys_image_may_use_its_shadow_endpoint_and_no_other_step_may(bare: Full) -> None:

@@ -261,7 +261,8 @@ def test_clarify_is_refused_where_its_image_is_not(tmp_path: Path) -> None:
         (("compute", "transform_instance"), "ml.g4dn.xlarge", True, True),
         (("compute", "processing_instance"), "ml.r5d.large", False, True),
         (("compute", "processing_instance"), "ml.r5.large", True, False),
-        (("deploy", "instance_type"), "ml.m5d.large", False, True),
+        (("deploy", "instance_type"), "ml.m5d.large", True, True),
+        (("deploy", "instance_type"), "ml.m5d.large", False, False),
     ],
 )
 def test_an_instance_whose_disks_take_no_key_gets_none(

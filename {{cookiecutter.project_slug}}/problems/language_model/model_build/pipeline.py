@@ -160,6 +160,7 @@ def batch_transform(build: Build, process: Step, create: Step) -> Step:
         output_filter="$['id','SageMakerOutput']",
         output_path=build.execution_uri(name),
         answer_seconds=sdk.LONGEST_ANSWER,
+        request_mb=1,  # replies are longer than short prompts: the server sends 6.5 MB at most
     )
     return sdk.TransformStep(
         name=name, step_args=request, cache_config=sdk.CACHE, retry_policies=sdk.JOB_RETRIES

@@ -147,7 +147,7 @@ STORE = (
     grant("s3: GetBucketLocation", "{store bucket}"),
     grant("s3: ListBucket", "{store bucket}", StringLike={"s3:prefix": "{store prefix}"}),
 )
-"""What reading rows takes that lie elsewhere than in the pipeline's own bucket."""
+"""What reading rows takes that lie outside the pipeline's own bucket, and a base model."""
 
 STORE_KEY = (grant("kms: Decrypt", "{store key}"),)
 """... and are encrypted with a key."""
@@ -810,6 +810,13 @@ def of_ingester(settings: Settings, environment: Environment) -> list[Grant]:
     return [*calls, *_elsewhere(settings, environment)]
 
 
+def read_elsewhere(settings: Settings, environment: Environment) -> list[str]:
+    """The S3 prefixes that jobs read outside the pipeline's own prefix: rows, and a base model."""
+    rows, base = settings.features_of(environment).locations, settings.model.base_prefix
+    return [*dict.fromkeys([*rows, *([base] if base else [])])]
+
+
 def _elsewhere(settings: Settings, environment: Environment) -> list[Grant]:
     features = settings.features_of(environment)
-    return [*(STORE if features.locations else ()), *(STORE_KEY if features.kms_key_arns else ())]
+    places = read_elsewhere(settings, environment)
+    return [*(STORE if places else ()), *(STORE_KEY if features.kms_key_arns else ())]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ninesteps.infrastructure.permissions import Grant
+from ninesteps.infrastructure.permissions import Grant, read_elsewhere
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.features import Features, SharedGroup
 from ninesteps.settings.settings import Settings
@@ -60,9 +60,9 @@ def values(
 
 
 def feature_values(settings: Settings, environment: Environment) -> dict[str, str]:
-    """Of them what the feature groups have; of several, lists with commas."""
+    """Of them what the feature groups have, and the base model's place; lists with commas."""
     features = settings.features_of(environment)
-    places = [place.removeprefix("s3://") for place in features.locations]
+    places = [place.removeprefix("s3://") for place in read_elsewhere(settings, environment)]
     prefixes = [place.partition("/")[2] for place in places]
     start = f"arn:{environment.partition}:s3:::"
     own, shared = features.owned_groups.values(), features.groups.values()
@@ -79,13 +79,22 @@ def feature_values(settings: Settings, environment: Environment) -> dict[str, st
         "store": ",".join(f"{start}{place}/*" for place in places),
         "store bucket": ",".join(dict.fromkeys(start + p.partition("/")[0] for p in places)),
         "store key": ",".join(features.kms_key_arns),
-        "store prefix": ",".join(
-            dict.fromkeys(f"{prefix}/*" if prefix else "*" for prefix in prefixes)
-        ),
+        "store prefix": ",".join(dict.fromkeys(_listed(prefixes, settings.model.base_prefix))),
         "read tables": ",".join(features.catalog_arns(environment, *own, *shared)),
         "tables": ",".join(features.catalog_arns(environment, *own)),
         "workgroup": features.workgroup,
     }
+
+
+def _listed(prefixes: Iterable[str], base: str) -> Iterator[str]:
+    """What may be listed of prefixes: what lies below; of the base, which an input names, itself.
+
+    SageMaker lists what has an input's prefix, which ends in no slash.
+    """
+    for prefix in prefixes:
+        yield f"{prefix}/*" if prefix else "*"
+    if base:
+        yield base.removeprefix("s3://").partition("/")[2]
 
 
 def key_of_the_stack(environment: Environment) -> str:

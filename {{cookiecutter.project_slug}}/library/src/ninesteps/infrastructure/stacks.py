@@ -183,7 +183,11 @@ def rollout_stack(
     return Stack(
         name=f"{environment.named(settings.project.pipeline)}-rollout",
         template=template.packaged(
-            settings.root, template.ROLLOUT, environment.bucket_name, settings.project.pipeline
+            settings.root,
+            template.ROLLOUT,
+            environment.bucket_name,
+            settings.project.pipeline,
+            settings.deploy.instance_type,
         ),
         parameters={
             **rollout_parameters(settings, environment, json.loads(definition), key),
@@ -233,12 +237,12 @@ def floor_changes(previous: Mapping[str, str], parameters: Mapping[str, str]) ->
 
 def rollout_objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
     """What must be in the bucket before the machines are: their files, and their jobs' code."""
-    prefix = settings.project.pipeline
-    machines = template.state_machines(template.read(settings.root, template.ROLLOUT)).values()
+    root, prefix, instance = settings.root, settings.project.pipeline, settings.deploy.instance_type
+    machines = template.state_machines(template.read(root, template.ROLLOUT)).values()
     return {
         **{
-            f"s3://{environment.bucket_name}/{template.machine_key(settings.root, prefix, file)}":
-                template.machine_content(settings.root, file)
+            f"s3://{environment.bucket_name}/{template.machine_key(root, prefix, file, instance)}":
+                template.machine_content(root, file, instance)
             for file in machines
         },
         **job_code.code_objects(settings, environment),

@@ -19,6 +19,7 @@ import yaml
 
 from ninesteps.settings import regions
 from ninesteps.settings.environment import Environment
+from ninesteps.settings.operation import LOCAL_DISKS
 
 FOLDER = "model_deploy/infrastructure"
 """Where a repository has its templates and state machines."""
@@ -36,31 +37,44 @@ def read(root: Path, name: str) -> dict[str, Any]:
     return content
 
 
-def packaged(root: Path, name: str, bucket: str = "", prefix: str = "") -> str:
+def packaged(
+    root: Path, name: str, bucket: str = "", prefix: str = "", endpoint_instance: str = ""
+) -> str:
     """A template as one text: JSON without a needless byte.
 
     Args:
         root: the repository.
         bucket: where its state machines' files lie.
         prefix: ... under this prefix of it, below which `machine_key` says the rest.
+        endpoint_instance: what the endpoint runs on.
     """
     template = read(root, name)
     for resource in template["Resources"].values():
         if file := resource["Properties"].get("DefinitionS3Location"):
-            key = machine_key(root, prefix, file)
+            key = machine_key(root, prefix, file, endpoint_instance)
             resource["Properties"]["DefinitionS3Location"] = {"Bucket": bucket, "Key": key}
     return _compact(template)
 
 
-def machine_key(root: Path, prefix: str, file: str) -> str:
+def machine_key(root: Path, prefix: str, file: str, endpoint_instance: str) -> str:
     """Where a state machine's file lies: by content, so that a change of it is one of the stack."""
-    digest = hashlib.sha256(machine_content(root, file)).hexdigest()[:16]
+    digest = hashlib.sha256(machine_content(root, file, endpoint_instance)).hexdigest()[:16]
     return f"{prefix}/code/{digest}/{file}"
 
 
-def machine_content(root: Path, file: str) -> bytes:
-    """A state machine's file as it is sent."""
-    return _compact(state_machine(root, file)).encode()
+def machine_content(root: Path, file: str, endpoint_instance: str) -> bytes:
+    """A state machine's file as it is sent: with a key for the disks of endpoints that take one.
+
+    A field of a request cannot be left out by what a state knows, and so it is left out here. Where
+    disks are the instance's own, hardware encrypts them, and a key is of no use or refused:
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html
+    """
+    machine = state_machine(root, file)
+    if re.fullmatch(LOCAL_DISKS, endpoint_instance):
+        for state in machine["States"].values():
+            if str(state.get("Resource")).endswith(":createEndpointConfig"):
+                del state["Parameters"]["KmsKeyId"]
+    return _compact(machine).encode()
 
 
 def state_machine(root: Path, file: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from ninesteps.runs import champion, continuing, stopping
 from ninesteps.runs.compiled import compiled
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
+from ninesteps.step_code import base_model
 from ninesteps.step_code.bundle import code_objects, find, folders, overridden, recorded_objects
 
 
@@ -120,6 +121,7 @@ def run(
     catalog = tables(features, ingested)
     catalog |= shared.bring(settings, environment, local / "s3")
     engine = Engine(local, catalog, cores, processes)
+    base_model.check_is_here(settings, engine.storage.path)
     if not engine.has(compiled_pipeline.code):
         _put(engine, code_objects(settings, environment))
     _put(engine, recorded_objects(settings, environment))

@@ -170,8 +170,6 @@ SEARCH_RETRIES = _job_retries(SageMakerJobExceptionTypeEnum.CAPACITY_ERROR)
 TRIAL_ATTEMPTS = 3
 """How often a search tries a trial again after such an error."""
 
-MAX_JOB_SECONDS = 3600
-
 LONGEST_ANSWER = 3600
 """The most seconds that a transform may wait for the answer to one request: SageMaker's limit."""
 
@@ -224,6 +222,8 @@ class JobDefaults:
     role: str
     image: str
     tags: tuple[dict[str, str], ...]
+    processing_seconds: int  # that a processing job may take
+    training_seconds: int  # ... and a trial, with all that are made again after a fault
     kms_key: str = ""  # none: AWS's own
     subnets: tuple[str, ...] = ()  # none: SageMaker's own network
     security_groups: tuple[str, ...] = ()
@@ -263,7 +263,7 @@ def processing(
         instance_type=instance_type,
         instance_count=instance_count,
         entrypoint=list(entrypoint) or None,
-        max_runtime_in_seconds=MAX_JOB_SECONDS,
+        max_runtime_in_seconds=job.processing_seconds,
         sagemaker_session=job.session,
         tags=list(job.tags),
         volume_kms_key=_volume_key(job, instance_type) or None,
@@ -348,7 +348,7 @@ def tuning(
         output_data_config=OutputDataConfig(
             s3_output_path=output_path, **({"kms_key_id": job.kms_key} if job.kms_key else {})
         ),
-        stopping_condition=StoppingCondition(max_runtime_in_seconds=MAX_JOB_SECONDS),
+        stopping_condition=StoppingCondition(max_runtime_in_seconds=job.training_seconds),
     )
     tuner = _Tuner(
         model_trainer=trainer,
@@ -443,11 +443,13 @@ def transform(
     output_filter: str,
     output_path: PipelineVariable,
     answer_seconds: int = 0,
+    request_mb: int = 6,
 ) -> Any:
     """The request of a batch transform over lines, each joined to the answer to it.
 
     Args:
         answer_seconds: how long it waits for the answer to one request; 0: as SageMaker does.
+        request_mb: how large a request of several lines may be, in MB.
     """
     transformer = _Transformer(
         model_name=model_name,
@@ -456,7 +458,7 @@ def transform(
         strategy="MultiRecord",
         assemble_with="Line",
         accept=content_type,
-        max_payload=6,
+        max_payload=request_mb,
         output_path=output_path,
         sagemaker_session=job.session,
         tags=list(job.tags),

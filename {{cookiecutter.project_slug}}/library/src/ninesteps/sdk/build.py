@@ -60,6 +60,8 @@ class Build:
             role=environment.role_arn,
             image=sdk.image_uri(images.XGBOOST, environment.region, compute.processing_instance),
             tags=({"Key": "pipeline", "Value": settings.project.pipeline},),
+            processing_seconds=compute.processing_hours * 3600,
+            training_seconds=compute.training_hours * 3600,
             kms_key=environment.kms_key_arn,
             subnets=environment.subnets,
             security_groups=environment.security_groups,

@@ -102,3 +102,8 @@ class Model:
         require(1 <= self.max_reply_tokens < self.max_tokens, "max_reply_tokens",
              self.max_reply_tokens, f"1 or more, and fewer than max_tokens = {self.max_tokens}"
         )  # fmt: skip
+
+    @property
+    def base_prefix(self) -> str:
+        """The base's s3:// prefix; empty where it is a folder of the repository, or none."""
+        return self.base if self.base.startswith("s3://") else ""

@@ -65,6 +65,15 @@ def require_instance(key: str, value: str) -> None:
             "an x86 instance type (the XGBoost image is not built for Arm)")  # fmt: skip
 
 
+LONGEST_HOURS = {"processing_hours": 120, "training_hours": 672}
+"""What SageMaker lets a job take: five days, and 28 for training, of which an account's quota
+"Longest run time for a training job" allows five at first.
+
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StoppingCondition.html, and the API's
+ProcessingStoppingCondition, whose nine days are above its quota.
+"""
+
+
 @dataclass(frozen=True)
 class Compute:
     """The instances that SageMaker's jobs run on: defaults of the definition's parameters."""
@@ -72,8 +81,10 @@ class Compute:
     processing_instance: str = "ml.m5.large"  # of steps 1, 3, 5 and 7
     evaluation_instance: str = ""  # of step 3, where it needs another one than those
     processing_count: int = 1  # for each of them
+    processing_hours: int = 1  # after which each of these jobs is stopped
     training_instance: str = "ml.m5.large"  # of each trial of step 2
     training_count: int = 1  # for each of them
+    training_hours: int = 1  # after which a trial is stopped
     transform_instance: str = "ml.m5.large"  # of step 6
     transform_count: int = 1  # of step 6
 
@@ -84,6 +95,8 @@ class Compute:
             require_instance("evaluation_instance", self.evaluation_instance)
         for key in ("processing_count", "training_count", "transform_count"):
             require(getattr(self, key) > 0, key, getattr(self, key), "1 or more")
+        for key, most in LONGEST_HOURS.items():
+            require(1 <= getattr(self, key) <= most, key, getattr(self, key), f"1 to {most}")
 
 
 @dataclass(frozen=True)

@@ -237,11 +237,12 @@ class Settings:
     def _check_disks(self, name: str, has_key: bool) -> None:
         """Check that no instance whose disks take no key gets one.
 
-        The endpoint and the jobs of a rollout always have one: the environment's, or the stack's.
+        The jobs of a rollout always have one: the environment's, or the stack's.
         """
-        encrypted = [("deploy", "instance_type"), ("compute", "processing_instance")]
+        encrypted = [("compute", "processing_instance")]
         if has_key and not self.is_language_model:  # no GPU of today comes without such disks
-            encrypted += [("compute", "training_instance"), ("compute", "transform_instance")]
+            encrypted += [("compute", "training_instance"), ("compute", "transform_instance"),
+                          ("deploy", "instance_type")]  # fmt: skip
         for table, key in encrypted:
             instance = getattr(getattr(self, table), key)
             if re.fullmatch(LOCAL_DISKS, instance):

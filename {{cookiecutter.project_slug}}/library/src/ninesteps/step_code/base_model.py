@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ninesteps.errors import SettingsError
@@ -21,18 +22,35 @@ LARGEST = 64_000_000
 
 def uri(settings: Settings, environment: Environment) -> str:
     """The S3 prefix of the base."""
-    base = settings.model.base
-    if base.startswith("s3://"):
-        return base.rstrip("/")
+    if base := settings.model.base_prefix:
+        return base
     return by_digest.uri(settings, environment, _files(settings))
 
 
 def objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
     """What has to be there before a run, by S3 URI: nothing of a base that lies in S3."""
-    base = settings.model.base
-    if not base or base.startswith("s3://"):
+    if not settings.model.base or settings.model.base_prefix:
         return {}
     return by_digest.objects(settings, environment, _files(settings))
+
+
+def check_is_here(settings: Settings, at: Callable[[str], Path]) -> None:
+    """Check that a base in S3 was copied to this machine, before a run needs it.
+
+    Args:
+        at: the folder here of an S3 prefix.
+
+    Raises:
+        SettingsError: if a file that every base has is not there.
+    """
+    if not (prefix := settings.model.base_prefix):
+        return
+    folder = at(prefix)
+    if absent := [name for name in NEEDED if not (folder / name).is_file()]:
+        raise SettingsError(
+            f"expected {', '.join(NEEDED)} in {folder}, found no {' and no '.join(absent)}: a run "
+            f"on this machine reads {prefix} there, so copy the base to it", "model", "base",
+        )  # fmt: skip
 
 
 def _files(settings: Settings) -> dict[str, bytes]:
