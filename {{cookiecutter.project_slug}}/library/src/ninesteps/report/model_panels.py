@@ -72,10 +72,10 @@ def data(reading: Reading) -> Panel:
         Absent: if there is no profile.
     """
     profile, facts = reading.profile, reading.facts
+    features = count(len(profile["features"]), "feature") if profile["features"] else ""
     says = (
-        f"The model learnt from {count(profile['rows'], 'row')} with "
-        f"{count(len(profile['features']), 'feature')}, as of "
-        f"{moment(str(facts.parameters.get('AsOf', '')))}."
+        f"The model learnt from {count(profile['rows'], 'row')}{features and f' with {features}'}, "
+        f"as of {moment(str(facts.parameters.get('AsOf', '')))}."
     )
     previous = facts.previous
     since = f"Compared with run {previous.run} of {moment(previous.started)}." if previous else ""
