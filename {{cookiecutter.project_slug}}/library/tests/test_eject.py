@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -109,14 +110,19 @@ def test_line_ends_of_windows_are_the_librarys_bytes_still(churn: Settings) -> N
 
 
 @pytest.mark.parametrize("name", ["nothing.py", "curves", "train.py", "../errors.py", ""])
-def test_an_unknown_module_is_refused_with_a_list_of_those_there_are(
+def test_an_unknown_module_is_refused_with_the_nearest_of_those_there_are(
     churn: Settings, name: str
 ) -> None:
     before = sorted((churn.root / bundle.STEPS).iterdir())
     with pytest.raises(SettingsError) as error:
         bundle.eject(churn.root, name)
-    there = ", ".join(bundle.modules())
-    assert str(error.value) == f"eject: expected one of {there}, got {name!r}"
+    said = re.fullmatch(
+        r"eject: expected a module of the library such as (.+), got (.+)", str(error.value)
+    )
+    assert said and said[2] == repr(name)
+    nearest = said[1].split(", ")
+    assert len(nearest) == 5 and set(nearest) < set(bundle.modules())
+    assert (nearest[0] == "curves.py") == (name == "curves")
     assert sorted((churn.root / bundle.STEPS).iterdir()) == before
 
 

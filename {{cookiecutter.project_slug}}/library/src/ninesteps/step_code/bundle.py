@@ -6,6 +6,7 @@ step changes that step's inputs, and no other's: twelve training jobs are not ru
 
 from __future__ import annotations
 
+import difflib
 import gzip
 import hashlib
 import io
@@ -207,7 +208,8 @@ def eject(root: Path, name: str) -> Path:
         SettingsError: if the library has no such module, or the repository has a file of that name.
     """
     if name not in modules():
-        message = f"expected one of {', '.join(modules())}, got {name!r}"
+        nearest = ", ".join(difflib.get_close_matches(name, modules(), n=5, cutoff=0))
+        message = f"expected a module of the library such as {nearest}, got {name!r}"
         raise SettingsError(message, file="eject")
     copy = root / STEPS / name
     if copy.exists():
