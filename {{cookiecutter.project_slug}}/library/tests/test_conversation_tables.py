@@ -312,6 +312,10 @@ def test_an_erasure_finds_a_conversation_in_json_lines_and_words(tmp_path: Path)
              for name in ("a", "ü-1", "b", "ü-10")]  # fmt: skip
     for name in ("train.jsonl", "replies.jsonl", "test.jsonl.out"):
         (folder / name).write_text("".join(lines), encoding="utf-8")
+    shared = [{"id": "a", "ids": ["a", "b"]}, {"id": "c", "ids": ["c", "ü-1"]}, {"id": "d"}]
+    (folder / "answers.jsonl").write_text(
+        "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in shared), encoding="utf-8"
+    )
     (folder / "other.jsonl").write_text('{"id": "b"}\nno JSON "ü-1"\n', encoding="utf-8")
     words = {"conversations": [{"id": "ü-1", "words": ["leave"]}]}
     (folder / "attributions.json").write_text(json.dumps(words, ensure_ascii=False), "utf-8")
@@ -320,6 +324,7 @@ def test_an_erasure_finds_a_conversation_in_json_lines_and_words(tmp_path: Path)
         ("attributions.json", "the words that replies hang on, all of them", ()),
         ("train.jsonl", "1 row of the train split's conversations", (1,)),
         ("replies.jsonl", "1 row of the evaluation's replies", (1,)),
+        ("answers.jsonl", "1 row of the evaluation's answers", (1,)),
         ("test.jsonl.out", "1 row of predictions", (1,)),
     }
     rewriting.without_lines(folder / "train.jsonl", (1,), folder / "new")

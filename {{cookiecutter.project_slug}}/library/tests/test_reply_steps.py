@@ -202,7 +202,7 @@ def test_the_replies_of_both_stand_side_by_side(steps: Steps) -> None:
     assert (gym["reply"], gym["incumbent_reply"]) == ("The gym is on the ground floor.", "No.")
     assert (gym["outcome"], gym["chrf"], gym["good"]) == ("win", 1.0, True)
     assert gym["context"] == {"language": "no", "region": None}
-    assert replies["c0"]["rows"] == 3 and len(replies["c0"]["references"]) == 2
+    assert replies["c0"]["ids"] == ["c0", "c1", "c2"] and len(replies["c0"]["references"]) == 2
     assert replies["c7"]["incumbent_refused"] and not replies["c7"]["refused"]
     assert replies["must_refuse:1"]["refused"] and replies["must_refuse:1"]["must_refuse"]
     answers = steps.lines("answers.jsonl")

@@ -83,7 +83,7 @@ class ReplyEvaluation:
             first = self.prompts.conversations[own[0]]
             yield {
                 "id": first.id,
-                "rows": len(own),
+                "ids": [self.test.ids[row] for row in own],  # of all rows, for an erasure
                 "prompt": first.prompt,
                 "references": self.prompts.references[number],
                 "reply": new.first_replies[number],

@@ -34,22 +34,25 @@ def lines_of(file: Path, identifier: str) -> list[int]:
 
 
 def json_lines_of(file: Path, identifier: str) -> list[int]:
-    """The numbers of the lines whose JSON object has an id, as those of conversations have."""
+    """The numbers of the lines whose JSON object has an id, alone or among several rows' ids."""
     written = {json.dumps(identifier, ensure_ascii=ascii).encode() for ascii in (True, False)}
     with file.open("rb") as lines:
         return [
             number
             for number, line in enumerate(lines)
-            if any(text in line for text in written) and _id_of(line) == identifier
+            if any(text in line for text in written) and identifier in _ids_of(line)
         ]
 
 
-def _id_of(line: bytes) -> object:
+def _ids_of(line: bytes) -> list[object]:
     try:
         content = json.loads(line)
     except ValueError:
-        return None
-    return content.get("id") if isinstance(content, dict) else None
+        return []
+    if not isinstance(content, dict):
+        return []
+    ids = content.get("ids", [])
+    return [content.get("id"), *(ids if isinstance(ids, list) else [])]
 
 
 @contextmanager
