@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,16 @@ import botocore.session
 
 from ninesteps.lineage import entities, local, roles
 from ninesteps.lineage.erased import with_erasures
-from ninesteps.lineage.graph import ASSOCIATION_TYPES, Association, Entity, Graph
+from ninesteps.lineage.graph import ASSOCIATION_TYPES, Association, Builder, Entity, Graph
+from ninesteps.lineage.of_run import RunLineage, RunRecord
 from ninesteps.lineage.tree import tree
 from ninesteps.local.endpoint.server import DEPLOYMENTS
 from ninesteps.local.erasures import Erasure, Erasures
+from ninesteps.local.execution import SUCCEEDED
+from ninesteps.local.state import KeptExecution, KeptStep, Record
+from ninesteps.local.storage import Storage
 from ninesteps.report.lineage_picture import lineage_part
+from ninesteps.step_code import no_champion
 from pets import settings as pet_settings
 from versions import Registered
 
@@ -122,3 +128,43 @@ def test_a_deployment_is_that_of_the_group_that_was_deployed(tmp_path: Path) -> 
         assert deployment.created.startswith(moment)
         (endpoint,) = [e for e in graph.entities.values() if e.role == roles.ENDPOINT]
         assert endpoint.name == f"{given.model_package_group}, on this machine"
+
+
+# What the job of a language model reads
+
+JUDGE = {
+    "ProcessingInputs": [
+        {"InputName": name, "S3Input": {"S3Uri": f"s3://pets/{name}{file}"}}
+        for name, file in {"base": "", "champion": "/model.tar.gz", "test": ""}.items()
+    ]
+}
+
+
+def _read_by_a_judge(champion: str, tmp_path: Path) -> dict[str, Entity]:
+    """What led to the job, by its name."""
+    inputs = {"s3://pets/base/config.json": "1" * 64, "s3://pets/base/model.safetensors": "2" * 64,
+              "s3://pets/champion/model.tar.gz": champion,
+              "s3://pets/test/test.jsonl": "3" * 64}  # fmt: skip
+    record = Record(answer=JUDGE, inputs=inputs)
+    step = KeptStep("one", "PetsEvalBestModel", "Processing", SUCCEEDED, 1.0, "", record)
+    kept = KeptExecution("one", "pets", {}, SUCCEEDED, "", None, "", [], {}, "")
+    builder = Builder()
+    RunLineage(RunRecord(kept, [step], {}, "", Storage(tmp_path)), builder).add()
+    graph = builder.graph()
+    (job,) = [e.id for e in graph.entities.values() if e.role == roles.JOB]
+    return {graph.entities[a.source].name: graph.entities[a.source] for a in graph.incoming[job]}
+
+
+def test_the_base_of_a_language_model_is_one_artifact_with_a_digest(tmp_path: Path) -> None:
+    read = _read_by_a_judge(no_champion.sha256(), tmp_path)
+    assert set(read) == {"run one", "base model", "test.jsonl"}
+    base = read["base model"]
+    assert (base.type, base.role, base.uri) == ("Model", roles.BASE, "s3://pets/base")
+    listing = f"{'1' * 64}  config.json\n{'2' * 64}  model.safetensors\n"
+    assert base.properties["files"] == listing
+    assert base.sha256 == hashlib.sha256(listing.encode()).hexdigest()
+
+
+def test_a_champion_is_a_model_where_one_serves(tmp_path: Path) -> None:
+    champion = _read_by_a_judge("4" * 64, tmp_path)["model.tar.gz"]
+    assert (champion.type, champion.sha256) == ("Model", "4" * 64)

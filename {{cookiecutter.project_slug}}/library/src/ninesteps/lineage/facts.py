@@ -34,8 +34,8 @@ def _of_table(table: Entity) -> str:
     return f"{table.role}, {int(rows):,} rows" if rows.isdigit() else table.role
 
 
-def _of_code(code: Entity) -> str:
-    listed = code.properties.get("files") or code.properties.get("archive files", "")
+def _of_files(artifact: Entity) -> str:
+    listed = artifact.properties.get("files") or artifact.properties.get("archive files", "")
     count = listed.count("\n")
     return f"{count} files" if count > 1 else ""
 
@@ -69,7 +69,7 @@ _TOLD_BY_ROLE = (roles.FEATURE_GROUP, roles.EXPLAINABILITY, roles.SAGEMAKER_MODE
 _REMARKS: dict[str, Callable[[Entity], str]] = {
     roles.TABLE: _of_table,
     **dict.fromkeys(_TOLD_BY_ROLE, lambda entity: entity.role),
-    roles.CODE: _of_code,
+    **dict.fromkeys((roles.CODE, roles.BASE), _of_files),
     roles.RUN: _of_run,
     roles.JOB: _of_job,
     roles.GATE: lambda gate: gate.properties.get("compared", ""),

@@ -31,12 +31,16 @@ from ninesteps.lineage.of_origin import came_from, of_this_run
 from ninesteps.local.execution import SUCCEEDED
 from ninesteps.local.state import KeptExecution, KeptStep, digest_of_text
 from ninesteps.local.storage import Storage
+from ninesteps.step_code import no_champion
 
 CODE_INPUT, QUERY_INPUT = "code", "query"
 """The inputs of a processing job that are no data."""
 
+BASE_INPUT = "base"
+"""The model that another is fine-tuned from, whose files are one artifact."""
+
 CHAMPION_INPUT = "champion"
-"""... and the model that the new one is compared with: no ancestor of it."""
+"""The model that the new one is compared with: no ancestor of it."""
 
 _JOB_TYPES = {"Processing": "ProcessingJob", "Transform": "TransformJob", "Training": "TrainingJob"}
 
@@ -280,8 +284,13 @@ class RunLineage:
                 yield self._code(script, place, files), CONTRIBUTED_TO
             elif name == QUERY_INPUT:
                 yield self._query(place, files), CONTRIBUTED_TO
+            elif name == BASE_INPUT and files:
+                yield self._base(place, files), CONTRIBUTED_TO
             else:
-                type_ = ASSOCIATED_WITH if name == CHAMPION_INPUT else CONTRIBUTED_TO
+                is_champion = name == CHAMPION_INPUT
+                if is_champion and [*files.values()] == [no_champion.sha256()]:
+                    continue  # it stands for no model
+                type_ = ASSOCIATED_WITH if is_champion else CONTRIBUTED_TO
                 yield from ((self._external_file(*one), type_) for one in files.items())
         image: Json = request.get("AppSpecification") or request.get("AlgorithmSpecification") or {}
         if address := image.get("ImageUri") or image.get("TrainingImage"):
@@ -334,6 +343,11 @@ class RunLineage:
                 return {name: hashlib.sha256(file.read()).hexdigest()
                         for name, file in packed.items() if file}  # fmt: skip
         return {}
+
+    def _base(self, place: str, files: dict[str, str]) -> str:
+        """The model that another is fine-tuned from, with its files."""
+        names = {uri.removeprefix(f"{place}/"): sha256 for uri, sha256 in files.items()}
+        return self.graph.add(entities.bundle("Model", roles.BASE, "base model", place, names))
 
     def _query(self, place: str, files: dict[str, str]) -> str:
         names = {uri.removeprefix(f"{place}/"): sha256 for uri, sha256 in files.items()}

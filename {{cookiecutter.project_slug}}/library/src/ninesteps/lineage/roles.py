@@ -12,6 +12,7 @@ SPLIT, PREDICTIONS, OUTPUT = "split", "predictions", "output"
 EVALUATION = "evaluation"
 BIAS, EXPLAINABILITY = "bias and explainability report", "explanations of single records"
 MODEL, SAGEMAKER_MODEL, PACKAGE = "model", "SageMaker model", "model package"
+BASE = "base model"
 GROUP, APPROVAL, DEPLOYMENT, ENDPOINT = "model group", "approval", "deployment", "endpoint"
 
 BEFORE_A_RUN = (COMMIT, TEMPLATE, LIBRARY, SETTINGS, PARAMETERS, ENVIRONMENT, DEFINITION)
