@@ -24,6 +24,7 @@ from ninesteps.feature_store.raw_rows import RawTable
 from ninesteps.feature_store.raw_table import read_raw_table
 from ninesteps.feature_store.records import FeatureGroup
 from ninesteps.local import pseudonyms
+from ninesteps.local.erasures import Erasures
 from ninesteps.local.storage import Storage
 from ninesteps.repository import modules
 from ninesteps.settings import loading
@@ -209,10 +210,15 @@ def with_canaries() -> list[dict[str, Any]]:
     return rows
 
 
-def put(folder: Path, rows: list[dict[str, Any]], rows_at_once: int | None = None) -> Ingested:
+def put(
+    folder: Path,
+    rows: list[dict[str, Any]],
+    rows_at_once: int | None = None,
+    erased: Erasures | None = None,
+) -> Ingested:
     file, s3 = json_lines(folder, rows), folder / ".local/s3"
     of = settings()
-    return ingest(file, of, of.environment(), s3, rows_at_once=rows_at_once)
+    return ingest(file, of, of.environment(), s3, rows_at_once=rows_at_once, erased=erased)
 
 
 def files_with(folder: Path, *words: str) -> list[str]:
@@ -376,6 +382,39 @@ def test_a_base_that_is_no_folder_is_named() -> None:
         base_model.objects(of, of.environment())
 
 
+def test_a_link_out_of_the_repository_is_refused(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "list.txt").write_text("Whose?\n")
+    (root / "data/base").mkdir(parents=True)
+    (root / "list.txt").symlink_to(elsewhere / "list.txt")
+    (root / "other").symlink_to(elsewhere)
+    for name in base_model.NEEDED:
+        (root / "data/base" / name).symlink_to(elsewhere / "list.txt")
+    for base in ("other", "data/base"):
+        of = replace(settings(), model=Model(base=base), root=root)
+        with pytest.raises(SettingsError, match=rf"link out of it, got {base}.* leads to "):
+            base_model.objects(of, of.environment())
+    of = replace(settings(), judge=Judge("list.txt", ("No",)), root=root)
+    with pytest.raises(SettingsError, match=r"list\.txt, which leads to"):
+        suite.files(of)
+    (root / "list.txt").unlink()
+    (root / "data/list.txt").write_text("Whose?\n")
+    (root / "list.txt").symlink_to("data/list.txt")  # a link within the repository is none
+    assert json.loads(suite.files(of)["judge.json"])["must_refuse"] == ["Whose?"]
+
+
+@pytest.mark.parametrize("character", ["\0", "\x1b", "\x85", "\x0c"])
+def test_a_prompt_with_a_control_character_is_refused(tmp_path: Path, character: str) -> None:
+    of = replace(settings(), judge=Judge("list.txt", ("No",)), root=tmp_path)
+    (tmp_path / "list.txt").write_text(f"\ufeffWhose?\r\n\nMy\tpay{character}\n", encoding="utf-8")
+    got = rf"list\.txt, line 3: .* got U\+00{ord(character):02X}"
+    with pytest.raises(SettingsError, match=got):
+        suite.files(of)
+    (tmp_path / "list.txt").write_text("\ufeffWhose?\r\n\nMy\tpay\n", encoding="utf-8", newline="")
+    assert json.loads(suite.files(of)["judge.json"])["must_refuse"] == ["Whose?", "My\tpay"]
+
+
 def test_a_prompt_that_no_model_reads_is_refused_before_training(tmp_path: Path) -> None:
     of = replace(settings(), judge=Judge("long.txt", ("No",)), root=tmp_path)
     (tmp_path / "long.txt").write_text("Whose?\n\n" + "a" * 65_537)
@@ -383,6 +422,16 @@ def test_a_prompt_that_no_model_reads_is_refused_before_training(tmp_path: Path)
         SettingsError, match=r"long\.txt, line 3: .* at most 65,536 bytes, got 65,5"
     ):
         suite.files(of)
+
+
+def test_a_version_is_made_again_with_the_pseudonyms_of_then(tmp_path: Path) -> None:
+    """A reproduction stands in a folder of its own, whose random key would give other hashes."""
+    key = pseudonyms.made(tmp_path / "then")
+    again = put(tmp_path, [row(n) for n in range(70)], erased=Erasures(key=key))
+    folder = Storage(tmp_path / ".local/s3").path(again.location)
+    found = stored.as_of([folder], "id", "c1", "2026-04-01T00:00:00.000Z")
+    assert found["user"][0].as_py() == key.of(row(1)["user"])
+    assert pseudonyms.read(tmp_path / ".local") is None
 
 
 def test_only_texts_have_a_pseudonym() -> None:

@@ -117,7 +117,8 @@ def ingest(
         rows_at_once: the rows that are in memory at a time, of a larger table; None: as is usual.
         as_of: the moment that the newest row must not be too old for; without it, now.
         called: the moment that the first row counts as put at; without it, now.
-        erased: records whose rows are left out; without it, those of the state beside S3.
+        erased: records whose rows are left out, and the key of pseudonyms; without it, those of the
+            state beside S3.
 
     Raises:
         RawTableError: with one sentence for the person who brought the table.
@@ -135,12 +136,13 @@ def ingest(
         shutil.rmtree(group)
     on_work()
 
+    known = erasures.read(s3.parent) if erased is None else erased
     unfinished = s3 / f".{secrets.token_hex(8)}"  # a short name, which no URI has
     try:
         ingested = _written(
             file, settings, features, unfinished, f"s3://{prefix}/{group.name}", rows_at_once,
-            called or datetime.now(UTC), erasures.read(s3.parent) if erased is None else erased,
-            pseudonyms.made(s3.parent) if settings.data.pseudonyms else None,
+            called or datetime.now(UTC), known,
+            (known.key or pseudonyms.made(s3.parent)) if settings.data.pseudonyms else None,
         )  # fmt: skip
         ingested = replace(ingested, sha256=sha256, bytes=size)
         text = json.dumps(asdict(ingested), indent=2)
