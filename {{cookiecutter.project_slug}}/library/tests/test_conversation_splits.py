@@ -175,6 +175,12 @@ def test_a_row_without_a_conversation_is_named(run: Run, text: str | None, sente
     assert str(error.value) == f"'messages' of the record 'c0599': {sentence}"
 
 
+def test_too_few_prompts_for_three_splits_are_told(run: Run) -> None:
+    same = json.dumps(messages(1))
+    with pytest.raises(DataError, match=r"0; the conversations have 1 distinct prompt, each of w"):
+        run(rated(messages=[same] * 600))
+
+
 def test_a_group_without_conversations_is_refused(run: Run) -> None:
     with pytest.raises(DataError, match="expected a column 'messages', got id, "):
         run(rated().drop_columns("messages"))

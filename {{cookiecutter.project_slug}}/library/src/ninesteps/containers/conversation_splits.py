@@ -17,7 +17,7 @@ import conversations
 from conversations import Conversation, ConversationError
 from dataset import Columns, DataError
 from hash_split import split_of
-from splits import SPLITS, write_split
+from splits import SPLITS, check_split, write_split
 
 PROMPT = "prompt of the group"  # no column of a feature group has spaces
 """The column that keeps rows of one prompt together."""
@@ -47,6 +47,24 @@ def with_prompts(table: pa.Table, found: Sequence[Conversation]) -> pa.Table:
     """The rows with what tells the groups of the same prompt apart."""
     keys = [conversations.normalised(one.prompt) for one in found]
     return table.append_column(PROMPT, pa.chunked_array([pa.array(keys, pa.string())]))
+
+
+def check(rows: pa.Table, name: str, columns: Columns, least: int, prompts: int) -> None:
+    """Check that a split has enough rows.
+
+    Args:
+        prompts: how many different ones all splits have together.
+
+    Raises:
+        DataError: if it has not; few different prompts may be why.
+    """
+    try:
+        check_split(rows, name, columns, least)
+    except DataError as error:
+        raise DataError(
+            f"{error}; the conversations have {prompts} distinct "
+            f"{'prompt' if prompts == 1 else 'prompts'}, each of which is in one split alone"
+        ) from None
 
 
 def write(

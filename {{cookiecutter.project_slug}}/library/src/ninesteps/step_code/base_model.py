@@ -19,6 +19,8 @@ SUFFIXES = (".jinja", ".json", ".safetensors")
 LARGEST = 64_000_000
 """Bytes of a folder that is put beside the code, and read for every definition."""
 
+_KEY = ("model", "base")
+
 
 def uri(settings: Settings, environment: Environment) -> str:
     """The S3 prefix of the base."""
@@ -49,7 +51,7 @@ def check_is_here(settings: Settings, at: Callable[[str], Path]) -> None:
     if absent := [name for name in NEEDED if not (folder / name).is_file()]:
         raise SettingsError(
             f"expected {', '.join(NEEDED)} in {folder}, found no {' and no '.join(absent)}: a run "
-            f"on this machine reads {prefix} there, so copy the base to it", "model", "base",
+            f"on this machine reads {prefix} there, so copy the base to it", *_KEY,
         )  # fmt: skip
 
 
@@ -57,26 +59,28 @@ def _files(settings: Settings) -> dict[str, bytes]:
     """The files of the base's folder, by name.
 
     Raises:
-        SettingsError: if one is missing, or they are too large.
+        SettingsError: if one is missing or lies elsewhere, or they are too large.
     """
-    folder = settings.root / settings.model.base
+    folder = by_digest.inside(settings, settings.model.base, *_KEY)
     found = [path for path in sorted(folder.glob("*")) if path.suffix in SUFFIXES]
     names = [path.name for path in found]
     if not folder.is_dir():
         raise SettingsError(
             f"expected a folder with {', '.join(NEEDED)}, found none at {settings.model.base}",
-            "model", "base",
+            *_KEY,
         )  # fmt: skip
     if absent := [name for name in NEEDED if name not in names]:
         raise SettingsError(
             f"expected {', '.join(NEEDED)} in the folder {settings.model.base}, found no "
-            f"{' and no '.join(absent)}", "model", "base",
+            f"{' and no '.join(absent)}", *_KEY,
         )  # fmt: skip
     if (size := sum(path.stat().st_size for path in found)) > LARGEST:
         raise SettingsError(
             f"expected a folder of at most {LARGEST // 1_000_000} MB, got {size // 1_000_000} MB: "
-            "put a larger base into S3, and its s3:// prefix here", "model", "base",
+            "put a larger base into S3, and its s3:// prefix here", *_KEY,
         )  # fmt: skip
+    for name in names:
+        by_digest.inside(settings, f"{settings.model.base}/{name}", *_KEY)
     return {path.name: _content(path) for path in found}
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
+from ninesteps.errors import SettingsError
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 
@@ -12,6 +15,26 @@ from ninesteps.settings.settings import Settings
 def root_uri(settings: Settings, environment: Environment) -> str:
     """Everything of a pipeline is under this prefix."""
     return f"s3://{environment.bucket_name}/{settings.project.pipeline}"
+
+
+def inside(settings: Settings, name: str, *key: str) -> Path:
+    """A file or folder of the repository: what it leads to would be published with the code.
+
+    Args:
+        name: its path below the repository.
+        key: of the settings that name it.
+
+    Raises:
+        SettingsError: if a link leads out of the repository.
+    """
+    path = settings.root / name
+    target = Path(os.path.realpath(path))  # which takes a link to itself too
+    if not target.is_relative_to(settings.root.resolve()):
+        raise SettingsError(
+            f"expected a file or folder of the repository and no link out of it, got {name}, which "
+            f"leads to {target}", *key,
+        )  # fmt: skip
+    return path
 
 
 def digest(sha256: Mapping[str, bytes]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from typing import TYPE_CHECKING
 
 from ninesteps.errors import SettingsError
@@ -54,16 +55,16 @@ def _prompts(settings: Settings) -> list[str]:
     if not name:
         return []
     try:
-        content = (settings.root / name).read_bytes()
-        text = content.decode("utf-8")
+        content = by_digest.inside(settings, name, "judge", "must_refuse").read_bytes()
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise SettingsError(f"{name} cannot be read: {error.strerror}",
                             "judge", "must_refuse") from None  # fmt: skip
     except UnicodeDecodeError:
         raise SettingsError(f"expected a text in UTF-8, got other bytes in {name}",
                             "judge", "must_refuse") from None  # fmt: skip
-    lines = enumerate(text.splitlines(), start=1)
-    prompts = [_checked(line.strip(), f"{name}, line {at}") for at, line in lines if line.strip()]
+    lines = enumerate((line.strip(" \t\r") for line in text.split("\n")), start=1)
+    prompts = [_checked(line, f"{name}, line {at}") for at, line in lines if line]
     if not prompts or len(content) > LARGEST:
         got = f"{len(content):,} bytes" if prompts else "none"
         raise SettingsError(
@@ -75,6 +76,12 @@ def _prompts(settings: Settings) -> list[str]:
 
 def _checked(prompt: str, where: str) -> str:
     """A prompt that a model can be asked: step 3 would fail on another one, after the training."""
+    control = next((c for c in prompt if unicodedata.category(c) == "Cc" and c != "\t"), "")
+    if control:
+        raise SettingsError(
+            f"{where}: expected a text without control characters, got U+{ord(control):04X}",
+            "judge", "must_refuse",
+        )  # fmt: skip
     try:
         conversations.checked_prompt([{"role": "user", "content": prompt}])
     except conversations.ConversationError as error:

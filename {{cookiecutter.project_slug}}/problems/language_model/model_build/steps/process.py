@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 import conversation_splits
 from bias_report import training_bias
@@ -27,7 +28,7 @@ from offline_rows import (
     with_checked_labels,
     with_names,
 )
-from splits import SPLITS, check_split, choose_splits
+from splits import SPLITS, choose_splits
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -43,9 +44,10 @@ def main(arguments: Sequence[str]) -> None:
     table = conversation_splits.with_prompts(table, found)
     keys, times = table[conversation_splits.PROMPT], table["event_time"]
     chosen = choose_splits(keys, times, options.split_by, options.salt, options.shares)
+    prompts = len(pc.unique(keys))
     for number, name in enumerate(SPLITS):
         rows = table.filter(pa.array(chosen == number))
-        check_split(rows, name, columns, options.min_positives)
+        conversation_splits.check(rows, name, columns, options.min_positives, prompts)
         of_split = [found[place] for place in np.flatnonzero(chosen == number)]
         conversation_splits.write(rows, of_split, output_path(name), name, columns)
     train = read_split(output_path("train"), "train")
