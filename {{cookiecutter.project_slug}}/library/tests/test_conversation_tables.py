@@ -27,6 +27,7 @@ from ninesteps.local import pseudonyms
 from ninesteps.local.erasures import Erasures
 from ninesteps.local.storage import Storage
 from ninesteps.repository import modules
+from ninesteps.runs import checked, compiled
 from ninesteps.settings import loading
 from ninesteps.settings.data import Column, Data, Quality, Split
 from ninesteps.settings.judge import Judge
@@ -380,6 +381,21 @@ def test_a_base_that_is_no_folder_is_named() -> None:
     of = replace(settings(), model=Model(base="data/conversations.jsonl"))
     with pytest.raises(SettingsError, match=r"found none at data/conversations\.jsonl"):
         base_model.objects(of, of.environment())
+
+
+@pytest.mark.parametrize("name", ["data/base/tokenizer.json", "list.txt"])
+def test_another_base_or_list_of_prompts_is_compiled_and_checked_again(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "data/base").mkdir(parents=True)
+    judge = Judge("list.txt", ("No",))
+    of = replace(settings(), judge=judge, root=tmp_path)
+    seen = set()
+    for content in ("one", "two"):
+        (tmp_path / name).write_text(content)
+        seen.add(compiled._digest(tmp_path, of, of.environment()))
+        seen.add(checked._digest(tmp_path, of, None))
+    assert len(seen) == 4
 
 
 def test_a_link_out_of_the_repository_is_refused(tmp_path: Path) -> None:

@@ -17,13 +17,14 @@ from pathlib import Path
 
 from ninesteps.local.step_cache import machine
 from ninesteps.settings.settings import Settings
+from ninesteps.step_code import base_model, suite
 
 FILE = "checked.json"  # in the folder that runs leave their results in
 SOURCES = (
     "feature_store", "model_build", "model_deploy", "pipeline.toml", "pyproject.toml",
     "requirements.lock",
 )  # fmt: skip
-"""What of a repository a check reads, beside the table."""
+"""What of a repository a check reads, beside the table and what else the settings name."""
 
 LIBRARY = Path(__file__).resolve().parent.parent
 
@@ -76,6 +77,7 @@ def _digest(root: Path, settings: Settings, table: Path | None) -> str:
     """A hash of all that a check reads, and of the day: no row may be of a moment in the future."""
     total = hashlib.sha256(f"{machine()} {_today()} {settings}".encode())
     files = [root / name for name in SOURCES] + ([table] if table else [])
+    files += [*base_model.paths(settings), *suite.paths(settings)]
     for path in (*files, LIBRARY, *_modules_elsewhere(root)):
         for file in _files(path):
             total.update(f"{file}\0".encode())

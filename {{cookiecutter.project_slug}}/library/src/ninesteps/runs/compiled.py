@@ -20,10 +20,11 @@ from ninesteps.local.step_cache import machine
 from ninesteps.repository import modules
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
+from ninesteps.step_code import base_model, suite
 from ninesteps.step_code.bundle import code_objects
 
 SOURCES = ("pipeline.toml", "model_build")
-"""What of a repository a definition is made from."""
+"""What of a repository a definition is made from, beside the files that the settings name."""
 
 LIBRARY = Path(__file__).resolve().parent.parent
 LIBRARY_SOURCES = (
@@ -100,7 +101,9 @@ def definition(settings: Settings, environment: Environment) -> str:
 
 def _digest(root: Path, settings: Settings, environment: Environment) -> str:
     total = hashlib.sha256(f"{machine()} {settings} {environment}".encode())
-    for file in _sources(root):
+    for file in (*_sources(root), *base_model.paths(settings), *suite.paths(settings)):
+        if not file.is_file():
+            continue  # compiling it will say so
         base = root if file.is_relative_to(root) else LIBRARY
         total.update(file.relative_to(base).as_posix().encode() + b"\0")
         total.update(hashlib.sha256(file.read_bytes()).digest())

@@ -36,6 +36,14 @@ def objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
     return by_digest.objects(settings, environment, _files(settings))
 
 
+def paths(settings: Settings) -> list[Path]:
+    """The files that are read, in order: none of a base that lies in S3."""
+    if not settings.model.base or settings.model.base_prefix:
+        return []
+    folder = settings.root / settings.model.base
+    return [path for path in sorted(folder.glob("*")) if path.suffix in SUFFIXES]
+
+
 def check_is_here(settings: Settings, at: Callable[[str], Path]) -> None:
     """Check that a base in S3 was copied to this machine, before a run needs it.
 
@@ -61,8 +69,7 @@ def _files(settings: Settings) -> dict[str, bytes]:
     Raises:
         SettingsError: if one is missing or lies elsewhere, or they are too large.
     """
-    folder = by_digest.inside(settings, settings.model.base, *_KEY)
-    found = [path for path in sorted(folder.glob("*")) if path.suffix in SUFFIXES]
+    folder, found = by_digest.inside(settings, settings.model.base, *_KEY), paths(settings)
     names = [path.name for path in found]
     if not folder.is_dir():
         raise SettingsError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ninesteps.errors import SettingsError
@@ -20,6 +21,12 @@ FILE = "judge.json"
 
 LARGEST = 1_000_000
 """Bytes of the file of prompts that must be refused."""
+
+
+def paths(settings: Settings) -> list[Path]:
+    """The file that is read, if there is one."""
+    name = settings.judge.must_refuse
+    return [settings.root / name] if name else []
 
 
 def files(settings: Settings) -> dict[str, bytes]:
