@@ -150,8 +150,8 @@ def test_a_better_version_gets_more_of_the_users_and_then_all(account: Account) 
     noted = account.metadata(2)
     assert noted["rollout"] == "deployed" and noted["ab_outcome"] == "better"
     assert {key: noted[key] for key in NOTED} == NOTED
-    assert dict(registry._rolled_out(noted))["A/B test"] == "better"
-    assert [text for _, text in registry._rolled_out(noted)][-2:] == [
+    assert dict(registry._rolled_out(noted, None))["A/B test"] == "better"
+    assert [text for _, text in registry._rolled_out(noted, None)][-2:] == [
         "users: main 900 challenger 100; rates: main 0.5 challenger 0.6",
         "evidence: better 41.2 to 1, worse 0.1 to 1",
     ]

@@ -19,10 +19,13 @@ from typing import Any
 import boto3
 import botocore.session
 import pytest
+from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
 from moto import mock_aws
 from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
 
+import decide_ab_test
+from ab_decision import ABTest, Decision, Rules
 from accounts import ACCOUNT, REGION, recorded_calls, sign_in
 from ninesteps.cli import here, main
 from ninesteps.infrastructure import permissions
@@ -36,6 +39,7 @@ from pets import settings as pet_settings
 from versions import NONE_SERVES, STAMPS, evaluation, package, scored
 
 PROD = Environment(ACCOUNT, REGION, bucket="models")
+INFRASTRUCTURE = Path(__file__).parents[2] / "model_deploy" / "infrastructure"
 ROLE = f"arn:aws:sts::{ACCOUNT}:assumed-role"
 SAM, JO = f"{ROLE}/Scientist/sam@example.com", f"{ROLE}/pets-prod-approver/jo@example.com"
 BY_JO = ("--env", "prod", "--who", "Jo Doe", "--why", "auc > 0.9, as asked")
@@ -205,6 +209,63 @@ def test_what_step_1_found_is_shown_where_it_may_be_read(
     first, second = (pipeline("registry", str(n), "--env", "prod").stdout for n in (1, 2))
     assert "look at 'score' alone ranks the label almost perfectly (0.998)" in " ".join(rows(first))
     assert "look at" not in second and "metrics" in second
+
+
+def begin_test(number: int, at: str) -> None:
+    """Note on a version what its rollout notes when its A/B test begins."""
+    machine = json.loads((INFRASTRUCTURE / "rollout.asl.json").read_text())
+    noted = {"rollout": machine["States"]["InTest"]["Assign"]["outcome"], "rollout_at": at}
+    before = described(number)
+    client("sagemaker").update_model_package(
+        ModelPackageArn=before["ModelPackageArn"],
+        ModelApprovalStatus=before["ModelApprovalStatus"],
+        CustomerMetadataProperties={**before["CustomerMetadataProperties"], **noted},
+    )
+
+
+def look(number: int, test: str, count: int, share: int) -> None:
+    """Leave what a test's job leaves for the state machine when the test goes on."""
+    state = decide_ab_test.State(ABTest(Rules(), 7200.0), count)
+    state.test.bets.users = [900, 100]
+    state.test.bets.resolved = [450, 60]
+    decision = decide_ab_test.as_decided(state, Decision(why="100 of 500 users"), share)
+    key = f"pets/deployments/v{number}/ab-{test}/decision.json"
+    client("s3").put_object(Bucket="models", Key=key, Body=json.dumps(decision))
+
+
+def test_how_an_a_b_test_stands_is_shown_while_it_goes_on(account: Account) -> None:
+    show = ("registry", "2", "--env", "prod")
+    assert json.loads(pipeline(*show, "--json").stdout)["ab_test"] is None
+    look(2, "0ld0ld00", 90, 50)
+    begin_test(2, "2126-11-28T02:00:00.000Z")  # after the decision of a test before
+    began = " ".join(rows(pipeline(*show).stdout))
+    assert "rollout 2126-11-28T02:00:00.000Z in test A/B test no decision so far: the" in began
+    assert "look 90" not in began
+    begin_test(2, "2026-01-01T02:00:00.000Z")
+    look(2, "5ba2cd00", 7, 25)
+    client("s3").delete_object(Bucket="models", Key="pets/deployments/v2/ab-0ld0ld00/decision.json")
+    look(20, "5ba2cd00", 8, 30)  # of another version
+    shown = " ".join(rows(pipeline(*show).stdout))
+    assert "rollout 2026-01-01T02:00:00.000Z in test A/B test 25 % of the users by look 7" in shown
+    assert "100 of 500 users users: main 900 challenger 100" in shown
+    assert "rates: main 0.5000 challenger 0.6000" in shown and "evidence: better 1 to 1" in shown
+    found = json.loads(pipeline(*show, "--json").stdout)["ab_test"]
+    assert (found["share"], found["look"], found["why"]) == (25, 7, "100 of 500 users")
+    assert found["metadata"]["ab_users"] == "main 900 challenger 100"
+
+
+def test_an_approver_who_may_not_list_decisions_sees_the_rest(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_test(2, "2026-01-01T02:00:00.000Z")
+
+    def refused(self: AccountRegistry, number: int) -> Iterator[Any]:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListObjectsV2")
+
+    monkeypatch.setattr(AccountRegistry, "_decisions", refused)
+    shown = " ".join(rows(pipeline("registry", "2", "--env", "prod").stdout))
+    assert "A/B test how it stands may not be read: AccessDenied" in shown
+    assert "metrics" in shown
 
 
 def test_an_approval_is_one_call_with_who_and_why_in_it(
@@ -388,6 +449,7 @@ def test_an_approver_makes_the_calls_that_the_table_gives_and_no_others(
         register(0.93, champion=scored(b"an archive"))
         pipeline("approve", "3", *BY_JO)
         pipeline("registry", "--env", "prod")
+        begin_test(1, "2026-01-01T02:00:00.000Z")
         pipeline("registry", "1", "--env", "prod")
     of_the_test = {"s3:PutObject", "sts:AssumeRole", *(
         f"sagemaker:{name}" for name in ("CreateEndpoint", "CreateEndpointConfig", "CreateModel",

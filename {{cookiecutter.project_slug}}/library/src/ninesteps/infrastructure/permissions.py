@@ -546,6 +546,10 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
                   StringLike={"s3:prefix": "{pipeline}/executions/*"}),
             grant("kms: Decrypt", "{key}"),
         ),
+        "s3:ListObjectsV2": (  # the decisions of an A/B test
+            grant("s3: ListBucket", "{bucket}",
+                  StringLike={"s3:prefix": "{pipeline}/deployments/*"}),
+        ),
     },
     "audit": {
         "sts:GetCallerIdentity": (),

@@ -45,6 +45,7 @@ def account_registry(settings: Settings, name: str) -> AccountRegistry:
         environment,
         environment.named(settings.project.pipeline),
         environment.named(settings.model_package_group),
+        settings.project.pipeline,
     )
 
 

@@ -14,6 +14,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +28,7 @@ from ninesteps.registry.registry import (
     APPROVED,
     PENDING,
     REJECTED,
+    ABLook,
     Decision,
     EvidenceFile,
     Version,
@@ -41,6 +43,9 @@ EVIDENCE_URI, SAME_MODEL_AS = "evidence_uri", "same_model_as"
 """Where a package's metadata names the one file of its evidence, and an earlier version of the same
 bytes: `record_evidence.py` writes both."""
 
+IN_TEST = "in test"
+"""What `rollout.asl.json` notes of a version whose A/B test has begun."""
+
 NOT_THERE = ("NoSuchKey", "404")
 
 
@@ -52,6 +57,7 @@ class AccountRegistry:
     environment: Environment
     pipeline: str  # its name in the account
     group: str
+    prefix: str = ""  # of its objects in the bucket: the pipeline's name in the settings
 
     def numbers(self) -> list[int]:
         """The versions that there are, the newest first."""
@@ -136,6 +142,41 @@ class AccountRegistry:
     def erased(self, version: Version) -> str:
         """Not known: the erasures that a chain tells of are a machine's."""
         return ""
+
+    def ab_look(self, version: Version) -> ABLook | None:
+        """How the A/B test stands that a version is in, by its job's last decision; None: no test.
+
+        What lies there from a test of the version before, which has ended, is older than this one.
+        """
+        metadata = version.metadata
+        if metadata.get("rollout") != IN_TEST:
+            return None
+        began = datetime.fromisoformat(metadata["rollout_at"])
+        try:
+            last = max((one for one in self._decisions(version.number) if one[0] > began),
+                       default=None)  # fmt: skip
+            content = last and self.read(last[1])
+        except ClientError as error:
+            return ABLook(f"how it stands may not be read: {error.response['Error']['Code']}")
+        if not last or not content:
+            return ABLook("no decision so far: the first look is an hour after the test began")
+        decision = json.loads(content)
+        return ABLook(
+            decision["reason"], account.moment(last[0]), decision["look"], decision["share"],
+            decision["metadata"],
+        )  # fmt: skip
+
+    def _decisions(self, number: int) -> Iterator[tuple[datetime, str]]:
+        """When each A/B test of a version was last decided on, and the S3 URI of the decision."""
+        bucket = self.environment.bucket_name
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=f"{self.prefix}/deployments/v{number}/ab-",
+            ExpectedBucketOwner=self.environment.account,
+        )  # fmt: skip
+        for page in pages:
+            for one in page.get("Contents", []):
+                if one["Key"].endswith("/decision.json"):
+                    yield one["LastModified"], f"s3://{bucket}/{one['Key']}"
 
     def identity(self, who: str) -> str:
         """Who is signed in, whatever they call themselves."""

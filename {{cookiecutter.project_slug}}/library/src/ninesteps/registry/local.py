@@ -128,6 +128,9 @@ class LocalRegistry:
         """That it learnt from records that were erased from this machine since."""
         return Erasures.read(self._state, self.local).learnt_by(version.number)
 
+    def ab_look(self, version: Version) -> None:
+        """None: a test on this machine is shown by the command that makes it."""
+
     def identity(self, who: str) -> str:
         """Whoever they say: nobody signs in to this machine's registry."""
         return who

@@ -150,6 +150,17 @@ Sign = Callable[[str], str]
 """Gives the signature of a text."""
 
 
+@dataclass(frozen=True)
+class ABLook:
+    """How an A/B test that goes on stood when it was last looked at."""
+
+    why: str  # it goes on, or why that is not known
+    at: str = ""  # when its job decided so; empty: it has not yet
+    look: int = 0  # how many there have been
+    share: int | None = None  # percent of the users that get the version
+    metadata: Mapping[str, str] = field(default_factory=dict)  # as noted on a version at the end
+
+
 class Registry(Protocol):
     """What keeps versions, and every decision on them."""
 
@@ -186,6 +197,9 @@ class Registry(Protocol):
 
     def erased(self, version: Version) -> str:
         """That it learnt from records that were erased since; empty if that is not known."""
+
+    def ab_look(self, version: Version) -> ABLook | None:
+        """How the A/B test stands that a version is in; None if it is in none."""
 
     def identity(self, who: str) -> str:
         """Who decides, as this registry knows them, where they call themselves so."""

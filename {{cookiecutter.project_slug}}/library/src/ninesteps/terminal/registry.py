@@ -24,6 +24,7 @@ from ninesteps.registry.registry import (
     PENDING,
     PRODUCTION,
     REJECTED,
+    ABLook,
     Approvals,
     Registry,
     Version,
@@ -105,7 +106,8 @@ def version(approvals: Approvals, number: int) -> None:
         if decision.signature:
             fault = approvals.signature_fault(model_version, decision)
             grid.add_row("", f"[red]{escape(fault)}[/]" if fault else "signed")
-    for label, text in _rolled_out(model_version.metadata):
+    look = registry.ab_look(model_version)
+    for label, text in _rolled_out(model_version.metadata, look):
         grid.add_row(label, escape(text))
     for stage in ("", PRODUCTION) if approvals.before_production else ("",):
         if objection := approvals.objection(model_version, stage):
@@ -117,11 +119,16 @@ def version(approvals: Approvals, number: int) -> None:
     _CONSOLE.print(f"[dim]{escape(model_version.model)}[/]", soft_wrap=True)
 
 
-def _rolled_out(metadata: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _rolled_out(metadata: Mapping[str, str], look: ABLook | None) -> Iterator[tuple[str, str]]:
     """What the state machines have noted of a rollout and of its A/B test, a row each."""
     if rollout := metadata.get("rollout", ""):
         yield "rollout", f"{metadata.get('rollout_at', '')}  {rollout}"
-    if ended := metadata.get("ab_outcome", ""):
+    if look:  # what is noted of an earlier test says nothing of this one
+        metadata = look.metadata
+        if look.share is not None:
+            yield "A/B test", f"{look.share} % of the users by look {look.look} of {look.at}"
+        yield "" if look.at else "A/B test", look.why
+    elif ended := metadata.get("ab_outcome", ""):
         yield "A/B test", ended
     if users := metadata.get("ab_users", ""):  # its job has looked at least once
         yield "", f"users: {users}; rates: {metadata.get('ab_rates', '')}"
@@ -161,6 +168,7 @@ def versions_as_json(registry: Registry, most: int) -> list[dict[str, Any]]:
 def version_as_json(approvals: Approvals, number: int) -> dict[str, Any]:
     """One version with all that is kept of it, for a program to read."""
     model_version, registry = approvals.find(number), approvals.registry
+    look = registry.ab_look(model_version)
     return {
         **_as_json(registry, model_version),
         "started_by": registry.started_by(model_version),
@@ -171,6 +179,7 @@ def version_as_json(approvals: Approvals, number: int) -> dict[str, Any]:
         "evidence": [{**asdict(e), "fault": e.fault} for e in registry.evidence(model_version)],
         "changes": [asdict(decision) for decision in model_version.decisions],
         "rollout": model_version.metadata.get("rollout") or None,
+        "ab_test": asdict(look) if look else None,
     }
 
 
