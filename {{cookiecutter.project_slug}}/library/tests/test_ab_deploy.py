@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from http.client import HTTPConnection
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from ab_decision import Rules
+from ab_decision import ABTest, Rules
 from ab_events import read_lines, variant_of
 from endpoints import ROOT
 from ninesteps.cli import here
@@ -28,6 +29,7 @@ from ninesteps.report import ab_page
 from ninesteps.runs import ab_test
 from ninesteps.runs.ab_test import looked_at
 from ninesteps.settings.settings import Settings
+from ninesteps.terminal import ab_test as terminal
 from registered import acted_on, pipeline, register, settings
 
 IS_FULL = int(os.environ.get("AB_RUNS", "80")) >= 2000
@@ -284,6 +286,26 @@ def test_a_command_of_this_machine_says_what_to_use_in_an_account(
     assert "--env: expected none, got one: " in done.output
     assert instead in done.output
     assert "No such option '--evn'" in pipeline("endpoint", "--evn").output
+
+
+@pytest.mark.parametrize("evidence", [0.0, 10.0])
+def test_a_terminal_says_what_a_test_waits_for_that_has_its_evidence(evidence: float) -> None:
+    test = ABTest(Rules())
+    test.bets.better, test.bets.users = [evidence] * len(test.bets.better), [900, 100]
+    run = SimpleNamespace(
+        test=test, before=1, package=SimpleNamespace(version=2),
+        rehearsal=SimpleNamespace(settings=settings()),
+    )  # fmt: skip
+    console = terminal.Console(width=80)
+    with console.capture() as shown:
+        console.print(terminal.table(run))
+    lines = shown.get().splitlines()
+    assert lines[0].rstrip() == "day 0.0 of the users' time: 10 % of them are the challenger's"
+    assert max(map(len, lines)) <= 80
+    waits = "Better takes 200 users of each version and a week of them too." in " ".join(
+        shown.get().split()
+    )
+    assert waits == (evidence > 0)
 
 
 def test_nothing_that_a_page_shows_is_read_as_markup(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ import math
 import time
 from typing import Any
 
+from rich.console import Group
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from ninesteps.runs.ab_test import DAY, Run
 from ninesteps.terminal.console import Console
@@ -80,16 +82,20 @@ def _e(logarithm: float) -> float:
     return float(f"{math.exp(min(logarithm, 700.0)):.6g}")
 
 
-def table(run: Run) -> Table:
+def table(run: Run) -> Group:
     """A row for each version, and the evidence below."""
     test = run.test
     title = f"day {_days(run):.1f} of the users' time: {test.share} % of them are the challenger's"
     needed = math.exp(test.threshold)
-    caption = (
+    evidence = (
         f"better {_e(test.e_better):,.3g}, worse {_e(test.e_worse):,.3g} to 1; "
         f"decided at {needed:g}. {test.pending:,} users wait for their outcome."
     )
-    shown = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    if test.e_better >= test.threshold and not test.has_ended:
+        evidence += (
+            f" Better takes {test.rules.min_users:,} users of each version and a week of them too."
+        )
+    shown = Table()
     for name in ("version", "requests", "users", run.rehearsal.settings.ab.outcome, "errors"):
         shown.add_column(name, justify="right")
     for arm, version in enumerate((run.before, run.package.version)):
@@ -97,7 +103,7 @@ def table(run: Run) -> Table:
         rate = f"{good / users:.1%}" if users else "-"
         errors = sum(test.rates[name].faults[arm] for name in ("errors", "client errors"))
         shown.add_row(str(version), f"{test.replies[arm]:,}", f"{users:,}", rate, f"{errors:,}")
-    return shown
+    return Group(Text(title), shown, Text(evidence, style="dim"))
 
 
 def _line(run: Run) -> str:
