@@ -93,7 +93,9 @@ def _state(folder: Path) -> State:
 def definition(settings: Settings, environment: Environment) -> str:
     """The repository's pipeline, compiled: JSON text, the same bytes each time."""
     from ninesteps.sdk.build import definition as text  # the SDK: seconds to import
+    from ninesteps.validation.base import check_base
 
+    check_base(settings)
     module = modules.load(settings.root, modules.PIPELINE)
     with modules.own_errors(settings.root, Path(str(module.__file__))):
         return text(module.get_pipeline(settings, environment))

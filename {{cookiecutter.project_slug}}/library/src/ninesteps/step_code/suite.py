@@ -35,7 +35,7 @@ def files(settings: Settings) -> dict[str, bytes]:
     content = {
         "good": judge.good,
         "refusals": list(judge.refusals),
-        "must_refuse": _prompts(settings),
+        "must_refuse": prompts(settings),
     }
     return {FILE: (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode()}
 
@@ -52,7 +52,7 @@ def objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
     return by_digest.objects(settings, environment, files(settings))
 
 
-def _prompts(settings: Settings) -> list[str]:
+def prompts(settings: Settings) -> list[str]:
     """The prompts that must be refused, a line each; empty lines are none.
 
     Raises:
