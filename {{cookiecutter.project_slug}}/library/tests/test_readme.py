@@ -11,6 +11,7 @@ from ninesteps.repository import readme
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.settings import Settings
 from pets import settings
+from test_conversation_tables import settings as conversations
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,3 +67,23 @@ def test_a_readme_without_a_block_is_left_as_it_is(tmp_path: Path) -> None:
     assert not readme.write(tmp_path, settings())
     assert readme.is_current(tmp_path, settings())
     assert (tmp_path / readme.NAME).read_text(encoding="utf-8") == "Ours\n"
+
+
+def test_a_language_model_has_words_of_its_own() -> None:
+    of = conversations()
+    block = readme.block(of)
+    assert (
+        "the reply to `messages`, a language_model problem that starts from `data/base`;" in block
+    )
+    for words in (
+        "fine-tunings of the base",
+        "replies judged",
+        "batch replies",
+        "words that count",
+    ):
+        assert words in block
+        assert words not in readme.block(settings())
+    assert "SHAP" in readme.block(settings())
+    assert not {"SHAP", "auc", "predictions"} & set(
+        block.replace("<", " ").replace('"', " ").split()
+    )

@@ -8,11 +8,21 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ninesteps.settings.project import LANGUAGE_MODEL
 from ninesteps.settings.settings import Settings
 
 NAME = "README.md"
 BEGIN = "<!-- written by `pipeline readme` from pipeline.toml: begin -->"
 END = "<!-- end -->"
+
+_TABLE = ("models", "metrics on the test split", "batch predictions", "bias and SHAP")
+_DRAWN = {
+    LANGUAGE_MODEL: (
+        "fine-tunings of the base", "replies judged beside the incumbent's", "batch replies",
+        "bias of replies, words that count",
+    ),
+}  # fmt: skip
+"""What the drawing says of steps 2, 3, 6 and 7, by problem type."""
 
 _BLOCK = re.compile(f"{re.escape(BEGIN)}\n.*?^{re.escape(END)}$", re.DOTALL | re.MULTILINE)
 
@@ -38,7 +48,7 @@ def block(settings: Settings) -> str:
     algorithms = " and ".join(settings.tuning.algorithms)
     kept_together = f", rows of one {_code(settings.split.group)} together"
     facts = {
-        "Predicts": f"{_code(data.label)}, a {settings.project.problem} problem",
+        "Predicts": _predicted(settings),
         "From": _code(data.file) if data.file else "no table yet: `pipeline schema FILE` drafts it",
         "Split": f"by {settings.split.by}{kept_together if settings.split.group else ''}",
         "Tuned": f"{algorithms}, {settings.tuning.jobs} trials, for {_code(settings.objective)}",
@@ -51,19 +61,31 @@ def block(settings: Settings) -> str:
     return "\n".join([*lines, "", *_drawing(settings), ""])
 
 
+def _predicted(settings: Settings) -> str:
+    label, problem = _code(settings.data.label), settings.project.problem
+    if not settings.is_language_model:
+        return f"{label}, a {problem} problem"
+    asked = " and ".join(map(_code, settings.data.conversations))
+    base = _code(settings.model.base)
+    return (
+        f"the reply to {asked}, a {problem} problem that starts from {base}; users rate in {label}"
+    )
+
+
 def _drawing(settings: Settings) -> list[str]:
     """The nine steps by their names in SageMaker, in Mermaid."""
     prefix, word = settings.project.prefix, settings.metric_word
+    tried, evaluated, transformed, analysed = _DRAWN.get(settings.project.problem, _TABLE)
     return [
         "```mermaid",
         "flowchart TD",
         f'    P["1 {prefix}ModelProcess<br>query as of a moment, three splits"]',
-        f'    H["2 {prefix}HyperParameterTuning<br>{settings.tuning.jobs} models, Bayesian"]',
-        f'    E["3 {prefix}EvalBestModel<br>metrics on the test split"]',
+        f'    H["2 {prefix}HyperParameterTuning<br>{settings.tuning.jobs} {tried}, Bayesian"]',
+        f'    E["3 {prefix}EvalBestModel<br>{evaluated}"]',
         f'    C["4 {prefix}CreateModel"]',
         f'    F["5 {prefix}ModelConfigFile<br>what the bias step analyses"]',
-        f'    T["6 {prefix}Transform<br>batch predictions"]',
-        '    B["7 ClarifyProcessingStep<br>bias and SHAP"]',
+        f'    T["6 {prefix}Transform<br>{transformed}"]',
+        f'    B["7 ClarifyProcessingStep<br>{analysed}"]',
         f'    R["8 Register{prefix}Model<br>a version, pending approval"]',
         f'    G["9 Check{word}Score{prefix}Evaluation<br>the gate"]',
         "    P --> H --> E --> G",
