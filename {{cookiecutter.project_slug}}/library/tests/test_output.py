@@ -12,6 +12,8 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Group
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +22,7 @@ from ninesteps.errors import NineStepsError, RawTableError, SettingsError, StepE
 from ninesteps.feature_store.reading.table_file import open_table
 from ninesteps.plain_text import plain
 from ninesteps.repository import root
+from ninesteps.terminal import output
 from ninesteps.terminal.console import Console
 
 WICKED = "a\x1b[31mb\x1b]0;title\x07c\rd\x9be\u202ef\u2028g\x7fh\0i"
@@ -50,6 +53,22 @@ def test_a_console_keeps_its_own_colours_and_shows_those_of_others() -> None:
     assert r"a\u001b[31mb\u001b]0;title" in printed
     assert "\x1b[31mours\x1b[0m" in printed
     assert not (OBEYED - {"\x1b"}) & set(printed)
+
+
+def test_a_picture_that_is_drawn_again_moves_a_terminal_and_what_others_print_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    with output.plain_streams():
+        console = Console(force_terminal=True, color_system="standard", width=80)
+        with Live(console=console, auto_refresh=False) as live:
+            for text in ("one", WICKED):
+                live.update(Group("[red]ours[/]", Text(text)), refresh=True)
+            print(WICKED)  # noqa: T201  # as others do
+    drawn = terminal.getvalue()
+    assert "\x1b[31mours" in drawn and "\x1b[1A" in drawn and r"\u001b[1A" not in drawn
+    assert r"a\u001b[31mb" in drawn and not (OBEYED - {"\x1b", "\r"}) & set(drawn)
 
 
 def ended(error: BaseException | None = None, printed: str = "") -> Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import IO
 
 import rich.console
 from rich.console import ConsoleOptions, RenderableType
@@ -13,6 +14,20 @@ from ninesteps.plain_text import plain
 
 class Console(rich.console.Console):
     """rich's own colours and movements stay: they are styles and controls, and no texts."""
+
+    @property
+    def file(self) -> IO[str]:
+        """Where rich writes, past `terminal.output`, also while a picture is live.
+
+        Then rich has put a stream of its own before that of `terminal.output`, and looks behind
+        one alone.
+        """
+        file = super().file
+        return getattr(file, "rich_proxied_file", file)
+
+    @file.setter
+    def file(self, file: IO[str]) -> None:
+        self._file = file
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
