@@ -47,7 +47,7 @@ def evidence(points: Sequence[Point], threshold: float) -> Figure:
     says = (
         f"At the end it is {odds(last.better)} to 1 that the challenger is better and "
         f"{odds(last.worse)} to 1 that it is worse. {math.exp(threshold):g} to 1 decides, at "
-        "whatever moment one looks."
+        "whatever moment one looks; for better once a week of users has been counted."
     )
     picture = d.svg("evidence", 278, "The evidence over time", says, marks)
     table = _table(
