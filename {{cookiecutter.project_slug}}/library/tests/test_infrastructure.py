@@ -415,7 +415,8 @@ def test_every_arn_and_address_is_of_the_part_of_aws_that_the_region_is_in(regio
             assert suffix == "amazonaws.com" or address.rpartition(".")[2] in GLOBAL, address
     logs = made[0]["Key"]["Properties"]["KeyPolicy"]["Statement"][1]["Principal"]["Service"]
     assert logs == f"logs.{region}.{suffix}"
-    assert stacks.image(json.loads(definition)).partition("/")[0].endswith(f"{region}.{suffix}")
+    (image,) = stacks.images(json.loads(definition))
+    assert image.partition("/")[0].endswith(f"{region}.{suffix}")
     (repository,) = stacks.image_repositories(json.loads(definition), environment)
     assert repository.startswith(f"arn:{partition}:ecr:{region}:")
 
@@ -974,3 +975,11 @@ def test_a_grant_that_gives_nothing_is_found() -> None:
     assert fault("sagemaker:DescribeProcessingJob", job, **passed) == [
         "sagemaker:DescribeProcessingJob: its requests have no iam:PassedToService"
     ]
+
+
+def test_the_images_of_a_language_model_are_listed_once_each_without_clarifys() -> None:
+    host = "111122223333.dkr.ecr.us-east-1.amazonaws.com"
+    names = ("sagemaker-xgboost:3.2-0", "huggingface-pytorch-training:2.9.0-gpu-py312",
+             "sagemaker-clarify-processing:1.0", "sagemaker-xgboost:3.2-0")  # fmt: skip
+    steps = [{"Arguments": {"AppSpecification": {"ImageUri": f"{host}/{name}"}}} for name in names]
+    assert stacks.images({"Steps": steps}) == [f"{host}/{name}" for name in names[:2]]

@@ -146,15 +146,27 @@ def _check_infrastructure(settings: Settings) -> str:
     refuse(stacks.violations(templates, settings, settings.environment(), text))
     known = len(settings.environments)
     lines = [f"stack       its roles match the table of permissions; environments: {known}"]
-    image = stacks.image(json.loads(text)).rpartition("/")[2]
-    number = sum(map(len, regions.REGIONS.values()))
-    lines.append(f"image       {image} is in {number} regions, of them {_regions_used(settings)}")
+    lines.append(
+        _images(settings, [uri.rpartition("/")[2] for uri in stacks.images(json.loads(text))])
+    )
     if inside := [name for name, e in settings.environments.items() if e.subnets]:
         reached = ", ".join(stacks.endpoints(settings, settings.environment(), json.loads(text)))
         lines.append(f"network     the subnets of {', '.join(inside)} need VPC endpoints for")
         wrapped = textwrap.wrap(f"{reached}, or another way out", 68, break_on_hyphens=False)
         lines += [f"{'':<12}{line}" for line in wrapped]
     return "\n".join(lines)
+
+
+def _images(settings: Settings, names: list[str]) -> str:
+    """The images of the steps, and where they are."""
+    number = sum(map(len, regions.REGIONS.values()))
+    if settings.is_language_model:
+        number -= len(regions.WITHOUT_HUGGING_FACE)
+    where = f"in {number} regions, of them {_regions_used(settings)}"
+    if len(names) == 1:
+        return f"image       {names[0]} is {where}"
+    listed = f"\n{'':<12}".join(names)
+    return f"images      {listed}\n{'':<12}are {where}"
 
 
 def _regions_used(settings: Settings) -> str:

@@ -296,10 +296,15 @@ def image_repositories(definition: Mapping[str, Any], environment: Environment) 
     )
 
 
+def images(definition: Mapping[str, Any]) -> list[str]:
+    """The images that this repository's own scripts run in, each once, in the steps' order."""
+    found = dict.fromkeys(match[0] for match in _IMAGE.finditer(json.dumps(definition)))
+    return [uri for uri in found if permissions.CLARIFY_IMAGE not in uri]
+
+
 def image(definition: Mapping[str, Any]) -> str:
-    """The image that this repository's own scripts run in."""
-    images = (match[0] for match in _IMAGE.finditer(json.dumps(definition)))
-    return next((uri for uri in images if permissions.CLARIFY_IMAGE not in uri), "")
+    """The image of step 1, which runs every job of the stacks too."""
+    return next(iter(images(definition)), "")
 
 
 def roles(
