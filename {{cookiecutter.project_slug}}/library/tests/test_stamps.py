@@ -121,7 +121,7 @@ def test_no_metadata_of_a_teams_own_says_otherwise_than_the_stamps(
     sent: dict[str, Any] = {}
     monkeypatch.setattr(build.sdk, "package", lambda *_, **request: sent.update(request))
     made = build.Build.of(settings, settings.environment())
-    made.package({}, {}, {"profile": "custom2", "gate": "none", "note": "x"})
+    made.package({}, (), {}, {"profile": "custom2", "gate": "none", "note": "x"})
     assert sent["metadata"].items() >= build.stamps(settings).items()
     assert sent["metadata"]["gate"] == "auc gt 0.5"
     assert list(sent["metadata"])[-1] == "note"

@@ -23,6 +23,7 @@ import train
 from dataset import read_split
 from metrics import auc, regression_metrics
 from ninesteps.step_code.bundle import closure, folders, training_code
+from ninesteps.step_code.images import TRAINING
 from people import (
     arguments,
     chosen,
@@ -344,7 +345,8 @@ def test_steps_import_neither_pandas_nor_scikit_learn() -> None:
     """Their import takes longer than the work; the standard library's and siblings' aside.
 
     LightGBM, which the image lacks, is imported by the one module that its wheels come with;
-    pandas by what a raw record needs, which is imported with the first.
+    pandas by what a raw record needs, which is imported with the first; torch and what belongs to
+    it by the modules that are named after it.
     """
     of_raw_records = {"computed_features.py", "raw_records.py", "raw_values.py"}
     files = [path for folder in FOLDERS for path in folder.glob("*.py")]
@@ -355,10 +357,12 @@ def test_steps_import_neither_pandas_nor_scikit_learn() -> None:
         names |= {str(n.module) for n in imports if isinstance(n, ast.ImportFrom)}
         roots = {name.partition(".")[0] for name in names}
         allowed = {"numpy", "pyarrow", "xgboost", "scipy", *sys.stdlib_module_names}
-        own = {"athena.py": {"botocore"}, "aws.py": {"boto3", "botocore"},
+        own = {"athena.py": {"botocore"}, "aws.py": {"boto3", "botocore"}, "chat_text.py": {"jinja2"},
                "lightgbm_model.py": {"lightgbm"}, "own_metrics.py": {"custom_metrics"}}  # fmt: skip
         permitted = allowed | own.get(path.name, set())
         permitted |= {"pandas"} if path.name in of_raw_records else set()
+        if path.name.startswith("torch_"):
+            permitted |= TRAINING.packages.keys() - {"pandas", "sklearn"}
         assert roots - {p.stem for p in files} <= permitted, path.name
         assert "pyarrow.dataset" not in names, f"{path.name}: it brings pandas along"
 
