@@ -357,8 +357,9 @@ def test_steps_import_neither_pandas_nor_scikit_learn() -> None:
         names |= {str(n.module) for n in imports if isinstance(n, ast.ImportFrom)}
         roots = {name.partition(".")[0] for name in names}
         allowed = {"numpy", "pyarrow", "xgboost", "scipy", *sys.stdlib_module_names}
-        own = {"athena.py": {"botocore"}, "aws.py": {"boto3", "botocore"}, "chat_text.py": {"jinja2"},
-               "lightgbm_model.py": {"lightgbm"}, "own_metrics.py": {"custom_metrics"}}  # fmt: skip
+        own = {"athena.py": {"botocore"}, "aws.py": {"boto3", "botocore"},
+               "chat_text.py": {"jinja2"}, "lightgbm_model.py": {"lightgbm"},
+               "own_metrics.py": {"custom_metrics"}}  # fmt: skip
         permitted = allowed | own.get(path.name, set())
         permitted |= {"pandas"} if path.name in of_raw_records else set()
         if path.name.startswith("torch_"):
