@@ -229,5 +229,5 @@ def register_model(
 
 
 def check_gate(build: Build, evaluate: Step, clarify: Step, register: Step) -> Step:
-    """9: registers only if the gate holds; the gate stands in the definition as numbers."""
+    """9: registers only if the gate passes; the gate stands in the definition as numbers."""
     return build.gate_step(evaluate, clarify, register)

@@ -19,6 +19,7 @@ import pytest
 
 import known_answers
 import language_model
+import reply_requests
 import small_llama
 from endpoints import ended, running
 from known_answers import JSON, JSON_LINES
@@ -284,6 +285,12 @@ def test_a_real_model_reads_no_file_that_a_conversation_names(real: Path) -> Non
 
 
 # Golden requests and known replies
+
+
+def test_no_golden_request_has_more_conversations_than_one_may() -> None:
+    """Each of the two modules travels without the other."""
+    assert known_answers.AT_ONCE == reply_requests.MOST_INSTANCES
+    assert (known_answers.JSON, known_answers.JSON_LINES) == reply_requests.CONTENT_TYPES
 
 
 def test_conversations_are_sent_as_lines_alone_and_as_instances() -> None:

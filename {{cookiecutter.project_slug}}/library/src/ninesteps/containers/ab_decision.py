@@ -326,6 +326,11 @@ class ABTest:
         return self.decision.outcome != CONTINUE
 
     @property
+    def days(self) -> float:
+        """Since the first reply."""
+        return 0.0 if self.began is None else (self.now - self.began) / DAY
+
+    @property
     def pending(self) -> int:
         """Users whose outcome does not count yet."""
         return len(self._pending)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ def checked_prompt(messages: object) -> tuple[Message, ...]:
 
 def parsed(text: str) -> tuple[Message, ...]:
     """The messages of a whole conversation that was written as JSON. Raises ConversationError."""
-    return checked(_json(text))
+    return checked(read_json(text))
 
 
 def written(messages: Iterable[Message]) -> str:
@@ -123,7 +123,7 @@ def _folded(text: str) -> str:
 
 
 def _of_line(line: str) -> Conversation:
-    content = _json(line)
+    content = read_json(line)
     if not isinstance(content, dict) or not isinstance(content.get("id"), str):
         raise ConversationError(f"expected an object with an id, got {_shown(content)}")
     reply = content.get("reply")
@@ -134,9 +134,10 @@ def _of_line(line: str) -> Conversation:
     return Conversation(content["id"], checked_prompt(content.get("messages")), reply)
 
 
-def _json(text: str) -> Any:
+def read_json(text: str, parse_constant: Callable[[str], Any] | None = None) -> Any:
+    """JSON that somebody wrote; `parse_constant` as in `json.loads`. Raises ConversationError."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=parse_constant)
     except json.JSONDecodeError as error:
         raise ConversationError(
             f"expected JSON, got something else at character {error.pos + 1}"

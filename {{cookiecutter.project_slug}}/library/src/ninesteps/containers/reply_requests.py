@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conversations import ConversationError, Message, checked_prompt
+from conversations import ConversationError, Message, checked_prompt, read_json
 
 JSON, JSON_LINES = "application/json", "application/jsonlines"
 CONTENT_TYPES = (JSON, JSON_LINES)
@@ -85,7 +85,7 @@ def read(body: bytes | str, content_type: str | None) -> Request:
         lines = [line for line in text.split("\n") if line.strip()]
         return Request(tuple(map(_of_text, lines)), LINES)
     try:
-        content = _json(text)
+        content = read_json(text, _no_number)
     except ConversationError as error:
         return _refusal(str(error))
     if isinstance(content, dict) and "instances" in content:
@@ -139,7 +139,7 @@ def _several(content: dict[str, Any]) -> Request:
 
 def _of_text(line: str) -> Asked | Refused:
     try:
-        return _of_value(_json(line))
+        return _of_value(read_json(line, _no_number))
     except ConversationError as error:
         return Refused(str(error))
 
@@ -166,16 +166,6 @@ def _of_value(value: object) -> Asked | Refused:
 def _names(content: Iterable[str], known: Sequence[str]) -> str:
     """The fields that are not known, as a message names them."""
     return ", ".join(f"{name[:30]!a}" for name in content if name not in known)[:200]
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=_no_number)
-    except RecursionError:
-        raise ConversationError("expected JSON, got lists in lists without end") from None
-    except json.JSONDecodeError as error:
-        where = f"character {error.pos + 1}"
-        raise ConversationError(f"expected JSON, got something else at {where}") from None
 
 
 def _no_number(name: str) -> None:

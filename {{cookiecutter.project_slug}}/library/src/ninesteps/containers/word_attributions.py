@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from bias_metrics import evenly_spaced
 from conversations import Conversation
 from model_backend import LanguageModel
 
@@ -58,7 +59,7 @@ def attributed(
     if len(able) > MOST_CONVERSATIONS:
         drawn = np.random.default_rng(seed).choice(len(able), MOST_CONVERSATIONS, replace=False)
         able = [able[position] for position in sorted(drawn.tolist())]
-    positions = [_spaced(len(_words(one))) for one in able]
+    positions = [evenly_spaced(len(_words(one)), MOST_WORDS).tolist() for one in able]
     asked = [
         version
         for one, left_out in zip(able, positions, strict=True)
@@ -114,13 +115,6 @@ def local(found: Sequence[Attributed]) -> list[dict[str, Any]]:
 
 def _words(conversation: Conversation) -> list[str]:
     return conversation.prompt[-1]["content"].split()
-
-
-def _spaced(count: int) -> list[int]:
-    """Positions of the words that are left out, in turn."""
-    if count <= MOST_WORDS:
-        return [*range(count)]
-    return [position * count // MOST_WORDS for position in range(MOST_WORDS)]
 
 
 def _without(conversation: Conversation, position: int) -> Conversation:

@@ -106,7 +106,7 @@ def _point(test: ab_decision.ABTest, arrived: float) -> Point:
          ab_decision.rate_interval(good[arm], users[arm])) for arm in (0, 1)
     )  # fmt: skip
     return Point(
-        (test.now - (test.now if test.began is None else test.began)) / ab_decision.DAY,
+        test.days,
         (users[0], users[1]), (first[0], second[0]), (first[1], second[1]),
         test.e_better, test.e_worse, test.share, arrived,
     )  # fmt: skip

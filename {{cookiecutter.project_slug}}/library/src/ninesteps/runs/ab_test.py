@@ -39,8 +39,6 @@ else:
 EVENTS, TEST, PAGE = "events.jsonl", "test.json", "page.html"
 """The files of a test: what happened, what it is a test of, and what is shown of it."""
 
-DAY = 86400.0
-
 RETURNING = 0.2
 """Of the simulated requests, those of users who have been there before."""
 
@@ -72,7 +70,7 @@ class Population:
 
     def moment(self, number: int) -> float:
         """When a request comes."""
-        return self.began + number * DAY * (1 - RETURNING) / self.users
+        return self.began + number * ab_decision.DAY * (1 - RETURNING) / self.users
 
     def user(self, number: int) -> str:
         """Whose request it is."""
@@ -255,7 +253,7 @@ def find(
     """The test that was stopped before it was decided, if it is of the same; else a new one."""
     of = _about(rehearsal, package, before, users, rates, seed)
     for folder, content in _tests(rehearsal.local):
-        if {key: content.get(key) for key in of} == of and "decision" not in content:
+        if _is_open(content, of):
             return _run(rehearsal, package, folder, content)
     root = folder_of_tests(rehearsal.local)
     folder = root / f"{len([*root.glob('[0-9]*')]) + 1:04}"
@@ -276,8 +274,8 @@ def ended_unseen(
     ended = {event.facts.get("ab_events_sha256") for event in entered}
     for folder, content in _tests(rehearsal.local):
         of = _about(rehearsal, package, int(content["before"]), users, rates, seed)
-        is_same = {key: content.get(key) for key in of} == of and "decision" not in content
-        if is_same and (folder / EVENTS).exists() and digest_of(folder / EVENTS) in ended:
+        events = folder / EVENTS
+        if _is_open(content, of) and events.exists() and digest_of(events) in ended:
             run = _run(rehearsal, package, folder, content)
             run.take_up()
             return run
@@ -298,6 +296,11 @@ def _about(
             "salt": ab.salt_of(package.group, package.version),
             "rules": asdict(rules_of(rehearsal.settings)), "users": users, "rates": list(rates),
             "seed": seed, "outcome": ab.outcome}  # fmt: skip
+
+
+def _is_open(content: dict[str, Any], of: dict[str, Any]) -> bool:
+    """Whether a test that is kept is of the same, and its command has not said how it ended."""
+    return {key: content.get(key) for key in of} == of and "decision" not in content
 
 
 def keep(run: Run, decision: dict[str, Any]) -> None:

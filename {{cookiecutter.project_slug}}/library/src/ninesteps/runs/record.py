@@ -8,7 +8,8 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -221,14 +222,9 @@ def ask(
     Raises:
         ValueError: if it does not answer, with why.
     """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name, "model")
-        try:
-            Storage(local / "s3").unpack(archive(package), folder)
-            columns = json.loads((folder / "code" / "columns.json").read_text(encoding="utf-8"))
-            text = _ask_archive(folder, line(columns["features"]))
-        except (OSError, StepError) as error:
-            raise ValueError(str(error)) from None
+    with _unpacked(local, package) as folder:
+        columns = json.loads((folder / "code" / "columns.json").read_text(encoding="utf-8"))
+        text = _ask_archive(folder, line(columns["features"]))
     (values,) = known_answers.read_answers(text.encode(), known_answers.CSV)
     return values
 
@@ -250,14 +246,24 @@ def reply(local: Path, package: ModelPackage, asked: str) -> str:
     Raises:
         ValueError: if it does not reply, with why.
     """
+    with _unpacked(local, package) as folder:
+        return _reply(_ask_archive(folder, asked, known_answers.JSON))
+
+
+@contextmanager
+def _unpacked(local: Path, package: ModelPackage) -> Iterator[Path]:
+    """The folder of a version's archive, for as long as it is asked.
+
+    Raises:
+        ValueError: if it cannot be unpacked or does not answer, with why.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name, "model")
         try:
             Storage(local / "s3").unpack(archive(package), folder)
-            text = _ask_archive(folder, asked, known_answers.JSON)
+            yield folder
         except (OSError, StepError) as error:
             raise ValueError(str(error)) from None
-    return _reply(text)
 
 
 def _reply(text: str) -> str:

@@ -231,7 +231,7 @@ class Build:
         )
 
     def gate_step(self, evaluate: Step, clarify: Step, register: Step) -> Step:
-        """A step that registers only if the gate holds: it stands in the definition as numbers."""
+        """A step that registers only if the gate passes: it stands in the definition as numbers."""
         file = evaluate.property_files[0]
         return sdk.ConditionStep(
             name=self.name("Check{Metric}Score{P}Evaluation"),

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ninesteps.runs.ab_test import DAY, Run
+from ninesteps.runs.ab_test import Run
 from ninesteps.terminal.console import Console
 
 PAUSE = 0.2  # seconds between pictures
@@ -40,7 +40,7 @@ class Shown:
 
     def __call__(self, run: Run) -> None:
         """Show how it stands."""
-        days = _days(run)
+        days = run.test.days
         if self._as_json:
             print(json.dumps(as_json(run)), flush=True)  # noqa: T201  # an event a line
         elif self._console.is_terminal:
@@ -52,19 +52,13 @@ class Shown:
             self._console.print(_line(run), soft_wrap=True)
 
 
-def _days(run: Run) -> float:
-    """The users' days that have passed."""
-    test = run.test
-    return (test.now - (test.began if test.began is not None else test.now)) / DAY
-
-
 def as_json(run: Run) -> dict[str, Any]:
     """How a test stands, for a program to read."""
     test = run.test
     return {
         "version": run.package.version,
         "before": run.before,
-        "days": round(_days(run), 3),
+        "days": round(run.test.days, 3),
         "share": test.share,
         "users": test.bets.users,
         "good": test.bets.resolved,
@@ -85,7 +79,9 @@ def _e(logarithm: float) -> float:
 def table(run: Run) -> Group:
     """A row for each version, and the evidence below."""
     test = run.test
-    title = f"day {_days(run):.1f} of the users' time: {test.share} % of them are the challenger's"
+    title = (
+        f"day {run.test.days:.1f} of the users' time: {test.share} % of them are the challenger's"
+    )
     needed = math.exp(test.threshold)
     evidence = (
         f"better {_e(test.e_better):,.3g}, worse {_e(test.e_worse):,.3g} to 1; "
@@ -115,7 +111,7 @@ def _line(run: Run) -> str:
         )
     )
     return (
-        f"day {_days(run):.1f}: share {test.share} %; {rates}; better "
+        f"day {run.test.days:.1f}: share {test.share} %; {rates}; better "
         f"{_e(test.e_better):,.3g}, worse {_e(test.e_worse):,.3g} to 1"
     )
 

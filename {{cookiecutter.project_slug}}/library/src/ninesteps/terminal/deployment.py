@@ -14,7 +14,6 @@ from rich.table import Table
 from ninesteps.errors import DeployError
 from ninesteps.local.endpoint.traffic import Caller
 from ninesteps.runs.rehearsal import Known, Rehearsal
-from ninesteps.settings.project import LANGUAGE_MODEL
 from ninesteps.terminal.console import Console
 
 PAUSE = 0.2  # seconds between looks
@@ -97,7 +96,7 @@ def table(status: dict[str, Any]) -> Table:
 def address(rehearsal: Rehearsal) -> str:
     """Where the endpoint is asked, and how, where that is no record of the table."""
     url = f"http://127.0.0.1:{rehearsal.port()}/invocations"
-    if rehearsal.settings.project.problem != LANGUAGE_MODEL:
+    if not rehearsal.settings.is_language_model:
         return url
     return f"{url}, with the type application/json:\n{CONVERSATION}"
 

@@ -27,7 +27,6 @@ from ninesteps.report.account_run import AccountRun
 from ninesteps.report.evidence import Absent, output_file
 from ninesteps.runs import record as records
 from ninesteps.runs.record import Found
-from ninesteps.settings.project import LANGUAGE_MODEL
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code.bundle import folders
 from ninesteps.tracing import reasons as explaining
@@ -238,7 +237,7 @@ class _Why:
             Absent: if the archive or what step 7 was asked cannot be had.
             ValueError: if the record cannot be explained.
         """
-        if self.settings.project.problem == LANGUAGE_MODEL:
+        if self.settings.is_language_model:
             raise Absent(records.NO_WORDS_THERE)
         run = AccountRun.of(self.registry.session, self.registry.environment)
         archive = run.read(version.model, MOST_ARCHIVE)

@@ -119,7 +119,7 @@ def read_state(place: Place, look: int, rules: Rules) -> State:
     """What the look before has left, or this one if its job failed at its end; at the first none.
 
     Raises:
-        LookError: if it is not there, or is of another look: a test is not begun anew unseen.
+        LookError: if it is not there, or is of another look: no test may begin again unnoticed.
     """
     content = None if look == 1 else place.read()
     if content is None:

@@ -8,17 +8,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ninesteps.local.endpoint.connection import Answer, Head, RequestRefused
 from ninesteps.local.endpoint.fleet import Fleet, FleetClosedError, Request
 from ninesteps.local.endpoint.observed import Observed
 from ninesteps.settings.deploy import share
 
+if TYPE_CHECKING:  # as in feature_store/leaks.py
+    from ab_events import CHALLENGER, MAIN
+else:
+    from ninesteps.containers.ab_events import CHALLENGER, MAIN
+
 TARGET, INVOKED = "x-amzn-sagemaker-target-variant", "x-amzn-invoked-production-variant"
 """InvokeEndpoint's headers: the variant that is to answer, and the one that has."""
-
-MAIN, CHALLENGER = "main", "challenger"
-"""The variants while a version is tested: the one that serves, and the one that is tested."""
 
 METHODS = {"/ping": ("GET", "HEAD"), "/invocations": ("POST",)}
 
