@@ -93,7 +93,7 @@ def lay_over(folder: Path, question: str, choice: str) -> None:
         shutil.copytree(overlay, Path(), dirs_exist_ok=True)
     elif choice != ANSWERS["_in_place"].get(question, choice):
         sys.exit(f"{question}: the template has no folder {overlay.as_posix()} for {choice!r}")
-    shutil.rmtree(folder, ignore_errors=not folder.exists())
+    shutil.rmtree(folder)
 
 
 def write_toml(file: Path, values: dict[tuple[str, str], str]) -> None:

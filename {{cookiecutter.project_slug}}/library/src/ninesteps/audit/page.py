@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib import resources
 
-import jinja2
 from markupsafe import Markup
 
 from ninesteps.audit.impact_ratios import LEAST_SHARE, SCORING, Rates
@@ -19,7 +15,9 @@ from ninesteps.audit.privacy import LEAST
 from ninesteps.audit.subject import Subject
 from ninesteps.plain_text import plain
 from ninesteps.report.formatting import count, moment, number, percent
+from ninesteps.report.template import asset, csp_hash, template
 
+OWN = "ninesteps.audit"
 WIDTH = 80
 
 NO_ADVICE = (
@@ -169,19 +167,11 @@ def ratio_note(table: Rates) -> str:
 
 
 def _html(made: Page) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ninesteps.audit", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    style = (resources.files("ninesteps.audit") / "page.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return environment.get_template("page.html.jinja").render(
+    style = asset("page.css", OWN)
+    return template("page.html.jinja", OWN).render(
         page=made,
         style=Markup(style),
-        style_hash=f"sha256-{digest}",
+        style_hash=csp_hash(style),
         no_advice=NO_ADVICE,
         where_the_digest_is=WHERE_THE_DIGEST_IS,
         left_out=LEFT_OUT,

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
 from markupsafe import Markup
 
 from ninesteps.plain_text import plain
 from ninesteps.report import ab_charts as charts
 from ninesteps.report.ab_charts import Point
 from ninesteps.report.figure import Figure, Table
-from ninesteps.report.page import asset, csp_hash
+from ninesteps.report.template import asset, csp_hash, template
 
 if TYPE_CHECKING:  # as in feature_store/leaks.py
     import ab_decision
@@ -59,12 +58,8 @@ def build(events: Iterable[ab_events.Event], about: dict[str, Any]) -> str:
     """
     test = ab_decision.ABTest(ab_decision.Rules.from_json(about["rules"]))
     points = _points(test, list(events))
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ninesteps.report", "."), autoescape=True, trim_blocks=True,
-        lstrip_blocks=True, undefined=jinja2.StrictUndefined,
-    )  # fmt: skip
     style = asset("page.css")
-    html = environment.get_template("ab_page.html.jinja").render(
+    html = template("ab_page.html.jinja").render(
         page=_page(test, points, about), marks=MARKS, style=Markup(style),  # ours
         style_hash=csp_hash(style),
     )  # fmt: skip

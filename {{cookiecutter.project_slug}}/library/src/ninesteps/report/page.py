@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
 
-import jinja2
 from markupsafe import Markup
 
 from ninesteps.plain_text import plain
@@ -23,6 +19,7 @@ from ninesteps.report.markdown import summary
 from ninesteps.report.panels import panels
 from ninesteps.report.reading import BROKEN, Reading
 from ninesteps.report.steps import step_parts
+from ninesteps.report.template import asset, csp_hash, template
 from ninesteps.report.verdict import Verdict
 
 
@@ -49,15 +46,8 @@ def build(
     panel_list = panels(reading)
     if compared := comparison_panel(reading, source, reference):
         panel_list.insert(1, compared)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ninesteps.report", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
     style, script = asset("page.css"), asset("page.js")
-    html = environment.get_template("page.html.jinja").render(
+    html = template("page.html.jinja").render(
         facts=facts,
         verdict=outcome,
         judgement=judgement,
@@ -145,14 +135,3 @@ def _remarks(reading: Reading) -> list[str]:
         return reading.remarks
     except (Absent, *BROKEN):
         return ["what step 1 found in the data cannot be read: findings.json has another shape"]
-
-
-def asset(name: str) -> str:
-    """A file of this package that a page has within."""
-    return (resources.files("ninesteps.report") / name).read_text(encoding="utf-8")
-
-
-def csp_hash(content: str) -> str:
-    """What the page's own policy knows its style and its script by."""
-    digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
-    return f"sha256-{digest}"
