@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ab_decision import Rules
 from ninesteps.cli.main import main
 from ninesteps.runs.ab_plan import marks, plan
 from ninesteps.runs.ab_simulation import shares, simulate, simulate_blocks
+from pets import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,3 +77,8 @@ def test_wrong_use_gets_one_sentence(given: list[str], sentence: str) -> None:
     told = CliRunner().invoke(main, ["ab-plan", *given])
     assert told.exit_code == 2
     assert sentence in " ".join(told.stderr.split())
+
+
+def test_every_rule_of_a_test_is_a_setting() -> None:
+    names = {rule.name for rule in dataclasses.fields(Rules)}
+    assert settings().ab_rules.keys() == names

@@ -163,15 +163,7 @@ def substitutions(settings: Settings, environment: Environment, image: str) -> d
 
 def _rules(settings: Settings) -> str:
     """The argument of `decide_ab_test.py` that says what decides: the fields of `Rules`."""
-    ab, deploy = settings.ab, settings.deploy
-    names = ("first_share", "share", "first_users", "alpha", "margin", "min_users", "max_days",
-             "on_inconclusive", "window_hours", "max_refusal_points")  # fmt: skip
-    rules = {
-        **{name: getattr(ab, name) for name in names},
-        "max_error_percent": deploy.max_error_percent,
-        "max_latency_ms": deploy.max_latency_ms,
-    }
-    text = ",".join(f"{name}={value}" for name, value in rules.items())
+    text = ",".join(f"{name}={value}" for name, value in settings.ab_rules.items())
     if len(text) > MAX_ARGUMENT:
         raise SettingsError(
             f"expected numbers with fewer digits, got {text}: a job takes them as one argument of "

@@ -37,21 +37,7 @@ class Plan:
 
 def rules_of(settings: Settings) -> ab_decision.Rules:
     """What a test is decided by, of `[ab]` and `[deploy]`."""
-    ab, deploy = settings.ab, settings.deploy
-    return ab_decision.Rules(
-        first_share=ab.first_share,
-        share=ab.share,
-        first_users=ab.first_users,
-        alpha=ab.alpha,
-        margin=ab.margin,
-        min_users=ab.min_users,
-        max_days=ab.max_days,
-        on_inconclusive=ab.on_inconclusive,
-        window_hours=ab.window_hours,
-        max_error_percent=deploy.max_error_percent,
-        max_latency_ms=deploy.max_latency_ms,
-        max_refusal_points=ab.max_refusal_points,
-    )
+    return ab_decision.Rules.from_json(settings.ab_rules)
 
 
 def plan(

@@ -158,6 +158,17 @@ class Settings:
         return gates.parse(text, self.project.problem, keys, self.gate.metrics)
 
     @property
+    def ab_rules(self) -> dict[str, float | str]:
+        """What an A/B test is decided by: the fields of `ab_decision.Rules`."""
+        names = ("first_share", "share", "first_users", "alpha", "margin", "min_users", "max_days",
+                 "on_inconclusive", "window_hours", "max_refusal_points")  # fmt: skip
+        return {
+            **{name: getattr(self.ab, name) for name in names},
+            "max_error_percent": self.deploy.max_error_percent,
+            "max_latency_ms": self.deploy.max_latency_ms,
+        }
+
+    @property
     def is_language_model(self) -> bool:
         """Whether the reply to a conversation is learnt, and no column."""
         return self.project.problem == LANGUAGE_MODEL

@@ -209,7 +209,7 @@ class ReplyChange:
     @property
     def how(self) -> str:
         """What became of it: `now right`, `now wrong`, `right in both` or `wrong in both`."""
-        if self.is_right[0] is self.is_right[1]:
+        if self.is_same:
             return "right in both" if self.is_right[0] else "wrong in both"
         return "now right" if self.is_right[1] else "now wrong"
 
