@@ -49,6 +49,7 @@ KEPT = (
     "README.md",
     "pyproject.toml",
     "pipeline.toml",
+    "problems",
     "requirements.lock",
     "scenarios",
 )
