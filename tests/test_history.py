@@ -137,6 +137,12 @@ def test_a_page_is_written_where_it_is_asked_for(used: Repository, tmp_path: Pat
     assert used.pipeline("report", "last", "-o", file).stdout == f"{file}\n"
     assert file.read_text(encoding="utf-8") == page_of(used, run)
     assert file.with_suffix(".md").read_text(encoding="utf-8").startswith("## Customer churn: ")
+    done = used.pipeline(
+        "report", "last", "-o", file, "--open", PATH="", BROWSER="", DISPLAY="", WAYLAND_DISPLAY=""
+    )
+    assert done.stdout == f"{file}\n"
+    no_browser = "pipeline: notice: this machine has no browser to open"
+    assert done.stderr == f"{no_browser} {file.as_uri()}\n"
     said = used.pipeline("report", "last", "-o", tmp_path / "page.md", status=2).stderr
     assert "page.md" in said
     assert "there is no run 'zzz'" in used.pipeline("report", "zzz", status=2).stderr
@@ -148,8 +154,12 @@ def test_an_approval_is_on_the_page_that_is_written_after_it(used: Repository) -
     used.pipeline("run")
     run, number = last(used)["run"], json.loads(used.pipeline("registry", "--json").stdout)[0]
     assert 'id="approval"' not in page_of(used, run)
-    used.pipeline("approve", str(number["version"]), "--who", "Jo <jo@x>", "--why", "as agreed")
-    used.pipeline("report", run)
+    version = str(number["version"])
+    said = used.pipeline("approve", version, "--who", "Jo <jo@x>", "--why", "as agreed").stdout
+    assert f"\nits report: .local/runs/{run}/report.html\n" in said
+    page = used.path / ".local/runs" / run / "report.html"
+    opened = used.pipeline("report", version, "--open", BROWSER="echo %s").stdout
+    assert sorted(opened.splitlines()) == sorted([str(page), page.as_uri()])
     section = check_structure(page_of(used, run)).section("approval").text
     assert "Jo <jo@x> set the version to Approved" in section
 

@@ -111,11 +111,25 @@ def other(service: Service, number: int) -> None:
     parameters(service, OTHER, "2025-12-01T00:00:00Z")
 
 
-def page(service: Service, tmp_path: Path) -> Page:
-    run = execution_arn(service.settings)
+def page(service: Service, tmp_path: Path, run: str = "") -> Page:
+    run = run or execution_arn(service.settings)
     file = write_account_report(tmp_path, service.settings, PROD, run)
     service.stub.assert_no_pending_responses()
     return check_structure(file.read_text(encoding="utf-8"))
+
+
+def test_a_version_stands_for_the_execution_that_registered_it(
+    service: Service, tmp_path: Path
+) -> None:
+    versions(service, 1, 2, 3)
+    version(service, 3, "one")
+    asks(service)
+    serves(service, 3)
+    approved(service)
+    of_lineage(service)
+    made = page(service, tmp_path, "3")
+    assert "one" in [one.text for one in made.root.all("dd")]
+    assert "pets version 3" in made.root.all("header")[0].text
 
 
 def test_it_is_compared_with_the_version_that_serves(service: Service, tmp_path: Path) -> None:

@@ -345,10 +345,11 @@ def test_the_way_on_is_said(machine: Registered, monkeypatch: pytest.MonkeyPatch
     )
     said = rows(pipeline("approve", "1", *JO).stdout)
     assert said[0].startswith("pets version 1 was approved by Jo Doe at 20")
-    assert said[1:] == ["to go on: pipeline approve 1 --for production"]
+    written_by = "its report: pipeline report 1"
+    assert said[1:] == [written_by, "to go on: pipeline approve 1 --for production"]
     said = rows(pipeline("approve", "1", "--for", "production", *AL).stdout)
     assert said[0].startswith("pets version 1 was approved for production by Al at 20")
-    assert said[1:] == ["to go on: pipeline deploy 1"]
+    assert said[1:] == [written_by, "to go on: pipeline deploy 1"]
     listed = rows(pipeline("registry").stdout)
     assert listed[3].startswith("1 Approved, Production 20")
     (_, first) = json.loads(pipeline("registry", "--json").stdout)

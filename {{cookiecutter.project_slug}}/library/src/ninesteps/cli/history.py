@@ -105,7 +105,7 @@ def show(run: str, as_json: bool) -> None:
 
 
 @commands.command()
-@click.argument("run")
+@click.argument("run", metavar="RUN|VERSION")
 @HERE_OR_IN_AN_ACCOUNT
 @click.option(
     "-o",
@@ -113,25 +113,35 @@ def show(run: str, as_json: bool) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the page to this file.",
 )
-def report(run: str, name: str | None, output: Path | None) -> None:
-    """Write a run's page, and its summary in Markdown beside it.
+@click.option("--open", "is_opened", is_flag=True, help="Open the page in the browser.")
+def report(run: str, name: str | None, output: Path | None, is_opened: bool) -> None:
+    """Write the page of a run, and its summary in Markdown beside it.
 
-    RUN is as for `show`, or with --env as for `status`.
+    RUN is as for `show`, or with --env as for `status`. VERSION is a version's number, or
+    `serving` for the version that the endpoint serves: the page is of the run that made it.
+    Digits alone, up to nine, are a version.
     """
     if output and output.suffix not in (".html", ".htm"):
         raise click.UsageError(f"-o: expected a name that ends in .html, got {output}")
     settings = here.settings()
     if name is None:
         from ninesteps.local.history import History
+        from ninesteps.report.comparison.local import Here
         from ninesteps.report.local_page import write_report
 
-        page = write_report(here.local(), settings, History(here.local()).execution(run), output)
+        found = Here(here.local(), settings).located(run)
+        execution = History(here.local()).execution(found.run)
+        page = write_report(here.local(), settings, execution, output)
     else:
         from ninesteps.report.account_page import write_account_report
 
         chosen = settings.account_environment(name)
         page = write_account_report(here.local(), settings, chosen, run, output)
     click.echo(page)
+    if is_opened:
+        from ninesteps.terminal.browser import open_page
+
+        open_page(page.resolve().as_uri())
 
 
 @commands.command()

@@ -17,6 +17,9 @@ FAILED, SKIPPED, STOPPED = "Failed", "Skipped", "Stopped"
 KILLED = "Killed"
 """What is said to be executing while no process does it."""
 
+PAGE = "report.html"
+"""Its report, in a run's folder."""
+
 
 @dataclass
 class StepRun:
@@ -151,4 +154,4 @@ class Execution:
     @property
     def page(self) -> Path:
         """Where its report is written."""
-        return self.folder / "report.html"
+        return self.folder / PAGE

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -223,6 +224,10 @@ class AccountRegistry:
         except ValueError as error:
             raise RegistryError(str(error)) from None
         return serving.number(arn) if arn else None
+
+    def report(self, version: Version) -> Path | None:
+        """None: the page of an execution is written on this machine when it is asked for."""
+        return None
 
     @cached_property
     def _sagemaker(self) -> Any:

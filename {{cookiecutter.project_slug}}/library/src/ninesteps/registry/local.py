@@ -14,6 +14,7 @@ from ninesteps.feature_store.ingest import Ingested
 from ninesteps.local.chain import Entry
 from ninesteps.local.endpoint import control
 from ninesteps.local.erasures import Erasures
+from ninesteps.local.execution import PAGE
 from ninesteps.local.state import State, StatusChange, digest_of, digest_of_text
 from ninesteps.local.storage import Storage
 from ninesteps.registry.registry import Decision, EvidenceFile, Version, version_of
@@ -151,6 +152,11 @@ class LocalRegistry:
     def serving(self) -> int | None:
         """The version that the endpoint here serves; None if none does."""
         return control.serving(self.local)
+
+    def report(self, version: Version) -> Path | None:
+        """Where the page of the run that registered it lies; None if it has to be written first."""
+        page = self.local / "runs" / version.execution / PAGE
+        return page if page.is_file() else None
 
     def _file(self, uri: str) -> Path | None:
         try:

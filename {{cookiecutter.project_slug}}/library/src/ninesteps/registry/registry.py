@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from ninesteps.definition.known_fields import APPROVAL_STATUSES
@@ -212,6 +213,9 @@ class Registry(Protocol):
 
     def serving(self) -> int | None:
         """The version that serves; None if none does."""
+
+    def report(self, version: Version) -> Path | None:
+        """Where the page of the run that registered it lies; None if it has to be written first."""
 
 
 @dataclass(frozen=True)

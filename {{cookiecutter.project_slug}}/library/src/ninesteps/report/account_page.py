@@ -14,11 +14,13 @@ from typing import Any, TypeVar
 from ninesteps.errors import NineStepsError
 from ninesteps.infrastructure import account
 from ninesteps.lineage import account as lineage
+from ninesteps.local.execution import PAGE
 from ninesteps.registry import access
 from ninesteps.registry.account import AccountRegistry
 from ninesteps.registry.registry import Approvals
 from ninesteps.report.account_run import AccountRun
 from ninesteps.report.comparison.account import InAccount
+from ninesteps.report.comparison.names import is_version
 from ninesteps.report.comparison.side import Side
 from ninesteps.report.facts import Reference, RunFacts
 from ninesteps.report.lineage_picture import lineage_part, no_lineage
@@ -38,25 +40,27 @@ def write_account_report(
     """Write the page of an execution and its summary; gives the page's path.
 
     Args:
-        run: the execution's id, its ARN, or `last`.
+        run: the execution's id, its ARN, or `last`; or a version, as `comparison.names` says.
         file: where the page goes, the summary beside it; none: `executions/` of `local`.
 
     Raises:
         AccountError: with one sentence, if AWS refuses a call or knows no such execution.
+        RegistryError: if there is no such version.
     """
     with account.one_sentence():
         session = account.session(environment)
         account_run = AccountRun.of(session, environment)
+        others = InAccount(session, environment, settings)
+        run = others.located(run).run if is_version(run) else run
         facts = account_run.facts(settings, run)
         names = account_run.names(settings.features_of(environment).group)
-        others = InAccount(session, environment, settings)
         reference, no_reference = _or_why_not(lambda: _reference(others, facts))
         facts = replace(
             facts, names=names, reference=reference, no_reference=no_reference,
             lineage=_lineage(settings, others.registry, facts),
         )  # fmt: skip
         report = build(facts, account_run, lambda: _other_side(others, facts))
-    page = file or local / "executions" / environment.name / facts.id / "report.html"
+    page = file or local / "executions" / environment.name / facts.id / PAGE
     page.parent.mkdir(parents=True, exist_ok=True)
     for target, text in ((page, report.html), (page.with_suffix(".md"), report.markdown)):
         target.write_text(text, encoding="utf-8", newline="\n")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ninesteps.lineage.local import graph_of_run
-from ninesteps.local.execution import Execution
+from ninesteps.local.execution import PAGE, Execution
 from ninesteps.local.state import State
 from ninesteps.plain_text import plain
 from ninesteps.report.facts import Reference, RunFacts, StepFacts
@@ -32,7 +32,7 @@ from ninesteps.settings.settings import Settings
 if TYPE_CHECKING:  # a page with nothing new is made without it
     from ninesteps.report.comparison.side import Side
 
-PAGE, SUMMARY, PLACES = "report.html", "report.md", "report.json"  # in a run's folder
+SUMMARY, PLACES = "report.md", "report.json"  # beside the page
 _MARK = re.compile("\ue000(\\w+)\ue001")  # private-use characters: no text has them
 _AS_IT_IS = "lineage"
 """The one text of a run's own that is HTML."""

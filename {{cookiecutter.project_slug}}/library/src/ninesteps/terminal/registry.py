@@ -35,6 +35,7 @@ from ninesteps.repository import origin_text
 from ninesteps.settings import gate as gates
 from ninesteps.settings.settings import Settings
 from ninesteps.terminal.console import Console
+from ninesteps.terminal.paths import from_here
 from ninesteps.terminal.run import metric_lines
 
 _COLOURS = {PENDING: "yellow", APPROVED: "green", REJECTED: "red"}
@@ -106,6 +107,7 @@ def version(approvals: Approvals, number: int) -> None:
         if decision.signature:
             fault = approvals.signature_fault(model_version, decision)
             grid.add_row("", f"[red]{escape(fault)}[/]" if fault else "signed")
+    grid.add_row("report", escape(_report(approvals, model_version)))
     look = registry.ab_look(model_version)
     for label, text in _rolled_out(model_version.metadata, look):
         grid.add_row(label, escape(text))
@@ -142,8 +144,15 @@ def decided(approvals: Approvals, number: int, stage: str) -> None:
     _CONSOLE.print(escape(f"{model_version.name} {how(model_version, stage)}"), soft_wrap=True)
     if OVERRIDDEN in model_version.metadata:
         _CONSOLE.print(escape(f"overridden: {_overridden(model_version)}"), soft_wrap=True)
+    _CONSOLE.print(f"its report: {escape(_report(approvals, model_version))}", soft_wrap=True)
     if go_on := commands(approvals, model_version):
         _CONSOLE.print(f"to go on: {go_on}", soft_wrap=True)
+
+
+def _report(approvals: Approvals, model_version: Version) -> str:
+    """Where a version's report lies; or the command that writes it."""
+    page = approvals.registry.report(model_version)
+    return from_here(page) if page else f"pipeline report {model_version.number}{approvals.option}"
 
 
 def commands(approvals: Approvals, found: Version) -> str:
@@ -178,6 +187,7 @@ def version_as_json(approvals: Approvals, number: int) -> dict[str, Any]:
         "erased": registry.erased(model_version) or None,
         "evidence": [{**asdict(e), "fault": e.fault} for e in registry.evidence(model_version)],
         "changes": [asdict(decision) for decision in model_version.decisions],
+        "report": str(page) if (page := registry.report(model_version)) else None,
         "rollout": model_version.metadata.get("rollout") or None,
         "ab_test": asdict(look) if look else None,
     }

@@ -22,6 +22,11 @@ def version_number(name: str) -> int | None:
     return int(name) if re.fullmatch(r"[1-9][0-9]{0,8}", name) else None
 
 
+def is_version(name: str) -> bool:
+    """Whether the name is a version's, and not a run's."""
+    return name == SERVING or version_number(name) is not None
+
+
 @dataclass(frozen=True)
 class Located:
     """A run that was found, before anything is read of it."""
