@@ -205,6 +205,12 @@ def test_addresses_are_well_formed_and_of_known_hosts(page: Path) -> None:
         assert parts.hostname in HOSTS | EXAMPLES, f"{page.name}: {address}"
 
 
+def test_the_glossary_is_the_librarys(pages: Path) -> None:
+    """The page is kept, so that others may lead to it: `python tools/reference.py` writes it."""
+    written = (pages / "docs/glossary.md").read_text(encoding="utf-8")
+    assert (DOCS / "glossary.md").read_text(encoding="utf-8") == written
+
+
 # Your own table
 
 

@@ -510,12 +510,46 @@ def _first(docstring: str | None) -> str:
     return " ".join((docstring or "").split("\n\n")[0].split())
 
 
+# Glossary
+
+
+def glossary_page() -> str:
+    """What the words of the documentation and of the report mean."""
+    from ninesteps.report.glossary import terms
+
+    lines = [
+        "# Glossary",
+        "",
+        "The words of the documentation and of [the report](report.md), which explains those that "
+        "it uses at its end. Made from the library's `report/glossary.toml` by `python "
+        "tools/reference.py`.",
+    ]
+    for term in terms():
+        lines += ["", f"## {_plain(term.name)}", ""]
+        lines += [f"*{_plain(term.long)}*", ""] if term.long else []
+        lines += [f"{_plain(term.says)}", "", f"See [{_heading(term.page)}]({term.page})."]
+    return _page(lines)
+
+
+def _heading(place: str) -> str:
+    """The heading of the documentation that a place such as `gate.md#metrics` leads to."""
+    name, _, anchor = place.partition("#")
+    file = FOLDER.parent / name
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    for heading in re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.S), re.M):
+        slug = re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+        if anchor in ("", slug):
+            return str(heading)
+    raise Unexplained(f"glossary.toml: docs/{name} has no heading {anchor or 'at all'}")
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "questions.md": questions_page,
     "settings.md": settings_page,
     "metrics.md": metrics_page,
     "commands.md": commands_page,
     "errors.md": errors_page,
+    "../glossary.md": glossary_page,
 }
 
 

@@ -44,7 +44,7 @@ from reports import (
 
 SECTION = "binary_classification_metrics"
 SECTIONS = ("steps", "gate", "quality", "search", "bias", "explained", "data", "origin",
-            "evidence")  # fmt: skip
+            "evidence", "terms")  # fmt: skip
 
 
 def made(run: RunFacts | None = None, source: Files | None = None) -> tuple[Page, Report]:

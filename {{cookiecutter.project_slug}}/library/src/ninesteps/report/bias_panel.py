@@ -93,7 +93,6 @@ def _small_groups(reading: Reading) -> set[tuple[str, str]]:
 
 def _metric_tables(reading: Reading) -> list[Table]:
     analysis, tables, small = reading.evidence.analysis.json(), [], _small_groups(reading)
-    described: dict[str, str] = {}
     for section, words in (
         ("pre_training_bias_metrics", "Labels"),
         ("post_training_bias_metrics", "Predictions"),
@@ -106,10 +105,8 @@ def _metric_tables(reading: Reading) -> list[Table]:
                           for m in group["metrics"]))
                 for group in groups for value in [str(group["value_or_threshold"])]
             ]  # fmt: skip
-            described |= {m["name"]: m["description"] for g in groups for m in g["metrics"]}
             name = f"{words}, by {column}"
             tables.append(Table(name, ("group", *names), rows))
     if not tables:
         raise Absent("analysis.json has no bias metrics")
-    glossary = [(name, text) for name, text in described.items()]
-    return [*tables, Table("Names of the metrics", ("metric", "name"), glossary, (0, 1))]
+    return tables

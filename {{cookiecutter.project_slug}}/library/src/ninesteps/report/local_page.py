@@ -38,6 +38,8 @@ _AS_IT_IS = "lineage"
 """The one text of a run's own that is HTML."""
 
 _CODE = ("containers", "definition", "feature_store", "local", "registry", "report", "settings")
+KINDS = (".py", ".jinja", ".css", ".js", ".toml")
+"""The folders of the library, and the kinds of files in them, that a page depends on."""
 
 
 def write_report(
@@ -138,7 +140,7 @@ def _likeness(own: RunFacts) -> str:
     content: list[Any] = [own]
     for folder in _CODE:
         for file in sorted((root / folder).rglob("*")):
-            if file.suffix in (".py", ".jinja", ".css", ".js"):
+            if file.suffix in KINDS:
                 stat = file.stat()
                 content.append([str(file), stat.st_size, stat.st_mtime_ns])
     text = json.dumps(content, sort_keys=True, default=_as_json)

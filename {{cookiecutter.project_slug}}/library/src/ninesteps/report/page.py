@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ninesteps.plain_text import plain
-from ninesteps.report import formatting
+from ninesteps.report import formatting, glossary
 from ninesteps.report.comparison.panel import comparison_panel
 from ninesteps.report.comparison.side import Side
 from ninesteps.report.evidence import Absent, collect
@@ -21,6 +21,9 @@ from ninesteps.report.reading import BROKEN, Reading
 from ninesteps.report.steps import step_parts
 from ninesteps.report.template import asset, csp_hash, template
 from ninesteps.report.verdict import Verdict
+
+TERMS = "\ue002"
+"""Stands in a page where its terms go, which are known when the rest of it is written."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,17 @@ def build(
         script=Markup(script),
         style_hash=csp_hash(style),
         script_hash=csp_hash(script),
+        terms=Markup(TERMS),
     )
     text = summary(reading, outcome, judgement, panel_list)
-    return Report(plain(html), plain(text))
+    return Report(plain(_explained(html)), plain(text))
+
+
+def _explained(html: str) -> str:
+    """A page with the terms that it uses, and links to them where a table's cell is one."""
+    used = glossary.used(html)
+    terms = template("terms.html.jinja").render(terms=used)
+    return glossary.linked(html, used).replace(TERMS, terms, 1)
 
 
 def verdict(facts: RunFacts, judgement: Judgement | None, uncounted: str = "") -> Verdict:
