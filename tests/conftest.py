@@ -22,6 +22,8 @@ from typing import Any
 import pytest
 from cookiecutter.main import cookiecutter
 
+from explainer.facts import ScenarioFacts, gather
+
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = ROOT / "{{cookiecutter.project_slug}}"
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -235,6 +237,15 @@ def churn_run(ran: Callable[[str], Run], after_a_run: Path) -> Run:
     """The nine steps of the churn scenario, run on its sample; some tests run them again."""
     assert after_a_run.is_dir()  # it was copied before any of them
     return ran("churn")
+
+
+@pytest.fixture(scope="session")
+def explained(ran: Callable[[str], Run]) -> dict[str, ScenarioFacts]:
+    """What the explainer is made from, of the scenarios that other tests run too."""
+    runs = {name: ran(name) for name in ("churn", "salary")}
+    return {
+        name: gather(name, run.repository.path, run.execution.name) for name, run in runs.items()
+    }
 
 
 @pytest.fixture(scope="module")

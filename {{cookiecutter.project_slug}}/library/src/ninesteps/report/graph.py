@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from markupsafe import Markup, escape
 
@@ -11,6 +12,9 @@ from ninesteps.report.facts import StepFacts
 
 WIDTH, LANE = 340, 18  # at the left is a lane for arrows that pass by a row
 NODE, ROW = 58, 86  # a node's height, and from one row to the next
+
+Place = tuple[float, float, float]
+"""Where a node is: its left, its top, its width."""
 
 STATE_CLASSES = {
     "Succeeded": "good",
@@ -26,26 +30,36 @@ MARKS = {"good": "✓", "bad": "✕", "passed": "–", "going": "…", "waiting"
 
 def graph(steps: tuple[StepFacts, ...]) -> Markup:
     """An SVG whose nodes lead to the steps' own parts of the page."""
-    rows = layers(steps)
-    places = {}
-    for depth, row in enumerate(rows):
+    where = places(steps)
+    nodes = [_node(number, step, *where[step.name]) for number, step in enumerate(steps, 1)]
+    height = max(y for _, y, _ in where.values()) + NODE + 4 if where else 0
+    return Markup(
+        f'<svg class="graph" viewBox="0 0 {WIDTH} {height}" role="group" '
+        'aria-label="The steps, each linked to its section">'
+        f"{''.join([*arrows(steps, where), *nodes])}</svg>"
+    )
+
+
+def places(steps: tuple[StepFacts, ...]) -> dict[str, Place]:
+    """Where each step's node is, by its name: a row for each depth."""
+    where: dict[str, Place] = {}
+    for depth, row in enumerate(layers(steps)):
         wide = (WIDTH - LANE - 12 * (len(row) - 1)) / len(row)
         for column, step in enumerate(row):
             width = min(wide, 250)
             left = LANE + column * (wide + 12) + (wide - width) / 2
-            places[step.name] = (left, 4 + depth * ROW, width)
-    arrows = [
-        _arrow(places[name], places[step.name])
+            where[step.name] = (left, 4 + depth * ROW, width)
+    return where
+
+
+def arrows(steps: tuple[StepFacts, ...], where: Mapping[str, Place]) -> list[str]:
+    """An arrow from each step to those that wait for it, but for what others imply."""
+    return [
+        _arrow(where[name], where[step.name])
         for step in steps
         for name in sorted(_nearest(step, steps))
-        if name in places
+        if name in where
     ]
-    nodes = [_node(number, step, *places[step.name]) for number, step in enumerate(steps, 1)]
-    height = len(rows) * ROW - (ROW - NODE) + 8
-    return Markup(
-        f'<svg class="graph" viewBox="0 0 {WIDTH} {height}" role="group" '
-        f'aria-label="The steps, each linked to its section">{"".join([*arrows, *nodes])}</svg>'
-    )
 
 
 def layers(steps: tuple[StepFacts, ...]) -> list[list[StepFacts]]:
@@ -78,7 +92,7 @@ def _nearest(step: StepFacts, steps: tuple[StepFacts, ...]) -> set[str]:
     return direct - set().union(*(above(name) for name in direct))
 
 
-def _arrow(source: tuple[float, float, float], target: tuple[float, float, float]) -> str:
+def _arrow(source: Place, target: Place) -> str:
     x1, y1 = source[0] + source[2] / 2, source[1] + NODE
     x2, y2 = target[0] + target[2] / 2, target[1] - 2
     bend = (y2 - y1) / 2

@@ -62,7 +62,7 @@ def _part(numbers: dict[str, int], step: StepFacts, source: Source) -> StepPart:
     return StepPart(
         number=numbers[step.name],
         step=step,
-        does=_DOES.get(_script(step)) or _DOES.get(step.type, ""),
+        does=_DOES.get(role(step), ""),
         came_to=_came_to(step),
         after=after,
         inputs=list(inputs(step.request)),
@@ -73,9 +73,11 @@ def _part(numbers: dict[str, int], step: StepFacts, source: Source) -> StepPart:
     )
 
 
-def _script(step: StepFacts) -> str:
+def role(step: StepFacts) -> str:
+    """What a step is for: the script that it runs, of those that are known, or else its type."""
     words = step.request.get("AppSpecification", {}).get("ContainerEntrypoint", [])
-    return str(words[-1]).rpartition("/")[2] if words else ""
+    script = str(words[-1]).rpartition("/")[2] if words else ""
+    return script if script in _DOES else step.type
 
 
 def _came_to(step: StepFacts) -> str:

@@ -1,0 +1,43 @@
+"""Puts the page together: one file, and beside it the report of each run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from markupsafe import Markup
+
+from explainer.facts import ScenarioFacts
+from explainer.section import rendered
+from explainer.sections import SECTIONS
+from ninesteps.plain_text import plain
+from ninesteps.report.template import asset, csp_hash
+
+PAGE, REPORTS = "index.html", "reports"
+
+
+def write(out: Path, facts: Mapping[str, ScenarioFacts]) -> Path:
+    """Write the page and the reports to a folder; gives the page's path."""
+    reports = out / REPORTS
+    reports.mkdir(parents=True, exist_ok=True)
+    for name, scenario in facts.items():
+        shutil.copyfile(scenario.execution.page, reports / f"{name}.html")
+    page = out / PAGE
+    page.write_text(html(facts), encoding="utf-8", newline="\n")
+    return page
+
+
+def html(facts: Mapping[str, ScenarioFacts]) -> str:
+    """The page, made from these scenarios."""
+    style = asset("page.css") + asset("explainer.css", "explainer")
+    script = asset("explainer.js", "explainer")
+    page = rendered(
+        "page.html.jinja",
+        sections=[section(facts) for section in SECTIONS],
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=csp_hash(style),
+        script_hash=csp_hash(script),
+    )
+    return plain(page)

@@ -1,0 +1,68 @@
+"""What a step read or wrote, as it lies in the run's storage: files, sizes, rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from explainer.facts import ScenarioFacts
+from ninesteps.errors import StepError
+from ninesteps.local.storage import Storage
+from ninesteps.report.formatting import count
+
+MOST_FILES = 6
+"""Of one input or output that are named; of more there is a count."""
+
+ROWS = (".csv", ".jsonl", ".out")
+"""Files with a row a line."""
+
+HEADED = ("out.csv",)
+"""Of these, those whose first line is a header."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One object."""
+
+    name: str
+    says: str  # its size, and its rows
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One input or output of a step."""
+
+    name: str
+    value: str  # an S3 URI, an ARN, an outcome
+    files: tuple[StoredFile, ...] = ()
+    more: str = ""  # what is there beside these files
+
+
+def stored(facts: ScenarioFacts, name: str, value: str) -> Stored:
+    """What lies at the address of an input or output; of another value there are no files."""
+    try:
+        objects = Storage(facts.local / "s3").objects(value)
+    except StepError:
+        return Stored(name, value)
+    files = tuple(StoredFile(below, _says(file)) for below, file in objects[:MOST_FILES])
+    rest = [file for _, file in objects[MOST_FILES:]]
+    size = size_text(sum(file.stat().st_size for file in rest))
+    more = f"and {count(len(rest), 'more file')}, {size}" if rest else ""
+    return Stored(name, value, files, more)
+
+
+def _says(file: Path) -> str:
+    size = size_text(file.stat().st_size)
+    if file.suffix not in ROWS:
+        return size
+    rows = file.read_bytes().count(b"\n") - (file.name in HEADED)
+    return f"{count(rows, 'row')}, {size}"
+
+
+def size_text(size: float) -> str:
+    """`532 bytes`, `41 kB`, `1.2 MB`."""
+    if size < 1000:
+        return f"{size:.0f} bytes"
+    if size < 1_000_000:
+        return f"{size / 1000:.0f} kB"
+    return f"{size / 1_000_000:.1f} MB"
