@@ -164,6 +164,37 @@ def test_an_approval_is_on_the_page_that_is_written_after_it(used: Repository) -
     assert "Jo <jo@x> set the version to Approved" in section
 
 
+PANEL = """
+from ninesteps.report.own_panels import Panel, Run
+
+def panels(run: Run) -> list[Panel]:
+    return [Panel("Ours", f"{run.metrics['auc']:.3f} of ours")]
+"""
+
+
+def test_own_panels_are_on_the_page_until_their_code_changes(used: Repository) -> None:
+    file = used.path / "model_build/report_panels.py"
+    try:
+        file.write_text(PANEL.replace(":.3f", ":d"), encoding="utf-8")
+        said = used.pipeline("run").stderr
+        where = "model_build/report_panels.py: line 5: ValueError: Unknown format code 'd'"
+        assert said.startswith(
+            f"pipeline: notice: the report lacks the repository's own panels: {where}"
+        )
+        page = check_structure(page_of(used, last(used)["run"]))
+        assert where in page.section("own-panel-1").text
+        file.write_text(PANEL, encoding="utf-8")
+        assert used.pipeline("run").stderr == ""
+        first = check_structure(page_of(used, last(used)["run"])).section("own-panel-1").text
+        done = used.pipeline("run", PYTHONPROFILEIMPORTTIME="1")
+        imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+        assert not imported & {"jinja2", "model_build.report_panels"}
+        again = check_structure(page_of(used, last(used)["run"])).section("own-panel-1").text
+        assert again == first and " of ours" in again
+    finally:
+        file.unlink()
+
+
 def test_drift_is_since_the_last_run_on_other_data(used: Repository) -> None:
     used.pipeline("run")
     assert "there is nothing to compare with" in page_of(used, last(used)["run"])

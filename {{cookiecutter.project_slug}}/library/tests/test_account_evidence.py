@@ -270,7 +270,7 @@ def test_the_last_execution_is_found_and_its_page_written(
     completed(in_place)
     in_place.no_earlier()
     in_place.stub.add_client_error("describe_feature_group", "ResourceNotFound", "no such group")
-    page = write_account_report(tmp_path, in_place.settings, PROD, "last")
+    page = write_account_report(tmp_path, in_place.settings, PROD, "last", pytest.fail)
     assert page == tmp_path / "executions/prod/one/report.html"
     check_structure(page.read_text(encoding="utf-8"))
     summary_text = page.with_name("report.md").read_text(encoding="utf-8")
@@ -310,7 +310,7 @@ def test_an_execution_that_is_not_there_is_one_sentence(in_place: Service, tmp_p
         "describe_pipeline_execution", "ResourceNotFound", "Pipeline execution does not exist"
     )
     with pytest.raises(AccountError, match="has no execution 'abcdefghijkl' in eu-west-1; `pipe"):
-        write_account_report(tmp_path, in_place.settings, PROD, "abcdefghijkl")
+        write_account_report(tmp_path, in_place.settings, PROD, "abcdefghijkl", pytest.fail)
     assert not (tmp_path / "executions").exists()
 
 

@@ -113,7 +113,7 @@ def other(service: Service, number: int) -> None:
 
 def page(service: Service, tmp_path: Path, run: str = "") -> Page:
     run = run or execution_arn(service.settings)
-    file = write_account_report(tmp_path, service.settings, PROD, run)
+    file = write_account_report(tmp_path, service.settings, PROD, run, pytest.fail)
     service.stub.assert_no_pending_responses()
     return check_structure(file.read_text(encoding="utf-8"))
 

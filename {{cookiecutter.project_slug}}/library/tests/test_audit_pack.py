@@ -27,9 +27,11 @@ from ninesteps.lineage import local as lineage_here
 from ninesteps.lineage import roles
 from ninesteps.lineage.graph import Association, Entity, Graph
 from ninesteps.profiles import profile as profiles
+from ninesteps.report import page
+from ninesteps.report.figure import Panel
 from ninesteps.step_code import bundle
 from page_structure import check_structure
-from reports import ROOT
+from reports import ROOT, facts, files
 
 MADE = {"index.html", "index.txt", "verify.py", "__main__.py"}
 
@@ -45,6 +47,17 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
 @pytest.fixture(scope="module")
 def made(machine: Machine) -> Pack:
     return pack.make(machine.subject())
+
+
+def test_a_teams_own_panels_are_left_out(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may show rows: what a pack has is known to hold none."""
+    shown = Panel("own-panel-1", "Ours", "Barnaby earns the most.")
+    monkeypatch.setattr(page, "own_panels", lambda *_: [shown])
+    with_them = page.build(facts(), files(), root=machine.local).html
+    assert "Barnaby" in with_them  # so that the assertion below can fail
+    content = members(pack.make(machine.subject()))
+    assert b"Barnaby" not in content["report.html"]
+    assert b"own panels" in content["index.html"]
 
 
 @pytest.fixture

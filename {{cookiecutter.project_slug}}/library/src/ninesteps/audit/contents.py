@@ -146,7 +146,7 @@ class Contents:
         from ninesteps.report.page import build  # jinja2
 
         report = build(self.reading.facts, _Copied(self.reading.evidence))
-        note = "without examples of records, logs and who started the run"
+        note = "without examples of records, logs, own panels and who started the run"
         return [
             Item("report.html", "The run's report", report.html.encode(), note=note),
             Item("report.md", "Its summary", report.markdown.encode(), note=note),

@@ -131,12 +131,12 @@ def report(run: str, name: str | None, output: Path | None, is_opened: bool) -> 
 
         found = Here(here.local(), settings).located(run)
         execution = History(here.local()).execution(found.run)
-        page = write_report(here.local(), settings, execution, output)
+        page = write_report(here.local(), settings, execution, here.show_notice, output)
     else:
         from ninesteps.report.account_page import write_account_report
 
         chosen = settings.account_environment(name)
-        page = write_account_report(here.local(), settings, chosen, run, output)
+        page = write_account_report(here.local(), settings, chosen, run, here.show_notice, output)
     click.echo(page)
     if is_opened:
         from ninesteps.terminal.browser import open_page

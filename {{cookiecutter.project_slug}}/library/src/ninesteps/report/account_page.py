@@ -35,12 +35,18 @@ Asked = TypeVar("Asked")
 
 
 def write_account_report(
-    local: Path, settings: Settings, environment: Environment, run: str, file: Path | None = None
+    local: Path,
+    settings: Settings,
+    environment: Environment,
+    run: str,
+    notice: Callable[[str], None],
+    file: Path | None = None,
 ) -> Path:
     """Write the page of an execution and its summary; gives the page's path.
 
     Args:
         run: the execution's id, its ARN, or `last`; or a version, as `comparison.names` says.
+        notice: is told what of the page could not be made.
         file: where the page goes, the summary beside it; none: `executions/` of `local`.
 
     Raises:
@@ -59,7 +65,9 @@ def write_account_report(
             facts, names=names, reference=reference, no_reference=no_reference,
             lineage=_lineage(settings, others.registry, facts),
         )  # fmt: skip
-        report = build(facts, account_run, lambda: _other_side(others, facts))
+        report = build(facts, account_run, lambda: _other_side(others, facts), settings.root)
+    for fault in report.faults:
+        notice(f"the report lacks the repository's own panels: {fault}")
     page = file or local / "executions" / environment.name / facts.id / PAGE
     page.parent.mkdir(parents=True, exist_ok=True)
     for target, text in ((page, report.html), (page.with_suffix(".md"), report.markdown)):

@@ -49,3 +49,5 @@ class Panel:
     says: str
     groups: list[Group] = field(default_factory=list)
     absent: str = ""  # why there is nothing
+    html: Markup | None = None  # of a team's own
+    fault: str = ""  # why a team's own could not be made: who made the page is told

@@ -27,6 +27,7 @@ from ninesteps.report.facts import Reference, RunFacts, StepFacts
 from ninesteps.report.formatting import as_html, as_markdown
 from ninesteps.report.lineage_picture import lineage_part
 from ninesteps.report.local_run import LocalFiles, local_facts, reference
+from ninesteps.report.own_place import code_of
 from ninesteps.settings.settings import Settings
 
 if TYPE_CHECKING:  # a page with nothing new is made without it
@@ -43,11 +44,16 @@ KINDS = (".py", ".jinja", ".css", ".js", ".toml")
 
 
 def write_report(
-    local: Path, settings: Settings, execution: Execution, file: Path | None = None
+    local: Path,
+    settings: Settings,
+    execution: Execution,
+    notice: Callable[[str], None],
+    file: Path | None = None,
 ) -> Path:
     """Write the page and its summary; gives the page's path.
 
     Args:
+        notice: is told what of the page could not be made.
         file: where the page goes, the summary beside it; none: the run's folder.
     """
     facts = dataclasses.replace(
@@ -57,13 +63,19 @@ def write_report(
     )
     files = LocalFiles(local, execution)
     own, texts = _marked(facts)
-    likeness = _likeness(own)
+    likeness = _likeness(own, settings.root)
     filled = _from_an_earlier(local, execution, likeness, texts)
     if filled is None:
         from ninesteps.report.page import build  # jinja2
 
-        report = build(own, files, lambda: _reference_side(local, settings, facts.reference))
+        def other() -> Side | None:
+            return _reference_side(local, settings, facts.reference)
+
+        report = build(own, files, other, settings.root)
         filled = Filled({PAGE: report.html, SUMMARY: report.markdown}, texts)
+        for fault in report.faults:
+            notice(f"the report lacks the repository's own panels: {fault}")
+        likeness = "" if report.faults else likeness  # the next run says it again
     if file:
         filled.write_only(file)
         return file
@@ -134,10 +146,10 @@ def _own(
     }
 
 
-def _likeness(own: RunFacts) -> str:
+def _likeness(own: RunFacts, repository: Path) -> str:
     """SHA-256 of all that a page is made from but the run's own texts, and of what makes it."""
     root = Path(__file__).resolve().parent.parent
-    content: list[Any] = [own]
+    content: list[Any] = [own, code_of(repository)]
     for folder in _CODE:
         for file in sorted((root / folder).rglob("*")):
             if file.suffix in KINDS:

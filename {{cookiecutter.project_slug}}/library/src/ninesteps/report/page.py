@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from markupsafe import Markup
 
@@ -16,6 +17,7 @@ from ninesteps.report.facts import FAILED, SUCCEEDED, RunFacts, Source
 from ninesteps.report.graph import MARKS, STATE_CLASSES, graph
 from ninesteps.report.judgement import Judgement
 from ninesteps.report.markdown import summary
+from ninesteps.report.own_panels import own_panels
 from ninesteps.report.panels import panels
 from ninesteps.report.reading import BROKEN, Reading
 from ninesteps.report.steps import step_parts
@@ -32,15 +34,20 @@ class Report:
 
     html: str
     markdown: str
+    faults: tuple[str, ...] = ()  # why a team's own panels could not be made
 
 
 def build(
-    facts: RunFacts, source: Source, reference: Callable[[], Side | None] = lambda: None
+    facts: RunFacts,
+    source: Source,
+    reference: Callable[[], Side | None] = lambda: None,
+    root: Path | None = None,
 ) -> Report:
     """The page of a run and its Markdown summary, with whatever of it is there.
 
     Args:
         reference: gives the run that it is compared with; None: none.
+        root: the repository, whose own panels the page has; None: it has none.
     """
     evidence = collect(facts, source)
     reading = Reading(facts, evidence)
@@ -49,6 +56,8 @@ def build(
     panel_list = panels(reading)
     if compared := comparison_panel(reading, source, reference):
         panel_list.insert(1, compared)
+    own = own_panels(root, reading, source) if root else []
+    panel_list[-1:-1] = own  # before the evidence
     style, script = asset("page.css"), asset("page.js")
     html = template("page.html.jinja").render(
         facts=facts,
@@ -68,7 +77,8 @@ def build(
         terms=Markup(TERMS),
     )
     text = summary(reading, outcome, judgement, panel_list)
-    return Report(plain(_explained(html)), plain(text))
+    faults = tuple(one.fault for one in own if one.fault)
+    return Report(plain(_explained(html)), plain(text), faults)
 
 
 def _explained(html: str) -> str:

@@ -51,6 +51,9 @@ class Observer(Protocol):
     def update(self, execution: Execution) -> None:
         """How the steps stand, several times a second."""
 
+    def notice(self, sentence: str) -> None:
+        """What does not stop the run, and should be known."""
+
     def ended(self, execution: Execution, gate: str, local: Path) -> None:
         """How the run ended."""
 
@@ -131,7 +134,7 @@ def run(
             settings.project.pipeline, definition, given, shown(progress), options, whoami(root),
             came_from,
         )  # fmt: skip
-    _report(local, settings, execution)
+    _report(local, settings, execution, progress)
     progress.ended(execution, str(settings.full_gate), local)
     return execution
 
@@ -200,7 +203,7 @@ def resume(
     )  # unless changed since, the run's own
     with progress:
         execution = engine.resume(identifier, shown(progress), cache)
-    _report(local, settings, execution)
+    _report(local, settings, execution, progress)
     progress.ended(execution, "", local)
     return execution
 
@@ -220,7 +223,7 @@ def _put(engine: Engine, objects: dict[str, bytes]) -> None:
         engine.storage.write(uri, content)
 
 
-def _report(local: Path, settings: Settings, execution: Execution) -> None:
+def _report(local: Path, settings: Settings, execution: Execution, progress: Observer) -> None:
     """Record the lineage, and write the page; where neither can be, the run is done all the same.
 
     What is not recorded now is recorded by the next command that records or asks.
@@ -228,7 +231,7 @@ def _report(local: Path, settings: Settings, execution: Execution) -> None:
     with contextlib.suppress(OSError, StateError):
         record(local, settings.model_package_group)
     with contextlib.suppress(OSError):
-        write_report(local, settings, execution)
+        write_report(local, settings, execution, progress.notice)
 
 
 def preload(settings: Settings) -> Preload:

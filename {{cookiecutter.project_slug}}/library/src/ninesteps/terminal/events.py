@@ -32,6 +32,9 @@ class Silent:
     def update(self, execution: Execution) -> None:
         """How the steps stand."""
 
+    def notice(self, sentence: str) -> None:
+        """What does not stop the run."""
+
     def ended(self, execution: Execution, gate: str, local: Path) -> None:
         """How the run ended."""
 
@@ -68,6 +71,10 @@ class Events:
             if run.status != WAITING and self._said.get(name) != line:
                 self._said[name] = line
                 _say("step", **step_as_json(run))
+
+    def notice(self, sentence: str) -> None:
+        """What does not stop the run, and should be known."""
+        _say("notice", says=sentence)
 
     def ended(self, execution: Execution, gate: str, local: Path) -> None:
         """How the run ended."""

@@ -91,6 +91,10 @@ class Progress:
                 self._said[name] = run.status
                 _CONSOLE.print(f"{run.state:<10} {name}")
 
+    def notice(self, sentence: str) -> None:
+        """Say what does not stop the run, and should be known."""
+        click.echo(f"pipeline: notice: {sentence}", err=True)
+
     def ended(self, execution: Execution, gate: str, local: Path) -> None:
         """Say how the run ended, and how to go on with what it registered."""
         summary(execution, self._settings, local, gate)

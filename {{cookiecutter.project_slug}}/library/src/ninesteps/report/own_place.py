@@ -1,0 +1,25 @@
+"""Where a repository has its own panels of the report, and what they are made by.
+
+Apart from `own_panels`, which a run in which nothing has changed need not import.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+MODULE = "model_build.report_panels"
+FILE = "model_build/report_panels.py"
+_IMPORTS = ("model_build", "feature_store")
+"""The repository's packages that the module may import."""
+
+
+def code_of(root: Path) -> dict[str, str]:
+    """SHA-256 of the Python that own panels are made by; empty in a repository without any."""
+    if not (root / FILE).is_file():
+        return {}
+    files = (file for folder in _IMPORTS for file in sorted((root / folder).rglob("*.py")))
+    return {
+        file.relative_to(root).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in files
+    }
