@@ -293,8 +293,7 @@ def test_a_step_whose_script_raises(used: Repository) -> None:
     assert "registered nothing" in done.stdout
     assert "--resume" not in done.stdout
     assert done.stdout.splitlines()[-1] == (
-        "go on      pipeline run, once data, settings or code have changed: ChurnEvalBestModel "
-        "would fail again"
+        "go on      fixed code, data or settings? pipeline run"
     )
     after = used.results()
     assert {name: after[name] for name in before if "state.db" not in name} == {

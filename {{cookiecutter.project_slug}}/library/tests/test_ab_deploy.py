@@ -136,8 +136,9 @@ def test_a_worse_version_and_one_that_fails_are_taken_back(local: Path, tmp_path
     register(local, 2, predict=f"if os.path.exists({str(flag)!r}): raise RuntimeError('no')")
     assert pipeline("deploy", "1", "--port", "0").exit_code == 0
     done = pipeline("deploy", "2", "--ab", *USERS, *WORSE, "--json")
-    last = json.loads(done.output.splitlines()[-1])
+    *_, last, error = map(json.loads, done.stdout.splitlines())
     assert (done.exit_code, last["outcome"], last["share"]) == (1, "worse", 0)
+    assert (error["event"], error["status"]) == ("error", 1) and "worse" in error["message"]
     assert json.loads(pipeline("endpoint", "--json").output)["version"] == 1
 
     file = test_of(local, 2) / "events.jsonl"
@@ -198,7 +199,7 @@ def test_a_test_that_is_stopped_or_killed_leaves_the_incumbent_and_goes_on(local
             _, told = process.communicate()
         if number == signal.SIGINT:
             assert process.returncode == 130
-            assert b"stopped; version 1 serves alone. The same command goes on" in told
+            assert b"stopped; version 1 serves alone. The same command continues" in told
         else:
             assert process.returncode == -signal.SIGKILL
         when(lambda: ask(local / "endpoint", "status")["deploying"] is None, lambda: None)

@@ -40,7 +40,7 @@ from account_runs import (
 )
 from accounts import ACCOUNT, REGION, recorded_calls, sign_in
 from ninesteps.cli import execution, here, main
-from ninesteps.definition.selection import needed_of_others
+from ninesteps.definition.selection import needed_of_others, selected_steps
 from ninesteps.errors import DefinitionError
 from ninesteps.infrastructure import addresses, permissions, quotas
 from ninesteps.registry.account import archives
@@ -251,7 +251,7 @@ def test_selected_steps_need_what_they_read_of_the_others(
 @pytest.mark.parametrize(
     ("selected", "said"),
     [
-        (["Train"], "there is no step 'Train'; there is Process, Tune, Evaluate, Create, "),
+        (["Train"], "there is no step 'Train'; there is 1 Process, 2 Tune, "),
         (["Process", "Evaluate"],
          "expected Tune among the selected steps, which lies between Process and Evaluate, got"),
         (["Register"],
@@ -262,7 +262,7 @@ def test_steps_that_sagemaker_would_not_run_alone_are_refused(
     selected: list[str], said: str
 ) -> None:
     with pytest.raises(DefinitionError) as refused:
-        needed_of_others(steps(), selected)
+        needed_of_others(steps(), selected_steps(steps(), selected))
     assert str(refused.value).startswith(said)
 
 
@@ -433,7 +433,7 @@ def test_steps_that_no_execution_has_the_inputs_of_are_refused(service: Service)
 def test_a_step_that_is_not_there_is_refused_with_those_that_are(service: Service) -> None:
     published(service)
     said = pipeline_command("start", "--env", "prod", "--steps", "Train", status=2).stderr
-    assert said.startswith("pipeline: there is no step 'Train'; there is Process, Tune, Evaluate")
+    assert said.startswith("pipeline: there is no step 'Train'; there is 1 Process, 2 Tune, ")
 
 
 # Standing
@@ -731,7 +731,7 @@ def test_a_search_shows_how_each_trial_ended_and_one_trials_log(service: Service
     [
         (began("Check", Condition={"Outcome": "True"}), ("Check",),
          "Check has no log: a Condition step runs no container"),
-        (began("Process"), ("Nothing",), "expected one of Process, Tune, Evaluate, Create, "),
+        (began("Process"), ("Nothing",), "there is no step 'Nothing'; there is 1 Process, 2 "),
         (began("Process"), ("Evaluate",), "Evaluate has no log: it has not run (skipped)"),
         ({**began("Process"), "StepStatus": "Failed"}, ("Process",),
          "Process has no log: no job of it was started (failed)"),
@@ -746,7 +746,8 @@ def test_where_there_is_no_log_it_is_said_why(
         service.execution(name=RUN)
     else:
         one_step(service, step)
-    printed = pipeline_command("logs", RUN, *asked, "--env", "prod", status=1).stderr
+    status = 2 if asked == ("Nothing",) else 1
+    printed = pipeline_command("logs", RUN, *asked, "--env", "prod", status=status).stderr
     assert printed.startswith(f"pipeline: {said}")
 
 

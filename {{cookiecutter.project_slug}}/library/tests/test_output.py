@@ -17,7 +17,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ninesteps.cli.commands import commands
+from ninesteps.cli import here, main
+from ninesteps.cli.commands import commands, end
+from ninesteps.cli.options import AS_EVENTS
 from ninesteps.errors import NineStepsError, RawTableError, SettingsError, StepError
 from ninesteps.feature_store.reading.table_file import open_table
 from ninesteps.plain_text import plain
@@ -136,6 +138,84 @@ def test_an_unexpected_error_is_one_sentence_with_the_place_of_its_traceback(
     )
     assert str(file) in done.stderr
     assert "in probe\n    raise error" in file.read_text(encoding="utf-8")
+
+
+def failing(*words: str, error: BaseException | None = None) -> Result:
+    """A command that prints events, and then fails."""
+
+    @click.group(cls=type(commands))
+    def group() -> None:
+        pass
+
+    @group.command()
+    @click.option("--number", type=int)
+    @AS_EVENTS
+    def probe(number: int | None, as_json: bool) -> None:
+        if error:
+            raise error
+        if as_json:
+            click.echo('{"event": "ended"}')
+        end(1, f"step {number} failed", is_shown=True, run="abc")
+
+    return CliRunner().invoke(group, ["probe", *words])
+
+
+def test_an_error_is_the_last_event_where_events_are_printed() -> None:
+    done = failing("--json", "--number", "3")
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"event": "ended"},
+        {"event": "error", "status": 1, "message": "step 3 failed", "run": "abc"},
+    ]
+    assert (done.exit_code, done.stderr) == (1, "pipeline: step 3 failed\n")
+    done = failing("--number", "3")
+    assert (done.exit_code, done.output) == (1, ""), "a person has read it already"
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "status", "sentence"),
+    [
+        ([], SettingsError("no", "gate", "metric"), 2, "pipeline.toml [gate] metric: no"),
+        ([], KeyboardInterrupt(), 130, "stopped"),
+        ([], PermissionError(13, "Permission denied", "a.csv"), 1, "a.csv: Permission denied"),
+        (["--nubmer", "1"], None, 2, "No such option '--nubmer'. Did you mean '--number'?"),
+        (["--number", "x"], None, 2,
+         "Invalid value for '--number': 'x' is not a valid integer."),
+    ],
+)  # fmt: skip
+def test_whatever_the_error_is_a_program_reads_it_and_a_person_too(
+    words: list[str], error: BaseException | None, status: int, sentence: str
+) -> None:
+    done = failing("--json", *words, error=error)
+    event = {"event": "error", "status": status, "message": sentence}
+    assert (done.exit_code, json.loads(done.stdout)) == (status, event)
+    assert sentence in done.stderr
+    done = failing(*words, error=error)
+    assert (done.exit_code, done.stdout) == (status, "") and sentence in done.stderr
+
+
+JSON_OF = {  # a command line for each command that prints JSON
+    "ab-plan": [], "audit": ["1"], "card": ["1"], "cost": [], "deploy": ["1"], "diff": ["1", "2"],
+    "endpoint": [], "fleet": ["none"], "ingest": ["a.csv"], "lineage": ["1"], "record": ["1"],
+    "registry": [], "reproduce": ["1"], "rollback": [], "run": [], "runs": [], "show": ["last"],
+    "status": ["--env", "prod"], "trace": ["1"],
+}  # fmt: skip
+
+
+def test_stdout_is_json_or_empty_where_a_command_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    here.root.cache_clear()
+    printing = [name for name, command in main.main.commands.items()
+                if any("--json" in parameter.opts for parameter in command.params)]  # fmt: skip
+    assert sorted(JSON_OF) == sorted(printing)
+    for name, words in JSON_OF.items():
+        done = CliRunner().invoke(main.main, [name, *words, "--json"])
+        assert done.exit_code == 2 and done.stderr, name
+        if name in ("deploy", "rollback", "run"):
+            assert json.loads(done.stdout)["event"] == "error", name
+        else:
+            assert done.stdout == "", name
 
 
 PROBE = """

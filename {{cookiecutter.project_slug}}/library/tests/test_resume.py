@@ -190,7 +190,9 @@ def test_one_step_alone_runs_with_those_that_it_needs(bench: Bench) -> None:
         "Third": other,
         "Beside": other,
     }
-    with pytest.raises(DefinitionError, match="there is no step 'Fourth'; there is First, Second"):
+    with pytest.raises(
+        DefinitionError, match="there is no step 'Fourth'; there is 1 First, 2 Second"
+    ):
         bench.engine.run("pipeline", read(*steps), {}, options=RunOptions(only="Fourth"))
 
 

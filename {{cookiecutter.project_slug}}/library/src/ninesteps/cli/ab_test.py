@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ninesteps.cli import here
-from ninesteps.cli.commands import commands
+from ninesteps.cli.commands import commands, end
 from ninesteps.cli.options import AS_JSON, Rate
 from ninesteps.errors import FAILED, INTERRUPTED, DeployError
 
@@ -46,18 +44,18 @@ class Numbers(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # in cl
 
 @commands.command("ab-plan")
 @click.option("--users", type=click.IntRange(1, 10_000_000), default=1000, show_default=True,
-              help="New users a day.")  # fmt: skip
+              help="Expect this many new users a day.")  # fmt: skip
 @click.option("--rate", type=Rate(0, 1, min_open=True, max_open=True), default=0.5,
               show_default=True,
-              help="Of users with a good outcome, in the version that serves.")  # fmt: skip
+              help="Expect this rate of good outcomes from the version that serves.")  # fmt: skip
 @click.option("--differences", type=Numbers(-1, 1), default=(0.0, 0.02, 0.05, 0.1),
               metavar="D,...", show_default="0,0.02,0.05,0.1",
-              help="True differences of the new version's rate.")  # fmt: skip
+              help="Simulate a new version whose rate differs by each of these.")  # fmt: skip
 @AS_JSON
 def ab_plan(users: int, rate: float, differences: tuple[float, ...], as_json: bool) -> None:
     """Show how many users an A/B test needs to decide.
 
-    Tests by [ab] are simulated for each true difference, with the share that grows.
+    Tests by the rules of [ab] are simulated for each difference.
     """
     from ninesteps.runs import ab_plan as planning
 
@@ -91,6 +89,8 @@ def test(
     Raises:
         DeployError: if no other version serves, or the endpoint ends meanwhile.
     """
+    import asyncio
+
     from ninesteps.runs import ab_test
     from ninesteps.terminal.ab_test import Shown
 
@@ -120,11 +120,10 @@ def test(
                 asyncio.run(run.go_on(shown))
             rehearsal.wait()
     except KeyboardInterrupt:
-        click.echo(
-            f"pipeline: stopped; version {before} serves alone. The same command goes on with the "
-            f"test from request {run.requests:,}", err=True,
+        end(
+            INTERRUPTED, f"stopped; version {before} serves alone. The same command continues the "
+            f"test from request {run.requests:,}",
         )  # fmt: skip
-        sys.exit(INTERRUPTED)
     _tell(run, as_json)
 
 
@@ -145,4 +144,4 @@ def _tell(run: Run, as_json: bool) -> None:
         click.echo(sentence(run))
         click.echo(page)
     if run.test.share != 100:
-        sys.exit(FAILED)
+        end(FAILED, sentence(run), is_shown=True)

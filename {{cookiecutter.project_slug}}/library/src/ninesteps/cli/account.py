@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 @commands.command()
 @IN_AN_ACCOUNT
 @click.option(
-    "--account", "is_account", is_flag=True, help="Instead: what the account's pipelines share."
+    "--account", "is_account", is_flag=True, help="Set up what all pipelines of the account share."
 )
-@click.option("--yes", is_flag=True, help="Apply the changes without asking, as in CI.")
+@click.option("--yes", is_flag=True, help="Apply the changes without asking, for example in CI.")
 def bootstrap(name: str, is_account: bool, yes: bool) -> None:
-    """Put an environment's infrastructure into an AWS account.
+    """Set up an environment's infrastructure in an AWS account.
 
     It shows the changes, and asks before it applies them.
     """
@@ -177,7 +177,7 @@ def _tell(event: Event) -> None:
 def schedule(state: str, name: str) -> None:
     """Turn the schedule of a pipeline in an account on or off.
 
-    While it is on, rows that arrive start the pipeline too.
+    While it is on, new rows start the pipeline too.
     """
     from ninesteps.infrastructure import account, publish, stacks
     from ninesteps.infrastructure import change_set as changing
@@ -214,9 +214,9 @@ def schedule(state: str, name: str) -> None:
 @commands.command()
 @IN_AN_ACCOUNT
 @click.option("--wheels", type=click.Path(path_type=Path),
-              help="A folder for the wheels that the code carries; pip fills it.")  # fmt: skip
+              help="Keep the wheels that the code carries here; pip fills the folder.")  # fmt: skip
 def publish(name: str, wheels: Path | None) -> None:
-    """Put code and definition into an AWS account.
+    """Upload the code and the definition to an AWS account.
 
     Nothing is sent if the check finds a problem.
     """

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ninesteps.cli import here
+from ninesteps.cli import completing, here
 from ninesteps.cli.commands import commands
 from ninesteps.cli.event_chain import PRINTED, chain
 from ninesteps.cli.options import AS_JSON, HERE_OR_IN_AN_ACCOUNT
@@ -24,13 +24,15 @@ _MAY_BE_NEGATIVE = {"ignore_unknown_options": True}  # -1 is no version, rather 
 
 
 @commands.command(context_settings=_MAY_BE_NEGATIVE)
-@click.argument("what", required=False, metavar="[VERSION|PACK]")
+@click.argument(
+    "what", required=False, metavar="[VERSION|PACK]", shell_complete=completing.versions
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path),
               help="Write the pack to this file.")  # fmt: skip
 @click.option("--verify", is_flag=True,
-              help="Check the chain of events, or PACK, a pack's file or folder.")  # fmt: skip
+              help="Check the chain of events, or PACK, which is a file or a folder.")  # fmt: skip
 @click.option("--head", "given", is_flag=False, flag_value=PRINTED, metavar="[HEAD]",
-              help="Print the chain's head; with --verify, one that was kept.")  # fmt: skip
+              help="Print the chain's head; with --verify, compare with this one.")  # fmt: skip
 @HERE_OR_IN_AN_ACCOUNT
 @AS_JSON
 def audit(
@@ -43,9 +45,9 @@ def audit(
 ) -> None:
     """Write a version's audit pack, or check what is kept.
 
-    VERSION is its number. The pack is a zip that `python verify.py` in it checks elsewhere. Keep
-    the chain's head elsewhere, such as in a ticket: it shows later that nothing was cut or
-    rewritten.
+    VERSION is its number. The pack is a zip; whoever gets it checks it with `python verify.py`,
+    which is in it. Keep the chain's head elsewhere, for example in a ticket: it shows later that
+    no event was removed or rewritten.
     """
     _check_options(what, output, verify, given, name)
     if what is None:

@@ -1,19 +1,27 @@
-"""The group that every command belongs to, and how an error ends a command: with one sentence."""
+"""The group that every command belongs to, and how an error ends a command: with one sentence.
+
+A command that prints events (`--json` of `run`, `deploy` and `rollback`) prints its error as an
+event too. Every other command prints JSON when all of it is there: an error leaves stdout empty.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
 import traceback
 from collections.abc import Iterable
-from typing import Any
+from contextlib import suppress
+from typing import Any, NoReturn
 
 import click
 
+from ninesteps.cli.help import EXAMPLES, GROUPS
 from ninesteps.errors import FAILED, INTERRUPTED, WRONG_USE, NineStepsError
 from ninesteps.runs import stopping
 from ninesteps.terminal import output
+from ninesteps.version import VERSION
 
 _BY_APPROVAL = "an endpoint in an account changes by decisions on versions"
 HERE_ALONE = {
@@ -25,11 +33,54 @@ HERE_ALONE = {
 """Commands that act on this machine alone, where one might expect --env: what to use instead."""
 
 
+COMPLETES = "_PIPELINE_COMPLETE"
+"""The variable in which a shell says what it wants to complete."""
+
+_PRINTS_EVENTS = f"{__name__}.prints_events"
+"""In a context: whether stdout takes an event a line, so that an error is one too."""
+
+
+class Events(click.Option):
+    """The `--json` of a command that prints an event a line as things happen."""
+
+
+class _Command(click.Command):
+    """A command whose help ends with examples."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; it is known before that whether an error among them is an event."""
+        options = [option for option in self.params if isinstance(option, Events)]
+        ctx.meta[_PRINTS_EVENTS] = any({*option.opts} & {*args} for option in options)
+        return super().parse_args(ctx, args)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        if examples := EXAMPLES.get(self.name or ""):
+            with formatter.section("Examples"):
+                formatter.write_dl(examples, col_max=44)
+
+
 class _Commands(click.Group):
     """Ends a command that fails with one sentence that a person can act on, and an exit status."""
 
+    command_class = _Command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands, group by group."""
+        longest = max(map(len, self.commands))
+        for group, names in GROUPS.items():
+            rows = [
+                (f"{name:<{longest}}", self.commands[name].get_short_help_str(80))
+                for name in names
+                if name in self.commands
+            ]
+            with formatter.section(group):
+                formatter.write_dl(rows)
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command; everything that it prints goes through `terminal.output`."""
+        if COMPLETES in os.environ:  # a shell asks; click answers in bytes, which nothing changes
+            return super().main(*args, **kwargs, complete_var=COMPLETES)
         try:
             with output.plain_streams():
                 try:
@@ -37,45 +88,69 @@ class _Commands(click.Group):
                 finally:  # SystemExit ends most commands
                     sys.stdout.flush()
         except BrokenPipeError:
-            _exit(FAILED)
+            end(FAILED)
         except OSError as error:  # of the output itself
-            _exit(FAILED, _sentence(error))
+            end(FAILED, _sentence(error))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             stopping.listen(keyboard=False)  # a signal that asks to end is as Ctrl-C
             return super().invoke(ctx)
         except NineStepsError as error:
-            _exit(error.exit_status, str(error))
+            end(error.exit_status, str(error))
         except BrokenPipeError:
-            _exit(FAILED)
+            end(FAILED)
         except OSError as error:
-            _exit(FAILED, _sentence(error))
+            end(FAILED, _sentence(error))
         except KeyboardInterrupt:
             stopping.ignore()
-            _exit(INTERRUPTED, "stopped")
+            end(INTERRUPTED, "stopped")
         except MemoryError:
-            _exit(FAILED, "this machine does not have enough memory for it")
-        except click.NoSuchOption as error:
-            where = HERE_ALONE.get(error.ctx.command.name or "") if error.ctx else None
-            if error.option_name != "--env" or where is None:
-                raise
-            raise click.UsageError(f"--env: expected none, got one: {where}", error.ctx) from None
-        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            end(FAILED, "this machine does not have enough memory for it")
+        except click.ClickException as error:
+            explained = _explained(error)
+            _say_event(explained.exit_code, explained.format_message())
+            raise explained from None
+        except (click.Abort, click.exceptions.Exit):
             raise
         except Exception as error:
-            _exit(FAILED, _unexpected(error))
+            end(FAILED, _unexpected(error))
 
 
-def _exit(status: int, sentence: str = "") -> None:
-    """Print why, if standard error still takes it, and end the command."""
-    try:
-        if sentence:
+def end(status: int, sentence: str = "", is_shown: bool = False, **facts: object) -> NoReturn:
+    """End the command: print why, if standard error still takes it.
+
+    Args:
+        is_shown: a person has read it already, on stdout; a program has not.
+        facts: what a program gets beside the sentence, where it reads events.
+    """
+    is_event = sentence and _say_event(status, sentence, **facts)
+    with suppress(OSError):
+        if sentence and (is_event or not is_shown):
             click.echo(f"pipeline: {sentence}", err=True)
-    except OSError:
-        pass
     output.discard()
     sys.exit(status)
+
+
+def _say_event(status: int, sentence: str, **facts: object) -> bool:
+    """Print an error as the last event, where the command prints events; whether it does."""
+    context = click.get_current_context(silent=True)
+    if context is None or not context.meta.get(_PRINTS_EVENTS):
+        return False
+    content = {"event": "error", "status": status, "message": sentence, **facts}
+    with suppress(OSError):
+        click.echo(json.dumps(content))
+    return True
+
+
+def _explained(error: click.ClickException) -> click.ClickException:
+    """The same; of an --env that a command cannot have, with what to use instead."""
+    if not isinstance(error, click.NoSuchOption) or error.option_name != "--env" or not error.ctx:
+        return error
+    where = HERE_ALONE.get(error.ctx.command.name or "")
+    return (
+        click.UsageError(f"--env: expected none, got one: {where}", error.ctx) if where else error
+    )
 
 
 def _sentence(error: OSError) -> str:
@@ -95,12 +170,18 @@ def _unexpected(error: Exception) -> str:
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(
+    VERSION, message=f"ninesteps {VERSION}", help="Show the library's version and exit."
+)
 def commands() -> None:
-    """Compile this repository's SageMaker pipeline, and run it on this machine."""
+    """Run this repository's SageMaker pipeline here or in an AWS account.
+
+    `pipeline COMMAND --help` shows a command's options and examples.
+    """
 
 
 def refuse(sentences: Iterable[str]) -> None:
-    """Print what is wrong, a line each, and end the command; nothing wrong: go on."""
+    """Print what is wrong, a line each, and end the command; return if nothing is wrong."""
     violations = list(sentences)
     for sentence in violations:
         click.echo(f"pipeline: {sentence}", err=True)

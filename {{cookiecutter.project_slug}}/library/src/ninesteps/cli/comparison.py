@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ninesteps.cli import here
+from ninesteps.cli import completing, here
 from ninesteps.cli.commands import commands
 from ninesteps.cli.options import AS_JSON, HERE_OR_IN_AN_ACCOUNT
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @commands.command()
-@click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
+@click.argument("first", metavar="A", shell_complete=completing.versions_and_runs)
+@click.argument("second", metavar="B", shell_complete=completing.versions_and_runs)
 @HERE_OR_IN_AN_ACCOUNT
 @AS_JSON
 def diff(first: str, second: str, name: str | None, as_json: bool) -> None:

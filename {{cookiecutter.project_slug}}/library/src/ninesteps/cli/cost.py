@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ninesteps.cli import here
+from ninesteps.cli import completing, here
 from ninesteps.cli.commands import commands
 from ninesteps.cli.options import AS_JSON
 from ninesteps.errors import AccountError
@@ -28,15 +28,15 @@ NOT_COUNTED = (
 
 
 @commands.command()
-@click.option("--env", "name", metavar="NAME",
-              help="Count what an execution in this [environments.NAME] took.")  # fmt: skip
+@click.option("--env", "name", metavar="NAME", shell_complete=completing.environments,
+              help="Use the times of an execution in this [environments.NAME].")  # fmt: skip
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True),
-              help="Count this many minutes for every job.")  # fmt: skip
+              help="Assume that every job takes this many minutes.")  # fmt: skip
 @AS_JSON
 def cost(name: str | None, minutes: float | None, as_json: bool) -> None:
     """Show the instance hours of an execution and of a year.
 
-    They are priced by the repository's prices.toml, which the team fills in: none is shipped.
+    Prices come from the repository's prices.toml, which the team writes: none are shipped.
     """
     from ninesteps.runs import cost as costs
     from ninesteps.settings import prices as price_table

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ninesteps.cli import here
+from ninesteps.cli import completing, here
 from ninesteps.cli.commands import commands, refuse
 from ninesteps.settings import regions
 from ninesteps.settings.deploy import shift
@@ -28,11 +28,12 @@ LARGE = 32 * 1024**2
     help="Write to this file instead of stdout.",
 )
 @click.option("--env", "environment", default=LOCAL_ENVIRONMENT, metavar="NAME",
-              help="For this [environments.NAME]; default: for this machine.")  # fmt: skip
+              shell_complete=completing.environments,
+              help="Compile for this [environments.NAME] instead of this machine.")  # fmt: skip
 def compile_(output: Path | None, environment: str) -> None:
     """Write the pipeline definition.
 
-    It needs no account and no network, and writes the same bytes each time.
+    No account and no network are needed. The same settings give the same bytes.
     """
     from ninesteps.runs import compiled
 
@@ -51,13 +52,13 @@ def compile_(output: Path | None, environment: str) -> None:
 
 
 @commands.command()
-@click.option("--no-cache", is_flag=True, help="Also check what has not changed.")
-@click.option("--env", "name", metavar="NAME",
+@click.option("--no-cache", is_flag=True, help="Check everything, even what has not changed.")
+@click.option("--env", "name", metavar="NAME", shell_complete=completing.environments,
               help="Also compare with the quotas of this [environments.NAME].")  # fmt: skip
 def check(no_cache: bool, name: str | None) -> None:
     """Check the settings, the definition and the infrastructure.
 
-    It also says when the schedule fires next.
+    No account is needed. It also shows when the schedule starts the pipeline next.
     """
     from ninesteps.repository import template_files
     from ninesteps.runs.checked import CheckCache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,10 +11,10 @@ import click
 from click.core import ParameterSource
 
 from ninesteps.cli import ab_test as ab_tests
-from ninesteps.cli import here
+from ninesteps.cli import completing, here
 from ninesteps.cli.ab_test import Numbers
-from ninesteps.cli.commands import commands
-from ninesteps.cli.options import AS_JSON, Rate
+from ninesteps.cli.commands import commands, end
+from ninesteps.cli.options import AS_EVENTS, AS_JSON, Rate
 from ninesteps.errors import FAILED, INTERRUPTED, DeployError
 
 if TYPE_CHECKING:
@@ -23,23 +22,23 @@ if TYPE_CHECKING:
 
 
 @commands.command()
-@click.argument("version", type=int)
+@click.argument("version", type=int, shell_complete=completing.versions)
 @click.option("--time-scale", type=Rate(1, 1_000_000), default=1.0, show_default=True,
-              help="Seconds of the policy in a second here.")  # fmt: skip
+              help="Speed up waits by this factor.")  # fmt: skip
 @click.option("--traffic", type=Rate(0, 100_000), default=0.0, metavar="RATE",
-              help="Send so many records of the test split a second meanwhile.")  # fmt: skip
+              help="Send this many records of the test split a second meanwhile.")  # fmt: skip
 @click.option("--port", type=click.IntRange(0, 65535),
-              help="Of 127.0.0.1, where no endpoint runs yet; 0: any that is free.")  # fmt: skip
+              help="Start the endpoint at this port of 127.0.0.1; 0: any free one.")  # fmt: skip
 @click.option("--ab", "is_ab_test", is_flag=True,
               help="Test it against the version that serves, with simulated users.")  # fmt: skip
 @click.option("--users", type=click.IntRange(1, 1_000_000), default=500, show_default=True,
-              help="Of --ab: new users a day.")  # fmt: skip
+              help="With --ab: simulate this many new users a day.")  # fmt: skip
 @click.option("--outcome-rate", "rates", type=Numbers(0, 1, 2), default=(0.5, 0.6),
               metavar="R,R", show_default="0.5,0.6",
-              help="Of --ab: true rates of good outcomes, of both versions.")  # fmt: skip
+              help="With --ab: set the true rates of good outcomes of both versions.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True,
-              help="Of --ab: which users.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="A line each look, as JSON.")
+              help="With --ab: draw the simulated users with this seed.")  # fmt: skip
+@AS_EVENTS
 def deploy(
     version: int,
     time_scale: float,
@@ -53,9 +52,8 @@ def deploy(
 ) -> None:
     """Rehearse a deployment on this machine.
 
-    The approved VERSION takes over an endpoint here. With --ab a part of the
-    users get it until their outcomes decide, by [ab]: simulated users, who come
-    as fast as they are answered.
+    The approved VERSION replaces the version that serves, by the rollout of [deploy]. With --ab it
+    is tested against that version with simulated users, by the rules of [ab].
     """
     from ninesteps.settings.deploy import AB_TEST, shift
 
@@ -98,11 +96,11 @@ def _check_options(is_ab_test: bool) -> None:
 
 
 @commands.command()
-@click.option("--json", "as_json", is_flag=True, help="A line each look, as JSON.")
+@AS_EVENTS
 def rollback(as_json: bool) -> None:
     """Go back to the version before.
 
-    A deployment that goes on is rolled back. Otherwise the version before takes over at once.
+    A deployment that is still going on is rolled back. Otherwise the version before serves at once.
     """
     rehearsal = _rehearsal()
     status = rehearsal.ask("status")
@@ -154,8 +152,7 @@ def _interruptible(rehearsal: Rehearsal) -> Iterator[None]:
     except KeyboardInterrupt:
         from ninesteps.terminal.deployment import standing
 
-        click.echo(f"pipeline: stopped; {standing(rehearsal)}", err=True)
-        sys.exit(INTERRUPTED)
+        end(INTERRUPTED, f"stopped; {standing(rehearsal)}")
 
 
 def _follow(
@@ -183,4 +180,4 @@ def _follow(
         if rehearsal.is_running():
             click.echo(address(rehearsal))
     if last["outcome"] != expected:
-        sys.exit(FAILED)
+        end(FAILED, sentence(last), is_shown=True)

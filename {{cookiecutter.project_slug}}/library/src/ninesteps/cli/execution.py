@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ninesteps.cli import here
+from ninesteps.cli import completing, here
 from ninesteps.cli.commands import commands
 from ninesteps.cli.options import AS_JSON, IN_AN_ACCOUNT, PARAMETERS
 from ninesteps.cli.run import parameters
@@ -33,17 +33,21 @@ POLL_SECONDS = 30
 
 @commands.command()
 @IN_AN_ACCOUNT
-@click.option("--as-of", metavar="MOMENT", help="What the features are read as of; default: now.")
-@click.option("--steps", metavar="A,B", help="Run these steps alone.")
+@click.option(
+    "--as-of", metavar="MOMENT", help="Read the features as of this moment; default: now."
+)
+@click.option(
+    "--steps", metavar="STEP,...", shell_complete=completing.steps, help="Run only these steps."
+)
 @PARAMETERS
-@click.option("--wait", is_flag=True, help="Wait until it ends, and exit with 1 if it fails.")
+@click.option("--wait", is_flag=True, help="Wait until it ends; the exit status is 1 if it fails.")
 def start(
     name: str, as_of: str | None, steps: str | None, values: tuple[str, ...], wait: bool
 ) -> None:
     """Start an execution of the published pipeline in an account.
 
-    With --steps, the results of the other steps that these read come from the latest execution
-    that has them, and so do the parameters that are not given.
+    STEP is a step's number, name or the beginning of its name. With --steps, the inputs of these
+    steps and the parameters that are not given come from the latest execution that has them.
     """
     from ninesteps.infrastructure import account
 
@@ -53,6 +57,7 @@ def start(
     environment = settings.account_environment(name)
     with _account(settings, environment) as there:
         _compare(settings, environment, there.executions)
+        selected = there.executions.named_steps(selected)
         source = there.executions.source(selected) if selected else None
         if source is None:
             moment = {"AsOf": account.moment(datetime.now(UTC))}
@@ -71,14 +76,14 @@ def start(
 
 
 @commands.command()
-@click.argument("run", default="last")
+@click.argument("run", default="last", shell_complete=completing.runs)
 @IN_AN_ACCOUNT
 @AS_JSON
 def status(run: str, name: str, as_json: bool) -> None:
     """Show how an execution in an account stands.
 
-    RUN is its id or ARN, the beginning of an id, or `last`. Exits with 1 if the execution failed
-    or was stopped.
+    RUN is its id or ARN, the beginning of an id, or `last` (the default). The exit status is 1 if
+    the execution failed or was stopped.
     """
     settings = here.settings()
     environment = settings.account_environment(name)
@@ -89,12 +94,12 @@ def status(run: str, name: str, as_json: bool) -> None:
 
 
 @commands.command()
-@click.argument("run", default="last")
+@click.argument("run", default="last", shell_complete=completing.runs)
 @IN_AN_ACCOUNT
 def stop(run: str, name: str) -> None:
     """Stop an execution in an account.
 
-    RUN is as for `status`.
+    RUN is its id or ARN, the beginning of an id, or `last` (the default).
     """
     settings = here.settings()
     environment = settings.account_environment(name)

@@ -35,12 +35,16 @@ SHOWN = 20
 @click.argument("file", type=click.Path(path_type=Path))
 @HERE_OR_IN_AN_ACCOUNT
 @click.option(
-    "--bulk", is_flag=True, help="Put files into the offline store, for millions of rows."
+    "--bulk", is_flag=True, help="Write files into the offline store, for millions of rows."
 )
-@click.option("--no-marker", is_flag=True, help="Write no arrival marker, so that no run starts.")
-@click.option("--again", is_flag=True, help="Also put the rows that an earlier ingest has put.")
+@click.option(
+    "--no-marker", is_flag=True, help="Start no run: write no marker that the rows have arrived."
+)
+@click.option(
+    "--again", is_flag=True, help="Put all rows, even those that an earlier ingest has put."
+)
 @click.option("--parallel", type=click.IntRange(1, 64), default=16, show_default=True,
-              help="Calls at one time.")  # fmt: skip
+              help="Make at most this many calls at a time.")  # fmt: skip
 @AS_JSON
 def ingest(
     file: Path,
@@ -53,8 +57,8 @@ def ingest(
 ) -> None:
     """Put a raw table into the Feature Store.
 
-    The table is read and checked as by `pipeline run`; of one that fails, nothing is sent. Exits
-    with 1 if AWS refused records: the next ingest of the table puts those alone.
+    FILE is read and checked as by `pipeline run`; if that fails, nothing is sent. The exit status
+    is 1 if AWS refused records: the next ingest of the table puts only those.
     """
     settings = here.settings_with_table()
     if name is None:
@@ -178,16 +182,15 @@ def _say_outcome(outcome: Outcome, read: Table, bulk: bool) -> None:
 @click.option(
     "--as-of", metavar="MOMENT", help="Read the offline store as of this moment; default: now."
 )
-@click.option("--delete", is_flag=True, help="Delete the record, after a question.")
-@click.option("--yes", is_flag=True, help="Delete it without asking.")
+@click.option("--delete", is_flag=True, help="Ask, then delete the record.")
+@click.option("--yes", is_flag=True, help="With --delete: do not ask.")
 @AS_JSON
 def record(
     identifier: str, name: str | None, as_of: str | None, delete: bool, yes: bool, as_json: bool
 ) -> None:
-    """Show a record of both stores, and what the model predicts.
+    """Show a record in both stores, and what the model predicts for it.
 
-    ID is the record's identifier, as the raw table has it. The offline store is read as of a
-    moment.
+    ID is the record's identifier in the raw table.
     """
     from ninesteps.runs import record as records
     from ninesteps.terminal import record as view

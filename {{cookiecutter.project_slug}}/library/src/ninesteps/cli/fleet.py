@@ -19,14 +19,16 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @commands.command()
 @click.argument("folders", metavar="FOLDER...", nargs=-1, required=True, type=_FOLDER)
 @click.option(
-    "--template", type=_FOLDER, help="A git checkout of the template, to count commits by."
+    "--template",
+    type=_FOLDER,
+    help="Count how many commits behind this checkout of the template each is.",
 )
-@click.option("--json", "as_json", is_flag=True, help="As JSON, with all there is to say.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with every detail.")
 def fleet(folders: tuple[Path, ...], template: Path | None, as_json: bool) -> None:
-    """Tell how repositories stand.
+    """Show the state of several repositories.
 
-    Each FOLDER is a repository, or contains some. Exits with 1 if any has findings: marks of an
-    update, floors not met, settings that cannot be read.
+    Each FOLDER is a repository or contains some. The exit status is 1 if one has findings: an
+    unfinished update, a floor that is not met, settings that cannot be read.
     """
     from ninesteps.fleet import distance, standing, table
 

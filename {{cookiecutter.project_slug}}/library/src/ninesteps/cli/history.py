@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ninesteps.cli import here
+from ninesteps.cli import completing, here
 from ninesteps.cli.commands import commands
 from ninesteps.cli.options import AS_JSON, HERE_OR_IN_AN_ACCOUNT
 from ninesteps.errors import SettingsError
@@ -20,7 +20,7 @@ MOST_EXECUTIONS = 20
 @commands.command()
 @HERE_OR_IN_AN_ACCOUNT
 @click.option("--last", type=click.IntRange(min=1),
-              help="How many; default: all here, 20 in an account.")  # fmt: skip
+              help="Show this many; default: all here, 20 in an account.")  # fmt: skip
 @AS_JSON
 def runs(name: str | None, last: int | None, as_json: bool) -> None:
     """List the runs here, or the executions in an account.
@@ -81,12 +81,12 @@ def _executions(name: str, last: int, as_json: bool) -> None:
 
 
 @commands.command()
-@click.argument("run")
+@click.argument("run", shell_complete=completing.runs)
 @AS_JSON
 def show(run: str, as_json: bool) -> None:
     """Show how a run went.
 
-    RUN is its id, the beginning of one, or `last`.
+    RUN is its id, the beginning of an id, or `last`.
     """
     from ninesteps.local.history import History
     from ninesteps.local.history import as_json as content
@@ -105,7 +105,7 @@ def show(run: str, as_json: bool) -> None:
 
 
 @commands.command()
-@click.argument("run", metavar="RUN|VERSION")
+@click.argument("run", metavar="RUN|VERSION", shell_complete=completing.versions_and_runs)
 @HERE_OR_IN_AN_ACCOUNT
 @click.option(
     "-o",
@@ -117,9 +117,9 @@ def show(run: str, as_json: bool) -> None:
 def report(run: str, name: str | None, output: Path | None, is_opened: bool) -> None:
     """Write the page of a run, and its summary in Markdown beside it.
 
-    RUN is as for `show`, or with --env as for `status`. VERSION is a version's number, or
-    `serving` for the version that the endpoint serves: the page is of the run that made it.
-    Digits alone, up to nine, are a version.
+    RUN is its id, the beginning of an id, or `last`; with --env it may be an ARN too. VERSION is a
+    version's number, or `serving` for the version that the endpoint serves: the page is of the run
+    that made it. Digits alone, up to nine, are a version.
     """
     if output and output.suffix not in (".html", ".htm"):
         raise click.UsageError(f"-o: expected a name that ends in .html, got {output}")
@@ -145,26 +145,28 @@ def report(run: str, name: str | None, output: Path | None, is_opened: bool) -> 
 
 
 @commands.command()
-@click.argument("run")
-@click.argument("step")
-@click.option("--trial", type=click.IntRange(min=1), help="Of a search: print this trial's log.")
+@click.argument("run", shell_complete=completing.runs)
+@click.argument("step", shell_complete=completing.steps)
+@click.option(
+    "--trial", type=click.IntRange(min=1), help="Print the log of this trial of a search."
+)
 @HERE_OR_IN_AN_ACCOUNT
 def logs(run: str, step: str, trial: int | None, name: str | None) -> None:
     """Print what a step of a run printed.
 
-    Of a search, a line for each trial. RUN is as for `show`, or with --env as for `status`.
+    RUN is its id, the beginning of an id, or `last`; with --env it may be an ARN too. STEP is a
+    step's number, name or the beginning of its name. Of a search, each trial has a line.
     """
     if name is not None:
         _logs_in_account(run, step, trial, name)
         return
 
-    from ninesteps.errors import StateError
+    from ninesteps.definition.step_names import step_name
     from ninesteps.local.history import History, log_text
 
-    steps = History(here.local()).execution(run).steps
-    if step not in steps:
-        raise StateError(f"expected one of {', '.join(steps)}, got {step!r}")
-    for line in log_text(steps[step], trial):
+    execution = History(here.local()).execution(run)
+    name_there = step_name(step, [one.step.name for one in execution.numbered])
+    for line in log_text(execution.steps[name_there], trial):
         click.echo(line)
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ninesteps.cli import here
+from ninesteps.cli import completing, here
 from ninesteps.cli.commands import commands
-from ninesteps.cli.options import AS_JSON, HERE_OR_IN_AN_ACCOUNT
+from ninesteps.cli.options import AS_JSON, HERE_OR_IN_AN_ACCOUNT, PROCESSES
 from ninesteps.errors import FAILED
 from ninesteps.runs import stopping
 
@@ -35,19 +35,19 @@ class _Tolerance(click.FloatRange):
 
 
 @commands.command(context_settings={"ignore_unknown_options": True})  # -1 is no version
-@click.argument("version")
+@click.argument("version", shell_complete=completing.versions)
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path),
-              help="Keep the new run in this empty or new folder.")  # fmt: skip
+              help="Keep the new run in this folder, which is empty or new.")  # fmt: skip
 @click.option("--tolerance", type=_Tolerance(min=0), default=1e-6, show_default=True,
-              help="Up to which numbers count as the same.")  # fmt: skip
-@click.option("--parallel", type=click.IntRange(min=1), help="Processes at a time; default: cores.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, without progress.")
+              help="Treat numbers as equal up to this relative difference.")  # fmt: skip
+@PROCESSES
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, and no progress.")
 def reproduce(
     version: str, output: Path | None, tolerance: float, parallel: int | None, as_json: bool
 ) -> None:
     """Make a version again, and compare every artifact.
 
-    VERSION is a version's number. Exit status 1: an artifact differs, or could not be made.
+    VERSION is its number. The exit status is 1 if an artifact differs or cannot be made.
     """
     stopping.listen(keyboard=True)
     if output and output.is_dir() and any(output.iterdir()):
@@ -79,13 +79,13 @@ def reproduce(
 
 
 @commands.command(context_settings={"ignore_unknown_options": True})
-@click.argument("version", required=False)
+@click.argument("version", required=False, shell_complete=completing.versions)
 @click.option("--of", "what", metavar="THING",
-              help="List the versions that came from it.")  # fmt: skip
+              help="List the versions that came from this.")  # fmt: skip
 @HERE_OR_IN_AN_ACCOUNT
 @AS_JSON
-@click.option("--mermaid", is_flag=True, help="As a Mermaid flowchart.")
-@click.option("--openlineage", is_flag=True, help="As OpenLineage events, a line each.")
+@click.option("--mermaid", is_flag=True, help="Print a Mermaid flowchart.")
+@click.option("--openlineage", is_flag=True, help="Print OpenLineage events, one a line.")
 def lineage(
     version: str | None,
     what: str | None,
@@ -97,8 +97,8 @@ def lineage(
     """Show where a version came from, and what became of it.
 
     VERSION is its number. THING is a file such as a raw table, a feature group, a commit, a
-    SHA-256 or an S3 URI; hashes may be shortened. With --env, SageMaker's own records are read,
-    and THING is an S3 URI as a job was given it, an image or a model package's ARN.
+    SHA-256 or an S3 URI; hashes may be shortened. With --env it is an S3 URI that a job was given,
+    an image or the ARN of a model package, and the answer comes from SageMaker's lineage.
     """
     if as_json + mermaid + openlineage > 1:
         raise click.UsageError("expected one of --json, --mermaid and --openlineage, got several")

@@ -6,21 +6,21 @@ import json
 
 import click
 
-from ninesteps.cli import here
+from ninesteps.cli import completing, here
 from ninesteps.cli.commands import commands
 from ninesteps.cli.options import AS_JSON
 
 
 @commands.command(context_settings={"ignore_unknown_options": True})
-@click.argument("version")
-@click.option("--env", "name", metavar="NAME",
-              help="Of an account's version: put the card into its Model Cards.")  # fmt: skip
+@click.argument("version", shell_complete=completing.versions)
+@click.option("--env", "name", metavar="NAME", shell_complete=completing.environments,
+              help="Take the version from this account, and put its card there.")  # fmt: skip
 @AS_JSON
 def card(version: str, name: str | None, as_json: bool) -> None:
     """Show the model card of a version.
 
-    VERSION is its number. The card has the facts of the version's run, and what people have stated
-    in model_card.toml. --json prints it as SageMaker's Model Cards take it.
+    VERSION is its number. The card has the facts of the version's run, and what people wrote in
+    model_card.toml. --json prints it in the format of SageMaker's Model Cards.
     """
     settings = here.settings()
     from ninesteps.model_card import making

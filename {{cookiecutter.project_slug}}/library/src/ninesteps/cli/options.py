@@ -7,6 +7,9 @@ from typing import Any
 
 import click
 
+from ninesteps.cli import completing
+from ninesteps.cli.commands import Events
+
 
 class Rate(click.FloatRange):
     """A number in a range; what is no number is in none."""
@@ -20,17 +23,32 @@ class Rate(click.FloatRange):
 
 
 IN_AN_ACCOUNT = click.option(
-    "--env", "name", required=True, metavar="NAME",
-    help="The account: an [environments.NAME] of pipeline.toml.",
+    "--env", "name", required=True, metavar="NAME", shell_complete=completing.environments,
+    help="Use the account of this [environments.NAME].",
 )  # fmt: skip
 
 HERE_OR_IN_AN_ACCOUNT = click.option(
-    "--env", "name", metavar="NAME",
-    help="In the account of this [environments.NAME]; default: on this machine.",
+    "--env", "name", metavar="NAME", shell_complete=completing.environments,
+    help="Use the account of this [environments.NAME] instead of this machine.",
 )  # fmt: skip
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+AS_EVENTS = click.option(
+    "--json", "as_json", is_flag=True, cls=Events,
+    help="Print a line of JSON for each event; of an error too.",
+)  # fmt: skip
+
+PROCESSES = click.option(
+    "--parallel", type=click.IntRange(min=1),
+    help="Run at most this many processes at a time; default: one per core.",
+)  # fmt: skip
 
 PARAMETERS = click.option(
-    "--set", "values", multiple=True, metavar="NAME=VALUE", help="Set a pipeline parameter."
+    "--set",
+    "values",
+    multiple=True,
+    metavar="NAME=VALUE",
+    shell_complete=completing.parameters,
+    help="Set a pipeline parameter.",
 )

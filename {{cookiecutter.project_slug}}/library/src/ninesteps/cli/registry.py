@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ninesteps.cli import here
+from ninesteps.cli import completing, here
 from ninesteps.cli.commands import commands
 from ninesteps.cli.options import AS_JSON, HERE_OR_IN_AN_ACCOUNT
 from ninesteps.errors import INTERRUPTED, RegistryError
@@ -26,12 +26,15 @@ _MAY_BE_NEGATIVE = {"ignore_unknown_options": True}  # -1 is no version, rather 
 
 
 @commands.command(context_settings=_MAY_BE_NEGATIVE)
-@click.argument("version", required=False)
-@click.option("--last", type=click.IntRange(min=1), default=20, help="How many.")
+@click.argument("version", required=False, shell_complete=completing.versions)
+@click.option(
+    "--last", type=click.IntRange(min=1), default=20, show_default=True, help="Show this many."
+)
 @click.option(
     "--against",
     metavar="OTHER",
-    help="Compare VERSION with OTHER, as `diff OTHER VERSION`: a number, `serving` or a run.",
+    shell_complete=completing.versions_and_runs,
+    help="Compare VERSION with OTHER: a version, `serving` or a run.",
 )
 @HERE_OR_IN_AN_ACCOUNT
 @AS_JSON
@@ -69,15 +72,18 @@ def registry(
 
 
 @commands.command(context_settings=_MAY_BE_NEGATIVE)
-@click.argument("version")
-@click.option("--who", help="Who approves; asked for at a terminal.")
-@click.option("--why", help="The reason; asked for at a terminal.")
+@click.argument("version", shell_complete=completing.versions)
+@click.option("--who", help="Name who approves; asked for at a terminal.")
+@click.option("--why", help="Give the reason; asked for at a terminal.")
 @click.option(
-    "--for", "stage", type=click.Choice(["production"]), help="The second access: to production."
+    "--for",
+    "stage",
+    type=click.Choice(["production"]),
+    help="Approve for production, which is the second approval.",
 )
 @click.option(
     "--sign", "key", type=click.Path(path_type=Path), metavar="KEY",
-    help="Sign with this SSH key; a public one: by the agent.",
+    help="Sign with this SSH key; a public key is signed with by the agent.",
 )  # fmt: skip
 @HERE_OR_IN_AN_ACCOUNT
 def approve(
@@ -96,12 +102,12 @@ def approve(
 
 
 @commands.command(context_settings=_MAY_BE_NEGATIVE)
-@click.argument("version")
-@click.option("--who", help="Who rejects; asked for at a terminal.")
-@click.option("--why", help="The reason; asked for at a terminal.")
+@click.argument("version", shell_complete=completing.versions)
+@click.option("--who", help="Name who rejects; asked for at a terminal.")
+@click.option("--why", help="Give the reason; asked for at a terminal.")
 @HERE_OR_IN_AN_ACCOUNT
 def reject(version: str, who: str | None, why: str | None, name: str | None) -> None:
-    """Reject a version, or withdraw an approved one, for good.
+    """Reject a version for good, or withdraw an approved one.
 
     VERSION is its number.
     """

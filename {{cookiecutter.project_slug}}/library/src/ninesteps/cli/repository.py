@@ -6,21 +6,21 @@ from pathlib import Path
 
 import click
 
-from ninesteps.cli import here
+from ninesteps.cli import completing, here
 from ninesteps.cli.commands import commands
 from ninesteps.settings import loading
 
 
 @commands.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--label", default="", metavar="NAME", help="The column to predict.")
-@click.option("--missing", multiple=True, metavar="WORD", help='A word that means "no value".')
-@click.option("--value", "values", multiple=True, metavar="WORD", help="A word that is a value.")
+@click.option("--label", default="", metavar="NAME", help="Predict this column.")
+@click.option("--missing", multiple=True, metavar="WORD", help='Read this word as "no value".')
+@click.option("--value", "values", multiple=True, metavar="WORD", help="Read this word as a value.")
 def schema(file: Path, label: str, missing: tuple[str, ...], values: tuple[str, ...]) -> None:
     """Draft the [data] part of pipeline.toml from a raw table.
 
-    FILE is CSV or Parquet. The command works in any folder. In a repository the label is the one
-    that pipeline.toml names, if the table has such a column.
+    FILE is CSV or Parquet. The command works in any folder. In a repository the label is by
+    default the one in pipeline.toml, if the table has such a column.
     """
     from ninesteps.feature_store.drafting.draft import Decisions, draft
 
@@ -42,7 +42,7 @@ def _path_in_settings(file: Path, root: Path | None) -> str:
 def readme() -> None:
     """Write the values of pipeline.toml into the README.
 
-    They stand in a block of their own.
+    They are in a block of their own, which is replaced.
     """
     from ninesteps.repository import readme as block
 
@@ -53,11 +53,11 @@ def readme() -> None:
 
 
 @commands.command()
-@click.argument("module")
+@click.argument("module", shell_complete=completing.modules)
 def eject(module: str) -> None:
     """Copy a library module into model_build/steps, to change it.
 
-    MODULE is one that runs in containers.
+    MODULE is the file name of a module that runs in the steps' containers.
     """
     from ninesteps.step_code import bundle
 
@@ -71,7 +71,7 @@ def eject(module: str) -> None:
 def vendor(wheel: Path) -> None:
     """Put another version of the library into vendor/.
 
-    WHEEL is its file. The line of requirements.lock changes with it.
+    WHEEL is its file. The library's line in requirements.lock changes too.
     """
     from ninesteps.repository import vendor as wheels
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ninesteps import errors
-from ninesteps.cli import here
-from ninesteps.cli.commands import commands
-from ninesteps.cli.options import PARAMETERS
+from ninesteps.cli import completing, here
+from ninesteps.cli.commands import commands, end
+from ninesteps.cli.options import AS_EVENTS, PARAMETERS, PROCESSES
 from ninesteps.runs import stopping
 from ninesteps.settings.judgement import Bias
 from ninesteps.settings.moments import MOMENT_RULE, is_moment
@@ -27,23 +27,34 @@ if TYPE_CHECKING:  # they import what only this command needs
 
 @commands.command()
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Use another raw table (CSV, Parquet)."
+    "--data", type=click.Path(path_type=Path), help="Run on another raw table (CSV, Parquet)."
 )
 @PARAMETERS
-@click.option("--parallel", type=click.IntRange(min=1), help="Processes at a time; default: cores.")
-@click.option("--resume", metavar="RUN", help="Go on with a run where it stopped.")
-@click.option("--no-cache", is_flag=True, help="Also run what has run before, unchanged.")
-@click.option("--only", metavar="STEP", default="", help="Run this step and those that it needs.")
-@click.option("--debug", metavar="STEP", default="",
-              help="As --only, with this step in the command's own process.")  # fmt: skip
+@PROCESSES
+@click.option(
+    "--resume",
+    metavar="RUN",
+    shell_complete=completing.runs,
+    help="Continue an interrupted run, as it was started.",
+)
+@click.option("--no-cache", is_flag=True, help="Run every step: reuse no earlier result.")
+@click.option(
+    "--only",
+    metavar="STEP",
+    default="",
+    shell_complete=completing.steps,
+    help="Run this step and the steps that it needs.",
+)
+@click.option("--debug", metavar="STEP", default="", shell_complete=completing.steps,
+              help="Like --only, with this step in this process, for a debugger.")  # fmt: skip
 @click.option(
     "--bias-backend",
     type=click.Choice(Bias.BACKENDS),
     envvar="BIAS_BACKEND",
-    help="Another [bias] backend for this run; also as the variable BIAS_BACKEND.",
+    help="Use this [bias] backend; the variable BIAS_BACKEND sets it too.",
 )
 @click.option("--require-registered", is_flag=True, help="Exit with 3 if the model fails the gate.")
-@click.option("--json", "as_json", is_flag=True, help="An event a line, as JSON.")
+@AS_EVENTS
 def run(
     data: Path | None,
     values: tuple[str, ...],
@@ -58,7 +69,8 @@ def run(
 ) -> None:
     """Run the nine steps on this machine.
 
-    They lead from the raw table through the Feature Store, the model and the gate to the registry.
+    They turn the raw table into a registered model. STEP is a step's number, name or the beginning
+    of its name. RUN is a run's id, the beginning of an id, or `last`.
     """
     stopping.listen(keyboard=not debug)
     settings = here.settings_with_table()
@@ -74,6 +86,7 @@ def run(
     from ninesteps.local.execution import FAILED
     from ninesteps.local.history import History
     from ninesteps.runs import run as local_run
+    from ninesteps.runs.continuing import failure
     from ninesteps.terminal.events import Events
     from ninesteps.terminal.run import Progress
 
@@ -92,9 +105,11 @@ def run(
             )
         stopping.ignore()  # a later signal has nothing to interrupt
         if execution.status == FAILED:
-            sys.exit(errors.FAILED)
+            sentence = failure(execution, settings)
+            end(errors.FAILED, sentence, is_shown=True, run=execution.id)
         if require_registered and not execution.registered:
-            sys.exit(errors.NOT_REGISTERED)
+            sentence = "no version was registered, and --require-registered was given"
+            end(errors.NOT_REGISTERED, sentence, is_shown=True, run=execution.id)
 
 
 def parameters(values: tuple[str, ...]) -> dict[str, str]:
@@ -127,11 +142,9 @@ def _interruptible(progress: Progress | Events, settings: Settings, resumed: str
         if isinstance(error, BrokenPipeError):
             reason = "stopped: nothing reads its output"
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        click.echo(
-            f"pipeline: {reason}; {_after_interruption(settings, progress.run or resumed)}",
-            err=True,
-        )
-        sys.exit(errors.INTERRUPTED if is_stopped else errors.FAILED)
+        run = progress.run or resumed
+        status = errors.INTERRUPTED if is_stopped else errors.FAILED
+        end(status, f"{reason}; {_after_interruption(settings, run)}", run=run or None)
 
 
 def _after_interruption(settings: Settings, run: str) -> str:

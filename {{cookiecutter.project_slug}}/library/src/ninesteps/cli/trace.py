@@ -24,28 +24,28 @@ _MAY_BE_AN_OPTION = {"ignore_unknown_options": True}  # an id such as -17
 
 @commands.command(context_settings=_MAY_BE_AN_OPTION)
 @click.argument("record")
-@click.option("--ask", is_flag=True, help="Ask each version that kept no answer, a second each.")
-@click.option("--erase", is_flag=True, help="Erase the record from this machine, after a question.")
-@click.option("--yes", is_flag=True, help="Erase it without asking.")
+@click.option("--ask", is_flag=True, help="Ask each version that kept no answer; a second each.")
+@click.option("--erase", is_flag=True, help="Ask, then erase the record from this machine.")
+@click.option("--yes", is_flag=True, help="With --erase: do not ask.")
 @click.option(
     "--group", "is_group", is_flag=True,
-    help="RECORD is a value of [split] group: list its records, an id a line.",
+    help="List the ids of the records whose [split] group has the value RECORD.",
 )  # fmt: skip
 @click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False),
               help="Write the text to a file too.")  # fmt: skip
 @click.option("--last", "newest", type=click.IntRange(min=1),
-              help="With --env: read the splits of so many versions; default: 5.")  # fmt: skip
+              help="With --env: look at this many versions; default: 5.")  # fmt: skip
 @HERE_OR_IN_AN_ACCOUNT
 @AS_JSON
 def trace(
     record: str, ask: bool, erase: bool, yes: bool, is_group: bool, output: Path | None,
     newest: int | None, name: str | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Say where a record was used, what was said of it, and why.
+    """Show where a record was used, what was predicted for it, and why.
 
-    RECORD is its identifier, as the raw table has it; after -- it may be one that begins with two
-    hyphens. The text can be handed to the person whose record it is. In an account, --erase lists
-    what is to be deleted and deletes nothing.
+    RECORD is its identifier in the raw table; one that begins with two hyphens is given after --.
+    The text can be handed to the person whose record it is. In an account, --erase lists what to
+    delete and deletes nothing.
     """
     _check_use(ask, erase, yes, is_group, output, as_json)
     _check_place(name, ask, yes, is_group, newest)

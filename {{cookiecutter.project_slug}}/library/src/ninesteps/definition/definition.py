@@ -21,6 +21,7 @@ from ninesteps.definition.known_fields import (
 from ninesteps.definition.order import check_order, steps_before
 from ninesteps.definition.parameters import Parameters, parameter_values, read_parameters
 from ninesteps.definition.step_content import STEP_REFERENCE, StepContent, step_contents
+from ninesteps.definition.step_names import numbered, step_name
 from ninesteps.errors import DefinitionError
 
 PROPERTY_FILE = re.compile(r"Steps\.([^.\[]+)\.PropertyFiles\.(.+)")
@@ -55,6 +56,14 @@ class Definition:
         """For each step, those that must have succeeded before it."""
         return {name: step.waits_for for name, step in self.steps.items()}
 
+    def step_name(self, asked: str) -> str:
+        """The name of a step, by its number, its name or the beginning of its name.
+
+        Raises:
+            DefinitionError: if there is no such step, or more than one.
+        """
+        return step_name(asked, numbered({name: step.type for name, step in self.steps.items()}))
+
     def ancestors(self, step: str) -> set[str]:
         """A step and every step that must have run before it.
 
@@ -62,8 +71,7 @@ class Definition:
             DefinitionError: if there is no such step.
         """
         if step not in self.steps:
-            has = ", ".join(self.steps)
-            raise DefinitionError(f"there is no step {step!r}; there is {has}")
+            step = self.step_name(step)
         return {step} | steps_before(step, self.waits_for)
 
     def check_can_run(self, only: str = "") -> None:

@@ -13,20 +13,28 @@ from typing import Any
 
 from ninesteps.definition.order import steps_before
 from ninesteps.definition.step_content import step_contents
+from ninesteps.definition.step_names import numbered, step_name
 from ninesteps.errors import DefinitionError
+
+
+def selected_steps(definition: Mapping[str, Any], asked: Collection[str]) -> tuple[str, ...]:
+    """The names of steps, each asked for by its number, its name or the beginning of its name.
+
+    Raises:
+        DefinitionError: if there is no such step, or more than one.
+    """
+    names = numbered({step.name: step.type for step in step_contents(definition)})
+    return tuple(dict.fromkeys(step_name(one, names) for one in asked))
 
 
 def needed_of_others(definition: Mapping[str, Any], selected: Collection[str]) -> list[str]:
     """The steps that are not selected, and whose outputs the selected ones read.
 
     Raises:
-        DefinitionError: if there is no such step, if one between two of them is left out, or if one
-            is selected without the condition that decides whether it runs.
+        DefinitionError: if one between two of them is left out, or if one is selected without the
+            condition that decides whether it runs.
     """
     steps = {step.name: step for step in step_contents(definition)}
-    for name in selected:
-        if name not in steps:
-            raise DefinitionError(f"there is no step {name!r}; there is {', '.join(steps)}")
     for name in selected:
         branch = steps[name].branch
         if branch and branch[0] not in selected:

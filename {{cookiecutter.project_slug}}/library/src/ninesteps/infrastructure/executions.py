@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ninesteps.definition.parameters import parameter_values, read_parameters
-from ninesteps.definition.selection import needed_of_others
+from ninesteps.definition.selection import needed_of_others, selected_steps
 from ninesteps.errors import AccountError
 from ninesteps.infrastructure import serving
 from ninesteps.infrastructure.publish import NOT_THERE
@@ -129,6 +129,14 @@ class Executions:
             for page in pages
             for parameter in page["PipelineParameters"]
         }
+
+    def named_steps(self, asked: Sequence[str]) -> tuple[str, ...]:
+        """The names of steps, each asked for by its number, its name or the beginning of its name.
+
+        Raises:
+            DefinitionError: if there is no such step, or more than one.
+        """
+        return selected_steps(self.definition, asked) if asked else ()
 
     def source(self, selected: Sequence[str]) -> Source | None:
         """The latest execution that has what selected steps read; None where they read nothing.

@@ -104,6 +104,8 @@ class Engine:
                 then.
         """
         parameters = definition.parameter_values(given)
+        if options.only:
+            options = replace(options, only=definition.step_name(options.only))
         definition.check_can_run(options.only)
         identifier = "".join(_ID_CHARACTERS[byte % len(_ID_CHARACTERS)] for byte in os.urandom(12))
         execution = self._execution(identifier, definition, parameters)

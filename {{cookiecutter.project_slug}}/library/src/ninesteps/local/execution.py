@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ninesteps.definition.definition import Step
+from ninesteps.definition.step_names import numbered
 from ninesteps.errors import Frame
 from ninesteps.local.expressions import Compared
 from ninesteps.local.state import KeptStep, Record, now
@@ -124,7 +125,8 @@ class Execution:
     @property
     def numbered(self) -> list[StepRun]:
         """The steps as they are numbered: a condition after the steps that it decides on."""
-        return sorted(self.steps.values(), key=lambda run: run.step.type == "Condition")
+        types = {name: run.step.type for name, run in self.steps.items()}
+        return [self.steps[name] for name in numbered(types)]
 
     @property
     def notes(self) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ninesteps.definition.step_content import StepContent, step_contents
-from ninesteps.errors import AccountError
+from ninesteps.definition.step_names import numbered, step_name
 from ninesteps.infrastructure import account, own_feature_group
 from ninesteps.infrastructure.account import FORBIDDEN
 from ninesteps.infrastructure.executions import GOES_ON, Executions
@@ -142,14 +142,13 @@ class AccountRun:
         """One step of an execution.
 
         Raises:
-            AccountError: if the execution has no such step.
+            DefinitionError: if the execution has no such step.
         """
         executions = self.executions(settings)
         arn = executions.arn(run)
         status = executions.describe(arn)["PipelineExecutionStatus"]
         steps = {step.name: step for step in step_contents(self._definition(arn)[1])}
-        if name not in steps:
-            raise AccountError(f"expected one of {', '.join(steps)}, got {name!r}")
+        name = step_name(name, numbered({name: step.type for name, step in steps.items()}))
         started = {step["StepName"]: step for step in executions.steps(arn)}
         outcomes = {step: _outcome(found) for step, found in started.items()}
         if name in started:
@@ -175,8 +174,8 @@ class AccountRun:
             execution_step["StepName"]: execution_step for execution_step in self._listed(arn)
         }
         outcomes = {name: _outcome(execution_step) for name, execution_step in started.items()}
-        ordered = sorted(contents, key=lambda step: step.type == "Condition")
-        for step in ordered:
+        named = {step.name: step for step in contents}
+        for step in map(named.__getitem__, numbered({s.name: s.type for s in contents})):
             if step.name in started:
                 yield self._step(step, started[step.name], outcomes[step.name])
             else:

@@ -2,27 +2,64 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
+from ninesteps.definition.definition import read_definition
 from ninesteps.errors import StateError
 from ninesteps.local.execution import FAILED, SUCCEEDED, Execution
 from ninesteps.local.history import History
 from ninesteps.local.state import State
 from ninesteps.profiles.stamps import LIBRARY, PROFILE, PROFILE_SHA256
 from ninesteps.settings.settings import Settings
+from ninesteps.step_code.no_champion import PARAMETER
 
 RUN = "pipeline run"
 
+AS_OF = "AsOf"
+"""The parameter for the moment that data is read as of; by default, of the table's newest row."""
+
 
 def next_command(execution: Execution, settings: Settings) -> str:
-    """The command that continues a run that has not succeeded: resume it, or run again."""
+    """What to type after a run that has not succeeded.
+
+    A resumed run keeps its definition and its code. So it helps where nothing has to be changed: if
+    the run was interrupted, or a step failed for another reason than its own code. A new run uses
+    what has been changed, and reuses the results of the steps that this does not concern.
+    """
+    again, resumed = _again(execution, settings), f"{RUN} --resume {execution.id}"
     if not execution.steps or approval_violation(execution, settings):
-        return RUN
-    repeating = [run.step.name for run in execution.steps.values()
-                 if run.status == FAILED and run.repeats]  # fmt: skip
-    if repeating:
-        return f"{RUN}, once data, settings or code have changed: {repeating[0]} would fail again"
-    return f"{RUN} --resume {execution.id}"
+        return again
+    failed = [run for run in execution.steps.values() if run.status == FAILED]
+    if not failed:
+        return resumed
+    fixed = f"fixed code, data or settings? {again}"
+    return fixed if any(run.repeats for run in failed) else f"{fixed}; nothing to fix? {resumed}"
+
+
+def failure(execution: Execution, settings: Settings) -> str:
+    """Which steps of a run failed and why, and what to type then."""
+    why = [f"{name} failed: {run.reason}" for name, run in execution.steps.items()
+           if run.status == FAILED]  # fmt: skip
+    return f"{'; '.join(why)}; {next_command(execution, settings)}"
+
+
+def _again(execution: Execution, settings: Settings) -> str:
+    """The command that starts such a run again: its table, step and parameters."""
+    state = State(execution.folder.parents[1] / "state.db", read_only=True)
+    (kept,) = state.executions(execution.id)
+    table = execution.origin.get("table") or {}
+    words = []
+    if (path := table.get("path", settings.data.file)) != settings.data.file:
+        words += ["--data", path]
+    if only := kept.wanted.get("only"):
+        words += ["--only", only]
+    declared = read_definition(kept.definition).parameters if kept.definition else {}
+    usual = {AS_OF: table.get("last"), PARAMETER: execution.parameters.get(PARAMETER)}
+    for name, value in execution.parameters.items():
+        if name in declared and value != usual.get(name, declared[name].get("DefaultValue")):
+            words += ["--set", f"{name}={value}"]
+    return shlex.join([*RUN.split(), *words])
 
 
 def approval_violation(execution: Execution, settings: Settings) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -24,6 +25,7 @@ from ninesteps.repository import origin
 from ninesteps.repository.identity import whoami
 from ninesteps.runs import champion, continuing, stopping
 from ninesteps.runs.compiled import compiled
+from ninesteps.runs.continuing import AS_OF
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code import base_model
@@ -57,9 +59,6 @@ class Observer(Protocol):
     def ended(self, execution: Execution, gate: str, local: Path) -> None:
         """How the run ended."""
 
-
-AS_OF = "AsOf"
-"""The parameter for the moment that data is read as of; by default, of the table's newest row."""
 
 PRELOADED = (
     "numpy", "pyarrow", "pyarrow.compute", "pyarrow.csv", "pyarrow.parquet", "scipy.special",
@@ -95,6 +94,9 @@ def run(
     if settings.bias_is_managed:
         _check_can_run(root, local, settings, environment, options)
     _check_parameters(root, local, settings, environment, given)
+    if options.only:
+        text = compiled(root, local / "definitions", settings, environment).definition
+        options = replace(options, only=read_definition(text).step_name(options.only))
     processes = Processes(cores, preload(settings))
 
     def working(what: str) -> None:

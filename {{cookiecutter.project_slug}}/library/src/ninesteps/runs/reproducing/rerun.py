@@ -20,6 +20,7 @@ from ninesteps.local.offline_store import Catalog
 from ninesteps.local.processes import Processes
 from ninesteps.local.storage import Storage
 from ninesteps.runs import compiled, stopping
+from ninesteps.runs.continuing import AS_OF
 from ninesteps.runs.reproducing import artifacts, inputs
 from ninesteps.runs.reproducing.environment import differences_of_environment
 from ninesteps.runs.reproducing.recorded import Recorded, recorded
@@ -32,7 +33,7 @@ from ninesteps.runs.reproducing.result import (
     Reproduction,
     Source,
 )
-from ninesteps.runs.run import AS_OF, Observer, available_cores, preload, shown
+from ninesteps.runs.run import Observer, available_cores, preload, shown
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code.by_digest import root_uri
 

@@ -1,0 +1,42 @@
+"""A step as a person names it: by its number, by its name, or by the beginning of its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ninesteps.errors import DefinitionError
+from ninesteps.nearest import did_you_mean
+
+
+def numbered(types: Mapping[str, str]) -> list[str]:
+    """The names of steps as they are numbered: a condition after the steps that it decides on.
+
+    Args:
+        types: of each step, in the order of the definition.
+    """
+    return sorted(types, key=lambda name: types[name] == "Condition")
+
+
+def step_name(asked: str, names: list[str]) -> str:
+    """The name of the step that is meant.
+
+    Args:
+        names: of the steps as they are numbered, from 1 on.
+
+    Raises:
+        DefinitionError: if none is meant, or more than one.
+    """
+    if asked in names:
+        return asked
+    if asked.isascii() and asked.isdigit() and 0 < int(asked) <= len(names):
+        return names[int(asked) - 1]
+    matches = [name for name in names if name.casefold().startswith(asked.casefold())]
+    if asked and len(matches) == 1:
+        return matches[0]
+    if asked and matches:
+        listed = ", ".join(matches)
+        raise DefinitionError(f"expected one step, got {asked!r}, which begins {listed}")
+    listed = ", ".join(f"{number} {name}" for number, name in enumerate(names, 1))
+    raise DefinitionError(
+        f"there is no step {asked!r}; there is {listed or 'none'}{did_you_mean(asked, names)}"
+    )
