@@ -82,7 +82,7 @@ def test_runs_are_offered_the_newest_first(inside: Path) -> None:
     assert len(runs(inside)) == 3
     assert offered("show ") == ["last", *runs(inside)]
     assert offered("diff 1 ") == ["2", "1", "serving", "last", *runs(inside)]
-    assert offered("report --env prod ") == ["last"]
+    assert offered("report --env prod ") == ["serving", "last"]
 
 
 @pytest.mark.parametrize("line", ["show ", "logs last ", "approve ", "run --set ", "card --env "])
