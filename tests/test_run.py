@@ -292,9 +292,7 @@ def test_a_step_whose_script_raises(used: Repository) -> None:
     assert "RuntimeError: out of luck" in path.read_text()
     assert "registered nothing" in done.stdout
     assert "--resume" not in done.stdout
-    assert done.stdout.splitlines()[-1] == (
-        "go on      fixed code, data or settings? pipeline run"
-    )
+    assert done.stdout.splitlines()[-1] == "go on      fixed code, data or settings? pipeline run"
     after = used.results()
     assert {name: after[name] for name in before if "state.db" not in name} == {
         name: content for name, content in before.items() if "state.db" not in name
