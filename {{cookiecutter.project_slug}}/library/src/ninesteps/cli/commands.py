@@ -80,7 +80,7 @@ class _Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command; everything that it prints goes through `terminal.output`."""
         if COMPLETES in os.environ:  # a shell asks; click answers in bytes, which nothing changes
-            return super().main(*args, **kwargs, complete_var=COMPLETES)
+            return super().main(*args, **kwargs)
         try:
             with output.plain_streams():
                 try:
