@@ -7,7 +7,10 @@ import html
 import json
 import re
 import socket
+import subprocess
+import sys
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +21,13 @@ from conftest import ROOT
 from explainer import page
 from explainer.facts import ScenarioFacts
 from explainer.roles import PHASES, ROLES
+from explainer.sections import scenarios
 from explainer.stored import size_text
 from ninesteps.report.formatting import as_html
 from ninesteps.report.steps import role
+from ninesteps.settings.deploy import TYPES
+from ninesteps.settings.tuning import Tuning
+from test_docs import anchors
 
 Explained = dict[str, ScenarioFacts]
 
@@ -88,7 +95,7 @@ def test_sizes_and_rows_are_those_of_the_files(explained: Explained, text: str) 
         content = table.read_bytes()
         rows = content.count(b"\n")
         said = f"{rows:,} rows, {size_text(len(content))}"
-        assert f'<code>train.csv</code> <span class="muted">{said}<' in part_of(text, name, 1)
+        assert f'<code>train.csv</code> <span class="says-size">{said}<' in part_of(text, name, 1)
 
 
 def test_every_step_has_a_role_and_the_phases_are_in_order(explained: Explained) -> None:
@@ -102,6 +109,59 @@ def test_every_step_has_a_role_and_the_phases_are_in_order(explained: Explained)
 def test_each_report_lies_beside_the_page(explained: Explained, made: Path) -> None:
     for name, facts in explained.items():
         assert (made / f"reports/{name}.html").read_bytes() == facts.execution.page.read_bytes()
+
+
+def card_of(text: str, name: str) -> str:
+    """A scenario's card, as it is read."""
+    (found,) = re.findall(rf'<li class="card" id="scenario-{name}">.*?</li>\n', text, re.S)
+    return html.unescape(found)
+
+
+def test_a_card_says_what_the_settings_say(explained: Explained, text: str) -> None:
+    for name, facts in explained.items():
+        card, settings = card_of(text, name), facts.settings
+        said = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", card))
+        assert said["Gate"] == settings.gate.metric
+        assert said["Groups compared"] == settings.bias.facets
+        assert said["Retrained"] == settings.schedule.cadence
+        assert said["Label"] == settings.data.label
+        assert said["Sample"].startswith(f"{facts.run.origin['table']['rows']:,} rows")
+        assert f'href="reports/{name}.html"' in card
+
+
+def test_every_algorithm_and_rollout_that_settings_may_name_has_words() -> None:
+    assert set(scenarios.ROLLOUTS) == set(TYPES)
+    assert set(scenarios.ALGORITHMS) == set(Tuning.ALGORITHMS)
+
+
+def test_the_command_of_a_card_renders_it(text: str, template: Path, tmp_path: Path) -> None:
+    card = card_of(text, "custom")
+    (command,) = re.findall(r'aria-label="Command[^"]*">(.*?)</pre>', card)
+    words = command.replace(scenarios.TEMPLATE, str(template)).split()
+    done = subprocess.run([sys.executable, "-m", *words], cwd=tmp_path, check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "custom-pipeline/pipeline.toml").is_file()
+
+
+def test_the_card_without_a_table_shows_what_is_drafted(text: str) -> None:
+    (drafted,) = re.findall(
+        r'aria-label="Drafted settings">(.*?)</pre>', card_of(text, "custom"), re.S
+    )
+    content = tomllib.loads(drafted)["data"]
+    assert content["file"] == "data/churn.csv"
+    assert content["label"] == "retained"
+    assert "city" in content["columns"]
+
+
+def test_links_to_the_documentation_lead_to_its_pages(text: str) -> None:
+    links = set(re.findall(r'href="docs/([^"#]+)\.html#?([^"]*)"', text))
+    assert ("start", "") in links and len(links) > 20
+    for name, heading in links:
+        if name.startswith("reference/"):  # made from the code, with the site
+            continue
+        page_file = ROOT / "docs" / f"{name}.md"
+        assert page_file.is_file(), name
+        assert not heading or heading in anchors(page_file), f"{name}#{heading}"
 
 
 def test_the_page_asks_nobody_and_runs_its_own_script_alone(text: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from explainer.facts import ScenarioFacts
+from explainer.opening import opening
 from explainer.section import rendered
 from explainer.sections import SECTIONS
 from ninesteps.plain_text import plain
@@ -34,6 +35,7 @@ def html(facts: Mapping[str, ScenarioFacts]) -> str:
     script = asset("explainer.js", "explainer")
     page = rendered(
         "page.html.jinja",
+        opening=opening(facts),
         sections=[section(facts) for section in SECTIONS],
         style=Markup(style),
         script=Markup(script),

@@ -10,7 +10,7 @@ from ninesteps.errors import StepError
 from ninesteps.local.storage import Storage
 from ninesteps.report.formatting import count
 
-MOST_FILES = 6
+MOST_FILES = 4
 """Of one input or output that are named; of more there is a count."""
 
 ROWS = (".csv", ".jsonl", ".out")
@@ -18,6 +18,10 @@ ROWS = (".csv", ".jsonl", ".out")
 
 HEADED = ("out.csv",)
 """Of these, those whose first line is a header."""
+
+
+CODE = "code"
+"""The input that is a step's script and the modules that it imports."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class Stored:
     """One input or output of a step."""
 
     name: str
-    value: str  # an S3 URI, an ARN, an outcome
+    place: str  # of an S3 URI all but its last two parts; else empty
+    value: str  # ... and these; or an ARN, an outcome
     files: tuple[StoredFile, ...] = ()
     more: str = ""  # what is there beside these files
 
@@ -43,12 +48,21 @@ def stored(facts: ScenarioFacts, name: str, value: str) -> Stored:
     try:
         objects = Storage(facts.local / "s3").objects(value)
     except StepError:
-        return Stored(name, value)
+        return Stored(name, "", value)
+    place, last = _divided(value)
+    if name == CODE:
+        size = size_text(sum(file.stat().st_size for _, file in objects))
+        return Stored(name, place, last, (), f"{count(len(objects), 'module')}, {size}")
     files = tuple(StoredFile(below, _says(file)) for below, file in objects[:MOST_FILES])
     rest = [file for _, file in objects[MOST_FILES:]]
     size = size_text(sum(file.stat().st_size for file in rest))
     more = f"and {count(len(rest), 'more file')}, {size}" if rest else ""
-    return Stored(name, value, files, more)
+    return Stored(name, place, last, files, more)
+
+
+def _divided(uri: str) -> tuple[str, str]:
+    parts = uri.split("/")
+    return "/".join(parts[:-2]) + "/", "/".join(parts[-2:])
 
 
 def _says(file: Path) -> str:

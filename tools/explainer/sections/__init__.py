@@ -6,6 +6,11 @@ from collections.abc import Callable, Mapping
 
 from explainer.facts import ScenarioFacts
 from explainer.section import Section
-from explainer.sections import steps
+from explainer.sections import concepts, glossary, scenarios, steps
 
-SECTIONS: tuple[Callable[[Mapping[str, ScenarioFacts]], Section], ...] = (steps.section,)
+SECTIONS: tuple[Callable[[Mapping[str, ScenarioFacts]], Section], ...] = (
+    steps.section,
+    concepts.section,
+    scenarios.section,
+    glossary.section,
+)

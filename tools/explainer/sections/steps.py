@@ -169,19 +169,19 @@ def _graph(facts: ScenarioFacts) -> Markup:
         _node(facts.name, number, step, where[step.name]) for number, step in enumerate(steps, 1)
     ]
     height = max(y for _, y, _ in where.values()) + NODE + 14
-    content = "".join([*bands, *arrows(steps, where), *_passes(steps, where), *nodes])
+    boxes, names = zip(*bands, strict=True)
+    content = "".join([*boxes, *arrows(steps, where), *_passes(steps, where), *names, *nodes])
     return Markup(
         f'<svg class="graph" viewBox="-8 0 {WIDTH + 16} {height:.0f}" role="group" '
         f'aria-label="The steps of {escape(facts.name)}, each linked to its part">{content}</svg>'
     )
 
 
-def _band(number: int, name: str, nodes: list[Place]) -> str:
+def _band(number: int, name: str, nodes: list[Place]) -> tuple[str, str]:
     top = min(y for _, y, _ in nodes) - BAND
     bottom = max(y for _, y, _ in nodes) + NODE + 10
-    return d.rect(-7, top, WIDTH + 14, bottom - top, "phase", ' rx="10"') + d.text(
-        8, top + 21, f"{number}  {name}", "phase"
-    )
+    box = d.rect(-7, top, WIDTH + 14, bottom - top, "phase", ' rx="10"')
+    return box, d.text(8, top + 21, f"Phase {number}: {name}", "phase")
 
 
 def _passes(steps: tuple[StepFacts, ...], where: Mapping[str, Place]) -> Iterator[str]:
