@@ -427,13 +427,13 @@ def test_an_order_that_no_value_decides_is_said_or_taken_from_another_column(
     tmp_path: Path,
 ) -> None:
     unclear, clear = ["1/2/2026", "3/4/2026"], ["1/2/2026", "31/1/2026"]
-    assert line(tmp_path, "born", born=unclear) == (
-        'born = { type = "date", format = "%m/%d/%Y" }  # or %d/%m/%Y: no value decides'
+    assert line(tmp_path, "made", made=unclear) == (
+        'made = { type = "date", format = "%m/%d/%Y" }  # or %d/%m/%Y: no value decides'
     )
-    assert line(tmp_path, "born", born=unclear, seen=clear) == (
-        'born = { type = "date", format = "%d/%m/%Y" }'
+    assert line(tmp_path, "made", made=unclear, seen=clear) == (
+        'made = { type = "date", format = "%d/%m/%Y" }'
     )
-    same = line(tmp_path, "born", born=["1/1/2026", "2/2/2026"])
+    same = line(tmp_path, "made", made=["1/1/2026", "2/2/2026"])
     assert "no value decides" not in same
 
 
@@ -441,22 +441,22 @@ def test_some_unreadable_dates_are_counted_and_more_than_a_run_takes_make_it_no_
     tmp_path: Path,
 ) -> None:
     days = ["1/31/2020", "2/1/2020"] * (ROWS // 2)
-    one = line(tmp_path, "born", born=[*days[:-1], "1/0/00"])
+    one = line(tmp_path, "made", made=[*days[:-1], "1/0/00"])
     assert "1 row unreadable, such as" in one
-    assert one.endswith('born = { type = "date", format = "%m/%d/%Y" }')
+    assert one.endswith('made = { type = "date", format = "%m/%d/%Y" }')
     assert type_of(tmp_path, [*days[:-6], *["1/0/00"] * 6])["type"] == "date"
-    many = line(tmp_path, "born", born=[*days[:-7], *["1/0/00"] * 7])
+    many = line(tmp_path, "made", made=[*days[:-7], *["1/0/00"] * 7])
     assert 'type = "category"' in many
     assert "dates, but no format reads enough: not 7 rows with %m/%d/%Y and 64 rows with" in many
 
 
 def test_the_format_that_reads_most_is_taken_and_a_mixture_is_said(tmp_path: Path) -> None:
     days = ["31/1/2020", "1/2/2020", "25/3/2020", "12/11/2019"] * (ROWS // 4)
-    clear = line(tmp_path, "born", born=days)
+    clear = line(tmp_path, "made", made=days)
     assert (
-        clear == 'born = { type = "date", format = "%d/%m/%Y" }  # %m/%d/%Y could not read 60 rows'
+        clear == 'made = { type = "date", format = "%d/%m/%Y" }  # %m/%d/%Y could not read 60 rows'
     )
-    mixed = line(tmp_path, "born", born=[*days[:-3], "1/31/2020", "2/25/2020", "3/26/2020"])
+    mixed = line(tmp_path, "made", made=[*days[:-3], "1/31/2020", "2/25/2020", "3/26/2020"])
     assert "3 rows unreadable" in mixed
     assert "%m/%d/%Y could not read 59 rows; it reads 3 of these: are both in use?" in mixed
 
@@ -530,12 +530,12 @@ def test_words_among_numbers_and_dates_are_no_values_of_them(tmp_path: Path, wor
 
 
 def test_words_that_numbers_always_skip_are_counted_and_not_asked_about(tmp_path: Path) -> None:
-    columns = {"age": ["1.5", "NA", "2.5", "3"], "born": ["2026-01-31", "2026-02-28", "NA", ""]}
-    said = line(tmp_path, "age", **columns)
-    assert said == 'age = { type = "number" }  # "NA" in 30 rows is no value'
-    assert '"NA" in 30 rows is no value' in line(tmp_path, "born", **columns)
+    columns = {"mass": ["1.5", "NA", "2.5", "3"], "made": ["2026-01-31", "2026-02-28", "NA", ""]}
+    said = line(tmp_path, "mass", **columns)
+    assert said == 'mass = { type = "number" }  # "NA" in 30 rows is no value'
+    assert '"NA" in 30 rows is no value' in line(tmp_path, "made", **columns)
     assert "undecided" not in drafted(tmp_path, **columns)
-    zero = line(tmp_path, "born", born=["2026-01-31", "2026-02-28", "0000-00-00", "2026-03-01"])
+    zero = line(tmp_path, "made", made=["2026-01-31", "2026-02-28", "0000-00-00", "2026-03-01"])
     assert 'a date but for "0000-00-00" (30 rows)' in zero
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +17,11 @@ from ninesteps.settings.deploy import shift
 from ninesteps.settings.environment import LOCAL_ENVIRONMENT
 from ninesteps.settings.settings import Settings
 
-LARGE = 32 * 1024**2
-"""Bytes of a table that `pipeline check` does not read: it would take too long."""
+SAMPLE = 50_000
+"""Rows that `pipeline check` reads of a large table: the first ones."""
+
+MOST_FOUND = 8
+"""Kinds of odd values that `pipeline check` lists, of a table."""
 
 
 @commands.command("compile")
@@ -66,15 +70,15 @@ def check(no_cache: bool, name: str | None) -> None:
     refuse(template_files.unfinished(here.root()))  # before the settings: they may be unfinished
     settings = here.settings_with_table()
     table = here.root() / settings.data.file
-    unread = _why_unread(settings, table)
-    cache = CheckCache.load(here.root(), here.local(), settings, None if unread else table)
+    is_here = table.is_file()
+    cache = CheckCache.load(here.root(), here.local(), settings, table if is_here else None)
     if no_cache:
         cache.lines.clear()
     cache.report("features", lambda: _check_features(settings), click.echo)
-    if unread:
-        click.echo(unread)
-    else:
+    if is_here:
         cache.report("table", lambda: _check_table(settings, table), click.echo)
+    else:
+        click.echo(f"table       {settings.data.file} is not on this machine: not checked")
     cache.report("definition", lambda: _check_definition(settings), click.echo)
     _check_repository(settings)
     cache.report("stack", lambda: _check_infrastructure(settings), click.echo)
@@ -107,23 +111,61 @@ def _check_features(settings: Settings) -> str:
     )
 
 
-def _why_unread(settings: Settings, file: Path) -> str:
-    """Why the table is not read; empty if it is."""
-    if not file.is_file():
-        return f"table       {settings.data.file} is not on this machine: not checked"
-    if file.stat().st_size > LARGE:
-        return f"table       {settings.data.file} is large: `pipeline run` reads it"
-    return ""
-
-
 def _check_table(settings: Settings, file: Path) -> str:
-    """Refuse a table that cannot be read as the settings say, or is too small for three splits."""
+    """Refuse a table that a run would refuse, and features that cannot be made of its rows.
+
+    Of a large table the first rows are read. What holds of all rows or a share of them is then a
+    warning, since the others may be otherwise.
+    """
+    from ninesteps.feature_store import doubts
     from ninesteps.feature_store.raw_table import read_raw_table
     from ninesteps.feature_store.split_sizes import check_split_sizes, rows_by_class
+    from ninesteps.feature_store.write import try_features
+    from ninesteps.report import run_warnings
+    from ninesteps.runs.checked import LARGE
 
-    table = read_raw_table(file, settings)
-    check_split_sizes(rows_by_class(table.labels, settings), settings, file)
-    return f"table       {settings.data.file}: {table.kept:,} rows of {table.read:,}"
+    most = SAMPLE if file.stat().st_size > LARGE else None
+    table = read_raw_table(file, settings, most_rows=most)
+    is_whole = most is None or table.read < most
+    if is_whole:
+        check_split_sizes(rows_by_class(table.labels, settings), settings, file)
+    made = try_features(table, settings)
+    lines = [
+        f"{settings.data.file}: {table.kept:,} rows of {table.read:,}, {made:,} features",
+        *textwrap.wrap(_odd(table.found), 66, break_on_hyphens=False),
+    ]
+    if not is_whole:
+        lines.append(f"a sample: the first {table.read:,} rows; a run reads all")
+    told = [
+        *(f"in the sample: {doubt}" for doubt in table.doubts),
+        *run_warnings.of_protected(
+            doubts.protected_columns(table, settings), settings.model.protected
+        ),
+        *run_warnings.of_rows_left_out(table.read, table.left_out),
+    ]
+    return "\n".join([*_labelled("table", lines), *_warning_lines(told)])
+
+
+def _odd(found: Mapping[str, int]) -> str:
+    """What is odd in a table's rows, the most frequent first, of many the first few."""
+    most = sorted(found.items(), key=lambda item: -item[1])
+    more = len(most) - MOST_FOUND
+    each = [f"{count:,} {what}" for what, count in most[:MOST_FOUND]]
+    return "; ".join([*each, f"{more} more kinds"] if more > 0 else each)
+
+
+def _labelled(label: str, lines: list[str]) -> list[str]:
+    """Lines with a label before the first."""
+    return [f"{'' if number else label:<12}{line}" for number, line in enumerate(lines)]
+
+
+def _warning_lines(warnings: list[str]) -> list[str]:
+    """Warnings in lines that fit, each with the word before it."""
+    return [
+        line
+        for sentence in warnings
+        for line in _labelled("warning", textwrap.wrap(sentence, 66, break_on_hyphens=False))
+    ]
 
 
 def _check_definition(settings: Settings) -> str:

@@ -62,13 +62,13 @@ def registry(
             content: object = (
                 registry_view.versions_as_json(approvals.registry, last)
                 if number is None
-                else registry_view.version_as_json(approvals, number)
+                else registry_view.version_as_json(approvals, settings, number)
             )
             click.echo(json.dumps(content, indent=2))
         elif number is None:
             registry_view.versions(approvals.registry, settings, last)
         else:
-            registry_view.version(approvals, number)
+            registry_view.version(approvals, settings, number)
 
 
 @commands.command(context_settings=_MAY_BE_NEGATIVE)
@@ -137,7 +137,9 @@ def _decide(
         approvals.check(number, REJECTED if is_rejected else APPROVED, place)
         try:
             if is_asked() and None in (who, why):
-                registry_view.version(approvals, number)
+                registry_view.version(approvals, settings, number)
+            elif not is_rejected:
+                registry_view.warnings(approvals, settings, number)
             who, why = reasons(who, why, here.root())
             if is_rejected:
                 approvals.reject(number, who, why)

@@ -90,7 +90,7 @@ def run(
     from ninesteps.terminal.events import Events
     from ninesteps.terminal.run import Progress
 
-    progress = Events() if as_json else Progress(settings, is_live=not debug)
+    progress = Events(settings) if as_json else Progress(settings, is_live=not debug)
     identifier = "" if resume is None else History(here.local()).identifier(resume)
     with _interruptible(progress, settings, identifier):
         if identifier:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ninesteps.feature_store import protected
 from ninesteps.feature_store.drafting.contents import Contents
 from ninesteps.feature_store.drafting.groups import MOST_TIMES, SAME_ROWS, groups_of
 from ninesteps.feature_store.leaks import SUSPICIOUS, chosen_rows, power_of
@@ -39,6 +40,19 @@ def suspicious(table: RawTable, settings: Settings) -> dict[str, float]:
     rows, labels = table.take(chosen, names), table.labels[chosen]
     powers = {name: power_of(rows[name], labels) for name in names}
     return {name: power for name, power in powers.items() if power >= SUSPICIOUS}
+
+
+def protected_columns(table: RawTable, settings: Settings) -> dict[str, str]:
+    """The columns that people are protected by, of those that features are made of, by kind."""
+    found = {}
+    for name in settings.feature_columns:
+        column, span = settings.data.columns[name], None
+        if column.type == "number" and (limits := pc.min_max(_nulls_for_nan(table.values(name)))):
+            least, most = limits["min"].as_py(), limits["max"].as_py()
+            span = (least, most) if least is not None else None
+        if kind := protected.kind_of(name, column.values, span):
+            found[name] = kind.key
+    return found
 
 
 def crossing(table: RawTable, settings: Settings) -> dict[str, int]:

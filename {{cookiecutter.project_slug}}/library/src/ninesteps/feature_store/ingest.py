@@ -59,6 +59,8 @@ class Ingested:
     names: dict[str, str] = field(default_factory=dict)  # stored columns -> as they are shown
     suspicious: dict[str, float] = field(default_factory=dict)  # columns that alone rank the label
     crossing: dict[str, int] = field(default_factory=dict)  # column -> values in train and test
+    protected: dict[str, str] = field(default_factory=dict)  # columns that features are made of
+    """... and by which people are usually protected, each with a key of `protected.toml`."""
     classes: dict[str, int] = field(default_factory=dict)  # rows of each class; none: not counted
     groups: dict[str, str] = field(default_factory=dict)  # own feature groups -> URIs of their rows
     sha256: str = ""  # of the file; it and those below are empty where an earlier version kept none
@@ -207,6 +209,7 @@ def _written(
         names=written.names,
         suspicious=doubts.suspicious(table, settings),
         crossing=doubts.crossing(table, settings),
+        protected=doubts.protected_columns(table, settings),
         classes=rows_by_class(table.labels, settings),
         groups=groups,
         left_out=table.left_out,

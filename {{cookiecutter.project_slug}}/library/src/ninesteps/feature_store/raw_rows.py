@@ -33,6 +33,8 @@ class RawTable:
     """The rows that cannot be used, by why."""
     superseded: dict[str, int] = field(default_factory=dict)
     """The usable rows that no record of the newest event is made of, by why."""
+    doubts: list[str] = field(default_factory=list)
+    """Of a sample, what would refuse a whole table of such rows."""
     older: int = 0  # usable rows that a newer one of the same record replaces
 
     @cached_property

@@ -55,6 +55,7 @@ def read_raw_table(
     rows_at_once: int | None = None,
     erased: Erasures = NONE_ERASED,
     key: Key | None = None,
+    most_rows: int | None = None,
 ) -> RawTable:
     """Read a CSV, JSON Lines, Parquet or Feather file, one column at a time.
 
@@ -66,12 +67,15 @@ def read_raw_table(
         erased: records whose rows are left out.
         key: what texts are hashed with where `[data.columns]` says so; without one they are not,
             and nothing may be written.
+        most_rows: how many of the first rows are read, of a sample; None: all. What would refuse a
+            whole table for a share of its rows is then one of the table's `doubts`.
 
     Raises:
         RawTableError: with one sentence for the person who brought the table.
     """
     data = settings.data
-    source = open_source(file, settings, Columns(folder and folder / "cells", rows_at_once))
+    cells_folder = Columns(folder and folder / "cells", rows_at_once)
+    source = open_source(file, settings, cells_folder, most_rows)
     columns = Columns(folder and folder / "columns", rows_at_once)
     unusable: list[tuple[str, Rows]] = []
     columns.put(data.record_id, _record_id(source))
@@ -95,6 +99,7 @@ def read_raw_table(
     _drop_unusable(source, table, moments, unusable)
     _check_classes(source, table, settings)
     source.check_empty()
+    table.doubts = source.doubts
     return table
 
 
@@ -137,7 +142,8 @@ def _label_of_texts(source: Source, texts: pa.ChunkedArray) -> Cells:
     if not negative:
         values = sorted(pc.unique(texts.drop_null()).to_pylist())
         negative = tuple(value for value in values if value not in positive)
-        if values and (len(negative) != 1 or len(values) == 1):
+        is_one = len(negative) == 1 and len(values) > 1
+        if values and not is_one and not (source.is_sample and len(negative) < 2):  # more may come
             raise RawTableError(
                 f"{source.path}: the label {name!r}: expected {_either(positive)} ([data] "
                 f"positive) and one other value, got {', '.join(map(repr, values[:5]))}; several "
@@ -441,7 +447,7 @@ def _check_dropped(source: Source, counted: list[tuple[str, Rows]]) -> None:
             positions = np.flatnonzero(wrong)[:3].tolist()
             places = ", ".join(source.table.places(positions))
             reasons.append(f"{what.partition(':')[0]} in {int(wrong.sum()):,} ({places})")
-    raise RawTableError(
+    source.refuse_whole(
         f"{source.path}: expected at most {most:,} rows to be left out "
         f"([data.quality] dropped = {quality.dropped:g}), got {count:,} of {source.rows:,}: "
         f"{'; '.join(reasons)}"
@@ -457,7 +463,7 @@ def _check_classes(source: Source, table: RawTable, settings: Settings) -> None:
     classes = pd.unique(table.labels)
     if len(classes) < 2:
         needed = {"regression": "different numbers"}.get(settings.project.problem, "both 0 and 1")
-        raise RawTableError(
+        source.refuse_whole(
             f"{file}: the label {data.label!r}: expected {needed} to learn from, got "
             f"{classes[0]:g} in every row"
         )

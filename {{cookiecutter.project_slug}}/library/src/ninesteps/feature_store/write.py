@@ -44,6 +44,9 @@ UNITS = ("h", "D", "M", "Y")
 """What files are kept by: the hour, or of many hours the day, the month or the year."""
 
 
+MOST_TRIED = 5_000
+"""Rows that features are tried on before a run."""
+
 MOST_WAITING = 250_000
 """Rows that wait until the largest of the files that they belong to gets them as a row group."""
 
@@ -64,6 +67,23 @@ class _WiderTypesError(Exception):
     def __init__(self, schema: pa.Schema) -> None:
         super().__init__(schema)
         self.schema = schema
+
+
+def try_features(table: RawTable, settings: Settings) -> int:
+    """Compute the features of some rows of a table, checked as an ingest does; gives how many.
+
+    Raises:
+        FeaturesError: with the file and the line, if they cannot be used.
+    """
+    team = modules.features(settings.root)
+    rows = next(table.parts()).head(MOST_TRIED)
+    owned = {name: group.columns for name, group in settings.features.owned.items()}
+    with told_of_the_file():
+        call(team, "findings", rows)
+        computed = _Features(settings, team).of(rows)
+        records = _Records(settings, len(rows), datetime.now(UTC)).of(rows, computed)
+    divided(records.column_names, settings.stored_record_id, owned)
+    return len(computed.columns)
 
 
 def write_offline_store(

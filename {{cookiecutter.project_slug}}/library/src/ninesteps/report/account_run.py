@@ -116,6 +116,7 @@ class AccountRun:
             id=arn.rpartition("/")[2],
             pipeline=pipeline,
             project=settings.project.name,
+            protected_on_purpose=settings.model.protected,
             where=f"account {self.environment.account}, {self.environment.region}",
             status=execution["PipelineExecutionStatus"],
             started=_moment(began),

@@ -96,6 +96,7 @@ class RunFacts:
     lineage: str = ""  # the part of the page on it, as HTML; empty where it is not known
     table: Ingested | None = None  # what was found in the raw table, where that is known
     origin: Mapping[str, Any] = field(default_factory=dict)  # where it came from; empty: unknown
+    protected_on_purpose: Mapping[str, str] = field(default_factory=dict)  # [model.protected]
     champion: int | None = None  # the version that its gate compared it with, where that is known
 
     @property

@@ -20,7 +20,7 @@ from ninesteps.local.execution import FAILED, SUCCEEDED, Execution, StepRun
 from ninesteps.local.history import log_text
 from ninesteps.local.state import KeptExecution, ModelPackage, State, digest_of
 from ninesteps.local.storage import Storage
-from ninesteps.report import champion
+from ninesteps.report import champion, run_warnings
 from ninesteps.report.facts import Previous, Reference, RunFacts, StepFacts
 from ninesteps.report.formatting import duration, moment
 from ninesteps.settings.settings import Settings
@@ -74,11 +74,19 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
         no_previous="" if previous else _no_previous(kept),
         table=findings.ingested(kept.catalog, local / "s3"),
         origin=kept.origin,
+        protected_on_purpose=settings.model.protected,
     )
     compared_with = champion.version_of(
         facts, LocalFiles(local, execution), lambda: archives(local, settings)
     )
     return replace(facts, champion=compared_with)
+
+
+def warnings_of(local: Path, settings: Settings, execution: Execution) -> list[str]:
+    """A run's warnings, a sentence each."""
+    facts = local_facts(local, settings, execution)
+    files = run_warnings.collect(facts, LocalFiles(local, execution))
+    return run_warnings.warnings(facts, files)
 
 
 def archives(local: Path, settings: Settings) -> Iterator[tuple[int, str]]:

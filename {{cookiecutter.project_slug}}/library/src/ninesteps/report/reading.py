@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ninesteps.feature_store import findings
+from ninesteps.report import run_warnings
 from ninesteps.report.drift import Drift, drifts
 from ninesteps.report.evidence import Absent, RunEvidence, is_of_replies
 from ninesteps.report.facts import RunFacts
@@ -31,11 +31,7 @@ class Reading:
     @cached_property
     def names(self) -> dict[str, str]:
         """The columns that are shown under another name than they are stored."""
-        try:
-            told = dict(self.evidence.columns.json().get("shown", {}))
-        except (Absent, *BROKEN):
-            told = {}
-        return told | self.facts.names | (self.facts.table.names if self.facts.table else {})
+        return run_warnings.shown_names(self.facts, self.evidence.columns)
 
     def shown(self, column: str) -> str:
         """A stored column's name, as the table or the features' code has it."""
@@ -62,14 +58,8 @@ class Reading:
 
     @property
     def remarks(self) -> list[str]:
-        """What may make the metrics look better than they are, a sentence each."""
-        content = findings.read(self.evidence.findings.raw)
-        remarks = findings.remarks(self.facts.table, content, self.names)
-        try:
-            remarks += findings.of_comparison(self.evaluation)
-            return remarks + findings.of_metrics(self.metrics)
-        except (Absent, *BROKEN):
-            return remarks
+        """The run's warnings, a sentence each."""
+        return run_warnings.warnings(self.facts, self.evidence)
 
     @property
     def is_of_the_newest(self) -> bool:

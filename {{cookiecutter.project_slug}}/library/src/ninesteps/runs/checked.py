@@ -26,6 +26,9 @@ SOURCES = (
 )  # fmt: skip
 """What of a repository a check reads, beside the table and what else the settings name."""
 
+LARGE = 32 * 1024**2
+"""Bytes of a table above which `pipeline check` reads a sample: its first rows."""
+
 LIBRARY = Path(__file__).resolve().parent.parent
 
 
@@ -76,7 +79,11 @@ class CheckCache:
 def _digest(root: Path, settings: Settings, table: Path | None) -> str:
     """A hash of all that a check reads, and of the day: no row may be of a moment in the future."""
     total = hashlib.sha256(f"{machine()} {_today()} {settings}".encode())
-    files = [root / name for name in SOURCES] + ([table] if table else [])
+    files = [root / name for name in SOURCES]
+    if table and (stat := table.stat()).st_size <= LARGE:
+        files.append(table)
+    elif table:  # to hash all of it would take longer than to read the sample
+        total.update(f"{table} {stat.st_size} {stat.st_mtime_ns}".encode())
     files += [*base_model.paths(settings), *suite.paths(settings)]
     for path in (*files, LIBRARY, *_modules_elsewhere(root)):
         for file in _files(path):

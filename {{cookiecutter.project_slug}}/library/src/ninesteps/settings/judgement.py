@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ninesteps.settings.gate import METRIC_NAME, is_reserved
 from ninesteps.settings.toml import is_in_repository, require
@@ -86,6 +86,8 @@ class Model:
 
     exclude: tuple[str, ...] = ()  # raw columns that no feature is made of, and single features
     threshold: str = "accuracy"  # the rule for the decision threshold, on the validation split
+    protected: dict[str, str] = field(default_factory=dict)
+    """Columns by which people are protected and which the model sees on purpose, each with why."""
     base: str = ""  # of a language model: the folder of the base model, or its s3:// prefix
     max_tokens: int = 512  # ... of a conversation with its reply, at most
     max_reply_tokens: int = 128  # ... of a reply: there it ends, if it has not before
@@ -95,6 +97,11 @@ class Model:
     def __post_init__(self) -> None:
         require(self.threshold in self.THRESHOLDS, "threshold", self.threshold,
               ", ".join(self.THRESHOLDS))  # fmt: skip
+        for name, why in self.protected.items():
+            require(why.strip() and len(why) <= 300 and why.isprintable(), f"protected.{name}", why,
+                 "why the model sees it: one line of at most 300 characters")  # fmt: skip
+            require(name not in self.exclude, f"protected.{name}", why,
+                 "a column that [model] exclude does not withhold")  # fmt: skip
         path = re.sub("^s3://[a-z0-9.-]+/", "", self.base)
         require(not self.base or is_in_repository(path), "base", self.base,
              "a folder of the repository, such as data/base, or s3://BUCKET/PREFIX")  # fmt: skip

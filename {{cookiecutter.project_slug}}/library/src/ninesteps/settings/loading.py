@@ -215,7 +215,8 @@ def _check_columns(settings: Settings) -> None:
     named = [(facet.column, ("bias", "facets")) for facet in settings.facets]
     named += [(settings.bias.group_variable, ("bias", "group_variable"))]
     named += [(settings.split.group, ("split", "group"))]
-    for name, path in named:
+    named_on_purpose = [(name, ("model", "protected", name)) for name in settings.model.protected]
+    for name, path in (*named, *named_on_purpose):
         if name and name not in columns:
             raise SettingsError(f"expected a column of [data.columns] ({has}), got {name!r}", *path)
     _check_stored_names(settings, named)

@@ -10,8 +10,10 @@ from pathlib import Path
 from ninesteps.feature_store.ingest import Ingested
 from ninesteps.local.execution import EXECUTING, WAITING, Execution
 from ninesteps.local.history import step_as_json
+from ninesteps.report.local_run import warnings_of
 from ninesteps.settings.gate import CHAMPION
-from ninesteps.terminal.run import evaluation, remarks
+from ninesteps.settings.settings import Settings
+from ninesteps.terminal.run import evaluation
 
 
 class Silent:
@@ -42,7 +44,8 @@ class Silent:
 class Events:
     """Prints what `report.Progress` would show."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._said: dict[str, str] = {}
         self.run = ""
         """The run's id, once it is known."""
@@ -79,7 +82,8 @@ class Events:
     def ended(self, execution: Execution, gate: str, local: Path) -> None:
         """How the run ended."""
         how = {"status": execution.status, "gate": gate, "registered": execution.registered,
-               "origin": execution.origin, "remarks": remarks(execution, local),
+               "origin": execution.origin,
+               "remarks": warnings_of(local, self._settings, execution),
                "champion": evaluation(execution, local).get(CHAMPION),
                "report": str(execution.page) if execution.page.exists() else None}  # fmt: skip
         _say("ended", run=execution.id, **how)

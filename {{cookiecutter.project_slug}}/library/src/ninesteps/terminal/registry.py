@@ -10,8 +10,9 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from ninesteps.errors import RegistryError
+from ninesteps.errors import NineStepsError, RegistryError
 from ninesteps.feature_store import findings
+from ninesteps.local.history import History
 from ninesteps.profiles.stamps import (
     LIBRARY,
     OVERRIDDEN,
@@ -19,6 +20,7 @@ from ninesteps.profiles.stamps import (
     PROFILE,
     PROFILE_SHA256,
 )
+from ninesteps.registry.local import LocalRegistry
 from ninesteps.registry.registry import (
     APPROVED,
     PENDING,
@@ -31,12 +33,14 @@ from ninesteps.registry.registry import (
     how,
     metrics,
 )
+from ninesteps.report import run_warnings
+from ninesteps.report.local_run import warnings_of
 from ninesteps.repository import origin_text
 from ninesteps.settings import gate as gates
 from ninesteps.settings.settings import Settings
 from ninesteps.terminal.console import Console
 from ninesteps.terminal.paths import from_here
-from ninesteps.terminal.run import metric_lines
+from ninesteps.terminal.run import metric_lines, warning_label, warning_lines
 
 _COLOURS = {PENDING: "yellow", APPROVED: "green", REJECTED: "red"}
 _CONSOLE = Console(highlight=False)
@@ -55,8 +59,11 @@ def versions(registry: Registry, settings: Settings, most: int) -> None:
     for number in numbers[:most]:
         version = registry.version(number)
         created = version.created[:16].replace("T", " ")
+        marks = _same(registry, version, "\n") + _marker(registry, version, settings)
         table.add_row(
-            str(number), _status(version) + _same(registry, version, "\n"), created,
+            str(number),
+            _status(version) + marks,
+            created,
             _gate_metrics(registry, version, settings),
         )  # fmt: skip
     _CONSOLE.print(registry.group)
@@ -65,7 +72,7 @@ def versions(registry: Registry, settings: Settings, most: int) -> None:
         _CONSOLE.print(f"and {older} older: --last {len(numbers)}")
 
 
-def version(approvals: Approvals, number: int) -> None:
+def version(approvals: Approvals, settings: Settings, number: int) -> None:
     """Show one version: its metrics, gate and evidence, and every decision on it."""
     model_version, registry = approvals.find(number), approvals.registry
     grid = Table.grid(padding=(0, 2, 0, 0))
@@ -83,13 +90,8 @@ def version(approvals: Approvals, number: int) -> None:
         if label != "overridden":  # which stands above, as the version itself says it
             grid.add_row(label, escape(text))
     grid.add_row("metrics", _all_metrics(registry, model_version))
-    found = _data(registry, model_version)
-    if found["table"]:
-        grid.add_row("data", escape(found["table"]))
-    erased = registry.erased(model_version)
-    learnt = [("erased", f"it {erased}")] if erased else []
-    for label, remark in (*learnt, *_labelled("look at", found["remarks"])):
-        grid.add_row(label, escape(remark))
+    for label, text in _data_rows(registry, model_version, settings):
+        grid.add_row(label, text)
     rests_on = registry.evidence(model_version)
     width = max((len(evidence.name) for evidence in rests_on), default=0)
     for label, evidence in _labelled("evidence", rests_on):
@@ -119,6 +121,21 @@ def version(approvals: Approvals, number: int) -> None:
     _CONSOLE.print(model_version.name)
     _CONSOLE.print(grid)
     _CONSOLE.print(f"[dim]{escape(model_version.model)}[/]", soft_wrap=True)
+
+
+def _data_rows(
+    registry: Registry, model_version: Version, settings: Settings
+) -> Iterator[tuple[str, str]]:
+    """What is known of the data that a version learnt from, with its warnings."""
+    found = _data(registry, model_version, settings)
+    if found["table"]:
+        yield "data", escape(found["table"])
+    if erased := registry.erased(model_version):
+        yield "erased", escape(f"it {erased}")
+    for label, warning in _labelled(warning_label(found["remarks"]), found["remarks"]):
+        yield label, escape(f"- {warning}")
+    if found["not_known"]:
+        yield "", f"[dim]{escape(found['not_known'])}[/]"
 
 
 def _rolled_out(metadata: Mapping[str, str], look: ABLook | None) -> Iterator[tuple[str, str]]:
@@ -174,7 +191,7 @@ def versions_as_json(registry: Registry, most: int) -> list[dict[str, Any]]:
     return [_as_json(registry, registry.version(number)) for number in registry.numbers()[:most]]
 
 
-def version_as_json(approvals: Approvals, number: int) -> dict[str, Any]:
+def version_as_json(approvals: Approvals, settings: Settings, number: int) -> dict[str, Any]:
     """One version with all that is kept of it, for a program to read."""
     model_version, registry = approvals.find(number), approvals.registry
     look = registry.ab_look(model_version)
@@ -183,7 +200,7 @@ def version_as_json(approvals: Approvals, number: int) -> dict[str, Any]:
         "started_by": registry.started_by(model_version),
         "origin": registry.origin(model_version),
         "model": model_version.model,
-        "data": _data(registry, model_version),
+        "data": _data(registry, model_version, settings),
         "erased": registry.erased(model_version) or None,
         "evidence": [{**asdict(e), "fault": e.fault} for e in registry.evidence(model_version)],
         "changes": [asdict(decision) for decision in model_version.decisions],
@@ -283,16 +300,51 @@ def _evaluation(registry: Registry, model_version: Version) -> bytes:
     return content
 
 
-def _data(registry: Registry, model_version: Version) -> dict[str, Any]:
-    """What was found in the data that a version learnt from, and what is odd in its metrics."""
+def warnings(approvals: Approvals, settings: Settings, number: int) -> None:
+    """Say a version's warnings before somebody decides on it."""
+    found = _data(approvals.registry, approvals.find(number), settings)
+    for label, text in warning_lines(found["remarks"]):
+        _CONSOLE.print(f"[bold]{label:<11}[/] {text}")
+    if found["remarks"] and found["not_known"]:
+        _CONSOLE.print(f"{'':<12}[dim]{escape(found['not_known'])}[/]")
+
+
+def _data(registry: Registry, model_version: Version, settings: Settings) -> dict[str, Any]:
+    """What was found in the data that a version learnt from, and its warnings."""
+    table = registry.table(model_version)
+    told, not_known = _warnings(registry, model_version, settings)
+    said = findings.of_table(table) if table else ""
+    return {"table": said, "remarks": told, "not_known": not_known}
+
+
+NOT_KNOWN = (
+    "not known of a version in an account: rows left out, missing values, drift, protected columns"
+)
+
+
+def _warnings(
+    registry: Registry, model_version: Version, settings: Settings
+) -> tuple[list[str], str]:
+    """A version's warnings, and what is not known of it."""
+    not_known = NOT_KNOWN
+    if isinstance(registry, LocalRegistry):
+        not_known = ""
+        with contextlib.suppress(NineStepsError):  # its run is not known here any more
+            execution = History(registry.local).execution(model_version.execution)
+            return warnings_of(registry.local, settings, execution), ""
     table = registry.table(model_version)
     content = findings.read(registry.findings(model_version))
-    remarks = findings.remarks(table, content, table.names if table else {})
+    told = findings.remarks(table, content, table.names if table else {})
     with contextlib.suppress(RegistryError):
         evaluation = _evaluation(registry, model_version)
-        remarks += findings.of_comparison(findings.read(evaluation))
-        remarks += findings.of_metrics(metrics(evaluation))
-    return {"table": findings.of_table(table) if table else "", "remarks": remarks}
+        told += run_warnings.of_evaluation(findings.read(evaluation))
+    return told, not_known
+
+
+def _marker(registry: Registry, model_version: Version, settings: Settings) -> str:
+    """How many warnings a version has, below its status; empty for none."""
+    told, _ = _warnings(registry, model_version, settings)
+    return f"\n[yellow]{warning_label(told)}[/]" if told else ""
 
 
 def _labelled(label: str, items: Any) -> list[tuple[str, Any]]:

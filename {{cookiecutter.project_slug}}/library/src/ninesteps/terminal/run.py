@@ -6,7 +6,7 @@ import contextlib
 import json
 import textwrap
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,8 +28,8 @@ from ninesteps.local.execution import (
     StepRun,
 )
 from ninesteps.local.expressions import Compared
-from ninesteps.local.state import State
 from ninesteps.local.storage import Storage
+from ninesteps.report.local_run import warnings_of
 from ninesteps.repository import origin_text
 from ninesteps.runs.continuing import next_command
 from ninesteps.settings import gate as gates
@@ -150,9 +150,8 @@ def summary(
         *_uncounted_lines(content, settings),
     ):
         _line(*line)
-    for sentence in remarks(execution, local):
-        for number, part in enumerate(textwrap.wrap(sentence, 68)):
-            _line("" if number else "look at", escape(part))
+    for line in warning_lines(warnings_of(local, settings, execution)):
+        _line(*line)
     for line in (*_version_lines(execution), *_origin_lines(execution, came_from)):
         _line(*line)
     for note in execution.notes:
@@ -204,16 +203,18 @@ def _written(run: StepRun, output: str, name: str, local: Path) -> dict[str, Any
     return {}
 
 
-def remarks(execution: Execution, local: Path) -> list[str]:
-    """What may make an execution's metrics look better than they are, a sentence each."""
-    kept = State(local / "state.db", read_only=True).executions(execution.id)
-    table = findings.ingested(kept[0].catalog, local / "s3") if kept else None
-    names = table.names if table else {}
-    written = (_written(run, "test", findings.FINDINGS, local) for run in execution.steps.values())
-    splits: dict[str, Any] = next(filter(None, written), {})
-    evaluated = evaluation(execution, local)
-    of_model = findings.of_comparison(evaluated) + findings.of_metrics(_metrics(evaluated))
-    return [*findings.remarks(table, splits, names), *of_model]
+def warning_label(warnings: Sequence[str]) -> str:
+    """What stands before the first of them: their number."""
+    return "warning" if len(warnings) == 1 else f"{len(warnings)} warnings"
+
+
+def warning_lines(warnings: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """A run's warnings with their number, each with a dash, in lines that fit."""
+    label = warning_label(warnings)
+    for sentence in warnings:
+        for number, part in enumerate(textwrap.wrap(sentence, 66, break_on_hyphens=False)):
+            yield label, f"{'  ' if number else '- '}{escape(part)}"
+            label = ""
 
 
 def _evaluation_lines(content: dict[str, Any]) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from ninesteps.errors import RawTableError
+from ninesteps.feature_store import protected
 from ninesteps.feature_store.drafting.contents import BLEMISHES, Contents, read_columns
 from ninesteps.feature_store.drafting.dates import Dates, dates_of
 from ninesteps.feature_store.drafting.groups import (
@@ -36,6 +38,7 @@ from ninesteps.feature_store.drafting.labels import (
     label_question,
 )
 from ninesteps.feature_store.drafting.moments import Moment, is_event, moment_lines, moments_of
+from ninesteps.feature_store.drafting.people import people_lines, protected_of
 from ninesteps.feature_store.drafting.toml_lines import (
     comment,
     example,
@@ -116,8 +119,10 @@ def draft(
         for c in rest
         if not _why_left_out(c)
     ]
+    kinds = protected_of([one.column for one in lines])
+    types = {one.column.name: str(one.kind.keys["type"]) for one in lines}
     text = [
-        *_head(file, columns, roles, lines),
+        *_head(file, columns, roles, lines, [*kinds]),
         "[data]",
         f"file = {value(path or file.as_posix())}",
         *_key_lines(roles, columns),
@@ -126,10 +131,11 @@ def draft(
         *_word_lines(roles, lines, decided),
         "",
         "[data.columns]",
-        *(line for column in rest for line in _column_lines(column, lines)),
+        *(line for column in rest for line in _column_lines(column, lines, kinds)),
         *([] if lines else ["# No column is left to make features of."]),
         *_stored_lines(roles, rest),
         *_split_lines(roles, columns),
+        *people_lines(kinds, types, columns),
     ]
     return "\n".join(text) + "\n"
 
@@ -217,16 +223,18 @@ def _in_rows(column: Contents, values: pd.Series[Any]) -> pd.Series[Any]:
     return values.reindex(places.fillna(-1).astype("int64")).reset_index(drop=True)
 
 
-def _head(file: Path, columns: list[Contents], roles: Roles, lines: list[Line]) -> list[str]:
+def _head(
+    file: Path, columns: list[Contents], roles: Roles, lines: list[Line], people: list[str]
+) -> list[str]:
     count = len(columns[0].cells)
     drafted = (
         f"Drafted from {count:,} rows and {len(columns)} columns of {named(file.name)}. To look "
         "at: the record id, the label, the moment, and every line with a comment."
     )
-    return [*comment(drafted), *(line for one in _warnings(roles, lines) for line in one)]
+    return [*comment(drafted), *(line for one in _warnings(roles, lines, people) for line in one)]
 
 
-def _warnings(roles: Roles, lines: list[Line]) -> list[list[str]]:
+def _warnings(roles: Roles, lines: list[Line], people: list[str]) -> list[list[str]]:
     """What matters most, before all else."""
     warnings = []
     if roles.label and (few := few_rows(roles.label)):
@@ -238,6 +246,8 @@ def _warnings(roles: Roles, lines: list[Line]) -> list[list[str]]:
             f"{some(leaking, 5)}: alone {each} the label almost perfectly. What was written down "
             "after the outcome is not there to predict it: delete such a line."
         ]
+    if people:
+        warnings += [f"People are usually protected by {some(people, 5)}: see the end."]
     if roles.groups:
         name = named(roles.groups[0].column.name)
         warnings += [f"Several rows have the same {name}: see the end."]
@@ -299,13 +309,17 @@ def _why_left_out(column: Contents) -> str:
     return column.unusable
 
 
-def _column_lines(column: Contents, lines: list[Line]) -> list[str]:
+def _column_lines(
+    column: Contents, lines: list[Line], kinds: Mapping[str, protected.Kind]
+) -> list[str]:
     if reason := _why_left_out(column):
         return comment(f"{named(column.name)} is left out: {reason}")
     line = next(one for one in lines if one.column is column)
     remarks = [*line.kind.remarks]
     if line.power >= SUSPICIOUS:
         remarks += ["alone it ranks the label almost perfectly: is it known before the outcome?"]
+    if kind := kinds.get(column.name):
+        remarks += [f"protected ({kind.name}): see the end"]
     if column.missing > column.present:
         remarks += [f"{rows(column.missing)} without a value"]
     return setting(f"{key(column.name)} = {table(line.kind.keys)}", remarks)

@@ -33,11 +33,14 @@ EXAMPLES, RECORDS = 3, 5
 MOST_SHOWN = 60  # characters of a value, names of a header
 
 
-def open_source(file: Path, settings: Settings, columns: Columns) -> Source:
+def open_source(
+    file: Path, settings: Settings, columns: Columns, most_rows: int | None = None
+) -> Source:
     """Open the columns that the settings name.
 
     Args:
         columns: what the columns of a CSV file are put into, which is read once.
+        most_rows: how many of the first rows are read, of a sample; None: all.
 
     Raises:
         RawTableError: if the file is no table, or does not have them.
@@ -45,7 +48,7 @@ def open_source(file: Path, settings: Settings, columns: Columns) -> Source:
     data = settings.data
     names = [data.label, *data.columns, *filter(None, [data.event_time])]
     names = names if data.number_rows else [data.record_id, *names]
-    table = open_table(file)
+    table = open_table(file, most_rows)
     _check_names(table, names, settings)
     places = {name: place for place, name in enumerate(table.names)}
     positions = {name: places[clean_name(name)] for name in names}
@@ -86,6 +89,22 @@ class Source:
     found: dict[str, int] = field(default_factory=dict)  # what was odd, and in how many rows
     empty: list[str] = field(default_factory=list)  # columns of [data.columns] without any value
     broken: list[tuple[str, list[int]]] = field(default_factory=list)  # rules, each with some rows
+    doubts: list[str] = field(default_factory=list)  # what would refuse a whole table
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether these are the first rows alone: what holds of them may not of all."""
+        return self.table.most_rows is not None and self.rows >= self.table.most_rows
+
+    def refuse_whole(self, sentence: str) -> None:
+        """Refuse a table for what all of its rows are; of a sample it is a doubt.
+
+        Raises:
+            RawTableError: with the sentence, unless these are the first rows alone.
+        """
+        if not self.is_sample:
+            raise RawTableError(sentence)
+        self.doubts.append(sentence)
 
     @property
     def path(self) -> Path:
@@ -146,7 +165,7 @@ class Source:
     def check_empty(self) -> None:
         """Refuse a table with a column of no values: it was renamed, or its values are lost."""
         if self.empty:
-            raise RawTableError(
+            self.refuse_whole(
                 f"{self.path}: {', '.join(map(repr, self.empty))}: expected values, got none in "
                 f"{self.rows:,} rows: take it out of [data.columns], or look for its values in "
                 "another column"
@@ -170,10 +189,14 @@ class Source:
         if count == given:
             allowed = f"no value can be used, and [data.quality] {limit} never allows that"
         got = f"got {self.examples(name, wrong)}" if limit != "missing" else "got none"
-        self.broken.append(
-            (f"{self._called(name)}: expected {expected}, {got} in {count:,} of {given:,} "
-             f"values: {allowed}{remedy}", np.flatnonzero(wrong)[:RECORDS].tolist())
-        )  # fmt: skip
+        sentence = (
+            f"{self._called(name)}: expected {expected}, {got} in {count:,} of {given:,} "
+            f"values: {allowed}{remedy}"
+        )
+        if self.is_sample and (count < given or limit == "missing"):
+            self.doubts.append(f"{self.path}: {sentence}")
+        else:
+            self.broken.append((sentence, np.flatnonzero(wrong)[:RECORDS].tolist()))
 
     def check_contract(self) -> None:
         """Refuse a table that breaks rules of `[data]` more often than `[data.quality]` allows.

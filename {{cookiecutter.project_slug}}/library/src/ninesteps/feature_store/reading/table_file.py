@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import gzip
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -50,6 +51,7 @@ class TableFile:
     delimiter: str = ","  # of a CSV file
     header_lines: int = 1  # of a CSV file: the lines before its rows
     values_in_header: tuple[str, ...] = ()  # cells of the first line that look like no names
+    most_rows: int | None = None  # of a sample: so many of the first rows are read; None: all
 
     @property
     def is_text(self) -> bool:
@@ -155,8 +157,11 @@ def clean_name(name: str) -> str:
     return " ".join(name.replace("\ufeff", "").replace("\u200b", "").split())
 
 
-def open_table(file: Path) -> TableFile:
+def open_table(file: Path, most_rows: int | None = None) -> TableFile:
     """What a file is, and its columns; the rows are read later.
+
+    Args:
+        most_rows: how many of the first rows are read, of a sample; None: all.
 
     Raises:
         RawTableError: if it is no table; the sentence says what it is and what to do.
@@ -168,14 +173,16 @@ def open_table(file: Path) -> TableFile:
     kind = kind_of(file)
     with _in_one_sentence(file, kind):
         if kind in ("csv", "gzip"):
-            return _open_csv(file, kind)
+            return dataclasses.replace(_open_csv(file, kind), most_rows=most_rows)
+        names: Iterable[str]
         if kind in ("json lines", "json lines in gzip"):
-            rows = TableFile(file, kind, ()).json_objects()
-            return TableFile(file, kind, json_lines.names(content for _, content in rows))
-        if kind == "parquet":
-            return TableFile(file, kind, tuple(pq.read_schema(file).names))
-        columns = pyarrow.feather.read_table(file, memory_map=True).schema.names
-        return TableFile(file, kind, tuple(columns))
+            rows = islice(TableFile(file, kind, ()).json_objects(), most_rows)
+            names = json_lines.names(content for _, content in rows)
+        elif kind == "parquet":
+            names = pq.read_schema(file).names
+        else:
+            names = pyarrow.feather.read_table(file, memory_map=True).schema.names
+        return TableFile(file, kind, tuple(names), most_rows=most_rows)
 
 
 @contextlib.contextmanager
@@ -249,7 +256,8 @@ def _read_json(
     """Put the cells of some columns, named by their positions, into `columns`; returns the rows."""
     names = {table.stored_names[position]: str(position) for position in positions}
     nested = {table.stored_names[position] for position in conversions}
-    batches = json_lines.batches(table.path, table.json_objects(), names, nested)
+    lines = islice(table.json_objects(), table.most_rows)
+    batches = json_lines.batches(table.path, lines, names, nested)
     return columns.fill(_converted(batches, conversions))
 
 
@@ -283,7 +291,7 @@ def _read_csv(
     rows = 0
     for block_size in (_BLOCK, _LARGEST_ROW):
         try:
-            batches = _batches(table, positions, judge, block_size)
+            batches = _first(_batches(table, positions, judge, block_size), table.most_rows)
             rows = columns.fill(_converted(batches, conversions) if conversions else batches)
             break
         except pa.ArrowInvalid as error:
@@ -291,8 +299,19 @@ def _read_csv(
                 raise RawTableError(_ragged(table, ragged[0])) from None
             if block_size == _LARGEST_ROW or "straddling" not in str(error):
                 raise
-    _check_quotes(table, rows)
+    if table.most_rows is None:
+        _check_quotes(table, rows)
     return rows
+
+
+def _first(batches: Iterator[pa.RecordBatch], most: int | None) -> Iterator[pa.RecordBatch]:
+    """The first rows of batches; None: all."""
+    done = 0
+    for batch in batches:
+        yield batch if most is None else batch.slice(0, most - done)
+        done += len(batch)
+        if most is not None and done >= most:
+            return
 
 
 def _batches(
@@ -365,13 +384,19 @@ def _is_like_row(text: str, table: TableFile) -> bool:
 
 def _rows_of_typed(table: TableFile) -> int:
     if table.kind == "parquet":
-        return int(pq.read_metadata(table.path).num_rows)
+        rows = int(pq.read_metadata(table.path).num_rows)
+        return rows if table.most_rows is None else min(rows, table.most_rows)
     return len(_read_typed(table, 0)) if table.names else 0
 
 
 def _read_typed(table: TableFile, position: int) -> pa.ChunkedArray:
     names = [table.stored_names[position]]
     if table.kind == "feather":
-        return pyarrow.feather.read_table(table.path, columns=names, use_threads=False)[0]
+        cells = pyarrow.feather.read_table(table.path, columns=names, use_threads=False)[0]
+        return cells if table.most_rows is None else cells.slice(0, table.most_rows)
     with pq.ParquetFile(table.path) as file:
-        return file.read(columns=names)[0]
+        if table.most_rows is None:
+            return file.read(columns=names)[0]
+        batches = file.iter_batches(columns=names, use_threads=False)
+        first = [batch[0] for batch in _first(batches, table.most_rows)]
+        return pa.chunked_array(first, file.schema_arrow.field(names[0]).type)

@@ -1,0 +1,90 @@
+"""Columns of a draft by which people are usually protected: what it says of them and proposes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ninesteps.feature_store.drafting.contents import Contents
+from ninesteps.feature_store.drafting.toml_lines import comment, named, quoted, value
+from ninesteps.feature_store.protected import Kind, kind_of
+from ninesteps.settings.names import is_stored_name
+
+FEW = 20
+"""A column of so many different texts may tell by them what it is, or be a facet."""
+
+AT_WORK = re.compile(
+    "employees?|emp|staff|hired?|hiring|manager|salary|wages?|payroll|department|job|applicants?|"
+    "candidates?|recruiter|tenure|overtime|attrition|mitarbeiter|gehalt|abteilung|personal(nr|nummer)|"
+    "salarie|salaire|embauche|empleado|empleados|salario|dipendente|dipendenti|stipendio|medewerker|"
+    "pracownik|anstalld|karmchari|vetan"
+)
+"""Words of the names of columns in a table about people at work."""
+
+OLDER = 40
+"""The age in years from which the US Age Discrimination in Employment Act protects."""
+
+
+def protected_of(columns: Sequence[Contents]) -> dict[str, Kind]:
+    """The columns by which people seem to be protected, in the table's order."""
+    found = {}
+    for column in columns:
+        few = column.counted[0].to_pylist() if column.different <= FEW else []
+        span = None
+        if column.is_number and not np.isnan(column.numbers).all():
+            span = (float(np.nanmin(column.numbers)), float(np.nanmax(column.numbers)))
+        if kind := kind_of(column.name, few, span):
+            found[column.name] = kind
+    return found
+
+
+def people_lines(
+    found: Mapping[str, Kind], types: Mapping[str, str], columns: Sequence[Contents]
+) -> list[str]:
+    """What belongs into `[model]`, `[bias]` and `[project]`, with why, as comments.
+
+    Args:
+        found: the protected columns among those that are drafted.
+        types: the type of each drafted column.
+        columns: all of the table.
+    """
+    if not found:
+        return []
+    each = [comment(f"- {named(name)}: {kind.why}", "  ") for name, kind in found.items()]
+    facets = [facet for name, kind in found.items() if (facet := _facet(name, kind, types[name]))]
+    lines = [
+        "",
+        *comment("People are usually protected from being treated differently by these columns:"),
+        *(line for lines in each for line in lines),
+        *comment(
+            "So that no feature is made of them, put the next line, without its #, into [model]. A "
+            "column that the model is meant to see goes into [model.protected], with the reason."
+        ),
+        f"# exclude = {value([*found])}",
+    ]
+    if facets:
+        lines += [
+            *comment("To compare their groups, put the next line, without its #, into [bias]:"),
+            f"# facets = {quoted(', '.join(facets))}",
+        ]
+    return [*lines, *_profile_lines(columns, bool(facets))]
+
+
+def _facet(name: str, kind: Kind, of_type: str) -> str:
+    """How `[bias] facets` names a column; empty where it has too many groups, or only hints."""
+    if kind.proxy or not is_stored_name(name) or of_type not in ("number", "category"):
+        return ""
+    return f"{name}>={OLDER}" if kind.key == "age" and of_type == "number" else name
+
+
+def _profile_lines(columns: Sequence[Contents], has_facets: bool) -> list[str]:
+    """The profile `hr`, where the table seems to be about people at work."""
+    words = [word for column in columns for word in column.words]
+    if not has_facets or not any(map(AT_WORK.fullmatch, words)):
+        return []
+    return comment(
+        'The table seems to be about people at work: with profile = "hr" in [project], no model is '
+        'registered without a bias gate over every facet: bias = "worst_dppl < 0.1" in [gate], say.'
+    )

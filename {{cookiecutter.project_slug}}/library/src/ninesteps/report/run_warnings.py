@@ -1,0 +1,182 @@
+"""A run's warnings: what a person should know before they trust its model, a sentence each.
+
+The one home of all of them: terminal, report, `pipeline registry`, approval and model card read
+them here. None of them fails a run: a person who approves the version decides.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ninesteps.feature_store import findings, protected
+from ninesteps.feature_store.findings import FINDINGS
+from ninesteps.report.drift import MUCH, Drift, drifts
+from ninesteps.report.evidence import Absent, File, RunEvidence, output_file
+from ninesteps.report.facts import RunFacts, Source
+from ninesteps.report.formatting import listed
+from ninesteps.settings.gate import SECTIONS
+
+MOST_LEFT_OUT = 0.05
+"""Above this share of the rows left out, it is a warning; [data.quality] has the limit of a run."""
+
+MOSTLY, MORE = 0.5, 0.1
+"""Above this share without a value, or as much more than before, a column is a warning."""
+
+MOST_NAMED = 5
+"""Columns that one sentence names."""
+
+_BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError)
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a run that warnings are read from, unread."""
+
+    evaluation: File
+    columns: File
+    profile: File
+    findings: File
+
+
+def collect(facts: RunFacts, source: Source) -> Files:
+    """These files of a run: less than a report reads."""
+    return Files(
+        evaluation=output_file(facts, source, "evaluation", "evaluation.json"),
+        columns=output_file(facts, source, "train", "columns.json"),
+        profile=output_file(facts, source, "train", "profile.json"),
+        findings=output_file(facts, source, "test", FINDINGS),
+    )
+
+
+def warnings(facts: RunFacts, files: Files | RunEvidence) -> list[str]:
+    """All warnings of a run, what matters most first.
+
+    Args:
+        facts: with the summary of its table and the earlier run, where they are known.
+        files: of one that is absent, or of another shape, nothing is said.
+    """
+    names = shown_names(facts, files.columns)
+    table = facts.table
+    sentences = findings.remarks(table, findings.read(files.findings.raw), names)
+    if table:
+        sentences += of_protected(table.protected, facts.protected_on_purpose)
+        sentences += of_rows_left_out(table.read, table.left_out)
+    sentences += of_drift(facts, files.profile, names)
+    return sentences + of_evaluation(findings.read(files.evaluation.raw))
+
+
+def shown_names(facts: RunFacts, columns: File) -> dict[str, str]:
+    """The columns that are shown under another name than they are stored."""
+    try:
+        told = dict(columns.json().get("shown", {}))
+    except (Absent, *_BROKEN):
+        told = {}
+    return told | facts.names | (facts.table.names if facts.table else {})
+
+
+def of_evaluation(evaluation: Mapping[str, Any]) -> list[str]:
+    """Of the comparison of algorithms, and of metrics that are too good."""
+    try:
+        metrics = {
+            name: metric["value"]
+            for section in SECTIONS.values()
+            for name, metric in evaluation.get(section, {}).items()
+        }
+        return findings.of_comparison(evaluation) + findings.of_metrics(metrics)
+    except _BROKEN:
+        return []
+
+
+def of_protected(found: Mapping[str, str], on_purpose: Mapping[str, str]) -> list[str]:
+    """A sentence for each column that people are protected by and features are made of.
+
+    Args:
+        found: these columns, each with the key of what it seems to be.
+        on_purpose: `[model.protected]`: why the model sees a column.
+    """
+    sentences = []
+    for name, key in found.items():
+        kind = protected.kinds().get(key)
+        if kind is None:  # of another version of the library
+            continue
+        seems = f"features are made of {name!r} ({kind.name}), "
+        seems += (
+            "which often stands for origin or gender"
+            if kind.proxy
+            else "by which people are usually protected"
+        )
+        if reason := on_purpose.get(name, ""):
+            sentences.append(f"{seems}, on purpose: {reason} ([model.protected])")
+        else:
+            sentences.append(
+                f"{seems}: withhold it by [model] exclude and compare its groups by [bias] facets, "
+                "or say in [model.protected] why it is meant"
+            )
+    return sentences
+
+
+def of_rows_left_out(read: int, left_out: Mapping[str, int]) -> list[str]:
+    """How many of the rows that were read no model learnt from, by why, where they are many."""
+    reasons = {why: count for why, count in left_out.items() if count}
+    total = sum(reasons.values())
+    if total <= MOST_LEFT_OUT * read:
+        return []
+    each = ", ".join(f"{why} in {count:,}" for why, count in reasons.items())
+    return [f"{total:,} of {read:,} rows ({total / read:.0%}) are left out: {each}"]
+
+
+def of_drift(facts: RunFacts, profile: File, names: Mapping[str, str]) -> list[str]:
+    """Columns that are mostly empty, or more than before, and those that moved much."""
+    try:
+        now = profile.json()
+        before = json.loads(facts.previous.profile) if facts.previous else None
+        empty = _mostly_missing(now, names)
+        moved = drifts(before, now) if before else []
+    except (Absent, *_BROKEN):
+        return []
+    sentences = _of_empty(empty)
+    if facts.previous is None:
+        return sentences
+    run = facts.previous.run
+    more = {
+        _shown(drift, names): drift.missing
+        for drift in moved
+        if drift.missing[1] - drift.missing[0] >= MORE and _shown(drift, names) not in empty
+    }
+    if more:
+        each = [f"{name} {now:.0%}, before {then:.0%}" for name, (then, now) in more.items()]
+        sentences.append(f"more values are missing than in run {run}: {_some(each)}")
+    if far := [drift for drift in moved if drift.psi >= MUCH and _shown(drift, names) not in more]:
+        each = [f"{_shown(drift, names)} (PSI {drift.psi:.2g})" for drift in far]
+        sentences.append(f"the training data moved much since run {run}: {_some(each)}")
+    return sentences
+
+
+def _mostly_missing(profile: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, float]:
+    """The features and facets most of whose training rows have no value, with their shares."""
+    shares = {
+        names.get(name, name): column["missing"] / profile["rows"]
+        for part in ("features", "context")
+        for name, column in profile[part].items()
+    }
+    return {name: share for name, share in shares.items() if share > MOSTLY}
+
+
+def _of_empty(empty: Mapping[str, float]) -> list[str]:
+    if not empty:
+        return []
+    each = [f"{name} {share:.0%}" for name, share in empty.items()]
+    return [f"most training rows have no value: {_some(each)}"]
+
+
+def _shown(drift: Drift, names: Mapping[str, str]) -> str:
+    return names.get(drift.name, drift.name)
+
+
+def _some(texts: list[str]) -> str:
+    """Texts in a sentence, the first few of many."""
+    more = len(texts) - MOST_NAMED
+    return listed(texts) if more <= 0 else f"{', '.join(texts[:MOST_NAMED])} and {more:,} more"
