@@ -7,9 +7,13 @@ On a refusal nothing of what was written stays. The sentence is the first line o
 """
 
 import json
+import os
 import re
+import shlex
 import shutil
+import subprocess
 import sys
+import tempfile
 import tomllib
 from collections import OrderedDict  # noqa: F401  # as which cookiecutter prints dictionaries
 from pathlib import Path
@@ -72,7 +76,8 @@ def main() -> None:
     from ninesteps.settings import loading
 
     try:
-        settings = loading.load(Path.cwd())
+        # At an update `pipeline check` judges pipeline.toml, not a hook the answers of long ago.
+        settings = loading.load(Path.cwd(), with_floors=not is_update())
     except SettingsError as error:
         question = (SETTINGS | CONFLICTS).get(error.path)
         sys.exit(f"{question}: {error.message}" if question else str(error))
@@ -82,6 +87,24 @@ def main() -> None:
     vendor.place(Path.cwd(), Path(vendor.FOLDER, wheel))
     shutil.rmtree(LIBRARY)
     template_files.write_list(Path.cwd())
+    if not is_update() and not os.environ.get("CI"):
+        print(next_commands(Path.cwd()))
+
+
+def next_commands(folder: Path) -> str:
+    """What to type now, in the shell of this machine."""
+    is_windows = os.name == "nt"
+    place = subprocess.list2cmdline([str(folder)]) if is_windows else shlex.quote(str(folder))
+    lines = [f"cd {place}"]
+    if is_windows:
+        lines += ["py -m venv .venv", r".venv\Scripts\activate"]
+    else:
+        lines += ["python3 -m venv .venv && . .venv/bin/activate"]
+    lines += ["pip install -r requirements.lock"]
+    if ANSWERS["scenario"] == "custom":
+        lines += ["pipeline schema FILE --label NAME    # drafts [data] of pipeline.toml"]
+    lines += ["pipeline run"]
+    return "\n".join(["", f"{folder.name} is ready. Next:", "", *(f"  {line}" for line in lines)])
 
 
 def lay_over(folder: Path, question: str, choice: str) -> None:
@@ -119,7 +142,7 @@ def toml_string(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def remove_all() -> None:
+def undo() -> None:
     """Empty this folder: the first hook goes on in an empty one alone, so that all is ours.
 
     cookiecutter removes a folder that it made, and leaves one that was there (its -f) as it is.
@@ -131,8 +154,75 @@ def remove_all() -> None:
             path.unlink(missing_ok=True)
 
 
+# What follows stands in both hooks, since a hook can import nothing of the template.
+
+
+def ask_again(refused: str) -> str:
+    """The command that gives the same answers again, the refused one last; empty if none can.
+
+    An answer that is the scenario's own is left out. There is no command where an answer does not
+    fit into a line of a shell, or where cookiecutter would run it as Jinja.
+    """
+    own = ANSWERS["_scenarios"][ANSWERS["scenario"]]
+    answers = {
+        question: answer
+        for question, answer in ANSWERS.items()
+        if not question.startswith("_") and answer != own.get(question, "")
+    }
+    answers["project_slug"] = ANSWERS.get("__project_slug", ANSWERS["project_slug"])
+    question = refused.partition(":")[0]
+    if question in answers:
+        answers[question] = answers.pop(question)
+    folder, template = str(Path.cwd().parent), template_address()
+    texts = [*map(str, answers.values()), folder, template]
+    is_jinja = any("{" + mark in text for text in texts for mark in "#%{")
+    if is_jinja or not all(text.isprintable() for text in texts):
+        return ""
+    options = ["--no-input", "--output-dir", folder]
+    if "_commit" in ANSWERS:  # cruft's mark; cookiecutter has none
+        answers_json = json.dumps(answers, ensure_ascii=False)
+        lines = [["cruft", "create", *options, template], ["--extra-context", answers_json]]
+    else:
+        checkout = ["--checkout", ANSWERS["_checkout"]] if ANSWERS.get("_checkout") else []
+        lines = [["cookiecutter", *options, *checkout, template]]
+        lines += [[f"{question}={answer}"] for question, answer in answers.items()]
+    if os.name == "nt":
+        command = subprocess.list2cmdline([word for line in lines for word in line])
+    else:
+        command = " \\\n    ".join(shlex.join(line) for line in lines)
+    return f"\nTo correct it, edit the last answer and run:\n\n  {command}\n"
+
+
+def template_address() -> str:
+    """Where the template lies, as it was typed, without a password or a token."""
+    address = str(ANSWERS.get("_template") or "TEMPLATE")
+    return re.sub(r"^(https?://)(?:[^/@]*@)?([^?#]*).*", r"\1\2", address)
+
+
+def is_update() -> bool:
+    """Whether `cruft update` or `cruft diff` renders what a repository was made of.
+
+    Neither says so to a hook. Both render in a folder of their own below that of temporary files,
+    beside another one that has a clone of the template and what is compared.
+    """
+    temporary = Path.cwd().resolve().parent.parent
+    if "_commit" not in ANSWERS or temporary != Path(tempfile.gettempdir()).resolve():
+        return False
+    return any(  # Path.is_dir would raise where another user's folder is closed
+        os.path.isdir(folder / "repo") and os.path.isdir(folder / compared)  # noqa: PTH112
+        for folder in temporary.iterdir()
+        for compared in ("current_template", "remote")
+    )
+
+
 try:
     main()
+except SystemExit as refused:
+    undo()
+    print(refused, file=sys.stderr)
+    if not is_update():
+        print(ask_again(str(refused)), end="", file=sys.stderr)
+    sys.exit(1)
 except BaseException:
-    remove_all()
+    undo()
     raise

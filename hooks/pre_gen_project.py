@@ -3,8 +3,13 @@
 The other answers are checked later, by the new repository's own code.
 """
 
+import json
+import os
 import re
+import shlex
+import subprocess
 import sys
+import tempfile
 import unicodedata
 from collections import OrderedDict  # noqa: F401  # as which cookiecutter prints dictionaries
 from pathlib import Path
@@ -42,10 +47,94 @@ def refuse_slug(slug: str) -> None:
         )
 
 
-for question, answer in ANSWERS.items():
-    if isinstance(answer, str) and not question.startswith("_") and not is_line(answer):
-        sys.exit(f"{question}: expected one line of text, got {answer!a}")
-# The slug as it was answered: cookiecutter makes the folder before any hook runs, so where the slug
-# cannot name one, cookiecutter.json replaces it by another.
-refuse_slug(ANSWERS["__project_slug"])
-refuse_files(Path.cwd())
+def main() -> None:
+    """Refuse what no file should be written for."""
+    for question, answer in ANSWERS.items():
+        if question.startswith("_"):
+            continue
+        if not isinstance(answer, str):
+            sys.exit(f"{question}: expected a text, got {answer!r}")
+        if not is_line(answer):
+            sys.exit(f"{question}: expected one line of text, got {answer!a}")
+    # The slug as it was answered: cookiecutter makes the folder before any hook runs, so where the
+    # slug cannot name one, cookiecutter.json replaces it by another.
+    refuse_slug(ANSWERS["__project_slug"])
+    refuse_files(Path.cwd())
+
+
+def undo() -> None:
+    """Nothing was written."""
+
+
+# What follows stands in both hooks, since a hook can import nothing of the template.
+
+
+def ask_again(refused: str) -> str:
+    """The command that gives the same answers again, the refused one last; empty if none can.
+
+    An answer that is the scenario's own is left out. There is no command where an answer does not
+    fit into a line of a shell, or where cookiecutter would run it as Jinja.
+    """
+    own = ANSWERS["_scenarios"][ANSWERS["scenario"]]
+    answers = {
+        question: answer
+        for question, answer in ANSWERS.items()
+        if not question.startswith("_") and answer != own.get(question, "")
+    }
+    answers["project_slug"] = ANSWERS.get("__project_slug", ANSWERS["project_slug"])
+    question = refused.partition(":")[0]
+    if question in answers:
+        answers[question] = answers.pop(question)
+    folder, template = str(Path.cwd().parent), template_address()
+    texts = [*map(str, answers.values()), folder, template]
+    is_jinja = any("{" + mark in text for text in texts for mark in "#%{")
+    if is_jinja or not all(text.isprintable() for text in texts):
+        return ""
+    options = ["--no-input", "--output-dir", folder]
+    if "_commit" in ANSWERS:  # cruft's mark; cookiecutter has none
+        answers_json = json.dumps(answers, ensure_ascii=False)
+        lines = [["cruft", "create", *options, template], ["--extra-context", answers_json]]
+    else:
+        checkout = ["--checkout", ANSWERS["_checkout"]] if ANSWERS.get("_checkout") else []
+        lines = [["cookiecutter", *options, *checkout, template]]
+        lines += [[f"{question}={answer}"] for question, answer in answers.items()]
+    if os.name == "nt":
+        command = subprocess.list2cmdline([word for line in lines for word in line])
+    else:
+        command = " \\\n    ".join(shlex.join(line) for line in lines)
+    return f"\nTo correct it, edit the last answer and run:\n\n  {command}\n"
+
+
+def template_address() -> str:
+    """Where the template lies, as it was typed, without a password or a token."""
+    address = str(ANSWERS.get("_template") or "TEMPLATE")
+    return re.sub(r"^(https?://)(?:[^/@]*@)?([^?#]*).*", r"\1\2", address)
+
+
+def is_update() -> bool:
+    """Whether `cruft update` or `cruft diff` renders what a repository was made of.
+
+    Neither says so to a hook. Both render in a folder of their own below that of temporary files,
+    beside another one that has a clone of the template and what is compared.
+    """
+    temporary = Path.cwd().resolve().parent.parent
+    if "_commit" not in ANSWERS or temporary != Path(tempfile.gettempdir()).resolve():
+        return False
+    return any(  # Path.is_dir would raise where another user's folder is closed
+        os.path.isdir(folder / "repo") and os.path.isdir(folder / compared)  # noqa: PTH112
+        for folder in temporary.iterdir()
+        for compared in ("current_template", "remote")
+    )
+
+
+try:
+    main()
+except SystemExit as refused:
+    undo()
+    print(refused, file=sys.stderr)
+    if not is_update():
+        print(ask_again(str(refused)), end="", file=sys.stderr)
+    sys.exit(1)
+except BaseException:
+    undo()
+    raise

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import json
 import os
 import shutil
 import string
+import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
@@ -18,11 +20,14 @@ from pathlib import Path
 
 import pytest
 from cookiecutter.exceptions import FailedHookException
+from cookiecutter.generate import generate_context, generate_files
 from cookiecutter.main import cookiecutter
+from cookiecutter.prompt import prompt_for_config
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from conftest import GENERATED, QUESTIONS, SCENARIOS
+from conftest import GENERATED, QUESTIONS, ROOT, SCENARIOS
+from cruft_runs import repository_of, run
 
 ASKED = tuple(question for question in QUESTIONS if not question.startswith("_"))
 WHERE = {
@@ -317,3 +322,143 @@ def test_of_a_refused_answer_nothing_stays_in_an_empty_folder(small: Path, tmp_p
             )  # fmt: skip
         assert stderr.read_text(encoding="utf-8").startswith("metric_gate: expected ")
     assert list(tmp_path.rglob("*")) == [tmp_path / "here"]
+
+
+# What a person types next: after a render, and after a refusal
+
+
+def hook(name: str) -> str:
+    return (ROOT / f"hooks/{name}_gen_project.py").read_text(encoding="utf-8")
+
+
+def test_what_both_hooks_need_is_the_same_in_both() -> None:
+    _, mark, before = hook("pre").partition("# What follows stands in both hooks")
+    assert mark
+    assert hook("post").partition(mark)[2] == before
+
+
+WICKED_FOLDER = "it's a folder"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the commands are those of a POSIX shell")
+@pytest.mark.parametrize("scenario", ["churn", "custom"])
+def test_a_render_ends_with_the_next_commands(small: Path, tmp_path: Path, scenario: str) -> None:
+    folder = tmp_path / WICKED_FOLDER
+    done = run(sys.executable, "-m", "cookiecutter", "--no-input", "-o", folder, small,
+               f"scenario={scenario}", cwd=tmp_path)  # fmt: skip
+    (made,) = folder.iterdir()
+    ready, _, place, *rest = done.stdout.strip().splitlines()
+    assert ready == f"{made.name} is ready. Next:"
+    assert run("bash", "-c", f"{place} && pwd", cwd=tmp_path).stdout == f"{made}\n"
+    assert [command.split("#")[0].strip() for command in rest] == [
+        "python3 -m venv .venv && . .venv/bin/activate",
+        "pip install -r requirements.lock",
+        *(["pipeline schema FILE --label NAME"] if scenario == "custom" else []),
+        "pipeline run",
+    ]
+    assert max(map(len, rest)) <= 80 - len("  ")
+
+
+def test_a_render_in_a_job_says_nothing(small: Path, tmp_path: Path) -> None:
+    done = run(sys.executable, "-m", "cookiecutter", "--no-input", small, cwd=tmp_path, CI="true")
+    assert done.stdout + done.stderr == ""
+
+
+def command_in(stderr: str) -> str:
+    """The command that a refusal offers: all of the lines that end in a backslash, and one more."""
+    _, found, text = stderr.partition("\nTo correct it, edit the last answer and run:\n\n")
+    assert found
+    lines = text.splitlines()
+    last = next(number for number, line in enumerate(lines) if not line.endswith("\\"))
+    return "\n".join(lines[: last + 1])
+
+
+NAME = """O'Brien "& Sons" $(id) \\ `x` ü"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the commands are those of a POSIX shell")
+@pytest.mark.parametrize("tool", ["cookiecutter", "cruft"])
+@pytest.mark.parametrize(
+    ("refused", "wrong", "right"),
+    [("metric_gate", "auc > 7", "auc > 0.7"), ("project_slug", "o brien", "o-brien")],
+    ids=["after", "before"],
+)
+def test_a_refused_answer_gives_the_others_back(
+    small: Path, tmp_path: Path, tool: str, refused: str, wrong: str, right: str
+) -> None:
+    """Refused by either hook: the command with that one answer corrected renders all of them."""
+    folder = tmp_path / WICKED_FOLDER
+    folder.mkdir()
+    command: list[str | Path]
+    answers = {"project_name": NAME, "bias_facets": "city", "ci": "gitlab", refused: wrong}
+    if tool == "cruft":
+        template = tmp_path / "template"
+        shutil.copytree(small, template)
+        repository_of(template)
+        command = ["cruft", "create", template, "-y", "--output-dir", folder,
+                   "--extra-context", json.dumps(answers)]  # fmt: skip
+    else:
+        typed = [f"{question}={answer}" for question, answer in answers.items()]
+        command = ["cookiecutter", "--no-input", "-o", folder, small, *typed]
+    done = run(*command, cwd=tmp_path, status=1)
+    assert done.stderr.startswith(f"{refused}: ")
+    assert list(folder.iterdir()) == []
+    offered = command_in(done.stderr)
+    assert offered.count(wrong) == 1
+    assert offered.rstrip("'}\"").endswith(wrong)
+    run("bash", "-c", offered.replace(wrong, right), cwd=tmp_path)
+    (made,) = folder.iterdir()
+    content = tomllib.loads((made / "pipeline.toml").read_text(encoding="utf-8"))
+    assert content["project"]["name"] == NAME
+    assert content["bias"]["facets"] == "city"
+    assert right in (content["gate"]["metric"], made.name)
+    assert (made / ".gitlab-ci.yml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://ann:hush@git.example.com/a?token=hush#hush", "https://git.example.com/a"),
+        ("https://hush@git.example.com/a", "https://git.example.com/a"),
+        ("git@git.example.com:a/b.git", "git@git.example.com:a/b.git"),
+        (None, "TEMPLATE"),
+    ],
+)
+def test_an_offered_command_holds_no_password(
+    small: Path, tmp_path: Path, address: str | None, shown: str
+) -> None:
+    context = generate_context(str(small / "cookiecutter.json"), extra_context={"label": ""})
+    context["cookiecutter"] = prompt_for_config(context, no_input=True)
+    context["cookiecutter"]["_template"] = address
+    with stderr_of_processes() as stderr:
+        with pytest.raises(FailedHookException):
+            generate_files(small, context, tmp_path)
+        said = stderr.read_text(encoding="utf-8")
+    assert f" {shown} " in command_in(said)
+    assert "hush" not in said
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "turned\u202e", "x {{"])
+def test_what_no_line_can_hold_is_offered_to_nobody(small: Path, tmp_path: Path, name: str) -> None:
+    context = generate_context(str(small / "cookiecutter.json"), extra_context={"label": ""})
+    context["cookiecutter"] = prompt_for_config(context, no_input=True)
+    context["cookiecutter"]["project_name"] = name  # as it is typed at the prompt
+    with stderr_of_processes() as stderr:
+        with pytest.raises(FailedHookException):
+            generate_files(small, context, tmp_path)
+        assert len(stderr.read_text(encoding="utf-8").splitlines()) == 1
+
+
+@pytest.mark.parametrize("answer", [None, True, {"a": "b"}])
+def test_an_answer_that_is_no_text_is_refused_in_a_sentence(
+    small: Path, tmp_path: Path, answer: object
+) -> None:
+    with stderr_of_processes() as stderr:
+        with pytest.raises(FailedHookException):
+            cookiecutter(
+                str(small), no_input=True, extra_context={"label": answer},
+                output_dir=str(tmp_path), default_config=True,
+            )  # fmt: skip
+        said = stderr.read_text(encoding="utf-8").splitlines()[0]
+    assert said == f"label: expected a text, got {answer!r}"
+    assert list(tmp_path.iterdir()) == []

@@ -332,40 +332,50 @@ FLOOR = 'metric_gate = "auc > 0.70"'
 
 
 def test_a_floor_that_is_raised_travels_and_is_in_force_until_the_teams_gate_follows(
-    follow: Follow,
+    follow: Follow, tmp_path: Path
 ) -> None:
-    """The answers are above it, and the team's own settings have come down since."""
-    both = follow(scenario="churn", ci="none", metric_gate="auc > 0.85")
-    both.edit(both.repository.path, "pipeline.toml", "auc > 0.85", "auc > 0.75")
-    both.repository.pipeline("readme")
-    both.repository.pipeline("check")
-    both.edit(both.generated, PROFILE, FLOOR, 'metric_gate = "auc > 0.80"')
-    both.update()
+    """The answers in .cruft.json are below it too; `pipeline.toml` is what is judged."""
+    both = follow(scenario="churn", ci="none")
+    raise_the_floor(both)
     profile = library_of(both.repository.path) / "ninesteps/profiles/churn.toml"
     assert "auc > 0.80" in profile.read_text(encoding="utf-8")
+    sentence = (
+        "expected at least `auc > 0.8`, got 'auc > 0.75', where `auc > 0.75` is weaker than "
+        "`auc > 0.8`: the profile churn requires it\n"
+    )
     for command in ("check", "run", "compile"):
         assert both.repository.pipeline(command, status=2).stderr == (
-            "pipeline: pipeline.toml [gate] metric: expected at least `auc > 0.8`, got "
-            "'auc > 0.75', where `auc > 0.75` is weaker than `auc > 0.8`: the profile churn "
-            "requires it\n"
+            f"pipeline: pipeline.toml [gate] metric: {sentence}"
         )
     assert not (both.repository.path / ".local/runs").exists()
     both.edit(both.repository.path, "pipeline.toml", "auc > 0.75", "auc > 0.82")
     both.repository.pipeline("readme")
     assert "the gate is auc > 0.82" in both.repository.pipeline("check").stdout
 
+    made = run(sys.executable, "-m", "cruft", "create", both.template, "-y",
+               "--output-dir", tmp_path / "new", cwd=tmp_path, status=1)  # fmt: skip
+    assert made.stderr.startswith(f"metric_gate: {sentence}")  # a new repository is still refused
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def raise_the_floor(both: Followed) -> None:
+    """... above what was answered, and update the repository."""
+    both.edit(both.generated, PROFILE, FLOOR, 'metric_gate = "auc > 0.80"')
+    both.update()
+
 
 @in_full_tier
-def test_answers_below_a_raised_floor_stop_the_update_until_new_ones_go_with_it(
+def test_old_answers_below_the_floor_stop_no_later_update_of_a_team_above_it(
     follow: Follow,
 ) -> None:
     both = follow(scenario="churn", ci="none")
-    both.edit(both.generated, PROFILE, FLOOR, 'metric_gate = "auc > 0.80"')
-    done = both.update(status=1)
-    assert "metric_gate: expected at least `auc > 0.8`, got 'auc > 0.75'" in done.stderr
-    assert run("git", "status", "--short", cwd=both.repository.path).stdout == ""
-    both.repository.pipeline("check")  # what is there is as it was
-    both.update("--variables-to-update", json.dumps({"metric_gate": "auc > 0.82"}))
-    settings = (both.repository.path / "pipeline.toml").read_text(encoding="utf-8")
-    assert 'metric = "auc > 0.82"' in settings
-    assert "the gate is auc > 0.82" in both.repository.pipeline("check").stdout
+    team = both.repository
+    both.edit(team.path, "pipeline.toml", "auc > 0.75", "auc > 0.82")
+    team.pipeline("readme")
+    raise_the_floor(both)
+    team.pipeline("check")
+    both.edit(both.generated, STEP, '"rows": len(test.labels),', '"test_rows": len(test.labels),')
+    both.update()  # both of its renders are below the floor now
+    assert '"test_rows"' in (team.path / STEP).read_text(encoding="utf-8")
+    assert "the gate is auc > 0.82" in team.pipeline("check").stdout
+    assert "auc > 0.82" in run(sys.executable, "-m", "cruft", "diff", cwd=team.path).stdout

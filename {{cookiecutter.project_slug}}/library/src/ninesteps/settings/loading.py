@@ -34,8 +34,10 @@ from ninesteps.settings.settings import Settings
 from ninesteps.settings.tuning import Tuning
 
 
-def load(root: Path, profiles_folder: Path = profiles.FOLDER) -> Settings:
-    """Read `pipeline.toml` in a repository and check it, also against its profile.
+def load(
+    root: Path, profiles_folder: Path = profiles.FOLDER, *, with_floors: bool = True
+) -> Settings:
+    """Read `pipeline.toml` in a repository and check it, also against the floors of its profile.
 
     Raises:
         SettingsError: with one sentence that names the key.
@@ -50,7 +52,9 @@ def load(root: Path, profiles_folder: Path = profiles.FOLDER) -> Settings:
         raise
     settings = replace(content, root=root, notices=tuple(notices))
     _check_together(settings)
-    _check_profile(settings, profiles.load(settings.project.profile, profiles_folder))
+    profile = profiles.load(settings.project.profile, profiles_folder)
+    if with_floors:
+        _check_profile(settings, profile)
     _check_bias_limits(settings)
     return settings
 
