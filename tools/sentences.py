@@ -20,6 +20,9 @@ FEWEST_WORDS = 2
 MOST_VARIANTS = 6
 """Where more texts could be filled in, the sentence keeps its placeholder."""
 
+HINTS = ("did_you_mean", "near")
+"""What a guess at a misspelt name is called: it may end a sentence, and is no part of it."""
+
 FINDING, STDERR = "a finding", "on stderr"
 
 
@@ -326,6 +329,9 @@ def _part(part: ast.expr, known: Known, local: Texts) -> list[str]:
     """A piece of an f-string: its text, or a placeholder for what is filled in."""
     if not isinstance(part, ast.FormattedValue):
         return _texts(part, known, local)
+    asked = part.value.func if isinstance(part.value, ast.Call) else part.value
+    if _name(asked) in HINTS:
+        return [""]
     texts = _texts(part.value, known, local)
     return texts if 0 < len(texts) <= MOST_VARIANTS else [f"{{{_placeholder(part.value)}}}"]
 

@@ -116,5 +116,5 @@ def test_an_unknown_profile_is_refused_with_those_that_there_are() -> None:
         profiles.load("chrun")
     assert str(refused.value) == (
         "pipeline.toml [project] profile: expected one of assist, attrition, churn, custom, fraud, "
-        "hr, salary, got 'chrun'"
+        "hr, salary, got 'chrun'; did you mean 'churn'?"
     )

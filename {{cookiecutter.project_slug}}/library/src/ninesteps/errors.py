@@ -31,10 +31,15 @@ class SettingsError(NineStepsError):
             message = f"{message[:LONGEST_MESSAGE]}..."
         *tables, key = path or ("",)
         table = f" [{'.'.join(tables)}]" if tables else ""
-        place = f"{file}{table}{f' {key}' if key else ''}"
-        super().__init__(f"{place}: {message}")
+        self._setting = f"{table}{f' {key}' if key else ''}"
+        super().__init__(f"{file}{self._setting}: {message}")
         self.message = message
         self.path = path
+        self.file = file
+
+    def at(self, line: int) -> str:
+        """The sentence with the line of the file that it is about."""
+        return f"{self.file} line {line}{self._setting}: {self.message}"
 
 
 class ProfileError(SettingsError):

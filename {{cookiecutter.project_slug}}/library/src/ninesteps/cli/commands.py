@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import click
 
 from ninesteps.cli.help import EXAMPLES, GROUPS
-from ninesteps.errors import FAILED, INTERRUPTED, WRONG_USE, NineStepsError
+from ninesteps.errors import FAILED, INTERRUPTED, WRONG_USE, NineStepsError, SettingsError
 from ninesteps.runs import stopping
 from ninesteps.terminal import output
 from ninesteps.version import VERSION
@@ -97,7 +97,7 @@ class _Commands(click.Group):
             stopping.listen(keyboard=False)  # a signal that asks to end is as Ctrl-C
             return super().invoke(ctx)
         except NineStepsError as error:
-            end(error.exit_status, str(error))
+            end(error.exit_status, _with_line(error))
         except BrokenPipeError:
             end(FAILED)
         except OSError as error:
@@ -141,6 +141,20 @@ def _say_event(status: int, sentence: str, **facts: object) -> bool:
     with suppress(OSError):
         click.echo(json.dumps(content))
     return True
+
+
+def _with_line(error: NineStepsError) -> str:
+    """The sentence of an error; of one about a setting, with the line of the file."""
+    if not isinstance(error, SettingsError) or not error.path:
+        return str(error)
+    from ninesteps.repository import root
+    from ninesteps.settings.places import line_of
+
+    with suppress(NineStepsError, OSError, ValueError):
+        text = (root.find() / error.file).read_text(encoding="utf-8")
+        if line := line_of(text, error.path):
+            return error.at(line)
+    return str(error)
 
 
 def _explained(error: click.ClickException) -> click.ClickException:

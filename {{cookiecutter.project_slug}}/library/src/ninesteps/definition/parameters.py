@@ -8,6 +8,7 @@ from typing import Any
 
 from ninesteps.definition.known_fields import PARAMETER_TYPES
 from ninesteps.errors import DefinitionError
+from ninesteps.nearest import did_you_mean
 
 Parameters = dict[str, dict[str, Any]]
 """For each name, the fields of its declaration."""
@@ -38,7 +39,8 @@ def parameter_values(parameters: Parameters, given: dict[str, str]) -> dict[str,
     for name in given:
         if name not in parameters:
             has = ", ".join(parameters) or "none"
-            raise DefinitionError(f"there is no pipeline parameter {name!r}; there is {has}")
+            near = did_you_mean(name, parameters)
+            raise DefinitionError(f"there is no pipeline parameter {name!r}; there is {has}{near}")
     for name, declared in parameters.items():
         if name not in given and "DefaultValue" not in declared:
             raise DefinitionError(f"the pipeline parameter {name} has no value; give it one")

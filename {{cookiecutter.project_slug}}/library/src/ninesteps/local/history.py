@@ -11,6 +11,7 @@ from ninesteps.definition.definition import read_definition
 from ninesteps.errors import StateError
 from ninesteps.local.execution import EXECUTING, KILLED, SUCCEEDED, WAITING, Execution, StepRun
 from ninesteps.local.state import KeptExecution, State, is_run_locked
+from ninesteps.nearest import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,10 @@ class History:
         matches = matches or [kept for kept in every if kept.id.startswith(name)]
         if len(matches) == 1:
             return matches[0]
-        how_many = f"{len(matches)} runs begin with" if matches else "there is no run"
-        raise StateError(f"{how_many} {name!r}; `pipeline runs` lists them")
+        if matches:
+            raise StateError(f"{len(matches)} runs begin with {name!r}; `pipeline runs` lists them")
+        near = did_you_mean(name, [kept.id for kept in every])
+        raise StateError(f"there is no run {name!r}; `pipeline runs` lists them{near}")
 
     def _status(self, kept: KeptExecution) -> str:
         going_on = kept.status == EXECUTING and is_run_locked(self.local / "runs" / kept.id)

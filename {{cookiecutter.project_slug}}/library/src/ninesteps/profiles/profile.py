@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ninesteps.errors import SettingsError
+from ninesteps.nearest import did_you_mean
 from ninesteps.settings import gate as gates
 from ninesteps.settings import toml
 from ninesteps.settings.facets import Facet
@@ -65,7 +66,8 @@ def load(name: str, folder: Path = FOLDER) -> Profile:
     """
     if name not in names(folder):
         known = ", ".join(names(folder))
-        raise SettingsError(f"expected one of {known}, got {name!r}", "project", "profile")
+        near = did_you_mean(name, names(folder))
+        raise SettingsError(f"expected one of {known}, got {name!r}{near}", "project", "profile")
     return toml.load(_File, folder.parent, f"{folder.name}/{name}.toml").profile
 
 

@@ -24,7 +24,7 @@ import itertools
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,7 +116,14 @@ MAX_METADATA = 256
 
 
 class GateError(ValueError):
-    """A gate that cannot be read; the message says what was expected and what was got."""
+    """A gate that cannot be read; the message says what was expected and what was got.
+
+    `asked` is a name that is not known, and `known` are those that are.
+    """
+
+    def __init__(self, message: str, asked: str = "", known: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.asked, self.known = asked, known
 
 
 @dataclass(frozen=True)
@@ -533,7 +540,8 @@ def _metric(name: str, names: _Names) -> tuple[str, str | None]:
         metric, facet = match.groups()
         if facet not in names.facets:
             has = ", ".join(names.facets) or "none"
-            raise GateError(f"expected one of this pipeline's facets ({has}), got `{name}`")
+            sentence = f"expected one of this pipeline's facets ({has}), got `{name}`"
+            raise GateError(sentence, facet, names.facets)
         return metric, facet
     problem = names.problem
     known = (*METRICS[problem], *names.own, *BIAS_METRICS[problem])
@@ -541,5 +549,7 @@ def _metric(name: str, names: _Names) -> tuple[str, str | None]:
         return name, None
     offered = [*known, *(f"{metric}[facet]" for metric in FACET_METRICS)]
     raise GateError(
-        f"expected a metric of a {problem} problem ({', '.join(offered)}), got `{name}`"
+        f"expected a metric of a {problem} problem ({', '.join(offered)}), got `{name}`",
+        name,
+        offered,
     )

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ninesteps.errors import ProfileError, SettingsError
+from ninesteps.nearest import did_you_mean
 from ninesteps.profiles import profile as profiles
 from ninesteps.profiles.profile import LEAST_DI, MOST_DPPL, Profile, missing_facets, uncovered
 from ninesteps.settings import cadence as cadences
@@ -81,7 +82,10 @@ def _check_together(settings: Settings) -> None:
         try:
             parse()
         except (FacetError, gates.GateError, cadences.CadenceError) as error:
-            raise SettingsError(str(error), *path) from None
+            near = (
+                did_you_mean(error.asked, error.known) if isinstance(error, gates.GateError) else ""
+            )
+            raise SettingsError(f"{error}{near}", *path) from None
     for name, environment in settings.environments.items():
         settings.features_of(replace(environment, name=name))  # its keys are read
     _check_group_names(settings)
@@ -222,7 +226,10 @@ def _check_columns(settings: Settings) -> None:
     named_on_purpose = [(name, ("model", "protected", name)) for name in settings.model.protected]
     for name, path in (*named, *named_on_purpose):
         if name and name not in columns:
-            raise SettingsError(f"expected a column of [data.columns] ({has}), got {name!r}", *path)
+            near = did_you_mean(name, columns)
+            raise SettingsError(
+                f"expected a column of [data.columns] ({has}), got {name!r}{near}", *path
+            )
     _check_stored_names(settings, named)
     _check_event_times(settings)
     _check_owned_columns(settings)

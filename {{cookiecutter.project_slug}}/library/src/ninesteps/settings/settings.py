@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ninesteps.errors import SettingsError
+from ninesteps.nearest import did_you_mean
 from ninesteps.settings import cadence as cadences
 from ninesteps.settings import gate as gates
 from ninesteps.settings.ab_test import AbTest
@@ -210,7 +211,10 @@ class Settings:
         """The environment of a name, which stands for an account: one of `[environments]`."""
         if name not in self.environments:
             has = ", ".join(self.environments) or "none"
-            raise SettingsError(f"there is no environment {name!r}; there is {has}", "environments")
+            near = did_you_mean(name, self.environments)
+            raise SettingsError(
+                f"there is no environment {name!r}; there is {has}{near}", "environments"
+            )
         table = self.environments[name]
         stack = dataclasses.replace(table, name=name).named(self.project.pipeline)
         is_name = re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9])*", name)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ninesteps.errors import SettingsError
+from ninesteps.nearest import did_you_mean
 
 Table = TypeVar("Table")
 
@@ -167,7 +168,10 @@ def _read(cls: Any, table: object, path: tuple[str, ...], notify: Notify) -> Any
     fields = {f.name: f for f in dataclasses.fields(cls) if f.metadata.get("in_file", True)}
     for key in table:
         if key not in fields:
-            raise SettingsError(f"unknown key; expected one of {', '.join(fields)}", *path, key)
+            raise SettingsError(
+                f"unknown key; expected one of {', '.join(fields)}{did_you_mean(key, fields)}",
+                *path, key,
+            )  # fmt: skip
     for name, spec in fields.items():
         has_default = not (
             spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING

@@ -21,6 +21,7 @@ from ninesteps.feature_store.reading import typed_cells
 from ninesteps.feature_store.reading.columns import Columns, part_by_part
 from ninesteps.feature_store.reading.table_file import Conversion, TableFile, clean_name, open_table
 from ninesteps.feature_store.reading.values import given_numbers, given_texts
+from ninesteps.nearest import did_you_mean
 from ninesteps.settings.data import Data
 from ninesteps.settings.settings import Settings
 
@@ -72,7 +73,10 @@ def _check_names(table: TableFile, names: Sequence[str], settings: Settings) -> 
             f"its facets and groups, got {has}"
         )
     if absent:
-        raise RawTableError(f"{file}: expected a column {', '.join(map(repr, absent))}, got {has}")
+        near = did_you_mean(absent[0], table.names)
+        raise RawTableError(
+            f"{file}: expected a column {', '.join(map(repr, absent))}, got {has}{near}"
+        )
     if twice := [name for name in names if counted[clean_name(name)] > 1]:
         raise RawTableError(f"{file}: expected one column {twice[0]!r}, got several: {has}")
 

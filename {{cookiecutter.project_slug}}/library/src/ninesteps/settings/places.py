@@ -1,0 +1,52 @@
+"""Where a setting is in a TOML file: the line of its key, or of the table that should have it.
+
+`tomllib` keeps no lines. The text is known to be TOML, so its lines can be read more simply than
+TOML is: what begins a line is a table's header, a key, or a part of a value that goes on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_HEADER = re.compile(r"\s*\[\[?(?P<path>[^\[\]]+)\]\]?\s*(#.*)?")
+_NAME = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
+_KEY = re.compile(rf"\s*(?P<path>{_NAME}(?:\s*\.\s*{_NAME})*)\s*=")
+_PART = re.compile(r"""[\w-]+|"([^"]*)"|'([^']*)'""")
+_LONG = re.compile("\"\"\"|'''")
+
+
+def line_of(text: str, path: tuple[str, ...]) -> int | None:
+    """The line of a key, from 1 on; of a key that is not there, that of the innermost table.
+
+    A key of an inline table is on the line that the inline table begins on.
+
+    Args:
+        path: the tables and the key.
+    """
+    best, deepest = None, 0
+    for number, found in _places(text):
+        depth = len(found)
+        if depth > deepest and path[:depth] == found:
+            best, deepest = number, depth
+    return best
+
+
+def _places(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Each header and each key: its line, and its path."""
+    table: tuple[str, ...] = ()
+    ends = ""  # what ends the long string that the line is in
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not ends:
+            if header := _HEADER.fullmatch(line):
+                table = _parts(header["path"])
+                yield number, table
+            elif key := _KEY.match(line):
+                yield number, (*table, *_parts(key["path"]))
+        for mark in _LONG.findall(line):
+            ends = mark if not ends else "" if mark == ends else ends
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    """The parts of a dotted path, without their quotes."""
+    return tuple(match[1] or match[2] or match[0] for match in _PART.finditer(path))
