@@ -133,7 +133,8 @@ def test_check_refuses_settings_that_cannot_be_used(render: Any) -> None:
     repository.edit("pipeline.toml", '"monthly"', '"monthly-ish"')
     done = repository.pipeline("check", status=2)
     assert re.match(
-        r"pipeline: pipeline\.toml line \d+ \[schedule\] cadence: expected daily, weekly,", done.stderr
+        r"pipeline: pipeline\.toml line \d+ \[schedule\] cadence: expected daily, weekly,",
+        done.stderr,
     )
 
 
