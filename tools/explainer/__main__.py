@@ -8,9 +8,12 @@ import tempfile
 from pathlib import Path
 
 TOOLS = Path(__file__).resolve().parent.parent
+LIBRARY = TOOLS.parent / "{{cookiecutter.project_slug}}" / "library" / "src"
 sys.path[:0] = [
     str(TOOLS),
-    str(TOOLS.parent / "{{cookiecutter.project_slug}}" / "library" / "src"),
+    str(TOOLS.parent / "samples"),
+    str(LIBRARY),
+    str(LIBRARY / "ninesteps" / "containers"),
 ]
 
 from explainer.facts import gather

@@ -17,6 +17,9 @@ from ninesteps.report.template import asset, csp_hash
 
 PAGE, REPORTS = "index.html", "reports"
 
+STYLES, SCRIPTS = ("explainer.css", "sections.css"), ("explainer.js", "gate.js")
+"""What the page has of this package, beside the report's style."""
+
 
 def write(out: Path, facts: Mapping[str, ScenarioFacts]) -> Path:
     """Write the page and the reports to a folder; gives the page's path."""
@@ -31,8 +34,8 @@ def write(out: Path, facts: Mapping[str, ScenarioFacts]) -> Path:
 
 def html(facts: Mapping[str, ScenarioFacts]) -> str:
     """The page, made from these scenarios."""
-    style = asset("page.css") + asset("explainer.css", "explainer")
-    script = asset("explainer.js", "explainer")
+    style = asset("page.css") + "".join(asset(name, "explainer") for name in STYLES)
+    script = "".join(asset(name, "explainer") for name in SCRIPTS)
     page = rendered(
         "page.html.jinja",
         opening=opening(facts),

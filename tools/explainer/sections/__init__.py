@@ -6,11 +6,32 @@ from collections.abc import Callable, Mapping
 
 from explainer.facts import ScenarioFacts
 from explainer.section import Section
-from explainer.sections import concepts, glossary, scenarios, steps
+from explainer.sections import (
+    bias,
+    concepts,
+    features,
+    gate,
+    glossary,
+    lifecycle,
+    lineage,
+    mapping,
+    package,
+    production,
+    scenarios,
+    steps,
+)
 
 SECTIONS: tuple[Callable[[Mapping[str, ScenarioFacts]], Section], ...] = (
     steps.section,
     concepts.section,
     scenarios.section,
+    features.section,
+    gate.section,
+    bias.section,
+    package.section,
+    lifecycle.section,
+    lineage.section,
+    production.section,
+    mapping.section,
     glossary.section,
 )

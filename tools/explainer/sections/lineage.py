@@ -1,0 +1,28 @@
+"""The lineage of a real version, as its report draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from explainer.facts import ScenarioFacts
+from explainer.section import Section
+from markupsafe import Markup
+from ninesteps.lineage.local import graph_of_run
+from ninesteps.local.state import State
+from ninesteps.report.lineage_picture import lineage_part
+
+SHOWN = "churn"
+
+
+def section(facts: Mapping[str, ScenarioFacts]) -> Section:
+    """The section."""
+    scenario = facts[SHOWN]
+    state = State(scenario.local / "state.db", read_only=True)
+    group = scenario.settings.model_package_group
+    graph = graph_of_run(scenario.local, group, state, scenario.execution.id)
+    lead = (
+        f"{scenario.run.registered.partition(',')[0]}, from its table to the registry. Whoever "
+        "asks what a version was trained on, or which versions a table went into, follows the "
+        "arrows."
+    )
+    return Section("lineage", "Lineage of a version", lead, Markup(lineage_part(graph)))  # noqa: S704: it is escaped

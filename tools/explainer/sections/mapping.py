@@ -1,0 +1,48 @@
+"""What the public lab's concepts are in an HR company: a table that names real columns."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from explainer.facts import ScenarioFacts
+from explainer.section import Section, rendered
+
+TABLE = Path(__file__).with_suffix(".toml")
+
+
+@dataclass(frozen=True)
+class Concept:
+    """A concept of the lab, and what takes its place."""
+
+    lab: str
+    hr: str
+    why: str
+    churn: tuple[str, ...] = ()  # columns of churn's table
+    attrition: tuple[str, ...] = ()  # ... and of attrition's
+
+
+def concepts() -> list[Concept]:
+    """The table's rows.
+
+    Raises:
+        TypeError: if a row has a key that is not known.
+    """
+    content = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+    return [
+        Concept(**{key: tuple(value) if isinstance(value, list) else value
+                   for key, value in row.items()})
+        for row in content["concept"]
+    ]  # fmt: skip
+
+
+def section(facts: Mapping[str, ScenarioFacts]) -> Section:
+    """The section."""
+    lead = (
+        "The nine steps come from a public lab about the customers of a shop. The steps stay the "
+        "same in an HR company; what a row is, and who decides, does not."
+    )
+    html = rendered("sections/mapping.html.jinja", concepts=concepts())
+    return Section("mapping", "From the lab to HR", lead, html)

@@ -1,0 +1,157 @@
+"""What a registered version consists of: each file, the step that made it, and what it is for."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from explainer.diagram import Box, arrow
+from explainer.facts import ScenarioFacts
+from explainer.section import Section, rendered
+from explainer.stored import size_text
+from markupsafe import Markup
+from ninesteps.report import drawing as d
+from ninesteps.report.evidence import MOST_BYTES
+from ninesteps.report.facts import StepFacts
+
+SHOWN = "churn"
+
+PURPOSES = {
+    "model.tar.gz": "The model and the script that serves it: what an endpoint loads.",
+    "evaluation.json": "The metrics and bias numbers of the test split, which the gate read. "
+    "It names the archive that they are of, by its SHA-256.",
+    "analysis.json": "Clarify's report: bias before and after training by group, and SHAP values, "
+    "which say what the model relies on.",
+}
+"""Of each file that a package may name, what it is for."""
+
+KINDS = {"ModelQuality": "quality", "Bias": "bias report", "Explainability": "explainability"}
+
+MEMBERS = {
+    "xgboost-model.json": "the trees, as XGBoost writes them",
+    "lightgbm-model.txt": "the trees, as LightGBM writes them",
+    "code/inference.py": "answers a request, on the endpoint and in the batch transform",
+    "code/columns.json": "the columns of the splits, and which of them the model sees",
+    "code/raw_columns.json": "the raw table's columns: a request may send a raw record",
+    "code/model.json": "algorithm, settings and decision threshold",
+    "code/feature_store/features.py": "the team's features, the same code as in training",
+}
+"""What is worth knowing of the archive's files; the others are the library's."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that a package names."""
+
+    name: str
+    uses: str  # as the package calls it
+    step: StepFacts  # that made it
+    size: str
+    sha256: str
+
+    @property
+    def purpose(self) -> str:
+        """What it is for."""
+        return PURPOSES[self.name]
+
+
+def section(facts: Mapping[str, ScenarioFacts]) -> Section:
+    """The section."""
+    scenario = facts[SHOWN]
+    (registered,) = scenario.run.step("RegisterModel")
+    package = registered.request
+    specification = package["InferenceSpecification"]
+    (container,) = specification["Containers"]
+    found = artifacts(scenario)
+    html = rendered(
+        "sections/package.html.jinja",
+        version=scenario.run.registered,
+        artifacts=found,
+        picture=_picture(scenario, found, registered),
+        members=_members(scenario, container["ModelDataUrl"]),
+        specification={
+            "Image": container["Image"].rpartition("/")[2],
+            "Takes": ", ".join(specification["SupportedContentTypes"]),
+            "Answers": ", ".join(specification["SupportedResponseMIMETypes"]),
+            "Endpoint on": ", ".join(specification["SupportedRealtimeInferenceInstanceTypes"]),
+            "Batch transform on": ", ".join(specification["SupportedTransformInstanceTypes"]),
+        },
+        metadata={name: _end(value) for name, value in package["CustomerMetadataProperties"].items()},
+        status=package["ModelApprovalStatus"],
+    )
+    lead = (
+        "A version in the Model Registry is no copy of the model. It names the files that the "
+        "steps wrote, says how to serve them, and keeps under which rules it was made."
+    )
+    return Section("package", "What is in a model package", lead, html, menu="Model package")
+
+
+def artifacts(scenario: ScenarioFacts) -> list[Artifact]:
+    """Every file that the run's package names, once each.
+
+    Raises:
+        StopIteration: if no step of the run wrote it.
+    """
+    (registered,) = scenario.run.step("RegisterModel")
+    named: dict[str, list[str]] = {}
+    for kind, uri in _named(registered.request):
+        named.setdefault(uri, []).append(kind)
+    return [
+        Artifact(
+            uri.rpartition("/")[2],
+            " and ".join(kinds),
+            next(step for step in scenario.run.steps if f"/{step.name}/" in uri),
+            size_text(len(scenario.files.read(uri, MOST_BYTES) or b"")),
+            scenario.run.digests.get(uri, ""),
+        )
+        for uri, kinds in named.items()
+    ]
+
+
+def _named(package: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for container in package["InferenceSpecification"]["Containers"]:
+        yield "model", container["ModelDataUrl"]
+    for kind, report in package["ModelMetrics"].items():
+        for source in report.values():
+            yield KINDS[kind], source["S3Uri"]
+
+
+def _members(scenario: ScenarioFacts, archive: str) -> list[tuple[str, str, str]]:
+    """The archive's files that are worth knowing, in its order: name, size and what each is."""
+    content = scenario.files.read(archive, MOST_BYTES)
+    if content is None:
+        raise FileNotFoundError(archive)
+    with tarfile.open(fileobj=io.BytesIO(content)) as opened:
+        return [(member.name, size_text(member.size), MEMBERS[member.name])
+                for member in opened.getmembers() if member.name in MEMBERS]  # fmt: skip
+
+
+def _end(value: str) -> str:
+    """A value as far as there is room: of an address its end, of a digest its beginning."""
+    most = 38
+    if len(value) <= most:
+        return value
+    return f"…{value[1 - most :]}" if value.startswith("s3://") else f"{value[:12]}…"
+
+
+def _picture(scenario: ScenarioFacts, found: list[Artifact], registered: StepFacts) -> Markup:
+    """Steps at the left, what each wrote at the right, and the version that names them all."""
+    marks, ends = [], []
+    numbers = {step.name: place for place, step in enumerate(scenario.run.steps, 1)}
+    for row, artifact in enumerate(found):
+        y = 8 + row * 64
+        step = Box(3, y, 92, f"Step {numbers[artifact.step.name]}", (artifact.step.type,))
+        file = Box(124, y, 184, artifact.name, (artifact.uses,), "store")
+        marks += [step.marks, file.marks, arrow((step.right, step.centre), (file.x - 1, step.centre))]
+        ends.append(file)
+    last = ends[-1].bottom
+    version = Box(84, last + 26, 224, scenario.run.registered.partition(" (")[0],
+                  (f"step {numbers[registered.name]}: {registered.type}",), "good")  # fmt: skip
+    for file in ends:
+        marks.append(d.path([(file.right, file.centre), (332, file.centre)], "flow-line"))
+    marks.append(arrow((332, ends[0].centre), (332, version.centre), (version.right + 1, version.centre)))
+    says = f"{len(found)} files of the steps come together in one version."
+    return d.svg("package-files", version.bottom + 8, "From step to package", says, *marks, version.marks)
