@@ -99,8 +99,8 @@ def measures(scenario: ScenarioFacts, planted: Planted) -> list[Measure]:
                 f"{percent((1 - ci) / 2)} of the rows are those {there}. At 0 it would be half; "
                 "the nearer to 1, the less there is to learn about the group."),
         Measure("DPL", "Difference in proportions of labels", _BEFORE, number(dpl, 3),
-                f"Of 100 in the group, {100 * abs(dpl):.1f} {_fewer(dpl)} have the favourable label than "
-                "of 100 others. This is the world as the data has it."),
+                f"Of 100 in the group, {100 * abs(dpl):.1f} {_fewer(dpl)} have the favourable "
+                "label than of 100 others. This is the world as the data has it."),
         Measure("DPPL", "Difference in proportions of predictions", _AFTER, number(dppl, 3),
                 f"{percent(group, 1)} of the group are {favoured}, and {percent(others, 1)} of "
                 f"the others: the model {_passed_on(dpl, dppl)} the difference in the labels."),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from markupsafe import Markup
+
 from explainer.diagram import Box, across, arrow, down, label
 from explainer.facts import ScenarioFacts
 from explainer.section import Section, rendered
-from markupsafe import Markup
 from ninesteps.report import drawing as d
 from ninesteps.report.formatting import count, moment, number
 
@@ -40,8 +41,8 @@ def _stores(scenario: ScenarioFacts) -> Markup:
     code = Box(197, 8, 140, "features.py", ("the team's own code",))
     group = Box(40, 92, 260, settings.project.pipeline,
                 (f"feature group: {count(columns, 'feature')}, {rows} rows",), "good")  # fmt: skip
-    offline = Box(3, 186, 160, "offline store", ("every row that was put", "in S3, asked by Athena"),
-                  "store")  # fmt: skip
+    offline = Box(3, 186, 160, "offline store", ("every row that was put",
+                  "in S3, asked by Athena"), "store")  # fmt: skip
     is_on = settings.features.online
     online = Box(177, 186, 160, "online store",
                  ("the newest row of each id", "on" if is_on else "off: [features] online = true"),
@@ -85,7 +86,9 @@ def _moments(scenario: ScenarioFacts) -> Markup:
         marks += [d.text(6, y + 4, record, "flow-name"), d.line(34, y, 330, y, "rule")]
         for time in times:
             is_taken = bool(known) and time == max(known)
-            marks.append(d.circle(x(time), y, 6.5 if is_taken else 5, "dot" if is_taken else "point"))
+            marks.append(
+                d.circle(x(time), y, 6.5 if is_taken else 5, "dot" if is_taken else "point")
+            )
     says = (
         "Of each record the newest row before the moment is taken. Later rows are not seen, and a "
         "record whose first row is later is left out."

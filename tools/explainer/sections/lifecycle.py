@@ -1,4 +1,4 @@
-"""The life cycle of a version, as the registry's own rules have it: they are tried, not described."""
+"""The life cycle of a version: the registry's own rules, tried and not described."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from markupsafe import Markup
+
 from explainer.diagram import Box, arrow, down, label
 from explainer.facts import ScenarioFacts
 from explainer.section import Section, rendered
-from markupsafe import Markup
 from ninesteps.errors import RegistryError
 from ninesteps.registry import access
 from ninesteps.registry.registry import APPROVED, PENDING, PRODUCTION, REJECTED, Approvals
@@ -108,6 +109,10 @@ def _try(scenario: ScenarioFacts, state: str, action: str) -> Tried:
     return Tried(state, action, "")
 
 
+_Way = tuple[str, str, list[tuple[float, float]], tuple[float, float, str, str], str]
+"""State and action, the arrow's points, its words with their place and anchor, and its kind."""
+
+
 def _picture(tried: list[Tried]) -> Markup:
     """The states with what leads from one to the other, drawn only where the registry allows it."""
     done = {(one.state, one.action) for one in tried if one.is_done}
@@ -116,8 +121,8 @@ def _picture(tried: list[Tried]) -> Markup:
     approved = Box(3, 176, 180, APPROVED, ("may be deployed to staging",), "good")
     production = Box(3, 282, 180, f"{APPROVED} for production", ("may serve",), "good")
     rejected = Box(222, 229, 115, REJECTED, ("for good",), "bad")
-    marks = [down(run, pending)]
-    ways = [
+    marks: list[str] = [down(run, pending)]
+    ways: list[_Way] = [
         ("waits for approval", "approve",
          [(93, pending.bottom), (93, approved.y - 1)], (99, 148, "approve", "start"), "good"),
         ("waits for approval", "reject",
@@ -127,7 +132,7 @@ def _picture(tried: list[Tried]) -> Markup:
          (99, 250, "a second person", "start"), "good"),
         ("approved", "reject",
          [(approved.right, 190), (240, 190), (240, rejected.y - 1)],
-         (246, 205, "withdraw", "start"), "bad"),
+         (234, 208, "withdraw", "end"), "bad"),
         ("approved for production", "reject",
          [(production.right, 303), (262, 303), (262, rejected.bottom + 1)],
          (268, 297, "withdraw", "start"), "bad"),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from markupsafe import Markup
+
 from explainer.facts import ScenarioFacts
 from explainer.section import Section
-from markupsafe import Markup
 from ninesteps.lineage.local import graph_of_run
 from ninesteps.local.state import State
 from ninesteps.report.lineage_picture import lineage_part
@@ -25,4 +26,4 @@ def section(facts: Mapping[str, ScenarioFacts]) -> Section:
         "asks what a version was trained on, or which versions a table went into, follows the "
         "arrows."
     )
-    return Section("lineage", "Lineage of a version", lead, Markup(lineage_part(graph)))  # noqa: S704: it is escaped
+    return Section("lineage", "Lineage of a version", lead, Markup(lineage_part(graph)))

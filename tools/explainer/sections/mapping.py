@@ -28,12 +28,12 @@ def concepts() -> list[Concept]:
     """The table's rows.
 
     Raises:
-        TypeError: if a row has a key that is not known.
+        KeyError: if a row lacks a part.
     """
     content = tomllib.loads(TABLE.read_text(encoding="utf-8"))
     return [
-        Concept(**{key: tuple(value) if isinstance(value, list) else value
-                   for key, value in row.items()})
+        Concept(row["lab"], row["hr"], row["why"],
+                tuple(row.get("churn", ())), tuple(row.get("attrition", ())))
         for row in content["concept"]
     ]  # fmt: skip
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
+
 from explainer.diagram import Box, arrow
 from explainer.facts import ScenarioFacts
 from explainer.section import Section, rendered
 from explainer.stored import size_text
-from markupsafe import Markup
 from ninesteps.report import drawing as d
 from ninesteps.report.evidence import MOST_BYTES
 from ninesteps.report.facts import StepFacts
@@ -79,7 +80,9 @@ def section(facts: Mapping[str, ScenarioFacts]) -> Section:
             "Endpoint on": ", ".join(specification["SupportedRealtimeInferenceInstanceTypes"]),
             "Batch transform on": ", ".join(specification["SupportedTransformInstanceTypes"]),
         },
-        metadata={name: _end(value) for name, value in package["CustomerMetadataProperties"].items()},
+        metadata={
+            name: _end(value) for name, value in package["CustomerMetadataProperties"].items()
+        },
         status=package["ModelApprovalStatus"],
     )
     lead = (
@@ -145,13 +148,21 @@ def _picture(scenario: ScenarioFacts, found: list[Artifact], registered: StepFac
         y = 8 + row * 64
         step = Box(3, y, 92, f"Step {numbers[artifact.step.name]}", (artifact.step.type,))
         file = Box(124, y, 184, artifact.name, (artifact.uses,), "store")
-        marks += [step.marks, file.marks, arrow((step.right, step.centre), (file.x - 1, step.centre))]
+        marks += [
+            step.marks,
+            file.marks,
+            arrow((step.right, step.centre), (file.x - 1, step.centre)),
+        ]
         ends.append(file)
     last = ends[-1].bottom
     version = Box(84, last + 26, 224, scenario.run.registered.partition(" (")[0],
                   (f"step {numbers[registered.name]}: {registered.type}",), "good")  # fmt: skip
     for file in ends:
         marks.append(d.path([(file.right, file.centre), (332, file.centre)], "flow-line"))
-    marks.append(arrow((332, ends[0].centre), (332, version.centre), (version.right + 1, version.centre)))
+    marks.append(
+        arrow((332, ends[0].centre), (332, version.centre), (version.right + 1, version.centre))
+    )
     says = f"{len(found)} files of the steps come together in one version."
-    return d.svg("package-files", version.bottom + 8, "From step to package", says, *marks, version.marks)
+    return d.svg(
+        "package-files", version.bottom + 8, "From step to package", says, *marks, version.marks
+    )

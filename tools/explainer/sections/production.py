@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from markupsafe import Markup
 
 from explainer.diagram import Box, arrow, down, label
 from explainer.facts import ScenarioFacts
 from explainer.section import Section, rendered
-from markupsafe import Markup
 from ninesteps.report import drawing as d
 from ninesteps.settings import cadence as cadences
 from ninesteps.settings import deploy as deploys
@@ -52,10 +54,9 @@ def section(facts: Mapping[str, ScenarioFacts]) -> Section:
 def cadence_of(settings: Settings) -> Cadence:
     """The cadence of a pipeline, as EventBridge Scheduler gets it."""
     schedule = settings.schedule
-    return Cadence(
-        settings.project.name, schedule.cadence, cadences.parse(schedule.cadence, schedule.timezone).expression or "by hand",
-        schedule.timezone,
-    )  # fmt: skip
+    read = cadences.parse(schedule.cadence, schedule.timezone)
+    expression = read.expression or "by hand"
+    return Cadence(settings.project.name, schedule.cadence, expression, schedule.timezone)
 
 
 def _starts(settings: Settings) -> Markup:
@@ -86,16 +87,20 @@ def _approval(settings: Settings) -> Markup:
     rules = settings.approval
     who = "not who started the run" if rules.require_second_approver else "any reviewer"
     boxes = [
-        Box(60, 8, 220, "a registered version", ("its evidence is recorded, with SHA-256",), "store"),
+        Box(
+            60, 8, 220, "a registered version", ("its evidence is recorded, with SHA-256",), "store"
+        ),
         Box(60, 80, 220, "approval", (who,), "person"),
-        Box(60, 152, 220, "staging", ("an endpoint of its own", "answers known requests as before")),
+        Box(
+            60, 152, 220, "staging", ("an endpoint of its own", "answers known requests as before")
+        ),
     ]
     if rules.before_production:
-        says = (f"somebody else, within {rules.days_to_answer} days",)
-        boxes.append(Box(60, 239, 220, "second approval", says, "person"))
-    boxes.append(Box(60, boxes[-1].bottom + 30, 220, "production", ("blue/green, watched by alarms",),
-                     "good"))  # fmt: skip
-    marks = [down(a, b) for a, b in zip(boxes, boxes[1:], strict=False)]
+        within = f"somebody else, within {rules.days_to_answer} days"
+        boxes.append(Box(60, 239, 220, "second approval", (within,), "person"))
+    watched = "blue/green, watched by alarms"
+    boxes.append(Box(60, boxes[-1].bottom + 30, 220, "production", (watched,), "good"))
+    marks = [down(upper, lower) for upper, lower in itertools.pairwise(boxes)]
     marks += [box.marks for box in boxes]
     says = "A person approves; the version is tried in staging" + (
         "; a second person approves; then it serves." if rules.before_production else "; it serves."
@@ -128,8 +133,11 @@ def _rollout(settings: Settings) -> Markup:
             marks.append(label(170, y + 42, words))
             y += 24
         y += 52
-    back = Box(40, y - 4, 260, "an alarm at any moment", ("back to the version before, by itself",), "bad")
-    done = f"more than {deploy.max_error_percent:g} % errors, or slower than {deploy.max_latency_ms:,} ms"
+    back = Box(
+        40, y - 4, 260, "an alarm at any moment", ("back to the version before, by itself",), "bad"
+    )
+    errors, slow = deploy.max_error_percent, deploy.max_latency_ms
+    done = f"more than {errors:g} % errors, or slower than {slow:,} ms"
     marks += [back.marks, label(170, back.bottom + 18, done)]
     says = (
         f"The new version gets {', then '.join(f'{100 * share:.0f} %' for share in shares[1:])} of "
