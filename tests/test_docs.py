@@ -67,7 +67,7 @@ def site(pages: Path) -> Path:
     """The built site."""
     done = build(pages)
     assert done.returncode == 0, done.stdout + done.stderr
-    return pages / "site"
+    return pages / "site/docs"
 
 
 def build(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -89,8 +89,7 @@ def test_every_page_is_in_the_navigation_and_built(pages: Path, site: Path) -> N
     there = {path.relative_to(pages / "docs").as_posix() for path in pages.rglob("docs/**/*.md")}
     assert sorted(named) == sorted(there)
     for name in named:
-        folder = site / name.removesuffix("index.md").removesuffix(".md")
-        assert (folder / "index.html").is_file(), name
+        assert (site / name).with_suffix(".html").is_file(), name
 
 
 @pytest.mark.parametrize("broken", ["[x](nowhere.md)", "[x](gate.md#nowhere)", "[x](#nowhere)"])

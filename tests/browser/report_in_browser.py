@@ -2,104 +2,48 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable, Iterator
-from importlib import resources
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from browser.views import (
+    VIEWS,
+    OpenFile,
+    current,
+    expect_axe_to_find_nothing,
+    expect_everything_to_fit,
+)
 from conftest import Run
 
-AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+pytest_plugins = ["browser.chromium"]
+
 SCENARIOS = ("churn", "salary")
-VIEWS: dict[str, dict[str, Any]] = {
-    "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
-    "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
-    "narrow": {"color_scheme": "light", "viewport": {"width": 375, "height": 812}},
-}
-QUIET = (
-    "--disable-quic", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run",
-)  # fmt: skip
-CUT_OFF = """
-[...document.querySelectorAll("svg.graph text, svg.chart text")].filter((text) => {
-  const [box, around] = [text, text.ownerSVGElement].map((one) => one.getBoundingClientRect());
-  const room = 24 * around.width / 340;  // what half a tick may stand out by
-  return box.left < around.left - room || box.right > around.right + room;
-}).map((text) => text.textContent)
-"""
 PAUSE = 2_400  # milliseconds, of the walk-through
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, or the one that CHROMIUM names."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if not found:
-        pytest.fail("there is no Chromium: apt-get install chromium, or set CHROMIUM to its path")
-    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    options = [*QUIET, *(["--no-sandbox"] if is_root else [])]  # root has no sandbox of its own
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=found, args=options)
-        yield chromium
-        chromium.close()
-
 
 Open = Callable[..., Page]
 
 
 @pytest.fixture
-def said() -> list[str]:
-    """What a page says on its console, and what it asks for beside itself."""
-    return []
-
-
-@pytest.fixture
-def open_page(
-    browser: Browser, ran: Callable[[str], Run], tmp_path: Path, said: list[str]
-) -> Iterator[Open]:
-    """Opens a scenario's report from a folder of its own; it may say and fetch nothing."""
-    contexts = []
+def open_page(open_file: OpenFile, ran: Callable[[str], Run], tmp_path: Path) -> Open:
+    """Opens a scenario's report from a folder of its own, as from a mail."""
 
     def opened(scenario: str, view: str = "light", **options: Any) -> Page:
         (report,) = ran(scenario).repository.path.glob(".local/runs/*/report.html")
-        file = shutil.copyfile(report, tmp_path / f"{scenario}.html")  # as from a mail
-        context = browser.new_context(**VIEWS[view], **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda r: said.append(r.url) if r.url != file.as_uri() else None)
-        page.clock.install()
-        page.goto(file.as_uri())
-        return page
+        file = shutil.copyfile(report, tmp_path / f"{scenario}.html")
+        return open_file(file, view, **options)
 
-    yield opened
-    for context in contexts:
-        context.close()
-    assert said == []
-
-
-def current(page: Page) -> Locator:
-    """The part of the step that is shown."""
-    return page.locator(".part:visible")
+    return opened
 
 
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_axe_finds_nothing(open_page: Open, scenario: str, view: str) -> None:
     page = open_page(scenario, view)
-    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-    page.evaluate(AXE)
-    found = page.evaluate("axe.run()")
-    assert len(found["passes"]) > 20
-    for violation in found["violations"]:
-        raise AssertionError(f"{violation['help']}: {violation['nodes'][0]['html']:.300}")
+    expect_axe_to_find_nothing(page)
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -108,9 +52,7 @@ def test_nothing_is_wider_than_the_window_nor_cut_off(
     open_page: Open, scenario: str, view: str
 ) -> None:
     page = open_page(scenario, view)
-    width = page.evaluate("document.documentElement.scrollWidth")
-    assert width <= VIEWS[view]["viewport"]["width"]
-    assert page.evaluate(CUT_OFF) == []
+    expect_everything_to_fit(page, view)
 
 
 @pytest.mark.parametrize("view", ["light", "narrow"])
