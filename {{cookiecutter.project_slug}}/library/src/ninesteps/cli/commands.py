@@ -27,6 +27,8 @@ _BY_APPROVAL = "an endpoint in an account changes by decisions on versions"
 HERE_ALONE = {
     "deploy": f"{_BY_APPROVAL}; to deploy one: `pipeline approve V --env NAME`",
     "rollback": f"{_BY_APPROVAL}; to withdraw one: `pipeline reject V --env NAME`",
+    "ui": "it shows what this machine has; in an account: `pipeline runs` and `pipeline registry` "
+    "with --env NAME, and `pipeline report RUN --env NAME`",
     "endpoint": "the endpoint is this machine's; for a version's rollout, or how its A/B test "
     "stands, in an account: `pipeline registry V --env NAME`",
 }

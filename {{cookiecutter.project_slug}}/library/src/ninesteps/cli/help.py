@@ -7,7 +7,7 @@ Every command is in one group. Each example is a command line that works in a re
 from __future__ import annotations
 
 GROUPS = {
-    "Run and look": ("run", "runs", "show", "logs", "report", "diff"),
+    "Run and look": ("run", "runs", "show", "logs", "report", "ui", "diff"),
     "Decide": ("registry", "approve", "reject", "card"),
     "Prove": ("lineage", "reproduce", "audit", "trace"),
     "Serve": ("deploy", "rollback", "endpoint", "ab-plan", "ingest", "record"),
@@ -36,6 +36,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "report": (
         ("pipeline report last", "Write the page of the last run."),
         ("pipeline report serving --open", "Open the page of what serves."),
+    ),
+    "ui": (
+        ("pipeline ui --open", "Show all runs and versions in the browser."),
+        ("pipeline ui --port 0", "Take any port that is free."),
     ),
     "diff": (
         ("pipeline diff 1 2", "Compare version 2 with version 1."),

@@ -27,6 +27,7 @@ from ninesteps.cli import (
     repository,
     run,
     trace,
+    ui,
 )
 from ninesteps.cli.commands import commands as main
 
@@ -50,6 +51,7 @@ __all__ = [
     "repository",
     "run",
     "trace",
+    "ui",
 ]
 
 

@@ -19,10 +19,11 @@ class History:
     """The runs in a folder such as `.local`."""
 
     local: Path
+    read: State | None = None  # the state, where the caller has read it; None: as it is now
 
     @property
     def _state(self) -> State:
-        return State(self.local / "state.db", read_only=True)
+        return self.read or State(self.local / "state.db", read_only=True)
 
     def runs(self) -> list[dict[str, Any]]:
         """Every run, the newest first."""

@@ -339,6 +339,11 @@ class State:
         )
         return self.made(rows, _kept_step)
 
+    def step_ends(self, execution: str) -> dict[str, float]:
+        """When each step of an execution ended, in seconds since 1970; of those that have."""
+        query = "SELECT name, ended FROM steps WHERE execution = ? AND ended IS NOT NULL"
+        return {str(name): float(ended) for name, ended in self.rows(query, execution)}
+
     def steps_before(self, execution: str, step: str, most: int) -> list[tuple[str, KeptStep]]:
         """A step in earlier executions of the same pipeline that succeeded, the newest first.
 

@@ -1,0 +1,42 @@
+"""`pipeline ui`: runs and versions of this machine in a browser."""
+
+from __future__ import annotations
+
+import errno
+
+import click
+
+from ninesteps.cli import here
+from ninesteps.cli.commands import commands
+
+PORT = 8600
+
+
+@commands.command()
+@click.option("--port", type=click.IntRange(0, 65_535), default=PORT, show_default=True,
+              help="The port on 127.0.0.1; 0: any that is free.")  # fmt: skip
+@click.option("--open", "is_opened", is_flag=True, help="Open it in the browser.")
+def ui(port: int, is_opened: bool) -> None:
+    """Show the runs and versions of this machine in a browser.
+
+    Which version serves, how each run ended and when its steps ran, metrics over versions, reports
+    and lineage. It only reads, from what runs have left here, and only this machine can ask it.
+    Ctrl-C ends it.
+    """
+    from ninesteps.ui.machine import Machine
+    from ninesteps.ui.server import Server
+
+    machine = Machine(here.local(), here.settings())
+    try:
+        server = Server(machine, port)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise click.UsageError(f"--port: {port} is in use; --port 0 takes a free one") from None
+    with server:
+        click.echo(f"{server.address}  (Ctrl-C ends it)")
+        if is_opened:
+            from ninesteps.terminal.browser import open_page
+
+            open_page(server.address)
+        server.serve_forever()
