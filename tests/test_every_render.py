@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import combinations, product
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -167,26 +168,33 @@ def test_workflows_are_what_their_schemas_ask_for(chosen: tuple[Answers, Reposit
     answers, repository = chosen
     paths = [path for pattern in SCHEMAS for path in repository.path.glob(pattern)]
     assert [error for path in paths for error in schema_errors(path)] == []
-    assert len(paths) == {"github": 2, "gitlab": 1, "none": 0}[answers["ci"]]
+    assert len(paths) == {"github": 3, "gitlab": 1, "none": 0}[answers["ci"]]
 
 
 def test_actions_are_pinned_by_hash_and_permissions_are_least(
     chosen: tuple[Answers, Repository],
 ) -> None:
-    """One job may ask for a token of AWS, and one may comment: no key is kept anywhere."""
+    """One job may ask for a token of AWS, one may comment, one may propose: no key is kept."""
     answers, repository = chosen
     read = {}
     for path in repository.path.glob(".github/workflows/*.yml"):
         read[path.name] = workflow(path)
         assert unpinned(path) == []
         assert read[path.name]["permissions"] == {"contents": "read"}
-    assert list(read) == (["ci.yml"] if answers["ci"] == "github" else [])
+    assert sorted(read) == (["ci.yml", "template.yml"] if answers["ci"] == "github" else [])
+    given = {
+        name: job["permissions"]
+        for content in read.values()
+        for name, job in content["jobs"].items()
+        if "permissions" in job
+    }
+    expected = {
+        "comment": {"actions": "read", "pull-requests": "write"},
+        "publish": {"contents": "read", "id-token": "write"},  # pragma: allowlist secret
+        "propose": {"actions": "read", "contents": "write", "pull-requests": "write"},
+    }
+    assert given == (expected if read else {})
     for jobs in (content["jobs"] for content in read.values()):
-        given = {name: job["permissions"] for name, job in jobs.items() if "permissions" in job}
-        assert given == {
-            "comment": {"actions": "read", "pull-requests": "write"},
-            "publish": {"contents": "read", "id-token": "write"},  # pragma: allowlist secret
-        }
         assert "AWS_ROLE_ARN" not in json.dumps({**jobs, "publish": {}})
 
 
@@ -197,7 +205,6 @@ EVERYTHING = (
     "pipeline compile -o definition.json",
     "pipeline run",
     "pipeline report last -o report.html",
-    "cruft check",
     "pip install --require-hashes -r model_deploy/infrastructure/checkov.lock",
     "cfn-lint 'model_deploy/infrastructure/*.yaml'",
     "checkov --directory model_deploy/infrastructure --framework cloudformation "
@@ -214,15 +221,34 @@ def test_the_ci_runs_everything_that_there_is_to_run(chosen: tuple[Answers, Repo
         ran = "\n".join(scripts).splitlines()
     elif answers["ci"] == "gitlab":
         content = yaml.safe_load((repository.path / ".gitlab-ci.yml").read_text(encoding="utf-8"))
-        ran = [
-            line
-            for name in ("test", "infrastructure", "template")
-            for line in content[name]["script"]
-        ]
+        ran = [line for name in ("test", "infrastructure") for line in content[name]["script"]]
         ran += content["test"]["after_script"]
     else:
         return
     assert [command for command in EVERYTHING if command not in ran] == []
+    assert not [command for command in ran if "cruft" in command]
+
+
+def test_the_template_is_looked_at_on_a_schedule_and_never_for_a_change(
+    chosen: tuple[Answers, Repository],
+) -> None:
+    answers, repository = chosen
+    if answers["ci"] == "github":
+        content: dict[Any, Any] = workflow(repository.path / ".github/workflows/template.yml")
+        assert set(content[True]) == {"schedule", "workflow_dispatch"}  # YAML reads `on` as true
+        update, propose = content["jobs"]["update"], content["jobs"]["propose"]
+        assert update["steps"][0]["with"]["persist-credentials"] is False
+        assert "vars.TEMPLATE_PULL_REQUESTS == 'true'" in propose["if"]
+        assert "cruft" not in "".join(step.get("run", "") for step in propose["steps"])
+        for step in [*update["steps"], *propose["steps"]]:
+            assert "${{" not in step.get("run", "")
+    elif answers["ci"] == "gitlab":
+        content = yaml.safe_load((repository.path / ".gitlab-ci.yml").read_text(encoding="utf-8"))
+        (rule,) = content["template"]["rules"]
+        assert rule == {"if": '$CI_PIPELINE_SOURCE == "schedule"', "exists": [".cruft.json"]}
+        for name in ("test", "infrastructure"):
+            assert content[name]["rules"] == [{"if": '$CI_PIPELINE_SOURCE != "schedule"'}]
+        assert '$CI_PIPELINE_SOURCE == "push"' in content["publish"]["rules"][0]["if"]
 
 
 def test_the_ci_installs_what_is_locked_by_hash_and_builds_nothing(
@@ -234,6 +260,10 @@ def test_the_ci_installs_what_is_locked_by_hash_and_builds_nothing(
     if answers["ci"] not in files:
         return
     text = (repository.path / files[answers["ci"]]).read_text(encoding="utf-8")
+    if answers["ci"] == "github":
+        template = repository.path / ".github/workflows/template.yml"
+        assert workflow(template)["env"]["PIP_ONLY_BINARY"] == ":all:"
+        text += template.read_text(encoding="utf-8").replace("env:\n  PIP", "#")
     installs = re.findall(r"\b(?:pip|uv|pipx) (?!_)[\w ]+.*", text)
     locks = [re.fullmatch(r"pip install --require-hashes -r (\S+)", line) for line in installs]
     assert len(locks) == 4 and all(locks), installs

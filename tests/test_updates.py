@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -13,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from conftest import GENERATED, ROOT, Repository, in_full_tier, library_of
 from cruft_runs import create, repository_of, run
+from workflows import workflow
 
 OLD_FORM = "c9dd8c2"
 """The template's last commit before the library: what it made holds engine and checker itself."""
@@ -381,3 +384,105 @@ def test_old_answers_below_the_floor_stop_no_later_update_of_a_team_above_it(
     assert '"test_rows"' in (team.path / STEP).read_text(encoding="utf-8")
     assert "the gate is auc > 0.82" in team.pipeline("check").stdout
     assert "auc > 0.82" in run(sys.executable, "-m", "cruft", "diff", cwd=team.path).stdout
+
+
+# What a repository's CI does about the template
+
+
+def with_a_conflict(both: Followed, tmp_path: Path) -> Path:
+    """Both sides change a line, and the repository has an origin; the origin."""
+    for root, number in ((both.repository.path, 30), (both.generated, 40)):
+        both.edit(root, "pipeline.toml", "jobs = 12", f"jobs = {number}")
+        both.commit(both.template if root == both.generated else root)
+    origin = tmp_path / "origin.git"
+    run("git", "clone", "--quiet", "--bare", both.repository.path, origin, cwd=tmp_path)
+    run("git", "remote", "add", "origin", origin, cwd=both.repository.path)
+    return origin
+
+
+def branches(origin: Path) -> dict[str, str]:
+    """The branches of a repository, and the subject of the newest commit of each."""
+    told = run("git", "branch", "--format=%(refname:short)=%(subject)", cwd=origin).stdout
+    return dict(line.split("=", 1) for line in told.splitlines())
+
+
+GH = """#!/bin/sh
+echo "$@" >> "$ASKED"
+case "$1" in
+  run) cp "$UPDATE"/update.bundle "$UPDATE"/update.md . ;;
+  pr) cp update.md "$TEXT" ;;
+esac
+"""
+
+
+def test_the_scheduled_workflow_tells_of_the_template_and_proposes_its_update(
+    follow: Follow, tmp_path: Path
+) -> None:
+    """Its scripts, run, with a `gh` that notes what it was asked for."""
+    both = follow(scenario="churn", ci="github")
+    team, jobs = both.repository.path, {}
+    for name, job in workflow(team / ".github/workflows/template.yml")["jobs"].items():
+        *_, jobs[name] = (step["run"] for step in job["steps"] if "run" in step)
+    summary, output = tmp_path / "summary", tmp_path / "output"
+    variables = {"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_OUTPUT": str(output)}
+    both.commit(team)
+    run("bash", "-e", "-c", jobs["update"], cwd=team, status=0, **variables)
+    assert "at the template's newest commit" in summary.read_text(encoding="utf-8")
+    assert not output.exists()
+
+    origin = with_a_conflict(both, tmp_path)
+    run("bash", "-e", "-c", jobs["update"], cwd=team, status=0, **variables)
+    newest = run("git", "rev-parse", "HEAD", cwd=both.template).stdout.strip()
+    text = (team / "update.md").read_text(encoding="utf-8")
+    assert f"moved on to {newest}" in text
+    assert "- `pipeline.toml`\n" in text
+    assert text in summary.read_text(encoding="utf-8")
+    branch = f"template-{newest[:12]}"
+    assert output.read_text(encoding="utf-8") == f"branch={branch}\n"
+
+    checkout, asked = tmp_path / "checkout", tmp_path / "asked"
+    run("git", "clone", "--quiet", origin, checkout, cwd=tmp_path)
+    put(tmp_path / "bin/gh", GH)
+    (tmp_path / "bin/gh").chmod(0o755)
+    path = os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]])
+    variables |= {"PATH": path, "ASKED": str(asked), "UPDATE": str(team), "BRANCH": branch,
+                  "TEXT": str(tmp_path / "text"), "BASE": "main", "RUN": "12"}  # fmt: skip
+    for _ in range(2):  # the second finds the branch, and leaves it alone
+        run("bash", "-e", "-c", jobs["propose"], cwd=checkout, status=0, **variables)
+    assert branches(origin) == {"main": "A change", branch: f"Update to {newest} of the template"}
+    assert asked.read_text(encoding="utf-8").splitlines() == [
+        "run download 12 --name update",
+        f"pr create --base main --head {branch} --title Update from the template "
+        "--body-file update.md",
+    ]
+    assert (tmp_path / "text").read_text(encoding="utf-8").startswith(text)
+
+
+@in_full_tier
+@pytest.mark.parametrize("proposes", ["", "true"])
+def test_gitlabs_scheduled_job_tells_and_proposes_too(
+    follow: Follow, tmp_path: Path, proposes: str
+) -> None:
+    both = follow(scenario="churn", ci="gitlab")
+    team = both.repository.path
+    content = yaml.safe_load((team / ".gitlab-ci.yml").read_text(encoding="utf-8"))
+    _, script = content["template"]["script"]
+    origin = with_a_conflict(both, tmp_path)
+    run("git", "config", "receive.advertisePushOptions", "true", cwd=origin)
+    # The address that is pushed to has a token in it, and leads to no server here.
+    run("git", "config", f"url.{origin}.insteadOf",
+        "https://gitlab-ci-token:t@git.example.com/us/churn.git", cwd=team)  # fmt: skip
+    variables = {"TEMPLATE_MERGE_REQUESTS": proposes, "CI_JOB_TOKEN": "t",
+                 "CI_SERVER_HOST": "git.example.com", "CI_PROJECT_PATH": "us/churn",
+                 "CI_DEFAULT_BRANCH": "main"}  # fmt: skip
+    put(origin / "hooks/pre-receive", f"#!/bin/sh\nenv | grep GIT_PUSH > {tmp_path / 'options'}\n")
+    (origin / "hooks/pre-receive").chmod(0o755)
+    done = run("bash", "-e", "-o", "pipefail", "-c", script, cwd=team, status=0, **variables)
+    assert "Conflicts to resolve first: pipeline.toml." in done.stdout
+    newest = run("git", "rev-parse", "HEAD", cwd=both.template).stdout.strip()
+    proposed = {f"template-{newest[:12]}": f"Update to {newest} of the template"}
+    assert branches(origin) == {"main": "A change"} | (proposed if proposes else {})
+    if proposes:
+        options = (tmp_path / "options").read_text(encoding="utf-8")
+        assert "merge_request.create" in options
+        assert "Conflicts to resolve first: pipeline.toml." in options

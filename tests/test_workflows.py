@@ -19,7 +19,7 @@ from workflows import SCHEMAS, schema_errors, unpinned, workflow
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 EXAMPLE = ROOT / "seeds/create-repositories.yml"
-GENERATED_CI = GENERATED / "ci/github/.github/workflows/ci.yml"
+GENERATED_CI = sorted((GENERATED / "ci/github/.github/workflows").glob("*.yml"))
 
 
 def jobs(name: str) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def test_a_workflow_may_only_read_and_runs_nothing_that_is_not_pinned(path: Path
 def test_an_action_is_of_one_commit_wherever_it_is_used() -> None:
     used = {
         action
-        for path in [*WORKFLOWS, EXAMPLE, GENERATED_CI]
+        for path in [*WORKFLOWS, EXAMPLE, *GENERATED_CI]
         for action in re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))
     }
     names = [action.partition("@")[0] for action in used]
