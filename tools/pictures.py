@@ -1,11 +1,12 @@
 """Makes the README's pictures from a real run: `python tools/pictures.py [--check]`.
 
-`docs/run.svg` is what `pipeline run` of churn prints, from its first line to its last, and
-`docs/report.png` the first screen of the run's report. Whether they are stale is told without a
-browser: the SVG has its text, and the PNG carries a digest of the words of the page it shows. What
-differs from run to run (ids, numbers, who and when) is not compared.
+`docs/run.svg` is what `pipeline run` of churn prints, from its first line to its last,
+`docs/report.png` the first screen of the run's report, and `docs/explainer.png` that of the
+explainer. Whether they are stale is told without a browser: the SVG has its text, and a PNG carries
+a digest of the words of the page it shows. What differs from run to run (ids, numbers, who and
+when) is not compared.
 
-Making them needs Chromium on the path.
+Making them runs every scenario and needs Chromium on the path.
 """
 
 from __future__ import annotations
@@ -33,8 +34,18 @@ from rich.text import Text
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = ROOT / "{{cookiecutter.project_slug}}" / "library" / "src"
+sys.path[:0] = [
+    str(ROOT / "tools"), str(ROOT / "samples"), str(LIBRARY),
+    str(LIBRARY / "ninesteps" / "containers"),
+]  # fmt: skip
+
+from explainer import page as explainer  # noqa: E402
+from explainer.facts import ScenarioFacts, gather  # noqa: E402
+from explainer.rendering import RUNNABLE, rendered_and_run  # noqa: E402
+
 DOCS = ROOT / "docs"
-RUN, REPORT = "run.svg", "report.png"
+RUN, REPORT, EXPLAINER = "run.svg", "report.png", "explainer.png"
+CHURN = "churn"
 DIGEST = "First-Screen-SHA256"
 """The text chunk of a PNG that says which page it shows."""
 
@@ -60,33 +71,41 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="make none; exit 1 if one is stale")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        printed, page = run_of_churn(Path(folder))
+        printed, churn = run_of_churn(Path(folder))
+        page = churn.execution.page
         if options.check:
-            if found := stale(printed, page.read_text(encoding="utf-8")):
+            shown = explainer.html({CHURN: churn})
+            if found := stale(printed, page.read_text(encoding="utf-8"), shown):
                 sys.exit(f"pictures: stale: {', '.join(found)}; expected what `python "
                          "tools/pictures.py` makes")  # fmt: skip
             return
         (DOCS / RUN).write_text(drawn(printed), encoding="utf-8", newline="\n")
         photograph(page, DOCS / REPORT, Path(folder))
+        others = {name: gather(name, rendered_and_run(name, Path(folder)))
+                  for name in RUNNABLE if name != CHURN}  # fmt: skip
+        front = explainer.write(Path(folder) / "site", {CHURN: churn, **others})
+        photograph(front, DOCS / EXPLAINER, Path(folder))
 
 
-def stale(printed: str, page: str, docs: Path = DOCS) -> list[str]:
+def stale(printed: str, page: str, front: str, docs: Path = DOCS) -> list[str]:
     """The pictures that do not show this run.
 
     Args:
         printed: what `pipeline run` printed, with or without colours.
         page: its report.
+        front: the explainer, of any scenarios.
     """
     is_current: dict[str, Callable[[Path], bool]] = {
         RUN: lambda path: text_of(path.read_text(encoding="utf-8")) == comparable(printed),
         REPORT: lambda path: digest_of(path) == digest(page),
+        EXPLAINER: lambda path: digest_of(path) == digest(front),
     }
     return [name for name, holds in is_current.items()
             if not (docs / name).is_file() or not holds(docs / name)]  # fmt: skip
 
 
-def run_of_churn(folder: Path) -> tuple[str, Path]:
-    """Render churn and run it; gives what it printed, in colours, and its page."""
+def run_of_churn(folder: Path) -> tuple[str, ScenarioFacts]:
+    """Render churn and run it; gives what it printed, in colours, and the run."""
     repository = Path(cookiecutter(str(ROOT), no_input=True, output_dir=str(folder)))
     done = subprocess.run(
         [sys.executable, "-m", "ninesteps.cli", "run"],
@@ -96,8 +115,7 @@ def run_of_churn(folder: Path) -> tuple[str, Path]:
         text=True,
         check=True,
     )
-    (page,) = repository.glob(".local/runs/*/report.html")
-    return done.stdout, page
+    return done.stdout, gather(CHURN, repository)
 
 
 def _environment(home: Path) -> Mapping[str, str]:
