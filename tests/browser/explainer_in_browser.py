@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -165,3 +166,58 @@ def test_on_paper_the_scenario_that_is_shown_is_unfolded(open_page: Open) -> Non
     expect(page.locator("nav")).to_be_hidden()
     page.set_viewport_size({"width": 680, "height": 960})  # A4 less its margins
     assert page.evaluate("document.documentElement.scrollWidth") <= 680
+
+
+# The gate to try
+
+
+def outcome(page: Page) -> str:
+    """What the gate comes to, with each comparison."""
+    return page.locator(".trial .outcome").inner_text()
+
+
+def test_the_gate_follows_the_threshold_and_its_limits_by_keyboard(open_page: Open) -> None:
+    page = open_page()
+    slider = page.get_by_role("slider")
+    before, counted = outcome(page), page.locator("[data-count='1']").inner_text()
+    assert "The gate passes" in before
+    slider.focus()
+    for _ in range(20):
+        slider.press("ArrowRight")
+    assert page.locator("[data-count='1']").inner_text() != counted  # fewer are flagged
+    assert outcome(page) == before  # no threshold changes the AUC
+    limit = page.get_by_label("auc >")
+    limit.fill("0.95")
+    assert "The gate fails" in outcome(page)
+    assert re.search(r"auc 0\.\d+ > 0\.95 +fails by 0\.0\d+", outcome(page))
+    limit.fill("")  # no limit is typed: that of the run counts
+    assert "The gate passes" in outcome(page)
+    page.get_by_role("button", name="As the run had it").click()
+    assert outcome(page) == before
+    expect(page.locator("[data-count='1']")).to_have_text(counted)
+
+
+def test_the_point_lies_where_the_counts_are(open_page: Open) -> None:
+    page = open_page()
+    slider, point = page.get_by_role("slider"), page.locator("#trial-point")
+    places = []
+    for key in ("Home", "End"):
+        slider.press(key)
+        places.append([float(point.get_attribute(name) or "nan") for name in ("cx", "cy")])
+    (low_x, low_y), (high_x, high_y) = places
+    assert low_x > high_x  # from everybody flagged, at the right ...
+    assert low_y < high_y  # ... and at the top, to nobody
+    found, alarms = (page.locator(f"[data-count='{n}']").inner_text() for n in (1, 2))
+    missed = page.locator("[data-count='3']").inner_text()
+    share = int(found.replace(",", "")) / (
+        int(found.replace(",", "")) + int(missed.replace(",", ""))
+    )
+    expect(page.locator("[data-rate='recall']")).to_have_text(f"{100 * share:.1f} %")
+    assert alarms
+
+
+def test_without_script_the_gate_is_a_picture_with_its_verdict(open_page: Open) -> None:
+    page = open_page(java_script_enabled=False)
+    assert "The gate passes" in outcome(page)
+    expect(page.locator(".trial .controls")).to_be_hidden()
+    expect(page.locator("#trial-point")).to_be_visible()

@@ -18,7 +18,7 @@ sys.path[:0] = [
 
 from explainer.facts import gather
 from explainer.page import write
-from explainer.rendering import RUNNABLE, rendered_and_run
+from explainer.rendering import IN_PLACE, RUNNABLE, rendered_and_run
 
 
 def main() -> None:
@@ -27,11 +27,11 @@ def main() -> None:
     parser.add_argument("out", type=Path, nargs="?", default=TOOLS.parent / "site",
                         help="the folder to write to (default: site)")  # fmt: skip
     parser.add_argument("--only", nargs="+", choices=RUNNABLE, default=RUNNABLE, metavar="NAME",
-                        help="only these scenarios, for a quick look")  # fmt: skip
+                        help="only these and churn, which most sections show, for a quick look")  # fmt: skip
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         facts = {}
-        for name in options.only:
+        for name in (one for one in RUNNABLE if one in {IN_PLACE, *options.only}):
             print(f"explainer: running {name}", flush=True)
             facts[name] = gather(name, rendered_and_run(name, Path(folder)))
         print(f"explainer: wrote {write(options.out, facts)}")

@@ -18,11 +18,13 @@ QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 
 SCENARIOS: tuple[str, ...] = tuple(QUESTIONS["scenario"])
 
+IN_PLACE: str = QUESTIONS["_in_place"]["scenario"]
+"""The scenario whose files stand in the template's folder: churn."""
+
 RUNNABLE: tuple[str, ...] = tuple(
     name
     for name in SCENARIOS
-    if name == QUESTIONS["_in_place"]["scenario"]
-    or (TEMPLATE / "scenarios" / name / "data").is_dir()
+    if name == IN_PLACE or (TEMPLATE / "scenarios" / name / "data").is_dir()
 )
 """The scenarios that ship a table."""
 
