@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, nargs="?", default=TOOLS.parent / "site",
                         help="the folder to write to (default: site)")  # fmt: skip
     parser.add_argument("--only", nargs="+", choices=RUNNABLE, default=RUNNABLE, metavar="NAME",
-                        help="only these and churn, which most sections show, for a quick look")  # fmt: skip
+                        help="only these and churn, for a quick look")  # fmt: skip
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         facts = {}
