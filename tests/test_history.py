@@ -311,6 +311,24 @@ def test_a_run_can_be_looked_at_later(used: Repository) -> None:
     assert [line for line in shown.splitlines() if len(line) > 80 and "/" not in line] == []
 
 
+LOOKS = (
+    "runs", "show last", "registry", "registry 1", "card 1", "lineage 1", "cost", "check",
+    "audit --verify", "audit 1", "ab-plan", "diff last 1", "--help",
+)  # fmt: skip
+
+
+def test_no_command_prints_lines_that_a_terminal_of_80_columns_would_break(
+    used: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for a path, an address or a hash, which cannot be broken; and no line ends in blanks."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for command in LOOKS:
+        for line in used.pipeline(*command.split(), status=None).stdout.splitlines():
+            is_whole = len(line.split()) < 5 and re.search(r"\S+/\S+|[0-9a-f]{64}", line)
+            assert len(line) <= 80 or is_whole, f"{command}: {line}"
+            assert line == line.rstrip(" "), f"{command}: {line!r}"
+
+
 def test_the_log_of_a_step_and_of_a_trial(used: Repository) -> None:
     log = used.pipeline("logs", "last", "ChurnHyperParameterTuning").stdout
     assert re.fullmatch(r"001  \[\d+\]\ttrain-auc:\S+\tvalidation-auc:\S+\n", log)
@@ -353,10 +371,10 @@ def test_what_cannot_be_read_is_one_sentence_or_made_anew(used: Repository) -> N
 def test_what_is_not_there_is_one_sentence(used: Repository) -> None:
     for command, sentence in {
         ("show", "zzz"): "there is no run 'zzz'; `pipeline runs` lists them",
-        ("logs", "last", "Evaluate"): "expected one of ChurnModelProcess, ",
+        ("logs", "last", "Evaluate"): "there is no step 'Evaluate'; there is 1 ChurnModelProcess",
         ("logs", "last", "ChurnCreateModel"): "ChurnCreateModel has no log",
         ("logs", "last", "ChurnHyperParameterTuning", "--trial", "9"): "has no trial 9",
-        ("run", "--only", "Evaluate"): "there is no step 'Evaluate'; there is ChurnModelProcess, ",
+        ("run", "--only", "Evaluate"): "there is no step 'Evaluate'; there is 1 ChurnModelProcess",
         ("run", "--resume", "zzz"): "there is no run 'zzz'",
         (
             "run",

@@ -41,11 +41,12 @@ def edit(machine: Registered, trigger: str, statement: str) -> None:
 def test_a_whole_chain_says_so_and_what_it_does_not_show(machine: Registered) -> None:
     entries = machine.state.events()
     assert audit("--verify").stdout.splitlines() == [
-        f"the chain is whole: 3 entries from {entries[0].at} to {entries[2].at} "
+        f"the chain is whole: 3 entries from {entries[0].at} to {entries[2].at}",
         "(1 started, 1 registered, 1 approved)",
         f"head: {entries[2].head}",
-        "Whoever may write .local/state.db can also write the whole chain again, with its tables. "
-        "Only a head that is kept elsewhere shows that. None was given to compare with.",
+        "Whoever may write .local/state.db can also write the whole chain again, with its",
+        "tables. Only a head that is kept elsewhere shows that. None was given to compare",
+        "with.",
     ]
 
 

@@ -174,7 +174,7 @@ def test_an_error_is_the_last_event_where_events_are_printed() -> None:
 @pytest.mark.parametrize(
     ("words", "error", "status", "sentence"),
     [
-        ([], SettingsError("no", "gate", "metric"), 2, "pipeline.toml [gate] metric: no"),
+        ([], SettingsError("no", "gate", "none"), 2, "[gate] none: no"),
         ([], KeyboardInterrupt(), 130, "stopped"),
         ([], PermissionError(13, "Permission denied", "a.csv"), 1, "a.csv: Permission denied"),
         (["--nubmer", "1"], None, 2, "No such option '--nubmer'. Did you mean '--number'?"),
@@ -186,9 +186,9 @@ def test_whatever_the_error_is_a_program_reads_it_and_a_person_too(
     words: list[str], error: BaseException | None, status: int, sentence: str
 ) -> None:
     done = failing("--json", *words, error=error)
-    event = {"event": "error", "status": status, "message": sentence}
-    assert (done.exit_code, json.loads(done.stdout)) == (status, event)
-    assert sentence in done.stderr
+    event = json.loads(done.stdout)
+    assert (done.exit_code, event["event"], event["status"]) == (status, "error", status)
+    assert sentence in event["message"] and event["message"] in done.stderr
     done = failing(*words, error=error)
     assert (done.exit_code, done.stdout) == (status, "") and sentence in done.stderr
 

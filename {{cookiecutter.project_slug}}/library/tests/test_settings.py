@@ -96,7 +96,7 @@ def test_names_in_aws_follow_from_the_pipelines(tmp_path: Path) -> None:
     settings = load(tmp_path)
     features = settings.features_of(settings.environment())
     assert features.group == settings.model_package_group == "Pet-adoption"
-    assert features.table == "pet_adoption"  # the data catalogue writes small letters
+    assert features.table == "pet_adoption"  # the data catalogue writes lowercase letters
 
 
 def test_the_gate_is_both_gates_and_may_name_the_facets(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ group = "hr-prod"
     ("more", "sentence"),
     [
         ('[features]\ngroup = "a--"', "[features] group: expected letters, digits, and - and _"),
-        ('[features]\ntable = "Pets"', "[features] table: expected small letters, digits, _ and -"),
+        ('[features]\ntable = "Pets"', "[features] table: expected lowercase letters, digits"),
         ('[features]\ndatabase = ""', "[features] database: expected a name, got ''"),
         ('[features]\nevent_time = "write_time"', "[features] event_time: expected letters"),
         ('[features]\nevent_time = "age"', "[features] event_time: expected a name that no other"),
@@ -189,10 +189,10 @@ group = "hr-prod"
         (PROD + '[environments.prod.features.groups.pay]\ngroup = "hr"',
          "[environments.prod.features.groups.pay] columns: this key is missing"),
         ('[features.groups.Pay]\ngroup = "hr"\ncolumns = ["a"]',
-         "[features] groups: expected a name of small letters, digits and _"),
+         "[features] groups: expected a name of lowercase letters, digits and _"),
         ('[features.groups.pay]\ngroup = "hr"\ncolumns = ["a", "a"]',
          "[features.groups.pay] columns: expected a list of different names"),
-        ('[features.owned.own]\ncolumns = ["x"]', "[features] owned: expected a name of small"),
+        ('[features.owned.own]\ncolumns = ["x"]', "[features] owned: expected a name of lowercase"),
         ('[features.owned.vet]\ncolumns = []', "[features.owned.vet] columns: expected a list of"),
         ('[features.owned.vet]\ncolumns = ["x", "X"]', "columns: expected a list of different"),
         ('[features.owned.vet]\ncolumns = ["city*"]', "columns: expected a list of different"),
@@ -524,7 +524,7 @@ def test_a_metric_of_ones_own_meets_no_floor(tmp_path: Path) -> None:
         load(tmp_path, named, profile='metric_gate = "lift > 2"')
 
 
-NO_NAME = "expected small letters, digits and _, a letter first, at most 40 characters, got "
+NO_NAME = "expected lowercase letters, digits and _, a letter first, at most 40 characters, got "
 
 
 @pytest.mark.parametrize(
@@ -1101,7 +1101,7 @@ def test_settings_are_read_with_nothing_installed() -> None:
         *(("[bias]\n", f"[ab]\n{key} = {value}\n[bias]\n", f"[ab] {key}: expected {sentence}")
           for key, value, sentence in (
               ("outcome", '"Thumbs up"',
-               "small letters, digits and _, a letter first, at most 40 characters, got"),
+               "lowercase letters, digits and _, a letter first, at most 40 characters, got"),
               ("first_share", 0, "1 to 50 percent, got 0"),
               ("share", 5, "first_share to 90 percent: some users stay with the other "
                "version, got 5"),
@@ -1127,7 +1127,7 @@ def test_settings_are_read_with_nothing_installed() -> None:
           "arn:aws:iam::111122223333:role/Name, got 'rolle'"),
         ("[bias]\n", '[environments.prod]\naccount = "111122223333"\nregion = "eu-west-1"\n'
          'bucket = "Not A Bucket"\n[bias]\n',
-          "[environments.prod] bucket: expected a bucket's name of small letters, digits, "
+          "[environments.prod] bucket: expected a bucket's name of lowercase letters, digits, "
           "dots and hyphens, got 'Not A Bucket'"),
     ],
 )  # fmt: skip

@@ -84,10 +84,11 @@ def _read(settings: Settings, environment: Environment) -> tuple[str, list[Use]]
 
 def _show(settings: Settings, counted: Cost, prices: Prices | None) -> None:
     from ninesteps.settings import prices as price_table
+    from ninesteps.terminal.lines import wrapped
 
-    click.echo(f"counted     {counted.basis}")
+    click.echo(wrapped(counted.basis, "counted", 12))
     click.echo()
-    click.echo(f"{'use':<16}{'type':<18}{'hours':>12}{_in(prices):>16}")
+    click.echo(f"{'use':<16}{'type':<18}{'hours':>12}{_in(prices):>16}".rstrip())
     for use in counted.execution:
         _row(use.use, use.instance_type, [use], prices)
     _row("an execution", "", counted.execution, prices)
@@ -104,7 +105,7 @@ def _show(settings: Settings, counted: Cost, prices: Prices | None) -> None:
         click.echo(f"prices      {price_table.FILE}, of {prices.date}, in {prices.region}")
         for key in counted.missing(prices):
             click.echo(f"            missing: {key}")
-    click.echo(f"not counted {NOT_COUNTED}")
+    click.echo(wrapped(NOT_COUNTED, "not counted", 12))
 
 
 def _in(prices: Prices | None) -> str:

@@ -132,7 +132,7 @@ PipelineVariable = Any
 """A text, or what stands for one until the execution knows it: a parameter, a property, a Join."""
 
 CACHE = CacheConfig(enable_caching=True, expire_after="P30D")
-"""A job whose arguments were seen in the last 30 days is taken over, not run again."""
+"""A job whose arguments were seen in the last 30 days is reused, not run again."""
 
 CALL_RETRIES = [
     StepRetryPolicy(

@@ -30,7 +30,7 @@ class AbTest:
 
     def __post_init__(self) -> None:
         require(re.fullmatch(r"[a-z][a-z0-9_]{0,39}", self.outcome), "outcome", self.outcome,
-             "small letters, digits and _, a letter first, at most 40 characters")  # fmt: skip
+             "lowercase letters, digits and _, a letter first, at most 40 characters")  # fmt: skip
         require(1 <= self.first_share <= 50, "first_share", self.first_share, "1 to 50 percent")
         require(self.first_share <= self.share <= 90, "share", self.share,
              "first_share to 90 percent: some users stay with the other version")  # fmt: skip

@@ -57,7 +57,7 @@ class Environment:
         ("role", r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+",
          "a role's ARN, such as arn:aws:iam::111122223333:role/Name"),
         ("bucket", r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
-         "a bucket's name of small letters, digits, dots and hyphens"),
+         "a bucket's name of lowercase letters, digits, dots and hyphens"),
         ("kms_key_arn", r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[0-9a-zA-Z-]+",
          "a key's ARN (no alias), such as arn:aws:kms:us-east-1:111122223333:key/1234abcd"),
         ("permissions_boundary", r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+",

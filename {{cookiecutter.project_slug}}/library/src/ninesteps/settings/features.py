@@ -27,7 +27,7 @@ OWN_CATALOG = "AwsDataCatalog"
 KEY = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[0-9a-zA-Z-]+"
 KEY_RULE = "a key's ARN (no alias), such as arn:aws:kms:us-east-1:111122223333:key/1234abcd"
 GLUE_NAME = r"[a-z0-9_-]{1,255}"
-GLUE_RULE = "small letters, digits, _ and -, at most 255 characters"
+GLUE_RULE = "lowercase letters, digits, _ and -, at most 255 characters"
 PLACE = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.=-]+)*"
 PLACE_RULE = "s3://bucket/prefix, with no slash at its end"
 TYPES = ("string", "fractional")

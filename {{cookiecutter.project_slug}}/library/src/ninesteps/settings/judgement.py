@@ -24,7 +24,7 @@ class GateSettings:
     def __post_init__(self) -> None:
         for name in self.metrics:
             is_name = METRIC_NAME.fullmatch(name) and len(name) <= self.MOST
-            require(is_name, "metrics", name, "small letters, digits and _, a letter first, at "
+            require(is_name, "metrics", name, "lowercase letters, digits and _, a letter first, at "
                  f"most {self.MOST} characters")  # fmt: skip
             require(not is_reserved(name), "metrics", name,
                  "a name that no other metric and no word of a gate has")  # fmt: skip
@@ -57,7 +57,7 @@ TRAIN_MEDIAN = "train median"
 
 @dataclass(frozen=True)
 class Bias:
-    """Between whom outcomes are compared."""
+    """The groups to compare for bias."""
 
     facets: str = ""  # the columns whose groups are compared; none: no bias is measured
     group_variable: str = ""  # strata for CDDL and CDDPL

@@ -266,8 +266,8 @@ def _check_group_names(settings: Settings) -> None:
             for name in groups:
                 if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", name) or name == "own":
                     raise SettingsError(
-                        "expected a name of small letters, digits and _, a letter first, at most "
-                        f"32 characters, and not 'own', got {name!r}", "features", key,
+                        "expected a name of lowercase letters, digits and _, a letter first, at "
+                        f"most 32 characters, and not 'own', got {name!r}", "features", key,
                     )  # fmt: skip
         taken = {features.group: features.table}
         for name, group in features.owned.items():

@@ -9,6 +9,7 @@ import click
 
 from ninesteps.audit.pack import Pack
 from ninesteps.audit.verify import MANIFEST
+from ninesteps.terminal.lines import wrapped
 
 
 def made(pack: Pack, file: Path) -> None:
@@ -17,9 +18,9 @@ def made(pack: Pack, file: Path) -> None:
         click.echo(f"changed    {uri}: not as its step left it", err=True)
     click.echo(f"wrote      {file}: {pack.files} files, {len(pack.content):,} bytes")
     for name, why in pack.absent.items():
-        click.echo(f"not in it  {name}: {why}")
+        click.echo(wrapped(f"{name}: {why}", "not in it", 11))
     click.echo(f"{MANIFEST} has SHA-256 {pack.manifest_sha256}")
-    click.echo("Keep this digest elsewhere: the pack alone cannot show that it was written again.")
+    click.echo("Keep this digest elsewhere: the pack alone cannot show that it was rewritten.")
 
 
 def as_json(pack: Pack, file: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ninesteps.local.chain import Entry, Fault, Head
+from ninesteps.terminal.lines import wrapped
 
 LIMITS = (
     "Whoever may write .local/state.db can also write the whole chain again, with its tables. "
@@ -35,12 +36,13 @@ def show(
     if not faults:
         counts = Counter(entry.kind for entry in entries)
         kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-        click.echo(f"the chain is whole: {_entries(len(entries))} from {entries[0].at} to "
-                   f"{entries[-1].at} ({kinds})")  # fmt: skip
+        click.echo(wrapped(f"the chain is whole: {_entries(len(entries))} from {entries[0].at} to "
+                           f"{entries[-1].at} ({kinds})"))  # fmt: skip
         for entry in entries:
             if entry.kind == "begun":
-                click.echo(f"entry {entry.number}: what was there before the chain was taken in as "
-                           "it stood; the chain says nothing about earlier changes")  # fmt: skip
+                click.echo(wrapped(f"entry {entry.number}: what was there before the chain was "
+                                   "added as it was; the chain says nothing about earlier "
+                                   "changes"))  # fmt: skip
         if signed:
             by = (
                 "those who may sign" if is_listed else "whoever signed: [approval] signers is empty"
@@ -51,7 +53,7 @@ def show(
             click.echo(f"it goes on from the head {head}")
     if entries:
         click.echo(f"head: {entries[-1].head}")
-    click.echo(f"{LIMITS}{'' if heads else ' None was given to compare with.'}")
+    click.echo(wrapped(f"{LIMITS}{'' if heads else ' None was given to compare with.'}"))
 
 
 def as_json(

@@ -32,6 +32,17 @@ class Console(rich.console.Console):
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """What is shown, without what a terminal would obey."""
+        """What is shown, without what a terminal would obey, and without blanks at a line's end."""
+        blanks: list[Segment] = []  # at the end of what was shown: of the line, if it ends here
         for text, style, control in super().render(renderable, options):
-            yield Segment(text if control else plain(text), style, control)
+            shown = text if control else plain(text)
+            if shown.startswith("\n"):
+                blanks = []
+            kept = shown if control else shown.rstrip(" ")
+            if kept:
+                yield from blanks
+                yield Segment(kept, style, control)
+                blanks = []
+            if kept != shown:
+                blanks.append(Segment(shown[len(kept) :], style))
+        yield from blanks

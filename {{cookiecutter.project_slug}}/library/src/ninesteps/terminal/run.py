@@ -35,6 +35,7 @@ from ninesteps.runs.continuing import next_command
 from ninesteps.settings import gate as gates
 from ninesteps.settings.settings import Settings
 from ninesteps.terminal.console import Console
+from ninesteps.terminal.lines import wrapped
 from ninesteps.terminal.paths import from_here
 from ninesteps.terminal.steps import StepLine, step_table
 
@@ -155,7 +156,7 @@ def summary(
     for line in (*_version_lines(execution), *_origin_lines(execution, came_from)):
         _line(*line)
     for note in execution.notes:
-        _line("note", escape(note))
+        _CONSOLE.print(escape(wrapped(note, "note", 11)), soft_wrap=True)
     bucket = settings.environment().bucket_name
     executions = f"s3://{bucket}/{settings.project.pipeline}/executions"
     written = Storage(local / "s3").path(f"{executions}/{execution.id}")
