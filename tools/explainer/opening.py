@@ -86,7 +86,7 @@ def _takes(facts: Mapping[str, ScenarioFacts]) -> str:
 
     ends = [pick(facts.values(), key=seconds) for pick in (min, max)]
     said = [f"{one.run.took} ({one.settings.project.name})" for one in ends]
-    return f"{' to '.join(dict.fromkeys(said))}, measured on the samples"
+    return f"{' to '.join(dict.fromkeys(said))}, measured as this page was made, on the samples"
 
 
 def pythons() -> str:

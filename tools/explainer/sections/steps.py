@@ -18,6 +18,7 @@ from explainer.section import Section, rendered
 from explainer.stored import Stored, stored
 from ninesteps.report import drawing as d
 from ninesteps.report.facts import StepFacts
+from ninesteps.report.formatting import duration
 from ninesteps.report.graph import NODE, WIDTH, Place, arrows, places
 from ninesteps.report.steps import StepPart, role, step_parts
 from ninesteps.step_code.bundle import STEPS
@@ -51,6 +52,12 @@ class Part:
     outputs: list[Stored]
     request: Markup  # JSON
     script: Script | None
+
+    @property
+    def took(self) -> str:
+        """How long it took: a call to the registry takes milliseconds."""
+        took = self.part.step.took
+        return "less than 0.1 s" if took == duration(0) else took
 
 
 @dataclass(frozen=True)
