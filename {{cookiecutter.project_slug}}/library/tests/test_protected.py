@@ -54,7 +54,8 @@ def test_a_name_that_has_a_term_within_it_is_none(name: str) -> None:
     [("M F", "gender"), ("f m x", "gender"), ("H F", "gender"), ("male female", "gender"),
      ("Männlich weiblich divers", "gender"), ("男 女", "gender"), ("SC ST OBC general", "caste"),
      ("married single", "marital_status"), ("m h", None), ("other unknown", None),
-     ("white black", None), ("sc st", None), ("m", None), ("m f yes", None), ("", None)],
+     ("white black", None), ("sc st", None), ("m", None), ("m x", None),
+     ("m f yes", None), ("", None)],
 )  # fmt: skip
 def test_a_column_is_recognised_by_its_values_alone(values: str, key: str | None) -> None:
     kind = kind_of("q7", values.split())

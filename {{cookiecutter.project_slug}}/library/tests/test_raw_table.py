@@ -319,8 +319,8 @@ def test_a_column_that_groups_are_told_by_and_that_is_not_there_is_named_as_such
         ),
         (
             f"{HEADER}\n{ROWS[0]}\n".replace(",", " ").encode(),
-            "pets.csv: expected a column 'species', which [bias] needs for its facets and "
-            "groups, got chip adopted age born species seen",
+            "pets.csv, line 1: expected names with a comma, semicolon, tab or bar between "
+            "them, got 'chip adopted age born species seen'",
         ),
     ],
 )
@@ -918,6 +918,9 @@ def test_a_parquet_file_without_rows_or_columns(tmp_path: Path) -> None:
     pq.write_table(pa.table({"chip": [1], "label": [0]}), tmp_path / "pets.parquet")
     assert refusal(tmp_path / "pets.parquet", facets="") == (
         "pets.parquet: expected a column 'adopted', 'age', 'born', 'species', got chip, label"
+    )
+    pq.write_table(
+        pa.table({name: ["1"] for name in HEADER.split(",")[:-2]}), tmp_path / "pets.parquet"
     )
     assert "'species', which [bias] needs for its facets" in refusal(tmp_path / "pets.parquet")
 

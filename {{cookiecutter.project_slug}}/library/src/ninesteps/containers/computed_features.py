@@ -67,12 +67,14 @@ def as_numbers(computed: pd.DataFrame) -> NDArray[np.float64]:
 def call(team: Any, function: str, *arguments: object, withheld: Iterable[str] = ()) -> Any:
     """Call the team's own code: what it raises is one sentence with its line.
 
+    An exit is an error too: whoever called would end there, and seem to have done its work.
+
     Raises:
         FeatureError: in its place.
     """
     try:
         return getattr(team, function)(*arguments)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if isinstance(error, KeyError | AttributeError):
             for name in withheld:
                 if repr(name) in str(error):

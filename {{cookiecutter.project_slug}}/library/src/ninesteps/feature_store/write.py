@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from numbers import Integral
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
@@ -79,7 +80,7 @@ def try_features(table: RawTable, settings: Settings) -> int:
     rows = next(table.parts()).head(MOST_TRIED)
     owned = {name: group.columns for name, group in settings.features.owned.items()}
     with told_of_the_file():
-        call(team, "findings", rows)
+        _found(team, rows)
         computed = _Features(settings, team).of(rows)
         records = _Records(settings, len(rows), datetime.now(UTC)).of(rows, computed)
     divided(records.column_names, settings.stored_record_id, owned)
@@ -144,7 +145,7 @@ def _write(
         }
         for rows in table.parts():
             with told_of_the_file():
-                found.update(call(team, "findings", rows))
+                found.update(_found(team, rows))
                 part = records.of(rows, computed.of(rows))
             both = [schema or part.schema, part.schema]
             wider = pa.unify_schemas(both, promote_options="permissive")
@@ -181,6 +182,20 @@ def _folder(hour: str, depth: int) -> str:
     """The folder of an hour such as 2026-01-31T00, or of its day, month or year."""
     parts = zip(PARTITIONS, re.split("[-T]", hour), strict=True)
     return "/".join(f"{name}={value}" for name, value in [*parts][:depth])
+
+
+def _found(team: ModuleType, rows: pd.DataFrame) -> dict[str, int]:
+    """What the team's `findings` counts in rows.
+
+    Raises:
+        ValueError: if these are no counts.
+    """
+    found = call(team, "findings", rows)
+    if not isinstance(found, dict) or not all(
+        isinstance(what, str) and isinstance(count, Integral) for what, count in found.items()
+    ):
+        raise ValueError(f"findings: expected whole numbers by what is odd, got {found!r:.60}")
+    return found
 
 
 class _Files:

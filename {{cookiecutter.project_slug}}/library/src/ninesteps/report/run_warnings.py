@@ -144,7 +144,8 @@ def of_drift(facts: RunFacts, profile: File, names: Mapping[str, str]) -> list[s
     more = {
         _shown(drift, names): drift.missing
         for drift in moved
-        if drift.missing[1] - drift.missing[0] >= MORE and _shown(drift, names) not in empty
+        if round(drift.missing[1] - drift.missing[0], 9) >= MORE
+        and _shown(drift, names) not in empty
     }
     if more:
         each = [f"{name} {now:.0%}, before {then:.0%}" for name, (then, now) in more.items()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from itertools import islice, pairwise
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -30,6 +30,16 @@ def delimiter_of(sample: str) -> str:
         if len(widths) == 1 and max(widths) > most:
             best, most = delimiter, max(widths)
     return best
+
+
+def line_of_names(sample: str, names: Set[str]) -> int:
+    """The line after the first that has most of the names of columns; 0 if none has."""
+    for number, line in enumerate(islice(sample.splitlines(), 1, _LOOKED_AT), start=2):
+        for delimiter in DELIMITERS:
+            cells = {cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])}
+            if len(cells & names) > len(names) / 2:
+                return number
+    return 0
 
 
 def values_among(names: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:

@@ -67,16 +67,15 @@ def _check_names(table: TableFile, names: Sequence[str], settings: Settings) -> 
     more = len(table.names) - MOST_SHOWN
     has = ", ".join(table.names[:MOST_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
     absent = [name for name in names if clean_name(name) not in counted]
-    if of_bias := [name for name in absent if name in settings.context_columns]:
-        raise RawTableError(
-            f"{file}: expected a column {', '.join(map(repr, of_bias))}, which [bias] needs for "
-            f"its facets and groups, got {has}"
-        )
+    if len(absent) == len(names):
+        table.check_first_line(names)
     if absent:
-        near = did_you_mean(absent[0], table.names)
-        raise RawTableError(
-            f"{file}: expected a column {', '.join(map(repr, absent))}, got {has}{near}"
-        )
+        what = f"a column {', '.join(map(repr, absent))}"
+        if all(name in settings.context_columns for name in absent):
+            what += ", which [bias] needs for its facets and groups"
+        known = {clean_name(name) for name in names}
+        near = did_you_mean(absent[0], [name for name in table.names if name not in known])
+        raise RawTableError(f"{file}: expected {what}, got {has}{near}")
     if twice := [name for name in names if counted[clean_name(name)] > 1]:
         raise RawTableError(f"{file}: expected one column {twice[0]!r}, got several: {has}")
 

@@ -26,12 +26,18 @@ from ninesteps.errors import RawTableError
 from ninesteps.feature_store.reading import json_lines
 from ninesteps.feature_store.reading.columns import Columns
 from ninesteps.feature_store.reading.file_kind import Kind, kind_of
-from ninesteps.feature_store.reading.first_line import delimiter_of, is_row, values_among
+from ninesteps.feature_store.reading.first_line import (
+    delimiter_of,
+    is_row,
+    line_of_names,
+    values_among,
+)
 
 csv.field_size_limit(2**31 - 1)  # a long text is no error; the module's own limit is 128 KiB
 
 _SAMPLE = 2**20  # characters, in which the header and some rows are looked for
 _SAMPLE_ROWS = 100
+_SHOWN = 60  # characters of a first line
 _BLOCK = 2**20  # bytes that are parsed at a time, Arrow's own default
 _LARGEST_ROW = 2**28  # bytes that are parsed at a time where a row is larger than a block
 _FEWEST_LOST = 2  # lines within one cell that look like rows: they are rows
@@ -137,6 +143,29 @@ class TableFile:
             raise RawTableError(
                 f"{self.path}: expected a first line that names the columns, got values "
                 f"({', '.join(map(repr, values[:3]))}): put a line of names above it"
+            )
+
+    def check_first_line(self, names: Sequence[str]) -> None:
+        """Say what the first line is, where it has none of the expected names.
+
+        Raises:
+            RawTableError: if it looks like a row, a title, or names with another sign in between.
+        """
+        self.check_header()
+        if self.kind not in ("csv", "gzip"):
+            return
+        with _open_text(self.path, self.kind) as text:
+            sample = text.read(_SAMPLE)
+        if line := line_of_names(sample, {clean_name(name) for name in names}):
+            raise RawTableError(
+                f"{self.path}, line 1: expected the names of the columns, got "
+                f"{self.stored_names[0][:_SHOWN]!r}: the names are on line {line}: delete the "
+                "lines above it"
+            )
+        if len(self.names) == 1:
+            raise RawTableError(
+                f"{self.path}, line 1: expected names with a comma, semicolon, tab or bar between "
+                f"them, got {self.stored_names[0][:_SHOWN]!r}"
             )
 
     def places(self, rows: Sequence[int]) -> list[str]:
