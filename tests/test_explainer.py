@@ -11,15 +11,17 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import golden
-from conftest import ROOT
+from conftest import ROOT, Run, in_full_tier
 from explainer import page
-from explainer.facts import ScenarioFacts
+from explainer.facts import ScenarioFacts, gather
+from explainer.rendering import RUNNABLE
 from explainer.roles import PHASES, ROLES
 from explainer.sections import scenarios
 from explainer.stored import size_text
@@ -180,6 +182,19 @@ def test_no_path_user_or_machine_is_named(explained: Explained, text: str) -> No
     assert [folder for folder in folders if folder in text] == []
     names = {socket.gethostname(), getpass.getuser()} - {"localhost", "root"}
     assert [name for name in names if re.search(rf"\b{re.escape(name)}\b", text)] == []
+
+
+@in_full_tier
+def test_every_scenario_with_a_table_is_explained(ran: Callable[[str], Run]) -> None:
+    runs = {name: ran(name) for name in RUNNABLE}
+    facts = {
+        name: gather(name, run.repository.path, run.execution.name) for name, run in runs.items()
+    }
+    text = page.html(facts)
+    for name in RUNNABLE:
+        assert len(re.findall(rf'<article class="part" id="{name}-step-\d"', text)) == 9
+        assert f'href="reports/{name}.html"' in card_of(text, name)
+    test_every_link_within_leads_somewhere(text)
 
 
 def test_every_link_within_leads_somewhere(text: str) -> None:
