@@ -13,6 +13,7 @@ import sys
 import tomllib
 import typing
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +23,7 @@ import click
 import numpy as np
 import pytest
 
+import activities
 import reference
 from conftest import GENERATED, QUESTIONS, ROOT, Rendered
 
@@ -453,11 +455,23 @@ def error_texts() -> list[tuple[str, str]]:
     return found
 
 
+def test_the_errors_are_ordered_by_what_the_reader_was_doing(text: dict[str, str]) -> None:
+    headings = re.findall(r"^## (.+)$", text["errors"], re.MULTILINE)
+    assert headings == ["What the exceptions are", *activities.ORDER]
+    assert len(activities.ORDER) == len(activities.ACTIVITIES)
+    for activity in activities.ACTIVITIES:
+        part = text["errors"].partition(f"\n## {activity.name}\n")[2].partition("\n## ")[0]
+        assert part.strip().startswith(activity.when) and "\n### " in part
+        for pattern in activity.modules:
+            said = [m for m in reference.said_by_module() if fnmatch(m, pattern)]
+            assert said, f"{activity.name}: no module that says anything is {pattern}"
+
+
 def test_every_error_that_is_raised_is_there(text: dict[str, str]) -> None:
     raised = error_texts()
     assert len(raised) > 100
     for module, piece in raised:
-        part = text["errors"].partition(f"\n## {module}\n")[2].partition("\n## ")[0]
+        part = re.split(r"\n##+ ", text["errors"].partition(f"\n### {module}\n")[2])[0]
         assert piece in part, f"{module}: {piece}"
 
 
@@ -481,7 +495,7 @@ def test_what_is_really_said_is_one_of_the_sentences(
 ) -> None:
     from ninesteps.settings import cadence, facets, gate
 
-    part = text["errors"].partition(f"\n## {module}\n")[2].partition("\n## ")[0]
+    part = re.split(r"\n##+ ", text["errors"].partition(f"\n### {module}\n")[2])[0]
     known = [re.sub(r"\\\{[\w.]+\\\}", ".*", re.escape(sentence.strip()))
              for sentence in re.findall(r"^- `+(.*?)`+$", part, re.MULTILINE)]  # fmt: skip
     for written in wrong:

@@ -23,6 +23,7 @@ from typing import Any
 import click
 from cookiecutter.prompt import prompt_for_config
 
+import activities
 import sentences
 from sentences import Sentence, Source
 
@@ -342,6 +343,7 @@ def _described(tree: ast.Module) -> dict[str, str]:
 def commands_page() -> str:
     """Every command of a generated repository, its options, and the exit statuses."""
     from ninesteps.cli import main as entry
+    from ninesteps.cli.help import EXAMPLES
 
     about = _first(entry.main.help)
     lines = ["# Commands", "", f"{about} `pipeline COMMAND --help` says the same."]
@@ -350,6 +352,9 @@ def commands_page() -> str:
         lines += ["", f"## {path}", "", _code(f"{path} {usage}"), "", _plain(_first(command.help))]
         if options := [_parameter(command, parameter) for parameter in command.params]:
             lines += ["", *_table(("argument or option", "default", "what it is"), options)]
+        if examples := EXAMPLES.get(command.name or ""):
+            shown = [f"{line}  # {what}" if what else line for line, what in examples]
+            lines += ["", "```console", *shown, "```"]
     lines += ["", "## Exit statuses", ""]
     rows = [(_code(status), meaning) for status, meaning in statuses(entry.__doc__ or "").items()]
     lines += _table(("status", "means"), rows)
@@ -399,13 +404,14 @@ def statuses(docstring: str) -> dict[str, str]:
 
 
 def errors_page() -> str:
-    """Every sentence that says what is wrong, by the module that says it."""
+    """Every sentence that says what is wrong, by what the reader was doing when it came."""
     lines = [
         "# Errors",
         "",
         "Each is one sentence: where, what was expected, what was found. A word in braces stands "
         "for what is filled in. A finding of `pipeline check` begins with the name of its step, a "
-        "sentence about a setting with its place, such as `pipeline.toml [gate] metric:`. What a "
+        "sentence about a setting with its place, such as `pipeline.toml line 34 [gate] metric:`. "
+        "A misspelt name may get a `did you mean` at its end. What a "
         "step's script says is in the step's log, which the run names.",
         "",
         "## What the exceptions are",
@@ -420,16 +426,24 @@ def errors_page() -> str:
     tables: dict[str, str] = {}
     for section in sections(Settings):
         tables.setdefault(section.owner, section.table)
-    for module, raised in said_by_module().items():
-        lines += ["", f"## {module}", "", _plain(about[module])]
-        for by in dict.fromkeys(sentence.by for sentence in raised):
-            lines += ["", f"As {_kind(by)}:", ""]
-            lines += [
-                f"- {_where(sentence, tables)}{_code(sentence.text)}"
-                for sentence in raised
-                if sentence.by == by
-            ]
+    said = said_by_module()
+    if homeless := [module for module in said if activities.of(module) is None]:
+        raise Unexplained(f"activities.py: no activity has {', '.join(homeless)}")
+    for activity in activities.in_order():
+        lines += ["", f"## {activity.name}", "", activity.when]
+        for module in (module for module in said if activities.of(module) is activity):
+            lines += ["", f"### {module}", "", _plain(about[module])]
+            lines += _sentences(said[module], tables)
     return _page(lines)
+
+
+def _sentences(raised: list[Sentence], tables: dict[str, str]) -> Iterator[str]:
+    """What a module says, by what says it."""
+    for by in dict.fromkeys(sentence.by for sentence in raised):
+        yield from ("", f"As {_kind(by)}:", "")
+        for sentence in raised:
+            if sentence.by == by:
+                yield f"- {_where(sentence, tables)}{_code(sentence.text)}"
 
 
 def sources() -> list[Source]:
