@@ -277,7 +277,7 @@ def test_a_stopped_run_goes_on_by_the_command_that_it_prints(used: Repository) -
     assert command
     run, registered = command[2], len(json.loads(used.pipeline("registry", "--json").stdout))
     listed = used.pipeline("runs").stdout.splitlines()
-    assert listed[0].startswith(f"{run}  Stopped")
+    assert listed[0].startswith(f"{run}  stopped")
     assert listed[-1] == f"to go on with the last: pipeline run --resume {run}"
     logs = used.path / ".local/runs" / run / "logs"
     before = (logs / "ChurnModelProcess.log").stat().st_mtime_ns
@@ -302,8 +302,10 @@ def test_events_are_a_json_object_a_line(used: Repository) -> None:
 
 def test_a_run_can_be_looked_at_later(used: Repository) -> None:
     run = last(used)["run"]
-    assert used.pipeline("runs").stdout.splitlines()[0].startswith(f"{run}  Succeeded  20")
-    assert json.loads(used.pipeline("runs", "--json").stdout)[0]["run"] == run
+    assert used.pipeline("runs").stdout.splitlines()[0].startswith(f"{run}  registered version ")
+    newest = json.loads(used.pipeline("runs", "--json").stdout)[0]
+    assert (newest["run"], newest["verdict"]) == (run, "registered")
+    assert newest["version"]
     for name in (run, run[:6], "last"):
         shown = used.pipeline("show", name).stdout
         assert shown.startswith(f"run {run}: Succeeded\n")

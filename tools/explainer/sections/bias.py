@@ -144,13 +144,14 @@ def _groups(scenario: ScenarioFacts, planted: Planted) -> list[dict[str, Any]]:
 def _figures(scenario: ScenarioFacts, planted: Planted) -> list[Figure]:
     training = scenario.evidence.training_bias.json()
     test, sure = _groups(scenario, planted), percent(training["confidence"])
+    name = scenario.reading.facet_names[planted.column]
     return [
         bias_charts.labelled_shares(
-            f"planted-{planted.column}", planted.column, training["groups"][planted.column], test,
-            sure,
+            f"planted-{planted.column}", name, planted.column,
+            training["groups"][planted.column], test, sure,
         ),
         bias_charts.predicted_shares(
-            f"planted-{planted.column}", planted.column, test, None, 0,
+            f"planted-{planted.column}", name, planted.column, test, None, 0,
             scenario.reading.favourable, sure,
         ),
     ]  # fmt: skip

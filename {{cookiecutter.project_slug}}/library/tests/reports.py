@@ -64,7 +64,8 @@ CURVES: dict[str, Any] = {
 
 COLUMNS: dict[str, Any] = {
     "label": "stayed", "problem": "binary", "favourable_label": 1, "label_threshold": None,
-    "facets": [{"key": "kind", "column": "kind"}, {"key": "age_ge_4", "column": "age"}],
+    "facets": [{"key": "kind", "column": "kind"},
+               {"key": "age_ge_4", "column": "age", "threshold": 3.9999999999999996}],
     "columns": ["id", "event_time", "stayed", "facet_kind", "facet_age", "weight", "purrs"],
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 from ninesteps.cli import here, main
 from ninesteps.errors import SettingsError
+from ninesteps.local.endpoint import control
 from ninesteps.local.state import State
 from ninesteps.registry.local import LocalRegistry
 from ninesteps.repository import identity
@@ -118,6 +119,18 @@ def test_versions_are_listed_with_state_and_the_gates_metrics(
     assert more[0] == "dppl[species] 0.25"
     assert more[1].startswith("1 Rejected 20") and more[1].endswith(" auc 0.91, recall 0.5,")
     assert max(map(len, (head, *listed))) <= 80
+
+
+def test_the_version_that_serves_is_marked(
+    machine: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "serves" not in pipeline("registry").stdout
+    monkeypatch.setattr(control, "serving", lambda local: 1)
+    _, _, *listed = pipeline("registry").stdout.splitlines()
+    first = next(place for place, line in enumerate(listed) if line.strip().startswith("1 "))
+    assert [place for place, line in enumerate(listed) if "serves" in line] == [first + 1]
+    found = {v["version"]: v["serves"] for v in json.loads(pipeline("registry", "--json").stdout)}
+    assert found == {2: False, 1: True}
 
 
 def test_a_version_whose_evaluation_is_gone_or_damaged_says_so(machine: Registered) -> None:

@@ -14,6 +14,7 @@ from ninesteps.feature_store.ingest import Ingested
 from ninesteps.registry.registry import Decision
 from ninesteps.report.drawing import FAR, NEAR
 from ninesteps.report.evidence import collect
+from ninesteps.report.facet_names import facet_name, group_name
 from ninesteps.report.facts import Previous, RunFacts
 from ninesteps.report.formatting import as_markdown, between, duration, moment, number, percent
 from ninesteps.report.graph import layers
@@ -21,6 +22,7 @@ from ninesteps.report.judgement import judge
 from ninesteps.report.model_charts import dependence
 from ninesteps.report.page import Report, build
 from ninesteps.settings import gate as gates
+from ninesteps.settings.facets import parse
 from page_structure import Page, check_structure
 from reports import (
     ANALYSIS,
@@ -182,6 +184,40 @@ def test_a_refused_model_is_said_with_the_distance() -> None:
     assert said in report.markdown
     assert "✕ fails by 0.150" in page.section("gate").text
     assert "has the same outcome" in page.section("gate").text
+
+
+def test_a_gate_that_the_model_failed_has_no_tick() -> None:
+    page, _ = made(*refusing())
+    (node,) = [one for one in page.root.all("a") if "Check" in one.attributes.get("aria-label", "")]
+    assert "bad" in node.attributes["class"].split()
+    assert "✓" not in node.text and "✕" in node.text
+    (state,) = [one for part in page.root.all("article") if "Check" in part.all("h3")[0].text
+                for one in part.all("p") if "state" in one.attributes.get("class", "")]  # fmt: skip
+    assert "✕" in state.text and "✓" not in state.text
+
+
+@pytest.mark.parametrize(
+    ("kept", "name"),
+    [
+        ({"column": "gender", "values": [], "threshold": None}, "gender"),
+        ({"column": "city", "values": ["DEL", "BOM"]}, "city=DEL|BOM"),
+        ({"column": "age", "threshold": 39.99999999999999}, "age>=40"),
+        ({"column": "age", "threshold": 40.0}, "age>40"),
+    ],
+)
+def test_a_facet_has_the_name_that_the_settings_write(kept: dict[str, Any], name: str) -> None:
+    assert facet_name(kept) == name
+    (facet,) = parse(name)
+    assert facet_name(json.loads(facet.argument)) == name
+
+
+def test_a_group_of_an_interval_is_said_by_where_it_begins(page: Page) -> None:
+    assert [group_name(value) for value in ("[40, 64]", "(40, 75.5]", "[a, b]", "F")] == [
+        "40 and over", "over 40", "[a, b]", "F"]  # fmt: skip
+    _, report = made()
+    for text in (page.root.text, report.markdown):
+        assert "4 and over" in text
+        assert not re.search(r"age_ge_4|\[4, 9|3\.99999", text)
 
 
 def test_an_evaluation_that_says_otherwise_than_the_run_is_shouted() -> None:
@@ -376,7 +412,7 @@ def test_of_a_group_of_a_few_nothing_is_told(page: Page) -> None:
 
 
 def test_a_group_alone_is_shown_beside_all_others(page: Page) -> None:
-    (figure,) = [one for one in page.section("bias").all("figure") if "By age [4, 9]" in one.text]
+    (figure,) = [one for one in page.section("bias").all("figure") if "By age>=4" in one.text]
     assert "all others" in figure.text
     assert "all others 200 50.0 % 43.0 to 57.0 % 75.0 %" in figure.text
     assert "7 rows without age count among the others." in figure.text

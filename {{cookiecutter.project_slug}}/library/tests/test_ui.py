@@ -23,7 +23,7 @@ from audited_machine import APPROVER, RUN, Machine
 from ninesteps.cli import here, main
 from ninesteps.local.history import History
 from ninesteps.local.state import KeptStep, Record, State, run_lock
-from ninesteps.report.verdict import of_run
+from ninesteps.local.verdict import of_run
 from ninesteps.settings.gate import Comparison
 from ninesteps.ui import charts, pages
 from ninesteps.ui import machine as machines

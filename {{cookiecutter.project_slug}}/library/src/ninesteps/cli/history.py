@@ -32,6 +32,7 @@ def runs(name: str | None, last: int | None, as_json: bool) -> None:
         return
 
     from ninesteps.local.history import History
+    from ninesteps.local.verdict import REGISTERED
 
     kept_runs = History(here.local()).runs()[:last]
     if as_json:
@@ -41,7 +42,9 @@ def runs(name: str | None, last: int | None, as_json: bool) -> None:
         click.echo("nothing has run on this machine")
     for run in kept_runs:
         moment = run["parameters"].get("AsOf", "")
-        click.echo(f"{run['run']}  {run['status']:<9}  {run['started']}  as of {moment}")
+        version = run["version"] if run["verdict"] == REGISTERED else None
+        said = f"registered version {version}" if version else run["verdict"]
+        click.echo(f"{run['run']}  {said:<21}  {run['started']}  as of {moment[:10]}")
     if kept_runs and kept_runs[0]["status"] not in ("Succeeded", "Executing"):
         from ninesteps.runs.continuing import next_command
 

@@ -12,6 +12,7 @@ from ninesteps.definition.step_names import numbered
 from ninesteps.errors import Frame
 from ninesteps.local.expressions import Compared
 from ninesteps.local.state import KeptStep, Record, now
+from ninesteps.local.verdict import is_failed_gate
 
 WAITING, EXECUTING, SUCCEEDED = "Waiting", "Executing", "Succeeded"
 FAILED, SKIPPED, STOPPED = "Failed", "Skipped", "Stopped"
@@ -75,7 +76,9 @@ class StepRun:
 
     @property
     def state(self) -> str:
-        """What a person calls its status."""
+        """What a person calls its status: a gate that the model failed did not just succeed."""
+        if is_failed_gate(self.step.type, self.outcome) and self.status == SUCCEEDED:
+            return "Gate failed"
         return "Cached" if self.source and self.status == SUCCEEDED else self.status
 
     def restore(self, kept: KeptStep, runs: Path | None = None) -> None:

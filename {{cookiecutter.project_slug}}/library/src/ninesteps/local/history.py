@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 from ninesteps.definition.definition import read_definition
 from ninesteps.errors import StateError
 from ninesteps.local.execution import EXECUTING, KILLED, SUCCEEDED, WAITING, Execution, StepRun
-from ninesteps.local.state import KeptExecution, State, is_run_locked
+from ninesteps.local.state import KeptExecution, KeptStep, State, is_run_locked
+from ninesteps.local.verdict import of_run
 from ninesteps.nearest import did_you_mean
 
 
@@ -27,16 +28,21 @@ class History:
 
     def runs(self) -> list[dict[str, Any]]:
         """Every run, the newest first."""
+        state = self._state
+        deciding: dict[str, list[KeptStep]] = {}
+        for step in state.deciding_steps():
+            deciding.setdefault(step.execution, []).append(step)
         return [
             {
                 "run": kept.id,
                 "status": self._status(kept),
+                **_ended(self._status(kept), deciding.get(kept.id, [])),
                 "started": kept.started,
                 "ended": kept.ended,
                 "parameters": kept.parameters,
                 "can_be_resumed": bool(kept.definition) and kept.status != SUCCEEDED,
             }
-            for kept in self._state.executions()
+            for kept in state.executions()
         ]
 
     def execution(self, name: str) -> Execution:
@@ -78,11 +84,25 @@ class History:
         return kept.status if going_on or kept.status != EXECUTING else KILLED
 
 
+def _ended(status: str, deciding: Iterable[KeptStep]) -> dict[str, Any]:
+    """How a run ended, and the version that it registered."""
+    passes, version = None, None
+    for step in deciding:
+        if step.type == "Condition":
+            passes = step.record.outcome
+        elif step.status == SUCCEEDED:
+            version = step.record.answer.get("ModelPackageVersion")
+    return {"verdict": of_run(status, passes, version is not None), "version": version}
+
+
 def as_json(execution: Execution) -> dict[str, Any]:
     """A run with its steps, for a program to read."""
+    gates = [run.outcome for run in execution.steps.values() if run.step.type == "Condition"]
+    said = of_run(execution.status, next(iter(gates), None), bool(execution.versions))
     return {
         "run": execution.id,
         "status": execution.status,
+        "verdict": said,
         "parameters": execution.parameters,
         "origin": execution.origin,
         "steps": [step_as_json(run) for run in execution.steps.values()],

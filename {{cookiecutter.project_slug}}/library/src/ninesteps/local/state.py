@@ -344,6 +344,13 @@ class State:
         query = "SELECT name, ended FROM steps WHERE execution = ? AND ended IS NOT NULL"
         return {str(name): float(ended) for name, ended in self.rows(query, execution)}
 
+    def deciding_steps(self) -> list[KeptStep]:
+        """The gates and registrations of every execution."""
+        rows = self.rows(
+            f"SELECT {_STEP} FROM steps WHERE type IN ('Condition', 'RegisterModel') ORDER BY rowid"
+        )
+        return self.made(rows, _kept_step)
+
     def steps_before(self, execution: str, step: str, most: int) -> list[tuple[str, KeptStep]]:
         """A step in earlier executions of the same pipeline that succeeded, the newest first.
 

@@ -247,7 +247,7 @@ class Card:
         Raises:
             Absent: if there is no evaluation, or no facet.
         """
-        content = self.reading.evaluation["bias_metrics"]
+        content = self.reading.bias
         if not (facets := content.get("groups", {})):
             raise Absent("no facet is set, so no group was compared")
         columns = self.reading.facet_columns
@@ -266,8 +266,8 @@ class Card:
         return {
             "name": "Outcomes by group",
             "evaluation_observation": shortened(
-                f"Shares of each group that are {self.reading.favourable}. A difference is not yet "
-                "a wrong: it says where to ask.", LONGER),
+                f"Shares of each group that are {self.reading.favourable}. A difference is not "
+                "proof of discrimination; it shows where to look.", LONGER),
             "datasets": [self.version.metadata.get("test_split", "")],
             "metric_groups": groups,
         }  # fmt: skip

@@ -18,6 +18,7 @@ from ninesteps.definition.step_names import numbered, step_name
 from ninesteps.infrastructure import account, own_feature_group
 from ninesteps.infrastructure.account import FORBIDDEN
 from ninesteps.infrastructure.executions import GOES_ON, Executions
+from ninesteps.local.verdict import is_failed_gate
 from ninesteps.registry.account import (
     SAME_MODEL_AS,
     archives,
@@ -199,7 +200,7 @@ class AccountRun:
             waits_for=tuple(sorted(step.waits_for)),
             arguments=step.arguments,
             status=status,
-            said=source if source and status == SUCCEEDED else status,
+            said=_said(step.type, outcome, source, status),
             began=account.moment(began) if began else "",
             ended=account.moment(ended) if ended else "",
             took=duration((ended - began).total_seconds()) if began and ended else "",
@@ -351,6 +352,13 @@ class AccountRun:
     def log(self, step: StepFacts) -> Iterable[str]:
         """None: logs are CloudWatch's, and stay there."""
         return ()
+
+
+def _said(kind: str, outcome: bool | None, source: str, status: str) -> str:
+    """A step's status as a person calls it."""
+    if is_failed_gate(kind, outcome) and status == SUCCEEDED:
+        return "Gate failed"
+    return source if source and status == SUCCEEDED else status
 
 
 def _not_started(step: StepContent, outcomes: dict[str, bool | None], status: str) -> StepFacts:

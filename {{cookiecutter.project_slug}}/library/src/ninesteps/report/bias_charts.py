@@ -37,6 +37,7 @@ class Row:
 
 def predicted_shares(
     key: str,
+    name: str,
     column: str,
     groups: list[dict[str, Any]],
     others: dict[str, Any] | None,
@@ -48,11 +49,11 @@ def predicted_shares(
 
     Args:
         key: the facet's.
+        name: the facet, as pipeline.toml writes it.
         others: all others' shares, beside a single group.
         without_value: rows that have no value of the column.
         favourable: in words that follow `are`.
     """
-    title = f"{column} {groups[0]['value']}" if len(groups) == 1 else column
     shown = [*groups, _all_others(others, groups[0]["counted"])] if others else groups
     rows = [Row(g["value"], g["rows"], g["predicted"], g["labelled"], g["counted"]) for g in shown]
     says = _widest(column, [r for r in rows if r.is_counted and r.is_shown], favourable)
@@ -65,30 +66,34 @@ def predicted_shares(
         for g in shown
     ]  # fmt: skip
     keys = (("dot", f"predicted, with its {sure} interval"), ("hollow", "in the data"))
-    svg = _dots(f"share-{key}", f"Favourable outcomes by {title}", says, rows)
-    return Figure(f"By {title}", says, svg, Table("The groups", head, cells, (0, 7)), keys)
+    svg = _dots(f"share-{key}", f"Favourable outcomes by {name}", says, rows)
+    return Figure(f"By {name}", says, svg, Table("The groups", head, cells, (0, 7)), keys)
 
 
 def labelled_shares(
-    key: str, column: str, training: list[dict[str, Any]], test: list[dict[str, Any]], sure: str
+    key: str,
+    name: str,
+    column: str,
+    training: list[dict[str, Any]],
+    test: list[dict[str, Any]],
+    sure: str,
 ) -> Figure:
     """The share of each group that has the favourable label, in what was learnt from and tested on.
 
     Args:
         key: the facet's.
+        name: the facet, as pipeline.toml writes it.
     """
     known = {g["value"]: g["labelled"] for g in test}
-    if len(training) == len(test) == 1:  # such as [40, 60], which ends elsewhere in each split
-        known = {training[0]["value"]: test[0]["labelled"]}
     rows = [Row(g["value"], g["labelled"]["rows"], g["labelled"], known.get(g["value"], NOTHING))
             for g in training]  # fmt: skip
     says = _widest(column, [row for row in rows if row.is_shown], "labelled favourable")
     cells = [(row.value, number(row.rows), *_shown({"rows": row.rows, "it": row.first}, "it"))
              for row in rows]  # fmt: skip
     keys = (("dot", f"training split, with its {sure} interval"), ("hollow", "test split"))
-    svg = _dots(f"label-{key}", f"Favourable labels by {column}", says, rows)
+    svg = _dots(f"label-{key}", f"Favourable labels by {name}", says, rows)
     table = Table("The training split", ("group", "rows", "favourable", "interval"), cells)
-    return Figure(f"Labels by {column}", says, svg, table, keys)
+    return Figure(f"Labels by {name}", says, svg, table, keys)
 
 
 def _all_others(shares: dict[str, Any], is_counted: bool) -> dict[str, Any]:

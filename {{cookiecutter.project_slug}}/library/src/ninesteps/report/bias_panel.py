@@ -6,6 +6,7 @@ from typing import Any
 
 from ninesteps.report import bias_charts
 from ninesteps.report.evidence import Absent
+from ninesteps.report.facet_names import group_name
 from ninesteps.report.figure import Figure, Panel, Table
 from ninesteps.report.formatting import number, percent
 from ninesteps.report.reading import Reading, group
@@ -17,7 +18,7 @@ def bias(reading: Reading) -> Panel:
     Raises:
         Absent: if there is no evaluation, or no facet.
     """
-    content = reading.evaluation["bias_metrics"]
+    content = reading.bias
     facets = content.get("groups", {})
     if not facets:
         raise Absent(
@@ -29,7 +30,8 @@ def bias(reading: Reading) -> Panel:
     )
     says = (
         f"The favourable outcome is {to_be}. Groups are compared by how "
-        "often that comes to them. A difference is not yet a wrong: it says where to ask."
+        "often that comes to them. A difference is not proof of discrimination; it shows where "
+        "to look."
     )
     return Panel(
         "bias",
@@ -54,9 +56,11 @@ def bias(reading: Reading) -> Panel:
 
 def _prediction_bias(content: dict[str, Any], reading: Reading) -> tuple[list[Figure], list[Table]]:
     sure, columns = percent(content["confidence"]), reading.facet_columns
+    names = reading.facet_names
     figures = [
         bias_charts.predicted_shares(
             facet,
+            names[facet],
             columns[facet],
             groups,
             content.get("others", {}).get(facet),
@@ -67,18 +71,21 @@ def _prediction_bias(content: dict[str, Any], reading: Reading) -> tuple[list[Fi
         for facet, groups in content["groups"].items()
         if groups
     ]
-    return [*figures, bias_charts.four_fifths(content["four_fifths"], sure)], []
+    ratios = {names[facet]: ratio for facet, ratio in content["four_fifths"].items()}
+    return [*figures, bias_charts.four_fifths(ratios, sure)], []
 
 
 def _data_bias(reading: Reading) -> tuple[list[Figure], list[Table]]:
-    training = reading.evidence.training_bias.json()
+    training, names = reading.training_bias, reading.facet_names
     sure, columns = percent(training["confidence"]), reading.facet_columns
     try:
-        test = reading.evaluation["bias_metrics"]["groups"]
+        test = reading.bias["groups"]
     except Absent:
         test = {}
     return [
-        bias_charts.labelled_shares(facet, columns[facet], groups, test.get(facet, []), sure)
+        bias_charts.labelled_shares(
+            facet, names[facet], columns[facet], groups, test.get(facet, []), sure
+        )
         for facet, groups in training["groups"].items()
         if groups
     ], []
@@ -86,7 +93,7 @@ def _data_bias(reading: Reading) -> tuple[list[Figure], list[Table]]:
 
 def _small_groups(reading: Reading) -> set[tuple[str, str]]:
     """The groups that are too small to be shown: facet's column, and group."""
-    groups, columns = reading.evaluation["bias_metrics"]["groups"], reading.facet_columns
+    groups, columns = reading.bias["groups"], reading.facet_columns
     return {(columns[facet], g["value"]) for facet, facet_groups in groups.items()
             for g in facet_groups if not bias_charts.is_shown(g)}  # fmt: skip
 
@@ -103,7 +110,7 @@ def _metric_tables(reading: Reading) -> list[Table]:
             rows = [
                 (value, *("–" if (column, value) in small else number(m["value"], 3)
                           for m in group["metrics"]))
-                for group in groups for value in [str(group["value_or_threshold"])]
+                for group in groups for value in [group_name(group["value_or_threshold"])]
             ]  # fmt: skip
             name = f"{words}, by {column}"
             tables.append(Table(name, ("group", *names), rows))

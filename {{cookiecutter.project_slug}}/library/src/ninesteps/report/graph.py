@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from markupsafe import Markup, escape
 
+from ninesteps.local.verdict import is_failed_gate
 from ninesteps.report import drawing as d
 from ninesteps.report.facts import StepFacts
 
@@ -26,6 +27,13 @@ STATE_CLASSES = {
     "Waiting": "waiting",
 }
 MARKS = {"good": "✓", "bad": "✕", "passed": "–", "going": "…", "waiting": "○"}
+
+
+def state_class(step: StepFacts) -> str:
+    """The colour and mark of a step: a gate that the model failed has no tick."""
+    if is_failed_gate(step.type, step.outcome):
+        return "bad"
+    return STATE_CLASSES.get(step.status, "waiting")
 
 
 def graph(steps: tuple[StepFacts, ...]) -> Markup:
@@ -109,7 +117,7 @@ def _arrow(source: Place, target: Place) -> str:
 
 
 def _node(number: int, step: StepFacts, x: float, y: float, width: float) -> str:
-    kind = STATE_CLASSES.get(step.status, "waiting")
+    kind = state_class(step)
     most = int((width - 36) / 8.2)
     lines = _wrapped(step.name, most)
     state = f"{MARKS[kind]} {step.said}{step.took and f' · {step.took}'}"

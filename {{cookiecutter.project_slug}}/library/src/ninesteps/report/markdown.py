@@ -80,14 +80,14 @@ def _metrics(reading: Reading) -> list[str]:
 
 
 def _bias(reading: Reading) -> list[str]:
-    content = reading.evaluation["bias_metrics"]
+    content, names = reading.bias, reading.facet_names
     rows = []
     for facet, groups in content.get("groups", {}).items():
         for group in groups:
             predicted = group.get("predicted") or {}
             rows.append(
                 (
-                    facet,
+                    names[facet],
                     group["value"],
                     number(group["rows"]),
                     percent(predicted.get("share"), 1),

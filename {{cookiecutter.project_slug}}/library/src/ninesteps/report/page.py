@@ -14,7 +14,7 @@ from ninesteps.report.comparison.panel import comparison_panel
 from ninesteps.report.comparison.side import Side
 from ninesteps.report.evidence import Absent, collect
 from ninesteps.report.facts import FAILED, SUCCEEDED, RunFacts, Source
-from ninesteps.report.graph import MARKS, STATE_CLASSES, graph
+from ninesteps.report.graph import MARKS, graph, state_class
 from ninesteps.report.judgement import Judgement
 from ninesteps.report.markdown import summary
 from ninesteps.report.own_panels import own_panels
@@ -67,7 +67,7 @@ def build(
         panels=panel_list,
         graph=graph(facts.steps),
         parts=step_parts(facts, source),
-        state_classes=STATE_CLASSES,
+        state_class=state_class,
         marks=MARKS,
         formatting=formatting,
         style=Markup(style),

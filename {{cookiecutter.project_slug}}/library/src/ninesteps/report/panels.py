@@ -117,7 +117,7 @@ def _quality_figures(reading: Reading) -> list[Figure]:
         regression_charts.residuals(curves, label),
         regression_charts.levels(curves, label),
         *(
-            regression_charts.group_errors(curves, facet, reading.facet_columns[facet], groups)
+            regression_charts.group_errors(curves, facet, reading.facet_names[facet], groups)
             for facet, groups in curves["by_group"].items()
         ),
     ]

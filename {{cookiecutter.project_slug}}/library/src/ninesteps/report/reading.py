@@ -11,6 +11,7 @@ from typing import Any
 from ninesteps.report import run_warnings
 from ninesteps.report.drift import Drift, drifts
 from ninesteps.report.evidence import Absent, RunEvidence, is_of_replies
+from ninesteps.report.facet_names import facet_name, with_group_names
 from ninesteps.report.facts import RunFacts
 from ninesteps.report.figure import Figure, Group, Panel, Table
 from ninesteps.report.formatting import listed, number
@@ -77,6 +78,18 @@ class Reading:
     def curves(self) -> dict[str, Any]:
         """`curves.json`."""
         content: dict[str, Any] = self.evidence.curves.json()
+        return {**content, "by_group": with_group_names(content.get("by_group", {}))}
+
+    @property
+    def bias(self) -> dict[str, Any]:
+        """`bias_metrics` of `evaluation.json`, groups by the names that are shown."""
+        content: dict[str, Any] = with_group_names(self.evaluation["bias_metrics"])
+        return content
+
+    @property
+    def training_bias(self) -> dict[str, Any]:
+        """`bias.json` of the training split, groups by the names that are shown."""
+        content: dict[str, Any] = with_group_names(self.evidence.training_bias.json())
         return content
 
     @property
@@ -120,8 +133,9 @@ class Reading:
         keys = [key for key, groups in facets.items() if not any(g["counted"] for g in groups)]
         if not keys:
             return ""
+        names = [self.facet_names.get(key, key) for key in keys]
         return (
-            f"Of {listed(keys)} no group has enough rows beside enough others to count, and so "
+            f"Of {listed(names)} no group has enough rows beside enough others to count, and so "
             "the worst number counts."
         )
 
@@ -129,6 +143,11 @@ class Reading:
     def facet_columns(self) -> dict[str, str]:
         """The column that each facet tells groups by."""
         return {facet["key"]: facet["column"] for facet in self.columns["facets"]}
+
+    @property
+    def facet_names(self) -> dict[str, str]:
+        """What each facet is called, by its key: `age>=40`."""
+        return {facet["key"]: facet_name(facet) for facet in self.columns["facets"]}
 
     @property
     def metrics(self) -> dict[str, float]:

@@ -56,13 +56,14 @@ def versions(registry: Registry, settings: Settings, most: int) -> None:
     table.add_column("version", justify="right")
     for name in ("status", "registered", "metrics"):
         table.add_column(name, overflow="fold")
+    serves = _serving(registry)
     for number in numbers[:most]:
         version = registry.version(number)
         created = version.created[:16].replace("T", " ")
         marks = _same(registry, version, "\n") + _marker(registry, version, settings)
         table.add_row(
             str(number),
-            _status(version) + marks,
+            _status(version) + ("\n[bold]serves[/]" if number == serves else "") + marks,
             created,
             _gate_metrics(registry, version, settings),
         )  # fmt: skip
@@ -70,6 +71,11 @@ def versions(registry: Registry, settings: Settings, most: int) -> None:
     _CONSOLE.print(table)
     if (older := len(numbers) - most) > 0:
         _CONSOLE.print(f"and {older} older: --last {len(numbers)}")
+
+
+def _serving(registry: Registry) -> int | None:
+    """The version that the endpoint on this machine serves; an account is not asked for its own."""
+    return registry.serving() if isinstance(registry, LocalRegistry) else None
 
 
 def version(approvals: Approvals, settings: Settings, number: int) -> None:
@@ -188,7 +194,15 @@ def commands(approvals: Approvals, found: Version) -> str:
 
 def versions_as_json(registry: Registry, most: int) -> list[dict[str, Any]]:
     """The newest versions, for a program to read."""
-    return [_as_json(registry, registry.version(number)) for number in registry.numbers()[:most]]
+    serves = _serving(registry)
+    is_here = isinstance(registry, LocalRegistry)
+    return [
+        {
+            **_as_json(registry, registry.version(number)),
+            **({"serves": number == serves} if is_here else {}),
+        }
+        for number in registry.numbers()[:most]
+    ]
 
 
 def version_as_json(approvals: Approvals, settings: Settings, number: int) -> dict[str, Any]:

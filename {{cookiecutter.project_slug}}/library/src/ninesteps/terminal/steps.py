@@ -33,6 +33,10 @@ class StepLine:
     detail: str = ""  # below it: what it came to
 
 
+def _colour(step: StepLine) -> str:
+    return "red" if step.state == "Gate failed" else COLOURS.get(step.status, "default")
+
+
 def step_table(steps: Iterable[StepLine], time: str) -> Table:
     """The steps, as they are numbered.
 
@@ -47,7 +51,7 @@ def step_table(steps: Iterable[StepLine], time: str) -> Table:
     table.add_column(time, justify="right")
     for number, step in enumerate(steps, start=1):
         took = f"[dim]from {escape(step.source)}[/]" if step.source else step.time
-        state = f"[{COLOURS.get(step.status, 'default')}]{step.state}[/]"
+        state = f"[{_colour(step)}]{step.state}[/]"
         table.add_row(str(number), step.name, step.type, state, took)
         if step.detail:
             table.add_row("", f"[dim]{escape(step.detail)}[/]")

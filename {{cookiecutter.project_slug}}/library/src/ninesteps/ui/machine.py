@@ -18,11 +18,11 @@ from ninesteps.local.endpoint import control
 from ninesteps.local.execution import PAGE, Execution
 from ninesteps.local.history import History
 from ninesteps.local.state import State
+from ninesteps.local.verdict import of_run
 from ninesteps.registry.local import LocalRegistry
 from ninesteps.registry.registry import Version, metrics, version_of
 from ninesteps.report.formatting import duration
 from ninesteps.report.lineage_picture import lineage_part
-from ninesteps.report.verdict import of_run
 from ninesteps.settings.settings import Settings
 
 STATE = "state.db"

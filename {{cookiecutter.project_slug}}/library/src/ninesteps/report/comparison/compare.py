@@ -203,8 +203,8 @@ def _groups(first: Side, second: Side) -> Part[GroupChange]:
     _check_alike(first, second)
     of_each = [
         {
-            (facet, str(group["value"])): group
-            for facet, groups in side.reading.evaluation["bias_metrics"].get("groups", {}).items()
+            (side.reading.facet_names.get(facet, facet), group["value"]): group
+            for facet, groups in side.reading.bias.get("groups", {}).items()
             for group in groups
         }
         for side in (first, second)

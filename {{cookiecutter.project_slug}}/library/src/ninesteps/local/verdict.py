@@ -1,0 +1,28 @@
+"""How a run ended, in a word or two: the one home of what pages, `runs` and `show` say of it."""
+
+from __future__ import annotations
+
+REGISTERED, GATE_FAILED, RUNNING = "registered", "gate failed", "running"
+
+
+def is_failed_gate(kind: str, outcome: bool | None) -> bool:
+    """Whether a step of a type is a gate that the model failed, though the step succeeded."""
+    return kind == "Condition" and outcome is False
+
+
+def of_run(status: str, passes: bool | None, is_registered: bool) -> str:
+    """How a run on this machine ended.
+
+    Args:
+        status: the run's, such as Succeeded.
+        passes: whether the model passed the gate; None: the run did not come so far.
+
+    Returns:
+        registered, gate failed, failed, stopped, killed, running; or succeeded, where the steps
+        that were asked for lead to no registration.
+    """
+    if is_registered:
+        return REGISTERED
+    if status == "Executing":
+        return RUNNING
+    return GATE_FAILED if status == "Succeeded" and passes is False else status.lower()
