@@ -202,6 +202,8 @@ def test_the_anatomy_gives_the_length_of_each_file() -> None:
 def test_addresses_are_well_formed_and_of_known_hosts(page: Path) -> None:
     for address in _ADDRESS.findall(page.read_text(encoding="utf-8")):
         parts = urlsplit(address.rstrip(".,;"))
+        if parts.hostname == "127.0.0.1":
+            continue
         assert parts.scheme == "https", address
         assert parts.hostname in HOSTS | EXAMPLES, f"{page.name}: {address}"
 
