@@ -146,6 +146,9 @@ class Quiet(contextlib.AbstractContextManager["Quiet"]):
     def ended(self, execution: Execution, gate: str, local: Path) -> None:
         pass
 
+    def notice(self, sentence: str) -> None:
+        pass
+
     def __exit__(self, *_: object) -> None:
         pass
 

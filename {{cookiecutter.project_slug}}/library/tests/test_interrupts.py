@@ -56,7 +56,7 @@ def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(local_run, "_put", lambda *_: None)
     monkeypatch.setattr(local_run, "whoami", lambda _: "Sam")
     monkeypatch.setattr(
-        local_run, "write_report", lambda local, settings, execution: execution.page.touch()
+        local_run, "write_report", lambda local, settings, execution, notice: execution.page.touch()
     )
     return local
 

@@ -182,8 +182,51 @@ def test_a_refused_model_is_said_with_the_distance() -> None:
     said = "auc: expected more than 0.75, got 0.6000"
     assert said in page.html
     assert said in report.markdown
-    assert "✕ fails by 0.150" in page.section("gate").text
+    assert "✕ fails by 0.150" in page.by_id("decision").text
+    assert "auc fails It fails by 0.150. The AUC says how well" in page.by_id("decision").text
     assert "has the same outcome" in page.section("gate").text
+
+
+@pytest.mark.parametrize(
+    ("gate", "said"),
+    [
+        ("worst_dppl < 0.1", "Facet kind, group dog: 50 % of those with kind dog are"),
+        ("dppl[age_ge_4] < 0.1", "Facet age>=4, group 4 and over: 75 % of those with age 4 and"),
+        ("worst_di > 0.9", "Facet kind, group dog:"),
+    ],
+)
+def test_of_a_failed_bias_gate_facet_group_and_measure_come_first(gate: str, said: str) -> None:
+    evaluation = copy.deepcopy(EVALUATION)
+    cat, dog, _ = evaluation["bias_metrics"]["groups"]["kind"]
+    cat.update(dppl=-0.25, di=1.4)
+    dog.update(dppl=0.25, di=0.66)
+    evaluation["bias_metrics"]["dppl"]["age_ge_4"] = {"value": 0.2}
+    parsed = gates.parse(gate, "binary", ("kind", "age_ge_4"))
+    run = facts(steps=steps([condition(parsed)]), registered="")
+    run = dataclasses.replace(run, steps=tuple(
+        dataclasses.replace(one, outcome=False) if one.type == "Condition" else one
+        for one in run.steps
+    ))  # fmt: skip
+    page, report = made(run, files(evaluation=evaluation))
+    first = page.by_id("decision").text
+    assert f"{gate.split(maxsplit=1)[0]} fails {said}" in first
+    assert page.html.index('id="decision"') < page.html.index('id="steps"')
+    assert said.split(":", maxsplit=1)[0].replace(">", "&gt;") in report.markdown
+    (_, means) = page.by_id("decision").all("p")[0].text.split("of all others. ")
+    assert len(means.split()) > 5  # what the measure means, in words
+
+
+def test_the_first_screen_says_how_groups_fare_where_no_bias_gate_is_set() -> None:
+    first = made()[0].by_id("decision").text
+    assert "No bias gate is set The widest gap is by facet" in first
+    assert "Nothing to compare with No version serves" in first
+
+
+def test_a_failed_run_has_no_gate_to_show_on_its_first_screen() -> None:
+    run = facts(status="Failed", steps=steps(Evaluate="Failed"), registered="")
+    page, _ = made(run, Files({}))
+    assert not page.by_id("decision").all("svg")
+    assert page.by_id("decision").text == ""
 
 
 def test_a_gate_that_the_model_failed_has_no_tick() -> None:
@@ -268,7 +311,7 @@ def test_a_gate_on_a_metric_of_ones_own_is_judged_and_drawn(number: str, value: 
     found = judge(run, collect(run, source))
     assert found.recomputed is (value > float(number))
     assert gates.digest(found.gate) == gates.digest(gate)
-    (place,) = made(run, source)[0].section("gate").all("circle")
+    (place,) = made(run, source)[0].by_id("decision").all("circle")
     assert NEAR <= float(place.attributes["cx"] or "") <= FAR
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ninesteps.feature_store import findings
+from ninesteps.report.decision import Decision
 from ninesteps.report.evidence import Absent
 from ninesteps.report.figure import Panel
 from ninesteps.report.formatting import as_markdown, between, listed, moment, number, percent
@@ -16,15 +17,24 @@ MOST_DRIFTS = 5
 
 
 def summary(
-    reading: Reading, verdict: Verdict, judgement: Judgement | None, panels: list[Panel]
+    reading: Reading,
+    verdict: Verdict,
+    decision: Decision,
+    judgement: Judgement | None,
+    panels: list[Panel],
 ) -> str:
-    """The gate comparison by comparison, metrics, bias by facet, drift, and what is missing."""
+    """What to decide by, the gate, metrics, bias by facet, drift, and what is missing."""
     facts = reading.facts
     lines = [
         f"## {as_markdown(facts.project)}: {as_markdown(verdict.title.lower())}",
         "",
         as_markdown(verdict.says),
         "",
+        *(
+            f"- **{as_markdown(p.title)}.** {as_markdown(f'{p.says} {p.means}'.strip())}"
+            for p in decision.points
+        ),
+        *([""] if decision.points else []),
         f"Run `{facts.id}`, {as_markdown(facts.started)}, as of "
         f"{as_markdown(moment(str(facts.parameters.get('AsOf', ''))))}.",
     ]

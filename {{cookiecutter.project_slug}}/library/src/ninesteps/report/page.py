@@ -12,6 +12,7 @@ from ninesteps.plain_text import plain
 from ninesteps.report import formatting, glossary
 from ninesteps.report.comparison.panel import comparison_panel
 from ninesteps.report.comparison.side import Side
+from ninesteps.report.decision import decision
 from ninesteps.report.evidence import Absent, collect
 from ninesteps.report.facts import FAILED, SUCCEEDED, RunFacts, Source
 from ninesteps.report.graph import MARKS, graph, state_class
@@ -54,16 +55,17 @@ def build(
     judgement = _judgement(reading)
     outcome = verdict(facts, judgement, _uncounted(reading))
     panel_list = panels(reading)
-    if compared := comparison_panel(reading, source, reference):
+    compared = comparison_panel(reading, source, reference)
+    if compared:
         panel_list.insert(1, compared)
+    decided = decision(reading, judgement, compared, _remarks(reading))
     own = own_panels(root, reading, source) if root else []
     panel_list[-1:-1] = own  # before the evidence
     style, script = asset("page.css"), asset("page.js")
     html = template("page.html.jinja").render(
         facts=facts,
         verdict=outcome,
-        judgement=judgement,
-        remarks=_remarks(reading),
+        decision=decided,
         panels=panel_list,
         graph=graph(facts.steps),
         parts=step_parts(facts, source),
@@ -76,7 +78,7 @@ def build(
         script_hash=csp_hash(script),
         terms=Markup(TERMS),
     )
-    text = summary(reading, outcome, judgement, panel_list)
+    text = summary(reading, outcome, decided, judgement, panel_list)
     faults = tuple(one.fault for one in own if one.fault)
     return Report(plain(_explained(html)), plain(text), faults)
 

@@ -58,12 +58,13 @@ def _gate(reading: Reading) -> Panel:
         )
     if any(judged.comparison.is_bias for judged in judgement.comparisons):
         says += f" {reading.uncounted}"
-    figure, table = comparison_figure(judgement, curves)
+    figure, table = comparison_figure(judgement, curves)  # it is drawn on the first screen
+    says += f" {figure.says}"
     tables = [table]
     if champion := reading.evaluation.get(CHAMPION):
         says += f" {_of_champion(champion, reading.facts.champion)}"
         tables += filter(None, [champion_table(judgement, reading.evaluation)])
-    return Panel("gate", "Gate", says, [Group("", figures=[figure], tables=tables)])
+    return Panel("gate", "Gate", says, [Group("", tables=tables)])
 
 
 def _of_champion(section: dict[str, Any], version: int | None) -> str:
