@@ -166,6 +166,10 @@ def test_the_version_is_deployed_and_answers_over_http_as_the_evaluation_had_it(
             one = json.loads(line)
             said = posted(port, {"messages": one["messages"]})
             assert said == (200, {"reply": expected[one["id"]], "status": 200})
+        example = json.loads(pipeline("endpoint", "--example", "--json").stdout)
+        first = json.loads(test.splitlines()[0])
+        assert example == {"messages": first["messages"]}
+        assert f"# conversation '{first['id']}' of" in pipeline("endpoint", "--example").stdout
         _, refused = posted(port, {"messages": []})
         assert refused["status"] == 400
         assert "expected" in refused["error"]

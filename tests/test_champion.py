@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
+import shlex
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +58,36 @@ def serving(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def last(repository: Repository) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(repository.pipeline("show", "last", "--json").stdout)
     return content
+
+
+def test_the_example_of_a_request_is_answered_by_the_label_as_the_batch_was(
+    serving: Repository,
+) -> None:
+    """The table's row alone; with what tells groups apart it has the batch's own answer."""
+    comment, *lines = command(serving, "endpoint", "--example").splitlines()
+    shown = re.search(r"record '(\w+)' of the test split, .*, without doorstep, city$", comment)
+    body = json.loads(command(serving, "endpoint", "--example", "--json"))
+    words = shlex.split("\n".join(lines).replace("\\\n", ""))  # as a shell joins lines
+    assert shown and (words[0], json.loads(words[-1])) == ("curl", body)
+    said = posted(words[-3], body)
+    with (serving.path / TABLE).open(newline="", encoding="utf-8") as file:
+        row = next(row for row in csv.DictReader(file) if row["custid"] == shown[1])
+    assert all(row.get(name, text) == text for name, text in body["records"][0].items())
+    assert [*said["predictions"][0]] == ["retained", "probability", "unknown"]
+    (record,) = body["records"]
+    everything = {"records": [{**record, "city": row["city"], "doorstep": row["doorstep"]}]}
+    (whole,) = posted(words[-3], everything)["predictions"]
+    (batch,) = serving.path.glob(".local/s3/**/test.csv.out")
+    answers = {line.split(",")[0]: line.split(",")[1:] for line in batch.read_text().splitlines()}
+    assert [str(whole["retained"]), f"{whole['probability']:.9g}"] == answers[shown[1]]
+
+
+def posted(url: str, content: object) -> Any:
+    """The endpoint's answer to JSON."""
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(content).encode(), headers)  # noqa: S310
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        return json.load(answer)
 
 
 def test_the_next_model_is_compared_with_the_version_that_serves(serving: Repository) -> None:

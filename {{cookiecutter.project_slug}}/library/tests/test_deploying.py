@@ -67,6 +67,11 @@ def test_versions_are_deployed_gone_back_from_and_shown(local: Path) -> None:
     assert {e.facts["group"] for e in entries} == {GROUP}
     assert all(len(e.facts["model"]) == 64 for e in entries)
     assert "100 %" in pipeline("endpoint").output
+    example = json.loads(pipeline("endpoint", "--example", "--json").output)
+    first = [float(field) for field in RECORDS[0].split(",")]  # whose id is none of the table's
+    assert example == {"instances": [{"features": first}]}
+    both = pipeline("endpoint", "--example", "--stop")
+    assert (both.exit_code, "--example: not with --stop" in both.output) == (2, True)
     going_on = deployments_in_lineage(local, 1)
     assert pipeline("endpoint", "--stop").output == "the endpoint is stopped\n"
     assert_lineage_has_the_traffic(local, going_on)

@@ -150,6 +150,23 @@ def test_an_answer_in_json_has_sagemakers_names(
         assert kind == "application/json"
 
 
+def test_the_answer_to_raw_records_has_the_labels_own_name(
+    model: inference.Model, estimator: inference.Model
+) -> None:
+    for one, keys in ((model, ["{}", "probability", "unknown"]), (estimator, ["{}", "unknown"])):
+        said = inference.predict_fn(records(2, seed=1), one)
+        assert said.label == one.columns.label
+        for label, expected in (
+            ("left", [key.format("left") for key in keys]),
+            ("unknown", ["predicted_label", "score", "unknown"][-len(keys) :]),
+        ):
+            raw = replace(said, unknown=((), ("city",)), label=label)
+            found = json.loads(inference.output_fn(raw, "application/json")[0])["predictions"]
+            assert [[*each] for each in found] == [expected, expected]
+            assert [each["unknown"] for each in found] == [[], ["city"]]
+            assert inference.output_fn(raw, "text/csv") == inference.output_fn(said, "text/csv")
+
+
 def test_too_few_or_many_fields_are_named_with_those_that_are_right(model: inference.Model) -> None:
     with pytest.raises(ValueError, match=r"expected 2 fields in a record \(age, income\), got 3"):
         inference.predict_fn(np.zeros((1, 3), dtype=np.float32), model)

@@ -225,7 +225,10 @@ def test_a_raw_record_is_answered_as_its_vector_is(trained: Trained, server: Ser
     assert status == 200
     answers = json.loads(body)["predictions"]
     unknown = [answer.pop("unknown") for answer in answers]
-    assert answers == of_vectors
+    named = [
+        {"retained": one["predicted_label"], "probability": one["score"]} for one in of_vectors
+    ]
+    assert answers == named
     assert {"favday", "city"} < {name for names in unknown for name in names}
     for place, answer in zip(chosen[::5], answers[::5], strict=True):
         _, body = server.ask({"records": [records[place]]})

@@ -8,7 +8,8 @@ that a regression estimates. Or they are JSON, in the shapes that SageMaker's ow
 https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-inference.html
 
 JSON may also have raw records, `{"records": [{"age": 41, "city": "Oslo"}]}`: their features are
-computed here by the team's own code, and each answer names the columns whose value is `unknown`.
+computed here by the team's own code. Each answer has the label's own name, and the columns whose
+value is `unknown`: `{"predictions": [{"churned": 1, "probability": 0.9, "unknown": []}]}`.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ DESCRIPTION_FILE = "code/model.json"
 CSV, JSON = "text/csv", "application/json"
 CONTENT_TYPES = (CSV, JSON)
 """Of requests and of answers."""
+UNKNOWN, PROBABILITY = "unknown", "probability"
+TAKEN = ("", UNKNOWN, PROBABILITY)
+"""What a label may not be called in an answer: a column of such a name keeps SageMaker's names."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ class Prediction:
     labels: NDArray[np.float64]  # (n,): 0 and 1, or the estimated numbers
     probabilities: NDArray[np.float64] | None  # (n,); None for a regression
     unknown: tuple[tuple[str, ...], ...] | None = None  # columns by record; None without raw ones
+    label: str = ""  # the column that is predicted
 
 
 def model_fn(model_dir: str) -> Model:
@@ -129,10 +134,11 @@ def predict_fn(request: NDArray[np.float32] | RawRequest, model: Model) -> Predi
             f"{data.shape[1]}"
         )
     values = model.fitted.predict(data)
+    label = model.columns.shown.get(model.columns.label, model.columns.label)
     if model.description.decision is None:
-        return Prediction(values, None, unknown)
+        return Prediction(values, None, unknown, label)
     labels = (values >= model.description.decision.threshold).astype(np.float64)
-    return Prediction(labels, values, unknown)
+    return Prediction(labels, values, unknown, label)
 
 
 def output_fn(prediction: Prediction, accept: str) -> tuple[str, str]:
@@ -144,7 +150,7 @@ def output_fn(prediction: Prediction, accept: str) -> tuple[str, str]:
     if kind == JSON:
         answers = list(_predictions(prediction))
         for answer, unknown in zip(answers, prediction.unknown or (), strict=False):
-            answer["unknown"] = unknown
+            answer[UNKNOWN] = unknown
         return json.dumps({"predictions": answers}), JSON
     if prediction.probabilities is None:
         # In full: the bias step must find each on the same side of the threshold as the gate.
@@ -154,10 +160,13 @@ def output_fn(prediction: Prediction, accept: str) -> tuple[str, str]:
 
 
 def _predictions(prediction: Prediction) -> Iterator[dict[str, Any]]:
-    """Each answer by SageMaker's names; a regression's score is its estimate."""
+    """Each answer by SageMaker's names, or of raw records by the label's own."""
+    label, score = "predicted_label", "score"  # the score of a regression is its estimate
+    estimate = score
+    if prediction.unknown is not None and prediction.label not in TAKEN:
+        label, score, estimate = prediction.label, PROBABILITY, prediction.label
     if prediction.probabilities is None:
-        yield from ({"score": number} for number in prediction.labels.tolist())
+        yield from ({estimate: number} for number in prediction.labels.tolist())
         return
     labels, scores = prediction.labels.astype(int).tolist(), prediction.probabilities.tolist()
-    for label, score in zip(labels, scores, strict=True):
-        yield {"predicted_label": label, "score": score}
+    yield from ({label: one, score: of} for one, of in zip(labels, scores, strict=True))

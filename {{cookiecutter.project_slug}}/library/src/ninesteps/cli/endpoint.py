@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -119,12 +119,19 @@ def rollback(as_json: bool) -> None:
 
 @commands.command()
 @click.option("--stop", is_flag=True, help="Stop the endpoint.")
+@click.option("--example", is_flag=True,
+              help="Print a request for a shell, made of a record of the test split; with --json "
+                   "its body alone.")  # fmt: skip
 @AS_JSON
-def endpoint(stop: bool, as_json: bool) -> None:
+def endpoint(stop: bool, example: bool, as_json: bool) -> None:
     """Show the endpoint on this machine, or stop it."""
+    if stop and example:
+        raise click.UsageError("--example: not with --stop")
     rehearsal = _rehearsal()
     status = {**rehearsal.ask("status"), "port": rehearsal.port()}
-    if stop:
+    if example:
+        _show_example(rehearsal, status, as_json)
+    elif stop:
         rehearsal.stop()
         here.record_lineage()
         click.echo("the endpoint is stopped")
@@ -136,6 +143,16 @@ def endpoint(stop: bool, as_json: bool) -> None:
 
         Console().print(table(status))
         click.echo(address(rehearsal))
+
+
+def _show_example(rehearsal: Rehearsal, status: dict[str, Any], as_json: bool) -> None:
+    """Print a request to the version that serves."""
+    from ninesteps.runs import example_request
+
+    if status["version"] is None:
+        raise DeployError("no version is served: `pipeline deploy V` first")
+    made = example_request.example(rehearsal, rehearsal.package(status["version"]))
+    click.echo(made.text if as_json else made.command(status["port"]))
 
 
 def _rehearsal() -> Rehearsal:

@@ -78,6 +78,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "rollback": (("pipeline rollback", "Let the version before serve again."),),
     "endpoint": (
         ("pipeline endpoint", "Show what serves, and where."),
+        ("pipeline endpoint --example", "Print a request to it for a shell."),
         ("pipeline endpoint --stop", "Stop it."),
     ),
     "ab-plan": (("pipeline ab-plan --users 500 --rate 0.3", ""),),

@@ -95,6 +95,10 @@ class Rehearsal:
         """
         approvals = approval.on_this_machine(self.local, self.settings, read_only=True)
         approvals.may_deploy(number, has_served=has_served)
+        return self.package(number)
+
+    def package(self, number: int) -> ModelPackage:
+        """A version that is registered, whatever it may do."""
         group = self.settings.model_package_group
         (package,) = State(self.local / "state.db", read_only=True).model_packages(group, number)
         return package
@@ -202,6 +206,22 @@ class Rehearsal:
                     f"version {package.version} was not evaluated on its own answers: {different}"
                 )
         return known
+
+    def written(self, package: ModelPackage, end: str) -> bytes:
+        """What the version's run wrote to the S3 URI that ends so, unchanged since.
+
+        Raises:
+            DeployError: if it is gone, or was changed.
+        """
+        digests = self._digests(package)
+        try:
+            uri = next(uri for uri in digests if uri.endswith(end))
+            return Storage(self.local / "s3").read(uri, digests[uri])
+        except (StopIteration, StepError) as error:
+            raise DeployError(
+                f"the test split of run {package.execution} cannot be read: "
+                f"{error or f'it has no {end}'}"
+            ) from None
 
     def _answered(self, package: ModelPackage) -> tuple[Known, bytes | None]:
         """The records with the transform's answers, and the evaluation's, unchanged since the run.
