@@ -441,6 +441,18 @@ def test_a_run_that_nobody_is_known_to_have_started_cannot_be_approved_by_a_seco
     )
 
 
+def test_neither_the_starter_nor_the_first_approver_is_offered_as_the_approver(
+    machine: Registered,
+) -> None:
+    for rule in (False, True):
+        approvals = machine.approvals(require_second_approver=rule, before_production=True)
+        assert not approvals.may_give(1, "sam lee")
+        assert approvals.may_give(1, JO[0])
+    approvals.approve(1, *JO)
+    assert not approvals.may_give(1, JO[0], PRODUCTION)
+    assert approvals.may_give(1, "Al", PRODUCTION)
+
+
 # Before production
 
 

@@ -489,23 +489,29 @@ main.main(sys.argv[2:])
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such terminals")
 @pytest.mark.parametrize(
-    ("typed", "status", "kept"),
+    ("who", "typed", "status", "kept"),
     [
-        ("\nauc is fine\n", 0, ("Git Name <git@example.com>", "auc is fine")),
-        ("Jo Doe\n\nstill fine\n", 0, ("Jo Doe", "still fine")),
-        ("Jo Doe\n   \n", 2, None),
-        ("Jo Doe\n\x03", 130, None),
-        ("\x04", 130, None),
+        ("Git Name", "\nauc is fine\n", 0, ("Git Name <git@example.com>", "auc is fine")),
+        ("Sam Lee", "\nJo Doe\nfine\n", 0, ("Jo Doe", "fine")),
+        ("Git Name", "Jo Doe\n\nstill fine\n", 0, ("Jo Doe", "still fine")),
+        ("Git Name", "Jo Doe\n   \n", 2, None),
+        ("Git Name", "Jo Doe\n\x03", 130, None),
+        ("Git Name", "\x04", 130, None),
     ],
-    ids=["default", "asked-again", "blank", "Ctrl-C", "Ctrl-D"],
+    ids=["default", "not-the-starter", "asked-again", "blank", "Ctrl-C", "Ctrl-D"],
 )
 def test_at_a_terminal_who_and_why_are_asked_for(
-    machine: Registered, tmp_path: Path, typed: str, status: int, kept: tuple[str, str] | None
+    machine: Registered,
+    tmp_path: Path,
+    who: str,
+    typed: str,
+    status: int,
+    kept: tuple[str, str] | None,
 ) -> None:
     import pty
 
     git(tmp_path, "init")
-    git(tmp_path, "config", "user.name", "Git Name")
+    git(tmp_path, "config", "user.name", who)
     git(tmp_path, "config", "user.email", "git@example.com")
     ours, theirs = pty.openpty()
     process = subprocess.Popen(

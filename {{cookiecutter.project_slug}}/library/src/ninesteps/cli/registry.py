@@ -140,7 +140,12 @@ def _decide(
                 registry_view.version(approvals, settings, number)
             elif not is_rejected:
                 registry_view.warnings(approvals, settings, number)
-            who, why = reasons(who, why, here.root())
+            me = whoami(here.root()) if who is None else ""
+            if me and environment is None and not is_rejected:
+                me = me if approvals.may_give(number, me, place) else ""
+                if is_asked():
+                    click.echo("On this machine a name is typed: nobody signs in.", err=True)
+            who, why = reasons(who, why, me)
             if is_rejected:
                 approvals.reject(number, who, why)
             else:
@@ -200,8 +205,11 @@ def is_asked() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def reasons(who: str | None, why: str | None, repository: Path) -> tuple[str, str]:
+def reasons(who: str | None, why: str | None, offered: str) -> tuple[str, str]:
     """Who decides and why: as given, or as typed at the terminal.
+
+    Args:
+        offered: who decides if nothing is typed; empty: a name has to be.
 
     Raises:
         RegistryError: if one is not given and there is no terminal to ask at.
@@ -211,7 +219,7 @@ def reasons(who: str | None, why: str | None, repository: Path) -> tuple[str, st
         raise RegistryError(f"expected {missing}, got none, and there is no terminal to ask at")
     try:
         if who is None:
-            who = click.prompt("who decides", default=whoami(repository) or None, err=True)
+            who = click.prompt("who decides", default=offered or None, err=True)
         if why is None:
             why = click.prompt("why", err=True)
     except click.Abort:  # Ctrl-C or the end of what is typed

@@ -448,6 +448,17 @@ class Approvals:
             rule = f"[approval] before_production {asks}"
             yield _Excluded(first.who, f"approved {version.name}", rule)
 
+    def may_give(self, number: int, who: str, stage: str = "") -> bool:
+        """Whether a person may approve a version: one who may not is not offered as who does.
+
+        Who started its run is not either, though no rule asks for somebody else.
+        """
+        version, known = self.find(number), self.registry.identity(who)
+        others = [other.name for other in self._excluded(version, stage)]
+        if not self.require_second_approver:
+            others.append(self.registry.started_by(version))
+        return not any(other and is_same_person(known, other) for other in others)
+
     def command(self, number: int, stage: str = "") -> str:
         """What approves a version, as it is typed."""
         stage = f" --for {stage.lower()}" if stage else ""
