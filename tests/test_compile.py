@@ -96,6 +96,7 @@ def test_check_says_the_gate_and_the_next_firings(render: Any) -> None:
     repository.pipeline("readme")
     printed = repository.pipeline("check").stdout
     assert "the gate is auc > 0.75" in printed
+    assert "features    32 features; what each means is written in pipeline.toml" in printed
     assert "9 steps; no problems found" in printed
     assert len(re.findall(r"^ +\w{3} \d{4}-01-01 06:00 JST$", printed, re.MULTILINE)) == 5
 
@@ -126,6 +127,21 @@ def test_what_was_in_order_is_not_checked_again_until_something_moves(render: An
         path.write_text(text, encoding="utf-8", newline="")
     assert kept.read_text(encoding="utf-8") == said  # what fails is not kept
     assert repository.pipeline("check").stdout == first.stdout
+
+
+def test_check_says_which_feature_has_no_meaning_and_refuses_the_meaning_of_none(
+    render: Any,
+) -> None:
+    repository = render()
+    repository.edit("pipeline.toml", ', meaning = "E-mails sent to the customer"', "")
+    printed = repository.pipeline("check").stdout
+    assert "features    32 features; 1 without a meaning in pipeline.toml: esent" in printed
+    repository.edit("pipeline.toml", "\nclicked = {", "\nclickt = {")
+    done = repository.pipeline("check", status=2)
+    assert done.stderr == (
+        "pipeline: pipeline.toml [features.dictionary]: expected the name of a feature that "
+        "feature_store/features.py gives, got 'clickt'; did you mean 'clicked'?\n"
+    )
 
 
 def test_check_refuses_settings_that_cannot_be_used(render: Any) -> None:

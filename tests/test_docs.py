@@ -292,13 +292,14 @@ def test_every_setting_is_there_with_its_default_and_a_text(text: dict[str, str]
         features,
         judge,
         judgement,
+        meanings,
         operation,
         project,
         tuning,
     )  # fmt: skip
 
-    modules = (ab_test, data, deploy, environment, features, judge, judgement, operation, project,
-               tuning, profile)  # fmt: skip
+    modules = (ab_test, data, deploy, environment, features, judge, judgement, meanings, operation,
+               project, tuning, profile)  # fmt: skip
     fields = [field for module in modules for one in data_classes(module)
               if one.__name__ not in {"Alarm", "_File"} for field in dataclasses.fields(one)
               if field.metadata.get("in_file", True)

@@ -49,6 +49,22 @@ BIASED = {
 """Which constant of its generator names the group that a bias was planted in."""
 
 
+@pytest.mark.parametrize("scenario", SAMPLED)
+def test_every_feature_and_every_column_has_a_meaning(ran: Ran, scenario: str) -> None:
+    from ninesteps.report.dictionary import rows
+    from ninesteps.settings import loading
+
+    settings = loading.load(ran(scenario).repository.path)
+    columns = ran(scenario).read(f"{prefix(scenario)}ModelProcess/test/columns.json")
+    found = rows(settings, columns["features"])
+    assert [row.name for row in found if not row.meaning] == []
+    computed = settings.features.dictionary
+    assert all(entry.columns for entry in computed.values())
+    assert computed.keys() <= set(columns["features"])
+    unseen = {row.name for row in found if not row.is_seen}
+    assert unseen >= {*settings.model.exclude, *settings.data.pseudonyms}
+
+
 def prefix(scenario: str) -> str:
     answer: str = QUESTIONS["_scenarios"][scenario]["step_prefix"]
     return answer

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ninesteps.report.dictionary import Dictionary
 from ninesteps.report.facts import RunFacts, StepFacts
+from ninesteps.settings.data import Column
 
 ROOT = "s3://bucket/pets/executions/one"
 SHARE = {"rows": 200, "favourable": 150, "share": 0.75, "interval": [0.68, 0.81]}
@@ -63,6 +65,7 @@ CURVES: dict[str, Any] = {
 }  # fmt: skip
 
 COLUMNS: dict[str, Any] = {
+    "features": ["weight", "purrs"],
     "label": "stayed", "problem": "binary", "favourable_label": 1, "label_threshold": None,
     "facets": [{"key": "kind", "column": "kind"},
                {"key": "age_ge_4", "column": "age", "threshold": 3.9999999999999996}],
@@ -159,6 +162,7 @@ def facts(**replaced: Any) -> RunFacts:
         started_by="Jo Doe <jo@example.com>", parameters={"AsOf": "2026-01-01T00:00:00Z"},
         definition_sha256="0" * 64, steps=steps(), registered="pets version 1",
         no_previous="no earlier run is on this machine", origin=CAME_FROM,
+        dictionary=Dictionary({"weight": Column("number")}, {}, {}, (), {}),
     )  # fmt: skip
     return dataclasses.replace(whole, **replaced)
 

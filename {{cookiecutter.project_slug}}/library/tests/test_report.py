@@ -45,8 +45,8 @@ from reports import (
 )
 
 SECTION = "binary_classification_metrics"
-SECTIONS = ("steps", "gate", "quality", "search", "bias", "explained", "data", "origin",
-            "evidence", "terms")  # fmt: skip
+SECTIONS = ("steps", "gate", "quality", "search", "bias", "explained", "features", "data",
+            "origin", "evidence", "terms")  # fmt: skip
 
 
 def made(run: RunFacts | None = None, source: Files | None = None) -> tuple[Page, Report]:
@@ -91,7 +91,7 @@ def test_a_log_is_shown_by_its_end() -> None:
     [
         ("evaluation", {"gate", "quality", "bias", "explained"}),
         ("curves", {"quality"}),
-        ("columns", {"quality", "bias"}),
+        ("columns", {"quality", "bias", "features"}),
         ("profile", {"data"}),
         ("analysis", {"bias", "explained"}),
         ("pretraining_bias", {"bias"}),

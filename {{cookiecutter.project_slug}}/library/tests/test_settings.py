@@ -441,6 +441,25 @@ facets = "species"
 """
 
 
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        ('["aged"]', "columns: expected columns of [data.columns], or event_time, got 'aged'; did "
+         "you mean 'age'?"),
+        ('["species"]', "columns: expected columns that features.py gets, got 'species', which "
+         "[model] exclude withholds"),
+    ],
+)  # fmt: skip
+def test_a_feature_is_computed_from_columns_that_there_are(
+    tmp_path: Path, columns: str, sentence: str
+) -> None:
+    more = '\n[model]\nexclude = ["species"]\n\n[features.dictionary]\n'
+    load(tmp_path, more=f'{more}years = {{ meaning = "Years", columns = ["age", "event_time"] }}')
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, more=f'{more}years = {{ meaning = "Years", columns = {columns} }}')
+    assert str(refused.value) == f"pipeline.toml [features.dictionary.years] {sentence}"
+
+
 def test_a_regression_has_defaults_of_its_own(tmp_path: Path) -> None:
     settings = load(tmp_path, text=REGRESSION)
     assert (settings.objective, settings.metric_word) == ("validation:rmse", "RMSE")

@@ -23,6 +23,9 @@ SAMPLE = 50_000
 MOST_FOUND = 8
 """Kinds of odd values that `pipeline check` lists, of a table."""
 
+SHOWN = 5
+"""Features without a meaning that `pipeline check` lists."""
+
 
 @commands.command("compile")
 @click.option(
@@ -129,9 +132,9 @@ def _check_table(settings: Settings, file: Path) -> str:
     is_whole = most is None or table.read < most
     if is_whole:
         check_split_sizes(rows_by_class(table.labels, settings), settings, file)
-    made = try_features(table, settings)
+    features = try_features(table, settings)
     lines = [
-        f"{settings.data.file}: {table.kept:,} rows of {table.read:,}, {made:,} features",
+        f"{settings.data.file}: {table.kept:,} rows of {table.read:,}",
         *textwrap.wrap(_odd(table.found), 66, break_on_hyphens=False),
     ]
     if not is_whole:
@@ -143,7 +146,8 @@ def _check_table(settings: Settings, file: Path) -> str:
         ),
         *run_warnings.of_rows_left_out(table.read, table.left_out),
     ]
-    return "\n".join([*_labelled("table", lines), *_warning_lines(told)])
+    meanings = _check_dictionary(settings, features)
+    return "\n".join([*_labelled("table", lines), *meanings, *_warning_lines(told)])
 
 
 def _odd(found: Mapping[str, int]) -> str:
@@ -166,6 +170,24 @@ def _warning_lines(warnings: list[str]) -> list[str]:
         for sentence in warnings
         for line in _labelled("warning", textwrap.wrap(sentence, 66, break_on_hyphens=False))
     ]
+
+
+def _check_dictionary(settings: Settings, features: list[str]) -> list[str]:
+    """Refuse a meaning of a feature that there is not; say which features have none."""
+    from ninesteps.report.dictionary import Dictionary
+    from ninesteps.report.formatting import count
+
+    dictionary = Dictionary.of(settings)
+    groups = settings.features.groups.items()
+    names = [*features, *(f"{name}_{column}" for name, of in groups for column in of.columns)]
+    refuse(dictionary.unknown(names))
+    missing = dictionary.without_meaning(names)
+    found = count(len(names), "feature")
+    if not missing:
+        return [f"features    {found}; what each means is written in pipeline.toml"]
+    listed = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
+    said = f"{found}; {len(missing)} without a meaning in pipeline.toml: {listed}"
+    return _labelled("features", textwrap.wrap(said, 66, break_on_hyphens=False))
 
 
 def _check_definition(settings: Settings) -> str:

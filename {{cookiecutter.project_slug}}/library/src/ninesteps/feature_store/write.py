@@ -70,8 +70,8 @@ class _WiderTypesError(Exception):
         self.schema = schema
 
 
-def try_features(table: RawTable, settings: Settings) -> int:
-    """Compute the features of some rows of a table, checked as an ingest does; gives how many.
+def try_features(table: RawTable, settings: Settings) -> list[str]:
+    """Compute the features of some rows of a table, checked as an ingest does; gives their names.
 
     Raises:
         FeaturesError: with the file and the line, if they cannot be used.
@@ -84,7 +84,7 @@ def try_features(table: RawTable, settings: Settings) -> int:
         computed = _Features(settings, team).of(rows)
         records = _Records(settings, len(rows), datetime.now(UTC)).of(rows, computed)
     divided(records.column_names, settings.stored_record_id, owned)
-    return len(computed.columns)
+    return [*map(str, computed.columns)]
 
 
 def write_offline_store(

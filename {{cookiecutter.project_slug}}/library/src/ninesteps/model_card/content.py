@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from ninesteps.registry.registry import Version, how
 from ninesteps.report import champion
 from ninesteps.report.bias_charts import LEAST_SHOWN, is_shown
 from ninesteps.report.evidence import Absent
+from ninesteps.report.features_panel import feature_names
 from ninesteps.report.formatting import count, number, shortened
 from ninesteps.report.panels import trials
 from ninesteps.report.reading import BROKEN, Reading, sentence
@@ -30,6 +32,9 @@ PROBLEMS = {
 
 MOST_FEATURES = 20
 """Bars of a chart in a card ("Model card JSON schema")."""
+
+MOST_DESCRIBED = 100
+"""Features whose meaning is in a card, which may have 100,000 characters in all."""
 
 LONG, LONGER, NAME, LABEL = 1024, 2048, 255, 63
 """Characters that texts of a card may have."""
@@ -327,6 +332,22 @@ class Card:
             told = f"{decision.after}{of} by {decision.who} at {decision.at}: {decision.why}"
             yield f"decision_{place}", shortened(told, LONG)
         yield "standing", shortened(how(version), LONG)
+        yield from self._dictionary()
+
+    def _dictionary(self) -> Iterator[tuple[str, str]]:
+        """What the features mean, and the columns that the model never sees, as far as is said."""
+        dictionary = self.reading.facts.dictionary
+        if dictionary is None:
+            return
+        names: list[str] = []
+        with contextlib.suppress(Absent, *BROKEN):
+            names = feature_names(self.reading)
+        told = [row for row in dictionary.rows(names) if row.meaning or not row.is_seen]
+        for row in told[:MOST_DESCRIBED]:
+            kind = "feature" if row.is_seen else "never_seen"
+            key = re.sub(r"\W+", "_", f"{kind}_{row.name}", flags=re.ASCII).strip("_")
+            means = f"{row.meaning} " if row.meaning else ""
+            yield shortened(key, NAME), shortened(f"{means}({row.type}; {row.source})", LONG)
 
 
 def _fine_tuned(evaluation: Mapping[str, Any]) -> Iterator[str]:

@@ -29,6 +29,7 @@ from ninesteps.registry.account import (
 from ninesteps.registry.person import arn_of
 from ninesteps.registry.registry import Decision
 from ninesteps.report import champion
+from ninesteps.report.dictionary import Dictionary
 from ninesteps.report.evidence import Absent
 from ninesteps.report.facts import (
     EXECUTING,
@@ -130,6 +131,7 @@ class AccountRun:
             definition_sha256=hashlib.sha256(text.encode()).hexdigest(),
             steps=steps,
             positive=" or ".join(settings.data.positives) or "1",
+            dictionary=Dictionary.of(settings),
             registered=", ".join(filter(None, map(_registered, steps))),
             changes=tuple(change for step in steps for change in _decided(step)),
             digests=dict(pair for step in steps for pair in _noted(step)),

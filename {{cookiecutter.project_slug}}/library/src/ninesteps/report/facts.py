@@ -10,6 +10,7 @@ from ninesteps.feature_store.ingest import Ingested
 
 if TYPE_CHECKING:  # a run in which nothing has changed imports it for nothing
     from ninesteps.registry.registry import Decision
+    from ninesteps.report.dictionary import Dictionary
 
 WAITING, EXECUTING, SUCCEEDED = "Waiting", "Executing", "Succeeded"
 FAILED, SKIPPED, STOPPED, KILLED = "Failed", "Skipped", "Stopped", "Killed"
@@ -97,6 +98,7 @@ class RunFacts:
     table: Ingested | None = None  # what was found in the raw table, where that is known
     origin: Mapping[str, Any] = field(default_factory=dict)  # where it came from; empty: unknown
     protected_on_purpose: Mapping[str, str] = field(default_factory=dict)  # [model.protected]
+    dictionary: Dictionary | None = None  # what the settings say of columns and features
     champion: int | None = None  # the version that its gate compared it with, where that is known
 
     @property

@@ -21,6 +21,7 @@ from ninesteps.local.history import log_text
 from ninesteps.local.state import KeptExecution, ModelPackage, State, digest_of
 from ninesteps.local.storage import Storage
 from ninesteps.report import champion, run_warnings
+from ninesteps.report.dictionary import Dictionary
 from ninesteps.report.facts import Previous, Reference, RunFacts, StepFacts
 from ninesteps.report.formatting import duration, moment
 from ninesteps.settings.settings import Settings
@@ -65,6 +66,7 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
         definition_sha256=hashlib.sha256(kept.definition.encode()).hexdigest(),
         steps=tuple(_step(run) for run in execution.numbered),
         positive=" or ".join(settings.data.positives) or "1",
+        dictionary=Dictionary.of(settings),
         digests=digests,
         erased=erased,
         registered=", ".join(map(_registered, execution.registered)),

@@ -9,6 +9,7 @@ from ninesteps.report.bias_panel import bias
 from ninesteps.report.champion import name
 from ninesteps.report.evidence import Absent
 from ninesteps.report.facts import RunFacts
+from ninesteps.report.features_panel import features
 from ninesteps.report.figure import Figure, Group, Panel, Table
 from ninesteps.report.formatting import count, listed, moment, number
 from ninesteps.report.judgement import champion_table, comparison_figure
@@ -28,6 +29,7 @@ def panels(reading: Reading) -> list[Panel]:
         panel("search", "Hyperparameter search", reading, _search),
         panel("bias", "Outcomes by group", reading, bias),
         _explained(reading),
+        panel("features", "Features", reading, features),
         panel("data", "Training data", reading, data),
         panel("origin", "Where it came from", reading, came_from),
     ]

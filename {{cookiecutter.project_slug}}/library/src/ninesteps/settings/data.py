@@ -7,6 +7,7 @@ import typing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from ninesteps.settings.meanings import MEANING_RULE, is_meaning
 from ninesteps.settings.moments import MOMENT_RULE, is_moment
 from ninesteps.settings.names import FEATURE_NAME_RULE, RESERVED_COLUMNS, is_stored_name
 from ninesteps.settings.toml import require
@@ -27,12 +28,15 @@ class Column:
     max: float | None = None  # of a number: the largest that it may be
     required: bool = False  # whether every row must have a value
     pseudonym: bool = False  # of a text: whether the store gets a keyed hash in its place
+    # What the column is, for people: the report and the model card show it.
+    meaning: str = field(default="", repr=False, compare=False)  # in no hash of a table
 
     TYPES: typing.ClassVar = ("number", "date", "category", "text", "conversation")
     NOTATION: typing.ClassVar = ("decimal", "thousands", "unit", "parentheses")
 
     def __post_init__(self) -> None:
         require(self.type in self.TYPES, "type", self.type, ", ".join(self.TYPES))
+        require(is_meaning(self.meaning), "meaning", self.meaning, MEANING_RULE)
         require(self.type != "date" or is_date_format(self.format), "format", self.format,
               'the format of a date, such as "%Y-%m-%d"')  # fmt: skip
         require(self.type != "category" or self.values, "values", list(self.values),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from ninesteps.errors import SettingsError
 from ninesteps.settings.environment import Environment
+from ninesteps.settings.meanings import Computed
 from ninesteps.settings.names import (
     FEATURE_NAME,
     FEATURE_NAME_RULE,
@@ -150,6 +151,8 @@ class Features:
     """Feature groups of other repositories, whose columns are read beside the own ones."""
     owned: dict[str, OwnedGroup] = field(default_factory=dict)
     """Further feature groups of this repository, which some of the features are put into."""
+    dictionary: dict[str, Computed] = field(default_factory=dict)
+    """What the features mean that are no raw columns, by the names that `features.py` gives."""
 
     def __post_init__(self) -> None:
         require(not self.group or _is_name(self.group), "group", self.group, FEATURE_NAME_RULE)

@@ -233,6 +233,7 @@ def _check_columns(settings: Settings) -> None:
     _check_stored_names(settings, named)
     _check_event_times(settings)
     _check_owned_columns(settings)
+    _check_dictionary(settings)
     for facet in settings.facets:
         _check_facet(facet, columns[facet.column], settings.data.missing)
     if settings.split.by == "time" and not settings.data.event_time:
@@ -318,6 +319,24 @@ def _check_owned_columns(settings: Settings) -> None:
                         f"{where}", "features", "owned", name, "columns",
                     )  # fmt: skip
                 taken[column.lower()] = f"[features.owned.{name}]"
+
+
+def _check_dictionary(settings: Settings) -> None:
+    """What a feature is computed from must be a column that `features.py` gets."""
+    known = (*settings.feature_columns, "event_time")
+    for name, computed in settings.features.dictionary.items():
+        for column in computed.columns:
+            path = ("features", "dictionary", name, "columns")
+            if column in settings.model.exclude:
+                raise SettingsError(
+                    f"expected columns that features.py gets, got {column!r}, which [model] "
+                    "exclude withholds", *path,
+                )  # fmt: skip
+            if column not in known:
+                raise SettingsError(
+                    f"expected columns of [data.columns], or event_time, got {column!r}"
+                    f"{did_you_mean(column, known)}", *path,
+                )  # fmt: skip
 
 
 def _check_facet(facet: Facet, column: Column, missing: tuple[str, ...]) -> None:

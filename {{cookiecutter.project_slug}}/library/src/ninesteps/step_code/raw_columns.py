@@ -36,6 +36,6 @@ def raw_columns(settings: Settings) -> bytes:
 
 
 def _described(column: Column) -> dict[str, Any]:
-    """A column's settings that are not the usual ones."""
-    usual = {field.name: field.default for field in fields(Column)}
+    """A column's settings that are not the usual ones; its meaning is for people alone."""
+    usual = {field.name: field.default for field in fields(Column)} | {"meaning": column.meaning}
     return {key: value for key, value in asdict(column).items() if value != usual[key]}
