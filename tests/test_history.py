@@ -308,7 +308,7 @@ def test_a_run_can_be_looked_at_later(used: Repository) -> None:
     assert newest["version"]
     for name in (run, run[:6], "last"):
         shown = used.pipeline("show", name).stdout
-        assert shown.startswith(f"run {run}: Succeeded\n")
+        assert shown.startswith(f"run {run}: registered\n")
         assert "auc 0.9" in shown and "9  CheckAUCScoreChurnEvaluation" in shown
     assert [line for line in shown.splitlines() if len(line) > 80 and "/" not in line] == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -157,17 +158,56 @@ def test_it_is_whole_without_javascript(open_page: Open) -> None:
     assert page.locator("svg.chart:visible").count() == page.locator("svg.chart").count() > 10
 
 
-def test_on_paper_everything_is_unfolded(open_page: Open) -> None:
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_it_prints_on_a_few_pages_with_the_verdict_on_the_first(
+    open_page: Open, scenario: str
+) -> None:
+    page = open_page(scenario)
+    for size in ("A4", "Letter"):
+        printed = page.pdf(
+            format=size, margin={"top": "1cm", "right": "1cm", "bottom": "1cm", "left": "1cm"}
+        )
+        pages = re.findall(rb"/Type\s*/Page\b", printed)
+        assert 3 <= len(pages) <= 8, size
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 718, "height": 1047})  # A4 less its margins
+    verdict = page.locator("h1").bounding_box()
+    assert verdict
+    assert verdict["y"] + verdict["height"] < 1047
+
+
+def test_paper_has_what_the_decision_rests_on(open_page: Open) -> None:
     page = open_page("churn")
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.get_by_text("Printed in short")).to_be_visible()
     expect(page.locator(".part:visible")).to_have_count(9)
-    assert page.locator("table:visible").count() == page.locator("table").count()
-    assert page.locator("pre:visible").count() == page.locator("pre").count() > 0
-    expect(page.locator("nav")).to_be_hidden()
+    expect(page.locator(".part .state:visible")).to_have_count(9)
+    for kept in ("#gate table", "#quality .tables table", "#bias figure"):
+        expect(page.locator(kept).first).to_be_visible()
+    assert page.locator("svg.chart:visible").count() == page.locator("svg.chart").count() > 10
+    for left_out in ("nav", "pre", ".part dl", "#lineage", "#terms", "figure table"):
+        assert page.locator(left_out).count() > 0
+        expect(page.locator(f"{left_out} >> visible=true")).to_have_count(0)
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    page.set_viewport_size({"width": 680, "height": 960})  # A4 less its margins
+    page.set_viewport_size({"width": 680, "height": 960})
     assert page.evaluate("document.documentElement.scrollWidth") <= 680
+
+
+def test_a_table_wider_than_its_box_says_so(open_page: Open) -> None:
+    page = open_page("churn", "narrow")
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    page.screenshot()  # draws a frame, after which an animation knows of what scrolls
+    boxes = page.evaluate(
+        """() => [...document.querySelectorAll('.scroll')].filter((box) => box.clientWidth).map(
+             (box) => [box.scrollWidth > box.clientWidth,
+                       parseFloat(getComputedStyle(box, '::after').fontSize) > 0,
+                       getComputedStyle(box).backgroundAttachment])"""
+    )
+    assert {is_wider for is_wider, *_ in boxes} == {True, False}
+    for is_wider, says_so, attachment in boxes:
+        assert says_so is is_wider
+        assert attachment == "local, local, scroll, scroll"
 
 
 def test_the_page_runs_no_script_but_its_own(open_page: Open, said: list[str]) -> None:

@@ -103,7 +103,7 @@ def show(run: str, as_json: bool) -> None:
         of_champion = {CHAMPION: compared} if compared else {}
         click.echo(json.dumps({**content(execution), **of_champion}, indent=2))
     else:
-        click.echo(f"run {execution.id}: {execution.status}")
+        click.echo(f"run {execution.id}: {content(execution)['verdict']}")
         summary(execution, settings, here.local(), came_from=True)
 
 

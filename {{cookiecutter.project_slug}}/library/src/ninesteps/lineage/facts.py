@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from ninesteps.lineage import roles
 from ninesteps.lineage.condensed import Node
 from ninesteps.lineage.graph import Entity
+from ninesteps.settings import gate as gates
 
 _LONG = 300
 """Characters of a property that a line of a table holds."""
@@ -92,8 +93,20 @@ def rows(entity: Entity) -> Iterator[tuple[str, str]]:
         if name in ("files", "archive files"):
             yield from _files(text)
         else:
-            yield name, text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"
+            said = _with_signs(name, text)
+            yield name, said if len(said) <= _LONG else f"{said[: _LONG - 1]}…"
     yield "id", entity.id
+
+
+def _with_signs(name: str, text: str) -> str:
+    """A property in which a gate, alone or in a package's metadata, has its signs again."""
+    if name == "gate":
+        return gates.written(text)
+    content = values(text)
+    if "gate" not in content:
+        return text
+    signed = {**content, "gate": gates.written(content["gate"])}
+    return json.dumps(signed, ensure_ascii=False, separators=(",", ":"))
 
 
 def listed_files(entity: Entity) -> dict[str, str]:

@@ -94,18 +94,24 @@ def read_gate(facts: RunFacts) -> tuple[bool | None, gates.Gate]:
     steps = facts.step("Condition")
     if not steps:
         raise Absent("this pipeline has no gate")
-    parts = tuple(_read(condition) for condition in steps[0].arguments.get("Conditions", []))
+    parts = tuple(
+        read_condition(condition) for condition in steps[0].arguments.get("Conditions", [])
+    )
     return steps[0].outcome, parts[0] if len(parts) == 1 else gates.AllOf(parts)
 
 
-def _read(condition: dict[str, Any]) -> gates.Gate:
-    """A SageMaker condition as the gate that it was compiled from."""
+def read_condition(condition: dict[str, Any]) -> gates.Gate:
+    """A SageMaker condition as the gate that it was compiled from.
+
+    Raises:
+        Absent: if it is of another kind than this repository compiles.
+    """
     kind = condition.get("Type")
     if kind == "Or":
-        return gates.AnyOf(tuple(_read(part) for part in condition["Conditions"]))
+        return gates.AnyOf(tuple(read_condition(part) for part in condition["Conditions"]))
     if kind == "Not":  # all of them: none of them not
         inner = condition["Condition"].get("Conditions", [])
-        return gates.AllOf(tuple(_read(part["Condition"]) for part in inner))
+        return gates.AllOf(tuple(read_condition(part["Condition"]) for part in inner))
     left = condition.get("LeftValue")
     if kind not in _SIGNS or not isinstance(left, dict) or "Std:JsonGet" not in left:
         raise Absent(f"the gate has a condition {kind!r} that this page cannot read")

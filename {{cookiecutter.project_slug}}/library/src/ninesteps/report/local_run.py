@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import site
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import ninesteps
 from ninesteps.definition.known_fields import APPROVAL_STATUSES
 from ninesteps.errors import StateError, StepError
 from ninesteps.feature_store import findings
@@ -64,7 +66,7 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
         started_by=kept.started_by,
         parameters=execution.parameters,
         definition_sha256=hashlib.sha256(kept.definition.encode()).hexdigest(),
-        steps=tuple(_step(run) for run in execution.numbered),
+        steps=tuple(_step(run, local) for run in execution.numbered),
         positive=" or ".join(settings.data.positives) or "1",
         dictionary=Dictionary.of(settings),
         digests=digests,
@@ -106,7 +108,7 @@ def _took(kept: KeptExecution) -> str:
     return duration(seconds) if seconds else "under a second"
 
 
-def _step(run: StepRun) -> StepFacts:
+def _step(run: StepRun, local: Path) -> StepFacts:
     step, is_done = run.step, run.status in (SUCCEEDED, FAILED)
     return StepFacts(
         name=step.name,
@@ -117,13 +119,20 @@ def _step(run: StepRun) -> StepFacts:
         said=run.state,
         took=duration(run.seconds) if is_done else "",
         taken=f"Reused from run {run.source}: nothing had changed." if run.source else "",
-        reason=run.reason,
+        reason=without_folders(run.reason, local),
         detail=run.detail if run.outcome is None else "",
         notes=tuple(run.notes),
         outcome=run.outcome,
         answer=run.answer,
-        log_place=str(run.log or ""),
+        log_place=without_folders(str(run.log or ""), local),
     )
+
+
+def without_folders(text: str, local: Path) -> str:
+    """A text whose paths begin at the repository, or the library: not at a person's folders."""
+    for folder in (local.absolute().parent, Path(ninesteps.__file__).parents[1]):
+        text = text.replace(f"{folder}{os.sep}", "")
+    return text
 
 
 def _registered(said: str) -> str:
@@ -255,11 +264,11 @@ class LocalFiles:
 
     def log(self, step: StepFacts) -> Iterable[str]:
         """The last lines of a step's log; of a search, each trial's last."""
-        return _lines(self.execution.steps[step.name])
+        return _lines(self.execution.steps[step.name], self.local)
 
 
-def _lines(run: StepRun) -> Iterator[str]:
+def _lines(run: StepRun, local: Path) -> Iterator[str]:
     try:
-        yield from log_text(run, None)
+        yield from (without_folders(line, local) for line in log_text(run, None))
     except (StateError, OSError):
         return

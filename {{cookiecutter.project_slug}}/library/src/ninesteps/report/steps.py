@@ -7,8 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ninesteps.report.evidence import Absent
+from ninesteps.report.facet_names import facet_name
 from ninesteps.report.facts import RunFacts, Source, StepFacts
 from ninesteps.report.formatting import listed, shortened
+from ninesteps.report.judgement import read_condition
+from ninesteps.settings import gate as gates
 
 MOST_LINES, MOST_CHARACTERS = 40, 4_000
 """Of a log: its end."""
@@ -170,20 +174,44 @@ _SHOWN = (
 
 def _parameters(step: StepFacts) -> Iterator[tuple[str, str]]:
     arguments = step.request.get("AppSpecification", {}).get("ContainerArguments", [])
-    yield from _words(arguments)
+    yield from _readable(_words(arguments))
     if step.type == "Condition":
         for condition in step.arguments.get("Conditions", []):
-            yield "condition", _value(condition)
+            yield "condition", _condition(condition)
     definitions = step.request.get("TrainingJobDefinitions")
     for request in definitions or [step.request, step.request.get("TrainingJobDefinition", {})]:
         prefix = f"{request.get('DefinitionName')}: " if definitions else ""
         for name in _SHOWN:
             if name in request:
-                yield from _flat(f"{prefix}{name}", request[name])
+                yield from _readable(_flat(f"{prefix}{name}", request[name]))
     if definitions and "HyperParameterTuningJobConfig" in step.request:
         yield from _flat(
             "HyperParameterTuningJobConfig", step.request["HyperParameterTuningJobConfig"]
         )
+
+
+def _condition(condition: dict[str, Any]) -> str:
+    """A comparison as a gate writes it, `auc > 0.75`; one of another kind as its JSON."""
+    try:
+        return str(read_condition(condition))
+    except (Absent, LookupError, TypeError):
+        return _value(condition)
+
+
+def _readable(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Parameters with a gate and facets as pipeline.toml writes them."""
+    for name, text in pairs:
+        yield name, gates.written(text) if name == "gate" else _as_facet(text)
+
+
+def _as_facet(text: str) -> str:
+    """The argument of a facet as the settings write the facet; any other text as it is."""
+    if not text.startswith('{"key": '):
+        return text
+    try:
+        return facet_name(json.loads(text))
+    except (ValueError, LookupError, TypeError):
+        return text
 
 
 def _words(arguments: list[Any]) -> Iterator[tuple[str, str]]:

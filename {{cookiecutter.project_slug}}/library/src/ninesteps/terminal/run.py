@@ -283,7 +283,9 @@ def _uncounted_lines(content: dict[str, Any], settings: Settings) -> list[tuple[
     if not uncounted:
         return []
     least = settings.bias.min_group_size
-    text = f"{', '.join(uncounted)}: no group of {least} rows beside {least} others"
+    names = {facet.key: str(facet) for facet in settings.facets}
+    text = ", ".join(names.get(key, key) for key in uncounted)
+    text += f": no group of {least} rows beside {least} others"
     return [("bias", f"{text}, so the worst number counts")]
 
 

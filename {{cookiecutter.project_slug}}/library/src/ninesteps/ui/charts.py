@@ -15,7 +15,8 @@ TOP, HEIGHT = 10, 120
 MOST_VERSIONS = 60
 """So many versions, the newest, are drawn."""
 
-_KINDS = {"Failed": "bar other", "Killed": "bar other"}
+_KINDS = dict.fromkeys(("Failed", "Killed", "Gate failed"), "bar other")
+"""By what a step's state is called."""
 
 
 def timeline(times: Sequence[StepTime]) -> Figure:
@@ -34,7 +35,7 @@ def timeline(times: Sequence[StepTime]) -> Figure:
         ]
         if time.began is not None:
             left, right = x(time.began), x(time.began + time.took)
-            bar = _KINDS.get(time.status, f"bar {kind}".strip())
+            bar = _KINDS.get(time.state, f"bar {kind}".strip())
             marks.append(d.rect(min(left, d.FAR - 2), y + 7, max(right - left, 2), BAR, bar))
     bottom = 14 + len(times) * ROW
     for tick in x.ticks(4):

@@ -14,7 +14,7 @@ from ninesteps.plain_text import plain
 from ninesteps.registry.registry import APPROVED, PENDING, REJECTED
 from ninesteps.report import formatting
 from ninesteps.report.formatting import number
-from ninesteps.report.graph import MARKS, STATE_CLASSES
+from ninesteps.report.graph import MARKS
 from ninesteps.report.template import asset, csp_hash, template
 from ninesteps.report.verdict import KINDS
 from ninesteps.settings import gate as gates
@@ -87,7 +87,6 @@ def run(machine: Machine, identifier: str) -> str:
     return _page(
         "run.html.jinja", machine, f"Run {identifier}",
         line=line, figure=charts.timeline(times) if times else None, execution=execution,
-        state_classes=STATE_CLASSES,
     )  # fmt: skip
 
 
