@@ -190,3 +190,15 @@ def test_the_feature_store_is_churns(facts: ScenarioFacts, explained: Explained)
     assert f"{facts.run.table.used:,} rows" in page
     assert (GENERATED / "data" / "churn.csv").is_file()
     assert "churn.csv" in page
+
+
+def test_the_dictionary_has_every_feature_with_the_settings_own_meaning(
+    facts: ScenarioFacts, explained: Explained
+) -> None:
+    found = features.dictionary_of(facts).rows
+    assert {f.name for f in found} >= {"spend_rate", "esent"}
+    (sent,) = (f for f in found if f.name == "esent")
+    assert sent.meaning == facts.settings.data.columns["esent"].meaning != ""
+    page = html.unescape(str(features.section(explained).html))
+    assert all(f.meaning in page for f in found)
+    assert page.count("<details>") == len(explained)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
@@ -10,6 +11,8 @@ from explainer.diagram import Box, across, arrow, down, label
 from explainer.facts import ScenarioFacts
 from explainer.section import Section, rendered
 from ninesteps.report import drawing as d
+from ninesteps.report.dictionary import Feature, rows
+from ninesteps.report.features_panel import feature_names
 from ninesteps.report.formatting import count, moment, number
 
 SHOWN = "churn"
@@ -23,6 +26,7 @@ def section(facts: Mapping[str, ScenarioFacts]) -> Section:
         stores=_stores(scenario),
         moments=_moments(scenario),
         record_id=scenario.settings.data.record_id,
+        dictionaries=[dictionary_of(one) for one in facts.values()],
     )
     lead = (
         "Features lie in a feature group: one row for each time that a record was put, with the "
@@ -32,15 +36,34 @@ def section(facts: Mapping[str, ScenarioFacts]) -> Section:
     return Section("feature-store", "The Feature Store", lead, html, menu="Feature Store")
 
 
+@dataclass(frozen=True)
+class Dictionary:
+    """What each feature of a scenario is, in the words of its settings."""
+
+    project: str
+    says: str
+    rows: list[Feature]
+
+
+def dictionary_of(scenario: ScenarioFacts) -> Dictionary:
+    """The dictionary of a run's features; a language model's is of what it learns from."""
+    found = rows(scenario.settings, feature_names(scenario.reading))
+    seen = sum(feature.is_seen for feature in found)
+    says = f"{count(seen, 'entry', 'entries')} that the model sees"
+    if unseen := len(found) - seen:
+        says += f", {unseen} that it never sees"
+    return Dictionary(scenario.settings.project.name, says, found)
+
+
 def _stores(scenario: ScenarioFacts) -> Markup:
     """From the raw table to the two stores, and who reads each."""
     settings, table = scenario.settings, scenario.run.table
-    rows = number(table.used) if table else "no"
+    used = number(table.used) if table else "no"
     columns = len(scenario.reading.columns["features"])
     raw = Box(3, 8, 140, settings.data.file.rpartition("/")[2], ("your table",), "store")
     code = Box(197, 8, 140, "features.py", ("the team's own code",))
     group = Box(40, 92, 260, settings.project.pipeline,
-                (f"feature group: {count(columns, 'feature')}, {rows} rows",), "good")  # fmt: skip
+                (f"feature group: {count(columns, 'feature')}, {used} rows",), "good")  # fmt: skip
     offline = Box(3, 186, 160, "offline store", ("every row that was put",
                   "in S3, asked by Athena"), "store")  # fmt: skip
     is_on = settings.features.online
