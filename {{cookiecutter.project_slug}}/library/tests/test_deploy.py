@@ -308,8 +308,9 @@ def test_a_deployment_is_broken_off_by_hand_and_every_one_is_kept(
         time.sleep(0.02)
     with pytest.raises(DeployError, match="version 2 is being deployed"):
         begin(served, archive(tmp_path, 3), 1, policy())
-    served.ask("cancel")
-    assert ended(served)["why"] == "by hand"
+    served.ask("cancel", who="Al", reason="slow")
+    last = ended(served)
+    assert (last["why"], last["who"], last["reason"]) == ("by hand", "Al", "slow")
     assert [(one["event"], one["version"], one.get("outcome")) for one in noted(served)] == [
         ("began", 1, None), ("ended", 1, "deployed"),
         ("began", 2, None), ("ended", 2, "rolled back"),

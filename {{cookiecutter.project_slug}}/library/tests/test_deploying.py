@@ -21,13 +21,14 @@ import pytest
 from click.testing import CliRunner
 
 import registered
-from endpoints import RECORDS, ROOT, answer
+from endpoints import RECORDS, ROOT, answer, noted
 from ninesteps.cli import main as command_line
 from ninesteps.errors import DeployError
 from ninesteps.lineage.local import graph_of_version
 from ninesteps.local.endpoint.server import Endpoint, Options
-from ninesteps.local.state import KeptStep, Record, State, digest_of
+from ninesteps.local.state import KeptStep, Record, State, digest_of, digest_of_text
 from ninesteps.registry.registry import Approvals, Version
+from ninesteps.repository.identity import whoami
 from ninesteps.runs.rehearsal import Rehearsal
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.terminal.deployment import sentence
@@ -58,13 +59,21 @@ def test_versions_are_deployed_gone_back_from_and_shown(local: Path) -> None:
     (archive,) = (local / "endpoint/archives").iterdir()
     assert archive.name.startswith("2-")
     assert second.output.splitlines()[2] == f"http://127.0.0.1:{status['port']}/invocations"
-    back = pipeline("rollback")
+    back = pipeline("rollback", "--who", "Al", "--why", "slow")
     assert back.output.startswith("version 1 serves, after version 2")
+    by = [(one["who"], one["reason"]) for one in noted(Rehearsal(ROOT, local, settings()))]
+    assert by == [*[(whoami(ROOT), "none given")] * 4, *[("Al", "slow")] * 2]
+    assert "version 1 serves, after version 2; by Al: slow\n" in pipeline("endpoint").output
+    blank = pipeline("rollback", "--why", " ")
+    assert (blank.exit_code, "why: expected a reason, got ' '" in blank.output) == (2, True)
     entries = [e for e in State(local / "state.db").events() if "from" in e.facts]
     assert [(e.kind, e.facts["from"], e.facts["to"], e.facts["by_hand"]) for e in entries] == [
         ("deployed", None, 1, False), ("deployed", 1, 2, False), ("rolled back", 2, 1, True)
     ]  # fmt: skip
     assert {e.facts["group"] for e in entries} == {GROUP}
+    assert [e.facts["who"] for e in entries] == [whoami(ROOT), whoami(ROOT), "Al"]
+    assert entries[-1].facts["reason_sha256"] == digest_of_text("slow")
+    assert "slow" not in str(entries)
     assert all(len(e.facts["model"]) == 64 for e in entries)
     assert "100 %" in pipeline("endpoint").output
     example = json.loads(pipeline("endpoint", "--example", "--json").output)
@@ -101,6 +110,7 @@ def assert_lineage_has_the_traffic(local: Path, going_on: list[dict[str, str]]) 
     moments = [(d["began"], d["served from"], d["served until"]) for d in (first, second, third)]
     assert all(began <= since <= until for began, since, until in moments)
     assert (third["by hand"], third["replaced"]) == ("yes", "2")
+    assert (third["decided by"], third["reason"]) == ("Al", "slow")
 
 
 def evaluated(local: Path, *answers: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,10 @@ from ninesteps.errors import FAILED, INTERRUPTED, DeployError
 
 if TYPE_CHECKING:
     from ninesteps.runs.rehearsal import Known, Rehearsal
+
+
+WHO = click.option("--who", help="Name who does this; default: git's name, or the login.")
+WHY = click.option("--why", help="Give the reason, which is kept.")
 
 
 @commands.command()
@@ -38,6 +43,8 @@ if TYPE_CHECKING:
               help="With --ab: set the true rates of good outcomes of both versions.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True,
               help="With --ab: draw the simulated users with this seed.")  # fmt: skip
+@WHO
+@WHY
 @AS_EVENTS
 def deploy(
     version: int,
@@ -48,6 +55,8 @@ def deploy(
     users: int,
     rates: tuple[float, float],
     seed: int,
+    who: str | None,
+    why: str | None,
     as_json: bool,
 ) -> None:
     """Rehearse a deployment on this machine.
@@ -58,7 +67,7 @@ def deploy(
     from ninesteps.settings.deploy import AB_TEST, shift
 
     _check_options(is_ab_test)
-    rehearsal = _rehearsal()
+    rehearsal = replace(_rehearsal(), decided=_decided(who, why))
     here.check_has_run()
     package = rehearsal.find(version)
     for notice in rehearsal.notices(version):
@@ -80,6 +89,20 @@ def deploy(
         _follow(rehearsal, rehearsal.known(package), traffic, as_json)
 
 
+def _decided(who: str | None, why: str | None) -> dict[str, str]:
+    """Who acts, by git's name unless one is given, and why, as they are kept.
+
+    Raises:
+        RegistryError: if a text is empty, too long or has control characters.
+    """
+    from ninesteps.registry.registry import MAX_WHO, MAX_WHY, worded
+    from ninesteps.repository.identity import whoami
+
+    who = (whoami(here.root()) or "not known") if who is None else who
+    return {"who": worded("who", who, MAX_WHO),
+            "reason": worded("why", "none given" if why is None else why, MAX_WHY)}  # fmt: skip
+
+
 def _check_options(is_ab_test: bool) -> None:
     """Refuse options that are given and would do nothing.
 
@@ -96,17 +119,19 @@ def _check_options(is_ab_test: bool) -> None:
 
 
 @commands.command()
+@WHO
+@WHY
 @AS_EVENTS
-def rollback(as_json: bool) -> None:
+def rollback(who: str | None, why: str | None, as_json: bool) -> None:
     """Go back to the version before.
 
     A deployment that is still going on is rolled back. Otherwise the version before serves at once.
     """
-    rehearsal = _rehearsal()
+    rehearsal = replace(_rehearsal(), decided=_decided(who, why))
     status = rehearsal.ask("status")
     if status["deploying"] is not None:
         with _interruptible(rehearsal):
-            rehearsal.ask("cancel")
+            rehearsal.ask("cancel", **rehearsal.decided)
             _follow(rehearsal, None, 0, as_json, expected="rolled back")
     elif status["previous"] is None:
         raise DeployError("there is no version to go back to")
@@ -139,9 +164,11 @@ def endpoint(stop: bool, example: bool, as_json: bool) -> None:
         click.echo(json.dumps(status, indent=2))
     else:
         from ninesteps.terminal.console import Console
-        from ninesteps.terminal.deployment import address, table
+        from ninesteps.terminal.deployment import address, decided, table
 
         Console().print(table(status))
+        for line in decided(status["last"]):
+            click.echo(line)
         click.echo(address(rehearsal))
 
 

@@ -198,6 +198,9 @@ def _add_deployment(
             why=_reason(ended.get("why", "")), version=version,
             began=began["at"], ended=ended.get("at"),
             replaced=began.get("before"), by_hand="yes" if began.get("by_hand") else "",
+            decided_by=ended.get("who", began.get("who")), reason=ended.get(
+                "reason", began.get("reason")
+            ),
             routing=traffic,
             served_from=served.get("from"), served_until=served.get("until"),
             served_as_of=served.get("as_of"), served_until_because=served.get("why"),

@@ -11,8 +11,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +81,7 @@ class Rehearsal:
     root: Path  # the repository
     local: Path  # its .local
     settings: Settings
+    decided: Mapping[str, str] = field(default_factory=dict)  # who acts on it, and their `reason`
 
     @property
     def folder(self) -> Path:
@@ -257,7 +258,8 @@ class Rehearsal:
     def _package(self, package: ModelPackage) -> dict[str, str]:
         """What the chain of events says of a version that is deployed, besides its number."""
         model = package.request["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
-        return {"group": package.group, "model": self._digests(package)[model]}
+        return {"group": package.group, "model": self._digests(package)[model],
+                **self.decided}  # fmt: skip
 
     def _unpack(self, package: ModelPackage) -> dict[str, Any]:
         """Unpack the version's archive into a new folder, from which it is served."""

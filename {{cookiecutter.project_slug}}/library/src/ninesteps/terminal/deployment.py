@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from rich.live import Live
@@ -99,6 +99,12 @@ def address(rehearsal: Rehearsal) -> str:
     if not rehearsal.settings.is_language_model:
         return url
     return f"{url}, with the type application/json:\n{CONVERSATION}"
+
+
+def decided(last: Mapping[str, Any]) -> Iterator[str]:
+    """How the last deployment ended, and by whom and why; nothing where that was not kept."""
+    if "who" in last:
+        yield f"{sentence(dict(last))}; by {last['who']}: {last['reason']}"
 
 
 def standing(rehearsal: Rehearsal) -> str:

@@ -39,6 +39,9 @@ from ninesteps.settings.deploy import Alarm
 DEPLOYMENTS = "deployments.jsonl"
 """Every deployment and its outcome, a line each; nothing is ever taken away."""
 
+DECIDED = ("who", "reason")
+"""What is noted of who deploys a version or goes back, and in their words."""
+
 MAX_COMMAND = 16 * 1024 * 1024
 COMMAND_SECONDS = 10.0  # for a command to arrive
 END_SECONDS = 5.0  # for the requests in hand to be answered
@@ -67,6 +70,7 @@ class Endpoint:
         self._previous: int | None = None
         self._deployment: Deployment | None = None
         self._last: dict[str, Any] = {}
+        self._cancelled: dict[str, str] = {}  # by whom, and their reason
         self._task: asyncio.Task[None] | None = None
         self._began = time.monotonic()
         self._clients = Clients(_most_connections())
@@ -204,7 +208,8 @@ class Endpoint:
         """Begin to deploy a version.
 
         Args:
-            package: what the chain of events says of it besides its number.
+            package: what the chain of events says of it besides its number, and `who` deploys it
+                and their `reason`, which stands there as a digest.
             ab: of an A/B test the challenger's `share`, in percent; the test lasts until it is
                 decided or the connection that this came by is closed.
         """
@@ -234,6 +239,8 @@ class Endpoint:
     ) -> None:
         before = self._router.blue.version.number if self._router.blue else None
         noted: dict[str, Any] = {"version": version.number, "before": before, "by_hand": by_hand}
+        noted |= {name: package[name] for name in DECIDED if name in package}
+        package = {name: text for name, text in package.items() if name not in DECIDED}
         group = {"group": package["group"]} if "group" in package else {}
         self._note({**noted, **group, "event": "began", "policy": deployment.config})
         log = self._folder / f"version-{version.number}.log"
@@ -253,6 +260,7 @@ class Endpoint:
         except asyncio.CancelledError:
             if outcome != "deployed":
                 outcome, why = "rolled back", "by hand"
+                noted |= self._cancelled
         finally:
             if outcome != "deployed":
                 self._forget(version)
@@ -277,6 +285,8 @@ class Endpoint:
         kind = "deployed" if is_deployed and not noted["by_hand"] else "rolled back"
         change = {"from": before, "to": number} if is_deployed else {"from": number, "to": before}
         facts = {**package, "version": number, **change, "by_hand": noted["by_hand"]}
+        if "who" in noted:
+            facts |= {"who": noted["who"], "reason_sha256": digest_of_text(noted["reason"])}
         if not is_deployed:  # the reason may be an error of the model's that quotes a record
             facts["why_sha256"] = digest_of_text(why)
         try:
@@ -286,9 +296,11 @@ class Endpoint:
             return {"not_entered": str(error)}
         return {}
 
-    async def _cancel(self) -> dict[str, Any]:
+    async def _cancel(self, **decided: str) -> dict[str, Any]:
+        """Roll the deployment back; `decided` has who, and their reason."""
         if not self._deployment or not self._task:
             return {"error": "no version is being deployed"}
+        self._cancelled = {name: decided[name] for name in DECIDED if name in decided}
         self._task.cancel()
         return {}
 
