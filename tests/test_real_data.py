@@ -93,9 +93,7 @@ def test_a_table_without_the_facets_is_a_clear_error_with_the_attrition_settings
 ) -> None:
     repository = render(scenario="attrition")
     done = repository.pipeline("run", "--data", EMPLOYEES, status=2)
-    assert re.search(
-        r"expected a column .*'ethnicity', 'location', which \[bias\] needs", done.stderr
-    )
+    assert re.search(r"expected a column .*'ethnicity', 'location', got Age, Attr", done.stderr)
     assert len(done.stderr.splitlines()) == 1
 
 
