@@ -10,8 +10,11 @@ import ast
 import contextlib
 import json
 import os
+import re
+import select
 import shutil
 import string
+import subprocess
 import sys
 import tempfile
 import tomllib
@@ -119,7 +122,7 @@ def read_back(path: Path, answers: dict[str, str]) -> None:
     project = tomllib.loads((path / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["name"] == path.name == content["project"]["pipeline"]
     for question, answer in answers.items():
-        if question in WHERE:
+        if question in WHERE and (answer or question != "metric_gate"):  # empty: custom's default
             table, key = WHERE[question]
             assert content[table][key] == answer, question
     title = (path / "README.md").read_text(encoding="utf-8").partition("\n")[0]
@@ -462,3 +465,57 @@ def test_an_answer_that_is_no_text_is_refused_in_a_sentence(
         said = stderr.read_text(encoding="utf-8").splitlines()[0]
     assert said == f"label: expected a text, got {answer!r}"
     assert list(tmp_path.iterdir()) == []
+
+
+# At a terminal
+
+MOST_SECONDS = 60
+"""For a prompt to come, or cookiecutter to end."""
+
+
+def dialogue(template: Path, folder: Path, *typed: str) -> str:
+    """What cookiecutter shows a person who types these answers, and Enter from then on."""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "cookiecutter", "--default-config", "-o", folder, template]
+    process = subprocess.Popen(
+        [*map(str, command)], stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder.parent,
+        env={**os.environ, "COLUMNS": "200", "TERM": "dumb", "HOME": str(folder.parent)},
+    )  # fmt: skip
+    os.close(theirs)
+    answers, shown = iter(typed), b""
+    with contextlib.suppress(OSError):  # a closed terminal is the end
+        while select.select([ours], [], [], MOST_SECONDS)[0] and (read := os.read(ours, 65536)):
+            shown += read
+            if shown.rstrip(b" ").endswith(b"):"):
+                os.write(ours, f"{next(answers, '')}\n".encode())
+    os.close(ours)  # a cookiecutter that still waits for an answer ends by this
+    assert process.wait(MOST_SECONDS) == 0, shown.decode()
+    return shown.decode().replace("\r\n", "\n")
+
+
+def test_a_person_is_asked_for_seven_decisions_and_told_that_the_rest_can_stay(
+    small: Path, tmp_path: Path
+) -> None:
+    shown = dialogue(small, tmp_path / "made", "6")
+    _, *asked = re.split(r"^  \[\d+/15\] ", shown, flags=re.MULTILINE)
+    divider = "The other answers have good defaults: press Enter to keep each.\n"
+    assert [text.startswith(divider) for text in asked] == [n == 7 for n in range(15)]
+    assert asked[0].startswith("What do you want to predict?\n")
+    assert asked[6].startswith("What runs the tests on every change?\n")
+    assert "(custom-pipeline): " in asked[7]
+    made = tomllib.loads((tmp_path / "made/custom-pipeline/pipeline.toml").read_text("utf-8"))
+    assert made["gate"]["metric"] == "auc > 0.75"
+
+
+@pytest.mark.parametrize("gate", [None, "", "r2 > 0.6"])
+def test_a_gate_left_empty_is_that_of_the_problem_type_which_is_asked_later(
+    small: Path, tmp_path: Path, gate: str | None
+) -> None:
+    answers = {"scenario": "custom", "problem_type": "regression"}
+    path = cookiecutter(
+        str(small), no_input=True, output_dir=str(tmp_path), default_config=True,
+        extra_context=answers if gate is None else answers | {"metric_gate": gate},
+    )  # fmt: skip
+    content = tomllib.loads((Path(path) / "pipeline.toml").read_text(encoding="utf-8"))
+    assert content["gate"]["metric"] == (gate or "r2 > 0.5")

@@ -266,7 +266,8 @@ def test_every_question_is_there_with_its_choices_and_defaults(text: dict[str, s
     assert list(parts) == list(asked)
     for key, value in asked.items():
         prompt = QUESTIONS["__prompts__"][key]
-        assert (prompt if isinstance(prompt, str) else prompt["__prompt__"]) in parts[key]
+        asked_as = prompt if isinstance(prompt, str) else prompt["__prompt__"]
+        assert asked_as.rpartition("\n")[2].strip() in parts[key]
         for choice in value if isinstance(value, list) else []:
             assert f"`{choice}`: " in parts[key]
         for scenario, answers in QUESTIONS["_scenarios"].items():

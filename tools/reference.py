@@ -25,6 +25,7 @@ from cookiecutter.prompt import prompt_for_config
 
 import activities
 import sentences
+from seeds import question_in
 from sentences import Sentence, Source
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,8 +73,11 @@ def questions_page() -> str:
         "# Questions",
         "",
         "What `cookiecutter` and `cruft create` ask, in this order; the keys of an answers file "
-        "are these. Each answer but the slug, the scenario and the CI can be changed later, in "
-        "`pipeline.toml`.",
+        "are these. The first seven are decisions. The others have defaults that fit: press Enter "
+        "to keep each, or pass `--no-input` and give any answer as `key=value`. cookiecutter hides "
+        "a question only if its key begins with an underscore, and cruft does not remember the "
+        "answers to such keys; so they are asked. Each answer but the slug, the scenario and the "
+        "CI can be changed later, in `pipeline.toml`.",
     ]
     defaults = {scenario: _defaults(content, scenario) for scenario in content["scenario"]}
     for key in (key for key in content if not key.startswith("_")):
@@ -82,12 +86,13 @@ def questions_page() -> str:
             raise Unexplained(f"cookiecutter.json: __prompts__ has no text for {key}")
         lines += ["", f"## {key}", ""]
         if isinstance(content[key], list):
-            lines += [f"{prompt['__prompt__']}:", ""]
+            lines += [prompt["__prompt__"], ""]
             lines += [f"- {_code(choice)}: {prompt.get(choice, choice).removeprefix(f'{choice}: ')}"
                       for choice in content[key]]  # fmt: skip
             lines += ["", f"The first is the default: {_code(content[key][0])}."]
             continue
-        lines += [f"{prompt}.", ""]
+        question = question_in(prompt)
+        lines += [question if question.endswith("?") else f"{question}.", ""]
         offered = {scenario: str(answers[key]) for scenario, answers in defaults.items()}
         if len(set(offered.values())) == 1:
             lines += [f"Default: {_code(next(iter(offered.values())))}."]

@@ -69,13 +69,18 @@ def _property(key: str, raw: object, questions: dict[str, Any]) -> dict[str, Any
         return {"description": prompt["__prompt__"], "type": "string", "enum": raw}
     if not isinstance(raw, str):
         raise TypeError(f"cookiecutter.json: {key}: expected a text or choices, got {raw!r}")
-    described = {"description": prompt, "type": "string", "not": {"pattern": JINJA}}
+    described = {"description": question_in(prompt), "type": "string", "not": {"pattern": JINJA}}
     if not re.search(JINJA, raw):
         described["default"] = raw
     defaults = [scenario.get(key) for scenario in questions["_scenarios"].values()]
     if examples := list(dict.fromkeys(filter(None, defaults))):
         described["examples"] = examples
     return described
+
+
+def question_in(prompt: str) -> str:
+    """A prompt's question: its last line, since a line before it may divide the questions."""
+    return prompt.rpartition("\n")[2].strip()
 
 
 def check_files(files: list[str], rules: dict[str, Any]) -> int:
