@@ -173,7 +173,7 @@ def test_on_paper_the_scenario_that_is_shown_is_unfolded(open_page: Open) -> Non
 
 def outcome(page: Page) -> str:
     """What the gate comes to, with each comparison."""
-    return page.locator(".trial .outcome").inner_text()
+    return str(page.locator(".trial .outcome").inner_text())
 
 
 def test_the_gate_follows_the_threshold_and_its_limits_by_keyboard(open_page: Open) -> None:
