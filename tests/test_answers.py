@@ -489,8 +489,11 @@ def dialogue(template: Path, folder: Path, *typed: str) -> str:
             shown += read
             if shown.rstrip(b" ").endswith(b"):"):
                 os.write(ours, f"{next(answers, '')}\n".encode())
-    os.close(ours)  # a cookiecutter that still waits for an answer ends by this
-    assert process.wait(MOST_SECONDS) == 0, shown.decode()
+    os.close(ours)
+    try:
+        assert process.wait(MOST_SECONDS) == 0, shown.decode()
+    finally:
+        process.kill()
     return shown.decode().replace("\r\n", "\n")
 
 

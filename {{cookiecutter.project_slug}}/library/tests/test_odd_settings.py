@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -28,8 +29,16 @@ from ninesteps.runs import compiled
 from ninesteps.sdk import CLARIFY_VERSION
 from ninesteps.settings import loading
 from ninesteps.settings.operation import LOCAL_DISKS
-from ninesteps.settings.regions import REGIONS, WITHOUT_CLARIFY, WITHOUT_HUGGING_FACE, partition
+from ninesteps.settings.regions import (
+    REGIONS,
+    WITHOUT_CLARIFY,
+    WITHOUT_HUGGING_FACE,
+    WITHOUT_XGBOOST,
+    partition,
+    require_region,
+)
 from ninesteps.settings.settings import Settings
+from ninesteps.settings.toml import RuleBroken
 from ninesteps.step_code.images import INFERENCE, TRAINING, XGBOOST
 from ninesteps.validation import check_values, service
 from ninesteps.validation.repository import definition_violations
@@ -211,6 +220,19 @@ def test_a_folder_in_the_place_of_the_file_is_refused_in_a_sentence(tmp_path: Pa
     (tmp_path / "pipeline.toml").mkdir()
     with pytest.raises(SettingsError, match=r"^pipeline\.toml: it cannot be read: "):
         loading.load(tmp_path)
+
+
+def test_the_regions_are_botocores_less_those_without_the_image() -> None:
+    session = botocore.session.Session()
+    known = {name: session.get_available_regions("sagemaker", name) for name in REGIONS}
+    listed = {region for names in known.values() for region in names}
+    assert set(WITHOUT_XGBOOST) == listed.difference(*REGIONS.values())
+    assert all(set(names) <= set(known[part]) for part, names in REGIONS.items())
+
+
+def test_of_a_region_that_has_sagemaker_without_the_image_the_error_says_so() -> None:
+    with pytest.raises(RuleBroken, match="SageMaker is there, its XGBoost image is not"):
+        require_region(WITHOUT_XGBOOST[0])
 
 
 def test_the_regions_are_those_that_have_the_images() -> None:

@@ -30,6 +30,11 @@ URL_SUFFIXES = {
 }  # fmt: skip
 """How addresses in a part of AWS end, as botocore's partitions have it."""
 
+WITHOUT_XGBOOST = (
+    "ap-east-2", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "mx-central-1",
+)  # fmt: skip
+"""Regions that have SageMaker, as botocore lists them, and not its XGBoost image."""
+
 WITHOUT_CLARIFY = (
     "ap-south-2", "ap-southeast-4", "ca-west-1", "eu-south-2", "il-central-1", "me-central-1",
     "us-gov-east-1", "us-iso-east-1", "us-isob-east-1",
@@ -58,4 +63,6 @@ def require_region(region: str) -> None:
 
     like = difflib.get_close_matches(region, _PARTITIONS, 3, 0)
     expected = f"a region that has SageMaker's XGBoost image, such as {', '.join(like)}"
+    if region in WITHOUT_XGBOOST:
+        expected += " (SageMaker is there, its XGBoost image is not)"
     require(False, "region", region, expected)
