@@ -125,10 +125,10 @@ def test_who_wants_no_motion_gets_none(open_page: Open) -> None:
 def test_another_scenario_shows_its_own_steps(open_page: Open) -> None:
     page = open_page()
     page.locator(node(page, 4)).click()
-    page.get_by_label("Salary benchmarking").check()
+    page.get_by_role("radio", name="Salary benchmarking").check()
     expect(current(page)).to_have_id("salary-step-4")
     expect(page.locator(".walkthrough:visible")).to_have_count(1)
-    page.get_by_label("Salary benchmarking").focus()
+    page.get_by_role("radio", name="Salary benchmarking").focus()
     page.keyboard.press("ArrowLeft")
     expect(current(page)).to_have_id("churn-step-4")
 
@@ -136,7 +136,7 @@ def test_another_scenario_shows_its_own_steps(open_page: Open) -> None:
 def test_an_address_leads_to_a_step(open_page: Open) -> None:
     page = open_page(anchor="#salary-step-7")
     expect(current(page)).to_have_id("salary-step-7")
-    expect(page.get_by_label("Salary benchmarking")).to_be_checked()
+    expect(page.get_by_role("radio", name="Salary benchmarking")).to_be_checked()
     current(page).get_by_role("link", name="the same file").click()
     expect(current(page)).to_have_id("churn-step-7")
 
