@@ -80,19 +80,19 @@ class Reading:
         content: dict[str, Any] = self.evidence.curves.json()
         return {**content, "by_group": with_group_names(content.get("by_group", {}))}
 
-    @property
+    @cached_property
     def bias(self) -> dict[str, Any]:
         """`bias_metrics` of `evaluation.json`, groups by the names that are shown."""
         content: dict[str, Any] = with_group_names(self.evaluation["bias_metrics"])
         return content
 
-    @property
+    @cached_property
     def training_bias(self) -> dict[str, Any]:
         """`bias.json` of the training split, groups by the names that are shown."""
         content: dict[str, Any] = with_group_names(self.evidence.training_bias.json())
         return content
 
-    @property
+    @cached_property
     def judgement(self) -> Judgement:
         """The gate."""
         return judge(self.facts, self.evidence)
