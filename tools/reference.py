@@ -533,15 +533,15 @@ def _first(docstring: str | None) -> str:
 
 
 def glossary_page() -> str:
-    """What the words of the documentation and of the report mean."""
+    """The page that explains the terms of the documentation and the report."""
     from ninesteps.report.glossary import terms
 
     lines = [
         "# Glossary",
         "",
-        "The words of the documentation and of [the report](report.md), which explains those that "
-        "it uses at its end. Made from the library's `report/glossary.toml` by `python "
-        "tools/reference.py`.",
+        "What the terms of the documentation and of [the report](report.md) mean. A report ends "
+        "with the ones that it uses. This page is generated from the library's "
+        "`report/glossary.toml` by `python tools/reference.py`.",
     ]
     for term in terms():
         lines += ["", f"## {_plain(term.name)}", ""]

@@ -1,4 +1,4 @@
-"""What the words of documentation and report mean, a sentence each, from `glossary.toml`."""
+"""The terms of documentation and report, each explained in a sentence, from `glossary.toml`."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ _OF_FACET = re.compile(r"\[[^\]]*\]$")
 
 @dataclass(frozen=True)
 class Term:
-    """A term, and what it means."""
+    """A term and its meaning."""
 
     name: str
     says: str  # one sentence
     page: str  # of the documentation, with its heading: gate.md#metrics
     long: str = ""  # what an abbreviation stands for
-    words: tuple[str, ...] = ()  # how a text writes it; none: as its name
-    alone: bool = False  # its words mean it only where they are all that a table's cell says
+    words: tuple[str, ...] = ()  # how a text writes it; empty: by its name
+    alone: bool = False  # found only where a table cell contains nothing else
 
     @property
     def key(self) -> str:
-        """Its anchor: of letters, digits and hyphens."""
+        """Its anchor, of letters, digits and hyphens."""
         return f"term-{re.sub(r'[^a-z0-9]+', '-', self.name.lower()).strip('-')}"
 
     def is_in(self, text: str, cells: Iterable[str]) -> bool:
-        """Whether a text, or a table with such cells, uses it."""
+        """Whether a text, or one of these table cells, uses it."""
         if any(self.is_cell(cell) for cell in cells):
             return True
         return not self.alone and bool(self._pattern.search(text))
 
     def is_cell(self, cell: str) -> bool:
-        """Whether a table's cell says it and nothing else."""
+        """Whether a table cell contains this term and nothing else."""
         return bool(self._pattern.fullmatch(_OF_FACET.sub("[", cell.strip())))
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         either = "|".join(map(_as_written, self.words or (self.name,)))
-        # A page's marks (local_page.py) are names between private-use characters: no words of it.
+        # A page's marks (local_page.py) are names between private-use characters, not its words.
         return re.compile(rf"(?<![\w\ue000])(?:{either})(?![\w\ue001])")
 
 
 @cache
 def terms() -> tuple[Term, ...]:
-    """All terms, by their names."""
+    """All terms, sorted by name."""
     entries = tomllib.loads(FILE.read_text(encoding="utf-8"))
     return tuple(
         Term(name, **{**entry, "words": tuple(entry.get("words", ()))})
@@ -62,7 +62,7 @@ def terms() -> tuple[Term, ...]:
 
 
 def used(page: str) -> list[Term]:
-    """The terms that an HTML page uses: in its text, not in its logs, pictures or scripts."""
+    """The terms that an HTML page uses in its text, not counting logs, pictures and scripts."""
     read = _UNREAD.sub(" ", page)
     cells = {html.unescape(match["text"]) for match in _CELL.finditer(read)}
     text = " ".join(html.unescape(_TAG.sub(" ", read)).split())
@@ -70,7 +70,7 @@ def used(page: str) -> list[Term]:
 
 
 def linked(page: str, explained: Iterable[Term]) -> str:
-    """An HTML page in which the first table cell that is a term leads to what it means."""
+    """The HTML page, with a link from the first table cell that is a term to its explanation."""
     waiting = list(explained)
 
     def link(match: re.Match[str]) -> str:
@@ -87,7 +87,7 @@ def linked(page: str, explained: Iterable[Term]) -> str:
 
 
 def _as_written(word: str) -> str:
-    """A pattern of a word: in any case and in the plural too, unless it is an abbreviation."""
+    """A pattern for a word, in any case and also in the plural, unless it is an abbreviation."""
     if word[1:] != word[1:].lower():
         return re.escape(word)
     plural = "s?" if word[-1:].isalpha() else ""
