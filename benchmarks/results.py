@@ -264,13 +264,13 @@ def short_markdown(results: Results) -> str:
         f"{c.ratio(c.measured[0]):.2f} | {_others(c)} |"
         for c in results.comparisons.values()
     ]
-    head = "| | `pipeline` | beside | ratio | others' ratios |\n|---|---:|---|---:|---|\n"
+    head = "| | `pipeline` | compared with | ratio | ratios of others |\n|---|---:|---|---:|---|\n"
     machines = "; ".join(dict.fromkeys(results.machine.values()))
     said = [head + "\n".join(rows), f"Medians, measured on: {machines}."]
     if results.scale:
         costs = [costs[-1] for name, costs in results.scale.steps.items() if name != LIBRARY]
         seconds, peak = sum(c.seconds for c in costs), max(c.peak_bytes for c in costs)
-        memory = f", and no step more than {peak / 1e6:,.0f} MB" if peak else ""
+        memory = f"; the largest step used {peak / 1e6:,.0f} MB of memory" if peak else ""
         said.append(f"A table of {results.scale.rows[-1]:,} rows took {seconds:,.0f} s{memory}.")
     return "\n\n".join(said)
 
