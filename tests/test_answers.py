@@ -17,6 +17,7 @@ import string
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -470,7 +471,7 @@ def test_an_answer_that_is_no_text_is_refused_in_a_sentence(
 # At a terminal
 
 MOST_SECONDS = 60
-"""For a prompt to come, or cookiecutter to end."""
+"""For a whole dialogue."""
 
 
 def dialogue(template: Path, folder: Path, *typed: str) -> str:
@@ -483,16 +484,21 @@ def dialogue(template: Path, folder: Path, *typed: str) -> str:
         env={**os.environ, "COLUMNS": "200", "TERM": "dumb", "HOME": str(folder.parent)},
     )  # fmt: skip
     os.close(theirs)
-    answers, shown = iter(typed), b""
-    with contextlib.suppress(OSError):  # a closed terminal is the end
-        while select.select([ours], [], [], MOST_SECONDS)[0] and (read := os.read(ours, 65536)):
-            shown += read
-            if shown.rstrip(b" ").endswith(b"):"):
-                os.write(ours, f"{next(answers, '')}\n".encode())
-    os.close(ours)
+    answers, shown, deadline = iter(typed), b"", time.monotonic() + MOST_SECONDS
+
+    def left() -> float:
+        return max(deadline - time.monotonic(), 0.0)
+
     try:
-        assert process.wait(MOST_SECONDS) == 0, shown.decode()
+        with contextlib.suppress(OSError):  # a closed terminal is the end
+            while select.select([ours], [], [], left())[0] and (read := os.read(ours, 65536)):
+                shown += read
+                if shown.rstrip(b" ").endswith(b"):"):
+                    os.write(ours, f"{next(answers, '')}\n".encode())
+                assert left(), f"no end after {MOST_SECONDS} seconds: {shown.decode()}"
+        assert process.wait(left() or 1) == 0, shown.decode()
     finally:
+        os.close(ours)
         process.kill()
     return shown.decode().replace("\r\n", "\n")
 

@@ -36,6 +36,11 @@ def test_of_a_new_repository_nothing_is_the_teams_own(repository: Path) -> None:
     assert own_code(repository) == {}
 
 
+def test_panels_of_a_report_are_no_part_of_a_version(repository: Path) -> None:
+    change(repository, "model_build/report_panels.py")
+    assert own_code(repository) == {}
+
+
 @pytest.mark.parametrize(
     ("path", "name"),
     [

@@ -447,6 +447,13 @@ def test_overlapping_intervals_are_said() -> None:
     assert "Their intervals overlap: chance may explain it." in text
 
 
+def test_a_table_of_bias_metrics_has_its_facets_name() -> None:
+    group = {"value_or_threshold": "[4, 9]", "metrics": [{"name": "DPL", "value": 0.1}]}
+    content = {**ANALYSIS, "pre_training_bias_metrics": {"facets": {"facet_age": [group]}}}
+    text = made(source=files(analysis=content))[0].section("bias").text
+    assert "Labels by age>=4 group DPL 4 and over 0.100" in text
+
+
 def test_of_a_group_of_a_few_nothing_is_told(page: Page) -> None:
     section = page.section("bias")
     assert "newt" in section.text
@@ -549,7 +556,7 @@ def test_columns_are_shown_under_the_names_of_the_table_everywhere() -> None:
         assert "Gewicht (kg) <b>" in text
         assert "weight" not in text.replace("weigh most", "")
     assert "Art (facet)" in page.section("data").text
-    assert "Labels, by Art" in page.section("bias").text
+    assert "Labels by Art" in page.section("bias").text
     assert "Geblieben? = 1" in page.section("bias").text
     assert "Gewicht" in report.markdown
 

@@ -255,7 +255,7 @@ class Card:
         content = self.reading.bias
         if not (facets := content.get("groups", {})):
             raise Absent("no facet is set, so no group was compared")
-        columns = self.reading.facet_columns
+        columns, names = self.reading.facet_columns, self.reading.facet_names
         worst = {name: content[name]["value"] for name in content if name.startswith("worst_")}
         groups = [{"name": "All facets", "metric_data": _typed(_metrics(worst))}]
         for key, members in facets.items():
@@ -266,7 +266,7 @@ class Card:
             limits = {f"{m}[{key}]": content.get(m, {}).get(key, {}).get("value")
                       for m in FACET_METRICS}  # fmt: skip
             if data := _typed(_metrics({**shares, **limits}, notes)):
-                name = shortened(f"By {column}", LABEL)
+                name = shortened(f"By {names.get(key, key)}", LABEL)
                 groups.append({"name": name, "metric_data": data})
         return {
             "name": "Outcomes by group",

@@ -107,13 +107,13 @@ def _metric_tables(reading: Reading) -> list[Table]:
         for facet, groups in analysis.get(section, {}).get("facets", {}).items():
             names = [metric["name"] for metric in groups[0]["metrics"]] if groups else []
             column = reading.shown(facet.removeprefix("facet_"))
+            name = reading.facets_of(column)
             rows = [
                 (value, *("–" if (column, value) in small else number(m["value"], 3)
                           for m in group["metrics"]))
                 for group in groups for value in [group_name(group["value_or_threshold"])]
             ]  # fmt: skip
-            name = f"{words}, by {column}"
-            tables.append(Table(name, ("group", *names), rows))
+            tables.append(Table(f"{words} by {name}", ("group", *names), rows))
     if not tables:
         raise Absent("analysis.json has no bias metrics")
     return tables

@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from ninesteps.step_code.own_code import REPORT_PANELS
+
 MODULE = "model_build.report_panels"
-FILE = "model_build/report_panels.py"
+FILE = REPORT_PANELS
 _IMPORTS = ("model_build", "feature_store")
 """The repository's packages that the module may import."""
 

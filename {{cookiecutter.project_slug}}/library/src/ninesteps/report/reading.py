@@ -149,6 +149,11 @@ class Reading:
         """What each facet is called, by its key: `age>=40`."""
         return {facet["key"]: facet_name(facet) for facet in self.columns["facets"]}
 
+    def facets_of(self, column: str) -> str:
+        """What the facets of a column are called: `age>=40`; the column, where it has none."""
+        names = [facet_name(f) for f in self.columns["facets"] if f["column"] == column]
+        return listed(names) if names else column
+
     @property
     def metrics(self) -> dict[str, float]:
         """Every metric of the problem."""

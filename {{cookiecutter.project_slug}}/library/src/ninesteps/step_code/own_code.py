@@ -15,6 +15,9 @@ from ninesteps.step_code.bundle import STEPS, sha256
 FOLDER = "model_build"
 """Where the pipeline and its scripts lie; features are always the team's own."""
 
+REPORT_PANELS = f"{FOLDER}/report_panels.py"
+"""The team's own panels of a report: they show a model and make no part of it."""
+
 LIST = Path(__file__).with_name("shipped.json")
 """SHA-256 by path of the files that the template ships; written when the wheel is packed."""
 
@@ -28,7 +31,7 @@ def own_code(root: Path) -> dict[str, str]:
     return {
         path.removeprefix(f"{STEPS}/"): digest
         for path, digest in digests(root).items()
-        if shipped().get(path) != digest
+        if path != REPORT_PANELS and shipped().get(path) != digest
     }
 
 
