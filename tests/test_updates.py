@@ -435,7 +435,7 @@ def test_the_scheduled_workflow_tells_of_the_template_and_proposes_its_update(
     run("bash", "-e", "-c", jobs["update"], cwd=team, status=0, **variables)
     newest = run("git", "rev-parse", "HEAD", cwd=both.template).stdout.strip()
     text = (team / "update.md").read_text(encoding="utf-8")
-    assert f"moved on to {newest}" in text
+    assert f"has a newer commit, {newest}:" in text
     assert "- `pipeline.toml`\n" in text
     assert text in summary.read_text(encoding="utf-8")
     branch = f"template-{newest[:12]}"

@@ -1,1 +1,1 @@
-"""Raw table -> feature group (offline store)."""
+"""The features that the model learns from, computed from the raw table."""

@@ -1,7 +1,7 @@
-"""The nine steps, top to bottom: `get_pipeline` puts them together, one function below makes each.
+"""The nine steps in order: `get_pipeline` connects them, and each has a function below.
 
-Every execution writes under a prefix of its own. An input is taken from the properties of the step
-that made it, never composed again: after a cache hit it lies under an older execution's prefix.
+Every execution writes under its own prefix. A step's input always comes from the properties of the
+step that wrote it: after a cache hit it is under the prefix of an older execution.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ SERVING = {
     "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": CSV,
     "OMP_NUM_THREADS": "1",
 }
-"""What the image needs to serve the model archive with the script that lies in it."""
+"""Environment variables that make the image serve the model with the archive's own script."""
 
 
 def get_pipeline(settings: Settings, environment: Environment) -> sdk.Pipeline:
-    """The pipeline of these settings, for one environment."""
+    """The pipeline for these settings in one environment."""
     build = Build.of(settings, environment)
     process = model_process(build)
     tune = hyperparameter_tuning(build, process)
@@ -44,17 +44,17 @@ def get_pipeline(settings: Settings, environment: Environment) -> sdk.Pipeline:
 
 
 LEARNING_TASKS = {"binary": "binary:logistic", "regression": "reg:squarederror"}
-"""The built-in algorithm's name for what is learnt, by problem type."""
+"""XGBoost's objective for each problem type."""
 
 TRANSFORM = "{P}Transform"
-"""Step 6's name, which step 5 tells: the predictions lie under it."""
+"""Step 6's name; step 5 needs it too, since the predictions' path contains it."""
 
 KEPT_OF_A_TRANSFORM = {"binary": "$[0,-2,-1]", "regression": "$[0,-1]"}
-"""The record id, and what `inference.py` answers: label and probability, or the number."""
+"""The record id and the answer of `inference.py`: label and probability, or the number."""
 
 
 def model_process(build: Build) -> Step:
-    """1: a point-in-time query of the offline store, split into train, validation and test."""
+    """Step 1: a point-in-time query of the offline store, split into train, validation and test."""
     return build.processing_step(
         build.name("{P}ModelProcess"),
         "process.py",
@@ -65,7 +65,7 @@ def model_process(build: Build) -> Step:
 
 
 def hyperparameter_tuning(build: Build, process: Step) -> Step:
-    """2: the best of several models, by a Bayesian search."""
+    """Step 2: the best of several models, found by a Bayesian search."""
     name, settings = build.name("{P}HyperParameterTuning"), build.settings
     tuning = settings.tuning
     request = sdk.tuning(
@@ -105,9 +105,9 @@ def hyperparameter_tuning(build: Build, process: Step) -> Step:
 
 
 def _threshold_rule(settings: Settings) -> dict[str, str]:
-    """How a training chooses the decision threshold; a regression has none.
+    """How a training job chooses the decision threshold; a regression has none.
 
-    A hyperparameter like any other, and no variable, which SageMaker's cache would not compare.
+    These are hyperparameters, because SageMaker's cache does not compare environment variables.
     """
     if settings.project.problem == "regression":
         return {}
@@ -118,7 +118,7 @@ def _threshold_rule(settings: Settings) -> dict[str, str]:
 
 
 def evaluate_best_model(build: Build, process: Step, tune: Step) -> Step:
-    """3: the best model's metrics on the test split."""
+    """Step 3: the best model's metrics on the test split."""
     file = sdk.PropertyFile(name="Evaluation", output_name="evaluation", path="evaluation.json")
     settings = build.settings
     arguments = ["--min-group-size", str(settings.bias.min_group_size)]
@@ -148,7 +148,7 @@ def evaluate_best_model(build: Build, process: Step, tune: Step) -> Step:
 
 
 def create_model(build: Build, tune: Step) -> Step:
-    """4: a SageMaker Model of the best training job."""
+    """Step 4: a SageMaker Model of the best training job."""
     serving = sdk.container(build.job, build.best_model_uri(tune), SERVING)
     return sdk.ModelStep(
         name=build.name("{P}CreateModel"),
@@ -158,12 +158,12 @@ def create_model(build: Build, tune: Step) -> Step:
 
 
 def model_config_file(build: Build, process: Step, create: Step) -> Step:
-    """5: Clarify's analysis configuration."""
+    """Step 5: Clarify's analysis configuration."""
     return build.config_step(process, create, build.name(TRANSFORM))
 
 
 def batch_transform(build: Build, process: Step, create: Step) -> Step:
-    """6: predictions for the test split; id, event time, label and facets are not sent."""
+    """Step 6: predictions for the test split; id, event time, label and facets are not sent."""
     first_feature = 3 + len(build.settings.context_columns)
     name = build.name(TRANSFORM)
     request = sdk.transform(
@@ -185,13 +185,13 @@ def batch_transform(build: Build, process: Step, create: Step) -> Step:
 def bias_and_explainability(
     build: Build, process: Step, tune: Step, config: Step, transform: Step
 ) -> Step:
-    """7: bias in data and predictions, and SHAP, by Clarify's image or by a script in its place.
+    """Step 7: bias in data and predictions, and SHAP values, by Clarify's image or by a script.
 
-    Both read and write at the paths that the image expects. The script also reads predictions and
-    model, which the image gets from the configuration: the transform's output, and an endpoint.
+    Both use the paths that the image expects. The script also reads the predictions and the model;
+    the image finds them by the configuration: in the transform's output, and at an endpoint.
     """
     name = "ClarifyProcessingStep"
-    # The table by itself: the image takes every object below a prefix for rows.
+    # The table alone: the image reads every object under a prefix as rows.
     dataset = Join(on="/", values=[output(process, "test"), "test.csv"])
     inputs = [
         sdk.s3_input("analysis_config", output(config, "config"), f"{IN}/config"),
@@ -222,12 +222,12 @@ def register_model(
     build: Build, process: Step, tune: Step, evaluate: Step, config: Step, transform: Step,
     clarify: Step,
 ) -> Step:  # fmt: skip
-    """8: a new version in the model package group, pending a person's approval."""
+    """Step 8: a new version in the model package group, pending a person's approval."""
     serving = sdk.container(build.job, build.best_model_uri(tune), SERVING)
     types = (CSV, "application/json")
     return build.register_step(serving, types, process, evaluate, config, transform, clarify)
 
 
 def check_gate(build: Build, evaluate: Step, clarify: Step, register: Step) -> Step:
-    """9: registers only if the gate passes; the gate stands in the definition as numbers."""
+    """Step 9: registers the model only if the gate passes; its limits are in the definition."""
     return build.gate_step(evaluate, clarify, register)

@@ -1,4 +1,4 @@
-"""The features of a customer: the team's own, so these tests change with them."""
+"""The features of a customer: edit these tests along with features.py."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CUSTOMER = {
 
 
 def table(*customers: dict[str, Any]) -> pd.DataFrame:
-    """One customer a row, each told by what is not as in CUSTOMER; rows are numbered from 7."""
+    """One customer a row, with what differs from CUSTOMER; rows are numbered from 7."""
     rows = pd.DataFrame([{**CUSTOMER, **customer} for customer in customers])
     for name in ("created", "firstorder", "lastorder"):
         rows[name] = pd.to_datetime(rows[name])

@@ -1,6 +1,6 @@
-"""The pipeline that pipeline.toml describes: what SageMaker would receive, and a run of it here.
+"""The pipeline that pipeline.toml describes: the request to SageMaker, and a local run.
 
-The fixtures are the library's (`ninesteps.testing`). Add what must hold of your own pipeline.
+The fixtures come from the library (`ninesteps.testing`). Add tests for your own pipeline here.
 """
 
 from __future__ import annotations

@@ -218,11 +218,11 @@ def test_to_reject_the_version_is_to_end_its_test(account: Account) -> None:
 
 
 FAULTS = {
-    "create_endpoint_config": "could not be begun",
-    "describe_endpoint_config": "could not be begun",
-    "describe_alarms": "could not go on",
-    "list_model_packages": "could not go on",
-    "get_object": "could not go on",
+    "create_endpoint_config": "could not be started",
+    "describe_endpoint_config": "could not be started",
+    "describe_alarms": "could not continue",
+    "list_model_packages": "could not continue",
+    "get_object": "could not continue",
 }
 
 
@@ -339,7 +339,7 @@ def test_a_config_that_another_has_given_the_endpoint_is_left_alone(account: Acc
 
     account.before["describe_alarms"] = another
     done = tried(account, {})
-    assert done.error == "failed" and "nothing was put back" in done.cause
+    assert done.error == "failed" and "nothing was restored" in done.cause
     assert config(account) == model_of(2) and not shares(account)
 
 
@@ -420,7 +420,7 @@ def test_a_rollout_starts_the_test_of_what_passed_staging(account: Account) -> N
     assert sorted(account.told()) == [f"{NAME} v2: in test", f"{NAME} v2: worse"]
     (begins,) = [one["Message"] for one in account.called("publish") if "in test" in one["Subject"]]
     state = account.called("get_object")[-1]["Key"]
-    assert begins.endswith(f"how it stands: s3://{BUCKET}/{state}")
+    assert begins.endswith(f"Its state: s3://{BUCKET}/{state}")
     assert config(account) == model_of(1)
 
 

@@ -774,7 +774,8 @@ def test_who_is_told_of_a_failed_execution_reads_which_one_and_how_to_look_at_it
         text = text.replace(f"<{name}>", value)
     arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:pipeline/customer-churn-prod/execution/"
     assert json.loads(text) == (  # a template of plain text is a JSON string
-        "An execution of customer-churn-prod is Failed since 2021-03-15T16:10:11Z. To see why: "
+        "An execution of customer-churn-prod changed to Failed at 2021-03-15T16:10:11Z. "
+        "To see why: "
         f"pipeline status {arn}p4jn9xou8a8s --env prod, or "
         f"https://{REGION}.console.aws.amazon.com/sagemaker/home?region={REGION}"
     )

@@ -1,10 +1,10 @@
-"""The nine steps, top to bottom: `get_pipeline` puts them together, one function below makes each.
+"""The nine steps in order: `get_pipeline` connects them, and each has a function below.
 
-Every execution writes under a prefix of its own. An input is taken from the properties of the step
-that made it, never composed again: after a cache hit it lies under an older execution's prefix.
+Every execution writes under its own prefix. A step's input always comes from the properties of the
+step that wrote it: after a cache hit it is under the prefix of an older execution.
 
-Which image runs which script is in one table with what each image has: `pipeline check` holds the
-scripts to it. Steps 2 and 3 need a GPU there; here the same scripts run without one.
+The library lists which image runs which script and what each image contains; `pipeline check`
+compares the scripts' imports with it. Steps 2 and 3 need a GPU on SageMaker, but not locally.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ninesteps.step_code import base_model, suite
 from ninesteps.step_code.bundle import BIAS_SCRIPT, INFERENCE_SCRIPT, TRAINING_SCRIPT
 
 LINES = "application/jsonlines"
-"""The content type of the splits: a conversation a line."""
+"""The content type of the splits: one conversation per line."""
 
 SERVING = {
     "SAGEMAKER_PROGRAM": INFERENCE_SCRIPT,
@@ -28,15 +28,15 @@ SERVING = {
     "SAGEMAKER_MODEL_SERVER_TIMEOUT": str(sdk.LONGEST_ANSWER),
     "OMP_NUM_THREADS": "1",
 }
-"""What the image needs to serve the model archive with the script that lies in it. It starts a
-process for each processor, or for each GPU."""
+"""Environment variables that make the image serve the model with the archive's own script. The
+image starts a process for each CPU, or for each GPU."""
 
 TRANSFORM = "{P}Transform"
-"""Step 6's name, which step 5 tells: the replies lie under it."""
+"""Step 6's name; step 5 needs it too, since the replies' path contains it."""
 
 
 def get_pipeline(settings: Settings, environment: Environment) -> sdk.Pipeline:
-    """The pipeline of these settings, for one environment."""
+    """The pipeline for these settings in one environment."""
     build = Build.of(settings, environment)
     process = model_process(build)
     tune = hyperparameter_tuning(build, process)
@@ -51,7 +51,7 @@ def get_pipeline(settings: Settings, environment: Environment) -> sdk.Pipeline:
 
 
 def model_process(build: Build) -> Step:
-    """1: a point-in-time query of the offline store, split into train, validation and test."""
+    """Step 1: a point-in-time query of the offline store, split into train, validation and test."""
     return build.processing_step(
         build.name("{P}ModelProcess"),
         "process.py",
@@ -62,7 +62,7 @@ def model_process(build: Build) -> Step:
 
 
 def hyperparameter_tuning(build: Build, process: Step) -> Step:
-    """2: the best of several fine-tunings of the base, by a Bayesian search."""
+    """Step 2: the best of several fine-tunings of the base model, found by a Bayesian search."""
     name, settings = build.name("{P}HyperParameterTuning"), build.settings
     tuning = settings.tuning
     splits = {split: (output(process, split), LINES) for split in ("train", "validation")}
@@ -77,7 +77,7 @@ def hyperparameter_tuning(build: Build, process: Step) -> Step:
             parallel=tuning.parallel,
             seed=tuning.seed,
             printed=f"{settings.objective.replace(':', '_')}=([0-9.]+)",
-            # The last line is the kept epoch's once more, and no round of its own.
+            # The last line repeats the kept epoch's value: it is not another round.
             early_stopping=False,
         ),
         instance_type=build.instance_types["Training"],
@@ -90,7 +90,7 @@ def hyperparameter_tuning(build: Build, process: Step) -> Step:
             "max_reply_tokens": str(settings.model.max_reply_tokens),
             "seed": str(tuning.seed),
             "sagemaker_program": TRAINING_SCRIPT,
-            # The container starts the script by torchrun, once for each GPU of each instance.
+            # The container starts the script with torchrun, once for each GPU of each instance.
             "sagemaker_torch_distributed_enabled": "true",
             "sagemaker_submit_directory": build.training_archive(TRAINING_SCRIPT),
         },
@@ -103,7 +103,7 @@ def hyperparameter_tuning(build: Build, process: Step) -> Step:
 
 
 def evaluate_best_model(build: Build, process: Step, tune: Step) -> Step:
-    """3: the best model's replies to the test split, judged beside the incumbent's."""
+    """Step 3: the best model's replies to the test split, compared with the incumbent's."""
     file = sdk.PropertyFile(name="Evaluation", output_name="evaluation", path="evaluation.json")
     settings, environment = build.settings, build.environment
     inputs = {
@@ -131,7 +131,7 @@ def evaluate_best_model(build: Build, process: Step, tune: Step) -> Step:
 
 
 def create_model(build: Build, tune: Step) -> Step:
-    """4: a SageMaker Model of the best training job."""
+    """Step 4: a SageMaker Model of the best training job."""
     job = build.job_of(INFERENCE_SCRIPT, build.settings.compute.transform_instance)
     serving = sdk.container(job, build.best_model_uri(tune), SERVING)
     return sdk.ModelStep(
@@ -142,12 +142,12 @@ def create_model(build: Build, tune: Step) -> Step:
 
 
 def model_config_file(build: Build, process: Step, create: Step) -> Step:
-    """5: the analysis configuration, in Clarify's form."""
+    """Step 5: the analysis configuration, in Clarify's format."""
     return build.config_step(process, create, build.name(TRANSFORM))
 
 
 def batch_transform(build: Build, process: Step, create: Step) -> Step:
-    """6: replies to the test split; the reply as it should be, rating and id are not sent."""
+    """Step 6: replies to the test split; reference reply, rating and id are not sent."""
     name = build.name(TRANSFORM)
     request = sdk.transform(
         build.job,
@@ -160,7 +160,7 @@ def batch_transform(build: Build, process: Step, create: Step) -> Step:
         output_filter="$['id','SageMakerOutput']",
         output_path=build.execution_uri(name),
         answer_seconds=sdk.LONGEST_ANSWER,
-        request_mb=1,  # replies are longer than short prompts: the server sends 6.5 MB at most
+        request_mb=1,  # replies can be longer than prompts, and the server sends at most 6.5 MB
     )
     return sdk.TransformStep(
         name=name, step_args=request, cache_config=sdk.CACHE, retry_policies=sdk.JOB_RETRIES
@@ -170,7 +170,7 @@ def batch_transform(build: Build, process: Step, create: Step) -> Step:
 def bias_and_attributions(
     build: Build, process: Step, evaluate: Step, config: Step, transform: Step
 ) -> Step:
-    """7: bias in ratings and replies, and the words that replies hang on, which step 3 found."""
+    """Step 7: bias in ratings and replies, and the word attributions that step 3 computed."""
     name, test = "ClarifyProcessingStep", output(process, "test")
     inputs = {
         "config": ("analysis_config", output(config, "config")),
@@ -193,7 +193,7 @@ def register_model(
     build: Build, process: Step, tune: Step, evaluate: Step, config: Step, transform: Step,
     clarify: Step,
 ) -> Step:  # fmt: skip
-    """8: a new version in the model package group, pending a person's approval."""
+    """Step 8: a new version in the model package group, pending a person's approval."""
     job = build.job_of(INFERENCE_SCRIPT, build.settings.deploy.instance_type)
     serving = sdk.container(job, build.best_model_uri(tune), SERVING)
     types = ("application/json", LINES)
@@ -201,5 +201,5 @@ def register_model(
 
 
 def check_gate(build: Build, evaluate: Step, clarify: Step, register: Step) -> Step:
-    """9: registers only if the gate passes; the gate stands in the definition as numbers."""
+    """Step 9: registers the model only if the gate passes; its limits are in the definition."""
     return build.gate_step(evaluate, clarify, register)

@@ -1,4 +1,4 @@
-"""The features of a conversation: the team's own, so these tests change with them."""
+"""The features of a conversation: edit these tests along with features.py."""
 
 from __future__ import annotations
 

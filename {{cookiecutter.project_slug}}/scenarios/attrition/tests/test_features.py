@@ -1,4 +1,4 @@
-"""The features of an employee: the team's own, so these tests change with them."""
+"""The features of an employee: edit these tests along with features.py."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ EMPLOYEE = {
 
 
 def table(*employees: dict[str, Any]) -> pd.DataFrame:
-    """One employee a row, each told by what is not as in EMPLOYEE; rows are numbered from 7."""
+    """One employee a row, with what differs from EMPLOYEE; rows are numbered from 7."""
     rows = pd.DataFrame([{**EMPLOYEE, **employee} for employee in employees])
     for name in DATES:
         rows[name] = pd.to_datetime(rows[name])
@@ -121,7 +121,7 @@ def test_every_table_has_the_same_columns_all_of_them_numbers() -> None:
 
 
 def test_who_somebody_is_makes_no_feature() -> None:
-    """They do not get here; if they did, nothing would come of them."""
+    """`exclude` withholds these columns; if they did arrive, no feature would use them."""
     rows = table({}, {})
     sensitive = rows.assign(gender="X", age=50.0, ethnicity="A", location="L1")
     pd.testing.assert_frame_equal(features(sensitive, CATEGORIES), features(rows, CATEGORIES))

@@ -1,4 +1,4 @@
-"""The features that any table begins with: the team's own, so these tests change with them."""
+"""The features that work with any table: edit these tests along with features.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The features of a payment: the team's own, so these tests change with them."""
+"""The features of a payment: edit these tests along with features.py."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PAYMENT = {
 
 
 def table(*payments: dict[str, Any]) -> pd.DataFrame:
-    """One payment a row, each told by what is not as in PAYMENT; rows are numbered from 7."""
+    """One payment a row, with what differs from PAYMENT; rows are numbered from 7."""
     rows = pd.DataFrame([{**PAYMENT, **payment} for payment in payments])
     rows["issued"] = pd.to_datetime(rows["issued"])
     return rows.set_index(pd.RangeIndex(7, 7 + len(rows)))

@@ -1,4 +1,4 @@
-"""The features of an employee: the team's own, so these tests change with them."""
+"""The features of an employee: edit these tests along with features.py."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EMPLOYEE = {
 
 
 def table(*employees: dict[str, Any]) -> pd.DataFrame:
-    """One employee a row, each told by what is not as in EMPLOYEE; rows are numbered from 7."""
+    """One employee a row, with what differs from EMPLOYEE; rows are numbered from 7."""
     rows = pd.DataFrame([{**EMPLOYEE, **employee} for employee in employees])
     for name in ("hired", "job_since", "surveyed"):
         rows[name] = pd.to_datetime(rows[name])
@@ -60,13 +60,13 @@ def test_years_are_counted_back_from_the_survey() -> None:
 def test_an_unreadable_date_leaves_what_hangs_on_it_missing() -> None:
     from_hired = {"tenure", "years_before_job", "experience_before_firm"}
     from_job = {"years_in_job", "years_before_job"}
-    for date, hangs_on_it in (
+    for date, missing in (
         ("hired", from_hired),
         ("job_since", from_job),
         ("surveyed", from_hired | from_job),
     ):
         computed = of(**{date: None})
-        assert {name for name, value in computed.items() if np.isnan(value)} == hangs_on_it
+        assert {name for name, value in computed.items() if np.isnan(value)} == missing
         assert computed["job_before_hired"] == 0
 
 
