@@ -221,6 +221,14 @@ def test_drift_is_since_the_last_run_on_other_data(used: Repository) -> None:
     else:
         assert page.startswith("Compared with run ")
         assert "is the latest earlier run with another result" in page
+        before = str(versions[1]["version"])
+        used.pipeline("approve", before, "--who", "Jo <jo@x>", "--why", "as agreed")
+        used.pipeline("report", last(used)["run"])
+        text = check_structure(page_of(used, last(used)["run"])).section("data").text
+        assert f"Compared with version {before} of " in text
+        assert ", the newest approved version before it." in text
+        shown = used.pipeline("registry", number).stdout
+        assert f"since version {before}" in " ".join(shown.split())
 
 
 @pytest.mark.parametrize(

@@ -278,7 +278,25 @@ class Service:
                 "describe_processing_job", {"ProcessingJobName": f"job-{name}"}, **processing(name)
             )
 
+    def no_version_before(self) -> None:
+        """Nothing serves, and no version is approved."""
+        self.stub.add_client_error(
+            "describe_endpoint", "ValidationException", "Could not find endpoint",
+            expected_params={"EndpointName": pipeline(self.settings)},
+        )  # fmt: skip
+        self.approved()
+
+    def approved(self, *packages: dict[str, Any]) -> None:
+        group = self.run.environment.named(self.settings.model_package_group)
+        self.answer(
+            "list_model_packages",
+            {"ModelPackageGroupName": group, "ModelApprovalStatus": "Approved",
+             "SortBy": "CreationTime", "SortOrder": "Descending"},
+            ModelPackageSummaryList=list(packages),
+        )  # fmt: skip
+
     def no_earlier(self) -> None:
+        self.no_version_before()
         self.answer(
             "list_pipeline_executions",
             {

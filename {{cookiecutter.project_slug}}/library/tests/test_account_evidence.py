@@ -29,9 +29,12 @@ from account_runs import (
     began,
     completed,
     execution_arn,
+    job_arn,
     of_job,
     pipeline,
     processing,
+    serves,
+    version,
 )
 from accounts import ACCOUNT, REGION, sign_in
 from ninesteps.errors import AccountError
@@ -42,6 +45,9 @@ from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.settings import Settings
 from page_structure import check_structure
 from reports import EVALUATION, PROFILE, facts, files, steps
+
+OTHER = "bbbbbbbbbbbb"
+"""An earlier execution, by an id as the service makes them."""
 
 
 @pytest.fixture
@@ -198,6 +204,7 @@ def test_drift_is_since_the_latest_execution_on_other_data(service: Service) -> 
         "SortBy": "CreationTime",
         "SortOrder": "Descending",
     }
+    service.no_version_before()
     service.answer("list_pipeline_executions", asked, PipelineExecutionSummaries=earlier)
     before = {**PROFILE, "rows": 999}
     for name, profile in (("same", PROFILE), ("other", before)):
@@ -218,6 +225,46 @@ def test_drift_is_since_the_latest_execution_on_other_data(service: Service) -> 
     assert facts.previous is not None
     assert (facts.previous.run, facts.previous.started) == ("other", "2025-12-29T00:00:00Z")
     assert json.loads(facts.previous.profile)["rows"] == 999
+
+
+@pytest.mark.parametrize("serving", [2, None])
+@pytest.mark.parametrize("is_same", [False, True])
+def test_drift_is_since_the_version_that_serves_else_the_newest_approved_one(
+    service: Service, serving: int | None, is_same: bool
+) -> None:
+    service.execution()
+    service.steps(of_job("Process"), began("Tune"))
+    service.answer(
+        "describe_processing_job", {"ProcessingJobName": "job-Process"}, **processing("Process")
+    )
+    service.parameters()
+    serves(service, serving)
+    if serving is None:
+        service.approved({
+            "ModelPackageArn": job_arn("model-package", "customer-churn-prod/2"),
+            "ModelPackageVersion": 2, "CreationTime": BEGAN - timedelta(days=1),
+            "ModelPackageStatus": "Completed", "ModelApprovalStatus": "Approved",
+        })  # fmt: skip
+    version(service, 2, OTHER)
+    service.steps(of_job("Process"), began("Tune"), name=OTHER)
+    root = f"s3://bucket/pets/executions/{OTHER}"
+    service.answer("describe_processing_job", {"ProcessingJobName": "job-Process"},
+                   **processing("Process", root))  # fmt: skip
+    service.s3.put_object(
+        Bucket="bucket", Key=f"pets/executions/{OTHER}/Process/train/profile.json",
+        Body=json.dumps(PROFILE if is_same else {**PROFILE, "rows": 999}),
+    )  # fmt: skip
+    facts = service.run.facts(service.settings, execution_arn(service.settings))
+    service.stub.assert_no_pending_responses()
+    why = "the version that serves" if serving else "the newest approved version before it"
+    if is_same:
+        assert facts.previous is None
+        said = f"version 2, {why}, learnt from the same training data: nothing has moved"
+        assert facts.no_previous == said
+    else:
+        assert facts.previous is not None
+        assert (facts.previous.run, facts.previous.name_and_why) == (OTHER, f"version 2 ({why})")
+        assert json.loads(facts.previous.profile)["rows"] == 999
 
 
 def test_a_job_that_was_deleted_leaves_its_part_empty(service: Service) -> None:

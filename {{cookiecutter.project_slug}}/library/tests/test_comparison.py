@@ -14,10 +14,12 @@ import pytest
 from rich.text import Text
 
 from comparisons import ROWS, SECTION, answers, evaluation, of, side
+from ninesteps.audit import privacy
 from ninesteps.errors import StateError
 from ninesteps.local.endpoint import control
 from ninesteps.local.execution import Execution
 from ninesteps.local.state import KeptStep, Record, State, StatusChange
+from ninesteps.local.storage import Storage
 from ninesteps.report.comparison.compare import compare
 from ninesteps.report.comparison.model import (
     TITLES,
@@ -31,7 +33,7 @@ from ninesteps.report.comparison.side import Side, trees_and_nodes
 from ninesteps.report.comparison.verdict import verdict
 from ninesteps.report.evidence import Absent
 from ninesteps.report.facts import Reference
-from ninesteps.report.local_run import reference
+from ninesteps.report.local_run import local_facts, reference
 from ninesteps.report.page import build
 from ninesteps.terminal import comparison as terminal
 from page_structure import Page, check_structure
@@ -521,10 +523,18 @@ class Machine:
 
     local: Path
 
-    def run(self, name: str, evaluation: str, status: str = "Succeeded") -> Execution:
+    def run(
+        self, name: str, evaluation: str, status: str = "Succeeded", data: str = "",
+        origin: dict[str, Any] | None = None,
+    ) -> Execution:  # fmt: skip
         state = State(self.local / "state.db")
-        state.start_execution(name, "pets", {}, "{}", [])
+        state.start_execution(name, "pets", {}, "{}", [], origin=origin or {})
         uri = f"s3://bucket/{name}/Evaluate/evaluation/evaluation.json"
+        if data:
+            profile = f"s3://bucket/{name}/Process/train/profile.json"
+            Storage(self.local / "s3").write(profile, data.encode())
+            state.note_step(KeptStep(name, "Process", "Processing", "Succeeded", 1, "",
+                                     Record(digests={profile: data})))  # fmt: skip
         state.note_step(KeptStep(name, "Evaluate", "Processing", "Succeeded", 1, "",
                                  Record(digests={uri: evaluation})))  # fmt: skip
         state.end_execution(name, status)
@@ -537,6 +547,13 @@ class Machine:
     def approve(self, version: int) -> None:
         change = StatusChange(version, "PendingManualApproval", "Approved", "Jo", "fine", "now")
         assert State(self.local / "state.db").change_status("pets", change)
+
+    def drift(self, run: Execution) -> tuple[str, str]:
+        """What a run's training data are compared with, or why they are with none."""
+        facts = local_facts(self.local, pet_settings(), run)
+        if facts.previous is None:
+            return "", facts.no_previous
+        return facts.previous.run, facts.previous.name_and_why
 
     def compared(self, run: Execution) -> tuple[str, str] | None:
         found = reference(self.local, pet_settings(), run)
@@ -563,3 +580,35 @@ def test_a_run_is_compared_with_what_serves_else_approved_else_the_last_other_re
     assert machine.compared(last) == ("b", "the version that serves")
     served = Execution("b", tmp_path / "runs/b", {}, {}, "Succeeded")
     assert machine.compared(served) == ("a", "the newest approved version before it")
+
+
+def test_drift_is_since_what_serves_else_approved_else_the_last_run_on_other_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(tmp_path)
+    assert "there is nothing to compare with" in machine.drift(machine.run("a", "1", data="A"))[1]
+    machine.register("a")
+    machine.run("b", "2", data="B")
+    machine.register("b")
+    last = machine.run("c", "3", data="C")
+    assert machine.drift(last) == ("b", "run b")
+    assert machine.drift(machine.run("d", "4", data="C")) == ("b", "run b")
+    machine.approve(1)
+    assert machine.drift(last) == ("a", "version 1 (the newest approved version before it)")
+    monkeypatch.setattr(control, "serving", lambda local: 2)
+    assert machine.drift(last) == ("b", "version 2 (the version that serves)")
+    same = machine.drift(machine.run("e", "5", data="B"))
+    assert same == ("", "version 2, the version that serves, learnt from the same training data: "
+                        "nothing has moved")  # fmt: skip
+    (tmp_path / "s3/bucket/b/Process/train/profile.json").unlink()
+    assert machine.drift(last) == ("a", "version 1 (the newest approved version before it)")
+
+
+def test_the_reasons_for_a_protected_column_stay_those_of_the_run(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    kept = machine.run("a", "1", origin={"protected": {"sex": "agreed by the board"}})
+    facts = local_facts(tmp_path, pet_settings(), kept)
+    assert facts.protected_on_purpose == {"sex": "agreed by the board"}
+    assert privacy.facts_of(facts).protected_on_purpose == {"sex": "agreed by the board"}
+    none = local_facts(tmp_path, pet_settings(), machine.run("b", "1"))
+    assert none.protected_on_purpose == pet_settings().model.protected

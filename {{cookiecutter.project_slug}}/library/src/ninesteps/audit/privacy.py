@@ -250,6 +250,7 @@ def facts_of(facts: RunFacts) -> RunFacts:
         names=facts.names,
         table=facts.table,
         origin=without_folders(facts.origin),
+        protected_on_purpose=facts.protected_on_purpose,
         champion=facts.champion,
     )
 

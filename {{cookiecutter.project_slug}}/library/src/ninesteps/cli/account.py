@@ -241,7 +241,10 @@ def publish(name: str, wheels: Path | None) -> None:
         **bundle.recorded_objects(settings, environment),
     }
     workgroups.check(settings, environment)
-    came_from = origin.origin(here.root(), bundle.overridden(here.root()))
+    came_from = {
+        **origin.origin(here.root(), bundle.overridden(here.root())),
+        origin.PROTECTED: dict(settings.model.protected),
+    }
     at = f"{datetime.now(tz=UTC):%Y-%m-%dT%H:%M:%SZ}"
     content = json.dumps({"at": at, **came_from}, indent=2).encode()
     key = places.origins(settings.project.pipeline, text) + places.name(at, content)

@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import json
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -66,13 +66,7 @@ class AccountRegistry:
 
     def approved(self) -> Iterator[tuple[int, str]]:
         """The versions that are approved now, the newest first, each with when it was made."""
-        pages = self._sagemaker.get_paginator("list_model_packages").paginate(
-            ModelPackageGroupName=self.group, ModelApprovalStatus=APPROVED,
-            SortBy="CreationTime", SortOrder="Descending",
-        )  # fmt: skip
-        for page in pages:
-            for package in page["ModelPackageSummaryList"]:
-                yield package["ModelPackageVersion"], account.moment(package["CreationTime"])
+        return approved(self._sagemaker, self.group)
 
     def version(self, number: int) -> Version:
         """One that there is."""
@@ -268,6 +262,37 @@ def numbers(sagemaker: Any, group: str) -> list[int]:
     pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
     packages = [package for page in pages for package in page["ModelPackageSummaryList"]]
     return sorted((package["ModelPackageVersion"] for package in packages), reverse=True)
+
+
+def approved(sagemaker: Any, group: str) -> Iterator[tuple[int, str]]:
+    """The versions of a group that are approved now, the newest first, with when it was made."""
+    pages = sagemaker.get_paginator("list_model_packages").paginate(
+        ModelPackageGroupName=group, ModelApprovalStatus=APPROVED,
+        SortBy="CreationTime", SortOrder="Descending",
+    )  # fmt: skip
+    for page in pages:
+        for package in page["ModelPackageSummaryList"]:
+            yield package["ModelPackageVersion"], account.moment(package["CreationTime"])
+
+
+def compared_with(
+    serves: int | None, approved_ones: Iterable[tuple[int, str]], own: int | None, began: str
+) -> tuple[int, str] | None:
+    """What an execution is compared with: a version's number, and why that one.
+
+    The version that serves; else the newest approved one before it. None if there is none.
+
+    Args:
+        approved_ones: the newest first, each with when it was made.
+        own: the version that the execution registered, if it did.
+        began: when it began.
+    """
+    if serves is not None and serves != own:
+        return serves, "the version that serves"
+    for number, created in approved_ones:
+        if number < own if own else created < began:
+            return number, "the newest approved version before it"
+    return None
 
 
 def archives(sagemaker: Any, environment: Environment, group: str) -> Iterator[tuple[int, str]]:

@@ -15,13 +15,15 @@ from botocore.exceptions import ClientError
 
 from ninesteps.definition.step_content import StepContent, step_contents
 from ninesteps.definition.step_names import numbered, step_name
-from ninesteps.infrastructure import account, own_feature_group
+from ninesteps.infrastructure import account, own_feature_group, serving
 from ninesteps.infrastructure.account import FORBIDDEN
 from ninesteps.infrastructure.executions import GOES_ON, Executions
 from ninesteps.local.verdict import is_failed_gate
 from ninesteps.registry.account import (
     SAME_MODEL_AS,
+    approved,
     archives,
+    compared_with,
     decisions,
     digest_key,
     recorded_origin,
@@ -43,6 +45,7 @@ from ninesteps.report.facts import (
     StepFacts,
 )
 from ninesteps.report.formatting import duration, moment
+from ninesteps.repository.origin import PROTECTED
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 
@@ -87,17 +90,15 @@ class AccountRun:
     def facts(self, settings: Settings, run: str) -> RunFacts:
         """An execution of the pipeline."""
         standing = self.standing(settings, run)
-        previous = self._previous(settings, standing)
+        previous, no_previous = self._previous(settings, standing)
+        origin = self.origin(standing)
         return replace(
             standing,
             previous=previous,
-            origin=self.origin(standing),
+            origin=origin,
+            protected_on_purpose=origin.get(PROTECTED, settings.model.protected),
             champion=self.champion(settings, standing),
-            no_previous=""
-            if previous
-            else f"of the last {LOOKED_THROUGH} earlier executions of "
-            f"{standing.pipeline} that succeeded, none has other training data: there is nothing "
-            "to compare with",
+            no_previous=no_previous,
         )
 
     def standing(self, settings: Settings, run: str) -> RunFacts:
@@ -118,7 +119,6 @@ class AccountRun:
             id=arn.rpartition("/")[2],
             pipeline=pipeline,
             project=settings.project.name,
-            protected_on_purpose=settings.model.protected,
             where=f"account {self.environment.account}, {self.environment.region}",
             status=execution["PipelineExecutionStatus"],
             started=_moment(began),
@@ -245,11 +245,54 @@ class AccountRun:
 
     # Drift
 
-    def _previous(self, settings: Settings, facts: RunFacts) -> Previous | None:
-        """The latest earlier execution that succeeded on other training data."""
+    def _previous(self, settings: Settings, facts: RunFacts) -> tuple[Previous | None, str]:
+        """What the training data are compared with; or None, and why there is nothing.
+
+        The version that serves; else the newest approved one before it; else the latest earlier
+        execution that succeeded on other training data.
+        """
         own = self._profile(facts.steps)
         if own is None:
-            return None
+            return None, "there is no profile of the training data to compare"
+        if version := self._version_before(settings, facts):
+            if version.profile != own:
+                return version, ""
+            return None, (
+                f"version {version.version}, {version.why}, learnt from the same training data: "
+                "nothing has moved"
+            )
+        if run := self._run_before(settings, facts, own):
+            return run, ""
+        return None, (
+            f"no version serves or is approved, and of the last {LOOKED_THROUGH} earlier "
+            f"executions of {facts.pipeline} that succeeded, none has other training data: there "
+            "is nothing to compare with"
+        )
+
+    def _version_before(self, settings: Settings, facts: RunFacts) -> Previous | None:
+        """The version that serves, or the newest approved one; None if none is known."""
+        executions = self.executions(settings)
+        group = self.environment.named(settings.model_package_group)
+        with contextlib.suppress(ClientError, ValueError):
+            arn = serving.package_arn(self.sagemaker, executions.pipeline)
+            found = compared_with(
+                serving.number(arn) if arn else None, approved(self.sagemaker, group),
+                facts.version, facts.began,
+            )  # fmt: skip
+            if found is None:
+                return None
+            number, why = found
+            name = self.environment.sagemaker_arn(f"model-package/{group}/{number}")
+            package = self.sagemaker.describe_model_package(ModelPackageName=name)
+            run = package.get("CustomerMetadataProperties", {}).get("execution", "")
+            profile = self._profile(tuple(self._processing(executions.arn(run)))) if run else None
+            if profile is not None:
+                made = account.moment(package["CreationTime"])
+                return Previous(run, made, profile, number, why)
+        return None
+
+    def _run_before(self, settings: Settings, facts: RunFacts, own: bytes) -> Previous | None:
+        """The latest earlier execution that succeeded on other training data."""
         looked = 0
         for summary in self.executions(settings).summaries():
             is_earlier = account.moment(summary["StartTime"]) < facts.began

@@ -47,11 +47,23 @@ class StepFacts:
 
 @dataclass(frozen=True)
 class Previous:
-    """The latest earlier run whose training data were others."""
+    """The run whose training data a run's own are compared with."""
 
     run: str
-    started: str
+    started: str  # or when its version was registered
     profile: bytes  # its `profile.json`
+    version: int | None = None  # that it registered; None: it is compared with as a run
+    why: str = ""  # this one, in words that follow `is`
+
+    @property
+    def name(self) -> str:
+        """As a person calls it."""
+        return f"run {self.run}" if self.version is None else f"version {self.version}"
+
+    @property
+    def name_and_why(self) -> str:
+        """... and why it is this one: `version 3 (the version that serves)`."""
+        return f"{self.name} ({self.why})" if self.why else self.name
 
 
 @dataclass(frozen=True)

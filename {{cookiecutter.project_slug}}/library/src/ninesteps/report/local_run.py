@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -26,6 +27,7 @@ from ninesteps.report import champion, run_warnings
 from ninesteps.report.dictionary import Dictionary
 from ninesteps.report.facts import Previous, Reference, RunFacts, StepFacts
 from ninesteps.report.formatting import duration, moment
+from ninesteps.repository.origin import PROTECTED
 from ninesteps.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ PACKAGES = (
 )  # fmt: skip
 """What a run's numbers may depend on, as an installation spells it."""
 
-_EVALUATION = "/evaluation/evaluation.json"
+_EVALUATION, _PROFILE = "/evaluation/evaluation.json", "/train/profile.json"
 
 LOOKED_THROUGH = 50
 """So many earlier runs are asked for other training data."""
@@ -47,13 +49,11 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
     """A run in a folder such as `.local`."""
     kept_state = State(local / "state.db", read_only=True)
     (kept,) = kept_state.executions(execution.id)
-    digests: dict[str, str] = {}
-    for step in kept_state.steps(execution.id):
-        digests |= step.record.digests
+    digests = _digests(kept_state, execution.id)
+    previous, no_previous = _previous(local, kept_state, settings, execution, kept, digests)
     erasures = Erasures.read(kept_state, local)
     erased = {uri: why for uri, digest in digests.items() if (why := erasures.says(uri, digest))}
     digests = {uri: erasures.after(uri, digest) for uri, digest in digests.items()}
-    previous = _previous(local, kept_state, execution, digests)
     facts = RunFacts(
         id=execution.id,
         pipeline=kept.pipeline,
@@ -75,10 +75,10 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
         changes=_changes(kept_state, settings, execution),
         versions=installed(),
         previous=previous,
-        no_previous="" if previous else _no_previous(kept),
+        no_previous=no_previous,
         table=findings.ingested(kept.catalog, local / "s3"),
         origin=kept.origin,
-        protected_on_purpose=settings.model.protected,
+        protected_on_purpose=kept.origin.get(PROTECTED, settings.model.protected),
     )
     compared_with = champion.version_of(
         facts, LocalFiles(local, execution), lambda: archives(local, settings)
@@ -172,32 +172,68 @@ def installed() -> dict[str, str]:
     return versions
 
 
+def _digests(kept: State, execution: str) -> dict[str, str]:
+    """What the steps of a run left, by S3 URI, with its SHA-256 then."""
+    return {
+        uri: digest for step in kept.steps(execution) for uri, digest in step.record.digests.items()
+    }
+
+
 def _previous(
-    local: Path, kept: State, execution: Execution, digests: dict[str, str]
-) -> Previous | None:
-    """The latest earlier run whose training data were others: not one of the same table again."""
-    own = {uri: digest for uri, digest in digests.items() if uri.endswith("/train/profile.json")}
-    if len(own) != 1:
-        return None
-    ((uri, digest),) = own.items()
-    step = uri.split("/")[-3]
-    storage = Storage(local / "s3")
-    for started, earlier in kept.steps_before(execution.id, step, LOOKED_THROUGH):
-        for other, noted in earlier.record.digests.items():
-            if other.endswith("/train/profile.json") and noted != digest:
-                try:
-                    content = storage.file(other).read_bytes()
-                except (StepError, OSError):  # removed since
-                    continue
-                return Previous(earlier.execution, started, content)
-    return None
+    local: Path, state: State, settings: Settings, execution: Execution, kept: KeptExecution,
+    digests: dict[str, str],
+) -> tuple[Previous | None, str]:  # fmt: skip
+    """What a run's training data are compared with; or None, and why there is nothing.
 
-
-def _no_previous(kept: KeptExecution) -> str:
-    return (
-        f"no earlier run of {kept.pipeline} on other training data is on this machine: "
-        "there is nothing to compare with"
+    The version that serves here; else the newest approved one before it; else the latest earlier
+    run whose training data were others: not one of the same table again.
+    """
+    none = (
+        f"no version serves or is approved, and no earlier run of {kept.pipeline} on other "
+        "training data is on this machine: there is nothing to compare with"
     )
+    own = [(uri, digest) for uri, digest in digests.items() if uri.endswith(_PROFILE)]
+    if len(own) != 1:
+        return None, none
+    ((uri, digest),) = own
+    storage = Storage(local / "s3")
+    for package, why in _versions_before(local, state, settings, execution):
+        for other, noted in _digests(state, package.execution).items():
+            if not other.endswith(_PROFILE):
+                continue
+            if noted == digest:
+                return None, (
+                    f"version {package.version}, {why}, learnt from the same training data: "
+                    "nothing has moved"
+                )
+            with contextlib.suppress(StepError, OSError):  # removed since: the next one counts
+                content = storage.file(other).read_bytes()
+                return Previous(
+                    package.execution, package.created, content, package.version, why
+                ), ""
+    step = uri.split("/")[-3]
+    for started, earlier in state.steps_before(execution.id, step, LOOKED_THROUGH):
+        for other, noted in earlier.record.digests.items():
+            if other.endswith(_PROFILE) and noted != digest:
+                with contextlib.suppress(StepError, OSError):
+                    content = storage.file(other).read_bytes()
+                    return Previous(earlier.execution, started, content), ""
+    return None, none
+
+
+def _versions_before(
+    local: Path, state: State, settings: Settings, execution: Execution
+) -> Iterator[tuple[ModelPackage, str]]:
+    """What a run is compared with, and why: the version that serves, the newest approved one."""
+    own = execution.versions
+    packages = {p.version: p for p in state.model_packages(settings.model_package_group)
+                if p.execution != execution.id}  # fmt: skip
+    if serving := packages.get(control.serving(local) or 0):
+        yield serving, "the version that serves"
+    for package in packages.values():  # the newest first
+        if package.status == APPROVAL_STATUSES[1] and (not own or package.version < own[0]):
+            yield package, "the newest approved version before it"
+            return
 
 
 def reference(local: Path, settings: Settings, execution: Execution) -> Reference | None:
@@ -206,14 +242,9 @@ def reference(local: Path, settings: Settings, execution: Execution) -> Referenc
     The version that serves here; else the newest approved one before it; else the latest earlier
     run with another evaluation: not one whose results were all reused.
     """
-    state, own = State(local / "state.db", read_only=True), execution.versions
-    packages = {p.version: p for p in state.model_packages(settings.model_package_group)
-                if p.execution != execution.id}  # fmt: skip
-    if serving := packages.get(control.serving(local) or 0):
-        return _of_version(serving, "the version that serves")
-    for package in packages.values():  # the newest first
-        if package.status == APPROVAL_STATUSES[1] and (not own or package.version < own[0]):
-            return _of_version(package, "the newest approved version before it")
+    state = State(local / "state.db", read_only=True)
+    for package, why in _versions_before(local, state, settings, execution):
+        return _of_version(package, why)
     run = _run_before(state, execution)
     return (
         Reference(run, None, f"run {run}", "the latest earlier run with another result", "")

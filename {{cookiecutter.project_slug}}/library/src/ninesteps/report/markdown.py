@@ -130,7 +130,7 @@ def _drift(reading: Reading) -> list[str]:
         )
         for drift in drifts[:MOST_DRIFTS]
     ]
-    since = f" since run `{previous.run}`" if previous else ""
+    since = f" since {as_markdown(previous.name_and_why)}" if previous else ""
     return [
         f"### Drift of the training data{since}",
         "",

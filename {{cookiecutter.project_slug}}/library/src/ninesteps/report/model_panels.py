@@ -77,8 +77,10 @@ def data(reading: Reading) -> Panel:
         f"The model learnt from {count(profile['rows'], 'row')}{features and f' with {features}'}, "
         f"as of {moment(str(facts.parameters.get('AsOf', '')))}."
     )
-    previous = facts.previous
-    since = f"Compared with run {previous.run} of {moment(previous.started)}." if previous else ""
+    since = ""
+    if previous := facts.previous:
+        why = previous.why and f", {previous.why}"
+        since = f"Compared with {previous.name} of {moment(previous.started)}{why}."
     sketched = (
         "Columns of few values are compared exactly; the others by their percentiles, so that a KS "
         "is right to about 0.02."
@@ -90,7 +92,7 @@ def data(reading: Reading) -> Panel:
         [
             *_raw_table(reading),
             group(
-                "Drift since the last run on other data",
+                "Drift of the training data",
                 f"{since} {sketched}" if since else "",
                 lambda: ([model_charts.drift_bars(reading.drifts)], []),
             ),

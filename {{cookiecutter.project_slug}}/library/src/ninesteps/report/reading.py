@@ -99,7 +99,7 @@ class Reading:
 
     @property
     def drifts(self) -> list[Drift]:
-        """Since the latest run on other data."""
+        """Since the version or the run that the training data are compared with."""
         if self.facts.previous is None:
             raise Absent(self.facts.no_previous)
         before = self._with_names(json.loads(self.facts.previous.profile))

@@ -140,7 +140,7 @@ def of_drift(facts: RunFacts, profile: File, names: Mapping[str, str]) -> list[s
     sentences = _of_empty(empty)
     if facts.previous is None:
         return sentences
-    run = facts.previous.run
+    other = facts.previous.name_and_why
     more = {
         _shown(drift, names): drift.missing
         for drift in moved
@@ -149,10 +149,10 @@ def of_drift(facts: RunFacts, profile: File, names: Mapping[str, str]) -> list[s
     }
     if more:
         each = [f"{name} {now:.0%}, before {then:.0%}" for name, (then, now) in more.items()]
-        sentences.append(f"more values are missing than in run {run}: {_some(each)}")
+        sentences.append(f"more values are missing than in {other}: {_some(each)}")
     if far := [drift for drift in moved if drift.psi >= MUCH and _shown(drift, names) not in more]:
         each = [f"{_shown(drift, names)} (PSI {drift.psi:.2g})" for drift in far]
-        sentences.append(f"the training data moved much since run {run}: {_some(each)}")
+        sentences.append(f"the training data moved much since {other}: {_some(each)}")
     return sentences
 
 

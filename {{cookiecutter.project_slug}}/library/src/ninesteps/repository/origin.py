@@ -23,6 +23,10 @@ from ninesteps.repository.vendor import LOCK
 from ninesteps.version import VERSION
 
 LIBRARY = Path(__file__).resolve().parent.parent
+PROTECTED = "protected"
+"""Where a record has `[model.protected]`: why the model sees a column that people are protected by.
+"""
+
 MOST_CHANGED = 20
 """Changed files that are recorded by name; the others are counted."""
 

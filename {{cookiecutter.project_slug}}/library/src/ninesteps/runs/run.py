@@ -114,6 +114,7 @@ def run(
     given = {AS_OF: ingested.latest, **given}
     came_from = {
         **origin.origin(root, overridden(root)),
+        origin.PROTECTED: dict(settings.model.protected),
         "packages": packages(),
         "table": ingested.origin(_as_given(root, file), given[AS_OF] == ingested.latest),
     }

@@ -9,7 +9,7 @@ from typing import Any
 from ninesteps.errors import AccountError
 from ninesteps.infrastructure import account
 from ninesteps.registry import access
-from ninesteps.registry.account import AccountRegistry
+from ninesteps.registry.account import AccountRegistry, compared_with
 from ninesteps.registry.registry import Approvals
 from ninesteps.report.account_run import AccountRun
 from ninesteps.report.comparison.model import Subject
@@ -72,20 +72,8 @@ class InAccount:
         return self.read(self.located(str(number)))
 
     def reference(self, own: int | None, began: str) -> tuple[int, str] | None:
-        """What an execution is compared with: a version's number, and why that one.
-
-        The version that serves; else the newest approved one before it. None if there is none.
-
-        Args:
-            own: the version that the execution registered, if it did.
-            began: when it began.
-        """
-        if self.serving is not None and self.serving != own:
-            return self.serving, "the version that serves"
-        for number, created in self.registry.approved():
-            if number < own if own else created < began:
-                return number, "the newest approved version before it"
-        return None
+        """What an execution is compared with: see `compared_with`."""
+        return compared_with(self.serving, self.registry.approved(), own, began)
 
     def read(self, located: Located) -> Side:
         """All that is compared of it.
