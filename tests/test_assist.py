@@ -191,7 +191,7 @@ def posted(port: int, content: object) -> tuple[int, dict[str, Any]]:
 def test_the_report_shows_the_replies_and_no_part_is_missing(assist: Run) -> None:
     (name,) = re.findall(r"^report     (.+)$", assist.output, re.MULTILINE)
     page = check_structure((assist.repository.path / name).read_text(encoding="utf-8"))
-    assert "the gate has the same outcome" in page.section("gate").text
+    assert "the outcome is the same" in page.section("gate").text
     assert "region" in page.section("bias").text
 
 

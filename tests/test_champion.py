@@ -107,7 +107,7 @@ def test_the_next_model_is_compared_with_the_version_that_serves(serving: Reposi
     assert (content["champion"]["uri"], content["champion"]["version"]) == (archive, 1)
     (page,) = re.findall(r"^report     (.+)$", said, re.MULTILINE)
     gate = check_structure((serving.path / page).read_text("utf-8")).section("gate").text
-    assert "Beside the version that serves" in gate
+    assert "Compared with the version that serves" in gate
     assert re.search(rf"The champion is version 1, sha256 [0-9a-f]{{12}}, {archive}, scored", gate)
     check_lineage(serving, archive)
     again = command(serving, "run")

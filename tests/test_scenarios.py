@@ -92,7 +92,7 @@ def test_a_run_ends_with_its_report(ran: Ran, scenario: str) -> None:
     assert [text for text in absent if "nothing to compare with" not in text] in (
         [], ["This run computed none."]
     )  # fmt: skip
-    assert "the gate has the same outcome" in page.section("gate").text
+    assert "the outcome is the same" in page.section("gate").text
     group = biased_group(scenario)
     assert f" {group}" in page.section("bias").text
     summary = (run.repository.path / name).with_suffix(".md").read_text(encoding="utf-8")

@@ -180,7 +180,7 @@ def test_paper_has_what_the_decision_rests_on(open_page: Open) -> None:
     page = open_page("churn")
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    expect(page.get_by_text("Printed in short")).to_be_visible()
+    expect(page.get_by_text("This is the short printed version")).to_be_visible()
     expect(page.locator(".part:visible")).to_have_count(9)
     expect(page.locator(".part .state:visible")).to_have_count(9)
     for kept in ("#gate table", "#quality .tables table", "#bias figure"):

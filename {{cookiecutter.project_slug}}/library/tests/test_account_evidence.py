@@ -91,10 +91,10 @@ def test_an_execution_has_the_same_page_as_a_run_here(service: Service) -> None:
     ):
         assert said in page.html, said
     assert "Of 4 trials, number 2 is the best" in page.section("search").text
-    assert "has the same outcome" in page.section("gate").text
+    assert "the outcome is the same" in page.section("gate").text
     origin = page.section("origin").text
     assert f"1 file differs from commit {'0a' * 6}" in origin and "1 ingested table" in origin
-    assert "As pets version 3 (the same bytes as version 2)." in page.html
+    assert "It is pets version 3 (the same bytes as version 2)." in page.html
     approval = page.section("approval").text
     said = "Jo (arn:aws:sts::1:assumed-role/Approver/jo) set the version to Approved on 1 January"
     assert f"{said} 2026, 00:31 UTC: as agreed, <both> of us" in approval
@@ -259,7 +259,7 @@ def test_drift_is_since_the_version_that_serves_else_the_newest_approved_one(
     why = "the version that serves" if serving else "the newest approved version before it"
     if is_same:
         assert facts.previous is None
-        said = f"version 2, {why}, learnt from the same training data: nothing has moved"
+        said = f"version 2, {why}, learnt from the same training data: there is no drift"
         assert facts.no_previous == said
     else:
         assert facts.previous is not None

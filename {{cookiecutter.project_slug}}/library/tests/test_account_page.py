@@ -172,7 +172,7 @@ def test_an_execution_of_no_version_is_compared_with_one_made_before_it(
     made = page(service, tmp_path)
     assert "Compared with version 1" in made.section("comparison").text
     assert made.section("lineage").text.strip() == (
-        "Lineage This execution registered no version: SageMaker's lineage is drawn from one."
+        "Lineage This execution registered no version, and lineage is drawn from a version."
     )
 
 

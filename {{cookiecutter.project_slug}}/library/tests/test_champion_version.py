@@ -83,7 +83,7 @@ def test_the_page_names_it_beside_its_archive() -> None:
     assert f"The champion is version 2, sha256 {SHA256[:12]}, {URI}, scored on the same" in gate
     other = facts(parameters=PARAMETERS)
     gate = check_structure(build(other, files(evaluation=EVALUATED)).html).section("gate").text
-    assert f"The champion is of no version that is known, sha256 {SHA256[:12]}" in gate
+    assert f"The champion is an unknown version, sha256 {SHA256[:12]}" in gate
 
 
 def test_the_card_has_it_with_the_difference_and_the_interval() -> None:

@@ -61,7 +61,7 @@ def test_two_models_on_the_same_rows_have_paired_intervals_and_a_verdict() -> No
     assert auc.is_gated and auc.reading == "better"
     assert found.metrics.says == "Both models were scored on the same 404 test rows."
     assert found.verdict.startswith("Version 2 is better than version 1 in auc, ")
-    assert "beyond chance, and in no metric worse." in found.verdict
+    assert "beyond chance, and worse in no metric." in found.verdict
 
 
 def test_the_other_way_round_the_same_difference_is_worse() -> None:
@@ -94,12 +94,12 @@ def test_rows_in_another_order_are_paired_by_record_and_moment() -> None:
 def test_other_rows_have_no_paired_interval_and_it_says_so() -> None:
     found = compare(side(), other(scored=answers(1.0, rows=ROWS - 4)))
     assert found.metrics.says == (
-        "The test rows differ: version 1 has 404, version 2 400, and 400 are in both: no paired "
-        "interval can be had."
+        "The test rows differ: version 1 has 404, version 2 400, and 400 are in both, so there "
+        "is no paired interval."
     )
     assert {row.interval for row in found.metrics.rows} == {None}
     assert all(row.first_interval and row.second_interval for row in found.metrics.rows)
-    assert found.verdict.startswith("Which is better beyond chance cannot be said.")
+    assert found.verdict.startswith("Neither is shown to be better beyond chance.")
 
 
 def test_on_other_rows_only_intervals_that_do_not_overlap_say_which_is_better() -> None:
@@ -167,7 +167,7 @@ def test_other_problem_types_are_said_and_the_rest_is_shown() -> None:
         "The metrics cannot be compared, since the problem types differ: binary in version 1, "
         "regression in version 2."
     )
-    assert found.verdict == f"Which is better cannot be said. {found.metrics.absent}"
+    assert found.verdict == f"It is not known which is better. {found.metrics.absent}"
     assert found.features.is_same and not found.features.absent
 
 
@@ -497,7 +497,7 @@ def test_the_page_compares_the_run_with_what_serves_and_says_so() -> None:
     says = section.text
     assert "This run is better than version 1 in auc" in says
     assert "Version 1 is the version that serves." in says
-    assert "The same in both: gate and threshold, bias" in says
+    assert "There is no difference in gate and threshold, bias" in says
     assert len(section.all("figure")) == 1
     auc = next(row.text for row in section.all("tr") if row.text.startswith("auc (gate)"))
     assert auc.endswith("better")
@@ -599,7 +599,7 @@ def test_drift_is_since_what_serves_else_approved_else_the_last_run_on_other_dat
     assert machine.drift(last) == ("b", "version 2 (the version that serves)")
     same = machine.drift(machine.run("e", "5", data="B"))
     assert same == ("", "version 2, the version that serves, learnt from the same training data: "
-                        "nothing has moved")  # fmt: skip
+                        "there is no drift")  # fmt: skip
     (tmp_path / "s3/bucket/b/Process/train/profile.json").unlink()
     assert machine.drift(last) == ("a", "version 1 (the newest approved version before it)")
 

@@ -79,7 +79,7 @@ def test_a_language_model_has_no_features_and_learns_from_its_conversations() ->
     of = changed(settings(said=Column("conversation")), project={"problem": "language_model"})
     found = {row.name: row for row in rows(of, [])}
     assert [name for name, row in found.items() if row.is_seen] == ["said"]
-    assert found["species"].source == "stored beside the conversations; its groups are compared"
+    assert found["species"].source == "stored with the conversations; its groups are compared"
 
 
 def test_a_meaning_of_no_feature_is_refused_with_the_nearest_name() -> None:

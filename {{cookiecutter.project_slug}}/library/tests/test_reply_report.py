@@ -143,8 +143,11 @@ class Parts(HTMLParser):
 def test_each_part_stands_and_none_of_a_tables_is_missed(whole: Report) -> None:
     parts = Parts(whole.html).sections
     assert "All metrics" in parts["quality"] and "win_rate_low" in parts["quality"]
-    assert "beside the base" in parts["quality"]
-    assert "goes from 1.28 nats a token of the base to 0.391 after epoch 2" in parts["quality"]
+    assert "against the base model" in parts["quality"]
+    assert (
+        "falls from 1.28 nats per token for the base model to 0.391 after epoch 2"
+        in parts["quality"]
+    )
     assert "The favourable outcome is to be answered well." in parts["bias"]
     assert "no explanation of why" in parts["explained"]
     assert "curves.json" not in whole.html and "another shape" not in whole.html
@@ -152,7 +155,7 @@ def test_each_part_stands_and_none_of_a_tables_is_missed(whole: Report) -> None:
 
 def test_wins_and_losses_stand_side_by_side(whole: Report) -> None:
     replies = Parts(whole.html).sections["replies"]
-    before, lost = replies.split("Lost by most")
+    before, lost = replies.split("Largest losses")
     assert "Your manager signs them in the portal." in before and "Nobody does." in before
     assert HOSTILE.removesuffix("\u202e") in lost  # as text: no tag of it is in the page
     assert "1 of 2 prompts were refused." in lost and "NOT REFUSED" in lost
@@ -174,15 +177,17 @@ def test_the_numbers_in_words_are_those_of_the_evaluation(whole: Report) -> None
     judge, metrics = evaluation.content()["judge"], evaluation.contest.metrics
     says = Parts(whole.html).sections["quality"]
     decided = judge["wins"] + judge["losses"]
-    assert f"Of {decided} prompts that tell the two apart, this model's reply is nearer in" in says
+    assert f"Of {decided} prompts with a difference, this model's reply is closer to" in says
     assert f"{judge['wins']}: {metrics['win_rate']:.0%}".replace("%", " %") in says
 
 
 def test_where_nothing_is_decided_the_page_says_so() -> None:
     same = page(evaluated(OLD, OLD))
     sections = Parts(same.html).sections
-    assert "No prompt tells this model and the base apart" in sections["quality"]
-    assert "No prompt of any language tells the two apart." in sections["replies"]
+    assert (
+        "No prompt shows a difference between this model and the base model" in sections["quality"]
+    )
+    assert "No prompt of any language shows a difference." in sections["replies"]
 
 
 @pytest.mark.parametrize(("lost", "part"), [
@@ -191,7 +196,7 @@ def test_where_nothing_is_decided_the_page_says_so() -> None:
 def test_a_file_that_is_not_there_empties_its_part_alone(lost: str, part: str) -> None:
     sections = Parts(page(evaluated(NEW, OLD), lost=lost).html).sections
     assert f"Evaluate left no {lost} that can be read." in sections[part]
-    assert "beside the base" in sections["quality"]
+    assert "against the base model" in sections["quality"]
 
 
 def test_no_audit_pack_has_a_conversation() -> None:

@@ -1,4 +1,4 @@
-"""Pictures of an A/B test: the evidence, the rates with their intervals, and the shares."""
+"""Charts of an A/B test: the evidence, the rates with their intervals, and the shares."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def evidence(points: Sequence[Point], threshold: float) -> Figure:
     says = (
         f"At the end it is {odds(last.better)} to 1 that the challenger is better and "
         f"{odds(last.worse)} to 1 that it is worse. {math.exp(threshold):g} to 1 decides, at "
-        "whatever moment one looks; for better once a week of users has been counted."
+        "whenever you look; for better, only once a week of users has been counted."
     )
     picture = d.svg("evidence", 278, "The evidence over time", says, marks)
     table = _table(
@@ -74,8 +74,8 @@ def rates(points: Sequence[Point], outcome: str) -> Figure:
         marks.append(d.path([(x(p.day), y(p.rates[arm])) for p in seen], f"curve{kind}"))
     says = (
         f"{percent(last.rates[0], 1)} of main's users and {percent(last.rates[1], 1)} of the "
-        "challenger's had a good outcome. The bands hold at all times at once with 95 %, as long "
-        "as a rate does not drift."
+        "challenger's had a good outcome. The bands hold at all times together with 95 % "
+        "confidence, if the rates do not drift."
     )
     picture = d.svg("rates", 278, "Rates over time", says, marks)
 
@@ -89,7 +89,7 @@ def rates(points: Sequence[Point], outcome: str) -> Figure:
 
 
 def shares(points: Sequence[Point]) -> Figure:
-    """What the challenger was to get of the users, and what it got."""
+    """The challenger's intended share of the users, and its actual share."""
     x, y = _days(points), tall(200, 0, 100)
     steps: list[tuple[float, float]] = []
     for before, p in zip([points[0], *points], points, strict=False):
@@ -101,8 +101,8 @@ def shares(points: Sequence[Point]) -> Figure:
     ]
     last = next((p for p in reversed(points) if p.share not in (0, 100)), points[-1])
     says = (
-        f"The challenger was last promised {last.share} % of the users and got "
-        f"{last.arrived:.1f} %. A test that they differ would end this as invalid."
+        f"The challenger was last meant to get {last.share} % of the users and got "
+        f"{last.arrived:.1f} %. If the two differ beyond chance, the test ends as invalid."
     )
     picture = d.svg("shares", 278, "Shares over time", says, marks)
     table = _table(points, ("promised", "got"), lambda p: (f"{p.share} %", f"{p.arrived:.1f} %"))

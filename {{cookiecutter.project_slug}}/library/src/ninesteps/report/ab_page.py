@@ -1,6 +1,6 @@
 """The page of an A/B test: the evidence over time, rates, shares, guardrails, and why it ended.
 
-All of it is computed from the file of events, by the module that decides.
+All of it is computed from the events file, by the module that also decides the test.
 """
 
 from __future__ import annotations

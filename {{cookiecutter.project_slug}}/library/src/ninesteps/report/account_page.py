@@ -1,7 +1,7 @@
-"""Writes the report of an execution in an account: what AWS says of it, as a page on this machine.
+"""Writes the report of an execution in an AWS account to a file on this machine.
 
-Beside the execution itself it asks for the version that it is compared with, and for SageMaker's
-lineage of its own version. Where whoever writes it may not ask for one of these, that part says so.
+It also reads the version that the execution is compared with, and SageMaker's lineage of its own
+version. If the caller may not read one of these, that part of the page says so.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ninesteps.report.reading import Reading, sentence
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 
-NO_VERSION = "this execution registered no version: SageMaker's lineage is drawn from one"
+NO_VERSION = "this execution registered no version, and lineage is drawn from a version"
 
 Asked = TypeVar("Asked")
 

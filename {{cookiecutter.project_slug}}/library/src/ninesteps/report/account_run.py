@@ -259,14 +259,14 @@ class AccountRun:
                 return version, ""
             return None, (
                 f"version {version.version}, {version.why}, learnt from the same training data: "
-                "nothing has moved"
+                "there is no drift"
             )
         if run := self._run_before(settings, facts, own):
             return run, ""
         return None, (
-            f"no version serves or is approved, and of the last {LOOKED_THROUGH} earlier "
-            f"executions of {facts.pipeline} that succeeded, none has other training data: there "
-            "is nothing to compare with"
+            f"no version serves or is approved, and none of the last {LOOKED_THROUGH} successful "
+            f"executions of {facts.pipeline} has different training data: there is nothing to "
+            "compare with"
         )
 
     def _version_before(self, settings: Settings, facts: RunFacts) -> Previous | None:

@@ -1,4 +1,4 @@
-"""Pictures of who gets the favourable outcome how often."""
+"""Charts of how often each group gets the favourable outcome."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ninesteps.report.formatting import between, count, listed, number, percent,
 FOUR_FIFTHS = 0.8
 
 LEAST_SHOWN = 10
-"""Of a group of fewer rows nothing is drawn: it would be about persons."""
+"""Smaller groups are not shown: their numbers would be about single people."""
 
 NOTHING: dict[str, Any] = {"share": None, "interval": None}
 
@@ -78,7 +78,7 @@ def labelled_shares(
     test: list[dict[str, Any]],
     sure: str,
 ) -> Figure:
-    """The share of each group that has the favourable label, in what was learnt from and tested on.
+    """The share of each group with the favourable label, in the training and the test split.
 
     Args:
         key: the facet's.
@@ -103,7 +103,7 @@ def _all_others(shares: dict[str, Any], is_counted: bool) -> dict[str, Any]:
 
 
 def is_shown(group: dict[str, Any]) -> bool:
-    """Whether a group is large enough to be shown: else it would be about persons."""
+    """Whether a group is large enough to be shown without being about single people."""
     return int(group["rows"]) >= LEAST_SHOWN
 
 
@@ -157,7 +157,7 @@ def _widest(column: str, rows: list[Row], favourable: str) -> str:
     known = sorted((row for row in rows if row.first["share"] is not None),
                    key=lambda row: float(row.first["share"]))  # fmt: skip
     if not known:
-        return "No group has enough rows beside enough others to be compared."
+        return "No group can be compared: either it or all others together have too few rows."
     if len(known) == 1:
         share = percent(known[0].first["share"])
         return f"Of those {_called(column, known[0])}, {share} are {favourable}."
@@ -169,7 +169,7 @@ def _widest(column: str, rows: list[Row], favourable: str) -> str:
     )
     first, second = low.first["interval"], high.first["interval"]
     if first and second and first[1] >= second[0]:
-        words += " Their intervals overlap: chance may explain it."
+        words += " Their intervals overlap, so it may be chance."
     return words
 
 
@@ -178,19 +178,19 @@ def _called(column: str, row: Row) -> str:
 
 
 def four_fifths(ratios: dict[str, dict[str, Any] | None], sure: str) -> Figure:
-    """The lowest group's rate over the highest's, against four fifths."""
+    """The lowest group's rate divided by the highest group's, compared with four fifths."""
     x = d.Scale(0, 1, d.NEAR, d.FAR)
     known = {facet: r for facet, r in ratios.items() if r and r["ratio"] is not None}
     why_none = " or ".join(dict.fromkeys(map(_why_none, ratios.values())))
     below = [facet for facet, r in known.items() if r["ratio"] < FOUR_FIFTHS]
     says = (
-        "The lowest group's favourable rate divided by the highest's. Below four fifths it is the "
-        "usual first sign of adverse impact: "
+        "The lowest group's favourable rate divided by the highest group's. A ratio below four "
+        "fifths is the usual first sign of adverse impact: "
     )
     if below:
-        says += f"so it is for {listed(below)}."
+        says += f"{listed(below)} {'is' if len(below) == 1 else 'are'} below."
     else:
-        says += "no facet is below." if known else f"there is no ratio, since {why_none}."
+        says += "no facet is below." if known else f"here there is no ratio, since {why_none}."
     edge, bottom = x(FOUR_FIFTHS), 34 + 56 * len(ratios)
     marks = [
         d.rect(edge, 24, x(1) - edge, bottom - 24, "band"),

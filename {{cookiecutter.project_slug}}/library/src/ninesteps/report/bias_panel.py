@@ -1,4 +1,4 @@
-"""The part on who gets which outcome: in the predictions, in the data, and all the metrics."""
+"""The panel on outcomes by group: in the predictions, in the data, and all bias metrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ninesteps.report.reading import Reading, group
 
 
 def bias(reading: Reading) -> Panel:
-    """What comes to whom how often.
+    """How often each group gets the favourable outcome.
 
     Raises:
         Absent: if there is no evaluation, or no facet.
@@ -21,17 +21,14 @@ def bias(reading: Reading) -> Panel:
     content = reading.bias
     facets = content.get("groups", {})
     if not facets:
-        raise Absent(
-            "no facet is set: [bias] facets in pipeline.toml names the columns to compare by"
-        )
+        raise Absent("no facet is set: list the groups to compare in pipeline.toml, [bias] facets")
     favourable = reading.favourable
     to_be = (
         f"not to be {favourable[4:]}" if favourable.startswith("not ") else f"to be {favourable}"
     )
     says = (
-        f"The favourable outcome is {to_be}. Groups are compared by how "
-        "often that comes to them. A difference is not proof of discrimination; it shows where "
-        "to look."
+        f"The favourable outcome is {to_be}. Groups are compared by how often they get it. A "
+        "difference is not proof of discrimination; it shows where to look."
     )
     return Panel(
         "bias",
@@ -41,13 +38,13 @@ def bias(reading: Reading) -> Panel:
             group("In the predictions", "", lambda: _prediction_bias(content, reading)),
             group(
                 "In the data",
-                "What the labels say, before any model.",
+                "The labels in the data, before any model.",
                 lambda: _data_bias(reading),
             ),
             group(
                 "All bias metrics",
-                "Clarify's metrics, of the test split; a group is compared with all "
-                "others together.",
+                "Clarify's metrics on the test split. Each group is compared with all others "
+                "together.",
                 lambda: ([], _metric_tables(reading)),
             ),
         ],

@@ -1,4 +1,4 @@
-"""Pictures of how good a yes or no is, from `curves.json`."""
+"""Charts of a binary model's quality, from `curves.json`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ def roc(curves: dict[str, Any], auc: float, positive: str) -> Figure:
     at = curves["at_threshold"]
     specificity, recall = at["specificity"]["value"], at["recall"]["value"]
     says = (
-        f"Given one row with {positive} and one without, the model ranks the right one higher "
-        f"{percent(auc, 1)} of the time (AUC {number(auc)}); tossing a coin does so half the time."
+        f"Given one row with {positive} and one without, the model scores the first one higher "
+        f"{percent(auc, 1)} of the time (AUC {number(auc)}). A coin toss would do so half of the "
+        "time."
     )
     marks = d.axes(
         x, y, f"False alarms, of all without {positive}", f"Found, of all with {positive}", _share
@@ -36,17 +37,17 @@ def roc(curves: dict[str, Any], auc: float, positive: str) -> Figure:
 
 
 def precision_recall(curves: dict[str, Any], average: float, positive: str) -> Figure:
-    """How many alarms are true at each recall."""
+    """Precision at each recall."""
     x, y = square()
     confusion = curves["confusion"]
     base = (confusion["true_positive"] + confusion["false_negative"]) / curves["rows"]
     at = curves["at_threshold"]
     says = (
-        f"Of all rows {percent(base, 1)} have {positive}: picking at random, so many picks would "
-        f"be right. Over all thresholds the model's are right {percent(average, 1)} of the time "
-        f"(average precision {number(average)})."
+        f"{percent(base, 1)} of all rows have {positive}, so that share of random picks would be "
+        f"correct. Averaged over all thresholds, {percent(average, 1)} of the model's picks are "
+        f"correct (average precision {number(average)})."
     )
-    marks = d.axes(x, y, f"Found, of all with {positive}", "Right, of those flagged", _share)
+    marks = d.axes(x, y, f"Found, of all with {positive}", "Correct, of all flagged", _share)
     marks += [
         d.line(x(0), y(base), x(1), y(base), "chance"),
         d.text(x(0.02), y(base) + (15 if base > 0.1 else -6), "at random", "label muted"),
@@ -57,7 +58,7 @@ def precision_recall(curves: dict[str, Any], average: float, positive: str) -> F
         marks += _chosen(x(recall), y(at["precision"]["value"]), recall > 0.45)
     table = Table(
         "The curve",
-        ("found", "right"),
+        ("found", "correct"),
         [(percent(a, 1), percent(b, 1)) for a, b in curves["precision_recall"][::8]],
     )
     svg = d.svg("pr", 308, "Precision-recall curve", says, marks)
@@ -78,17 +79,17 @@ def _chosen(x: float, y: float, to_the_left: bool) -> list[str]:
 
 
 def calibration(curves: dict[str, Any], positive: str) -> Figure:
-    """Whether what was said with so much certainty came true as often."""
+    """Whether predicted probabilities match how often the label is positive."""
     x, y = square()
     bins = curves["calibration"]
     off = sum(b["rows"] * abs(b["said"] - b["true"]) for b in bins) / curves["rows"]
     kept = sum(b["interval"][0] <= b["said"] <= b["interval"][1] for b in bins)
     says = (
-        f"Where the model says 70 %, about 70 of 100 should have {positive}. On average it is off "
-        f"by {percent(off, 1)}; in {kept} of {count(len(bins), 'group')} of rows what it says lies "
-        f"within the {_sure(curves)} interval of what came true."
+        f"Where the model predicts 70 %, about 70 of 100 rows should have {positive}. On average "
+        f"it is off by {percent(off, 1)}. In {kept} of {count(len(bins), 'group')} of rows, the "
+        f"prediction is within the {_sure(curves)} interval of the actual share."
     )
-    marks = d.axes(x, y, "Said by the model", "Came true", _share)
+    marks = d.axes(x, y, "Predicted", "Actual", _share)
     marks += [d.line(x(0), y(0), x(1), y(1), "chance")]
     marks += [d.path([(x(b["said"]), y(b["true"])) for b in bins], "curve thin")]
     for b in bins:
@@ -101,20 +102,20 @@ def calibration(curves: dict[str, Any], positive: str) -> Figure:
         (percent(b["said"], 1), percent(b["true"], 1), between(b["interval"], 1), number(b["rows"]))
         for b in bins
     ]
-    table = Table("The groups", ("said", "came true", "interval", "rows"), rows)
+    table = Table("The groups", ("predicted", "actual", "interval", "rows"), rows)
     return Figure("Calibration", says, d.svg("calibration", 308, "Calibration", says, marks), table)
 
 
 def scores(curves: dict[str, Any], positive: str) -> Figure:
-    """How far the model tells the two kinds apart."""
+    """How well the scores separate positive from negative rows."""
     histogram, threshold = curves["histogram"], curves["threshold"]
     ups, downs = _shares(histogram["positive"]), _shares(histogram["negative"])
     most = max(*ups, *downs, 0.01)
     x, middle = d.Scale(0, 1, LEFT, RIGHT), TOP + 115
     high = d.Scale(0, most, 0, 105)
     says = (
-        f"Rows with {positive} should lie at the right, those without at the left. All at or above "
-        f"the threshold of {number(threshold, 3)} are flagged."
+        f"Rows with {positive} should be on the right, rows without it on the left. All rows at or "
+        f"above the threshold of {number(threshold, 3)} are flagged."
     )
     edges, marks = histogram["edges"], []
     for place, (up, down) in enumerate(zip(ups, downs, strict=True)):
@@ -141,7 +142,7 @@ def scores(curves: dict[str, Any], positive: str) -> Figure:
     ]
     for value in x.ticks():
         marks += [d.text(x(value), middle + 140, _share(value), "tick", "middle")]
-    marks += [d.text((LEFT + RIGHT) / 2, middle + 158, "Said by the model", "name", "middle")]
+    marks += [d.text((LEFT + RIGHT) / 2, middle + 158, "Predicted", "name", "middle")]
     rows = [
         (
             f"{percent(edges[i])} to {percent(edges[i + 1])}",
@@ -150,8 +151,8 @@ def scores(curves: dict[str, Any], positive: str) -> Figure:
         )
         for i in range(len(ups))
     ]
-    table = Table("The counts", ("said", f"with {positive}", "without"), rows)
-    return Figure("Scores", says, d.svg("scores", 316, "Scores of both kinds", says, marks), table)
+    table = Table("The counts", ("predicted", f"with {positive}", "without"), rows)
+    return Figure("Scores", says, d.svg("scores", 316, "Scores by label", says, marks), table)
 
 
 def _shares(counts: Sequence[int]) -> list[float]:
@@ -165,15 +166,15 @@ def confusion(curves: dict[str, Any], positive: str) -> Figure:
     hits, alarms = c["true_positive"], c["false_positive"]
     missed, passed = c["false_negative"], c["true_negative"]
     says = (
-        f"Of {count(hits + missed, 'row')} with {positive} the model flags {number(hits)} and "
-        f"misses {number(missed)}; of {count(alarms + passed, 'row')} without it flags "
-        f"{number(alarms)}, wrongly."
+        f"Of {count(hits + missed, 'row')} with {positive}, the model flags {number(hits)} and "
+        f"misses {number(missed)}. Of {count(alarms + passed, 'row')} without, it flags "
+        f"{number(alarms)} by mistake."
     )
     cells = [
         (0, 0, hits, "found", "right"),
         (1, 0, missed, "missed", "wrong"),
         (0, 1, alarms, "false alarm", "wrong"),
-        (1, 1, passed, "rightly passed", "right"),
+        (1, 1, passed, "correctly passed", "right"),
     ]
     marks: list[str] = []
     for column, row, many, words, kind in cells:
@@ -190,7 +191,7 @@ def confusion(curves: dict[str, Any], positive: str) -> Figure:
         d.text(202, 22, "not flagged", "name"),
         d.text(54, 98, "with", "name", "end"),
         d.text(54, 226, "without", "name", "end"),
-        d.text(62, 300, f"Areas are as the counts, of {count(rows, 'row')}.", "label muted"),
+        d.text(62, 300, f"Areas show counts, of {count(rows, 'row')}.", "label muted"),
     ]
     table = Table(
         "The counts",
@@ -205,19 +206,19 @@ def confusion(curves: dict[str, Any], positive: str) -> Figure:
 
 
 _AT_THRESHOLD = {
-    "recall": "of all that are there, found",
-    "precision": "of all flagged, rightly so",
-    "specificity": "of all that are not, left alone",
+    "recall": "true cases that are flagged",
+    "precision": "flagged rows that are true cases",
+    "specificity": "other rows that are not flagged",
 }
 
 
 def at_threshold(curves: dict[str, Any], decision: dict[str, Any] | None) -> Figure:
-    """The shares at the threshold, each with the interval that the number of rows leaves open."""
+    """The shares at the threshold, each with its confidence interval."""
     shares, threshold = curves["at_threshold"], curves["threshold"]
     x = d.Scale(0, 1, d.NEAR, d.FAR)
     says = (
-        f"At the threshold in use, {number(threshold, 4)}. The lines are {_sure(curves)} intervals "
-        "(Clopper and Pearson): where the true share lies, with so few rows to tell by."
+        f"At the threshold in use, {number(threshold, 4)}. The lines are {_sure(curves)} "
+        "confidence intervals (Clopper-Pearson): the fewer the rows, the wider they are."
     )
     marks: list[str] = []
     for place, (name, words) in enumerate(_AT_THRESHOLD.items()):
@@ -249,7 +250,7 @@ def at_threshold(curves: dict[str, Any], decision: dict[str, Any] | None) -> Fig
         target = decision["recall_target"]
         marks += [
             d.line(x(target), 34, x(target), 58, "limit"),
-            d.text(x(target), 82, f"gate {number(target)}", "label halo", "middle"),
+            d.text(x(target), 82, f"target {number(target)}", "label halo", "middle"),
         ]
     rows = [
         (
@@ -261,7 +262,7 @@ def at_threshold(curves: dict[str, Any], decision: dict[str, Any] | None) -> Fig
         )
         for name, s in shares.items()
     ]
-    table = Table("The shares", ("share of", "share", "interval", "rows", "of"), rows)
+    table = Table("The shares", ("metric", "share", "interval", "rows", "of"), rows)
     svg = d.svg("threshold", height, "Shares at the threshold", says, marks)
     return Figure("Shares at the threshold, with intervals", says, svg, table)
 

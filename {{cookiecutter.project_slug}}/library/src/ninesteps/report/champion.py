@@ -44,7 +44,7 @@ def version(evaluation: Mapping[str, Any], own: int | None, archives: Archives) 
 
 def name(number: int | None, section: Mapping[str, Any]) -> str:
     """The champion as a person calls it: its version, and its archive's digest."""
-    of = f"version {number}" if number else "of no version that is known"
+    of = f"version {number}" if number else "an unknown version"
     return f"{of}, sha256 {section['sha256'][:12]}"
 
 

@@ -1,4 +1,4 @@
-"""What a reviewer decides by, on the first screen: why, for whom, what changed, what to doubt."""
+"""The first screen of a report: what decided, which group is affected, what changed, warnings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DISTANCES: Mapping[str, Callable[[dict[str, Any]], float]] = {
     "dppl": lambda group: abs(group["dppl"]),
     "di": lambda group: 1 - _even(group["di"]),
 }
-"""How far a group is from the others, by the number that a gate reads."""
+"""How far a group is from all others, by each metric that a gate can use."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ def decision(
     compared: Panel | None,
     warnings: list[str],
 ) -> Decision:
-    """What to decide by, from whatever the run has left.
+    """Build the first screen from the files that the run left.
 
     Args:
-        compared: the part of the page on the version or run that it is compared with.
+        compared: the panel that compares the run with a version or another run.
     """
     points = [
         *_failing(reading, judgement),
@@ -62,7 +62,7 @@ def decision(
 
 
 def _read(points: Callable[[], Iterator[Point]]) -> list[Point]:
-    """Points from files that may be absent, or of another shape: then there are none."""
+    """Points from files that may be missing or malformed: then there are none."""
     try:
         return list(points())
     except (Absent, *BROKEN):
@@ -77,7 +77,7 @@ def _curves(reading: Reading) -> dict[str, Any]:
 
 
 def _failing(reading: Reading, judgement: Judgement | None) -> Iterator[Point]:
-    """Each comparison that fails, with the group behind it where it is of bias."""
+    """A point for each failed comparison; for a bias metric it names the group."""
     if judgement is None or judgement.outcome is not False:
         return
     for judged in judgement.comparisons:
@@ -91,19 +91,19 @@ def _failing(reading: Reading, judgement: Judgement | None) -> Iterator[Point]:
 
 
 def _bias(reading: Reading, judgement: Judgement | None) -> Iterator[Point]:
-    """The verdict on bias where the gate does not fail by it."""
+    """The point on bias, unless a bias comparison has failed the gate."""
     bias = [j for j in judgement.comparisons if j.comparison.is_bias] if judgement else []
     if any(not judged.holds for judged in bias) and judgement and judgement.outcome is False:
-        return  # told above
+        return  # `_failing` has a point for it
     facets = reading.bias.get("groups", {})
     if not facets:
         yield Point(
             "Bias was not measured",
-            "No facet is set: [bias] facets in pipeline.toml names the groups to compare.",
+            "No facet is set. List the groups to compare in pipeline.toml, [bias] facets.",
         )
         return
     widest = _widest(facets, "dppl")
-    said = f"The widest gap is by facet {_gap(reading, *widest)}" if widest else reading.uncounted
+    said = f"The widest gap is in facet {_gap(reading, *widest)}" if widest else reading.uncounted
     if bias:
         fails = " and ".join(judged.name for judged in bias if not judged.holds)
         title = f"{fails} fails" if fails else "Bias gate passes"
@@ -113,15 +113,18 @@ def _bias(reading: Reading, judgement: Judgement | None) -> Iterator[Point]:
 
 
 def _changed(reading: Reading, compared: Panel | None) -> Iterator[Point]:
-    """How it compares with the version that serves, or with whatever it is compared with."""
+    """How the run compares with the version that serves, or with an earlier run."""
     if compared is not None:
         yield Point(compared.title, compared.absent or compared.says)
     elif reading.facts.status == SUCCEEDED:
-        yield Point("Nothing to compare with", "No version serves, and no earlier run differs.")
+        yield Point(
+            "Nothing to compare with",
+            "No version is serving, and no earlier run has a different result.",
+        )
 
 
 def _who(reading: Reading, judged: Judged) -> str:
-    """The facet and the group whose number the gate read; empty: it is no bias number."""
+    """The facet and group that the gate compared; empty if the metric is not a bias metric."""
     comparison = judged.comparison
     if not comparison.is_bias or comparison.is_of_champion:
         return ""
@@ -139,9 +142,9 @@ def _who(reading: Reading, judged: Judged) -> str:
 
 
 def _widest(facets: Mapping[str, Any], measure: str) -> tuple[str, dict[str, Any]] | None:
-    """The facet and the group that are furthest from the others, of those that count.
+    """The counted group that is furthest from all others, with its facet.
 
-    Of two groups beside each other it is the one with the smaller share.
+    If two groups are equally far, it is the one with the smaller share.
     """
     counted = [(facet, group) for facet, groups in facets.items() for group in groups
                if group["counted"] and group[measure] is not None]  # fmt: skip
@@ -154,36 +157,35 @@ def _widest(facets: Mapping[str, Any], measure: str) -> tuple[str, dict[str, Any
 
 
 def _gap(reading: Reading, facet: str, group: dict[str, Any]) -> str:
-    """A group beside all others, in people of a hundred."""
+    """A sentence that compares a group's share with that of all others."""
     name, share = reading.facet_names[facet], group["predicted"]["share"]
     others = min(max(share + group["dppl"], 0.0), 1.0)
-    who = f"{reading.facet_columns[facet]} {group['value']}"
     return (
-        f"{name}, group {group['value']}: {percent(share)} of those with {who} are "
-        f"{reading.favourable}, and {percent(others)} of all others."
+        f"{name}, group {group['value']}: {percent(share)} of this group are "
+        f"{reading.favourable}, against {percent(others)} of all others."
     )
 
 
 def _most_misjudged(reading: Reading, residuals: Mapping[str, Mapping[str, float]]) -> str:
-    """The group whose errors lean furthest to one side."""
+    """A sentence on the group with the largest mean error."""
     facet, value = max(
         ((facet, value) for facet, groups in residuals.items() for value in groups),
         key=lambda pair: abs(residuals[pair[0]][pair[1]]),
     )
     mean, name = residuals[facet][value], reading.facet_names[facet]
-    side = "more" if mean > 0 else "less"
+    side = "above" if mean > 0 else "below"
     return (
-        f"Facet {name}, group {group_name(value)}: on average the prediction is "
-        f"{number(abs(mean))} {side} than the true value."
+        f"Facet {name}, group {group_name(value)}: on average, predictions are "
+        f"{number(abs(mean))} {side} the true value."
     )
 
 
 def _even(ratio: float) -> float:
-    """A ratio as a gate reads it: the lower share over the higher, at most 1."""
+    """A ratio as a gate uses it: the lower share divided by the higher, at most 1."""
     return min(ratio, 1 / ratio) if ratio > 0 else 0.0
 
 
 def _meaning(metric: str) -> str:
-    """What a metric measures, in the glossary's sentence; empty for one of the team's own."""
+    """The glossary's sentence on a metric; empty for a metric of the team's own."""
     found = [term for term in glossary.terms() if term.is_cell(metric)]
     return found[0].says if found else ""

@@ -48,7 +48,7 @@ class Dictionary:
                      if n in data.columns}  # fmt: skip
         if settings.is_language_model:
             others = [name for name in data.columns if name not in data.conversations]
-            withheld = dict.fromkeys(others, "stored beside the conversations") | withheld
+            withheld = dict.fromkeys(others, "stored with the conversations") | withheld
         groups = {name: group.group for name, group in settings.features.groups.items()}
         return Dictionary(data.columns, settings.features.dictionary, groups,
                           tuple(dict.fromkeys(facets)), withheld, data.conversations)  # fmt: skip

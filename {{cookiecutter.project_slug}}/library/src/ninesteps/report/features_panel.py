@@ -1,4 +1,4 @@
-"""The part on the features: what each is, what it means, and what the model never sees."""
+"""The panel on features: the meaning of each, and the columns that the model never sees."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def features(reading: Reading) -> Panel:
     """The dictionary of features.
 
     Raises:
-        Absent: if the run's columns are not known, or nobody knows the settings.
+        Absent: if the run's columns or its settings are not known.
     """
     dictionary = reading.facts.dictionary
     if dictionary is None:
@@ -44,8 +44,8 @@ def feature_names(reading: Reading) -> list[str]:
 def _seen(dictionary: Dictionary, features: int) -> str:
     if dictionary.learnt:
         return (
-            f"A language model has no features: it learns from the conversations in "
-            f"{listed(dictionary.learnt)}, and from nothing else."
+            f"A language model has no features: it learns only from the conversations in "
+            f"{listed(dictionary.learnt)}."
         )
     return f"The model sees {count(features, 'feature')} of each record, and nothing else."
 
@@ -56,15 +56,15 @@ def _never(unseen: Sequence[Feature]) -> str:
 
 
 def _meanings(seen: Sequence[Feature]) -> str:
-    """How many have no meaning, and where it is written."""
-    where = "pipeline.toml: meaning in [data.columns], and [features.dictionary]"
+    """Which features have no meaning, and where to add one."""
+    where = "pipeline.toml: `meaning` in [data.columns], or [features.dictionary]"
     missing = [row.name for row in seen if not row.meaning]
     if seen and len(missing) == len(seen):
-        return f"No meanings are given yet. They are written in {where}."
+        return f"No meanings are given yet. Add them in {where}."
     if missing:
         named, more = missing[:MOST_NAMED], len(missing) - MOST_NAMED
         names = listed([*named, f"{more} more"] if more > 0 else named)
-        return f"No meaning is given for {names}. Meanings are written in {where}."
+        return f"No meaning is given for {names}. Add meanings in {where}."
     return ""
 
 

@@ -27,7 +27,7 @@ _DIFFERENCE = re.compile(rf"{gates.CHAMPION}\.(\w+){gates.DIFFERENCE}(?:\.(\w+))
 
 @dataclass(frozen=True)
 class Judged:
-    """One metric held against one number, and how it came out."""
+    """One metric compared with its limit, and the result."""
 
     comparison: gates.Comparison
     value: float
@@ -61,19 +61,19 @@ class Judged:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a gate came to."""
+    """The result of a gate."""
 
     gate: gates.Gate
     comparisons: tuple[Judged, ...]  # every one, in order
-    recomputed: bool  # what it comes to here
-    outcome: bool | None  # what the step itself said; None: it has not
+    recomputed: bool  # the outcome, computed here
+    outcome: bool | None  # the step's own outcome; None: it has none yet
 
 
 def judge(facts: RunFacts, evidence: RunEvidence) -> Judgement:
     """The gate of a run.
 
     Raises:
-        Absent: if the pipeline has none, or what it reads is not there.
+        Absent: if the pipeline has no gate, or a value that the gate uses is missing.
     """
     step, gate = read_gate(facts)
     content = evidence.evaluation.json()
@@ -89,7 +89,7 @@ def read_gate(facts: RunFacts) -> tuple[bool | None, gates.Gate]:
     """The step's own outcome, and the gate as its definition has it.
 
     Raises:
-        Absent: if the pipeline has none, or it is of another kind than this repository compiles.
+        Absent: if the pipeline has no gate, or one of a kind that the library does not compile.
     """
     steps = facts.step("Condition")
     if not steps:
@@ -104,7 +104,7 @@ def read_condition(condition: dict[str, Any]) -> gates.Gate:
     """A SageMaker condition as the gate that it was compiled from.
 
     Raises:
-        Absent: if it is of another kind than this repository compiles.
+        Absent: if it is of a kind that the library does not compile.
     """
     kind = condition.get("Type")
     if kind == "Or":
@@ -123,7 +123,7 @@ def read_condition(condition: dict[str, Any]) -> gates.Gate:
         return gates.Comparison(metric, _SIGNS[str(kind)], number, facet, is_of_champion=True)
     names = _FACET_METRIC.fullmatch(path) or _METRIC.fullmatch(path)
     if names is None or not isinstance(condition["RightValue"], int | float):
-        raise Absent(f"the gate compares {path} with something else than a number")
+        raise Absent(f"the gate compares {path} with something other than a number")
     facet = names[2] if names.re is _FACET_METRIC else None
     section = path.partition(".")[0]
     limit = float(condition["RightValue"])
@@ -142,7 +142,7 @@ def _value(comparison: gates.Comparison, content: Any) -> float:
 
 
 def _interval(comparison: gates.Comparison, content: Any) -> tuple[float, float] | None:
-    """Of the difference from the champion's, where that was measured."""
+    """The interval of the difference from the champion, if it was measured."""
     if not comparison.is_of_champion:
         return None
     found = gates.differences(content[gates.CHAMPION]).get(comparison.measured, {})
@@ -151,7 +151,7 @@ def _interval(comparison: gates.Comparison, content: Any) -> tuple[float, float]
 
 
 def champion_table(judgement: Judgement, content: Any) -> Table | None:
-    """The metrics that the gate compares with the champion's; None where it was not scored."""
+    """The metrics that the gate compares with the champion's; None if it was not scored."""
     section = content.get(gates.CHAMPION, {})
     found = gates.differences(section)
     rows = [
@@ -167,17 +167,17 @@ def champion_table(judgement: Judgement, content: Any) -> Table | None:
         if c.comparison.is_of_champion and not section["says"]
     ]
     head = ("metric", "champion", "this model", "difference", "95 % interval", "expected")
-    return Table("Beside the version that serves", head, rows, (0, 4, 5)) if rows else None
+    return Table("Compared with the version that serves", head, rows, (0, 4, 5)) if rows else None
 
 
 def comparison_figure(judgement: Judgement, curves: dict[str, Any]) -> tuple[Figure, Table]:
-    """Each comparison as a line: where values are let through, the limit, and the value read."""
+    """Each comparison as a bar: the range that passes, the limit, and the model's value."""
     fails = [judged for judged in judgement.comparisons if not judged.holds]
     says = (
         f"{fails[0].name}: expected {fails[0].expected}, got {number(fails[0].value)}: it fails by "
         f"{number(fails[0].distance, 3)}."
         if fails
-        else "Every comparison passes; the closest by "
+        else "Every comparison passes, the closest by "
         f"{number(min(c.distance for c in judgement.comparisons), 3)}."
     )
     if fails and judgement.outcome:

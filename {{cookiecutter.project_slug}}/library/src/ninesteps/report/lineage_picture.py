@@ -1,7 +1,7 @@
-"""The page's part on lineage: a picture whose nodes lead to their facts, and the facts.
+"""The lineage section of the page: a graph whose nodes link to their facts, and the facts.
 
-It is a run's own in every line, so it is made for each run, also where the rest of the page is an
-earlier run's. So it imports no template engine.
+Every line of it belongs to one run, so it is made again even if the rest of the page is reused from
+an earlier run. Therefore it imports no template engine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ninesteps.report.lineage_layout import HEIGHT, WIDTH, layout
 _CHARACTERS = 19  # of a line in a node
 _ROUND = {"artifact": 3, "action": 3, "context": 20, "trial component": 12}
 _KEYS = (("artifact", "data, code or a model"), ("trial-component", "a job"),
-         ("action", "something done"), ("context", "a group of others"))  # fmt: skip
+         ("action", "an action"), ("context", "a group of entities"))  # fmt: skip
 
 
 def lineage_part(graph: Graph) -> str:
@@ -35,10 +35,10 @@ def lineage_part(graph: Graph) -> str:
     )
     details = "".join(_details(numbers[id_], node) for id_, node in drawn.nodes.items())
     return plain(
-        '<p class="says">What this model came from, at the top, and what became of it, in the '
-        f"terms of SageMaker ML Lineage Tracking: {total}, of which those that stand alike are "
-        "drawn as one. An arrow that others imply is left out. Each node leads to its facts "
-        "below.</p>\n"
+        '<p class="says">Where this model came from (top) and where it went (bottom), in the terms '
+        f"of SageMaker ML Lineage Tracking: {total}. Those with the same connections are drawn as "
+        "one node, and arrows that follow from others are left out. Choose a node to see its "
+        "facts below.</p>\n"
         f'<div class="scroll" role="group" aria-label="The lineage graph" tabindex="0">'
         f"{_picture(drawn, numbers)}</div>\n"
         f'<ul class="keys">{keys}</ul>\n'

@@ -189,8 +189,8 @@ def _previous(
     run whose training data were others: not one of the same table again.
     """
     none = (
-        f"no version serves or is approved, and no earlier run of {kept.pipeline} on other "
-        "training data is on this machine: there is nothing to compare with"
+        f"no version serves or is approved, and this machine has no earlier run of {kept.pipeline} "
+        "with different training data: there is nothing to compare with"
     )
     own = [(uri, digest) for uri, digest in digests.items() if uri.endswith(_PROFILE)]
     if len(own) != 1:
@@ -204,7 +204,7 @@ def _previous(
             if noted == digest:
                 return None, (
                     f"version {package.version}, {why}, learnt from the same training data: "
-                    "nothing has moved"
+                    "there is no drift"
                 )
             with contextlib.suppress(StepError, OSError):  # removed since: the next one counts
                 content = storage.file(other).read_bytes()

@@ -1,4 +1,4 @@
-"""The summary in Markdown, as it stands beside the page and on a pull request."""
+"""The summary of a report in Markdown, for the file next to the page and for pull requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def summary(
     judgement: Judgement | None,
     panels: list[Panel],
 ) -> str:
-    """What to decide by, the gate, metrics, bias by facet, drift, and what is missing."""
+    """The decision, the gate, metrics, bias by facet, drift, and what is missing."""
     facts = reading.facts
     lines = [
         f"## {as_markdown(facts.project)}: {as_markdown(verdict.title.lower())}",
@@ -48,8 +48,8 @@ def summary(
         lines += ["", *part] if part else []
     absent = [panel.title for panel in panels if panel.absent]
     if absent:
-        lines += ["", f"Not there: {as_markdown(listed(absent))}. The page says why."]
-    lines += ["", "The whole report is `report.html`, beside this summary.", ""]
+        lines += ["", f"Missing: {as_markdown(listed(absent))}. The page says why."]
+    lines += ["", "The full report is `report.html`, next to this summary.", ""]
     return "\n".join(lines)
 
 
@@ -109,7 +109,8 @@ def _bias(reading: Reading) -> list[str]:
     if not rows:
         return []
     head = ("facet", "group", "rows", "predicted favourable", "interval", "DPPL", "counted")
-    return [f"### Who is {as_markdown(reading.favourable)}", "", *_table(head, rows)]
+    title = f"### Share of each group that is {as_markdown(reading.favourable)}"
+    return [title, "", *_table(head, rows)]
 
 
 def _data(reading: Reading) -> list[str]:

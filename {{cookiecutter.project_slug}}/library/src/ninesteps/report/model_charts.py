@@ -1,4 +1,4 @@
-"""Pictures of what the model looks at, and of the data: SHAP, partial dependence, drift."""
+"""Charts of feature influence and of the data: SHAP, partial dependence, drift."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ def shap_bars(values: dict[str, float], unit: str) -> Figure:
     top, total = ordered[:MOST_BARS], sum(values.values()) or 1.0
     first = [name for name, _ in top[:3]]
     says = (
-        f"{listed(first)} weigh most: together {percent(sum(values[n] for n in first) / total)} of "
-        f"all that moves a prediction. Bars are mean absolute SHAP values, in {unit}."
+        f"{listed(first)} have the most influence: together "
+        f"{percent(sum(values[n] for n in first) / total)} of the total. Bars are mean absolute "
+        f"SHAP values, in {unit}."
     )
     x = d.Scale(0, max(top[0][1], 1e-12) if top else 1, d.NEAR, 280)
     marks: list[str] = []
@@ -34,20 +35,20 @@ def shap_bars(values: dict[str, float], unit: str) -> Figure:
         ]
     rows = [(name, number(value)) for name, value in ordered]
     table = Table("All features", ("feature", "mean |SHAP|"), rows[:200])
-    svg = d.svg("shap", 14 + 34 * len(top), "What the model looks at", says, marks)
+    svg = d.svg("shap", 14 + 34 * len(top), "Most influential features", says, marks)
     return Figure("Most influential features", says, svg, table)
 
 
 def beeswarm(swarm: Swarm, values: dict[str, float], unit: str) -> Figure:
-    """Every drawn record's SHAP value of the top features, by whether its value was low or high."""
+    """The SHAP values of the top features, a dot for each record, coloured by feature value."""
     top = sorted(values, key=lambda name: -values[name])[:MOST_SWARMS]
     places = [swarm.features.index(name) for name in top if name in swarm.features]
     reach = max([abs(row[p]) for row in swarm.values for p in places] + [1e-9])
     x = d.Scale(-reach, reach, d.NEAR, d.FAR)
     drawn = len(swarm.values)
     says = (
-        f"A dot is a record, {number(drawn)} of {number(swarm.of)}: at the right of the line this "
-        f"feature raised its prediction, at the left it lowered it, in {unit}. "
+        f"Each dot is a record ({number(drawn)} of {number(swarm.of)} are drawn). Right of the "
+        f"line, the feature raised its prediction; left of it, it lowered it, in {unit}. "
         + _direction(swarm, places)
     )
     marks, bottom = [], 26 + 58 * len(places)
@@ -71,7 +72,7 @@ def beeswarm(swarm: Swarm, values: dict[str, float], unit: str) -> Figure:
 
 
 def _direction(swarm: Swarm, places: list[int]) -> str:
-    """Which way the top feature works, where it works one way."""
+    """The direction of the top feature's influence, if it has one direction."""
     if swarm.ranks is None or not places:
         return ""
     pairs = [
@@ -91,7 +92,7 @@ def _direction(swarm: Swarm, places: list[int]) -> str:
 
 
 def _dots(swarm: Swarm, place: int, x: d.Scale, middle: float) -> list[str]:
-    """Dots that give way to each other, upwards and downwards in turn."""
+    """Dots, moved up and down in turn so that they do not overlap."""
     lanes: dict[int, int] = {}
     marks = []
     for record, row in sorted(enumerate(swarm.values), key=lambda item: item[1][place]):
@@ -107,18 +108,19 @@ def _dots(swarm: Swarm, place: int, x: d.Scale, middle: float) -> list[str]:
 
 
 def dependence(feature: str, points: list[Any], predictions: list[float]) -> Figure:
-    """The mean prediction, were every record given each value of a feature."""
+    """The mean prediction if every record had the same value of a feature, for each value."""
     numeric = all(isinstance(p, int | float) for p in points)
     first, last = (min(points), max(points)) if numeric else (0, max(len(points) - 1, 1))
     low, high = min(predictions), max(predictions)
     room = (high - low) * 0.1 or abs(high) * 0.05 or 0.1
     x, y = d.Scale(first, last, 42, 328), d.Scale(low - room, high + room, 214, 34)
     places = points if numeric else range(len(points))
+    start, end = (number(predictions[place], 3) for place in (0, -1))
     rises = predictions[-1] - predictions[0]
+    moved = f"go {'up' if rises > 0 else 'down'} from {start} to {end}"
     says = (
-        f"Were {feature} changed in every record and nothing else, the mean prediction would go "
-        f"from {number(predictions[0], 3)} to {number(predictions[-1], 3)}, "
-        f"{'up' if rises > 0 else 'down' if rises < 0 else 'back to where it was'}."
+        f"If only {feature} changed, in every record and from left to right, the mean prediction "
+        f"would {moved if rises else f'end where it began, at {start}'}."
     )
     value_text = _tick if numeric else (lambda v: "")
     name = shortened(feature, 44)
@@ -139,7 +141,7 @@ def dependence(feature: str, points: list[Any], predictions: list[float]) -> Fig
 
 
 def _tick(value: float) -> str:
-    """A value on an axis in full, such as the year 2,015: to three digits it would be another."""
+    """A value on an axis in full: rounded to three digits, the year 2,015 would be wrong."""
     return number(value) if value == int(value) else f"{value:,.6g}".replace("-", "−")
 
 
@@ -148,7 +150,7 @@ def drift_bars(drifts: list[Drift]) -> Figure:
     top = drifts[:MOST_BARS]
     much, some = (sum(drift.reading == word for drift in drifts) for word in ("much", "some"))
     says = (
-        f"Of {count(len(drifts), 'column')} {much} moved much (PSI {MUCH} or more) and {some} "
+        f"Of {count(len(drifts), 'column')}, {much} moved much (PSI {MUCH} or more) and {some} "
         f"moved some (PSI {SOME} or more)."
     )
     x = d.Scale(0, max([drift.psi for drift in top] + [0.3]) * 1.02, d.NEAR, d.FAR)

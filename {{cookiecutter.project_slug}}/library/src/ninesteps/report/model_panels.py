@@ -1,4 +1,4 @@
-"""The parts on what the model looks at, and on the data that it learnt from."""
+"""The panels on feature influence and on the training data."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def explained(reading: Reading) -> Panel:
         else f"the unit of {reading.columns['label']}"
     )
     says = (
-        "SHAP values share out each prediction among the features: what each added to the average "
-        f"prediction, or took from it. {sentence(method) if method else ''}"
+        "SHAP values divide each prediction among the features: what each one added to the average "
+        f"prediction, or took away from it. {sentence(method) if method else ''}"
     ).strip()
     groups = [
         group("", "", lambda: ([model_charts.shap_bars(shap, unit)], [])),
@@ -54,7 +54,7 @@ def _swarm(reading: Reading, shap: dict[str, float], unit: str) -> list[Figure]:
 
 def _dependence(reading: Reading, explained: dict[str, Any]) -> list[Figure]:
     if not explained.get("pdp"):
-        raise Absent("this run computed none")
+        raise Absent("this run computed no partial dependence")
     return [
         model_charts.dependence(
             reading.shown(dependence["feature_name"]),
@@ -82,8 +82,8 @@ def data(reading: Reading) -> Panel:
         why = previous.why and f", {previous.why}"
         since = f"Compared with {previous.name} of {moment(previous.started)}{why}."
     sketched = (
-        "Columns of few values are compared exactly; the others by their percentiles, so that a KS "
-        "is right to about 0.02."
+        "Columns with few values are compared exactly, the others by their percentiles: there, KS "
+        "is accurate to about 0.02."
     )
     return Panel(
         "data",
@@ -98,7 +98,8 @@ def data(reading: Reading) -> Panel:
             ),
             group(
                 "The columns",
-                "Of the training split; the outermost percent at either end is left out.",
+                "Columns of the training split, without the lowest and the highest percent of "
+                "values.",
                 lambda: ([], [_columns(profile)]),
             ),
         ],
@@ -106,7 +107,7 @@ def data(reading: Reading) -> Panel:
 
 
 def _raw_table(reading: Reading) -> list[Group]:
-    """The raw table's rows by what became of them; no group where nothing is known of it."""
+    """How many rows of the raw table were used or left out; empty if that is not known."""
     table = reading.facts.table
     if not table:
         return []

@@ -1,7 +1,7 @@
-"""HTML of a team's own, as a page may carry it: known elements and attributes, written again.
+"""Checks a team's own HTML for a page: only known elements and attributes are allowed.
 
-What is not known is refused rather than removed, so that whoever wrote it learns of it. What is
-known is written again from what was parsed, so that a browser reads what was checked.
+Anything else is refused rather than removed, so that its author sees the error. The rest is written
+again from what was parsed, so that a browser reads exactly what was checked.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class _Checked(HTMLParser):
         text = value or ""
         if name == "style":
             raise Refused(
-                f'<{tag} style="..."> is not allowed: the page\'s policy lets no style in; use '
+                f'<{tag} style="..."> is not allowed: the page\'s policy blocks inline styles; use '
                 "class, or in an SVG fill and stroke"
             )
         if name not in ATTRIBUTES and name not in LINKS and not name.startswith("aria-"):
@@ -129,7 +129,7 @@ class _Checked(HTMLParser):
             raise Refused(f"{name} of <{tag}>: expected a place on the page such as #steps, "
                           f"got {text[:60]!r}")  # fmt: skip
         if _ELSEWHERE.search(text):
-            raise Refused(f"{name} of <{tag}>: expected nothing from elsewhere, got {text[:60]!r}")
+            raise Refused(f"{name} of <{tag}>: expected no outside address, got {text[:60]!r}")
         if name == "id":
             self._add(tag, text)
         return "" if value is None else f'="{escape(text)}"'
@@ -137,6 +137,6 @@ class _Checked(HTMLParser):
     def _add(self, tag: str, identifier: str) -> None:
         if not identifier.startswith(PREFIX) or identifier in self._ids:
             what = "one id twice" if identifier in self._ids else repr(identifier)
-            raise Refused(f"id of <{tag}>: expected one that begins with {PREFIX} and stands once, "
+            raise Refused(f"id of <{tag}>: expected a unique one that begins with {PREFIX}, "
                           f"got {what}")  # fmt: skip
         self._ids.add(identifier)

@@ -1,7 +1,7 @@
-"""A team's own panels of the report: what `model_build/report_panels.py` may use, and its call.
+"""A team's own panels in the report: what `model_build/report_panels.py` can use, and its call.
 
-That module has a function `panels(run: Run) -> list[Panel]`. Where it is not there, or raises an
-error, the page has the rest.
+That module has a function `panels(run: Run) -> list[Panel]`. If it is missing or raises an error,
+the page still has everything else.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from ninesteps.repository import modules
 
 MOST_PANELS, MOST_CHARACTERS = 12, 500_000
 _MARKS = dict.fromkeys(range(0xE000, 0xF900))
-"""Private-use characters: the page is put together by some of them, and no text needs any."""
+"""Private-use characters: the page's own marks are made of them, and no text needs any."""
 
 
 @dataclass(frozen=True)
 class Panel:
     """A part of the report that a team makes itself.
 
-    `content` of the type str is shown as a text, whatever is in it. As `markupsafe.Markup` it is
-    HTML or inline SVG, of the elements and attributes that `own_html` knows.
+    A `content` of type str is shown as plain text. A `markupsafe.Markup` is HTML or inline SVG,
+    with the elements and attributes that `own_html` knows.
     """
 
     title: str
@@ -45,11 +45,11 @@ class Panel:
 
 @dataclass(frozen=True)
 class Run:
-    """What a run came to, as the files of its steps have it.
+    """The results of a run, from the files of its steps.
 
-    What is not there, as where a step failed, raises `Absent`: the panels' place then says why.
-    It has no id, no times and no version: the page of a run that reuses every result is made again
-    from the one before.
+    A file that is missing, for example because a step failed, raises `Absent`; the page then says
+    why. There is no id, time or version here, because the page of a run that reuses every result
+    is made from the page of the run before.
     """
 
     _reading: Reading
@@ -57,7 +57,7 @@ class Run:
 
     @property
     def project(self) -> str:
-        """What people call the pipeline."""
+        """The project's display name."""
         return self._reading.facts.project
 
     @property
@@ -97,7 +97,7 @@ class Run:
         return content
 
     def test_rows(self) -> list[dict[str, str]]:
-        """The rows of the test split, by the names of `columns`: they may be personal data."""
+        """The rows of the test split, by column name; they may be personal data."""
         names, test = self.columns["columns"], self._reading.evidence.test
         if test.raw is None:
             raise Absent(test.why)
@@ -118,7 +118,7 @@ class Run:
         raise Absent("this run has no predictions that can be read")
 
     def file(self, output: str, name: str) -> bytes:
-        """A file that a processing step wrote, by the name of the output and its own."""
+        """A file that a processing step wrote, by the output's name and the file's name."""
         found = output_file(self._reading.facts, self._source, output, name)
         if found.raw is None:
             raise Absent(found.why)
@@ -126,9 +126,9 @@ class Run:
 
 
 def own_panels(root: Path, reading: Reading, source: Source) -> list[figure.Panel]:
-    """The panels of a repository's own, as the page has them; none without that module.
+    """The repository's own panels, ready for the page; empty without that module.
 
-    One that could not be made has the error in its place (`figure.Panel.fault`).
+    If they could not be made, one panel has the error (`figure.Panel.fault`).
     """
     if not (root / FILE).is_file():
         return []
@@ -157,10 +157,10 @@ def _panels(root: Path, reading: Reading, source: Source) -> list[figure.Panel]:
 
 
 def _shown(number: int, panel: Panel, ids: set[str]) -> figure.Panel:
-    """One as the page has it.
+    """A panel, ready for the page.
 
     Raises:
-        SettingsError: if it may not be on the page.
+        SettingsError: if its content is not allowed on the page.
     """
     texts = {"title": panel.title, "content": panel.content, "says": panel.says}
     for name, text in texts.items():
@@ -189,7 +189,7 @@ def _shown(number: int, panel: Panel, ids: set[str]) -> figure.Panel:
 
 def _fault(error: Exception) -> figure.Panel:
     title = "Own panels"
-    said = f"The repository's own panels could not be made: {error}."
+    said = f"The repository's own panels could not be created: {error}."
     return figure.Panel(f"{PREFIX}panel-1", title, "", absent=said, fault=str(error))
 
 

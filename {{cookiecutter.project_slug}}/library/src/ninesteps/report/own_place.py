@@ -1,6 +1,6 @@
-"""Where a repository has its own panels of the report, and what they are made by.
+"""Where a repository keeps its own report panels, and the code that makes them.
 
-Apart from `own_panels`, which a run in which nothing has changed need not import.
+It is separate from `own_panels`, which a run with nothing changed must not import.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The page: one file that needs no other, and its summary in Markdown."""
+"""The report of a run: a page in one self-contained file, and its summary in Markdown."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from ninesteps.report.template import asset, csp_hash, template
 from ninesteps.report.verdict import Verdict
 
 TERMS = "\ue002"
-"""Stands in a page where its terms go, which are known when the rest of it is written."""
+"""The place of the terms in a page: they are known only when the rest is written."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What is made of a run."""
+    """A run's page and its summary."""
 
     html: str
     markdown: str
@@ -44,11 +44,11 @@ def build(
     reference: Callable[[], Side | None] = lambda: None,
     root: Path | None = None,
 ) -> Report:
-    """The page of a run and its Markdown summary, with whatever of it is there.
+    """The page of a run and its Markdown summary, from the files that the run left.
 
     Args:
-        reference: gives the run that it is compared with; None: none.
-        root: the repository, whose own panels the page has; None: it has none.
+        reference: gives the run that this one is compared with; None: there is none.
+        root: the repository, for its own panels; None: the page has none.
     """
     evidence = collect(facts, source)
     reading = Reading(facts, evidence)
@@ -84,7 +84,7 @@ def build(
 
 
 def _explained(html: str) -> str:
-    """A page with the terms that it uses, and links to them where a table's cell is one."""
+    """The page with its terms explained, and with links to them from table cells."""
     used = glossary.used(html)
     terms = template("terms.html.jinja").render(terms=used)
     return glossary.linked(html, used).replace(TERMS, terms, 1)
@@ -94,22 +94,22 @@ def verdict(facts: RunFacts, judgement: Judgement | None, uncounted: str = "") -
     """How a run ended, in a sentence or two.
 
     Args:
-        uncounted: a sentence on bias numbers that no group decided.
+        uncounted: a sentence on facets without a group that counts.
     """
     failed = [step for step in facts.steps if step.status == FAILED]
     if failed:
         reasons = " ".join(
-            f"{step.name}: {formatting.shortened(step.reason, 300)}" for step in failed
+            _full_stop(f"{step.name}: {formatting.shortened(step.reason, 300)}") for step in failed
         )
-        return Verdict("bad", "The run failed", f"{reasons} Nothing was registered after it.")
+        return Verdict("bad", "The run failed", f"{reasons} Nothing was registered.")
     if facts.status != SUCCEEDED:
         return Verdict(
-            "passed", f"The run is {facts.status.lower()}", "What it has come to so far is below."
+            "passed", f"The run is {facts.status.lower()}", "Its results so far are below."
         )
     if facts.registered:
         gate = f" It passes the gate: {judgement.gate}." if judgement else ""
         return Verdict("good", "The model was registered",
-                       f"As {facts.registered}.{gate} {_decided(facts)}")  # fmt: skip
+                       f"It is {facts.registered}.{gate} {_decided(facts)}")  # fmt: skip
     if judgement and judgement.outcome is False:
         fails = [judged for judged in judgement.comparisons if not judged.holds]
         why = (
@@ -126,14 +126,16 @@ def verdict(facts: RunFacts, judgement: Judgement | None, uncounted: str = "") -
             "The model failed the gate",
             f"{failed_comparisons}.{why} The run completed, and nothing was registered.",
         )
-    return Verdict(
-        "passed", "Nothing was registered", "No step of this run came to a registration."
-    )
+    return Verdict("passed", "Nothing was registered", "No step of this run registered a model.")
+
+
+def _full_stop(text: str) -> str:
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def _decided(facts: RunFacts) -> str:
     if not facts.changes:
-        return "A person decides whether it is used."
+        return "It needs a person's approval before it is used."
     last = facts.changes[-1]
     of = f" for {last.stage}" if last.stage else ""
     return f"{last.who} set it to {last.after}{of} on {formatting.moment(last.at)}."
@@ -157,4 +159,4 @@ def _remarks(reading: Reading) -> list[str]:
     try:
         return reading.remarks
     except (Absent, *BROKEN):
-        return ["what step 1 found in the data cannot be read: findings.json has another shape"]
+        return ["step 1's findings on the data cannot be read: findings.json has a wrong format"]

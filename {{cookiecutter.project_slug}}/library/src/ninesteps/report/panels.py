@@ -1,4 +1,4 @@
-"""The parts of the page after the steps, each from the files that it needs."""
+"""The panels of the page after the steps, each made from the files that it needs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ninesteps.settings.gate import CHAMPION
 
 
 def panels(reading: Reading) -> list[Panel]:
-    """Every part after the steps, in order."""
+    """Every panel after the steps, in order."""
     panel_list = [
         panel("gate", "Gate", reading, _gate),
         panel("quality", "Model quality", reading, _quality),
@@ -40,7 +40,7 @@ def panels(reading: Reading) -> list[Panel]:
 
 def _explained(reading: Reading) -> Panel:
     if reading.is_of_replies:
-        return panel("explained", "Words that replies hang on", reading, reply_panels.explained)
+        return panel("explained", "Words that matter for replies", reading, reply_panels.explained)
     return panel("explained", "Influence of the features", reading, explained)
 
 
@@ -50,13 +50,13 @@ def _gate(reading: Reading) -> Panel:
         curves = reading.curves
     except Absent:
         curves = {}
-    says = f"A model is registered only if {judgement.gate}. These numbers stand in the pipeline's "
-    says += "definition: whoever starts a run cannot loosen them."
+    says = f"A model is registered only if {judgement.gate}. These limits are part of the "
+    says += "pipeline's definition: nobody can loosen them when starting a run."
     if judgement.outcome is not None:
         says += (
-            " Computed again for this page from evaluation.json, the gate has the same outcome."
+            " Recomputed for this page from evaluation.json, the outcome is the same."
             if judgement.recomputed is judgement.outcome
-            else " COMPUTED AGAIN FOR THIS PAGE, THE GATE HAS ANOTHER OUTCOME THAN IN THE RUN."
+            else " RECOMPUTED FOR THIS PAGE, THE OUTCOME IS NOT THE SAME AS IN THE RUN."
         )
     if any(judged.comparison.is_bias for judged in judgement.comparisons):
         says += f" {reading.uncounted}"
@@ -70,14 +70,14 @@ def _gate(reading: Reading) -> Panel:
 
 
 def _of_champion(section: dict[str, Any], version: int | None) -> str:
-    """What the champion was, and how its differences were measured."""
+    """Which version the champion is, and how its differences were measured."""
     if section["says"]:
-        return f"Of the champion: {section['says']}."
+        return f"Champion: {section['says']}."
     how = section["bootstrap"]
     by = {"prompts": "by its own replies"}.get(how["drawn"], "with its own threshold")
     return (
         f"The champion is {name(version, section)}, {section['uri']}, scored on the same rows "
-        f"{by}. Intervals are of {how['resamples']} resamples of "
+        f"{by}. Intervals come from {how['resamples']} resamples of "
         f"{count(how['units'], 'row' if how['drawn'] == 'rows' else 'group')}: {how['source']}."
     )
 
@@ -85,8 +85,8 @@ def _of_champion(section: dict[str, Any], version: int | None) -> str:
 def _quality(reading: Reading) -> Panel:
     evaluation, metrics = reading.evaluation, reading.metrics
     says = (
-        f"Measured on {count(evaluation['rows'], 'row')} of the test split, which neither training "
-        f"nor search has seen. The best model is {_algorithm(evaluation)}."
+        f"Measured on {count(evaluation['rows'], 'row')} of the test split, which neither the "
+        f"training nor the search used. The best model is {_algorithm(evaluation)}."
     )
     table = Table(
         "All metrics", ("metric", "value"), [(n, number(v, 5)) for n, v in metrics.items()]
@@ -127,7 +127,7 @@ def _quality_figures(reading: Reading) -> list[Figure]:
 
 
 def _algorithm(evaluation: dict[str, Any]) -> str:
-    names = {"xgboost": "XGBoost", "lightgbm": "LightGBM", "lora": "the base with LoRA"}
+    names = {"xgboost": "XGBoost", "lightgbm": "LightGBM", "lora": "the base model with LoRA"}
     return names.get(evaluation["algorithm"], str(evaluation["algorithm"]))
 
 
@@ -146,8 +146,8 @@ def _search(reading: Reading) -> Panel:
     ]
     table = Table("All trials", ("trial", "algorithm", "state", objective, *names), rows, (1, 2))
     says = (
-        f"A Bayesian search tries settings where the earlier ones did well, judged by {objective} "
-        f"on the validation split, {'more' if maximize else 'less'} being better."
+        "A Bayesian search tries settings near those that did well before. Trials are compared by "
+        f"{objective} on the validation split: {'higher' if maximize else 'lower'} is better."
     )
     figures = [search_chart.search(all_trials, objective, maximize)]
     tables = [table, *_algorithms(reading)]
@@ -156,7 +156,7 @@ def _search(reading: Reading) -> Panel:
 
 
 def trials(facts: RunFacts) -> tuple[list[dict[str, Any]], str, bool]:
-    """The trials in the order that they were begun, the objective, and whether more is better.
+    """The trials in the order in which they started, the objective, and whether higher is better.
 
     Raises:
         Absent: if there was no search.
@@ -198,14 +198,14 @@ def _rounded(text: str | None) -> str:
 
 
 def _algorithms(reading: Reading) -> list[Table]:
-    """The best of each algorithm, where several were compared."""
+    """The best trial of each algorithm, if several were compared."""
     try:
         compared = reading.evaluation.get("algorithms", {})
         rows = [_best_of(name, best) for name, best in compared.items() if best["trials"]]
         head = ("algorithm", "trials", "on validation", *reading.metrics)
     except (Absent, *BROKEN):
         return []
-    name = "The best of each algorithm, on the test split"
+    name = "The best trial of each algorithm, on the test split"
     return [Table(name, head, rows)] if rows else []
 
 
@@ -223,7 +223,7 @@ def _approval(reading: Reading) -> Panel:
     of = f", for {last.stage}," if last.stage else ""
     says = f"{last.who} set the version{of} to {last.after} on {moment(last.at)}: {last.why}"
     head = ("when", "stage", "from", "to", "who", "why")
-    table = Table("Every change of its status", head, rows, (0, 1, 2, 3, 4, 5))
+    table = Table("All status changes", head, rows, (0, 1, 2, 3, 4, 5))
     return Panel("approval", "Approval", says, [Group("", tables=[table])])
 
 
@@ -234,7 +234,7 @@ def _evidence(reading: Reading) -> Panel:
         if file.raw is None:
             continue
         as_noted = facts.erased.get(file.uri, "unchanged")
-        same = {"": "not noted", file.sha256: as_noted}.get(file.noted, "CHANGED")
+        same = {"": "not recorded", file.sha256: as_noted}.get(file.noted, "CHANGED")
         changed += [file.name] if same == "CHANGED" else []
         rows.append((file.name, file.sha256, same, f"{len(file.raw):,}", file.uri))
     files = Table(
@@ -250,7 +250,7 @@ def _evidence(reading: Reading) -> Panel:
             ("run", facts.id),
             ("pipeline", facts.pipeline),
             ("where", facts.where),
-            ("who", facts.started_by or "not noted"),
+            ("who", facts.started_by or "not recorded"),
             ("started", facts.started),
             ("ended", facts.ended or "–"),
             ("definition, SHA-256", facts.definition_sha256),
@@ -267,9 +267,9 @@ def _evidence(reading: Reading) -> Panel:
         *([Table("Differences from SageMaker", ("note",), notes)] if notes else []),
     ]
     says = (
-        "To compare: sha256sum of a file must give the same digits."
+        "To check a file, compare the output of sha256sum with its SHA-256 here."
         if not changed
-        else f"{listed(changed)} changed after the step had ended: this page shows "
-        "what lies there now, not what the run had written."
+        else f"{listed(changed)} changed after the step had ended: this page shows the current "
+        "content, not what the run wrote."
     )
     return Panel("evidence", "Evidence", says, [Group("", tables=tables)])

@@ -1,4 +1,4 @@
-"""A run and its files, and what several parts of the page ask of them."""
+"""A run with its files, and the values that several parts of the page use."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from ninesteps.report.judgement import Judgement, judge
 from ninesteps.settings.gate import SECTIONS
 
 BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError)
-"""What reading a file of another shape raises: the part says so, the page goes on."""
+"""What reading a malformed file can raise: that part says so, and the page has the rest."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A run, its files, and what several parts ask of them."""
+    """A run with its files, and the values that several parts of the page use."""
 
     facts: RunFacts
     evidence: RunEvidence
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """The columns that are shown under another name than they are stored."""
+        """The columns that are shown by a name other than their stored one."""
         return run_warnings.shown_names(self.facts, self.evidence.columns)
 
     def shown(self, column: str) -> str:
-        """A stored column's name, as the table or the features' code has it."""
+        """The name of a stored column, as it is in the raw table or in features.py."""
         return self.names.get(column, column)
 
     @property
@@ -64,7 +64,7 @@ class Reading:
 
     @property
     def is_of_the_newest(self) -> bool:
-        """Whether the run is as of the newest event of its table."""
+        """Whether the run's data are as of the newest event in its table."""
         table = self.facts.table
         return table is not None and self.facts.parameters.get("AsOf") == table.latest
 
@@ -99,7 +99,7 @@ class Reading:
 
     @property
     def drifts(self) -> list[Drift]:
-        """Since the version or the run that the training data are compared with."""
+        """The drift since the version or run that the training data are compared with."""
         if self.facts.previous is None:
             raise Absent(self.facts.no_previous)
         before = self._with_names(json.loads(self.facts.previous.profile))
@@ -112,7 +112,7 @@ class Reading:
 
     @property
     def is_of_replies(self) -> bool:
-        """Whether it is of a language model."""
+        """Whether the model is a language model."""
         return is_of_replies(self.evidence.columns)
 
     @property
@@ -128,20 +128,20 @@ class Reading:
 
     @property
     def uncounted(self) -> str:
-        """A sentence on the facets whose bias numbers are the worst there are; empty: of none."""
+        """A sentence on the facets without a group that counts; empty if there are none."""
         facets = self.evaluation["bias_metrics"].get("groups", {})
         keys = [key for key, groups in facets.items() if not any(g["counted"] for g in groups)]
         if not keys:
             return ""
         names = [self.facet_names.get(key, key) for key in keys]
         return (
-            f"Of {listed(names)} no group has enough rows beside enough others to count, and so "
-            "the worst number counts."
+            f"No group of {listed(names)} counts: either the group or all others together have "
+            "too few rows. The gate uses the worst possible number instead."
         )
 
     @property
     def facet_columns(self) -> dict[str, str]:
-        """The column that each facet tells groups by."""
+        """The column that defines each facet's groups, by the facet's key."""
         return {facet["key"]: facet["column"] for facet in self.columns["facets"]}
 
     @property
@@ -176,7 +176,7 @@ def panel(key: str, title: str, reading: Reading, make: Callable[[Reading], Pane
 
 
 def group(title: str, says: str, make: Callable[[], tuple[list[Figure], list[Table]]]) -> Group:
-    """A part of a part, which stands or is absent by itself."""
+    """A group within a panel; if it cannot be made, the panel still has the others."""
     try:
         figures, tables = make()
     except Absent as why:
@@ -194,4 +194,4 @@ def sentence(text: str) -> str:
 
 def _unreadable(error: Exception) -> str:
     what = f"{type(error).__name__}: {error}"
-    return f"A file of this run has another shape than this page reads ({what})."
+    return f"A file of this run is not in the format that this page expects ({what})."

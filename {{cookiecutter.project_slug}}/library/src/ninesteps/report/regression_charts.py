@@ -1,4 +1,4 @@
-"""Pictures of how good an estimated number is, from `curves.json`."""
+"""Charts of a regression's quality, from `curves.json`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ninesteps.report.formatting import count, number
 
 
 def predicted_actual(curves: dict[str, Any], label: str) -> Figure:
-    """Where predictions lie, in cells of predicted against actual."""
+    """Counts of rows in cells of predicted against actual values."""
     content = curves["predicted_actual"]
     edges, cells = content["edges"], content["counts"]
     x, y = square(edges[0], edges[-1])
     most = max(max(row) for row in cells) or 1
     says = (
-        f"Each cell is a number of rows, darker for more (at most {number(most)}). On the diagonal "
-        f"the model is right; above it `{label}` was more than predicted."
-    ).replace("`", "")
+        f"Each cell counts rows: the darker, the more (at most {number(most)}). On the diagonal, "
+        f"predictions are exact; above it, {label} is higher than predicted."
+    )
     if content["outside"]:
         says += f" {count(content['outside'], 'row')} at the far ends are not drawn."
     marks = d.axes(x, y, "Predicted", "Actual", _compact)
@@ -38,23 +38,23 @@ def predicted_actual(curves: dict[str, Any], label: str) -> Figure:
                 )
     marks += [
         d.line(x(edges[0]), y(edges[0]), x(edges[-1]), y(edges[-1]), "chance"),
-        d.text(x(edges[-1]) - 4, y(edges[-1]) + 30, "right", "label muted halo", "end"),
+        d.text(x(edges[-1]) - 4, y(edges[-1]) + 30, "exact", "label muted halo", "end"),
     ]
     svg = d.svg("predicted", 308, "Predicted against actual", says, marks)
     return Figure("Predicted against actual", says, svg)
 
 
 def residuals(curves: dict[str, Any], label: str) -> Figure:
-    """How the errors are spread."""
+    """The distribution of the errors."""
     content = curves["residuals"]
     edges, counts, q = content["edges"], content["counts"], content["quantiles"]
     x, y = d.Scale(edges[0], edges[-1], LEFT, RIGHT), tall(190, 0, max(counts) * 1.05 or 1)
     says = (
-        f"Half of the predictions lie between {number(q['0.25'])} and {number(q['0.75'])} of the "
-        f"actual {label}, nine of ten between {number(q['0.05'])} and {number(q['0.95'])}. "
-        "Above 0 the model says too much."
+        f"Half of the errors are between {number(q['0.25'])} and {number(q['0.75'])}, and nine of "
+        f"ten between {number(q['0.05'])} and {number(q['0.95'])}. Above 0, the predicted {label} "
+        "is too high."
     )
-    marks = d.axes(x, y, "Predicted less actual", "Rows", _compact)
+    marks = d.axes(x, y, "Predicted minus actual", "Rows", _compact)
     for i, many in enumerate(counts):
         marks.append(
             d.rect(
@@ -63,7 +63,7 @@ def residuals(curves: dict[str, Any], label: str) -> Figure:
         )
     marks += [
         d.line(x(0), y.end, x(0), y(0), "limit"),
-        d.text(x(0) + 5, TOP + 4, "right", "label halo"),
+        d.text(x(0) + 5, TOP + 4, "exact", "label halo"),
     ]
     rows = [
         (f"{number(edges[i])} to {number(edges[i + 1])}", number(c)) for i, c in enumerate(counts)
@@ -73,14 +73,15 @@ def residuals(curves: dict[str, Any], label: str) -> Figure:
 
 
 def levels(curves: dict[str, Any], label: str) -> Figure:
-    """What came of rows that were predicted alike."""
+    """Mean actual against mean predicted value, for groups of rows with similar predictions."""
     bins = curves["calibration"]
     ends = [v for b in bins for v in (b["said"], b["true"], *(b["interval"] or ()))]
     low, high = min(ends), max(ends)
     x, y = square(low, high)
     says = (
-        f"Rows with like predictions, in {count(len(bins), 'group')}: on the diagonal their mean "
-        f"{label} is what was predicted. Lines are {_sure(curves)} intervals of the mean."
+        f"Rows with similar predictions, in {count(len(bins), 'group')}: on the diagonal, their "
+        f"mean {label} equals their mean prediction. Lines are {_sure(curves)} intervals of the "
+        "mean."
     )
     marks = d.axes(x, y, "Mean predicted", "Mean actual", _compact)
     marks += [
@@ -99,28 +100,28 @@ def levels(curves: dict[str, Any], label: str) -> Figure:
 
 def _by_chance(interval: list[float] | None) -> str:
     if interval and interval[0] <= 0 <= interval[1]:
-        return " Its interval includes 0: chance may explain it."
+        return " Its interval includes 0, so it may be chance."
     return ""
 
 
 def group_errors(
     curves: dict[str, Any], key: str, column: str, groups: list[dict[str, Any]]
 ) -> Figure:
-    """How far some group is misjudged on average."""
+    """The mean error of each group."""
     known = [g for g in groups if "mean" in g]
     reach = max([abs(v) for g in known for v in (g["interval"] or [g["mean"]])], default=1.0)
     x = d.Scale(-reach, reach, d.NEAR, d.FAR)
     worst = max(known, key=lambda g: abs(g["mean"]), default=None)
     says = (
-        f"{'Most misjudged is ' if len(known) > 1 else ''}{worst['value']}: on average "
-        f"{number(abs(worst['mean']))} too {'much' if worst['mean'] > 0 else 'little'}."
+        f"{'Predictions are furthest off for ' if len(known) > 1 else ''}{worst['value']}: on "
+        f"average {number(abs(worst['mean']))} too {'high' if worst['mean'] > 0 else 'low'}."
         f"{_by_chance(worst['interval'])}"
         if worst
         else "No group has enough rows to be measured."
     ) + f" Lines are {_sure(curves)} intervals of the mean."
     marks = [
         d.line(x(0), 22, x(0), 40 + 44 * len(groups), "limit"),
-        d.text(x(0), 16, "right on average", "label muted", "middle"),
+        d.text(x(0), 16, "exact on average", "label muted", "middle"),
     ]
     for place, g in enumerate(groups):
         y = 58 + place * 44
@@ -135,11 +136,11 @@ def group_errors(
                 d.circle(x(g["mean"]), y + 4, 5, "dot"),
             ]
         else:
-            marks += [d.text(d.NEAR + 4, y + 8, "too few to say", "label muted halo")]
+            marks += [d.text(d.NEAR + 4, y + 8, "too few rows", "label muted halo")]
     bottom = 62 + 44 * len(groups)
     marks += [
-        d.text(d.NEAR, bottom, f"{number(reach, 3)} too little", "tick"),
-        d.text(d.FAR, bottom, f"{number(reach, 3)} too much", "tick", "end"),
+        d.text(d.NEAR, bottom, f"{number(reach, 3)} too low", "tick"),
+        d.text(d.FAR, bottom, f"{number(reach, 3)} too high", "tick", "end"),
     ]
     rows = [
         (g["value"], number(g["rows"]), number(g.get("mean")), number(g.get("absolute")))
@@ -151,7 +152,7 @@ def group_errors(
 
 
 def _compact(value: float) -> str:
-    """`12k` for 12,000: what a tick has room for."""
+    """A number short enough for a tick: `12k` for 12,000."""
     for power, letter in ((1e9, "bn"), (1e6, "m"), (1e3, "k")):
         if abs(value) >= power * 10 or (power > 1e3 and abs(value) >= power):
             return f"{value / power:g}{letter}".replace("-", "−")

@@ -1,4 +1,4 @@
-"""Pictures of a language model: who won, in which group, how the loss fell, which words count."""
+"""Charts of a language model: wins and losses, by group, loss by epoch, words that matter."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ OUTCOMES = ("win", "tie", "loss")
 
 _BARS = {"win": "bar", "tie": "track", "loss": "bar other"}
 
-KEYS = (("dot", "this model nearer"), ("m1", "the incumbent nearer"))
+KEYS = (("dot", "this model is closer"), ("m1", "the incumbent is closer"))
 
 Tally = Mapping[str, int]
-"""How many prompts ended how."""
+"""The number of prompts by outcome."""
 
 
 def contest(tally: Tally, metrics: Mapping[str, float], incumbent: str) -> Figure:
-    """How often each of two models was nearer to the references, and how sure that is."""
+    """How often each of two models was closer to the references, with the win rate's interval."""
     low = metrics["win_rate_low"]
     decided = tally["win"] + tally["loss"]
     says = (
-        f"Of {count(decided, 'prompt')} that tell the two apart, this model's reply is nearer in "
-        f"{tally['win']}: {percent(metrics['win_rate'])}, and at least {percent(low)} with "
-        f"confidence 95 %. In {tally['tie']} both replies are equally near."
+        f"Of {count(decided, 'prompt')} with a difference, this model's reply is closer to a "
+        f"reference in {tally['win']}: {percent(metrics['win_rate'])}, and at least {percent(low)} "
+        f"with 95 % confidence. In {tally['tie']} both replies are equally close."
         if decided
-        else f"No prompt tells this model and {incumbent} apart: in all "
-        f"{tally['tie']} both replies are equally near."
+        else f"No prompt shows a difference between this model and {incumbent}: in all "
+        f"{tally['tie']}, both replies are equally close to a reference."
     )
     x = d.Scale(0, 1, d.NEAR, d.FAR)
     marks = [
-        d.text(d.NEAR, 16, f"Prompts, beside {incumbent}", "name"),
+        d.text(d.NEAR, 16, f"Prompts, against {incumbent}", "name"),
         *_stacked(tally, 24, 22),
-        d.text(d.NEAR, 84, "Share won of those decided", "name"),
+        d.text(d.NEAR, 84, "Win rate: share won, without ties", "name"),
         d.rect(d.NEAR, 92, d.FAR - d.NEAR, 16, "track"),
         d.rect(x(0.5), 92, x(1) - x(0.5), 16, "band"),
         d.line(x(0.5), 87, x(0.5), 113, "limit"),
@@ -53,15 +53,15 @@ def contest(tally: Tally, metrics: Mapping[str, float], incumbent: str) -> Figur
 
 
 def by_group(column: str, tallies: Mapping[str, Tally]) -> Figure:
-    """The same, for each value of a column that is large enough to be shown."""
+    """Wins and losses for each value of a column with enough prompts to be shown."""
     rates = {value: tally["win"] / decided for value, tally in tallies.items()
              if (decided := tally["win"] + tally["loss"])}  # fmt: skip
     worst = min(rates, key=lambda value: rates[value]) if rates else ""
     says = (
         f"This model wins least often for {column} {worst}: {percent(rates[worst])} of the "
-        f"prompts that tell the two apart."
+        f"prompts with a difference."
         if rates
-        else f"No prompt of any {column} tells the two apart."
+        else f"No prompt of any {column} shows a difference."
     )
     marks: list[str] = []
     for place, (value, tally) in enumerate(tallies.items()):
@@ -80,7 +80,7 @@ def by_group(column: str, tallies: Mapping[str, Tally]) -> Figure:
 
 
 def _stacked(tally: Tally, y: float, height: float) -> list[str]:
-    """One bar: wins, ties and losses of all prompts, each with its number where there is room."""
+    """One bar with wins, ties and losses of all prompts, and their numbers if there is room."""
     total = sum(tally.values()) or 1
     x, so_far, marks = d.Scale(0, total, d.NEAR, d.FAR), 0, []
     for outcome in OUTCOMES:
@@ -101,7 +101,7 @@ def _short(outcome: str, many: int, room: float) -> str:
 
 
 def losses(epochs: Sequence[Mapping[str, Any]]) -> Figure:
-    """The mean loss per reply token after each epoch; epoch 0 is the base, the best one is kept."""
+    """The mean loss per reply token after each epoch; epoch 0 is the base, the best is kept."""
     kept = int(min(epochs, key=lambda one: one["validation"])["epoch"])
     validation = [(float(one["epoch"]), float(one["validation"])) for one in epochs]
     training = [(float(one["epoch"]), float(one["train"])) for one in epochs
@@ -111,15 +111,15 @@ def losses(epochs: Sequence[Mapping[str, Any]]) -> Figure:
     y = tall(200, 0, max(values) * 1.08 or 1.0)
     best = dict(validation)[float(kept)]
     says = (
-        f"On the validation split the loss goes from {number(validation[0][1], 3)} nats a token of "
-        f"the base to {number(best, 3)} after epoch {kept}, which is kept."
+        f"On the validation split, the loss falls from {number(validation[0][1], 3)} nats per "
+        f"token for the base model to {number(best, 3)} after epoch {kept}, which is kept."
         if kept
-        else f"No epoch is better on the validation split than the base, with "
-        f"{number(best, 3)} nats a token: the base is kept as it is."
+        else f"No epoch beats the base model on the validation split ({number(best, 3)} nats per "
+        "token), so the base model is kept unchanged."
     )
     marks = [
         d.line(LEFT, y.start, RIGHT, y.start, "axis"),
-        d.text(d.NEAR, y.end - 14, "loss, in nats a token", "name"),
+        d.text(d.NEAR, y.end - 14, "loss, in nats per token", "name"),
         d.text((LEFT + RIGHT) / 2, y.start + 35, "Epoch", "name", "middle"),
     ]
     for value in y.ticks():
@@ -145,12 +145,12 @@ def losses(epochs: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def words(summary: Sequence[Mapping[str, Any]]) -> Figure:
-    """The words without which the references become less likely, on average."""
+    """The words without which the references become less likely on average."""
     top = summary[:12]
     first = [f"“{one['word']}”" for one in top[:3]]
     says = (
-        f"References become less likely most of all without the words {listed(first)}: by "
-        f"{number(top[0]['mean_change'], 2)} nats on average, and fewer."
+        f"The words that matter most are {listed(first)}: without them, references become less "
+        f"likely by up to {number(top[0]['mean_change'], 2)} nats on average."
     )
     x = d.Scale(0, max(top[0]["mean_change"], 1e-12), d.NEAR, 280)
     marks: list[str] = []

@@ -1,4 +1,4 @@
-"""The parts on a language model: its replies beside the incumbent's, and what they hang on."""
+"""The panels on a language model: its replies next to the incumbent's, and words that matter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ninesteps.report.formatting import count, number, shortened
 from ninesteps.report.reading import Reading, group, sentence
 
 MOST_EXAMPLES = 20
-"""Of each kind, those that differ most."""
+"""How many examples of each kind are shown: those that differ most."""
 
 LONGEST = 400
 """Characters of a message in a table."""
@@ -34,9 +34,9 @@ def quality_figures(reading: Reading) -> list[Figure]:
 
 
 def incumbent(evaluation: Mapping[str, Any]) -> str:
-    """What the replies were compared with."""
+    """The model that the replies were compared with."""
     is_base = evaluation["incumbent"]["what"] == "base"
-    return "the base" if is_base else "the version that serves"
+    return "the base model" if is_base else "the version that serves"
 
 
 def replies(reading: Reading) -> Panel:
@@ -50,18 +50,19 @@ def replies(reading: Reading) -> Panel:
     asked = [line for line in lines if not line["must_refuse"]]
     must_refuse = [line for line in lines if line["must_refuse"]]
     says = (
-        f"{count(judge['prompts'], 'different prompt')} of the test split were asked of this model "
-        f"and of {other}. The reply that is nearer to a reference wins, by {judge['metric']}: a "
-        "measure of letters, which knows nothing of what is true."
+        f"This model and {other} replied to the same "
+        f"{count(judge['prompts'], 'different prompt')} of the test split. The reply that is "
+        f"closer to a reference wins, by {judge['metric']}, which compares characters and does "
+        "not check what is true."
     )
     parts = [
         group("By group", "", lambda: (_by_group(reading, asked), [])),
-        _examples("Won by most", _by_lead(asked, "win"), other),
-        _examples("Lost by most", _by_lead(asked, "loss"), other),
-        _examples("Refused without need",
+        _examples("Largest wins", _by_lead(asked, "win"), other),
+        _examples("Largest losses", _by_lead(asked, "loss"), other),
+        _examples("Wrongly refused",
                   [x for x in asked if x["refused"] and not x["may_refuse"]], other),
         _refusals(must_refuse, other),
-        _examples("Personal data that the prompt had not",
+        _examples("Personal data that was not in the prompt",
                   [x for x in lines if x["leaked"]], other),
     ]  # fmt: skip
     return Panel("replies", "Replies", says, parts)
@@ -119,10 +120,10 @@ def _examples(title: str, lines: Sequence[dict[str, Any]], other: str) -> Group:
 
 
 def _refusals(lines: Sequence[dict[str, Any]], other: str) -> Group:
-    """What must be refused: those that were not stand first."""
+    """Replies to prompts that must be refused; those not refused come first."""
     title = "Must be refused"
     if not lines:
-        return Group(title, absent="No prompt is named that must be refused.")
+        return Group(title, absent="No prompts are listed that must be refused.")
     right = sum(line["refused"] for line in lines)
     says = f"{right} of {count(len(lines), 'prompt')} were refused."
     rows = [
@@ -135,7 +136,7 @@ def _refusals(lines: Sequence[dict[str, Any]], other: str) -> Group:
 
 
 def _prompt(line: Mapping[str, Any]) -> str:
-    """The user's last message, and how many stand before it."""
+    """The user's last message, and the number of messages before it."""
     *before, last = line["prompt"]
     earlier = f"(after {count(len(before), 'message')}) " if before else ""
     return earlier + _short(last["content"])
@@ -146,7 +147,7 @@ def _short(text: str) -> str:
 
 
 def explained(reading: Reading) -> Panel:
-    """What the references hang on, word by word.
+    """The words that matter for the references.
 
     Raises:
         Absent: if there is no analysis, or nothing was explained in it.
@@ -154,7 +155,7 @@ def explained(reading: Reading) -> Panel:
     analysis = reading.evidence.analysis.json()
     found = (analysis.get("explanations") or {}).get("word_attributions")
     if not found or not found["words"]:
-        raise Absent("analysis.json has no words that replies hang on")
+        raise Absent("analysis.json has no word attributions")
     scored = found["conversations"]
     says = (
         f"{sentence(found['method'])} {found['caution']} Scored: "
@@ -165,7 +166,7 @@ def explained(reading: Reading) -> Panel:
         Group("", figures=figures),
         group("Prompt by prompt", "", lambda: ([], [_local(reading)])),
     ]
-    return Panel("explained", "Words that replies hang on", says, parts)
+    return Panel("explained", "Words that matter for replies", says, parts)
 
 
 def _local(reading: Reading) -> Table:
@@ -173,7 +174,7 @@ def _local(reading: Reading) -> Table:
     file = reading.evidence.attributions
     told = file.json().get("conversations", [])
     if not told:
-        raise Absent("[bias] local_explanations is off: no prompt is explained by itself")
+        raise Absent("[bias] local_explanations is off: single prompts are not explained")
     rows = [
         (
             _short(" ".join(one["word"] for one in line["words"])),

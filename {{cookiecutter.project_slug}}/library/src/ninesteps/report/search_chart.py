@@ -1,4 +1,4 @@
-"""A picture of the search that found the model."""
+"""A chart of the hyperparameter search."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ninesteps.report.formatting import count, number
 
 
 def search(trials: list[dict[str, Any]], objective: str, maximize: bool) -> Figure:
-    """What each trial came to, in the order that they were begun."""
+    """The result of each trial, in the order in which they started."""
     valued = [t for t in trials if t["value"] is not None]
     whole = [t for t in valued if t["status"] == "Completed"]
     low, high = _clear_range([t["value"] for t in whole or valued])
@@ -22,9 +22,10 @@ def search(trials: list[dict[str, Any]], objective: str, maximize: bool) -> Figu
     says = (
         f"Of {count(len(trials), 'trial')}, number {best['number']} is the best: {objective} "
         f"{number(best['value'], 5)}"
-        + (f", by {best['algorithm']}." if len(names) > 1 else ".")
+        + (f", with {best['algorithm']}." if len(names) > 1 else ".")
         + (
-            f" {sum(t['status'] == 'Stopped' for t in trials)} were stopped early, being behind."
+            f" Stopped early because they were behind: "
+            f"{sum(t['status'] == 'Stopped' for t in trials)}."
             if any(t["status"] == "Stopped" for t in trials)
             else ""
         )
@@ -43,7 +44,7 @@ def search(trials: list[dict[str, Any]], objective: str, maximize: bool) -> Figu
     marks += [d.text(x(best["number"]), y(best["value"]) - 10, "best", "label halo", "middle")]
     keys = [(f"m{place}", name or "a trial") for place, name in enumerate(names)]
     if any(t["status"] == "Stopped" for t in trials):
-        keys.append(("stopped", "stopped early, at the value that was behind"))
+        keys.append(("stopped", "stopped early, at its last value"))
     keys += [("failed", "no value")] if len(valued) < len(trials) else []
     keys += [("line", "best so far")]
     svg = d.svg("search", 278, "The search", says, marks)
@@ -66,7 +67,7 @@ def _whole_axes(x: d.Scale, y: d.Scale, objective: str) -> list[str]:
 
 
 def _clear_range(values: list[float]) -> tuple[float, float]:
-    """A range that shows these apart; a trial that was stopped far off stands at its edge."""
+    """A range that separates these values; a stopped trial far off is drawn at its edge."""
     room = (max(values) - min(values)) * 0.15 or abs(values[0]) * 0.05 or 1.0
     return min(values) - room, max(values) + room
 

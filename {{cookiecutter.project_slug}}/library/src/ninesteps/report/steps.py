@@ -1,4 +1,4 @@
-"""Each step's part of the page: what it does, what went in, what came out, with what settings."""
+"""Each step's part of the page: what it does, its inputs, outputs and parameters."""
 
 from __future__ import annotations
 
@@ -15,23 +15,25 @@ from ninesteps.report.judgement import read_condition
 from ninesteps.settings import gate as gates
 
 MOST_LINES, MOST_CHARACTERS = 40, 4_000
-"""Of a log: its end."""
+"""How much of the end of a log is shown."""
 
 MOST_VALUE = 600
 """Characters of one parameter."""
 
 _DOES = {
-    "process.py": "Reads the feature store as it was at the moment asked for, splits the rows into "
+    "process.py": "Reads the feature store as of the run's point in time, splits the rows into "
     "training, validation and test, and measures bias in the training data.",
     "evaluate.py": "Measures the best model on the test split, which no model has seen.",
-    "analysis_config.py": "Writes down what the bias step is to analyse.",
-    "clarify.py": "Measures bias in data and predictions, and what the model looks at.",
-    "Tuning": "Trains many models with different settings and keeps the best on validation.",
+    "analysis_config.py": "Writes the configuration of the bias analysis.",
+    "clarify.py": "Measures bias in the data and in the predictions, and explains what the "
+    "predictions depend on.",
+    "Tuning": "Trains many models with different settings and keeps the one that does best on the "
+    "validation split.",
     "Training": "Trains a model.",
-    "Model": "Makes the best model one that can predict.",
-    "Transform": "Lets the model predict the test split, as it would in use.",
-    "RegisterModel": "Puts the model into the registry, where a person decides on it.",
-    "Condition": "The gate: compares the measurements with the numbers that were set beforehand.",
+    "Model": "Creates a SageMaker model from the best one, so that it can make predictions.",
+    "Transform": "Makes predictions for the test split, as the model would in use.",
+    "RegisterModel": "Adds the model to the registry, where a person approves or rejects it.",
+    "Condition": "The gate: compares the metrics with limits that were set before the run.",
     "Processing": "Runs a script.",
     "Fail": "Ends the run as failed.",
 }
@@ -62,7 +64,8 @@ def step_parts(facts: RunFacts, source: Source) -> list[StepPart]:
 def _part(numbers: dict[str, int], step: StepFacts, source: Source) -> StepPart:
     lines = list(source.log(step))
     waits = sorted(numbers[name] for name in step.waits_for if name in numbers)
-    after = f"after step {listed([str(n) for n in waits])}" if waits else "runs first"
+    steps = "step" if len(waits) == 1 else "steps"
+    after = f"after {steps} {listed([str(n) for n in waits])}" if waits else "runs first"
     return StepPart(
         number=numbers[step.name],
         step=step,
@@ -78,7 +81,7 @@ def _part(numbers: dict[str, int], step: StepFacts, source: Source) -> StepPart:
 
 
 def role(step: StepFacts) -> str:
-    """What a step is for: the script that it runs, of those that are known, or else its type."""
+    """A step's role: the script that it runs, if that is a known one, or else its type."""
     words = step.request.get("AppSpecification", {}).get("ContainerEntrypoint", [])
     script = str(words[-1]).rpartition("/")[2] if words else ""
     return script if script in _DOES else step.type
@@ -96,8 +99,8 @@ def _came_to(step: StepFacts) -> str:
 
 def _no_log(step: StepFacts) -> str:
     if step.log_place:
-        return f"No log is kept here: it is {step.log_place}."
-    return "It runs no process, so it has no log."
+        return f"No log lines to show. Log: {step.log_place}."
+    return "This step runs no process, so it has no log."
 
 
 def _tail(lines: Iterable[str]) -> str:
@@ -106,7 +109,7 @@ def _tail(lines: Iterable[str]) -> str:
 
 
 def inputs(request: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """What a step reads, by the names of its inputs: S3 URIs, or what they will be."""
+    """A step's inputs by name: S3 URIs, or references that are not resolved yet."""
     for entry in request.get("ProcessingInputs", []):
         yield entry.get("InputName", ""), _value(entry.get("S3Input", {}).get("S3Uri"))
     for channel in _channels(request):
@@ -124,7 +127,7 @@ def inputs(request: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _channels(request: dict[str, Any]) -> list[dict[str, Any]]:
-    """The channels of a training or a search, of several definitions once."""
+    """The channels of a training job or a search; several definitions have the same ones."""
     several = request.get("TrainingJobDefinitions") or [
         request.get("TrainingJobDefinition", request)
     ]
@@ -169,7 +172,7 @@ _SHOWN = (
     "ErrorMessage",
     "StoppingCondition",
 )
-"""What of a request says how a job ran."""
+"""The parts of a request that are shown as parameters."""
 
 
 def _parameters(step: StepFacts) -> Iterator[tuple[str, str]]:
@@ -191,7 +194,7 @@ def _parameters(step: StepFacts) -> Iterator[tuple[str, str]]:
 
 
 def _condition(condition: dict[str, Any]) -> str:
-    """A comparison as a gate writes it, `auc > 0.75`; one of another kind as its JSON."""
+    """A comparison as a gate is written, `auc > 0.75`; any other condition as JSON."""
     try:
         return str(read_condition(condition))
     except (Absent, LookupError, TypeError):
@@ -199,13 +202,13 @@ def _condition(condition: dict[str, Any]) -> str:
 
 
 def _readable(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Parameters with a gate and facets as pipeline.toml writes them."""
+    """Parameters, with the gate and facets written as in pipeline.toml."""
     for name, text in pairs:
         yield name, gates.written(text) if name == "gate" else _as_facet(text)
 
 
 def _as_facet(text: str) -> str:
-    """The argument of a facet as the settings write the facet; any other text as it is."""
+    """A facet's argument, written as in the settings; any other text unchanged."""
     if not text.startswith('{"key": '):
         return text
     try:
@@ -248,7 +251,7 @@ def _is_reference(value: dict[str, Any]) -> bool:
 
 
 def _value(value: Any) -> str:
-    """A value as one text; a reference that was not resolved as what it names."""
+    """A value as text; an unresolved reference is shown by its name."""
     if value is None:
         return ""
     if isinstance(value, dict) and _is_reference(value):

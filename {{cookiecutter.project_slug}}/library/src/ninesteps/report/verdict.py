@@ -1,4 +1,4 @@
-"""How a run ended, in one sentence: page and summary begin with it."""
+"""How a run ended: the page and the summary begin with it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ninesteps.local.verdict import GATE_FAILED, REGISTERED, RUNNING
 
 @dataclass(frozen=True)
 class Verdict:
-    """How the run ended, for whoever reads no further."""
+    """How the run ended: a title, and a sentence or two."""
 
     kind: str  # good, bad or passed
     title: str
@@ -17,4 +17,4 @@ class Verdict:
 
 
 KINDS = {REGISTERED: "good", GATE_FAILED: "bad", "failed": "bad", "killed": "bad", RUNNING: "going"}
-"""By what `of_run` says: as the pages mark it; anything else is `passed`."""
+"""How the pages mark each verdict of `of_run`; any other is marked `passed`."""

@@ -1,6 +1,6 @@
-"""Compares two runs, aspect by aspect; one that cannot be compared says why, and the rest goes on.
+"""Compares two runs, aspect by aspect; an aspect that cannot be compared says why.
 
-What is shown of a group of few people is as little as the report shows.
+Groups of few people are hidden here too, as they are in the report.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def compare(first: Side, second: Side) -> Comparison:
             return Part(absent=sentence(str(why)))
         except BROKEN as error:
             what = f"{type(error).__name__}: {error}"
-            return Part(absent=f"A file has another shape than this command reads ({what}).")
+            return Part(absent=f"A file is not in the format that is expected here ({what}).")
 
     are_of_replies = [side.reading.is_of_replies for side in (first, second)]
     metrics, model = part(_metrics), part(_model)
@@ -213,7 +213,7 @@ def _groups(first: Side, second: Side) -> Part[GroupChange]:
         raise Absent("no facet is set in either")
     named = dict.fromkeys((*of_each[0], *of_each[1]))
     rows = tuple(_group(*key, *(groups.get(key, {}) for groups in of_each)) for key in named)
-    return Part(rows, says="The share is that of the favourable outcome in the predictions.")
+    return Part(rows, says="Shares are of favourable predictions.")
 
 
 def _group(facet: str, value: str, first: dict[str, Any], second: dict[str, Any]) -> GroupChange:
@@ -252,7 +252,7 @@ def _features(first: Side, second: Side) -> Part[FeatureChange]:
     )
     return Part(
         tuple(sorted(rows, key=lambda row: -abs(row.moved))),
-        says="Each feature's part in the sum of the mean absolute SHAP values.",
+        says="Each feature's share of the sum of mean absolute SHAP values.",
     )
 
 
@@ -334,7 +334,7 @@ def _drift(first: Side, second: Side) -> Part[DriftChange]:
     new = [name for name in now["features"] if name not in before["features"]]
     says = "From the training split of the first to that of the second: PSI and KS."
     if gone or new:
-        says += f" {count(len(new), 'feature')} new, {len(gone)} gone."
+        says += f" {count(len(new), 'feature')} added, {len(gone)} removed."
     rows = (DriftChange(one.name, round(one.psi, 6), one.ks, one.reading) for one in moved)
     return Part(tuple(rows), says)
 

@@ -1,4 +1,4 @@
-"""The comparison as a part of the report's page."""
+"""The comparison with another version or run, as a panel of the report."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from ninesteps.report.reading import Reading, sentence
 KEY, THIS = "comparison", "this run"
 
 MOST_ROWS = 40
-"""Of a table: the command has the others."""
+"""The most rows of a table; `pipeline compare` shows the others."""
 
 
 def comparison_panel(
     reading: Reading, source: Source, reference: Callable[[], Side | None]
 ) -> Panel | None:
-    """A run beside the one that it is compared with, or why not; None if there is none.
+    """The comparison of a run with another, or why there is none; None: nothing to compare with.
 
     Args:
         source: of the run's own files.
@@ -60,7 +60,7 @@ def comparison_panel(
     same = [TITLES[key].lower() for key, part in compared.parts.items() if part.is_same]
     says = f"{compared.verdict} {sentence(f'{other.name} is {other.why}')}"
     if same:
-        says += f" The same in both: {listed(same)}."
+        says += f" There is no difference in {listed(same)}."
     return Panel(KEY, title, says, list(_groups(compared)))
 
 
@@ -80,8 +80,9 @@ def _group(title: str, part: Part[Any], compared: Comparison) -> Group:
     rows = part.rows if is_of_metrics else that_matter(part)
     says, left = part.says, len(part.different) - len(rows[:MOST_ROWS])
     if left > 0:
-        little = "" if len(rows) > MOST_ROWS else " by little"
-        says = f"{says} {count(left, 'row differs', 'rows differ')}{little}.".strip()
+        little = "" if len(rows) > MOST_ROWS else " only a little"
+        rest = count(left, "more row differs", "more rows differ")
+        says = f"{says} {rest}{little}.".strip()
     if not rows:
         return Group(title, says)
     head, texts = _head(part.rows[0], compared.first.name)
@@ -163,8 +164,8 @@ def _figures(part: Part[MetricChange]) -> Iterator[Figure]:
                      f"value {colour}" if colour else "stopped"),
         ]  # fmt: skip
     says = (
-        "Right of the line this run has more. Filled dots differ beyond chance: blue is better, "
-        "orange worse. Lengths are relative to the earlier value."
+        "Right of the line, this run has the higher value. Filled dots differ beyond chance: blue "
+        "is better, orange is worse. Distances are relative to the earlier value."
     )
     svg = d.svg(KEY, 44 + 26 * len(rows), "The difference in each metric", says, marks)
     yield Figure("The difference in each metric", says, svg)

@@ -1,4 +1,4 @@
-"""Two language models' replies to the same prompts: which went from right to wrong, and how sure.
+"""Compares two language models' replies to the same prompts: which became right or wrong.
 
 Prompts are paired where prompt and references are the same in both runs' `replies.jsonl`.
 """
@@ -65,7 +65,7 @@ def changed(first: Side, second: Side) -> Part[ReplyChange]:
     won = sum(row.is_right == (False, True) for row in rows)
     return Part(
         tuple(sorted(rows, key=lambda row: row.is_right[1])),
-        says=f"{says} Right is answered well, or refused where it must be. From right to wrong: "
+        says=f"{says} A right reply answers well, or refuses where it must. From right to wrong: "
         f"{lost}; from wrong to right: {won}.",
     )
 
@@ -93,7 +93,7 @@ def intervals(
     is_whole = len(pairs) == len(_lines(first)) == len(_lines(second))
     if not is_whole:  # each model's own value is of other prompts, too
         found = ({}, {}, {})
-        says += " No paired interval can be had."
+        says += " There is no paired interval."
     return found[0], found[1], found[2], says
 
 

@@ -1,4 +1,4 @@
-"""What two models said of the rows that they were tested on, and intervals of their metrics."""
+"""Two models' predictions for their test rows, and the intervals of their metrics."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def intervals(first: Side, second: Side) -> Intervals:
     if one is None or other is None:
         return Intervals(_alone(one), _alone(other), {}, " ".join(map(_capital, missing)))
     if different := _different_rows(one, other, first, second):
-        says = f"{different}: no paired interval can be had."
+        says = f"{different}, so there is no paired interval."
         return Intervals(_alone(one), _alone(other), {}, says)
     before = resampling.values(one.scored, one.groups)
     now = resampling.values(_in_the_order_of(one, other), one.groups)  # of the same draws

@@ -1,4 +1,4 @@
-"""Which of two models is better, in a sentence or two: a reviewer reads it first."""
+"""Which of two models is better, in a sentence or two for the top of a comparison."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _HIGHER = {"more": "higher", "less": "lower"}
 
 
 def verdict(first: str, second: str, metrics: Part[MetricChange], model: Part[Any]) -> str:
-    """Which is better, and in which metrics beyond chance.
+    """Which model is better, and in which metrics the difference is beyond chance.
 
     Args:
-        first: what the first is called.
-        second: ... and the second.
+        first: the first model's name.
+        second: the second model's name.
     """
     if any(row.name == "SHA-256" and row.is_same for row in model.rows):
-        return f"{_capital(first)} and {second} are the same model, byte by byte."
+        return f"{_capital(first)} and {second} are the same model, byte for byte."
     if metrics.absent:
-        return f"Which is better cannot be said. {metrics.absent}"
+        return f"It is not known which is better. {metrics.absent}"
     if metrics.is_same:
         return f"{_capital(first)} and {second} have the same metrics."
     paired = [row for row in metrics.rows if row.interval is not None]
@@ -40,7 +40,7 @@ def verdict(first: str, second: str, metrics: Part[MetricChange], model: Part[An
         what = "better" if better else "worse"
         said = (
             f"{_capital(second)} is {what} than {first} in {_names(better or worse)}, beyond "
-            f"chance, and in no metric {'worse' if better else 'better'}."
+            f"chance, and {'worse' if better else 'better'} in no metric."
         )
     else:
         said = f"{_capital(second)} is neither better nor worse than {first} beyond chance."
@@ -53,14 +53,14 @@ def verdict(first: str, second: str, metrics: Part[MetricChange], model: Part[An
 
 
 def _unpaired(second: str, better: Sequence[MetricChange], worse: Sequence[MetricChange]) -> str:
-    """What can be said without the same rows: only of metrics whose intervals lie apart."""
+    """What is known without the same rows: only the metrics whose intervals do not overlap."""
     parts = [f"{what} in {_names(rows)}" for what, rows in (("better", better), ("worse", worse))
              if rows]  # fmt: skip
     if not parts:
-        return "Which is better beyond chance cannot be said."
+        return "Neither is shown to be better beyond chance."
     return (
         f"{_capital(second)} is {', and '.join(parts)}: the intervals of the two do not overlap. "
-        "Of the others it cannot be said."
+        "For the other metrics, it is not known which is better."
     )
 
 
