@@ -176,12 +176,16 @@ def test_the_page_asks_nobody_and_runs_its_own_script_alone(text: str) -> None:
     assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest|\son\w+=", text)
 
 
-def test_no_path_user_or_machine_is_named(explained: Explained, text: str) -> None:
+def test_no_path_user_or_machine_is_named(explained: Explained, made: Path) -> None:
+    """On the page and in every report that is published with it."""
     folders = {str(ROOT), str(Path.home()), tempfile.gettempdir(), "/root/", "/home/"}
     folders |= {str(facts.repository.parent) for facts in explained.values()}
-    assert [folder for folder in folders if folder in text] == []
     names = {socket.gethostname(), getpass.getuser()} - {"localhost", "root"}
-    assert [name for name in names if re.search(rf"\b{re.escape(name)}\b", text)] == []
+    pages = {path.name: path.read_text(encoding="utf-8") for path in made.rglob("*.html")}
+    assert pages.keys() == {"index.html", *(f"{name}.html" for name in explained)}
+    for file, text in pages.items():
+        assert [folder for folder in folders if folder in text] == [], file
+        assert [name for name in names if re.search(rf"\b{re.escape(name)}\b", text)] == [], file
 
 
 @in_full_tier

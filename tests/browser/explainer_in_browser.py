@@ -192,7 +192,7 @@ def test_the_gate_follows_the_threshold_and_its_limits_by_keyboard(open_page: Op
     assert re.search(r"auc 0\.\d+ > 0\.95 +fails by 0\.0\d+", outcome(page))
     limit.fill("")  # no limit is typed: that of the run counts
     assert "The gate passes" in outcome(page)
-    page.get_by_role("button", name="As the run had it").click()
+    page.get_by_role("button", name="Reset to the run's values").click()
     assert outcome(page) == before
     expect(page.locator("[data-count='1']")).to_have_text(counted)
 

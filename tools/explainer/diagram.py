@@ -1,4 +1,4 @@
-"""Boxes and arrows, as wide as a phone shows them: what the sections' diagrams are made of."""
+"""Boxes and arrows for the sections' diagrams, no wider than a phone's screen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LINE = 15  # pixels, from a line of a box to the next
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle with a name and, below it, what is said of it."""
+    """A rectangle with a name and, below it, lines of text."""
 
     x: float
     y: float
@@ -23,12 +23,12 @@ class Box:
 
     @property
     def height(self) -> float:
-        """As its lines need it."""
+        """Its height, for the number of its lines."""
         return 27 + LINE * len(self.says)
 
     @property
     def middle(self) -> float:
-        """The place of its middle, from left to right."""
+        """The x coordinate of its middle."""
         return self.x + self.width / 2
 
     @property
@@ -43,7 +43,7 @@ class Box:
 
     @property
     def centre(self) -> float:
-        """The place of its middle, from top to bottom."""
+        """The y coordinate of its middle."""
         return self.y + self.height / 2
 
     @property
@@ -69,7 +69,7 @@ def arrow(*points: tuple[float, float], kind: str = "") -> str:
 
 
 def down(upper: Box, lower: Box, kind: str = "") -> str:
-    """An arrow from a box to one below it: straight, or by a bend halfway."""
+    """An arrow from a box to one below it: straight, or with a bend halfway."""
     start, end = (upper.middle, upper.bottom), (lower.middle, lower.y - 1)
     if abs(start[0] - end[0]) < 1:
         return arrow(start, end, kind=kind)
@@ -78,7 +78,7 @@ def down(upper: Box, lower: Box, kind: str = "") -> str:
 
 
 def across(left: Box, right: Box, kind: str = "") -> str:
-    """A straight arrow from a box to one at its right."""
+    """A straight arrow from a box to one on its right."""
     return arrow((left.right, left.centre), (right.x - 1, left.centre), kind=kind)
 
 

@@ -1,4 +1,4 @@
-"""Where the documentation lies beside the page, in the site that both make."""
+"""Addresses of the documentation, which is in a folder next to the page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ FOLDER = "docs"
 
 
 def address(page: str) -> str:
-    """The address of a page of `docs/`, such as `gate.md#metrics`, from the explainer on."""
+    """The address of a page of `docs/`, such as `gate.md#metrics`, relative to the explainer."""
     name, _, heading = page.partition("#")
     return f"{FOLDER}/{name.removesuffix('.md')}.html{heading and '#'}{heading}"

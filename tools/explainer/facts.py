@@ -29,16 +29,16 @@ class ScenarioFacts:
     execution: Execution
     run: RunFacts
     evidence: RunEvidence
-    definition: dict[str, Any]  # as it was compiled, and as SageMaker would receive it
+    definition: dict[str, Any]  # the compiled definition, as SageMaker would receive it
 
     @property
     def local(self) -> Path:
-        """The folder of what runs left behind."""
+        """The folder with the results of runs."""
         return self.repository / ".local"
 
     @property
     def files(self) -> LocalFiles:
-        """What the run's steps wrote, by S3 URI."""
+        """The files that the run's steps wrote, by S3 URI."""
         return LocalFiles(self.local, self.execution)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What a visitor sees first: what goes in and comes out, how long it takes, who it is for."""
+"""The top of the page: input and output, how long a run takes, and who the project is for."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ninesteps.report.formatting import count
 from ninesteps.repository.root import SETTINGS
 
 AUDIENCE = (
-    "Data scientists who bring a table, platform teams who run many pipelines, and reviewers who "
-    "have to answer for a model"
+    "Data scientists with a table, platform teams with many pipelines, and reviewers who have to "
+    "answer for a model"
 )
 
 
@@ -56,7 +56,7 @@ def _input(facts: ScenarioFacts) -> Box:
     return Box(
         "Input",
         f"A table: {Path(table['path']).name}, {count(table['rows'], 'row')}",
-        f"and {SETTINGS}, {count(lines, 'line')}: the one file a team edits",
+        f"and {SETTINGS}, {count(lines, 'line')}: the settings that a team edits",
     )
 
 
@@ -79,14 +79,14 @@ def _output(facts: ScenarioFacts) -> Box:
 
 
 def _takes(facts: Mapping[str, ScenarioFacts]) -> str:
-    """How long the steps took: all seconds are measured, none is estimated."""
+    """How long the steps took, as measured in the runs."""
 
     def seconds(scenario: ScenarioFacts) -> float:
         return sum(run.seconds for run in scenario.execution.steps.values())
 
     ends = [pick(facts.values(), key=seconds) for pick in (min, max)]
     said = [f"{one.run.took} ({one.settings.project.name})" for one in ends]
-    return f"{' to '.join(dict.fromkeys(said))}, measured as this page was made, on the samples"
+    return f"{' to '.join(dict.fromkeys(said))}, measured on the sample data for this page"
 
 
 def pythons() -> str:

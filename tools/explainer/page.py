@@ -1,4 +1,4 @@
-"""Puts the page together: one file, and beside it the report of each run."""
+"""Writes the page, one self-contained file, with the report of each run in a folder next to it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ninesteps.report.template import asset, csp_hash
 PAGE, REPORTS = "index.html", "reports"
 
 STYLES, SCRIPTS = ("explainer.css", "sections.css"), ("explainer.js", "gate.js")
-"""What the page has of this package, beside the report's style."""
+"""The page's own style sheets and scripts, in addition to the report's style."""
 
 
 def write(out: Path, facts: Mapping[str, ScenarioFacts]) -> Path:

@@ -1,4 +1,4 @@
-"""Renders a scenario and runs its nine steps, as a team's first hour with it would go."""
+"""Renders a scenario and runs its nine steps, as a team would in its first hour."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 SCENARIOS: tuple[str, ...] = tuple(QUESTIONS["scenario"])
 
 IN_PLACE: str = QUESTIONS["_in_place"]["scenario"]
-"""The scenario whose files stand in the template's folder: churn."""
+"""The scenario whose files are in the template's folder: churn."""
 
 RUNNABLE: tuple[str, ...] = tuple(
     name
     for name in SCENARIOS
     if name == IN_PLACE or (TEMPLATE / "scenarios" / name / "data").is_dir()
 )
-"""The scenarios that ship a table."""
+"""The scenarios that have a sample table."""
 
 WHO = {
     "GIT_AUTHOR_NAME": "The team", "GIT_AUTHOR_EMAIL": "team@example.com",
@@ -36,7 +36,7 @@ WHO = {
     "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "The team",
     "GIT_CONFIG_KEY_1": "user.email", "GIT_CONFIG_VALUE_1": "team@example.com",
 }  # fmt: skip
-"""Nobody's name: the page shows who started a run."""
+"""A neutral name, since the page shows who started a run."""
 
 
 def rendered_and_run(scenario: str, folder: Path) -> Path:
@@ -57,12 +57,12 @@ def rendered_and_run(scenario: str, folder: Path) -> Path:
 
 
 def git(repository: Path, *arguments: str) -> None:
-    """Run git in a repository, as nobody in particular."""
+    """Run git in a repository, under the neutral name."""
     subprocess.run(["git", *arguments], cwd=repository, env={**os.environ, **WHO}, check=True)
 
 
 def pipeline(repository: Path, *arguments: str) -> str:
-    """Run a command of the repository on the library's source; gives what it printed."""
+    """Run a `pipeline` command in the repository with the library's source; gives its output."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "SAGEMAKER_"))}
     done = subprocess.run(
         [sys.executable, "-m", "ninesteps.cli", *arguments], cwd=repository,

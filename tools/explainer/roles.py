@@ -1,4 +1,4 @@
-"""The nine steps for a newcomer: what each is called, its phase, and why it is there."""
+"""The nine steps for a newcomer: each step's title, its phase, and why it exists."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 TRAINING, GOVERNANCE = "Training and evaluation", "Governance and registration"
 PHASES = {
-    TRAINING: "A model is found, and measured on rows that it has not seen.",
-    GOVERNANCE: "How it treats people is measured, and only a model that passes is registered.",
+    TRAINING: "A model is trained, and measured on rows that it has not seen.",
+    GOVERNANCE: "Bias is measured, and only a model that passes the gate is registered.",
 }
-"""The two phases, in order, and what each comes to."""
+"""The two phases, in order, and what each does."""
 
 
 @dataclass(frozen=True)
@@ -25,20 +25,20 @@ ROLES = {
     "process.py": Role(
         "Prepare the data",
         TRAINING,
-        "Every row is as it was known at one moment, so the model learns nothing from the future. "
+        "All rows are read as of one point in time, so the model learns nothing from the future. "
         "The rows for the final test are set aside here, before anything is trained.",
     ),
     "Tuning": Role(
         "Search for the best model",
         TRAINING,
-        "Nobody picks settings by hand: a Bayesian search tries many, in parallel, and the "
-        "validation rows decide.",
+        "Nobody picks hyperparameters by hand: a Bayesian search tries many in parallel, and the "
+        "validation rows decide which are best.",
     ),
     "evaluate.py": Role(
         "Evaluate the model",
         TRAINING,
-        "The numbers that the gate reads come from here. They are of rows that no model has seen, "
-        "and are also given by group.",
+        "The gate's metrics come from this step. They are measured on rows that no model has seen, "
+        "also group by group.",
     ),
     "Model": Role(
         "Create the model",
@@ -49,14 +49,13 @@ ROLES = {
     "analysis_config.py": Role(
         "Plan the bias analysis",
         GOVERNANCE,
-        "Which groups are compared, and which outcome is favourable, is written down before "
-        "anything is measured.",
+        "The groups to compare and the favourable outcome are fixed before anything is measured.",
     ),
     "Transform": Role(
         "Predict the test rows",
         GOVERNANCE,
-        "Bias is measured in what the model answers, so it has to answer first. The groups' "
-        "columns are not sent to it.",
+        "Bias is measured in the model's predictions, so they are made first. The columns that "
+        "define the groups are not sent to the model.",
     ),
     "clarify.py": Role(
         "Measure bias and explain",
@@ -67,14 +66,14 @@ ROLES = {
     "RegisterModel": Role(
         "Register the version",
         GOVERNANCE,
-        "A version carries its metrics, its bias report and its origin. It waits for a person: "
-        "nothing is deployed before somebody approves it.",
+        "A version has its metrics, its bias report and its origin. It then waits for a person: "
+        "nothing is deployed without an approval.",
     ),
     "Condition": Role(
         "Decide at the gate",
         GOVERNANCE,
-        "The limits are in the definition itself, so whoever starts a run cannot loosen them. "
-        "If the model fails, the run still completes, and nothing is registered.",
+        "The limits are part of the definition, so nobody can loosen them when starting a run. "
+        "If the model fails, the run still completes, but nothing is registered.",
     ),
 }
 """By `ninesteps.report.steps.role`."""

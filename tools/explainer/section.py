@@ -1,4 +1,4 @@
-"""A section of the page, and the templates that sections are made with."""
+"""A section of the page, and the rendering of its template."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Section:
 
     key: str  # its id on the page
     title: str
-    lead: str  # what a reader learns here, in a sentence or two
+    lead: str  # an introduction, in a sentence or two
     html: Markup
     menu: str = ""  # a shorter title, for the page's menu
 

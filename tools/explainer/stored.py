@@ -1,4 +1,4 @@
-"""What a step read or wrote, as it lies in the run's storage: files, sizes, rows."""
+"""A step's inputs and outputs in the run's storage: files, sizes, rows."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ninesteps.local.storage import Storage
 from ninesteps.report.formatting import count
 
 MOST_FILES = 4
-"""Of one input or output that are named; of more there is a count."""
+"""The files of one input or output that are named; the others are counted."""
 
 ROWS = (".csv", ".jsonl", ".out")
-"""Files with a row a line."""
+"""Files with one row per line."""
 
 HEADED = ("out.csv",)
-"""Of these, those whose first line is a header."""
+"""Those of them whose first line is a header."""
 
 
 CODE = "code"
@@ -44,7 +44,7 @@ class Stored:
 
 
 def stored(facts: ScenarioFacts, name: str, value: str) -> Stored:
-    """What lies at the address of an input or output; of another value there are no files."""
+    """The files at the address of an input or output; a value that is no address has none."""
     try:
         objects = Storage(facts.local / "s3").objects(value)
     except StepError:

@@ -1,4 +1,4 @@
-"""The sections of the page, in their order: each module makes one."""
+"""The sections of the page in order, one per module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bias before and after training, on the group that the sample was made to disadvantage."""
+"""Bias before and after training, for the group that the sample data disadvantage."""
 
 from __future__ import annotations
 
@@ -30,23 +30,24 @@ PLANTED = {
         attrition.BIASED_LOCATION,
         f"In location {attrition.BIASED_LOCATION}, {percent(attrition.NIGHT_SHARE, 1)} of the "
         f"people were put on the night shift, and {percent(attrition.FLIPPED_SHARE)} of those "
-        "leave, whatever else is true of them.",
+        "leave, regardless of anything else.",
     ),
     "churn": Planted(
         "city",
         churn.BIASED_CITY,
         f"In {churn.BIASED_CITY}, {percent(churn.FLIPPED_SHARE)} of the customers whose behaviour "
-        "says that they stay were labelled as lost.",
+        "suggests that they stay were labelled as lost.",
     ),
 }
-"""By scenario, from the generators in `samples/`; the first that was run is shown."""
+"""The planted difference of each scenario, from the generators in `samples/`; the first scenario
+that was run is shown."""
 
 _BEFORE, _AFTER = "before training, in the labels", "after training, in the predictions"
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One bias metric, with what it says here."""
+    """One bias metric, explained for this run."""
 
     short: str
     name: str
@@ -70,9 +71,9 @@ def section(facts: Mapping[str, ScenarioFacts]) -> Section:
         least=scenario.settings.bias.min_group_size,
     )
     lead = (
-        "A good average can hide a group that is treated badly. So groups are compared twice: in "
-        "the labels, before any model, and in what the model predicts. A difference is not proof "
-        "of discrimination; it shows where to look."
+        "A good average can hide a group that is treated badly, so groups are compared twice: in "
+        "the labels, before any training, and in the model's predictions. A difference is not "
+        "proof of discrimination; it shows where to look."
     )
     return Section("bias", "Bias, before and after training", lead, html, menu="Bias")
 
@@ -90,22 +91,22 @@ def measures(scenario: ScenarioFacts, planted: Planted) -> list[Measure]:
     favoured = scenario.reading.favourable
     there = f"with {planted.column} {planted.value}"
     alarm = (
-        "below 0.8, where the four-fifths rule raises the alarm"
+        "below 0.8, the limit of the four-fifths rule"
         if di < bias_charts.FOUR_FIFTHS
-        else "above 0.8, so the four-fifths rule raises no alarm"
+        else "above 0.8, the limit of the four-fifths rule"
     )
     return [
         Measure("CI", "Class imbalance", _BEFORE, number(ci, 3),
-                f"{percent((1 - ci) / 2)} of the rows are those {there}. At 0 it would be half; "
-                "the nearer to 1, the less there is to learn about the group."),
+                f"{percent((1 - ci) / 2)} of the rows are {there}. 0 would be half of them; the "
+                "closer to 1, the less there is to learn about the group."),
         Measure("DPL", "Difference in proportions of labels", _BEFORE, number(dpl, 3),
-                f"Of 100 in the group, {100 * abs(dpl):.1f} {_fewer(dpl)} have the favourable "
-                "label than of 100 others. This is the world as the data has it."),
+                f"Of 100 people in the group, {100 * abs(dpl):.1f} {_fewer(dpl)} have the "
+                "favourable label than of 100 others. This difference is in the data."),
         Measure("DPPL", "Difference in proportions of predictions", _AFTER, number(dppl, 3),
                 f"{percent(group, 1)} of the group are {favoured}, and {percent(others, 1)} of "
                 f"the others: the model {_passed_on(dpl, dppl)} the difference in the labels."),
         Measure("DI", "Disparate impact", _AFTER, number(di, 3),
-                f"The group's share divided by the others' share. 1 is equal; this is {alarm}."),
+                f"The group's share divided by the others' share. 1 is equal. This is {alarm}."),
     ]  # fmt: skip
 
 

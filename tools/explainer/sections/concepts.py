@@ -1,4 +1,4 @@
-"""The four SageMaker concepts behind the steps, each with what the run made of it."""
+"""The four SageMaker concepts behind the steps, each with an example from the run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Concept:
 
     name: str
     says: str  # what it is: the glossary's sentence
-    here: str  # what the run made of it
+    here: str  # an example from the run
     page: str  # of the documentation
 
 
@@ -43,8 +43,8 @@ def section(facts: Mapping[str, ScenarioFacts]) -> Section:
     return Section(
         key="concepts",
         title="Four ideas behind it",
-        lead="All four are services of Amazon SageMaker. On your own machine their rules are the "
-        "same, and everything lies in one folder.",
+        lead="All four are services of Amazon SageMaker. On your own machine they follow the same "
+        "rules, with everything in one folder.",
         html=rendered("sections/concepts.html.jinja", concepts=concepts),
         menu="Concepts",
     )
@@ -54,7 +54,8 @@ def _pipeline(facts: ScenarioFacts) -> str:
     size = size_text(len(json.dumps(facts.definition, separators=(",", ":"))))
     return (
         f"The definition of {facts.settings.project.pipeline} is {size} of JSON: "
-        f"{count(len(facts.definition['Steps']), 'step')} and one more behind the gate."
+        f"{count(len(facts.definition['Steps']), 'step')}, and one more that runs if the gate "
+        "passes."
     )
 
 

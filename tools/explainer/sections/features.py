@@ -1,4 +1,4 @@
-"""The Feature Store: what is kept offline and online, and which rows a training run gets."""
+"""The Feature Store: the offline and the online store, and the rows that a training run reads."""
 
 from __future__ import annotations
 
@@ -29,16 +29,15 @@ def section(facts: Mapping[str, ScenarioFacts]) -> Section:
         dictionaries=[dictionary_of(one) for one in facts.values()],
     )
     lead = (
-        "Features lie in a feature group: one row for each time that a record was put, with the "
-        "moment it describes. Training and serving read the same features from it, which the same "
-        "code has made."
+        "Features are kept in a feature group, with a row for each record and point in time. "
+        "Training and predictions use the same features, computed by the same code."
     )
     return Section("feature-store", "The Feature Store", lead, html, menu="Feature Store")
 
 
 @dataclass(frozen=True)
 class Dictionary:
-    """What each feature of a scenario is, in the words of its settings."""
+    """The features of a scenario with their meanings, from its settings."""
 
     project: str
     says: str
@@ -46,7 +45,7 @@ class Dictionary:
 
 
 def dictionary_of(scenario: ScenarioFacts) -> Dictionary:
-    """The dictionary of a run's features; a language model's is of what it learns from."""
+    """The dictionary of a run's features; for a language model, of the columns it learns from."""
     found = rows(scenario.settings, feature_names(scenario.reading))
     seen = sum(feature.is_seen for feature in found)
     says = f"{count(seen, 'entry', 'entries')} that the model sees"
@@ -64,14 +63,14 @@ def _stores(scenario: ScenarioFacts) -> Markup:
     code = Box(197, 8, 140, "features.py", ("the team's own code",))
     group = Box(40, 92, 260, settings.project.pipeline,
                 (f"feature group: {count(columns, 'feature')}, {used} rows",), "good")  # fmt: skip
-    offline = Box(3, 186, 160, "offline store", ("every row that was put",
-                  "in S3, asked by Athena"), "store")  # fmt: skip
+    offline = Box(3, 186, 160, "offline store", ("every row ever written",
+                  "in S3, read by Athena"), "store")  # fmt: skip
     is_on = settings.features.online
     online = Box(177, 186, 160, "online store",
                  ("the newest row of each id", "on" if is_on else "off: [features] online = true"),
                  "store" if is_on else "absent")  # fmt: skip
     training = Box(3, 294, 160, "step 1, training", ("the rows as of one moment",))
-    caller = Box(177, 294, 160, "whoever asks now", ("one record, at once",))
+    caller = Box(177, 294, 160, "an application", ("reads one record, at once",))
     marks = [
         across(raw, code),
         arrow((code.middle, code.bottom), (code.middle, group.y - 1)),
@@ -80,20 +79,20 @@ def _stores(scenario: ScenarioFacts) -> Markup:
         *(box.marks for box in (raw, code, group, offline, online, training, caller)),
     ]  # fmt: skip
     says = (
-        "The table's rows become features and are put into a feature group. Its offline store "
-        "keeps all of them for training, its online store the newest of each record."
+        "The table's rows become features and are written to a feature group. Its offline store "
+        "keeps all rows for training, its online store the newest row of each record."
     )
     return d.svg("stores", 344, "Offline and online store", says, *marks)
 
 
 _ROWS = {"A": (0.1, 0.42, 0.9), "B": (0.3,), "C": (0.2, 0.55), "D": (0.84,)}
-"""Records with the moments of their rows, along a line of time: the rule in small."""
+"""Example records with the times of their rows, between 0 and 1."""
 
 _AS_OF = 0.68
 
 
 def _moments(scenario: ScenarioFacts) -> Markup:
-    """Which row of each record a run gets that is as of a moment."""
+    """Which row of each record a run reads, as of a point in time."""
     x = d.Scale(0, 1, 34, 330)
     bottom = 44 + 44 * len(_ROWS)
     marks = [
@@ -113,7 +112,7 @@ def _moments(scenario: ScenarioFacts) -> Markup:
                 d.circle(x(time), y, 6.5 if is_taken else 5, "dot" if is_taken else "point")
             )
     says = (
-        "Of each record the newest row before the moment is taken. Later rows are not seen, and a "
-        "record whose first row is later is left out."
+        "A run reads each record's newest row at its point in time. It does not see later rows, "
+        "and leaves out records whose first row is later."
     )
     return d.svg("as-of", bottom + 14, "Rows as of a moment", says, *marks)

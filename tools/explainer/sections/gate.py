@@ -1,4 +1,4 @@
-"""The gate to try: a real ROC curve, the decision threshold and the gate's limits, to be moved."""
+"""The gate to try out: a real ROC curve, with a movable decision threshold and movable limits."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ninesteps.report.formatting import number
 from ninesteps.settings import gate as gates
 
 SHOWN = ("attrition", "fraud", "churn")
-"""The first of these that was run is the one to try: attrition's gate has the most parts."""
+"""The first of these that was run is shown: attrition's gate has the most parts."""
 
 STEPS = 100  # of the decision threshold, between 0 and 1
 
 
 @dataclass(frozen=True)
 class Point:
-    """What the model comes to at one decision threshold, on the test split."""
+    """The model's results on the test split at one decision threshold."""
 
     threshold: float
     found: int  # true positives
@@ -49,16 +49,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Trial:
-    """A gate, and what it reads at every threshold."""
+    """A gate, and the values that it compares at every threshold."""
 
     gate: gates.Gate
     comparisons: tuple[gates.Comparison, ...]
     points: tuple[Point, ...]
-    used: int  # the place of the threshold that the model has
+    used: int  # the index of the model's own threshold
 
     @property
     def lines(self) -> list[tuple[str, bool, str]]:
-        """Each comparison as the terminal has it: its beginning, whether it passes, its end."""
+        """Each comparison as the terminal prints it: its beginning, whether it passes, its end."""
         values = self.points[self.used].values
         return [compared(c, value) for c, value in zip(self.comparisons, values, strict=True)]
 
@@ -85,17 +85,17 @@ def section(facts: Mapping[str, ScenarioFacts]) -> Section:
     )
     lead = (
         "A model is registered only if it passes. Move the decision threshold and the gate's "
-        "limits and see what the same model comes to: every number is of the test split of a "
-        "real run."
+        "limits, and see whether the same model passes. Every number comes from the test split of "
+        "a real run."
     )
-    return Section("gate", "The gate, to try", lead, html, menu="The gate")
+    return Section("gate", "Try the gate", lead, html, menu="The gate")
 
 
 def trial(scenario: ScenarioFacts) -> Trial:
-    """Everything that the gate reads, of a binary scenario's run.
+    """Every value that the gate can compare, for a binary scenario's run.
 
     Raises:
-        KeyError: if the gate names a metric that no threshold changes and the run does not have.
+        KeyError: if the gate names a metric that is not computed here.
     """
     test, said = _answers(scenario)
     gate = scenario.settings.full_gate
@@ -116,7 +116,7 @@ def compared(comparison: gates.Comparison, value: float) -> tuple[str, bool, str
 
 
 def _answers(scenario: ScenarioFacts) -> tuple[Split, np.ndarray[Any, np.dtype[np.float64]]]:
-    """The test split, and what the model said of each of its rows, (n,)."""
+    """The test split, and the model's score for each of its rows, (n,)."""
     storage = Storage(scenario.local / "s3")
     test = read_split(storage.file(scenario.evidence.test.uri).parent, "test")
     answers = storage.file(scenario.evidence.evaluation.uri).parent / "answers.csv"
@@ -188,7 +188,7 @@ def _data(tried: Trial) -> dict[str, Any]:
 
 
 def _tree(gate: gates.Gate, places: Iterator[int]) -> Any:
-    """The gate with each comparison's place in its stead."""
+    """The gate with each comparison replaced by its index."""
     if isinstance(gate, gates.Comparison):
         return next(places)
     joined = "and" if isinstance(gate, gates.AllOf) else "or"

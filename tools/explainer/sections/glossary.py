@@ -1,4 +1,4 @@
-"""The glossary of documentation and reports."""
+"""The glossary that the documentation and the reports also use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def section(facts: Mapping[str, ScenarioFacts]) -> Section:
     return Section(
         key="glossary",
         title="Glossary",
-        lead="What the words on this page mean, a sentence each. The documentation and every "
-        "report have the same sentences.",
+        lead="The terms on this page, each explained in a sentence. The documentation and the "
+        "reports use the same sentences.",
         html=rendered("sections/glossary.html.jinja", terms=terms(), address=address),
     )

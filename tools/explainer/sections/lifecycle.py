@@ -1,4 +1,4 @@
-"""The life cycle of a version: the registry's own rules, tried and not described."""
+"""The life cycle of a version, found by trying every action on a registry."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ninesteps.report import drawing as d
 
 SHOWN = ("attrition", "churn")
 
-REVIEWER, LEAD = "A reviewer", "Somebody else"
+REVIEWER, LEAD = "A reviewer", "A second reviewer"
 WHY = "for the life cycle"
 
 Action = Callable[[Approvals, int], object]
@@ -33,7 +33,7 @@ ACTIONS: dict[str, Action] = {
     "deploy to staging": lambda rules, n: rules.may_deploy(n, to_production=False),
     "deploy": lambda rules, n: rules.may_deploy(n),
 }
-"""What people do with a version."""
+"""The actions on a version."""
 
 STATES: dict[str, tuple[str, ...]] = {
     "waits for approval": (),
@@ -42,16 +42,16 @@ STATES: dict[str, tuple[str, ...]] = {
     "rejected": ("reject",),
     "withdrawn": ("approve", "reject"),
 }
-"""How a version comes to each state, from its registration on."""
+"""The actions that lead from registration to each state."""
 
 
 @dataclass(frozen=True)
 class Tried:
-    """An action in a state, and what the registry said to it."""
+    """An action in a state, and the registry's answer."""
 
     state: str
     action: str
-    refusal: str  # empty: it was done
+    refusal: str  # empty: it was allowed
 
     @property
     def is_done(self) -> bool:
@@ -74,8 +74,8 @@ def section(facts: Mapping[str, ScenarioFacts]) -> Section:
                   "rejected": REJECTED, "withdrawn": REJECTED},
     )  # fmt: skip
     lead = (
-        "A model that passes the gate waits for a person. Every decision is kept with who, when "
-        "and why, and with the SHA-256 of the files it rested on. What was rejected stays so."
+        "A model that passes the gate waits for a person. Every decision is recorded with who, "
+        "when and why, and with the SHA-256 of the files it is based on. A rejection is final."
     )
     return Section("life-cycle", "The life cycle of a version", lead, html, menu="Life cycle")
 
@@ -84,7 +84,7 @@ def transitions(scenario: ScenarioFacts) -> list[Tried]:
     """Every action in every state, tried on copies of the run's registry with a second approval.
 
     Raises:
-        RegistryError: if a state cannot be reached any more as `STATES` says.
+        RegistryError: if a state can no longer be reached by the actions in `STATES`.
     """
     return [_try(scenario, state, action) for state in STATES for action in ACTIONS]
 
@@ -114,13 +114,13 @@ _Way = tuple[str, str, list[tuple[float, float]], tuple[float, float, str, str],
 
 
 def _picture(tried: list[Tried]) -> Markup:
-    """The states with what leads from one to the other, drawn only where the registry allows it."""
+    """The states, with an arrow for each action that the registry allows."""
     done = {(one.state, one.action) for one in tried if one.is_done}
     run = Box(82, 6, 176, "a run passes the gate", (), "store")
     pending = Box(60, 70, 220, PENDING, ("waits for a person",))
     approved = Box(3, 176, 180, APPROVED, ("may be deployed to staging",), "good")
     production = Box(3, 282, 180, f"{APPROVED} for production", ("may serve",), "good")
-    rejected = Box(222, 229, 115, REJECTED, ("for good",), "bad")
+    rejected = Box(222, 229, 115, REJECTED, ("final",), "bad")
     marks: list[str] = [down(run, pending)]
     ways: list[_Way] = [
         ("waits for approval", "approve",
@@ -142,7 +142,7 @@ def _picture(tried: list[Tried]) -> Markup:
             marks += [arrow(*points, kind=kind), label(x, y, words, anchor)]
     marks += [box.marks for box in (run, pending, approved, production, rejected)]
     says = (
-        "A registered version waits. It is approved or rejected by a person; an approved one may "
-        "be withdrawn; a rejected one never comes back."
+        "A registered version waits until a person approves or rejects it. An approved version can "
+        "be withdrawn. A rejected one cannot be approved again."
     )
     return d.svg("life-cycle-picture", 336, "The life cycle of a version", says, *marks)

@@ -1,4 +1,4 @@
-"""The lineage of a real version, as its report draws it."""
+"""The lineage of a real version, drawn as in its report."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ def section(facts: Mapping[str, ScenarioFacts]) -> Section:
     group = scenario.settings.model_package_group
     graph = graph_of_run(scenario.local, group, state, scenario.execution.id)
     lead = (
-        f"{scenario.run.registered.partition(',')[0]}, from its table to the registry. Whoever "
-        "asks what a version was trained on, or which versions a table went into, follows the "
-        "arrows."
+        f"{scenario.run.registered.partition(',')[0]}, from its table to the registry. Follow the "
+        "arrows to see what a version was trained on, or which versions use a table."
     )
     return Section("lineage", "Lineage of a version", lead, Markup(lineage_part(graph)))

@@ -1,4 +1,4 @@
-"""What the public lab's concepts are in an HR company: a table that names real columns."""
+"""The public lab's concepts and what they become in an HR company, with real column names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TABLE = Path(__file__).with_suffix(".toml")
 
 @dataclass(frozen=True)
 class Concept:
-    """A concept of the lab, and what takes its place."""
+    """A concept of the lab, and its counterpart in HR."""
 
     lab: str
     hr: str
@@ -41,8 +41,8 @@ def concepts() -> list[Concept]:
 def section(facts: Mapping[str, ScenarioFacts]) -> Section:
     """The section."""
     lead = (
-        "The nine steps come from a public lab about the customers of a shop. The steps stay the "
-        "same in an HR company; what a row is, and who decides, does not."
+        "The nine steps come from a public lab about the customers of a shop. In an HR company the "
+        "steps stay the same, but what a row is and who decides are different."
     )
     html = rendered("sections/mapping.html.jinja", concepts=concepts())
     return Section("mapping", "From the lab to HR", lead, html)

@@ -1,4 +1,4 @@
-"""What a registered version consists of: each file, the step that made it, and what it is for."""
+"""The contents of a registered version: each file, the step that made it, and its purpose."""
 
 from __future__ import annotations
 
@@ -17,30 +17,31 @@ from explainer.stored import size_text
 from ninesteps.report import drawing as d
 from ninesteps.report.evidence import MOST_BYTES
 from ninesteps.report.facts import StepFacts
+from ninesteps.settings import gate as gates
 
 SHOWN = "churn"
 
 PURPOSES = {
-    "model.tar.gz": "The model and the script that serves it: what an endpoint loads.",
-    "evaluation.json": "The metrics and bias numbers of the test split, which the gate read. "
-    "It names the archive that they are of, by its SHA-256.",
+    "model.tar.gz": "The model and the script that serves it. An endpoint loads this file.",
+    "evaluation.json": "The metrics and bias numbers on the test split, which the gate compared. "
+    "It identifies the model's archive by SHA-256.",
     "analysis.json": "Clarify's report: bias before and after training by group, and SHAP values, "
-    "which say what the model relies on.",
+    "which show what the model relies on.",
 }
-"""Of each file that a package may name, what it is for."""
+"""The purpose of each file that a package can name."""
 
 KINDS = {"ModelQuality": "quality", "Bias": "bias report", "Explainability": "explainability"}
 
 MEMBERS = {
     "xgboost-model.json": "the trees, as XGBoost writes them",
     "lightgbm-model.txt": "the trees, as LightGBM writes them",
-    "code/inference.py": "answers a request, on the endpoint and in the batch transform",
+    "code/inference.py": "answers requests, on the endpoint and in a batch transform",
     "code/columns.json": "the columns of the splits, and which of them the model sees",
-    "code/raw_columns.json": "the raw table's columns: a request may send a raw record",
+    "code/raw_columns.json": "the raw table's columns, so that a request can send a raw record",
     "code/model.json": "algorithm, settings and decision threshold",
     "code/feature_store/features.py": "the team's features, the same code as in training",
 }
-"""What is worth knowing of the archive's files; the others are the library's."""
+"""The archive's files that are shown; the others belong to the library."""
 
 
 @dataclass(frozen=True)
@@ -75,19 +76,20 @@ def section(facts: Mapping[str, ScenarioFacts]) -> Section:
         members=_members(scenario, container["ModelDataUrl"]),
         specification={
             "Image": container["Image"].rpartition("/")[2],
-            "Takes": ", ".join(specification["SupportedContentTypes"]),
-            "Answers": ", ".join(specification["SupportedResponseMIMETypes"]),
+            "Request type": ", ".join(specification["SupportedContentTypes"]),
+            "Response type": ", ".join(specification["SupportedResponseMIMETypes"]),
             "Endpoint on": ", ".join(specification["SupportedRealtimeInferenceInstanceTypes"]),
             "Batch transform on": ", ".join(specification["SupportedTransformInstanceTypes"]),
         },
         metadata={
-            name: _end(value) for name, value in package["CustomerMetadataProperties"].items()
+            name: _end(gates.written(value) if name == "gate" else value)
+            for name, value in package["CustomerMetadataProperties"].items()
         },
         status=package["ModelApprovalStatus"],
     )
     lead = (
-        "A version in the Model Registry is no copy of the model. It names the files that the "
-        "steps wrote, says how to serve them, and keeps under which rules it was made."
+        "A version in the Model Registry is not a copy of the model. It lists the files that the "
+        "steps wrote, how to serve them, and the rules that applied to the run."
     )
     return Section("package", "What is in a model package", lead, html, menu="Model package")
 
@@ -123,7 +125,7 @@ def _named(package: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _members(scenario: ScenarioFacts, archive: str) -> list[tuple[str, str, str]]:
-    """The archive's files that are worth knowing, in its order: name, size and what each is."""
+    """The archive's files that are shown, in its order: name, size and what each is."""
     content = scenario.files.read(archive, MOST_BYTES)
     if content is None:
         raise FileNotFoundError(archive)
@@ -133,7 +135,7 @@ def _members(scenario: ScenarioFacts, archive: str) -> list[tuple[str, str, str]
 
 
 def _end(value: str) -> str:
-    """A value as far as there is room: of an address its end, of a digest its beginning."""
+    """A value, shortened if necessary: to the end of an address, or the beginning of a digest."""
     most = 38
     if len(value) <= most:
         return value
@@ -141,7 +143,7 @@ def _end(value: str) -> str:
 
 
 def _picture(scenario: ScenarioFacts, found: list[Artifact], registered: StepFacts) -> Markup:
-    """Steps at the left, what each wrote at the right, and the version that names them all."""
+    """Steps on the left, the file that each wrote on the right, and the version below."""
     marks, ends = [], []
     numbers = {step.name: place for place, step in enumerate(scenario.run.steps, 1)}
     for row, artifact in enumerate(found):
@@ -162,7 +164,7 @@ def _picture(scenario: ScenarioFacts, found: list[Artifact], registered: StepFac
     marks.append(
         arrow((332, ends[0].centre), (332, version.centre), (version.right + 1, version.centre))
     )
-    says = f"{len(found)} files of the steps come together in one version."
+    says = f"One version lists {len(found)} files that the steps wrote."
     return d.svg(
         "package-files", version.bottom + 8, "From step to package", says, *marks, version.marks
     )

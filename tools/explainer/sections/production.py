@@ -1,4 +1,4 @@
-"""The production patterns as pictures: what starts a run, who approves, how traffic moves."""
+"""The production patterns as diagrams: what starts a run, who approves, how traffic moves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ninesteps.settings import deploy as deploys
 from ninesteps.settings.settings import Settings
 
 STRICTEST = ("attrition", "churn")
-"""The first that was run shows approval: attrition asks for two."""
+"""The first of these that was run shows the approval: attrition needs two."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ def section(facts: Mapping[str, ScenarioFacts]) -> Section:
         approval_of=strict.settings.project.name,
     )
     lead = (
-        "In an account nobody has to start anything: a schedule or new data starts a run, a "
-        "person's approval starts the rollout, and an alarm takes it back."
+        "In an AWS account, a schedule or new data starts a run, a person's approval starts the "
+        "rollout, and an alarm rolls it back."
     )
     return Section("production", "In production", lead, html)
 
@@ -60,13 +60,13 @@ def cadence_of(settings: Settings) -> Cadence:
 
 
 def _starts(settings: Settings) -> Markup:
-    """A schedule, or rows that have arrived."""
+    """A schedule, or newly arrived rows."""
     schedule = settings.schedule
     clock = Box(3, 8, 164, "EventBridge Scheduler", (f"cadence: {schedule.cadence}",))
-    marker = Box(173, 8, 164, "a marker in S3", ("written when rows are in",), "store")
+    marker = Box(173, 8, 164, "a marker in S3", ("written after new rows",), "store")
     arrival = Box(173, 96, 164, "data_arrival", ("are the rows new?",
                   f"{schedule.arrival_interval_hours} h since the last start?"))  # fmt: skip
-    run = Box(75, 206, 190, settings.project.pipeline, ("a run, as of that moment",), "good")
+    run = Box(75, 206, 190, settings.project.pipeline, ("a run, as of that time",), "good")
     gate = Box(75, 282, 190, "the gate", ("passes: a version waits", "fails: the team is told"))
     marks = [
         down(marker, arrival), down(arrival, run),
@@ -76,27 +76,26 @@ def _starts(settings: Settings) -> Markup:
         *(box.marks for box in (clock, marker, arrival, run, gate)),
     ]  # fmt: skip
     says = (
-        "The schedule starts a run at its moment. Rows that arrive start one too, unless a run has "
-        f"them already or the last start is less than {schedule.arrival_interval_hours} hours ago."
+        "The schedule starts a run at a fixed time. New rows start one too, unless a run has used "
+        "them already or the last start was less than "
+        f"{schedule.arrival_interval_hours} hours ago."
     )
     return d.svg("starts", 346, "What starts a run", says, *marks)
 
 
 def _approval(settings: Settings) -> Markup:
-    """The stages between registration and production, as `[approval]` asks for them."""
+    """The stages between registration and production, as set in `[approval]`."""
     rules = settings.approval
-    who = "not who started the run" if rules.require_second_approver else "any reviewer"
+    who = "not by who started the run" if rules.require_second_approver else "by any reviewer"
     boxes = [
         Box(
             60, 8, 220, "a registered version", ("its evidence is recorded, with SHA-256",), "store"
         ),
         Box(60, 80, 220, "approval", (who,), "person"),
-        Box(
-            60, 152, 220, "staging", ("an endpoint of its own", "answers known requests as before")
-        ),
+        Box(60, 152, 220, "staging", ("a separate endpoint", "answers known requests as expected")),
     ]
     if rules.before_production:
-        within = f"somebody else, within {rules.days_to_answer} days"
+        within = f"by someone else, within {rules.days_to_answer} days"
         boxes.append(Box(60, 239, 220, "second approval", (within,), "person"))
     watched = "blue/green, watched by alarms"
     boxes.append(Box(60, boxes[-1].bottom + 30, 220, "production", (watched,), "good"))
@@ -133,14 +132,12 @@ def _rollout(settings: Settings) -> Markup:
             marks.append(label(170, y + 42, words))
             y += 24
         y += 52
-    back = Box(
-        40, y - 4, 260, "an alarm at any moment", ("back to the version before, by itself",), "bad"
-    )
+    back = Box(40, y - 4, 260, "an alarm at any time", ("rolls back to the version before",), "bad")
     errors, slow = deploy.max_error_percent, deploy.max_latency_ms
     done = f"more than {errors:g} % errors, or slower than {slow:,} ms"
     marks += [back.marks, label(170, back.bottom + 18, done)]
     says = (
         f"The new version gets {', then '.join(f'{100 * share:.0f} %' for share in shares[1:])} of "
-        "the traffic. Any alarm gives it back to the version before."
+        "the traffic. Any alarm moves it back to the version before."
     )
     return d.svg("rollout", back.bottom + 28, "Blue/green rollout", says, *marks)

@@ -1,4 +1,4 @@
-"""A card for each scenario: what it predicts, how it is judged, and how to render it."""
+"""A card for each scenario: what it predicts, its gate, and the command to render it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ ALGORITHMS = {"xgboost": "XGBoost", "lightgbm": "LightGBM", "lora": "LoRA fine-t
 
 ROLLOUTS = {
     "canary": "canary: a part of the traffic, then all of it",
-    "linear": "linear: part after part",
+    "linear": "linear: in equal parts",
     "all_at_once": "all at once",
-    "ab_test": "A/B test: kept only if users do better with it",
+    "ab_test": "A/B test: kept only if it does better with users",
 }
 
 
@@ -36,7 +36,7 @@ class Card:
     predicts: str
     rows: list[tuple[str, str]]
     command: str
-    verdict: str  # what its run came to; empty: it has not been run
+    verdict: str  # the result of its run; empty: it was not run
     report: str  # the address of its report; empty: none
     draft: str = ""  # what `pipeline schema` prints
     draft_command: str = ""
@@ -50,8 +50,8 @@ def section(facts: Mapping[str, ScenarioFacts]) -> Section:
     return Section(
         key="scenarios",
         title="Scenarios to start from",
-        lead="Each is a complete repository. Its answers are defaults: you can change the gate, "
-        "the groups to compare and the cadence when you render it or later, in one file.",
+        lead="Each scenario is a complete repository. You can change its gate, its groups to "
+        "compare and its cadence when you render it, or later in one file.",
         html=rendered("sections/scenarios.html.jinja", cards=cards),
         menu="Scenarios",
     )
@@ -62,7 +62,7 @@ def _command(name: str) -> str:
 
 
 def _predicts(name: str) -> str:
-    """What the template's question says of it."""
+    """What it predicts, from the template's question."""
     text: str = QUESTIONS["__prompts__"]["scenario"][name]
     return text.partition(": ")[2]
 
@@ -71,7 +71,7 @@ def _card(facts: ScenarioFacts) -> Card:
     settings = facts.settings
     table = facts.run.origin["table"]
     rows = [
-        ("Sample", f"{count(table['rows'], 'row')}, invented"),
+        ("Sample", f"{count(table['rows'], 'row')}, synthetic"),
         ("Label", settings.data.label or "the reply"),
         ("Algorithm", " and ".join(ALGORITHMS[name] for name in settings.tuning.algorithms)),
         ("Gate", str(settings.full_gate)),
@@ -101,7 +101,7 @@ def _verdict(facts: ScenarioFacts) -> str:
 
 
 def _without_table(name: str, other: ScenarioFacts) -> Card:
-    """A scenario for a table of one's own, with what is drafted of another scenario's table."""
+    """A scenario for your own table, with settings drafted from another scenario's table."""
     answers = QUESTIONS["_scenarios"][name]
     file, label = other.settings.data.file, other.settings.data.label
     text = draft(other.repository / file, Decisions(label), path=file)
@@ -115,7 +115,7 @@ def _without_table(name: str, other: ScenarioFacts) -> Card:
             ("Retrained", answers["retraining_cadence"]),
         ],
         command=_command(name),
-        verdict="Two commands draft the settings of your table and run the nine steps on it.",
+        verdict="Two commands draft the settings for your table and run the nine steps on it.",
         report="",
         draft=text,
         draft_command=f"pipeline schema {Path(file).name} --label {label}",

@@ -1,4 +1,4 @@
-"""The nine steps: a graph to click through; of each its request, script, inputs and outputs."""
+"""The nine steps as a graph to click through, each with request, script, inputs and outputs."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ def section(facts: Mapping[str, ScenarioFacts]) -> Section:
     return Section(
         key="steps",
         title="The nine steps",
-        lead="Choose a step to see what it does, what SageMaker receives, the script that runs, "
-        "and what went in and came out of it in a real run.",
+        lead="Choose a step to see what it does, what SageMaker receives, the script that it runs, "
+        "and its inputs and outputs in a real run.",
         html=rendered("sections/steps.html.jinja", walks=walks, phases=PHASES),
         menu="Nine steps",
     )
@@ -105,7 +105,7 @@ def _walk(facts: ScenarioFacts, seen: dict[tuple[str, str], str]) -> Walk:
 
 
 def _requests(steps: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every step of a definition by its name, also those in a condition's branches."""
+    """Every step of a definition by name, including those in a condition's branches."""
     for step in steps:
         yield step["Name"], step
         for branch in ("IfSteps", "ElseSteps"):
@@ -113,7 +113,7 @@ def _requests(steps: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]
 
 
 def _json(content: dict[str, Any]) -> Markup:
-    """JSON to read: its keys marked."""
+    """JSON for reading, with its keys marked."""
     lines = []
     for line in json.dumps(content, indent=2, ensure_ascii=False).splitlines():
         key = re.match(r'(\s*)("[^"\\]+"): ', line)
@@ -192,7 +192,7 @@ def _band(number: int, name: str, nodes: list[Place]) -> tuple[str, str]:
 
 
 def _passes(steps: tuple[StepFacts, ...], where: Mapping[str, Place]) -> Iterator[str]:
-    """What leads from the gate to the registration."""
+    """The label on the arrow from the gate to the registration."""
     gates = {step.name for step in steps if step.type == "Condition"}
     for step in steps:
         for name in gates & set(step.waits_for):
