@@ -89,7 +89,7 @@ def measures(scenario: ScenarioFacts, planted: Planted) -> list[Measure]:
     group, others = _shares(scenario, planted)
     ci, dpl, dppl, di = labels["CI"], labels["DPL"], predictions["DPPL"], predictions["DI"]
     favoured = scenario.reading.favourable
-    there = f"with {planted.column} {planted.value}"
+    there = f"{planted.column} {planted.value}"
     alarm = (
         "below 0.8, the limit of the four-fifths rule"
         if di < bias_charts.FOUR_FIFTHS
@@ -97,7 +97,7 @@ def measures(scenario: ScenarioFacts, planted: Planted) -> list[Measure]:
     )
     return [
         Measure("CI", "Class imbalance", _BEFORE, number(ci, 3),
-                f"{percent((1 - ci) / 2)} of the rows are {there}. 0 would be half of them; the "
+                f"{percent((1 - ci) / 2)} of the rows have {there}. 0 would be half of them; the "
                 "closer to 1, the less there is to learn about the group."),
         Measure("DPL", "Difference in proportions of labels", _BEFORE, number(dpl, 3),
                 f"Of 100 people in the group, {100 * abs(dpl):.1f} {_fewer(dpl)} have the "

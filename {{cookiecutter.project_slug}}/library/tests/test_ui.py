@@ -180,7 +180,7 @@ def test_a_report_is_shown_and_can_reach_nothing(server: Server) -> None:
 def test_only_what_is_known_leads_anywhere(server: Server, target: str) -> None:
     got = ask(server, target)
     assert (got.status, got.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
-    assert "There is no such page" in got.text
+    assert "Page not found" in got.text
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
@@ -248,7 +248,7 @@ def test_a_version_whose_evaluation_is_gone_has_no_metrics(tmp_path: Path) -> No
         else:
             evaluation.write_text(content, encoding="utf-8")
         assert rows(read(pages.index(here_)), "versions")[0][3] == "–"
-        assert "evaluation.json is gone" in pages.version(here_, 1)
+        assert "evaluation.json is missing" in pages.version(here_, 1)
 
 
 def test_a_run_that_goes_on_is_seen(tmp_path: Path, ran: Machine) -> None:
@@ -283,7 +283,7 @@ def test_many_runs_are_on_pages(tmp_path: Path, ran: Machine) -> None:
     assert hrefs[-1] == "/?runs=2&versions=1#runs"
     for odd in ("/?runs=99", "/?runs=x", "/?runs=-1", "/?runs=1&runs=2", "/?runs="):
         assert answer(here_, odd).status == 200
-    assert "The definition of this run was not kept" in pages.run(here_, "run000000001")
+    assert "definition was not kept" in pages.run(here_, "run000000001")
 
 
 @pytest.mark.parametrize(

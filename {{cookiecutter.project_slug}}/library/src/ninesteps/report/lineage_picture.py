@@ -14,7 +14,7 @@ from ninesteps.plain_text import plain
 from ninesteps.report.formatting import as_html, count, shortened
 from ninesteps.report.lineage_layout import HEIGHT, WIDTH, layout
 
-_CHARACTERS = 19  # of a line in a node
+_CHARACTERS = 17  # in the first line of a node
 _ROUND = {"artifact": 3, "action": 3, "context": 20, "trial component": 12}
 _KEYS = (("artifact", "data, code or a model"), ("trial-component", "a job"),
          ("action", "an action"), ("context", "a group of entities"))  # fmt: skip

@@ -1,4 +1,4 @@
-"""The pictures of the pages: when each step of a run ran, and a metric over versions."""
+"""The charts of the pages: when each step of a run ran, and a metric over versions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ninesteps.ui.machine import StepTime, VersionLine
 ROW, BAR = 38, 10
 TOP, HEIGHT = 10, 120
 MOST_VERSIONS = 60
-"""So many versions, the newest, are drawn."""
+"""How many of the newest versions are drawn."""
 
 _KINDS = dict.fromkeys(("Failed", "Killed", "Gate failed"), "bar other")
-"""By what a step's state is called."""
+"""The kind of bar, by the name of a step's state."""
 
 
 def timeline(times: Sequence[StepTime]) -> Figure:
@@ -42,10 +42,10 @@ def timeline(times: Sequence[StepTime]) -> Figure:
         anchor = "start" if tick == 0 else "end" if x(tick) > d.FAR - 12 else "middle"
         marks.append(d.text(x(tick), bottom, duration(tick), "tick", anchor))
     says = (
-        f"From the first step's begin to the last one's end: {duration(total)}. Steps whose bars "
-        "overlap ran at the same time."
+        f"{duration(total)} from the start of the first step to the end of the last. Steps whose "
+        "bars overlap ran at the same time."
     )
-    table = Table("The times", ("step", "began after", "took", "state"), [
+    table = Table("The times", ("step", "started after", "took", "state"), [
         (t.name, "–" if t.began is None else duration(t.began),
          "–" if t.began is None else duration(t.took), t.state) for t in times
     ], (0, 3))  # fmt: skip
@@ -56,26 +56,32 @@ def timeline(times: Sequence[StepTime]) -> Figure:
 def over_versions(
     name: str, versions: Sequence[VersionLine], limits: Sequence[Comparison]
 ) -> Figure:
-    """A metric of the versions, the oldest first, with the limits that the gate has today."""
+    """A metric of the versions, the oldest first, with the gate's current limits."""
     drawn = [(v, v.metrics[name]) for v in versions if name in v.metrics]
     values = [value for _, value in drawn]
     ends = [*values, *(limit.number for limit in limits)]
     low, high = min(ends), max(ends)
     room = (high - low) * 0.1 or abs(high) * 0.1 or 1.0
-    left = 46
-    y = d.Scale(low - room, high + room, TOP + HEIGHT, TOP)
+    left = 46.0
+    bottom = low - room if low < 0 else max(low - room, 0.0)
+    y = d.Scale(bottom, high + room, TOP + HEIGHT, TOP)
     x = d.Scale(0, max(len(drawn) - 1, 1), left + 6, d.FAR - 6)
     marks: list[str] = []
-    for tick in y.ticks(3):
+    ticks = y.ticks(3)
+    decimals = max(len(f"{tick:.10g}".partition(".")[2]) for tick in ticks)
+    for tick in ticks:
+        value = f"{tick:,.{decimals}f}".replace("-", "−")
         marks += [d.line(left, y(tick), d.FAR, y(tick), "rule"),
-                  d.text(left - 6, y(tick) + 4, number(tick, 3), "tick", "end")]  # fmt: skip
-    for limit in limits:
-        marks += [
-            d.line(left, y(limit.number), d.FAR, y(limit.number), "limit"),
-            d.text(d.FAR, y(limit.number) - 4, f"gate: {limit.sign} {limit.number:g}",
-                   "tick halo", "end"),
-        ]  # fmt: skip
+                  d.text(left - 6, y(tick) + 4, value, "tick", "end")]  # fmt: skip
     places = [(x(place), y(value)) for place, value in enumerate(values)]
+    for limit in limits:
+        height = y(limit.number)
+        is_over_a_point = len(places) > 1 and -18 < places[-1][1] - height < 6
+        beside, anchor = (left, "start") if is_over_a_point else (d.FAR, "end")
+        marks += [
+            d.line(left, height, d.FAR, height, "limit"),
+            d.text(beside, height - 4, f"gate: {limit.sign} {limit.number:g}", "tick halo", anchor),
+        ]
     marks.append(d.path(places, "curve thin"))
     for (version, _), (at, height) in zip(drawn, places, strict=True):
         marks.append(d.circle(at, height, 5 if version.serves else 3, _mark(version)))

@@ -1,6 +1,6 @@
-"""What the pages show of a machine: its runs and versions, as the state and the files have them.
+"""The runs and versions of this machine for the pages, read from the state and the files.
 
-Nothing is kept beside them but a copy of the state in memory, until its file changes.
+Nothing else is stored; a copy of the state is kept in memory until its file changes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STATE = "state.db"
 
 @dataclass(frozen=True)
 class RunLine:
-    """A run, in a line."""
+    """A run, as a row of the list."""
 
     id: str
     verdict: str
@@ -43,7 +43,7 @@ class RunLine:
 
 @dataclass(frozen=True)
 class VersionLine:
-    """A version, in a line."""
+    """A version, as a row of the list."""
 
     number: int
     status: str
@@ -52,15 +52,15 @@ class VersionLine:
     serves: bool
     has_report: bool
     evaluation: str  # the S3 URI of its evaluation.json
-    metrics: Mapping[str, float]  # empty where they were not read, or cannot be any more
+    metrics: Mapping[str, float]  # empty if they were not read, or can no longer be read
 
 
 @dataclass(frozen=True)
 class StepTime:
-    """When a step ran, in seconds since the first one began; None where it has no end yet."""
+    """When a step ran, in seconds since the first step began; None if it has not ended."""
 
     name: str
-    state: str  # as a person calls it, such as Cached
+    state: str  # as it is shown, such as Cached
     status: str
     took: float
     began: float | None
@@ -78,7 +78,7 @@ class Machine:
 
     @property
     def state(self) -> State:
-        """The state as it is now.
+        """The current state.
 
         Raises:
             StateError: if it is damaged, or gone while there are runs.
@@ -118,11 +118,11 @@ class Machine:
         ]  # fmt: skip
 
     def knows(self, run: str) -> bool:
-        """Whether there is a run of this id, whole."""
+        """Whether there is a run with exactly this id."""
         return bool(self.state.rows("SELECT 1 FROM executions WHERE id = ?", run))
 
     def execution(self, run: str) -> Execution:
-        """A run with its steps, by its whole id."""
+        """A run with its steps, by its full id."""
         return History(self.local, self.state).execution(run)
 
     def times(self, execution: Execution) -> list[StepTime]:
@@ -152,12 +152,12 @@ class Machine:
         return lines
 
     def measured(self, versions: Sequence[VersionLine]) -> list[VersionLine]:
-        """The same with their metrics, each of which is a file to read."""
+        """The same versions with their metrics; each needs a file to be read."""
         registry = LocalRegistry(self.local, self.settings.model_package_group, read_only=True)
         return [replace(v, metrics=_metrics(registry, v.evaluation)) for v in versions]
 
     def version(self, number: int) -> tuple[Version, Mapping[str, float], str]:
-        """A version, its metrics, and that it learnt from records that were erased since.
+        """A version, its metrics, and a note if it learnt from records that were erased later.
 
         Raises:
             RegistryError: if there is none of that number.
@@ -169,7 +169,7 @@ class Machine:
         return version, _metrics(registry, version.evaluation), registry.erased(version)
 
     def lineage(self, run: str) -> str:
-        """What a run came from and led to, as HTML; in a copy of the state, which it extends."""
+        """The lineage of a run as HTML, made in a copy of the state."""
         state = State(self.local / STATE, read_only=True)
         group = self.settings.model_package_group
         return lineage_part(graph_of_run(self.local, group, state, run))

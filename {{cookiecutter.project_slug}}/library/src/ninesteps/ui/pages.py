@@ -1,4 +1,4 @@
-"""The pages, as HTML: the index, a run, a version, and a sentence where there is nothing."""
+"""The pages as HTML: the index, a run, a version, and a message if there is nothing to show."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ninesteps.ui.machine import Machine, VersionLine
 
 PACKAGE = "ninesteps.ui"
 A_PAGE = 50
-"""So many runs, and versions, are on one page."""
+"""How many runs or versions are on one page."""
 
 MOST_METRICS = 12
 
@@ -35,7 +35,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Part:
-    """The lines of a list that are on one page of it."""
+    """The rows of one page of a list."""
 
     lines: Sequence[Any]
     at: int  # the page, from 1
@@ -44,7 +44,7 @@ class Part:
 
 
 def style() -> str:
-    """The pages' style sheet: the report's, and what is their own."""
+    """The pages' style sheet: the report's style and their own."""
     return _style()
 
 
@@ -108,7 +108,7 @@ def version(machine: Machine, identifier: int) -> str:
 
 
 def message(machine: Machine, title: str, says: str) -> str:
-    """A page that says one thing, such as that there is no such page."""
+    """A page with a single message, for example that a page does not exist."""
     return _page("message.html.jinja", machine, title, says=says)
 
 

@@ -1,7 +1,7 @@
-"""Serves the pages to this machine's browser: on 127.0.0.1, to be read alone.
+"""Serves the pages to a browser on this machine: on 127.0.0.1, and read-only.
 
-A page of another site may make a browser ask here by a name that leads to 127.0.0.1 (DNS
-rebinding): so whoever asks by another name than this server's is refused.
+A page of another site could make a browser send requests here, by a name that resolves to 127.0.0.1
+(DNS rebinding). Therefore, requests for any host name but this server's are refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ninesteps.ui.machine import Machine
 
 ADDRESS = "127.0.0.1"
 LONGEST_WAIT = 10
-"""Seconds that a connection may be silent."""
+"""Seconds after which a silent connection is closed."""
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -35,12 +35,12 @@ _NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ances
 _REPORT = (
     f"{_NOTHING}; style-src 'unsafe-inline'; script-src 'unsafe-inline'; sandbox allow-scripts"
 )
-"""A report has a policy of its own, by hashes, which holds too; here it can reach nothing."""
+"""The report's own policy, by hashes, also applies; this one blocks every request from it."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What is sent."""
+    """A response."""
 
     status: HTTPStatus
     html: bytes
@@ -52,7 +52,9 @@ def answer(machine: Machine, target: str) -> Answer:
     try:
         return _page(machine, target)
     except NineStepsError as error:
-        return _said(machine, HTTPStatus.INTERNAL_SERVER_ERROR, "This cannot be read", f"{error}.")
+        return _said(
+            machine, HTTPStatus.INTERNAL_SERVER_ERROR, "The page cannot be made", f"{error}."
+        )
 
 
 def _page(machine: Machine, target: str) -> Answer:
@@ -65,17 +67,17 @@ def _page(machine: Machine, target: str) -> Answer:
     if version and int(version[1]) in {v.number for v in machine.versions()}:
         return _own(machine, pages.version(machine, int(version[1])))
     run = re.fullmatch(r"/runs/([^/]{1,100})(/report\.html)?", split.path)
-    if run and machine.knows(run[1]):  # only what is known leads to a file
+    if run and machine.knows(run[1]):  # only a known run leads to a file
         return _report(machine, run[1]) if run[2] else _own(machine, pages.run(machine, run[1]))
-    return _said(machine, HTTPStatus.NOT_FOUND, "There is no such page",
-                 "No run and no version of this machine has this address.")  # fmt: skip
+    return _said(machine, HTTPStatus.NOT_FOUND, "Page not found",
+                 "No run or version on this machine has this address.")  # fmt: skip
 
 
 def _report(machine: Machine, run: str) -> Answer:
     page = machine.report(run)
     if page is None:
         return _said(machine, HTTPStatus.NOT_FOUND, "This run has no report",
-                     f"To write one: pipeline report {run}")  # fmt: skip
+                     f"To write it: pipeline report {run}")  # fmt: skip
     return Answer(HTTPStatus.OK, page.read_bytes(), _REPORT)
 
 
@@ -139,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, with_content: bool) -> None:
         port = self.server.server_port
         if self.headers.get("Host") not in (f"{ADDRESS}:{port}", f"localhost:{port}"):
-            sentence = f"expected to be asked as {self.server.address}\n"
+            sentence = f"expected a request for {self.server.address}\n"
             self._reply(HTTPStatus.MISDIRECTED_REQUEST, sentence.encode(), {})
             return
         made = answer(self.server.machine, self.path)
@@ -150,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _reply(
         self, status: HTTPStatus, content: bytes, headers: dict[str, str], is_whole: bool = True
     ) -> None:
-        with contextlib.suppress(ConnectionError):  # whoever asked has gone
+        with contextlib.suppress(ConnectionError):  # the client has gone
             self.send_response(status)
             for name, value in {"Content-Type": "text/plain", **_HEADERS, **headers}.items():
                 self.send_header(name, value)
@@ -160,4 +162,4 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the terminal has the address, and stays as it is."""
+        """Print nothing: the terminal shows only the address."""
