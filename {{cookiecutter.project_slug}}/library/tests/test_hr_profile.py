@@ -53,6 +53,16 @@ def test_the_draft_names_protected_columns_why_and_what_to_write(drafted: str) -
     assert 'with profile = "hr" in [project]' in " ".join(drafted.split())
 
 
+def test_a_column_with_a_stored_name_is_proposed_as_a_facet(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text(PEOPLE.replace(",age,", ",Age (yrs),", 1), "utf-8")
+    drafted = draft(file, Decisions("left"))
+    assert line(drafted, "facets") == 'facets = "Geschlecht, Age (yrs)>=40"'
+    assert '"Age (yrs)" = "age_yrs"' in drafted
+    file.write_text(PEOPLE.replace(",age,", ",age=,", 1), "utf-8")
+    assert line(draft(file, Decisions("left")), "facets") == 'facets = "Geschlecht"'
+
+
 def test_the_draft_of_a_table_of_nobody_at_work_proposes_no_profile(tmp_path: Path) -> None:
     file = tmp_path / "x.csv"
     file.write_text(PEOPLE.replace("staff_id", "id").replace("salary,hired", "x,y"), "utf-8")

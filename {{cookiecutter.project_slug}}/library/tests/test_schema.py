@@ -276,6 +276,42 @@ def test_texts_that_are_one_word_count_alike(tmp_path: Path) -> None:
     assert "positive" not in drafted(tmp_path, returned=["1", "1.0", "0"], age=["1.5", "2", "3"])
 
 
+@pytest.mark.parametrize(
+    ("typed", "near"), [("Yess", "Yes"), ("yse", "Yes"), ("Yex", "Yes"), ("Noo", "No")]
+)
+def test_a_rare_label_that_looks_misspelt_counts_as_the_common_one_and_is_asked_about(
+    tmp_path: Path, typed: str, near: str
+) -> None:
+    values = [typed, *["Yes", "No", "No"] * 40][:ROWS]
+    columns = {"returned": values, "age": ["1.5", "2", "3"]}
+    data = drafted(tmp_path, **columns)
+    assert {typed, near} <= set(data["positive" if near == "Yes" else "negative"])
+    text = draft(table(tmp_path / "pets.csv", **columns), Decisions("returned"))
+    asked = f'"{typed}" (1 row) looks like "{near}" misspelt: is it?'
+    assert asked in " ".join(text.replace("#", "").split())
+
+
+def test_a_rare_text_that_is_like_none_or_common_is_a_value_of_its_own(tmp_path: Path) -> None:
+    for rare in ("Maybe", "Partly"):
+        values = [rare, *["Yes", "No", "No"] * 40][:ROWS]
+        assert rare in drafted(tmp_path, returned=values, age=["1.5", "2"])["negative"]
+    assert drafted(tmp_path, returned=["left", "lift"], age=["1.5", "2"])["positive"] == "left"
+
+
+def test_a_category_with_a_rare_text_that_looks_misspelt_is_said(tmp_path: Path) -> None:
+    cities = ["Lodnon", *["London", "Leeds"] * 60][:ROWS]
+    assert '"Lodnon" looks like "London" misspelt' in line(tmp_path, "city", city=cities)
+    assert "misspelt" not in line(tmp_path, "city", city=["London", "Lodnon"])
+
+
+def test_amounts_that_hardly_repeat_are_no_panel_by_chance(tmp_path: Path) -> None:
+    """Eight salaries are paid twice, each at two grades: that does not make them persons."""
+    salaries = [f"{50_000 + 17 * n:,}" for n in range(ROWS - 8)]
+    grades = [str(n % 2) for n in range(ROWS - 8)] + [str((n + 1) % 2) for n in range(8)]
+    columns = {"salary": [*salaries, *salaries[:8]], "grade": grades, "left": ["Yes", "No", "No"]}
+    assert "group =" not in draft(table(tmp_path / "pets.csv", **columns), Decisions("left"))
+
+
 def test_a_label_in_a_tiny_unit_is_as_good_as_any(tmp_path: Path) -> None:
     small = [f"{n}e-7" for n in range(1, 60)]
     said = line(tmp_path, "label", label="flow", flow=small)

@@ -137,7 +137,9 @@ def _is_panel(column: Contents, time: Contents, codes: dict[str, NDArray[np.int6
     first, second = codes[column.name], codes[time.name]
     known = (first >= 0) & (second >= 0)
     count = int(known.sum())
-    by_chance = count**2 / 2 / max(column.different * time.different, 1)
+    rows = np.bincount(first[known])
+    pairs_of_rows = float((rows * (rows - 1) / 2).sum())
+    by_chance = pairs_of_rows * float(((np.bincount(second[known]) / max(count, 1)) ** 2).sum())
     if time.different < 2 or by_chance < FEWEST_GROUPS or column.different <= time.different:
         return False
     pairs = first[known] * (int(second.max()) + 1) + second[known]

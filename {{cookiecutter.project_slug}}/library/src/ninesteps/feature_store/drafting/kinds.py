@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from ninesteps.feature_store.drafting.contents import Contents
 from ninesteps.feature_store.drafting.dates import Dates
+from ninesteps.feature_store.drafting.misspelt import misspelt
 from ninesteps.feature_store.drafting.numbers import Notation, notation_of
 from ninesteps.feature_store.drafting.toml_lines import example, rows
 from ninesteps.feature_store.drafting.words import Words, missing_words
@@ -148,6 +149,10 @@ def _texts(column: Contents, remarks: list[str]) -> Kind:
         values = sorted(column.counted[0].to_pylist())
         if len({text.casefold() for text in values}) < len(values):
             remarks = ["some values differ in case alone, and are different groups", *remarks]
+        both = zip(column.counted[0].to_pylist(), column.counted[1].tolist(), strict=True)
+        if near := misspelt({text: count for text, count in both if text not in words.rows_of}):
+            looks = (f"{example(text)} looks like {example(one)}" for text, one in near.items())
+            remarks = [f"{', '.join(looks)} misspelt, and is another value", *remarks]
         return Kind({"type": "category", "values": values}, remarks, words, texts)
     long = f" of up to {longest:,} characters" if longest > LONGEST_VALUE else ""
     different = f"{column.different:,} different values{long}"

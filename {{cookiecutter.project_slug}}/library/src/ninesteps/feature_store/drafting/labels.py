@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ninesteps.feature_store.drafting.contents import Contents
+from ninesteps.feature_store.drafting.misspelt import misspelt
 from ninesteps.feature_store.drafting.numbers import Notation, notation_of
 from ninesteps.feature_store.drafting.toml_lines import (
     comment,
@@ -57,19 +58,30 @@ class Label:
 
     @cached_property
     def classes(self) -> list[tuple[tuple[str, ...], int]]:
-        """Its texts, those that differ in case or are one word (Y and yes) together, the rarest
-        first, and the rows of each."""
+        """Its texts, those that differ in case, are one word (Y and yes) or look misspelt together
+        with what they stand for, the rarest first, and the rows of each."""
         merged: dict[str, list[str]] = {}
         rows_of: dict[str, int] = {}
-        texts, counts = self.column.counted
-        for text, count in zip(texts.to_pylist(), counts.tolist(), strict=True):
-            if text in self.words.rows_of:
-                continue
-            word = self._class_of(text)
+        for text, count in self.rows_of.items():
+            word = self._class_of(self.misspelt.get(text, text))
             merged.setdefault(word, []).append(text)
             rows_of[word] = rows_of.get(word, 0) + count
         order = sorted(merged, key=lambda word: rows_of[word])
         return [(tuple(merged[word]), rows_of[word]) for word in order]
+
+    @property
+    def rows_of(self) -> dict[str, int]:
+        """The rows of each text that is a value."""
+        texts, counts = self.column.counted
+        both = zip(texts.to_pylist(), counts.tolist(), strict=True)
+        return {text: count for text, count in both if text not in self.words.rows_of}
+
+    @cached_property
+    def misspelt(self) -> dict[str, str]:
+        """The common text that each rare one looks like, if they are no numbers."""
+        if self.is_number or self.column.different > 20 * MOST_CLASSES:
+            return {}
+        return misspelt(self.rows_of)
 
     def _class_of(self, text: str) -> str:
         if self.is_number:
@@ -168,17 +180,22 @@ def _positive_lines(label: Label) -> list[str]:
     place, is_known = label.positive
     positive, _ = label.classes[place]
     others = [texts for number, (texts, _) in enumerate(label.classes) if number != place]
+    looks = [
+        f"{example(text)} ({rows(label.rows_of[text])}) looks like {example(near)} misspelt: is it?"
+        for text, near in label.misspelt.items()
+    ]
     negative = [text for texts in others for text in texts]
     chosen: str | tuple[str, ...] = positive if len(positive) > 1 else positive[0]
     if len(negative) == 1:
-        remarks = [f"counts as 1, {example(negative[0])} as 0"]
+        count = "count" if len(positive) > 1 else "counts"
+        remarks = [f"{count} as 1, {example(negative[0])} as 0"]
         remarks += [] if is_known else ["the rarer one: is it the one to find?"]
-        return setting(f"positive = {value(chosen)}", remarks)
+        return setting(f"positive = {value(chosen)}", [*remarks, *looks])
     remarks = ["count as 1" if len(positive) > 1 else "counts as 1"]
     if len(others) > 1:
         remarks += ["is this right? Each other value belongs here or in negative, or in missing"]
     return [
-        *setting(f"positive = {value(chosen)}", remarks),
+        *setting(f"positive = {value(chosen)}", [*remarks, *looks]),
         *setting(f"negative = {value(negative)}", ["count as 0"]),
     ]
 

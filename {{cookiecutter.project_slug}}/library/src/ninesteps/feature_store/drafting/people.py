@@ -10,7 +10,7 @@ import numpy as np
 from ninesteps.feature_store.drafting.contents import Contents
 from ninesteps.feature_store.drafting.toml_lines import comment, named, quoted, value
 from ninesteps.feature_store.protected import Kind, kind_of
-from ninesteps.settings.names import is_stored_name
+from ninesteps.settings import facets as language
 
 FEW = 20
 """A column of so many different texts may tell by them what it is, or be a facet."""
@@ -74,9 +74,13 @@ def people_lines(
 
 def _facet(name: str, kind: Kind, of_type: str) -> str:
     """How `[bias] facets` names a column; empty where it has too many groups, or only hints."""
-    if kind.proxy or not is_stored_name(name) or of_type not in ("number", "category"):
+    if kind.proxy or of_type not in ("number", "category"):
         return ""
-    return f"{name}>={OLDER}" if kind.key == "age" and of_type == "number" else name
+    facet = f"{name}>={OLDER}" if kind.key == "age" and of_type == "number" else name
+    try:
+        return facet if [one.column for one in language.parse(facet)] == [name] else ""
+    except language.FacetError:
+        return ""  # a name with a comma, or with no character that a key can have
 
 
 def _profile_lines(columns: Sequence[Contents], has_facets: bool) -> list[str]:
