@@ -13,14 +13,18 @@ import os
 import re
 import shlex
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
+from botocore.client import BaseClient
 from click.testing import CliRunner
 
+import ninesteps.sdk  # noqa: F401  # which sets variables: before a day changes them
 from ninesteps.cli import here, main
 from ninesteps.infrastructure import (
     athena_rows,
@@ -32,6 +36,7 @@ from ninesteps.infrastructure import (
 from ninesteps.local.state import State
 from ninesteps.repository import readme
 from ninesteps.settings import loading
+from pretend_account import resources
 from pretend_account.account import Account, account
 from pretend_account.iam import Identity
 from pretend_account.lessons import ACCOUNT
@@ -67,12 +72,39 @@ class Said:
 
 
 @dataclass
+class Stack:
+    """What a stack of the account has."""
+
+    resources: dict[tuple[str, str], str]  # name in the template and type -> name in the account
+    parameters: dict[str, str]
+
+
+@contextmanager
+def offline() -> Iterator[None]:
+    """No variable of AWS's, no call of its services, no socket."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("expected no call and no connection")
+
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    with (
+        mock.patch.dict(os.environ, plain, clear=True),
+        mock.patch.object(BaseClient, "_make_api_call", refused),
+        mock.patch.object(socket.socket, "connect", refused),
+        mock.patch.object(socket, "getaddrinfo", refused),
+    ):
+        yield
+
+
+@dataclass
 class Day:
     """What was done, in order."""
 
     account: Account
     repository: Path
     said: list[Said] = field(default_factory=list)
+    plans: dict[str, Any] = field(default_factory=dict)  # by the command's name
+    stacks: dict[str, Stack] = field(default_factory=dict)  # after the first bootstrap
 
     def do(self, command: str, who: Principal, is_shown: bool = True) -> str:
         """Type a command as somebody; then events reach who waits for them.
@@ -87,6 +119,18 @@ class Day:
             self.said.append(Said(command, who.name, done.stdout))
         self.account.deliver()
         return done.stdout
+
+    def plan(self, command: str) -> None:
+        """Ask for a plan where there are no credentials and no network."""
+        with offline():
+            done = CliRunner().invoke(main.main, shlex.split(command)[1:])
+        assert done.exit_code == 0, f"{command}: {done.output} {done.exception!r}"
+        self.plans[shlex.split(command)[1]] = json.loads(done.stdout)
+
+    def note_stacks(self) -> None:
+        """Note what the account's stacks have now."""
+        for name in (NAME, f"{NAME}-rollout"):
+            self.stacks[name] = Stack(*resources.inventory(ACCOUNT, REGION, name))
 
     def encrypt_jobs(self) -> None:
         """Put the key that the stack has made into pipeline.toml, as bootstrap says."""
@@ -120,11 +164,14 @@ def live(day: Day) -> None:
     administrator = Principal("Administrator", "noor")
     publisher, operator = day.role("publisher", "ci"), day.role("operator", "sam")
     approver, ingester = day.role("approver", "ada"), day.role("ingester", "lee")
+    day.plan("pipeline bootstrap --env prod --plan --json")
     day.do("pipeline bootstrap --env prod --yes", administrator)
+    day.note_stacks()
     day.encrypt_jobs()
     day.do("pipeline readme", administrator)
     day.do("pipeline bootstrap --env prod --yes", administrator)
     day.do("pipeline ingest data/churn.csv --env prod", ingester)
+    day.plan("pipeline publish --env prod --plan --json")
     day.do("pipeline publish --env prod", publisher)
     day.do(f"pipeline start --env prod --as-of {AS_OF}", operator)
     day.do("pipeline status --env prod", operator)

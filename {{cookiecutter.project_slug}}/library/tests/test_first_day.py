@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -33,6 +34,57 @@ def test_from_bootstrap_to_an_endpoint_that_answers(day: Day) -> None:
     assert [*day.account.served] == [NAME]  # and the staging endpoint is gone
     subjects = [notice["Subject"] for notice in day.account.told if "Subject" in notice]
     assert subjects == [f"{NAME} v1 waits for approval", f"{NAME} v1: deployed"]
+
+
+@pytest.mark.parametrize("at", [0, 2])
+def test_the_plan_of_bootstrap_has_the_resources_and_parameters_that_were_then_made(
+    day: Day, at: int
+) -> None:
+    plan = day.plans["bootstrap"]["actions"][at]
+    made = day.stacks[plan["stack"]]
+    planned = {(one["resource"], one["type"]): one["name"] for one in plan["resources"]}
+    assert planned.keys() == made.resources.keys()
+    for resource, name in planned.items():
+        assert re.search(rf"(^|[:/]){re.escape(name)}$" if name else ".", made.resources[resource])
+    assert {r for r, name in planned.items() if not name} <= {
+        ("Key", "AWS::KMS::Key"), ("BucketPolicy", "AWS::S3::BucketPolicy"),
+        ("UndeliveredPolicy", "AWS::SQS::QueuePolicy"), ("TopicPolicy", "AWS::SNS::TopicPolicy"),
+    }  # fmt: skip
+    known = {name: value for name, value in plan["parameters"].items() if value is not None}
+    later = {} if at == 0 else {"KmsKeyArn": day.account.key}
+    given = {name: ",".join(value) if isinstance(value, list) else value
+             for name, value in made.parameters.items()}  # fmt: skip
+    assert known | later == given
+    assert plan["parameters"].keys() - known.keys() == later.keys()
+
+
+def test_the_plans_have_every_file_the_group_and_the_definition_that_were_then_sent(
+    day: Day,
+) -> None:
+    day.account.signed_in = Principal("Administrator", "noor")
+    _, machines, _, group = day.plans["bootstrap"]["actions"]
+    check, code, record, pipeline = day.plans["publish"]["actions"]
+    s3, bucket, prefix = day.account.client("s3"), code["bucket"], "customer-churn/code"
+    for file in (*machines["files"], *code["files"]):
+        key = file["uri"].removeprefix(f"s3://{bucket}/")
+        content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (
+            file["bytes"], file["sha256"],
+        ), key  # fmt: skip
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    there = {f"s3://{bucket}/{item['Key']}" for page in pages for item in page["Contents"]}
+    records = {uri for uri in there if uri.startswith(record["prefix"])}
+    assert records
+    assert there - records == {file["uri"] for file in (*machines["files"], *code["files"])}
+    made = day.account.store.groups[group["feature_group"]]
+    assert made.types == group["features"]
+    assert check["feature_groups"] == [group["feature_group"]]
+    there_now = day.account.client("sagemaker").describe_pipeline(PipelineName=NAME)
+    text = there_now["PipelineDefinition"]
+    assert pipeline["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+    assert (pipeline["pipeline"], pipeline["role"]) == (NAME, there_now["RoleArn"])
+    steps = {step["Name"] for step in json.loads(text)["Steps"]}
+    assert steps < {name for name, _ in pipeline["steps"]}  # and those in the condition's branch
 
 
 def test_each_principal_was_asked_and_nothing_was_denied(day: Day) -> None:

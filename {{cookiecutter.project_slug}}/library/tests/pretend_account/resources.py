@@ -215,3 +215,16 @@ def absent(account: str, region: str, change_set: str) -> set[str]:
 def parameters(account: str, region: str, stack: str) -> dict[str, str]:
     """What a stack was given."""
     return dict(cloudformation_backends[account][region].stacks[stack].parameters)
+
+
+def inventory(
+    account: str, region: str, name: str
+) -> tuple[dict[tuple[str, str], str], dict[str, str]]:
+    """What a stack has made, by its name in the template and its type; and its parameters."""
+    stack = cloudformation_backends[account][region].get_stack(name)
+    made = {
+        (one.logical_resource_id, one.cf_resource_type): str(one.physical_resource_id)
+        for one in stack.stack_resources
+        if one is not None  # its condition does not hold
+    }
+    return made, parameters(account, region, stack.stack_id)

@@ -13,7 +13,7 @@ import click
 
 from ninesteps.cli import here
 from ninesteps.cli.commands import commands, refuse
-from ninesteps.cli.options import IN_AN_ACCOUNT
+from ninesteps.cli.options import AS_JSON_OF_A_PLAN, IN_AN_ACCOUNT, PLAN, check_plan
 from ninesteps.errors import AccountError
 from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
@@ -29,13 +29,21 @@ if TYPE_CHECKING:
     "--account", "is_account", is_flag=True, help="Set up what all pipelines of the account share."
 )
 @click.option("--yes", is_flag=True, help="Apply the changes without asking, for example in CI.")
-def bootstrap(name: str, is_account: bool, yes: bool) -> None:
+@PLAN
+@AS_JSON_OF_A_PLAN
+def bootstrap(name: str, is_account: bool, yes: bool, is_plan: bool, as_json: bool) -> None:
     """Set up an environment's infrastructure in an AWS account.
 
-    It shows the changes, and asks before it applies them.
+    It shows the changes, and asks before it applies them. --plan needs no account.
     """
+    check_plan(is_plan, as_json, yes)
     settings = here.settings_with_table()
     environment = settings.account_environment(name)
+    if is_plan:
+        from ninesteps.cli import planning
+
+        planning.bootstrap(settings, environment, is_account, as_json)
+        return
     make = _bootstrap_account if is_account else _bootstrap_environment
     make(settings, environment, yes)
 
@@ -56,11 +64,13 @@ def _bootstrap_environment(settings: Settings, environment: Environment, yes: bo
     """Storage, roles and registry; then what is put into that bucket, and the state machines."""
     from ninesteps.infrastructure import account, leftovers, publish, stacks
     from ninesteps.infrastructure import change_set as changing
-    from ninesteps.runs import compiled
+    from ninesteps.runs import compiled, ingesting
 
     definition = compiled.definition(settings, environment)
     named = environment.named(settings.project.pipeline)
-    groups = _own_feature_groups(settings, environment)  # a table that fails changes nothing there
+    groups = ingesting.own_groups(
+        here.local(), settings, environment
+    )  # a table that fails changes nothing there
     with account.one_sentence():
         session = account.session(environment)
         cloudformation = session.client("cloudformation")
@@ -90,22 +100,6 @@ def _bootstrap_environment(settings: Settings, environment: Environment, yes: bo
     if environment.subnets:
         reached = ", ".join(stacks.endpoints(settings, environment, json.loads(definition)))
         click.echo(f"network     the subnets need VPC endpoints for {reached}, or another way out")
-
-
-def _own_feature_groups(settings: Settings, environment: Environment) -> list[FeatureGroup] | str:
-    """The pipeline's own feature groups, with its table's columns; or why none is made."""
-    from ninesteps.runs import ingesting
-
-    features, table = settings.features_of(environment), here.root() / settings.data.file
-    if features.location:
-        return f"{features.group}: not made, as [features] location is elsewhere"
-    if not table.is_file():
-        return (
-            f"{features.group}: not made, as its columns come from {settings.data.file}, which is "
-            "not on this machine"
-        )
-    read = ingesting.table(here.local(), settings, environment, table)
-    return [part.group for part in read.every]
 
 
 def _make_feature_group(
@@ -215,11 +209,14 @@ def schedule(state: str, name: str) -> None:
 @IN_AN_ACCOUNT
 @click.option("--wheels", type=click.Path(path_type=Path),
               help="Keep the wheels that the code carries here; pip fills the folder.")  # fmt: skip
-def publish(name: str, wheels: Path | None) -> None:
+@PLAN
+@AS_JSON_OF_A_PLAN
+def publish(name: str, wheels: Path | None, is_plan: bool, as_json: bool) -> None:
     """Upload the code and the definition to an AWS account.
 
-    Nothing is sent if the check finds a problem.
+    Nothing is sent if the check finds a problem. --plan needs no account.
     """
+    check_plan(is_plan, as_json)
     from ninesteps.definition import published as places
     from ninesteps.infrastructure import feature_groups, stacks, workgroups
     from ninesteps.infrastructure import publish as publishing
@@ -230,11 +227,16 @@ def publish(name: str, wheels: Path | None) -> None:
 
     settings = here.settings_with_table()
     environment = settings.account_environment(name)
+    folder = wheels or here.local() / "wheels"
+    if is_plan:
+        from ninesteps.cli import planning
+
+        planning.publish(settings, environment, folder, as_json)
+        return
     name_there = environment.named(settings.project.pipeline)
     environment = stacks.as_made(environment, publishing.outputs(name_there, environment))
     text = compiled.definition(settings, environment)
     refuse([*definition_violations(settings, text), *repository_violations(here.root(), settings)])
-    folder = wheels or here.local() / "wheels"
     carried_wheels.fetch(bundle.carried_wheels(settings), folder)
     objects = {
         **bundle.code_objects(settings, environment, folder),

@@ -90,8 +90,14 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("pipeline record 1042", "Show a record and its prediction."),
         ("pipeline record 1042 --as-of 2026-01-31T00:00:00Z", "As it was then."),
     ),
-    "bootstrap": (("pipeline bootstrap --env prod", "Shows the changes, and asks."),),
-    "publish": (("pipeline publish --env prod", ""),),
+    "bootstrap": (
+        ("pipeline bootstrap --env prod --plan", "Show what it would make, without an account."),
+        ("pipeline bootstrap --env prod", "Shows the changes, and asks."),
+    ),
+    "publish": (
+        ("pipeline publish --env prod --plan", "Show what it would send, without an account."),
+        ("pipeline publish --env prod", ""),
+    ),
     "start": (
         ("pipeline start --env prod --wait", "Start an execution, and wait until it ends."),
         ("pipeline start --env prod --steps 7", "Run the seventh step alone."),

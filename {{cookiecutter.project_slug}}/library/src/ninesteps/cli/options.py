@@ -39,6 +39,26 @@ AS_EVENTS = click.option(
     help="Print a line of JSON for each event; of an error too.",
 )  # fmt: skip
 
+PLAN = click.option(
+    "--plan", "is_plan", is_flag=True,
+    help="Show what would be done, from this repository alone; no credentials are needed.",
+)  # fmt: skip
+
+AS_JSON_OF_A_PLAN = click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+
+
+def check_plan(is_plan: bool, as_json: bool, yes: bool = False) -> None:
+    """Refuse options that a plan, or a command that is none, does not have.
+
+    Raises:
+        UsageError: that names them.
+    """
+    if as_json and not is_plan:
+        raise click.UsageError("expected --plan with --json, got --json alone")
+    if is_plan and yes:
+        raise click.UsageError("expected --plan or --yes, got both: a plan applies nothing")
+
+
 PROCESSES = click.option(
     "--parallel", type=click.IntRange(min=1),
     help="Run at most this many processes at a time; default: one per core.",

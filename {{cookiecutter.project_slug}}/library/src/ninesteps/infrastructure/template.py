@@ -170,8 +170,8 @@ class _Resolver:
         if function == "Condition":
             return self.holds(operands)
         if function == "Fn::Equals":
-            left, right = (self.value(operand) for operand in operands)
-            return bool(left == right)
+            left, right = (str(self.value(operand)) for operand in operands)  # 0 is "0"
+            return left == right
         results = [self.holds(operand) for operand in operands]
         return {"Fn::Not": not results[0], "Fn::And": all(results), "Fn::Or": any(results)}[
             function

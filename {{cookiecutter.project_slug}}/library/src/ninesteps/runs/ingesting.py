@@ -91,6 +91,21 @@ def table(
     return part(features, ingested.location, *others)
 
 
+def own_groups(
+    local: Path, settings: Settings, environment: Environment
+) -> list[FeatureGroup] | str:
+    """The pipeline's own feature groups, with its table's columns; or why none is made."""
+    features, file = settings.features_of(environment), settings.root / settings.data.file
+    if features.location:
+        return f"{features.group}: not made, as [features] location is elsewhere"
+    if not file.is_file():
+        return (
+            f"{features.group}: not made, as its columns come from {settings.data.file}, which is "
+            "not on this machine"
+        )
+    return [part.group for part in table(local, settings, environment, file).every]
+
+
 def online_store(local: Path, group: FeatureGroup) -> LocalOnlineStore:
     """The online store of this machine."""
     features = group.features

@@ -35,6 +35,8 @@ warnings.filterwarnings("ignore", module=r"(sagemaker|pydantic|botocore|boto3)(\
 gc.disable()
 
 import boto3
+import botocore.session
+from botocore.credentials import CredentialResolver
 from sagemaker.core import image_uris
 from sagemaker.core.model_metrics import MetricsSource, ModelMetrics
 from sagemaker.core.model_registry import (
@@ -105,8 +107,9 @@ for name in ("sagemaker", "sagemaker.config"):
     logging.getLogger(name).setLevel(logging.ERROR)  # it warns of what it does as designed
 logging.getLogger("botocore").setLevel(logging.WARNING)  # it lets all others tell of what they do
 
-# Each step makes one to ask it for a method's name, and reads AWS's models again for that: 0.3 s.
-sdk_steps.LocalSagemakerClient = functools.cache(sdk_steps.LocalSagemakerClient)
+# Each step makes one to ask it for a method's name. Without a session it would make its own, which
+# reads AWS's models and looks for credentials: this is a stand-in that nothing uses.
+sdk_steps.LocalSagemakerClient = functools.partial(sdk_steps.LocalSagemakerClient, "no session")
 
 __all__ = [
     "ComparingTuningStep",
@@ -191,8 +194,14 @@ def session(environment: Environment) -> Any:
 
 @functools.cache
 def _boto_session(region: str) -> boto3.Session:
-    """A session that asks nobody; it reads botocore's models, large files, once."""
-    return boto3.Session(region_name=region)
+    """A session that asks nobody; it reads botocore's models, large files, once.
+
+    It looks for no credentials either: the last place to look is an address of EC2's own, which
+    another machine waits for in vain.
+    """
+    asks_nobody = botocore.session.get_session()
+    asks_nobody.register_component("credential_provider", CredentialResolver(providers=[]))
+    return boto3.Session(region_name=region, botocore_session=asks_nobody)
 
 
 def image_uri(image: Image, region: str, instance_type: str) -> str:

@@ -104,7 +104,7 @@ def code_objects(
         **no_champion.objects(settings, environment),
         **base_model.objects(settings, environment),
         **suite.objects(settings, environment),
-        f"{train.uri(root)}/sourcedir.tar.gz": train.archive(wheels),
+        _archive_uri(train, root): train.archive(wheels),
     }
 
 
@@ -140,6 +140,18 @@ def carried_wheels(settings: Settings) -> set[Wheel]:
     """The wheels that the code carries to SageMaker."""
     processing, train = _codes(settings)
     return {wheel for code in (*processing, train) for wheel in code.wheels}
+
+
+def wheel_objects(settings: Settings, environment: Environment) -> dict[str, str]:
+    """What of the code is or holds a wheel, by S3 URI: its SHA-256; empty of an archive, whose
+    bytes are not known before the wheels are there."""
+    root, (processing, train) = root_uri(settings, environment), _codes(settings)
+    found = {f"{c.uri(root)}/{wheel.file}": wheel.sha256 for c in processing for wheel in c.wheels}
+    return {**found, **({_archive_uri(train, root): ""} if train.wheels else {})}
+
+
+def _archive_uri(code: StepCode, root: str) -> str:
+    return f"{code.uri(root)}/sourcedir.tar.gz"
 
 
 def _codes(settings: Settings) -> tuple[list[StepCode], StepCode]:

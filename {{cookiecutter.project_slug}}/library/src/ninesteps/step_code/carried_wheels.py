@@ -65,10 +65,14 @@ def read(wheel: Wheel, folder: Path) -> bytes:
 
 def fetch(wheels: Iterable[Wheel], folder: Path) -> None:
     """Have pip download what a folder lacks; what could not be had is missing when it is read."""
-    for wheel in wheels:
-        if not (folder / wheel.file).is_file():
-            command = [sys.executable, "-m", *_download(wheel, folder)]
-            subprocess.run(command, capture_output=True, check=False)
+    for wheel in lacking(wheels, folder):
+        command = [sys.executable, "-m", *_download(wheel, folder)]
+        subprocess.run(command, capture_output=True, check=False)
+
+
+def lacking(wheels: Iterable[Wheel], folder: Path) -> list[Wheel]:
+    """The wheels that a folder does not have."""
+    return [wheel for wheel in wheels if not (folder / wheel.file).is_file()]
 
 
 def _download(wheel: Wheel, folder: Path) -> list[str]:
