@@ -124,9 +124,9 @@ def test_the_version_has_a_model_card_that_meets_sagemakers_schema(ran: Ran, sce
     run = ran(scenario)
     card = json.loads(run.repository.pipeline("card", "1", "--json").stdout)
     assert {part["name"] for part in card["evaluation_details"]} == {
-        "Test split", "Outcomes by group", "What the model looks at",
+        "Test split", "Outcomes by group", "Most influential features",
     }  # fmt: skip
-    assert "another shape" not in card["additional_information"]["caveats_and_recommendations"]
+    assert "wrong format" not in card["additional_information"]["caveats_and_recommendations"]
     assert max(map(len, run.repository.pipeline("card", "1").stdout.splitlines())) <= 80
 
 

@@ -103,7 +103,7 @@ def test_facts_are_those_of_the_run() -> None:
     assert {"name": "eta", "value": "0.2"} in job["hyper_parameters"]
     (metrics,) = evaluation(card, "Test split")["metric_groups"]
     assert metrics["metric_data"][0] == {"name": "auc", "value": 0.9, "type": "number"}
-    (chart,) = evaluation(card, "What the model looks at")["metric_groups"][0]["metric_data"]
+    (chart,) = evaluation(card, "Most influential features")["metric_groups"][0]["metric_data"]
     assert (chart["x_axis_name"], chart["value"]) == (["weight", "purrs"], [0.4, 0.1])
 
 
@@ -143,7 +143,7 @@ def test_decisions_are_in_the_card() -> None:
     ("gone", "part", "said"),
     [
         ("evaluation", "Test split", "left no evaluation.json that can be read"),
-        ("analysis", "What the model looks at", "left no analysis.json that can be read"),
+        ("analysis", "Most influential features", "left no analysis.json that can be read"),
     ],
 )
 def test_what_is_gone_is_left_out_and_said(gone: str, part: str, said: str) -> None:

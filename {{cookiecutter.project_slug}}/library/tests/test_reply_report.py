@@ -150,7 +150,7 @@ def test_each_part_stands_and_none_of_a_tables_is_missed(whole: Report) -> None:
     )
     assert "The favourable outcome is to be answered well." in parts["bias"]
     assert "no explanation of why" in parts["explained"]
-    assert "curves.json" not in whole.html and "another shape" not in whole.html
+    assert "curves.json" not in whole.html and "is not in the format" not in whole.html
 
 
 def test_wins_and_losses_stand_side_by_side(whole: Report) -> None:

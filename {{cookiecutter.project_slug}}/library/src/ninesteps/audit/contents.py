@@ -1,4 +1,4 @@
-"""The files of an audit pack, each from what a version left behind; what cannot be had says why."""
+"""The files of an audit pack, each made from what a version left; missing ones say why."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Contents:
         except (Absent, NotComputed) as why:
             return str(why)
         except BROKEN as error:
-            return f"a file has another shape than is read here ({type(error).__name__})"
+            return f"a file is not in the expected format ({type(error).__name__})"
 
     def items(self) -> list[Item]:
         """Every file but the page, the manifest and what checks them."""
@@ -191,7 +191,7 @@ def as_json(content: Any) -> bytes:
 
 def _definition(contents: Contents) -> bytes:
     if not contents.subject.definition:
-        raise Absent("the definition of the run was not kept")
+        raise Absent("the run's definition was not kept")
     return contents.subject.definition.encode()
 
 
@@ -257,8 +257,8 @@ def _lock(contents: Contents) -> bytes:
         if content is not None and sha256(content) == noted:
             return content
     raise Absent(
-        f"the {LOCK} of the run was not kept with its code, and the repository has another now: "
-        f"expected SHA-256 {noted}"
+        f"the {LOCK} of the run was not kept with its code, and the repository has a different one "
+        f"now: expected SHA-256 {noted}"
     )
 
 
@@ -358,19 +358,19 @@ def _predictions(facts: RunFacts) -> str:
 
 
 _ITEMS: dict[str, tuple[str, Callable[[Contents], Any]]] = {
-    "definition.json": ("The definition, as the run had it", _definition),
+    "definition.json": ("The definition that the run used", _definition),
     "parameters.json": ("The values of its parameters", _parameters),
     "query.sql": ("Step 1's query of the feature store", _query),
     "data.json": ("Every object that was read and written, with its SHA-256", _data),
     "origin.json": ("Commit, library, lock and source table, as recorded", _origin),
     LOCK: ("The environment's lock", _lock),
-    "lineage.json": ("Where it came from, in SageMaker's terms", _lineage),
+    "lineage.json": ("The lineage, in SageMaker's terms", _lineage),
     "lineage.mmd": ("The same as a Mermaid flowchart", _chart),
-    "comparison.json": ("How it differs from the version that it replaced", _comparison),
+    "comparison.json": ("The differences from the version that it replaced", _comparison),
     "approvals.json": ("Decisions, with the rules in force", _approvals),
     "chain.json": ("The chain of events", _chain),
     HEADS: ("Heads of machines' chains that the account keeps", _heads),
-    "model_card.json": ("The model card, with what people have stated", _card),
+    "model_card.json": ("The model card, with the statements that people made", _card),
     "impact_ratios.json": ("Selection and scoring rates, with impact ratios", _impact_ratios),
 }
 
@@ -380,7 +380,7 @@ _COPIES = {
     "columns": "The columns of the splits: features, label, facets",
     "profile": "The training split, column by column",
     "training_bias": "Bias in the labels of the training split",
-    "config": "What the bias step was asked",
+    "config": "The configuration of the bias step",
     "analysis": "Bias and explanations of the test split, in Clarify's shape",
-    "findings": "What step 1 found in the splits",
+    "findings": "Step 1's findings in the splits",
 }

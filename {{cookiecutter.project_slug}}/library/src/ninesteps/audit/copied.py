@@ -1,4 +1,4 @@
-"""A run as a pack's copies of its files show it."""
+"""A run, as seen through a pack's copies of its files."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def _copy(name: str, file: File, copies: Copies) -> File:
     try:
         return replace(file, raw=copies.copy(file.name, file.raw))
     except BROKEN as error:
-        why = f"{file.name} has another shape than is read here ({type(error).__name__})"
+        why = f"{file.name} is not in the expected format ({type(error).__name__})"
         return replace(file, raw=None, why=why)

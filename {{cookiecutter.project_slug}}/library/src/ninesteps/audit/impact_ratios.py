@@ -1,4 +1,4 @@
-"""Selection rates and impact ratios by category, as New York City's rules on hiring tools ask.
+"""Selection rates and impact ratios by category, as New York City's rules on hiring tools require.
 
 6 RCNY § 5-300: a selection rate is the share of a category that is selected or given a class; a
 scoring rate is the share whose score is above the sample's median; an impact ratio is a category's

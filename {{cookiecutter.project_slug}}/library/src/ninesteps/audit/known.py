@@ -1,4 +1,4 @@
-"""What is known of a version, by the names that the sentences of `laws.toml` have for it."""
+"""Facts about a version, by the names that the sentences of `laws.toml` use."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ninesteps.settings.gate import CHAMPION
 from ninesteps.settings.model_card import FILE, Statements
 
 MOST_NAMES = 12
-"""So many names are listed; of more, how many there are."""
+"""The most names that are listed; the others are counted."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """Facts of a version: what is known, and of what is not, why."""
+    """Facts about a version, and for those that are not known, why."""
 
     texts: Mapping[str, str]
     unknown: Mapping[str, str]
@@ -33,7 +33,7 @@ class Known:
 def known(
     subject: Subject, reading: Reading, ratios: list[Rates] | str, statements: Statements
 ) -> Known:
-    """Every fact that a sentence may name.
+    """Every fact that a sentence can name.
 
     Args:
         reading: of the pack's copies, so that no sentence says what they leave out.
@@ -48,7 +48,7 @@ def known(
         except Absent as why:
             unknown[name] = str(why)
         except BROKEN as error:
-            unknown[name] = f"a file has another shape than is read here ({type(error).__name__})"
+            unknown[name] = f"a file is not in the expected format ({type(error).__name__})"
     if isinstance(ratios, str):
         unknown["impact_ratios"] = ratios
     else:
@@ -164,10 +164,8 @@ def _threshold(subject: Subject, reading: Reading) -> str:
     decision = reading.evaluation.get("decision")
     if not decision:
         return "the prediction is a number, and nothing is decided by a threshold"
-    value = number(decision["threshold"], 4)
-    return (
-        f"the decision threshold is {value}, chosen on the validation split by {decision['rule']}"
-    )
+    value, rule = number(decision["threshold"], 4), decision["rule"]
+    return f"the decision threshold is {value}, chosen on the validation split by the rule {rule}"
 
 
 def _at_threshold(subject: Subject, reading: Reading) -> str:
@@ -189,7 +187,7 @@ def _flagged(subject: Subject, reading: Reading) -> str:
     flagged = cells["true_positive"] + cells["false_positive"]
     return (
         f"{number(flagged)} of {number(sum(cells.values()))} rows are predicted "
-        f"{reading.positive}, {number(cells['false_positive'])} of them wrongly; "
+        f"{reading.positive}, {number(cells['false_positive'])} of them by mistake; "
         f"{number(cells['false_negative'])} are missed"
     )
 
@@ -203,7 +201,7 @@ def _trials(subject: Subject, reading: Reading) -> str:
 
 def _table(subject: Subject, reading: Reading) -> str:
     if subject.facts.table is None:
-        raise Absent("what was found in the raw table is not known here")
+        raise Absent("the findings in the raw table are not known here")
     return findings.of_table(subject.facts.table, reading.is_of_the_newest)
 
 
@@ -221,7 +219,7 @@ def _commit(subject: Subject, reading: Reading) -> str:
         raise Absent("the run did not record its commit")
     if not repository.get("commit"):
         return "no commit: the repository was not under git, or had none yet"
-    changed = {True: ", with changes that were not committed", None: ", its state unknown"}
+    changed = {True: ", with uncommitted changes", None: ", its state unknown"}
     return f"commit {repository['commit']}{changed.get(repository.get('is_dirty'), '')}"
 
 
@@ -257,7 +255,7 @@ def _drift(subject: Subject, reading: Reading) -> str:
 def _remarks(subject: Subject, reading: Reading) -> str:
     remarks = [f"{remark[:1].upper()}{remark[1:]}" for remark in reading.remarks]
     return " ".join(text if text.endswith("?") else f"{text}." for text in remarks) or (
-        "The automatic checks of the data and the metrics found nothing to remark on."
+        "The automatic checks of the data and the metrics found no problems."
     )
 
 
@@ -268,8 +266,8 @@ def _chain(subject: Subject, reading: Reading) -> str:
         raise Absent("no event was recorded")
     last = subject.chain.entries[-1]
     whole = (
-        "and no fault was found in it" if not subject.chain.faults
-        else f"AND IS NOT WHOLE: {subject.chain.faults[0]}"
+        "and no faults" if not subject.chain.faults
+        else f"AND IS BROKEN: {subject.chain.faults[0]}"
     )  # fmt: skip
     return f"{count(len(subject.chain.entries), 'entry', 'entries')}, the head {last.head}, {whole}"
 
@@ -295,25 +293,26 @@ def _sentences(ratios: list[Rates]) -> Iterator[str]:
             f"By {by}: {count(len(table.categories), 'category', 'categories')}, the lowest impact "
             f"ratio is {number(lowest.ratio, 3)} ({lowest.name}, {how} "
             f"{percent(lowest.rate, 1)} of {number(lowest.rows)}); "
-            f"{count(table.unknown, 'row')} of an unknown category."
+            f"{count(table.unknown, 'row')} with an unknown category."
         )
 
 
 def _fine_tuned(subject: Subject, reading: Reading) -> str:
     base = reading.evaluation["training"].get("base_sha256")
     of = f" with SHA-256 {base}" if base else ""
-    return f"a language model, fine-tuned by LoRA from a base{of}"
+    return f"a language model, fine-tuned with LoRA from a base model{of}"
 
 
 def _answered(subject: Subject, reading: Reading) -> str:
     """How replies err, by the judge's own measure."""
     evaluation, metrics = reading.evaluation, reading.metrics
     judge = evaluation["judge"]
-    other = "the base" if evaluation["incumbent"]["what"] == "base" else "the version that served"
+    is_base = evaluation["incumbent"]["what"] == "base"
+    other = "the base model" if is_base else "the version that served"
     return (
-        f"of {count(judge['prompts'], 'different prompt')} {number(judge['wins'])} were answered "
-        f"closer to their reference than by {other}, and {number(judge['losses'])} less close; "
-        f"{percent(metrics['wrong_refusal_rate'], 1)} were refused though they need not be, and of "
+        f"of {count(judge['prompts'], 'different prompt')}, {number(judge['wins'])} replies are "
+        f"closer to a reference than those of {other}, and {number(judge['losses'])} are less "
+        f"close; {percent(metrics['wrong_refusal_rate'], 1)} were wrongly refused, and of "
         f"{count(judge['must_refuse'], 'prompt')} that must be refused "
         f"{percent(metrics['refusal_rate'], 1)} were"
     )
@@ -332,19 +331,17 @@ _OF_REPLIES: dict[str, Fact] = {
     "task": lambda subject, reading: "reply to conversations",
     "reads": lambda subject, reading: "messages of conversations",
     "features": lambda subject, reading: (
-        "what users and assistant wrote, with personal data of a known form replaced at ingest"
+        "what users and the assistant wrote, with personal data in known formats replaced at ingest"
     ),
     "facets_as_features": lambda subject, reading: (
-        "none is given to the model; what users write may tell of them"
+        "none is given to the model, but what users write may reveal them"
     ),
     "algorithm": _fine_tuned,
-    "threshold": lambda subject, reading: (
-        "it writes a reply, and nothing is decided by a threshold"
-    ),
+    "threshold": lambda subject, reading: "it writes replies, and no threshold decides anything",
     "flagged": _answered,
     "top_features": _no_reply(
-        "a language model reads words and no features; the report has the words that its replies "
-        "hang on"
+        "a language model reads words, not features; the report has the words that matter for its "
+        "replies"
     ),
     "at_threshold": _no_reply("a reply is not decided by a threshold"),
     "selected": _no_reply("a language model's replies select nobody"),

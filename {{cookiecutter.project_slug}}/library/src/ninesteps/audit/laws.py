@@ -1,4 +1,4 @@
-"""The laws of `laws.toml`, and their questions answered for one version."""
+"""The laws of `laws.toml`, with their questions answered for one version."""
 
 from __future__ import annotations
 

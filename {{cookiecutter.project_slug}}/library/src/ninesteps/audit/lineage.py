@@ -1,4 +1,4 @@
-"""The lineage of a version as a pack has it: without folders of a machine, and without names.
+"""The lineage of a version for a pack: without a machine's folders, and without names.
 
 Who decided on the version is named; who started a run, and who decided on other versions, is not.
 """

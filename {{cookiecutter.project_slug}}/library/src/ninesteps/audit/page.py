@@ -1,4 +1,4 @@
-"""The first page of an audit pack: what each item answers, as HTML and as text of 80 columns."""
+"""The first page of an audit pack: what each file answers, as HTML and as text of 80 columns."""
 
 from __future__ import annotations
 
@@ -21,31 +21,30 @@ OWN = "ninesteps.audit"
 WIDTH = 80
 
 NO_ADVICE = (
-    "This page says which facts of this version answer which question, and what it does not "
-    "show. It is no legal advice, and no statement that a law applies, does not apply or is "
-    "complied with. What the articles ask is told in short: the text of the law counts."
+    "This page lists which facts about this version answer which question, and what the pack does "
+    "not show. It is not legal advice, and does not state that a law applies, does not apply or is "
+    "complied with. The articles are summarised: the text of the law is authoritative."
 )
 WHERE_THE_DIGEST_IS = (
-    "python verify.py, in the unpacked folder, compares every file with manifest.json, and prints "
-    "the manifest's SHA-256. Whoever can write this pack again can write its manifest and its "
-    "verify.py again: compare that digest with the one that `pipeline audit` printed when the pack "
-    "was made, and check it with a verify.py of your own, or `pipeline audit --verify PACK`."
+    "Run python verify.py in the unpacked folder: it compares every file with manifest.json and "
+    "prints the manifest's SHA-256. Anyone who can change this pack can also change its manifest "
+    "and its verify.py. So compare that digest with the one that `pipeline audit` printed when the "
+    "pack was made, and use your own copy of verify.py, or `pipeline audit --verify PACK`."
 )
 LEFT_OUT = (
-    "No row of anybody's data is in this pack: no record id, no feature values, no message, no "
-    f"SHAP values of single records, no logs. Groups of fewer than {LEAST} rows are left out of "
-    f"its copies, words of fewer than {LEAST} conversations too, and values that fewer than "
-    f"{LEAST} training rows have are counted with others. Names in it are those of the people "
-    "who decided on this version, and what people wrote: their reasons, and model_card.toml. "
-    "Those are personal data. Numbers about few people may still be worked out from the "
-    "difference of a total and the groups that are shown: whether a pack may be handed on is for "
-    "its owner to judge."
+    "This pack has no row of anyone's data: no record ids, feature values or messages, no SHAP "
+    f"values of single records, and no logs. Groups of fewer than {LEAST} rows and words of fewer "
+    f"than {LEAST} conversations are left out of its copies, and values that fewer than {LEAST} "
+    "training rows have are counted with others. The pack does name the people who decided on this "
+    "version, and has what people wrote: their reasons, and model_card.toml. Those are personal "
+    "data. Numbers about few people might still be derived from a total and the groups that are "
+    "shown, so its owner has to judge whether a pack may be passed on."
 )
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A file, as the table of contents has it."""
+    """A file in the table of contents."""
 
     name: str
     says: str
@@ -67,7 +66,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """All that the page says, whatever it is written in."""
+    """The content of the page, for HTML and for text."""
 
     subject: Subject
     laws: Laws
@@ -112,18 +111,18 @@ def _lead(subject: Subject) -> str:
 
 
 def _warnings(subject: Subject) -> Iterator[str]:
-    """What somebody who reads the pack has to know first."""
+    """What a reader of the pack has to know first."""
     for uri in subject.changed:
-        yield f"{uri} was changed after its step had ended: its SHA-256 is another one now."
+        yield f"{uri} was changed after its step had ended: its SHA-256 is different now."
     if subject.chain:
         for fault in subject.chain.faults:
-            yield f"The chain of events is not whole: {fault}."
+            yield f"The chain of events is broken: {fault}."
     approved = [d for d in subject.version.decisions if d.evidence]
     now = {o.uri: o.now for o in subject.objects if o.now}
     for decision in approved:
         for uri, digest in decision.evidence.items():
             if now.get(uri, digest) != digest:
-                yield f"The decision of {moment(decision.at)} rested on another {uri}."
+                yield f"The decision of {moment(decision.at)} was based on a different {uri}."
 
 
 def ratio_rows(table: Rates) -> list[tuple[str, ...]]:
@@ -142,14 +141,14 @@ def ratio_head(table: Rates) -> tuple[str, ...]:
 
 
 def ratio_title(table: Rates) -> str:
-    """What a table of impact ratios is of."""
+    """The title of a table of impact ratios."""
     return f"By {' and '.join(table.by)}: {table.measure}"
 
 
 def ratio_note(table: Rates) -> str:
-    """What a table lacks."""
+    """What a table of impact ratios leaves out."""
     less = percent(LEAST_SHARE)
-    text = f"{count(table.unknown, 'row')} of an unknown category"
+    text = f"{count(table.unknown, 'row')} with an unknown category"
     if table.withheld:
         many = count(table.withheld, "category", "categories")
         text += (
@@ -157,8 +156,8 @@ def ratio_note(table: Rates) -> str:
         )
     if any(category.ratio is None for category in table.categories):
         text += (
-            f"; a category of less than {less} of the rows is left out of the ratios, since rates "
-            "of few people vary much by chance"
+            f"; categories with less than {less} of the rows have no ratio, because rates of few "
+            "people vary a lot by chance"
         )
     return f"{text}."
 
@@ -191,7 +190,7 @@ def _text(made: Page) -> Iterator[str]:
     yield from _paragraph(made.lead)
     yield from _paragraph(NO_ADVICE)
     if made.warnings:
-        yield from _heading("Not as it should be", "-")
+        yield from _heading("Problems found", "-")
         for warning in made.warnings:
             yield from _bullet(warning)
     yield from _heading("How to check it", "-")
@@ -201,14 +200,14 @@ def _text(made: Page) -> Iterator[str]:
     yield from _heading("What is in it", "-")
     for item in made.contents:
         yield from _bullet(f"{item.name}: {item.says}. " + (
-            f"NOT HERE: {item.absent}." if item.absent else f"{item.size} bytes."
+            f"MISSING: {item.absent}." if item.absent else f"{item.size} bytes."
         ) + (f" Note: {item.note}." if item.note else ""))  # fmt: skip
         if item.sha256:
             yield f"  {item.sha256}"
     for section in made.sections:
         yield from _law(section)
     yield ""
-    yield from _paragraph(f"The texts and dates of the laws were last looked at on "
+    yield from _paragraph(f"The texts and dates of the laws were last checked on "
                           f"{made.laws.checked}.")  # fmt: skip
 
 
@@ -216,7 +215,7 @@ def _law(section: Section) -> Iterator[str]:
     law = section.law
     yield from _heading(law.name, "=")
     yield from _paragraph(f"{law.cite}. {law.dates}")
-    yield from _paragraph(f"Does it concern this model? {_concern(section.concern)}")
+    yield from _paragraph(f"Does it apply to this model? {_concern(section.concern)}")
     for answer in section.answers:
         question = answer.question
         yield from _heading(f"{question.article}: {question.title}", "-")
@@ -224,10 +223,10 @@ def _law(section: Section) -> Iterator[str]:
         for sentence in answer.shows:
             yield from _bullet(sentence)
         for why in answer.unknown:
-            yield from _bullet(f"Cannot be said: {why}.")
+            yield from _bullet(f"Not known: {why}.")
         yield from _paragraph(f"See: {', '.join(answer.items) or 'nothing in this pack'}.")
         for name, why in answer.missing.items():
-            yield from _bullet(f"{name} is not here: {why}.")
+            yield from _bullet(f"{name} is missing: {why}.")
         yield from _paragraph(f"Not shown: {'; '.join(question.not_shown)}.")
     for table in section.ratios:
         yield from _heading(ratio_title(table), "-")
@@ -240,9 +239,9 @@ def _concern(concern: Concern) -> str:
 
 
 def concern_word(concern: Concern) -> str:
-    """The answer as a sentence begins with it."""
-    return {"where": "Where its conditions are met", "probably not": "Probably not"}.get(
-        concern.answer, "Not by its profile"
+    """The answer, as the beginning of a sentence."""
+    return {"where": "If its conditions are met", "probably not": "Probably not"}.get(
+        concern.answer, "Not for this profile"
     )
 
 

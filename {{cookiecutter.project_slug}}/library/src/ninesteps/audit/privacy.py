@@ -1,8 +1,8 @@
-"""What a pack's copies of a run's files leave out: groups so small that they are about persons.
+"""Copies a run's files for a pack without groups so small that they are about single people.
 
-The steps write counts and shares, and no row of anybody's data. But a group of three people, a
-value that two records have, or the oldest person's age is about persons all the same. A copy from
-which nothing had to be left out is the file itself, byte by byte.
+The steps write counts and shares, not rows of anyone's data. But a group of three people, a value
+that two records have, or the oldest person's age are still about single people. If nothing has to
+be left out, a copy has exactly the bytes of the file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ninesteps.report.evidence import Absent, RunEvidence
 from ninesteps.report.facts import RunFacts, StepFacts
 
 LEAST = LEAST_SHOWN
-"""Rows: of fewer a copy says nothing."""
+"""Rows: groups with fewer are left out of a copy."""
 
 UNNAMED = f"fewer than {LEAST} rows"
 """What stands for the name of a small group where a name has to stand."""

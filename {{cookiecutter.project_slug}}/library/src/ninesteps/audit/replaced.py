@@ -1,4 +1,4 @@
-"""How a version differs from the one that it replaced, as a pack has it."""
+"""The differences between a version and the one that it replaced, for a pack."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def replaced(subject: Subject) -> int:
             earlier = registry.version(number)
             if APPROVED in (earlier.status, *(d.after for d in earlier.decisions)):
                 return number
-    raise Absent("it replaced none: no earlier version was approved or served")
+    raise Absent("it did not replace a version: none was approved or served before it")
 
 
 def comparison(subject: Subject, reading: Reading) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A registered version with all that is kept of it: on this machine, or in an account."""
+"""A registered version with everything that is kept about it, on this machine or in an account."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Subject:
         """
         content = self.source.read(uri, most)
         if content is None:
-            raise Absent(f"nothing that can be read lies at {uri}")
+            raise Absent(f"there is nothing readable at {uri}")
         return content
 
 

@@ -1,4 +1,4 @@
-"""The content of a version's model card: facts of its run, and what people have stated.
+"""The content of a version's model card: facts from its run, and statements that people made.
 
 The form is SageMaker's ("Model card JSON schema" in its developer guide); `schema` validates it. No
 value of a record is in it: numbers are of the whole test split, or of groups that the report shows.
@@ -53,7 +53,7 @@ class Card:
     arn: str = ""  # of its package, in an account
 
     def content(self) -> Part:
-        """The whole card; what is not there is left out, and said under caveats."""
+        """The whole card; missing parts are left out and listed under caveats."""
         absent: list[str] = []
 
         def told(make: Any) -> Any:
@@ -62,7 +62,7 @@ class Card:
             except Absent as why:
                 absent.append(sentence(str(why)))
             except BROKEN as error:
-                absent.append(f"A file of the run has another shape ({type(error).__name__}).")
+                absent.append(f"A file of the run has a wrong format ({type(error).__name__}).")
             return None
 
         training = told(self._training)
@@ -193,12 +193,12 @@ class Card:
 
     def _observations(self) -> Iterator[str]:
         table, evaluation = self.reading.facts.table, self.reading.evaluation
-        yield f"Learnt from records as of {self.version.metadata.get('as_of', 'a moment unknown')}."
+        yield f"Learnt from records as of {self.version.metadata.get('as_of', 'an unknown time')}."
         if table:
             yield f"Of {table.read:,} rows of the table, {table.kept:,} were kept."
         if decision := evaluation.get("decision"):
             yield (
-                f"A record counts as {self.reading.positive} from a probability of "
+                f"A record is predicted {self.reading.positive} from a probability of "
                 f"{number(decision['threshold'])} (rule: {decision['rule']})."
             )
         if self.reading.is_of_replies:
@@ -222,7 +222,7 @@ class Card:
         }  # fmt: skip
         return {
             "name": "Test split",
-            "evaluation_observation": shortened(f"The gate holds: {gate}.", LONG),
+            "evaluation_observation": shortened(f"The gate passes: {gate}.", LONG),
             "datasets": [self.version.metadata.get("test_split", "")],
             "metadata": {
                 "rows": str(evaluation.get("rows", "")),
@@ -247,7 +247,7 @@ class Card:
         return {"champion": version, "champion_archive": section["uri"]}
 
     def _bias(self) -> Part:
-        """How often the favourable outcome comes to each group.
+        """How often each group gets the favourable outcome.
 
         Raises:
             Absent: if there is no evaluation, or no facet.
@@ -278,7 +278,7 @@ class Card:
         }  # fmt: skip
 
     def _explanations(self) -> Part:
-        """What the model looks at.
+        """Which features have the most influence.
 
         Raises:
             Absent: if there is no analysis, or nothing was explained in it.
@@ -306,9 +306,9 @@ class Card:
             "y_axis_name": "SHAP value",
         }
         return {
-            "name": "What the model looks at",
-            "evaluation_observation": f"The strongest {len(bars)} of "
-            f"{count(len(strongest), 'feature')}. It is no proof of cause.",
+            "name": "Most influential features",
+            "evaluation_observation": f"The {len(bars)} most influential of "
+            f"{count(len(strongest), 'feature')}. Influence is not proof of cause.",
             "metric_groups": [{"name": "Features", "metric_data": [chart]}],
         }
 
@@ -351,12 +351,12 @@ class Card:
 
 
 def _fine_tuned(evaluation: Mapping[str, Any]) -> Iterator[str]:
-    """From which base a language model was made, how far, and what computed it."""
+    """The base of a language model, the epoch that was kept, and what computed it."""
     training, judge = evaluation["training"], evaluation["judge"]
     losses = {one["epoch"]: one["validation"] for one in training["losses"]}
     base, kept = training.get("base_sha256"), training.get("kept_epoch")
     if base:
-        yield f"Fine-tuned by LoRA from the base with SHA-256 {base}."
+        yield f"Fine-tuned with LoRA from the base model with SHA-256 {base}."
     if kept is not None:
         yield (
             f"Epoch {kept} of {max(losses)} was kept: its loss on the validation split is "
@@ -364,18 +364,18 @@ def _fine_tuned(evaluation: Mapping[str, Any]) -> Iterator[str]:
         )
     if trained := training.get("trained_parameters"):
         yield (
-            f"{trained:,} parameters were trained beside the {training['parameters']:,} of the "
-            f"base, on {training['tokens']:,} tokens."
+            f"{trained:,} parameters were trained in addition to the {training['parameters']:,} of "
+            f"the base, on {training['tokens']:,} tokens."
         )
     yield f"Computed by {evaluation['backend']}."
     yield (
-        f"A reply counts as good if its {judge['metric']}, with the reference is at least "
-        f"{number(judge['good'])}: on open chat, where many replies are right, that says little."
+        f"A reply counts as good if its {judge['metric']} with the reference is at least "
+        f"{number(judge['good'])}. For open chat, where many replies are right, that says little."
     )
 
 
 def _words(explained: Mapping[str, Any]) -> Part:
-    """The words that the references hang on, those alone that enough prompts have.
+    """The words that matter for the references, if enough prompts have them.
 
     Raises:
         Absent: if no word is in so many.
@@ -383,7 +383,7 @@ def _words(explained: Mapping[str, Any]) -> Part:
     common = [one for one in explained["words"] if one["conversations"] >= LEAST_SHOWN]
     bars = sorted(common, key=lambda one: -abs(one["mean_change"]))[:MOST_FEATURES]
     if not bars:
-        raise Absent(f"no word that replies hang on is in {LEAST_SHOWN} prompts or more")
+        raise Absent(f"no word that matters for replies is in {LEAST_SHOWN} prompts or more")
     chart = {
         "name": "Mean change of the reference reply's log-likelihood without the word",
         "type": "bar_chart",
@@ -393,9 +393,9 @@ def _words(explained: Mapping[str, Any]) -> Part:
     }
     says = f"{sentence(explained['method'])} {explained['caution']}"
     return {
-        "name": "Words that replies hang on",
+        "name": "Words that matter for replies",
         "evaluation_observation": shortened(
-            f"{says} Shown are words of at least {LEAST_SHOWN} prompts.", LONGER),
+            f"{says} Only words in at least {LEAST_SHOWN} prompts are shown.", LONGER),
         "metric_groups": [{"name": "Words", "metric_data": [chart]}],
     }  # fmt: skip
 
@@ -406,7 +406,7 @@ def _channels(training_job: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _metrics(values: Mapping[str, Any], notes: Mapping[str, str] | None = None) -> list[Part]:
-    """Numbers as a card has them; one that there is not is left out."""
+    """Numbers in a card's form; missing ones are left out."""
     return [
         {"name": shortened(name, NAME), "value": float(value), "notes": (notes or {}).get(name, "")}
         for name, value in values.items()
@@ -415,7 +415,7 @@ def _metrics(values: Mapping[str, Any], notes: Mapping[str, str] | None = None) 
 
 
 def _against_champion(evaluation: Mapping[str, Any]) -> Iterator[Part]:
-    """The differences from the champion that were measured, each with its interval."""
+    """The measured differences from the champion, each with its interval."""
     section = evaluation.get(CHAMPION)
     if not section or section["says"]:
         return
@@ -426,7 +426,7 @@ def _against_champion(evaluation: Mapping[str, Any]) -> Iterator[Part]:
         f"{number(metric['champion'])} of the champion, on the same rows{_interval(metric)}"
         for name, metric in found.items()
     }
-    yield {"name": "Beside the version that served",
+    yield {"name": "Compared with the version that served",
            "metric_data": _typed(_metrics(values, notes))}  # fmt: skip
 
 

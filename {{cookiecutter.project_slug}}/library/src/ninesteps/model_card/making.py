@@ -68,7 +68,7 @@ def _valid(card: Card) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Kept:
-    """A card as the account's Model Cards have it."""
+    """A card in the account's Model Cards."""
 
     name: str
     number: int  # of the card's own version, which every change of it raises

@@ -165,5 +165,5 @@ def words(summary: Sequence[Mapping[str, Any]]) -> Figure:
     rows = [(one["word"], number(one["conversations"]), number(one["mean_change"], 4))
             for one in summary]  # fmt: skip
     table = Table("The words", ("word", "conversations", "mean change in nats"), rows)
-    svg = d.svg("words", 14 + 34 * len(top), "Words that replies hang on", says, marks)
+    svg = d.svg("words", 14 + 34 * len(top), "Words that matter for replies", says, marks)
     return Figure("Words left out", says, svg, table)
