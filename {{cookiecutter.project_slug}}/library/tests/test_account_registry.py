@@ -27,8 +27,9 @@ from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
 import ab_decisions
 from accounts import ACCOUNT, REGION, recorded_calls, sign_in
 from ninesteps.cli import here, main
+from ninesteps.definition.metadata import writable
 from ninesteps.infrastructure import permissions
-from ninesteps.registry.account import AccountRegistry, writable
+from ninesteps.registry.account import AccountRegistry
 from ninesteps.registry.registry import Version
 from ninesteps.settings import loading as pipeline_settings
 from ninesteps.settings.environment import Environment
@@ -210,6 +211,33 @@ def test_what_step_1_found_is_shown_where_it_may_be_read(
     assert "warning - 'score' alone ranks the label almost perfectly (0.998)" in said
     assert "not known of a version in an account: rows left out" in said
     assert "warning" not in second and "metrics" in second
+
+
+def test_the_warnings_that_were_recorded_are_shown_and_counted(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = ["20 of 100 rows (20%) are left out: no id in 20", "the training data moved much"]
+    content = json.dumps({"warnings": told, "origin": {}, "ingests": [], "older_ingests": 0})
+    client("s3").put_object(Bucket="models", Key="evidence.json", Body=content)
+    noted = {"evidence_uri": "s3://models/evidence.json", "warnings": "2",
+             "evidence_sha256": hashlib.sha256(content.encode()).hexdigest()}  # fmt: skip
+    read = AccountRegistry.version
+
+    def version(self: AccountRegistry, number: int) -> Version:
+        made = read(self, number)
+        own = noted if number == 1 else {**noted, "warnings": "0", "evidence_sha256": "0" * 64}
+        return replace(made, metadata={**made.metadata, **own})
+
+    monkeypatch.setattr(AccountRegistry, "version", version)
+    for shown in (pipeline("registry", "1", "--env", "prod").stdout,
+                  pipeline("approve", "1", "--env", "prod", *BY_JO).stdout):  # fmt: skip
+        said = " ".join(shown.split())
+        assert "2 warnings - 20 of 100 rows (20%) are left out: no id in 20 - the training" in said
+        assert "not known of a version in an account" not in said
+    listed = pipeline("registry", "--env", "prod").stdout
+    assert listed.count("warning") == 1 and "2 warnings" in listed
+    altered = " ".join(pipeline("registry", "2", "--env", "prod").stdout.split())
+    assert "rows left out" not in altered.partition("not known of a version in an account")[0]
 
 
 def begin_test(number: int, at: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ninesteps.cli.definition import _unknown_exclusions
 from ninesteps.feature_store.ingest import _digest
 from ninesteps.model_card.content import Card
 from ninesteps.model_card.schema import as_text
@@ -151,3 +152,15 @@ def test_a_meaning_is_one_line(meaning: str) -> None:
     if meaning:
         with pytest.raises(ValueError, match="expected one line of at most 300 characters"):
             Column("number", meaning=meaning)
+
+
+def test_an_excluded_name_that_is_none_is_refused_with_the_nearest_one() -> None:
+    def refused(*names: str) -> list[str]:
+        return _unknown_exclusions(changed(described(), model={"exclude": names}), NAMES)
+
+    assert refused("species", "age_in_days") == []
+    assert refused("age_in_day", "born (days ago)") == [
+        "pipeline.toml [model] exclude: expected a column of [data.columns] or a feature that "
+        f"feature_store/features.py gives, got {said}"
+        for said in ("'age_in_day'; did you mean 'age_in_days'?", "'born (days ago)'")
+    ]

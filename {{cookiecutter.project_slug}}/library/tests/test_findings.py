@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ninesteps.feature_store import findings
-from ninesteps.feature_store.ingest import Ingested, ingest
+from ninesteps.feature_store.ingest import Ingested, ingest, summary_of
 from ninesteps.settings.environment import Environment
 from pets import ROWS, raw_file, settings
 
@@ -26,9 +26,9 @@ def test_the_summary_of_a_runs_table_is_found_by_its_catalog(
     monkeypatch.setattr(team, "findings", lambda table: {})
     s3 = tmp_path / "s3"
     made = ingest(raw_file(tmp_path, *ROWS), settings(), Environment("1" * 12, "eu-west-1"), s3)
-    assert findings.ingested([("store", "pets", made.location)], s3) == made
-    assert findings.ingested([("store", "pets", "s3://bucket/elsewhere")], s3) is None
-    assert findings.ingested([], s3) is None
+    assert summary_of([("store", "pets", made.location)], s3) == made
+    assert summary_of([("store", "pets", "s3://bucket/elsewhere")], s3) is None
+    assert summary_of([], s3) is None
 
 
 def test_the_summary_of_an_earlier_and_of_a_later_version_is_read(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_the_summary_of_an_earlier_and_of_a_later_version_is_read(tmp_path: Path
     (tmp_path / "group/data").mkdir(parents=True)
     for content in (earlier, {**earlier, "something_new": 1}):
         (tmp_path / "group/ingested.json").write_text(json.dumps(content), "utf-8")
-        found = findings.ingested([("store", "pets", "s3://group/data")], tmp_path)
+        found = summary_of([("store", "pets", "s3://group/data")], tmp_path)
         assert found == Ingested("x", "2026", 5, 4, {})
     assert found and findings.of_table(found) == "5 rows read, 4 kept"
 

@@ -611,8 +611,7 @@ def test_the_calls_of_the_machines_jobs_are_those_of_the_table() -> None:
             model = session.get_service_model(name)
             operation = next(o for o in model.operation_names if xform_name(o) == method)
             found.add(f"{model.signing_name}:{operation}")
-    of_a_champion = permissions.CALLS["jobs of a champion"].keys()
-    assert found == permissions.CALLS["jobs"].keys() | of_a_champion
+    assert found == permissions.CALLS["jobs"].keys()
 
 
 def test_a_filled_state_machine_is_json_and_has_the_settings_in_it(full: Full) -> None:

@@ -422,9 +422,7 @@ def test_who_stops_a_decision_is_told_whether_it_was_kept(
         "1.0",
         "\u0661",
         "",
-        "v1",
         "1 2",
-        "+1",
         "1e0",
         "0x1",
     ],
@@ -434,6 +432,14 @@ def test_what_is_no_version_is_refused(machine: Registered, command: str, typed:
     options = () if command == "registry" else JO
     said = sentence(command, typed, *options)
     assert said == f"expected a version's number such as 1, got {typed!r}"
+
+
+@pytest.mark.parametrize("typed", ["v1", "+1", "version 01"])
+def test_a_number_with_a_word_before_it_is_told_as_the_number_that_was_meant(
+    machine: Registered, typed: str
+) -> None:
+    said = f"expected a version's number such as 1, got {typed!r}; did you mean '1'?"
+    assert sentence("registry", typed) == said
 
 
 @pytest.mark.parametrize("command", ["registry", "approve", "reject"])

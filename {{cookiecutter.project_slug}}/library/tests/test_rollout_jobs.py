@@ -169,6 +169,12 @@ def put(file: str, content: object) -> None:
     client("s3").put_object(Bucket=BUCKET, Key=f"pets/executions/1/{file}", Body=body)
 
 
+def put_at(key: str, content: object) -> None:
+    client("s3").put_object(
+        Bucket=BUCKET, Key=f"pets/executions/{key}", Body=json.dumps(content).encode()
+    )
+
+
 def result(file: str) -> Any:
     return json.loads((container.BASE / "processing/output/result" / file).read_text())
 
@@ -408,7 +414,9 @@ def later(uri: str, seconds: int = 5) -> str:
 
 def ingest(**table: Any) -> str:
     """What `pipeline ingest --env` records."""
-    content = {"at": "2026-01-01T00:00:00Z", **PUBLISHED, "table": {**CAME_FROM["table"], **table}}
+    found = {"found": table.pop("found")} if "found" in table else {}
+    content = {"at": "2026-01-01T00:00:00Z", **PUBLISHED, "table": {**CAME_FROM["table"], **table},
+               **found}  # fmt: skip
     body = json.dumps(content).encode()
     key = published.ingests("pets") + published.name(f"2026-01-{len(table):02}T00:00:00Z", body)
     client("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
@@ -442,6 +450,8 @@ def test_one_file_has_all_of_the_evidence_and_where_the_version_came_from(packag
     assert [one["table"]["path"] for one in evidence["ingests"]] == ["old.csv"]
     assert (evidence["older_ingests"], evidence["same_model_as"]) == (0, None)
     assert metadata["evidence_uri"] == f"{ROOT}/evidence.json"
+    assert (evidence["warnings"], metadata["warnings"]) == ([], "0")
+    assert "warnings_text" not in metadata
     noted = record_evidence.read(metadata["evidence_uri"], metadata["evidence_version_id"])
     assert json.loads(noted.content) == evidence
     assert noted.sha256 == metadata["evidence_sha256"]
@@ -450,6 +460,37 @@ def test_one_file_has_all_of_the_evidence_and_where_the_version_came_from(packag
     assert result("recorded.json")["notice"] == (
         f" Its code is not committed: 1 file differs from commit {'0a' * 6}."
     )
+
+
+def test_the_warnings_of_a_version_are_recorded_with_it(package: str) -> None:
+    """Of the splits, of the tables, and of the drift since the newest approved version."""
+    columns = {"age": {"missing": 0, "values": [[n, 10] for n in range(10)]}}
+    profile = {"rows": 100, "features": columns, "context": {},
+               "label": {"missing": 0, "values": [[0, 50], [1, 50]]}}  # fmt: skip
+    put_at("train/profile.json", profile)
+    put("findings.json", {"suspicious_features": {"fate": 0.999}})
+    earlier = f"{ROOT.removesuffix('1')}0/Process"
+    moved = {**profile, "features": {"age": {"missing": 0, "values": [[9, 100]]}}}
+    put_at("0/Process/train/profile.json", moved)
+    note(package, {"test_split": f"{earlier}/test"})  # which approves it, too
+    publish({**PUBLISHED, "at": "later", "protected": {"sex": "agreed by the board"}})
+    found = {"read": 100, "left_out": {"no id": 20}, "protected": {"sex": "gender"}}
+    ingest(path="old.csv", found=found)
+    ingest(path="of an earlier library.csv", bytes=1)
+    second = registered(started())
+    record(second)
+    told = result("evidence.json")["warnings"]
+    assert [text[:33] for text in told] == [
+        "'fate' alone ranks the label almo", "features are made of 'sex' (sex o",
+        "20 of 100 rows (20%) are left out", "the training data moved much sinc",
+    ]  # fmt: skip
+    assert told[1].endswith("on purpose: agreed by the board ([model.protected])")
+    assert "since version 1 (the newest approved version before it): age (PSI " in told[3]
+    metadata = described(second)
+    assert metadata["warnings"] == "4"
+    assert metadata["warnings_text"].startswith("fate alone ranks the label almost perfectly 0.999")
+    assert metadata["warnings_text"].endswith(" / and 2 more")
+    assert f" Before you trust its metrics: {told[0]}; " in result("recorded.json")["notice"]
 
 
 def described(package: str) -> dict[str, str]:
@@ -815,11 +856,16 @@ def test_a_jobs_code_is_whole_and_moves_with_its_bytes() -> None:
         "verify_evidence.py", "approvers.py", "evidence.py", "container.py", "aws.py", "dataset.py",
         "hidden_imports.py",
         "ninesteps/__init__.py",
-        "ninesteps/definition/__init__.py", "ninesteps/definition/published.py",
+        "ninesteps/definition/__init__.py", "ninesteps/definition/metadata.py",
+        "ninesteps/definition/published.py",
+        "ninesteps/feature_store/__init__.py", "ninesteps/feature_store/findings.py",
+        "ninesteps/feature_store/protected.py", "ninesteps/feature_store/protected.toml",
         "ninesteps/infrastructure/__init__.py", "ninesteps/infrastructure/serving.py",
         "ninesteps/profiles/__init__.py", "ninesteps/profiles/stamps.py",
         "ninesteps/registry/__init__.py", "ninesteps/registry/champion.py",
         "ninesteps/registry/confusables.py", "ninesteps/registry/person.py",
+        "ninesteps/report/__init__.py", "ninesteps/report/drift.py",
+        "ninesteps/report/formatting.py", "ninesteps/report/run_warnings.py",
         "ninesteps/settings/__init__.py", "ninesteps/settings/gate.py",
     }  # fmt: skip
     assert {name for name in files["golden_requests.py"] if "/" not in name} == {
@@ -829,14 +875,15 @@ def test_a_jobs_code_is_whole_and_moves_with_its_bytes() -> None:
 
 
 def test_a_jobs_code_runs_without_the_library_installed(tmp_path: Path) -> None:
-    code = job_code("verify_evidence.py")
-    for name, content in code.files.items():
+    files = job_code("verify_evidence.py").files | job_code("record_evidence.py").files
+    for name, content in files.items():
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
     script = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-        "import verify_evidence, ninesteps\n"
+        "import record_evidence, verify_evidence, ninesteps\n"
+        "record_evidence.run_warnings.of_protected({'sex': 'gender'}, {})\n"
         "expected = verify_evidence.Expected('a', 'b', '1.4.0')\n"
         "print(ninesteps.__file__, expected.violation({}))\n"
     )

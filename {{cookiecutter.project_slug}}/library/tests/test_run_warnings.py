@@ -10,12 +10,8 @@ import pytest
 from ninesteps.feature_store.ingest import Ingested
 from ninesteps.report.evidence import File
 from ninesteps.report.facts import Previous, RunFacts
-from ninesteps.report.run_warnings import (
-    Files,
-    of_protected,
-    of_rows_left_out,
-    warnings,
-)
+from ninesteps.report.run_warnings import metadata, of_protected, of_rows_left_out
+from ninesteps.report.warning_files import Files, warnings
 
 
 def profile(rows: int = 100, **missing: int) -> dict[str, Any]:
@@ -105,3 +101,14 @@ def test_a_reason_is_one_line(reason: str) -> None:
         Model(protected={"sex": reason})
     with pytest.raises(RuleBroken, match="exclude does not withhold"):
         Model(exclude=("sex",), protected={"sex": "why"})
+
+
+def test_a_registered_version_has_their_number_and_as_much_of_them_as_fits() -> None:
+    assert metadata([]) == {"warnings": "0"}
+    assert metadata(["the data, (100%) moved"]) == {
+        "warnings": "1", "warnings_text": "the data 100 moved"}  # fmt: skip
+    assert metadata(["one", "two!"])["warnings_text"] == "one / two"
+    long = metadata(["x" * 300, "two", "three"])["warnings_text"]
+    assert (len(long), long[-20:]) == (256, "xxx ... / and 2 more")
+    assert len(metadata(["x" * 300])["warnings_text"]) == 256
+    assert len(metadata(["x" * 120, "y" * 120, "z" * 120])["warnings_text"]) == 256

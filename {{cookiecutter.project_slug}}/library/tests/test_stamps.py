@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ninesteps.definition.metadata import fitting
 from ninesteps.profiles import profile as profiles
 from ninesteps.sdk import build
 from ninesteps.settings.settings import Settings
@@ -83,10 +84,10 @@ def test_overridden_modules_are_named_whole_as_many_as_fit(settings: Settings, c
 
 
 def test_names_that_fit_nowhere_are_counted() -> None:
-    assert build._fitting(["x" * 300, "y"]) == "and 2 more"
-    assert build._fitting(["x" * 256]) == "x" * 256
-    assert build._fitting(["x" * 127, "y" * 126]) == f"{'x' * 127} / {'y' * 126}"
-    assert build._fitting(["x" * 127, "y" * 127]) == f"{'x' * 127} / and 1 more"
+    assert fitting(["x" * 300, "y"]) == "and 2 more"
+    assert fitting(["x" * 256]) == "x" * 256
+    assert fitting(["x" * 127, "y" * 126]) == f"{'x' * 127} / {'y' * 126}"
+    assert fitting(["x" * 127, "y" * 127]) == f"{'x' * 127} / and 1 more"
 
 
 def test_what_a_version_gets_in_its_life_fits_with_the_stamps(settings: Settings) -> None:

@@ -12,9 +12,11 @@ import click
 
 from ninesteps.cli import completing, here
 from ninesteps.cli.commands import commands, refuse
+from ninesteps.nearest import did_you_mean
 from ninesteps.settings import regions
 from ninesteps.settings.deploy import shift
 from ninesteps.settings.environment import LOCAL_ENVIRONMENT
+from ninesteps.settings.names import stored_feature_name
 from ninesteps.settings.settings import Settings
 
 SAMPLE = 50_000
@@ -146,7 +148,10 @@ def _check_table(settings: Settings, file: Path) -> str:
         ),
         *run_warnings.of_rows_left_out(table.read, table.left_out),
     ]
-    meanings = _check_dictionary(settings, features)
+    groups = settings.features.groups.items()
+    names = [*features, *(f"{name}_{column}" for name, of in groups for column in of.columns)]
+    refuse(_unknown_exclusions(settings, names))
+    meanings = _check_dictionary(settings, names)
     return "\n".join([*_labelled("table", lines), *meanings, *_warning_lines(told)])
 
 
@@ -172,14 +177,26 @@ def _warning_lines(warnings: list[str]) -> list[str]:
     ]
 
 
-def _check_dictionary(settings: Settings, features: list[str]) -> list[str]:
+def _unknown_exclusions(settings: Settings, features: list[str]) -> list[str]:
+    """A sentence on each name of `[model] exclude` that is no column and no feature.
+
+    With a misspelt one the model would see what it is not meant to see.
+    """
+    columns, stored = settings.data.columns, set(map(stored_feature_name, features))
+    return [
+        "pipeline.toml [model] exclude: expected a column of [data.columns] or a feature that "
+        f"feature_store/features.py gives, got {name!r}{did_you_mean(name, (*columns, *features))}"
+        for name in settings.model.exclude
+        if name not in columns and stored_feature_name(name) not in stored
+    ]
+
+
+def _check_dictionary(settings: Settings, names: list[str]) -> list[str]:
     """Refuse a meaning of a feature that there is not; say which features have none."""
     from ninesteps.report.dictionary import Dictionary
     from ninesteps.report.formatting import count
 
     dictionary = Dictionary.of(settings)
-    groups = settings.features.groups.items()
-    names = [*features, *(f"{name}_{column}" for name, of in groups for column in of.columns)]
     refuse(dictionary.unknown(names))
     missing = dictionary.without_meaning(names)
     found = count(len(names), "feature")

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ninesteps.feature_store.ingest import SUMMARY, Ingested
-from ninesteps.local.storage import Storage
+if TYPE_CHECKING:  # a job in an account has nothing of it
+    from ninesteps.feature_store.ingest import Ingested
 
 FINDINGS = "findings.json"
 
@@ -22,21 +21,32 @@ IMPLAUSIBLE = {"auc": 0.995, "r2": 0.999}
 """Above these, a metric is suspiciously high."""
 
 
-def ingested(catalog: Iterable[Iterable[str]], s3: Path) -> Ingested | None:
-    """The summary of the feature group that a run has read; None if there is none any more.
+class Found(Protocol):
+    """What warnings need to know of raw tables: `Ingested` has it of one."""
 
-    Args:
-        catalog: a run's tables, each as (database, table, S3 URI of its rows).
-        s3: the folder that stands for S3.
-    """
-    for _, _, uri in catalog:
-        rows = Storage(s3).path(uri)
-        for folder in rows.parents:
-            if folder == s3:
-                break
-            with contextlib.suppress(OSError, ValueError, TypeError):
-                return Ingested.from_json(json.loads((folder / SUMMARY).read_text("utf-8")))
-    return None
+    @property
+    def read(self) -> int:
+        """Rows in the file."""
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Rows that are in no feature group, by why."""
+
+    @property
+    def suspicious(self) -> Mapping[str, float]:
+        """Columns that alone rank the label."""
+
+    @property
+    def crossing(self) -> Mapping[str, int]:
+        """Columns that seem to identify persons: values in both train and test."""
+
+    @property
+    def protected(self) -> Mapping[str, str]:
+        """Columns that features are made of, with the key of what people are protected by."""
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Stored columns, as they are shown."""
 
 
 def read(content: bytes | None) -> dict[str, Any]:
@@ -65,9 +75,7 @@ def of_table(table: Ingested, is_latest: bool = True) -> str:
     return "; ".join([line, *(f"{count:,} {what}" for what, count in odd)])
 
 
-def remarks(
-    table: Ingested | None, splits: Mapping[str, Any], names: Mapping[str, str]
-) -> list[str]:
+def remarks(table: Found | None, splits: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
     """A sentence on each thing that may make the metrics look better than they are.
 
     Args:

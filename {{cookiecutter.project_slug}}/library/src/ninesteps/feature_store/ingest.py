@@ -14,7 +14,7 @@ import hashlib
 import json
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,6 +94,23 @@ class Ingested:
         """Read what an earlier version, or a later one, has written too."""
         names = {field.name for field in fields(Ingested)}
         return Ingested(**{name: value for name, value in content.items() if name in names})
+
+
+def summary_of(catalog: Iterable[Iterable[str]], s3: Path) -> Ingested | None:
+    """The summary of the feature group that a run has read; None if there is none any more.
+
+    Args:
+        catalog: a run's tables, each as (database, table, S3 URI of its rows).
+        s3: the folder that stands for S3.
+    """
+    for _, _, uri in catalog:
+        rows = Storage(s3).path(uri)
+        for folder in rows.parents:
+            if folder == s3:
+                break
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                return Ingested.from_json(json.loads((folder / SUMMARY).read_text("utf-8")))
+    return None
 
 
 def ingest(

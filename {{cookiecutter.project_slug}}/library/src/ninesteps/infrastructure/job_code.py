@@ -20,16 +20,19 @@ SCRIPTS = (
 )  # fmt: skip
 LIBRARY = Path(__file__).resolve().parent.parent
 PACKAGE = (
-    "__init__.py", "definition/__init__.py", "definition/published.py",
+    "__init__.py", "definition/__init__.py", "definition/metadata.py", "definition/published.py",
+    "feature_store/__init__.py", "feature_store/findings.py", "feature_store/protected.py",
+    "feature_store/protected.toml",
     "infrastructure/__init__.py", "infrastructure/serving.py",
     "profiles/__init__.py", "profiles/stamps.py",
     "registry/__init__.py", "registry/champion.py", "registry/confusables.py",
     "registry/person.py",
+    "report/__init__.py", "report/drift.py", "report/formatting.py", "report/run_warnings.py",
     "settings/__init__.py", "settings/gate.py",
 )  # fmt: skip
-"""The modules of `ninesteps` that the jobs take along: the gate's language, the rules of the stamps
-and of the champion, the comparison of people, what serves, the places of what was published. They
-import nothing else of it."""
+"""What the jobs take along of `ninesteps`: the gate's language, the rules of the stamps and of the
+champion, the comparison of people, what serves, the places of what was published, and a run's
+warnings. These modules import nothing else of it."""
 
 
 def job_code(entry: str) -> StepCode:

@@ -639,9 +639,9 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
                   "{sagemaker}:model-package/{stack}/*"),
         ),
     },
-    "jobs of a champion": _SEES_WHAT_SERVES,
     "lineage": _READ_LINEAGE,
     "jobs": {
+        **_SEES_WHAT_SERVES,
         "sagemaker:DescribeModelPackage": (
             grant("sagemaker: DescribeModelPackage", "{sagemaker}:model-package/{stack}/*"),
         ),

@@ -341,7 +341,6 @@ def roles(
         "JobRole": [
             *permissions.MACHINES_JOB,
             *permissions.of_calls("jobs"),
-            *(permissions.of_calls("jobs of a champion") if compares else ()),
             *_in_vpc(definition),
         ],
         "EndpointRole": [*permissions.ENDPOINT, *_in_vpc(definition)],

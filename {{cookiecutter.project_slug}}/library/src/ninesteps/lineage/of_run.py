@@ -17,7 +17,7 @@ from typing import Any
 
 from ninesteps.definition.definition import PROPERTY_FILE
 from ninesteps.errors import StepError
-from ninesteps.feature_store import findings
+from ninesteps.feature_store.ingest import summary_of
 from ninesteps.lineage import entities, roles
 from ninesteps.lineage.graph import (
     ASSOCIATED_WITH,
@@ -361,7 +361,7 @@ class RunLineage:
 
     def _feature_group(self, uri: str, sha256: str, database: str, table: str) -> str:
         """The rows of a feature group as they were read, and the raw table that they came from."""
-        ingested = findings.ingested([["", "", uri]], self.run.storage.root)
+        ingested = summary_of([["", "", uri]], self.run.storage.root)
         by_uri = {place: name for name, place in (ingested.groups if ingested else {}).items()}
         rows = entities.file(uri, sha256, roles.FEATURE_GROUP, database=database, table=table,
                              feature_group=by_uri.get(uri, table))  # fmt: skip

@@ -55,6 +55,9 @@ _ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"  # of an execution's id
 
 Listener = Callable[[Execution], None]
 
+Notes = Callable[[Execution], Mapping[str, str]]
+"""Gives what is noted with a version when it is registered, beside what the definition says."""
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -69,7 +72,12 @@ class Engine:
     """Runs definitions in one folder: `s3/`, `runs/` and the SQLite file lie there."""
 
     def __init__(
-        self, root: Path, catalog: Catalog, parallel: int, processes: Processes | None = None
+        self,
+        root: Path,
+        catalog: Catalog,
+        parallel: int,
+        processes: Processes | None = None,
+        notes: Notes = lambda execution: {},
     ) -> None:
         root = root.resolve()  # a job runs in a folder of its own
         self.storage = Storage(root / "s3")
@@ -78,6 +86,7 @@ class Engine:
         self._parallel = parallel
         self._catalog = catalog
         self._processes = processes or Processes(parallel)
+        self._notes = notes
 
     def has(self, digests: dict[str, str]) -> bool:
         """Whether objects lie in S3 with these bytes: S3 URI -> SHA-256."""
@@ -215,7 +224,9 @@ class Engine:
         with self._processes:
             backend = LocalBackend(self.storage, self._processes, catalog)
             keys = Keys(pipeline, self.storage, self.state, catalog)
-            runner = _Runner(execution, values, backend, self.state, keys, listener, options)
+            runner = _Runner(
+                execution, values, backend, self.state, keys, listener, options, self._notes
+            )
             try:
                 runner.run_all(self._parallel)
             finally:
@@ -234,6 +245,7 @@ class _Runner:
     keys: Keys
     listener: Listener
     options: RunOptions
+    notes: Notes
     asked_for: set[str] = field(init=False)
     ended: queue.SimpleQueue[tuple[StepRun, Exception | None]] = field(
         default_factory=queue.SimpleQueue
@@ -409,8 +421,9 @@ class _Runner:
         """Run a step, and again after the faults that its retry policies name."""
         retries = Retries(run.step.retries)
         context = StepContext(
-            run, self.execution.id, self.values, backend, self.state, job, self._kept(run)
-        )
+            run, self.execution.id, self.values, backend, self.state, job,
+            lambda: self.notes(self.execution), self._kept(run),
+        )  # fmt: skip
         while True:
             if run.step.type in JOBS:
                 job.folder.mkdir(parents=True)

@@ -76,7 +76,7 @@ class History:
             return matches[0]
         if matches:
             raise StateError(f"{len(matches)} runs begin with {name!r}; `pipeline runs` lists them")
-        near = did_you_mean(name, [kept.id for kept in every])
+        near = did_you_mean(name, [*(kept.id for kept in every), "last"])
         raise StateError(f"there is no run {name!r}; `pipeline runs` lists them{near}")
 
     def _status(self, kept: KeptExecution) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ class StepContext:
     backend: LocalBackend
     state: State
     job: Job  # its request has every expression resolved; without a job, its folder is not made
+    notes: Callable[[], Mapping[str, str]]  # gives what is noted with a version
     kept: Path  # what outlasts a run that is killed, until the step is done
 
 

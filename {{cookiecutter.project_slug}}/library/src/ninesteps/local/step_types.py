@@ -84,6 +84,8 @@ def register(context: StepContext) -> StepResult:
         raise StepError(
             f"ModelApprovalStatus: expected {PENDING!r}, since a person approves, got {status!r}"
         )
+    metadata = {**context.notes(), **request.get("CustomerMetadataProperties", {})}
+    request = {**request, "CustomerMetadataProperties": metadata}
     version = context.state.register(
         group, status, context.execution, run.step.name, request, digest
     )

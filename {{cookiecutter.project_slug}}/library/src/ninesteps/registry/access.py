@@ -87,5 +87,7 @@ def number(text: str) -> int:
         RegistryError: if the text is not one.
     """
     if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
-        raise RegistryError(f"expected a version's number such as 1, got {text!r}")
+        digits = re.fullmatch(r"\D+0*([1-9][0-9]{0,8})", text)  # `v3`, `version 3`
+        near = f"; did you mean {digits[1]!r}?" if digits and "-" not in text else ""
+        raise RegistryError(f"expected a version's number such as 1, got {text!r}{near}")
     return int(text)

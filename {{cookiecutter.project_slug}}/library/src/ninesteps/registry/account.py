@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +20,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from ninesteps.definition.metadata import writable
 from ninesteps.errors import RegistryError
 from ninesteps.feature_store.ingest import Ingested
 from ninesteps.infrastructure import account, serving
@@ -36,9 +36,6 @@ from ninesteps.registry.registry import (
     version_of,
 )
 from ninesteps.settings.environment import Environment
-
-MAX_VALUE = 256
-"""Characters of a value in a model package's metadata."""
 
 EVIDENCE_URI, SAME_MODEL_AS = "evidence_uri", "same_model_as"
 """Where a package's metadata names the one file of its evidence, and an earlier version of the same
@@ -124,6 +121,11 @@ class AccountRegistry:
     def table(self, version: Version) -> Ingested | None:
         """None: the account does not say how its feature group was filled."""
         return None
+
+    def warnings(self, version: Version) -> list[str] | None:
+        """Its warnings, as the account's state machine recorded them; None if it did not."""
+        found = recorded_evidence(version.metadata, self.read).get("warnings")
+        return None if found is None else list(map(str, found))
 
     def origin(self, version: Version) -> Mapping[str, Any]:
         """Where its run came from, as the evidence file of its registration says it."""
@@ -313,6 +315,21 @@ def recorded_origin(
     Args:
         read: gives what lies at an S3 URI.
     """
+    evidence = recorded_evidence(metadata, read)
+    if "unknown" in evidence:
+        return evidence
+    ingests = {"ingests": evidence["ingests"], "older_ingests": evidence["older_ingests"]}
+    return {**evidence["origin"], **ingests}
+
+
+def recorded_evidence(
+    metadata: Mapping[str, str], read: Callable[[str], bytes | None]
+) -> Mapping[str, Any]:
+    """The evidence file that a version's metadata names; or `unknown`: why it is not known.
+
+    Args:
+        read: gives what lies at an S3 URI.
+    """
     uri = metadata.get(EVIDENCE_URI, "")
     if not uri:
         return {"unknown": "no evidence of where it came from is recorded"}
@@ -324,9 +341,7 @@ def recorded_origin(
         return {"unknown": f"{uri} is gone"}
     if hashlib.sha256(content).hexdigest() != metadata.get(digest_key(uri)):
         return {"unknown": f"{uri} is not as it was recorded"}
-    evidence = json.loads(content)
-    ingests = {"ingests": evidence["ingests"], "older_ingests": evidence["older_ingests"]}
-    return {**evidence["origin"], **ingests}
+    return dict(json.loads(content))
 
 
 def digest_key(uri: str) -> str:
@@ -341,19 +356,6 @@ def _written(decision: Decision, caller: str) -> dict[str, str]:
               "rules": decision.rules}  # fmt: skip
     kept = {f"{kind}_{key}": writable(value) for key, value in values.items()}
     return {key: value for key, value in kept.items() if value}
-
-
-def writable(text: str) -> str:
-    """A text in the characters and the length that a model package's metadata may have.
-
-    SageMaker's pattern: `[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]`, at most 256 of them.
-    """
-    characters = (c if _is_writable(c) else " " for c in unicodedata.normalize("NFC", text))
-    return " ".join("".join(characters).split())[:MAX_VALUE].strip()
-
-
-def _is_writable(character: str) -> bool:
-    return unicodedata.category(character)[0] in "LNZ" or character in "_.:/=+-@"
 
 
 def decisions(package: Mapping[str, Any]) -> Iterator[Decision]:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ninesteps.errors import StepError
-from ninesteps.feature_store import findings
-from ninesteps.feature_store.ingest import Ingested
+from ninesteps.feature_store.ingest import Ingested, summary_of
 from ninesteps.local.chain import Entry
 from ninesteps.local.endpoint import control
 from ninesteps.local.erasures import Erasures
@@ -115,7 +114,7 @@ class LocalRegistry:
         """What was read from the raw table that it was trained on; None if that is gone."""
         s3 = self.local / "s3"
         runs = self._state.executions(version.execution)
-        return next((findings.ingested(run.catalog, s3) for run in runs), None)
+        return next((summary_of(run.catalog, s3) for run in runs), None)
 
     def origin(self, version: Version) -> Mapping[str, Any]:
         """Where its run came from; empty if it is not recorded."""

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 import ninesteps
 from ninesteps.definition.known_fields import APPROVAL_STATUSES
-from ninesteps.errors import StateError, StepError
-from ninesteps.feature_store import findings
+from ninesteps.errors import NineStepsError, StateError, StepError
+from ninesteps.feature_store.ingest import summary_of
 from ninesteps.local.endpoint import control
 from ninesteps.local.erasures import Erasures
 from ninesteps.local.execution import FAILED, SUCCEEDED, Execution, StepRun
 from ninesteps.local.history import log_text
 from ninesteps.local.state import KeptExecution, ModelPackage, State, digest_of
 from ninesteps.local.storage import Storage
-from ninesteps.report import champion, run_warnings
+from ninesteps.report import champion, run_warnings, warning_files
 from ninesteps.report.dictionary import Dictionary
 from ninesteps.report.facts import Previous, Reference, RunFacts, StepFacts
 from ninesteps.report.formatting import duration, moment
@@ -76,7 +76,7 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
         versions=installed(),
         previous=previous,
         no_previous=no_previous,
-        table=findings.ingested(kept.catalog, local / "s3"),
+        table=summary_of(kept.catalog, local / "s3"),
         origin=kept.origin,
         protected_on_purpose=kept.origin.get(PROTECTED, settings.model.protected),
     )
@@ -89,8 +89,20 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
 def warnings_of(local: Path, settings: Settings, execution: Execution) -> list[str]:
     """A run's warnings, a sentence each."""
     facts = local_facts(local, settings, execution)
-    files = run_warnings.collect(facts, LocalFiles(local, execution))
-    return run_warnings.warnings(facts, files)
+    files = warning_files.collect(facts, LocalFiles(local, execution))
+    return warning_files.warnings(facts, files)
+
+
+def warnings_of_registration(
+    local: Path, settings: Settings, execution: Execution
+) -> dict[str, str]:
+    """What is noted of a run's warnings with the version that it registers.
+
+    Nothing where they cannot be known: a version is registered all the same.
+    """
+    with contextlib.suppress(NineStepsError, OSError):
+        return run_warnings.metadata(warnings_of(local, settings, execution))
+    return {}
 
 
 def archives(local: Path, settings: Settings) -> Iterator[tuple[int, str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ninesteps.report import run_warnings
+from ninesteps.report import warning_files
 from ninesteps.report.drift import Drift, drifts
 from ninesteps.report.evidence import Absent, RunEvidence, is_of_replies
 from ninesteps.report.facet_names import facet_name, with_group_names
@@ -32,7 +32,7 @@ class Reading:
     @cached_property
     def names(self) -> dict[str, str]:
         """The columns that are shown by a name other than their stored one."""
-        return run_warnings.shown_names(self.facts, self.evidence.columns)
+        return warning_files.shown_names(self.facts, self.evidence.columns)
 
     def shown(self, column: str) -> str:
         """The name of a stored column, as it is in the raw table or in features.py."""
@@ -60,7 +60,7 @@ class Reading:
     @property
     def remarks(self) -> list[str]:
         """The run's warnings, a sentence each."""
-        return run_warnings.warnings(self.facts, self.evidence)
+        return warning_files.warnings(self.facts, self.evidence)
 
     @property
     def is_of_the_newest(self) -> bool:

@@ -1,23 +1,24 @@
 """A run's warnings: what a person should know before they trust its model, a sentence each.
 
-The one home of all of them: terminal, report, `pipeline registry`, approval and model card read
-them here. None of them fails a run: a person who approves the version decides.
+The one home of all of them: terminal, report, registry, approval and model card read them here.
+None of them fails a run: a person who approves the version decides. In an account, the job that
+records a version's evidence takes this module along: it imports little else of the library.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ninesteps.definition.metadata import MAX_VALUE, fitting, writable
 from ninesteps.feature_store import findings, protected
-from ninesteps.feature_store.findings import FINDINGS
 from ninesteps.report.drift import MUCH, Drift, drifts
-from ninesteps.report.evidence import Absent, File, RunEvidence, output_file
-from ninesteps.report.facts import RunFacts, Source
 from ninesteps.report.formatting import listed
 from ninesteps.settings.gate import SECTIONS
+
+COUNT, TEXT = "warnings", "warnings_text"
+"""Where a registered version's metadata has how many warnings there were, and what they say."""
 
 MOST_LEFT_OUT = 0.05
 """Above this share of the rows left out, it is a warning; [data.quality] has the limit of a run."""
@@ -29,52 +30,50 @@ MOST_NAMED = 5
 """Columns that one sentence names."""
 
 _BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError)
+"""What reading content of another shape raises: nothing is said of it."""
 
 
 @dataclass(frozen=True)
-class Files:
-    """The files of a run that warnings are read from, unread."""
+class Known:
+    """What the warnings of a run are read from, as far as it is known."""
 
-    evaluation: File
-    columns: File
-    profile: File
-    findings: File
-
-
-def collect(facts: RunFacts, source: Source) -> Files:
-    """These files of a run: less than a report reads."""
-    return Files(
-        evaluation=output_file(facts, source, "evaluation", "evaluation.json"),
-        columns=output_file(facts, source, "train", "columns.json"),
-        profile=output_file(facts, source, "train", "profile.json"),
-        findings=output_file(facts, source, "test", FINDINGS),
-    )
+    evaluation: Mapping[str, Any]
+    splits: Mapping[str, Any]  # `findings.json`
+    profile: dict[str, Any]
+    table: findings.Found | None
+    on_purpose: Mapping[str, str]  # `[model.protected]`: why the model sees a column
+    before: dict[str, Any]  # the profile of what the training data are compared with
+    before_name: str  # ... and what it is called: `version 3 (the version that serves)`
+    names: Mapping[str, str]  # the columns that are shown under another name than they are stored
 
 
-def warnings(facts: RunFacts, files: Files | RunEvidence) -> list[str]:
+def warnings(known: Known) -> list[str]:
     """All warnings of a run, what matters most first.
 
-    Args:
-        facts: with the summary of its table and the earlier run, where they are known.
-        files: of one that is absent, or of another shape, nothing is said.
+    Of what is empty, or of another shape, nothing is said.
     """
-    names = shown_names(facts, files.columns)
-    table = facts.table
-    sentences = findings.remarks(table, findings.read(files.findings.raw), names)
-    if table:
-        sentences += of_protected(table.protected, facts.protected_on_purpose)
-        sentences += of_rows_left_out(table.read, table.left_out)
-    sentences += of_drift(facts, files.profile, names)
-    return sentences + of_evaluation(findings.read(files.evaluation.raw))
+    sentences = findings.remarks(known.table, known.splits, known.names)
+    if known.table:
+        sentences += of_protected(known.table.protected, known.on_purpose)
+        sentences += of_rows_left_out(known.table.read, known.table.left_out)
+    sentences += of_drift(known)
+    return sentences + of_evaluation(known.evaluation)
 
 
-def shown_names(facts: RunFacts, columns: File) -> dict[str, str]:
-    """The columns that are shown under another name than they are stored."""
-    try:
-        told = dict(columns.json().get("shown", {}))
-    except (Absent, *_BROKEN):
-        told = {}
-    return told | facts.names | (facts.table.names if facts.table else {})
+def metadata(sentences: list[str]) -> dict[str, str]:
+    """The warnings as a registered version's metadata has them: how many, and what they say.
+
+    In the characters that SageMaker allows, the first ones if there is no room for all.
+    """
+    count = {COUNT: str(len(sentences))}
+    if not sentences:
+        return count
+    texts = [writable(sentence, len(sentence)) for sentence in sentences]
+    more = f" / and {len(texts) - 1} more" if len(texts) > 1 else ""
+    most = MAX_VALUE - len(more)
+    if len(texts[0]) > most:
+        texts[0] = f"{texts[0][: most - 4].rstrip()} ..."
+    return {**count, TEXT: fitting(texts)}
 
 
 def of_evaluation(evaluation: Mapping[str, Any]) -> list[str]:
@@ -128,19 +127,15 @@ def of_rows_left_out(read: int, left_out: Mapping[str, int]) -> list[str]:
     return [f"{total:,} of {read:,} rows ({total / read:.0%}) are left out: {each}"]
 
 
-def of_drift(facts: RunFacts, profile: File, names: Mapping[str, str]) -> list[str]:
+def of_drift(known: Known) -> list[str]:
     """Columns that are mostly empty, or more than before, and those that moved much."""
+    now, before, names, other = known.profile, known.before, known.names, known.before_name
     try:
-        now = profile.json()
-        before = json.loads(facts.previous.profile) if facts.previous else None
-        empty = _mostly_missing(now, names)
-        moved = drifts(before, now) if before else []
-    except (Absent, *_BROKEN):
+        empty = _mostly_missing(now, names) if now else {}
+        moved = drifts(before, now) if before and now else []
+    except _BROKEN:
         return []
     sentences = _of_empty(empty)
-    if facts.previous is None:
-        return sentences
-    other = facts.previous.name_and_why
     more = {
         _shown(drift, names): drift.missing
         for drift in moved

@@ -30,6 +30,9 @@ from ninesteps.settings.settings import Settings
 if TYPE_CHECKING:
     from ninesteps.infrastructure.athena_rows import Athena
 
+FOUND = ("read", "left_out", "suspicious", "crossing", "protected", "names")
+"""What is recorded of a table for the warnings of a version that learns from it."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -354,7 +357,9 @@ def _put_record(
     groups = {one.group: {"rows": one.rows, "put": one.put, "refused": len(one.refused)}
               for one in outcome.every}  # fmt: skip
     code = origin.origin(settings.root, overridden(settings.root))
-    record = {"at": at, **code, "table": read.ingested.origin(read.path), "groups": groups}
+    found = {name: getattr(read.ingested, name) for name in FOUND}
+    record = {"at": at, **code, "table": read.ingested.origin(read.path), "found": found,
+              "groups": groups}  # fmt: skip
     content = json.dumps(record, indent=2).encode()
     key = published.ingests(settings.project.pipeline) + published.name(at, content)
     publish.put_record(s3, environment, key, content)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -20,7 +21,7 @@ from ninesteps.local.engine import Engine, Listener, RunOptions
 from ninesteps.local.execution import Execution
 from ninesteps.local.processes import Preload, Processes
 from ninesteps.report.local_page import write_report
-from ninesteps.report.local_run import packages
+from ninesteps.report.local_run import packages, warnings_of_registration
 from ninesteps.repository import origin
 from ninesteps.repository.identity import whoami
 from ninesteps.runs import champion, continuing, stopping
@@ -126,7 +127,9 @@ def run(
     features = settings.features_of(environment)
     catalog = tables(features, ingested)
     catalog |= shared.bring(settings, environment, local / "s3")
-    engine = Engine(local, catalog, cores, processes)
+    engine = Engine(
+        local, catalog, cores, processes, partial(warnings_of_registration, local, settings)
+    )
     base_model.check_is_here(settings, engine.storage.path)
     if not engine.has(compiled_pipeline.code):
         _put(engine, code_objects(settings, environment))
@@ -200,7 +203,8 @@ def resume(
     """
     continuing.check_can_resume(local, settings, identifier)
     cores = parallel or available_cores()
-    engine = Engine(local, {}, cores, Processes(cores, preload(settings)))
+    notes = partial(warnings_of_registration, local, settings)
+    engine = Engine(local, {}, cores, Processes(cores, preload(settings)), notes)
     _put(
         engine, code_objects(settings, settings.environment())
     )  # unless changed since, the run's own

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ninesteps import sdk
+from ninesteps.definition.metadata import fitting
 from ninesteps.profiles import profile as profiles
 from ninesteps.profiles.stamps import (
     LIBRARY,
@@ -30,9 +31,6 @@ from ninesteps.version import VERSION
 
 IN = "/opt/ml/processing/input"
 OUT = "/opt/ml/processing/output"
-
-MAX_METADATA = 256
-"""Characters of a value in a model package's metadata."""
 
 
 @dataclass(frozen=True)
@@ -348,17 +346,8 @@ def stamps(settings: Settings) -> dict[str, str]:
         PROFILE: settings.project.profile,
         PROFILE_SHA256: profiles.digest(settings.project.profile),
         LIBRARY: VERSION,
-        **({OVERRIDDEN: _fitting(files), OVERRIDDEN_SHA256: summary(own)} if own else {}),
+        **({OVERRIDDEN: fitting(files), OVERRIDDEN_SHA256: summary(own)} if own else {}),
     }
-
-
-def _fitting(items: Sequence[str]) -> str:
-    """Items as one value of the metadata: as many as fit, whole, and how many more there are."""
-    for shown in range(len(items), -1, -1):
-        more = [f"and {len(items) - shown} more"] if shown < len(items) else []
-        if len(text := " / ".join([*items[:shown], *more])) <= MAX_METADATA:
-            break
-    return text
 
 
 def output(step: Step, name: str) -> PipelineVariable:

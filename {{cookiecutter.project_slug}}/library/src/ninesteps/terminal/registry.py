@@ -20,6 +20,7 @@ from ninesteps.profiles.stamps import (
     PROFILE,
     PROFILE_SHA256,
 )
+from ninesteps.registry.account import AccountRegistry
 from ninesteps.registry.local import LocalRegistry
 from ninesteps.registry.registry import (
     APPROVED,
@@ -346,6 +347,10 @@ def _warnings(
         with contextlib.suppress(NineStepsError):  # its run is not known here any more
             execution = History(registry.local).execution(model_version.execution)
             return warnings_of(registry.local, settings, execution), ""
+    elif isinstance(registry, AccountRegistry):
+        recorded = registry.warnings(model_version)
+        if recorded is not None:
+            return recorded, ""
     table = registry.table(model_version)
     content = findings.read(registry.findings(model_version))
     told = findings.remarks(table, content, table.names if table else {})
@@ -357,6 +362,9 @@ def _warnings(
 
 def _marker(registry: Registry, model_version: Version, settings: Settings) -> str:
     """How many warnings a version has, below its status; empty for none."""
+    noted = model_version.metadata.get(run_warnings.COUNT, "")
+    if isinstance(registry, AccountRegistry) and noted.isdecimal():  # without reading its files
+        return f"\n[yellow]{warning_label(range(int(noted)))}[/]" if int(noted) else ""
     told, _ = _warnings(registry, model_version, settings)
     return f"\n[yellow]{warning_label(told)}[/]" if told else ""
 

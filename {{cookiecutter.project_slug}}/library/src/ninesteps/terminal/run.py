@@ -6,7 +6,7 @@ import contextlib
 import json
 import textwrap
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -204,7 +204,7 @@ def _written(run: StepRun, output: str, name: str, local: Path) -> dict[str, Any
     return {}
 
 
-def warning_label(warnings: Sequence[str]) -> str:
+def warning_label(warnings: Sized) -> str:
     """What stands before the first of them: their number."""
     return "warning" if len(warnings) == 1 else f"{len(warnings)} warnings"
 

@@ -1,7 +1,7 @@
 """On registration: records which versions of which files a model was registered on, with digests.
 
-One file, `evidence.json`, has all of it, and where the version came from: its execution, the code
-that was published, the tables that were ingested. The package's metadata names it.
+One file, `evidence.json`, has all of it, where the version came from (its execution, the code that
+was published, the tables that were ingested) and its warnings. The package's metadata names it.
 
 It also makes the golden requests: a few rows of the test split with the batch transform's answers.
 The answers that were evaluated must be the same, and so must those that the archive's own
@@ -24,8 +24,10 @@ from typing import Any
 import archive_process
 import known_answers
 import provenance
+import registration_warnings
 from container import extract, output_path, read_json, write_json
 from evidence import NAMES, EvidenceError, Package, as_json, read, read_package
+from ninesteps.report import run_warnings
 
 LANGUAGE_MODEL = "language_model"
 GOLDEN = 20
@@ -51,16 +53,21 @@ def main(arguments: Sequence[str]) -> None:
     run = provenance.of_package(package, options.name)
     ingests, older = provenance.ingests(bucket, options.folder, run)
     same = provenance.same_model_as(package, files["model"].sha256)
+    origin = provenance.origin(bucket, options.folder, run)
+    warnings = registration_warnings.warnings(
+        package, options.name, files["evaluation"].content, ingests, origin
+    )
     evidence = {
         "package": package.arn,
         "execution": run.as_json(),
         "files": {name: {"uri": package.uris[name], "version_id": file.version_id,
                          "sha256": file.sha256} for name, file in files.items()},
         "golden": golden,
-        "origin": provenance.origin(bucket, options.folder, run),
+        "origin": origin,
         "ingests": ingests,
         "older_ingests": older,
         "same_model_as": same,
+        "warnings": warnings,
     }  # fmt: skip
     write_json(evidence_file, evidence)
     noted = {f"{name}_version_id": file.version_id for name, file in files.items()}
@@ -68,6 +75,7 @@ def main(arguments: Sequence[str]) -> None:
     noted |= {"golden_uri": golden["uri"], "golden_sha256": golden["sha256"]}
     noted |= {"evidence_uri": f"{options.place}/evidence.json",
               "evidence_sha256": _digest(evidence_file)}  # fmt: skip
+    noted |= run_warnings.metadata(warnings)
     noted |= {} if same is None else {"same_model_as": str(same)}
     recorded = {"metadata": noted, "notice": notice(evidence)}
     write_json(output_path("result") / "recorded.json", recorded)
@@ -83,6 +91,8 @@ def notice(evidence: Mapping[str, Any]) -> str:
         count, commit = repository["changed_count"], repository["commit"][:12]
         files = "1 file differs" if count == 1 else f"{count} files differ"
         sentences.append(f" Its code is not committed: {files} from commit {commit}.")
+    if told := evidence["warnings"]:
+        sentences.append(f" Before you trust its metrics: {'; '.join(told)}.")
     return "".join(sentences)
 
 
