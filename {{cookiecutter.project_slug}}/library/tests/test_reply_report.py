@@ -267,9 +267,9 @@ def test_a_pack_says_what_is_true_of_a_language_model() -> None:
     assert found.texts["task"] == "reply to conversations"
     assert f"from a base model with SHA-256 {'1' * 64}" in found.texts["algorithm"]
     judge = evaluated(NEW, OLD).content()["judge"]
-    assert f"{judge['wins']} were answered closer to their reference than by the base, and " \
-        f"{judge['losses']} less close" in found.texts["flagged"]  # fmt: skip
-    assert "no features" in found.unknown["top_features"]
+    assert f"{judge['wins']} replies are closer to a reference than those of the base " \
+        f"model, and {judge['losses']} are less close" in found.texts["flagged"]  # fmt: skip
+    assert "not features" in found.unknown["top_features"]
 
 
 def test_a_card_tells_the_base_how_it_was_tuned_and_what_the_judge_cannot_say() -> None:
@@ -281,7 +281,7 @@ def test_a_card_tells_the_base_how_it_was_tuned_and_what_the_judge_cannot_say() 
     told = card["training_details"]["training_observations"]
     assert f"with LoRA from the base model with SHA-256 {'1' * 64}" in told and "by numpy" in told
     assert "Epoch 2 of 3 was kept" in told and "0.3910, the base's 1.284" in told
-    assert "on open chat" in told
+    assert "For open chat" in told
     (words,) = [part for part in card["evaluation_details"] if "Words" in part["name"]]
     assert "no explanation of why" in words["evaluation_observation"]
 
