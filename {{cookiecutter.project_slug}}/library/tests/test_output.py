@@ -24,7 +24,7 @@ from ninesteps.errors import NineStepsError, RawTableError, SettingsError, StepE
 from ninesteps.feature_store.reading.table_file import open_table
 from ninesteps.plain_text import plain
 from ninesteps.repository import root
-from ninesteps.terminal import output
+from ninesteps.terminal import lines, output
 from ninesteps.terminal.console import Console
 
 WICKED = "a\x1b[31mb\x1b]0;title\x07c\rd\x9be\u202ef\u2028g\x7fh\0i"
@@ -298,3 +298,17 @@ def test_a_path_that_is_no_text_is_refused_in_a_sentence(tmp_path: Path) -> None
     (folder / "a.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(RawTableError, match=r"whose name is UTF-8, got '.*not\\udcff/a\.csv'"):
         open_table(folder / "a.csv")
+
+
+def test_lines_are_broken_at_80_columns_for_a_person_and_whole_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = f"Versions\n  version 1: {'was tested ' * 9}\n  1. {'higher ' * 15}\n\ns3://{'a' * 90}"
+    assert lines.at_terminal(text) == text
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    broken = lines.at_terminal(text).split("\n")
+    assert [line for line in broken if len(line) > 80] == [f"s3://{'a' * 90}"]
+    assert broken[0] == "Versions"
+    assert broken[2].startswith("    was tested")
+    assert broken[4].startswith("     higher")
+    assert " ".join(" ".join(broken).split()) == " ".join(text.split())

@@ -32,7 +32,7 @@ from ninesteps.local.step_cache import listing_sha256
 from ninesteps.runs import ingesting
 from ninesteps.runs.rehearsal import Known, Rehearsal
 from ninesteps.settings import loading
-from ninesteps.tracing import erasing, rewriting, uses
+from ninesteps.tracing import erasing, reasons, rewriting, uses
 from ninesteps.tracing.index import Index, Place, index_lines, line_at
 from ninesteps.tracing.reasons import Reason, tells
 from pets import raw_file
@@ -318,6 +318,26 @@ def test_a_reason_is_a_sentence(
 ) -> None:
     said = Reason("days", value, usual, amount, 0.34).sentence("it")
     assert said == f"{sentence} (34% of what moved it)"
+
+
+def test_reasons_name_features_as_the_table_does(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The summary of a table on this machine says how its columns are shown."""
+    (summary,) = (here / ".local/s3").rglob("ingested.json")
+    kept = {**json.loads(summary.read_text()), "names": {"age": "Age (yrs)"}}
+    summary.write_text(json.dumps(kept))
+
+    def explain(archive: str, *given: Any) -> reasons.Reasons:
+        columns = {"features": ["age", "is_cat"], "context": [], "baseline": [3.0, 0.0]}
+        said = {"answer": [1, 0.9], "threshold": 0.5, "values": [2.0, 1.0], "expected": 0.0,
+                "method": "exact"}  # fmt: skip
+        return reasons._reasons(said, columns, "5,1", (), given[-1])
+
+    monkeypatch.setattr(reasons, "explain", explain)
+    shown = trace(monkeypatch, "007").stdout
+    assert "1. A higher 'Age (yrs)' than usual (5; the median is 3) raised" in shown
+    assert "2. That 'is_cat' is 1" in shown
 
 
 # Erasing

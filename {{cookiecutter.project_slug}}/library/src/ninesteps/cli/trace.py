@@ -60,13 +60,16 @@ def trace(
         _erase(settings, record, yes)
         return
     from ninesteps.terminal import trace as view
+    from ninesteps.terminal.lines import at_terminal
     from ninesteps.tracing import trace as tracing
 
     found = tracing.trace(here.local(), settings, record, ask, _reading())
     text = view.as_text(found)
     if output:
         output.write_text(text, encoding="utf-8")
-    click.echo(json.dumps(view.as_json(found), indent=2) if as_json else text.rstrip("\n"))
+    click.echo(
+        json.dumps(view.as_json(found), indent=2) if as_json else at_terminal(text.rstrip("\n"))
+    )
 
 
 def _check_use(
@@ -100,6 +103,7 @@ def _trace_in_account(
 ) -> None:  # fmt: skip
     """Trace in an account, or list what an erasure there has to delete."""
     from ninesteps.terminal import account_trace as view
+    from ninesteps.terminal.lines import at_terminal
     from ninesteps.tracing import in_account
 
     found = in_account.trace(
@@ -111,7 +115,9 @@ def _trace_in_account(
     text = view.as_text(found)
     if output:
         output.write_text(text, encoding="utf-8")
-    click.echo(json.dumps(view.as_json(found), indent=2) if as_json else text.rstrip("\n"))
+    click.echo(
+        json.dumps(view.as_json(found), indent=2) if as_json else at_terminal(text.rstrip("\n"))
+    )
 
 
 def _say(line: str) -> None:

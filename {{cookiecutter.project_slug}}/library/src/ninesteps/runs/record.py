@@ -118,7 +118,7 @@ def here(local: Path, settings: Settings, identifier: str, as_of: str) -> Found:
     answer, why = _answered(local, settings, row or newest or {})
     return Found(
         identifier, as_of, row, newest, features.online, features.event_time,
-        _names(offline_folder(local, settings)), answer, why,
+        names_here(local, settings), answer, why,
     )  # fmt: skip
 
 
@@ -188,9 +188,10 @@ def _stored(
     return next(group.records(group.cast(row)), None)
 
 
-def _names(folder: Path) -> dict[str, str]:
-    """The names that columns are shown under, as the summaries of all tables say."""
+def names_here(local: Path, settings: Settings) -> dict[str, str]:
+    """The names that columns are shown under, as the summaries of the tables here say."""
     names: dict[str, str] = {}
+    folder = offline_folder(local, settings)
     for summary in sorted(folder.glob(f"*/{SUMMARY}")):
         names |= json.loads(summary.read_text(encoding="utf-8")).get("names", {})
     return names

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ninesteps.runs.record import Answer, Found
 from ninesteps.terminal.console import Console
+from ninesteps.terminal.lines import at_terminal
 
 _CONSOLE = Console(highlight=False)
 
@@ -27,7 +28,7 @@ def show(found: Found) -> None:
         table.add_row(escape(found.names.get(name, name)), *cells, mark)
     _CONSOLE.print(table)
     for sentence in sentences(found):
-        _CONSOLE.print(escape(sentence), soft_wrap=True)
+        _CONSOLE.print(escape(at_terminal(sentence)), soft_wrap=True)
 
 
 def _features(found: Found) -> list[str]:

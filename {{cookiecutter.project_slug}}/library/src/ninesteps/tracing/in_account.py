@@ -261,4 +261,5 @@ class _Why:
             return explaining.explain(
                 version.model, storage, line, config.get("methods", {}).get("shap", {}),
                 [facet.column for facet in self.settings.facets], folders(self.settings.root),
+                {},
             )  # fmt: skip

@@ -95,6 +95,7 @@ def explain(
     shap: Mapping[str, Any],
     facets: Iterable[str],
     places: Sequence[Path],
+    names: Mapping[str, str],
 ) -> Reasons:
     """Why the model of an archive answers as it does.
 
@@ -104,6 +105,8 @@ def explain(
         shap: what step 7's configuration asks of SHAP, with the background.
         facets: columns whose features are never named.
         places: the folders of step code, the first that has a module counts.
+        names: of columns that are shown under another name than they are stored, beside those
+            that the archive has.
 
     Raises:
         ValueError: with why it cannot be explained.
@@ -124,13 +127,14 @@ def explain(
         said = json.loads(answered.read_text(encoding="utf-8")) if answered.is_file() else {}
     if "error" in said or not said:
         raise ValueError(said.get("error", "its process ended without an answer"))
-    return _reasons(said, columns, record, tuple(facets))
+    shown = {**names, **columns.get("shown", {})}
+    return _reasons(said, columns, record, tuple(facets), shown)
 
 
 def _reasons(
-    said: Mapping[str, Any], columns: Mapping[str, Any], record: str, facets: tuple[str, ...]
-) -> Reasons:
-    shown = columns.get("shown", {})
+    said: Mapping[str, Any], columns: Mapping[str, Any], record: str, facets: tuple[str, ...],
+    shown: Mapping[str, str],
+) -> Reasons:  # fmt: skip
     named = [*facets, *columns["context"]]
     never = tuple(dict.fromkeys([*named, *(shown.get(name, name) for name in named)]))
     names, values = columns["features"], said["values"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -69,7 +69,6 @@ class Trace:
     runs: tuple[Use, ...] = ()  # of runs that registered no version, the newest first
     why: Why | None = None
     erased: Erasure | None = None
-    names: Mapping[str, str] = field(default_factory=dict)  # columns shown under another name
 
     @property
     def uses(self) -> list[Use]:
@@ -238,6 +237,7 @@ class _Asked:
                 config.get("methods", {}).get("shap", {}),
                 [facet.column for facet in self.settings.facets],
                 folders(self.settings.root),
+                records.names_here(self.local, self.settings),
             )
         except (StepError, ValueError) as error:
             return Why(package.version, where, event_time, why_not=str(error))

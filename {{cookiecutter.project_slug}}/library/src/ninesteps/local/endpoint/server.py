@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import hmac
 import json
 import os
@@ -367,7 +368,8 @@ def main(file: str) -> None:
     try:
         asyncio.run(Endpoint(options).run())
     except OSError as error:
-        sys.exit(f"port {options.port} of {LOCALHOST}: {error.strerror or error}")
+        free = "; --port 0 takes a free one" if error.errno == errno.EADDRINUSE else ""
+        sys.exit(f"port {options.port} of {LOCALHOST}: {error.strerror or error}{free}")
 
 
 if __name__ == "__main__":
