@@ -250,7 +250,7 @@ def at_threshold(curves: dict[str, Any], decision: dict[str, Any] | None) -> Fig
         target = decision["recall_target"]
         marks += [
             d.line(x(target), 34, x(target), 58, "limit"),
-            d.text(x(target), 82, f"target {number(target)}", "label halo", "middle"),
+            d.text(x(target), 82, f"target {target:g}", "label halo", "middle"),
         ]
     rows = [
         (

@@ -57,7 +57,7 @@ def _never(unseen: Sequence[Feature]) -> str:
 
 def _meanings(seen: Sequence[Feature]) -> str:
     """Which features have no meaning, and where to add one."""
-    where = "pipeline.toml: `meaning` in [data.columns], or [features.dictionary]"
+    where = "pipeline.toml: meaning in [data.columns], or an entry in [features.dictionary]"
     missing = [row.name for row in seen if not row.meaning]
     if seen and len(missing) == len(seen):
         return f"No meanings are given yet. Add them in {where}."

@@ -17,8 +17,8 @@ def predicted_actual(curves: dict[str, Any], label: str) -> Figure:
     x, y = square(edges[0], edges[-1])
     most = max(max(row) for row in cells) or 1
     says = (
-        f"Each cell counts rows: the darker, the more (at most {number(most)}). On the diagonal, "
-        f"predictions are exact; above it, {label} is higher than predicted."
+        f"The stronger a cell's colour, the more rows it has (at most {number(most)}). On the "
+        f"diagonal, predictions are exact; above it, {label} is higher than predicted."
     )
     if content["outside"]:
         says += f" {count(content['outside'], 'row')} at the far ends are not drawn."

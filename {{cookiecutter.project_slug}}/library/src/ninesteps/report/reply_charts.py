@@ -37,7 +37,7 @@ def contest(tally: Tally, metrics: Mapping[str, float], incumbent: str) -> Figur
     marks = [
         d.text(d.NEAR, 16, f"Prompts, against {incumbent}", "name"),
         *_stacked(tally, 24, 22),
-        d.text(d.NEAR, 84, "Win rate: share won, without ties", "name"),
+        d.text(d.NEAR, 84, "Win rate, without ties", "name"),
         d.rect(d.NEAR, 92, d.FAR - d.NEAR, 16, "track"),
         d.rect(x(0.5), 92, x(1) - x(0.5), 16, "band"),
         d.line(x(0.5), 87, x(0.5), 113, "limit"),
