@@ -48,6 +48,20 @@ IN_A_REPOSITORY = (
 )
 
 
+@pytest.mark.parametrize("page", walk.pages())
+def test_the_changes_that_a_page_shows_fit_the_files(page: str) -> None:
+    """In milliseconds, so that a page that is not followed in this tier cannot become stale."""
+    files: dict[str, str] = {}
+    for block in walk.blocks(DOCS / f"{page}.md"):
+        if block.file is not None:
+            files[block.file] = block.text
+        for name, old, new in walk.hunks(block) if block.kind == "diff" else ():
+            file = (ROOT if page == "add-a-scenario" else GENERATED) / name
+            text = files.get(name) or file.read_text(encoding="utf-8")
+            assert text.count(old) == 1, f"{page}.md: {name} has not once:\n{old}"
+            files[name] = text.replace(old, new)
+
+
 @pytest.mark.parametrize("page", walk.pages() if EVERY_PAGE else QUICK)
 def test_what_a_page_tells_to_do_can_be_done(
     quick_template: Path, tmp_path: Path, page: str

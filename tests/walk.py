@@ -55,6 +55,20 @@ def blocks(page: Path) -> Iterator[Block]:
         yield Block(found[1], found[2], named[1] if named and is_file else None)
 
 
+def hunks(block: Block) -> Iterator[tuple[str, str, str]]:
+    """Of a diff: the file, the lines before and the lines after of each of its parts."""
+    name = ""
+    for part in re.split(r"^(?=\+\+\+ |@@ )", block.text, flags=re.MULTILINE):
+        first, _, rest = part.partition("\n")
+        if first.startswith("+++ "):
+            name = first.removeprefix("+++ b/")
+        elif first.startswith("@@ "):
+            lines = re.sub(r"^--- a/.*\n", "", rest, flags=re.MULTILINE).splitlines(keepends=True)
+            before = "".join(line[1:] for line in lines if line[0] != "+")
+            after = "".join(line[1:] for line in lines if line[0] != "-")
+            yield name, before, after
+
+
 def follow(page: Path, template: Path, begin: Path, commands: Path) -> list[str]:
     """Do what a page says, from a folder on; gives the command lines that were run.
 
