@@ -20,6 +20,7 @@ from ninesteps.local.endpoint import control
 from ninesteps.local.execution import Execution
 from ninesteps.local.state import KeptStep, Record, State, StatusChange
 from ninesteps.local.storage import Storage
+from ninesteps.report.comparison import panel
 from ninesteps.report.comparison.compare import compare
 from ninesteps.report.comparison.model import (
     TITLES,
@@ -371,6 +372,23 @@ def test_nothing_is_shown_of_a_group_of_few_people() -> None:
     found = compare(side(), other())
     (newt,) = (row for row in found.groups.rows if row.group == "newt")
     assert (newt.rows, newt.shares, newt.dppl) == ((4, 4), (None, None), (None, None))
+
+
+def test_a_side_without_facets_has_no_bias_and_no_columns() -> None:
+    """Its evaluation has the worst numbers that there are, which measure nothing."""
+    bare = EVALUATION["bias_metrics"] | {
+        "worst_dppl": {"value": 1.0}, "worst_di": {"value": 0.0},
+        "dppl": {}, "di": {}, "groups": {},
+    }  # fmt: skip
+    without = side("run one", "one", evaluation={**EVALUATION, "bias_metrics": bare})
+    found = compare(without, other())
+    assert {row.first for row in found.parts["bias"].rows} == {None}
+    (group,) = (group for group in panel._groups(found) if group.title == "Bias by group")
+    (table,) = group.tables
+    names = ("rows", "favourable", "interval", "DPPL")
+    assert table.head == ("group", *(f"{name}, this run" for name in names))
+    assert {len(row) for row in table.rows} == {5}
+    assert group.says.endswith("Run one has no such groups.")
 
 
 # How it is shown

@@ -614,6 +614,8 @@ def failed_comparisons(gate: gates.Gate, numbers: Mapping[str, float]) -> str:
 def metrics(evaluation: bytes) -> dict[str, float]:
     """The numbers of an evaluation.json, by the names that gates have for them.
 
+    Without a facet no groups were compared: the worst of all facets is then no measurement.
+
     Raises:
         RegistryError: if it is no evaluation.
     """
@@ -621,10 +623,12 @@ def metrics(evaluation: bytes) -> dict[str, float]:
         content: dict[str, Any] = json.loads(evaluation)
         groups = [content[section] for section in SECTIONS.values() if section in content]
         numbers = {name: float(m["value"]) for group in groups for name, m in group.items()}
-        for name, metric in content.get("bias_metrics", {}).items():
+        bias = content.get("bias_metrics", {})
+        has_facets = bool(bias.get("groups", True))  # a damaged or old file says nothing of them
+        for name, metric in bias.items():
             if name in FACET_METRICS:
                 numbers |= {f"{name}[{key}]": float(m["value"]) for key, m in metric.items()}
-            elif isinstance(metric, dict) and "value" in metric:
+            elif isinstance(metric, dict) and "value" in metric and has_facets:
                 numbers[name] = float(metric["value"])
         for name, metric in gates.differences(content.get(gates.CHAMPION, {})).items():
             numbers[f"{name} - {gates.CHAMPION}.{name}"] = float(metric["value"])

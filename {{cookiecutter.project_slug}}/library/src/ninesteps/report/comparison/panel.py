@@ -87,7 +87,20 @@ def _group(title: str, part: Part[Any], compared: Comparison) -> Group:
         return Group(title, says)
     head, texts = _head(part.rows[0], compared.first.name)
     table = Table("Side by side", head, [_cells(row) for row in rows[:MOST_ROWS]], texts)
+    if isinstance(part.rows[0], GroupChange):
+        table, unknown = _without_a_side(table, compared.first.name)
+        says = f"{says} {unknown}".strip()
     return Group(title, says, list(_figures(part)) if is_of_metrics else [], [table])
+
+
+def _without_a_side(table: Table, other: str) -> tuple[Table, str]:
+    """The table of groups without the columns of a side that has none, and a sentence about it."""
+    for side, name in ((slice(1, 5), other), (slice(5, 9), THIS)):
+        if all(set(row[side]) == {"–"} for row in table.rows):
+            kept = [n for n in range(9) if n not in range(9)[side]]
+            head, *rows = (tuple(row[n] for n in kept) for row in (table.head, *table.rows))
+            return Table(table.name, head, rows), sentence(f"{name} has no such groups")
+    return table, ""
 
 
 def _head(row: Any, other: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
