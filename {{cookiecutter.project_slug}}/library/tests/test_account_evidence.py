@@ -139,7 +139,7 @@ def test_what_a_refusal_passes_over_says_why(service: Service) -> None:
     )
     assert steps["Check"].outcome is False
     assert facts.registered == ""
-    assert facts.origin == {"unknown": "no version was registered, whose evidence would say it"}
+    assert facts.origin == {"unknown": "no version was registered, so there is no evidence file"}
     assert [step.name for step in facts.steps][-1] == "Check"
 
 

@@ -143,7 +143,7 @@ def test_it_is_compared_with_the_version_that_serves(service: Service, tmp_path:
     assert "Compared with version 1" in compared
     assert "Version 1 is the version that serves." in compared
     assert "2025-12-01T00:00:00Z" in compared  # what differs: the moment
-    assert "no lineage of it" in made.section("lineage").text
+    assert "no lineage for it" in made.section("lineage").text
     assert "customer-churn-prod version 3" in made.section("lineage").text
 
 

@@ -253,7 +253,7 @@ def test_a_version_of_which_sagemaker_has_no_lineage_is_drawn_by_what_is_known(
 ) -> None:
     graph, start = graph_of(answering(Lineage(PREFIX), monkeypatch))
     assert start == PACKAGE
-    assert "no lineage of it" in graph.entities[start].properties["note"]
+    assert "no lineage for it" in graph.entities[start].properties["note"]
     names = {entity.role for entity in graph.upstream(start)}
     assert {roles.MODEL, roles.EVALUATION} <= names
 
@@ -266,7 +266,7 @@ def test_the_versions_that_came_from_an_address_are_found(sagemaker: Any) -> Non
         assert (use.package.name, use.is_in_model) == ("pets-prod version 3", is_in_model)
     graph, entities = account.versions_of(sagemaker, f"{AT}/PetProcess/test")
     assert uses(graph, entities) == []
-    with pytest.raises(LineageError, match="has recorded nothing of 's3://models/none'"):
+    with pytest.raises(LineageError, match="has no record of 's3://models/none'"):
         account.versions_of(sagemaker, "s3://models/none")
 
 

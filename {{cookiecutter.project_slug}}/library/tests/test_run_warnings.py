@@ -79,7 +79,7 @@ def test_a_protected_column_says_what_to_do_unless_it_is_meant() -> None:
     (on_purpose,) = of_protected({"sex": "gender"}, {"sex": "agreed by the board"})
     assert on_purpose.endswith("on purpose: agreed by the board ([model.protected])")
     (hint,) = of_protected({"plz": "home"}, {})
-    assert "which often stands for origin or gender" in hint
+    assert "which often reveals origin or gender" in hint
     assert of_protected({"x": "of a later version"}, {}) == []
 
 

@@ -1,4 +1,4 @@
-"""Lineage in an account: what SageMaker has recorded, and what the pipeline knows beside it.
+"""Lineage in an account: what SageMaker has recorded, and what the pipeline adds.
 
 SageMaker makes a trial component for each job and artifacts for its image, inputs and outputs, by
 their addresses and not by content; for a model package an artifact, its group's context and an
@@ -126,7 +126,7 @@ def versions_of(sagemaker: Any, uri: str) -> tuple[Graph, list[Entity]]:
     starts = list(_artifacts(sagemaker, uri))
     if not starts:
         raise LineageError(
-            f"SageMaker has recorded nothing of {uri!r}: expected an S3 URI as a job was given it, "
+            f"SageMaker has no record of {uri!r}: expected an S3 URI as it was given to a job, "
             "an image or a model package's ARN"
         )
     reader = _Reader(sagemaker)
@@ -344,7 +344,7 @@ class _Known:
             self.registry.package(version.number), role=roles.PACKAGE,
         )  # fmt: skip
         note = "" if is_recorded else (
-            "SageMaker has no lineage of it: it is recorded a while after the registration, and "
+            "SageMaker has no lineage for it: it is recorded some time after registration, and "
             "may have been deleted"
         )  # fmt: skip
         said = entities.texts(status=version.status, run=version.execution,

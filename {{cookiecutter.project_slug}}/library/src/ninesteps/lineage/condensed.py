@@ -1,7 +1,7 @@
-"""A lineage graph as it is drawn: entities that stand alike between others are one node.
+"""A lineage graph for drawing: entities with the same connections are joined into one node.
 
-Alike are those of one type that come from alike entities and lead to alike ones: the files of one
-output, or the trials of a search but for the best one.
+Entities of one type are joined if they come from the same nodes and lead to the same nodes: the
+files of one output, or all trials of a search except the best.
 """
 
 from __future__ import annotations

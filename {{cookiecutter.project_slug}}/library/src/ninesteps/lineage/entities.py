@@ -1,7 +1,7 @@
 """The entities of a lineage graph that this machine makes: their ids, types and names.
 
-An artifact's id is made of its address and its SHA-256, so that what has not changed is one
-artifact, whichever run names it. A raw table's is made of the SHA-256 alone: it may be moved.
+An artifact's id is made from its address and its SHA-256, so that unchanged data are one artifact
+for all runs. A raw table's id is made from the SHA-256 alone, because the file may be moved.
 """
 
 from __future__ import annotations

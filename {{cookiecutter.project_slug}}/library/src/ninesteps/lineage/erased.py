@@ -1,7 +1,7 @@
-"""Says of artifacts that an erasure has changed or deleted them since, as the chain of events does.
+"""Marks artifacts that an erasure has changed or deleted, as recorded in the chain of events.
 
-It is said when a graph is read, and is no part of what is recorded: an artifact keeps the SHA-256
-that it had when a job read or wrote it.
+The marks are added when a graph is read and are not stored: an artifact keeps the SHA-256 that it
+had when a job read or wrote it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is said of an entity beside its name, in words: on a line, or in a table."""
+"""The facts of an entity in words, for a line of text or a table."""
 
 from __future__ import annotations
 

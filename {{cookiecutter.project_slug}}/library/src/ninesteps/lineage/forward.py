@@ -1,4 +1,4 @@
-"""Which versions came from something: a table, a feature group, a commit, a file, a hash."""
+"""Finds the versions that came from a table, a feature group, a commit, a file or a hash."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """The lineage graph, in the terms of SageMaker ML Lineage Tracking.
 
-An artifact is data that has an address, an action is something done, a context groups others, and a
-trial component is a job. An association points from the earlier entity to the later one: the
-training data to the job, the job to the model. So the ancestors of an entity are what it came from,
-as `QueryLineage` has them.
+An artifact is data with an address, an action is something that was done, a context groups other
+entities, and a trial component is a job. An association points from the earlier entity to the later
+one: from the training data to the job, from the job to the model. The ancestors of an entity are
+therefore what it came from, as in `QueryLineage`.
 """
 
 from __future__ import annotations

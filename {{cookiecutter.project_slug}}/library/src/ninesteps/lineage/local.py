@@ -1,8 +1,8 @@
-"""Lineage on this machine: recorded as runs end and decisions are taken, and read from the state.
+"""Lineage on this machine: recorded when runs end and decisions are made, and read from the state.
 
-What is recorded is derived from what the state keeps by digest (executions, steps, versions,
-changes of status) and from the endpoint's list of deployments. So it is the same whenever it is
-derived, and what a kill has left out is added the next time.
+It is derived from what the state keeps by digest (executions, steps, versions, changes of status)
+and from the endpoint's list of deployments. It is therefore the same whenever it is derived, and
+anything that a killed process has left out is added the next time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a run came from beside its data: commit, template, library, settings and lock."""
+"""What a run came from, apart from its data: commit, template, library, settings and lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lineage of a registered version from its registration on: package, decisions, deployments."""
+"""The lineage of a version since its registration: package, decisions, deployments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an entity of a lineage graph is in the pipeline: types alone tell a split from a table."""
+"""The role of a lineage entity in the pipeline, which its type alone does not show."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Lineage in the state's file: a table of entities and one of associations.
+"""Stores lineage in the state's file: a table of entities and one of associations.
 
-Both are made of what else the state keeps, so writing them again changes nothing, and what a kill
-has left out is added the next time.
+Both are derived from the rest of the state, so writing them again changes nothing, and anything
+that a killed process has left out is added the next time.
 """
 
 from __future__ import annotations

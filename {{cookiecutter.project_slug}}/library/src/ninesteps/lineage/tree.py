@@ -1,4 +1,4 @@
-"""A lineage graph as a tree of text: what an entity came from, and what became of it."""
+"""A lineage graph as a tree of text: what an entity came from, and what it led to."""
 
 from __future__ import annotations
 

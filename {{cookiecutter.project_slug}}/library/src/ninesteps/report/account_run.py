@@ -50,7 +50,7 @@ from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 
 LOOKED_THROUGH = 5
-"""So many earlier executions are asked for other training data."""
+"""How many earlier executions are searched for different training data."""
 
 MOST_PROFILE = MOST_EVIDENCE = 16_000_000
 
@@ -76,7 +76,7 @@ _URI = re.compile(r's3://[^"]+')
 
 @dataclass(frozen=True)
 class AccountRun:
-    """What asks an account about executions; a `ninesteps.report.facts.Source` of their files."""
+    """Reads executions from an account; also a `ninesteps.report.facts.Source` of their files."""
 
     sagemaker: Any
     s3: Any
@@ -102,7 +102,7 @@ class AccountRun:
         )
 
     def standing(self, settings: Settings, run: str) -> RunFacts:
-        """How an execution stands, by what the service says of it and of its jobs.
+        """The current state of an execution and its jobs, as the service describes them.
 
         Args:
             run: as `Executions.arn` takes it.
@@ -335,7 +335,7 @@ class AccountRun:
                     return recorded_origin(metadata, lambda uri: self.read(uri, MOST_EVIDENCE))
                 except Absent as why:
                     return {"unknown": str(why)}
-        return {"unknown": "no version was registered, whose evidence would say it"}
+        return {"unknown": "no version was registered, so there is no evidence file"}
 
     def champion(self, settings: Settings, facts: RunFacts) -> int | None:
         """The version that the execution was compared with; None: none, or it may not be asked."""
@@ -367,7 +367,7 @@ class AccountRun:
             stored_object = account.get_object(self.s3, uri, self.environment)
         except ClientError as error:
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == FORBIDDEN:
-                raise Absent(f"whoever made this page may not read {uri}") from None
+                raise Absent(f"the person who made this page may not read {uri}") from None
             return None
         return (
             bytes(stored_object["Body"].read()) if stored_object["ContentLength"] <= most else None
@@ -391,7 +391,7 @@ class AccountRun:
             }
         except ClientError as error:
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == FORBIDDEN:
-                raise Absent(f"whoever asks may not list {uri}") from None
+                raise Absent(f"the person who made this page may not list {uri}") from None
             raise
 
     def log(self, step: StepFacts) -> Iterable[str]:

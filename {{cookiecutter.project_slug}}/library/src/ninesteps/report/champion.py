@@ -29,7 +29,7 @@ def version_of(facts: RunFacts, source: Source, archives: Archives) -> int | Non
 def version(evaluation: Mapping[str, Any], own: int | None, archives: Archives) -> int | None:
     """The registered version whose archive a model was compared with, by its SHA-256.
 
-    None if its gate does not speak of the champion, none served, or the archive is of no version.
+    None if its gate does not use the champion, if none served, or if no version has the archive.
 
     Args:
         evaluation: `evaluation.json`.
@@ -37,19 +37,19 @@ def version(evaluation: Mapping[str, Any], own: int | None, archives: Archives) 
     """
     try:
         champion = Champion.of(evaluation)
-    except (ValueError, AttributeError):  # whoever reads the section says that it is damaged
+    except (ValueError, AttributeError):  # damaged: the code that reads the section reports it
         return None
     return champion.version(archives(), own) if champion else None
 
 
 def name(number: int | None, section: Mapping[str, Any]) -> str:
-    """The champion as a person calls it: its version, and its archive's digest."""
+    """The champion's name: its version and its archive's digest."""
     of = f"version {number}" if number else "an unknown version"
     return f"{of}, sha256 {section['sha256'][:12]}"
 
 
 def told(number: int | None, evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What an evaluation says of the champion: what it was, then each difference."""
+    """The champion of an evaluation, then each difference from it."""
     section = evaluation.get(CHAMPION)
     if not section:
         return

@@ -1,8 +1,8 @@
-"""What each feature is: its name, its type, what it means and where it comes from.
+"""The dictionary of features: the name, type, meaning and source of each.
 
-Meanings are those of `pipeline.toml`: of raw columns in `[data.columns]`, of computed features in
-`[features.dictionary]`. The columns that a category becomes are one entry, and need no meaning of
-their own.
+Meanings come from `pipeline.toml`: those of raw columns from `[data.columns]`, those of computed
+features from `[features.dictionary]`. The columns that a category becomes are one entry, and need
+no meaning of their own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class Dictionary:
-    """What the settings say of columns and features."""
+    """The columns and features in the settings."""
 
     columns: Mapping[str, Column]  # the raw ones
     computed: Mapping[str, Computed]  # features by their names

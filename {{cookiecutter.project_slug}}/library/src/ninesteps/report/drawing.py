@@ -1,4 +1,4 @@
-"""Inline SVG by small functions: marks, scales, axes. Colours and sizes are the page's CSS."""
+"""Inline SVG from small functions: marks, scales, axes. Colours and sizes are in the page's CSS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WIDTH, NEAR, FAR = 340, 3, 337
 
 
 def svg(key: str, height: float, title: str, says: str, *marks: Iterable[str] | str) -> Markup:
-    """A picture with its name and what it shows, for those who do not see it.
+    """A picture with a title and a description, for readers who cannot see it.
 
     Args:
         key: unique on the page.
@@ -48,13 +48,13 @@ def circle(x: float, y: float, radius: float, kind: str) -> str:
 
 
 def diamond(x: float, y: float, radius: float, kind: str) -> str:
-    """A mark told from a dot by its form."""
+    """A mark with a different shape than a dot."""
     r = radius
     return path([(x, y - r), (x + r, y), (x, y + r), (x - r, y)], kind, closed=True)
 
 
 def cross(x: float, y: float, radius: float, kind: str) -> str:
-    """A mark of what came to nothing."""
+    """A mark for something that failed."""
     r = radius
     return (
         f'<path class="{kind}" d="M{_n(x - r)} {_n(y - r)}L{_n(x + r)} {_n(y + r)}'
@@ -77,7 +77,7 @@ def text(x: float, y: float, content: object, kind: str = "", anchor: str = "sta
 
 @dataclass(frozen=True)
 class Scale:
-    """From values to places."""
+    """Maps values to coordinates."""
 
     low: float
     high: float
@@ -85,13 +85,13 @@ class Scale:
     end: float
 
     def __call__(self, value: float) -> float:
-        """The place of a value; one beyond the ends stands at the end."""
+        """The coordinate of a value; values beyond the ends are put at the end."""
         span = self.high - self.low or 1.0
         share = min(max((value - self.low) / span, 0.0), 1.0)
         return self.start + share * (self.end - self.start)
 
     def ticks(self, about: int = 4) -> list[float]:
-        """Round values within, about so many."""
+        """About this many round values within the scale."""
         span = (self.high - self.low) or 1.0
         raw = span / about
         power = 10.0 ** math.floor(math.log10(raw))

@@ -9,10 +9,10 @@ from typing import Any
 
 BINS = 10
 LEAST_SHARE = 1e-4
-"""An empty bin counts as this share, or the index would be without end."""
+"""An empty bin counts as this share; otherwise the index would be infinite."""
 
 SOME, MUCH = 0.1, 0.25
-"""The usual readings of a PSI: below the first nothing moved, above the second much did."""
+"""The usual limits of a PSI: below the first, little has moved; above the second, much has."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class _Distribution:
 
 
 def drifts(before: dict[str, Any], now: dict[str, Any]) -> list[Drift]:
-    """Every column that both profiles have, the most moved first."""
+    """The drift of every column in both profiles, the largest first."""
     results = []
     for part in ("features", "context"):
         for name, old in before[part].items():

@@ -1,4 +1,4 @@
-"""The files of a run that a report reads, each with its digest, or with why it is not there."""
+"""The files of a run that a report reads, each with its digest or why it is missing."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ninesteps.report.facts import SUCCEEDED, RunFacts, Source, StepFacts
 from ninesteps.settings.project import LANGUAGE_MODEL
 
 MOST_BYTES = 64_000_000
-"""Of one file: a table beyond it is not read."""
+"""The size of the largest file that is read."""
 
 MOST_DOTS = 240
-"""So many records of the explained ones are drawn, evenly spaced."""
+"""The most explained records that are drawn, evenly spaced."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class File:
 
     @property
     def sha256(self) -> str:
-        """Of what was read now."""
+        """The SHA-256 of what was read."""
         return "" if self.raw is None else hashlib.sha256(self.raw).hexdigest()
 
     def json(self) -> Any:
         """Its content.
 
         Raises:
-            Absent: if it is not there, or no JSON.
+            Absent: if it is missing or not JSON.
         """
         if self.raw is None:
             raise Absent(self.why)
@@ -50,12 +50,12 @@ class File:
 
 
 class Absent(Exception):
-    """What a panel shows is not there; the message says why."""
+    """The data of a panel are missing; the message says why."""
 
 
 @dataclass(frozen=True)
 class RunEvidence:
-    """What a run left behind, unread: whoever wants a file's content asks for it."""
+    """The files that a run left; their content is parsed only when it is needed."""
 
     evaluation: File
     curves: File
@@ -105,7 +105,7 @@ def collect(facts: RunFacts, source: Source) -> RunEvidence:
 
 
 def is_of_replies(columns: File) -> bool:
-    """Whether a run's `columns.json` is of a language model."""
+    """Whether a run's `columns.json` belongs to a language model."""
     try:
         return bool(columns.json()["problem"] == LANGUAGE_MODEL)
     except (Absent, LookupError, TypeError):
@@ -113,7 +113,7 @@ def is_of_replies(columns: File) -> bool:
 
 
 def output_file(facts: RunFacts, source: Source, output: str, name: str) -> File:
-    """A file in a processing step's output, or why it is not there."""
+    """A file in a processing step's output, or why it is missing."""
     writer = _written(facts, output)
     if writer is None:
         return File(name, why=f"no step of this pipeline writes {name}")
@@ -132,7 +132,7 @@ def output_file(facts: RunFacts, source: Source, output: str, name: str) -> File
 
 
 def _written(facts: RunFacts, output: str) -> tuple[StepFacts, str] | None:
-    """The step that writes an output of a name, and where to."""
+    """The step that writes the named output, and the output's S3 URI."""
     for step in facts.step("Processing"):
         for written in step.request.get("ProcessingOutputConfig", {}).get("Outputs", []):
             if written.get("OutputName") == output:
@@ -142,7 +142,7 @@ def _written(facts: RunFacts, output: str) -> tuple[StepFacts, str] | None:
 
 @dataclass(frozen=True)
 class Swarm:
-    """SHAP values of some records, and where their feature values stand among these records."""
+    """SHAP values of some records, and the ranks of their feature values among these records."""
 
     features: list[str]
     values: list[list[float]]  # [record][feature]

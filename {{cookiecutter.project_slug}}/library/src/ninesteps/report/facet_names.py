@@ -1,4 +1,4 @@
-"""What facets and their groups are called on a page: as pipeline.toml writes them, not by keys.
+"""The names of facets and groups on a page: as written in pipeline.toml, not their keys.
 
 `evaluation.json` calls the facet `age>=40` by a key, `age_ge_40`, and its group by an interval that
 ends where the data do, `[40, 64]`. A reader sees `age>=40` and `40 and over`.
@@ -36,7 +36,7 @@ def group_name(value: object) -> str:
 
 
 def with_group_names(content: Any) -> Any:
-    """JSON content in which each group's value, wherever it stands, is its name."""
+    """JSON content in which each group's value is replaced by its name."""
     if isinstance(content, list):
         return [with_group_names(item) for item in content]
     if not isinstance(content, dict):

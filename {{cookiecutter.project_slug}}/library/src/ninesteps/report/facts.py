@@ -1,4 +1,4 @@
-"""What a report is made from, wherever the run was: on this machine, or in an account."""
+"""The facts of a run that its report is made from, on this machine or in an account."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ninesteps.feature_store.ingest import Ingested
 
-if TYPE_CHECKING:  # a run in which nothing has changed imports it for nothing
+if TYPE_CHECKING:  # a run with nothing changed does not need it
     from ninesteps.registry.registry import Decision
     from ninesteps.report.dictionary import Dictionary
 
@@ -18,30 +18,30 @@ FAILED, SKIPPED, STOPPED, KILLED = "Failed", "Skipped", "Stopped", "Killed"
 
 @dataclass(frozen=True)
 class StepFacts:
-    """One step, as the definition has it and as it went."""
+    """One step: its definition, and what happened."""
 
     name: str
     type: str
     waits_for: tuple[str, ...]
     arguments: dict[str, Any]  # as the definition has them, with references
     status: str = WAITING
-    said: str = ""  # the status as a person calls it, such as Cached
-    began: str = ""  # the moment, as ISO 8601, where it is known; so is `ended`
+    said: str = ""  # the status as it is shown, such as Cached
+    began: str = ""  # ISO 8601; empty: not known. So is `ended`
     ended: str = ""
     took: str = ""  # such as `2.5 s`
     taken: str = ""  # a sentence on the run whose result it reuses
     source: str = ""  # that run's id
     reason: str = ""  # why it failed or was skipped
-    detail: str = ""  # what it came to
+    detail: str = ""  # its result, in a few words
     notes: tuple[str, ...] = ()
     outcome: bool | None = None  # a condition's
-    answer: dict[str, Any] = field(default_factory=dict)  # what Describe says of its job
+    answer: dict[str, Any] = field(default_factory=dict)  # the Describe call's answer on its job
     job: str = ""  # the ARN of what it started in an account
-    log_place: str = ""  # where the whole log lies
+    log_place: str = ""  # where the whole log is
 
     @property
     def request(self) -> dict[str, Any]:
-        """What its job was asked: as it was resolved, or as the definition has it."""
+        """The job's request: with its references resolved, or as in the definition."""
         return self.answer or self.arguments
 
 
@@ -68,7 +68,7 @@ class Previous:
 
 @dataclass(frozen=True)
 class Reference:
-    """What the page compares a run with."""
+    """The version or run that the page compares a run with."""
 
     run: str
     version: int | None  # that it registered
@@ -83,7 +83,7 @@ class RunFacts:
 
     id: str
     pipeline: str
-    project: str  # what people call it
+    project: str  # its display name
     where: str  # the machine or the account
     status: str
     started: str  # as the three below, as a person reads it
@@ -122,18 +122,18 @@ class RunFacts:
         return None
 
     def step(self, *types: str) -> list[StepFacts]:
-        """The steps of some types."""
+        """The steps of the given types."""
         return [step for step in self.steps if step.type in types]
 
 
 class Source(Protocol):
-    """Where a run's files lie."""
+    """Reads a run's files and logs."""
 
     def read(self, uri: str, most: int) -> bytes | None:
         """The object at an S3 URI; None if it is not there, or larger than `most` bytes.
 
         Raises:
-            evidence.Absent: if it may not be read.
+            evidence.Absent: if reading it is not allowed.
         """
 
     def log(self, step: StepFacts) -> Iterable[str]:

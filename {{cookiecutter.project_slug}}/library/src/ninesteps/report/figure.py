@@ -1,4 +1,4 @@
-"""What a panel holds: pictures with the sentence that reads them, and tables."""
+"""The parts of a panel: figures with a sentence that explains them, and tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Table:
     name: str
     head: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
-    texts: tuple[int, ...] = (0,)  # the columns that are read, not compared: set to the left
+    texts: tuple[int, ...] = (0,)  # columns of text, which are aligned left
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Numbers and texts as a person reads them."""
+"""Formats numbers and texts for people."""
 
 from __future__ import annotations
 
@@ -103,6 +103,6 @@ def as_html(text: str) -> str:
 
 
 def as_markdown(text: str) -> str:
-    """A text without what Markdown, or the HTML in it, would take for its own."""
+    """A text with everything escaped that has a meaning in Markdown or HTML."""
     escaped = re.sub(r"([\\`*_\[\]|~#@])", r"\\\1", " ".join(text.split()))
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,4 +1,4 @@
-"""The graph of the steps: a row for each depth, arrows for who waits for whom."""
+"""The graph of the steps: a row for each depth, and an arrow from each step to those after it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def state_class(step: StepFacts) -> str:
 
 
 def graph(steps: tuple[StepFacts, ...]) -> Markup:
-    """An SVG whose nodes lead to the steps' own parts of the page."""
+    """An SVG whose nodes link to the steps' parts of the page."""
     where = places(steps)
     nodes = [_node(number, step, *where[step.name]) for number, step in enumerate(steps, 1)]
     height = max(y for _, y, _ in where.values()) + NODE + 4 if where else 0
@@ -61,7 +61,7 @@ def places(steps: tuple[StepFacts, ...]) -> dict[str, Place]:
 
 
 def arrows(steps: tuple[StepFacts, ...], where: Mapping[str, Place]) -> list[str]:
-    """An arrow from each step to those that wait for it, but for what others imply."""
+    """An arrow from each step to those that wait for it, except where other arrows imply it."""
     return [
         _arrow(where[name], where[step.name])
         for step in steps
@@ -89,7 +89,7 @@ def layers(steps: tuple[StepFacts, ...]) -> list[list[StepFacts]]:
 
 
 def _nearest(step: StepFacts, steps: tuple[StepFacts, ...]) -> set[str]:
-    """Whom a step waits for, less those that these wait for in turn."""
+    """The steps that a step waits for, without those that these wait for themselves."""
     named = {other.name: other for other in steps}
 
     def above(name: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""A run on this machine, as its report is made from it."""
+"""A run on this machine: the facts and files that its report is made from."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PACKAGES = (
 _EVALUATION, _PROFILE = "/evaluation/evaluation.json", "/train/profile.json"
 
 LOOKED_THROUGH = 50
-"""So many earlier runs are asked for other training data."""
+"""How many earlier runs are searched for different training data."""
 
 
 def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFacts:

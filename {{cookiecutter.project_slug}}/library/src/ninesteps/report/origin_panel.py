@@ -1,4 +1,4 @@
-"""Where a run came from: the commit, the library, the settings and the raw table."""
+"""The panel on a run's origin: the commit, the library, the settings and the raw table."""
 
 from __future__ import annotations
 

@@ -21,13 +21,13 @@ COUNT, TEXT = "warnings", "warnings_text"
 """Where a registered version's metadata has how many warnings there were, and what they say."""
 
 MOST_LEFT_OUT = 0.05
-"""Above this share of the rows left out, it is a warning; [data.quality] has the limit of a run."""
+"""The share of rows left out above which there is a warning; [data.quality] limits a run."""
 
 MOSTLY, MORE = 0.5, 0.1
-"""Above this share without a value, or as much more than before, a column is a warning."""
+"""Shares of missing values above which there is a warning: of all rows, and more than before."""
 
 MOST_NAMED = 5
-"""Columns that one sentence names."""
+"""The most columns that one sentence names."""
 
 _BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError)
 """What reading content of another shape raises: nothing is said of it."""
@@ -103,7 +103,7 @@ def of_protected(found: Mapping[str, str], on_purpose: Mapping[str, str]) -> lis
             continue
         seems = f"features are made of {name!r} ({kind.name}), "
         seems += (
-            "which often stands for origin or gender"
+            "which often reveals origin or gender"
             if kind.proxy
             else "by which people are usually protected"
         )
@@ -111,8 +111,8 @@ def of_protected(found: Mapping[str, str], on_purpose: Mapping[str, str]) -> lis
             sentences.append(f"{seems}, on purpose: {reason} ([model.protected])")
         else:
             sentences.append(
-                f"{seems}: withhold it by [model] exclude and compare its groups by [bias] facets, "
-                "or say in [model.protected] why it is meant"
+                f"{seems}: exclude it with [model] exclude and compare its groups with [bias] "
+                "facets, or give the reason in [model.protected]"
             )
     return sentences
 

@@ -1,4 +1,4 @@
-"""What a page in one file is made with: its template, and the style and script within it."""
+"""Templates for pages in one file, and the style and script that are put into them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OWN = "ninesteps.report"
 
 
 def template(name: str, package: str = OWN) -> jinja2.Template:
-    """A package's template; what is put into it is escaped, and what it lacks is an error."""
+    """A package's template: values are escaped, and a missing value is an error."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(package, "."),
         autoescape=True,
@@ -29,6 +29,6 @@ def asset(name: str, package: str = OWN) -> str:
 
 
 def csp_hash(content: str) -> str:
-    """What the page's own policy knows its style and its script by."""
+    """The hash by which the page's content security policy allows a style or script."""
     digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
     return f"sha256-{digest}"

@@ -1,4 +1,4 @@
-"""What is compared in an account: executions, versions, and what its endpoint serves."""
+"""Finds what is compared in an account: executions, versions, and the version that serves."""
 
 from __future__ import annotations
 

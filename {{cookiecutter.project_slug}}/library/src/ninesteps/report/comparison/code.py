@@ -1,4 +1,4 @@
-"""Which files of the steps' code differ: by the content-addressed places that definitions name."""
+"""Finds the files that differ in the steps' code, which definitions name by content."""
 
 from __future__ import annotations
 

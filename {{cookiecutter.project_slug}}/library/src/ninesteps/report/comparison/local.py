@@ -1,4 +1,4 @@
-"""What is compared on this machine: runs, versions, and what the endpoint here serves."""
+"""Finds what is compared on this machine: runs, versions, and the version that serves."""
 
 from __future__ import annotations
 

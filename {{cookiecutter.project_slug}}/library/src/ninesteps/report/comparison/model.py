@@ -1,4 +1,4 @@
-"""A comparison as data: what is printed, written as JSON and shown on a page is made of it."""
+"""A comparison as data, from which the terminal, the JSON and the page are made."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, Generic, Protocol, TypeVar
 Interval = tuple[float, float]
 
 LEAST_SHARE_MOVED = 0.01
-"""Of all SHAP values: a feature whose part moves by less keeps its weight."""
+"""A feature's share of all SHAP values counts as unchanged if it moves by less than this."""
 
 LESS_IS_BETTER = frozenset(("rmse", "mae", "loss", "perplexity"))
 NEITHER_IS_BETTER = frozenset(("flagged_share",))
 
 
 class Difference(Protocol):
-    """A row of a part: something that both have, or one of them."""
+    """A row of a part: something that both sides have, or one of them."""
 
     @property
     def is_same(self) -> bool:
@@ -99,7 +99,7 @@ class MetricChange:
 
     @property
     def is_beyond_chance(self) -> bool | None:
-        """Whether the paired interval leaves out nought; None: there is no such interval."""
+        """Whether the paired interval does not contain 0; None: there is no such interval."""
         if self.interval is None:
             return None
         return self.interval[0] > 0 or self.interval[1] < 0
@@ -129,7 +129,7 @@ class MetricChange:
 
 @dataclass(frozen=True)
 class GroupChange:
-    """How often the favourable outcome comes to a group of a facet, by both models."""
+    """How often a group of a facet gets the favourable outcome, by both models."""
 
     facet: str
     group: str
@@ -176,7 +176,7 @@ class FeatureChange:
 
     @property
     def how(self) -> str:
-        """What became of it: `new`, `gone`, `gained`, `lost` or `about the same`."""
+        """How it changed: `new`, `gone`, `gained`, `lost` or `about the same`."""
         if self.first is None:
             return "new"
         if self.second is None:
@@ -208,7 +208,7 @@ class ReplyChange:
 
     @property
     def how(self) -> str:
-        """What became of it: `now right`, `now wrong`, `right in both` or `wrong in both`."""
+        """How it changed: `now right`, `now wrong`, `right in both` or `wrong in both`."""
         if self.is_same:
             return "right in both" if self.is_right[0] else "wrong in both"
         return "now right" if self.is_right[1] else "now wrong"

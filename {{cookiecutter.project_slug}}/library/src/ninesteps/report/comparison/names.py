@@ -1,4 +1,4 @@
-"""What a person calls what is compared: a version by its number, anything else is a run.
+"""Names of what is compared: a number is a version, anything else is a run.
 
 A version's number has at most nine digits and nothing else; a run's id has twelve characters, and
 the beginning of one that has digits alone is given with one character more, or all twelve.

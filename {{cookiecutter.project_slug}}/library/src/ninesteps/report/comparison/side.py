@@ -1,4 +1,4 @@
-"""One of the two sides of a comparison: a run's facts, its files, and what is read of them."""
+"""One of the two sides of a comparison: a run's facts and files, and the values read from them."""
 
 from __future__ import annotations
 

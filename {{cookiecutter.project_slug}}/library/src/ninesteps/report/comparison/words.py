@@ -1,4 +1,4 @@
-"""Values of a comparison as a person reads them, and which rows are worth showing."""
+"""Formats the values of a comparison, and selects the rows that are worth showing."""
 
 from __future__ import annotations
 
