@@ -24,7 +24,7 @@ from endpoints import ROOT
 from ninesteps.cli import here
 from ninesteps.local.endpoint.control import address, ask
 from ninesteps.local.endpoint.router import INVOKED, TARGET
-from ninesteps.local.state import State
+from ninesteps.local.state import State, digest_of_text
 from ninesteps.report import ab_page
 from ninesteps.runs import ab_test
 from ninesteps.runs.ab_test import looked_at
@@ -36,6 +36,7 @@ IS_FULL = int(os.environ.get("AB_RUNS", "80")) >= 2000
 
 AB = {"min_users": 40, "first_users": 40, "window_hours": 24, "max_days": 14}
 USERS = ["--users", "60"]
+IDA = ["--who", "Ida Rhodes", "--why", "try the new features"]
 BETTER, WORSE = (["--outcome-rate", rates] for rates in ("0.3,0.8", "0.95,0.05"))
 
 COMMAND = """
@@ -94,7 +95,7 @@ def killed_after_its_decision(
     for module, name in ((ab_page, "of_folder"), (ab_test, "keep")):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, killed)
-            assert pipeline("deploy", "2", "--ab", *USERS, *rates).exit_code == 137
+            assert pipeline("deploy", "2", "--ab", *USERS, *rates, *IDA).exit_code == 137
     (entry,) = entered(local)
     assert "decision" not in json.loads((test_of(local) / "test.json").read_text(encoding="utf-8"))
     return entry
@@ -121,8 +122,10 @@ def test_a_better_version_takes_over_and_a_page_says_why_though_the_command_is_k
     (entry,) = entered(local)
     assert (entry["kind"], entry["from"], entry["to"]) == ("deployed", 1, 2)
     assert (entry["ab_outcome"], len(entry["ab_events_sha256"])) == ("better", 64)
+    assert (entry["who"], entry["reason_sha256"]) == (IDA[1], digest_of_text(IDA[3]))
     shown = " ".join(pipeline("registry", "2").output.split())
     assert f"A/B test: better after {entry['ab_users']:,} users, deployed" in shown
+    assert f"deployed in place of version 1 {IDA[1]}: {IDA[3]}" in shown
     page = (test_of(local) / "page.html").read_text(encoding="utf-8")
     assert "Better: version 2 takes over" in page
     assert all(f"{name} over time" in page for name in ("The evidence", "Rates", "Shares"))

@@ -203,6 +203,36 @@ def test_the_decision_is_there_with_the_rules_that_were_in_force(made: Pack) -> 
     assert content["rules_in_force"].startswith("gate auc > 0.75")
 
 
+def test_who_deployed_it_and_why_is_there_and_who_deployed_another_is_not(fresh: Machine) -> None:
+    fresh.run("two")
+    folder = fresh.local / "endpoint"
+    folder.mkdir()
+    one = {"version": 1, "before": None, "by_hand": False, "who": "Al Gore", "reason": "spring"}
+    two = {**one, "version": 2, "before": 1, "who": "Thaddeus", "reason": "Petunia asked for it"}
+    back = {**one, "before": 2, "by_hand": True, "who": "Ida", "reason": "too slow"}
+    lines = [
+        {**each, "event": event, "at": f"2026-01-0{day}T00:00:00Z", **ended}
+        for day, each in enumerate((one, two, back), 1)
+        for event, ended in (("began", {"policy": {}}), ("ended", {"outcome": "deployed"}))
+    ]
+    text = "".join(f"{json.dumps(line)}\n" for line in lines)
+    (folder / "deployments.jsonl").write_text(text, encoding="utf-8")
+    made = pack.make(fresh.subject())
+    told = read(made, "approvals.json")["deployments"]
+    assert [(one["what"], one["who"], one["why"]) for one in told] == [
+        ("deployed", "Al Gore", "spring"),
+        ("deployed again: version 2 was rolled back", "Ida", "too slow"),
+    ]
+    page = " ".join(members(made)["index.html"].decode().split())
+    assert "On this machine it was deployed by Al Gore, 1 January 2026, 00:00 UTC" in page
+    assert "spring" in members(made)["report.html"].decode()
+    lineage_json = members(made)["lineage.json"].decode()
+    assert "Al Gore" in lineage_json
+    for content in members(made).values():
+        for name in ("Thaddeus", "Petunia"):
+            assert not any(spelling in content for spelling in spellings(name))
+
+
 def test_entries_of_other_versions_are_there_by_their_hash_alone(fresh: Machine) -> None:
     from ninesteps.local.state import State
 

@@ -64,6 +64,17 @@ def test_versions_are_deployed_gone_back_from_and_shown(local: Path) -> None:
     by = [(one["who"], one["reason"]) for one in noted(Rehearsal(ROOT, local, settings()))]
     assert by == [*[(whoami(ROOT), "none given")] * 4, *[("Al", "slow")] * 2]
     assert "version 1 serves, after version 2; by Al: slow\n" in pipeline("endpoint").output
+    in_registry = json.loads(pipeline("registry", "2", "--json").output)["deployments"]
+    assert [(one["what"], one["who"], one["why"]) for one in in_registry] == [
+        ("deployed in place of version 1", whoami(ROOT), "none given"),
+        ("rolled back to version 1", "Al", "slow"),
+    ]
+    assert "rolled back to version 1 Al: slow" in " ".join(pipeline("registry", "2").output.split())
+    again = json.loads(pipeline("registry", "1", "--json").output)["deployments"]
+    assert [one["what"] for one in again] == [
+        "deployed",
+        "deployed again: version 2 was rolled back",
+    ]
     blank = pipeline("rollback", "--why", " ")
     assert (blank.exit_code, "why: expected a reason, got ' '" in blank.output) == (2, True)
     entries = [e for e in State(local / "state.db").events() if "from" in e.facts]

@@ -14,7 +14,7 @@ from ninesteps.lineage.erased import with_erasures
 from ninesteps.lineage.graph import ASSOCIATION_TYPES, Association, Builder, Entity, Graph
 from ninesteps.lineage.of_run import RunLineage, RunRecord
 from ninesteps.lineage.tree import tree
-from ninesteps.local.endpoint.server import DEPLOYMENTS
+from ninesteps.local.endpoint.deployments import DEPLOYMENTS
 from ninesteps.local.erasures import Erasure, Erasures
 from ninesteps.local.execution import SUCCEEDED
 from ninesteps.local.state import KeptExecution, KeptStep, Record

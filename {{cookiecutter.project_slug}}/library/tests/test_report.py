@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ninesteps.feature_store.ingest import Ingested
+from ninesteps.local.endpoint.deployments import Deployment
 from ninesteps.registry.registry import Decision
 from ninesteps.report.drawing import FAR, NEAR
 from ninesteps.report.evidence import collect
@@ -414,6 +415,7 @@ def test_no_text_of_the_data_becomes_markup() -> None:
             for one in steps()
         ),
         changes=(Decision("Pending", "Approved", HOSTILE, HOSTILE, HOSTILE),),
+        deployments=(Deployment(HOSTILE, "", HOSTILE, HOSTILE, HOSTILE),),
         previous=Previous("zero", HOSTILE, json.dumps(profile).encode()),
     )  # fmt: skip
     page, report = made(run, source)
@@ -577,6 +579,11 @@ def test_an_approval_has_a_part_when_there_is_one(page: Page) -> None:
     change = Decision("PendingManualApproval", "Approved", "Jo", "as agreed", MOMENT)
     text = made(facts(changes=(change,)))[0].section("approval").text
     assert "Jo set the version to Approved on 2 January 2026, 00:00 UTC: as agreed" in text
+    assert "All deployments" not in text
+    deployed = Deployment(MOMENT, MOMENT, "deployed in place of version 1", "Al", "for the spring")
+    text = made(facts(changes=(change,), deployments=(deployed,)))[0].section("approval").text
+    table = text.partition("All deployments on this machine")[2]
+    assert "deployed in place of version 1 Al for the spring" in " ".join(table.split())
 
 
 def test_two_algorithms_are_told_apart_and_compared() -> None:

@@ -274,6 +274,7 @@ def _approvals(contents: Contents) -> Mapping[str, Any]:
         "rules_in_force": approvals.rules,
         "metadata": version.metadata,
         "decisions": [vars(decision) for decision in version.decisions],
+        "deployments": [vars(deployment) for deployment in subject.facts.deployments],
     }
 
 
@@ -367,7 +368,7 @@ _ITEMS: dict[str, tuple[str, Callable[[Contents], Any]]] = {
     "lineage.json": ("The lineage, in SageMaker's terms", _lineage),
     "lineage.mmd": ("The same as a Mermaid flowchart", _chart),
     "comparison.json": ("The differences from the version that it replaced", _comparison),
-    "approvals.json": ("Decisions, with the rules in force", _approvals),
+    "approvals.json": ("Decisions, with the rules in force, and deployments", _approvals),
     "chain.json": ("The chain of events", _chain),
     HEADS: ("Heads of machines' chains that the account keeps", _heads),
     "model_card.json": ("The model card, with the statements that people made", _card),

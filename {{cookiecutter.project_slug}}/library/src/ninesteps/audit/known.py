@@ -9,6 +9,7 @@ from ninesteps.audit.impact_ratios import SCORING, Rates
 from ninesteps.audit.privacy import LEAST
 from ninesteps.audit.subject import NO_CHAIN, Subject
 from ninesteps.feature_store import findings
+from ninesteps.local.endpoint.deployments import Deployment
 from ninesteps.registry.registry import Decision
 from ninesteps.report import champion
 from ninesteps.report.bias_charts import is_shown
@@ -246,6 +247,18 @@ def decision_in_words(decision: Decision) -> str:
     return f"{decision.after.lower()}{stage} by {decision.who}, {moment(decision.at)}"
 
 
+def _deployments(subject: Subject, reading: Reading) -> str:
+    if subject.local is None:
+        raise Absent("in an account the approval itself starts the rollout")
+    return "; ".join(map(deployment_in_words, subject.facts.deployments)) or "none so far"
+
+
+def deployment_in_words(deployment: Deployment) -> str:
+    """`deployed in place of version 1 by Jo, ...`."""
+    who = f" by {deployment.who}" if deployment.who else ""
+    return f"{deployment.what}{who}, {moment(deployment.began)}"
+
+
 def _drift(subject: Subject, reading: Reading) -> str:
     drifts = reading.drifts
     moved = [f"{drift.name} (PSI {number(drift.psi, 3)})" for drift in drifts[:3]]
@@ -387,6 +400,7 @@ _FACTS: dict[str, Fact] = {
     "library": _library,
     "model_sha256": _model_sha256,
     "decisions": _decisions,
+    "deployments": _deployments,
     "drift": _drift,
     "remarks": _remarks,
     "chain": _chain,

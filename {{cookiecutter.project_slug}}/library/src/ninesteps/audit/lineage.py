@@ -1,6 +1,7 @@
 """The lineage of a version for a pack: without a machine's folders, and without names.
 
-Who decided on the version is named; who started a run, and who decided on other versions, is not.
+Who decided on the version or deployed it is named; who started a run, and who decided on other
+versions, is not.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ninesteps.report.evidence import Absent
 
 _PEOPLE = ("started by",)
 _PATHS = ("raw table",)  # on the machine that made it
+_DECIDED = ("decided_by", "reason")  # of a deployment
 _BY = "by"  # who made an action of SageMaker's; of an approval, who decided
 
 
@@ -29,7 +31,8 @@ def graph(subject: Subject) -> Graph:
         whole, others = _here(subject) if subject.local else _in_account(subject)
     except NineStepsError as error:
         raise Absent(str(error)) from None
-    kept = {id_: _entity(e) for id_, e in whole.entities.items() if id_ not in others}
+    own = str(subject.version.number)
+    kept = {id_: _entity(e, own) for id_, e in whole.entities.items() if id_ not in others}
     return Graph(kept, whole.associations).only(kept)
 
 
@@ -66,8 +69,11 @@ def _in_account(subject: Subject) -> tuple[Graph, set[str]]:
     }  # fmt: skip
 
 
-def _entity(entity: Entity) -> Entity:
+def _entity(entity: Entity, own: str) -> Entity:
+    """An entity as a pack has it; `own` is the number of the version."""
     people = _PEOPLE if entity.role == roles.APPROVAL else (*_PEOPLE, _BY)
+    if entity.role == roles.DEPLOYMENT and entity.properties.get("version") != own:
+        people = (*people, *_DECIDED)
     properties = {
         name: last_name(text) if name in _PATHS else text
         for name, text in entity.properties.items()

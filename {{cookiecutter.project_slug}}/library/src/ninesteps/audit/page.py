@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ninesteps.audit.impact_ratios import LEAST_SHARE, SCORING, Rates
-from ninesteps.audit.known import Known, decision_in_words
+from ninesteps.audit.known import Known, decision_in_words, deployment_in_words
 from ninesteps.audit.laws import NO, Answer, Concern, Law, Laws, answered
 from ninesteps.audit.privacy import LEAST
 from ninesteps.audit.subject import Subject
@@ -104,9 +104,11 @@ def _section(
 def _lead(subject: Subject) -> str:
     version = subject.version
     decisions = "; ".join(map(decision_in_words, version.decisions)) or "no decision so far"
+    deployed = "; ".join(map(deployment_in_words, subject.facts.deployments))
+    on_this_machine = f" On this machine it was {deployed}." if deployed else ""
     return (
         f"Registered {moment(version.created)} by run {version.execution} on "
-        f"{subject.facts.where}. It is {version.status}: {decisions}."
+        f"{subject.facts.where}. It is {version.status}: {decisions}.{on_this_machine}"
     )
 
 

@@ -221,7 +221,7 @@ def facts_of(facts: RunFacts) -> RunFacts:
     """What a pack's copy of the report is made from: no log, no path, and nobody's name.
 
     It is put together field by field, so that one which is added later is not carried by itself.
-    Who approved is kept: an approval without a name is none.
+    Who approved and who deployed is kept: a decision without a name is none.
     """
     previous = facts.previous and replace(
         facts.previous, profile=json.dumps(_profile(json.loads(facts.previous.profile))).encode()
@@ -245,6 +245,7 @@ def facts_of(facts: RunFacts) -> RunFacts:
         erased=facts.erased,
         registered=facts.registered,
         changes=facts.changes,
+        deployments=facts.deployments,
         previous=previous,
         no_previous=facts.no_previous,
         names=facts.names,

@@ -74,8 +74,12 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "deploy": (
         ("pipeline deploy 2 --time-scale 60", "Wait a second instead of each minute."),
         ("pipeline deploy 2 --ab", "Test it against the version that serves."),
+        ('pipeline deploy 2 --who "Jo Doe" --why "spring data"', "Keep who decided, and why."),
     ),
-    "rollback": (("pipeline rollback", "Let the version before serve again."),),
+    "rollback": (
+        ("pipeline rollback", "Let the version before serve again."),
+        ('pipeline rollback --who "Jo Doe" --why "too slow"', "Keep who decided, and why."),
+    ),
     "endpoint": (
         ("pipeline endpoint", "Show what serves, and where."),
         ("pipeline endpoint --example", "Print a request to it for a shell."),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +10,7 @@ from typing import Any
 from ninesteps.lineage import entities, roles
 from ninesteps.lineage.graph import ASSOCIATED_WITH, CONTRIBUTED_TO, Builder, Entity
 from ninesteps.lineage.of_run import gate_id
-from ninesteps.local.endpoint.server import DEPLOYMENTS
-from ninesteps.local.endpoint.serving import SERVED, SERVING
+from ninesteps.local.endpoint.deployments import Noted, deployments
 from ninesteps.local.state import KeptStep, ModelPackage, StatusChange
 from ninesteps.registry.registry import APPROVED
 
@@ -129,7 +126,7 @@ def add_deployments(
         group: the model package group of deployments that do not note theirs.
         packages: the decisions on each version there is, by its group and number.
     """
-    for deployment in _deployments(folder, group):
+    for deployment in deployments(folder, group):
         if (deployment.group, deployment.version) in packages:
             endpoint = graph.add(Entity(
                 entities.entity_id("context", roles.ENDPOINT, deployment.group), "context",
@@ -138,49 +135,8 @@ def add_deployments(
             _add_deployment(deployment, packages, endpoint, graph)
 
 
-@dataclass
-class _Deployment:
-    """The lines of one deployment."""
-
-    number: int  # the first is 1
-    group: str  # of the version
-    began: dict[str, Any]
-    ended: dict[str, Any]  # empty while it goes on, or if it was broken off
-    served: dict[str, Any]  # the traffic; empty if none is noted
-
-    @property
-    def version(self) -> int:
-        """The version's number."""
-        return int(self.began["version"])
-
-
-def _deployments(folder: Path, group: str) -> list[_Deployment]:
-    """The deployments that the endpoint noted, the oldest first; a line cut off is left out."""
-    deployments: list[_Deployment] = []
-    for event in _lines(folder / DEPLOYMENTS):
-        if event.get("event") == "began":
-            own = str(event.get("group") or group)  # which it did not note in earlier versions
-            deployments.append(_Deployment(len(deployments) + 1, own, event, {}, {}))
-        elif deployments and deployments[-1].began["version"] == event.get("version"):
-            deployments[-1].ended = event
-    traffic = list(_lines(folder / SERVED))
-    with contextlib.suppress(OSError, ValueError):
-        traffic += json.loads((folder / SERVING).read_text(encoding="utf-8"))
-    for event in traffic:
-        if 0 < event.get("deployment", 0) <= len(deployments):
-            deployments[event["deployment"] - 1].served = event
-    return deployments
-
-
-def _lines(file: Path) -> Iterator[dict[str, Any]]:
-    with contextlib.suppress(FileNotFoundError):
-        for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-            with contextlib.suppress(ValueError):
-                yield dict(json.loads(line))
-
-
 def _add_deployment(
-    deployment: _Deployment,
+    deployment: Noted,
     packages: Mapping[tuple[str, int], list[StatusChange]],
     endpoint: str,
     graph: Builder,

@@ -11,7 +11,8 @@ from typing import Any
 from ninesteps.errors import StepError
 from ninesteps.feature_store.ingest import Ingested, summary_of
 from ninesteps.local.chain import Entry
-from ninesteps.local.endpoint import control
+from ninesteps.local.endpoint import control, deployments
+from ninesteps.local.endpoint.deployments import Deployment
 from ninesteps.local.erasures import Erasures
 from ninesteps.local.execution import PAGE
 from ninesteps.local.state import State, StatusChange, digest_of, digest_of_text
@@ -130,6 +131,10 @@ class LocalRegistry:
 
     def ab_look(self, version: Version) -> None:
         """None: a test on this machine is shown by the command that makes it."""
+
+    def deployments(self, version: Version) -> tuple[Deployment, ...]:
+        """The deployments of a version to the endpoint on this machine."""
+        return deployments.of_version(self.local, self.group, version.number)
 
     def identity(self, who: str) -> str:
         """Whoever they say: nobody signs in to this machine's registry."""

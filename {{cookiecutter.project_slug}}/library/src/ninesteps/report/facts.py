@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ninesteps.feature_store.ingest import Ingested
 
 if TYPE_CHECKING:  # a run with nothing changed does not need it
+    from ninesteps.local.endpoint.deployments import Deployment
     from ninesteps.registry.registry import Decision
     from ninesteps.report.dictionary import Dictionary
 
@@ -100,6 +101,7 @@ class RunFacts:
     erased: dict[str, str] = field(default_factory=dict)  # of these, how an erasure changed each
     registered: str = ""  # the version, as a person reads it
     changes: tuple[Decision, ...] = ()  # of its status, the oldest first
+    deployments: tuple[Deployment, ...] = ()  # to the endpoint on this machine, the oldest first
     versions: dict[str, str] = field(default_factory=dict)
     previous: Previous | None = None
     no_previous: str = ""  # why there is none

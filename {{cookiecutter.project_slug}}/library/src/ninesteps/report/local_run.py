@@ -17,7 +17,7 @@ import ninesteps
 from ninesteps.definition.known_fields import APPROVAL_STATUSES
 from ninesteps.errors import NineStepsError, StateError, StepError
 from ninesteps.feature_store.ingest import summary_of
-from ninesteps.local.endpoint import control
+from ninesteps.local.endpoint import control, deployments
 from ninesteps.local.erasures import Erasures
 from ninesteps.local.execution import FAILED, SUCCEEDED, Execution, StepRun
 from ninesteps.local.history import log_text
@@ -73,6 +73,11 @@ def local_facts(local: Path, settings: Settings, execution: Execution) -> RunFac
         erased=erased,
         registered=", ".join(map(_registered, execution.registered)),
         changes=_changes(kept_state, settings, execution),
+        deployments=tuple(
+            one
+            for version in execution.versions
+            for one in deployments.of_version(local, settings.model_package_group, version)
+        ),
         versions=installed(),
         previous=previous,
         no_previous=no_previous,

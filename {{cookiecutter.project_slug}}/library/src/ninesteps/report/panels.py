@@ -33,7 +33,7 @@ def panels(reading: Reading) -> list[Panel]:
         panel("data", "Training data", reading, data),
         panel("origin", "Where it came from", reading, came_from),
     ]
-    if reading.facts.changes:
+    if reading.facts.changes or reading.facts.deployments:
         panel_list.append(panel("approval", "Approval", reading, _approval))
     return [*panel_list, panel("evidence", "Evidence", reading, _evidence)]
 
@@ -217,14 +217,22 @@ def _best_of(name: str, best: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _approval(reading: Reading) -> Panel:
-    changes = reading.facts.changes
-    rows = [(moment(c.at), c.stage or "-", c.before, c.after, c.who, c.why) for c in changes]
-    last = changes[-1]
-    of = f", for {last.stage}," if last.stage else ""
-    says = f"{last.who} set the version{of} to {last.after} on {moment(last.at)}: {last.why}"
-    head = ("when", "stage", "from", "to", "who", "why")
-    table = Table("All status changes", head, rows, (0, 1, 2, 3, 4, 5))
-    return Panel("approval", "Approval", says, [Group("", tables=[table])])
+    changes, deployed = reading.facts.changes, reading.facts.deployments
+    tables, said = [], []
+    if changes:
+        rows = [(moment(c.at), c.stage or "-", c.before, c.after, c.who, c.why) for c in changes]
+        head = ("when", "stage", "from", "to", "who", "why")
+        tables.append(Table("All status changes", head, rows, (0, 1, 2, 3, 4, 5)))
+        last = changes[-1]
+        of = f", for {last.stage}," if last.stage else ""
+        said.append(
+            f"{last.who} set the version{of} to {last.after} on {moment(last.at)}: {last.why}"
+        )
+    if deployed:
+        told = [(moment(d.began), d.what, d.who or "not kept", d.why or "-") for d in deployed]
+        columns = ("when", "what", "who", "why")
+        tables.append(Table("All deployments on this machine", columns, told, (0, 1, 2, 3)))
+    return Panel("approval", "Approval", " ".join(said), [Group("", tables=tables)])
 
 
 def _evidence(reading: Reading) -> Panel:

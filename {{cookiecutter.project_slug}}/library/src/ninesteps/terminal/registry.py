@@ -12,6 +12,7 @@ from rich.table import Table
 
 from ninesteps.errors import NineStepsError, RegistryError
 from ninesteps.feature_store import findings
+from ninesteps.local.endpoint.deployments import Deployment
 from ninesteps.local.history import History
 from ninesteps.profiles.stamps import (
     LIBRARY,
@@ -118,7 +119,8 @@ def version(approvals: Approvals, settings: Settings, number: int) -> None:
             grid.add_row("", f"[red]{escape(fault)}[/]" if fault else "signed")
     grid.add_row("report", escape(_report(approvals, model_version)))
     look = registry.ab_look(model_version)
-    for label, text in _rolled_out(model_version.metadata, look):
+    deployed = _deployed(_deployments(registry, model_version))
+    for label, text in (*deployed, *_rolled_out(model_version.metadata, look)):
         grid.add_row(label, escape(text))
     for stage in ("", PRODUCTION) if approvals.before_production else ("",):
         if objection := approvals.objection(model_version, stage):
@@ -143,6 +145,19 @@ def _data_rows(
         yield label, escape(f"- {warning}")
     if found["not_known"]:
         yield "", f"[dim]{escape(found['not_known'])}[/]"
+
+
+def _deployments(registry: Registry, model_version: Version) -> tuple[Deployment, ...]:
+    """The deployments on this machine; in an account, `rollout` says what the approval started."""
+    return registry.deployments(model_version) if isinstance(registry, LocalRegistry) else ()
+
+
+def _deployed(deployments: tuple[Deployment, ...]) -> Iterator[tuple[str, str]]:
+    """Each deployment, by whom and why, a row each."""
+    for label, one in _labelled("endpoint", deployments):
+        yield label, f"{one.began}  {one.what}"
+        if one.who:
+            yield "", f"{one.who}: {one.why}"
 
 
 def _rolled_out(metadata: Mapping[str, str], look: ABLook | None) -> Iterator[tuple[str, str]]:
@@ -219,6 +234,7 @@ def version_as_json(approvals: Approvals, settings: Settings, number: int) -> di
         "erased": registry.erased(model_version) or None,
         "evidence": [{**asdict(e), "fault": e.fault} for e in registry.evidence(model_version)],
         "changes": [asdict(decision) for decision in model_version.decisions],
+        "deployments": [asdict(one) for one in _deployments(registry, model_version)],
         "report": str(page) if (page := registry.report(model_version)) else None,
         "rollout": model_version.metadata.get("rollout") or None,
         "ab_test": asdict(look) if look else None,

@@ -30,15 +30,13 @@ from ninesteps.local.endpoint.ab_test import AbDeployment
 from ninesteps.local.endpoint.blue_green import Deployment, Golden, RolledBackError
 from ninesteps.local.endpoint.connection import MAX_CONNECTIONS, Clients, Connection
 from ninesteps.local.endpoint.control import ADDRESS, LOCALHOST
+from ninesteps.local.endpoint.deployments import DEPLOYED, DEPLOYMENTS
 from ninesteps.local.endpoint.fleet import Fleet, FleetError, ServedVersion
 from ninesteps.local.endpoint.observed import Observed, totals
 from ninesteps.local.endpoint.router import Router
 from ninesteps.local.endpoint.serving import Serving, moment
 from ninesteps.local.state import State, digest_of_text
 from ninesteps.settings.deploy import Alarm
-
-DEPLOYMENTS = "deployments.jsonl"
-"""Every deployment and its outcome, a line each; nothing is ever taken away."""
 
 DECIDED = ("who", "reason")
 """What is noted of who deploys a version or goes back, and in their words."""
@@ -252,18 +250,18 @@ class Endpoint:
             await fleet.start()
             self._serving.begin(version.number, self._begun())
             replaced = await deployment.run(self._router, fleet)
-            self._previous, outcome, why = before, "deployed", ""
+            self._previous, outcome, why = before, DEPLOYED, ""
             if replaced:
                 await asyncio.shield(replaced.stop())
                 self._forget(replaced.version)
         except (FleetError, RolledBackError) as error:
             outcome, why = "rolled back", str(error)
         except asyncio.CancelledError:
-            if outcome != "deployed":
+            if outcome != DEPLOYED:
                 outcome, why = "rolled back", "by hand"
                 noted |= self._cancelled
         finally:
-            if outcome != "deployed":
+            if outcome != DEPLOYED:
                 self._forget(version)
                 self._serving.end(version.number, outcome, is_noted=False)
             elif before is not None:
@@ -282,7 +280,7 @@ class Endpoint:
     ) -> dict[str, str]:
         """Enter a deployment in the chain of events; why it is not there, if it could not be."""
         number, before = noted["version"], noted["before"]
-        is_deployed = outcome == "deployed"
+        is_deployed = outcome == DEPLOYED
         kind = "deployed" if is_deployed and not noted["by_hand"] else "rolled back"
         change = {"from": before, "to": number} if is_deployed else {"from": number, "to": before}
         facts = {**package, "version": number, **change, "by_hand": noted["by_hand"]}
