@@ -102,7 +102,10 @@ def ask_again(refused: str) -> str:
         command = subprocess.list2cmdline([word for line in lines for word in line])
     else:
         command = " \\\n    ".join(shlex.join(line) for line in lines)
-    return f"\nTo correct it, edit the last answer and run:\n\n  {command}\n"
+    return (
+        f"\nTo correct it, edit the last answer and run:\n\n  {command}\n\n"
+        "(A traceback of cookiecutter follows. It says only that this check failed.)\n"
+    )
 
 
 def template_address() -> str:

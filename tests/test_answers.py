@@ -408,6 +408,8 @@ def test_a_refused_answer_gives_the_others_back(
     assert done.stderr.startswith(f"{refused}: ")
     assert list(folder.iterdir()) == []
     offered = command_in(done.stderr)
+    assert "(A traceback of cookiecutter follows." in done.stderr.partition("\nTraceback (")[0]
+    assert "\nTraceback (" in done.stdout + done.stderr  # cookiecutter's own log of a failed hook
     assert offered.count(wrong) == 1
     assert offered.rstrip("'}\"").endswith(wrong)
     run("bash", "-c", offered.replace(wrong, right), cwd=tmp_path)
