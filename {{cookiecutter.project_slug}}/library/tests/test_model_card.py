@@ -247,7 +247,7 @@ def test_an_archived_card_is_left_as_it_is(session: Any, settings: Settings) -> 
     making.keep(session, settings, PROD, content())
     (card,) = sagemaker_backends[ACCOUNT][REGION].model_cards["pets-v1"]
     card.model_card_status = "Archived"
-    with pytest.raises(RegistryError, match="pets-v1 is archived: AWS lets nobody change it"):
+    with pytest.raises(RegistryError, match="pets-v1 is archived: AWS allows no changes to it"):
         making.keep(session, settings, PROD, content(version(status="Approved")))
 
 

@@ -24,7 +24,7 @@ SELECTION, SCORING = "selection rate", "scoring rate"
 
 
 class NotComputed(Exception):
-    """Why the rates cannot be computed, as a sentence without its full stop."""
+    """The rates cannot be computed; the message says why, without a full stop."""
 
 
 @dataclass(frozen=True)

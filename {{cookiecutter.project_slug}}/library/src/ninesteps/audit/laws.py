@@ -100,7 +100,7 @@ def answered(question: Question, known: Known, items: Mapping[str, str]) -> Answ
     """A question with the facts of a version.
 
     Args:
-        items: the items of the pack; of one that cannot be had, why.
+        items: the items of the pack; for a missing one, why.
     """
     items = {MANIFEST: "", **items}
     shows: list[str] = []

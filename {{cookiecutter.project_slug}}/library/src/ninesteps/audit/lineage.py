@@ -50,7 +50,7 @@ def _here(subject: Subject) -> tuple[Graph, set[str]]:
 
 
 def _in_account(subject: Subject) -> tuple[Graph, set[str]]:
-    """The same of an account; whoever makes the pack twice has it in the same order."""
+    """The same for an account; a pack that is made again has the same order."""
     from ninesteps.infrastructure import account
     from ninesteps.lineage.account import client, graph_of_version
 

@@ -26,7 +26,7 @@ class Pack:
     content: bytes
     manifest_sha256: str
     files: int
-    absent: Mapping[str, str]  # items that cannot be had, and why
+    absent: Mapping[str, str]  # missing items, and why
     changed: tuple[str, ...]  # URIs of what is not as its step left it
 
     def write(self, file: Path) -> None:
@@ -69,7 +69,7 @@ def make(subject: Subject) -> Pack:
     verifier = (Path(__file__).parent / "verify.py").read_bytes().replace(b"\r\n", b"\n")
     items = [
         *items,
-        Item("index.html", "What each item answers: begin here", html.encode()),
+        Item("index.html", "What each file answers: start here", html.encode()),
         Item("index.txt", "The same as text", text.encode()),
         Item("verify.py", "Checks the pack: python verify.py", verifier),
         Item("__main__.py", "The same: python PACK.zip", RUNS_ITSELF),

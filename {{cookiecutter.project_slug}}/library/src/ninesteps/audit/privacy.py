@@ -21,7 +21,7 @@ LEAST = LEAST_SHOWN
 """Rows: groups with fewer are left out of a copy."""
 
 UNNAMED = f"fewer than {LEAST} rows"
-"""What stands for the name of a small group where a name has to stand."""
+"""The placeholder for the name of a small group, where a name is required."""
 
 _INTERVAL = re.compile(r"([\[(].+, )(.+)\]")
 _PEOPLE = ("CreatedBy", "LastModifiedBy", "UserContext", "ModelApprovalStatusLastModifiedBy")
@@ -145,7 +145,7 @@ def _analysis(content: dict[str, Any], copies: Copies) -> dict[str, Any]:
 
 
 def _explanations(content: Any) -> Any:
-    """Without the words of few conversations: whoever wrote them may be known by them."""
+    """The content without words of few conversations, which may reveal who wrote them."""
     words = (content or {}).get("word_attributions")
     if not words:
         return content
@@ -218,7 +218,7 @@ _KINDS = {
 
 
 def facts_of(facts: RunFacts) -> RunFacts:
-    """What a pack's copy of the report is made from: no log, no path, and nobody's name.
+    """The facts that a pack's copy of the report is made from: no log, no path, and no names.
 
     It is put together field by field, so that one which is added later is not carried by itself.
     Who approved and who deployed is kept: a decision without a name is none.

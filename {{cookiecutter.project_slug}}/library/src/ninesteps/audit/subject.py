@@ -113,7 +113,7 @@ class Subject:
         """The object at a URI.
 
         Raises:
-            Absent: if it cannot be had.
+            Absent: if it is missing.
         """
         content = self.source.read(uri, most)
         if content is None:

@@ -128,8 +128,8 @@ def check(pack: Path) -> tuple[list[str], list[str]]:
         *([] if found else [f"all {len(files) - 1} files are as {MANIFEST} lists them"]),
         f"signed decisions: {files.get(APPROVALS, b'').count(b'BEGIN SSH SIGNATURE')}",
         f"{MANIFEST} has SHA-256 {sha256(files[MANIFEST]).hexdigest()}",
-        "Compare that with the one that was printed when the pack was made: whoever can",
-        "write the pack again can write its manifest again.",
+        "Compare it with the one that was printed when the pack was made: anyone who can",
+        "change the pack can also change its manifest.",
     ]
 
 

@@ -35,7 +35,7 @@ from ninesteps.registry.registry import Version
 from ninesteps.settings.features import Features
 
 MAX_DEPTH = 10
-"""Associations that QueryLineage follows at most; from what lies there, it is asked again."""
+"""The depth to which QueryLineage follows associations; from there it is called again."""
 
 PAGE = 50
 """Entities in an answer of QueryLineage, at most."""
@@ -294,7 +294,7 @@ def _properties(found: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _commit(found: Mapping[str, Any]) -> dict[str, str]:
-    """What whoever made an entity said of its code; SageMaker itself says nothing."""
+    """What the creator of an entity recorded about its code; SageMaker records nothing."""
     metadata = found.get("MetadataProperties", {})
     named = {"commit": metadata.get("CommitId"), "repository": metadata.get("Repository")}
     return {name: str(value) for name, value in named.items() if value}
@@ -337,7 +337,7 @@ class _Known:
     package: str  # the id of the version's entity
 
     def add_package(self, is_recorded: bool) -> None:
-        """The version with its metadata; where SageMaker has no lineage of it, that is said."""
+        """The version with its metadata, and a note if SageMaker has no lineage for it."""
         version = self.version
         there = self.graph.entities.get(self.package) or Entity(
             self.package, "artifact", "ModelPackage", version.name,

@@ -118,7 +118,7 @@ def _is_produced(graph: Graph, entity: Entity) -> bool:
 
 
 def _importance(entity: Entity) -> int:
-    """What has a role of its own comes before what merely lies beside it; a commit before all."""
+    """Entities with a role come before the files next to them; a commit comes first."""
     if entity.role in roles.BEFORE_A_RUN:
         return roles.BEFORE_A_RUN.index(entity.role)
     return entity.role in ("", "output")

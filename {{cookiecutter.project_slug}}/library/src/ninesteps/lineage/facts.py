@@ -22,7 +22,7 @@ def remark(node: Node) -> str:
 
 
 def erased(node: Node) -> str:
-    """That an erasure has changed what a node stands for; empty if none has."""
+    """A note that an erasure has changed what a node shows; empty if none has."""
     changes = [e.properties["erased"] for e in node.members if "erased" in e.properties]
     if not changes:
         return ""

@@ -20,7 +20,7 @@ _HEX = re.compile(rf"[0-9a-f]{{{LEAST},64}}")
 
 @dataclass(frozen=True)
 class Use:
-    """A version that came from what was asked for."""
+    """A version that came from the entities in question."""
 
     package: Entity
     is_in_model: bool  # its model came from it; else what it rests on beside the model

@@ -38,7 +38,7 @@ def _branches(
     shown: set[str],
     indent: str,
 ) -> Iterator[str]:
-    """What hangs on a node. A node that stands above already is named, and not drawn again."""
+    """The tree below a node. A node that is already drawn above is only named."""
     others = sorted(
         dict.fromkeys(getattr(arrow, end) for arrow in edges[node.id]),
         key=lambda id_: _order(drawn.nodes[id_].type),
@@ -56,7 +56,7 @@ def _branches(
 
 
 def _order(type_: str) -> int:
-    """Where a type stands among others: the model and the data first, what all jobs share last."""
+    """The order of types: the model and the data first, what all jobs share last."""
     return _FIRST.index(type_) if type_ in _FIRST else len(_FIRST) + (type_ in _LAST)
 
 

@@ -335,7 +335,7 @@ class Card:
         yield from self._dictionary()
 
     def _dictionary(self) -> Iterator[tuple[str, str]]:
-        """What the features mean, and the columns that the model never sees, as far as is said."""
+        """The known meanings of features, and the columns that the model never sees."""
         dictionary = self.reading.facts.dictionary
         if dictionary is None:
             return

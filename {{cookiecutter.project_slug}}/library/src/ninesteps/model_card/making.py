@@ -84,7 +84,7 @@ def keep(
     is the organization's affair, so the status of one that is there stays as it is.
 
     Raises:
-        RegistryError: if the card is archived, which AWS lets nobody change.
+        RegistryError: if the card is archived; AWS does not allow changes then.
     """
     sagemaker, text = session.client("sagemaker"), schema.as_text(content)
     overview = content["model_overview"]
@@ -104,7 +104,7 @@ def keep(
     if json.loads(found["Content"]) == content:
         return Kept(name, number, "there already")
     if found["ModelCardStatus"] == "Archived":
-        raise RegistryError(f"the model card {name} is archived: AWS lets nobody change it")
+        raise RegistryError(f"the model card {name} is archived: AWS allows no changes to it")
     sagemaker.update_model_card(ModelCardName=name, Content=text)
     return Kept(name, number + 1, "changed")
 

@@ -374,7 +374,7 @@ class AccountRun:
         )
 
     def listing(self, uri: str) -> dict[str, str]:
-        """What lies below an S3 URI: ETag by the name below it, which a key may change.
+        """The objects below an S3 URI: ETag by the name below it; an encryption key changes it.
 
         Raises:
             Absent: if it may not be listed.
@@ -474,7 +474,7 @@ def _version(answer: dict[str, Any]) -> str:
 
 
 def _decided(step: StepFacts) -> tuple[Decision, ...]:
-    """What was decided on the version of a registration, as its metadata tells of it."""
+    """The decision on the version that a step registered, from its metadata."""
     is_registered = step.type == "RegisterModel" and bool(step.answer)
     return tuple(decisions(step.answer)) if is_registered else ()
 

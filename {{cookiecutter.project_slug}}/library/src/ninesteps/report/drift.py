@@ -105,7 +105,7 @@ def _edges(first: _Distribution, second: _Distribution) -> list[Any]:
 
 
 def _shares(column: _Distribution, edges: list[Any]) -> list[float]:
-    """The share of each bin, the last being what lies above all edges."""
+    """The share of each bin; the last bin is above all edges."""
     upto = [column.below(edge) for edge in edges]
     return [b - a for a, b in zip([0.0, *upto], [*upto, 1.0], strict=True)]
 

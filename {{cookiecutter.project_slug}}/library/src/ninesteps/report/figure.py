@@ -26,7 +26,7 @@ class Figure:
     says: str
     svg: Markup
     table: Table | None = None
-    keys: tuple[tuple[str, str], ...] = ()  # what marks stand for: (kind of mark, words)
+    keys: tuple[tuple[str, str], ...] = ()  # the legend: (kind of mark, words)
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,7 @@ def _as_json(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Filled:
-    """Files with marks, and the texts that stand for them."""
+    """Files with marks, and the texts that replace the marks."""
 
     files: dict[str, str]
     texts: dict[str, str]

@@ -304,7 +304,7 @@ class LocalFiles:
             return None
 
     def listing(self, uri: str) -> dict[str, str]:
-        """What lies below an S3 URI: SHA-256 by the name below it."""
+        """The objects below an S3 URI: SHA-256 by the name below it."""
         try:
             return {name: digest_of(file) for name, file in Storage(self.local / "s3").objects(uri)}
         except (StepError, OSError):

@@ -30,7 +30,7 @@ MOST_NAMED = 5
 """The most columns that one sentence names."""
 
 _BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError)
-"""What reading content of another shape raises: nothing is said of it."""
+"""What reading malformed content can raise: there are no warnings from it then."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Known:
 def warnings(known: Known) -> list[str]:
     """All warnings of a run, what matters most first.
 
-    Of what is empty, or of another shape, nothing is said.
+    Content that is empty or malformed gives no warnings.
     """
     sentences = findings.remarks(known.table, known.splits, known.names)
     if known.table:

@@ -38,7 +38,7 @@ def warnings(facts: RunFacts, files: Files | RunEvidence) -> list[str]:
 
     Args:
         facts: with the summary of its table and what it is compared with, where they are known.
-        files: of one that is absent, or of another shape, nothing is said.
+        files: one that is missing or malformed gives no warnings.
     """
     previous = facts.previous
     return run_warnings.warnings(

@@ -49,7 +49,7 @@ def changed(first: Side, second: Side) -> Part[ReplyChange]:
     """The prompts that one of the two answers well and the other does not.
 
     Raises:
-        Absent: if the replies of either cannot be had.
+        Absent: if the replies of either are missing.
     """
     pairs, says = paired(first, second)
     rows = [

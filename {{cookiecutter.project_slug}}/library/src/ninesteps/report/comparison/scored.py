@@ -149,7 +149,7 @@ def _check(side: Side, scored: Scored) -> None:
 
 
 def _groups(side: Side, rows: int) -> NDArray[np.intp] | None:
-    """The groups of the rows; None where each stands by itself.
+    """The groups of the rows; None if each row is its own group.
 
     Raises:
         Absent: if they cannot be read.

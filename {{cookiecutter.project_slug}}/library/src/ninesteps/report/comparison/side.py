@@ -27,7 +27,7 @@ class Store(Source, Protocol):
     """Where a run's files lie, and what is in a folder there."""
 
     def listing(self, uri: str) -> dict[str, str]:
-        """What lies below an S3 URI: by the name below it, a mark of its content.
+        """The objects below an S3 URI: by the name below it, a mark of its content.
 
         Equal marks are of equal content; content may be equal where the marks are not.
 
@@ -38,7 +38,7 @@ class Store(Source, Protocol):
 
 @dataclass(frozen=True)
 class Side:
-    """A run that is compared; unread: what is asked for is read then."""
+    """A run that is compared; its files are read only when they are needed."""
 
     subject: Subject
     reading: Reading
