@@ -123,6 +123,18 @@ def test_an_environment_is_chosen_by_name_and_local_needs_none(tmp_path: Path) -
 PROD = '[environments.prod]\naccount = "111122223333"\nregion = "eu-west-1"\n'
 
 
+@pytest.mark.parametrize(("length", "is_read"), [(45, True), (46, False), (63, False)])
+def test_a_pipelines_name_leaves_room_for_that_of_each_environment(
+    tmp_path: Path, length: int, is_read: bool
+) -> None:
+    change = ('pipeline = "Pet-adoption"', f'pipeline = "{"x" * length}"')
+    if is_read:
+        assert len(load(tmp_path, change, more=PROD).environment("prod").bucket_name) == 63
+        return
+    with pytest.raises(SettingsError, match="at most 50 characters with the pipeline's name, got"):
+        load(tmp_path, change, more=PROD)
+
+
 def test_environments_of_one_account_share_no_table(tmp_path: Path) -> None:
     more = PROD + PROD.replace("prod", "test") + '[environments.test.features]\ngroup = "Pets-2"\n'
     settings = load(tmp_path, more=f'[features]\nworkgroup = "team"\n{more}')

@@ -87,6 +87,7 @@ def _check_together(settings: Settings) -> None:
             )
             raise SettingsError(f"{error}{near}", *path) from None
     for name, environment in settings.environments.items():
+        settings.check_name(name)
         settings.features_of(replace(environment, name=name))  # its keys are read
     _check_group_names(settings)
     _check_division(settings)

@@ -215,14 +215,9 @@ class Settings:
             raise SettingsError(
                 f"there is no environment {name!r}; there is {has}{near}", "environments"
             )
+        self.check_name(name)
         table = self.environments[name]
         stack = dataclasses.replace(table, name=name).named(self.project.pipeline)
-        is_name = re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9])*", name)
-        if not is_name or len(stack) > LONGEST_NAME:
-            raise SettingsError(
-                "expected letters, digits and single hyphens within, at most "
-                f"{LONGEST_NAME} characters with the pipeline's name, got {name!r}", "environments",
-            )  # fmt: skip
         self.check_images(table.region)
         self._check_disks(name, has_key=bool(table.kms_key_arn))
         return dataclasses.replace(
@@ -231,6 +226,21 @@ class Settings:
             role=table.role or table.role_of(stack),
             bucket=table.bucket or table.bucket_of(stack),
         )
+
+    def check_name(self, environment: str) -> None:
+        """Check that a stack and all that belongs to it can be named after an environment.
+
+        Raises:
+            SettingsError: if not.
+        """
+        table = dataclasses.replace(self.environments[environment], name=environment)
+        is_name = re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9])*", environment)
+        if not is_name or len(table.named(self.project.pipeline)) > LONGEST_NAME:
+            raise SettingsError(
+                "expected letters, digits and single hyphens within, at most "
+                f"{LONGEST_NAME} characters with the pipeline's name, got {environment!r}",
+                "environments",
+            )
 
     def check_images(self, region: str) -> None:
         """Check that a region has what the steps run on.
