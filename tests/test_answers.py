@@ -199,7 +199,7 @@ ONE_ANSWER = st.one_of(
 
 
 @settings(
-    max_examples=int(os.environ.get("ANSWERS_TRIED", "25")),
+    max_examples=int(os.environ.get("ANSWERS_TRIED", "12")),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

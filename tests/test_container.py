@@ -31,7 +31,7 @@ import container
 import container_variables
 import inference
 import metrics
-from conftest import GENERATED
+from conftest import EVERY_SCENARIO, GENERATED
 from dataset import Columns, Facet, read_split
 from model_build.pipeline import SERVING
 from ninesteps.settings import loading
@@ -312,7 +312,7 @@ class Served:
     log: str
 
 
-@pytest.fixture(scope="session", params=["worker", "handler"])
+@pytest.fixture(scope="session", params=["worker", "handler"] if EVERY_SCENARIO else ["worker"])
 def served(
     request: pytest.FixtureRequest,
     toolkit: Path,

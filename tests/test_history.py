@@ -425,6 +425,7 @@ def test_a_breakpoint_stops_in_a_step_that_is_debugged(used: Repository) -> None
     assert "Succeeded  ChurnEvalBestModel" in done.stdout
 
 
+@in_full_tier
 def test_a_version_is_made_again_byte_for_byte_and_nothing_of_the_repository_is_changed(
     used: Repository, tmp_path: Path
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from conftest import EVERY_SCENARIO, Repository
+from conftest import Repository, in_full_tier
 
 LONGEST = 260 - 1 - 60
 """Characters of a path below a repository whose own has 60; the last of Windows' 260 ends it."""
@@ -15,9 +15,8 @@ REGION = len("ap-southeast-1") - len("us-east-1")
 """What a bucket's name is longer by in the region that has the longest."""
 
 
-@pytest.mark.parametrize(
-    "scenario", ["churn", "fraud", "attrition", "salary"] if EVERY_SCENARIO else ["churn"]
-)
+@in_full_tier
+@pytest.mark.parametrize("scenario", ["churn", "fraud", "attrition", "salary"])
 def test_paths_of_a_run_fit_under_windows_with_the_longest_names(
     render: Callable[..., Repository], scenario: str
 ) -> None:

@@ -31,7 +31,7 @@ def quick_template(template: Path, tmp_path: Path) -> Path:
 EVERY_PAGE = "PAGES_FOLLOWED" in os.environ
 """In the full tier every page is followed, else the quick ones: a minute each, some of them."""
 
-QUICK = ("add-a-feature", "add-a-metric")
+QUICK = ("add-a-feature",)
 IN_A_REPOSITORY = (
     "add-a-feature",
     "add-a-facet",

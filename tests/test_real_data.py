@@ -50,6 +50,7 @@ def refused(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run
 
 
+@in_full_tier
 def test_a_gate_out_of_reach_refuses_and_says_by_how_much(refused: Run) -> None:
     assert re.search(r"auc 0\.\d+ > 0\.999  fails by 0\.0\d+", refused.output)
     assert "registered nothing" in refused.output

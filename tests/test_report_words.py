@@ -27,8 +27,9 @@ def run(request: pytest.FixtureRequest, ran: Callable[[str], Run]) -> Run:
 @pytest.fixture
 def texts(run: Run) -> dict[str, str]:
     """The words of page and summary, and what the terminal shows of the run."""
-    (page,) = run.repository.path.glob(".local/runs/*/report.html")
-    (summary,) = run.repository.path.glob(".local/runs/*/report.md")
+    match = re.search(r"^report +(\.local/runs/(\w+)/report)\.html$", run.output, re.MULTILINE)
+    assert match is not None
+    page, summary = (run.repository.path / f"{match[1]}.{kind}" for kind in ("html", "md"))
     shown = re.sub(
         r"<(script|style).*?</\1>", "", page.read_text(encoding="utf-8"), flags=re.DOTALL
     )
@@ -36,7 +37,7 @@ def texts(run: Run) -> dict[str, str]:
         "page": html.unescape(re.sub(r"<[^>]*>", " ", shown)),
         "summary": html.unescape(summary.read_text(encoding="utf-8")),
         "run": run.output,
-        "show": run.repository.pipeline("show", "last").stdout,
+        "show": run.repository.pipeline("show", match[2]).stdout,
     }
 
 

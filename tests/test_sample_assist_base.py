@@ -10,6 +10,7 @@ import assist
 import assist_base
 import language_model
 from byte_pairs import BytePairs
+from conftest import in_full_tier
 from conversations import Conversation
 from model_backend import LanguageModel, Parameters
 
@@ -53,6 +54,7 @@ def test_the_committed_base_has_the_losses_that_are_stated(model: LanguageModel)
     assert mean_loss(model, week(100, seed=7)) >= assist_base.WEEK_LOSS
 
 
+@in_full_tier
 def test_one_epoch_lowers_the_validation_loss_by_what_is_stated(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -300,6 +300,7 @@ def test_marks_in_a_file_that_still_parses_are_refused_too(follow: Follow) -> No
     assert "README.md: it has marks of an unfinished merge" in done.stderr
 
 
+@in_full_tier
 def test_a_changed_file_of_the_templates_is_told_before_it_conflicts(follow: Follow) -> None:
     both = follow(scenario="churn", ci="none")
     name = "model_build/pipeline.py"
@@ -309,6 +310,7 @@ def test_a_changed_file_of_the_templates_is_told_before_it_conflicts(follow: Fol
     assert f"            {name}\n" in changed
 
 
+@in_full_tier
 def test_a_file_of_the_teams_own_is_named_until_the_team_says_so(follow: Follow) -> None:
     both = follow(scenario="churn", ci="none")
     team, name = both.repository.path, "model_deploy/infrastructure/queue.yaml"
