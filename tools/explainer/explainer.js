@@ -1,4 +1,4 @@
-// The page is whole without this: it adds the walk through the steps, scenarios, and the theme.
+// The page is complete without this script, which adds the walk-through, scenarios and the theme.
 "use strict";
 (() => {
   const root = document.documentElement;

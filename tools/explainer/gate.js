@@ -1,4 +1,4 @@
-// The gate to try: moves the point, counts again, and says what the gate comes to.
+// Try the gate: moves the point, counts again, and shows whether the gate passes.
 (() => {
   const root = document.querySelector(".trial");
   if (!root) return;

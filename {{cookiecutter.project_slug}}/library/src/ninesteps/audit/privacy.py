@@ -39,7 +39,7 @@ class Copies:
 
     @staticmethod
     def of(evidence: RunEvidence) -> Copies:
-        """For the files of a run; what cannot be read counts as empty."""
+        """For the files of a run; a file that cannot be read counts as empty."""
         keys = {f["key"]: f["column"] for f in _json(evidence.columns).get("facets", [])}
         copies = Copies(keys, set(), set())
         groups = [_json(evidence.evaluation).get("bias_metrics", {}).get("groups", {}),

@@ -1,4 +1,4 @@
-// The page is whole without this: it adds the walk-through, one step at a time, and the theme.
+// The page is complete without this script, which adds the walk-through and the theme.
 "use strict";
 (() => {
   const root = document.documentElement;
@@ -70,7 +70,7 @@
     if (still.matches) play.textContent = "Step by step";
   }
 
-  const open = () => { // what an address leads to is not hidden, in browsers that do not open it
+  const open = () => { // unfold the target of an address, for browsers that do not
     const around = byId(location.hash.slice(1))?.closest("details");
     if (around) around.open = true;
   };

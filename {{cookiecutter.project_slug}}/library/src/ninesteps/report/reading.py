@@ -146,7 +146,7 @@ class Reading:
 
     @property
     def facet_names(self) -> dict[str, str]:
-        """What each facet is called, by its key: `age>=40`."""
+        """Each facet's name, such as `age>=40`, by its key."""
         return {facet["key"]: facet_name(facet) for facet in self.columns["facets"]}
 
     def facets_of(self, column: str) -> str:

@@ -40,7 +40,7 @@ from ninesteps.settings import gate as gates
 
 
 def compare(first: Side, second: Side) -> Comparison:
-    """Two runs, with whatever of either is there; differences are the second less the first."""
+    """Compare two runs, as far as their files exist; differences are the second less the first."""
 
     def part(make: Callable[[Side, Side], Part[Any]]) -> Part[Any]:
         try:
