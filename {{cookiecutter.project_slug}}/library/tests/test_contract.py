@@ -80,7 +80,7 @@ def test_values_out_of_range_count_as_missing_where_some_are_allowed(tmp_path: P
     read = read_raw_table(file, contract(out_of_range=0.02, missing=0.01))
     (rows,) = read.parts()
     assert np.isnan(rows["age"].to_numpy()[:2]).all() and rows["age"].notna().sum() == 98
-    assert read.found["value out of range in age: taken as missing"] == 1
+    assert read.found["value out of range in age: treated as missing"] == 1
     assert read.found["missing age"] == 1
 
 

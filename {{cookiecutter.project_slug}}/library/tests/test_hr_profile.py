@@ -46,7 +46,7 @@ def settings(folder: Path, drafted: str, **lines: str) -> Settings:
 
 
 def test_the_draft_names_protected_columns_why_and_what_to_write(drafted: str) -> None:
-    assert "# - People are usually protected by Geschlecht, age, vorname: see the end." in drafted
+    assert "# - Usually protected attributes: Geschlecht, age, vorname. See the end." in drafted
     assert "# - Geschlecht: sex or gender (Directive 2006/54/EC," in drafted
     assert line(drafted, "exclude") == 'exclude = ["Geschlecht", "age", "vorname"]'
     assert line(drafted, "facets") == 'facets = "Geschlecht, age>=40"'

@@ -461,7 +461,7 @@ def test_a_feature_without_any_value_is_counted(
     tmp_path: Path, features: Callable[[Features], None]
 ) -> None:
     features(lambda table, _: table[["age"]].assign(ghost=np.nan))
-    assert put(tmp_path).found == {"no value of the feature ghost": 3}
+    assert put(tmp_path).found == {"feature ghost without a value": 3}
 
 
 def column(name: str, *values: Any) -> Features:

@@ -118,8 +118,8 @@ def test_a_feature_that_features_py_does_not_give_is_refused(tmp_path: Path) -> 
     with pytest.raises(SettingsError) as refused:
         ingest(tmp_path, of, *ROWS)
     assert str(refused.value).endswith(
-        "[features.owned.vet] columns: expected features that features.py gives, by their stored "
-        "names (there are adopted, age, is_cat, species), got 'weight'"
+        "[features.owned.vet] columns: expected stored names of features that features.py "
+        "computes (adopted, age, is_cat, species), got 'weight'"
     )
     assert not [*(tmp_path / ".local").rglob("*.parquet")]
 

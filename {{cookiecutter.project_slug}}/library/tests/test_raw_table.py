@@ -242,10 +242,10 @@ def test_a_moment_of_another_zone_is_told_in_utc(tmp_path: Path) -> None:
         ),
         ("009,1,1,,cat", "pets.csv, line 5: expected 6 values, got 5"),
         ("009,1,1,,cat,,", "pets.csv, line 5: expected 6 values, got 7"),
-        ('"0\n9",1,1,,cat,', "pets.csv, line 5: 'chip': expected a text of one line, got '0\\n9'"),
+        ('"0\n9",1,1,,cat,', "pets.csv, line 5: 'chip': expected one line of text, got '0\\n9'"),
         (
             '009,1,1,,"c\r\nat",',
-            "pets.csv, line 5: 'species': expected a text of one line, got 'c\\r\\nat'",
+            "pets.csv, line 5: 'species': expected one line of text, got 'c\\r\\nat'",
         ),
     ],
 )
@@ -473,7 +473,7 @@ def test_a_number_is_read_in_its_notation_and_the_remedy_is_named(
 def test_a_word_among_numbers_names_the_setting_for_it(tmp_path: Path, text: str) -> None:
     file = raw_file(tmp_path, *ROWS, f"9,1,{text},2020-01-31,cat,")
     assert refusal(file).endswith(
-        f'got {text!r} (1 such row); a word that means "no value" goes into [data] missing'
+        f'got {text!r} (1 such row); list a word that means "no value" in [data] missing'
     )
     of = changed(settings(), data={"missing": (text,)})
     assert np.isnan(read_raw_table(file, of).rows["age"].iloc[-1])
@@ -615,7 +615,7 @@ def test_a_text_is_kept_as_it_is_and_a_missing_one_counted(tmp_path: Path) -> No
     assert table.rows["owner"].dropna().to_dict() == {0: "007", 2: "Ann, or Bob"}
     assert table.found == {"missing owner": 1}
     broken = raw_file(tmp_path, f'{ROWS[0]},"a\nb"', header=f"{HEADER},owner")
-    sentence = "pets.csv, line 2: 'owner': expected a text of one line, got 'a\\nb' (1 such row)"
+    sentence = "pets.csv, line 2: 'owner': expected one line of text, got 'a\\nb' (1 such row)"
     assert refusal(broken, settings(owner=owner)) == sentence
 
 
@@ -652,7 +652,7 @@ def test_a_regressions_label_is_any_number(tmp_path: Path) -> None:
         (("1", "2", "9 000"),
          "pets.csv, line 4: the label 'adopted': expected a number, got '9 000' (1 such row)"),
         (("1", "inf"),
-         "pets.csv, line 3: the label 'adopted': expected a number, got 'inf' (1 such row); a "),
+         "pets.csv, line 3: the label 'adopted': expected a number, got 'inf' (1 such row); "),
         (("7.5", "7.5", ""),
          "pets.csv: the label 'adopted': expected different numbers to learn from, got 7.5 "
          "in every row"),
@@ -875,9 +875,9 @@ def test_parquet_columns_that_nobody_asked_for_may_be_anything(tmp_path: Path) -
         ({"adopted": ["Yes", "No", "Yes"]},
          "pets.parquet, row 1: the label 'adopted': expected 0 or 1, got 'Yes' (3 such rows)"),
         ({"chip": ["1", "a\nb", "3"]},
-         "pets.parquet, row 2: 'chip': expected a text of one line, got 'a\\nb'"),
+         "pets.parquet, row 2: 'chip': expected one line of text, got 'a\\nb'"),
         ({"species": ["cat", "cat", "a\rb"]},
-         "pets.parquet, row 3: 'species': expected a text of one line, got 'a\\rb'"),
+         "pets.parquet, row 3: 'species': expected one line of text, got 'a\\rb'"),
         ({"age": [[1], [2], [3]]},
          "pets.parquet: 'age': expected single values, got list<element: int64>"),
         ({"age": [{"years": 1}] * 3},

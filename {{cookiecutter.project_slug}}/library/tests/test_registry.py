@@ -195,7 +195,7 @@ def test_a_version_is_shown_with_what_was_found_in_its_data(machine: Registered)
     for text in (
         "data 3,000 rows read, 600 used; 2,400 older row of the same chip: not used",
         "3 warnings - 'Gewicht [kg]' alone ranks the label almost perfectly (1)",
-        "4 of 90 test rows have the same features, label and facets as a row that",
+        "4 of 90 test rows have the same features, label and facets as a training",
         "auc 0.999 is suspiciously high",
     ):
         assert text in said
@@ -256,7 +256,7 @@ def test_a_version_that_learnt_from_an_erased_record_says_so_to_whoever_approves
     facts = {"record": "0a" * 32, "key": "k", "files": {}, "learnt": [1]}
     machine.state.append_event("erased", facts)
     (entry,) = [entry for entry in machine.state.events() if entry.kind == "erased"]
-    one = f"learnt from a record that was erased on {entry.at[:10]}, or was chosen by it"
+    one = f"was trained on a record that was erased on {entry.at[:10]}, or was selected with it"
     shown = " ".join(pipeline("registry", "1").stdout.split())
     assert f"erased it {one} " in shown
     assert json.loads(pipeline("registry", "1", "--json").stdout)["erased"] == one
@@ -269,7 +269,7 @@ def test_a_version_that_learnt_from_an_erased_record_says_so_to_whoever_approves
     assert pipeline("approve", "2", *JO).stderr == ""
     machine.state.append_event("erased", facts)
     said = json.loads(pipeline("registry", "1", "--json").stdout)["erased"]
-    assert said.startswith("learnt from 2 records that were erased, the last on ")
+    assert said.startswith("was trained on 2 records that were erased, the last on ")
 
 
 def test_nothing_of_a_run_is_shown_under_settings_that_cannot_be_read(

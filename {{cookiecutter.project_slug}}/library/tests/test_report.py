@@ -513,8 +513,8 @@ def test_what_was_found_in_the_data_is_said() -> None:
     for text in (
         "'Gewicht (kg) <b>' alone ranks the label almost perfectly (0.998): is it known before",
         "'reason' alone ranks the label almost perfectly (1): is it known before the outcome?",
-        "7 of 404 test rows have the same features, label and facets as a row that the model",
-        "'owner' seems to identify persons, and about 12 of its values have rows in both "
+        "7 of 404 test rows have the same features, label and facets as a training row",
+        "'owner' seems to identify people, and about 12 of its values have rows in both "
         "train and test",
         "auc 0.9987 is suspiciously high",
     ):

@@ -98,7 +98,7 @@ def test_a_draft_says_everything_that_the_settings_ask_for(tmp_path: Path) -> No
         }
     }
     assert "120 rows and 6 columns of pets.csv" in " ".join(text.split())
-    assert "no column says the moment" in text
+    assert "no column has the moment" in text
     assert "the latest date is 2020-01-31, in born" in text
 
 
@@ -163,7 +163,7 @@ def test_whole_numbers_are_ids_by_their_name_or_if_chance_would_have_repeated_on
 ) -> None:
     wide = [str(n * 7919 % 1_000_003) for n in range(1, ROWS + 1)]
     assert "number_rows" in drafted(tmp_path, chip=[], pay=wide)
-    assert "no two rows have the same: an id?" in line(tmp_path, "pay", chip=[], pay=wide)
+    assert "all values differ: an id?" in line(tmp_path, "pay", chip=[], pay=wide)
     assert drafted(tmp_path, chip=[], petId=wide, age=["1", "2"])["record_id"] == "petId"
     dense = [str(5000 - n) for n in range(ROWS)]
     assert drafted(tmp_path, chip=[], pet=dense, age=["1", "2"])["record_id"] == "pet"
@@ -241,7 +241,7 @@ def test_two_values_are_binary_and_numbers_a_regression(tmp_path: Path) -> None:
         'label = "age"  # numbers: [project] problem = "regression"; 20 rows without one: left out'
     )
     most = line(tmp_path, "label", label="age", age=["1.5", "2", "", "3"])
-    assert "30 rows without one: a run refuses so many (see [data.quality] dropped)" in most
+    assert "30 rows without one: more than a run accepts (see [data.quality] dropped)" in most
     names = [f"pet {n}" for n in range(60)]
     texts = line(tmp_path, "label", label="name", name=names)
     assert "expected two values, or numbers, got 60 different" in texts
@@ -331,7 +331,7 @@ def test_splits_that_will_be_too_small_are_foretold(
     tmp_path: Path, returned: list[str], said: str
 ) -> None:
     text = draft(table(tmp_path / "pets.csv", returned=returned), Decisions("returned"))
-    said += " fall into the smallest split, and [split] min_positives asks for 20"
+    said += " fall into the smallest split, but [split] min_positives requires 20"
     assert said in " ".join(text.replace("#", "").split())
 
 
@@ -430,9 +430,9 @@ def test_a_few_rows_without_the_moment_are_counted(tmp_path: Path) -> None:
 def test_the_true_reason_is_said_where_the_moment_cannot_be_used(tmp_path: Path) -> None:
     moments = [f"2026-01-{1 + n % 28:02}T10:00:00Z" for n in range(ROWS)]
     many = line(tmp_path, "snapshot", event_time=[*moments[40:], *["soon"] * 40], age=["1.5", "2"])
-    assert 'event_time says the moment but for 40 rows, such as "soon"; give each row one' in many
+    assert 'event_time has the moment except in 40 rows, such as "soon"; add it there' in many
     none = line(tmp_path, "snapshot", event_time=["a", "b", "c"], age=["1.5", "2"])
-    assert 'event_time has no moments that can be read, such as "a"' in none
+    assert 'event_time has no readable moments, such as "a"' in none
 
 
 def test_moments_in_the_future_are_said(tmp_path: Path) -> None:
@@ -440,7 +440,7 @@ def test_moments_in_the_future_are_said(tmp_path: Path) -> None:
     one = line(tmp_path, "event_time", timestamp=[*past, "2999-01-31T10:00:00Z"], age=["1", "2.5"])
     assert "1 row in the future, up to 2999-01-31: left out" in one
     all_of_them = line(tmp_path, "event_time", timestamp=["2999-01-31T10:00:00Z"], age=["1", "2.5"])
-    assert "120 rows in the future, up to 2999-01-31: a run refuses so many" in all_of_them
+    assert "120 rows in the future, up to 2999-01-31: more than a run accepts" in all_of_them
 
 
 # Dates
@@ -464,13 +464,13 @@ def test_an_order_that_no_value_decides_is_said_or_taken_from_another_column(
 ) -> None:
     unclear, clear = ["1/2/2026", "3/4/2026"], ["1/2/2026", "31/1/2026"]
     assert line(tmp_path, "made", made=unclear) == (
-        'made = { type = "date", format = "%m/%d/%Y" }  # or %d/%m/%Y: no value decides'
+        'made = { type = "date", format = "%m/%d/%Y" }  # or %d/%m/%Y: the values fit both'
     )
     assert line(tmp_path, "made", made=unclear, seen=clear) == (
         'made = { type = "date", format = "%d/%m/%Y" }'
     )
     same = line(tmp_path, "made", made=["1/1/2026", "2/2/2026"])
-    assert "no value decides" not in same
+    assert "the values fit both" not in same
 
 
 def test_some_unreadable_dates_are_counted_and_more_than_a_run_takes_make_it_no_date(
@@ -561,15 +561,15 @@ def test_words_among_numbers_and_dates_are_no_values_of_them(tmp_path: Path, wor
     data = tomllib.loads(text)["data"]
     assert data["undecided"] == [word]
     assert (data["columns"]["age"], data["columns"]["born"]["type"]) == ({"type": "number"}, "date")
-    assert f"a number but for {json.dumps(word)} (6 rows)" in text
+    assert f"a number except {json.dumps(word)} (6 rows)" in text
     assert ", otherwise a date" in text
 
 
 def test_words_that_numbers_always_skip_are_counted_and_not_asked_about(tmp_path: Path) -> None:
     columns = {"mass": ["1.5", "NA", "2.5", "3"], "made": ["2026-01-31", "2026-02-28", "NA", ""]}
     said = line(tmp_path, "mass", **columns)
-    assert said == 'mass = { type = "number" }  # "NA" in 30 rows is no value'
-    assert '"NA" in 30 rows is no value' in line(tmp_path, "made", **columns)
+    assert said == 'mass = { type = "number" }  # "NA" in 30 rows is not a value'
+    assert '"NA" in 30 rows is not a value' in line(tmp_path, "made", **columns)
     assert "undecided" not in drafted(tmp_path, **columns)
     zero = line(tmp_path, "made", made=["2026-01-31", "2026-02-28", "0000-00-00", "2026-03-01"])
     assert 'a date but for "0000-00-00" (30 rows)' in zero
@@ -636,17 +636,17 @@ def test_a_notation_is_shown_by_an_example(tmp_path: Path) -> None:
 def test_a_separator_that_no_value_explains_is_said(tmp_path: Path) -> None:
     said = line(tmp_path, "pay", pay=["1,234", "12,345", "999"])
     assert '{ type = "number", thousands = "," }' in said
-    assert 'or decimal = ",": no value decides' in said
-    assert "no value decides" in line(tmp_path, "pay", pay=["1.234", "12.345", "999"])
-    assert "no value decides" not in line(tmp_path, "pay", pay=["1.234", "12.345", "9.5"])
-    assert "no value decides" not in line(tmp_path, "pay", pay=["0.234", "0.345", "0.999"])
+    assert 'or decimal = ",": the values fit both' in said
+    assert "the values fit both" in line(tmp_path, "pay", pay=["1.234", "12.345", "999"])
+    assert "the values fit both" not in line(tmp_path, "pay", pay=["1.234", "12.345", "9.5"])
+    assert "the values fit both" not in line(tmp_path, "pay", pay=["0.234", "0.345", "0.999"])
 
 
 def test_numbers_of_several_units_and_misspelt_ones_are_texts_that_say_so(tmp_path: Path) -> None:
     several = line(tmp_path, "x", x=[f"{n} {'kg' if n % 2 else 'g'}" for n in range(ROWS)])
     assert 'numbers of several units ("g", "kg"): one unit makes them numbers' in several
     misspelt = line(tmp_path, "x", x=[*(f"{n}.5" for n in range(ROWS - 3)), "1O.5", "2O.5", "l.5"])
-    assert 'numbers but for 3 rows, such as "1O.5"' in misspelt
+    assert 'numbers except 3 rows, such as "1O.5"' in misspelt
 
 
 @pytest.mark.parametrize(
@@ -701,12 +701,12 @@ def test_seconds_since_1970_are_said(tmp_path: Path, name: str, first: int, unit
 
 
 def test_values_that_differ_in_case_alone_are_said(tmp_path: Path) -> None:
-    assert "differ in case alone" in line(tmp_path, "x", x=["Yes", "YES", "no", "No"])
+    assert "differ only in case" in line(tmp_path, "x", x=["Yes", "YES", "no", "No"])
     assert "differ in case" not in line(tmp_path, "x", x=["Yes", "no"])
 
 
 def test_few_whole_numbers_stay_numbers_and_in_doubt(tmp_path: Path) -> None:
-    doubt = "few values: a category?"
+    doubt = "few distinct values: a category?"
     assert doubt in line(tmp_path, "level", level=["1", "2", "3"])
     assert doubt not in line(tmp_path, "level", level=["1", "2", "3.5"])
     assert doubt not in line(tmp_path, "level", level=[str(n) for n in range(11)])
@@ -717,7 +717,7 @@ def test_texts_of_up_to_50_different_values_are_a_category(tmp_path: Path) -> No
     values = [f"v{n:02}" for n in range(51)]
     assert type_of(tmp_path, values[:50]) == {"type": "category", "values": values[:50]}
     assert type_of(tmp_path, values) == {"type": "text"}
-    assert "51 different values: a text makes no feature" in line(tmp_path, "x", x=values)
+    assert "51 different values: a text cannot be a feature" in line(tmp_path, "x", x=values)
     file = tmp_path / "few.csv"
     file.write_text("id,y,x\n1,0,a\n2,1,b\n3,0,c\n4,1,c\n", encoding="utf-8")
     assert tomllib.loads(draft(file, Decisions("y")))["data"]["columns"] == {"x": {"type": "text"}}
@@ -725,7 +725,7 @@ def test_texts_of_up_to_50_different_values_are_a_category(tmp_path: Path) -> No
 
 def test_a_long_text_makes_no_category(tmp_path: Path) -> None:
     said = line(tmp_path, "note", note=["x", "y" * 1500, "z"])
-    assert said.endswith("# 3 different values of up to 1,500 characters: a text makes no feature")
+    assert said.endswith("3 different values of up to 1,500 characters: a text cannot be a feature")
 
 
 def test_yes_and_no_are_a_category(tmp_path: Path) -> None:
@@ -831,7 +831,7 @@ def test_identical_rows_are_counted_unless_chance_explains_them(tmp_path: Path) 
     copies = draft(table(tmp_path / "pets.csv", chip=[], **columns), Decisions("returned"))
     assert "60 rows are the same as an earlier one: identical rows go to one split." in copies
     named = draft(table(tmp_path / "pets.csv", **columns), Decisions("returned"))
-    assert "60 rows are the same as an earlier one but for chip: if they are copies" in named
+    assert "60 rows are the same as an earlier one except for chip: if they are copies" in named
     columns = {"age": SPREAD, "size": SPREAD}
     assert "the same as" not in draft(table(tmp_path / "p.csv", **columns), Decisions("returned"))
     flags = {"sex": ["m", "f"], "size": ["1.5", "2.5", "3.5", "4", "5"]}
@@ -850,7 +850,7 @@ def test_identical_rows_are_counted_unless_chance_explains_them(tmp_path: Path) 
         (
             "event_time",
             ["1", "2", "3"],
-            "the feature group's moment has this name; give the column another to use it",
+            "the feature group uses this name for the moment; rename the column to use it",
         ),
         ("", ["1", "2", "3"], "it has no name"),
     ],

@@ -123,25 +123,25 @@ def test_one_cell_may_be_huge(tmp_path: Path, size: int) -> None:
 
 
 NO_TABLES = {
-    '{\n  "a": 1\n}\n': "got one JSON object: write the table as JSON Lines, an object a line",
-    '[\n  {"a": 1}\n]\n': "got a JSON array: write the table as JSON Lines, an object a line",
+    '{\n  "a": 1\n}\n': "got one JSON object: write the table as JSON Lines, one object per line",
+    '[\n  {"a": 1}\n]\n': "got a JSON array: write the table as JSON Lines, one object per line",
     '{"a": 1}\n\n{"a": 2\n': "pets.csv, line 3: expected a JSON object, got something else at char",
     '{"a": 1}\n[2]\n': "pets.csv, line 2: expected a JSON object, got a list",
-    '{"a": 1}\n"2"\n': "pets.csv, line 2: expected a JSON object, got a text",
+    '{"a": 1}\n"2"\n': "pets.csv, line 2: expected a JSON object, got a string",
     '{"a":\n1}\n': "pets.csv, line 1: expected a JSON object, got something else at character 7",
     '{"a": ' + "[" * 200_000: "pets.csv, line 1: expected a JSON object, got one that cannot be",
     '{"a": 1' + "0" * 5_000 + "}": "pets.csv, line 1: expected a JSON object, got one that cannot",
     '{"a": [1], "b": 2}\n': "line 1: 'a': expected a single value, got a list; messages are decl",
     '{"a": "é"}\n'.encode("cp1252"): "pets.csv, line 1: expected text in UTF-8, got another encod",
-    "<!DOCTYPE html>\n<html>": "got a web page: get its table as CSV",
+    "<!DOCTYPE html>\n<html>": "got a web page: save the table in it as CSV",
     '\ufeff<?xml version="1.0"?>': "got XML: export the table as CSV",
-    "%PDF-1.7\n": "got a PDF: get the table that it was made of, as CSV",
+    "%PDF-1.7\n": "got a PDF: save the table in it as CSV",
     "sep=;\na;b\n1;2\n": 'got a first line "sep=", which only Excel reads: delete it',
     "version https://git-lfs.github.com/spec/v1\n": "got a pointer of Git LFS: run `git lfs pull`",
     "a,b\n1,é\n".encode("cp1252"): "pets.csv, line 2: expected text in UTF-8, got another encodin",
     "é,b\n1,2\n".encode("latin-1"): "pets.csv, line 1: expected text in UTF-8, got another encod",
     "a,b\n1,2\n".encode("utf-16"): "got text in UTF-16: save it as UTF-8",
-    "a,b\n1,2\n".encode("utf-16-le"): "got text in UTF-16, or no text: save it as UTF-8",
+    "a,b\n1,2\n".encode("utf-16-le"): "got text in UTF-16, or not text: save it as UTF-8",
     "a,b\n1,2\n".encode("utf-32"): "got text in UTF-32: save it as UTF-8",
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0": "got an Excel workbook (xls): save its sheet as CSV",
     b"\x80\x05\x95.\0": "got a pickle, which is never read",
@@ -198,7 +198,7 @@ def opened(name: str) -> str:
 
 def test_what_is_no_file_says_what_to_do(tmp_path: Path) -> None:
     assert opened(str(tmp_path)).endswith("got a folder: name one file, and join several first")
-    assert opened("-").endswith("a table several times: save it to a file")
+    assert opened("-").endswith("can be read only once: save it to a file")
     assert opened("nowhere.csv") == "there is no file nowhere.csv"
     assert "cannot be read: " in opened("a\0b")
 
@@ -208,7 +208,7 @@ def test_a_pipe_or_a_device_is_not_waited_for(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for name in (str(pipe), "/dev/zero"):
-        assert opened(name).endswith("which is read once: save it to a file")
+        assert opened(name).endswith("which is read only once: save it to a file")
 
 
 SWALLOWED = "\n".join(f"{n},{n},{n}" for n in range(9))

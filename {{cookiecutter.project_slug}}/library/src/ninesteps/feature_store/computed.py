@@ -1,4 +1,4 @@
-"""The team's features, computed as the endpoint computes them, for a whole table."""
+"""Computes the team's features for a whole table, just as the endpoint does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ninesteps.errors import FeaturesError
 
-if TYPE_CHECKING:  # mypy knows a module that travels with the scripts by the name they import
+if TYPE_CHECKING:  # mypy knows a module that is packed with the scripts by its flat name
     from computed_features import as_numbers, call, compute
 else:
     from ninesteps.containers.computed_features import as_numbers, call, compute
@@ -18,10 +18,10 @@ __all__ = ["as_numbers", "call", "compute", "told_of_the_file"]
 
 @contextmanager
 def told_of_the_file() -> Iterator[None]:
-    """What is wrong with features, for the team: with the file that they come from.
+    """Turn an error of the team's features into one that names their file.
 
     Raises:
-        FeaturesError: in place of a ValueError.
+        FeaturesError: instead of a ValueError.
     """
     try:
         yield

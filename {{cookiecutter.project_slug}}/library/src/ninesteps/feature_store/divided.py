@@ -1,4 +1,4 @@
-"""Which of the own feature groups each column of a record lies in."""
+"""Divides the columns of a record among the pipeline's own feature groups."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ninesteps.feature_store.records import WRITTEN
 from ninesteps.settings.names import ADDED_COLUMNS
 
 MAIN = ""
-"""The group with the label, beside the names of `[features.owned]`."""
+"""The group with the label; the others have the names of `[features.owned]`."""
 
 SHOWN = 50
-"""Columns that a message lists."""
+"""The most columns that a message lists."""
 
 
 def divided(
@@ -23,10 +23,10 @@ def divided(
     Args:
         columns: of a record.
         record_id: which every group has, with the moments and marks.
-        owned: group -> the features that are put there.
+        owned: group -> its features.
 
     Raises:
-        SettingsError: if a record has no such feature.
+        SettingsError: if `owned` names a feature that a record does not have.
     """
     for name, wanted in owned.items():
         for column in wanted:
@@ -34,8 +34,8 @@ def divided(
                 has = [c for c in columns if c not in (record_id, WRITTEN, *ADDED_COLUMNS)]
                 shown = ", ".join(has[:SHOWN]) + ", ..." * (len(has) > SHOWN)
                 raise SettingsError(
-                    f"expected features that features.py gives, by their stored names (there are "
-                    f"{shown}), got {column!r}", "features", "owned", name, "columns",
+                    f"expected stored names of features that features.py computes ({shown}), got "
+                    f"{column!r}", "features", "owned", name, "columns",
                 )  # fmt: skip
     elsewhere = {column for wanted in owned.values() for column in wanted}
     shared = (record_id, WRITTEN, *ADDED_COLUMNS)

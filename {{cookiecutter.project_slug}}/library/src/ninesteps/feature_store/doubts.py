@@ -1,4 +1,4 @@
-"""Finds what may make the metrics look too good in a raw table: leaks, persons in two splits."""
+"""Finds what may make metrics look too good: leaks, and people with rows in two splits."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ else:
 
 
 MOST_ROWS = 250_000
-"""Of a larger table, so many rows are drawn, the same each time, to see whom a column names."""
+"""The most rows looked at to find columns that identify people: a fixed random sample."""
 
 
 def suspicious(table: RawTable, settings: Settings) -> dict[str, float]:
-    """The columns that alone rank the label almost perfectly, of those that features are made of.
+    """The raw columns behind features that rank the label almost perfectly on their own.
 
-    Raw ones: a category's features, one for each value, may rank it all together alone. Of a
-    language model there are none: it learns from conversations alone.
+    These are raw columns, since a category's one-hot features may leak the label only together. A
+    language model has none: it learns from conversations only.
     """
     if settings.is_language_model:
         return {}
@@ -43,7 +43,7 @@ def suspicious(table: RawTable, settings: Settings) -> dict[str, float]:
 
 
 def protected_columns(table: RawTable, settings: Settings) -> dict[str, str]:
-    """The columns that people are protected by, of those that features are made of, by kind."""
+    """The raw columns behind features that are usually protected attributes, with their kinds."""
     found = {}
     for name in settings.feature_columns:
         column, span = settings.data.columns[name], None
@@ -56,10 +56,10 @@ def protected_columns(table: RawTable, settings: Settings) -> dict[str, str]:
 
 
 def crossing(table: RawTable, settings: Settings) -> dict[str, int]:
-    """The column that seems to identify persons, with how many of them are in train and in test.
+    """The column that seems to identify people, and how many of them are in both train and test.
 
-    Nothing where the rows of one value are kept together, or where time decides, and of a language
-    model, whose rows are kept together by their prompts.
+    Empty if the split keeps the rows of a value together or is by time, and for a language model,
+    whose split is by prompt.
     """
     if settings.is_language_model or settings.split.group or settings.split.by != "hash":
         return {}
@@ -73,12 +73,12 @@ def crossing(table: RawTable, settings: Settings) -> dict[str, int]:
     for rows in table.parts():
         is_in[_splits(rows, settings), codes[done : done + len(rows)]] = True
         done += len(rows)
-    both = int((is_in[0] & is_in[2])[:-1].sum())  # the last one is none
+    both = int((is_in[0] & is_in[2])[:-1].sum())  # the last one stands for no value
     return {name: both} if both else {}
 
 
 def _who(table: RawTable, settings: Settings) -> str:
-    """The column that seems to identify persons; empty if none does."""
+    """The column that seems to identify people; empty if none does."""
     data = settings.data
     drawn = np.arange(table.kept)
     if table.kept > MOST_ROWS:
@@ -102,8 +102,8 @@ def _who(table: RawTable, settings: Settings) -> str:
 def _splits(rows: pd.DataFrame, settings: Settings) -> NDArray[np.int64]:
     """The split of each row, (n,).
 
-    Step 1 splits numbered rows by the content that it has of them; by all of it the count is nearly
-    the same.
+    Step 1 splits numbered rows by the content of their features. Here the whole row is used, which
+    gives nearly the same count.
     """
     data, split = settings.data, settings.split
     ids = rows[data.record_id]
@@ -120,10 +120,10 @@ def _nulls_for_nan(cells: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _may_name(column: pd.Series[Any]) -> bool:
-    """Whether its values may name somebody, or say when.
+    """Whether its values may identify someone, or a moment.
 
-    Of measured numbers those alone whose values have as many rows each, as a person's weight has
-    in every month.
+    A column of measurements counts only if each value has the same number of rows, such as a
+    person's weight in every month.
     """
     if column.dtype.kind != "f" or not (column.dropna() % 1).any():
         return True
@@ -133,12 +133,12 @@ def _may_name(column: pd.Series[Any]) -> bool:
 
 
 def _texts(name: str, column: pd.Series[Any]) -> Contents:
-    """A column's values as the texts that a draft looks at."""
+    """A column's values as text, as a draft sees them."""
     if column.dtype.kind == "f":
         numbers = pa.array(column, from_pandas=True)
         is_whole = not (column.dropna() % 1).any()
         texts = pc.cast(pc.cast(numbers, pa.int64()) if is_whole else numbers, pa.string())
-    elif column.dtype.kind == "M":  # any texts that differ as the dates do
+    elif column.dtype.kind == "M":  # any text that is unique for each date
         codes, _ = pd.factorize(column)
         days = pc.cast(pa.array(codes, mask=codes < 0), pa.string())
         texts = pc.binary_join_element_wise("day", days, "")

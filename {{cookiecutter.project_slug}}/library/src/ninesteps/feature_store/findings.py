@@ -1,8 +1,8 @@
-"""What a person should know of a run's data before they trust its metrics, in sentences.
+"""Warnings about a run's data that a person should read before trusting its metrics.
 
-Of the raw table what its feature group's summary says (`ingested.json`), of the splits what step 1
-found (`findings.json`, beside the test split), of the model metrics that are too good and
-algorithms that were hardly compared (`evaluation.json`).
+They come from the feature group's summary of the raw table (`ingested.json`), from step 1's
+findings about the splits (`findings.json`, beside the test split), and from `evaluation.json`:
+metrics that are too good, and algorithms with too few trials to compare.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Found(Protocol):
 
 
 def read(content: bytes | None) -> dict[str, Any]:
-    """The content of `findings.json`; empty where there is none, or none that can be read."""
+    """The content of `findings.json`; empty if it does not exist or cannot be read."""
     with contextlib.suppress(ValueError):
         read_content = json.loads(content or b"")
         return read_content if isinstance(read_content, dict) else {}
@@ -58,10 +58,10 @@ def read(content: bytes | None) -> dict[str, Any]:
 
 
 def counts(table: Ingested, is_latest: bool = True) -> dict[str, int]:
-    """Rows of the raw table by what became of them, then by what was odd in them.
+    """Counts of the raw table's rows: first what happened to them, then what was odd.
 
     Args:
-        is_latest: the run is as of the newest event, as of which the rows used were counted.
+        is_latest: whether the run is as of the newest event, for which used rows were counted.
     """
     is_counted = is_latest and table.used is not None
     used = {"rows used": table.used or 0} if is_counted else {"rows kept": table.kept}
@@ -69,7 +69,7 @@ def counts(table: Ingested, is_latest: bool = True) -> dict[str, int]:
 
 
 def of_table(table: Ingested, is_latest: bool = True) -> str:
-    """The raw table in a line: `3,000 rows read, 600 used; 12 missing age`."""
+    """The raw table in one line: `3,000 rows read, 600 used; 12 missing age`."""
     (_, read), (what, used), *odd = counts(table, is_latest).items()
     line = f"{read:,} rows read, {used:,} {what.removeprefix('rows ')}"
     return "; ".join([line, *(f"{count:,} {what}" for what, count in odd)])
@@ -79,15 +79,15 @@ def remarks(table: Found | None, splits: Mapping[str, Any], names: Mapping[str, 
     """A sentence on each thing that may make the metrics look better than they are.
 
     Args:
-        table: what was found in the raw table, where that is known.
-        splits: the content of `findings.json`; empty where there is none.
-        names: the columns that are shown under another name than they are stored.
+        table: the findings in the raw table, if known.
+        splits: the content of `findings.json`; empty if there is none.
+        names: the columns whose display name differs from their stored name.
     """
     powers = {
         names.get(name, name): power
         for name, power in splits.get("suspicious_features", {}).items()
     }
-    if table:  # a column's features stand for it no more where it is named itself
+    if table:  # a column that is named itself need not be named by its features
         made = tuple(f"{name}=" for name in table.suspicious)
         powers = {n: power for n, power in powers.items() if not n.startswith(made)}
         powers |= table.suspicious
@@ -97,29 +97,29 @@ def remarks(table: Found | None, splits: Mapping[str, Any], names: Mapping[str, 
         for name, power in powers.items()
     ]
     sentences += [
-        f"{name!r} seems to identify persons, and about {count:,} of its values have rows in both "
+        f"{name!r} seems to identify people, and about {count:,} of its values have rows in both "
         "train and test: [split] group keeps such rows together"
         for name, count in (table.crossing if table else {}).items()
     ]
     if twins := splits.get("rows_with_a_twin", {}).get("test", 0):
         rows = splits["rows"]["test"]
         sentences.append(
-            f"{twins:,} of {rows:,} test rows have the same features, label and facets as a row "
-            "that the model learnt from"
+            f"{twins:,} of {rows:,} test rows have the same features, label and facets as a "
+            "training row"
         )
     return sentences
 
 
 def of_comparison(evaluation: Mapping[str, Any]) -> list[str]:
-    """What makes a comparison of algorithms doubtful, as `evaluation.json` says it."""
+    """What makes the comparison of algorithms doubtful, from `evaluation.json`."""
     return [str(doubt) for doubt in evaluation.get("comparison_doubts", [])]
 
 
 def of_metrics(metrics: Mapping[str, float | None]) -> list[str]:
-    """A sentence for each metric that is too good to be true of most data."""
+    """A sentence for each metric that is too good to be true."""
     return [
-        f"{name} {value:.4g} is suspiciously high: look for a column that knows the label, or for "
-        "rows of one person in both train and test"
+        f"{name} {value:.4g} is suspiciously high: look for a column that reveals the label, or "
+        "for rows of one person in both train and test"
         for name, limit in IMPLAUSIBLE.items()
         if (value := metrics.get(name)) is not None and value > limit
     ]

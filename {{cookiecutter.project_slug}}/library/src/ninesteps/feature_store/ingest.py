@@ -1,10 +1,10 @@
-"""A raw table into the offline store, in the layout that SageMaker's Feature Store writes.
+"""Puts a raw table into the offline store, in the layout of SageMaker's Feature Store.
 
 `s3://<bucket>/<prefix>/data/year=/month=/day=/hour=/<latest event time>_<16 characters>.parquet`,
-without the account, region and group that there stand before `data`, since Windows' paths have no
-room for them. Rows lie by the hour of their event time; each has the moments of the call and
-the write, and a mark of deletion. A table of many hours has fewer and larger files, by the day,
-month or year. Nothing is overwritten.
+without the account, region and group before `data`, since Windows' paths have no room for them.
+Rows are partitioned by the hour of their event time; each has the times of call and write, and a
+deletion mark. A table over many hours has fewer and larger files, by day, month or year. Nothing is
+overwritten.
 """
 
 from __future__ import annotations
@@ -40,41 +40,41 @@ SHARED = tuple(
         "stored_names",
     )
 )
-"""What reads a row and names its features: other code, other records."""
+"""The code that reads a row and names its features: when it changes, the records change."""
 
 SUMMARY = "ingested.json"
-"""What a feature group holds, beside its rows."""
+"""The file in a feature group's folder that summarises it."""
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """A feature group that holds a table."""
+    """A table in a feature group."""
 
-    location: str  # the S3 URI of its rows: of the main group's, if there are several
+    location: str  # the S3 URI of its rows, or of the main group's rows
     latest: str  # the newest event time
     read: int  # rows in the file
     kept: int  # rows put into the store
-    found: dict[str, int]  # what was odd in the file, and in how many rows
-    used: int | None = None  # different records as of the newest event; None: not counted
-    names: dict[str, str] = field(default_factory=dict)  # stored columns -> as they are shown
+    found: dict[str, int]  # what was odd in the file, with numbers of rows
+    used: int | None = None  # distinct records as of the newest event; None: not counted
+    names: dict[str, str] = field(default_factory=dict)  # stored columns -> display names
     suspicious: dict[str, float] = field(default_factory=dict)  # columns that alone rank the label
     crossing: dict[str, int] = field(default_factory=dict)  # column -> values in train and test
-    protected: dict[str, str] = field(default_factory=dict)  # columns that features are made of
-    """... and by which people are usually protected, each with a key of `protected.toml`."""
+    protected: dict[str, str] = field(default_factory=dict)  # columns behind features
+    """Of these, usually protected attributes, each with its key in `protected.toml`."""
     classes: dict[str, int] = field(default_factory=dict)  # rows of each class; none: not counted
     groups: dict[str, str] = field(default_factory=dict)  # own feature groups -> URIs of their rows
-    sha256: str = ""  # of the file; it and those below are empty where an earlier version kept none
+    sha256: str = ""  # of the file; empty, like those below, if an earlier version wrote it
     bytes: int = 0
     first: str = ""  # the earliest event time
     left_out: dict[str, int] = field(default_factory=dict)  # why -> rows that are not `kept`
     superseded: dict[str, int] = field(default_factory=dict)  # why -> kept rows that are not `used`
 
     def origin(self, path: str, is_latest: bool = True) -> dict[str, Any]:
-        """The table as a run records it: what it was, and which rows were left out and why.
+        """The table as a run records it, with the rows that were left out, and why.
 
         Args:
-            path: as it was given.
-            is_latest: the run is as of the newest event, as of which the rows used were counted.
+            path: as given.
+            is_latest: whether the run is as of the newest event, for which used rows were counted.
         """
         left_out = self.left_out | (self.superseded if is_latest else {})
         return {
@@ -91,7 +91,7 @@ class Ingested:
 
     @staticmethod
     def from_json(content: dict[str, Any]) -> Ingested:
-        """Read what an earlier version, or a later one, has written too."""
+        """Read a summary of this version of the library, an earlier or a later one."""
         names = {field.name for field in fields(Ingested)}
         return Ingested(**{name: value for name, value in content.items() if name in names})
 
@@ -124,25 +124,25 @@ def ingest(
     called: datetime | None = None,
     erased: erasures.Erasures | None = None,
 ) -> Ingested:
-    """Put a raw table into a feature group of its own, unless it is there already.
+    """Put a raw table into its own feature group, unless it is already there.
 
-    The group is named by a hash of the table, the features' code and the settings that matter to
-    them: another table never mixes with an earlier one. Nothing is written before all is checked.
+    The group is named after a hash of the table, the features' code and the settings that affect
+    them: two tables never mix. Nothing is written until everything has been checked.
 
     Args:
         file: a CSV, JSON Lines, Parquet or Feather file.
-        s3: the folder that stands for S3, one folder a bucket.
-        on_work: called before the table is read, if it has to be.
-        rows_at_once: the rows that are in memory at a time, of a larger table; None: as is usual.
-        as_of: the moment that the newest row must not be too old for; without it, now.
-        called: the moment that the first row counts as put at; without it, now.
-        erased: records whose rows are left out, and the key of pseudonyms; without it, those of the
+        s3: the folder that stands for S3, with one folder per bucket.
+        on_work: called before the table is read, if that is necessary.
+        rows_at_once: how many rows of a large table are in memory at a time; None: the default.
+        as_of: the moment for which the newest row must not be too old; by default, now.
+        called: the moment at which the first row counts as written; by default, now.
+        erased: records whose rows are left out, and the key of pseudonyms; by default, those of the
             state beside S3.
 
     Raises:
-        RawTableError: with one sentence for the person who brought the table.
+        RawTableError: with one sentence for the user.
     """
-    kind_of(file)  # a pipe or a device would be hashed without an end
+    kind_of(file)  # hashing a pipe or a device would never end
     prefix = f"{environment.bucket_name}/{settings.project.pipeline}/feature-store"
     features = settings.features_of(environment)
     sha256, size = digest_of(file), file.stat().st_size
@@ -151,12 +151,12 @@ def ingest(
     if earlier := _ingested(summary, s3):
         _check_age(earlier.latest, settings, file, as_of)
         return earlier
-    if group.exists():  # with rows or a summary gone: it is made again
+    if group.exists():  # without its rows or summary: it is written again
         shutil.rmtree(group)
     on_work()
 
     known = erasures.read(s3.parent) if erased is None else erased
-    unfinished = s3 / f".{secrets.token_hex(8)}"  # a short name, which no URI has
+    unfinished = s3 / f".{secrets.token_hex(8)}"  # a short name that no URI has
     try:
         ingested = _written(
             file, settings, features, unfinished, f"s3://{prefix}/{group.name}", rows_at_once,
@@ -166,7 +166,7 @@ def ingest(
         ingested = replace(ingested, sha256=sha256, bytes=size)
         text = json.dumps(asdict(ingested), indent=2)
         (unfinished / summary.name).write_text(text, encoding="utf-8")
-        with contextlib.suppress(OSError):  # another run of the same table was quicker
+        with contextlib.suppress(OSError):  # another run with the same table was faster
             group.parent.mkdir(parents=True, exist_ok=True)
             unfinished.rename(group)
     finally:
@@ -177,7 +177,7 @@ def ingest(
 
 
 def _check_age(latest: str, settings: Settings, file: Path, as_of: str) -> None:
-    """Refuse a table whose newest row is too old: it says nothing about the present."""
+    """Refuse a table whose newest row is too old to describe the present."""
     most = settings.data.quality.max_age_days
     moment = datetime.fromisoformat(as_of) if as_of else datetime.now(UTC)
     age = (moment - datetime.fromisoformat(latest)).total_seconds() / 86400
@@ -190,7 +190,7 @@ def _check_age(latest: str, settings: Settings, file: Path, as_of: str) -> None:
 
 
 def tables(features: Features, ingested: Ingested) -> dict[tuple[str, str], str]:
-    """The tables of the own groups, as a run's data catalogue has them: the main one first."""
+    """The tables of the pipeline's own groups in a run's data catalogue, the main one first."""
     return {
         (group.database, group.table): ingested.groups[group.group]
         for group in (features, *features.owned_groups.values())
@@ -202,8 +202,8 @@ def _written(
     rows_at_once: int | None, called: datetime, erased: erasures.Erasures,
     key: pseudonyms.Key | None,
 ) -> Ingested:  # fmt: skip
-    """Write a table's rows below a folder, which will be at an S3 URI, and summarize them."""
-    from ninesteps.feature_store import doubts  # pandas: only when there is work to do
+    """Write a table's rows to a folder that will be at an S3 URI, and summarise them."""
+    from ninesteps.feature_store import doubts  # imports pandas: only if there is work to do
     from ninesteps.feature_store.divided import MAIN
     from ninesteps.feature_store.write import write_offline_store
 
@@ -237,7 +237,7 @@ def _written(
 
 
 def _ingested(summary: Path, s3: Path) -> Ingested | None:
-    """What was put into a group, if its summary can be read and its rows are there."""
+    """The summary of a group, if it can be read and the group's rows exist."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         ingested = Ingested.from_json(json.loads(summary.read_text(encoding="utf-8")))
         locations = map(Storage(s3).path, (ingested.location, *ingested.groups.values()))

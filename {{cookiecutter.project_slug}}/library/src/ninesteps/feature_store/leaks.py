@@ -1,4 +1,4 @@
-"""How well one column of a raw table alone ranks the label, measured as step 1 does of features."""
+"""Measures how well one raw column alone ranks the label, as step 1 does for features."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:  # mypy knows a module that travels with the scripts by the name they import
+if TYPE_CHECKING:  # mypy knows a module that is packed with the scripts by its flat name
     import leaks
     from leaks import SUSPICIOUS, chosen_rows
 else:
@@ -19,18 +19,18 @@ __all__ = ["SUSPICIOUS", "chosen_rows", "power_of", "ranking_power"]
 
 
 def ranking_power(column: pd.Series[Any], labels: NDArray[np.float64]) -> float:
-    """How well a column alone ranks the label, as `leaks.ranking_power` of the containers says.
+    """How well a column alone ranks the label: see `leaks.ranking_power` of the containers.
 
     Args:
-        column: numbers, dates or texts, (n,); missing as pandas writes it.
-        labels: (n,); rows without one (NaN) do not count.
+        column: numbers, dates or texts, (n,), with pandas' missing values.
+        labels: (n,); rows without a label (NaN) are ignored.
     """
     rows = chosen_rows(labels)
     return power_of(column.iloc[rows], labels[rows])
 
 
 def power_of(column: pd.Series[Any], labels: NDArray[np.float64]) -> float:
-    """The same of rows that were chosen by `chosen_rows`."""
+    """The same for rows chosen by `chosen_rows`."""
     is_ordered = column.dtype.kind in "iufmMb"
     codes, _ = pd.factorize(column, sort=is_ordered)
     return leaks.ranking_power(codes, labels, is_ordered)

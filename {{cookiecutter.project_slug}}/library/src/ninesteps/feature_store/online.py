@@ -1,7 +1,8 @@
-"""The online store: the newest record of each id, here in SQLite as AWS's runtime API keeps it.
+"""The online store on this machine: the newest record of each id, in SQLite.
 
-A record whose event time is not greater than the stored one is historic: it goes to the offline
-store alone. https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_feature_store_PutRecord.html
+As in AWS's runtime API, a record whose event time is not later than the stored one goes to the
+offline store only.
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_feature_store_PutRecord.html
 """
 
 from __future__ import annotations
@@ -18,20 +19,21 @@ from ninesteps.errors import StateError
 from ninesteps.feature_store.records import Record, milliseconds
 
 FILE = "online.db"
-"""Below `.local`: one file for every feature group of a repository."""
+"""In `.local`: one file for all feature groups of a repository."""
 
 
 class OnlineStore(Protocol):
-    """The records of one feature group that are newest."""
+    """The newest records of one feature group."""
 
     def get(self, ids: Sequence[str]) -> dict[str, Record]:
-        """The records of some ids; none for an id that has none, or whose record is deleted."""
+        """The records of some ids; an id without a record, or with a deleted one, has no entry."""
 
     def put(self, records: Iterable[Record]) -> int:
-        """Put records, and give how many were taken: here, those that are newer than before."""
+        """Put records, and return how many were accepted: here, those newer than the stored
+        ones."""
 
     def delete(self, identifier: str, event_time: str) -> bool:
-        """Delete the record of an id, and give whether there was one older than the event time."""
+        """Delete the record of an id, and return whether one older than the event time existed."""
 
 
 _TABLE = """
@@ -51,7 +53,7 @@ SET event_time = excluded.event_time, record = excluded.record
 WHERE excluded.event_time > records.event_time
 """
 
-_AT_ONCE = 500  # variables that a statement of any SQLite takes
+_AT_ONCE = 500  # variables in a statement that every SQLite accepts
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class LocalOnlineStore:
 
     file: Path
     group: str
-    record_id: str  # the names of the columns that identify a record and say its moment
+    record_id: str  # the columns with the record's id and its moment
     event_time: str
 
     def get(self, ids: Sequence[str]) -> dict[str, Record]:
@@ -80,17 +82,17 @@ class LocalOnlineStore:
         return found
 
     def put(self, records: Iterable[Record]) -> int:
-        """Put records, all of them or, if one cannot be, none."""
+        """Put all records, or none if one of them fails."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with self._connection() as connection:
-            connection.execute("PRAGMA journal_mode = WAL")  # who reads does not wait
+            connection.execute("PRAGMA journal_mode = WAL")  # readers do not wait
             connection.execute(_TABLE)
             before = connection.total_changes
             connection.executemany(_PUT, self._rows(records))
             return connection.total_changes - before
 
     def delete(self, identifier: str, event_time: str) -> bool:
-        """Delete a record as HardDelete does: it is gone, and not marked."""
+        """Delete a record as HardDelete does: it is removed, not marked."""
         if not self.file.is_file():
             return False
         with self._connection() as connection:
@@ -108,7 +110,7 @@ class LocalOnlineStore:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection that commits what is done meanwhile, or undoes it."""
+        """A connection that commits at the end of the block, or rolls back on an error."""
         connection = sqlite3.connect(self.file, timeout=30)
         try:
             with connection:

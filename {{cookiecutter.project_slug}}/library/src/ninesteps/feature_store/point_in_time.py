@@ -1,6 +1,6 @@
-"""The query of the offline store that is correct as of a moment.
+"""The point-in-time query of the offline store.
 
-One SQL text for both machines: Athena (Trino) runs it on SageMaker, DuckDB here.
+The same SQL runs in both places: by Athena (Trino) on SageMaker, and by DuckDB on this machine.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 AS_OF = "{as_of}"
-"""Stands in a query for the moment, such as 2026-01-31T00:00:00.000Z: an execution knows it."""
+"""The placeholder for the moment in a query, such as 2026-01-31T00:00:00.000Z."""
 
 AS_OF_SECONDS = "{as_of_seconds}"
-"""The same in seconds since 1970, such as 1769817600.000."""
+"""The placeholder for the moment in seconds since 1970, such as 1769817600.000."""
 
 
 MAIN = "own"
-"""What a query calls the main group's records; no other group is called so."""
+"""The main group's alias in a query; no other group has this name."""
 
 
 @dataclass(frozen=True)
@@ -26,31 +26,31 @@ class Source:
 
     table: str
     record_id: str  # the column that identifies a record
-    event_time: str = "event_time"  # the column with the moment that a row describes
-    is_fractional: bool = False  # whether moments are seconds since 1970, and not texts
-    database: str = ""  # if it is another than the one that is asked
-    window_days: int = 0  # a record whose newest row is older at the moment is left out; 0: none
+    event_time: str = "event_time"  # the column with the moment of the row
+    is_fractional: bool = False  # whether moments are seconds since 1970 instead of texts
+    database: str = ""  # if it differs from the database of the query
+    window_days: int = 0  # records whose newest row is older are left out; 0: none
 
     @property
     def place(self) -> str:
-        """The table as a query names it."""
+        """The table's name in a query."""
         return ".".join(map(quoted, filter(None, [self.database, self.table])))
 
 
 @dataclass(frozen=True)
 class Joined:
-    """A feature group that is read beside the main one, and what of it is read."""
+    """A feature group that is joined to the main one, with the columns to read."""
 
     source: Source
     columns: tuple[str, ...]
-    prefix: str = ""  # what its columns' names begin with, so that no other group has the same ones
+    prefix: str = ""  # of its columns' names, so that they are unique
 
 
 def joined_query(main: Source, others: Mapping[str, Joined]) -> str:
-    """The main group's records as of a moment, with what other groups have of them as of it.
+    """The main group's records as of a moment, joined with other groups' values as of that moment.
 
-    A record that another group does not have, or has deleted, has no values of it; one that the
-    main group does not have is none.
+    A record that another group lacks, or has deleted, has no values from it; a record that the main
+    group lacks is left out.
     """
     if not others:
         return as_of_query(main)
@@ -69,19 +69,19 @@ def joined_query(main: Source, others: Mapping[str, Joined]) -> str:
 
 
 def as_of_query(source: Source) -> str:
-    """The newest row of each record among those not after a moment, less the deleted records.
+    """The newest row of each record up to a moment, without deleted records.
 
-    `AS_OF` or `AS_OF_SECONDS` stands where the moment belongs.
+    `AS_OF` or `AS_OF_SECONDS` is the placeholder for the moment.
 
-    A delete appends a row, so the newest row is found first and its mark read after: the other
-    way round, a deleted record's older rows would come back. Rows of one event time are told
-    apart by when they were put, the last one winning, as in the online store. When a row was put
-    leaves none out: an event that was written late counts as of its event time.
+    A delete appends a row, so the query finds the newest row first and then reads its deletion
+    mark: the other way round, a deleted record's older rows would reappear. Among rows with the
+    same event time, the last one written wins, as in the online store. The time of writing does not
+    exclude a row: an event that was written late counts as of its event time.
     """
     moment, as_of = _moments(source)
     window = ""
     if source.window_days:
-        hours = 24 * source.window_days  # DuckDB's days are a calendar's, of 23 to 25 hours
+        hours = 24 * source.window_days  # DuckDB's days are calendar days of 23 to 25 hours
         length = str(hours * 3600) if source.is_fractional else f"INTERVAL '{hours}' HOUR"
         window = f" AND {moment} > {as_of} - {length}"
     return (
@@ -95,9 +95,9 @@ def as_of_query(source: Source) -> str:
 def one_record(
     table: str, record_id: str, identifier: str, as_of: str, event_time: str, is_fractional: bool
 ) -> str:
-    """The query for one record as of a moment, such as 2026-01-31T00:00:00Z: its rows alone.
+    """The query for one record as of a moment, such as 2026-01-31T00:00:00Z.
 
-    Ids are compared as texts: in a group that another team made they may be numbers.
+    Ids are compared as texts: in another team's group they may be numbers.
     """
     value = "'" + identifier.replace("'", "''") + "'"
     seconds = datetime.fromisoformat(as_of).timestamp()
@@ -110,12 +110,12 @@ def one_record(
 
 
 def quoted(name: str) -> str:
-    """A name of a table or a column, whatever it consists of."""
+    """The quoted name of a table or a column, with any characters."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def _moments(source: Source) -> tuple[str, str]:
-    """How a row's moment is read, and how the one that it is compared with."""
+    """The expressions for a row's moment and for the moment that it is compared with."""
     column = quoted(source.event_time)
     if source.is_fractional:
         return f"CAST({column} AS double)", f"CAST('{AS_OF_SECONDS}' AS double)"
@@ -127,15 +127,15 @@ _TYPE = "timestamp with time zone"
 
 
 def _event_moment(column: str) -> str:
-    """The event time to the millisecond, however it is written.
+    """The event time to the millisecond, in any format.
 
-    Texts of different precision sort wrongly ('00.500Z' before '00Z'). Only functions that both
-    engines have, and mean the same by.
+    Texts of different precision sort wrongly ('00.500Z' before '00Z'). It uses only functions that
+    mean the same in both engines.
     """
-    # What follows the seconds: digits after a point, if any, and an offset such as +0000.
+    # The part after the seconds: a fraction, if any, and an offset such as +0000.
     zone = f"replace(replace(substr({column}, 20), 'Z', '+0000'), ':', '')"
     return (
-        f"CAST(CASE WHEN {column} LIKE '____-__-__T__:__:__.___Z' "  # nearly all: 4 times as quick
+        f"CAST(CASE WHEN {column} LIKE '____-__-__T__:__:__.___Z' "  # nearly all: 4 times as fast
         f"THEN replace(replace({column}, 'T', ' '), 'Z', '+00:00') "
         f"ELSE replace(substr({column}, 1, 19), 'T', ' ') || '.' || "
         f"rpad(substr({zone}, 2, least(3, greatest(length({zone}) - 6, 0))), 3, '0') || "

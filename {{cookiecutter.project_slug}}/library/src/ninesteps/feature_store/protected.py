@@ -1,7 +1,8 @@
-"""Recognises columns by which people are usually protected, by name and values (`protected.toml`).
+"""Recognises usually protected attributes by a column's name and values (`protected.toml`).
 
-It errs towards silence: `message`, `stage` and `race_time` are none. It does not see what is
-renamed, or computed by `features.py` under another name. Standard library only.
+It prefers to miss a column rather than to report a wrong one: `message`, `stage` and `race_time`
+are not reported. It does not see renamed columns, or those that `features.py` computes under
+another name. Standard library only.
 """
 
 from __future__ import annotations
@@ -18,29 +19,29 @@ from typing import Any
 FILE = Path(__file__).with_name("protected.toml")
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[^\W\d_]+")
-_PLAIN = str.maketrans("łŁøØß", "lLoOs")  # letters whose accent Unicode does not take apart
+_PLAIN = str.maketrans("łŁøØß", "lLoOs")  # letters that Unicode does not decompose
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What people are protected by."""
+    """A kind of protected attribute."""
 
     key: str
-    name: str  # as a sentence has it
-    sources: tuple[str, ...]  # the texts that protect people by it
-    strong: tuple[str, ...]  # terms that are found anywhere in a name
-    weak: tuple[str, ...] = ()  # ... that mean other things too
-    exact: tuple[str, ...] = ()  # ... that are a name with their accents alone
-    values: tuple[tuple[str, ...], ...] = ()  # that tell it without the name
-    letters: tuple[tuple[str, ...], ...] = ()  # ... single letters
+    name: str  # as used in a sentence
+    sources: tuple[str, ...]  # the laws that protect it
+    strong: tuple[str, ...]  # terms that match anywhere in a name
+    weak: tuple[str, ...] = ()  # terms that also mean other things
+    exact: tuple[str, ...] = ()  # terms that match only with their accents
+    values: tuple[tuple[str, ...], ...] = ()  # that identify it without the name
+    letters: tuple[tuple[str, ...], ...] = ()  # single letters that do
     letters_beside: tuple[str, ...] = ()
-    numbers: tuple[float, float] | None = None  # between which a weak name's numbers lie
-    texts: bool = False  # whether a weak name of many numbers is something else
-    proxy: bool = False  # whether it only stands for another one
+    numbers: tuple[float, float] | None = None  # the range of a weak name's numbers
+    texts: bool = False  # whether a weak name with many numbers means something else
+    proxy: bool = False  # whether it is only a proxy for another attribute
 
     @property
     def why(self) -> str:
-        """What it is and where from: `sex or gender (Directive 2006/54/EC, ...)`."""
+        """The attribute with its sources: `sex or gender (Directive 2006/54/EC, ...)`."""
         return f"{self.name} ({', '.join(self.sources)})"
 
 
@@ -57,12 +58,12 @@ def kind_of(
     values: Collection[str] = (),
     numbers: tuple[float, float] | None = None,
 ) -> Kind | None:
-    """The kind of a column; None if it seems to be none.
+    """The protected attribute in a column; None if there seems to be none.
 
     Args:
-        name: as the table has it.
-        values: its different values, where they are few texts and known.
-        numbers: its smallest and largest number, where it has more numbers than a few.
+        name: in the table.
+        values: its distinct values, if they are few and known.
+        numbers: its smallest and largest number, if it has many.
     """
     words = _words(name)
     for kind in kinds().values():
@@ -73,7 +74,7 @@ def kind_of(
 
 
 def _is_named(name: str, words: tuple[str, ...], terms: tuple[str, ...]) -> bool:
-    """Whether one of the terms is in a name: as words in a row, or run together as one word."""
+    """Whether a name contains one of the terms, as separate words or as one word."""
     return any(
         term in name if not term.isascii() and not _is_latin(term) else _has(words, _words(term))
         for term in terms
@@ -81,7 +82,7 @@ def _is_named(name: str, words: tuple[str, ...], terms: tuple[str, ...]) -> bool
 
 
 def _has(words: tuple[str, ...], term: tuple[str, ...]) -> bool:
-    """Whether words contain a term, whose parts may be written together or apart."""
+    """Whether words contain a term, whose parts may be written as one word or several."""
     joined = "".join(term)
     for start in range(len(words)):
         for end in range(start + 1, len(words) + 1):
@@ -93,7 +94,7 @@ def _has(words: tuple[str, ...], term: tuple[str, ...]) -> bool:
 def _is_weakly_named(
     words: tuple[str, ...], kind: Kind, numbers: tuple[float, float] | None
 ) -> bool:
-    """Whether a name is a weak term and nothing else, and its numbers do not say otherwise."""
+    """Whether a name is exactly a weak term, and its numbers do not contradict it."""
     rest = tuple(word for word in words if word not in _beside())
     if not any("".join(rest) == "".join(_words(term)) for term in kind.weak):
         return False
@@ -105,7 +106,7 @@ def _is_weakly_named(
 
 
 def _by_values(values: set[str]) -> Kind | None:
-    """The kind that a column's values tell, if there are two or more, and no others."""
+    """The attribute that a column's values identify, if it has two or more and no others."""
     if len(values) < 2:
         return None
     for kind in kinds().values():
@@ -120,7 +121,7 @@ def _by_values(values: set[str]) -> Kind | None:
 
 @cache
 def _words(name: str) -> tuple[str, ...]:
-    """The words of a name, without case, accents, digits and signs."""
+    """The words of a name in lower case, without accents, digits and punctuation."""
     apart = unicodedata.normalize("NFKD", name.translate(_PLAIN))
     plain = "".join(sign for sign in apart if not unicodedata.combining(sign))
     return tuple(word.casefold() for word in _WORD.findall(plain))

@@ -1,4 +1,4 @@
-"""The usable rows of a raw table, given out in parts, so that a large table is never in memory."""
+"""The usable rows of a raw table, in parts, so that a large table is never all in memory."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from ninesteps.feature_store.reading.values import Cells, Moments, text_cells
 
 @dataclass
 class RawTable:
-    """A raw table's usable rows, and what was found on the way."""
+    """A raw table's usable rows, and the findings from reading it."""
 
     columns: Columns  # of all rows: texts, numbers (NaN for none) and dates
-    names: tuple[str, ...]  # of these: record id and label, those of the settings, event_time
+    names: tuple[str, ...]  # of the columns: record id, label, those of the settings, event_time
     read: int  # rows in the file
-    found: dict[str, int] = field(default_factory=dict)  # what was odd, and in how many rows
-    dropped: Rows | None = None  # the rows that cannot be used, (read,); None if there are none
+    found: dict[str, int] = field(default_factory=dict)  # what was odd, with numbers of rows
+    dropped: Rows | None = None  # unusable rows, (read,); None if there are none
     moments: Moments = field(default_factory=lambda: np.empty(0, "datetime64[ms]"))
     """The usable rows' event times to the millisecond, (kept,)."""
-    records: int = 0  # different record ids among the usable rows
+    records: int = 0  # distinct record ids among the usable rows
     left_out: dict[str, int] = field(default_factory=dict)
-    """The rows that cannot be used, by why."""
+    """The unusable rows, by reason."""
     superseded: dict[str, int] = field(default_factory=dict)
-    """The usable rows that no record of the newest event is made of, by why."""
+    """The usable rows that no record as of the newest event uses, by reason."""
     doubts: list[str] = field(default_factory=list)
-    """Of a sample, what would refuse a whole table of such rows."""
-    older: int = 0  # usable rows that a newer one of the same record replaces
+    """For a sample: reasons to refuse a whole table with such rows."""
+    older: int = 0  # usable rows that a newer row of the same record replaces
 
     @cached_property
     def kept(self) -> int:
-        """How many rows can be used."""
+        """The number of usable rows."""
         return self.read - (0 if self.dropped is None else int(self.dropped.sum()))
 
     @cached_property
@@ -50,13 +50,13 @@ class RawTable:
 
     @property
     def rows(self) -> pd.DataFrame:
-        """All usable rows at once, of a table that fits in memory."""
+        """All usable rows at once, if the table fits into memory."""
         return pd.concat(self.parts())
 
     def parts(self) -> Iterator[pd.DataFrame]:
-        """The usable rows in parts, in the file's order; their index is their place in the file.
+        """The usable rows in parts, in the file's order; their index is their position in the file.
 
-        Dates are in microseconds, which reach every year from 1 to 9999. Moments are texts to the
+        Dates are in microseconds, which cover the years 1 to 9999. Moments are texts to the
         millisecond, as the Feature Store writes them.
         """
         at_once = self.columns.rows_at_once
@@ -71,7 +71,7 @@ class RawTable:
                 yield _frame(cells, index)
 
     def take(self, rows: NDArray[np.intp], names: Iterable[str]) -> pd.DataFrame:
-        """Columns of some usable rows, by their positions among these, in that order."""
+        """Columns of the usable rows at these positions, in this order."""
         places = rows if self.dropped is None else np.flatnonzero(~self.dropped)[rows]
         order = np.argsort(places, kind="stable")
         in_order, at_once = places[order], self.columns.rows_at_once
@@ -100,6 +100,6 @@ def _frame(cells: Mapping[str, pa.ChunkedArray], index: pd.Index[Any]) -> pd.Dat
 def _as_pandas(cells: pa.ChunkedArray) -> Cells:
     if pa.types.is_floating(cells.type) or pa.types.is_timestamp(cells.type):
         values: NDArray[Any] = cells.to_numpy()
-        return pd.Series(values, copy=True)  # what is Arrow's cannot be written to
+        return pd.Series(values, copy=True)  # Arrow's memory is read-only
     texts: Cells = text_cells(cells)
     return texts

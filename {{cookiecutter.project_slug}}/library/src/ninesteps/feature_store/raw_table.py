@@ -1,7 +1,8 @@
-"""Reads a raw table as `[data]` describes it, or refuses it with one sentence.
+"""Reads a raw table as `[data]` describes it, or refuses it in one sentence.
 
-Blemishes (an empty number, an unreadable date, an unknown category) are counted and kept, as far as
-`[data.quality]` allows. What no run can use (a missing column, a word among numbers) stops it.
+Flaws (an empty number, an unreadable date, an unknown category) are counted and kept, as far as
+`[data.quality]` allows. Anything that no run can use (a missing column, a word among numbers) is an
+error.
 """
 
 from __future__ import annotations
@@ -59,19 +60,19 @@ def read_raw_table(
 ) -> RawTable:
     """Read a CSV, JSON Lines, Parquet or Feather file, one column at a time.
 
-    Of rows with the same id and moment the last one will count.
+    Of rows with the same id and moment, the last one counts.
 
     Args:
-        folder: where the columns of a table of more than `rows_at_once` rows lie as long as it is
-            used; without one, they are in memory.
+        folder: where the columns of a table with more than `rows_at_once` rows are stored while it
+            is used; without one, they are in memory.
         erased: records whose rows are left out.
-        key: what texts are hashed with where `[data.columns]` says so; without one they are not,
-            and nothing may be written.
-        most_rows: how many of the first rows are read, of a sample; None: all. What would refuse a
-            whole table for a share of its rows is then one of the table's `doubts`.
+        key: the key for hashing texts where `[data.columns]` says so; without one, texts are not
+            hashed, and nothing may be written.
+        most_rows: for a sample, how many of the first rows to read; None: all. Reasons to refuse a
+            whole table because of a share of its rows are then in `doubts`.
 
     Raises:
-        RawTableError: with one sentence for the person who brought the table.
+        RawTableError: with one sentence for the user.
     """
     data = settings.data
     cells_folder = Columns(folder and folder / "cells", rows_at_once)
@@ -116,7 +117,7 @@ def _record_id(source: Source) -> Cells:
 
 
 def _label(source: Source, settings: Settings) -> Cells:
-    """The label as numbers: 0 and 1, or what a regression estimates; missing is NaN."""
+    """The label as numbers: 0 and 1, or the number of a regression; NaN for no value."""
     name, data = source.data.label, source.data
     if settings.project.problem == "regression":
         column = data.label_column
@@ -136,7 +137,7 @@ def _label(source: Source, settings: Settings) -> Cells:
 
 
 def _label_of_texts(source: Source, texts: pa.ChunkedArray) -> Cells:
-    """A label of texts, some of which count as 1 and others as 0."""
+    """A label of texts, of which some count as 1 and the others as 0."""
     name, data = source.data.label, source.data
     positive, negative = data.positives, data.negative
     if not negative:
@@ -184,7 +185,7 @@ def _column(source: Source, name: str, column: Column, is_stored: bool) -> Cells
 
 
 def _conversations(source: Source, name: str, cells: Cells) -> tuple[Cells, list[tuple[str, Rows]]]:
-    """Conversations, and the rows that cannot be used for want of one, by what is wrong."""
+    """Conversations, and the rows without a usable one, by reason."""
     from ninesteps.feature_store.reading.conversation_cells import REPLACED, UNUSABLE
 
     replaced = pc.match_substring_regex(cells, REPLACED).to_numpy()
@@ -199,7 +200,7 @@ def _conversations(source: Source, name: str, cells: Cells) -> tuple[Cells, list
 
 
 def _hashed(texts: Cells, key: Key) -> Cells:
-    """What stands for each text, so that nobody without the key can tell it."""
+    """A pseudonym for each text: without the key, the text cannot be found out."""
     different = pc.unique(texts.drop_null())
     hashes = pa.array([key.of(text) for text in different.to_pylist()], pa.string())
     return pc.take(hashes, pc.index_in(texts, different))
@@ -213,7 +214,7 @@ def _count_missing(source: Source, name: str, column: Column, missing: Rows) -> 
 
 
 def _within(source: Source, name: str, numbers: Cells, column: Column) -> Cells:
-    """Numbers of a column's range; one that is not counts as missing, as far as that is allowed."""
+    """Numbers within a column's range; others count as missing, as far as that is allowed."""
     plain = numbers.to_numpy()
     wrong = outside(plain, column.min, column.max)
     if not wrong.any():
@@ -221,12 +222,12 @@ def _within(source: Source, name: str, numbers: Cells, column: Column) -> Cells:
     expected = f"numbers {range_in_words(column.min, column.max)}"
     given = int((~np.isnan(plain)).sum())
     source.check_share(name, given, wrong, expected, limit="out_of_range")
-    source.count(f"value out of range in {name}: taken as missing", wrong)
+    source.count(f"value out of range in {name}: treated as missing", wrong)
     return pa.chunked_array([np.where(wrong, np.nan, plain)])
 
 
 def _numbers(source: Source, name: str, column: Column) -> Cells:
-    """Numbers, NaN where none is given: of each text the nearest."""
+    """The nearest number to each text; NaN for no value."""
     cells = source.numbers(name)
     if cells is None:
         cells = part_by_part(without_missing, source.texts(name))
@@ -246,11 +247,11 @@ def _numbers_or_nan(numbers: pa.ChunkedArray) -> Cells:
 
 
 def _remedy(source: Source, name: str, wrong: Rows) -> str:
-    """The setting that reads what is written in another notation, or is no number at all."""
+    """The setting that would read values in another notation, or that are not numbers."""
     texts = pc.unique(source.texts(name).filter(pa.array(wrong)))
     words = pc.filter(texts, pc.invert(pc.match_substring_regex(texts, r"\d")))
     if len(words):
-        return '; a word that means "no value" goes into [data] missing'
+        return '; list a word that means "no value" in [data] missing'
     table = "[data.label_column]" if name == source.data.label else "[data.columns]"
     said, pronoun = notation(texts), "it" if len(texts) == 1 else "them"
     return f"; {said} in {table} reads {pronoun}" if said else ""
@@ -259,7 +260,7 @@ def _remedy(source: Source, name: str, wrong: Rows) -> str:
 def _known(
     source: Source, name: str, texts: pa.ChunkedArray, values: tuple[str, ...]
 ) -> pa.ChunkedArray:
-    """A category's texts, the unknown ones counted; 1.0 is 1 where only that is known."""
+    """A category's texts, counting unknown ones; 1.0 is read as 1 if only 1 is known."""
     texts, unknown = known_texts(texts, values)
     shown = ", ".join(map(repr, values[:5])) + ", ..." * (len(values) > 5)
     given = source.rows - texts.null_count
@@ -269,7 +270,7 @@ def _known(
 
 
 def _dates(source: Source, name: str, column: Column) -> Cells:
-    """Dates of a format, NaT where a text is none."""
+    """Dates in a format; NaT for a text that is not one."""
     cells, form = source.cells(name), column.format
     read = typed_cells.cells_as_dates(cells, form)
     if read is None:
@@ -288,7 +289,7 @@ def _dates(source: Source, name: str, column: Column) -> Cells:
 def _check_order(
     source: Source, name: str, texts: pa.ChunkedArray, form: str, unreadable: Rows
 ) -> None:
-    """Refuse a format if more dates can be read with day and month the other way round."""
+    """Refuse a format if swapping day and month would read more dates."""
     other = dates.other_order(form)
     if not other or not unreadable.any():
         return
@@ -299,7 +300,7 @@ def _check_order(
 
 
 def _each_once(texts: pa.ChunkedArray, read: Callable[[pa.Array], Moments]) -> Moments:
-    """Moments of texts, each different text of a part read once, since days repeat."""
+    """Texts as moments; each distinct text of a part is read once, since days repeat."""
     moments = np.full(len(texts), "NaT", dtype="datetime64[us]")
     for start in range(0, len(texts), ROWS_AT_ONCE):
         part = texts.slice(start, ROWS_AT_ONCE).combine_chunks().dictionary_encode()
@@ -313,7 +314,7 @@ def _each_once(texts: pa.ChunkedArray, read: Callable[[pa.Array], Moments]) -> M
 
 
 def _event_time(source: Source) -> tuple[Moments, list[tuple[str, Rows]]]:
-    """The rows' moments, and the rows that cannot be used for want of one."""
+    """The rows' moments, and the rows without a usable one."""
     data, name = source.data, source.data.event_time
     if not name:
         return np.empty(0, "datetime64[us]"), []
@@ -368,7 +369,7 @@ def _moment_texts(moments: Moments) -> Cells:
 
 
 def _of_erased(source: Source, ids: Cells, erased: Erasures) -> list[tuple[str, Rows]]:
-    """The rows of erased records, by the day of the erasure."""
+    """The rows of erased records, by day of erasure."""
     if lost := erased.under_lost_keys:
         source.found[LOST] = lost
     days: dict[str, list[str]] = {}
@@ -380,7 +381,7 @@ def _of_erased(source: Source, ids: Cells, erased: Erasures) -> list[tuple[str, 
 def _drop_unusable(
     source: Source, table: RawTable, moments: Moments, unusable: list[tuple[str, Rows]]
 ) -> None:
-    """Leave out rows that no record can be made of, and count them."""
+    """Leave out the rows that cannot be records, and count them."""
     data, rows = source.data, source.rows
     ids, labels = (table.columns.whole(name) for name in (data.record_id, data.label))
     reasons = [
@@ -418,8 +419,9 @@ def _drop_unusable(
 
 
 def _repeated(ids: Cells, moments: Moments | None) -> tuple[Rows, int]:
-    """Which rows a later one of the same id and moment replaces, (n,); and the different ids."""
-    if ids.nbytes >= 2**31:  # as far as the offsets of one array reach
+    """Which rows are replaced by a later one of the same id and moment, (n,); and the distinct
+    ids."""
+    if ids.nbytes >= 2**31:  # the limit of one array's offsets
         ids = ids.cast(pa.large_string())
     chunks = pc.dictionary_encode(ids).chunks
     keys = np.concatenate([chunk.indices.to_numpy() for chunk in chunks]).astype("int64")
@@ -437,7 +439,7 @@ def _repeated(ids: Cells, moments: Moments | None) -> tuple[Rows, int]:
 
 
 def _check_dropped(source: Source, counted: list[tuple[str, Rows]]) -> None:
-    """Refuse a table of which too many rows would be left out."""
+    """Refuse a table if too many of its rows would be left out."""
     quality, count = source.data.quality, sum(int(wrong.sum()) for _, wrong in counted)
     if count <= (most := quality.most_dropped(source.rows)):
         return

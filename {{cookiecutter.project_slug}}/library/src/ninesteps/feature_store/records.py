@@ -1,4 +1,4 @@
-"""Records as the Feature Store's API has them: every value a text, a missing one left out.
+"""Records in the form of the Feature Store's API: values are texts, missing ones are left out.
 
 https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_feature_store_PutRecord.html
 """
@@ -20,20 +20,20 @@ from ninesteps.settings.moments import iso, to_the_millisecond
 from ninesteps.settings.names import ADDED_COLUMNS
 
 Record = Mapping[str, str]
-"""A record's features by name; a missing value has none."""
+"""A record's features by name, without missing values."""
 
 WRITTEN = "event_time"
-"""The column of a raw table's moments in this machine's offline store."""
+"""The column of moments in this machine's offline store."""
 
 MOST_ADDED = 100
-"""Features that one UpdateFeatureGroup adds at most."""
+"""The most features that one UpdateFeatureGroup can add."""
 
 _FORMAT = "%Y-%m-%dT%H:%M:%S"
 
 
 @dataclass(frozen=True)
 class FeatureGroup:
-    """A feature group as it is made and filled: what follows from settings and stored columns."""
+    """A feature group to create and fill, derived from settings and stored columns."""
 
     features: Features  # resolved for an environment
     record_id: str  # the column that identifies a record
@@ -41,7 +41,7 @@ class FeatureGroup:
 
     @staticmethod
     def of(features: Features, record_id: str, schema: pa.Schema) -> FeatureGroup:
-        """The group that takes rows of a schema, which is this machine's offline store's."""
+        """The group for rows with the schema of this machine's offline store."""
         definitions = {}
         for field in schema:
             if field.name in (WRITTEN, *ADDED_COLUMNS):
@@ -53,22 +53,22 @@ class FeatureGroup:
 
     @property
     def name(self) -> str:
-        """What the group is called."""
+        """The group's name."""
         return self.features.group
 
     @property
     def table(self) -> str:
-        """Its table in the data catalogue, with the database."""
+        """Its table in the data catalogue, with its database."""
         return f"{self.features.database}.{self.features.table}"
 
     def cast(self, rows: pa.Table) -> pa.Table:
-        """Rows of this machine's offline store with the columns and types of the group.
+        """Convert rows of this machine's offline store to the columns and types of the group.
 
-        A whole number may be written as a fraction in one table and not in another: which it is,
-        the group decides. The store's own columns stay where the rows have them.
+        A whole number may be written as a fraction in one table and not in another: the group
+        decides. The store's own columns are kept.
 
         Raises:
-            FeaturesError: if a column is missing, or has values that the group's type has not.
+            FeaturesError: if a column is missing, or has values that do not fit the group's type.
         """
         columns: dict[str, pa.ChunkedArray] = {}
         for name, kind in self.definitions.items():
@@ -85,12 +85,12 @@ class FeatureGroup:
         return pa.table(columns | {name: rows[name] for name in own})
 
     def records(self, rows: pa.Table) -> Iterator[Record]:
-        """Rows that were `cast`, one record each."""
+        """Rows after `cast`, as one record each."""
         yield from texts(rows.select(list(self.definitions)))
 
 
 def texts(rows: pa.Table) -> Iterator[Record]:
-    """Rows as records, each value a text."""
+    """Rows as records, with all values as texts."""
     for batch in rows.to_batches():
         for row in batch.to_pylist():
             yield {n: text for n, value in row.items() if (text := _text(value)) is not None}
@@ -120,7 +120,7 @@ def _cast(column: pa.ChunkedArray, name: str, kind: str) -> pa.ChunkedArray:
 
 
 def _moments(texts: pa.ChunkedArray, is_fractional: bool) -> pa.ChunkedArray:
-    """Moments such as 2026-01-31T00:00:00.000Z as they are, or as seconds since 1970."""
+    """Moments such as 2026-01-31T00:00:00.000Z, unchanged or as seconds since 1970."""
     if not is_fractional:
         return texts
     moments = pc.cast(pc.utf8_rtrim(texts, "Z"), pa.timestamp("ms"))
@@ -134,7 +134,7 @@ def _text(value: Any) -> str | None:
 
 
 def milliseconds(event_time: str) -> int:
-    """An event time, an ISO 8601 text or seconds since 1970, in milliseconds since 1970."""
+    """An event time (ISO 8601, or seconds since 1970) in milliseconds since 1970."""
     if event_time.endswith("Z"):
         text = to_the_millisecond(event_time)
         seconds = datetime.strptime(text[:19], _FORMAT).replace(tzinfo=UTC).timestamp()
@@ -143,7 +143,7 @@ def milliseconds(event_time: str) -> int:
 
 
 def event_time(features: Features, when: datetime) -> str:
-    """A moment as a group writes event times."""
+    """A moment in the group's format of event times."""
     if features.is_fractional:
         return f"{when.timestamp():.3f}"
     return iso(when)

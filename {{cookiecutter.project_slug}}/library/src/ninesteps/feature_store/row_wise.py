@@ -1,7 +1,7 @@
-"""Checks that a record's features come from its own row: alone it gives what it gives in a table.
+"""Checks that a record's features depend on its own row only.
 
-Whatever looks at other rows, such as a mean of the table, is another number where the model is
-asked about one record; and it knows rows that it may not know, of the test split and of the future.
+A feature that uses other rows, such as a mean of the table, has another value when the model is
+asked about a single record; and it uses rows of the test split and of the future.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import pandas as pd
 from ninesteps.feature_store.computed import as_numbers, compute
 
 TOGETHER, ALONE = 20, 3
-"""How many rows, evenly spaced, are computed once more: together, and each alone."""
+"""How many evenly spaced rows are computed again: together, and each alone."""
 
 CLOSE = 1e-6
-"""By how much of its size a number may differ: a sum may be added up in another order."""
+"""The relative difference allowed, since a sum may be added up in another order."""
 
 
 def check_row_wise(
@@ -32,11 +32,11 @@ def check_row_wise(
 
     Args:
         team: the team's module `feature_store/features.py`.
-        rows: of which the features were computed, and their record ids.
+        rows: the rows that features were computed from, and their record ids.
         computed: their features.
 
     Raises:
-        ValueError: that names a feature and a record.
+        ValueError: naming a feature and a record.
     """
     some = np.unique(np.linspace(0, len(rows) - 1, min(TOGETHER, len(rows))).astype(np.intp))
     few = some[np.unique(np.linspace(0, len(some) - 1, min(ALONE, len(some))).astype(np.intp))]
@@ -56,10 +56,10 @@ def check_row_wise(
 
 
 def check_same_features(expected: pd.Index[Any], got: pd.Index[Any]) -> None:
-    """Check that other rows have the same features, as the columns of one store.
+    """Check that all rows have the same features, since they are columns of one store.
 
     Raises:
-        ValueError: that names those which only some rows have.
+        ValueError: naming those that only some rows have.
     """
     if not got.equals(expected):
         others = ", ".join(map(repr, expected.symmetric_difference(got)))

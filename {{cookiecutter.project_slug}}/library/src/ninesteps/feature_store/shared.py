@@ -1,4 +1,4 @@
-"""Feature groups of other repositories on this machine: the rows of the owner's newest ingest."""
+"""Reads feature groups of other repositories on this machine: the owner's newest ingest."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from ninesteps.settings.features import SharedGroup
 from ninesteps.settings.settings import Settings
 
 LOCAL = ".local"
-"""What runs leave behind in a repository."""
+"""Where runs write in a repository."""
 
 
 def bring(settings: Settings, environment: Environment, s3: Path) -> dict[tuple[str, str], str]:
-    """The tables of the groups that others own, as a run's data catalogue has them.
+    """The tables of other repositories' groups in a run's data catalogue.
 
-    Their rows are linked or copied into this repository's own S3: what the owner does meanwhile
-    changes nothing here.
+    Their rows are linked or copied into this repository's own S3, so that later changes by the
+    owner have no effect here.
 
     Args:
         s3: the folder that stands for S3.
 
     Raises:
-        SettingsError: if a group's owner is not named, has no rows, or lacks a column of numbers
-            that is asked for.
+        SettingsError: if a group's owner is not named, has no rows, or lacks a requested column of
+    numbers.
     """
     catalog = {}
     for name, group in settings.features_of(environment).groups.items():
@@ -44,7 +44,7 @@ def bring(settings: Settings, environment: Environment, s3: Path) -> dict[tuple[
             unfinished = s3 / f".{secrets.token_hex(8)}"
             shutil.copytree(folder, unfinished, copy_function=_linked)
             target.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(OSError):  # another run was quicker
+            with contextlib.suppress(OSError):  # another run was faster
                 unfinished.rename(target)
             shutil.rmtree(unfinished, ignore_errors=True)
         catalog[(group.database, group.table)] = f"s3://{place}"
@@ -52,7 +52,7 @@ def bring(settings: Settings, environment: Environment, s3: Path) -> dict[tuple[
 
 
 def _newest(settings: Settings, name: str, group: SharedGroup) -> Path:
-    """The folder of the rows that the owner has put last."""
+    """The folder with the rows of the owner's last ingest."""
     path = ("features", "groups", name, "store")
     if not group.store:
         raise SettingsError("expected the owner's repository, whose rows runs on this machine read",
@@ -72,8 +72,8 @@ def _newest(settings: Settings, name: str, group: SharedGroup) -> Path:
 
 
 def _check_columns(settings: Settings, name: str, group: SharedGroup, folder: Path) -> None:
-    """Refuse columns that step 1's query would not find, or whose texts would make no feature."""
-    import pyarrow as pa  # slow to import: a run without groups of others needs neither
+    """Refuse columns that step 1's query would not find, or that are texts and so not features."""
+    import pyarrow as pa  # slow to import, and needed only with groups of others
 
     from ninesteps.feature_store import stored
 
@@ -98,7 +98,7 @@ def _check_columns(settings: Settings, name: str, group: SharedGroup, folder: Pa
 
 
 def _location(ingested: Ingested, group: str, path: tuple[str, ...]) -> str:
-    """Where a group's rows lie; an owner's only group may be called otherwise in an account."""
+    """Where a group's rows are; an owner's only group may have another name in an account."""
     if group in ingested.groups or len(ingested.groups) < 2:
         return ingested.groups.get(group, ingested.location)
     raise SettingsError(
@@ -108,7 +108,7 @@ def _location(ingested: Ingested, group: str, path: tuple[str, ...]) -> str:
 
 
 def _linked(source: str, target: str) -> None:
-    """The same file in another place; on another disk a copy."""
+    """Link a file to another place; on another disk, copy it."""
     try:
         os.link(source, target)
     except OSError:

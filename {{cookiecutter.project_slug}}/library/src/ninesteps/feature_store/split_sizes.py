@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DEVIATIONS = 5
-"""No split drawn by chance is larger than expected by more standard deviations than these."""
+"""No random split exceeds its expected size by more standard deviations than this."""
 
 
 def rows_by_class(labels: NDArray[np.float64], settings: Settings) -> dict[str, int]:
-    """The rows that [split] min_positives asks for: of each class, or all of a regression."""
+    """The rows that count for [split] min_positives: each class's, or all of a regression."""
     if settings.project.problem == "regression":
         return {"rows": len(labels)}
     positives = int(labels.sum())
@@ -25,12 +25,12 @@ def rows_by_class(labels: NDArray[np.float64], settings: Settings) -> dict[str, 
 
 
 def check_split_sizes(classes: dict[str, int], settings: Settings, file: Path) -> None:
-    """Refuse a table of which one split is sure to have fewer rows than `min_positives`.
+    """Refuse a table if one split is certain to have fewer rows than `min_positives`.
 
-    Step 1 counts exactly; what it is sure to refuse need not wait for it.
+    Step 1 counts exactly; what it would certainly refuse is refused here already.
 
     Raises:
-        RawTableError: that says how many rows are needed.
+        RawTableError: saying how many rows are needed.
     """
     split = settings.split
     share = min(split.train, split.validation, split.test)

@@ -1,4 +1,4 @@
-"""Reads a feature group's rows back from this machine's offline store, a part at a time."""
+"""Reads a feature group's rows from this machine's offline store, part by part."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ninesteps.feature_store.records import WRITTEN
 from ninesteps.local.offline_store import MEMORY
 
 AT_ONCE = 50_000
-"""Rows of one part."""
+"""Rows per part."""
 
 
 def rows(folder: Path, record_id: str, in_time: bool = False) -> Iterator[pa.Table]:
-    """Every row that counts: of several of one id and moment, the one that was put last.
+    """Every row that counts: of several with the same id and moment, the last one written.
 
     Args:
-        folder: what holds the Parquet files, at any depth.
-        in_time: ordered by their moments.
+        folder: the folder with the Parquet files, at any depth.
+        in_time: whether to order rows by their moments.
     """
     keys = f"{quoted(record_id)}, {WRITTEN}"
     order = f" ORDER BY {WRITTEN}" if in_time else ""
@@ -31,7 +31,7 @@ def rows(folder: Path, record_id: str, in_time: bool = False) -> Iterator[pa.Tab
 
 
 def count(folder: Path, record_id: str) -> int:
-    """How many rows `rows` gives."""
+    """The number of rows that `rows` returns."""
     keys = f"{quoted(record_id)}, {WRITTEN}"
     query = f"SELECT count(*) FROM (SELECT DISTINCT {keys} FROM stored) AS different"
     with _connection(folder) as connection:
@@ -45,7 +45,7 @@ def newest(folder: Path, record_id: str) -> Iterator[pa.Table]:
 
 
 def as_of(folders: Sequence[Path], record_id: str, identifier: str, moment: str) -> pa.Table:
-    """The row of one record as of a moment, from all tables in some folders; none, or one."""
+    """The row of one record as of a moment, from all tables in some folders, if there is one."""
     query = one_record("stored", record_id, identifier, moment, WRITTEN, is_fractional=False)
     with _connection(*folders) as connection:
         row: pa.Table = connection.sql(query).to_arrow_table()
@@ -53,7 +53,7 @@ def as_of(folders: Sequence[Path], record_id: str, identifier: str, moment: str)
 
 
 def ids_where(folders: Sequence[Path], record_id: str, column: str, text: str) -> list[str]:
-    """The ids of the records that have a text in a column, in order, from all tables."""
+    """The sorted ids of the records with a given text in a column, from all tables."""
     query = (
         f"SELECT DISTINCT CAST({quoted(record_id)} AS varchar) AS id FROM stored "
         f"WHERE CAST({quoted(column)} AS varchar) = {_text(text)} ORDER BY id"

@@ -1,4 +1,4 @@
-"""Writes the offline store's files as Parquet: ids, moments, labels, features and groups."""
+"""Writes the offline store's Parquet files: ids, moments, labels, features and facets."""
 
 from __future__ import annotations
 
@@ -35,35 +35,35 @@ from ninesteps.settings.names import stored_features
 from ninesteps.settings.settings import Settings
 
 MOST_FILES = 100
-"""A table over more hours than these is kept by the day, the month or the year: opening a file
-takes as long as reading some thousand rows of it."""
+"""A table over more hours than this is partitioned by day, month or year: opening a file takes as
+long as reading some thousand rows."""
 
 PARTITIONS = ("year", "month", "day", "hour")
-"""What the folders of the offline store stand for, from the outside in."""
+"""The levels of folders in the offline store, from the outside in."""
 
 UNITS = ("h", "D", "M", "Y")
-"""What files are kept by: the hour, or of many hours the day, the month or the year."""
+"""How files are partitioned: by hour, or for many hours by day, month or year."""
 
 
 MOST_TRIED = 5_000
-"""Rows that features are tried on before a run."""
+"""The number of rows for trying out features before a run."""
 
 MOST_WAITING = 250_000
-"""Rows that wait until the largest of the files that they belong to gets them as a row group."""
+"""The number of buffered rows at which the fullest file gets its rows as a row group."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """The rows of a table in the offline store."""
+    """The rows of a table, as written to the offline store."""
 
-    locations: dict[str, Path]  # the folder of each group's rows; MAIN is the main group's
-    scratch: Path  # the folder of the table's columns, if it is a large one: nobody needs it later
+    locations: dict[str, Path]  # the folder of each group's rows; MAIN: the main group
+    scratch: Path  # the folder of a large table's columns, which can be deleted
     table: RawTable
-    names: dict[str, str]  # stored columns that are shown under another name -> that name
+    names: dict[str, str]  # stored columns with another display name -> that name
 
 
 class _WiderTypesError(Exception):
-    """A part of the rows needs wider types than the parts before: 1.5 where there was 1."""
+    """A part of the rows needs wider types than earlier parts: 1.5 after 1."""
 
     def __init__(self, schema: pa.Schema) -> None:
         super().__init__(schema)
@@ -71,10 +71,10 @@ class _WiderTypesError(Exception):
 
 
 def try_features(table: RawTable, settings: Settings) -> list[str]:
-    """Compute the features of some rows of a table, checked as an ingest does; gives their names.
+    """Compute the features of some rows, with the checks of an ingest; return their names.
 
     Raises:
-        FeaturesError: with the file and the line, if they cannot be used.
+        FeaturesError: with file and line, if they cannot be used.
     """
     team = modules.features(settings.root)
     rows = next(table.parts()).head(MOST_TRIED)
@@ -97,18 +97,18 @@ def write_offline_store(
     erased: Erasures = NONE_ERASED,
     key: Key | None = None,
 ) -> Written:
-    """Read a raw table and write its records below a folder, a part of the rows at a time.
+    """Read a raw table and write its records to a folder, part by part.
 
-    Features and findings are computed of each part by itself.
+    Features and findings are computed for each part separately.
 
     Args:
-        owned: the features that lie in further groups, by the groups' names.
-        called: the moment that the first row counts as put at; without it, now.
+        owned: the features of further groups, by group name.
+        called: the moment at which the first row counts as written; by default, now.
         erased: records whose rows are left out.
-        key: what texts are hashed with where `[data.columns]` says so.
+        key: the key for hashing texts where `[data.columns]` says so.
 
     Raises:
-        ValueError: if it says so, and there is none.
+        ValueError: if a key is needed and there is none.
     """
     if settings.data.pseudonyms and key is None:
         raise ValueError("no key for pseudonyms")
@@ -132,7 +132,7 @@ def _write(
     table: RawTable, settings: Settings, team: ModuleType, owned: Mapping[str, Sequence[str]],
     locations: Mapping[str, Path], schema: pa.Schema | None, called: datetime,
 ) -> dict[str, str]:  # fmt: skip
-    """Write all rows; returns the names that columns are shown under, where these are others."""
+    """Write all rows; return the display names that differ from stored names."""
     computed = _Features(settings, team)
     records = _Records(settings, table.kept, called)
     folders, file_of = _partitions(table.moments)
@@ -160,15 +160,14 @@ def _write(
     table.found |= {what: count for what, count in found.items() if count}
     if table.older:
         table.found[f"older row of the same {settings.data.record_id}: not used"] = table.older
-    table.found |= {f"no value of the feature {n}": table.kept for n in computed.without_values}
+    table.found |= {f"feature {n} without a value": table.kept for n in computed.without_values}
     return records.names
 
 
 def _partitions(moments: Moments) -> tuple[list[str], NDArray[np.intp]]:
-    """The folders of the files, and which of these each row belongs to, (n,).
+    """The folders of the files, and the folder of each row, (n,).
 
-    An hour's rows share a file, if there are few hours. No query of a pipeline asks for the columns
-    that the folders stand for.
+    With few hours, each hour has its own file. No query of a pipeline uses the partition columns.
     """
     for number, unit in enumerate(UNITS):
         starts, file_of = np.unique(moments.astype(f"datetime64[{unit}]"), return_inverse=True)
@@ -179,16 +178,16 @@ def _partitions(moments: Moments) -> tuple[list[str], NDArray[np.intp]]:
 
 
 def _folder(hour: str, depth: int) -> str:
-    """The folder of an hour such as 2026-01-31T00, or of its day, month or year."""
+    """The folder for an hour such as 2026-01-31T00, or for its day, month or year."""
     parts = zip(PARTITIONS, re.split("[-T]", hour), strict=True)
     return "/".join(f"{name}={value}" for name, value in [*parts][:depth])
 
 
 def _found(team: ModuleType, rows: pd.DataFrame) -> dict[str, int]:
-    """What the team's `findings` counts in rows.
+    """The counts that the team's `findings` returns for rows.
 
     Raises:
-        ValueError: if these are no counts.
+        ValueError: if they are not counts.
     """
     found = call(team, "findings", rows)
     if not isinstance(found, dict) or not all(
@@ -199,7 +198,7 @@ def _found(team: ModuleType, rows: pd.DataFrame) -> dict[str, int]:
 
 
 class _Files:
-    """The files of the rows, each in its folder, to which the rows of a part go as row groups."""
+    """The files of the rows, each in its folder; each part's rows become row groups."""
 
     def __init__(self, location: Path, folders: Sequence[str], latest: Moments) -> None:
         self.rows = 0  # added so far
@@ -250,10 +249,10 @@ def _stamp(moment: np.datetime64) -> str:
 
 
 class _Records:
-    """Rows as records: id, event time, label, features, then raw columns that no feature is."""
+    """Rows as records: id, event time, label, features, then raw columns that are not features."""
 
     def __init__(self, settings: Settings, count: int, called: datetime) -> None:
-        self.names: dict[str, str] = {}  # stored columns that are shown under another name
+        self.names: dict[str, str] = {}  # stored columns with another display name
         self._settings = settings
         self._called = called
         self._written = self._called + timedelta(microseconds=count)
@@ -276,7 +275,7 @@ class _Records:
             ),
             **{stored: computed[name] for stored, name in features.items()},
             **{data.stored_name(name): _as_text(rows[name]) for name in raw},
-            # One call after the other, as records are put: of one moment the later one wins.
+            # As if records were put one after another: with the same moment, the later one wins.
             "api_invocation_time": pd.Series(
                 first + pd.timedelta_range("0us", periods=len(rows), freq="us")
             ),
@@ -287,24 +286,24 @@ class _Records:
 
 
 def _as_text(column: pd.Series[Any]) -> pd.Series[Any]:
-    """A raw column that no feature is: whatever it holds, no step can take it for a feature."""
+    """A raw column that is not a feature, stored so that no step can mistake it for one."""
     if column.dtype.kind == "f":
         column = column.map(shortest, na_action="ignore")
     return column.astype("string")
 
 
 class _Features:
-    """The team's features of one part of the rows after another."""
+    """The team's features, part by part."""
 
     def __init__(self, settings: Settings, team: ModuleType) -> None:
-        self.without_values: list[str] = []  # features that no row has
+        self.without_values: list[str] = []  # features without a value in any row
         self._settings, self._team = settings, team
         self._names: pd.Index[Any] | None = None
 
     def of(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The features of rows, checked against what a feature group and a model can take."""
+        """The features of rows, checked for use in a feature group and a model."""
         settings = self._settings
-        # Without the label: a feature that knows it would be right about all but the future.
+        # Without the label: a feature that uses it would be right about everything but the future.
         shown = rows[[*settings.feature_columns, "event_time"]]
         computed = compute(
             self._team,

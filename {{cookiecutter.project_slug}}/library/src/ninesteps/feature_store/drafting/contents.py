@@ -1,4 +1,4 @@
-"""The columns of a table as texts, with their different values and what these may be."""
+"""The columns of a table as text, with their distinct values and what these may be."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from ninesteps.feature_store.reading.table_file import TableFile, open_table
 from ninesteps.feature_store.reading.typed_cells import MOMENT, cells_as_texts
 from ninesteps.feature_store.reading.values import MISSING
 
-BLEMISHES = 0.01  # a share of rows that does not decide what a column is
+BLEMISHES = 0.01  # a share of rows too small to decide what a column is
 
 CODES = re.compile("(cust|user)?id|uuid|guid|zip(code)?|post(al|code)|phone|ssn|fips")
-"""The last words of names whose columns hold no numbers, whatever they look like."""
+"""Last words of column names: such a column is never a number, whatever its values look like."""
 
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """One column: its texts, and what they may be."""
+    """One column: its values as text, and what they may be."""
 
     name: str
     cells: pa.ChunkedArray  # trimmed texts, null where a value is missing
     is_single: bool = True  # no lists, records or bytes
-    values: frozenset[str] = frozenset()  # words that a person says are values
+    values: frozenset[str] = frozenset()  # words that the user declared to be values
 
     @cached_property
     def counted(self) -> tuple[pa.Array, NDArray[np.int64]]:
-        """The different texts, and the rows of each."""
+        """The distinct texts, with the number of rows of each."""
         value_counts = pc.value_counts(self.cells.drop_null())
         return value_counts.field("values"), value_counts.field("counts").to_numpy()
 
     @property
     def different(self) -> int:
-        """How many different texts there are."""
+        """The number of distinct texts."""
         return len(self.counted[0])
 
     @property
@@ -63,12 +63,12 @@ class Contents:
         return [word.lower() for word in parts]
 
     def has(self, pattern: str) -> bool:
-        """Whether some text has a match."""
+        """Whether any text matches."""
         return bool(pc.any(pc.match_substring_regex(self.counted[0], pattern)).as_py())
 
     @cached_property
     def numbers(self) -> NDArray[np.float64]:
-        """The different texts as numbers, as programs write them; NaN where a text is none."""
+        """The distinct texts as numbers in plain notation; NaN for a text that is not a number."""
         texts = self.counted[0]
         try:
             numbers = texts.cast(pa.float64()).to_numpy(zero_copy_only=False)
@@ -80,7 +80,7 @@ class Contents:
 
     @cached_property
     def usual(self) -> NDArray[np.bool_]:
-        """Which of the different texts a number column always takes for no value, such as NA."""
+        """Which of the distinct texts a number column always treats as missing, such as NA."""
         usual: NDArray[np.bool_] = pc.is_in(self.counted[0], pa.array(MISSING)).to_numpy(
             zero_copy_only=False
         )
@@ -88,12 +88,12 @@ class Contents:
 
     @cached_property
     def is_code(self) -> bool:
-        """Whether what looks like numbers are codes: 007, a zip, 20 digits."""
+        """Whether its digits are codes rather than numbers: 007, a zip code, 20 digits."""
         return any(map(CODES.fullmatch, self.words[-1:])) or self.has(r"^[+-]?0\d|^\d{17}")
 
     @cached_property
     def is_number(self) -> bool:
-        """Whether every value is a number, but for the words that number columns always skip."""
+        """Whether every value is a number, except the words that number columns always skip."""
         known = ~self.usual
         are_numbers = bool(known.any() and not np.isnan(self.numbers[known]).any())
         return are_numbers and not self.is_code
@@ -105,7 +105,7 @@ class Contents:
 
     @cached_property
     def is_grouped(self) -> bool:
-        """Whether its points may part thousands: 1.234 and 12.345, and no other decimals."""
+        """Whether its points may separate thousands: 1.234 and 12.345, and no other decimals."""
         return (
             self.is_number
             and self.has(r"\.")
@@ -126,7 +126,7 @@ class Contents:
 
     @cached_property
     def unusable(self) -> str:
-        """Why a column cannot stand in `[data.columns]`, or helps nobody there."""
+        """Why a column cannot be in `[data.columns]`, or would be useless there."""
         if not self.is_single:
             return "expected single values, got lists, records or bytes"
         if not self.name.strip():
@@ -146,7 +146,7 @@ def read_columns(
     Args:
         file: a CSV, JSON Lines, Parquet or Feather file.
         missing: words that mean "no value".
-        values: words that look so and are values.
+        values: words that look like "no value" but are values.
     """
     table = open_table(file)
     table.check_header()

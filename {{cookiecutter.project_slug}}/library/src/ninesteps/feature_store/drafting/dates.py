@@ -1,4 +1,4 @@
-"""Finds the format in which the texts of a column are dates."""
+"""Finds the date format of a column."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ CLOCKS = (
     " %H:%M:%S.%f", "T%H:%M:%S.%f", "T%H:%M:%S.%fZ", " %H:%M:%S.%fZ", " %I:%M %p", " %I:%M:%S %p",
 )  # fmt: skip
 FORMATS = tuple(day + clock for clock, day in product(CLOCKS, DAYS))
-"""Formats of dates: of several that fit equally the first is taken, and the others are named."""
+"""Date formats: of several that fit equally well, the first is used and the others are listed."""
 
-LOOKED_AT = 500  # different texts, from which the formats worth trying are chosen
+LOOKED_AT = 500  # distinct texts for choosing the formats to try
 FEWEST_READ = 0.1  # of these, as a share
 
 
@@ -39,12 +39,12 @@ def _shape(text: str) -> str:
 
 
 SHAPES = {form: _shape(datetime(2026, 11, 23).strftime(form)) for form in FORMATS}
-"""What a date of each format looks like: 0/0/0 or 0-a-0. Few formats are tried on a column."""
+"""The pattern of each format, such as 0/0/0 or 0-a-0, so that few formats are tried on a column."""
 
 
 @dataclass(frozen=True)
 class Worse:
-    """A format that reads fewer rows than another one."""
+    """A format that reads fewer rows than the best one."""
 
     format: str
     unreadable: int  # rows
@@ -53,26 +53,26 @@ class Worse:
 
 @dataclass(frozen=True)
 class Dates:
-    """How a column's texts read as dates of the format that reads most of them."""
+    """A column read as dates, in the format that reads most of it."""
 
     format: str
-    others: tuple[str, ...]  # formats that read as many rows, some as other days
+    others: tuple[str, ...]  # formats that read as many rows, but some as other days
     worse: tuple[Worse, ...]  # formats that read some rows, the best first
     unreadable: int  # rows
     example: str  # an unreadable text
-    words: Words  # that stand where there is no date
-    known: int  # rows with a value that is no such word
+    words: Words  # used where there is no date
+    known: int  # rows with a value that is not such a word
     latest: datetime
-    read: NDArray[np.datetime64]  # the different texts as dates
+    read: NDArray[np.datetime64]  # the distinct texts as dates
 
     @property
     def fits(self) -> bool:
-        """Whether so few are unreadable that a run takes them."""
+        """Whether few enough values are unreadable for a run to accept the column."""
         return self.unreadable <= Quality().most("unreadable", self.known)
 
 
 def dates_of(columns: list[Contents]) -> dict[str, Dates]:
-    """The columns that are dates; an order of day and month that is clear in one counts for all."""
+    """The date columns; if the order of day and month is clear in one, it applies to all."""
     by_name = {c.name: dates for c in columns if (dates := _as_dates(c, ()))}
     clear = [dates.format for dates in by_name.values() if dates.fits and not dates.others]
     for column in columns:
@@ -82,7 +82,8 @@ def dates_of(columns: list[Contents]) -> dict[str, Dates]:
 
 
 def _as_dates(column: Contents, preferred: Iterable[str]) -> Dates | None:
-    """How at least half of the values, less words, read as dates; None if no format does that."""
+    """The column as dates, if a format reads at least half of its values without words; else
+    None."""
     texts, rows = column.counted
     likely = [form for form in _formats(column) if _reads_some(texts[:LOOKED_AT], form)]
     read = {form: read_dates(texts, form) for form in likely}
@@ -94,7 +95,7 @@ def _as_dates(column: Contents, preferred: Iterable[str]) -> Dates | None:
     best = next((form for form in equal if form in preferred), equal[0])
     wrong = np.isnat(read[best])
     words = words_among(column, wrong)
-    if fewest <= Quality().most("unreadable", column.present):  # a run counts as many as unreadable
+    if fewest <= Quality().most("unreadable", column.present):  # as a run counts
         words = Words()
     unreadable = wrong & ~words.are(texts)
     known = column.present - words.rows
@@ -120,7 +121,7 @@ def _as_dates(column: Contents, preferred: Iterable[str]) -> Dates | None:
 
 
 def _formats(column: Contents) -> list[str]:
-    """The formats whose dates look as most texts do."""
+    """The formats with the same pattern as most texts."""
     if column.is_whole and _are_days(column.numbers):
         return ["%Y%m%d"]
     if _end_in_years(column):
@@ -136,7 +137,7 @@ def _formats(column: Contents) -> list[str]:
 
 
 def _reads_some(texts: pa.Array, form: str) -> bool:
-    """Whether a format is worth trying on all texts: one that fails takes long."""
+    """Whether a format is worth trying on all texts: failures are slow."""
     return bool((~np.isnat(read_dates(texts, form))).mean() >= FEWEST_READ)
 
 

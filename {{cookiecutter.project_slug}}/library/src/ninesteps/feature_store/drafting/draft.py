@@ -1,8 +1,8 @@
-"""A first `[data]` of pipeline.toml for a table: what its values say.
+"""Drafts `[data]` of pipeline.toml from a table's values.
 
-Every column is read as texts and judged by its different values. What they leave open is said in
-a comment, and what must not be guessed is refused until a person has decided: the label, and words
-that may mean "no value".
+Every column is read as text and judged by its distinct values. A comment says what they leave open.
+What must not be guessed stays invalid until a person decides: the label, and words that may mean
+"no value".
 """
 
 from __future__ import annotations
@@ -58,54 +58,54 @@ from ninesteps.feature_store.reading.values import MISSING
 from ninesteps.settings.names import is_stored_name, proposed_name
 
 IDS = re.compile("(cust|user)?id|key|number|no|nr|code|index|serial|uuid|guid")
-"""The last words of names of columns that tell rows apart."""
+"""Last words in the names of columns that identify rows."""
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """What the person who asks for a draft has decided."""
+    """What the user has already decided."""
 
     label: str = ""  # the column that is predicted
     missing: tuple[str, ...] = ()  # words that mean "no value"
-    values: tuple[str, ...] = ()  # words that look so and are values
+    values: tuple[str, ...] = ()  # words that look like "no value" but are values
 
 
 @dataclass(frozen=True)
 class Roles:
-    """The columns that are no features, and what else each could be."""
+    """The columns that are not features, and what else each could be."""
 
     label: Label | None
-    candidates: list[str]  # where no label is known
+    candidates: list[str]  # if the label is unknown
     record_id: Contents | None
     moment: Moment | None
     moments: list[str]  # other columns of moments
     groups: list[Group]
-    copies: int  # rows that are the same as an earlier one, but for their record id
+    copies: int  # rows that equal an earlier one except for their record id
     dates: dict[str, Dates]
 
 
 @dataclass(frozen=True)
 class Line:
-    """A column and what stands about it in `[data.columns]`."""
+    """A column and its entry in `[data.columns]`."""
 
     column: Contents
     kind: Kind
-    power: float  # with which it alone ranks the label
+    power: float  # how well it ranks the label on its own
 
 
 def draft(
     file: Path, decided: Decisions = Decisions(), likely_label: str = "", path: str = ""
 ) -> str:
-    """The `[data]` and `[data.columns]` of pipeline.toml for a table, to be read by a person.
+    """The `[data]` and `[data.columns]` of pipeline.toml for a table, for a person to review.
 
     Args:
         file: a CSV or Parquet file.
-        decided: what need not be asked.
-        likely_label: the column that is predicted, if the table has it.
-        path: the file's path as the settings shall have it; by default as it is given.
+        decided: what the user has already decided.
+        likely_label: the label, if the table has such a column.
+        path: the file's path for the settings; by default, as given.
 
     Raises:
-        RawTableError: with one sentence for the person who brought the table.
+        RawTableError: with one sentence for the user.
     """
     columns = read_columns(file, decided.missing, decided.values)
     label = _label(file, columns, decided.label, likely_label)
@@ -132,7 +132,7 @@ def draft(
         "",
         "[data.columns]",
         *(line for column in rest for line in _column_lines(column, lines, kinds)),
-        *([] if lines else ["# No column is left to make features of."]),
+        *([] if lines else ["# No column is left for features."]),
         *_stored_lines(roles, rest),
         *_split_lines(roles, columns),
         *people_lines(kinds, types, columns),
@@ -156,7 +156,7 @@ def _label(file: Path, columns: list[Contents], asked: str, likely: str) -> Labe
 
 
 def _roles(columns: list[Contents], label: Label | None) -> Roles:
-    """Who is who: moments first, then the record id, then whom rows belong to."""
+    """Assign the roles: moments first, then the record id, then the group that rows belong to."""
     others = [c for c in columns if not c.unusable and c is not (label and label.column)]
     dates = dates_of(others)
     same = [c for c in columns if is_event(c) and c not in others and c.different == 1]
@@ -181,17 +181,17 @@ def _roles(columns: list[Contents], label: Label | None) -> Roles:
 
 
 def _is_record_id(column: Contents) -> bool:
-    """Whether it tells rows apart, but for blemishes, and not by chance as a measure may."""
+    """Whether it identifies rows, apart from flaws, and not by chance as measurements may."""
     count = len(column.cells)
     if column.different < (1 - BLEMISHES) * count or column.has(".{65}"):
         return False
     if column.has(r"^[+-]?\d*\.\d*[1-9]") and not np.isnan(column.numbers).any():
-        return False  # a measure
+        return False  # a measurement
     if _has_id_name(column):
         return column.is_whole or not column.is_number
     if not column.is_number:
         return column.different == count or not column.has(r"\s")
-    # Drawn by chance, so many numbers of a range so narrow would have met.
+    # Among so many random numbers in so narrow a range, some would be equal.
     spread = np.nanmax(column.numbers) - np.nanmin(column.numbers)
     return bool(
         column.different == count and column.is_whole and spread < max(count, count**2 / 10)
@@ -210,7 +210,8 @@ def _line(column: Contents, roles: Roles, is_group: bool) -> Line:
 
 
 def _power(column: Contents, kind: Kind, label: Label) -> float:
-    """How well a column alone ranks the label; of a text, how well its being there does."""
+    """How well a column ranks the label on its own; for a text, whether it is present or
+    missing."""
     labels = _in_rows(label.column, pd.Series(label.numbers))
     values = column.cells.is_valid().to_pandas() if kind.values is None else kind.values
     rows_of = values if kind.values is None else _in_rows(column, kind.values)
@@ -218,7 +219,7 @@ def _power(column: Contents, kind: Kind, label: Label) -> float:
 
 
 def _in_rows(column: Contents, values: pd.Series[Any]) -> pd.Series[Any]:
-    """A value for each different text as a value for each row."""
+    """A value for each distinct text, as a value for each row."""
     places = pc.index_in(column.cells, value_set=column.counted[0]).to_pandas()
     return values.reindex(places.fillna(-1).astype("int64")).reset_index(drop=True)
 
@@ -228,14 +229,14 @@ def _head(
 ) -> list[str]:
     count = len(columns[0].cells)
     drafted = (
-        f"Drafted from {count:,} rows and {len(columns)} columns of {named(file.name)}. To look "
-        "at: the record id, the label, the moment, and every line with a comment."
+        f"Drafted from {count:,} rows and {len(columns)} columns of {named(file.name)}. Check the "
+        "record id, the label, the moment, and every line with a comment."
     )
     return [*comment(drafted), *(line for one in _warnings(roles, lines, people) for line in one)]
 
 
 def _warnings(roles: Roles, lines: list[Line], people: list[str]) -> list[list[str]]:
-    """What matters most, before all else."""
+    """The most important remarks, at the top."""
     warnings = []
     if roles.label and (few := few_rows(roles.label)):
         warnings += [few]
@@ -243,11 +244,11 @@ def _warnings(roles: Roles, lines: list[Line], people: list[str]) -> list[list[s
     if leaking:
         each = "each ranks" if len(leaking) > 1 else "it ranks"
         warnings += [
-            f"{some(leaking, 5)}: alone {each} the label almost perfectly. What was written down "
-            "after the outcome is not there to predict it: delete such a line."
+            f"{some(leaking, 5)}: alone {each} the label almost perfectly. What is recorded after "
+            "the outcome is not known when predicting: delete such a line."
         ]
     if people:
-        warnings += [f"People are usually protected by {some(people, 5)}: see the end."]
+        warnings += [f"Usually protected attributes: {some(people, 5)}. See the end."]
     if roles.groups:
         name = named(roles.groups[0].column.name)
         warnings += [f"Several rows have the same {name}: see the end."]
@@ -260,7 +261,7 @@ def _key_lines(roles: Roles, columns: list[Contents]) -> list[str]:
         taken = {column.name.lower() for column in columns}
         names = ("row", *(f"row_{number}" for number in range(2, len(columns) + 3)))
         name = next(name for name in names if name not in taken)
-        numbered = "number_rows = true  # no column tells rows apart: they are numbered"
+        numbered = "number_rows = true  # no column identifies rows: they are numbered"
         return [f"record_id = {quoted(name)}", numbered]
     remarks = [] if _has_id_name(column) else ["by its values"]
     if column.missing:
@@ -288,9 +289,9 @@ def _word_lines(roles: Roles, lines: list[Line], decided: Decisions) -> list[str
     options = " ".join(f"--missing {shlex.quote(word)}" for word in places)
     return [
         *comment(
-            "Do these words mean that there is no value? Nothing runs before each is moved to "
-            "`missing` (and from the values of a category), or deleted here because it is a value. "
-            f"To draft again with them decided, add {options}, or --value for one that is a value."
+            "Do these words mean that there is no value? No run starts until each is moved to "
+            "`missing` (and removed from a category's values), or deleted here because it is a "
+            f"value. To draft again, add {options}, or --value for a word that is a value."
         ),
         *(
             line
@@ -303,9 +304,9 @@ def _word_lines(roles: Roles, lines: list[Line], decided: Decisions) -> list[str
 
 
 def _why_left_out(column: Contents) -> str:
-    """Why a column has no line of its own; nothing if it has."""
+    """Why a column has no entry; empty if it has one."""
     if column.name == "event_time":
-        return "the feature group's moment has this name; give the column another to use it"
+        return "the feature group uses this name for the moment; rename the column to use it"
     return column.unusable
 
 
@@ -326,7 +327,7 @@ def _column_lines(
 
 
 def _stored_lines(roles: Roles, rest: list[Contents]) -> list[str]:
-    """`[data.stored]`: names for the columns whose own a feature group does not take."""
+    """`[data.stored]`: names for columns whose own name a feature group does not accept."""
     keys = [roles.record_id, roles.label.column if roles.label else None]
     kept = [c.name for c in [*keys, *rest] if c is not None and not _why_left_out(c)]
     taken: set[str] = set()
@@ -340,12 +341,12 @@ def _stored_lines(roles: Roles, rest: list[Contents]) -> list[str]:
         stored = proposed_name(name, taken)
         taken.add(stored.lower())
         lines += [f"{key(name)} = {quoted(stored)}"]
-    why = "Names in the feature group, which does not take the table's own:"
+    why = "Names in the feature group, which does not accept the table's own names:"
     return ["", "[data.stored]", *comment(why), *lines] if lines else []
 
 
 def _split_lines(roles: Roles, columns: list[Contents]) -> list[str]:
-    """What belongs into `[split]`, which follows in pipeline.toml."""
+    """What to put into `[split]`, which follows in pipeline.toml."""
     if roles.groups:
         first, *others = roles.groups
         name = named(first.column.name)
@@ -355,8 +356,9 @@ def _split_lines(roles: Roles, columns: list[Contents]) -> list[str]:
             "",
             *comment(
                 f"Put the next line, without its #, into [split], which follows: a value of {name} "
-                f"has {first.rows_each:.1f} rows on average ({first.reason}). Without it rows of "
-                f"the same one are in train and in test, and every metric is too good.{either}"
+                f"has {first.rows_each:.1f} rows on average ({first.reason}). Without it, rows of "
+                "the same value are in both train and test, and every metric is too good."
+                f"{either}"
             ),
             f"# group = {quoted(first.column.name)}",
         ]
@@ -364,6 +366,6 @@ def _split_lines(roles: Roles, columns: list[Contents]) -> list[str]:
         return []
     but, then = "", "identical rows go to one split"
     if roles.record_id:
-        but = f" but for {named(roles.record_id.name)}"
-        then = "if they are copies, some are in train and in test, and every metric is too good"
+        but = f" except for {named(roles.record_id.name)}"
+        then = "if they are copies, some are in both train and test, and every metric is too good"
     return ["", *comment(f"{rows(roles.copies)} are the same as an earlier one{but}: {then}.")]

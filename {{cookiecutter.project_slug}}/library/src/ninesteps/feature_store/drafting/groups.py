@@ -1,7 +1,7 @@
-"""Columns that seem to identify persons: rows of one person must not be in two splits.
+"""Finds columns that seem to identify people: one person's rows must not be in two splits.
 
-A model that has seen three of a customer's four months recognizes the fourth: its metrics on such
-a test split say nothing of customers that it has not seen.
+A model that has seen three of a customer's four months recognises the fourth: its metrics on such a
+test split say nothing about customers that it has not seen.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ PLACES = re.compile(
     "|store|branch|product|brand|model|make|category|type|kind|job|title|department|dept|date|day|month"
     "|year|week|hour|time|quarter|age|currency|language"
 )
-"""Last words of names. What is called by a place, a kind or a time repeats for another reason."""
+"""Last words of names. Places, kinds and times repeat for other reasons."""
 
-FEWEST_GROUPS = 20  # fewer cannot be divided into three splits
-REPEATED = 0.05  # share of the rows whose value some other row has too
-SAME_ROWS = 0.95  # share of the values that have as many rows as is usual, in a panel
+FEWEST_GROUPS = 20  # too few for three splits
+REPEATED = 0.05  # share of rows whose value another row has too
+SAME_ROWS = 0.95  # share of values with the usual number of rows, in a panel
 ROWS_LOOKED_AT = 5_000
-MOST_TIMES = 400  # different days, or whole numbers such as months, of a panel
-MORE_THAN_CHANCE = 3  # times as many equal rows as independent columns would have
+MOST_TIMES = 400  # distinct days, or whole numbers such as months, in a panel
+MORE_THAN_CHANCE = 3  # times more equal rows than in independent columns
 
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # an odd number near 2**64 / 1.618: numbers lie far apart
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # an odd number near 2**64 / 1.618: spreads numbers widely
 
 
 @dataclass(frozen=True)
 class Group:
-    """A column whose rows of one value belong together."""
+    """A column whose equal values belong together."""
 
     column: Contents
     reason: str
-    is_measure: bool  # its values are amounts, which are a feature all the same
+    is_measure: bool  # its values are amounts, so it is a feature too
 
     @property
     def rows_each(self) -> float:
@@ -60,13 +60,13 @@ def groups_of(
     by_name_alone: bool = False,
     drawn: float = 1.0,
 ) -> list[Group]:
-    """The columns that name whom a row belongs to, the likeliest first.
+    """The columns that identify who a row belongs to, the likeliest first.
 
     Args:
-        columns: those that may; neither the record id nor the label.
-        times: columns of dates, and of few whole numbers such as a month.
-        by_name_alone: whether values say nothing, since rows are copies and all of them repeat.
-        drawn: the share of the table's rows that these are; of others fewer repeat.
+        columns: the candidates, without the record id and the label.
+        times: columns of dates, and of few distinct whole numbers, such as months.
+        by_name_alone: whether to ignore values, since the rows are copies and every value repeats.
+        drawn: the share of the table's rows in this sample, in which fewer values repeat.
     """
     codes = {column.name: _codes(column) for column in [*columns, *times]}
     groups = []
@@ -81,7 +81,7 @@ def groups_of(
 
 
 def _repeats(column: Contents, drawn: float) -> bool:
-    """Whether enough values have several rows, and no value has a large part of them."""
+    """Whether enough values have several rows, and no value dominates."""
     _, rows = column.counted
     if column.different < FEWEST_GROUPS or column.different >= column.present:
         return False
@@ -90,7 +90,7 @@ def _repeats(column: Contents, drawn: float) -> bool:
 
 
 def _name_says(column: Contents) -> int:
-    """How surely its name says that it names somebody: 2 a person, 1 something."""
+    """How clearly its name says that it identifies someone: 2 a person, 1 something."""
     words = column.words
     if not words or any(map(PLACES.fullmatch, words)) or (column.is_number and not column.is_whole):
         return 0
@@ -106,7 +106,7 @@ def _values_say(
     times: list[Contents],
     codes: dict[str, NDArray[np.int64]],
 ) -> str:
-    """Why its values are somebody's; nothing if they are not."""
+    """Why its values seem to identify someone; empty if they do not."""
     if any(map(PLACES.fullmatch, column.words)):
         return ""
     _, rows = column.counted
@@ -115,17 +115,17 @@ def _values_say(
         return f"each of its values has {usual} rows"
     for time in times:
         if time is not column and _is_panel(column, time, codes):
-            return f"no two rows have the same of it and of {time.name}"
+            return f"no two rows have the same value and the same {time.name}"
     if column.is_number and not column.is_whole:
         return ""
     alike = _columns_alike(column, columns, codes)
     if alike < (3 if column.is_number else 2) or _is_measure(column):
-        return ""  # one amount may well go with another
-    return f"{alike} other columns are the same in all rows of one value"
+        return ""  # amounts often go together
+    return f"{alike} other columns are constant within each value"
 
 
 def _is_measure(column: Contents) -> bool:
-    """Whether its values are amounts: no whole numbers, or numbers with a unit."""
+    """Whether its values are amounts: fractions, or numbers with a unit."""
     if column.is_number:
         return not column.is_whole
     notation = notation_of(column)
@@ -133,7 +133,7 @@ def _is_measure(column: Contents) -> bool:
 
 
 def _is_panel(column: Contents, time: Contents, codes: dict[str, NDArray[np.int64]]) -> bool:
-    """Whether each value has each time once, where chance would have repeated many."""
+    """Whether each value occurs once at each time, where chance would have repeated many."""
     first, second = codes[column.name], codes[time.name]
     known = (first >= 0) & (second >= 0)
     count = int(known.sum())
@@ -149,10 +149,10 @@ def _is_panel(column: Contents, time: Contents, codes: dict[str, NDArray[np.int6
 def _columns_alike(
     column: Contents, columns: list[Contents], codes: dict[str, NDArray[np.int64]]
 ) -> int:
-    """How many other columns have one value in all rows of a value, beyond chance.
+    """How many other columns are constant within each value, beyond chance.
 
-    Beside a number those are not counted that follow from its size, as an age group does from an
-    age: of persons who are numbered neighbours have nothing in common.
+    Columns that follow from a number's size, as an age group follows from an age, do not count:
+    people with neighbouring numbers have nothing in common.
     """
     own = codes[column.name]
     counts = np.bincount(own[own >= 0])
@@ -176,12 +176,12 @@ def _columns_alike(
 
 
 def _follows_from(column: Contents, codes: NDArray[np.int64], values: NDArray[np.int64]) -> bool:
-    """Whether equal values stand beside neighbouring numbers, each in one stretch.
+    """Whether each value covers one contiguous range of numbers.
 
     Args:
         column: whole numbers.
-        codes: different ones of them, (n,).
-        values: what another column has beside each, (n,).
+        codes: distinct ones of them, (n,).
+        values: another column's value for each, (n,).
     """
     in_order = values[np.argsort(column.numbers[codes], kind="stable")]
     stretches = 1 + int((np.diff(in_order) != 0).sum())
@@ -189,14 +189,14 @@ def _follows_from(column: Contents, codes: NDArray[np.int64], values: NDArray[np
 
 
 def _codes(column: Contents) -> NDArray[np.int64]:
-    """The place of each row's value among the different ones, -1 for none."""
+    """Each row's position among the distinct values, -1 for no value."""
     indices = pc.index_in(column.cells, value_set=column.counted[0]).fill_null(-1)
     codes: NDArray[np.int64] = indices.to_numpy().astype(np.int64)
     return codes
 
 
 def repeated_rows(columns: list[Contents]) -> int:
-    """The rows that are the same as an earlier one in all columns; 0 if chance explains them."""
+    """The number of rows that equal an earlier one in all columns; 0 if chance explains them."""
     if not columns:
         return 0
     count = len(columns[0].cells)

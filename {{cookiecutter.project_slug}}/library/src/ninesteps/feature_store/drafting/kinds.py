@@ -1,4 +1,4 @@
-"""What each column is: a number, a date, a category or a text, and what a person should know."""
+"""Decides what each column is: a number, a date, a category or a text, with remarks."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from ninesteps.feature_store.drafting.words import Words, missing_words
 from ninesteps.feature_store.reading.values import MISSING
 
 MOST_VALUES = 50  # of a category
-LONGEST_VALUE = 200  # characters of a category's value, which is listed in the settings
+LONGEST_VALUE = 200  # characters in a category's value, which the settings list
 FEW_VALUES = 10  # of whole numbers that may be codes
-SOME = 1_000  # different texts, of which one is shown
+SOME = 1_000  # distinct texts, one of which is shown
 TIMES = re.compile("time|ts|timestamp|date|at|on|epoch|created|updated|when|unix")
-"""Words of names of columns that may count the time."""
-NO_FEATURE = "a text makes no feature"
+"""Words in the names of columns that may count time."""
+NO_FEATURE = "a text cannot be a feature"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A column's line in `[data.columns]`."""
+    """A column's entry in `[data.columns]`."""
 
     keys: dict[str, Any]  # as in TOML
     remarks: list[str] = field(default_factory=list)
     words: Words = field(default_factory=Words)  # that may mean "no value"
-    values: pd.Series[Any] | None = None  # the different texts as what they are
+    values: pd.Series[Any] | None = None  # the distinct texts with their type
 
     @property
     def type(self) -> str:
@@ -46,9 +46,9 @@ def kind_of(column: Contents, dates: Dates | None, as_text: bool = False) -> Kin
     """What a column is.
 
     Args:
-        column: a column that can stand in `[data.columns]`.
-        dates: how it reads as dates, if it does.
-        as_text: whether it names whom a row belongs to, and is no feature, whatever it looks like.
+        column: a column that can be in `[data.columns]`.
+        dates: the column as dates, if it has any.
+        as_text: whether it identifies who a row belongs to: then it is a text, not a feature.
     """
     if as_text:
         return Kind({"type": "text"}, [], missing_words(column))
@@ -67,7 +67,7 @@ def _date(column: Contents, dates: Dates) -> Kind:
     if dates.unreadable:
         remarks += [f"{rows(dates.unreadable)} unreadable, such as {example(dates.example)}"]
     if dates.others:
-        remarks += [f"or {', '.join(dates.others)}: no value decides"]
+        remarks += [f"or {', '.join(dates.others)}: the values fit both"]
     elif dates.worse:
         other = dates.worse[0]
         remarks += [f"{other.format} could not read {rows(other.unreadable)}"]
@@ -85,20 +85,20 @@ def _plain_number(column: Contents) -> Kind:
     if column.is_zero_or_one:
         remarks += ["0 or 1"]
     elif column.is_whole and column.different <= FEW_VALUES:
-        remarks += ["few values: a category?"]
+        remarks += ["few distinct values: a category?"]
     elif unit := _since_1970(column):
         remarks += [f"{unit} since 1970? This is read as a number, not as a date"]
     elif column.is_whole and column.different == len(column.cells):
-        remarks += ["no two rows have the same: an id?"]
+        remarks += ["all values differ: an id?"]
     elif column.is_grouped:
         remarks += [
-            'is it 1.234 or, with decimal = "," and thousands = ".", 1234? no value decides'
+            'is it 1.234 or, with decimal = "," and thousands = ".", 1234? the values fit both'
         ]
     return Kind(keys, remarks, values=numbers)
 
 
 def _since_1970(column: Contents) -> str:
-    """The unit in which a column of whole numbers may count the time; nothing if it does not."""
+    """The unit in which whole numbers may count time; empty if they do not."""
     if not column.is_whole or not any(map(TIMES.fullmatch, column.words)):
         return ""
     least, most = np.nanmin(column.numbers), np.nanmax(column.numbers)
@@ -107,7 +107,7 @@ def _since_1970(column: Contents) -> str:
 
 
 def _number(notation: Notation, column: Contents) -> Kind:
-    """A number in a notation that the settings have to say."""
+    """A number whose notation the settings must describe."""
     remarks = _of_words(notation.words, "a number")
     texts = column.counted[0]
     keys = notation.keys
@@ -118,25 +118,25 @@ def _number(notation: Notation, column: Contents) -> Kind:
         )
         remarks += [f"{example(texts[place].as_py())} is {notation.numbers[place]:.15g}"]
     if notation.other:
-        remarks += [f"or decimal = {example(notation.other.decimal)}: no value decides"]
+        remarks += [f"or decimal = {example(notation.other.decimal)}: the values fit both"]
     return Kind(keys, remarks, notation.words, pd.Series(notation.numbers))
 
 
 def _of_usual(column: Contents) -> list[str]:
-    """The words that a number column takes for no value by itself."""
+    """The words that a number column always treats as missing."""
     texts, counts = column.counted
     return [
-        f"{example(texts[int(place)].as_py())} in {rows(int(counts[place]))} is no value"
+        f"{example(texts[int(place)].as_py())} in {rows(int(counts[place]))} is not a value"
         for place in np.flatnonzero(column.usual)[:3]
     ]
 
 
 def _of_words(words: Words, what: str) -> list[str]:
-    """The words that stand between numbers or dates."""
+    """The words among numbers or dates."""
     return [
-        f"{example(word)} in {rows(count)} is no value"
+        f"{example(word)} in {rows(count)} is not a value"
         if word in MISSING
-        else f"{what} but for {example(word)} ({rows(count)})"
+        else f"{what} except {example(word)} ({rows(count)})"
         for word, count in words.rows_of.items()
     ]
 
@@ -160,7 +160,7 @@ def _texts(column: Contents, remarks: list[str]) -> Kind:
 
 
 def _why_no_other(column: Contents, dates: Dates | None, notation: Notation | None) -> list[str]:
-    """What texts look like that cannot be read as it: no setting reads them all."""
+    """What unreadable texts look like, if no setting reads all of them."""
     if dates:
         others = [f"{rows(other.unreadable)} with {other.format}" for other in dates.worse[:1]]
         unread = " and ".join([f"{rows(dates.unreadable)} with {dates.format}", *others])
@@ -171,9 +171,9 @@ def _why_no_other(column: Contents, dates: Dates | None, notation: Notation | No
         units = ", ".join(map(example, notation.units[:4]))
         return [f"numbers of several units ({units}): one unit makes them numbers"]
     if notation:
-        return [f"numbers but for {rows(notation.unreadable)}, such as {example(notation.example)}"]
+        return [f"numbers except {rows(notation.unreadable)}, such as {example(notation.example)}"]
     if not np.isnan(column.numbers[~column.usual]).any():
-        return ["codes, no numbers"]
+        return ["codes, not numbers"]
     texts, counts = column.counted
     digits = pc.match_substring_regex(texts, r"^\W*\d[\d.,' ]*\W*$").to_numpy(zero_copy_only=False)
     if column.different > FEW_VALUES and counts[digits].sum() >= column.present / 2:

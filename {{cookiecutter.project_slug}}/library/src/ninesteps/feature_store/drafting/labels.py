@@ -1,4 +1,4 @@
-"""The column that is predicted: which it may be, and how its values count."""
+"""Finds the label, and how its values count."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ OUTCOMES = re.compile(
 AMOUNTS = re.compile("salary|wages?|income|earnings|price|cost|sales|revenue|demand")
 POSITIVE = re.compile("yes|y|true|t|1|pos(itive)?|churn(ed)?|left|fraud|default(ed)?")
 NEGATIVE = re.compile("no|n|false|f|0|neg(ative)?")
-"""Words of columns' names and of labels' values."""
+"""Words in the names of labels and in their values."""
 
-MOST_CLASSES = 10  # of a label of texts; more are no outcome
+MOST_CLASSES = 10  # of a label; more are not an outcome
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Label:
 
     @cached_property
     def notation(self) -> Notation | None:
-        """How it reads as numbers, if it has more than two and not as programs write them."""
+        """The notation of its numbers, if it has more than two and not in plain notation."""
         if self.column.different <= 2 or self.column.is_number:
             return None
         read = notation_of(self.column)
@@ -92,13 +92,13 @@ class Label:
 
     @cached_property
     def is_number(self) -> bool:
-        """Whether all its texts are numbers, but for words that may mean "no value"."""
+        """Whether all its texts are numbers, except words that may mean "no value"."""
         known = ~self.words.are(self.column.counted[0])
         return bool(known.any()) and not np.isnan(self.column.numbers[known]).any()
 
     @cached_property
     def problem(self) -> str:
-        """`binary`, `regression`, or nothing if it can be neither."""
+        """`binary`, `regression`, or empty if it can be neither."""
         if self.notation:
             return "regression"
         if self.column.different > 20 * MOST_CLASSES:
@@ -109,13 +109,13 @@ class Label:
 
     @cached_property
     def is_zero_or_one(self) -> bool:
-        """Whether it needs no word about which of its values counts as 1."""
+        """Whether it is clear which of its values counts as 1."""
         known = self.column.numbers[~np.isnan(self.column.numbers)]
         return self.is_number and set(known) == {0.0, 1.0}
 
     @cached_property
     def positive(self) -> tuple[int, bool]:
-        """The place of the class that counts as 1, and whether its word says so."""
+        """The position of the class that counts as 1, and whether its word says so."""
         for place, (texts, _) in enumerate(self.classes):
             if not self.is_number and POSITIVE.fullmatch(texts[0].casefold()):
                 return place, True
@@ -126,7 +126,7 @@ class Label:
 
     @cached_property
     def numbers(self) -> NDArray[np.float64]:
-        """The label of each of its different texts: 0 and 1, or the number; NaN for none."""
+        """The label of each distinct text: 0 and 1, or the number; NaN for no value."""
         if self.notation:
             return self.notation.numbers
         texts = self.column.counted[0].to_pylist()
@@ -142,7 +142,7 @@ def label_lines(label: Label) -> list[str]:
     remarks = [_what_it_is(label)]
     if label.column.missing:
         is_refused = label.column.missing > Quality.dropped * len(label.column.cells)
-        then = "a run refuses so many (see [data.quality] dropped)" if is_refused else "left out"
+        then = "more than a run accepts (see [data.quality] dropped)" if is_refused else "left out"
         remarks += [f"{rows(label.column.missing)} without one: {then}"]
     return [
         *setting(f"label = {value(label.column.name)}", [*remarks, *_doubts(label)]),
@@ -165,7 +165,7 @@ def _what_it_is(label: Label) -> str:
 
 
 def _doubts(label: Label) -> list[str]:
-    """What is odd in it."""
+    """Remarks on the label."""
     known = label.numbers[~np.isnan(label.numbers)]
     if label.problem != "regression" or not len(known):
         return []
@@ -201,7 +201,7 @@ def _positive_lines(label: Label) -> list[str]:
 
 
 def few_rows(label: Label) -> str:
-    """What a person should know where a split will have too few rows; nothing otherwise."""
+    """A warning if a split will have too few rows; else empty."""
     known = ~np.isnan(label.numbers)
     count, what = int(label.column.counted[1][known].sum()), "rows"
     if label.problem == "binary":
@@ -213,13 +213,13 @@ def few_rows(label: Label) -> str:
     needed = next(n for n in range(10_000) if share * n - 2 * (share * n) ** 0.5 >= least)
     chance = "too few" if expected + 2 * expected**0.5 < least else "perhaps too few"
     return (
-        f"{chance} {what}: of {count:,} about {expected:.0f} fall into the smallest split, and "
-        f"[split] min_positives asks for {least}; with about {needed} there are enough."
+        f"{chance} {what}: of {count:,} about {expected:.0f} fall into the smallest split, but "
+        f"[split] min_positives requires {least}; about {needed} would be enough."
     )
 
 
 def _rarer(label: Label) -> tuple[int, str]:
-    """The rows of the rarer class of a binary label, and what they are called."""
+    """The number of rows of a binary label's rarer class, and their name."""
     counts = label.column.counted[1]
     positive = int(counts[label.numbers == 1].sum())
     negative = int(counts[label.numbers == 0].sum())
@@ -229,7 +229,7 @@ def _rarer(label: Label) -> tuple[int, str]:
 
 
 def label_question(candidates: list[str]) -> list[str]:
-    """A draft without a label: which one it may be."""
+    """The draft of a missing label, with candidates."""
     likely = f" Likely: {some(candidates, 5)}." if candidates else ""
     return [
         *comment(
@@ -249,7 +249,8 @@ def candidates(columns: list[Contents]) -> list[str]:
 
 
 def _rank(label: Label) -> tuple[int, int]:
-    """How likely it is the label: by its name, then by its values; the last column wins a tie."""
+    """How likely it is the label: by its name, then by its values; in a tie, the last column
+    wins."""
     is_plain = label.problem == "binary" and len(label.classes) == 2
     return _strength(label), is_plain * (1 + (label.is_zero_or_one or label.positive[1]))
 

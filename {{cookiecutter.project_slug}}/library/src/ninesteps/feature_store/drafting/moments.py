@@ -17,33 +17,34 @@ from ninesteps.feature_store.reading.values import read_iso
 from ninesteps.settings.data import Quality
 
 EVENTS = re.compile("(event )?(time|timestamp|date ?time)|event date|as of")
-"""A column's name that says the moment."""
+"""Names of columns that have the moment."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A column that says when."""
+    """A column of moments."""
 
     column: Contents
-    format: str  # nothing if it is ISO 8601
+    format: str  # empty for ISO 8601
     latest: datetime
-    none: int  # rows without one, or with one that cannot be read
+    none: int  # rows without a readable moment
     future: int  # rows after now
 
 
 def is_event(column: Contents) -> bool:
-    """Whether its name says that it is the moment."""
+    """Whether its name says that it has the moment."""
     return bool(EVENTS.fullmatch(" ".join(column.words)))
 
 
 def moments_of(columns: list[Contents], dates: dict[str, Dates]) -> list[Moment]:
-    """The columns that say when, those called so first."""
+    """The columns of moments, those with a matching name first."""
     read = [moment for c in columns if (moment := _moment(c, dates.get(c.name)))]
     return sorted(read, key=lambda moment: not is_event(moment.column))
 
 
 def _moment(column: Contents, dates: Dates | None) -> Moment | None:
-    """ISO 8601 with a time of day in every row; or, by its name, any moments of most rows."""
+    """A column with ISO 8601 and a time of day in every row, or with a matching name and moments in
+    most."""
     if not column.name or column.is_number or not column.different:
         return None
     if not is_event(column) and (column.missing or column.has(r"^(\D|\d{0,3}\D)")):
@@ -58,7 +59,7 @@ def _moment(column: Contents, dates: Dates | None) -> Moment | None:
 
 
 def _judged(column: Contents, form: str, moments: NDArray[np.datetime64]) -> Moment | None:
-    """A moment as far as it can be used: nothing if a run would refuse its rows."""
+    """A column of moments that a run would accept; else None."""
     _, counts = column.counted
     wrong = np.isnat(moments)
     unreadable = int(counts[wrong].sum())
@@ -79,14 +80,14 @@ def moment_lines(
     dates: dict[str, Dates],
     file: Path,
 ) -> list[str]:
-    """`event_time`, or `snapshot` where no column says it."""
+    """`event_time`, or `snapshot` if no column has the moment."""
     if chosen is None:
         return _snapshot_lines(columns, dates, file)
     name = chosen.column.name
     remarks = []
     if not is_event(chosen.column):
         remarks += [
-            "it says a time of day in every row: is it the moment that the row describes? If not, "
+            "it has a time of day in every row: is it the moment that the row describes? If not, "
             'put it into [data.columns] and write snapshot = "2026-01-31T00:00:00Z" here'
         ]
     remarks += [f"or {some(others, 5)}"] if others else []
@@ -94,7 +95,7 @@ def moment_lines(
         remarks += [f"{rows(chosen.none)} without one: left out"]
     if chosen.future:
         few = chosen.future <= Quality().most("unreadable", chosen.column.present)
-        then = "left out" if few else "a run refuses so many"
+        then = "left out" if few else "more than a run accepts"
         remarks += [f"{rows(chosen.future)} in the future, up to {chosen.latest:%Y-%m-%d}: {then}"]
     lines = setting(f"event_time = {value(name)}", remarks)
     return lines + ([f"event_time_format = {value(chosen.format)}"] if chosen.format else [])
@@ -103,7 +104,7 @@ def moment_lines(
 def _snapshot_lines(columns: list[Contents], dates: dict[str, Dates], file: Path) -> list[str]:
     day = datetime.fromtimestamp(file.stat().st_mtime, UTC)
     reasons = [_why_not(c, dates.get(c.name)) for c in columns if is_event(c)]
-    remarks = [f"the file's day: {'; '.join(reasons) or 'no column says the moment'}"]
+    remarks = [f"the file's day: {'; '.join(reasons) or 'no column has the moment'}"]
     if dates:
         name, latest = max(dates.items(), key=lambda item: item[1].latest)
         remarks += [f"the latest date is {latest.latest:%Y-%m-%d}, in {named(name)}"]
@@ -111,7 +112,7 @@ def _snapshot_lines(columns: list[Contents], dates: dict[str, Dates], file: Path
 
 
 def _why_not(column: Contents, dates: Dates | None) -> str:
-    """Why a column called so cannot be `event_time`."""
+    """Why a column with a matching name cannot be `event_time`."""
     name, read = named(column.name), read_iso(column.counted[0])
     wrong = np.isnat(read)
     if wrong.all() and dates:
@@ -120,5 +121,5 @@ def _why_not(column: Contents, dates: Dates | None) -> str:
     such = f", such as {example(texts[int(wrong.argmax())].as_py())}" if wrong.any() else ""
     if len(wrong) and not wrong.all():
         none = rows(column.missing + int(counts[wrong].sum()))
-        return f"{name} says the moment but for {none}{such}; give each row one and draft again"
-    return f"{name} has no moments that can be read{such}"
+        return f"{name} has the moment except in {none}{such}; add it there and draft again"
+    return f"{name} has no readable moments{such}"

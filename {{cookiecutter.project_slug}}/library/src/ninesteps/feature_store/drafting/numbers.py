@@ -1,4 +1,4 @@
-"""Numbers as people write them, `1,234.50`, `$12.50`, `12 kg`, `(12)`: the notation of a column."""
+"""Finds how a column writes numbers: `1,234.50`, `$12.50`, `12 kg`, `(12)`."""
 
 from __future__ import annotations
 
@@ -27,36 +27,37 @@ _WRITTEN = re.compile(
 )
 """A number with a unit before or after it."""
 
-FEWEST_READ = 3  # different texts, where others are unreadable
-MOST_UNITS = 4  # of one column; more are words, as in "1. Married"
-LOOKED_AT = 500  # different texts, from which the notations worth trying are chosen
+FEWEST_READ = 3  # distinct texts, if others are unreadable
+MOST_UNITS = 4  # in one column; more are words, as in "1. Married"
+LOOKED_AT = 500  # distinct texts for choosing the notations to try
 
 
 @dataclass(frozen=True)
 class Notation:
-    """How a column's texts read as numbers, in the notation that reads most of them."""
+    """A column read as numbers, in the notation that reads most of it."""
 
     column: Column
-    other: Column | None  # that reads as many rows, some as other numbers
-    words: Words  # that stand where there is no number
+    other: Column | None  # reads as many rows, but some as other numbers
+    words: Words  # used where there is no number
     unreadable: int  # rows
     example: str  # an unreadable text
-    numbers: NDArray[np.float64]  # the different texts as numbers
-    units: tuple[str, ...]  # all that were seen; a column can have one
+    numbers: NDArray[np.float64]  # the distinct texts as numbers
+    units: tuple[str, ...]  # all units found; a column can have one
 
     @property
     def fits(self) -> bool:
-        """Whether all is read, but for words."""
+        """Whether everything except words is read."""
         return not self.unreadable and len(self.units) <= 1
 
     @property
     def keys(self) -> dict[str, Any]:
-        """The setting that reads it, as in TOML."""
+        """The settings that read it, as in TOML."""
         return {"type": "number", **self.column.notation}
 
 
 def notation_of(column: Contents) -> Notation | None:
-    """How at least half of the values, less words, read as numbers; None if they do not."""
+    """The column as numbers, if at least half of its values without words are readable; else
+    None."""
     texts, rows = column.counted
     sample = texts[:LOOKED_AT].to_pylist()
     if column.is_code or sum(map(bool, map(_WRITTEN.fullmatch, sample))) < len(sample) / 10:
@@ -99,13 +100,13 @@ def notation_of(column: Contents) -> Notation | None:
 
 
 def _best(ways: list[Column], texts: pa.Array) -> list[Column]:
-    """The notations that read most of some texts: few are tried on all."""
+    """The notations that read most of a sample, so that few are tried on all texts."""
     read = [len(texts) - read_numbers(texts, way).null_count for way in ways]
     return [way for way, count in zip(ways, read, strict=True) if count == max(read)]
 
 
 def _units(written: list[re.Match[str] | None], rows: NDArray[np.int64]) -> list[str]:
-    """The units of the texts that look like numbers, those of most rows first."""
+    """The units of texts that look like numbers, the most frequent first."""
     units: Counter[str] = Counter()
     for match, count in zip(written, rows.tolist(), strict=True):
         if match and (unit := match["before"] or match["after"]):
@@ -114,7 +115,7 @@ def _units(written: list[re.Match[str] | None], rows: NDArray[np.int64]) -> list
 
 
 def _ways(texts: pa.Array, written: list[re.Match[str] | None], units: list[str]) -> list[Column]:
-    """The notations worth trying: with the separators that the texts have."""
+    """The notations to try: those with the separators in the texts."""
     unit = units[0] if units else ""
     digits = {char for match in written if match for char in match["number"]}
     digits |= {" "} if any(map(str.isspace, digits)) else set()

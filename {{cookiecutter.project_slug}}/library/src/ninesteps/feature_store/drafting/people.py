@@ -1,4 +1,4 @@
-"""Columns of a draft by which people are usually protected: what it says of them and proposes."""
+"""A draft's remarks on usually protected attributes, and what it proposes for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ninesteps.feature_store.protected import Kind, kind_of
 from ninesteps.settings import facets as language
 
 FEW = 20
-"""A column of so many different texts may tell by them what it is, or be a facet."""
+"""The most distinct texts of a column that is recognised by its values, or can be a facet."""
 
 AT_WORK = re.compile(
     "employees?|emp|staff|hired?|hiring|manager|salary|wages?|payroll|department|job|applicants?|"
@@ -21,14 +21,14 @@ AT_WORK = re.compile(
     "salarie|salaire|embauche|empleado|empleados|salario|dipendente|dipendenti|stipendio|medewerker|"
     "pracownik|anstalld|karmchari|vetan"
 )
-"""Words of the names of columns in a table about people at work."""
+"""Words in the column names of a table about people at work."""
 
 OLDER = 40
-"""The age in years from which the US Age Discrimination in Employment Act protects."""
+"""The age in years from which the US Age Discrimination in Employment Act protects people."""
 
 
 def protected_of(columns: Sequence[Contents]) -> dict[str, Kind]:
-    """The columns by which people seem to be protected, in the table's order."""
+    """The columns that seem to be protected attributes, in the table's order."""
     found = {}
     for column in columns:
         few = column.counted[0].to_pylist() if column.different <= FEW else []
@@ -43,10 +43,10 @@ def protected_of(columns: Sequence[Contents]) -> dict[str, Kind]:
 def people_lines(
     found: Mapping[str, Kind], types: Mapping[str, str], columns: Sequence[Contents]
 ) -> list[str]:
-    """What belongs into `[model]`, `[bias]` and `[project]`, with why, as comments.
+    """What to put into `[model]`, `[bias]` and `[project]`, with reasons, as comments.
 
     Args:
-        found: the protected columns among those that are drafted.
+        found: the protected columns in the draft.
         types: the type of each drafted column.
         columns: all of the table.
     """
@@ -56,11 +56,11 @@ def people_lines(
     facets = [facet for name, kind in found.items() if (facet := _facet(name, kind, types[name]))]
     lines = [
         "",
-        *comment("People are usually protected from being treated differently by these columns:"),
+        *comment("These columns usually describe protected attributes of people:"),
         *(line for lines in each for line in lines),
         *comment(
-            "So that no feature is made of them, put the next line, without its #, into [model]. A "
-            "column that the model is meant to see goes into [model.protected], with the reason."
+            "To keep them out of the features, put the next line, without its #, into [model]. A "
+            "column that the model may use goes into [model.protected], with the reason."
         ),
         f"# exclude = {value([*found])}",
     ]
@@ -84,7 +84,7 @@ def _facet(name: str, kind: Kind, of_type: str) -> str:
 
 
 def _profile_lines(columns: Sequence[Contents], has_facets: bool) -> list[str]:
-    """The profile `hr`, where the table seems to be about people at work."""
+    """Suggests the profile `hr` if the table seems to be about people at work."""
     words = [word for column in columns for word in column.words]
     if not has_facets or not any(map(AT_WORK.fullmatch, words)):
         return []

@@ -1,4 +1,4 @@
-"""Lines of the draft: settings with their remarks, comments, and texts as TOML writes them."""
+"""Writes the lines of a draft: settings with remarks, comments, and TOML values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LONGEST_LINE = 100
 
 
 def setting(text: str, remarks: Iterable[str] = ()) -> list[str]:
-    """A setting with its remarks: behind it, or above it where they do not fit."""
+    """A setting with its remarks, on the same line or, if they do not fit, above it."""
     remark = "; ".join(remarks)
     if not remark:
         return [text]
@@ -20,7 +20,7 @@ def setting(text: str, remarks: Iterable[str] = ()) -> list[str]:
 
 
 def comment(text: str, indent: str = "") -> list[str]:
-    """A comment of as many lines as it needs, those after the first one indented."""
+    """A comment in as many lines as needed; continuation lines are indented."""
     return textwrap.wrap(
         text,
         LONGEST_LINE,
@@ -51,18 +51,19 @@ def key(name: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A TOML basic string: JSON's escapes are TOML's too; what no screen shows is escaped."""
+    """A TOML basic string, with JSON's escapes, which TOML shares; invisible characters are
+    escaped."""
     written = json.dumps(text, ensure_ascii=False)
     return "".join(c if c.isprintable() else f"\\U{ord(c):08X}" for c in written)
 
 
 def example(text: str) -> str:
-    """A text of the table in a comment, not all of a long one."""
+    """A text of the table in a comment, shortened if long."""
     return quoted(text if len(text) <= 40 else f"{text[:37]}...")
 
 
 def named(name: str) -> str:
-    """A name in a comment, quoted where its ends would not be seen."""
+    """A name in a comment, quoted if its ends would be unclear."""
     return name if re.fullmatch(r"[\w .-]{1,40}", name) and name.isprintable() else example(name)
 
 
@@ -73,5 +74,5 @@ def some(names: list[str], most: int) -> str:
 
 
 def rows(count: int) -> str:
-    """So many rows."""
+    """A number of rows, in words."""
     return f"{count:,} row{'s' * (count != 1)}"

@@ -1,4 +1,4 @@
-"""Words that may stand for "no value", such as NA, - and ?: a person decides about each."""
+"""Finds words that may mean "no value", such as NA, - and ?: a person decides about each."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ LOOK_MISSING = (
     r"|no value|\\n|-+|[–—]|\?+|\.+|\*|#(null|value|num)!|#div/0!|#ref!|#name\?"
     r"|0000-00-00( 00:00:00)?|00[/.]00[/.]0000)[>)\]]?$"
 )
-"""Whatever their case, and in brackets too. "unknown" is none of them: it may well be a group."""
+"""In any case, and in brackets too. Not "unknown", which may well be a group."""
 
-MOST_WORDS = 3  # that stand among numbers or dates; more are a text's own values
+MOST_WORDS = 3  # among numbers or dates; more are a text's own values
 LONGEST_WORD = 30
 MOST_LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True)
 class Words:
-    """Some of a column's different texts, with the rows of each."""
+    """Some of a column's distinct texts, with the rows of each."""
 
     rows_of: dict[str, int] = field(default_factory=dict)
 
@@ -38,21 +38,21 @@ class Words:
         return sum(self.rows_of.values())
 
     def are(self, texts: pa.Array) -> NDArray[np.bool_]:
-        """Which of the texts are such words."""
+        """Which of the texts are among these words."""
         among = pc.is_in(texts, pa.array([*self.rows_of], pa.string()))
         are: NDArray[np.bool_] = among.to_numpy(zero_copy_only=False)
         return are
 
 
 def _look_missing(texts: pa.Array) -> NDArray[np.bool_]:
-    """Which texts are such as many programs write where there is no value."""
+    """Which texts programs commonly write for a missing value."""
     matches = pc.match_substring_regex(texts, LOOK_MISSING, ignore_case=True)
     look: NDArray[np.bool_] = matches.to_numpy(zero_copy_only=False)
     return look
 
 
 def missing_words(column: Contents) -> Words:
-    """The words of a column that look as if they meant "no value"."""
+    """The words of a column that look like "no value"."""
     texts, rows = column.counted
     places = np.flatnonzero(_look_missing(texts))
     found = {texts[int(place)].as_py(): int(rows[place]) for place in places}
@@ -62,11 +62,11 @@ def missing_words(column: Contents) -> Words:
 
 
 def words_among(column: Contents, others: NDArray[Any]) -> Words:
-    """The words that stand where most rows have numbers or dates.
+    """The words in a column whose other values are mostly numbers or dates.
 
     Args:
         column: a column.
-        others: which of its different texts are no numbers, or no dates.
+        others: which of its distinct texts are not numbers, or not dates.
     """
     texts, rows = column.counted
     sure = missing_words(column).rows_of

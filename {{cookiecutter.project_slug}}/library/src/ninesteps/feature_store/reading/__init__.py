@@ -1,1 +1,1 @@
-"""Reading a raw table: what a file is, its columns, and their texts as numbers and dates."""
+"""Reads a raw table: the kind of file, its columns, and their texts as numbers and dates."""

@@ -1,6 +1,6 @@
-"""The columns of a table, each read by itself: a small table's in memory, a large one's on disk.
+"""The columns of a table, one at a time: a small table's in memory, a large one's on disk.
 
-So a table of any size is worked on with one column, or one part of its rows, in memory at a time.
+So a table of any size needs memory for only one column, or one part of its rows, at a time.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from pathlib import Path
 import pyarrow as pa
 
 ROWS_AT_ONCE = 100_000
-"""The rows of a part."""
+"""Rows per part."""
 
 
 class Columns:
-    """Columns of one table in parts of the same rows.
+    """Columns of one table, divided into the same parts of rows.
 
     Args:
-        folder: where columns of more rows than a part lie as Arrow files; made when it is needed,
-            and removed by whoever names it. Without one, every column stays in memory.
-        rows_at_once: the rows of a part; None: as is usual.
+        folder: where columns with more rows than a part are stored as Arrow files; created when
+            needed, and removed by the caller. Without one, every column stays in memory.
+        rows_at_once: rows per part; None: the default.
     """
 
     def __init__(self, folder: Path | None = None, rows_at_once: int | None = None) -> None:
@@ -31,7 +31,7 @@ class Columns:
         self.rows_at_once = rows_at_once or ROWS_AT_ONCE
 
     def fill(self, batches: Iterable[pa.RecordBatch]) -> int:
-        """Take in a table as it is read, in place of what there is; returns its rows."""
+        """Replace the columns with those of a table as it is read; return its number of rows."""
         self._in_memory, self._files = {}, {}
         total, waiting = 0, list[pa.RecordBatch]()
         with contextlib.ExitStack() as stack:
@@ -55,7 +55,7 @@ class Columns:
         if not self._folder or len(cells) <= self.rows_at_once:
             self._in_memory[name] = cells
             return
-        if pa.types.is_string(cells.type) and cells.nbytes >= 2**31:  # a part is one batch
+        if pa.types.is_string(cells.type) and cells.nbytes >= 2**31:  # each part is one batch
             cells = cells.cast(pa.large_string())
         with self._writer(name, cells.type) as writer:
             for start in range(0, len(cells), self.rows_at_once):
@@ -70,7 +70,7 @@ class Columns:
             return reader.read_all()[0]
 
     def part(self, name: str, number: int) -> pa.ChunkedArray:
-        """The cells of a column that was put, in the rows of a part, counted from 0."""
+        """The cells of a stored column in one part, counted from 0."""
         if name in self._in_memory:
             return self._in_memory[name].slice(number * self.rows_at_once, self.rows_at_once)
         with pa.OSFile(str(self._files[name])) as file, pa.ipc.open_file(file) as reader:
@@ -91,7 +91,7 @@ class Columns:
 def part_by_part(
     function: Callable[[pa.ChunkedArray], pa.ChunkedArray], cells: pa.ChunkedArray
 ) -> pa.ChunkedArray:
-    """What a function makes of cells, each by itself, without its intermediate results of all."""
+    """Apply a function to cells part by part, without holding intermediate results for all."""
     starts = range(0, len(cells), ROWS_AT_ONCE)
     parts = [function(cells.slice(start, ROWS_AT_ONCE)) for start in starts or [0]]
     return pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type)
@@ -102,7 +102,7 @@ def _of(field: pa.Field) -> tuple[str, pa.DataType]:
 
 
 def _write(writers: dict[str, pa.ipc.RecordBatchFileWriter], waiting: list[pa.RecordBatch]) -> None:
-    """Write what is waiting, each column to its own file."""
+    """Write the buffered cells, each column to its own file."""
     if waiting:
         table = pa.Table.from_batches(waiting)
         waiting.clear()

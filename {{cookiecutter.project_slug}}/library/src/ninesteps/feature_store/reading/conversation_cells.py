@@ -1,4 +1,4 @@
-"""Conversations of a raw table: checked, and without personal data before they are put anywhere."""
+"""Checks a raw table's conversations, and removes personal data before they are stored."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-if TYPE_CHECKING:  # mypy knows a module that travels with the scripts by the name they import
+if TYPE_CHECKING:  # mypy knows a module that is packed with the scripts by its flat name
     import conversations
     import personal_data
 else:
     from ninesteps.containers import conversations, personal_data
 
 UNUSABLE = "!"
-"""What the cell of a conversation that cannot be used begins with; the kind of fault follows."""
+"""The first characters of an unusable conversation's cell; the kind of fault follows."""
 
 REPLACED = rf"\[({'|'.join(personal_data.KINDS)})\]"
-"""What stands where personal data was."""
+"""Matches the placeholders of personal data."""
 
 
 def checked(cells: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Texts: of each conversation its messages as JSON, of one that cannot be used why.
+    """Each conversation's messages as JSON; for an unusable one, the fault.
 
     Args:
         cells: JSON texts, or lists of structs with role and content.

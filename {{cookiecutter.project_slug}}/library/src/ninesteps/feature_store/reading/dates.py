@@ -1,4 +1,4 @@
-"""Formats of dates, and how far dates reach: 9999-12-31 often means "still valid"."""
+"""Date formats, and the range of dates: 9999-12-31 often means "still valid"."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _PROBE = datetime(2026, 11, 23, 10, 32, 54, 123456, tzinfo=UTC)
 
 
 def other_order(form: str) -> str:
-    """A format with day and month the other way round; none if it has no two numbers for them."""
+    """A format with day and month swapped; empty if they are not both numbers."""
     if "%d" not in form or "%m" not in form:
         return ""
     return re.sub("%[dm]", lambda part: "%m" if part[0] == "%d" else "%d", form)
 
 
 def resolution(form: str) -> str | None:
-    """The smallest part of a moment that a format has, as NumPy's unit; None if it is not clear."""
+    """The smallest unit in a format, as NumPy's unit; None if unclear."""
     try:
         read = datetime.strptime(_PROBE.strftime(form), form).replace(tzinfo=None)
     except ValueError:

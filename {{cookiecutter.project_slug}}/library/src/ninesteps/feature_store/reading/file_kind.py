@@ -1,6 +1,6 @@
-"""What a file is by its first bytes, and what to do with one that is no table.
+"""Recognises a file by its first bytes, and says what to do if it is not a table.
 
-Standard library alone: it is asked before anything else is imported.
+Standard library only: it runs before anything else is imported.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _OTHERS = (
     (rb"<stata_dta>", "a Stata file: export its table as CSV"),
     (rb"\$FL[23]@", "an SPSS file: export its table as CSV"),
     (rb"RD[AX][23]\n", "an R file: write its table as CSV"),
-    (rb"%PDF-", "a PDF: get the table that it was made of, as CSV"),
-    (rb"\{\\rtf", "a text document: get the table that it was made of, as CSV"),
+    (rb"%PDF-", "a PDF: save the table in it as CSV"),
+    (rb"\{\\rtf", "a text document: save the table in it as CSV"),
     (rb"BZh[1-9]1AY", "a bzip2 archive: unpack it"),
     (rb"\xfd7zXZ\0", "an xz archive: unpack it"),
     (rb"\x28\xb5\x2f\xfd", "a Zstandard archive: unpack it"),
@@ -52,10 +52,10 @@ _OTHERS = (
 )
 
 _TEXTS = (
-    (r"(?i)<!doctype html|<html|<head|<table", "a web page: get its table as CSV"),
+    (r"(?i)<!doctype html|<html|<head|<table", "a web page: save the table in it as CSV"),
     (r"<\?xml", "XML: export the table as CSV"),
-    (r"\{\s*$", "one JSON object: write the table as JSON Lines, an object a line"),
-    (r"\[\s*([\[{\]]|$)", "a JSON array: write the table as JSON Lines, an object a line"),
+    (r"\{\s*$", "one JSON object: write the table as JSON Lines, one object per line"),
+    (r"\[\s*([\[{\]]|$)", "a JSON array: write the table as JSON Lines, one object per line"),
     (r"(?i)sep=.?\s*$", 'a first line "sep=", which only Excel reads: delete it'),
     (r"@(relation|RELATION)\s", "ARFF: export the table as CSV"),
     (r"version https://git-lfs", "a pointer of Git LFS: run `git lfs pull`"),
@@ -63,10 +63,10 @@ _TEXTS = (
 
 
 def kind_of(file: Path) -> Kind:
-    """What a table is stored as.
+    """The format of a table's file.
 
     Raises:
-        RawTableError: if it is no table; the sentence says what it is and what to do.
+        RawTableError: if it is not a table; the sentence says what it is and what to do.
     """
     _check_is_file(file)
     try:
@@ -83,10 +83,10 @@ def kind_of(file: Path) -> Kind:
 
 
 def _check_is_file(file: Path) -> None:
-    """Check that it is a file, which ends and can be read more than once."""
+    """Check that it is a regular file, which ends and can be read more than once."""
     if str(file) == "-":
         raise RawTableError(
-            f"{READ}, got -: standard input is read once, a table several times: save it to a file"
+            f"{READ}, got -: standard input can be read only once: save it to a file"
         )
     try:
         mode = file.stat().st_mode
@@ -99,7 +99,7 @@ def _check_is_file(file: Path) -> None:
         raise RawTableError(f"{file}: {READ}, got a folder: name one file, and join several first")
     if not stat.S_ISREG(mode):
         raise RawTableError(
-            f"{file}: {READ}, got a device or a pipe, which is read once: save it to a file"
+            f"{file}: {READ}, got a device or a pipe, which is read only once: save it to a file"
         )
 
 
@@ -115,7 +115,7 @@ def _packed_kind(file: Path) -> Kind:
 
 
 def _check_is_text(file: Path, beginning: bytes) -> bool:
-    """Refuse a file that is no text of a table; gives whether its first line is a JSON object's."""
+    """Refuse a file that is not a table as text; return whether its first line is a JSON object."""
     for start, what in _OTHERS:
         if re.match(start, beginning):
             raise RawTableError(f"{file}: {READ}, got {what}")
@@ -126,8 +126,8 @@ def _check_is_text(file: Path, beginning: bytes) -> bool:
         if re.match(pattern, line):
             raise RawTableError(f"{file}: {READ}, got {what}")
     zeros = beginning.count(0) / max(1, len(beginning))
-    if zeros > 0.2:  # two bytes a character, without a mark of their order
-        raise RawTableError(f"{file}: {READ}, got text in UTF-16, or no text: save it as UTF-8")
+    if zeros > 0.2:  # two bytes per character, without a byte order mark
+        raise RawTableError(f"{file}: {READ}, got text in UTF-16, or not text: save it as UTF-8")
     if zeros > 0.01:
         raise RawTableError(f"{file}: {READ}, got a file of another kind")
     return bool(re.match(r'\{\s*["}]', line))

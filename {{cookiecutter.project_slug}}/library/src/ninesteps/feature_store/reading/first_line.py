@@ -1,4 +1,4 @@
-"""What the first lines of a CSV file say: its delimiter, and whether they name columns at all."""
+"""Reads the first lines of a CSV file: its delimiter, and whether they are a header."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([T ]\d{1,2}:\d{2}.*)?")
 
 
 def is_row(row: list[str]) -> bool:
-    """Whether a line is more than a blank one."""
+    """Whether a line is not blank."""
     return len(row) > 1 or bool("".join(row).strip())
 
 
 def delimiter_of(sample: str) -> str:
-    """The delimiter that gives the first rows equally many cells; of several, that of the most."""
+    """The delimiter that gives all first rows the same number of cells, the larger the better."""
     best, most = ",", 1
     for delimiter in DELIMITERS:
         reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
@@ -33,7 +33,7 @@ def delimiter_of(sample: str) -> str:
 
 
 def line_of_names(sample: str, names: Set[str]) -> int:
-    """The line after the first that has most of the names of columns; 0 if none has."""
+    """The later line that has most of the column names; 0 if there is none."""
     for number, line in enumerate(islice(sample.splitlines(), 1, _LOOKED_AT), start=2):
         for delimiter in DELIMITERS:
             cells = {cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])}
@@ -43,10 +43,10 @@ def line_of_names(sample: str, names: Set[str]) -> int:
 
 
 def values_among(names: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """The cells of a first line that are values, not names; none if it can be a header.
+    """The cells of a first line that look like values; empty if it can be a header.
 
-    Numbers and dates are no names, unless they form a series, as years and positions do. Texts that
-    appear again in their own columns are values too, if there are several.
+    Numbers and dates are not names, unless they form a series, such as years or positions. If
+    several texts appear again in their own columns, they are values too.
     """
     numbers = [name for name in names if _NUMBER.fullmatch(name)]
     values = [name for name in names if _DATE.fullmatch(name)]
@@ -60,7 +60,8 @@ def values_among(names: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[s
 
 
 def _are_series(numbers: Sequence[str]) -> bool:
-    """Whether numbers can be names: years, positions, or many that only rise or only fall."""
+    """Whether numbers can be names: years, positions, or many that only increase or only
+    decrease."""
     read = [float(number.replace(",", ".")) for number in numbers]
     steps = [after - before for before, after in pairwise(read)] or [1.0]
     if all(number.is_integer() for number in read):

@@ -1,6 +1,6 @@
-"""JSON Lines as columns of texts: a JSON object a line, a key a column.
+"""Reads JSON Lines as columns of texts: each line is an object, each key a column.
 
-A value is the same text as in a CSV file: 12 and "12" are 12, true is 1, null is no value.
+A value becomes the same text as in a CSV file: 12 and "12" are 12, true is 1, null is missing.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import pyarrow as pa
 from ninesteps.errors import RawTableError
 
 Lines = Iterable[tuple[int, dict[str, Any]]]
-"""Objects, each with the number of its line."""
+"""Objects with their line numbers."""
 
 AT_ONCE = 5_000
-"""Rows of a batch."""
+"""Rows per batch."""
 
 
 def objects(file: Path, text: IO[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of a file, each with its line; blank lines are none.
+    """The objects of a file with their line numbers, without blank lines.
 
     Raises:
-        RawTableError: for a line that is no JSON object.
+        RawTableError: for a line that is not a JSON object.
     """
     for number, line in enumerate(text, start=1):
         if not line.strip():
@@ -37,7 +37,7 @@ def objects(file: Path, text: IO[str]) -> Iterator[tuple[int, dict[str, Any]]]:
         except json.JSONDecodeError as error:
             place = f"something else at character {error.pos + 1}"
             raise RawTableError(f"{where}, got {place}") from None
-        except (RecursionError, ValueError):  # lists without end; a number of 5,000 digits
+        except (RecursionError, ValueError):  # too deeply nested lists; a number of 5,000 digits
             raise RawTableError(f"{where}, got one that cannot be read") from None
         if not isinstance(content, dict):
             raise RawTableError(f"{where}, got {_kind(content)}")
@@ -45,7 +45,7 @@ def objects(file: Path, text: IO[str]) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def names(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The keys of all rows, in the order in which they first stand."""
+    """The keys of all rows, in order of first appearance."""
     found: dict[str, None] = {}
     for row in rows:
         found.update(dict.fromkeys(row))
@@ -55,7 +55,7 @@ def names(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
 def batches(
     file: Path, lines: Lines, columns: Mapping[str, str], nested: Collection[str]
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of some columns, a part at a time.
+    """The rows of some columns, part by part.
 
     Args:
         columns: key of the objects -> name in the batches.
@@ -91,7 +91,7 @@ def _batch(rows: list[list[str | None]], schema: pa.Schema) -> pa.RecordBatch:
 def _text(value: Any) -> str | None:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
-    if isinstance(value, str):  # half of a surrogate pair, which is no text, becomes its escape
+    if isinstance(value, str):  # half of a surrogate pair is not text: it becomes its escape
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, bool):
         return str(int(value))
@@ -103,4 +103,4 @@ def _text(value: Any) -> str | None:
 def _kind(value: Any) -> str:
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
-    return "a text" if isinstance(value, str) else "a single value"
+    return "a string" if isinstance(value, str) else "a single value"

@@ -1,4 +1,4 @@
-"""The notation of `[data.columns]` that reads texts as numbers."""
+"""Finds the notation in `[data.columns]` that reads texts as numbers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ninesteps.feature_store.reading.values import read_numbers
 from ninesteps.settings.data import Column
 
 SEPARATORS = ((".", ""), (".", ","), (",", ""), (",", "."), (".", " "), (",", " "), (".", "'"))
-"""Decimal and thousands separators; of several pairs that read the same texts the first counts."""
+"""Decimal and thousands separators; the first pair that reads the texts is used."""
 
 _NO_UNIT = "[-+\u2212()\\s]|\\d[\\d.,'\u2019\\s]*(e-?\\d+)?"
-"""The parts of a number with a unit that are not the unit."""
+"""The parts of a number around its unit."""
 
 
 def notation(texts: pa.Array) -> str:
-    """The keys of `[data.columns]` that read texts as numbers; empty if none do."""
+    """The keys of `[data.columns]` that read the texts as numbers; empty if none do."""
     samples = texts[:1000]
     inner = pc.replace_substring_regex(samples, _NO_UNIT, "")
     unit = next((text for text in inner.to_pylist() if text), "")

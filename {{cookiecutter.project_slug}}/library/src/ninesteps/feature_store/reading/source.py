@@ -1,6 +1,6 @@
-"""The columns of a raw table as they are read, and the checks that refuse a table.
+"""Reads the columns of a raw table, with the checks that may refuse it.
 
-A refusal says where: the file, the line, the column, what was expected and what was got.
+An error names the file, the line, the column, what was expected and what was found.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from ninesteps.settings.data import Data
 from ninesteps.settings.settings import Settings
 
 Rows: TypeAlias = NDArray[np.bool_]
-"""Which of the table's rows, (n,)."""
+"""A mask of the table's rows, (n,)."""
 
 EXAMPLES, RECORDS = 3, 5
-"""How many values that break a rule are shown, and how many records that have one."""
+"""How many values that break a rule an error shows, and how many record ids."""
 
-MOST_SHOWN = 60  # characters of a value, names of a header
+MOST_SHOWN = 60  # characters of a value; names of a header
 
 
 def open_source(
@@ -40,11 +40,11 @@ def open_source(
     """Open the columns that the settings name.
 
     Args:
-        columns: what the columns of a CSV file are put into, which is read once.
-        most_rows: how many of the first rows are read, of a sample; None: all.
+        columns: where the columns of a CSV file are stored, since it is read only once.
+        most_rows: for a sample, how many of the first rows to read; None: all.
 
     Raises:
-        RawTableError: if the file is no table, or does not have them.
+        RawTableError: if the file is not a table, or lacks a column.
     """
     data = settings.data
     names = [data.label, *data.columns, *filter(None, [data.event_time])]
@@ -82,28 +82,28 @@ def _check_names(table: TableFile, names: Sequence[str], settings: Settings) -> 
 
 @dataclass
 class Source:
-    """A raw table while it is read."""
+    """A raw table while it is being read."""
 
     table: TableFile
     data: Data
     rows: int
-    read: Callable[[str], pa.ChunkedArray]  # a column as the file has it
-    stored: dict[str, pa.ChunkedArray] = field(default_factory=dict)  # those that are in memory
+    read: Callable[[str], pa.ChunkedArray]  # reads a column from the file
+    stored: dict[str, pa.ChunkedArray] = field(default_factory=dict)  # columns in memory
     found: dict[str, int] = field(default_factory=dict)  # what was odd, and in how many rows
-    empty: list[str] = field(default_factory=list)  # columns of [data.columns] without any value
+    empty: list[str] = field(default_factory=list)  # columns of [data.columns] with no values
     broken: list[tuple[str, list[int]]] = field(default_factory=list)  # rules, each with some rows
-    doubts: list[str] = field(default_factory=list)  # what would refuse a whole table
+    doubts: list[str] = field(default_factory=list)  # reasons to refuse a whole table
 
     @property
     def is_sample(self) -> bool:
-        """Whether these are the first rows alone: what holds of them may not of all."""
+        """Whether these are only the first rows, which may differ from the rest."""
         return self.table.most_rows is not None and self.rows >= self.table.most_rows
 
     def refuse_whole(self, sentence: str) -> None:
-        """Refuse a table for what all of its rows are; of a sample it is a doubt.
+        """Refuse a table because of all its rows; for a sample, note a doubt instead.
 
         Raises:
-            RawTableError: with the sentence, unless these are the first rows alone.
+            RawTableError: with the sentence, unless this is a sample.
         """
         if not self.is_sample:
             raise RawTableError(sentence)
@@ -115,18 +115,18 @@ class Source:
         return self.table.path
 
     def cells(self, name: str) -> pa.ChunkedArray:
-        """A column as the file has it: texts not trimmed, or typed cells."""
+        """A column as in the file: untrimmed texts, or typed cells."""
         if name not in self.stored:
             self.stored[name] = self.read(name)
         return self.stored[name]
 
     def release(self) -> None:
-        """Give up the columns that are in memory; they are read again if they are asked for."""
+        """Free the columns in memory; they are read again when needed."""
         self.stored.clear()
-        pa.default_memory_pool().release_unused()  # Arrow keeps what it has freed
+        pa.default_memory_pool().release_unused()  # Arrow keeps freed memory
 
     def texts(self, name: str, form: str = typed_cells.MOMENT) -> pa.ChunkedArray:
-        """A column's trimmed texts, null where no value is given; dates by a format."""
+        """A column's trimmed texts, null for no value; dates in a format."""
         texts = typed_cells.cells_as_texts(self.cells(name), form)
         if texts is None:
             kind = self.cells(name).type
@@ -134,7 +134,7 @@ class Source:
         return part_by_part(lambda part: given_texts(part, self.data.missing), texts)
 
     def numbers(self, name: str) -> pa.ChunkedArray | None:
-        """A column's numbers, where the file has numbers; null where no value is given."""
+        """A column's numbers, if the file has numbers; null for no value."""
         numbers = typed_cells.cells_as_numbers(self.cells(name))
         return None if numbers is None else given_numbers(numbers, self.data.missing)
 
@@ -144,7 +144,7 @@ class Source:
             self.found[what] = count
 
     def refuse(self, name: str, wrong: Rows, expected: str, remedy: str = "") -> None:
-        """Refuse a table for values that must not be, if there are any."""
+        """Refuse a table if it has any invalid values."""
         if not wrong.any():
             return
         first, count = int(wrong.argmax()), int(wrong.sum())
@@ -156,9 +156,9 @@ class Source:
         )
 
     def check_one_line(self, name: str, texts: pa.ChunkedArray) -> None:
-        """A text of several lines would be several records to a batch transform."""
+        """Refuse texts of several lines, which a batch transform would read as several records."""
         wrong = pc.or_(pc.match_substring(texts, "\n"), pc.match_substring(texts, "\r"))
-        self.refuse(name, pc.fill_null(wrong, False).to_numpy(), "a text of one line")
+        self.refuse(name, pc.fill_null(wrong, False).to_numpy(), "one line of text")
 
     def note_if_empty(self, name: str, cells: pa.ChunkedArray) -> None:
         """Note a column without any value."""
@@ -166,7 +166,7 @@ class Source:
             self.empty.append(name)
 
     def check_empty(self) -> None:
-        """Refuse a table with a column of no values: it was renamed, or its values are lost."""
+        """Refuse a table with an empty column: it was renamed, or its values are lost."""
         if self.empty:
             self.refuse_whole(
                 f"{self.path}: {', '.join(map(repr, self.empty))}: expected values, got none in "
@@ -178,11 +178,12 @@ class Source:
         self, name: str, given: int, wrong: Rows, expected: str, remedy: str = "",
         limit: str = "unreadable",
     ) -> None:  # fmt: skip
-        """Note that too many of a column's values break a rule: `check_contract` refuses the table.
+        """Note that too many of a column's values break a rule; `check_contract` then refuses the
+        table.
 
         Args:
-            given: how many values there are, all told.
-            limit: the key of `[data.quality]` that says how many may be wrong.
+            given: the total number of values.
+            limit: the key of `[data.quality]` for the allowed number.
         """
         count, quality = int(wrong.sum()), self.data.quality
         most = quality.most(limit, given)
@@ -205,7 +206,7 @@ class Source:
         """Refuse a table that breaks rules of `[data]` more often than `[data.quality]` allows.
 
         Raises:
-            RawTableError: with every rule that is broken, how often, and the records' ids.
+            RawTableError: with every broken rule, how often it is broken, and record ids.
         """
         if self.broken:
             told = [f"{sentence}; {self._records(rows)}" for sentence, rows in self.broken]
@@ -220,7 +221,7 @@ class Source:
         return f"record{'s' * (len(ids) > 1)} {', '.join(map(repr, ids))}"
 
     def examples(self, name: str, rows: Rows) -> str:
-        """Some of the values, each with its line."""
+        """Some of the values with their lines."""
         positions = np.flatnonzero(rows)[:EXAMPLES].tolist()
         values, places = self._values(name, positions), self.table.places(positions)
         each = zip(values, places, strict=True)
@@ -237,6 +238,6 @@ class Source:
 
 
 def _shown(value: object) -> str:
-    """A value as a sentence can hold it."""
+    """A value, shortened to fit into a sentence."""
     text = "" if value is None else str(value).strip()
     return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."

@@ -1,6 +1,6 @@
-"""A file as columns: texts of CSV and JSON Lines, typed cells of a Parquet or Feather file.
+"""Reads a file as columns: texts from CSV and JSON Lines, typed cells from Parquet and Feather.
 
-In Arrow's memory: as Python's own objects they would take ten times the file.
+They are in Arrow's memory: Python objects would take ten times the size of the file.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ from ninesteps.feature_store.reading.first_line import (
     values_among,
 )
 
-csv.field_size_limit(2**31 - 1)  # a long text is no error; the module's own limit is 128 KiB
+csv.field_size_limit(2**31 - 1)  # long texts are allowed; the module's own limit is 128 KiB
 
-_SAMPLE = 2**20  # characters, in which the header and some rows are looked for
+_SAMPLE = 2**20  # characters that are searched for the header and some rows
 _SAMPLE_ROWS = 100
 _SHOWN = 60  # characters of a first line
-_BLOCK = 2**20  # bytes that are parsed at a time, Arrow's own default
-_LARGEST_ROW = 2**28  # bytes that are parsed at a time where a row is larger than a block
-_FEWEST_LOST = 2  # lines within one cell that look like rows: they are rows
+_BLOCK = 2**20  # bytes parsed at a time: Arrow's default
+_LARGEST_ROW = 2**28  # bytes parsed at a time if a row is larger than a block
+_FEWEST_LOST = 2  # lines in one cell that look like rows: then they are rows
 
 
 Conversion: TypeAlias = Callable[[pa.ChunkedArray], pa.ChunkedArray]
-"""Makes cells of others, as many."""
+"""Converts cells, one to one."""
 
 
 @dataclass(frozen=True)
 class TableFile:
-    """A table's file: what it is stored as, and the names of its columns."""
+    """A table's file: its format, and the names of its columns."""
 
     path: Path
     kind: Kind
-    stored_names: tuple[str, ...]  # as they stand in the file
+    stored_names: tuple[str, ...]  # as in the file
     delimiter: str = ","  # of a CSV file
     header_lines: int = 1  # of a CSV file: the lines before its rows
-    values_in_header: tuple[str, ...] = ()  # cells of the first line that look like no names
-    most_rows: int | None = None  # of a sample: so many of the first rows are read; None: all
+    values_in_header: tuple[str, ...] = ()  # cells of the first line that do not look like names
+    most_rows: int | None = None  # for a sample: the number of first rows to read; None: all
 
     @property
     def is_text(self) -> bool:
@@ -71,11 +71,11 @@ class TableFile:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The columns' names on one line, without spaces around."""
+        """The columns' names on one line, without surrounding spaces."""
         return tuple(map(clean_name, self.stored_names))
 
     def read(self, positions: Sequence[int]) -> list[pa.ChunkedArray]:
-        """Columns by their position, as stored: a CSV file's as texts, not trimmed.
+        """Columns by position, as stored: a CSV file's as untrimmed texts.
 
         Raises:
             RawTableError: if the file is damaged, or has no rows.
@@ -89,15 +89,15 @@ class TableFile:
         columns: Columns,
         conversions: Mapping[int, Conversion] | None = None,
     ) -> tuple[int, Callable[[int], pa.ChunkedArray]]:
-        """The number of rows, and a function that reads one of these columns by its position.
+        """The number of rows, and a function that reads a column by its position.
 
         Args:
-            columns: what the columns of CSV and JSON Lines are put into, which are read once; those
-                of other files are read from there.
-            conversions: what is made of a column's cells before they are put anywhere.
+            columns: where the columns of CSV and JSON Lines are stored, since these are read only
+                once; columns of other files are read directly.
+            conversions: applied to a column's cells before they are stored.
 
         Raises:
-            RawTableError: if the file is damaged, or has no rows; the function does so too.
+            RawTableError: if the file is damaged, or has no rows; the function may raise it too.
         """
         nested = conversions or {}
         with _in_one_sentence(self.path, self.kind):
@@ -120,7 +120,7 @@ class TableFile:
         return rows, column
 
     def lines(self) -> Iterator[tuple[int, list[str]]]:
-        """The rows of a CSV file, each with the line that it begins on; a blank line is none."""
+        """The rows of a CSV file, each with its first line's number; blank lines are skipped."""
         with _open_text(self.path, self.kind) as text:
             reader, line = csv.reader(text, delimiter=self.delimiter), 1
             for row in reader:
@@ -129,12 +129,12 @@ class TableFile:
                 line = reader.line_num + 1
 
     def json_objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The rows of JSON Lines, each with its line."""
+        """The rows of JSON Lines with their line numbers."""
         with _open_text(self.path, self.kind) as text:
             yield from json_lines.objects(self.path, text)
 
     def check_header(self) -> None:
-        """Check that the first line names the columns; nothing else says what they are.
+        """Check that the first line names the columns.
 
         Raises:
             RawTableError: if it looks like a row.
@@ -146,10 +146,10 @@ class TableFile:
             )
 
     def check_first_line(self, names: Sequence[str]) -> None:
-        """Say what the first line is, where it has none of the expected names.
+        """Explain what the first line is, if it has none of the expected names.
 
         Raises:
-            RawTableError: if it looks like a row, a title, or names with another sign in between.
+            RawTableError: if it looks like a row, a title, or names with another separator.
         """
         self.check_header()
         if self.kind not in ("csv", "gzip"):
@@ -169,7 +169,7 @@ class TableFile:
             )
 
     def places(self, rows: Sequence[int]) -> list[str]:
-        """Where rows stand, as an editor counts them: `line 12`; in Parquet, `row 11`."""
+        """Where rows are, as an editor counts them: `line 12`; in Parquet, `row 11`."""
         if not self.is_text:
             return [f"row {row + 1}" for row in rows]
         wanted, found = set(rows), dict[int, str]()
@@ -182,22 +182,22 @@ class TableFile:
 
 
 def clean_name(name: str) -> str:
-    """A column's name on one line, without spaces around: " age " is age."""
+    """A column's name on one line, without surrounding spaces: " age " is age."""
     return " ".join(name.replace("\ufeff", "").replace("\u200b", "").split())
 
 
 def open_table(file: Path, most_rows: int | None = None) -> TableFile:
-    """What a file is, and its columns; the rows are read later.
+    """Open a file and read its column names; rows are read later.
 
     Args:
-        most_rows: how many of the first rows are read, of a sample; None: all.
+        most_rows: for a sample, how many of the first rows to read; None: all.
 
     Raises:
-        RawTableError: if it is no table; the sentence says what it is and what to do.
+        RawTableError: if it is not a table; the sentence says what it is and what to do.
     """
     try:
         str(file).encode("utf-8")
-    except UnicodeEncodeError:  # PyArrow could not open it, nor JSON name it
+    except UnicodeEncodeError:  # PyArrow could not open it, and JSON could not contain its name
         raise RawTableError(f"expected a file whose name is UTF-8, got {str(file)!a}") from None
     kind = kind_of(file)
     with _in_one_sentence(file, kind):
@@ -216,7 +216,7 @@ def open_table(file: Path, most_rows: int | None = None) -> TableFile:
 
 @contextlib.contextmanager
 def _in_one_sentence(file: Path, kind: Kind) -> Iterator[None]:
-    """What Arrow and Python say of a damaged file, for the person who brought it."""
+    """Arrow's and Python's messages about a damaged file, as one sentence for the user."""
     try:
         yield
     except (csv.Error, UnicodeDecodeError, pa.ArrowException, EOFError, OSError) as error:
@@ -282,7 +282,8 @@ def _read_json(
     columns: Columns,
     conversions: Mapping[int, Conversion],
 ) -> int:
-    """Put the cells of some columns, named by their positions, into `columns`; returns the rows."""
+    """Store the cells of some columns, named by position, in `columns`; return the number of
+    rows."""
     names = {table.stored_names[position]: str(position) for position in positions}
     nested = {table.stored_names[position] for position in conversions}
     lines = islice(table.json_objects(), table.most_rows)
@@ -293,7 +294,7 @@ def _read_json(
 def _converted(
     batches: Iterable[pa.RecordBatch], conversions: Mapping[int, Conversion]
 ) -> Iterator[pa.RecordBatch]:
-    """Batches with what is made of some columns in their place."""
+    """Batches with some columns converted."""
     for batch in batches:
         of_batch = dict(zip(batch.schema.names, batch.columns, strict=True))
         for position, convert in conversions.items():
@@ -308,7 +309,8 @@ def _read_csv(
     columns: Columns,
     conversions: Mapping[int, Conversion],
 ) -> int:
-    """Put the cells of some columns, named by their positions, into `columns`; returns the rows."""
+    """Store the cells of some columns, named by position, in `columns`; return the number of
+    rows."""
     ragged: list[pyarrow.csv.InvalidRow] = []
 
     def judge(row: pyarrow.csv.InvalidRow) -> str:
@@ -349,14 +351,14 @@ def _batches(
     judge: Callable[[pyarrow.csv.InvalidRow], str],
     block_size: int,
 ) -> Iterator[pa.RecordBatch]:
-    """Cells by the columns' positions, since names may be several times."""
+    """Cells by the columns' positions, since names may occur several times."""
     names = [str(position) for position in range(len(table.names))]
     read = [names[position] for position in positions]
     with (
         _open_bytes(table.path, table.kind) as content,
         pyarrow.csv.open_csv(
             content,
-            # In one thread: a process that ends soon after may abort otherwise (Arrow #34314).
+            # In one thread: otherwise a process that ends soon after may abort (Arrow #34314).
             read_options=pyarrow.csv.ReadOptions(
                 use_threads=False,
                 column_names=names,
@@ -375,7 +377,7 @@ def _batches(
 
 
 def _ragged(table: TableFile, row: pyarrow.csv.InvalidRow) -> str:
-    """What is wrong with a row of more or fewer cells than the header."""
+    """The error for a row with more or fewer cells than the header."""
     lines = (line for line, cells in table.lines() if len(cells) != row.expected_columns)
     line = next(lines, "?")
     quote = "; is a closing quote missing?" if "\n" in row.text.strip() else ""
@@ -386,7 +388,8 @@ def _ragged(table: TableFile, row: pyarrow.csv.InvalidRow) -> str:
 
 
 def _check_quotes(table: TableFile, rows: int) -> None:
-    """A stray quote makes one cell of all lines up to the next one: rows would be lost unseen."""
+    """Refuse a stray quote: it would make one cell of all lines up to the next quote, and lose
+    rows."""
     if _line_ends(table) <= rows + table.header_lines:
         return
     for line, row in table.lines():

@@ -1,6 +1,6 @@
-"""The typed cells of a Parquet or Feather file as the texts, numbers and dates that they stand for.
+"""Reads the typed cells of a Parquet or Feather file as texts, numbers and dates.
 
-A value is the same in a CSV file and in a Parquet file: 1.0 and 1 are the text 1.
+A value is the same from a CSV file and from a Parquet file: 1.0 and 1 are the text 1.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from ninesteps.feature_store.reading import dates
 from ninesteps.feature_store.reading.values import floats_as_texts
 
 MOMENT = "%Y-%m-%dT%H:%M:%SZ"
-"""A moment as the Feature Store writes it: Arrow's %S has the milliseconds."""
+"""The Feature Store's format of a moment: Arrow's %S includes milliseconds."""
 
 
 def cells_as_texts(cells: pa.ChunkedArray, form: str = MOMENT) -> pa.ChunkedArray | None:
-    """Typed cells as texts: dates and moments by a format, in UTC; None if they are no values."""
+    """Typed cells as texts: dates and moments in a format, in UTC; None if they are not values."""
     cells, kinds = _plain(cells), pa.types
     kind = cells.type
     if kinds.is_date(kind) or kinds.is_timestamp(kind):
@@ -40,7 +40,7 @@ def cells_as_texts(cells: pa.ChunkedArray, form: str = MOMENT) -> pa.ChunkedArra
 
 
 def cells_as_numbers(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Typed cells as numbers, if they are numbers that need no reading."""
+    """Typed cells as numbers, if they are numbers already."""
     cells, kinds = _plain(cells), pa.types
     if kinds.is_boolean(cells.type):
         cells = pc.cast(cells, pa.int8())
@@ -52,7 +52,7 @@ def cells_as_numbers(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
 
 
 def cells_as_dates(cells: pa.ChunkedArray, form: str) -> NDArray[np.datetime64] | None:
-    """Typed dates and moments, less the parts that a format does not have; None if not clear."""
+    """Typed dates and moments, cut to the precision of a format; None if unclear."""
     cells, kinds = _plain(cells), pa.types
     unit = dates.resolution(form)
     if unit is None or not (kinds.is_date(cells.type) or kinds.is_timestamp(cells.type)):
@@ -61,17 +61,17 @@ def cells_as_dates(cells: pa.ChunkedArray, form: str) -> NDArray[np.datetime64] 
 
 
 def as_dates(cells: pa.ChunkedArray) -> NDArray[np.datetime64]:
-    """Dates and moments in microseconds, in UTC; NaT for none, and beyond the year 9999."""
+    """Dates and moments in microseconds, in UTC; NaT for no value, and beyond the year 9999."""
     moments: NDArray[np.datetime64] = _plain(cells).to_numpy()
     unit = np.datetime_data(moments.dtype)[0]
-    if unit != "ns":  # which reaches less far
+    if unit != "ns":  # nanoseconds have a smaller range
         least, most = (limit.astype(f"datetime64[{unit}]") for limit in (dates.FIRST, dates.LAST))
         moments = np.where((moments >= least) & (moments <= most), moments, np.datetime64("NaT"))
     return moments.astype("datetime64[us]")
 
 
 def _plain(cells: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Codes as what they stand for, durations as seconds, half floats as floats."""
+    """Dictionary codes as their values, durations as seconds, half floats as floats."""
     if pa.types.is_dictionary(cells.type) or pa.types.is_run_end_encoded(cells.type):
         cells = pc.cast(cells, cells.type.value_type)
     if pa.types.is_float16(cells.type):

@@ -1,10 +1,10 @@
-"""Raw values as the endpoint reads them too: the module that travels with the model reads both."""
+"""Reads raw values with the same module as the endpoint, which is packed with the model."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-if TYPE_CHECKING:  # mypy knows a module that travels with the scripts by the name they import
+if TYPE_CHECKING:  # mypy knows a module that is packed with the scripts by its flat name
     import raw_values
 else:
     from ninesteps.containers import raw_values
