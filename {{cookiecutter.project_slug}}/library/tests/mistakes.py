@@ -132,7 +132,7 @@ def parameter(content: Json, name: str) -> Json:
     return next(spec for spec in content["Parameters"] if spec["Name"] == name)
 
 
-@says("ResourceConfig.VolumeKmsKeyId: expected none for ml.g5.xlarge, whose disks take no key, got")
+@says("VolumeKmsKeyId: expected none for ml.g5.xlarge, whose disks allow no key, got")
 def a_key_for_disks_that_take_none(content: Json) -> str:
     step = of_type(content, "Tuning")
     trainings(step)[0]["ResourceConfig"]["VolumeKmsKeyId"] = KEY
@@ -169,7 +169,7 @@ def no_role(content: Json) -> str:
     return step["Name"]
 
 
-@says("Arguments.RoleArn: expected a text that matches ... got 'SageMakerPipelineRole'",
+@says("Arguments.RoleArn: expected a string that matches ... got 'SageMakerPipelineRole'",
       "Arguments.RoleArn: expected 20 to 2048 characters, got 21")  # fmt: skip
 def a_role_by_its_name(content: Json) -> str:
     step = processing(content, "process.py")
@@ -192,7 +192,7 @@ def an_object_for_a_list(content: Json) -> str:
 
 
 @says(
-    "Arguments.CustomerMetadataProperties.gate: expected a text that matches ... got 'auc > 0.75'"
+    "Arguments.CustomerMetadataProperties.gate: expected a string that matches ... got 'auc > 0.75'"
 )
 def a_sign_that_metadata_cannot_have(content: Json) -> str:
     step = of_type(content, "RegisterModel")
@@ -200,7 +200,7 @@ def a_sign_that_metadata_cannot_have(content: Json) -> str:
     return step["Name"]
 
 
-@says("Arguments.ModelPackageDescription: expected a text that matches ... got 'a\\nb'")
+@says("Arguments.ModelPackageDescription: expected a string that matches ... got 'a\\nb'")
 def a_line_break_in_a_description(content: Json) -> str:
     step = of_type(content, "RegisterModel")
     step["Arguments"]["ModelPackageDescription"] = "a\nb"
@@ -267,7 +267,7 @@ def a_long_variable(content: Json) -> str:
     return step["Name"]
 
 
-@says("the name of Arguments.Environment.a-b: expected a text that matches ... got 'a-b'")
+@says("the name of Arguments.Environment.a-b: expected a string that matches ... got 'a-b'")
 def a_variable_with_a_hyphen(content: Json) -> str:
     step = processing(content, "process.py")
     step["Arguments"]["Environment"] = {"a-b": "x"}
@@ -282,7 +282,7 @@ def a_truth_value_for_a_number(content: Json) -> str:
 
 
 @says("TransformResources.InstanceCount: expected a whole number, "
-      "got {'Get': 'Parameters.TransformInstanceType'}, which is a text",
+      "got {'Get': 'Parameters.TransformInstanceType'}, which is a string",
       "parameter TransformInstanceCount: used nowhere")  # fmt: skip
 def a_parameter_of_another_type(content: Json) -> str:
     step = of_type(content, "Transform")
@@ -298,7 +298,7 @@ def a_default_that_no_instance_has(content: Json) -> str:
     return of_type(content, "Transform")["Name"]
 
 
-@says("ModelDataUrl: expected a text, got {'Get': 'Steps ... , which is an object")
+@says("ModelDataUrl: expected a string, got {'Get': 'Steps ... , which is an object")
 def a_property_of_another_type(content: Json) -> str:
     step, search = of_type(content, "Model"), of_type(content, "Tuning")["Name"]
     best = {"Get": f"Steps.{search}.BestTrainingJob"}
@@ -309,7 +309,7 @@ def a_property_of_another_type(content: Json) -> str:
 # What stands beside requests
 
 
-@says("Name: expected a text that matches ... got 'step 1'")
+@says("Name: expected a string that matches ... got 'step 1'")
 def a_name_with_a_space(content: Json) -> str:
     step = of_type(content, "RegisterModel")
     step["Name"] = "step 1"
@@ -379,7 +379,7 @@ def a_search_that_begins_where_another_ended(content: Json) -> str:
     return step["Name"]
 
 
-@says("RetryStrategy.MaximumRetryAttempts: expected how often a trial is tried again, got none")
+@says("RetryStrategy.MaximumRetryAttempts: expected the number of retries of a trial, got none")
 def a_search_that_tries_no_trial_again(content: Json) -> str:
     step = of_type(content, "Tuning")
     for training in trainings(step):
@@ -474,7 +474,7 @@ def a_default_of_another_type(content: Json) -> str:
     return ""
 
 
-@says("the name of a parameter: expected a text that matches", "expected the parameter")
+@says("the name of a parameter: expected a string that matches", "expected the parameter")
 def a_parameter_with_a_space(content: Json) -> str:
     (spec,) = (p for p in content["Parameters"] if p["Name"] == "AsOf")
     spec["Name"] = "As Of"
@@ -564,7 +564,7 @@ def an_unknown_function(content: Json) -> str:
     return step["Name"]
 
 
-@says("Std:Join: expected On, a text, and Values, a list, got {'Values': []}")
+@says("Std:Join: expected On, a string, and Values, a list, got {'Values': []}")
 def a_join_by_nothing(content: Json) -> str:
     step = of_type(content, "Model")
     step["Arguments"]["PrimaryContainer"]["ModelDataUrl"] = {"Std:Join": {"Values": []}}
@@ -627,7 +627,7 @@ def no_conditions(content: Json) -> str:
 
 
 @says("expected it in a condition's IfSteps, behind a gate, got it in Steps",
-      "the registration can outrun its bias report")  # fmt: skip
+      "the registration could come before its bias report")  # fmt: skip
 def registering_without_a_gate(content: Json) -> str:
     register = of_type(content, "Condition")["Arguments"]["IfSteps"].pop()
     content["Steps"].append(register)
@@ -641,7 +641,7 @@ def registering_what_the_gate_refuses(content: Json) -> str:
     return arguments["ElseSteps"][0]["Name"]
 
 
-@says("the registration can outrun its bias report")
+@says("the registration could come before its bias report")
 def a_gate_that_does_not_wait_for_the_bias_report(content: Json) -> str:
     report = processing(content, "clarify.py")["Name"]
     of_type(content, "Condition")["DependsOn"].remove(report)

@@ -196,7 +196,7 @@ UNKNOWN = {
     "a kind of reference": (put(f"{INPUT}.S3Uri", get("Secrets.A")), ["'Secrets.A'"]),
     "a reference that is no text": (
         put(f"{INPUT}.S3Uri", get(5)),
-        ["step Evaluate: Arguments.ProcessingInputs[0].S3Input.S3Uri: Get", "a text, got 5"],
+        ["step Evaluate: Arguments.ProcessingInputs[0].S3Input.S3Uri: Get", "a string, got 5"],
     ),
     "a property file": (
         put(f"{CHECK}.Conditions.0.LeftValue", metric("auc", name="Transform")),
@@ -420,7 +420,7 @@ MISSHAPEN = {
         put("Steps.0", 7),
         "the definition.Steps[0]: expected an object, got 7",
     ),
-    "a number for a name": (put("Steps.0.Name", 7), "step 7.Name: expected a text, got 7"),
+    "a number for a name": (put("Steps.0.Name", 7), "step 7.Name: expected a string, got 7"),
     "a number for a condition": (
         put(f"{CHECK}.Conditions.0", 7),
         "condition type: expected one of Equals, GreaterThan, GreaterThanOrEqualTo, LessThan, "

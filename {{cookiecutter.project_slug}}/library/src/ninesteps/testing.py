@@ -1,6 +1,6 @@
-"""pytest fixtures for a repository's own tests: its settings, its definition, a small run.
+"""pytest fixtures for a repository's tests: its settings, its definition, a small run.
 
-Loaded by `-p ninesteps.testing`. Without a table in pipeline.toml, what needs one is skipped.
+Loaded by `-p ninesteps.testing`. Without a table in pipeline.toml, tests that need one are skipped.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class SmallRun:
 
     printed: str
     evaluation: dict[str, Any]  # the content of evaluation.json
-    analysis: dict[str, Any]  # ... and of analysis.json
+    analysis: dict[str, Any]  # the content of analysis.json
     steps: dict[str, str]  # a step's name -> its status
 
 
@@ -42,7 +42,7 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def settings(repository: Path) -> Settings:
-    """The settings, of a pipeline that has a table."""
+    """The settings, if the pipeline has a table."""
     read = loading.load(repository)
     if not read.data.file:
         pytest.skip("pipeline.toml names no table yet")
@@ -60,7 +60,7 @@ def definition(settings: Settings) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def steps(definition: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The steps of the definition by their names, those in the gate's branches too."""
+    """The steps of the definition by name, including those in the gate's branches."""
     return {step.name: step.content for step in step_contents(definition)}
 
 
@@ -68,7 +68,7 @@ def steps(definition: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def violations(
     repository: Path, settings: Settings, definition: dict[str, Any]
 ) -> list[str]:  # fmt: skip
-    """What `pipeline check` would report, a sentence each."""
+    """The findings of `pipeline check`, one sentence each."""
     from ninesteps.infrastructure import stacks
     from ninesteps.validation.repository import definition_violations, repository_violations
 
@@ -104,7 +104,7 @@ def small_run(
 
 
 def _run() -> None:
-    """`pipeline run` with the fewest trials, in a process of its own."""
+    """`pipeline run` with the fewest trials, in its own process."""
     from ninesteps.cli.main import main
 
     read = loading.load

@@ -1,5 +1,5 @@
-"""The one reader of a compiled pipeline definition: engine, checks, permissions and report use it.
+"""Reads a compiled pipeline definition, for engine, checks, permissions and report.
 
-`step_content` finds the steps of any definition, whatever else stands in it. `definition` is built
-on it and reads what this machine can run; it refuses everything else by name.
+`step_content` finds the steps of any definition. `definition` uses it to read what this machine can
+run, and refuses anything else by name.
 """

@@ -36,10 +36,10 @@ class Step:
     name: str
     type: str
     arguments: dict[str, Any]
-    waits_for: frozenset[str]  # steps that must have succeeded, named or referred to
+    waits_for: frozenset[str]  # steps that must have succeeded: named or referenced
     property_files: dict[str, tuple[str, str]]  # name -> (output name, file path)
     branch: tuple[str, bool] | None = None  # the condition step, and the outcome that runs this
-    max_age: float | None = None  # seconds in which its outputs are reused; None: it always runs
+    max_age: float | None = None  # seconds for which its outputs are reused; None: it always runs
     retries: tuple[dict[str, Any], ...] = ()  # RetryPolicies
 
 
@@ -49,15 +49,15 @@ class Definition:
 
     parameters: Parameters
     steps: dict[str, Step] = field(default_factory=dict)
-    text: str = ""  # the JSON that it was read from
+    text: str = ""  # its JSON
 
     @property
     def waits_for(self) -> dict[str, frozenset[str]]:
-        """For each step, those that must have succeeded before it."""
+        """For each step, the steps that must have succeeded before it."""
         return {name: step.waits_for for name, step in self.steps.items()}
 
     def step_name(self, asked: str) -> str:
-        """The name of a step, by its number, its name or the beginning of its name.
+        """The name of a step, found by number, name or the beginning of its name.
 
         Raises:
             DefinitionError: if there is no such step, or more than one.
@@ -75,13 +75,13 @@ class Definition:
         return {step} | steps_before(step, self.waits_for)
 
     def check_can_run(self, only: str = "") -> None:
-        """Refuse a job that only its image could run: it names no program of its own.
+        """Refuse a job without an entrypoint, which only its image could run.
 
         Args:
-            only: of the steps, this one and those that it needs.
+            only: check only this step and the steps that it needs.
 
         Raises:
-            DefinitionError: that names the step.
+            DefinitionError: naming the step.
         """
         for name in self.ancestors(only) if only else self.steps:
             step = self.steps[name]
@@ -90,14 +90,14 @@ class Definition:
             ):
                 raise DefinitionError(
                     f"step {name}: expected a ContainerEntrypoint, got none: its image's own "
-                    "program runs on SageMaker alone"
+                    "program runs on SageMaker only"
                 )
 
     def parameter_values(self, given: dict[str, str]) -> dict[str, Any]:
-        """Every parameter's value, from texts given and from defaults.
+        """Every parameter's value, from given strings and from defaults.
 
         Raises:
-            DefinitionError: for an unknown name, a wrong type, a value that is missing.
+            DefinitionError: for an unknown name, a wrong type or a missing value.
         """
         return parameter_values(self.parameters, given)
 
@@ -106,7 +106,7 @@ def read_definition(text: str) -> Definition:
     """Read a definition's JSON.
 
     Raises:
-        DefinitionError: for whatever this machine does not know, by name.
+        DefinitionError: naming anything that this machine does not support.
     """
     try:
         content = json.loads(text)
@@ -128,7 +128,7 @@ def read_definition(text: str) -> Definition:
 
 
 def _step(step: StepContent) -> Step:
-    """A step that can be run, if its fields are known and its name is one."""
+    """A runnable step, if its fields are known and its name is valid."""
     where = f"step {step.name}"
     check_fields(step.content, STEP_FIELDS, where)
     if not _STEP_NAME.fullmatch(step.name):
@@ -150,7 +150,7 @@ def _step(step: StepContent) -> Step:
 
 
 def _max_age(config: dict[str, Any], where: str) -> float | None:
-    """How many seconds old outputs may be that are reused, by a CacheConfig."""
+    """The greatest age in seconds of reused outputs, from a CacheConfig."""
     if not config.get("Enabled"):
         return None
     text = config.get("ExpireAfter")
@@ -166,7 +166,7 @@ def _max_age(config: dict[str, Any], where: str) -> float | None:
 
 
 def _check_arguments(step: StepContent, definition: Definition) -> None:
-    """What a step computes with is known: functions, references, conditions, property files."""
+    """Check that a step's functions, references, conditions and property files are known."""
     for place, function, operand in step.calls:
         where = f"step {step.name}: {place}"
         if function not in FUNCTIONS:

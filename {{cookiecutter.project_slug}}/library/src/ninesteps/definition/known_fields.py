@@ -1,8 +1,8 @@
-"""The definition's fields that this machine knows; any other is an error that names it.
+"""The definition's fields that this machine supports; any other is an error that names it.
 
-A table mirrors the JSON. A name that ends with `!` must be there; a tuple lists the texts that
-are known; `str` is any text, but no expression; `dict` is any object; "*" is any other name. ANY is
-used as it stands, or has a meaning on AWS alone (roles, tags, instances, networks).
+A table mirrors the JSON. A name that ends with `!` is required; a tuple lists the allowed strings;
+`str` is any string, but not an expression; `dict` is any object; "*" is any other name. ANY is used
+unchanged, or matters on AWS only (roles, tags, instances, networks).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RETRIED = (
     "SageMaker.CAPACITY_ERROR",
     "SageMaker.RESOURCE_LIMIT",
 )
-"""Faults of the service that SageMaker retries: none of them can happen on this machine."""
+"""Faults of the service that SageMaker retries, and that cannot happen on this machine."""
 
 FUNCTIONS: Fields = {
     "Get": str,
@@ -164,7 +164,7 @@ _TRANSFORM: Fields = {
         "AssembleWith!": ("Line",),
     },
     "BatchStrategy": ("MultiRecord", "SingleRecord"),
-    "ModelClientConfig": _any("InvocationsTimeoutInSeconds"),  # no server is between them here
+    "ModelClientConfig": _any("InvocationsTimeoutInSeconds"),  # there is no server in between here
     "Environment": {"*": ANY},
     "DataProcessing": {"InputFilter": str, "OutputFilter": str, "JoinSource": ("Input", "None")},
 }
@@ -193,7 +193,7 @@ STEP_TYPES: dict[str, Fields] = {
 
 
 def argument_fields(step_type: str, arguments: Any) -> Fields:
-    """The fields of a step's arguments; a search over several training definitions has its own."""
+    """The fields of a step's arguments; a search with several training definitions has its own."""
     if step_type == "Tuning" and isinstance(arguments, dict):
         return _TUNING_OF_SEVERAL if "TrainingJobDefinitions" in arguments else _TUNING
     return STEP_TYPES[step_type]
@@ -228,10 +228,10 @@ PIPELINE_FIELDS: Fields = {
 
 
 def check_fields(content: object, known: Any, where: str) -> None:
-    """Refuse what a table does not have, wherever in the content it stands.
+    """Refuse anything that is not in a table, anywhere in the content.
 
     Raises:
-        DefinitionError: that says where, what was expected and what was got.
+        DefinitionError: saying where, what was expected and what was found.
     """
     if known is ANY:
         return
@@ -240,7 +240,7 @@ def check_fields(content: object, known: Any, where: str) -> None:
         raise DefinitionError(
             f"{where}: expected {right}, got {content!r:.80}, which is not known here"
         )
-    for kind, name in ((str, "a text"), (list, "a list"), (dict, "an object")):
+    for kind, name in ((str, "a string"), (list, "a list"), (dict, "an object")):
         if (known is kind or isinstance(known, kind)) and not isinstance(content, kind):
             raise DefinitionError(f"{where}: expected {name}, got {content!r:.80}")
     if isinstance(known, list) and isinstance(content, list):

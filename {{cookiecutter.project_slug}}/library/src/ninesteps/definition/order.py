@@ -1,4 +1,4 @@
-"""Which step waits for which: what runs before a step, and that there is an order at all."""
+"""The order of steps: what runs before a step, and that there is no circle."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Collection, Mapping
 from ninesteps.errors import DefinitionError
 
 Waiting = Mapping[str, Collection[str]]
-"""For each step, those that it waits for."""
+"""For each step, the steps that it waits for."""
 
 
 def steps_before(step: str, waits_for: Waiting) -> set[str]:
-    """The steps that must have ended before one starts, and before those; in a circle, itself."""
+    """The steps that must have ended before a step starts, directly or indirectly; in a circle,
+    also itself."""
     before: set[str] = set()
     new = set(waits_for[step])
     while new:
@@ -21,10 +22,10 @@ def steps_before(step: str, waits_for: Waiting) -> set[str]:
 
 
 def check_order(waits_for: Waiting) -> None:
-    """Every step that is waited for exists, and no step waits for itself in a circle.
+    """Check that steps wait for existing steps, and not for each other in a circle.
 
     Raises:
-        DefinitionError: that names the steps.
+        DefinitionError: naming the steps.
     """
     for step, others in waits_for.items():
         for name in sorted(others):
@@ -42,7 +43,7 @@ def check_order(waits_for: Waiting) -> None:
 
 
 def _circle(waits_for: Waiting, stuck: set[str]) -> list[str]:
-    """A circle among steps each of which waits for another of them."""
+    """A circle among steps that wait for each other."""
     path = [min(stuck)]
     while (following := min(stuck.intersection(waits_for[path[-1]]))) not in path:
         path.append(following)

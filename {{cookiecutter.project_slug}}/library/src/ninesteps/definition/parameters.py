@@ -1,4 +1,4 @@
-"""A pipeline's parameters: how they are declared, and the values that an execution gets."""
+"""A pipeline's parameters: their declarations, and the values for an execution."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Parameters = dict[str, dict[str, Any]]
 
 
 def read_parameters(declarations: list[dict[str, Any]]) -> Parameters:
-    """The parameters of a definition; its fields are known to be those of parameters.
+    """The parameters of a definition, whose fields were checked.
 
     Raises:
-        DefinitionError: if two have one name, or a default is of another type.
+        DefinitionError: if two have the same name, or a default has the wrong type.
     """
     parameters: Parameters = {}
     for declared in declarations:
@@ -31,10 +31,10 @@ def read_parameters(declarations: list[dict[str, Any]]) -> Parameters:
 
 
 def parameter_values(parameters: Parameters, given: dict[str, str]) -> dict[str, Any]:
-    """Every parameter's value, from texts given and from defaults.
+    """Every parameter's value, from given strings and from defaults.
 
     Raises:
-        DefinitionError: for an unknown name, a wrong type, a value that is missing.
+        DefinitionError: for an unknown name, a wrong type or a missing value.
     """
     for name in given:
         if name not in parameters:
@@ -51,7 +51,7 @@ def parameter_values(parameters: Parameters, given: dict[str, str]) -> dict[str,
 
 
 def _typed(declared: dict[str, Any], text: str) -> Any:
-    """A parameter's value from a text."""
+    """A parameter's value, from a string."""
     kind: Any = PARAMETER_TYPES[declared["Type"]]
     value: Any = {"true": True, "false": False}.get(text.lower(), text) if kind is bool else text
     if kind is not bool:

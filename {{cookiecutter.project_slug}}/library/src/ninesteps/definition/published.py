@@ -1,7 +1,6 @@
-"""Where an account's bucket keeps what a pipeline was published from, and what was ingested.
+"""Where an account's bucket stores the origins of published definitions, and of ingests.
 
-The job that records a version's evidence takes this file with it, so it stands on the standard
-library alone.
+The job that records a version's evidence includes this file, so it uses only the standard library.
 """
 
 from __future__ import annotations
@@ -11,21 +10,21 @@ import json
 
 
 def origins(pipeline: str, definition: str) -> str:
-    """The prefix of the records of a definition: one for each time that it was published.
+    """The prefix for a definition's records: one for each publication.
 
     Args:
-        definition: its JSON; a service may space it otherwise, so its content counts.
+        definition: its JSON; only the content counts, since a service may change the spacing.
     """
     content = json.dumps(json.loads(definition), sort_keys=True, separators=(",", ":"))
     return f"{pipeline}/code/origins/{hashlib.sha256(content.encode()).hexdigest()}/"
 
 
 def ingests(pipeline: str) -> str:
-    """The prefix of the records of ingests; by their names the oldest comes first."""
+    """The prefix for records of ingests; sorted by name, the oldest comes first."""
     return f"{pipeline}/feature-store/ingests/"
 
 
 def name(at: str, record: bytes) -> str:
-    """The name of a record: the moment in UTC to the second, and the hash of its bytes."""
+    """The name of a record: the time in UTC to the second, and the hash of its bytes."""
     digits = at.replace("-", "").replace(":", "")
     return f"{digits}-{hashlib.sha256(record).hexdigest()[:16]}.json"

@@ -1,8 +1,8 @@
-"""Some steps of a definition alone: whether SageMaker would run them, and what they need of others.
+"""Checks whether SageMaker would run only some steps, and finds what they need from others.
 
 The rules are those of SageMaker's selective execution. Every step on a path between two selected
-ones is selected too (API reference, SelectiveExecutionConfig); what a selected step reads of one
-that is not comes from an earlier execution, the source; what stands after the selected steps does
+steps must be selected too (API reference, SelectiveExecutionConfig). What a selected step reads
+from an unselected one comes from an earlier execution, the source. Steps after the selected ones do
 not run (developer guide, "Selective execution of pipeline steps").
 """
 
@@ -18,7 +18,7 @@ from ninesteps.errors import DefinitionError
 
 
 def selected_steps(definition: Mapping[str, Any], asked: Collection[str]) -> tuple[str, ...]:
-    """The names of steps, each asked for by its number, its name or the beginning of its name.
+    """The names of steps, each found by number, name or the beginning of its name.
 
     Raises:
         DefinitionError: if there is no such step, or more than one.
@@ -28,11 +28,11 @@ def selected_steps(definition: Mapping[str, Any], asked: Collection[str]) -> tup
 
 
 def needed_of_others(definition: Mapping[str, Any], selected: Collection[str]) -> list[str]:
-    """The steps that are not selected, and whose outputs the selected ones read.
+    """The unselected steps whose outputs the selected ones read.
 
     Raises:
-        DefinitionError: if one between two of them is left out, or if one is selected without the
-            condition that decides whether it runs.
+        DefinitionError: if a step between two selected ones is missing, or a step is selected
+    without the condition that decides whether it runs.
     """
     steps = {step.name: step for step in step_contents(definition)}
     for name in selected:
@@ -50,7 +50,7 @@ def needed_of_others(definition: Mapping[str, Any], selected: Collection[str]) -
         leads_to = [other for other in selected if name in before[other]]
         if name not in selected and follows and leads_to:
             raise DefinitionError(
-                f"expected {name} among the selected steps, which lies between {follows[0]} and "
+                f"expected {name} among the selected steps, which is between {follows[0]} and "
                 f"{leads_to[0]}, got {', '.join(selected)}"
             )
     return [

@@ -1,6 +1,6 @@
-"""The steps of a definition as its JSON has them: of any definition, and without checking it.
+"""Finds the steps in any definition's JSON, without checking it.
 
-What is missing or of another type is left out; whoever needs it checks it.
+Anything missing or of another type is left out; callers check what they need.
 """
 
 from __future__ import annotations
@@ -14,41 +14,41 @@ from typing import Any
 from ninesteps.definition.values import Call, calls, places
 
 BRANCHES = {"IfSteps": True, "ElseSteps": False}
-"""The fields of a condition's arguments in which steps stand, and the outcome that runs them."""
+"""The fields of a condition's arguments with steps, and the outcome that runs them."""
 
 STEP_REFERENCE = re.compile(r"Steps\.([^.\[]+)")
-"""How a reference to a step begins."""
+"""The prefix of a reference to a step."""
 
 
 @dataclass(frozen=True)
 class StepContent:
-    """What stands in the JSON for one step, wherever in the definition that is."""
+    """The JSON of one step, anywhere in the definition."""
 
-    name: str  # of a step without one: its place
+    name: str  # or its place, for a step without a name
     type: str
-    content: dict[str, Any]  # with the steps of its branches, if it has any
+    content: dict[str, Any]  # including the steps of its branches
     branch: tuple[str, bool] | None = None  # the condition step, and the outcome that runs this
 
     @cached_property
     def arguments(self) -> dict[str, Any]:
-        """Its request, or what a condition compares, without the steps in branches."""
+        """Its request, or a condition's comparisons, without the steps in branches."""
         arguments = self.content.get("Arguments")
         if not isinstance(arguments, dict):
             return {}
         return {name: value for name, value in arguments.items() if name not in BRANCHES}
 
     def at(self, path: str) -> Iterator[tuple[str, Any]]:
-        """The places of its arguments that a path leads to, and what is there."""
+        """The places in its arguments that match a path, with their values."""
         return places(self.arguments, path, "Arguments")
 
     @cached_property
     def calls(self) -> list[Call]:
-        """Every call of a function in its arguments."""
+        """All function calls in its arguments."""
         return calls(self.arguments, "Arguments")
 
     @cached_property
     def waits_for(self) -> frozenset[str]:
-        """The steps that must have ended first: those it names or refers to, and its condition."""
+        """The steps that must have ended first: named, referenced, and its condition."""
         named = {name for _, name in places(self.content, "DependsOn[]") if isinstance(name, str)}
         referred = {
             match[1]
@@ -59,9 +59,9 @@ class StepContent:
 
 
 def step_contents(definition: Mapping[str, Any]) -> Iterator[StepContent]:
-    """Every step of a definition as it stands there: a condition, then the steps in its branches.
+    """All steps of a definition in order: a condition, then the steps in its branches.
 
-    Each is given before its branches are read.
+    Each step is yielded before its branches are read.
     """
     return _steps(definition.get("Steps"), "Steps", None)
 

@@ -1,4 +1,4 @@
-"""A step as a person names it: by its number, by its name, or by the beginning of its name."""
+"""Finds a step by its number, its name, or the beginning of its name."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from ninesteps.nearest import did_you_mean
 
 
 def numbered(types: Mapping[str, str]) -> list[str]:
-    """The names of steps as they are numbered: a condition after the steps that it decides on.
+    """The names of steps in numbered order: a condition comes after the steps that it decides on.
 
     Args:
-        types: of each step, in the order of the definition.
+        types: each step's type, in the order of the definition.
     """
     return sorted(types, key=lambda name: types[name] == "Condition")
 
 
 def step_name(asked: str, names: list[str]) -> str:
-    """The name of the step that is meant.
+    """The full name of the step.
 
     Args:
-        names: of the steps as they are numbered, from 1 on.
+        names: the steps' names in numbered order, from 1.
 
     Raises:
-        DefinitionError: if none is meant, or more than one.
+        DefinitionError: if no step matches, or more than one.
     """
     if asked in names:
         return asked

@@ -1,6 +1,6 @@
-"""Values in a definition's JSON: where a path leads to, which functions they call, their texts.
+"""Searches a definition's JSON: paths, function calls, and strings.
 
-Reading never fails: what is missing or of another type gives nothing.
+Searching never fails: anything missing or of another type has no result.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from typing import Any, NamedTuple
 
 
 class Call(NamedTuple):
-    """A call of a function: `{"Get": "Parameters.AsOf"}` at some place of a definition."""
+    """A function call, such as `{"Get": "Parameters.AsOf"}`, in a definition."""
 
-    where: str  # a call within another stands where that stands
-    function: str  # Get, or one of Std:
+    where: str  # a nested call has the outermost call's place
+    function: str  # Get, or a function of Std:
     operand: Any
 
 
 def calls(value: Any, where: str = "") -> list[Call]:
-    """Every call of a function in a value, an outer one before those within it."""
+    """All function calls in a value, an outer call before its nested calls."""
     result: list[Call] = []
     _collect(value, where, False, result)
     return result
 
 
 def function_of(value: Any) -> str | None:
-    """The function that a value calls: `Get`, or one of `Std:`; None of a value that calls none."""
+    """The function that a value calls: `Get`, or one of `Std:`; None for other values."""
     if isinstance(value, dict) and len(value) == 1:
         (name,) = value
         if name == "Get" or str(name).startswith("Std:"):
@@ -34,9 +34,10 @@ def function_of(value: Any) -> str | None:
 
 
 def places(value: Any, path: str, where: str = "") -> Iterator[tuple[str, Any]]:
-    """Where a path such as `Outputs[].S3Output.S3Uri` leads to, and what is there; `*` is any name.
+    """The places that match a path such as `Outputs[].S3Output.S3Uri`, with their values; `*`
+    matches any name.
 
-    What is not there, or is no object or list where one is expected, gives nothing.
+    Missing values, and values of an unexpected type, have no match.
     """
     if not path:
         yield where, value
@@ -55,14 +56,14 @@ def places(value: Any, path: str, where: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def field_names(value: Any) -> set[str]:
-    """The names of all fields in a value, however deep."""
+    """The names of all fields in a value, at any depth."""
     if isinstance(value, dict):
         return {*value}.union(*map(field_names, value.values()))
     return set().union(*map(field_names, value)) if isinstance(value, list) else set()
 
 
 def named_values(value: Any, name: str) -> Iterator[Any]:
-    """What the fields of a name are in a value, however deep."""
+    """The values of all fields with a name, at any depth."""
     if isinstance(value, dict):
         if name in value:
             yield value[name]
@@ -74,7 +75,7 @@ def named_values(value: Any, name: str) -> Iterator[Any]:
 
 
 def text_of(value: Any) -> str:
-    """A text with its expressions in braces: `s3://bucket/{Execution.PipelineExecutionId}/x`."""
+    """A string with its expressions in braces: `s3://bucket/{Execution.PipelineExecutionId}/x`."""
     function = function_of(value)
     if function == "Std:Join" and isinstance(value[function], dict):
         operand = value[function]
@@ -84,7 +85,7 @@ def text_of(value: Any) -> str:
 
 
 def _collect(value: Any, where: str, is_operand: bool, result: list[Call]) -> None:
-    """Add the calls in a value; those in an operand stand where their outermost call stands."""
+    """Add the calls in a value; nested calls get the place of the outermost call."""
     if function := function_of(value):
         result.append(Call(where, function, value[function]))
         _collect(value[function], where, True, result)

@@ -1,1 +1,1 @@
-"""The floors of each scenario: what a team's settings must meet."""
+"""The floors of each scenario: minimum requirements for a team's settings."""

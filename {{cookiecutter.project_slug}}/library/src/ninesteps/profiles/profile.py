@@ -1,6 +1,7 @@
-"""A profile: the floors that a pipeline's settings must meet, whatever its team sets.
+"""A profile: the floors, or minimum requirements, that a pipeline's settings must meet.
 
-Profiles are files of this library, so that no team changes one in passing. Standard library only.
+Profiles are files of this library, so that a team cannot change one in passing. Standard library
+only.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from ninesteps.settings.facets import Facet
 FOLDER = Path(__file__).resolve().parent
 
 MOST_DPPL = 0.2
-"""The widest gap between shares of favourable predictions that a mandatory gate may let through."""
+"""The largest gap between shares of favourable predictions that a mandatory gate may allow."""
 
 LEAST_DI = 0.8
-"""The lowest ratio of those shares that it may let through."""
+"""The lowest ratio of these shares that it may allow."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,12 @@ class Profile:
     """The floors of one kind of pipeline."""
 
     problem: str = ""  # the only problem type allowed; empty: any
-    metric_gate: str = ""  # the floor: a team's gate passes no model that this would not
+    metric_gate: str = ""  # the floor: a team's gate must be at least as strict
     most_recall: float = 1.0  # the largest recall that a metric gate may ask for
     bias_gate: bool = False  # the bias gate is mandatory and covers every facet
-    facets: tuple[str, ...] = ()  # columns each of whose groups must be compared with the others
+    facets: tuple[str, ...] = ()  # columns whose values must each be compared with the others
     most_group_size: int = 0  # the largest min_group_size; 0: any
-    protected_columns: tuple[str, ...] = ()  # raw columns that no feature may be made of
+    protected_columns: tuple[str, ...] = ()  # raw columns that no feature may use
 
     def floor(self, problem: str) -> gates.Gate | None:
         """`metric_gate`, parsed; None if there is none.
@@ -48,7 +49,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class _File:
-    """All of a profile's file."""
+    """The content of a profile's file."""
 
     profile: Profile = field(default_factory=Profile)
 
@@ -59,10 +60,10 @@ def names(folder: Path = FOLDER) -> list[str]:
 
 
 def load(name: str, folder: Path = FOLDER) -> Profile:
-    """The profile of a name.
+    """The profile with a name.
 
     Raises:
-        SettingsError: if there is none.
+        SettingsError: if there is no such profile.
     """
     if name not in names(folder):
         known = ", ".join(names(folder))
@@ -78,9 +79,9 @@ def digest(name: str, folder: Path = FOLDER) -> str:
 
 
 def missing_facets(profile: Profile, facets: tuple[Facet, ...]) -> list[str]:
-    """The columns that a profile requires and no facet compares, value by value.
+    """The columns that a profile requires but no facet compares value by value.
 
-    Several values as one group could hide the one that fares worst among others.
+    A group of several values could hide the value with the worst outcomes.
     """
     compared = {facet.column for facet in facets if not facet.values}
     return [name for name in profile.facets if name not in compared]
@@ -94,7 +95,8 @@ def uncovered(gate: gates.Gate | None, facets: tuple[Facet, ...]) -> Iterator[Fa
 
 
 def _covers(gate: gates.Gate, facet: Facet) -> bool:
-    """Whether passing a gate limits the facet's bias: by one of all parts, by each of any."""
+    """Whether passing a gate limits the facet's bias: one term of an `and` is enough; an `or` needs
+    all."""
     if isinstance(gate, gates.AllOf):
         return any(_covers(part, facet) for part in gate.parts)
     if isinstance(gate, gates.AnyOf):

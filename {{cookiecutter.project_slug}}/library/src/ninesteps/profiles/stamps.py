@@ -1,6 +1,6 @@
-"""What a version says that it was made under: its profile, the profile's digest, the library.
+"""The stamps of a version: the profile it was trained under, the profile's digest, the library.
 
-The approval job takes this file with it, so it stands on the standard library alone.
+The approval job includes this file, so it uses only the standard library.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 PROFILE, PROFILE_SHA256, LIBRARY = "profile", "profile_sha256", "library"
-"""The stamps, as a model package's metadata calls them."""
+"""The names of the stamps in a model package's metadata."""
 
 OVERRIDDEN, OVERRIDDEN_SHA256 = "overridden", "overridden_sha256"
-"""... and where it says which of its code is the team's own, and one digest over all of that."""
+"""The keys for the team's own code in a version, and for one digest over it."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What a version has to be made under, to be approved or deployed."""
+    """The stamps that a version needs to be approved or deployed."""
 
     profile: str
     profile_sha256: str
     least_library: str = ""  # x.y.z; empty: any
 
     def violation(self, metadata: Mapping[str, str]) -> str:
-        """Why a version of this metadata may not be approved or deployed; empty if it may.
+        """Why a version with this metadata may not be approved or deployed; empty if it may.
 
-        The rule: it was made under the expected profile, whose floors are still the same, by the
-        least version of the library or a newer one. A suffix such as `+g3f2a91c0` has no order.
+        The rule: it was trained under the expected profile, whose floors are unchanged, by the
+        oldest allowed library or a newer one. A suffix such as `+g3f2a91c0` is ignored.
         """
         stamps = {key: metadata.get(key, "") for key in (PROFILE, PROFILE_SHA256, LIBRARY)}
         again = "run the pipeline again"
@@ -63,10 +63,10 @@ def plain(version: str) -> str:
 
 
 def is_version(text: str) -> bool:
-    """Whether a text is x.y.z, with or without a suffix."""
+    """Whether a string is x.y.z, with or without a suffix."""
     return bool(re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+(\+.*)?", text))
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """What versions are compared by: their numbers, without the suffix, which has no order."""
+    """The numbers by which versions are compared, without the suffix."""
     return tuple(map(int, re.findall(r"[0-9]+", plain(version))))

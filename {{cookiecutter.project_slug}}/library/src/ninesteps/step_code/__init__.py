@@ -1,1 +1,1 @@
-"""The code that travels to a container: a script, and the modules that it imports."""
+"""Packs the code for containers: a script, and the modules that it imports."""

@@ -1,4 +1,4 @@
-"""The base model of a language model: a folder of the repository, put beside the code; or in S3."""
+"""The base of a language model: a folder of the repository, uploaded with the code, or in S3."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ninesteps.settings.settings import Settings
 from ninesteps.step_code import by_digest
 
 NEEDED = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
-"""Files that every base has."""
+"""The files that every base must have."""
 
 SUFFIXES = (".jinja", ".json", ".safetensors")
-"""The files of a base that are read: none of them is a program, or pickled."""
+"""The files of a base that are read: none is a program, or pickled."""
 
 LARGEST = 64_000_000
-"""Bytes of a folder that is put beside the code, and read for every definition."""
+"""The most bytes of a folder that is uploaded with the code, and read for every definition."""
 
 _KEY = ("model", "base")
 
@@ -30,14 +30,14 @@ def uri(settings: Settings, environment: Environment) -> str:
 
 
 def objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
-    """What has to be there before a run, by S3 URI: nothing of a base that lies in S3."""
+    """The files needed before a run, by S3 URI; none for a base in S3."""
     if not settings.model.base or settings.model.base_prefix:
         return {}
     return by_digest.objects(settings, environment, _files(settings))
 
 
 def paths(settings: Settings) -> list[Path]:
-    """The files that are read, in order: none of a base that lies in S3."""
+    """The files to read, in order; none for a base in S3."""
     if not settings.model.base or settings.model.base_prefix:
         return []
     folder = settings.root / settings.model.base
@@ -45,13 +45,13 @@ def paths(settings: Settings) -> list[Path]:
 
 
 def check_is_here(settings: Settings, at: Callable[[str], Path]) -> None:
-    """Check that a base in S3 was copied to this machine, before a run needs it.
+    """Check before a run that a base in S3 was copied to this machine.
 
     Args:
-        at: the folder here of an S3 prefix.
+        at: returns the local folder for an S3 prefix.
 
     Raises:
-        SettingsError: if a file that every base has is not there.
+        SettingsError: if a required file is missing.
     """
     if not (prefix := settings.model.base_prefix):
         return
@@ -67,7 +67,7 @@ def _files(settings: Settings) -> dict[str, bytes]:
     """The files of the base's folder, by name.
 
     Raises:
-        SettingsError: if one is missing or lies elsewhere, or they are too large.
+        SettingsError: if one is missing or elsewhere, or they are too large.
     """
     folder, found = by_digest.inside(settings, settings.model.base, *_KEY), paths(settings)
     names = [path.name for path in found]
@@ -95,4 +95,4 @@ def _content(path: Path) -> bytes:
     content = path.read_bytes()
     if path.suffix == ".safetensors":
         return content
-    return content.replace(b"\r\n", b"\n")  # as a checkout on Windows may have it
+    return content.replace(b"\r\n", b"\n")  # a checkout on Windows may have it

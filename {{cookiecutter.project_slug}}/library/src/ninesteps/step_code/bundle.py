@@ -1,7 +1,7 @@
-"""A step's code: its file and the modules that it imports, under the hash of those bytes.
+"""A step's code: its script and the modules that it imports, under the hash of their bytes.
 
-The hash is part of the S3 prefix that the definition names, so that a comment changed in the bias
-step changes that step's inputs, and no other's: twelve training jobs are not run again for it.
+The hash is part of the S3 prefix in the definition. So a changed comment in the bias step changes
+only that step's inputs, and does not repeat twelve training jobs.
 """
 
 from __future__ import annotations
@@ -33,41 +33,41 @@ PROCESSING_SCRIPTS = ("process.py", "evaluate.py", "analysis_config.py", BIAS_SC
 TRAINING_SCRIPT = "train.py"
 INFERENCE_SCRIPT = "inference.py"
 STEPS = "model_build/steps"
-"""The repository's own scripts and modules; one there stands in for the library's of that name."""
+"""The repository's scripts and modules; a module here replaces the library's of the same name."""
 
 FEATURES = "feature_store"
-"""The team's features, which compute those of raw records where the model serves too."""
+"""The team's features, which also compute features from raw records at the endpoint."""
 
 LIBRARY = "ninesteps"
 
 CONTAINERS = Path(__file__).resolve().parent.parent / "containers"
-"""The library's modules that travel with the scripts."""
+"""The library's modules that are packed with the scripts."""
 
 PACKAGING = CONTAINERS / "packaging"
-"""What lets pip install the training archive where there is no package index."""
+"""Files that let pip install the training archive without a package index."""
 
 
 @dataclass(frozen=True)
 class StepCode:
-    """The files that one step runs."""
+    """The files of one step."""
 
     entry: str
     files: dict[str, bytes]
-    wheels: tuple[Wheel, ...] = ()  # carried to SageMaker beside the files
+    wheels: tuple[Wheel, ...] = ()  # sent to SageMaker with the files
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over names and contents; 16 hexadecimal digits of it name the prefix."""
+        """SHA-256 over names and contents; its first 16 hexadecimal digits name the prefix."""
         hashes = {name: hashlib.sha256(content).digest() for name, content in self.files.items()}
         hashes |= {wheel.file: bytes.fromhex(wheel.sha256) for wheel in self.wheels}
         return by_digest.digest(hashes)
 
     def uri(self, root: str) -> str:
-        """Where it lies below a pipeline's root: the same for every compile of the same bytes."""
+        """Its prefix under a pipeline's root, the same for the same bytes."""
         return f"{root}/code/{self.digest}"
 
     def content(self, wheels: Path | None) -> dict[str, bytes]:
-        """The files, with the wheels out of a folder; without one, as this machine needs them."""
+        """The files, with wheels from a folder; without a folder, as needed on this machine."""
         carried = {} if wheels is None else {w.file: read(w, wheels) for w in self.wheels}
         return {**self.files, **carried}
 
@@ -88,9 +88,9 @@ class StepCode:
 def code_objects(
     settings: Settings, environment: Environment, wheels: Path | None = None
 ) -> dict[str, bytes]:
-    """The code that the definition names, by S3 URI: what has to be there before it runs.
+    """The code that the definition names, by S3 URI, which must exist before it runs.
 
-    On SageMaker it carries the wheels that the image lacks, out of a folder (`carried_wheels.py`).
+    For SageMaker it includes the wheels that the image lacks, from a folder (`carried_wheels.py`).
     """
     root, (processing, train) = root_uri(settings, environment), _codes(settings)
     objects = {
@@ -109,12 +109,12 @@ def code_objects(
 
 
 def settings_uri(root: str, digest: str) -> str:
-    """Where the settings of a SHA-256 lie below a pipeline's root."""
+    """The URI of settings with a SHA-256, under a pipeline's root."""
     return _recorded_uri(root, digest, SETTINGS)
 
 
 def lock_uri(root: str, digest: str) -> str:
-    """Where the lock of a SHA-256 lies below a pipeline's root."""
+    """The URI of a lock file with a SHA-256, under a pipeline's root."""
     return _recorded_uri(root, digest, LOCK)
 
 
@@ -123,21 +123,21 @@ def _recorded_uri(root: str, digest: str, name: str) -> str:
 
 
 def recorded_objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
-    """Settings and lock as they are, by their S3 URIs: a run records their digests alone.
+    """Settings and lock file by their S3 URIs: a run records only their digests.
 
-    Who compares runs later, or makes an audit pack, reads them there.
+    Later comparisons of runs, and audit packs, read them there.
     """
     root, objects = root_uri(settings, environment), {}
     for name in (SETTINGS, LOCK):
         file = settings.root / name
-        if file.is_file():  # not of settings that were made in Python
+        if file.is_file():  # not for settings created in Python
             content = file.read_bytes()
             objects[_recorded_uri(root, hashlib.sha256(content).hexdigest(), name)] = content
     return objects
 
 
 def carried_wheels(settings: Settings) -> set[Wheel]:
-    """The wheels that the code carries to SageMaker."""
+    """The wheels that are sent to SageMaker with the code."""
     processing, train = _codes(settings)
     return {wheel for code in (*processing, train) for wheel in code.wheels}
 
@@ -155,7 +155,7 @@ def _archive_uri(code: StepCode, root: str) -> str:
 
 
 def _codes(settings: Settings) -> tuple[list[StepCode], StepCode]:
-    """The code of every processing step, and that of the training."""
+    """The code of every processing step, and of the training."""
     unused = {BIAS_SCRIPT} if settings.bias_is_managed else set()
     scripts = [script for script in PROCESSING_SCRIPTS if script not in unused]
     processing = [processing_code(settings, script) for script in scripts]
@@ -171,10 +171,10 @@ def processing_code(settings: Settings, entry: str) -> StepCode:
 def training_code(settings: Settings, entry: str) -> StepCode:
     """A training step's code: uploaded as one archive, which pip installs in the container.
 
-    With the team's features and what the raw columns are: they go on into the model's archive.
+    It includes the team's features and the raw columns, for the model's archive.
     """
     files = {**_closure(settings, entry), **_features(settings)}
-    _closure(settings, INFERENCE_SCRIPT)  # which serves the model, on an image of its own
+    _closure(settings, INFERENCE_SCRIPT)  # it serves the model, on its own image
     packaging = {path.name: text(path) for path in sorted(PACKAGING.iterdir()) if path.is_file()}
     return StepCode(entry, {**files, **packaging}, needed(files, settings.tuning.algorithms))
 
@@ -191,30 +191,31 @@ def _features(settings: Settings) -> dict[str, bytes]:
 
 
 def folders(root: Path) -> tuple[Path, Path]:
-    """Where modules are looked for, in this order: the repository's, then the library's."""
+    """The folders that are searched for modules, in order: the repository's, then the library's."""
     return root / STEPS, CONTAINERS
 
 
 def modules() -> list[str]:
-    """The library's modules that travel with the scripts, by their file names."""
+    """The library's modules that are packed with the scripts, by file name."""
     return sorted(file.name for file in CONTAINERS.glob("*.py"))
 
 
 def overridden(root: Path) -> dict[str, str]:
-    """The library's modules that the repository has its own of: file name -> SHA-256."""
+    """The library's modules that the repository overrides: file name -> SHA-256."""
     own = {file.name: file for file in (root / STEPS).glob("*.py")}
     return {name: sha256(own[name]) for name in modules() if name in own}
 
 
 def is_the_librarys(name: str, digest: str) -> bool:
-    """Whether an overridden module still has the bytes of the library's."""
+    """Whether an overriding module is still identical to the library's."""
     return sha256(CONTAINERS / name) == digest
 
 
 def eject(root: Path, name: str) -> Path:
-    """Copy one of the library's modules into the repository; gives the copy.
+    """Copy one of the library's modules into the repository; return the copy.
 
-    From then on the copy stands in for the library's, and no update of the library changes it.
+    From then on the copy replaces the library's module, and updates of the library do not change
+    it.
 
     Raises:
         SettingsError: if the library has no such module, or the repository has a file of that name.
@@ -225,7 +226,7 @@ def eject(root: Path, name: str) -> Path:
         raise SettingsError(message, file="eject")
     copy = root / STEPS / name
     if copy.exists():
-        message = "this file already stands in for the library's; delete it to use the library's"
+        message = "this file already replaces the library's; delete it to use the library's"
         raise SettingsError(message, file=f"{STEPS}/{name}")
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_bytes(text(CONTAINERS / name))
@@ -238,7 +239,7 @@ def find(name: str, places: Sequence[Path]) -> Path | None:
 
 
 def _closure(settings: Settings, entry: str) -> dict[str, bytes]:
-    """A script and all that it imports, by file name.
+    """A script and everything that it imports, by file name.
 
     Raises:
         SettingsError: if the repository has no such script.
@@ -253,10 +254,10 @@ def _closure(settings: Settings, entry: str) -> dict[str, bytes]:
 
 
 def _check_imports(files: dict[str, Path], image: images.Image) -> None:
-    """Refuse an import that works here, and not in the image that runs these files.
+    """Refuse an import that works here but not in the image of these files.
 
     Raises:
-        SettingsError: for the first that the image is known not to have.
+        SettingsError: for the first import that the image is known to lack.
     """
     siblings = {name.removesuffix(".py") for name in files}
     for name, path in files.items():
@@ -269,11 +270,11 @@ def _check_imports(files: dict[str, Path], image: images.Image) -> None:
 CARRIED_NAMES = frozenset(w.file.split("-")[0] for wheels in CARRIED.values() for w in wheels)
 
 IN_A_CONTAINER = images.names() | CARRIED_NAMES
-"""Packages that a container has, or that its code carries: no module may stand before them."""
+"""Packages of a container, or sent with its code, which no module may hide."""
 
 
 def _check_module(path: Path, steps: Path, where: str) -> None:
-    """Refuse what would work here and not in the container.
+    """Refuse a module that would work here but not in the container.
 
     Raises:
         SettingsError: for a name that hides a package, an import of the library, a package folder.
@@ -310,10 +311,10 @@ def closure(entry: str, places: Sequence[Path]) -> dict[str, Path]:
 
 
 def imported_modules(path: Path) -> frozenset[str]:
-    """The top-level names that a script imports, wherever in it the import stands.
+    """The top-level names that a script imports, anywhere in it.
 
     Raises:
-        SettingsError: if the script cannot be read as Python.
+        SettingsError: if the script is not valid Python.
     """
     try:
         return imported_packages(path.read_bytes(), path.name)
@@ -328,5 +329,5 @@ def sha256(path: Path) -> str:
 
 
 def text(path: Path) -> bytes:
-    """The file with Unix line ends, so that a checkout on Windows gives the same hash."""
+    """The file's bytes with Unix line ends, so that a checkout on Windows has the same hash."""
     return path.read_bytes().replace(b"\r\n", b"\n")

@@ -1,4 +1,4 @@
-"""Files that a definition names lie under the hash of their bytes: the same for every compile."""
+"""Places files of a definition under the hash of their bytes, the same for every compile."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from ninesteps.settings.settings import Settings
 
 
 def root_uri(settings: Settings, environment: Environment) -> str:
-    """Everything of a pipeline is under this prefix."""
+    """The prefix of everything in a pipeline."""
     return f"s3://{environment.bucket_name}/{settings.project.pipeline}"
 
 
 def inside(settings: Settings, name: str, *key: str) -> Path:
-    """A file or folder of the repository: what it leads to would be published with the code.
+    """A file or folder of the repository, without links out of it: their targets would be
+    published.
 
     Args:
-        name: its path below the repository.
-        key: of the settings that name it.
+        name: its path in the repository.
+        key: the key in the settings.
 
     Raises:
         SettingsError: if a link leads out of the repository.
     """
     path = settings.root / name
-    target = Path(os.path.realpath(path))  # which takes a link to itself too
+    target = Path(os.path.realpath(path))  # which accepts a link to itself
     if not target.is_relative_to(settings.root.resolve()):
         raise SettingsError(
             f"expected a file or folder of the repository and no link out of it, got {name}, which "
@@ -38,10 +39,10 @@ def inside(settings: Settings, name: str, *key: str) -> Path:
 
 
 def digest(sha256: Mapping[str, bytes]) -> str:
-    """SHA-256 over names and contents, of which 16 hexadecimal digits name the prefix.
+    """SHA-256 over names and contents, whose first 16 hexadecimal digits name the prefix.
 
     Args:
-        sha256: of each file's bytes, by its name.
+        sha256: of each file's bytes, by name.
     """
     total = hashlib.sha256()
     for name, content in sorted(sha256.items()):
@@ -50,7 +51,7 @@ def digest(sha256: Mapping[str, bytes]) -> str:
 
 
 def uri(settings: Settings, environment: Environment, files: Mapping[str, bytes]) -> str:
-    """Where these files lie."""
+    """The prefix of these files."""
     hashes = {name: hashlib.sha256(content).digest() for name, content in files.items()}
     return f"{root_uri(settings, environment)}/code/{digest(hashes)}"
 
@@ -58,6 +59,6 @@ def uri(settings: Settings, environment: Environment, files: Mapping[str, bytes]
 def objects(
     settings: Settings, environment: Environment, files: Mapping[str, bytes]
 ) -> dict[str, bytes]:
-    """These files by their S3 URIs."""
+    """These files by S3 URI."""
     place = uri(settings, environment, files)
     return {f"{place}/{name}": content for name, content in files.items()}

@@ -1,7 +1,7 @@
-"""Packages that the XGBoost image lacks: the wheels that travel with a step's code, by hash.
+"""Packages that the XGBoost image lacks: wheels that are sent with a step's code, by hash.
 
-A job installs nothing from a package index, since one in a closed network has none. On this
-machine the packages are installed, from the same lock, and nothing is carried.
+A job installs nothing from a package index, since a closed network has none. On this machine the
+packages are installed from the same lock file, and nothing is sent.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ CARRIED = {
         ),
     ),
 }
-"""What a step's module needs; `requirements.lock` has the same versions and hashes."""
+"""The wheels that a step's module needs; `requirements.lock` has the same versions and hashes."""
 
 
 def needed(modules: Iterable[str], algorithms: Iterable[str]) -> tuple[Wheel, ...]:
-    """The wheels of a step with these modules, of a pipeline with these algorithms."""
+    """The wheels for a step with these modules, in a pipeline with these algorithms."""
     used = {f"{algorithm}_model.py" for algorithm in algorithms} & set(modules)
     return tuple(wheel for module in sorted(used) for wheel in CARRIED.get(module, ()))
 
@@ -49,7 +49,7 @@ def read(wheel: Wheel, folder: Path) -> bytes:
     """A wheel's content from a folder, checked by its hash.
 
     Raises:
-        WheelError: if it is not there or another.
+        WheelError: if it is missing or has another hash.
     """
     try:
         content = (folder / wheel.file).read_bytes()

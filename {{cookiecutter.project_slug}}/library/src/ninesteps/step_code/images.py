@@ -1,9 +1,10 @@
-"""SageMaker's images: what each has, and which runs which script. The one table of their versions.
+"""SageMaker's images: their packages, and which image runs which script. The only table of
+versions.
 
 Read from the Dockerfiles in aws/deep-learning-containers: `docker/xgboost` for 3.2-0;
 `huggingface/pytorch/training/docker/2.9/py3/cu130` on `pytorch/training/docker/2.9/py3/cu130`;
-`huggingface/pytorch/inference/docker/2.6/py3`. A package whose version they leave open has none
-here. All have Python 3.12.
+`huggingface/pytorch/inference/docker/2.6/py3`. Packages without a fixed version have none here. All
+have Python 3.12.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from ninesteps.settings.project import LANGUAGE_MODEL
 class Image:
     """One image: how the SDK looks it up, and what a script may import there."""
 
-    name: str  # as a message calls it
-    packages: Mapping[str, str]  # what a script may import, and its version
-    framework: str  # the SDK's names of it: this and what follows
+    name: str  # for messages
+    packages: Mapping[str, str]  # the packages that a script may import, with versions
+    framework: str  # this and the following: the SDK's names
     version: str
     base_framework: str = ""
     scope: str = ""
@@ -42,7 +43,7 @@ XGBOOST = Image(
     framework="xgboost",
     version="3.2-0",
 )
-"""Runs every job of a table, and those of a language model that have no model in them."""
+"""Runs all jobs for tables, and a language model's jobs that load no model."""
 
 TRAINING = Image(
     "Hugging Face's training image 5.3.0",
@@ -75,7 +76,7 @@ TRAINING = Image(
     base_framework="pytorch2.9.0",
     scope="training",
 )
-"""Tunes and judges language models. It is built for instances with a GPU alone."""
+"""Fine-tunes and evaluates language models. It is built only for instances with a GPU."""
 
 INFERENCE = Image(
     "Hugging Face's inference image 5.5.3",
@@ -98,17 +99,17 @@ INFERENCE = Image(
     base_framework="pytorch2.6.0",
     scope="inference",
 )
-"""Serves language models, on instances with a GPU or without."""
+"""Serves language models, on instances with or without a GPU."""
 
 IMAGES = (XGBOOST, TRAINING, INFERENCE)
 
 SCRIPTS = {
     LANGUAGE_MODEL: {"train.py": TRAINING, "evaluate.py": TRAINING, "inference.py": INFERENCE}
 }
-"""What runs on another image than XGBoost's, by problem type and script."""
+"""The scripts that do not run on the XGBoost image, by problem type."""
 
 IN_NONE = ("duckdb", "optuna")
-"""Packages that are installed here beside those of the images, and that no image has."""
+"""Packages that are installed here but are in no image."""
 
 
 def image_of(problem: str, script: str) -> Image:
@@ -117,14 +118,14 @@ def image_of(problem: str, script: str) -> Image:
 
 
 def names() -> frozenset[str]:
-    """What some image has: no module that travels with a script may be called so."""
+    """The packages of all images, whose names no module packed with a script may have."""
     return frozenset(name for image in IMAGES for name in image.packages)
 
 
 def lacking(image: Image, imports: frozenset[str]) -> list[str]:
-    """Which imports an image is known not to have.
+    """The imports that an image is known to lack.
 
-    What is in no table is not spoken of: an image has more than a script has use for.
+    Packages in no table are not reported: an image has more packages than scripts need.
     """
     elsewhere = (names() | frozenset(IN_NONE)) - image.packages.keys()
     return sorted(imports & elsewhere)

@@ -1,6 +1,6 @@
-"""Which code of a repository is the team's own: it is recorded with every version.
+"""Finds which code of a repository is the team's own, to record it with every version.
 
-The list of what the template ships lies in the wheel, where the repository cannot change it.
+The list of the template's files is in the wheel, where the repository cannot change it.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from pathlib import Path
 from ninesteps.step_code.bundle import STEPS, sha256
 
 FOLDER = "model_build"
-"""Where the pipeline and its scripts lie; features are always the team's own."""
+"""The folder of the pipeline and its scripts; features are always the team's own."""
 
 REPORT_PANELS = f"{FOLDER}/report_panels.py"
 """The team's own panels of a report: they show a model and make no part of it."""
 
 LIST = Path(__file__).with_name("shipped.json")
-"""SHA-256 by path of the files that the template ships; written when the wheel is packed."""
+"""SHA-256 by path of the template's files; written when the wheel is built."""
 
 
 def own_code(root: Path) -> dict[str, str]:
-    """The files that the template does not ship, or ships with other content: name -> SHA-256.
+    """The files that the template does not have, or has with other content: name -> SHA-256.
 
-    They are changed scripts, overridden modules of the library, and modules that the team added;
-    files of the steps have their names alone.
+    They are changed scripts, overridden modules of the library, and added modules; files of the
+    steps have names without a folder.
     """
     return {
         path.removeprefix(f"{STEPS}/"): digest
@@ -51,7 +51,7 @@ def digests(root: Path) -> dict[str, str]:
 
 @functools.cache
 def shipped() -> dict[str, str]:
-    """The files that the template ships; in a checkout of the template, those that lie there."""
+    """The template's files; in a checkout of the template, the files there."""
     if LIST.is_file():
         return dict(json.loads(LIST.read_text(encoding="utf-8")))
     return digests(Path(__file__).resolve().parents[4])

@@ -1,7 +1,7 @@
-"""Step 1's query of the offline store: files under the hash of their bytes, as code is.
+"""Step 1's queries of the offline store: files under the hash of their bytes, like code.
 
-An argument of a job holds 256 characters, so the query is an input; the moment is an argument, and
-stands in the query as a placeholder. `sources.json` says where each query's tables are looked for.
+A job's argument has at most 256 characters, so the query is an input; the moment is an argument,
+with a placeholder in the query. `sources.json` says where each query's tables are.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from ninesteps.settings.settings import Settings
 from ninesteps.step_code import by_digest
 
 MAIN = "features"
-"""What the feature group with the label is called here."""
+"""The name of the feature group with the label in the queries."""
 
 
 def files(settings: Settings, environment: Environment) -> dict[str, bytes]:
-    """The files of the queries, by name."""
+    """The queries' files, by name."""
     features, record_id = settings.features_of(environment), settings.stored_record_id
     others = {
         name: Joined(_source(group, record_id), features.owned[name].columns)
@@ -55,15 +55,15 @@ def files(settings: Settings, environment: Environment) -> dict[str, bytes]:
 
 
 def _source(features: Features, record_id: str) -> Source:
-    """A table of the repository's own."""
+    """A table of the pipeline's own feature group."""
     return Source(features.table, record_id, features.event_time, features.is_fractional)
 
 
 def uri(settings: Settings, environment: Environment) -> str:
-    """Where they lie: the same for every compile of the same bytes."""
+    """Their prefix, the same for the same bytes."""
     return by_digest.uri(settings, environment, files(settings, environment))
 
 
 def objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
-    """What has to be there before step 1 runs, by S3 URI."""
+    """The files needed before step 1 runs, by S3 URI."""
     return by_digest.objects(settings, environment, files(settings, environment))

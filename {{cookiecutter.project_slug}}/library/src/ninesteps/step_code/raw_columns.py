@@ -1,4 +1,4 @@
-"""What the raw columns are, for the endpoint: of `[data]` what a raw record's features need."""
+"""Describes the raw columns for the endpoint: the parts of `[data]` that raw records need."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ninesteps.settings.data import Column
 from ninesteps.settings.settings import Settings
 
 RAW_COLUMNS = "raw_columns.json"
-"""Its file in the archives of the training and of the model."""
+"""The file in the training archive and in the model's archive."""
 
 
 def raw_columns(settings: Settings) -> bytes:
@@ -36,6 +36,7 @@ def raw_columns(settings: Settings) -> bytes:
 
 
 def _described(column: Column) -> dict[str, Any]:
-    """A column's settings that are not the usual ones; its meaning is for people alone."""
+    """A column's settings that differ from the defaults, without its meaning, which is for
+    people."""
     usual = {field.name: field.default for field in fields(Column)} | {"meaning": column.meaning}
     return {key: value for key, value in asdict(column).items() if value != usual[key]}

@@ -1,4 +1,4 @@
-"""What step 3 judges a language model's replies by: an input, as arguments are too short for it."""
+"""The criteria for a language model's replies: an input of step 3, too long for arguments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ninesteps.settings.environment import Environment
 from ninesteps.settings.settings import Settings
 from ninesteps.step_code import by_digest
 
-if TYPE_CHECKING:  # mypy knows a module that travels with the scripts by the name they import
+if TYPE_CHECKING:  # mypy knows a module that is packed with the scripts by its flat name
     import conversations
 else:
     from ninesteps.containers import conversations
@@ -20,17 +20,17 @@ else:
 FILE = "judge.json"
 
 LARGEST = 1_000_000
-"""Bytes of the file of prompts that must be refused."""
+"""The most bytes of the file of prompts that must be refused."""
 
 
 def paths(settings: Settings) -> list[Path]:
-    """The file that is read, if there is one."""
+    """The file to read, if there is one."""
     name = settings.judge.must_refuse
     return [settings.root / name] if name else []
 
 
 def files(settings: Settings) -> dict[str, bytes]:
-    """The input's one file: `[judge]`, with the prompts that its file has."""
+    """The input's only file: `[judge]`, with the prompts from its file."""
     judge = settings.judge
     content = {
         "good": judge.good,
@@ -41,19 +41,19 @@ def files(settings: Settings) -> dict[str, bytes]:
 
 
 def uri(settings: Settings, environment: Environment) -> str:
-    """Where it lies: the same for every compile of the same bytes."""
+    """Its prefix, the same for the same bytes."""
     return by_digest.uri(settings, environment, files(settings))
 
 
 def objects(settings: Settings, environment: Environment) -> dict[str, bytes]:
-    """What has to be there before a run, by S3 URI."""
+    """The files needed before a run, by S3 URI."""
     if not settings.is_language_model:
         return {}
     return by_digest.objects(settings, environment, files(settings))
 
 
 def prompts(settings: Settings) -> list[str]:
-    """The prompts that must be refused, a line each; empty lines are none.
+    """The prompts that must be refused, one per line, without empty lines.
 
     Raises:
         SettingsError: if the file cannot be read, or has none.
@@ -75,14 +75,14 @@ def prompts(settings: Settings) -> list[str]:
     if not prompts or len(content) > LARGEST:
         got = f"{len(content):,} bytes" if prompts else "none"
         raise SettingsError(
-            f"expected a prompt a line in {name}, at most {LARGEST:,} bytes, got {got}",
+            f"expected one prompt per line in {name}, at most {LARGEST:,} bytes, got {got}",
             "judge", "must_refuse",
         )  # fmt: skip
     return prompts
 
 
 def _checked(prompt: str, where: str) -> str:
-    """A prompt that a model can be asked: step 3 would fail on another one, after the training."""
+    """Check that a prompt is valid for a model: otherwise step 3 would fail after the training."""
     control = next((c for c in prompt if unicodedata.category(c) == "Cc" and c != "\t"), "")
     if control:
         raise SettingsError(

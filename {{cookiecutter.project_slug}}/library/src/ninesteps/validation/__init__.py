@@ -1,8 +1,8 @@
-"""A compiled definition checked for everything that can be known before AWS sees it.
+"""Checks a compiled definition for everything that can be known before AWS sees it.
 
-SageMaker takes nearly any definition and fails a step in its turn, after hours. The rules stand in
-the modules here, one function each; they read the service's model within botocore, and no other
-file, setting or network.
+SageMaker accepts nearly any definition, and a faulty step fails only when its turn comes, after
+hours. The rules are in the modules of this package, one function each. They read botocore's model
+of the service, and no other files, settings or network.
 """
 
 from __future__ import annotations
@@ -62,10 +62,9 @@ STEP_RULES = (
 
 
 def check_definition(definition: dict[str, Any], evaluation: Mapping[str, Any]) -> list[Finding]:
-    """What is wrong with a definition, step by step; empty if nothing can be known to be.
+    """The findings in a definition, step by step; empty if there are none.
 
-    `evaluation` is an example of the `evaluation.json` that the evaluation step writes: its keys
-    count, its values do not.
+    `evaluation` is an example of the evaluation step's `evaluation.json`: only its keys matter.
     """
     compiled = Compiled(definition, evaluation)
     findings = [Finding("", message) for rule in PIPELINE_RULES for message in rule(compiled)]
@@ -76,7 +75,7 @@ def check_definition(definition: dict[str, Any], evaluation: Mapping[str, Any]) 
 
 
 def check_values(definition: dict[str, Any], values: Mapping[str, Any]) -> list[str]:
-    """What SageMaker would refuse if parameters had these values instead of their defaults."""
+    """What SageMaker would refuse with these parameter values instead of the defaults."""
     declared = [{**spec, "DefaultValue": values.get(spec["Name"], spec.get("DefaultValue"))}
                 for spec in definition.get("Parameters", [])
                 if spec["Name"] in values or "DefaultValue" in spec]  # fmt: skip

@@ -1,7 +1,7 @@
-"""The base of a language model: what its training would fail on, hours later.
+"""Checks the base of a language model for faults that its training would find hours later.
 
-`config.json`, the tokenizer and the header of the weights are read, in some milliseconds. A base
-that lies in S3 is not here to be read.
+It reads `config.json`, the tokenizer and the header of the weights, in milliseconds. A base in S3
+cannot be read here.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 def check_base(settings: Settings) -> None:
-    """Check that the base can be fine-tuned, and reads the prompts that it must refuse.
+    """Check that the base can be fine-tuned, and that the prompts of must_refuse fit into it.
 
     Raises:
-        SettingsError: if it is no Llama, its files do not fit together, or a prompt is too long.
+        SettingsError: if it is not a Llama, its files do not fit together, or a prompt is too long.
     """
     if not base_model.paths(settings):
-        return  # it is none, or in S3; compiling says where a folder is none
+        return  # no base, or in S3; compiling reports a missing folder
     base_model.uri(settings, settings.environment())
     with _modules_of_steps():
         from model_files import LanguageModelError
@@ -43,7 +43,7 @@ def check_base(settings: Settings) -> None:
 
 @contextmanager
 def _modules_of_steps() -> Iterator[None]:
-    """Lets the modules of steps be imported, and forgets them: `--debug` imports a step's own."""
+    """Makes the steps' modules importable, and unloads them: `--debug` imports a step's own."""
     known, places = set(sys.modules), [*sys.path]
     sys.path.append(str(CONTAINERS))
     try:
@@ -57,10 +57,10 @@ def _modules_of_steps() -> Iterator[None]:
 
 
 def _chat(folder: Path, max_tokens: int) -> Chat | None:
-    """How the base reads a conversation; None where only `tokenizers` can tell.
+    """How the base reads a conversation; None if only `tokenizers` can read its tokenizer.
 
     Raises:
-        LanguageModelError: if it is no Llama, or its files do not fit together.
+        LanguageModelError: if it is not a Llama, or its files do not fit together.
     """
     import safetensors_file
     from byte_pairs import BytePairs
@@ -82,13 +82,13 @@ def _check_lengths(settings: Settings, chat: Chat) -> None:
     reply = settings.model.max_reply_tokens
     if reply >= chat.context:
         raise SettingsError(
-            f"expected fewer than the {chat.context} tokens that the base reads at once, got "
-            f"{reply}", "model", "max_reply_tokens",
+            f"expected fewer than the {chat.context} tokens of the base's context, got {reply}",
+            "model", "max_reply_tokens",
         )  # fmt: skip
     for prompt in suite.prompts(settings):
         if not chat.fits([{"role": "user", "content": prompt}], reply):
             raise SettingsError(
                 f"{settings.judge.must_refuse}: expected prompts that fit into "
-                f"{chat.context - reply} of {chat.context} tokens, which leaves max_reply_tokens "
-                f"for a reply, got a longer one: {prompt[:40]!r}", "judge", "must_refuse",
+                f"{chat.context - reply} of {chat.context} tokens, leaving max_reply_tokens for "
+                f"the reply, got a longer one: {prompt[:40]!r}", "judge", "must_refuse",
             )  # fmt: skip

@@ -1,7 +1,7 @@
-"""What SageMaker's step cache compares, and what of a request it would not see change.
+"""Knows what SageMaker's step cache compares, and finds what it would not notice changing.
 
-A step whose key is that of an earlier run is not run: its older result is taken over. The lists are
-those of "Default cache key attributes by pipeline step type" in the developer guide
+A step with the cache key of an earlier run is not run: its older result is reused. The lists are
+from "Default cache key attributes by pipeline step type" in the developer guide
 (https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-default-keys.html).
 """
 
@@ -19,7 +19,8 @@ _TRAINED = (
     "TuningObjective",
 )  # fmt: skip
 _DEFINITIONS = ("TrainingJobDefinition", "TrainingJobDefinitions[]")
-"""The guide lists members of the one, and of several nothing: they are held to the same."""
+"""The guide lists members for one training definition, and nothing for several: the same are
+assumed."""
 
 COMPARED: dict[str, tuple[str, ...]] = {
     "Processing": ("AppSpecification", "Environment", "ProcessingInputs"),
@@ -33,7 +34,7 @@ COMPARED: dict[str, tuple[str, ...]] = {
     ),
     "Transform": ("DataProcessing", "Environment", "ModelName", "TransformInput"),
 }  # fmt: skip
-"""The members of a request that are in the key, by step type."""
+"""The members of a request in the key, by step type."""
 
 _OF_A_TRAINING = (
     "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining", "EnableNetworkIsolation",
@@ -61,26 +62,27 @@ OF_NO_EFFECT: dict[str, tuple[str, ...]] = {
         "TransformResources",
     ),
 }  # fmt: skip
-"""Members outside the key that say where, for whom, on what or how often, and not what is given.
+"""Members outside the key about where, for whom, on what or how often, which do not affect the
+result.
 
-What a transform writes is among them: its model's name is new in each execution, so that no older
-result is taken over.
+A transform's output settings are among them: its model's name is new in each execution, so no older
+result is ever reused.
 """
 
 
 def check_cache_key(step: StepContent, _: Compiled) -> Iterator[str]:
-    """Of a cached step, nothing outside the key may change what it gives."""
+    """Nothing outside the key may change the result of a cached step."""
     enabled = [value for _, value in places(step.content, "CacheConfig.Enabled")]
     if step.type in COMPARED and True in enabled:
-        right = "nothing that changes a result and that SageMaker's step cache does not compare"
+        right = "nothing that changes the result without SageMaker's step cache comparing it"
         for where, value in unseen(step):
             yield expected(where, right, value)
 
 
 def unseen(step: StepContent) -> Iterator[tuple[str, object]]:
-    """What a step's request has that is neither compared nor of no effect: where, and what.
+    """The members of a step's request that affect the result but are not compared: place and value.
 
-    After a change of it SageMaker would take over a result of before the change.
+    After a change of one, SageMaker would reuse a result from before the change.
     """
     known = {*COMPARED[step.type], *OF_NO_EFFECT[step.type], *_DEFINITIONS}
     holders = [("", "Arguments", step.arguments)]

@@ -1,4 +1,4 @@
-"""What every rule is given: a compiled definition, and an example of what its evaluation writes."""
+"""The input of every rule: a compiled definition, and an example of its evaluation."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from ninesteps.definition.values import places
 
 @dataclass(frozen=True)
 class Compiled:
-    """A compiled definition, and an example of what its evaluation step writes."""
+    """A compiled definition, and an example of its evaluation step's output."""
 
     content: dict[str, Any]
     evaluation: Mapping[str, Any]
 
     @cached_property
     def steps(self) -> list[StepContent]:
-        """Every step, those in branches too, as they stand."""
+        """All steps, including those in branches, in order."""
         return list(step_contents(self.content))
 
     @cached_property
     def by_name(self) -> dict[str, StepContent]:
-        """Every step by its name; of two with the same, the first."""
+        """All steps by name; of two with the same name, the first."""
         return {step.name: step for step in reversed(self.steps)}
 
     @cached_property
     def parameters(self) -> dict[str, dict[str, Any]]:
-        """Every parameter by its name."""
+        """All parameters by name."""
         declared = [spec for _, spec in places(self.content, "Parameters[]")]
         return {str(spec.get("Name")): spec for spec in declared if isinstance(spec, dict)}
 
     def of_type(self, *types: str) -> Iterator[StepContent]:
-        """The steps of some types."""
+        """The steps of given types."""
         return (step for step in self.steps if step.type in types)
 
     def waits_for(self, name: str) -> set[str]:
-        """The steps that must have ended before one starts, and before those."""
+        """The steps that must have ended before a step starts, directly or indirectly."""
         return steps_before(name, self._waits_for)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What conditions compare, and what a gate on a registration has to be."""
+"""Checks what conditions compare, and the gate of a registration."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ninesteps.validation.finding import expected
 from ninesteps.validation.properties import path_parts
 
 EVALUATION = "evaluation.json"
-"""The file that the evaluation step writes and gates read."""
+"""The evaluation step's file, which gates read."""
 
 
 def check_conditions(step: StepContent, _: Compiled) -> Iterator[str]:
-    """Conditions are of types that there are, with all their fields."""
+    """Conditions have known types and all their fields."""
     if step.type == "Condition" and not [*step.at("Conditions[]")]:
         yield "Arguments.Conditions: expected one or more conditions, got none"
     for where, condition in _all_conditions(step):
@@ -35,9 +35,9 @@ def check_conditions(step: StepContent, _: Compiled) -> Iterator[str]:
 
 
 def check_evaluation_paths(step: StepContent, compiled: Compiled) -> Iterator[str]:
-    """What is read of the evaluation is in it.
+    """Values that conditions read from the evaluation exist.
 
-    SageMaker looks in the condition's turn: by then all models have been trained.
+    SageMaker looks only when the condition's turn comes: by then all models have been trained.
     """
     for where, function, operand in step.calls:
         files = [file for _, file in places(operand, "PropertyFile.Get")]
@@ -55,9 +55,9 @@ def check_evaluation_paths(step: StepContent, compiled: Compiled) -> Iterator[st
 
 
 def check_gate(step: StepContent, compiled: Compiled) -> Iterator[str]:
-    """A gate compares what was measured with a number that stands in the definition.
+    """A gate compares a measured value with a number in the definition.
 
-    A gate as a parameter is one that whoever starts an execution can loosen.
+    If the number were a parameter, anyone who starts an execution could loosen the gate.
     """
     registered = [register.branch for register in compiled.of_type("RegisterModel")]
     if step.name not in [branch[0] for branch in registered if branch]:
@@ -74,7 +74,7 @@ def check_gate(step: StepContent, compiled: Compiled) -> Iterator[str]:
 
 
 def _all_conditions(step: StepContent) -> Iterator[tuple[str, Any]]:
-    """Every condition, those within others too, with its place."""
+    """All conditions, including nested ones, with their places."""
     waiting = [*step.at("Conditions[]")]
     while waiting:
         where, condition = waiting.pop(0)
@@ -84,7 +84,7 @@ def _all_conditions(step: StepContent) -> Iterator[tuple[str, Any]]:
 
 
 def _is_evaluation(reference: Any, compiled: Compiled) -> bool:
-    """Whether a property file is the evaluation's: what other files hold is not known here."""
+    """Whether a property file is the evaluation's: the content of other files is not known here."""
     file = PROPERTY_FILE.fullmatch(str(reference))
     step = compiled.by_name.get(file[1]) if file else None
     if file is None or step is None:

@@ -1,4 +1,4 @@
-"""No encryption key for instances whose local disks do not take one."""
+"""Checks that no encryption key is given for instances whose local disks do not support one."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ INSTANCES = (
     "TrainingJobDefinition.ResourceConfig",
     "TrainingJobDefinitions[].ResourceConfig",
 )
-"""Where requests name their instances."""
+"""Where requests name their instance types."""
 
 
 def check_disk_keys(step: StepContent, compiled: Compiled) -> Iterator[str]:
-    """SageMaker refuses a job that gives a key to instances whose local disks take none."""
+    """SageMaker refuses a job with a key for instances whose local disks do not support one."""
     for path in INSTANCES:
         for where, instances in step.at(path):
             for place, key in places(instances, "VolumeKmsKeyId", where):
                 for kind in _types(instances.get("InstanceType"), compiled):
                     if key and re.fullmatch(LOCAL_DISKS, kind):
-                        yield expected(place, f"none for {kind}, whose disks take no key", key)
+                        yield expected(place, f"none for {kind}, whose disks allow no key", key)
 
 
 def _types(value: Any, compiled: Compiled) -> list[str]:
-    """The instance types that a value may have: its own, or a parameter's default and choices."""
+    """The instance types that a value can be: itself, or a parameter's default and choices."""
     spec = parameter(value, compiled) if isinstance(value, dict) else None
     if spec is None:
         return [str(value)]

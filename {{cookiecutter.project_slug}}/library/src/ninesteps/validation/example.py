@@ -1,4 +1,4 @@
-"""What the evaluation step writes, made by its own functions of four rows: the keys are real."""
+"""Makes an example of the evaluation step's output, with the step's own functions on four rows."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def example_evaluation(settings: Settings) -> dict[str, Any]:
-    """An `evaluation.json` of these settings; its values mean nothing.
+    """An `evaluation.json` for these settings; its values are meaningless.
 
-    Metrics of the team's own are there by name alone: their functions are not called.
+    Of the team's own metrics it has only the names: their functions are not called.
 
     Raises:
         SettingsError: if one of them has no function.
@@ -38,7 +38,7 @@ def example_evaluation(settings: Settings) -> dict[str, Any]:
 
 
 def _rows(settings: Settings) -> Split:
-    """Four rows of a split, with the facets of these settings."""
+    """Four rows of a split, with the settings' facets."""
     import numpy as np
 
     from dataset import Columns, Facet, Split, Texts
@@ -59,7 +59,7 @@ def _rows(settings: Settings) -> Split:
 
 
 def _of_labels(rows: Split, settings: Settings) -> dict[str, Any]:
-    """Of a model that answers a label or a number."""
+    """The example for a model that answers a label or a number."""
     from decision import DecisionThreshold
     from evaluate import evaluation
     from inference import Description
@@ -73,7 +73,7 @@ def _of_labels(rows: Split, settings: Settings) -> dict[str, Any]:
 
 
 def _of_replies(rows: Split) -> dict[str, Any]:
-    """Of a language model, whose replies are the references."""
+    """The example for a language model whose replies are the references."""
     from conversations import Conversation
     from distinct_prompts import DistinctPrompts
     from judge import Judge

@@ -1,4 +1,4 @@
-"""What a check finds, and how its messages are put."""
+"""A check's finding, and the wording of its message."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """Something in a definition that AWS would refuse, or that would not do what it is there for.
+    """A part of a definition that AWS would refuse, or that would not do what it is meant to.
 
-    The message says where, what was expected and what was got.
+    The message says where, what was expected and what was found.
     """
 
-    step: str  # none: it concerns the pipeline
+    step: str  # empty: it concerns the pipeline
     message: str
 
     def __str__(self) -> str:
@@ -21,17 +21,17 @@ class Finding:
 
 
 def expected(where: str, right: str, value: object) -> str:
-    """A message: what was expected somewhere, and the value that stands there."""
+    """A message: the place, what was expected there, and the value found."""
     return f"{where}: expected {right}, got {quoted(value)}"
 
 
 def quoted(value: object) -> str:
-    """A value as a message quotes it."""
+    """A value as quoted in a message."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def either(names: Iterable[object]) -> str:
-    """Names as a message lists them: `a, b or c`."""
+    """Names as listed in a message: `a, b or c`."""
     *others, last = [str(name) for name in names] or ["none"]
     return f"{', '.join(others)} or {last}" if others else last

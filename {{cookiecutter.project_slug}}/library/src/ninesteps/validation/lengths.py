@@ -1,6 +1,6 @@
-"""How long a text can get that an execution puts together: SageMaker limits those too, in its turn.
+"""Computes how long a string can get that an execution composes, since SageMaker limits it.
 
-What is not known counts nothing, so that no text is said to be longer than it can get.
+Unknown parts count as empty, so that no string is reported as longer than it can be.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from ninesteps.validation.compiled import Compiled
 from ninesteps.validation.properties import request_value
 
 _EXECUTION = {"PipelineExecutionId": 12, "StartDateTime": 20, "CurrentDateTime": 20}
-"""Characters of an execution's variables; its id is such as `n6rxqo1h9b0r`."""
+"""The lengths of an execution's variables; an id looks like `n6rxqo1h9b0r`."""
 
 _NAMED_BY_SAGEMAKER = 63
-"""Characters that the name of a job or a model may have, and that SageMaker makes use of."""
+"""The longest name of a job or a model, which SageMaker's generated names reach."""
 _NAMES = ("ModelName", "ProcessingJobName", "TrainingJobName", "TransformJobName")
 
-_DEEPEST = 20  # references in a row: a circle ends
+_DEEPEST = 20  # nested references: ends a circle
 
 
 def longest(value: Any, compiled: Compiled, depth: int = 0) -> int:
-    """The characters of a value at its longest, as far as that is known."""
+    """The greatest length of a value, as far as known."""
     if isinstance(value, str):
         return len(value)
     function = function_of(value)
@@ -49,7 +49,7 @@ def _of_parameter(name: str, compiled: Compiled, depth: int) -> int:
 
 
 def _of_step(reference: str, compiled: Compiled, depth: int) -> int:
-    """A property of a step: what its request says of it, or a name that SageMaker makes."""
+    """A property of a step: from its request, or a name that SageMaker generates."""
     name, _, path = reference.partition(".")
     step = compiled.by_name.get(name)
     if step is None:

@@ -1,4 +1,5 @@
-"""What runs a processing job: a script that it names, or Clarify's image, which has its own."""
+"""Checks what a processing job runs: its own script, or Clarify's image, which has its own
+program."""
 
 from __future__ import annotations
 
@@ -9,19 +10,19 @@ from ninesteps.validation.compiled import Compiled
 from ninesteps.validation.finding import expected
 
 CLARIFY_IMAGE = "sagemaker-clarify"
-"""In an image's name: SageMaker's own bias and explainability job."""
+"""Part of an image's name: SageMaker's own bias and explainability job."""
 
 INPUTS, OUTPUTS = {"analysis_config", "dataset"}, {"analysis_result"}
-"""The names by which that image finds what it reads and writes."""
+"""The names of the inputs and outputs that this image expects."""
 
 
 def is_managed(step: StepContent) -> bool:
-    """Whether a step is Clarify's image."""
+    """Whether a step runs Clarify's image."""
     return any(CLARIFY_IMAGE in str(image) for _, image in step.at("AppSpecification.ImageUri"))
 
 
 def check_program(step: StepContent, _: Compiled) -> Iterator[str]:
-    """A job with nothing to run ends at once; Clarify's image refuses to be told what to run."""
+    """A job without a program ends at once; Clarify's image accepts no entrypoint or arguments."""
     if step.type != "Processing":
         return
     if not is_managed(step):

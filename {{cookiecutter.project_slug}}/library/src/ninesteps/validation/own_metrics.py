@@ -1,4 +1,4 @@
-"""Metrics of the team's own: each name of `[gate] metrics` must be a function in their module."""
+"""Checks that each name in `[gate] metrics` is a function in the team's module."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ MODULE = f"{STEPS}/custom_metrics.py"
 
 
 def check_own_metrics(settings: Settings) -> None:
-    """Check that every name has its function; the module is read and not run.
+    """Check that every name has a function; the module is parsed, not run.
 
     Raises:
-        SettingsError: with one sentence that names the first that has none.
+        SettingsError: naming the first one without a function.
     """
     names = settings.gate.metrics
     top = _top_level(settings) if names else []
@@ -31,7 +31,7 @@ def check_own_metrics(settings: Settings) -> None:
 
 
 def _top_level(settings: Settings) -> list[ast.stmt]:
-    """The statements of the module; none if there is no such file."""
+    """The statements of the module; empty if there is no such file."""
     try:
         return ast.parse((settings.root / MODULE).read_bytes(), MODULE).body
     except FileNotFoundError:

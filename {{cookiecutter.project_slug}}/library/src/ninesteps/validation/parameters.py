@@ -1,4 +1,4 @@
-"""What concerns the pipeline as a whole: its version and its parameters."""
+"""Checks the pipeline as a whole: its version and its parameters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VERSION = "2020-12-01"
 
 
 def check_pipeline(compiled: Compiled) -> Iterator[str]:
-    """The definition is of the one version that there is, has steps, and makes no experiment."""
+    """The definition has the only known version, has steps, and creates no experiment."""
     version = compiled.content.get("Version")
     if version != _VERSION:
         yield expected("Version", repr(_VERSION), version)
@@ -29,12 +29,12 @@ def check_pipeline(compiled: Compiled) -> Iterator[str]:
         yield f"the definition: expected at most {most} characters, got {size}"
     for where, config in places(compiled.content, "PipelineExperimentConfig"):
         if config is not None:
-            right = "none (each execution would first make an experiment and a trial, which the "
-            yield expected(where, f"{right}pipeline's role may not)", config)
+            right = "none (each execution would first create an experiment and a trial, which the "
+            yield expected(where, f"{right}pipeline's role must not)", config)
 
 
 def check_parameters(compiled: Compiled) -> Iterator[str]:
-    """Parameters have names of their own, a type, a default of that type, and a use."""
+    """Parameters have unique names, a type, a default of that type, and a use."""
     names = (str(name) for _, name in places(compiled.content, "Parameters[].Name"))
     for name, count in Counter(names).items():
         if count > 1:
@@ -46,7 +46,7 @@ def check_parameters(compiled: Compiled) -> Iterator[str]:
         yield from mismatches(spec.get("Name"), shape, "the name of a parameter", compiled)
         yield from _values(name, spec)
         if f"Parameters.{name}" not in used:
-            yield f"parameter {name}: used nowhere, expected one use or more"
+            yield f"parameter {name}: not used, expected one or more uses"
 
 
 def _values(name: str, spec: dict[str, Any]) -> Iterator[str]:

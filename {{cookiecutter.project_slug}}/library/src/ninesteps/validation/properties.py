@@ -1,4 +1,4 @@
-"""The properties of a step: what SageMaker's Describe call answers about what it has created."""
+"""The properties of a step: SageMaker's Describe answer for what the step has created."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ninesteps.validation import service
 from ninesteps.validation.finding import either
 
 NAMED_BY = ("OutputName", "InputName", "ChannelName")
-"""The fields that name the items of a list, for references such as Outputs['train']."""
+"""The fields that name list items, for references such as Outputs['train']."""
 
 _PART = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]|\['([^']+)'\]")
 
 
 def path_parts(path: str) -> list[str | int]:
-    """A path such as `a.b[0]['c']` in its parts.
+    """The parts of a path such as `a.b[0]['c']`.
 
     Raises:
-        LookupError: if it cannot be read.
+        LookupError: if it is malformed.
     """
     parts: list[str | int] = []
     position = 0
@@ -38,7 +38,7 @@ def property_shape(step: StepContent, path: str) -> Any:
     """The shape of a step's property.
 
     Raises:
-        LookupError: if there is none; the message says what there is.
+        LookupError: if there is no such property; the message lists those that exist.
     """
     if step.type not in service.CALLS:
         raise LookupError("it has no properties")
@@ -56,10 +56,10 @@ def property_shape(step: StepContent, path: str) -> Any:
 
 
 def request_value(step: StepContent, path: str) -> Any:
-    """What a step's request gives for one of its properties; None if nothing is known of it.
+    """The value of a property in the step's request; None if unknown.
 
     Raises:
-        LookupError: if the path cannot be read, or the request has no such item.
+        LookupError: if the path is malformed, or the request has no such item.
     """
     value: Any = step.arguments
     for part in path_parts(path):
@@ -81,7 +81,7 @@ def _within(shape: Any, part: str | int) -> Any:
 
 
 def _item(request: Any, part: str | int) -> Any:
-    """What the request gives there; None if nothing is known of it."""
+    """The request's value there; None if unknown."""
     if isinstance(request, dict):
         return None if function_of(request) else request.get(str(part))
     if not isinstance(request, list):

@@ -1,4 +1,4 @@
-"""What a definition refers to: nobody else looks it up before the step's turn has come."""
+"""Checks a definition's references, which SageMaker resolves only when a step's turn comes."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ninesteps.validation.properties import property_shape
 
 
 def check_references(step: StepContent, compiled: Compiled) -> Iterator[str]:
-    """What a value stands for is there: functions, parameters, properties, property files."""
+    """References exist: functions, parameters, properties, property files."""
     yield from _calls(step.calls, compiled)
 
 
 def check_pipeline_references(compiled: Compiled) -> Iterator[str]:
-    """The same of what stands beside the steps, such as the experiment's names."""
+    """The same for references outside the steps, such as the experiment's names."""
     rest = {name: value for name, value in compiled.content.items() if name != "Steps"}
     yield from _calls(calls(rest), compiled)
 
 
 def check_waiting(step: StepContent, compiled: Compiled) -> Iterator[str]:
-    """Steps wait for steps that exist, and none for itself, directly or through others."""
+    """Steps wait for existing steps, and never for themselves, directly or indirectly."""
     for where, name in places(step.content, "DependsOn[]"):
         if str(name) not in compiled.by_name:
             yield expected(where, service.nearest(str(name), compiled.by_name), name)
@@ -53,7 +53,7 @@ def _calls(function_calls: Iterable[Call], compiled: Compiled) -> Iterator[str]:
 
 
 def _expected_reference(reference: str, compiled: Compiled) -> tuple[str, str]:
-    """What is expected in a reference's place, and why; empty if it stands for something."""
+    """What is expected instead of a reference, and why; empty if it is valid."""
     kind, _, name = reference.partition(".")
     known = {"Parameters": list(compiled.parameters), "Execution": list(EXECUTION_VARIABLES)}
     if kind in known:
@@ -79,11 +79,11 @@ def _expected_reference(reference: str, compiled: Compiled) -> tuple[str, str]:
 
 
 def _expected_operand(function: str, operand: Any) -> str:
-    """What Std:Join and Std:JsonGet have to be given; empty if they are."""
+    """The operands that Std:Join and Std:JsonGet need; empty if they are valid."""
     fields = operand if isinstance(operand, dict) else {}
     if function == "Std:Join":
         is_right = isinstance(fields.get("On"), str) and isinstance(fields.get("Values"), list)
-        return "" if is_right else "On, a text, and Values, a list"
+        return "" if is_right else "On, a string, and Values, a list"
     files = {"PropertyFile", "S3Uri"} & fields.keys()
     is_right = isinstance(fields.get("Path"), str) and len(files) == 1
     return "" if is_right else "a Path and either a PropertyFile or an S3Uri"

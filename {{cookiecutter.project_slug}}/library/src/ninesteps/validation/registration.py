@@ -1,4 +1,4 @@
-"""What is registered, and when: behind a gate, for a person to approve, after its bias report."""
+"""Checks a registration: behind a gate, pending a person's approval, after its bias report."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ BIAS_SCRIPT = "clarify.py"
 
 
 def check_registration(step: StepContent, _: Compiled) -> Iterator[str]:
-    """A version comes through a gate and waits for a person; no execution can approve it."""
+    """A version must pass a gate and wait for a person; no execution can approve it."""
     if step.type != "RegisterModel":
         return
     if not step.branch or not step.branch[1]:
         place = f"the ElseSteps of {step.branch[0]}" if step.branch else "Steps"
         right = "expected it in a condition's IfSteps, behind a gate"
-        yield f"{right}, got it in {place}, where no gate has let it through"
+        yield f"{right}, got it in {place}, where it does not pass a gate"
     status = step.arguments.get("ModelApprovalStatus")
     if status != PENDING:
         yield expected("Arguments.ModelApprovalStatus", f"{PENDING!r}, written out", status)
 
 
 def check_bias_report(step: StepContent, compiled: Compiled) -> Iterator[str]:
-    """A registration that can outrun its bias report is one that a person approves without it.
+    """A registration must wait for its bias report, or a person might approve without it.
 
-    The condition itself has to wait: it would decide as soon as the metrics are there, while the
-    report is still being written, or has failed to be.
+    The condition itself has to wait: otherwise it would decide as soon as the metrics exist, while
+    the report is still being written or has failed.
     """
     if step.type != "RegisterModel":
         return
@@ -42,7 +42,7 @@ def check_bias_report(step: StepContent, compiled: Compiled) -> Iterator[str]:
     gate = step.branch[0] if step.branch else step.name
     for report in reports:
         if report not in compiled.waits_for(gate):
-            why = "the registration can outrun its bias report"
+            why = "the registration could come before its bias report"
             yield f"expected {report} in the DependsOn of {gate}, got no such wait: {why}"
 
 

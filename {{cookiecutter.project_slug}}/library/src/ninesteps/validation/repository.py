@@ -1,4 +1,4 @@
-"""What can be known of a repository before AWS sees it: its definition, and its files."""
+"""Checks a repository before AWS sees it: its definition, and its files."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ninesteps.validation.example import example_evaluation
 
 
 def definition_violations(settings: Settings, definition: str) -> list[str]:
-    """What AWS would refuse of a compiled definition, or accept and not do; a sentence each."""
+    """What AWS would refuse in a compiled definition, or accept and ignore; one sentence each."""
     findings = check_definition(json.loads(definition), example_evaluation(settings))
     return [str(finding) for finding in findings]
 
 
 def repository_violations(root: Path, settings: Settings) -> Iterator[str]:
-    """What an update left unfinished, and files of the repository that contradict each other."""
+    """An unfinished update, and files of the repository that contradict each other."""
     yield from template_files.unfinished(root)
     yield from contradictions(root, settings)
 

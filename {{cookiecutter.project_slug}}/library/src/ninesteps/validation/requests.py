@@ -1,4 +1,4 @@
-"""Every request compared with SageMaker's own model: names, types, lengths, numbers, patterns."""
+"""Compares every request with SageMaker's own model: names, types, lengths, numbers, patterns."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _KINDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "structure": ("an object", dict),
     "map": ("an object", dict),
     "list": ("a list", list),
-    "string": ("a text", str),
-    "blob": ("a text", str),
-    "timestamp": ("a text", str),
+    "string": ("a string", str),
+    "blob": ("a string", str),
+    "timestamp": ("a string", str),
     "boolean": ("true or false", bool),
     "integer": ("a whole number", int),
     "long": ("a whole number", int),
     "float": ("a number", (int, float)),
     "double": ("a number", (int, float)),
 }
-"""What a shape's type is called, and what JSON has for it."""
+"""Each shape type's name, and its Python type."""
 
 _MOST_INTEGER = 2**31 - 1  # the service's integers have 32 bits, its longs 64
 
 _OF_PARAMETERS = {
-    "String": "a text",
+    "String": "a string",
     "Integer": "a whole number",
     "Float": "a number",
     "Boolean": "true or false",
@@ -39,14 +39,14 @@ _OF_PARAMETERS = {
 
 
 def check_request(step: StepContent, compiled: Compiled) -> Iterator[str]:
-    """A step's request is one that SageMaker takes; it would say so only in the step's turn."""
+    """A step's request is valid; SageMaker would check it only when the step's turn comes."""
     if step.type in service.CALLS:
         request = {service.CALLS[step.type].given: "given", **step.arguments}
         yield from mismatches(request, service.request(step.type), "Arguments", compiled)
 
 
 def mismatches(value: Any, shape: Any, where: str, compiled: Compiled) -> Iterator[str]:
-    """What a value has that its shape does not allow, a sentence for each."""
+    """The parts of a value that its shape does not allow, one sentence each."""
     if function_of(value):
         yield from _stand_in(value, shape, where, compiled)
         return
@@ -81,7 +81,7 @@ def _members(value: Any, shape: Any, where: str, compiled: Compiled) -> Iterator
 
 
 def _limits(value: Any, shape: Any, where: str) -> Iterator[str]:
-    """Least and most, of a number or of characters or items; listed values, and patterns."""
+    """Limits of numbers, lengths and item counts; listed values, and patterns."""
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
     is_number = isinstance(value, int | float)
     size = value if is_number else len(value)
@@ -96,13 +96,13 @@ def _limits(value: Any, shape: Any, where: str) -> Iterator[str]:
         if shape.enum and value not in shape.enum:
             yield expected(where, service.nearest(value, shape.enum), value)
         elif pattern and not service.matches(pattern, value):
-            yield expected(where, f"a text that matches {pattern}", value)
+            yield expected(where, f"a string that matches {pattern}", value)
 
 
 def _stand_in(value: Any, shape: Any, where: str, compiled: Compiled) -> Iterator[str]:
-    """What stands for a value has the value's type, and so has a parameter's default its limits.
+    """An expression has the type of the value, and a parameter's default keeps the limits.
 
-    SageMaker does not turn a number into a text by itself; Std:Join does, and always gives a text.
+    SageMaker does not convert a number to a string; Std:Join does, and always returns a string.
     """
     right = _KINDS[shape.type_name][0]
     kind = _kind_of(value, compiled)
@@ -122,11 +122,11 @@ def _stand_in(value: Any, shape: Any, where: str, compiled: Compiled) -> Iterato
 
 
 def _kind_of(value: Any, compiled: Compiled) -> str | None:
-    """What kind of value an expression stands for; None if that is not known, or not there."""
+    """The type of an expression's value; None if unknown or missing."""
     function = function_of(value)
     reference = str(value[function]) if function == "Get" else ""
     if function == "Std:Join" or reference.startswith("Execution."):
-        return "a text"
+        return "a string"
     if spec := parameter(value, compiled):
         return _OF_PARAMETERS.get(str(spec.get("Type")))
     kind, _, rest = reference.partition(".")
@@ -146,6 +146,6 @@ def by_parameter(name: str) -> str:
 
 
 def parameter(value: Any, compiled: Compiled) -> dict[str, Any] | None:
-    """The declaration of the parameter that an expression stands for; None if it is none."""
+    """The declaration of the parameter in an expression; None if it is not a parameter."""
     kind, _, name = str(value.get("Get")).partition(".")
     return compiled.parameters.get(name) if kind == "Parameters" else None

@@ -1,4 +1,4 @@
-"""Searches for hyperparameters, and what SageMaker allows with algorithms of its own."""
+"""Checks hyperparameter searches, and SageMaker's rules for its built-in algorithms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ninesteps.validation.compiled import Compiled
 from ninesteps.validation.finding import expected
 
 FIRST_PARTY = "sagemaker-xgboost"
-"""In an image's name: SageMaker's own XGBoost, whose metrics and hyperparameters it knows."""
+"""Part of an image's name: SageMaker's built-in XGBoost, with fixed metrics and hyperparameters."""
 
 OBJECTIVES = {
     **dict.fromkeys(
@@ -24,7 +24,7 @@ OBJECTIVES = {
         "Minimize",
     ),
 }  # fmt: skip
-"""The metrics that may be tuned for, as the developer guide's "Tune an XGBoost Model" has them."""
+"""The metrics allowed as objectives, from the developer guide's "Tune an XGBoost Model"."""
 
 TUNABLE = {
     **dict.fromkeys(("max_depth", "num_round"), "IntegerParameterRanges"),
@@ -36,11 +36,11 @@ TUNABLE = {
         "ContinuousParameterRanges",
     ),
 }
-"""The hyperparameters that may be tuned, as the same page has them."""
+"""The hyperparameters that may be tuned, from the same page."""
 
 
 def check_metric_definitions(step: StepContent, _: Compiled) -> Iterator[str]:
-    """An algorithm of SageMaker's own has its metrics: a request that defines some is refused."""
+    """A built-in algorithm has fixed metrics: a request that defines some is refused."""
     for path in ("", "TrainingJobDefinition.", "TrainingJobDefinitions[]."):
         for where, algorithm in step.at(f"{path}AlgorithmSpecification"):
             if _is_first_party(algorithm) and (defined := algorithm.get("MetricDefinitions")):
@@ -49,7 +49,7 @@ def check_metric_definitions(step: StepContent, _: Compiled) -> Iterator[str]:
 
 
 def check_search(step: StepContent, _: Compiled) -> Iterator[str]:
-    """SageMaker's XGBoost is tuned for metrics and by hyperparameters that it knows."""
+    """SageMaker's XGBoost allows only its own objectives and hyperparameters."""
     if any(_is_first_party(a) for _, a in step.at("TrainingJobDefinition.AlgorithmSpecification")):
         for where, config in step.at("HyperParameterTuningJobConfig"):
             yield from _objective(config, "HyperParameterTuningJobObjective", where)

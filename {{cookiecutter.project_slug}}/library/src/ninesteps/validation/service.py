@@ -1,4 +1,4 @@
-"""SageMaker's own model of its requests and answers, as botocore carries it."""
+"""SageMaker's own model of its requests and answers, from botocore."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ninesteps.validation.finding import either
 
 @dataclass(frozen=True)
 class Calls:
-    """What SageMaker calls for a step of one type."""
+    """The calls that SageMaker makes for a step type."""
 
     create: str
-    given: str  # the name, which it gives by itself
-    describe: tuple[str, ...]  # whose answers are the step's properties
+    given: str  # the name, which SageMaker generates
+    describe: tuple[str, ...]  # calls whose answers are the step's properties
 
 
 CALLS = {
@@ -34,15 +34,15 @@ CALLS = {
     "Transform": Calls("CreateTransformJob", "TransformJobName", ("DescribeTransformJob",)),
     "RegisterModel": Calls("CreateModelPackage", "ModelPackageName", ("DescribeModelPackage",)),
 }
-"""Of the step types that make a request."""
+"""The calls, by step types that make a request."""
 
 JOBS = ("Processing", "Training", "Tuning", "Transform")
-"""The step types that start a job: these alone are cached, and retried for the job's faults."""
+"""The step types that start a job: only these are cached, and retried after a job's faults."""
 
 
 @cache
 def model() -> Any:
-    """SageMaker's service model; models in a home directory do not change what is right here."""
+    """SageMaker's service model, ignoring any models in the home directory."""
     from botocore.loaders import Loader
     from botocore.model import ServiceModel
 
@@ -51,7 +51,7 @@ def model() -> Any:
 
 
 def request(step_type: str) -> Any:
-    """The shape of the request that creates what a step of this type creates."""
+    """The shape of the request for a step of this type."""
     return model().operation_model(CALLS[step_type].create).input_shape
 
 
@@ -62,10 +62,10 @@ def properties(step_type: str) -> dict[str, Any]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The known names, or of many those that are most like another."""
+    """The known names, or the most similar ones if there are many."""
     known = list(known)
     if len(known) > 4:
-        known = [*difflib.get_close_matches(name, known, 3, 0), "the like"]
+        known = [*difflib.get_close_matches(name, known, 3, 0), "another"]
     return either(known)
 
 
@@ -78,18 +78,18 @@ _CLASSES = {
     "Z": " \u00a0",
     "Alnum": "a-zA-Z0-9",
 }
-"""What a Unicode class has of ASCII, and one character more, which stands for all its others."""
+"""The ASCII characters of a Unicode class, and one more that represents the others."""
 
 
 def matches(pattern: str, text: str) -> bool:
-    r"""Whether a text is what a pattern of the service model describes.
+    r"""Whether a string matches a pattern of the service model.
 
-    Patterns are Java's: Unicode classes such as \p{L} are put as those above. The one pattern that
-    Python still cannot read, that of Athena's catalogue and database (it has surrogates), takes
-    every text.
+    Patterns are in Java's syntax: Unicode classes such as \p{L} are replaced by those above. The
+    only pattern that Python still cannot read, for Athena's catalogue and database (it has
+    surrogates), matches every string.
     """
     known = re.sub(r"\\p\{(\w+)\}", lambda match: _CLASSES[match[1]], pattern)
-    known = re.sub(r"\$\{1,\d+\}$", "", known)  # a length that stands after the end
+    known = re.sub(r"\$\{1,\d+\}$", "", known)  # a length after the end
     others = (c if c.isascii() else _CLASSES.get(unicodedata.category(c)[0], "\x7f")[-1]
               for c in text)  # fmt: skip
     try:

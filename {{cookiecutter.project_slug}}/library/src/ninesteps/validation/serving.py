@@ -1,4 +1,4 @@
-"""What serves the model: a container that finds its script."""
+"""Checks the serving container: it must find its script."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ninesteps.validation.finding import quoted
 
 CONTAINERS = ("PrimaryContainer", "Containers[]", "InferenceSpecification.Containers[]")
 SCRIPT = ("SAGEMAKER_PROGRAM", "SAGEMAKER_SUBMIT_DIRECTORY")
-"""Which script of the archive the image serves by; the SDK's register() adds them empty."""
+"""The variables that name the archive's script; the SDK's register() adds them empty."""
 
 
 def check_serving(step: StepContent, _: Compiled) -> Iterator[str]:
-    """A container without its script's name starts, and fails on its first request.
+    """A container without its script's name starts, but fails on its first request.
 
-    Nobody starts a package before it is approved: nobody would have noticed.
+    Nothing starts a package before it is approved, so nobody would notice earlier.
     """
     if step.type not in ("Model", "RegisterModel"):
         return
@@ -27,5 +27,5 @@ def check_serving(step: StepContent, _: Compiled) -> Iterator[str]:
                 given = [value for _, value in places(container, f"Environment.{name}")]
                 if not any(function_of(value) or str(value).strip() for value in given):
                     has = quoted(given[0]) if given else "none"
-                    right = "the one of the script that serves"
+                    right = "the name of the serving script"
                     yield f"{where}.Environment.{name}: expected {right}, got {has}"

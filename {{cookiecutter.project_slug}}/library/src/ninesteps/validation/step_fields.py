@@ -1,7 +1,7 @@
-"""What stands beside a step's request: names, types, retries, caching, property files.
+"""Checks a step's fields beside its request: names, types, retries, caching, property files.
 
-botocore's model has none of it. The sources are AWS's JSON schema of pipeline definitions, and the
-developer guide's pages "Retry Policy for Pipeline Steps" and "Turn on step caching".
+botocore's model has none of them. The sources are AWS's JSON schema of pipeline definitions, and
+the developer guide's pages "Retry Policy for Pipeline Steps" and "Turn on step caching".
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MOST_ATTEMPTS = 20
 
 
 def check_fields(step: StepContent, compiled: Compiled) -> Iterator[str]:
-    """A step has a name of its own, a type that there is, and fields that are read."""
+    """A step has a unique name, a known type and known fields."""
     name = step.content.get("Name", "")
     yield from mismatches(name, service.model().shape_for("StepName"), "Name", compiled)
     if not name:
@@ -43,9 +43,9 @@ def check_fields(step: StepContent, compiled: Compiled) -> Iterator[str]:
 
 
 def check_retries(step: StepContent, _: Compiled) -> Iterator[str]:
-    """What is retried can happen to such a step: a job's fault only where there is a job."""
+    """Retried faults can happen to such a step: a job's fault only if it has a job."""
     known = [fault for fault in RETRIED if step.type in service.JOBS or fault.startswith("Step.")]
-    if step.type == "Tuning":  # its trials are tried again by the search, or not at all
+    if step.type == "Tuning":  # its trials are retried by the search, or never
         known.remove("SageMaker.JOB_INTERNAL_ERROR")
     for where, fault in places(step.content, "RetryPolicies[].ExceptionType[]"):
         if step.type not in service.CALLS:
@@ -60,19 +60,19 @@ def check_retries(step: StepContent, _: Compiled) -> Iterator[str]:
 
 
 def _trial_retries(step: StepContent) -> Iterator[str]:
-    """A search's trials are tried again by the search: a step's retries do not act on them."""
+    """A search retries its own trials: the step's retries do not apply to them."""
     attempts = "RetryStrategy.MaximumRetryAttempts"
     for path in ("TrainingJobDefinition", "TrainingJobDefinitions[]"):
         for where, definition in step.at(path):
             if step.type == "Tuning" and not [*places(definition, attempts)]:
                 yield (
-                    f"{where}.{attempts}: expected how often a trial is tried again, got none "
-                    "(the step's RetryPolicies do not act on its trials)"
+                    f"{where}.{attempts}: expected the number of retries of a trial, got none (the "
+                    "step's RetryPolicies do not apply to its trials)"
                 )
 
 
 def check_caching(step: StepContent, _: Compiled) -> Iterator[str]:
-    """A job's outputs are reused for a time that SageMaker can read; those of other steps never."""
+    """A job's outputs are cached for a valid duration; other steps are never cached."""
     for where, cached in places(step.content, "CacheConfig"):
         if step.type not in service.JOBS:
             yield expected(where, f"none (only {either(service.JOBS)} steps are cached)", cached)
@@ -83,7 +83,7 @@ def check_caching(step: StepContent, _: Compiled) -> Iterator[str]:
 
 
 def check_property_files(step: StepContent, _: Compiled) -> Iterator[str]:
-    """A property file is looked for in an output that its step has."""
+    """A property file is in one of its step's outputs."""
     outputs = [o for _, o in step.at("ProcessingOutputConfig.Outputs[].OutputName")]
     for where, output in places(step.content, "PropertyFiles[].OutputName"):
         if output not in outputs:

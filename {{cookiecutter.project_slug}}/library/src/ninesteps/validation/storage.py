@@ -1,4 +1,4 @@
-"""Where executions write and read: no key is written twice, and no input is guessed."""
+"""Checks where executions write and read: no key is written twice, and no input is composed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ninesteps.definition.values import text_of
 from ninesteps.validation.compiled import Compiled
 
 EXECUTION = ("Execution.PipelineExecutionId", "Execution.PipelineExecutionArn")
-"""What tells one execution from another."""
+"""The variables that identify an execution."""
 
 INPUTS = {
     "ProcessingInputs",
@@ -20,7 +20,7 @@ INPUTS = {
     "ModelDataUrl",
     "ModelMetrics",
 }
-"""The fields of requests below which stands what a step reads."""
+"""The fields of requests that contain a step's inputs."""
 
 OUTPUTS = (
     "ProcessingOutputConfig.Outputs[].S3Output.S3Uri",
@@ -29,31 +29,31 @@ OUTPUTS = (
     "TrainingJobDefinitions[].OutputDataConfig.S3OutputPath",
     "TransformOutput.S3OutputPath",
 )
-"""Where requests say what is written to."""
+"""The fields of requests that contain a step's outputs."""
 
 
 def check_inputs(step: StepContent, _: Compiled) -> Iterator[str]:
-    """An input is a property of the step that wrote it, never put together a second time.
+    """An input is a property of the step that wrote it, never composed again.
 
-    After a cache hit it lies under the prefix of the older execution that wrote it.
+    After a cache hit it is under the prefix of the older execution that wrote it.
     """
     for where, _ in step.at("ProcessingInputs[].DatasetDefinition"):
         yield (
-            f"{where}: expected S3Input, got DatasetDefinition: for it SageMaker makes tables in a "
-            "Glue database sagemaker_processing, which the role may not, and executions would "
-            "share its place; a job asks Athena itself (containers/athena.py)"
+            f"{where}: expected S3Input, got DatasetDefinition: SageMaker would create tables in "
+            "the Glue database sagemaker_processing, which the role must not, and executions would "
+            "share its location; a job queries Athena itself (containers/athena.py)"
         )
     for where, function, operand in step.calls:
         if function == "Get" and operand in EXECUTION and INPUTS & {*re.split(r"[.\[]", where)}:
             right = "a property of the step that wrote it"
-            why = "after a cache hit it lies under an older execution's prefix"
+            why = "after a cache hit it is under an older execution's prefix"
             yield f"{where}: expected {right}, got a value composed from {operand}: {why}"
 
 
 def check_outputs(step: StepContent, compiled: Compiled) -> Iterator[str]:
-    """Every output has a place of its own in every execution.
+    """Every output has its own place in every execution.
 
-    The training definitions of one search may share theirs: each job writes below its name.
+    The training definitions of one search may share a place: each job writes under its own name.
     """
     earlier = [(uri, f"{other.name}'s {where}")
                for other in compiled.steps[: compiled.steps.index(step)]

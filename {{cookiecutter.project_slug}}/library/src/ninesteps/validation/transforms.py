@@ -1,4 +1,4 @@
-"""What a batch transform filters and joins: paths that this machine and SageMaker both know."""
+"""Checks a batch transform's filters: paths that both this machine and SageMaker support."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ninesteps.validation.compiled import Compiled
 from ninesteps.validation.finding import expected
 
 FILTERS: dict[str, Callable[[str], Any]] = {CSV: row_filter, JSON_LINES: json_filter}
-"""What reads a filter, by the content type of the records."""
+"""The filter parsers, by content type of the records."""
 
 
 def check_filters(step: StepContent, compiled: Compiled) -> Iterator[str]:
-    """The filters fit the records' type, and so does the answers' type: else the job fails."""
+    """The filters and the answers' type fit the records' type: otherwise the job fails."""
     if step.type != "Transform":
         return
     for _, kind in step.at("TransformInput.ContentType"):
         if kind not in (*FILTERS,):
-            continue  # another rule says which there are
+            continue  # another rule reports unknown types
         for where, accept in step.at("TransformOutput.Accept"):
             if accept != kind:
                 yield expected(where, f"{kind}, as ContentType is", accept)
