@@ -208,7 +208,7 @@ def test_a_test_that_is_stopped_or_killed_leaves_the_incumbent_and_goes_on(local
         when(lambda: ask(local / "endpoint", "status")["deploying"] is None, lambda: None)
         status = ask(local / "endpoint", "status")
         assert (status["version"], status["last"]["why"]) == (
-            1, "A/B test: left before it was decided",
+            1, "A/B test: left undecided",
         )  # fmt: skip
         before = lines(file)
     with file.open("a", encoding="utf-8") as torn:
@@ -250,7 +250,7 @@ def test_what_cannot_be_tested_is_said_in_one_sentence(
         assert done.exit_code == 2, done.output
         return done.output.strip().splitlines()[-1]
 
-    none = "pipeline: an A/B test needs a version that serves, and none does here"
+    none = "pipeline: an A/B test needs a version that serves, but none does"
     assert refused("1", "--ab").startswith(none)
     assert "expected 2 numbers from 0 to 1" in refused("2", "--ab", "--outcome-rate", "0.5")
     assert "expected 2 numbers from 0 to 1" in refused("2", "--ab", "--outcome-rate", "0.5,1.5")

@@ -92,11 +92,11 @@ def test_a_chain_whose_every_entry_was_deleted_is_not_one_that_never_began(
 ) -> None:
     head = machine.state.events()[2].head
     edit(machine, "events_are_kept", "DELETE FROM events")
-    deleted = "pipeline: the chain has no entry, and 1 run is there: its entries were deleted\n"
+    deleted = "pipeline: the chain has no entry, but 1 run is there: its entries were deleted\n"
     assert audit("--verify", status=1).stderr.endswith(deleted)
     assert audit("--head", status=2).stderr == deleted
     said = audit("--verify", "--head", head, status=1).stderr
-    assert f"entry 3: expected it by the head {head}, and the chain ends at entry 0" in said
+    assert f"entry 3: expected it because of the head {head}, but the chain ends at entry 0" in said
     as_json = json.loads(audit("--verify", "--json", status=1).stdout)
     assert (as_json["whole"], as_json["head"], as_json["entries"]) == (False, None, 0)
 
@@ -117,8 +117,8 @@ def test_a_chain_that_was_cut_and_an_older_copy_are_found_by_a_head(machine: Reg
     audit("--verify", "--head", head)
     said = audit("--verify", "--head", newer, status=1).stderr
     assert said == (
-        f"pipeline: entry 5: expected it by the head {newer}, and the chain ends at entry 3: its "
-        "end was cut, or the file is an older copy\n"
+        f"pipeline: entry 5: expected it because of the head {newer}, but the chain ends at "
+        "entry 3: its end was removed, or the file is an older copy\n"
     )
 
 

@@ -170,7 +170,7 @@ def test_a_filter_of_json_that_is_not_known_is_named(path: str) -> None:
 
 @pytest.mark.parametrize("path", ["$.reply", "$.id.x", "$.id[0]", "$.n[7]", "$['id','reply']"])
 def test_a_record_without_what_a_filter_names_is_an_error(path: str) -> None:
-    with pytest.raises(ValueError, match="a record lacks what it names"):
+    with pytest.raises(ValueError, match="a record has no such value"):
         json_filter(path)(RECORD)
 
 
@@ -226,8 +226,8 @@ def test_json_lines_go_in_batches_or_one_at_a_time() -> None:
     ("text", "answers", "message"),
     [
         ("[1]\n{\n", None, "line 2: expected JSON: Expecting property name"),
-        ("[NaN]\n", None, "line 1: expected JSON: NaN is no number in JSON"),
-        ("[1]\n[2]\n", '{"reply": 1}\n', "expected 2 answers of the model, got 1"),
+        ("[NaN]\n", None, "line 1: expected JSON: NaN is not a number in JSON"),
+        ("[1]\n[2]\n", '{"reply": 1}\n', "expected 2 answers from the model, got 1"),
         ("[1]\n", "sorry\n", "line 1: expected JSON: Expecting value"),
     ],
 )
@@ -319,7 +319,7 @@ def test_answers_of_another_type_than_the_records_fail_the_step(bench: Bench) ->
 def test_a_model_that_does_not_answer_every_record_fails_the_step(bench: Bench) -> None:
     execution, run = serve(bench, DOUBLE.replace("in answers)", "in answers[1:])"))
     assert run.status == "Failed"
-    assert run.reason == "ValueError: expected 2 answers of the model, got 1"
+    assert run.reason == "ValueError: expected 2 answers from the model, got 1"
     assert not bench.engine.storage.path(f"{BUCKET}/{execution}/answers").exists()
 
 

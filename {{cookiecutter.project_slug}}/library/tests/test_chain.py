@@ -155,7 +155,7 @@ def test_an_entry_written_again_with_its_hash_is_named_by_the_one_that_follows(
     values = {"column": column, "value": COLUMNS[column], "number": number}
     found = tampered(*(statement.format(**values) for statement in REWRITTEN))
     assert found[0].startswith(
-        f"entry {number}: was replaced: entry {number + 1} follows on one with sha256 "
+        f"entry {number}: was replaced: entry {number + 1} follows one with sha256 "
     )
 
 
@@ -193,7 +193,7 @@ def test_an_insertion_names_where_the_entries_after_it_were(
         f"rehash({number}, 'erased', at, '{{}}', previous) FROM events WHERE number = {number + 1}",
     )
     assert found[0] == (
-        f"entry {number}: was inserted: what stands as entry {number + 1} was written as entry "
+        f"entry {number}: was inserted: the entry at position {number + 1} was written as entry "
         f"{number}"
     )
 
@@ -273,11 +273,11 @@ def test_an_entry_is_not_written_over_without_taking_a_trigger_away(
         ("UPDATE status_changes SET evidence = '{}' WHERE version = 2",
          "entry 6: decision 2 on pets version 2 was changed since: evidence of its table"),
         ("DELETE FROM status_changes WHERE version = 2",
-         "entry 6: decision 2 on pets version 2 is there no more"),
+         "entry 6: decision 2 on pets version 2 no longer exists"),
         ("DELETE FROM model_packages WHERE version = 1",
-         "entry 2: pets version 1 is there no more: it was deleted"),
+         "entry 2: pets version 1 no longer exists: it was deleted"),
         ("DELETE FROM executions WHERE id = 'run1'",
-         "entry 1: run run1 is there no more: it was deleted"),
+         "entry 1: run run1 no longer exists: it was deleted"),
         ("INSERT INTO model_packages SELECT package_group, 3, status, execution, created, request, "
          "'S', head FROM model_packages WHERE version = 1",
          "pets version 3 has no entry: it was inserted"),
@@ -300,7 +300,7 @@ def test_an_entry_of_what_never_was_is_named(file: Path) -> None:
     State(file).append_event("approved", {"decision": 7, "group": "pets", "version": 9})
     (fault,) = State(file).event_faults()
     assert str(fault).startswith(
-        f"entry {LENGTH + 1}: decision 7 on pets version 9 is there no more"
+        f"entry {LENGTH + 1}: decision 7 on pets version 9 no longer exists"
     )
 
 
@@ -322,13 +322,13 @@ def test_a_head_that_is_kept_elsewhere_finds_a_cut_and_a_chain_written_again(
     assert edited(file, f"DELETE FROM events WHERE number = {LENGTH}") == []  # none without it
     found = [str(fault) for fault in State(file).event_faults(heads[:2])]
     assert found == [
-        f"entry 9: expected it by the head {last.head}, and the chain ends at entry 8: its end was "
-        "cut, or the file is an older copy",
+        f"entry 9: expected it because of the head {last.head}, but the chain ends at entry 8: its "
+        "end was removed, or the file is an older copy",
         f"no entry has the sha256 {last.sha256} of the head",
     ]
     fill(tmp_path / "again")
     (fault,) = State(tmp_path / "again/state.db").event_faults([chain.head(f"9:{'ab' * 16}")])
-    assert str(fault).startswith(f"entry 9: expected sha256 {'ab' * 16} by the head, got ")
+    assert str(fault).startswith(f"entry 9: expected sha256 {'ab' * 16} as in the head, got ")
 
 
 def test_a_version_keeps_the_head_of_its_registration(file: Path) -> None:
@@ -407,7 +407,7 @@ def test_a_change_of_what_was_there_before_the_chain_is_found(older: Path, state
     found = edited(
         older, statement if "id =" not in statement else f"{statement} WHERE id = 'run1'"
     )
-    assert found[0].startswith("entry 1: what was there before the chain is not as it was: ")
+    assert found[0].startswith("entry 1: the records from before the chain have changed: ")
 
 
 def test_a_new_file_has_no_entry(tmp_path: Path) -> None:

@@ -104,11 +104,11 @@ def test_a_chain_that_was_cut_or_written_again_is_found_by_what_the_bucket_has(
              first.previous, first.sha256),
         )  # fmt: skip
     said = audit("--verify", status=1).stderr
-    assert "entry 4: expected it by the head 4:" in said
+    assert "entry 4: expected it because of the head 4:" in said
     listed = s3.list_object_versions(Bucket=BUCKET)["Versions"]
     for version in listed:  # a deletion that leaves the version there hides nothing
         s3.delete_object(Bucket=BUCKET, Key=version["Key"])
-    assert "entry 4: expected it by the head 4:" in audit("--verify", status=1).stderr
+    assert "entry 4: expected it because of the head 4:" in audit("--verify", status=1).stderr
     again = Registered(tmp_path / "again/.local")
     again.register(started_by="Al")
     monkeypatch.setattr(here, "local", lambda: again.local)

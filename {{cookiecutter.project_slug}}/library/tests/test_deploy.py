@@ -195,7 +195,7 @@ def test_a_bad_version_is_rolled_back_and_fails_nothing_outside_the_canarys_shar
         ({"predict": "model += len(rows) == 2"}, "golden requests: 2 of 2 answers differ"),
         ({"output": "answers[-1] += len(answers) > 9"}, "golden requests: 1 of 100 answers differ"),
         ({"output": "answers[7:8] = [float('nan')]"}, "golden requests: status 500"),
-        ({"load": "raise SystemExit(3)"}, "version 2 does not start"),
+        ({"load": "raise SystemExit(3)"}, "version 2 did not start"),
     ],
     ids=str,
 )

@@ -98,7 +98,7 @@ def test_versions_are_deployed_gone_back_from_and_shown(local: Path) -> None:
     assert not list((local / "endpoint/archives").iterdir())
     gone = pipeline("endpoint")
     assert (gone.exit_code, gone.output) == (
-        2, "pipeline: no endpoint runs here; `pipeline deploy V` starts it\n",
+        2, "pipeline: no endpoint is running here; `pipeline deploy V` starts one\n",
     )  # fmt: skip
 
 
@@ -407,7 +407,7 @@ def test_what_an_endpoint_that_was_killed_left_is_no_endpoint(local: Path) -> No
     rehearsal.folder.mkdir()
     content = {"pid": 1, "port": 1, "control": 1, "token": "x"}
     (rehearsal.folder / "endpoint.json").write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(DeployError, match="no endpoint runs here"):
+    with pytest.raises(DeployError, match="no endpoint is running here"):
         rehearsal.ask("status")
 
 
@@ -452,7 +452,7 @@ def test_what_a_killed_endpoint_had_served_is_kept_by_the_next(local: Path) -> N
           "last": {"version": 2, "before": 1, "outcome": "deployed"}},
          "version 2 serves, after version 1"),
         ({"version": None, "deploying": None, "last": None}, "no version is served"),
-        (None, "no endpoint runs here"),
+        (None, "no endpoint is running here"),
     ],
 )  # fmt: skip
 def test_who_stops_a_deployment_is_told_how_the_endpoint_stands(
@@ -462,7 +462,7 @@ def test_who_stops_a_deployment_is_told_how_the_endpoint_stands(
 
     def ask(self: Rehearsal, command: str, **arguments: Any) -> dict[str, Any]:
         if status is None:
-            raise DeployError("no endpoint runs here")
+            raise DeployError("no endpoint is running here")
         return status
 
     def stopped(*arguments: Any) -> None:

@@ -139,7 +139,7 @@ def test_the_commands_eject_once_and_check_tells_what_is_overridden(tmp_path: Pa
     assert done.stdout.startswith("model_build/steps/curves.py stands in for the library's now\n")
     again = pipeline(root, "eject", "curves.py", status=2)
     assert again.stderr == (
-        "pipeline: model_build/steps/curves.py: this file already stands in for the library's; "
+        "pipeline: model_build/steps/curves.py: this file already replaces the library's; "
         "delete it to use the library's\n"
     )
     pipeline(root, "eject", "metrics.py")

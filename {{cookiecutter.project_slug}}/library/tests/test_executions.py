@@ -253,7 +253,7 @@ def test_selected_steps_need_what_they_read_of_the_others(
     [
         (["Train"], "there is no step 'Train'; there is 1 Process, 2 Tune, "),
         (["Process", "Evaluate"],
-         "expected Tune among the selected steps, which lies between Process and Evaluate, got"),
+         "expected Tune among the selected steps, which is between Process and Evaluate, got"),
         (["Register"],
          "expected Check among the selected steps, which decides whether Register runs, got"),
     ],

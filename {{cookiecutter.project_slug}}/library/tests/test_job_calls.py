@@ -172,7 +172,7 @@ def test_pages_of_a_list_follow_each_other(account: Account, root: Path) -> None
 @pytest.mark.parametrize(
     ("service", "operation", "arguments", "words"),
     [
-        ("athena", "list_work_groups", {}, "this machine answers no other call of Athena"),
+        ("athena", "list_work_groups", {}, "no other call of Athena is supported on this machine"),
         ("athena", "get_query_execution", {"QueryExecutionId": "x"}, "x was not found"),
         ("athena", "start_query_execution", {"QueryString": "SELECT 1"}, "QueryExecutionContext"),
         ("s3", "get_object", {"Bucket": "bucket", "Key": "none"}, "NoSuchKey"),

@@ -98,7 +98,7 @@ def test_a_definition_that_was_edited_in_the_state_is_not_resumed(tmp_path: Path
     with pytest.raises(StateError) as refused:
         bench.engine.resume(execution.id)
     assert str(refused.value) == (
-        f"run {execution.id} cannot be resumed: its definition was changed since it began"
+        f"run {execution.id} cannot be resumed: its definition has changed since it began"
     )
 
 

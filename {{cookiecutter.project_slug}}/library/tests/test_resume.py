@@ -183,7 +183,7 @@ def test_one_step_alone_runs_with_those_that_it_needs(bench: Bench) -> None:
              counting(bench, "Third", DependsOn=["Second"]), counting(bench, "Beside"))  # fmt: skip
     options = RunOptions(only="Second")
     execution = bench.engine.run("pipeline", read(*steps), {}, options=options)
-    other = ("Skipped", "only Second was asked for")
+    other = ("Skipped", "only Second was selected")
     assert how(execution) == {
         "First": ("Succeeded", ""),
         "Second": ("Succeeded", ""),
@@ -236,7 +236,7 @@ def test_a_run_of_one_step_is_resumed_as_such(bench: Bench) -> None:
     ready.touch()
     assert how(bench.engine.resume(failed.id))["Beside"] == (
         "Skipped",
-        "only First was asked for",
+        "only First was selected",
     )
 
 

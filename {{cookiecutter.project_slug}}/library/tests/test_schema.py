@@ -572,7 +572,7 @@ def test_words_that_numbers_always_skip_are_counted_and_not_asked_about(tmp_path
     assert '"NA" in 30 rows is not a value' in line(tmp_path, "made", **columns)
     assert "undecided" not in drafted(tmp_path, **columns)
     zero = line(tmp_path, "made", made=["2026-01-31", "2026-02-28", "0000-00-00", "2026-03-01"])
-    assert 'a date but for "0000-00-00" (30 rows)' in zero
+    assert 'a date except "0000-00-00" (30 rows)' in zero
 
 
 def test_a_third_of_never_leaves_a_date_and_more_than_half_does_not(tmp_path: Path) -> None:

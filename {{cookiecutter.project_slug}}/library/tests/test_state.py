@@ -339,7 +339,7 @@ def test_a_file_that_is_cut_is_refused_with_what_helps_and_left_as_it_is(
     said = str(refused.value)
     assert said.startswith(str(file)) and "\n" not in said
     assert said.endswith(
-        f": put it back from a copy; or move {file.parent} away, and versions count from 1 again"
+        f": restore it from a backup; or move {file.parent} away and start again with version 1"
     )
     assert file.read_bytes() == cut
 
@@ -350,7 +350,7 @@ def test_a_file_that_is_gone_while_runs_lie_there_is_not_begun_again(
 ) -> None:
     with_runs(file)
     file.unlink()
-    with pytest.raises(StateError, match="is not there, though runs lie beside it: put it back"):
+    with pytest.raises(StateError, match="although there are runs beside it: restore it"):
         State(file, read_only)
     assert [path.name for path in file.parent.iterdir()] == ["runs"]
 

@@ -284,7 +284,7 @@ def test_a_search_without_a_model_fails_and_says_why_the_first_failed(
     bench = Bench(tmp_path)
     run = bench.run(bench.tuning(script, jobs=3)).steps["Tune"]
     assert run.status == "Failed"
-    assert run.reason == f"none of 3 trials gave a model; the first: {reason}"
+    assert run.reason == f"none of 3 trials produced a model; the first: {reason}"
 
 
 # Several training definitions

@@ -100,7 +100,7 @@ def test(
     version, before = package.version, rehearsal.serving()
     if before is None:
         raise DeployError(
-            "an A/B test needs a version that serves, and none does here: `pipeline deploy V` first"
+            "an A/B test needs a version that serves, but none does: `pipeline deploy V` first"
         )
     if before == version:
         raise DeployError(f"version {version} is already served")

@@ -1,5 +1,5 @@
 """Runs a compiled SageMaker pipeline definition on this machine: no Docker, account or network.
 
-It reads the definition's JSON and knows nothing of the product that it comes from. What it does
-not know (a step type, a function, a field) is an error that names it, never a silent pass.
+It reads the definition's JSON and depends on nothing else of this product. An unknown step type,
+function or field is an error that names it; nothing is skipped silently.
 """

@@ -1,6 +1,6 @@
-"""Athena on this machine, as a job asks it: UNLOAD, answered by DuckDB in processes of their own.
+"""A stand-in for Athena on this machine: runs a job's UNLOAD with DuckDB, in separate processes.
 
-Answers are shaped as botocore's model of Athena has them. What is not supported is refused.
+Responses have the shapes of botocore's model of Athena. Anything unsupported is refused.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _OPTION = re.compile(r"\s*(?P<name>\w+)\s*=\s*'(?P<value>[^']*)'\s*")
 
 
 class RefusedError(Exception):
-    """A request that Athena would not take: its code, and why."""
+    """A request that Athena would refuse: the error code and the reason."""
 
     def __init__(self, message: str, code: str = "InvalidRequestException") -> None:
         super().__init__(message)
@@ -39,15 +39,15 @@ class RefusedError(Exception):
 
 
 class Running(Protocol):
-    """A process that answers a query."""
+    """A process that runs a query."""
 
     peak_bytes: int
 
     def wait(self, seconds: float) -> int | None:
-        """Its exit status; None if it still runs after so long."""
+        """Its exit status; None if it is still running after the timeout."""
 
     def end(self) -> None:
-        """Kill it, if it still runs."""
+        """Kill it, if it is still running."""
 
 
 Start = Callable[[list[str], Path], Running]
@@ -56,7 +56,7 @@ Start = Callable[[list[str], Path], Running]
 
 @dataclass
 class Execution:
-    """One query that was asked."""
+    """One query."""
 
     request: Json
     identifier: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -66,7 +66,7 @@ class Execution:
     reason: str = ""
 
     def described(self) -> Json:
-        """As GetQueryExecution has it."""
+        """The answer of GetQueryExecution."""
         status: Json = {"State": self.state, "SubmissionDateTime": self.submitted}
         if self.reason:
             status["StateChangeReason"] = self.reason
@@ -88,13 +88,13 @@ class Athena:
 
     def __init__(self, catalog: Catalog, storage: Storage, folder: Path, start: Start) -> None:
         self._catalog, self._storage = catalog, storage
-        self._folder, self._start = folder, start  # the folder is the queries' own
+        self._folder, self._start = folder, start  # the folder is for the queries only
         self._executions: dict[str, Execution] = {}
         self._by_token: dict[str, str] = {}
         self._running: dict[str, Running] = {}
         self._threads: list[threading.Thread] = []
         self._changing = threading.Lock()
-        self.peak_bytes = 0  # the most memory that a query had
+        self.peak_bytes = 0  # the most memory that a query used
 
     def call(self, operation: str, request: Json) -> Json:
         """Answer one of the API's operations.
@@ -109,13 +109,13 @@ class Athena:
         }
         if operation not in operations:
             raise RefusedError(
-                f"expected {', '.join(operations)}, got {operation}: this machine answers no other "
-                "call of Athena"
+                f"expected {', '.join(operations)}, got {operation}: no other call of Athena is "
+                "supported on this machine"
             )
         return operations[operation](request)
 
     def end(self) -> None:
-        """End every query that still runs."""
+        """End every query that is still running."""
         for identifier in list(self._executions):
             self._stop({"QueryExecutionId": identifier})
         for thread in self._threads:
@@ -142,7 +142,7 @@ class Athena:
             self._by_token[token] = execution.identifier
             thread = threading.Thread(target=self._answer, args=(execution, statement))
             self._threads.append(thread)
-            thread.start()  # under the lock: `end` joins none that has not begun
+            thread.start()  # under the lock: `end` never joins a thread that has not started
         return {"QueryExecutionId": execution.identifier}
 
     def _get(self, request: Json) -> Json:
@@ -166,14 +166,14 @@ class Athena:
             raise RefusedError(f"QueryExecution {identifier} was not found")
         return self._executions[identifier]
 
-    # What happens in a query's own thread
+    # In a query's own thread
 
     def _answer(self, execution: Execution, statement: Statement) -> None:
         try:
             reason = self._unload(execution, statement)
         except StepError as error:
             reason = str(error)
-        except Exception as error:  # or the job would wait for ever
+        except Exception as error:  # or the job would wait forever
             reason = f"{type(error).__name__}: {error}"
         with self._changing:
             self._running.pop(execution.identifier, None)
@@ -182,7 +182,7 @@ class Athena:
                 execution.state = "FAILED" if reason else "SUCCEEDED"
 
     def _unload(self, execution: Execution, statement: Statement) -> str:
-        """Run a query and put its rows into their place; gives why that failed, if it did."""
+        """Run a query and store its rows; return the reason if it failed."""
         target = self._storage.path(statement.to)
         if target.exists() and any(target.iterdir()):
             return f"HIVE_PATH_ALREADY_EXISTS: Target directory {statement.to} already exists"
@@ -217,7 +217,7 @@ class Athena:
 
 @dataclass(frozen=True)
 class Statement:
-    """An UNLOAD, read."""
+    """A parsed UNLOAD statement."""
 
     query: str
     to: str
@@ -225,17 +225,17 @@ class Statement:
 
 
 def parsed(text: str) -> Statement:
-    """Read an UNLOAD as far as this machine supports it.
+    """Parse an UNLOAD statement.
 
     Raises:
-        RefusedError: for any other statement, and for options that are not supported.
+        RefusedError: for any other statement, and for unsupported options.
     """
     found = _UNLOAD.fullmatch(text)
     if not found:
         start = " ".join(text.split())[:60]
         raise RefusedError(
             f"expected UNLOAD (SELECT ...) TO 's3://...' WITH (format = 'PARQUET'), got {start!r}: "
-            "this machine answers no other statement"
+            "no other statement is supported on this machine"
         )
     options: dict[str, str] = {}
     for part in found["options"].split(","):
@@ -247,7 +247,7 @@ def parsed(text: str) -> Statement:
         raise RefusedError(f"not supported on this machine: {', '.join(unknown)}")
     if options.get("format") != "PARQUET":
         raise RefusedError(f"expected format = 'PARQUET', got {options.get('format')!r}")
-    compression = options.get("compression", "GZIP")  # Athena's own default
+    compression = options.get("compression", "GZIP")  # Athena's default
     if compression not in COMPRESSIONS:
         raise RefusedError(f"expected {', '.join(COMPRESSIONS)}, got {compression!r}")
     return Statement(found["query"], found["to"], compression)

@@ -1,4 +1,4 @@
-"""A query, run as a script, so that its memory is a process's own."""
+"""Runs a query as a script, so that its memory belongs to its own process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # where this package lies
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # where this package is
 
 from ninesteps.errors import StepError
 from ninesteps.local.offline_store import run_query
@@ -14,7 +14,7 @@ from ninesteps.local.storage import Storage
 
 
 def main(options_file: str) -> None:
-    """Run a query; what DuckDB says of a wrong one is all that is printed."""
+    """Run a query; print nothing but DuckDB's error if it fails."""
     options = json.loads(Path(options_file).read_text(encoding="utf-8"))
     catalog = {(database, table): uri for database, table, uri in options["catalog"]}
     storage, folder = Storage(Path(options["storage"])), Path(options["folder"])

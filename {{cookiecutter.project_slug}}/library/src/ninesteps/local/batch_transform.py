@@ -1,8 +1,8 @@
 """A batch transform, run as a script: CSV or JSON Lines through a model's `inference.py`.
 
-Filters, joining and batches are those of SageMaker's transform jobs; the script is called as the
-container's toolkit calls it: model_fn once, then input_fn, predict_fn and output_fn a request.
-It stands alone: nothing of this package is imported, as it runs where only the step's code is.
+Filters, joining and batches work as in SageMaker's transform jobs. The script is called as by the
+container's toolkit: model_fn once, then input_fn, predict_fn and output_fn for each request. It
+imports nothing of this package, since it runs where only the step's code is.
 https://docs.aws.amazon.com/sagemaker/latest/dg/batch-transform-data-processing.html
 """
 
@@ -23,7 +23,7 @@ from typing import Any
 Row = list[str]
 CSV, JSON_LINES = "text/csv", "application/jsonlines"
 INPUT, OUTPUT = "SageMakerInput", "SageMakerOutput"
-"""Where a joined record of JSON Lines has an input that is no object, and the answer."""
+"""The keys of a joined JSON Lines record for an input that is not an object, and for the answer."""
 
 _SLICE = re.compile(r"\$\[(-?\d*):(-?\d*)\]")
 _LIST = re.compile(r"\$\[(-?\d+(?:,-?\d+)*)\]")
@@ -41,8 +41,8 @@ def main(options_file: str) -> None:
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     with contextlib.ExitStack() as stack:
         opened = [stack.enter_context(file.open(newline="", encoding="utf-8")) for file in files]
-        for file in files:  # a model is sent what the filter keeps, and has no more to look at
-            with contextlib.suppress(OSError):  # on Windows none that is open can be removed
+        for file in files:  # the model may see only what the filter keeps
+            with contextlib.suppress(OSError):  # on Windows, an open file cannot be removed
                 file.unlink()
         kind = content_type(request)
         predict = serve(Path(options["program"]), options["model_dir"], kind)
@@ -57,7 +57,7 @@ def content_type(request: dict[str, Any]) -> str:
     """The type of requests and answers.
 
     Raises:
-        ValueError: if it is none of those that are known, or the two differ.
+        ValueError: if it is unknown, or the two differ.
     """
     kind = request["TransformInput"]["ContentType"]
     accept = request["TransformOutput"].get("Accept", kind)
@@ -69,7 +69,7 @@ def content_type(request: dict[str, Any]) -> str:
 
 
 def serve(program: Path, model_dir: str, kind: str) -> Callable[[str], str]:
-    """Load the model, and give what answers a batch of records: a text for a text."""
+    """Load the model; return a function that answers a batch of records, both as text."""
     sys.path.insert(0, str(program.parent))
     script = importlib.import_module(program.stem)
     model = script.model_fn(model_dir)
@@ -77,7 +77,7 @@ def serve(program: Path, model_dir: str, kind: str) -> Callable[[str], str]:
     def predict(records: str) -> str:
         data = script.input_fn(records.encode(), kind)
         answer = script.output_fn(script.predict_fn(data, model), kind)
-        if isinstance(answer, tuple):  # with its content type
+        if isinstance(answer, tuple):  # (text, content type)
             answer = answer[0]
         return answer.decode() if isinstance(answer, bytes) else str(answer)
 
@@ -87,10 +87,10 @@ def serve(program: Path, model_dir: str, kind: str) -> Callable[[str], str]:
 def transform_csv(
     lines: Iterable[str], request: dict[str, Any], predict: Callable[[str], str], output: Any
 ) -> None:
-    """Send the rows of a table in batches as large as a request may be, and write the answers."""
+    """Send the rows of a table in batches of the largest size allowed, and write the answers."""
     sent, kept, joined = _processing(request, row_filter)
     writer = csv.writer(output, lineterminator="\n")
-    line = csv.writer(SimpleNamespace(write=str), lineterminator="\n").writerow  # gives the text
+    line = csv.writer(SimpleNamespace(write=str), lineterminator="\n").writerow  # returns the text
     for rows, text in _batches(csv.reader(lines), lambda row: line(sent(row)), request):
         answers = _one_for_each(rows, list(csv.reader(io.StringIO(predict(text), newline=""))))
         for row, answer in zip(rows, answers, strict=True):
@@ -100,10 +100,10 @@ def transform_csv(
 def transform_json_lines(
     lines: Iterable[str], request: dict[str, Any], predict: Callable[[str], str], output: Any
 ) -> None:
-    """Send JSON values in batches as large as a request may be, and write a line for each answer.
+    """Send JSON values in batches of the largest size allowed, and write a line for each answer.
 
-    An answer is joined to its input as `SageMakerOutput`; an input that is no object becomes
-    `SageMakerInput` beside it.
+    An answer is joined to its input as `SageMakerOutput`; an input that is not an object becomes
+    `SageMakerInput`.
     """
     sent, kept, joined = _processing(request, json_filter)
     records = _json_values(lines)
@@ -115,13 +115,13 @@ def transform_json_lines(
 
 
 TRANSFORMS = {CSV: transform_csv, JSON_LINES: transform_json_lines}
-"""By the content type of the records."""
+"""The transforms by content type."""
 
 
 def _processing(
     request: dict[str, Any], filter_of: Callable[[str], Callable[[Any], Any]]
 ) -> tuple[Callable[[Any], Any], Callable[[Any], Any], bool]:
-    """What of a record is sent, what of the outcome is kept, and whether the two are joined."""
+    """The input filter, the output filter, and whether input and answer are joined."""
     processing = request.get("DataProcessing", {})
     sent, kept = (filter_of(processing.get(name, "$")) for name in ("InputFilter", "OutputFilter"))
     return sent, kept, processing.get("JoinSource") == "Input"
@@ -129,14 +129,14 @@ def _processing(
 
 def _one_for_each(batch: list[Any], answers: list[Any]) -> list[Any]:
     if len(answers) != len(batch):
-        raise ValueError(f"expected {len(batch)} answers of the model, got {len(answers)}")
+        raise ValueError(f"expected {len(batch)} answers from the model, got {len(answers)}")
     return answers
 
 
 def _batches(
     records: Iterable[Any], line: Callable[[Any], str], request: dict[str, Any]
 ) -> Iterator[tuple[list[Any], str]]:
-    """Records that make one request, and what of them is sent: a line each, which is measured."""
+    """Batches of records with the lines to send, whose size is limited."""
     limit = int(request.get("MaxPayloadInMB", 6)) * _MEGABYTE
     single = request.get("BatchStrategy", "MultiRecord") == "SingleRecord"
     batch: list[Any] = []
@@ -158,7 +158,7 @@ def _batches(
 
 
 def _json_values(lines: Iterable[str]) -> Iterator[Any]:
-    """The value on each line; empty lines are none."""
+    """The value on each line, without empty lines."""
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
@@ -168,7 +168,7 @@ def _json_values(lines: Iterable[str]) -> Iterator[Any]:
 
 
 def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number in JSON")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _json_line(value: Any) -> str:
@@ -176,7 +176,7 @@ def _json_line(value: Any) -> str:
 
 
 def row_filter(path: str) -> Callable[[Row], Row]:
-    """SageMaker's filters of CSV records: `$`, `$[5:]`, `$[0,-2,-1]`."""
+    """SageMaker's filters for CSV records: `$`, `$[5:]`, `$[0,-2,-1]`."""
     if path == "$":
         return list
     if match := _SLICE.fullmatch(path):
@@ -189,14 +189,14 @@ def row_filter(path: str) -> Callable[[Row], Row]:
 
 
 def json_filter(path: str) -> Callable[[Any], Any]:
-    """SageMaker's filters of JSON: `$`, `$.messages`, `$['id','SageMakerOutput']`, `$.rows[0,-1]`.
+    """SageMaker's filters for JSON: `$`, `$.messages`, `$['id','SageMakerOutput']`, `$.rows[0,-1]`.
 
-    What ends with one name or position gives a value; several names give an object, several
-    positions or a slice an array. Only the last step may be one of those. Wildcards are not known.
+    A path that ends with one name or position selects a value; several names select an object,
+    several positions or a slice an array. Only the last step may select several. Wildcards are not
+    supported.
 
     Raises:
-        ValueError: for a path that is not known; by the filter, for a record that lacks what it
-            names.
+        ValueError: for an unsupported path; from the filter, for a record without the named value.
     """
     steps, end = [], 1
     while path.startswith("$") and (match := _STEP.match(path, end)):
@@ -213,14 +213,14 @@ def json_filter(path: str) -> Callable[[Any], Any]:
             try:
                 value = take(value)
             except (LookupError, TypeError):
-                raise ValueError(f"filter {path}: a record lacks what it names") from None
+                raise ValueError(f"filter {path}: a record has no such value") from None
         return value
 
     return kept
 
 
 def _step(match: re.Match[str]) -> tuple[Callable[[Any], Any], bool]:
-    """What a step of a path takes of a value, and whether that may be several values."""
+    """The selector of one step of a path, and whether it may select several values."""
     names = re.findall(r"'([^']+)'", match["names"] or "") or [match["name"]]
     if match["slice"]:
         start, stop = (int(text) if text else None for text in match["slice"].split(":"))

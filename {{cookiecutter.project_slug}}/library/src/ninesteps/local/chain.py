@@ -1,8 +1,8 @@
-"""The chain of events: each entry holds the hash of the one before, so that a change shows.
+"""The chain of events: each entry has the hash of the previous one, so that changes are detected.
 
 An entry's SHA-256 is that of its canonical JSON: keys sorted, no spaces, UTF-8, without the hash
-itself. Whoever may write the file may also write the whole chain again. Only a head that is kept
-elsewhere shows that.
+itself. Someone with write access to the file can also rewrite the whole chain: only a head that is
+kept elsewhere reveals that.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ninesteps.errors import StateError
 KINDS = (
     "begun", "started", "registered", "approved", "rejected", "deployed", "rolled back", "erased",
 )  # fmt: skip
-"""What an entry can tell of; `begun` is the first one of a file that had no chain before."""
+"""The kinds of entries; `begun` is the first entry of a file that had no chain before."""
 
 NO_ENTRY = "0" * 64
-"""What the first entry has as the hash of the one before it."""
+"""The first entry's hash of a previous entry."""
 
 SCHEMA = f"""
 CREATE TABLE events (
@@ -41,35 +41,35 @@ BEGIN SELECT RAISE(ABORT, 'an entry is kept'); END;
 """
 
 _SHORT, _SHORTEST = 32, 16
-"""Hexadecimal digits of the hash in a head that is printed, and at least in one that is given."""
+"""Hexadecimal digits of the hash in a printed head, and the fewest in a given one."""
 
 _SEARCHES = 20
-"""Entries for which every number is tried, to say where they stood: all could take minutes."""
+"""The most entries whose original position is searched: for all of them it could take minutes."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One event as the chain has it."""
+    """One event in the chain."""
 
     number: int  # from 1
     kind: str
     at: str  # in UTC, to the second
     facts: Mapping[str, Any]
-    previous: str  # SHA-256 of the entry before
+    previous: str  # SHA-256 of the previous entry
     sha256: str
 
     @property
     def head(self) -> str:
-        """The entry as a head that can be copied: its number and half of its hash."""
+        """The entry as a head to copy: its number and half of its hash."""
         return f"{self.number}:{self.sha256[:_SHORT]}"
 
 
 @dataclass(frozen=True)
 class Head:
-    """An entry that was the last one when somebody kept it elsewhere."""
+    """The last entry at the time when someone noted it elsewhere."""
 
     number: int
-    sha256: str  # or its beginning
+    sha256: str  # or its first digits
 
     def __str__(self) -> str:
         return f"{self.number}:{self.sha256}"
@@ -77,9 +77,9 @@ class Head:
 
 @dataclass(frozen=True)
 class Fault:
-    """Where a chain is not as it was written."""
+    """A place where the chain has been changed."""
 
-    number: int | None  # of the entry; None where it is no entry's
+    number: int | None  # of the entry; None if it concerns no entry
     text: str
 
     def __str__(self) -> str:
@@ -89,19 +89,19 @@ class Fault:
 def append(
     connection: sqlite3.Connection, kind: str, facts: Mapping[str, Any], at: str = ""
 ) -> Entry:
-    """Add an entry, in the transaction of what it tells of: both are kept, or neither.
+    """Add an entry, in the same transaction as what it records: both are stored, or neither.
 
     Args:
-        facts: texts, whole numbers, and lists and mappings of these; no data of a person's record.
-        at: the moment; now unless given.
+        facts: texts, whole numbers, and lists and mappings of these; no personal data.
+        at: the moment; by default, now.
 
     Raises:
-        ValueError: if there is no such kind, or no transaction.
+        ValueError: for an unknown kind, or without a transaction.
     """
     if kind not in KINDS:
         raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
     if not connection.in_transaction:
-        raise ValueError("an entry is written in the transaction of what it tells of")
+        raise ValueError("an entry must be written in the same transaction as what it records")
     last = connection.execute(
         "SELECT number, sha256 FROM events ORDER BY number DESC LIMIT 1"
     ).fetchone()
@@ -128,21 +128,20 @@ def last(connection: sqlite3.Connection) -> Entry | None:
 
 
 def entries(connection: sqlite3.Connection) -> list[Entry]:
-    """Every entry, the oldest first, whether or not it is as it was written."""
+    """Every entry, the oldest first, whether or not it was changed."""
     return [entry for entry, _ in _read(connection)]
 
 
 def faults(connection: sqlite3.Connection) -> list[Fault]:
-    """Where entries were changed, deleted, inserted or moved; none: each follows on the last.
+    """Where entries were changed, deleted, inserted or moved; empty if the chain is intact.
 
-    That nothing is missing at the end, and that not all of it was written again, only a head shows:
-    see `head_fault`.
+    A missing end, or a chain rewritten as a whole, is detected only by a head: see `head_fault`.
     """
     return [*_missing_triggers(connection), *_broken_links([*_read(connection)])]
 
 
 def head_fault(head: Head, chain: Sequence[Entry]) -> Fault | None:
-    """Why a chain is not the one of a head; None if it is."""
+    """Why a chain does not match a head; None if it does."""
     if not head.number:
         found = any(entry.sha256.startswith(head.sha256) for entry in chain)
         return None if found else Fault(None, f"no entry has the sha256 {head.sha256} of the head")
@@ -151,23 +150,24 @@ def head_fault(head: Head, chain: Sequence[Entry]) -> Fault | None:
         end = chain[-1].number if chain else 0
         return Fault(
             head.number,
-            f"expected it by the head {head}, and the chain ends at entry {end}: its end was cut, "
-            "or the file is an older copy",
+            f"expected it because of the head {head}, but the chain ends at entry {end}: its end "
+            "was removed, or the file is an older copy",
         )
     if not entry.sha256.startswith(head.sha256):
         return Fault(
             head.number,
-            f"expected sha256 {head.sha256} by the head, got {entry.sha256[: len(head.sha256)]}: "
-            "the chain was written again, or the head is another chain's",
+            f"expected sha256 {head.sha256} as in the head, got "
+            f"{entry.sha256[: len(head.sha256)]}: the chain was rewritten, or the head belongs to "
+            "another chain",
         )
     return None
 
 
 def head(text: str) -> Head:
-    """A head as a person gives it: NUMBER:HASH, or a hash alone.
+    """Parse a head: NUMBER:HASH, or a hash alone.
 
     Raises:
-        StateError: if it is none.
+        StateError: if it is not one.
     """
     parts = re.fullmatch(r"(?:([1-9][0-9]{0,11}):)?([0-9a-f]{16,64})", text.strip().lower())
     if not parts:
@@ -180,7 +180,7 @@ def head(text: str) -> Head:
 def _read(connection: sqlite3.Connection, which: str = "ORDER BY number") -> Iterator[
     tuple[Entry, str]
 ]:  # fmt: skip
-    """Entries with the text of their facts, which may be anything once the file was edited."""
+    """Entries with the text of their facts, which may be anything if the file was edited."""
     columns = ", ".join(f"CAST({name} AS BLOB)" for name in ("kind", "at", "facts", "previous",
                                                              "sha256"))  # fmt: skip
     for number, *values in connection.execute(f"SELECT number, {columns} FROM events {which}"):
@@ -196,7 +196,7 @@ def _read(connection: sqlite3.Connection, which: str = "ORDER BY number") -> Ite
 
 
 def _hash(number: int, kind: str, at: str, facts: str, previous: str) -> str:
-    """SHA-256 of an entry; its facts are the text that is kept."""
+    """SHA-256 of an entry, with its facts as stored text."""
     import hashlib
 
     others = {"at": at, "kind": kind, "number": number, "previous": previous}
@@ -210,7 +210,7 @@ _Row = tuple[Entry, str]
 
 
 def _broken_links(rows: Sequence[_Row]) -> Iterator[Fault]:
-    """What is wrong with each entry by itself, and with how it follows on the one before."""
+    """The faults of each entry, and of its link to the previous one."""
     written_as = _written_numbers(rows)
     last = 0
     for index, (entry, _) in enumerate(rows):
@@ -229,22 +229,22 @@ def _broken_links(rows: Sequence[_Row]) -> Iterator[Fault]:
             sentence = f"it was written as entry {written}"
             yield Fault(number, f"was moved, or others were inserted before it: {sentence}")
         elif following == [number]:
-            sentence = f"what stands as entry {number + 1} was written as entry {number}"
+            sentence = f"the entry at position {number + 1} was written as entry {number}"
             yield Fault(number, f"was inserted: {sentence}")
         elif number == 1 and entry.previous != NO_ENTRY:
-            yield Fault(number, "does not begin the chain: it follows on another entry")
+            yield Fault(number, "does not begin the chain: it follows another entry")
         elif index and number == last + 1 and written_as[index - 1] == last:
             before, _ = rows[index - 1]
             if entry.previous != before.sha256:
                 yield Fault(
-                    last, f"was replaced: entry {number} follows on one with sha256 "
+                    last, f"was replaced: entry {number} follows one with sha256 "
                     f"{entry.previous[:12]}, and it has {before.sha256[:12]}",
                 )  # fmt: skip
         last = number
 
 
 def _written_numbers(rows: Sequence[_Row]) -> list[int]:
-    """The number that each entry was written with; 0 for one that was changed since."""
+    """The number that each entry was written with; 0 for a changed entry."""
     numbers, searches, shift = [], _SEARCHES, 0
     for entry, facts in rows:
         own = entry.number
@@ -263,7 +263,7 @@ def _is_written_as(number: int, entry: Entry, facts: str) -> bool:
 
 
 def _missing_triggers(connection: sqlite3.Connection) -> Iterator[Fault]:
-    """The triggers that keep entries as they are; who edits the file by SQL drops them first."""
+    """The missing triggers that protect entries: editing the file by SQL requires dropping them."""
     query = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'events'"
     there = {_plain(sql) for (sql,) in connection.execute(query)}
     for text in re.findall(r"CREATE TRIGGER .*?END(?=;)", SCHEMA, re.DOTALL):

@@ -1,6 +1,6 @@
-"""What entries of the chain tell of, as the tables of the state have it, and where they disagree.
+"""Compares the chain's entries with the state's tables, and reports where they disagree.
 
-Facts are read from the tables by the same queries when an entry is written and when it is checked.
+The same queries read the facts from the tables when an entry is written and when it is checked.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from ninesteps.local.chain import Entry, Fault, append, head, head_fault
 Facts = dict[str, Any]
 
 DECISIONS = {"Approved": "approved", "Rejected": "rejected"}
-"""The kind of entry of each approval status that is decided on."""
+"""The kind of entry for each decided approval status."""
 
 
 def run_started(connection: sqlite3.Connection, run: str) -> Entry:
-    """Add the entry of a run that was just written."""
+    """Add the entry for a run that was just written."""
     return append(connection, "started", next(_runs(connection, run)))
 
 
 def version_registered(connection: sqlite3.Connection, group: str, version: int) -> Entry:
-    """Add the entry of a version that was just written."""
+    """Add the entry for a version that was just written."""
     return append(connection, "registered", next(_versions(connection, (group, version))))
 
 
 def status_changed(connection: sqlite3.Connection, number: int) -> Entry:
-    """Add the entry of a decision that was just written."""
+    """Add the entry for a decision that was just written."""
     facts = next(_decisions(connection, number))
     return append(connection, DECISIONS[facts["after"]], facts)
 
 
 def begin(connection: sqlite3.Connection) -> None:
-    """Take in what a file had before it had a chain, as one entry; nothing if it had nothing.
+    """Record the content of a file from before it had a chain, as one entry, if there is any.
 
-    Its moment is that of the newest of it, so that the entry is the same whenever it is made.
+    Its time is that of the newest content, so that the entry is the same whenever it is written.
     """
     history = _history(connection)
     moments = [facts["at"] for part in history.values() for facts in part]
@@ -48,13 +48,13 @@ def begin(connection: sqlite3.Connection) -> None:
 
 
 def disagreements(connection: sqlite3.Connection, chain: Iterable[Entry]) -> Iterator[Fault]:
-    """Where the tables no longer say what the entries tell, and what has no entry."""
+    """Where the tables differ from the entries, and what has no entry."""
     chain = list(chain)
     history = _history(connection)
     if not chain and history["runs"]:
         count = len(history["runs"])
         runs = "1 run is" if count == 1 else f"{count} runs are"
-        yield Fault(None, f"the chain has no entry, and {runs} there: its entries were deleted")
+        yield Fault(None, f"the chain has no entry, but {runs} there: its entries were deleted")
         return
     begun = next((entry for entry in chain if entry.kind == "begun"), None)
     before = {
@@ -63,7 +63,7 @@ def disagreements(connection: sqlite3.Connection, chain: Iterable[Entry]) -> Ite
     }
     if begun and begun.facts.get("sha256") != _digest_of_all(before):
         yield Fault(
-            begun.number, "what was there before the chain is not as it was: a run, a version or a "
+            begun.number, "the records from before the chain have changed: a run, a version or a "
             "decision of that time was changed, deleted or inserted",
         )  # fmt: skip
     for name, part in history.items():
@@ -72,7 +72,7 @@ def disagreements(connection: sqlite3.Connection, chain: Iterable[Entry]) -> Ite
         told = {
             key(entry.facts): entry
             for entry in chain
-            if entry.facts and _SUBJECTS.get(entry.kind) == name  # none can be read: it was edited
+            if entry.facts and _SUBJECTS.get(entry.kind) == name  # unreadable: it was edited
         }
         for subject, entry in told.items():
             yield from _compared(entry, called(entry.facts), there.get(subject))
@@ -87,7 +87,7 @@ def disagreements(connection: sqlite3.Connection, chain: Iterable[Entry]) -> Ite
 
 
 def _noted_beside(connection: sqlite3.Connection, chain: Iterable[Entry]) -> Iterator[Fault]:
-    """Where a digest that stands beside a run or a version is not that of its entry."""
+    """Where the digest of a run or a version differs from its entry."""
     subject: tuple[str, ...]
     for entry in chain:
         name = _NAMES.get(_SUBJECTS.get(entry.kind, ""), str)(entry.facts)
@@ -120,7 +120,7 @@ def _count(value: Any) -> int:
 
 def _compared(entry: Entry, name: str, now: Facts | None) -> Iterator[Fault]:
     if now is None:
-        yield Fault(entry.number, f"{name} is there no more: it was deleted")
+        yield Fault(entry.number, f"{name} no longer exists: it was deleted")
         return
     facts = ((key, value) for key, value in entry.facts.items() if key not in _DERIVED)
     different = [key for key, value in facts if now.get(key) != value]
@@ -132,7 +132,7 @@ def _compared(entry: Entry, name: str, now: Facts | None) -> Iterator[Fault]:
 
 
 _DERIVED = ("model",)
-"""Facts that are among the digests of others, by the version's request."""
+"""Digests of files that the version's request names."""
 
 _SUBJECTS = {
     "started": "runs", "registered": "versions", "approved": "decisions", "rejected": "decisions",
@@ -164,7 +164,7 @@ def _digest_of_all(history: Mapping[str, list[Facts]]) -> str:
 
 
 def _runs(connection: sqlite3.Connection, run: str | None = None) -> Iterator[Facts]:
-    """Runs, the oldest first, or one: what never changes of them."""
+    """The unchanging facts of all runs, the oldest first, or of one."""
     rows = connection.execute(
         "SELECT id, pipeline, started_by, started, definition, parameters, catalog, wanted, origin "
         "FROM executions WHERE ?1 IS NULL OR id = ?1 ORDER BY rowid",
@@ -182,7 +182,7 @@ def _runs(connection: sqlite3.Connection, run: str | None = None) -> Iterator[Fa
 def _versions(
     connection: sqlite3.Connection, version: tuple[str, int] | None = None
 ) -> Iterator[Facts]:
-    """Versions, the oldest first, or one: with the files that they name, and the model's digest."""
+    """The facts of all versions, the oldest first, or of one: files and the model's digest."""
     rows = connection.execute(
         "SELECT package_group, version, status, execution, step, created, request "
         "FROM model_packages WHERE ?1 IS NULL OR (package_group = ?1 AND version = ?2) "
@@ -202,7 +202,8 @@ def _versions(
 
 
 def _decisions(connection: sqlite3.Connection, number: int | None = None) -> Iterator[Facts]:
-    """Decisions, the oldest first, or one; of the reason its digest, as it may speak of people."""
+    """The facts of all decisions, the oldest first, or of one; of the reason, which may name
+    people, only the digest."""
     rows = connection.execute(
         "SELECT c.number, c.package_group, c.version, stage, before, after, who, why, at, "
         "evidence, rules, signature, request FROM status_changes c LEFT JOIN model_packages p "
@@ -232,7 +233,7 @@ def decision_facts(
     rules: str,
     model: str,
 ) -> Facts:
-    """What is said of a decision in the chain, and signed by who signs it."""
+    """The facts of a decision in the chain, which its signature covers."""
     texts = {"group": group, "stage": stage, "before": before, "after": after, "who": who,
              "at": at, "rules": rules, "model": model}  # fmt: skip
     plain = {name: _text(text) for name, text in texts.items()}
@@ -240,7 +241,7 @@ def decision_facts(
 
 
 def _files(connection: sqlite3.Connection, run: str) -> dict[str, str]:
-    """SHA-256 of what the steps of a run wrote, by S3 URI."""
+    """SHA-256 of the outputs of a run's steps, by S3 URI."""
     rows = connection.execute("SELECT record FROM steps WHERE execution = ? ORDER BY rowid", (run,))
     written: dict[str, str] = {}
     for (record,) in rows:
@@ -250,7 +251,7 @@ def _files(connection: sqlite3.Connection, run: str) -> dict[str, str]:
 
 
 def _model(request: Facts) -> str:
-    """The URI of the archive that a package's request names; empty if it names none."""
+    """The URI of the model archive in a package's request; empty if there is none."""
     try:
         return str(request["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
     except (KeyError, IndexError, TypeError):
@@ -258,7 +259,7 @@ def _model(request: Facts) -> str:
 
 
 def _texts(content: Any) -> Iterator[str]:
-    """Every text in a JSON content."""
+    """Every string in a JSON value."""
     if isinstance(content, str):
         yield content
     elif isinstance(content, Mapping):
@@ -270,7 +271,7 @@ def _texts(content: Any) -> Iterator[str]:
 
 
 def _json(value: Any) -> Facts:
-    """A column's JSON object; an empty one if somebody made something else of it."""
+    """A column's JSON object; empty if it was changed to something else."""
     try:
         content = json.loads(value)
     except (ValueError, TypeError, RecursionError):

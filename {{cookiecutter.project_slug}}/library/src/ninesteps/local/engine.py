@@ -1,7 +1,8 @@
-"""Runs a definition: each step as soon as those it waits for have succeeded, several at a time.
+"""Runs a definition: each step starts once the steps it waits for have succeeded, several at a
+time.
 
-A step's outputs are moved to their places once the state says that the step succeeded, with a list
-of what is still to be moved. So a run that is killed at any moment can be resumed.
+The state first records that a step succeeded, with a list of outputs to move; then the outputs are
+moved. So a run that is killed at any moment can be resumed.
 """
 
 from __future__ import annotations
@@ -61,15 +62,15 @@ Notes = Callable[[Execution], Mapping[str, str]]
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Which steps of a definition are run, and how."""
+    """Which steps of a definition to run, and how."""
 
-    only: str = ""  # this step, with those that it needs
+    only: str = ""  # this step, with the steps it needs
     debug: bool = False  # ... in this process
-    cache: bool = True  # the results of steps that have run before are reused
+    cache: bool = True  # reuse the results of earlier runs
 
 
 class Engine:
-    """Runs definitions in one folder: `s3/`, `runs/` and the SQLite file lie there."""
+    """Runs definitions in one folder, which has `s3/`, `runs/` and the SQLite file."""
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class Engine:
         processes: Processes | None = None,
         notes: Notes = lambda execution: {},
     ) -> None:
-        root = root.resolve()  # a job runs in a folder of its own
+        root = root.resolve()  # a job runs in its own folder
         self.storage = Storage(root / "s3")
         self.state = State(root / "state.db")
         self._runs = root / "runs"
@@ -89,7 +90,7 @@ class Engine:
         self._notes = notes
 
     def has(self, digests: dict[str, str]) -> bool:
-        """Whether objects lie in S3 with these bytes: S3 URI -> SHA-256."""
+        """Whether S3 has these objects unchanged: S3 URI -> SHA-256."""
         return outputs_unchanged(digests, self.storage, self.state)
 
     def run(
@@ -102,15 +103,15 @@ class Engine:
         started_by: str = "",
         origin: Mapping[str, Any] | None = None,
     ) -> Execution:
-        """Run a definition to its end, and tell the listener of every change.
+        """Run a definition, and notify the listener of every change.
 
         Args:
-            started_by: who is kept as the one that started it.
-            origin: what is kept of where it came from: code, library, settings and table.
+            started_by: who is recorded as having started it.
+            origin: where it came from: code, library, settings and table.
 
         Raises:
-            DefinitionError: if a parameter is wrong, or a step cannot run here; nothing has run
-                then.
+            DefinitionError: if a parameter is wrong, or a step cannot run here; then nothing has
+        run.
         """
         parameters = definition.parameter_values(given)
         if options.only:
@@ -120,7 +121,7 @@ class Engine:
         execution = self._execution(identifier, definition, parameters)
         catalog = [[*table, uri] for table, uri in self._catalog.items()]
         execution.origin = origin or {}
-        listener(execution)  # so that the listener knows the run, whenever this is interrupted
+        listener(execution)  # so that the listener knows the run even after an interrupt
         with run_lock(execution.folder):
             self.state.start_execution(
                 identifier, pipeline, parameters, definition.text, catalog,
@@ -132,10 +133,10 @@ class Engine:
     def resume(
         self, identifier: str, listener: Listener = lambda execution: None, cache: bool = True
     ) -> Execution:
-        """Go on with an execution where it stopped; what had succeeded is not run again.
+        """Continue an execution where it stopped, without repeating successful steps.
 
         Raises:
-            StateError: if there is none of that id, or it is still going on, or it succeeded.
+            StateError: if there is no such execution, or it is still running, or it succeeded.
         """
         executions = self.state.executions(identifier)
         if not executions:
@@ -144,11 +145,12 @@ class Engine:
         if kept.status == SUCCEEDED:
             raise StateError(f"run {identifier} has succeeded: there is nothing to resume")
         if not kept.definition:
-            raise StateError(f"run {identifier} cannot be resumed: an earlier version made it")
+            made = "an earlier version of the library made it"
+            raise StateError(f"run {identifier} cannot be resumed: {made}")
         noted = self.state.definition_digests(identifier)
         if noted and digest_of_text(kept.definition) != noted[0]:
             raise StateError(
-                f"run {identifier} cannot be resumed: its definition was changed since it began"
+                f"run {identifier} cannot be resumed: its definition has changed since it began"
             )
         definition = read_definition(kept.definition)
         execution = self._execution(identifier, definition, kept.parameters)
@@ -165,12 +167,12 @@ class Engine:
     def run_again(
         self, kept: KeptExecution, listener: Listener = lambda execution: None
     ) -> Execution:
-        """Run an execution of another folder as it was: under its id, with its parameters.
+        """Repeat an execution of another folder: under its id, with its parameters.
 
-        Nothing of it may lie in this engine's folder, so that every step runs.
+        This engine's folder must have nothing of it, so that every step runs.
 
         Raises:
-            DefinitionError: if a step cannot run here; nothing has run then.
+            DefinitionError: if a step cannot run here; then nothing has run.
         """
         definition = read_definition(kept.definition)
         definition.check_can_run()
@@ -196,7 +198,7 @@ class Engine:
         return Execution(identifier, folder, steps, parameters)
 
     def _restore(self, execution: Execution) -> None:
-        """Restore the steps that have succeeded, and move what they had not moved yet."""
+        """Restore the steps that have succeeded, and finish moving their outputs."""
         for kept in self.state.steps(execution.id):
             run = execution.steps[kept.name]
             if kept.status == SUCCEEDED:
@@ -259,7 +261,7 @@ class _Runner:
                 self.values.properties[name] = run.answer
 
     def run_all(self, parallel: int) -> None:
-        """Start what can start, until nothing can."""
+        """Start every step that can run, until none can."""
         running: dict[str, threading.Thread] = {}
         try:
             while True:
@@ -270,7 +272,7 @@ class _Runner:
                     thread = threading.Thread(target=self._run_and_tell, args=(run,))
                     running[run.step.name] = thread
                     if self.options.debug and run.step.name == self.options.only:
-                        thread.run()  # in this one
+                        thread.run()  # in this thread
                     else:
                         thread.start()
                 if not running:
@@ -307,7 +309,7 @@ class _Runner:
         ]
 
     def _skip(self) -> None:
-        """Settle the steps that can no longer run, and say why."""
+        """Skip the steps that can no longer run, with the reason."""
         steps = self.execution.steps
         changed = True
         while changed:
@@ -321,7 +323,7 @@ class _Runner:
     def _why_not(self, step: Step) -> str:
         steps = self.execution.steps
         if step.name not in self.asked_for:
-            return f"only {self.options.only} was asked for"
+            return f"only {self.options.only} was selected"
         if step.branch:
             condition, needed = step.branch
             outcome = steps[condition].outcome
@@ -342,7 +344,7 @@ class _Runner:
             run.reason = str(error)
             run.repeats = isinstance(error, ScriptError)
             run.frame = error.frame if isinstance(error, StepError) else None
-        else:  # this machine's own fault, or a value of the definition that nothing has checked
+        else:  # this machine's fault, or an unchecked value in the definition
             import traceback
 
             run.reason = f"{type(error).__name__}: {error}"
@@ -355,7 +357,7 @@ class _Runner:
         self.state.note_step(run.kept(self.execution.id))
         self.listener(self.execution)
 
-    # What happens in a step's own thread
+    # In a step's own thread
 
     def _run_and_tell(self, run: StepRun) -> None:
         try:
@@ -366,7 +368,7 @@ class _Runner:
             self.ended.put((run, None))
 
     def _run_step(self, run: StepRun) -> None:
-        """Reuse an earlier result or run the step, and put its outputs in their places."""
+        """Reuse an earlier result or run the step, and store its outputs."""
         run.started = time.monotonic()
         is_debugged = self.options.debug and run.step.name == self.options.only
         job = self._job(run)
@@ -387,19 +389,19 @@ class _Runner:
             self._put_in_place(run, done, key)
             shutil.rmtree(self._kept(run), ignore_errors=True)
         finally:
-            shutil.rmtree(job.folder, ignore_errors=True)  # may be all that fills the disk
+            shutil.rmtree(job.folder, ignore_errors=True)  # it may be what fills the disk
             run.seconds = time.monotonic() - run.started
 
     def _job(self, run: StepRun) -> Job:
-        """The job of a step: its request with every expression resolved, a folder of its own."""
-        is_condition = run.step.type == "Condition"  # its expressions are resolved one by one
+        """A step's job: the request with all expressions resolved, and its own folder."""
+        is_condition = run.step.type == "Condition"  # resolves its expressions one by one
         request = {} if is_condition else self.values.resolve(run.step.arguments)
         name = _job_name(self.execution.id, run.step)
         attempt = f"{run.step.name}-{os.urandom(4).hex()}"
         return Job(name, request, self.execution.folder / "sandboxes" / attempt, self._log(run))
 
     def _log(self, run: StepRun) -> Path:
-        """Where a step prints; of a search a folder, with a log a trial."""
+        """A step's log; for a search, a folder with one log per trial."""
         is_search = run.step.type == "Tuning"
         return self.execution.logs / (run.step.name if is_search else f"{run.step.name}.log")
 
@@ -407,7 +409,7 @@ class _Runner:
         return self.execution.folder / "kept" / run.step.name
 
     def _reuse(self, run: StepRun, key: str) -> bool:
-        """Reuse the newest result of a key whose outputs are unchanged, if there is one."""
+        """Reuse the newest result with this key and unchanged outputs, if there is one."""
         max_age = math.inf if run.step.max_age is None else run.step.max_age
         for kept in self.state.done_before(key, since=time.time() - max_age):
             if outputs_unchanged(kept.record.digests, self.backend.storage, self.state):
@@ -418,7 +420,7 @@ class _Runner:
         return False
 
     def _with_retries(self, run: StepRun, job: Job, backend: LocalBackend) -> StepResult:
-        """Run a step, and again after the faults that its retry policies name."""
+        """Run a step, and repeat it after faults that its retry policies name."""
         retries = Retries(run.step.retries)
         context = StepContext(
             run, self.execution.id, self.values, backend, self.state, job,
@@ -433,13 +435,13 @@ class _Runner:
                 pause = retries.pause_after(error.fault)
                 if pause is None:
                     raise
-                run.detail = f"is run again in {pause:g} s: {error}"
-                run.notes.append(f"{run.step.name} was run again: {error}")
+                run.detail = f"is repeated in {pause:g} s: {error}"
+                run.notes.append(f"{run.step.name} was repeated: {error}")
                 backend.processes.pause(pause)
                 shutil.rmtree(job.folder, ignore_errors=True)
 
     def _put_in_place(self, run: StepRun, done: StepResult, key: str | None) -> None:
-        """Note that a step succeeded, then take its outputs to where they are looked for."""
+        """Record that a step succeeded, then move its outputs to their URIs."""
         storage = self.backend.storage
         digests = _digests(done.outputs)
         digests |= {uri: self.state.digest(storage.file(uri)) for uri in done.rests_on}
@@ -462,14 +464,14 @@ class _Runner:
 
 
 def _job_name(execution: str, step: Step) -> str:
-    """The name that SageMaker gives to a step's job; a search's may have 32 characters only."""
+    """The name that SageMaker gives to a step's job; a search's has at most 32 characters."""
     if step.type != "Tuning":
         return f"pipelines-{execution}-{step.name}"
     return f"{execution}-{step.name[:8]}-{hashlib.sha256(step.name.encode()).hexdigest()[:10]}"
 
 
 def _uninterrupted(work: Callable[[], None]) -> None:
-    """Do something that a second Ctrl-C cannot interrupt: no step may outlive the last message."""
+    """Call something that a second Ctrl-C cannot interrupt, so that no step outlives the run."""
     thread = threading.Thread(target=work)
     thread.start()
     while thread.is_alive():
@@ -478,7 +480,7 @@ def _uninterrupted(work: Callable[[], None]) -> None:
 
 
 def _digests(outputs: Outputs) -> dict[str, str]:
-    """The digests of a job's outputs, by S3 URI; in the place of a link is put what it leads to."""
+    """The digests of a job's outputs, by S3 URI; links are replaced by their targets."""
     digests = {}
     for path, uri in outputs:
         for file in files_of(path) if path.is_dir() else [path]:

@@ -1,4 +1,4 @@
-"""The erasures that the chain of events tells of: which records, and what became of which files."""
+"""Reads the erasures in the chain of events: which records, and how files changed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ninesteps.local.step_cache import listing_sha256
 KIND = "erased"
 
 _ROWS = "row of a record erased on "
-LOST = "erased records that nobody can tell any more: their key is lost"
-"""What the summary of a table counts, beside `rows_erased_on`."""
+LOST = "erased records that cannot be recognised: their key is lost"
+"""A count in a table's summary, beside `rows_erased_on`."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Erasure:
 
     at: str  # in UTC, to the second
     record: str  # the id's keyed hash
-    key: str  # the name of the key
+    key: str  # the key's name
     files: Mapping[str, tuple[str, str]]  # URI -> SHA-256 before and after; "": it is deleted
-    learnt: tuple[int, ...] = ()  # the versions that had learnt from it, the newest first
+    learnt: tuple[int, ...] = ()  # versions trained on it, the newest first
 
 
 @dataclass(frozen=True)
@@ -38,36 +38,36 @@ class Erasures:
 
     @staticmethod
     def read(state: State, local: Path) -> Erasures:
-        """Those that a state's chain tells of.
+        """The erasures in a state's chain.
 
         Raises:
-            StateError: if what lies in the place of the key is none.
+            StateError: if the file of the key has no valid key.
         """
         rows = state.rows("SELECT at, facts FROM events WHERE kind = ? ORDER BY number", KIND)
         every = state.made(rows, _erasure)
         return Erasures(tuple(every), pseudonyms.read(local))
 
     def of(self, identifier: str) -> Erasure | None:
-        """The last erasure of a record; None if it was not erased, or under a key that is lost."""
+        """The last erasure of a record; None if it was not erased, or if the key is lost."""
         if not self.every or self.key is None:
             return None
         record = self.key.of(identifier)
         return next((one for one in reversed(self.every) if one.record == record), None)
 
     def after(self, uri: str, sha256: str) -> str:
-        """The digest that a file had is to have now: another one where records were erased."""
+        """The digest that a file should have now, after erasures in it."""
         for one in self.every:
             before, after = one.files.get(uri, ("", ""))
             sha256 = after if before == sha256 and before else sha256
         return sha256
 
     def of_folder(self, uri: str, sha256: str, now: Mapping[str, str]) -> str:
-        """Why the files of a folder are not as they were with one digest for all of them.
+        """Why the files of a folder no longer match their common digest.
 
-        Empty if erasures alone do not come to what is there now.
+        Empty if erasures alone do not explain the present files.
 
         Args:
-            now: SHA-256 by the name below the folder.
+            now: SHA-256 by name in the folder.
         """
         files, folder, last = dict(now), f"{uri.rstrip('/')}/", ""
         for one in reversed(self.every):
@@ -79,9 +79,9 @@ class Erasures:
         return f"was changed by an erasure on {last}" if is_theirs else ""
 
     def says(self, uri: str, sha256: str) -> str:
-        """Why a file is not as it was with a digest, such as `was changed by an erasure on ...`.
+        """Why a file no longer has a digest, such as `was changed by an erasure on ...`.
 
-        Empty if no erasure has changed it.
+        Empty if no erasure changed it.
         """
         changes = [(one, one.files[uri]) for one in self.every if uri in one.files]
         changes = [(one, files) for one, files in changes if sha256 in files]
@@ -91,28 +91,28 @@ class Erasures:
         return f"was {'changed' if after else 'deleted'} by an erasure on {last.at[:10]}"
 
     def learnt_by(self, version: int) -> str:
-        """That a version learnt from records that were erased since; empty if it did not.
+        """The remark that a version was trained on records that were erased since; else empty.
 
-        It is what a sentence goes on with after the version's name.
+        It continues a sentence after the version's name.
         """
         days = [one.at[:10] for one in self.every if version in one.learnt]
         if not days:
             return ""
         if len(days) == 1:
-            return f"learnt from a record that was erased on {days[0]}, or was chosen by it"
+            return f"was trained on a record that was erased on {days[0]}, or was selected with it"
         return (
-            f"learnt from {len(days)} records that were erased, the last on {days[-1]}, or was "
-            "chosen by them"
+            f"was trained on {len(days)} records that were erased, the last on {days[-1]}, or was "
+            "selected with them"
         )
 
     @property
     def under_lost_keys(self) -> int:
-        """How many erased records nobody can tell any more: the key that hashed them is gone."""
+        """How many erased records cannot be recognised, because their key is lost."""
         name = self.key.name if self.key else ""
         return sum(one.key != name for one in self.every)
 
     def among(self, identifiers: Iterable[str]) -> dict[str, str]:
-        """Which of some ids are of erased records: id -> the moment of its last erasure."""
+        """Which of some ids belong to erased records: id -> the moment of the last erasure."""
         if not self.every or self.key is None:
             return {}
         moments = {bytes.fromhex(e.record): e.at for e in self.every if e.key == self.key.name}
@@ -128,7 +128,7 @@ def _erasure(at: str, facts: str) -> Erasure:
 
 
 def read(local: Path) -> Erasures:
-    """Those of a folder such as `.local`; none where there is no state yet.
+    """The erasures of a folder such as `.local`; empty if there is no state yet.
 
     Raises:
         StateError: if the state cannot be read.
@@ -139,15 +139,15 @@ def read(local: Path) -> Erasures:
 
 
 def rows_erased_on(at: str) -> str:
-    """What the summary of a table counts: rows of records that were erased on a day."""
+    """The key in a table's summary for rows of records erased on a day."""
     return f"{_ROWS}{at[:10]}: left out"
 
 
 def notices(file: Path, found: Mapping[str, int]) -> list[str]:
-    """What a person has to know of a table that has rows of erased records, a sentence each.
+    """The warnings about a table with rows of erased records, one sentence each.
 
     Args:
-        found: the counts of its summary.
+        found: the counts in its summary.
     """
     sentences = []
     for what, count in found.items():
@@ -162,8 +162,7 @@ def notices(file: Path, found: Mapping[str, int]) -> list[str]:
         elif what == LOST:
             has = "1 record was" if count == 1 else f"{count:,} records were"
             sentences.append(
-                f"{has} erased under a key that {pseudonyms.FILE} does not have: nobody can tell "
-                f"whether {file} has rows of theirs, and none was left out; put the key back from "
-                "a copy"
+                f"{has} erased under a key that {pseudonyms.FILE} does not have: {file} may still "
+                "have rows of them, and none was left out; restore the key from a backup"
             )
     return sentences

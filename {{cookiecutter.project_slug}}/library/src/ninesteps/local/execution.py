@@ -1,4 +1,4 @@
-"""How an execution stands: its steps, what they came to, and what is kept of each."""
+"""The status of an execution: its steps, their results, and what is recorded of each."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from ninesteps.local.verdict import is_failed_gate
 WAITING, EXECUTING, SUCCEEDED = "Waiting", "Executing", "Succeeded"
 FAILED, SKIPPED, STOPPED = "Failed", "Skipped", "Stopped"
 KILLED = "Killed"
-"""What is said to be executing while no process does it."""
+"""The status of a run that is recorded as executing although no process runs it."""
 
 PAGE = "report.html"
-"""Its report, in a run's folder."""
+"""The report's file in a run's folder."""
 
 
 @dataclass
 class StepRun:
-    """How one step of an execution stands."""
+    """The status of one step of an execution."""
 
     step: Step
     status: str = WAITING
-    started: float = 0.0  # by the monotonic clock
+    started: float = 0.0  # monotonic clock
     seconds: float = 0.0
-    peak_bytes: int = 0  # the most memory that one of its processes had; 0: none, or unknown
+    peak_bytes: int = 0  # the most memory of one of its processes; 0: none, or unknown
     reason: str = ""  # why it failed or was skipped
-    frame: Frame | None = None  # where in its own code it failed
-    detail: str = ""  # what it came to: the best trial, the version
-    notes: list[str] = field(default_factory=list)  # what this machine did otherwise than AWS
+    frame: Frame | None = None  # where its own code failed
+    detail: str = ""  # the result: the best trial, the version
+    notes: list[str] = field(default_factory=list)  # what this machine did differently from AWS
     compared: list[Compared] = field(default_factory=list)  # a condition's comparisons
     outcome: bool | None = None  # a condition's
     log: Path | None = None
-    repeats: bool = False  # its own code failed: it would fail again
+    repeats: bool = False  # its own code failed, and would fail again
     source: str = ""  # the execution whose result it reuses
-    answer: dict[str, Any] = field(default_factory=dict)  # what Describe would say of its job
+    answer: dict[str, Any] = field(default_factory=dict)  # what Describe would answer
     inputs: dict[str, str] = field(default_factory=dict)  # digests of what it read, by S3 URI
 
     def kept(
@@ -50,11 +50,11 @@ class StepRun:
         digests: dict[str, str] | None = None,
         moves: list[list[str]] | None = None,
     ) -> KeptStep:
-        """The step as the state keeps it.
+        """The step's record for the state.
 
         Args:
             digests: of its outputs, by S3 URI.
-            moves: outputs that are still on their way: (path, S3 URI).
+            moves: outputs still to be moved: (path, S3 URI).
         """
         record = Record(
             detail=self.detail,
@@ -76,16 +76,16 @@ class StepRun:
 
     @property
     def state(self) -> str:
-        """What a person calls its status: a gate that the model failed did not just succeed."""
+        """The status to show: a gate that the model failed is not shown as succeeded."""
         if is_failed_gate(self.step.type, self.outcome) and self.status == SUCCEEDED:
             return "Gate failed"
         return "Cached" if self.source and self.status == SUCCEEDED else self.status
 
     def restore(self, kept: KeptStep, runs: Path | None = None) -> None:
-        """Stand as the state has it.
+        """Restore the status from the state.
 
         Args:
-            runs: the folder of runs, if it may have moved since.
+            runs: the folder of runs, if it may have moved.
         """
         record = kept.record
         self.status, self.seconds, self.reason = kept.status, kept.seconds, kept.reason
@@ -102,9 +102,9 @@ class StepRun:
 
 
 def relocated(path: Path, runs: Path) -> Path:
-    """A recorded path in the folder of runs, as it is where that folder lies now.
+    """A recorded path in the folder of runs, adapted to where that folder is now.
 
-    A repository may be moved or copied since; a copy works with its own files.
+    A repository may have been moved or copied; a copy works with its own files.
     """
     parts = path.parts
     for place, name in enumerate(parts[:-1]):
@@ -127,18 +127,18 @@ class Execution:
 
     @property
     def numbered(self) -> list[StepRun]:
-        """The steps as they are numbered: a condition after the steps that it decides on."""
+        """The steps in numbered order: a condition comes after the steps that it decides on."""
         types = {name: run.step.type for name, run in self.steps.items()}
         return [self.steps[name] for name in numbered(types)]
 
     @property
     def notes(self) -> list[str]:
-        """What this machine did otherwise than AWS, of all steps."""
+        """What this machine did differently from AWS, for all steps."""
         return [note for run in self.steps.values() for note in run.notes]
 
     @property
     def registered(self) -> list[str]:
-        """The versions of models that were registered, as a person reads them."""
+        """The registered versions, for display."""
         return [run.detail for run in self._registrations]
 
     @property
@@ -158,5 +158,5 @@ class Execution:
 
     @property
     def page(self) -> Path:
-        """Where its report is written."""
+        """The path of its report."""
         return self.folder / PAGE

@@ -1,6 +1,6 @@
-"""What stands for a value until an execution knows it: Get, Std:Join, Std:JsonGet, conditions.
+"""Evaluates expressions during an execution: Get, Std:Join, Std:JsonGet, conditions.
 
-That functions, references and conditions are known was checked when the definition was read.
+Functions, references and condition types were checked when the definition was read.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from ninesteps.local.storage import Storage
 
 _PART = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]|\['([^']+)'\]")
 _NAMED_BY = ("OutputName", "InputName", "ChannelName")
-"""The fields that name the items of a list, for references such as Outputs['train']."""
+"""The fields that name list items, for references such as Outputs['train']."""
 
 
 @dataclass
 class Values:
-    """What an execution knows by now."""
+    """The values known to an execution so far."""
 
     definition: Definition
     storage: Storage
     parameters: dict[str, Any]
-    execution: dict[str, str]  # PipelineExecutionId and the like
+    execution: dict[str, str]  # PipelineExecutionId and others
     properties: dict[str, Any] = field(default_factory=dict)  # by step, as Describe calls answer
 
     def resolve(self, value: Any) -> Any:
-        """A JSON value with every expression in it replaced by what it stands for."""
+        """A JSON value with every expression replaced by its value."""
         if isinstance(value, list):
             return [self.resolve(item) for item in value]
         if not isinstance(value, dict):
@@ -75,7 +75,7 @@ class Values:
 
 @dataclass(frozen=True)
 class Compared:
-    """One comparison of a condition, as it came out."""
+    """One comparison of a condition, with its outcome."""
 
     left_name: str
     left: Any
@@ -94,10 +94,10 @@ _SIGNS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
 
 
 def evaluate(condition: dict[str, Any], values: Values, compared: list[Compared]) -> bool:
-    """Whether a condition is true; each comparison made is noted, none is left out.
+    """Whether a condition is true; all of its comparisons are made and recorded.
 
     Raises:
-        StepError: for a condition that cannot be evaluated: that is never "no".
+        StepError: for a condition that cannot be evaluated, which never counts as false.
     """
     kind = condition["Type"]
     if kind == "Not":
@@ -121,7 +121,7 @@ def evaluate(condition: dict[str, Any], values: Values, compared: list[Compared]
 
 
 def _check_comparable(left: Any, sign: str, right: Any) -> None:
-    """Two numbers; for being equal, two texts or two truth values too."""
+    """Check the operands: two numbers; for equality, also two strings or two booleans."""
     kinds = {"number" if _is_number(value) else type(value) for value in (left, right)}
     if kinds != {"number"} and (sign not in ("==", "in") or kinds not in ({str}, {bool})):
         raise ScriptError(f"cannot compare {left!r} {sign} {right!r}: expected two numbers")
@@ -132,7 +132,7 @@ def _is_number(value: object) -> bool:
 
 
 def _name(value: Any) -> str:
-    """What a person calls the left side: the path in a file, the reference, or the value."""
+    """The left side for display: the path in a file, the reference, or the value."""
     if isinstance(value, dict):
         if "Std:JsonGet" in value:
             return str(value["Std:JsonGet"]["Path"])
@@ -168,7 +168,7 @@ def _walk(content: Any, path: str, where: str) -> Any:
 
 
 def _item(content: Any, key: str | int) -> Any:
-    """An object's value by its name; a list's item by its place, or by the field that names it."""
+    """An object's value by name; a list's item by position, or by the field that names it."""
     if isinstance(content, list):
         if isinstance(key, int):
             return content[key]

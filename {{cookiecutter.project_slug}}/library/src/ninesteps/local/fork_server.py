@@ -1,7 +1,7 @@
-"""The process that forks a child for each step: one thread, no database, heavy imports done once.
+"""The process that forks a child for each step: one thread, no database, heavy imports only once.
 
-`processes.py` runs it as a script, and talks to it over two pipes. A message to it is its length in
-ten digits and its fields, a NUL between them:
+`processes.py` runs it as a script, and talks to it over two pipes. A message starts with its length
+in ten digits; its fields are separated by NUL:
 
     import   modules, and files of a step's code (see `_import_through`), which are imported at once
     warm     the same, imported once nothing else is asked
@@ -9,15 +9,14 @@ ten digits and its fields, a NUL between them:
              NAME=value
     end      number
 
-It answers in lines, of one word and numbers:
+It answers in lines of one word and numbers:
 
     started number pid
     ended number status peak-memory-in-kilobytes
     refused number errno
 
-Once the other end of the first pipe is closed, however that came about, every child is killed: no
-step outlives its engine. It stands alone, and imports next to nothing, since each millisecond that
-it needs is one before the first step.
+When the other end of the first pipe closes, for any reason, every child is killed: no step outlives
+its engine. The script imports almost nothing, since its start delays the first step.
 """
 
 from __future__ import annotations
@@ -44,21 +43,21 @@ _SIGKILL = 9
 
 
 class Server:
-    """The children that run, and the pipes by which the engine asks for others."""
+    """The running children, and the pipes to the engine."""
 
     def __init__(self, engine: int, answers: int) -> None:
         self._engine, self._answers = engine, answers  # file descriptors
         self._children: dict[int, tuple[int, str]] = {}  # by descriptor: process id, number
         self._received = b""
-        self._later: list[str] = []  # what to import when there is nothing else to do
-        self._imported: set[str] = set()  # or tried to
-        self.code: dict[bytes, CodeType] = {}  # of steps, by its source
+        self._later: list[str] = []  # what to import when idle
+        self._imported: set[str] = set()  # or failed to
+        self.code: dict[bytes, CodeType] = {}  # of steps, by source
 
     def serve(self) -> list[str]:
-        """Do what is asked until the engine has gone.
+        """Handle messages until the engine has gone.
 
         Returns:
-            In a child, the message that it was forked for; otherwise nothing.
+            In a child, the message that it was forked for; otherwise None.
         """
         waiting = select.poll()
         waiting.register(self._engine, select.POLLIN)
@@ -85,7 +84,7 @@ class Server:
                         waiting.register(child, select.POLLIN)
 
     def _messages(self) -> list[list[str]] | None:
-        """What has come in, whole messages only; None once the engine has gone."""
+        """The complete messages received; None once the engine has gone."""
         block = os.read(self._engine, _BLOCK)
         if not block:
             return None
@@ -100,7 +99,7 @@ class Server:
         return messages
 
     def _answer(self, message: list[str]) -> int | None:
-        """Do what a message asks; where that is a child, its process id, and in the child 0."""
+        """Handle a message; return a new child's process id, and 0 in the child."""
         kind, *fields = message
         if kind == "start":
             return self._start(message)
@@ -116,7 +115,7 @@ class Server:
         return None
 
     def _import(self, name: str) -> None:
-        """Import a module, or what a file of a step's code imports, if it is installed."""
+        """Import a module, or the imports of a step's file, if installed."""
         if name in self._imported:
             return
         self._imported.add(name)
@@ -127,23 +126,23 @@ class Server:
 
     def _start(self, message: list[str]) -> int | None:
         _, number, how, _, _, code, *_ = message
-        if not _is_alone():  # a fork would have but one of the threads
+        if not _is_alone():  # a fork would keep only one of the threads
             message[2] = how = "exec"
         if how == "fork":
             self._compile(code)
-            gc.freeze()  # a child's collector would touch, and so copy, every object
+            gc.freeze()  # a child's garbage collector would touch, and so copy, every object
         try:
             pid = os.fork()
         except OSError as error:
             self._say(f"refused {number} {error.errno}")
             return None
         if pid:
-            _lead_group(pid)  # the child does so too: whoever comes first
+            _lead_group(pid)  # the child does so too: the first one counts
             self._say(f"started {number} {pid}")
         return pid
 
     def _compile(self, folder: str) -> None:
-        """Compile a step's code, unless an earlier step had the same; each child inherits it."""
+        """Compile a step's code, unless an earlier step had the same code; children inherit it."""
         for name in os.listdir(folder) if os.path.isdir(folder) else ():
             if not name.endswith(".py"):
                 continue
@@ -154,17 +153,17 @@ class Server:
 
     def _keep_compiled(self, source: bytes, name: str) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # the step that has it says what is odd in it
+            warnings.simplefilter("error")  # the step itself reports warnings about it
             try:
                 self.code[source] = compile(source, name, "exec", dont_inherit=True)
             except Exception:
                 pass
 
     def _bury(self, descriptor: int) -> None:
-        """Say of a child that has ended how it did."""
+        """Report how a child ended."""
         os.close(descriptor)
         pid, number = self._children.pop(descriptor)
-        _kill(pid)  # what it has started and left
+        _kill(pid)  # its remaining children
         _, status, usage = os.wait4(pid, 0)
         self._say(f"ended {number} {os.waitstatus_to_exitcode(status)} {usage.ru_maxrss}")
 
@@ -172,10 +171,10 @@ class Server:
         try:
             os.write(self._answers, f"{line}\n".encode())
         except BrokenPipeError:
-            pass  # the next read says so too
+            pass  # the next read reports it too
 
     def end_all(self) -> None:
-        """Kill what still runs."""
+        """Kill the running children."""
         for pid, _ in self._children.values():
             _kill(pid)
 
@@ -188,12 +187,12 @@ class Server:
 def _lead_group(pid: int) -> None:
     try:
         os.setpgid(pid, pid)
-    except OSError:  # it has, or runs something else by now, or has ended
+    except OSError:  # it already does, or runs another program, or has ended
         pass
 
 
 def _kill(pid: int) -> None:
-    """A child, and what it has started."""
+    """Kill a child and its own children."""
     try:
         os.killpg(pid, _SIGKILL)
     except (ProcessLookupError, PermissionError):
@@ -201,12 +200,12 @@ def _kill(pid: int) -> None:
 
 
 def _is_alone() -> bool:
-    """Whether this process has one thread: only then is a fork of it whole."""
+    """Whether this process has only one thread: only then can it be forked safely."""
     return len(os.listdir("/proc/self/task")) == 1
 
 
 def _import_through(file: str) -> None:
-    """Import a library by a file of a step's code, which imports it in its own way.
+    """Import a library through a file of a step's code, which imports it in its own way.
 
     The library stays imported; each step imports the file again.
     """
@@ -222,12 +221,12 @@ def _import_through(file: str) -> None:
 def _import(name: str) -> None:
     try:
         importlib.import_module(name)
-    except Exception:  # the step that imports it says why
+    except Exception:  # the step that imports it reports the error
         pass
 
 
 def _reuse_compiled(code: dict[bytes, CodeType]) -> None:
-    """Let imports use the compiled code of files with the same bytes."""
+    """Let imports use already compiled code for files with the same bytes."""
     compiled = SourceFileLoader.source_to_code
 
     def source_to_code(self: Any, data: Any, path: Any, **options: Any) -> CodeType:
@@ -244,7 +243,7 @@ def _located(code: CodeType, path: str) -> CodeType:
 
 
 def run_child(message: list[str], code: dict[bytes, CodeType]) -> NoReturn:
-    """Become what a message asks for, and end as it does.
+    """Become the process that a message asks for, and end with it.
 
     Args:
         code: compiled code by its source.
@@ -263,8 +262,8 @@ def run_child(message: list[str], code: dict[bytes, CodeType]) -> NoReturn:
         os.execve(words[0], words, environment)
     os.environ.clear()
     os.environ.update(environment)
-    sys.dont_write_bytecode = True  # as its variable says, which came too late
-    if "numpy.random" in sys.modules:  # or every child would draw the same numbers
+    sys.dont_write_bytecode = True  # as the environment variable says, which was set too late
+    if "numpy.random" in sys.modules:  # otherwise every child would draw the same numbers
         sys.modules["numpy.random"].seed()
     gc.enable()
     _reuse_compiled(code)
@@ -274,10 +273,10 @@ def run_child(message: list[str], code: dict[bytes, CodeType]) -> NoReturn:
 
 
 def _finish() -> None:
-    """Do what an interpreter does at its end, as a child of multiprocessing does.
+    """Do what an interpreter does at exit, as a child of multiprocessing does.
 
-    But for taking itself down: with all that the parent has imported, that is longer than most
-    steps are.
+    Except for finalizing itself: with everything that the parent has imported, that takes longer
+    than most steps.
     """
     if "threading" in sys.modules:
         sys.modules["threading"]._shutdown()
@@ -291,7 +290,7 @@ def _finish() -> None:
 
 
 def run_script(words: list[str], compiled: Mapping[bytes, CodeType] = {}) -> int:
-    """Run a script and its arguments as `python script ...` would; gives the exit status."""
+    """Run a script and its arguments as `python script ...` would; return the exit status."""
     script = words[0]
     main = type(sys)("__main__")
     named = {"__file__": script, "__builtins__": __builtins__, "__cached__": None}
@@ -320,9 +319,9 @@ def run_script(words: list[str], compiled: Mapping[bytes, CodeType] = {}) -> int
 
 
 def main(engine: int, answers: int) -> None:
-    """Serve the engine at the other ends of two pipes."""
-    sys.path[0] = os.devnull  # not this file's folder; a script's own takes its place
-    gc.disable()  # the server makes no garbage; its children have their own collector
+    """Serve the engine over two pipes."""
+    sys.path[0] = os.devnull  # not this file's folder; replaced by a script's own
+    gc.disable()  # the server makes no garbage; its children enable theirs
     server = Server(engine, answers)
     message = server.serve()
     if message:

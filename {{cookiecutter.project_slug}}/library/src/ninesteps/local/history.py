@@ -1,4 +1,4 @@
-"""Earlier runs on this machine, as the state has them."""
+"""Reads earlier runs on this machine from the state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class History:
     """The runs in a folder such as `.local`."""
 
     local: Path
-    read: State | None = None  # the state, where the caller has read it; None: as it is now
+    read: State | None = None  # the state, if already read; None: read it now
 
     @property
     def _state(self) -> State:
@@ -46,10 +46,10 @@ class History:
         ]
 
     def execution(self, name: str) -> Execution:
-        """One run: by its id, by the beginning of it, or as `last`.
+        """One run, by its id, the beginning of its id, or `last`.
 
         Raises:
-            StateError: if there is none, or more than one.
+            StateError: if there is no such run, or more than one.
         """
         state = self._state
         kept = self._find(state, name)
@@ -96,7 +96,7 @@ def _ended(status: str, deciding: Iterable[KeptStep]) -> dict[str, Any]:
 
 
 def as_json(execution: Execution) -> dict[str, Any]:
-    """A run with its steps, for a program to read."""
+    """A run with its steps, as JSON."""
     gates = [run.outcome for run in execution.steps.values() if run.step.type == "Condition"]
     said = of_run(execution.status, next(iter(gates), None), bool(execution.versions))
     return {
@@ -110,7 +110,7 @@ def as_json(execution: Execution) -> dict[str, Any]:
 
 
 def step_as_json(run: StepRun) -> dict[str, Any]:
-    """A step, for a program to read."""
+    """A step, as JSON."""
     return {
         "step": run.step.name,
         "type": run.step.type,
@@ -137,7 +137,7 @@ def step_as_json(run: StepRun) -> dict[str, Any]:
 
 
 def log_text(run: StepRun, trial: int | None) -> Iterator[str]:
-    """The lines of a step's log; of a search, those of one trial, or the last of each.
+    """The lines of a step's log; for a search, those of one trial, or the last lines of each.
 
     Raises:
         StateError: if there is no such log.
@@ -145,7 +145,7 @@ def log_text(run: StepRun, trial: int | None) -> Iterator[str]:
     if run.log is None or run.status == WAITING:
         raise StateError(f"{run.step.name} has no log: it {_why_no_log(run)}")
     if not run.log.exists():
-        raise StateError(f"{run.log} is not there: {run.step.name} has printed nothing yet")
+        raise StateError(f"{run.log} does not exist: {run.step.name} has printed nothing yet")
     if not run.log.is_dir():
         yield from _lines(run.log)
     elif trial is None:

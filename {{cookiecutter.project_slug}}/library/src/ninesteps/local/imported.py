@@ -1,4 +1,4 @@
-"""The packages that a script imports, anywhere in it."""
+"""Finds the packages that a script imports, anywhere in it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import functools
 import threading
 
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
-"""The fields of a statement that contain statements; expressions contain no imports."""
+"""The fields of a statement with nested statements; expressions contain no imports."""
 
 _PARSING = threading.Lock()
-"""In Python 3.11 two threads that make syntax trees at once may fail (python/cpython #106905)."""
+"""In Python 3.11, parsing in two threads at once may fail (python/cpython #106905)."""
 
 
 @functools.cache
@@ -18,7 +18,7 @@ def imported_packages(script: bytes, name: str = "<script>") -> frozenset[str]:
     """The top-level names that a script imports.
 
     Raises:
-        SyntaxError, ValueError: if it cannot be read as Python.
+        SyntaxError, ValueError: if it is not valid Python.
     """
     with _PARSING:
         waiting: list[ast.AST] = [ast.parse(script, name)]

@@ -1,7 +1,7 @@
-"""The calls of AWS that a job may make on this machine: Athena's, and S3's that read.
+"""Answers the AWS calls that a job may make on this machine: Athena's, and reads from S3.
 
-A server on 127.0.0.1, as long as the job runs, for the SDK that the job's script uses. It answers
-those alone who have the credentials that it gave to the job; the region is the job's own.
+It is a server on 127.0.0.1 for the SDK in the job's script, and runs as long as the job. It answers
+only requests with the credentials that it gave to the job; the region is the job's own.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from ninesteps.local.storage import Storage
 
 LOCALHOST = "127.0.0.1"
 MAX_BODY = 1_000_000
-"""Bytes of a request: Athena's own limit of a query is 262,144."""
+"""The most bytes in a request: Athena's own limit for a query is 262,144."""
 
 MAX_KEYS = 1000
-"""Objects of one page of a list."""
+"""Objects on one page of a list."""
 
 _CREDENTIAL = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)/")
 
 
 @contextlib.contextmanager
 def answered(athena: Athena, storage: Storage) -> Iterator[dict[str, str]]:
-    """Answer a job's calls meanwhile; gives the variables by which its SDK finds this place."""
+    """Answer a job's calls during the block; yield the variables that point its SDK here."""
     key = secrets.token_hex(16)
 
     class Handler(_Handler):
-        """Of this job."""
+        """This job's access key."""
 
     Handler.athena, Handler.storage, Handler.key = athena, storage, key
     with ThreadingHTTPServer((LOCALHOST, 0), Handler) as server:
@@ -55,7 +55,7 @@ def answered(athena: Athena, storage: Storage) -> Iterator[dict[str, str]]:
                 "AWS_ENDPOINT_URL_ATHENA": address,
                 "AWS_ENDPOINT_URL_S3": address,
                 "AWS_ACCESS_KEY_ID": key,
-                "AWS_SECRET_ACCESS_KEY": key,  # of no use but that botocore wants one
+                "AWS_SECRET_ACCESS_KEY": key,  # unused, but botocore requires one
             }
         finally:
             athena.end()
@@ -74,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Nothing: the job's own log says what went wrong."""
+        """Log nothing: the job's own log has the errors."""
 
     def do_POST(self) -> None:
         """Athena: JSON 1.1, the operation in a header."""
@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(HTTPStatus.BAD_REQUEST, answer)
 
     def do_GET(self) -> None:
-        """S3: an object, or a list of a bucket's."""
+        """S3: get an object, or list a bucket's objects."""
         if not self._is_known():
             self._error(HTTPStatus.FORBIDDEN, "AccessDenied", "expected the job's own credentials")
             return
@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
             elif not key and asked.get("list-type") == "2":
                 self._list(bucket, asked)
             else:
-                message = "this machine answers GetObject of a whole object and ListObjectsV2"
+                message = "on this machine, only GetObject of a whole object and ListObjectsV2 work"
                 self._error(HTTPStatus.NOT_IMPLEMENTED, "NotImplemented", message)
         except StepError as error:
             self._error(HTTPStatus.BAD_REQUEST, "InvalidURI", str(error))

@@ -1,4 +1,4 @@
-"""Processing, training and transform jobs: what a container would find, run, and leave behind."""
+"""Runs processing, training and transform jobs with the files that a container would have."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ninesteps.local.offline_store import Catalog
 from ninesteps.local.processes import Child, Command, Runner, Sandbox
 from ninesteps.local.storage import Storage
 
-DEFAULT_MAX_SECONDS = 86400  # SageMaker's own, where a job does not say
+DEFAULT_MAX_SECONDS = 86400  # SageMaker's default
 _BLOCK = 1 << 18  # bytes
 
 
 @dataclass(frozen=True)
 class LocalBackend:
-    """What jobs run on: the disk that stands for S3, the processes, the data catalogue."""
+    """What jobs need: the disk that stands for S3, the processes, the data catalogue."""
 
     storage: Storage
     processes: Runner
@@ -31,7 +31,7 @@ class LocalBackend:
 
 
 Outputs = list[tuple[Path, str]]
-"""Files and folders that a job has written, each with the URI that it goes to."""
+"""Files and folders that a job has written, each with its target URI."""
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Job:
     request: dict[str, Any]
     folder: Path
     log: Path
-    peak_bytes: int = 0  # the most memory that one of its processes had
+    peak_bytes: int = 0  # the most memory of one of its processes
 
     @property
     def sandbox(self) -> Sandbox:
@@ -57,10 +57,10 @@ class Job:
         code: Path | None = None,
         watch: Callable[[], bool] | None = None,
     ) -> bool:
-        """Run a command of the job; gives whether it ended by itself, and not by `watch`.
+        """Run a command of the job; return whether it ended by itself rather than by `watch`.
 
         Args:
-            code: the folder of the script's code, if it is not the script's own.
+            code: the folder of the script's code, if it is not the script's folder.
         """
         code = code or Path(words[1] if len(words) > 1 else "").parent
         command = Command(words, self.sandbox, environment, self.log, code)
@@ -74,10 +74,10 @@ class Job:
 def run_processing(
     job: Job, property_files: Iterable[tuple[str, str]], backend: LocalBackend
 ) -> Outputs:
-    """Bring the inputs and run the entrypoint.
+    """Provide the inputs and run the entrypoint.
 
     Args:
-        property_files: (output name, path in it), which must be there at the end.
+        property_files: (output name, path in it), which must exist at the end.
     """
     request, sandbox = job.request, job.sandbox
     for given in request.get("ProcessingInputs", []):
@@ -88,7 +88,7 @@ def run_processing(
     }
     for folder, target in outputs.values():
         folder.mkdir(parents=True, exist_ok=True)
-        backend.storage.path(target["S3Uri"])  # an error, if it is no URI, before the work is done
+        backend.storage.path(target["S3Uri"])  # fails for an invalid URI, before any work is done
     _write_json(sandbox.path("/opt/ml/config/processingjobconfig.json"), request)
     _write_hosts(sandbox.path("/opt/ml/config/resourceconfig.json"))
     specification = request["AppSpecification"]
@@ -113,7 +113,7 @@ def _bring(given: dict[str, Any], job: Job, backend: LocalBackend) -> None:
 
 
 def queries(request: Any, storage: Storage) -> bool:
-    """Whether a job asks Athena: whether one of its inputs is a query's text."""
+    """Whether a job calls Athena: whether one of its inputs is a query's text."""
     inputs = request.get("ProcessingInputs", []) if isinstance(request, dict) else []
     uris = [given["S3Input"]["S3Uri"] for given in inputs]
     return any(name.endswith(".sql") for uri in uris for name, _ in storage.objects(uri))
@@ -121,11 +121,11 @@ def queries(request: Any, storage: Storage) -> bool:
 
 @contextlib.contextmanager
 def _answered_calls(job: Job, backend: LocalBackend) -> Iterator[dict[str, str]]:
-    """What a job that asks Athena is told of where that is answered; others are told nothing."""
+    """The variables that point a job's SDK to the local Athena, if the job calls it."""
     if not queries(job.request, backend.storage):
         yield {}
         return
-    from ninesteps.local import job_calls  # an execution that reuses step 1 does not pay for it
+    from ninesteps.local import job_calls  # not needed if step 1 is reused
     from ninesteps.local.athena import Athena
 
     def start(words: list[str], log: Path) -> Child:
@@ -140,7 +140,7 @@ def _answered_calls(job: Job, backend: LocalBackend) -> Iterator[dict[str, str]]
 
 
 def model_uri(job: Job) -> str:
-    """Where a training job's model goes."""
+    """The URI of a training job's model."""
     return f"{job.request['OutputDataConfig']['S3OutputPath']}/{job.name}/output/model.tar.gz"
 
 
@@ -153,7 +153,7 @@ def run_training(job: Job, hyperparameters: dict[str, str], backend: LocalBacken
 
 @dataclass(frozen=True)
 class TrainingScript:
-    """How a training script is started, once its folders are there."""
+    """The command of a training script, whose folders must exist."""
 
     words: list[str]
     environment: dict[str, str]
@@ -162,7 +162,7 @@ class TrainingScript:
 def prepare_training(
     job: Job, hyperparameters: dict[str, str], backend: LocalBackend
 ) -> TrainingScript:
-    """Bring a training job's channels, its code and what it is told."""
+    """Provide a training job's channels, code and configuration."""
     request, sandbox = job.request, job.sandbox
     channels = request.get("InputDataConfig", [])
     for channel in channels:
@@ -190,24 +190,25 @@ def prepare_training(
 
 
 def packed_model(job: Job) -> tuple[Path, str]:
-    """The archive of what a training job has left, and where it goes."""
+    """The archive of a training job's output, with its URI."""
     archive = job.folder / "model.tar.gz"
     pack(job.sandbox.path("/opt/ml/model"), archive)
     return archive, model_uri(job)
 
 
 def training_definitions(request: dict[str, Any]) -> list[dict[str, Any]]:
-    """The training definitions of a tuning request; of any other request none, as one empty."""
+    """The training definitions of a tuning request; for other requests, one empty definition."""
     return request.get("TrainingJobDefinitions") or [request.get("TrainingJobDefinition", {})]
 
 
 _REGION = re.compile(r"\.dkr\.ecr\.([a-z0-9-]+)\.")
-"""Of an image, which has to be in the region of the job."""
+"""The region of an image, which must be the job's region."""
 DEFAULT_REGION = "us-east-1"
 
 
 def container_environment(image: object) -> dict[str, str]:
-    """What SageMaker sets in every container: the region, which botocore looks for elsewhere."""
+    """The variable that SageMaker sets in every container: the region, which botocore does not read
+    from there."""
     found = _REGION.search(image) if isinstance(image, str) else None
     return {"AWS_REGION": found[1] if found else DEFAULT_REGION}
 
@@ -221,7 +222,7 @@ def pack(folder: Path, archive: Path) -> None:
     with (
         archive.open("wb") as raw,
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=1, mtime=0) as packed,
-        io.BufferedWriter(packed, _BLOCK) as buffered,  # or it packs a few bytes at a time
+        io.BufferedWriter(packed, _BLOCK) as buffered,  # otherwise it packs a few bytes at a time
         tarfile.open(fileobj=buffered, mode="w") as tar,
     ):
         for file in sorted(folder.rglob("*")):
@@ -233,7 +234,7 @@ def pack(folder: Path, archive: Path) -> None:
 
 
 def run_transform(job: Job, container: dict[str, Any], backend: LocalBackend) -> Outputs:
-    """Send the input's records to the model's own script, in a process that serves it."""
+    """Send the input's records to the model's script, which runs in its own process."""
     request, sandbox = job.request, job.sandbox
     model_dir = sandbox.path("/opt/ml/model")
     backend.storage.unpack(container["ModelDataUrl"], model_dir)
@@ -268,10 +269,10 @@ def run_transform(job: Job, container: dict[str, Any], backend: LocalBackend) ->
 
 
 def _transform_environment(request: dict[str, Any]) -> dict[str, str]:
-    """What SageMaker sets beside a model's own variables in a batch transform.
+    """The variables that SageMaker adds to a model's own in a batch transform.
 
-    As "Use Your Own Inference Code with Batch Transform" of its documentation says: those that the
-    request does not say are not passed.
+    As in "Use Your Own Inference Code with Batch Transform" of its documentation; fields missing
+    from the request are not passed.
     """
     strategy = {"SingleRecord": "SINGLE_RECORD", "MultiRecord": "MULTI_RECORD"}
     said = {

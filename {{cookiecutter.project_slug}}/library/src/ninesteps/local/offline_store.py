@@ -1,4 +1,4 @@
-"""Athena on this machine: a query over the data catalogue's tables, run by DuckDB."""
+"""Runs a query over the data catalogue's tables with DuckDB, in place of Athena."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Catalog = Mapping[tuple[str, str], str]
 
 
 MEMORY = "1GB"
-"""What a query may have of memory; what is more lies on the disk meanwhile."""
+"""The memory limit of a query; DuckDB spills to disk beyond it."""
 
 
 def run_query(
@@ -24,12 +24,12 @@ def run_query(
     folder: Path,
     compression: str = "SNAPPY",
 ) -> None:
-    """Run a query against a database's tables; the rows go to a folder as Parquet.
+    """Run a query against a database's tables, and write the rows to a folder as Parquet.
 
     Raises:
-        StepError: with what DuckDB says of the query.
+        StepError: with DuckDB's message.
     """
-    import duckdb  # an execution without queries does not pay for it
+    import duckdb  # slow to import, and not needed without queries
 
     target = _quoted((folder / "rows.parquet").as_posix())
     with duckdb.connect() as connection:
@@ -59,7 +59,7 @@ COMPRESSIONS = {"NONE": "uncompressed", "SNAPPY": "snappy", "GZIP": "gzip", "ZST
 
 
 def _files(folder: Path) -> list[str]:
-    """The files of a table, listed: in a pattern, a folder's name such as `[a]` matches another."""
+    """The list of a table's files: in a glob pattern, a folder named `[a]` would match another."""
     files = sorted(file.as_posix() for file in folder.rglob("*.parquet"))
     if not files:
         raise StepError(f"the query failed: No files found in {folder}")

@@ -1,7 +1,7 @@
-"""Runs a container's command as a process of its own, under a sandbox that stands for `/opt/ml`.
+"""Runs a container's command as a separate process, with a sandbox in place of `/opt/ml`.
 
-On Linux a child is forked from a process that has the heavy imports behind it (`fork_server.py`);
-elsewhere, and where a fork could differ from a fresh interpreter, it is one.
+On Linux, it is forked from a process that has already done the heavy imports (`fork_server.py`).
+Elsewhere, and where a fork could differ from a fresh interpreter, a fresh interpreter is started.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "TMP
 _READ_ON_LOADING = (
     "ARROW_", "GLIBC_", "GOMP_", "KMP_", "LD_", "MKL_", "OMP_", "OPENBLAS_", "PYTHON",
 )  # fmt: skip
-"""What libraries and the interpreter read when they are loaded: too late for a fork."""
+"""Variables that the interpreter and libraries read when they load: too late for a fork."""
 _NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<name>.+))?', re.M)
 _IMPORTS = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(\w+)", re.MULTILINE)
@@ -42,20 +42,20 @@ _TRACEBACK = "Traceback (most recent call last):"
 _UNREADABLE = ("SyntaxError: ", "IndentationError: ", "TabError: ")  # of a script: no traceback
 
 DISK_FULL = "No space left on device"
-"""A fault of the machine that no policy names: it is not the script's own, and no retry helps."""
+"""A fault of the machine that no policy names: not the script's, and no retry helps."""
 
 INTERNAL_ERROR = "SageMaker.JOB_INTERNAL_ERROR"
-"""What a job's end by somebody else's hand stands for."""
+"""The fault for a job that was killed from outside."""
 
 KEEPS_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(32 * 1024 * 1024),
     "MALLOC_TOP_PAD_": str(16 * 1024 * 1024),
     "MALLOC_TRIM_THRESHOLD_": str(64 * 1024 * 1024),
 }
-"""Variables of glibc for servers: memory is kept for the next request, a tenth of its time."""
+"""glibc's variables for servers: keeping memory for the next request saves a tenth of its time."""
 
-_PAUSE = 0.05  # seconds, between looks at a process that ends by itself
-_WATCHED_PAUSE = 0.01  # ... at one that `watch` may end: what it does until then is wasted
+_PAUSE = 0.05  # seconds between checks of a process that ends by itself
+_WATCHED_PAUSE = 0.01  # ... of one that `watch` may end: its work until then is wasted
 _TAIL = 65536  # bytes
 
 
@@ -66,14 +66,14 @@ class Sandbox:
     root: Path
 
     def path(self, container_path: str) -> Path:
-        """Where a path of the container lies on this machine."""
+        """A container's path on this machine."""
         path = PurePosixPath(container_path)
         if not path.is_relative_to(OPT_ML) or ".." in path.parts:
             raise StepError(f"expected a path below {OPT_ML}, got {container_path!r}")
         return self.root.joinpath(*path.relative_to(OPT_ML).parts)
 
     def command(self, words: Sequence[str]) -> list[str]:
-        """A container's command as it is run here: this Python, this sandbox's paths."""
+        """A container's command for this machine: with this Python, and the sandbox's paths."""
         if words[0] not in ("python", "python3"):
             raise StepError(f"entrypoint: expected python3 ..., got {words!r}")
         return [sys.executable, *(self._word(word) for word in words[1:])]
@@ -85,17 +85,17 @@ class Sandbox:
 
 @dataclass(frozen=True)
 class Preload:
-    """What is imported once, and then found imported by every step that asks for it."""
+    """The packages that are imported once for all steps."""
 
     modules: tuple[str, ...] = ()
     through: Mapping[str, Path] = field(default_factory=dict)
-    """Packages that the steps import by a file of their own, in its own way: package -> file."""
+    """Packages that steps import through their own file, in a special way: package -> file."""
 
     def needed(self, code: Path) -> list[str] | None:
-        """The modules and the files that a folder of code imports.
+        """The modules and files that a folder of code imports.
 
-        None where it imports a package otherwise than the file does: what it would find imported
-        is not what a fresh interpreter would give it.
+        None if it imports a package differently from the file: then the imported package is not
+        what a fresh interpreter would import.
         """
         imported: set[str] = set()
         files: list[str] = []
@@ -110,20 +110,20 @@ class Preload:
         return [m for m in self.modules if m.partition(".")[0] in imported] + files
 
     def _imported_by_a_file(self, script: bytes) -> frozenset[str]:
-        """The packages with a file of their own that a script imports.
+        """The packages with their own file that a script imports.
 
-        Most scripts name none of them, and reading one as Python takes long.
+        Most scripts do not name them, and parsing a script is slow.
         """
         if script.isascii() and not any(name.encode() in script for name in self.through):
             return frozenset()
-        with contextlib.suppress(SyntaxError, ValueError):  # the script itself says so
+        with contextlib.suppress(SyntaxError, ValueError):  # the script itself reports the error
             return imported_packages(script) & self.through.keys()
         return frozenset()
 
 
 @dataclass(frozen=True)
 class Command:
-    """What is run: a command, where, with which variables, its output going to a log."""
+    """A command with its folder, variables and log."""
 
     words: list[str]
     sandbox: Sandbox
@@ -133,20 +133,20 @@ class Command:
 
 
 class Child(Protocol):
-    """A process that runs, or has run."""
+    """A running or ended process."""
 
-    peak_bytes: int  # of memory, once it has ended; 0: unknown
+    peak_bytes: int  # peak memory, once it has ended; 0: unknown
     refused: str  # why it could not be started
 
     def wait(self, seconds: float) -> int | None:
-        """Its exit status, negative for a signal; None if it still runs after so long."""
+        """Its exit status, negative for a signal; None if it is still running after the timeout."""
 
     def end(self) -> None:
-        """Kill it, if it still runs, and what it has started."""
+        """Kill it, if it is still running, with its children."""
 
 
 class Runner(Protocol):
-    """What runs commands."""
+    """Runs commands."""
 
     def run(
         self, command: Command, max_seconds: float, watch: Callable[[], bool] | None = ...
@@ -154,23 +154,23 @@ class Runner(Protocol):
         """Run a command to its end: see `Processes`."""
 
     def start(self, command: Command) -> Child:
-        """Start what a running command waits for; whoever starts it ends it."""
+        """Start a process that a running command waits for; the caller ends it."""
 
     def check_not_ended(self) -> None:
-        """Raise a StepError once no more is to be run."""
+        """Raise a StepError once the runner has been stopped."""
 
     def pause(self, seconds: float) -> None:
-        """Wait, unless no more is to be run."""
+        """Wait, unless the runner has been stopped."""
 
     def meanwhile(self, work: Callable[[], None]) -> None:
-        """Have something done in a thread of its own, while a command runs."""
+        """Call something in its own thread while a command runs."""
 
     def end_all(self) -> None:
-        """End what runs, and run no more."""
+        """End all commands, and run no more."""
 
 
 class Processes:
-    """The processes of an execution: at most so many at a time, all of which can be ended."""
+    """The processes of an execution: a limited number at a time, all of which can be ended."""
 
     def __init__(self, limit: int, preload: Preload | None = None) -> None:
         self._slots = threading.BoundedSemaphore(limit)
@@ -190,7 +190,7 @@ class Processes:
             self._server = None
 
     def warm_up(self) -> None:
-        """Begin to import what steps need, before the first of them asks for it."""
+        """Start to import what steps need, before the first step needs it."""
         if server := self._fork_server():
             server.warm_up([*self._preload.modules, *map(str, self._preload.through.values())])
 
@@ -200,14 +200,14 @@ class Processes:
         """Run a command to its end.
 
         Args:
-            watch: asked many times a second; once it says yes the process is ended.
+            watch: called many times a second; once it returns true, the process is ended.
 
         Returns:
-            Whether the process ended by itself, False if it was ended because of `watch`; and the
-            most memory that it had, in bytes.
+            Whether the process ended by itself rather than because of `watch`; and its peak memory
+            in bytes.
 
         Raises:
-            StepError: if it failed or ran for too long; the message is the script's own error.
+            StepError: if it failed or ran for too long, with the script's own error.
         """
         for word in (*command.words, *command.environment.values()):
             if not isinstance(word, str):
@@ -233,22 +233,22 @@ class Processes:
         return status is not None, child.peak_bytes
 
     def start(self, command: Command) -> Child:
-        """Start what a running command waits for: beside the number of commands that may run."""
+        """Start a process that a running command waits for; it does not count towards the limit."""
         self.check_not_ended()
         command.log.write_bytes(b"")
         return self._start(command)
 
     def end_all(self) -> None:
-        """End every process, and start no other."""
+        """End all processes, and start no more."""
         self._ended.set()
 
     def pause(self, seconds: float) -> None:
-        """Wait, unless the processes are ended meanwhile."""
+        """Wait, unless the processes are ended in the meantime."""
         self._ended.wait(seconds)
         self.check_not_ended()
 
     def meanwhile(self, work: Callable[[], None]) -> None:
-        """Have something done in a thread of its own, once the next command has started."""
+        """Call something in its own thread, once the next command has started."""
         self._meanwhile.append(work)
 
     def check_not_ended(self) -> None:
@@ -269,7 +269,7 @@ class Processes:
         return server.start(command, environment, fork=True)
 
     def _fork_server(self) -> ForkServer | None:
-        """The process that forks, which is started once, and again if it has died."""
+        """The fork server, started once, and again if it has died."""
         if not _machine_forks():
             return None
         with self._starting:
@@ -280,7 +280,7 @@ class Processes:
     def _wait(
         self, child: Child, max_seconds: float, watch: Callable[[], bool] | None
     ) -> int | None:
-        """The child's exit status; None if `watch` would have it ended."""
+        """The child's exit status; None if `watch` returned true."""
         deadline = time.monotonic() + max_seconds
         pause = _WATCHED_PAUSE if watch else _PAUSE
         while (status := child.wait(pause)) is None:
@@ -296,12 +296,12 @@ class InThisProcess:
     """Runs commands in this process and thread, so that a debugger can stop in them."""
 
     def __init__(self) -> None:
-        self._one = threading.Lock()  # folder, variables and output are the process's
+        self._one = threading.Lock()  # folder, variables and output belong to the process
 
     def run(
         self, command: Command, max_seconds: float, watch: Callable[[], bool] | None = None
     ) -> tuple[bool, int]:
-        """Run a script here, one at a time; what it prints goes to the terminal and to the log."""
+        """Run one script at a time here; its output goes to the terminal and to the log."""
         with self._one:
             return self._run(command)
 
@@ -322,31 +322,29 @@ class InThisProcess:
                 os.environ.clear()
                 os.environ.update(variables)
         if status:
-            raise ScriptError(
-                f"the script ended with exit status {status}; what it raised is above"
-            )
+            raise ScriptError(f"the script ended with exit status {status}; its error is above")
         return True, 0
 
     def start(self, command: Command) -> Child:
-        """Start a process after all, which the script that runs here waits for."""
+        """Start a separate process that the script waits for."""
         return _Fresh(command, job_environment(command.sandbox))
 
     def check_not_ended(self) -> None:
-        """Nothing ends it but itself."""
+        """Do nothing: a script here ends only by itself."""
 
     def end_all(self) -> None:
-        """Nothing ends it but itself."""
+        """Do nothing: a script here ends only by itself."""
 
     def pause(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
 
     def meanwhile(self, work: Callable[[], None]) -> None:
-        """Nothing: a debugger stops in one thread."""
+        """Do nothing: a debugger stops in one thread."""
 
 
 class _Tee(io.TextIOBase):
-    """Writes to several texts at once."""
+    """Writes to several text streams at once."""
 
     def __init__(self, *texts: TextIO) -> None:
         self._texts = texts
@@ -363,14 +361,14 @@ class _Tee(io.TextIOBase):
 
 
 class ForkServer:
-    """The engine's ends of two pipes to a process that forks children."""
+    """The engine's side of the two pipes to a fork server."""
 
     def __init__(self) -> None:
         (theirs_in, to_it), (from_it, theirs_out) = os.pipe(), os.pipe()
         for descriptor in (theirs_in, theirs_out):
             os.set_inheritable(descriptor, True)
         command = [sys.executable, fork_server.__file__, str(theirs_in), str(theirs_out)]
-        self._pid = os.posix_spawn(  # subprocess takes as long to import as this does
+        self._pid = os.posix_spawn(  # importing subprocess takes as long as this call
             sys.executable,
             command,
             job_environment(None),
@@ -378,7 +376,7 @@ class ForkServer:
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
             ],
-            setpgroup=0,  # Ctrl-C is for the engine, which ends it
+            setpgroup=0,  # Ctrl-C goes to the engine, which ends it
         )
         for descriptor in (theirs_in, theirs_out):
             os.close(descriptor)
@@ -391,18 +389,18 @@ class ForkServer:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _send(self, *fields: object) -> None:
-        """Send a message; to a server that has died, none."""
+        """Send a message, unless the server has died."""
         content = os.fsencode("\0".join(map(str, fields)))
         with self._sending, contextlib.suppress(OSError, ValueError):
             self._to_it.write(f"{len(content):0{fork_server.LENGTH}}".encode() + content)
             self._to_it.flush()
 
     def load(self, names: Sequence[str]) -> None:
-        """Have modules imported, and what files of a step's code import."""
+        """Import modules, and the imports of a step's files."""
         self._send("import", *names)
 
     def warm_up(self, names: Sequence[str]) -> None:
-        """Have the same imported once it has nothing else to do."""
+        """Import the same when the server is idle."""
         self._send("warm", *names)
 
     def start(self, command: Command, environment: dict[str, str], fork: bool) -> Child:
@@ -413,17 +411,17 @@ class ForkServer:
         variables = (f"{name}={value}" for name, value in environment.items())
         self._send("start", child.number, how, command.sandbox.root, command.log, command.code,
                    len(words), *words, *variables)  # fmt: skip
-        if self.has_ended.is_set():  # what was sent may never have arrived
+        if self.has_ended.is_set():  # the message may never have arrived
             child.finish(_LOST, 0)
         return child
 
     def end(self, child: _Forked) -> None:
-        """Kill a child that may still run."""
+        """Kill a child that may still be running."""
         self._send("end", child.number)
 
     def close(self) -> None:
-        """End the server, and all that it has started."""
-        if not self._children:  # it may be importing still, for nobody
+        """End the server with all its children."""
+        if not self._children:  # it may still be importing, for no one
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
         with self._sending, contextlib.suppress(OSError):
@@ -433,7 +431,7 @@ class ForkServer:
         self.has_ended.wait()
 
     def _listen(self) -> None:
-        """Take the server's messages until it has ended."""
+        """Handle the server's messages until it has ended."""
         with self._from_it:
             for line in self._from_it:
                 what, *numbers = line.split()
@@ -453,7 +451,7 @@ class ForkServer:
 
 
 _LOST = -9
-"""The status of a child of which nothing more is heard."""
+"""The status of a lost child."""
 
 
 class _Forked:
@@ -466,7 +464,7 @@ class _Forked:
         self._has_ended = threading.Event()
 
     def finish(self, status: int, peak_bytes: int) -> None:
-        """Note how it ended."""
+        """Record how it ended."""
         if not self._has_ended.is_set():
             self._status, self.peak_bytes = status, peak_bytes
             self._has_ended.set()
@@ -481,7 +479,7 @@ class _Forked:
 
 
 class _Fresh:
-    """An interpreter of its own."""
+    """A fresh interpreter."""
 
     peak_bytes, refused = 0, ""
 
@@ -496,7 +494,7 @@ class _Fresh:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # so that it can be ended with all that it starts
+                start_new_session=True,  # to end it with all its children
             )
         self._expired = subprocess.TimeoutExpired
 
@@ -505,7 +503,7 @@ class _Fresh:
             status = self._process.wait(seconds)
         except self._expired:
             return None
-        _kill_group(self._process.pid)  # what it has started and left
+        _kill_group(self._process.pid)  # its remaining children
         return status
 
     def end(self) -> None:
@@ -523,18 +521,18 @@ def _kill_group(pid: int) -> None:
 
 @functools.cache
 def _machine_forks() -> bool:
-    """Whether this is Linux, and one that tells when a child has ended: else no fork is safe."""
+    """Whether this is Linux with process descriptors, which make forking safe."""
     if sys.platform != "linux":
         return False
     try:
         os.close(os.pidfd_open(os.getpid()))
-    except OSError:  # an old kernel, or a sandbox of its own mind
+    except OSError:  # an old kernel, or a restrictive sandbox
         return False
     return Path("/proc/self/task").is_dir()
 
 
 def _can_fork(environment: Mapping[str, str]) -> bool:
-    """Whether a job's variables come early enough for a process that is forked."""
+    """Whether a job's variables can still take effect in a forked process."""
     own = job_environment(None)
     return environment.get(OWN_PROCESS) != "0" and all(
         own.get(name) == value
@@ -544,27 +542,29 @@ def _can_fork(environment: Mapping[str, str]) -> bool:
 
 
 def job_environment(sandbox: Sandbox | None) -> dict[str, str]:
-    """A step's variables; without a sandbox the fork server's, which must keep to one thread."""
+    """A step's variables; without a sandbox, those of the fork server, which must stay
+    single-threaded."""
     return bare_environment(
         {"SAGEMAKER_BASE_DIR": str(sandbox.root), _NO_BYTECODE: "1"}
         if sandbox
         else {
             "JE_ARROW_MALLOC_CONF": "background_thread:false",
-            # What it imports is compiled once: not every installer does so, and no step would.
+            # Imported modules are compiled once: not every installer does so, and no step would.
             _NO_BYTECODE: os.environ.get(_NO_BYTECODE, ""),
         }
     )
 
 
 def bare_environment(own: Mapping[str, str]) -> dict[str, str]:
-    """These variables and the few of this machine that every process needs: no credentials."""
+    """These variables and the few of this machine that every process needs, without credentials."""
     return {
         **{name: os.environ[name] for name in _KEPT if name in os.environ},
         **own,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        # Boosting reads all over a table: huge pages spare a tenth of it at a million rows.
+        # Boosting reads randomly from a table: with a million rows, huge pages save a tenth of the
+        # time.
         "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
         "OMP_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",
@@ -575,14 +575,14 @@ def bare_environment(own: Mapping[str, str]) -> dict[str, str]:
 _OF_THE_MACHINE = re.compile(
     r"(\w+\.)*(_ArrayMemoryError|(Memory|OS|Permission|Timeout|BlockingIO|Connection\w*)Error)\b"
 )
-"""Exceptions of a script for which the machine, rather than the script, is at fault."""
+"""A script's exceptions that are the machine's fault rather than the script's."""
 
 _OF_THE_DATA = re.compile(r"(\w+\.)*DataError: ")
-"""What a script raises to say what is wrong with its data: the sentence needs no line of code."""
+"""A script's exceptions about its data: their message needs no line of code."""
 
 
 def _failure(status: int, command: Command) -> StepError:
-    """The script's own error, and the line of its own code that raised it."""
+    """The script's own error, with the line of its code that raised it."""
     _, marker, trace = _tail(command.log).rpartition(_TRACEBACK)
     lines = trace.splitlines() or [""]
     if status == 1 and (marker or lines[-1].startswith(_UNREADABLE)):
@@ -603,22 +603,22 @@ def _failure(status: int, command: Command) -> StepError:
     name = f"signal {-status}" if status < 0 else f"exit status {status}"
     detail = f": {lines[-1]:.500}" if lines[-1] else ""
     fault = INTERNAL_ERROR if status == _LOST else ""  # killed from outside
-    if shutil.disk_usage(command.log.parent).free < _TAIL:  # then it could not say why
+    if shutil.disk_usage(command.log.parent).free < _TAIL:  # then it could not write its error
         detail, fault = f": {DISK_FULL}", DISK_FULL
     kind = StepError if fault or status < 0 else ScriptError
     return kind(f"the script ended with {name}{detail}", fault=fault)
 
 
 def _source(file: Path, line: int) -> str:
-    """A line of a script, without its indent; empty if it is not there any more."""
+    """A line of a script, without its indent; empty if it no longer exists."""
     with contextlib.suppress(OSError, UnicodeDecodeError, IndexError):
         return file.read_text(encoding="utf-8").splitlines()[line - 1].strip()
     return ""
 
 
 def _tail(log: Path) -> str:
-    """The end of a log, which may be huge, and in no encoding."""
-    if not log.is_file():  # a script may delete what it likes
+    """The end of a log, which may be huge and not valid text."""
+    if not log.is_file():  # a script may have deleted it
         return ""
     with log.open("rb") as content:
         content.seek(max(0, log.stat().st_size - _TAIL))

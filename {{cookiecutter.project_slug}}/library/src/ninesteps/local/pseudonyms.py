@@ -1,7 +1,7 @@
-"""Keyed hashes that stand for record ids, where an id itself may not be kept.
+"""Keyed hashes in place of record ids, where an id itself must not be stored.
 
-HMAC-SHA-256 (RFC 2104) under a key of this folder: without the key nobody can try ids until one
-fits, which is easy for hashes of short ids that have no key.
+HMAC-SHA-256 (RFC 2104) with a key of this folder. Hashes of short ids without a key could be
+reversed by trying all ids.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pathlib import Path
 from ninesteps.errors import StateError
 
 FILE = "trace/key"
-"""Below `.local`; whoever owns the folder reads it, and nobody else."""
+"""In `.local`; only the folder's owner can read it."""
 
 BYTES = 32
-_BLOCK = 64  # of SHA-256
+_BLOCK = 64  # SHA-256's block size
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class Key:
 
     @property
     def name(self) -> str:
-        """What tells this key from others, without giving it away: 16 hexadecimal digits."""
+        """Identifies this key without revealing it: 16 hexadecimal digits."""
         return hashlib.sha256(b"name of the key\0" + self.secret).hexdigest()[:16]
 
     @cached_property
     def hash(self) -> Callable[[bytes], bytes]:
         """The HMAC of a text's UTF-8, 32 bytes.
 
-        As `hmac.digest` gives it, in half the time: a table has a million ids.
+        The same as `hmac.digest`, in half the time: a table may have a million ids.
         """
         block = self.secret.ljust(_BLOCK, b"\0")
         inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
@@ -53,15 +53,15 @@ class Key:
         return of
 
     def of(self, identifier: str) -> str:
-        """What stands for an id, as 64 hexadecimal digits."""
+        """The pseudonym of an id, as 64 hexadecimal digits."""
         return self.hash(identifier.encode()).hex()
 
 
 def read(local: Path) -> Key | None:
-    """The key of a folder; None if there is none.
+    """The key of a folder, if there is one.
 
     Raises:
-        StateError: if what is there is no key.
+        StateError: if the file has no valid key.
     """
     file = local / FILE
     try:
@@ -70,14 +70,15 @@ def read(local: Path) -> Key | None:
         return None
     if len(secret) != BYTES:
         raise StateError(
-            f"{file}: expected a key of {BYTES} bytes, got {len(secret)}: put it back from a copy; "
-            "without it nobody can tell which records were erased"
+            f"{file}: expected a key of {BYTES} bytes, got {len(secret)}: restore it from a "
+            "backup; without it, erased records cannot be recognised"
         )
     return Key(secret)
 
 
 def made(local: Path) -> Key:
-    """The key of a folder, made if there is none; of two that make it at once, one is kept."""
+    """The key of a folder, created if necessary; if two processes create it at once, one is
+    kept."""
     if key := read(local):
         return key
     file = local / FILE
@@ -88,7 +89,7 @@ def made(local: Path) -> Key:
         content.flush()
         os.fsync(content.fileno())
     try:
-        os.link(whole, file)  # unlike a rename, it fails where another has made one
+        os.link(whole, file)  # unlike a rename, it fails if another process has created one
     except FileExistsError:
         pass
     except OSError:  # a disk without links
@@ -97,5 +98,5 @@ def made(local: Path) -> Key:
     whole.unlink(missing_ok=True)
     key = read(local)
     if key is None:
-        raise StateError(f"{file} could not be made")
+        raise StateError(f"{file} could not be created")
     return key

@@ -1,4 +1,4 @@
-"""Retry policies of a step: after which faults it is run again, how often, and after how long."""
+"""Retry policies of a step: after which faults it is repeated, how often, and after what delay."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _INTERVAL, _RATE, _ATTEMPTS = 1.0, 2.0, 5
-"""SageMaker's own, where a policy does not say."""
+"""SageMaker's defaults."""
 
 
 @dataclass
 class Retries:
-    """The policies of one step, and how often each has been made use of."""
+    """The policies of one step, and how often each has been used."""
 
     policies: tuple[dict[str, Any], ...]
     _tried: dict[int, int] = field(default_factory=dict)
     _begun: float = field(default_factory=time.monotonic)
 
     def pause_after(self, fault: str) -> float | None:
-        """How many seconds after a fault the step is run again; None if it is not."""
+        """The delay in seconds before the step is repeated after a fault; None if it is not."""
         for number, policy in enumerate(self.policies):
             if fault not in policy["ExceptionType"]:
                 continue

@@ -1,4 +1,4 @@
-"""What executions leave behind, in one SQLite file: steps, models, packages, digests of files."""
+"""The state of executions in one SQLite file: steps, models, packages, digests of files."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from ninesteps.local.state_schema import (
 )
 
 LOCK = "held.db"
-"""The file in a run's folder by which a process keeps it."""
+"""The lock file in a run's folder."""
 
 LONGEST_WAIT = 30
-"""Seconds to wait for another that writes."""
+"""Seconds to wait for another writer."""
 
 _SETTLED = 2_000_000_000
-"""Nanoseconds after which a file that is not written any more has another time if it is again."""
+"""Nanoseconds after which writing a file again surely changes its time."""
 
 
 Made = TypeVar("Made")
@@ -44,16 +44,16 @@ class ModelPackage:
 
     group: str
     version: int
-    status: str  # PendingManualApproval, Approved or Rejected: as it stands now
+    status: str  # PendingManualApproval, Approved or Rejected, at present
     execution: str
     created: str
     request: dict[str, Any]
-    head: str = ""  # of the chain of events before it was registered; older ones kept none
+    head: str = ""  # of the chain of events before the registration; empty for older versions
 
 
 @dataclass(frozen=True)
 class StatusChange:
-    """How a version went from one approval status to another."""
+    """A change of a version's approval status."""
 
     version: int
     before: str
@@ -61,15 +61,15 @@ class StatusChange:
     who: str
     why: str
     at: str
-    stage: str = ""  # of the life cycle, such as Production, that it concerns; none: the version
-    evidence: dict[str, str] = field(default_factory=dict)  # as it was then: S3 URI -> SHA-256
-    rules: str = ""  # in force then; empty where an earlier version of the library kept none
-    signature: str = ""  # of the decision, as `ssh-keygen -Y sign` writes it; empty: not signed
+    stage: str = ""  # the stage of the life cycle, such as Production; empty: the version itself
+    evidence: dict[str, str] = field(default_factory=dict)  # at that time: S3 URI -> SHA-256
+    rules: str = ""  # in force then; empty if an earlier library recorded none
+    signature: str = ""  # of the decision, by `ssh-keygen -Y sign`; empty: not signed
 
 
 @dataclass(frozen=True)
 class KeptExecution:
-    """An execution as the file has it."""
+    """An execution in the file."""
 
     id: str
     pipeline: str
@@ -80,13 +80,13 @@ class KeptExecution:
     definition: str  # its JSON
     catalog: list[list[str]]
     wanted: dict[str, Any]  # the options of the run: `RunOptions`
-    started_by: str  # who started it; empty where that was not kept
-    origin: dict[str, Any] = field(default_factory=dict)  # code and table; older runs kept none
+    started_by: str  # who started it; empty if not recorded
+    origin: dict[str, Any] = field(default_factory=dict)  # code and table; empty for older runs
 
 
 @dataclass
 class Record:
-    """What is kept of a step: all that a later step, a later run or a person may ask for."""
+    """What is recorded of a step, for later steps, later runs and people."""
 
     detail: str = ""
     notes: list[str] = field(default_factory=list)
@@ -98,14 +98,14 @@ class Record:
     compared: list[list[Any]] = field(default_factory=list)
     frame: list[Any] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)  # of its outputs, by S3 URI
-    inputs: dict[str, str] = field(default_factory=dict)  # ... of what it read; of a table, of all
-    moves: list[list[str]] = field(default_factory=list)  # outputs on their way: (path, S3 URI)
-    repeats: bool = False  # its own code failed: it would fail again
+    inputs: dict[str, str] = field(default_factory=dict)  # ... of its inputs; one for a whole table
+    moves: list[list[str]] = field(default_factory=list)  # outputs to be moved: (path, S3 URI)
+    repeats: bool = False  # its own code failed, and would fail again
 
 
 @dataclass(frozen=True)
 class KeptStep:
-    """A step of an execution as the file has it."""
+    """A step of an execution in the file."""
 
     execution: str
     name: str
@@ -117,27 +117,27 @@ class KeptStep:
 
 
 def now() -> str:
-    """The moment in UTC, to the second."""
+    """The present moment in UTC, to the second."""
     return datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class State:
-    """The SQLite file; one connection, by which any thread may call.
+    """The SQLite file, with one connection for all threads.
 
-    What was committed survives the end of the process, however it came; after a power cut the file
-    is whole, and may lack the last moments.
+    Committed data survives any end of the process; after a power cut the file is intact, but may
+    lack the latest changes.
     """
 
     def __init__(self, file: Path, read_only: bool = False) -> None:
-        """Open the file, or make it.
+        """Open the file, or create it.
 
         Args:
-            read_only: read a copy of it in memory, as it is now: nothing on disk is made or
-                changed, and a missing file counts as an empty one.
+            read_only: read a copy of its present content in memory: nothing on disk is created or
+                changed, and a missing file counts as empty.
 
         Raises:
-            StateError: if a newer version of this code wrote it, it is damaged, or it is missing
-                while there are runs beside it.
+            StateError: if a newer version of the library wrote it, it is damaged, or it is missing
+        although there are runs beside it.
         """
         self._file = file
         self._lock = threading.RLock()
@@ -164,25 +164,27 @@ class State:
             self._opened = _identity(file)
 
     def _check_not_lost(self, is_new: Callable[[], bool]) -> None:
-        """Refuse to make a new file where there are runs: it would give their versions again.
+        """Refuse to create a new file where there are runs: it would assign their version numbers
+        again.
 
-        It checks twice, since another process may make the file and its first run in between.
+        It checks twice, since another process may create the file and a first run in between.
         """
         runs = self._file.parent.glob(f"runs/*/{LOCK}")
         if is_new() and any(runs) and is_new():
-            what = "is empty" if self._file.exists() else "is not there"
-            raise StateError(f"{self._file} {what}, though runs lie beside it{self._remedy}")
+            what = "is empty" if self._file.exists() else "does not exist"
+            beside = "although there are runs beside it"
+            raise StateError(f"{self._file} {what}, {beside}{self._remedy}")
 
     @property
     def _remedy(self) -> str:
         return (
-            f": put it back from a copy; or move {self._file.parent} away, and versions count from "
-            "1 again"
+            f": restore it from a backup; or move {self._file.parent} away and start again with "
+            "version 1"
         )
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: committed at its end, rolled back on an error.
+        """One transaction: committed at the end of the block, rolled back on an error.
 
         Raises:
             StateError: if the file cannot be used, or was replaced.
@@ -198,7 +200,7 @@ class State:
                 raise
 
     def rows(self, query: str, *values: object) -> list[Any]:
-        """What a query gives.
+        """The rows of a query.
 
         Raises:
             StateError: if the file cannot be used, or was replaced.
@@ -207,10 +209,10 @@ class State:
             return connection.execute(query, values).fetchall()
 
     def made(self, rows: Iterable[Any], make: Callable[..., Made]) -> list[Made]:
-        """Objects made of rows.
+        """Rows converted to objects.
 
         Raises:
-            StateError: if a row cannot be read, because its bytes were changed.
+            StateError: if a row cannot be read because its bytes were changed.
         """
         try:
             return [make(*row) for row in rows]
@@ -219,7 +221,8 @@ class State:
 
     @contextmanager
     def _guarded(self) -> Iterator[sqlite3.Connection]:
-        """The connection, for one thread at a time, while the file is the one that was opened."""
+        """The connection, for one thread at a time, as long as the file is still the one that was
+        opened."""
         with self._named_errors(), self._lock:
             if self._opened and _identity(self._file) != self._opened:
                 raise StateError(
@@ -230,7 +233,7 @@ class State:
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
-        """SQLite's errors with the name of the file and a remedy."""
+        """Turn SQLite's errors into StateErrors with the file's name and a remedy."""
         try:
             yield
         except sqlite3.Error as error:
@@ -244,7 +247,7 @@ class State:
             raise StateError(f"{self._file} cannot be used: {error}{helps}", fault) from None
 
     def _upgrade(self) -> None:
-        """Bring a file of an earlier version up to this one; another run may have just done so."""
+        """Upgrade a file of an earlier version; another run may just have done so."""
         with self.transaction() as connection:
             upgrade(connection)
 
@@ -261,7 +264,7 @@ class State:
         started_by: str = "",
         origin: Mapping[str, Any] | None = None,
     ) -> None:
-        """Note that an execution began, with all that it takes to go on with it.
+        """Record the start of an execution, with everything needed to resume it.
 
         Args:
             origin: where it came from: code, library, settings and table.
@@ -284,12 +287,12 @@ class State:
             _note_definition(connection, subject, text)
 
     def definition_digests(self, subject: str) -> list[str]:
-        """SHA-256 of each definition that was recorded for a subject, the oldest first."""
+        """SHA-256 of each recorded definition of a subject, the oldest first."""
         query = "SELECT sha256 FROM definitions WHERE subject = ? ORDER BY rowid"
         return [str(sha256) for (sha256,) in self.rows(query, subject)]
 
     def continue_execution(self, execution: str) -> None:
-        """Note that an execution goes on."""
+        """Record that an execution continues."""
         with self.transaction() as connection:
             connection.execute(
                 "UPDATE executions SET status = 'Executing', ended = NULL WHERE id = ?",
@@ -297,7 +300,7 @@ class State:
             )
 
     def end_execution(self, execution: str, status: str) -> None:
-        """Note how an execution ended; a step that was still running ended with it."""
+        """Record how an execution ended; steps that were still running ended with it."""
         with self.transaction() as connection:
             connection.execute(
                 "UPDATE steps SET status = ? WHERE execution = ? AND status = 'Executing'",
@@ -309,7 +312,7 @@ class State:
             )
 
     def executions(self, execution: str | None = None) -> list[KeptExecution]:
-        """Every execution, the newest first; or the one of an id, if there is one."""
+        """Every execution, the newest first; or the one with an id, if there is one."""
         rows = self.rows(
             "SELECT id, pipeline, parameters, status, started, ended, definition, catalog, wanted, "
             "started_by, origin FROM executions WHERE ?1 IS NULL OR id = ?1 "
@@ -323,7 +326,7 @@ class State:
     def note_step(
         self, step: KeptStep, cache_key: str | None = None, ended: float | None = None
     ) -> None:
-        """Note how a step stands."""
+        """Record the status of a step."""
         with self.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -332,7 +335,7 @@ class State:
             )  # fmt: skip
 
     def steps(self, execution: str) -> list[KeptStep]:
-        """The steps of an execution that have begun, or were passed over."""
+        """The steps of an execution that have started or were skipped."""
         rows = self.rows(
             f"SELECT {_STEP} FROM steps WHERE execution = ? ORDER BY rowid",
             execution,
@@ -340,7 +343,7 @@ class State:
         return self.made(rows, _kept_step)
 
     def step_ends(self, execution: str) -> dict[str, float]:
-        """When each step of an execution ended, in seconds since 1970; of those that have."""
+        """When the ended steps of an execution ended, in seconds since 1970."""
         query = "SELECT name, ended FROM steps WHERE execution = ? AND ended IS NOT NULL"
         return {str(name): float(ended) for name, ended in self.rows(query, execution)}
 
@@ -354,7 +357,7 @@ class State:
     def steps_before(self, execution: str, step: str, most: int) -> list[tuple[str, KeptStep]]:
         """A step in earlier executions of the same pipeline that succeeded, the newest first.
 
-        Each with the moment that its execution began; no more than `most`.
+        Each with the start of its execution; at most `most`.
         """
         rows = self.rows(
             f"SELECT o.started, {', '.join(f's.{name}' for name in _STEP.split(', '))} "
@@ -369,7 +372,7 @@ class State:
         return self.made(rows, lambda started, *row: (started, _kept_step(*row)))
 
     def done_before(self, cache_key: str, since: float) -> list[KeptStep]:
-        """The steps of a key that ran and succeeded since a moment, the newest first."""
+        """The steps with a cache key that succeeded since a moment, the newest first."""
         rows = self.rows(
             f"SELECT {_STEP} FROM steps WHERE cache_key = ? AND status = 'Succeeded' "
             "AND ended >= ? ORDER BY ended DESC",
@@ -381,7 +384,7 @@ class State:
     # Models and packages
 
     def create_model(self, name: str, request: dict[str, Any]) -> None:
-        """Keep a SageMaker Model; one of the name that a killed run left gives way."""
+        """Store a SageMaker Model, replacing one of the same name from a killed run."""
         with self.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO models VALUES (?, ?)", (name, json.dumps(request))
@@ -391,7 +394,7 @@ class State:
         """The request that created a model.
 
         Raises:
-            StateError: if there is none of that name.
+            StateError: if there is no model with this name.
         """
         rows = self.rows("SELECT request FROM models WHERE name = ?", name)
         if not rows:
@@ -403,12 +406,13 @@ class State:
         self, group: str, status: str, execution: str, step: str, request: dict[str, Any],
         model_sha256: str = "",
     ) -> int:  # fmt: skip
-        """Add a version to a model package group and give its number.
+        """Add a version to a model package group and return its number.
 
-        A step of an execution registers once: if it had, before the run was killed, that is it.
+        A step of an execution registers only once: if it already had before the run was killed,
+        that version is returned.
 
         Args:
-            model_sha256: of its archive, by which versions of the same bytes are known.
+            model_sha256: of its archive, to find versions with the same bytes.
         """
         with self.transaction() as connection:
             registered = connection.execute(
@@ -437,7 +441,7 @@ class State:
         return int(version)
 
     def model_packages(self, group: str, version: int | None = None) -> list[ModelPackage]:
-        """Every version of a group, the newest first; or the one of a number, if there is one."""
+        """Every version of a group, the newest first; or the one with a number, if there is one."""
         rows = self.rows(
             f"SELECT package_group, version, {APPROVAL_STATUS}, execution, created, request, head "
             "FROM model_packages p WHERE package_group = ?1 AND (?2 IS NULL OR version = ?2) "
@@ -459,16 +463,17 @@ class State:
         return None if rows[0][0] is None else int(rows[0][0])
 
     def versions(self, execution: str) -> list[int]:
-        """The versions that an execution has registered, in whatever group."""
+        """The versions that an execution has registered, in any group."""
         rows = self.rows(
             "SELECT version FROM model_packages WHERE execution = ? ORDER BY rowid", execution
         )
         return [version for (version,) in rows]
 
     def change_status(self, group: str, change: StatusChange) -> bool:
-        """Keep a change of a version's status, if the version still stands as before it.
+        """Store a change of a version's status, if the version still has the status before it.
 
-        Of several at once one is kept; it says so. What is kept is never changed or taken away.
+        Of several changes at once, one is stored, and the result says which. Stored changes are
+        never altered or deleted.
         """
         status = STATUS_OF_P.format(stage="?1")
         with self.transaction() as connection:
@@ -500,7 +505,7 @@ class State:
     # Events
 
     def append_event(self, kind: str, facts: Mapping[str, Any]) -> chain.Entry:
-        """Add an entry to the chain, about something that is not kept in this file."""
+        """Add an entry to the chain, about something that is not stored in this file."""
         with self.transaction() as connection:
             return chain.append(connection, kind, facts)
 
@@ -510,12 +515,12 @@ class State:
             return chain.entries(connection)
 
     def event_faults(self, heads: Iterable[chain.Head] = ()) -> list[chain.Fault]:
-        """What is wrong with the chain, and where it and the tables disagree; none: nothing is.
+        """The faults of the chain, and where it and the tables disagree; empty if there are none.
 
         Args:
-            heads: those that were kept elsewhere.
+            heads: heads that were kept elsewhere.
         """
-        with self.transaction() as connection:  # all as of one moment
+        with self.transaction() as connection:  # all from the same moment
             entries = chain.entries(connection)
             ends = (chain.head_fault(head, entries) for head in heads)
             return [
@@ -527,10 +532,10 @@ class State:
     # Files
 
     def digest(self, file: Path) -> str:
-        """SHA-256 of a file, as 64 hexadecimal digits; one that has not changed is not read again.
+        """SHA-256 of a file, as 64 hexadecimal digits; an unchanged file is not read again.
 
-        Whether it has is told by place, inode, size and times, as git does; a file written just
-        now is not trusted to have another time if it is written again.
+        Changes are detected by path, inode, size and times, as in git. A file that was just written
+        is not cached, since another write may not change its time.
         """
         stat = file.stat()
         told_by = (str(file), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
@@ -552,10 +557,10 @@ class State:
 
 @contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
-    """Keep the folder of an execution to this process; when that ends, however, it is free again.
+    """Lock the folder of an execution for this process, until the process ends in any way.
 
     Raises:
-        StateError: if another process keeps it.
+        StateError: if another process has locked it.
     """
     file = folder / LOCK
     with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as connection:
@@ -570,7 +575,7 @@ def run_lock(folder: Path) -> Iterator[None]:
 
 
 def is_run_locked(folder: Path) -> bool:
-    """Whether a process keeps the folder of an execution; nothing is written to find out."""
+    """Whether a process has locked the folder of an execution, without writing anything."""
     file = folder / LOCK
     if not file.is_file():
         return False
@@ -593,8 +598,8 @@ def _opened(file: Path) -> sqlite3.Connection:
 def _snapshot(file: Path) -> sqlite3.Connection:
     """A copy of a file in memory.
 
-    SQLite writes even to read a file with a log beside it. Where it may not, as in another user's
-    folder, file and log are copied and read elsewhere.
+    SQLite writes even when it reads a file with a log beside it. Where it must not write, as in
+    another user's folder, file and log are copied and read elsewhere.
     """
     memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     if not file.is_file():
@@ -608,7 +613,7 @@ def _snapshot(file: Path) -> sqlite3.Connection:
         return memory
     with tempfile.TemporaryDirectory() as folder:
         for source in (file, log):
-            with suppress(FileNotFoundError):  # whoever wrote has just ended
+            with suppress(FileNotFoundError):  # the writer has just ended
                 shutil.copyfile(source, Path(folder, source.name))
         _copy((Path(folder) / file.name).as_uri(), memory)
     return memory
@@ -616,7 +621,7 @@ def _snapshot(file: Path) -> sqlite3.Connection:
 
 def _copy(address: str, memory: sqlite3.Connection) -> None:
     with closing(sqlite3.connect(address, LONGEST_WAIT, uri=True)) as source:
-        source.execute("SELECT 1 FROM sqlite_master").fetchall()  # `backup` waits without end
+        source.execute("SELECT 1 FROM sqlite_master").fetchall()  # `backup` would wait forever
         source.backup(memory)
 
 
@@ -627,21 +632,21 @@ def _has_content(file: Path) -> bool:
 def _is_cut(file: Path) -> bool:
     """Whether a file's last page is incomplete; SQLite would read the missing bytes as zeros.
 
-    SQLite itself is asked: to close a file that Python opened takes away the locks of every
-    connection of this process to it (POSIX), and another process may then remove their log.
+    SQLite itself reads it: closing a file that Python opened would release the locks of all
+    connections of this process to it (POSIX), and another process might then remove their log.
     """
     if not _has_content(file):
         return False
     address = f"{file.resolve().as_uri()}?mode=ro&immutable=1"
     with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as connection:
-        connection.execute("PRAGMA schema_version").fetchone()  # an error if it is no database
+        connection.execute("PRAGMA schema_version").fetchone()  # fails if it is not a database
         (page,) = connection.execute("PRAGMA page_size").fetchone()
         return bool(file.stat().st_size % page)
     return False
 
 
 def _identity(file: Path) -> tuple[int, int] | None:
-    """The identity of a file, whatever its name; None if there is none."""
+    """The identity of a file, independent of its name; None if it does not exist."""
     try:
         stat = file.stat()
     except OSError:
@@ -655,7 +660,7 @@ def _is_damage(error: sqlite3.Error) -> bool:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Keep a log ahead of the file; SQLite does not wait by itself while another turns to one."""
+    """Turn on write-ahead logging; SQLite itself does not wait while another process does so."""
     until = time.monotonic() + LONGEST_WAIT
     while True:
         try:

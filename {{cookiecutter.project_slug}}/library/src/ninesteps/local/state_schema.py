@@ -1,8 +1,7 @@
 """The tables of the state's SQLite file: upgrades from each version to the next.
 
-A file has the number of its last upgrade as `user_version`. A module that keeps something of its
-own in the file adds an upgrade here and does the rest itself, by `State.transaction()` and
-`State.rows()`.
+A file has the number of its last upgrade as `user_version`. A module that stores its own data in
+the file adds an upgrade here, and uses `State.transaction()` and `State.rows()`.
 """
 
 from __future__ import annotations
@@ -50,11 +49,11 @@ STATUS_OF_P = """
               AND c.version = p.version AND c.stage = {stage} ORDER BY c.number DESC LIMIT 1),
              CASE {stage} WHEN '' THEN p.status ELSE 'PendingManualApproval' END)
 """
-"""How a version p stands: as its last change left it, or as it was registered."""
+"""The status of a version p: from its last change, or from its registration."""
 
 APPROVAL_STATUS = STATUS_OF_P.format(stage="''")
 
-# The words after REPLACE take rows away without a trigger: so what would take one is refused, too.
+# REPLACE deletes rows without a trigger, so statements that would replace a row are refused too.
 VERSION_3 = f"""
 ALTER TABLE executions ADD COLUMN started_by TEXT NOT NULL DEFAULT '';
 CREATE TABLE status_changes (
@@ -146,7 +145,7 @@ UPGRADES = (
     VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8,
     VERSION_9,
 )  # fmt: skip
-"""In the order in which they came: a new one goes to the end, an old one stays as it is."""
+"""In order: append a new one at the end; never change an old one."""
 
 SCHEMA_VERSION = len(UPGRADES)
 
@@ -154,7 +153,7 @@ _FIRST_WITH_CHAIN = UPGRADES.index(VERSION_7) + 1
 
 
 def upgrade(connection: sqlite3.Connection) -> None:
-    """Bring a file up to this version, within a transaction of the caller's."""
+    """Upgrade a file to this version, within the caller's transaction."""
     before = schema_version(connection)
     for schema in UPGRADES[before:]:
         for statement in _statements(schema):
@@ -165,13 +164,13 @@ def upgrade(connection: sqlite3.Connection) -> None:
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
-    """How many upgrades a file has had; 0 for an empty one."""
+    """The number of a file's upgrades; 0 for an empty file."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     return int(version)
 
 
 def _statements(schema: str) -> Iterator[str]:
-    """The statements of a schema; a trigger's body has ends of its own."""
+    """The statements of a schema; a trigger's body contains semicolons too."""
     statement = ""
     for part in schema.split(";"):
         statement += f"{part};"

@@ -1,7 +1,7 @@
-"""Whether a step has run before: by the content of its arguments, its code and its inputs.
+"""Decides whether a step has run before, by the content of its arguments, code and inputs.
 
-SageMaker's step caching compares arguments, so two URIs are two inputs whatever lies there, and one
-URI is one input though its bytes have changed. Here an input is its bytes.
+SageMaker's step caching compares arguments: two URIs are two inputs even with the same content, and
+one URI is the same input even with other content. Here an input is compared by its bytes.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _OF_NO_EFFECT = frozenset((
     "OutputDataConfig", "ProcessingResources", "ResourceConfig", "RetryStrategy",
     "RoleArn", "S3OutputPath", "StoppingCondition", "Tags", "TransformResources", "VpcConfig",
 ))  # fmt: skip
-"""Fields that say where, for whom or on what a job runs, not what it gives."""
+"""Fields about where, for whom or on what a job runs, which do not affect its result."""
 
 _INPUTS = ("S3Uri", "ModelDataUrl", "sagemaker_submit_directory")
-"""The fields that name objects which a job reads."""
+"""The fields that name objects a job reads."""
 
 
 @dataclass(frozen=True)
 class Keys:
-    """Computes the keys of steps: the same key means the same result."""
+    """Computes the cache keys of steps: the same key means the same result."""
 
     pipeline: str
     storage: Storage
@@ -47,14 +47,14 @@ class Keys:
     def key(
         self, step: Step, request: dict[str, Any], read: dict[str, str] | None = None
     ) -> str | None:
-        """The key of a step with its arguments resolved; None if it is always run again.
+        """The key of a step with resolved arguments; None if it always runs.
 
         Args:
-            read: gets the SHA-256 of every object that the step reads, by S3 URI. A table has one
-                digest: `listing_sha256` of its objects.
+            read: receives the SHA-256 of every object that the step reads, by S3 URI. A table has
+                one digest: `listing_sha256` of its objects.
 
         Raises:
-            StepError: if an input is not there.
+            StepError: if an input does not exist.
         """
         if step.type not in REUSED:
             return None
@@ -89,7 +89,7 @@ class Keys:
         return compared
 
     def _tables(self, read: dict[str, str]) -> list[Any]:
-        """The tables that a query may read: names and contents."""
+        """The names and contents of the tables that a query may read."""
         tables = []
         for table, uri in sorted(self.catalog.items()):
             content = self.content(uri)
@@ -98,17 +98,18 @@ class Keys:
         return tables
 
     def content(self, uri: str) -> list[tuple[str, str]]:
-        """The objects at a URI: name and digest of each."""
+        """The objects at a URI, each with name and digest."""
         return [(name, self.state.digest(file)) for name, file in self.storage.objects(uri)]
 
 
 def listing_sha256(digests: Mapping[str, str]) -> str:
-    """One SHA-256 for several files: that of what `sha256sum` prints for them, sorted by name."""
+    """One SHA-256 for several files: the digest of `sha256sum`'s output for them, sorted by
+    name."""
     return _sha256("".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())))
 
 
 def outputs_unchanged(digests: dict[str, str], storage: Storage, state: State) -> bool:
-    """Whether objects are where they were put, unchanged: S3 URI -> SHA-256."""
+    """Whether objects still exist unchanged: S3 URI -> SHA-256."""
     try:
         return all(state.digest(storage.file(uri)) == digest for uri, digest in digests.items())
     except StepError:
@@ -117,7 +118,7 @@ def outputs_unchanged(digests: dict[str, str], storage: Storage, state: State) -
 
 @functools.cache
 def machine() -> str:
-    """What else a step's outputs depend on: this package, the interpreter, what is installed."""
+    """What else a step's outputs depend on: this package, the interpreter, installed packages."""
     import platform
     import site
 

@@ -1,4 +1,4 @@
-"""What a step is run with, and what it comes to."""
+"""What a step needs to run, and its result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class StepContext:
-    """A step, and all that it is run with."""
+    """A step with everything it needs to run."""
 
     run: StepRun
     execution: str
@@ -32,8 +32,8 @@ class StepContext:
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step has come to."""
+    """The result of a step."""
 
     answer: Json
     outputs: jobs.Outputs = field(default_factory=list)
-    rests_on: tuple[str, ...] = ()  # URIs of others without which it is worth nothing
+    rests_on: tuple[str, ...] = ()  # URIs of other objects that it depends on

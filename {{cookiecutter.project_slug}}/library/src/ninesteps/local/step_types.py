@@ -1,4 +1,4 @@
-"""One function a step type: it does the work, and gives what Describe would answer."""
+"""One function per step type: it does the work, and returns what Describe would answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REGION = "us-east-1"
 ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
 
 JOBS = ("Processing", "Training", "Tuning", "Transform")
-"""The step types that run a process, with a folder and a log of its own."""
+"""The step types that run a process, with its own folder and log."""
 
 
 def processing(context: StepContext) -> StepResult:
@@ -39,16 +39,16 @@ def training(context: StepContext) -> StepResult:
 
 def tune(context: StepContext) -> StepResult:
     """A hyperparameter tuning job."""
-    from ninesteps.local import tuning_step  # many a definition has none
+    from ninesteps.local import tuning_step  # many definitions have no search
 
     return tuning_step.tune(context)
 
 
 def prepare_search() -> None:
-    """Import what a search needs, which takes a moment, while the steps before it run."""
+    """Import what a search needs, which is slow, while earlier steps run."""
     from ninesteps.local import tuning
 
-    with contextlib.suppress(ImportError):  # the search itself says so
+    with contextlib.suppress(ImportError):  # the search itself reports it
         tuning.load_optuna()
 
 
@@ -56,7 +56,7 @@ def model(context: StepContext) -> StepResult:
     """A SageMaker Model."""
     request, name = context.job.request, context.job.name
     uri = request["PrimaryContainer"]["ModelDataUrl"]
-    context.backend.storage.file(uri)  # or an error: it must exist
+    context.backend.storage.file(uri)  # fails unless it exists
     context.state.create_model(name, request)
     return StepResult(
         {**request, "ModelName": name, "ModelArn": f"{ARN}:model/{name}"}, rests_on=(uri,)
@@ -77,7 +77,7 @@ def register(context: StepContext) -> StepResult:
     request, run = context.job.request, context.run
     models = [c["ModelDataUrl"] for c in request["InferenceSpecification"]["Containers"]]
     for uri in (*models, *_uris(request.get("ModelMetrics"))):
-        context.backend.storage.file(uri)  # or an error: it must exist
+        context.backend.storage.file(uri)  # fails unless it exists
     digest = context.state.digest(context.backend.storage.file(models[0]))
     group, status = request["ModelPackageGroupName"], request["ModelApprovalStatus"]
     if status != PENDING:
@@ -98,9 +98,9 @@ def register(context: StepContext) -> StepResult:
 
 
 def condition(context: StepContext) -> StepResult:
-    """The outcome of all conditions together."""
+    """The combined outcome of all conditions."""
     run = context.run
-    # Every one is evaluated, also after a first that fails: the output names them all.
+    # All are evaluated, even after one has failed: the output lists all of them.
     outcomes = [evaluate(c, context.values, run.compared) for c in run.step.arguments["Conditions"]]
     run.outcome = all(outcomes)
     run.detail = "true" if run.outcome else "false"
@@ -108,7 +108,7 @@ def condition(context: StepContext) -> StepResult:
 
 
 def fail(context: StepContext) -> StepResult:
-    """A failure that the definition asks for."""
+    """A Fail step."""
     raise ScriptError(str(context.job.request["ErrorMessage"]))
 
 
@@ -133,7 +133,7 @@ HANDLERS: dict[str, Callable[[StepContext], StepResult]] = {
 
 
 def instances(request: Json) -> int:
-    """The most instances that a request asks for."""
+    """The largest number of instances in a request."""
     resources = [
         request.get("ProcessingResources", {}).get("ClusterConfig", {}),
         request.get("TransformResources", {}),

@@ -1,7 +1,7 @@
 """S3 on disk: `s3://bucket/key` is a file below one folder.
 
 The first part of a key, the pipeline's name, is shortened on disk if it is long: with the names of
-steps and files, a path would exceed the 260 characters that Windows allows.
+steps and files, a path could exceed Windows' limit of 260 characters.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from pathlib import Path
 from ninesteps.errors import StepError
 
 LONGEST_FOLDER = 24
-"""Characters of the first folder in a bucket."""
+"""The most characters of a bucket's first folder."""
 
 _URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]+(?:/.*)?)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Storage:
-    """The folder that holds one folder a bucket."""
+    """The folder with one folder per bucket."""
 
     root: Path
 
@@ -37,22 +37,22 @@ class Storage:
         bucket, _, key = parts[1].partition("/")
         first, slash, rest = key.partition("/")
         whole = self.root / bucket / first
-        if slash and len(first) > LONGEST_FOLDER and not whole.is_dir():  # of an earlier library
+        if slash and len(first) > LONGEST_FOLDER and not whole.is_dir():  # from an earlier library
             digest = hashlib.sha256(first.encode()).hexdigest()[:8]
             whole = whole.with_name(f"{first[: LONGEST_FOLDER - 9]}~{digest}")
         return whole / rest
 
     def file(self, uri: str) -> Path:
-        """The file of one object that exists."""
+        """The file of one existing object."""
         path = self.path(uri)
         if not path.is_file():
             raise StepError(f"there is nothing at {uri}")
         return path
 
     def read(self, uri: str, sha256: str = "") -> bytes:
-        """The content of an existing object, checked against its SHA-256 if that is given.
+        """The content of an existing object, checked against its SHA-256 if given.
 
-        The bytes that were checked are returned: the file may change a moment later.
+        It returns the bytes that were checked: the file may change later.
         """
         content = self.file(uri).read_bytes()
         if sha256 and (now := hashlib.sha256(content).hexdigest()) != sha256:
@@ -60,7 +60,7 @@ class Storage:
         return content
 
     def objects(self, uri: str) -> list[tuple[str, Path]]:
-        """The objects at a URI, one or a whole folder of them: (name below it, file), in order."""
+        """The objects at a URI, one or a whole folder: (name below the URI, file), sorted."""
         path = self.path(uri)
         if path.is_file():
             return [(path.name, path)]
@@ -70,17 +70,17 @@ class Storage:
         return [(file.relative_to(path).as_posix(), file) for file in files]
 
     def download(self, uri: str, folder: Path) -> None:
-        """Copy the objects at a URI to a folder: what a script does there stays there."""
+        """Copy the objects at a URI to a folder, so that a script cannot change the originals."""
         for name, file in self.objects(uri):
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target)
 
     def unpack(self, uri: str, folder: Path, sha256: str = "") -> dict[str, str]:
-        """Unpack the files of an archive, and give the SHA-256 of each by its path.
+        """Unpack the files of an archive, and return the SHA-256 of each by path.
 
-        A link, or a path that leaves the folder, is refused, by hand, since tarfile's own filter
-        came with Python 3.11.4. If a SHA-256 is given, another archive is refused before.
+        Links, and paths that leave the folder, are refused by our own check, since tarfile's filter
+        needs Python 3.11.4. If a SHA-256 is given, any other archive is refused first.
         """
         import tarfile
         import zlib
@@ -89,7 +89,8 @@ class Storage:
         try:
             with tarfile.open(fileobj=io.BytesIO(self.read(uri, sha256))) as archive:
                 for member in archive:
-                    # No link is ever unpacked, so the name alone says where a file comes to lie.
+                    # Links are never unpacked, so the name alone determines where a file is
+                    # written.
                     target = folder / member.name
                     is_inside = target.is_relative_to(folder) and ".." not in target.parts
                     if not is_inside or not (member.isfile() or member.isdir()):
@@ -105,9 +106,9 @@ class Storage:
         return files
 
     def move(self, source: Path, uri: str) -> None:
-        """Take a file, or the files of a folder, to a URI; what has gone there already stays.
+        """Move a file, or the files of a folder, to a URI; files that were already moved stay.
 
-        As in S3, what lies there keeps its place unless something new has its name.
+        As in S3, existing objects stay unless a new one has the same name.
         """
         target = self.path(uri)
         if not source.is_dir():
@@ -117,12 +118,12 @@ class Storage:
             _move(file, target / file.relative_to(source))
 
     def write(self, uri: str, content: bytes) -> None:
-        """Write one object; it appears under its name when it is whole."""
+        """Write one object atomically."""
         target = self.path(uri)
         if target.is_file() and target.read_bytes() == content:
             return
         target.parent.mkdir(parents=True, exist_ok=True)
-        whole = self.root / f".{os.urandom(8).hex()}"  # on the same disk, and no URI names it
+        whole = self.root / f".{os.urandom(8).hex()}"  # on the same disk, and not part of any URI
         whole.write_bytes(content)
         whole.replace(target)
 
@@ -133,7 +134,7 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def _move(file: Path, target: Path) -> None:
-    """Rename a file, if it has not been already; to another disk it is copied first."""
+    """Rename a file, unless that is done already; to another disk it is copied first."""
     if not file.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""What the toolkit of a training image tells a script: the `SM_*` variables.
+"""The `SM_*` variables that the toolkit of a training image sets for a script.
 
-Two toolkits are known: `sagemaker-containers` of the XGBoost image (`_env.py`, `to_env_vars`), and
-`sagemaker-training` of the PyTorch and Hugging Face images (`environment.py`, `to_env_vars`), for
-which `sagemaker_pytorch_container/training.py` sets a few more.
+Two toolkits are supported: `sagemaker-containers` of the XGBoost image (`_env.py`, `to_env_vars`),
+and `sagemaker-training` of the PyTorch and Hugging Face images (`environment.py`, `to_env_vars`),
+for which `sagemaker_pytorch_container/training.py` sets a few more.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Any
 from ninesteps.local.processes import Sandbox
 
 ONE_CPU = "1"
-"""What a job is told of the machine: two threads on two busy cores are far slower than one."""
+"""The number of CPUs reported to a job: two threads on two busy cores are far slower than one."""
 
 HOST = "algo-1"
 HOSTS = {"current_host": HOST, "hosts": [HOST]}
 GROUP = "homogeneousCluster"
-"""What SageMaker calls the one group of instances of a job that names none."""
+"""SageMaker's name for a job's only instance group, if the job names none."""
 
 
 def own_hyperparameters(hyperparameters: Mapping[str, str]) -> dict[str, str]:
-    """Those that a script gets as arguments: not those that are for the toolkit."""
+    """The hyperparameters that a script gets as arguments, without the toolkit's own."""
     return {n: v for n, v in hyperparameters.items() if not n.startswith(("sagemaker_", "_"))}
 
 
@@ -33,7 +33,7 @@ def training_variables(
 ) -> dict[str, str]:
     """The variables that a training script finds.
 
-    All but `SM_TRAINING_ENV`, which repeats the others in one text.
+    All except `SM_TRAINING_ENV`, which repeats the others in one string.
     """
     shared = _shared(request, sandbox, hyperparameters)
     image = str(request.get("AlgorithmSpecification", {}).get("TrainingImage"))

@@ -1,8 +1,8 @@
-"""Hyperparameter tuning: Optuna over the definition's ranges, one training job a trial.
+"""Hyperparameter tuning: Optuna searches the definition's ranges, with one training job per trial.
 
-A trial is proposed from the results of the trials that came so many before it as run at a time,
-and from no others, whatever else has ended by then. So the search does not depend on how quick
-the machine is or how many trials it runs at once: the same definition and data give the same.
+With N parallel trials, a trial is proposed only from the results up to N trials before it, no
+matter what else has ended. So the search does not depend on the machine's speed or on how many
+trials it runs at once: the same definition and data give the same result.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from ninesteps.local.processes import INTERNAL_ERROR
 from ninesteps.local.state import digest_of
 
 _OTHERS_NEEDED = 4
-"""Early stopping compares with at least so many trials."""
+"""The fewest trials for early stopping to compare with."""
 _LONGEST_LINE = 65536  # bytes; a longer one counts as several
 
 
 @functools.cache
 def load_optuna() -> Any:
-    """Optuna, imported without tqdm, whose progress bars are not used: that saves a quarter."""
+    """Optuna without tqdm, whose progress bars are not used: that saves a quarter of the import."""
     shown = "tqdm.auto"
     is_known = shown in sys.modules
     if not is_known:
@@ -63,24 +63,24 @@ class Trial:
 
     tuned: dict[str, str]  # the hyperparameters that the search chose
     job: Job
-    definition: str = ""  # the name of its training definition, where there are several
-    values: list[float] = field(default_factory=list)  # of the objective, one a round
+    definition: str = ""  # the name of its training definition, if there are several
+    values: list[float] = field(default_factory=list)  # of the objective, one per round
     status: str = "InProgress"
     reason: str = ""
-    fault: Exception | None = None  # of the machine's, why it came to nothing
+    fault: Exception | None = None  # of the machine, if it failed
     archive: Path | None = None  # its model, until the search is done
-    judged: threading.Event = field(default_factory=threading.Event)  # what it is worth is known
-    done: threading.Event = field(default_factory=threading.Event)  # and its model is put aside
+    judged: threading.Event = field(default_factory=threading.Event)  # its value is known
+    done: threading.Event = field(default_factory=threading.Event)  # its model is stored
 
     @property
     def value(self) -> float | None:
-        """The objective's last value: that of the model that was saved."""
+        """The objective's last value: the saved model's."""
         return self.values[-1] if self.values else None
 
 
 @dataclass(frozen=True)
 class TrialSearch:
-    """A tuning step's request, read."""
+    """A parsed tuning request."""
 
     jobs: int
     parallel: int
@@ -91,15 +91,15 @@ class TrialSearch:
 
     @property
     def direction(self) -> str:
-        """What Optuna calls it."""
+        """Optuna's direction."""
         return "MAXIMIZE" if self.maximize else "MINIMIZE"
 
 
 @dataclass(frozen=True)
 class TrainingDefinition:
-    """What one of the searched models is trained by."""
+    """One training definition of a search."""
 
-    name: str  # empty where there is but one
+    name: str  # empty if there is only one
     request: dict[str, Any]
     pattern: re.Pattern[str]  # of the objective in a log
     ranges: dict[str, Any]
@@ -113,17 +113,17 @@ def run_tuning(
     backend: LocalBackend,
     on_trial: Callable[[list[Trial]], None],
 ) -> list[Trial]:
-    """Run every trial; gives them in the order that they were proposed.
+    """Run all trials; return them in the order in which they were proposed.
 
-    Several training definitions take turns, each with a search of its own.
+    Several training definitions take turns, each with its own search.
 
     Args:
-        kept: a folder for what trials came to: a search that is begun again finds there those
-            that had ended, and runs the others. The job's log is a folder, with a log a trial.
+        kept: a folder for the results of trials: a repeated search finds the ended ones there, and
+            runs only the others. The job's log is a folder with one log per trial.
 
     Raises:
-        StepError: if no trial gave a model, or one was killed: without it, this would be another
-            search.
+        StepError: if no trial produced a model, or one was killed: without it, this would be a
+    different search.
     """
     optuna = load_optuna()
     direction = optuna.study.StudyDirection[search.direction]
@@ -144,7 +144,7 @@ def run_tuning(
             asked.append(study.ask(definition.ranges))
             trial = _trial(number, job, definition, asked[-1].params)
             trials.append(trial)
-            # Here, in the order of the trials: the one that the next waits for is the first to run.
+            # In the order of the trials: the trial that the next one waits for runs first.
             script = _prepare(trial, backend, kept)
             before = trials[: max(0, earlier + 1)]
             pool.submit(_run, trial, script, before, search, definition, backend, kept)
@@ -155,7 +155,7 @@ def run_tuning(
     _check_no_fault(trials)
     if not ranked(trials, search.maximize):
         first = trials[0].reason
-        raise ScriptError(f"none of {len(trials)} trials gave a model; the first: {first}")
+        raise ScriptError(f"none of {len(trials)} trials produced a model; the first: {first}")
     return trials
 
 
@@ -168,10 +168,10 @@ def _check_no_fault(trials: list[Trial]) -> None:
 
 
 def read_search(request: dict[str, Any]) -> TrialSearch:
-    """What a tuning request asks for.
+    """Parse a tuning request.
 
     Raises:
-        StepError: if it cannot be searched.
+        StepError: if it cannot be run.
     """
     config = request["HyperParameterTuningJobConfig"]
     limits = config["ResourceLimits"]
@@ -223,10 +223,10 @@ def _sampler(config: dict[str, Any], parallel: int) -> Any:
 
 
 def metric_pattern(objective: str, specification: dict[str, Any]) -> re.Pattern[str]:
-    """How the objective is read from a log: by the job's own definition, or XGBoost's.
+    """The pattern of the objective in a log: the job's own definition, or XGBoost's.
 
-    The XGBoost image counts as an algorithm of SageMaker's own, whose metrics cannot be defined:
-    the service reads lines such as `[5]#011train-auc:0.9#011validation-auc:0.8`.
+    The XGBoost image is a built-in algorithm, whose metrics cannot be defined: the service reads
+    lines such as `[5]#011train-auc:0.9#011validation-auc:0.8`.
     """
     for definition in specification.get("MetricDefinitions", []):
         if definition["Name"] == objective:
@@ -278,7 +278,7 @@ def _trial(
 
 
 def _prepare(trial: Trial, backend: LocalBackend, kept: Path) -> TrainingScript | None:
-    """Read what a trial came to before, or bring what it needs; None if there is nothing to run."""
+    """Read a trial's earlier result, or provide its inputs; None if there is nothing to run."""
     try:
         if _restored(trial, _record(trial, kept)):
             return None
@@ -298,7 +298,7 @@ def _run(
     backend: LocalBackend,
     kept: Path,
 ) -> None:
-    """Run a trial to its end, whatever that is; nothing is raised, the trial says how it was."""
+    """Run a trial to its end without raising; the trial records the outcome."""
     try:
         if script:
             _train_with_retries(trial, script, before, search, definition, backend)
@@ -308,7 +308,7 @@ def _run(
     try:
         if script and trial.status != "Failed":
             _keep(trial, _record(trial, kept))
-    except Exception as error:  # others may have been proposed from its value already
+    except Exception as error:  # others may already have been proposed from its value
         _fail(trial, error)
         trial.fault = error
     finally:
@@ -324,7 +324,7 @@ def _train_with_retries(
     definition: TrainingDefinition,
     backend: LocalBackend,
 ) -> None:
-    """Train again after an internal error, as often as the job's `RetryStrategy` says."""
+    """Train, and repeat after an internal error as often as the job's `RetryStrategy` says."""
     request = trial.job.request
     retries = int(request.get("RetryStrategy", {}).get("MaximumRetryAttempts", 0))
     for left in range(retries, -1, -1):
@@ -349,7 +349,7 @@ def _train(
     definition: TrainingDefinition,
     backend: LocalBackend,
 ) -> None:
-    """Run a trial's script until it ends, or is stopped by the median of the trials before."""
+    """Run a trial's script until it ends, or the median rule stops it."""
     log = ObjectiveLog(trial.job.log, definition.pattern, trial.values)
     limits = median_limits(before) if search.early_stopping else []
 
@@ -359,7 +359,7 @@ def _train(
 
     may_stop = (lambda: last_round() is not None) if limits else None
     trial.job.run(backend, script.words, script.environment, watch=may_stop)
-    last = last_round()  # also if the script was quicker than to be stopped
+    last = last_round()  # also if the script ended before it could be stopped
     if last is not None:
         del trial.values[last + 1 :]
     if trial.value is None or not math.isfinite(trial.value):
@@ -379,9 +379,9 @@ def _record(trial: Trial, kept: Path) -> Path:
 
 
 def _keep(trial: Trial, record: Path) -> None:
-    """Put aside what a trial came to: the model first, then the record that says so.
+    """Store a trial's result: first the model, then its record.
 
-    Of one that was stopped there is no model.
+    A stopped trial has no model.
     """
     record.parent.mkdir(parents=True, exist_ok=True)
     if trial.status == "Completed":
@@ -408,7 +408,7 @@ def _restored(trial: Trial, record: Path) -> bool:
             return False
         if content["sha256"] and digest_of(archive) != content["sha256"]:
             return False
-    except (OSError, ValueError, KeyError, TypeError):  # not written to its end, or not at all
+    except (OSError, ValueError, KeyError, TypeError):  # incomplete or missing
         return False
     trial.values[:], trial.status = content["values"], content["status"]
     trial.job.peak_bytes = content["peak_bytes"]
@@ -418,7 +418,7 @@ def _restored(trial: Trial, record: Path) -> bool:
 
 @dataclass
 class ObjectiveLog:
-    """The objective's values in a log, which is read on as it grows."""
+    """The objective's values in a growing log."""
 
     file: Path
     pattern: re.Pattern[str]
@@ -426,7 +426,7 @@ class ObjectiveLog:
     _position: int = 0
 
     def read(self) -> None:
-        """Add the values of the lines that came since; tabs are as the service writes them."""
+        """Add the values of new lines; tabs are as the service writes them."""
         size = self.file.stat().st_size if self.file.is_file() else 0
         if size == self._position:
             return
@@ -434,7 +434,7 @@ class ObjectiveLog:
             content.seek(self._position)
             while line := content.readline(_LONGEST_LINE):
                 if not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
-                    break  # it is still being written
+                    break  # still being written
                 self._position += len(line)
                 text = line.decode("utf-8", errors="replace").replace("\t", "#011")
                 if match := self.pattern.search(text):
@@ -442,10 +442,10 @@ class ObjectiveLog:
 
 
 def median_limits(before: list[Trial]) -> list[float]:
-    """The values that SageMaker's median rule asks of a trial, round by round.
+    """The limits of SageMaker's median rule for a trial, round by round.
 
-    It is the median of the earlier trials' running averages up to that round; only trials that ran
-    so far, and no fewer than four, are compared with.
+    A limit is the median of the earlier trials' running averages up to that round, over trials that
+    reached it; at least four are needed.
     """
     finished = [other.values for other in before if other.status == "Completed"]
     averages = [
@@ -462,7 +462,7 @@ def median_limits(before: list[Trial]) -> list[float]:
 
 
 def stopping_round(values: list[float], limits: list[float], maximize: bool) -> int | None:
-    """The first round at which a trial with these values is worse than its limit, if any."""
+    """The first round in which a trial with these values is worse than its limit, if any."""
     for round_, (value, limit) in enumerate(zip(values, limits, strict=False)):
         if value < limit if maximize else value > limit:
             return round_
@@ -478,6 +478,6 @@ def _tell(study: Any, asked: Any, trial: Trial) -> None:
 
 
 def ranked(trials: list[Trial], maximize: bool) -> list[Trial]:
-    """The trials that gave a model, best first; of equals, the earlier one."""
+    """The trials with a model, best first; among equals, the earlier one."""
     complete = [t for t in trials if t.status == "Completed" and t.value is not None]
     return sorted(complete, key=lambda t: -(t.value or 0.0) if maximize else (t.value or 0.0))

@@ -1,4 +1,4 @@
-"""The step type Tuning: a search, and what Describe would answer of it."""
+"""The step type Tuning: runs a search, and returns what Describe would answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ninesteps.local import jobs, tuning
 from ninesteps.local.execution import FAILED, STOPPED
 from ninesteps.local.step_context import Json, StepContext, StepResult
 
-_ENDINGS = {STOPPED: "stopped early, by the median of the others", FAILED: "failed"}
+_ENDINGS = {STOPPED: "stopped early, by the median rule", FAILED: "failed"}
 
 
 def tune(context: StepContext) -> StepResult:
@@ -30,7 +30,7 @@ def tune(context: StepContext) -> StepResult:
         if count := sum(trial.status == status for trial in trials):
             run.notes.append(f"{run.step.name}: {count} of {len(trials)} trials {ending}")
     job.peak_bytes = max(trial.job.peak_bytes for trial in trials)
-    # Those without a model too, as the service lists them: after those that can be chosen.
+    # As in the service's list, trials without a model come after those that can be chosen.
     others = [trial for trial in trials if trial not in models]
     summaries = [_training_job_summary(trial, search.objective) for trial in (*models, *others)]
     ended = {
@@ -57,7 +57,7 @@ def _training_job_summary(trial: tuning.Trial, objective: str) -> Json:
 
 
 def _best_of_each(trials: list[tuning.Trial], search: tuning.TrialSearch) -> str:
-    """The best value, `0.91`, or that of each training definition, `xgboost 0.91, lightgbm 0.9`."""
+    """The best value, `0.91`, or one per training definition, `xgboost 0.91, lightgbm 0.9`."""
     named: dict[str, float | None] = {}
     for trial in tuning.ranked(trials, search.maximize):
         named.setdefault(trial.definition, trial.value)

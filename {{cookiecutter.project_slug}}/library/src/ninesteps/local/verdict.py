@@ -1,4 +1,4 @@
-"""How a run ended, in a word or two: the one home of what pages, `runs` and `show` say of it."""
+"""How a run ended, in a word or two, for the pages, `runs` and `show`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def of_run(status: str, passes: bool | None, is_registered: bool) -> str:
 
     Args:
         status: the run's, such as Succeeded.
-        passes: whether the model passed the gate; None: the run did not come so far.
+        passes: whether the model passed the gate; None: the run did not get that far.
 
     Returns:
-        registered, gate failed, failed, stopped, killed, running; or succeeded, where the steps
-        that were asked for lead to no registration.
+        registered, gate failed, failed, stopped, killed, running; or succeeded, if the selected
+    steps do not include a registration.
     """
     if is_registered:
         return REGISTERED

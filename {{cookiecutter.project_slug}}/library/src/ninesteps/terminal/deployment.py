@@ -112,7 +112,7 @@ def standing(rehearsal: Rehearsal) -> str:
     try:
         status = rehearsal.ask("status")
     except DeployError:
-        return "no endpoint runs here"
+        return "no endpoint is running here"
     if status["deploying"] is not None:
         return (
             f"version {status['deploying']} is still being deployed: `pipeline endpoint` shows it, "

@@ -1,6 +1,6 @@
-"""Serves a version beside the one that serves, as long as whoever runs the A/B test is there.
+"""Serves a version beside the current one while the A/B test's client stays connected.
 
-Who runs it deals the users out and decides; here a part of the requests is taken, and given back.
+The client assigns users and decides; the endpoint only routes a share of the requests.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from ninesteps.local.endpoint.fleet import Fleet
 from ninesteps.local.endpoint.router import Router
 
 INTERRUPTED = "interrupted"
-"""The outcome of a test that was left before it was decided: it can be gone on with."""
+"""The outcome of a test that was left undecided: it can be continued."""
 
-LEFT = "left before it was decided"
+LEFT = "left undecided"
 
 
 @dataclass
 class AbDeployment(Deployment):
-    """A version that is tested; `share` is what requests without a variant get, in percent."""
+    """A version in an A/B test; `share` is its percentage of requests that name no variant."""
 
     share: int = 10
-    decision: dict[str, Any] = field(default_factory=dict)  # outcome, why, and what is noted of it
+    decision: dict[str, Any] = field(default_factory=dict)  # outcome, reason, and what is recorded
     _router: Router | None = None
     _is_over: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the chain of events says of the test."""
+        """The test's facts for the chain of events."""
         decision = self.decision or {"outcome": INTERRUPTED}
         return {f"ab_{key}": value for key, value in decision.items() if key != "why"}
 
@@ -38,7 +38,7 @@ class AbDeployment(Deployment):
         """Serve the version beside the other until the test is over.
 
         Raises:
-            RolledBackError: if the version does not take over; the other serves alone again.
+            RolledBackError: if the version does not take over; then the other serves alone again.
         """
         self.phase = "golden requests"
         try:
@@ -51,11 +51,11 @@ class AbDeployment(Deployment):
         except BaseException:
             await self._go_back(router, green)
             raise
-        self.phase = "stopping the version before"
+        self.phase = "stopping the previous version"
         return router.take_over()
 
     def turn(self, share: int) -> None:
-        """Give the version another share of the requests that name no variant."""
+        """Change the version's share of requests that name no variant."""
         self.share = share
         if self._router and not self._is_over.is_set():
             self._router.turn(share, 100)
@@ -67,6 +67,6 @@ class AbDeployment(Deployment):
         self._is_over.set()
 
     def leave(self) -> None:
-        """Whoever ran the test has gone."""
+        """The test's client has disconnected."""
         if not self._is_over.is_set():
             self.end({}, takes_over=False)

@@ -1,7 +1,7 @@
 """Deploys a version by a policy as SageMaker does: shares, waits, alarms and rollback.
 
-The document is UpdateEndpoint's own. Time may be compressed: waits and the alarms' periods are,
-latencies are not.
+The policy is UpdateEndpoint's DeploymentConfig. Time may be compressed: this applies to waits and
+alarm periods, but not to latencies.
 """
 
 from __future__ import annotations
@@ -25,29 +25,30 @@ else:
     from ninesteps.containers import known_answers
 
 NO_SUCH_KIND = (406, 415)
-"""What is answered, before the model is asked, by a version that reads or writes no JSON."""
+"""The statuses with which a version without JSON support refuses a request."""
 
 PAUSE = 0.02
-"""Seconds between looks when nothing but golden answers is waited for."""
+"""Seconds between checks while waiting only for golden answers."""
 
 
 class RolledBackError(RuntimeError):
-    """The new version was rolled back; the message says why."""
+    """The new version was rolled back; the message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Golden:
-    """Records whose answers are known: the batch predictions made before the registration."""
+    """Records with known answers: the batch predictions from before the registration."""
 
     records: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
     content_types: tuple[str, ...] = (known_answers.CSV, known_answers.JSON)
 
     async def check(self, fleet: Fleet) -> None:
-        """Ask a version for them, in every way that it can be asked.
+        """Send them to a version in every supported form.
 
         Raises:
-            RolledBackError: if it answers otherwise, or not at all; or if there are none.
+            RolledBackError: if the answers differ or are missing, or if there are no golden
+        requests.
         """
         if not self.records:
             raise RolledBackError("golden requests: expected some, got none")
@@ -70,28 +71,28 @@ class Golden:
 
 @dataclass
 class Deployment:
-    """A version that is being deployed."""
+    """A deployment in progress."""
 
     version: int
     config: dict[str, Any]  # UpdateEndpoint's DeploymentConfig
-    instances: int  # of the version: a process each
+    instances: int  # of the version: one process each
     alarms: Sequence[Alarm]
     golden: Golden
-    time_scale: float  # seconds of the policy in a second here
+    time_scale: float  # seconds of the policy per real second
     phase: str = "starting"
     began: float = field(default_factory=time.monotonic)
-    _in_alarm: dict[str, int] = field(default_factory=dict)  # periods in a row
+    _in_alarm: dict[str, int] = field(default_factory=dict)  # consecutive periods
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the chain of events says of it besides who took over from whom."""
+        """Facts for the chain of events, besides the versions."""
         return {}
 
     async def run(self, router: Router, green: Fleet) -> Fleet | None:
-        """Let a new version take over from the one that serves, which is given; or be the first.
+        """Replace the version that serves with a new one, or start the first one.
 
         Raises:
-            RolledBackError: if it did not; the one before it serves alone again.
+            RolledBackError: if that failed; then the previous version serves alone again.
         """
         self.phase = "golden requests"
         policy = self.config["BlueGreenUpdatePolicy"]
@@ -114,18 +115,18 @@ class Deployment:
         except BaseException:
             await self._go_back(router, green)
             raise
-        self.phase = "stopping the version before"
+        self.phase = "stopping the previous version"
         return router.take_over()
 
     async def _go_back(self, router: Router, green: Fleet) -> None:
-        self.phase = "going back"
+        self.phase = "rolling back"
         router.give_up()
         await green.stop()
 
     async def _watch(self, observed: Observed, green: Fleet, seconds: float) -> None:
-        """Wait, and look at the alarms at the end of each period and of the wait.
+        """Wait, and check the alarms at the end of each period and of the wait.
 
-        Golden requests are sent meanwhile: those of a slow version must not keep an alarm waiting.
+        Golden requests are sent at the same time, so that a slow version does not delay an alarm.
         """
         end = time.monotonic() + seconds
         period = min((alarm.period_seconds for alarm in self.alarms), default=60) / self.time_scale
@@ -158,16 +159,17 @@ class Deployment:
 
 
 async def _answered(fleet: Fleet, request: Request) -> Answer:
-    """The answer to a request, however many of others' are in its way."""
+    """The answer to a request, repeated until the queue has room."""
     while True:
         with contextlib.suppress(RequestRefused):
             return await fleet.send(request)
 
 
 def steps(policy: dict[str, Any], instances: int) -> Iterator[tuple[int, float]]:
-    """The instances of the new version that a policy gives traffic, and seconds to wait after each.
+    """The numbers of new instances that get traffic in each step, with the seconds to wait after
+    it.
 
-    Whole instances are turned on, as in an account, and each gets an equal share.
+    Whole instances are turned on, as in an account; all get equal shares.
     """
     routing = policy["TrafficRoutingConfiguration"]
     wait = routing["WaitIntervalInSeconds"]
@@ -181,6 +183,6 @@ def steps(policy: dict[str, Any], instances: int) -> Iterator[tuple[int, float]]
 
 
 def _turned_on(size: dict[str, Any], instances: int) -> int:
-    """The instances that a CapacitySize stands for."""
+    """A CapacitySize as a number of instances."""
     is_percent = size["Type"] == "CAPACITY_PERCENT"
     return step_instances(size["Value"], instances) if is_percent else int(size["Value"])

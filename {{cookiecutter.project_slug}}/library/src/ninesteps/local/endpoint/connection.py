@@ -1,7 +1,7 @@
-"""HTTP/1.1 as the endpoint needs it: one client's connection, its requests and answers.
+"""HTTP/1.1 for the endpoint: a client's connection, its requests and answers.
 
-llhttp, Node's parser, reads; it is strict, since a request that two programs may read differently
-is refused. The limits are kept here, and nothing is waited for without end.
+The parser is Node's llhttp in strict mode: a request that two programs might read differently is
+refused. Limits are enforced here, and every wait has a timeout.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from ninesteps.local.endpoint.worker import MAX_BODY
 
-MAX_HEAD = 16 * 1024  # bytes; also of what stands between the parts of a body
-LINGER_SECONDS = 2.0  # in which a client may go on sending what nobody reads, and read why
-UNREAD_SECONDS = 30.0  # in which a client has to begin to read a long answer
-MAX_CONNECTIONS = 2048  # at a time, or half the files that this process may have open
-MAX_HELD = 512 * 1024 * 1024  # bytes of the requests of all connections that are not answered
-ALWAYS_HELD = 64 * 1024  # bytes that a connection may send whatever others have sent
+MAX_HEAD = 16 * 1024  # bytes; also between the chunks of a body
+LINGER_SECONDS = 2.0  # for a client to read the refusal while it is still sending
+UNREAD_SECONDS = 30.0  # for a client to begin reading a long answer
+MAX_CONNECTIONS = 2048  # or half the number of files that this process may open
+MAX_HELD = 512 * 1024 * 1024  # bytes of unanswered requests, over all connections
+ALWAYS_HELD = 64 * 1024  # bytes that each connection may always send
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class Head:
 
     method: str
     path: str
-    headers: dict[str, str]  # names in lower case; values of one name with commas between them
-    is_last: bool  # of its connection
+    headers: dict[str, str]  # names in lower case; values of the same name joined by commas
+    is_last: bool  # on its connection
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A model's answer, or why there is none."""
+    """A model's answer, or the reason for a refusal."""
 
     status: int
     content_type: str
@@ -46,8 +46,8 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-class RequestRefused(Exception):  # it is the request's fault
-    """A request that reaches no model; the message is one sentence that discloses no internals."""
+class RequestRefused(Exception):  # the client's fault
+    """A request that does not reach a model; the message is one sentence without internals."""
 
     def __init__(self, status: int, sentence: str, *headers: tuple[str, str]) -> None:
         super().__init__(sentence)
@@ -55,37 +55,37 @@ class RequestRefused(Exception):  # it is the request's fault
 
 
 class RequestReader:
-    """Reads requests from the bytes that a client sends; `on_...` are the parser's events."""
+    """Reads requests from a client's bytes; `on_...` are the parser's callbacks."""
 
     def __init__(self) -> None:
         self._parser = HttpRequestParser(self)
-        self._received = memoryview(b"")  # what the parser has not been given
+        self._received = memoryview(b"")  # bytes not yet given to the parser
         self._requests: deque[tuple[Head, bytes]] = deque()  # complete
         self._refused: RequestRefused | None = None  # after them
         self._target = b""
         self._headers: dict[str, str] = {}
         self._body = bytearray()
         self._missing = 0  # bytes of a body whose length is known
-        self._overhead = 0  # bytes of a head, or between the parts of a body
-        self.head: Head | None = None  # of a request whose body has not come completely
+        self._overhead = 0  # bytes of a head, or between the chunks of a body
+        self.head: Head | None = None  # of a request whose body is not complete
 
     @property
     def held(self) -> int:
-        """Bytes of the request that is not complete yet."""
+        """Bytes of the incomplete request."""
         return len(self._received) + self._overhead + len(self._body)
 
     def feed(self, data: bytes) -> None:
-        """Take bytes from the client."""
+        """Receive bytes from the client."""
         self._received = memoryview(bytes(self._received) + data if self._received else data)
 
     def next(self) -> tuple[Head, bytes] | None:
-        """The next request, once it is complete.
+        """The next complete request, if any.
 
         Raises:
-            RequestRefused: if it is none; what follows cannot be read either.
+            RequestRefused: if it is invalid; then nothing that follows can be read either.
         """
         while self._received and not self._requests and not self._refused:
-            # No more at once than a head may have: the requests in it wait, and take more memory.
+            # At most one head at a time: more requests would wait, and use more memory.
             length = self._missing or MAX_HEAD - self._overhead
             part, self._received = self._received[:length], self._received[length:]
             self._parse(part)
@@ -104,7 +104,7 @@ class RequestReader:
                 self._without_upgrade() + bytes(part[asked.args[0] :]) + bytes(self._received)
             )
         except HttpParserError as error:
-            own = error.__context__  # what one of the methods below raised
+            own = error.__context__  # raised by one of the methods below
             sentence = f"expected a request of HTTP/1.1: {error}"
             self._refused = (
                 own if isinstance(own, RequestRefused) else RequestRefused(400, sentence)
@@ -115,9 +115,10 @@ class RequestReader:
             self._refused = RequestRefused(status, sentence)
 
     def _without_upgrade(self) -> bytes:
-        """The head, to be read again: the parser takes what follows for another protocol's.
+        """The head without its upgrade, to be parsed again: the parser expects another protocol.
 
-        A body would be read as requests; some clients ask so at each first request (Java's).
+        Otherwise a body would be read as requests. Some clients, such as Java's, offer an upgrade
+        with each first request.
         """
         method, version = self._parser.get_method(), self._parser.get_http_version()
         lines = [f"{name}: {text}" for name, text in self._headers.items() if name != "upgrade"]
@@ -129,17 +130,17 @@ class RequestReader:
         self._target, self._headers, self._body = b"", {}, bytearray()
 
     def on_url(self, part: bytes) -> None:
-        """A part of the target has come."""
+        """Receive a part of the target."""
         self._target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header has come; one after the body says nothing here."""
+        """Receive a header; headers after the body are ignored."""
         if self.head is None:
             key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
             self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
 
     def on_headers_complete(self) -> None:
-        """A head has come."""
+        """Receive a complete head."""
         self._overhead = 0
         method, version = self._parser.get_method().decode(), self._parser.get_http_version()
         length = _length(self._headers, version)
@@ -153,11 +154,11 @@ class RequestReader:
         self.head = Head(method, path, self._headers, is_last)
 
     def on_chunk_header(self) -> None:
-        """The length of a part of a body has come."""
+        """Receive the length of a chunk."""
         self._overhead = 0
 
     def on_body(self, part: bytes) -> None:
-        """A part of a body has come."""
+        """Receive a part of a body."""
         self._overhead = 0
         if len(self._body) + len(part) > MAX_BODY:
             raise too_large()
@@ -165,7 +166,7 @@ class RequestReader:
         self._missing = max(0, self._missing - len(part))
 
     def on_message_complete(self) -> None:
-        """A request has come."""
+        """Receive the end of a request."""
         self._overhead = 0
         if self.head:
             self._requests.append((self.head, bytes(self._body)))
@@ -178,18 +179,18 @@ def too_large() -> RequestRefused:
 
 
 def _length(headers: dict[str, str], version: str) -> int:
-    """The body's length, 0 if none is given; the parser has checked that it is one number.
+    """The body's length, 0 by default; the parser has checked that it is one number.
 
     Raises:
-        RequestRefused: for headers that the parser does not refuse.
+        RequestRefused: for invalid headers that the parser accepts.
     """
     if version not in ("1.0", "1.1"):
         raise RequestRefused(400, f"expected a request of HTTP/1.1, got one of HTTP/{version}")
     if (version == "1.1" and "host" not in headers) or "," in headers.get("host", ""):
-        raise RequestRefused(400, "expected one header `host`")
+        raise RequestRefused(400, "expected one `host` header")
     encoding = headers.get("transfer-encoding")
     if encoding is not None and (encoding.lower() != "chunked" or version == "1.0"):
-        raise RequestRefused(400, "expected a body of a length that is said once, or in chunks")
+        raise RequestRefused(400, "expected a body with one content-length, or in chunks")
     length = int(headers.get("content-length", "0"))
     if length > MAX_BODY:
         raise too_large()
@@ -197,29 +198,30 @@ def _length(headers: dict[str, str], version: str) -> int:
 
 
 def too_busy() -> RequestRefused:
-    """The refusal of a request for lack of room: it says nothing about the version that serves."""
+    """The refusal of a request for lack of room, which is not the version's fault."""
     return RequestRefused(503, "too many requests are waiting; try again", ("retry-after", "1"))
 
 
 @dataclass
 class Clients:
-    """The connections that are open, and what there is room for.
+    """The open connections, and the room left.
 
-    One whose request is still being answered counts, though its client may have gone.
+    A connection counts while its request is being answered, even if its client has gone.
     """
 
     most: int = MAX_CONNECTIONS
     most_held: int = MAX_HELD
-    connections: dict[Connection, None] = field(default_factory=dict)  # the longest wait first
-    held: int = 0  # bytes of all requests that are not answered
+    connections: dict[Connection, None] = field(default_factory=dict)  # the longest waiting first
+    held: int = 0  # bytes of all unanswered requests
 
     @property
     def is_full(self) -> bool:
-        """Whether requests hold as much as they may."""
+        """Whether requests have reached the memory limit."""
         return self.held > self.most_held
 
     def make_room(self) -> bool:
-        """Whether there is room for one more: who has waited longest with a request gives way."""
+        """Make room for one more connection by closing the one idle for longest; whether there is
+        room."""
         if len(self.connections) < self.most:
             return True
         waiting = next((c for c in self.connections if not c.is_answering), None)
@@ -229,7 +231,7 @@ class Clients:
 
 
 class Connection(asyncio.Protocol):
-    """A client's connection: its requests are answered one after the other."""
+    """A client's connection: its requests are answered one after another."""
 
     def __init__(
         self,
@@ -237,15 +239,15 @@ class Connection(asyncio.Protocol):
         seconds: float,
         clients: Clients,
     ) -> None:
-        """Take requests from a client.
+        """Handle a client's requests.
 
         Args:
-            answer: what answers one, as long as its client waits for the answer.
-            seconds: in which a head has to come, and then a body.
-            clients: all that are connected; this one keeps itself among them.
+            answer: answers a request while its client waits.
+            seconds: the time limit for a head, and then for a body.
+            clients: all connections; this one registers itself there.
         """
         self._answer, self._seconds, self._clients = answer, seconds, clients
-        self._held = self._asked = 0  # bytes: of all that has come, of what is being answered
+        self._held = self._asked = 0  # bytes received, and bytes being answered
         self._loop = asyncio.get_running_loop()
         self._reader = RequestReader()
         self._answering: asyncio.Task[None] | None = None
@@ -256,7 +258,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_answering(self) -> bool:
-        """Whether a request of it is being answered."""
+        """Whether one of its requests is being answered."""
         return self._answering is not None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -268,13 +270,13 @@ class Connection(asyncio.Protocol):
             self._turn_away()
 
     def data_received(self, data: bytes) -> None:
-        """Answer the next request, if it is complete and no other is being answered."""
+        """Answer the next request, if it is complete and no other one is being answered."""
         if self._is_over:
             return
         self._reader.feed(data)
         self._count()
         if self._answering:
-            self._transport.pause_reading()  # so much is kept, and no more
+            self._transport.pause_reading()  # the buffer is full
         elif self._held > ALWAYS_HELD and self._clients.is_full:
             self._refuse(too_busy())
         else:
@@ -289,7 +291,7 @@ class Connection(asyncio.Protocol):
         self.resume_writing()
 
     def pause_writing(self) -> None:
-        """The client reads more slowly than it is answered."""
+        """The client reads more slowly than the server writes."""
         self._unread = self._loop.create_future()
 
     def resume_writing(self) -> None:
@@ -299,7 +301,7 @@ class Connection(asyncio.Protocol):
         self._unread = None
 
     def end(self) -> None:
-        """Close it after the request that is being answered."""
+        """Close it after the current request."""
         self._is_ending = True
         if not self._answering:
             self._transport.close()
@@ -309,7 +311,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def give_way(self) -> None:
-        """Close it, as another has need of its place; who has begun a request is told why."""
+        """Close it to make room for another; a client that has begun a request is told why."""
         self._stop_waiting()
         if self._reader.held or self._reader.head:
             self._turn_away()
@@ -329,7 +331,7 @@ class Connection(asyncio.Protocol):
         self._count()
 
     def _count(self) -> None:
-        """Note what this connection's requests hold."""
+        """Update the bytes held by this connection's requests."""
         before, self._held = self._held, self._reader.held + self._asked
         self._clients.held += self._held - before
 
@@ -354,7 +356,7 @@ class Connection(asyncio.Protocol):
         self._wait_for("body" if head else "head")
 
     def _wait_for(self, what: str) -> None:
-        if what != self._waits_for:  # or who sends a byte at a time would never be late
+        if what != self._waits_for:  # or a client that sends a byte at a time would never time out
             self._stop_waiting()
             self._waits_for = what
             self._clients.connections.pop(self, None)
@@ -402,7 +404,7 @@ class Connection(asyncio.Protocol):
             self._read_on()
 
     def _refuse(self, refused: RequestRefused) -> None:
-        """Answer, and read no more; a client that is still sending has time to read why."""
+        """Answer and stop reading; a client that is still sending has time to read the reason."""
         self._is_over = True
         self._stop_waiting()
         self._reader = RequestReader()
@@ -413,7 +415,7 @@ class Connection(asyncio.Protocol):
         self._timer = self._loop.call_later(LINGER_SECONDS, self._transport.abort)
 
     def _write(self, answer: Answer, is_last: bool, has_body: bool) -> None:
-        body = answer.body + b"\n" if answer.status >= 400 else answer.body  # a line of its own
+        body = answer.body + b"\n" if answer.status >= 400 else answer.body  # ends with a line feed
         lines = [
             f"HTTP/1.1 {answer.status} {http.HTTPStatus(answer.status).phrase}",
             f"content-type: {answer.content_type}",

@@ -1,4 +1,4 @@
-"""Commands to the endpoint that runs on this machine, and which version it serves."""
+"""Sends commands to the endpoint on this machine, and finds which version it serves."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ninesteps.errors import DeployError
 
 LOCALHOST = "127.0.0.1"
 ADDRESS = "endpoint.json"
-"""The file in the endpoint's folder with where it can be reached, while it runs, and the token."""
+"""The file in the endpoint's folder with its address and token, while it runs."""
 
-_NONE_RUNS = "no endpoint runs here; `pipeline deploy V` starts it"
+_NONE_RUNS = "no endpoint is running here; `pipeline deploy V` starts one"
 
 
 def ask(folder: Path, command: str, **arguments: Any) -> dict[str, Any]:
     """Send the endpoint of a folder a command.
 
     Raises:
-        DeployError: with the endpoint's own message, or if it does not run.
+        DeployError: with the endpoint's own message, or if it is not running.
     """
     with asked(folder, command, **arguments) as answer:
         return answer
@@ -30,7 +30,7 @@ def ask(folder: Path, command: str, **arguments: Any) -> dict[str, Any]:
 
 @contextmanager
 def asked(folder: Path, command: str, **arguments: Any) -> Iterator[dict[str, Any]]:
-    """The same, with the connection held open: an A/B test lasts no longer than that."""
+    """The same with an open connection: an A/B test ends when it closes."""
     running = address(folder)
     content = {"do": command, "token": running["token"], **arguments}
     try:
@@ -53,7 +53,7 @@ def address(folder: Path) -> dict[str, Any]:
     """Where the endpoint of a folder listens.
 
     Raises:
-        DeployError: if none runs.
+        DeployError: if no endpoint is running.
     """
     try:
         return dict(json.loads((folder / ADDRESS).read_text(encoding="utf-8")))

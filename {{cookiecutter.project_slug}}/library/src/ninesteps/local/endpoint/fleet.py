@@ -1,4 +1,4 @@
-"""The processes that serve one version: starts, asks, replaces and stops them."""
+"""Starts, uses, replaces and stops the processes that serve one version."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from ninesteps.local.endpoint.worker import ANSWER, MARK, MAX_BODY, REQUEST, end
 from ninesteps.local.processes import KEEPS_MEMORY, bare_environment
 
 START_SECONDS = 60
-END_SECONDS = 1.0  # to read the last output of a process that has ended
-LONGEST_PAUSE = 5.0  # seconds, before a process that does not start is started again
+END_SECONDS = 1.0  # to read the last output of an ended process
+LONGEST_PAUSE = 5.0  # seconds before restarting a process that did not start
 LARGE = 256 * 1024  # bytes of a request
-ON_THE_WAY = 1024 * 1024  # bytes of requests to a process, or as many as the system allows
-MAX_LOG = 4 * 1024 * 1024  # bytes; a full log is kept once, with .1 after its name
+ON_THE_WAY = 1024 * 1024  # bytes of requests on the way to a process, or the system's limit
+MAX_LOG = 4 * 1024 * 1024  # bytes; one full log is kept, with the suffix .1
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class ServedVersion:
     """A registered version, unpacked."""
 
     number: int
-    archive: str  # the folder that model.tar.gz was unpacked in
-    program: str  # of its code: inference.py
+    archive: str  # the folder with the unpacked model.tar.gz
+    program: str  # the script: inference.py
     files: Mapping[str, str] = field(default_factory=dict)  # path in it -> SHA-256, if known
 
 
@@ -51,7 +51,7 @@ class Request:
 
     @property
     def is_large(self) -> bool:
-        """Whether it may be slow because of its length."""
+        """Whether it may be slow because of its size."""
         return len(self.body) > LARGE
 
 
@@ -60,7 +60,7 @@ class FleetError(RuntimeError):
 
 
 class FleetClosedError(RuntimeError):
-    """The fleet takes no more requests; this one has not been begun."""
+    """The fleet accepts no more requests; this one was not started."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class _Log:
     file: Path
 
     def write(self, data: bytes) -> None:
-        with contextlib.suppress(OSError):  # a full disk must not end the endpoint
+        with contextlib.suppress(OSError):  # a full disk must not stop the endpoint
             with self.file.open("ab") as log:
                 log.write(data)
                 is_full = log.tell() > MAX_LOG
@@ -103,7 +103,7 @@ class _Worker(asyncio.SubprocessProtocol):
                 lambda: self, *command, stdin=its.fileno() if its else subprocess.PIPE,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=bare_environment(own),
                 cwd=version.archive,
-                start_new_session=True,  # so that it can be ended with all that it starts
+                start_new_session=True,  # to end it with all its children
             )  # fmt: skip
         except BaseException:
             if ours:
@@ -121,21 +121,21 @@ class _Worker(asyncio.SubprocessProtocol):
         """Wait until it has loaded the model.
 
         Raises:
-            ConnectionError: if it ends before.
+            ConnectionError: if it ends first.
         """
         await self._answer
         self.is_ready = True
 
     async def ask(self, request: Request) -> Answer:
-        """Have it answer a request.
+        """Send it a request and wait for the answer.
 
         Raises:
-            ConnectionError: if it ends before it does.
+            ConnectionError: if it ends first.
         """
         kind, accept = request.content_type.encode("latin-1"), request.accept.encode("latin-1")
         head = REQUEST.pack(len(kind), len(accept), len(request.body))
         self._answer = asyncio.get_running_loop().create_future()
-        if request.is_large:  # not copied once more
+        if request.is_large:  # avoids a copy
             self._input.write(head + kind + accept)
             self._input.write(request.body)
         else:
@@ -143,7 +143,7 @@ class _Worker(asyncio.SubprocessProtocol):
         return await self._answer
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        """The process has printed something, or answered."""
+        """The process has printed or answered something."""
         if fd == 2:
             self._log.write(data)
             return
@@ -153,7 +153,7 @@ class _Worker(asyncio.SubprocessProtocol):
         status, kind, length = ANSWER.unpack_from(self._received)
         end = ANSWER.size + kind + length
         if length > MAX_BODY or len(self._received) > end or self._answer.done():
-            self.kill()  # no answer of ours
+            self.kill()  # not a valid answer
         elif len(self._received) == end:
             content = bytes(self._received[ANSWER.size :])
             self._received.clear()
@@ -169,7 +169,7 @@ class _Worker(asyncio.SubprocessProtocol):
                 self._answer.set_exception(ConnectionError())
 
     def process_exited(self) -> None:
-        """The process has ended; end what it has started."""
+        """The process has ended: end its children."""
         self.is_usable = False
         end_started(self.pid, self._mark)
         self.has_ended.set()
@@ -183,7 +183,7 @@ class _Worker(asyncio.SubprocessProtocol):
         self.is_closed.set()
 
     def kill(self) -> None:
-        """Have it end, with all that it has started."""
+        """End it with all its children."""
         self.is_usable = False
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
@@ -198,9 +198,9 @@ class _Worker(asyncio.SubprocessProtocol):
 
 
 def _requests() -> tuple[socket.socket, socket.socket] | tuple[None, None]:
-    """Both ends of what requests go through, ours first; none where it has to be a pipe.
+    """Both ends of the socket for requests, ours first; empty where it has to be a pipe.
 
-    A socket has room for more: else the two processes take turns for each part of a request.
+    A socket has a larger buffer: with a pipe, the processes take turns for each part of a request.
     """
     if os.name != "posix":
         return None, None
@@ -210,31 +210,31 @@ def _requests() -> tuple[socket.socket, socket.socket] | tuple[None, None]:
 
 
 class Fleet:
-    """The processes of a version: each has one request at a time, the others wait in order."""
+    """The processes of a version: each handles one request at a time; others wait in order."""
 
     def __init__(
         self, version: ServedVersion, size: int, log: Path, request_seconds: float
     ) -> None:
         self.version, self._size = version, size
         self._log, self._request_seconds = _Log(log), request_seconds
-        self._large = asyncio.Semaphore(max(1, size - 1))  # a small one has a process, too
+        self._large = asyncio.Semaphore(max(1, size - 1))  # one process is left for small requests
         self._idle: deque[_Worker] = deque()
         self._waiting: deque[asyncio.Future[_Worker]] = deque()
         self._keepers: list[asyncio.Task[None]] = []
         self._workers: set[_Worker] = set()
         self._is_closed = False
-        self._fault = ""  # of its files, the last
+        self._fault = ""  # the last fault of its files
         self._in_hand = 0
         self._nothing_in_hand = asyncio.Event()
         self._nothing_in_hand.set()
 
     @property
     def pids(self) -> list[int]:
-        """Of the processes that are up."""
+        """The number of running processes."""
         return [worker.pid for worker in self._workers]
 
     async def start(self) -> None:
-        """Start every process; give when all have loaded the model.
+        """Start all processes; return when all have loaded the model.
 
         Raises:
             FleetError: if one does not.
@@ -248,18 +248,18 @@ class Fleet:
             await asyncio.wait(starting)
             await self._end()
             if isinstance(error, FleetError):
-                sentence = f"version {self.version.number} does not start; see {self._log.file}"
+                sentence = f"version {self.version.number} did not start; see {self._log.file}"
                 raise FleetError(sentence) from None
             raise
         self._keepers = [asyncio.create_task(self._keep(worker)) for worker in workers]
 
     async def send(self, request: Request) -> Answer:
-        """Have a process answer a request; the model has its time from when it is asked.
+        """Have a process answer a request; the model's time limit starts when the process gets it.
 
         Raises:
-            FleetClosedError: if it was not begun before the fleet was closed.
-            RequestRefused: if it was not begun in time, or its client has gone: other requests
-                were in its way, which says nothing of the version.
+            FleetClosedError: if it was not started before the fleet was closed.
+            RequestRefused: if it was not started in time, or its client has gone: it waited for
+        other requests, which is not the version's fault.
         """
         self._in_hand += 1
         self._nothing_in_hand.clear()
@@ -290,7 +290,7 @@ class Fleet:
             answer = await worker.ask(request)
         except ConnectionError:
             return Answer(500, "text/plain", b"the model's process ended; another is started")
-        except BaseException:  # the process is still working on it
+        except BaseException:  # the process is still busy with it
             worker.kill()
             raise
         if worker.is_usable:
@@ -298,7 +298,7 @@ class Fleet:
         return answer
 
     async def stop(self) -> None:
-        """Return requests that were not begun, finish the others, then end the processes."""
+        """Return requests that were not started, finish the others, then end the processes."""
         self._is_closed = True
         while self._waiting:
             future = self._waiting.popleft()
@@ -315,7 +315,7 @@ class Fleet:
             await worker.wait()
 
     async def _free(self) -> _Worker:
-        """A process that has nothing to do, in the order of asking."""
+        """Wait for an idle process, in the order of requests."""
         while not self._is_closed:
             worker = self._idle.popleft() if self._idle else await self._next_free()
             if worker.is_usable:
@@ -333,7 +333,7 @@ class Fleet:
             raise
 
     def _give(self, free: _Worker) -> None:
-        """A process is free: the first that waits has it."""
+        """A process is idle: give it to the first waiting request."""
         while self._waiting:
             future = self._waiting.popleft()
             if not future.done():
@@ -359,15 +359,15 @@ class Fleet:
                     pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _checked(self) -> _Worker:
-        """A new process, if the files that it reads are those that were unpacked.
+        """A new process, if its files are unchanged since they were unpacked.
 
         Raises:
-            FleetError: if they are not, or it does not start.
+            FleetError: if they have changed, or it does not start.
         """
         await self._check_files()
         worker = await self._started()
         try:
-            await self._check_files()  # it has read them meanwhile
+            await self._check_files()  # it has read them in the meantime
         except FleetError:
             worker.kill()
             self._workers.discard(worker)
@@ -381,7 +381,7 @@ class Fleet:
             await asyncio.to_thread(unpacked.check, Path(self.version.archive), self.version.files)
         except (StepError, OSError) as error:
             sentence = f"version {self.version.number} is not served: {error}"
-            if sentence != self._fault:  # it is tried again and again
+            if sentence != self._fault:  # it is retried repeatedly
                 print(sentence, file=sys.stderr, flush=True)  # noqa: T201  # the endpoint's log
             self._fault = sentence
             raise FleetError(sentence) from None

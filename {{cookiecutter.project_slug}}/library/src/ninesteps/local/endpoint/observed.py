@@ -19,17 +19,17 @@ class Seen:
     at: float  # monotonic seconds
     version: int
     status: int
-    seconds: float  # that the model took, waiting for it included
-    is_large: bool = False  # slow because of its length
+    seconds: float  # of the model, including waiting
+    is_large: bool = False  # slow because of its size
 
     @property
     def is_refused(self) -> bool:
-        """Whether the request itself was at fault."""
+        """Whether the client was at fault."""
         return 400 <= self.status < 500
 
     @property
     def is_failed(self) -> bool:
-        """Whether the model failed it."""
+        """Whether the model failed."""
         return self.status >= 500
 
 
@@ -45,21 +45,21 @@ class Totals:
 
 @dataclass
 class Tally:
-    """How many requests a version has answered, however long it serves."""
+    """How many requests a version has answered since it began to serve."""
 
     requests: int = 0
     failed: int = 0
 
 
 class Observed:
-    """The last requests, the oldest first, and how many there were of each version."""
+    """The latest requests, the oldest first, and the number for each version."""
 
     def __init__(self) -> None:
         self._seen: deque[Seen] = deque(maxlen=KEPT)
         self.tallies: defaultdict[int, Tally] = defaultdict(Tally)
 
     def note(self, version: int, status: int, seconds: float, is_large: bool = False) -> None:
-        """A request was answered."""
+        """Record an answered request."""
         seen = Seen(time.monotonic(), version, status, seconds, is_large)
         self._seen.append(seen)
         tally = self.tallies[version]
@@ -67,7 +67,7 @@ class Observed:
         tally.failed += seen.is_failed
 
     def since(self, moment: float) -> list[Seen]:
-        """The requests that were answered since a moment."""
+        """The requests answered since a moment."""
         recent = []
         for request in reversed(self._seen):
             if request.at < moment:
@@ -99,10 +99,10 @@ METRICS: dict[str, Callable[[Seen], float]] = {
 
 
 def metric(alarm: Alarm, seen: Sequence[Seen]) -> float | None:
-    """The value of an alarm's metric over some requests; None if there are none.
+    """The value of an alarm's metric over some requests; None without requests.
 
-    What a client does wrong, or sends in bulk, says nothing about a version: refused requests do
-    not count, unless it is they that are watched, nor do large ones in latency.
+    A client's mistakes and bulk requests say nothing about a version: refused requests do not
+    count, unless the metric is about them, and large requests do not count for latency.
     """
     counted = [
         request
@@ -119,5 +119,5 @@ def metric(alarm: Alarm, seen: Sequence[Seen]) -> float | None:
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """The smallest of some ordered numbers that so many in a hundred do not exceed."""
+    """The percentile of sorted numbers: the smallest that this percentage does not exceed."""
     return ordered[max(0, -int(-len(ordered) * percent // 100) - 1)]

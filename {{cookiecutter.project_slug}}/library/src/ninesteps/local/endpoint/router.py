@@ -1,6 +1,6 @@
-"""Shares requests out between two versions, and counts what becomes of them.
+"""Routes requests to two versions, and counts their outcomes.
 
-Two routes, as SageMaker's containers have them: `/ping` and `/invocations`.
+It has the two routes of SageMaker's containers: `/ping` and `/invocations`.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ else:
     from ninesteps.containers.ab_events import CHALLENGER, MAIN
 
 TARGET, INVOKED = "x-amzn-sagemaker-target-variant", "x-amzn-invoked-production-variant"
-"""InvokeEndpoint's headers: the variant that is to answer, and the one that has."""
+"""InvokeEndpoint's headers: the target variant, and the variant that answered."""
 
 METHODS = {"/ping": ("GET", "HEAD"), "/invocations": ("POST",)}
 
 
 class Router:
-    """Shares requests out between the version that serves and the one being deployed."""
+    """Routes requests to the version that serves and to the one being deployed."""
 
     def __init__(self, observed: Observed) -> None:
         self.observed = observed
         self.blue: Fleet | None = None  # serves
         self.green: Fleet | None = None  # is being deployed
-        self.is_test = False  # whether both are variants that a request may name
+        self.is_test = False  # whether requests may name both as variants
         self._part, self._whole, self._owed = 0, 1, 0
 
     @property
     def share(self) -> int:
-        """The share of the traffic that goes to the new version, in percent."""
+        """The new version's percentage of the traffic."""
         return share(self._part, self._whole)
 
     def turn(self, part: int, whole: int) -> None:
-        """Send so many requests of so many in a row to the new version."""
+        """Send this many requests out of each cycle to the new version."""
         self._part, self._whole, self._owed = part, whole, 0
 
     def take_over(self) -> Fleet | None:
-        """The new version is the one that serves from here on; gives the one before it."""
+        """Let the new version serve; return the previous one."""
         before, self.blue, self.green = self.blue, self.green, None
         self.is_test = False
         self.turn(0, 1)
         return before
 
     def give_up(self) -> Fleet | None:
-        """The new version gets nothing from here on; gives it."""
+        """Stop sending requests to the new version; return it."""
         green, self.green = self.green, None
         self.is_test = False
         self.turn(0, 1)
@@ -62,7 +62,7 @@ class Router:
     async def answer(
         self, head: Head, body: bytes, is_waited_for: Callable[[], bool] = lambda: True
     ) -> Answer:
-        """Answer one request, if its client still waits for the answer when its turn comes.
+        """Answer one request, if its client is still waiting when its turn comes.
 
         Raises:
             RequestRefused: if no model is asked.
@@ -88,10 +88,10 @@ class Router:
         """Have a request answered by one of the versions, and observe it.
 
         Args:
-            variant: the one that is to answer; none: the versions take turns, by their shares.
+            variant: the target; empty: the versions take turns according to their shares.
 
         Raises:
-            RequestRefused: if there is no such variant, or no version at all.
+            RequestRefused: if there is no such variant, or no version.
         """
         while fleet := self._targeted(variant) if variant else self._next():
             began = time.perf_counter()
@@ -108,7 +108,7 @@ class Router:
         raise RequestRefused(503, "no version is served")
 
     def _targeted(self, variant: str) -> Fleet | None:
-        """The version of a variant; outside of a test there is but one variant."""
+        """The version of a variant; outside a test there is only one variant."""
         known = (MAIN, CHALLENGER) if self.is_test else (MAIN,)
         if variant not in known:
             raise RequestRefused(
@@ -119,7 +119,7 @@ class Router:
         return self.green if variant == CHALLENGER else self.blue
 
     def _next(self) -> Fleet | None:
-        """Whose turn it is: of as many requests as there are instances, one version has its own."""
+        """The version whose turn it is; a cycle has as many requests as there are instances."""
         if self.green:
             self._owed += self._part
             if self._owed >= self._whole:

@@ -1,9 +1,9 @@
-"""The endpoint's process: a public address for requests, and one for commands.
+"""The endpoint's server: one address for requests, and one for commands.
 
     python -m ninesteps.local.endpoint.server OPTIONS.json
 
-Both addresses are on 127.0.0.1. Commands come as a line of JSON, with a token that stands in a
-file which only this user reads; the public address knows none of them.
+Both addresses are on 127.0.0.1. A command is a line of JSON with a token, which is in a file that
+only this user can read. The address for requests accepts no commands.
 """
 
 from __future__ import annotations
@@ -39,27 +39,27 @@ from ninesteps.local.state import State, digest_of_text
 from ninesteps.settings.deploy import Alarm
 
 DECIDED = ("who", "reason")
-"""What is noted of who deploys a version or goes back, and in their words."""
+"""The fields for who deploys or rolls back, and why."""
 
 MAX_COMMAND = 16 * 1024 * 1024
-COMMAND_SECONDS = 10.0  # for a command to arrive
-END_SECONDS = 5.0  # for the requests in hand to be answered
-WAITING = 2048  # connections that may wait to be taken
+COMMAND_SECONDS = 10.0  # to receive a command
+END_SECONDS = 5.0  # to answer current requests
+WAITING = 2048  # connections waiting to be accepted
 
 
 @dataclass(frozen=True)
 class Options:
-    """How an endpoint is run."""
+    """The options of an endpoint."""
 
-    folder: str  # its own: address, logs, deployments
-    port: int  # 0: any that is free
-    state: str = ""  # the file with the chain of events; none: deployments are not entered in it
-    request_seconds: float = 60.0  # SageMaker's own limit for an answer
-    receive_seconds: float = 10.0  # for a request to be sent
+    folder: str  # with address, logs and deployments
+    port: int  # 0: any free port
+    state: str = ""  # the file with the chain of events; empty: deployments are not entered
+    request_seconds: float = 60.0  # SageMaker's limit for an answer
+    receive_seconds: float = 10.0  # limit for sending a request
 
 
 class Endpoint:
-    """What is served, and the deployment that goes on."""
+    """The version that serves, and the deployment in progress."""
 
     def __init__(self, options: Options) -> None:
         self._options, self._folder = options, Path(options.folder)
@@ -69,14 +69,14 @@ class Endpoint:
         self._previous: int | None = None
         self._deployment: Deployment | None = None
         self._last: dict[str, Any] = {}
-        self._cancelled: dict[str, str] = {}  # by whom, and their reason
+        self._cancelled: dict[str, str] = {}  # who, and why
         self._task: asyncio.Task[None] | None = None
         self._began = time.monotonic()
         self._clients = Clients(_most_connections())
         self._to_end = asyncio.Event()
 
     async def run(self) -> None:
-        """Serve until told to stop."""
+        """Serve until stopped."""
         loop, public = asyncio.get_running_loop(), _listening(self._options.port)
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # Windows
@@ -90,7 +90,7 @@ class Endpoint:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._to_end.wait(), 1)
                 self._serving.write()
-                if not (self._folder / ADDRESS).exists():  # nobody could ever tell it to stop
+                if not (self._folder / ADDRESS).exists():  # nobody could stop it
                     self._to_end.set()
             serving.close()
             await self._answer_the_last()
@@ -104,13 +104,13 @@ class Endpoint:
                 await self._router.blue.stop()
                 self._forget(self._router.blue.version)
             self._serving.end_all("the endpoint was stopped")
-            self._remove_address()  # the last of it: whoever stopped the endpoint waits for this
+            self._remove_address()  # last: the command that stopped the endpoint waits for this
 
     def _connection(self) -> Connection:
         return Connection(self._router.answer, self._options.receive_seconds, self._clients)
 
     async def _answer_the_last(self) -> None:
-        """Answer the requests in hand, then close every connection."""
+        """Answer current requests, then close all connections."""
         until = time.monotonic() + END_SECONDS
         while self._clients.connections and time.monotonic() < until:
             for connection in [*self._clients.connections]:
@@ -120,7 +120,7 @@ class Endpoint:
             connection.abort()
 
     def _write_address(self, public: socket.socket, control: asyncio.Server) -> None:
-        """Write the address, whole at once, readable by this user alone."""
+        """Write the address atomically, readable by this user only."""
         content = {"pid": os.getpid(), "port": public.getsockname()[1], "token": self._token,
                    "control": control.sockets[0].getsockname()[1]}  # fmt: skip
         part = self._folder / f"{ADDRESS}.part"
@@ -130,16 +130,16 @@ class Endpoint:
         part.replace(self._folder / ADDRESS)
 
     def _remove_address(self) -> None:
-        """Remove the file with the address, unless it is another endpoint's by now."""
+        """Remove the file with the address, unless another endpoint has replaced it."""
         with contextlib.suppress(OSError, ValueError):
             content = json.loads((self._folder / ADDRESS).read_text(encoding="utf-8"))
             if content["token"] == self._token:
                 (self._folder / ADDRESS).unlink()
 
     async def _command(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one command of a caller that knows the token; none any more once it ends.
+        """Answer one command with the right token; none once the endpoint is stopping.
 
-        What a deployment came to that the end has broken off is in the file of deployments.
+        The outcome of an interrupted deployment is in the file of deployments.
         """
         with contextlib.suppress(ConnectionError, ValueError, TimeoutError):
             async with asyncio.timeout(COMMAND_SECONDS):
@@ -159,9 +159,9 @@ class Endpoint:
         writer.close()
 
     async def _until_left(self, reader: asyncio.StreamReader) -> None:
-        """Wait until whoever runs an A/B test closes the connection: the test does not outlast it.
+        """Wait until the client of an A/B test closes the connection, which ends the test.
 
-        The system closes it for a process that was killed.
+        The system also closes it if the client is killed.
         """
         deployment = self._deployment
         with contextlib.suppress(ConnectionError):
@@ -204,20 +204,20 @@ class Endpoint:
         package: dict[str, str] | None = None,
         ab: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Begin to deploy a version.
+        """Start to deploy a version.
 
         Args:
-            package: what the chain of events says of it besides its number, and `who` deploys it
-                and their `reason`, which stands there as a digest.
-            ab: of an A/B test the challenger's `share`, in percent; the test lasts until it is
-                decided or the connection that this came by is closed.
+            package: further facts for the chain of events, with `who` deploys it and their
+                `reason`, which is recorded as a digest.
+            ab: for an A/B test, the challenger's `share` in percent; the test lasts until it is
+        decided or this connection closes.
         """
         if self._deployment:
             return {"error": f"version {self._deployment.version} is being deployed"}
         if self._router.blue and self._router.blue.version.number == version["number"]:
             return {"error": f"version {version['number']} is already served"}
         if ab and not self._router.blue:
-            return {"error": "an A/B test needs a version that serves, and none does here"}
+            return {"error": "an A/B test needs a version that serves, but none does"}
         requests = Golden(**{name: tuple(values) for name, values in golden.items()})
         kind = AbDeployment if ab else Deployment
         deployment = kind(
@@ -278,7 +278,7 @@ class Endpoint:
     def _enter(
         self, noted: dict[str, Any], outcome: str, why: str, package: dict[str, Any]
     ) -> dict[str, str]:
-        """Enter a deployment in the chain of events; why it is not there, if it could not be."""
+        """Enter a deployment in the chain of events; return the error if that failed."""
         number, before = noted["version"], noted["before"]
         is_deployed = outcome == DEPLOYED
         kind = "deployed" if is_deployed and not noted["by_hand"] else "rolled back"
@@ -286,7 +286,7 @@ class Endpoint:
         facts = {**package, "version": number, **change, "by_hand": noted["by_hand"]}
         if "who" in noted:
             facts |= {"who": noted["who"], "reason_sha256": digest_of_text(noted["reason"])}
-        if not is_deployed:  # the reason may be an error of the model's that quotes a record
+        if not is_deployed:  # the reason may be a model's error that quotes a record
             facts["why_sha256"] = digest_of_text(why)
         try:
             if self._options.state:
@@ -296,7 +296,7 @@ class Endpoint:
         return {}
 
     async def _cancel(self, **decided: str) -> dict[str, Any]:
-        """Roll the deployment back; `decided` has who, and their reason."""
+        """Roll the deployment back; `decided` has who decided it and why."""
         if not self._deployment or not self._task:
             return {"error": "no version is being deployed"}
         self._cancelled = {name: decided[name] for name in DECIDED if name in decided}
@@ -304,14 +304,14 @@ class Endpoint:
         return {}
 
     async def _ab_share(self, share: int) -> dict[str, Any]:
-        """Give the version that is tested another share, in percent."""
+        """Change the tested version's share, in percent."""
         if not isinstance(self._deployment, AbDeployment):
             return {"error": "no version is being tested"}
         self._deployment.turn(share)
         return {}
 
     async def _ab_end(self, decision: dict[str, Any], takes_over: bool) -> dict[str, Any]:
-        """End the test; `decision` has its outcome, why, and what is noted of it."""
+        """End the test; `decision` has the outcome, the reason, and what to record."""
         if not isinstance(self._deployment, AbDeployment):
             return {"error": "no version is being tested"}
         self._deployment.end(decision, takes_over)
@@ -322,12 +322,13 @@ class Endpoint:
         return {}
 
     def _forget(self, version: ServedVersion) -> None:
-        """Delete the archive, if it was unpacked for here, of a version that is served no more."""
+        """Delete the unpacked archive of a version that no longer serves, if this endpoint made
+        it."""
         if Path(version.archive).is_relative_to(self._folder):
             shutil.rmtree(version.archive, ignore_errors=True)
 
     def _begun(self) -> int:
-        """How many deployments have begun, the one that goes on included."""
+        """How many deployments have started, including the current one."""
         text = (self._folder / DEPLOYMENTS).read_text(encoding="utf-8")
         return sum('"event": "began"' in line for line in text.splitlines())
 
@@ -339,18 +340,18 @@ class Endpoint:
 
 
 def _listening(port: int) -> socket.socket:
-    """A socket on a port; asyncio sends at once, with TCP_NODELAY, only where TCP is named."""
+    """A socket on a port; asyncio sets TCP_NODELAY only if the protocol is given as TCP."""
     public = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    if os.name == "posix":  # elsewhere it would let two servers share the port
+    if os.name == "posix":  # elsewhere it would allow two servers on one port
         public.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     public.bind((LOCALHOST, port))
     return public
 
 
 def _most_connections() -> int:
-    """Connections at a time: some of the files that a process may have open are for other things.
+    """The most connections at a time: the process needs some of its open files for other things.
 
-    Without a limit of one's own, what comes after the last of them is neither taken nor refused.
+    Without this limit, further connections would be neither accepted nor refused.
     """
     if sys.platform == "win32":
         return MAX_CONNECTIONS

@@ -1,6 +1,6 @@
-"""How long each version serves, and what: noted when it ends, and every second while it goes on.
+"""Records how long each version serves and how many requests: at its end, and every second.
 
-So an endpoint that is killed loses a second of its counts, and no version's time.
+So a killed endpoint loses at most a second of counts.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 from ninesteps.local.endpoint.observed import Observed, Tally, totals
 
 SERVED = "served.jsonl"
-"""What each deployment has served, a line each, once its version is sent no more requests."""
+"""What each deployment served, one per line, written when its version gets no more requests."""
 
 SERVING = "serving.json"
-"""The versions that are served, with their requests until a second ago."""
+"""The versions that serve, with their requests up to a second ago."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Serving:
     _written: Any = None
 
     def close_earlier(self) -> None:
-        """Note what an endpoint that was killed had served."""
+        """Record what a killed endpoint had served."""
         with suppress(OSError, ValueError):
             for event in json.loads((self.folder / SERVING).read_text(encoding="utf-8")):
                 until = event.pop("as_of")
@@ -50,20 +50,20 @@ class Serving:
         (self.folder / SERVING).unlink(missing_ok=True)
 
     def begin(self, version: int, deployment: int) -> None:
-        """A version may be sent requests from now on.
+        """A version starts to get requests.
 
         Args:
-            deployment: the number of the deployment, of all that were noted; the first is 1.
+            deployment: the number of the deployment, from 1.
         """
         self._began[version] = _Beginning(deployment, moment(), time.monotonic())
         self.observed.tallies[version] = Tally()
         self.write()
 
     def end(self, version: int, why: str, is_noted: bool = True) -> None:
-        """A version is sent no more requests.
+        """A version gets no more requests.
 
         Args:
-            is_noted: it is noted even if it has answered none.
+            is_noted: record it even without any requests.
         """
         if version not in self._began:
             return
@@ -82,7 +82,7 @@ class Serving:
         (self.folder / SERVING).unlink(missing_ok=True)
 
     def write(self) -> None:
-        """Write down what is served, if that has changed; a full disk ends no endpoint."""
+        """Write what is served, if that has changed; a full disk does not stop the endpoint."""
         events = [self._event(version) for version in self._began]
         if events == self._written:
             return

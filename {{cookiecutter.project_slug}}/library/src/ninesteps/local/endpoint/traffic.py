@@ -1,7 +1,7 @@
-"""Sends requests at a steady rate, whatever becomes of them, to rehearse a deployment.
+"""Sends requests at a steady rate, whether or not they succeed, to rehearse a deployment.
 
-A latency counts from when the request was due, so that a slow answer is not hidden by its making
-the next request late.
+Latency is measured from when a request was due, so that a slow answer that delays the next request
+is not hidden.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from dataclasses import dataclass, field
 from ninesteps.local.endpoint.control import LOCALHOST
 
 IDLE_SECONDS = 2.0
-"""After which a connection is not used again: the server closes it after some seconds more."""
+"""Idle seconds after which a connection is not reused: the server closes it some seconds later."""
 
 MOST_OPEN = 200
-"""Connections at a time; more requests wait for one, as when a busy machine has fallen behind."""
+"""The most connections at a time; further requests wait, as when a busy machine falls behind."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What became of a request."""
+    """The outcome of a request."""
 
-    record: int  # which of the records it was
-    status: int  # 0: no answer came
+    record: int  # the record's number
+    status: int  # 0: no answer
     seconds: float
     body: bytes
 
 
 @dataclass
 class Caller:
-    """Sends records, each as a request, to a port of this machine."""
+    """Sends records, one per request, to a port on this machine."""
 
     port: int
     records: Sequence[bytes]
@@ -45,7 +45,7 @@ class Caller:
     _open: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_OPEN))
 
     async def steadily(self, per_second: float, stop: asyncio.Event) -> None:
-        """Send so many a second until told to stop, then wait for the last answers."""
+        """Send requests at this rate until stopped, then wait for the last answers."""
         began, sent = time.monotonic(), set()
         for number in itertools.count():
             due = began + number / per_second
@@ -60,7 +60,7 @@ class Caller:
         self.close()
 
     async def as_fast_as_answered(self, callers: int, seconds: float) -> float:
-        """Requests a second that some callers get answered, each one at a time."""
+        """Requests per second that this many callers get answered, each one at a time."""
         began, before = time.monotonic(), len(self.replies)
 
         async def call(first: int) -> None:
@@ -76,10 +76,10 @@ class Caller:
         self.replies.append(await self.ask(number, due))
 
     async def ask(self, number: int, due: float, *headers: tuple[str, str]) -> Reply:
-        """Send one of the records, of any number, in their order; give what became of it.
+        """Send one of the records, in rotation; return the outcome.
 
         Args:
-            due: the monotonic moment that its time counts from.
+            due: the monotonic time at which its latency starts.
         """
         record = number % len(self.records)
         try:

@@ -1,13 +1,13 @@
-"""A process of the endpoint: the archive's `inference.py`, called as the container calls it.
+"""A process of the endpoint: runs the archive's `inference.py` as the container does.
 
     python worker.py ARCHIVE PROGRAM
 
-Of a table's models each request is looked at here, as the container of XGBoost leaves that to its
-clients. Language models' scripts are called as Hugging Face's server calls them, mistakes included.
+For tabular models, requests are checked here, since the XGBoost container leaves that to its
+clients. Language models' scripts are called as by Hugging Face's server, including its mistakes.
 
-Requests come by standard input and answers go by standard output, in frames; what the script
-prints goes to the log. When the input ends, for whatever reason, the process ends with all that the
-script has started. It imports nothing of this package, which is not on the script's path.
+Requests arrive on standard input and answers leave on standard output, in frames; the script's
+output goes to the log. When the input ends, for any reason, the process ends with all its children.
+It imports nothing of this package, which is not on the script's path.
 """
 
 from __future__ import annotations
@@ -30,44 +30,45 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 REQUEST = struct.Struct("!HHI")
-"""Lengths of content type, accepted type and body, which follow."""
+"""A request's frame: the lengths of content type, accepted type and body, which follow."""
 
 ANSWER = struct.Struct("!HHI")
-"""Status, lengths of content type and body, which follow. The first answer means: ready."""
+"""An answer's frame: status, lengths of content type and body, which follow. The first one means
+"ready"."""
 
 CSV, JSON = "text/csv", "application/json"
 UNKNOWN = "unknown"
-"""Of an answer in JSON: the columns of a raw record whose value is none of theirs."""
+"""The key in a JSON answer for columns of a raw record with an unknown value."""
 
 LANGUAGE_MODEL = "language_model"
 HF_FAILED = 400
-"""What Hugging Face's server answers to any exception of a script."""
+"""Hugging Face's status for any exception of a script."""
 
 MAX_SENTENCE = 300
 MAX_BODY = 6 * 1024 * 1024
-"""Bytes of a request or an answer that InvokeEndpoint takes, by the service's model."""
+"""The most bytes in a request or an answer of InvokeEndpoint, from the service's model."""
 
-MAX_RECORD_ANSWER = 1024  # bytes; a longer answer to one record is a fault of the model
+MAX_RECORD_ANSWER = 1024  # bytes; a longer answer to one record is the model's fault
 MAX_RECORDS = 100_000
-"""Records of a request: as many answers in SageMaker's JSON fit into the limit."""
+"""The most records in a request: this many answers in SageMaker's JSON fit into the limit."""
 
 MAX_FIELDS = 2500
-"""Fields of a record: a feature group cannot have more features."""
+"""The most fields in a record: a feature group cannot have more features."""
 
 MARK = "NINESTEPS_ENDPOINT_PROCESS"
-"""The variable that marks all processes that a worker starts: each worker has its own value."""
+"""The variable that marks a worker's child processes: each worker has its own value."""
 
 _MAY_BE_INFINITE = re.compile(rb"[nNiIeE](?:[aA][nN]|[nN][fF]|\+?[0-9]{3})")
-"""What stands in an answer that may not be finite; to look for one set of bytes first is fast."""
+"""Matches numbers that may not be finite; searching for a set of bytes first is fast."""
 
 _AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
-_MANY_DIGITS = b"0" * 200  # of a number that may be too large, with an exponent of two more digits
+_MANY_DIGITS = b"0" * 200  # in a number that may be too large with a two-digit exponent
 _BETWEEN_NUMBERS = re.compile(rb"[^0-9A-Za-z.+-]+")
 _CONTENT_TYPE = re.compile(r"[!-~][ -~]{0,199}")
 
 
-class BadRequest(Exception):  # it is the request's fault
-    """A request that the model cannot read, and the HTTP status that says so."""
+class BadRequest(Exception):  # the client's fault
+    """A request that the model cannot read, with its HTTP status."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -75,11 +76,9 @@ class BadRequest(Exception):  # it is the request's fault
 
 
 def main(archive: str, program: str) -> None:
-    """Load the model, report that it is ready, and answer until the input ends."""
+    """Load the model, report "ready", and answer until the input ends."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(
-        os.open(os.devnull, os.O_RDONLY), 0
-    )  # the script and its children have no use for either
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # not for the script and its children
     os.dup2(2, 1)
     threading.Thread(target=_end_with, args=[requests.fileno()], daemon=True).start()
     code = Path(archive, "code")
@@ -109,7 +108,7 @@ def main(archive: str, program: str) -> None:
 
 
 def _end_with(requests: int) -> None:
-    """End the process when its input is closed, even while it answers a request."""
+    """End the process when its input closes, even during a request."""
     if hasattr(select, "poll"):  # not on Windows
         waiting = select.poll()
         waiting.register(requests, select.POLLHUP)
@@ -118,7 +117,7 @@ def _end_with(requests: int) -> None:
 
 
 def end_started(pid: int, mark: str) -> None:
-    """Kill what a process has started: its group and, on Linux, marked processes that left it.
+    """Kill a process's children: its group and, on Linux, marked processes that left the group.
 
     If the process leads the group, it is killed too.
     """
@@ -132,7 +131,7 @@ def end_started(pid: int, mark: str) -> None:
 
 
 def _marked(mark: str) -> Iterator[int]:
-    """The processes that have the mark in their environment."""
+    """The processes with the mark in their environment."""
     variable = f"{MARK}={mark}".encode()
     for file in Path("/proc").glob("[0-9]*/environ") if mark else ():
         with contextlib.suppress(OSError):  # another user's, or gone
@@ -147,21 +146,22 @@ def _write(answers: BinaryIO, status: int, content_type: str, body: bytes) -> No
 
 
 class _Context:
-    """What Hugging Face's server passes to a script: it is told the status of the answer."""
+    """The context that Hugging Face's server passes to a script, for setting the answer's
+    status."""
 
     status = 200
 
     def set_response_status(self, code: int = 200, phrase: str = "", idx: int = 0) -> None:
-        """As `mms.context.Context` has it."""
+        """As in `mms.context.Context`."""
         self.status = code
 
 
 def _replied(
     script: Any, model: Any, content_type: str, accept: str, body: bytes
 ) -> tuple[int, str, bytes]:
-    """Status, content type and body that Hugging Face's server answers a request with.
+    """The status, content type and body of Hugging Face's server for a request.
 
-    As `handle` in `handler_service.py` of `sagemaker-huggingface-inference-toolkit` does it.
+    As `handle` in `handler_service.py` of `sagemaker-huggingface-inference-toolkit`.
     """
     context = _Context()
 
@@ -172,12 +172,12 @@ def _replied(
     accept = JSON if accept in ("", "*/*") else accept
     try:
         text = body.decode() if content_type in (JSON, CSV) else body
-    except UnicodeDecodeError:  # which that server answers as any error of the script
+    except UnicodeDecodeError:  # the server treats it like any error of the script
         raise BadRequest(HF_FAILED, "expected UTF-8, got other bytes") from None
     request = call(script.input_fn, text, content_type or None)
     said = call(script.output_fn, call(script.predict_fn, request, model), accept)
     if not isinstance(said, str | bytes):
-        raise TypeError(f"expected a text or bytes of output_fn, got {type(said).__name__}")
+        raise TypeError(f"expected text or bytes from output_fn, got {type(said).__name__}")
     content = said if isinstance(said, bytes) else said.encode()
     if len(content) > MAX_BODY:
         raise RuntimeError(f"expected an answer of at most {MAX_BODY} bytes, got {len(content)}")
@@ -187,7 +187,7 @@ def _replied(
 def _answer(
     script: Any, model: Any, features: int, content_type: str, accept: str, body: bytes
 ) -> tuple[str, bytes]:
-    """The content type and body that the script answers a request with."""
+    """The content type and body of the script's answer."""
     known = getattr(script, "CONTENT_TYPES", (CSV,))
     if _plain(content_type) not in known:
         kinds = " or ".join(known)
@@ -204,9 +204,9 @@ def _answer(
 
 
 def _read(script: Any, features: int, content_type: str, body: bytes) -> Any:
-    """The records, (n, features), read by the script; any error is the request's fault.
+    """The records, (n, features), as read by the script; any error is the client's fault.
 
-    The script has nothing but the request. One that can read none fails the golden requests.
+    The script has only the request. A script that can read nothing fails the golden requests.
     """
     if _plain(content_type) == CSV:
         _check_size(body, features)
@@ -227,12 +227,12 @@ def _read(script: Any, features: int, content_type: str, body: bytes) -> Any:
 
 
 def _check_size(body: bytes, features: int) -> None:
-    """Check the size before anything is read: a parser may need a kilobyte for each comma."""
+    """Check the size before parsing: a parser may need a kilobyte per comma."""
     first = body.find(b"\n")
     fields = body.count(b",", 0, first if first >= 0 else len(body)) + 1
     if fields > max(features, MAX_FIELDS):
         raise BadRequest(400, f"expected {features} fields in a record, got {fields}")
-    could_be = len(body) // max(features, 1)  # each field has a comma or a line end
+    could_be = len(body) // max(features, 1)  # each field ends with a comma or a line end
     if could_be > MAX_RECORDS and (rows := body.count(b"\n")) > MAX_RECORDS:
         raise BadRequest(413, f"expected at most {MAX_RECORDS:,} records, got {rows:,}")
 
@@ -242,11 +242,11 @@ def _plain(content_type: str) -> str:
 
 
 def _check_answer(kind: str, content: bytes, rows: int) -> None:
-    """Check an answer: any error is the model's fault, unless many records make it too long.
+    """Check an answer; an error is the model's fault, unless too many records make it too long.
 
     Raises:
         BadRequest: for too many records.
-        RuntimeError: for an answer that cannot be sent or understood.
+        RuntimeError: for an invalid answer.
     """
     if not _CONTENT_TYPE.fullmatch(kind):
         raise RuntimeError(f"expected the answer's content type, got {kind!a}")
@@ -258,16 +258,16 @@ def _check_answer(kind: str, content: bytes, rows: int) -> None:
     if len(answers) != rows:
         raise RuntimeError(f"expected {rows} answers from the model, got {len(answers)}")
     if kind in (CSV, JSON) and _may_be_infinite(content):
-        if kind == JSON:  # the names of columns are no numbers, whatever they are
+        if kind == JSON:  # the names of columns are not numbers
             named = [a for a in answers if isinstance(a, dict) and a.pop(UNKNOWN, None)]
             content = json.dumps(answers).encode() if named else content
         fields = _BETWEEN_NUMBERS.split(content)
         if not all(map(_is_finite, fields)):
-            raise RuntimeError("expected finite numbers from the model, got another")
+            raise RuntimeError("expected finite numbers from the model, got others")
 
 
 def _may_be_infinite(content: bytes) -> bool:
-    """Whether a number may be; such as 1e999 are too large for any."""
+    """Whether a JSON number may be infinite: numbers such as 1e999 are too large for a float."""
     has_many_digits = _MANY_DIGITS in content.translate(_AS_ZEROS)
     return has_many_digits or _MAY_BE_INFINITE.search(content) is not None
 
@@ -280,7 +280,7 @@ def _is_finite(field: bytes) -> bool:
 
 
 def _sentence(error: Exception, script: Any, content_type: str) -> str:
-    """The message of the archive's own code; a library's might disclose internals."""
+    """The message of the archive's own error; a library's error might disclose internals."""
     place = error.__traceback__
     while place and place.tb_next:
         place = place.tb_next
