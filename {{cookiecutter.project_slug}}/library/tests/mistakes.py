@@ -140,7 +140,7 @@ def a_key_for_disks_that_take_none(content: Json) -> str:
     return step["Name"]
 
 
-@says("TransformResources.VolumeKmsKeyId: expected none for ml.g4dn.xlarge, whose disks take no")
+@says("TransformResources.VolumeKmsKeyId: expected none for ml.g4dn.xlarge, whose disks allow no")
 def a_key_for_disks_of_one_choice(content: Json) -> str:
     step = of_type(content, "Transform")
     step["Arguments"]["TransformResources"]["VolumeKmsKeyId"] = KEY
@@ -283,7 +283,7 @@ def a_truth_value_for_a_number(content: Json) -> str:
 
 @says("TransformResources.InstanceCount: expected a whole number, "
       "got {'Get': 'Parameters.TransformInstanceType'}, which is a string",
-      "parameter TransformInstanceCount: used nowhere")  # fmt: skip
+      "parameter TransformInstanceCount: not used")  # fmt: skip
 def a_parameter_of_another_type(content: Json) -> str:
     step = of_type(content, "Transform")
     resources = step["Arguments"]["TransformResources"]
@@ -361,15 +361,15 @@ def a_quota_of_a_step_without_a_job(content: Json) -> str:
     return step["Name"]
 
 
-@says("Environment: expected nothing that changes a result and that SageMaker's step cache does "
-      "not compare, got {'THRESHOLD_RULE': 'f1'}")  # fmt: skip
+@says("Environment: expected nothing that changes the result without SageMaker's step "
+      "cache comparing it, got {'THRESHOLD_RULE': 'f1'}")  # fmt: skip
 def a_search_by_what_its_cache_does_not_compare(content: Json) -> str:
     step = of_type(content, "Tuning")
     trainings(step)[0]["Environment"] = {"THRESHOLD_RULE": "f1"}
     return step["Name"]
 
 
-@says("Arguments.WarmStartConfig: expected nothing that changes a result", "WarmStartConfig")
+@says("Arguments.WarmStartConfig: expected nothing that changes the result", "WarmStartConfig")
 def a_search_that_begins_where_another_ended(content: Json) -> str:
     step = of_type(content, "Tuning")
     parent = [{"HyperParameterTuningJobName": "earlier"}]
@@ -453,7 +453,7 @@ def two_parameters_of_one_name(content: Json) -> str:
     return ""
 
 
-@says("parameter Threshold: used nowhere")
+@says("parameter Threshold: not used")
 def an_unused_parameter(content: Json) -> str:
     content["Parameters"].append({"Name": "Threshold", "Type": "Float", "DefaultValue": 0.5})
     return ""
@@ -488,7 +488,7 @@ def a_definition_that_is_too_long(content: Json) -> str:
     return ""
 
 
-@says("PipelineExperimentConfig: expected none (each execution would first make an experiment")
+@says("PipelineExperimentConfig: expected none (each execution would first create an experiment")
 def an_experiment_that_each_execution_makes(content: Json) -> str:
     content["PipelineExperimentConfig"] = {
         "ExperimentName": {"Get": "Execution.PipelineName"},
@@ -799,7 +799,7 @@ def early_stopping_of_several(content: Json) -> str:
 
 
 @says("WarmStartConfig: expected none with TrainingJob", "gives no TrainingJobDefinition", "'Auto'",
-      "WarmStartConfig: expected nothing that changes a result")  # fmt: skip
+      "WarmStartConfig: expected nothing that changes the result")  # fmt: skip
 def a_warm_start_of_several(content: Json) -> str:
     name = early_stopping_of_several(content)
     of_type(content, "Tuning")["Arguments"]["WarmStartConfig"] = {
@@ -812,7 +812,7 @@ def a_warm_start_of_several(content: Json) -> str:
 # The feature store
 
 
-@says("ProcessingInputs[1].DatasetDefinition: expected S3Input, got DatasetDefinition: for it ")
+@says("ProcessingInputs[1].DatasetDefinition: expected S3Input, got DatasetDefinition: SageMaker ")
 def a_dataset_definition(content: Json) -> str:
     step = processing(content, "process.py")
     step["Arguments"]["ProcessingInputs"][1] = {
@@ -837,7 +837,7 @@ def a_dataset_definition(content: Json) -> str:
 # Serving
 
 
-@says("Arguments.PrimaryContainer.Environment.SAGEMAKER_PROGRAM: expected the one of ... got ''")
+@says("Arguments.PrimaryContainer.Environment.SAGEMAKER_PROGRAM: expected the name of ... got ''")
 def a_model_without_a_script(content: Json) -> str:
     step = of_type(content, "Model")
     step["Arguments"]["PrimaryContainer"]["Environment"]["SAGEMAKER_PROGRAM"] = ""

@@ -76,7 +76,7 @@ def of_table(table: Ingested, is_latest: bool = True) -> str:
 
 
 def remarks(table: Found | None, splits: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    """A sentence on each thing that may make the metrics look better than they are.
+    """A sentence for each thing that may make the metrics look better than they are.
 
     Args:
         table: the findings in the raw table, if known.

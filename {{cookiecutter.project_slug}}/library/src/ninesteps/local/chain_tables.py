@@ -160,7 +160,9 @@ def _history(connection: sqlite3.Connection) -> dict[str, list[Facts]]:
 
 
 def _digest_of_all(history: Mapping[str, list[Facts]]) -> str:
-    return _digest(json.dumps(history, sort_keys=True, default=repr))  # a column may be edited
+    return _digest(
+        json.dumps(history, sort_keys=True, default=repr)
+    )  # a column may have been edited
 
 
 def _runs(connection: sqlite3.Connection, run: str | None = None) -> Iterator[Facts]:

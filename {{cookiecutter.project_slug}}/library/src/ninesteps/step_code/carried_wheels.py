@@ -64,7 +64,7 @@ def read(wheel: Wheel, folder: Path) -> bytes:
 
 
 def fetch(wheels: Iterable[Wheel], folder: Path) -> None:
-    """Have pip download what a folder lacks; what could not be had is missing when it is read."""
+    """Have pip download missing wheels; if that fails, reading them reports it."""
     for wheel in lacking(wheels, folder):
         command = [sys.executable, "-m", *_download(wheel, folder)]
         subprocess.run(command, capture_output=True, check=False)

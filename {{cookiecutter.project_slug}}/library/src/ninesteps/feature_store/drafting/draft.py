@@ -186,7 +186,7 @@ def _is_record_id(column: Contents) -> bool:
     if column.different < (1 - BLEMISHES) * count or column.has(".{65}"):
         return False
     if column.has(r"^[+-]?\d*\.\d*[1-9]") and not np.isnan(column.numbers).any():
-        return False  # a measurement
+        return False  # a measurementment
     if _has_id_name(column):
         return column.is_whole or not column.is_number
     if not column.is_number:

@@ -148,7 +148,7 @@ def _texts(column: Contents, remarks: list[str]) -> Kind:
     if longest <= LONGEST_VALUE and column.different <= min(MOST_VALUES, (column.present + 1) // 2):
         values = sorted(column.counted[0].to_pylist())
         if len({text.casefold() for text in values}) < len(values):
-            remarks = ["some values differ in case alone, and are different groups", *remarks]
+            remarks = ["some values differ only in case, and count as different groups", *remarks]
         both = zip(column.counted[0].to_pylist(), column.counted[1].tolist(), strict=True)
         if near := misspelt({text: count for text, count in both if text not in words.rows_of}):
             looks = (f"{example(text)} looks like {example(one)}" for text, one in near.items())

@@ -73,7 +73,7 @@ def people_lines(
 
 
 def _facet(name: str, kind: Kind, of_type: str) -> str:
-    """How `[bias] facets` names a column; empty where it has too many groups, or only hints."""
+    """A column as a facet of `[bias] facets`; empty for too many groups, or a mere proxy."""
     if kind.proxy or of_type not in ("number", "category"):
         return ""
     facet = f"{name}>={OLDER}" if kind.key == "age" and of_type == "number" else name

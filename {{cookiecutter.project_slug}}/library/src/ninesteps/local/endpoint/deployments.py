@@ -15,7 +15,7 @@ FOLDER = "endpoint"
 """Where the endpoint keeps what it notes, in the folder that runs leave their results in."""
 
 DEPLOYMENTS = "deployments.jsonl"
-"""Every deployment and its outcome, a line each; nothing is ever taken away."""
+"""Every deployment and its outcome, one per line; lines are only added."""
 
 DEPLOYED = "deployed"
 """The outcome of a deployment after which its version serves."""
