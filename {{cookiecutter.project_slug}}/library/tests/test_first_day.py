@@ -158,6 +158,7 @@ _LAKE = "Lake Formation governs no table here"
 _DEFAULT = "Athena's user guide asks for it: a database by default is made where none is"
 _LOOKS = "the service may look at it; when is documented nowhere"
 
+_NOTHING_SERVES = "no endpoint serves when the first version is registered"
 NOT_ON_THE_FIRST_DAY = {
     ("approved", "kms:Decrypt"): _REFUSED,
     ("approved", "kms:DescribeKey"): _REFUSED,
@@ -183,6 +184,8 @@ NOT_ON_THE_FIRST_DAY = {
     ("ingester", "sagemaker:DeleteRecord"): "none is deleted",
     ("ingester", "sagemaker:GetRecord"): "the group has no online store",
     ("job", "s3:AbortMultipartUpload"): _PARTS,
+    ("job", "sagemaker:DescribeEndpointConfig"): _NOTHING_SERVES,
+    ("job", "sagemaker:DescribeModel"): _NOTHING_SERVES,
     ("operator", "servicequotas:ListServiceQuotas"): "`pipeline check --env` asks",
     ("pipeline", "athena:StopQueryExecution"): _STOPPED,
     ("pipeline", "glue:CreateDatabase"): _DEFAULT,

@@ -17,7 +17,7 @@ from ninesteps.report.drift import MUCH, Drift, drifts
 from ninesteps.report.formatting import listed
 from ninesteps.settings.gate import SECTIONS
 
-COUNT, TEXT = "warnings", "warnings_text"
+NOTED = COUNT, TEXT = "warnings", "warnings_text"
 """Where a registered version's metadata has how many warnings there were, and what they say."""
 
 MOST_LEFT_OUT = 0.05

@@ -13,6 +13,7 @@ from typing import Any
 from ninesteps.local.execution import Execution
 from ninesteps.local.state import KeptStep, State, digest_of
 from ninesteps.local.storage import Storage, files_of
+from ninesteps.report import run_warnings
 from ninesteps.runs.reproducing.differences import difference
 from ninesteps.runs.reproducing.inputs import differing_rows, objects
 from ninesteps.runs.reproducing.recorded import Recorded
@@ -137,8 +138,9 @@ def _answers(
     """What Describe answers of a job, with every trial's parameters and value; the package."""
     if step.type == "RegisterModel":
         packages = [p for p in state.model_packages(kept.package.group) if new]
-        request = packages[0].request if packages else None
-        yield _values(PACKAGE, kept, kept.package.request, request, tolerance)
+        request = _without_warnings(packages[0].request) if packages else None
+        recorded = _without_warnings(kept.package.request)
+        yield _values(PACKAGE, kept, recorded, request, tolerance)
         return
     compared = ("answer", "outcome", "compared")
     then, now = ({key: vars(s.record)[key] for key in compared} if s else None for s in (step, new))
@@ -146,6 +148,13 @@ def _answers(
         yield _values(ANSWER, kept, then, now, tolerance)
     else:
         yield _values(ANSWER, kept, then, None, tolerance)
+
+
+def _without_warnings(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A registration without what was noted of its warnings: they depend on what served then."""
+    noted = request.get("CustomerMetadataProperties", {})
+    metadata = {key: noted[key] for key in noted if key not in run_warnings.NOTED}
+    return {**request, "CustomerMetadataProperties": metadata}
 
 
 def _values(name: str, kept: Recorded, then: Any, now: Any, tolerance: float) -> Artifact:
