@@ -102,7 +102,7 @@ def next_commands(folder: Path) -> str:
         lines += ["python3 -m venv .venv && . .venv/bin/activate"]
     lines += ["pip install -r requirements.lock"]
     if ANSWERS["scenario"] == "custom":
-        lines += ["pipeline schema FILE --label NAME    # drafts [data] of pipeline.toml"]
+        lines += ["pipeline schema FILE --label NAME --write   # drafts [data]"]
     lines += ["pipeline run"]
     return "\n".join(["", f"{folder.name} is ready. Next:", "", *(f"  {line}" for line in lines)])
 

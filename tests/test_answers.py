@@ -357,7 +357,7 @@ def test_a_render_ends_with_the_next_commands(small: Path, tmp_path: Path, scena
     assert [command.split("#")[0].strip() for command in rest] == [
         "python3 -m venv .venv && . .venv/bin/activate",
         "pip install -r requirements.lock",
-        *(["pipeline schema FILE --label NAME"] if scenario == "custom" else []),
+        *(["pipeline schema FILE --label NAME --write"] if scenario == "custom" else []),
         "pipeline run",
     ]
     assert max(map(len, rest)) <= 80 - len("  ")

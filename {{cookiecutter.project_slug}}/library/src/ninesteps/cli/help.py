@@ -118,7 +118,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("pipeline check --env prod", "Also compare with an account's quotas."),
     ),
     "compile": (("pipeline compile -o definition.json", ""),),
-    "schema": (("pipeline schema data/new.csv --label left", ""),),
+    "schema": (
+        ("pipeline schema data/new.csv --label left", "Print a draft."),
+        ("pipeline schema data/new.csv --label left --write", "Also put it into pipeline.toml."),
+    ),
     "readme": (("pipeline readme", ""),),
     "eject": (("pipeline eject metrics.py", ""),),
     "vendor": (("pipeline vendor ../ninesteps-1.1.0-py3-none-any.whl", ""),),

@@ -16,7 +16,11 @@ from ninesteps.settings import loading
 @click.option("--label", default="", metavar="NAME", help="Predict this column.")
 @click.option("--missing", multiple=True, metavar="WORD", help='Read this word as "no value".')
 @click.option("--value", "values", multiple=True, metavar="WORD", help="Read this word as a value.")
-def schema(file: Path, label: str, missing: tuple[str, ...], values: tuple[str, ...]) -> None:
+@click.option("--write", "is_written", is_flag=True,
+              help="Replace [data] of pipeline.toml, if no run has used it.")  # fmt: skip
+def schema(
+    file: Path, label: str, missing: tuple[str, ...], values: tuple[str, ...], is_written: bool
+) -> None:
     """Draft the [data] part of pipeline.toml from a raw table.
 
     FILE is CSV or Parquet. The command works in any folder. In a repository the label is by
@@ -27,7 +31,15 @@ def schema(file: Path, label: str, missing: tuple[str, ...], values: tuple[str, 
     root = here.root_or_none()
     decided = Decisions(label, missing, values)
     likely = loading.named_label(root) if root else ""
-    click.echo(draft(file, decided, likely, _path_in_settings(file, root)), nl=False)
+    if is_written and root is None:
+        here.root()  # says that there is no repository
+    text = draft(file, decided, likely, _path_in_settings(file, root))
+    click.echo(text, nl=False)
+    if is_written and root:
+        from ninesteps.repository import drafted
+
+        drafted.write(root, text)
+        click.echo(f"\n{drafted.NAME} has this draft: read its comments", err=True)
 
 
 def _path_in_settings(file: Path, root: Path | None) -> str:
