@@ -453,7 +453,10 @@ def test_a_sensitive_attribute_cannot_be_fed_to_the_attrition_model(
 @pytest.mark.parametrize("command", ["run", "compile", "check"])
 def test_custom_says_what_to_do_until_a_table_is_named(rendered: Rendered, command: str) -> None:
     done = rendered("custom").pipeline(command, status=2)
-    assert "no table is named yet; `pipeline schema FILE` drafts [data]" in done.stderr
+    assert (
+        "no table is named yet; `pipeline schema FILE --label NAME --write` drafts [data]"
+        in done.stderr
+    )
     assert len(done.stderr.splitlines()) == 1
 
 

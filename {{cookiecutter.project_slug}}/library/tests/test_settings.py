@@ -693,7 +693,7 @@ def test_settings_without_a_table_hold_but_for_a_run(tmp_path: Path, data: str) 
         settings.check_table()
     assert refused.value.path == ("data", "file")
     assert str(refused.value).startswith("pipeline.toml [data] file: no table is named yet; ")
-    assert "`pipeline schema FILE`" in str(refused.value)
+    assert "`pipeline schema FILE --label NAME --write`" in str(refused.value)
 
 
 def test_settings_with_a_table_are_fit_for_a_run(tmp_path: Path) -> None:

@@ -196,8 +196,8 @@ class Settings:
         """
         if not self.data.file:
             raise SettingsError(
-                "no table is named yet; `pipeline schema FILE` drafts [data] from a CSV or Parquet "
-                "file: put what it prints in the place of [data]", "data", "file",
+                "no table is named yet; `pipeline schema FILE --label NAME --write` drafts [data] "
+                "from a CSV or Parquet file", "data", "file",
             )  # fmt: skip
 
     def environment(self, name: str = LOCAL_ENVIRONMENT) -> Environment:
