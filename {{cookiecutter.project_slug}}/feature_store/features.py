@@ -1,10 +1,10 @@
-"""From the raw table's columns to the features that the model sees: the team's own file.
+"""Computes the features that the model sees from the raw columns. Edit it for your own table.
 
-`features` gets the rows as `[data.columns]` types them and gives numbers, one column a feature;
-`findings` counts what in the rows is odd. Rows keep their order and number.
+`features` gets rows with the types of `[data.columns]` and returns numbers, one column per feature;
+`findings` counts odd rows. Rows keep their order and number.
 
-The endpoint calls `features` too, for raw records, often for one alone: a feature comes from its
-own row only. An ingest checks that. Import only what the container has (NumPy, pandas, SciPy).
+The endpoint calls `features` too, often for a single raw record: a feature must depend on its own
+row only, which an ingest checks. Import only what the container has (NumPy, pandas, SciPy).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pandas as pd
 
 
 def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.DataFrame:
-    """Customer behaviour as numbers; what cannot be known of a customer is missing (NaN)."""
+    """Customer behaviour as numbers; unknown values are missing (NaN)."""
     created, first, last = table["created"], table["firstorder"], table["lastorder"]
     sent = table["esent"]
     opened = sent * table["eopenrate"] / 100
@@ -49,7 +49,7 @@ def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.
 
 
 def findings(table: pd.DataFrame) -> dict[str, int]:
-    """What is odd in the rows, counted; these rows are kept as they are."""
+    """The number of odd rows of each kind; these rows are kept unchanged."""
     return {"first order after last order": int((table["firstorder"] > table["lastorder"]).sum())}
 
 

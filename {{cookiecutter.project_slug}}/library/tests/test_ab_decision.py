@@ -68,11 +68,11 @@ def test_a_line_is_read_as_the_event_that_was_written() -> None:
         ({"share": True}, "share: expected a whole number of 0 to 100, got 'True'"),
         ({"user": "ann"}, "user: expected SHA-256 of the salt and the user, in hexadecimal, got"),
         ({"variant": "green"}, "variant: expected main or challenger, got 'green'"),
-        ({"status": 99}, "status: expected a status of HTTP, got '99'"),
+        ({"status": 99}, "status: expected an HTTP status, got '99'"),
         ({"ms": -1}, "ms: expected milliseconds, 0 or more, got '-1'"),
         ({"ms": float("nan")}, "ms: expected milliseconds, 0 or more, got 'nan'"),
         ({"time": "now"}, "time: expected seconds since 1970, got 'now'"),
-        ({"id": ""}, "id: expected a text of 1 to 128 characters, got ''"),
+        ({"id": ""}, "id: expected a string of 1 to 128 characters, got ''"),
         ({"refused": "no"}, "refused: expected true or false, got 'no'"),
         ({"text": "hello"}, "unknown key 'text'"),
         ({"kind": "rating"}, "kind: expected 'reply' or 'outcome', got 'rating'"),
@@ -240,7 +240,7 @@ def test_the_share_grows_once_enough_users_have_been_counted() -> None:
 def test_outcomes_that_are_known_more_often_of_one_version_end_it_as_invalid() -> None:
     test = ended(ABTest(Rules()), events(4000, (0.5, 0.5), said=(0.3, 0.6), days=20))
     assert test.decision.outcome == "invalid"
-    assert "outcomes are known of one version's users more often" in test.decision.why
+    assert "outcomes are known more often for one version's users" in test.decision.why
 
 
 def test_users_that_are_not_dealt_out_as_promised_end_it_as_invalid() -> None:
@@ -249,7 +249,7 @@ def test_users_that_are_not_dealt_out_as_promised_end_it_as_invalid() -> None:
         is_lost = event.kind == "reply" and event.arm and int(event.user[-6:], 16) % 3 == 0
         test.add(event) if not is_lost else None
     assert test.decision.outcome == "invalid"
-    assert test.decision.why == "the users are not dealt out by the promised shares"
+    assert test.decision.why == "the users were not assigned by the promised shares"
 
 
 def test_replies_of_another_variant_than_the_users_end_it_as_invalid() -> None:
@@ -259,7 +259,7 @@ def test_replies_of_another_variant_than_the_users_end_it_as_invalid() -> None:
         is_reply = event.kind == "reply"
         test.add(dataclasses.replace(event, variant=variant) if is_reply else event)
     assert test.decision.outcome == "invalid"
-    assert "replies came from another variant than the user's" in test.decision.why
+    assert "replies came from a variant other than the user's" in test.decision.why
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_replies_of_another_variant_than_the_users_end_it_as_invalid() -> None:
         ({"status": 400}, "client errors: ", 12),
         ({"ms": 1500.0}, "latency: ", 2),
         ({"refused": True}, "refusals: ", 12),
-        ({"leaked": True}, "a reply of the challenger's has personal data", 1),
+        ({"leaked": True}, "a reply of the challenger has personal data", 1),
     ],
 )
 def test_a_challenger_that_fails_a_guardrail_is_stopped_at_once(

@@ -252,7 +252,7 @@ def test_lightgbm_takes_xgboosts_hyperparameters_under_its_own_names() -> None:
 )  # fmt: skip
 def test_what_lightgbm_has_not_is_refused_with_what_it_has(name: str, value: str) -> None:
     with pytest.raises(
-        ValueError, match=r"expected what LightGBM has too .*mae; .*subsample.*, got "
+        ValueError, match=r"expected settings that LightGBM supports too .*mae; .*subsample.*, got "
     ) as no:
         trained("lightgbm", "binary", **{name: value})
     got = str(no.value).partition(", got ")[2]

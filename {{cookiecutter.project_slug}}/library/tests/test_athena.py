@@ -198,6 +198,6 @@ def test_a_job_that_is_stopped_stops_its_query(
     account.stopped()
     monkeypatch.setattr(time, "sleep", lambda _: os.kill(os.getpid(), signal.SIGTERM))
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(DataError, match="the job was stopped while Athena was asked"):
+    with pytest.raises(DataError, match="the job was stopped during a query in Athena"):
         athena.rows(QUERY)
     assert signal.getsignal(signal.SIGTERM) == before

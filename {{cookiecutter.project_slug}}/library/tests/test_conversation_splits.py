@@ -136,7 +136,7 @@ def test_findings_tell_how_many_prompts_a_split_by_id_would_have_had_in_both(
     assert groups is not None
     assert prompts["by_prompt"]["test"] == len(set(groups.tolist()))
     by_id = prompts["by_record_id"]
-    assert f"{by_id['in_train_too']} of {by_id['test']} different test" in capsys.readouterr().out
+    assert f"{by_id['in_train_too']} of {by_id['test']} distinct test" in capsys.readouterr().out
     assert 0.9 < by_id["in_train_too"] / by_id["test"] <= 1
 
 

@@ -31,17 +31,17 @@ def test_roles_in_turn_pass(messages: list[dict[str, str]]) -> None:
     ("messages", "sentence"),
     [
         (None, "expected a list of messages, got nothing"),
-        ("How?", "expected a list of messages, got a text"),
+        ("How?", "expected a list of messages, got a string"),
         ([], "expected at least one message, got none"),
-        (["How?"], "message 1: expected an object with role and content, got a text"),
+        (["How?"], "message 1: expected an object with role and content, got a string"),
         (
             [said("x", "human")],
             "message 1: expected the role system, user or assistant, got 'human'",
         ),
         ([{"content": "x"}], "message 1: expected the role system, user or assistant, got nothing"),
-        ([{"role": "user"}], "message 1: expected a text, got nothing"),
-        ([{"role": "user", "content": [1]}], "message 1: expected a text, got a list"),
-        ([ASKED, said(" \n", "assistant")], "message 2: expected a text, got an empty text"),
+        ([{"role": "user"}], "message 1: expected a string, got nothing"),
+        ([{"role": "user", "content": [1]}], "message 1: expected a string, got a list"),
+        ([ASKED, said(" \n", "assistant")], "message 2: expected a string, got an empty string"),
         ([REPLY, ASKED], "message 1: expected the role 'user', got 'assistant'"),
         ([ASKED, ASKED], "message 2: expected the role 'assistant', got 'user'"),
         ([SYSTEM, ASKED, SYSTEM], "message 3: expected the role 'assistant', got 'system'"),
@@ -79,7 +79,7 @@ def test_json_that_is_none_is_told_of_without_its_words() -> None:
     with pytest.raises(ConversationError) as caught:
         conversations.parsed('[{"role": "user", "content": "my secret"')
     assert str(caught.value) == "expected JSON, got something else at character 41"
-    with pytest.raises(ConversationError, match="lists in lists"):
+    with pytest.raises(ConversationError, match="nested too deeply"):
         conversations.parsed("[" * 200_000)
 
 
@@ -115,7 +115,7 @@ def test_a_split_is_read_as_it_was_written(tmp_path: Path) -> None:
         ('{"id": 3}', "expected an object with an id, got an object"),
         (
             '{"id": "x", "messages": [], "reply": ""}',
-            "x: expected a text as its reply, got an empty text",
+            "x: expected a string as its reply, got an empty string",
         ),
         ('{"id": "x", "messages": [], "reply": "y"}', "expected at least one message, got none"),
     ],

@@ -199,7 +199,7 @@ def test_few_values_are_told_as_they_are_and_missing_ones_are_left_out(dependenc
     assert (member["data_type"], member["feature_values"]) == ("categorical", [0.0, 1.0])
     assert sum(income["data_distribution"]) == pytest.approx(1)
     assert dependences[2]["nothing"] == {
-        "feature_name": "nothing", "data_type": "numerical", "error": "it has no value at all"
+        "feature_name": "nothing", "data_type": "numerical", "error": "it has no values"
     }  # fmt: skip
 
 

@@ -147,7 +147,7 @@ def test_the_summary_has_words_of_several_conversations_by_their_mean() -> None:
         {"word": "leave", "conversations": 3, "mean_change": 3.0},
     ]
     assert short["conversations"] == {"explained": 3, "of": 50}
-    assert "no explanation of why" in short["caution"]
+    assert "not explain why" in short["caution"]
     assert word_attributions.summary(found[:2], 50)["words"] == []
 
 

@@ -61,7 +61,7 @@ def test_a_job_that_carries_lightgbm_says_at_once_that_it_cannot_load(tmp_path: 
     last = done.stderr.splitlines()[-1]
     assert last == (
         "ImportError: LightGBM needs the library libgomp.so.1, which neither the image nor a "
-        "package in it has: take an image that has it, or leave lightgbm out of [tuning] algorithms"
+        "package in it has: use an image that has it, or remove lightgbm from [tuning] algorithms"
     )
 
 

@@ -141,19 +141,22 @@ def test_kinds_may_be_written_in_any_way(serving: Serving, kind: str, accept: st
 BAD = {
     "no JSON": (b"hello", "expected JSON, got something else at character 1"),
     "half of it": (b'{"messages": [', "expected JSON, got something else at character 15"),
-    "not a number": (b'{"messages": NaN}', "expected JSON, got NaN, which is none"),
+    "not a number": (b'{"messages": NaN}', "expected JSON, got NaN, which is not a JSON"),
     "no UTF-8": (b'{"messages": "\xff"}', "expected UTF-8, got other bytes"),
-    "nested": (b"[" * 100_000, "expected JSON, got lists in lists without end"),
+    "nested": (b"[" * 100_000, "expected JSON, got lists nested too deeply"),
     "nothing": (b"", "expected JSON, got something else at character 1"),
     "a number": (b"7", "expected an object with messages, got something else"),
     "no messages": ({"inputs": "Hi"}, "object with messages, got an object without them"),
     "an empty conversation": ({"messages": []}, "expected at least one message, got none"),
-    "no list": ({"messages": "Hi"}, "expected a list of messages, got a text"),
+    "no list": ({"messages": "Hi"}, "expected a list of messages, got a string"),
     "a text": ({"messages": ["Hi"]}, "message 1: expected an object with role and content"),
     "the assistant's": ({"messages": question("a", "b")}, "message 2: expected the role 'assist"),
     "its reply": ({"messages": question("a", "b", "c")[:2]}, "expected the last message to be the"),
     "another role": ({"messages": [{"role": "tool", "content": "x"}]}, "expected the role system"),
-    "no words": ({"messages": question("   ")}, "message 1: expected a text, got an empty text"),
+    "no words": (
+        {"messages": question("   ")},
+        "message 1: expected a string, got an empty string",
+    ),
     "a 100 kB message": ({"messages": question("é" * 50_000)}, "at most 65,536 bytes, got 100,000"),
     "half a pair": (b'{"messages": [{"role": "user", "content": "\\ud800"}]}', "surrogate pair"),
     "another field": ({"messages": question(), "temperature": 1}, "max_tokens, got 'temperature'"),
@@ -163,7 +166,7 @@ BAD = {
     "true tokens": ({"messages": question(), "max_tokens": True}, "expected a whole number of 1"),
     "many tokens": ({"messages": question(), "max_tokens": 10**9}, "at most 60, got 1000000000"),
     "no instances": ({"instances": []}, "expected a list of conversations as instances, got none"),
-    "more": ({"instances": [1], "x": 1}, "expected instances alone, got 'x' too"),
+    "more": ({"instances": [1], "x": 1}, "expected only instances, got 'x' too"),
 }
 
 

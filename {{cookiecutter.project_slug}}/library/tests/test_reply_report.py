@@ -149,7 +149,7 @@ def test_each_part_stands_and_none_of_a_tables_is_missed(whole: Report) -> None:
         in parts["quality"]
     )
     assert "The favourable outcome is to be answered well." in parts["bias"]
-    assert "no explanation of why" in parts["explained"]
+    assert "not explain why" in parts["explained"]
     assert "curves.json" not in whole.html and "is not in the format" not in whole.html
 
 
@@ -283,7 +283,7 @@ def test_a_card_tells_the_base_how_it_was_tuned_and_what_the_judge_cannot_say() 
     assert "Epoch 2 of 3 was kept" in told and "0.3910, the base's 1.284" in told
     assert "For open chat" in told
     (words,) = [part for part in card["evaluation_details"] if "Words" in part["name"]]
-    assert "no explanation of why" in words["evaluation_observation"]
+    assert "not explain why" in words["evaluation_observation"]
 
 
 def test_a_table_has_no_part_on_replies() -> None:

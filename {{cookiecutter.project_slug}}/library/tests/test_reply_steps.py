@@ -303,7 +303,7 @@ def test_a_flip_test_needs_features(steps: Steps) -> None:
     found = analysed(steps)["post_training_bias_metrics"]["facets"]["facet_language"][0]["metrics"]
     (flip,) = [metric for metric in found if metric["name"] == "FT"]
     assert flip["value"] is None
-    assert flip["error"] == "there are no features by which rows are near each other"
+    assert flip["error"] == "there are no features for finding similar rows"
 
 
 def test_what_replies_hang_on_is_no_shap(steps: Steps) -> None:

@@ -11,7 +11,7 @@ from container import input_path, output_path, uri_beside, write_json
 from dataset import FACET_PREFIX, Columns
 
 SHAP_SAMPLES = 100
-"""The fewest of kernel SHAP; four of each feature, if more: fewer could not tell them apart."""
+"""The fewest samples of kernel SHAP; with many features, four per feature are used."""
 
 SHAP_SEED = 20
 PDP_FEATURES = 5
@@ -43,10 +43,10 @@ def analysis_config(
     predictions: str,
     local_explanations: bool = True,
 ) -> dict[str, Any]:
-    """The configuration for a header-less CSV of the columns; both backends read it.
+    """The configuration for a header-less CSV of the columns, which both backends read.
 
-    Id, event time and facets stay out of what the model sees by `excluded_columns`. Bias is
-    measured on the predictions at an S3 URI; SHAP asks the model.
+    `excluded_columns` keeps id, event time and facets from the model. Bias is measured on the
+    predictions at an S3 URI; SHAP values come from calling the model.
     """
     context = [FACET_PREFIX + name for name in columns.context]
     of_a_class = [] if columns.is_regression else ["probability"]
@@ -88,7 +88,7 @@ def analysis_config(
     }
     if columns.group_variable:
         config["group_variable"] = FACET_PREFIX + columns.group_variable
-    if not columns.facets:  # Clarify measures bias between groups; without any, SHAP alone is left
+    if not columns.facets:  # Clarify measures bias between groups; without any, only SHAP is left
         for bias in ("facet", *(name for name in config if name.startswith("predicted_label"))):
             config.pop(bias)
         del config["methods"]["pre_training_bias"], config["methods"]["post_training_bias"]

@@ -1,7 +1,7 @@
-"""Step 7's script: bias in data and predictions, and SHAP, from Clarify's own configuration.
+"""Step 7's script: bias in data and predictions, and SHAP, with Clarify's own configuration.
 
-The open-source backend: it reads the same `analysis_config.json` as the managed one and writes an
-`analysis.json` of the same shape.
+This is the open-source backend: it reads the same `analysis_config.json` as the managed one, and
+writes `analysis.json` in the same format.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from wheels import prove_that_carried_can_load
 
 
 def main() -> None:
-    """Analyse what the configuration asks for and write `analysis.json`."""
+    """Run the analyses in the configuration and write `analysis.json`."""
     prove_that_carried_can_load()
     config = read_json(input_path("config") / "analysis_config.json")
     served = ServedModel.unpack(input_path("model") / "model.tar.gz")
@@ -51,9 +51,9 @@ def main() -> None:
 
 
 def gave_scores(model: inference.Model, test: Split, scores: NDArray[np.float64]) -> bool:
-    """Whether the model itself gives the scores that its archive answered.
+    """Whether the model itself gives the scores that its archive returned.
 
-    It need not: the archive's `inference.py` is the team's, and may change what the model predicts.
+    It may not: the archive's `inference.py` belongs to the team, and may change predictions.
 
     Args:
         scores: (n,), the transform's probabilities or numbers.
@@ -67,7 +67,7 @@ def gave_scores(model: inference.Model, test: Split, scores: NDArray[np.float64]
 def read_predictions(
     folder: Path, ids: list[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Labels and scores of a batch transform, each (n,); its ids must be those of the dataset."""
+    """Labels and scores of a batch transform, each (n,); their ids must match the dataset's."""
     files = sorted(folder.glob("*.out"))
     rows: list[list[str]] = []
     for file in files:

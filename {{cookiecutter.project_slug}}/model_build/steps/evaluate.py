@@ -1,8 +1,8 @@
 """Step 3's script: the best model's metrics on the test split, and the bias numbers of the gate.
 
-They are computed from the answers of the archive's own `inference.py`, the code that will serve.
-Where several algorithms were compared, the best trial of each is scored too. Every trial's archive
-describes its algorithm and its objective, so SageMaker need not be asked.
+They are computed from the answers of the archive's own `inference.py`, the code that will serve. If
+several algorithms were compared, the best trial of each is scored too. Every trial's archive
+describes its algorithm and objective, so no call to SageMaker is needed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from served_model import Answers, ServedModel, read_answers, records_of, request
 from wheels import prove_that_carried_can_load
 
 ANSWERS = "answers.csv"
-"""The answers, one line for each record of the test split: a deployed model must give the same."""
+"""The answers, one line per record of the test split, which a deployed model must repeat."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -75,8 +75,8 @@ def main(arguments: Sequence[str]) -> None:
 def ask(models: Sequence[ServedModel], folder: Path) -> tuple[Split, dict[str, Answers]]:
     """The test split, and the answers of the models to its records, by SHA-256 of their archives.
 
-    The models are asked before the split is read, since reading it starts threads. Meanwhile its
-    files are removed: a model can neither read the labels nor change them.
+    The models are called before the split is read, since reading starts threads. Meanwhile the
+    split's files are removed, so that a model can neither read nor change the labels.
     """
     names = [name for name in ("test.csv", "columns.json", GROUPS) if (folder / name).is_file()]
     files = {folder / name: (folder / name).read_bytes() for name in names}
@@ -116,7 +116,7 @@ def evaluation(
 def judged(
     test: Split, answers: Answers, min_group_size: int, own: OwnMetrics = NO_METRICS
 ) -> dict[str, Any]:
-    """All that a gate may name: metrics, and bias numbers."""
+    """Everything that a gate may name: metrics, and bias numbers."""
     numbers = gate_numbers(test, answers.labels, min_group_size)
     return {**measured(test, answers, own), "bias_metrics": numbers}
 
@@ -139,7 +139,7 @@ def drawings(
     answers: Answers,
     min_group_size: int,
 ) -> dict[str, Any]:
-    """The content of `curves.json`, for the report's pictures; no gate reads it."""
+    """The content of `curves.json`, for the report's charts; no gate reads it."""
     if answers.probabilities is None or description.decision is None:
         return curves.regression_curves(test, answers.labels, min_group_size)
     return curves.binary_curves(
@@ -154,19 +154,19 @@ def read_trials(folder: Path) -> dict[str, ServedModel]:
 
 
 def best_of_each(trials: Mapping[str, Description], algorithms: Sequence[str]) -> dict[str, str]:
-    """The job of the best trial of each algorithm on validation; none of one without a trial."""
+    """The job of the best trial on validation, for each algorithm that has a trial."""
     own = {name: [job for job, trial in trials.items() if trial.algorithm == name]
            for name in algorithms}  # fmt: skip
-    # Ties go to the earlier trial, as in the search: the jobs' names contain their numbers.
+    # In a tie, the earlier trial wins, as in the search: the jobs' names contain their numbers.
     return {name: min(jobs, key=lambda job: (trials[job].loss, job))
             for name, jobs in own.items() if jobs}  # fmt: skip
 
 
 def doubts(found: Mapping[str, Mapping[str, Any]], least: int) -> list[str]:
-    """What makes the comparison of algorithms doubtful, in sentences.
+    """Reasons to doubt the comparison of algorithms, in sentences.
 
-    How SageMaker's search shares its trials between definitions is its own affair: too few of one
-    are no reason to fail, but a person has to know.
+    SageMaker's search decides how to divide its trials among algorithms: too few of one are not an
+    error, but people should know.
     """
     counts = {name: int(one["trials"]) for name, one in found.items()}
     total = sum(counts.values())

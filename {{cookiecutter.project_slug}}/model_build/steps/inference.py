@@ -1,15 +1,14 @@
-"""Serves the model: what the container calls, from the archive that the model lies in.
+"""Serves the model: the functions that the container calls, in the model's archive.
 
-A request is header-less CSV, one record a line, the features in the order of `columns.json`; the
-answer has a line for each: predicted label and probability of the positive class, or the number
-that a regression estimates. Or they are JSON, in the shapes that SageMaker's own algorithms have:
-`{"instances": [{"features": [1.5, null]}]}` and
-`{"predictions": [{"predicted_label": 1, "score": 0.9}]}`.
-https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-inference.html
+A request is header-less CSV, one record per line, with the features in the order of `columns.json`.
+The answer has a line for each: predicted label and probability of the positive class, or the number
+that a regression estimates. Both may also be JSON, in the format of SageMaker's own algorithms:
+`{"instances": [{"features": [1.5, null]}]}` and `{"predictions": [{"predicted_label": 1, "score":
+0.9}]}`. https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-inference.html
 
-JSON may also have raw records, `{"records": [{"age": 41, "city": "Oslo"}]}`: their features are
-computed here by the team's own code. Each answer has the label's own name, and the columns whose
-value is `unknown`: `{"predictions": [{"churned": 1, "probability": 0.9, "unknown": []}]}`.
+JSON may also have raw records, `{"records": [{"age": 41, "city": "Oslo"}]}`: the team's own code
+computes their features here. Each answer uses the label's own name, and lists the columns with an
+`unknown` value: `{"predictions": [{"churned": 1, "probability": 0.9, "unknown": []}]}`.
 """
 
 from __future__ import annotations
@@ -37,15 +36,15 @@ if TYPE_CHECKING:
 DESCRIPTION_FILE = "code/model.json"
 CSV, JSON = "text/csv", "application/json"
 CONTENT_TYPES = (CSV, JSON)
-"""Of requests and of answers."""
+"""The content types of requests and answers."""
 UNKNOWN, PROBABILITY = "unknown", "probability"
 TAKEN = ("", UNKNOWN, PROBABILITY)
-"""What a label may not be called in an answer: a column of such a name keeps SageMaker's names."""
+"""Names that a label cannot have in an answer: with such a name, SageMaker's names are used."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """What is known of a trained model: `code/model.json` in its archive."""
+    """The description of a trained model: `code/model.json` in its archive."""
 
     algorithm: str
     objective: str  # such as validation:auc
@@ -55,7 +54,7 @@ class Description:
 
     @property
     def loss(self) -> float:
-        """The value of the objective, turned so that smaller is better."""
+        """The value of the objective, with its sign such that smaller is better."""
         is_error = self.objective.partition(":")[2] in ("logloss", "rmse", "mae")
         return self.value if is_error else -self.value
 
@@ -74,7 +73,7 @@ class Description:
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model, what is known of it, and the columns that it was trained on."""
+    """A trained model with its description and its columns."""
 
     fitted: Predictor
     description: Description
@@ -83,12 +82,12 @@ class Model:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says of n records."""
+    """The model's answers for n records."""
 
     labels: NDArray[np.float64]  # (n,): 0 and 1, or the estimated numbers
     probabilities: NDArray[np.float64] | None  # (n,); None for a regression
     unknown: tuple[tuple[str, ...], ...] | None = None  # columns by record; None without raw ones
-    label: str = ""  # the column that is predicted
+    label: str = ""  # the name of the label
 
 
 def model_fn(model_dir: str) -> Model:
@@ -114,7 +113,7 @@ def input_fn(body: bytes | str, content_type: str) -> NDArray[np.float32] | RawR
 
 @cache
 def _features() -> tuple[str, ...]:
-    """The model's features: in an archive its columns stand beside this file."""
+    """The model's features: in an archive, its columns are beside this file."""
     try:
         return Columns.read(Path(__file__).parent).features
     except FileNotFoundError:
@@ -142,7 +141,7 @@ def predict_fn(request: NDArray[np.float32] | RawRequest, model: Model) -> Predi
 
 
 def output_fn(prediction: Prediction, accept: str) -> tuple[str, str]:
-    """Write an answer, a line a record; and its type, else it is HTML's."""
+    """Write an answer, one line per record, and its content type, which would otherwise be HTML."""
     kind = accept.partition(";")[0].strip().lower()
     if kind not in ("", "*/*", *CONTENT_TYPES):
         expected = " or ".join(CONTENT_TYPES)
@@ -153,14 +152,15 @@ def output_fn(prediction: Prediction, accept: str) -> tuple[str, str]:
             answer[UNKNOWN] = unknown
         return json.dumps({"predictions": answers}), JSON
     if prediction.probabilities is None:
-        # In full: the bias step must find each on the same side of the threshold as the gate.
+        # All digits: the bias step must see each on the same side of the threshold as the gate
+        # does.
         return "".join([f"{number!r}\n" for number in prediction.labels.tolist()]), CSV
     lines = np.where(prediction.labels > 0, "1,%.9g\n", "0,%.9g\n").tolist()
     return "".join(lines) % tuple(prediction.probabilities.tolist()), CSV
 
 
 def _predictions(prediction: Prediction) -> Iterator[dict[str, Any]]:
-    """Each answer by SageMaker's names, or of raw records by the label's own."""
+    """Each answer with SageMaker's names, or for raw records with the label's own name."""
     label, score = "predicted_label", "score"  # the score of a regression is its estimate
     estimate = score
     if prediction.unknown is not None and prediction.label not in TAKEN:

@@ -1,8 +1,8 @@
-"""Step 1's script: rows of the offline store, as of a moment, split into train, validation, test.
+"""Step 1's script: splits rows of the offline store, as of a moment, into train, validation, test.
 
-Also measures the bias of the training split, Clarify's own numbers being those of the test split,
-and notes what its columns look like, so that a later run sees what has drifted, and what a person
-should look at before they trust a metric.
+It also measures the bias of the training split (Clarify's numbers are those of the test split),
+records a profile of its columns, with which later runs detect drift, and findings that a person
+should read before trusting a metric.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ def main(arguments: Sequence[str]) -> None:
     keys, times = split_keys(table, content, options), table["event_time"]
     chosen = choose_splits(keys, times, options.split_by, options.salt, options.shares)
     splits = {name: table.filter(pa.array(chosen == n)) for n, name in enumerate(SPLITS)}
-    del table  # a large one need not be in memory twice, here and below
+    del table  # here and below, a large table should not be in memory twice
     for name, rows in splits.items():
         check_split(rows, name, columns, options.min_positives)
     threshold = label_threshold(splits["train"][columns.label], columns, options.label_threshold)
     medians = baseline(splits["train"], columns)
     columns = dataclasses.replace(columns, label_threshold=threshold, baseline=medians)
     for name in SPLITS:
-        group = options.group if name == "test" else None  # for intervals, of the test split alone
+        group = options.group if name == "test" else None  # for intervals of the test split
         write_split(splits.pop(name), output_path(name), name, columns, group)
     train = read_split(output_path("train"), "train")
     write_json(output_path("train") / "profile.json", profile(train))
@@ -89,7 +89,7 @@ def _shares(text: str) -> list[float]:
 
 
 def choose_columns(table: pa.Table, options: argparse.Namespace) -> Columns:
-    """Features are the numeric columns that are nothing else and not excluded."""
+    """The features are the numeric columns without another role that are not excluded."""
     facets = tuple(Facet.from_json(facet) for facet in options.facet)
     named = [facet.column for facet in facets] + [*filter(None, [options.group_variable])]
     context = tuple(dict.fromkeys(named))
@@ -127,22 +127,22 @@ def choose_columns(table: pa.Table, options: argparse.Namespace) -> Columns:
 def split_keys(
     table: pa.Table, content: NDArray[np.uint64], options: argparse.Namespace
 ) -> pa.ChunkedArray:
-    """What keeps rows together: the group, the record id, or, of numbered rows, their content.
+    """The key that keeps rows together: the group, the record id, or for numbered rows the content.
 
-    A number tells nobody apart: of rows that are all the same, one must not test the other.
+    A row number identifies no one: identical rows must not be in both train and test.
     """
     if options.split_key == "content" and not options.group:
         return pa.chunked_array([content])
     key = options.group or options.record_id
     if nameless := table[key].null_count:
-        raise DataError(f"{nameless} rows have no {key}, by which rows are kept together")
+        raise DataError(f"{nameless} rows have no {key}, which keeps rows together")
     return table[key]
 
 
 def findings(
     train: Split, content: NDArray[np.uint64], chosen: NDArray[np.int64]
 ) -> dict[str, object]:
-    """What may make the metrics look better than they are: `findings.json`, for people to read."""
+    """What may make the metrics look better than they are: `findings.json`, for people."""
     shares = zip(SPLITS, np.bincount(chosen[chosen >= 0], minlength=len(SPLITS)), strict=True)
     return {
         "rows": {name: int(count) for name, count in shares},

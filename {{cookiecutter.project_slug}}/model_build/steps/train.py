@@ -1,8 +1,9 @@
-"""Step 2's script: trains one model and packs it so that it serves by itself.
+"""Step 2's script: trains one model and packs it with the code that serves it.
 
-Run in script mode by the XGBoost container: hyperparameters come as arguments, and with them the
-algorithm and the rule for the decision threshold, since SageMaker's cache of a search compares
-hyperparameters and no variables; folders and the number of CPUs come by `SM_*` variables.
+The XGBoost container runs it in script mode. Hyperparameters are arguments; so are the algorithm
+and the rule for the decision threshold, since SageMaker's cache of a search compares
+hyperparameters but not environment variables. Folders and the number of CPUs are in `SM_*`
+variables.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ WITH_THE_MODEL = (
     "hidden_imports", "inference", "intervals", "lightgbm_model", "metrics", "raw_records",
     "raw_values", "records", "stored_names", "training", "wheels", "xgboost_model",
 )  # fmt: skip
-"""The modules that serve the model: they go into its archive."""
+"""The modules that serve the model, which are copied to its archive."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -50,9 +51,9 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def read_arguments(arguments: Sequence[str]) -> tuple[argparse.Namespace, dict[str, str]]:
-    """What the settings choose, and `--eta 0.1 --max_depth 6` as a dictionary.
+    """The options from the settings, and hyperparameters such as `--eta 0.1` as a dictionary.
 
-    Any parameter of XGBoost is taken.
+    All of XGBoost's parameters are accepted.
     """
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--algorithm", required=True)
@@ -84,7 +85,7 @@ def decide(
 def save(
     training: Training, folder: Path, train: Split, description: inference.Description
 ) -> None:
-    """Write model, description, columns and the code that serves them; nothing is pickled."""
+    """Write the model, its description, columns and serving code; nothing is pickled."""
     code = folder / "code"
     code.mkdir(parents=True, exist_ok=True)
     training.model.save(folder)
@@ -97,7 +98,7 @@ def save(
 
 
 def _file(module: str) -> Path:
-    """Where a module that can be imported lies."""
+    """The file of an importable module."""
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"no module {module!r} to serve the model with")

@@ -1,8 +1,7 @@
-"""From the raw table's columns to what the feature group keeps of a conversation as numbers.
+"""Computes the numbers that the feature group stores about a conversation.
 
-The model learns from the messages, which are stored beside these, and from none of these: they are
-for queries, and for looking at what people ask. `messages` is JSON, as it is stored: checked, and
-without personal data.
+The model learns only from the messages, which are stored beside these numbers. The numbers are for
+queries and for looking at what people ask. `messages` is JSON, checked and without personal data.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.
 
 
 def findings(table: pd.DataFrame) -> dict[str, int]:
-    """What is odd in the rows, counted; these rows are kept as they are."""
+    """The number of odd rows of each kind; these rows are kept unchanged."""
     turns = table["messages"].map(json.loads).map(len)
     return {"conversation with earlier messages": int((turns > 3).sum())}
 

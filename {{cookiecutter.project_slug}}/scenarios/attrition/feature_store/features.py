@@ -1,11 +1,11 @@
-"""From the raw table's columns to the features that the model sees: the team's own file.
+"""Computes the features that the model sees from the raw columns. Edit it for your own table.
 
-`features` gets the rows as `[data.columns]` types them and gives numbers, one column a feature;
-`findings` counts what in the rows is odd. Rows keep their order and number. Neither gets the
-columns that `[model] exclude` names: gender, age, ethnicity and location stay out.
+`features` gets rows with the types of `[data.columns]` and returns numbers, one column per feature;
+`findings` counts odd rows. Rows keep their order and number. Neither gets the columns in `[model]
+exclude`: gender, age, ethnicity and location.
 
-The endpoint calls `features` too, for raw records, often for one alone: a feature comes from its
-own row only. An ingest checks that. Import only what the container has (NumPy, pandas, SciPy).
+The endpoint calls `features` too, often for a single raw record: a feature must depend on its own
+row only, which an ingest checks. Import only what the container has (NumPy, pandas, SciPy).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ AS_THEY_ARE = (
     "goals_set", "goals_met", "training_days", "surveys_sent", "surveys_answered", "engagement",
     "one_on_ones",
 )  # fmt: skip
-"""Raw numbers that are features too."""
+"""Raw numbers that are used as features unchanged."""
 
 
 def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.DataFrame:
-    """An employee as numbers; what cannot be known of an employee is missing (NaN)."""
+    """An employee as numbers; unknown values are missing (NaN)."""
     now = table["event_time"].str.removesuffix("Z").astype("datetime64[us]")
     hired, level_since = table["hired"], table["level_since"]
     tenure, in_level = _months(hired, now), _months(level_since, now)
@@ -58,7 +58,7 @@ def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.
 
 
 def findings(table: pd.DataFrame) -> dict[str, int]:
-    """What is odd in the rows, counted; these rows are kept as they are."""
+    """The number of odd rows of each kind; these rows are kept unchanged."""
     return {"level reached before hired": int((table["level_since"] < table["hired"]).sum())}
 
 

@@ -1,11 +1,11 @@
-"""From the raw table's columns to the features that the model sees: the team's own file.
+"""Computes the features that the model sees from the raw columns. Edit it for your own table.
 
-`features` gets the rows as `[data.columns]` types them, less what `[model] exclude` withholds, and
-gives numbers, one column a feature, of any name; `findings` counts what in the rows is odd. Rows
-keep their order and number. This beginning fits any table: what your team knows goes here.
+`features` gets rows with the types of `[data.columns]`, without the columns in `[model] exclude`,
+and returns numbers, one column per feature, with any names; `findings` counts odd rows. Rows keep
+their order and number. This version works with any table: add your own features here.
 
-The endpoint calls `features` too, for raw records, often for one alone: a feature comes from its
-own row only. An ingest checks that. Import only what the container has (NumPy, pandas, SciPy).
+The endpoint calls `features` too, often for a single raw record: a feature must depend on its own
+row only, which an ingest checks. Import only what the container has (NumPy, pandas, SciPy).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pandas as pd
 
 
 def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.DataFrame:
-    """Numbers as they are, dates as days before the row's moment, a column for each category."""
+    """Numbers unchanged, dates as days before the row's moment, a column for each category."""
     moment = _dates(table["event_time"].str.removesuffix("Z"))
     columns: dict[str, pd.Series[Any]] = {}
     for name in table.columns.drop("event_time"):
@@ -31,10 +31,10 @@ def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.
 
 
 def _dates(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Dates in microseconds: nanoseconds do not reach 9999-12-31, which may mean "for good"."""
+    """Dates in microseconds: nanoseconds do not reach 9999-12-31, which may mean "no end"."""
     return column.astype("datetime64[us]")
 
 
 def findings(table: pd.DataFrame) -> dict[str, int]:
-    """What is odd in the rows, counted; these rows are kept as they are."""
+    """The number of odd rows of each kind; these rows are kept unchanged."""
     return {}

@@ -1,11 +1,11 @@
-"""From the raw table's columns to the features that the model sees: the team's own file.
+"""Computes the features that the model sees from the raw columns. Edit it for your own table.
 
-`features` gets the rows as `[data.columns]` types them, and their moments as `event_time` (texts
-such as 2025-03-03T00:16:00.000Z), and gives numbers, one column a feature; `findings` counts what
-in the rows is odd. Rows keep their order and number.
+`features` gets rows with the types of `[data.columns]`, and their moments as `event_time` (texts
+such as 2025-03-03T00:16:00.000Z). It returns numbers, one column per feature; `findings` counts odd
+rows. Rows keep their order and number.
 
-The endpoint calls `features` too, for raw records, often for one alone: a feature comes from its
-own row only. An ingest checks that. Import only what the container has (NumPy, pandas, SciPy).
+The endpoint calls `features` too, often for a single raw record: a feature must depend on its own
+row only, which an ingest checks. Import only what the container has (NumPy, pandas, SciPy).
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ import numpy as np
 import pandas as pd
 
 ONE_HOT = ("channel", "merchant")
-DAYTIME = (8, 22)  # the hours, first and last, in which most payments are made
+DAYTIME = (8, 22)  # first and last hour in which most payments are made
 
 
 def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.DataFrame:
-    """One payment as numbers, beside what its customer usually pays.
+    """One payment as numbers, compared with what its customer usually pays.
 
-    What cannot be known of a payment is missing (NaN). Who the customer is, by age and region, is
-    no feature.
+    Unknown values are missing (NaN). The customer's age and region are not features.
     """
     amount, usual = table["amount"], table["usual"]
     hour = _moments(table).dt.hour
@@ -44,12 +43,12 @@ def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.
 
 
 def findings(table: pd.DataFrame) -> dict[str, int]:
-    """What is odd in the rows, counted; these rows are kept as they are."""
+    """The number of odd rows of each kind; these rows are kept unchanged."""
     return {"card issued after the payment": int((table["issued"] > _moments(table)).sum())}
 
 
 def _moments(table: pd.DataFrame) -> pd.Series[Any]:
-    """The payments' moments, in UTC as the months of issue are."""
+    """The payments' moments, in UTC like the months of issue."""
     return table["event_time"].str.removesuffix("Z").astype("datetime64[us]")
 
 

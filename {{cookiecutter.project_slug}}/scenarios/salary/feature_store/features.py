@@ -1,10 +1,10 @@
-"""From the raw table's columns to the features that the model sees: the team's own file.
+"""Computes the features that the model sees from the raw columns. Edit it for your own table.
 
-`features` gets the rows as `[data.columns]` types them and gives numbers, one column a feature;
-`findings` counts what in the rows is odd. Rows keep their order and number.
+`features` gets rows with the types of `[data.columns]` and returns numbers, one column per feature;
+`findings` counts odd rows. Rows keep their order and number.
 
-The endpoint calls `features` too, for raw records, often for one alone: a feature comes from its
-own row only. An ingest checks that. Import only what the container has (NumPy, pandas, SciPy).
+The endpoint calls `features` too, often for a single raw record: a feature must depend on its own
+row only, which an ingest checks. Import only what the container has (NumPy, pandas, SciPy).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FULL_TIME = 40  # hours a week
 
 
 def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.DataFrame:
-    """Job, place, market and person as numbers; what cannot be known is missing (NaN)."""
+    """Job, location, market and person as numbers; unknown values are missing (NaN)."""
     tenure = _years(table["hired"], table["surveyed"])
     years_in_job = _years(table["job_since"], table["surveyed"])
     full_time_share = table["weekly_hours"] / FULL_TIME
@@ -50,7 +50,7 @@ def features(table: pd.DataFrame, categories: dict[str, tuple[str, ...]]) -> pd.
 
 
 def findings(table: pd.DataFrame) -> dict[str, int]:
-    """What is odd in the rows, counted; these rows are kept as they are."""
+    """The number of odd rows of each kind; these rows are kept unchanged."""
     return {"in the job before hired": int((table["job_since"] < table["hired"]).sum())}
 
 
@@ -66,7 +66,7 @@ def _one_hot(
 
 
 def _rank(values: pd.Series[Any], order: tuple[str, ...]) -> pd.Series[Any]:
-    """The place of each value, from 1; of an unknown one, none."""
+    """The rank of each value, from 1; missing for an unknown value."""
     return values.map({value: place for place, value in enumerate(order, start=1)}).astype(float)
 
 

@@ -1,27 +1,27 @@
-"""Decides an A/B test, from its events in one pass: it may be looked at after every outcome.
+"""Decides an A/B test from its events in one pass, valid at any time ("anytime-valid").
 
-Of each user the first reply counts, and what came of it: an outcome that is not known when its
-window ends counts as not resolved. Users are counted in the order of their first replies, each
-once all before it are; how fast one variant's outcomes come in thus changes nothing. Where events
-may be written late, a user waits for as long: what comes in meanwhile still gets its place.
+Each user's first reply counts, with its outcome; an outcome that is unknown when its window ends
+counts as not resolved. Users are counted in the order of their first replies, and each only after
+all earlier ones, so the speed of a variant's outcomes does not matter. If events may be written
+late, counting waits for that long, so that late events are still in order.
 
 The bets. For a user with outcome y (0 or 1) in arm a (1: the challenger), whose chance w of a = 1
 was known beforehand, and q, the rate of all users counted before:
 
     Z = (y - q) (a / w - (1 - a) / (1 - w))
 
-has the expectation p1 - p0, whatever q and however the rates drift. Under "not better", which is
-p1 <= p0 - margin, each product of factors 1 + l (Z + margin) with l >= 0 known beforehand is
-therefore a supermartingale as long as no factor is negative, and so is a mean of such products: it
-reaches 2 / alpha with a chance of at most alpha / 2, at whatever moment one looks (Ville 1939). The
-mirror, with factors 1 - l Z, does the same for "not worse", p1 >= p0. With
-l = d w (1 - w) / (q (1 - q)) a factor is the likelihood ratio of two rates that lie d apart against
-one common rate: the growth-rate optimal e-variable of Turner, Ly and Gruenwald (arXiv:2106.02693);
-betting on a mean: Waudby-Smith and Ramdas (arXiv:2010.09686); an overview: Ramdas et al.
-(arXiv:2210.01948). The distances d shrink with the outcome's standard deviation sqrt(q (1 - q)):
-near 0 and 1, where small differences are all there are, they are bet on as well.
+has the expectation p1 - p0, whatever q and however the rates drift. Under "not better", which is p1
+<= p0 - margin, each product of factors 1 + l (Z + margin) with l >= 0 known beforehand is therefore
+a supermartingale as long as no factor is negative, and so is a mean of such products: it reaches 2
+/ alpha with a chance of at most alpha / 2, at whatever moment one looks (Ville 1939). The mirror,
+with factors 1 - l Z, does the same for "not worse", p1 >= p0. With l = d w (1 - w) / (q (1 - q)) a
+factor is the likelihood ratio of two rates that lie d apart against one common rate: the
+growth-rate optimal e-variable of Turner, Ly and Gruenwald (arXiv:2106.02693); betting on a mean:
+Waudby-Smith and Ramdas (arXiv:2010.09686); an overview: Ramdas et al. (arXiv:2210.01948). The
+distances d shrink with the outcome's standard deviation sqrt(q (1 - q)): near 0 and 1, where small
+differences are all there are, they are bet on as well.
 
-Pure Python and its math: the same module decides in a job on AWS and on this machine.
+It uses only Python's standard library: the same module decides in a job on AWS and on this machine.
 """
 
 from __future__ import annotations
@@ -35,35 +35,36 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # an event is told by its `kind`: the library and the jobs import it differently
+if TYPE_CHECKING:  # events have a `kind`: library and jobs import their classes differently
     from ab_events import Event, Reply
 
 DISTANCES = {0.02: 0.15, 0.05: 0.4, 0.1: 0.3, 0.2: 0.15}
-"""Between the two rates at q = 0.5, that are bet on -> the part of the stake on it."""
+"""Distance of the two rates at q = 0.5 -> the part of the stake that is bet on it."""
 
 LARGEST_LOSS = 0.9
-"""Of a stake, in one bet: the cap that keeps factors positive."""
+"""The largest share of a stake in one bet, which keeps factors positive."""
 
 ODDS = (0.5, 2 / 3, 0.8, 1.25, 1.5, 2.0)
-"""By which the odds of an arm may differ from the promised ones, as the test of shares bets."""
+"""The test of shares bets that an arm's odds differ from the promised ones by these factors."""
 
 SHARES_ALPHA = 0.001
-"""The chance of a fair test to end as invalid: by both tests of shares together."""
+"""The probability that a fair test ends as invalid, for both tests of shares together."""
 
 GUARDRAIL_ALPHA = 0.001
-"""The chance that one guardrail ends the test of a challenger which keeps to its limit."""
+"""The probability that a guardrail stops a challenger that keeps within its limit."""
 
 EXCESSES = (0.02, 0.1, 0.5, 0.9)
-"""How far on the way from its limit to 1 a guardrail's rate may lie, as the guardrail bets."""
+"""A guardrail bets on rates at these fractions of the way from its limit to 1."""
 
 SLOW_SHARE = 0.01
-"""Of the replies that may be slower than the limit: the 99th percentile is below it."""
+"""The share of replies that may be slower than the limit: the 99th percentile is below it."""
 
 MISROUTED_SHARE = 0.01
-"""Of the replies that may come from another variant than the user's."""
+"""The share of replies that may come from a variant other than the user's."""
 
 ONCE_A_USER = ("client errors", "refusals")
-"""Guardrails that look at a user's first reply alone: one user may provoke any number of these."""
+"""Guardrails that use only each user's first reply, since one user could cause any number of
+faults."""
 
 DAY = 86400.0
 
@@ -74,32 +75,32 @@ CONTINUE = "continue"
 BETTER, WORSE, INVALID, GUARDRAIL, INCONCLUSIVE = (
     "better", "worse", "invalid", "guardrail", "inconclusive",
 )  # fmt: skip
-"""How a test ends."""
+"""The outcomes of a test."""
 
 KEEP, TAKE_OVER = "keep", "take_over"
-"""What an inconclusive test does: the version that served before stays, or the new one takes over.
+"""What happens after an inconclusive test: the previous version stays, or the new one takes over.
 """
 
 VERSION = 1
-"""Of the state's form."""
+"""The version of the state's format."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What a test is decided by: `[ab]`, and the limits of `[deploy]`."""
+    """The rules of a test: `[ab]`, and the limits of `[deploy]`."""
 
-    first_share: int = 10  # percent of the users that the challenger gets at first
-    share: int = 50  # and then
+    first_share: int = 10  # percentage of users that the challenger gets at first
+    share: int = 50  # and later
     first_users: int = 500  # counted users before the share grows
-    alpha: float = 0.05  # the chance of a wrong better or worse
-    margin: float = 0.0  # by which a "better" version's rate may be lower: 0.05 is 5 points
-    min_users: int = 200  # counted users of each version before one is found better
+    alpha: float = 0.05  # the probability of a wrong "better" or "worse"
+    margin: float = 0.0  # how much lower a "better" version's rate may be: 0.05 is 5 points
+    min_users: int = 200  # counted users of each version before one can be better
     max_days: int = 28
     on_inconclusive: str = KEEP
-    window_hours: float = 72.0  # from a reply: an outcome not known then counts as not resolved
-    max_error_percent: float = 1.0  # of the challenger's replies, with a status of 500 or above
-    max_latency_ms: float = 1000.0  # of 99 in 100 of its replies
-    max_refusal_points: float = 5.0  # percentage points of refusals above the other version's
+    window_hours: float = 72.0  # after a reply; an outcome unknown by then is not resolved
+    max_error_percent: float = 1.0  # of the challenger's replies, with status 500 or above
+    max_latency_ms: float = 1000.0  # for 99 % of its replies
+    max_refusal_points: float = 5.0  # refusals, in percentage points above the other version's
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Rules:
@@ -109,19 +110,19 @@ class Rules:
 
 @dataclass(frozen=True)
 class Decision:
-    """How a test stands."""
+    """The state of a test's decision."""
 
     outcome: str = CONTINUE
     why: str = ""  # one sentence
-    share: int = 0  # percent that the challenger gets from now on: 100 if it takes over
+    share: int = 0  # the challenger's percentage from now on; 100 if it takes over
 
 
 @dataclass
 class Pending:
-    """A user whose outcome does not count yet."""
+    """A user whose outcome is not yet counted."""
 
     id: str  # of the first reply
-    time: float  # of it
+    time: float  # of the first reply
     arm: int  # 1: the challenger
     share: int  # percent
     value: bool | None = None  # None: not known yet
@@ -129,7 +130,7 @@ class Pending:
 
 @dataclass
 class Bets:
-    """The e-processes of one test, as logarithms of the stakes, which are 1 in all at first."""
+    """The e-processes of one test, as logarithms of stakes; the initial stakes add up to 1."""
 
     better: list[float] = field(default_factory=lambda: [*map(math.log, DISTANCES.values())])
     worse: list[float] = field(default_factory=lambda: [*map(math.log, DISTANCES.values())])
@@ -157,17 +158,17 @@ class Bets:
         self.total += z
 
     def difference(self, alpha: float = 0.05) -> tuple[float, float, float]:
-        """The challenger's rate less main's: the estimate, and an interval that holds at any time.
+        """The challenger's rate minus main's: the estimate, and an anytime-valid interval.
 
-        Each user counts by the share at that moment, so that a share that grew while the rates
-        drifted does not mislead, as the plain rates of both would. The interval has the differences
-        m that bets against them have not refuted, each side's with a stake of alpha / 2. It holds
-        for any number of users, as long as the difference is the same at all times; the rates
-        themselves may drift. For the bets on Z - m >= -c, in which l c < 1,
+        Each user is weighted by the share at that moment, so that a growing share does not bias the
+        estimate while rates drift, as a plain difference of rates would. The interval contains the
+        differences m that bets against them have not refuted, with a stake of alpha / 2 on each
+        side. It holds for any number of users if the difference is constant; the rates may drift.
+        For the bets on Z - m >= -c, in which l c < 1,
 
             log(1 + l (Z - m)) >= l (Z - m) + (log(1 - l c) + l c) (Z - m)^2 / c^2
 
-        (Fan, Grama and Liu, arXiv:1311.6273): sums that do not depend on m are all that is kept.
+        (Fan, Grama and Liu, arXiv:1311.6273): only sums that do not depend on m are stored.
         """
         n = sum(self.users)
         if not n:
@@ -222,7 +223,7 @@ def rate_interval(good: int, users: int, alpha: float = 0.05) -> tuple[float, fl
 
 
 def _edge(is_in: Callable[[float], bool], outside: float, inside: float) -> float:
-    """Where an interval ends, between an end of all that there is and a point within."""
+    """An end of an interval, between a bound of the range and a point inside the interval."""
     if is_in(outside):
         return outside
     for _ in range(40):
@@ -235,24 +236,25 @@ def _edge(is_in: Callable[[float], bool], outside: float, inside: float) -> floa
 
 
 def _extremes(q: float, w: float) -> tuple[float, float]:
-    """The lowest and the highest Z of a user with this rate and this chance of the challenger."""
+    """The lowest and the highest Z of a user with this rate and this probability of the
+    challenger."""
     return -max(q / w, (1 - q) / (1 - w)), max((1 - q) / w, q / (1 - w))
 
 
 def log_sum(logarithms: Sequence[float]) -> float:
-    """The logarithm of the sum of what these are the logarithms of."""
+    """The logarithm of a sum, from logarithms of its terms."""
     top = max(logarithms)
     return top + math.log(sum(math.exp(one - top) for one in logarithms))
 
 
 def log_mean(logarithms: Sequence[float]) -> float:
-    """The same of the mean."""
+    """The logarithm of a mean, from logarithms."""
     return log_sum(logarithms) - math.log(len(logarithms))
 
 
 @dataclass
 class Shares:
-    """A test that arms come as promised; the alternatives change the odds of an arm."""
+    """A test that arms occur as promised; the alternatives change an arm's odds."""
 
     stakes: list[float] = field(default_factory=lambda: [0.0] * len(ODDS))  # logarithms
 
@@ -264,17 +266,17 @@ class Shares:
 
 @dataclass
 class Rate:
-    """A guardrail: a test that no more than a share of replies has a fault."""
+    """A guardrail: a test that at most a given share of replies has a fault."""
 
     stakes: list[float] = field(default_factory=lambda: [0.0] * len(EXCESSES))  # logarithms
     faults: list[int] = field(default_factory=lambda: [0, 0])  # by arm
     replies: list[int] = field(default_factory=lambda: [0, 0])
 
     def add(self, arm: int, is_fault: bool, limit: float) -> None:
-        """Settle the bets on a reply of the challenger's; one of the other's is counted.
+        """Settle the bets on a challenger's reply; the other version's replies are only counted.
 
-        Each is a likelihood ratio against the limit, whose expectation is at most 1 where a fault
-        has at most that chance.
+        Each bet is a likelihood ratio against the limit; its expectation is at most 1 if faults are
+        no more likely than the limit.
         """
         self.faults[arm] += is_fault
         self.replies[arm] += 1
@@ -286,17 +288,18 @@ class Rate:
             self.stakes[index] += math.log(ratio)
 
     def of_main(self) -> float:
-        """What the other version's rate may well be: three standard errors above its mean."""
+        """A plausible upper bound of the other version's rate: three standard errors above its
+        mean."""
         replies = self.replies[0]
         mean = (self.faults[0] + 1) / (replies + 2)
         return float(mean + 3 * math.sqrt(mean * (1 - mean) / (replies + 1)))
 
 
 class ABTest:
-    """A test that goes on; its state can be kept as JSON and gone on from.
+    """A running test, whose state can be saved as JSON and continued.
 
     Args:
-        late: seconds after which an event may still come in; no user counts before.
+        late: seconds by which an event may be late; no user is counted before.
     """
 
     RATES: typing.ClassVar = ("errors", "client errors", "latency", "refusals", "misrouted")
@@ -313,26 +316,26 @@ class ABTest:
         self.began: float | None = None  # the first reply's time
         self.last_counted: float = 0.0  # the time of the last counted user's first reply
         self.now: float = 0.0  # the latest time seen
-        self.share = rules.first_share  # percent that the challenger is to get
+        self.share = rules.first_share  # the challenger's percentage
         self.decision = Decision(CONTINUE, "no user has been counted", self.share)
         self._pending: deque[Pending] = deque()  # by the order of first replies
         self._by_id: dict[str, Pending] = {}
-        self._early: dict[str, tuple[float, bool]] = {}  # outcomes whose replies have not come in
+        self._early: dict[str, tuple[float, bool]] = {}  # outcomes without their replies yet
         self._seen: set[bytes] = set()  # the first 8 bytes of users' digests
 
     @property
     def has_ended(self) -> bool:
-        """Whether it has been decided."""
+        """Whether the test has been decided."""
         return self.decision.outcome != CONTINUE
 
     @property
     def days(self) -> float:
-        """Since the first reply."""
+        """Days since the first reply."""
         return 0.0 if self.began is None else (self.now - self.began) / DAY
 
     @property
     def pending(self) -> int:
-        """Users whose outcome does not count yet."""
+        """The number of users whose outcome is not yet counted."""
         return len(self._pending)
 
     @property
@@ -346,21 +349,21 @@ class ABTest:
         return log_sum(self.bets.worse)
 
     def faults(self) -> dict[str, Rate]:
-        """The guardrails that look at shares of the replies, by name."""
+        """The guardrails on shares of replies, by name."""
         return {name: rate for name, rate in self.rates.items() if name != "misrouted"}
 
     @property
     def window(self) -> float:
-        """Seconds from a reply in which its outcome counts."""
+        """Seconds after a reply within which its outcome counts."""
         return self.rules.window_hours * 3600
 
     @property
     def threshold(self) -> float:
-        """The natural logarithm of the evidence that decides: two sides share alpha."""
+        """The natural logarithm of the deciding evidence: both sides share alpha."""
         return math.log(2 / self.rules.alpha)
 
     def add(self, event: Event) -> Decision:
-        """Take an event in: events are given in the order of their times, but for late ones."""
+        """Add an event; events come in the order of their times, except late ones."""
         self.look(event.time, is_before=True)
         if self.has_ended:
             return self.decision
@@ -373,11 +376,11 @@ class ABTest:
         return self.look(event.time, is_before=True)
 
     def look(self, now: float, is_before: bool = False) -> Decision:
-        """How the test stands at a moment; users are counted whose outcome is known or overdue.
+        """The decision at a moment; it counts users whose outcome is known or overdue.
 
         Args:
             now: seconds since 1970.
-            is_before: whether events of this very moment are still to come.
+            is_before: whether events of this same moment may follow.
         """
         self.now = max(self.now, now)
         until = self.now - self.late
@@ -397,7 +400,7 @@ class ABTest:
         return self.decision
 
     def _know(self, waiting: Pending, time: float, value: bool) -> None:
-        """Take the outcome of a reply; the first within the window counts."""
+        """Add the outcome of a reply; the first one within the window counts."""
         if waiting.value is None and time - waiting.time <= self.window:
             waiting.value = value
 
@@ -415,14 +418,14 @@ class ABTest:
         self._seen.add(user)
         self.exposed.add(reply.assigned_arm, w)
         waiting = Pending(reply.id, reply.time, reply.assigned_arm, reply.share)
-        bisect.insort(self._pending, waiting, key=lambda one: one.time)  # last, if it is not late
+        bisect.insort(self._pending, waiting, key=lambda one: one.time)  # last, unless it is late
         self._by_id[reply.id] = waiting
         if reply.id in self._early:
             self._know(waiting, *self._early.pop(reply.id))
         self._check_shares()
 
     def _guard(self, reply: Reply, arm: int, is_first: bool) -> None:
-        """Look at what a reply says of the challenger's health."""
+        """Check a reply against the guardrails."""
         rates, rules = self.rates, self.rules
         error_limit = rules.max_error_percent / 100
         client = rates["client errors"]
@@ -445,16 +448,16 @@ class ABTest:
         if log_mean(rates["misrouted"].stakes) >= -math.log(GUARDRAIL_ALPHA):
             faulty = rates["misrouted"]
             self._end(
-                INVALID, f"{faulty.faults[1]:,} of {faulty.replies[1]:,} replies came from another "
-                "variant than the user's"
+                INVALID, f"{faulty.faults[1]:,} of {faulty.replies[1]:,} replies came from a "
+                "variant other than the user's"
             )  # fmt: skip
         elif why := self._fault():
             self._end(GUARDRAIL, why)
 
     def _fault(self) -> str:
-        """Which guardrail the challenger has hit, as a sentence; none: an empty text."""
+        """The guardrail that the challenger has hit, as a sentence; else empty."""
         if self.leaks[1]:
-            return "a reply of the challenger's has personal data that its request had not"
+            return "a reply of the challenger has personal data that its request did not have"
         rules, limit = self.rules, -math.log(GUARDRAIL_ALPHA)
         said = {
             "errors": "failed (a status of 500 or above): above max_error_percent = "
@@ -469,7 +472,7 @@ class ABTest:
             rate = self.rates[name]
             if log_mean(rate.stakes) >= limit:
                 counts = f"{rate.faults[1]:,} of {rate.replies[1]:,}"
-                return f"{name}: {counts} replies of the challenger's {words}"
+                return f"{name}: {counts} replies of the challenger {words}"
         return ""
 
     def _count(self, user: Pending) -> None:
@@ -482,9 +485,9 @@ class ABTest:
         self.last_counted = user.time
 
     def _decide(self) -> None:
-        """Stop rules after a counted user, in their order; a guardrail has ended the test before.
+        """Apply the stop rules after a counted user, in order; guardrails come first.
 
-        "Worse" needs no least number of users: who has it is to lose it.
+        "Worse" needs no minimum number of users, so that a bad challenger stops early.
         """
         self._check_shares()
         if self.has_ended:
@@ -507,18 +510,18 @@ class ABTest:
         return f"after {users:,} users the evidence is {_times(logarithm)} to 1"
 
     def _is_long_enough(self) -> bool:
-        """Whether "better" may be said: enough users of both, of each day of a week."""
+        """Whether "better" is allowed: enough users of both versions, over a whole week."""
         has_users = min(self.bets.users) >= self.rules.min_users
         return has_users and self.last_counted - (self.began or 0.0) >= WEEK
 
     def _check_shares(self) -> None:
-        """End a test whose arms do not come as promised."""
-        limit = math.log(2 / SHARES_ALPHA)  # two tests share it
+        """End a test whose arms do not occur as promised."""
+        limit = math.log(2 / SHARES_ALPHA)  # shared by two tests
         if log_mean(self.exposed.stakes) >= limit:
-            self._end(INVALID, "the users are not dealt out by the promised shares")
+            self._end(INVALID, "the users were not assigned by the promised shares")
         elif log_mean(self.known.stakes) >= limit:
-            self._end(INVALID, "outcomes are known of one version's users more often than of the "
-                      "other's")  # fmt: skip
+            self._end(INVALID, "outcomes are known more often for one version's users than for "
+                      "the other's")  # fmt: skip
 
     def _check_days(self) -> None:
         if self.now - (self.began or 0.0) >= self.rules.max_days * DAY:
@@ -532,7 +535,7 @@ class ABTest:
         self.decision = Decision(outcome, why, self.share)
 
     def as_json(self) -> dict[str, Any]:
-        """The state: some kilobytes, 11 bytes for each user seen, and each user who is pending."""
+        """The state: some kilobytes, plus 11 bytes per user, plus the pending users."""
         return {
             "version": VERSION,
             "late": self.late,
@@ -559,7 +562,7 @@ class ABTest:
         """The test that `as_json` wrote.
 
         Raises:
-            ValueError: for a state of another form.
+            ValueError: for a state in another format.
         """
         if content.get("version") != VERSION:
             raise ValueError(
@@ -581,5 +584,5 @@ class ABTest:
 
 
 def _times(logarithm: float) -> str:
-    """A number by its logarithm, as a person reads it."""
+    """A number given by its logarithm, for display."""
     return f"{math.exp(logarithm):,.0f}" if logarithm < 14 else f"10^{logarithm / math.log(10):.0f}"

@@ -1,15 +1,15 @@
-"""The events of an A/B test: which version answers a user, its replies, and what came of them.
+"""The events of an A/B test: which version answers a user, its replies, and their outcomes.
 
-A user is known by a digest alone. Who sends a user's request to an endpoint finds the variant by
-`variant_of` and writes one line of JSON for each reply and each outcome:
+Users are identified only by a digest. The client of an endpoint finds a user's variant with
+`variant_of`, and writes one line of JSON for each reply and each outcome:
 
     {"kind": "reply", "time": 1764288000.5, "id": "r-1", "user": "4e07...", "share": 10,
      "variant": "main", "status": 200, "ms": 41.5, "refused": false, "leaked": false}
     {"kind": "outcome", "time": 1764291600.0, "id": "r-1", "value": true}
 
-`time` is in seconds since 1970 (UTC), `share` is the challenger's percentage at that moment, and
-an outcome has the id of its reply. Standard library alone: jobs and endpoints' clients take it
-along.
+`time` is in seconds since 1970 (UTC), `share` is the challenger's percentage at that moment, and an
+outcome has the id of its reply. It uses only the standard library, since jobs and endpoints'
+clients include it.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ MAIN, CHALLENGER = "main", "challenger"
 VARIANTS = (MAIN, CHALLENGER)
 
 LONGEST_ID = 128
-"""Characters of a reply's id."""
+"""The most characters of a reply's id."""
 
 MAX_LINE = 4096
-"""Characters of an event: it holds no text of a user's."""
+"""The most characters of an event, which contains no user's text."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class EventError(ValueError):
-    """A line that is no event; the message is one sentence."""
+    """A line that is not an event; the message is one sentence."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class Reply:
     kind: ClassVar[Literal["reply"]] = "reply"
 
     time: float  # seconds since 1970
-    id: str  # of the request: its outcome has the same
+    id: str  # of the request; its outcome has the same id
     user: str  # `user_digest`
     share: int  # the challenger's, in percent, known before the request
-    variant: str  # that answered
-    status: int  # of HTTP
-    ms: float  # that the client waited
+    variant: str  # the variant that answered
+    status: int  # HTTP status
+    ms: float  # waiting time of the client
     refused: bool = False  # whether the reply declines to answer
-    leaked: bool = False  # whether it has personal data that the request had not
+    leaked: bool = False  # whether it has personal data that the request did not have
 
     @property
     def arm(self) -> int:
@@ -69,27 +69,27 @@ class Reply:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a reply."""
+    """The outcome of a reply."""
 
     kind: ClassVar[Literal["outcome"]] = "outcome"
 
     time: float  # seconds since 1970
     id: str  # of the reply
-    value: bool  # whether it ended well, such as: the user's question was resolved
+    value: bool  # whether it was good, such as: the user's question was resolved
 
 
 Event = Reply | Outcome
 
 
 def user_digest(salt: str, user: str) -> str:
-    """SHA-256 of the test's salt and the user's name: each test deals the users out differently."""
+    """SHA-256 of the test's salt and the user's name: each test assigns users differently."""
     return hashlib.sha256(f"{salt}:{user}".encode()).hexdigest()
 
 
 def variant_of(digest: str, share: int) -> str:
-    """The variant that answers a user: the same each time, as long as the share stays.
+    """The variant for a user: always the same while the share is unchanged.
 
-    A larger share leaves the challenger with all users it had.
+    With a larger share, the challenger keeps all of its users.
     """
     return CHALLENGER if int(digest, 16) % 100 < share else MAIN
 
@@ -103,7 +103,7 @@ def read(text: str) -> Event:
     """The event of a line.
 
     Raises:
-        EventError: if it is none.
+        EventError: if it is not an event.
     """
     if len(text) > MAX_LINE:
         raise EventError(f"expected an event of at most {MAX_LINE} characters, got {len(text)}")
@@ -124,10 +124,10 @@ def read(text: str) -> Event:
 def read_lines(lines: Iterable[str]) -> Iterator[Event]:
     """The events of a file's lines, in its order.
 
-    A last line without an end is left out: whoever wrote it was stopped, or is still writing.
+    A last line without a line end is left out: it is incomplete.
 
     Raises:
-        EventError: for a line that is no event, by its number.
+        EventError: for a line that is not an event, with its number.
     """
     for number, text in enumerate(lines, start=1):
         if not text.endswith("\n"):
@@ -149,7 +149,7 @@ def _reply(content: dict[str, object]) -> Reply:
     _require(is_digest, content, "user", "SHA-256 of the salt and the user, in hexadecimal")
     _require(_is_whole(share, 0, 100), content, "share", "a whole number of 0 to 100")
     _require(content["variant"] in VARIANTS, content, "variant", " or ".join(VARIANTS))
-    _require(_is_whole(status, 100, 599), content, "status", "a status of HTTP")
+    _require(_is_whole(status, 100, 599), content, "status", "an HTTP status")
     _require(_is_number(ms), content, "ms", "milliseconds, 0 or more")
     return Reply(**content)  # type: ignore[arg-type]
 
@@ -173,7 +173,7 @@ def _check_time_and_id(content: dict[str, object]) -> None:
     _require(_is_number(content["time"]), content, "time", "seconds since 1970")
     name = content["id"]
     is_id = isinstance(name, str) and 0 < len(name) <= LONGEST_ID
-    _require(is_id, content, "id", f"a text of 1 to {LONGEST_ID} characters")
+    _require(is_id, content, "id", f"a string of 1 to {LONGEST_ID} characters")
 
 
 def _require(condition: object, content: dict[str, object], key: str, expected: str) -> None:

@@ -1,6 +1,6 @@
-"""LoRA's adapter: its first values, and its files in peft's format, the same for both backends.
+"""LoRA's adapter: its initial values, and its files in peft's format, the same for both backends.
 
-Hu et al., arXiv 2106.09685: to each map W, (out, in), is added alpha / rank * B A.
+Hu et al., arXiv 2106.09685: alpha / rank * B A is added to each map W, (out, in).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from model_files import LanguageModelError, read_object
 Arrays = dict[str, NDArray[np.float32]]
 
 MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-"""What is adapted: every linear map of a layer."""
+"""The adapted maps: every linear map of a layer."""
 
 FOLDER, SETTINGS, WEIGHTS = "adapter", "adapter_config.json", "adapter_model.safetensors"
 PREFIX = "base_model.model."
@@ -30,7 +30,7 @@ COPIED = (
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
     "chat_template.jinja", "special_tokens_map.json",
 )  # fmt: skip
-"""What of a base's files is that of its fine-tuned model, too."""
+"""The base's files that are copied to its fine-tuned model."""
 
 
 def initial(maps: Mapping[str, tuple[int, int]], rank: int, seed: int) -> Arrays:
@@ -102,7 +102,7 @@ def read(folder: Path, base: LlamaConfig) -> tuple[Arrays, float]:
     """An adapter out of its folder, and its scale, alpha / rank.
 
     Raises:
-        LanguageModelError: if it is damaged, does more than is known here, or is for another base.
+        LanguageModelError: if it is damaged, has unsupported options, or is for another base.
     """
     settings = read_object(folder / SETTINGS)
     for option in ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save"):

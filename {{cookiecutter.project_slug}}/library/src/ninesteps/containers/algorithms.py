@@ -1,4 +1,4 @@
-"""The algorithms behind one face: whoever trains, scores or serves a model asks for it here."""
+"""The algorithms behind one interface, for training, scoring and serving."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from training import Fitted, Training
 
 
 class Algorithm(Protocol):
-    """A module that knows one algorithm."""
+    """A module that implements one algorithm."""
 
     @staticmethod
     def fit(
         train: Split, validation: Split, hyperparameters: Mapping[str, str], threads: int
     ) -> Training:
-        """Train, printing a line a round as the built-in XGBoost does: the service reads it."""
+        """Train, and print a line per round like the built-in XGBoost, which the service reads."""
 
     @staticmethod
     def load(folder: Path) -> Fitted:
-        """Read what `save` wrote."""
+        """Read a model written by `save`."""
 
 
 def algorithm(name: str) -> Algorithm:
-    """The algorithm of a name; only what is asked for is imported.
+    """The algorithm with a name; only this one is imported.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if there is no such algorithm.
     """
     if name == "xgboost":
         import xgboost_model

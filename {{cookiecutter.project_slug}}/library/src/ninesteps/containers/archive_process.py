@@ -1,10 +1,10 @@
-"""The process in which a model's archive answers requests, with its own modules alone.
+"""The process in which a model's archive answers requests, with only its own modules.
 
     python archive_process.py FOLDER EXCHANGE [CONTENT_TYPE]
 
 It reads `requests.json`, a list of texts, CSV if no other content type is given, from the folder
-EXCHANGE and writes `answers.json` there. It imports the standard library alone, so that it hides
-no module of the archive.
+EXCHANGE and writes `answers.json` there. It imports only the standard library, so that it hides no
+module of the archive.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ CSV = "text/csv"
 
 
 def main(folder: str, exchange: str, kind: str = CSV) -> int:
-    """Have the `inference.py` of an unpacked archive answer the requests; give the exit status."""
+    """Have the `inference.py` of an unpacked archive answer the requests; return the exit
+    status."""
     answered: dict[str, Any] = {}
     try:
         use_modules_of(Path(folder, "code"))
@@ -43,14 +44,14 @@ def answer(script: Any, model: Any, request: str, kind: str = CSV) -> str:
     """Call the functions of `inference.py` as the container's toolkit does."""
     data = script.input_fn(request.encode(), kind)
     said = script.output_fn(script.predict_fn(data, model), kind)
-    text = said[0] if isinstance(said, tuple) else said  # with its content type
+    text = said[0] if isinstance(said, tuple) else said  # (text, content type)
     return text.decode() if isinstance(text, bytes) else str(text)
 
 
 def use_modules_of(code: Path) -> None:
-    """Make imports find the modules of a folder, and no others of the same names.
+    """Make imports find the modules of a folder before others of the same names.
 
-    In a fork, the step's own are imported already.
+    In a fork, the step's own modules are already imported.
     """
     own = str(Path(__file__).parent)
     for name, module in list(sys.modules.items()):

@@ -1,4 +1,4 @@
-"""What the `inference.py` of archives replies, asked as a transform and an endpoint ask it."""
+"""Gets replies from an archive's `inference.py`, as a transform and an endpoint would."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reply_requests import JSON_LINES, OK, TOO_LARGE
 from served_model import ServedModel
 
 AT_ONCE = 64
-"""Prompts in a request: how a model divides them into batches is its own affair."""
+"""The number of prompts in a request; the model divides them into batches itself."""
 
 
 def ask_unseen(
@@ -21,8 +21,8 @@ def ask_unseen(
 ) -> tuple[list[Conversation], dict[str, list[str]]]:
     """The test split's conversations, and each model's replies to their prompts, then to more.
 
-    Meanwhile the split's files are removed: a model can neither read the references nor change
-    them.
+    Meanwhile the split's files are removed, so that a model can neither read nor change the
+    references.
     """
     test = read(folder / "test.jsonl")
     names = ("test.jsonl", "test.csv", "columns.json", GROUPS, "findings.json")
@@ -39,7 +39,7 @@ def ask_unseen(
 
 
 def ask(model: ServedModel, prompts: Sequence[Sequence[Message]]) -> list[str]:
-    """The replies of an archive to prompts, each asked for once.
+    """An archive's replies to prompts, each requested once.
 
     Raises:
         DataError: if it fails to answer one.
@@ -56,10 +56,10 @@ def ask(model: ServedModel, prompts: Sequence[Sequence[Message]]) -> list[str]:
 
 
 def read_replies(text: str, count: int) -> list[str]:
-    """The replies in an answer to so many prompts, a line each.
+    """The replies in an answer to this many prompts, one per line.
 
     Raises:
-        DataError: if there are others, or one is no reply.
+        DataError: if their number is wrong, or one is not a reply.
     """
     found = [*_replies(line for line in text.split("\n") if line.strip())]
     if len(found) != count:
@@ -72,15 +72,15 @@ def _replies(lines: Iterator[str]) -> Iterator[str]:
         try:
             answer: Any = json.loads(line)
         except (json.JSONDecodeError, RecursionError):
-            raise _wrong("a JSON object a line", repr(line[:50])) from None
+            raise _wrong("one JSON object per line", repr(line[:50])) from None
         yield reply_of(answer)
 
 
 def reply_of(answer: Any) -> str:
-    """The reply in an answer; none, which no reference is like, to a question that is too long.
+    """The reply in an answer; empty, which resembles no reference, for a question that is too long.
 
     Raises:
-        DataError: if it is an error, or of another form.
+        DataError: if it is an error, or has another form.
     """
     if not isinstance(answer, dict):
         raise _wrong("an object with a reply", repr(answer)[:50])

@@ -1,7 +1,7 @@
-"""Asks Athena for the rows of a query, and brings them into the container as Parquet files.
+"""Runs a query in Athena, and copies its rows into the container as Parquet files.
 
-By UNLOAD, which makes no table in the data catalogue, into a folder of the job's own: no two jobs
-write to one place. https://docs.aws.amazon.com/athena/latest/ug/unload.html
+It uses UNLOAD, which creates no table in the data catalogue, into the job's own folder, so that no
+two jobs write to the same place. https://docs.aws.amazon.com/athena/latest/ug/unload.html
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ import container
 from dataset import DataError
 
 MOST_SECONDS = 3000.0
-"""What a query may take: SageMaker ends the job after 3600. Athena's own limit is 1800 unless an
-account has raised it."""
+"""The time limit of a query: SageMaker ends the job after 3600. Athena's own limit is 1800, unless
+the account has raised it."""
 
 MOST_ATTEMPTS = 3
-"""How often a query is asked that Athena itself says may be tried again."""
+"""How often to run a query whose error Athena calls retryable."""
 
 FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 0.02, 5.0, 1.5
-"""Seconds between looks at a query, and how they grow."""
+"""Seconds between status checks of a query, and their growth."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """A query, and where its tables are looked for."""
+    """A query, and where its tables are."""
 
-    name: str  # of the feature group's rows, as messages and folders have it
+    name: str  # of the feature group, for messages and folders
     text: str  # SELECT ..., without a semicolon
     database: str
     catalog: str
@@ -44,10 +44,10 @@ class Query:
 
 
 def rows(query: Query) -> Path:
-    """The folder with the rows of a query, in Parquet files; with no rows there may be none.
+    """The folder with a query's rows as Parquet files; it may be empty if there are no rows.
 
     Raises:
-        DataError: with Athena's own words, if it refuses or fails.
+        DataError: with Athena's message, if the query is refused or fails.
     """
     for attempt in range(1, MOST_ATTEMPTS + 1):
         place = f"{_own_prefix()}/{query.name}-{uuid.uuid4().hex}"
@@ -65,12 +65,12 @@ def _folder(query: Query) -> Path:
 
 
 def _own_prefix() -> str:
-    """Where only this job writes: beside its outputs, below the execution's own prefix."""
+    """Where only this job writes: beside its outputs, under the execution's prefix."""
     return f"{container.output_uri('train').rpartition('/')[0]}/queries"
 
 
 def _unload(query: Query, place: str) -> tuple[str, str, bool]:
-    """Have a query's rows written below a place; gives how it ended, why, and if again may help."""
+    """Write a query's rows under a prefix; return its status, the reason, and whether to retry."""
     athena = aws.client("athena")
     identifier = athena.start_query_execution(
         QueryString=(
@@ -84,7 +84,7 @@ def _unload(query: Query, place: str) -> tuple[str, str, bool]:
     )["QueryExecutionId"]
     try:
         status = _ended(athena, identifier)
-    except BaseException:  # the job is to end, and nobody would read the rows
+    except BaseException:  # the job is ending, and nothing would read the rows
         athena.stop_query_execution(QueryExecutionId=identifier)
         raise
     reason = " ".join(status.get("StateChangeReason", "no reason was given").split())
@@ -93,7 +93,8 @@ def _unload(query: Query, place: str) -> tuple[str, str, bool]:
 
 
 def _encryption() -> dict[str, Any]:
-    """The key of the job's outputs, if it has one; otherwise the bucket's own settings hold."""
+    """The encryption of the job's outputs, if it has a key; otherwise the bucket's default
+    applies."""
     key = container.job_request()["ProcessingOutputConfig"].get("KmsKeyId")
     if not key:
         return {}
@@ -115,7 +116,7 @@ def _ended(athena: Any, identifier: str) -> dict[str, Any]:
 
 
 def _brought(uri: str, folder: Path) -> Path:
-    """The folder with the objects below a prefix, fetched one after another."""
+    """The folder with the objects under a prefix, downloaded one after another."""
     s3 = aws.client("s3")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -131,10 +132,10 @@ def _brought(uri: str, folder: Path) -> Path:
 
 @contextlib.contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
-    """A job that is stopped gets SIGTERM, and is killed two minutes later: it stops its query."""
+    """Stop the query when the job is stopped: it gets SIGTERM, and is killed two minutes later."""
 
     def end(*_: object) -> None:
-        raise DataError("the job was stopped while Athena was asked")
+        raise DataError("the job was stopped during a query in Athena")
 
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -148,7 +149,7 @@ def _ended_by_sigterm() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _one_sentence() -> Iterator[None]:
-    """What the SDK raises, as a sentence."""
+    """The SDK's error as a sentence."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -158,4 +159,4 @@ def _one_sentence() -> Iterator[None]:
         reason = " ".join(f"{code}: {message}".split())
         raise DataError(f"AWS refused {error.operation_name}: {reason}") from None
     except BotoCoreError as error:
-        raise DataError(f"AWS could not be asked: {' '.join(str(error).split())}") from None
+        raise DataError(f"AWS could not be reached: {' '.join(str(error).split())}") from None

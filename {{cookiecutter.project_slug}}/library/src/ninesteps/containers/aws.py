@@ -1,4 +1,4 @@
-"""Clients of AWS's services for what runs in a container: the one place there that makes them."""
+"""Creates all clients of AWS's services in a container."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from typing import Any
 from container import job_request
 
 ARN_PARTS = 6
-"""Of arn:partition:service:region:account:resource."""
+"""The position of the region in arn:partition:service:region:account:resource."""
 
 RETRIES: dict[str, Any] = {"mode": "standard", "total_max_attempts": 8}
-"""botocore's legacy mode, which the image's 1.38 has by default, does not ask again what Athena has
-too many of: it answers TooManyRequestsException with status 400."""
+"""Retries in standard mode: botocore's legacy mode, the default of the image's 1.38, does not retry
+Athena's TooManyRequestsException, which has status 400."""
 
 
 def region() -> str:
     """The region of the job.
 
-    SageMaker says it in `AWS_REGION`, which botocore does not read: it looks for
-    `AWS_DEFAULT_REGION`, which is set by nobody there. Without the variable it is taken from the
-    ARN in a processing job's own request.
+    SageMaker sets `AWS_REGION`, but botocore reads only `AWS_DEFAULT_REGION`, which is not set
+    there. Without `AWS_REGION`, the region comes from the ARN in a processing job's own request.
 
     Raises:
-        RuntimeError: if neither is there.
+        RuntimeError: if neither exists.
     """
     if given := os.environ.get("AWS_REGION"):
         return given
@@ -41,7 +40,7 @@ def client(service: str) -> Any:
 
 @functools.cache
 def _client(service: str, where: str) -> Any:
-    """Made once: that takes longer than most calls of it."""
+    """A client, created once: that takes longer than most of its calls."""
     import boto3
     from botocore.config import Config
 

@@ -1,13 +1,13 @@
 """The bias metrics of SageMaker Clarify for a binary label, from their definitions.
 
 Notation of the Amazon SageMaker developer guide, whose pages are named in quotes below: d is the
-group that `in_group` marks, a everybody else; n counts rows, n(1) those with the favourable
-label, n(0) the others; q = n(1)/n; a prime means predictions. True is favourable throughout.
+group that `in_group` marks, a all others; n counts rows, n(1) those with the favourable label, n(0)
+the others; q = n(1)/n; a prime means predictions. True is favourable throughout.
 
-All but the flip test are read from counts: `Outcomes` counts the rows once for all groups of a
-facet. A metric whose formula has no finite value on them is None, and so is every one of a group
-without rows, or without others. smclarify, AWS's public implementation, takes 0/0 as 0 and x/0 as
-infinity: the first reads as "no bias", and JSON cannot hold the second.
+All except the flip test are computed from counts: `Outcomes` counts the rows once for all groups of
+a facet. A metric without a finite value is None, and so are all metrics of a group without rows, or
+without others. smclarify, AWS's public implementation, takes 0/0 as 0 and x/0 as infinity: the
+first looks like "no bias", and JSON cannot contain the second.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.integer[Any]]
 FloatArray = npt.NDArray[np.floating[Any]]
 
-# In the words of Clarify's reports, misspelt Leibler included: both backends write the same.
+# As in Clarify's reports, including the misspelt Leibler: both backends write the same.
 DESCRIPTIONS = {
     "AD": "Accuracy Difference (AD)",
     "CDDL": "Conditional Demographic Disparity in Labels (CDDL)",
@@ -51,8 +51,8 @@ DESCRIPTIONS = {
 
 TN, FP, FN, TP = np.eye(4, dtype=np.int64)  # the cells of a confusion matrix, in counting order
 
-# Differences of a ratio between the groups: numerator, denominator, which group less which.
-# Each formula stands on the guide's page of that name (DCA's is called DCAcc).
+# Differences of a ratio between the groups: numerator, denominator, which group minus which. Each
+# formula is on the guide's page of that name (DCA's is called DCAcc).
 RATE_DIFFERENCES = {
     "AD": (TP + TN, TP + TN + FP + FN, "a - d"),  # accuracy
     "DAR": (TP, TP + FP, "a - d"),  # precision
@@ -65,9 +65,9 @@ RATE_DIFFERENCES = {
 }
 
 NEIGHBOURS = 5
-MOST_FLIPPED = 2_000  # rows of d whose neighbours the flip test seeks
-MOST_INDEXED = 15  # columns: of more, an index looks at nearly every row, slower than a scan
-BLOCK_DISTANCES = 2**21  # distances that a scan holds at a time: 16 MB a copy
+MOST_FLIPPED = 2_000  # rows of d whose neighbours the flip test finds
+MOST_INDEXED = 15  # columns: with more, an index visits nearly every row, and is slower than a scan
+BLOCK_DISTANCES = 2**21  # distances in memory during a scan: 16 MB per copy
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,13 @@ class Cells:
 
     @property
     def is_comparison(self) -> bool:
-        """Whether both groups have rows; else no metric has a value."""
+        """Whether both groups have rows; otherwise no metric has a value."""
         return bool(self.a.any() and self.d.any())
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What became of n rows: each one's stratum, label and prediction as one number."""
+    """The outcomes of n rows: each row's stratum, label and prediction as one number."""
 
     codes: npt.NDArray[np.intp]  # (n,): 4 strata + 2 labels + predictions
     strata: int
@@ -94,13 +94,14 @@ class Outcomes:
 
     @staticmethod
     def of(labels: BoolArray, predictions: BoolArray, strata: IntArray | None = None) -> Outcomes:
-        """Put them together; all (n,). `strata` numbers Clarify's group variable from 0, or none.
+        """Combine them; all (n,). `strata` has Clarify's group variable as numbers from 0, or is
+        None.
 
         Raises:
             ValueError: if flags are not boolean or lengths differ.
         """
         _require_rows(labels, predictions, beside=strata)
-        outcomes = 2 * labels.view(np.uint8) + predictions.view(np.uint8)  # a byte a row: quick
+        outcomes = 2 * labels.view(np.uint8) + predictions.view(np.uint8)  # one byte per row: fast
         codes = outcomes.astype(np.intp)
         if strata is not None:
             codes += np.multiply(strata, 4, dtype=np.intp)
@@ -110,7 +111,7 @@ class Outcomes:
     def of_groups(self, groups: IntArray, count: int) -> list[Cells]:
         """The counts of each group from 0 to count - 1 against all other rows.
 
-        `groups` is (n,): every row's group, or `count` for a row of none.
+        `groups` is (n,): every row's group, or `count` for a row without one.
 
         Raises:
             ValueError: if lengths differ.
@@ -126,7 +127,7 @@ class Outcomes:
 
 
 def pretraining_bias(cells: Cells) -> dict[str, float | None]:
-    """What the labels say before any model, by metric name in alphabetical order.
+    """Pre-training bias, from the labels alone, by metric name in alphabetical order.
 
     Without strata there is no CDDL.
 
@@ -152,7 +153,8 @@ def pretraining_bias(cells: Cells) -> dict[str, float | None]:
     n_a, n_d = int(a.sum()), int(d.sum())
     q_a, q_d = _ratio(a[1], n_a), _ratio(d[1], n_d)
     metrics = {
-        # The guide has 1 or -1 if all rows are of one group: no number here, as in smclarify.
+        # The guide has 1 or -1 if all rows are in one group; here, as in smclarify, there is no
+        # value.
         "CI": _ratio(n_a - n_d, n_a + n_d) if cells.is_comparison else None,
         "DPL": _difference(q_a, q_d),
         **_label_distances(q_a, q_d),
@@ -164,7 +166,7 @@ def pretraining_bias(cells: Cells) -> dict[str, float | None]:
 
 
 def posttraining_bias(cells: Cells) -> dict[str, float | None]:
-    """What the model does to the groups, by metric name in alphabetical order; FT apart.
+    """Post-training bias, by metric name in alphabetical order, without FT.
 
     Without strata there is no CDDPL. TP, FP, TN, FN count a group's rows, favourable being
     positive.
@@ -228,21 +230,22 @@ def disparate_impact(cells: Cells) -> float | None:
 
 
 def flip_test(predictions: BoolArray, in_group: BoolArray, features: FloatArray) -> float | None:
-    """Do like rows of the other group fare better? (n,) flags, (n, k) features, NaN for none.
+    """Do similar rows of the other group have better outcomes? (n,) flags, (n, k) features, NaN for
+    none.
 
     FT = (F+ - F-) / n_d, in [-1, 1]. F+ counts the rows of d that are predicted unfavourable where
-        most of their nearest rows in a are not, F- the reverse: above 0 likes of the other group
-        fare better. Guide: "Counterfactual Fliptest (FT)".
+        most of their nearest rows in a are not, F- the reverse: above 0, similar rows of the other
+        group have better outcomes. Guide: "Counterfactual Fliptest (FT)".
 
     None if a group, or the feature space, is empty. Raises ValueError as `Outcomes.of`.
 
-    Distances are Euclidean, after missing values took their column's median and columns were
-    standardised over all rows: no unit of measurement decides who is alike. Every row as near
-    as the k-th has a vote, so that row order does not matter; a split vote flips nothing.
+    Distances are Euclidean, after replacing missing values by their column's median and
+    standardising columns over all rows, so that units of measurement do not matter. Every row as
+    near as the k-th has a vote, so that row order does not matter; a tied vote flips nothing.
 
-    Of a d of more than MOST_FLIPPED rows, so many speak for it, evenly spaced: F+ and F- over
-    their number, off by 0.01 or so by chance. Else the time would grow with the square of the
-    rows. Beside a copy of the features, memory is bounded: by BLOCK_DISTANCES.
+    If d has more than MOST_FLIPPED rows, an evenly spaced sample of that size is used, with an
+    error of about 0.01: otherwise the time would grow with the square of the rows. Beside a copy of
+    the features, memory is bounded by BLOCK_DISTANCES.
     """
     _require_rows(predictions, in_group, beside=features)
     space = _standardised(features)
@@ -251,14 +254,15 @@ def flip_test(predictions: BoolArray, in_group: BoolArray, features: FloatArray)
     space_a, space_d = space[~in_group], space[members]
     if not space_a.size or not space_d.size:
         return None
-    # The guide leaves k open. smclarify takes 5, or 1 if a has fewer than ten rows; it neither
+    # The guide does not specify k. smclarify uses 5, or 1 if a has fewer than ten rows; it neither
     # standardises nor accepts missing values.
     k = NEIGHBOURS if len(space_a) >= 10 else 1
     vote = _vote_by_index if space.shape[1] <= MOST_INDEXED else _vote_by_scan
     verdict, favourable = vote(space_a, predictions[~in_group], space_d, k), predictions[members]
     flips_up = np.count_nonzero(~favourable & (verdict > 0))
     flips_down = np.count_nonzero(favourable & (verdict < 0))
-    # smclarify has the opposite sign, F- - F+. By the guide's, positive is worse for d, like DPPL.
+    # smclarify has the opposite sign, F- - F+. With the guide's sign, positive is worse for d, as
+    # in DPPL.
     return (flips_up - flips_down) / len(space_d)
 
 
@@ -267,12 +271,12 @@ def _vote_by_index(
 ) -> FloatArray:
     """How many more of the nearest rows of a are favourable than not, for each row of d.
 
-    By a k-d tree of either kind of a's rows: both are asked for the k-th distance, and then how
-    many lie within it, so that any number of equal rows is counted without being listed.
+    It uses a k-d tree for each kind of a's rows: first for the k-th distance, then for the numbers
+    of rows within it, so that equal rows are counted without listing them.
     """
-    from scipy.spatial import cKDTree  # of many columns there is no index
+    from scipy.spatial import cKDTree  # not used for many columns
 
-    # Median splits of equal rows would go on without end, sliding midpoints do not.
+    # Median splits of equal rows would never end; sliding midpoints do.
     trees = [cKDTree(rows, balanced_tree=False)
              for rows in (space_a[favourable], space_a[~favourable]) if len(rows)]  # fmt: skip
     nearest = np.concatenate([tree.query(space_d, k=range(1, k + 1))[0] for tree in trees], axis=1)
@@ -286,14 +290,14 @@ def _vote_by_index(
 def _vote_by_scan(
     space_a: FloatArray, favourable: BoolArray, space_d: FloatArray, k: int
 ) -> FloatArray:
-    """As `_vote_by_index`, from all distances, a block of d's rows at a time."""
+    """The same as `_vote_by_index` from all distances, for a block of d's rows at a time."""
     votes = np.where(favourable, 1.0, -1.0)
     minus_twice_a, norms_a = -2.0 * space_a.T, np.square(space_a).sum(axis=1)
     verdicts = []
     block = max(1, BLOCK_DISTANCES // len(space_a))
     for start in range(0, len(space_d), block):
         rows = space_d[start : start + block]
-        # |x - y|^2 less |x|^2, which has no say in which y is nearest.
+        # |x - y|^2 minus |x|^2, which does not affect which y is nearest.
         distances = rows @ minus_twice_a
         distances += norms_a
         reach = np.partition(distances, k - 1, axis=1)[:, k - 1] + _margin(rows)
@@ -302,16 +306,16 @@ def _vote_by_scan(
 
 
 def _margin(rows: FloatArray) -> FloatArray:
-    """What squared distances from rows may differ by and be equal: sums of products round.
+    """The tolerance for equal squared distances, since sums of products are rounded.
 
-    Without it the processor would decide between ties.
+    Without it, ties would depend on the processor.
     """
     margin: FloatArray = 1e-9 * (1.0 + np.square(rows).sum(axis=1))
     return margin
 
 
 def evenly_spaced(rows: int, most: int) -> npt.NDArray[np.int64]:
-    """The positions of at most so many of the rows, evenly spaced: of fewer rows every one."""
+    """The positions of at most this many evenly spaced rows; all rows, if there are fewer."""
     count = min(rows, most)
     return np.arange(count, dtype=np.int64) * rows // max(count, 1)
 
@@ -319,8 +323,8 @@ def evenly_spaced(rows: int, most: int) -> npt.NDArray[np.int64]:
 def _label_distances(q_a: float | None, q_d: float | None) -> dict[str, float | None]:
     """Distances between the groups' label distributions: JS, KL, KS, LP and TVD.
 
-    smclarify leaves out a label that one group lacks: P_a = (.5, .5) and P_d = (0, 1) then have
-    half their TVD and a negative KL. By the guide, here, the sums run over both labels.
+    smclarify leaves out a label that one group lacks: then P_a = (.5, .5) and P_d = (0, 1) have
+    half their TVD and a negative KL. Here, as in the guide, the sums run over both labels.
     """
     if q_a is None or q_d is None:
         return dict.fromkeys(("JS", "KL", "KS", "LP", "TVD"))
@@ -345,8 +349,9 @@ def _kullback_leibler(p: Sequence[float], q: Sequence[float]) -> float:
 def _conditional_demographic_disparity(counts: Cells) -> float | None:
     """CDDL of `pretraining_bias`, and CDDPL where predictions are counted: (strata, outcome).
 
-    None if a group is empty or all rows have one outcome. A stratum with one outcome counts, as
-    in smclarify, a share of 0 for the other: else one small stratum would leave no number at all.
+    None if a group is empty or all rows have one outcome. As in smclarify, a stratum with only one
+    outcome counts with a share of 0 for the other: otherwise one small stratum would leave no
+    value.
     """
     outcomes = counts.a + counts.d
     if not counts.is_comparison or not outcomes.sum(axis=0).all():
@@ -366,7 +371,7 @@ def _generalized_entropy(cells: IntArray) -> float | None:
 
 
 def _standardised(features: FloatArray) -> FloatArray:
-    """Columns of mean 0 and deviation 1, gaps at the median; columns without a value dropped."""
+    """Columns with mean 0 and deviation 1, missing values at the median, without empty columns."""
     known = np.isfinite(features)
     columns = known.any(axis=0)
     values = np.where(known, features, np.nan)[:, columns].astype(np.float64)
@@ -386,7 +391,7 @@ def _predicted_shares(cells: Cells) -> tuple[float | None, float | None]:
 
 
 def _require_rows(*flags: BoolArray, beside: IntArray | FloatArray | None = None) -> None:
-    """Refuse what numpy would broadcast, or `~` turn into other numbers."""
+    """Refuse arrays that numpy would broadcast, or that `~` would turn into other numbers."""
     read = [(str(flag.dtype), flag.shape) for flag in flags]
     if set(read) != {("bool", (len(flags[0]),))}:
         raise ValueError(f"labels, predictions and groups must be boolean, of one length: {read}")

@@ -1,4 +1,4 @@
-"""Bias numbers in the shapes that are read: Clarify's list of metrics, and the gate's names."""
+"""Bias numbers in two formats: Clarify's list of metrics, and the gate's names."""
 
 from __future__ import annotations
 
@@ -24,40 +24,40 @@ class Group:
     """One group of a facet, with its counts."""
 
     facet: Facet
-    value: str  # as Clarify shows it
+    value: str  # in Clarify's notation
     cells: Cells
-    codes: NDArray[np.intp]  # (n,), the facet's groups by number
-    number: int  # of this one among them
+    codes: NDArray[np.intp]  # (n,), the facet's group numbers
+    number: int  # this group's number
 
     @property
     def members(self) -> NDArray[np.bool_]:
-        """Who is in it, (n,)."""
+        """Which rows are in it, (n,)."""
         members: NDArray[np.bool_] = self.codes == self.number
         return members
 
     @property
     def size(self) -> int:
-        """How many rows it has."""
+        """The number of its rows."""
         return int(self.cells.d.sum())
 
     @property
     def others(self) -> int:
-        """How many rows all others have together."""
+        """The number of all other rows."""
         return int(self.cells.a.sum())
 
 
 ALL_OTHERS = "all others"
 
 _DIVIDES_BY_0 = "the formula divides by 0 on these rows"
-_UNDEFINED = {"FT": "there are no features by which rows are near each other"}
-"""Why a group that can be compared has no value, of metrics that do not divide."""
+_UNDEFINED = {"FT": "there are no features for finding similar rows"}
+"""Why a comparable group has no value, for metrics without a division."""
 
 Measure = Callable[[Group], Mapping[str, float | None]]
-"""Gives the metrics of a group by name."""
+"""Returns the metrics of a group by name."""
 
 
 def counted_groups(split: Split, facet: Facet, outcomes: Outcomes) -> list[Group]:
-    """The groups of a facet; all of them are counted in one pass over the rows."""
+    """The groups of a facet, counted in one pass over the rows."""
     grouped = grouping(facet, split.context[facet.column])
     cells = outcomes.of_groups(grouped.codes, len(grouped.names))
     return [
@@ -67,9 +67,9 @@ def counted_groups(split: Split, facet: Facet, outcomes: Outcomes) -> list[Group
 
 
 def facet_section(groups: Iterable[Group], measure: Measure) -> dict[str, Any]:
-    """Groups with their metrics, by column, as `analysis.json` lists them."""
+    """Groups with their metrics, by column, as in `analysis.json`."""
     section: dict[str, list[dict[str, Any]]] = {}
-    for group in groups:  # of one column there may be several facets, as age>=40 and age>=60
+    for group in groups:  # a column may have several facets, such as age>=40 and age>=60
         metrics = [_metric(group, name, value) for name, value in measure(group).items()]
         report = {"value_or_threshold": group.value, "metrics": metrics}
         section.setdefault(FACET_PREFIX + group.facet.column, []).append(report)
@@ -77,7 +77,7 @@ def facet_section(groups: Iterable[Group], measure: Measure) -> dict[str, Any]:
 
 
 def _metric(group: Group, name: str, value: float | None) -> dict[str, Any]:
-    """A metric as Clarify writes it: of one without a value, why."""
+    """A metric in Clarify's format; without a value, with the reason."""
     metric = {"name": name, "description": bias_metrics.DESCRIPTIONS[name], "value": value}
     if value is None:
         return metric | {"error": _no_comparison(group) or _UNDEFINED.get(name, _DIVIDES_BY_0)}
@@ -88,14 +88,14 @@ def _metric(group: Group, name: str, value: float | None) -> dict[str, Any]:
 
 
 def _no_comparison(group: Group) -> str:
-    """Why a group cannot be compared at all; empty if it can."""
+    """Why a group cannot be compared; empty if it can."""
     if not group.size:
         return "no row is in the group"
-    return "" if group.others else "every row is in the group: there is nobody to compare it with"
+    return "" if group.others else "every row is in the group: there are none to compare it with"
 
 
 NO_GROUP_COUNTS = sys.float_info.max
-"""The mean residual where no group is large enough: a gate on it fails, and JSON can hold it."""
+"""The mean residual if no group is large enough: a gate on it fails, and JSON can represent it."""
 
 
 def gate_numbers(
@@ -103,8 +103,9 @@ def gate_numbers(
 ) -> dict[str, Any]:
     """The bias numbers that a gate may name, from the predicted labels, (n,).
 
-    Groups smaller than `min_group_size`, and those whose others are, are reported and do not
-    count. A facet none of whose groups counts has the worst number there is: a gate on it fails.
+    Groups with fewer than `min_group_size` rows, or with fewer other rows, are reported but do not
+    count. A facet without any counting group has the worst possible number, so that a gate on it
+    fails.
 
     dppl[facet] = max |q'_a - q'_d| over the facet's groups, in [0, 1]. The widest gap between the
         shares predicted favourable: 0 is none.
@@ -148,7 +149,7 @@ def gate_numbers(
 
 
 def _as_read(group: Group, min_group_size: int) -> dict[str, Any]:
-    """What a person reads of a group: its numbers, and whether they decide."""
+    """A group's numbers for people, and whether they count."""
     reason = why_not(group, min_group_size)
     return {
         "value": group.value,
@@ -166,19 +167,19 @@ def _shares(group: Group) -> dict[str, Any]:
 
 
 def all_others(group: Group) -> Group:
-    """Whom a facet's only group is compared with: rows without a value are among them."""
+    """The others that a facet's only group is compared with, including rows without a value."""
     turned = dataclasses.replace(group.cells, a=group.cells.d, d=group.cells.a)
     codes = (group.codes == group.number).astype(np.intp)
     return Group(group.facet, ALL_OTHERS, turned, codes, 0)
 
 
 def labelled(group: Group) -> dict[str, Any]:
-    """How many of a group have the favourable label: the share with its interval."""
+    """A group's share of favourable labels, with its interval."""
     return _share(int(group.cells.d[:, 1].sum()), group.size)
 
 
 def _share(favourable: int, rows: int) -> dict[str, Any]:
-    """A share with its interval by Clopper and Pearson; of no rows there is none."""
+    """A share with its interval by Clopper and Pearson; None without rows."""
     return {
         "rows": rows,
         "favourable": favourable,
@@ -188,11 +189,13 @@ def _share(favourable: int, rows: int) -> dict[str, Any]:
 
 
 def four_fifths(groups: list[Group]) -> dict[str, Any] | None:
-    """The lowest group's share predicted favourable over the highest's; None of fewer than two.
+    """The lowest group's share predicted favourable over the highest's; None for fewer than two
+    groups.
 
-    The rule of the US Uniform Guidelines on Employee Selection Procedures (29 CFR 1607.4 D): below
-    four fifths is taken for evidence of adverse impact. The interval is Katz's, of the logarithm of
-    a ratio of two shares: approximate, and too narrow where several groups could be the lowest.
+    The rule of the US Uniform Guidelines on Employee Selection Procedures (29 CFR 1607.4 D): a
+    ratio below four fifths is regarded as evidence of adverse impact. The interval is Katz's, for
+    the logarithm of a ratio of two shares: approximate, and too narrow if several groups could be
+    the lowest.
     """
     if len(groups) < 2:
         return None
@@ -218,9 +221,9 @@ def _predicted_favourable(group: Group) -> tuple[int, int]:
 def _residuals(
     test: Split, predicted: NDArray[np.float64], counted: Mapping[Facet, list[Group]]
 ) -> dict[str, Any]:
-    """How far predictions lie from the labels on average, in the label's unit, group by group.
+    """The mean of prediction minus label, in the label's unit, group by group.
 
-    Above 0 the group's numbers are overestimated, below 0 underestimated.
+    Above 0, the group's numbers are overestimated, below 0 underestimated.
     """
     residuals = predicted - test.labels
     means = {facet.key: {g.value: float(residuals[g.members].mean()) for g in groups}
@@ -231,7 +234,7 @@ def _residuals(
 
 
 def why_not(group: Group, least: int) -> str:
-    """Why a group does not decide; empty if it does."""
+    """Why a group does not count; empty if it does."""
     if not group.size:
         return "it has no rows"
     if group.size < least:
@@ -247,7 +250,7 @@ def _dppl(group: Group) -> float:
 
 
 def _di(group: Group) -> float:
-    """The ratio of the lower share to the higher one; 0 where there is none."""
+    """The ratio of the lower share to the higher one; 0 if there is none."""
     value = bias_metrics.disparate_impact(group.cells)
     return min(value, 1 / value) if value else 0.0
 
@@ -261,7 +264,7 @@ def every_group(split: Split, facets: Iterable[Facet], outcomes: Outcomes) -> It
 def training_bias(train: Split) -> dict[str, object]:
     """The training split's pre-training bias, in the shape of Clarify's analysis.
 
-    Beside it the groups' shares of the favourable label, with their intervals, by facet.
+    It also has the groups' shares of the favourable label, with their intervals, by facet.
     """
     columns = train.columns
     outcomes = Outcomes.of(train.favourable, train.favourable, train.strata)

@@ -1,4 +1,4 @@
-"""The bias sections of `analysis.json`, as its configuration asks for them."""
+"""The bias sections of `analysis.json` that its configuration requests."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from dataset import DataError, Facet, Split
 def bias_sections(
     config: dict[str, Any], test: Split, predictions: NDArray[np.float64]
 ) -> list[tuple[str, dict[str, Any]]]:
-    """The bias sections that the configuration asks for, of the predicted labels, (n,).
+    """The bias sections that the configuration requests, for the predicted labels, (n,).
 
-    A flip test needs features in which rows are near each other: without any, it has no value.
+    A flip test needs features for finding similar rows; without any, it has no value.
     """
     favourable, predicted = (_favourable(config, test, y) for y in (test.labels, predictions))
     strata = test.strata if "group_variable" in config else None
@@ -28,7 +28,7 @@ def bias_sections(
     def after_training(group: Group) -> dict[str, float | None]:
         measured = bias_metrics.posttraining_bias(group.cells)
         methods = config["methods"]["post_training_bias"]["methods"]
-        if methods == "all" or "FT" in methods:  # seconds of a large split: not for nothing
+        if methods == "all" or "FT" in methods:  # seconds for a large split: only if requested
             measured["FT"] = bias_metrics.flip_test(predicted, group.members, test.features)
         return dict(sorted(measured.items()))
 
@@ -53,7 +53,7 @@ def bias_sections(
 def _favourable(
     config: dict[str, Any], test: Split, labels: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Where labels are favourable, (n,): those of a number above it, of classes among them."""
+    """Where labels are favourable, (n,): above the threshold, or among the listed classes."""
     told_by = config["label_values_or_threshold"]
     if not test.columns.is_regression:
         return np.isin(labels, np.array(told_by, dtype=np.float64))
@@ -67,7 +67,7 @@ def _favourable(
 
 
 def _only(method: dict[str, Any], measure: Measure) -> Measure:
-    """A measure of the metrics that a method names; "all" names all."""
+    """A function for the metrics that a method names; "all" means all."""
     names = method["methods"]
     if names == "all":
         return measure

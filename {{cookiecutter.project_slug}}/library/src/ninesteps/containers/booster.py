@@ -1,6 +1,6 @@
-"""XGBoost without scikit-learn, whose import takes longer than training a small model does.
+"""Imports XGBoost without scikit-learn, whose import takes longer than training a small model.
 
-XGBoost uses scikit-learn for its estimator classes alone; no step uses those.
+XGBoost needs scikit-learn only for its estimator classes, which no step uses.
 """
 
 from hidden_imports import hidden

@@ -1,7 +1,7 @@
-"""Byte-level BPE out of a `tokenizer.json`: text to tokens and back, with the standard library.
+"""Byte-level BPE from a `tokenizer.json`: text to tokens and back, with the standard library.
 
-Sennrich et al., arXiv 1508.07909, over bytes as GPT-2 has it. Where the `tokenizers` package may
-be had, as in the containers of SageMaker, it reads the same file and gives the same tokens.
+Sennrich et al., arXiv 1508.07909, over bytes as in GPT-2. Where the `tokenizers` package is
+installed, as in SageMaker's containers, it reads the same file and gives the same tokens.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from model_files import LanguageModelError, read_object
 FILE = "tokenizer.json"
 
 WORDS = re.compile(r"'(?:[st]|re|ve|m|ll|d)| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+(?!\S)|\s+")
-"""GPT-2's words, on a text in which `_shape` stands for every character."""
+"""GPT-2's pattern of words, for a text whose characters were replaced by `_shape`."""
 
 NOT_PLAIN = re.compile(r"[^\x00-\x1b\x20-\x7f]")
 
 MOST_WORDS, LONGEST_WORD = 100_000, 50
-"""How many words are remembered, and of how many characters: an endpoint never stops reading."""
+"""The most cached words, and their most characters, since an endpoint runs indefinitely."""
 
 
 def _byte_characters() -> dict[int, str]:
-    """The printable character that stands for each byte in a vocabulary, as GPT-2 chose them."""
+    """The printable character for each byte in a vocabulary, as chosen by GPT-2."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     return {byte: chr(byte) for byte in printable} | {
@@ -39,10 +39,10 @@ def _byte_characters() -> dict[int, str]:
 
 @dataclass(frozen=True)
 class Rules:
-    """What tokenizers of this kind do differently."""
+    """The differences between tokenizers of this kind."""
 
     splits_digits: bool = False
-    composes: bool = False  # whether text is brought to Unicode's normal form C first
+    composes: bool = False  # whether text is first normalised to Unicode's form C
     takes_words_whole: bool = False  # whether a word in the vocabulary needs no merges
 
 
@@ -61,9 +61,10 @@ class BytePairs:
         control_tokens: Mapping[str, int],
         rules: Rules,
     ) -> None:
-        """`added` are the tokens that a text may name, and `control_tokens` those that are no text.
+        """`added` are the tokens that a text may name, and `control_tokens` those that are not
+        text.
 
-        The pair that stands first in `merges` is merged first.
+        The first pair in `merges` is merged first.
         """
         self.vocabulary, self.added, self.control_tokens = vocabulary, added, control_tokens
         self.rules = rules
@@ -89,11 +90,11 @@ class BytePairs:
             raise LanguageModelError(f"{FILE} is damaged: {error!r}") from error
 
     def __len__(self) -> int:
-        """One more than the highest token: how many rows an embedding needs."""
+        """The highest token plus one: the number of rows that an embedding needs."""
         return 1 + max([*self.vocabulary.values(), *self.added.values()], default=-1)
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of a text; what is named in it as an added token is that token."""
+        """The tokens of a text; the name of an added token becomes that token."""
         tokens: list[int] = []
         for part in self._named.split(text) if self._named else [text]:
             if part in self.added:
@@ -104,7 +105,7 @@ class BytePairs:
         return tokens
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of tokens; control tokens are left out, and bytes that are no UTF-8 marked."""
+        """The text of tokens, without control tokens; bytes that are not UTF-8 are marked."""
         texts = self._texts
         return b"".join(texts.get(token, b"") for token in tokens).decode("utf-8", "replace")
 
@@ -123,7 +124,7 @@ class BytePairs:
         return known
 
     def _merged(self, parts: list[str]) -> list[str]:
-        """Parts after all merges: of a word's pairs, that of the lowest rank is merged first."""
+        """Parts after all merges: the pair with the lowest rank is merged first."""
         never = len(self._ranks)
         while len(parts) > 1:
             pairs = list(pairwise(parts))
@@ -152,7 +153,7 @@ def words(text: str, rules: Rules) -> Iterator[str]:
 def _texts(
     vocabulary: Mapping[str, int], added: Mapping[str, int], control: Mapping[str, int]
 ) -> dict[int, bytes]:
-    """The bytes that each token stands for."""
+    """The bytes of each token."""
     texts = {
         token: bytes(BYTES[character] for character in name)
         for name, token in vocabulary.items()
@@ -163,13 +164,13 @@ def _texts(
 
 
 def _runs(shape: str) -> Iterator[tuple[int, int]]:
-    """Where each digit stands by itself, and what lies between them."""
+    """The text split at each digit."""
     return (part.span() for part in re.finditer(r"[0-9]|[^0-9]+", shape))
 
 
 @lru_cache(maxsize=10_000)
 def _shape(character: str) -> str:
-    """The ASCII character that stands for all of its kind: `WORDS` needs no tables then."""
+    """The ASCII character that represents all of its kind, so that `WORDS` needs no tables."""
     if character.isascii():
         return "!" if "\x1c" <= character <= "\x1f" else character
     if character.isalpha():
@@ -213,7 +214,7 @@ def _read(content: Mapping[str, Any]) -> BytePairs:
 
 
 def _splits_digits(pre_tokenizer: Mapping[str, Any]) -> bool:
-    """Whether each digit is a word of its own; how words are made otherwise is checked."""
+    """Whether each digit is a separate word; checks that words are otherwise made as expected."""
     kind = pre_tokenizer.get("type")
     steps = pre_tokenizer["pretokenizers"] if kind == "Sequence" else [pre_tokenizer]
     *before, last = steps

@@ -1,7 +1,7 @@
 """The champion: the version that serves, scored on the same test split as the new model.
 
-A gate may compare a metric with the champion's. SageMaker's conditions do no arithmetic, so each
-difference is written into `evaluation.json`, where a condition compares it with a number.
+A gate may compare a metric with the champion's. SageMaker's conditions cannot calculate, so each
+difference is written to `evaluation.json`, where a condition compares it with a number.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from served_model import ServedModel
 
 SECTION = "champion"
 DIFFERENCE = "_difference"
-"""As in `ninesteps.settings.gate`, whose conditions look for the differences here."""
+"""The same as in `ninesteps.settings.gate`, whose conditions read the differences here."""
 
 SCORED, NONE_SERVES, NOT_SCORED = "scored", "none serves", "not scored"
-"""The outcomes: where none serves all terms pass, where the champion cannot be scored none does."""
+"""Outcomes: without a champion all terms pass; if it cannot be scored, none does."""
 
 MOST_NAMED = 5
-"""Columns in a sentence."""
+"""The most columns that a sentence names."""
 
 Answered = TypeVar("Answered")
-"""What is known of a model's answers."""
+"""The evaluation of a model's answers."""
 
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
@@ -51,7 +51,7 @@ class Term:
 
     @property
     def difference(self) -> tuple[str, ...]:
-        """Where the difference lies below the section: `auc_difference`, `dppl_difference`, ..."""
+        """The path of the difference in the section: `auc_difference`, `dppl_difference`, ..."""
         _, metric, *rest = self.path.split(".")
         return (f"{metric}{DIFFERENCE}", *rest[:-1])
 
@@ -61,20 +61,20 @@ class Term:
 
 
 class Pair(Protocol):
-    """The answers of two models beside each other, such as `paired_bootstrap.Paired`."""
+    """The paired answers of two models, such as `paired_bootstrap.Paired`."""
 
     def intervals(self, paths: Sequence[str]) -> Mapping[str, list[float] | None]:
         """The interval of each metric's difference, by its path in evaluation.json."""
 
     def as_json(self) -> dict[str, Any]:
-        """How the intervals were made."""
+        """The method of the intervals."""
 
 
 @dataclass(frozen=True)
 class Aligned(ServedModel):
-    """A model that takes its own features, in its own order, out of the records of a split."""
+    """A model that selects its own features, in its own order, from a split's records."""
 
-    positions: tuple[int, ...]  # of its features among those of the split
+    positions: tuple[int, ...]  # of its features in the split
 
     def ask(self, requests: Sequence[str], kind: str = CSV) -> list[str]:
         """The archive's answers to requests that have the features of the test split."""
@@ -90,31 +90,32 @@ def _chosen(request: str, positions: Sequence[int]) -> str:
 
 @dataclass(frozen=True)
 class Champion:
-    """The archive that step 3 got as the champion's, and whether it can be scored."""
+    """The champion's archive in step 3, and whether it can be scored."""
 
     uri: str
     sha256: str
     terms: Sequence[Term]
-    model: ServedModel | None  # None of one that is not asked
+    model: ServedModel | None  # None if it is not scored
     outcome: str
-    says: str  # why it is not asked, for a person
+    says: str  # why it is not scored
 
     @staticmethod
     def read(
         folder: Path, test: Path, terms: Sequence[Term], *, is_asked: bool = False
     ) -> Champion:
-        """Unpack the archive in a folder; an empty one says that no version serves.
+        """Unpack the archive in a folder; an empty archive means that no version serves.
 
         Args:
             test: the folder of the test split.
-            terms: the gate's; without any there is no archive to look for.
-            is_asked: there is one in any case, as where models are compared reply by reply.
+            terms: the gate's; without terms no archive is expected.
+            is_asked: an archive is always expected, such as when models are compared reply by
+                reply.
 
         Raises:
-            DataError: if it is no model archive of this kind.
+            DataError: if it is not a model archive of this kind.
         """
         if not terms and not is_asked:
-            return Champion("", "", terms, None, NONE_SERVES, "the gate does not speak of it")
+            return Champion("", "", terms, None, NONE_SERVES, "the gate does not mention it")
         archives = [*folder.glob("*.tar.gz")]
         if len(archives) != 1:
             raise DataError(f"the champion: expected one archive *.tar.gz, got {len(archives)}")
@@ -140,7 +141,7 @@ class Champion:
 
     @property
     def models(self) -> list[ServedModel]:
-        """The models to ask: one or none."""
+        """The models to score: one or none."""
         return [self.model] if self.model else []
 
     def section(
@@ -155,8 +156,8 @@ class Champion:
         Args:
             content: the evaluation of the new model.
             answers: of all models, by SHA-256 of their archives.
-            judged: gives the evaluation of the champion's answers.
-            pair: puts them beside the new model's.
+            judged: returns the evaluation of the champion's answers.
+            pair: pairs them with the new model's.
         """
         section = {"outcome": self.outcome, "says": self.says, "uri": self.uri,
                    "sha256": self.sha256}  # fmt: skip
@@ -186,7 +187,7 @@ def _fault(own: Columns, columns: Columns) -> str:
 def compared(
     terms: Sequence[Term], content: Mapping[str, Any], champion: Mapping[str, Any], pair: Pair
 ) -> dict[str, Any]:
-    """The champion's metrics, and for each term the difference with its paired interval."""
+    """The champion's metrics, and each term's difference with its paired interval."""
     differences: dict[str, Any] = {}
     intervals = pair.intervals([term.path for term in _each(terms)])
     for term in _each(terms):
@@ -198,7 +199,7 @@ def compared(
 
 
 def decided(terms: Sequence[Term], *, passing: bool) -> dict[str, Any]:
-    """Differences that were not measured: each term passes, or each fails."""
+    """Placeholders for unmeasured differences: all terms pass, or all fail."""
     differences: dict[str, Any] = {}
     for term in _each(terms):
         alike = [t for t in terms if t.path == term.path]
@@ -207,7 +208,7 @@ def decided(terms: Sequence[Term], *, passing: bool) -> dict[str, Any]:
 
 
 def _deciding(terms: Sequence[Term], *, passing: bool) -> float:
-    """A number that passes all of some terms on one side, or none: 0 where that does."""
+    """A number with which all of some terms pass, or none; 0 if possible."""
     numbers = [term.number for term in terms]
     is_above = (terms[0].sign[0] == ">") == passing
     beyond = max(numbers) + 1 if is_above else min(numbers) - 1

@@ -1,8 +1,8 @@
-"""How a conversation becomes tokens: the model's chat template, and where the reply stands.
+"""Turns a conversation into tokens, with the model's chat template and the position of the reply.
 
-Both backends take their tokens from here, so that they train and score the same thing. Prompt and
-reply are tokenised apart: otherwise the reply's first letters could melt into the prompt's last
-token, and the model would be trained on another token than it has to write.
+Both backends use it, so that they train and score the same tokens. Prompt and reply are tokenised
+separately: otherwise the reply's first characters could merge with the prompt's last token, and the
+model would be trained on a different token than it has to write.
 """
 
 from __future__ import annotations
@@ -39,21 +39,22 @@ class Exchange(Protocol):
 
     @property
     def reply(self) -> str:
-        """The reply as it should be."""
+        """The reference reply."""
 
 
 class Tokenizer(Protocol):
     """Text to tokens and back."""
 
     def encode(self, text: str) -> list[int]:
-        """Tokens of a text; a control token's name in it is that token, and none is added."""
+        """The tokens of a text; the name of a control token becomes that token, and none is
+        added."""
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of tokens, without control tokens."""
 
     @property
     def control_tokens(self) -> Mapping[str, int]:
-        """Tokens that are no text, such as `<|im_end|>`."""
+        """Tokens that are not text, such as `<|im_end|>`."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ class Example:
 class Chat:
     """A tokenizer with the chat template of a model.
 
-    `context` is how many tokens prompt and reply may have together; `ends` are the tokens that end
-    a reply, the one to train on first.
+    `context` is the most tokens of prompt and reply together; `ends` are the tokens that end a
+    reply, first the one to train on.
     """
 
     tokenizer: Tokenizer
@@ -92,7 +93,7 @@ class Chat:
         return Chat(tokenizer, template, ends, context)
 
     def examples(self, conversations: Iterable[Exchange]) -> list[Example]:
-        """Conversations as tokens; a warning says how many were too long."""
+        """Conversations as tokens; a warning reports how many were too long."""
         made = [self._example(conversation) for conversation in conversations]
         self._warn(sum(was_cut for _, was_cut in made), len(made), self.context)
         return [example for example, _ in made]
@@ -100,7 +101,7 @@ class Chat:
     def prompts(
         self, prompts: Iterable[Sequence[Message]], max_tokens: int
     ) -> list[tuple[int, ...]]:
-        """Prompts as tokens, with room for `max_tokens` of reply; a warning says what was cut.
+        """Prompts as tokens, with room for a reply of `max_tokens`; a warning reports what was cut.
 
         Raises:
             LanguageModelError: if the reply would leave no room for a prompt.
@@ -116,7 +117,7 @@ class Chat:
         return [tokens for tokens, *_ in made]
 
     def fits(self, messages: Sequence[Message], max_tokens: int) -> bool:
-        """Whether the last question, with the system message, leaves room for such a reply."""
+        """Whether the last question and the system message leave room for such a reply."""
         return self._shortest(messages) <= self.context - max_tokens
 
     def reply(self, tokens: Sequence[int]) -> str:
@@ -132,15 +133,15 @@ class Chat:
         return Example(prompt, reply), was_cut or len(reply) < len(written)
 
     def _reply(self, messages: Sequence[Message], reply: str) -> tuple[int, ...]:
-        """What the template writes after the prompt, up to the end token."""
+        """The template's text after the prompt, up to the end token."""
         messages = [self._plain(message) for message in messages]
         before = self.template.render(messages, asks_for_reply=True)
         answered = [*messages, self._plain({"role": "assistant", "content": reply})]
         whole = self.template.render(answered, asks_for_reply=False)
         if not whole.startswith(before):
             raise LanguageModelError(
-                "expected a chat template that writes a conversation with its reply as it writes "
-                "the prompt and goes on, got one that writes the prompt otherwise"
+                "expected a chat template that writes a prompt the same way with and without its "
+                "reply, got one that writes it differently"
             )
         tokens = _until(self.tokenizer.encode(whole[len(before) :]), self.ends, included=True)
         return tokens if tokens and tokens[-1] in self.ends else (*tokens, self.ends[0])
@@ -151,8 +152,8 @@ class Chat:
     def _prompt(self, messages: Sequence[Message], room: int) -> tuple[tuple[int, ...], bool]:
         """A prompt in at most `room` tokens, and whether something was left out.
 
-        The oldest question goes first, with its reply; a system message stays. If the last
-        question is too long by itself, its beginning is cut.
+        The oldest question is removed first, with its reply; a system message stays. If the last
+        question alone is too long, its beginning is cut.
         """
         tokens, dropped, kept = self._encode(messages), 0, messages
         while len(tokens) > room and len(kept) > 1 and dropped < len(messages):
@@ -177,7 +178,8 @@ class Chat:
         return tuple(self.tokenizer.encode(self.template.render(plain, asks_for_reply=True)))
 
     def _plain(self, message: Message) -> Message:
-        """A message that names no control token: whoever writes one must not end a turn by it."""
+        """A message without names of control tokens, so that a user cannot end a turn by writing
+        one."""
         content = message["content"]
         for name in self.tokenizer.control_tokens:
             if name in content:
@@ -196,14 +198,14 @@ class Chat:
 
 @dataclass(frozen=True)
 class ChatTemplate:
-    """A Jinja template that writes a conversation as one text, and the control tokens it names."""
+    """A Jinja template that writes a conversation as text, and the control tokens it names."""
 
     source: str
     control: Mapping[str, str]  # bos_token, eos_token ...
 
     @staticmethod
     def read(folder: Path) -> ChatTemplate:
-        """`chat_template.jinja`, else what stands in `tokenizer_config.json`.
+        """`chat_template.jinja`, or else the template in `tokenizer_config.json`.
 
         Raises:
             LanguageModelError: if there is none.
@@ -218,7 +220,7 @@ class ChatTemplate:
         if not isinstance(source, str):
             raise LanguageModelError(
                 f"expected a chat template in {TOKENIZER_SETTINGS} or {TEMPLATE_FILE}, got none: "
-                "take the variant of the base model that was made for chats"
+                "use the chat variant of the base model"
             )
         tokens = {
             name: value["content"] if isinstance(value, dict) else value
@@ -228,10 +230,10 @@ class ChatTemplate:
         return ChatTemplate(source, tokens)
 
     def render(self, messages: Sequence[Message], *, asks_for_reply: bool) -> str:
-        """A conversation as text; one that asks for a reply ends where the reply begins.
+        """A conversation as text; if it requests a reply, it ends where the reply begins.
 
         Raises:
-            LanguageModelError: if the template refuses these messages, or is no template.
+            LanguageModelError: if the template refuses these messages, or is invalid.
         """
         try:
             return self._compiled.render(
@@ -242,7 +244,8 @@ class ChatTemplate:
 
     @cached_property
     def _compiled(self) -> jinja2.Template:
-        """As transformers compiles it: in a sandbox, since it comes with a model from elsewhere."""
+        """Compile a template as transformers does: in a sandbox, since models come from
+        elsewhere."""
         environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
             trim_blocks=True,
             lstrip_blocks=True,
@@ -254,7 +257,7 @@ class ChatTemplate:
 
 
 class _GenerationTag(jinja2.ext.Extension):
-    """`{% generation %}` marks what the assistant writes; here it is only passed on."""
+    """`{% generation %}` marks what the assistant writes; here it has no effect."""
 
     tags = {"generation"}  # noqa: RUF012  # jinja2 wants it so
 
@@ -265,7 +268,7 @@ class _GenerationTag(jinja2.ext.Extension):
 
 
 def _to_json(value: object, **options: Any) -> str:
-    """Jinja's own filter would write `<` as an HTML character."""
+    """A JSON filter, since Jinja's own would escape `<` for HTML."""
     return json.dumps(value, **{"ensure_ascii": False, **options})
 
 
@@ -274,7 +277,7 @@ def _raise(message: str) -> None:
 
 
 def _without_oldest(messages: Sequence[Message], count: int) -> list[Message]:
-    """Messages less the oldest ones; a system message and the user's last one stay."""
+    """Messages without the oldest ones; a system message and the user's last one stay."""
     system = [message for message in messages[:1] if message["role"] == "system"]
     rest = list(messages[len(system) :])
     return [*system, *rest[min(count, len(rest) - 1) :]]
@@ -289,7 +292,7 @@ def _until(tokens: Sequence[int], ends: Sequence[int], *, included: bool) -> tup
 
 
 def _end_tokens(folder: Path, name: str | None, tokenizer: Tokenizer) -> tuple[int, ...]:
-    """What ends a reply: the tokenizer's end token, and those that the model's settings name."""
+    """The tokens that end a reply: the tokenizer's end token, and those in the model's settings."""
     control = tokenizer.control_tokens
     ends = [control[name]] if name is not None and name in control else []
     for file in ("generation_config.json", "config.json"):

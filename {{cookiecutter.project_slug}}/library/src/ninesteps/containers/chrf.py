@@ -1,9 +1,9 @@
-"""chrF: how near a reply is to a reference, by the character n-grams that both have.
+"""chrF: the similarity of a reply to a reference, by their common character n-grams.
 
 Popovic (2015), chrF: character n-gram F-score for automatic MT evaluation, W15-3049 of the ACL
-Anthology. The same numbers as sacrebleu's `CHRF(char_order=6, word_order=0, beta=1)`, as shares of
-1. With the customary beta of 2 recall counts more than precision, which rewards length alone.
-The standard library alone is imported.
+Anthology. It gives the same numbers as sacrebleu's `CHRF(char_order=6, word_order=0, beta=1)`, as
+fractions of 1. With the customary beta of 2, recall counts more than precision, which rewards mere
+length. It uses only the standard library.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 ORDER = 6
-"""The longest n-grams, in characters; spaces are left out."""
+"""The longest n-grams, in characters without spaces."""
 
 NAME = "chrF, beta 1, n-grams of 1 to 6 characters"
 
 
 def chrf(reply: str, reference: str) -> float:
-    """The chrF of a reply with one reference, in [0, 1]; 1: they differ in nothing but spaces.
+    """The chrF of a reply with one reference, in [0, 1]; at 1 they differ only in spaces.
 
-    Precision and recall are means over the orders of which both texts have n-grams, so that short
+    Precision and recall are means over the orders for which both texts have n-grams, so that short
     texts can reach 1.
     """
     precisions, recalls = [], []
@@ -39,7 +39,7 @@ def chrf(reply: str, reference: str) -> float:
 
 
 def best_chrf(reply: str, references: Iterable[str]) -> float:
-    """The chrF with the reference that is nearest; 0 without any."""
+    """The chrF with the most similar reference; 0 without references."""
     return max((chrf(reply, reference) for reference in references), default=0.0)
 
 

@@ -1,6 +1,6 @@
-"""The team's features of typed rows, checked: tables and the endpoint's raw records call them here.
+"""Computes and checks the team's features, for tables and for the endpoint's raw records.
 
-The library imports this module too, so it imports nothing that travels beside it.
+The library imports this module too, so it imports no other module of this folder.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 AT_ONCE = 10_000
-"""Rows that are looked at together, so that a large table is not in memory twice."""
+"""Rows checked at a time, so that a large table is not in memory twice."""
 
 
 class FeatureError(ValueError):
-    """The team's features cannot be used; the message says why."""
+    """The team's features cannot be used; the message gives the reason."""
 
 
 def compute(
@@ -27,16 +27,16 @@ def compute(
     categories: Mapping[str, tuple[str, ...]],
     withheld: Iterable[str] = (),
 ) -> pd.DataFrame:
-    """The features of typed rows, one column a feature, checked.
+    """The checked features of typed rows, one column per feature.
 
     Args:
         team: the team's module `feature_store/features.py`.
-        rows: the columns that features are made of, and `event_time`.
-        categories: of each such column, its known values.
-        withheld: columns that features do not get, for the sentence about one that is missed.
+        rows: the columns that features may use, and `event_time`.
+        categories: the known values of each category.
+        withheld: columns that features do not get, for the message if one is used.
 
     Raises:
-        FeatureError: if they are not what a feature group and a model can take.
+        FeatureError: if a feature group or a model cannot use them.
     """
     computed = call(team, "features", rows, dict(categories), withheld=withheld)
     if not isinstance(computed, pd.DataFrame) or not computed.index.equals(rows.index):
@@ -65,12 +65,12 @@ def as_numbers(computed: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def call(team: Any, function: str, *arguments: object, withheld: Iterable[str] = ()) -> Any:
-    """Call the team's own code: what it raises is one sentence with its line.
+    """Call the team's own code, and turn its errors into one sentence with the line.
 
-    An exit is an error too: whoever called would end there, and seem to have done its work.
+    An exit is an error too: otherwise the caller would end as if it had succeeded.
 
     Raises:
-        FeatureError: in its place.
+        FeatureError: instead of the code's own error.
     """
     try:
         return getattr(team, function)(*arguments)

@@ -1,4 +1,4 @@
-"""Where SageMaker puts a container's files, and how a step reads and writes them."""
+"""Where a container's files are on SageMaker, and how a step reads and writes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 BASE = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
-"""`/opt/ml` in a container; SageMaker's own toolkit names another root by the same variable."""
+"""`/opt/ml` in a container; the variable of SageMaker's toolkit can set another root."""
 
 
 def input_path(name: str) -> Path:
@@ -21,9 +21,9 @@ def input_path(name: str) -> Path:
 
 
 def output_path(name: str = "") -> Path:
-    """The folder of a processing job's output; SageMaker makes it, and so does this.
+    """The folder of a processing job's output, created if necessary.
 
-    Without a name it is that of them all, which Clarify takes for its own.
+    Without a name it is the folder of all outputs, which Clarify uses as its own.
     """
     path = BASE / "processing" / "output" / name
     path.mkdir(parents=True, exist_ok=True)
@@ -31,32 +31,32 @@ def output_path(name: str = "") -> Path:
 
 
 def job_request() -> dict[str, Any]:
-    """The request of a processing job, which SageMaker puts into its container; else nothing."""
+    """The request of a processing job, which SageMaker provides in its container; else empty."""
     file = BASE / "config" / "processingjobconfig.json"
     request: dict[str, Any] = read_json(file) if file.is_file() else {}
     return request
 
 
 def output_uri(name: str) -> str:
-    """Where a processing job's output goes."""
+    """The S3 URI of a processing job's output."""
     outputs = job_request()["ProcessingOutputConfig"]["Outputs"]
     (uri,) = (str(o["S3Output"]["S3Uri"]) for o in outputs if o["OutputName"] == name)
     return uri
 
 
 def uri_beside(name: str, step: str) -> str:
-    """Where another step of this execution writes: beside this one, under its own name.
+    """The S3 URI where another step of this execution writes: beside this one, under its name.
 
-    Two steps that run at the same time have no property of each other to read it from. Both must
-    be given something new in every execution, such as a model's name: else SageMaker would reuse
-    one of an older execution.
+    Two steps that run at the same time cannot read it from each other's properties. Both need an
+    input that is new in every execution, such as a model's name: otherwise SageMaker might reuse
+    one of them from an older execution.
     """
     execution = output_uri(name).rsplit("/", 2)[0]  # .../<execution>/<this step>/<this output>
     return f"{execution}/{step}"
 
 
 def input_uri(name: str) -> str:
-    """Where a processing job's input comes from; empty where there is no request to read."""
+    """The S3 URI of a processing job's input; empty without a request to read."""
     inputs = job_request().get("ProcessingInputs", [])
     return next((str(i["S3Input"]["S3Uri"]) for i in inputs if i["InputName"] == name), "")
 
@@ -67,16 +67,16 @@ def read_json(path: Path) -> Any:
 
 
 def write_json(path: Path, content: object) -> None:
-    """JSON that a person can read; NaN and infinity, which are no JSON, are refused."""
+    """Write readable JSON; NaN and infinity, which are not JSON, are refused."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 
 def extract(archive: Path, folder: Path) -> str:
-    """Unpack the files of an archive, and give the SHA-256 of the bytes that were unpacked.
+    """Unpack the files of an archive, and return the SHA-256 of its bytes.
 
-    A link, or a path that leaves the folder, is refused: by hand, since tarfile's own filter came
-    with Python 3.11.4. The archive is read once: what is hashed is what is unpacked.
+    Links, and paths that leave the folder, are refused by our own check, since tarfile's filter
+    needs Python 3.11.4. The archive is read only once, so the hash is that of the unpacked bytes.
     """
     packed = archive.read_bytes()
     with tarfile.open(fileobj=io.BytesIO(packed)) as tar:

@@ -1,6 +1,6 @@
-"""Conversations of the offline store in splits: a prompt, however often asked, stands in one alone.
+"""Splits conversations of the offline store so that the same prompt is always in one split.
 
-People ask the same things. Divided by record id, most of what a test asks the model has learnt.
+People ask the same questions. Split by record id, most test prompts would also be in training.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from hash_split import split_of
 from splits import SPLITS, check_split, write_split
 
 PROMPT = "prompt of the group"  # no column of a feature group has spaces
-"""The column that keeps rows of one prompt together."""
+"""The column that keeps rows with the same prompt together."""
 
 
 def read_conversations(table: pa.Table, record_id: str, column: str) -> list[Conversation]:
     """The conversation of each row.
 
     Raises:
-        DataError: that names the record which has none.
+        DataError: naming a record without a valid one.
     """
     if column not in table.column_names:
         has = ", ".join(table.column_names)
@@ -44,7 +44,7 @@ def read_conversations(table: pa.Table, record_id: str, column: str) -> list[Con
 
 
 def with_prompts(table: pa.Table, found: Sequence[Conversation]) -> pa.Table:
-    """The rows with what tells the groups of the same prompt apart."""
+    """The rows with a column that identifies each group of the same prompt."""
     keys = [conversations.normalised(one.prompt) for one in found]
     return table.append_column(PROMPT, pa.chunked_array([pa.array(keys, pa.string())]))
 
@@ -53,10 +53,10 @@ def check(rows: pa.Table, name: str, columns: Columns, least: int, prompts: int)
     """Check that a split has enough rows.
 
     Args:
-        prompts: how many different ones all splits have together.
+        prompts: the number of distinct prompts in all splits together.
 
     Raises:
-        DataError: if it has not; few different prompts may be why.
+        DataError: if it has not, possibly because there are few distinct prompts.
     """
     try:
         check_split(rows, name, columns, least)
@@ -76,25 +76,25 @@ def write(
         found: the conversations of the rows, in their order.
     """
     write_split(rows, folder, name, columns, PROMPT)
-    order = pc.sort_indices(rows[columns.record_id])  # as `write_split` orders them
+    order = pc.sort_indices(rows[columns.record_id])  # the same order as in `write_split`
     conversations.write(folder / f"{name}.jsonl", (found[row] for row in order.to_pylist()))
 
 
 def findings(
     table: pa.Table, chosen: NDArray[np.int64], record_id: str, salt: str, shares: Sequence[float]
 ) -> dict[str, object]:
-    """What to know of the splits before one trusts a metric: `findings.json`, for people to read.
+    """The findings about the splits that may affect metrics: `findings.json`, for people.
 
-    Of the test's different prompts, how many stand in train too: as the rows were divided, and as
-    they would have been by their record ids.
+    It counts the test's distinct prompts that are also in train: with the actual split, and with a
+    split by record id.
     """
     prompts = np.array(table[PROMPT].to_pylist(), dtype=object)
     ids = pc.cast(table[record_id], pa.string()).to_pylist()
     counts = np.bincount(chosen[chosen >= 0], minlength=len(SPLITS))
     by_id = _crossing(prompts, split_of(ids, salt, shares))
     print(  # noqa: T201
-        f"divided by record id, {by_id['in_train_too']} of {by_id['test']} different test prompts "
-        "would stand in train too"
+        f"divided by record id, {by_id['in_train_too']} of {by_id['test']} distinct test prompts "
+        "would also be in train"
     )
     return {
         "rows": {name: int(count) for name, count in zip(SPLITS, counts, strict=True)},

@@ -1,4 +1,4 @@
-"""Conversations: what makes one usable, the splits' JSON Lines, and which prompts are the same."""
+"""Conversations: their checks, the splits' JSON Lines, and which prompts count as the same."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ Message = dict[str, str]
 """One turn: its `role` (system, user or assistant) and its `content`."""
 
 MOST_BYTES = 64 * 1024
-"""The most bytes of UTF-8 that one message may have."""
+"""The most bytes of one message in UTF-8."""
 
 MOST_BYTES_OF_ALL = 256 * 1024
-"""The most that all of a conversation's messages may have: a stored value has at most 350 KB."""
+"""The most bytes of all messages together: a stored value has at most 350 KB."""
 
 APOSTROPHES = "'\u2019\u02bc\uff07`"
 
 
 class ConversationError(ValueError):
-    """A conversation that cannot be used; the message says what was expected and what was got."""
+    """An unusable conversation; the message says what was expected and what was found."""
 
     def __init__(self, sentence: str, kind: str = "no conversation") -> None:
         super().__init__(sentence)
         self.kind = kind
-        """What is wrong, in a few words that are the same for all such conversations."""
+        """The kind of fault, in a few words."""
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """What was asked, and the reply as it should be."""
+    """A prompt and its reference reply."""
 
     id: str
     prompt: tuple[Message, ...]  # system? user (assistant user)*
@@ -42,8 +42,8 @@ class Conversation:
 def checked(messages: object) -> tuple[Message, ...]:
     """The messages of a whole conversation: a system message or none, then user and assistant.
 
-    The assistant has the last word: that is the reply. Other fields of a message than role and
-    content are left out. Raises ConversationError.
+    The last message is the assistant's: the reply. Fields of a message other than role and content
+    are dropped. Raises ConversationError.
     """
     read = _in_turn(messages)
     if read[-1]["role"] != "assistant":
@@ -55,7 +55,7 @@ def checked(messages: object) -> tuple[Message, ...]:
 
 
 def checked_prompt(messages: object) -> tuple[Message, ...]:
-    """The messages that a reply is asked for: as `checked`, but the user has the last word."""
+    """The messages of a request for a reply: as in `checked`, but the last one is the user's."""
     read = _in_turn(messages)
     if read[-1]["role"] != "user":
         raise ConversationError(
@@ -65,7 +65,7 @@ def checked_prompt(messages: object) -> tuple[Message, ...]:
 
 
 def parsed(text: str) -> tuple[Message, ...]:
-    """The messages of a whole conversation that was written as JSON. Raises ConversationError."""
+    """The messages of a whole conversation in JSON. Raises ConversationError."""
     return checked(read_json(text))
 
 
@@ -76,7 +76,7 @@ def written(messages: Iterable[Message]) -> str:
 
 
 def conversation(name: str, messages: Sequence[Message]) -> Conversation:
-    """A whole conversation whose messages were checked, divided into prompt and reply."""
+    """A whole, checked conversation, divided into prompt and reply."""
     return Conversation(name, tuple(messages[:-1]), messages[-1]["content"])
 
 
@@ -94,7 +94,7 @@ def read(path: Path) -> list[Conversation]:
 
 
 def write(path: Path, conversations: Iterable[Conversation]) -> None:
-    """Write a split's `<name>.jsonl`: an object a line, with id, messages and reply."""
+    """Write a split's `<name>.jsonl`: one object per line, with id, messages and reply."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for one in conversations:
             content = {"id": one.id, "messages": list(one.prompt), "reply": one.reply}
@@ -102,11 +102,11 @@ def write(path: Path, conversations: Iterable[Conversation]) -> None:
 
 
 def normalised(prompt: Sequence[Message]) -> str:
-    """What prompts that are the same have in common: the user's words, one line a message.
+    """A prompt's identity: the user's words, one line per message.
 
-    Letters are compared as Unicode's NFKC and case folding make them; punctuation, white space and
-    characters that are not seen make no difference. What the system said and what the assistant
-    replied before make none either. Symbols and emoji do.
+    Characters are compared after Unicode's NFKC and case folding; punctuation, white space and
+    invisible characters are ignored. So are system messages and the assistant's earlier replies.
+    Symbols and emoji count.
     """
     return "\n".join(_folded(m["content"]) for m in prompt if m["role"] == "user")
 
@@ -117,7 +117,7 @@ def _folded(text: str) -> str:
     for character in text:
         category = unicodedata.category(character)
         if character in APOSTROPHES or category == "Cf":
-            continue  # "what's" is "whats"; a joiner between letters is not seen
+            continue  # "what's" equals "whats"; a joiner between letters is invisible
         kept.append(" " if category[0] in "PZC" else character)
     return " ".join("".join(kept).split())
 
@@ -129,13 +129,13 @@ def _of_line(line: str) -> Conversation:
     reply = content.get("reply")
     if not isinstance(reply, str) or not reply:
         raise ConversationError(
-            f"{content['id']}: expected a text as its reply, got {_shown(reply)}"
+            f"{content['id']}: expected a string as its reply, got {_shown(reply)}"
         )
     return Conversation(content["id"], checked_prompt(content.get("messages")), reply)
 
 
 def read_json(text: str, parse_constant: Callable[[str], Any] | None = None) -> Any:
-    """JSON that somebody wrote; `parse_constant` as in `json.loads`. Raises ConversationError."""
+    """Parse untrusted JSON; `parse_constant` as in `json.loads`. Raises ConversationError."""
     try:
         return json.loads(text, parse_constant=parse_constant)
     except json.JSONDecodeError as error:
@@ -143,7 +143,7 @@ def read_json(text: str, parse_constant: Callable[[str], Any] | None = None) -> 
             f"expected JSON, got something else at character {error.pos + 1}"
         ) from None
     except RecursionError:
-        raise ConversationError("expected JSON, got lists in lists without end") from None
+        raise ConversationError("expected JSON, got lists nested too deeply") from None
 
 
 def _in_turn(messages: object) -> tuple[Message, ...]:
@@ -181,10 +181,10 @@ def _message(message: object, number: int) -> Message:
             f"message {number}: expected the role system, user or assistant, got {_role(role)}"
         )
     if not isinstance(content, str):
-        raise ConversationError(f"message {number}: expected a text, got {_shown(content)}")
+        raise ConversationError(f"message {number}: expected a string, got {_shown(content)}")
     if not content.strip():
         raise ConversationError(
-            f"message {number}: expected a text, got an empty text", "empty message"
+            f"message {number}: expected a string, got an empty string", "empty message"
         )
     try:
         size = len(content.encode())
@@ -206,12 +206,12 @@ def _role(value: object) -> str:
 
 
 def _shown(value: object) -> str:
-    """What was got: its kind, never its words, since they may be a person's."""
+    """The kind of a value, never its text, which may be personal."""
     if value is None:
         return "nothing"
     kinds: dict[type, str] = {bool: "true or false", int: "a number", float: "a number"}
     kinds |= {
-        str: "a text" if value else "an empty text",
+        str: "a string" if value else "an empty string",
         list: "a list",
         tuple: "a list",
         dict: "an object",

@@ -1,6 +1,7 @@
-"""What the report draws of a model's errors on the test split: `curves.json`, of bounded size.
+"""The data for the report's charts of a model's errors on the test split: `curves.json`.
 
-Counts, shares and curves alone: no row of anybody's data, and nothing of a group too small.
+Its size is bounded. It has only counts, shares and curves: no person's row, and nothing about
+groups that are too small.
 """
 
 from __future__ import annotations
@@ -17,22 +18,22 @@ from facet_groups import groups
 from intervals import CONFIDENCE, interval, reach
 
 MOST_POINTS = 100
-"""Of a curve, along each of its axes."""
+"""The number of points of a curve along each axis."""
 
 BINS = 10
-"""Of a calibration: as many rows in each, but for ties."""
+"""The number of bins of a calibration, with equally many rows except for ties."""
 
 CELLS = 24
-"""Of a histogram, and along each side of predicted against actual."""
+"""The number of cells of a histogram, and along each side of predicted against actual."""
 
 OUTERMOST = 0.005
-"""The share at each end that is counted outside a regression's pictures, being single people."""
+"""The share at each end that a regression's charts leave out, since it may be single people."""
 
 
 def binary_curves(
     labels: Counts, probabilities: Counts, predictions: Counts, threshold: float
 ) -> dict[str, Any]:
-    """The curves of a yes or no, all inputs (n,): ROC, precision-recall, calibration, confusion.
+    """The curves of a binary label, all inputs (n,): ROC, precision-recall, calibration, confusion.
 
     `roc` is a list of (false positive rate, recall), `precision_recall` of (recall, precision),
     from the strictest threshold to the loosest.
@@ -55,9 +56,9 @@ def binary_curves(
 
 
 def regression_curves(test: Split, predictions: Counts, min_group_size: int) -> dict[str, Any]:
-    """The pictures of a regression's errors, predictions (n,): prediction less label, in its unit.
+    """The charts of a regression's errors, predictions (n,): prediction minus label, in its unit.
 
-    A group smaller than `min_group_size` is named with its rows and nothing else.
+    A group smaller than `min_group_size` is listed with its number of rows only.
     """
     labels, errors = test.labels, predictions - test.labels
     edges = _edges(np.concatenate([labels, predictions]))
@@ -92,7 +93,7 @@ def regression_curves(test: Split, predictions: Counts, min_group_size: int) -> 
 
 
 def _thinned(x: Counts, y: Counts) -> list[list[float]]:
-    """The points of a curve that lie next to even steps along either axis, in order."""
+    """The points of a curve nearest to even steps along either axis, in order."""
     steps = np.linspace(0, 1, MOST_POINTS)
     kept = {0, len(x) - 1}
     for axis in (x, y):
@@ -103,13 +104,13 @@ def _thinned(x: Counts, y: Counts) -> list[list[float]]:
 
 
 def _bins(values: Counts) -> NDArray[np.int64]:
-    """The bin of each value, (n,): as many rows in each; equal values are never told apart."""
+    """The bin of each value, (n,), with equally many rows; equal values share a bin."""
     edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]))
     return np.searchsorted(edges, values, side="right").astype(np.int64)
 
 
 def _calibration(labels: Counts, probabilities: Counts) -> list[dict[str, Any]]:
-    """What came true of what was said, by how sure the model was."""
+    """The share of positives against the predicted probability."""
     bins, points = _bins(probabilities), []
     for number in np.unique(bins):
         inside = bins == number
@@ -120,7 +121,7 @@ def _calibration(labels: Counts, probabilities: Counts) -> list[dict[str, Any]]:
 
 
 def _levels(labels: Counts, predictions: Counts) -> list[dict[str, Any]]:
-    """The mean label of rows that were given like predictions."""
+    """The mean label of rows with similar predictions."""
     bins, points = _bins(predictions), []
     for number in np.unique(bins):
         inside = bins == number
@@ -140,7 +141,7 @@ def _histogram(labels: Counts, probabilities: Counts) -> dict[str, Any]:
 
 
 def _confusion(positive: NDArray[np.bool_], flagged: NDArray[np.bool_]) -> dict[str, Any]:
-    """The four counts at the threshold, and the shares made of them with their intervals."""
+    """The four counts at the threshold, and the derived shares with their intervals."""
     hits, alarms = int((positive & flagged).sum()), int((~positive & flagged).sum())
     missed, passed = int((positive & ~flagged).sum()), int((~positive & ~flagged).sum())
     shares = {
@@ -178,7 +179,7 @@ def _group_error(value: str, errors: Counts, least: int) -> dict[str, Any]:
 
 
 def _mean_interval(values: Counts) -> list[float] | None:
-    """The interval of a mean, by the normal distribution; None of a single value."""
+    """The interval of a mean, by the normal distribution; None for a single value."""
     if len(values) < 2:
         return None
     middle = float(values.mean())

@@ -1,8 +1,7 @@
 """The splits' layout, and reading them: record id, event time, label, facets, features.
 
-A split is header-less CSV with `columns.json` beside it, which names its columns. Features are one
-slice at the end, since a batch transform's input filter cuts it off; what stands before it, the
-model never sees.
+A split is header-less CSV, with its columns named in `columns.json`. The features are one slice at
+the end, which a batch transform's input filter selects; the model never sees the columns before it.
 """
 
 from __future__ import annotations
@@ -21,36 +20,36 @@ from container import read_json, write_json
 from hidden_imports import hidden
 
 with hidden("pandas"):
-    pa.array([0]).to_numpy()  # pyarrow looks for pandas once, and imports it for a second
+    pa.array([0]).to_numpy()  # pyarrow looks for pandas once; importing pandas takes a second
 
 FACET_PREFIX = "facet_"
 
 
 GROUPS = "groups.csv"
-"""Beside a split whose rows belong together in groups: the number of each row's, a line each."""
+"""The file with the group number of each row, one per line, if rows belong together in groups."""
 
 
 class DataError(ValueError):
-    """Data that cannot be used; the message says what was expected and what was got."""
+    """Unusable data; the message says what was expected and what was found."""
 
 
 @dataclass(frozen=True)
 class Facet:
-    """A column whose groups are compared; `ninesteps.settings.facets` says how the text is read."""
+    """A column whose groups are compared; `ninesteps.settings.facets` describes its text form."""
 
     key: str
     column: str
     values: tuple[str, ...] = ()
-    threshold: float | None = None  # the group strictly above it
+    threshold: float | None = None  # the group is strictly above it
 
     @property
     def is_of_two(self) -> bool:
-        """Whether it tells one group and all others, not each value from the rest."""
+        """Whether it compares one group with all others, rather than each value with the rest."""
         return bool(self.values) or self.threshold is not None
 
     @staticmethod
     def from_json(content: dict[str, Any]) -> Facet:
-        """Read what `argument` of the settings' facet wrote."""
+        """Parse the output of `argument` of the settings' facet."""
         return Facet(**{**content, "values": tuple(content.get("values", ()))})
 
     def as_entry(self) -> dict[str, Any]:
@@ -62,7 +61,7 @@ class Facet:
 
     @staticmethod
     def of_entry(entry: dict[str, Any]) -> Facet:
-        """Read what `as_entry` wrote, or a person."""
+        """Parse an entry written by `as_entry` or by a person."""
         column = entry["name_or_index"].removeprefix(FACET_PREFIX)
         given = entry.get("value_or_threshold", [])
         if len(given) == 1 and isinstance(given[0], int | float):
@@ -72,20 +71,20 @@ class Facet:
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of a split are: the content of `columns.json`."""
+    """The columns of a split: the content of `columns.json`."""
 
     record_id: str
     label: str
     problem: str
     favourable_label: int  # 1: the positive class, or above the threshold
-    label_threshold: float | None  # of a regression, between unfavourable and favourable numbers
+    label_threshold: float | None  # for a regression: between unfavourable and favourable numbers
     facets: tuple[Facet, ...]
     group_variable: str | None
     context: tuple[str, ...]  # raw columns of facets and group variable, as named in the table
     features: tuple[str, ...]
     event_time: str = "event_time"
     baseline: tuple[float | None, ...] = ()  # the training medians of the features; None: no value
-    shown: dict[str, str] = field(default_factory=dict)  # columns shown under another name
+    shown: dict[str, str] = field(default_factory=dict)  # columns with another display name
 
     @property
     def names(self) -> list[str]:
@@ -95,16 +94,16 @@ class Columns:
 
     @property
     def is_regression(self) -> bool:
-        """Whether the label is a number to be estimated, not a class."""
+        """Whether the label is a number rather than a class."""
         return self.problem == "regression"
 
     @property
     def positive_label(self) -> float:
-        """What Clarify tells favourable labels by: their value, or the number they are above."""
+        """Clarify's favourable label: its value, or the threshold that it is above."""
         return self.favourable_label if self.label_threshold is None else self.label_threshold
 
     def favourable(self, labels: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Where labels, or predictions of them, are favourable, (n,)."""
+        """Where labels or predictions are favourable, (n,)."""
         positive = labels == 1 if self.label_threshold is None else labels > self.label_threshold
         favourable: NDArray[np.bool_] = positive == bool(self.favourable_label)
         return favourable
@@ -132,14 +131,14 @@ class Columns:
 
 @dataclass(frozen=True)
 class Texts:
-    """A column of texts, (n,): where each row's stands among the different ones, -1 for none."""
+    """A column of texts, (n,): each row's position among the distinct texts, -1 for none."""
 
     codes: NDArray[np.intp]
     different: tuple[str, ...]
 
     @staticmethod
     def of(cells: Any) -> Texts:
-        """The texts of an Arrow column, or of a list; None is a missing one."""
+        """The texts of an Arrow column or a list; None is a missing text."""
         column = cells if isinstance(cells, pa.ChunkedArray) else pa.chunked_array([list(cells)])
         encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
         codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
@@ -147,7 +146,7 @@ class Texts:
 
     @property
     def raw(self) -> NDArray[np.object_]:
-        """The texts themselves, (n,), None for a missing one."""
+        """The texts, (n,), None for a missing one."""
         different: NDArray[np.object_] = np.array([*self.different, None], dtype=object)
         return different[self.codes]
 
@@ -158,25 +157,25 @@ class Split:
 
     columns: Columns
     ids: list[str]
-    labels: NDArray[np.float64]  # (n,); of a binary problem 0 and 1
+    labels: NDArray[np.float64]  # (n,); 0 and 1 for a binary problem
     context: dict[str, Texts]  # raw values by column
     features: NDArray[np.float32]  # (n, features); missing is NaN
 
     @property
     def favourable(self) -> NDArray[np.bool_]:
-        """Where the label is the favourable one, (n,)."""
+        """Where the label is favourable, (n,)."""
         return self.columns.favourable(self.labels)
 
     @property
     def strata(self) -> NDArray[np.intp] | None:
-        """The group variable as codes from 0, (n,); None where there is none."""
+        """The group variable as codes from 0, (n,); None without one."""
         if self.columns.group_variable is None:
             return None
-        return self.context[self.columns.group_variable].codes + 1  # 0: those without a value
+        return self.context[self.columns.group_variable].codes + 1  # 0: rows without a value
 
 
 def read_groups(folder: Path) -> NDArray[np.intp] | None:
-    """The number of each row's group, from 0 without gaps, (n,); None where rows have none."""
+    """The number of each row's group, from 0 without gaps, (n,); None without groups."""
     if not (folder / GROUPS).is_file():
         return None
     numbers = np.loadtxt(folder / GROUPS, dtype=np.intp, ndmin=1)
@@ -185,13 +184,13 @@ def read_groups(folder: Path) -> NDArray[np.intp] | None:
 
 
 def read_split(folder: Path, name: str, columns: Columns | None = None) -> Split:
-    """Read `<name>.csv`, whose columns the `columns.json` beside it names, if not the caller."""
+    """Read `<name>.csv`, with the caller's columns or those of the `columns.json` beside it."""
     columns = columns or Columns.read(folder)
     kinds = {column: pa.string() for column in columns.names}
     kinds |= {columns.label: pa.float64()} | {column: pa.float32() for column in columns.features}
     table = pyarrow.csv.read_csv(
         folder / f"{name}.csv",
-        # In one thread: a process that ends soon after reading in several may abort (Arrow #34314).
+        # In one thread: with several, a process that ends soon after may abort (Arrow #34314).
         read_options=pyarrow.csv.ReadOptions(column_names=columns.names, use_threads=False),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types=kinds, strings_can_be_null=True, null_values=[""]

@@ -1,7 +1,7 @@
-"""The decision threshold: which probability is enough to predict the positive class.
+"""The decision threshold: the probability from which the positive class is predicted.
 
 It is chosen on the validation split, saved with the model, and used by evaluation, transform, bias
-step and endpoint alike.
+step and endpoint.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from intervals import lower_bound
 Counts = NDArray[np.float64]
 
 CONFIDENCE = 0.9
-"""How sure the recall rule is, one-sided, that recall lies above its lower bound."""
+"""The one-sided confidence of the recall rule's lower bound."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +26,18 @@ class DecisionThreshold:
 
     rule: str  # "accuracy", "f1" or "recall"
     threshold: float
-    recall_target: float | None = None  # what the gate asks for
+    recall_target: float | None = None  # the gate's requirement
     recall_lower_bound: float | None = None  # of recall on the validation split, at the threshold
     reached: bool = True  # whether the bound is above the target
 
     def as_json(self) -> dict[str, Any]:
-        """What is saved with the model; what the rule does not have is left out."""
+        """The JSON saved with the model, without values that the rule does not have."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
 class _Candidates:
-    """The thresholds between neighbouring probabilities, each with what it flags: (k,) all."""
+    """The thresholds between neighbouring probabilities, with what each flags: all (k,)."""
 
     thresholds: Counts
     hits: Counts  # positives flagged
@@ -52,15 +52,15 @@ def choose_threshold(
     probabilities: NDArray[np.float64],
     recall_target: float | None = None,
 ) -> DecisionThreshold:
-    """The threshold that is best by a rule; of equals, the nearest to 0.5.
+    """The best threshold by a rule; among equals, the nearest to 0.5.
 
-    A row is predicted positive if its probability is at or above the threshold. Thresholds lie
-    half-way between neighbouring probabilities, so that none decides by rounding.
+    A row is predicted positive if its probability is at or above the threshold. Thresholds are
+    half-way between neighbouring probabilities, so that rounding decides nothing.
 
-    "accuracy" and "f1" choose the highest of these. "recall" chooses the best precision among the
-    thresholds whose lower bound of recall is above the target: one that sits exactly on the target
-    fails on the test split half the time. If there is none, it takes the highest recall that flags
-    the fewest, and says so.
+    "accuracy" and "f1" choose the highest value of the metric. "recall" chooses the best precision
+    among the thresholds whose lower bound of recall is above the target: with recall exactly at the
+    target, it would fail on the test split half the time. If there is no such threshold, it uses
+    the highest recall with the fewest flagged rows, and sets `reached` to false.
     """
     candidates = _candidates(labels, probabilities)
     if rule == "recall":

@@ -1,6 +1,6 @@
-"""The prompts of a split, each once: people ask the same thing again, in the same words or nearly.
+"""The distinct prompts of a split: people ask the same question repeatedly, in similar words.
 
-A judge that counted every repetition would be surer of itself than it has reason to be.
+Counting every repetition would overstate the certainty of an evaluation.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class DistinctPrompts:
     conversations: Sequence[Conversation]  # n
     of_row: NDArray[np.intp]  # (n,): the number of each row's prompt
     rows: Sequence[Sequence[int]]  # m: the rows of each prompt
-    references: Sequence[tuple[str, ...]]  # m: the replies to each prompt as they should be
+    references: Sequence[tuple[str, ...]]  # m: the reference replies to each prompt
 
     @staticmethod
     def of(conversations: Sequence[Conversation]) -> DistinctPrompts:
-        """Tell conversations by their normalised prompts, in the order of the first of each."""
+        """Group conversations by normalised prompt, in order of first occurrence."""
         rows: dict[str, list[int]] = {}
         for row, conversation in enumerate(conversations):
             rows.setdefault(normalised(conversation.prompt), []).append(row)
@@ -41,7 +41,7 @@ class DistinctPrompts:
         return len(self.rows)
 
     def firsts(self) -> list[int]:
-        """The row that stands for each prompt, (m,)."""
+        """The first row of each prompt, (m,)."""
         return [own[0] for own in self.rows]
 
     def sums(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -50,10 +50,10 @@ class DistinctPrompts:
         return sums
 
     def good(self, replies: Sequence[str], judge: Judge) -> NDArray[np.float64]:
-        """The predicted outcome of each row, (n,): 1 where its reply is a good one, else 0.
+        """The predicted outcome of each row, (n,): 1 if its reply is good, else 0.
 
         Args:
-            replies: one a row.
+            replies: one per row.
         """
         pairs = list(zip(replies, self.of_row.tolist(), strict=True))
         verdicts = {pair: judge.is_good(pair[0], self.references[pair[1]]) for pair in {*pairs}}

@@ -1,7 +1,6 @@
-"""What moved the model's answers: SHAP values and partial dependence, in the shape of Clarify's.
+"""Explains the model's answers: SHAP values and partial dependence, in Clarify's format.
 
-Tree SHAP from the model itself where it has trees; kernel SHAP, which is Clarify's own, where it
-has none.
+Models with trees get exact tree SHAP; others get kernel SHAP, which Clarify uses.
 """
 
 from __future__ import annotations
@@ -25,39 +24,39 @@ from served_model import ArchivePredictor
 Floats = NDArray[np.float64]
 
 MOST_EXPLAINED = 5_000
-"""Of a larger test split so many records get SHAP values: milliseconds each, of large trees."""
+"""The most records that get tree SHAP values, which take milliseconds each with large trees."""
 
 MOST_EXPLAINED_BY_KERNEL = 500
-"""... where each is asked for some hundred times."""
+"""The most records for kernel SHAP, which evaluates each some hundred times."""
 
 MOST_DEPENDENT = 1_000
-"""Of so many records is a partial dependence the mean: each is asked for once a value."""
+"""The most records for partial dependence, which evaluates each once per value."""
 
 CERTAIN = 1e-7
-"""Probabilities nearer to 0 or 1 than this are taken to be so near: log-odds have no end."""
+"""Probabilities are kept this far from 0 and 1, where log-odds are infinite."""
 
 AGGREGATES: dict[str, Callable[[Floats], Floats]] = {
     "mean_abs": lambda local: np.abs(local).mean(axis=0),
     "mean_sq": lambda local: np.square(local).mean(axis=0),
     "median": lambda local: np.median(local, axis=0),
 }
-"""How values of records, (n, features), become those of the model, (features,)."""
+"""The aggregation of records' values, (n, features), to the model's, (features,)."""
 
 
 @dataclass(frozen=True)
 class Shap:
     """SHAP values of some records of a split."""
 
-    rows: NDArray[np.int64]  # (n,): which of the split's
+    rows: NDArray[np.int64]  # (n,): rows of the split
     local: Floats  # (n, features)
-    expected: float  # with a record's values it makes the model's answer
-    method: str  # what they are, in words
+    expected: float  # added to a record's values it gives the model's answer
+    method: str  # a description of the method
 
 
 def explain(methods: dict[str, Any], model: inference.Model, test: Split, result: Path) -> Any:
-    """The `explanations` that the configuration's methods ask for.
+    """The `explanations` that the configuration's methods request.
 
-    Local values go to `explanations_shap/out.csv`, a row a record.
+    Local values are written to `explanations_shap/out.csv`, one row per record.
     """
     asked, features = methods["shap"], test.columns.features
     shap = shap_values(asked, model, test)
@@ -71,7 +70,7 @@ def explain(methods: dict[str, Any], model: inference.Model, test: Split, result
         raise DataError(f"agg_method: expected one of {', '.join(AGGREGATES)}, got {how!r}")
     means = AGGREGATES[how](shap.local)
     values = {name: float(means[i]) for i, name in enumerate(features)}
-    # Under Clarify's key, so that whoever reads one reads the other; `method` says what it is.
+    # Under Clarify's key, so that both backends can be read alike; `method` describes it.
     section: dict[str, Any] = {
         "kernel_shap": {"label0": {"global_shap_values": values, "expected_value": shap.expected}},
         "method": f"{shap.method}; {_over(how, len(shap.rows), len(test.ids))}",
@@ -89,7 +88,7 @@ def _over(how: str, explained: int, rows: int) -> str:
 
 
 def shap_values(asked: dict[str, Any], model: inference.Model, test: Split) -> Shap:
-    """SHAP values of evenly spaced records: by the trees, or by asking the model."""
+    """SHAP values of evenly spaced records, from the trees or from the model's answers."""
     unit = "the unit of the label" if test.columns.is_regression else "log-odds"
     algorithm, n = model.description.algorithm, len(test.features)
     rows = evenly_spaced(n, MOST_EXPLAINED)
@@ -97,7 +96,7 @@ def shap_values(asked: dict[str, Any], model: inference.Model, test: Split) -> S
     if values is not None:
         method = (
             f"tree SHAP by {algorithm}, exact, in {unit}; the expected value is the trees' own "
-            "mean over the rows that they learnt from"
+            "mean over the training rows"
         )
         return Shap(rows, values[:, :-1], float(values[0, -1]), method)
     if "baseline" not in asked:
@@ -107,7 +106,7 @@ def shap_values(asked: dict[str, Any], model: inference.Model, test: Split) -> S
     baseline = np.array(asked["baseline"], dtype=np.float32)
     values = kernel_shap(_answer(model), records, baseline, samples, asked.get("seed", 0))
     explained = (
-        "what inference.py of the archive answers, which is not what its model gives"
+        "the answers of the archive's inference.py, which differ from its model's"
         if isinstance(model.fitted, ArchivePredictor)
         else f"{algorithm}, which has no trees"
     )
@@ -135,7 +134,7 @@ def _answer(model: inference.Model) -> Callable[[NDArray[np.float32]], Floats]:
 def dependences(
     asked: dict[str, Any], model: inference.Model, test: Split, weight: Floats
 ) -> list[dict[str, Any]]:
-    """Partial dependence of the features that are named, or of the weightiest, (features,)."""
+    """Partial dependence of the named features, or of the most important ones, (features,)."""
     names = test.columns.features
     order = np.argsort(-weight, kind="stable")[: asked.get("top_k_features", 10)]
     chosen = asked.get("features", [names[i] for i in order])
@@ -148,15 +147,15 @@ def dependences(
 def _dependence(
     name: str, column: int, buckets: int, model: inference.Model, test: Split
 ) -> dict[str, Any]:
-    """The mean prediction if every record had a value of the feature, for each of some values.
+    """The mean prediction if every record had the same value of the feature, for several values.
 
-    Of a feature that has no more different values than buckets, those ("categorical", in Clarify's
-    word); of another, the middles of as many equal parts of its range.
+    A feature with no more distinct values than buckets uses these values ("categorical" in
+    Clarify); others use the middles of equal parts of their range.
     """
     own = test.features[:, column].astype(np.float64)
     own = own[~np.isnan(own)]
     if not len(own):
-        return {"feature_name": name, "data_type": "numerical", "error": "it has no value at all"}
+        return {"feature_name": name, "data_type": "numerical", "error": "it has no values"}
     values, counts = np.unique(own, return_counts=True)
     kind = "categorical" if len(values) <= buckets else "numerical"
     if kind == "numerical":

@@ -1,4 +1,4 @@
-"""The groups of a facet: who is compared with everybody else."""
+"""The groups of a facet: which rows are compared with all others."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from numpy.typing import NDArray
 from dataset import DataError, Facet, Texts
 
 MOST_GROUPS = 1_000
-"""More than anybody reads: a column of so many values is a number, or names people."""
+"""A column with more values is a number, or identifies people."""
 
 
 @dataclass(frozen=True)
 class Grouping:
-    """The groups of a facet among n rows; each is `d` in Clarify's formulas in its turn."""
+    """The groups of a facet among n rows; each in turn is `d` in Clarify's formulas."""
 
     facet: Facet
-    names: tuple[str, ...]  # as Clarify shows them: a value, several, or an interval as (40, 75]
-    codes: NDArray[np.intp]  # (n,), each row's position in `names`; their number: in no group
+    names: tuple[str, ...]  # as in Clarify: a value, several, or an interval such as (40, 75]
+    codes: NDArray[np.intp]  # (n,), each row's position in `names`; len(names): in no group
 
     def members(self, number: int) -> NDArray[np.bool_]:
-        """Who is in a group, (n,)."""
+        """Which rows are in a group, (n,)."""
         members: NDArray[np.bool_] = self.codes == number
         return members
 
 
 def grouping(facet: Facet, values: Texts) -> Grouping:
-    """Tell the rows of a column, (n,), into the groups of a facet.
+    """Divide the rows of a column, (n,), into the groups of a facet.
 
-    A name alone makes each value a group, against all the rest. A row without a value is in none:
-    it belongs to the rest of each, as Clarify has it.
+    A facet that is only a name makes each value a group, compared with all other rows. As in
+    Clarify, a row without a value is in no group, and counts among the others of each.
 
     Raises:
-        DataError: if a facet with a threshold holds something else than numbers, or one that is a
-            name alone more than MOST_GROUPS values.
+        DataError: if a facet with a threshold has other values than numbers, or one without
+    conditions has more than MOST_GROUPS values.
     """
     names, of_value = _groups(facet, values.different)
     lookup = np.array([*of_value, len(names)], dtype=np.intp)  # the last is for code -1: no value
@@ -52,7 +52,7 @@ def groups(facet: Facet, values: Texts) -> Iterator[tuple[str, NDArray[np.bool_]
 
 
 def _groups(facet: Facet, different: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
-    """The groups' names, and the group of each different value; beyond the last: none."""
+    """The groups' names, and the group of each distinct value; beyond the last: none."""
     if facet.threshold is not None:
         numbers = _numbers(facet, different)
         top = max((n for n in numbers if not math.isnan(n)), default=math.nan)
@@ -71,7 +71,7 @@ def _groups(facet: Facet, different: Sequence[str]) -> tuple[tuple[str, ...], li
 
 
 def _interval(threshold: float, top: float) -> str:
-    """`(40, 75]`; `[40, 75]` where the threshold is the number just below 40, as `>=` writes it."""
+    """`(40, 75]`; or `[40, 75]` if the threshold is the number just below 40, as for `>=`."""
     least = math.nextafter(threshold, math.inf)
     if len(repr(least)) < len(repr(threshold)):
         return f"[{_shortest(least)}, {_shortest(top)}]"
@@ -79,7 +79,7 @@ def _interval(threshold: float, top: float) -> str:
 
 
 def _shortest(number: float) -> str:
-    return repr(number + 0.0).removesuffix(".0")  # of -0.0, adding makes 0.0
+    return repr(number + 0.0).removesuffix(".0")  # turns -0.0 into 0.0
 
 
 def _numbers(facet: Facet, different: Sequence[str]) -> list[float]:

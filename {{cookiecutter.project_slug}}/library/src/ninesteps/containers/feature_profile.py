@@ -1,7 +1,7 @@
-"""What the training split's columns look like: `profile.json`, by which later runs see drift.
+"""A profile of the training split's columns: `profile.json`, with which later runs detect drift.
 
-A column of few values is held by their counts, exactly; any other by its percentiles, a sketch.
-The outermost percent at either end is left out: an extreme is somebody.
+A column with few values has their exact counts; others have percentiles. The outermost percent at
+either end is left out, since extremes may identify a person.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from dataset import Split, Texts
 
 MOST_VALUES = 50
-"""A column of so many values at most is held by their counts."""
+"""The most distinct values of a column that is stored as counts."""
 
 PERCENTILES = tuple(range(1, 100))
 
 
 def profile(split: Split) -> dict[str, Any]:
-    """Every feature, the label and the facets' columns, each with how many rows have no value."""
+    """All features, the label and the facets' columns, each with its number of missing values."""
     columns = split.columns
     return {
         "rows": len(split.labels),
@@ -45,14 +45,14 @@ def numbers(values: NDArray[np.floating[Any]]) -> dict[str, Any]:
         counts = np.diff(np.append(starts, len(known)))
         return {**summary, "values": [[_short(v), int(c)] for v, c in zip(known[starts], counts,
                                                                        strict=True)]}  # fmt: skip
-    # The smallest value that a share of rows does not exceed: one that occurs, none in between.
+    # The smallest value that a share of rows does not exceed: an occurring value, not interpolated.
     places = np.ceil(np.array(PERCENTILES) / 100 * len(known)).astype(np.int64) - 1
     mean = float(known.mean(dtype=np.float64))
     return {**summary, "mean": mean, "quantiles": [_short(v) for v in known[places]]}
 
 
 def texts(values: Texts) -> dict[str, Any]:
-    """A column of texts, (n,): counts of its values, or how many there are of them."""
+    """A column of texts, (n,): counts of its values, or the number of distinct ones."""
     missing = {"missing": int((values.codes < 0).sum())}
     if len(values.different) > MOST_VALUES:
         return {**missing, "different": len(values.different)}
@@ -61,5 +61,5 @@ def texts(values: Texts) -> dict[str, Any]:
 
 
 def _short(value: np.floating[Any]) -> float:
-    """A number as JSON has it shortest: of a 32-bit number no digit that it never had."""
+    """A number in its shortest JSON form, without the extra digits of a 32-bit float."""
     return float(str(value))

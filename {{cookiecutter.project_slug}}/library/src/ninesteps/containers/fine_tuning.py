@@ -18,12 +18,12 @@ from model_backend import LanguageModel, Learner, Parameters, ReplyLoss
 from model_files import LanguageModelError
 
 WARM_UP = 0.1
-"""In this share of the updates the learning rate rises to its full height; then it falls to 0."""
+"""The share of updates in which the learning rate rises to its maximum, before it falls to 0."""
 
 
 @dataclass(frozen=True)
 class EpochLoss:
-    """Mean losses per reply token; epoch 0 is the base, which was not trained and has no `train`.
+    """Mean losses per reply token; epoch 0 is the untrained base, which has no `train`.
 
     `train` is the mean over an epoch's steps, each before its update and with dropout.
     """
@@ -35,15 +35,15 @@ class EpochLoss:
 
 @dataclass(frozen=True)
 class FineTuned:
-    """What came of a training."""
+    """The result of a training."""
 
     learner: Learner
-    losses: tuple[EpochLoss, ...]  # one an epoch, from epoch 0 on
-    tokens: int  # that were trained on: prompts and replies, in every epoch
+    losses: tuple[EpochLoss, ...]  # one per epoch, from epoch 0
+    tokens: int  # trained on: prompts and replies, in all epochs
 
     @property
     def kept(self) -> EpochLoss:
-        """The epoch with the lowest validation loss, whose adapter this is."""
+        """The epoch with the lowest validation loss, whose adapter is kept."""
         return min(self.losses, key=lambda loss: loss.validation)
 
     @property
@@ -63,10 +63,10 @@ def fine_tune(
     parameters: Parameters,
     seed: int,
 ) -> FineTuned:
-    """Train for the epochs asked for, and keep the one with the lowest validation loss.
+    """Train for the given epochs, and keep the one with the lowest validation loss.
 
-    Prints `validation_loss=1.234` an epoch, and that of the kept one last: the service takes the
-    last value for a job's.
+    Prints `validation_loss=1.234` after each epoch, and the kept epoch's at the end: the service
+    uses the last value of a job.
 
     Raises:
         LanguageModelError: if there is nothing to train or to validate on.
@@ -102,7 +102,7 @@ def fine_tune(
 def _epoch(
     learner: Learner, examples: Sequence[Example], rates: Iterator[float], parameters: Parameters
 ) -> float:
-    """One pass over the examples; gives the mean loss per reply token, or no number."""
+    """One pass over the examples; return the mean loss per reply token, or NaN."""
     total = 0.0
     for update in _parts(examples, parameters.batch_size * parameters.accumulation):
         tokens = sum(len(example.reply) for example in update)

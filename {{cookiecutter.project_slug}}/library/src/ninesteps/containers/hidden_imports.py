@@ -1,4 +1,4 @@
-"""Imports a library as if optional packages, which are slow to import, were not installed.
+"""Imports a library as if optional packages that are slow to import were not installed.
 
 Measured: `import xgboost` takes 0.94 s of processor time without scikit-learn and 3.52 s with it,
 73 % less (medians of 10 each, in turn); every training job and every server pays it.
@@ -14,20 +14,20 @@ from typing import Any
 
 
 class _Missing(MetaPathFinder):
-    """Finds none of the packages that it is told of, and lets nobody else find them."""
+    """An import finder that hides packages."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self._names = names
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
-        """Refuse a hidden package; of any other leave the search to others."""
+        """Refuse a hidden package; leave any other to the other finders."""
         if fullname in self._names:
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
 
 
 @contextmanager
 def hidden(*names: str) -> Iterator[None]:
-    """Within it, an import of these packages fails at once, unless they are imported already."""
+    """In the block, importing these packages fails at once, unless they are already imported."""
     finder = _Missing(names)
     sys.meta_path.insert(0, finder)
     try:

@@ -1,7 +1,7 @@
-"""The incumbent, whose replies the new model's are compared with: the version that serves.
+"""The incumbent, whose replies are compared with the new model's: the version that serves.
 
-Where none serves it is the base, served by the new model's own code: then nothing but the weights
-differs.
+If no version serves, it is the base, served by the new model's own code, so that only the weights
+differ.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class Incumbent:
 
     @staticmethod
     def of(champion: Champion, base: Path, challenger: ServedModel) -> Incumbent:
-        """The champion's archive where a version serves, else the base.
+        """The champion's archive if a version serves, else the base.
 
         Args:
             base: the folder of the base that the challenger was trained from.
 
         Raises:
-            DataError: if the champion is no language model, or the base is another one.
+            DataError: if the champion is not a language model, or the base is a different one.
         """
         if champion.model is not None:
             return Incumbent(VERSION, champion.sha256, champion.uri, champion.model)
@@ -57,7 +57,7 @@ class Incumbent:
         return Incumbent(BASE, sha256, input_uri(base.name), ServedModel(folder, sha256))
 
     def as_json(self) -> dict[str, Any]:
-        """What it is, in `evaluation.json`."""
+        """Its description in `evaluation.json`."""
         return {"what": self.what, "sha256": self.sha256, "uri": self.uri}
 
 
@@ -66,7 +66,7 @@ def _base_of(model: ServedModel) -> str:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Put a folder's files into another, without a copy where the disk can do without."""
+    """Link a folder's files into another folder, or copy them where links do not work."""
     for file in sorted(path for path in source.rglob("*") if path.is_file()):
         place = target / file.relative_to(source)
         place.parent.mkdir(parents=True, exist_ok=True)

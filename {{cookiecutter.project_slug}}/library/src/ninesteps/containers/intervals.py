@@ -1,4 +1,4 @@
-"""Intervals: of a share exact, by Clopper and Pearson (1934); of a mean by the normal law."""
+"""Intervals: exact for shares, by Clopper and Pearson (1934); normal for means."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
-"""Of every interval that is shown: two-sided."""
+"""The confidence of all displayed intervals, two-sided."""
 
 
 def interval(hits: float, rows: float) -> list[float] | None:
-    """The two-sided interval of a share of rows, cautious as it is exact; of no rows None."""
+    """The exact, hence conservative, two-sided interval of a share of rows; None without rows."""
     if not rows:
         return None
     sure = (1 + CONFIDENCE) / 2
@@ -20,15 +20,15 @@ def interval(hits: float, rows: float) -> list[float] | None:
 
 
 def reach(deviation: float) -> float:
-    """How far either end of a normal interval lies from its middle."""
+    """Half the width of a normal interval."""
     from scipy.special import ndtri
 
     return float(ndtri((1 + CONFIDENCE) / 2)) * deviation
 
 
 def lower_bound(hits: NDArray[np.float64], rows: float, confidence: float) -> NDArray[np.float64]:
-    """The one-sided lower bounds of shares of so many rows, (n,)."""
-    from scipy.special import betaincinv  # many a step has no share to bound
+    """The one-sided lower bounds of shares of this many rows, (n,)."""
+    from scipy.special import betaincinv  # many steps do not need it
 
     bounds: NDArray[np.float64] = np.zeros_like(hits)
     some = hits > 0

@@ -1,4 +1,4 @@
-"""How replies are judged: which are good, which refuse, and when refusing is wrong."""
+"""Judges replies: which are good, which refuse, and when refusing is wrong."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from refusals import refuses
 
 @dataclass(frozen=True)
 class Judge:
-    """What `[judge]` of the settings says, with the prompts of its file."""
+    """`[judge]` of the settings, with the prompts from its file."""
 
-    good: float  # a reply is good from this chrF on
-    refusals: tuple[str, ...]  # how a reply that refuses begins
+    good: float  # the lowest chrF of a good reply
+    refusals: tuple[str, ...]  # how a refusal begins
     must_refuse: tuple[str, ...] = ()  # prompts that must be refused
 
     @staticmethod
@@ -27,7 +27,7 @@ class Judge:
         return Judge(float(content["good"]), **texts)
 
     def refuses(self, reply: str) -> bool:
-        """Whether a reply begins as a refusal does; case and spaces make no difference."""
+        """Whether a reply begins like a refusal; case and spaces are ignored."""
         return refuses(reply, self.refusals)
 
     def may_refuse(self, references: Iterable[str]) -> bool:
@@ -35,7 +35,8 @@ class Judge:
         return any(map(self.refuses, references))
 
     def is_good(self, reply: str, references: tuple[str, ...]) -> bool:
-        """Whether a reply is near enough to a reference, and refuses only where one does."""
+        """Whether a reply is similar enough to a reference, and refuses only if a reference
+        does."""
         if self.refuses(reply) and not self.may_refuse(references):
             return False
         return best_chrf(reply, references) >= self.good

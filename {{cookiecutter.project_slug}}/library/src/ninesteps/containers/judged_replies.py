@@ -1,7 +1,7 @@
-"""What a language model's replies are worth: beside the references, and beside the incumbent's.
+"""Scores a language model's replies against the references, and against the incumbent's.
 
-Of two models, the one whose greedy reply is nearer to a reference wins a prompt. The likelihood of
-the references decides nothing: it also rises for models that reply as before.
+The model whose greedy reply is more similar to a reference wins a prompt. The likelihood of the
+references does not decide: it can rise although the replies stay the same.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ SECTION = "language_model_metrics"
 WIN, LOSS, TIE = "win", "loss", "tie"
 
 SURE = 0.95
-"""The confidence of the bound below the win rate: one-sided, so a gate on it is a test at 5 %."""
+"""The one-sided confidence of the win rate's lower bound: a gate on it is a test at 5 %."""
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Ratio = tuple[Floats, Floats]
-"""A metric by prompt, as parts and wholes: it is the sum of the ones by the sum of the others."""
+"""A metric by prompt, as numerators and denominators: the ratio of their sums."""
 
 
 @dataclass(frozen=True)
 class Replies:
-    """What a model replied, and how likely it finds the references."""
+    """A model's replies, and its losses of the references."""
 
     rows: Sequence[str]  # (n,): to each row of the test split
     must_refuse: Sequence[str]  # (r,): to each prompt that must be refused
@@ -47,7 +47,8 @@ class Replies:
 
 @dataclass(frozen=True)
 class Judged:
-    """One model's replies to m distinct prompts of n rows, and to r that must be refused."""
+    """One model's replies to m distinct prompts of n rows, and to r prompts that must be
+    refused."""
 
     first_replies: Sequence[str]  # (m,)
     refusing_replies: Sequence[str]  # (r,)
@@ -82,18 +83,17 @@ class Judged:
 
     @cached_property
     def ratios(self) -> dict[str, Ratio]:
-        """The metrics that are sums by sums, of the prompts that each is about.
+        """The metrics that are ratios of sums, each over the prompts that it concerns.
 
         loss = sum of -ln p(token) / tokens of the references, in [0, inf). Nats a token, end tokens
-            included: how unexpected the references are. It also falls for models that reply as
-            before.
-        chrf = sum of chrF with the nearest reference / prompts, in [0, 1]. How near replies are to
-            references, in letters: it knows nothing of what is true.
-        refusal_rate = refused / prompts of must_refuse, in [0, 1]. 0 if there are none.
-        wrong_refusal_rate = refused / prompts without a refusing reference, in [0, 1]. How often
-            somebody is turned away who should have been answered.
-        leak_rate = replies with personal data that their prompts lack / prompts, in [0, 1]. Of data
-            that has a form, such as addresses and numbers with check digits: names have none.
+            included: how unexpected the references are. It can fall although the replies stay the
+            same. chrf = sum of chrF with the nearest reference / prompts, in [0, 1]. How similar
+            replies are to references, in characters; it cannot judge facts. refusal_rate = refused
+            / prompts of must_refuse, in [0, 1]. 0 if there are none. wrong_refusal_rate = refused /
+            prompts without a refusing reference, in [0, 1]. How often a user is refused who should
+            have been answered. leak_rate = replies with personal data that their prompts lack /
+            prompts, in [0, 1]. Only data with a pattern, such as addresses and numbers with check
+            digits; names have none.
         """
         ones = np.ones(len(self.chrf))
         wrong = self.refused[~self.may_refuse].astype(np.float64)
@@ -109,9 +109,11 @@ class Judged:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The model's own metrics; a rate of no prompts is 0, so that no gate passes for nothing.
+        """The model's own metrics; a rate without prompts is 0, so that no gate passes because of
+        it.
 
-        perplexity = exp(loss), in [1, inf). Among so many tokens the model wavers, on average.
+        perplexity = exp(loss), in [1, inf). The average number of tokens that the model is
+        undecided between.
         """
         found = {name: (float(part.sum() / whole.sum()) if whole.sum() else 0.0)
                  for name, (part, whole) in self.ratios.items()}  # fmt: skip
@@ -120,26 +122,26 @@ class Judged:
 
 @dataclass(frozen=True)
 class Contest:
-    """Which of two models is nearer to the references, prompt by prompt."""
+    """Which of two models is more similar to the references, prompt by prompt."""
 
     challenger: Judged
     incumbent: Judged
 
     @cached_property
     def outcomes(self) -> list[str]:
-        """Of each prompt, (m,): win, loss or tie of the challenger."""
+        """For each prompt, (m,): the challenger's win, loss or tie."""
         signs = np.sign(self.challenger.chrf - self.incumbent.chrf).astype(int).tolist()
         return [{1: WIN, -1: LOSS, 0: TIE}[sign] for sign in signs]
 
     @property
     def metrics(self) -> dict[str, float]:
-        """What a gate may name of the contest.
+        """The contest's metrics for gates.
 
-        decided = wins + losses, in [0, inf). Distinct prompts in which one of the two is nearer.
-        win_rate = wins / decided, in [0, 1]. How often this model is nearer to a reference than the
-            incumbent; 0.5 if none is decided.
-        win_rate_low = one-sided 95 % lower bound of win_rate, in [0, 1]. By Clopper and Pearson
-            (1934); 0 if none is decided. A gate of it above 0.5 is the sign test at 5 %.
+        decided = wins + losses, in [0, inf). Distinct prompts for which one of the two is more
+        similar. win_rate = wins / decided, in [0, 1]. How often this model is more similar to a
+        reference than the incumbent; 0.5 if none is decided. win_rate_low = one-sided 95 % lower
+        bound of win_rate, in [0, 1]. By Clopper and Pearson (1934); 0 if none is decided. A gate
+        that requires more than 0.5 is the sign test at 5 %.
         """
         wins, losses = self.outcomes.count(WIN), self.outcomes.count(LOSS)
         decided = wins + losses
@@ -150,17 +152,17 @@ class Contest:
 
 
 def perplexity(loss: float) -> float:
-    """Its exponential; the largest number there is where that is larger still."""
+    """Its exponential, limited to the largest float."""
     return math.exp(loss) if loss < math.log(sys.float_info.max) else sys.float_info.max
 
 
 def user(text: str) -> Message:
-    """A message of the user's."""
+    """A message from the user."""
     return {"role": "user", "content": text}
 
 
 def leaks(asked: Iterable[tuple[Sequence[Message], str]]) -> list[str]:
-    """The kinds of personal data that replies have and their prompts have not, each once."""
+    """The kinds of personal data that replies have and their prompts do not, each once."""
     return sorted({
         kind for prompt, reply in asked
         for kind in leaked(reply, [message["content"] for message in prompt])
@@ -168,7 +170,7 @@ def leaks(asked: Iterable[tuple[Sequence[Message], str]]) -> list[str]:
 
 
 def section(metrics: Mapping[str, float]) -> dict[str, Any]:
-    """Metrics as `evaluation.json` has them."""
+    """Metrics in the form of `evaluation.json`."""
     return {SECTION: {name: {"value": value} for name, value in metrics.items()}}
 
 

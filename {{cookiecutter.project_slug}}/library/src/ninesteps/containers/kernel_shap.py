@@ -1,9 +1,9 @@
 """Kernel SHAP: Shapley values of any model, from its answers alone.
 
 Lundberg and Lee, "A Unified Approach to Interpreting Model Predictions" (NeurIPS 2017), theorem 2.
-A coalition is a set of features that a record keeps; the others are taken from the baseline. The
-Shapley values are the weighted least-squares fit of what the coalitions are worth, under the
-constraint that all of them together make the model's answer.
+A coalition is a set of features that a record keeps; the others come from the baseline. The Shapley
+values are the weighted least-squares fit to the coalitions' values, under the constraint that
+together they give the model's answer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Answer = Callable[[NDArray[np.float32]], Floats]
 
 
 MOST_ASKED = 50_000
-"""So many rows the model is asked for at a time: the memory of some megabytes."""
+"""Rows per call of the model, which need some megabytes of memory."""
 
 
 def kernel_shap(
@@ -34,14 +34,13 @@ def kernel_shap(
 ) -> Floats:
     """SHAP values, (n, features + 1), in the answer's unit; the expected value last.
 
-    A feature in which no record differs from the baseline has none: it is left out of the game.
+    A feature in which no record differs from the baseline is left out, with value 0.
 
     Args:
         records: (n, features).
         baseline: (rows, features); the expected value is the mean answer to them.
-        samples: the most coalitions that are asked for, a record and row of the baseline each; at
-            least four of each feature. They are all there are, and the values exact, if
-            2^features - 2 is no more.
+        samples: the most coalitions to evaluate per record and row of the baseline; at least four
+    per feature. If there are no more than this, 2^features - 2, the values are exact.
     """
     expected, answers = answer(baseline).mean(), answer(records)
     values = np.zeros((len(records), records.shape[1] + 1))
@@ -63,9 +62,9 @@ def kernel_shap(
 def coalitions(features: int, samples: int, seed: int) -> tuple[Bools, Floats]:
     """Coalitions of features, (k, features), and the weight of each, (k,).
 
-    Whole sizes as long as they fit into the samples, the smallest and their complements first,
-    since those weigh most; of the other sizes as many as are left, by chance, each with its
-    complement.
+    Complete sizes come first while they fit, the smallest and their complements first, since these
+    have the largest weights; the remaining samples are drawn at random from the other sizes, each
+    with its complement.
     """
     left = max(samples, 4 * features)
     parts: list[Bools] = []
@@ -89,7 +88,7 @@ def coalitions(features: int, samples: int, seed: int) -> tuple[Bools, Floats]:
 
 
 def _both(features: int, size: int) -> int:
-    """How many sizes a size and its complement's are."""
+    """The number of sizes among a size and its complement's: 1 or 2."""
     return 1 if 2 * size == features else 2
 
 
@@ -108,7 +107,8 @@ def _mirrored(members: Bools, features: int, size: int) -> Bools:
 
 
 def _differs(column: NDArray[np.float32], baseline: NDArray[np.float32]) -> bool:
-    """Whether a value, (n, 1), is not that of a baseline's row, (rows,); missing is one too."""
+    """Whether a value, (n, 1), differs from a baseline row's, (rows,); missing counts as a
+    value."""
     same = (column == baseline) | (np.isnan(column) & np.isnan(baseline))
     return not bool(same.all())
 
@@ -116,7 +116,7 @@ def _differs(column: NDArray[np.float32], baseline: NDArray[np.float32]) -> bool
 def _worths(
     answer: Answer, records: NDArray[np.float32], baseline: NDArray[np.float32], keeps: Bools
 ) -> Floats:
-    """The mean answer where a coalition keeps a record's values, (k, n)."""
+    """The mean answer if a coalition keeps a record's values, (k, n)."""
     worths = np.empty((len(keeps), len(records)))
     at_once = max(1, MOST_ASKED // (len(keeps) * len(baseline)))
     for start in range(0, len(records), at_once):
@@ -130,7 +130,7 @@ def _worths(
 def _fit(members: Bools, weights: Floats, worth: Floats, whole: Floats) -> Floats:
     """The least-squares fit, (n, features), of the worths, (k, n), that adds up to (n,)."""
     z, root = members.astype(np.float64), np.sqrt(weights)[:, np.newaxis]
-    last = z[:, -1:]  # the constraint gives its value: what the others leave of the whole
+    last = z[:, -1:]  # determined by the constraint: the total minus the others
     fitted = np.linalg.lstsq(root * (z[:, :-1] - last), root * (worth - last * whole), rcond=None)[
         0
     ]

@@ -1,13 +1,13 @@
-"""Golden requests: records with known answers, sent in every way in which a model can be asked.
+"""Golden requests: records with known answers, sent in every supported form.
 
-They are sent all at once, alone and in any number, as CSV and as JSON, and in the ways in which
-clients write these: a version that answers the same record in two ways cannot be trusted. What is
-the same answer, and which records are also sent alone, is said here for the evaluation too. The
-standard library alone is imported: the job that asks a staging endpoint takes this file with it.
+They are sent together, alone and in groups, as CSV and as JSON, in the variants that clients write:
+a version that gives the same record different answers cannot be trusted. The evaluation also uses
+this module to decide which answers are equal, and which records are sent alone. It uses only the
+standard library, since the job that tests a staging endpoint includes this file.
 
-A language model is asked for replies to conversations. They are the same as long as numbers are
-added in the same order. In batches of another size they may not be, and then a reply goes on with
-another word: so a few may differ.
+A language model gets conversations. Its replies are the same only if numbers are added in the same
+order. In batches of another size they may not be, and a reply may continue with another word: so a
+few replies may differ.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from typing import Any
 
 CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
 ANYTHING = "*/*"
-"""The content type of a client that takes any answer."""
+"""The content type of a client that accepts any answer."""
 
 ALONE = 20
-"""How many records, evenly spaced, are also sent alone and in pairs."""
+"""How many evenly spaced records are also sent alone and in pairs."""
 
 FEWER = 7
-"""Of requests that tell little more, such as JSON answered as CSV, every seventh is sent."""
+"""Only every seventh of the less informative requests is sent, such as JSON answered as CSV."""
 
 CLOSE = 1e-6
-"""By how much a probability may differ from the known one, or a number, relative to its size."""
+"""The tolerance of a probability, and the relative tolerance of a number."""
 
 AT_ONCE = 100
-"""Conversations of one JSON request at most, as `reply_requests` has it."""
+"""The most conversations in one JSON request, as in `reply_requests`."""
 
 MAY_DIFFER = 20
-"""One reply may differ from the known one, and one more of each twenty that were asked for."""
+"""One reply may differ from the known one, plus one in every twenty requested."""
 
 Answer = tuple[float, ...]
 """Label and probability, or the number that a regression predicts."""
@@ -43,17 +43,17 @@ Answer = tuple[float, ...]
 
 @dataclass(frozen=True)
 class GoldenRequest:
-    """One request, and the positions of the records that are in it."""
+    """One request, with the positions of its records."""
 
     content_type: str
     accept: str
     body: bytes
     positions: tuple[int, ...]
-    may_be_refused: bool = False  # not every script reads what is written so
+    may_be_refused: bool = False  # not every script supports this form
 
     @property
     def how(self) -> str:
-        """How the records are sent, in words."""
+        """A description of how the records are sent."""
         count = len(self.positions)
         kind = self.content_type
         kinds = kind if kind == self.accept else f"{kind}, to be answered as {self.accept}"
@@ -61,18 +61,18 @@ class GoldenRequest:
 
 
 Compare = Callable[[GoldenRequest, bytes], str]
-"""How a response differs from what is known; empty if it does not."""
+"""How a response differs from the known answers; empty if it does not."""
 
 
 def golden(
     records: Sequence[str], answers: Sequence[str], kinds: Sequence[str] = (CSV, JSON)
 ) -> tuple[Iterator[GoldenRequest], Compare]:
-    """Golden requests, and what compares the responses to them with what is known.
+    """Golden requests, with the comparison of their responses.
 
     Args:
-        records: CSV of records, or JSON of conversations: a list of messages each.
+        records: CSV of records, or JSON of conversations, each a list of messages.
         answers: CSV of answers, or replies.
-        kinds: the content types that the model's script takes; CSV is one of a table's.
+        kinds: the content types that the model's script supports; CSV for tabular models.
     """
     if CSV not in kinds:
         return requests_for_replies(records), KnownReplies(answers).difference
@@ -86,7 +86,7 @@ def spaced(count: int, most: int) -> range:
 
 
 def requests(records: Sequence[str], kinds: Sequence[str] = (CSV, JSON)) -> Iterator[GoldenRequest]:
-    """Every way to ask for these records, which are CSV; the most telling requests come first."""
+    """All requests for these CSV records, the most informative first."""
     some = [*spaced(len(records), ALONE)]
     pairs = list(zip(some[::2], some[1::2], strict=False))
     everything = tuple(range(len(records)))
@@ -120,7 +120,7 @@ def _variants(request: GoldenRequest) -> Iterator[GoldenRequest]:
 
 
 def answered(count: int) -> GoldenRequest:
-    """A request for `count` records that has been answered already."""
+    """A request for `count` records with an earlier response."""
     return GoldenRequest(CSV, CSV, b"", tuple(range(count)))
 
 
@@ -161,7 +161,7 @@ def read_answers(body: bytes, kind: str) -> list[Answer]:
 def is_same(answer: Answer, expected: Answer) -> bool:
     """Equal labels, and probabilities within 1e-6; a regression's number within 1e-6 of its size.
 
-    A number that is not finite equals none.
+    A non-finite number equals nothing.
     """
     if len(answer) != len(expected) or not answer or not all(map(math.isfinite, answer)):
         return False
@@ -204,7 +204,7 @@ def asking_for_reply(conversation: str) -> bytes:
 
 
 def requests_for_replies(conversations: Sequence[str]) -> Iterator[GoldenRequest]:
-    """Every way to ask for replies to these conversations; the most telling requests come first."""
+    """All requests for replies to these conversations, the most informative first."""
     everything = tuple(range(len(conversations)))
     lines = "".join(f"{conversation}\n" for conversation in conversations)
     yield GoldenRequest(JSON_LINES, JSON_LINES, lines.encode(), everything)
@@ -224,14 +224,14 @@ def _alone(conversations: Sequence[str], position: int) -> GoldenRequest:
 
 @dataclass
 class KnownReplies:
-    """Known replies, and how many of those that came differ from them."""
+    """Known replies, and how many received replies differ from them."""
 
     replies: Sequence[str]
     asked: int = 0
     differing: int = 0
 
     def difference(self, request: GoldenRequest, body: bytes) -> str:
-        """What is wrong with a response, or with all until now; empty if nothing is."""
+        """The fault of a response, or of all so far; empty if there is none."""
         how = f"sent {request.how}"
         try:
             given = read_replies(body)
@@ -261,7 +261,7 @@ def known_replies(
         evaluated: `answers.jsonl`: id and reply, of those conversations that were judged.
 
     Raises:
-        ValueError: if a reply is missing, or too many of the evaluation's are others.
+        ValueError: if a reply is missing, or too many differ from the evaluation's.
     """
     conversations = {str(line["id"]): json.dumps(line["messages"]) for line in _lines(split)}
     said = {str(line["id"]): line["SageMakerOutput"] for line in _lines(transformed)}
@@ -287,7 +287,7 @@ def read_replies(body: bytes) -> list[str]:
     """The replies in a response: JSON, or JSON Lines.
 
     Raises:
-        ValueError: if one is none.
+        ValueError: if one is not a reply.
     """
     try:
         values: list[Any] = [json.loads(line) for line in body.decode().split("\n") if line.strip()]

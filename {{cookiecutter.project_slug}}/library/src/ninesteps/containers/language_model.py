@@ -1,7 +1,8 @@
-"""Language models behind one face: whoever trains, scores or serves one asks for it here.
+"""Language models behind one interface, for training, scoring and serving.
 
-Two backends compute: transformers and peft where torch can be imported, as in the containers of
-SageMaker, else numpy, which is fast enough for small models. They read and write the same files.
+There are two backends: transformers and peft if torch can be imported, as in SageMaker's
+containers, and otherwise numpy, which is fast enough for small models. They read and write the same
+files.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def load(
 ) -> LanguageModel:
     """Read a model's folder: `config.json`, `model.safetensors`, `tokenizer.json` and its settings.
 
-    Without a `context`, prompt and reply may be as long as the model was made for.
+    Without a `context`, prompt and reply may be as long as the model allows.
 
     Raises:
         LanguageModelError: if it is missing, damaged, of another kind, or too large for numpy.
@@ -45,7 +46,7 @@ def train(
     """Fine-tune a base model by LoRA (Hu et al., arXiv 2106.09685) on the replies alone.
 
     The same inputs give the same model on the same machine. If no epoch is better than the base,
-    the base is what came of it.
+    the result is the base.
 
     Raises:
         LanguageModelError: if the base cannot be used, or there is nothing to train on.
@@ -57,14 +58,14 @@ def train(
 
 
 def available(installed: Mapping[str, bool] | None = None) -> BackendName:
-    """torch where all that it needs can be imported, else numpy."""
+    """torch if everything it needs can be imported, else numpy."""
     if installed is None:
         installed = {name: importlib.util.find_spec(name) is not None for name in NEEDED_BY_TORCH}
     return "torch" if all(installed[name] for name in NEEDED_BY_TORCH) else "numpy"
 
 
 def _backend(name: BackendName | None) -> Backend:
-    """Only the backend that is asked for is imported."""
+    """The backend with a name; only this one is imported."""
     name = name or available()
     backend: Backend
     if name == "torch":

@@ -1,10 +1,10 @@
-"""How well one column alone ranks the label: one that does so almost perfectly may leak it.
+"""Measures how well one column alone ranks the label: an almost perfect one may leak it.
 
-A column that was written down after the outcome (a score, a status, a reason of leaving) makes
-every metric look good, and is not there when the model has to predict.
+A column that was recorded after the outcome (a score, a status, a reason for leaving) makes every
+metric look good, but is unknown when the model has to predict.
 
-Step 1 asks this of features. The library imports the same functions (`feature_store/leaks.py`)
-and asks it of the columns of a raw table, so this module imports nothing but numpy when it runs.
+Step 1 checks features. The library uses the same functions (`feature_store/leaks.py`) for the
+columns of a raw table, so this module imports only numpy when it runs.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ if TYPE_CHECKING:
     from dataset import Split
 
 SUSPICIOUS = 0.99
-"""From this ranking power on a column or feature is named."""
+"""The ranking power from which a column or feature is reported."""
 
 GLANCED_AT, WORTH_A_LOOK = 1_000, 0.9
-"""Of so many rows a feature has to reach this before more are ranked: most reach far less."""
+"""A feature must first reach this power on a small sample: most features have far less."""
 
-MOST_ROWS = 20_000  # of a larger table as many are drawn
-FEWEST_ROWS, FEWEST_OF_A_CLASS = 30, 5  # of fewer, some column ranks the label by chance
-MOST_VALUES = 50  # groups that a column is cut into
+MOST_ROWS = 20_000  # a larger table is sampled
+FEWEST_ROWS, FEWEST_OF_A_CLASS = 30, 5  # with fewer, columns may rank the label by chance
+MOST_VALUES = 50  # groups that a column is divided into
 
 
 def suspicious_features(train: Split) -> dict[str, float]:
-    """The features that alone rank the labels almost perfectly, with how well, the best first."""
+    """The features that alone rank the labels almost perfectly, with their power, the best
+    first."""
     rows = chosen_rows(train.labels)
     few = _few(rows, train.labels)
     found = {}
@@ -43,7 +44,7 @@ def suspicious_features(train: Split) -> dict[str, float]:
 
 
 def chosen_rows(labels: NDArray[np.float64]) -> NDArray[np.intp]:
-    """The rows to judge by, in a random order that is the same each time.
+    """The rows to use, in a fixed random order.
 
     Args:
         labels: (n,); rows without one (NaN) do not count.
@@ -55,22 +56,22 @@ def chosen_rows(labels: NDArray[np.float64]) -> NDArray[np.intp]:
 def ranking_power(
     codes: NDArray[np.intp], labels: NDArray[np.float64], is_ordered: bool = True
 ) -> float:
-    """How well a column alone ranks the label: 1 is perfectly, in either direction.
+    """How well a column alone ranks the label: 1 is perfect, in either direction.
 
-    Two ways are tried and the better one counts: the column's own order (numbers and dates), and
-    the mean label of each of its values, or groups of values, learnt on one half of the rows and
-    judged on the other; no value is a group too. So a code, a reason that is there or not, and a
-    score that is high at both ends are seen as well.
+    Two methods are tried and the better one counts: the column's own order (numbers and dates), and
+    the mean label of each value or group of values, learnt on one half of the rows and tested on
+    the other; missing values are a group too. So codes, values that are present or missing, and
+    scores that are high at both ends are detected as well.
 
     Args:
-        codes: where each row's value stands among the different ones, (n,), from 0 on; -1 for no
-            value. The rows are in random order.
+        codes: each row's position among the distinct values, (n,), from 0; -1 for no value. The
+            rows are in random order.
         labels: (n,), each known.
-        is_ordered: whether the order of the codes means something; that of texts does not.
+        is_ordered: whether the order of the codes is meaningful; for texts it is not.
 
     Returns:
-        Of a label with two values the area under the ROC curve, of numbers the absolute rank
-        correlation (Spearman); 0 where there are too few rows to judge by.
+        For a label with two values, the area under the ROC curve; for numbers, the absolute rank
+    correlation (Spearman); 0 with too few rows.
     """
     classes, label_codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     is_binary = len(classes) == 2
@@ -93,9 +94,9 @@ def ranking_power(
 
 
 def _few(rows: NDArray[np.intp], labels: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Some of the rows to take a glance at: of the commonest label as many as of all others.
+    """A sample of the rows: with as many of the most common label as of all others.
 
-    So a rare class is seen too; the ROC curve does not depend on how frequent it is.
+    So it includes a rare class; the ROC curve does not depend on class frequencies.
     """
     places = np.unique(labels[rows], return_inverse=True)[1]
     common = places == np.bincount(places).argmax()
@@ -104,7 +105,7 @@ def _few(rows: NDArray[np.intp], labels: NDArray[np.float64]) -> NDArray[np.intp
 
 
 def _codes(values: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Where each number stands among the different ones, (n,); -1 for none (NaN)."""
+    """Each number's position among the distinct ones, (n,); -1 for NaN."""
     _, codes = np.unique(values, return_inverse=True)
     codes[np.isnan(values)] = -1
     return codes
@@ -120,7 +121,8 @@ def _standing(groups: NDArray[np.intp]) -> NDArray[np.float64]:
 
 
 def _cut(standing: NDArray[np.float64], groups: NDArray[np.intp]) -> NDArray[np.intp]:
-    """The groups, (n,); where they are too many, neighbours together in groups of a like size."""
+    """The groups, (n,); if there are too many, neighbours are merged into groups of similar
+    size."""
     if len(standing) - 1 <= MOST_VALUES:
         return groups
     present = np.count_nonzero(groups)
@@ -131,14 +133,14 @@ def _cut(standing: NDArray[np.float64], groups: NDArray[np.intp]) -> NDArray[np.
 
 
 def _means(groups: NDArray[np.intp], labels: NDArray[np.float64], count: int) -> NDArray[Any]:
-    """The mean label of each group; of one without rows that of all."""
+    """The mean label of each group; for an empty group, the overall mean."""
     rows = np.bincount(groups, minlength=count)
     sums = np.bincount(groups, weights=labels, minlength=count)
     return np.where(rows, sums / np.maximum(rows, 1), labels.mean())
 
 
 def _agreement(ranks: NDArray[np.float64], others: NDArray[np.float64], is_binary: bool) -> float:
-    """AUC or Spearman's correlation of the label's ranks and others, whichever the direction."""
+    """AUC or Spearman's correlation of the label's ranks with others, in either direction."""
     if not np.ptp(ranks) or not np.ptp(others):
         return 0.5 if is_binary else 0.0
     if not is_binary:
@@ -150,7 +152,7 @@ def _agreement(ranks: NDArray[np.float64], others: NDArray[np.float64], is_binar
 
 
 def _ranks(groups: NDArray[np.intp], scores: NDArray[Any]) -> NDArray[np.float64]:
-    """The rank of each row by its group's score, (n,), from 1 on; ties share their mean."""
+    """The rank of each row by its group's score, (n,), from 1; ties share their mean."""
     places = np.unique(scores, return_inverse=True)[1][groups]
     counts = np.bincount(places)
     ranks: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[places]

@@ -1,4 +1,4 @@
-"""LightGBM under XGBoost's names: the tuning job of an XGBoost image may tune no others."""
+"""LightGBM with XGBoost's parameter names, the only ones that an XGBoost image may tune."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training import PLAIN, Floats, LabelScale, Training
 
 wheels.add_to_path()
 wheels.load_openmp()
-with hidden("sklearn", "pandas", "matplotlib", "dask"):  # its imports take seconds; none is used
+with hidden("sklearn", "pandas", "matplotlib", "dask"):  # unused, and slow to import
     import lightgbm
 
 MODEL_FILE, SCALE_FILE = "lightgbm-model.txt", "label-scale.json"
@@ -33,7 +33,7 @@ NAMES = {
     "num_round": "num_iterations",
     "subsample": "bagging_fraction",
 }
-"""What XGBoost's hyperparameters are called here."""
+"""LightGBM's names of XGBoost's hyperparameters."""
 
 OBJECTIVES = {"binary:logistic": "binary", "reg:squarederror": "regression"}
 METRICS = {
@@ -63,7 +63,7 @@ class LightGBMModel:
         return self.scale.own_contributions(np.asarray(values, dtype=np.float64))
 
     def save(self, folder: Path) -> None:
-        """Write `lightgbm-model.txt`, and the labels' scale beside it where it is not theirs."""
+        """Write `lightgbm-model.txt`, and the labels' scale beside it if they were scaled."""
         self.booster.save_model(folder / MODEL_FILE)
         if not self.scale.is_plain:
             write_json(folder / SCALE_FILE, asdict(self.scale))
@@ -76,7 +76,7 @@ class LightGBM:
     def fit(
         train: Split, validation: Split, hyperparameters: Mapping[str, str], threads: int
     ) -> Training:
-        """Train with the hyperparameters of XGBoost that LightGBM has too."""
+        """Train with XGBoost's hyperparameters, as far as LightGBM supports them."""
         metric = hyperparameters["eval_metric"]
         parameters = own_parameters(hyperparameters)
         scale = LabelScale.of(train.labels, hyperparameters["objective"])
@@ -114,18 +114,18 @@ def own_parameters(hyperparameters: Mapping[str, str]) -> dict[str, Any]:
     """LightGBM's names for the hyperparameters.
 
     Raises:
-        ValueError: if LightGBM has none for one of them.
+        ValueError: if LightGBM does not support one.
     """
     given = dict(hyperparameters)
     objective, metric = given.pop("objective"), given.pop("eval_metric")
     if objective not in OBJECTIVES or metric not in METRICS or not given.keys() <= NAMES.keys():
         raise ValueError(
-            "expected what LightGBM has too "
+            "expected settings that LightGBM supports too "
             f"({', '.join(OBJECTIVES)}; {', '.join(METRICS)}; {', '.join(NAMES)}), "
             f"got {objective}; {metric}; {', '.join(sorted(given))}"
         )
     own: dict[str, Any] = {NAMES[name]: float(value) for name, value in given.items()}
     own |= {name: int(own[name]) for name in ("max_depth", "num_iterations") if name in own}
     if "bagging_fraction" in own:
-        own["bagging_freq"] = 1  # or none is bagged at all
+        own["bagging_freq"] = 1  # otherwise there is no bagging
     return {**own, "objective": OBJECTIVES[objective], "metric": METRICS[metric]}

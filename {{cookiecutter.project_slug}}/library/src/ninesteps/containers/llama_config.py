@@ -1,4 +1,4 @@
-"""The shape of a Llama, out of its `config.json`: which tensors it has, and how positions turn."""
+"""The shape of a Llama from its `config.json`: its tensors and rotary positions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GATE_UP, DOWN = ("mlp.gate_proj", "mlp.up_proj"), "mlp.down_proj"
 class LlamaConfig:
     """A Llama's sizes (Touvron et al., arXiv 2302.13971, with grouped queries and tied embeddings).
 
-    `frequencies` has by how many radians a place further on each pair of a head's numbers turns.
+    `frequencies` has the rotation in radians per position, for each pair of a head's numbers.
     """
 
     vocabulary: int
@@ -35,7 +35,7 @@ class LlamaConfig:
     intermediate: int
     layers: int
     heads: int
-    key_heads: int  # that several heads share
+    key_heads: int  # shared by several heads
     head_size: int
     context: int  # tokens at once
     epsilon: float
@@ -47,7 +47,7 @@ class LlamaConfig:
         """The shape of a folder's model.
 
         Raises:
-            LanguageModelError: if it is no Llama, or one that does more than is known here.
+            LanguageModelError: if it is not a Llama, or has unsupported options.
         """
         if not (folder / FILE).is_file() and (folder / ADAPTER).is_file():
             raise LanguageModelError(
@@ -82,7 +82,7 @@ class LlamaConfig:
 
     @property
     def tensors(self) -> dict[str, tuple[int, ...]]:
-        """Every tensor by its name in the file, with its shape; maps of a layer stand together."""
+        """All tensors by their names in the file, with shapes, layer by layer."""
         shapes: dict[str, tuple[int, ...]] = {EMBEDDING: (self.vocabulary, self.hidden)}
         shapes |= self.maps
         for layer in range(self.layers):
@@ -94,10 +94,10 @@ class LlamaConfig:
         return {f"{name}.weight": shape for name, shape in shapes.items()}
 
     def check(self, found: Mapping[str, tuple[int, ...]]) -> None:
-        """Whether a file's tensors, by name, are those of this shape.
+        """Check that a file's tensors are those of this model.
 
         Raises:
-            LanguageModelError: for the first that is missing, or has another shape.
+            LanguageModelError: for the first one that is missing or has another shape.
         """
         for name, shape in self.tensors.items():
             if found.get(name) != shape:
@@ -106,10 +106,10 @@ class LlamaConfig:
                 )
 
     def check_vocabulary(self, tokens: int) -> None:
-        """Whether a tokenizer of so many tokens fits.
+        """Check that a tokenizer with this many tokens fits.
 
         Raises:
-            LanguageModelError: if it has more than the embedding.
+            LanguageModelError: if it has more tokens than the embedding.
         """
         if tokens > self.vocabulary:
             raise LanguageModelError(
@@ -124,12 +124,12 @@ class LlamaConfig:
 
 
 def layer_name(layer: int) -> str:
-    """What a layer is called in the file."""
+    """The name of a layer in the file."""
     return f"model.layers.{layer}"
 
 
 def _read(content: Mapping[str, Any]) -> LlamaConfig:
-    """What a `config.json` describes, if it is known here."""
+    """The model that a `config.json` describes, if it is supported."""
     architectures = content.get("architectures") or [ARCHITECTURE]
     kind = content.get("model_type")
     if kind != KIND or architectures != [ARCHITECTURE]:
@@ -173,9 +173,9 @@ def _size(content: Mapping[str, Any], name: str, default: int | None = None) -> 
 
 
 def _frequencies(content: Mapping[str, Any], head_size: int) -> NDArray[np.float64]:
-    """By how much each pair of numbers is turned a position (Su et al., arXiv 2104.09864).
+    """The rotation of each pair of numbers per position (Su et al., arXiv 2104.09864).
 
-    transformers 5 writes `rope_parameters`; before, there were `rope_theta` and `rope_scaling`.
+    transformers 5 writes `rope_parameters`; earlier versions wrote `rope_theta` and `rope_scaling`.
     """
     rope = content.get("rope_parameters") or content.get("rope_scaling") or {}
     theta = float(rope.get("rope_theta") or content.get("rope_theta") or 10_000)
@@ -193,7 +193,7 @@ def _frequencies(content: Mapping[str, Any], head_size: int) -> NDArray[np.float
 
 
 def _stretched(plain: NDArray[np.float64], rope: Mapping[str, Any]) -> NDArray[np.float64]:
-    """Llama 3.1's: long waves are stretched by `factor`, short ones are not."""
+    """Llama 3.1's frequencies: long waves are stretched by `factor`, short ones are not."""
     turns = plain * float(rope["original_max_position_embeddings"]) / (2 * np.pi)
     low, high = float(rope["low_freq_factor"]), float(rope["high_freq_factor"])
     kept: NDArray[np.float64] = np.clip((turns - low) / (high - low), 0, 1)

@@ -1,10 +1,10 @@
-"""A Llama's layers in numpy, forwards and backwards, on tokens of many texts at once.
+"""A Llama's layers in numpy, forward and backward, on tokens of many texts at once.
 
-Every function that goes forwards gives its result and a function that goes backwards: from the
-loss's gradient by the result to that by the input, adding those by what is trained on the way.
+Every forward function returns its result and a backward function, which turns the gradient with
+respect to the result into that of the input, and adds the gradients of trained values on the way.
 
-Tokens of all texts stand in one list, (tokens, numbers), and only attention, in which they meet,
-fills them up to (texts, longest, numbers). Everything is float32.
+The tokens of all texts are in one list, (tokens, numbers). Only attention, where they interact,
+pads them to (texts, longest, numbers). Everything is float32.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Backward = Callable[[Floats], Floats]
 
 @dataclass(frozen=True)
 class Rows:
-    """Which place of which text each token of a list has: (texts, longest) places."""
+    """The text and position of each token in a list: (texts, longest) places."""
 
     text: Integers
     place: Integers
@@ -52,7 +52,7 @@ class Rows:
         return Rows(text, place, (len(lengths), max(lengths)))
 
     def padded(self, flat: Floats) -> Floats:
-        """(tokens, ...) to (texts, longest, ...), filled up with zeros."""
+        """(tokens, ...) to (texts, longest, ...), padded with zeros."""
         if len(flat) == self.shape[0] * self.shape[1]:
             return flat.reshape(*self.shape, *flat.shape[1:])
         filled = np.zeros((*self.shape, *flat.shape[1:]), np.float32)
@@ -68,7 +68,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Batch:
-    """Texts as tokens, and for which of the tokens the model is asked what comes next."""
+    """Texts as tokens, and the tokens after which the model predicts the next one."""
 
     tokens: Integers  # of all texts, one after another
     rows: Rows
@@ -77,7 +77,7 @@ class Batch:
 
     @staticmethod
     def of(texts: Sequence[Sequence[int]], first_asked: Sequence[int]) -> Batch:
-        """Texts, each asked from its `first_asked`-th token on."""
+        """Texts, each with predictions from its `first_asked`-th token on."""
         rows = Rows.of([len(text) for text in texts])
         asked = np.flatnonzero(rows.place >= np.asarray(first_asked)[rows.text])
         counts = [len(text) - first for text, first in zip(texts, first_asked, strict=True)]
@@ -86,12 +86,12 @@ class Batch:
 
     @cached_property
     def hidden_from_all(self) -> Floats:
-        """What is added to scores so that no token sees a later one: (longest, longest)."""
+        """The mask added to scores so that no token sees a later one: (longest, longest)."""
         return _hidden(np.arange(self.rows.shape[1])[:, None], self.rows.shape[1])
 
     @cached_property
     def hidden_from_asked(self) -> Floats:
-        """The same for the tokens that are asked: (texts, 1, 1, most asked, longest)."""
+        """The same for tokens with predictions: (texts, 1, 1, most asked, longest)."""
         places = self.asked_rows.padded(self.rows.place[self.asked].astype(np.float32))
         return _hidden(places[:, None, None, :, None], self.rows.shape[1])
 
@@ -102,14 +102,14 @@ def _hidden(places: NDArray[Any], longest: int) -> Floats:
 
 @dataclass
 class Run:
-    """What a pass does beside computing: it adds gradients, and drops some of LoRA's input."""
+    """The options of a training pass: it adds gradients, and drops some of LoRA's input."""
 
     gradients: NumberVector
     dropout: float = 0.0
     random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     def mask(self, shape: tuple[int, ...]) -> Floats:
-        """What to multiply with: 0 or what makes up for the zeros, by shares of 1/256."""
+        """The dropout factors: 0, or the compensation for the zeros, in steps of 1/256."""
         dropped = round(self.dropout * 256)
         drawn = np.frombuffer(self.random.bytes(int(np.prod(shape))), np.uint8).reshape(shape)
         return (drawn >= dropped) * np.float32(256 / (256 - dropped))
@@ -124,10 +124,10 @@ class Adapter:
 
 
 class Linear:
-    """Linear maps of the same input, as one.
+    """Several linear maps of the same input, combined.
 
-    With an adapter, weights and B matrices stand side by side, (out, in + ranks), and so do the
-    input and what A makes of it: one product computes both.
+    With an adapter, weights and B matrices are side by side, (out, in + ranks), and so are the
+    input and its product with A: one product computes both.
     """
 
     def __init__(self, names: Sequence[str], base: NumberVector, adapter: Adapter | None) -> None:
@@ -161,7 +161,7 @@ class Linear:
         return dy @ self.weight
 
     def _adapted(self, x: Floats, adapter: Adapter, run: Run) -> tuple[Floats, Backward]:
-        """The same with what the adapter adds; of its input, some is dropped."""
+        """The same with the adapter, some of whose input is dropped."""
         scale, low = np.float32(adapter.scale), self._wide[:, self._in :]
         for up, place in self._ups.items():
             np.multiply(adapter.values[up], scale, out=low[place])
@@ -264,7 +264,7 @@ class Attention:
         self.scale = np.float32(config.head_size**-0.5)
 
     def split(self, projected: Floats, turn: Turn) -> tuple[Floats, Floats, Floats]:
-        """Queries, keys and values, (tokens, heads, head size), turned by their places."""
+        """Queries, keys and values, (tokens, heads, head size), rotated by position."""
         c = self._config
         heads = projected.reshape(len(projected), -1, c.head_size)
         turned = turn(heads[:, : c.heads + c.key_heads])
@@ -273,7 +273,7 @@ class Attention:
     def __call__(
         self, x: Floats, batch: Batch, turn: Turn, run: Run | None, *, only_asked: bool
     ) -> tuple[Floats, Backward, tuple[Floats, Floats]]:
-        """(tokens, hidden) to that of all tokens, or of those asked; and the keys and values.
+        """(tokens, hidden) to the same for all or the asked tokens; and the keys and values.
 
         Keys and values are (texts, key heads, longest, head size).
         """
@@ -300,7 +300,7 @@ class Attention:
         return y, backward, (k, v)
 
     def _shares(self, q: Floats, k: Floats, hidden: Floats) -> Floats:
-        """How much of each key's value each query takes: (..., queries, keys)."""
+        """The attention weights: (..., queries, keys)."""
         scores = q @ k.swapaxes(-1, -2)
         scores *= self.scale
         by_head = scores.reshape(*scores.shape[:2], self.groups, -1, scores.shape[-1])
@@ -313,7 +313,7 @@ class Attention:
     def _joined(
         self, dq: Floats, dk: Floats, dv: Floats, batch: Batch, turn: Turn, only_asked: bool
     ) -> Floats:
-        """The gradient by what was projected, (tokens, out)."""
+        """The gradient with respect to the projections, (tokens, out)."""
         c = self._config
         turned = np.zeros((len(batch.tokens), c.heads + c.key_heads, c.head_size), np.float32)
         turned[batch.asked if only_asked else slice(None), : c.heads] = dq
@@ -334,7 +334,7 @@ class Attention:
         return padded.transpose(0, 2, 3, 1, 4).reshape(texts, c.key_heads, -1, c.head_size)
 
     def _ungrouped(self, grouped: Floats, rows: Rows) -> Floats:
-        """The way back, to (tokens, heads * size)."""
+        """The reverse, to (tokens, heads * size)."""
         texts, longest = rows.shape
         c = self._config
         split = grouped.reshape(texts, c.key_heads, self.groups, longest, c.head_size)
@@ -343,12 +343,12 @@ class Attention:
 
 
 class Turn:
-    """Turns the pairs of a head's numbers by the places of tokens (Su et al., arXiv 2104.09864)."""
+    """Rotates the pairs of a head's numbers by position (Su et al., arXiv 2104.09864)."""
 
     def __init__(self, config: LlamaConfig, places: Integers) -> None:
         angles = places[:, None, None] * config.frequencies
         cosine, sine = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
-        wide = (1, config.heads + config.key_heads, 1)  # as wide as what is turned: faster
+        wide = (1, config.heads + config.key_heads, 1)  # as wide as the rotated array: faster
         self._cosine = np.tile(np.concatenate([cosine, cosine], axis=-1), wide)
         self._sine = np.tile(np.concatenate([-sine, sine], axis=-1), wide)
 
@@ -360,14 +360,14 @@ class Turn:
         return turned
 
     def back(self, heads: Floats) -> Floats:
-        """The other way round, which is also the gradient."""
+        """The inverse rotation, which is also the gradient."""
         turned = _swapped(heads)
         turned *= self._sine
         return np.subtract(heads * self._cosine, turned, out=turned)
 
 
 def _swapped(heads: Floats) -> Floats:
-    """A copy with the halves of each head in each other's place."""
+    """A copy with the halves of each head swapped."""
     half = heads.shape[-1] // 2
     swapped = np.empty(heads.shape, np.float32)
     swapped[..., :half], swapped[..., half:] = heads[..., half:], heads[..., :half]
@@ -375,7 +375,7 @@ def _swapped(heads: Floats) -> Floats:
 
 
 class Layer:
-    """Attention, then SwiGLU, each on what was normalized and added to what came in."""
+    """Attention, then SwiGLU, each on the normalised input and added to it."""
 
     def __init__(
         self, number: int, config: LlamaConfig, base: NumberVector, adapter: Adapter | None
@@ -389,7 +389,7 @@ class Layer:
     def __call__(
         self, x: Floats, batch: Batch, turn: Turn, run: Run | None, *, only_asked: bool
     ) -> tuple[Floats, Backward, tuple[Floats, Floats]]:
-        """(tokens, hidden) to that of all tokens, or of those asked; and the keys and values."""
+        """(tokens, hidden) to the same for all or the asked tokens; and the keys and values."""
         normal, back_norm = self.attention_norm(x, run)
         mixed, back_mixed, cache = self.attention(normal, batch, turn, run, only_asked=only_asked)
         between = mixed + (x[batch.asked] if only_asked else x)
@@ -423,7 +423,7 @@ class Network:
     def hidden(
         self, batch: Batch, run: Run | None = None
     ) -> tuple[Floats, Backward, list[tuple[Floats, Floats]]]:
-        """What the head makes logits of, (asked, hidden); and every layer's keys and values."""
+        """The head's input, (asked, hidden); and every layer's keys and values."""
         x = self.embedding[batch.tokens]
         turn = Turn(self.config, batch.rows.place)
         backs, caches = [], []
@@ -448,12 +448,12 @@ class Network:
         return y, backward, caches
 
     def losses(self, batch: Batch, targets: Integers) -> Floats:
-        """The negative log-likelihood of what came next, (asked,)."""
+        """The negative log-likelihood of the next tokens, (asked,)."""
         hidden, *_ = self.hidden(batch)
         return self._negative_log_likelihood(hidden, targets)[0]
 
     def learn(self, batch: Batch, targets: Integers, share: float, run: Run) -> float:
-        """Add the gradients of the summed loss times `share`; give that sum."""
+        """Add the gradients of the summed loss times `share`; return that sum."""
         hidden, backward, _ = self.hidden(batch, run)
         losses, logits = self._negative_log_likelihood(hidden, targets)
         logits[np.arange(len(targets)), targets] -= 1
@@ -465,7 +465,8 @@ class Network:
         return float(losses.sum(dtype=np.float64))
 
     def _negative_log_likelihood(self, hidden: Floats, targets: Integers) -> tuple[Floats, Floats]:
-        """Of each target, (asked,); and the probability of every token, (asked, vocabulary)."""
+        """The loss of each target, (asked,); and the probability of every token, (asked,
+        vocabulary)."""
         logits = hidden @ self.head.T
         logits -= logits.max(axis=1, keepdims=True)
         chosen = logits[np.arange(len(targets)), targets]

@@ -1,4 +1,4 @@
-"""Writes replies token by token, always the likeliest next one, many at a time.
+"""Writes replies token by token, always the most likely next one, many at a time.
 
 Keys and values of earlier tokens are kept, so that a step computes one token of each reply.
 """
@@ -24,19 +24,19 @@ class Cache:
 
     @staticmethod
     def of(keys: Floats, values: Floats, more: int) -> Cache:
-        """That of prompts, with room for more tokens."""
+        """The cache of prompts, with room for more tokens."""
         room = ((0, 0), (0, 0), (0, more), (0, 0))
         return Cache(np.pad(keys, room), np.pad(values, room))
 
     def only(self, texts: Integers) -> Cache:
-        """That of some of the texts."""
+        """The cache of some of the texts."""
         return Cache(self.keys[texts], self.values[texts])
 
 
 def replies(
     network: Network, prompts: Sequence[Sequence[int]], most: int, ends: Collection[int]
 ) -> list[list[int]]:
-    """A reply of at most `most` tokens to each prompt; an end token is its last, if it has one."""
+    """A reply of at most `most` tokens to each prompt, including an end token, if it has one."""
     batch = Batch.of(prompts, [len(prompt) - 1 for prompt in prompts])
     hidden, _, prefilled = network.hidden(batch)
     caches = [Cache.of(keys, values, most) for keys, values in prefilled]
@@ -58,10 +58,10 @@ def replies(
 
 
 def _step(network: Network, tokens: Integers, places: Integers, caches: list[Cache]) -> Floats:
-    """What the head makes logits of, (texts, hidden), after one more token of each text."""
+    """The head's input, (texts, hidden), after one more token of each text."""
     x, turn = network.embedding[tokens], Turn(network.config, places)
     longest = int(places.max()) + 1
-    unseen = np.arange(longest) > places[:, None, None, None]  # of the longer texts beside it
+    unseen = np.arange(longest) > places[:, None, None, None]  # places of longer texts
     for layer, cache in zip(network.layers, caches, strict=True):
         x = x + _attention(layer, layer.attention_norm(x, None)[0], turn, cache, places, unseen)
         x = x + layer.mlp(layer.mlp_norm(x, None)[0], None)[0]
@@ -71,7 +71,7 @@ def _step(network: Network, tokens: Integers, places: Integers, caches: list[Cac
 def _attention(
     layer: Layer, x: Floats, turn: Turn, cache: Cache, places: Integers, unseen: NDArray[np.bool_]
 ) -> Floats:
-    """What a layer's attention adds, (texts, hidden); the token's key and value join the cache."""
+    """The output of a layer's attention, (texts, hidden); the token's key and value are cached."""
     attention, texts = layer.attention, np.arange(len(x))
     query, key, value = attention.split(attention.project(x, None)[0], turn)
     cache.keys[texts, :, places], cache.values[texts, :, places] = key, value

@@ -1,4 +1,4 @@
-"""Metrics of a model, from first principles: no scikit-learn is needed to read a score."""
+"""Metrics of a model, from their definitions, without scikit-learn."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ def binary_metrics(
 ) -> dict[str, float]:
     """Every metric that a gate on a binary problem may name; all inputs are (n,).
 
-    A ratio whose denominator is nought (no row flagged, say) is 0, so that a gate fails on it.
+    A ratio with denominator 0 (for example, no flagged rows) is 0, so that a gate on it fails.
 
     auc = area under the ROC curve, in [0, 1]. How often a positive outranks a negative, ties
-        counting half: 0.5 is chance. No threshold plays a part.
-    accuracy = right predictions / rows, in [0, 1]. Of few positives it says little: predicting
-        none of them is right nearly always.
-    precision = positives flagged / rows flagged, in [0, 1]. How much of an alarm is true.
-    recall = positives flagged / positives, in [0, 1]. How much of what there is was found.
-    f1 = 2 precision recall / (precision + recall), in [0, 1]. High only where both are.
-    average_precision = sum of (recall gained) (precision there) over all thresholds, in [0, 1].
-        The share of positives is chance: the measure where positives are few.
-    flagged_share = rows flagged / rows, in [0, 1]. How much work, or harm, the flags are.
+        counting half: 0.5 is chance. No threshold plays a part. accuracy = right predictions /
+        rows, in [0, 1]. It says little if positives are rare: predicting none is right nearly
+        always. precision = positives flagged / rows flagged, in [0, 1]. The share of alarms that
+        are true. recall = positives flagged / positives, in [0, 1]. The share of positives that are
+        found. f1 = 2 precision recall / (precision + recall), in [0, 1]. High only if both are.
+        average_precision = sum of (recall gained) (precision there) over all thresholds, in [0, 1].
+        A random model has the share of positives; useful if positives are rare. flagged_share =
+        rows flagged / rows, in [0, 1]. How much work or harm the flags cause.
     """
     positive, flagged = labels == 1, predictions == 1
     hits = float((positive & flagged).sum())
@@ -46,13 +45,12 @@ def regression_metrics(
 ) -> dict[str, float]:
     """Every metric that a gate on a regression may name; inputs are (n,).
 
-    Of labels that are all the same, r2 is 0.
+    If all labels are equal, r2 is 0.
 
     rmse = sqrt(mean of (prediction - label)^2), in [0, inf). In the label's unit; large errors
-        weigh most.
-    mae = mean of |prediction - label|, in [0, inf). In the label's unit; every error as it is.
-    r2 = 1 - sum of (prediction - label)^2 / sum of (label - mean)^2, in (-inf, 1]. 1 is perfect,
-        0 no better than always saying the mean.
+    count most. mae = mean of |prediction - label|, in [0, inf). In the label's unit; every error
+    counts by its size. r2 = 1 - sum of (prediction - label)^2 / sum of (label - mean)^2, in (-inf,
+    1]. 1 is perfect, 0 no better than always predicting the mean.
     """
     errors = predictions - labels
     squares, spread = float((errors**2).sum()), float(((labels - labels.mean()) ** 2).sum())
@@ -69,7 +67,7 @@ def auc(labels: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
     count = int(positive.sum())
     others = len(labels) - count
     if not count or not others:
-        raise ValueError("AUC needs both classes; only one is there")
+        raise ValueError("AUC needs both classes; only one is present")
     _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
     mean_rank = np.cumsum(counts) - (counts - 1) / 2
     rank_sum = float(mean_rank[inverse][positive].sum())

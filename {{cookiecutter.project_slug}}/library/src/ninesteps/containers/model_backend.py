@@ -1,4 +1,4 @@
-"""What a backend of language models is: what it takes, what it gives, and what both are called."""
+"""The interface of a backend for language models."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from chat_text import Chat, Example, Exchange, Message
 BackendName = Literal["torch", "numpy"]
 
 MOST_PARAMETERS_BY_NUMPY = 20_000_000
-"""Of a larger model, one epoch would take numpy hours."""
+"""The largest model for numpy: an epoch of a larger one would take hours."""
 
 
 @dataclass(frozen=True)
 class ReplyLoss:
-    """What a model thinks of a reply: the summed negative log-likelihood of its tokens, in nats.
+    """A model's loss of a reply: the summed negative log-likelihood of its tokens, in nats.
 
     The end token is among the tokens; those of the prompt are not.
     """
@@ -28,7 +28,7 @@ class ReplyLoss:
 
 @dataclass(frozen=True)
 class Parameters:
-    """How to fine-tune.
+    """The hyperparameters of fine-tuning.
 
     `max_tokens` is the longest conversation in tokens, prompt and reply together; an update takes
     `batch_size * accumulation` conversations.
@@ -49,65 +49,65 @@ class LanguageModel(Protocol):
 
     @property
     def name(self) -> BackendName:
-        """Which backend computes."""
+        """The backend's name."""
 
     def fits(self, prompt: Sequence[Message], max_tokens: int) -> bool:
-        """Whether the last question of a prompt is read whole, and leaves room for the reply."""
+        """Whether the last question of a prompt fits as a whole, with room for the reply."""
 
     def replies(self, prompts: Sequence[Sequence[Message]], max_tokens: int) -> list[str]:
-        """The likeliest reply to each prompt, token by token, of at most `max_tokens` tokens."""
+        """The greedy reply to each prompt, of at most `max_tokens` tokens."""
 
     def losses(self, conversations: Sequence[Exchange]) -> list[ReplyLoss]:
-        """What the model thinks of each conversation's reply, given its prompt."""
+        """The model's loss of each conversation's reply, given its prompt."""
 
 
 class Learner(Protocol):
-    """A base model with an adapter that learns.
+    """A base model with a trainable adapter.
 
-    The adapter begins as `adapter.initial` says, so that both backends start from the same one.
+    The adapter starts with `adapter.initial`, the same for both backends.
     """
 
     @property
     def chat(self) -> Chat:
-        """How the base reads conversations, with `Parameters.max_tokens` as its context."""
+        """The base's chat, with `Parameters.max_tokens` as its context."""
 
     @property
     def parameters(self) -> int:
-        """How many numbers the base has."""
+        """The number of the base's parameters."""
 
     @property
     def trained_parameters(self) -> int:
-        """How many numbers the adapter has."""
+        """The number of the adapter's parameters."""
 
     def accumulate(self, examples: Sequence[Example], tokens: int) -> float:
-        """Add the gradients of the examples' summed loss divided by `tokens`; give that sum.
+        """Add the gradients of the examples' summed loss divided by `tokens`; return that sum.
 
-        With dropout, and in as few passes as fit; the sum is in nats.
+        It uses dropout, and as few passes as memory allows; the sum is in nats.
         """
 
     def update(self, learning_rate: float) -> None:
-        """One step of AdamW along the added gradients, which are 0 then."""
+        """One step of AdamW along the added gradients, which are then reset to 0."""
 
     def losses(self, examples: Sequence[Example]) -> list[ReplyLoss]:
-        """The loss of each example, without dropout, by the adapter as it is."""
+        """The loss of each example with the current adapter, without dropout."""
 
     def keep(self) -> None:
-        """Remember the adapter as it is, in place of what was remembered."""
+        """Save a copy of the current adapter, replacing the last one."""
 
     def kept_model(self) -> LanguageModel:
-        """The base with the remembered adapter."""
+        """The base with the saved adapter."""
 
     def save(self, folder: Path) -> None:
-        """Write the base with the remembered adapter merged in, and `adapter/` in peft's format."""
+        """Write the base merged with the saved adapter, and `adapter/` in peft's format."""
 
 
 class Backend(Protocol):
-    """What computes: one of torch, one of numpy."""
+    """A backend: torch's or numpy's."""
 
     @staticmethod
     def load(folder: Path, context: int | None) -> LanguageModel:
-        """Read a model; `context` shortens what it takes in at once, in tokens."""
+        """Read a model; `context` limits its context, in tokens."""
 
     @staticmethod
     def learner(base: Path, parameters: Parameters, seed: int) -> Learner:
-        """The base with a new adapter; `seed` is that of the adapter and of dropout."""
+        """The base with a new adapter; `seed` is for the adapter and for dropout."""

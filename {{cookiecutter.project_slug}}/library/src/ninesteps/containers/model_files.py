@@ -1,4 +1,4 @@
-"""What a language model's folder holds, and the error of one that cannot be used."""
+"""Reads a language model's folder; defines the error for an unusable model."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 
 class LanguageModelError(ValueError):
-    """A model or a conversation that cannot be used; one plain sentence says why."""
+    """An unusable model or conversation; the message is one sentence."""
 
 
 def read_object(file: Path) -> dict[str, Any]:
     """A JSON object.
 
     Raises:
-        LanguageModelError: if the file is missing, or is none.
+        LanguageModelError: if the file is missing, or is not a JSON object.
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -31,7 +31,7 @@ def read_object(file: Path) -> dict[str, Any]:
 
 
 def digest(folder: Path) -> str:
-    """SHA-256 over the names and bytes of a folder's files: which model it is."""
+    """SHA-256 over the names and bytes of a folder's files, which identifies a model."""
     total = hashlib.sha256()
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = file.relative_to(folder).as_posix()

@@ -1,4 +1,4 @@
-"""Named arrays that lie in one vector, so that an optimizer steps along all of them at once."""
+"""Named arrays in one vector, so that an optimizer updates all of them at once."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class NumberVector:
         return self.values[start:end].reshape(self.shapes[name])
 
     def stacked(self, names: Sequence[str]) -> Floats:
-        """Matrices that stand one after another, as one matrix with the rows of all."""
+        """Adjacent matrices as one matrix with the rows of all."""
         start, end = self._spans[names[0]][0], self._spans[names[-1]][1]
         columns = self.shapes[names[0]][-1]
         if end - start != sum(math.prod(self.shapes[name]) for name in names):
-            raise ValueError(f"expected arrays that stand one after another, got {names}")
+            raise ValueError(f"expected adjacent arrays, got {names}")
         return self.values[start:end].reshape(-1, columns)
 
     def fill(self, arrays: Mapping[str, Floats]) -> None:
@@ -47,7 +47,7 @@ class NumberVector:
 
 
 class AdamW:
-    """Steps along gradients (Loshchilov and Hutter, arXiv 1711.05101), by torch's defaults."""
+    """AdamW (Loshchilov and Hutter, arXiv 1711.05101), with torch's defaults."""
 
     def __init__(self, size: int, *, decay: float = 0.0) -> None:
         self._mean, self._square = np.zeros((2, size), np.float32)
@@ -60,7 +60,7 @@ class AdamW:
         learning_rate: float,
         betas: tuple[float, float] = (0.9, 0.999),
     ) -> None:
-        """Move the values, in place."""
+        """Update the values in place."""
         self._steps += 1
         for moments, beta, latest in (
             (self._mean, betas[0], gradients),

@@ -1,7 +1,7 @@
 """The numpy backend: a small Llama that scores, replies and is fine-tuned, without torch.
 
-On one thread it is as fast as torch for models of a million parameters, and takes a quarter of the
-memory; from some 20 million on, it is too slow to be of use.
+On one thread, it is as fast as torch for models with a million parameters, and needs a quarter of
+the memory; above about 20 million, it is too slow.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from model_files import LanguageModelError
 from number_vector import AdamW, Integers, NumberVector
 
 TOKENS_AT_ONCE = 2048
-"""In a pass that scores: enough to be fast, few enough for the processor's cache."""
+"""Tokens per scoring pass: enough to be fast, few enough for the processor's cache."""
 
 PLACES_AT_ONCE = 16_384
-"""Of which keys and values are kept while replies are written."""
+"""Tokens whose keys and values are cached while replies are written."""
 
 
 class Numpy:
@@ -59,15 +59,15 @@ class NumpyLlama:
         self._network, self._chat = network, chat
 
     def losses(self, conversations: Sequence[Exchange]) -> list[ReplyLoss]:
-        """What the model thinks of each conversation's reply, given its prompt."""
+        """The model's loss of each conversation's reply, given its prompt."""
         return score(self._network, self._chat.examples(conversations))
 
     def fits(self, prompt: Sequence[Message], max_tokens: int) -> bool:
-        """Whether the last question of a prompt is read whole, and leaves room for the reply."""
+        """Whether the last question of a prompt fits as a whole, with room for the reply."""
         return self._chat.fits(prompt, max_tokens)
 
     def replies(self, prompts: Sequence[Sequence[Message]], max_tokens: int) -> list[str]:
-        """The likeliest reply to each prompt, token by token, of at most `max_tokens` tokens."""
+        """The greedy reply to each prompt, of at most `max_tokens` tokens."""
         asked = self._chat.prompts(prompts, max_tokens)
         written = [""] * len(asked)
         for part in _parts([len(prompt) + max_tokens for prompt in asked], PLACES_AT_ONCE):
@@ -80,7 +80,7 @@ class NumpyLlama:
 
 
 class NumpyLearner:
-    """A base with an adapter that learns."""
+    """A base with a trainable adapter."""
 
     def __init__(self, base: Path, parameters: Parameters, seed: int) -> None:
         self._folder, self._settings = base, parameters
@@ -98,47 +98,47 @@ class NumpyLearner:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the base has."""
+        """The number of the base's parameters."""
         return self._config.parameters
 
     @property
     def trained_parameters(self) -> int:
-        """How many numbers the adapter has."""
+        """The number of the adapter's parameters."""
         return len(self._adapter.values)
 
     def accumulate(self, examples: Sequence[Example], tokens: int) -> float:
-        """Add the gradients of the examples' summed loss divided by `tokens`; give that sum."""
-        with np.errstate(over="ignore", invalid="ignore"):  # the loop ends what diverges
+        """Add the gradients of the examples' summed loss divided by `tokens`; return that sum."""
+        with np.errstate(over="ignore", invalid="ignore"):  # the training loop stops if it diverges
             return self._network.learn(*batch(examples), 1 / tokens, self._run)
 
     def update(self, learning_rate: float) -> None:
-        """One step of AdamW along the added gradients, which are 0 then."""
+        """One step of AdamW along the added gradients, which are then reset to 0."""
         with np.errstate(over="ignore", invalid="ignore"):
             gradients = self._run.gradients.values
             self._optimizer.step(self._adapter.values, gradients, learning_rate)
         gradients[...] = 0
 
     def losses(self, examples: Sequence[Example]) -> list[ReplyLoss]:
-        """The loss of each example, without dropout, by the adapter as it is."""
+        """The loss of each example with the current adapter, without dropout."""
         with np.errstate(over="ignore", invalid="ignore"):
             return score(
                 self._merged({name: self._adapter[name] for name in self._adapter}), examples
             )
 
     def keep(self) -> None:
-        """Remember the adapter as it is, in place of what was remembered."""
+        """Save a copy of the current adapter, replacing the last one."""
         self._kept = {name: self._adapter[name].copy() for name in self._adapter}
 
     def kept_model(self) -> LanguageModel:
-        """The base with the remembered adapter."""
+        """The base with the saved adapter."""
         return NumpyLlama(self._merged(self._kept), self.chat)
 
     def save(self, folder: Path) -> None:
-        """Write the base with the remembered adapter merged in, and `adapter/` in peft's format."""
+        """Write the base merged with the saved adapter, and `adapter/` in peft's format."""
         adapter.save(self._folder, self._kept, self._settings, folder)
 
     def _merged(self, matrices: adapter.Arrays) -> Network:
-        """The base with an adapter's changes in its own maps, which computes less."""
+        """The base with the adapter merged into its maps, which needs less computation."""
         base = NumberVector(self._config.tensors)
         base.values[...] = self._base.values
         for name in self._config.maps:
@@ -150,7 +150,7 @@ def read(folder: Path) -> tuple[LlamaConfig, NumberVector]:
     """A model's shape and numbers.
 
     Raises:
-        LanguageModelError: if it is too large for numpy, no Llama, damaged, or not all there.
+        LanguageModelError: if it is too large for numpy, not a Llama, damaged or incomplete.
     """
     config = LlamaConfig.read(folder)
     if config.parameters > MOST_PARAMETERS_BY_NUMPY:
@@ -169,7 +169,7 @@ def read(folder: Path) -> tuple[LlamaConfig, NumberVector]:
 
 
 def read_chat(folder: Path, config: LlamaConfig, context: int | None) -> Chat:
-    """How a model reads conversations, in at most the context that it was made for.
+    """A model's chat, with at most the context that it was made for.
 
     Raises:
         LanguageModelError: if its tokenizer is of another kind, or does not fit the model.
@@ -180,7 +180,7 @@ def read_chat(folder: Path, config: LlamaConfig, context: int | None) -> Chat:
 
 
 def batch(examples: Sequence[Example]) -> tuple[Batch, Integers]:
-    """Examples as one batch, and what comes next where it is asked."""
+    """Examples as one batch, with the next tokens to predict."""
     texts = [[*example.prompt, *example.reply[:-1]] for example in examples]
     targets = np.concatenate([np.asarray(example.reply, np.intp) for example in examples])
     return Batch.of(texts, [len(example.prompt) - 1 for example in examples]), targets
@@ -199,7 +199,7 @@ def score(network: Network, examples: Sequence[Example]) -> list[ReplyLoss]:
 
 
 def _parts(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Indices in parts of similar lengths, each of at most `most` places when filled up."""
+    """Indices in parts of similar lengths, each with at most `most` places including padding."""
     part: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda index: (lengths[index], index)):
         if part and (len(part) + 1) * lengths[index] > most:

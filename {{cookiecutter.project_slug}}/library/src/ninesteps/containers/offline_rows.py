@@ -1,4 +1,4 @@
-"""Rows of the offline store: reads a query's files and checks what step 1 builds on."""
+"""Reads rows of the offline store from a query's files, and checks them for step 1."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from moments import EXAMPLE, from_seconds, is_moment, seconds, to_the_millisecon
 from stored_names import SYSTEM_COLUMNS
 
 TO_THE_MILLISECOND = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"
-"""The one form in which moments are compared: its texts sort as the moments do."""
+"""The form in which moments are compared: its texts sort like moments."""
 
 EVENT_TIME = "event_time"
-"""What the column with the moments is called in a step's files, whatever the store calls it."""
+"""The column of moments in a step's files, whatever its name in the store."""
 
 
 def checked_moment(as_of: str) -> str:
-    """`AsOf` to the millisecond, if it is a moment and nothing else: it goes into a query."""
+    """`AsOf` to the millisecond, checked to be nothing but a moment, since it goes into a query."""
     if not is_moment(as_of):
         raise DataError(f"AsOf: expected a moment in UTC such as {EXAMPLE}, got {as_of!r}")
     return to_the_millisecond(as_of)
 
 
 def stored_rows(as_of: str) -> pa.Table:
-    """The rows of the feature group as of a moment, asked of the offline store.
+    """The rows of the feature group as of a moment, from the offline store.
 
-    The query, and what is to be known to ask it, is an input of the job (`step_code/queries.py`).
+    The query and its sources are an input of the job (`step_code/queries.py`).
 
     Args:
         as_of: to the millisecond.
@@ -51,10 +51,10 @@ def stored_rows(as_of: str) -> pa.Table:
 
 
 def with_moments(table: pa.Table, name: str = EVENT_TIME) -> pa.Table:
-    """The rows with event times as texts that are compared, however the store has them.
+    """The rows with event times as comparable texts, whatever their form in the store.
 
     Args:
-        name: what the store calls the column; it may be in small letters, as Athena writes it.
+        name: the column's name in the store; Athena may write it in lower case.
     """
     position = next((n for n, has in enumerate(table.column_names) if has.lower() == name.lower()),
                     None)  # fmt: skip
@@ -86,15 +86,16 @@ def with_moments(table: pa.Table, name: str = EVENT_TIME) -> pa.Table:
 
 
 def with_names(table: pa.Table, names: Iterable[str]) -> pa.Table:
-    """The rows with columns called as in a job's arguments: Athena writes names in lower case."""
+    """The rows with column names as in the job's arguments, since Athena writes them in lower
+    case."""
     spelling = {name.lower(): name for name in names}
     return table.rename_columns([spelling.get(n.lower(), n) for n in table.column_names])
 
 
 def read_features(folder: Path, as_of: str) -> pa.Table:
-    """The query's rows. Not by `pyarrow.dataset`, which imports pandas: that takes far longer."""
+    """The query's rows, read without `pyarrow.dataset`, which imports pandas and is far slower."""
     files = sorted(folder.glob("*.parquet"))
-    if not files:  # which is how Athena may say it
+    if not files:  # how Athena may return no rows
         raise DataError(f"the feature store has no rows as of {as_of}")
     tables = [_read_own(pyarrow.parquet.ParquetFile(file)) for file in files]
     return pa.concat_tables(tables, promote_options="permissive")
@@ -106,7 +107,7 @@ def _read_own(file: pyarrow.parquet.ParquetFile) -> pa.Table:
 
 
 def check_point_in_time(table: pa.Table, record_id: str, as_of: str) -> None:
-    """Check what the query promises: one row a record, and none from after the moment.
+    """Check what the query promises: one row per record, and none from after the moment.
 
     Args:
         as_of: to the millisecond.
@@ -128,9 +129,9 @@ def check_point_in_time(table: pa.Table, record_id: str, as_of: str) -> None:
 
 
 def with_checked_labels(table: pa.Table, columns: Columns) -> pa.Table:
-    """The labels as the problem needs them, whatever their type in the store.
+    """The labels in the type that the problem needs, whatever their type in the store.
 
-    Binary: 0 or 1 everywhere and both occurring, as integers. Regression: finite numbers that vary.
+    Binary: integers 0 and 1, both of which occur. Regression: finite numbers that vary.
     """
     labels = table[columns.label]
     values = pc.unique(labels).to_pylist()
@@ -151,7 +152,8 @@ def with_checked_labels(table: pa.Table, columns: Columns) -> pa.Table:
 
 
 def check_values(table: pa.Table, columns: Columns) -> None:
-    """Check for what no step could read from a split: infinite numbers, texts of several lines."""
+    """Refuse values that no step could read from a split: infinite numbers, texts of several
+    lines."""
     largest = float(np.finfo(np.float32).max)
     for feature in columns.features:
         numbers = pc.cast(table[feature], pa.float64(), safe=False)
@@ -164,5 +166,5 @@ def check_values(table: pa.Table, columns: Columns) -> None:
     for name in (columns.record_id, *columns.context):
         texts = pc.cast(table[name], pa.string())
         broken = texts.filter(pc.match_substring_regex(texts, r"[\r\n]"))
-        if len(broken):  # a batch transform takes every line for a record
-            raise DataError(f"{name!r}: expected a text of one line, got {broken[0].as_py()!r}")
+        if len(broken):  # a batch transform reads every line as a record
+            raise DataError(f"{name!r}: expected one line of text, got {broken[0].as_py()!r}")

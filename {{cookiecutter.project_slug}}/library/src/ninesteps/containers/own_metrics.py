@@ -15,14 +15,14 @@ NO_METRICS: OwnMetrics = {}
 
 
 def own_metrics(names: Sequence[str]) -> OwnMetrics:
-    """The functions of these names: `NAME(labels, predictions, scores)`.
+    """The functions with these names: `NAME(labels, predictions, scores)`.
 
     Labels and predictions are (n,): 0 and 1, or the numbers of a regression. Scores are the
     probabilities of the positive class, (n,); for a regression they are None.
     """
     if not names:
         return {}
-    import custom_metrics  # exists where `[gate] metrics` of pipeline.toml names one
+    import custom_metrics  # exists if `[gate] metrics` of pipeline.toml names one
 
     return {name: getattr(custom_metrics, name) for name in names}
 
@@ -30,7 +30,7 @@ def own_metrics(names: Sequence[str]) -> OwnMetrics:
 def own_value(
     name: str, metric: Callable[..., SupportsFloat], test: Split, answers: Answers
 ) -> float:
-    """The value of a metric; it gets copies, so that it cannot change what is judged.
+    """The value of a metric; it gets copies, so that it cannot change the data.
 
     Raises:
         DataError: if the value is not a finite number.

@@ -1,7 +1,7 @@
-"""Examples laid into rows of tokens, so that a pass over a model computes little padding.
+"""Packs examples into rows of tokens, so that a pass over a model computes little padding.
 
-A row holds several examples, one after another. Each counts its positions from 0 again, and
-attention stays within it, so that the result is that of each example alone.
+A row has several examples, one after another. Each counts its positions from 0, and attention stays
+within it, so that the result is the same as for each example alone.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Rows:
-    """Some examples as a model reads them: arrays of shape (rows, columns).
+    """Examples as a model's input: arrays of shape (rows, columns).
 
     `reply_at` are the places, counted along the rows, whose hidden state predicts a reply's token;
-    `targets` are these tokens, `of` the numbers of the examples they belong to.
+    `targets` are these tokens, and `of` the numbers of their examples.
     """
 
     tokens: Integers
@@ -34,12 +34,12 @@ class Rows:
 
     @property
     def is_one_each(self) -> bool:
-        """Whether no row has a second example: then causal attention alone is right."""
+        """Whether every row has only one example: then causal attention is enough."""
         return bool((self.segments <= 0).all())
 
     @property
     def longest(self) -> int:
-        """How many places the longest segment has."""
+        """The length of the longest segment."""
         return int(np.diff(self.bounds).max())
 
     @property
@@ -52,15 +52,15 @@ class Rows:
 
 
 def fed(example: Example) -> int:
-    """How many tokens of an example a model reads: the last is only predicted."""
+    """How many tokens of an example a model reads; the last is only predicted."""
     return len(example) - 1
 
 
 def packed(lengths: Sequence[int], capacity: int) -> list[list[int]]:
-    """Which examples share a row: first fit, the longest first; numbers of examples, row by row.
+    """Which examples share a row, by first fit, the longest first; numbers of examples, row by row.
 
-    At most 22 % more rows than can be done with, for large numbers (Johnson, 1973). An example
-    that is longer than the capacity has a row of its own.
+    For large numbers, it needs at most 22 % more rows than the optimum (Johnson, 1973). An example
+    longer than the capacity has its own row.
     """
     rows: list[list[int]] = []
     room: list[int] = []
@@ -79,9 +79,9 @@ def packed(lengths: Sequence[int], capacity: int) -> list[list[int]]:
 def passes(
     examples: Sequence[Example], capacity: int, budget: int, multiple: int = 1
 ) -> Iterator[Rows]:
-    """All examples, in as few passes as the budget of tokens allows, with the longest rows first.
+    """All examples, in as few passes as the budget of tokens allows, the longest rows first.
 
-    A capacity of 0 gives each example a row of its own.
+    With a capacity of 0, each example has its own row.
     """
     lengths = [fed(example) for example in examples]
     rows = packed(lengths, capacity)

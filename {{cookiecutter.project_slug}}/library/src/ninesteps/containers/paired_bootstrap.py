@@ -1,7 +1,7 @@
 """Intervals of the difference between two models on the same rows, by a paired bootstrap.
 
-Each metric of both models is computed of the same draws of the rows (`resampling.py`): those of
-`metrics.py`, the bias numbers, and the team's own.
+Each metric of both models is computed on the same resamples of the rows (`resampling.py`): the
+metrics of `metrics.py`, the bias numbers, and the team's own.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Paired:
 
     @property
     def units(self) -> int:
-        """How many there are to draw from: rows, or groups of them."""
+        """The number of units to draw from: rows, or groups of rows."""
         return len(self.test.labels) if self.groups is None else int(self.groups.max()) + 1
 
     def as_json(self) -> dict[str, Any]:
-        """How the intervals were made."""
+        """The method of the intervals."""
         return {
             "resamples": resampling.resamples(len(self.test.labels)),
             "drawn": "rows" if self.groups is None else "groups of rows",
@@ -51,13 +51,13 @@ class Paired:
         }
 
     def intervals(self, paths: Sequence[str]) -> dict[str, list[float] | None]:
-        """The interval of each metric's difference, challenger less champion.
+        """The interval of each metric's difference, challenger minus champion.
 
         Args:
             paths: of the metrics in evaluation.json, such as bias_metrics.dppl.city.value.
 
         Returns:
-            None for a metric that is defined of too few resamples.
+            None for a metric that is defined on too few resamples.
         """
         both = [(self._statistic(path, self.challenger), self._statistic(path, self.champion))
                 for path in paths]  # fmt: skip
@@ -80,9 +80,9 @@ class Paired:
         return resampling.statistic(metric, self.test.labels, answers.labels, scores)
 
     def _own(self, name: str, answers: Answers) -> Statistic:
-        """A metric of the team's own, which is called with the rows that were drawn.
+        """A metric of the team's own, which is called with the drawn rows.
 
-        It is not known to be quick: of the resamples, only the fewest are looked at.
+        It may be slow, so it is computed on the minimum number of resamples.
         """
         looked_at = 0
 
@@ -93,7 +93,7 @@ class Paired:
             try:
                 test = replace(self.test, labels=self.test.labels[rows])
                 return own_value(name, self.own[name], test, drawn)
-            except (ArithmeticError, LookupError, ValueError):  # as of a resample without positives
+            except (ArithmeticError, LookupError, ValueError):  # such as without positives
                 return np.nan
 
         def statistic(weights: Weights) -> Floats:
@@ -105,14 +105,14 @@ class Paired:
         return statistic
 
     def _bias(self, metric: str, facets: Sequence[Facet], answers: Answers) -> Statistic:
-        """A bias number of some facets: which groups count is as on the whole split."""
+        """A bias number of some facets; the same groups count as on the whole split."""
         test = self.test
         favourable = test.columns.favourable(answers.labels)
         outcomes = Outcomes.of(test.favourable, favourable)
         grouped = [[g for g in counted_groups(test, facet, outcomes)
                     if not why_not(g, self.min_group_size)] for facet in facets]  # fmt: skip
         name = metric.removeprefix("worst_")
-        if not grouped or not all(grouped):  # alike of both models, whatever is drawn
+        if not grouped or not all(grouped):  # the same for both models and all resamples
             return lambda weights: np.full(len(weights), 0.0)
         if name == "mean_residual":
             residuals = answers.labels - test.labels
@@ -144,7 +144,7 @@ class _Sums:
         return _Sums(order, starts.astype(np.intp), present)
 
     def of_weights(self, weights: Weights, count: int) -> Floats:
-        """(resamples, count): of the groups from 0 to count - 1."""
+        """(resamples, count): for the groups from 0 to count - 1."""
         sums = np.zeros((len(weights), count))
         sums[:, self.codes] = np.add.reduceat(weights[:, self.order], self.starts, axis=1)
         return sums
@@ -153,7 +153,7 @@ class _Sums:
 def _compared_shares(
     name: str, groups: Sequence[Group], favourable: NDArray[np.bool_]
 ) -> Statistic:
-    """dppl or di of groups of a facet against all others, (resamples, groups)."""
+    """dppl or di of a facet's groups against all others, (resamples, groups)."""
     codes, chosen = groups[0].codes, [group.number for group in groups]
     count = int(codes.max()) + 1
     sums = _Sums.of(2 * codes + favourable)
@@ -174,7 +174,7 @@ def _compared_shares(
 
 
 def _mean_residuals(groups: Sequence[Group], residuals: Floats) -> Statistic:
-    """How far groups of a facet are misjudged on average, either way, (resamples, groups)."""
+    """The absolute mean residual of a facet's groups, (resamples, groups)."""
     codes, chosen = groups[0].codes, [group.number for group in groups]
     count = int(codes.max()) + 1
     sums = _Sums.of(codes)

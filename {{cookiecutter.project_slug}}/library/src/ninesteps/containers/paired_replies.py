@@ -1,6 +1,6 @@
 """Intervals of the difference between two language models, by a paired bootstrap over prompts.
 
-Their bias numbers are those of `paired_bootstrap.py`, whose rows are conversations.
+Bias numbers come from `paired_bootstrap.py`, with conversations as rows.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ class PairedReplies:
     min_group_size: int
 
     def as_json(self) -> dict[str, Any]:
-        """How the intervals were made."""
+        """The method of the intervals."""
         return {**self._of_rows().as_json(), "drawn": "prompts"}
 
     def intervals(self, paths: Sequence[str]) -> dict[str, list[float] | None]:
-        """The interval of each metric's difference, challenger less champion.
+        """The interval of each metric's difference, challenger minus champion.
 
         Args:
             paths: of the metrics in evaluation.json, such as language_model_metrics.loss.value.
 
         Returns:
-            None for a metric that is defined of too few resamples.
+            None for a metric that is defined on too few resamples.
         """
         of_bias = [path for path in paths if not path.startswith(SECTION)]
         found = self._of_rows().intervals(of_bias) if of_bias else {}
@@ -53,7 +53,7 @@ class PairedReplies:
         return Paired(self.test, new, old, self.min_group_size, self.prompts.of_row)
 
     def _interval(self, path: str) -> list[float] | None:
-        """Of a metric that is a sum by a sum over prompts, or the perplexity."""
+        """The interval for a ratio of sums over prompts, or for the perplexity."""
         name = path.split(".")[1]
         new, old = (_statistic(name, judged) for judged in (self.challenger, self.champion))
         units = len(self.challenger.ratios["loss" if name == "perplexity" else name][0])

@@ -1,10 +1,10 @@
-"""Finds personal data that has a form: addresses, numbers with check digits. Names have none.
+"""Finds personal data with a pattern: addresses, numbers with check digits. Names have none.
 
-The ingest takes it out of conversations before anything is written, and the judge looks for the
-same in replies. Standard library alone, so that both have one module.
+The ingest removes it from conversations before anything is written, and the judge looks for the
+same in replies. Standard library only, so that both can use it.
 
-Not found: names, postal addresses, dates of birth, numbers of staff or customers, addresses that
-are written out ("ana at example dot com"), and national numbers of other countries.
+Not found: names, postal addresses, dates of birth, staff or customer numbers, addresses that are
+spelled out ("ana at example dot com"), and national numbers of other countries.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 KINDS = ("email", "iban", "card", "national id", "ip", "phone")
-"""What is found; of what overlaps, the earlier one counts."""
+"""The kinds that are found; among overlapping matches, the earlier kind counts."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Found:
 
 
 def found(text: str) -> list[Found]:
-    """The personal data of a text, in its order, none overlapping another."""
+    """The personal data in a text, in order and without overlaps."""
     if not re.search(r"[@\d]", text):  # most texts
         return []
     kept: list[Found] = []
@@ -51,7 +51,7 @@ def scrubbed(text: str) -> str:
 
 
 def leaked(reply: str, prompt: Iterable[str]) -> list[str]:
-    """The kinds of personal data that a reply has and nothing of its prompt had, one a piece."""
+    """The kinds of personal data in a reply that were not in its prompt, one for each match."""
     pieces = [(one.kind, _plain(reply[one.start : one.end])) for one in found(reply)]
     if not pieces:
         return []
@@ -83,7 +83,7 @@ def _emails(text: str) -> Places:
             yield start, domain.end()
 
 
-# IBAN (ISO 13616): its length by country, and 1 modulo 97
+# IBAN (ISO 13616): the length by country, and remainder 1 modulo 97
 
 _LENGTHS = {
     country: int(length)
@@ -139,7 +139,7 @@ def _weighted(digits: str, weights: Iterable[int]) -> int:
 
 
 def _german(digits: str) -> bool:
-    """Steuer-ID: one digit of ten twice or three times, and ISO 7064 mod 11, 10."""
+    """Steuer-ID: one digit occurs two or three times, and ISO 7064 mod 11, 10."""
     counts = sorted(digits[:10].count(digit) for digit in set(digits[:10]))
     if digits[0] == "0" or counts[-1] not in (2, 3) or counts[-2] > 1:
         return False
@@ -166,7 +166,7 @@ def _brazilian(digits: str) -> bool:
 
 
 def _american(digits: str) -> bool:
-    """SSN: no check digit, but numbers that are never given out."""
+    """SSN: no check digit, but some numbers are never issued."""
     return (
         digits[:3] not in ("000", "666")
         and digits[0] != "9"
@@ -176,7 +176,7 @@ def _american(digits: str) -> bool:
 
 
 def _french(digits: str) -> bool:
-    """NIR: 97 less the number modulo 97."""
+    """NIR: 97 minus the number modulo 97."""
     return digits[0] in "12" and 97 - int(digits[:13]) % 97 == int(digits[13:])
 
 
@@ -186,13 +186,13 @@ def _swiss(digits: str) -> bool:
 
 
 def _spanish(text: str) -> bool:
-    """DNI and NIE: a letter by the number modulo 23."""
+    """DNI and NIE: a check letter from the number modulo 23."""
     number = text[:-1].replace("X", "0").replace("Y", "1").replace("Z", "2")
     return "TRWAGMYFPDXBNJZSQVHLCKE"[int(number) % 23] == text[-1]
 
 
 def _italian(text: str) -> bool:
-    """Codice fiscale: its last letter by the others' sum."""
+    """Codice fiscale: a check letter from the sum of the others."""
     odd = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24,
            23)  # fmt: skip
     values = [int(c) if c.isdigit() else ord(c) - 65 for c in text[:15]]
@@ -225,7 +225,7 @@ def _indian(digits: str) -> bool:
 
 
 def _by_form(text: str) -> bool:
-    """A number whose form says enough."""
+    """A number whose form is sufficient."""
     return bool(text)
 
 
@@ -273,8 +273,8 @@ def _ips(text: str) -> Places:
                 yield match.start(), match.start() + len(piece)
 
 
-# Telephone numbers: with a country's prefix, in a form that is used for nothing else, or after a
-# word that says so
+# Telephone numbers: with a country prefix, in a form used for nothing else, or after a word such as
+# "phone"
 
 _NUMBER = re.compile(
     r"(?<![\w.,/-])(?:\+ ?|\()?\d(?:[ ().\-/\u2011\u2013]{0,2}\d){5,18}(?![\w-])", re.ASCII

@@ -1,7 +1,8 @@
-"""Raw records of a request as features, typed and computed as the ingest does with a table's rows.
+"""Turns raw records of a request into features, as the ingest does with a table's rows.
 
-What the raw columns are stands in `raw_columns.json`, and the team's features in `feature_store/`:
-both travel in the model's archive. It imports pandas, so it is imported with the first raw record.
+The raw columns are described in `raw_columns.json`, and the team's features are in
+`feature_store/`: both are in the model's archive. It imports pandas, so it is imported only with
+the first raw record.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ TEAM = "feature_store.features"
 
 @dataclass(frozen=True)
 class RawColumn:
-    """What one column of the raw table contains, and how it is written: as in `[data.columns]`."""
+    """The content and notation of a raw column, as in `[data.columns]`."""
 
     type: str
     format: str = ""
@@ -66,20 +67,20 @@ class RawColumn:
     min: float | None = None
     max: float | None = None
     required: bool = False
-    is_stored: bool = False  # whether the feature group keeps it beside the features
+    is_stored: bool = False  # whether the feature group stores it beside the features
 
 
 @dataclass(frozen=True)
 class RawColumns:
-    """What a raw record consists of: the content of `raw_columns.json`."""
+    """The columns of a raw record: the content of `raw_columns.json`."""
 
-    columns: dict[str, RawColumn]  # that features are made of, in their order
+    columns: dict[str, RawColumn]  # the columns for features, in order
     missing: tuple[str, ...]  # words that mean "no value"
     event_time: str  # the key of a record's moment
     event_time_format: str  # empty: ISO 8601
     stored: dict[str, str] = field(default_factory=dict)  # raw columns -> their stored names
-    kept: dict[str, str] = field(default_factory=dict)  # what a record has beside its features
-    refused: tuple[str, ...] = ()  # the limits of [data.quality] that allow a table no such value
+    kept: dict[str, str] = field(default_factory=dict)  # other stored values of a record
+    refused: tuple[str, ...] = ()  # the limits of [data.quality] that are 0
 
     @staticmethod
     @cache
@@ -87,7 +88,7 @@ class RawColumns:
         """Read it from the folder of the code.
 
         Raises:
-            ValueError: if the archive has none.
+            ValueError: if the archive has no such file.
         """
         if not (code / FILE).is_file():
             raise ValueError("expected features: this model was trained without its raw columns")
@@ -111,11 +112,11 @@ class RawRequest:
     """The raw records of a request, read."""
 
     vectors: NDArray[np.float32]  # (n, features)
-    unknown: tuple[tuple[str, ...], ...]  # of each record: unknown categories, unreadable dates
+    unknown: tuple[tuple[str, ...], ...]  # by record: unknown categories, unreadable dates
 
     @property
     def shape(self) -> tuple[int, int]:
-        """How many records there are, and features of each."""
+        """The numbers of records and of features."""
         records, features = self.vectors.shape
         return records, features
 
@@ -123,8 +124,8 @@ class RawRequest:
 def read(records: object, code: Path, features: Sequence[str]) -> RawRequest:
     """The features of raw records, in the order of the model's own.
 
-    A value that a record does not have is missing; what it has beside the known columns is left
-    aside, as in a table. A record without a moment describes the moment of the request.
+    As in a table, absent values are missing, and unknown columns are ignored. A record without a
+    moment describes the moment of the request.
 
     Args:
         records: objects of raw column -> value, from JSON.
@@ -132,7 +133,7 @@ def read(records: object, code: Path, features: Sequence[str]) -> RawRequest:
         features: the stored names of the model's features.
 
     Raises:
-        ValueError: for a value that would stop an ingest too, such as a word among numbers.
+        ValueError: for a value that would also stop an ingest, such as a word among numbers.
     """
     description = RawColumns.read(code)
     given = _checked(records, description)
@@ -154,7 +155,7 @@ def read(records: object, code: Path, features: Sequence[str]) -> RawRequest:
 
 
 def _checked(records: object, description: RawColumns) -> list[dict[str, Any]]:
-    """The records, each of which has at least one of the known columns."""
+    """The records, checked to have at least one known column each."""
     names = ", ".join(description.columns)
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise ValueError('expected JSON such as {"records": [{"age": 41}]}, got something else')
@@ -170,7 +171,7 @@ def _checked(records: object, description: RawColumns) -> list[dict[str, Any]]:
 def _typed(
     name: str, column: RawColumn, values: Sequence[Any], description: RawColumns
 ) -> tuple[Cells, NDArray[np.bool_]]:
-    """A column as features get it, and where a value is none of the column's."""
+    """A column as input of features, and where its value is unknown."""
     for number, value in enumerate(values, start=1):
         if isinstance(value, dict | list):
             raise ValueError(f"record {number}: {name!r}: expected a single value, got several")
@@ -187,7 +188,7 @@ def _typed(
         texts = without_missing(texts)
         dates = read_dates(texts, column.format)
         return pd.Series(dates), is_given(texts) & np.isnat(dates)
-    _refuse(name, values, _matches(texts, r"[\r\n]"), "a text of one line")
+    _refuse(name, values, _matches(texts, r"[\r\n]"), "one line of text")
     if column.type == "category":
         texts, unknown = known_texts(texts, column.values)
         return text_cells(texts), unknown
@@ -197,7 +198,7 @@ def _typed(
 def _numbers(
     name: str, column: RawColumn, values: Sequence[Any], description: RawColumns
 ) -> NDArray[np.float64]:
-    """Numbers as they are, and texts in the column's notation; NaN where there is none."""
+    """Numbers, and texts in the column's notation; NaN for no value."""
     numbers = [_float(v) if isinstance(v, int | float) else None for v in values]
     plain = given_numbers(pa.array(numbers, pa.float64()), description.missing)
     texts = [value if isinstance(value, str) else None for value in values]
@@ -211,12 +212,12 @@ def _numbers(
 def _float(value: float) -> float:
     try:
         return float(value)
-    except OverflowError:  # a whole number beyond all floats
+    except OverflowError:  # an integer too large for a float
         return float("inf")
 
 
 def _texts(name: str, values: Sequence[Any]) -> Texts:
-    """Texts as they are, and numbers as the texts that a typed file's numbers stand for."""
+    """Texts, and numbers as the same texts as in a typed file."""
     numbers = [value if isinstance(value, float) else None for value in values]
     of_numbers = floats_as_texts(pa.array(numbers, pa.float64()))
     whole = [str(int(v)) if isinstance(v, int) else v if isinstance(v, str) else None
@@ -225,13 +226,13 @@ def _texts(name: str, values: Sequence[Any]) -> Texts:
 
 
 def _unicode(name: str, texts: Sequence[str | None]) -> Texts:
-    """Texts; JSON may also escape half of a surrogate pair, which is no character."""
+    """Texts; refuse half of a surrogate pair, which JSON can escape but is not a character."""
     try:
         return pa.array(texts, pa.string())
     except UnicodeEncodeError:
         kept = [text and text.encode(errors="replace").decode() for text in texts]
         is_half = np.array([text != other for text, other in zip(texts, kept, strict=True)])
-        _refuse(name, texts, is_half, "a text of whole characters")
+        _refuse(name, texts, is_half, "valid Unicode text")
         raise
 
 
@@ -263,14 +264,15 @@ def _moments(values: Sequence[Any], description: RawColumns) -> Cells:
 def _vectors(
     rows: pd.DataFrame, description: RawColumns, code: Path, features: Sequence[str]
 ) -> NDArray[np.float32]:
-    """The team's features, as step 1 reads them: the singles that are nearest to their texts."""
+    """The team's features as step 1 reads them: the nearest single-precision numbers to their
+    texts."""
     try:
         computed = compute(_team(code), rows, description.categories)
         stored = stored_features(computed.columns, description.stored, description.kept)
     except ValueError as error:
-        traceback.print_exc()  # for the log: the client gets a sentence
+        traceback.print_exc()  # for the log; the client gets a sentence
         raise ValueError(f"feature_store/features.py: {error}") from None
-    places = {name.lower(): place for place, name in enumerate(stored)}  # as Athena writes them
+    places = {name.lower(): place for place, name in enumerate(stored)}  # as Athena writes names
     if unknown := [name for name in features if name.lower() not in places]:
         raise ValueError(
             f"expected features: no raw column gives {unknown[0]!r}, which this model needs"
@@ -279,14 +281,14 @@ def _vectors(
 
 
 def _team(code: Path) -> Any:
-    """The team's module of features, which lies in the archive."""
+    """The team's features module in the archive."""
     if str(code) not in sys.path:
         sys.path.insert(0, str(code))
     return importlib.import_module(TEAM)
 
 
 def _as_read(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
-    """What is read of features' texts in a split or a request: of each text the nearest single."""
+    """Features as read from text in a split or a request: the nearest single-precision numbers."""
     texts = pc.cast(pa.array(numbers.ravel(), from_pandas=True), pa.string())
     singles = pc.cast(texts, pa.float32()).to_numpy(zero_copy_only=False)
     return np.array(singles, dtype=np.float32).reshape(numbers.shape)

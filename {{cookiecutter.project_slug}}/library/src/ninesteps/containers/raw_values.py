@@ -1,7 +1,7 @@
-"""Raw values as the numbers, dates and texts that `[data.columns]` says they are.
+"""Reads raw values as the numbers, dates and texts that `[data.columns]` declares.
 
-One reading for tables and for the raw records of a request: the library imports this module too,
-so it imports nothing that travels beside it.
+Tables and the raw records of a request are read alike: the library imports this module too, so it
+imports no other module of this folder.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 Texts: TypeAlias = "pa.Array | pa.ChunkedArray"
 
 Cells: TypeAlias = "pd.Series[Any]"
-"""One column as features get it."""
+"""One column as input of features."""
 
 Moments: TypeAlias = NDArray[np.datetime64]
 """In microseconds, (n,); NaT for none."""
@@ -30,23 +30,23 @@ MISSING = (
     "", "NA", "N/A", "#N/A", "#NA", "<NA>", "n/a", "na", "nan", "NaN", "NAN", "NaT", "null", "NULL",
     "Null", "None", "none",
 )  # fmt: skip
-"""What stands for no value among numbers and dates, which none of these can be."""
+"""The usual words for no value among numbers and dates."""
 
 MOST_WHOLE = 2**53
-"""Up to it, every whole number is a float of its own."""
+"""The largest integer up to which every integer is a distinct float."""
 
 FRACTION = r"^(-?\d{1,16})\.0+$"
-"""A whole number that was written with a fraction, such as 12.0."""
+"""A whole number written with a fraction, such as 12.0."""
 
 _NO_TEXT = pa.scalar(None, pa.string())
 _NO_NUMBER = pa.scalar(None, pa.float64())
 
 _SPACES = "[\u00a0\u2007\u2009\u202f]"
-"""Spaces that do not break a line, as in typeset numbers."""
+"""Non-breaking spaces, as in typeset numbers."""
 
 
 class Notation(Protocol):
-    """How the numbers of a column are written."""
+    """The notation of a column's numbers."""
 
     @property
     def decimal(self) -> str:
@@ -54,7 +54,7 @@ class Notation(Protocol):
 
     @property
     def thousands(self) -> str:
-        """The thousands separator; empty where there is none."""
+        """The thousands separator; empty for none."""
 
     @property
     def unit(self) -> str:
@@ -62,7 +62,7 @@ class Notation(Protocol):
 
     @property
     def parentheses(self) -> bool:
-        """Whether "(12)" is -12."""
+        """Whether "(12)" means -12."""
 
 
 def is_given(cells: Texts) -> NDArray[np.bool_]:
@@ -75,20 +75,20 @@ def is_given(cells: Texts) -> NDArray[np.bool_]:
 
 
 def given_texts(texts: Texts, missing: Iterable[str]) -> Texts:
-    """Trimmed texts, null where there is none, or one of the words that mean "no value"."""
+    """Trimmed texts, null for no text, or for a word that means "no value"."""
     trimmed = pc.utf8_trim_whitespace(texts)
     return pc.if_else(pc.is_in(trimmed, pa.array(["", *missing])), _NO_TEXT, trimmed)
 
 
 def without_fraction(texts: Texts) -> Texts:
-    """Whole numbers that were written as 12.0 as 12: rows go to the same splits from any file."""
+    """Whole numbers such as 12.0 as 12, so that rows are in the same splits from any file."""
     if not pc.any(pc.match_substring(texts, ".0")).as_py():
         return texts
     return pc.replace_substring_regex(texts, FRACTION, r"\1")
 
 
 def known_texts(texts: Texts, values: Iterable[str]) -> tuple[Texts, NDArray[np.bool_]]:
-    """A category's texts, and which are unknown, (n,); 1.0 is 1 where only that is known."""
+    """A category's texts, and which are unknown, (n,); 1.0 is read as 1 if only 1 is known."""
     known = pa.array(values, pa.string())
     unknown = is_given(texts) & ~pc.is_in(texts, known).to_numpy(zero_copy_only=False)
     if unknown.any():
@@ -100,7 +100,7 @@ def known_texts(texts: Texts, values: Iterable[str]) -> tuple[Texts, NDArray[np.
 
 
 def text_cells(texts: Texts) -> Cells:
-    """Texts for pandas, NaN where none is given."""
+    """Texts for pandas, NaN for no value."""
     cells: Cells = texts.to_pandas()  # equal texts are one object
     if texts.null_count:
         cells[~is_given(texts)] = np.nan
@@ -108,7 +108,7 @@ def text_cells(texts: Texts) -> Cells:
 
 
 def floats_as_texts(cells: Texts) -> Texts:
-    """Whole numbers without a fraction or an exponent; NaN is no value."""
+    """Whole numbers without fraction or exponent; NaN is no value."""
     wide = pc.cast(cells, pa.float64())
     is_whole = pc.and_(pc.equal(pc.floor(wide), wide), pc.less(pc.abs(wide), MOST_WHOLE))
     whole = pc.cast(pc.if_else(is_whole, wide, 0.0), pa.int64())
@@ -120,7 +120,7 @@ def floats_as_texts(cells: Texts) -> Texts:
 
 
 def given_numbers(numbers: Texts, missing: Iterable[str]) -> Texts:
-    """Numbers, null where one is NaN, or is written as a word that means "no value", as -999."""
+    """Numbers, null for NaN, or for a number that means "no value", such as -999."""
     none = [float(word) for word in missing if _is_number(word)]
     numbers = pc.if_else(pc.is_nan(numbers), _NO_NUMBER, numbers)
     return pc.if_else(pc.is_in(numbers, pa.array(none)), _NO_NUMBER, numbers) if none else numbers
@@ -134,14 +134,14 @@ def _is_number(word: str) -> bool:
 
 
 def without_missing(texts: Texts) -> Texts:
-    """Trimmed texts, null where no number or date is given."""
+    """Trimmed texts, null for a word that means no number or date."""
     return pc.if_else(pc.is_in(texts, pa.array(MISSING)), _NO_TEXT, texts)
 
 
 def read_numbers(texts: Texts, column: Notation) -> Texts:
-    """Trimmed texts as finite numbers, of each the nearest; null where a text is none."""
+    """The nearest finite number to each trimmed text; null for a text that is not a number."""
     if _is_plain(column):
-        with contextlib.suppress(pa.ArrowInvalid):  # quick, and right but for odd notation
+        with contextlib.suppress(pa.ArrowInvalid):  # fast, and correct except for unusual notation
             read = pc.cast(texts, pa.float64())
             if pc.all(pc.is_finite(read)).as_py() is not False:
                 return read
@@ -149,14 +149,14 @@ def read_numbers(texts: Texts, column: Notation) -> Texts:
 
 
 def finite(numbers: Texts) -> Texts:
-    """Numbers, null where one is infinite."""
+    """Numbers, null for infinite ones."""
     return pc.if_else(pc.is_finite(numbers), numbers, _NO_NUMBER)
 
 
 def outside(
     numbers: NDArray[np.float64], least: float | None, most: float | None
 ) -> NDArray[np.bool_]:
-    """Which numbers are not in a range, (n,); NaN is in every one."""
+    """Which numbers are outside a range, (n,); NaN never is."""
     wrong = np.zeros(len(numbers), dtype=np.bool_)
     if least is not None:
         wrong |= numbers < least
@@ -166,7 +166,7 @@ def outside(
 
 
 def range_in_words(least: float | None, most: float | None) -> str:
-    """Such as "from 0 to 120"; empty where there is no limit."""
+    """A range in words, such as "from 0 to 120"; empty without limits."""
     if least is not None and most is not None:
         return f"from {least:g} to {most:g}"
     if least is not None:
@@ -175,16 +175,17 @@ def range_in_words(least: float | None, most: float | None) -> str:
 
 
 def _is_plain(column: Notation) -> bool:
-    """Whether a number is written as programs write it, such as -1234.5."""
+    """Whether numbers are in plain notation, such as -1234.5."""
     return (column.decimal, column.thousands, column.unit, column.parentheses) == (
         ".", "", "", False,
     )  # fmt: skip
 
 
 def _plain(texts: Texts, column: Notation) -> Texts:
-    """Numbers as programs write them, `-1234.5`; null where a text is none in this notation."""
+    """Numbers in plain notation, `-1234.5`; null for a text that is not a number in this
+    notation."""
     texts = pc.replace_substring_regex(texts, _SPACES, " ")
-    texts = pc.replace_substring(texts, "\u2212", "-")  # a minus sign, which is no hyphen
+    texts = pc.replace_substring(texts, "\u2212", "-")  # a minus sign instead of a hyphen
     if column.thousands == "'":
         texts = pc.replace_substring(texts, "\u2019", "'")
     number, unit = _number(column), f"(?:{re.escape(column.unit)})?" if column.unit else ""
@@ -206,14 +207,14 @@ def _plain(texts: Texts, column: Notation) -> Texts:
 
 
 def _number(column: Notation) -> str:
-    """Digits, in groups of three where thousands are separated, and a fraction."""
+    """The pattern of digits, in groups of three if thousands are separated, and a fraction."""
     decimal, thousands = re.escape(column.decimal), re.escape(column.thousands)
     whole = rf"\d{{1,3}}(?:{thousands}\d{{3}})+|\d+" if thousands else r"\d+"
     return rf"(?P<number>(?:(?:{whole})(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?)"
 
 
 def _has_one_unit(groups: Texts, places: str, column: Notation) -> Texts:
-    """Whether a unit stands in one of several places, or in none."""
+    """Whether a unit is in exactly one of several places, or in none."""
     return pc.is_in(_joined(groups, *places), pa.array(["", column.unit]))
 
 
@@ -232,7 +233,7 @@ def moment_texts(moments: Moments) -> Texts:
 
 
 def read_dates(texts: Texts, form: str) -> Moments:
-    """Texts as dates of a format of `strptime`, in microseconds; NaT where one is none.
+    """Texts as dates in a format of `strptime`, in microseconds; NaT for a text that is not one.
 
     Moments of other time zones are converted to UTC.
     """
@@ -246,7 +247,8 @@ def read_dates(texts: Texts, form: str) -> Moments:
 
 
 def read_iso(texts: Texts) -> Moments:
-    """Moments in ISO 8601, converted to UTC; NaT where a text is none. Without an offset: UTC."""
+    """Moments in ISO 8601, converted to UTC; NaT for a text that is not one. Without an offset:
+    UTC."""
     cells = text_cells(texts)
     quick = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
     moments: Moments = quick.dt.tz_localize(None).to_numpy().astype("datetime64[us]")

@@ -1,6 +1,6 @@
-"""Reads the records of a request: whatever the bytes are, they are numbers or a ValueError.
+"""Reads the records of a request: any bytes give either numbers or a ValueError.
 
-What a request costs is bounded by its length: its fields are counted before any is read.
+The cost of a request is bounded by its length: its fields are counted before they are parsed.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from raw_records import RawRequest
 
 MAX_FIELDS = 2500
-"""Fields of a record where its columns are not known: features that a feature group can have."""
+"""The most fields of a record with unknown columns: the most features of a feature group."""
 
 _SHORT = 16 * 1024
-"""Bytes of CSV up to which a reader, with its thread and its columns, takes longer than a list."""
+"""Bytes of CSV up to which a list is faster than Arrow's reader."""
 
 _DIGITS = b"0123456789.-,\n"  # no exponent
 _LONG = 37
-"""Digits without an exponent that are always within a single's range, and not at its lower end."""
+"""The most digits without an exponent that are surely within single precision's range."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _JSON_SHAPE = 'JSON such as {"instances": [{"features": [1.5, null]}]}'
@@ -35,11 +35,11 @@ _JSON_SHAPES = f'{_JSON_SHAPE} or {{"records": [{{"age": 41}}]}}'
 
 
 def from_csv(body: bytes | str, fields: int | None = None) -> NDArray[np.float32]:
-    """Read header-less CSV of numbers, a record a line; an empty field is a missing value.
+    """Read header-less CSV of numbers, one record per line; an empty field is a missing value.
 
     Args:
         body: the request's.
-        fields: how many a record has, where that is known.
+        fields: the number of fields in a record, if known.
 
     Returns:
         The numbers, (n, fields).
@@ -58,7 +58,7 @@ def from_csv(body: bytes | str, fields: int | None = None) -> NDArray[np.float32
 
 
 def _few(content: bytes, width: int) -> NDArray[np.float32]:
-    """What `_many` gives, in a tenth of the time."""
+    """The same result as `_many`, in a tenth of the time."""
     lines = [line for line in content.split(b"\n")[:-1] if line or width == 1]
     if any(line.count(b",") != width - 1 for line in lines):
         raise pa.ArrowInvalid
@@ -70,9 +70,9 @@ def _few(content: bytes, width: int) -> NDArray[np.float32]:
 
 
 def _rounded_once(fields: list[bytes]) -> NDArray[np.float32] | None:
-    """What Arrow reads, in half the time; None where it could be something else.
+    """The same result by Arrow, in half the time; None where it might differ.
 
-    Python reads doubles: one that is half way between two singles may have been rounded already.
+    Python reads doubles: one that is half-way between two singles may already have been rounded.
     """
     if max(map(len, fields)) > _LONG:
         return None
@@ -94,7 +94,7 @@ def _options(width: int) -> dict[str, Any]:
     names = [f"f{position}" for position in range(width)]
     return {
         "read_options": pyarrow.csv.ReadOptions(column_names=names, use_threads=False),
-        # Of a single feature, an empty line is a record whose value is missing.
+        # With a single feature, an empty line is a record with a missing value.
         "parse_options": pyarrow.csv.ParseOptions(ignore_empty_lines=width > 1),
         "convert_options": pyarrow.csv.ConvertOptions(
             column_types={name: pa.float32() for name in names}, null_values=["", "nan", "NaN"]
@@ -103,10 +103,10 @@ def _options(width: int) -> dict[str, Any]:
 
 
 def _plain(content: bytes) -> bytes:
-    """Lines that end in a line feed, as many as there are records.
+    """Lines that end with a line feed, one per record.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if there are none.
     """
     content = content.removeprefix(_BYTE_ORDER_MARK)
     if not content:
@@ -122,13 +122,13 @@ def from_json(
     code: Path | None = None,
     names: Sequence[str] = (),
 ) -> NDArray[np.float32] | RawRequest:
-    """Read JSON: features in the shape of SageMaker's own algorithms, or raw records.
+    """Read JSON: features in the format of SageMaker's built-in algorithms, or raw records.
 
     Args:
         body: the request's; `null` is a missing value.
-        fields: how many features a record has, where that is known.
+        fields: the number of features in a record, if known.
         code: the folder of the archive's code, which raw records need.
-        names: of the model's features, which raw records need.
+        names: the model's features, which raw records need.
 
     Raises:
         ValueError: if it is anything else.
@@ -139,7 +139,7 @@ def from_json(
         raise ValueError(f"expected {_JSON_SHAPES}, got something else") from None
     if not isinstance(content, dict) or "records" not in content or code is None:
         return _vectors(content, fields)
-    import raw_records  # pandas: a server whose clients send features starts without it
+    import raw_records  # imports pandas: not needed if clients send features
 
     return raw_records.read(content["records"], code, names)
 
@@ -156,16 +156,16 @@ def _vectors(content: Any, fields: int | None) -> NDArray[np.float32]:
     _check_width(widths.pop(), fields)
     try:
         numbers = np.array(rows, dtype=np.float64)
-    except OverflowError:  # of a whole number beyond a double
+    except OverflowError:  # an integer too large for a double
         numbers = np.array([[np.inf]])
-    with np.errstate(over="ignore"):  # a number beyond a single is infinite, as in CSV
+    with np.errstate(over="ignore"):  # too large for single precision: infinite, as in CSV
         return _finite(numbers.astype(np.float32))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key occurs twice")
     return content
 
 

@@ -1,4 +1,4 @@
-"""Which replies refuse to answer. Standard library alone: the library looks at replies, too."""
+"""Finds replies that refuse to answer. Standard library only: the library uses it too."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def refuses(reply: str, refusals: Iterable[str]) -> bool:
-    """Whether a reply begins as one of some refusals does; case and spaces make no difference."""
+    """Whether a reply begins like one of the refusals; case and spaces are ignored."""
     return _folded(reply).startswith(tuple(map(_folded, refusals)))
 
 

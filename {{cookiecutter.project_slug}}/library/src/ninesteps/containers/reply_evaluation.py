@@ -1,7 +1,7 @@
-"""What step 3 writes of a language model, from the replies of two models to the same prompts.
+"""Writes step 3's files about a language model, from two models' replies to the same prompts.
 
-`evaluation.json` has what gates name. `replies.jsonl` has each distinct prompt with both replies,
-for people; `answers.jsonl` the reply to each row, which a deployed model must give again.
+`evaluation.json` has the gate's metrics. `replies.jsonl` has each distinct prompt with both
+replies, for people; `answers.jsonl` has the reply to each row, which a deployed model must repeat.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from paired_replies import PairedReplies
 
 @dataclass(frozen=True)
 class ReplyEvaluation:
-    """The test split, and what challenger and incumbent replied."""
+    """The test split, with the replies of challenger and incumbent."""
 
     test: Split
     prompts: DistinctPrompts
@@ -48,17 +48,17 @@ class ReplyEvaluation:
         return Contest(new, old)
 
     def judged(self, judged: Judged) -> dict[str, Any]:
-        """All that a gate may name of one model by itself: metrics, and bias numbers."""
+        """One model's own numbers for gates: metrics, and bias numbers."""
         numbers = gate_numbers(self.test, judged.good, self.min_group_size)
         return {**section(judged.metrics), "bias_metrics": numbers}
 
     def pair(self, champion: Judged) -> PairedReplies:
-        """The challenger's replies beside the champion's."""
+        """The challenger's replies paired with the champion's."""
         new = self.contest.challenger
         return PairedReplies(self.test, self.prompts, new, champion, self.min_group_size)
 
     def content(self) -> dict[str, Any]:
-        """What `evaluation.json` has of the replies."""
+        """The replies' part of `evaluation.json`."""
         new, outcomes = self.contest.challenger, self.contest.outcomes
         return {
             **self.judged(new),
@@ -77,7 +77,7 @@ class ReplyEvaluation:
         }
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """Each distinct prompt with both replies, then those that must be refused."""
+        """Each distinct prompt with both replies, then the prompts that must be refused."""
         new, old = self.contest.challenger, self.contest.incumbent
         for number, own in enumerate(self.prompts.rows):
             first = self.prompts.conversations[own[0]]

@@ -1,14 +1,14 @@
-"""Requests for replies: JSON, or JSON Lines with a conversation a line; and the answers to them.
+"""Requests for replies, as JSON or as JSON Lines with one conversation per line, and their answers.
 
 `{"messages": [{"role": "user", "content": "How many days off?"}], "max_tokens": 60}` is answered by
-`{"reply": "25 days.", "status": 200}`, a conversation that cannot be answered by
-`{"error": "one sentence", "status": 400}`. `{"instances": [...]}` has several conversations and
-gets `{"predictions": [...]}`. On a line, a conversation may also be its list of messages alone:
-that is what a batch transform sends whose input filter is `$.messages`.
+`{"reply": "25 days.", "status": 200}`, a conversation that cannot be answered by `{"error": "one
+sentence", "status": 400}`. `{"instances": [...]}` has several conversations and gets
+`{"predictions": [...]}`. On a line, a conversation may also be just its list of messages, as sent
+by a batch transform with the input filter `$.messages`.
 
-A request at fault is answered with HTTP status 200, and its own status stands in the answer.
-Hugging Face's server answers any exception of the script, and a model that cannot be loaded, with
-400, so that alarms have to count 4xx too; a client's mistake must not set them off.
+An invalid request is answered with HTTP status 200, and its own status is in the answer. Hugging
+Face's server answers 400 to any exception of the script, and for a model that cannot be loaded. So
+alarms have to count 4xx too, and a client's mistake must not trigger them.
 https://github.com/aws/sagemaker-huggingface-inference-toolkit, `handler_service.py`
 """
 
@@ -23,13 +23,13 @@ from conversations import ConversationError, Message, checked_prompt, read_json
 
 JSON, JSON_LINES = "application/json", "application/jsonlines"
 CONTENT_TYPES = (JSON, JSON_LINES)
-"""Of requests and of answers."""
+"""The content types of requests and answers."""
 
 ANYTHING = ("", "*/*", "application/*")
-"""Accepted types of a client that takes any answer."""
+"""The accepted types of a client that accepts any answer."""
 
 MOST_INSTANCES = 100
-"""Conversations of one JSON request: each takes up to seconds. Lines, of a transform, are more."""
+"""The most conversations in a JSON request, since each may take seconds; lines have no limit."""
 
 OK, BAD, NOT_ACCEPTABLE, TOO_LARGE, UNKNOWN_TYPE, FAILED = 200, 400, 406, 413, 415, 500
 FIELDS = ("messages", "max_tokens")
@@ -37,10 +37,10 @@ FIELDS = ("messages", "max_tokens")
 
 @dataclass(frozen=True)
 class Asked:
-    """A conversation that waits for its reply."""
+    """A conversation with a requested reply."""
 
     messages: tuple[Message, ...]
-    max_tokens: int = 0  # of the reply at most; 0: as many as the model may write
+    max_tokens: int = 0  # the most tokens of the reply; 0: the model's limit
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,15 @@ class Refused:
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked, in the order of the answers."""
+    """The requested replies, in the order of the answers."""
 
     asked: tuple[Asked | Refused, ...]
-    form: str  # of the answer: one of ONE, SEVERAL and LINES
+    form: str  # the answer's form: ONE, SEVERAL or LINES
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What is answered."""
+    """The answer to a request."""
 
     replies: tuple[str | Refused, ...]
     form: str
@@ -71,7 +71,7 @@ ONE, SEVERAL, LINES = "one", "several", "lines"
 
 
 def read(body: bytes | str, content_type: str | None) -> Request:
-    """Read a request; what is wrong with it stands in what it gives."""
+    """Read a request; its faults are part of the result."""
     kind = plain(content_type)
     if kind not in CONTENT_TYPES:
         expected = " or ".join(CONTENT_TYPES)
@@ -128,7 +128,7 @@ def _refusal(sentence: str, status: int = BAD) -> Request:
 def _several(content: dict[str, Any]) -> Request:
     instances = content["instances"]
     if len(content) > 1:
-        return _refusal(f"expected instances alone, got {_names(content, ('instances',))} too")
+        return _refusal(f"expected only instances, got {_names(content, ('instances',))} too")
     if not isinstance(instances, list) or not instances:
         return _refusal("expected a list of conversations as instances, got none")
     if len(instances) > MOST_INSTANCES:
@@ -145,7 +145,7 @@ def _of_text(line: str) -> Asked | Refused:
 
 
 def _of_value(value: object) -> Asked | Refused:
-    """One conversation: an object with its messages, or these alone."""
+    """One conversation: an object with its messages, or only these."""
     content = {"messages": value} if isinstance(value, list) else value
     if not isinstance(content, dict) or "messages" not in content:
         got = "an object without them" if isinstance(content, dict) else "something else"
@@ -164,9 +164,9 @@ def _of_value(value: object) -> Asked | Refused:
 
 
 def _names(content: Iterable[str], known: Sequence[str]) -> str:
-    """The fields that are not known, as a message names them."""
+    """The unknown fields, as named in a message."""
     return ", ".join(f"{name[:30]!a}" for name in content if name not in known)[:200]
 
 
 def _no_number(name: str) -> None:
-    raise ConversationError(f"expected JSON, got {name}, which is none of its numbers")
+    raise ConversationError(f"expected JSON, got {name}, which is not a JSON number")

@@ -1,10 +1,10 @@
-"""Metrics of rows that are drawn with replacement, of many draws at once.
+"""Metrics of resampled rows, for many bootstrap resamples at once.
 
-A draw is how often each row was drawn; rows of one group, such as a customer's, are drawn together.
-Percentiles of a metric over the draws are its interval (Efron and Tibshirani 1993, An Introduction
-to the Bootstrap, chapter 13; of groups: Field and Welsh 2007, Bootstrapping Clustered Data, J. R.
-Stat. Soc. B 69). Two models on the same rows are measured on the same draws: what makes a draw easy
-for one makes it easy for the other. NumPy alone is imported, since the library reads it too.
+A resample says how often each row was drawn; rows of one group, such as a customer's, are drawn
+together. A metric's interval is given by its percentiles over the resamples (Efron and Tibshirani
+1993, An Introduction to the Bootstrap, chapter 13; of groups: Field and Welsh 2007, Bootstrapping
+Clustered Data, J. R. Stat. Soc. B 69). Two models are measured on the same resamples, so that easy
+resamples are easy for both. It imports only NumPy, since the library uses it too.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ Weights = NDArray[np.float64]
 """How often each row was drawn, (resamples, n)."""
 
 Statistic = Callable[[Weights], Floats]
-"""A metric of each resample, (resamples,); NaN of one where it is not defined."""
+"""A metric on each resample, (resamples,); NaN where it is undefined."""
 
 RESAMPLES, FEWEST = 1_000, 200
-"""How many are drawn, and of large splits; a thousand is what the book asks for percentiles."""
+"""The number of resamples, and for large splits; the book recommends a thousand for percentiles."""
 
 MOST_DRAWN = 30_000_000
-"""Rows that are drawn in all, so that a metric of ranks takes about a second."""
+"""The total number of drawn rows, so that a rank metric takes about a second."""
 
 AT_ONCE = 200_000
-"""Weights in memory at a time: few enough for a processor's cache."""
+"""Weights in memory at a time, few enough for a processor's cache."""
 
 SEED = 1979
-"""The year of the bootstrap: the same rows give the same interval."""
+"""A fixed seed, the year of the bootstrap: the same rows give the same interval."""
 
 AT_THRESHOLD = ("accuracy", "precision", "recall", "f1", "flagged_share")
 OF_NUMBERS = ("rmse", "mae", "r2")
@@ -41,7 +41,7 @@ OF_NUMBERS = ("rmse", "mae", "r2")
 
 @dataclass(frozen=True)
 class Scored:
-    """What a model said of rows whose labels are known; all (n,), in the order of the rows."""
+    """A model's predictions for labelled rows; all (n,), in the order of the rows."""
 
     labels: Floats
     predictions: Floats  # labels, or the numbers of a regression
@@ -49,7 +49,7 @@ class Scored:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics of `metrics.py` that it has."""
+        """Its metrics from `metrics.py`."""
         return OF_NUMBERS if self.scores is None else (*RANKED, *AT_THRESHOLD)
 
     def statistic(self, metric: str) -> Statistic:
@@ -57,12 +57,12 @@ class Scored:
         return statistic(metric, self.labels, self.predictions, self.scores)
 
     def value(self, metric: str) -> float:
-        """... of the rows as they are."""
+        """The metric on the original rows."""
         return float(self.statistic(metric)(np.ones((1, len(self.labels))))[0])
 
 
 def values(model: Scored, groups: NDArray[np.intp] | None = None) -> dict[str, Floats]:
-    """Each metric of a model, of all resamples."""
+    """Each metric of a model on all resamples."""
     statistics = [model.statistic(metric) for metric in model.metrics]
     found = _of_resamples(statistics, len(model.labels), groups)
     return dict(zip(model.metrics, found, strict=True))
@@ -71,7 +71,7 @@ def values(model: Scored, groups: NDArray[np.intp] | None = None) -> dict[str, F
 def differences(
     pairs: Sequence[tuple[Statistic, Statistic]], rows: int, groups: NDArray[np.intp] | None = None
 ) -> list[Floats]:
-    """The first less the second of each pair, of all resamples."""
+    """The first minus the second of each pair, on all resamples."""
     less = [lambda weights, new=new, old=old: new(weights) - old(weights) for new, old in pairs]
     return _of_resamples(less, rows, groups)
 
@@ -84,7 +84,7 @@ def _of_resamples(
 
 
 def resamples(rows: int) -> int:
-    """How many are drawn of so many rows."""
+    """The number of resamples for this many rows."""
     return int(np.clip(MOST_DRAWN // rows, FEWEST, RESAMPLES))
 
 
@@ -92,7 +92,7 @@ def weights(rows: int, groups: NDArray[np.intp] | None = None) -> Iterator[Weigh
     """All resamples of rows, some at a time.
 
     Args:
-        groups: (n,), codes from 0 of rows that belong together; None: each by itself.
+        groups: (n,), codes from 0 of rows that belong together; None: each row separately.
     """
     units = rows if groups is None else int(groups.max()) + 1
     source, left = np.random.default_rng(SEED), resamples(rows)
@@ -107,7 +107,7 @@ def weights(rows: int, groups: NDArray[np.intp] | None = None) -> Iterator[Weigh
 
 
 def percentiles(values: Floats, confidence: float) -> list[float] | None:
-    """The two-sided interval; None where too few values are defined."""
+    """The two-sided interval; None if too few values are defined."""
     defined = values[np.isfinite(values)]
     if len(defined) < FEWEST // 2:
         return None
@@ -169,9 +169,9 @@ class _Ranks:
 
     positives: NDArray[np.intp]  # rows
     others: NDArray[np.intp]
-    above: NDArray[np.intp]  # of each positive, how many others have a higher score
-    tied: NDArray[np.intp]  # ... or the same one
-    last_tied: NDArray[np.intp]  # ... and where the last positive of the same score stands
+    above: NDArray[np.intp]  # for each positive, the number of others with a higher score
+    tied: NDArray[np.intp]  # ... or the same score
+    last_tied: NDArray[np.intp]  # ... and the position of the last positive with the same score
 
     @staticmethod
     def of(positive: NDArray[np.bool_], scores: Floats) -> _Ranks:
@@ -214,7 +214,7 @@ RANKED: dict[str, Callable[[_Ranks, Weights], Floats]] = {
 
 
 def ratio(part: Floats, whole: Floats, of_nothing: float) -> Floats:
-    """Part by whole; where there is no whole, what is said of nothing."""
+    """A ratio; a default if the denominator is 0."""
     out = np.full(np.shape(part), of_nothing)
     np.divide(part, whole, out=out, where=whole != 0)
     return out

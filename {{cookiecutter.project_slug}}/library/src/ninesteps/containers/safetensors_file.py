@@ -1,4 +1,4 @@
-"""Reads and writes weights as safetensors, with numpy alone.
+"""Reads and writes weights as safetensors, with numpy only.
 
 The format: eight bytes with the length of a JSON header, the header, then the tensors' bytes,
 little-endian and without gaps (https://github.com/huggingface/safetensors#format).
@@ -26,16 +26,16 @@ WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 STORED: Mapping[Dtype, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
-    "BF16": np.dtype("<u2"),  # numpy has no such number: the upper half of an F32
+    "BF16": np.dtype("<u2"),  # not a numpy type: the upper half of an F32
 }
 
 LONGEST_HEADER = 100_000_000
-"""As the format's own reader has it, so that a damaged length does not fill the memory."""
+"""The limit of the format's own reader, so that a damaged length does not fill the memory."""
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """Where a tensor lies in its file."""
+    """A tensor's place in its file."""
 
     file: Path
     name: str
@@ -59,12 +59,12 @@ class Tensor:
 
 
 def tensors(folder: Path) -> dict[str, Tensor]:
-    """What a model's folder holds, in one file or in several that an index names.
+    """The tensors in a model's folder, from one file or from several named by an index.
 
     Only headers are read.
 
     Raises:
-        LanguageModelError: if a file is missing or damaged, or has numbers of another kind.
+        LanguageModelError: if a file is missing or damaged, or has an unsupported number type.
     """
     if not (folder / INDEX).is_file():
         return tensors_of(folder / WEIGHTS)
@@ -79,10 +79,10 @@ def tensors(folder: Path) -> dict[str, Tensor]:
 
 
 def tensors_of(file: Path) -> dict[str, Tensor]:
-    """What one file holds.
+    """The tensors in one file.
 
     Raises:
-        LanguageModelError: if it is missing or damaged, or has numbers of another kind.
+        LanguageModelError: if it is missing or damaged, or has an unsupported number type.
     """
     if not file.is_file():
         raise LanguageModelError(f"expected {file.name} in the model's folder, got none")
@@ -102,25 +102,25 @@ def tensors_of(file: Path) -> dict[str, Tensor]:
             raise _damaged(file, f"{name} with other bytes than its shape has")
         found[name] = tensor
     if end != total:
-        raise _damaged(file, f"{total} bytes, where its header tells of {end}")
+        raise _damaged(file, f"{total} bytes instead of the {end} in its header")
     return found
 
 
 def write(
     file: Path, tensors: Mapping[str, tuple[Dtype, tuple[int, ...]]], read: Callable[[str], Floats]
 ) -> None:
-    """Write tensors, each with how it is stored and its shape; one at a time is read.
+    """Write tensors, each with its type and shape, reading one at a time.
 
     BF16 is rounded to the nearest, ties to even.
     """
-    header: dict[str, object] = {"__metadata__": {"format": "pt"}}  # transformers wants it
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}  # required by transformers
     start = 0
     for name, (dtype, shape) in sorted(tensors.items()):
         end = start + math.prod(shape) * STORED[dtype].itemsize
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
         start = end
     text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8
+    text += b" " * (-len(text) % 8)  # tensors start at a multiple of 8
     with file.open("wb") as content:
         content.write(len(text).to_bytes(8, "little") + text)
         for name, (dtype, shape) in sorted(tensors.items()):
@@ -131,7 +131,7 @@ def write(
 
 
 def write_arrays(file: Path, arrays: Mapping[str, Floats], dtype: Dtype) -> None:
-    """Write arrays, all stored alike."""
+    """Write arrays, all with the same type."""
     kinds = {name: (dtype, array.shape) for name, array in arrays.items()}
     write(file, kinds, arrays.__getitem__)
 
@@ -140,9 +140,9 @@ def _header(file: Path, text: bytes) -> dict[str, Any]:
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _damaged(file, "a header that is no JSON") from error
+        raise _damaged(file, "a header that is not JSON") from error
     if not isinstance(header, dict):
-        raise _damaged(file, "a header that is no JSON object")
+        raise _damaged(file, "a header that is not a JSON object")
     return {name: entry for name, entry in header.items() if name != "__metadata__"}
 
 
@@ -151,7 +151,7 @@ def _offsets(file: Path, name: str, entry: Any) -> tuple[int, int]:
     match offsets:
         case [int(start), int(end)] if 0 <= start <= end:
             return start, end
-    raise _damaged(file, f"no place for {name}")
+    raise _damaged(file, f"no offsets for {name}")
 
 
 def _tensor(file: Path, name: str, entry: Mapping[str, Any], base: int) -> Tensor:
@@ -176,7 +176,7 @@ def _stored(numbers: Floats, dtype: Dtype) -> NDArray[Any]:
 
 
 def _is_plain(name: object) -> bool:
-    """Whether it names a file of the same folder."""
+    """Whether it is the name of a file in the same folder."""
     return isinstance(name, str) and Path(name).name == name
 
 

@@ -1,7 +1,7 @@
-"""A model as it will serve: the `inference.py` of its archive answers, in a process of its own.
+"""A model as it will serve: the `inference.py` of its archive answers, in a separate process.
 
-So what is judged is what serves: the modules in an archive may differ from those of the step that
-judges it. And nothing that they do to their process reaches the one that judges.
+So the evaluation measures what will serve: an archive's modules may differ from those of the step
+that evaluates it. And the archive's code cannot affect the evaluating process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
 LARGEST_REQUEST = 6 * 1024 * 1024
-"""Bytes that a batch transform sends at once by default."""
+"""A batch transform's default request size, in bytes."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class ServedModel:
         return ServedModel(folder, extract(archive, folder))
 
     def ask(self, requests: Sequence[str], kind: str = archive_process.CSV) -> list[str]:
-        """The archive's answers to requests of a content type, in their order and as that type.
+        """The archive's answers to requests, in order, in the same content type.
 
         Raises:
             DataError: if it fails to answer one.
@@ -66,7 +66,7 @@ class ServedModel:
             if _can_fork():
                 status = _run_forked(self.folder, exchange, kind)
             else:
-                import subprocess  # slow to import, and not needed to fork
+                import subprocess  # slow to import, and not needed with a fork
 
                 command = [sys.executable, archive_process.__file__, str(self.folder), name, kind]
                 status = subprocess.run(command, check=False).returncode
@@ -81,7 +81,7 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class ArchivePredictor:
-    """A predictor that has the archive's own `inference.py` answer, in place of the model in it."""
+    """A predictor that uses the archive's own `inference.py` instead of its model."""
 
     model: ServedModel
     is_regression: bool
@@ -104,11 +104,11 @@ class ArchivePredictor:
         return scores
 
     def contributions(self, features: Singles) -> None:
-        """None: how the archive's code computes its answers is unknown."""
+        """None, since the archive's code is unknown."""
 
 
 def records_of(folder: Path, name: str, columns: Columns) -> list[str]:
-    """The records of a split as a transform sends them: the text of their features."""
+    """The records of a split as a transform sends them: their features as text."""
     text = (folder / f"{name}.csv").read_text(encoding="utf-8")
     before = len(columns.names) - len(columns.features)
     if '"' in text:
@@ -118,7 +118,7 @@ def records_of(folder: Path, name: str, columns: Columns) -> list[str]:
 
 
 def requests_of(records: Sequence[str]) -> list[str]:
-    """All records in batches, as a transform sends them; then some records one by one."""
+    """All records in batches, as in a transform; then some records one by one."""
     return [*_batches(records), *(f"{records[n]}\n" for n in spaced(len(records), ALONE))]
 
 
@@ -193,7 +193,7 @@ def _wrong(expected: str, got: str) -> DataError:
 def _can_fork() -> bool:
     """Whether this process may be forked: a fork has only one of its threads.
 
-    A fork saves the child the imports, which take longer than its work.
+    A fork saves the child its imports, which take longer than its work.
     """
     return sys.platform == "linux" and len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208
 

@@ -1,4 +1,4 @@
-"""The splits: which row goes to train, validation or test, and what is learnt from train alone."""
+"""Divides rows into train, validation and test, and computes what is learnt only from train."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ def choose_splits(
 ) -> NDArray[np.int64]:
     """The split of each row, (n,): its position in SPLITS; -1 for rows that are in none.
 
-    Rows with the same key stay together. They are split by the key's "hash" with the salt, or by
-    "time".
+    Rows with the same key stay together. They are split by "hash" of key and salt, or by "time".
     """
     texts = pc.cast(keys, pa.string())
     if by == "hash":
@@ -37,17 +36,17 @@ def choose_splits(
 def split_by_time(
     keys: NDArray[np.object_], times: NDArray[np.object_], shares: Sequence[float]
 ) -> NDArray[np.int64]:
-    """The split of each row, (n,), so that the past learns and the future tests.
+    """The split of each row, (n,): train on the past, test on the future.
 
-    A key (a customer) belongs to the period in which it was first seen; the periods begin where
-    the shares of all keys were seen. What a key did after its period's end is left out (-1). So
-    no key is in two splits, and every row of one split is older than every row of the next.
+    A key (such as a customer) belongs to the period in which it first occurs; periods are chosen by
+    the shares of keys. Rows of a key after the end of its period are left out (-1). So no key is in
+    two splits, and every row of one split is older than every row of the next.
     """
     names, group = np.unique(keys.astype(str), return_inverse=True)
     moments = times.astype(str)
     order = np.argsort(moments, kind="stable")
     first = np.empty(len(names), dtype=moments.dtype)
-    first[group[order[::-1]]] = moments[order[::-1]]  # the oldest is written last, and stays
+    first[group[order[::-1]]] = moments[order[::-1]]  # the oldest is written last and remains
     edges = np.floor(np.cumsum(shares)[:-1] * len(names) + 1e-9).astype(np.int64)
     starts = np.sort(first)[np.minimum(edges, len(names) - 1)]  # of validation and of test
     chosen: NDArray[np.int64] = np.searchsorted(starts, first, side="right")[group]
@@ -57,7 +56,7 @@ def split_by_time(
 
 
 def check_split(rows: pa.Table, name: str, columns: Columns, least: int) -> None:
-    """Check that there are enough rows, and enough of either class: splits are not stratified."""
+    """Check that there are enough rows, and enough of both classes: splits are not stratified."""
     if columns.is_regression:
         if rows.num_rows < least:
             raise DataError(
@@ -79,13 +78,13 @@ def write_split(
 ) -> None:
     """Write `<name>.csv`, header-less, and `columns.json` beside it.
 
-    With a column that groups rows, `groups.csv` tells which of them belong together, by numbers.
+    With a column that groups rows, `groups.csv` has each row's group number.
     """
     ordered = [rows[columns.record_id], rows["event_time"], rows[columns.label]]
     ordered += [pc.cast(rows[column], pa.string()) for column in columns.context]
     ordered += [rows[feature] for feature in columns.features]
     table = pa.table(dict(zip(columns.names, ordered, strict=True)))
-    order = pc.sort_indices(table[columns.record_id])  # Athena's rows come in no order; files must
+    order = pc.sort_indices(table[columns.record_id])  # Athena's rows have no order; files must
     table = table.take(order)
     if group:
         codes = Texts.of(rows[group]).codes[order.to_numpy()]
@@ -96,7 +95,8 @@ def write_split(
 
 
 def label_threshold(labels: pa.ChunkedArray, columns: Columns, asked: str | None) -> float | None:
-    """The number above which a regression's label is favourable: given, or the training median."""
+    """The number above which a regression's label is favourable: as given, or the training
+    median."""
     if not columns.is_regression:
         return None
     numbers = labels.to_numpy()
@@ -110,9 +110,9 @@ def label_threshold(labels: pa.ChunkedArray, columns: Columns, asked: str | None
 
 
 def baseline(train: pa.Table, columns: Columns) -> tuple[float | None, ...]:
-    """Whom explanations compare with: each feature's median among the training rows that have one.
+    """The baseline of explanations: each feature's median over training rows with a value.
 
-    A number that occurs, so that a feature of 0 and 1 is one of them.
+    The median is an occurring value, so that a feature of 0 and 1 has 0 or 1.
     """
     medians = []
     for feature in columns.features:

@@ -1,6 +1,6 @@
-"""The names under which a feature group keeps columns and features.
+"""The names of columns and features in a feature group.
 
-The settings import this module too, so it imports the standard library alone.
+The settings import this module too, so it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 
 ADDED_COLUMNS = ("api_invocation_time", "write_time", "is_deleted")
-"""What the offline store adds to a record."""
+"""The columns that the offline store adds to a record."""
 
 SYSTEM_COLUMNS = (*ADDED_COLUMNS, "year", "month", "day", "hour", "recency")
-"""What the offline store and the query of it add to a record."""
+"""The columns that the offline store and its query add to a record."""
 
 RESERVED_COLUMNS = ("event_time", *SYSTEM_COLUMNS)
-"""Names that nothing else is stored by."""
+"""Reserved names."""
 
 FEATURE_NAME = re.compile(r"[a-zA-Z0-9]([-_]*[a-zA-Z0-9]){0,63}")
 FEATURE_NAME_RULE = "letters, digits, and - and _ within, at most 64 characters"
-"""What a name in a feature group may be (CreateFeatureGroup, FeatureName)."""
+"""The rule for names in a feature group (CreateFeatureGroup, FeatureName)."""
 
 
 def is_stored_name(name: str) -> bool:
-    """Whether a name is legal in a feature group, and neither the store nor its query has it."""
+    """Whether a name is valid in a feature group, and not used by the store or its query."""
     is_legal = len(name) <= 64 and FEATURE_NAME.fullmatch(name)
     return bool(is_legal) and name.lower() not in RESERVED_COLUMNS
 
@@ -41,36 +41,37 @@ def proposed_name(raw: str, taken: Iterable[str] = ()) -> str:
 
 
 def stored_feature_name(name: str) -> str:
-    """The name that a feature is stored under: its own, or a legal one made from it.
+    """A feature's stored name: its own, or a valid name derived from it.
 
-    It depends on the name alone, so that the same feature is stored alike in every table.
+    It depends only on the name, so that a feature has the same stored name in every table.
     """
     return name if is_stored_name(name) else name_with_digest(name)
 
 
 def name_with_digest(name: str) -> str:
-    """A legal name that no other feature gets, such as `city_koln_1f0c3a` for "city=Köln"."""
+    """A valid, unique name, such as `city_koln_1f0c3a` for "city=Köln"."""
     return f"{proposed_name(name)[:57]}_{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 def stored_features(
     names: Iterable[object], stored: Mapping[str, str], kept: Mapping[str, str]
 ) -> dict[str, str]:
-    """Features by their stored names, which differ in more than their case.
+    """Features by stored name; stored names must differ in more than case.
 
     The data catalogue writes all names in lower case.
 
     Args:
         names: of the features.
-        stored: raw columns -> their stored names: a feature of a column's name is stored alike.
-        kept: what else of a record is stored: stored name -> name; record id and label first, then
-            raw columns, of which one that a feature is too is stored as that feature.
+        stored: raw columns -> stored names; a feature with a column's name has the same stored
+            name.
+        kept: other stored columns of a record: stored name -> name; record id and label first, then
+            raw columns, except those that are stored as features.
 
     Returns:
         Stored name -> name.
 
     Raises:
-        ValueError: for a name that is none, or is there already.
+        ValueError: for an invalid name, or one that is already used.
     """
     names, own = list(names), [*kept.values()][:2]
     others = [name for name, raw in kept.items() if raw in own or raw not in names]

@@ -1,7 +1,7 @@
-"""Attention within each example of a packed row, by a fused kernel where there is one.
+"""Attention within each example of a packed row, with a fused kernel if available.
 
-flash-attn, which the Hugging Face training image has, and torch from 2.10 on have kernels for rows
-that hold sequences of several lengths: nothing is computed between them, and no mask is kept.
+flash-attn, which is in the Hugging Face training image, and torch from 2.10 have kernels for rows
+with several sequences: nothing is computed between sequences, and no mask is needed.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from transformers import AttentionInterface
 NAME = "ninesteps_varlen"
 
 Kernel = Callable[..., torch.Tensor]
-"""queries (tokens, heads, width), keys, values, bounds, longest, scale -> as queries."""
+"""queries (tokens, heads, width), keys, values, bounds, longest, scale -> same shape as queries."""
 
 
 def _by_flash_attn() -> Kernel:
-    flash_attn_varlen_func = import_module("flash_attn").flash_attn_varlen_func  # of one image
+    flash_attn_varlen_func = import_module("flash_attn").flash_attn_varlen_func  # only in one image
 
     def kernel(q: Any, k: Any, v: Any, bounds: Any, longest: int, scale: float) -> Any:
         return flash_attn_varlen_func(
@@ -55,7 +55,7 @@ def _by_torch() -> Kernel:
 def fused(device: torch.device) -> str | None:
     """The name of the attention to load a model with, or None if no kernel works here.
 
-    What is found is tried against plain attention first, forward and backward.
+    A kernel is first tested against plain attention, forward and backward.
     """
     if device.type != "cuda":
         return None
@@ -72,7 +72,7 @@ def fused(device: torch.device) -> str | None:
 
 
 def register(kernel: Kernel) -> None:
-    """Make a kernel known to transformers, which hands it what the model's caller gave it."""
+    """Register a kernel with transformers, which passes on the arguments of the model's caller."""
 
     def attention(
         module: torch.nn.Module,
@@ -93,7 +93,7 @@ def register(kernel: Kernel) -> None:
 
 
 def block_mask(segments: torch.Tensor) -> torch.Tensor:
-    """What may be attended to, (rows, 1, columns, columns): earlier places of the same example."""
+    """The attention mask, (rows, 1, columns, columns): earlier places of the same example."""
     columns = segments.shape[1]
     earlier = torch.ones(columns, columns, dtype=torch.bool, device=segments.device).tril()
     same = segments[:, None, :, None] == segments[:, None, None, :]
@@ -101,7 +101,7 @@ def block_mask(segments: torch.Tensor) -> torch.Tensor:
 
 
 def _is_right(kernel: Kernel, device: torch.device) -> bool:
-    """Whether a kernel computes what plain attention does, for two sequences and shared keys."""
+    """Whether a kernel agrees with plain attention, for two sequences and shared keys."""
     draw = torch.Generator(device).manual_seed(0)
     lengths, scale = (5, 11), 0.125
     shapes = ((sum(lengths), 4, 64), (sum(lengths), 2, 64), (sum(lengths), 2, 64))

@@ -1,4 +1,4 @@
-"""The torch backend: what it loads, and what it trains."""
+"""The torch backend: loads and trains models."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Torch:
     @staticmethod
     def learner(base: Path, parameters: Parameters, seed: int) -> Learner:
         """The base with a new adapter."""
-        from torch_learner import TorchLearner  # peft is for training alone
+        from torch_learner import TorchLearner  # peft is needed only for training
 
         processes = join()
         prepare(processes.device)
@@ -34,7 +34,7 @@ class Torch:
 
 
 def prepare(device: torch.device) -> None:
-    """The same results every time, and as many threads as the job has processors."""
+    """Make results reproducible, and use as many threads as the job has CPUs."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     if device.type == "cuda":

@@ -1,4 +1,4 @@
-"""Reads a model's folder for the torch backend, and says in a sentence what cannot be used."""
+"""Reads a model's folder for the torch backend; each error is one sentence."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ TOKENIZER = "tokenizer.json"
 
 
 class FastTokenizer:
-    """A `tokenizer.json` as the `tokenizers` package reads it, of whatever kind it is."""
+    """A `tokenizer.json` of any kind, read by the `tokenizers` package."""
 
     def __init__(self, folder: Path) -> None:
         read_object(folder / TOKENIZER)
         try:
             self._own = tokenizers.Tokenizer.from_file(str(folder / TOKENIZER))
-        except Exception as error:  # the package raises no other
+        except Exception as error:  # the package raises only this type
             raise LanguageModelError(f"{TOKENIZER} is damaged: {_line(error)}") from error
         self._own.no_padding()
         self._own.no_truncation()
@@ -35,11 +35,12 @@ class FastTokenizer:
         }
 
     def __len__(self) -> int:
-        """One more than the highest token: how many rows an embedding needs."""
+        """The highest token plus one: the number of rows that an embedding needs."""
         return 1 + max(map(int, self._own.get_vocab(with_added_tokens=True).values()))
 
     def encode(self, text: str) -> list[int]:
-        """Tokens of a text; a control token's name in it is that token, and none is added."""
+        """The tokens of a text; the name of a control token becomes that token, and none is
+        added."""
         tokens: list[int] = self._own.encode(text, add_special_tokens=False).ids
         return tokens
 
@@ -50,10 +51,10 @@ class FastTokenizer:
 
 
 def read_chat(folder: Path, context: int | None) -> Chat:
-    """How a model reads conversations, in at most the context that it was made for.
+    """A model's chat, with at most the context that it was made for.
 
     Raises:
-        LanguageModelError: if it is no Llama, or its tokenizer has more tokens than it knows.
+        LanguageModelError: if it is not a Llama, or its tokenizer has too many tokens.
     """
     config = LlamaConfig.read(folder)
     tokenizer = FastTokenizer(folder)
@@ -65,9 +66,10 @@ def read_model(folder: Path, dtype: torch.dtype, attention: str) -> transformers
     """A model in the host's memory.
 
     Raises:
-        LanguageModelError: if it is no Llama, or a file is missing, damaged, or of another model.
+        LanguageModelError: if it is not a Llama, or a file is missing, damaged, or of another
+    model.
     """
-    tensors = safetensors_file.tensors(folder)  # transformers would draw what is missing at random
+    tensors = safetensors_file.tensors(folder)  # transformers would fill missing ones at random
     LlamaConfig.read(folder).check({name: tensor.shape for name, tensor in tensors.items()})
     try:
         return transformers.LlamaForCausalLM.from_pretrained(
@@ -84,5 +86,5 @@ def read_model(folder: Path, dtype: torch.dtype, attention: str) -> transformers
 
 
 def _line(error: Exception) -> str:
-    """The first line of what a library says."""
+    """The first line of a library's message."""
     return str(error).strip().partition("\n")[0]

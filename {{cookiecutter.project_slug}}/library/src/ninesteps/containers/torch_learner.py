@@ -1,8 +1,8 @@
 """Fine-tunes a Llama with torch: peft's LoRA, by the loop of `fine_tuning`.
 
-On a GPU numbers are bfloat16, with float32 copies of what is trained, examples share rows, and
-layers are compiled once a training is long enough. On a CPU all is float32, and what comes out is
-what numpy computes.
+On a GPU, numbers are bfloat16 with float32 copies of the trained ones, examples share rows, and
+layers are compiled if a training is long enough. On a CPU, everything is float32, with the same
+results as numpy.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from torch_passes import Passes
 from torch_processes import Processes
 
 COMPILED_FROM = 5e15
-"""Floating-point operations after which layers are compiled: a minute or more of training, which
-is what compiling takes. They are counted, not timed: the same inputs give the same model."""
+"""Floating-point operations after which layers are compiled: at least a minute of training, as long
+as compiling takes. They are counted, not timed, so that the same inputs give the same model."""
 
 
 class TorchLearner:
-    """A base with an adapter that learns."""
+    """A base with a trainable adapter."""
 
     def __init__(self, base: Path, parameters: Parameters, seed: int, processes: Processes) -> None:
         self._base, self._settings, self._processes = base, parameters, processes
@@ -49,15 +49,15 @@ class TorchLearner:
         self._kept: adapter.Arrays = {}
         self._passes = Passes(self._model, attention, trains=True)
         self._operations = 0.0
-        torch.manual_seed(seed + processes.rank)  # of dropout
+        torch.manual_seed(seed + processes.rank)  # for dropout
 
     @property
     def trained_parameters(self) -> int:
-        """How many numbers the adapter has."""
+        """The number of the adapter's parameters."""
         return sum(own.numel() for own in self._adapted.values())
 
     def accumulate(self, examples: Sequence[Example], tokens: int) -> float:
-        """Add the gradients of the examples' summed loss divided by `tokens`; give that sum."""
+        """Add the gradients of the examples' summed loss divided by `tokens`; return that sum."""
         self._model.train()
         self._compile_if_it_pays(examples)
         total = torch.zeros((), dtype=torch.float64, device=self._model.device)
@@ -72,7 +72,7 @@ class TorchLearner:
         return float(total)
 
     def update(self, learning_rate: float) -> None:
-        """One step of AdamW along the added gradients, which are 0 then."""
+        """One step of AdamW along the added gradients, which are then reset to 0."""
         masters = self._masters.values()
         together = torch.cat([_gradient(master).reshape(-1) for master in masters])
         self._processes.add(together)
@@ -86,7 +86,7 @@ class TorchLearner:
                 own.copy_(self._masters[name])
 
     def losses(self, examples: Sequence[Example]) -> list[ReplyLoss]:
-        """The loss of each example, without dropout, by the adapter as it is."""
+        """The loss of each example with the current adapter, without dropout."""
         self._model.eval()
         share = self._processes.share(range(len(examples)))
         found = self._passes.reply_losses([examples[number] for number in share])
@@ -100,28 +100,28 @@ class TorchLearner:
         ]
 
     def keep(self) -> None:
-        """Remember the adapter as it is, in place of what was remembered."""
+        """Save a copy of the current adapter, replacing the last one."""
         self._kept = {name: own.cpu().numpy().copy() for name, own in self._masters.items()}
 
     def kept_model(self) -> LanguageModel:
-        """The base with the remembered adapter."""
+        """The base with the saved adapter."""
         scale = self._settings.alpha / self._settings.rank
         adapted = sorted({name.rpartition(".")[0] for name in self._kept})
         changes = ((name, adapter.change(self._kept, name, scale)) for name in adapted)
         return TorchLlama(self._base, self._settings.max_tokens, self._processes.device, changes)
 
     def save(self, folder: Path) -> None:
-        """Write the base with the remembered adapter merged in, and `adapter/` in peft's format."""
+        """Write the base merged with the saved adapter, and `adapter/` in peft's format."""
         if self._processes.is_first:
             adapter.save(self._base, self._kept, self._settings, folder)
 
     def compile(self) -> None:
-        """Have the layers, which are alike, made into kernels of their own at the next pass."""
+        """Compile the layers, which are alike, at the next pass."""
         for layer in self._model.model.layers:
             layer.compile()
 
     def _collect(self) -> None:
-        """Add the gradients of the last pass to those of the float32 copies."""
+        """Add the last pass's gradients to those of the float32 copies."""
         for name, own in self._adapted.items():
             if own.grad is not None:
                 gradient = own.grad.float()
@@ -141,7 +141,7 @@ class TorchLearner:
 def _adapted(
     model: transformers.LlamaForCausalLM, parameters: Parameters, seed: int
 ) -> dict[str, torch.nn.Parameter]:
-    """Put an adapter into a model; gives its matrices as `adapter.initial` names them."""
+    """Add an adapter to a model; return its matrices with the names of `adapter.initial`."""
     settings = peft.LoraConfig(
         r=parameters.rank,
         lora_alpha=parameters.alpha,

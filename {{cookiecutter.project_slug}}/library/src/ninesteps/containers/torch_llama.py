@@ -1,4 +1,4 @@
-"""A Llama that transformers computes, on a GPU where there is one: it scores and replies."""
+"""A Llama computed by transformers, on a GPU if there is one: it scores and replies."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ TOKENS_CACHED_ON_CPU = 32_768
 class TorchLlama:
     """A model that scores and replies.
 
-    It computes in float32 where half of the free memory has room for it, on a GPU, too: in bfloat16
-    a prompt can get another reply beside other prompts, and an endpoint must reply as the
-    evaluation did.
+    It computes in float32 if half of the free memory is enough, also on a GPU: in bfloat16, the
+    reply to a prompt can depend on the other prompts in a batch, but an endpoint must reply as in
+    the evaluation.
     """
 
     name: BackendName = "torch"
@@ -47,18 +47,18 @@ class TorchLlama:
         self._passes = Passes(self._model, None, trains=False)
 
     def losses(self, conversations: Sequence[Exchange]) -> list[ReplyLoss]:
-        """What the model thinks of each conversation's reply, given its prompt."""
+        """The model's loss of each conversation's reply, given its prompt."""
         return self._passes.reply_losses(self.chat.examples(conversations))
 
     def fits(self, prompt: Sequence[Message], max_tokens: int) -> bool:
-        """Whether the last question of a prompt is read whole, and leaves room for the reply."""
+        """Whether the last question of a prompt fits as a whole, with room for the reply."""
         return self.chat.fits(prompt, max_tokens)
 
     def replies(self, prompts: Sequence[Sequence[Message]], max_tokens: int) -> list[str]:
-        """The likeliest reply to each prompt, token by token, of at most `max_tokens` tokens.
+        """The greedy reply to each prompt, of at most `max_tokens` tokens.
 
         Raises:
-            LanguageModelError: if there is no memory for one of them.
+            LanguageModelError: if memory is insufficient for a single prompt.
         """
         asked = self.chat.prompts(prompts, max_tokens)
         order = sorted(range(len(asked)), key=lambda number: -len(asked[number]))
@@ -84,7 +84,7 @@ class TorchLlama:
         return written
 
     def _at_once(self, tokens: int) -> int:
-        """How many replies are written at a time: as many as half of the free memory caches."""
+        """How many replies are written at a time: as many as fit into half of the free memory."""
         device, config = self._model.device, self._model.config
         if device.type != "cuda":
             return max(1, TOKENS_CACHED_ON_CPU // tokens)
@@ -93,7 +93,7 @@ class TorchLlama:
         return max(1, int(torch.cuda.mem_get_info(device)[0] // (2 * cached)))
 
     def _generated(self, prompts: Sequence[tuple[int, ...]], max_tokens: int) -> list[list[int]]:
-        """The tokens after each prompt; prompts are padded on the left, and the mask hides it."""
+        """The tokens after each prompt; prompts are padded on the left, with a mask."""
         longest, end = max(map(len, prompts)), self.chat.ends[0]
         ids = torch.tensor([[end] * (longest - len(p)) + list(p) for p in prompts])
         seen = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
@@ -126,5 +126,5 @@ def moved(
         size = model.num_parameters() * model.dtype.itemsize / 1e9
         raise LanguageModelError(
             f"expected {size:.1f} GB of free memory for the model, got less: "
-            "take a machine with more"
+            "use a machine with more"
         ) from error

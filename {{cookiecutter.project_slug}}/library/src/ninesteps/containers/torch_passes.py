@@ -18,40 +18,40 @@ from packed_rows import Integers, Rows, fed, passes
 from torch_reply_loss import reply_losses
 
 MOST_TOKENS, TOKENS_ON_CPU = 32_768, 4_096
-"""In one pass: more of them make it no faster."""
+"""The most tokens in one pass: more do not make it faster."""
 
 USED = 0.8
-"""The share of the free memory that a pass may take by the estimate."""
+"""The share of the free memory that a pass may use, as estimated."""
 
 MUCH_PADDING = 0.25
-"""Where more than this share of the places would be padding, examples share rows."""
+"""If more than this share of the places would be padding, examples share rows."""
 
 MULTIPLE = 64
-"""Rows of a GPU are padded to a multiple of so many tokens, which its kernels like."""
+"""On a GPU, rows are padded to a multiple of this, which suits its kernels."""
 
 
 class NoRoomError(Exception):
-    """There was no memory for what was computed."""
+    """The memory was insufficient for a computation."""
 
 
 class Passes:
-    """A model, and how many tokens it takes at once.
+    """A model with its number of tokens per pass.
 
     `attention` is the name of the fused attention that the model was loaded with, if any.
     """
 
     def __init__(self, model: LlamaForCausalLM, attention: str | None, *, trains: bool) -> None:
         self._model, self._attention = model, attention
-        self._recomputes = not trains  # what is not trained keeps no activations
+        self._recomputes = not trains  # without training, activations are not kept
         self._budget = self._fitting()
 
     def run(
         self, examples: Sequence[Example], use: Callable[[torch.Tensor, Integers], None]
     ) -> None:
-        """Give the losses of reply tokens to `use`, pass by pass, with their examples' numbers.
+        """Call `use` with the losses of reply tokens, pass by pass, and their examples' numbers.
 
-        Where the memory is not enough, passes get smaller, and at last activations are computed
-        twice. A pass that failed is done again from its beginning, without its gradients.
+        If memory is insufficient, passes get smaller, and finally activations are computed twice. A
+        failed pass is repeated from its beginning, without its gradients.
 
         Raises:
             LanguageModelError: if one example alone does not fit.
@@ -119,10 +119,10 @@ class Passes:
         )
 
     def _fitting(self) -> int:
-        """How many tokens fit at once, by an estimate of what a layer keeps of each.
+        """How many tokens fit at once, by an estimate of the memory per token and layer.
 
-        It is 1.15 MB a token for a model of 135 million parameters and 4.2 MB for one of 1.5
-        billion, where 1.2 and 4.3 MB were measured.
+        It is 1.15 MB per token for a model with 135 million parameters and 4.2 MB for one with 1.5
+        billion; 1.2 and 4.3 MB were measured.
         """
         if self._model.device.type != "cuda":
             return TOKENS_ON_CPU
@@ -135,7 +135,7 @@ class Passes:
         return max(MULTIPLE, min(MOST_TOKENS, int(fitting)))
 
     def _take_less(self, longest: int) -> None:
-        """Halve the passes, or else keep fewer activations."""
+        """Halve the passes, or keep fewer activations."""
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
         if self._budget > longest:
@@ -149,18 +149,18 @@ class Passes:
         else:
             raise LanguageModelError(
                 f"expected memory for one conversation of {longest} tokens, got too little: "
-                "lower max_tokens, or take a machine with more"
+                "lower max_tokens, or use a machine with more"
             )
 
 
 @contextmanager
 def memory() -> Iterator[None]:
-    """Raises NoRoomError for what torch raises where the memory is not enough."""
+    """Turn torch's out-of-memory errors into NoRoomError."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise NoRoomError from error
     except RuntimeError as error:
-        if "can't allocate memory" not in str(error):  # torch has no error of its own for a CPU
+        if "can't allocate memory" not in str(error):  # torch has no specific error for a CPU
             raise
         raise NoRoomError from error

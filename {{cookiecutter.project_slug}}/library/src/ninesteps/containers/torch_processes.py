@@ -1,8 +1,9 @@
-"""The processes of one training: one, or one a GPU, as the container's launcher starts them.
+"""The processes of one training: one, or one per GPU, started by the container's launcher.
 
 With the hyperparameter `sagemaker_torch_distributed_enabled`, SageMaker's training toolkit starts
-the script by `torchrun`, once for each GPU of each host (sagemaker_training/torch_distributed.py),
-which sets RANK, LOCAL_RANK, WORLD_SIZE and where the first process listens.
+the script with `torchrun`, once for each GPU of each host
+(sagemaker_training/torch_distributed.py), which sets RANK, LOCAL_RANK, WORLD_SIZE and where the
+first process listens.
 """
 
 from __future__ import annotations
@@ -23,38 +24,38 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among all of a training."""
+    """This process's place among all processes of a training."""
 
     rank: int
     count: int
     device: torch.device
 
     def share(self, items: Sequence[Item]) -> Sequence[Item]:
-        """What of the items is this process's to compute."""
+        """The items that this process computes."""
         return items[self.rank :: self.count]
 
     def add(self, numbers: torch.Tensor) -> None:
-        """Put the sum over all processes into each one's tensor."""
+        """Replace each process's tensor by the sum over all processes."""
         if self.count > 1:
             torch.distributed.all_reduce(numbers)
 
     @property
     def is_first(self) -> bool:
-        """Whether it is the one that writes."""
+        """Whether this process writes the results."""
         return self.rank == 0
 
 
 def join() -> Processes:
-    """This process, connected with the others if there are any.
+    """This process, connected to the others if there are any.
 
-    The other processes are silent: what they would print is the same.
+    The other processes print nothing, since they would print the same.
     """
     has_gpu = torch.cuda.is_available()
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         if torch.cuda.device_count() > 1:
             print(  # noqa: T201  # for the job's log
-                f"computes on 1 of {torch.cuda.device_count()} GPUs: for all of them, set the "
+                f"uses 1 of {torch.cuda.device_count()} GPUs: to use all, set the "
                 "hyperparameter sagemaker_torch_distributed_enabled to true",
                 flush=True,
             )

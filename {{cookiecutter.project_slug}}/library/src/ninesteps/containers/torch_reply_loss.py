@@ -1,7 +1,8 @@
-"""The loss of a reply's tokens, with no logits anywhere else and of few tokens at a time.
+"""The loss of a reply's tokens, with logits for only a few tokens at a time.
 
-A vocabulary of 50,000 makes the logits of 16,000 tokens 3 GB. Since the output matrix is frozen,
-the gradient by the hidden states can be had in the forward pass, piece by piece.
+With a vocabulary of 50,000, the logits of 16,000 tokens take 3 GB. Since the output matrix is
+frozen, the gradient with respect to the hidden states can be computed in the forward pass, piece by
+piece.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 
 LOGITS_AT_ONCE = 2**26
-"""In float32: 256 MB, and as much again for their probabilities."""
+"""Logits at a time: 256 MB in float32, and the same for their probabilities."""
 
 
 class _ReplyLosses(torch.autograd.Function):  # type: ignore[misc]
@@ -34,7 +35,7 @@ class _ReplyLosses(torch.autograd.Function):  # type: ignore[misc]
             total = logits.logsumexp(dim=1, keepdim=True)
             losses[part] = (total - logits.gather(1, own))[:, 0]
             if gradients is not None:
-                by_logits = logits.sub_(total).exp_()  # softmax less the target's 1
+                by_logits = logits.sub_(total).exp_()  # softmax minus the target's 1
                 by_logits.scatter_add_(1, own, -torch.ones_like(total))
                 gradients[part] = by_logits.to(output.dtype) @ output
         ctx.shape = hidden.shape

@@ -1,4 +1,4 @@
-"""Finds rows of the same content: a model that learnt from one knows the label of the other."""
+"""Finds rows with the same content: a model trained on one knows the other's label."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from dataset import Columns
 
 
 def contents(table: pa.Table, columns: Columns) -> NDArray[np.uint64]:
-    """A number for each row, (n,): the same for rows whose features, label and facets are.
+    """A number for each row, (n,): equal for rows with equal features, label and facets.
 
-    It depends on the content alone: not on the machine, nor on the other rows.
+    It depends only on the content, not on the machine or on other rows.
     """
     total = np.zeros(table.num_rows, dtype=np.uint64)
     for name in (columns.label, *columns.features):
@@ -33,7 +33,7 @@ def contents(table: pa.Table, columns: Columns) -> NDArray[np.uint64]:
 def crossing(
     rows: NDArray[np.uint64], chosen: NDArray[np.int64], train: int, test: int
 ) -> dict[str, int]:
-    """How many rows of either split have a twin in the other."""
+    """How many rows of each split have a twin in the other."""
     learnt, tested = rows[chosen == train], rows[chosen == test]
     return {
         "train": int(np.isin(learnt, tested).sum()),
@@ -46,7 +46,7 @@ def _number(text: str) -> int:
 
 
 def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Numbers whose every bit depends on every bit of what was given (SplitMix64's finalizer)."""
+    """Mixes numbers so that every bit depends on every input bit (SplitMix64's finalizer)."""
     numbers = numbers + np.uint64(0x9E3779B97F4A7C15)
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

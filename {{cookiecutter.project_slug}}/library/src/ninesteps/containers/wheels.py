@@ -1,4 +1,4 @@
-"""Packages that the container's image has not: wheels that travel with a step's code."""
+"""Packages that the container's image lacks: wheels that are packed with a step's code."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ import zipfile
 from pathlib import Path
 
 OPENMP = "libgomp.so.1"
-"""The system's library that LightGBM's wheel is linked to, and does not bring."""
+"""The system library that LightGBM's wheel needs but does not contain."""
 
 CARRIED = ("*.whl", "raw_columns.json", "feature_store/**/*.py")
-"""What a model's archive has of its training's, beside the modules."""
+"""Files of the training archive that are copied to the model's archive, beside the modules."""
 
 
 def add_to_path(folder: Path | None = None) -> None:
-    """Unpack the wheels beside this file and let them be imported.
+    """Unpack the wheels beside this file and make them importable.
 
-    On a machine that has the packages installed there are no wheels, and nothing is done.
+    On a machine with the packages installed there are no wheels, and nothing is done.
     """
     wheels = sorted((folder or Path(__file__).parent).glob("*.whl"))
     if not wheels:
         return
-    target = tempfile.mkdtemp(prefix="wheels-")  # a shared library cannot be read from an archive
+    target = tempfile.mkdtemp(prefix="wheels-")  # a shared library cannot be loaded from an archive
     for wheel in wheels:
         with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(target)  # no member can leave it: zipfile strips what leads out
+            archive.extractall(target)  # no member can leave it: zipfile strips such paths
     sys.path.insert(0, target)
 
 
 def prove_that_carried_can_load(folder: Path | None = None) -> None:
-    """At a job's start: LightGBM, where it is carried, finds the library that it is linked to.
+    """Check at a job's start that packed LightGBM finds the library that it needs.
 
     Raises:
-        ImportError: if it cannot; hours later the job would say the same.
+        ImportError: if it cannot; otherwise the job would fail hours later.
     """
     if any((folder or Path(__file__).parent).glob("lightgbm-*.whl")):
         load_openmp()
 
 
 def load_openmp() -> None:
-    """Have OpenMP's library in the process, so that LightGBM finds it.
+    """Load OpenMP's library into the process, so that LightGBM finds it.
 
     The image may lack it: its build removes the compiler that it came with. XGBoost and
-    scikit-learn bring one each, under a name of their own; a copy gets the system's name back,
-    since the loader goes by the name that a loaded library says it has.
+    scikit-learn each contain one under another name; a copy gets the system's name back, since the
+    loader uses the name in the loaded library.
 
     Raises:
-        ImportError: if there is none, in a sentence.
+        ImportError: in one sentence, if there is none.
     """
     if sys.platform != "linux":
         return
@@ -67,16 +67,16 @@ def load_openmp() -> None:
             return
     raise ImportError(
         f"LightGBM needs the library {OPENMP}, which neither the image nor a package in it has: "
-        "take an image that has it, or leave lightgbm out of [tuning] algorithms"
+        "use an image that has it, or remove lightgbm from [tuning] algorithms"
     )
 
 
 def packaged_with(script: Path) -> dict[str, Path]:
-    """What a training archive has beside its modules, by the folder of its script: name -> file.
+    """The other files of a training archive, in its script's folder: name -> file.
 
-    The wheels; the raw columns and the team's features, which the server asks about raw records;
-    and what lets pip install the code without a package index, which the server does when it
-    starts: in the library that lies in a folder of its own.
+    These are the wheels; the raw columns and the team's features, for raw records at the endpoint;
+    and the files that let pip install the code without a package index, which the server does at
+    its start. In the library, those are in a separate folder.
     """
     own = Path(__file__).parent / "packaging"
     folder = script if (script / "pyproject.toml").is_file() else own

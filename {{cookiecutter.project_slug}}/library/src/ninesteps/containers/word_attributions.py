@@ -1,10 +1,12 @@
-"""What a reply hangs on: how much less likely the reference becomes without one word of the user's.
+"""Word attributions: how much less likely the reference reply becomes without one of the user's
+words.
 
     change(word) = -ln p(reference | without the word) + ln p(reference | with it), in nats.
 
-Above 0 the model needs the word to find the reference. Leave-one-out, also called occlusion: Li,
-Monroe and Jurafsky, Understanding Neural Networks through Representation Erasure, arXiv 1612.08220.
-Words that say the same stand in for each other, so none of them may seem to matter.
+Above 0, the model needs the word to produce the reference. Leave-one-out, also called occlusion:
+Li, Monroe and Jurafsky, Understanding Neural Networks through Representation Erasure, arXiv
+1612.08220. Words with the same meaning can replace each other, so that none of them seems to
+matter.
 """
 
 from __future__ import annotations
@@ -20,22 +22,22 @@ from conversations import Conversation
 from model_backend import LanguageModel
 
 MOST_CONVERSATIONS = 120
-"""Of more, so many are drawn: each is scored once a word."""
+"""The most conversations, drawn at random: each is scored once per word."""
 
 MOST_WORDS = 40
-"""Of a longer message, so many words are left out in turn, evenly spaced."""
+"""The most words of a message that are left out in turn, evenly spaced."""
 
 MOST_LISTED = 20
-"""Words in the summary."""
+"""The number of words in the summary."""
 
 FEWEST = 3
-"""Conversations with a word that is in the summary, since one is an anecdote."""
+"""The fewest conversations with a word in the summary: a single one is an anecdote."""
 
 SEED = 20
 
 CAUTION = (
-    "This says what the reference reply hangs on, and is no explanation of why the model replies "
-    "as it does."
+    "This shows which words the reference reply depends on. It does not explain why the model "
+    "replies as it does."
 )
 METHOD = (
     "leave one word out of the user's last message: by how many nats the reference reply becomes "
@@ -45,16 +47,16 @@ METHOD = (
 
 @dataclass(frozen=True)
 class Attributed:
-    """A conversation and the change that leaving out each of its words makes."""
+    """A conversation, and the effect of leaving out each of its words."""
 
     conversation: Conversation
-    changes: Sequence[tuple[str, float]]  # words of the user's last message, in their order
+    changes: Sequence[tuple[str, float]]  # words of the user's last message, in order
 
 
 def attributed(
     model: LanguageModel, conversations: Sequence[Conversation], seed: int = SEED
 ) -> list[Attributed]:
-    """Score a sample of conversations with and without each word, if they have more than one."""
+    """Score a sample of conversations with and without each word, if they have several."""
     able = [one for one in conversations if len(_words(one)) > 1]
     if len(able) > MOST_CONVERSATIONS:
         drawn = np.random.default_rng(seed).choice(len(able), MOST_CONVERSATIONS, replace=False)
@@ -75,10 +77,10 @@ def attributed(
 
 
 def summary(found: Sequence[Attributed], prompts: int) -> dict[str, Any]:
-    """The words that replies hang on most, on average, for `analysis.json`.
+    """The words that matter most for replies, on average, for `analysis.json`.
 
     Args:
-        prompts: how many there were to choose from.
+        prompts: the number of prompts to choose from.
     """
     changes: dict[str, dict[str, list[float]]] = {}
     for one in found:
@@ -102,7 +104,7 @@ def summary(found: Sequence[Attributed], prompts: int) -> dict[str, Any]:
 
 
 def local(found: Sequence[Attributed]) -> list[dict[str, Any]]:
-    """Conversation by conversation, for the report."""
+    """The attributions of each conversation, for the report."""
     return [
         {
             "id": one.conversation.id,

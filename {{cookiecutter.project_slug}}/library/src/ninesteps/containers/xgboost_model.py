@@ -1,4 +1,4 @@
-"""XGBoost: trained by the built-in algorithm's own hyperparameters, saved as JSON."""
+"""XGBoost: trained with the built-in algorithm's hyperparameters, saved as JSON."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class XGBoostModel:
 
     def predict(self, features: NDArray[np.float32]) -> Floats:
         """Probabilities or numbers, (n,)."""
-        # In place takes a third of the time for one record; of gbtree alone it gives the same bits.
+        # Predicting in place is three times as fast for one record; only gbtree gives the same
+        # bits.
         values = (
             self.booster.inplace_predict(features)
             if self._kind == "gbtree"
@@ -38,9 +39,9 @@ class XGBoostModel:
         return self.scale.own(np.asarray(values, dtype=np.float64))
 
     def contributions(self, features: NDArray[np.float32]) -> Floats | None:
-        """Tree SHAP, (n, features + 1); None of `booster=gblinear`, which has no trees.
+        """Tree SHAP, (n, features + 1); None for `booster=gblinear`, which has no trees.
 
-        What XGBoost gives there are the terms of a sum, which compare with nobody.
+        XGBoost's values for it are the terms of a sum, without a baseline.
         """
         if self._kind == "gblinear":
             return None
@@ -66,8 +67,8 @@ def _average_precision(scores: Floats, data: booster.DMatrix) -> tuple[str, floa
 
 
 OWN_METRICS = {"map": _average_precision}
-"""Metrics measured by this script: XGBoost's own `map` ranks queries, and of a table that is none
-it says 1 where the average precision is far lower (seen with 3.2.0)."""
+"""Metrics computed by this script: XGBoost's own `map` is for ranked queries, and returns 1 for a
+table whose average precision is far lower (seen with 3.2.0)."""
 
 
 class XGBoost:
@@ -77,7 +78,7 @@ class XGBoost:
     def fit(
         train: Split, validation: Split, hyperparameters: Mapping[str, str], threads: int
     ) -> Training:
-        """Train; any parameter of XGBoost is taken."""
+        """Train; all of XGBoost's parameters are accepted."""
         scale = LabelScale.of(train.labels, hyperparameters["objective"])
         parameters = {n: value for n, value in hyperparameters.items() if n != "num_round"}
         metric = parameters["eval_metric"]
@@ -112,7 +113,7 @@ class XGBoost:
 
 
 class _Lines(booster.TrainingCallback):
-    """Prints the rounds as XGBoost does, in the labels' own scale and with the digits it takes."""
+    """Prints rounds like XGBoost, in the labels' original scale, with enough digits."""
 
     def __init__(self, scale: LabelScale) -> None:
         self._scale = scale

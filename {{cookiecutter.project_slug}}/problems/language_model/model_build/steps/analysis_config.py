@@ -37,10 +37,10 @@ def analysis_config(
     *,
     local_explanations: bool = True,
 ) -> dict[str, Any]:
-    """The configuration, in Clarify's form: bias of the user's rating and of good replies.
+    """The configuration, in Clarify's format: bias of the user's ratings and of good replies.
 
-    A reply is no label: step 7 says which replies are the favourable outcome, and Clarify's image
-    could not.
+    A reply is not a label: step 7 decides which replies count as favourable, which Clarify's image
+    cannot do.
     """
     bias = ("pre_training_bias", "post_training_bias") if columns.facets else ()
     config: dict[str, Any] = {

@@ -1,7 +1,7 @@
-"""Step 7's script: bias of the user's ratings and of good replies, and what replies hang on.
+"""Step 7's script: bias of the user's ratings and of good replies, and word attributions.
 
-The configuration is in Clarify's form, and so are the bias sections of `analysis.json`. Clarify's
-image cannot judge replies; what step 3 found of their words stands where SHAP values would.
+The configuration is in Clarify's format, and so are the bias sections of `analysis.json`. Clarify's
+image cannot judge replies. The word attributions from step 3 take the place of SHAP values.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from judge import Judge
 
 
 def main() -> None:
-    """Analyse what the configuration asks for and write `analysis.json`."""
+    """Run the analyses in the configuration and write `analysis.json`."""
     config = read_json(input_path("config") / "analysis_config.json")
     test = read_split(input_path("data"), "test", columns_of(config))
     replies = read_replies(input_path("predictions"), test.ids)
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def columns_of(config: dict[str, Any]) -> Columns:
-    """The columns of the split as the configuration names them; a facet is told by its entry."""
+    """The columns of the split, from the configuration; facets are given by their own entries."""
     names = [str(name) for name in config["headers"]]
     context = [name.removeprefix(FACET_PREFIX) for name in names if name.startswith(FACET_PREFIX)]
     variable = config.get("group_variable")
@@ -55,7 +55,7 @@ def columns_of(config: dict[str, Any]) -> Columns:
 
 
 def read_replies(folder: Path, ids: list[str]) -> list[str]:
-    """The replies of a batch transform, (n,); its ids must be those of the dataset."""
+    """The replies of a batch transform, (n,); their ids must match the dataset's."""
     texts = [file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.out"))]
     rows = [json.loads(line) for text in texts for line in text.split("\n") if line.strip()]
     if [row.get("id") for row in rows] != ids:

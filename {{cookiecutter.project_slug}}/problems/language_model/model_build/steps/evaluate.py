@@ -1,7 +1,7 @@
-"""Step 3's script: the best model's replies to the test split, beside the incumbent's.
+"""Step 3's script: evaluates the best model's replies to the test split against the incumbent's.
 
-Both are asked through the `inference.py` of their archives, the code that serves. A gate's numbers
-go to `evaluation.json`; the replies, and what they hang on, to files for people.
+Both reply through the `inference.py` of their archives, the code that serves. The gate's numbers
+are in `evaluation.json`; the replies and word attributions are in files for people.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TRAINED = ("losses", "kept_epoch", "tokens", "parameters", "trained_parameters",
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Ask both models, judge their replies, write the files."""
+    """Get both models' replies, judge them, write the files."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--min-group-size", type=int, required=True)
     parser.add_argument("--champion", action="append", default=[], type=Term.read)
@@ -74,13 +74,13 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def loaded(folder: Path) -> LanguageModel:
-    """The model of an unpacked archive, which reads as much of a conversation as it serves."""
+    """The model of an unpacked archive, with the context that it serves with."""
     hyperparameters = read_json(folder / DESCRIPTION)["hyperparameters"]
     return language_model.load(folder, context=int(hyperparameters["max_tokens"]))
 
 
 def description(folder: Path) -> dict[str, Any]:
-    """What the archive says of its training."""
+    """The archive's description of its training."""
     said = read_json(folder / DESCRIPTION)
     return {
         "algorithm": said["algorithm"],
@@ -92,7 +92,7 @@ def description(folder: Path) -> dict[str, Any]:
 def compared(
     champion: Champion, incumbent: Incumbent, evaluation: ReplyEvaluation, content: dict[str, Any]
 ) -> dict[str, Any]:
-    """The champion's section: what an approval looks at, and the differences that a gate names."""
+    """The champion's section: for approvals, and for the differences that a gate names."""
     replies = {champion.sha256: evaluation.contest.incumbent}
     section = champion.section(content, replies, evaluation.judged, evaluation.pair)
     if incumbent.what == BASE:
@@ -103,7 +103,7 @@ def compared(
 def attributions(
     model: LanguageModel, prompts: DistinctPrompts, *, in_full: bool
 ) -> dict[str, Any]:
-    """What the references hang on, word by word: in short, and conversation by conversation."""
+    """The attributions of words: a summary, and conversation by conversation."""
     asked = [prompts.conversations[row] for row in prompts.firsts()]
     found = word_attributions.attributed(model, asked)
     short = {"summary": word_attributions.summary(found, len(prompts))}

@@ -1,7 +1,7 @@
-"""Serves the language model: what Hugging Face's server calls, from the archive it lies in.
+"""Serves the language model: the functions that Hugging Face's server calls, in its archive.
 
-`reply_requests` says which requests there are and how they are answered. The server passes its
-`context` to functions that take one more argument, and only a text or bytes may come back.
+`reply_requests` defines requests and answers. The server passes its `context` to functions with one
+more argument, and they may return only text or bytes.
 https://github.com/aws/sagemaker-huggingface-inference-toolkit, `handler_service.py`
 """
 
@@ -28,7 +28,7 @@ DESCRIPTION_FILE = "code/model.json"
 
 @dataclass(frozen=True)
 class Model:
-    """A model that replies, and how much it may read and write."""
+    """A model with the limits of what it reads and writes."""
 
     replying: LanguageModel
     context: int  # tokens of prompt and reply together
@@ -45,12 +45,12 @@ def model_fn(model_dir: str, context: Any = None) -> Model:
 
 
 def input_fn(body: bytes | str, content_type: str, context: Any = None) -> Request:
-    """Read a request; what is wrong with it is answered, and no error."""
+    """Read a request; its faults become part of the answer, not errors."""
     return reply_requests.read(body, content_type)
 
 
 def predict_fn(request: Request, model: Model, context: Any = None) -> Answer:
-    """Reply to each conversation; where the model fails, the server is told to answer 500.
+    """Reply to each conversation; if the model fails, have the server answer 500.
 
     Without a `context`, as in a transform on this machine, the error is raised.
     """
@@ -66,7 +66,7 @@ def predict_fn(request: Request, model: Model, context: Any = None) -> Answer:
 
 
 def replies(asked: Sequence[Asked | Refused], model: Model) -> tuple[str | Refused, ...]:
-    """The replies in their order; those that may be as long as each other are made together."""
+    """The replies in order; those with the same length limit are made together."""
     said = [_allowed(one, model) for one in asked]
     lengths = {one.max_tokens for one in said if isinstance(one, Asked)}
     outcome: dict[int, str | Refused] = {n: o for n, o in enumerate(said) if isinstance(o, Refused)}
@@ -78,9 +78,9 @@ def replies(asked: Sequence[Asked | Refused], model: Model) -> tuple[str | Refus
 
 
 def _allowed(one: Asked | Refused, model: Model) -> Asked | Refused:
-    """What is asked, with the length that its reply may have.
+    """A request with its length limit, or a refusal.
 
-    Of a long conversation the model reads what was said last; all of the last question it has to.
+    The model reads the end of a long conversation; the last question must fit as a whole.
     """
     if isinstance(one, Refused):
         return one
@@ -96,7 +96,8 @@ def _allowed(one: Asked | Refused, model: Model) -> Asked | Refused:
 def _replies(
     replying: LanguageModel, prompts: Sequence[Sequence[Message]], most: int
 ) -> list[str | Refused]:
-    """Replies to conversations; one that the chat template cannot write spoils no other."""
+    """Replies to conversations; one that the chat template cannot write does not affect the
+    others."""
     try:
         return [*replying.replies(prompts, most)]
     except LanguageModelError as error:

@@ -1,7 +1,7 @@
-"""Step 1's script: conversations of the offline store, as of a moment, in three splits by prompt.
+"""Step 1's script: splits conversations of the offline store, as of a moment, by prompt.
 
-The same prompt is never in two of them. Also measures the bias of the training split's labels, the
-users' ratings, and notes how many prompts a split by record id would have had on both sides.
+The same prompt is never in two splits. It also measures the bias of the training split's labels,
+the users' ratings, and counts how many prompts a split by record id would have on both sides.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ def _shares(text: str) -> list[float]:
 
 
 def _columns(options: argparse.Namespace) -> Columns:
-    """What a split's CSV file has: no features, since what is learnt stands beside it."""
+    """The columns of a split's CSV file, without features: conversations are in a file beside
+    it."""
     facets = tuple(Facet.from_json(facet) for facet in options.facet)
     named = [facet.column for facet in facets] + [*filter(None, [options.group_variable])]
     return Columns(

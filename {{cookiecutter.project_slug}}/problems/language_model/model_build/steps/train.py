@@ -1,7 +1,7 @@
-"""Step 2's script: fine-tunes the base on conversations, and packs it so that it serves by itself.
+"""Step 2's script: fine-tunes the base on conversations, and packs it with the code that serves it.
 
-Run in script mode by Hugging Face's container: hyperparameters come as arguments, folders by `SM_*`
-variables. Where one process a GPU trains, the first writes the model.
+Hugging Face's container runs it in script mode: hyperparameters are arguments, folders are in
+`SM_*` variables. With one process per GPU, the first one writes the model.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 import conversations
-import inference  # noqa: F401  # it goes into the model's archive, and so into this script's
+import inference  # noqa: F401  # for the model's archive, and so for this script's
 import language_model
 from container import write_json
 from fine_tuning import FineTuned
@@ -30,7 +30,7 @@ WITH_THE_MODEL = (
     "safetensors_file", "torch_attention", "torch_backend", "torch_files", "torch_learner",
     "torch_llama", "torch_passes", "torch_processes", "torch_reply_loss",
 )  # fmt: skip
-"""The modules that serve the model: they go into its archive."""
+"""The modules that serve the model, which are copied to its archive."""
 
 ALGORITHM, OBJECTIVE = "lora", "validation:loss"
 
@@ -66,7 +66,7 @@ def read_arguments(arguments: Sequence[str]) -> dict[str, str]:
 
 
 def parameters(hyperparameters: dict[str, str]) -> Parameters:
-    """How to fine-tune; each number as its field has it."""
+    """The hyperparameters of fine-tuning, each with its field's type."""
     parser = argparse.ArgumentParser(allow_abbrev=False, argument_default=argparse.SUPPRESS)
     for each in fields(Parameters):
         parser.add_argument(f"--{each.name}", type=float if each.type == "float" else int)
@@ -78,7 +78,7 @@ def parameters(hyperparameters: dict[str, str]) -> Parameters:
 def description(
     tuned: FineTuned, hyperparameters: dict[str, str], base_sha256: str
 ) -> dict[str, object]:
-    """What `model.json` says of the training."""
+    """The content of `model.json` about the training."""
     return {
         "algorithm": ALGORITHM,
         "objective": OBJECTIVE,

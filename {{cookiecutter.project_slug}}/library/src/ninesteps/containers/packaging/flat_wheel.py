@@ -1,7 +1,7 @@
-"""A build backend that needs nothing: the modules beside it become a wheel.
+"""A build backend without dependencies: packs the modules beside it into a wheel.
 
-The XGBoost container runs `pip install .` on the training archive. An ordinary backend would be
-fetched from a package index first, which a job in a closed network does not have (PEP 517).
+The XGBoost container runs `pip install .` on the training archive. Any other backend would first be
+downloaded from a package index, which a job in a closed network cannot reach (PEP 517).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ INFO = f"{NAME}-{VERSION}.dist-info"
 def build_wheel(
     wheel_directory: str, config_settings: Any = None, metadata_directory: Any = None
 ) -> str:
-    """Write the wheel and give its file name."""
+    """Write the wheel and return its file name."""
     patterns = ("*.py", "*.whl", "*.json", "feature_store/**/*.py")
     carried = [path for pattern in patterns for path in sorted(Path().glob(pattern))]
     modules = {p.as_posix(): p.read_bytes() for p in carried if p.name != "setup.py"}
