@@ -212,7 +212,10 @@ def test_drift_is_since_the_last_run_on_other_data(used: Repository) -> None:
     other = f"version {approved[0]}" if approved else f"run {first}"
     assert f"Compared with {other} of " in text
     assert re.search(r"city_BLR \d\.\d+ \d\.\d+ much", text)
-    number = str(json.loads(used.pipeline("registry", "--json").stdout)[0]["version"])
+    newest = json.loads(used.pipeline("registry", "--json").stdout)[0]
+    assert int(newest["warnings"]) >= 1
+    assert f"moved much since {other}" in newest["warnings_text"]
+    number = str(newest["version"])
     said = used.pipeline("diff", first, number).stdout
     assert used.pipeline("registry", number, "--against", first).stdout == said
     assert re.search(r"^city_BLR +\d\.\d+ +\d\.\d+ +much$", said, re.MULTILINE)
