@@ -200,6 +200,8 @@ def live(day: Day) -> None:
     day.account.fire(NAME)
     day.do("pipeline runs --env prod", operator)
     compared = day.do("pipeline registry 1 --against last --env prod", approver, is_shown=False)
+    listed = day.do("pipeline registry --env prod", approver, is_shown=False)
+    assert re.search(r"^ +serves$", listed, re.MULTILINE), listed
     assert "cannot be compared" in compared  # the execution that goes on has no metrics yet
     report(day, "Compared with version 1")
     day.do("pipeline stop last --env prod", operator)

@@ -28,7 +28,7 @@ import ab_decisions
 from accounts import ACCOUNT, REGION, recorded_calls, sign_in
 from ninesteps.cli import here, main
 from ninesteps.definition.metadata import writable
-from ninesteps.infrastructure import permissions
+from ninesteps.infrastructure import permissions, serving
 from ninesteps.registry.account import AccountRegistry
 from ninesteps.registry.registry import Version
 from ninesteps.settings import loading as pipeline_settings
@@ -191,6 +191,27 @@ def test_versions_are_listed_with_metrics_and_states(account: Account) -> None:
     assert [(v["version"], v["metrics"].get("auc"), v["fault"]) for v in listed] == [
         (2, 0.925, ""), (1, None, "evaluation.json is gone")
     ]  # fmt: skip
+
+
+def test_the_version_that_the_endpoint_serves_is_marked_or_it_is_said_why_not(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing = ("registry", "--env", "prod")
+    assert "serves" not in pipeline(*listing).stdout
+    serve(1)
+    _, _, second, first, mark = rows(pipeline(*listing).stdout)
+    assert (second[:2], first[:2], mark) == ("2 ", "1 ", "serves")
+    listed = json.loads(pipeline(*listing, "--json").stdout)
+    assert [(one["version"], one["serves"]) for one in listed] == [(2, False), (1, True)]
+
+    def refused(*_: object) -> None:
+        answer = {"Error": {"Code": "AccessDeniedException", "Message": "no"}}
+        raise ClientError(answer, "DescribeEndpoint")
+
+    monkeypatch.setattr(serving, "package_arn", refused)
+    shown = " ".join(pipeline(*listing).stdout.split())
+    assert "which version serves is not known: AWS refused DescribeEndpoint: AccessDenied" in shown
+    assert {one["serves"] for one in json.loads(pipeline(*listing, "--json").stdout)} == {None}
 
 
 def test_what_step_1_found_is_shown_where_it_may_be_read(

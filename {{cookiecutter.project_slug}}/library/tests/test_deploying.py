@@ -339,7 +339,7 @@ def test_a_port_that_is_taken_is_said(local: Path) -> None:
     assert found.output.startswith(
         f"pipeline: the endpoint does not start: port {port} of 127.0.0.1: "
     )
-    assert found.output.rstrip().endswith("; --port 0 takes a free one")
+    assert found.output.rstrip().endswith("; use another port, or --port 0 for any free one")
 
 
 def test_an_endpoint_that_runs_is_not_moved_to_another_port(local: Path) -> None:

@@ -671,13 +671,21 @@ def test_another_pipelines_execution_is_refused(service: Service) -> None:
 
 def test_executions_are_listed_the_newest_first(service: Service) -> None:
     listed(service, (RUN, "Executing"), ("abcdefghijkl", "Succeeded"), ("third", "Failed"))
+    service.steps(began("Create"), name=RUN)
+    gate = {"Metadata": {"Condition": {"Outcome": "False"}}}
+    service.steps({**began("Check"), **gate}, name="abcdefghijkl")
     assert pipeline_command("runs", "--env", "prod", "--last", "2").stdout == (
-        f"{RUN}  Executing  2026-01-01T00:00:00Z  by hand\n"
-        "abcdefghijkl  Succeeded  2026-01-01T00:00:00Z  by hand\n"
+        f"{RUN}  running                2026-01-01T00:00:00Z  by hand\n"
+        "abcdefghijkl  gate failed            2026-01-01T00:00:00Z  by hand\n"
     )
-    listed(service, (RUN, "Executing"))
+    listed(service, (RUN, "Succeeded"))
+    package = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/pets-prod/7"
+    passed = {"Metadata": {"Condition": {"Outcome": "True"}}}
+    registered = {"Metadata": {"RegisterModel": {"Arn": package}}}
+    service.steps({**began("Check"), **passed}, {**began("Register"), **registered}, name=RUN)
     (content,) = json.loads(pipeline_command("runs", "--env", "prod", "--json").stdout)
-    assert (content["run"], content["status"]) == (RUN, "Executing")
+    assert (content["run"], content["status"]) == (RUN, "Succeeded")
+    assert (content["verdict"], content["version"]) == ("registered", 7)
     listed(service)
     assert "has no execution in eu-west-1\n" in pipeline_command("runs", "--env", "prod").stdout
 

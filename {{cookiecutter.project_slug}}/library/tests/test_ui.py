@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import http.client
 import os
 import re
@@ -21,6 +22,7 @@ from click.testing import CliRunner
 
 from audited_machine import APPROVER, RUN, Machine
 from ninesteps.cli import here, main
+from ninesteps.local.endpoint.control import port_refused
 from ninesteps.local.history import History
 from ninesteps.local.state import KeptStep, Record, State, run_lock
 from ninesteps.local.verdict import of_run
@@ -345,4 +347,14 @@ def test_a_port_in_use_is_said(tmp_path: Path, ran: Machine, monkeypatch: Any) -
         port = taken.getsockname()[1]
         done = CliRunner().invoke(main.main, ["ui", "--port", str(port)])
     assert done.exit_code == 2
-    assert f"--port: {port} is in use; --port 0 takes a free one" in done.stderr
+    assert f"--port: port {port} of 127.0.0.1: " in done.stderr
+    assert "; use another port, or --port 0 for any free one\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [(errno.EACCES, "; use another port, or --port 0 for any free one"), (errno.EMFILE, "")],
+)
+def test_a_port_that_is_refused_gets_advice_that_helps(code: int, advice: str) -> None:
+    said = port_refused(80, OSError(code, "reason"))
+    assert said == f"port 80 of 127.0.0.1: reason{advice}"

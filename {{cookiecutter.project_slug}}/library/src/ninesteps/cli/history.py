@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,9 @@ from ninesteps.cli import completing, here
 from ninesteps.cli.commands import commands
 from ninesteps.cli.options import AS_JSON, HERE_OR_IN_AN_ACCOUNT
 from ninesteps.errors import SettingsError
+
+if TYPE_CHECKING:
+    from ninesteps.infrastructure.executions import Executions
 
 MOST_EXECUTIONS = 20
 """Executions of an account that are listed, if nothing else is said."""
@@ -32,7 +36,7 @@ def runs(name: str | None, last: int | None, as_json: bool) -> None:
         return
 
     from ninesteps.local.history import History
-    from ninesteps.local.verdict import REGISTERED
+    from ninesteps.local.verdict import in_words
 
     kept_runs = History(here.local()).runs()[:last]
     if as_json:
@@ -42,8 +46,7 @@ def runs(name: str | None, last: int | None, as_json: bool) -> None:
         click.echo("nothing has run on this machine")
     for run in kept_runs:
         moment = run["parameters"].get("AsOf", "")
-        version = run["version"] if run["verdict"] == REGISTERED else None
-        said = f"registered version {version}" if version else run["verdict"]
+        said = in_words(run["verdict"], run["version"])
         click.echo(f"{run['run']}  {said:<21}  {run['started']}  as of {moment[:10]}")
     if kept_runs and kept_runs[0]["status"] not in ("Succeeded", "Executing"):
         from ninesteps.runs.continuing import next_command
@@ -65,15 +68,7 @@ def _executions(name: str, last: int, as_json: bool) -> None:
     chosen = settings.account_environment(name)
     with account.one_sentence():
         executions = AccountRun.of(account.session(chosen), chosen).executions(settings)
-        listed = [
-            {
-                "run": summary["PipelineExecutionArn"].rpartition("/")[2],
-                "status": summary["PipelineExecutionStatus"],
-                "started": account.moment(summary["StartTime"]),
-                "description": summary.get("PipelineExecutionDescription", ""),
-            }
-            for summary in islice(executions.summaries(), last)
-        ]
+        listed = [_listed(executions, one) for one in islice(executions.summaries(), last)]
     if as_json:
         click.echo(json.dumps(listed, indent=2))
         return
@@ -81,6 +76,22 @@ def _executions(name: str, last: int, as_json: bool) -> None:
         click.echo(f"{executions.pipeline} has no execution in {chosen.region}")
     for line in table(listed):
         click.echo(line)
+
+
+def _listed(executions: Executions, summary: dict[str, Any]) -> dict[str, Any]:
+    """What is listed of an execution."""
+    from ninesteps.infrastructure import account
+
+    arn, status = summary["PipelineExecutionArn"], summary["PipelineExecutionStatus"]
+    verdict, version = executions.verdict(arn, status)
+    return {
+        "run": arn.rpartition("/")[2],
+        "status": status,
+        "verdict": verdict,
+        "version": version,
+        "started": account.moment(summary["StartTime"]),
+        "description": summary.get("PipelineExecutionDescription", ""),
+    }
 
 
 @commands.command()

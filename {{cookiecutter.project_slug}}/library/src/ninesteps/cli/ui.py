@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-
 import click
 
 from ninesteps.cli import here
@@ -23,6 +21,7 @@ def ui(port: int, is_opened: bool) -> None:
     and lineage. It only reads, from what runs have left here, and only this machine can ask it.
     Ctrl-C ends it.
     """
+    from ninesteps.local.endpoint.control import port_refused
     from ninesteps.ui.machine import Machine
     from ninesteps.ui.server import Server
 
@@ -30,9 +29,7 @@ def ui(port: int, is_opened: bool) -> None:
     try:
         server = Server(machine, port)
     except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        raise click.UsageError(f"--port: {port} is in use; --port 0 takes a free one") from None
+        raise click.UsageError(f"--port: {port_refused(port, error)}") from None
     with server:
         click.echo(f"{server.address}  (Ctrl-C ends it)")
         if is_opened:

@@ -18,6 +18,7 @@ from ninesteps.definition.selection import needed_of_others, selected_steps
 from ninesteps.errors import AccountError
 from ninesteps.infrastructure import serving
 from ninesteps.infrastructure.publish import NOT_THERE
+from ninesteps.local.verdict import of_run
 from ninesteps.settings.environment import Environment
 from ninesteps.step_code.no_champion import PARAMETER
 
@@ -118,6 +119,17 @@ class Executions:
         )
         for page in pages:
             yield from page["PipelineExecutionSteps"]
+
+    def verdict(self, arn: str, status: str) -> tuple[str, int | None]:
+        """How an execution ended, as `local/verdict.py` says it, and the version it registered."""
+        passes, version = None, None
+        for step in self.steps(arn):
+            metadata = step.get("Metadata", {})
+            if outcome := metadata.get("Condition", {}).get("Outcome"):
+                passes = outcome == "True"
+            if package := metadata.get("RegisterModel", {}).get("Arn"):
+                version = serving.number(package)
+        return of_run(status, passes, version is not None), version
 
     def parameters(self, arn: str) -> dict[str, str]:
         """What an execution was started with."""

@@ -524,6 +524,7 @@ CALLS: dict[str, dict[str, tuple[Grant, ...]]] = {
     },
     "approve": {
         "sts:GetCallerIdentity": (),  # which needs no permission
+        **_SEES_WHAT_SERVES,
         "sagemaker:ListModelPackages": (
             grant("sagemaker: ListModelPackages", "{sagemaker}:model-package-group/{stack}",
                   "{sagemaker}:model-package/{stack}/*"),

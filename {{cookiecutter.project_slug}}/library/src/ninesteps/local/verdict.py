@@ -11,7 +11,7 @@ def is_failed_gate(kind: str, outcome: bool | None) -> bool:
 
 
 def of_run(status: str, passes: bool | None, is_registered: bool) -> str:
-    """How a run on this machine ended.
+    """How a run here, or an execution in an account, ended.
 
     Args:
         status: the run's, such as Succeeded.
@@ -26,3 +26,8 @@ def of_run(status: str, passes: bool | None, is_registered: bool) -> str:
     if status == "Executing":
         return RUNNING
     return GATE_FAILED if status == "Succeeded" and passes is False else status.lower()
+
+
+def in_words(verdict: str, version: int | None) -> str:
+    """A verdict with the version that was registered, if one was."""
+    return f"registered version {version}" if verdict == REGISTERED and version else verdict

@@ -13,6 +13,7 @@ from rich.markup import escape
 from ninesteps.errors import AccountError
 from ninesteps.infrastructure.executions import GOES_ON
 from ninesteps.infrastructure.job_logs import JobLogs
+from ninesteps.local.verdict import in_words
 from ninesteps.report.account_run import log_group
 from ninesteps.report.evidence import Absent
 from ninesteps.report.facts import EXECUTING, FAILED, SUCCEEDED, RunFacts, StepFacts
@@ -173,11 +174,10 @@ def log_lines(logs: JobLogs, step: StepFacts, trial: int | None) -> Iterator[str
 
 
 def table(summaries: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """A line for each execution: id, status, when it was started, and what was said of it."""
-    for summary in summaries:
-        run = summary["run"]
-        said = summary["description"]
-        yield f"{run}  {summary['status']:<9}  {summary['started']}  {said}".rstrip()
+    """A line for each execution: id, how it ended, when it was started, and by whom."""
+    for one in summaries:
+        ended = in_words(one["verdict"], one["version"])
+        yield f"{one['run']}  {ended:<21}  {one['started']}  {one['description']}".rstrip()
 
 
 def changes(before: RunFacts | None, now: RunFacts) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from ninesteps.errors import NineStepsError, RegistryError
+from ninesteps.errors import AccountError, NineStepsError, RegistryError
 from ninesteps.feature_store import findings
 from ninesteps.local.endpoint.deployments import Deployment
 from ninesteps.local.history import History
@@ -58,7 +58,7 @@ def versions(registry: Registry, settings: Settings, most: int) -> None:
     table.add_column("version", justify="right")
     for name in ("status", "registered", "metrics"):
         table.add_column(name, overflow="fold")
-    serves = _serving(registry)
+    serves, not_known = _serving(registry)
     for number in numbers[:most]:
         version = registry.version(number)
         created = version.created[:16].replace("T", " ")
@@ -71,13 +71,23 @@ def versions(registry: Registry, settings: Settings, most: int) -> None:
         )  # fmt: skip
     _CONSOLE.print(registry.group)
     _CONSOLE.print(table)
+    if not_known:
+        _CONSOLE.print(escape(f"which version serves is not known: {not_known}"))
     if (older := len(numbers) - most) > 0:
         _CONSOLE.print(f"and {older} older: --last {len(numbers)}")
 
 
-def _serving(registry: Registry) -> int | None:
-    """The version that the endpoint on this machine serves; an account is not asked for its own."""
-    return registry.serving() if isinstance(registry, LocalRegistry) else None
+def _serving(registry: Registry) -> tuple[int | None, str]:
+    """The version that the endpoint serves; None if there is none, or with why it is not known."""
+    if isinstance(registry, LocalRegistry):
+        return registry.serving(), ""
+    from ninesteps.infrastructure import account  # boto3
+
+    try:
+        with account.one_sentence():
+            return registry.serving(), ""
+    except (AccountError, RegistryError) as error:
+        return None, str(error)
 
 
 def version(approvals: Approvals, settings: Settings, number: int) -> None:
@@ -210,12 +220,11 @@ def commands(approvals: Approvals, found: Version) -> str:
 
 def versions_as_json(registry: Registry, most: int) -> list[dict[str, Any]]:
     """The newest versions, for a program to read."""
-    serves = _serving(registry)
-    is_here = isinstance(registry, LocalRegistry)
+    serves, not_known = _serving(registry)
     return [
         {
             **_as_json(registry, registry.version(number)),
-            **({"serves": number == serves} if is_here else {}),
+            "serves": None if not_known else number == serves,
         }
         for number in registry.numbers()[:most]
     ]

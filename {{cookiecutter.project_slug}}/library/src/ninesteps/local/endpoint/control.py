@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 from collections.abc import Iterator
@@ -16,6 +17,14 @@ ADDRESS = "endpoint.json"
 """The file in the endpoint's folder with its address and token, while it runs."""
 
 _NONE_RUNS = "no endpoint is running here; `pipeline deploy V` starts one"
+
+
+def port_refused(port: int, error: OSError) -> str:
+    """Why a port cannot be listened on, and what to do: of one that is in use or not allowed."""
+    reason = error.strerror or str(error)
+    if error.errno in (errno.EADDRINUSE, errno.EACCES):
+        reason += "; use another port, or --port 0 for any free one"
+    return f"port {port} of {LOCALHOST}: {reason}"
 
 
 def ask(folder: Path, command: str, **arguments: Any) -> dict[str, Any]:

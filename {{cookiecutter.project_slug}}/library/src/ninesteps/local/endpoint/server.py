@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import hmac
 import json
 import os
@@ -29,7 +28,7 @@ from ninesteps.errors import NineStepsError
 from ninesteps.local.endpoint.ab_test import AbDeployment
 from ninesteps.local.endpoint.blue_green import Deployment, Golden, RolledBackError
 from ninesteps.local.endpoint.connection import MAX_CONNECTIONS, Clients, Connection
-from ninesteps.local.endpoint.control import ADDRESS, LOCALHOST
+from ninesteps.local.endpoint.control import ADDRESS, LOCALHOST, port_refused
 from ninesteps.local.endpoint.deployments import DEPLOYED, DEPLOYMENTS
 from ninesteps.local.endpoint.fleet import Fleet, FleetError, ServedVersion
 from ninesteps.local.endpoint.observed import Observed, totals
@@ -367,8 +366,7 @@ def main(file: str) -> None:
     try:
         asyncio.run(Endpoint(options).run())
     except OSError as error:
-        free = "; --port 0 takes a free one" if error.errno == errno.EADDRINUSE else ""
-        sys.exit(f"port {options.port} of {LOCALHOST}: {error.strerror or error}{free}")
+        sys.exit(port_refused(options.port, error))
 
 
 if __name__ == "__main__":
